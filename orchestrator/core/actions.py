@@ -1,0 +1,132 @@
+"""What a plan can say: a closed union of frozen values, each with its reason as data.
+
+Doing nothing is an action too (``Wait``, ``Keep``): people ask why nothing happens more often than why something
+does. Match on it with ``assert_never``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from orchestrator.core.model import Key
+from programs.spec import EnvironmentSpec
+from stacks.model import StackRef, Tag
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Makes an environment. ``tag`` is what the new stack will say of itself (incarnation still empty)."""
+
+    ref: StackRef
+    key: Key
+    spec: EnvironmentSpec
+    tag: Tag
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Brings an environment to ``spec`` in place; also completes a half-made one and retries a failed one.
+
+    ``tag`` is None when it need not change.
+    """
+
+    ref: StackRef
+    key: Key
+    spec: EnvironmentSpec
+    tag: Tag | None
+    reason: str
+    refresh: bool = False
+    """Something was left pending or lost: look at what really exists before the update."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retag:
+    """Only the facts on the tag change: extended, kept."""
+
+    ref: StackRef
+    tag: Tag
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Destroy:
+    """Removes an environment and then its record. ``guarded``: counts against the share that may go in an hour,
+    because the Git host did not state it positively (a close, a merge, an unlabel and an expiry are stated)."""
+
+    ref: StackRef
+    name: str
+    target: str
+    reason: str
+    guarded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """Removes what a target holds under a name that neither a stack nor a pull request accounts for."""
+
+    target: str
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupt:
+    """Ends a running operation early, because what it makes is no longer wanted."""
+
+    ref: StackRef
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """Asks the Git host for that very pull request, before its absence is believed."""
+
+    ref: StackRef
+    key: Key
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Wanted, but not now. ``position`` is the place in the queue when that is why; ``until`` when it is tried
+    again."""
+
+    ref: StackRef
+    key: Key
+    reason: str
+    position: int | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Not done, and will not be until somebody changes something: an eph.yaml that is wrong, a fork, a limit."""
+
+    ref: StackRef
+    key: Key
+    reason: str
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A stack left as it is because not enough is known: unreadable, incomplete snapshot, unproven lock, guard."""
+
+    ref: StackRef
+    reason: str
+    command: str = ""
+    """What an operator can type to go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """As it should be."""
+
+    ref: StackRef
+    key: Key | None
+    reason: str
+
+
+Action = Create | Update | Retag | Destroy | Purge | Interrupt | Confirm | Wait | Refuse | Hold | Keep

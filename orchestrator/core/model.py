@@ -1,0 +1,168 @@
+"""The world as values: what the Git host says should exist, and everything the plan may look at.
+
+A snapshot that could not be read whole says so (``complete``): it can create and update, never destroy. A reading
+that failed is never an empty reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from programs.spec import EnvironmentSpec
+from stacks.model import OperationResult, StackRef, StackSnapshot, Verb
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """A pull request: the repository's numeric id, which survives renames and transfers, and its number."""
+
+    repository: int
+    number: int
+
+
+class PullState(StrEnum):
+    OPEN = "open"
+    CLOSED = "closed"
+    MERGED = "merged"
+    GONE = "gone"
+    """The repository answered, with the same id, and knows no such pull request."""
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    key: Key
+    state: PullState
+    title: str
+    labels: frozenset[str]
+    author: str
+    head_sha: str
+    head_ref: str
+    base_ref: str
+    url: str
+    from_fork: bool = False
+    draft: bool = False
+    author_trusted: bool | None = None
+    """Whether the author may write to the repository; None when that could not be found out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A repository's eph.yaml at one commit, in the plan's own terms, after the server's policy bounded it.
+
+    ``spec`` is what to build; its ``source``, ``name``, ``host`` and ``marks`` are already this pull request's.
+    ``path_filters`` and drafts have been applied by then: what is not wanted has a reason in ``refusal``.
+    """
+
+    spec: EnvironmentSpec
+    labels: frozenset[str]
+    wait_for_checks: tuple[str, ...] = ()
+    ttl: timedelta | None = None
+    idle_timeout: timedelta | None = None
+    drafts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeError:
+    """Why no recipe could be had at this commit: sentences with file, line and what was expected.
+
+    ``transient`` True: the file could not be read just now, which says nothing about it. ``labels`` are those that
+    would ask for an environment here (from the base branch, else the server's default).
+    """
+
+    problems: tuple[str, ...]
+    labels: frozenset[str]
+    transient: bool = False
+
+
+class CheckState(StrEnum):
+    PENDING = "pending"
+    PASSED = "passed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An open pull request with a label that may mean us, and what its commit says."""
+
+    pull: PullRequest
+    recipe: Recipe | RecipeError
+    checks: Mapping[str, CheckState] = field(default_factory=dict)
+    retry_requested: bool = False
+    expired: bool = False
+    """The commit status of ours on this very commit says that its time ran out."""
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryFacts:
+    """One repository as last read. Not ``complete``: ``reason`` says why, and absence proves nothing.
+
+    ``candidates`` are the open pull requests with a trigger label; ``open`` all open numbers. ``confirmed`` holds
+    the states that the host stated for single pull requests that were asked for.
+    """
+
+    id: int
+    full_name: str
+    complete: bool
+    reason: str = ""
+    candidates: Mapping[int, Candidate] = field(default_factory=dict)
+    open: frozenset[int] = frozenset()
+    confirmed: Mapping[int, PullRequest] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The last answer of an environment's URL, as ephd itself got it through the gateway."""
+
+    ok: bool
+    commit: str
+    at: datetime
+    since: datetime
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """An operation in its lane right now."""
+
+    ref: StackRef
+    verb: Verb
+    commit: str
+    started: datetime
+    superseded: int = 0
+    """How many times in a row a newer commit already interrupted this stack's update."""
+    interrupting: bool = False
+    progress: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What a person asked for, through the API: kept until it is carried out or refused."""
+
+    ref: StackRef
+    kind: str
+    """``down``, ``retry`` or ``extend``."""
+    by: str
+    at: datetime
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything the plan may know. ``failures`` are the last results that were not a success, by stack."""
+
+    repositories: Mapping[int, RepositoryFacts]
+    stacks: StackSnapshot
+    running: Mapping[StackRef, Running] = field(default_factory=dict)
+    health: Mapping[StackRef, Health] = field(default_factory=dict)
+    failures: Mapping[StackRef, OperationResult] = field(default_factory=dict)
+    first_seen: Mapping[Key, tuple[str, datetime]] = field(default_factory=dict)
+    """When the newest commit of a pull request was first seen: for debouncing, and for the tag of a new stack."""
+    destroyed_recently: tuple[datetime, ...] = ()
+    """Guarded destroys within the rolling hour."""
+    on_targets: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By target, the names of environments of which anything exists there; a target that failed is left out."""
+    intents: tuple[Intent, ...] = ()
+    approved_plans: frozenset[str] = frozenset()

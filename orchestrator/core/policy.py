@@ -1,0 +1,42 @@
+"""The server's own bounds, as the plan needs them (Y4, L6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Tries of one commit: the n-th waits ``first * factor ** (n - 1)``, at most ``most``; after ``tries`` it is
+    stalled and tried hourly (``stalled_every``), on a new commit, or when a person asks."""
+
+    first: timedelta = timedelta(seconds=15)
+    factor: float = 2.0
+    most: timedelta = timedelta(minutes=10)
+    tries: int = 5
+    stalled_every: timedelta = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    server: str = "eph"
+    default_labels: frozenset[str] = frozenset({"preview"})
+    max_environments: int = 50
+    max_per_repository: int = 20
+    max_concurrent: int = 4
+    """Operations at once, of any kind."""
+    concurrent_destroys: int = 2
+    """Of which destroys, when creations are waiting: cleaning never starves making, nor the other way round."""
+    ttl_default: timedelta = timedelta(hours=72)
+    ttl_most: timedelta = timedelta(days=30)
+    debounce: timedelta = timedelta(seconds=2)
+    supersede_most: int = 3
+    trusted_authors_only: frozenset[str] = frozenset({"local"})
+    """Targets that run only what people with write access pushed."""
+    destroy_share: float = 0.3
+    destroy_least: int = 5
+    destroy_window: timedelta = timedelta(hours=1)
+    unhealthy_after: timedelta = timedelta(seconds=45)
+    backoff: Backoff = field(default_factory=Backoff)
+    first_look: timedelta = timedelta(seconds=30)

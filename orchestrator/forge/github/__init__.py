@@ -1,0 +1,1 @@
+"""GitHub by PyGithub: authentication, client, errors."""

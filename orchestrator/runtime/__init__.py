@@ -1,0 +1,1 @@
+"""Effects, in order: wake, observe, plan, guard, execute. Decides nothing that ``core`` can decide."""

@@ -1,0 +1,1 @@
+"""The REST API. FastAPI is imported here and in ``surfaces.dashboard`` only."""

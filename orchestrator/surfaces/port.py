@@ -1,0 +1,70 @@
+"""What the API needs of the service behind it. The composition root provides it; tests provide a fake."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from orchestrator.core.views import EnvironmentView
+from orchestrator.ledger.port import Event
+
+
+class NoSuchEnvironment(LookupError):
+    """Neither wanted nor existing under that name."""
+
+
+class Refused(Exception):
+    """The request is understood and not carried out; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceStatus:
+    """The service itself: what ``/api/v1/status`` and ``eph list`` put under the table."""
+
+    version: str
+    started: datetime
+    last_cycle: datetime | None
+    cycle_seconds: float
+    complete: bool
+    notes: tuple[str, ...]
+    """Sentences: repositories that could not be read, foreign stacks left alone, a guard that holds."""
+    running: int
+    queued: int
+
+
+class Desk(Protocol):
+    """``name`` is an environment's name (shop-gentle-stream-42), its stack (eph-shop-9ix/pr-42), or ``owner/repo#42``."""
+
+    def status(self) -> ServiceStatus: ...
+
+    def environments(self) -> list[EnvironmentView]: ...
+
+    def environment(self, name: str) -> EnvironmentView:
+        """Raises NoSuchEnvironment."""
+
+    async def logs(self, name: str, service: str | None, lines: int, operation: bool) -> list[str]:
+        """The last lines of the environment's services, or of its last operation."""
+
+    def follow(self, name: str, service: str | None, operation: bool) -> AsyncIterator[str]:
+        """The same, as they come; ends when the environment is gone."""
+
+    async def events(self, name: str, after: int, limit: int, newest: bool) -> list[Event]:
+        """``name`` empty: of all environments."""
+
+    async def up(self, name: str, by: str) -> EnvironmentView:
+        """Tries again now (a stalled or failed one), or wakes the loop for it."""
+
+    async def down(self, name: str, by: str) -> EnvironmentView:
+        """Takes the trigger label off the pull request and destroys."""
+
+    async def extend(self, name: str, seconds: int, by: str) -> EnvironmentView: ...
+
+    async def sweep(self, dry_run: bool, by: str) -> list[str]:
+        """Looks for leftovers now and removes them; gives a sentence for each."""
+
+    async def approve(self, plan: str, by: str) -> str:
+        """Lets one very plan that a guard holds go through."""
+
+    def wake(self, reason: str) -> None: ...

@@ -1,0 +1,5 @@
+"""What gets built: inline Pulumi programs and the contract they share.
+
+A program gets an :class:`programs.spec.EnvironmentSpec` and nothing else. This package knows nothing of pull
+requests, Git hosts or stacks, and imports nothing from the rest of Eph.
+"""

@@ -1,0 +1,54 @@
+"""Targets by name: our own, and those that other packages register under the entry point group ``eph.targets``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module, metadata
+from typing import Any, Protocol
+
+from programs.spec import EnvironmentSpec
+
+GROUP = "eph.targets"
+BUILTIN: Mapping[str, str] = {"local": "programs.local.target:TARGET"}
+
+
+class UnknownTarget(LookupError):
+    """No target of that name is installed; the message lists those that are."""
+
+
+class Target(Protocol):
+    """What a target offers. ``version`` changes when the program would build the same spec otherwise."""
+
+    @property
+    def version(self) -> str: ...
+
+    def program(self, spec: EnvironmentSpec) -> Callable[[], None]:
+        """The inline program; it exports the fields of ``spec.Outputs`` one by one."""
+
+    def purge(self, name: str, settings: Mapping[str, str]) -> None:
+        """Removes every trace of the environment ``name``, found by name, not by state; idempotent."""
+
+    def names(self, settings: Mapping[str, str]) -> frozenset[str]:
+        """The environments of which anything exists here, by looking at the target itself."""
+
+    def ensure(self, settings: Mapping[str, str]) -> None:
+        """Brings up what all environments share (a database server, a supervisor); idempotent, seconds at most."""
+
+    def logs(self, name: str, settings: Mapping[str, str], service: str | None, lines: int) -> list[str]:
+        """The last lines of what the environment's services printed."""
+
+
+def names() -> list[str]:
+    found = {point.name for point in metadata.entry_points(group=GROUP)}
+    return sorted(found | set(BUILTIN))
+
+
+def get(name: str) -> Target:
+    if name in BUILTIN:
+        module, _, attribute = BUILTIN[name].partition(":")
+        target: Any = getattr(import_module(module), attribute)
+        return target  # type: ignore[no-any-return]
+    for point in metadata.entry_points(group=GROUP):
+        if point.name == name:
+            return point.load()  # type: ignore[no-any-return]
+    raise UnknownTarget(f"no target {name!r} is installed; there are: {', '.join(names())}")

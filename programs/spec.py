@@ -1,0 +1,149 @@
+"""The contract between Eph and a program: what one environment must consist of, and what comes out of it.
+
+Everything here is a frozen value of plain types that survives JSON both ways, because an operation runs in a
+process of its own and reads its spec from a line of JSON. ``digest`` says whether two specs would build the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The commit to build from. ``clone_url`` is a URL or a path that git can read."""
+
+    clone_url: str
+    commit: str
+    ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A shell command of the repository, with the longest it may take."""
+
+    run: str
+    timeout: int = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How to tell that a service is ready: any 2xx or 3xx answer on ``path`` within ``deadline`` seconds."""
+
+    path: str = "/healthz"
+    deadline: int = 300
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSpec:
+    """One service. ``public`` gets a host name; the rest are reached by the others through variables.
+
+    ``<NAME>_URL`` (upper case, dashes as underscores) is given to every other service of the environment.
+    """
+
+    name: str
+    command: str
+    public: bool = True
+    health: Health = Health()
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSpec:
+    """One database, given to builds, migrations and services as the variable ``variable`` (a URL)."""
+
+    name: str
+    version: str = "15"
+    variable: str = "DATABASE_URL"
+    strategy: str = "empty"
+    scripts: tuple[str, ...] = ()
+    seed: Command | None = None
+    migrate: Command | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """The repository's own commands around an environment's life."""
+
+    pre_create: tuple[Command, ...] = ()
+    post_create: tuple[Command, ...] = ()
+    pre_destroy: tuple[Command, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentSpec:
+    """One environment: its name, its parts, and the marks that every resource of it carries.
+
+    ``host`` is the environment's host name without a port (``shop-gentle-stream-42.localhost``); a second public
+    service gets ``<service>--<host>``. ``settings`` come from the server, never from the repository: where a
+    target keeps its things.
+    """
+
+    name: str
+    host: str
+    target: str
+    project: str
+    source: Source
+    services: tuple[ServiceSpec, ...]
+    databases: tuple[DatabaseSpec, ...] = ()
+    build: Command | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    hooks: Hooks = Hooks()
+    marks: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> EnvironmentSpec:
+        return EnvironmentSpec(
+            name=data["name"],
+            host=data["host"],
+            target=data["target"],
+            project=data["project"],
+            source=Source(**data["source"]),
+            services=tuple(_service(item) for item in data["services"]),
+            databases=tuple(_database(item) for item in data["databases"]),
+            build=_command(data["build"]),
+            env=dict(data["env"]),
+            hooks=Hooks(**{key: tuple(Command(**item) for item in value) for key, value in data["hooks"].items()}),
+            marks=dict(data["marks"]),
+            settings=dict(data["settings"]),
+        )
+
+    @property
+    def digest(self) -> str:
+        """Sixteen hex digits that change when the environment would be built otherwise; the marks do not count."""
+        data = self.to_json()
+        del data["marks"]
+        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What every target gives back, in one shape (T7). ``database_urls`` is secret, the rest is not."""
+
+    url: str
+    urls: Mapping[str, str]
+    database_urls: Mapping[str, str]
+    logs: str
+    inspect: tuple[str, ...] = ()
+
+
+def _command(data: Mapping[str, Any] | None) -> Command | None:
+    return None if data is None else Command(**data)
+
+
+def _service(data: Mapping[str, Any]) -> ServiceSpec:
+    return ServiceSpec(**{**data, "health": Health(**data["health"]), "env": dict(data["env"])})
+
+
+def _database(data: Mapping[str, Any]) -> DatabaseSpec:
+    fields = {**data, "scripts": tuple(data["scripts"])}
+    return DatabaseSpec(**{**fields, "seed": _command(data["seed"]), "migrate": _command(data["migrate"])})

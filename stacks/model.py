@@ -1,0 +1,156 @@
+"""Stacks as values: what a store holds of each one, and what an operation on one is.
+
+A stack is found by reading its store, never by running ``pulumi stack ls`` (docs/decisions). What cannot be read
+is ``unreadable``, never absent; a snapshot says whether it is ``complete``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from programs.spec import EnvironmentSpec
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class StackRef:
+    """Project and stack name: ``eph-shop-9ix`` and ``pr-42``. The identity of an environment everywhere."""
+
+    project: str
+    stack: str
+
+    def __str__(self) -> str:
+        return f"{self.project}/{self.stack}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """Whose a stack is, and what people overrode: the one compact tag, written whole by the stack's own lane.
+
+    ``commit`` and ``seen`` are the newest commit wanted and when it was first seen: TTL counts from there.
+    ``incarnation`` tells a stack from an earlier one of the same name, whose tag file may have outlived it.
+    """
+
+    repository: int
+    repository_name: str
+    number: int
+    name: str
+    incarnation: str
+    commit: str
+    seen: datetime
+    extended_until: datetime | None = None
+    asleep: bool = False
+    keep: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What was built, from the stack's own outputs: true exactly when ``up`` was."""
+
+    commit: str
+    spec_digest: str
+    program_version: str
+    target: str
+    url: str
+    urls: Mapping[str, str]
+    at: datetime
+
+
+class Verb(StrEnum):
+    UP = "up"
+    DESTROY = "destroy"
+    REFRESH = "refresh"
+    RETAG = "retag"
+
+
+class Outcome(StrEnum):
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    """Interrupted: by a newer commit, a close, a deadline or a stop. Not the repository's fault, not a try."""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One entry of a stack's own history. ``commit`` is empty for a destroy."""
+
+    verb: Verb
+    commit: str
+    outcome: Outcome
+    ended: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A lock that Pulumi left in the store, and what we can prove of its owner."""
+
+    id: str
+    pid: int
+    host: str
+    user: str
+    taken: datetime
+    owner_dead: bool
+    """Proven: on this host, and that very process (pid and start time) is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class StackRecord:
+    """One stack of ours as its store has it. ``tag`` None: half-made. ``unreadable``: why it could not be read."""
+
+    ref: StackRef
+    tag: Tag | None = None
+    built: Built | None = None
+    resources: int = 0
+    pending: int = 0
+    locks: tuple[Lock, ...] = ()
+    history: tuple[Update, ...] = ()
+    unreadable: str = ""
+    target: str = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class StackSnapshot:
+    """All stacks of ours. ``foreign`` only counts those that are not: they are never touched."""
+
+    stacks: Mapping[StackRef, StackRecord] = field(default_factory=dict)
+    complete: bool = True
+    reason: str = ""
+    foreign: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One piece of work for one worker process. ``spec`` is needed by ``up`` alone: a destroy runs from state."""
+
+    ref: StackRef
+    verb: Verb
+    target: str
+    name: str
+    tag: Tag | None = None
+    spec: EnvironmentSpec | None = None
+    commit: str = ""
+    create: bool = False
+    deadline: float = 1800.0
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OperationResult:
+    """How an operation ended. ``error`` is one sentence for people, ``step`` what was being done, ``tail`` the last
+    lines of why; none of them holds a secret. ``retryable`` False: only a new commit or a person helps."""
+
+    ref: StackRef
+    verb: Verb
+    outcome: Outcome
+    commit: str
+    started: datetime
+    ended: datetime
+    error: str = ""
+    step: str = ""
+    tail: tuple[str, ...] = ()
+    retryable: bool = True
+    url: str = ""
+    changes: Mapping[str, int] = field(default_factory=dict)
+    pulumi_processes: int = 0
