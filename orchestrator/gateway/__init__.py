@@ -1,1 +1,1 @@
-"""The door in front of every preview: a process of its own that routes by host name. Imports nothing of Eph but core."""
+"""The door in front of every preview: a process of its own that routes by host name. Imports only core."""
