@@ -35,7 +35,7 @@ class ServiceStatus:
 
 
 class Desk(Protocol):
-    """``name`` is an environment's name (shop-gentle-stream-42), its stack (eph-shop-9ix/pr-42) or ``owner/repo#42``."""
+    """``name``: an environment (shop-gentle-stream-42), its stack (eph-shop-9ix/pr-42), ``owner/repo#42``."""
 
     def status(self) -> ServiceStatus: ...
 
