@@ -1,0 +1,78 @@
+"""The only place that makes names of environments: Pulumi project and stack, and the words nobody can guess (Y3).
+
+A project is ``eph-<repository>-<its numeric id in base 36>``. The id comes last and whole, so a project is ours when
+it reads back to a number, and a renamed repository keeps its stacks: ``parse`` looks at the id, never at the slug.
+Words come from an HMAC under the server's key over repository id and number: the same after a restart, a rename, a
+transfer; 36 bits that cannot be had without the key (docs/decisions: two words and four letters).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+
+from stacks.model import StackRef
+from stacks.words import ADJECTIVES, NOUNS
+
+PREFIX = "eph"
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_LETTERS = "bcdfghjkmnpqrstvwxz23456789aeuly"
+_PROJECT = re.compile(rf"{PREFIX}-(?:[a-z0-9-]+-)?([0-9a-z]+)")
+_STACK = re.compile(r"pr-([1-9][0-9]{0,9})")
+_SLUG_MOST = 40
+
+
+def base36(number: int) -> str:
+    if number < 0:
+        raise ValueError(f"{number} is negative; a repository's id is not")
+    digits = ""
+    while True:
+        number, rest = divmod(number, 36)
+        digits = _DIGITS[rest] + digits
+        if not number:
+            return digits
+
+
+def slug(text: str, most: int = _SLUG_MOST) -> str:
+    """Lower-case letters, digits and single dashes, never at an end; may be empty."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower())[:most].strip("-")
+
+
+def project(repository: int, repository_name: str) -> str:
+    """``acme/shop`` with the id 12345 is ``eph-shop-9ix``; a name without a legal letter leaves the slug out."""
+    middle = slug(repository_name.rpartition("/")[2])
+    return "-".join(part for part in (PREFIX, middle, base36(repository)) if part)
+
+
+def stack_ref(repository: int, repository_name: str, number: int) -> StackRef:
+    return StackRef(project(repository, repository_name), f"pr-{number}")
+
+
+def parse(ref: StackRef) -> tuple[int, int] | None:
+    """Repository id and number of a stack of ours; None for a stack that is not."""
+    repository = parse_project(ref.project)
+    stack = _STACK.fullmatch(ref.stack)
+    if repository is None or stack is None:
+        return None
+    return repository, int(stack[1])
+
+
+def parse_project(name: str) -> int | None:
+    """The repository id in a project's name; None when the project is not ours."""
+    found = _PROJECT.fullmatch(name)
+    if found is None or (len(found[1]) > 1 and found[1].startswith("0")):
+        return None
+    return int(found[1], 36)
+
+
+def words(key: bytes, repository: int, number: int) -> str:
+    """``gentle-stream-k7wq``: eight bits, eight bits and four letters of five bits each."""
+    digest = hmac.new(key, f"{repository}/{number}".encode(), hashlib.sha256).digest()
+    letters = "".join(_LETTERS[byte % 32] for byte in digest[2:6])
+    return f"{ADJECTIVES[digest[0]]}-{NOUNS[digest[1]]}-{letters}"
+
+
+def incarnation(key: bytes, ref: StackRef, nonce: str) -> str:
+    """Tells this life of a stack from an earlier one of the same name."""
+    return hmac.new(key, f"{ref}#{nonce}".encode(), hashlib.sha256).hexdigest()[:8]

@@ -1,0 +1,72 @@
+"""The one compact tag: what a stack says of itself, in at most 256 characters, read back as untrusted text.
+
+Pulumi Cloud bounds a tag's value to 256 characters; so the keys are short and times are seconds. A tag that does not
+read back is None, which makes the stack a half-made one: completed or destroyed, never believed.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from stacks.model import Tag
+
+KEY = "eph"
+MOST = 256
+
+
+def encode(tag: Tag) -> str:
+    data: dict[str, Any] = {
+        "v": 1,
+        "env": tag.name,
+        "pr": f"{_shorten(tag.repository_name, 60)}#{tag.number}",
+        "repo": tag.repository,
+        "inc": tag.incarnation,
+        "sha": tag.commit[:12],
+        "seen": _seconds(tag.seen),
+    }
+    if tag.extended_until is not None:
+        data["until"] = _seconds(tag.extended_until)
+    data.update({name: 1 for name, on in (("asleep", tag.asleep), ("keep", tag.keep)) if on})
+    value = json.dumps(data, separators=(",", ":"))
+    if len(value) > MOST:
+        raise ValueError(f"the tag of {tag.name} has {len(value)} characters; a backend takes {MOST}")
+    return value
+
+
+def decode(value: str) -> Tag | None:
+    try:
+        data = json.loads(value)
+        repository_name, _, number = data["pr"].rpartition("#")
+        return Tag(
+            repository=int(data["repo"]),
+            repository_name=repository_name,
+            number=int(number),
+            name=str(data["env"]),
+            incarnation=str(data["inc"]),
+            commit=str(data["sha"]),
+            seen=_time(data["seen"]),
+            extended_until=_time(data["until"]) if "until" in data else None,
+            asleep=bool(data.get("asleep")),
+            keep=bool(data.get("keep")),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, OSError):
+        return None
+
+
+def same_commit(tag: Tag, sha: str) -> bool:
+    """Tags keep twelve digits of a commit."""
+    return tag.commit[:12] == sha[:12]
+
+
+def _seconds(at: datetime) -> int:
+    return int(at.timestamp())
+
+
+def _time(seconds: int) -> datetime:
+    return datetime.fromtimestamp(int(seconds), UTC)
+
+
+def _shorten(text: str, most: int) -> str:
+    return text if len(text) <= most else text[-most:]
