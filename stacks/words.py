@@ -1,4 +1,6 @@
-"""256 adjectives and 256 nouns: eight bits each. The order is part of every environment's name: append nothing, move nothing."""
+"""256 adjectives and 256 nouns, eight bits each. Their order is part of every name: append nothing, move nothing."""
+
+# ruff: noqa: SIM905 - 512 quoted words would be a page of quotation marks
 
 ADJECTIVES = tuple(
     """
