@@ -1,0 +1,27 @@
+"""The event log in memory: for tests, and for a service that was told to keep none."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+from orchestrator.ledger.port import Event
+
+
+class MemoryLedger:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._events: list[Event] = []
+
+    def record(self, event: Event) -> None:
+        with self._lock:
+            self._events.append(replace(event, id=len(self._events) + 1))
+
+    def events(self, subject: str = "", after: int = 0, limit: int = 100, newest: bool = False) -> list[Event]:
+        with self._lock:
+            found = [event for event in self._events if event.id > after and subject in ("", event.subject)]
+        limit = max(limit, 0)
+        return found[max(len(found) - limit, 0) :] if newest else found[:limit]
+
+    def close(self) -> None:
+        """Nothing to give back."""

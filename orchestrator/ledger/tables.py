@@ -1,0 +1,58 @@
+"""The event log as one table, in SQL that SQLite and PostgreSQL share.
+
+Times are text in UTC, always of the same shape, so they sort and compare alike in every database. Rows are only
+ever added. A primary key that is never used again (``sqlite_autoincrement``) is what makes ``after`` trustworthy.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from orchestrator.ledger.port import Event
+
+METADATA = sa.MetaData()
+
+EVENTS = sa.Table(
+    "events",
+    METADATA,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), primary_key=True),
+    sa.Column("kind", sa.String(64), nullable=False, index=True),
+    sa.Column("at", sa.String(32), nullable=False, index=True),
+    sa.Column("subject", sa.String(256), nullable=False),
+    sa.Column("message", sa.Text(), nullable=False),
+    sa.Column("actor", sa.String(256), nullable=False),
+    sa.Column("data", sa.Text(), nullable=False),
+    sa.Index("events_by_subject", "subject", "id"),
+    sqlite_autoincrement=True,
+)
+
+
+def to_row(event: Event) -> dict[str, str]:
+    """Cut to the columns' widths, and without the NUL that PostgreSQL refuses: a long name must not lose an event."""
+    return {
+        "kind": _text(event.kind)[:64],
+        "at": event.at.astimezone(UTC).isoformat(timespec="microseconds"),
+        "subject": _text(event.subject)[:256],
+        "message": _text(event.message),
+        "actor": _text(event.actor)[:256],
+        "data": json.dumps({_text(key): _text(value) for key, value in event.data.items()}, sort_keys=True),
+    }
+
+
+def from_row(row: sa.RowMapping) -> Event:
+    return Event(
+        kind=row["kind"],
+        at=datetime.fromisoformat(row["at"]),
+        subject=row["subject"],
+        message=row["message"],
+        actor=row["actor"],
+        data=json.loads(row["data"]),
+        id=row["id"],
+    )
+
+
+def _text(value: object) -> str:
+    return str(value).replace("\x00", "").encode("utf-8", "replace").decode()

@@ -1,0 +1,212 @@
+"""The event log: one contract on the store and on its fake, and what the store does while its database is down.
+
+Proves O1 on SQLite: the loop goes on, the gap is recorded, nothing is lost that need not be.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from orchestrator.ledger import kinds
+from orchestrator.ledger.fake import MemoryLedger
+from orchestrator.ledger.port import Event, Ledger
+from orchestrator.ledger.store import LedgerUnavailable, SqlLedger
+
+NOW = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "events.md"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def event(message: str, subject: str = "eph-shop/pr-1") -> Event:
+    return Event(kinds.ENVIRONMENT_READY, NOW, subject, message, "maria", {"commit": "abc"})
+
+
+def url(path: Path) -> str:
+    return f"sqlite:///{path}?timeout=0.05"
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
+    made: Ledger = MemoryLedger() if request.param == "memory" else SqlLedger(url(tmp_path / "new" / "ledger.db"))
+    yield made
+    made.close()
+
+
+def messages(ledger: Ledger) -> list[str]:
+    return [found.message for found in ledger.events()]
+
+
+def test_what_is_recorded_is_read_back_whole(ledger: Ledger) -> None:
+    ledger.record(event("one"))
+    (found,) = ledger.events()
+    assert found == Event(kinds.ENVIRONMENT_READY, NOW, "eph-shop/pr-1", "one", "maria", {"commit": "abc"}, found.id)
+    assert found.id > 0
+
+
+def test_events_are_paged_oldest_first(ledger: Ledger) -> None:
+    for number in range(7):
+        ledger.record(event(str(number)))
+    first = ledger.events(limit=3)
+    assert [found.message for found in first] == ["0", "1", "2"]
+    assert [found.message for found in ledger.events(after=first[-1].id, limit=3)] == ["3", "4", "5"]
+    assert ledger.events(limit=0) == []
+
+
+def test_newest_gives_the_last_ones_in_their_order(ledger: Ledger) -> None:
+    for number in range(5):
+        ledger.record(event(str(number)))
+    assert [found.message for found in ledger.events(limit=2, newest=True)] == ["3", "4"]
+    assert ledger.events(limit=0, newest=True) == []
+
+
+def test_events_of_one_subject(ledger: Ledger) -> None:
+    ledger.record(event("mine"))
+    ledger.record(event("other", "eph-shop/pr-2"))
+    assert [found.message for found in ledger.events("eph-shop/pr-1")] == ["mine"]
+    assert len(ledger.events()) == 2
+
+
+def test_many_threads_lose_nothing(ledger: Ledger) -> None:
+    threads = [threading.Thread(target=lambda: [ledger.record(event("x")) for _ in range(10)]) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = ledger.events(limit=200)
+    assert len(found) == 80
+    assert [each.id for each in found] == sorted({each.id for each in found})
+
+
+def test_what_people_wrote_is_kept_as_it_is(ledger: Ledger) -> None:
+    ledger.record(event("'; DROP TABLE events; -- \u202e ünïcode 🦊"))
+    assert messages(ledger) == ["'; DROP TABLE events; -- \u202e ünïcode 🦊"]
+
+
+def test_a_store_survives_its_process(tmp_path: Path) -> None:
+    with closing(SqlLedger(url(tmp_path / "l.db"))) as first:
+        first.record(event("one"))
+    with closing(SqlLedger(url(tmp_path / "l.db"))) as second:
+        second.record(event("two"))
+        assert messages(second) == ["one", "two"]
+
+
+def test_times_are_utc_whatever_the_zone(tmp_path: Path) -> None:
+    zone = timezone(timedelta(hours=5, minutes=30))
+    with closing(SqlLedger(url(tmp_path / "l.db"))) as ledger:
+        ledger.record(Event(kinds.SERVICE_STARTED, NOW.astimezone(zone)))
+        assert ledger.events()[0].at.isoformat() == "2026-11-21T04:00:00+00:00"
+
+
+def test_an_event_that_a_database_would_refuse_is_mended_not_lost(tmp_path: Path) -> None:
+    with closing(SqlLedger(url(tmp_path / "l.db"))) as ledger:
+        ledger.record(event("a\x00b\udc80", "s" * 999))
+        (found,) = ledger.events()
+        assert found.message == "ab?"
+        assert found.subject == "s" * 256
+
+
+def test_readers_do_not_wait_for_a_writer(tmp_path: Path) -> None:
+    with closing(SqlLedger(url(tmp_path / "l.db"))) as ledger:
+        ledger.record(event("one"))
+        with locked(tmp_path / "l.db"):
+            assert messages(ledger) == ["one"]
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """The database as another process that writes for ever leaves it: every write of ours fails."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+def test_while_the_database_is_down_events_wait_and_the_gap_is_told(tmp_path: Path) -> None:
+    clock = Clock()
+    with closing(SqlLedger(url(tmp_path / "l.db"), buffer=3, monotonic=clock)) as ledger:
+        ledger.record(event("before"))
+        with locked(tmp_path / "l.db"):
+            for number in range(5):
+                ledger.record(event(str(number)))
+            assert messages(ledger) == ["before"]
+        clock.now += 60
+        ledger.record(event("after"))
+        *kept, gap = ledger.events()
+        assert [found.message for found in kept] == ["before", "2", "3", "4", "after"]
+        assert gap.kind == kinds.LEDGER_GAP
+        assert gap.data == {"late": "3", "lost": "2"}
+        ledger.record(event("later"))
+        assert messages(ledger)[-1] == "later"
+        assert sum(found.kind == kinds.LEDGER_GAP for found in ledger.events()) == 1
+
+
+def test_a_dead_database_is_left_alone_for_a_while(tmp_path: Path) -> None:
+    clock = Clock()
+    with closing(SqlLedger(url(tmp_path / "l.db"), monotonic=clock)) as ledger:
+        ledger.record(event("before"))
+        with locked(tmp_path / "l.db"):
+            ledger.record(event("late"))
+        ledger.record(event("still quiet"))
+        assert messages(ledger) == ["before"]
+        clock.now += 6
+        assert messages(ledger)[:3] == ["before", "late", "still quiet"]
+
+
+def test_a_start_without_a_database_is_a_start(tmp_path: Path) -> None:
+    clock = Clock()
+    (tmp_path / "l.db").mkdir()
+    with closing(SqlLedger(url(tmp_path / "l.db"), monotonic=clock)) as ledger:
+        ledger.record(event("early"))
+        with pytest.raises(LedgerUnavailable, match=r"cannot be read: .*unable to open database file"):
+            ledger.events()
+        (tmp_path / "l.db").rmdir()
+        clock.now += 60
+        assert messages(ledger)[0] == "early"
+        assert ledger.events(newest=True, limit=1)[0].data == {"late": "1", "lost": "0"}
+
+
+def test_what_waits_is_written_at_the_end(tmp_path: Path) -> None:
+    ledger = SqlLedger(url(tmp_path / "l.db"), monotonic=Clock())
+    with locked_new(tmp_path / "l.db", ledger):
+        ledger.record(event("late"))
+    ledger.close()
+    with closing(SqlLedger(url(tmp_path / "l.db"))) as again:
+        assert messages(again)[:2] == ["before", "late"]
+
+
+@contextmanager
+def locked_new(path: Path, ledger: Ledger) -> Iterator[None]:
+    ledger.record(event("before"))
+    with locked(path):
+        yield
+
+
+def test_an_error_shows_no_password() -> None:
+    ledger = SqlLedger("postgresql+psycopg://eph:hunter2@127.0.0.1:9/eph", monotonic=Clock())
+    with pytest.raises(LedgerUnavailable) as caught:
+        ledger.events()
+    assert "hunter2" not in str(caught.value)
+    ledger.close()
+
+
+def test_the_page_lists_every_kind_with_its_sentence() -> None:
+    assert PAGE.read_text(encoding="utf-8") == kinds.page()
+
+
+def test_every_constant_is_in_the_list() -> None:
+    constants = {value for name, value in vars(kinds).items() if name.isupper() and isinstance(value, str)}
+    assert {each for each in constants if "\n" not in each} == set(kinds.KINDS)
