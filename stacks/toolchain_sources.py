@@ -1,0 +1,146 @@
+"""The two ways to bring a Pulumi CLI onto a machine: Pulumi's own download, and a build from its Go module.
+
+Both fill ``FOLDER/bin`` and raise ``Unavailable`` with the reason in a few words. Both run as a child in a process
+group of its own with a deadline, so that neither a network that swallows packets nor a stuck compiler holds us up,
+and a Ctrl-C ends all of it.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+Progress = Callable[[str], None]
+
+DOWNLOAD_DEADLINE = 300.0
+BUILD_DEADLINE = 3600.0
+TELL_EVERY = 10.0
+
+# Pulumi's installer is first one small file, then an archive. An answer to a connection must come within five
+# seconds, or there is no way out to Pulumi's site from here; only then is the archive given its minutes.
+_INSTALL = """
+import socket, sys
+socket.setdefaulttimeout(5)
+from semver import VersionInfo
+from pulumi.automation import PulumiCommand
+try:
+    PulumiCommand.install(root=sys.argv[1], version=VersionInfo.parse(sys.argv[2]))
+except Exception as why:
+    output = getattr(why, "output", None) or b""
+    sys.exit(f"{type(why).__name__}: {why} {output.decode(errors='replace')[-500:]}".strip())
+"""
+
+# Ours, not the SDK's script: that one first looks for a virtual environment of a project, and Eph's programs have
+# none. PULUMI_PYTHON_CMD is the interpreter that has Eph's packages.
+_PLUGIN = """#!/bin/sh
+exec "${PULUMI_PYTHON_CMD:-python3}" -u -m pulumi.dynamic "$@"
+"""
+
+
+class Unavailable(RuntimeError):
+    """This way gives no Pulumi CLI on this machine; the message says why."""
+
+
+def write_plugin(place: Path) -> None:
+    """The plugin for dynamic providers, put in place by a rename: another process may be reading it."""
+    new = place.with_name(f".{place.name}-{os.getpid()}")
+    new.write_text(_PLUGIN)
+    new.chmod(0o755)
+    new.replace(place)
+
+
+def download(folder: Path, version: str, progress: Progress) -> None:
+    progress(f"pulumi {version}: asking Pulumi's site")
+    said = _run([sys.executable, "-c", _INSTALL, str(folder), version], DOWNLOAD_DEADLINE, lambda _: None)
+    if not (folder / "bin" / "pulumi").is_file():
+        raise Unavailable(_tail(said) or "the installer left no pulumi")
+
+
+def build(folder: Path, version: str, progress: Progress) -> None:
+    script = Path(__file__).parent.parent / "infra" / "toolchain" / "pulumi" / "build.sh"
+    if not script.is_file():
+        raise Unavailable("the Go module files come with a checkout of Eph, and this is an installed package")
+    if shutil.which("go") is None:
+        raise Unavailable("no go on PATH (Go 1.26 or newer, or 1.21 and newer where it may fetch its successor)")
+    progress(f"pulumi {version}: building from its Go module; 5 to 10 minutes the first time on two cores")
+    said = _run([str(script), str(folder / "bin" / "pulumi")], BUILD_DEADLINE, _teller(version, progress))
+    if not (folder / "bin" / "pulumi").is_file():
+        raise Unavailable(f"go build failed: {_tail(said)}")
+
+
+def _teller(version: str, progress: Progress) -> Callable[[list[str]], None]:
+    """Go names each module that it fetched and each package that it compiled: their count is the progress."""
+    started = told = time.monotonic()
+
+    def tell(said: list[str]) -> None:
+        nonlocal told
+        if (now := time.monotonic()) - told >= TELL_EVERY:
+            told = now
+            last = said[-1][:60] if said else "reading modules"
+            progress(f"pulumi {version}: {now - started:.0f} s, {len(said)} steps done, last: {last}")
+
+    return tell
+
+
+def _tail(lines: list[str]) -> str:
+    """The last words of why: enough to act on, short enough for one message."""
+    told = [line for line in lines if line.strip()]
+    return " | ".join(told[-4:])[-600:]
+
+
+def _run(command: list[str], deadline: float, tell: Callable[[list[str]], None]) -> list[str]:
+    """What the command printed on both streams. ``tell`` hears all of it so far, about once a second or oftener."""
+    until, said = time.monotonic() + deadline, list[str]()
+    child = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    try:
+        for line in _lines(child, until):
+            if line is not None:
+                said.append(line)
+            tell(said)
+        child.wait(max(1.0, until - time.monotonic()))
+    except (TimeoutError, subprocess.TimeoutExpired):
+        raise Unavailable(f"not done within {deadline:.0f} s") from None
+    finally:
+        _end(child)
+    return said
+
+
+def _lines(child: subprocess.Popen[bytes], until: float) -> Iterator[str | None]:
+    """Lines as they come, None about once a second while there is none."""
+    assert child.stdout is not None  # noqa: S101 - for the type checker: _run asked for it
+    pipe, rest, block = child.stdout.fileno(), b"", b"-"
+    while block:
+        if time.monotonic() > until:
+            raise TimeoutError
+        if not select.select([pipe], [], [], 1.0)[0]:
+            yield None
+            continue
+        block = os.read(pipe, 65536)
+        *whole, rest = (rest + block).split(b"\n")
+        yield from (line.decode(errors="replace") for line in whole)
+    if rest:
+        yield rest.decode(errors="replace")
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Ends the whole group: the compiler's children too, also when we were interrupted."""
+    try:
+        os.killpg(child.pid, signal.SIGTERM)
+        child.wait(5)
+    except ProcessLookupError:
+        return
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
+    finally:
+        child.wait()
+        if child.stdout is not None:
+            child.stdout.close()
