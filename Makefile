@@ -1,0 +1,54 @@
+# Everything in one word. What is missing on the machine is made first: system packages, Python environment, Pulumi.
+# CONTRIBUTING.md says what each target is for.
+
+PY := .venv/bin/python
+ARGS ?=
+JOBS ?= 2
+
+.PHONY: demo test check bench toolchain hooks docs locks clean venv pulumi
+.DEFAULT_GOAL := help
+.PHONY: help
+help:
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+
+demo: pulumi ## run Eph with a sample shop and three pull requests; ARGS=--once plays the whole story unattended
+	@$(PY) -m orchestrator.cli.main demo $(ARGS)
+
+test: pulumi ## all tests, on real components; ARGS='-k name' for some of them
+	@$(PY) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+check: venv ## lint, format, types, import directions, documents
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check --quiet .
+	@$(PY) -m mypy --no-error-summary
+	@.venv/bin/lint-imports --no-logo
+	@$(PY) -m pytest -q -p no:cacheprovider tests/docs
+
+bench: pulumi ## measure against the budgets; writes docs/reference/benchmarks.md
+	@$(PY) -m tests.bench $(ARGS)
+
+toolchain: venv ## find, download or build the Pulumi CLI, and say where it is
+	@$(PY) -m stacks.toolchain
+
+hooks: ## check before each commit
+	@ln -sf "$(CURDIR)/infra/toolchain/pre-commit" "$$(git rev-parse --git-path hooks)/pre-commit"
+	@echo "git runs 'make check' before each commit of this clone; 'git commit --no-verify' passes it by"
+
+docs: venv ## write the generated pages anew, then check all documents
+	@$(PY) docs/generate.py
+	@$(PY) -m pytest -q -p no:cacheprovider tests/docs
+
+locks: venv ## resolve requirements*.lock anew from pyproject.toml
+	@infra/toolchain/locks.sh $(CURDIR)/$(PY)
+
+clean: ## remove what make left in this clone; the cache shared by all clones stays
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@echo "kept: $${EPH_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/eph} (Python packages and Pulumi, for all clones)"
+
+venv:
+	@infra/toolchain/system.sh
+	@infra/toolchain/venv.sh
+
+pulumi: venv
+	@$(PY) -m stacks.toolchain >/dev/null

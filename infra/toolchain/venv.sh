@@ -1,0 +1,66 @@
+#!/bin/sh
+# Makes .venv, the Python environment of this clone, from requirements-dev.lock. A tenth of a second when it is there.
+#
+# It comes in two layers. The heavy one, all that the lock names, lies in Eph's cache outside the tree, under a name
+# made from the lock and the interpreter: clones share it, and it is never changed once it is whole. The light one is
+# .venv in the clone: an interpreter that sees the heavy layer, and Eph itself, editable. An editable install in the
+# shared layer would tie all clones to one of them, and PYTHONPATH would be lost where Eph starts a process with a
+# cleaned environment.
+set -eu
+cd "$(dirname "$0")/../.."
+here=$PWD
+
+say() { printf 'venv: %s\n' "$*" >&2; }
+
+fit() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+if [ -n "${PYTHON:-}" ]; then
+  candidates=$PYTHON
+else
+  candidates="python3 python3.11 python3.12 python3.13"
+fi
+python=
+for candidate in $candidates; do
+  if fit "$candidate"; then python=$candidate; break; fi
+done
+[ -n "$python" ] || { say "Python 3.11 or newer is needed, and none of these is: $candidates. PYTHON=... names one"; exit 1; }
+
+cache=${EPH_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/eph}
+key=$({ cat requirements-dev.lock; "$python" -c 'import os, sys; print(sys.version, os.path.realpath(sys.executable))'; } |
+  sha256sum | cut -c1-16)
+deps=$cache/venv/$key
+want="$here $key $(sha256sum <pyproject.toml | cut -c1-16)"
+if [ -e "$deps/.whole" ] && [ "$(cat .venv/.whole 2>/dev/null)" = "$want" ]; then exit 0; fi
+
+# One maker at a time; the lock goes with the process that holds it, however it ends.
+mkdir -p "$cache/venv"
+exec 9>"$cache/venv/.lock"
+flock -n 9 || { say "another one is being made: waiting for it"; flock 9; }
+
+if [ ! -e "$deps/.whole" ]; then
+  say "installing $(grep -c '==' requirements-dev.lock) packages into $deps"
+  rm -rf "$deps"
+  "$python" -m venv "$deps"
+  "$deps/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
+  touch "$deps/.whole"
+fi
+
+[ "$(cat .venv/.whole 2>/dev/null)" = "$want" ] && exit 0
+rm -rf .venv
+"$python" -m venv --without-pip .venv
+site=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+"$deps/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' >"$site/dependencies.pth"
+said=$("$deps/bin/python" -m pip --python .venv/bin/python install --quiet --disable-pip-version-check \
+  --no-deps --no-build-isolation --editable . 2>&1) || { say "$said"; exit 1; }
+
+# The tools by their own names too (.venv/bin/pytest), started with the interpreter that sees this clone.
+for tool in "$deps"/bin/*; do
+  mine=.venv/bin/${tool##*/}
+  [ ! -e "$mine" ] || continue
+  if [ "$(head -c 2 "$tool")" = "#!" ]; then
+    sed "1s|$deps/bin/python[0-9.]*|$here/.venv/bin/python|" "$tool" >"$mine"
+    chmod +x "$mine"
+  else
+    ln -s "$tool" "$mine"
+  fi
+done
+printf '%s\n' "$want" >.venv/.whole
