@@ -1,0 +1,47 @@
+"""Lengths of time as people write them: ``30m``, ``72h``, ``7d``, ``1h30m``."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+from orchestrator.config.problems import Rejected, quote
+
+_UNITS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
+_PATTERN = r"^([0-9]{1,6}(w|d|h|m|s))+$"
+_WHOLE = re.compile(r"(?:[0-9]{1,6}[wdhms]){1,5}")
+_PART = re.compile(r"([0-9]{1,6})([wdhms])")
+_MOST = timedelta(days=365)
+_EXPECTED = "write a number and a unit, such as 30m, 72h or 7d"
+
+
+def parse_duration(value: Any) -> timedelta:
+    """Reads a duration; raises ``Rejected`` for anything else, for nothing at all and for more than a year."""
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str) or not _WHOLE.fullmatch(value.strip()):
+        raise Rejected(f"{quote(value)} is not a duration", _EXPECTED)
+    length = timedelta(seconds=sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(value)))
+    if not timedelta(0) < length <= _MOST:
+        raise Rejected(f"{quote(value)} is out of range", "write more than 0s and at most 365d")
+    return length
+
+
+def format_duration(length: timedelta) -> str:
+    """The shortest way to write it with whole units: ``72h`` stays hours up to three days, then days."""
+    seconds = int(length.total_seconds())
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds and seconds % size == 0 and (unit != "d" or seconds > 3 * size):
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": _PATTERN, "examples": ["30m", "72h", "7d"]}),
+]

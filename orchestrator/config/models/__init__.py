@@ -1,0 +1,1 @@
+"""What may be written in an eph.yaml, one file a section. Nothing here knows of the server or of targets."""

@@ -1,0 +1,58 @@
+"""The whole file."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+
+from orchestrator.config.models.base import Command, Name, Section
+from orchestrator.config.models.databases import Databases
+from orchestrator.config.models.environment import Environment
+from orchestrator.config.models.services import Hooks, Kubernetes, Service, Suite
+from orchestrator.config.models.triggers import Trigger
+from orchestrator.config.problems import Rejected, quote
+from orchestrator.config.reading import Fraction, WholeNumber
+
+_TEAM = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}$"
+
+
+def _version(value: object) -> object:
+    written = value.text if isinstance(value, WholeNumber | Fraction) else value
+    if written != "1.0":
+        raise Rejected(f"{quote(written)} is not a version of this file", 'write version: "1.0"')
+    return written
+
+
+def _team(value: str) -> str:
+    if not re.fullmatch(_TEAM, value):
+        raise Rejected(f"{quote(value)} is not the name of a team", "write up to 60 letters, digits, spaces, . _ -")
+    return value
+
+
+FileVersion = Annotated[Literal["1.0"], BeforeValidator(_version), WithJsonSchema({"enum": ["1.0", 1.0]})]
+Team = Annotated[str, AfterValidator(_team), WithJsonSchema({"type": "string", "pattern": _TEAM})]
+
+
+class EphYaml(Section):
+    """How one repository gets its preview environments. Lies at the root of the repository as eph.yaml."""
+
+    version: FileVersion = Field(description="The version of this file's format.")
+    name: Name = Field(description="The project; {project} in templates.")
+    team: Team | None = Field(default=None, description="Who owns the environments; the tag Team of every resource.")
+    target: Name | None = Field(
+        default=None,
+        description="What environments are made of, such as local or kubernetes. Without it: kubernetes if the file "
+        "has that section, else the server's default.",
+    )
+    triggers: tuple[Trigger, ...] | None = Field(
+        default=None, min_length=1, description="What asks for an environment. Without it: the server's own labels."
+    )
+    environment: Environment = Field(default=Environment(), description="The environment itself.")
+    services: tuple[Service, ...] = Field(default=(), description="What runs in it.")
+    build: Command | None = Field(default=None, description="Run in the checkout before services start (local).")
+    kubernetes: Kubernetes | None = Field(default=None, description="The repository's own manifests.")
+    database: Databases = Field(default=Databases(), description="Its databases.")
+    tests: tuple[Suite, ...] = Field(default=(), description="Tests to run against the ready environment.")
+    hooks: Hooks = Field(default=Hooks(), description="Commands around its life.")

@@ -1,0 +1,135 @@
+"""The environment itself: its name, how long it lives, what it is given and who may see it."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, WithJsonSchema
+
+from orchestrator.config.durations import Duration
+from orchestrator.config.models.base import Env, Section, Template, Text, Variable
+from orchestrator.config.models.images import Image
+from orchestrator.config.problems import Rejected, quote
+from orchestrator.config.templates import parse_template, placeholders
+
+DEFAULT_NAME = "{project}-{words}-{number}"
+_LITERAL = re.compile(r"[a-z0-9-]*")
+_CPU = r"^([0-9]{1,6}m|[0-9]{1,3}(\.[0-9]{1,3})?)$"
+_MEMORY = r"^[0-9]{1,9}(Ki|Mi|Gi|Ti|K|M|G|T)$"
+_DOMAIN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$"
+_HOURS = r"^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)(-(Mon|Tue|Wed|Thu|Fri|Sat|Sun))? [0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$"
+
+
+def _host_label(value: str) -> str:
+    """What becomes a host name is made of letters, digits and dashes, and does not change with a push."""
+    for part in parse_template(value):
+        if isinstance(part, str) and not _LITERAL.fullmatch(part):
+            raise Rejected(f"{quote(part)} cannot be in a host name", "write lower-case letters, digits and dashes")
+    if "commit_sha" in (part.name for part in placeholders(value)):
+        raise Rejected("{commit_sha} would change the name with every push", "take it out; the URL must stay")
+    return value
+
+
+def _name_template(value: str) -> str:
+    """Not guessable, and never the same for two pull requests (Y3): so both the words and the number, uncut."""
+    whole = {part.name for part in placeholders(_host_label(value)) if part.whole}
+    if "words" not in whole:
+        raise Rejected("{words} is missing, so anybody could guess the URL", f"write for example {DEFAULT_NAME}")
+    if not whole & {"number", "pr_number"}:
+        raise Rejected("{number} is missing, so two could get one name", f"write for example {DEFAULT_NAME}")
+    return value
+
+
+def _matching(pattern: str, what: str, expected: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise Rejected(f"{quote(value)} is not {what}", expected)
+        return value
+
+    return AfterValidator(check)
+
+
+_TEMPLATE_SCHEMA = WithJsonSchema({"type": "string", "examples": [DEFAULT_NAME]})
+NameTemplate = Annotated[Template, AfterValidator(_name_template), _TEMPLATE_SCHEMA]
+HostTemplate = Annotated[Template, AfterValidator(_host_label), _TEMPLATE_SCHEMA]
+Cpu = Annotated[
+    Text,
+    _matching(_CPU, "an amount of CPU", "write 500m or 2"),
+    WithJsonSchema({"type": ["string", "number"], "examples": ["500m", "2"]}),
+]
+Memory = Annotated[
+    Text,
+    _matching(_MEMORY, "an amount of memory", "write 512Mi or 2Gi"),
+    WithJsonSchema({"type": "string", "pattern": _MEMORY}),
+]
+Domain = Annotated[
+    str,
+    _matching(_DOMAIN, "a domain", "write preview.example.com"),
+    WithJsonSchema({"type": "string", "pattern": _DOMAIN}),
+]
+Hours = Annotated[
+    str,
+    _matching(_HOURS, "a span of hours", "write Mon-Fri 08:00-19:00"),
+    WithJsonSchema({"type": "string", "pattern": _HOURS}),
+]
+
+
+class Resources(Section):
+    """The most that the environment's services may use together."""
+
+    cpu: Cpu | None = Field(default=None, description="CPU in cores (2) or thousandths (500m).")
+    memory: Memory | None = Field(default=None, description="Memory, such as 512Mi or 2Gi.")
+    disk: Memory | None = Field(default=None, description="Disk, such as 5Gi.")
+
+
+class Protection(Section):
+    """Who may open the URL."""
+
+    sign_in: Literal["none", "required"] = Field(
+        default="required", description="Whether people sign in before they see the environment."
+    )
+    allow: tuple[Text, ...] = Field(
+        default=(), description="People and teams who may; without any, all who may read the repository."
+    )
+    token_for_tests: bool = Field(default=True, description="Give tests a token that opens the environment.")
+
+
+class Schedule(Section):
+    """Office hours: outside of them the environment sleeps."""
+
+    timezone: Text = Field(default="UTC", description="The time zone of the hours, such as Europe/Berlin.")
+    awake: tuple[Hours, ...] = Field(min_length=1, description="Spans such as Mon-Fri 08:00-19:00.")
+
+
+class Dns(Section):
+    """Where the environment's host name lives."""
+
+    domain: Domain = Field(description="The domain under which the name is put; one that the server allows.")
+
+
+class Environment(Section):
+    """The environment: name, life, content, protection."""
+
+    name_template: NameTemplate = Field(
+        default=DEFAULT_NAME,
+        description="How it is named. Needs {words}, which cannot be guessed, and {number} or {pr_number}.",
+    )
+    alias_template: HostTemplate | None = Field(
+        default=None, description="A second, readable host name that redirects to the first, such as shop-pr-{number}."
+    )
+    ttl: Duration | None = Field(
+        default=None,
+        description="How long it lives, counted from the first sight of the newest commit. Server's default if absent.",
+    )
+    idle_timeout: Duration | None = Field(default=None, description="After how long without a visit it is idle.")
+    on_idle: Literal["sleep", "destroy"] = Field(default="sleep", description="What happens when it is idle.")
+    images: tuple[Image, ...] = Field(default=(), description="The images it runs, and where to find them.")
+    env: Env = Field(default={}, description="Variables for builds, migrations and all services. Not for secrets.")
+    secrets: dict[Variable, Text] = Field(
+        default={}, description="Variables whose values come from the server's secret store: variable to secret's name."
+    )
+    resources: Resources | None = Field(default=None, description="The most that it may use.")
+    protection: Protection | None = Field(default=None, description="Who may open its URL.")
+    schedule: Schedule | None = Field(default=None, description="Office hours.")
+    dns: Dns | None = Field(default=None, description="Where its host name lives.")

@@ -1,0 +1,58 @@
+"""What asks for an environment. Git alone does: labels, branches, tags, comments (L3)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from orchestrator.config.models.base import Glob, Section, Text
+
+Label = Annotated[Text, Field(max_length=50)]
+
+
+class PrLabel(Section):
+    """An open pull request that carries one of the labels."""
+
+    type: Literal["pr_label"] = Field(description="A label on a pull request.")
+    labels: tuple[Label, ...] = Field(min_length=1, description="Any one of these labels asks for an environment.")
+    wait_for_checks: tuple[Text, ...] = Field(
+        default=(), description="Wait until the checks with these names are green on the commit."
+    )
+    paths: tuple[Glob, ...] = Field(
+        default=(), description="Only when the pull request changes a file that one of these globs matches."
+    )
+    drafts: bool = Field(default=True, description="Whether drafts get an environment too.")
+
+
+class Branch(Section):
+    """A branch whose name matches."""
+
+    type: Literal["branch"] = Field(description="A branch, without a pull request.")
+    branches: tuple[Glob, ...] = Field(min_length=1, description="Globs of branch names, such as release/*.")
+    wait_for_checks: tuple[Text, ...] = Field(
+        default=(), description="Wait until the checks with these names are green on the commit."
+    )
+    paths: tuple[Glob, ...] = Field(default=(), description="Only when the newest push changed a file that matches.")
+
+
+class Tag(Section):
+    """A tag whose name matches."""
+
+    type: Literal["tag"] = Field(description="A tag.")
+    tags: tuple[Glob, ...] = Field(min_length=1, description="Globs of tag names, such as v*.")
+    wait_for_checks: tuple[Text, ...] = Field(
+        default=(), description="Wait until the checks with these names are green on the commit."
+    )
+
+
+class Comment(Section):
+    """A comment on a pull request, by somebody with write access."""
+
+    type: Literal["comment"] = Field(description="A comment on a pull request.")
+    phrases: tuple[Text, ...] = Field(
+        default=("/eph up",), min_length=1, description="A line of the comment that says exactly one of these asks."
+    )
+
+
+Trigger = Annotated[PrLabel | Branch | Tag | Comment, Field(discriminator="type")]

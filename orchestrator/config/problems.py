@@ -1,0 +1,74 @@
+"""Mistakes in untrusted text, as values: where, what, and what was expected.
+
+A message repeats at most 80 characters of what somebody wrote, with everything that does not print escaped, because
+it ends up in comments, logs and terminals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from orchestrator.core.model import RecipeError
+
+QUOTED_MOST = 60
+KEY_MOST = 20
+PROBLEMS_MOST = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake. ``line`` and ``column`` count from 1; ``expected`` says what to write instead."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+    expected: str = ""
+
+    def __str__(self) -> str:
+        end = f"; {self.expected}" if self.expected else ""
+        return f"{self.file}:{self.line}:{self.column}: {self.message}{end}"
+
+
+class InvalidConfig(Exception):
+    """A file that cannot be used. All its problems at once, in the order of the file, at most 50."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        ordered = sorted(dict.fromkeys(problems), key=lambda item: (item.line, item.column))
+        self.problems = tuple(ordered[:PROBLEMS_MOST])
+        self.left_out = len(ordered) - len(self.problems)
+        super().__init__("\n".join(self.lines()))
+
+    def lines(self) -> tuple[str, ...]:
+        """One sentence a problem, ready to print."""
+        more = (f"and {self.left_out} more problems",) if self.left_out else ()
+        return (*(str(problem) for problem in self.problems), *more)
+
+    def as_recipe_error(self, labels: frozenset[str]) -> RecipeError:
+        return RecipeError(problems=self.lines(), labels=labels)
+
+
+class Rejected(ValueError):
+    """A value that breaks a rule: what is wrong with it, and what to write instead. ``at`` leads deeper into it."""
+
+    def __init__(self, message: str, expected: str = "", at: tuple[str | int, ...] = ()) -> None:
+        super().__init__(f"{message}; {expected}" if expected else message)
+        self.message = message
+        self.expected = expected
+        self.at = at
+
+
+def escape(text: str, most: int) -> str:
+    """Text on one line, without anything that does not print, cut to ``most`` characters of the original."""
+    shown = "".join(_visible(letter) for letter in text[:most])
+    return f"{shown}…" if len(text) > most else shown
+
+
+def quote(value: object) -> str:
+    """What somebody wrote, between quotes, short and harmless."""
+    return f"'{escape(str(value), QUOTED_MOST)}'"
+
+
+def _visible(letter: str) -> str:
+    return letter if letter.isprintable() else letter.encode("unicode_escape", "backslashreplace").decode()

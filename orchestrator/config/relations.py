@@ -1,0 +1,102 @@
+"""What must fit together between the sections of an eph.yaml, whatever the server and the target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+
+from orchestrator.config.models.document import EphYaml
+from orchestrator.config.problems import Rejected
+from orchestrator.config.templates import longest
+
+NAME_MOST = 53
+"""A DNS label may have 63; the rest is for what targets put around the name."""
+BRANCH_MOST = 20
+"""What of a branch's name goes into an environment's name."""
+_LENGTHS = {"words": 22, "number": 7, "pr_number": 7, "branch": BRANCH_MOST, "ref_name": BRANCH_MOST, "ref_type": 12}
+
+Path = tuple[str | int, ...]
+Found = tuple[Path, Rejected]
+
+
+def relations(config: EphYaml) -> Iterator[Found]:
+    """Every rule between sections that the file breaks."""
+    yield from _twice((("services", i, "name"), service.name) for i, service in enumerate(config.services))
+    yield from _twice((("tests", i, "name"), suite.name) for i, suite in enumerate(config.tests))
+    images = config.environment.images
+    yield from _twice((("environment", "images", i, "name"), image.name) for i, image in enumerate(images))
+    instances = config.database.instances
+    yield from _twice((("database", "instances", i, "name"), item.name) for i, item in enumerate(instances))
+    yield from _name_length(config)
+    yield from _images(config)
+    yield from _variables(config)
+    yield from _public(config)
+
+
+def _twice(named: Iterable[tuple[Path, str]]) -> Iterator[Found]:
+    seen: set[str] = set()
+    for path, name in named:
+        if name in seen:
+            yield path, Rejected(f"there are two with the name `{name}`", "give each its own")
+        seen.add(name)
+
+
+def _name_length(config: EphYaml) -> Iterator[Found]:
+    """A name that is too long would only be found out by the pull request with a long branch."""
+    lengths = {**_LENGTHS, "project": len(config.name)}
+    for key in ("name_template", "alias_template"):
+        template = getattr(config.environment, key)
+        most = longest(template, lengths) if template else 0
+        if most > NAME_MOST:
+            yield (
+                ("environment", key),
+                Rejected(
+                    f"a name could get {most} characters, the most is {NAME_MOST}",
+                    "shorten `name` or cut a placeholder, as in {branch:0:10}",
+                ),
+            )
+
+
+def _images(config: EphYaml) -> Iterator[Found]:
+    known = [image.name for image in config.environment.images]
+    for index, service in enumerate(config.services):
+        if service.image is None or service.image in known:
+            continue
+        close = get_close_matches(service.image, known, n=1)
+        hint = f"did you mean `{close[0]}`?" if close else "add it to environment.images"
+        yield ("services", index, "image"), Rejected(f"there is no image `{service.image}`", hint)
+
+
+def _variables(config: EphYaml) -> Iterator[Found]:
+    """A variable has one source: else which one wins would be anybody's guess."""
+    taken: dict[str, str] = {f"{_upper(service.name)}_URL": f"service `{service.name}`" for service in config.services}
+    for index, item in enumerate(config.database.instances):
+        if item.variable in taken:
+            message = f"`{item.variable}` is already set by {taken[item.variable]}"
+            yield ("database", "instances", index, "variable"), Rejected(message, "give it a variable of its own")
+        taken.setdefault(item.variable, f"database `{item.name}`")
+    environment = config.environment
+    for variable in environment.secrets:
+        if variable in taken:
+            yield ("environment", "secrets", variable), _already(variable, taken)
+        taken.setdefault(variable, "environment.secrets")
+    for variable in environment.env:
+        if variable in taken:
+            yield ("environment", "env", variable), _already(variable, taken)
+    for index, service in enumerate(config.services):
+        for variable in service.env:
+            if variable in taken:
+                yield ("services", index, "env", variable), _already(variable, taken)
+
+
+def _already(variable: str, taken: dict[str, str]) -> Rejected:
+    return Rejected(f"this is already set by {taken[variable]}", "take it out in one of the two places")
+
+
+def _upper(name: str) -> str:
+    return name.upper().replace("-", "_")
+
+
+def _public(config: EphYaml) -> Iterator[Found]:
+    if config.services and not any(service.public for service in config.services):
+        yield ("services",), Rejected("no service is public, so nothing would answer at the URL", "make one public")

@@ -1,0 +1,104 @@
+"""Names and tags with placeholders: ``{project}-{words}-{number}``, ``pr-{pr_number}-{commit_sha:0:7}``.
+
+A parser of its own, because ``str.format`` would let a pull request read attributes of our objects. A placeholder
+is a known name, optionally with a slice of the Python kind (``{commit_sha:0:7}``, ``{branch::20}``); there is
+nothing else, and no way to write a brace.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import lru_cache
+
+from orchestrator.config.problems import KEY_MOST, Rejected, escape
+
+PLACEHOLDERS = ("project", "words", "number", "pr_number", "branch", "ref_type", "ref_name", "commit_sha")
+MOST = 200
+_INSIDE = re.compile(r"([A-Za-z_]+)(?::([0-9]{0,3}):([0-9]{0,3}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Placeholder:
+    """``{commit_sha:0:7}``: the name and its slice; a bound that is not written is None."""
+
+    name: str
+    start: int | None = None
+    end: int | None = None
+
+    @property
+    def whole(self) -> bool:
+        return self.start is None and self.end is None
+
+
+Part = str | Placeholder
+
+
+@lru_cache(maxsize=256)
+def parse_template(text: str) -> tuple[Part, ...]:
+    """Splits a template; raises ``Rejected`` with the character that is wrong, counted from 1."""
+    if len(text) > MOST:
+        raise Rejected(f"the template has {len(text)} characters", f"write at most {MOST}")
+    parts: list[Part] = []
+    position = 0
+    while position < len(text):
+        opened = _next_brace(text, position)
+        if opened > position:
+            parts.append(text[position:opened])
+        if opened == len(text):
+            break
+        closed = text.find("}", opened)
+        if text[opened] == "}" or closed < 0:
+            raise Rejected(f"a single '{text[opened]}' at character {opened + 1}", "write a placeholder as {name}")
+        parts.append(_placeholder(text[opened + 1 : closed], opened + 1))
+        position = closed + 1
+    return tuple(parts)
+
+
+def render(text: str, values: Mapping[str, str]) -> str:
+    """Fills in the placeholders; one without a value is ``Rejected``."""
+    return "".join(part if isinstance(part, str) else _value(part, values) for part in parse_template(text))
+
+
+def placeholders(text: str) -> tuple[Placeholder, ...]:
+    return tuple(part for part in parse_template(text) if isinstance(part, Placeholder))
+
+
+def longest(text: str, lengths: Mapping[str, int]) -> int:
+    """The longest that a rendering can get, when no value is longer than ``lengths`` says."""
+    return sum(
+        len(part) if isinstance(part, str) else len(("x" * lengths[part.name])[part.start : part.end])
+        for part in parse_template(text)
+    )
+
+
+def _next_brace(text: str, start: int) -> int:
+    return min((at for at in (text.find("{", start), text.find("}", start)) if at >= 0), default=len(text))
+
+
+def _placeholder(inside: str, position: int) -> Placeholder:
+    found = _INSIDE.fullmatch(inside)
+    name = found[1] if found else inside.partition(":")[0]
+    if name not in PLACEHOLDERS:
+        close = get_close_matches(name[:50], PLACEHOLDERS, n=1)
+        known = ", ".join(f"{{{item}}}" for item in PLACEHOLDERS)
+        hint = f"did you mean {{{close[0]}}}?" if close else f"there are {known}"
+        raise Rejected(f"unknown placeholder {{{escape(name, KEY_MOST)}}} at character {position}", hint)
+    if found is None:
+        raise Rejected(
+            f"the slice of {{{name}}} at character {position} is not one",
+            f"write {{{name}:0:7}} for the first seven characters",
+        )
+    return Placeholder(name, _bound(found[2]), _bound(found[3]))
+
+
+def _bound(text: str | None) -> int | None:
+    return int(text) if text else None
+
+
+def _value(part: Placeholder, values: Mapping[str, str]) -> str:
+    if part.name not in values:
+        raise Rejected(f"{{{part.name}}} has no value here", "use another placeholder")
+    return values[part.name][part.start : part.end]
