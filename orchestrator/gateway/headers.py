@@ -1,0 +1,78 @@
+"""Headers on their way through: what belongs to one connection stays there, what a client says of itself is not
+believed, the rest passes as it is (RFC 9110, 7.6.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aiohttp import hdrs
+from multidict import CIMultiDict, CIMultiDictProxy
+
+ROBOTS = "X-Robots-Tag"
+NO_ROBOTS = "noindex, nofollow"
+_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+_NOT_UP = _HOP | {
+    "expect",
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-forwarded-proto",
+    "x-forwarded-server",
+    "x-real-ip",
+}
+_NOT_UP_SOCKET = _NOT_UP | {
+    "sec-websocket-extensions",
+    "sec-websocket-key",
+    "sec-websocket-protocol",
+    "sec-websocket-version",
+}
+
+
+def upwards(headers: CIMultiDictProxy[str], client: str, scheme: str, socket: bool = False) -> CIMultiDict[str]:
+    """A request's headers for the upstream; ``Host`` stays, so the app makes links that work."""
+    kept = _without(headers, _NOT_UP_SOCKET if socket else _NOT_UP)
+    kept["X-Forwarded-For"] = client
+    kept["X-Forwarded-Proto"] = scheme
+    kept["X-Forwarded-Host"] = headers.get(hdrs.HOST, "")
+    return kept
+
+
+def downwards(headers: CIMultiDictProxy[str], preview: bool) -> CIMultiDict[str]:
+    """An answer's headers for the client; no preview is for search engines, whatever it says itself."""
+    kept = _without(headers, _HOP)
+    kept.setdefault(hdrs.SERVER, "eph")
+    if preview:
+        kept[ROBOTS] = NO_ROBOTS
+    return kept
+
+
+def tokens(values: Iterable[str]) -> list[str]:
+    """The parts of a header that is a list, however many lines it came in."""
+    return [part.strip() for value in values for part in value.split(",") if part.strip()]
+
+
+def _without(headers: CIMultiDictProxy[str], names: frozenset[str]) -> CIMultiDict[str]:
+    connection = headers.getall(hdrs.CONNECTION, ())
+    if connection:
+        names = names | {token.lower() for token in tokens(connection)}
+    return CIMultiDict([(key, _safe(value)) for key, value in headers.items() if key.lower() not in names])
+
+
+def _safe(value: str) -> str:
+    """Bytes that are not UTF-8 arrive as lone surrogates, which cannot be sent: they pass as Latin-1."""
+    return value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("latin-1")

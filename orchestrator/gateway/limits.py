@@ -1,0 +1,91 @@
+"""Who may ask for names that nobody knows, and how often (S5).
+
+Names must not be guessable by trying. Each client has a bucket of tries; an unknown host takes one out, and time puts
+them back. A client whose bucket is empty is told 429 for every host that it has not reached before: were it only for
+unknown ones, the difference would be the very answer that a guesser looks for. What it had already open goes on.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from math import ceil
+
+PER_MINUTE = 20
+MOST_CLIENTS = 10_000
+MOST_HOSTS = 256
+
+
+@dataclass(slots=True)
+class _Client:
+    tokens: float
+    at: float
+    reached: set[str] = field(default_factory=set)
+
+
+class Limits:
+    def __init__(self, per_minute: int = PER_MINUTE, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._most = float(per_minute)
+        self._rate = per_minute / 60
+        self._monotonic = monotonic
+        self._clients: OrderedDict[str, _Client] = OrderedDict()
+
+    def reach(self, address: str, host: str) -> float:
+        """A known host: 0 to let it through, else the seconds to wait. Loopback is let through: ephd asks from it."""
+        client = self._client(_network(address))
+        if host in client.reached:
+            return 0.0
+        if self._tokens(client) < 1 and not _loopback(address):
+            return self._wait(client)
+        if len(client.reached) < MOST_HOSTS:
+            client.reached.add(host)
+        return 0.0
+
+    def guess(self, address: str) -> float:
+        """An unknown host: takes a try and gives 0, or the seconds until there is one."""
+        client = self._client(_network(address))
+        if self._tokens(client) < 1:
+            return self._wait(client)
+        client.tokens -= 1
+        return 0.0
+
+    def _client(self, network: str) -> _Client:
+        client = self._clients.get(network)
+        if client is None:
+            client = self._clients[network] = _Client(self._most, self._monotonic())
+        self._clients.move_to_end(network)
+        while len(self._clients) > MOST_CLIENTS:
+            self._clients.popitem(last=False)
+        return client
+
+    def _tokens(self, client: _Client) -> float:
+        now = self._monotonic()
+        client.tokens = min(self._most, client.tokens + (now - client.at) * self._rate)
+        client.at = now
+        return client.tokens
+
+    def _wait(self, client: _Client) -> float:
+        return max(1, ceil((1 - client.tokens) / self._rate))
+
+
+@lru_cache(maxsize=MOST_CLIENTS)
+def _network(address: str) -> str:
+    """A person has one IPv4 address but 2**64 of IPv6: those count as one."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if parsed.version == 4:
+        return address
+    return str(ipaddress.ip_network((parsed, 64), strict=False))
+
+
+def _loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,149 @@
+"""What people see while a preview has no answer of its own: one small page, no scripts, nothing loaded from elsewhere.
+
+Everything that comes from outside (titles, messages, progress) is escaped by the template. Who asks for JSON gets the
+same facts as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import hdrs, web
+from jinja2 import Environment
+
+from orchestrator.core.phases import Phase
+from orchestrator.gateway.directory import State
+from orchestrator.gateway.headers import NO_ROBOTS, ROBOTS
+
+_TEMPLATE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
+    Path(__file__).with_name("page.html").read_text(encoding="utf-8")
+)
+REFRESH_SECONDS = 2
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """``tone``: busy, calm or bad; it colours the dot. ``retry_after`` in seconds; ``refresh`` reloads by itself."""
+
+    status: int
+    title: str
+    text: str
+    tone: str = "calm"
+    retry_after: int = 0
+    refresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    status: int
+    title: str
+    text: str
+    tone: str
+
+
+_MADE = _Kind(503, "This preview is being made", "It opens here by itself as soon as it answers.", "busy")
+_FAILED = _Kind(502, "This preview could not be made", "The pull request says what failed and why.", "bad")
+_GONE = _Kind(410, "This preview is gone", "It was taken down and everything in it removed.", "calm")
+_KINDS: Mapping[Phase, _Kind] = {
+    Phase.QUEUED: _Kind(503, "This preview waits for its turn", "Others are being made; it is in the queue.", "busy"),
+    Phase.WAITING: _Kind(503, "This preview is about to be made", "It is wanted, and starts soon.", "busy"),
+    Phase.CREATING: _MADE,
+    Phase.UPDATING: _Kind(503, "This preview is being updated", "It opens here by itself in a moment.", "busy"),
+    Phase.STARTING: _Kind(503, "This preview is starting", "It is made, and does not answer yet.", "busy"),
+    Phase.READY: _Kind(503, "This preview is starting", "It opens here by itself in a moment.", "busy"),
+    Phase.UNHEALTHY: _Kind(503, "This preview does not answer", "It is being brought back.", "busy"),
+    Phase.FAILED: _FAILED,
+    Phase.STALLED: _FAILED,
+    Phase.REFUSED: _Kind(502, "This preview was not made", "The pull request says what has to change.", "bad"),
+    Phase.HELD: _Kind(502, "This preview is on hold", "An operator has to look at it.", "bad"),
+    Phase.ASLEEP: _Kind(503, "This preview is asleep", "It was not used for a while.", "calm"),
+    Phase.EXPIRED: _Kind(
+        410, "This preview has expired", "Its time ran out; the pull request says how to go on.", "calm"
+    ),
+    Phase.DESTROYING: _GONE,
+    Phase.DESTROYED: _GONE,
+}
+
+
+def of_state(state: State) -> Page:
+    kind = _KINDS[state.phase]
+    waiting = kind.tone == "busy"
+    again = REFRESH_SECONDS if kind.status == 503 else 0
+    return Page(kind.status, kind.title, kind.text, kind.tone, again, waiting)
+
+
+def unknown() -> Page:
+    return Page(404, "No preview here", "No preview has this name. It may have been taken down, or the link is wrong.")
+
+
+def too_many(wait: float) -> Page:
+    return Page(
+        429, "Too many tries", f"Too many unknown names were asked for. Try again in {wait:.0f} s.", "bad", int(wait)
+    )
+
+
+def bad_host(sentence: str) -> Page:
+    return Page(400, "No host name", sentence, "bad")
+
+
+def no_answer(sentence: str) -> Page:
+    text = f"The service behind this address is starting or has stopped. {sentence}"
+    return Page(502, "No answer yet", text, "busy", REFRESH_SECONDS, True)
+
+
+def no_control(sentence: str) -> Page:
+    return Page(502, "Eph itself does not answer", f"Is ephd running? {sentence}", "bad", REFRESH_SECONDS, True)
+
+
+def full() -> Page:
+    return Page(
+        503, "Too busy", "The gateway has as many requests open as it may. Try again soon.", "bad", REFRESH_SECONDS
+    )
+
+
+def bad_method() -> Page:
+    return Page(405, "Not possible here", "The gateway passes on neither CONNECT nor TRACE.", "bad")
+
+
+def render(page: Page, headers: Mapping[str, str], host: str = "", state: State | None = None) -> web.Response:
+    """``headers`` are the request's: they tell whether a person or a program asks."""
+    answer = _as_json(page, host, state) if _wants_json(headers) else _as_html(page, host, state)
+    answer.headers.update({hdrs.CACHE_CONTROL: "no-store", hdrs.SERVER: "eph", ROBOTS: NO_ROBOTS})
+    if page.retry_after:
+        answer.headers[hdrs.RETRY_AFTER] = str(page.retry_after)
+    return answer
+
+
+def _as_html(page: Page, host: str, state: State | None) -> web.Response:
+    text = _TEMPLATE.render(page=page, host=host, state=state, link=_link(state), seconds=REFRESH_SECONDS)
+    policy = {"Content-Security-Policy": _POLICY, "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
+    return web.Response(status=page.status, text=text, content_type="text/html", headers=policy)
+
+
+def _as_json(page: Page, host: str, state: State | None) -> web.Response:
+    data = {"status": page.status, "error": page.title, "message": page.text, "host": host}
+    if state is not None:
+        data |= {
+            "environment": state.environment,
+            "phase": str(state.phase),
+            "detail": state.message,
+            "progress": state.progress,
+            "commit": state.commit,
+            "pull_url": _link(state),
+        }
+    return web.Response(status=page.status, text=json.dumps(data) + "\n", content_type="application/json")
+
+
+def _wants_json(headers: Mapping[str, str]) -> bool:
+    accepted = headers.get(hdrs.ACCEPT, "")
+    return "application/json" in accepted and "text/html" not in accepted
+
+
+def _link(state: State | None) -> str:
+    """Only what a browser opens as a page: never ``javascript:``."""
+    url = state.pull_url if state is not None else ""
+    return url if url.startswith(("https://", "http://")) else ""

@@ -1,0 +1,98 @@
+"""Starts and stops the gateway: a socket, a pool, and a clock that writes down traffic every ten seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from orchestrator.gateway import proxy
+from orchestrator.gateway.directory import Directory
+from orchestrator.gateway.limits import Limits
+from orchestrator.gateway.server import Gateway, Settings
+from orchestrator.gateway.traffic import Traffic
+
+log = logging.getLogger("eph.gateway")
+
+SAVE_SECONDS = 10.0
+STOP_SECONDS = 3.0
+KEEPALIVE_SECONDS = 75.0
+MOST_FIELD = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    host: str
+    port: int
+
+    @staticmethod
+    def parse(text: str) -> Address:
+        host, _, port = text.rpartition(":")
+        if not port.isdecimal() or int(port) > 65535:
+            raise ValueError(f"{text!r} is no address; write it like 127.0.0.1:8080")
+        return Address(host.strip("[]") or "127.0.0.1", int(port))
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    address: Address, settings: Settings, directory: Path, limits: Limits | None = None
+) -> AsyncIterator[Address]:
+    """The gateway, for as long as the block lasts; gives the address it got, which matters for port 0."""
+    traffic = Traffic(directory, time.time)
+    async with proxy.session() as client:
+        gateway = Gateway(settings, Directory(directory), limits or Limits(), traffic, client)
+        runner = web.ServerRunner(_server(gateway), shutdown_timeout=STOP_SECONDS)
+        await runner.setup()
+        site = web.TCPSite(runner, address.host, address.port, backlog=1024)
+        saving = asyncio.create_task(_save_now_and_then(traffic))
+        try:
+            await site.start()
+            host, port = runner.addresses[0][:2]
+            yield Address(host, port)
+        finally:
+            saving.cancel()
+            await runner.cleanup()
+            _save(traffic)
+
+
+async def run(address: Address, settings: Settings, directory: Path) -> None:
+    """Until SIGTERM or SIGINT; open requests get a few seconds."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with serving(address, settings, directory) as got:
+        log.info("the gateway listens on http://%s:%s", got.host, got.port)
+        await stop.wait()
+
+
+def _server(gateway: Gateway) -> web.Server:
+    return web.Server(
+        gateway.handle,
+        # A client that went away ends its request at once, and with it the one to the upstream.
+        handler_cancellation=True,
+        access_log=None,
+        auto_decompress=False,
+        keepalive_timeout=KEEPALIVE_SECONDS,
+        max_line_size=MOST_FIELD,
+        max_field_size=MOST_FIELD,
+    )
+
+
+async def _save_now_and_then(traffic: Traffic) -> None:
+    while True:
+        await asyncio.sleep(SAVE_SECONDS)
+        _save(traffic)
+
+
+def _save(traffic: Traffic) -> None:
+    try:
+        traffic.save()
+    except OSError as error:
+        log.warning("the times of last use could not be written, and are kept in memory: %s", error)

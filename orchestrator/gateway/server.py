@@ -1,0 +1,132 @@
+"""The gateway: one request in, the right place for it, one answer out.
+
+In order: its own health; a host that is none (400); Eph's own hosts go to ephd; a host with a route goes there; a host
+that ephd knows gets the page that says why there is nothing yet; any other is unknown (404) and counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from aiohttp import ClientSession, hdrs, web
+from yarl import URL
+
+from orchestrator.gateway import hosts, pages, proxy, sockets
+from orchestrator.gateway.directory import Directory
+from orchestrator.gateway.limits import Limits
+from orchestrator.gateway.proxy import Find, NoAnswer, Sender
+from orchestrator.gateway.traffic import PROBE, Traffic
+
+HEALTH = "/_eph/healthz"
+MOST_OPEN = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """``proxies``: addresses of TLS terminators in front of us, whose X-Forwarded-For and -Proto are believed."""
+
+    domain: str
+    control: URL
+    proxies: frozenset[str] = frozenset()
+    most_open: int = MOST_OPEN
+    own: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "own", hosts.LOOPBACK | {self.domain})
+
+
+class Gateway:
+    """``handle`` is an aiohttp low-level handler: no routing table, no middlewares."""
+
+    def __init__(
+        self, settings: Settings, directory: Directory, limits: Limits, traffic: Traffic, client: ClientSession
+    ) -> None:
+        self._settings = settings
+        self._directory = directory
+        self._limits = limits
+        self._traffic = traffic
+        self._client = client
+        self._open = 0
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.rel_url.raw_path == HEALTH:
+            return web.json_response({"ok": True, "open": self._open}, headers={hdrs.CACHE_CONTROL: "no-store"})
+        if self._open >= self._settings.most_open:
+            return pages.render(pages.full(), request.headers)
+        self._open += 1
+        try:
+            return await self._answer(request)
+        finally:
+            self._open -= 1
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            host = _host(request)
+        except hosts.BadHost as error:
+            return pages.render(pages.bad_host(str(error)), request.headers)
+        if request.method in ("CONNECT", "TRACE"):
+            return pages.render(pages.bad_method(), request.headers)
+        if host in self._settings.own:
+            return await self._control(request)
+        sender = self._sender(request)
+        if self._directory.route(host) is None:
+            return self._no_route(request, host, sender)
+        wait = self._limits.reach(sender.address, host)
+        if wait:
+            return pages.render(pages.too_many(wait), request.headers)
+        return await self._preview(request, host, sender)
+
+    async def _control(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await self._pass(request, lambda: self._settings.control, self._sender(request), preview=False)
+        except NoAnswer as error:
+            return pages.render(pages.no_control(str(error)), request.headers)
+
+    async def _preview(self, request: web.BaseRequest, host: str, sender: Sender) -> web.StreamResponse:
+        counted = PROBE not in request.headers
+        if counted:
+            self._traffic.begin(host)
+        try:
+            return await self._pass(request, self._finder(host), sender, preview=True)
+        except NoAnswer as error:
+            state = self._directory.state(hosts.environment_host(host))
+            return pages.render(pages.no_answer(str(error)), request.headers, host, state)
+        finally:
+            if counted:
+                self._traffic.end(host)
+
+    def _finder(self, host: str) -> Find:
+        def find() -> URL | None:
+            route = self._directory.route(host)
+            return None if route is None else route.upstream
+
+        return find
+
+    async def _pass(self, request: web.BaseRequest, find: Find, sender: Sender, preview: bool) -> web.StreamResponse:
+        through = sockets.tunnel if sockets.wanted(request) else proxy.forward
+        return await through(request, self._client, find, sender, preview)
+
+    def _no_route(self, request: web.BaseRequest, host: str, sender: Sender) -> web.StreamResponse:
+        state = self._directory.state(host) or self._directory.state(hosts.environment_host(host))
+        if state is None:
+            wait = self._limits.guess(sender.address)
+            return pages.render(pages.too_many(wait) if wait else pages.unknown(), request.headers)
+        wait = self._limits.reach(sender.address, host)
+        if wait:
+            return pages.render(pages.too_many(wait), request.headers)
+        return pages.render(pages.of_state(state), request.headers, host, state)
+
+    def _sender(self, request: web.BaseRequest) -> Sender:
+        peer = request.remote or ""
+        if peer not in self._settings.proxies:
+            return Sender(peer, request.scheme)
+        said = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+        scheme = "https" if request.headers.get("X-Forwarded-Proto", "").lower() == "https" else "http"
+        return Sender(said or peer, scheme)
+
+
+def _host(request: web.BaseRequest) -> str:
+    sent = request.headers.getall(hdrs.HOST, ())
+    if len(sent) != 1:
+        raise hosts.BadHost("A request needs exactly one Host header.")
+    return hosts.normalise(sent[0])
