@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from orchestrator.core.model import Key
 from programs.spec import EnvironmentSpec
@@ -73,10 +74,12 @@ class Purge:
 
 @dataclass(frozen=True, slots=True)
 class Interrupt:
-    """Ends a running operation early, because what it makes is no longer wanted."""
+    """Ends a running operation early, because what it makes is no longer wanted. ``unwanted``: nothing newer follows
+    it, only the destroy."""
 
     ref: StackRef
     reason: str
+    unwanted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +92,40 @@ class Confirm:
 
 
 @dataclass(frozen=True, slots=True)
+class Expire:
+    """Writes on the Git host that the time of this very commit ran out. The environment is destroyed once that is
+    read back, so that a lost stack can never come to life again for the same commit."""
+
+    ref: StackRef
+    key: Key
+    commit: str
+    reason: str
+
+
+class Because(StrEnum):
+    """What a ``Wait`` waits for, for those who must tell them apart without reading the sentence."""
+
+    FACTS = "facts"
+    CHECKS = "checks"
+    SETTLE = "settle"
+    QUEUE = "queue"
+    LANE = "lane"
+    BACKOFF = "backoff"
+    STALLED = "stalled"
+    DESTROY = "destroy"
+    """Not wanted any more; its destroy is what waits."""
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
-    """Wanted, but not now. ``position`` is the place in the queue when that is why; ``until`` when it is tried
-    again."""
+    """Not now. ``position`` is the place in the queue when that is why; ``until`` when it is tried again."""
 
     ref: StackRef
     key: Key
     reason: str
     position: int | None = None
     until: datetime | None = None
+    because: Because = Because.FACTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,4 +157,4 @@ class Keep:
     reason: str
 
 
-Action = Create | Update | Retag | Destroy | Purge | Interrupt | Confirm | Wait | Refuse | Hold | Keep
+Action = Create | Update | Retag | Destroy | Purge | Interrupt | Confirm | Expire | Wait | Refuse | Hold | Keep

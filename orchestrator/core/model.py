@@ -53,7 +53,8 @@ class Recipe:
     """A repository's eph.yaml at one commit, in the plan's own terms, after the server's policy bounded it.
 
     ``spec`` is what to build; its ``source``, ``name``, ``host`` and ``marks`` are already this pull request's.
-    ``path_filters`` and drafts have been applied by then: what is not wanted has a reason in ``refusal``.
+    ``path_filters`` have been applied by then. ``digest`` is the spec's own, computed once when the recipe is made:
+    a plan over ten thousand recipes cannot afford to hash each of them every time.
     """
 
     spec: EnvironmentSpec
@@ -62,6 +63,11 @@ class Recipe:
     ttl: timedelta | None = None
     idle_timeout: timedelta | None = None
     drafts: bool = True
+    digest: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.digest:
+            object.__setattr__(self, "digest", self.spec.digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,3 +172,11 @@ class World:
     """By target, the names of environments of which anything exists there; a target that failed is left out."""
     intents: tuple[Intent, ...] = ()
     approved_plans: frozenset[str] = frozenset()
+    approved: frozenset[str] = frozenset()
+    """What approved plans named (``Plan.guarded``) and is not gone yet: one that is half carried out stays approved."""
+    failed_tries: Mapping[StackRef, int] = field(default_factory=dict)
+    """How often in a row what ``failures`` tells of failed, as this process counted: for what never reached the
+    stack's own history."""
+    behind_since: Mapping[Key, datetime] = field(default_factory=dict)
+    """Since when a pull request waits for anything newer than it has; further pushes do not move it, so that a storm
+    of them neither delays its own update for ever nor loses its place in the queue."""

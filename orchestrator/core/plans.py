@@ -1,22 +1,106 @@
-"""The plan as a value, and the one pure function that makes it."""
+"""The plan as a value, and the one pure function that makes it: facts in, actions out.
+
+World, policy and clock go in; the same input always gives the same plan. For each environment: what should be
+(``wishes``), against what is (``decisions``); over all of them: leftovers, the brake on deletion (``guards``) and the
+limits (``queues``). Each environment is judged on its own, so a broken one never stops another.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from orchestrator.core.actions import Action
+from orchestrator.core import decisions, guards, leftovers, queues, subjects, wishes
+from orchestrator.core.actions import (
+    Action,
+    Confirm,
+    Create,
+    Destroy,
+    Expire,
+    Hold,
+    Interrupt,
+    Keep,
+    Purge,
+    Refuse,
+    Retag,
+    Update,
+    Wait,
+)
 from orchestrator.core.model import World
 from orchestrator.core.policy import Policy
+
+# What is held comes first, because people must act; then what ends, what is asked, what frees room, what makes.
+_ORDER: dict[type, int] = {
+    kind: place
+    for place, kind in enumerate(
+        (Hold, Interrupt, Confirm, Expire, Destroy, Purge, Update, Create, Retag, Wait, Refuse, Keep)
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do now, in order; printable, comparable, refusable."""
+    """What to do now, in order; printable, comparable, refusable.
+
+    ``guarded`` names what goes without the Git host stating it, ``digest`` that very set: an operator approves it by
+    this word. ``notes`` are sentences about the whole, for the status page.
+    """
 
     actions: tuple[Action, ...]
     now: datetime
+    guarded: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        return guards.digest(self.guarded)
+
+    @property
+    def changes(self) -> tuple[Action, ...]:
+        """Those that do something; empty in a quiet cycle."""
+        return tuple(action for action in self.actions if not isinstance(action, Hold | Wait | Refuse | Keep))
+
+    def render(self, everything: bool = False) -> str:
+        """The dry run, a line an action; what merely stays as it should is left out unless asked for."""
+        shown = [action for action in self.actions if everything or not isinstance(action, Keep)]
+        lines = [*self.notes, *(line(action) for action in shown)]
+        return "\n".join(lines) or "nothing to do"
+
+    def __str__(self) -> str:
+        return self.render()
+
+
+def line(action: Action) -> str:
+    verb = type(action).__name__.lower()
+    what = f"{action.target}:{action.name}" if isinstance(action, Purge) else str(action.ref)
+    command = f" [{action.command}]" if isinstance(action, Hold) and action.command else ""
+    return f"{verb:<9} {what}: {action.reason}{command}"
 
 
 def plan(world: World, policy: Policy, now: datetime) -> Plan:
-    raise NotImplementedError
+    at = wishes.At(policy, now, world.stacks.complete, world.stacks.reason)
+    known = subjects.of(world)
+    judged = [(subject, wishes.of(subject, at)) for subject in known]
+    actions = [decisions.decide(subject, wish, at) for subject, wish in judged]
+    if world.stacks.complete:
+        actions += leftovers.purges(world.on_targets, judged)
+    by_ref = {subject.ref: subject for subject in known}
+    limit = guards.limit(world, sum(subject.record is not None for subject in known), policy, now)
+    guarded = guards.judge(actions, by_ref, world, limit)
+    admitted = queues.admit(guarded.actions, by_ref, world.running.values(), policy, now)
+    notes = (*_unread(world), *((guarded.note,) if guarded.note else ()))
+    return Plan(tuple(sorted(admitted, key=_place)), now, guarded.guarded, notes)
+
+
+def _place(action: Action) -> tuple[int, int]:
+    """Sorting keeps the order of the queue within a kind."""
+    return _ORDER[type(action)], (action.position or 0) if isinstance(action, Wait) else 0
+
+
+def _unread(world: World) -> tuple[str, ...]:
+    stacks = () if world.stacks.complete else (f"not all stacks could be read: {world.stacks.reason or 'no reason'}",)
+    partial = sorted((facts for facts in world.repositories.values() if not facts.complete), key=lambda facts: facts.id)
+    return (
+        *stacks,
+        *(f"{facts.full_name} could not be read whole: {facts.reason or 'no reason'}" for facts in partial),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -40,3 +41,5 @@ class Policy:
     unhealthy_after: timedelta = timedelta(seconds=45)
     backoff: Backoff = field(default_factory=Backoff)
     first_look: timedelta = timedelta(seconds=30)
+    program_versions: Mapping[str, str] = field(default_factory=dict)
+    """By target, the version of the program that would build now; a target left out is not compared."""

@@ -6,9 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from orchestrator.core.model import Key
+from orchestrator.core import accounts, backoff, decisions, expiries, phases, subjects
+from orchestrator.core.actions import Action, Hold, Keep, Purge, Refuse, Wait
+from orchestrator.core.model import Key, Recipe, World
 from orchestrator.core.phases import Phase
-from stacks.model import StackRef
+from orchestrator.core.plans import Plan
+from orchestrator.core.policy import Policy
+from orchestrator.core.subjects import Subject
+from stacks.model import Outcome, StackRef, Verb
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +62,113 @@ class EnvironmentView:
     progress: str = ""
     command: str = ""
     """What an operator can type, when the phase is ``held``."""
+
+
+def of(world: World, plan: Plan, policy: Policy, now: datetime) -> tuple[EnvironmentView, ...]:
+    """One view for each environment that exists, is wanted, or is refused; in order of name."""
+    actions = {action.ref: action for action in plan.actions if not isinstance(action, Purge)}
+    shown = [
+        _Facts(subject, actions[subject.ref], policy, now) for subject in subjects.of(world) if subject.ref in actions
+    ]
+    views = [_view(facts) for facts in shown if not _is_nothing(facts)]
+    return tuple(sorted(views, key=lambda view: (view.repository, view.key or Key(0, 0), view.ref)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What one view is made of."""
+
+    subject: Subject
+    action: Action
+    policy: Policy
+    now: datetime
+
+
+def _is_nothing(facts: _Facts) -> bool:
+    """Neither wanted nor existing: a pull request that Eph has no word about."""
+    subject = facts.subject
+    return isinstance(facts.action, Keep) and subject.record is None and subject.running is None
+
+
+def _view(facts: _Facts) -> EnvironmentView:
+    subject, action = facts.subject, facts.action
+    pull = subject.candidate.pull if subject.candidate else None
+    built = subject.record.built if subject.record else None
+    failure = _failure(facts)
+    phase = phases.of(subject, action, failure is not None, facts.policy)
+    return EnvironmentView(
+        ref=subject.ref,
+        key=subject.key,
+        repository=subject.title.rpartition("#")[0],
+        name=subject.name,
+        host=_host(subject),
+        phase=phase,
+        reasons=(*accounts.of(subject, facts.policy, facts.now), action.reason),
+        url=built.url if built else "",
+        urls=built.urls if built else {},
+        target=_target(subject),
+        title=pull.title if pull else "",
+        author=pull.author if pull else "",
+        branch=pull.head_ref if pull else "",
+        pull_url=pull.url if pull else "",
+        commit=built.commit if built else "",
+        wanted_commit=subject.head,
+        since=_since(facts, phase),
+        ready_at=subject.health.since if phase is Phase.READY and subject.health else None,
+        expires_at=expiries.expires_at(subject, facts.policy, facts.now) if subject.candidate else None,
+        queue_position=action.position if isinstance(action, Wait) else None,
+        problems=action.problems if isinstance(action, Refuse) else (),
+        failure=failure,
+        progress=subject.running.progress if subject.running else "",
+        command=action.command if isinstance(action, Hold) else "",
+    )
+
+
+def _failure(facts: _Facts) -> FailureView | None:
+    """What went wrong with what is wanted now; a failure of an older commit is no longer news."""
+    subject = facts.subject
+    last = subject.failure if subject.failure and subject.failure.outcome is Outcome.FAILED else None
+    verb = Verb.DESTROY if last is not None and last.verb is Verb.DESTROY else Verb.UP
+    tried = backoff.tries(subject, verb, subject.head)
+    if not tried.failed or tried.last is None:
+        return None
+    matching = last if last is not None and (verb is Verb.DESTROY or last.commit == subject.head) else None
+    action = facts.action
+    return FailureView(
+        commit=matching.commit if matching else subject.head,
+        step=matching.step if matching else "",
+        error=matching.error if matching else "the last try failed; its output was lost with a restart",
+        tail=matching.tail if matching else (),
+        at=tried.last,
+        tries=tried.failed,
+        next_try=action.until if isinstance(action, Wait) else None,
+    )
+
+
+def _since(facts: _Facts, phase: Phase) -> datetime | None:
+    """When the phase began, as far as the facts tell."""
+    subject = facts.subject
+    if subject.running is not None:
+        return subject.running.started
+    if phase in (Phase.READY, Phase.UNHEALTHY) and subject.health is not None:
+        return subject.health.since
+    if phase in (Phase.FAILED, Phase.STALLED) and subject.failure is not None:
+        return subject.failure.ended
+    if phase is Phase.STARTING and subject.record is not None and subject.record.built is not None:
+        return subject.record.built.at
+    return subject.behind_since or subject.seen
+
+
+def _host(subject: Subject) -> str:
+    recipe = subject.candidate.recipe if subject.candidate else None
+    if isinstance(recipe, Recipe):
+        return decisions.named_as_before(recipe.spec, subject.tag).host
+    built = subject.record.built if subject.record else None
+    return built.url.partition("://")[2].partition("/")[0].partition(":")[0] if built else ""
+
+
+def _target(subject: Subject) -> str:
+    if subject.record is not None:
+        return subject.record.target
+    recipe = subject.candidate.recipe if subject.candidate else None
+    return recipe.spec.target if isinstance(recipe, Recipe) else "local"

@@ -1,0 +1,34 @@
+"""What targets hold under names that nothing accounts for: the rest of a creation that broke off before its stack was
+recorded, or of a destroy whose record went first.
+
+Looked for only when all stacks are known. A stack whose own name is not known (no tag, unreadable) protects every name
+that ends in its number: better a leftover for one more cycle than the parts of a living environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from orchestrator.core.actions import Purge
+from orchestrator.core.subjects import Subject
+from orchestrator.core.wishes import Unwanted, Wish
+
+
+def purges(on_targets: Mapping[str, frozenset[str]], judged: Iterable[tuple[Subject, Wish]]) -> list[Purge]:
+    if not any(on_targets.values()):
+        return []
+    names: set[str] = set()
+    numbers: set[str] = set()
+    for subject, wish in judged:
+        exists = subject.record is not None or subject.running is not None
+        if not exists and isinstance(wish, Unwanted):
+            continue
+        names.add(subject.name)
+        if subject.tag is None and (exists or not subject.name):
+            numbers.add(str(subject.key.number))
+    return [
+        Purge(target, name, f"{target} holds {name}, and neither a stack nor a pull request accounts for it")
+        for target in sorted(on_targets)
+        for name in sorted(on_targets[target] - names)
+        if name.rpartition("-")[2] not in numbers
+    ]

@@ -1,0 +1,47 @@
+"""Wording shared by everything that people read in ``eph why``: durations, commits, lists, counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from stacks.model import StackRef
+
+
+def commit(sha: str) -> str:
+    return sha[:7] or "no commit"
+
+
+def duration(span: timedelta) -> str:
+    """``3 h 20 min``, ``2 days 4 h``, ``45 s``: the two largest units, never negative."""
+    seconds = max(0, int(span.total_seconds()))
+    days, rest = divmod(seconds, 86400)
+    hours, rest = divmod(rest, 3600)
+    minutes, seconds = divmod(rest, 60)
+    units = [(days, "day" if days == 1 else "days"), (hours, "h"), (minutes, "min"), (seconds, "s")]
+    first = next((index for index, (amount, _) in enumerate(units) if amount), 3)
+    return " ".join(f"{amount} {unit}" for amount, unit in units[first : first + 2] if amount) or "0 s"
+
+
+def moment(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M:%S %Z").strip()
+
+
+def listing(items: Iterable[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``, in order of the alphabet."""
+    words = sorted(items)
+    return " and ".join(part for part in (", ".join(words[:-1]), words[-1] if words else "") if part)
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def ordinal(number: int) -> str:
+    suffix = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{suffix}"
+
+
+def pulumi_name(ref: StackRef) -> str:
+    """How Pulumi wants a stack called on a backend of one's own."""
+    return f"organization/{ref.project}/{ref.stack}"

@@ -1,0 +1,133 @@
+"""One environment as the plan sees it: everything the world knows of one stack or one pull request, side by side.
+
+A stack belongs to the pull request that its name reads back to, so a renamed repository keeps its stacks. A name that
+does not read back is not ours: nothing here ever mentions it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from orchestrator.core.model import Candidate, Health, Intent, Key, Recipe, RepositoryFacts, Running, World
+from stacks import names
+from stacks.model import OperationResult, StackRecord, StackRef, Tag
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """``seen`` is when the head commit was first seen; ``twin`` another stack that claims the same pull request."""
+
+    ref: StackRef
+    key: Key
+    record: StackRecord | None = None
+    candidate: Candidate | None = None
+    repository: RepositoryFacts | None = None
+    running: Running | None = None
+    health: Health | None = None
+    failure: OperationResult | None = None
+    tries: int = 0
+    seen: datetime | None = None
+    behind_since: datetime | None = None
+    intents: tuple[Intent, ...] = ()
+    twin: StackRef | None = None
+
+    @property
+    def tag(self) -> Tag | None:
+        return self.record.tag if self.record else None
+
+    @property
+    def head(self) -> str:
+        return self.candidate.pull.head_sha if self.candidate else ""
+
+    @property
+    def name(self) -> str:
+        """The environment's name; empty when neither the tag nor a recipe tells it."""
+        if self.tag is not None:
+            return self.tag.name
+        recipe = self.candidate.recipe if self.candidate else None
+        return recipe.spec.name if isinstance(recipe, Recipe) else ""
+
+    @property
+    def title(self) -> str:
+        """``acme/shop#42``, as people call it."""
+        tag = self.tag
+        name = self.repository.full_name if self.repository else (tag.repository_name if tag else "")
+        return f"{name or f'repository {self.key.repository}'}#{self.key.number}"
+
+    def asked(self, kind: str) -> Intent | None:
+        """The newest wish of that kind that a person voiced."""
+        return max((intent for intent in self.intents if intent.kind == kind), key=lambda i: i.at, default=None)
+
+
+def key_of(ref: StackRef) -> Key | None:
+    found = names.parse(ref)
+    return None if found is None else Key(*found)
+
+
+def of(world: World) -> list[Subject]:
+    """Every stack of ours, every candidate and every operation under way, each environment once, in stable order."""
+    known = _known_refs(world)
+    intents = _by_ref(world.intents)
+    subjects = []
+    for key, refs in known.items():
+        main = _main(refs, world.stacks.stacks)
+        subjects.append(_subject(world, key, main, intents))
+        subjects += [replace(_subject(world, key, ref, intents), twin=main) for ref in sorted(refs) if ref != main]
+    return subjects
+
+
+def _known_refs(world: World) -> dict[Key, list[StackRef]]:
+    """By pull request, the stacks that exist or are in the making; for a candidate without any, the one to make."""
+    known: dict[Key, list[StackRef]] = {}
+    for ref in dict.fromkeys((*world.stacks.stacks, *world.running)):
+        key = key_of(ref)
+        if key is not None:
+            known.setdefault(key, []).append(ref)
+    for repository in world.repositories.values():
+        for number in repository.candidates:
+            key = Key(repository.id, number)
+            if key not in known:
+                known[key] = [names.stack_ref(repository.id, repository.full_name, number)]
+    return known
+
+
+def _main(refs: list[StackRef], records: Mapping[StackRef, StackRecord]) -> StackRef:
+    """Of several stacks for one pull request, the one that was built, the earliest: it is what people use."""
+    if len(refs) == 1:
+        return refs[0]
+
+    def rank(ref: StackRef) -> tuple[bool, bool, float, StackRef]:
+        record = records.get(ref)
+        built = record.built if record else None
+        return built is None, record is None, built.at.timestamp() if built else 0.0, ref
+
+    return min(refs, key=rank)
+
+
+def _by_ref(intents: Iterable[Intent]) -> dict[StackRef, tuple[Intent, ...]]:
+    found: dict[StackRef, tuple[Intent, ...]] = {}
+    for intent in intents:
+        found[intent.ref] = (*found.get(intent.ref, ()), intent)
+    return found
+
+
+def _subject(world: World, key: Key, ref: StackRef, intents: Mapping[StackRef, tuple[Intent, ...]]) -> Subject:
+    repository = world.repositories.get(key.repository)
+    candidate = repository.candidates.get(key.number) if repository else None
+    commit, seen = world.first_seen.get(key, ("", None))
+    return Subject(
+        ref=ref,
+        key=key,
+        record=world.stacks.stacks.get(ref),
+        candidate=candidate,
+        repository=repository,
+        running=world.running.get(ref),
+        health=world.health.get(ref),
+        failure=world.failures.get(ref),
+        tries=world.failed_tries.get(ref, 0),
+        seen=seen if candidate and candidate.pull.head_sha == commit else None,
+        behind_since=world.behind_since.get(key),
+        intents=intents.get(ref, ()),
+    )

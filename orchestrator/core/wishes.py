@@ -1,0 +1,186 @@
+"""What should be, for one environment: wanted, not wanted, or left as it is because something is missing.
+
+Read ``of`` from the top like a table: the first line that applies decides. ``Unwanted`` needs a statement by the Git
+host, or by a person; whatever is less than that ends in ``Stay``. A reading that failed is never read as 'gone'.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from orchestrator.core import expiries, reasons
+from orchestrator.core.actions import Because, Confirm, Expire, Hold, Refuse, Wait
+from orchestrator.core.model import CheckState, PullState, Recipe, RecipeError, RepositoryFacts
+from orchestrator.core.policy import Policy
+from orchestrator.core.subjects import Subject
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """What every decision of one plan shares."""
+
+    policy: Policy
+    now: datetime
+    stacks_complete: bool = True
+    stacks_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    recipe: Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Unwanted:
+    """``guarded``: not stated positively. ``loud``: worth a word on the pull request even when nothing exists."""
+
+    reason: str
+    guarded: bool = False
+    loud: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """Whatever exists stays as it is, and this is said or done about it."""
+
+    action: Wait | Refuse | Hold | Confirm | Expire
+
+
+Wish = Wanted | Unwanted | Stay
+
+
+def of(subject: Subject, at: At) -> Wish:
+    down, again = subject.asked("down"), subject.asked("retry")
+    if down is not None and (again is None or again.at < down.at):  # a person's word needs no Git host
+        return Unwanted(f"{down.by} asked to take it down", loud=True)
+    if subject.repository is None:  # nobody tells us about it any more: an operator decides
+        return Stay(_not_served(subject))
+    if subject.candidate is None:  # not among the labelled ones: why?
+        return _absent(subject, subject.repository)
+    stated = _stated(subject, at)
+    if stated is not None and not subject.repository.complete and _exists(subject):  # half an answer destroys nothing
+        return Stay(_incomplete(subject, subject.repository))
+    if stated is not None:  # closed, unlabelled, expired, a draft: the Git host says so
+        return stated
+    over = _over(subject, at)
+    if over is not None:  # its time is up: first the mark, then the destroy
+        return Stay(over)
+    return _fit(subject, at)
+
+
+def _exists(subject: Subject) -> bool:
+    return subject.record is not None or subject.running is not None
+
+
+def _not_served(subject: Subject) -> Hold:
+    return Hold(
+        subject.ref,
+        f"the repository of {subject.title} is not among those that this server is told to serve, "
+        "so nothing says whether it is still wanted",
+        f"eph down {subject.ref}",
+    )
+
+
+def _absent(subject: Subject, repository: RepositoryFacts) -> Wish:
+    """A stack whose pull request is not among the labelled ones."""
+    number = subject.key.number
+    confirmed = repository.confirmed.get(number)
+    if number in repository.open:
+        if repository.complete:  # open, read whole, and without our label
+            return Unwanted(f"{subject.title} carries no label that asks for an environment")
+        return Stay(_incomplete(subject, repository))
+    if confirmed is not None and confirmed.state in (PullState.CLOSED, PullState.MERGED):  # stated for this very one
+        return Unwanted(f"{subject.title} is {confirmed.state}")
+    if confirmed is not None and confirmed.state is PullState.GONE:  # weaker: a wrong id or a bug could say this
+        return Unwanted(f"{subject.title} does not exist on the Git host", guarded=True)
+    if not repository.complete:  # absence from half a list proves nothing
+        return Stay(_incomplete(subject, repository))
+    if confirmed is None:  # absent from a whole list: ask for that very one
+        return Stay(Confirm(subject.ref, subject.key, f"{subject.title} is not among the open pull requests"))
+    return Stay(Hold(subject.ref, f"{subject.title} is open, but was not in the list; the next look will tell"))
+
+
+def _incomplete(subject: Subject, repository: RepositoryFacts) -> Hold:
+    why = repository.reason or "the Git host's answer was not whole"
+    return Hold(subject.ref, f"{repository.full_name} could not be read whole ({why}), so nothing of it is destroyed")
+
+
+def _stated(subject: Subject, at: At) -> Unwanted | None:
+    """The Git host says positively that this pull request gets no environment."""
+    candidate = subject.candidate
+    if candidate is None:
+        return None
+    pull, recipe = candidate.pull, candidate.recipe
+    if pull.state is not PullState.OPEN:
+        return Unwanted(f"{subject.title} is {pull.state}")
+    # A broken eph.yaml cannot say which labels it means: it never takes away what it once gave.
+    if not pull.labels & recipe.labels and (isinstance(recipe, Recipe) or not _exists(subject)):
+        wanted = reasons.listing(recipe.labels) or "none at all"
+        return Unwanted(f"{subject.title} carries no label that asks for an environment (here: {wanted})")
+    if expiries.is_marked(subject, at.policy, at.now):
+        commit = reasons.commit(subject.head)
+        return Unwanted(f"the time of commit {commit} ran out; a push or `eph up` starts it afresh", loud=True)
+    if isinstance(recipe, Recipe) and pull.draft and not recipe.drafts:
+        return Unwanted(f"{subject.title} is a draft, and its eph.yaml wants none for drafts", loud=True)
+    return None
+
+
+def _over(subject: Subject, at: At) -> Expire | None:
+    end = expiries.expires_at(subject, at.policy, at.now)
+    if end is None or end > at.now or (subject.candidate and subject.candidate.expired):
+        return None
+    ttl = reasons.duration(expiries.ttl(subject, at.policy))
+    reason = f"its time ran out at {reasons.moment(end)} ({ttl} after the newest commit, or the last extension)"
+    return Expire(subject.ref, subject.key, subject.head, reason)
+
+
+def _fit(subject: Subject, at: At) -> Wish:
+    """Open, labelled and in time: may it be built, and is everything known that building needs?"""
+    candidate = subject.candidate
+    if candidate is None:
+        raise ValueError(f"{subject.ref} has no pull request to judge")
+    pull, recipe = candidate.pull, candidate.recipe
+    if pull.from_fork:  # nothing of a fork's runs
+        return Stay(
+            Refuse(subject.ref, subject.key, f"{subject.title} comes from a fork, and nothing of a fork's runs")
+        )
+    if isinstance(recipe, RecipeError):
+        return Stay(_unreadable_recipe(subject, recipe))
+    if recipe.spec.target in at.policy.trusted_authors_only and not pull.author_trusted:
+        return Stay(_untrusted(subject, recipe, pull.author, pull.author_trusted))
+    missing = _missing_checks(subject, recipe)
+    if missing:
+        return Stay(Wait(subject.ref, subject.key, missing, because=Because.CHECKS))
+    return Wanted(recipe)
+
+
+def _unreadable_recipe(subject: Subject, error: RecipeError) -> Wait | Refuse:
+    commit = reasons.commit(subject.head)
+    if error.transient:
+        why = "; ".join(error.problems) or "the Git host did not answer"
+        return Wait(subject.ref, subject.key, f"eph.yaml at {commit} could not be read just now: {why}")
+    stays = "; the environment stays as it was" if subject.record else ""
+    return Refuse(subject.ref, subject.key, f"eph.yaml at {commit} is not valid{stays}", error.problems)
+
+
+def _untrusted(subject: Subject, recipe: Recipe, author: str, trusted: bool | None) -> Wait | Refuse:
+    target = recipe.spec.target
+    if trusted is None:
+        reason = f"whether {author} may write to the repository could not be found out yet; {target} needs it"
+        return Wait(subject.ref, subject.key, reason)
+    reason = f"{author} may not write to the repository, and the target {target} runs only what such people pushed"
+    return Refuse(subject.ref, subject.key, reason)
+
+
+def _missing_checks(subject: Subject, recipe: Recipe) -> str:
+    """The sentence for checks that are not green; empty when nothing is missing, or this commit is built already."""
+    checks = subject.candidate.checks if subject.candidate else {}
+    built = subject.record.built if subject.record else None
+    if not recipe.wait_for_checks or (built is not None and built.commit == subject.head):
+        return ""
+    failed = [name for name in recipe.wait_for_checks if checks.get(name) is CheckState.FAILED]
+    open_ = [name for name in recipe.wait_for_checks if checks.get(name) in (None, CheckState.PENDING)]
+    parts = [f"{reasons.listing(failed)} failed"] if failed else []
+    parts += [f"{reasons.listing(open_)} not done"] if open_ else []
+    return f"waits for checks of {reasons.commit(subject.head)}: {', '.join(parts)}" if parts else ""
