@@ -94,7 +94,8 @@ def plain(node: Node) -> Any:
 
 
 def locate(root: Node, path: tuple[str | int, ...], of_key: bool = False) -> tuple[int, int]:
-    """Line and column of the value at ``path`` (of its key, if asked); as far down as the path leads."""
+    """Line and column of the value at ``path``, as far down as the path leads; of its key, if asked for, and for a
+    value that starts on a later line than its key."""
     node, place = root, (root.line, root.column)
     for step in path:
         if isinstance(node.value, dict) and step in node.value:
@@ -103,7 +104,7 @@ def locate(root: Node, path: tuple[str | int, ...], of_key: bool = False) -> tup
         elif isinstance(node.value, list) and isinstance(step, int) and step < len(node.value):
             node = node.value[step]
             place = (node.line, node.column)
-    return place if of_key else (node.line, node.column)
+    return place if of_key or node.line > place[0] else (node.line, node.column)
 
 
 def _decode(text: bytes, file: str, limits: Limits) -> str:

@@ -1,0 +1,98 @@
+"""What this version of Eph does not do yet: said, never passed over (Y2).
+
+Two kinds. What would leave the environment broken or open when left out is a problem: a secret, a sign-in, a data
+source. What only leaves it plainer is a notice: it is made, and people are told what they do not get.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orchestrator.config.bounds import ServerPolicy, target_of
+from orchestrator.config.models.document import EphYaml
+from orchestrator.config.models.triggers import PrLabel
+from orchestrator.config.parsing import Document
+from orchestrator.config.problems import Problem
+
+LOCAL = "local"
+_LOCAL_STRATEGIES = ("empty", "seed")
+Path = tuple[str | int, ...]
+
+
+def missing(document: Document, target: str) -> Iterator[Problem]:
+    """What keeps this file from being built on ``target``."""
+    environment = document.config.environment
+    if environment.secrets:
+        yield document.problem(
+            ("environment", "secrets"), "this version of Eph has no secret store", "take the secrets out"
+        )
+    if environment.protection and environment.protection.sign_in == "required":
+        yield document.problem(
+            ("environment", "protection"),
+            "this version of Eph cannot ask people to sign in",
+            "write sign_in: none if the environment may be seen by all who know its URL",
+        )
+    if target == LOCAL:
+        yield from _missing_on_local(document)
+
+
+def _missing_on_local(document: Document) -> Iterator[Problem]:
+    config = document.config
+    if not config.services:
+        yield document.problem(
+            (), "there are no services, and the target `local` runs nothing else", "add services with name and command"
+        )
+    for index, service in enumerate(config.services):
+        if service.command is None:
+            message = f"the target `local` runs no images, and service `{service.name}` has no command"
+            yield document.problem(("services", index), message, "add a command")
+    for index, item in enumerate(config.database.instances if config.database.enabled else ()):
+        if item.template.strategy not in _LOCAL_STRATEGIES:
+            yield document.problem(
+                ("database", "instances", index, "template", "strategy"),
+                f"strategy `{item.template.strategy}` is not available on target `local`",
+                "use empty or seed",
+            )
+
+
+def notices(document: Document, policy: ServerPolicy) -> tuple[str, ...]:
+    """What is asked for and not done by this version, one sentence each, with file and line."""
+    config = document.config
+    found = [*_unused_triggers(config), *_unused_in_environment(config)]
+    if config.tests:
+        found.append((("tests",), "tests are not run by this version of Eph"))
+    if target_of(config, policy) == LOCAL:
+        found.extend(_unused_on_local(config))
+    return tuple(str(document.problem(path, sentence)) for path, sentence in found)
+
+
+def _unused_triggers(config: EphYaml) -> Iterator[tuple[Path, str]]:
+    for index, trigger in enumerate(config.triggers or ()):
+        if not isinstance(trigger, PrLabel):
+            yield (("triggers", index), f"a {trigger.type} starts nothing in this version of Eph, only labels do")
+        elif trigger.paths:
+            yield (("triggers", index, "paths"), "paths are not looked at by this version; the label alone counts")
+
+
+def _unused_in_environment(config: EphYaml) -> Iterator[tuple[Path, str]]:
+    sentences = {
+        "alias_template": "this version of Eph makes no second host name",
+        "idle_timeout": "this version of Eph puts nothing to sleep; the environment runs until its ttl is over",
+        "resources": "this version of Eph does not limit CPU, memory or disk",
+        "schedule": "this version of Eph knows no office hours; the environment runs until its ttl is over",
+    }
+    for key, sentence in sentences.items():
+        if getattr(config.environment, key) is not None:
+            yield ("environment", key), sentence
+    if config.environment.on_idle == "destroy" and config.environment.idle_timeout is None:
+        yield ("environment", "on_idle"), "without idle_timeout nothing is ever idle"
+
+
+def _unused_on_local(config: EphYaml) -> Iterator[tuple[Path, str]]:
+    if config.environment.images:
+        yield ("environment", "images"), "the target `local` runs no images, so none is looked for"
+    if config.kubernetes:
+        yield ("kubernetes",), "the target `local` applies no manifests"
+    for index, service in enumerate(config.services):
+        if service.image is not None and service.command is not None:
+            yield ("services", index, "image"), "the target `local` runs the command and not the image"

@@ -1,0 +1,115 @@
+"""What this server lets a repository ask for (Y4). Over a bound is a mistake that names the bound, never a cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from orchestrator.config.durations import format_duration
+from orchestrator.config.models.base import Command
+from orchestrator.config.models.document import EphYaml
+from orchestrator.config.parsing import Document
+from orchestrator.config.problems import Problem
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerPolicy:
+    """``targets`` may be asked for, ``installed`` exist; ``domains`` may be chosen beside the server's own."""
+
+    installed: frozenset[str] = frozenset({"local"})
+    targets: frozenset[str] = frozenset({"local"})
+    default_target: str = "local"
+    default_labels: frozenset[str] = frozenset({"preview"})
+    ttl_most: timedelta = timedelta(days=30)
+    ttl_default: timedelta = timedelta(hours=72)
+    domains: frozenset[str] = frozenset()
+    services_most: int = 10
+    public_most: int = 5
+    databases_most: int = 3
+    command_most: timedelta = timedelta(minutes=30)
+    health_most: timedelta = timedelta(minutes=15)
+
+
+def target_of(config: EphYaml, policy: ServerPolicy) -> str:
+    """What the environments are made of: what the file says, what its sections mean, what the server prefers."""
+    return config.target or ("kubernetes" if config.kubernetes else policy.default_target)
+
+
+def target_problem(document: Document, policy: ServerPolicy) -> Problem | None:
+    """Whether the target can be had here at all; if not, nothing else is worth saying."""
+    target = target_of(document.config, policy)
+    path: Path = ("target",) if document.config.target else ("kubernetes",) if document.config.kubernetes else ()
+    usable = sorted(policy.installed & policy.targets)
+    hint = f"write `target: {usable[0]}` and what it needs" if usable else "ask the operator of this server"
+    if target not in policy.installed:
+        return document.problem(path, f"target `{target}` is not installed on this server", hint)
+    if target not in policy.targets:
+        return document.problem(path, f"target `{target}` is not allowed on this server", hint)
+    return None
+
+
+def over_bounds(document: Document, policy: ServerPolicy, domain: str) -> Iterator[Problem]:
+    """Everything in the file that the server does not grant."""
+    config = document.config
+    yield from _counts(document, policy)
+    for path, length, most in (*_lengths(config, policy), *_commands(config, policy)):
+        if length > most:
+            asked, granted = format_duration(length), format_duration(most)
+            yield document.problem(path, f"{asked} is more than this server allows", f"write at most {granted}")
+    dns = config.environment.dns
+    if dns and dns.domain not in policy.domains | {domain}:
+        allowed = ", ".join(sorted(policy.domains | {domain}))
+        yield document.problem(
+            ("environment", "dns", "domain"), "this server does not serve that domain", f"it serves {allowed}"
+        )
+
+
+def _counts(document: Document, policy: ServerPolicy) -> Iterator[Problem]:
+    config = document.config
+    public = sum(service.public for service in config.services)
+    databases = config.database.instances if config.database.enabled else ()
+    counted: tuple[tuple[Path, str, int, int], ...] = (
+        (("services",), "services", len(config.services), policy.services_most),
+        (("services",), "public services", public, policy.public_most),
+        (("database", "instances"), "databases", len(databases), policy.databases_most),
+    )
+    for path, what, count, most in counted:
+        if count > most:
+            yield document.problem(path, f"{count} {what} are more than this server allows", f"at most {most}")
+
+
+def _lengths(config: EphYaml, policy: ServerPolicy) -> Iterator[tuple[Path, timedelta, timedelta]]:
+    if config.environment.ttl:
+        yield ("environment", "ttl"), config.environment.ttl, policy.ttl_most
+    for index, service in enumerate(config.services):
+        yield ("services", index, "health", "deadline"), service.health.deadline, policy.health_most
+
+
+def _commands(config: EphYaml, policy: ServerPolicy) -> Iterator[tuple[Path, timedelta, timedelta]]:
+    """Every command ends in time, so that one that hangs holds nobody up for long."""
+    for path, command in commands(config):
+        yield (*path, "timeout"), command.timeout, policy.command_most
+    for index, suite in enumerate(config.tests):
+        yield ("tests", index, "timeout"), suite.timeout, policy.command_most
+
+
+def commands(config: EphYaml) -> Iterator[tuple[Path, Command]]:
+    """Every command of the file with its path."""
+    if config.build:
+        yield ("build",), config.build
+    for index, item in enumerate(config.database.instances):
+        if item.migrate:
+            yield ("database", "instances", index, "migrate"), item.migrate
+        if item.template.seed and item.template.seed.command:
+            yield ("database", "instances", index, "template", "seed", "command"), item.template.seed.command
+    yield from _hooks("pre_create", config.hooks.pre_create)
+    yield from _hooks("post_create", config.hooks.post_create)
+    yield from _hooks("pre_destroy", config.hooks.pre_destroy)
+
+
+def _hooks(name: str, found: Iterable[Command]) -> Iterator[tuple[Path, Command]]:
+    for index, command in enumerate(found):
+        yield ("hooks", name, index), command

@@ -1,0 +1,194 @@
+"""From a repository's file and one pull request to what the plan works with, within the server's bounds.
+
+Nothing is cut to fit: what is over a bound, or not to be had on the target, is a problem with file and line, and the
+running environment stays as it is.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from orchestrator.config.availability import missing
+from orchestrator.config.bounds import ServerPolicy, over_bounds, target_of, target_problem
+from orchestrator.config.durations import format_duration
+from orchestrator.config.models.base import Command
+from orchestrator.config.models.databases import Database
+from orchestrator.config.models.document import EphYaml
+from orchestrator.config.models.services import Service
+from orchestrator.config.models.triggers import PrLabel
+from orchestrator.config.parsing import Document
+from orchestrator.config.problems import InvalidConfig, Problem
+from orchestrator.config.relations import BRANCH_MOST, NAME_MOST
+from orchestrator.config.templates import render
+from orchestrator.core.model import Recipe
+from programs import spec as specs
+from stacks.names import slug
+
+HOST_LABEL_MOST = 63
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The pull request that the file is read for. ``settings`` are the target's own, from the server.
+
+    ``existing_name`` is the name of the environment that runs already: it keeps it, so its URL stays. ``labels`` are
+    the pull request's: with them only the triggers that they match say what to wait for.
+    """
+
+    repository_id: int
+    repository_name: str
+    number: int
+    head_sha: str
+    head_ref: str
+    clone_url: str
+    words: str
+    existing_name: str = ""
+    domain: str = "localhost"
+    settings: Mapping[str, str] = field(default_factory=dict)
+    labels: frozenset[str] = frozenset()
+
+
+def labels_of(document: Document, default: frozenset[str] = frozenset()) -> frozenset[str]:
+    """The labels that ask for an environment; ``default`` for a file without triggers."""
+    triggers = document.config.triggers
+    if triggers is None:
+        return default
+    return frozenset(label for item in triggers if isinstance(item, PrLabel) for label in item.labels)
+
+
+def recipe(document: Document, context: Context, policy: ServerPolicy) -> Recipe:
+    """What to build for this pull request; raises InvalidConfig with all that stands against it."""
+    config = document.config
+    unusable = target_problem(document, policy)
+    if unusable:
+        raise InvalidConfig([unusable])
+    name = context.existing_name or environment_name(config, context)
+    problems = [
+        *over_bounds(document, policy, context.domain),
+        *missing(document, target_of(config, policy)),
+        *_name_problems(document, name),
+    ]
+    if problems:
+        raise InvalidConfig(problems)
+    triggers = _triggers(config, context)
+    return Recipe(
+        spec=_spec(config, context, policy, name),
+        labels=labels_of(document, policy.default_labels),
+        wait_for_checks=tuple(dict.fromkeys(check for item in triggers for check in item.wait_for_checks)),
+        ttl=config.environment.ttl,
+        idle_timeout=config.environment.idle_timeout,
+        drafts=not triggers or any(item.drafts for item in triggers),
+    )
+
+
+def environment_name(config: EphYaml, context: Context) -> str:
+    """The name by the file's template: always a DNS label, whatever the branch is called."""
+    branch = slug(context.head_ref, BRANCH_MOST)
+    values = {
+        "project": config.name,
+        "words": context.words,
+        "number": str(context.number),
+        "pr_number": str(context.number),
+        "branch": branch,
+        "ref_type": "pr",
+        "ref_name": branch,
+        "commit_sha": context.head_sha,
+    }
+    return slug(render(config.environment.name_template, values), 500)
+
+
+def _name_problems(document: Document, name: str) -> list[Problem]:
+    found = []
+    if len(name) > NAME_MOST:
+        found.append(
+            document.problem(
+                ("environment", "name_template"),
+                f"the name would have {len(name)} characters",
+                f"shorten it or `name`; the most is {NAME_MOST}",
+            )
+        )
+    public = [(index, item) for index, item in enumerate(document.config.services) if item.public]
+    for index, service in public[1:]:
+        if len(f"{service.name}--{name}") > HOST_LABEL_MOST:
+            message = f"`{service.name}--{name}` is too long for a host name"
+            found.append(document.problem(("services", index, "name"), message, "shorten the service's name"))
+    return found
+
+
+def _triggers(config: EphYaml, context: Context) -> list[PrLabel]:
+    """The label triggers that this pull request matches; all of them when its labels are not known."""
+    found = [item for item in config.triggers or () if isinstance(item, PrLabel)]
+    matched = [item for item in found if context.labels & set(item.labels)]
+    return matched or found
+
+
+def _spec(config: EphYaml, context: Context, policy: ServerPolicy, name: str) -> specs.EnvironmentSpec:
+    dns = config.environment.dns
+    return specs.EnvironmentSpec(
+        name=name,
+        host=f"{name}.{dns.domain if dns else context.domain}",
+        target=target_of(config, policy),
+        project=config.name,
+        source=specs.Source(context.clone_url, context.head_sha, context.head_ref),
+        services=tuple(_service(item) for item in config.services),
+        databases=tuple(_database(item) for item in config.database.instances if config.database.enabled),
+        build=_command(config.build),
+        env=dict(config.environment.env),
+        hooks=_hooks(config),
+        marks=_marks(config, context, policy, name),
+        settings=dict(context.settings),
+    )
+
+
+def _marks(config: EphYaml, context: Context, policy: ServerPolicy, name: str) -> dict[str, str]:
+    """What every resource of the environment is marked with."""
+    marks = {
+        "Environment": name,
+        "ManagedBy": "eph",
+        "EphemeralTTL": format_duration(config.environment.ttl or policy.ttl_default),
+        "PRNumber": str(context.number),
+        "Repository": context.repository_name,
+    }
+    return {"Team": config.team, **marks} if config.team else marks
+
+
+def _service(service: Service) -> specs.ServiceSpec:
+    return specs.ServiceSpec(
+        name=service.name,
+        command=service.command or "",
+        public=service.public,
+        health=specs.Health(service.health.path, _seconds(service.health.deadline)),
+        env=dict(service.env),
+    )
+
+
+def _database(database: Database) -> specs.DatabaseSpec:
+    seed = database.template.seed
+    return specs.DatabaseSpec(
+        name=database.name,
+        version=database.version,
+        variable=database.variable,
+        strategy=database.template.strategy,
+        scripts=tuple(posixpath.normpath(path) for path in seed.scripts) if seed else (),
+        seed=_command(seed.command) if seed else None,
+        migrate=_command(database.migrate),
+    )
+
+
+def _hooks(config: EphYaml) -> specs.Hooks:
+    def made(commands: tuple[Command, ...]) -> tuple[specs.Command, ...]:
+        return tuple(specs.Command(item.command, _seconds(item.timeout)) for item in commands)
+
+    hooks = config.hooks
+    return specs.Hooks(made(hooks.pre_create), made(hooks.post_create), made(hooks.pre_destroy))
+
+
+def _command(command: Command | None) -> specs.Command | None:
+    return specs.Command(command.command, _seconds(command.timeout)) if command else None
+
+
+def _seconds(length: timedelta) -> int:
+    return max(1, int(length.total_seconds()))
