@@ -1,0 +1,74 @@
+"""Puts the API together.
+
+There is no /docs: FastAPI's pages load their scripts from a CDN, which a closed network has not and our
+Content-Security-Policy forbids. /openapi.json has it all, and docs/reference/api.md says it in words.
+"""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+
+from orchestrator.surfaces import dashboard, metrics
+from orchestrator.surfaces.api import environments, errors, schemas, service, wiring
+from orchestrator.surfaces.api.auth import Doorkeeper
+from orchestrator.surfaces.api.limits import BodyLimit, SecurityHeaders
+from orchestrator.surfaces.api.settings import ApiSettings
+from orchestrator.surfaces.api.streams import Streams
+from orchestrator.surfaces.api.wiring import VIEWER
+from orchestrator.surfaces.port import Desk
+
+ERRORS: dict[int | str, dict[str, object]] = {
+    status: {"model": schemas.Error, "description": text}
+    for status, text in {
+        401: "No valid token",
+        403: "The token's role is not enough",
+        404: "No such environment",
+        409: "Understood, and not done",
+        422: "The request is not valid",
+    }.items()
+}
+
+
+def create_app(desk: Desk, settings: ApiSettings) -> FastAPI:
+    app = FastAPI(
+        title="Eph", version=settings.version, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
+    )
+    keeper = Doorkeeper(settings)
+    wiring.install(app, keeper)
+    streams = Streams(settings.stream_limit, settings.stream_poll)
+    app.include_router(environments.router(desk, streams), prefix="/api/v1", responses=ERRORS)
+    app.include_router(service.router(desk, streams, settings), prefix="/api/v1", responses=ERRORS)
+    app.include_router(dashboard.router(desk, keeper, settings), include_in_schema=False)
+    _probes(app, desk, settings)
+    errors.install(app, desk)
+    app.add_middleware(BodyLimit, limit=settings.body_limit, webhook_limit=settings.webhook_limit)
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+def _probes(app: FastAPI, desk: Desk, settings: ApiSettings) -> None:
+    @app.get("/healthz", tags=["probes"])
+    async def alive() -> dict[str, str]:
+        """The process answers."""
+        return {"status": "ok"}
+
+    @app.get("/readyz", tags=["probes"])
+    async def ready() -> Response:
+        """A cycle ended lately."""
+        now, last = settings.clock(), desk.status().last_cycle
+        if last is None:
+            return JSONResponse({"status": "no cycle has ended yet"}, 503)
+        age = (now - last).total_seconds()
+        if age > settings.ready_within.total_seconds():
+            return JSONResponse({"status": f"the last cycle ended {age:.0f} s ago"}, 503)
+        return JSONResponse({"status": "ok"})
+
+    @app.get("/metrics", tags=["probes"], dependencies=[VIEWER])
+    async def prometheus() -> Response:
+        """For Prometheus; read with a viewer's token."""
+        return Response(metrics.render(desk), media_type=metrics.CONTENT_TYPE)
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def openapi(_: Request) -> Response:
+        return JSONResponse(app.openapi())

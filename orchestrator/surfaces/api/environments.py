@@ -1,0 +1,87 @@
+"""Environments over HTTP. A name may be ``shop-gentle-stream-42``, ``owner/repo#42`` (send # as %23) or a stack."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from sse_starlette import EventSourceResponse
+
+from orchestrator.core.phases import Phase
+from orchestrator.surfaces.api import paging, render, schemas
+from orchestrator.surfaces.api.streams import Streams, log_lines
+from orchestrator.surfaces.api.wiring import VIEWER, Developer
+from orchestrator.surfaces.port import Desk
+
+Name = Annotated[str, Path(max_length=300)]
+Service = Annotated[str | None, Query(max_length=100)]
+
+
+def router(desk: Desk, streams: Streams) -> APIRouter:
+    routes = APIRouter(prefix="/environments", tags=["environments"])
+    _reads(routes, desk)
+    _streams(routes, desk, streams)
+    _actions(routes, desk)
+    # The bare name takes any path, so it comes after those that end in a word of ours.
+    _one(routes, desk)
+    return routes
+
+
+def _reads(routes: APIRouter, desk: Desk) -> None:
+    @routes.get("", dependencies=[VIEWER])
+    async def list_environments(
+        repository: Annotated[str | None, Query(max_length=200)] = None,
+        phase: Annotated[list[Phase] | None, Query()] = None,
+        limit: Annotated[int, Query(ge=1, le=500)] = 100,
+        cursor: Annotated[str | None, Query(max_length=1000)] = None,
+    ) -> schemas.EnvironmentPage:
+        """All environments, wanted or existing, by repository and number."""
+        return paging.page(paging.matching(desk.environments(), repository, phase or ()), limit, cursor)
+
+    @routes.get("/{name:path}/why", dependencies=[VIEWER])
+    async def why_environment(name: Name) -> schemas.Why:
+        """Which facts led to the phase."""
+        return render.why(desk.environment(name))
+
+    @routes.get("/{name:path}/logs", dependencies=[VIEWER])
+    async def environment_logs(
+        name: Name,
+        service: Service = None,
+        lines: Annotated[int, Query(ge=1, le=5000)] = 100,
+        operation: bool = False,
+    ) -> schemas.Logs:
+        """The last lines of its services, or of its last operation."""
+        found = await desk.logs(name, service, lines, operation)
+        return schemas.Logs(name=name, service=service, operation=operation, lines=found)
+
+
+def _streams(routes: APIRouter, desk: Desk, streams: Streams) -> None:
+    @routes.get("/{name:path}/logs/stream", dependencies=[VIEWER], response_class=EventSourceResponse)
+    async def follow_logs(name: Name, service: Service = None, operation: bool = False) -> EventSourceResponse:
+        """Log lines as server-sent events: ``line`` with {"line"}, then ``end``."""
+        desk.environment(name)
+        return streams.respond(log_lines(desk.follow(name, service, operation)))
+
+
+def _actions(routes: APIRouter, desk: Desk) -> None:
+    @routes.post("/{name:path}/up", status_code=202)
+    async def up(name: Name, caller: Developer) -> schemas.Environment:
+        """Tries again now."""
+        return render.environment(await desk.up(name, caller.name))
+
+    @routes.post("/{name:path}/down", status_code=202)
+    async def down(name: Name, caller: Developer) -> schemas.Environment:
+        """Takes the label off the pull request and destroys."""
+        return render.environment(await desk.down(name, caller.name))
+
+    @routes.post("/{name:path}/extend", status_code=202)
+    async def extend(name: Name, body: schemas.Extend, caller: Developer) -> schemas.Environment:
+        """Lets it live longer."""
+        return render.environment(await desk.extend(name, body.seconds, caller.name))
+
+
+def _one(routes: APIRouter, desk: Desk) -> None:
+    @routes.get("/{name:path}", dependencies=[VIEWER])
+    async def get_environment(name: Name) -> schemas.Environment:
+        """One environment."""
+        return render.environment(desk.environment(name))

@@ -1,0 +1,93 @@
+"""Every error in one shape: ``{"error": {"code", "message", "hint"}}``, with the right status.
+
+401 unauthorised · 403 forbidden · 404 not_found · 405 method_not_allowed · 409 refused
+413 too_large · 422 invalid · 429 too_many · 500 internal
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from orchestrator.core.views import EnvironmentView
+from orchestrator.surfaces.api import schemas
+from orchestrator.surfaces.port import Desk, NoSuchEnvironment, Refused
+
+CODES: Mapping[int, str] = {
+    401: "unauthorised",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    409: "refused",
+    413: "too_large",
+    422: "invalid",
+    429: "too_many",
+    500: "internal",
+}
+
+
+class ApiError(HTTPException):
+    """An error with a hint. It is an HTTPException, so that FastAPI lets it through while it reads a body."""
+
+    def __init__(self, status: int, message: str, hint: str = "") -> None:
+        super().__init__(status, message)
+        self.hint = hint
+
+
+def install(app: FastAPI, desk: Desk) -> None:
+    async def missing(request: Request, error: Exception) -> JSONResponse:
+        name = str(request.path_params.get("name", ""))
+        hint = nearest(name, desk.environments())
+        return shaped(404, str(error) or f"there is no environment {name!r}", hint)
+
+    app.add_exception_handler(NoSuchEnvironment, missing)
+    app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _internal)
+
+
+def shaped(status: int, message: str, hint: str = "", headers: Mapping[str, str] | None = None) -> JSONResponse:
+    detail = schemas.ErrorDetail(code=CODES.get(status, "error"), message=message, hint=hint)
+    return JSONResponse(schemas.Error(error=detail).model_dump(), status, headers=dict(headers or {}))
+
+
+def nearest(name: str, environments: list[EnvironmentView]) -> str:
+    """The names most like ``name``, as a question; else where to look."""
+    known = {view.name for view in environments if view.name}
+    known |= {f"{view.repository}#{view.key.number}" for view in environments if view.key}
+    starts = sorted(item for item in known if name and item.startswith(name))
+    close = starts or difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5)
+    if close:
+        return f"did you mean {', '.join(close[:3])}?"
+    return "`eph list` shows what there is" if known else "there are no environments yet; label a pull request"
+
+
+async def _refused(_: Request, error: Exception) -> JSONResponse:
+    return shaped(409, str(error))
+
+
+async def _invalid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 (registered for this very type)
+    parts = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()[:10]]
+    return shaped(422, "; ".join(parts), "/openapi.json says what is expected")
+
+
+async def _http(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 (registered for this very type)
+    hint = getattr(error, "hint", "")
+    if not hint and error.status_code in (404, 405):
+        hint = "the paths are listed in /openapi.json"
+    # A body that cannot be parsed at all is 400 to FastAPI; to a caller it is one kind of mistake with the rest.
+    status = 422 if error.status_code == 400 else error.status_code
+    return shaped(status, str(error.detail), hint, error.headers)
+
+
+async def _internal(_: Request, __: Exception) -> JSONResponse:
+    # What went wrong inside may hold a secret: it goes to the log of the server, not to the caller.
+    return shaped(500, "something went wrong inside Eph", "the log of ephd has the details")

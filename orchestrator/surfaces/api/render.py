@@ -1,0 +1,121 @@
+"""Views and events as schemas; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from orchestrator.core.views import EnvironmentView, FailureView
+from orchestrator.ledger.port import Event
+from orchestrator.surfaces.api import schemas
+from orchestrator.surfaces.port import ServiceStatus
+
+
+def environment(view: EnvironmentView) -> schemas.Environment:
+    return schemas.Environment(
+        ref=str(view.ref),
+        name=view.name,
+        repository=view.repository,
+        number=view.key.number if view.key else None,
+        phase=view.phase.value,
+        reasons=list(view.reasons),
+        url=view.url,
+        urls=dict(view.urls),
+        host=view.host,
+        target=view.target,
+        title=view.title,
+        author=view.author,
+        branch=view.branch,
+        pull_url=view.pull_url,
+        commit=view.commit,
+        wanted_commit=view.wanted_commit,
+        since=view.since,
+        ready_at=view.ready_at,
+        expires_at=view.expires_at,
+        queue_position=view.queue_position,
+        problems=list(view.problems),
+        failure=_failure(view.failure) if view.failure else None,
+        progress=view.progress,
+        command=view.command,
+    )
+
+
+def _failure(failure: FailureView) -> schemas.Failure:
+    return schemas.Failure(
+        commit=failure.commit,
+        step=failure.step,
+        error=failure.error,
+        tail=list(failure.tail),
+        at=failure.at,
+        tries=failure.tries,
+        next_try=failure.next_try,
+    )
+
+
+def event(item: Event) -> schemas.EventItem:
+    return schemas.EventItem(
+        id=item.id,
+        at=item.at,
+        kind=item.kind,
+        subject=item.subject,
+        message=item.message,
+        actor=item.actor,
+        data=dict(item.data),
+    )
+
+
+def status(now: ServiceStatus, environments: int) -> schemas.Status:
+    return schemas.Status(
+        version=now.version,
+        started=now.started,
+        last_cycle=now.last_cycle,
+        cycle_seconds=now.cycle_seconds,
+        complete=now.complete,
+        notes=list(now.notes),
+        running=now.running,
+        queued=now.queued,
+        environments=environments,
+    )
+
+
+def why(view: EnvironmentView) -> schemas.Why:
+    sentences = list(view.reasons) or [f"It is {view.phase.value}."]
+    return schemas.Why(name=view.name, phase=view.phase.value, sentences=sentences, facts=list(facts(view)))
+
+
+def facts(view: EnvironmentView) -> Iterator[schemas.Fact]:
+    """What is known of an environment, in the order in which people ask; nothing that is empty."""
+    for name, value in _pairs(view):
+        if value:
+            yield schemas.Fact(name=name, value=value)
+
+
+def _pairs(view: EnvironmentView) -> Iterator[tuple[str, str]]:
+    yield "pull request", f"{view.repository}#{view.key.number}" if view.key else view.repository
+    yield "branch", view.branch
+    yield "wanted commit", view.wanted_commit
+    yield "running commit", view.commit
+    yield "phase since", _time(view.since)
+    yield "ready at", _time(view.ready_at)
+    yield "expires at", _time(view.expires_at)
+    yield "place in the queue", str(view.queue_position) if view.queue_position is not None else ""
+    yield "now", view.progress
+    for problem in view.problems:
+        yield "problem", problem
+    if view.failure:
+        yield from _failure_pairs(view.failure)
+    yield "stack", str(view.ref)
+    yield "target", view.target
+    yield "to go on", view.command
+
+
+def _failure_pairs(failure: FailureView) -> Iterator[tuple[str, str]]:
+    yield "failed commit", failure.commit
+    yield "failed step", failure.step
+    yield "error", failure.error
+    yield "tries", str(failure.tries)
+    yield "next try", _time(failure.next_try)
+
+
+def _time(at: datetime | None) -> str:
+    return at.isoformat(timespec="seconds") if at else ""

@@ -1,0 +1,143 @@
+"""What goes over the wire, as Pydantic models: the API's contract, and all that the CLI shares with the service.
+
+Nothing but Pydantic is imported here, so that a client starts fast. A field may be added; none is renamed or
+removed within ``/api/v1``.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+
+
+class Failure(BaseModel):
+    """Why the last try failed."""
+
+    commit: str
+    step: str = Field(description="What was being done.")
+    error: str = Field(description="One sentence for people.")
+    tail: list[str] = Field(description="The last lines of why.")
+    at: datetime
+    tries: int
+    next_try: datetime | None
+
+
+class Environment(BaseModel):
+    """One environment, wanted or existing."""
+
+    ref: str = Field(description="Its Pulumi stack, as project/stack.")
+    name: str
+    repository: str
+    number: int | None = Field(description="The number of its pull request.")
+    phase: str
+    reasons: list[str] = Field(description="Sentences that led to the phase, most important first.")
+    url: str
+    urls: dict[str, str] = Field(description="By public service.")
+    host: str
+    target: str
+    title: str
+    author: str
+    branch: str
+    pull_url: str
+    commit: str = Field(description="What runs.")
+    wanted_commit: str = Field(description="What should run.")
+    since: datetime | None
+    ready_at: datetime | None
+    expires_at: datetime | None
+    queue_position: int | None
+    problems: list[str] = Field(description="Mistakes in eph.yaml, with file and line.")
+    failure: Failure | None
+    progress: str
+    command: str = Field(description="What an operator can type when the phase is held.")
+
+
+class EnvironmentPage(BaseModel):
+    items: list[Environment]
+    total: int = Field(description="How many match in all.")
+    next: str | None = Field(description="Give it as ?cursor= for the next page; null on the last one.")
+
+
+class Fact(BaseModel):
+    name: str
+    value: str
+
+
+class Why(BaseModel):
+    """The sentences that led to the phase, and the facts that they rest on."""
+
+    name: str
+    phase: str
+    sentences: list[str]
+    facts: list[Fact]
+
+
+class Logs(BaseModel):
+    name: str
+    service: str | None
+    operation: bool = Field(description="Lines of the last operation instead of the services'.")
+    lines: list[str]
+
+
+class LogLine(BaseModel):
+    """One ``data:`` of a log stream."""
+
+    line: str
+
+
+class EventItem(BaseModel):
+    id: int
+    at: datetime
+    kind: str
+    subject: str = Field(description="A stack as project/stack, or empty.")
+    message: str
+    actor: str
+    data: dict[str, str]
+
+
+class EventPage(BaseModel):
+    items: list[EventItem]
+    next: int = Field(description="Give it as ?after= to go on.")
+
+
+class Status(BaseModel):
+    """The service itself."""
+
+    version: str
+    started: datetime
+    last_cycle: datetime | None
+    cycle_seconds: float
+    complete: bool = Field(description="False: not everything could be read, so nothing is destroyed for absence.")
+    notes: list[str]
+    running: int = Field(description="Operations under way.")
+    queued: int
+    environments: int
+
+
+class Extend(BaseModel):
+    seconds: int = Field(gt=0, le=366 * 86400, description="How much longer it may live.")
+
+
+class Sweep(BaseModel):
+    dry_run: bool
+    found: list[str] = Field(description="A sentence for each leftover.")
+
+
+class Approved(BaseModel):
+    message: str
+
+
+class Accepted(BaseModel):
+    message: str
+
+
+class ErrorDetail(BaseModel):
+    code: str = Field(description="A word for programs: not_found, refused, unauthorised, forbidden, invalid …")
+    message: str
+    hint: str = Field(description="What to do about it; may be empty.")
+
+
+class Error(BaseModel):
+    """Every error of the API has this one shape."""
+
+    error: ErrorDetail

@@ -1,0 +1,95 @@
+"""The service itself over HTTP: status, events, and what an operator asks of it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from sse_starlette import EventSourceResponse
+
+from orchestrator.surfaces.api import render, schemas
+from orchestrator.surfaces.api.errors import ApiError
+from orchestrator.surfaces.api.settings import ApiSettings
+from orchestrator.surfaces.api.streams import Streams
+from orchestrator.surfaces.api.wiring import VIEWER, Admin, Developer
+from orchestrator.surfaces.port import Desk
+
+EnvironmentName = Annotated[str, Query(alias="environment", max_length=300)]
+After = Annotated[int, Query(ge=0, le=2**63 - 1)]
+
+
+def router(desk: Desk, streams: Streams, settings: ApiSettings) -> APIRouter:
+    routes = APIRouter()
+    _reads(routes, desk, streams)
+    _actions(routes, desk)
+    _webhooks(routes, settings)
+    return routes
+
+
+def _reads(routes: APIRouter, desk: Desk, streams: Streams) -> None:
+    @routes.get("/status", tags=["service"], dependencies=[VIEWER])
+    async def service_status() -> schemas.Status:
+        """How the service is, and what it could not read."""
+        return render.status(desk.status(), len(desk.environments()))
+
+    @routes.get("/events", tags=["events"], dependencies=[VIEWER])
+    async def list_events(
+        name: EnvironmentName = "",
+        after: After = 0,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        newest: bool = False,
+    ) -> schemas.EventPage:
+        """The event log, oldest first; ``newest`` gives the last ones instead."""
+        if name:
+            desk.environment(name)
+        found = await desk.events(name, after, limit, newest)
+        return schemas.EventPage(items=[render.event(item) for item in found], next=found[-1].id if found else after)
+
+    @routes.get("/events/stream", tags=["events"], dependencies=[VIEWER], response_class=EventSourceResponse)
+    async def follow_events(
+        name: EnvironmentName = "",
+        after: After = 0,
+        last_event_id: Annotated[str | None, Header()] = None,
+    ) -> EventSourceResponse:
+        """The event log as server-sent events. A client that reconnects goes on after Last-Event-ID."""
+        if last_event_id and last_event_id.isdecimal():
+            after = min(int(last_event_id), 2**63 - 1)
+        return streams.respond(streams.events(desk, name, after))
+
+
+def _actions(routes: APIRouter, desk: Desk) -> None:
+    @routes.post("/sweep", tags=["service"])
+    async def sweep(caller: Admin, dry_run: bool = False) -> schemas.Sweep:
+        """Looks for leftovers now and removes them; with ``dry_run`` only names them."""
+        return schemas.Sweep(dry_run=dry_run, found=await desk.sweep(dry_run, caller.name))
+
+    @routes.post("/plans/{digest}/approve", tags=["service"])
+    async def approve(
+        digest: Annotated[str, Path(pattern=r"^[0-9a-f]{6,64}$")],
+        caller: Admin,
+    ) -> schemas.Approved:
+        """Lets one very plan that a guard holds go through."""
+        return schemas.Approved(message=await desk.approve(digest, caller.name))
+
+    @routes.post("/wake", tags=["service"], status_code=202)
+    async def wake(caller: Developer) -> schemas.Accepted:
+        """Makes the loop look now instead of at its next turn."""
+        desk.wake(f"asked by {caller.name}")
+        return schemas.Accepted(message="the loop looks now")
+
+
+def _webhooks(routes: APIRouter, settings: ApiSettings) -> None:
+    @routes.post("/webhooks/github", tags=["webhooks"], status_code=202)
+    async def github(
+        request: Request,
+        event: Annotated[str, Header(alias="X-GitHub-Event", max_length=100)] = "",
+        signature: Annotated[str, Header(alias="X-Hub-Signature-256", max_length=200)] = "",
+    ) -> schemas.Accepted:
+        """Wakes the loop early. It carries no orders: what it says is read again from the Git host."""
+        if settings.webhook is None:
+            raise ApiError(404, "webhooks are not set up", "give ephd a webhook secret; without one it looks by itself")
+        body = await request.body()
+        if not await run_in_threadpool(settings.webhook, event, body, signature):
+            raise ApiError(401, "the signature does not match", "use the same secret at the Git host and in ephd")
+        return schemas.Accepted(message="thanks")

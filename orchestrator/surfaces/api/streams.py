@@ -1,0 +1,55 @@
+"""Server-sent events: log lines and the event log as they come.
+
+The number of open streams is bounded, because each holds a connection for as long as its reader likes. A stream
+that is refused is refused before it starts, with the usual error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from orchestrator.surfaces.api import render, schemas
+from orchestrator.surfaces.api.errors import ApiError
+from orchestrator.surfaces.port import Desk
+
+
+class Streams:
+    """``poll``: seconds between two looks at the event log, which has no notification of its own."""
+
+    def __init__(self, limit: int, poll: float) -> None:
+        self._limit, self._poll, self._open = limit, poll, 0
+
+    def respond(self, items: AsyncIterator[ServerSentEvent]) -> EventSourceResponse:
+        if self._open >= self._limit:
+            raise ApiError(429, f"{self._limit} streams are open already", "close one, or ask again later")
+        return EventSourceResponse(self._counted(items), ping=15, sep="\n")
+
+    async def _counted(self, items: AsyncIterator[ServerSentEvent]) -> AsyncIterator[ServerSentEvent]:
+        # Counted once it runs: what is never begun would never be ended either.
+        self._open += 1
+        try:
+            # Proxies and clients learn at once that the stream is there, however long the first line takes.
+            yield ServerSentEvent(comment="open")
+            async for item in items:
+                yield item
+        finally:
+            self._open -= 1
+
+    async def events(self, desk: Desk, name: str, after: int) -> AsyncIterator[ServerSentEvent]:
+        while True:
+            found = await desk.events(name, after, 100, False)
+            for event in found:
+                after = event.id
+                yield ServerSentEvent(data=render.event(event).model_dump_json(), event="event", id=str(event.id))
+            if len(found) < 100:
+                await asyncio.sleep(self._poll)
+
+
+async def log_lines(lines: AsyncIterator[str]) -> AsyncIterator[ServerSentEvent]:
+    """Each line as JSON, since a raw one may hold anything; a last event ``end`` tells an end from a broken line."""
+    async for line in lines:
+        yield ServerSentEvent(data=schemas.LogLine(line=line).model_dump_json(), event="line")
+    yield ServerSentEvent(data="{}", event="end")

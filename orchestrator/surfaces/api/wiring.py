@@ -1,0 +1,36 @@
+"""Roles as FastAPI dependencies: ``dependencies=[VIEWER]``, or a parameter ``caller: Developer``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Request
+
+from orchestrator.surfaces.api.auth import Caller, Doorkeeper
+from orchestrator.surfaces.api.settings import Role
+
+
+def install(app: FastAPI, keeper: Doorkeeper) -> None:
+    app.state.keeper = keeper
+
+
+def _require(request: Request, role: Role) -> Caller:
+    keeper: Doorkeeper = request.app.state.keeper
+    return keeper.require(request, role)
+
+
+def viewer(request: Request) -> Caller:
+    return _require(request, Role.VIEWER)
+
+
+def developer(request: Request) -> Caller:
+    return _require(request, Role.DEVELOPER)
+
+
+def admin(request: Request) -> Caller:
+    return _require(request, Role.ADMIN)
+
+
+VIEWER = Depends(viewer)
+Developer = Annotated[Caller, Depends(developer)]
+Admin = Annotated[Caller, Depends(admin)]

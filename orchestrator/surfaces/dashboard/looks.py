@@ -1,0 +1,73 @@
+"""How values look on a page; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from urllib.parse import quote, urlsplit
+
+from orchestrator.core.phases import Phase
+from orchestrator.core.views import EnvironmentView
+
+TONES: Mapping[Phase, str] = {
+    Phase.READY: "good",
+    Phase.FAILED: "bad",
+    Phase.STALLED: "bad",
+    Phase.REFUSED: "bad",
+    Phase.UNHEALTHY: "bad",
+    Phase.HELD: "warn",
+    Phase.EXPIRED: "warn",
+    Phase.QUEUED: "calm",
+    Phase.WAITING: "calm",
+    Phase.ASLEEP: "calm",
+    Phase.DESTROYED: "calm",
+    Phase.CREATING: "busy",
+    Phase.UPDATING: "busy",
+    Phase.STARTING: "busy",
+    Phase.DESTROYING: "busy",
+}
+
+
+def order(view: EnvironmentView) -> tuple[str, int, str]:
+    return (view.repository, -(view.key.number if view.key else 0), str(view.ref))
+
+
+def tone(phase: Phase) -> str:
+    return TONES[phase]
+
+
+def ago(at: datetime | None, now: datetime) -> str:
+    if at is None:
+        return "never"
+    seconds = (now - at).total_seconds()
+    return f"{span(seconds)} ago" if seconds >= 0 else f"in {span(-seconds)}"
+
+
+def span(seconds: float) -> str:
+    """The largest unit that leaves two digits: 45 s, 12 min, 71 h, 5 d."""
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{int(seconds)} s"
+
+
+def web_link(url: str) -> str:
+    """The URL when it is one to click; else nothing. What a pull request says could be ``javascript:``."""
+    return url if urlsplit(url).scheme in ("http", "https") else ""
+
+
+def path(name: str) -> str:
+    return f"/e/{quote(name)}"
+
+
+def number(view: EnvironmentView) -> str:
+    return f"{view.repository}#{view.key.number}" if view.key else view.repository
+
+
+FILTERS: Mapping[str, Callable[..., str]] = {
+    "tone": tone,
+    "ago": ago,
+    "web_link": web_link,
+    "path": path,
+    "number": number,
+}

@@ -1,0 +1,173 @@
+"""The routes of the dashboard."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import parse_qs
+
+import jinja2
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from orchestrator.surfaces.api import render
+from orchestrator.surfaces.api.auth import Caller, Doorkeeper, cookie_name, same_origin
+from orchestrator.surfaces.api.errors import ApiError, nearest
+from orchestrator.surfaces.api.settings import ApiSettings, Role
+from orchestrator.surfaces.dashboard import looks
+from orchestrator.surfaces.port import Desk, NoSuchEnvironment, Refused
+
+HERE = Path(__file__).parent
+REFRESH = 5
+LOG_LINES = 40
+DAY = 24 * 3600
+
+
+class Pages:
+    """Jinja with everything escaped, and what each page needs besides its own values."""
+
+    def __init__(self, desk: Desk, keeper: Doorkeeper, settings: ApiSettings) -> None:
+        self.desk, self.keeper, self.settings = desk, keeper, settings
+        self._jinja = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined
+        )
+        self._jinja.filters.update(looks.FILTERS)
+
+    def html(self, template: str, request: Request, code: int = 200, **values: object) -> HTMLResponse:
+        caller = self.keeper.caller(request)
+        values = {
+            "now": self.settings.clock(),
+            "version": self.settings.version,
+            "caller": caller,
+            "developer": caller.may(Role.DEVELOPER),
+            "refresh": 0,
+            **values,
+        }
+        return HTMLResponse(self._jinja.get_template(template).render(values), code)
+
+    def reads(self, request: Request) -> bool:
+        return self.settings.public_reads or self.keeper.caller(request).may(Role.VIEWER)
+
+    def sign_in(self, request: Request, status: int = 200, message: str = "") -> HTMLResponse:
+        return self.html("login.html", request, status, message=message)
+
+    def actor(self, request: Request) -> Caller:
+        return self.keeper.require(request, Role.DEVELOPER)
+
+
+def router(desk: Desk, keeper: Doorkeeper, settings: ApiSettings) -> APIRouter:
+    routes = APIRouter()
+    pages = Pages(desk, keeper, settings)
+    _session(routes, pages)
+    _list(routes, pages)
+    _actions(routes, pages)
+    _one(routes, pages)
+    return routes
+
+
+def _session(routes: APIRouter, pages: Pages) -> None:
+    @routes.get("/style.css")
+    async def style() -> Response:
+        css = (HERE / "style.css").read_text()
+        return Response(css, media_type="text/css", headers={"Cache-Control": "public, max-age=300"})
+
+    @routes.post("/login")
+    async def login(request: Request) -> Response:
+        if not same_origin(request):
+            raise ApiError(403, "the form was sent by another site", "sign in at the page of Eph itself")
+        form = parse_qs((await request.body()).decode(errors="replace"))
+        return _signed_in(pages, request, form.get("token", [""])[0])
+
+    @routes.post("/logout")
+    async def logout(request: Request) -> Response:
+        if not same_origin(request):
+            raise ApiError(403, "the form was sent by another site", "sign out at the page of Eph itself")
+        answer = RedirectResponse("/", 303)
+        answer.delete_cookie(cookie_name(request), path="/")
+        return answer
+
+
+def _signed_in(pages: Pages, request: Request, token: str) -> Response:
+    known = pages.keeper.by_secret(token.strip())
+    if known is None:
+        return pages.sign_in(request, 401, "That token is not known here.")
+    # To the bare page, so that the token of a link does not stay in the address bar.
+    answer = RedirectResponse("/", 303)
+    pages.keeper.sign_in(request, answer, known)
+    return answer
+
+
+def _list(routes: APIRouter, pages: Pages) -> None:
+    @routes.get("/")
+    async def front(request: Request, token: Annotated[str, Query(max_length=500)] = "") -> Response:
+        if token:
+            return _signed_in(pages, request, token)
+        if not pages.reads(request):
+            return pages.sign_in(request)
+        views = sorted(pages.desk.environments(), key=looks.order)
+        return pages.html("list.html", request, refresh=REFRESH, views=views, status=pages.desk.status())
+
+
+def _one(routes: APIRouter, pages: Pages) -> None:
+    @routes.get("/e/{name:path}")
+    async def one(request: Request, name: str, confirm: bool = False) -> Response:
+        if not pages.reads(request):
+            return pages.sign_in(request)
+        return await _page(pages, request, name, confirm=confirm)
+
+
+async def _page(pages: Pages, request: Request, name: str, *, confirm: bool = False, refusal: str = "") -> Response:
+    desk = pages.desk
+    try:
+        view = desk.environment(name)
+    except NoSuchEnvironment:
+        return pages.html("missing.html", request, 404, name=name, hint=nearest(name, desk.environments()))
+    return pages.html(
+        "environment.html",
+        request,
+        409 if refusal else 200,
+        refresh=0 if confirm or refusal else REFRESH,
+        view=view,
+        facts=list(render.facts(view)),
+        events=list(reversed(await desk.events(name, 0, 30, True))),
+        logs=await _logs(desk, name, False),
+        operation=await _logs(desk, name, True),
+        confirm=confirm,
+        refusal=refusal,
+    )
+
+
+async def _logs(desk: Desk, name: str, operation: bool) -> list[str]:
+    try:
+        return await desk.logs(name, None, LOG_LINES, operation)
+    except (NoSuchEnvironment, Refused) as error:
+        # Nothing has run yet: the page is still worth showing.
+        return [f"({error})"]
+
+
+def _actions(routes: APIRouter, pages: Pages) -> None:
+    desk = pages.desk
+
+    @routes.post("/e/{name:path}/up")
+    async def up(request: Request, name: str) -> Response:
+        who = pages.actor(request).name
+        return await _done(pages, request, name, desk.up(name, who))
+
+    @routes.post("/e/{name:path}/down")
+    async def down(request: Request, name: str) -> Response:
+        who = pages.actor(request).name
+        return await _done(pages, request, name, desk.down(name, who))
+
+    @routes.post("/e/{name:path}/extend")
+    async def extend(request: Request, name: str) -> Response:
+        who = pages.actor(request).name
+        return await _done(pages, request, name, desk.extend(name, DAY, who))
+
+
+async def _done(pages: Pages, request: Request, name: str, action: Awaitable[object]) -> Response:
+    try:
+        await action
+    except Refused as error:
+        return await _page(pages, request, name, refusal=str(error))
+    return RedirectResponse(looks.path(name), 303)

@@ -1,0 +1,170 @@
+"""A desk in memory, shipped beside the real one: API, dashboard and CLI tests stand on it, and it needs nothing.
+
+It tells a story only when told to: ``then`` queues the phases that an environment goes through, one at each look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from orchestrator.core.model import Key
+from orchestrator.core.phases import Phase
+from orchestrator.core.views import EnvironmentView
+from orchestrator.ledger.port import Event
+from orchestrator.surfaces.port import NoSuchEnvironment, Refused, ServiceStatus
+from stacks.model import StackRef
+
+START = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+
+
+def sample(
+    number: int, phase: Phase = Phase.READY, repository: str = "demo/shop", at: datetime = START
+) -> EnvironmentView:
+    """An environment that could be: a full view of pull request ``number``."""
+    owner, _, short = repository.partition("/")
+    name = f"{short}-gentle-stream-{number}"
+    running = phase in (Phase.READY, Phase.UPDATING, Phase.UNHEALTHY)
+    commit = f"{number:02x}" * 20
+    return EnvironmentView(
+        ref=StackRef(f"eph-{short}-9ix", f"pr-{number}"),
+        key=Key(sum(owner.encode()), number),
+        repository=repository,
+        name=name,
+        host=f"{name}.localhost",
+        phase=phase,
+        reasons=(f"The pull request #{number} is open and has the label preview.", f"It is {phase.value}."),
+        url=f"http://{name}.localhost:8080" if running else "",
+        urls={"web": f"http://{name}.localhost:8080"} if running else {},
+        title=f"Change number {number}",
+        author="ada",
+        branch=f"feature-{number}",
+        pull_url=f"https://git.example.com/{repository}/pull/{number}",
+        commit=commit if running else "",
+        wanted_commit=commit,
+        since=at - timedelta(minutes=number),
+        ready_at=at - timedelta(minutes=number) if running else None,
+        expires_at=at + timedelta(hours=72),
+    )
+
+
+class FakeDesk:
+    """Implements ``surfaces.port.Desk``. What was asked of it is in ``asked``, by whom and how."""
+
+    def __init__(self, *views: EnvironmentView, clock: Callable[[], datetime] = lambda: START) -> None:
+        self.views = {str(view.ref): view for view in views}
+        self.lines: dict[tuple[str, bool], list[str]] = {}
+        self.log: list[Event] = []
+        self.asked: list[tuple[str, ...]] = []
+        self.leftovers: list[str] = []
+        self.refusal = ""
+        self.held_plans: set[str] = set()
+        self.clock = clock
+        self.last_cycle: datetime | None = clock()
+        self.notes: tuple[str, ...] = ()
+        self._coming: dict[str, list[Phase]] = {}
+
+    # The world's verbs, for tests
+
+    def put(self, view: EnvironmentView) -> None:
+        self.views[str(view.ref)] = view
+
+    def then(self, name: str, *phases: Phase) -> None:
+        """What each next look at the environment will find; DESTROYED as the last one means gone after it."""
+        self._coming[str(self._find(name).ref)] = list(phases)
+
+    def happened(self, kind: str, message: str = "", name: str = "", actor: str = "eph") -> None:
+        subject = str(self._find(name).ref) if name else ""
+        self.log.append(Event(kind, self.clock(), subject, message, actor, {}, len(self.log) + 1))
+
+    def prints(self, name: str, *lines: str, operation: bool = False) -> None:
+        self.lines.setdefault((str(self._find(name).ref), operation), []).extend(lines)
+
+    # The desk
+
+    def status(self) -> ServiceStatus:
+        phases = [view.phase for view in self.views.values()]
+        busy = {Phase.CREATING, Phase.UPDATING, Phase.DESTROYING}
+        return ServiceStatus(
+            version="0.0.0-fake",
+            started=self.clock() - timedelta(hours=1),
+            last_cycle=self.last_cycle,
+            cycle_seconds=0.25,
+            complete=not self.notes,
+            notes=self.notes,
+            running=sum(phase in busy for phase in phases),
+            queued=phases.count(Phase.QUEUED),
+        )
+
+    def environments(self) -> list[EnvironmentView]:
+        return list(self.views.values())
+
+    def environment(self, name: str) -> EnvironmentView:
+        view = self._find(name)
+        coming = self._coming.get(str(view.ref))
+        if coming:
+            view = replace(view, phase=coming.pop(0))
+            self.put(view)
+            if not coming and view.phase is Phase.DESTROYED:
+                del self.views[str(view.ref)]
+        return view
+
+    async def logs(self, name: str, service: str | None, lines: int, operation: bool) -> list[str]:
+        found = self.lines.get((str(self._find(name).ref), operation), [])
+        return [line for line in found if service is None or line.startswith(f"{service} ")][-lines:]
+
+    async def follow(self, name: str, service: str | None, operation: bool) -> AsyncIterator[str]:
+        for line in await self.logs(name, service, 1000, operation):
+            yield line
+
+    async def events(self, name: str, after: int, limit: int, newest: bool) -> list[Event]:
+        subject = str(self._find(name).ref) if name else ""
+        found = [item for item in self.log if item.id > after and (not subject or item.subject == subject)]
+        return found[-limit:] if newest else found[:limit]
+
+    async def up(self, name: str, by: str) -> EnvironmentView:
+        return self._act("up", name, by, Phase.CREATING)
+
+    async def down(self, name: str, by: str) -> EnvironmentView:
+        return self._act("down", name, by, Phase.DESTROYING)
+
+    async def extend(self, name: str, seconds: int, by: str) -> EnvironmentView:
+        view = self._act("extend", name, by, None, str(seconds))
+        extended = replace(view, expires_at=self.clock() + timedelta(seconds=seconds))
+        self.put(extended)
+        return extended
+
+    async def sweep(self, dry_run: bool, by: str) -> list[str]:
+        self.asked.append(("sweep", "dry" if dry_run else "real", by))
+        found = list(self.leftovers)
+        if not dry_run:
+            self.leftovers.clear()
+        return found
+
+    async def approve(self, plan: str, by: str) -> str:
+        if plan not in self.held_plans:
+            raise Refused(f"no plan {plan} is held; the held ones are in the notes of /api/v1/status")
+        self.held_plans.discard(plan)
+        self.asked.append(("approve", plan, by))
+        return f"The plan {plan} goes through at the next look."
+
+    def wake(self, reason: str) -> None:
+        self.asked.append(("wake", reason))
+
+    def _act(self, verb: str, name: str, by: str, phase: Phase | None, *more: str) -> EnvironmentView:
+        view = self._find(name)
+        if self.refusal:
+            raise Refused(self.refusal)
+        self.asked.append((verb, view.name, by, *more))
+        if phase is not None:
+            view = replace(view, phase=phase)
+            self.put(view)
+        self.happened(f"environment.{verb}", f"{by} asked for {verb}.", view.name, by)
+        return view
+
+    def _find(self, name: str) -> EnvironmentView:
+        for view in self.views.values():
+            if name in (view.name, str(view.ref)) or (view.key and name == f"{view.repository}#{view.key.number}"):
+                return view
+        raise NoSuchEnvironment(f"there is no environment {name!r}")

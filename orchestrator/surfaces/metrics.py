@@ -1,0 +1,64 @@
+"""Prometheus metrics, read off the desk when somebody scrapes: nothing is counted twice, nothing is kept.
+
+The names are listed in docs/reference/api.md.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from orchestrator.core.phases import Phase
+from orchestrator.surfaces.port import Desk, ServiceStatus
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+
+def render(desk: Desk) -> bytes:
+    registry = CollectorRegistry()
+    registry.register(_Desk(desk))
+    return generate_latest(registry)
+
+
+class _Desk(Collector):
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def collect(self) -> Iterator[Metric]:
+        status = self._desk.status()
+        yield from _environments(self._desk)
+        yield from _service(status)
+
+    def describe(self) -> list[Metric]:
+        # An empty description keeps the registry from scraping once just to learn the names.
+        return []
+
+
+def _environments(desk: Desk) -> Iterator[Metric]:
+    family = GaugeMetricFamily("eph_environments", "Environments by phase", labels=["phase"])
+    counts = Counter(view.phase for view in desk.environments())
+    # Phases with none are there too: a series that disappears breaks alerts.
+    for phase in Phase:
+        family.add_metric([phase.value], counts[phase])
+    yield family
+
+
+def _service(status: ServiceStatus) -> Iterator[Metric]:
+    info = GaugeMetricFamily("eph_info", "The version that runs", labels=["version"])
+    info.add_metric([status.version], 1)
+    yield info
+    yield _gauge("eph_start_time_seconds", "When ephd started", status.started.timestamp())
+    if status.last_cycle is not None:
+        yield _gauge("eph_last_cycle_time_seconds", "When the last cycle ended", status.last_cycle.timestamp())
+    yield _gauge("eph_cycle_seconds", "How long the last cycle took", status.cycle_seconds)
+    yield _gauge("eph_cycle_complete", "1: the last cycle could read everything", float(status.complete))
+    yield _gauge("eph_operations_running", "Operations under way", status.running)
+    yield _gauge("eph_queue_length", "Environments that wait for a place", status.queued)
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value=value)

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from orchestrator.core.phases import Phase
+from orchestrator.surfaces.api.app import create_app
+from orchestrator.surfaces.fake import FakeDesk, sample
+from tests.surfaces.serving import TOKENS, Standing, api_settings, serve
+
+
+@pytest.fixture
+def desk() -> FakeDesk:
+    return FakeDesk(sample(7), sample(42), sample(9, Phase.FAILED), sample(3, Phase.QUEUED, "demo/api"))
+
+
+@pytest.fixture
+def overrides() -> dict[str, object]:
+    """Settings of the API that a test wants otherwise; parametrise it."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def standing() -> Iterator[tuple[Standing, str]]:
+    """One server for all tests that want the usual settings: starting one costs more than most of them."""
+    desk = Standing()
+    with serve(create_app(desk.as_desk(), api_settings())) as address:
+        yield desk, address
+
+
+@pytest.fixture
+def url(desk: FakeDesk, overrides: dict[str, object], standing: tuple[Standing, str]) -> Iterator[str]:
+    if not overrides:
+        standing[0].current = desk
+        yield standing[1]
+        return
+    with serve(create_app(desk, api_settings(**overrides))) as address:
+        yield address
+
+
+@pytest.fixture
+def as_role(url: str) -> Iterator[Callable[[str], httpx.Client]]:
+    """A client with a role's token; ``nobody`` has none."""
+    clients: list[httpx.Client] = []
+
+    def client(role: str) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {TOKENS[role]}"} if role in TOKENS else {}
+        clients.append(httpx.Client(base_url=url, headers=headers, timeout=10, trust_env=False))
+        return clients[-1]
+
+    yield client
+    for item in clients:
+        item.close()
+
+
+@pytest.fixture
+def admin(as_role: Callable[[str], httpx.Client]) -> httpx.Client:
+    return as_role("admin")

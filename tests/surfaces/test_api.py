@@ -1,0 +1,232 @@
+"""The API's contract, on a real server and a desk in memory. Rows: P7 (REST, OpenAPI, paging, events, metrics)."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from orchestrator.core.phases import Phase
+from orchestrator.surfaces.fake import START, FakeDesk, sample
+
+NAME = "shop-gentle-stream-42"
+
+
+def test_an_environment_is_found_by_any_of_its_names(admin: httpx.Client) -> None:
+    for name in (NAME, quote("demo/shop#42", safe=""), "demo/shop%2342", "eph-shop-9ix/pr-42"):
+        answer = admin.get(f"/api/v1/environments/{name}")
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["name"] == NAME
+
+
+def test_an_environment_has_all_that_the_view_has(admin: httpx.Client, desk: FakeDesk) -> None:
+    found = admin.get(f"/api/v1/environments/{NAME}").json()
+    view = desk.environment(NAME)
+    assert found["ref"] == "eph-shop-9ix/pr-42"
+    assert found["number"] == 42
+    assert found["phase"] == "ready"
+    assert found["url"] == view.url
+    assert found["commit"] == view.commit
+    assert found["expires_at"].startswith("2026-03-07T12:00:00")
+
+
+def test_pages_follow_each_other_without_gap_or_repeat(admin: httpx.Client, desk: FakeDesk) -> None:
+    for number in range(100, 125):
+        desk.put(sample(number))
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        page = admin.get("/api/v1/environments", params={"limit": 7, "cursor": cursor}).json()
+        assert page["total"] == 29
+        seen += [item["ref"] for item in page["items"]]
+        cursor = page["next"]
+        if not cursor:
+            break
+    assert len(seen) == len(set(seen)) == 29
+
+
+def test_an_environment_that_goes_between_two_pages_hides_no_other(admin: httpx.Client, desk: FakeDesk) -> None:
+    first = admin.get("/api/v1/environments", params={"limit": 2}).json()
+    del desk.views[first["items"][0]["ref"]]
+    rest = admin.get("/api/v1/environments", params={"limit": 100, "cursor": first["next"]}).json()
+    assert [item["number"] for item in rest["items"]] == [9, 42]
+
+
+def test_filters_by_repository_and_phases(admin: httpx.Client) -> None:
+    def numbers(**params: object) -> list[int]:
+        return [item["number"] for item in admin.get("/api/v1/environments", params=params).json()["items"]]
+
+    assert numbers(repository="demo/api") == [3]
+    assert numbers(phase="failed") == [9]
+    assert numbers(phase=["failed", "queued"]) == [3, 9]
+    assert numbers(repository="other/one") == []
+
+
+def test_why_has_sentences_and_facts(admin: httpx.Client) -> None:
+    found = admin.get("/api/v1/environments/shop-gentle-stream-9/why").json()
+    assert found["sentences"][0] == "The pull request #9 is open and has the label preview."
+    facts = {fact["name"]: fact["value"] for fact in found["facts"]}
+    assert facts["pull request"] == "demo/shop#9"
+    assert facts["stack"] == "eph-shop-9ix/pr-9"
+    assert "running commit" not in facts, "nothing runs, so there is no such fact"
+
+
+def test_logs_of_services_and_of_the_operation(admin: httpx.Client, desk: FakeDesk) -> None:
+    desk.prints(NAME, "web one", "worker two", "web three")
+    desk.prints(NAME, "pulumi up", operation=True)
+    base = f"/api/v1/environments/{NAME}/logs"
+    assert admin.get(base).json()["lines"] == ["web one", "worker two", "web three"]
+    assert admin.get(base, params={"service": "web", "lines": 1}).json()["lines"] == ["web three"]
+    assert admin.get(base, params={"operation": True}).json()["lines"] == ["pulumi up"]
+
+
+def test_actions_reach_the_desk_with_the_callers_name(admin: httpx.Client, desk: FakeDesk) -> None:
+    assert admin.post(f"/api/v1/environments/{NAME}/up").json()["phase"] == "creating"
+    assert admin.post(f"/api/v1/environments/{NAME}/down").status_code == 202
+    extended = admin.post(f"/api/v1/environments/{NAME}/extend", json={"seconds": 3600}).json()
+    assert extended["expires_at"].startswith((START + timedelta(hours=1)).isoformat()[:19])
+    assert admin.post("/api/v1/wake").status_code == 202
+    assert desk.asked == [
+        ("up", NAME, "admin-name"),
+        ("down", NAME, "admin-name"),
+        ("extend", NAME, "admin-name", "3600"),
+        ("wake", "asked by admin-name"),
+    ]
+
+
+def test_sweep_names_leftovers_and_removes_them_only_when_real(admin: httpx.Client, desk: FakeDesk) -> None:
+    desk.leftovers = ["The database eph_old belongs to no pull request."]
+    assert admin.post("/api/v1/sweep", params={"dry_run": True}).json() == {"dry_run": True, "found": desk.leftovers}
+    assert len(desk.leftovers) == 1
+    assert len(admin.post("/api/v1/sweep").json()["found"]) == 1
+    assert desk.leftovers == []
+
+
+def test_a_held_plan_is_approved_once(admin: httpx.Client, desk: FakeDesk) -> None:
+    desk.held_plans.add("abcdef0123")
+    assert "abcdef0123" in admin.post("/api/v1/plans/abcdef0123/approve").json()["message"]
+    again = admin.post("/api/v1/plans/abcdef0123/approve")
+    assert again.status_code == 409
+    assert again.json()["error"]["code"] == "refused"
+    assert admin.post("/api/v1/plans/NOT-A-DIGEST/approve").status_code == 422
+
+
+def test_events_after_a_point_and_the_newest(admin: httpx.Client, desk: FakeDesk) -> None:
+    for number in range(10):
+        desk.happened("environment.ready", f"event {number}", NAME if number % 2 else "")
+    page = admin.get("/api/v1/events", params={"after": 3, "limit": 2}).json()
+    assert [item["id"] for item in page["items"]] == [4, 5]
+    assert page["next"] == 5
+    newest = admin.get("/api/v1/events", params={"limit": 2, "newest": True}).json()
+    assert [item["id"] for item in newest["items"]] == [9, 10]
+    of_one = admin.get("/api/v1/events", params={"environment": NAME}).json()
+    assert [item["subject"] for item in of_one["items"]] == ["eph-shop-9ix/pr-42"] * 5
+    assert admin.get("/api/v1/events", params={"after": 10}).json() == {"items": [], "next": 10}
+
+
+def read_stream(client: httpx.Client, path: str, count: int, **headers: str) -> list[dict[str, str]]:
+    """The first ``count`` events of a stream, with their fields."""
+    found: list[dict[str, str]] = []
+    fields: dict[str, str] = {}
+    with client.stream("GET", path, headers=headers) as answer:
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        for line in answer.iter_lines():
+            if not line and fields:
+                found.append(fields)
+                fields = {}
+                if len(found) == count:
+                    return found
+            elif line and not line.startswith(":"):
+                name, _, value = line.partition(": ")
+                fields[name] = value
+    return found
+
+
+def test_log_lines_stream_and_say_when_they_end(admin: httpx.Client, desk: FakeDesk) -> None:
+    desk.prints(NAME, "plain", "two\rparts\nin one: ✓", "data: forged")
+    found = read_stream(admin, f"/api/v1/environments/{NAME}/logs/stream", 4)
+    lines = [json.loads(item["data"])["line"] for item in found if item["event"] == "line"]
+    assert lines == ["plain", "two\rparts\nin one: ✓", "data: forged"]
+    assert found[-1]["event"] == "end"
+
+
+def test_events_stream_and_go_on_where_a_reader_was(admin: httpx.Client, desk: FakeDesk) -> None:
+    for number in range(3):
+        desk.happened("environment.ready", f"event {number}", NAME)
+    assert [item["id"] for item in read_stream(admin, "/api/v1/events/stream", 3)] == ["1", "2", "3"]
+    again = read_stream(admin, "/api/v1/events/stream", 1, **{"Last-Event-ID": "2"})
+    assert json.loads(again[0]["data"])["message"] == "event 2"
+
+
+@pytest.mark.parametrize("overrides", [{"stream_limit": 1}])
+def test_streams_are_bounded_and_a_closed_one_makes_room(admin: httpx.Client, desk: FakeDesk) -> None:
+    desk.happened("environment.ready", "first", NAME)
+    with admin.stream("GET", "/api/v1/events/stream") as first:
+        reading = first.iter_lines()
+        assert next(reading) == ": open"
+        refused = admin.get("/api/v1/events/stream")
+        assert refused.status_code == 429
+        assert refused.json()["error"]["code"] == "too_many"
+    for _ in range(200):
+        with admin.stream("GET", "/api/v1/events/stream") as again:
+            if again.status_code == 200:
+                return
+    pytest.fail("the place of a closed stream was never given back")
+
+
+def test_status_says_what_could_not_be_read(admin: httpx.Client, desk: FakeDesk) -> None:
+    desk.notes = ("demo/shop could not be read: 502.",)
+    found = admin.get("/api/v1/status").json()
+    assert found["complete"] is False
+    assert found["notes"] == list(desk.notes)
+    assert (found["environments"], found["queued"]) == (4, 1)
+
+
+def test_probes(admin: httpx.Client, desk: FakeDesk) -> None:
+    assert admin.get("/healthz").status_code == 200
+    assert admin.get("/readyz").status_code == 200
+    desk.last_cycle = START - timedelta(minutes=10)
+    assert "600 s ago" in admin.get("/readyz").json()["status"]
+    desk.last_cycle = None
+    assert admin.get("/readyz").status_code == 503
+
+
+def test_metrics_count_environments_by_phase_at_the_scrape(admin: httpx.Client, desk: FakeDesk) -> None:
+    def scrape() -> str:
+        return admin.get("/metrics").text
+
+    assert 'eph_environments{phase="ready"} 2.0' in scrape()
+    assert 'eph_environments{phase="held"} 0.0' in scrape()
+    desk.put(sample(77, Phase.HELD))
+    assert 'eph_environments{phase="held"} 1.0' in scrape()
+    assert "eph_queue_length 1.0" in scrape()
+
+
+def test_openapi_lists_every_path_and_there_is_no_page_from_a_cdn(admin: httpx.Client) -> None:
+    document = admin.get("/openapi.json").json()
+    assert document["info"]["version"] == "1.2.3"
+    assert set(document["paths"]) == {
+        "/api/v1/environments",
+        "/api/v1/environments/{name}",
+        "/api/v1/environments/{name}/down",
+        "/api/v1/environments/{name}/extend",
+        "/api/v1/environments/{name}/logs",
+        "/api/v1/environments/{name}/logs/stream",
+        "/api/v1/environments/{name}/up",
+        "/api/v1/environments/{name}/why",
+        "/api/v1/events",
+        "/api/v1/events/stream",
+        "/api/v1/plans/{digest}/approve",
+        "/api/v1/status",
+        "/api/v1/sweep",
+        "/api/v1/wake",
+        "/api/v1/webhooks/github",
+        "/healthz",
+        "/metrics",
+        "/readyz",
+    }
+    assert admin.get("/docs").status_code == 404

@@ -1,0 +1,93 @@
+"""The pages for people. Rows: P6 (environments, timeline, logs, queue), S3 (what a pull request says is untrusted)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import httpx
+
+from orchestrator.core.phases import Phase
+from orchestrator.core.views import FailureView
+from orchestrator.surfaces.fake import START, FakeDesk, sample
+
+NASTY = "<script>alert(1)</script>"
+
+
+def test_the_list_says_where_everything_stands(admin: httpx.Client, desk: FakeDesk) -> None:
+    failure = FailureView("9" * 40, "build", "The command 'make' ended with 2.", ("no rule",), START, 2, None)
+    desk.put(replace(sample(9, Phase.FAILED), failure=failure))
+    desk.put(replace(sample(3, Phase.QUEUED, "demo/api"), queue_position=2))
+    desk.notes = ("demo/web could not be read: 502.",)
+    text = admin.get("/").text
+    assert 'href="http://shop-gentle-stream-42.localhost:8080"' in text
+    assert "The command &#39;make&#39; ended with 2." in text
+    assert "place 2" in text
+    assert "demo/web could not be read: 502." in text
+    assert "in 3 d" in text
+    assert 'http-equiv="refresh"' in text
+
+
+def test_an_empty_list_says_what_to_do(admin: httpx.Client, desk: FakeDesk) -> None:
+    desk.views.clear()
+    assert "Put the trigger label on a pull request" in admin.get("/").text
+
+
+def test_one_environment_has_reasons_events_and_logs(admin: httpx.Client, desk: FakeDesk) -> None:
+    desk.happened("environment.ready", "It answered.", "shop-gentle-stream-42")
+    desk.prints("shop-gentle-stream-42", "web listening")
+    desk.prints("shop-gentle-stream-42", "pulumi up done", operation=True)
+    text = admin.get("/e/shop-gentle-stream-42").text
+    for part in ("has the label preview", "It answered.", "web listening", "pulumi up done", "Take down"):
+        assert part in text
+    assert admin.get("/e/eph-shop-9ix/pr-42").status_code == 200
+
+
+def test_asking_twice_before_it_goes(admin: httpx.Client) -> None:
+    text = admin.get("/e/shop-gentle-stream-42", params={"confirm": 1}).text
+    assert "Take it down" in text
+    assert 'http-equiv="refresh"' not in text
+
+
+def test_a_refusal_is_shown_on_the_page(admin: httpx.Client, desk: FakeDesk) -> None:
+    desk.refusal = "It is being destroyed."
+    answer = admin.post("/e/shop-gentle-stream-42/up")
+    assert answer.status_code == 409
+    assert "It is being destroyed." in answer.text
+
+
+def test_a_name_that_is_not_there_suggests_one(admin: httpx.Client) -> None:
+    answer = admin.get("/e/shop-gentle-stream-4")
+    assert answer.status_code == 404
+    assert "shop-gentle-stream-42" in answer.text
+
+
+def test_what_a_pull_request_says_stays_text(admin: httpx.Client, desk: FakeDesk) -> None:
+    nasty = replace(
+        sample(42),
+        title=NASTY,
+        author=NASTY,
+        branch=NASTY,
+        reasons=(NASTY,),
+        problems=(NASTY,),
+        url="javascript:alert(1)",
+        pull_url="javascript:alert(1)",
+        urls={NASTY: "javascript:alert(1)"},
+        progress=NASTY,
+    )
+    desk.put(nasty)
+    desk.prints("shop-gentle-stream-42", NASTY, "</pre>" + NASTY)
+    desk.happened("environment.failed", NASTY, "shop-gentle-stream-42", NASTY)
+    for path in ("/", "/e/shop-gentle-stream-42", f"/e/{NASTY}"):
+        text = admin.get(path).text
+        assert "<script" not in text, path
+        assert 'href="javascript' not in text, path
+
+
+def test_every_answer_forbids_scripts_and_framing(admin: httpx.Client) -> None:
+    for path in ("/", "/style.css", "/api/v1/status", "/api/v1/nothing", "/healthz"):
+        headers = admin.get(path).headers
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert "script-src" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert "noindex" in headers["x-robots-tag"]
