@@ -35,7 +35,7 @@ hooks: ## check before each commit
 	@echo "git runs 'make check' before each commit of this clone; 'git commit --no-verify' passes it by"
 
 docs: venv ## write the generated pages anew, then check all documents
-	@$(PY) docs/generate.py
+	@$(PY) -m docs.generate
 	@$(PY) -m pytest -q -p no:cacheprovider tests/docs
 
 locks: venv ## resolve requirements*.lock anew from pyproject.toml

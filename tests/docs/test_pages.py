@@ -1,0 +1,165 @@
+"""What is written about Eph is true: links lead somewhere, targets and settings have a page, the tables are current."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from docs import generate
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
+ROWS = {"L": 9, "Y": 4, "I": 2, "T": 8, "D": 3, "P": 10, "M": 6, "C": 2, "O": 6, "S": 5}
+
+# In two halves, so that this file is not found by its own search.
+REGISTRIES = [
+    "pypi." + "org",
+    "python" + "hosted",
+    "proxy." + "golang",
+    "sum." + "golang",
+    "npm" + "js",
+    "deb." + "debian",
+]
+PLACES = ["/" + "root/", "/" + "work/", "/tmp/" + "venv", "/tmp/" + "eph-tools"]
+
+
+def committed() -> list[Path]:
+    """The files that git knows; in an unpacked archive, all that are text and not made here."""
+    listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-z"], capture_output=True, check=False)
+    if listed.returncode == 0 and listed.stdout:
+        return [ROOT / name for name in listed.stdout.decode().split("\0") if name and (ROOT / name).is_file()]
+    made = {".venv", ".git", "build", "dist", "__pycache__"}
+    return [path for path in ROOT.rglob("*") if path.is_file() and not made & set(path.relative_to(ROOT).parts)]
+
+
+def text_of(path: Path) -> str:
+    return path.read_bytes().decode(errors="replace")
+
+
+def without_code(page: str) -> str:
+    return re.sub(r"`[^`\n]*`", "", re.sub(r"^```.*?^```", "", page, flags=re.MULTILINE | re.DOTALL))
+
+
+def anchors(page: str) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", without_code(page.read_text())):
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), f"{link} leads nowhere"
+        assert not anchor or anchor in anchors(target.read_text()), f"{link}: no such heading"
+
+
+def targets() -> list[str]:
+    phony = re.findall(r"^\.PHONY:(.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    return sorted({name for line in phony for name in line.split()} - {"help", "venv", "pulumi"})
+
+
+def test_every_target_of_make_is_in_contributing() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    assert [name for name in targets() if f"| `make {name}` |" not in page] == []
+
+
+def test_every_make_command_in_a_page_is_a_target() -> None:
+    for page in PAGES:
+        told = re.findall(r"`make ([a-z-]+)|^make ([a-z-]+)", page.read_text(), re.MULTILINE)
+        assert {first or second for first, second in told} <= {*targets(), "help"}, page
+
+
+def test_every_decision_is_in_the_index_and_numbered_in_order() -> None:
+    index = (ROOT / "docs" / "decisions" / "README.md").read_text()
+    assert [path.name[:4] for path in DECISIONS] == [f"{number:04d}" for number in range(1, len(DECISIONS) + 1)]
+    for path in DECISIONS:
+        title = path.read_text().split("\n")[0].removeprefix(f"# {path.name[:4]} ")
+        assert f"| [{path.name[:4]}]({path.name}) | {title} |" in index
+
+
+@pytest.mark.parametrize("path", DECISIONS, ids=lambda path: path.name[:4])
+def test_a_decision_has_its_three_parts_on_one_page(path: Path) -> None:
+    text = path.read_text()
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["Context", "Decision", "Consequence"]
+    assert len(text.split("\n")) <= 60
+
+
+def test_every_row_of_the_requirements_is_there_with_a_state() -> None:
+    states = generate.rows(generate.REQUIREMENTS.read_text())
+    assert list(states) == [f"{letter}{number}" for letter, count in ROWS.items() for number in range(1, count + 1)]
+    assert set(states.values()) <= {"done", "partly", "open"}
+
+
+def test_every_row_called_done_is_named_by_a_test() -> None:
+    named = generate.rows_named(ROOT)
+    states = generate.rows(generate.REQUIREMENTS.read_text())
+    assert [row for row, state in states.items() if state == "done" and row not in named] == []
+
+
+def test_no_test_names_a_row_that_does_not_exist() -> None:
+    states = generate.rows(generate.REQUIREMENTS.read_text())
+    unknown = {row: files for row, files in generate.rows_named(ROOT).items() if row not in states}
+    assert unknown == {}
+
+
+def test_rows_are_found_in_prose_and_not_in_code(tmp_path: Path) -> None:
+    tests = tmp_path / "tests"
+    tests.mkdir()
+    (tests / "test_a.py").write_text('"""Proves L1 and Y1–Y3."""\nT1 = "P9"  # and S5\n')
+    assert sorted(generate.rows_named(tmp_path)) == ["L1", "S5", "Y1", "Y2", "Y3"]
+    page = "| L1 | a \\| b | done | old |\n| L2 | c | open | old |"
+    assert generate.requirements(page, tmp_path) == (
+        "| L1 | a \\| b | done | [a](../tests/test_a.py) |\n| L2 | c | open | |"
+    )
+
+
+@pytest.mark.parametrize("page", list(generate.PAGES), ids=lambda path: path.name)
+def test_generated_parts_are_current(page: Path) -> None:
+    assert page.read_text() == generate.PAGES[page](), "run `make docs` and commit what it writes"
+
+
+def test_every_variable_of_ours_is_documented() -> None:
+    page = generate.CONFIGURATION.read_text()
+    known = set(re.findall(r"`(EPH_[A-Z0-9_]+)`", page))
+    assert {name: places for name, places in variables().items() if name not in known} == {}
+
+
+def variables() -> dict[str, str]:
+    """Each EPH_ variable that code or a script names, and one file that does."""
+    found: dict[str, str] = {}
+    for path in committed():
+        if path.suffix in {".py", ".sh", ".toml"} or path.name in {"Makefile", "run"}:
+            inside = path.relative_to(ROOT)
+            if inside.parts[0] != "tests":
+                names = re.findall(r"\bEPH_[A-Z0-9]+(?:_[A-Z0-9]+)*\b", text_of(path))
+                found.update({name: inside.as_posix() for name in names})
+    return found
+
+
+def findings(words: list[str]) -> Iterator[str]:
+    for path in committed():
+        text = text_of(path)
+        yield from (f"{path.relative_to(ROOT)}: {word}" for word in words if word in text)
+
+
+def test_no_committed_file_names_a_package_registry() -> None:
+    assert list(findings(REGISTRIES)) == []
+
+
+def test_no_committed_file_names_a_path_of_one_machine() -> None:
+    assert list(findings(PLACES)) == []
+
+
+def test_locks_name_no_address() -> None:
+    for name in ("requirements.lock", "requirements-dev.lock"):
+        text = (ROOT / name).read_text()
+        assert "://" not in text
+        assert not re.search(r"--(?!hash=)", text), "an option of pip got into the lock"
