@@ -49,6 +49,14 @@ class InvalidConfig(Exception):
         return RecipeError(problems=self.lines(), labels=labels)
 
 
+class BadSettings(Exception):
+    """Settings that cannot be used: one sentence for each mistake, with its variable, line or option."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(problems))
+
+
 class Rejected(ValueError):
     """A value that breaks a rule: what is wrong with it, and what to write instead. ``at`` leads deeper into it."""
 

@@ -1,0 +1,63 @@
+"""The server's own secrets on disk: the key that words and tokens are made with, and the passphrase of stacks.
+
+Made once, then only read: a new key would rename every environment, a new passphrase would lock every stack. Two
+servers that start at once end up with one and the same, because a file gets its name only when it is whole, and
+only if nobody else was faster.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from pathlib import Path
+
+KEY_BYTES = 32
+
+
+class BadKey(Exception):
+    """A key file that must not be used as it is; the message says what to do."""
+
+
+def server_key(keys_dir: Path) -> bytes:
+    """The key behind everything that must not be guessed: 32 random bytes."""
+    path = keys_dir / "server.key"
+    key = _once(path, secrets.token_bytes(KEY_BYTES))
+    if len(key) != KEY_BYTES:
+        raise BadKey(f"{path} has {len(key)} bytes instead of {KEY_BYTES}; restore it from a backup")
+    return key
+
+
+def passphrase_file(keys_dir: Path) -> Path:
+    """The file with the passphrase that encrypts secrets in stacks, for PULUMI_CONFIG_PASSPHRASE_FILE."""
+    path = keys_dir / "passphrase"
+    if not _once(path, secrets.token_hex(KEY_BYTES).encode()).strip():
+        raise BadKey(f"{path} is empty; restore it from a backup")
+    return path
+
+
+def _once(path: Path, fresh: bytes) -> bytes:
+    """What the file holds; ``fresh``, if there was none."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        _create(path, fresh)
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        raise BadKey(f"{path} can be read by others (mode {mode:04o}); type: chmod 600 {path}")
+    return path.read_bytes()
+
+
+def _create(path: Path, content: bytes) -> None:
+    """Whole or not at all: written aside, then linked to its name, which fails when the name is taken."""
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(aside, path)
+    except FileExistsError:
+        pass  # another server was faster: its key counts
+    finally:
+        aside.unlink(missing_ok=True)

@@ -1,0 +1,225 @@
+"""The server's settings, from highest to lowest: command line, variables ``EPH_…``, the file eph.toml, defaults.
+
+``Settings(...)`` alone looks at nothing but its arguments; ``load`` (in ``loading``) reads the outside. A folder, a
+URL or a name that is left empty follows from ``home`` and the listening addresses, so that one setting moves all.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from orchestrator.config.bounds import ServerPolicy
+from orchestrator.config.problems import Rejected
+from orchestrator.config.sections import (
+    Address,
+    Domain,
+    Domains,
+    Forge,
+    Labels,
+    Limits,
+    Local,
+    Seconds,
+    Targets,
+    Ttl,
+    host_and_port,
+)
+from orchestrator.core.policy import Policy
+from programs import registry
+
+
+def default_home() -> Path:
+    """Where Eph keeps its things: /var/lib/eph for root, else below the user's own folder for state."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/eph")
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "eph"
+
+
+class Settings(BaseSettings):
+    """Everything that an operator can set."""
+
+    model_config = SettingsConfigDict(env_prefix="EPH_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    home: Path = Field(default_factory=default_home, description="The folder that holds everything of this server.")
+    name: str = Field(
+        default="eph",
+        pattern=r"^[a-z][a-z0-9-]{0,30}$",
+        description="This server's name, for when several serve the same repositories: their reports stay apart.",
+    )
+    interval: Seconds = Field(
+        default=timedelta(seconds=30), description="How often everything wanted is compared with everything there is."
+    )
+    listen: Address = Field(default="127.0.0.1:8081", description="Where the API listens, as host:port.")
+    gateway_listen: Address = Field(default="127.0.0.1:8080", description="Where the gateway listens, as host:port.")
+    domain: Domain = Field(default="localhost", description="The domain under which environments get their names.")
+    domains: Domains = Field(
+        default=(), description="More domains that a repository may choose with environment.dns.domain."
+    )
+    public_url: str = Field(
+        default="",
+        description="How people reach a host name: a URL with {host}. Empty: http://{host}: and the gateway's port.",
+    )
+    backend_url: str = Field(
+        default="", description="Where Pulumi keeps the stacks, as a file:// URL. Empty: the folder backend in home."
+    )
+    ledger_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="The database of the event log, as a SQLAlchemy URL. Empty: the file ledger.db in home.",
+    )
+    workers: int = Field(default=1, ge=0, le=32, description="How many warm interpreters wait for the next operation.")
+    deadline: Seconds = Field(
+        default=timedelta(seconds=1800), description="The longest that one operation may take; then it is ended."
+    )
+    labels: Labels = Field(
+        default=("preview",), description="The labels that ask for an environment where eph.yaml names no triggers."
+    )
+    ttl: Ttl = Field(default=Ttl(), description="How long environments live.")
+    limits: Limits = Field(default=Limits(), description="How much of everything there may be.")
+    targets: Targets = Field(default=Targets(), description="What environments may be made of.")
+    local: Local = Field(default=Local(), description="The target `local`.")
+    forge: Forge = Field(default=Forge(), description="The Git host.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is the library's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is the library's
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is the library's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is the library's
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments only: ``load`` reads the rest itself, because it must tell where a wrong value came from."""
+        return (init_settings,)
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("public_url")
+    @classmethod
+    def _has_host(cls, value: str) -> str:
+        fits = value.startswith(("http://", "https://")) and value.count("{") == 1 and "{host}" in value
+        if value and not fits:
+            raise Rejected("this is not a URL with {host} in it", "write for example https://{host}")
+        return value.rstrip("/")
+
+    @field_validator("backend_url")
+    @classmethod
+    def _on_disk(cls, value: str) -> str:
+        if value and not (value.startswith("file:///") and len(value) > len("file:///")):
+            raise Rejected("this version of Eph keeps stacks on disk only", "write file:// and an absolute path")
+        return value
+
+    @model_validator(mode="after")
+    def _two_addresses(self) -> Settings:
+        port = host_and_port(self.listen)[1]
+        if port and port == host_and_port(self.gateway_listen)[1]:
+            raise Rejected("the API and the gateway have the same port", "give each its own", ("gateway_listen",))
+        return self
+
+    @property
+    def url_template(self) -> str:
+        """``public_url``, or what follows from the gateway's port."""
+        return self.public_url or f"http://{{host}}:{host_and_port(self.gateway_listen)[1]}"
+
+    @property
+    def stacks_url(self) -> str:
+        """``backend_url``, or the folder in home."""
+        return self.backend_url or f"file://{self.home / 'backend'}"
+
+    @property
+    def events_url(self) -> str:
+        """``ledger_url``, or the file in home. May hold a password."""
+        return self.ledger_url.get_secret_value() or f"sqlite:///{self.ledger_path}"
+
+    @property
+    def backend_dir(self) -> Path:
+        return Path(unquote(urlsplit(self.stacks_url).path))
+
+    @property
+    def work_dir(self) -> Path:
+        return self.home / "work"
+
+    @property
+    def operations_dir(self) -> Path:
+        return self.home / "operations"
+
+    @property
+    def gateway_dir(self) -> Path:
+        return self.home / "gateway"
+
+    @property
+    def routes_dir(self) -> Path:
+        return self.gateway_dir / "routes"
+
+    @property
+    def local_dir(self) -> Path:
+        return self.local.root.expanduser().absolute() if self.local.root else self.home / "local"
+
+    @property
+    def ledger_path(self) -> Path:
+        return self.home / "ledger.db"
+
+    @property
+    def keys_dir(self) -> Path:
+        return self.home / "keys"
+
+    @property
+    def pulumi_home(self) -> Path:
+        return self.home / "pulumi"
+
+    @property
+    def listen_on(self) -> tuple[str, int]:
+        return host_and_port(self.listen)
+
+    @property
+    def gateway_listen_on(self) -> tuple[str, int]:
+        return host_and_port(self.gateway_listen)
+
+    def policy(self) -> Policy:
+        """What the plan has to respect."""
+        return Policy(
+            server=self.name,
+            default_labels=frozenset(self.labels),
+            max_environments=self.limits.environments,
+            max_per_repository=self.limits.per_repository,
+            max_concurrent=self.limits.concurrent,
+            concurrent_destroys=self.limits.concurrent_destroys,
+            ttl_default=self.ttl.default,
+            ttl_most=self.ttl.most,
+        )
+
+    def bounds(self) -> ServerPolicy:
+        """What a repository may ask for."""
+        return ServerPolicy(
+            installed=frozenset(registry.names()),
+            targets=frozenset(self.targets.allowed),
+            default_target=self.targets.default,
+            default_labels=frozenset(self.labels),
+            ttl_most=self.ttl.most,
+            ttl_default=self.ttl.default,
+            domains=frozenset(self.domains),
+            services_most=self.limits.services,
+            public_most=self.limits.public_services,
+            databases_most=self.limits.databases,
+            command_most=self.limits.command,
+            health_most=self.limits.health,
+        )
+
+    def local_settings(self) -> dict[str, str]:
+        """What the target `local` is told. ``postgres`` may hold a password."""
+        return {
+            "root": str(self.local_dir),
+            "routes": str(self.routes_dir),
+            "url": self.url_template,
+            "toolbox": os.pathsep.join(self.local.toolbox),
+            "path": self.local.path,
+            "sandbox": self.local.sandbox,
+            "postgres": self.local.postgres.get_secret_value(),
+        }
