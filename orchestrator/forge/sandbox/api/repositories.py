@@ -1,0 +1,190 @@
+"""Users, repositories, their files, branches and commits, hooks."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from orchestrator.forge.sandbox import gits, reports, shapes
+from orchestrator.forge.sandbox.api.way import Answer, Call, paged
+from orchestrator.forge.sandbox.hub import Refusal, invalid, not_found
+from orchestrator.forge.sandbox.store import Doc
+
+
+def me(call: Call) -> Answer:
+    return Answer(shapes.user(call.hub, call.who()))
+
+
+def user(call: Call) -> Answer:
+    return Answer(shapes.user(call.hub, call.hub.user(call.params["login"])["login"]))
+
+
+def repository(call: Call) -> Answer:
+    repo = call.repo()
+    has = call.hub.permission(repo, call.login) if call.login else "read"
+    permissions = {"admin": has == "admin", "push": has in ("admin", "write"), "pull": has != "none"}
+    return Answer({**shapes.repository(call.hub, repo), "permissions": permissions})
+
+
+def my_repositories(call: Call) -> Answer:
+    login = call.who()
+    mine = [repo for repo in call.hub.repositories() if call.hub.permission(repo, login) in ("write", "admin")]
+    return paged(call, [shapes.repository(call.hub, repo) for repo in mine])
+
+
+def permission(call: Call) -> Answer:
+    repo, login = call.repo("write"), call.params["login"]
+    shape = shapes.user(call.hub, call.hub.user(login)["login"])
+    has = call.hub.permission(repo, login)
+    return Answer({"permission": has, "role_name": has, "user": shape})
+
+
+def content(call: Call) -> Answer:
+    repo = call.repo()
+    path = call.params.get("path", "").strip("/")
+    sha = gits.resolve(call.hub.path(repo), call.query.get("ref") or repo["default_branch"])
+    if sha is None:
+        raise Refusal(404, f"No commit found for the ref {call.query.get('ref')}")
+    if path:
+        gits.check_path(path)
+        found = gits.entries(call.hub.path(repo), sha, path)
+        if not found:
+            raise not_found()
+        if found[0].type == "blob":
+            return Answer(shapes.content(call.hub, repo, found[0], gits.blob(call.hub.path(repo), found[0].sha)))
+    inside = gits.entries(call.hub.path(repo), sha, f"{path}/" if path else "")
+    return Answer([shapes.content(call.hub, repo, entry, None) for entry in inside])
+
+
+def put_content(call: Call) -> Answer:
+    repo, said = call.repo("write"), call.said()
+    try:
+        data = base64.b64decode(str(said.get("content") or ""), validate=False)
+    except binascii.Error:
+        raise invalid("Contents", "content", "content is not valid Base64") from None
+    path, branch = call.params["path"], said.get("branch") or repo["default_branch"]
+    git = call.hub.path(repo)
+    before = gits.resolve(git, branch)
+    exists = before is not None and bool(gits.entries(git, before, gits.check_path(path)))
+    if exists and not said.get("sha"):
+        raise Refusal(422, 'Invalid request.\n\n"sha" wasn\'t supplied.')
+    sha = gits.push(git, branch, {path: data}, said.get("message") or f"Change {path}", call.login)
+    entry = gits.entries(git, sha, path)[0]
+    shape = {"content": shapes.content(call.hub, repo, entry, data)}
+    shape["commit"] = shapes.git_commit(call.hub, repo, gits.commit(git, sha))
+    return Answer(shape, 200 if exists else 201)
+
+
+def branches(call: Call) -> Answer:
+    repo = call.repo()
+    found = gits.refs(call.hub.path(repo)).items()
+    heads = [(name.removeprefix("refs/heads/"), sha) for name, sha in found if name.startswith("refs/heads/")]
+    return paged(call, [shapes.branch(call.hub, repo, name, sha) for name, sha in heads])
+
+
+def branch(call: Call) -> Answer:
+    repo, name = call.repo(), call.params["branch"]
+    sha = gits.refs(call.hub.path(repo)).get(f"refs/heads/{name}")
+    if sha is None:
+        raise Refusal(404, "Branch not found")
+    return Answer(shapes.branch(call.hub, repo, name, sha))
+
+
+def commits(call: Call) -> Answer:
+    repo = call.repo()
+    git = call.hub.path(repo)
+    start = reports.commit_of(call.hub, repo, call.query.get("sha") or repo["default_branch"])
+    names = gits.text(git, "rev-list", "--max-count=300", start).split()
+    return paged(call, [shapes.commit(call.hub, repo, gits.commit(git, name)) for name in names])
+
+
+def commit(call: Call) -> Answer:
+    repo = call.repo()
+    sha = reports.commit_of(call.hub, repo, call.params["sha"])
+    return Answer(shapes.commit(call.hub, repo, gits.commit(call.hub.path(repo), sha)))
+
+
+def git_commit(call: Call) -> Answer:
+    repo = call.repo()
+    sha = gits.resolve(call.hub.path(repo), call.params["sha"])
+    if sha is None:
+        raise not_found()
+    return Answer(shapes.git_commit(call.hub, repo, gits.commit(call.hub.path(repo), sha)))
+
+
+def ref(call: Call) -> Answer:
+    repo, name = call.repo(), f"refs/{call.params['ref']}"
+    sha = gits.refs(call.hub.path(repo)).get(name)
+    if sha is None:
+        raise not_found()
+    return Answer(shapes.ref(call.hub, repo, name, sha))
+
+
+def matching_refs(call: Call) -> Answer:
+    repo, start = call.repo(), f"refs/{call.params['ref']}"
+    found = [(name, sha) for name, sha in gits.refs(call.hub.path(repo)).items() if name.startswith(start)]
+    return paged(call, [shapes.ref(call.hub, repo, name, sha) for name, sha in found])
+
+
+def create_ref(call: Call) -> Answer:
+    repo, said = call.repo("write"), call.said()
+    name, sha = str(said.get("ref") or ""), reports.commit_of(call.hub, repo, str(said.get("sha") or ""))
+    if not name.startswith(("refs/heads/", "refs/tags/")):
+        raise invalid("Reference", "ref", "ref must begin with refs/heads/ or refs/tags/")
+    if name in gits.refs(call.hub.path(repo)):
+        raise Refusal(422, "Reference already exists")
+    gits.set_ref(call.hub.path(repo), name, sha)
+    return Answer(shapes.ref(call.hub, repo, name, sha), 201)
+
+
+def change_ref(call: Call) -> Answer:
+    repo, name = call.repo("write"), f"refs/{call.params['ref']}"
+    sha = reports.commit_of(call.hub, repo, str(call.said().get("sha") or ""))
+    if name not in gits.refs(call.hub.path(repo)):
+        raise Refusal(422, "Reference does not exist")
+    gits.set_ref(call.hub.path(repo), name, sha)
+    return Answer(shapes.ref(call.hub, repo, name, sha))
+
+
+def delete_ref(call: Call) -> Answer:
+    repo, name = call.repo("write"), f"refs/{call.params['ref']}"
+    if name not in gits.refs(call.hub.path(repo)) or not name.startswith(("refs/heads/", "refs/tags/")):
+        raise Refusal(422, "Reference does not exist")
+    gits.set_ref(call.hub.path(repo), name, None)
+    return Answer(None, 204)
+
+
+def hooks(call: Call) -> Answer:
+    repo = call.repo("admin")
+    return paged(call, [shapes.hook(call.hub, repo, doc) for doc in call.hub.store.find("hook", repo["id"])])
+
+
+def create_hook(call: Call) -> Answer:
+    repo, said = call.repo("admin"), call.said()
+    config = said.get("config")
+    if not isinstance(config, dict) or not str(config.get("url", "")).startswith(("http://", "https://")):
+        raise invalid("Hook", "url", "config.url is not an http or https URL")
+    doc: Doc = {"name": "web", "active": said.get("active", True), "events": said.get("events") or ["push"]}
+    made = call.hub.store.add("hook", {**doc, "config": config, "created_at": call.hub.stamp()}, repo["id"])
+    return Answer(shapes.hook(call.hub, repo, made), 201)
+
+
+def hook(call: Call) -> Answer:
+    repo = call.repo("admin")
+    return Answer(shapes.hook(call.hub, repo, reports.own(call.hub, repo, "hook", call.params["number"])))
+
+
+def change_hook(call: Call) -> Answer:
+    repo, said = call.repo("admin"), call.said()
+    doc = reports.own(call.hub, repo, "hook", call.params["number"])
+    config = {**doc["config"], **(said.get("config") or {})}
+    kept: Doc = {key: said[key] for key in ("active", "events") if key in said}
+    new = {**doc, **kept, "config": config}
+    call.hub.store.save("hook", new)
+    return Answer(shapes.hook(call.hub, repo, new))
+
+
+def delete_hook(call: Call) -> Answer:
+    repo = call.repo("admin")
+    call.hub.store.drop("hook", reports.own(call.hub, repo, "hook", call.params["number"])["id"])
+    return Answer(None, 204)

@@ -1,0 +1,199 @@
+"""What every request of a program passes: faults ordered by a test, who it is, quota, the answer, its ETag.
+
+An endpoint is a plain function of a ``Call``; it runs in a thread, one at a time, inside one transaction.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+import anyio
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from orchestrator.forge.sandbox import shapes
+from orchestrator.forge.sandbox.gits import GitRefused
+from orchestrator.forge.sandbox.hub import Hub, Moved, Refusal
+from orchestrator.forge.sandbox.quota import Fault, Faults, Quota
+from orchestrator.forge.sandbox.store import Doc
+
+log = logging.getLogger(__name__)
+
+BODY_MOST = 4_000_000
+DOCS = "https://docs.github.com/rest"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    hub: Hub
+    login: str
+    path: str
+    params: dict[str, Any]
+    query: dict[str, str]
+    body: Any = None
+
+    def repo(self, wanted: str = "read") -> Doc:
+        """The repository that the path names, if this caller may do ``wanted`` to it."""
+        if "repository" in self.params:
+            found = self.hub.repository_by_id(int(self.params["repository"]))
+        else:
+            found = self.hub.repository(self.params["owner"], self.params["name"])
+        if wanted != "read":
+            self.who()
+        self.hub.may(found, self.login, wanted)
+        return found
+
+    def who(self) -> str:
+        if not self.login:
+            raise Refusal(401, "Requires authentication")
+        return self.login
+
+    def said(self) -> Doc:
+        if not isinstance(self.body, dict):
+            raise Refusal(400, "Body should be a JSON object")
+        return self.body
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    data: Any = None
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+Endpoint = Callable[[Call], Answer]
+
+
+def paged(call: Call, items: Sequence[Any], wrap: str = "") -> Answer:
+    """One page of them, and where the others are. ``wrap``: the name of the list within an object with a total."""
+    size = max(1, min(100, _number(call.query.get("per_page"), 30)))
+    page = max(1, _number(call.query.get("page"), 1))
+    last = max(1, -(-len(items) // size))
+    shown = list(items[(page - 1) * size : page * size])
+    pages = {"prev": page - 1, "first": 1} if page > 1 else {}
+    pages |= {"next": page + 1, "last": last} if page < last else {}
+    links = []
+    for name, number in pages.items():
+        query = urlencode({**call.query, "per_page": size, "page": number})
+        links.append(f'<{call.hub.base}{call.path}?{query}>; rel="{name}"')
+    headers = {"Link": ", ".join(links)} if links else {}
+    return Answer({"total_count": len(items), wrap: shown} if wrap else shown, headers=headers)
+
+
+def _number(text: str | None, otherwise: int) -> int:
+    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 9 else otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    hub: Hub
+    quota: Quota
+    faults: Faults
+
+    def route(self, path: str, method: str, endpoint: Endpoint) -> list[Route]:
+        """The path as github.com has it, and as GitHub Enterprise and so PyGithub with a base URL calls it."""
+
+        async def handle(request: Request) -> Response:
+            return await self.pass_on(request, endpoint)
+
+        return [Route(f"{prefix}{path}", handle, methods=[method]) for prefix in ("/api/v3", "")]
+
+    async def pass_on(self, request: Request, endpoint: Endpoint) -> Response:
+        fault = self.faults.take(request.url.path)
+        if fault is not None and fault.hang:
+            await anyio.sleep(fault.hang)
+        body = await _body(request)
+        if fault is not None and fault.status:
+            return _response(fault.status, fault.body.encode() or b'{"message": "ordered by a test"}', fault.headers)
+        login, answer = await run_in_threadpool(self._answer, request, body, endpoint)
+        content = b"" if answer.data is None else json.dumps(answer.data).encode()
+        headers = dict(answer.headers)
+        if request.method == "GET" and answer.status == 200:
+            tag = shapes.etag(content + headers.get("Link", "").encode())
+            headers |= {"ETag": tag, "Cache-Control": "private, max-age=60, s-maxage=60"}
+            if request.headers.get("if-none-match") == tag:
+                self.quota.give_back(login)
+                return _response(304, b"", {**headers, **self.quota.headers(login)})
+        return _cut(_response(answer.status, content, {**self.quota.headers(login), **headers}), fault)
+
+    def _answer(self, request: Request, body: Any, endpoint: Endpoint) -> tuple[str, Answer]:
+        login = ""
+        try:
+            login = self._login(request)
+            if not request.url.path.endswith("/rate_limit") and not self.quota.spend(login):
+                raise Refusal(403, f"API rate limit exceeded for {login or 'your address'}.")
+            call = Call(self.hub, login, request.url.path, request.path_params, dict(request.query_params), body)
+            with self.hub.lock, self.hub.store.transaction():
+                return login, endpoint(call)
+        except Moved as moved:
+            return login, self._moved(request, moved)
+        except Refusal as refusal:
+            return login, _refused(refusal)
+        except GitRefused as refusal:
+            return login, _refused(Refusal(422, str(refusal)))
+
+    def _login(self, request: Request) -> str:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if not scheme:
+            return ""
+        if scheme.lower() == "basic":
+            token = _password(token)
+        login = self.hub.login_of(token.strip())
+        if login is None:
+            raise Refusal(401, "Bad credentials")
+        return login
+
+    def _moved(self, request: Request, moved: Moved) -> Answer:
+        rest = request.url.path.split("/repos/", 1)[1].split("/", 2)[2:]
+        where = "/".join([f"{self.hub.base}/api/v3/repositories/{moved.repository}", *rest])
+        query = f"?{request.url.query}" if request.url.query else ""
+        return Answer({"message": "Moved Permanently", "url": where + query}, 301, {"Location": where + query})
+
+
+def _password(token: str) -> str:
+    try:
+        return base64.b64decode(token, validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+
+
+async def _body(request: Request) -> Any:
+    """None when there is none; text when it is not JSON, so that the endpoint can say so."""
+    data = b""
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > BODY_MOST:
+            return "too large"
+    if not data:
+        return None
+    try:
+        return json.loads(data)
+    except ValueError:
+        return "not JSON"
+
+
+def _refused(refusal: Refusal) -> Answer:
+    data = {"message": refusal.message, "documentation_url": DOCS, "status": str(refusal.status)}
+    return Answer({**data, **({"errors": refusal.errors} if refusal.errors else {})}, refusal.status)
+
+
+def _response(status: int, content: bytes, headers: dict[str, str]) -> Response:
+    return Response(content, status, headers, media_type="application/json; charset=utf-8")
+
+
+def _cut(response: Response, fault: Fault | None) -> Response:
+    """An answer that ends in the middle, as a broken proxy gives it."""
+    if fault is None:
+        return response
+    content = bytes(response.body)[: fault.truncate] if fault.truncate else bytes(response.body)
+    kept = {key: value for key, value in response.headers.items() if key.lower() not in ("content-length", "etag")}
+    return Response(content, response.status_code, {**kept, **fault.headers})

@@ -1,0 +1,172 @@
+"""Bare git repositories by the git command: what a commit holds, where branches are, new commits, merges.
+
+Names that come from people never reach git as options: every ref and path is checked here first.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ENVIRONMENT = {
+    "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+    "LC_ALL": "C.UTF-8",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_TERMINAL_PROMPT": "0",
+}
+BAD_REF = re.compile(r"[\x00-\x20~^:?*\[\\\x7f]|\.\.|@\{|//|^[-/]|/$|\.lock$|^@$")
+SHA = re.compile(r"[0-9a-f]{40}")
+
+
+class GitRefused(Exception):
+    """Git would not do it; the message is what git said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    sha: str
+    tree: str
+    parents: tuple[str, ...]
+    author: str
+    email: str
+    date: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a folder. ``size`` is None for what is not a file."""
+
+    mode: str
+    type: str
+    sha: str
+    size: int | None
+    path: str
+
+
+def run(repo: Path, *arguments: str, data: bytes | None = None) -> bytes:
+    done = subprocess.run(["git", "-C", str(repo), *arguments], input=data, capture_output=True, env=ENVIRONMENT)
+    if done.returncode:
+        raise GitRefused(done.stderr.decode(errors="replace").strip() or f"git {arguments[0]} failed")
+    return done.stdout
+
+
+def text(repo: Path, *arguments: str) -> str:
+    return run(repo, *arguments).decode(errors="replace").strip()
+
+
+def check_ref(name: str) -> str:
+    if not name or BAD_REF.search(name):
+        raise GitRefused(f"{name!r} is not a name that git takes")
+    return name
+
+
+def check_path(path: str) -> str:
+    parts = path.split("/")
+    if not path or "\x00" in path or "\n" in path or any(part in ("", ".", "..", ".git") for part in parts):
+        raise GitRefused(f"{path!r} is not a path within a repository")
+    return path
+
+
+def create(repo: Path, default_branch: str) -> None:
+    repo.mkdir(parents=True, exist_ok=True)
+    run(repo, "init", "--quiet", "--bare", f"--initial-branch={check_ref(default_branch)}")
+    run(repo, "config", "uploadpack.allowAnySHA1InWant", "true")
+    run(repo, "config", "gc.auto", "0")
+
+
+def refs(repo: Path) -> dict[str, str]:
+    """All refs with the commit they point to, read now: pushes come by plain git, and are never to be missed."""
+    lines = text(repo, "for-each-ref", "--format=%(objectname) %(refname)").splitlines()
+    return {name: sha for sha, _, name in (line.partition(" ") for line in lines)}
+
+
+def resolve(repo: Path, ref: str) -> str | None:
+    """The commit of a branch, tag or (shortened) id; None when there is none."""
+    try:
+        return text(repo, "rev-parse", "--verify", "--quiet", f"{check_ref(ref)}^{{commit}}")
+    except GitRefused:
+        return None
+
+
+def commit(repo: Path, sha: str) -> Commit:
+    shown = run(repo, "log", "-1", "--format=%H%x00%T%x00%P%x00%an%x00%ae%x00%aI%x00%B", sha).decode(errors="replace")
+    sha, tree, parents, author, email, date, message = shown.split("\x00", 6)
+    return Commit(sha, tree, tuple(parents.split()), author, email, date, message.strip())
+
+
+def entries(repo: Path, sha: str, path: str) -> list[Entry]:
+    out = run(repo, "ls-tree", "-l", "-z", "--full-tree", sha, *([path] if path else [])).decode(errors="replace")
+    found = []
+    for line in filter(None, out.split("\x00")):
+        fields, _, name = line.partition("\t")
+        mode, kind, blob, size = fields.split()
+        found.append(Entry(mode, kind, blob, None if size == "-" else int(size), name))
+    return found
+
+
+def blob(repo: Path, sha: str) -> bytes:
+    return run(repo, "cat-file", "blob", sha)
+
+
+def push(repo: Path, branch: str, files: Mapping[str, bytes | None], message: str, author: str) -> str:
+    """Commits ``files`` (None: removed) on top of ``branch``, which is made when it is not there; gives the commit."""
+    ref = f"refs/heads/{check_ref(branch)}"
+    who = re.sub(r"[<>\n]", "", author) or "nobody"
+    now = text(repo, "log", "-1", "--format=%ct", ref) if ref in refs(repo) else "0"
+    stamp = max(int(time.time()), int(now) + 1)
+    body = message.encode()
+    head = f"commit {ref}\ncommitter {who} <{who}@sandbox.invalid> {stamp} +0000\ndata {len(body)}\n".encode()
+    stream = [head, body, b"\n"]
+    if ref in refs(repo):
+        stream.append(f"from {ref}^0\n".encode())
+    for path, content in files.items():
+        stream.append(_change(check_path(path), content))
+    run(repo, "fast-import", "--quiet", data=b"".join(stream))
+    return refs(repo)[ref]
+
+
+def set_ref(repo: Path, name: str, sha: str | None) -> None:
+    check_ref(name)
+    run(repo, "update-ref", *(["-d", name] if sha is None else [name, sha]))
+
+
+def fetch(repo: Path, source: Path, branch: str, into: str) -> None:
+    refspec = f"+refs/heads/{check_ref(branch)}:{check_ref(into)}"
+    run(repo, "-c", "protocol.file.allow=always", "fetch", "--quiet", "--no-tags", str(source), refspec)
+
+
+def mergeable(repo: Path, base: str, head: str) -> bool:
+    try:
+        run(repo, "merge-tree", "--write-tree", base, head)
+    except GitRefused:
+        return False
+    return True
+
+
+def merge(repo: Path, base_ref: str, head: str, message: str, author: str) -> str:
+    base = refs(repo)[base_ref]
+    tree = text(repo, "merge-tree", "--write-tree", base, head).splitlines()[0]
+    who = [f"-cuser.name={author}", f"-cuser.email={author}@sandbox.invalid"]
+    sha = text(repo, *who, "commit-tree", tree, "-p", base, "-p", head, "-m", message)
+    run(repo, "update-ref", base_ref, sha, base)
+    return sha
+
+
+def changed_paths(repo: Path, base: str, head: str) -> list[str]:
+    out = run(repo, "diff", "--name-only", "-z", f"{base}...{head}", "--").decode(errors="replace")
+    return [name for name in out.split("\x00") if name]
+
+
+def _change(path: str, content: bytes | None) -> bytes:
+    quoted = '"' + path.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if content is None:
+        return f"D {quoted}\n".encode()
+    mode = "100755" if content.startswith(b"#!") else "100644"
+    return f"M {mode} inline {quoted}\ndata {len(content)}\n".encode() + content + b"\n"

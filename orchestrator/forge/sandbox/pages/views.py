@@ -1,0 +1,256 @@
+"""The pages and their forms."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlsplit
+
+import jinja2
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from orchestrator.forge.sandbox import gits, pulls, reports, shapes, verbs
+from orchestrator.forge.sandbox.hub import Hub, Moved, Refusal, invalid, not_found
+from orchestrator.forge.sandbox.pages.markdown import render
+from orchestrator.forge.sandbox.store import Doc
+
+VISITOR = "ada"
+FORM_MOST = 1_000_000
+POLICY = "default-src 'none'; style-src 'self'; img-src * data:; form-action 'self'; frame-ancestors 'none'"
+MARKS = {"success": "passed", "failure": "failed", "error": "failed", "timed_out": "failed", "cancelled": "failed"}
+WAITING = {"pending", "queued", "in_progress"}
+SUGGESTED = ("preview",)
+TEXT_MOST = 200_000
+
+Handle = Callable[[Request], Awaitable[Response]]
+
+
+def routes(hub: Hub) -> list[Route]:
+    view = Views(hub)
+    return [
+        Route("/", view.page(view.index)),
+        Route("/style.css", view.style),
+        Route("/{owner}/{name}", view.page(view.repository)),
+        Route("/{owner}/{name}/pulls", view.form(view.open_pull), methods=["POST"]),
+        Route("/{owner}/{name}/pull/{number:int}", view.page(view.pull)),
+        Route("/{owner}/{name}/pull/{number:int}/{act}", view.form(view.act), methods=["POST"]),
+    ]
+
+
+class Views:
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._templates = jinja2.Environment(
+            loader=jinja2.PackageLoader("orchestrator.forge.sandbox.pages", ""), autoescape=True, trim_blocks=True
+        )
+        self._templates.filters |= {"markdown": render, "mark": _mark, "ink": _ink}
+        self._style = self._templates.get_template("style.css").render()
+
+    def page(self, make: Callable[[Request], tuple[str, Doc]]) -> Handle:
+        def draw(request: Request) -> Response:
+            try:
+                with self._hub.lock, self._hub.store.transaction():
+                    template, values = make(request)
+            except Moved as moved:
+                repo = self._hub.repository_by_id(moved.repository)
+                return RedirectResponse(f"/{shapes.full_name(repo)}", 301)
+            except Refusal as refusal:
+                return self._html("problem.html", {"message": refusal.message}, refusal.status)
+            return self._html(template, values)
+
+        async def handle(request: Request) -> Response:
+            return await run_in_threadpool(draw, request)
+
+        return handle
+
+    def form(self, act: Callable[[Request, dict[str, str]], str]) -> Handle:
+        """Does it, then shows the page that ``act`` names."""
+
+        def obey(request: Request, said: dict[str, str]) -> Response:
+            try:
+                with self._hub.lock, self._hub.store.transaction():
+                    return RedirectResponse(act(request, said), 303)
+            except Refusal as refusal:
+                details = "; ".join(str(item["message"]) for item in refusal.errors)
+                return self._html("problem.html", {"message": details or refusal.message}, refusal.status)
+            except (gits.GitRefused, Moved) as problem:
+                return self._html("problem.html", {"message": str(problem)}, 422)
+
+        async def handle(request: Request) -> Response:
+            if not self._same_origin(request):
+                message = "This form did not come from a page of this sandbox."
+                return self._html("problem.html", {"message": message}, 403)
+            body = b"".join([chunk async for chunk in request.stream()])
+            if len(body) > FORM_MOST:
+                return self._html("problem.html", {"message": "That is more than a form may hold (1 MB)."}, 413)
+            said = dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
+            return await run_in_threadpool(obey, request, said)
+
+        return handle
+
+    async def style(self, _: Request) -> Response:
+        return Response(self._style, media_type="text/css", headers={"Cache-Control": "max-age=60"})
+
+    def index(self, _: Request) -> tuple[str, Doc]:
+        found = [(shapes.full_name(repo), self._rows(repo)) for repo in self._hub.repositories()]
+        return "index.html", {"repositories": found}
+
+    def repository(self, request: Request) -> tuple[str, Doc]:
+        repo = self._repo(request)
+        git = self._hub.path(repo)
+        sha = gits.resolve(git, repo["default_branch"])
+        paths = _paths(git, sha) if sha else []
+        path = request.query_params.get("file") or _likely(paths)
+        text = _text(git, sha, path) if sha and path in paths else ""
+        named = {"name": shapes.full_name(repo), "clone_url": str(git), "repo": repo}
+        return "repository.html", {**named, "found": self._rows(repo), "paths": paths, "path": path, "text": text}
+
+    def pull(self, request: Request) -> tuple[str, Doc]:
+        repo = self._repo(request)
+        doc = pulls.get(self._hub, repo, request.path_params["number"])
+        git, sha = self._hub.path(repo), doc["head_sha"]
+        paths = _paths(git, sha)
+        path = request.query_params.get("file") or _likely(paths)
+        known = [item["name"] for item in self._hub.store.find("label", repo["id"])]
+        values = {
+            "name": shapes.full_name(repo),
+            "pull": doc,
+            "paths": paths,
+            "path": path,
+            "checks": self._checks(repo, sha),
+        }
+        values |= {
+            "text": _text(git, sha, path) if path in paths else "",
+            "comments": reports.comments(self._hub, repo, doc),
+        }
+        values |= {"labels": shapes.labels(self._hub, repo, doc["labels"])}
+        values |= {"spare": [name for name in dict.fromkeys([*SUGGESTED, *known]) if name not in doc["labels"]]}
+        return "pull.html", {**values, "watch": "watch" in request.query_params, "commit": gits.commit(git, sha)}
+
+    def open_pull(self, request: Request, said: dict[str, str]) -> str:
+        """A change to one file on a branch of its own, and the pull request for it, in one step."""
+        repo = self._repo(request)
+        title, branch = said.get("title", "").strip(), said.get("branch", "").strip()
+        if not title or not branch:
+            raise invalid("PullRequest", "title", "A pull request needs a title and a branch.")
+        verbs.commit_files(self._hub, repo, branch, {said.get("path", ""): _lines(said)}, title)
+        doc = pulls.open_pull(self._hub, repo, VISITOR, title, branch, repo["default_branch"])
+        if said.get("label"):
+            pulls.label(self._hub, repo, doc, [said["label"]])
+        return f"/{shapes.full_name(repo)}/pull/{doc['number']}"
+
+    def act(self, request: Request, said: dict[str, str]) -> str:
+        repo = self._repo(request)
+        doc = pulls.get(self._hub, repo, request.path_params["number"])
+        here = f"/{shapes.full_name(repo)}/pull/{doc['number']}"
+        match request.path_params["act"]:
+            case "label":
+                pulls.label(self._hub, repo, doc, [*doc["labels"], said.get("label", "")])
+            case "unlabel":
+                pulls.label(self._hub, repo, doc, [name for name in doc["labels"] if name != said.get("label")])
+            case "close" | "reopen" as verb:
+                pulls.edit(self._hub, repo, doc, {"state": "closed" if verb == "close" else "open"})
+            case "merge":
+                pulls.merge(self._hub, repo, doc, VISITOR)
+            case "comment":
+                reports.comment(self._hub, repo, doc, VISITOR, said.get("body", ""))
+            case "push":
+                here += f"?file={quote(self._push(doc, said))}"
+            case _:
+                raise not_found()
+        return here
+
+    def _push(self, doc: Doc, said: dict[str, str]) -> str:
+        path = said.get("path", "").strip()
+        source = self._hub.repository_by_id(doc["head_repo"])
+        message = said.get("message", "").strip() or f"Change {path}"
+        verbs.commit_files(self._hub, source, doc["head_ref"], {path: _lines(said)}, message)
+        return path
+
+    def _rows(self, repo: Doc) -> list[Doc]:
+        found = pulls.listing(self._hub, repo, "all")
+        return [
+            {
+                **doc,
+                "shapes": shapes.labels(self._hub, repo, doc["labels"]),
+                "checks": self._checks(repo, doc["head_sha"]),
+            }
+            for doc in found
+        ]
+
+    def _checks(self, repo: Doc, sha: str) -> list[Doc]:
+        runs = [
+            {"name": run["name"], "state": run["conclusion"] or run["status"], "url": _web(run["details_url"]),
+             "text": run["output"].get("title") or ""}
+            for run in reports.check_runs(self._hub, repo, sha)
+        ]  # fmt: skip
+        statuses = [
+            {
+                "name": item["context"],
+                "state": item["state"],
+                "url": _web(item["target_url"]),
+                "text": item["description"],
+            }
+            for item in reports.latest_statuses(self._hub, repo, sha)
+        ]
+        return [*runs, *statuses]
+
+    def _repo(self, request: Request) -> Doc:
+        return self._hub.repository(request.path_params["owner"], request.path_params["name"])
+
+    def _same_origin(self, request: Request) -> bool:
+        own = urlsplit(self._hub.base)
+        hosts = {own.netloc, f"localhost:{own.port}", f"127.0.0.1:{own.port}"}
+        host = request.headers.get("host", "")
+        site = request.headers.get("sec-fetch-site", "same-origin")
+        return host in hosts and site == "same-origin" and request.headers.get("origin") == f"{own.scheme}://{host}"
+
+    def _html(self, template: str, values: dict[str, Any], status: int = 200) -> Response:
+        text = self._templates.get_template(template).render(values)
+        headers = {
+            "Content-Security-Policy": POLICY,
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "same-origin",
+        }
+        return HTMLResponse(text, status, headers)
+
+
+def _mark(state: str) -> str:
+    return MARKS.get(state, "waiting" if state in WAITING else "neutral")
+
+
+def _ink(colour: str) -> str:
+    """One of the label styles of the style sheet, by its colour."""
+    return f"label c{sum(colour.encode()) % 6}"
+
+
+def _web(url: str) -> str:
+    return url if url.startswith(("http://", "https://")) else ""
+
+
+def _paths(git: Any, sha: str) -> list[str]:
+    return gits.text(git, "ls-tree", "-r", "--name-only", "--full-tree", sha).splitlines()[:500]
+
+
+def _likely(paths: list[str]) -> str:
+    """The file that somebody most likely wants to change first."""
+    for wanted in ("message.txt", "index.html", "app.py", "README.md", "eph.yaml"):
+        if wanted in paths:
+            return wanted
+    return paths[0] if paths else ""
+
+
+def _text(git: Any, sha: str, path: str) -> str:
+    found = gits.entries(git, sha, gits.check_path(path))
+    if not found or found[0].type != "blob" or (found[0].size or 0) > TEXT_MOST:
+        return ""
+    return gits.blob(git, found[0].sha).decode(errors="replace")
+
+
+def _lines(said: dict[str, str]) -> bytes:
+    """A browser sends CRLF; a file wants LF and one at its end."""
+    text = said.get("content", "").replace("\r\n", "\n")
+    return (text if text.endswith("\n") or not text else f"{text}\n").encode()

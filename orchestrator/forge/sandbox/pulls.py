@@ -1,0 +1,188 @@
+"""Pull requests of the sandbox. The head commit is read from git each time; the document only remembers the last one.
+
+That is how a pushed branch, a deleted branch and a merge done by hand are noticed whoever did them: ``refresh`` runs
+before any pull request is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+
+from orchestrator.forge.sandbox import gits, shapes
+from orchestrator.forge.sandbox.hub import Hub, Refusal, invalid, not_found
+from orchestrator.forge.sandbox.store import Doc
+
+COLOURS = ("0e8a16", "1d76db", "5319e7", "b60205", "d93f0b", "fbca04", "006b75", "c5def5")
+
+
+def get(hub: Hub, repo: Doc, number: int) -> Doc:
+    refresh(hub, repo)
+    found = hub.store.one("pull", repo["id"], number)
+    if found is None:
+        raise not_found()
+    return found
+
+
+def listing(hub: Hub, repo: Doc, state: str = "open") -> list[Doc]:
+    """Newest first."""
+    refresh(hub, repo)
+    found = hub.store.find("pull", repo["id"])
+    return [pull for pull in reversed(found) if state in ("all", pull["state"])]
+
+
+def open_pull(hub: Hub, repo: Doc, author: str, title: str, head: str, base: str, body: str = "") -> Doc:
+    """``head`` is a branch, or ``owner:branch`` of a fork."""
+    if not title.strip():
+        raise invalid("PullRequest", "title", "title is missing")
+    source, branch = _head(hub, repo, head)
+    sha = gits.refs(hub.path(source)).get(f"refs/heads/{branch}")
+    target = gits.refs(hub.path(repo)).get(f"refs/heads/{base}")
+    if sha is None or target is None:
+        raise invalid("PullRequest", "base" if sha else "head", f"no branch {base if sha else head!r}")
+    for other in listing(hub, repo):
+        if (other["head_repo"], other["head_ref"], other["base_ref"]) == (source["id"], branch, base):
+            raise invalid("PullRequest", "head", f"A pull request already exists for {head}.")
+    now = hub.stamp()
+    doc = {
+        "repo": repo["id"],
+        "title": title,
+        "body": body,
+        "state": "open",
+        "merged": False,
+        "draft": False,
+        "user": author,
+    }
+    doc |= {
+        "head_repo": source["id"],
+        "head_ref": branch,
+        "head_sha": sha,
+        "base_ref": base,
+        "base_sha": target,
+        "labels": [],
+    }
+    doc |= {"created_at": now, "updated_at": now, "closed_at": None, "merged_at": None, "merge_commit_sha": None}
+    with hub.store.transaction():
+        number = hub.next_number(repo)
+        pull = hub.store.add("pull", {**doc, "number": number}, repo["id"], number)
+        _follow(hub, repo, pull, source)
+    tell(hub, repo, pull, "opened")
+    return pull
+
+
+def edit(hub: Hub, repo: Doc, pull: Doc, changes: Doc) -> Doc:
+    """Title, body, draft and state; a merged one stays closed."""
+    state = changes.get("state", pull["state"])
+    if state not in ("open", "closed"):
+        raise invalid("PullRequest", "state", f"state {state!r} is neither open nor closed")
+    if pull["merged"] and state == "open":
+        raise invalid("PullRequest", "state", "state cannot be changed. The pull request was merged.")
+    kept: Doc = {key: changes[key] for key in ("title", "body", "draft") if key in changes}
+    new = {**pull, **kept, "state": state, "updated_at": hub.stamp()}
+    if state != pull["state"]:
+        new["closed_at"] = hub.stamp() if state == "closed" else None
+    hub.store.save("pull", new)
+    if state == "open" != pull["state"]:
+        refresh(hub, repo)
+        new = hub.store.one("pull", repo["id"], pull["number"]) or new
+    action = "edited" if state == pull["state"] else "closed" if state == "closed" else "reopened"
+    tell(hub, repo, new, action)
+    return new
+
+
+def merge(hub: Hub, repo: Doc, pull: Doc, who: str) -> Doc:
+    if pull["state"] != "open":
+        raise Refusal(405, "Pull Request is not mergeable")
+    message = f"Merge pull request #{pull['number']} from {pull['head_ref']}\n\n{pull['title']}"
+    try:
+        sha = gits.merge(hub.path(repo), f"refs/heads/{pull['base_ref']}", pull["head_sha"], message, who)
+    except gits.GitRefused:
+        raise Refusal(405, "Pull Request is not mergeable") from None
+    now = hub.stamp()
+    changes = {
+        "state": "closed",
+        "merged": True,
+        "merge_commit_sha": sha,
+        "merged_by": who,
+        "merged_at": now,
+        "closed_at": now,
+    }
+    new = {**pull, **changes, "updated_at": now}
+    hub.store.save("pull", new)
+    tell(hub, repo, new, "closed")
+    return new
+
+
+def label(hub: Hub, repo: Doc, pull: Doc, names: Iterable[str]) -> Doc:
+    """Sets exactly these labels; those that the repository has not yet are made."""
+    wanted = list(dict.fromkeys(name.strip() for name in names if name.strip()))
+    for name in wanted:
+        if hub.store.one("label", repo["id"], name.lower()) is None:
+            colour = COLOURS[sum(name.encode()) % len(COLOURS)]
+            hub.store.add("label", {"name": name, "color": colour}, repo["id"], name.lower())
+    new = {**pull, "labels": wanted, "updated_at": hub.stamp()}
+    hub.store.save("pull", new)
+    for name in set(wanted) ^ set(pull["labels"]):
+        tell(hub, repo, new, "labeled" if name in wanted else "unlabeled")
+    return new
+
+
+def refresh(hub: Hub, repo: Doc) -> None:
+    """Brings every open pull request to what git says of its branch now."""
+    heads: dict[int, dict[str, str] | None] = {}
+    for pull in hub.store.find("pull", repo["id"]):
+        if pull["state"] != "open":
+            continue
+        source = pull["head_repo"]
+        if source not in heads:
+            heads[source] = _heads(hub, source)
+        known = heads[source]
+        sha = None if known is None else known.get(f"refs/heads/{pull['head_ref']}")
+        if sha is None and known is not None:
+            edit_closed = {**pull, "state": "closed", "closed_at": hub.stamp(), "updated_at": hub.stamp()}
+            hub.store.save("pull", edit_closed)
+            tell(hub, repo, edit_closed, "closed")
+        elif sha is not None and sha != pull["head_sha"]:
+            moved = {**pull, "head_sha": sha, "updated_at": hub.stamp()}
+            hub.store.save("pull", moved)
+            _follow(hub, repo, moved, hub.repository_by_id(source))
+            tell(hub, repo, moved, "synchronize")
+
+
+def tell(hub: Hub, repo: Doc, pull: Doc, action: str) -> None:
+    shape = shapes.pull(hub, repo, pull)
+    payload = {"action": action, "number": pull["number"], "pull_request": shape}
+    hub.emit(repo["id"], "pull_request", {**payload, "repository": shapes.repository(hub, repo)})
+
+
+def base_sha(hub: Hub, repo: Doc, pull: Doc) -> str:
+    """Where the base branch is now; where it was when it is gone."""
+    return gits.refs(hub.path(repo)).get(f"refs/heads/{pull['base_ref']}") or str(pull["base_sha"])
+
+
+def _heads(hub: Hub, repository: int) -> dict[str, str] | None:
+    """None: the repository itself is gone (a deleted fork), and what was last pushed stays."""
+    try:
+        return gits.refs(hub.path(hub.repository_by_id(repository)))
+    except Refusal:
+        return None
+
+
+def _head(hub: Hub, repo: Doc, head: str) -> tuple[Doc, str]:
+    owner, colon, branch = head.partition(":")
+    if not colon or owner == repo["owner"]:
+        return repo, branch or owner
+    for other in hub.repositories():
+        if other["owner"] == owner and other["fork_of"] == repo["id"]:
+            return other, branch
+    raise invalid("PullRequest", "head", f"{owner} has no fork of this repository")
+
+
+def _follow(hub: Hub, repo: Doc, pull: Doc, source: Doc) -> None:
+    """``refs/pull/N/head`` in the base repository, from which everybody can fetch what is proposed."""
+    name = f"refs/pull/{pull['number']}/head"
+    if source["id"] == repo["id"]:
+        gits.set_ref(hub.path(repo), name, pull["head_sha"])
+        return
+    with suppress(gits.GitRefused):
+        gits.fetch(hub.path(repo), hub.path(source), pull["head_ref"], name)

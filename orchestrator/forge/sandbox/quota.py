@@ -1,0 +1,95 @@
+"""What clients may ask in an hour, what it cost them, and the faults that a test orders."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+HOUR = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What the next answer is to be. ``path``: only where that text is part of it; 0 of anything: leave as it is."""
+
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str = ""
+    truncate: int = 0
+    hang: float = 0.0
+    path: str = ""
+
+
+class Faults:
+    def __init__(self) -> None:
+        self._waiting: deque[Fault] = deque()
+        self._lock = threading.Lock()
+
+    def order(self, fault: Fault, count: int) -> None:
+        with self._lock:
+            self._waiting.extend([fault] * count)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._waiting.clear()
+
+    def take(self, path: str) -> Fault | None:
+        with self._lock:
+            for fault in self._waiting:
+                if fault.path in path:
+                    self._waiting.remove(fault)
+                    return fault
+        return None
+
+
+class Quota:
+    """Counts per account and hour. An answer of 304 is taken back; ``/rate_limit`` is never counted."""
+
+    def __init__(self, limit: int = 5000, anonymous: int = 60, now: Callable[[], float] = time.time) -> None:
+        self.limit, self.anonymous, self._now = limit, anonymous, now
+        self._used: dict[str, tuple[int, int]] = {}
+        self._lock = threading.Lock()
+        self.requests = self.counted = self.not_modified = 0
+
+    def spend(self, login: str) -> bool:
+        """Whether one more was allowed."""
+        with self._lock:
+            self.requests += 1
+            used, reset = self._window(login)
+            if used >= self.limit_of(login):
+                return False
+            self._used[login] = (used + 1, reset)
+            self.counted += 1
+            return True
+
+    def give_back(self, login: str) -> None:
+        with self._lock:
+            used, reset = self._window(login)
+            self._used[login] = (max(0, used - 1), reset)
+            self.counted -= 1
+            self.not_modified += 1
+
+    def limit_of(self, login: str) -> int:
+        return self.limit if login else self.anonymous
+
+    def state(self, login: str) -> dict[str, int]:
+        with self._lock:
+            used, reset = self._window(login)
+        limit = self.limit_of(login)
+        return {"limit": limit, "used": used, "remaining": max(0, limit - used), "reset": reset}
+
+    def headers(self, login: str) -> dict[str, str]:
+        state = {f"X-RateLimit-{name.title()}": str(value) for name, value in self.state(login).items()}
+        return {**state, "X-RateLimit-Resource": "core"}
+
+    def stats(self) -> dict[str, int]:
+        with self._lock:
+            return {"requests": self.requests, "counted": self.counted, "not_modified": self.not_modified}
+
+    def _window(self, login: str) -> tuple[int, int]:
+        used, reset = self._used.get(login, (0, 0))
+        now = int(self._now())
+        return (used, reset) if reset > now else (0, now + HOUR)

@@ -1,0 +1,51 @@
+"""One sandbox: the hub, the way in for programs, the pages for people and the sender of webhooks, put together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+
+from orchestrator.forge.sandbox import control, pages
+from orchestrator.forge.sandbox.api import routes
+from orchestrator.forge.sandbox.api.way import Way
+from orchestrator.forge.sandbox.hub import Hub
+from orchestrator.forge.sandbox.quota import Faults, Quota
+from orchestrator.forge.sandbox.webhooks import Sender, Target
+
+
+class Sandbox:
+    """``webhook`` hears of everything in every repository, besides the hooks that repositories have."""
+
+    def __init__(self, root: Path, base: str, webhook: Target | None = None) -> None:
+        self._webhook = webhook
+        self._sender = Sender()
+        self.hub = Hub(root.absolute(), self._emit)
+        self.hub.set_base(base)
+        for repo in self.hub.repositories():
+            self.hub.hook_git(repo)
+        way = Way(self.hub, Quota(), Faults())
+        found = [*control.routes(way, self._sender), *pages.routes(self.hub), *routes.routes(way)]
+        self.app = Starlette(routes=found, lifespan=self._lifespan)
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        yield
+        self.close()
+
+    def close(self) -> None:
+        self._sender.close()
+        self.hub.store.close()
+
+    def _emit(self, repository: int, event: str, payload: Mapping[str, Any]) -> None:
+        targets = [self._webhook] if self._webhook else []
+        for hook in self.hub.store.find("hook", repository):
+            if hook["active"]:
+                config = hook["config"]
+                targets.append(Target(config["url"], config.get("secret") or "", frozenset(hook["events"])))
+        for target in targets:
+            if target.wants(event):
+                self._sender.send(target, event, {**payload, "sender": {"login": "ada"}})
