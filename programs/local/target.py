@@ -1,0 +1,97 @@
+"""The door of the local target. Cheap to import: Pulumi comes in only with ``program``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from programs.local import files, identifiers, postgres, sandbox, services, settings, supervision, traces
+from programs.local.errors import LocalError
+from programs.spec import EnvironmentSpec
+
+VERSION = "local-1"
+STRATEGIES = ("empty", "seed")
+
+
+class Local:
+    """Environments on this machine; see ``programs.registry.Target``."""
+
+    version = VERSION
+
+    def program(self, spec: EnvironmentSpec) -> Callable[[], None]:
+        on = settings.from_mapping(spec.settings)
+        _check(spec)
+
+        def run() -> None:
+            from programs.local.environment import Environment
+
+            self.ensure(spec.settings)
+            Environment(spec, on, VERSION).build()
+
+        return run
+
+    def ensure(self, settings_: Mapping[str, str]) -> None:
+        on = settings.from_mapping(settings_)
+        files.folder(on.root)
+        settings.save(on)
+        sandbox.kind(on)
+        supervision.ensure(on)
+        postgres.ensure(on)
+
+    def purge(self, name: str, settings_: Mapping[str, str]) -> None:
+        on = settings.from_mapping(settings_)
+        if on.root.exists():
+            traces.purge(on, name)
+
+    def names(self, settings_: Mapping[str, str]) -> frozenset[str]:
+        return traces.names(settings.from_mapping(settings_))
+
+    def logs(self, name: str, settings_: Mapping[str, str], service: str | None, lines: int) -> list[str]:
+        on = settings.from_mapping(settings_)
+        found = [item for item in traces.programs(on) if item.environment == name and service in (None, item.service)]
+        prefixed = len({item.service for item in found}) > 1
+        return [
+            f"{item.service} | {line}" if prefixed else line
+            for item in found
+            for line in services.logs(on, item, lines)
+        ]
+
+    def leftovers(self, settings_: Mapping[str, str], *, stopped: bool = False) -> list[str]:
+        """Whatever exists of environments here, a line each; ``stopped``: of the server's own too."""
+        return traces.leftovers(settings.from_mapping(settings_), stopped=stopped)
+
+    def stop(self, settings_: Mapping[str, str]) -> None:
+        """Ends everything that runs here; ``ensure`` brings it back from what is on disk."""
+        on = settings.from_mapping(settings_)
+        postgres.shutdown(on)
+        supervision.stop(on)
+
+
+def _check(spec: EnvironmentSpec) -> None:
+    identifiers.commit(spec.source.commit)
+    if not spec.services:
+        raise LocalError("the environment has no service; name at least one under 'services'")
+    for kind, names in _named(spec).items():
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise LocalError(f"{kind} {sorted(twice)[0]!r} is named twice; each needs a name of its own")
+        for name in names:
+            (identifiers.word if kind == "variable" else identifiers.label)(name, kind)
+    for name in [*spec.env, *(name for item in spec.services for name in item.env)]:
+        identifiers.word(name, "variable")
+    for item in spec.databases:
+        if item.strategy not in STRATEGIES:
+            known = ", ".join(STRATEGIES)
+            raise LocalError(
+                f"database {item.name!r}: the local target has no strategy {item.strategy!r}, only {known}"
+            )
+
+
+def _named(spec: EnvironmentSpec) -> dict[str, list[str]]:
+    return {
+        "service": [item.name for item in spec.services],
+        "database": [item.name for item in spec.databases],
+        "variable": [item.variable for item in spec.databases],
+    }
+
+
+TARGET = Local()

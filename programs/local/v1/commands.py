@@ -1,0 +1,55 @@
+"""Commands of the repository: the build and the migrations of a generation, and the hooks around a life."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from programs.local import commands
+from programs.local.commands import Job
+from programs.local.errors import LocalError
+from programs.local.settings import Settings
+from programs.local.v1.base import Props, Provider, place
+
+LAST_WORDS_SECONDS = 60
+
+
+class CommandProvider(Provider):
+    """Once for each generation. There is nothing to delete: what it changed goes with the environment."""
+
+    replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "generation", "title")
+
+    def make(self, on: Settings, props: Props) -> Props:
+        _run(on, props, int(props["timeout"]))
+        return {}
+
+
+class OnceProvider(CommandProvider):
+    """Once in an environment's life, however many commits follow."""
+
+    replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "title", "run")
+
+
+class LastWordsProvider(Provider):
+    """Runs when it is deleted, before anything else goes: best effort, and not for long. Every update tells it the
+    newest generation; ``env`` is a secret, so the state holds it encrypted."""
+
+    replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "title")
+    updated_by: ClassVar[tuple[str, ...]] = ("generation", "run", "timeout")
+    kept: ClassVar[tuple[str, ...]] = ("env",)
+
+    def make(self, _on: Settings, _props: Props) -> Props:
+        return {}
+
+    def unmake(self, on: Settings, props: Props) -> None:
+        if place(on, props).checkout.exists():
+            try:
+                _run(on, props, min(int(props["timeout"]), LAST_WORDS_SECONDS))
+            except LocalError:
+                # Its output is in the environment's log folder until that goes too; a destroy never waits for it.
+                return
+
+
+def _run(on: Settings, props: Props, timeout: int) -> None:
+    slug = props["title"].replace(" ", "-")
+    job = Job(props["title"], slug, props["run"], timeout, props["env"])
+    commands.run(on, props["environment"], place(on, props), job)

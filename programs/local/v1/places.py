@@ -1,0 +1,64 @@
+"""The environment's folder, the checkout of a generation, and the ports of its services."""
+
+from __future__ import annotations
+
+import os
+from typing import ClassVar
+
+from programs.local import checkouts, files, identifiers, ports, sandbox, traces
+from programs.local.identifiers import Program
+from programs.local.settings import Settings
+from programs.local.v1.base import Props, Provider, folder, place
+
+
+class HomeProvider(Provider):
+    """Made first and removed last. Nothing of the name can be in use before it, so what there is goes."""
+
+    def make(self, on: Settings, props: Props) -> Props:
+        traces.purge(on, props["environment"])
+        files.folder(folder(on, props))
+        for name in ("home", "home/tmp"):
+            own = files.folder(folder(on, props) / name)
+            if sandbox.kind(on) == "user":
+                os.chown(own, *sandbox.nobody())
+        return {}
+
+    def unmake(self, on: Settings, props: Props) -> None:
+        traces.purge(on, props["environment"])
+
+
+class CheckoutProvider(Provider):
+    replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "generation")
+    kept: ClassVar[tuple[str, ...]] = ("commit",)
+
+    def make(self, on: Settings, props: Props) -> Props:
+        checkouts.make(on, (props["clone_url"], props["commit"]), place(on, props).checkout)
+        return {}
+
+    def unmake(self, on: Settings, props: Props) -> None:
+        files.remove(place(on, props).checkout)
+
+    def exists(self, on: Settings, props: Props) -> bool:
+        return place(on, props).checkout.exists()
+
+
+class PortsProvider(Provider):
+    """All ports of a generation at once, before any of its services starts: so they can know of each other."""
+
+    replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "generation")
+    kept: ClassVar[tuple[str, ...]] = ("services",)
+
+    def make(self, on: Settings, props: Props) -> Props:
+        return {"ports": {name: ports.reserve(on, _owner(props, name)) for name in props["services"]}}
+
+    def unmake(self, on: Settings, props: Props) -> None:
+        ports.release(on, {_owner(props, name) for name in props["services"]})
+
+    def exists(self, on: Settings, props: Props) -> bool:
+        taken = {owner for _, owner in ports.reserved(on)}
+        return all(_owner(props, name) in taken for name in props["services"])
+
+
+def _owner(props: Props, service: str) -> str:
+    identifiers.label(service, "service")
+    return str(Program(props["environment"], service, props["generation"]))

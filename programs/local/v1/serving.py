@@ -1,0 +1,71 @@
+"""Services, their routes, and the word that a generation is the current one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import ClassVar
+
+from programs.local import routes, services, supervision, traces
+from programs.local.identifiers import Program
+from programs.local.routes import Route
+from programs.local.services import Service
+from programs.local.settings import Settings
+from programs.local.v1.base import Props, Provider, place
+from programs.local.waiting import pause
+
+
+class ServiceProvider(Provider):
+    """Made beside the one of the last generation, which goes only after this one answered and was routed to."""
+
+    replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "service", "generation")
+    kept: ClassVar[tuple[str, ...]] = ("port",)
+
+    def make(self, on: Settings, props: Props) -> Props:
+        service = Service(
+            program=_program(props),
+            command=props["command"],
+            port=int(props["port"]),
+            path=props["path"],
+            deadline=int(props["deadline"]),
+            env=props["env"],
+        )
+        services.start(on, place(on, props), service)
+        return {}
+
+    def unmake(self, on: Settings, props: Props) -> None:
+        services.stop(on, [_program(props)])
+
+    def exists(self, on: Settings, props: Props) -> bool:
+        return supervision.conf(on, str(_program(props))).exists()
+
+
+class RouteProvider(Provider):
+    replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "host")
+    updated_by: ClassVar[tuple[str, ...]] = ("port", "commit", "service")
+
+    def make(self, on: Settings, props: Props) -> Props:
+        upstream = f"http://127.0.0.1:{int(props['port'])}"
+        routes.put(on, Route(props["host"], upstream, props["environment"], props["service"], props["commit"]))
+        return {}
+
+    def unmake(self, on: Settings, props: Props) -> None:
+        routes.remove(on, props["host"], props["environment"], props["service"])
+
+    def exists(self, on: Settings, props: Props) -> bool:
+        return routes.exists(on, props["host"])
+
+
+class CurrentProvider(Provider):
+    """After the routes moved: whatever runs of another generation goes, recorded by Pulumi or not."""
+
+    updated_by: ClassVar[tuple[str, ...]] = ("generation",)
+
+    def make(self, on: Settings, props: Props) -> Props:
+        if traces.others(on, props["environment"], props["generation"]):
+            pause(on.drain)
+            traces.retire(on, props["environment"], props["generation"])
+        return {"at": datetime.now(UTC).isoformat(timespec="milliseconds")}
+
+
+def _program(props: Props) -> Program:
+    return Program(props["environment"], props["service"], props["generation"])
