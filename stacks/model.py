@@ -131,7 +131,8 @@ class Operation:
     tag: Tag | None = None
     spec: EnvironmentSpec | None = None
     commit: str = ""
-    create: bool = False
+    refresh: bool = False
+    """Look at what really exists first: something was left pending, or does not answer."""
     deadline: float = 1800.0
     settings: Mapping[str, str] = field(default_factory=dict)
 

@@ -1,0 +1,131 @@
+"""The ``pulumi`` command as one operation needs it: few processes, every one of them ours to end.
+
+The Automation API starts ten processes where two would do. This ``PulumiCommand`` starts those that change something
+and answers the rest itself: ``stack select`` (``--stack`` is always given), ``stack output`` and ``stack history``
+(what they would say came by the engine's events). It keeps a handle on the child (the SDK gives none: pulumi #9103),
+bounds the output it holds, and survives bytes that are not UTF-8, which kill the SDK's reader.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import IO
+
+from pulumi import automation
+from pulumi.automation.errors import create_command_error
+from semver import VersionInfo
+
+from stacks import processes
+
+KEPT_LINES = 400
+_LONGEST_LINE = 4000
+_SUMMARY = json.dumps(
+    [
+        {
+            "kind": "update",
+            "startTime": "1970-01-01T00:00:00.000Z",
+            "endTime": "1970-01-01T00:00:00.000Z",
+            "message": "",
+            "environment": {},
+            "config": {},
+            "result": "succeeded",
+        }
+    ]
+)
+_ANSWERS = {("stack", "select"): "", ("stack", "output"): "{}", ("stack", "history"): _SUMMARY}
+
+OnLine = Callable[[str], object]
+
+
+class Interrupted(Exception):
+    """The operation was asked to end; no further process is started for it."""
+
+
+class OperationCommand(automation.PulumiCommand):
+    """One per operation. ``interrupt`` may come from any thread."""
+
+    def __init__(self, version: str, on_line: OnLine) -> None:
+        # Not the SDK's __init__: it would start `pulumi version`, and the toolchain has proven the version already.
+        self.command = "pulumi"
+        self.version = VersionInfo.parse(version)
+        self.started = 0
+        self._on_line = on_line
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen[bytes] | None = None
+        self._interrupted = False
+
+    @property
+    def interrupted(self) -> bool:
+        return self._interrupted
+
+    def interrupt(self) -> None:
+        """Pulumi takes SIGINT as a graceful cancel: it ends what it is doing, saves the state and lets go of it."""
+        with self._lock:
+            self._interrupted = True
+            if self._child is not None:
+                processes.send(self._child.pid, signal.SIGINT)
+
+    def run(
+        self,
+        args: list[str],
+        cwd: str,
+        additional_env: Mapping[str, str],
+        on_output: OnLine | None = None,  # noqa: ARG002 - the SDK's signature; our lines go to on_line
+        on_error: OnLine | None = None,  # noqa: ARG002 - likewise
+    ) -> automation.CommandResult:
+        answer = _ANSWERS.get((args[0], args[1])) if len(args) > 1 else None
+        if answer is not None:
+            return automation.CommandResult(stdout=answer, stderr="", code=0)
+        child = self._start(["pulumi", "--non-interactive", *args], cwd, additional_env)
+        stdout, stderr = self._read(child)
+        result = automation.CommandResult(stdout=stdout, stderr=stderr, code=child.wait())
+        with self._lock:
+            self._child = None
+        if self._interrupted:
+            raise Interrupted
+        if result.code != 0:
+            raise create_command_error(result)
+        return result
+
+    def _start(self, command: list[str], cwd: str, extra: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, **extra, "PULUMI_AUTOMATION_API": "true"}
+        with self._lock:
+            if self._interrupted:
+                raise Interrupted
+            self.started += 1
+            self._child = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+            return self._child
+
+    def _read(self, child: subprocess.Popen[bytes]) -> tuple[str, str]:
+        if child.stdout is None or child.stderr is None:
+            raise AssertionError("both were asked for as pipes")
+        outputs: list[deque[str]] = [deque(maxlen=KEPT_LINES), deque(maxlen=KEPT_LINES)]
+        readers = [
+            threading.Thread(target=self._drain, args=(stream, kept), daemon=True)
+            for stream, kept in zip((child.stdout, child.stderr), outputs, strict=True)
+        ]
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join()
+        return "\n".join(outputs[0]), "\n".join(outputs[1])
+
+    def _drain(self, stream: IO[bytes], kept: deque[str]) -> None:
+        with stream:
+            for raw in iter(lambda: stream.readline(_LONGEST_LINE), b""):
+                line = raw.decode(errors="replace").rstrip()
+                kept.append(line)
+                self._on_line(line)

@@ -1,0 +1,203 @@
+"""One operation on one stack through the Automation API, in the process that calls it (``stacks.worker``).
+
+The order of an ``up``: what environments share is brought up; locks of proven dead owners are broken; the stack is made
+when it isn't there, its tag written whole; pending operations are resolved; then ``pulumi up`` itself. The order of a
+destroy: ``pulumi destroy`` from state, the target purges by name whatever no state knows of, the world is told
+(``emptied``), and only then the record goes. Each step may be the last before a ``kill -9``: the next run starts again
+and finds everything where it was left.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pulumi import automation
+from pulumi.automation import LocalWorkspace, Stack
+
+from programs import registry
+from programs.registry import Target
+from stacks import errors, history, locks, names
+from stacks.backends import FileBackend
+from stacks.command import OperationCommand
+from stacks.model import Operation, OperationResult, Outcome, StackRef, Verb
+from stacks.places import Places
+from stacks.progress import Progress
+
+Now = Callable[[], datetime]
+
+
+class RecordKept(Exception):
+    """Everything is gone but the record: the world was not told in time, so it stays for the next look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an operation is given besides itself. ``emptied`` returns once the record may go; False: it must stay."""
+
+    places: Places
+    command: OperationCommand
+    say: Callable[[str], object]
+    emptied: Callable[[], bool]
+    now: Now = lambda: datetime.now(UTC)
+
+
+def run(operation: Operation, around: Surroundings) -> OperationResult:
+    """Always a result, never an exception: the parent plans with what went wrong."""
+    started = around.now()
+    progress = Progress(around.say)
+    work = around.places.work / uuid.uuid4().hex
+    work.mkdir(parents=True)
+    try:
+        _Run(operation, around, progress, work).perform()
+        failure: BaseException | None = None
+    except Exception as error:  # noqa: BLE001 - whatever it was becomes the result
+        failure = error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    result = OperationResult(
+        ref=operation.ref,
+        verb=operation.verb,
+        outcome=_outcome(failure, around.command),
+        commit=operation.commit,
+        started=started,
+        ended=around.now(),
+        url=_url(progress),
+        changes=progress.changes,
+        pulumi_processes=around.command.started,
+    )
+    return result if failure is None else _with_reason(result, failure, progress)
+
+
+def _outcome(failure: BaseException | None, command: OperationCommand) -> Outcome:
+    if failure is None:
+        return Outcome.SUCCEEDED
+    return Outcome.CANCELLED if command.interrupted else Outcome.FAILED
+
+
+def _with_reason(result: OperationResult, failure: BaseException, progress: Progress) -> OperationResult:
+    if result.outcome is Outcome.CANCELLED:
+        return replace(result, error="interrupted", step=progress.step)
+    why = errors.explain(failure, progress)
+    return replace(result, error=why.error, step=why.step, tail=why.tail, retryable=why.retryable)
+
+
+def _url(progress: Progress) -> str:
+    built = progress.outputs.get("built")
+    return str(built.get("url", "")) if isinstance(built, dict) else ""
+
+
+class _Run:
+    def __init__(self, operation: Operation, around: Surroundings, progress: Progress, work: Path) -> None:
+        self._operation = operation
+        self._around = around
+        self._progress = progress
+        self._work = work
+        self._backend = FileBackend(around.places.backend)
+
+    def perform(self) -> None:
+        match self._operation.verb:
+            case Verb.UP:
+                self._up(self._target())
+            case Verb.DESTROY:
+                self._destroy(self._target())
+            case Verb.REFRESH:
+                self._heal()
+            case Verb.RETAG:
+                self._write_tag()
+
+    def _target(self) -> Target:
+        target = registry.get(self._operation.target)
+        target.ensure(self._operation.settings)
+        return target
+
+    def _up(self, target: Target) -> None:
+        spec = self._operation.spec
+        if spec is None:
+            raise ValueError("an up needs a spec")
+        fresh = not self._backend.exists(self._operation.ref)
+        stack = self._stack(target.program(spec), create=fresh)
+        self._write_tag(fresh)
+        if self._operation.refresh and not fresh:
+            self._resolve_pending()
+        self._around.say(f"building commit {self._operation.commit[:7]}")
+        stack.up(
+            message=history.message(Verb.UP, self._operation.commit),
+            parallel=self._around.places.parallel,
+            on_event=self._progress.on_event,
+            color="never",
+            suppress_progress=True,
+            refresh=self._operation.refresh and not fresh,
+        )
+        history.prune(self._backend.history(self._operation.ref))
+
+    def _destroy(self, target: Target) -> None:
+        ref = self._operation.ref
+        stack = self._stack(None, create=False) if self._backend.exists(ref) else None
+        if stack is not None:
+            self._empty(stack)
+        self._around.say("looking for leftovers by name")
+        target.purge(self._operation.name, self._operation.settings)
+        if not self._around.emptied():
+            raise RecordKept("everything is gone; the record stays until the pull request has been told")
+        if stack is not None:
+            stack.workspace.remove_stack(ref.stack)
+        self._backend.forget(ref)
+
+    def _empty(self, stack: Stack) -> None:
+        if self._operation.refresh:
+            self._resolve_pending()
+        stack.destroy(
+            message=history.message(Verb.DESTROY, ""),
+            parallel=self._around.places.parallel,
+            on_event=self._progress.on_event,
+            color="never",
+            suppress_progress=True,
+        )
+
+    def _heal(self) -> None:
+        self._stack(None, create=False)
+        self._resolve_pending()
+
+    def _resolve_pending(self) -> None:
+        """Pending creates are dropped from the state: programs find by name what an interrupted create left."""
+        self._stack(None, create=False).refresh(
+            message=history.message(Verb.REFRESH, ""),
+            clear_pending_creates=True,
+            on_event=self._progress.on_event,
+            color="never",
+            suppress_progress=True,
+        )
+
+    def _stack(self, program: automation.PulumiFn | None, create: bool) -> Stack:
+        ref = self._operation.ref
+        for lock in locks.break_dead(self._around.places.backend, ref):
+            self._around.say(f"took over a lock whose owner is dead (pid {lock.pid}, taken {lock.taken:%H:%M:%S})")
+        salt = self._backend.salt(ref)
+        if salt:
+            (self._work / f"Pulumi.{ref.stack}.yaml").write_text(f"encryptionsalt: {salt}\n")
+        workspace = LocalWorkspace(
+            work_dir=str(self._work),
+            program=program,
+            pulumi_home=str(self._around.places.pulumi_home),
+            project_settings=automation.ProjectSettings(name=ref.project, runtime="python"),
+            pulumi_command=self._around.command,
+        )
+        return (Stack.create if create else Stack.select)(ref.stack, workspace)
+
+    def _write_tag(self, fresh: bool = False) -> None:
+        tag = self._operation.tag
+        if tag is None:
+            return
+        if fresh or not tag.incarnation:
+            tag = replace(tag, incarnation=_incarnation(self._operation.ref))
+        self._backend.write_tag(self._operation.ref, tag)
+
+
+def _incarnation(ref: StackRef) -> str:
+    return names.incarnation(os.urandom(16), ref, uuid.uuid4().hex)

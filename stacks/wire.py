@@ -1,0 +1,56 @@
+"""Operations and results as JSON, the language between ephd and a worker (and a Kubernetes Job, later)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from programs.spec import EnvironmentSpec
+from stacks.model import Operation, OperationResult, Outcome, StackRef, Tag, Verb
+
+
+def dump(value: Operation | OperationResult) -> dict[str, Any]:
+    return json.loads(json.dumps(dataclasses.asdict(value), default=_default))  # type: ignore[no-any-return]
+
+
+def operation(data: Mapping[str, Any]) -> Operation:
+    return Operation(
+        **{
+            **data,
+            "ref": StackRef(**data["ref"]),
+            "verb": Verb(data["verb"]),
+            "tag": _tag(data["tag"]),
+            "spec": None if data["spec"] is None else EnvironmentSpec.from_json(data["spec"]),
+        }
+    )
+
+
+def result(data: Mapping[str, Any]) -> OperationResult:
+    return OperationResult(
+        **{
+            **data,
+            "ref": StackRef(**data["ref"]),
+            "verb": Verb(data["verb"]),
+            "outcome": Outcome(data["outcome"]),
+            "started": datetime.fromisoformat(data["started"]),
+            "ended": datetime.fromisoformat(data["ended"]),
+            "tail": tuple(data["tail"]),
+        }
+    )
+
+
+def _tag(data: Mapping[str, Any] | None) -> Tag | None:
+    if data is None:
+        return None
+    until = data["extended_until"]
+    times = {"seen": datetime.fromisoformat(data["seen"]), "extended_until": until and datetime.fromisoformat(until)}
+    return Tag(**{**data, **times})
+
+
+def _default(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no place in an operation")

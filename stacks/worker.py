@@ -1,0 +1,148 @@
+"""``python -m stacks.worker``: one operation, one process.
+
+It imports everything slow first and says ``ready``; ephd keeps a few such interpreters waiting, because gRPC does not
+survive a fork. One line on standard input is the operation, later lines are words of control: ``interrupt`` ends it
+early, ``remove`` lets the record of a destroyed stack go. The end of standard input means that the parent is gone:
+the operation cancels gracefully. Standard output carries JSON lines only; what libraries print goes to standard error,
+which the parent puts into the operation's log. The worker leads its own session, so that one signal reaches all of it.
+
+The plugin for dynamic providers is started early too, and handed over by its port: Pulumi starts our script
+``pulumi-resource-pulumi-python``, which answers with the port of the one that waits.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from typing import Any, TextIO
+
+from stacks import lifecycle, wire
+from stacks.command import OperationCommand
+from stacks.model import Operation, Verb
+from stacks.places import WARM_PROVIDER, Places
+
+GRACE = 4.0
+"""Seconds between asking Pulumi to cancel and ending the provider that keeps it waiting."""
+REMOVE_WAIT = 30.0
+_PROVIDER = (
+    "import importlib, runpy, sys\n"
+    "for name in sys.argv[1:]: importlib.import_module(name)\n"
+    "sys.argv = ['pulumi.dynamic']\n"
+    "runpy.run_module('pulumi.dynamic', run_name='__main__', alter_sys=True)\n"
+)
+_PRELOADED = ("programs.local.target",)
+
+
+class Worker:
+    def __init__(self, control: TextIO, out: TextIO) -> None:
+        self._control = control
+        self._out = out
+        self._saying = threading.Lock()
+        self._may_remove: queue.Queue[bool] = queue.Queue()
+        self._command: OperationCommand | None = None
+        self._provider: subprocess.Popen[bytes] | None = None
+
+    def main(self) -> int:
+        self._provider = _warm_provider()
+        self.say("ready")
+        line = self._control.readline()
+        if not line.strip():
+            self._end_provider()
+            return 0
+        order = json.loads(line)
+        operation = wire.operation(order["operation"])
+        threading.Thread(target=self._listen, daemon=True).start()
+        result = lifecycle.run(operation, self._surroundings(order, operation))
+        self._end_provider()
+        self.say("result", result=wire.dump(result))
+        return 0
+
+    def say(self, event: str, **data: Any) -> None:
+        with self._saying:
+            try:
+                print(json.dumps({"event": event, **data}), file=self._out, flush=True)
+            except (BrokenPipeError, ValueError):
+                # The parent is gone; the operation is cancelled by the end of standard input.
+                return
+
+    def _surroundings(self, order: dict[str, Any], operation: Operation) -> lifecycle.Surroundings:
+        places = Places.from_json(order["places"])
+        os.environ.update(places.environment())
+        os.environ["PULUMI_PYTHON_CMD"] = sys.executable
+        if self._provider is not None:
+            os.environ[WARM_PROVIDER] = str(self._port)
+        self._command = OperationCommand(order["version"], on_line=_log)
+        return lifecycle.Surroundings(
+            places=places,
+            command=self._command,
+            say=lambda text: self.say("progress", text=text),
+            emptied=lambda: self._emptied(operation),
+        )
+
+    @property
+    def _port(self) -> int:
+        if self._provider is None or self._provider.stdout is None:
+            raise AssertionError("asked for only when there is one")
+        return int(self._provider.stdout.readline())
+
+    def _emptied(self, operation: Operation) -> bool:
+        if operation.verb is not Verb.DESTROY:
+            return True
+        self.say("emptied")
+        try:
+            return self._may_remove.get(timeout=REMOVE_WAIT)
+        except queue.Empty:
+            return False
+
+    def _listen(self) -> None:
+        """Runs until standard input ends, which is the parent's death or its word that this must end."""
+        for line in self._control:
+            if line.strip() == "remove":
+                self._may_remove.put(True)
+            elif line.strip() == "interrupt":
+                self._interrupt()
+        self._interrupt()
+
+    def _interrupt(self) -> None:
+        self._may_remove.put(False)
+        if self._command is not None:
+            self._command.interrupt()
+        threading.Timer(GRACE, self._end_provider).start()
+
+    def _end_provider(self) -> None:
+        """Pulumi waits for what a provider is doing; ending the provider turns that into an error it can save."""
+        if self._provider is not None and self._provider.poll() is None:
+            self._provider.send_signal(signal.SIGKILL)
+            self._provider.wait()
+
+
+def _warm_provider() -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-u", "-c", _PROVIDER, *_PRELOADED],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+    )
+
+
+def _log(line: str) -> None:
+    sys.stderr.write(line + "\n")
+
+
+def main() -> int:
+    """Keeps the real standard output for the protocol, and gives everybody else standard error."""
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    sys.stderr.reconfigure(errors="replace", line_buffering=True)  # type: ignore[union-attr]
+    code = Worker(sys.stdin, out).main()
+    # Not a plain return: gRPC's threads may keep an interpreter from ending.
+    sys.stderr.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()
