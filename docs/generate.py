@@ -11,8 +11,15 @@ import io
 import re
 import tokenize
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from orchestrator.config import loading
+from orchestrator.config.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 REQUIREMENTS = ROOT / "docs" / "requirements.md"
@@ -73,28 +80,56 @@ def filled(page: str, name: str, text: str) -> str:
     _, closed, tail = rest.partition(end)
     if not found or not closed:
         raise ValueError(f"the page has no part {begin.strip()} … {end}")
-    return f"{head}{begin}{text}\n{end}{tail}"
+    return f"{head}{begin}{text}\n\n{end}{tail}"
 
 
 def settings() -> str:
-    """A table of the server's settings, from the class that reads them."""
-    from orchestrator.config.settings import Settings
+    """Tables of the server's settings, one for each group, from the class that reads them."""
+    known = loading.names()
+    groups = dict.fromkeys(steps[:-1] for steps in known)
+    return "\n".join(_table(group, [steps for steps in known if steps[:-1] == group]) for group in groups)
 
-    prefix = str(Settings.model_config.get("env_prefix", ""))
-    lines = ["| variable | default | meaning |", "|---|---|---|"]
-    for name, field in Settings.model_fields.items():
-        meaning = (field.description or "").replace("|", "\\|").replace("\n", " ")
-        lines.append(f"| `{(prefix + name).upper()}` | {_default(field)} | {meaning} |")
+
+def _table(group: tuple[str, ...], settings: list[tuple[str, ...]]) -> str:
+    lines = ["", f"### `{'.'.join(group)}`: {_field(group).description}"] if group else []
+    lines += ["", "| variable | in eph.toml | default | meaning |", "|---|---|---|---|"]
+    for steps in settings:
+        field = _field(steps)
+        meaning = (field.description or "").replace("|", "\\|")
+        lines.append(f"| `{loading.variable(steps)}` | `{'.'.join(steps)}` | {_default(field)} | {meaning} |")
     return "\n".join(lines)
 
 
-def _default(field: Any) -> str:
+def _field(steps: tuple[str, ...]) -> FieldInfo:
+    model: Any = Settings
+    for step in steps[:-1]:
+        model = model.model_fields[step].annotation
+    field: FieldInfo = model.model_fields[steps[-1]]
+    return field
+
+
+def _default(field: FieldInfo) -> str:
     """A default as a person would write it. What is computed on the machine is told by its description."""
     if field.is_required():
         return "(must be set)"
-    if field.default_factory is not None or field.default in (None, "", (), frozenset()):
-        return ""
-    return f"`{field.default}`"
+    value = "" if field.default_factory is not None or field.default is None else field.default
+    match value:
+        case SecretStr():
+            text = value.get_secret_value()
+        case timedelta():
+            text = _duration(value)
+        case tuple() | frozenset():
+            text = ",".join(str(item) for item in value)
+        case _:
+            text = str(value)
+    return f"`{text}`" if text else ""
+
+
+def _duration(value: timedelta) -> str:
+    seconds = int(value.total_seconds())
+    units = {"d": 86400, "h": 3600, "m": 60}
+    fits = [unit for unit, size in units.items() if seconds >= size * (7 if unit == "d" else 1) and seconds % size == 0]
+    return f"{seconds // units[fits[0]]}{fits[0]}" if fits else f"{seconds}s"
 
 
 def requirements_page() -> str:
