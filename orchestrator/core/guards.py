@@ -57,8 +57,9 @@ class Limit:
     window: str
 
 
-def limit(world: World, ours: int, policy: Policy, now: datetime) -> Limit:
-    """The share counts what was there when the window began: what went since is added back."""
+def limit(world: World, subjects: Iterable[Subject], policy: Policy, now: datetime) -> Limit:
+    """The share counts what was there when the window began: what went since, or is going, is added back."""
+    ours = sum(subject.record is not None and not _is_going(subject) for subject in subjects)
     recent = sum(now - policy.destroy_window < moment <= now for moment in world.destroyed_recently)
     most = max(policy.destroy_least, math.floor(policy.destroy_share * (ours + recent)))
     return Limit(most, recent, reasons.duration(policy.destroy_window))
@@ -84,6 +85,10 @@ def _counts(action: Action, subjects: Mapping[StackRef, Subject]) -> bool:
     if isinstance(action, Destroy):
         return action.guarded and not _begun(subjects[action.ref])
     return isinstance(action, Purge)
+
+
+def _is_going(subject: Subject) -> bool:
+    return subject.running is not None and subject.running.verb is Verb.DESTROY
 
 
 def _begun(subject: Subject) -> bool:

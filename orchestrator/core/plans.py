@@ -85,7 +85,7 @@ def plan(world: World, policy: Policy, now: datetime) -> Plan:
     if world.stacks.complete:
         actions += leftovers.purges(world.on_targets, judged)
     by_ref = {subject.ref: subject for subject in known}
-    limit = guards.limit(world, sum(subject.record is not None for subject in known), policy, now)
+    limit = guards.limit(world, known, policy, now)
     guarded = guards.judge(actions, by_ref, world, limit)
     admitted = queues.admit(guarded.actions, by_ref, world.running.values(), policy, now)
     notes = (*_unread(world), *((guarded.note,) if guarded.note else ()))

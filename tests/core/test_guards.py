@@ -1,0 +1,140 @@
+"""The brake on mass deletion, and leftovers on targets (L7, pitfall 2, pitfall 3)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from orchestrator.core import actions
+from orchestrator.core.model import PullState
+from orchestrator.core.policy import Policy
+from stacks.model import StackRef
+
+from .worlds import FOREIGN, Simulation
+
+
+def crowd(number: int, **policy: object) -> Simulation:
+    limits = {"max_concurrent": 50, "concurrent_destroys": 40, "max_per_repository": 50} | policy
+    world = Simulation(Policy(debounce=timedelta(0), **limits))  # type: ignore[arg-type]
+    for each in range(1, number + 1):
+        world.open(each)
+    world.cycle()
+    return world
+
+
+def vanish(world: Simulation, number: int) -> None:
+    """So many pull requests are suddenly unknown to the Git host, which was asked for each."""
+    for key in list(world.pulls)[:number]:
+        del world.pulls[key]
+    world.start(world.plan())
+
+
+def destroys(world: Simulation) -> list[actions.Destroy]:
+    return [action for action in world.plan().actions if isinstance(action, actions.Destroy)]
+
+
+@pytest.mark.parametrize(("ours", "gone", "through"), [(10, 5, 5), (10, 6, 0), (40, 12, 12), (40, 13, 0)])
+def test_more_than_the_share_is_held_whole(ours: int, gone: int, through: int) -> None:
+    world = crowd(ours)
+    vanish(world, gone)
+    assert len(destroys(world)) == through
+
+
+def test_what_went_within_the_hour_counts() -> None:
+    world = crowd(10)
+    vanish(world, 3)
+    world.cycle()
+    vanish(world, 3)
+    assert destroys(world) == []
+    world.pass_(minutes=61)
+    assert len(destroys(world)) == 3
+
+
+def test_what_the_host_states_never_counts() -> None:
+    world = crowd(10)
+    for number in range(1, 11):
+        world.change(number, state=PullState.MERGED)
+    world.cycle(3)
+    assert world.stacks.keys() == {FOREIGN}
+
+
+def test_an_operator_lets_that_very_plan_through_to_its_end() -> None:
+    world = crowd(20, max_concurrent=4, concurrent_destroys=2)
+    world.cycle(5)
+    vanish(world, 9)
+    plan = world.plan()
+    hold = plan.actions[0]
+    assert isinstance(hold, actions.Hold)
+    assert hold.command == f"eph approve {plan.digest}"
+    assert plan.notes[0].endswith(f"eph approve {plan.digest}")
+    assert "9 things would be destroyed" in plan.notes[0]
+    world.approved_plans.add(plan.digest)
+    world.approved |= set(plan.guarded)
+    world.cycle(6)
+    assert len(world.stacks) == 11 + 1
+
+
+def test_an_approval_is_for_that_very_set() -> None:
+    world = crowd(20)
+    vanish(world, 7)
+    world.approved_plans.add(world.plan().digest)
+    vanish(world, 1)
+    assert destroys(world) == []
+
+
+def test_a_guarded_destroy_that_failed_is_not_judged_again() -> None:
+    world = crowd(10)
+    vanish(world, 5)
+    world.stuck |= set(world.stacks)
+    world.cycle()
+    world.pass_(minutes=1)
+    assert len(destroys(world)) == 5
+
+
+def test_leftovers_are_purged_and_nothing_else() -> None:
+    world = crowd(2)
+    world.targets["local"] |= {"shop1-lost-lamb-7"}
+    purges = [action for action in world.plan().actions if isinstance(action, actions.Purge)]
+    assert [(purge.target, purge.name) for purge in purges] == [("local", "shop1-lost-lamb-7")]
+    world.cycle()
+    assert world.targets["local"] == {"shop1-gentle-stream-1", "shop1-gentle-stream-2"}
+
+
+def test_nothing_is_purged_while_stacks_are_unknown() -> None:
+    world = crowd(2)
+    world.targets["local"] |= {"shop1-lost-lamb-7"}
+    world.stacks_complete = False
+    assert not [action for action in world.plan().actions if isinstance(action, actions.Purge)]
+    assert "not all stacks could be read: the disk is slow" in world.plan().notes
+
+
+def test_a_stack_without_a_name_protects_its_number() -> None:
+    world = crowd(2)
+    world.pulls.clear()
+    world.edit(1, tag=None, unreadable="cut")
+    purges = [action for action in world.plan().actions if isinstance(action, actions.Purge)]
+    assert purges == []
+
+
+def test_a_wrong_backend_does_not_empty_the_targets() -> None:
+    world = crowd(0)
+    world.targets["local"] |= {f"shop1-lost-lamb-{number}" for number in range(30)}
+    plan = world.plan()
+    assert plan.changes == ()
+    assert f"eph approve {plan.digest}" in plan.notes[0]
+
+
+def test_a_half_made_leftover_of_a_candidate_waits_for_its_creation() -> None:
+    world = crowd(0)
+    world.open(7)
+    world.targets["local"] |= {"shop1-gentle-stream-7"}
+    assert [type(action) for action in world.plan().changes] == [actions.Create]
+
+
+def test_stacks_that_are_not_ours_are_never_mentioned() -> None:
+    world = crowd(1)
+    for foreign in (StackRef("eph-shop-1", "main"), StackRef("eph-shop-007", "pr-1"), StackRef("shop-1", "pr-1")):
+        world.stacks[foreign] = world.stacks[world.ref(1)]
+    world.pulls.clear()
+    assert {action.ref for action in world.plan().actions} == {world.ref(1)}  # type: ignore[union-attr]

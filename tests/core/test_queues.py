@@ -1,0 +1,143 @@
+"""Limits and the one fair queue (L6)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from orchestrator.core import actions
+from orchestrator.core.phases import Phase
+from orchestrator.core.policy import Policy
+
+from .worlds import Simulation
+
+
+def crowd(policy: Policy, number: int) -> Simulation:
+    """So many pull requests, opened a minute apart, the highest number first."""
+    world = Simulation(policy)
+    for each in range(number, 0, -1):
+        world.open(each)
+        world.pass_(minutes=1)
+    return world
+
+
+def places(world: Simulation) -> dict[int, int | None]:
+    return {a.key.number: a.position for a in world.plan().actions if isinstance(a, actions.Wait)}
+
+
+def test_what_is_over_the_limit_waits_by_who_came_first() -> None:
+    world = crowd(Policy(max_environments=2), 5)
+    assert {a.key.number for a in world.plan().actions if isinstance(a, actions.Create)} == {5, 4}
+    assert places(world) == {3: 1, 2: 2, 1: 3}
+    wait = world.action(3)
+    assert wait.reason.endswith("the server holds 2 environments, and at most 2; 1st in the queue")
+    view = world.view(2)
+    assert (view.phase, view.queue_position) == (Phase.QUEUED, 2)
+
+
+def test_what_exists_is_never_evicted_and_room_goes_to_the_first() -> None:
+    world = crowd(Policy(max_environments=2), 4)
+    world.cycle()
+    world.policy = replace(world.policy, max_environments=1)
+    assert not [a for a in world.plan().actions if isinstance(a, actions.Destroy)]
+    world.policy = replace(world.policy, max_environments=2)
+    world.change(4, labels=frozenset())
+    world.cycle(2)
+    assert isinstance(world.action(2), actions.Keep)
+    assert places(world) == {1: 1}
+
+
+def test_a_full_repository_does_not_hold_up_another() -> None:
+    world = crowd(Policy(max_per_repository=1), 3)
+    world.open(9, repository=2)
+    assert isinstance(world.action(9, 2), actions.Create)
+    assert places(world) == {2: 1, 1: 2}
+    assert "the repository has 1 environments, and at most 1" in world.action(1).reason
+
+
+def test_so_many_operations_run_at_once_and_creations_under_way_take_room() -> None:
+    world = crowd(Policy(max_concurrent=2, max_environments=3), 5)
+    world.start(world.plan())
+    assert len(world.jobs) == 2
+    assert places(world) == {5: None, 4: None, 3: 1, 2: 2, 1: 3}
+    world.finish_all()
+    world.start(world.plan())
+    assert len(world.jobs) == 1, "there was room for one more"
+
+
+def test_making_and_cleaning_share_the_slots() -> None:
+    world = crowd(Policy(max_concurrent=4, concurrent_destroys=2, debounce=timedelta(0)), 12)
+    world.cycle(3)
+    for number in range(1, 7):
+        world.change(number, labels=frozenset())
+    for number in range(7, 13):
+        world.push(number, "bbbbbbb")
+    world.start(world.plan())
+    kinds = sorted(type(job.action).__name__ for job in world.jobs.values())
+    assert kinds == ["Destroy", "Destroy", "Update", "Update"]
+    waiting = [a for a in world.plan().actions if isinstance(a, actions.Wait) and a.because is actions.Because.DESTROY]
+    assert len(waiting) == 4
+    assert {a.position for a in waiting} == {None}
+
+
+def test_destroys_that_hang_leave_a_slot_for_making() -> None:
+    world = crowd(Policy(max_concurrent=4), 8)
+    world.cycle(2)
+    for number in range(1, 9):
+        world.change(number, labels=frozenset())
+    world.start(world.plan())
+    assert len(world.jobs) == 3
+    world.open(20)
+    assert isinstance(world.action(20), actions.Create)
+
+
+def test_a_running_crowd_of_makes_gives_way_to_a_destroy() -> None:
+    world = crowd(Policy(max_concurrent=4, debounce=timedelta(0)), 9)
+    world.cycle()
+    world.start(world.plan())
+    world.change(9, labels=frozenset())
+    assert isinstance(world.action(9), actions.Wait)
+    world.finish(next(iter(world.jobs)))
+    assert isinstance(world.action(9), actions.Destroy)
+
+
+def test_with_one_slot_making_and_cleaning_take_turns() -> None:
+    world = Simulation(Policy(max_concurrent=1))
+    world.open(1)
+    world.cycle()
+    world.change(1, labels=frozenset())
+    world.open(2)
+    kinds = set()
+    for _ in range(2):
+        kinds |= {type(action) for action in world.plan().changes}
+        world.pass_(minutes=1)
+    assert kinds == {actions.Create, actions.Destroy}
+
+
+def test_a_destroy_that_makes_room_for_somebody_goes_first() -> None:
+    world = Simulation(Policy(max_per_repository=3, concurrent_destroys=1))
+    for number in (1, 2, 3):
+        world.open(number, repository=1)
+        world.open(number, repository=2)
+    world.cycle(2)
+    for repository in (1, 2):
+        world.change(2, repository, labels=frozenset())
+    world.open(9, repository=2)
+    gone = [a for a in world.plan().actions if isinstance(a, actions.Destroy)]
+    assert gone[0].ref == world.ref(2, 2)
+
+
+def test_an_upgrade_of_everything_waits_behind_people() -> None:
+    world = crowd(Policy(max_concurrent=2, program_versions={"local": "1"}), 4)
+    world.cycle(2)
+    world.policy = replace(world.policy, program_versions={"local": "2"})
+    world.open(9)
+    assert isinstance(world.plan().changes[1], actions.Create)
+    assert len(world.plan().changes) == 2
+
+
+def test_further_pushes_do_not_lose_the_place() -> None:
+    world = crowd(Policy(max_environments=1), 3)
+    world.push(3, "ccccccc")
+    world.push(2, "bbbbbbb")
+    assert places(world) == {2: 1, 1: 2}

@@ -1,0 +1,176 @@
+"""Who gets an environment, who does not, and what happens when that is not known (L1, L2, L7, S2)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from orchestrator.core import actions
+from orchestrator.core.model import CheckState, PullState
+from orchestrator.core.phases import Phase
+
+from .worlds import FOREIGN, Simulation
+
+
+@pytest.fixture
+def world() -> Simulation:
+    return Simulation()
+
+
+@pytest.fixture
+def live(world: Simulation) -> Simulation:
+    """One environment, built and answering."""
+    world.open(42)
+    world.cycle()
+    world.answer(42)
+    return world
+
+
+def test_a_labelled_pull_request_gets_an_environment(world: Simulation) -> None:  # L1, L5
+    ref = world.open(42)
+    create = world.action(42)
+    assert isinstance(create, actions.Create)
+    assert create.reason == "acme/shop#42 has the label preview and no environment yet"
+    assert (create.ref, create.tag.commit, create.tag.seen, create.tag.incarnation) == (
+        ref,
+        create.spec.source.commit,
+        world.now,
+        "",
+    )
+    world.cycle()
+    assert isinstance(world.action(42), actions.Keep)
+    assert world.plan().changes == ()
+
+
+def test_without_the_label_nothing_is_made_and_nothing_shown(world: Simulation) -> None:  # L3
+    world.open(42, labels=frozenset({"bug"}))
+    assert world.plan().actions == ()
+
+
+@pytest.mark.parametrize(
+    ("facts", "kind", "words"),
+    [
+        ({"fork": True}, actions.Refuse, "comes from a fork"),
+        ({"trusted": False}, actions.Refuse, "ann may not write"),
+        ({"trusted": None}, actions.Wait, "could not be found out"),
+        ({"problems": ("eph.yaml:3: unknown key",)}, actions.Refuse, "eph.yaml at aaaaaaa is not valid"),
+        ({"problems": ("502",), "transient": True}, actions.Wait, "could not be read just now: 502"),
+        ({"draft": True, "recipe": {"drafts": False}}, actions.Refuse, "is a draft"),
+        ({"recipe": {"wait_for_checks": ("unit",)}}, actions.Wait, "waits for checks of aaaaaaa: unit not done"),
+    ],
+)  # fmt: skip
+def test_what_keeps_one_from_being_made(world: Simulation, facts: dict[str, object], kind: type, words: str) -> None:
+    """S2, S3, Y1, L3."""
+    world.open(42, **facts)
+    action = world.action(42)
+    assert isinstance(action, kind)
+    assert words in action.reason
+
+
+def test_checks_are_named_by_what_became_of_them(world: Simulation) -> None:  # L3
+    checks = {"lint": CheckState.FAILED, "unit": CheckState.PENDING, "types": CheckState.PASSED}
+    world.open(42, checks=checks, recipe={"wait_for_checks": ("lint", "unit", "types")})
+    assert world.action(42).reason == "waits for checks of aaaaaaa: lint failed, unit not done"
+    world.change(42, checks=dict.fromkeys(checks, CheckState.PASSED))
+    assert isinstance(world.action(42), actions.Create)
+
+
+def test_a_broken_eph_yaml_leaves_the_environment_as_it_was(live: Simulation) -> None:  # Y1
+    live.push(42, "bbbbbbb")
+    live.change(42, problems=("eph.yaml:3: unknown key 'servces'",))
+    refuse = live.action(42)
+    assert isinstance(refuse, actions.Refuse)
+    assert refuse.problems == ("eph.yaml:3: unknown key 'servces'",)
+    view = live.view(42)
+    assert (view.phase, view.commit[:7], view.url) == (
+        Phase.REFUSED,
+        "aaaaaaa",
+        "http://shop1-gentle-stream-42.localhost",
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"labels": frozenset()}, "carries no label"),
+        ({"labels": frozenset({"bug"})}, "carries no label"),
+        ({"draft": True, "recipe": {"drafts": False}}, "is a draft"),
+    ],
+)
+def test_what_the_host_states_destroys(live: Simulation, change: dict[str, object], words: str) -> None:  # L5
+    live.change(42, **change)
+    destroy = live.action(42)
+    assert isinstance(destroy, actions.Destroy)
+    assert words in destroy.reason
+    assert (destroy.name, destroy.guarded) == ("shop1-gentle-stream-42", False)
+
+
+@pytest.mark.parametrize("state", [PullState.CLOSED, PullState.MERGED])
+def test_a_closed_one_is_asked_for_before_it_is_believed(live: Simulation, state: PullState) -> None:  # L7
+    live.change(42, state=state)
+    assert isinstance(live.action(42), actions.Confirm)
+    live.start(live.plan())
+    destroy = live.action(42)
+    assert isinstance(destroy, actions.Destroy)
+    assert (destroy.guarded, destroy.reason) == (False, f"acme/shop#42 is {state}")
+    live.cycle(2)
+    assert live.stacks.keys() == {FOREIGN}
+
+
+def test_one_that_does_not_exist_goes_under_guard(live: Simulation) -> None:  # L7
+    live.pulls.clear()
+    live.start(live.plan())
+    destroy = live.action(42)
+    assert isinstance(destroy, actions.Destroy)
+    assert destroy.guarded
+
+
+def test_half_an_answer_destroys_nothing(live: Simulation) -> None:  # L7, pitfall 3
+    live.open(1)
+    live.incomplete.add(1)
+    held = live.action(42)
+    assert isinstance(held, actions.Hold)
+    assert "acme/shop could not be read whole (502 on page 2)" in held.reason
+    assert isinstance(live.action(1), actions.Create), "what is read may still be made"
+
+
+def test_a_repository_no_longer_served_is_left_to_an_operator(live: Simulation) -> None:  # L7
+    del live.names[1]
+    hold = live.plan().actions[0]
+    assert isinstance(hold, actions.Hold)
+    assert hold.command == f"eph down {hold.ref}"
+    live.names[1] = "acme/shop"
+    live.ask("down", 42)
+    del live.names[1]
+    assert isinstance(live.plan().actions[0], actions.Destroy), "the command it names works"
+
+
+def test_a_renamed_repository_keeps_its_environment(live: Simulation) -> None:  # Y3
+    ref = live.ref(42)
+    live.names[1] = "acme/store"
+    retag = live.action(42)
+    assert isinstance(retag, actions.Retag)
+    assert (retag.ref, retag.tag.repository_name, retag.tag.name) == (ref, "acme/store", "shop1-gentle-stream-42")
+    live.cycle()
+    assert live.plan().changes == ()
+
+
+def test_new_names_do_not_reach_an_environment_that_exists(live: Simulation) -> None:  # Y3
+    live.push(42, "bbbbbbb")
+    tag = live.stacks[live.ref(42)].tag
+    assert tag is not None
+    live.edit(42, tag=replace(tag, name="old-gentle-stream-42"))
+    update = live.action(42)
+    assert isinstance(update, actions.Update)
+    assert (update.spec.name, update.spec.host) == ("old-gentle-stream-42", "old-gentle-stream-42.localhost")
+
+
+def test_down_destroys_and_stays_down_while_it_is_asked(live: Simulation) -> None:  # P5
+    live.ask("down", 42)
+    live.cycle()
+    assert live.stacks.keys() == {FOREIGN}
+    assert "bob asked to take it down" in live.action(42).reason
+    live.pass_(minutes=1)
+    live.ask("retry", 42)
+    assert isinstance(live.action(42), actions.Create), "the newer wish counts"
