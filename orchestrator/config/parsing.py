@@ -6,7 +6,7 @@ relations (between sections). Pydantic's errors are translated here and nowhere 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, get_args
@@ -91,7 +91,7 @@ def _follows(error: Any) -> bool:
 def _problem(root: Node, file: str, error: Any) -> Problem:
     """One of pydantic's errors in our words, at the place in the file that it is about."""
     kind = error["type"]
-    path, of_key = _real_path(root, error["loc"])
+    path, of_key = _real_path(error["loc"])
     if kind == "missing":
         line, column = locate(root, path[:-1])
         return Problem(file, line, column, f"{dotted(path)} is missing", _wanted(error["loc"]))
@@ -106,34 +106,13 @@ def _problem(root: Node, file: str, error: Any) -> Problem:
     return Problem(file, line, column, f"{where}: {message}" if where else message, expected)
 
 
-def _real_path(root: Node, location: Iterable[str | int]) -> tuple[Path, bool]:
-    """Pydantic's location without what is no step in the file: a union's choice, and its mark for keys.
-
-    A step that leads nowhere is kept when it is the last: the name of a key that is missing.
-    """
-    steps = list(location)
-    of_key = bool(steps) and steps[-1] == "[key]"
-    node: Node | None = root
-    path: list[str | int] = []
-    for index, step in enumerate(steps[:-1] if of_key else steps):
-        below = _child(node, step)
-        if below is None and index < len(steps) - 1:
-            continue
-        path.append(step)
-        node = below
-    return tuple(path), of_key
-
-
-def _child(node: Node | None, step: str | int) -> Node | None:
-    if node is None:
-        return None
-    if isinstance(node.value, dict):
-        found: Node | None = node.value.get(step)
-        return found
-    if isinstance(node.value, list) and isinstance(step, int) and step < len(node.value):
-        item: Node = node.value[step]
-        return item
-    return None
+def _real_path(location: Path) -> tuple[Path, bool]:
+    """Pydantic's location without what is no step in the file: a trigger's kind, and the mark for a key."""
+    of_key = bool(location) and location[-1] == "[key]"
+    path = location[:-1] if of_key else location
+    if path[:1] == ("triggers",) and len(path) > 2:
+        path = path[:2] + path[3:]
+    return path, of_key
 
 
 def _explain(kind: str, error: Any) -> tuple[str, str, Path]:
