@@ -74,5 +74,11 @@ def _without(headers: CIMultiDictProxy[str], names: frozenset[str]) -> CIMultiDi
 
 
 def _safe(value: str) -> str:
-    """Bytes that are not UTF-8 arrive as lone surrogates, which cannot be sent: they pass as Latin-1."""
-    return value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("latin-1")
+    """Bytes that are not UTF-8 arrive as lone surrogates, which cannot be sent: such a value passes as Latin-1."""
+    if value.isascii():
+        return value
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogateescape").decode("latin-1")
+    return value

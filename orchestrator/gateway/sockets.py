@@ -95,29 +95,35 @@ async def _accept(request: web.BaseRequest, far: ClientWebSocketResponse, previe
 
 
 async def _both_ways(near: web.WebSocketResponse, far: ClientWebSocketResponse) -> None:
-    """Ends when both directions have: the side that did not close first is given time to answer the close."""
-    tasks = [asyncio.create_task(_one_way(near, far)), asyncio.create_task(_one_way(far, near))]
+    """Until one end closes or is gone; then no direction listens any more, and the other end hears the same code."""
+    to_far = asyncio.create_task(_one_way(near, far))
+    to_near = asyncio.create_task(_one_way(far, near))
     try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({to_far, to_near}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        ended = to_far if to_far.done() else to_near
+        await _stop(to_far, to_near)
+    code, reason = ended.result()
+    first, second = (far, near) if ended is to_far else (near, far)
+    await first.close(code=code, message=reason)
+    await second.close(code=code, message=reason)
 
 
-async def _one_way(source: End, sink: End) -> None:
-    """Until ``source`` closes, or can no longer be heard; then both ends are closed with its code."""
+async def _stop(*tasks: asyncio.Task[tuple[int, bytes]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _one_way(source: End, sink: End) -> tuple[int, bytes]:
+    """Until ``source`` closes or ``sink`` can take no more; gives the code and words to close with."""
     while True:
         message = await source.receive()
         try:
-            going_on = await _pass(message, sink)
+            if not await _pass(message, sink):
+                return _farewell(message, source)
         except ConnectionError:
-            return
-        if not going_on:
-            code, reason = _farewell(message, source)
-            await sink.close(code=code, message=reason)
-            await source.close(code=code)
-            return
+            return BROKEN, b""
 
 
 async def _pass(message: WSMessage, sink: End) -> bool:

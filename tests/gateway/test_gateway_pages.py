@@ -1,0 +1,296 @@
+"""Which request goes where, and what people see when there is nothing to see yet.
+
+Proves S5 (unknown hosts are rate-limited and say nothing), P3 and pitfall 13 (a holding page, no error page).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.core.phases import Phase
+from orchestrator.gateway import hosts
+from orchestrator.gateway.limits import Limits
+from orchestrator.gateway.traffic import PROBE, Traffic
+from tests.gateway.conftest import World
+
+HOST = "shop-gentle-stream-42.eph.test"
+HOSTILE = "<script>alert(1)</script>\"'&{{7*7}}"
+
+
+async def hello(request: web.BaseRequest) -> web.Response:
+    return web.Response(text=f"hello from {request.headers['Host']}")
+
+
+async def raw(world: World, text: str) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
+    writer.write(text.encode("latin-1"))
+    answer = await reader.readuntil(b"\r\n")
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+@pytest.mark.parametrize("host", ["eph.test", "localhost", "127.0.0.1", "[::1]", "LocalHost.:8080"])
+async def test_ephs_own_hosts_go_to_ephd(world: World, host: str) -> None:
+    await world.start(control=await world.upstream(hello))
+    answer = await world.answer(host, "/api/v1/status")
+    assert await answer.text() == f"hello from {host}"
+    assert "X-Robots-Tag" not in answer.headers
+
+
+async def test_without_ephd_its_hosts_say_so(world: World) -> None:
+    await world.start(control=1)
+    answer = await world.answer("localhost")
+    assert answer.status == 502
+    assert "Is ephd running?" in await answer.text()
+
+
+async def test_a_route_counts_from_the_next_request_on(world: World) -> None:
+    """P3: made, moved and removed, with no delay in between."""
+    await world.start()
+    one, two = await world.upstream(hello), await world.upstream(_status(201))
+    seen = []
+    for change in (lambda: None, lambda: world.route(HOST, one), lambda: world.route(HOST, two), _remove(world)):
+        change()
+        seen.append((await world.answer(HOST)).status)
+    assert seen == [404, 200, 201, 404]
+
+
+def _remove(world: World):  # type: ignore[no-untyped-def]
+    return (world.directory / "routes" / f"{HOST}.json").unlink
+
+
+def _status(status: int):  # type: ignore[no-untyped-def]
+    async def handler(request: web.BaseRequest) -> web.Response:
+        return web.Response(status=status)
+
+    return handler
+
+
+async def test_each_service_has_its_own_host(world: World) -> None:
+    await world.start()
+    world.route(f"api--{HOST}", await world.upstream(hello))
+    world.state(HOST, phase="creating")
+    assert (await world.answer(f"api--{HOST}")).status == 200
+    assert (await world.answer(f"admin--{HOST}")).status == 503
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "../../etc/passwd",
+        "..",
+        "a/b",
+        "a%2fb",
+        "a\\b",
+        "a b",
+        "a_b",
+        "-a.b",
+        "a..b",
+        "a:b",
+        "a:80:80",
+        "x" * 64,
+        "a." * 127 + "abc",
+        "é",
+        "[::2]",
+        "",
+    ],
+)
+async def test_what_is_no_host_name_is_refused(world: World, host: str) -> None:
+    """S5: a host becomes a file name, so nothing else may pass; the file that is asked for exists."""
+    world.write("x.json", {"host": "../x", "upstream": "http://127.0.0.1:9"})
+    await world.start()
+    assert (await raw(world, f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+
+
+@given(st.text(max_size=300))
+def test_no_text_becomes_a_path(text: str) -> None:
+    try:
+        host = hosts.normalise(text)
+    except hosts.BadHost:
+        return
+    assert host == "::1" or (set(host) <= set("abcdefghijklmnopqrstuvwxyz0123456789-.") and ".." not in host)
+    assert Path("routes", f"{host}.json").parent == Path("routes")
+
+
+async def test_two_hosts_are_none(world: World) -> None:
+    await world.start()
+    assert b" 400 " in await raw(world, f"GET / HTTP/1.1\r\nHost: {HOST}\r\nHost: localhost\r\n\r\n")
+
+
+async def test_head_lines_without_end_are_refused(world: World) -> None:
+    await world.start()
+    assert b" 400 " in await raw(world, f"GET / HTTP/1.1\r\nHost: localhost\r\nX: {'a' * 70_000}\r\n\r\n")
+
+
+async def test_health_answers_on_any_host(world: World) -> None:
+    await world.start()
+    for host in ("nope.eph.test", "localhost"):
+        answer = await world.answer(host, "/_eph/healthz")
+        assert (answer.status, (await answer.json())["ok"]) == (200, True)
+
+
+async def test_unknown_names_cannot_be_tried_at_will(world: World) -> None:
+    """S5: three a minute in this test; time gives tries back."""
+    await world.start()
+    assert [(await world.answer(f"shop-{n}.eph.test")).status for n in range(5)] == [404, 404, 404, 429, 429]
+    answer = await world.answer("shop-9.eph.test")
+    assert int(answer.headers["Retry-After"]) == 20
+    world.clock[0] += 20
+    assert [(await world.answer(f"shop-{n}.eph.test")).status for n in range(2)] == [404, 429]
+
+
+def test_a_guesser_cannot_tell_known_from_unknown() -> None:
+    """S5: once out of tries, a client hears the same of every name it had not reached before."""
+    clock = [0.0]
+    limits = Limits(per_minute=2, monotonic=lambda: clock[0])
+    assert limits.reach("203.0.113.9", "mine") == 0
+    assert [limits.guess("203.0.113.9") for _ in range(3)] == [0, 0, 30]
+    assert limits.reach("203.0.113.9", "yours") == 30
+    assert limits.reach("203.0.113.9", "mine") == 0
+    assert limits.reach("198.51.100.1", "yours") == 0
+    clock[0] += 30
+    assert limits.reach("203.0.113.9", "yours") == 0
+
+
+def test_an_ipv6_network_is_one_client_and_loopback_is_ephd() -> None:
+    limits = Limits(per_minute=1, monotonic=lambda: 0.0)
+    assert [limits.guess(f"2001:db8::{n}") for n in range(2)] == [0, 60]
+    assert [limits.guess("127.0.0.1") for _ in range(2)] == [0, 60]
+    assert limits.reach("127.0.0.1", "new") == 0
+
+
+STATUS = {
+    **dict.fromkeys(("queued", "waiting", "creating", "updating", "starting", "ready", "unhealthy", "asleep"), 503),
+    **dict.fromkeys(("failed", "stalled", "refused", "held"), 502),
+    **dict.fromkeys(("expired", "destroying", "destroyed"), 410),
+}
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+async def test_every_phase_has_its_page(world: World, phase: Phase) -> None:
+    """Pitfall 13: a page that says why, and comes back by itself while something is being done."""
+    await world.start()
+    world.state(HOST, phase=phase, message="the migration failed", pull_url="https://git.test/shop/pull/42")
+    answer = await world.answer(HOST)
+    text = await answer.text()
+    assert answer.status == STATUS[phase]
+    assert "the migration failed" in text
+    assert 'href="https://git.test/shop/pull/42"' in text
+    assert "eph why shop-x-1" in text
+    assert answer.headers["X-Robots-Tag"] == "noindex, nofollow"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert ("Retry-After" in answer.headers) == (answer.status == 503)
+    assert ('http-equiv="refresh" content="2"' in text) == (answer.status == 503 and phase != "asleep")
+
+
+async def test_nothing_from_outside_becomes_html(world: World) -> None:
+    """S3: titles, messages and links are other people's words."""
+    await world.start()
+    world.state(
+        HOST, phase="failed", message=HOSTILE, title=HOSTILE, progress=HOSTILE + "!", pull_url="javascript:alert(1)"
+    )
+    text = await (await world.answer(HOST)).text()
+    assert "<script" not in text
+    assert "javascript:" not in text
+    assert text.count("&lt;script&gt;") == 3
+    assert "{{7*7}}" in text
+
+
+async def test_programs_get_json(world: World) -> None:
+    await world.start()
+    world.state(HOST, phase="creating", progress="database", commit="abc")
+    answer = await world.answer(HOST, headers={"Accept": "application/json"})
+    data = await answer.json()
+    assert (data["phase"], data["progress"], data["commit"], data["status"]) == ("creating", "database", "abc", 503)
+
+
+async def test_a_dead_upstream_is_a_page_that_comes_back(world: World) -> None:
+    await world.start()
+    world.route(HOST, 1)
+    world.state(HOST, phase="unhealthy", message="it exited with code 1")
+    answer = await world.answer(HOST)
+    text = await answer.text()
+    assert answer.status == 502
+    assert "is starting or has stopped" in text
+    assert "it exited with code 1" in text
+    assert 'http-equiv="refresh"' in text
+
+
+async def test_states_that_are_broken_take_nothing_down(world: World) -> None:
+    await world.start()
+    world.state(HOST, phase="creating")
+    assert (await world.answer(HOST)).status == 503
+    (world.directory / "states.json").write_text("{half")
+    assert (await world.answer(HOST)).status == 503
+    (world.directory / "routes" / f"{HOST}.json").write_text("[]")
+    assert (await world.answer(HOST)).status == 503
+    world.write("states.json", {"hosts": {HOST: {"phase": "no such phase", "message": None}}})
+    assert (await world.answer(HOST)).status == 503
+
+
+async def test_what_is_too_much_at_once_waits_outside(world: World) -> None:
+    inside, hold = asyncio.Event(), asyncio.Event()
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        inside.set()
+        await hold.wait()
+        return web.Response()
+
+    await world.start(most_open=1)
+    world.route(HOST, await world.upstream(handler))
+    first = asyncio.create_task(world.answer(HOST))
+    await inside.wait()
+    assert (await (await world.answer(HOST, "/_eph/healthz")).json())["open"] == 1
+    answer = await world.answer(HOST)
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
+    hold.set()
+    assert (await first).status == 200
+
+
+async def test_connect_and_trace_are_not_passed_on(world: World) -> None:
+    await world.start(control=await world.upstream(hello))
+    assert (await world.answer("localhost", method="TRACE")).status == 405
+
+
+def test_traffic_knows_when_a_host_was_last_used(tmp_path: Path) -> None:
+    """What the idle clock will read: an open request counts as use, a removed host is forgotten."""
+    (tmp_path / "routes").mkdir()
+    for host in ("a", "b"):
+        (tmp_path / "routes" / f"{host}.json").touch()
+    clock = [100.0]
+    traffic = Traffic(tmp_path, lambda: clock[0])
+    traffic.begin("a")
+    traffic.begin("b")
+    traffic.end("b")
+    clock[0] = 200.0
+    traffic.save()
+    assert json.loads((tmp_path / "traffic.json").read_text()) == {"hosts": {"a": 200.0, "b": 100.0}}
+    (tmp_path / "routes" / "b.json").unlink()
+    again = Traffic(tmp_path, lambda: 300.0)
+    again.begin("a")
+    again.save()
+    assert json.loads((tmp_path / "traffic.json").read_text()) == {"hosts": {"a": 300.0}}
+
+
+async def test_health_checks_are_no_traffic(world: World) -> None:
+    await world.start()
+    world.route(HOST, await world.upstream(hello))
+    await world.answer(HOST, headers={PROBE: "1"})
+    await world.stack.aclose()
+    assert not (world.directory / "traffic.json").exists()
+
+
+async def test_traffic_is_written_at_the_end(world: World) -> None:
+    await world.start()
+    world.route(HOST, await world.upstream(hello))
+    await world.answer(HOST)
+    await world.stack.aclose()
+    assert list(json.loads((world.directory / "traffic.json").read_text())["hosts"]) == [HOST]

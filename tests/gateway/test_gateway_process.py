@@ -1,0 +1,39 @@
+"""The gateway as the process that people start: it listens, answers, and goes when it is told to."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+
+
+def start(directory: Path, port: int) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "orchestrator.gateway", "--listen", f"127.0.0.1:{port}", "--directory", directory]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+def test_it_starts_answers_and_stops_on_sigterm(tmp_path: Path) -> None:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    with start(tmp_path, port) as process:
+        assert process.stderr is not None
+        assert f"listens on http://127.0.0.1:{port}" in process.stderr.readline()
+        assert httpx.get(f"http://127.0.0.1:{port}/_eph/healthz").json()["ok"] is True
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(5) == 0
+
+
+def test_a_taken_port_is_one_clear_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with start(tmp_path, port) as process:
+            assert process.stderr is not None
+            said = process.stderr.read()
+    assert process.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in said
+    assert "Traceback" not in said
