@@ -31,6 +31,7 @@ toolchain: venv ## find, download or build the Pulumi CLI, and say where it is
 	@$(PY) -m stacks.toolchain
 
 hooks: ## check before each commit
+	@mkdir -p "$$(git rev-parse --git-path hooks)"
 	@ln -sf "$(CURDIR)/infra/toolchain/pre-commit" "$$(git rev-parse --git-path hooks)/pre-commit"
 	@echo "git runs 'make check' before each commit of this clone; 'git commit --no-verify' passes it by"
 

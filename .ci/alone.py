@@ -75,7 +75,7 @@ def main(command: list[str]) -> int:
         code = child.wait()
     except KeyboardInterrupt:
         code = child.wait() or 130
-    grace = time.monotonic() + 2.0  # what is just ending is not left over
+    grace = time.monotonic() + 1.0  # what is just ending is not left over
     while left() and time.monotonic() < grace:
         time.sleep(0.1)
     found = left()
