@@ -5,6 +5,9 @@ PY := .venv/bin/python
 ARGS ?=
 JOBS ?= 2
 
+# Tests and measurements compare with the bare CLI, so they find it on PATH. Eph itself looks for it.
+WITH_TOOLS = PATH="$$($(PY) -m stacks.toolchain --path):$$PATH"
+
 .PHONY: demo test check bench toolchain hooks docs locks clean venv pulumi
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -15,7 +18,7 @@ demo: pulumi ## run Eph with a sample shop and three pull requests; ARGS=--once 
 	@$(PY) -m orchestrator.cli.main demo $(ARGS)
 
 test: pulumi ## all tests, on real components; ARGS='-k name' for some of them
-	@$(PY) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: venv ## lint, format, types, import directions, documents
 	@$(PY) -m ruff check .
@@ -25,7 +28,7 @@ check: venv ## lint, format, types, import directions, documents
 	@$(PY) -m pytest -q -p no:cacheprovider tests/docs
 
 bench: pulumi ## measure against the budgets; writes docs/reference/benchmarks.md
-	@$(PY) -m tests.bench $(ARGS)
+	@$(WITH_TOOLS) $(PY) -m tests.bench $(ARGS)
 
 toolchain: venv ## find, download or build the Pulumi CLI, and say where it is
 	@$(PY) -m stacks.toolchain

@@ -22,7 +22,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
@@ -224,17 +224,20 @@ def _advice(failures: dict[str, str]) -> str:
     )
 
 
-def main(out: TextIO = sys.stdout, err: TextIO = sys.stderr) -> int:
+def main(arguments: Sequence[str] = (), out: TextIO = sys.stdout, err: TextIO = sys.stderr) -> int:
+    """Finds or makes the tools and says where they are; ``--path`` says only what to put in front of PATH."""
     try:
         found = ensure(lambda line: print(line, file=err, flush=True))
     except NoToolchain as why:
         print(why, file=err)
         return 1
-    for name, value in (("pulumi", found.pulumi), ("version", found.version), ("source", found.source)):
-        print(f"{name:8} {value}", file=out)
-    print(f"{'PATH':8} {found.path}", file=out)
+    if "--path" in arguments:
+        print(found.path, file=out)
+        return 0
+    told = {"pulumi": found.pulumi, "version": found.version, "source": found.source, "PATH": found.path}
+    print(*(f"{name:8} {value}" for name, value in told.items()), sep="\n", file=out)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

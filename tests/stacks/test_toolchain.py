@@ -6,6 +6,7 @@ reach a network is shut off by the setting that users have for it, or by a proxy
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
@@ -177,6 +178,21 @@ def test_a_build_of_another_version_is_refused(machine: Machine) -> None:
     with pytest.raises(NoToolchain, match=f"what came is 3.1.0, not {re.escape(VERSION)}"):
         toolchain.ensure(silent)
     assert not machine.place.exists()
+
+
+def test_the_command_can_tell_the_path_alone(machine: Machine) -> None:
+    machine.go()
+    out, err = io.StringIO(), io.StringIO()
+    assert toolchain.main(["--path"], out, err) == 0
+    assert out.getvalue() == f"{machine.place.parent}\n"
+    assert "building" in err.getvalue()
+
+
+def test_the_command_fails_with_the_reasons(machine: Machine) -> None:
+    machine.program("go", "exit 1")
+    out, err = io.StringIO(), io.StringIO()
+    assert toolchain.main([], out, err) == 1
+    assert (out.getvalue(), "Tried:" in err.getvalue()) == ("", True)
 
 
 def test_progress_says_what_takes_so_long(machine: Machine) -> None:
