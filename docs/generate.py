@@ -1,4 +1,4 @@
-"""Writes the generated parts of the pages: ``make docs``. A test fails when they are not up to date.
+"""Writes the generated parts of the pages: ``make docs``. A test fails when one of them says what is not so.
 
 A generated part stands between ``<!-- generated: NAME -->`` and ``<!-- end -->``; the rest of the page is written by
 hand. The table of requirements is by hand too, but for its last column: the test files that name the row.
@@ -39,6 +39,12 @@ def rows(page: str) -> dict[str, str]:
     """The state of each row."""
     found = (_ROW.match(line) for line in page.split("\n"))
     return {match["id"]: match["state"] for match in found if match}
+
+
+def tests_told(page: str) -> dict[str, list[str]]:
+    """The test files that the table names for each row."""
+    found = (_ROW.match(line) for line in page.split("\n"))
+    return {match["id"]: re.findall(r"\]\(\.\./([^)]+)\)", match["tests"]) for match in found if match}
 
 
 def _with_tests(line: str, naming: Mapping[str, list[str]]) -> str:
