@@ -71,12 +71,35 @@ class CheckReport:
     details_url: str = ""
 
 
+EXPIRED = "eph/expired"
+"""The mark on a commit whose time ran out. Its home is the Git host, so a new push starts afresh."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What reading cost so far (L4). ``counted`` took from the quota, ``free`` did not; -1: never told."""
+
+    counted: int = 0
+    free: int = 0
+    remaining: int = -1
+    limit: int = -1
+    blocked_for: float = 0.0
+    """Seconds that the host asked us to keep away."""
+
+
 class Forge(Protocol):
     def repositories(self) -> list[Repository]:
-        """The repositories that Eph serves, by configuration; raises when they cannot be told."""
+        """The repositories that Eph serves, by configuration; raises when none of them can be told.
+
+        One that was known before and cannot be read just now is still among them.
+        """
+
+    def problems(self) -> Mapping[str, str]:
+        """By configured name, why a repository could not be read in the last ``repositories()``."""
 
     def pulls(self, repository: Repository) -> Pulls:
-        """All open pull requests, with labels. A failure half-way gives what was read, not ``complete``."""
+        """All open pull requests, with labels. A failure half-way gives what was read, not ``complete``; when
+        nothing at all could be read it raises."""
 
     def pull(self, repository: Repository, number: int) -> PullRequest:
         """That very pull request; ``state`` GONE only when the repository itself answers with the same id."""
@@ -86,6 +109,12 @@ class Forge(Protocol):
 
     def checks(self, repository: Repository, sha: str) -> Mapping[str, CheckState]:
         """Check runs and commit statuses of a commit, by name, without our own."""
+
+    def decisions(self, repository: Repository, sha: str) -> Mapping[str, str]:
+        """Our own marks on a commit (``EXPIRED``) with what they say; whatever others wrote does not count."""
+
+    def mark_expired(self, repository: Repository, sha: str, description: str) -> None:
+        """Puts the mark on a commit; an empty description lifts it."""
 
     def may_write(self, repository: Repository, user: str) -> bool:
         """Whether a person may push to the repository."""
@@ -99,9 +128,18 @@ class Forge(Protocol):
     def remove_label(self, repository: Repository, number: int, label: str) -> None: ...
 
     def clone_url(self, repository: Repository) -> str:
-        """Where to fetch commits from, with whatever git needs to be let in."""
+        """Where to fetch commits from; never with a secret in it, for it ends up in specs and states."""
+
+    def git_environment(self, repository: Repository) -> Mapping[str, str]:
+        """Variables with which git is let in at ``clone_url``. A secret: for the git process alone."""
+
+    def cost(self) -> Cost: ...
 
 
 def labelled(pulls: Iterable[PullRequest], labels: frozenset[str]) -> list[PullRequest]:
     """Those with any of the labels."""
     return [pull for pull in pulls if pull.labels & labels]
+
+
+def is_marked(decisions: Mapping[str, str], mark: str = EXPIRED) -> bool:
+    return bool(decisions.get(mark))

@@ -1,0 +1,234 @@
+"""A Git host in memory, for stories and for whoever writes against the port. The contract tests run on it too.
+
+Beside the port's verbs it has the world's: ``create_repository``, ``push``, ``open_pull``, ``label``, ``close_pull``,
+``vanish``, ``fail_next`` … Everything it holds is plain to look at: ``comments``, ``reports``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from orchestrator.core.model import CheckState, Key, PullRequest, PullState
+from orchestrator.forge.port import EXPIRED, CheckReport, Cost, ForgeError, ForgeRefused, NotThere, Pulls, Repository
+
+
+@dataclass(slots=True)
+class Home:
+    """One repository. ``branches``: name → commit; ``files``: commit → path → content."""
+
+    repository: Repository
+    branches: dict[str, str] = field(default_factory=dict)
+    files: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    pulls: dict[int, PullRequest] = field(default_factory=dict)
+    checks: dict[str, dict[str, CheckState]] = field(default_factory=dict)
+    decisions: dict[str, dict[str, str]] = field(default_factory=dict)
+    comments: dict[int, dict[str, str]] = field(default_factory=dict)
+    reports: dict[tuple[str, str], CheckReport] = field(default_factory=dict)
+    writers: set[str] = field(default_factory=set)
+    hidden: bool = False
+
+
+class FakeForge:
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._homes: dict[int, Home] = {}
+        self._failures: list[tuple[str, ForgeError]] = []
+        self._partial: dict[int, tuple[int, str]] = {}
+        self._commits = 0
+        self._asked = 0
+
+    # --- the port
+
+    def repositories(self) -> list[Repository]:
+        with self._asked_for("repositories"):
+            seen = [home.repository for home in self._homes.values() if not home.hidden]
+            if self._homes and not seen:
+                raise ForgeRefused("none of the repositories can be seen")
+            return seen
+
+    def problems(self) -> Mapping[str, str]:
+        hidden = [home.repository.full_name for home in self._homes.values() if home.hidden]
+        return {name: f"{name} cannot be seen" for name in hidden}
+
+    def pulls(self, repository: Repository) -> Pulls:
+        with self._asked_for("pulls"):
+            home = self._home(repository)
+            found = tuple(pull for _, pull in sorted(home.pulls.items()) if pull.state is PullState.OPEN)
+            if repository.id in self._partial:
+                count, reason = self._partial.pop(repository.id)
+                return Pulls(home.repository, found[:count], False, reason)
+            return Pulls(home.repository, found)
+
+    def pull(self, repository: Repository, number: int) -> PullRequest:
+        with self._asked_for("pull"):
+            key = Key(repository.id, number)
+            gone = PullRequest(key, PullState.GONE, "", frozenset(), "", "", "", "", "")
+            return self._home(repository).pulls.get(number, gone)
+
+    def file(self, repository: Repository, path: str, ref: str, limit: int) -> bytes:
+        with self._asked_for("file"):
+            home = self._home(repository)
+            content = home.files.get(home.branches.get(ref, ref), {}).get(path)
+            if content is None:
+                raise NotThere(f"{repository.full_name} has no {path} at {ref}")
+            if len(content) > limit:
+                raise ForgeRefused(f"{path} has {len(content)} bytes; at most {limit} are read")
+            return content
+
+    def checks(self, repository: Repository, sha: str) -> Mapping[str, CheckState]:
+        with self._asked_for("checks"):
+            return dict(self._home(repository).checks.get(sha, {}))
+
+    def decisions(self, repository: Repository, sha: str) -> Mapping[str, str]:
+        with self._asked_for("decisions"):
+            found = self._home(repository).decisions.get(sha, {})
+            return {name: text for name, text in found.items() if text}
+
+    def mark_expired(self, repository: Repository, sha: str, description: str) -> None:
+        with self._asked_for("mark_expired"):
+            self._home(repository).decisions.setdefault(sha, {})[EXPIRED] = description
+
+    def may_write(self, repository: Repository, user: str) -> bool:
+        with self._asked_for("may_write"):
+            home = self._home(repository)
+            return user in home.writers or user == home.repository.full_name.partition("/")[0]
+
+    def upsert_comment(self, repository: Repository, number: int, marker: str, body: str) -> None:
+        if marker not in body:
+            raise ValueError("the comment's body does not hold its marker, so it could never be found again")
+        with self._asked_for("upsert_comment"):
+            self._home(repository).comments.setdefault(number, {})[marker] = body
+
+    def report_check(self, repository: Repository, sha: str, name: str, report: CheckReport) -> None:
+        with self._asked_for("report_check"):
+            self._home(repository).reports[(sha, name)] = report
+
+    def remove_label(self, repository: Repository, number: int, label: str) -> None:
+        with self._asked_for("remove_label"):
+            home = self._home(repository)
+            if number in home.pulls:
+                pull = home.pulls[number]
+                home.pulls[number] = replace(pull, labels=pull.labels - {label})
+
+    def clone_url(self, repository: Repository) -> str:
+        return repository.clone_url
+
+    def git_environment(self, repository: Repository) -> Mapping[str, str]:  # noqa: ARG002 - the port's argument
+        return {}
+
+    def cost(self) -> Cost:
+        return Cost(counted=self._asked)
+
+    # --- the world
+
+    def create_repository(self, name: str, files: Mapping[str, str], clone_url: str = "") -> Repository:
+        with self._lock:
+            repository = Repository(1000 + len(self._homes), name, clone_url or f"/nowhere/{name}.git", "main")
+            self._homes[repository.id] = Home(repository)
+            self.push(repository, "main", files)
+            return repository
+
+    def push(self, repository: Repository, branch: str, files: Mapping[str, str | None], sha: str = "") -> str:
+        """``sha``: of a real commit, where there is one behind it."""
+        with self._lock:
+            home = self._homes[repository.id]
+            self._commits += 1
+            sha = sha or hashlib.sha1(f"commit {self._commits}".encode(), usedforsecurity=False).hexdigest()
+            before = home.files.get(home.branches.get(branch, home.branches.get("main", "")), {})
+            after = {**before, **{path: text.encode() for path, text in files.items() if text is not None}}
+            home.files[sha] = {path: data for path, data in after.items() if files.get(path, "") is not None}
+            home.branches[branch] = sha
+            for number, pull in home.pulls.items():
+                if pull.head_ref == branch and pull.state is PullState.OPEN:
+                    home.pulls[number] = replace(pull, head_sha=sha)
+            return sha
+
+    def open_pull(
+        self, repository: Repository, branch: str, title: str = "", by: str = "ada", from_fork: bool = False
+    ) -> int:
+        with self._lock:
+            home = self._homes[repository.id]
+            number = len(home.pulls) + 1
+            url = f"https://git.example/{home.repository.full_name}/pull/{number}"
+            home.pulls[number] = PullRequest(
+                Key(repository.id, number), PullState.OPEN, title or branch, frozenset(), by,
+                home.branches[branch], branch, "main", url, from_fork,
+            )  # fmt: skip
+            return number
+
+    def change(self, repository: Repository, number: int, **fields: Any) -> None:
+        """Any field of a pull request: ``draft=True``, ``title="…"``."""
+        with self._lock:
+            home = self._homes[repository.id]
+            home.pulls[number] = replace(home.pulls[number], **fields)
+
+    def label(self, repository: Repository, number: int, *labels: str) -> None:
+        self.change(repository, number, labels=self._homes[repository.id].pulls[number].labels | set(labels))
+
+    def unlabel(self, repository: Repository, number: int, label: str) -> None:
+        self.change(repository, number, labels=self._homes[repository.id].pulls[number].labels - {label})
+
+    def close_pull(self, repository: Repository, number: int) -> None:
+        self.change(repository, number, state=PullState.CLOSED)
+
+    def reopen(self, repository: Repository, number: int) -> None:
+        branch = self._homes[repository.id].pulls[number].head_ref
+        sha = self._homes[repository.id].branches[branch]
+        self.change(repository, number, state=PullState.OPEN, head_sha=sha)
+
+    def merge(self, repository: Repository, number: int) -> None:
+        self.change(repository, number, state=PullState.MERGED)
+
+    def vanish(self, repository: Repository, number: int) -> None:
+        """The pull request is gone, and the repository still answers."""
+        with self._lock:
+            self._homes[repository.id].pulls.pop(number)
+
+    def hide(self, repository: Repository, hidden: bool = True) -> None:
+        """Our access was taken away: everything of it answers 404."""
+        self._homes[repository.id].hidden = hidden
+
+    def rename(self, repository: Repository, to: str) -> None:
+        home = self._homes[repository.id]
+        home.repository = replace(home.repository, full_name=to)
+
+    def allow(self, repository: Repository, user: str) -> None:
+        self._homes[repository.id].writers.add(user)
+
+    def set_check(self, repository: Repository, sha: str, name: str, state: CheckState) -> None:
+        self._homes[repository.id].checks.setdefault(sha, {})[name] = state
+
+    def fail_next(self, error: ForgeError, verb: str = "", count: int = 1) -> None:
+        """The next calls (of that verb) raise."""
+        self._failures.extend([(verb, error)] * count)
+
+    def cut_next(self, repository: Repository, count: int, reason: str = "page 2 did not come") -> None:
+        """The next listing holds only so many, and says that it is not complete."""
+        self._partial[repository.id] = (count, reason)
+
+    def comments(self, repository: Repository, number: int) -> list[str]:
+        return list(self._homes[repository.id].comments.get(number, {}).values())
+
+    def reports(self, repository: Repository, sha: str) -> Mapping[str, CheckReport]:
+        return {name: report for (at, name), report in self._homes[repository.id].reports.items() if at == sha}
+
+    @contextmanager
+    def _asked_for(self, verb: str) -> Iterator[None]:
+        with self._lock:
+            self._asked += 1
+            for item in self._failures:
+                if item[0] in ("", verb):
+                    self._failures.remove(item)
+                    raise item[1]
+            yield
+
+    def _home(self, repository: Repository) -> Home:
+        home = self._homes.get(repository.id)
+        if home is None or home.hidden:
+            raise ForgeRefused(f"{repository.full_name} cannot be seen any more: deleted, or our access was taken away")
+        return home

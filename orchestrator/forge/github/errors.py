@@ -1,0 +1,91 @@
+"""What goes wrong between us and GitHub, as the port's errors: the one place that knows GitHub's ways of saying no.
+
+429, 403 with a limit  → ForgeUnavailable(retry_after)   the whole client keeps away until then
+5xx, time-out, broken  → ForgeUnavailable                the loop tries again
+404                    → NotThere                        the caller asks whether the repository answers
+401, 403, 422, others  → ForgeRefused                    somebody must change something
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from github.Requester import Requester
+
+from orchestrator.forge.port import ForgeError, ForgeRefused, ForgeUnavailable, NotThere
+
+LONGEST = 3600.0
+UNTOLD = 60.0
+"""How long to keep away when a limit says not how long, as GitHub's documentation asks."""
+
+HELP = {
+    401: "the token is wrong or was revoked: give Eph a new one",
+    403: "the token may not do this: give it the permission, or the account access",
+    410: "it was removed",
+    422: "GitHub found the request wrong",
+    451: "it is blocked for legal reasons",
+}
+
+
+class Limited(ForgeUnavailable):
+    """A rate limit, primary or secondary."""
+
+
+def of_answer(status: int, headers: Mapping[str, Any], data: Any, what: str, now: float) -> ForgeError:
+    message = _message(data)
+    if _is_limit(status, headers, message):
+        wait = retry_after(headers, now)
+        return Limited(f"{what}: GitHub's rate limit is reached; trying again in {wait:.0f} s", wait)
+    if status >= 500:
+        return ForgeUnavailable(f"{what}: GitHub answered {status}; trying again", _stated(headers))
+    if status == 404:
+        return NotThere(f"{what}: not found")
+    if 300 <= status < 400:
+        return ForgeRefused(f"{what}: answered with a redirect ({status}) that is not followed; check the base URL")
+    return ForgeRefused(f"{what}: {status} {message or 'refused'}; {HELP.get(status, 'see the message')}")
+
+
+def of_exception(problem: Exception, what: str) -> ForgeUnavailable:
+    """A time-out, a connection that broke, an answer that ends in the middle."""
+    return ForgeUnavailable(f"{what}: no whole answer from GitHub ({type(problem).__name__}); trying again")
+
+
+def of_shape(problem: Exception, what: str) -> ForgeUnavailable:
+    return ForgeUnavailable(f"{what}: an answer that does not look like GitHub's ({problem!r}); check the base URL")
+
+
+def retry_after(headers: Mapping[str, Any], now: float) -> float:
+    stated = _stated(headers)
+    if stated is None and str(headers.get("x-ratelimit-remaining")) == "0":
+        reset = _number(headers.get("x-ratelimit-reset"))
+        stated = None if reset is None else reset - now
+    return max(1.0, min(LONGEST, UNTOLD if stated is None else stated))
+
+
+def _is_limit(status: int, headers: Mapping[str, Any], message: str) -> bool:
+    if status == 429:
+        return True
+    exhausted = str(headers.get("x-ratelimit-remaining")) == "0"
+    return status == 403 and (exhausted or "retry-after" in headers or Requester.isRateLimitError(message))
+
+
+def _stated(headers: Mapping[str, Any]) -> float | None:
+    wait = _number(headers.get("retry-after"))
+    return None if wait is None else max(0.0, min(LONGEST, wait))
+
+
+def _number(text: Any) -> float | None:
+    try:
+        return float(str(text))
+    except ValueError:
+        return None
+
+
+def _message(data: Any) -> str:
+    """What GitHub said, short: the message and the first details."""
+    if not isinstance(data, dict):
+        return ""
+    details = [str(item.get("message") or item.get("code") or "") for item in data.get("errors") or []
+               if isinstance(item, dict)]  # fmt: skip
+    return "; ".join(filter(None, [str(data.get("message") or ""), *details[:3]]))[:300]

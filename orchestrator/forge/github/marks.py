@@ -1,0 +1,137 @@
+"""What we say about a commit: our check run and our marks.
+
+Only GitHub Apps may create check runs on github.com; with a plain token we fall back to a commit status and remember
+that. A host without statuses gets check runs instead, the other way round.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from orchestrator.forge.github import readings
+from orchestrator.forge.github.transport import Transport
+from orchestrator.forge.port import EXPIRED, CheckReport, Conclusion, ForgeRefused, NotThere
+
+KEEP = 4096
+SUMMARY = 65_000
+DESCRIPTION = 140
+STATES = {
+    Conclusion.IN_PROGRESS: "pending",
+    Conclusion.SUCCESS: "success",
+    Conclusion.FAILURE: "failure",
+    Conclusion.NEUTRAL: "success",
+}
+
+
+class Marks:
+    """``path`` is the repository's; ``present`` raises unless the repository itself answers."""
+
+    def __init__(self, transport: Transport, viewer: Callable[[], str]) -> None:
+        self._transport, self._viewer = transport, viewer
+        self._lock = threading.Lock()
+        self._runs: OrderedDict[tuple[str, str, str], tuple[int, dict[str, Any]]] = OrderedDict()
+        self._no_runs: set[str] = set()
+        self._no_statuses: set[str] = set()
+
+    def statuses(self, path: str, sha: str, present: Callable[[], None]) -> list[readings.Status]:
+        """The newest of each context; none where the host has no statuses."""
+        try:
+            found = self._transport.listing(f"{path}/commits/{sha}/statuses", readings.statuses).whole()
+        except NotThere:
+            present()
+            self._no_statuses.add(path)
+            return []
+        return readings.newest(found)
+
+    def runs(self, path: str, sha: str, present: Callable[[], None]) -> list[readings.CheckRun]:
+        try:
+            return list(self._transport.listing(f"{path}/commits/{sha}/check-runs", readings.check_runs).whole())
+        except NotThere:
+            present()
+            return []
+
+    def decisions(self, path: str, sha: str, present: Callable[[], None]) -> Mapping[str, str]:
+        me = self._viewer()
+        found = [item for item in self.statuses(path, sha, present) if item.creator == me]
+        said = {item.context: item.description for item in found if readings.is_ours(item.context)}
+        if path in self._no_statuses:
+            runs = [run for run in self.runs(path, sha, present) if run.name.startswith("eph/")]
+            said |= {run.name: run.title for run in sorted(runs, key=lambda run: run.id)}
+        return {name: text for name, text in said.items() if text}
+
+    def mark_expired(self, path: str, sha: str, description: str, present: Callable[[], None]) -> None:
+        if self.decisions(path, sha, present).get(EXPIRED, "") == description[:DESCRIPTION]:
+            return
+        body = {"state": "success", "context": EXPIRED, "description": description[:DESCRIPTION]}
+        try:
+            self._transport.send("POST", f"{path}/statuses/{sha}", body)
+        except NotThere:
+            present()
+            output = {"title": description, "summary": description or "No longer expired."}
+            run = {"name": EXPIRED, "head_sha": sha, "status": "completed", "conclusion": "neutral", "output": output}
+            self._transport.send("POST", f"{path}/check-runs", run)
+
+    def report(self, path: str, sha: str, name: str, report: CheckReport, present: Callable[[], None]) -> None:
+        if path in self._no_runs:
+            self._report_status(path, sha, name, report)
+            return
+        try:
+            self._report_run(path, sha, name, _run(report))
+        except NotThere:
+            present()
+        except ForgeRefused as refusal:
+            if " 403 " not in str(refusal):
+                raise
+        else:
+            return
+        self._no_runs.add(path)
+        self._report_status(path, sha, name, report)
+
+    def _report_run(self, path: str, sha: str, name: str, body: dict[str, Any]) -> None:
+        key = (path, sha, name)
+        number, said = self._runs.get(key) or self._look(path, sha, name)
+        if said == body:
+            return
+        if number:
+            self._transport.send("PATCH", f"{path}/check-runs/{number}", body)
+        else:
+            made = self._transport.send("POST", f"{path}/check-runs", {**body, "name": name, "head_sha": sha})
+            number = readings.check_run(made).id
+        with self._lock:
+            self._runs[key] = (number, body)
+            while len(self._runs) > KEEP:
+                self._runs.popitem(last=False)
+
+    def _look(self, path: str, sha: str, name: str) -> tuple[int, dict[str, Any]]:
+        """Our run of an earlier life, and what it said."""
+        found = self._transport.listing(f"{path}/commits/{sha}/check-runs", readings.check_runs).whole()
+        mine = sorted((run for run in found if run.name == name), key=lambda run: run.id)
+        return (mine[-1].id, _body(mine[-1])) if mine else (0, {})
+
+    def _report_status(self, path: str, sha: str, name: str, report: CheckReport) -> None:
+        body = {"state": STATES[report.conclusion], "context": name, "description": report.title[:DESCRIPTION]}
+        key = (path, sha, name)
+        body |= {"target_url": report.details_url} if report.details_url else {}
+        if self._runs.get(key, (0, {}))[1] == body:
+            return
+        self._transport.send("POST", f"{path}/statuses/{sha}", body)
+        with self._lock:
+            self._runs[key] = (0, body)
+
+
+def _run(report: CheckReport) -> dict[str, Any]:
+    body: dict[str, Any] = {"status": "in_progress"}
+    if report.conclusion is not Conclusion.IN_PROGRESS:
+        body = {"status": "completed", "conclusion": report.conclusion.value}
+    body["output"] = {"title": report.title, "summary": (report.summary or report.title)[:SUMMARY]}
+    return {**body, **({"details_url": report.details_url} if report.details_url else {})}
+
+
+def _body(run: readings.CheckRun) -> dict[str, Any]:
+    """What would have to be sent to make it what it is."""
+    body: dict[str, Any] = {"status": run.status, "output": {"title": run.title, "summary": run.summary}}
+    body |= {"conclusion": run.conclusion} if run.conclusion else {}
+    return {**body, **({"details_url": run.details_url} if run.details_url else {})}

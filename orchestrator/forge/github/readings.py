@@ -1,0 +1,151 @@
+"""GitHub's JSON as our values. A shape that is not GitHub's raises, and nothing of it is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.core.model import CheckState, Key, PullRequest, PullState
+from orchestrator.forge.port import Repository
+
+PASSED = frozenset({"success", "neutral", "skipped"})
+GRAVITY = (CheckState.PASSED, CheckState.PENDING, CheckState.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    id: int
+    author: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    context: str
+    state: CheckState
+    description: str
+    creator: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRun:
+    id: int
+    name: str
+    state: CheckState
+    status: str
+    conclusion: str
+    title: str
+    summary: str
+    details_url: str
+
+
+def repository(data: Any) -> Repository:
+    return Repository(int(data["id"]), str(data["full_name"]), str(data["clone_url"]), str(data["default_branch"]))
+
+
+def content(data: Any) -> Mapping[str, Any]:
+    """A folder is answered with the list of what is in it."""
+    return {"type": "folder"} if isinstance(data, list) else dict(data)
+
+
+def login(data: Any) -> str:
+    return str(data["login"])
+
+
+def permission(data: Any) -> bool:
+    """Whether it is enough to push. ``maintain`` is told as ``write`` here, ``triage`` as ``read``."""
+    return str(data["permission"]) in ("admin", "write")
+
+
+def pull(data: Any) -> PullRequest:
+    head, base = data["head"], data["base"]
+    home = int(base["repo"]["id"])
+    source = head.get("repo")
+    return PullRequest(
+        key=Key(home, int(data["number"])),
+        state=_state(data),
+        title=str(data["title"]),
+        labels=frozenset(str(label["name"]) for label in data["labels"]),
+        author=str((data.get("user") or {}).get("login") or "ghost"),
+        head_sha=str(head["sha"]),
+        head_ref=str(head["ref"]),
+        base_ref=str(base["ref"]),
+        url=str(data["html_url"]),
+        from_fork=source is None or int(source["id"]) != home,
+        draft=bool(data.get("draft")),
+    )
+
+
+def pulls(data: Any) -> list[PullRequest]:
+    return [pull(item) for item in _list(data)]
+
+
+def comments(data: Any) -> list[Comment]:
+    return [comment(item) for item in _list(data)]
+
+
+def comment(data: Any) -> Comment:
+    return Comment(int(data["id"]), str((data.get("user") or {}).get("login") or "ghost"), str(data.get("body") or ""))
+
+
+def statuses(data: Any) -> list[Status]:
+    return [
+        Status(str(item["context"]), _status_state(str(item["state"])), str(item.get("description") or ""),
+               str((item.get("creator") or {}).get("login") or ""))
+        for item in _list(data)
+    ]  # fmt: skip
+
+
+def check_runs(data: Any) -> list[CheckRun]:
+    return [check_run(item) for item in _list(data["check_runs"])]
+
+
+def check_run(data: Any) -> CheckRun:
+    status, conclusion = str(data["status"]), str(data.get("conclusion") or "")
+    state = CheckState.PENDING
+    if status == "completed":
+        state = CheckState.PASSED if conclusion in PASSED else CheckState.FAILED
+    output = data.get("output") or {}
+    texts = [str(output.get(key) or "") for key in ("title", "summary")]
+    url = str(data.get("details_url") or "")
+    return CheckRun(int(data["id"]), str(data["name"]), state, status, conclusion, texts[0], texts[1], url)
+
+
+def newest(found: Iterable[Status]) -> list[Status]:
+    """GitHub lists every status ever set, newest first; the first of each context counts."""
+    return list({status.context: status for status in reversed(list(found))}.values())
+
+
+def worst(pairs: Iterable[tuple[str, CheckState]]) -> Mapping[str, CheckState]:
+    """Two of one name, from two apps: the graver counts."""
+    found: dict[str, CheckState] = {}
+    for name, state in pairs:
+        found[name] = max(state, found.get(name, state), key=GRAVITY.index)
+    return found
+
+
+def is_ours(name: str) -> bool:
+    return name == "eph" or name.startswith(("eph/", "eph:", "eph "))
+
+
+def gone(key: Key) -> PullRequest:
+    return PullRequest(key, PullState.GONE, "", frozenset(), "", "", "", "", "")
+
+
+def _state(data: Any) -> PullState:
+    if data["state"] == "open":
+        return PullState.OPEN
+    if data["state"] != "closed":
+        raise ValueError(f"state {data['state']!r}")
+    return PullState.MERGED if data.get("merged_at") or data.get("merged") else PullState.CLOSED
+
+
+def _status_state(state: str) -> CheckState:
+    return {"success": CheckState.PASSED, "pending": CheckState.PENDING}.get(state, CheckState.FAILED)
+
+
+def _list(data: Any) -> list[Any]:
+    if not isinstance(data, list):
+        raise TypeError(f"a list was expected, not {type(data).__name__}")
+    return data
