@@ -23,6 +23,7 @@ PREFIX = "EPH_"
 FILE = "eph.toml"
 _SECRET = re.compile(r"token|secret|postgres|ledger_url|public_url|backend_url")
 _HEADER = re.compile(r"\s*\[\s*([A-Za-z0-9_.-]+)\s*\]")
+_GROUP = "this is a group of settings; set one of them, such as EPH_LIMITS__ENVIRONMENTS or environments in [limits]"
 Steps = tuple[str, ...]
 
 
@@ -63,7 +64,7 @@ def _environment() -> dict[str, Any]:
     except SettingsError as error:
         key = re.search(r'field "([a-z_]+)"', str(error))
         name = variable((key[1],)) if key else PREFIX
-        raise BadSettings([f"{name}: this is a group of settings; set one of them, as in {name}__NAME"]) from None
+        raise BadSettings([f"{name}: {_GROUP}"]) from None
 
 
 def _toml(path: Path, required: bool) -> dict[str, Any]:
@@ -114,6 +115,8 @@ def _sentence(error: Any, path: Path, written: Mapping[str, Any], variables: Map
         return f"{where}: there is no such setting; {_suggest(named)}"
     if own:
         return f"{where}: {rejected}"
+    if error["type"] == "model_type":
+        return f"{where}: {_GROUP}"
     why = escape(str(error["msg"]), 120).lower()
     shown = "" if _SECRET.search(".".join(named)) else f"{quote(error['input'])} does not fit: "
     return f"{where}: {shown}{why}"

@@ -127,9 +127,9 @@ def problems(text: bytes) -> tuple[str, ...]:
 @pytest.mark.parametrize("case", CASES)
 def test_a_file_that_cannot_be_read_says_where_and_what(case: str) -> None:
     text, expected = CASES[case]
-    started = time.perf_counter()
+    started = time.process_time()
     assert any(line.startswith(expected) for line in problems(text)), problems(text)
-    assert time.perf_counter() - started < 1.5
+    assert time.process_time() - started < 1.5
 
 
 @pytest.mark.parametrize("value", VALUES)
@@ -142,9 +142,9 @@ def test_a_wrong_value_says_where_and_what_to_write(value: str) -> None:
 def test_a_yaml_bomb_is_refused_before_it_grows() -> None:
     bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
     bomb += "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 30))
-    started = time.perf_counter()
+    started = time.process_time()
     assert "aliases counted in full" in problems(bomb.encode())[0]
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 def test_an_alias_may_be_used_within_the_limits() -> None:
@@ -191,9 +191,9 @@ def outcome(text: bytes) -> Document | InvalidConfig:
 
 
 def survives(text: bytes) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     found = outcome(text)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
     if isinstance(found, InvalidConfig):
         assert found.problems
         assert all(SHAPE.fullmatch(line) and line.isprintable() for line in found.lines())

@@ -1,0 +1,256 @@
+"""From a file and a pull request to a recipe, within the server's bounds (Y2, Y3, Y4, D1, D3, L3)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.config.availability import notices
+from orchestrator.config.bounds import ServerPolicy
+from orchestrator.config.durations import format_duration, parse_duration
+from orchestrator.config.parsing import parse
+from orchestrator.config.problems import InvalidConfig
+from orchestrator.config.recipe import Context, labels_of, recipe
+from orchestrator.core.model import Recipe
+from programs.spec import Command, DatabaseSpec, EnvironmentSpec, Health, Hooks, ServiceSpec
+
+ROOT = Path(__file__).parents[2]
+HEAD = 'version: "1.0"\nname: shop\n'
+WEB = "services: [{name: web, command: run}]\n"
+CONTEXT = Context(
+    repository_id=12345,
+    repository_name="acme/shop",
+    number=42,
+    head_sha="0123456789abcdef0123456789abcdef01234567",
+    head_ref="feature/Größe",
+    clone_url="https://git.example.com/acme/shop.git",
+    words="gentle-stream-k7wq",
+    settings={"root": "/somewhere"},
+)
+
+
+def made(text: str, context: Context = CONTEXT, policy: ServerPolicy | None = None) -> Recipe:
+    return recipe(parse((HEAD + text).encode()), context, policy or ServerPolicy())
+
+
+def refused(text: str, context: Context = CONTEXT, policy: ServerPolicy | None = None) -> str:
+    with pytest.raises(InvalidConfig) as caught:
+        made(text, context, policy)
+    return str(caught.value)
+
+
+def test_a_small_file_becomes_a_recipe_with_the_defaults() -> None:
+    found = made(WEB)
+    assert found.labels == {"preview"}
+    assert (found.ttl, found.idle_timeout, found.wait_for_checks, found.drafts) == (None, None, (), True)
+    assert found.spec.name == "shop-gentle-stream-k7wq-42"
+    assert found.spec.host == "shop-gentle-stream-k7wq-42.localhost"
+    assert found.spec.services == (ServiceSpec("web", "run", True, Health("/healthz", 300)),)
+    assert found.spec.settings == {"root": "/somewhere"}
+    assert found.spec.marks == {
+        "Environment": "shop-gentle-stream-k7wq-42",
+        "ManagedBy": "eph",
+        "EphemeralTTL": "72h",
+        "PRNumber": "42",
+        "Repository": "acme/shop",
+    }
+
+
+def test_everything_of_the_file_arrives_in_the_spec_and_survives_json() -> None:
+    page = (ROOT / "docs/reference/eph-yaml.md").read_text()
+    text = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[1]
+    found = recipe(parse(text.encode()), CONTEXT, ServerPolicy())
+    spec = found.spec
+    assert (found.labels, found.wait_for_checks, found.drafts) == ({"preview", "demo"}, ("build",), False)
+    assert spec.build == Command("pip install --target .deps -r requirements.txt", 900)
+    assert spec.env == {"LOG_LEVEL": "info", "WORKERS": "2"}
+    assert spec.services == (
+        ServiceSpec("web", "python3 web.py", True, Health("/healthz", 120), {"THEME": "dark"}),
+        ServiceSpec("api", "python3 api.py", False),
+    )
+    assert spec.databases == (
+        DatabaseSpec(
+            "main",
+            "15",
+            "DATABASE_URL",
+            "seed",
+            ("db/schema.sql", "db/rows.sql"),
+            Command("python3 db/more_rows.py", 600),
+            Command("python3 db/migrate.py", 300),
+        ),
+        DatabaseSpec("events", "15", "EVENTS_URL"),
+    )
+    assert spec.hooks == Hooks(
+        post_create=(Command("python3 scripts/warm_cache.py"),),
+        pre_destroy=(Command("python3 scripts/say_goodbye.py", 30),),
+    )
+    assert spec.marks["Team"] == "Storefront"
+    assert EnvironmentSpec.from_json(spec.to_json()) == spec
+
+
+def test_the_example_is_refused_only_where_its_target_is_not_installed() -> None:
+    document = parse((ROOT / "eph.example.yaml").read_bytes())
+    with pytest.raises(InvalidConfig) as caught:
+        recipe(document, CONTEXT, ServerPolicy())
+    assert str(caught.value) == (
+        "eph.yaml:22:1: kubernetes: target `kubernetes` is not installed on this server; "
+        "write `target: local` and what it needs"
+    )
+    both = ServerPolicy(installed=frozenset({"local", "kubernetes"}), targets=frozenset({"kubernetes"}))
+    assert recipe(document, CONTEXT, both).spec.target == "kubernetes"
+
+
+def test_local_without_services_says_what_to_add() -> None:
+    assert "there are no services, and the target `local` runs nothing else; add services" in refused("target: local\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("target: aws\n", "3:9: target: target `aws` is not installed on this server; write `target: local`"),
+        ("environment: {ttl: 31d}\n", "3:20: environment.ttl: 31d is more than this server allows; write at most 30d"),
+        ("build: {command: x, timeout: 31m}\n", "3:30: build.timeout: 31m is more than this server allows; write at"),
+        ("hooks: {pre_create: [{command: x, timeout: 2h}]}\n", "hooks.pre_create[0].timeout: 2h is more than this ser"),
+        ("tests: [{name: a, command: x, timeout: 2h}]\n", "tests[0].timeout: 2h is more than this server allows"),
+        ("environment: {dns: {domain: evil.example.com}}\n", "environment.dns.domain: this server does not serve that"),
+        ("environment: {secrets: {KEY: stripe}}\n", "environment.secrets: this version of Eph has no secret store"),
+        ("environment: {protection: {}}\n", "environment.protection: this version of Eph cannot ask people to sign in"),
+        (
+            "database: {instances: [{name: a, template: {strategy: template, source: x}}]}\n",
+            "strategy: strategy `template` is not available on target `local`; use empty or seed",
+        ),
+        (
+            "database: {instances: [{name: a, migrate: {command: x, timeout: 1d}}]}\n",
+            "database.instances[0].migrate.timeout: 24h is more than this server allows",
+        ),
+    ],
+)
+def test_what_the_server_does_not_grant_is_told_with_its_place(text: str, expected: str) -> None:
+    assert expected in refused(text + WEB)
+
+
+def test_counts_are_bounded() -> None:
+    many = "services: [" + ", ".join(f"{{name: s{i}, command: x}}" for i in range(11)) + "]\n"
+    databases = "database: {instances: [" + ", ".join(f"{{name: d{i}, variable: D{i}}}" for i in range(4)) + "]}\n"
+    found = refused(many + databases)
+    assert "services: 11 services are more than this server allows; at most 10" in found
+    assert "services: 11 public services are more than this server allows; at most 5" in found
+    assert "database.instances: 4 databases are more than this server allows; at most 3" in found
+
+
+def test_a_target_that_is_installed_may_still_be_forbidden() -> None:
+    policy = ServerPolicy(installed=frozenset({"local", "aws"}))
+    assert "target `aws` is not allowed on this server" in refused("target: aws\n", policy=policy)
+
+
+def test_a_database_that_is_switched_off_is_not_made_and_not_judged() -> None:
+    text = "database: {enabled: false, instances: [{name: a, template: {strategy: branch, source: x}}]}\n"
+    assert made(text + WEB).spec.databases == ()
+
+
+def test_a_domain_that_the_server_allows_is_used() -> None:
+    policy = ServerPolicy(domains=frozenset({"preview.example.com"}))
+    found = made("environment: {dns: {domain: preview.example.com}}\n" + WEB, policy=policy)
+    assert found.spec.host == "shop-gentle-stream-k7wq-42.preview.example.com"
+
+
+def test_an_image_without_a_command_cannot_run_on_local() -> None:
+    text = "environment: {images: [{name: api, repository: acme/api, fallback_tag: x}]}\n"
+    text += "services: [{name: web, image: api}]\n"
+    assert "services[0]: the target `local` runs no images, and service `web` has no command; add a com" in refused(
+        text
+    )
+
+
+def test_an_environment_keeps_the_name_it_has() -> None:
+    found = made(
+        "environment: {name_template: 'new-{words}-{number}'}\n" + WEB, replace(CONTEXT, existing_name="old-42")
+    )
+    assert (found.spec.name, found.spec.host) == ("old-42", "old-42.localhost")
+
+
+def test_a_host_name_of_a_second_service_that_is_too_long_is_told() -> None:
+    text = "services: [{name: web, command: x}, {name: " + "a" * 30 + ", command: x}]\n"
+    assert "is too long for a host name; shorten the service's name" in refused(
+        text, replace(CONTEXT, existing_name="x" * 40)
+    )
+
+
+def test_words_longer_than_foreseen_are_told_and_not_cut() -> None:
+    assert "the name would have 68 characters" in refused(WEB, replace(CONTEXT, words="w" * 60))
+
+
+LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+
+
+@given(branch=st.text(max_size=60), number=st.integers(1, 9_999_999))
+def test_a_name_is_a_dns_label_with_words_and_number_whatever_the_branch(branch: str, number: int) -> None:
+    text = "environment: {name_template: '{branch}-{words}-{number}'}\n" + WEB
+    name = made(text, replace(CONTEXT, head_ref=branch, number=number)).spec.name
+    assert LABEL.fullmatch(name)
+    assert "--" not in name
+    assert len(name) <= 53
+    assert name.endswith(f"gentle-stream-k7wq-{number}")
+
+
+TRIGGERS = """triggers:
+  - {type: pr_label, labels: [preview], wait_for_checks: [build], drafts: false}
+  - {type: pr_label, labels: [quick, 1.0]}
+  - {type: branch, branches: [main]}
+"""
+
+
+def test_labels_are_those_of_all_label_triggers() -> None:
+    document = parse((HEAD + TRIGGERS + WEB).encode())
+    assert labels_of(document) == {"preview", "quick", "1.0"}
+    assert labels_of(parse(HEAD.encode()), frozenset({"ours"})) == {"ours"}
+    only_branches = "triggers: [{type: branch, branches: [main]}]\n"
+    assert labels_of(parse((HEAD + only_branches).encode()), frozenset({"ours"})) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("labels", "checks", "drafts"),
+    [({"preview"}, ("build",), False), ({"quick"}, (), True), (set(), ("build",), True), ({"other"}, ("build",), True)],
+)
+def test_a_pull_request_waits_for_what_its_own_trigger_says(
+    labels: set[str], checks: tuple[str, ...], drafts: bool
+) -> None:
+    found = made(TRIGGERS + WEB, replace(CONTEXT, labels=frozenset(labels)))
+    assert (found.wait_for_checks, found.drafts) == (checks, drafts)
+
+
+def test_what_is_not_done_yet_is_said() -> None:
+    text = (
+        TRIGGERS
+        + WEB
+        + (
+            "tests: [{name: a, command: x}]\nkubernetes: {manifests: [k8s]}\ntarget: local\n"
+            "environment: {idle_timeout: 1h, alias_template: 'shop-pr-{number}', resources: {cpu: 2}, "
+            "schedule: {awake: ['Mon-Fri 08:00-19:00']}, images: [{name: a, repository: a, git_notes: true}]}\n"
+        )
+    )
+    found = notices(parse((HEAD + text).encode()), ServerPolicy())
+    assert len(found) == 8
+    assert found[0] == "eph.yaml:6:5: triggers[2]: a branch starts nothing in this version of Eph, only labels do"
+    assert all(re.fullmatch(r"eph\.yaml:[0-9]+:[0-9]+: .+", line) for line in found)
+
+
+def test_problems_become_the_plans_own_value() -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        parse(b"name: shop\n")
+    error = caught.value.as_recipe_error(frozenset({"preview"}))
+    assert error.problems == ("eph.yaml:1:1: version is missing; add it: The version of this file's format.",)
+    assert (error.labels, error.transient) == ({"preview"}, False)
+
+
+@given(st.integers(1, 365 * 86400))
+def test_a_duration_reads_back(seconds: int) -> None:
+    length = timedelta(seconds=seconds)
+    written = format_duration(length)
+    assert len(written) > 7 or parse_duration(written) == length

@@ -1,0 +1,190 @@
+"""The server's settings: where they come from, what follows from them, and what a wrong one says (Y4, L6, S4)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from orchestrator.config.loading import load, names, variable
+from orchestrator.config.problems import BadSettings
+from orchestrator.config.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in os.environ if name.startswith("EPH_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("EPH_HOME", str(tmp_path))
+
+
+def bad(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str]) -> tuple[str, ...]:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(BadSettings) as caught:
+        load()
+    return caught.value.problems
+
+
+def test_the_defaults_lie_in_home_and_on_loopback(tmp_path: Path) -> None:
+    found = load()
+    assert (found.listen_on, found.gateway_listen_on) == (("127.0.0.1", 8081), ("127.0.0.1", 8080))
+    assert (found.interval, found.deadline) == (timedelta(seconds=30), timedelta(minutes=30))
+    assert found.url_template == "http://{host}:8080"
+    assert found.stacks_url == f"file://{tmp_path}/backend"
+    assert found.backend_dir == tmp_path / "backend"
+    assert found.events_url == f"sqlite:///{tmp_path}/ledger.db"
+    folders = [found.work_dir, found.operations_dir, found.gateway_dir, found.routes_dir, found.local_dir]
+    folders += [found.keys_dir, found.pulumi_home]
+    assert all(folder.is_relative_to(tmp_path) for folder in folders)
+    assert len(set(folders)) == 7
+
+
+def test_options_win_over_variables_over_the_file_over_defaults(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "eph.toml").write_text(
+        'interval = "1m"\nworkers = 3\ndeadline = 90\nlabels = ["a"]\n[limits]\nenvironments = 7\nservices = 2\n'
+    )
+    monkeypatch.setenv("EPH_LIMITS__ENVIRONMENTS", "8")
+    monkeypatch.setenv("EPH_LABELS", "x, y,")
+    monkeypatch.setenv("EPH_WORKERS", "4")
+    found = load(workers=5)
+    assert (found.interval, found.deadline, found.workers) == (timedelta(minutes=1), timedelta(seconds=90), 5)
+    assert (found.labels, found.limits.environments, found.limits.services) == (("x", "y"), 8, 2)
+    assert (found.policy().max_environments, found.bounds().services_most) == (8, 2)
+    assert found.policy().default_labels == found.bounds().default_labels == {"x", "y"}
+
+
+def test_another_file_is_read_when_named(tmp_path: Path) -> None:
+    other = tmp_path / "other.toml"
+    other.write_text('domain = "preview.example.com"\n')
+    assert load(config=other).domain == "preview.example.com"
+    with pytest.raises(BadSettings, match=r"nothing\.toml: there is no such file; name another with --config"):
+        load(config=tmp_path / "nothing.toml")
+
+
+def test_what_is_left_empty_follows_the_gateways_port_and_home() -> None:
+    found = Settings(home=Path("/srv/eph"), gateway_listen="0.0.0.0:9999")
+    assert found.url_template == "http://{host}:9999"
+    assert found.local_settings() == {
+        "root": "/srv/eph/local",
+        "routes": "/srv/eph/gateway/routes",
+        "url": "http://{host}:9999",
+        "toolbox": "",
+        "path": "/usr/local/bin:/usr/bin:/bin",
+        "sandbox": "auto",
+        "postgres": "",
+    }
+
+
+def test_settings_made_by_hand_look_at_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EPH_WORKERS", "9")
+    assert Settings(home=Path("/srv/eph")).workers == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("EPH_INTERVAL", "often", "EPH_INTERVAL: 'often' is not a duration; write a number and a unit"),
+        ("EPH_INTERVAL", "0", "EPH_INTERVAL: 0.0 is out of range"),
+        ("EPH_INTERVALL", "30", "EPH_INTERVALL: there is no such setting; did you mean EPH_INTERVAL?"),
+        ("EPH_WORKERS", "many", "EPH_WORKERS: 'many' does not fit: input should be a valid integer"),
+        ("EPH_LIMITS__CONCURRENT", "0", "EPH_LIMITS__CONCURRENT: '0' does not fit: input should be greater than"),
+        ("EPH_LIMITS__CONCURENT", "1", "did you mean EPH_LIMITS__CONCURRENT?"),
+        ("EPH_LIMITS", "5", "EPH_LIMITS: this is a group of settings; set one of them, such as"),
+        ("EPH_FORGE", "x", "EPH_FORGE: this is a group of settings; set one of them, such as"),
+        ("EPH_LISTEN", "8081", "EPH_LISTEN: '8081' is not host:port; write for example 127.0.0.1:8080"),
+        ("EPH_LISTEN", "localhost:8080", "gateway_listen: the API and the gateway have the same port"),
+        ("EPH_DOMAIN", "no domain", "EPH_DOMAIN: 'no domain' is not a domain"),
+        ("EPH_PUBLIC_URL", "https://example.com", "EPH_PUBLIC_URL: this is not a URL with {host} in it"),
+        ("EPH_BACKEND_URL", "s3://bucket", "EPH_BACKEND_URL: this version of Eph keeps stacks on disk only"),
+        ("EPH_FORGE__REPOSITORIES", "acme/shop,pay", "EPH_FORGE__REPOSITORIES: 'pay' is not a repository; write owner"),
+        ("EPH_TARGETS__DEFAULT", "aws", "EPH_TARGETS__DEFAULT: the default target is not among the allowed ones"),
+        (
+            "EPH_TTL__DEFAULT",
+            "60d",
+            "EPH_TTL__DEFAULT: the default is longer than the most; lower it, or raise ttl.most",
+        ),
+        (
+            "EPH_LOCAL__SANDBOX",
+            "thick",
+            "EPH_LOCAL__SANDBOX: 'thick' does not fit: input should be 'auto', 'bubblewrap'",
+        ),
+    ],
+)
+def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: str) -> None:
+    assert any(expected in line for line in bad(monkeypatch, {name: value}))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("interval = = 3\n", "eph.toml:1:12: this is not TOML: Invalid value"),
+        ("\ninterval = 'x'\n", "eph.toml:2: interval: 'x' is not a duration"),
+        ("[ttl]\n# c\nmost = []\n", "eph.toml:3: ttl.most: '[]' is not a duration"),
+        ("ttl.most = 'x'\n", "eph.toml:1: ttl.most: 'x' is not a duration"),
+        (
+            "[limits]\nenvironmnts = 3\n",
+            "eph.toml:2: limits.environmnts: there is no such setting; did you mean limits",
+        ),
+        ("[gitlab]\nurl = 'x'\n", "eph.toml:1: gitlab: there is no such setting"),
+        ("forge = 3\n", "eph.toml:1: forge: this is a group of settings"),
+    ],
+)
+def test_a_wrong_line_of_the_file_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, expected: str
+) -> None:
+    (tmp_path / "eph.toml").write_text(text)
+    assert any(expected in line for line in bad(monkeypatch, {}))
+
+
+def test_a_file_that_is_not_text_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "eph.toml").write_bytes(b"\xff")
+    assert "not UTF-8" in bad(monkeypatch, {})[0]
+
+
+def test_variables_that_are_not_settings_are_nobodys_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EPH_TOKEN", "x")
+    monkeypatch.setenv("EPH_CACHE", "x")
+    assert load().workers == 1
+
+
+def test_no_secret_is_repeated_in_an_error_or_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    secrets = {
+        "EPH_FORGE__TOKEN": "hunter2-token",
+        "EPH_FORGE__TOKEN_FILE": "/nowhere",
+        "EPH_LOCAL__POSTGRES": "postgresql://admin:hunter2@db/x",
+        "EPH_LEDGER_URL": "postgresql://eph:hunter2@db/x",
+        "EPH_BACKEND_URL": "s3://hunter2@bucket",
+        "EPH_PUBLIC_URL": "hunter2",
+    }
+    assert "hunter2" not in "\n".join(bad(monkeypatch, secrets))
+    (tmp_path / "eph.toml").write_text("[forge]\nwebhook_secret = ['hunter2']\n")
+    assert "hunter2" not in "\n".join(bad(monkeypatch, secrets))
+    quiet = Settings(home=tmp_path, forge={"token": "hunter2"}, local={"postgres": "postgresql://hunter2"})
+    assert "hunter2" not in f"{quiet!r} {quiet} {quiet.model_dump_json()}"
+    assert quiet.local_settings()["postgres"] == "postgresql://hunter2"
+
+
+def test_the_token_comes_from_the_variable_or_from_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("from-file\n")
+    assert Settings(forge={"token": " given "}).forge.read_token() == "given"
+    assert Settings(forge={"token_file": file}).forge.read_token() == "from-file"
+    assert Settings().forge.read_token() == ""
+    with pytest.raises(BadSettings, match=r"forge\.token_file: .*gone cannot be read: No such file"):
+        Settings(forge={"token_file": tmp_path / "gone"}).forge.read_token()
+
+
+def test_every_setting_has_a_description_and_a_variable() -> None:
+    assert all(field.description for field in Settings.model_fields.values())
+    listed = [variable(steps) for steps in names()]
+    assert len(listed) == len(set(listed)) > 30
+    assert "EPH_FORGE__TOKEN" in listed
+    for field in Settings.model_fields.values():
+        for inner in getattr(field.annotation, "model_fields", {}).values():
+            assert inner.description
