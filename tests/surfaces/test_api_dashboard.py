@@ -23,7 +23,7 @@ def test_the_list_says_where_everything_stands(admin: httpx.Client, desk: FakeDe
     assert "The command &#39;make&#39; ended with 2." in text
     assert "place 2" in text
     assert "demo/web could not be read: 502." in text
-    assert "in 3 d" in text
+    assert "in 72 h" in text
     assert 'http-equiv="refresh"' in text
 
 

@@ -44,9 +44,9 @@ def ago(at: datetime | None, now: datetime) -> str:
 
 
 def span(seconds: float) -> str:
-    """The largest unit that leaves two digits: 45 s, 12 min, 71 h, 5 d."""
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
+    """The largest unit of which there are at least two, days only from four on: 45 s, 12 min, 71 h, 5 d."""
+    for unit, size, least in (("d", 86400, 4), ("h", 3600, 2), ("min", 60, 2)):
+        if seconds >= least * size:
             return f"{int(seconds // size)} {unit}"
     return f"{int(seconds)} s"
 

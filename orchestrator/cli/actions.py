@@ -1,0 +1,112 @@
+"""``eph up``, ``down``, ``extend``: acting on one environment."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli import names, output, waiting
+from orchestrator.cli.errors import CliError, Code
+from orchestrator.cli.output import Format
+
+app = typer.Typer()
+
+Wait = Annotated[bool, typer.Option("--wait", "-w", help="Stay until it is done, and tell each step.")]
+Timeout = Annotated[str, typer.Option("--timeout", help="With --wait: the longest to stay.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+@app.command()
+def up(name: names.Name, wait: Wait = False, timeout: Timeout = "30m", form: output.Output = Format.TABLE) -> None:
+    """Tries again now.
+
+    A failed, stalled or waiting environment, instead of at its next turn.
+    """
+    from orchestrator.cli.client import connect, segment
+    from orchestrator.surfaces.api.schemas import Environment
+
+    longest = seconds(timeout)
+    with connect() as client:
+        before = names.find(client, name)
+        item = Environment.model_validate(client.post(f"environments/{segment(before.ref)}/up"))
+        if wait:
+            item = waiting.until_ready(client, before, longest)
+    if form is not Format.TABLE:
+        output.data(item.model_dump(mode="json"), form)
+    elif wait:
+        output.say(item.url or f"{item.name} is ready")
+    else:
+        output.say(f"{item.name}: asked; it is {item.phase}. `eph up {item.name} --wait` stays until it is ready.")
+
+
+@app.command()
+def down(
+    name: names.Name,
+    yes: Yes = False,
+    wait: Wait = False,
+    timeout: Timeout = "30m",
+    form: output.Output = Format.TABLE,
+) -> None:
+    """Destroys an environment.
+
+    Takes the trigger label off its pull request; its database goes with it.
+    """
+    from orchestrator.cli.client import connect, segment
+    from orchestrator.surfaces.api.schemas import Environment
+
+    longest = seconds(timeout)
+    with connect() as client:
+        before = names.find(client, name)
+        confirm(f"Destroy {before.name} and its database?", yes)
+        item = Environment.model_validate(client.post(f"environments/{segment(before.ref)}/down"))
+        if wait:
+            waiting.until_gone(client, before, longest)
+    if form is not Format.TABLE:
+        output.data({**item.model_dump(mode="json"), "gone": wait}, form)
+    else:
+        output.say(f"{before.name} is gone" if wait else f"{before.name}: being destroyed")
+
+
+@app.command()
+def extend(
+    name: names.Name,
+    length: Annotated[str, typer.Argument(metavar="LENGTH", help="How much longer: 24h, 3d, 1h30m.")],
+    form: output.Output = Format.TABLE,
+) -> None:
+    """Lets an environment live longer.
+
+    As far as the server's policy goes.
+    """
+    from orchestrator.cli.client import connect, segment
+    from orchestrator.surfaces.api.schemas import Environment
+
+    body = {"seconds": seconds(length)}
+    with connect() as client:
+        path = f"environments/{segment(names.find(client, name).ref)}/extend"
+        item = Environment.model_validate(client.post(path, body))
+    if form is not Format.TABLE:
+        output.data(item.model_dump(mode="json"), form)
+    else:
+        output.say(f"{item.name} expires {output.when(item.expires_at) or 'never'}")
+
+
+def seconds(text: str) -> int:
+    from orchestrator.config.durations import parse_duration
+    from orchestrator.config.problems import Rejected
+
+    try:
+        return int(parse_duration(text).total_seconds())
+    except Rejected as error:
+        raise CliError(error.message, error.expected, Code.USAGE) from error
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Asks a person; a script has to say --yes, because nobody is there to answer."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise CliError(f"{question} Nobody is here to answer.", "say --yes", Code.USAGE)
+    if not typer.confirm(output.clean(question)):
+        raise CliError("nothing was done")

@@ -1,0 +1,71 @@
+"""How ``eph`` finds the server on this machine without configuration.
+
+``ephd`` and ``eph demo`` write ``current.json`` when they listen and remove it when they end. One that was killed
+leaves it behind; so it names the process, and is ignored once that is gone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where a server listens, and the file that holds a token for it."""
+
+    url: str
+    token_file: Path
+    pid: int
+
+
+def path() -> Path:
+    base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return Path(base).expanduser() / "eph" / "current.json"
+
+
+def write(url: str, token_file: Path, pid: int | None = None) -> Path:
+    """Says that a server listens at ``url``; the last one to say so is the one that is found."""
+    target = path()
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    entry = {"url": url, "token_file": str(token_file.absolute()), "pid": pid or os.getpid()}
+    # A name of its own and a rename: a reader never sees half a file.
+    draft = target.with_name(f".current-{os.getpid()}.json")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(entry, file)
+    draft.replace(target)
+    return target
+
+
+def read() -> Server | None:
+    """The server that is up on this machine, as far as its file says."""
+    try:
+        entry = json.loads(path().read_text())
+        found = Server(str(entry["url"]), Path(entry["token_file"]), int(entry["pid"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return found if _alive(found.pid) else None
+
+
+def remove(pid: int | None = None) -> None:
+    """Takes the file away if it is this process's; another server's stays."""
+    try:
+        entry = json.loads(path().read_text())
+        if entry["pid"] == (pid or os.getpid()):
+            path().unlink()
+    except (OSError, ValueError, TypeError, KeyError):
+        return
+
+
+def _alive(pid: int) -> bool:
+    if pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

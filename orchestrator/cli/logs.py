@@ -1,0 +1,55 @@
+"""``eph logs``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from orchestrator.cli import names, output
+from orchestrator.cli.errors import CliError, Code
+from orchestrator.cli.output import Format
+
+app = typer.Typer()
+
+
+@app.command()
+def logs(
+    name: names.Name,
+    service: Annotated[str | None, typer.Option("--service", "-s", help="Only this service's lines.")] = None,
+    operation: Annotated[bool, typer.Option("--operation", help="The last operation's lines instead.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come; end with Ctrl-C.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, max=5000, help="How many of the last lines.")] = 100,
+    form: output.Output = Format.TABLE,
+) -> None:
+    """Prints an environment's log.
+
+    What its services wrote, or its last operation did.
+    """
+    from orchestrator.cli.client import connect, segment
+
+    if follow and form is not Format.TABLE:
+        raise CliError("--follow prints lines as they come", "leave --output out", Code.USAGE)
+    with connect() as client:
+        path = f"environments/{segment(names.find(client, name).ref)}/logs"
+        if follow:
+            return _follow(client.stream(f"{path}/stream", service=service, operation=operation))
+        found = client.get(path, service=service, operation=operation, lines=lines)
+    return _print(found, form)
+
+
+def _follow(stream: Iterator[tuple[str, Any]]) -> None:
+    for event, data in stream:
+        if event == "line":
+            output.say(data["line"])
+
+
+def _print(found: dict[str, Any], form: Format) -> None:
+    if form is not Format.TABLE:
+        output.data(found, form)
+        return
+    for line in found["lines"]:
+        output.say(line)
+    if not found["lines"]:
+        output.note("nothing was printed yet")

@@ -1,0 +1,85 @@
+"""The entry point: all commands under one name, and every error as a sentence, a hint and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from orchestrator.cli import actions, doctor, environments, logs, output, project, service, shell
+from orchestrator.cli.errors import CliError, Code
+
+
+class Commands(TyperGroup):
+    """Keeps the order below, and ends every failure in the one way."""
+
+    def list_commands(self, _: Any) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CliError as error:
+            output.error(error)
+            raise typer.Exit(error.code) from error
+        except KeyboardInterrupt as error:
+            raise typer.Exit(Code.INTERRUPTED) from error
+
+
+app = typer.Typer(
+    cls=Commands,
+    name="eph",
+    help="Preview environments: a labelled pull request gets its own, and this looks after them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for group in (environments, logs, actions, service, project, doctor, shell):
+    app.add_typer(group.app)
+
+DEMO = "orchestrator.cli.demo"
+if importlib.util.find_spec(DEMO) is not None:
+
+    @app.command(
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+    )
+    def demo(ctx: typer.Context) -> None:
+        """Brings everything up on this machine with a sample shop: `eph demo --help`."""
+        raise typer.Exit(importlib.import_module(DEMO).main(list(ctx.args)))
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib import metadata
+
+        typer.echo(metadata.version("eph"))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print this client's version."),
+    ] = False,
+) -> None:
+    return
+
+
+def main() -> None:
+    if "_EPH_COMPLETE" in os.environ:
+        from typer.completion import completion_init  # type: ignore[attr-defined]
+
+        completion_init()
+    app(prog_name="eph")
+
+
+if __name__ == "__main__":
+    sys.exit(main())  # type: ignore[func-returns-value]

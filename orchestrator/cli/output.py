@@ -1,0 +1,171 @@
+"""What ``eph`` prints: tables for people, JSON and YAML for programs.
+
+Titles, errors and log lines come from pull requests, so nothing of them may steer the terminal: control characters
+are taken out, and Rich's markup is never read in them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orchestrator.cli.errors import CliError
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.text import Text
+
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+WIDE = 200
+
+STYLES: Mapping[str, str] = {
+    "ready": "green",
+    "failed": "red",
+    "stalled": "red",
+    "refused": "red",
+    "unhealthy": "red",
+    "held": "yellow",
+    "expired": "yellow",
+    "creating": "cyan",
+    "updating": "cyan",
+    "starting": "cyan",
+    "destroying": "cyan",
+}
+
+
+class Format(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+    YAML = "yaml"
+
+
+Output = Annotated[Format, typer.Option("--output", "-o", help="How to print it.", case_sensitive=False)]
+
+
+def clean(text: str) -> str:
+    return _CONTROLS.sub("", _ESCAPES.sub("", text))
+
+
+def console(*, err: bool = False) -> Console:
+    from rich.console import Console
+
+    stream = sys.stderr if err else sys.stdout
+    # A pipe has no width: lines for programs are never cut or folded.
+    width = None if stream.isatty() else WIDE
+    return Console(stderr=err, width=width, highlight=False, markup=False, emoji=False, soft_wrap=not stream.isatty())
+
+
+def say(text: str) -> None:
+    typer.echo(clean(text))
+
+
+def note(text: str) -> None:
+    """Beside the data, so on the other stream."""
+    typer.echo(clean(text), err=True)
+
+
+def data(value: Any, form: Format) -> None:
+    if form is Format.JSON:
+        typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+        return
+    from ruamel.yaml import YAML
+
+    writer = YAML()
+    writer.default_flow_style = False
+    writer.width = 10_000
+    writer.dump(value, sys.stdout)
+
+
+def error(problem: CliError) -> None:
+    out = console(err=True)
+    out.print(_text("error: ", "bold red").append(clean(problem.message), style="default"))
+    if problem.hint:
+        out.print(_text("hint:  ", "bold").append(clean(problem.hint), style="default"))
+
+
+def phase(word: str) -> Text:
+    return _text(word, STYLES.get(word, "dim"))
+
+
+def link(text: str, url: str) -> Text:
+    return _text(text, f"link {url}" if url.startswith(("http://", "https://")) and url.isprintable() else "")
+
+
+def _text(text: str, style: str = "") -> Text:
+    from rich.text import Text
+
+    return Text(clean(text), style=style)
+
+
+def emit(grid: RenderableType) -> None:
+    """Without the blanks that Rich fills lines up with."""
+    out = console()
+    with out.capture() as captured:
+        out.print(grid)
+    typer.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str | Text]], keep: Sequence[str] = ()) -> None:
+    """Columns two spaces apart. When they don't fit, those that are not in ``keep`` go, the last of it first; what
+    is in ``keep`` goes only from its end, and never the first."""
+    from rich.cells import cell_len
+    from rich.table import Table
+
+    out = console()
+    widths = {
+        heading: max([cell_len(heading), *(cell_len(str(row[at])) for row in rows)])
+        for at, heading in enumerate(headings)
+    }
+    shown = _fitting(headings, widths, keep or headings, out.width)
+    grid = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold", show_edge=False)
+    for heading in shown:
+        grid.add_column(heading, no_wrap=len(shown) > 1, overflow="fold")
+    for row in rows:
+        cells = [row[headings.index(heading)] for heading in shown]
+        grid.add_row(*(_text(cell) if isinstance(cell, str) else cell for cell in cells))
+    emit(grid)
+
+
+def _fitting(headings: Sequence[str], widths: Mapping[str, int], order: Sequence[str], room: int) -> list[str]:
+    chosen: list[str] = []
+    for heading in order:
+        total = sum(widths[name] for name in [*chosen, heading]) + 2 * len(chosen)
+        if total <= room or not chosen:
+            chosen.append(heading)
+    return [heading for heading in headings if heading in chosen]
+
+
+def pairs(rows: Iterable[tuple[str, str | Text]]) -> None:
+    """Names on the left, values folded on the right; empty ones left out."""
+    from rich.table import Table
+
+    grid = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in rows:
+        if str(value):
+            grid.add_row(name, _text(value) if isinstance(value, str) else value)
+    emit(grid)
+
+
+def when(at: datetime | None, now: datetime | None = None) -> str:
+    """How far away: ``3 min ago``, ``in 71 h``."""
+    if at is None:
+        return ""
+    seconds = (at - (now or datetime.now(UTC))).total_seconds()
+    return f"in {span(seconds)}" if seconds >= 0 else f"{span(-seconds)} ago"
+
+
+def span(seconds: float) -> str:
+    for unit, size, least in (("d", 86400, 4), ("h", 3600, 2), ("min", 60, 2)):
+        if seconds >= least * size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{int(seconds)} s"

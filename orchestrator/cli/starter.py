@@ -1,0 +1,126 @@
+"""A first eph.yaml for a repository: what it looks like decides the command."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+TEMPLATE = """\
+# How this repository gets its preview environments. `eph validate` checks it.
+version: "1.0"
+name: {name}
+
+# What asks for an environment: this label on a pull request.
+triggers:
+  - type: pr_label
+    labels: ["preview"]
+
+environment:
+  # Counted from the last push; `eph extend NAME 24h` gives more.
+  ttl: 72h
+
+# What makes a checkout ready to run; once a commit.
+{build}
+services:
+  - name: web
+    # It must listen on 127.0.0.1 at $PORT. The database's URL is in $DATABASE_URL.
+    command: {command}
+    health:
+      # Any 2xx or 3xx answer on this path means ready.
+      path: /
+
+# A PostgreSQL database of each environment's own.
+database:
+  enabled: false
+  # instances:
+  #   - name: main
+  #     template:
+  #       strategy: seed
+  #       seed:
+  #         scripts: ["./db/schema.sql"]
+  #     migrate: "make migrate"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """``because`` says what in the repository led to the command."""
+
+    command: str
+    because: str
+    build: str = ""
+
+
+def root(here: Path) -> Path:
+    """The repository's root; the folder itself when it is in none."""
+    for folder in (here, *here.parents):
+        if (folder / ".git").exists():
+            return folder
+    return here
+
+
+def detect(folder: Path) -> Found:
+    for look in _LOOKS:
+        found = look(folder)
+        if found is not None:
+            return found
+    return Found("python3 -m http.server $PORT --bind 127.0.0.1", "nothing was recognised, so it serves the files")
+
+
+def text(folder: str, found: Found) -> str:
+    build = f"build: {json.dumps(found.build)}\n" if found.build else '# build: "make build"\n'
+    return TEMPLATE.format(name=project_name(folder), command=json.dumps(found.command), build=build)
+
+
+def project_name(folder: str) -> str:
+    """Lower-case letters, digits and single dashes, a letter first, short enough for a host name with the words."""
+    name = re.sub(r"[^a-z0-9]+", "-", folder.lower()).strip("-")
+    name = name if name[:1].isalpha() else f"app-{name}"
+    return name[:22].strip("-") or "app"
+
+
+def _procfile(folder: Path) -> Found | None:
+    for line in _lines(folder / "Procfile"):
+        kind, _, command = line.partition(":")
+        if kind.strip() == "web" and command.strip().isprintable() and command.strip():
+            return Found(command.strip()[:1000], "Procfile, web")
+    return None
+
+
+def _package_json(folder: Path) -> Found | None:
+    try:
+        package = json.loads("\n".join(_lines(folder / "package.json")) or "{}")
+        scripts = package.get("scripts", {})
+        if "start" not in scripts:
+            return None
+        install = "npm ci" if (folder / "package-lock.json").exists() else "npm install"
+        build = f"{install} && npm run build" if "build" in scripts else install
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        return None
+    return Found("npm start", "package.json, start", build)
+
+
+def _django(folder: Path) -> Found | None:
+    if not (folder / "manage.py").is_file():
+        return None
+    return Found("python3 manage.py runserver 127.0.0.1:$PORT", "manage.py")
+
+
+def _go(folder: Path) -> Found | None:
+    if not ((folder / "go.mod").is_file() and (folder / "main.go").is_file()):
+        return None
+    return Found("./.eph-app", "go.mod", "go build -o .eph-app .")
+
+
+_LOOKS: tuple[Callable[[Path], Found | None], ...] = (_procfile, _package_json, _django, _go)
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        with file.open(errors="replace") as opened:
+            return opened.read(256 * 1024).splitlines()
+    except OSError:
+        return []

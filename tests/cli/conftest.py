@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from orchestrator.cli.main import app
+from orchestrator.core.phases import Phase
+from orchestrator.surfaces.api.app import create_app
+from orchestrator.surfaces.fake import FakeDesk, sample
+from tests.surfaces.serving import TOKENS, Standing, api_settings, serve
+
+Eph = Callable[..., Result]
+
+
+@pytest.fixture(scope="session")
+def standing() -> Iterator[tuple[Standing, str]]:
+    desk = Standing()
+    with serve(create_app(desk.as_desk(), api_settings())) as address:
+        yield desk, address
+
+
+@pytest.fixture
+def desk(standing: tuple[Standing, str]) -> FakeDesk:
+    desk = FakeDesk(sample(7), sample(42), sample(9, Phase.FAILED), sample(3, Phase.QUEUED, "demo/api"))
+    standing[0].current = desk
+    return desk
+
+
+@pytest.fixture
+def url(standing: tuple[Standing, str], desk: FakeDesk) -> str:
+    return standing[1]
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No server of this machine, and nothing of the developer's own settings."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    for name in ("EPH_URL", "EPH_TOKEN", "DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def eph(url: str, monkeypatch: pytest.MonkeyPatch) -> Eph:
+    """Runs a command against the server, as an administrator unless ``role`` says otherwise."""
+
+    def run(*args: str, role: str = "admin", input: str | None = None) -> Result:  # noqa: A002 (the runner's word)
+        monkeypatch.setenv("EPH_URL", url)
+        monkeypatch.setenv("EPH_TOKEN", TOKENS.get(role, ""))
+        return CliRunner().invoke(app, list(args), input=input)
+
+    return run

@@ -1,0 +1,211 @@
+"""``eph`` against a real server. Row: P5 (all that talk to it, --output, exit codes)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from ruamel.yaml import YAML
+from typer.testing import Result
+
+from orchestrator.cli import waiting
+from orchestrator.core.phases import Phase
+from orchestrator.core.views import FailureView
+from orchestrator.surfaces.fake import START, FakeDesk, sample
+
+Eph = Callable[..., Result]
+NAME = "shop-gentle-stream-42"
+
+
+def test_list_has_a_row_each_and_the_state_of_the_service_beside(eph: Eph) -> None:
+    result = eph("list")
+    assert result.exit_code == 0, result.output
+    rows = result.stdout.splitlines()
+    assert rows[0].split() == ["NAME", "PHASE", "URL", "PULL", "REQUEST", "COMMIT", "EXPIRES"]
+    assert len(rows) == 5
+    row = next(line for line in rows if NAME in line)
+    for part in ("ready", f"http://{NAME}.localhost:8080", "demo/shop#42", "2a2a2a2"):
+        assert part in row
+    assert "4 in all, 0 being worked on, 1 queued" in result.stderr
+
+
+@pytest.mark.parametrize("form", ["json", "yaml"])
+def test_output_for_programs_is_all_of_it(eph: Eph, form: str) -> None:
+    def read(*args: str) -> object:
+        text = eph(*args, "-o", form).stdout
+        return json.loads(text) if form == "json" else YAML(typ="safe").load(text)
+
+    found = read("list", "--phase", "failed")
+    assert [item["name"] for item in found] == ["shop-gentle-stream-9"]  # type: ignore[attr-defined]
+    assert read("get", NAME)["ref"] == "eph-shop-9ix/pr-42"  # type: ignore[index]
+    assert read("why", NAME)["sentences"]  # type: ignore[index]
+    assert read("logs", NAME)["lines"] == []  # type: ignore[index]
+    assert read("up", NAME)["phase"] == "creating"  # type: ignore[index]
+    assert read("sweep", "--dry-run") == {"dry_run": True, "found": []}
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        NAME,
+        "shop-gentle-stream-4",
+        "demo/shop#42",
+        "42",
+        "#42",
+        f"http://{NAME}.localhost:8080/x",
+        "eph-shop-9ix/pr-42",
+    ],
+)
+def test_a_name_may_be_typed_in_many_ways(eph: Eph, typed: str) -> None:
+    result = eph("get", typed, "-o", "json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["name"] == NAME
+
+
+def test_a_start_that_several_have_is_asked_back(eph: Eph) -> None:
+    result = eph("get", "shop")
+    assert result.exit_code == 4
+    assert "could be 3 environments" in result.stderr
+    assert NAME in result.stderr
+
+
+def test_get_shows_what_failed_with_the_last_lines(eph: Eph, desk: FakeDesk) -> None:
+    failure = FailureView("9" * 40, "build", "make ended with 2.", ("no rule", "stop"), START, 2, START)
+    desk.put(replace(sample(9, Phase.FAILED), failure=failure))
+    text = eph("get", "9").stdout
+    assert "build: make ended with 2." in text
+    assert "  no rule\n  stop\n" in text
+
+
+def test_why_says_sentences_and_facts(eph: Eph) -> None:
+    text = eph("why", NAME).stdout
+    assert f"{NAME} is ready" in text
+    assert "The pull request #42 is open and has the label preview." in text
+    assert "eph-shop-9ix/pr-42" in text
+
+
+def test_logs_and_following_them_to_the_end(eph: Eph, desk: FakeDesk) -> None:
+    desk.prints(NAME, *(f"web line {number}" for number in range(5)))
+    desk.prints(NAME, "pulumi up", operation=True)
+    assert eph("logs", NAME, "-n", "2").stdout == "web line 3\nweb line 4\n"
+    assert eph("logs", NAME, "--operation").stdout == "pulumi up\n"
+    assert eph("logs", NAME, "--follow").stdout.count("\n") == 5
+    assert eph("logs", NAME, "--follow", "-o", "json").exit_code == 2
+
+
+def test_what_a_pull_request_prints_cannot_steer_the_terminal(eph: Eph, desk: FakeDesk) -> None:
+    desk.prints(NAME, "\x1b]0;owned\x07\x1b[31mred\x1b[0m \x1b[2Jcleared\r\u202egnp.exe", "[bold]markup[/bold]")
+    desk.put(replace(sample(42), title="\x1b[5m[blink]title[/blink]"))
+    assert eph("logs", NAME).stdout == "red clearedgnp.exe\n[bold]markup[/bold]\n"
+    shown = eph("get", NAME).stdout
+    assert "[blink]title[/blink]" in shown
+    assert "\x1b" not in shown
+
+
+class TestWaiting:
+    @pytest.fixture(autouse=True)
+    def impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(waiting, "INTERVAL", 0.0)
+
+    def test_up_stays_until_ready_and_prints_the_url(self, eph: Eph, desk: FakeDesk) -> None:
+        desk.put(sample(42))
+        desk.then(NAME, Phase.FAILED, Phase.CREATING, Phase.STARTING, Phase.READY)
+        result = eph("up", NAME, "--wait")
+        assert result.exit_code == 0, result.output
+        assert result.stdout == f"http://{NAME}.localhost:8080\n"
+        told = [line for line in result.stderr.splitlines() if line.startswith(NAME)]
+        assert told == [f"{NAME} creating", f"{NAME} starting", f"{NAME} ready"]
+
+    def test_up_ends_with_1_when_it_fails_again(self, eph: Eph, desk: FakeDesk) -> None:
+        desk.then("demo/shop#9", Phase.FAILED, Phase.CREATING, Phase.STALLED)
+        result = eph("up", "9", "--wait")
+        assert result.exit_code == 1
+        assert "is stalled" in result.stderr
+        assert "--operation" in result.stderr
+
+    def test_up_gives_up_on_what_never_changes(self, eph: Eph, desk: FakeDesk) -> None:
+        desk.then("demo/shop#9", *[Phase.REFUSED] * 50)
+        result = eph("up", "9", "--wait")
+        assert result.exit_code == 1
+        assert "is refused" in result.stderr
+
+    def test_a_deadline(self, eph: Eph, desk: FakeDesk) -> None:
+        desk.then(NAME, *[Phase.CREATING] * 10_000)
+        result = eph("up", NAME, "--wait", "--timeout", "1s")
+        assert result.exit_code == 1
+        assert "not there after 1 s" in result.stderr
+
+    def test_down_stays_until_it_is_gone(self, eph: Eph, desk: FakeDesk) -> None:
+        desk.then(NAME, Phase.READY, Phase.DESTROYING, Phase.DESTROYED)
+        result = eph("down", NAME, "--yes", "--wait")
+        assert result.exit_code == 0, result.output
+        assert result.stdout == f"{NAME} is gone\n"
+        assert "eph-shop-9ix/pr-42" not in desk.views
+
+    def test_down_tells_what_holds_it(self, eph: Eph, desk: FakeDesk) -> None:
+        desk.put(replace(sample(42), command="eph approve 4f2a91c0"))
+        desk.then(NAME, Phase.READY, Phase.HELD)
+        result = eph("down", NAME, "--yes", "--wait")
+        assert result.exit_code == 1
+        assert "eph approve 4f2a91c0" in result.stderr
+
+
+def test_down_needs_a_yes_from_a_person_or_a_flag(eph: Eph, desk: FakeDesk) -> None:
+    result = eph("down", NAME, input="y\n")
+    assert result.exit_code == 2
+    assert "--yes" in result.stderr
+    assert desk.asked == []
+    assert eph("down", NAME, "--yes").exit_code == 0
+    assert desk.asked == [("down", NAME, "admin-name")]
+
+
+def test_extend_takes_a_length_of_time(eph: Eph, desk: FakeDesk) -> None:
+    assert eph("extend", NAME, "24h").exit_code == 0
+    assert desk.environment(NAME).expires_at == START + timedelta(hours=24)
+    wrong = eph("extend", NAME, "soon")
+    assert wrong.exit_code == 2
+    assert "72h" in wrong.stderr
+
+
+def test_sweep_and_approve(eph: Eph, desk: FakeDesk) -> None:
+    assert eph("sweep").stdout == "nothing is left over\n"
+    desk.leftovers = ["The database eph_old belongs to no pull request."]
+    dry = eph("sweep", "--dry-run")
+    assert dry.stdout == "The database eph_old belongs to no pull request.\n"
+    assert "nothing was removed" in dry.stderr
+    assert len(desk.leftovers) == 1
+    desk.held_plans.add("abcdef0123")
+    assert eph("approve", "abcdef0123").exit_code == 0
+    assert eph("approve", "abcdef0123").exit_code == 6
+    assert eph("approve", "what").exit_code == 2
+
+
+def test_open_prints_the_url_without_a_browser(eph: Eph) -> None:
+    assert eph("open", NAME).stdout == f"http://{NAME}.localhost:8080\n"
+    result = eph("open", "9")
+    assert result.exit_code == 6
+    assert "eph why" in result.stderr
+
+
+def test_exit_codes_and_hints(eph: Eph, desk: FakeDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert eph("get", NAME, role="nobody").exit_code == 3
+    forbidden = eph("down", NAME, "--yes", role="viewer")
+    assert forbidden.exit_code == 3
+    assert "needs the role developer" in forbidden.stderr
+    missing = eph("get", "shop-gentle-steam-42")
+    assert missing.exit_code == 4
+    assert f"did you mean {NAME}" in missing.stderr
+    desk.refusal = "It is being destroyed."
+    assert eph("up", NAME).exit_code == 6
+    assert eph("lisst").exit_code == 2
+    assert "list" in eph("lisst").stderr
+    assert eph("list", "--phase", "happy").exit_code == 2
+
+
+def test_version_shows_both_sides(eph: Eph) -> None:
+    found = json.loads(eph("version", "-o", "json").stdout)
+    assert found["server"] == "0.0.0-fake"
+    assert found["client"]
