@@ -12,6 +12,7 @@ import re
 import tokenize
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ def _with_tests(line: str, naming: Mapping[str, list[str]]) -> str:
     return f"| {match['id']} | {match['text']} | {match['state']} | {told} |".replace("|  |", "| |")
 
 
+@cache
 def rows_named(root: Path) -> dict[str, list[str]]:
     """For each row, the test files that name it in a docstring or a comment."""
     found: dict[str, list[str]] = {}

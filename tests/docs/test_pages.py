@@ -61,6 +61,18 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(target.read_text()), f"{link}: no such heading"
 
 
+def test_every_page_is_reached_from_the_readme() -> None:
+    seen: set[Path] = set()
+    waiting = [ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        seen.add(page)
+        links = (link.partition("#")[0] for link in re.findall(r"\]\(([^)\s:]+)\)", without_code(page.read_text())))
+        linked = {(page.parent / link).resolve() for link in links if link.endswith(".md")}
+        waiting.extend(linked - seen - set(waiting))
+    assert set(PAGES) - seen == set()
+
+
 def targets() -> list[str]:
     phony = re.findall(r"^\.PHONY:(.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     return sorted({name for line in phony for name in line.split()} - {"help", "venv", "pulumi"})
