@@ -30,6 +30,8 @@ _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]{1,18}|[0-9]{1,18}\.[0-9]{0,18})(?:[eE][-+]?[0-9]{1,2})?")
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUTH = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_BRACKETS = re.compile(r"[\[{]{100}")
+"""The parser looks 1,024 characters ahead, at the square of the cost; nobody means a hundred brackets in a row."""
 _UNFIT = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -72,6 +74,7 @@ class Node:
 def read(text: bytes, file: str, limits: Limits) -> tuple[Node, list[Problem]]:
     """The file's root, and the mistakes that did not stop the reading; raises InvalidConfig for those that did."""
     decoded = _decode(text, file, limits)
+    _refuse_brackets(decoded, file, limits)
     reader = _Reader(file, limits)
     try:
         root = reader.read(YAML(typ="safe", pure=True).parse(decoded))
@@ -118,6 +121,14 @@ def _decode(text: bytes, file: str, limits: Limits) -> str:
         line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
         message = f"byte 0x{text[error.start]:02x} is not UTF-8"
         raise InvalidConfig([Problem(file, line, column, message, "save the file as UTF-8")]) from error
+
+
+def _refuse_brackets(text: str, file: str, limits: Limits) -> None:
+    found = _BRACKETS.search(text)
+    if found:
+        line, column = text.count("\n", 0, found.start()) + 1, found.start() - text.rfind("\n", 0, found.start())
+        expected = f"nest at most {limits.depth} levels"
+        raise InvalidConfig([Problem(file, line, column, "values nest too deep", expected)])
 
 
 def _syntax(file: str, text: str, error: MarkedYAMLError) -> Problem:

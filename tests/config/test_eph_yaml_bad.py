@@ -29,7 +29,8 @@ CASES = {
     "half a pair": (b'name: "\\ud800"\n', "eph.yaml:1:7: a character that no text may hold"),
     "escape too high": (b'a: 1\nname: "\\UFFFFFFFF"\n', "eph.yaml:2:1: from about this line on, this is not YAML"),
     "10 MB": (b"#" * 10_000_000, "eph.yaml:1:1: the file has 10,000,000 bytes; write at most 64 KiB"),
-    "deep": (b"[" * 60_000, "eph.yaml:1:51: values nest too deep; nest at most 50 levels"),
+    "brackets": (b"a:\n  " + b"[" * 60_000, "eph.yaml:2:3: values nest too deep; nest at most 50 levels"),
+    "deep": (b"[ " * 30_000, "eph.yaml:1:101: values nest too deep; nest at most 50 levels"),
     "deep blocks": (b"- " * 30_000, "eph.yaml:1:101: values nest too deep"),
     "wide": (b"- a\n" * 16_000, "eph.yaml:5000:3: too much in this file; keep to 5,000 values"),
     "alias to itself": (b"a: &x [*x]\n", "eph.yaml:1:8: nothing is named &x before this"),
@@ -231,7 +232,16 @@ def test_any_value_at_any_key_ends_as_a_document_or_as_problems(values: dict[str
 
 
 LARGE = [
-    *("{" * 65_000, "? " * 32_000, "&a " * 20_000, "a: " * 20_000, " " * 65_000, "\n" * 65_000, "# x\n" * 16_000),
+    *(
+        "{" * 65_000,
+        "{ " * 32_000,
+        "? " * 32_000,
+        "&a " * 20_000,
+        "a: " * 20_000,
+        " " * 65_000,
+        "\n" * 65_000,
+        "# x\n" * 16_000,
+    ),
     *('"' + "\\u0041" * 10_000 + '"', "a: |\n" + "  b\n" * 16_000, "'" * 65_000, "a: " + "b c " * 16_000),
     *("".join(f"k{i}: v\n" for i in range(7_000)), "[a, " * 16_000, "- - - a\n" * 8_000, "a,\n" * 21_000),
 ]
