@@ -73,6 +73,8 @@ def _under(status: Status, found: list[Environment], *, filtered: bool) -> None:
     if not found:
         hint = "" if filtered else "; put the trigger label on a pull request that has an eph.yaml"
         output.note(f"no environments{' match' if filtered else ' yet'}{hint}")
+    elif sys.stderr.isatty():
+        output.note("")
     looked = output.when(status.last_cycle) or "not yet"
     output.note(
         f"{status.environments} in all, {status.running} being worked on, {status.queued} queued; last look {looked}"
@@ -85,6 +87,8 @@ def _under(status: Status, found: list[Environment], *, filtered: bool) -> None:
 
 
 def _headline(item: Environment) -> str:
+    if item.command:
+        return f"{item.reasons[0] if item.reasons else item.phase} To go on: {item.command}"
     if item.problems:
         return item.problems[0]
     if item.failure:
@@ -157,7 +161,7 @@ def why(name: names.Name, form: output.Output = Format.TABLE) -> None:
         return
     output.console().print(output.link(f"{found.name} is ", "").append(output.phase(found.phase)))
     for sentence in found.sentences:
-        output.say(f"  {sentence}")
+        output.prose(sentence)
     output.say("")
     output.pairs((fact.name, fact.value) for fact in found.facts)
 

@@ -69,7 +69,15 @@ def say(text: str) -> None:
 
 def note(text: str) -> None:
     """Beside the data, so on the other stream."""
-    typer.echo(clean(text), err=True)
+    console(err=True).print(_text(text))
+
+
+def prose(text: str) -> None:
+    """A sentence, folded between words on a terminal."""
+    from rich.padding import Padding
+
+    out = console()
+    out.print(Padding(_text(text), (0, 0, 0, 2), expand=False) if out.is_terminal else f"  {clean(text)}")
 
 
 def data(value: Any, form: Format) -> None:
