@@ -1,0 +1,73 @@
+"""Our check run on a commit: in progress, a success, a failure, or neutral; never green for another commit (P2).
+
+It is reported on the commit that is wanted, so it is a success only when that very commit runs and answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from orchestrator.core.phases import Phase
+from orchestrator.core.views import EnvironmentView
+from orchestrator.forge.port import CheckReport, Conclusion
+from orchestrator.surfaces import comment
+from orchestrator.surfaces.markdown import plain
+from orchestrator.surfaces.phrases import WORDS, outdated, reachable, short
+
+NAME = "eph/preview"
+LONGEST_TITLE = 120
+_CONCLUSIONS: Mapping[Phase, Conclusion] = {
+    Phase.READY: Conclusion.SUCCESS,
+    Phase.ASLEEP: Conclusion.SUCCESS,
+    Phase.UNHEALTHY: Conclusion.FAILURE,
+    Phase.FAILED: Conclusion.FAILURE,
+    Phase.STALLED: Conclusion.FAILURE,
+    Phase.REFUSED: Conclusion.NEUTRAL,
+    Phase.HELD: Conclusion.NEUTRAL,
+    Phase.EXPIRED: Conclusion.NEUTRAL,
+    Phase.DESTROYING: Conclusion.NEUTRAL,
+    Phase.DESTROYED: Conclusion.NEUTRAL,
+}
+
+
+def commit_of(view: EnvironmentView) -> str:
+    """Where the check belongs: on what is wanted, else on what runs."""
+    return view.wanted_commit or view.commit
+
+
+def report(view: EnvironmentView, now: datetime) -> CheckReport:
+    return CheckReport(
+        conclusion=_conclusion(view),
+        title=plain(_title(view), LONGEST_TITLE),
+        summary=comment.render(view, now),
+        details_url=view.url if reachable(view) else "",
+    )
+
+
+def superseded(newer: str) -> CheckReport:
+    """For a commit that was still being worked on when a newer one came: its check must not turn for ever."""
+    sentence = f"Not made: commit {short(newer)} came after it."
+    return CheckReport(Conclusion.NEUTRAL, plain(sentence, LONGEST_TITLE), plain(sentence))
+
+
+def _conclusion(view: EnvironmentView) -> Conclusion:
+    found = _CONCLUSIONS.get(view.phase, Conclusion.IN_PROGRESS)
+    if view.phase is Phase.REFUSED and view.problems:
+        return Conclusion.FAILURE
+    return Conclusion.IN_PROGRESS if found is Conclusion.SUCCESS and outdated(view) else found
+
+
+def _title(view: EnvironmentView) -> str:
+    head = f"{WORDS[view.phase]}, commit {short(commit_of(view))}" if commit_of(view) else WORDS[view.phase]
+    return f"{head}: {rest}" if (rest := _rest(view)) else head
+
+
+def _rest(view: EnvironmentView) -> str:
+    if view.queue_position is not None:
+        return f"place {view.queue_position} in the queue"
+    if view.phase in (Phase.FAILED, Phase.STALLED) and view.failure is not None:
+        return view.failure.error
+    if view.phase is Phase.READY:
+        return view.url
+    return view.reasons[0] if view.reasons else ""

@@ -1,0 +1,140 @@
+"""The one comment on a pull request, rendered from a view: state and URL first, then what people ask next (P1).
+
+Pure: the same view gives the same text, so the comment is edited only when something changed. Whatever a pull
+request's author, a log or an error says goes through ``markdown``. The hidden marker at the end is how the comment is
+found again; it names the repository by its number, which survives renames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+
+from orchestrator.core.model import Key
+from orchestrator.core.phases import Phase
+from orchestrator.core.views import EnvironmentView, FailureView
+from orchestrator.surfaces.markdown import code, fence, link, text
+from orchestrator.surfaces.phrases import GONE, WORDS, outdated, reachable, short, when
+
+MOST_PROBLEMS = 20
+MOST_SERVICES = 20
+WARN = timedelta(hours=4)
+_MAKING = frozenset({Phase.CREATING, Phase.UPDATING, Phase.STARTING})
+_GOOD = "🟢"
+_BUSY = "🟡"
+_BAD = "🔴"
+_CALM = "⚪"
+_DOTS: Mapping[Phase, str] = {
+    Phase.READY: _GOOD,
+    Phase.UNHEALTHY: _BAD,
+    Phase.FAILED: _BAD,
+    Phase.STALLED: _BAD,
+    Phase.REFUSED: _BAD,
+    Phase.HELD: _BAD,
+    Phase.ASLEEP: _CALM,
+    Phase.EXPIRED: _CALM,
+    Phase.DESTROYING: _CALM,
+    Phase.DESTROYED: _CALM,
+}
+
+
+def marker(key: Key) -> str:
+    return f"<!-- eph:{key.repository}/{key.number} -->"
+
+
+def render(view: EnvironmentView, now: datetime) -> str:
+    parts = [_headline(view), _why(view), _facts(view, now), _problems(view), _failure(view), _command(view)]
+    end = marker(view.key) if view.key is not None else ""
+    return "\n\n".join(part for part in [*parts, _help(view), end] if part) + "\n"
+
+
+def _headline(view: EnvironmentView) -> str:
+    place = link(view.url) if reachable(view) else code(view.name)
+    return f"### {_DOTS.get(view.phase, _BUSY)} {WORDS[view.phase]}: {place}"
+
+
+def _why(view: EnvironmentView) -> str:
+    """A ready environment needs no reason; all others give their first one."""
+    if view.phase is Phase.READY or not view.reasons:
+        return ""
+    return text(view.reasons[0])
+
+
+def _facts(view: EnvironmentView, now: datetime) -> str:
+    return "\n".join(f"- {fact}" for fact in _each_fact(view, now))
+
+
+def _each_fact(view: EnvironmentView, now: datetime) -> Iterator[str]:
+    if view.queue_position is not None:
+        yield f"Place **{view.queue_position}** in the queue."
+    if view.phase not in GONE:
+        yield from _commits(view)
+        yield from _services(view)
+        yield from _expiry(view, now)
+    elif view.phase is not Phase.DESTROYING:
+        yield "For a new one, push a commit or take the label off and put it on again."
+
+
+def _commits(view: EnvironmentView) -> Iterator[str]:
+    if outdated(view):
+        yield f"Commit {code(short(view.wanted_commit))} is wanted; running commit {_still(view)}."
+    elif view.commit and view.ready_at is not None and view.phase is Phase.READY:
+        yield f"Commit {code(short(view.commit))}, ready since {when(view.ready_at)}."
+    elif view.commit or view.wanted_commit:
+        yield f"Commit {code(short(view.commit or view.wanted_commit))}."
+
+
+def _still(view: EnvironmentView) -> str:
+    answers = "still answers" if view.phase not in (Phase.UNHEALTHY, Phase.ASLEEP) else "is the last one made"
+    return f"{code(short(view.commit))} {answers}"
+
+
+def _services(view: EnvironmentView) -> Iterator[str]:
+    if not reachable(view) or len(view.urls) < 2:
+        return
+    for name, url in sorted(view.urls.items())[:MOST_SERVICES]:
+        yield f"{code(name)}: {link(url)}"
+
+
+def _expiry(view: EnvironmentView, now: datetime) -> Iterator[str]:
+    if view.expires_at is None or not (view.commit or view.phase in _MAKING):
+        return
+    soon = "**Expires soon:**" if view.expires_at - now <= WARN else "Expires"
+    longer = code(f"eph extend {view.name} 24h")
+    yield f"{soon} {when(view.expires_at)}. A push starts the time anew; {longer} adds to it."
+
+
+def _problems(view: EnvironmentView) -> str:
+    if not view.problems:
+        return ""
+    shown = [f"- {code(problem)}" for problem in view.problems[:MOST_PROBLEMS]]
+    more = len(view.problems) - len(shown)
+    rest = [f"- and {more} more: {code('eph validate')} shows them all"] if more else []
+    return "\n".join(["**What to change in eph.yaml**", "", *shown, *rest])
+
+
+def _failure(view: EnvironmentView) -> str:
+    """Shown while it is news: not once the environment is ready, nor after it is gone on purpose."""
+    failure = view.failure
+    if failure is None or view.phase in (Phase.READY, Phase.DESTROYED, Phase.EXPIRED, Phase.ASLEEP):
+        return ""
+    step = f" at {code(failure.step)}" if failure.step else ""
+    commit = f" on commit {code(short(failure.commit))}" if failure.commit else ""
+    head = f"**What failed**{step}{commit}, {when(failure.at)}: {text(failure.error)}"
+    tail = fence(failure.tail) if any(line.strip() for line in failure.tail) else ""
+    return "\n\n".join(part for part in [head, tail, _next_try(view, failure)] if part)
+
+
+def _next_try(view: EnvironmentView, failure: FailureView) -> str:
+    tries = "Tried once." if failure.tries == 1 else f"Tried {failure.tries} times."
+    now = f"A push, or {code(f'eph up {view.name}')}, tries again at once."
+    return " ".join([tries, f"Next try {when(failure.next_try)}." if failure.next_try else "", now]).replace("  ", " ")
+
+
+def _command(view: EnvironmentView) -> str:
+    return f"An operator goes on with {code(view.command)}." if view.phase is Phase.HELD and view.command else ""
+
+
+def _help(view: EnvironmentView) -> str:
+    why = f"Why it is so: {code(f'eph why {view.name}')}."
+    return why if view.phase in GONE else f"{why} What it prints: {code(f'eph logs {view.name}')}."

@@ -1,0 +1,74 @@
+"""Other people's words inside our Markdown, as words and nothing else (S3).
+
+Git hosts read a comment twice: once as Markdown and HTML, and then again, in the text that came out, for mentions,
+issue numbers and bare links. So escaping alone is not enough. ``code`` and ``fence`` put words where neither reading
+looks, inside a fence longer than any run of backticks in them; ``text`` spells every sign that could be markup as a
+number, which cannot be, and puts an invisible space where the second reading would see a mention, a reference or a
+link.
+"""
+
+from __future__ import annotations
+
+import re
+
+_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+# Control characters, lone surrogates, and those that make text read in another order than it is written.
+_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+_SPACE = re.compile(r"\s+")
+_BREAK = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+_SIGN = re.compile(r"[`*_~<>\[\]\\#|&$!]")
+# What opens a list, a heading's underline or a directive, at the start of a line alone.
+_OPENING = re.compile(r"^(\d*)([-+=:.)%])")
+_RUN = re.compile(r"`+")
+_URL = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+(?:/[A-Za-z0-9._~!$&'*+,;=:@%/?#-]*)?")
+INVISIBLE = "\u200b"
+_LIVE = re.compile(r"(?<=@)|(?<=#)|(?<=://)|(?<=www)(?=\.)|(?<=GH-)|(?<=gh-)", re.IGNORECASE)
+LONGEST_TEXT = 600
+LONGEST_LINE = 300
+MOST_LINES = 20
+
+
+def plain(value: str, longest: int = LONGEST_TEXT) -> str:
+    """One line without control characters, cut to a length: for places that show text as it is."""
+    line = _SPACE.sub(" ", _HIDDEN.sub("", _ANSI.sub("", _BREAK.sub(" ", value)))).strip()
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"
+
+
+def text(value: str) -> str:
+    """Prose: reads as it was written, and is nothing but text."""
+    escaped = _escape(_LIVE.sub(INVISIBLE, plain(value)))
+    return _OPENING.sub(lambda match: f"{match[1]}&#{ord(match[2])};", escaped)
+
+
+def code(value: str) -> str:
+    """A code span. A name that is empty is shown as a dash, since an empty span would be two backticks."""
+    line = plain(value) or "-"
+    mark = "`" * (_longest_run(line) + 1)
+    return f"{mark} {line} {mark}" if line.startswith("`") or line.endswith("`") else f"{mark}{line}{mark}"
+
+
+def fence(lines: tuple[str, ...]) -> str:
+    """A code block of the last lines; nothing in them can end it."""
+    kept = [_line(line) for each in lines for line in _BREAK.split(each)][-MOST_LINES:]
+    mark = "`" * max(3, max((_longest_run(line) for line in kept), default=0) + 1)
+    return "\n".join([f"{mark}text", *kept, mark])
+
+
+def link(url: str, label: str = "") -> str:
+    """A link, when it is a plain web address; else the address as code, which nobody can click by mistake."""
+    if _URL.fullmatch(url) is None:
+        return code(url)
+    return f"[{text(label) if label else _escape(url)}](<{url}>)"
+
+
+def _escape(value: str) -> str:
+    return _SIGN.sub(lambda match: f"&#{ord(match[0])};", value)
+
+
+def _line(value: str) -> str:
+    line = _HIDDEN.sub("", _ANSI.sub("", value)).rstrip()
+    return line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 1]}…"
+
+
+def _longest_run(value: str) -> int:
+    return max((len(run) for run in _RUN.findall(value)), default=0)

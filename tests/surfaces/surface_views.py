@@ -1,0 +1,85 @@
+"""An environment in each of its phases, as the plan would describe it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from orchestrator.core.model import Key
+from orchestrator.core.phases import Phase
+from orchestrator.core.views import EnvironmentView, FailureView
+from stacks.model import StackRef
+
+NOW = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
+OLD = "aaaaaaa1111111111111111111111111111111aa"
+NEW = "bbbbbbb2222222222222222222222222222222bb"
+
+BASE = EnvironmentView(
+    ref=StackRef("eph-shop-9ix", "pr-42"),
+    key=Key(1296269, 42),
+    repository="acme/shop",
+    name="shop-gentle-stream-42",
+    host="shop-gentle-stream-42.localhost",
+    phase=Phase.READY,
+    reasons=("Labelled preview, and its URL answers.",),
+    url="http://shop-gentle-stream-42.localhost:8080",
+    title="Show prices with tax",
+    author="maria",
+    branch="prices",
+    pull_url="http://git.test/acme/shop/pull/42",
+    commit=NEW,
+    wanted_commit=NEW,
+    ready_at=NOW - timedelta(hours=1),
+    expires_at=NOW + timedelta(hours=71),
+)
+FAILURE = FailureView(
+    commit=NEW,
+    step="build",
+    error="The build command failed with exit code 2.",
+    tail=("$ make dist", "make: *** No rule to make target 'dist'. Stop."),
+    at=NOW - timedelta(minutes=2),
+    tries=2,
+    next_try=NOW + timedelta(minutes=1),
+)
+
+
+def view(phase: Phase, **changes: object) -> EnvironmentView:
+    return replace(BASE, phase=phase, **changes)  # type: ignore[arg-type]
+
+
+EACH = {
+    "ready": BASE,
+    "ready_services": replace(BASE, urls={"web": BASE.url, "api": "http://api--shop-gentle-stream-42.localhost:8080"}),
+    "ready_expires_soon": replace(BASE, expires_at=NOW + timedelta(hours=2)),
+    "queued": view(Phase.QUEUED, commit="", queue_position=3, reasons=("20 of 20 environments are in use.",)),
+    "waiting": view(Phase.WAITING, commit="", reasons=("It waits for the check tests.",)),
+    "creating": view(Phase.CREATING, commit="", reasons=("Labelled preview.",), progress="database"),
+    "updating": view(Phase.UPDATING, commit=OLD, reasons=("A newer commit was pushed.",)),
+    "starting": view(Phase.STARTING, reasons=("/healthz does not answer yet.",)),
+    "unhealthy": view(Phase.UNHEALTHY, reasons=("/healthz answers 500 since 03:58 UTC.",)),
+    "failed_first": view(Phase.FAILED, commit="", reasons=("Its build failed.",), failure=FAILURE),
+    "failed_update": view(Phase.FAILED, commit=OLD, reasons=("Its build failed.",), failure=FAILURE),
+    "stalled": view(
+        Phase.STALLED,
+        commit="",
+        reasons=("It failed 5 times.",),
+        failure=replace(FAILURE, tries=5, next_try=NOW + timedelta(hours=1)),
+    ),
+    "refused": view(
+        Phase.REFUSED,
+        commit="",
+        reasons=("Its eph.yaml is wrong.",),
+        problems=(
+            "eph.yaml:3: unknown key 'servces', did you mean 'services'?",
+            "eph.yaml:9: ttl: '3 sheep' is no time",
+        ),
+    ),
+    "refused_update": view(
+        Phase.REFUSED, commit=OLD, reasons=("Its eph.yaml is wrong.",), problems=("eph.yaml:1: this is not YAML",)
+    ),
+    "asleep": view(Phase.ASLEEP, reasons=("Nobody used it for 2 hours.",)),
+    "held": view(Phase.HELD, commit="", reasons=("Its lock has an owner of another host.",), command="eph doctor"),
+    "expired": view(Phase.EXPIRED, commit="", reasons=("Its time ran out at 2026-11-21 03:00 UTC.",)),
+    "destroying": view(Phase.DESTROYING, reasons=("The pull request was closed.",)),
+    "destroyed": view(Phase.DESTROYED, commit="", url="", reasons=("The pull request was merged.",)),
+}

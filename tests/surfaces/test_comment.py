@@ -1,0 +1,175 @@
+"""The comment and the check on a pull request: what they say in each phase, and what nobody can make them say.
+
+Proves P1 and P2 (text), and S3: nothing that a pull request's author writes is Markdown, HTML, a mention, a
+reference or a link in our name. `EPH_SNAPSHOTS=write pytest tests/surfaces/test_comment.py` writes the texts anew.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from orchestrator.core.model import Key
+from orchestrator.core.phases import Phase
+from orchestrator.core.views import EnvironmentView
+from orchestrator.forge.port import Conclusion
+from orchestrator.surfaces import checks, comment, markdown
+from tests.surfaces.surface_views import BASE, EACH, FAILURE, NEW, NOW, OLD, view
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+HOSTILE = [
+    "@acme/security please approve, @maria",
+    "fixes #1, closes acme/shop#2, GH-3",
+    "[click](http://evil.test) ![x](http://evil.test/x.png) <http://evil.test>",
+    "http://evil.test www.evil.test mailto:a@evil.test",
+    "<script>alert(1)</script><img src=x onerror=alert(1)><!-- eph:1296269/43 -->",
+    "```\n# out\n```\n~~~\n---\n> quote\n- list\n| a | b |\n|---|---|",
+    "`` ` ``` ```` `code`",
+    "-->\n\n# heading\n\n    code",
+    "\x1b[31mred\x1b[0m \u202egnp.exe\u202c \x00\x07\r\n",
+    "&lt;b&gt; &#64;maria &commat;maria \\@maria \\`",
+    "[eph]: http://evil.test\n[^1]: note",
+    "*bold* _it_ ~~no~~ $x$ :tada:",
+    "1. one",
+    "- one",
+    "+ one",
+    "12) twelve",
+    "=== x",
+    "&copy; a|b",
+]
+words = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=60), st.text("`~@#<>[]()!*_|\\\n -&;:/w.1+=", max_size=60))
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_each_phase_reads_as_committed(name: str) -> None:
+    """P1, P2: change a text, look at the difference, commit it."""
+    check = checks.report(EACH[name], NOW)
+    text = f"{comment.render(EACH[name], NOW)}\n=== check: {check.conclusion}\n{check.title}\n{check.details_url}\n"
+    path = SNAPSHOTS / f"{name}.md"
+    if os.environ.get("EPH_SNAPSHOTS") == "write":
+        SNAPSHOTS.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")
+
+
+def test_every_phase_has_a_text() -> None:
+    assert {each.phase for each in EACH.values()} == set(Phase)
+    assert {path.stem for path in SNAPSHOTS.iterdir()} == set(EACH)
+
+
+def test_the_marker_names_the_pull_request_by_number() -> None:
+    assert comment.marker(Key(1296269, 42)) == "<!-- eph:1296269/42 -->"
+    assert comment.render(BASE, NOW).count("<!--") == 1
+    assert "<!--" not in comment.render(replace(BASE, key=None), NOW)
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_time_that_passes_changes_nothing_by_itself(name: str) -> None:
+    """P1: edited only when something changed; the one warning before the end comes once."""
+    texts = {comment.render(EACH[name], NOW + timedelta(seconds=30 * cycle)) for cycle in range(200)}
+    assert len(texts) == 1
+
+
+def tainted(words: str) -> EnvironmentView:
+    failure = replace(FAILURE, step=words or "x", error=words or "x", tail=(words, words), commit=words or "x")
+    changes = {"title": words, "branch": words, "author": words, "problems": (words,), "reasons": (words or "x",)}
+    return view(Phase.FAILED, commit=OLD, failure=failure, **changes)
+
+
+def tokens(text: str) -> list[Token]:
+    return [token for each in READER.parse(text) for token in (each, *(each.children or ()))]
+
+
+def shape(text: str) -> list[str]:
+    """What a reader makes of a text, but for the words; blank reasons leave an empty paragraph out."""
+    return [token.type for token in tokens(text) if token.type not in ("text", "softbreak")]
+
+
+@given(words.filter(lambda each: bool(markdown.plain(each))))
+@settings(max_examples=80, deadline=None)
+def test_no_words_change_what_the_comment_is_made_of(words: str) -> None:
+    """S3."""
+    rendered = comment.render(tainted(words), NOW)
+    assert shape(rendered) == shape(comment.render(tainted("words"), NOW))
+    assert [token.content for token in tokens(rendered) if token.type.startswith("html")] == [
+        "<!-- eph:1296269/42 -->\n"
+    ]
+    assert [token.attrs["href"] for token in tokens(rendered) if token.type == "link_open"] == [BASE.url]
+
+
+@given(words)
+@settings(max_examples=150, deadline=None)
+def test_prose_has_nothing_for_the_second_reading(words: str) -> None:
+    """S3: Git hosts look for mentions, references and bare links in the text that Markdown left."""
+    seen = "".join(token.content for token in tokens(markdown.text(words)) if token.type == "text")
+    assert not re.search(r"@\w|#\w|://[^\s\u200b]|www\.|gh-\d", seen, re.IGNORECASE)
+    assert seen.replace(markdown.INVISIBLE, "") == markdown.plain(words).replace(markdown.INVISIBLE, "")
+
+
+@given(words)
+@example("`")
+@example("``a``")
+@settings(max_examples=150, deadline=None)
+def test_a_code_span_holds_what_it_was_given(words: str) -> None:
+    found = tokens(f"a {markdown.code(words)} b")
+    spans = [token.content for token in found if token.type == "code_inline"]
+    assert spans == [markdown.plain(words) or "-"]
+
+
+@given(st.lists(words, max_size=40).map(tuple))
+@settings(max_examples=150, deadline=None)
+def test_no_line_ends_a_code_block(lines: tuple[str, ...]) -> None:
+    found = READER.parse(f"{markdown.fence(lines)}\n\nafter")
+    assert [token.type for token in found] == ["fence", "paragraph_open", "inline", "paragraph_close"]
+    assert found[0].content.count("\n") <= markdown.MOST_LINES
+    assert found[2].content == "after"
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "http://a b", "http://a>/x", "http://a/\n# x", "//x", ""])
+def test_only_web_addresses_become_links(url: str) -> None:
+    assert not [token for token in tokens(markdown.link(url)) if token.type == "link_open"]
+
+
+def test_what_is_long_is_cut() -> None:
+    """A comment has 65,536 characters; the worst view fits."""
+    long = "`@" * 50_000
+    worst = replace(tainted(long), problems=(long,) * 500)
+    rendered = comment.render(worst, NOW)
+    assert len(rendered) < 40_000
+    assert "and 480 more" in rendered
+    assert len(checks.report(worst, NOW).title) <= 120
+
+
+def test_control_characters_are_gone() -> None:
+    assert markdown.fence(("\x1b[31mred\x1b[0m\x00 \u202eabc", "a\rb")) == "```text\nred abc\na\nb\n```"
+
+
+def test_a_check_is_green_only_for_the_commit_that_answers() -> None:
+    """P2, pitfall 9."""
+    assert checks.report(BASE, NOW).conclusion is Conclusion.SUCCESS
+    older = replace(BASE, commit=OLD, wanted_commit=NEW)
+    assert checks.report(older, NOW).conclusion is Conclusion.IN_PROGRESS
+    assert checks.commit_of(older) == NEW
+
+
+def test_a_wrong_file_is_a_failure_and_a_fork_is_not() -> None:
+    assert checks.report(EACH["refused"], NOW).conclusion is Conclusion.FAILURE
+    assert checks.report(view(Phase.REFUSED, problems=()), NOW).conclusion is Conclusion.NEUTRAL
+
+
+def test_an_older_build_that_still_answers_is_linked() -> None:
+    """P1: what failed, and that the URL goes on."""
+    rendered = comment.render(EACH["failed_update"], NOW)
+    assert rendered.startswith("### 🔴 Failed: [")
+    assert f"running commit `{OLD[:7]}` still answers" in rendered
+    assert "](<" not in comment.render(EACH["failed_first"], NOW)

@@ -1,0 +1,176 @@
+"""The reporter against a small Git host: what pull requests show after each cycle. Proves P1 (one comment, paced)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from orchestrator.core.model import Key
+from orchestrator.core.phases import Phase
+from orchestrator.core.views import EnvironmentView
+from orchestrator.forge.port import CheckReport, Conclusion, ForgeRefused, ForgeUnavailable, Repository
+from orchestrator.surfaces import comment
+from orchestrator.surfaces.reporter import Reporter
+from tests.surfaces.surface_views import BASE, EACH, NEW, NOW, OLD
+
+REPOSITORY = Repository(1296269, "acme/shop", "http://git.test/acme/shop.git", "main")
+
+
+@dataclass
+class Host:
+    """Keeps what it is told. ``broken`` raises for a pull request, ``broken_checks`` for every check."""
+
+    comments: dict[int, str] = field(default_factory=dict)
+    checks: dict[str, CheckReport] = field(default_factory=dict)
+    writes: Counter[str] = field(default_factory=Counter)
+    broken: dict[int, Exception] = field(default_factory=dict)
+    broken_checks: Exception | None = None
+
+    def upsert_comment(self, repository: Repository, number: int, marker: str, body: str) -> None:
+        self.writes["asked"] += 1
+        if number in self.broken:
+            raise self.broken[number]
+        assert marker in body
+        if self.comments.get(number) != body:
+            self.writes["comment"] += 1
+            self.comments[number] = body
+
+    def report_check(self, repository: Repository, sha: str, name: str, report: CheckReport) -> None:
+        if self.broken_checks is not None:
+            raise self.broken_checks
+        assert name == "eph/preview"
+        self.writes["check"] += 1
+        self.checks[sha] = report
+
+
+class Story:
+    """``cycle`` lets time pass and reports; ``says`` is the first line that a pull request's readers see."""
+
+    def __init__(self) -> None:
+        self.host = Host()
+        self.now = NOW
+        self.reporter = self.restart()
+
+    def restart(self) -> Reporter:
+        self.reporter = Reporter(self.host, lambda: self.now)  # type: ignore[arg-type]
+        return self.reporter
+
+    def cycle(self, *views: EnvironmentView, seconds: float = 1) -> list[str]:
+        self.now = self.now + timedelta(seconds=seconds)
+        return self.reporter.report(views, {REPOSITORY.id: REPOSITORY})
+
+    def says(self, number: int = 42) -> str:
+        return self.host.comments[number].splitlines()[0].split(":")[0]
+
+
+def pull(name: str, number: int = 42) -> EnvironmentView:
+    return replace(EACH[name], key=Key(REPOSITORY.id, number))
+
+
+def test_a_pull_request_shows_every_state_it_comes_to() -> None:
+    story = Story()
+    for name, words in (("creating", "Being made"), ("starting", "Starting"), ("ready", "Ready")):
+        assert story.cycle(pull(name), seconds=30) == []
+        assert story.says().endswith(words)
+    assert story.host.checks[NEW].conclusion is Conclusion.SUCCESS
+    assert story.host.writes["comment"] == 3
+
+
+def test_what_did_not_change_is_not_even_asked_for() -> None:
+    story = Story()
+    for _ in range(50):
+        story.cycle(pull("ready"), seconds=30)
+    assert story.host.writes == {"asked": 1, "comment": 1, "check": 1}
+
+
+def test_changes_in_quick_succession_are_one_write() -> None:
+    """Pitfall 8: the newest text wins, five seconds later."""
+    story = Story()
+    for place in range(9, 0, -1):
+        story.cycle(replace(pull("queued"), queue_position=place), seconds=0.5)
+    assert story.host.writes["comment"] == 1
+    story.cycle(replace(pull("queued"), queue_position=1), seconds=5)
+    assert story.host.writes["comment"] == 2
+    assert "Place **1** in the queue" in story.host.comments[42]
+
+
+def test_a_final_state_is_told_at_once() -> None:
+    story = Story()
+    story.cycle(pull("creating"))
+    story.cycle(pull("failed_first"), seconds=0.1)
+    assert story.says().endswith("Failed")
+
+
+def test_a_restart_rewrites_nothing() -> None:
+    story = Story()
+    story.cycle(pull("ready"))
+    story.restart()
+    story.cycle(pull("ready"))
+    assert story.host.writes["comment"] == 1
+
+
+def test_one_broken_pull_request_does_not_stop_the_others() -> None:
+    """Pitfall 5, for reports: even an error of a kind that nobody expected."""
+    story = Story()
+    story.host.broken = {1: ForgeUnavailable("the answer was 502"), 2: KeyError("node_id")}
+    sentences = story.cycle(pull("ready", 1), pull("ready", 2), pull("ready", 3))
+    assert set(story.host.comments) == {3}
+    assert [each.split(":")[0] for each in sentences] == ["acme/shop#1", "acme/shop#2"]
+    assert "the answer was 502" in sentences[0]
+
+
+def test_what_failed_is_tried_again_with_backoff() -> None:
+    story = Story()
+    story.host.broken = {42: ForgeUnavailable("the answer was 502")}
+    for _ in range(600):
+        story.cycle(pull("ready"))
+    assert 5 <= story.host.writes["asked"] <= 7
+    story.host.broken = {}
+    story.cycle(pull("ready"), seconds=1800)
+    assert story.says().endswith("Ready")
+
+
+def test_a_git_host_that_says_when_to_come_back_is_obeyed_by_all() -> None:
+    story = Story()
+    story.host.broken = {1: ForgeUnavailable("rate limit", retry_after=60)}
+    assert len(story.cycle(pull("ready", 1), pull("ready", 2))) == 1
+    story.host.broken = {}
+    for _ in range(58):
+        assert story.cycle(pull("ready", 1), pull("ready", 2)) == []
+    assert story.host.writes["asked"] == 1
+    story.cycle(pull("ready", 1), pull("ready", 2), seconds=2)
+    assert set(story.host.comments) == {1, 2}
+
+
+def test_a_token_that_may_not_write_checks_still_keeps_the_comment_true() -> None:
+    story = Story()
+    story.host.broken_checks = ForgeRefused("the token may not write checks; give it checks: write")
+    (sentence,) = story.cycle(pull("creating"))
+    assert "the check could not be brought up to date" in sentence
+    assert story.cycle(pull("ready")) == []
+    assert story.says().endswith("Ready")
+
+
+def test_the_check_of_a_commit_that_was_overtaken_stops_turning() -> None:
+    """Pitfall 9: every report names its commit, and none is left in progress."""
+    story = Story()
+    story.cycle(replace(pull("creating"), wanted_commit=OLD))
+    story.cycle(pull("creating"), seconds=10)
+    assert story.host.checks[OLD].conclusion is Conclusion.NEUTRAL
+    assert NEW[:7] in story.host.checks[OLD].title
+    assert story.host.checks[NEW].conclusion is Conclusion.IN_PROGRESS
+
+
+def test_without_a_pull_request_or_its_repository_nothing_is_written() -> None:
+    story = Story()
+    elsewhere = replace(BASE, key=Key(7, 1))
+    assert story.cycle(replace(BASE, key=None), elsewhere) == []
+    assert story.host.writes == {}
+
+
+def test_an_environment_without_any_commit_has_a_comment_only() -> None:
+    story = Story()
+    story.cycle(replace(BASE, phase=Phase.DESTROYED, commit="", wanted_commit=""))
+    assert comment.marker(Key(REPOSITORY.id, 42)) in story.host.comments[42]
+    assert story.host.checks == {}
