@@ -127,6 +127,13 @@ def test_events_after_a_point_and_the_newest(admin: httpx.Client, desk: FakeDesk
     assert admin.get("/api/v1/events", params={"after": 10}).json() == {"items": [], "next": 10}
 
 
+def test_what_is_gone_still_has_its_history(admin: httpx.Client, desk: FakeDesk) -> None:
+    desk.happened("environment.destroyed", "Gone.", NAME)
+    del desk.views["eph-shop-9ix/pr-42"]
+    found = admin.get("/api/v1/events", params={"environment": "eph-shop-9ix/pr-42"}).json()["items"]
+    assert [item["message"] for item in found] == ["Gone."]
+
+
 def read_stream(client: httpx.Client, path: str, count: int, **headers: str) -> list[dict[str, str]]:
     """The first ``count`` events of a stream, with their fields."""
     found: list[dict[str, str]] = []
@@ -230,3 +237,5 @@ def test_openapi_lists_every_path_and_there_is_no_page_from_a_cdn(admin: httpx.C
         "/readyz",
     }
     assert admin.get("/docs").status_code == 404
+    assert document["paths"]["/api/v1/sweep"]["post"]["security"] == [{"HTTPBearer": []}]
+    assert "security" not in document["paths"]["/healthz"]["get"]

@@ -44,6 +44,8 @@ def test_an_unknown_name_gives_the_nearest_ones(admin: httpx.Client) -> None:
     assert "shop-gentle-stream-42" in error["hint"]
     for path in ("why", "logs", "logs/stream"):
         assert detail(admin.get(f"/api/v1/environments/none/{path}"), 404)["code"] == "not_found"
+    for path in ("", "/stream"):
+        assert detail(admin.get(f"/api/v1/events{path}?environment=none"), 404)["code"] == "not_found"
     for path in ("up", "down"):
         assert detail(admin.post(f"/api/v1/environments/none/{path}"), 404)["code"] == "not_found"
 

@@ -41,8 +41,6 @@ def _reads(routes: APIRouter, desk: Desk, streams: Streams) -> None:
         newest: bool = False,
     ) -> schemas.EventPage:
         """The event log, oldest first; ``newest`` gives the last ones instead."""
-        if name:
-            desk.environment(name)
         found = await desk.events(name, after, limit, newest)
         return schemas.EventPage(items=[render.event(item) for item in found], next=found[-1].id if found else after)
 
@@ -55,6 +53,8 @@ def _reads(routes: APIRouter, desk: Desk, streams: Streams) -> None:
         """The event log as server-sent events. A client that reconnects goes on after Last-Event-ID."""
         if last_event_id and last_event_id.isdecimal():
             after = min(int(last_event_id), 2**63 - 1)
+        # Asked once before the stream begins, so that an unknown name is a 404 and not a stream that breaks.
+        await desk.events(name, after, 1, False)
         return streams.respond(streams.events(desk, name, after))
 
 

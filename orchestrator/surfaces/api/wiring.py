@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, Request, Security
+from fastapi.security import HTTPBearer
 
 from orchestrator.surfaces.api.auth import Caller, Doorkeeper
 from orchestrator.surfaces.api.settings import Role
@@ -19,15 +20,19 @@ def _require(request: Request, role: Role) -> Caller:
     return keeper.require(request, role)
 
 
-def viewer(request: Request) -> Caller:
+# The scheme is there for /openapi.json alone: the doorkeeper reads the header, and the cookie of a browser.
+_Scheme = Annotated[object, Security(HTTPBearer(auto_error=False))]
+
+
+def viewer(request: Request, _: _Scheme) -> Caller:
     return _require(request, Role.VIEWER)
 
 
-def developer(request: Request) -> Caller:
+def developer(request: Request, _: _Scheme) -> Caller:
     return _require(request, Role.DEVELOPER)
 
 
-def admin(request: Request) -> Caller:
+def admin(request: Request, _: _Scheme) -> Caller:
     return _require(request, Role.ADMIN)
 
 
