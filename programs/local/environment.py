@@ -38,7 +38,7 @@ class Environment:
         self.ports = resources.Ports("ports", {**self.of, "services": self._names()}, _after(home))
         checkout = self._checkout(home)
         databases = {item.variable: self._database(item, home) for item in self.spec.databases}
-        self.variables = Output.all(**{name: database.url for name, database in databases.items()})
+        self.variables = Output.from_input({name: database.url for name, database in databases.items()})
         ready: list[Resource] = self._once("pre-create", self.spec.hooks.pre_create, [checkout, *databases.values()])
         ready = self._build(ready)
         ready = self._fill(databases, ready)
@@ -161,14 +161,12 @@ class Environment:
         }
         pulumi.export("url", self.url)
         pulumi.export("urls", self.urls)
-        pulumi.export("database_urls", Output.secret(self._database_urls(databases)))
+        urls = {item.name: databases[item.variable].url for item in self.spec.databases}
+        pulumi.export("database_urls", Output.secret(urls))
         pulumi.export("logs", f"{self.settings.logs}/{self.spec.name}.*.log")
         pulumi.export("inspect", self._inspect())
         # Known only when everything was: a failed update leaves the last one's.
         pulumi.export("built", current.at.apply(lambda at: {**built, "at": at}))
-
-    def _database_urls(self, databases: Mapping[str, resources.Database]) -> Output[dict[str, str]]:
-        return Output.all(**{item.name: databases[item.variable].url for item in self.spec.databases})
 
     def _inspect(self) -> list[str]:
         folder = self.settings.env(self.spec.name)

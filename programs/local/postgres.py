@@ -1,8 +1,9 @@
 """The PostgreSQL server that all environments of a root share: embedded, or one that the operator runs.
 
 The embedded one is a program of our supervisord, on a loopback port that stays the same, with a password for its
-administrator that lies in a file only we can read. Nothing is flushed to disk with care (fsync is off): losing power
-may lose previews, which can be made again. It listens on no unix socket, whose path could be too long.
+administrator that lies in a file only we can read. Nothing is flushed to disk (fsync is off): losing power may lose
+previews, which can be made again; a killed server loses nothing, as each commit reaches the kernel. It listens on no
+unix socket, whose path could be too long.
 """
 
 from __future__ import annotations
@@ -37,7 +38,6 @@ OPTIONS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "fsync": "off",
-    "synchronous_commit": "off",
     "full_page_writes": "off",
     "wal_level": "minimal",
     "max_wal_senders": "0",

@@ -1,4 +1,4 @@
-"""Talks to supervisord: XML-RPC over its unix socket. Only its own answers are parsed."""
+"""Talks to supervisord: XML-RPC over its unix socket, one connection for each call, so threads share nothing."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from typing import Any
 from xmlrpc.client import Fault
 
 SECONDS = 30.0
-UNKNOWN_METHOD = 1
 BAD_NAME = 10
 ALREADY_STARTED = 60
 NOT_RUNNING = 70
 ALREADY_ADDED = 90
 STILL_RUNNING = 91
 
-__all__ = ["ALREADY_ADDED", "ALREADY_STARTED", "BAD_NAME", "NOT_RUNNING", "STILL_RUNNING", "Fault", "proxy"]
+__all__ = ["ALREADY_ADDED", "ALREADY_STARTED", "BAD_NAME", "NOT_RUNNING", "STILL_RUNNING", "Daemon", "Fault"]
 
 
 class _Connection(http.client.HTTPConnection):
@@ -28,26 +27,28 @@ class _Connection(http.client.HTTPConnection):
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
-        try:
-            self.sock.connect(self._path)
-        except BaseException:
-            self.sock.close()
-            raise
+        self.sock.connect(self._path)
 
 
-class _Transport(xmlrpc.client.Transport):
-    def __init__(self, path: str) -> None:
-        super().__init__()
+class Daemon:
+    """The supervisord that listens on a socket. Only its own answers are parsed."""
+
+    def __init__(self, path: Path) -> None:
         self._path = path
 
-    def make_connection(self, _host: Any) -> http.client.HTTPConnection:
-        return _Connection(self._path)
-
-    def send_headers(self, connection: http.client.HTTPConnection, headers: list[tuple[str, str]]) -> None:
-        # One request a connection: nothing to keep open, nothing shared between threads.
-        super().send_headers(connection, [*headers, ("Connection", "close")])
-
-
-def proxy(path: Path) -> Any:
-    """The ``supervisor`` namespace of the daemon that listens there."""
-    return xmlrpc.client.ServerProxy("http://localhost", transport=_Transport(str(path))).supervisor
+    def call(self, method: str, *arguments: Any) -> Any:
+        """Raises Fault when it refuses, OSError when it is not there."""
+        body = xmlrpc.client.dumps(arguments, f"supervisor.{method}")
+        connection = _Connection(str(self._path))
+        try:
+            connection.request("POST", "/RPC2", body, {"Content-Type": "text/xml", "Connection": "close"})
+            answer = connection.getresponse()
+            data = answer.read()
+        except http.client.HTTPException as error:
+            raise ConnectionError(f"supervisord broke off: {error}") from None
+        finally:
+            connection.close()
+        if answer.status != http.client.OK:
+            raise ConnectionError(f"supervisord answered HTTP {answer.status}")
+        values, _ = xmlrpc.client.loads(data)
+        return values[0]

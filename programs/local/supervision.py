@@ -64,7 +64,7 @@ def socket_path(settings: Settings) -> Path:
 
 def answers(settings: Settings) -> bool:
     try:
-        rpc.proxy(socket_path(settings)).getState()
+        rpc.Daemon(socket_path(settings)).call("getState")
     except (OSError, rpc.Fault):
         return False
     return True
@@ -79,10 +79,10 @@ def ensure(settings: Settings) -> None:
             _start(settings)
 
 
-def client(settings: Settings) -> Any:
+def client(settings: Settings) -> rpc.Daemon:
     """The daemon's interface; started first when it is not there."""
     ensure(settings)
-    return rpc.proxy(socket_path(settings))
+    return rpc.Daemon(socket_path(settings))
 
 
 def _start(settings: Settings) -> None:
@@ -178,9 +178,9 @@ def add(settings: Settings, entry: Entry) -> None:
     daemon = client(settings)
     _reload(daemon)
     with _tolerating(rpc.ALREADY_ADDED):
-        daemon.addProcessGroup(entry.name)
+        daemon.call("addProcessGroup", entry.name)
     with _tolerating(rpc.ALREADY_STARTED):
-        daemon.startProcess(entry.name, False)
+        daemon.call("startProcess", entry.name, False)
 
 
 def remove(settings: Settings, names: list[str]) -> None:
@@ -189,12 +189,12 @@ def remove(settings: Settings, names: list[str]) -> None:
     All are asked to stop before any is waited for.
     """
     daemon = client(settings)
-    known = {info["name"] for info in daemon.getAllProcessInfo()}
+    known = {info["name"] for info in daemon.call("getAllProcessInfo")}
     for name in names:
         conf(settings, name).unlink(missing_ok=True)
         if name in known:
             with _tolerating(rpc.NOT_RUNNING, rpc.BAD_NAME):
-                daemon.stopProcess(name, False)
+                daemon.call("stopProcess", name, False)
     for name in names:
         if name in known:
             _forget(daemon, name)
@@ -203,11 +203,11 @@ def remove(settings: Settings, names: list[str]) -> None:
         _launch_file(settings, name).unlink(missing_ok=True)
 
 
-def _forget(daemon: Any, name: str) -> None:
+def _forget(daemon: rpc.Daemon, name: str) -> None:
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
-            daemon.removeProcessGroup(name)
+            daemon.call("removeProcessGroup", name)
         except rpc.Fault as fault:
             if fault.faultCode == rpc.BAD_NAME:
                 return
@@ -218,9 +218,9 @@ def _forget(daemon: Any, name: str) -> None:
             return
 
 
-def _reload(daemon: Any) -> None:
+def _reload(daemon: rpc.Daemon) -> None:
     try:
-        daemon.reloadConfig()
+        daemon.call("reloadConfig")
     except rpc.Fault as fault:
         raise LocalError(f"supervisord cannot read its programs: {fault.faultString}") from None
 
@@ -237,7 +237,7 @@ def _tolerating(*codes: int) -> Any:
 def info(settings: Settings, name: str) -> dict[str, Any]:
     """What supervisord knows of a program; empty when it knows none of that name."""
     try:
-        found: dict[str, Any] = client(settings).getProcessInfo(name)
+        found: dict[str, Any] = client(settings).call("getProcessInfo", name)
     except rpc.Fault as fault:
         if fault.faultCode == rpc.BAD_NAME:
             return {}
@@ -255,7 +255,7 @@ def stop(settings: Settings) -> None:
     with files.locked(home(settings) / "lock"):
         if answers(settings):
             with contextlib.suppress(OSError, rpc.Fault):
-                rpc.proxy(socket_path(settings)).shutdown()
+                rpc.Daemon(socket_path(settings)).call("shutdown")
             deadline = time.monotonic() + START_SECONDS
             while time.monotonic() < deadline and any(_is_daemon(pid, settings) for pid in processes.pids()):
                 time.sleep(0.05)

@@ -1,92 +1,16 @@
-"""A machine of its own for each test: a root in a temporary folder, a repository to push to, Pulumi on a file store."""
+"""The fixtures of this room: a machine with a root of its own, with or without Pulumi, and a repository."""
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from programs.local import settings as settings_module
-from programs.local.settings import Settings
 from programs.local.target import TARGET
-from programs.spec import Command, DatabaseSpec, EnvironmentSpec, Health, ServiceSpec, Source
-
-APP = """
-import http.server, json, os, urllib.request
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        if self.path == "/environ":
-            body = json.dumps(dict(os.environ))
-        elif self.path.startswith("/read?"):
-            try:
-                body = open(self.path[6:]).read()
-            except OSError as error:
-                body = "refused: " + type(error).__name__
-        elif self.path.startswith("/fetch?"):
-            body = urllib.request.urlopen(os.environ[self.path[7:]] + "/version").read().decode()
-        elif self.path == "/pids":
-            body = json.dumps([int(name) for name in os.listdir("/proc") if name.isdigit()])
-        else:
-            body = open("version.txt").read().strip()
-        data = body.encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *words):
-        print("request", self.path, flush=True)
-
-print("starting", os.environ["EPH_COMMIT"][:7], flush=True)
-http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
-"""
-
-
-@dataclass
-class Repository:
-    """A bare repository, and a working copy to commit from."""
-
-    bare: Path
-    work: Path
-
-    def git(self, *words: str) -> str:
-        env = {"PATH": os.environ["PATH"], "HOME": str(self.work), "GIT_CONFIG_GLOBAL": "/dev/null"}
-        env |= {
-            f"GIT_{who}_{what}": "test@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
-        }
-        done = subprocess.run(
-            ["git", "-C", str(self.work), *words], env=env, capture_output=True, text=True, check=True
-        )
-        return done.stdout.strip()
-
-    def push(self, changes: dict[str, str], branch: str = "main") -> str:
-        for name, text in changes.items():
-            path = self.work / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--allow-empty", "-m", "a change")
-        self.git("push", "--quiet", "--force", str(self.bare), f"HEAD:{branch}")
-        return self.git("rev-parse", "HEAD")
-
-
-def new_repository(folder: Path) -> Repository:
-    found = Repository(folder / "origin.git", folder / "work")
-    for path, words in ((found.bare, ["--bare"]), (found.work, [])):
-        subprocess.run(["git", "init", "--quiet", "--initial-branch=main", *words, str(path)], check=True)
-    return found
+from tests.targets.machines import Machine, Repository, new_repository, pulumi_env
 
 
 @pytest.fixture
@@ -94,107 +18,11 @@ def repository(tmp_path: Path) -> Repository:
     return new_repository(tmp_path / "repository")
 
 
-@dataclass
-class Machine:
-    """A root of the local target, and the real Pulumi with a store in a folder."""
-
-    folder: Path
-    strings: dict[str, str]
-    env: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def settings(self) -> Settings:
-        return settings_module.from_mapping(self.strings)
-
-    def spec(self, repository: Repository, commit: str, **changes: Any) -> EnvironmentSpec:
-        spec = EnvironmentSpec(
-            name="shop-gentle-stream-42",
-            host="shop-gentle-stream-42.localhost",
-            target="local",
-            project="eph-shop",
-            source=Source(str(repository.bare), commit, "main"),
-            services=(ServiceSpec("web", "exec python3 app.py", health=Health("/version", 20)),),
-            settings=self.strings,
-        )
-        return replace(spec, **changes)
-
-    def stack(self, spec: EnvironmentSpec | None, name: str = "pr-42") -> Any:
-        from pulumi import automation
-
-        def nothing() -> None:
-            return
-
-        program: Callable[[], None] = TARGET.program(spec) if spec else nothing
-        options = automation.LocalWorkspaceOptions(
-            project_settings=automation.ProjectSettings(
-                "eph-shop", "python", backend=automation.ProjectBackend(self.env["PULUMI_BACKEND_URL"])
-            ),
-            env_vars=self.env,
-            work_dir=str(self.folder / "project"),
-            secrets_provider="passphrase",
-        )
-        return automation.create_or_select_stack(name, "eph-shop", program, opts=options)
-
-    def up(self, spec: EnvironmentSpec) -> dict[str, Any]:
-        outputs = self.stack(spec).up(color="never").outputs
-        return {name: item.value for name, item in outputs.items()}
-
-    def destroy(self) -> None:
-        self.stack(None).destroy(color="never", remove=True)
-
-    def outputs(self) -> dict[str, Any]:
-        return {name: item.value for name, item in self.stack(None).outputs().items()}
-
-    def state(self) -> list[dict[str, Any]]:
-        deployment = self.stack(None).export_stack().deployment or {}
-        return list(deployment.get("resources", []))
-
-    def route(self, host: str = "shop-gentle-stream-42.localhost") -> dict[str, str]:
-        data: dict[str, str] = json.loads((self.settings.routes / f"{host}.json").read_text())
-        return data
-
-    def get(self, path: str = "/version", host: str = "shop-gentle-stream-42.localhost") -> str:
-        with urllib.request.urlopen(self.route(host)["upstream"] + path, timeout=5) as answer:
-            return str(answer.read().decode())
-
-    def leftovers(self) -> list[str]:
-        return TARGET.leftovers(self.strings)
-
-
-def wait_for(true: Callable[[], bool], seconds: float = 10.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
-
-
-def _pulumi_env(folder: Path) -> dict[str, str]:
-    found = shutil.which("pulumi")
-    if not found:
-        pytest.skip("pulumi is not on PATH; run `make toolchain`")
-    plugins = folder / "bin"
-    for path in (plugins, folder / "store", folder / "project", folder / "home"):
-        path.mkdir()
-    plugin = plugins / "pulumi-resource-pulumi-python"
-    plugin.write_text('#!/bin/sh\nexec "$PULUMI_PYTHON_CMD" -u -m pulumi.dynamic "$@"\n')
-    plugin.chmod(0o755)
-    return {
-        "PATH": f"{plugins}:{Path(found).parent}:{os.environ['PATH']}",
-        "PULUMI_HOME": str(folder / "home"),
-        "PULUMI_BACKEND_URL": f"file://{folder / 'store'}",
-        "PULUMI_CONFIG_PASSPHRASE": "test",
-        "PULUMI_SKIP_UPDATE_CHECK": "1",
-        "PULUMI_PYTHON_CMD": sys.executable,
-    }
-
-
 @pytest.fixture
 def machine() -> Iterator[Machine]:
     folder = Path(tempfile.mkdtemp(prefix="eph-local-"))
-    root = folder / "root"
-    made = Machine(folder, {"root": str(root), "routes": str(folder / "routes"), "url": "http://{host}:8080"})
+    strings = {"root": str(folder / "root"), "routes": str(folder / "routes"), "url": "http://{host}:8080"}
+    made = Machine(folder, strings)
     try:
         yield made
     finally:
@@ -206,10 +34,5 @@ def machine() -> Iterator[Machine]:
 
 @pytest.fixture
 def pulumi(machine: Machine) -> Machine:
-    machine.env = _pulumi_env(machine.folder)
+    machine.env = pulumi_env(machine.folder)
     return machine
-
-
-WITH_DATABASE = (
-    DatabaseSpec("db", strategy="seed", scripts=("db/schema.sql",), migrate=Command("sh migrate.sh", timeout=30)),
-)

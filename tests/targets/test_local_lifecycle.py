@@ -1,0 +1,231 @@
+"""The local target under the real Pulumi: made, updated, broken, mended, interrupted and destroyed (T1, T7, D1-D3)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import time
+from datetime import datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from programs.local import processes
+from programs.local.target import TARGET
+from programs.spec import Command, DatabaseSpec, EnvironmentSpec, Health, Hooks, ServiceSpec
+from tests.targets.machines import APP, WITH_DATABASE, Failed, Machine, Repository, wait_for
+
+pytestmark = pytest.mark.real
+
+SCHEMA = "create table items (name text); insert into items values ('from the seed');"
+MIGRATE = 'psql -q "$DATABASE_URL" -c "create table if not exists migrated (by text)" && echo done'
+FILES = {"app.py": APP, "version.txt": "one", "db/schema.sql": SCHEMA, "migrate.sh": MIGRATE}
+
+
+def rows(url: str, statement: str = "select name from items order by 1") -> list[str]:
+    with psycopg.connect(url) as session:
+        return [row[0] for row in session.execute(statement).fetchall()]
+
+
+def error_of(machine: Machine, spec: EnvironmentSpec) -> str:
+    with pytest.raises(Failed) as caught:
+        machine.up(spec)
+    return str(caught.value)
+
+
+def test_an_environment_lives_through_pushes_and_broken_commits(pulumi: Machine, repository: Repository) -> None:
+    """T1 T7 D1 D2 P3: the URL stays, rows stay, and a broken commit never touches what answers."""
+    machine = pulumi
+    spec = machine.spec(
+        repository, repository.push(FILES), databases=WITH_DATABASE, build=Command("test -f app.py", 20)
+    )
+    outputs = machine.up(spec)
+
+    assert machine.get() == "one"
+    assert outputs["url"] == "http://shop-gentle-stream-42.localhost:8080"
+    assert outputs["urls"] == {"web": outputs["url"]}
+    assert set(outputs) == {"url", "urls", "database_urls", "logs", "inspect", "built"}
+    assert (outputs["built"]["commit"], outputs["built"]["spec_digest"]) == (spec.source.commit, spec.digest)
+    assert datetime.fromisoformat(outputs["built"]["at"]).tzinfo is not None
+    database = outputs["database_urls"]["db"]
+    assert rows(database) == ["from the seed"]
+    assert rows(database, "select count(*)::text from migrated") == ["0"]
+    _check_state(machine, database)
+    with psycopg.connect(database) as session:
+        session.execute("insert into items values ('by a person')")
+
+    first = machine.route()
+    second = machine.spec(
+        repository, repository.push({"version.txt": "two"}), databases=spec.databases, build=spec.build
+    )
+    outputs = machine.up(second)
+    assert machine.get() == "two"
+    assert outputs["database_urls"]["db"] == database
+    assert rows(database) == ["by a person", "from the seed"]
+    assert machine.route()["upstream"] != first["upstream"]
+    assert machine.route()["commit"] == second.source.commit
+    assert len(list(machine.settings.programs.glob("shop-*.conf"))) == 1
+    assert len(list(machine.settings.envs.glob("*/src/*"))) == 1
+
+    _break_and_mend(machine, repository, second)
+    machine.destroy()
+    assert machine.leftovers() == []
+    assert TARGET.names(machine.strings) == frozenset()
+
+
+def _break_and_mend(machine: Machine, repository: Repository, good: EnvironmentSpec) -> None:
+    before = machine.route()
+
+    def still_two() -> None:
+        assert machine.get() == "two"
+        assert machine.route() == before
+        assert machine.outputs()["built"]["commit"] == good.source.commit
+        assert len(list(machine.settings.programs.glob("shop-*.conf"))) == 1
+
+    def push(text: str) -> EnvironmentSpec:
+        source = dataclasses.replace(good.source, commit=repository.push({"version.txt": text}))
+        return dataclasses.replace(good, source=source)
+
+    broken = dataclasses.replace(push("three"), build=Command("echo compiling; echo no such symbol >&2; exit 3", 20))
+    said = error_of(machine, broken)
+    assert "build failed with exit status 3" in said
+    assert "| no such symbol" in said
+    still_two()
+
+    repository.push({"migrate.sh": "echo column is missing; exit 1"})
+    said = error_of(machine, push("four"))
+    assert "migrate db failed with exit status 1" in said
+    assert "| column is missing" in said
+    still_two()
+    repository.push({"migrate.sh": MIGRATE, "app.py": "raise SystemExit('cannot import shop')"})
+    said = error_of(machine, push("five"))
+    assert "service web ended 3 times" in said
+    assert "| cannot import shop" in said
+    still_two()
+
+    repository.push({"app.py": APP})
+    machine.up(push("six"))
+    assert machine.get() == "six"
+    assert len(list(machine.settings.envs.glob("*/src/*"))) == 1
+
+
+def _check_state(machine: Machine, database: str) -> None:
+    """S4: no password in the state, and little of anything."""
+    resources = machine.state()
+    own = [item for item in resources if "dynamic/eph" in item["type"]]
+    assert len(own) == 11 - 1
+    for item in own:
+        item.pop("stackTrace", None)
+        assert len(item["inputs"]["__provider"]) < 120
+        assert len(json.dumps(item)) < 3000, item["type"]
+    stored = "".join(path.read_text() for path in machine.folder.glob("store/.pulumi/stacks/**/*.json"))
+    assert "dynamic/eph:Database" in stored
+    assert database.split(":")[2].split("@")[0] not in stored
+
+
+def test_services_find_each_other_and_hooks_run(pulumi: Machine, repository: Repository) -> None:
+    """T1 T7 D3: a circle of two services, two databases, one route each for what is public, hooks around it all."""
+    machine = pulumi
+    web = ServiceSpec("web", "exec python3 app.py", health=Health("/version", 20), env={"PORT": "1", "COLOUR": "blue"})
+    api = ServiceSpec("api-v1", "exec python3 app.py", public=True, health=Health("/version", 20))
+    worker = ServiceSpec("worker", "exec python3 app.py", public=False, health=Health("/version", 20))
+    last_words = machine.folder / "last-words"
+    hooks = Hooks(
+        pre_create=(Command("echo pre >> hooks.txt"),),
+        post_create=(Command("echo post >> hooks.txt"),),
+        pre_destroy=(Command(f"cp hooks.txt {last_words}"),),
+    )
+    # A place outside the sandbox, to see the last hook's effect after everything is gone.
+    last_words.mkdir()
+    machine.strings["sandbox"] = "none"
+    spec = machine.spec(
+        repository,
+        repository.push(FILES),
+        services=(web, api, worker),
+        databases=(DatabaseSpec("db"), DatabaseSpec("stats", variable="STATS_URL")),
+        hooks=hooks,
+        env={"COLOUR": "red", "EPH_COMMIT": "forged"},
+    )
+    outputs = machine.up(spec)
+    host = "api-v1--shop-gentle-stream-42.localhost"
+    assert outputs["urls"] == {"web": outputs["url"], "api-v1": f"http://{host}:8080"}
+    assert machine.get("/version", host) == "one"
+    assert not (machine.settings.routes / "worker--shop-gentle-stream-42.localhost.json").exists()
+    assert machine.get("/fetch?WORKER_URL") == machine.get("/fetch?API_V1_URL") == machine.get("/fetch?WEB_URL", host)
+
+    seen = json.loads(machine.get("/environ"))
+    assert (seen["COLOUR"], seen["EPH_COMMIT"]) == ("blue", spec.source.commit)
+    assert seen["PREVIEW_URL"] == outputs["url"]
+    assert seen["EPH_ENVIRONMENT"] == spec.name
+    assert f":{seen['PORT']}" in machine.route()["upstream"]
+    assert {"db": seen["DATABASE_URL"], "stats": seen["STATS_URL"]} == outputs["database_urls"]
+    assert not {name for name in seen if name.startswith(("PULUMI", "SUPERVISOR"))}
+    assert any("starting" in line for line in TARGET.logs(spec.name, machine.strings, "worker", 10))
+    assert any(line.startswith("api-v1 | ") for line in TARGET.logs(spec.name, machine.strings, None, 10))
+
+    machine.up(machine.spec(repository, repository.push({"hooks.txt": ""}), services=(web, api, worker), hooks=hooks))
+    machine.destroy()
+    assert (last_words / "hooks.txt").read_text() == "", "hooks of creation ran again, or the last one on an old commit"
+    assert machine.leftovers() == []
+
+
+def test_killed_in_the_middle_and_purged_or_run_again(pulumi: Machine, repository: Repository) -> None:
+    """T1 L2: kill -9 of Pulumi at several moments; the next run completes it, and a purge leaves nothing."""
+    machine = pulumi
+    spec = machine.spec(repository, repository.push(FILES), databases=WITH_DATABASE)
+    for moment in ("src/*", "run/seed-db.json", "logs/migrate-db.log"):
+        _kill_when(machine, spec, moment)
+        assert TARGET.names(machine.strings) == {spec.name}
+        machine.work("cancel")
+        machine.up(spec)
+        assert machine.get() == "one"
+        machine.destroy()
+        assert machine.leftovers() == []
+
+        _kill_when(machine, spec, moment)
+        TARGET.purge(spec.name, machine.strings)
+        assert machine.leftovers() == []
+        assert TARGET.names(machine.strings) == frozenset()
+        TARGET.purge(spec.name, machine.strings)
+        machine.work("cancel")
+        # The state still tells of what is gone: its deletes find nothing to do.
+        machine.destroy()
+
+
+def _kill_when(machine: Machine, spec: EnvironmentSpec, moment: str) -> None:
+    """Starts an update, and kills it with every process of its own as soon as a file of the environment exists."""
+    folder = machine.settings.env(spec.name)
+    with machine.start("up", spec) as process:
+        assert wait_for(lambda: any(folder.glob(moment)), 20)
+        assert process.poll() is None, f"the update was over before it could be killed at {moment}"
+        os.killpg(process.pid, signal.SIGKILL)
+        mine = f"PULUMI_HOME={machine.folder}/home\0".encode()
+        processes.end([pid for pid in processes.pids() if mine in _environ(pid)])
+
+
+def _environ(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return b""
+
+
+def test_a_restart_of_the_update_costs_no_second_start(pulumi: Machine, repository: Repository) -> None:
+    """L4 T1: the same spec again changes nothing and restarts nothing."""
+    machine = pulumi
+    spec = machine.spec(repository, repository.push(FILES))
+    machine.up(spec)
+    before = machine.route()
+    started = time.monotonic()
+    assert machine.work("up", spec)["changes"] == {"same": 7}
+    assert machine.route() == before
+    assert time.monotonic() - started < 30
+    TARGET.purge(spec.name, machine.strings)
+    assert machine.leftovers() == []
+    machine.work("refresh")
+    machine.up(spec)
+    assert machine.get() == "one"
+    machine.destroy()

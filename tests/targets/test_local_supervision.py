@@ -1,0 +1,195 @@
+"""What runs is kept running by one supervisord, once, across kills and restarts; and it is kept apart (T1, D3, S3)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import threading
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from programs.local import checkouts, databases, files, ports, processes, routes, services, supervision, traces
+from programs.local.errors import LocalError
+from programs.local.identifiers import Program
+from programs.local.routes import Route
+from programs.local.sandbox import Place, works
+from programs.local.services import Service
+from programs.local.target import TARGET
+from tests.targets.machines import APP, Machine, Repository, wait_for
+
+pytestmark = pytest.mark.real
+
+NAME = "shop-gentle-stream-42"
+HOST = f"{NAME}.localhost"
+
+
+def run_service(machine: Machine, repository: Repository, name: str = NAME, **env: str) -> Program:
+    """An environment with one service, put together by hand from the target's own parts, without Pulumi."""
+    on = machine.settings
+    TARGET.ensure(machine.strings)
+    commit = repository.push({"app.py": APP, "version.txt": "one"})
+    program = Program(name, "web", "aaaaaaaaaaaa-bbbbbb")
+    place = Place(on.env(name) / "src" / program.generation, on.env(name) / "home")
+    files.folder(place.home / "tmp")
+    checkouts.make(on, (str(repository.bare), commit), place.checkout)
+    port = ports.reserve(on, str(program))
+    env = {**env, "PORT": str(port), "EPH_COMMIT": commit}
+    services.start(on, place, Service(program, "exec python3 app.py", port, "/version", 20, env))
+    routes.put(on, Route(f"{name}.localhost", f"http://127.0.0.1:{port}", name, "web", commit))
+    return program
+
+
+def app_processes(machine: Machine, name: str = NAME) -> list[int]:
+    return [pid for pid in processes.started_for(machine.settings.env(name), "-") if "app.py" in processes.command(pid)]
+
+
+def daemon(machine: Machine) -> int:
+    return int((machine.settings.root / "supervisor" / "supervisord.pid").read_text())
+
+
+@pytest.fixture(params=["auto", "none"])
+def boxed(machine: Machine, request: pytest.FixtureRequest) -> Machine:
+    machine.strings["sandbox"] = request.param
+    return machine
+
+
+def test_a_killed_supervisord_takes_all_with_it_and_brings_all_back(boxed: Machine, repository: Repository) -> None:
+    """T1 L2: kill -9 of supervisord ends its children; the next ensure gives the same URL, once, and the same rows."""
+    machine = boxed
+    program = run_service(machine, repository)
+    url = databases.create(machine.settings, NAME, "eph_kept")
+    with psycopg.connect(url) as session:
+        session.execute("create table kept as select 1 as x")
+    before = sorted(app_processes(machine))
+    os.kill(daemon(machine), signal.SIGKILL)
+    assert wait_for(lambda: not any(processes.alive(pid) for pid in before), 5), "the service outlived its supervisord"
+
+    starters = [threading.Thread(target=TARGET.ensure, args=(machine.strings,)) for _ in range(4)]
+    for thread in starters:
+        thread.start()
+    for thread in starters:
+        thread.join()
+    assert wait_for(lambda: services.probe(_port(machine), "/version")[0])
+    assert machine.get() == "one"
+    with psycopg.connect(url) as session:
+        assert session.execute("select x from kept").fetchall() == [(1,)]
+    assert len(_daemons(machine)) == 1
+    assert len(app_processes(machine)) == len(before)
+    assert TARGET.names(machine.strings) == {NAME}
+
+    TARGET.purge(NAME, machine.strings)
+    assert machine.leftovers() == []
+    assert not machine.settings.env(NAME).exists()
+    assert supervision.info(machine.settings, str(program)) == {}
+
+
+def _port(machine: Machine) -> int:
+    return int(machine.route()["upstream"].rpartition(":")[2])
+
+
+def _daemons(machine: Machine) -> list[int]:
+    mark = f"supervisor.supervisord -c {supervision.config(machine.settings)}"
+    return [pid for pid in processes.pids() if mark in processes.command(pid)]
+
+
+def test_a_service_that_dies_comes_back_and_stop_ends_everything(machine: Machine, repository: Repository) -> None:
+    """T1: a crash is mended without us; after stop nothing runs, and after ensure it answers again."""
+    run_service(machine, repository)
+    processes.end(app_processes(machine))
+    assert wait_for(lambda: services.probe(_port(machine), "/version")[0])
+    TARGET.stop(machine.strings)
+    left = [line for line in TARGET.leftovers(machine.strings, stopped=True) if line.startswith(("process", "socket"))]
+    assert left == []
+    TARGET.ensure(machine.strings)
+    assert wait_for(lambda: services.probe(_port(machine), "/version")[0])
+
+
+def test_supervisord_survives_us_and_is_no_child_of_ours(machine: Machine) -> None:
+    """T1 L2: neither a kill of our process group nor Ctrl-C reaches it."""
+    TARGET.ensure(machine.strings)
+    assert os.getsid(daemon(machine)) != os.getsid(0)
+    assert os.getpgid(daemon(machine)) != os.getpgid(0)
+    assert daemon(machine) not in processes.ancestors()
+
+
+def test_a_long_root_gets_a_short_socket(machine: Machine) -> None:
+    """T1: a unix socket's path is bounded by the kernel; a root's is not."""
+    machine.strings["root"] = str(machine.folder / ("long-" * 20) / "root")
+    socket = supervision.socket_path(machine.settings)
+    supervision.ensure(machine.settings)
+    assert supervision.answers(machine.settings)
+    assert socket.parent.stat().st_mode & 0o777 == 0o700
+    TARGET.stop(machine.strings)
+    assert not socket.parent.exists()
+
+
+@pytest.mark.skipif(not works(), reason="bubblewrap cannot make its namespaces here")
+def test_a_service_sees_nothing_of_the_machine(machine: Machine, repository: Repository, tmp_path: Path) -> None:
+    """T1 S3 S4: not the server's key, not /root, not another checkout, not its parent's environment."""
+    run_service(machine, repository, "other")
+    run_service(machine, repository, SECRET="mine")
+    key = machine.settings.root / "server.key"
+    key.write_text("secret")
+    other = next((machine.settings.env("other") / "src").iterdir()) / "app.py"
+    admin = machine.settings.root / "postgres" / "password"
+    hidden = [key, admin, other, machine.settings.launches, "/etc/shadow", "/root/.bashrc", "/root/.profile"]
+    for path in hidden:
+        assert machine.get(f"/read?{path}").startswith("refused"), path
+    assert admin.read_text()
+    assert other.exists()
+    pids = json.loads(machine.get("/pids"))
+    assert len(pids) < 6, "the service sees processes that are not its own"
+    environ = json.loads(machine.get("/environ"))
+    allowed = {"PATH", "HOME", "TMPDIR", "LANG", "USER", "LOGNAME", "SHELL", "PORT", "EPH_COMMIT", "SECRET", "PWD"}
+    assert set(environ) <= allowed | {"LC_CTYPE", "OLDPWD", "SHLVL", "_"}
+    assert machine.get("/read?/tmp/marker").startswith("refused")
+    command_lines = " ".join(processes.command(pid) for pid in processes.started_for(machine.settings.env(NAME), "-"))
+    assert "mine" not in command_lines
+
+
+def test_a_role_sees_its_own_database_only(machine: Machine) -> None:
+    """D3 S3: no environment reaches another's data, nor the server's own databases."""
+    TARGET.ensure(machine.strings)
+    on = machine.settings
+    first, second = (databases.create(on, name, f"eph_{name}_db") for name in ("one", "two"))
+    for url in (second.rpartition("/")[2], "postgres", "template1"):
+        with pytest.raises(psycopg.OperationalError, match=r"permission denied|not permitted"):
+            psycopg.connect(first.rpartition("/")[0] + "/" + url).close()
+    with psycopg.connect(first) as session:
+        session.execute("create schema more")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            session.execute("create role intruder")
+    assert {item.environment for item in databases.owned(on)} == {"one", "two"}
+    again = databases.create(on, "one", "eph_one_db")
+    assert again != first
+    with contextlib.closing(psycopg.connect(again)) as session:
+        assert session.execute("select count(*) from pg_namespace where nspname = 'more'").fetchall() == [(0,)]
+        databases.drop(on, ["eph_one_db"])
+    TARGET.purge("two", machine.strings)
+    assert databases.owned(on) == []
+    assert machine.leftovers() == []
+
+
+def test_names_come_from_every_kind_of_trace(machine: Machine) -> None:
+    """T1 L2: whatever a crash left, one piece is enough to be found and purged by name."""
+    TARGET.ensure(machine.strings)
+    on = machine.settings
+    files.folder(on.env("folder"))
+    ports.reserve(on, "port.web.gen")
+    routes.put(on, Route("route.localhost", "http://127.0.0.1:1", "route", "web", "c"))
+    databases.create(on, "database", "eph_database_x")
+    files.write(supervision.conf(on, "program.web.gen"), "; interrupted before supervisord read it\n")
+    found = {"folder", "port", "route", "database", "program"}
+    assert TARGET.names(machine.strings) == found
+    assert len(machine.leftovers()) == len(found) + 1
+    for name in found:
+        TARGET.purge(name, machine.strings)
+    assert TARGET.names(machine.strings) == frozenset()
+    assert machine.leftovers() == []
+    with pytest.raises(LocalError):
+        TARGET.purge("../../etc", machine.strings)
+    assert traces.names(on) == frozenset()
