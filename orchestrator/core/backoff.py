@@ -40,6 +40,8 @@ class Pause:
 
 def tries(subject: Subject, verb: Verb, commit: str = "") -> Tries:
     """What is known of the last tries of this very thing: a build of ``commit``, or the destroy."""
+    if subject.failure is None and not (subject.record and subject.record.history):
+        return Tries(0, None)
     entries = _trailing(subject, verb, commit)
     failed = sum(entry.outcome is Outcome.FAILED for entry in entries)
     ended = [entry.ended for entry in entries]

@@ -197,8 +197,10 @@ def _extension(subject: Subject, at: At) -> Retag | None:
 
 
 def _retag(subject: Subject, tag: Tag | None, at: At) -> Retag | None:
+    if tag is None:
+        return None
     tried = backoff.tries(subject, Verb.RETAG)
-    if tag is None or backoff.destroy_pause(tried, at.policy.backoff, subject.ref, at.now):
+    if backoff.destroy_pause(tried, at.policy.backoff, subject.ref, at.now):
         return None
     old = subject.tag
     if old is not None and tag.extended_until != old.extended_until and tag.extended_until is not None:
@@ -213,6 +215,8 @@ def _wanted_tag(subject: Subject, spec: EnvironmentSpec, at: At) -> Tag:
     seen = expiries.newest_seen(subject, at.now)
     if old is None:
         return Tag(key.repository, repository_name, key.number, spec.name, "", subject.head, seen, until)
+    if (old.repository_name, old.commit, old.extended_until) == (repository_name, subject.head, until):
+        return old
     asleep = old.asleep and old.commit == subject.head  # a push wakes it
     return replace(
         old, repository_name=repository_name, commit=subject.head, seen=seen, extended_until=until, asleep=asleep

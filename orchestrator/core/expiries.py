@@ -28,6 +28,8 @@ def newest_seen(subject: Subject, now: datetime) -> datetime:
 
 def extended_until(subject: Subject, policy: Policy) -> datetime | None:
     """The latest of what the tag says and what people ask for now, which the server's longest time bounds."""
+    if not subject.intents:
+        return subject.tag.extended_until if subject.tag else None
     ends = [subject.tag.extended_until] if subject.tag else []
     for intent in subject.intents:
         if intent.kind == "extend":

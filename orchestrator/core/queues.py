@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from orchestrator.core import reasons
@@ -57,17 +57,19 @@ def admit(
     cleans: list[Clean] = []
     rest: list[Action] = []
     for action in actions:
-        if isinstance(action, Create | Update | Retag):
+        if isinstance(action, Make):
             makes.append(action)
-        elif isinstance(action, Destroy | Purge):
+        elif isinstance(action, Clean):
             cleans.append(action)
         else:
             rest.append(action)
+    if not makes and not cleans:
+        return rest
     makes.sort(key=lambda make: _turn(make, subjects[make.ref], now))
-    ready, short = _fitting(makes, subjects, _rooms(subjects.values(), policy))
+    rooms = _rooms(subjects.values(), policy)
+    ready, short = _fitting(makes, subjects, replace(rooms, by_repository=Counter(rooms.by_repository)))
     cleans.sort(key=lambda clean: _urgency(clean, subjects, short))
     for_makes, for_cleans = _slots(_running(running), ready, len(cleans), policy, now)
-    rooms = _rooms(subjects.values(), policy)
     return [
         *rest,
         *_admit_cleans(cleans, for_cleans, subjects, policy),

@@ -58,6 +58,8 @@ class Subject:
 
     def asked(self, kind: str) -> Intent | None:
         """The newest wish of that kind that a person voiced."""
+        if not self.intents:
+            return None
         return max((intent for intent in self.intents if intent.kind == kind), key=lambda i: i.at, default=None)
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from orchestrator.core import actions, plans
-from orchestrator.core.model import PullState, Running
+from orchestrator.core.model import Key, PullState, Running
 from orchestrator.core.phases import Phase
 from orchestrator.core.policy import Policy
 from stacks.model import Lock, StackRecord, StackRef, Verb
@@ -237,6 +237,8 @@ def test_keep_freezes_the_clock(live: Simulation) -> None:  # L5
     live.edit(42, tag=replace(tag, keep=True))
     live.pass_(days=300)
     assert isinstance(live.action(42), actions.Keep)
+    live.marks.add((live.pulls[Key(1, 42)].key, sha("aaaaaaa")))
+    assert isinstance(live.action(42), actions.Keep), "a mark of before it was kept counts no more"
 
 
 def test_a_url_that_falls_silent_is_repaired_with_patience(live: Simulation) -> None:  # L9
@@ -277,6 +279,7 @@ def test_an_asleep_environment_is_left_alone_until_a_push(live: Simulation) -> N
     tag = live.stacks[live.ref(42)].tag
     assert tag is not None
     live.edit(42, tag=replace(tag, asleep=True))
+    live.pass_(minutes=30)
     live.answer(42, ok=False, since=timedelta(minutes=9))
     assert isinstance(live.action(42), actions.Keep)
     assert live.view(42).phase is Phase.ASLEEP
@@ -294,3 +297,63 @@ def test_an_operation_whose_stack_is_not_to_be_seen_yet_keeps_its_lane(live: Sim
     about = [action for action in plans.plan(world, live.policy, live.now).actions if action.ref == live.ref(43)]  # type: ignore[union-attr]
     assert isinstance(about[0], actions.Wait)
     assert about[0].because is actions.Because.LANE
+
+
+def test_a_restart_does_not_start_the_clock_anew(live: Simulation) -> None:  # L2, L5
+    live.pass_(hours=71)
+    live.change(42, seen=live.now)
+    live.pass_(hours=2)
+    assert isinstance(live.action(42), actions.Expire), "the tag knows when the commit was first seen"
+
+
+def test_a_first_sight_of_an_older_commit_says_nothing_of_the_head(live: Simulation) -> None:  # L5
+    live.push(42, "bbbbbbb")
+    live.pass_(hours=1)
+    facts = replace(live.world(), first_seen={Key(1, 42): (sha("aaaaaaa"), START)})
+    update = next(a for a in plans.plan(facts, live.policy, live.now).actions if isinstance(a, actions.Update))
+    assert update.tag is not None
+    assert update.tag.seen == live.now
+
+
+def test_the_server_bounds_the_time_that_eph_yaml_asks_for(live: Simulation) -> None:  # Y4
+    live.change(42, recipe={"ttl": timedelta(days=400)})
+    live.pass_(days=31)
+    assert isinstance(live.action(42), actions.Expire)
+
+
+def test_one_that_is_refused_or_waits_can_still_be_extended(live: Simulation) -> None:  # L5
+    live.push(42, "bbbbbbb")
+    live.ask("extend", 42, live.now + timedelta(hours=100))
+    assert isinstance(live.action(42), actions.Retag), "while it waits for pushes to end"
+    live.change(42, problems=("eph.yaml:1: wrong",))
+    assert isinstance(live.action(42), actions.Retag), "while its new eph.yaml is wrong"
+
+
+def test_a_stack_that_says_it_is_another_pull_requests_is_held(live: Simulation) -> None:  # L7
+    tag = live.stacks[live.ref(42)].tag
+    assert tag is not None
+    live.edit(42, tag=replace(tag, number=41))
+    live.change(42, labels=frozenset())
+    hold = live.action(42)
+    assert isinstance(hold, actions.Hold)
+    assert "belongs to acme/shop#41" in hold.reason
+
+
+def test_a_weak_word_interrupts_nothing(live: Simulation) -> None:  # L7
+    live.push(42, "bbbbbbb")
+    live.pass_(seconds=5)
+    live.start(live.plan())
+    live.pulls.clear()
+    live.start(live.plan())
+    assert isinstance(live.action(42), actions.Wait)
+
+
+def test_a_weak_word_destroys_nothing_while_stacks_are_unknown(live: Simulation) -> None:  # L7
+    live.open(1)
+    live.cycle()
+    live.pulls.clear()
+    live.start(live.plan())
+    live.stacks_complete = False
+    acts = live.plan().actions
+    assert acts
+    assert all(isinstance(action, actions.Hold) for action in acts)

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.core import actions, backoff, plans
 from orchestrator.core.phases import Phase
 from orchestrator.core.policy import Backoff
-from stacks.model import Outcome, StackRef
+from stacks.model import Outcome, StackRef, Update, Verb
 
 from .worlds import FOREIGN, Simulation, sha
 
@@ -155,3 +155,36 @@ def test_a_success_forgives(broken: Simulation) -> None:  # L5
     ref = broken.ref(42)
     assert broken.stacks[ref].history[-1].outcome is Outcome.SUCCEEDED
     assert broken.view(42).failure is None
+
+
+def test_an_interruption_between_failures_does_not_hide_them(broken: Simulation) -> None:  # L5
+    ref = broken.ref(42)
+    for outcome in (Outcome.CANCELLED, Outcome.FAILED):
+        entry = Update(Verb.UP, sha("bbbbbbb"), outcome, broken.now)
+        broken.edit(42, history=(*broken.stacks[ref].history, entry))
+        broken.pass_(seconds=1)
+    view = broken.view(42)
+    assert view.failure is not None
+    assert view.failure.tries == 2
+
+
+def test_a_failure_that_a_success_followed_holds_nothing_up(broken: Simulation) -> None:  # L5
+    ref = broken.ref(42)
+    stale = replace(broken.failures[ref], retryable=False)
+    broken.failing.clear()
+    broken.ask("retry", 42)
+    broken.pass_(seconds=1)
+    broken.cycle()
+    broken.failures[ref] = stale
+    broken.edit(42, pending=1)
+    assert isinstance(broken.action(42), actions.Update)
+
+
+def test_a_wish_on_the_git_host_never_stalls_and_never_turns_in_a_circle(broken: Simulation) -> None:  # P8
+    tries_until_stalled(broken)
+    broken.change(42, retry=True)
+    wait = broken.action(42)
+    assert isinstance(wait, actions.Wait)
+    assert wait.because is actions.Because.BACKOFF
+    broken.pass_(minutes=10)
+    assert isinstance(broken.action(42), actions.Update)

@@ -138,3 +138,18 @@ def test_stacks_that_are_not_ours_are_never_mentioned() -> None:
         world.stacks[foreign] = world.stacks[world.ref(1)]
     world.pulls.clear()
     assert {action.ref for action in world.plan().actions} == {world.ref(1)}  # type: ignore[union-attr]
+
+
+def test_the_share_counts_what_was_there_when_the_hour_began() -> None:
+    world = crowd(40, max_concurrent=6)
+    world.cycle(6)
+    vanish(world, 12)
+    world.cycle(4)
+    assert len(world.stacks) == 28 + 1, "twelve of forty, though only five at once"
+
+
+def test_a_leftover_of_one_that_is_not_wanted_is_purged() -> None:
+    world = crowd(0)
+    world.open(7, draft=True, recipe={"drafts": False})
+    world.targets["local"] |= {"shop1-gentle-stream-7"}
+    assert [type(action) for action in world.plan().changes] == [actions.Purge]

@@ -6,10 +6,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 from orchestrator.core import actions
+from orchestrator.core.model import Key
 from orchestrator.core.phases import Phase
 from orchestrator.core.policy import Policy
 
-from .worlds import Simulation
+from .worlds import Simulation, sha
 
 
 def crowd(policy: Policy, number: int) -> Simulation:
@@ -141,3 +142,24 @@ def test_further_pushes_do_not_lose_the_place() -> None:
     world.push(3, "ccccccc")
     world.push(2, "bbbbbbb")
     assert places(world) == {2: 1, 1: 2}
+
+
+def test_a_creation_under_way_takes_room_before_its_stack_is_to_be_seen() -> None:
+    world = crowd(Policy(max_environments=2, max_concurrent=4), 3)
+    world.start(world.plan())
+    assert len(world.jobs) == 2
+    assert "the server holds 2 environments" in world.action(1).reason
+
+
+def test_a_retry_queues_from_its_failure() -> None:
+    world = Simulation(Policy(max_concurrent=1))
+    world.failing.add(sha("baddbad"))
+    world.open(1, "baddbad")
+    world.start(world.plan())
+    world.pass_(seconds=5)
+    world.open(2)
+    world.pass_(seconds=5)
+    world.finish_all()
+    world.pass_(seconds=30)
+    assert isinstance(world.action(2), actions.Create), "it waits since before the failure"
+    assert world.action(1).position == 1

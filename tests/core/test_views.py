@@ -140,3 +140,9 @@ def test_lists_and_ordinals_read_well() -> None:  # P1
         "22nd",
         "113th",
     ]
+
+
+def test_a_creation_that_is_ended_for_good_reads_as_destroying(world: Simulation) -> None:  # P1
+    world.start(world.plan())
+    world.change(42, labels=frozenset())
+    assert world.view(42).phase is Phase.DESTROYING

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.core import actions
-from orchestrator.core.model import CheckState, PullState
+from orchestrator.core import actions, plans
+from orchestrator.core.model import CheckState, Key, PullState, RecipeError
 from orchestrator.core.phases import Phase
 
-from .worlds import FOREIGN, Simulation
+from .worlds import FOREIGN, Simulation, sha
 
 
 @pytest.fixture
@@ -174,3 +174,34 @@ def test_down_destroys_and_stays_down_while_it_is_asked(live: Simulation) -> Non
     live.pass_(minutes=1)
     live.ask("retry", 42)
     assert isinstance(live.action(42), actions.Create), "the newer wish counts"
+
+
+@pytest.mark.parametrize("statement", ["draft", "expired"])
+def test_what_half_a_list_states_destroys_nothing_either(live: Simulation, statement: str) -> None:  # L7
+    live.incomplete.add(1)
+    if statement == "draft":
+        live.change(42, draft=True, recipe={"drafts": False})
+    else:
+        live.marks.add((Key(1, 42), sha("aaaaaaa")))
+    assert isinstance(live.action(42), actions.Hold)
+    live.incomplete.clear()
+    assert isinstance(live.action(42), actions.Destroy)
+
+
+def test_a_broken_eph_yaml_cannot_say_that_a_label_is_missing(live: Simulation) -> None:  # Y1
+    facts = live.world()
+    candidate = facts.repositories[1].candidates[42]
+    broken = replace(candidate, recipe=RecipeError(("eph.yaml:1: wrong",), frozenset({"other"})))
+    repository = replace(facts.repositories[1], candidates={42: broken})
+    facts = replace(facts, repositories={1: repository})
+    assert [type(action) for action in plans.plan(facts, live.policy, live.now).actions] == [actions.Refuse]
+
+
+def test_checks_that_run_again_do_not_trouble_what_is_built(live: Simulation) -> None:  # L3
+    live.change(42, recipe={"wait_for_checks": ("unit",)})
+    assert isinstance(live.action(42), actions.Keep)
+
+
+def test_a_draft_is_built_unless_eph_yaml_says_no(world: Simulation) -> None:  # L3
+    world.open(42, draft=True)
+    assert isinstance(world.action(42), actions.Create)

@@ -58,6 +58,7 @@ class Pull:
     trusted: bool | None = True
     problems: tuple[str, ...] = ()
     transient: bool = False
+    retry: bool = False
     checks: dict[str, CheckState] = field(default_factory=dict)
     recipe: dict[str, object] = field(default_factory=dict)
 
@@ -82,7 +83,7 @@ class Pull:
         )
         made = Recipe(spec(self.name, self.commit), PREVIEW)
         recipe = RecipeError(self.problems, PREVIEW, self.transient) if self.problems else replace(made, **self.recipe)
-        return Candidate(pull, recipe, dict(self.checks), expired=expired)
+        return Candidate(pull, recipe, dict(self.checks), self.retry, expired)
 
     @property
     def wanted(self) -> bool:
@@ -251,6 +252,9 @@ class Simulation:
         ref = action.ref
         assert ref not in self.jobs, f"two operations at once for {ref}"
         assert names.parse(ref) is not None, f"{ref} is not ours"
+        assert isinstance(action, actions.Create) != (ref in self.stacks), (
+            f"{ref} is made twice, or not there to change"
+        )
         verbs = {actions.Destroy: Verb.DESTROY, actions.Retag: Verb.RETAG}
         commit = action.spec.source.commit if isinstance(action, actions.Create | actions.Update) else ""
         running = Running(ref, verbs.get(type(action), Verb.UP), commit, self.now, self.superseded[ref])
