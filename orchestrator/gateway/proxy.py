@@ -35,7 +35,7 @@ from yarl import URL
 from orchestrator.gateway.headers import downwards, upwards
 
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
-REFUSED_WAITS = (0.05, 0.1, 0.2, 0.3, 0.35)
+REFUSED_WAITS = (0.05,) * 20
 CONNECT_SECONDS = 5.0
 # Shorter than common servers keep an idle connection, so that we seldom write into one that is being closed.
 IDLE_SECONDS = 1.5

@@ -12,7 +12,7 @@ from aiohttp import ClientSession, hdrs, web
 from yarl import URL
 
 from orchestrator.gateway import hosts, pages, proxy, sockets
-from orchestrator.gateway.directory import Directory
+from orchestrator.gateway.directory import Directory, Route
 from orchestrator.gateway.limits import Limits
 from orchestrator.gateway.proxy import Find, NoAnswer, Sender
 from orchestrator.gateway.traffic import PROBE, Traffic
@@ -69,12 +69,13 @@ class Gateway:
         if host in self._settings.own:
             return await self._control(request)
         sender = self._sender(request)
-        if self._directory.route(host) is None:
+        route = self._directory.route(host)
+        if route is None:
             return self._no_route(request, host, sender)
         wait = self._limits.reach(sender.address, host)
         if wait:
             return pages.render(pages.too_many(wait), request.headers)
-        return await self._preview(request, host, sender)
+        return await self._preview(request, route, sender)
 
     async def _control(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
@@ -82,12 +83,13 @@ class Gateway:
         except NoAnswer as error:
             return pages.render(pages.no_control(str(error)), request.headers)
 
-    async def _preview(self, request: web.BaseRequest, host: str, sender: Sender) -> web.StreamResponse:
+    async def _preview(self, request: web.BaseRequest, route: Route, sender: Sender) -> web.StreamResponse:
+        host = route.host
         counted = PROBE not in request.headers
         if counted:
             self._traffic.begin(host)
         try:
-            return await self._pass(request, self._finder(host), sender, preview=True)
+            return await self._pass(request, self._finder(route), sender, preview=True)
         except NoAnswer as error:
             state = self._directory.state(hosts.environment_host(host))
             return pages.render(pages.no_answer(str(error)), request.headers, host, state)
@@ -95,10 +97,13 @@ class Gateway:
             if counted:
                 self._traffic.end(host)
 
-    def _finder(self, host: str) -> Find:
+    def _finder(self, route: Route) -> Find:
+        """First the route that is known already; when that fails, whatever it is by then."""
+        known: list[Route] = [route]
+
         def find() -> URL | None:
-            route = self._directory.route(host)
-            return None if route is None else route.upstream
+            current = known.pop() if known else self._directory.route(route.host)
+            return None if current is None else current.upstream
 
         return find
 

@@ -17,7 +17,15 @@ from datetime import datetime, timedelta
 from orchestrator.core.model import Key
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
-from orchestrator.forge.port import CheckReport, Conclusion, Forge, ForgeRefused, ForgeUnavailable, NotThere, Repository
+from orchestrator.forge.port import (
+    CheckReport,
+    Conclusion,
+    Forge,
+    ForgeRefused,
+    ForgeUnavailable,
+    NotThere,
+    Repository,
+)
 from orchestrator.surfaces import checks, comment
 
 PACE = timedelta(seconds=5)
@@ -35,6 +43,7 @@ class _Sent:
     phase: Phase | None = None
     written: datetime | None = None
     failures: int = 0
+    refused: bool = False
     not_before: datetime | None = None
     turning: str = ""
     """The commit whose check we left in progress."""
@@ -77,6 +86,17 @@ class Reporter:
         self._sent = {key: sent for key, sent in self._sent.items() if key in living}
         return [sentence for letter in letters if (sentence := self._deliver(letter))]
 
+    def tell(self, view: EnvironmentView, repositories: Mapping[int, Repository]) -> bool:
+        """One pull request, now: before the record of its environment goes. False: it may work later, ask again.
+
+        True also when the Git host refused for good: a cleaning must not wait for a permission that never comes.
+        """
+        letters = self._letters(view, repositories)
+        for letter in letters:
+            self._deliver(letter)
+        sent = [(letter.digest, self._sent[letter.key, letter.what]) for letter in letters]
+        return all(known.digest == digest or known.refused for digest, known in sent)
+
     def _letters(self, view: EnvironmentView, repositories: Mapping[int, Repository]) -> list[_Letter]:
         repository = repositories.get(view.key.repository) if view.key is not None else None
         if repository is None or view.key is None:
@@ -96,7 +116,7 @@ class Reporter:
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one pull request, the others go on
             return self._failed(letter, sent, error)
         sent.digest, sent.phase, sent.written = letter.digest, letter.phase, self._clock()
-        sent.failures, sent.not_before = 0, None
+        sent.failures, sent.refused, sent.not_before = 0, False, None
         return ""
 
     def _may_write(self, letter: _Letter, sent: _Sent) -> bool:
@@ -119,6 +139,7 @@ class Reporter:
 
     def _failed(self, letter: _Letter, sent: _Sent, error: Exception) -> str:
         sent.failures += 1
+        sent.refused = isinstance(error, ForgeRefused | NotThere)
         sent.not_before = self._clock() + _wait(sent.failures, error)
         if isinstance(error, ForgeUnavailable) and error.retry_after is not None:
             self._silent_until = sent.not_before

@@ -9,7 +9,7 @@ from datetime import timedelta
 from orchestrator.core.model import Key
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
-from orchestrator.forge.port import CheckReport, Conclusion, ForgeRefused, ForgeUnavailable, Repository
+from orchestrator.forge.port import CheckReport, Conclusion, ForgeRefused, ForgeUnavailable, NotThere, Repository
 from orchestrator.surfaces import comment
 from orchestrator.surfaces.reporter import Reporter
 from tests.surfaces.surface_views import BASE, EACH, NEW, NOW, OLD
@@ -160,6 +160,21 @@ def test_the_check_of_a_commit_that_was_overtaken_stops_turning() -> None:
     assert story.host.checks[OLD].conclusion is Conclusion.NEUTRAL
     assert NEW[:7] in story.host.checks[OLD].title
     assert story.host.checks[NEW].conclusion is Conclusion.IN_PROGRESS
+
+
+def test_the_end_is_told_before_the_record_goes() -> None:
+    """Design: reports are turned to destroyed first; what may work later is asked for again, a refusal is not."""
+    story = Story()
+    repositories = {REPOSITORY.id: REPOSITORY}
+    story.host.broken = {42: ForgeUnavailable("the answer was 502")}
+    assert story.reporter.tell(pull("destroyed"), repositories) is False
+    story.host.broken = {}
+    story.now += timedelta(seconds=10)
+    assert story.reporter.tell(pull("destroyed"), repositories) is True
+    assert story.says().endswith("Removed")
+    story.host.broken = {7: NotThere("no such pull request")}
+    assert story.reporter.tell(pull("destroyed", 7), repositories) is True
+    assert story.reporter.tell(pull("destroyed", 7), repositories) is True
 
 
 def test_without_a_pull_request_or_its_repository_nothing_is_written() -> None:
