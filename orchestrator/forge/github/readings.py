@@ -54,8 +54,8 @@ def login(data: Any) -> str:
 
 
 def permission(data: Any) -> bool:
-    """Whether it is enough to push. ``maintain`` is told as ``write`` here, ``triage`` as ``read``."""
-    return str(data["permission"]) in ("admin", "write")
+    """Whether it is enough to push. ``permission`` has the four old words only; ``role_name`` has the newer ones."""
+    return str(data["permission"]) in ("admin", "write") or data.get("role_name") in ("admin", "maintain", "write")
 
 
 def pull(data: Any) -> PullRequest:

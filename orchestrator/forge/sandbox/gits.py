@@ -153,7 +153,7 @@ def mergeable(repo: Path, base: str, head: str) -> bool:
 def merge(repo: Path, base_ref: str, head: str, message: str, author: str) -> str:
     base = refs(repo)[base_ref]
     tree = text(repo, "merge-tree", "--write-tree", base, head).splitlines()[0]
-    who = [f"-cuser.name={author}", f"-cuser.email={author}@sandbox.invalid"]
+    who = ["-c", f"user.name={author}", "-c", f"user.email={author}@sandbox.invalid"]
     sha = text(repo, *who, "commit-tree", tree, "-p", base, "-p", head, "-m", message)
     run(repo, "update-ref", base_ref, sha, base)
     return sha

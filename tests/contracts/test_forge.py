@@ -1,0 +1,263 @@
+"""One contract for every Git host: the fake, the production client on the sandbox, and on a GitHub we did not write.
+
+Rows: L1, L3 (labels), L7, P1, P2 (checks), S2 (who may write). Pitfalls 3, 6, 8, 9, 11.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.core.model import CheckState, PullState
+from orchestrator.forge.port import EXPIRED, CheckReport, Conclusion, ForgeError, ForgeRefused, NotThere, is_marked
+from orchestrator.forge.sandbox.world import SandboxForge
+from tests.contracts.forge_hosts import ROOT, EmulateHost, FakeHost, Host, SandboxHost, emulate, repository
+
+MARKER = "<!-- eph:preview -->"
+RUNNING = CheckReport(Conclusion.IN_PROGRESS, "Creating", "Making the database")
+READY = CheckReport(Conclusion.SUCCESS, "Ready", "It answers", "http://shop.localhost/")
+BROKEN = CheckReport(Conclusion.FAILURE, "Failed", "The build failed")
+
+
+@pytest.fixture(scope="module")
+def emulate_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Comes from npm the first time, from the cache later. One for all tests; each has a repository of its own."""
+    done = subprocess.run([ROOT / "infra/toolchain/emulate.sh"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with emulate(Path(done.stdout.strip()), tmp_path_factory.mktemp("emulate")) as url:
+        yield url
+
+
+@pytest.fixture(params=["fake", "sandbox", pytest.param("emulate", marks=pytest.mark.real)])
+def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Host]:
+    if request.param == "fake":
+        yield FakeHost()
+    elif request.param == "sandbox":
+        world = SandboxForge(tmp_path / "sandbox")
+        world.start()
+        sandbox = SandboxHost(world)
+        yield sandbox
+        sandbox.done()
+    else:
+        stranger = EmulateHost(request.getfixturevalue("emulate_url"), f"ada/{tmp_path.name[:40]}")
+        yield stranger
+        stranger.done()
+
+
+def need(host: Host, *what: str) -> None:
+    for thing in what:
+        if thing in host.lacks:
+            pytest.skip(host.lacks[thing])
+
+
+def test_open_pull_requests_come_with_labels_and_commit(host: Host) -> None:
+    """L1, L3: labels set before or after the opening are seen at the next look, without any webhook."""
+    forge, shop = repository(host)
+    assert forge.pulls(shop).open == ()
+    sha = host.push("one", {"message.txt": "one\n"})
+    number = host.open_pull("one")
+    host.label(number, "preview")
+    found = forge.pulls(shop)
+    assert found.complete
+    [pull] = found.open
+    assert (pull.key.number, pull.key.repository) == (number, shop.id)
+    assert (pull.labels, pull.head_sha, pull.head_ref, pull.base_ref) == (frozenset({"preview"}), sha, "one", "main")
+    assert (pull.state, pull.author, pull.from_fork) == (PullState.OPEN, "ada", False)
+
+
+def test_a_push_changes_the_commit_at_the_next_look(host: Host) -> None:
+    """L1, L5, pitfall 11: never a head commit from yesterday."""
+    need(host, "pushes")
+    forge, shop = repository(host)
+    host.push("one", {"message.txt": "one\n"})
+    number = host.open_pull("one")
+    forge.pulls(shop)
+    sha = host.push("one", {"message.txt": "two\n"})
+    assert forge.pulls(shop).open[0].head_sha == sha
+    assert forge.pull(shop, number).head_sha == sha
+
+
+def test_closed_merged_reopened(host: Host) -> None:
+    """L7: what the host states positively."""
+    forge, shop = repository(host)
+    for name in ("one", "two"):
+        host.push(name, {f"{name}.txt": name})
+    one, two = host.open_pull("one"), host.open_pull("two")
+    host.close(one)
+    host.merge(two)
+    assert forge.pulls(shop).open == ()
+    assert (forge.pull(shop, one).state, forge.pull(shop, two).state) == (PullState.CLOSED, PullState.MERGED)
+    host.reopen(one)
+    assert [pull.key.number for pull in forge.pulls(shop).open] == [one]
+    assert forge.pull(shop, one).state is PullState.OPEN
+
+
+def test_gone_only_when_the_repository_itself_answers(host: Host) -> None:
+    """L7, pitfall 3: a number that never was is gone; the same in a repository we cannot see is an error."""
+    forge, shop = repository(host)
+    assert forge.pull(shop, 4711).state is PullState.GONE
+    host.push("one", {"message.txt": "one\n"})
+    number = host.open_pull("one")
+    assert len(forge.pulls(shop).open) == 1
+    host.hide()
+    for ask in (lambda: forge.pull(shop, number), lambda: forge.pull(shop, 4711), lambda: forge.pulls(shop)):
+        with pytest.raises(ForgeError):
+            ask()
+
+
+def test_files_at_a_commit(host: Host) -> None:
+    """Y1: read at the head commit; missing and too large are told apart."""
+    forge, shop = repository(host)
+    sha = host.push("one", {"eph.yaml": "version: 2\n"})
+    later = host.push("one", {"eph.yaml": "version: 3\n"})
+    assert forge.file(shop, "eph.yaml", sha, 1000) == b"version: 2\n"
+    assert forge.file(shop, "eph.yaml", later, 1000) == b"version: 3\n"
+    with pytest.raises(NotThere, match=r"nowhere\.yaml"):
+        forge.file(shop, "nowhere.yaml", sha, 1000)
+    with pytest.raises(ForgeRefused, match="at most 5"):
+        forge.file(shop, "eph.yaml", sha, 5)
+
+
+def test_checks_of_others_without_our_own(host: Host) -> None:
+    """L3: wait_for_checks sees what CI said of that commit, and never what we said ourselves."""
+    forge, shop = repository(host)
+    sha = host.push("one", {"message.txt": "one\n"})
+    wanted = {"build": CheckState.PASSED, "lint": CheckState.FAILED, "slow": CheckState.PENDING}
+    for name, state in wanted.items():
+        host.set_check(sha, name, state)
+    forge.report_check(shop, sha, "eph", READY)
+    assert forge.checks(shop, sha) == wanted
+
+
+def test_who_may_write(host: Host) -> None:
+    """S2, T1: an owner and a colleague may, a stranger may not."""
+    forge, shop = repository(host)
+    assert forge.may_write(shop, "ada")
+    assert forge.may_write(shop, host.writer)
+    assert not forge.may_write(shop, host.stranger)
+    assert not forge.may_write(shop, "no-such-person")
+
+
+def test_one_comment_edited_in_place(host: Host) -> None:
+    """P1, pitfall 8: never a second, not even by a client that remembers nothing."""
+    forge, shop = repository(host)
+    host.push("one", {"message.txt": "one\n"})
+    number = host.open_pull("one")
+    for state in ("creating", "ready", "ready"):
+        forge.upsert_comment(shop, number, MARKER, f"{MARKER}\n{state}")
+    assert host.comments(number) == [f"{MARKER}\nready"]
+    host.client().upsert_comment(shop, number, MARKER, f"{MARKER}\nfailed")
+    assert host.comments(number) == [f"{MARKER}\nfailed"]
+
+
+def test_a_strangers_copy_of_the_marker_is_not_ours(host: Host) -> None:
+    """P1, S3: somebody who quotes our comment does not become its author."""
+    need(host, "strangers")
+    forge, shop = repository(host)
+    host.push("one", {"message.txt": "one\n"})
+    number = host.open_pull("one")
+    host.say(number, f"{MARKER}\nmine")
+    forge.upsert_comment(shop, number, MARKER, f"{MARKER}\nours")
+    assert host.comments(number) == [f"{MARKER}\nours"]
+
+
+def test_a_comment_without_its_marker_is_refused(host: Host) -> None:
+    """P1: it could never be found again."""
+    forge, shop = repository(host)
+    with pytest.raises(ValueError, match="marker"):
+        forge.upsert_comment(shop, 1, MARKER, "no marker here")
+
+
+def test_our_check_goes_through_its_states(host: Host) -> None:
+    """P2, pitfall 9: one check of a name for each commit, and it says what is now."""
+    forge, shop = repository(host)
+    first = host.push("one", {"message.txt": "one\n"})
+    second = host.push("one", {"message.txt": "two\n"})
+    forge.report_check(shop, first, "eph", RUNNING)
+    assert host.reports(first) == {"eph": "in_progress"}
+    forge.report_check(shop, first, "eph", READY)
+    host.client().report_check(shop, second, "eph", BROKEN)
+    assert host.reports(first) == {"eph": "success"}
+    assert host.reports(second) == {"eph": "failure"}
+
+
+def test_a_mark_on_a_commit_is_found_and_lifted(host: Host) -> None:
+    """L2, design 'decisions about one commit': expiry survives us, and a new push starts afresh."""
+    forge, shop = repository(host)
+    sha = host.push("one", {"message.txt": "one\n"})
+    assert not is_marked(forge.decisions(shop, sha))
+    forge.mark_expired(shop, sha, "Expired after 72 h")
+    assert host.client().decisions(shop, sha) == {EXPIRED: "Expired after 72 h"}
+    assert not is_marked(forge.decisions(shop, host.push("one", {"message.txt": "two\n"})))
+    forge.mark_expired(shop, sha, "")
+    assert not is_marked(host.client().decisions(shop, sha))
+
+
+def test_a_label_is_taken_away_and_may_be_gone_already(host: Host) -> None:
+    """L5 (expiry), L3."""
+    forge, shop = repository(host)
+    host.push("one", {"message.txt": "one\n"})
+    number = host.open_pull("one")
+    host.label(number, "preview")
+    host.label(number, "size: s/m")
+    forge.remove_label(shop, number, "preview")
+    forge.remove_label(shop, number, "preview")
+    assert forge.pulls(shop).open[0].labels == {"size: s/m"}
+    forge.remove_label(shop, number, "size: s/m")
+    assert forge.pulls(shop).open[0].labels == frozenset()
+
+
+def test_a_repository_keeps_its_identity_when_renamed(host: Host) -> None:
+    """Y3, pitfall 11: the id counts; a client that still knows the old name goes on."""
+    need(host, "rename")
+    forge, shop = repository(host)
+    host.push("one", {"message.txt": "one\n"})
+    number = host.open_pull("one")
+    host.rename("ada/boutique")
+    [renamed] = forge.repositories()
+    assert (renamed.id, renamed.full_name) == (shop.id, "ada/boutique")
+    assert [pull.key.number for pull in forge.pulls(shop).open] == [number]
+    assert forge.pull(shop, number).state is PullState.OPEN
+
+
+def test_the_clone_url_holds_no_secret(host: Host) -> None:
+    """S4: it ends up in specs and in Pulumi's state."""
+    forge, shop = repository(host)
+    assert "@" not in forge.clone_url(shop)
+    assert "token" not in forge.clone_url(shop)
+
+
+def test_a_pull_request_from_a_fork_says_so(host: Host) -> None:
+    """S2, pitfall 7."""
+    need(host, "forks")
+    forge, shop = repository(host)
+    number = host.open_from_fork("patch-1")
+    [pull] = forge.pulls(shop).open
+    assert (pull.key.number, pull.from_fork, pull.author) == (number, True, "mallory")
+
+
+def test_a_quiet_look_takes_nothing_from_the_quota(host: Host) -> None:
+    """L4: the second cycle in which nothing changed is answered by 304 alone."""
+    need(host, "etags")
+    forge, shop = repository(host)
+    sha = host.push("one", {"message.txt": "one\n"})
+    number = host.open_pull("one")
+
+    def cycle() -> tuple[int, int]:
+        before = forge.cost()
+        [seen] = forge.repositories()
+        forge.pulls(seen)
+        forge.file(seen, "eph.yaml", sha, 1000)
+        forge.checks(seen, sha)
+        forge.decisions(seen, sha)
+        after = forge.cost()
+        return after.counted - before.counted, after.free - before.free
+
+    cycle()
+    assert cycle() == (0, 5)
+    host.label(number, "preview")
+    assert cycle() == (1, 4)
+    assert forge.pulls(shop).open[0].labels == {"preview"}
