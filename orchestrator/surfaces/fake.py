@@ -117,6 +117,7 @@ class FakeDesk:
     async def follow(self, name: str, service: str | None, operation: bool) -> AsyncIterator[str]:
         for line in await self.logs(name, service, 1000, operation):
             yield line
+        self._find(name)
 
     async def events(self, name: str, after: int, limit: int, newest: bool) -> list[Event]:
         # What is gone still has its history, under its stack's name.

@@ -161,6 +161,13 @@ def test_log_lines_stream_and_say_when_they_end(admin: httpx.Client, desk: FakeD
     assert found[-1]["event"] == "end"
 
 
+def test_a_log_stream_ends_when_the_environment_goes(admin: httpx.Client, desk: FakeDesk) -> None:
+    desk.prints(NAME, "last words")
+    desk.then(NAME, Phase.DESTROYED)
+    found = read_stream(admin, f"/api/v1/environments/{NAME}/logs/stream", 1)
+    assert found == [{"event": "end", "data": "{}"}]
+
+
 def test_events_stream_and_go_on_where_a_reader_was(admin: httpx.Client, desk: FakeDesk) -> None:
     for number in range(3):
         desk.happened("environment.ready", f"event {number}", NAME)

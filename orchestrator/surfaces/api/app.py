@@ -30,6 +30,9 @@ ERRORS: dict[int | str, dict[str, object]] = {
 }
 
 
+DENIED: dict[int | str, dict[str, object]] = {status: ERRORS[status] for status in (401, 403)}
+
+
 def create_app(desk: Desk, settings: ApiSettings) -> FastAPI:
     app = FastAPI(
         title="Eph", version=settings.version, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
@@ -53,7 +56,7 @@ def _probes(app: FastAPI, desk: Desk, settings: ApiSettings) -> None:
         """The process answers."""
         return {"status": "ok"}
 
-    @app.get("/readyz", tags=["probes"])
+    @app.get("/readyz", tags=["probes"], responses={503: {"description": "No cycle ended lately"}})
     async def ready() -> Response:
         """A cycle ended lately."""
         now, last = settings.clock(), desk.status().last_cycle
@@ -64,7 +67,9 @@ def _probes(app: FastAPI, desk: Desk, settings: ApiSettings) -> None:
             return JSONResponse({"status": f"the last cycle ended {age:.0f} s ago"}, 503)
         return JSONResponse({"status": "ok"})
 
-    @app.get("/metrics", tags=["probes"], dependencies=[VIEWER])
+    page: dict[int | str, dict[str, object]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
+
+    @app.get("/metrics", tags=["probes"], dependencies=[VIEWER], response_class=Response, responses=DENIED | page)
     async def prometheus() -> Response:
         """For Prometheus; read with a viewer's token."""
         return Response(metrics.render(desk), media_type=metrics.CONTENT_TYPE)

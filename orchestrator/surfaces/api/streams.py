@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from orchestrator.surfaces.api import render, schemas
 from orchestrator.surfaces.api.errors import ApiError
-from orchestrator.surfaces.port import Desk
+from orchestrator.surfaces.port import Desk, NoSuchEnvironment
 
 
 class Streams:
@@ -50,6 +51,8 @@ class Streams:
 
 async def log_lines(lines: AsyncIterator[str]) -> AsyncIterator[ServerSentEvent]:
     """Each line as JSON, since a raw one may hold anything; a last event ``end`` tells an end from a broken line."""
-    async for line in lines:
-        yield ServerSentEvent(data=schemas.LogLine(line=line).model_dump_json(), event="line")
+    # It may be destroyed while somebody reads: that is an end like any other.
+    with suppress(NoSuchEnvironment):
+        async for line in lines:
+            yield ServerSentEvent(data=schemas.LogLine(line=line).model_dump_json(), event="line")
     yield ServerSentEvent(data="{}", event="end")
