@@ -37,7 +37,6 @@ Progress = Callable[[str], None]
 VERSION = metadata.version("pulumi")
 """The one place that says which Pulumi: the SDK that is installed. go.mod, pyproject and the locks agree by a test."""
 
-PLUGIN = "pulumi-resource-pulumi-python"
 WAYS = ("path", "cache", "download", "build")
 
 
@@ -115,27 +114,24 @@ def _on_path(cache: Path) -> Toolchain:
     version = version_of(binary)
     if why := unfit(version, VERSION):
         raise Unavailable(f"{binary} is {version}: {why}")
-    folders = [str(binary.parent)]
-    if shutil.which(PLUGIN, path=folders[0]) is None:
-        folders.insert(0, str(_plugin_folder(cache)))
-    return Toolchain(binary, version, os.pathsep.join(folders), "path")
+    return _toolchain(binary, version, cache, "path")
 
 
-def _in_cache(cache: Path) -> Toolchain:
+def _in_cache(cache: Path, source: str = "cache") -> Toolchain:
     """What lies in the cache was tried before it was put there, so its folder's name is believed."""
     folder = cache / "pulumi" / VERSION / "bin"
     if not (folder / "pulumi").is_file():
         raise Unavailable(f"nothing at {folder}")
-    return Toolchain(folder / "pulumi", VERSION, str(folder), "cache")
+    return _toolchain(folder / "pulumi", VERSION, cache, source)
 
 
-def _plugin_folder(cache: Path) -> Path:
-    """A folder of ours with the plugin for dynamic providers, for a pulumi that came without it."""
-    folder = cache / "plugins"
-    if shutil.which(PLUGIN, path=str(folder)) is None:
-        folder.mkdir(parents=True, exist_ok=True)
-        sources.write_plugin(folder / PLUGIN)
-    return folder
+def _toolchain(binary: Path, version: str, cache: Path, source: str) -> Toolchain:
+    """Our plugin comes first on PATH, whether or not this pulumi brought the SDK's."""
+    try:
+        plugins = sources.plugin_folder(cache)
+    except OSError as why:
+        raise Unavailable(f"{cache}: {why.strerror}; set EPH_CACHE to a folder that can be written") from why
+    return Toolchain(binary, version, os.pathsep.join([str(plugins), str(binary.parent)]), source)
 
 
 def version_of(binary: Path) -> str:
@@ -170,7 +166,7 @@ def _make(cache: Path, failures: dict[str, str], progress: Progress) -> Toolchai
             continue
         try:
             _make_by(make, cache, progress)
-            return Toolchain((found := _in_cache(cache)).pulumi, found.version, found.path, way)
+            return _in_cache(cache, way)
         except Unavailable as why:
             failures[way] = str(why)
             progress(f"pulumi {VERSION}: {way} did not work: {str(why).splitlines()[0]}")
@@ -189,7 +185,6 @@ def _make_by(make: Callable[[Path, str, Progress], None], cache: Path, progress:
         made = version_of(staging / "bin" / "pulumi")
         if made != VERSION:
             raise Unavailable(f"what came is {made}, not {VERSION}")
-        sources.write_plugin(staging / "bin" / PLUGIN)
         shutil.rmtree(place, ignore_errors=True)  # a place without bin/pulumi, or _look had found it
         staging.rename(place)
     finally:

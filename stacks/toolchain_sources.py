@@ -7,6 +7,7 @@ and a Ctrl-C ends all of it.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import select
 import shutil
@@ -37,9 +38,16 @@ except Exception as why:
     sys.exit(f"{type(why).__name__}: {why} {output.decode(errors='replace')[-500:]}".strip())
 """
 
+PLUGIN = "pulumi-resource-pulumi-python"
+
 # Ours, not the SDK's script: that one first looks for a virtual environment of a project, and Eph's programs have
-# none. PULUMI_PYTHON_CMD is the interpreter that has Eph's packages.
+# none. PULUMI_PYTHON_CMD is the interpreter that has Eph's packages. Where a worker has a warm provider waiting, its
+# port is all that Pulumi needs; the script then stays until Pulumi ends it, or is gone itself and its pipe closes.
 _PLUGIN = """#!/bin/sh
+if [ -n "${EPH_DYNAMIC_PROVIDER_PORT:-}" ]; then
+  echo "$EPH_DYNAMIC_PROVIDER_PORT"
+  exec cat
+fi
 exec "${PULUMI_PYTHON_CMD:-python3}" -u -m pulumi.dynamic "$@"
 """
 
@@ -48,12 +56,16 @@ class Unavailable(RuntimeError):
     """This way gives no Pulumi CLI on this machine; the message says why."""
 
 
-def write_plugin(place: Path) -> None:
-    """The plugin for dynamic providers, put in place by a rename: another process may be reading it."""
-    new = place.with_name(f".{place.name}-{os.getpid()}")
-    new.write_text(_PLUGIN)
-    new.chmod(0o755)
-    new.replace(place)
+def plugin_folder(cache: Path) -> Path:
+    """A folder with the plugin for dynamic providers, made if need be; another version of Eph has another folder."""
+    place = cache / "plugins" / hashlib.sha256(_PLUGIN.encode()).hexdigest()[:12] / PLUGIN
+    if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        new = place.with_name(f".{place.name}-{os.getpid()}")
+        new.write_text(_PLUGIN)
+        new.chmod(0o755)
+        new.replace(place)
+    return place.parent
 
 
 def download(folder: Path, version: str, progress: Progress) -> None:

@@ -97,20 +97,31 @@ def test_a_fit_pulumi_on_path_is_used(machine: Machine, version: str) -> None:
     assert (found.pulumi, found.version, found.source) == (binary, version, "path")
 
 
-def test_a_pulumi_without_the_plugin_gets_ours_in_front(machine: Machine) -> None:
+def test_our_plugin_comes_first_on_the_path(machine: Machine) -> None:
     machine.pulumi(VERSION)
     first, second = toolchain.find().path.split(os.pathsep)
-    assert (Path(first) / toolchain.PLUGIN).stat().st_mode & 0o111
+    assert (Path(first) / toolchain_sources.PLUGIN).stat().st_mode & 0o111
     assert second == str(machine.bin)
 
 
 def test_the_plugin_starts_the_interpreter_that_it_is_told(machine: Machine) -> None:
     told = machine.program("my python", 'echo "$@"')
-    plugin = machine.folder / toolchain.PLUGIN
-    toolchain_sources.write_plugin(plugin)
+    plugin = toolchain_sources.plugin_folder(machine.cache) / toolchain_sources.PLUGIN
     env = {**os.environ, "PULUMI_PYTHON_CMD": str(told)}
     done = subprocess.run([plugin, "127.0.0.1:9 x", "y"], capture_output=True, text=True, env=env, check=True)
     assert done.stdout == "-u -m pulumi.dynamic 127.0.0.1:9 x y\n"
+
+
+def test_the_plugin_hands_over_a_warm_provider_and_ends_with_pulumi(machine: Machine) -> None:
+    plugin = toolchain_sources.plugin_folder(machine.cache) / toolchain_sources.PLUGIN
+    env = {**os.environ, "EPH_DYNAMIC_PROVIDER_PORT": "4711"}
+    with subprocess.Popen([plugin], env=env, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as waiting:
+        assert waiting.stdout is not None
+        assert waiting.stdin is not None
+        assert waiting.stdout.readline() == "4711\n"
+        assert waiting.poll() is None
+        waiting.stdin.close()
+        assert waiting.wait(5) == 0
 
 
 @pytest.mark.parametrize(
@@ -137,7 +148,6 @@ def test_built_once_then_found_in_the_cache(machine: Machine) -> None:
     assert (made.pulumi, made.source) == (machine.place, "build")
     assert (again.pulumi, again.source) == (machine.place, "cache")
     assert machine.runs() == 1
-    assert (machine.place.parent / toolchain.PLUGIN).exists()
 
 
 def test_two_at_once_build_once(machine: Machine) -> None:
@@ -184,7 +194,7 @@ def test_the_command_can_tell_the_path_alone(machine: Machine) -> None:
     machine.go()
     out, err = io.StringIO(), io.StringIO()
     assert toolchain.main(["--path"], out, err) == 0
-    assert out.getvalue() == f"{machine.place.parent}\n"
+    assert out.getvalue().endswith(f"{os.pathsep}{machine.place.parent}\n")
     assert "building" in err.getvalue()
 
 
@@ -237,8 +247,11 @@ def test_ways_can_be_forbidden_and_a_wrong_name_is_told(machine: Machine, monkey
 
 def test_a_cache_that_cannot_be_written_is_one_sentence(machine: Machine) -> None:
     machine.cache.write_text("a file where the folder should be")
-    with pytest.raises(NoToolchain, match="set EPH_CACHE to a folder that can be written"):
-        toolchain.ensure(silent)
+    for pulumi_there in (False, True):
+        if pulumi_there:
+            machine.pulumi(VERSION)
+        with pytest.raises(NoToolchain, match="set EPH_CACHE to a folder that can be written"):
+            toolchain.ensure(silent)
 
 
 def test_an_endless_child_meets_its_deadline() -> None:
