@@ -50,7 +50,7 @@ if importlib.util.find_spec(DEMO) is not None:
         context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
     )
     def demo(ctx: typer.Context) -> None:
-        """Brings everything up on this machine with a sample shop: `eph demo --help`."""
+        """Runs all of it here, with a sample shop."""
         raise typer.Exit(importlib.import_module(DEMO).main(list(ctx.args)))
 
 
