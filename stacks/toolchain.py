@@ -185,6 +185,8 @@ def _make_by(make: Callable[[Path, str, Progress], None], cache: Path, progress:
         made = version_of(staging / "bin" / "pulumi")
         if made != VERSION:
             raise Unavailable(f"what came is {made}, not {VERSION}")
+        # Pulumi warns at each run when another stands beside it than the one that PATH names.
+        (staging / "bin" / sources.PLUGIN).unlink(missing_ok=True)
         shutil.rmtree(place, ignore_errors=True)  # a place without bin/pulumi, or _look had found it
         staging.rename(place)
     finally:
