@@ -99,6 +99,10 @@ def no_control(sentence: str) -> Page:
     return Page(502, "Eph itself does not answer", f"Is ephd running? {sentence}", "bad", REFRESH_SECONDS, True)
 
 
+def from_elsewhere() -> Page:
+    return Page(403, "Not from there", "Only Eph's own pages may change things here from a browser.", "bad")
+
+
 def full() -> Page:
     return Page(
         503, "Too busy", "The gateway has as many requests open as it may. Try again soon.", "bad", REFRESH_SECONDS

@@ -23,7 +23,8 @@ from orchestrator.gateway.traffic import Traffic
 log = logging.getLogger("eph.gateway")
 
 SAVE_SECONDS = 10.0
-STOP_SECONDS = 3.0
+# aiohttp waits so long twice: for requests to end, then for those that it cancelled.
+STOP_SECONDS = 1.0
 KEEPALIVE_SECONDS = 75.0
 MOST_FIELD = 16 * 1024
 
@@ -64,7 +65,7 @@ async def serving(
 
 
 async def run(address: Address, settings: Settings, directory: Path) -> None:
-    """Until SIGTERM or SIGINT; open requests get a few seconds."""
+    """Until SIGTERM or SIGINT; open requests get two seconds."""
     # A proxy makes much and keeps little: the collector would look through it all, again and again, for nothing.
     gc.freeze()
     gc.set_threshold(20_000, 50, 50)

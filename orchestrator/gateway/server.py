@@ -78,10 +78,22 @@ class Gateway:
         return await self._preview(request, route, sender)
 
     async def _control(self, request: web.BaseRequest) -> web.StreamResponse:
+        if self._from_elsewhere(request):
+            return pages.render(pages.from_elsewhere(), request.headers)
         try:
             return await self._pass(request, lambda: self._settings.control, self._sender(request), preview=False)
         except NoAnswer as error:
             return pages.render(pages.no_control(str(error)), request.headers)
+
+    def _from_elsewhere(self, request: web.BaseRequest) -> bool:
+        """A page of a preview, whose code nobody has read, must not press ephd's buttons in somebody's browser."""
+        origin = request.headers.get(hdrs.ORIGIN)
+        if origin is None or (request.method in proxy.REPEATABLE and not sockets.wanted(request)):
+            return False
+        try:
+            return hosts.normalise(origin.partition("://")[2]) not in self._settings.own
+        except hosts.BadHost:
+            return True
 
     async def _preview(self, request: web.BaseRequest, route: Route, sender: Sender) -> web.StreamResponse:
         host = route.host

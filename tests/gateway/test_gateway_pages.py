@@ -45,6 +45,25 @@ async def test_ephs_own_hosts_go_to_ephd(world: World, host: str) -> None:
     assert "X-Robots-Tag" not in answer.headers
 
 
+@pytest.mark.parametrize(
+    ("method", "headers", "status"),
+    [
+        ("POST", {"Origin": f"http://{HOST}:8080"}, 403),
+        ("DELETE", {"Origin": "null"}, 403),
+        ("GET", {"Origin": f"http://{HOST}", "Upgrade": "websocket", "Connection": "Upgrade"}, 403),
+        ("POST", {"Origin": "http://localhost:8080"}, 200),
+        ("POST", {}, 200),
+        ("GET", {"Origin": f"http://{HOST}"}, 200),
+    ],
+)
+async def test_a_previews_page_cannot_press_ephds_buttons(
+    world: World, method: str, headers: dict[str, str], status: int
+) -> None:
+    """S3: what a pull request serves runs in a browser that may reach ephd's API, too."""
+    await world.start(control=await world.upstream(hello))
+    assert (await world.answer("localhost", "/api/v1/x", method, headers)).status == status
+
+
 async def test_without_ephd_its_hosts_say_so(world: World) -> None:
     await world.start(control=1)
     answer = await world.answer("localhost")
