@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 from pathlib import Path
 
-from stacks import locks, tags
+from stacks import locks, names, tags
 from stacks.model import StackRef, Tag
 
 
@@ -37,8 +38,19 @@ class FileBackend:
         path = self.tag(ref)
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_name(f".{path.name}.{os.getpid()}")
-        fresh.write_text(json.dumps({"version": 1, "tags": {tags.KEY: tags.encode(tag)}}))
+        with fresh.open("w") as file:
+            json.dump({"version": 1, "tags": {tags.KEY: tags.encode(tag)}}, file)
+            file.flush()
+            os.fsync(file.fileno())  # a machine that loses power must not leave an empty one under the name
         fresh.replace(path)
+
+    def read_tag(self, ref: StackRef) -> Tag | None:
+        """None when there is none, or one that was cut: then the stack is a half-made one, which heals (L8)."""
+        try:
+            value = json.loads(self.tag(ref).read_bytes())["tags"][tags.KEY]
+        except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
+            return None
+        return tags.decode(value) if isinstance(value, str) else None
 
     def salt(self, ref: StackRef) -> str:
         """The salt its secrets were encrypted with; empty when it has no state yet."""
@@ -52,11 +64,20 @@ class FileBackend:
         """What ``pulumi stack rm`` leaves: a backup, a tag file, empty folders. Call after it succeeded."""
         for path in (self.tag(ref), self.state(ref).with_name(f"{ref.stack}.json.bak")):
             path.unlink(missing_ok=True)
+        for folder in (self.history(ref), self.root / "backups" / ref.project / ref.stack):
+            shutil.rmtree(folder, ignore_errors=True)
         for folder in (
             locks.folder(self.folder, ref),
-            self.history(ref),
-            self.root / "backups" / ref.project / ref.stack,
             *(self.root / kind / ref.project for kind in ("stacks", "history", "backups", "locks/organization")),
         ):
             with contextlib.suppress(OSError):
                 folder.rmdir()
+
+    def sweep(self) -> None:
+        """Ends what a life that was cut off between ``stack rm`` and ``forget`` left of stacks that are gone. Only
+        while no operation runs."""
+        for path in (self.root / "stacks").glob(f"{names.PREFIX}-*/*"):
+            ref = StackRef(path.parent.name, path.name.partition(".")[0])
+            left = path.name.endswith((".pulumi-tags", ".json.bak"))
+            if left and names.parse(ref) is not None and not self.exists(ref):
+                self.forget(ref)

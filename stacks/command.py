@@ -21,10 +21,9 @@ from pulumi import automation
 from pulumi.automation.errors import create_command_error
 from semver import VersionInfo
 
-from stacks import processes
-
 KEPT_LINES = 400
 _LONGEST_LINE = 4000
+_LAST_WORDS = 5.0
 _SUMMARY = json.dumps(
     [
         {
@@ -59,17 +58,26 @@ class OperationCommand(automation.PulumiCommand):
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
         self._interrupted = False
+        self._late = False
 
     @property
     def interrupted(self) -> bool:
         return self._interrupted
 
-    def interrupt(self) -> None:
-        """Pulumi takes SIGINT as a graceful cancel: it ends what it is doing, saves the state and lets go of it."""
+    @property
+    def late(self) -> bool:
+        """It was interrupted by its deadline."""
+        return self._late
+
+    def interrupt(self, late: bool = False) -> None:
+        """Pulumi takes SIGINT as a graceful cancel: it ends what it is doing, saves the state and lets go of it. Only
+        once: a second SIGINT would end it on the spot, with the state unsaved and the lock left."""
         with self._lock:
-            self._interrupted = True
+            if self._interrupted:
+                return
+            self._interrupted, self._late = True, late
             if self._child is not None:
-                processes.send(self._child.pid, signal.SIGINT)
+                self._child.send_signal(signal.SIGINT)
 
     def run(
         self,
@@ -84,13 +92,9 @@ class OperationCommand(automation.PulumiCommand):
             return automation.CommandResult(stdout=answer, stderr="", code=0)
         child = self._start(["pulumi", "--non-interactive", *args], cwd, additional_env)
         stdout, stderr = self._read(child)
-        result = automation.CommandResult(stdout=stdout, stderr=stderr, code=child.wait())
-        with self._lock:
-            self._child = None
-        if self._interrupted:
-            raise Interrupted
+        result = automation.CommandResult(stdout=stdout, stderr=stderr, code=child.returncode)
         if result.code != 0:
-            raise create_command_error(result)
+            raise Interrupted if self._interrupted else create_command_error(result)
         return result
 
     def _start(self, command: list[str], cwd: str, extra: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -119,8 +123,10 @@ class OperationCommand(automation.PulumiCommand):
         ]
         for reader in readers:
             reader.start()
+        child.wait()
         for reader in readers:
-            reader.join()
+            # Not for ever: something that outlived a killed pulumi may hold the pipe open.
+            reader.join(_LAST_WORDS)
         return "\n".join(outputs[0]), "\n".join(outputs[1])
 
     def _drain(self, stream: IO[bytes], kept: deque[str]) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from pulumi.automation import CommandError, ConcurrentUpdateError, InlineSourceRuntimeError, StackNotFoundError
 
+from stacks.locks import LockHeld
 from stacks.progress import Progress
 
 TAIL = 20
@@ -18,6 +19,10 @@ _LONGEST = 300
 _WRAPPING = re.compile(r"^(?:Exception calling application: |error: |diffing \S+: |creating \S+: |deleting \S+: )+")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|<\{%[^%]*%\}>")
 _SUMMARIES = ("update failed", "resource operation failed", "resource deletion failed", "destroy failed")
+
+
+class RecordKept(Exception):
+    """Everything is gone but the record: the world was not told in time, so it stays for the next look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,8 @@ class Explained:
 
 def explain(error: BaseException, progress: Progress) -> Explained:
     """The cause that a person can act on, best source first."""
+    if isinstance(error, (LockHeld, RecordKept)):
+        return Explained(str(error))
     if isinstance(error, ConcurrentUpdateError):
         return Explained("another operation holds this stack's lock", tail=_tail(_stderr(error)))
     if isinstance(error, StackNotFoundError):
@@ -50,7 +57,7 @@ def _from_resources(progress: Progress) -> Explained | None:
         telling = [text for text in map(_clean, messages) if text and not text.lower().startswith(_SUMMARIES)]
         if telling:
             first, *rest = "\n".join(telling).splitlines()
-            return Explained(_short(first), step=_step(urn, progress), tail=tuple(rest[-TAIL:]))
+            return Explained(_short(first), step=_step(urn, progress), tail=_last(rest))
     return None
 
 
@@ -67,7 +74,7 @@ def _from_text(text: str) -> Explained:
     telling = next((line for line in lines if line.startswith("error:")), lines[-1])
     if "incorrect passphrase" in text:
         return Explained("the passphrase does not open this stack's state; is it the server's key?", retryable=False)
-    return Explained(_short(telling.removeprefix("error:").strip()), tail=tuple(lines[-TAIL:]))
+    return Explained(_short(telling.removeprefix("error:").strip()), tail=_last(lines))
 
 
 def _clean(text: str) -> str:
@@ -79,7 +86,11 @@ def _short(text: str) -> str:
 
 
 def _tail(text: str) -> tuple[str, ...]:
-    return tuple(_COLOURS.sub("", text).strip().splitlines()[-TAIL:])
+    return _last(_COLOURS.sub("", text).strip().splitlines())
+
+
+def _last(lines: list[str]) -> tuple[str, ...]:
+    return tuple(_short(line) for line in lines[-TAIL:])
 
 
 def _stderr(error: BaseException) -> str:

@@ -1,7 +1,8 @@
 """A stack's own update history: how often a commit was tried is read from here, never counted elsewhere.
 
-``message`` carries what we tried, as ``eph up <commit>``. Pulumi never prunes; each entry brings a whole checkpoint,
-so ``prune`` keeps the newest few.
+``message`` carries what we tried, as ``eph up <commit>``. Pulumi knows only success and failure; an update that was
+interrupted is no try of its commit, so ``mark_cancelled`` adds that word to its message. Pulumi never prunes; each
+entry brings a whole checkpoint, so ``prune`` keeps the newest few.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ NEWEST = 12
 KEPT = 20
 _KINDS = {"update": Verb.UP, "destroy": Verb.DESTROY, "refresh": Verb.REFRESH}
 _SUFFIX = ".history.json"
+_CANCELLED = "cancelled"
 
 
 def message(verb: Verb, commit: str) -> str:
@@ -35,6 +37,19 @@ def prune(folder: Path) -> None:
         path.with_name(f"{stem}.checkpoint.json").unlink(missing_ok=True)
 
 
+def mark_cancelled(folder: Path, since: datetime) -> None:
+    """Says of the newest entry that it was interrupted, when it ended since then and did not succeed."""
+    for path in _files(folder)[-1:]:
+        update = _entry(path)
+        if update is None or update.outcome is not Outcome.FAILED or update.ended < since.replace(microsecond=0):
+            return
+        data = json.loads(path.read_bytes())
+        data["message"] = f"{data['message']} {_CANCELLED}"
+        fresh = path.with_suffix(".new")
+        fresh.write_text(json.dumps(data))
+        fresh.replace(path)
+
+
 def _files(folder: Path) -> list[Path]:
     try:
         return sorted(path for path in folder.iterdir() if path.name.endswith(_SUFFIX))
@@ -45,13 +60,25 @@ def _files(folder: Path) -> list[Path]:
 def _entry(path: Path) -> Update | None:
     try:
         data = json.loads(path.read_bytes())
-        verb = _KINDS[data["kind"]]
-        words = str(data.get("message", "")).split()
+        commit, cancelled = _read_message(str(data.get("message", "")))
+        failed = Outcome.CANCELLED if cancelled else Outcome.FAILED
         return Update(
-            verb=verb,
-            commit=words[2] if len(words) == 3 and words[0] == "eph" else "",
-            outcome=Outcome.SUCCEEDED if data["result"] == "succeeded" else Outcome.FAILED,
+            verb=_KINDS[data["kind"]],
+            commit=commit,
+            outcome=Outcome.SUCCEEDED if data["result"] == "succeeded" else failed,
             ended=datetime.fromtimestamp(int(data["endTime"]), UTC),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
+
+
+def _read_message(text: str) -> tuple[str, bool]:
+    """The commit that was tried, and whether the try was interrupted; a message of somebody else says neither."""
+    match text.split():
+        case ["eph", "up", commit]:
+            return commit, False
+        case ["eph", "up", commit, word] if word == _CANCELLED:
+            return commit, True
+        case ["eph", _, word] if word == _CANCELLED:
+            return "", True
+    return "", False

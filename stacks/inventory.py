@@ -1,20 +1,22 @@
 """All stacks of ours, read from the store itself (docs/decisions: why not ``pulumi stack ls``).
 
 Reading is incremental: a stack's files are read again only when their inode, size or time changed, so a quiet look at
-a thousand stacks is a thousand ``stat`` calls. One stack that cannot be read is ``unreadable`` and hides no other.
+a thousand stacks is a few thousand ``stat`` calls. One stack that cannot be read is ``unreadable`` and hides no other;
+what cannot be listed, or went away as a whole, makes the snapshot incomplete, never empty.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from stacks import history, locks, names, tags
-from stacks.model import Built, StackRecord, StackRef, StackSnapshot, Tag
+from stacks import history, locks, names
+from stacks.backends import FileBackend
+from stacks.model import Built, StackRecord, StackRef, StackSnapshot
 
 _STACK_TYPE = "pulumi:pulumi:Stack"
 _PROVIDERS = "pulumi:providers:"
@@ -28,49 +30,81 @@ class _Seen:
     record: StackRecord
 
 
+@dataclass(slots=True)
+class _Listing:
+    ours: list[StackRef] = field(default_factory=list)
+    foreign: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    def add(self, project: str, stacks: list[str]) -> None:
+        found = [StackRef(project, stack) for stack in stacks]
+        mine = [ref for ref in found if names.parse(ref) is not None]
+        self.ours += mine
+        self.foreign += len(found) - len(mine)
+
+
 class FileInventory:
     """The file backend. Safe to call from one thread at a time."""
 
     def __init__(self, backend: Path) -> None:
-        self._backend = backend
-        self._root = backend / ".pulumi"
+        self._store = FileBackend(backend)
         self._seen: dict[StackRef, _Seen] = {}
+        self._was_used = False
 
     def snapshot(self) -> StackSnapshot:
+        listing = self._list()
+        seen = {ref: found for ref in sorted(listing.ours) if (found := self._look(ref)) is not None}
+        self._seen = seen
+        return StackSnapshot(
+            stacks={ref: self._with_locks(ref, found.record) for ref, found in seen.items()},
+            complete=not listing.failures,
+            reason="; ".join(listing.failures),
+            foreign=listing.foreign,
+        )
+
+    def _list(self) -> _Listing:
+        """A store that was never used holds none. One that is not there, or was used and is empty, is a disk that
+        is not mounted: it says nothing."""
+        listing = _Listing()
+        root = self._store.root
         try:
-            refs, foreign = self._refs()
+            (root if self._was_used else root.parent).stat()
+            self._was_used = root.exists()
+            projects = _folders(root / "stacks")
         except OSError as error:
-            return StackSnapshot(
-                complete=False, reason=f"the backend's folder {self._root} cannot be listed: {error.strerror}"
+            listing.failures.append(f"the backend's folder {root} cannot be read: {error.strerror}")
+            return listing
+        for project in projects:
+            try:
+                listing.add(project, _stack_files(root / "stacks" / project))
+            except OSError as error:
+                listing.failures.append(f"the stacks of {project} cannot be listed: {error.strerror}")
+        return listing
+
+    def _look(self, ref: StackRef) -> _Seen | None:
+        """None when it went away since it was listed."""
+        try:
+            fingerprint = (
+                _print(self._store.state(ref)),
+                _print(self._store.tag(ref)),
+                _print(self._store.history(ref)),
             )
-        self._seen = {ref: self._look(ref) for ref in refs}
-        stacks = {ref: self._with_locks(ref, seen.record) for ref, seen in self._seen.items()}
-        return StackSnapshot(stacks=stacks, foreign=foreign)
-
-    def _refs(self) -> tuple[list[StackRef], int]:
-        """Ours, and how many are not; a folder that is not there yet holds none."""
-        ours: list[StackRef] = []
-        foreign = 0
-        for project in _folders(self._root / "stacks"):
-            found = [StackRef(project, name.removesuffix(".json")) for name in _stack_files(self._root, project)]
-            mine = [ref for ref in found if names.parse(ref) is not None]
-            ours += mine
-            foreign += len(found) - len(mine)
-        return sorted(ours), foreign
-
-    def _look(self, ref: StackRef) -> _Seen:
-        state = self._root / "stacks" / ref.project / f"{ref.stack}.json"
-        tag = state.with_name(f"{ref.stack}.pulumi-tags")
-        past = self._root / "history" / ref.project / ref.stack
-        fingerprint = (_print(state), _print(tag), _print(past))
-        before = self._seen.get(ref)
-        if before is not None and before.print == fingerprint and not before.record.unreadable:
-            return before
-        return _Seen(fingerprint, _read(ref, state, tag, past))
+            if fingerprint[0] is None:
+                return None
+            before = self._seen.get(ref)
+            if before is not None and before.print == fingerprint and not before.record.unreadable:
+                return before
+            return _Seen(fingerprint, _read(ref, self._store))
+        except FileNotFoundError:
+            return None
+        except Exception as error:  # noqa: BLE001 - whatever a state holds, it must not hide the other stacks
+            reason = f"its state cannot be read ({type(error).__name__}: {str(error)[:120]})"
+            past = history.read(self._store.history(ref))
+            return _Seen((), StackRecord(ref, history=past, unreadable=reason))
 
     def _with_locks(self, ref: StackRef, record: StackRecord) -> StackRecord:
         """Locks are read every time: whether an owner lives changes without any file changing."""
-        found = locks.read(self._backend, ref)
+        found = locks.read(self._store.folder, ref)
         return replace(record, locks=found) if found else record
 
 
@@ -82,9 +116,13 @@ def _folders(root: Path) -> list[str]:
         return []
 
 
-def _stack_files(root: Path, project: str) -> list[str]:
-    with os.scandir(root / "stacks" / project) as entries:
-        return [entry.name for entry in entries if entry.name.endswith(".json")]
+def _stack_files(folder: Path) -> list[str]:
+    """Names of stacks; none when the folder went away with its last stack since it was listed."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name.removesuffix(".json") for entry in entries if entry.name.endswith(".json")]
+    except FileNotFoundError:
+        return []
 
 
 def _print(path: Path) -> tuple[int, int, int] | None:
@@ -95,22 +133,18 @@ def _print(path: Path) -> tuple[int, int, int] | None:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def _read(ref: StackRef, state: Path, tag: Path, past: Path) -> StackRecord:
-    record = StackRecord(ref=ref, history=history.read(past))
-    try:
-        deployment = _deployment(json.loads(state.read_bytes()))
-        own_tag = _tag(tag)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        return replace(record, unreadable=f"its state cannot be read ({type(error).__name__}: {str(error)[:120]})")
+def _read(ref: StackRef, store: FileBackend) -> StackRecord:
+    deployment = _deployment(json.loads(store.state(ref).read_bytes()))
     resources = deployment.get("resources") or []
     built = _built(resources)
-    return replace(
-        record,
-        tag=own_tag,
+    return StackRecord(
+        ref=ref,
+        tag=store.read_tag(ref),
         built=built,
         resources=sum(_counts(resource) for resource in resources),
         pending=len(deployment.get("pending_operations") or []),
-        target=built.target if built else record.target,
+        history=history.read(store.history(ref)),
+        target=built.target if built else StackRecord(ref).target,
     )
 
 
@@ -129,14 +163,6 @@ def _counts(resource: dict[str, Any]) -> bool:
     return kind != _STACK_TYPE and not kind.startswith(_PROVIDERS)
 
 
-def _tag(path: Path) -> Tag | None:
-    try:
-        value = json.loads(path.read_bytes())["tags"].get(tags.KEY)
-    except FileNotFoundError:
-        return None
-    return tags.decode(value) if isinstance(value, str) else None
-
-
 def _built(resources: list[dict[str, Any]]) -> Built | None:
     """The ``built`` output of the stack resource; None when it is not there whole."""
     outputs = next((item.get("outputs") for item in resources if item["type"] == _STACK_TYPE), None)
@@ -153,5 +179,5 @@ def _built(resources: list[dict[str, Any]]) -> Built | None:
             urls={str(key): str(value) for key, value in data["urls"].items()},
             at=datetime.fromisoformat(str(data["at"])).astimezone(UTC),
         )
-    except (KeyError, ValueError, AttributeError):
+    except (KeyError, ValueError, AttributeError, OverflowError):
         return None

@@ -1,7 +1,8 @@
 """One operation on one stack through the Automation API, in the process that calls it (``stacks.worker``).
 
-The order of an ``up``: what environments share is brought up; locks of proven dead owners are broken; the stack is made
-when it isn't there, its tag written whole; pending operations are resolved; then ``pulumi up`` itself. The order of a
+The order of an ``up``: what environments share is brought up; locks of proven dead owners are broken; the tag is
+written whole, and then the stack made when it isn't there, so that it never wears the tag of an earlier one; pending
+operations are resolved; then ``pulumi up`` itself. The order of a
 destroy: ``pulumi destroy`` from state, the target purges by name whatever no state knows of, the world is told
 (``emptied``), and only then the record goes. Each step may be the last before a ``kill -9``: the next run starts again
 and finds everything where it was left.
@@ -9,6 +10,7 @@ and finds everything where it was left.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import uuid
@@ -32,10 +34,6 @@ from stacks.progress import Progress
 Now = Callable[[], datetime]
 
 
-class RecordKept(Exception):
-    """Everything is gone but the record: the world was not told in time, so it stays for the next look."""
-
-
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What an operation is given besides itself. ``emptied`` returns once the record may go; False: it must stay."""
@@ -53,6 +51,7 @@ def run(operation: Operation, around: Surroundings) -> OperationResult:
     progress = Progress(around.say)
     work = around.places.work / uuid.uuid4().hex
     work.mkdir(parents=True)
+    past = FileBackend(around.places.backend).history(operation.ref)
     try:
         _Run(operation, around, progress, work).perform()
         failure: BaseException | None = None
@@ -60,6 +59,10 @@ def run(operation: Operation, around: Surroundings) -> OperationResult:
         failure = error
     finally:
         shutil.rmtree(work, ignore_errors=True)
+    with contextlib.suppress(OSError):  # a history that cannot be tidied fails nothing
+        if _outcome(failure, around.command) is Outcome.CANCELLED:
+            history.mark_cancelled(past, started)
+        history.prune(past)
     result = OperationResult(
         ref=operation.ref,
         verb=operation.verb,
@@ -71,18 +74,21 @@ def run(operation: Operation, around: Surroundings) -> OperationResult:
         changes=progress.changes,
         pulumi_processes=around.command.started,
     )
+    if failure is not None and around.command.late:
+        late = f"it took longer than {operation.deadline:.0f} s and was ended"
+        return replace(result, error=late, step=progress.step or progress.doing)
     return result if failure is None else _with_reason(result, failure, progress)
 
 
 def _outcome(failure: BaseException | None, command: OperationCommand) -> Outcome:
     if failure is None:
         return Outcome.SUCCEEDED
-    return Outcome.CANCELLED if command.interrupted else Outcome.FAILED
+    return Outcome.CANCELLED if command.interrupted and not command.late else Outcome.FAILED
 
 
 def _with_reason(result: OperationResult, failure: BaseException, progress: Progress) -> OperationResult:
     if result.outcome is Outcome.CANCELLED:
-        return replace(result, error="interrupted", step=progress.step)
+        return replace(result, error="interrupted", step=progress.step or progress.doing)
     why = errors.explain(failure, progress)
     return replace(result, error=why.error, step=why.step, tail=why.tail, retryable=why.retryable)
 
@@ -109,7 +115,7 @@ class _Run:
             case Verb.REFRESH:
                 self._heal()
             case Verb.RETAG:
-                self._write_tag()
+                self._retag()
 
     def _target(self) -> Target:
         target = registry.get(self._operation.target)
@@ -121,8 +127,9 @@ class _Run:
         if spec is None:
             raise ValueError("an up needs a spec")
         fresh = not self._backend.exists(self._operation.ref)
-        stack = self._stack(target.program(spec), create=fresh)
+        self._take_over()
         self._write_tag(fresh)
+        stack = self._stack(target.program(spec), create=fresh)
         if self._operation.refresh and not fresh:
             self._resolve_pending()
         self._around.say(f"building commit {self._operation.commit[:7]}")
@@ -132,19 +139,18 @@ class _Run:
             on_event=self._progress.on_event,
             color="never",
             suppress_progress=True,
-            refresh=self._operation.refresh and not fresh,
         )
-        history.prune(self._backend.history(self._operation.ref))
 
     def _destroy(self, target: Target) -> None:
         ref = self._operation.ref
+        self._take_over()
         stack = self._stack(None, create=False) if self._backend.exists(ref) else None
         if stack is not None:
             self._empty(stack)
         self._around.say("looking for leftovers by name")
         target.purge(self._operation.name, self._operation.settings)
         if not self._around.emptied():
-            raise RecordKept("everything is gone; the record stays until the pull request has been told")
+            raise errors.RecordKept("everything is gone; the record stays until the pull request has been told")
         if stack is not None:
             stack.workspace.remove_stack(ref.stack)
         self._backend.forget(ref)
@@ -161,8 +167,14 @@ class _Run:
         )
 
     def _heal(self) -> None:
-        self._stack(None, create=False)
+        self._take_over()
         self._resolve_pending()
+
+    def _take_over(self) -> None:
+        """Locks of proven dead owners are broken; any other stops the operation before it changes something."""
+        for lock in locks.break_dead(self._around.places.backend, self._operation.ref):
+            self._around.say(f"took over a lock whose owner is dead (pid {lock.pid}, taken {lock.taken:%H:%M:%S})")
+        locks.refuse_held(self._around.places.backend, self._operation.ref)
 
     def _resolve_pending(self) -> None:
         """Pending creates are dropped from the state: programs find by name what an interrupted create left."""
@@ -176,8 +188,6 @@ class _Run:
 
     def _stack(self, program: automation.PulumiFn | None, create: bool) -> Stack:
         ref = self._operation.ref
-        for lock in locks.break_dead(self._around.places.backend, ref):
-            self._around.say(f"took over a lock whose owner is dead (pid {lock.pid}, taken {lock.taken:%H:%M:%S})")
         salt = self._backend.salt(ref)
         if salt:
             (self._work / f"Pulumi.{ref.stack}.yaml").write_text(f"encryptionsalt: {salt}\n")
@@ -190,13 +200,19 @@ class _Run:
         )
         return (Stack.create if create else Stack.select)(ref.stack, workspace)
 
-    def _write_tag(self, fresh: bool = False) -> None:
-        tag = self._operation.tag
+    def _retag(self) -> None:
+        if not self._backend.exists(self._operation.ref):
+            raise LookupError("the stack is not in the backend any more; there is nothing to tag")
+        self._write_tag(fresh=False)
+
+    def _write_tag(self, fresh: bool) -> None:
+        """A fresh stack is a new incarnation; else it is the one that the tag names, or the one there is."""
+        tag, ref = self._operation.tag, self._operation.ref
         if tag is None:
             return
-        if fresh or not tag.incarnation:
-            tag = replace(tag, incarnation=_incarnation(self._operation.ref))
-        self._backend.write_tag(self._operation.ref, tag)
+        before = None if fresh else self._backend.read_tag(ref)
+        kept = "" if fresh else tag.incarnation or (before.incarnation if before else "")
+        self._backend.write_tag(ref, replace(tag, incarnation=kept or _incarnation(ref)))
 
 
 def _incarnation(ref: StackRef) -> str:

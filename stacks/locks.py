@@ -1,8 +1,9 @@
 """Locks that Pulumi leaves in a file backend, and the proof that an owner is dead (L8).
 
 A lock is JSON with pid, host, user and time: no lease, no heartbeat. The owner is proven dead when the lock names this
-host and no process has its pid, or one that started after the lock was taken (the number was used again, or the
-machine restarted). Anything else is left alone and shown: Pulumi itself cannot tell either.
+host and no process has its pid, or one that started after the lock was taken and is no pulumi (the number was used
+again, or the machine restarted; a clock that was set forward makes a living owner look younger than its lock, so the
+time alone proves nothing). Anything else is left alone and shown: Pulumi itself cannot tell either.
 """
 
 from __future__ import annotations
@@ -16,33 +17,48 @@ from typing import Any
 
 from stacks import processes
 from stacks.model import Lock, StackRef
+from stacks.processes import Living
 
-StartOf = Callable[[int], float | None]
+Look = Callable[[int], Living | None]
 _SLACK = 2.0
+
+
+class LockHeld(Exception):
+    """Somebody holds the stack's lock and is not proven dead; the message says who, and what to do."""
 
 
 def folder(backend: Path, ref: StackRef) -> Path:
     return backend / ".pulumi" / "locks" / "organization" / ref.project / ref.stack
 
 
-def read(backend: Path, ref: StackRef, start_of: StartOf = processes.started_at) -> tuple[Lock, ...]:
+def read(backend: Path, ref: StackRef, look: Look = processes.look) -> tuple[Lock, ...]:
     where = folder(backend, ref)
     try:
         files = sorted(path for path in where.iterdir() if path.suffix == ".json")
     except FileNotFoundError:
         return ()
-    return tuple(lock for lock in (_read(path, start_of) for path in files) if lock is not None)
+    return tuple(lock for lock in (_read(path, look) for path in files) if lock is not None)
 
 
-def break_dead(backend: Path, ref: StackRef, start_of: StartOf = processes.started_at) -> list[Lock]:
+def refuse_held(backend: Path, ref: StackRef) -> None:
+    """Raises ``LockHeld`` when there is still a lock."""
+    for lock in read(backend, ref)[:1]:
+        owner = f"process {lock.pid} of {lock.user} on {lock.host} since {lock.taken:%Y-%m-%d %H:%M:%S} UTC"
+        raise LockHeld(
+            f"the stack is locked by {owner if lock.pid else 'an owner that cannot be read'}, not proven dead; "
+            f"once it surely is: pulumi cancel --yes --stack organization/{ref}"
+        )
+
+
+def break_dead(backend: Path, ref: StackRef, look: Look = processes.look) -> list[Lock]:
     """Removes locks whose owner is proven dead, and gives them; the same that ``pulumi cancel`` does, with proof."""
-    broken = [lock for lock in read(backend, ref, start_of) if lock.owner_dead]
+    broken = [lock for lock in read(backend, ref, look) if lock.owner_dead]
     for lock in broken:
         (folder(backend, ref) / f"{lock.id}.json").unlink(missing_ok=True)
     return broken
 
 
-def _read(path: Path, start_of: StartOf) -> Lock | None:
+def _read(path: Path, look: Look) -> Lock | None:
     try:
         data = json.loads(path.read_text())
         taken = datetime.fromisoformat(data["timestamp"]).astimezone(UTC)
@@ -52,17 +68,19 @@ def _read(path: Path, start_of: StartOf) -> Lock | None:
             host=str(data["hostname"]),
             user=str(data["username"]),
             taken=taken,
-            owner_dead=_dead(data, taken, start_of),
+            owner_dead=_dead(data, taken, look),
         )
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         # Cut in the middle: nobody can say whose it is, so it counts as held.
         return Lock(path.stem, 0, "", "", datetime.fromtimestamp(0, UTC), owner_dead=False)
 
 
-def _dead(data: dict[str, Any], taken: datetime, start_of: StartOf) -> bool:
+def _dead(data: dict[str, Any], taken: datetime, look: Look) -> bool:
     if data["hostname"] != socket.gethostname():
         return False
-    started = start_of(int(data["pid"]))
-    return started is None or started > taken.timestamp() + _SLACK
+    found = look(int(data["pid"]))
+    if found is None:
+        return True
+    return found.started > taken.timestamp() + _SLACK and not found.name.startswith("pulumi")

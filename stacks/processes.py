@@ -40,13 +40,22 @@ def alive(identity: Identity) -> bool:
     return identify(identity.pid) == identity
 
 
-def started_at(pid: int) -> float | None:
-    """Seconds since the epoch, to a hundredth or so; None when there is no such process."""
+@dataclass(frozen=True, slots=True)
+class Living:
+    """A process as a lock's owner is judged: when it started, in seconds since the epoch, and its command's name."""
+
+    started: float
+    name: str
+
+
+def look(pid: int) -> Living | None:
+    """None when there is no such process, or only its corpse."""
     found = identify(pid)
     if found is None:
         return None
-    uptime = float((PROC / "uptime").read_text().split()[0])
-    return time.time() - uptime + found.started / os.sysconf("SC_CLK_TCK")
+    # Not /proc/uptime: in a container it may count from the container's start, and start times never do.
+    booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    return Living(booted + found.started / os.sysconf("SC_CLK_TCK"), _name(pid))
 
 
 def marked(name: str, value: str) -> Iterator[int]:
@@ -79,6 +88,23 @@ def send(pid: int, number: signal.Signals) -> None:
 def send_group(group: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
+
+
+def wait_gone(identity: Identity, seconds: float) -> bool:
+    """Waits until that very process is gone or a corpse; False when it outlasted the wait."""
+    end = time.monotonic() + seconds
+    while alive(identity):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def _name(pid: int) -> str:
+    try:
+        return (PROC / str(pid) / "comm").read_text(errors="replace").strip()
+    except OSError:
+        return ""
 
 
 def _stat(pid: int) -> list[str] | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,11 +82,9 @@ def newest_log(places: Places, ref: StackRef) -> Path | None:
 def forget(places: Places, ref: StackRef) -> None:
     """After a destroy that succeeded: nothing of the stack stays on disk."""
     folder = places.logs(ref)
+    shutil.rmtree(folder, ignore_errors=True)
     with contextlib.suppress(OSError):
-        for path in folder.iterdir():
-            path.unlink(missing_ok=True)
-        folder.rmdir()
-        folder.parent.rmdir()
+        folder.parent.rmdir()  # the project's, when this was its last stack
 
 
 def _logs(folder: Path) -> list[Path]:

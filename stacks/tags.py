@@ -20,7 +20,7 @@ def encode(tag: Tag) -> str:
     data: dict[str, Any] = {
         "v": 1,
         "env": tag.name,
-        "pr": f"{_shorten(tag.repository_name, 60)}#{tag.number}",
+        "pr": f"{tag.repository_name}#{tag.number}",
         "repo": tag.repository,
         "inc": tag.incarnation,
         "sha": tag.commit[:12],
@@ -29,13 +29,12 @@ def encode(tag: Tag) -> str:
     if tag.extended_until is not None:
         data["until"] = _seconds(tag.extended_until)
     data.update({name: 1 for name, on in (("asleep", tag.asleep), ("keep", tag.keep)) if on})
-    value = json.dumps(data, separators=(",", ":"))
-    if len(value) > MOST:
-        raise ValueError(f"the tag of {tag.name} has {len(value)} characters; a backend takes {MOST}")
-    return value
+    return _fitted(data, tag)
 
 
 def decode(value: str) -> Tag | None:
+    if len(value) > MOST:
+        return None  # not one of ours, and not worth parsing
     try:
         data = json.loads(value)
         repository_name, _, number = data["pr"].rpartition("#")
@@ -68,5 +67,11 @@ def _time(seconds: int) -> datetime:
     return datetime.fromtimestamp(int(seconds), UTC)
 
 
-def _shorten(text: str, most: int) -> str:
-    return text if len(text) <= most else text[-most:]
+def _fitted(data: dict[str, Any], tag: Tag) -> str:
+    """The repository's name is for people, so it is what gives way: its end says most."""
+    for kept in range(len(tag.repository_name), -1, -1):
+        name = tag.repository_name[len(tag.repository_name) - kept :]
+        value = json.dumps({**data, "pr": f"{name}#{tag.number}"}, separators=(",", ":"))
+        if len(value) <= MOST:
+            return value
+    raise ValueError(f"the tag of {tag.name} has more than the {MOST} characters that a backend takes")

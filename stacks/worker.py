@@ -1,23 +1,26 @@
 """``python -m stacks.worker``: one operation, one process.
 
 It imports everything slow first and says ``ready``; ephd keeps a few such interpreters waiting, because gRPC does not
-survive a fork. One line on standard input is the operation, later lines are words of control: ``interrupt`` ends it
-early, ``remove`` lets the record of a destroyed stack go. The end of standard input means that the parent is gone:
-the operation cancels gracefully. Standard output carries JSON lines only; what libraries print goes to standard error,
-which the parent puts into the operation's log. The worker leads its own session, so that one signal reaches all of it.
+survive a fork. One line on standard input is the operation, later lines are words of control: ``interrupt`` and
+``late`` end it early, ``remove`` lets the record of a destroyed stack go and ``keep`` does not. The end of standard
+input means that the parent is gone: the operation cancels gracefully. Standard output carries JSON lines only; what
+libraries print goes to standard error, which the parent puts into the operation's log. The worker leads its own
+session, so that one signal reaches all of it.
 
 The plugin for dynamic providers is started early too, and handed over by its port: Pulumi starts our script
-``pulumi-resource-pulumi-python``, which answers with the port of the one that waits.
+``pulumi-resource-pulumi-python``, which answers with the port of the one that waits. It ends when its standard input
+does, so that none outlives its worker.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
-import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from typing import Any, TextIO
 
@@ -29,13 +32,19 @@ from stacks.places import WARM_PROVIDER, Places
 GRACE = 4.0
 """Seconds between asking Pulumi to cancel and ending the provider that keeps it waiting."""
 REMOVE_WAIT = 30.0
-_PROVIDER = (
-    "import importlib, runpy, sys\n"
-    "for name in sys.argv[1:]: importlib.import_module(name)\n"
-    "sys.argv = ['pulumi.dynamic']\n"
-    "runpy.run_module('pulumi.dynamic', run_name='__main__', alter_sys=True)\n"
-)
-_PRELOADED = ("programs.local.target",)
+LOG_BYTES = 20_000_000
+_PROVIDER = """
+import os, runpy, signal, sys, threading
+import programs.local.target
+from programs.local.waiting import CANCELLED
+def watch():
+    while os.read(0, 64): pass
+    os._exit(0)
+threading.Thread(target=watch, daemon=True).start()
+signal.signal(signal.SIGTERM, lambda *_: CANCELLED.set())
+sys.argv = ['pulumi.dynamic']
+runpy.run_module('pulumi.dynamic', run_name='__main__', alter_sys=True)
+"""
 
 
 class Worker:
@@ -44,7 +53,6 @@ class Worker:
         self._out = out
         self._saying = threading.Lock()
         self._may_remove: queue.Queue[bool] = queue.Queue()
-        self._command: OperationCommand | None = None
         self._provider: subprocess.Popen[bytes] | None = None
 
     def main(self) -> int:
@@ -56,8 +64,9 @@ class Worker:
             return 0
         order = json.loads(line)
         operation = wire.operation(order["operation"])
-        threading.Thread(target=self._listen, daemon=True).start()
-        result = lifecycle.run(operation, self._surroundings(order, operation))
+        command = OperationCommand(order["version"], on_line=_Log(LOG_BYTES))
+        threading.Thread(target=self._listen, args=(command,), daemon=True).start()
+        result = lifecycle.run(operation, self._surroundings(order, operation, command))
         self._end_provider()
         self.say("result", result=wire.dump(result))
         return 0
@@ -70,25 +79,27 @@ class Worker:
                 # The parent is gone; the operation is cancelled by the end of standard input.
                 return
 
-    def _surroundings(self, order: dict[str, Any], operation: Operation) -> lifecycle.Surroundings:
+    def _surroundings(
+        self, order: dict[str, Any], operation: Operation, command: OperationCommand
+    ) -> lifecycle.Surroundings:
         places = Places.from_json(order["places"])
         os.environ.update(places.environment())
         os.environ["PULUMI_PYTHON_CMD"] = sys.executable
-        if self._provider is not None:
-            os.environ[WARM_PROVIDER] = str(self._port)
-        self._command = OperationCommand(order["version"], on_line=_log)
+        os.environ[WARM_PROVIDER] = self._port()
+        # What the SDK makes and forgets lies in the worker's own folder, which goes with it.
+        tempfile.tempdir = str(places.work)
         return lifecycle.Surroundings(
             places=places,
-            command=self._command,
+            command=command,
             say=lambda text: self.say("progress", text=text),
             emptied=lambda: self._emptied(operation),
         )
 
-    @property
-    def _port(self) -> int:
+    def _port(self) -> str:
+        """Empty when it died early: then Pulumi starts one itself."""
         if self._provider is None or self._provider.stdout is None:
-            raise AssertionError("asked for only when there is one")
-        return int(self._provider.stdout.readline())
+            return ""
+        return self._provider.stdout.readline().decode().strip()
 
     def _emptied(self, operation: Operation) -> bool:
         if operation.verb is not Verb.DESTROY:
@@ -99,38 +110,52 @@ class Worker:
         except queue.Empty:
             return False
 
-    def _listen(self) -> None:
+    def _listen(self, command: OperationCommand) -> None:
         """Runs until standard input ends, which is the parent's death or its word that this must end."""
         for line in self._control:
-            if line.strip() == "remove":
-                self._may_remove.put(True)
-            elif line.strip() == "interrupt":
-                self._interrupt()
-        self._interrupt()
+            match line.strip():
+                case "remove":
+                    self._may_remove.put(True)
+                case "keep":
+                    self._may_remove.put(False)
+                case "interrupt" | "late" as word:
+                    self._interrupt(command, late=word == "late")
+        self._interrupt(command, late=False)
 
-    def _interrupt(self) -> None:
+    def _interrupt(self, command: OperationCommand, late: bool) -> None:
         self._may_remove.put(False)
-        if self._command is not None:
-            self._command.interrupt()
+        command.interrupt(late)
+        if self._provider is not None and self._provider.poll() is None:
+            self._provider.terminate()
         threading.Timer(GRACE, self._end_provider).start()
 
     def _end_provider(self) -> None:
         """Pulumi waits for what a provider is doing; ending the provider turns that into an error it can save."""
         if self._provider is not None and self._provider.poll() is None:
-            self._provider.send_signal(signal.SIGKILL)
+            self._provider.kill()
             self._provider.wait()
 
 
 def _warm_provider() -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-u", "-c", _PROVIDER, *_PRELOADED],
-        stdin=subprocess.DEVNULL,
+        [sys.executable, "-u", "-c", _PROVIDER],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
 
 
-def _log(line: str) -> None:
-    sys.stderr.write(line + "\n")
+class _Log:
+    """Standard error, up to a size: what prints without end fills no disk. Never raises: Pulumi's reader calls it."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+
+    def __call__(self, line: str) -> None:
+        if self._room <= 0:
+            return
+        self._room -= len(line) + 1
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(line + "\n" if self._room > 0 else "… the rest is left out\n")
 
 
 def main() -> int:
