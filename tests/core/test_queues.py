@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 from orchestrator.core import actions
-from orchestrator.core.model import Key
 from orchestrator.core.phases import Phase
 from orchestrator.core.policy import Policy
 

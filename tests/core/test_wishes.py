@@ -205,3 +205,11 @@ def test_checks_that_run_again_do_not_trouble_what_is_built(live: Simulation) ->
 def test_a_draft_is_built_unless_eph_yaml_says_no(world: Simulation) -> None:  # L3
     world.open(42, draft=True)
     assert isinstance(world.action(42), actions.Create)
+
+
+def test_what_may_exist_unseen_is_not_made_again(live: Simulation) -> None:  # L2
+    live.open(43)
+    live.stacks_complete = False
+    wait = live.action(43)
+    assert isinstance(wait, actions.Wait)
+    assert "not all stacks could be read (the disk is slow), so it may exist already" in wait.reason
