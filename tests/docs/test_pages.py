@@ -25,7 +25,12 @@ REGISTRIES = [
     "npm" + "js",
     "deb." + "debian",
 ]
-PLACES = ["/" + "root/", "/" + "work/", "/tmp/" + "venv", "/tmp/" + "eph-tools"]
+PLACES = [
+    *(f"/root/{name}" for name in (".pyenv", ".cache", ".venv", "go/")),
+    "/" + "work/",
+    "/tmp/" + "venv",
+    "/tmp/" + "eph-tools",
+]
 
 
 def committed() -> list[Path]:
