@@ -53,6 +53,7 @@ class Host(Protocol):
     def comments(self, number: int) -> list[str]: ...
     def say(self, number: int, body: str) -> None: ...
     def set_check(self, sha: str, name: str, state: CheckState) -> None: ...
+    def set_status(self, sha: str, name: str, state: CheckState) -> None: ...
     def reports(self, sha: str) -> Mapping[str, str]:
         """What we reported, by name: the conclusion, or how far it is."""
 
@@ -110,6 +111,8 @@ class FakeHost:
 
     def set_check(self, sha: str, name: str, state: CheckState) -> None:
         self.fake.set_check(self.home, sha, name, state)
+
+    set_status = set_check
 
     def reports(self, sha: str) -> Mapping[str, str]:
         found: Mapping[str, CheckReport] = self.fake.reports(self.home, sha)
@@ -172,6 +175,9 @@ class SandboxHost:
 
     def set_check(self, sha: str, name: str, state: CheckState) -> None:
         self.world.set_check(self.name, sha, name, CONCLUSIONS[state])
+
+    def set_status(self, sha: str, name: str, state: CheckState) -> None:
+        self.world.set_status(self.name, sha, name, CONCLUSIONS[state] or "pending")
 
     def reports(self, sha: str) -> Mapping[str, str]:
         return {name: state for name, state in self.world.checks(self.name, sha).items() if name.startswith("eph")}
@@ -246,6 +252,9 @@ class EmulateHost:
         conclusion = CONCLUSIONS[state]
         said = {"status": "completed", "conclusion": conclusion} if conclusion else {"status": "in_progress"}
         self._repo("POST", "/check-runs", {"name": name, "head_sha": sha, **said})
+
+    def set_status(self, sha: str, name: str, state: CheckState) -> None:
+        raise NotImplementedError
 
     def reports(self, sha: str) -> Mapping[str, str]:
         runs = self._repo("GET", f"/commits/{sha}/check-runs")["check_runs"]

@@ -293,3 +293,9 @@ def test_markdown_does_no_harm(text: str) -> None:
     tags = set(re.findall(r"<\s*/?\s*(\w+)([^>]*)>", html))
     assert {name for name, _ in tags} <= {"p", "details", "summary"}
     assert not any(rest.strip() for _, rest in tags)
+
+
+def test_bare_addresses_are_links() -> None:
+    """P1: the URL in the comment can be clicked, and what stands in code cannot."""
+    html = str(render("At http://a.localhost:8080/x?y=1&z=2. See `http://b.example` and [this](http://c.example)."))
+    assert re.findall(r'href="([^"]*)"', html) == ["http://a.localhost:8080/x?y=1&amp;z=2", "http://c.example"]

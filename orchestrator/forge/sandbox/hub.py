@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import shlex
 import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -178,7 +179,7 @@ class Hub:
         """Plain pushes tell the sandbox too, for the webhooks; when it is down, only those are missed."""
         script = self.path(repo) / "hooks" / "post-receive"
         script.parent.mkdir(exist_ok=True)
-        script.write_text(_POST_RECEIVE.format(url_file=json.dumps(str(self.root / "url")), repository=repo["id"]))
+        script.write_text(_POST_RECEIVE.format(url_file=shlex.quote(str(self.root / "url")), repository=repo["id"]))
         script.chmod(0o755)
 
     def _free(self, full_name: str) -> None:
