@@ -22,7 +22,7 @@ from pulumi.automation.errors import create_command_error
 from semver import VersionInfo
 
 KEPT_LINES = 400
-_LONGEST_LINE = 4000
+LONGEST_LINE = 4000
 _LAST_WORDS = 5.0
 _SUMMARY = json.dumps(
     [
@@ -131,7 +131,7 @@ class OperationCommand(automation.PulumiCommand):
 
     def _drain(self, stream: IO[bytes], kept: deque[str]) -> None:
         with stream:
-            for raw in iter(lambda: stream.readline(_LONGEST_LINE), b""):
+            for raw in iter(lambda: stream.readline(LONGEST_LINE), b""):
                 line = raw.decode(errors="replace").rstrip()
                 kept.append(line)
                 self._on_line(line)

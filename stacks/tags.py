@@ -23,7 +23,7 @@ def encode(tag: Tag) -> str:
         "pr": f"{tag.repository_name}#{tag.number}",
         "repo": tag.repository,
         "inc": tag.incarnation,
-        "sha": tag.commit[:12],
+        "sha": tag.commit,
         "seen": _seconds(tag.seen),
     }
     if tag.extended_until is not None:
@@ -52,11 +52,6 @@ def decode(value: str) -> Tag | None:
         )
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, OSError):
         return None
-
-
-def same_commit(tag: Tag, sha: str) -> bool:
-    """Tags keep twelve digits of a commit."""
-    return tag.commit[:12] == sha[:12]
 
 
 def _seconds(at: datetime) -> int:

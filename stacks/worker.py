@@ -22,10 +22,11 @@ import subprocess
 import sys
 import tempfile
 import threading
-from typing import Any, TextIO
+from collections.abc import Callable
+from typing import IO, Any, TextIO
 
 from stacks import lifecycle, wire
-from stacks.command import OperationCommand
+from stacks.command import LONGEST_LINE, OperationCommand
 from stacks.model import Operation, Verb
 from stacks.places import WARM_PROVIDER, Places
 
@@ -54,6 +55,7 @@ class Worker:
         self._saying = threading.Lock()
         self._may_remove: queue.Queue[bool] = queue.Queue()
         self._provider: subprocess.Popen[bytes] | None = None
+        self._log = _Log(LOG_BYTES)
 
     def main(self) -> int:
         self._provider = _warm_provider()
@@ -64,7 +66,7 @@ class Worker:
             return 0
         order = json.loads(line)
         operation = wire.operation(order["operation"])
-        command = OperationCommand(order["version"], on_line=_Log(LOG_BYTES))
+        command = OperationCommand(order["version"], on_line=self._log)
         threading.Thread(target=self._listen, args=(command,), daemon=True).start()
         result = lifecycle.run(operation, self._surroundings(order, operation, command))
         self._end_provider()
@@ -99,7 +101,9 @@ class Worker:
         """Empty when it died early: then Pulumi starts one itself."""
         if self._provider is None or self._provider.stdout is None:
             return ""
-        return self._provider.stdout.readline().decode().strip()
+        port = self._provider.stdout.readline().decode().strip()
+        threading.Thread(target=_drain, args=(self._provider.stdout, self._log), daemon=True).start()
+        return port
 
     def _emptied(self, operation: Operation) -> bool:
         if operation.verb is not Verb.DESTROY:
@@ -142,6 +146,12 @@ def _warm_provider() -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
+
+
+def _drain(stream: IO[bytes], log: Callable[[str], object]) -> None:
+    """What a provider prints goes to the log; were it not read, the provider would stop at a full pipe."""
+    for raw in iter(lambda: stream.readline(LONGEST_LINE), b""):
+        log(raw.decode(errors="replace").rstrip())
 
 
 class _Log:

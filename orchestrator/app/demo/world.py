@@ -1,0 +1,125 @@
+"""The demo's world: a Git host with a sample shop and three pull requests, and a whole Eph that watches it.
+
+Everything lies in one folder and listens on loopback; the folder goes with the demo.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from orchestrator.config.settings import Settings
+from orchestrator.forge.sandbox.world import SandboxForge, Webhook
+
+REPOSITORY = "acme/shop"
+SHOP = Path(__file__).parent / "shop"
+LABEL = "preview"
+CYCLE = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """``gateway`` is what people type; the others are found by what knows them."""
+
+    gateway: int
+    api: int
+    forge: int
+
+
+@dataclass(slots=True)
+class World:
+    home: Path
+    ports: Ports
+    forge: SandboxForge
+    settings: Settings
+    pulls: dict[str, int]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+@contextlib.contextmanager
+def opened(port: int | None) -> Iterator[World]:
+    """The world without Eph yet: a home folder, a Git host with the shop, settings that point at it."""
+    home = Path(tempfile.mkdtemp(prefix="eph-demo-"))
+    home.chmod(0o755)
+    ports = Ports(port or free_port(), free_port(), free_port())
+    secret = home / "webhook.secret"
+    secret.write_text(secrets.token_hex(20))
+    secret.chmod(0o600)
+    forge = SandboxForge(home / "forge", Webhook(f"http://127.0.0.1:{ports.api}/api/v1/webhooks/github", secret))
+    try:
+        forge.start(ports.forge, process=True)
+        pulls = _populate(forge)
+        yield World(home, ports, forge, _settings(home, ports, forge, secret), pulls)
+    finally:
+        forge.close()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _populate(forge: SandboxForge) -> dict[str, int]:
+    """A shop on main, and three pull requests that each change something one can see."""
+    forge.create_repository(REPOSITORY, files())
+    pulls = {}
+    for branch, title, changed in (
+        ("warmer-colour", "A warmer colour", {"colour.txt": "#ea580c\n"}),
+        ("sell-tea", "Sell tea", {"db/rows.sql": (SHOP / "db/rows.sql").read_text().replace("Coffee", "Tea")}),
+        ("new-headline", "A new headline", {"page.html": (SHOP / "page.html").read_text().replace("corner", "new")}),
+    ):
+        forge.push(REPOSITORY, branch, changed, title)
+        pulls[branch] = forge.open_pull(REPOSITORY, branch, title)
+    return pulls
+
+
+def files() -> dict[str, str]:
+    return {str(path.relative_to(SHOP)): path.read_text() for path in sorted(SHOP.rglob("*")) if path.is_file()}
+
+
+def _settings(home: Path, ports: Ports, forge: SandboxForge, secret: Path) -> Settings:
+    token = home / "forge.token"
+    token.write_text(forge.token("eph-bot"))
+    token.chmod(0o600)
+    return Settings(
+        home=home / "eph",
+        interval=CYCLE,
+        listen=f"127.0.0.1:{ports.api}",
+        gateway_listen=f"127.0.0.1:{ports.gateway}",
+        workers=2,
+        forge={
+            "url": forge.api_url,
+            "token_file": token,
+            "webhook_secret_file": secret,
+            "repositories": [REPOSITORY],
+        },
+        local={"toolbox": tuple(_toolbox()), "path": os.pathsep.join([f"{sys.prefix}/bin", *_SYSTEM])},
+    )
+
+
+_SYSTEM = ("/usr/local/bin", "/usr/bin", "/bin")
+
+
+def _toolbox() -> list[str]:
+    """This interpreter with its psycopg, for the shop to run on."""
+    return sorted({sys.prefix, sys.base_prefix} - {"/usr", "/usr/local"})

@@ -1,0 +1,213 @@
+"""The desk behind the API: reads what the last cycle showed, turns wishes into facts, and wakes the loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from orchestrator.core.model import Intent, RepositoryFacts
+from orchestrator.core.phases import Phase
+from orchestrator.core.views import EnvironmentView
+from orchestrator.forge.port import Forge, ForgeError
+from orchestrator.ledger import kinds
+from orchestrator.ledger.port import Event, Ledger
+from orchestrator.runtime.clock import Clock
+from orchestrator.runtime.executor import Executor
+from orchestrator.runtime.journal import Journal
+from orchestrator.runtime.loop import Loop
+from orchestrator.runtime.memory import Memory
+from orchestrator.runtime.wakeups import Wakeups
+from orchestrator.surfaces.port import NoSuchEnvironment, Refused, ServiceStatus
+from programs import registry
+from stacks import records
+from stacks.places import Places
+
+FOLLOW_PAUSE = 0.5
+MOST_LINES = 5000
+
+
+@dataclass(slots=True)
+class Behind:
+    """Everything the desk reaches into."""
+
+    version: str
+    started: datetime
+    loop: Loop
+    executor: Executor
+    memory: Memory
+    journal: Journal
+    wakeups: Wakeups
+    forge: Forge
+    ledger: Ledger
+    places: Places
+    settings: Callable[[str], dict[str, str]]
+    clock: Clock
+
+
+class LocalDesk:
+    def __init__(self, behind: Behind) -> None:
+        self._behind = behind
+
+    # --- reading
+
+    def status(self) -> ServiceStatus:
+        shown = self._behind.loop.shown
+        notes = list(shown.plan.notes) if shown.plan else ["the first look at the world is under way"]
+        notes += shown.forge.trouble
+        if shown.foreign:
+            notes.append(f"{shown.foreign} stacks in the backend are not ours and are left alone")
+        return ServiceStatus(
+            version=self._behind.version,
+            started=self._behind.started,
+            last_cycle=shown.at,
+            cycle_seconds=shown.seconds,
+            complete=shown.complete,
+            notes=tuple(notes),
+            running=len(self._behind.executor.running),
+            queued=sum(view.queue_position is not None for view in shown.views),
+        )
+
+    def environments(self) -> list[EnvironmentView]:
+        running = self._behind.executor.running
+        return [
+            replace(view, progress=running[view.ref].progress) if view.ref in running else view
+            for view in self._behind.loop.shown.views
+        ]
+
+    def environment(self, name: str) -> EnvironmentView:
+        wanted = name.strip().lower()
+        for view in self.environments():
+            pull = f"{view.repository}#{view.key.number}".lower() if view.key else ""
+            if wanted in (view.name.lower(), str(view.ref).lower(), view.host.lower(), pull):
+                return view
+        raise NoSuchEnvironment(f"there is no environment {name!r}")
+
+    async def events(self, name: str, after: int, limit: int, newest: bool) -> list[Event]:
+        subject = self._subject(name) if name else ""
+        return await asyncio.to_thread(self._behind.ledger.events, subject, after, limit, newest)
+
+    def _subject(self, name: str) -> str:
+        """A stack that is gone still has its events, by its stack's name."""
+        try:
+            return str(self.environment(name).ref)
+        except NoSuchEnvironment:
+            if "/" in name and "#" not in name:
+                return name
+            raise
+
+    async def logs(self, name: str, service: str | None, lines: int, operation: bool) -> list[str]:
+        view = self.environment(name)
+        return await asyncio.to_thread(self._read_logs, view, service, min(lines, MOST_LINES), operation)
+
+    def _read_logs(self, view: EnvironmentView, service: str | None, lines: int, operation: bool) -> list[str]:
+        if operation:
+            return _tail(records.newest_log(self._behind.places, view.ref), lines)
+        target = registry.get(view.target)
+        return target.logs(view.name, self._behind.settings(view.target), service, lines)
+
+    async def follow(self, name: str, service: str | None, operation: bool) -> AsyncIterator[str]:
+        """Lines that were not there at the last look; ends when the environment is gone."""
+        seen: list[str] = []
+        while True:
+            try:
+                now = await self.logs(name, service, MOST_LINES, operation)
+            except NoSuchEnvironment:
+                return
+            for line in _fresh(seen, now):
+                yield line
+            seen = now
+            await asyncio.sleep(FOLLOW_PAUSE)
+
+    # --- wishes
+
+    async def up(self, name: str, by: str) -> EnvironmentView:
+        view = self.environment(name)
+        self._intend(view, "retry", by)
+        self._behind.journal.tell(kinds.INTENT_RETRY, "asked to try again now", str(view.ref), by)
+        return view
+
+    async def down(self, name: str, by: str) -> EnvironmentView:
+        """The label goes first: while it is there, the Git host says that the environment should exist."""
+        view = self.environment(name)
+        facts = self._facts(view)
+        candidate = facts.candidates.get(view.key.number) if facts and view.key else None
+        if candidate is not None and view.key is not None:
+            labels = candidate.recipe.labels & candidate.pull.labels
+            repository = self._behind.loop.shown.forge.repositories[view.key.repository]
+            for label in sorted(labels):
+                try:
+                    await asyncio.to_thread(self._behind.forge.remove_label, repository, view.key.number, label)
+                except ForgeError as error:
+                    raise Refused(f"the label {label} could not be taken off: {error}") from error
+        self._intend(view, "down", by)
+        self._behind.journal.tell(kinds.INTENT_DOWN, "asked to take it down", str(view.ref), by)
+        return view
+
+    async def extend(self, name: str, seconds: int, by: str) -> EnvironmentView:
+        view = self.environment(name)
+        if view.phase in (Phase.DESTROYING, Phase.DESTROYED):
+            raise Refused(f"{view.name} is being destroyed; there is nothing to extend")
+        if not view.commit:
+            raise Refused(f"{view.name} is not made yet; its time starts with its newest commit")
+        now = self._behind.clock()
+        until = max(view.expires_at or now, now) + timedelta(seconds=seconds)
+        self._intend(view, "extend", by, until)
+        self._behind.journal.tell(
+            kinds.INTENT_EXTEND, f"asked for time until {until:%Y-%m-%d %H:%M}", str(view.ref), by
+        )
+        return replace(view, expires_at=until)
+
+    async def approve(self, plan: str, by: str) -> str:
+        shown = self._behind.loop.shown
+        held = shown.plan.digest if shown.plan else ""
+        if not held or plan != held:
+            raise Refused(f"no plan {plan!r} is held" + (f"; the one that is held is {held}" if held else ""))
+        self._behind.memory.approved_plans.add(plan)
+        self._behind.journal.tell(kinds.PLAN_APPROVED, f"plan {plan} may go through", actor=by)
+        self.wake("approved")
+        return f"plan {plan} goes through with the next cycle"
+
+    async def sweep(self, dry_run: bool, by: str) -> list[str]:
+        """What the next plan would remove; unless it is a dry run, the loop looks at everything now."""
+        plan = self._behind.loop.shown.plan
+        lines = [] if plan is None else [line for line in plan.render().splitlines() if _removes(line)]
+        if not dry_run:
+            self._behind.journal.tell(kinds.SWEEP_REMOVED, f"asked to sweep: {len(lines)} to remove", actor=by)
+            self.wake("sweep")
+        return lines
+
+    def wake(self, reason: str) -> None:  # noqa: ARG002 - the reason is for the caller's log
+        self._behind.wakeups.wake_soon(look=True)
+
+    def _intend(self, view: EnvironmentView, kind: str, by: str, until: datetime | None = None) -> None:
+        intent = Intent(view.ref, kind, by, self._behind.clock(), until)
+        self._behind.memory.intents[view.ref] = intent
+        self._behind.wakeups.wake_soon(look=True)
+
+    def _facts(self, view: EnvironmentView) -> RepositoryFacts | None:
+        return self._behind.loop.shown.forge.facts.get(view.key.repository) if view.key else None
+
+
+def _removes(line: str) -> bool:
+    return line.startswith(("destroy", "purge", "hold", "confirm"))
+
+
+def _tail(path: Path | None, lines: int) -> list[str]:
+    if path is None:
+        return []
+    try:
+        return path.read_text(errors="replace").splitlines()[-lines:]
+    except FileNotFoundError:
+        return []
+
+
+def _fresh(seen: list[str], now: list[str]) -> list[str]:
+    """What came after the last look: everything behind the longest end of ``seen`` that ``now`` still shows."""
+    for start in range(len(seen) + 1):
+        kept = seen[start:]
+        if now[: len(kept)] == kept:
+            return now[len(kept) :]
+    return now

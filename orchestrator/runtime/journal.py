@@ -1,0 +1,93 @@
+"""What happened, as events for the ledger: from operations as they start and end, and from phases as they turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from orchestrator.core import actions
+from orchestrator.core.phases import Phase
+from orchestrator.core.views import EnvironmentView
+from orchestrator.ledger import kinds
+from orchestrator.ledger.port import Event, Ledger
+from orchestrator.runtime.clock import Clock
+from stacks.model import Operation, OperationResult, Outcome, StackRef, Verb
+
+_TURNS: Mapping[Phase, str] = {
+    Phase.QUEUED: kinds.ENVIRONMENT_QUEUED,
+    Phase.WAITING: kinds.ENVIRONMENT_WAITING,
+    Phase.REFUSED: kinds.ENVIRONMENT_REFUSED,
+    Phase.READY: kinds.ENVIRONMENT_READY,
+    Phase.UNHEALTHY: kinds.ENVIRONMENT_UNHEALTHY,
+    Phase.STALLED: kinds.ENVIRONMENT_STALLED,
+    Phase.HELD: kinds.ENVIRONMENT_HELD,
+}
+
+
+class Journal:
+    """Writes to the ledger, which never raises. Turns of phase are told once each."""
+
+    def __init__(self, ledger: Ledger, clock: Clock) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._phases: dict[StackRef, tuple[Phase, str]] = {}
+        self._troubles: set[str] = set()
+
+    def tell(self, kind: str, message: str, subject: str = "", actor: str = "eph") -> None:
+        self._ledger.record(Event(kind, self._clock(), subject, message, actor))
+
+    def started(self, action: actions.Action, operation: Operation) -> None:
+        match action:
+            case actions.Create(reason=reason):
+                self.tell(kinds.ENVIRONMENT_CREATING, reason, str(operation.ref))
+            case actions.Update(reason=reason):
+                self.tell(kinds.ENVIRONMENT_UPDATING, reason, str(operation.ref))
+            case actions.Destroy(reason=reason):
+                self.tell(kinds.ENVIRONMENT_DESTROYING, reason, str(operation.ref))
+            case _:
+                return
+
+    def ended(self, operation: Operation, result: OperationResult) -> None:
+        subject = str(operation.ref)
+        seconds = (result.ended - result.started).total_seconds()
+        if result.outcome is Outcome.FAILED:
+            at = f" at {result.step}" if result.step else ""
+            self.tell(kinds.ENVIRONMENT_FAILED, f"{operation.verb} failed{at}: {result.error}", subject)
+        elif result.outcome is Outcome.SUCCEEDED:
+            match operation.verb:
+                case Verb.UP:
+                    commit = operation.commit[:7]
+                    message = f"commit {commit} was built in {seconds:.1f} s"
+                    self.tell(kinds.ENVIRONMENT_UPDATED, message, subject)
+                case Verb.DESTROY:
+                    self.tell(kinds.ENVIRONMENT_DESTROYED, f"everything is gone after {seconds:.1f} s", subject)
+                case Verb.RETAG if operation.tag is not None and operation.tag.extended_until is not None:
+                    message = f"it lives until {operation.tag.extended_until:%Y-%m-%d %H:%M} UTC"
+                    self.tell(kinds.ENVIRONMENT_EXTENDED, message, subject)
+                case _:
+                    return
+
+    def interrupted(self, action: actions.Interrupt) -> None:
+        self.tell(kinds.OPERATION_INTERRUPTED, action.reason, str(action.ref))
+
+    def purged(self, action: actions.Purge) -> None:
+        self.tell(kinds.SWEEP_REMOVED, f"{action.target}:{action.name}: {action.reason}")
+
+    def expired(self, action: actions.Expire) -> None:
+        self.tell(kinds.ENVIRONMENT_EXPIRED, action.reason, str(action.ref))
+
+    def trouble(self, message: str) -> None:
+        """Said once until another trouble comes between: a cycle every few seconds must not flood the log."""
+        if message not in self._troubles:
+            self._troubles = {message}
+            self.tell(kinds.CYCLE_FAILED, message)
+
+    def turned(self, views: Iterable[EnvironmentView]) -> None:
+        """Tells of environments whose phase is another than at the last cycle."""
+        phases = {}
+        for view in views:
+            now = (view.phase, view.wanted_commit)
+            phases[view.ref] = now
+            kind = _TURNS.get(view.phase)
+            if kind is not None and self._phases.get(view.ref) != now:
+                self.tell(kind, view.reasons[-1] if view.reasons else "", str(view.ref))
+        self._phases = phases

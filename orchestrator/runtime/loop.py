@@ -1,0 +1,127 @@
+"""The loop: wake, observe, plan, execute, show. Every 30 seconds, and early when woken.
+
+Level-triggered: each cycle compares everything that should exist with everything that does, so a lost, doubled or late
+event changes nothing but latency, and a cycle that failed is simply followed by the next.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from orchestrator.core import plans, views
+from orchestrator.core.actions import Wait
+from orchestrator.core.plans import Plan
+from orchestrator.core.policy import Policy
+from orchestrator.core.views import EnvironmentView
+from orchestrator.ledger import kinds
+from orchestrator.runtime import health
+from orchestrator.runtime.clock import Clock
+from orchestrator.runtime.executor import Executor
+from orchestrator.runtime.forge_facts import ForgeFacts
+from orchestrator.runtime.health import Monitor
+from orchestrator.runtime.journal import Journal
+from orchestrator.runtime.observe import Observer
+from orchestrator.runtime.wakeups import Wakeups
+
+log = logging.getLogger("eph.loop")
+
+SHORTEST = 0.05
+"""Seconds between two cycles, so that a storm of wakes is one cycle and not many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the last cycle saw and decided; replaced whole, so readers in other threads never see half of it."""
+
+    views: tuple[EnvironmentView, ...] = ()
+    plan: Plan | None = None
+    forge: ForgeFacts = field(default_factory=ForgeFacts)
+    foreign: int = 0
+    complete: bool = False
+    at: datetime | None = None
+    seconds: float = 0.0
+
+
+Audience = Callable[[Shown], None]
+
+
+@dataclass(slots=True)
+class Parts:
+    observer: Observer
+    executor: Executor
+    monitor: Monitor
+    journal: Journal
+    wakeups: Wakeups
+
+
+class Loop:
+    """``audience`` is shown every cycle's outcome: reports, the gateway's pages, metrics."""
+
+    def __init__(self, parts: Parts, policy: Policy, clock: Clock, interval: timedelta) -> None:
+        self._parts = parts
+        self._policy = policy
+        self._clock = clock
+        self._interval = interval
+        self._looked: datetime | None = None
+        self._failed = False
+        self.shown = Shown()
+        self.audience: Sequence[Audience] = ()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        look = True
+        while True:
+            until = await self.cycle(look)
+            look = await self._parts.wakeups.wait(max(SHORTEST, (until - self._clock()).total_seconds()))
+
+    async def cycle(self, look: bool) -> datetime:
+        """One cycle; gives when the next is due. An error is told, and changes nothing but that."""
+        began = self._clock()
+        look = look or self._looked is None or began - self._looked >= self._interval
+        try:
+            plan = await self._cycle(began, look)
+            self._recovered()
+        except Exception as error:  # the next cycle looks at everything again
+            log.exception("the cycle failed")
+            self._failed = True
+            self._parts.journal.trouble(f"{type(error).__name__}: {error}")
+            return began + min(self._interval, timedelta(seconds=5))
+        if look:
+            self._looked = began
+        return self._due(plan)
+
+    async def _cycle(self, began: datetime, look: bool) -> Plan:
+        parts = self._parts
+        world = await parts.observer.look(began, look)
+        now = self._clock()
+        plan = plans.plan(world, self._policy, now)
+        parts.executor.carry_out(plan, parts.observer.forge.repositories)
+        parts.monitor.watch(health.questions(world))
+        seen = views.of(world, plan, self._policy, now)
+        parts.journal.turned(seen)
+        self.shown = Shown(
+            views=seen,
+            plan=plan,
+            forge=parts.observer.forge,
+            foreign=world.stacks.foreign,
+            complete=world.stacks.complete and all(facts.complete for facts in world.repositories.values()),
+            at=now,
+            seconds=(self._clock() - began).total_seconds(),
+        )
+        for show in self.audience:
+            show(self.shown)
+        return plan
+
+    def _recovered(self) -> None:
+        if self._failed:
+            self._failed = False
+            self._parts.journal.tell(kinds.CYCLE_RECOVERED, "cycles succeed again")
+
+    def _due(self, plan: Plan) -> datetime:
+        """The interval, or the first moment that the plan itself waits for."""
+        now = self._clock()
+        waits = [action.until for action in plan.actions if isinstance(action, Wait) and action.until is not None]
+        return min([(self._looked or now) + self._interval, *(max(until, now) for until in waits)])

@@ -1,0 +1,101 @@
+"""One look at the world: Git host, stacks, targets and what this process knows, put together as one value."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from orchestrator.core.model import Health, PullRequest, Running, World
+from orchestrator.runtime.forge_facts import ForgeFacts, ForgeReader
+from orchestrator.runtime.memory import Memory
+from stacks import names
+from stacks.model import StackRef, StackSnapshot
+from stacks.port import Inventory
+
+TargetNames = Callable[[], frozenset[str]]
+
+
+class Lanes(Protocol):
+    """What the executor knows of operations under way."""
+
+    @property
+    def running(self) -> Mapping[StackRef, Running]: ...
+
+
+@dataclass(slots=True)
+class Sources:
+    """Where facts come from. ``targets`` gives, by target, a blocking function that names what is there."""
+
+    forge: ForgeReader
+    inventory: Inventory
+    targets: Mapping[str, TargetNames]
+    health: Mapping[StackRef, Health]
+    lanes: Lanes
+
+
+class Observer:
+    def __init__(self, sources: Sources, memory: Memory) -> None:
+        self._sources = sources
+        self._memory = memory
+        self.forge = ForgeFacts()
+
+    async def look(self, now: datetime, ask_forge: bool) -> World:
+        """``ask_forge`` False: the last reading of the Git host still counts; everything here is read anew.
+
+        What runs is noted before the stacks are read: an operation that ends in between then counts as running for
+        one more cycle, and never as a stack that is half-made.
+        """
+        running = dict(self._sources.lanes.running)
+        stacks = await asyncio.to_thread(self._sources.inventory.snapshot)
+        if ask_forge:
+            self.forge = await self._sources.forge.read(_names(stacks))
+        on_targets = await self._targets()
+        self._memory.see(self.forge.facts, stacks, now)
+        return self._world(stacks, running, on_targets)
+
+    def _world(
+        self, stacks: StackSnapshot, running: Mapping[StackRef, Running], on_targets: Mapping[str, frozenset[str]]
+    ) -> World:
+        memory = self._memory
+        return World(
+            repositories={
+                number: replace(facts, confirmed=self._confirmed(number)) for number, facts in self.forge.facts.items()
+            },
+            stacks=stacks,
+            running={**running, **self._sources.lanes.running},
+            health=dict(self._sources.health),
+            failures=dict(memory.failures),
+            first_seen=dict(memory.first_seen),
+            destroyed_recently=tuple(memory.destroyed),
+            on_targets=on_targets,
+            intents=tuple(memory.intents.values()),
+            approved_plans=frozenset(memory.approved_plans),
+            approved=frozenset(memory.approved),
+            failed_tries=dict(memory.failed_tries),
+            behind_since=dict(memory.behind_since),
+        )
+
+    def _confirmed(self, repository: int) -> dict[int, PullRequest]:
+        return {key.number: pull for key, (pull, _) in self._memory.confirmed.items() if key.repository == repository}
+
+    async def _targets(self) -> dict[str, frozenset[str]]:
+        """A target that could not be read is left out: nothing of it is known, so nothing of it is purged."""
+        found = {}
+        for target, names_of in self._sources.targets.items():
+            with contextlib.suppress(Exception):
+                found[target] = await asyncio.to_thread(names_of)
+        return found
+
+
+def _names(stacks: StackSnapshot) -> dict[tuple[int, int], str]:
+    """Environments that exist keep their names, whatever the repository or its file is called now."""
+    found = {}
+    for ref, record in stacks.stacks.items():
+        parsed = names.parse(ref)
+        if parsed is not None and record.tag is not None:
+            found[parsed] = record.tag.name
+    return found

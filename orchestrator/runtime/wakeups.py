@@ -1,0 +1,39 @@
+"""What ends the loop's sleep early. A wake carries no facts: it only says how much must be read again.
+
+Webhooks, buttons and commands wake with ``look=True``: the Git host is asked again. An operation that ended or a URL
+that answered changes nothing there, so those wakes reuse what was read within the interval.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+
+class Wakeups:
+    """Any number of wakes before a ``wait`` are one. ``wake`` may be called from the loop's thread only;
+    ``wake_soon`` from any."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self._look = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def wake(self, look: bool = False) -> None:
+        self._look = self._look or look
+        self._event.set()
+
+    def wake_soon(self, look: bool = False) -> None:
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self.wake, look)
+
+    async def wait(self, seconds: float) -> bool:
+        """Until the time is over or a wake comes; gives whether the Git host must be asked again."""
+        self._loop = asyncio.get_running_loop()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._event.wait(), timeout=max(0.0, seconds))
+            look, self._look = self._look, False
+            self._event.clear()
+            return look
+        self._look = False
+        return True
