@@ -10,7 +10,7 @@ import os
 import uuid
 from pathlib import Path
 
-from programs.local import files, identifiers, mirrors
+from programs.local import files, identifiers, mirrors, sandbox
 from programs.local.errors import LocalError
 from programs.local.settings import MEGABYTE, Settings
 
@@ -27,6 +27,7 @@ def make(settings: Settings, source: tuple[str, str], target: Path) -> None:
     try:
         _export(mirror, commit, fresh, index)
         _check_links(fresh)
+        sandbox.hand_over(settings, fresh)
         files.remove(target)
         fresh.replace(target)
     finally:

@@ -53,6 +53,10 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler)
 """
 
 
+def on(folder: Path, **changes: str) -> Settings:
+    return settings_module.from_mapping({"root": str(folder / "root"), "routes": str(folder / "routes"), **changes})
+
+
 @dataclass
 class Repository:
     """A bare repository, and a working copy to commit from."""

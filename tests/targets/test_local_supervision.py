@@ -12,14 +12,25 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from programs.local import checkouts, databases, files, ports, processes, routes, services, supervision, traces
+from programs.local import (
+    checkouts,
+    databases,
+    files,
+    ports,
+    postgres,
+    processes,
+    routes,
+    services,
+    supervision,
+    traces,
+)
 from programs.local.errors import LocalError
 from programs.local.identifiers import Program
 from programs.local.routes import Route
 from programs.local.sandbox import Place, works
 from programs.local.services import Service
 from programs.local.target import TARGET
-from tests.targets.machines import APP, Machine, Repository, wait_for
+from tests.targets.machines import APP, Machine, Repository, on, wait_for
 
 pytestmark = pytest.mark.real
 
@@ -29,17 +40,17 @@ HOST = f"{NAME}.localhost"
 
 def run_service(machine: Machine, repository: Repository, name: str = NAME, **env: str) -> Program:
     """An environment with one service, put together by hand from the target's own parts, without Pulumi."""
-    on = machine.settings
+    here = machine.settings
     TARGET.ensure(machine.strings)
     commit = repository.push({"app.py": APP, "version.txt": "one"})
     program = Program(name, "web", "aaaaaaaaaaaa-bbbbbb")
-    place = Place(on.env(name) / "src" / program.generation, on.env(name) / "home")
+    place = Place(here.env(name) / "src" / program.generation, here.env(name) / "home")
     files.folder(place.home / "tmp")
-    checkouts.make(on, (str(repository.bare), commit), place.checkout)
-    port = ports.reserve(on, str(program))
+    checkouts.make(here, (str(repository.bare), commit), place.checkout)
+    port = ports.reserve(here, str(program))
     env = {**env, "PORT": str(port), "EPH_COMMIT": commit}
-    services.start(on, place, Service(program, "exec python3 app.py", port, "/version", 20, env))
-    routes.put(on, Route(f"{name}.localhost", f"http://127.0.0.1:{port}", name, "web", commit))
+    services.start(here, place, Service(program, "exec python3 app.py", port, "/version", 20, env))
+    routes.put(here, Route(f"{name}.localhost", f"http://127.0.0.1:{port}", name, "web", commit))
     return program
 
 
@@ -154,8 +165,8 @@ def test_a_service_sees_nothing_of_the_machine(machine: Machine, repository: Rep
 def test_a_role_sees_its_own_database_only(machine: Machine) -> None:
     """D3 S3: no environment reaches another's data, nor the server's own databases."""
     TARGET.ensure(machine.strings)
-    on = machine.settings
-    first, second = (databases.create(on, name, f"eph_{name}_db") for name in ("one", "two"))
+    here = machine.settings
+    first, second = (databases.create(here, name, f"eph_{name}_db") for name in ("one", "two"))
     for url in (second.rpartition("/")[2], "postgres", "template1"):
         with pytest.raises(psycopg.OperationalError, match=r"permission denied|not permitted"):
             psycopg.connect(first.rpartition("/")[0] + "/" + url).close()
@@ -163,26 +174,26 @@ def test_a_role_sees_its_own_database_only(machine: Machine) -> None:
         session.execute("create schema more")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             session.execute("create role intruder")
-    assert {item.environment for item in databases.owned(on)} == {"one", "two"}
-    again = databases.create(on, "one", "eph_one_db")
+    assert {item.environment for item in databases.owned(here)} == {"one", "two"}
+    again = databases.create(here, "one", "eph_one_db")
     assert again != first
     with contextlib.closing(psycopg.connect(again)) as session:
         assert session.execute("select count(*) from pg_namespace where nspname = 'more'").fetchall() == [(0,)]
-        databases.drop(on, ["eph_one_db"])
+        databases.drop(here, ["eph_one_db"])
     TARGET.purge("two", machine.strings)
-    assert databases.owned(on) == []
+    assert databases.owned(here) == []
     assert machine.leftovers() == []
 
 
 def test_names_come_from_every_kind_of_trace(machine: Machine) -> None:
     """T1 L2: whatever a crash left, one piece is enough to be found and purged by name."""
     TARGET.ensure(machine.strings)
-    on = machine.settings
-    files.folder(on.env("folder"))
-    ports.reserve(on, "port.web.gen")
-    routes.put(on, Route("route.localhost", "http://127.0.0.1:1", "route", "web", "c"))
-    databases.create(on, "database", "eph_database_x")
-    files.write(supervision.conf(on, "program.web.gen"), "; interrupted before supervisord read it\n")
+    here = machine.settings
+    files.folder(here.env("folder"))
+    ports.reserve(here, "port.web.gen")
+    routes.put(here, Route("route.localhost", "http://127.0.0.1:1", "route", "web", "c"))
+    databases.create(here, "database", "eph_database_x")
+    files.write(supervision.conf(here, "program.web.gen"), "; interrupted before supervisord read it\n")
     found = {"folder", "port", "route", "database", "program"}
     assert TARGET.names(machine.strings) == found
     assert len(machine.leftovers()) == len(found) + 1
@@ -192,4 +203,20 @@ def test_names_come_from_every_kind_of_trace(machine: Machine) -> None:
     assert machine.leftovers() == []
     with pytest.raises(LocalError):
         TARGET.purge("../../etc", machine.strings)
-    assert traces.names(on) == frozenset()
+    assert traces.names(here) == frozenset()
+
+
+def test_an_operators_own_server_is_shared_with_others(machine: Machine, tmp_path: Path) -> None:
+    """D3: another server's databases are neither listed nor touched."""
+    TARGET.ensure(machine.strings)
+    first = machine.settings
+    host, port = postgres.address(first)
+    password = (first.root / "postgres" / "password").read_text()
+    second = on(tmp_path, postgres=f"postgresql://{postgres.ADMIN}:{password}@{host}:{port}/postgres")
+    databases.create(first, "shop", "eph_shop_first")
+    url = databases.create(second, "shop", "eph_shop_second")
+    with contextlib.closing(psycopg.connect(url)) as session:
+        assert session.execute("select current_database()").fetchall() == [("eph_shop_second",)]
+    assert {item.name for item in databases.owned(second)} == {"eph_shop_second"}
+    databases.drop(second, [item.name for item in databases.owned(second)])
+    assert {item.name for item in databases.owned(first)} == {"eph_shop_first"}

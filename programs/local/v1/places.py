@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import ClassVar
 
 from programs.local import checkouts, files, identifiers, ports, sandbox, traces
@@ -17,10 +16,8 @@ class HomeProvider(Provider):
     def make(self, on: Settings, props: Props) -> Props:
         traces.purge(on, props["environment"])
         files.folder(folder(on, props))
-        for name in ("home", "home/tmp"):
-            own = files.folder(folder(on, props) / name)
-            if sandbox.kind(on) == "user":
-                os.chown(own, *sandbox.nobody())
+        files.folder(folder(on, props) / "home" / "tmp")
+        sandbox.hand_over(on, folder(on, props) / "home")
         return {}
 
     def unmake(self, on: Settings, props: Props) -> None:

@@ -1,0 +1,109 @@
+"""Commits become plain folders, and what could do harm is refused (T1, S3, S4)."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from programs.local import checkouts, files, mirrors
+from programs.local.errors import LocalError, redact
+from tests.targets.machines import Repository, on
+
+
+def refuse(folder: Path, repository: Repository, commit: str, **changes: str) -> str:
+    target = folder / "root" / "envs" / "shop" / "src" / "x"
+    with pytest.raises(LocalError) as caught:
+        checkouts.make(on(folder, **changes), (str(repository.bare), commit), target)
+    assert list(target.parent.glob("*")) + list(target.parent.glob(".*")) == [], "a refused checkout left something"
+    return str(caught.value)
+
+
+def test_a_checkout_is_plain_files_and_runs_nothing(tmp_path: Path, repository: Repository) -> None:
+    """T1 S3: no hook, no filter, no submodule, no repository; links inside stay, and what was there before goes."""
+    marker = tmp_path / "ran"
+    attributes = "*.txt filter=evil\nkept.md export-ignore\n"
+    repository.push({".gitattributes": attributes, "a.txt": "text", "kept.md": "kept", "deep/down/b.txt": "b"})
+    (repository.work / "deep" / "link").symlink_to("../a.txt")
+    commit = repository.push({".gitmodules": f'[submodule "x"]\npath = x\nurl = ext::touch {marker}\n'})
+    made = on(tmp_path)
+    target = made.env("shop") / "src" / "x"
+    files.folder(target)
+    (target / "half-made").write_text("of an earlier try")
+    checkouts.make(made, (str(repository.bare), commit), target)
+    assert (target / "deep" / "link").read_text() == "text"
+    assert (target / "kept.md").read_text() == "kept"
+    assert not (target / "half-made").exists()
+    assert not (target / ".git").exists()
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("to", ["/etc/passwd", "../outside", "a/b/c/way/../../outside"])
+def test_links_that_lead_out_are_refused(tmp_path: Path, repository: Repository, to: str) -> None:
+    """S3: by where they really lead; the last one's text stays inside, and it goes through another link."""
+    repository.push({"sub/file": "x", "a/b/c/file": "y"})
+    (repository.work / "a" / "b" / "c" / "way").symlink_to("../../../sub")
+    (repository.work / "bad").symlink_to(to)
+    said = refuse(tmp_path, repository, repository.push({}))
+    assert f"bad is a symbolic link to {to!r}, which leads out of the repository" in said
+
+
+def test_too_large_and_unknown_commits_are_refused(tmp_path: Path, repository: Repository) -> None:
+    """T1 S3: with the number, the limit and the way out."""
+    commit = repository.push({"large.bin": "x" * 3_000_000})
+    said = refuse(tmp_path, repository, commit, checkout_bytes="2000000")
+    assert "3 MB" in said
+    assert "limit of 2 MB" in said
+    assert "push again" in refuse(tmp_path, repository, "b" * 40)
+    gone = Repository(tmp_path / "nowhere.git", repository.work)
+    assert "could not be fetched" in refuse(tmp_path, gone, commit)
+    assert "must be a full hexadecimal id" in refuse(tmp_path, repository, "--upload-pack=touch")
+
+
+@pytest.mark.parametrize("url", ["", "--upload-pack=x", "ext::sh -c touch", "-x"])
+def test_clone_urls_that_are_commands_are_refused(url: str) -> None:
+    with pytest.raises(LocalError, match="clone URL"):
+        mirrors.remote(url)
+
+
+def test_a_clone_url_keeps_its_password_from_command_lines_and_errors() -> None:
+    """S4: it travels as a header in git's environment."""
+    found = mirrors.remote("https://x-access-token:s3cret@example.com/acme/shop.git")
+    assert found.url == "https://example.com/acme/shop.git"
+    assert found.header.startswith("Authorization: Basic ")
+    assert "s3cret" not in redact("fatal: could not read https://bot:s3cret@example.com/x")
+
+
+def test_commits_come_from_branches_and_pull_requests_and_force_pushes(tmp_path: Path, repository: Repository) -> None:
+    """T1: one mirror, filled by several at once."""
+    made = on(tmp_path)
+    first = repository.push({"a": "1"})
+    second = repository.push({"a": "2"}, branch="topic")
+    repository.git("push", "--quiet", str(repository.bare), f"{second}:refs/pull/7/head")
+    third = repository.push({"a": "3"})
+    failed: list[BaseException] = []
+
+    def make(commit: str) -> None:
+        try:
+            checkouts.make(made, (str(repository.bare), commit), made.envs / commit[:12])
+        except LocalError as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=make, args=(commit,)) for commit in (first, second, third)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert [(made.envs / commit[:12] / "a").read_text() for commit in (first, second, third)] == ["1", "2", "3"]
+
+
+def test_scripts_are_files_of_the_repository(tmp_path: Path) -> None:
+    """S3 D1"""
+    (tmp_path / "db").mkdir()
+    (tmp_path / "db" / "a.sql").write_text("select 1")
+    assert checkouts.inside(tmp_path / "db", "./a.sql").name == "a.sql"
+    for path, said in (("../../etc/passwd", "leads out"), ("/etc/passwd", "leads out"), ("missing.sql", "no file")):
+        with pytest.raises(LocalError, match=said):
+            checkouts.inside(tmp_path / "db", path)
