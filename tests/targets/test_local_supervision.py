@@ -20,6 +20,7 @@ from programs.local import (
     postgres,
     processes,
     routes,
+    sandbox,
     services,
     supervision,
     traces,
@@ -46,6 +47,7 @@ def run_service(machine: Machine, repository: Repository, name: str = NAME, **en
     program = Program(name, "web", "aaaaaaaaaaaa-bbbbbb")
     place = Place(here.env(name) / "src" / program.generation, here.env(name) / "home")
     files.folder(place.home / "tmp")
+    sandbox.hand_over(here, place.home)
     checkouts.make(here, (str(repository.bare), commit), place.checkout)
     port = ports.reserve(here, str(program))
     env = {**env, "PORT": str(port), "EPH_COMMIT": commit}
@@ -62,9 +64,16 @@ def daemon(machine: Machine) -> int:
     return int((machine.settings.root / "supervisor" / "supervisord.pid").read_text())
 
 
-@pytest.fixture(params=["auto", "none"])
-def boxed(machine: Machine, request: pytest.FixtureRequest) -> Machine:
-    machine.strings["sandbox"] = request.param
+@pytest.fixture(params=["auto", "none", "user"])
+def boxed(machine: Machine, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """Each way of keeping previews apart; ``user`` is what a machine without bubblewrap does for root."""
+    if request.param != "user":
+        machine.strings["sandbox"] = request.param
+    elif os.geteuid() != 0:
+        pytest.skip("only root can become somebody else")
+    else:
+        monkeypatch.setattr(sandbox, "works", lambda: False)
+        machine.folder.chmod(0o711)
     return machine
 
 
@@ -76,6 +85,9 @@ def test_a_killed_supervisord_takes_all_with_it_and_brings_all_back(boxed: Machi
     with psycopg.connect(url) as session:
         session.execute("create table kept as select 1 as x")
     before = sorted(app_processes(machine))
+    if sandbox.kind(machine.settings) == "user":
+        assert {Path(f"/proc/{pid}").stat().st_uid for pid in before} == {sandbox.nobody()[0]}
+        assert machine.get(f"/read?{machine.settings.root}/postgres/password").startswith("refused")
     os.kill(daemon(machine), signal.SIGKILL)
     assert wait_for(lambda: not any(processes.alive(pid) for pid in before), 5), "the service outlived its supervisord"
 
