@@ -20,7 +20,7 @@ from stacks.model import StackRef
 
 from .worlds import FOREIGN, Simulation, sha
 
-FAST = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+FAST = settings(max_examples=50, deadline=None, derandomize=True, database=None)
 POLICY = Policy(
     max_environments=4,
     max_per_repository=3,
