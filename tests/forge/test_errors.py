@@ -43,6 +43,7 @@ class Server:
     def __init__(self) -> None:
         self.script: Script = lambda _: Said(404, {"message": "Not Found"})
         self.asked: list[str] = []
+        self.condition = ""
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -50,6 +51,7 @@ class Server:
 
             def do_GET(self) -> None:
                 outer.asked.append(self.path)
+                outer.condition = self.headers.get("If-None-Match", "")
                 said = outer.script(self.path)
                 if said.hang is not None:
                     said.hang.wait(10)
@@ -226,6 +228,23 @@ def test_a_full_page_without_a_link_is_looked_behind(server: Server, forge: GitH
     full = Said(200, [pull(n) for n in range(1, 101)])
     server.script = lambda path: Said(200, [pull(101)]) if "page=2" in path else full
     assert len(forge.pulls(SHOP).open) == 101
+
+
+def test_a_remembered_link_to_a_page_that_is_no_more(server: Server, forge: GitHubForge) -> None:
+    """L7: the list shrank to one page while the first page stayed as it was: whole again, after one look anew."""
+    first, second = [pull(n) for n in range(1, 100)], [pull(101)]
+
+    def script(path: str) -> Said:
+        if "page=2" in path:
+            return Said(200, second)
+        link = {"Link": f'<{server.url}/repos/ada/shop/pulls?state=open&page=2>; rel="next"'} if second else {}
+        return Said(304, raw=b"") if server.condition == '"v1"' else Said(200, first, {"ETag": '"v1"', **link})
+
+    server.script = script
+    assert len(forge.pulls(SHOP).open) == 100
+    second.clear()
+    found = forge.pulls(SHOP)
+    assert (len(found.open), found.complete) == (99, True)
 
 
 def test_an_empty_list_of_a_repository_that_is_another(server: Server, forge: GitHubForge) -> None:

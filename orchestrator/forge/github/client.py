@@ -46,7 +46,7 @@ GITHUB = "https://api.github.com"
 
 class GitHubForge:
     """``base_url``: ``GITHUB``, or ``https://host/api/v3`` of an Enterprise server. ``repositories``: ``owner/name``
-    each. ``now``: seconds since the epoch."""
+    each. ``now``: seconds since the epoch. ``login``: who we are, where the token cannot ask (``my-app[bot]``)."""
 
     def __init__(
         self,
@@ -55,6 +55,7 @@ class GitHubForge:
         repositories: Sequence[str],
         timeout: int = 10,
         now: Callable[[], float] = time.time,
+        login: str = "",
     ) -> None:
         wrong = [name for name in repositories if not FULL_NAME.fullmatch(name)]
         if wrong:
@@ -67,7 +68,7 @@ class GitHubForge:
         self._problems: dict[str, str] = {}
         self._writers: dict[tuple[int, str], tuple[float, bool]] = {}
         self._files: OrderedDict[tuple[int, str, str], tuple[float, bytes | None]] = OrderedDict()
-        self._login = ""
+        self._login = login
         self._comments = Comments(self._transport, self._viewer)
         self._marks = Marks(self._transport, self._viewer)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -13,8 +14,9 @@ from starlette.routing import Route
 from orchestrator.forge.sandbox import pulls
 from orchestrator.forge.sandbox.api.way import Way
 from orchestrator.forge.sandbox.gits import GitRefused
-from orchestrator.forge.sandbox.hub import Refusal
+from orchestrator.forge.sandbox.hub import Hub, Refusal
 from orchestrator.forge.sandbox.quota import Fault
+from orchestrator.forge.sandbox.store import Doc
 from orchestrator.forge.sandbox.verbs import VERBS
 from orchestrator.forge.sandbox.webhooks import Sender
 
@@ -22,59 +24,63 @@ OWNER = "ada"
 
 
 def routes(way: Way, sender: Sender) -> list[Route]:
-    async def do(request: Request) -> JSONResponse:
-        said = await _owners(request, way)
+    desk = Desk(way, sender)
+    return [
+        Route("/_sandbox/do/{verb}", desk.do, methods=["POST"]),
+        Route("/_sandbox/faults", desk.order_faults, methods=["POST"]),
+        Route("/_sandbox/quota", desk.set_quota, methods=["POST"]),
+        Route("/_sandbox/stats", desk.stats),
+        Route("/_sandbox/pushed/{repository:int}", desk.pushed, methods=["POST"]),
+    ]
+
+
+class Desk:
+    def __init__(self, way: Way, sender: Sender) -> None:
+        self._way, self._sender = way, sender
+
+    async def do(self, request: Request) -> JSONResponse:
+        said = await _owners(request, self._way)
         verb = VERBS.get(request.path_params["verb"])
         if said is None or verb is None:
             return JSONResponse({"message": "not for you" if said is None else "no such verb"}, 403)
+        return JSONResponse(*await run_in_threadpool(self._act, verb, said))
 
-        def act() -> tuple[Any, int]:
-            try:
-                with way.hub.lock, way.hub.store.transaction():
-                    return verb(way.hub, said), 200
-            except Refusal as refusal:
-                return {"message": refusal.message, "errors": refusal.errors}, refusal.status
-            except (GitRefused, KeyError) as problem:
-                return {"message": f"{type(problem).__name__}: {problem}"}, 422
-
-        return JSONResponse(*await run_in_threadpool(act))
-
-    async def faults(request: Request) -> JSONResponse:
-        said = await _owners(request, way)
+    async def order_faults(self, request: Request) -> JSONResponse:
+        said = await _owners(request, self._way)
         if said is None:
             return JSONResponse({"message": "not for you"}, 403)
         count = int(said.pop("count", 1))
-        way.faults.order(Fault(**said), count) if count else way.faults.clear()
+        self._way.faults.order(Fault(**said), count) if count else self._way.faults.clear()
         return JSONResponse({})
 
-    async def quota(request: Request) -> JSONResponse:
-        said = await _owners(request, way)
+    async def set_quota(self, request: Request) -> JSONResponse:
+        said = await _owners(request, self._way)
         if said is None:
             return JSONResponse({"message": "not for you"}, 403)
-        way.quota.limit = int(said["limit"])
+        self._way.quota.limit = int(said["limit"])
         return JSONResponse({})
 
-    async def stats(_: Request) -> JSONResponse:
-        return JSONResponse({**way.quota.stats(), "deliveries": list(sender.deliveries)})
+    async def stats(self, _: Request) -> JSONResponse:
+        return JSONResponse({**self._way.quota.stats(), "deliveries": list(self._sender.deliveries)})
 
-    async def pushed(request: Request) -> JSONResponse:
-        def look() -> None:
-            with way.hub.lock, way.hub.store.transaction():
-                pulls.refresh(way.hub, way.hub.repository_by_id(request.path_params["repository"]))
+    async def pushed(self, request: Request) -> JSONResponse:
+        """Said by git's hook. Needs no token: it only makes us look at what git holds anyway."""
+        return JSONResponse(*await run_in_threadpool(self._act, _look, {"id": request.path_params["repository"]}))
 
+    def _act(self, verb: Callable[[Hub, Doc], Any], said: Doc) -> tuple[Any, int]:
+        hub = self._way.hub
         try:
-            await run_in_threadpool(look)
+            with hub.lock, hub.store.transaction():
+                return verb(hub, said), 200
         except Refusal as refusal:
-            return JSONResponse({"message": refusal.message}, refusal.status)
-        return JSONResponse({})
+            return {"message": refusal.message, "errors": refusal.errors}, refusal.status
+        except (GitRefused, KeyError) as problem:
+            return {"message": f"{type(problem).__name__}: {problem}"}, 422
 
-    return [
-        Route("/_sandbox/do/{verb}", do, methods=["POST"]),
-        Route("/_sandbox/faults", faults, methods=["POST"]),
-        Route("/_sandbox/quota", quota, methods=["POST"]),
-        Route("/_sandbox/stats", stats),
-        Route("/_sandbox/pushed/{repository:int}", pushed, methods=["POST"]),
-    ]
+
+def _look(hub: Hub, said: Doc) -> Doc:
+    pulls.refresh(hub, hub.repository_by_id(said["id"]))
+    return {}
 
 
 async def _owners(request: Request, way: Way) -> dict[str, Any] | None:
