@@ -38,6 +38,7 @@ class _Failure:
     error: str
     times: int
     retryable: bool
+    verb: Verb | None
 
 
 @dataclass(slots=True)
@@ -87,8 +88,12 @@ class FakeStacks:
         if ref in self._held:
             self._held.pop(ref).set()
 
-    def fail(self, ref: StackRef, error: str, times: int = 1, retryable: bool = True) -> None:
-        self._failures[ref] = _Failure(error, times, retryable)
+    def fail(self, ref: StackRef, error: str, times: int = 1, retryable: bool = True, verb: Verb | None = None) -> None:
+        """The next operations on this stack fail, or the next of one verb."""
+        self._failures[ref] = _Failure(error, times, retryable, verb)
+
+    def mend(self, ref: StackRef) -> None:
+        self._failures.pop(ref, None)
 
     def overrun(self, ref: StackRef) -> None:
         """The deadline of the operation that is held passes."""
@@ -205,19 +210,20 @@ class FakeStacks:
         if way.interrupted.is_set():
             self._written(operation, Outcome.CANCELLED)
             return self._result(operation, began, Outcome.CANCELLED, "interrupted")
-        failure = self._failure(ref)
+        failure = self._failure(operation)
         if failure is not None:
             self._written(operation, Outcome.FAILED)
             result = self._result(operation, began, Outcome.FAILED, failure.error)
             return replace(result, retryable=failure.retryable)
         return await self._succeeded(operation, began)
 
-    def _failure(self, ref: StackRef) -> _Failure | None:
-        failure = self._failures.get(ref)
-        if failure is not None:
-            failure.times -= 1
-            if failure.times <= 0:
-                del self._failures[ref]
+    def _failure(self, operation: Operation) -> _Failure | None:
+        failure = self._failures.get(operation.ref)
+        if failure is None or failure.verb not in (None, operation.verb):
+            return None
+        failure.times -= 1
+        if failure.times <= 0:
+            del self._failures[operation.ref]
         return failure
 
     async def _succeeded(self, operation: Operation, began: datetime) -> OperationResult:
