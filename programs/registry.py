@@ -34,6 +34,12 @@ class Target(Protocol):
     def ensure(self, settings: Mapping[str, str]) -> None:
         """Brings up what all environments share (a database server, a supervisor); idempotent, seconds at most."""
 
+    def leftovers(self, settings: Mapping[str, str]) -> list[str]:
+        """Whatever exists of environments here, a line each, by looking; empty when there is none."""
+
+    def stop(self, settings: Mapping[str, str]) -> None:
+        """Ends what all environments share and all that runs; ``ensure`` brings it back."""
+
     def logs(self, name: str, settings: Mapping[str, str], service: str | None, lines: int) -> list[str]:
         """The last lines of what the environment's services printed."""
 

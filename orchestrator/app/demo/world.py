@@ -13,10 +13,11 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+from orchestrator.app.demo import leftovers
 from orchestrator.config.settings import Settings
 from orchestrator.forge.sandbox.world import SandboxForge, Webhook
 
@@ -42,6 +43,7 @@ class World:
     forge: SandboxForge
     settings: Settings
     pulls: dict[str, int]
+    pulumi_environment: dict[str, str] = field(default_factory=dict)
 
 
 def free_port() -> int:
@@ -65,6 +67,7 @@ def opened(port: int | None) -> Iterator[World]:
     """The world without Eph yet: a home folder, a Git host with the shop, settings that point at it."""
     home = Path(tempfile.mkdtemp(prefix="eph-demo-"))
     home.chmod(0o755)
+    _use_own_temporary_folder(home)
     ports = Ports(port or free_port(), free_port(), free_port())
     secret = home / "webhook.secret"
     secret.write_text(secrets.token_hex(20))
@@ -77,6 +80,14 @@ def opened(port: int | None) -> Iterator[World]:
     finally:
         forge.close()
         shutil.rmtree(home, ignore_errors=True)
+
+
+def _use_own_temporary_folder(home: Path) -> None:
+    """For this process and all that it starts."""
+    own = leftovers.temporary(home)
+    own.mkdir(mode=0o1777)
+    os.environ["TMPDIR"] = str(own)
+    tempfile.tempdir = str(own)
 
 
 def _populate(forge: SandboxForge) -> dict[str, int]:

@@ -1,0 +1,61 @@
+"""Demos that were killed: ``kill -9`` gives no time to clean up, so the next demo does it.
+
+A demo's folder says which process it belongs to; when that very process is gone, everything that names the folder is
+ended, and the folder goes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchestrator.app.demo import leftovers
+from stacks import processes
+from stacks.processes import Identity
+
+PREFIX = "eph-demo-"
+_RECORD = "demo.json"
+_PATIENCE = 5.0
+
+
+@contextlib.contextmanager
+def recorded(home: Path) -> Iterator[None]:
+    identity = processes.identify(os.getpid())
+    if identity is not None:
+        (home / _RECORD).write_text(json.dumps(dataclasses.asdict(identity)))
+    yield
+
+
+def sweep() -> list[Path]:
+    """Takes away what killed demos left; gives their folders. One that still runs, or is another's, stays."""
+    swept = []
+    for home in sorted(Path(tempfile.gettempdir()).glob(f"{PREFIX}*")):
+        if home.owner() == Path("/proc/self").owner() and _is_dead(home):
+            _end(home)
+            shutil.rmtree(home, ignore_errors=True)
+            swept.append(home)
+    return swept
+
+
+def _is_dead(home: Path) -> bool:
+    try:
+        return not processes.alive(Identity(**json.loads((home / _RECORD).read_text())))
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+def _end(home: Path) -> None:
+    """A supervisor brings back what it keeps, so all are killed again until none is left."""
+    end = time.monotonic() + _PATIENCE
+    while (left := leftovers.processes(str(home))) and time.monotonic() < end:
+        for pid in left:
+            processes.send(pid, signal.SIGKILL)
+        time.sleep(0.05)

@@ -1,0 +1,90 @@
+"""What is left, by looking at the machine: processes, ports, databases, folders, stacks; never at our own records."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from programs import registry
+
+_CHECKED_BY_TARGET = "local"
+
+
+def of_environments(home: Path, names: Iterable[str], settings: Mapping[str, str]) -> list[str]:
+    """While the service still runs: whatever exists of environments that should all be gone."""
+    wanted = sorted(set(names))
+    return [
+        *(f"process {pid} of {name}" for name in wanted for pid in processes(name)),
+        *(f"path {path}" for path in _paths(home / "eph", wanted)),
+        *(f"stack file {path}" for path in _stack_files(home / "eph" / "backend")),
+        *(f"{_CHECKED_BY_TARGET}: {line}" for line in registry.get(_CHECKED_BY_TARGET).leftovers(settings)),
+    ]
+
+
+def of_operations(home: Path) -> list[str]:
+    """After the service ended: temporary things that Pulumi, its SDK or we made and forgot."""
+    return [f"temporary {path}" for path in temporary(home).iterdir()]
+
+
+def of_the_demo(home: Path, ports: Iterable[int]) -> list[str]:
+    """After the end: whatever exists of the demo itself."""
+    return [
+        *(f"process {pid} of {home}" for pid in processes(str(home))),
+        *(f"port {port} is still taken" for port in sorted(set(ports)) if _listens(port)),
+        *([f"folder {home}"] if home.exists() else []),
+    ]
+
+
+def temporary(home: Path) -> Path:
+    """TMPDIR of everything that the demo starts, so that what it forgets is told from what others do."""
+    return home / "tmp"
+
+
+def processes(mark: str) -> list[int]:
+    """Processes that name the mark in their command, environment or working folder; not this one and its parents."""
+    return [pid for pid in _pids() if pid not in _ancestors() and mark.encode() in _traits(pid)]
+
+
+def _pids() -> list[int]:
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+
+
+def _traits(pid: int) -> bytes:
+    traits = b""
+    for part in ("cmdline", "environ"):
+        with contextlib.suppress(OSError):
+            traits += Path(f"/proc/{pid}/{part}").read_bytes()
+    with contextlib.suppress(OSError):
+        traits += os.fsencode(Path(f"/proc/{pid}/cwd").readlink())
+    return traits
+
+
+def _ancestors() -> set[int]:
+    found, pid = {os.getpid()}, os.getppid()
+    while pid > 1:
+        found.add(pid)
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text()
+        except OSError:
+            break
+        pid = int(stat.rpartition(")")[2].split()[1])
+    return found
+
+
+def _paths(root: Path, names: list[str]) -> list[Path]:
+    """Files and folders that carry an environment's name."""
+    return [path for path in root.rglob("*") if any(name in path.name for name in names)]
+
+
+def _stack_files(backend: Path) -> list[Path]:
+    """Everything in the backend but the note of its format: states, tags, locks, histories, backups."""
+    return [path for path in backend.rglob("*") if path.is_file() and path.name != "meta.yaml"]
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0

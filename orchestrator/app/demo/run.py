@@ -1,0 +1,132 @@
+"""``eph demo``: brings everything up, shows it or plays its story, and takes everything away again."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Coroutine, Iterator
+
+from rich.console import Console
+
+from orchestrator.app import service
+from orchestrator.app.demo import dead, leftovers, live, world
+from orchestrator.app.demo.outside import StepFailed
+from orchestrator.app.demo.story import Figures, Story
+from orchestrator.app.demo.world import World
+from orchestrator.app.door import GatewayTrouble
+from orchestrator.app.service import Service
+from orchestrator.cli import discovery
+from programs import registry
+from stacks import toolchain
+from stacks.toolchain import NoToolchain, Toolchain
+
+DEFAULT_PORT = 8080
+
+
+class Unusable(Exception):
+    """What was asked for cannot be had; the message says what to do."""
+
+
+def main(args: list[str]) -> int:
+    options = _options(args)
+    console = Console(stderr=True)
+    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s %(message)s")
+    try:
+        port = _port(options.port)
+        tools = toolchain.ensure(lambda line: console.print(line, highlight=False))
+        for gone in dead.sweep():
+            console.print(f"took away what a killed demo had left in {gone}")
+        return asyncio.run(_cancelled_by_signals(_demo(options, tools, port, console)))
+    except (Unusable, NoToolchain, GatewayTrouble) as error:
+        console.print(f"demo: {error}", style="red", highlight=False)
+        return 1
+
+
+def _options(args: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="eph demo", description="A whole Eph on this machine, with a sample shop.")
+    parser.add_argument("--port", type=int, help=f"of previews, dashboard and API; {DEFAULT_PORT}, or a free one")
+    parser.add_argument("--no-open", action="store_true", help="don't open URLs in a browser")
+    parser.add_argument("--once", action="store_true", help="play the whole story unattended, check it, and end")
+    return parser.parse_args(args)
+
+
+def _port(wanted: int | None) -> int:
+    if wanted is None:
+        return DEFAULT_PORT if world.is_free(DEFAULT_PORT) else world.free_port()
+    if not world.is_free(wanted):
+        raise Unusable(f"port {wanted} is taken; give another with --port, or none for a free one")
+    return wanted
+
+
+async def _cancelled_by_signals(work: Coroutine[None, None, int]) -> int:
+    """Ctrl-C and SIGTERM end the demo the same way: by taking everything away."""
+    task = asyncio.create_task(work)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        return 130
+
+
+async def _demo(options: argparse.Namespace, tools: Toolchain, port: int, console: Console) -> int:
+    try:
+        with world.opened(port) as made, dead.recorded(made.home), _target(made):
+            figures, left = await _with_service(options, tools, made, console)
+            left += leftovers.of_operations(made.home)
+    except StepFailed as failed:
+        console.print(f"demo: {failed}", style="red", highlight=False)
+        return 1
+    return _account(figures, [*left, *leftovers.of_the_demo(made.home, _ports(made, figures))], console)
+
+
+async def _with_service(
+    options: argparse.Namespace, tools: Toolchain, made: World, console: Console
+) -> tuple[Figures, list[str]]:
+    async with service.running(made.settings, tools, stop_gateway=True) as alive:
+        made.pulumi_environment = {**os.environ, **alive.places.environment()}
+        discovery.write(f"http://127.0.0.1:{made.ports.api}", alive.token_file)
+        try:
+            figures = await _act(options, made, alive, console)
+            return figures, await asyncio.to_thread(_left_of_environments, made, figures)
+        finally:
+            discovery.remove()
+
+
+async def _act(options: argparse.Namespace, made: World, alive: Service, console: Console) -> Figures:
+    if not options.once:
+        await live.run(made, alive, console, open_browser=not options.no_open)
+    story = Story(made, lambda line: console.print(line, highlight=False))
+    return await story.play()
+
+
+def _left_of_environments(made: World, figures: Figures) -> list[str]:
+    return leftovers.of_environments(made.home, figures.names, made.settings.local_settings())
+
+
+def _ports(made: World, figures: Figures) -> set[int]:
+    return {made.ports.gateway, made.ports.api, made.ports.forge, *figures.ports}
+
+
+def _account(figures: Figures, left: list[str], console: Console) -> int:
+    for line in left:
+        console.print(f"left behind: {line}", style="red", highlight=False)
+    sys.stdout.write(
+        f"demo: {len(figures.names)} environments, label to URL {figures.label_to_url:.1f} s, "
+        f"update {figures.update:.1f} s, leftovers {len(left)}\n"
+    )
+    return 1 if left else 0
+
+
+@contextlib.contextmanager
+def _target(made: World) -> Iterator[None]:
+    """Everything that the target keeps running for all environments ends with the demo."""
+    try:
+        yield
+    finally:
+        registry.get("local").stop(made.settings.local_settings())
