@@ -40,9 +40,19 @@ def sweep() -> list[Path]:
     for home in sorted(Path(tempfile.gettempdir()).glob(f"{PREFIX}*")):
         if home.owner() == Path("/proc/self").owner() and _is_dead(home):
             _end(home)
-            shutil.rmtree(home, ignore_errors=True)
+            _remove(home)
             swept.append(home)
     return swept
+
+
+def _remove(home: Path) -> None:
+    """The record goes last: a sweep that is cut short itself leaves the rest for the next one."""
+    for path in home.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != _RECORD:
+            path.unlink(missing_ok=True)
+    shutil.rmtree(home, ignore_errors=True)
 
 
 def _is_dead(home: Path) -> bool:
