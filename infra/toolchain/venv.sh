@@ -1,11 +1,10 @@
 #!/bin/sh
 # Makes .venv, the Python environment of this clone, from requirements-dev.lock. A tenth of a second when it is there.
 #
-# It comes in two layers. The heavy one, all that the lock names, lies in Eph's cache outside the tree, under a name
-# made from the lock and the interpreter: clones share it, and it is never changed once it is whole. The light one is
-# .venv in the clone: an interpreter that sees the heavy layer, and Eph itself, editable. An editable install in the
-# shared layer would tie all clones to one of them, and PYTHONPATH would be lost where Eph starts a process with a
-# cleaned environment.
+# What the lock names is installed once, into Eph's cache outside the tree, under a name made from the lock and the
+# interpreter; it is never changed once it is whole. .venv is a copy of it by hard links, which takes a second and no
+# disk, with Eph itself installed editable. An editable install in the shared one would tie all clones to one of them;
+# PYTHONPATH would be lost where Eph starts a process with a cleaned environment.
 set -eu
 cd "$(dirname "$0")/../.."
 here=$PWD
@@ -46,21 +45,10 @@ fi
 
 [ "$(cat .venv/.whole 2>/dev/null)" = "$want" ] && exit 0
 rm -rf .venv
-"$python" -m venv --without-pip .venv
-site=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-"$deps/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' >"$site/dependencies.pth"
-said=$("$deps/bin/python" -m pip --python .venv/bin/python install --quiet --disable-pip-version-check \
-  --no-deps --no-build-isolation --editable . 2>&1) || { say "$said"; exit 1; }
-
-# The tools by their own names too (.venv/bin/pytest), started with the interpreter that sees this clone.
-for tool in "$deps"/bin/*; do
-  mine=.venv/bin/${tool##*/}
-  [ ! -e "$mine" ] || continue
-  if [ "$(head -c 2 "$tool")" = "#!" ]; then
-    sed "1s|$deps/bin/python[0-9.]*|$here/.venv/bin/python|" "$tool" >"$mine"
-    chmod +x "$mine"
-  else
-    ln -s "$tool" "$mine"
-  fi
-done
+cp -al "$deps" .venv 2>/dev/null || { rm -rf .venv; cp -a "$deps" .venv; } # no hard links from another file system
+rm .venv/.whole
+# sed -i writes a new file, so that what it changes here stays as it is in the cache.
+grep -lIF "$deps" .venv/bin/* .venv/pyvenv.cfg | xargs sed -i "s|$deps|$here/.venv|g"
+said=$(.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . 2>&1) ||
+  { say "$said"; exit 1; }
 printf '%s\n' "$want" >.venv/.whole
