@@ -90,6 +90,8 @@ class OperationCommand(automation.PulumiCommand):
         answer = _ANSWERS.get((args[0], args[1])) if len(args) > 1 else None
         if answer is not None:
             return automation.CommandResult(stdout=answer, stderr="", code=0)
+        if args[:2] == ["stack", "init"]:
+            args = [*args, "--no-select"]  # else each leaves a file in PULUMI_HOME/workspaces for ever (pulumi #8186)
         child = self._start(["pulumi", "--non-interactive", *args], cwd, additional_env)
         stdout, stderr = self._read(child)
         result = automation.CommandResult(stdout=stdout, stderr=stderr, code=child.returncode)

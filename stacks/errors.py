@@ -95,4 +95,7 @@ def _last(lines: list[str]) -> tuple[str, ...]:
 
 def _stderr(error: BaseException) -> str:
     """The SDK keeps the command's output in the exception's text only: code, stdout, stderr in this order."""
-    return str(error).partition("\n stderr: ")[2] or str(error)
+    before, found, stderr = str(error).partition("\n stderr: ")
+    if not found:
+        return str(error)
+    return stderr.strip() or before.partition("\n stdout: ")[2].strip()

@@ -202,7 +202,6 @@ class FakeStacks:
                 wait.cancel()
 
     async def _end(self, operation: Operation, began: datetime, way: _Way) -> OperationResult:
-        ref = operation.ref
         if way.late:
             self._written(operation, Outcome.FAILED)
             late = f"it took longer than {operation.deadline:.0f} s and was ended"

@@ -36,8 +36,8 @@ class _Listing:
     foreign: int = 0
     failures: list[str] = field(default_factory=list)
 
-    def add(self, project: str, stacks: list[str]) -> None:
-        found = [StackRef(project, stack) for stack in stacks]
+    def add(self, project: str, files: list[str]) -> None:
+        found = [StackRef(project, name.removesuffix(".json")) for name in files if name.endswith(".json")]
         mine = [ref for ref in found if names.parse(ref) is not None]
         self.ours += mine
         self.foreign += len(found) - len(mine)
@@ -70,13 +70,13 @@ class FileInventory:
         try:
             (root if self._was_used else root.parent).stat()
             self._was_used = root.exists()
-            projects = _folders(root / "stacks")
+            projects = _entries(root / "stacks")
         except OSError as error:
             listing.failures.append(f"the backend's folder {root} cannot be read: {error.strerror}")
             return listing
         for project in projects:
             try:
-                listing.add(project, _stack_files(root / "stacks" / project))
+                listing.add(project, _entries(root / "stacks" / project))
             except OSError as error:
                 listing.failures.append(f"the stacks of {project} cannot be listed: {error.strerror}")
         return listing
@@ -108,20 +108,12 @@ class FileInventory:
         return replace(record, locks=found) if found else record
 
 
-def _folders(root: Path) -> list[str]:
-    try:
-        with os.scandir(root) as entries:
-            return [entry.name for entry in entries if entry.is_dir()]
-    except FileNotFoundError:
-        return []
-
-
-def _stack_files(folder: Path) -> list[str]:
-    """Names of stacks; none when the folder went away with its last stack since it was listed."""
+def _entries(folder: Path) -> list[str]:
+    """Names in a folder; none when it is a file, or went away with its last stack since it was listed."""
     try:
         with os.scandir(folder) as entries:
-            return [entry.name.removesuffix(".json") for entry in entries if entry.name.endswith(".json")]
-    except FileNotFoundError:
+            return [entry.name for entry in entries]
+    except (FileNotFoundError, NotADirectoryError):
         return []
 
 

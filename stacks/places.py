@@ -54,6 +54,8 @@ class Places:
             "PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "1",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
             "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "1",
+            # Pulumi writes a log of its own for every command into PULUMI_HOME: 500 MB by default.
+            "PULUMI_LOG_ROTATION_MAX_TOTAL_MB": "20",
         }
 
     def to_json(self) -> dict[str, object]:

@@ -117,8 +117,7 @@ class FakeBench:
         self.operations.mend(ref(number))
 
     async def under_way(self, number: int) -> None:
-        while not (number_record := self.snapshot().stacks.get(ref(number))) or not number_record.locks:
-            await asyncio.sleep(0)
+        await until(lambda: ref(number) in self.operations.records and record(self, number).locks != ())
 
 
 @dataclass

@@ -1,0 +1,26 @@
+"""``python -m tests.stacks.lives FOLDER TOOLS VERSION``: an earlier life of ephd, to be killed in the middle.
+
+It opens a pool on the bench in FOLDER, starts an update of pr-1, and waits for its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from stacks.places import Places
+from stacks.pool import Pool
+from tests.stacks.benches import Orders
+
+
+async def live(folder: Path, tools: str, version: str) -> None:
+    places = Places(folder / "backend", folder / "work", folder / "operations", folder / "home", folder / "pass", tools)
+    pool = Pool(places, version)
+    await pool.open()
+    lane = pool.start(Orders({"folder": str(folder / "target")}).up(1, "aaaa", ("one", "two")), lambda _: None)
+    await lane.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(live(Path(sys.argv[1]), sys.argv[2], sys.argv[3]))

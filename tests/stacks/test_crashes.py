@@ -1,0 +1,138 @@
+"""``kill -9`` of each process in turn, while a resource is being made: what is left is ended, and the next run ends
+the work (L2, L8).
+
+Pitfalls: a pulumi that is killed leaves its lock and a pending operation; ``cancel`` only deletes the lock file while
+the other process goes on. So a lock is taken over once its owner is proven dead, and never before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from stacks import records
+from stacks.model import Outcome, StackRecord
+from stacks.pool import Pool
+from tests.stacks.benches import ROOT, RealBench, record, ref, run, sha, start, until
+
+pytestmark = pytest.mark.real
+PARTS = ("one", "two")
+
+
+async def test_pulumi_is_killed(real: RealBench) -> None:
+    real.hold(1)
+    lane = start(real, real.orders.up(1, "aaaa", PARTS))
+    await real.under_way(1)
+    [pulumi] = _of(real, "pulumi")
+    pulumi.send_signal(signal.SIGKILL)
+    result = await lane.wait()
+    assert result.outcome is Outcome.FAILED
+    assert result.error
+    await _heals(real, record(real, 1))
+
+
+async def test_the_worker_is_killed(real: RealBench) -> None:
+    """Out of memory looks like this: no word from it, and yet a result; nothing of its session outlives it."""
+    real.hold(1)
+    lane = start(real, real.orders.up(1, "aaaa", PARTS))
+    await real.under_way(1)
+    left = next(iter(records.running(real.places)))
+    session = [process.pid for process in psutil.process_iter() if _session(process.pid) == left.worker.pid]
+    assert len(session) >= 3
+    os.kill(left.worker.pid, signal.SIGKILL)
+    result = await lane.wait()
+    assert result.outcome is Outcome.FAILED
+    assert "ended without a result" in result.error
+    assert [pid for pid in session if psutil.pid_exists(pid) and _running(pid)] == []
+    assert list(records.running(real.places)) == []
+    await _heals(real, record(real, 1))
+
+
+async def test_ephd_is_killed(real: RealBench) -> None:
+    """The next life ends what the last one left, by its recorded identity, before it plans."""
+    await real.operations.close()
+    real.hold(1)
+    words = [str(real.folder), real.places.tools, real.version]
+    ephd = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.stacks.lives", *words, cwd=ROOT)
+    await real.under_way(1)
+    warm = real.places.work
+    await until(lambda: len(list(warm.iterdir())) == 2)
+    ephd.kill()
+    await ephd.wait()
+    orphans = [process for process in psutil.process_iter() if _belongs(process, real.folder)]
+    assert orphans
+
+    real.operations = Pool(real.places, real.version)
+    assert real.operations.recover() == [ref(1)]
+    assert real.operations.recover() == []
+    await until(lambda: [process for process in orphans if process.is_running() and _running(process.pid)] == [])
+    assert list(warm.iterdir()) == []
+    assert all(lock.owner_dead for lock in record(real, 1).locks)
+    await real.operations.open()
+    await _heals(real, record(real, 1))
+
+
+async def test_what_a_life_between_removal_and_tidying_left(real: RealBench) -> None:
+    """Pitfall: ``stack rm`` deletes the state before the tags. A kill between the two leaves files of no stack."""
+    await run(real, real.orders.up(1, "aaaa"))
+    await run(real, real.orders.up(2, "aaaa"))
+    real.pulumi("stack", "rm", "--force", "--yes", "--stack", f"organization/{ref(1)}")
+    stacks = real.places.backend / ".pulumi/stacks" / ref(1).project
+    (stacks / "pr-1.pulumi-tags").write_text("{}")
+    kept = record(real, 2)
+    real.operations.recover()
+    assert {path.name.partition(".")[0] for path in stacks.iterdir()} == {"pr-2"}
+    assert record(real, 2) == kept
+
+
+async def _heals(real: RealBench, broken: StackRecord) -> None:
+    """As the plan does: refresh when something is pending or locked; then it is whole, and nothing was made twice."""
+    assert all(lock.owner_dead for lock in broken.locks)
+    assert broken.built is None
+    assert broken.tag is not None
+    real.release(1)
+    refresh = bool(broken.pending or broken.locks)
+    result = await run(real, real.orders.up(1, "aaaa", PARTS, refresh=refresh))
+    assert (result.outcome, result.error) == (Outcome.SUCCEEDED, "")
+    whole = record(real, 1)
+    assert (whole.resources, whole.pending, whole.locks) == (2, 0, ())
+    assert real.made() == {f"shop-probe-1/{part}": sha("aaaa") for part in PARTS}
+    journal = real.journal("shop-probe-1")
+    assert [line for line in journal if line.startswith("created")] == [
+        f"created shop-probe-1 {part} aaaa000" for part in PARTS
+    ]
+    assert (await run(real, real.orders.destroy(1))).outcome is Outcome.SUCCEEDED
+    assert real.made() == {}
+    await asyncio.sleep(0)
+    assert real.left() == []
+
+
+def _of(real: RealBench, name: str) -> list[psutil.Process]:
+    return [item for item in psutil.process_iter() if item.name() == name and _belongs(item, real.folder)]
+
+
+def _belongs(process: psutil.Process, folder: Path) -> bool:
+    try:
+        return process.environ().get("PULUMI_HOME") == str(folder / "home")
+    except psutil.Error:
+        return False
+
+
+def _session(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return 0
+
+
+def _running(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

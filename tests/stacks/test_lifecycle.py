@@ -1,0 +1,166 @@
+"""Operations on real Pulumi with a tiny target: what they cost, what they leave, what they never show.
+
+Pitfalls, section one: each test names the line it holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from stacks import locks, records
+from stacks.backends import FileBackend
+from stacks.model import Outcome, StackRef
+from tests.stacks.benches import RealBench, record, ref, run, sha, start
+from tests.stacks.probe_target import SECRET
+
+pytestmark = pytest.mark.real
+
+
+async def test_a_first_up_starts_three_processes_at_most_and_an_update_two(real: RealBench) -> None:
+    """Budget and pitfall '10 processes where 2 would do', counted by the pulumi on PATH, not by us. P9: a person sees
+    pr-N under the repository's project. Afterwards nothing is left: no backup, tag, lock, history, log, temporary
+    folder, nor a stack selected in PULUMI_HOME (pulumi #8186)."""
+    result = await run(real, real.orders.up(1, "aaaa"))
+    assert result.outcome is Outcome.SUCCEEDED
+    assert 1 <= len(real.started()) <= 3
+    assert result.pulumi_processes == len(real.started())
+
+    before = len(real.started())
+    await run(real, real.orders.up(1, "bbbb"))
+    assert 1 <= len(real.started()) - before <= 2
+    assert real.made() == {"shop-probe-1/web": sha("bbbb")}
+
+    listed = json.loads(real.pulumi("stack", "ls", "--all", "--json"))
+    assert [stack["name"] for stack in listed] == ["organization/eph-shop-9ix/pr-1"]
+
+    FileBackend(real.places.backend).root.joinpath("backups/eph-shop-9ix/pr-1").mkdir(parents=True)
+    assert (await run(real, real.orders.destroy(1))).outcome is Outcome.SUCCEEDED
+    assert real.made() == {}
+    assert real.left() == []
+    assert not (real.places.pulumi_home / "workspaces").exists()
+    kept = {path.name for path in real.places.backend.glob(".pulumi/*/*")}
+    assert "eph-shop-9ix" not in kept
+
+
+async def test_a_secret_is_nowhere_but_encrypted_in_the_state(real: RealBench) -> None:
+    """S4 and pitfall 'outputs return secrets in plaintext': not in progress, result, log, last result or store."""
+    told: list[str] = []
+    result = await run(real, real.orders.up(1, "aaaa"), told)
+    assert result.outcome is Outcome.SUCCEEDED
+    assert SECRET not in repr(result) + "\n".join(told)
+    read = _texts(real.places.operations) | _texts(real.places.backend) | _texts(real.places.work)
+    assert any(path.suffix == ".log" for path in read)
+    assert any(path.name == "last.json" for path in read)
+    assert [path for path, text in read.items() if SECRET in text] == []
+    state = FileBackend(real.places.backend).state(ref(1)).read_text()
+    assert len(state) < 30_000, "a pickled provider lies in the state of each resource: keep it small"
+
+
+async def test_two_stacks_of_one_project_at_once_and_one_of_them_is_loud(real: RealBench) -> None:
+    """L6; pitfalls: programs in one process share globals, and a byte that is no UTF-8 or ten megabytes on one line
+    kill the SDK's reader and the call never returns."""
+    noise = b"\xff\xfe no utf-8 \n" + b"x" * 10_000_000 + b"\n"
+    real.control("noise", 1).write_bytes(noise)
+    real.fail(2, "first line\n" + "y" * 10_000_000)
+    told: list[str] = []
+    loud, wordy = await asyncio.gather(run(real, real.orders.up(1, "aaaa")), run(real, real.orders.up(2, "bbbb"), told))
+    assert loud.outcome is Outcome.SUCCEEDED
+    assert wordy.outcome is Outcome.FAILED
+    assert "first line" in wordy.error
+    assert wordy.step == "part web"
+    assert max(map(len, [*told, wordy.error, *wordy.tail])) < 10_000
+    assert set(real.snapshot().stacks) == {ref(1), ref(2)}
+    sizes = [path.stat().st_size for path in real.places.operations.rglob("*.log")]
+    assert max(sizes) < 60_000_000
+
+
+async def test_a_deadline_is_a_failure(real: RealBench) -> None:
+    """Pitfall 'no timeout and no handle on the child process' (pulumi #9103): it ends, gracefully, as a failed try."""
+    await run(real, real.orders.up(1, "aaaa"))
+    real.hold(1)
+    result = await run(real, real.orders.up(1, "bbbb", deadline=3.0))
+    assert (result.outcome, result.error) == (Outcome.FAILED, "it took longer than 3 s and was ended")
+    assert result.step == "part web"
+    after = record(real, 1)
+    assert after.locks == ()
+    assert (after.history[-1].commit, after.history[-1].outcome) == (sha("bbbb"), Outcome.FAILED)
+
+
+async def test_whose_a_lock_is(real: RealBench) -> None:
+    """L8 and pitfall 'break a lock only when its owner is ours and proven dead': another host's stays and is told
+    with the command that helps; one whose pid was used again is broken, and the operation goes on."""
+    await run(real, real.orders.up(1, "aaaa"))
+    folder = locks.folder(real.places.backend, ref(1))
+    folder.mkdir(parents=True, exist_ok=True)
+    far = _lock(folder / "far.json", "another-host", 1)
+    before = len(real.started())
+    refused = await run(real, real.orders.up(1, "bbbb"))
+    assert refused.outcome is Outcome.FAILED
+    assert "process 1 of ann on another-host since 2001-01-01 00:00:00 UTC, not proven dead" in refused.error
+    assert f"pulumi cancel --yes --stack organization/{ref(1)}" in refused.error
+    assert far.exists()
+    assert len(real.started()) == before
+    far.unlink()
+    reused = _lock(folder / "reused.json", socket.gethostname(), os.getpid())
+    told: list[str] = []
+    assert (await run(real, real.orders.up(1, "bbbb"), told)).outcome is Outcome.SUCCEEDED
+    assert not reused.exists()
+    assert any("took over a lock whose owner is dead" in line for line in told)
+
+
+async def test_the_wrong_key_is_said_clearly(real: RealBench) -> None:
+    """Pitfall 'error classes come from regular expressions over text': one sentence, and no retry that cannot help."""
+    await run(real, real.orders.up(1, "aaaa"))
+    real.places.passphrase_file.write_text("another passphrase")
+    result = await run(real, real.orders.up(1, "bbbb"))
+    assert result.outcome is Outcome.FAILED
+    assert result.error == "the passphrase does not open this stack's state; is it the server's key?"
+    assert not result.retryable
+    assert real.made() == {"shop-probe-1/web": sha("aaaa")}
+
+
+async def test_a_shell_that_knows_another_pulumi(real: RealBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables of the operator's shell do not reach our stacks; a foreign stack in our store is counted, never
+    listed, never touched."""
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "the shell's")
+    monkeypatch.setenv("PULUMI_DIY_BACKEND_GZIP", "true")
+    foreign = FileBackend(real.places.backend).state(StackRef("payroll", "production"))
+    foreign.parent.mkdir(parents=True)
+    foreign.write_text('{"version": 3, "checkpoint": {"stack": "organization/payroll/production"}}')
+    lane = start(real, real.orders.up(1, "aaaa"))
+    result = await lane.wait()
+    assert (result.outcome, result.error) == (Outcome.SUCCEEDED, "")
+    assert set(real.snapshot().stacks) == {ref(1)}
+    assert real.snapshot().foreign == 1
+    monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE")
+    assert (await run(real, real.orders.destroy(1))).outcome is Outcome.SUCCEEDED
+    assert foreign.exists()
+
+
+async def test_a_program_that_is_wrong_and_a_target_that_is_not_there(real: RealBench) -> None:
+    """One sentence, and the last lines of why; the last result is read back whole."""
+    twice = await run(real, real.orders.up(1, "aaaa", ("web", "web")))
+    assert twice.outcome is Outcome.FAILED
+    assert "web" in " ".join([twice.error, *twice.tail])
+    unknown = await run(real, real.orders.up(1, "aaaa", target="cloud"))
+    assert "no target 'cloud' is installed" in unknown.error
+    assert records.last(real.places) == {ref(1): unknown}
+    log = records.newest_log(real.places, ref(1))
+    assert log is not None
+    assert log.name.endswith("-up.log")
+
+
+def _lock(path: Path, host: str, pid: int) -> Path:
+    path.write_text(json.dumps({"pid": pid, "username": "ann", "hostname": host, "timestamp": "2001-01-01T00:00:00Z"}))
+    return path
+
+
+def _texts(folder: Path) -> Mapping[Path, str]:
+    return {path: path.read_text(errors="replace") for path in folder.rglob("*") if path.is_file()}

@@ -1,0 +1,104 @@
+"""Names: legal everywhere, never two pull requests with one, stable, and not to be guessed (Y3, S5)."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stacks import names
+from stacks.model import StackRef
+from stacks.words import ADJECTIVES, NOUNS
+
+IDS = st.integers(0, 2**63 - 1)
+NUMBERS = st.integers(1, 2**31 - 1)
+REPOSITORIES = st.text(max_size=120) | st.from_regex(r"[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}", fullmatch=True)
+KEYS = st.binary(min_size=16, max_size=64)
+
+# Pulumi: at most 100 of letters, digits, -, _ and dot; DNS: 63, no dash at an end. The stricter of each.
+LEGAL = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+
+
+@given(IDS, REPOSITORIES, NUMBERS)
+def test_a_stack_of_ours_is_legal_and_reads_back(repository: int, name: str, number: int) -> None:
+    """Y3, P9: legal for Pulumi and DNS, and ``parse`` is the inverse."""
+    made = names.stack_ref(repository, name, number)
+    for part in (made.project, made.stack):
+        assert LEGAL.fullmatch(part)
+        assert len(part) <= 63
+    assert names.parse(made) == (repository, number)
+
+
+@given(IDS, REPOSITORIES, REPOSITORIES, NUMBERS)
+def test_a_rename_keeps_the_identity(repository: int, before: str, after: str, number: int) -> None:
+    """Y3: the numeric id counts, not the name."""
+    old, new = (names.stack_ref(repository, name, number) for name in (before, after))
+    assert names.parse(old) == names.parse(new)
+
+
+@given(IDS, REPOSITORIES, NUMBERS, IDS, REPOSITORIES, NUMBERS)
+def test_never_two_pull_requests_with_one_name(a: int, one: str, n: int, b: int, two: str, m: int) -> None:
+    """Y3: whatever their repositories are called."""
+    if (a, n) != (b, m):
+        assert names.stack_ref(a, one, n) != names.stack_ref(b, two, m)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "shop-9ix/pr-1",  # not our prefix
+        "eph/pr-1",
+        "eph-/pr-1",
+        "eph-shop-09ix/pr-1",  # no number is written so
+        "eph-Shop-9ix/pr-1",
+        "eph-shop-9ix/pr-0",
+        "eph-shop-9ix/pr-01",
+        "eph-shop-9ix/main",
+        "eph-shop-9ix/pr-1\n",
+        "payroll/production",
+    ],
+)
+def test_what_is_not_ours(name: str) -> None:
+    """A stack that is not ours is never touched: it does not read back."""
+    assert names.parse(StackRef(*name.split("/"))) is None
+
+
+@given(KEYS, IDS, NUMBERS)
+def test_words_are_legal_in_a_host_name(key: bytes, repository: int, number: int) -> None:
+    made = names.words(key, repository, number)
+    assert LEGAL.fullmatch(made)
+    assert len(made) <= 24, "room for the project and the number in 63"
+
+
+def test_words_stay_the_same_and_need_the_key() -> None:
+    """Y3: pinned, since a restart or an upgrade must give the same; another key, id or number gives others."""
+    key = b"k" * 32
+    assert names.words(key, 12345, 42) == names.words(key, 12345, 42) == PINNED
+    others = {names.words(*of) for of in [(b"l" * 32, 12345, 42), (key, 12346, 42), (key, 12345, 43)]}
+    assert len(others | {PINNED}) == 4
+
+
+PINNED = "firm-farm-gebs"
+
+
+def test_words_hold_36_bits() -> None:
+    """Y3: 32 bits at least, counted: what can be said, and that each letter and word is as likely as the others."""
+    assert len(set(ADJECTIVES)) == len(set(NOUNS)) == 256
+    bits = math.log2(len(set(ADJECTIVES)) * len(set(NOUNS)) * len(set(names._LETTERS)) ** 4)
+    assert bits == 36
+    many = [names.words(b"key", 1, number).split("-") for number in range(20_000)]
+    assert len({"-".join(words) for words in many}) == 20_000
+    for place in (0, 1):
+        assert len(Counter(words[place] for words in many)) == 256
+    letters = Counter(letter for words in many for letter in words[2])
+    assert len(letters) == 32
+    assert min(letters.values()) > 0.85 * 80_000 / 32
+
+
+def test_an_incarnation_tells_lives_apart() -> None:
+    where = names.stack_ref(1, "a/b", 1)
+    assert len({names.incarnation(b"key", where, nonce) for nonce in "abcdefgh"}) == 8

@@ -1,0 +1,192 @@
+"""What an operation says of itself: the engine's events as sentences, errors as a cause, the history as tries.
+
+Events have the shape in which Pulumi 3.259 sends them. Pitfalls: error classes come from regular expressions over
+text, and resource errors all exit with 1; an exception in a callback kills the reader.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pulumi.automation import CommandError, CommandResult, EngineEvent
+from pulumi.automation.errors import create_command_error
+
+from stacks import errors, history
+from stacks.model import Outcome, Verb
+from stacks.progress import MOST_CHARACTERS, Progress
+
+WRONG_KEY = "the passphrase does not open this stack's state; is it the server's key?"
+WEB = "urn:pulumi:pr-1::eph-shop-9ix::pulumi-python:dynamic/eph:Service::web"
+STACK = "urn:pulumi:pr-1::eph-shop-9ix::pulumi:pulumi:Stack::eph-shop-9ix-pr-1"
+
+
+def hear(*events: dict[str, Any]) -> tuple[Progress, list[str]]:
+    said: list[str] = []
+    progress = Progress(said.append)
+    for number, event in enumerate(events):
+        progress.on_event(EngineEvent.from_json({"sequence": number, "timestamp": 1, **event}))
+    return progress, said
+
+
+def before(op: str, urn: str, kind: str = "pulumi-python:dynamic/eph:Service", **more: Any) -> dict[str, Any]:
+    return {"metadata": {"op": op, "urn": urn, "type": kind, "provider": "", **more}}
+
+
+def diagnostic(message: str, urn: str = WEB, severity: str = "error") -> dict[str, Any]:
+    return {"diagnosticEvent": {"message": message, "urn": urn, "severity": severity, "color": "never"}}
+
+
+def test_progress_reads_like_sentences() -> None:
+    outputs = {
+        "new": {
+            "type": "x",
+            "urn": STACK,
+            "outputs": {"built": {"url": "u"}},
+            "id": "",
+            "parent": "",
+            "inputs": {},
+            "provider": "",
+        }
+    }
+    progress, said = hear(
+        {"resourcePreEvent": before("create", STACK, "pulumi:pulumi:Stack")},
+        {"resourcePreEvent": before("create", WEB)},
+        {"resourcePreEvent": before("same", WEB)},
+        {"resourcePreEvent": before("delete-replaced", WEB)},
+        {"resOutputsEvent": before("create", STACK, "pulumi:pulumi:Stack", **outputs)},
+        diagnostic("warming up", severity="info"),
+        diagnostic("noise", severity="debug"),
+        {
+            "summaryEvent": {
+                "maybeCorrupt": False,
+                "durationSeconds": 1,
+                "resourceChanges": {"create": 2},
+                "policyPacks": {},
+            }
+        },
+    )
+    assert said == ["creating service web", "removing the old service web", "warming up"]
+    assert (progress.doing, progress.step) == ("service web", "")
+    assert progress.outputs == {"built": {"url": "u"}}
+    assert progress.changes == {"create": 2}
+
+
+def test_the_cause_comes_from_the_resource_that_failed() -> None:
+    progress, _ = hear(
+        diagnostic("Exception calling application: the build failed with exit status 2: make\nline one\nline two"),
+        {"resOpFailedEvent": {"metadata": before("create", WEB)["metadata"], "status": 1, "steps": 1}},
+        diagnostic("update failed", STACK),
+    )
+    why = errors.explain(_error("error: update failed"), progress)
+    assert why.error == "the build failed with exit status 2: make"
+    assert why.step == "service web"
+    assert why.tail == ("line one", "line two")
+    assert why.retryable
+
+
+@pytest.mark.parametrize(
+    ("stderr", "error", "retryable"),
+    [
+        ("error: get stack: incorrect passphrase", WRONG_KEY, False),
+        ("error: the stack is currently locked by 1 lock(s).", "another operation holds this stack's lock", True),
+        ("error: no stack named 'pr-1' found", "the stack is not in the backend any more", True),
+        ("warning: x\nerror: disk full\n", "disk full", True),
+        ("", "pulumi failed and said nothing", True),
+    ],
+)  # fmt: skip
+def test_the_command_s_own_words(stderr: str, error: str, retryable: bool) -> None:
+    why = errors.explain(_error(stderr), hear()[0])
+    assert (why.error, why.retryable) == (error, retryable)
+
+
+def test_megabytes_become_sentences() -> None:
+    """Neither the result nor what is told grows with what a build prints."""
+    progress, said = hear(*[diagnostic("x" * 1_000_000 + "\n" + "y" * 1_000_000) for _ in range(60)])
+    why = errors.explain(_error("z" * 1_000_000), progress)
+    assert max(map(len, said)) <= MOST_CHARACTERS + 3
+    assert len(repr(why)) < 20_000
+    assert sum(map(len, progress.errors.values())) == 50
+
+
+def test_events_of_an_unknown_shape_are_passed_over() -> None:
+    """Never raises: the SDK calls it from a thread of its own."""
+    progress = Progress(str)
+    progress.on_event(None)  # type: ignore[arg-type]
+    event = EngineEvent.from_json(
+        {
+            "sequence": 1,
+            "timestamp": 1,
+            "diagnosticEvent": {"message": None, "urn": None, "severity": None, "color": ""},
+        }
+    )
+    progress.on_event(event)
+    assert progress.errors == {}
+
+
+def _error(stderr: str) -> CommandError:
+    return create_command_error(CommandResult(stdout="", stderr=stderr, code=255))
+
+
+# --- history
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+def entry(folder: Path, number: int, **changes: Any) -> Path:
+    folder.mkdir(exist_ok=True)
+    end = int((NOW + timedelta(seconds=number)).timestamp())
+    data = {"kind": "update", "message": "eph up abc", "result": "failed", "endTime": end, **changes}
+    path = folder / f"pr-1-{1_000 + number}.history.json"
+    path.write_text(json.dumps(data))
+    path.with_name(f"pr-1-{1_000 + number}.checkpoint.json").write_text("{}")
+    return path
+
+
+def test_history_tells_tries(tmp_path: Path) -> None:
+    entry(tmp_path, 1)
+    entry(tmp_path, 2, kind="destroy", message="eph destroy", result="succeeded")
+    entry(tmp_path, 3, message="by hand, in a hurry")
+    entry(tmp_path, 4).write_text('{"kind": "upd')
+    entry(tmp_path, 5, kind="import")
+    entry(tmp_path, 6, endTime="x")
+    read = history.read(tmp_path)
+    assert [(update.verb, update.commit, update.outcome) for update in read] == [
+        (Verb.UP, "abc", Outcome.FAILED),
+        (Verb.DESTROY, "", Outcome.SUCCEEDED),
+        (Verb.UP, "", Outcome.FAILED),
+    ]
+    assert history.read(tmp_path / "none") == ()
+
+
+def test_an_interrupted_update_is_marked_once(tmp_path: Path) -> None:
+    """Only the newest, only when it ended in this operation, and only when it did not succeed."""
+    entry(tmp_path, 1)
+    entry(tmp_path, 10)
+    history.mark_cancelled(tmp_path, NOW + timedelta(seconds=10.9))
+    history.mark_cancelled(tmp_path, NOW + timedelta(seconds=10.9))
+    assert [(update.commit, update.outcome) for update in history.read(tmp_path)] == [
+        ("abc", Outcome.FAILED),
+        ("abc", Outcome.CANCELLED),
+    ]
+    entry(tmp_path, 20)
+    history.mark_cancelled(tmp_path, NOW + timedelta(seconds=30))
+    assert history.read(tmp_path)[-1].outcome is Outcome.FAILED
+    entry(tmp_path, 40, kind="destroy", message="eph destroy")
+    history.mark_cancelled(tmp_path, NOW)
+    assert history.read(tmp_path)[-1].outcome is Outcome.CANCELLED
+    history.mark_cancelled(tmp_path / "none", NOW)
+
+
+def test_history_is_pruned_with_its_checkpoints(tmp_path: Path) -> None:
+    """Pitfall: Pulumi never prunes, and each entry brings a whole checkpoint."""
+    for number in range(50):
+        entry(tmp_path, number)
+    history.prune(tmp_path)
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert len(left) == 2 * history.KEPT
+    assert left[0] == f"pr-1-{1_000 + 50 - history.KEPT}.checkpoint.json"
+    assert len(history.read(tmp_path)) == history.NEWEST

@@ -1,0 +1,149 @@
+"""Values that cross a border and come back: the tag in the store, the operation and its result on a pipe (L2, S3)."""
+
+from __future__ import annotations
+
+import json
+import string
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from programs.spec import Command, DatabaseSpec, EnvironmentSpec, Health, Hooks, ServiceSpec, Source
+from stacks import tags, wire
+from stacks.model import Operation, OperationResult, Outcome, StackRef, Tag, Verb
+
+SECONDS = st.integers(0, 2**32).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
+TIMES = st.floats(0, 2**32).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
+WORDS = st.text(string.ascii_lowercase + string.digits + "-", min_size=1, max_size=63)
+HEX = st.text("0123456789abcdef", min_size=40, max_size=40)
+ANY = st.text(max_size=40)
+REPOSITORIES = st.from_regex(r"[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}", fullmatch=True)
+
+TAGS = st.builds(
+    Tag,
+    repository=st.integers(0, 10**10),
+    repository_name=REPOSITORIES,
+    number=st.integers(1, 10**9),
+    name=WORDS,
+    incarnation=st.text("0123456789abcdef", min_size=8, max_size=8),
+    commit=HEX,
+    seen=SECONDS,
+    extended_until=st.none() | SECONDS,
+    asleep=st.booleans(),
+    keep=st.booleans(),
+)
+
+
+@given(TAGS)
+def test_a_tag_reads_back(tag: Tag) -> None:
+    """The repository's name, which is for people, gives way to the bound of 256; nothing else is lost."""
+    value = tags.encode(tag)
+    assert len(value) <= tags.MOST
+    read = tags.decode(value)
+    assert read is not None
+    assert tag.repository_name.endswith(read.repository_name)
+    assert read == tag or len(value) > tags.MOST - 2
+    assert {**_fields(read), "repository_name": ""} == {**_fields(tag), "repository_name": ""}
+
+
+def _fields(tag: Tag) -> dict[str, Any]:
+    return {name: getattr(tag, name) for name in Tag.__slots__}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "{",
+        "null",
+        "[]",
+        "7",
+        "[" * 250,
+        "[" * 100_000,
+        "{}" + " " * 300,
+        '{"pr": 7}',
+        '{"pr":"a/b#x","repo":1,"env":"e","inc":"i","sha":"s","seen":1}',
+        '{"pr":"a/b#1","repo":"x","env":"e","inc":"i","sha":"s","seen":1}',
+        '{"pr":"a/b#1","repo":1,"env":"e","inc":"i","sha":"s","seen":1e400}',
+        '{"pr":"a/b#1","repo":1,"env":"e","inc":"i","sha":"s","seen":99999999999999999}',
+        '{"pr":"a/b#1","repo":1,"env":"e","inc":"i","sha":"s","seen":NaN}',
+        '{"pr":"a/b#1","repo":1,"env":"e","inc":"i","sha":"s","seen":[1]}',
+    ],
+)
+def test_a_tag_of_somebody_else_is_none(value: str) -> None:
+    """S3: read as untrusted text; a stack with such a tag is a half-made one."""
+    assert tags.decode(value) is None
+
+
+@given(
+    st.text(max_size=300) | st.recursive(st.none() | st.integers() | ANY, lambda inner: st.lists(inner)).map(json.dumps)
+)
+def test_a_hostile_tag_never_raises(value: str) -> None:
+    tags.decode(value)
+
+
+COMMANDS = st.builds(Command, ANY, st.integers(1, 900))
+VARIABLES = st.dictionaries(ANY, ANY, max_size=2)
+HEALTH = st.builds(Health, ANY, st.integers(1, 900))
+SERVICES = st.builds(ServiceSpec, WORDS, ANY, st.booleans(), HEALTH, VARIABLES)
+SCRIPTS = st.lists(ANY, max_size=2).map(tuple)
+DATABASES = st.builds(DatabaseSpec, WORDS, WORDS, WORDS, WORDS, SCRIPTS, st.none() | COMMANDS, st.none() | COMMANDS)
+SPECS = st.builds(
+    EnvironmentSpec,
+    name=WORDS,
+    host=WORDS,
+    target=WORDS,
+    project=WORDS,
+    source=st.builds(Source, ANY, HEX, ANY),
+    services=st.lists(SERVICES, max_size=2).map(tuple),
+    databases=st.lists(DATABASES, max_size=2).map(tuple),
+    build=st.none() | COMMANDS,
+    env=VARIABLES,
+    hooks=st.builds(Hooks, st.lists(COMMANDS, max_size=1).map(tuple)),
+    settings=VARIABLES,
+)
+REFS = st.builds(StackRef, WORDS, WORDS)
+OPERATIONS = st.builds(
+    Operation,
+    ref=REFS,
+    verb=st.sampled_from(Verb),
+    target=WORDS,
+    name=WORDS,
+    tag=st.none() | st.builds(Tag, st.integers(0), ANY, st.integers(1), WORDS, ANY, HEX, TIMES, st.none() | TIMES),
+    spec=st.none() | SPECS,
+    commit=HEX,
+    refresh=st.booleans(),
+    deadline=st.floats(0, 1e6),
+    settings=VARIABLES,
+)
+RESULTS = st.builds(
+    OperationResult,
+    ref=REFS,
+    verb=st.sampled_from(Verb),
+    outcome=st.sampled_from(Outcome),
+    commit=HEX,
+    started=TIMES,
+    ended=TIMES,
+    error=ANY,
+    step=ANY,
+    tail=st.lists(ANY, max_size=3).map(tuple),
+    retryable=st.booleans(),
+    url=ANY,
+    changes=st.dictionaries(WORDS, st.integers(0), max_size=2),
+    pulumi_processes=st.integers(0),
+)
+
+
+@given(OPERATIONS)
+def test_an_operation_survives_the_pipe(operation: Operation) -> None:
+    line = json.dumps(wire.dump(operation))
+    assert "\n" not in line
+    assert wire.operation(json.loads(line)) == operation
+
+
+@given(RESULTS)
+def test_a_result_survives_the_pipe(result: OperationResult) -> None:
+    assert wire.result(json.loads(json.dumps(wire.dump(result)))) == result
