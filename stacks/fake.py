@@ -27,6 +27,7 @@ from stacks.model import (
     Update,
     Verb,
 )
+from stacks.pool import ALREADY
 from stacks.port import Progress
 
 VERSION = "fake-1"
@@ -127,7 +128,8 @@ class FakeStacks:
             way.interrupted.set()
         self.started.append(operation)
         task = asyncio.create_task(self._run(operation, progress, way))
-        if operation.ref not in self._running:
+        before = self._running.get(operation.ref)
+        if before is None or before[0].done():
             self._running[operation.ref] = (task, way)
             task.add_done_callback(lambda done: self._gone(operation.ref, done))
         return FakeLane(task, way)
@@ -153,7 +155,8 @@ class FakeStacks:
         began = self.now()
         if way.interrupted.is_set():
             return self._result(operation, began, Outcome.CANCELLED, "interrupted before it began")
-        refused = self._begin(operation)
+        first = self._running.get(operation.ref)
+        refused = ALREADY if first and first[1] is not way else self._begin(operation)
         if refused:
             return self._result(operation, began, Outcome.FAILED, refused)
         if operation.verb is Verb.RETAG:

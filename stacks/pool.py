@@ -27,6 +27,7 @@ from stacks.port import Progress
 
 __all__ = ["GRACE", "Emptied", "Pool", "ProcessLane"]
 
+ALREADY = "another operation on this stack is under way"
 _TAIL = 20
 _DYING = 5.0
 log = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ class Pool:
         self._warm = warm
         self._waiting: deque[Interpreter] = deque()
         self._marks: set[str] = set()
+        self._busy: set[StackRef] = set()
         self._lanes: dict[asyncio.Task[OperationResult], asyncio.Event] = {}
         self._refill: asyncio.Task[None] | None = None
         self._closed = False
@@ -137,6 +139,11 @@ class Pool:
 
     async def _run(self, operation: Operation, progress: Progress, asked: asyncio.Event) -> OperationResult:
         started = _now()
+        if asked.is_set():
+            return _wordless(operation, started, Outcome.CANCELLED, "interrupted before it began")
+        if operation.ref in self._busy:
+            return _wordless(operation, started, Outcome.FAILED, ALREADY)
+        self._busy.add(operation.ref)
         try:
             result = await self._perform(operation, progress, asked, started)
             self._keep(result)
@@ -144,13 +151,13 @@ class Pool:
             log.exception("the operation on %s could not be run", operation.ref)
             reason = f"its process could not be run ({type(error).__name__}: {error})"
             return _wordless(operation, started, Outcome.FAILED, reason)
+        finally:
+            self._busy.discard(operation.ref)
         return result
 
     async def _perform(
         self, operation: Operation, progress: Progress, asked: asyncio.Event, started: datetime
     ) -> OperationResult:
-        if asked.is_set():
-            return _wordless(operation, started, Outcome.CANCELLED, "interrupted before it began")
         interpreter = await self._take()
         self._fill()
         try:

@@ -129,7 +129,7 @@ class RealBench:
     inventory: FileInventory = field(init=False)
 
     def __post_init__(self) -> None:
-        self.operations = Pool(self.places, self.version)
+        self.operations = Pool(self.places, self.version, warm=0)  # a warm one would cost each test a process
         self.inventory = FileInventory(self.places.backend)
 
     @property

@@ -1,6 +1,7 @@
 """A target for tests: its parts are files, and what they do is told by files in a ``control`` folder.
 
-``hold-<environment>``: making, changing and removing wait while it is there. ``fail-<environment>``: making and
+``hold-<environment>``: making, changing and removing wait while it is there, and give up when the operation is to end
+early, except when it says ``stubborn``. ``fail-<environment>``: making and
 changing raise its text. ``noise-<environment>``: making prints its bytes first. What was done stands in ``journal``,
 a line for each begin and end. It is registered as real targets are, by an entry point.
 """
@@ -17,6 +18,7 @@ from typing import Any
 
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
+from programs.local.waiting import pause
 from programs.spec import EnvironmentSpec
 
 VERSION = "probe-1"
@@ -67,8 +69,9 @@ def _work(word: str, props: Props) -> None:
     noise = control / f"noise-{props['environment']}"
     if noise.exists():
         _print(noise.read_bytes())
-    while (control / f"hold-{props['environment']}").exists():
-        time.sleep(0.02)
+    hold = control / f"hold-{props['environment']}"
+    while hold.exists():
+        (time.sleep if hold.read_text() == "stubborn" else pause)(0.02)
     failure = control / f"fail-{props['environment']}"
     if word != "delete" and failure.exists():
         raise ValueError(failure.read_text())

@@ -96,12 +96,16 @@ async def test_a_failed_creation_is_on_record(bench: Bench) -> None:
 
 
 async def test_an_interrupt_is_not_a_try(bench: Bench) -> None:
-    """L6: a creation that hangs is interrupted; its lock is gone, its history says so, the next one completes."""
+    """L6: a creation that hangs is interrupted; its lock is gone, its history says so, the next one completes. One
+    stack never has two operations at once, and a live lock is nobody's to break."""
     bench.hold(1)
     lane = start(bench, bench.orders.up(1, "aaaa"))
     await bench.under_way(1)
     held = record(bench, 1)
     assert [lock.owner_dead for lock in held.locks] == [False]
+    second = await run(bench, bench.orders.destroy(1))
+    assert (second.outcome, second.error) == (Outcome.FAILED, "another operation on this stack is under way")
+    assert record(bench, 1) == held
     lane.interrupt()
     lane.interrupt()
     ended = await lane.wait()

@@ -24,8 +24,8 @@ pytestmark = pytest.mark.real
 
 
 async def test_a_first_up_starts_three_processes_at_most_and_an_update_two(real: RealBench) -> None:
-    """Budget and pitfall '10 processes where 2 would do', counted by the pulumi on PATH, not by us. P9: a person sees
-    pr-N under the repository's project. Afterwards nothing is left: no backup, tag, lock, history, log, temporary
+    """Budget and pitfall '10 processes where 2 would do', counted by the pulumi on PATH, not by us. P9, O3 (file): a
+    person sees pr-N under the repository's project. Afterwards nothing is left: no backup, tag, lock, history, log, temporary
     folder, nor a stack selected in PULUMI_HOME (pulumi #8186)."""
     result = await run(real, real.orders.up(1, "aaaa"))
     assert result.outcome is Outcome.SUCCEEDED
@@ -82,9 +82,10 @@ async def test_two_stacks_of_one_project_at_once_and_one_of_them_is_loud(real: R
 
 
 async def test_a_deadline_is_a_failure(real: RealBench) -> None:
-    """Pitfall 'no timeout and no handle on the child process' (pulumi #9103): it ends, gracefully, as a failed try."""
+    """Pitfall 'no timeout and no handle on the child process' (pulumi #9103): it ends, gracefully, as a failed try,
+    even when a provider does not heed: it is ended, and Pulumi saves that as an error."""
     await run(real, real.orders.up(1, "aaaa"))
-    real.hold(1)
+    real.control("hold", 1).write_text("stubborn")
     result = await run(real, real.orders.up(1, "bbbb", deadline=3.0))
     assert (result.outcome, result.error) == (Outcome.FAILED, "it took longer than 3 s and was ended")
     assert result.step == "part web"
