@@ -76,7 +76,9 @@ class Herald:
         """Until cancelled. What pacing held back is offered again though nothing new came."""
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._fresh.wait(), timeout=PACE)
+                # Not wait_for: before Python 3.12 it swallows a cancel that comes together with the wake.
+                async with asyncio.timeout(PACE):
+                    await self._fresh.wait()
             self._fresh.clear()
             async with self._turn:
                 shown = self._newest

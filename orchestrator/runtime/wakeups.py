@@ -31,7 +31,9 @@ class Wakeups:
         """Until the time is over or a wake comes; gives whether the Git host must be asked again."""
         self._loop = asyncio.get_running_loop()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._event.wait(), timeout=max(0.0, seconds))
+            # Not wait_for: before Python 3.12 it swallows a cancel that comes together with the wake.
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._event.wait()
             look, self._look = self._look, False
             self._event.clear()
             return look
