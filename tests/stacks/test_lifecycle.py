@@ -25,8 +25,8 @@ pytestmark = pytest.mark.real
 
 async def test_a_first_up_starts_three_processes_at_most_and_an_update_two(real: RealBench) -> None:
     """Budget and pitfall '10 processes where 2 would do', counted by the pulumi on PATH, not by us. P9, O3 (file): a
-    person sees pr-N under the repository's project. Afterwards nothing is left: no backup, tag, lock, history, log, temporary
-    folder, nor a stack selected in PULUMI_HOME (pulumi #8186)."""
+    person sees pr-N under the repository's project. Afterwards nothing is left: no backup, tag, lock, history, log,
+    temporary folder, nor a stack selected in PULUMI_HOME (pulumi #8186)."""
     result = await run(real, real.orders.up(1, "aaaa"))
     assert result.outcome is Outcome.SUCCEEDED
     assert 1 <= len(real.started()) <= 3
