@@ -41,4 +41,5 @@ async def test_a_stop_in_the_same_moment_as_a_wake_stops(ticks: int) -> None:
         await asyncio.sleep(0)
     loop.cancel()
     done, _ = await asyncio.wait({loop}, timeout=1)
-    assert done and loop.cancelled()
+    assert done
+    assert loop.cancelled()

@@ -1,0 +1,27 @@
+"""Runs the rows, tells each on a line, and writes the page when all of them were run."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import traceback
+from collections.abc import Awaitable, Callable, Sequence
+
+from tests.bench import environments
+from tests.bench.rows import Row
+
+ROWS: dict[str, Callable[[], Awaitable[Row]]] = {
+    "label-to-url": environments.label_to_url,
+    "pulumi-processes": environments.pulumi_processes,
+    "parallel-20": environments.parallel_20,
+}
+
+
+def main(names: Sequence[str]) -> int:
+    for name in names:
+        print(asyncio.run(ROWS[name]()).line())
+    return 0
+
+
+sys.exit(main(sys.argv[1:]))

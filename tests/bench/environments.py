@@ -1,0 +1,94 @@
+"""Rows about making environments: one against the bare CLI, twenty against the plain Automation API, the processes."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+
+from orchestrator.app.demo.world import REPOSITORY
+from tests.bench.rows import Figure, Row, seconds
+from tests.bench.worlds import Eph, Plain, counting, eph, folder, plain
+
+PAIRS = 5
+MANY = 20
+
+
+async def label_to_url() -> Row:
+    """In turns, one of each for warming up first."""
+    ours, theirs = [], []
+    async with eph() as running:
+        with plain(running.world.settings.local_settings()) as bare:
+            for number in await running.open_pulls(PAIRS + 1):
+                ours.append(await _labelled(running, number))
+                await running.settled(number)
+                theirs.append(await asyncio.to_thread(bare.up, "cli", f"pr-{number}", running.spec(number)))
+    ours, theirs = ours[1:], theirs[1:]
+    ratio = statistics.median(ours) / statistics.median(theirs)
+    return Row(
+        "label-to-url",
+        (Figure("ratio", ratio, 1.3),),
+        f"Eph, from the label to the answer through the gateway: {seconds(ours)}",
+        f"`pulumi stack init` and `pulumi up`, until the app answers: {seconds(theirs)}",
+    )
+
+
+async def _labelled(running: Eph, number: int) -> float:
+    begun = time.monotonic()
+    await running.label(number)
+    await running.answers(number)
+    return time.monotonic() - begun
+
+
+async def pulumi_processes() -> Row:
+    with folder() as home:
+        tools, log = counting(home)
+        async with eph(tools) as running:
+            [number] = await running.open_pulls(1)
+            log.write_text("")
+            await running.label(number)
+            await running.settled(number)
+            first = log.read_text().splitlines()
+            log.write_text("")
+            branch = running.world.forge.pull(REPOSITORY, number)["head"]["ref"]
+            commit = running.world.forge.push(REPOSITORY, branch, {"colour.txt": "#00ff00\n"}, "another colour")
+            await running.answers(number, commit)
+            await running.settled(number)
+            update = log.read_text().splitlines()
+    return Row(
+        "pulumi-processes",
+        (Figure("first-up", len(first), 3), Figure("update", len(update), 2)),
+        f"a first up starts: {_commands(first)}; an update: {_commands(update)}",
+        "counted by a wrapper in front of `pulumi`",
+    )
+
+
+def _commands(lines: list[str]) -> str:
+    words = [[word for word in line.split() if not word.startswith("-")] for line in lines]
+    return ", ".join(f"`pulumi {' '.join(found[: 2 if found[0] == 'stack' else 1])}`" for found in words)
+
+
+async def parallel_20() -> Row:
+    """Half of the sequential ones before and half after, so that a machine that grows busy slows both."""
+    async with eph() as running:
+        pulls = await running.open_pulls(MANY + 1)
+        await _labelled(running, pulls[0])
+        await running.settled(pulls[0])
+        with plain(running.world.settings.local_settings()) as bare:
+            spec = running.spec(pulls[0])
+            await asyncio.to_thread(bare.up, "api", "warm-up", spec)
+            before = await asyncio.to_thread(_in_sequence, bare, range(MANY // 2), spec)
+            begun = time.monotonic()
+            await asyncio.gather(*(_labelled(running, number) for number in pulls[1:]))
+            ours = time.monotonic() - begun
+            after = await asyncio.to_thread(_in_sequence, bare, range(MANY // 2, MANY), spec)
+    return Row(
+        "parallel-20",
+        (Figure("ratio", (before + after) / ours, 3.0, at_least=True),),
+        f"Eph, 20 labels at once until all 20 answer: {ours:.1f} s",
+        f"20 times `create_or_select_stack` and `up` in one interpreter: {before + after:.1f} s",
+    )
+
+
+def _in_sequence(bare: Plain, numbers: range, spec: object) -> float:
+    return sum(bare.up("api", f"pr-{number}", spec) for number in numbers)  # type: ignore[arg-type]

@@ -1,0 +1,215 @@
+"""What the rows are measured in: a whole Eph with a Git host of its own, and Pulumi without Eph beside it.
+
+Everything is in temporary folders, listens on loopback, and goes with the block that made it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from orchestrator.app import service
+from orchestrator.app.demo import world
+from orchestrator.app.demo.world import REPOSITORY, World
+from orchestrator.app.service import Service
+from orchestrator.config.settings import Settings
+from orchestrator.core.model import Recipe
+from orchestrator.core.views import EnvironmentView
+from programs.local.target import TARGET
+from programs.spec import EnvironmentSpec
+from stacks import toolchain
+from stacks.toolchain import Toolchain
+
+PATIENCE = 120.0
+
+
+@cache
+def tools() -> Toolchain:
+    return toolchain.ensure(lambda line: print(line, file=sys.stderr))
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    made = Path(tempfile.mkdtemp(prefix="eph-bench-"))
+    made.chmod(0o755)
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+# --- Eph
+
+
+@dataclass(slots=True)
+class Eph:
+    """A running one, with what people do to it and what they see of it."""
+
+    world: World
+    service: Service
+    client: httpx.AsyncClient
+
+    async def open_pulls(self, count: int) -> list[int]:
+        return await asyncio.to_thread(self._open_pulls, count)
+
+    def _open_pulls(self, count: int) -> list[int]:
+        found = []
+        for number in range(count):
+            branch = f"change-{number}-{time.monotonic_ns()}"
+            self.world.forge.push(REPOSITORY, branch, {"colour.txt": f"#{number:06x}\n"}, branch)
+            found.append(self.world.forge.open_pull(REPOSITORY, branch, branch))
+        return found
+
+    async def label(self, number: int) -> None:
+        await asyncio.to_thread(self.world.forge.label, REPOSITORY, number, world.LABEL)
+
+    def view(self, number: int) -> EnvironmentView | None:
+        return next((view for view in self.service.desk.environments() if view.key and view.key.number == number), None)
+
+    def spec(self, number: int) -> EnvironmentSpec:
+        facts = next(iter(self.service.loop.shown.forge.facts.values()))
+        recipe = facts.candidates[number].recipe
+        if not isinstance(recipe, Recipe):
+            raise RuntimeError(f"eph.yaml is not valid: {recipe.problems}")
+        return recipe.spec
+
+    async def answers(self, number: int, commit: str = "") -> None:
+        """Returns when the environment's URL answers through the gateway, with that commit's page if one is given."""
+        async with asyncio.timeout(PATIENCE):
+            while not await self._answers(number, commit):
+                await asyncio.sleep(0.02)
+
+    async def _answers(self, number: int, commit: str) -> bool:
+        seen = self.view(number)
+        if seen is None or not seen.host:
+            return False
+        if seen.failure is not None:
+            raise RuntimeError(f"{seen.name} failed: {seen.failure.step}: {seen.failure.error} {seen.failure.tail}")
+        gateway = f"http://{self.world.settings.gateway_listen}/"
+        found = await self.client.get(gateway, headers={"Host": seen.host})
+        return found.status_code == 200 and commit in found.text
+
+    async def settled(self, number: int) -> None:
+        """Until nothing is under way for it."""
+        async with asyncio.timeout(PATIENCE):
+            while (seen := self.view(number)) is None or seen.phase.value != "ready":
+                await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def eph(with_tools: Toolchain | None = None, **settings: Any) -> AsyncIterator[Eph]:
+    """A whole one beside a sandbox of a Git host with the demo's shop."""
+    with world.opened(None) as made:
+        made.settings = _changed(made.settings, settings)
+        try:
+            async with (
+                service.running(made.settings, with_tools or tools(), stop_gateway=True) as running,
+                httpx.AsyncClient(timeout=10, trust_env=False) as client,
+            ):
+                await _looked(running)
+                yield Eph(made, running, client)
+        finally:
+            TARGET.stop(made.settings.local_settings())
+
+
+def _changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
+    return Settings(**{name: getattr(settings, name) for name in settings.model_fields_set} | dict(changes))
+
+
+async def _looked(running: Service) -> None:
+    """Until the first look is over and the warm interpreters had time to warm."""
+    async with asyncio.timeout(PATIENCE):
+        while running.loop.shown.at is None:
+            await asyncio.sleep(0.05)
+    await asyncio.sleep(3)
+
+
+def counting(home: Path) -> tuple[Toolchain, Path]:
+    """The tools with a ``pulumi`` in front that writes a line into the log for each start."""
+    log, wrapper = home / "pulumi.log", home / "bin" / "pulumi"
+    wrapper.parent.mkdir()
+    wrapper.write_text(f'#!/bin/sh\necho "$*" >> {log}\nexec {tools().pulumi} "$@"\n')
+    wrapper.chmod(0o755)
+    log.touch()
+    return replace(tools(), path=os.pathsep.join([str(wrapper.parent), tools().path])), log
+
+
+# --- Pulumi alone
+
+
+class Plain:
+    """Pulumi without Eph, in the hands of one warm interpreter, with the target's shared parts up already."""
+
+    def __init__(self, home: Path) -> None:
+        self._settings = {"root": str(home / "local"), "routes": str(home / "routes")}
+        self._env = _environment(home)
+        command = [sys.executable, "-m", "tests.bench.plain"]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self._env, text=True
+        )
+
+    def ensure(self, like: Mapping[str, str]) -> None:
+        """``like``: the settings of the Eph that it is compared with."""
+        self._settings = {**like, **self._settings}
+        TARGET.ensure(self._settings)
+
+    def up(self, way: str, stack: str, spec: EnvironmentSpec) -> float:
+        """Seconds until the same program's app answers."""
+        name = f"plain-{stack}"
+        own = replace(spec, name=name, host=f"{name}.localhost", settings=self._settings)
+        order = {"way": way, "stack": stack, "spec": own.to_json()}
+        if self._process.stdin is None or self._process.stdout is None:
+            raise AssertionError("they were asked for as pipes")
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        for line in self._process.stdout:
+            if line.startswith("{"):
+                answer = json.loads(line)
+                if "error" in answer:
+                    raise RuntimeError(f"plain pulumi failed: {answer['error']}")
+                return float(answer["seconds"])
+        raise RuntimeError("plain pulumi ended without an answer")
+
+    def close(self) -> None:
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process.wait(timeout=60)
+        TARGET.stop(self._settings)
+
+
+def _environment(home: Path) -> dict[str, str]:
+    (home / "backend").mkdir()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PULUMI_")}
+    return kept | {
+        "PATH": os.pathsep.join([tools().path, os.environ.get("PATH", os.defpath)]),
+        "PULUMI_BACKEND_URL": f"file://{home}/backend",
+        "PULUMI_HOME": f"{home}/pulumi",
+        "PULUMI_CONFIG_PASSPHRASE": "bench",
+        "PULUMI_PYTHON_CMD": sys.executable,
+        "PULUMI_SKIP_UPDATE_CHECK": "1",
+    }
+
+
+@contextmanager
+def plain(like: Mapping[str, str]) -> Iterator[Plain]:
+    with folder() as home:
+        made = Plain(home)
+        try:
+            made.ensure(like)
+            yield made
+        finally:
+            made.close()
