@@ -28,8 +28,13 @@ async def test_a_first_up_starts_three_processes_at_most_and_an_update_two(real:
     """Budget and pitfall '10 processes where 2 would do', counted by the pulumi on PATH, not by us. P9, O3 (file): a
     person sees pr-N under the repository's project. Afterwards nothing is left: no backup, tag, lock, history, log,
     temporary folder, nor a stack selected in PULUMI_HOME (pulumi #8186)."""
+    old = real.orders.tag(1, "ffff", keep=True, incarnation="before")
+    FileBackend(real.places.backend).write_tag(ref(1), old)  # an earlier stack's, that outlived it
     result = await run(real, real.orders.up(1, "aaaa"))
     assert result.outcome is Outcome.SUCCEEDED
+    tag = record(real, 1).tag
+    assert tag is not None
+    assert (tag.keep, tag.commit, tag.incarnation != "before") == (False, sha("aaaa"), True)
     assert 1 <= len(real.started()) <= 3
     assert result.pulumi_processes == len(real.started())
 
