@@ -34,18 +34,6 @@ GRACE = 4.0
 """Seconds between asking Pulumi to cancel and ending the provider that keeps it waiting."""
 REMOVE_WAIT = 30.0
 LOG_BYTES = 20_000_000
-_PROVIDER = """
-import os, runpy, signal, sys, threading
-import programs.local.target
-from programs.local.waiting import CANCELLED
-def watch():
-    while os.read(0, 64): pass
-    os._exit(0)
-threading.Thread(target=watch, daemon=True).start()
-signal.signal(signal.SIGTERM, lambda *_: CANCELLED.set())
-sys.argv = ['pulumi.dynamic']
-runpy.run_module('pulumi.dynamic', run_name='__main__', alter_sys=True)
-"""
 
 
 class Worker:
@@ -142,7 +130,7 @@ class Worker:
 
 def _warm_provider() -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-u", "-c", _PROVIDER],
+        [sys.executable, "-u", "-m", "stacks.provider"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
