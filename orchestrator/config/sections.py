@@ -118,6 +118,18 @@ class Targets(Group):
         return self
 
 
+class Ledger(Group):
+    """The event log, and who leads when several ephd share its database."""
+
+    keep: Seconds = Field(
+        default=timedelta(days=90), description="How long events stay; the newest of each environment always does."
+    )
+    lease: Literal["none", "postgres"] = Field(
+        default="none",
+        description="none: this ephd is the only one. postgres: several share ledger_url's PostgreSQL, and one leads.",
+    )
+
+
 class Local(Group):
     """The target `local`: processes and databases on this machine."""
 

@@ -1,9 +1,12 @@
 """The event log in a database: SQLite by default, PostgreSQL by URL (O1).
 
-Nothing that matters waits for it. ``record`` never raises and never blocks for long: what cannot be written now is
-kept in memory, the oldest given up when there are too many, and once the database is back they are written in their
-order together with one ``ledger.gap`` event that says how many were late and how many are lost. After a failure the
-database is left alone for a while, so that a dead one does not slow every cycle down.
+Nothing that matters waits for it. ``record`` only puts the event into a queue; a thread writes. What cannot be written
+now is kept in memory, the oldest given up when there are too many, and once the database is back they are written in
+their order together with one ``ledger.gap`` event that says how many were late and how many are lost. After a failure
+the database is left alone for a while. Reading first writes what waits, so one sees what one has just recorded.
+
+Several replicas may write into one database. A lock around each batch makes their numbers appear in order: a reader
+that has seen number 12 will not miss a number 11 that was committed later.
 """
 
 from __future__ import annotations
@@ -11,50 +14,66 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
-from orchestrator.ledger import kinds
+from orchestrator.ledger import databases, kinds, retention, schema
+from orchestrator.ledger.backlog import Backlog, Batch
 from orchestrator.ledger.port import Event
-from orchestrator.ledger.tables import EVENTS, METADATA, from_row, to_row
+from orchestrator.ledger.tables import EVENTS, from_row, to_row
 
 log = logging.getLogger(__name__)
 
 BUFFER = 1000
 QUIET_SECONDS = 5.0
+BUSY_SECONDS = 5.0
+CLOSE_SECONDS = 10.0
+NEVER = float("-inf")
 
 
 class LedgerUnavailable(Exception):
     """The event log cannot be read just now; the message says where it is and what to look at."""
 
 
-class SqlLedger:
-    """``url`` as SQLAlchemy writes it: ``sqlite:////var/lib/eph/ledger.db``, ``postgresql+psycopg://host/eph``."""
+def _now() -> datetime:
+    return datetime.now(UTC)
 
-    def __init__(self, url: str, *, buffer: int = BUFFER, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._engine = _engine(url)
-        self._where = self._engine.url.render_as_string(hide_password=True)
-        self._lock = threading.Lock()
-        self._waiting: deque[Event] = deque()
-        self._buffer = buffer
-        self._lost = 0
+
+class SqlLedger:
+    """``url`` as ``databases.parse`` reads it. ``keep``: how long events stay."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        keep: timedelta = retention.KEEP,
+        buffer: int = BUFFER,
+        monotonic: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = _now,
+    ) -> None:
+        self._engine = databases.engine(url)
+        self._where = databases.told(self._engine.url)
+        self._backlog = Backlog(buffer)
+        self._keep = keep
         self._monotonic = monotonic
-        self._quiet_until = float("-inf")
+        self._now = now
+        self._quiet_until = NEVER
+        self._prune_at = monotonic() + retention.SOON
         self._made = False
+        self._writing = threading.Lock()
+        self._wake = threading.Event()
+        self._closed = False
+        self._thread = threading.Thread(target=self._write, name="ledger", daemon=True)
+        self._starting = threading.Lock()
 
     def record(self, event: Event) -> None:
-        with self._lock:
-            self._waiting.append(event)
-            if self._monotonic() >= self._quiet_until:
-                self._flush(fresh=1)
-            while len(self._waiting) > self._buffer:
-                self._waiting.popleft()
-                self._lost += 1
+        self._backlog.add(event, late=self._quiet)
+        self._start()
+        self._wake.set()
 
     def events(self, subject: str = "", after: int = 0, limit: int = 100, newest: bool = False) -> list[Event]:
         """Raises LedgerUnavailable: a failed reading is never an empty one."""
@@ -62,9 +81,8 @@ class SqlLedger:
         query = sa.select(EVENTS).where(EVENTS.c.id > after).order_by(order).limit(max(limit, 0))
         if subject:
             query = query.where(EVENTS.c.subject == subject)
-        self._catch_up()
         try:
-            self._make()
+            self._settle()
             with self._engine.connect() as connection:
                 found = [from_row(row) for row in connection.execute(query).mappings()]
         except (SQLAlchemyError, OSError) as error:
@@ -72,81 +90,119 @@ class SqlLedger:
         return found[::-1] if newest else found
 
     def close(self) -> None:
-        with self._lock:
-            if self._waiting:
-                self._flush(fresh=0)
-            self._engine.dispose()
+        """Writes what waits if it can be written at once."""
+        with self._starting:
+            self._closed = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(CLOSE_SECONDS)
+        if self._writing.acquire(timeout=BUSY_SECONDS):
+            try:
+                self._flush()
+            finally:
+                self._writing.release()
+        self._engine.dispose()
 
-    def _catch_up(self) -> None:
-        with self._lock:
-            if self._waiting and self._monotonic() >= self._quiet_until:
-                self._flush(fresh=0)
+    # --- the thread
 
-    def _flush(self, fresh: int) -> None:
-        """Writes all that waits in one transaction; on an error all of it goes on waiting. ``fresh`` are not late."""
-        batch = list(self._waiting)
-        late = len(batch) - fresh
-        if late or self._lost:
-            batch.append(_gap(late, self._lost))
+    def _start(self) -> None:
+        with self._starting:
+            if not self._closed and not self._thread.ident:
+                self._thread.start()
+
+    def _write(self) -> None:
+        while not self._closed:
+            self._wake.wait(self._pause())
+            self._wake.clear()
+            with self._writing:
+                if not self._quiet:
+                    self._flush()
+                    self._prune()
+
+    def _pause(self) -> float:
+        """Until the database may be tried again when something waits for that, else until there may be old ones."""
+        until = self._quiet_until if len(self._backlog) else self._prune_at
+        return min(max(until - self._monotonic(), 0.05), retention.LATER)
+
+    @property
+    def _quiet(self) -> bool:
+        return self._monotonic() < self._quiet_until
+
+    # --- with the writing lock held
+
+    def _settle(self) -> None:
+        """The tables are there, and what waited is written if it can be."""
+        if not self._writing.acquire(timeout=BUSY_SECONDS):
+            raise OSError("another thread is still waiting for it")
+        try:
+            if not self._quiet:
+                self._flush()
+            self._make()
+        finally:
+            self._writing.release()
+
+    def _make(self) -> None:
+        if not self._made:
+            schema.ensure(self._engine)
+            self._made = True
+
+    def _flush(self) -> None:
+        """Writes all that waits in one transaction; on an error all of it goes on waiting."""
+        batch = self._backlog.take()
+        if not batch.items and not batch.lost:
+            return
         try:
             self._make()
             with self._engine.begin() as connection:
-                connection.execute(sa.insert(EVENTS), [to_row(event) for event in batch])
-        except (SQLAlchemyError, OSError) as error:
+                self._insert(connection, batch)
+        except Exception as error:  # noqa: BLE001 - recording never raises, and the thread never ends
+            self._backlog.give_back(batch)
             self._failed(error)
             return
-        self._waiting.clear()
-        self._lost = 0
-        self._quiet_until = float("-inf")
+        self._backlog.written(batch)
+        self._quiet_until = NEVER
+
+    def _insert(self, connection: sa.Connection, batch: Batch) -> None:
+        rows = [to_row(item.event, item.mark) for item in batch.items]
+        if batch.late or batch.lost:
+            rows.append(to_row(self._gap(batch), self._backlog.mark()))
+        if connection.dialect.name == databases.POSTGRES:
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({schema.LOCK + 1})")
+            connection.execute(postgresql.insert(EVENTS).on_conflict_do_nothing(), rows)
+        else:
+            connection.execute(sqlite.insert(EVENTS).on_conflict_do_nothing(), rows)
+
+    def _gap(self, batch: Batch) -> Event:
+        return Event(
+            kind=kinds.LEDGER_GAP,
+            at=self._now(),
+            message=f"The event log could not be written for a while: {batch.late} events were late, "
+            f"{batch.lost} are lost.",
+            data={"late": str(batch.late), "lost": str(batch.lost)},
+        )
+
+    def _prune(self) -> None:
+        if self._monotonic() < self._prune_at:
+            return
+        try:
+            self._make()
+            with self._engine.begin() as connection:
+                gone = retention.prune(connection, self._now() - self._keep)
+        except Exception as error:  # noqa: BLE001 - old events can stay a while longer
+            self._failed(error)
+            gone = 0
+        self._prune_at = self._monotonic() + (retention.SOON if gone == retention.BATCH else retention.LATER)
 
     def _failed(self, error: Exception) -> None:
-        if self._quiet_until == float("-inf"):
-            log.warning("%s", self._sentence("write", error))
+        if self._quiet_until == NEVER:
+            log.warning("%s", self._sentence("written", error))
         self._quiet_until = self._monotonic() + QUIET_SECONDS
         self._made = False
         # A database that was put back under the same name must be opened anew, not through an old handle.
         self._engine.dispose()
 
-    def _make(self) -> None:
-        if self._made:
-            return
-        database = self._engine.url.database
-        if self._engine.dialect.name == "sqlite" and database and database != ":memory:":
-            Path(database).parent.mkdir(parents=True, exist_ok=True)
-        METADATA.create_all(self._engine)
-        self._made = True
-
     def _sentence(self, verb: str, error: Exception) -> str:
-        cause = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
         return (
-            f"The event log at {self._where} cannot be {'read' if verb == 'read' else 'written'}: {cause[0]}. "
+            f"The event log at {self._where} cannot be {verb}: {databases.cause(error)}. "
             f"The loop goes on; check that the database is up and that there is space."
         )
-
-
-def _gap(late: int, lost: int) -> Event:
-    return Event(
-        kind=kinds.LEDGER_GAP,
-        at=datetime.now(UTC),
-        message=f"The event log could not be written for a while: {late} events were late, {lost} are lost.",
-        data={"late": str(late), "lost": str(lost)},
-    )
-
-
-def _engine(url: str) -> sa.Engine:
-    """SQLite gets a journal that readers do not block, and a short patience with other writers."""
-    parsed = sa.make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        return sa.create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": 3})
-    if "timeout" not in parsed.query:
-        parsed = parsed.update_query_dict({"timeout": "3"})
-    engine = sa.create_engine(parsed, connect_args={"check_same_thread": False})
-
-    @sa.event.listens_for(engine, "connect")
-    def _pragmas(connection: object, _record: object) -> None:
-        cursor = connection.cursor()  # type: ignore[attr-defined]
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=NORMAL")
-        cursor.close()
-
-    return engine

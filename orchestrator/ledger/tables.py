@@ -1,7 +1,11 @@
-"""The event log as one table, in SQL that SQLite and PostgreSQL share.
+"""The ledger's tables, in SQL that SQLite and PostgreSQL share. ``migrations`` makes them; a test proves they agree.
 
-Times are text in UTC, always of the same shape, so they sort and compare alike in every database. Rows are only
-ever added. A primary key that is never used again (``sqlite_autoincrement``) is what makes ``after`` trustworthy.
+Times are text in UTC, always of the same shape, so they sort and compare alike in every database. Events are only
+ever added (the database refuses to change one); the old ones are removed by ``retention``. A primary key that is
+never used again (``sqlite_autoincrement``) is what makes ``after`` trustworthy. ``mark`` is the writer's own name of
+an event: writing it again, after an answer that was lost, adds nothing.
+
+A row of ``leases`` says who leads: see ``lease``.
 """
 
 from __future__ import annotations
@@ -25,20 +29,32 @@ EVENTS = sa.Table(
     sa.Column("message", sa.Text(), nullable=False),
     sa.Column("actor", sa.String(256), nullable=False),
     sa.Column("data", sa.Text(), nullable=False),
+    sa.Column("mark", sa.String(64), nullable=True),
     sa.Index("events_by_subject", "subject", "id"),
+    sa.Index("events_by_mark", "mark", unique=True),
     sqlite_autoincrement=True,
 )
 
+LEASES = sa.Table(
+    "leases",
+    METADATA,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("holder", sa.String(64), nullable=False),
+    sa.Column("epoch", sa.BigInteger(), nullable=False),
+    sa.Column("beat", sa.BigInteger(), nullable=False),
+)
 
-def to_row(event: Event) -> dict[str, str]:
+
+def to_row(event: Event, mark: str) -> dict[str, str]:
     """Cut to the columns' widths, and without the NUL that PostgreSQL refuses: a long name must not lose an event."""
     return {
         "kind": _text(event.kind)[:64],
-        "at": event.at.astimezone(UTC).isoformat(timespec="microseconds"),
+        "at": stamp(event.at),
         "subject": _text(event.subject)[:256],
         "message": _text(event.message),
         "actor": _text(event.actor)[:256],
         "data": json.dumps({_text(key): _text(value) for key, value in event.data.items()}, sort_keys=True),
+        "mark": mark,
     }
 
 
@@ -52,6 +68,10 @@ def from_row(row: sa.RowMapping) -> Event:
         data=json.loads(row["data"]),
         id=row["id"],
     )
+
+
+def stamp(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _text(value: object) -> str:

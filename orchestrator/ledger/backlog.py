@@ -1,0 +1,84 @@
+"""Events on their way into the database: in order, at most so many, with a count of the late and the lost.
+
+A batch that is being written is out of the queue; it comes back to its front when writing fails. When there are too
+many the oldest are given up, because the newest say what is wrong now.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestrator.ledger.port import Event
+
+
+@dataclass(slots=True)
+class Item:
+    """``mark`` stays the same however often it is tried to write the event."""
+
+    event: Event
+    mark: str
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    items: Sequence[Item]
+    lost: int
+
+    @property
+    def late(self) -> int:
+        return sum(item.late for item in self.items)
+
+
+class Backlog:
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._waiting: deque[Item] = deque()
+        self._lost = 0
+        self._writer = uuid.uuid4().hex
+        self._count = 0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def mark(self) -> str:
+        """A name that no other event of any writer has."""
+        with self._lock:
+            return self._mark()
+
+    def add(self, event: Event, late: bool) -> None:
+        with self._lock:
+            self._waiting.append(Item(event, self._mark(), late))
+            self._trim()
+
+    def take(self) -> Batch:
+        """All that waits. Ends with ``written`` or ``give_back``."""
+        with self._lock:
+            batch = Batch(tuple(self._waiting), self._lost)
+            self._waiting.clear()
+            return batch
+
+    def written(self, batch: Batch) -> None:
+        with self._lock:
+            self._lost -= batch.lost
+
+    def give_back(self, batch: Batch) -> None:
+        with self._lock:
+            self._waiting.extendleft(reversed(batch.items))
+            for item in self._waiting:
+                item.late = True
+            self._trim()
+
+    def _mark(self) -> str:
+        self._count += 1
+        return f"{self._writer}-{self._count}"
+
+    def _trim(self) -> None:
+        while len(self._waiting) > self._most:
+            self._waiting.popleft()
+            self._lost += 1

@@ -1,0 +1,159 @@
+"""Databases by URL, and connections to them that never hang.
+
+A server that is stopped, or cut off without a goodbye, answers nothing and closes nothing: only the client's own clock
+ends that. So every exchange with PostgreSQL has a time, and when it is over the socket is shut, which the driver sees
+as a lost connection. The server gets shorter times for the same, and ends a transaction that its client left open.
+
+Passwords stay in here: what is told of a database is its kind, host, port and name.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psycopg
+import sqlalchemy as sa
+from psycopg.abc import PQGen
+from sqlalchemy.exc import ArgumentError
+
+POSTGRES = "postgresql"
+CONNECT_SECONDS = 2
+"""Per address of the server; less than 2 is more to the driver."""
+PATIENCE = 3.0
+"""Seconds for one exchange; the server is given 2."""
+_SESSION = (
+    "SET statement_timeout = '2s'; SET lock_timeout = '2s'; SET idle_in_transaction_session_timeout = '5s'; "
+    "SET synchronous_commit = on"
+)
+
+RV = TypeVar("RV")
+
+
+class BadDatabaseUrl(ValueError):
+    """The setting ledger_url names no database that Eph can use. Never repeats the URL: it may hold a password."""
+
+
+class Bounded(psycopg.Connection[Any]):
+    """Every exchange with the server ends within ``patience`` seconds, by its answer or by a lost connection."""
+
+    patience = PATIENCE
+
+    def wait(self, gen: PQGen[RV], *args: Any, **kwargs: Any) -> RV:
+        with _cut_after(self.pgconn.socket, self.patience):
+            return super().wait(gen, *args, **kwargs)
+
+
+@contextmanager
+def _cut_after(number: int, seconds: float) -> Iterator[None]:
+    """Shuts the socket when the block takes longer; through a handle of its own, as the number may be used anew."""
+    handle = socket.socket(fileno=socket.dup(number))
+    timer = threading.Timer(seconds, _cut, [handle])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        handle.close()
+
+
+def _cut(handle: socket.socket) -> None:
+    try:
+        handle.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return  # The other side was quicker.
+
+
+def be_patient(connection: sa.Connection, seconds: float) -> None:
+    """More time for this connection's work, on both sides; PostgreSQL only, until its transaction ends."""
+    raw = connection.connection.driver_connection
+    if isinstance(raw, Bounded):
+        raw.patience = seconds
+        milliseconds = int(seconds * 1000)
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {milliseconds}")
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {milliseconds}")
+
+
+def parse(url: str) -> sa.URL:
+    """``sqlite:////path``, ``postgresql://user:password@host:port/name``; the driver is chosen here."""
+    try:
+        parsed = sa.make_url(url)
+        kind = parsed.get_backend_name()
+    except (ArgumentError, ValueError):
+        raise BadDatabaseUrl(f"ledger_url: this is no URL of a database; {_EXAMPLES}") from None
+    if kind in (POSTGRES, "postgres"):
+        if any(sign in (parsed.host or "") for sign in "@/?#"):
+            raise BadDatabaseUrl("ledger_url: the password holds one of @ / ? #; write it as %40 %2F %3F %23")
+        return parsed.set(drivername="postgresql+psycopg")
+    if kind != "sqlite":
+        raise BadDatabaseUrl(f"ledger_url: Eph keeps its ledger in SQLite or PostgreSQL; {_EXAMPLES}")
+    return parsed.set(drivername="sqlite")
+
+
+_EXAMPLES = "write for example sqlite:////var/lib/eph/ledger.db or postgresql://eph:password@host/eph"
+
+
+def is_postgres(url: str) -> bool:
+    return parse(url).get_backend_name() == POSTGRES
+
+
+def told(url: sa.URL) -> str:
+    """The database, for people: no password, and no parameters, which may hold one."""
+    shown = sa.URL.create(url.get_backend_name(), url.username, None, url.host, url.port, url.database)
+    return shown.render_as_string(hide_password=True)
+
+
+def cause(error: BaseException) -> str:
+    """The first line of what the driver said; it names hosts and users, no passwords."""
+    lines = str(getattr(error, "orig", None) or error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def engine(url: str, patience: float = PATIENCE) -> sa.Engine:
+    """Nothing is connected yet. A connection that was lost while it lay in the pool is replaced, not met."""
+    parsed = parse(url)
+    return _sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _postgres(parsed, patience)
+
+
+def _postgres(url: sa.URL, patience: float) -> sa.Engine:
+    made = sa.create_engine(url, pool_pre_ping=True, pool_size=2, max_overflow=8, pool_timeout=PATIENCE)
+
+    @sa.event.listens_for(made, "do_connect")
+    def _connect(_dialect: object, _record: object, _args: object, given: dict[str, Any]) -> Bounded:
+        words = {"connect_timeout": CONNECT_SECONDS, "fallback_application_name": "eph", "prepare_threshold": None}
+        raw = Bounded.connect(**{**words, **given}, autocommit=True)
+        raw.patience = patience
+        raw.execute(_SESSION)
+        raw.autocommit = False
+        return raw
+
+    @sa.event.listens_for(made, "checkin")
+    def _impatient(raw: Any, _record: object) -> None:
+        if raw is not None:
+            raw.patience = patience
+
+    return made
+
+
+def _sqlite(url: sa.URL) -> sa.Engine:
+    """A journal that readers do not block, and a short patience with other writers."""
+    if "timeout" not in url.query:
+        url = url.update_query_dict({"timeout": "3"})
+    if url.database and url.database != ":memory:":
+        url = url.set(database=str(Path(url.database).expanduser()))
+    made = sa.create_engine(url, connect_args={"check_same_thread": False})
+
+    @sa.event.listens_for(made, "connect")
+    def _pragmas(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.close()
+
+    return made

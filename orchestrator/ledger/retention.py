@@ -1,0 +1,25 @@
+"""Old events go, in small batches now and then, so that no transaction is long and no reader waits.
+
+The newest event of each subject stays however old it is: what last happened to an environment can always be said.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from orchestrator.ledger.tables import EVENTS, stamp
+
+KEEP = timedelta(days=90)
+BATCH = 500
+SOON, LATER = 60.0, 3600.0
+"""Seconds until the next look: when there was a whole batch, and when there was not."""
+
+
+def prune(connection: sa.Connection, before: datetime, batch: int = BATCH) -> int:
+    """How many went; less than ``batch`` says that no more are left."""
+    newer = EVENTS.alias("newer")
+    superseded = sa.exists().where(newer.c.subject == EVENTS.c.subject, newer.c.id > EVENTS.c.id)
+    old = sa.select(EVENTS.c.id).where(EVENTS.c.at < stamp(before), superseded).order_by(EVENTS.c.at).limit(batch)
+    return connection.execute(sa.delete(EVENTS).where(EVENTS.c.id.in_(old))).rowcount

@@ -1,0 +1,171 @@
+"""A real PostgreSQL for tests, and a line to it that can be cut without a goodbye."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psycopg
+
+from programs.local import postgres, sandbox
+from programs.local.sandbox import Launch
+
+PASSWORD = "hunter2-secret"
+OPTIONS = {**postgres.OPTIONS, "max_connections": "60"}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """Ended by ``kill -9`` of all its processes, started anew on the same folder and port."""
+
+    def __init__(self, folder: Path) -> None:
+        found = postgres.binaries()
+        assert found is not None, "these tests need PostgreSQL's server programs on PATH or in /usr/lib/postgresql"
+        self._binaries = found
+        self._folder = folder
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        (folder / "password").write_text(PASSWORD)
+        words = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", "--username=eph"]
+        line = self._line("initdb", "-D", str(folder / "data"), *words, f"--pwfile={folder / 'password'}")
+        subprocess.run(line, check=True, capture_output=True, timeout=60)
+
+    def _line(self, program: str, *words: str) -> list[str]:
+        identity = "namespace" if os.geteuid() == 0 else "same"
+        argv = (str(self._binaries / program), *words)
+        return sandbox.save(self._folder / f"{program}.json", Launch(argv, {"LANG": "C", "TZ": "UTC"}, "/", identity))
+
+    def start(self) -> None:
+        options = [word for key, value in OPTIONS.items() for word in ("-c", f"{key}={value}")]
+        line = self._line("postgres", "-D", str(self._folder / "data"), "-p", str(self.port), *options)
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            if self._process is None or self._process.poll() is not None:
+                with (self._folder / "log").open("ab") as log:
+                    self._process = subprocess.Popen(line, stdout=log, stderr=log, start_new_session=True)
+            with suppress(psycopg.OperationalError), self.session():
+                return
+            time.sleep(0.05)
+        raise AssertionError((self._folder / "log").read_text()[-2000:])
+
+    def kill(self) -> None:
+        self.signal(signal.SIGKILL)
+        assert self._process is not None
+        self._process.wait()
+
+    def signal(self, number: int) -> None:
+        assert self._process is not None
+        with suppress(ProcessLookupError):
+            for pid in self._pids():
+                os.kill(pid, number)
+
+    def _pids(self) -> list[int]:
+        """The server's own, and those that serve one client each, which lead sessions of their own."""
+        assert self._process is not None
+        first = self._process.pid
+        children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+        return [first, *map(int, children)]
+
+    @contextmanager
+    def session(self, database: str = "postgres") -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+        with psycopg.connect(self._conninfo(database), autocommit=True, connect_timeout=5) as connection:
+            yield connection
+
+    def _conninfo(self, database: str) -> str:
+        return f"host=127.0.0.1 port={self.port} user=eph password={PASSWORD} dbname={database}"
+
+    def database(self) -> str:
+        name = f"d{uuid.uuid4().hex[:12]}"
+        with self.session() as session:
+            session.execute(f'CREATE DATABASE "{name}"'.encode())
+        return name
+
+    def url(self, database: str, port: int = 0) -> str:
+        return f"postgresql://eph:{PASSWORD}@127.0.0.1:{port or self.port}/{database}"
+
+
+@contextmanager
+def server() -> Iterator[Server]:
+    folder = Path(tempfile.mkdtemp(prefix="eph-ledger-"))
+    try:
+        made = Server(folder)
+        made.start()
+        try:
+            yield made
+        finally:
+            made.kill()
+    finally:
+        shutil.rmtree(folder)
+
+
+class Line:
+    """A proxy in front of a server. ``cut``: nothing passes any more, and no side is told; ``mend``: it does again."""
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self._open = threading.Event()
+        self._open.set()
+        self._closed = False
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._sockets: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        self._open.clear()
+
+    def mend(self) -> None:
+        self._open.set()
+
+    def close(self) -> None:
+        self._closed = True
+        self._open.set()
+        for each in [self._listener, *self._sockets]:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                self._open.wait()
+                far = socket.create_connection(("127.0.0.1", self._to))
+                self._sockets += [near, far]
+                for source, sink in ((near, far), (far, near)):
+                    threading.Thread(target=self._pass, args=(source, sink), daemon=True).start()
+
+    def _pass(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                self._open.wait()
+                if self._closed:
+                    return
+                sink.sendall(data)
+        with suppress(OSError):
+            self._open.wait()
+            sink.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def line(port: int) -> Iterator[Line]:
+    made = Line(port)
+    try:
+        yield made
+    finally:
+        made.close()
