@@ -20,7 +20,8 @@ ROWS: dict[str, Callable[[], Awaitable[Row]]] = {
 
 def main(names: Sequence[str]) -> int:
     for name in names:
-        print(asyncio.run(ROWS[name]()).line())
+        row = asyncio.run(ROWS[name]())
+        print(row.line(), row.ours, row.theirs, sep="\n  ", flush=True)
     return 0
 
 

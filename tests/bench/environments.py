@@ -21,7 +21,6 @@ async def label_to_url() -> Row:
         with plain(running.world.settings.local_settings()) as bare:
             for number in await running.open_pulls(PAIRS + 1):
                 ours.append(await _labelled(running, number))
-                await running.settled(number)
                 theirs.append(await asyncio.to_thread(bare.up, "cli", f"pr-{number}", running.spec(number)))
     ours, theirs = ours[1:], theirs[1:]
     ratio = statistics.median(ours) / statistics.median(theirs)
@@ -36,7 +35,7 @@ async def label_to_url() -> Row:
 async def _labelled(running: Eph, number: int) -> float:
     begun = time.monotonic()
     await running.label(number)
-    await running.answers(number)
+    await running.answer([number])
     return time.monotonic() - begun
 
 
@@ -46,14 +45,12 @@ async def pulumi_processes() -> Row:
         async with eph(tools) as running:
             [number] = await running.open_pulls(1)
             log.write_text("")
-            await running.label(number)
-            await running.settled(number)
+            await _labelled(running, number)
             first = log.read_text().splitlines()
             log.write_text("")
             branch = running.world.forge.pull(REPOSITORY, number)["head"]["ref"]
             commit = running.world.forge.push(REPOSITORY, branch, {"colour.txt": "#00ff00\n"}, "another colour")
-            await running.answers(number, commit)
-            await running.settled(number)
+            await running.answer([number], commit)
             update = log.read_text().splitlines()
     return Row(
         "pulumi-processes",
@@ -73,13 +70,13 @@ async def parallel_20() -> Row:
     async with eph() as running:
         pulls = await running.open_pulls(MANY + 1)
         await _labelled(running, pulls[0])
-        await running.settled(pulls[0])
         with plain(running.world.settings.local_settings()) as bare:
             spec = running.spec(pulls[0])
             await asyncio.to_thread(bare.up, "api", "warm-up", spec)
             before = await asyncio.to_thread(_in_sequence, bare, range(MANY // 2), spec)
             begun = time.monotonic()
-            await asyncio.gather(*(_labelled(running, number) for number in pulls[1:]))
+            await asyncio.gather(*(running.label(number) for number in pulls[1:]))
+            await running.answer(pulls[1:])
             ours = time.monotonic() - begun
             after = await asyncio.to_thread(_in_sequence, bare, range(MANY // 2, MANY), spec)
     return Row(

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -28,13 +28,15 @@ from orchestrator.app.demo.world import REPOSITORY, World
 from orchestrator.app.service import Service
 from orchestrator.config.settings import Settings
 from orchestrator.core.model import Recipe
+from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
 from programs.local.target import TARGET
 from programs.spec import EnvironmentSpec
 from stacks import toolchain
 from stacks.toolchain import Toolchain
 
-PATIENCE = 120.0
+PATIENCE = 240.0
+ROOM = {"environments": 100, "per_repository": 100}
 
 
 @cache
@@ -77,9 +79,6 @@ class Eph:
     async def label(self, number: int) -> None:
         await asyncio.to_thread(self.world.forge.label, REPOSITORY, number, world.LABEL)
 
-    def view(self, number: int) -> EnvironmentView | None:
-        return next((view for view in self.service.desk.environments() if view.key and view.key.number == number), None)
-
     def spec(self, number: int) -> EnvironmentSpec:
         facts = next(iter(self.service.loop.shown.forge.facts.values()))
         recipe = facts.candidates[number].recipe
@@ -87,34 +86,39 @@ class Eph:
             raise RuntimeError(f"eph.yaml is not valid: {recipe.problems}")
         return recipe.spec
 
-    async def answers(self, number: int, commit: str = "") -> None:
-        """Returns when the environment's URL answers through the gateway, with that commit's page if one is given."""
+    async def answer(self, numbers: Sequence[int], commit: str = "") -> None:
+        """Returns when all their URLs answer through the gateway, with that commit's page if one is given.
+
+        The pages are asked for only once Eph calls them ready: a crowd that asks all the time would be measured too.
+        """
+        waiting = set(numbers)
         async with asyncio.timeout(PATIENCE):
-            while not await self._answers(number, commit):
+            while waiting:
                 await asyncio.sleep(0.02)
+                waiting -= {view.key.number for view in self._ready(commit) if view.key}
+        for view in self.service.desk.environments():
+            if view.key and view.key.number in numbers:
+                await self._ask(view, commit)
 
-    async def _answers(self, number: int, commit: str) -> bool:
-        seen = self.view(number)
-        if seen is None or not seen.host:
-            return False
-        if seen.failure is not None:
-            raise RuntimeError(f"{seen.name} failed: {seen.failure.step}: {seen.failure.error} {seen.failure.tail}")
+    def _ready(self, commit: str) -> list[EnvironmentView]:
+        seen = self.service.desk.environments()
+        for view in seen:
+            if view.failure is not None:
+                raise RuntimeError(f"{view.name} failed: {view.failure}")
+        return [view for view in seen if view.phase is Phase.READY and commit in ("", view.commit)]
+
+    async def _ask(self, view: EnvironmentView, commit: str) -> None:
         gateway = f"http://{self.world.settings.gateway_listen}/"
-        found = await self.client.get(gateway, headers={"Host": seen.host})
-        return found.status_code == 200 and commit in found.text
-
-    async def settled(self, number: int) -> None:
-        """Until nothing is under way for it."""
-        async with asyncio.timeout(PATIENCE):
-            while (seen := self.view(number)) is None or seen.phase.value != "ready":
-                await asyncio.sleep(0.05)
+        found = await self.client.get(gateway, headers={"Host": view.host})
+        if found.status_code != 200 or commit not in found.text:
+            raise RuntimeError(f"{view.name} is called ready and answers {found.status_code}: {found.text[:300]}")
 
 
 @asynccontextmanager
 async def eph(with_tools: Toolchain | None = None, **settings: Any) -> AsyncIterator[Eph]:
     """A whole one beside a sandbox of a Git host with the demo's shop."""
     with world.opened(None) as made:
-        made.settings = _changed(made.settings, settings)
+        made.settings = _changed(made.settings, {"limits": ROOM, **settings})
         try:
             async with (
                 service.running(made.settings, with_tools or tools(), stop_gateway=True) as running,
