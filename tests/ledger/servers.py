@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -123,8 +123,13 @@ class Line:
         self._closed = False
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
+        self._threads: list[threading.Thread] = []
         self._sockets: list[socket.socket] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._run(self._accept)
+
+    def _run(self, work: Callable[..., None], *args: socket.socket) -> None:
+        self._threads.append(threading.Thread(target=work, args=args, daemon=True))
+        self._threads[-1].start()
 
     def cut(self) -> None:
         self._open.clear()
@@ -135,30 +140,38 @@ class Line:
     def close(self) -> None:
         self._closed = True
         self._open.set()
-        for each in [self._listener, *self._sockets]:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._threads[0].join()
+        for each in self._sockets:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
+        for each in [self._listener, *self._sockets]:
             each.close()
 
     def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
+        while not self._closed:
+            try:
                 near, _ = self._listener.accept()
-                self._open.wait()
+            except OSError:
+                return
+            self._sockets.append(near)
+            self._open.wait()
+            with suppress(OSError):
                 far = socket.create_connection(("127.0.0.1", self._to))
-                self._sockets += [near, far]
-                for source, sink in ((near, far), (far, near)):
-                    threading.Thread(target=self._pass, args=(source, sink), daemon=True).start()
+                self._sockets.append(far)
+                self._run(self._pass, near, far)
+                self._run(self._pass, far, near)
 
     def _pass(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
                 self._open.wait()
-                if self._closed:
-                    return
                 sink.sendall(data)
+        self._open.wait()
         with suppress(OSError):
-            self._open.wait()
             sink.shutdown(socket.SHUT_RDWR)
 
 
