@@ -101,7 +101,7 @@ async def _with_service(
 async def _act(options: argparse.Namespace, made: World, alive: Service, console: Console) -> Figures:
     if not options.once:
         await live.run(made, alive, console, open_browser=not options.no_open)
-    story = Story(made, lambda line: console.print(line, highlight=False))
+    story = Story(made, lambda line: console.print(line, highlight=False, soft_wrap=True))
     return await story.play()
 
 

@@ -124,13 +124,18 @@ def _settings(home: Path, ports: Ports, forge: SandboxForge, secret: Path) -> Se
             "webhook_secret_file": secret,
             "repositories": [REPOSITORY],
         },
-        local={"toolbox": tuple(_toolbox()), "path": os.pathsep.join([f"{sys.prefix}/bin", *_SYSTEM])},
+        local={"toolbox": tuple(toolbox()), "path": search_path()},
     )
 
 
 _SYSTEM = ("/usr/local/bin", "/usr/bin", "/bin")
 
 
-def _toolbox() -> list[str]:
+def search_path() -> str:
+    """Of previews: this interpreter first, so that the shop finds its psycopg."""
+    return os.pathsep.join([f"{sys.prefix}/bin", *_SYSTEM])
+
+
+def toolbox() -> list[str]:
     """This interpreter with its psycopg, for the shop to run on."""
     return sorted({sys.prefix, sys.base_prefix} - {"/usr", "/usr/local"})

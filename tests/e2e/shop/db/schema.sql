@@ -1,0 +1,2 @@
+CREATE TABLE goods (name text PRIMARY KEY);
+INSERT INTO goods VALUES ('apples');

@@ -1,0 +1,347 @@
+"""A whole Eph for the tests of a file: the real ``ephd`` in a process of its own, on a sandbox forge.
+
+Tests speak to it from outside only: by git, labels and comments, over HTTP by host name, by ``eph``, by signals, and
+by looking at the machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from orchestrator.app.demo import leftovers, world
+from orchestrator.forge.sandbox.world import Files, SandboxForge, Webhook, free_port
+from programs import registry
+from programs.local import settings as local_settings
+from stacks import toolchain
+
+SHOP = Path(__file__).parent / "shop"
+ROOT = Path(__file__).parents[2]
+REPOSITORY = "acme/shop"
+LABEL = "preview"
+CYCLE = 5.0
+MADE = 90.0
+TOLD = 40.0
+PAUSE = 0.05
+OURS = "<!-- eph:"
+_HOST = re.compile(r"http://(?P<host>[a-z0-9-]+(?:\.[a-z0-9-]+)+)(?::\d+)?")
+
+
+def shop() -> dict[str, str]:
+    """The files of the sample repository."""
+    return {str(path.relative_to(SHOP)): path.read_text() for path in sorted(SHOP.rglob("*.*")) if path.is_file()}
+
+
+def until(what: str, wrong: Callable[[], str], seconds: float = TOLD) -> float:
+    """Waits until ``wrong`` gives an empty word; gives the seconds."""
+    began = time.monotonic()
+    while said := wrong():
+        if time.monotonic() - began > seconds:
+            raise AssertionError(f"{what}: not within {seconds:.0f} s; {said}")
+        time.sleep(PAUSE)
+    return time.monotonic() - began
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A pull request that has an environment, and the commit that answered when it was made."""
+
+    number: int
+    branch: str
+    host: str
+    commit: str
+
+    @property
+    def name(self) -> str:
+        return self.host.partition(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    status: int
+    text: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return dict(json.loads(self.text)) if self.status == 200 else {}
+
+
+class Site:
+    """``home`` holds everything: the forge, Eph's own home, its logs, temporary files."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.eph_home = home / "eph"
+        self.api_port, self.gateway_port = free_port(), free_port()
+        self.secret = home / "webhook.secret"
+        self.token = home / "forge.token"
+        self.forge = SandboxForge(
+            home / "forge", Webhook(f"http://127.0.0.1:{self.api_port}/api/v1/webhooks/github", self.secret)
+        )
+        self.tools = toolchain.find()
+        self.http = httpx.Client(timeout=10, trust_env=False)
+        self.daemon: subprocess.Popen[bytes] | None = None
+        self.lives = 0
+
+    # --- the service
+
+    def open(self) -> None:
+        (self.home / "tmp").mkdir(mode=0o1777)
+        self.secret.write_text("0123456789abcdef-webhook-secret")
+        self.secret.chmod(0o600)
+        self.forge.start(process=True)
+        self.forge.create_repository(REPOSITORY, shop())
+        self.token.write_text(self.forge.token("eph-bot"))
+        self.token.chmod(0o600)
+        (self.home / "eph.toml").write_text(self._toml())
+        self.start()
+
+    def _toml(self) -> str:
+        toolbox = json.dumps(world.toolbox())
+        return (
+            f'home = "{self.eph_home}"\ninterval = {CYCLE}\n'
+            f'listen = "127.0.0.1:{self.api_port}"\ngateway_listen = "127.0.0.1:{self.gateway_port}"\nworkers = 2\n'
+            f'[forge]\nurl = "{self.forge.api_url}"\ntoken_file = "{self.token}"\n'
+            f'webhook_secret_file = "{self.secret}"\nrepositories = ["{REPOSITORY}"]\n'
+            f'[local]\ntoolbox = {toolbox}\npath = "{world.search_path()}"\n'
+        )
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """Of everything that is started for the site: so that it finds this Eph and no other."""
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("EPH_", "PULUMI_", "XDG_"))}
+        own = {"TMPDIR": str(self.home / "tmp"), "XDG_CONFIG_HOME": str(self.home / "config"), "NO_COLOR": "1"}
+        return {**kept, **own, "PATH": os.pathsep.join([self.tools.path, os.environ["PATH"]]), "COLUMNS": "200"}
+
+    def launch(self) -> None:
+        """Starts ephd and does not wait."""
+        self.lives += 1
+        with (self.home / f"ephd.{self.lives}.log").open("wb") as log:
+            self.daemon = subprocess.Popen(
+                [sys.executable, "-c", "import sys; from orchestrator.app import main; sys.exit(main())"]
+                + ["--config", str(self.home / "eph.toml")],
+                cwd=ROOT, env=self.environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+
+    def start(self) -> None:
+        self.launch()
+        until("ephd answers", self._silent, 60)
+
+    def _silent(self) -> str:
+        assert self.daemon
+        if self.daemon.poll() is not None:
+            pytest.fail(f"ephd ended with {self.daemon.returncode}: {self.said()}")
+        try:
+            self.http.get(self.api_url("healthz")).raise_for_status()
+        except httpx.HTTPError as error:
+            return f"{error}; {self.said()}"
+        return ""
+
+    def said(self) -> str:
+        return (self.home / f"ephd.{self.lives}.log").read_text(errors="replace")[-3000:]
+
+    def kill(self) -> None:
+        """As the kernel would for want of memory: ephd alone, at once."""
+        assert self.daemon
+        self.daemon.send_signal(signal.SIGKILL)
+        self.daemon.wait(10)
+
+    def stop(self) -> int:
+        assert self.daemon
+        if self.daemon.poll() is None:
+            self.daemon.send_signal(signal.SIGTERM)
+        return self.daemon.wait(60)
+
+    def close(self) -> None:
+        """Ends everything, and looks whether anything stays."""
+        with contextlib.ExitStack() as last:
+            last.callback(self.http.close)
+            last.callback(self.forge.close)
+            last.callback(registry.get("local").stop, self.local)
+            if self.daemon:
+                self.stop()
+        for pid in leftovers.processes(f"{self.eph_home}/gateway"):
+            os.kill(pid, signal.SIGTERM)
+
+    # --- the people's side
+
+    def open_pull(self, branch: str, files: Files | None = None, label: bool = True) -> tuple[int, str]:
+        sha = self.forge.push(REPOSITORY, branch, files or {"note.txt": branch})
+        number = self.forge.open_pull(REPOSITORY, branch)
+        if label:
+            self.forge.label(REPOSITORY, number, LABEL)
+        return number, sha
+
+    def preview(self, branch: str, files: Files | None = None) -> Preview:
+        """A new pull request whose environment answers."""
+        return self.arrived(branch, *self.open_pull(branch, files))
+
+    def arrived(self, branch: str, number: int, sha: str, within: float = MADE) -> Preview:
+        made = Preview(number, branch, self.told_host(number, within), sha)
+        self.answers(made, sha, within)
+        return made
+
+    def push(self, preview: Preview, files: Files) -> str:
+        return self.forge.push(REPOSITORY, preview.branch, files)
+
+    def answers(self, preview: Preview, sha: str, within: float = MADE) -> float:
+        """Waits for the URL to answer with this commit, and for its pull request to say so."""
+        took = until(f"#{preview.number} answers with {sha[:7]}", lambda: self._not_from(preview, sha), within)
+        self.told(preview.number, "Ready", sha[:7])
+        return took
+
+    def _not_from(self, preview: Preview, sha: str) -> str:
+        page = self.page(preview.host)
+        runs = page.data.get("commit")
+        return (
+            "" if runs == sha else f"{page.status} {page.text[:200]!r}; {self.comment(preview.number)}; {self.said()}"
+        )
+
+    def told(self, number: int, *parts: str, within: float = TOLD) -> str:
+        """Waits for Eph's one comment to hold all of the parts, and gives it."""
+
+        def wrong() -> str:
+            body = self.comment(number)
+            missing = [part for part in parts if part not in body]
+            return f"the comment of #{number} lacks {missing}: {body}" if missing else ""
+
+        until(f"#{number} is told", wrong, within)
+        return self.comment(number)
+
+    def comment(self, number: int) -> str:
+        bodies = [item["body"] for item in self.forge.comments(REPOSITORY, number) if OURS in item["body"]]
+        assert len(bodies) <= 1, f"#{number} has {len(bodies)} comments of Eph's"
+        return bodies[0] if bodies else ""
+
+    def told_host(self, number: int, within: float = MADE) -> str:
+        """Wherever the pull request says that it is; nobody can guess it."""
+        found: list[str] = []
+
+        def wrong() -> str:
+            body = self.comment(number)
+            found.extend(match["host"] for match in _HOST.finditer(body))
+            return "" if found else f"no URL in {body!r}; {self.said()}"
+
+        until(f"#{number} has a URL", wrong, within)
+        return found[0]
+
+    def page(self, host: str, path: str = "/", **query: str) -> Page:
+        url = f"http://127.0.0.1:{self.gateway_port}{path}"
+        try:
+            answer = self.http.get(url, params=query, headers={"Host": host})
+        except httpx.HTTPError as error:
+            return Page(0, f"{type(error).__name__}: {error}")
+        return Page(answer.status_code, answer.text, answer.headers)
+
+    def gone(self, preview: Preview, within: float = MADE) -> None:
+        """Waits until nothing on this machine is the environment's."""
+        until(f"{preview.name} is gone", lambda: "; ".join(self.left_of(preview.name)), within)
+
+    # --- the operator's side
+
+    def api_url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.api_port}/{path}"
+
+    @property
+    def api_token(self) -> str:
+        return (self.eph_home / "keys" / "api.token").read_text().strip()
+
+    def api(self, path: str, **query: str) -> Any:
+        headers = {"Authorization": f"Bearer {self.api_token}"}
+        answer = self.http.get(self.api_url(f"api/v1/{path}"), params=query, headers=headers)
+        answer.raise_for_status()
+        return answer.json()
+
+    def eph(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "orchestrator.cli.main", *words]
+        return subprocess.run(
+            command, cwd=ROOT, env=self.environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90
+        )
+
+    def pulumi(self, *words: str) -> str:
+        """With the environment that Eph prints for people."""
+        keys = self.eph_home / "keys"
+        passphrase = next(path for path in keys.iterdir() if "passphrase" in path.name)
+        env = {
+            **self.environ,
+            "PULUMI_BACKEND_URL": f"file://{self.eph_home}/backend?metadata=skip&no_tmp_dir=true",
+            "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
+            "PULUMI_HOME": str(self.eph_home / "pulumi"),
+            "PULUMI_SKIP_UPDATE_CHECK": "1",
+        }
+        done = subprocess.run(["pulumi", *words], cwd=self.home, env=env, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    # --- the machine
+
+    @property
+    def local(self) -> dict[str, str]:
+        return {"root": str(self.eph_home / "local"), "routes": str(self.eph_home / "gateway" / "routes")}
+
+    @property
+    def machine(self) -> local_settings.Settings:
+        return local_settings.from_mapping(self.local)
+
+    def left_of(self, *names: str) -> list[str]:
+        """What exists of these environments, wherever on this machine: nothing of it from anybody's records."""
+        found = [f"process {pid} of {name}" for name in names for pid in leftovers.processes(name)]
+        found += [line for line in registry.get("local").leftovers(self.local) if self._names(line, names)]
+        places = (self.eph_home / "local", self.eph_home / "gateway" / "routes")
+        paths = [path for place in places for path in place.rglob("*")]
+        return found + [f"path {path}" for path in paths if any(name in path.name for name in names)]
+
+    @staticmethod
+    def _names(line: str, names: tuple[str, ...]) -> bool:
+        return any(name in line or name.replace("-", "_") in line for name in names)
+
+    def stack_files(self, number: int) -> list[Path]:
+        """State, tags, locks, history: all that the backend holds of a pull request."""
+        backend = self.eph_home / "backend"
+        return [
+            path
+            for path in backend.rglob("*")
+            if path.is_file() and f"pr-{number}" in {path.stem, path.name, *path.parts, path.name.partition(".")[0]}
+        ]
+
+
+@contextlib.contextmanager
+def opened() -> Iterator[Site]:
+    """Everything ends with it; what would stay is a failure of the tests that used it."""
+    home = Path(tempfile.mkdtemp(prefix="eph-e2e-"))
+    home.chmod(0o755)
+    site = Site(home)
+    try:
+        site.open()
+        yield site
+    finally:
+        site.close()
+        left = [pid for pid in leftovers.processes(str(home)) if _stays(pid)]
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(home, ignore_errors=True)
+    assert left == []
+
+
+def _stays(pid: int) -> bool:
+    end = time.monotonic() + 5
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < end:
+        time.sleep(PAUSE)
+    return Path(f"/proc/{pid}").exists()
