@@ -81,7 +81,7 @@ class EnvironmentSpec:
 
     ``host`` is the environment's host name without a port (``shop-gentle-stream-42.localhost``); a second public
     service gets ``<service>--<host>``. ``settings`` come from the server, never from the repository: where a
-    target keeps its things.
+    target keeps its things. ``sign_in``: its host names ask people to sign in before anything of it answers.
     """
 
     name: str
@@ -96,6 +96,7 @@ class EnvironmentSpec:
     hooks: Hooks = Hooks()
     marks: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
+    sign_in: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -115,6 +116,7 @@ class EnvironmentSpec:
             hooks=Hooks(**{key: tuple(Command(**item) for item in value) for key, value in data["hooks"].items()}),
             marks=dict(data["marks"]),
             settings=dict(data["settings"]),
+            sign_in=data.get("sign_in", False),
         )
 
     @property
@@ -122,6 +124,8 @@ class EnvironmentSpec:
         """Sixteen hex digits that change when the environment would be built otherwise; the marks do not count."""
         data = self.to_json()
         del data["marks"]
+        if not self.sign_in:
+            del data["sign_in"]  # what was built before there was this field has the same digest as ever
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -19,21 +19,34 @@ _LOCAL_STRATEGIES = ("empty", "seed")
 Path = tuple[str | int, ...]
 
 
-def missing(document: Document, target: str) -> Iterator[Problem]:
-    """What keeps this file from being built on ``target``."""
+def missing(document: Document, target: str, sign_in: bool = False) -> Iterator[Problem]:
+    """What keeps this file from being built on ``target``; ``sign_in``: whether the server can ask people to."""
     environment = document.config.environment
     if environment.secrets:
         yield document.problem(
             ("environment", "secrets"), "this version of Eph has no secret store", "take the secrets out"
         )
-    if environment.protection and environment.protection.sign_in == "required":
-        yield document.problem(
-            ("environment", "protection"),
-            "this version of Eph cannot ask people to sign in",
-            "write sign_in: none if the environment may be seen by all who know its URL",
-        )
+    yield from _missing_protection(document, sign_in)
     if target == LOCAL:
         yield from _missing_on_local(document)
+
+
+def _missing_protection(document: Document, sign_in: bool) -> Iterator[Problem]:
+    protection = document.config.environment.protection
+    if protection is None or protection.sign_in == "none":
+        return
+    if not sign_in:
+        yield document.problem(
+            ("environment", "protection"),
+            "this server does not ask people to sign in, its setting previews.sign_in is off",
+            "ask its operator for EPH_PREVIEWS__SIGN_IN=asked; or write sign_in: none if all may see it",
+        )
+    if protection.allow:
+        yield document.problem(
+            ("environment", "protection", "allow"),
+            "this version of Eph cannot tell people apart: whoever has the server's preview token gets in",
+            "take `allow` out if that will do",
+        )
 
 
 def _missing_on_local(document: Document) -> Iterator[Problem]:
@@ -84,6 +97,9 @@ def _unused_in_environment(config: EphYaml) -> Iterator[tuple[Path, str]]:
     for key, sentence in sentences.items():
         if getattr(config.environment, key) is not None:
             yield ("environment", key), sentence
+    protection = config.environment.protection
+    if protection and protection.sign_in == "required" and not protection.token_for_tests:
+        yield ("environment", "protection", "token_for_tests"), "the server's preview token opens it for tests, too"
     if config.environment.on_idle == "destroy" and config.environment.idle_timeout is None:
         yield ("environment", "on_idle"), "without idle_timeout nothing is ever idle"
 

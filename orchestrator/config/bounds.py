@@ -17,7 +17,9 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class ServerPolicy:
-    """``targets`` may be asked for, ``installed`` exist; ``domains`` may be chosen beside the server's own."""
+    """``targets`` may be asked for, ``installed`` exist; ``domains`` may be chosen beside the server's own.
+
+    ``sign_in``: whether a file may ask for it."""
 
     installed: frozenset[str] = frozenset({"local"})
     targets: frozenset[str] = frozenset({"local"})
@@ -31,6 +33,7 @@ class ServerPolicy:
     databases_most: int = 3
     command_most: timedelta = timedelta(minutes=30)
     health_most: timedelta = timedelta(minutes=15)
+    sign_in: bool = False
 
 
 def target_of(config: EphYaml, policy: ServerPolicy) -> str:

@@ -13,6 +13,8 @@ import stat
 from pathlib import Path
 
 KEY_BYTES = 32
+TOKEN_LEAST = 24
+"""A preview token that is shorter could be guessed; the gateway does not count it."""
 
 
 class BadKey(Exception):
@@ -34,6 +36,24 @@ def passphrase_file(keys_dir: Path) -> Path:
     if not _once(path, secrets.token_hex(KEY_BYTES).encode()).strip():
         raise BadKey(f"{path} is empty; restore it from a backup")
     return path
+
+
+def preview_tokens_file(keys_dir: Path) -> Path:
+    """The file with the tokens, by line, that open previews which ask people to sign in. An operator may add some."""
+    path = keys_dir / "previews.token"
+    preview_token(keys_dir)
+    return path
+
+
+def preview_token(keys_dir: Path) -> str:
+    """The first token of that file, for those who ask on this machine."""
+    path = keys_dir / "previews.token"
+    text = _once(path, secrets.token_urlsafe(KEY_BYTES).encode() + b"\n").decode("utf-8", "replace")
+    lines = [line.strip() for line in text.splitlines()]
+    found = next((line for line in lines if len(line) >= TOKEN_LEAST and not line.startswith("#")), "")
+    if not found:
+        raise BadKey(f"{path} has no token of {TOKEN_LEAST} characters or more; delete the file to get a new one")
+    return found
 
 
 def _once(path: Path, fresh: bytes) -> bytes:

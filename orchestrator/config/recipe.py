@@ -68,7 +68,7 @@ def recipe(document: Document, context: Context, policy: ServerPolicy) -> Recipe
     name = context.existing_name or environment_name(config, context)
     problems = [
         *over_bounds(document, policy, context.domain),
-        *missing(document, target_of(config, policy)),
+        *missing(document, target_of(config, policy), policy.sign_in),
         *_name_problems(document, name),
     ]
     if problems:
@@ -126,7 +126,7 @@ def _triggers(config: EphYaml, context: Context) -> list[PrLabel]:
 
 
 def _spec(config: EphYaml, context: Context, policy: ServerPolicy, name: str) -> specs.EnvironmentSpec:
-    dns = config.environment.dns
+    dns, protection = config.environment.dns, config.environment.protection
     return specs.EnvironmentSpec(
         name=name,
         host=f"{name}.{dns.domain if dns else context.domain}",
@@ -140,6 +140,7 @@ def _spec(config: EphYaml, context: Context, policy: ServerPolicy, name: str) ->
         hooks=_hooks(config),
         marks=_marks(config, context, policy, name),
         settings=dict(context.settings),
+        sign_in=protection is not None and protection.sign_in == "required",
     )
 
 

@@ -130,6 +130,15 @@ class Ledger(Group):
     )
 
 
+class Previews(Group):
+    """The door in front of previews."""
+
+    sign_in: Literal["off", "asked", "all"] = Field(
+        default="off",
+        description="Whether people sign in to see a preview. asked: where eph.yaml's protection asks for it. all.",
+    )
+
+
 class Local(Group):
     """The target `local`: processes and databases on this machine."""
 

@@ -25,6 +25,7 @@ from orchestrator.config.sections import (
     Ledger,
     Limits,
     Local,
+    Previews,
     Seconds,
     Targets,
     Ttl,
@@ -85,6 +86,7 @@ class Settings(BaseSettings):
     ledger: Ledger = Field(
         default=Ledger(), description="The event log, and who leads when several ephd share its database."
     )
+    previews: Previews = Field(default=Previews(), description="The door in front of previews.")
     local: Local = Field(default=Local(), description="The target `local`.")
     forge: Forge = Field(default=Forge(), description="The Git host.")
 
@@ -224,6 +226,7 @@ class Settings(BaseSettings):
             databases_most=self.limits.databases,
             command_most=self.limits.command,
             health_most=self.limits.health,
+            sign_in=self.previews.sign_in != "off",
         )
 
     def local_settings(self) -> dict[str, str]:

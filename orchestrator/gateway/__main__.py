@@ -23,13 +23,26 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--trusted-proxy", action="append", default=[], metavar="ADDRESS", help="of a TLS terminator; may be repeated"
     )
+    parser.add_argument("--tokens", type=Path, metavar="FILE", help="the tokens that open protected previews, by line")
+    parser.add_argument(
+        "--sign-in",
+        choices=("off", "asked", "all"),
+        default="off",
+        help="all: to every preview; else if its route asks",
+    )
     return parser.parse_args()
 
 
 def main() -> int:
     arguments = _arguments()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    settings = Settings(arguments.domain.lower(), arguments.control.origin(), frozenset(arguments.trusted_proxy))
+    settings = Settings(
+        arguments.domain.lower(),
+        arguments.control.origin(),
+        frozenset(arguments.trusted_proxy),
+        tokens=arguments.tokens,
+        sign_in=arguments.sign_in,
+    )
     try:
         asyncio.run(run(arguments.listen, settings, arguments.directory))
     except OSError as error:

@@ -28,6 +28,7 @@ class Route:
     environment: str = ""
     service: str = ""
     commit: str = ""
+    sign_in: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Directory:
 
     def route(self, host: str) -> Route | None:
         name = f"{self._folder}{host}.json"
-        seen = _signature(name)
+        seen = signature(name)
         if seen is None:
             self._routes.pop(host, None)
             return None
@@ -69,7 +70,7 @@ class Directory:
 
     def state(self, host: str) -> State | None:
         name = str(self.path / "states.json")
-        seen = _signature(name)
+        seen = signature(name)
         if seen is not None and seen != self._states[0]:
             read = _read(name)
             if read is not None:
@@ -77,7 +78,7 @@ class Directory:
         return self._states[1].get(host)
 
 
-def _signature(name: str) -> Signature | None:
+def signature(name: str) -> Signature | None:
     try:
         found = os.stat(name)  # noqa: PTH116 - once a request; a Path would cost more than the call
     except OSError:
@@ -100,7 +101,8 @@ def _route(host: str, data: dict[str, Any] | None) -> Route | None:
     upstream = _upstream(data.get("upstream"))
     if upstream is None or data.get("host", host) != host:
         return None
-    return Route(host, upstream, *(_text(data, key) for key in ("environment", "service", "commit")))
+    environment, service, commit = (_text(data, key) for key in ("environment", "service", "commit"))
+    return Route(host, upstream, environment, service, commit, _asked(data))
 
 
 def _upstream(value: object) -> URL | None:
@@ -129,6 +131,11 @@ def _state(data: dict[str, Any]) -> State:
         commit=_text(data, "commit"),
         progress=_text(data, "progress"),
     )
+
+
+def _asked(data: dict[str, Any]) -> bool:
+    """Whether people sign in first; anything but a plain no means yes."""
+    return data.get("sign_in", False) is not False
 
 
 def _text(data: dict[str, Any], key: str) -> str:

@@ -5,10 +5,13 @@ believed, the rest passes as it is (RFC 9110, 7.6.1).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from aiohttp import hdrs
 from multidict import CIMultiDict, CIMultiDictProxy
 
+COOKIE = "eph_sign_in"
+TOKEN = "X-Eph-Preview-Token"  # noqa: S105 - the header's name, not a token
 ROBOTS = "X-Robots-Tag"
 NO_ROBOTS = "noindex, nofollow"
 _HOP = frozenset(
@@ -27,6 +30,7 @@ _HOP = frozenset(
 _NOT_UP = _HOP | {
     "expect",
     "forwarded",
+    "x-eph-preview-token",
     "x-forwarded-for",
     "x-forwarded-host",
     "x-forwarded-port",
@@ -43,13 +47,45 @@ _NOT_UP_SOCKET = _NOT_UP | {
 }
 
 
-def upwards(headers: CIMultiDictProxy[str], client: str, scheme: str, socket: bool = False) -> CIMultiDict[str]:
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """The client as we know it, not as it says itself. ``bearer``: its Authorization is our own token, which no
+    upstream may see."""
+
+    address: str
+    scheme: str
+    bearer: bool = False
+
+
+def upwards(headers: CIMultiDictProxy[str], sender: Sender, socket: bool = False) -> CIMultiDict[str]:
     """A request's headers for the upstream; ``Host`` stays, so the app makes links that work."""
     kept = _without(headers, _NOT_UP_SOCKET if socket else _NOT_UP)
-    kept["X-Forwarded-For"] = client
-    kept["X-Forwarded-Proto"] = scheme
+    if sender.bearer:
+        kept.popall(hdrs.AUTHORIZATION, None)
+    if hdrs.COOKIE in kept:
+        _hide_cookie(kept)
+    kept["X-Forwarded-For"] = sender.address
+    kept["X-Forwarded-Proto"] = sender.scheme
     kept["X-Forwarded-Host"] = headers.get(hdrs.HOST, "")
     return kept
+
+
+def cookies(headers: CIMultiDictProxy[str], name: str) -> list[str]:
+    """Every value that the client has for it: a page of a neighbouring host may have added one."""
+    pairs = [part.strip().partition("=") for line in headers.getall(hdrs.COOKIE, ()) for part in line.split(";")]
+    return [value for key, _, value in pairs if key == name]
+
+
+def _hide_cookie(headers: CIMultiDict[str]) -> None:
+    """Who signed in here is no business of the app's."""
+    lines = headers.getall(hdrs.COOKIE)
+    if not any(COOKIE in line for line in lines):
+        return
+    del headers[hdrs.COOKIE]
+    parts = [part.strip() for line in lines for part in line.split(";")]
+    kept = [part for part in parts if part and part.partition("=")[0].strip() != COOKIE]
+    if kept:
+        headers[hdrs.COOKIE] = "; ".join(kept)
 
 
 def downwards(headers: CIMultiDictProxy[str], preview: bool) -> CIMultiDict[str]:

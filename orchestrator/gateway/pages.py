@@ -22,12 +22,16 @@ _TEMPLATE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).f
     Path(__file__).with_name("page.html").read_text(encoding="utf-8")
 )
 REFRESH_SECONDS = 2
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+_BASIC = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
+_POLICY = _BASIC + "form-action 'none'; frame-ancestors 'self'"
+# No frame: a page of another preview must not put its own words around the field for the token.
+_FORM_POLICY = _BASIC + "form-action 'self'; frame-ancestors 'none'"
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """``tone``: busy, calm or bad; it colours the dot. ``retry_after`` in seconds; ``refresh`` reloads by itself."""
+    """``tone``: busy, calm or bad; it colours the dot. ``retry_after`` in seconds; ``refresh`` reloads by itself.
+    ``form``: the path that a person who signs in comes back to."""
 
     status: int
     title: str
@@ -35,6 +39,7 @@ class Page:
     tone: str = "calm"
     retry_after: int = 0
     refresh: bool = False
+    form: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,21 @@ def too_many(wait: float) -> Page:
     )
 
 
+def sign_in(again: bool, back: str) -> Page:
+    text = "That token does not open this preview. Try again." if again else "This preview asks people to sign in."
+    return Page(401, "Sign in", text, "bad" if again else "calm", form=back)
+
+
+def too_many_tokens(wait: float) -> Page:
+    text = f"Too many wrong tokens were tried. Try again in {wait:.0f} s."
+    return Page(429, "Too many tries", text, "bad", int(wait))
+
+
+def no_token() -> Page:
+    text = "This preview asks people to sign in, and the server has no token for it. Tell its operator to restart ephd."
+    return Page(503, "Nobody can sign in", text, "bad")
+
+
 def bad_host(sentence: str) -> Page:
     return Page(400, "No host name", sentence, "bad")
 
@@ -124,7 +144,8 @@ def render(page: Page, headers: Mapping[str, str], host: str = "", state: State 
 
 def _as_html(page: Page, host: str, state: State | None) -> web.Response:
     text = _TEMPLATE.render(page=page, host=host, state=state, link=_link(state), seconds=REFRESH_SECONDS)
-    policy = {"Content-Security-Policy": _POLICY, "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
+    rules = _FORM_POLICY if page.form else _POLICY
+    policy = {"Content-Security-Policy": rules, "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
     return web.Response(status=page.status, text=text, content_type="text/html", headers=policy)
 
 

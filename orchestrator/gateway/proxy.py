@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 from aiohttp import (
@@ -32,7 +31,7 @@ from aiohttp import (
 from multidict import CIMultiDict
 from yarl import URL
 
-from orchestrator.gateway.headers import downwards, upwards
+from orchestrator.gateway.headers import Sender, downwards, upwards
 
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 REFUSED_WAITS = (0.05,) * 20
@@ -46,14 +45,6 @@ T = TypeVar("T")
 
 class NoAnswer(Exception):
     """The upstream gave no answer; the message says how, in words for the page."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """The client as we know it, not as it says itself."""
-
-    address: str
-    scheme: str
 
 
 def session() -> ClientSession:
@@ -74,7 +65,7 @@ async def forward(
     request: web.BaseRequest, client: ClientSession, find: Find, sender: Sender, preview: bool
 ) -> web.StreamResponse:
     """``find`` gives the upstream as it is now. Raises NoAnswer, and nothing was sent to the client by then."""
-    headers = upwards(request.headers, sender.address, sender.scheme)
+    headers = upwards(request.headers, sender)
     body = request.content if request.body_exists else None
     await _welcome_body(request)
 

@@ -1,20 +1,24 @@
 """The gateway: one request in, the right place for it, one answer out.
 
 In order: its own health; a host that is none (400); Eph's own hosts go to ephd; a host with a route goes there; a host
-that ephd knows gets the page that says why there is nothing yet; any other is unknown (404) and counted.
+that ephd knows gets the page that says why there is nothing yet; any other is unknown (404) and counted. Where people
+sign in first, that comes before the route and before the page, and does not count as use.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from aiohttp import ClientSession, hdrs, web
 from yarl import URL
 
-from orchestrator.gateway import hosts, pages, proxy, sockets
-from orchestrator.gateway.directory import Directory, Route
+from orchestrator.gateway import hosts, pages, proxy, sign_in, sockets
+from orchestrator.gateway.directory import Directory, Route, State
+from orchestrator.gateway.headers import Sender
 from orchestrator.gateway.limits import Limits
-from orchestrator.gateway.proxy import Find, NoAnswer, Sender
+from orchestrator.gateway.proxy import Find, NoAnswer
+from orchestrator.gateway.sign_in import Guard, Tokens
 from orchestrator.gateway.traffic import PROBE, Traffic
 
 HEALTH = "/_eph/healthz"
@@ -23,12 +27,19 @@ MOST_OPEN = 2048
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """``proxies``: addresses of TLS terminators in front of us, whose X-Forwarded-For and -Proto are believed."""
+    """``proxies``: addresses of TLS terminators in front of us, whose X-Forwarded-For and -Proto are believed.
+
+    ``tokens``: the file with the tokens that open protected previews. ``sign_in``: off and asked leave it to each
+    route, all protects every preview. With asked, a host that has no route yet may come to be protected: its page
+    tells no more than a phase.
+    """
 
     domain: str
     control: URL
     proxies: frozenset[str] = frozenset()
     most_open: int = MOST_OPEN
+    tokens: Path | None = None
+    sign_in: str = "off"
     own: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -46,6 +57,7 @@ class Gateway:
         self._limits = limits
         self._traffic = traffic
         self._client = client
+        self._guard = Guard(Tokens(settings.tokens), everywhere=settings.sign_in == "all")
         self._open = 0
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -71,10 +83,14 @@ class Gateway:
         sender = self._sender(request)
         route = self._directory.route(host)
         if route is None:
-            return self._no_route(request, host, sender)
+            return await self._no_route(request, host, sender)
         wait = self._limits.reach(sender.address, host)
         if wait:
             return pages.render(pages.too_many(wait), request.headers)
+        if route.sign_in or self._guard.everywhere:
+            stopped = await self._guard.stops(request, host, sender)
+            if stopped is not None:
+                return stopped
         return await self._preview(request, route, sender)
 
     async def _control(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -97,6 +113,8 @@ class Gateway:
 
     async def _preview(self, request: web.BaseRequest, route: Route, sender: Sender) -> web.StreamResponse:
         host = route.host
+        if hdrs.AUTHORIZATION in request.headers and self._guard.right(sign_in.bearer(request)):
+            sender = replace(sender, bearer=True)
         counted = PROBE not in request.headers
         if counted:
             self._traffic.begin(host)
@@ -123,7 +141,7 @@ class Gateway:
         through = sockets.tunnel if sockets.wanted(request) else proxy.forward
         return await through(request, self._client, find, sender, preview)
 
-    def _no_route(self, request: web.BaseRequest, host: str, sender: Sender) -> web.StreamResponse:
+    async def _no_route(self, request: web.BaseRequest, host: str, sender: Sender) -> web.StreamResponse:
         state = self._directory.state(host) or self._directory.state(hosts.environment_host(host))
         if state is None:
             wait = self._limits.guess(sender.address)
@@ -131,6 +149,12 @@ class Gateway:
         wait = self._limits.reach(sender.address, host)
         if wait:
             return pages.render(pages.too_many(wait), request.headers)
+        if self._guard.everywhere:
+            stopped = await self._guard.stops(request, host, sender)
+            if stopped is not None:
+                return stopped
+        if self._settings.sign_in == "asked":
+            state = State(state.environment, state.phase)
         return pages.render(pages.of_state(state), request.headers, host, state)
 
     def _sender(self, request: web.BaseRequest) -> Sender:

@@ -20,8 +20,8 @@ from aiohttp import (
 )
 from yarl import URL
 
-from orchestrator.gateway.headers import downwards, tokens, upwards
-from orchestrator.gateway.proxy import Find, NoAnswer, Sender, target, with_patience
+from orchestrator.gateway.headers import Sender, downwards, tokens, upwards
+from orchestrator.gateway.proxy import Find, NoAnswer, target, with_patience
 
 MOST_MESSAGE = 32 * 1024 * 1024
 CLOSE_SECONDS = 5.0
@@ -44,7 +44,7 @@ async def tunnel(
     request: web.BaseRequest, client: ClientSession, find: Find, sender: Sender, preview: bool
 ) -> web.StreamResponse:
     """Raises NoAnswer, as ``proxy.forward`` does."""
-    headers = upwards(request.headers, sender.address, sender.scheme, socket=True)
+    headers = upwards(request.headers, sender, socket=True)
     protocols = tokens(request.headers.getall(hdrs.SEC_WEBSOCKET_PROTOCOL, ()))
 
     async def ask(upstream: URL) -> ClientWebSocketResponse:

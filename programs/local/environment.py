@@ -126,6 +126,7 @@ class Environment:
             "service": item.name,
             "commit": self.spec.source.commit,
             "port": self.ports.ports.apply(lambda ports: ports[item.name]),
+            "sign_in": self.spec.sign_in,
         }
         return resources.Route(f"route-{item.name}", props, _after(*served))
 

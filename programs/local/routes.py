@@ -18,6 +18,7 @@ class Route:
     environment: str
     service: str
     commit: str
+    sign_in: bool = False
 
 
 def put(settings: Settings, route: Route) -> None:

@@ -120,7 +120,10 @@ def test_local_without_services_says_what_to_add() -> None:
         ("tests: [{name: a, command: x, timeout: 2h}]\n", "tests[0].timeout: 2h is more than this server allows"),
         ("environment: {dns: {domain: evil.example.com}}\n", "environment.dns.domain: this server does not serve that"),
         ("environment: {secrets: {KEY: stripe}}\n", "environment.secrets: this version of Eph has no secret store"),
-        ("environment: {protection: {}}\n", "environment.protection: this version of Eph cannot ask people to sign in"),
+        (
+            "environment: {protection: {}}\n",
+            "environment.protection: this server does not ask people to sign in, its set",
+        ),
         (
             "database: {instances: [{name: a, template: {strategy: template, source: x}}]}\n",
             "strategy: strategy `template` is not available on target `local`; use empty or seed",

@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 
 
-def start(directory: Path, port: int) -> subprocess.Popen[str]:
+def start(directory: Path, port: int, *more: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "orchestrator.gateway", "--listen", f"127.0.0.1:{port}", "--directory", directory]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen([*command, *more], stderr=subprocess.PIPE, text=True)
 
 
 def test_it_starts_answers_and_stops_on_sigterm(tmp_path: Path) -> None:
@@ -26,6 +26,25 @@ def test_it_starts_answers_and_stops_on_sigterm(tmp_path: Path) -> None:
         assert httpx.get(f"http://127.0.0.1:{port}/_eph/healthz").json()["ok"] is True
         process.send_signal(signal.SIGTERM)
         assert process.wait(5) == 0
+
+
+def test_its_command_line_protects_and_shows_no_token(tmp_path: Path) -> None:
+    """S5: the token is in a file, so that no process list has it."""
+    token = "x" * 32
+    tokens = tmp_path / "previews.token"
+    tokens.write_text(token)
+    (tmp_path / "states.json").write_text('{"hosts": {"a.localhost": {"phase": "creating"}}}')
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    with start(tmp_path, port, "--tokens", str(tokens), "--sign-in", "all") as process:
+        assert process.stderr is not None
+        assert "listens" in process.stderr.readline()
+        url, host = f"http://127.0.0.1:{port}/", {"Host": "a.localhost"}
+        assert httpx.get(url, headers=host).status_code == 401
+        assert httpx.get(url, headers={**host, "X-Eph-Preview-Token": token}).status_code == 503
+        process.send_signal(signal.SIGTERM)
+        assert token not in process.stderr.read()
 
 
 def test_a_taken_port_is_one_clear_sentence(tmp_path: Path) -> None:

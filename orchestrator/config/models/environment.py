@@ -87,12 +87,12 @@ class Protection(Section):
     """Who may open the URL."""
 
     sign_in: Literal["none", "required"] = Field(
-        default="required", description="Whether people sign in before they see the environment."
+        default="required", description="Whether people sign in, with the server's preview token, before they see it."
     )
     allow: tuple[Text, ...] = Field(
-        default=(), description="People and teams who may; without any, all who may read the repository."
+        default=(), description="People and teams who may; without any, all who have the server's preview token."
     )
-    token_for_tests: bool = Field(default=True, description="Give tests a token that opens the environment.")
+    token_for_tests: bool = Field(default=True, description="Let tests in with a token.")
 
 
 class Schedule(Section):

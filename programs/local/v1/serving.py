@@ -41,11 +41,12 @@ class ServiceProvider(Provider):
 
 class RouteProvider(Provider):
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "host")
-    updated_by: ClassVar[tuple[str, ...]] = ("port", "commit", "service")
+    updated_by: ClassVar[tuple[str, ...]] = ("port", "commit", "service", "sign_in")
 
     def make(self, on: Settings, props: Props) -> Props:
         upstream = f"http://127.0.0.1:{int(props['port'])}"
-        routes.put(on, Route(props["host"], upstream, props["environment"], props["service"], props["commit"]))
+        whose = (props["environment"], props["service"], props["commit"])
+        routes.put(on, Route(props["host"], upstream, *whose, sign_in=bool(props["sign_in"])))
         return {}
 
     def unmake(self, on: Settings, props: Props) -> None:

@@ -1,0 +1,98 @@
+"""S5: what an eph.yaml may ask for by the server's setting, where the token lies, that old states stay good."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from orchestrator.config import keys
+from orchestrator.config.availability import notices
+from orchestrator.config.bounds import ServerPolicy
+from orchestrator.config.parsing import parse
+from orchestrator.config.problems import InvalidConfig
+from orchestrator.config.recipe import Context, recipe
+from orchestrator.config.settings import Settings
+from programs.local import routes
+from programs.local.routes import Route
+from programs.local.settings import Settings as LocalSettings
+from programs.spec import EnvironmentSpec
+
+CONTEXT = Context(7, "acme/shop", 42, "c" * 40, "b", "https://git.example/acme/shop", "gentle-stream")
+FILE = """version: "1.0"
+name: shop
+target: local
+environment: {{protection: {}}}
+services: [{{name: web, command: x}}]
+"""
+
+
+def made(protection: str, sign_in: str) -> EnvironmentSpec:
+    bounds = Settings.model_validate({"previews": {"sign_in": sign_in}}).bounds()
+    return recipe(parse(FILE.format(protection).encode()), CONTEXT, bounds).spec
+
+
+@pytest.mark.parametrize("sign_in", ["asked", "all"])
+def test_a_file_may_ask_where_the_server_can(sign_in: str) -> None:
+    assert made("{sign_in: required}", sign_in).sign_in is True
+    assert made("{}", sign_in).sign_in is True
+    assert made("{sign_in: none}", sign_in).sign_in is False
+
+
+def test_elsewhere_the_error_names_the_setting_and_the_place() -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        made("{sign_in: required}", "off")
+    assert "eph.yaml:4:27: environment.protection: " in str(caught.value)
+    assert "EPH_PREVIEWS__SIGN_IN=asked" in str(caught.value)
+    assert made("{sign_in: none}", "off").sign_in is False
+
+
+def test_people_by_name_are_refused_and_not_passed_over() -> None:
+    with pytest.raises(InvalidConfig, match=r"protection\.allow: this version of Eph cannot tell people apart"):
+        made("{allow: [alice]}", "asked")
+    told = notices(parse(FILE.format("{token_for_tests: false}").encode()), ServerPolicy())
+    assert any("token_for_tests" in sentence for sentence in told)
+
+
+def test_what_was_built_before_has_the_same_digest_and_is_still_read() -> None:
+    plain, protected = made("{sign_in: none}", "asked"), made("{}", "asked")
+    old = plain.to_json()
+    del old["sign_in"]
+    assert EnvironmentSpec.from_json(old) == plain
+    assert EnvironmentSpec.from_json(protected.to_json()) == protected
+    assert plain.digest != protected.digest
+    # The digest as it was computed before there was a sign-in.
+    assert "sign_in" not in old
+    assert plain.digest == _digest({key: value for key, value in old.items() if key != "marks"})
+
+
+def _digest(data: dict[str, object]) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def test_a_route_file_says_it_and_one_of_before_is_read(tmp_path: Path) -> None:
+    here = LocalSettings(tmp_path, tmp_path / "routes")
+    routes.put(here, Route("a.localhost", "http://127.0.0.1:1", "a", "web", "c", sign_in=True))
+    assert json.loads((tmp_path / "routes" / "a.localhost.json").read_text())["sign_in"] is True
+    old = {"host": "b.localhost", "upstream": "http://127.0.0.1:1", "environment": "b", "service": "web", "commit": "c"}
+    (tmp_path / "routes" / "b.localhost.json").write_text(json.dumps(old))
+    assert [route.sign_in for route in routes.every(here)] == [True, False]
+
+
+def test_the_token_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
+    path = keys.preview_tokens_file(tmp_path)
+    token = keys.preview_token(tmp_path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert len(token) >= 40
+    assert keys.preview_token(tmp_path) == token
+    path.write_text(f"# mine\nshort\n{'n' * 24}\n{token}\n")
+    assert keys.preview_token(tmp_path) == "n" * 24
+    path.write_text("short\n")
+    with pytest.raises(keys.BadKey, match="no token of 24 characters"):
+        keys.preview_token(tmp_path)
+    path.chmod(0o644)
+    with pytest.raises(keys.BadKey, match="chmod 600"):
+        keys.preview_tokens_file(tmp_path)

@@ -1,0 +1,259 @@
+"""S5: sign-in in front of previews, by setting, with a token for tests."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientResponse, WSServerHandshakeError, web
+
+from orchestrator.gateway.sign_in import LIFE_SECONDS, Guard, Tokens, _seal, safe
+from orchestrator.gateway.traffic import Traffic
+from tests.gateway.conftest import World
+
+HOST = "shop-gentle-stream-42.eph.test"
+OPEN = "shop-quiet-river-7.eph.test"
+TOKEN = "token-of-the-test-that-is-long-enough"
+PAGE = {"Accept": "text/html"}
+
+
+@pytest.fixture
+async def door(world: World, tmp_path: Path) -> World:
+    """One preview that asks people to sign in, one that does not; both tell the headers that reached them."""
+
+    async def echo(request: web.BaseRequest) -> web.Response:
+        return web.Response(text="\n".join(f"{key}: {value}" for key, value in request.headers.items()))
+
+    port = await world.upstream(echo)
+    upstream = f"http://127.0.0.1:{port}"
+    world.write(f"routes/{HOST}.json", {"host": HOST, "upstream": upstream, "sign_in": True})
+    world.write(f"routes/api--{HOST}.json", {"host": f"api--{HOST}", "upstream": upstream, "sign_in": True})
+    world.route(OPEN, port)
+    tokens = tmp_path / "previews.token"
+    tokens.write_text(f"# for tests\n{TOKEN}\nshort\n")
+    await world.start(tokens=tokens, sign_in="asked")
+    return world
+
+
+async def sign_in(world: World, token: str = TOKEN, to: str = "/", **headers: str) -> ClientResponse:
+    data = {"token": token, "to": to}
+    response = await world.client.post(
+        world.url("/_eph/sign-in"), headers={"Host": HOST, **headers}, data=data, allow_redirects=False
+    )
+    await response.read()
+    return response
+
+
+def cookie(response: ClientResponse) -> str:
+    """As a browser sends it back; the client's own jar would not, because it knows the gateway by address."""
+    return response.headers["Set-Cookie"].partition(";")[0]
+
+
+async def test_who_shows_nothing_gets_the_form_and_nothing_of_the_preview(door: World) -> None:
+    answer = await door.answer(HOST, "/cart?a=1&b=2", headers=PAGE)
+    text = await answer.text()
+    assert (answer.status, answer.headers["Cache-Control"]) == (401, "no-store")
+    assert '<form method="post" action="/_eph/sign-in">' in text
+    assert 'value="/cart?a=1&amp;b=2"' in text
+    assert "form-action 'self'" in answer.headers["Content-Security-Policy"]
+    assert "X-Forwarded" not in text
+    assert (await door.answer(HOST, headers={"Accept": "application/json"})).content_type == "application/json"
+
+
+async def test_what_is_not_protected_is_open_as_before(door: World) -> None:
+    assert (await door.answer(OPEN)).status == 200
+
+
+async def test_a_person_signs_in_once_and_comes_back_to_the_page(door: World) -> None:
+    welcome = await sign_in(door, to="/cart?a=1")
+    assert (welcome.status, welcome.headers["Location"]) == (303, "/cart?a=1")
+    attributes = welcome.headers["Set-Cookie"]
+    for attribute in ("HttpOnly", "SameSite=Lax", f"Max-Age={LIFE_SECONDS}", "Path=/"):
+        assert attribute in attributes
+    assert "Secure" not in attributes
+    assert "Domain" not in attributes
+    assert TOKEN not in attributes
+    answer = await door.answer(HOST, headers={"Cookie": f"mine=1; {cookie(welcome)}; other=2"})
+    assert answer.status == 200
+    assert "Cookie: mine=1; other=2" in await answer.text()
+
+
+async def test_the_cookie_is_secure_where_the_connection_is(world: World, tmp_path: Path) -> None:
+    (tmp_path / "t").write_text(TOKEN)
+    world.route(HOST, 1)
+    await world.start(tokens=tmp_path / "t", sign_in="all", proxies=frozenset({"127.0.0.1"}))
+    answer = await sign_in(world, **{"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"})
+    assert "Secure" in answer.headers["Set-Cookie"]
+
+
+async def test_a_cookie_opens_one_host_only_and_no_changed_one_opens_any(door: World) -> None:
+    good = cookie(await sign_in(door))
+    assert (await door.answer(f"api--{HOST}", headers={"Cookie": good})).status == 401
+    name, _, value = good.partition("=")
+    until, _, seal = value.partition(".")
+    later, cut = f"{int(until) + 1}.{seal}", f"{until}.{seal[:-1]}{'0' if seal[-1] != '0' else '1'}"
+    for wrong in (later, cut, until, f"{until}.", "", "x" * 5000, "9" * 400 + "." + seal):
+        assert (await door.answer(HOST, headers={"Cookie": f"{name}={wrong}"})).status == 401
+    # A neighbouring preview may have set one of its own under the same name.
+    assert (await door.answer(HOST, headers={"Cookie": f"{name}=tossed; {good}"})).status == 200
+
+
+@pytest.mark.parametrize("header", [("X-Eph-Preview-Token", TOKEN), ("Authorization", f"Bearer {TOKEN}")])
+async def test_a_token_lets_machines_in_and_stays_here(door: World, header: tuple[str, str]) -> None:
+    for host in (HOST, OPEN):
+        answer = await door.answer(host, headers=dict([header]))
+        assert answer.status == 200
+        text = await answer.text()
+        assert TOKEN not in text
+        assert header[0].lower() not in text.lower()
+
+
+async def test_an_app_keeps_its_own_authorization(door: World) -> None:
+    sent = {"Authorization": "Bearer the-apps-own", "Cookie": cookie(await sign_in(door))}
+    text = await (await door.answer(HOST, headers=sent)).text()
+    assert "Authorization: Bearer the-apps-own" in text
+
+
+@pytest.mark.parametrize(
+    "token", ["", "wrong", "short", "# for tests", TOKEN[:-1], TOKEN + "x", "\udcff", f"{TOKEN}\n{TOKEN}"]
+)
+async def test_no_other_token_opens(door: World, token: str) -> None:
+    assert not Guard(Tokens(door.directory / "previews.token")).right(token)
+    assert "Set-Cookie" not in (await sign_in(door, token.encode("utf-8", "replace").decode())).headers
+
+
+async def test_wrong_tokens_are_counted_and_the_right_one_still_passes(door: World) -> None:
+    tries = [(await sign_in(door, f"wrong-{number}")).status for number in range(12)]
+    assert tries == [401] * 10 + [429] * 2
+    assert (await door.answer(HOST, headers={"X-Eph-Preview-Token": "wrong"})).status == 429
+    assert (await door.answer(HOST, headers={"X-Eph-Preview-Token": TOKEN})).status == 200
+    assert (await sign_in(door)).status == 303
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "//evil.test",
+        "https://evil.test",
+        "/\\evil.test",
+        "\\\\evil.test",
+        "javascript:x",
+        "/a\r\nX: y",
+        "",
+        "/\t/evil.test",
+    ],
+)
+async def test_the_way_back_leads_nowhere_else(door: World, to: str) -> None:
+    assert (await sign_in(door, to=to)).headers["Location"] == "/"
+    assert safe(to) == "/"
+
+
+async def test_a_large_or_strange_body_is_only_a_wrong_try(door: World) -> None:
+    for body in (b"x" * 100_000, b"token", b"\xff\x00", b"&" * 4000):
+        answer = await door.answer(HOST, "/_eph/sign-in", "POST", data=body)
+        assert answer.status == 401
+    chunks = await door.client.post(door.url("/_eph/sign-in"), headers={"Host": HOST}, data=_chunks())
+    assert chunks.status == 401
+
+
+async def _chunks():  # type: ignore[no-untyped-def]
+    for _ in range(100):
+        yield b"token=" * 100
+
+
+async def test_search_engines_are_told_to_stay_out(door: World) -> None:
+    answer = await door.answer(HOST, "/robots.txt")
+    assert (answer.status, await answer.text()) == (200, "User-agent: *\nDisallow: /\n")
+    assert answer.headers["X-Robots-Tag"] == "noindex, nofollow"
+
+
+async def test_websockets_ask_too_and_not_for_another_previews_page(world: World, tmp_path: Path) -> None:
+    async def talk(request: web.BaseRequest) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_str(request.headers.get("Cookie", "none"))
+        return socket
+
+    (tmp_path / "t").write_text(TOKEN)
+    world.route(HOST, await world.upstream(talk))
+    await world.start(tokens=tmp_path / "t", sign_in="all")
+
+    async def first(**headers: str) -> str:
+        async with world.client.ws_connect(world.url(), headers={"Host": HOST, **headers}) as socket:
+            return await socket.receive_str()
+
+    good = cookie(await sign_in(world))
+    assert await first(Cookie=good) == "none"
+    assert await first(Cookie=good, Origin=f"http://api--{HOST}:8080") == "none"
+    assert await first(**{"X-Eph-Preview-Token": TOKEN}) == "none"
+    for refused in ({}, {"Cookie": good, "Origin": f"http://{OPEN}"}, {"Cookie": good, "Origin": "null"}):
+        with pytest.raises(WSServerHandshakeError) as caught:
+            await first(**refused)
+        assert caught.value.status == 401
+
+
+async def test_all_protects_what_has_no_route_yet_and_own_hosts_stay_open(world: World, tmp_path: Path) -> None:
+    async def ephd(_request: web.BaseRequest) -> web.Response:
+        return web.Response(text="ephd")
+
+    (tmp_path / "t").write_text(TOKEN)
+    world.state(HOST, phase="creating", title="A secret title")
+    await world.start(await world.upstream(ephd), tokens=tmp_path / "t", sign_in="all")
+    assert (await world.answer(HOST)).status == 401
+    signed = await world.answer(HOST, headers={"X-Eph-Preview-Token": TOKEN})
+    assert (signed.status, "A secret title" in await signed.text()) == (503, True)
+    assert await (await world.answer("eph.test")).text() == "ephd"
+    assert (await world.answer("unknown.eph.test")).status == 404
+
+
+async def test_with_asked_the_page_before_the_first_route_tells_no_details(door: World) -> None:
+    door.state(
+        "shop-new-one-1.eph.test", phase="creating", title="A secret title", message="why", pull_url="http://x/1"
+    )
+    answer = await door.answer("shop-new-one-1.eph.test")
+    text = await answer.text()
+    assert "This preview is being made" in text
+    assert not [word for word in ("secret title", "why</p>", "http://x/1") if word in text]
+
+
+@pytest.mark.parametrize("spoil", [lambda path: path.unlink(), lambda path: path.write_text("short\n#" + TOKEN)])
+async def test_without_a_token_nobody_gets_in(door: World, spoil: Callable[[Path], object]) -> None:
+    spoil(door.directory / "previews.token")
+    answer = await door.answer(HOST, headers={"X-Eph-Preview-Token": TOKEN})
+    assert answer.status == 503
+    assert "no token" in await answer.text()
+
+
+async def test_a_token_that_is_replaced_takes_its_cookies_with_it(door: World) -> None:
+    good = cookie(await sign_in(door))
+    fresh = TOKEN[::-1] + "-new"
+    (door.directory / "previews.token").write_text(fresh + "\n")
+    assert (await door.answer(HOST, headers={"Cookie": good})).status == 401
+    assert (await sign_in(door, fresh)).status == 303
+
+
+async def test_a_cookie_ends_after_twelve_hours(world: World, tmp_path: Path) -> None:
+    tokens = tmp_path / "t"
+    tokens.write_text(TOKEN)
+    guard = Guard(Tokens(tokens), now=lambda: 1000.0)
+    seal = "{}.{}".format
+    for until, opens in ((1001, True), (1000 + LIFE_SECONDS, True), (1000, False), (1000 + LIFE_SECONDS * 2, False)):
+        value = seal(until, _seal(TOKEN.encode(), HOST, str(until)))
+        assert guard._sealed(value, HOST) is opens
+
+
+async def test_who_is_turned_away_does_not_keep_a_preview_awake(door: World) -> None:
+    await door.answer(HOST)
+    await door.answer(OPEN)
+    await door.stack.aclose()
+    seen = Traffic(door.directory, lambda: 0.0)._seen
+    assert (HOST in seen, OPEN in seen) == (False, True)
+
+
+async def test_tokens_are_in_no_log(door: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    await sign_in(door)
+    await door.answer(HOST, headers={"X-Eph-Preview-Token": TOKEN})
+    assert TOKEN not in caplog.text
