@@ -5,18 +5,24 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import signal
 import sys
+import threading
 from pathlib import Path
 
 from orchestrator.app import service
-from orchestrator.app.door import GatewayTrouble
+from orchestrator.app.addresses import StartTrouble
 from orchestrator.cli import discovery
 from orchestrator.config.loading import load
 from orchestrator.config.problems import BadSettings
 from orchestrator.config.settings import Settings
 from stacks import toolchain
 from stacks.toolchain import NoToolchain
+
+log = logging.getLogger("eph")
+
+LAST_SECONDS = 3.0
 
 
 def main() -> int:
@@ -27,7 +33,8 @@ def main() -> int:
         settings = load(arguments.config)
         tools = toolchain.ensure(_say)
         asyncio.run(_run(settings, tools))
-    except (BadSettings, NoToolchain, GatewayTrouble, ValueError) as error:
+    except (BadSettings, NoToolchain, StartTrouble, service.Broken, OSError, ValueError) as error:
+        log.debug("ephd ends", exc_info=True)
         sys.stderr.write(f"ephd: {error}\n")
         return 1
     return 0
@@ -52,6 +59,23 @@ async def _run(settings: Settings, tools: toolchain.Toolchain) -> None:
         discovery.write(f"http://{settings.listen}", alive.token_file)
         try:
             sys.stderr.write(f"ephd: the API is at http://{settings.listen}, previews at {settings.url_template}\n")
-            await stop.wait()
+            await _until(stop, alive)
         finally:
             discovery.remove()
+    # All is ended and saved. A thread that still waits for a dead Git host must not keep the process.
+    last = threading.Timer(LAST_SECONDS, os._exit, (0,))
+    last.daemon = True
+    last.start()
+
+
+async def _until(stop: asyncio.Event, alive: service.Service) -> None:
+    """A signal, or the end of a part that ephd cannot be without: then whoever supervises it starts it anew."""
+    asked, broken = asyncio.create_task(stop.wait()), asyncio.create_task(alive.broken())
+    try:
+        await asyncio.wait({asked, broken}, return_when=asyncio.FIRST_COMPLETED)
+        if broken.done() and not asked.done():
+            broken.result()
+    finally:
+        asked.cancel()
+        broken.cancel()
+        await asyncio.gather(asked, broken, return_exceptions=True)

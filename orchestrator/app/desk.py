@@ -8,19 +8,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from orchestrator.core.model import Intent, RepositoryFacts
+from orchestrator.core.model import Intent
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
-from orchestrator.forge.port import Forge, ForgeError
+from orchestrator.forge.port import Forge, ForgeError, NotThere
 from orchestrator.ledger import kinds
 from orchestrator.ledger.port import Event, Ledger
+from orchestrator.ledger.store import LedgerUnavailable
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.executor import Executor
 from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.loop import Loop
 from orchestrator.runtime.memory import Memory
 from orchestrator.runtime.wakeups import Wakeups
-from orchestrator.surfaces.port import NoSuchEnvironment, Refused, ServiceStatus
+from orchestrator.surfaces.port import NoSuchEnvironment, Refused, ServiceStatus, Unavailable
 from programs import registry
 from stacks import records
 from stacks.places import Places
@@ -81,13 +82,16 @@ class LocalDesk:
         wanted = name.strip().lower()
         for view in self.environments():
             pull = f"{view.repository}#{view.key.number}".lower() if view.key else ""
-            if wanted in (view.name.lower(), str(view.ref).lower(), view.host.lower(), pull):
+            if wanted and wanted in (view.name.lower(), str(view.ref).lower(), view.host.lower(), pull):
                 return view
         raise NoSuchEnvironment(f"there is no environment {name!r}")
 
     async def events(self, name: str, after: int, limit: int, newest: bool) -> list[Event]:
         subject = self._subject(name) if name else ""
-        return await asyncio.to_thread(self._behind.ledger.events, subject, after, limit, newest)
+        try:
+            return await asyncio.to_thread(self._behind.ledger.events, subject, after, limit, newest)
+        except LedgerUnavailable as error:
+            raise Unavailable(str(error)) from error
 
     def _subject(self, name: str) -> str:
         """A stack that is gone still has its events, by its stack's name."""
@@ -132,19 +136,25 @@ class LocalDesk:
     async def down(self, name: str, by: str) -> EnvironmentView:
         """The label goes first: while it is there, the Git host says that the environment should exist."""
         view = self.environment(name)
-        facts = self._facts(view)
-        candidate = facts.candidates.get(view.key.number) if facts and view.key else None
-        if candidate is not None and view.key is not None:
-            labels = candidate.recipe.labels & candidate.pull.labels
-            repository = self._behind.loop.shown.forge.repositories[view.key.repository]
-            for label in sorted(labels):
-                try:
-                    await asyncio.to_thread(self._behind.forge.remove_label, repository, view.key.number, label)
-                except ForgeError as error:
-                    raise Refused(f"the label {label} could not be taken off: {error}") from error
+        await self._take_labels_off(view)
         self._intend(view, "down", by)
         self._behind.journal.tell(kinds.INTENT_DOWN, "asked to take it down", str(view.ref), by)
         return view
+
+    async def _take_labels_off(self, view: EnvironmentView) -> None:
+        forge = self._behind.loop.shown.forge
+        facts = forge.facts.get(view.key.repository) if view.key else None
+        candidate = facts.candidates.get(view.key.number) if facts and view.key else None
+        repository = forge.repositories.get(view.key.repository) if view.key else None
+        if candidate is None or repository is None:
+            return
+        for label in sorted(candidate.recipe.labels & candidate.pull.labels):
+            try:
+                await asyncio.to_thread(self._behind.forge.remove_label, repository, candidate.pull.key.number, label)
+            except NotThere:
+                continue  # somebody was quicker
+            except ForgeError as error:
+                raise Refused(f"the label {label} could not be taken off: {error}") from error
 
     async def extend(self, name: str, seconds: int, by: str) -> EnvironmentView:
         view = self.environment(name)
@@ -165,7 +175,7 @@ class LocalDesk:
         held = shown.plan.digest if shown.plan else ""
         if not held or plan != held:
             raise Refused(f"no plan {plan!r} is held" + (f"; the one that is held is {held}" if held else ""))
-        self._behind.memory.approved_plans.add(plan)
+        self._behind.memory.approved_plans[plan] = self._behind.clock()
         self._behind.journal.tell(kinds.PLAN_APPROVED, f"plan {plan} may go through", actor=by)
         self.wake("approved")
         return f"plan {plan} goes through with the next cycle"
@@ -184,11 +194,8 @@ class LocalDesk:
 
     def _intend(self, view: EnvironmentView, kind: str, by: str, until: datetime | None = None) -> None:
         intent = Intent(view.ref, kind, by, self._behind.clock(), until)
-        self._behind.memory.intents[view.ref] = intent
+        self._behind.memory.intend(intent)
         self._behind.wakeups.wake_soon(look=True)
-
-    def _facts(self, view: EnvironmentView) -> RepositoryFacts | None:
-        return self._behind.loop.shown.forge.facts.get(view.key.repository) if view.key else None
 
 
 def _removes(line: str) -> bool:

@@ -1,30 +1,39 @@
 """The gateway as ephd keeps it: a process of its own that outlives a killed ephd, found again by its identity.
 
 Previews must answer while ephd restarts; so the gateway is not a child that dies with it. Its record says who it is;
-the next life adopts it when it lives and answers, and starts a new one when not. What it has to know lies in files.
+the next life adopts it when it lives and answers, and starts a new one when not. What it has to know lies in files. One
+whose record was lost is found by a mark in its environment; no other process is ever ended.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
+from typing import Any
 
 import httpx
 
+from orchestrator.app.addresses import StartTrouble, check_free
 from stacks import processes
 from stacks.processes import Identity
 
+log = logging.getLogger("eph.door")
+
+MARK = "GATEWAY_OF_EPH"
 _RECORD = "gateway.json"
 _ALIVE = "/_eph/healthz"
 START_SECONDS = 15.0
+PATIENCE_SECONDS = 10.0
 STOP_SECONDS = 5.0
 
 
@@ -36,6 +45,8 @@ class Door:
     control: str
     directory: Path
     domain: str
+    tokens: Path | None = None
+    sign_in: str = "off"
 
     @property
     def command(self) -> list[str]:
@@ -45,10 +56,12 @@ class Door:
             *("--directory", str(self.directory)),
             *("--domain", self.domain),
             *("--control", f"http://{self.control}"),
+            *(("--tokens", str(self.tokens)) if self.tokens else ()),
+            *("--sign-in", self.sign_in),
         ]
 
 
-class GatewayTrouble(RuntimeError):
+class GatewayTrouble(StartTrouble):
     """The gateway does not come up; the message says why, as far as it said so itself."""
 
 
@@ -57,68 +70,101 @@ class Doorkeeper:
         self._door = door
         self._record = door.directory / _RECORD
         self._log = door.directory / "gateway.log"
+        self._started: subprocess.Popen[bytes] | None = None
 
     async def ensure(self) -> None:
         """Adopts the gateway of an earlier life, or starts one, and waits until it answers."""
-        known = self._known()
-        if known is not None and await self._answers():
+        known = await asyncio.to_thread(self._known)
+        if known is not None and await self._answers_while(lambda: processes.alive(known), PATIENCE_SECONDS):
             return
-        self._end(known)
-        started = self._start()
-        async with asyncio.timeout(START_SECONDS):
-            while not await self._answers():
-                if started.poll() is not None:
-                    raise GatewayTrouble(self._last_words())
-                await asyncio.sleep(0.05)
+        started = await asyncio.to_thread(self._replace)
+        if await self._answers_while(lambda: started.poll() is None, START_SECONDS):
+            return
+        ended = started.poll() is not None
+        await asyncio.to_thread(self.stop)
+        what = "ended at once" if ended else f"gave no answer within {START_SECONDS:.0f} s"
+        raise GatewayTrouble(f"the gateway {what}: {self._last_words()}")
 
     def stop(self) -> None:
         """Ends it and waits: for an ephd that is asked to stop, and for the end of a demo."""
-        self._end(self._known())
+        for identity in self._ours():
+            self._end(identity)
+        self._record.unlink(missing_ok=True)
 
     async def keep(self, every: float) -> None:
         """Looks after it until cancelled."""
         while True:
             await asyncio.sleep(every)
-            with contextlib.suppress(GatewayTrouble, TimeoutError, OSError):
+            try:
                 await self.ensure()
+            except Exception:  # it is tried again, for as long as ephd lives
+                log.exception("the gateway is not up")
+
+    def _replace(self) -> subprocess.Popen[bytes]:
+        self.stop()
+        check_free("gateway_listen", self._door.listen)
+        return self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._door.directory.mkdir(parents=True, exist_ok=True)
-        with self._log.open("ab") as log:
+        with self._log.open("ab") as log_file:
             started = subprocess.Popen(
-                self._door.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                self._door.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log_file,
+                stderr=log_file,
+                start_new_session=True,
+                env={**os.environ, MARK: str(self._door.directory)},
             )
+        if self._started is not None:
+            self._started.poll()
+        self._started = started
         identity = processes.identify(started.pid)
         if identity is not None:
             entry = {"identity": dataclasses.asdict(identity), "command": self._door.command}
-            self._record.write_text(json.dumps(entry))
+            fresh = self._record.with_suffix(".new")
+            fresh.write_text(json.dumps(entry))
+            fresh.replace(self._record)
         return started
 
     def _known(self) -> Identity | None:
         """The recorded gateway, when it still lives and was started just as it would be now."""
-        try:
-            entry = json.loads(self._record.read_text())
-            identity = Identity(**entry["identity"])
-        except (OSError, ValueError, TypeError, KeyError):
-            return None
-        if not processes.alive(identity):
-            return None
-        if entry.get("command") != self._door.command:
-            self._end(identity)
+        entry = self._entry()
+        identity = _identity(entry)
+        if identity is None or entry.get("command") != self._door.command or not processes.alive(identity):
             return None
         return identity
 
-    def _end(self, identity: Identity | None) -> None:
-        if identity is None:
-            return
+    def _ours(self) -> list[Identity]:
+        """Every gateway of this directory that lives: the recorded one, and any whose record was lost."""
+        recorded = _identity(self._entry())
+        found = {recorded} if recorded is not None and processes.alive(recorded) else set()
+        marked = processes.marked(MARK, str(self._door.directory))
+        return [*found.union(identity for pid in marked if (identity := processes.identify(pid)) is not None)]
+
+    def _entry(self) -> dict[str, Any]:
+        try:
+            entry = json.loads(self._record.read_text())
+        except (OSError, ValueError):
+            return {}
+        return entry if isinstance(entry, dict) else {}
+
+    def _end(self, identity: Identity) -> None:
         processes.send(identity.pid, signal.SIGTERM)
-        processes.wait_gone(identity, STOP_SECONDS)
-        if processes.alive(identity):
+        if not processes.wait_gone(identity, STOP_SECONDS):
             processes.send(identity.pid, signal.SIGKILL)
             processes.wait_gone(identity, STOP_SECONDS)
-        self._record.unlink(missing_ok=True)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(identity.pid, os.WNOHANG)
+        if self._started is not None and self._started.pid == identity.pid:
+            self._started.wait()
+
+    async def _answers_while(self, lives: Callable[[], bool], seconds: float) -> bool:
+        """Whether it answers before the time is over; a busy one is not replaced for a late answer."""
+        end = monotonic() + seconds
+        while lives() and monotonic() < end:
+            if await self._answers():
+                return True
+            await asyncio.sleep(0.05)
+        return False
 
     async def _answers(self) -> bool:
         async with httpx.AsyncClient(timeout=2.0, trust_env=False) as client:
@@ -129,4 +175,11 @@ class Doorkeeper:
 
     def _last_words(self) -> str:
         lines = self._log.read_text(errors="replace").strip().splitlines() if self._log.exists() else []
-        return lines[-1] if lines else "the gateway ended without a word"
+        return lines[-1] if lines else f"it said nothing in {self._log}"
+
+
+def _identity(entry: dict[str, Any]) -> Identity | None:
+    try:
+        return Identity(**entry["identity"])
+    except (TypeError, KeyError):
+        return None

@@ -1,80 +1,52 @@
-"""ephd put together: every room's parts, started in an order in which nothing waits for what comes later.
+"""ephd alive: started in an order in which nothing waits for what comes later, and ended in the reverse one.
 
-Start: keys and folders, the toolchain, what targets share, what an earlier life left running, the gateway, the API,
-the loop. Stop: the loop, running operations (interrupted, their state saved), the API, and the gateway only when
-asked to, because previews go on while ephd restarts.
+Start: the address and the home (one ephd each), the API, then what takes time: folders, what targets share, what an
+earlier life left running, the gateway; at last the loop. So ``/healthz`` answers at once and ``/readyz`` after the
+first cycle. Stop: the loop, running operations (interrupted, their state saved), the API, and the gateway only when
+asked to, because previews go on while ephd restarts. A start that fails half-way ends what it had started.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import logging
-from collections.abc import AsyncIterator, Coroutine
-from dataclasses import dataclass, replace
+import os
+import socket
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 
-import httpx
 import uvicorn
 
-from orchestrator.app.desk import Behind, LocalDesk
-from orchestrator.app.door import Door, Doorkeeper
-from orchestrator.app.shows import Herald, States
+from orchestrator.app.addresses import StartTrouble, listening
+from orchestrator.app.desk import LocalDesk
+from orchestrator.app.probe import GatewayProbe
+from orchestrator.app.wiring import Wiring, version
 from orchestrator.config import keys
 from orchestrator.config.settings import Settings
-from orchestrator.core.model import Key
-from orchestrator.core.policy import Policy
-from orchestrator.forge.github import webhooks
-from orchestrator.forge.github.client import GITHUB, GitHubForge
 from orchestrator.ledger import kinds
-from orchestrator.ledger.store import SqlLedger
-from orchestrator.runtime import clock
-from orchestrator.runtime.executor import Executor, Means
-from orchestrator.runtime.forge_facts import ForgeReader
-from orchestrator.runtime.health import Monitor
-from orchestrator.runtime.journal import Journal
-from orchestrator.runtime.loop import Loop, Parts
-from orchestrator.runtime.memory import Memory
-from orchestrator.runtime.observe import Observer, Sources
-from orchestrator.runtime.recipes import Recipes, Rules
+from orchestrator.runtime.loop import Loop
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.surfaces.api.app import create_app
-from orchestrator.surfaces.api.settings import ApiSettings, Role, Token, Webhook, local_token
-from orchestrator.surfaces.reporter import Reporter
-from programs import registry
-from stacks import records
-from stacks.inventory import FileInventory
+from orchestrator.surfaces.api.settings import ApiSettings
 from stacks.places import Places
-from stacks.pool import Pool
 from stacks.toolchain import Toolchain
+
+__all__ = ["Broken", "Service", "running", "version"]
 
 log = logging.getLogger("eph")
 
-PROBE_SECONDS = 5.0
 DOOR_EVERY = 5.0
+THREADS = 32
+"""For what blocks: the Git host, targets, the event log. A slow target must not keep the others waiting."""
 
 
-def version() -> str:
-    return metadata.version("eph")
-
-
-def places(settings: Settings, tools: Toolchain) -> Places:
-    return Places(
-        backend=settings.backend_dir,
-        work=settings.work_dir,
-        operations=settings.operations_dir,
-        pulumi_home=settings.pulumi_home,
-        passphrase_file=keys.passphrase_file(settings.keys_dir),
-        tools=tools.path,
-    )
-
-
-def policy(settings: Settings) -> Policy:
-    """The settings' policy, with the versions of the programs that would build now."""
-    versions = {name: registry.get(name).version for name in registry.names()}
-    return replace(settings.policy(), program_versions=versions)
+class Broken(RuntimeError):
+    """A part that should run as long as ephd does has ended; the message names it."""
 
 
 @dataclass(slots=True)
@@ -87,166 +59,101 @@ class Service:
     wakeups: Wakeups
     places: Places
     token_file: Path
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
-
-class Wiring:
-    """The parts in the order of their making; ``running`` is the whole of them alive."""
-
-    def __init__(self, settings: Settings, tools: Toolchain) -> None:
-        self.settings = settings
-        self.places = places(settings, tools)
-        self.memory = Memory()
-        self.wakeups = Wakeups()
-        self.ledger = SqlLedger(settings.events_url)
-        self.journal = Journal(self.ledger, clock.system)
-        self.forge = GitHubForge(settings.forge.url or GITHUB, settings.forge.read_token(), settings.forge.repositories)
-        self.pool = Pool(self.places, tools.version, settings.workers)
-        self.targets = {"local": settings.local_settings()}
-        self.policy = policy(settings)
-        self.door = Doorkeeper(Door(settings.gateway_listen, settings.listen, settings.gateway_dir, settings.domain))
-        self.herald = Herald(Reporter(self.forge, clock.system), self.journal)
-
-    def prepare(self) -> None:
-        """Blocking: folders, what targets share, what an earlier life left running."""
-        self.places.prepare()
-        self.settings.routes_dir.mkdir(parents=True, exist_ok=True)
-        for ref in self.pool.recover():
-            self.journal.tell(kinds.OPERATION_RECOVERED, "an operation of an earlier life was ended", str(ref))
-        for name, told in self.targets.items():
-            registry.get(name).ensure(told)
-        self.memory.recall(records.last(self.places).values())
-
-    def loop(self, probe: GatewayProbe) -> tuple[Loop, Executor, Monitor]:
-        executor = Executor(self._means(), self.memory)
-        monitor = Monitor(probe, clock.system, self.wakeups.wake)
-        sources = Sources(
-            forge=ForgeReader(self.forge, self._recipes(), self.policy.trusted_authors_only),
-            inventory=FileInventory(self.places.backend),
-            targets={name: partial(registry.get(name).names, told) for name, told in self.targets.items()},
-            health=monitor.answers,
-            lanes=executor,
-        )
-        parts = Parts(Observer(sources, self.memory), executor, monitor, self.journal, self.wakeups)
-        loop = Loop(parts, self.policy, clock.system, self.settings.interval)
-        loop.audience = (States(self.settings.gateway_dir).show, self.herald.show)
-        self.herald.why = executor.why
-        self.pool.emptied = self.herald.destroyed
-        return loop, executor, monitor
-
-    def _recipes(self) -> Recipes:
-        key = keys.server_key(self.settings.keys_dir)
-        rules = Rules(self.settings.bounds(), key, self.settings.domain, self.targets)
-        return Recipes(self.forge, rules, clock.system)
-
-    def _means(self) -> Means:
-        return Means(
-            operations=self.pool,
-            forge=self.forge,
-            settings=self.targets,
-            deadline=self.settings.deadline.total_seconds(),
-            clock=clock.system,
-            journal=self.journal,
-            woken=self.wakeups.wake,
-            looked=lambda: self.wakeups.wake(look=True),
-        )
-
-    def desk(self, loop: Loop, executor: Executor) -> LocalDesk:
-        return LocalDesk(
-            Behind(
-                version=version(),
-                started=clock.system(),
-                loop=loop,
-                executor=executor,
-                memory=self.memory,
-                journal=self.journal,
-                wakeups=self.wakeups,
-                forge=self.forge,
-                ledger=self.ledger,
-                places=self.places,
-                settings=lambda target: self.targets.get(target, {}),
-                clock=clock.system,
-            )
-        )
-
-    def api(self) -> ApiSettings:
-        token = local_token(self.settings.home)
-        return ApiSettings(
-            version=version(),
-            tokens=(Token.of(token, "local", Role.ADMIN),),
-            webhook=self._webhook(),
-            session_key=keys.server_key(self.settings.keys_dir),
-        )
-
-    def _webhook(self) -> Webhook | None:
-        secret = self.settings.forge.read_webhook_secret().encode()
-        if not secret:
-            return None
-
-        def received(event: str, body: bytes, signature: str) -> bool:
-            """Answers at once: all it does is wake the loop, and only for what may concern us."""
-            if not webhooks.verify(secret, body, signature):
-                return False
-            if isinstance(webhooks.key_of(event, body), Key | int):
-                self.wakeups.wake_soon(look=True)
-            return True
-
-        return received
-
-
-class GatewayProbe:
-    """Asks an environment's URL the way people do: through the gateway, by host name."""
-
-    def __init__(self, gateway: str) -> None:
-        self._gateway = gateway
-        self._client = httpx.AsyncClient(timeout=PROBE_SECONDS, trust_env=False, follow_redirects=False)
-
-    async def __call__(self, host: str, path: str) -> tuple[bool, str]:
-        try:
-            answer = await self._client.get(
-                f"http://{self._gateway}{path}", headers={"Host": host, "User-Agent": "eph-health", "X-Eph-Probe": "1"}
-            )
-        except httpx.HTTPError as error:
-            return False, f"{path} gave no answer ({type(error).__name__})"
-        ok = 200 <= answer.status_code < 400
-        return ok, f"{path} answered {answer.status_code}"
-
-    async def close(self) -> None:
-        await self._client.aclose()
+    async def broken(self) -> None:
+        """Raises when a part has ended that should not; never returns while all is well."""
+        await asyncio.wait(self.tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in self.tasks:
+            if task.done():
+                error = None if task.cancelled() else task.exception()
+                raise Broken(f"the part {task.get_name()!r} of ephd ended: {error or 'without an error'}") from error
 
 
 @contextlib.asynccontextmanager
 async def running(settings: Settings, tools: Toolchain, stop_gateway: bool = False) -> AsyncIterator[Service]:
     """A whole ephd for as long as the block lasts."""
-    wiring = Wiring(settings, tools)
-    probe = GatewayProbe(settings.gateway_listen)
-    await asyncio.to_thread(wiring.prepare)
-    await wiring.pool.open()
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "eph"))
+    async with contextlib.AsyncExitStack() as ends:
+        sock = ends.enter_context(contextlib.closing(listening("listen", settings.listen)))
+        ends.enter_context(_only_one(settings.home))
+        wiring = Wiring(settings, tools)
+        ends.callback(wiring.forge.close)
+        ends.callback(wiring.ledger.close)
+        alive, start = await _parts(wiring, sock, ends, stop_gateway)
+        await start()
+        yield alive
+
+
+async def _parts(
+    wiring: Wiring, sock: socket.socket, ends: contextlib.AsyncExitStack, stop_gateway: bool
+) -> tuple[Service, _Start]:
+    """Everything joined, the API already listening; each part's end is registered before the part can run."""
+    settings = wiring.settings
+    probe = GatewayProbe(settings.gateway_listen, partial(keys.preview_token, settings.keys_dir))
     loop, executor, monitor = wiring.loop(probe)
     desk = wiring.desk(loop, executor)
-    server = _server(settings, desk, wiring.api())
-    await wiring.door.ensure()
-    tasks = [
-        _named("api", server.serve()),
-        _named("door", wiring.door.keep(DOOR_EVERY)),
-        _named("herald", wiring.herald.run()),
-        _named("loop", loop.run()),
-    ]
-    wiring.journal.tell(kinds.SERVICE_STARTED, f"eph {version()}")
-    try:
-        yield Service(settings, loop, desk, wiring.wakeups, wiring.places, settings.keys_dir / "api.token")
-    finally:
-        await _end(tasks[1:])
-        await wiring.pool.close()
-        await executor.close()
-        await monitor.close()
-        server.should_exit = True
-        await asyncio.gather(tasks[0], return_exceptions=True)
-        await probe.close()
-        if stop_gateway:
-            await asyncio.to_thread(wiring.door.stop)
-        wiring.journal.tell(kinds.SERVICE_STOPPED, "asked to stop")
-        wiring.ledger.close()
-        wiring.forge.close()
+    alive = Service(settings, loop, desk, wiring.wakeups, wiring.places, settings.keys_dir / "api.token")
+    if stop_gateway:
+        ends.push_async_callback(asyncio.to_thread, wiring.door.stop)
+    ends.push_async_callback(probe.close)
+    alive.tasks.append(await _serve(_server(desk, wiring.api()), sock, ends))
+    ends.push_async_callback(monitor.close)
+    ends.push_async_callback(executor.close)
+    ends.push_async_callback(wiring.pool.close)
+    return alive, _Start(wiring, alive, ends)
+
+
+@dataclass(slots=True)
+class _Start:
+    """What takes time, in order; the API answers meanwhile."""
+
+    wiring: Wiring
+    alive: Service
+    ends: contextlib.AsyncExitStack
+
+    async def __call__(self) -> None:
+        wiring = self.wiring
+        await asyncio.to_thread(wiring.prepare)
+        await wiring.pool.open()
+        await wiring.door.ensure()
+        self.ends.callback(wiring.journal.tell, kinds.SERVICE_STOPPED, "asked to stop")
+        for name, work in (
+            ("door", wiring.door.keep(DOOR_EVERY)),
+            ("herald", wiring.herald.run()),
+            ("loop", self.alive.loop.run()),
+        ):
+            self.alive.tasks.append(self._begin(name, work))
+        wiring.journal.tell(kinds.SERVICE_STARTED, f"eph {version()}")
+
+    def _begin(self, name: str, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        self.ends.push_async_callback(_cancel, task)
+        return task
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@contextlib.contextmanager
+def _only_one(home: Path) -> Iterator[None]:
+    """Two of them on one home would end each other's operations."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "ephd.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.seek(0)
+            owner = lock.read().strip() or "unknown"
+            raise StartTrouble(
+                f"another ephd (process {owner}) runs on {home}; end it, or give this one a home of its own (EPH_HOME)"
+            ) from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
 
 
 class _Server(uvicorn.Server):
@@ -257,21 +164,24 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _server(settings: Settings, desk: LocalDesk, api: ApiSettings) -> _Server:
-    host, port = settings.listen_on
+def _server(desk: LocalDesk, api: ApiSettings) -> _Server:
     # Not uvloop: it breaks Pulumi's own event loop (pulumi #17588), and one loop everywhere is one less surprise.
     config = uvicorn.Config(
-        create_app(desk, api), host=host, port=port, loop="asyncio", log_level="warning", access_log=False,
-        timeout_graceful_shutdown=2,
-    )  # fmt: skip
+        create_app(desk, api), loop="asyncio", log_level="warning", access_log=False, timeout_graceful_shutdown=2
+    )
     return _Server(config)
 
 
-def _named(name: str, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-    return asyncio.create_task(work, name=name)
+async def _serve(server: _Server, sock: socket.socket, ends: contextlib.AsyncExitStack) -> asyncio.Task[None]:
+    task = asyncio.create_task(server.serve(sockets=[sock]), name="api")
 
+    async def end() -> None:
+        server.should_exit = True
+        await asyncio.gather(task, return_exceptions=True)
 
-async def _end(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    ends.push_async_callback(end)
+    while not server.started:
+        if task.done():
+            raise StartTrouble(f"the API ended before it began: {task.exception() or 'without a word'}")
+        await asyncio.sleep(0.01)
+    return task

@@ -1,12 +1,18 @@
-"""Who is shown every cycle's outcome: the gateway's pages by a file, pull requests by the reporter."""
+"""Who is shown every cycle's outcome: the gateway's pages by a file, pull requests by the reporter.
+
+What vanishes from the views without a destroy (a pull request that was refused or waited, and is not labelled any more)
+gets a last word, so that no comment says for ever what was true once. Who is owed one is remembered for this life.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
+import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +24,8 @@ from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.loop import Shown
 from orchestrator.surfaces.reporter import Reporter
 from stacks.model import Operation, StackRef
+
+log = logging.getLogger("eph.shows")
 
 PACE = 2.0
 """Seconds after which what was held back by pacing is offered again."""
@@ -46,12 +54,15 @@ def _state(view: EnvironmentView) -> dict[str, str]:
     return {
         "environment": view.name,
         "phase": view.phase.value,
-        "message": failure or (view.reasons[-1] if view.reasons else ""),
+        "message": failure or (view.reasons[0] if view.reasons else ""),
         "pull_url": view.pull_url,
         "title": view.title,
         "commit": view.wanted_commit or view.commit,
         "progress": view.progress,
     }
+
+
+NOT_WANTED = "Not wanted any more: it was closed, or its label was taken away."
 
 
 class Herald:
@@ -65,11 +76,20 @@ class Herald:
         self._newest: Shown = Shown()
         self._fresh = asyncio.Event()
         self._turn = asyncio.Lock()
+        self._thread = threading.Lock()
+        """A cancelled turn leaves its thread at work, and the reporter is for one at a time."""
         self._last: dict[StackRef, EnvironmentView] = {}
+        self._owed: dict[StackRef, EnvironmentView] = {}
+        self._told: set[StackRef] = set()
 
     def show(self, shown: Shown) -> None:
-        self._newest = shown
-        self._last = {view.ref: view for view in shown.views}
+        now = {view.ref: view for view in shown.views}
+        for ref, view in self._last.items():
+            if ref not in now and ref not in self._told and _is_wanted_no_more(view, shown):
+                self._owed[ref] = _last_word(view, NOT_WANTED)
+        self._told &= {ref for ref, view in now.items() if view.phase is Phase.DESTROYING}
+        self._owed = {ref: view for ref, view in self._owed.items() if ref not in now}
+        self._newest, self._last = shown, now
         self._fresh.set()
 
     async def run(self) -> None:
@@ -79,21 +99,57 @@ class Herald:
                 # Not wait_for: before Python 3.12 it swallows a cancel that comes together with the wake.
                 async with asyncio.timeout(PACE):
                     await self._fresh.wait()
-            self._fresh.clear()
-            async with self._turn:
-                shown = self._newest
-                await self._report(shown.views, shown.forge.repositories)
+            if self._fresh.is_set() or self._reporter.behind:
+                self._fresh.clear()
+                await self.report()
+
+    async def report(self) -> None:
+        """Once, with what is newest. An error is told, and the next turn tries again."""
+        async with self._turn:
+            owed = dict(self._owed)
+            try:
+                failed, said = await asyncio.to_thread(self._report, self._newest, owed)
+            except Exception as error:
+                log.exception("pull requests could not be told")
+                failed, said = [f"pull requests could not be told: {type(error).__name__}: {error}"], []
+        for ref in said:
+            if self._owed.get(ref) is owed[ref]:
+                del self._owed[ref]
+        for sentence in failed:
+            self._journal.tell(kinds.REPORT_FAILED, sentence)
 
     async def destroyed(self, operation: Operation) -> bool:
         """Tells a pull request that its environment is gone, before the record of it goes; False: not told."""
         view = self._last.get(operation.ref)
         if view is None or view.key is None or view.key.repository not in self._newest.forge.repositories:
             return True  # Nobody is there to be told: the repository itself is out of reach, or not ours any more.
-        why = self.why(operation.ref)
-        gone = replace(view, phase=Phase.DESTROYED, reasons=(why,), progress="", url="", urls={}, failure=None)
+        gone = _last_word(view, self.why(operation.ref))
         async with self._turn:
-            return await asyncio.to_thread(self._reporter.tell, gone, self._newest.forge.repositories)
+            told = await asyncio.to_thread(self._tell, gone, self._newest.forge.repositories)
+        if told:
+            self._told.add(operation.ref)
+        return told
 
-    async def _report(self, views: Sequence[EnvironmentView], repositories: Mapping[int, Repository]) -> None:
-        for sentence in await asyncio.to_thread(self._reporter.report, views, repositories):
-            self._journal.tell(kinds.REPORT_FAILED, sentence)
+    def _report(self, shown: Shown, owed: Mapping[StackRef, EnvironmentView]) -> tuple[list[str], list[StackRef]]:
+        """What could not be told, and the last words that were."""
+        repositories = shown.forge.repositories
+        with self._thread:
+            failed = self._reporter.report([*shown.views, *owed.values()], repositories)
+            return failed, [ref for ref, view in owed.items() if self._reporter.tell(view, repositories)]
+
+    def _tell(self, view: EnvironmentView, repositories: Mapping[int, Repository]) -> bool:
+        with self._thread:
+            return self._reporter.tell(view, repositories)
+
+
+def _last_word(view: EnvironmentView, why: str) -> EnvironmentView:
+    return replace(
+        view, phase=Phase.DESTROYED, reasons=(why,), progress="", url="", urls={}, failure=None, problems=(),
+        queue_position=None, command="",
+    )  # fmt: skip
+
+
+def _is_wanted_no_more(view: EnvironmentView, shown: Shown) -> bool:
+    """Absence counts only where the repository was read whole."""
+    facts = shown.forge.facts.get(view.key.repository) if view.key else None
+    return facts is not None and facts.complete

@@ -64,6 +64,8 @@ class Recipe:
     idle_timeout: timedelta | None = None
     drafts: bool = True
     digest: str = ""
+    notices: tuple[str, ...] = ()
+    """What the file asks for and this version of Eph does not do, a sentence each, with file and line."""
 
     def __post_init__(self) -> None:
         if not self.digest:

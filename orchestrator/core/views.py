@@ -33,7 +33,7 @@ class FailureView:
 class EnvironmentView:
     """One environment, wanted or existing. ``commit`` is what runs, ``wanted_commit`` what should.
 
-    ``reasons`` are the sentences of ``eph why``: the facts that led to the phase, most important first.
+    ``reasons`` are the sentences of ``eph why``: first what was decided and why, then the facts that it stands on.
     ``problems`` are eph.yaml's mistakes with file and line.
     """
 
@@ -62,6 +62,8 @@ class EnvironmentView:
     progress: str = ""
     command: str = ""
     """What an operator can type, when the phase is ``held``."""
+    notices: tuple[str, ...] = ()
+    """What eph.yaml asks for and this version of Eph does not do."""
 
 
 def of(world: World, plan: Plan, policy: Policy, now: datetime) -> tuple[EnvironmentView, ...]:
@@ -93,6 +95,7 @@ def _is_nothing(facts: _Facts) -> bool:
 def _view(facts: _Facts) -> EnvironmentView:
     subject, action = facts.subject, facts.action
     pull = subject.candidate.pull if subject.candidate else None
+    recipe = subject.candidate.recipe if subject.candidate else None
     built = subject.record.built if subject.record else None
     failure = _failure(facts)
     phase = phases.of(subject, action, failure is not None, facts.policy)
@@ -103,7 +106,7 @@ def _view(facts: _Facts) -> EnvironmentView:
         name=subject.name,
         host=_host(subject),
         phase=phase,
-        reasons=(*accounts.of(subject, facts.policy, facts.now), action.reason),
+        reasons=(action.reason, *accounts.of(subject, facts.policy, facts.now)),
         url=built.url if built else "",
         urls=built.urls if built else {},
         target=_target(subject),
@@ -121,6 +124,7 @@ def _view(facts: _Facts) -> EnvironmentView:
         failure=failure,
         progress=subject.running.progress if subject.running else "",
         command=action.command if isinstance(action, Hold) else "",
+        notices=recipe.notices if isinstance(recipe, Recipe) else (),
     )
 
 

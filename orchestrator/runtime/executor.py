@@ -7,21 +7,26 @@ the next look.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import assert_never
 
 from orchestrator.core import actions
 from orchestrator.core.actions import Action
 from orchestrator.core.model import Running
-from orchestrator.core.plans import Plan
+from orchestrator.core.plans import Plan, line
 from orchestrator.forge.port import Forge, ForgeError, Repository
 from orchestrator.runtime.clock import Clock
+from orchestrator.runtime.errands import Errands
 from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.memory import Memory
 from programs import registry
+from programs.registry import Target
 from stacks.model import Operation, OperationResult, Outcome, StackRef, Verb
 from stacks.port import Lane, Operations
+
+log = logging.getLogger("eph.executor")
 
 Operated = actions.Create | actions.Update | actions.Retag | actions.Destroy
 
@@ -32,8 +37,8 @@ class _Busy:
 
     lane: Lane
     running: Running
+    name: str
     why: str
-    guarded: bool = False
     for_newer: bool = False
 
 
@@ -49,6 +54,11 @@ class Means:
     journal: Journal
     woken: Callable[[], None]
     looked: Callable[[], None]
+    target: Callable[[str], Target] = registry.get
+
+
+PURGES_AT_ONCE = 2
+"""They take threads, and a target may be slow: what is asked of the Git host must not wait behind them."""
 
 
 class Executor:
@@ -57,7 +67,7 @@ class Executor:
         self._memory = memory
         self._busy: dict[StackRef, _Busy] = {}
         self._purging: set[tuple[str, str]] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._errands = Errands(means.clock, means.journal.trouble)
         self.progressed: Callable[[], None] = lambda: None
 
     @property
@@ -69,20 +79,23 @@ class Executor:
         return self._busy[ref].why if ref in self._busy else ""
 
     def carry_out(self, plan: Plan, repositories: Mapping[int, Repository]) -> None:
+        """Each on its own: one that cannot be started never stops the others."""
         self._remember_approval(plan)
         for action in plan.changes:
-            self._start(action, repositories)
+            try:
+                self._start(action, repositories)
+            except Exception as error:
+                log.exception("%s could not be started", type(action).__name__)
+                self._means.journal.trouble(f"{line(action)}: could not be started: {type(error).__name__}: {error}")
 
     async def close(self) -> None:
         """The operations themselves are ended by who owns them; here the waiting for them is."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._errands.close()
 
     def _remember_approval(self, plan: Plan) -> None:
-        if plan.digest and plan.digest in self._memory.approved_plans:
-            self._memory.approved_plans.discard(plan.digest)
-            self._memory.approved.update(plan.guarded)
+        if plan.digest in self._memory.approved_plans:
+            del self._memory.approved_plans[plan.digest]
+            self._memory.approved.update(dict.fromkeys(plan.guarded, self._means.clock()))
 
     def _start(self, action: Action, repositories: Mapping[int, Repository]) -> None:
         match action:
@@ -91,11 +104,11 @@ class Executor:
             case actions.Interrupt():
                 self._interrupt(action)
             case actions.Purge():
-                self._in_background(self._purge(action))
+                self._purge(action)
             case actions.Confirm():
-                self._in_background(self._confirm(action, repositories))
+                self._errands.once(action.key, lambda: self._confirm(action, repositories))
             case actions.Expire():
-                self._in_background(self._expire(action, repositories))
+                self._errands.once((action.ref, action.commit), lambda: self._expire(action, repositories))
             case _:
                 raise AssertionError(f"{type(action).__name__} changes nothing")
 
@@ -104,7 +117,7 @@ class Executor:
     def _operate(self, action: Operated) -> None:
         operation = self._operation(action)
         if action.ref in self._busy or (operation.target, operation.name) in self._purging:
-            return  # It was started since the world was looked at; the next look knows.
+            return  # It was started since the world was looked at; its end wakes the loop.
         running = Running(
             action.ref,
             operation.verb,
@@ -113,10 +126,17 @@ class Executor:
             self._memory.superseded.get(action.ref, 0),
         )
         lane = self._means.operations.start(operation, lambda text: self._progress(action.ref, text))
-        guarded = isinstance(action, actions.Destroy) and action.guarded
-        self._busy[action.ref] = _Busy(lane, running, action.reason, guarded)
+        self._busy[action.ref] = _Busy(lane, running, operation.name, action.reason)
+        if isinstance(action, actions.Destroy) and action.guarded:
+            self._count(action.ref)
         self._means.journal.started(action, operation)
-        self._in_background(self._attend(operation, lane))
+        self._errands.run(self._attend(operation, lane))
+
+    def _count(self, ref: StackRef) -> None:
+        """Counted when it begins, or those under way would escape the guard; a retry was counted before."""
+        failure = self._memory.failures.get(ref)
+        if failure is None or failure.verb is not Verb.DESTROY:
+            self._memory.destroyed.append(self._means.clock())
 
     def _operation(self, action: Operated) -> Operation:
         ref, deadline = action.ref, self._means.deadline
@@ -143,17 +163,27 @@ class Executor:
                 assert_never(action)
 
     async def _attend(self, operation: Operation, lane: Lane) -> None:
-        result = await lane.wait()
-        busy = self._busy.pop(operation.ref)
-        self._memory.ended(result, busy.for_newer)
-        self._count_destroy(result, busy)
-        self._means.journal.ended(operation, result)
-        self._means.woken()
+        """Whatever happens, the lane is free again afterwards and the loop is told."""
+        ref = operation.ref
+        try:
+            result = await self._result(operation, lane)
+            busy = self._busy[ref]
+            self._memory.ended(result, busy.running.started, busy.for_newer)
+            if operation.verb is Verb.DESTROY and result.outcome is Outcome.SUCCEEDED:
+                self._memory.approved.pop(str(ref), None)
+            self._means.journal.ended(operation, result)
+        finally:
+            self._busy.pop(ref, None)
+            self._means.woken()
 
-    def _count_destroy(self, result: OperationResult, busy: _Busy) -> None:
-        if busy.guarded and result.outcome is Outcome.SUCCEEDED:
-            self._memory.destroyed.append(result.ended)
-            self._memory.approved.discard(str(result.ref))
+    async def _result(self, operation: Operation, lane: Lane) -> OperationResult:
+        try:
+            return await lane.wait()
+        except Exception as error:
+            log.exception("the operation on %s ended without a result", operation.ref)
+            began, now = self._busy[operation.ref].running.started, self._means.clock()
+            why = f"it ended without a result ({type(error).__name__}: {error})"
+            return OperationResult(operation.ref, operation.verb, Outcome.FAILED, operation.commit, began, now, why)
 
     def _progress(self, ref: StackRef, text: str) -> None:
         busy = self._busy.get(ref)
@@ -172,48 +202,51 @@ class Executor:
 
     # --- what is no operation
 
-    async def _purge(self, action: actions.Purge) -> None:
+    def _purge(self, action: actions.Purge) -> None:
         what = (action.target, action.name)
-        if what in self._purging:
-            return
+        names = {busy.name for busy in self._busy.values()}
+        if what not in self._purging and action.name not in names and len(self._purging) < PURGES_AT_ONCE:
+            self._errands.once(what, lambda: self._purged(action, what))
+
+    async def _purged(self, action: actions.Purge, what: tuple[str, str]) -> bool:
+        settings = self._means.settings.get(action.target, {})
         self._purging.add(what)
         try:
-            settings = self._means.settings.get(action.target, {})
-            await asyncio.to_thread(registry.get(action.target).purge, action.name, settings)
-            self._memory.destroyed.append(self._means.clock())
-            self._memory.approved.discard(f"{action.target}:{action.name}")
-            self._means.journal.purged(action)
-        except Exception as error:  # noqa: BLE001 - a target's trouble is told, and tried again at the next look
+            await asyncio.to_thread(self._means.target(action.target).purge, action.name, settings)
+        except Exception as error:  # noqa: BLE001 - a target's trouble is told, and tried again
             self._means.journal.trouble(f"{action.target}:{action.name} could not be purged: {error}")
+            return False
         finally:
             self._purging.discard(what)
+            self._means.woken()
+        self._memory.destroyed.append(self._means.clock())
+        self._memory.approved.pop(f"{action.target}:{action.name}", None)
+        self._means.journal.purged(action)
+        return True
 
-    async def _confirm(self, action: actions.Confirm, repositories: Mapping[int, Repository]) -> None:
+    async def _confirm(self, action: actions.Confirm, repositories: Mapping[int, Repository]) -> bool:
         """A look-up that fails confirms nothing: the stack stays, and is asked about again."""
         repository = repositories.get(action.key.repository)
         if repository is None:
-            return
+            return False
         try:
             pull = await asyncio.to_thread(self._means.forge.pull, repository, action.key.number)
         except ForgeError as error:
             self._means.journal.trouble(f"{repository.full_name}#{action.key.number} could not be asked for: {error}")
-            return
+            return False
         self._memory.confirm(pull, self._means.clock())
         self._means.woken()
+        return True
 
-    async def _expire(self, action: actions.Expire, repositories: Mapping[int, Repository]) -> None:
+    async def _expire(self, action: actions.Expire, repositories: Mapping[int, Repository]) -> bool:
         repository = repositories.get(action.key.repository)
         if repository is None:
-            return
+            return False
         try:
             await asyncio.to_thread(self._means.forge.mark_expired, repository, action.commit, action.reason)
         except ForgeError as error:
             self._means.journal.trouble(f"{action.ref} could not be marked as expired: {error}")
-            return
+            return False
         self._means.journal.expired(action)
         self._means.looked()
-
-    def _in_background(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        return True

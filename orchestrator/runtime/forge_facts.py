@@ -1,15 +1,23 @@
-"""What the Git host says should exist, read whole or said to be partial; one repository's trouble is its own."""
+"""What the Git host says should exist, read whole or said to be partial; one repository's trouble is its own.
+
+While a repository cannot be read, what was last read of the environments that exist still counts, marked as not
+complete: they are watched and repaired, and nothing is destroyed. A pull request whose file breaks our own code is
+that pull request's trouble alone.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from orchestrator.core.model import Candidate, CheckState, PullRequest, Recipe, RepositoryFacts
+from orchestrator.core.model import Candidate, CheckState, PullRequest, Recipe, RecipeError, RepositoryFacts
 from orchestrator.forge.port import Forge, ForgeError, Pulls, Repository, is_marked
 from orchestrator.runtime.recipes import Recipes
+
+log = logging.getLogger("eph.forge")
 
 AT_ONCE = 8
 T = TypeVar("T")
@@ -33,6 +41,7 @@ class ForgeReader:
         self._recipes = recipes
         self._guarded = guarded_targets
         self._known: Mapping[int, Repository] = {}
+        self._last: Mapping[int, RepositoryFacts] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def read(self, names: Names) -> ForgeFacts:
@@ -41,31 +50,60 @@ class ForgeReader:
             listed = await asyncio.to_thread(self._forge.repositories)
         except ForgeError as error:
             # Nothing is known of any repository: those of the last reading are incomplete, and nothing is destroyed.
-            facts = {item.id: _unread(item, str(error)) for item in self._known.values()}
+            facts = {item.id: self._unread(item, str(error), names) for item in self._known.values()}
             return ForgeFacts(facts, self._known, (f"the repositories could not be listed: {error}",))
         self._known = {item.id: item for item in listed}
         found = await asyncio.gather(*(self._repository(item, names) for item in listed))
-        return ForgeFacts({item.id: item for item in found}, self._known)
+        self._last = {item.id: item for item in found}
+        return ForgeFacts(self._last, self._known, tuple(self._forge.problems().values()))
 
     async def _repository(self, repository: Repository, names: Names) -> RepositoryFacts:
         try:
             pulls = await self._in_thread(lambda: self._forge.pulls(repository))
+            labelled = [pull for pull in pulls.open if pull.labels]
+            candidates = await asyncio.gather(*(self._candidate(pulls.repository, pull, names) for pull in labelled))
         except ForgeError as error:
-            return _unread(repository, str(error))
-        labelled = [pull for pull in pulls.open if pull.labels]
-        candidates = await asyncio.gather(*(self._candidate(pulls.repository, pull, names) for pull in labelled))
-        return _facts(pulls, [candidate for candidate in candidates if candidate is not None])
+            return self._unread(repository, str(error), names)
+        except Exception as error:
+            log.exception("%s could not be read", repository.full_name)
+            return self._unread(repository, f"{type(error).__name__}: {error}", names)
+        facts = _facts(pulls, [candidate for candidate in candidates if candidate is not None])
+        return facts if facts.complete else self._with_last(facts, names)
+
+    def _unread(self, repository: Repository, reason: str, names: Names) -> RepositoryFacts:
+        nothing = RepositoryFacts(repository.id, repository.full_name, complete=False, reason=reason)
+        return self._with_last(nothing, names)
+
+    def _with_last(self, facts: RepositoryFacts, names: Names) -> RepositoryFacts:
+        """What was read now, and of what exists already what was read last."""
+        last = self._last.get(facts.id)
+        if last is None:
+            return facts
+        kept = {
+            number: candidate
+            for number, candidate in last.candidates.items()
+            if number not in facts.open and (facts.id, number) in names
+        }
+        return replace(facts, candidates={**kept, **facts.candidates}, open=facts.open | kept.keys())
 
     async def _candidate(self, repository: Repository, pull: PullRequest, names: Names) -> Candidate | None:
         existing = names.get((pull.key.repository, pull.key.number), "")
-        return await self._in_thread(lambda: self._judge(repository, pull, existing))
+        try:
+            return await self._in_thread(lambda: self._judge(repository, pull, existing))
+        except Exception as error:
+            log.exception("%s#%s could not be judged", repository.full_name, pull.key.number)
+            problem = f"this commit could not be judged ({type(error).__name__}); the log of ephd has the details"
+            return Candidate(pull, RecipeError((problem,), frozenset(), transient=True)) if existing else None
 
     def _judge(self, repository: Repository, pull: PullRequest, existing: str) -> Candidate | None:
         recipe = self._recipes.of(repository, pull, existing)
+        if not isinstance(recipe, Recipe):
+            # A file that is wrong cannot say which labels it means: what exists stays, as long as any label is there.
+            if not (existing or recipe.labels & pull.labels):
+                return None
+            return Candidate(pull, recipe, expired=self._expired(repository, pull.head_sha))
         if not recipe.labels & pull.labels:
             return None
-        if not isinstance(recipe, Recipe):
-            return Candidate(pull, recipe)
         if recipe.spec.target in self._guarded and not pull.from_fork:
             pull = replace(pull, author_trusted=self._trusted(repository, pull.author))
         checks = self._checks(repository, pull.head_sha) if recipe.wait_for_checks else {}
@@ -94,10 +132,6 @@ class ForgeReader:
     async def _in_thread(self, work: Callable[[], T]) -> T:
         async with self._slots:
             return await asyncio.to_thread(work)
-
-
-def _unread(repository: Repository, reason: str) -> RepositoryFacts:
-    return RepositoryFacts(repository.id, repository.full_name, complete=False, reason=reason)
 
 
 def _facts(pulls: Pulls, candidates: list[Candidate]) -> RepositoryFacts:

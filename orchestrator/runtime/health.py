@@ -6,6 +6,7 @@ One prober for each URL that should answer: quick until it does, then slow. A ch
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -14,6 +15,8 @@ from orchestrator.core.model import Candidate, Health, Recipe, World
 from orchestrator.core.subjects import of as subjects_of
 from orchestrator.runtime.clock import Clock
 from stacks.model import StackRef
+
+log = logging.getLogger("eph.health")
 
 QUICK = 0.1
 QUICK_MOST = 2.0
@@ -92,11 +95,19 @@ class Monitor:
     async def _ask(self, question: Question) -> None:
         pause = QUICK
         while True:
-            ok, detail = await self._probe(question.host, question.path)
+            ok, detail = await self._answer(question)
             if self._note(question, ok, detail):
                 self._changed()
             pause = SLOW if ok else min(QUICK_MOST, pause * GROWTH) if pause < SLOW else QUICK
             await asyncio.sleep(pause)
+
+    async def _answer(self, question: Question) -> tuple[bool, str]:
+        """A prober that broke would leave its environment unhealthy, or ready, for ever."""
+        try:
+            return await self._probe(question.host, question.path)
+        except Exception as error:
+            log.exception("%s could not be asked", question.host)
+            return False, f"{question.path} could not be asked for ({type(error).__name__})"
 
     def _note(self, question: Question, ok: bool, detail: str) -> bool:
         """Writes the answer down; gives whether it turned."""

@@ -1,10 +1,16 @@
-"""What happened, as events for the ledger: from operations as they start and end, and from phases as they turn."""
+"""What happened, as events for the ledger: from operations as they start and end, and from phases as they turn.
+
+Cycles come every few seconds and say the same again and again; the log is for what changed. So a phase, a hold and a
+repository's trouble are told when they turn, and any other trouble once an hour at most.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 
 from orchestrator.core import actions
+from orchestrator.core.model import RepositoryFacts
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
 from orchestrator.ledger import kinds
@@ -21,6 +27,8 @@ _TURNS: Mapping[Phase, str] = {
     Phase.STALLED: kinds.ENVIRONMENT_STALLED,
     Phase.HELD: kinds.ENVIRONMENT_HELD,
 }
+AGAIN = timedelta(hours=1)
+MOST_TROUBLES = 200
 
 
 class Journal:
@@ -30,7 +38,10 @@ class Journal:
         self._ledger = ledger
         self._clock = clock
         self._phases: dict[StackRef, tuple[Phase, str]] = {}
-        self._troubles: set[str] = set()
+        self._troubles: dict[str, datetime] = {}
+        self._making: set[StackRef] = set()
+        self._unread: frozenset[str] = frozenset()
+        self._held = ""
 
     def tell(self, kind: str, message: str, subject: str = "", actor: str = "eph") -> None:
         self._ledger.record(Event(kind, self._clock(), subject, message, actor))
@@ -38,6 +49,7 @@ class Journal:
     def started(self, action: actions.Action, operation: Operation) -> None:
         match action:
             case actions.Create(reason=reason):
+                self._making.add(operation.ref)
                 self.tell(kinds.ENVIRONMENT_CREATING, reason, str(operation.ref))
             case actions.Update(reason=reason):
                 self.tell(kinds.ENVIRONMENT_UPDATING, reason, str(operation.ref))
@@ -48,23 +60,27 @@ class Journal:
 
     def ended(self, operation: Operation, result: OperationResult) -> None:
         subject = str(operation.ref)
-        seconds = (result.ended - result.started).total_seconds()
+        first = operation.ref in self._making
+        self._making.discard(operation.ref)
         if result.outcome is Outcome.FAILED:
             at = f" at {result.step}" if result.step else ""
             self.tell(kinds.ENVIRONMENT_FAILED, f"{operation.verb} failed{at}: {result.error}", subject)
         elif result.outcome is Outcome.SUCCEEDED:
-            match operation.verb:
-                case Verb.UP:
-                    commit = operation.commit[:7]
-                    message = f"commit {commit} was built in {seconds:.1f} s"
-                    self.tell(kinds.ENVIRONMENT_UPDATED, message, subject)
-                case Verb.DESTROY:
-                    self.tell(kinds.ENVIRONMENT_DESTROYED, f"everything is gone after {seconds:.1f} s", subject)
-                case Verb.RETAG if operation.tag is not None and operation.tag.extended_until is not None:
-                    message = f"it lives until {operation.tag.extended_until:%Y-%m-%d %H:%M} UTC"
-                    self.tell(kinds.ENVIRONMENT_EXTENDED, message, subject)
-                case _:
-                    return
+            self._succeeded(operation, (result.ended - result.started).total_seconds(), first)
+
+    def _succeeded(self, operation: Operation, seconds: float, first: bool) -> None:
+        subject = str(operation.ref)
+        match operation.verb:
+            case Verb.UP:
+                kind = kinds.ENVIRONMENT_CREATED if first else kinds.ENVIRONMENT_UPDATED
+                self.tell(kind, f"commit {operation.commit[:7]} was built in {seconds:.1f} s", subject)
+            case Verb.DESTROY:
+                self.tell(kinds.ENVIRONMENT_DESTROYED, f"everything is gone after {seconds:.1f} s", subject)
+            case Verb.RETAG if operation.tag is not None and operation.tag.extended_until is not None:
+                message = f"it lives until {operation.tag.extended_until:%Y-%m-%d %H:%M} UTC"
+                self.tell(kinds.ENVIRONMENT_EXTENDED, message, subject)
+            case _:
+                return
 
     def interrupted(self, action: actions.Interrupt) -> None:
         self.tell(kinds.OPERATION_INTERRUPTED, action.reason, str(action.ref))
@@ -76,10 +92,27 @@ class Journal:
         self.tell(kinds.ENVIRONMENT_EXPIRED, action.reason, str(action.ref))
 
     def trouble(self, message: str) -> None:
-        """Said once until another trouble comes between: a cycle every few seconds must not flood the log."""
-        if message not in self._troubles:
-            self._troubles = {message}
-            self.tell(kinds.CYCLE_FAILED, message)
+        """Said once an hour: a cycle every few seconds must not flood the log."""
+        now = self._clock()
+        said = self._troubles.get(message)
+        if said is not None and now - said < AGAIN:
+            return
+        if len(self._troubles) >= MOST_TROUBLES:
+            self._troubles.clear()
+        self._troubles[message] = now
+        self.tell(kinds.CYCLE_FAILED, message)
+
+    def read(self, repositories: Iterable[RepositoryFacts], held: str) -> None:
+        """Which repositories could not be read whole, and the note of a guard that holds."""
+        unread = {facts.full_name: facts.reason for facts in repositories if not facts.complete}
+        for name in sorted(unread.keys() - self._unread):
+            self.tell(kinds.FORGE_INCOMPLETE, f"{name} could not be read whole: {unread[name] or 'no reason'}")
+        for name in sorted(self._unread - unread.keys()):
+            self.tell(kinds.FORGE_RECOVERED, f"{name} is read whole again")
+        self._unread = frozenset(unread)
+        if held and held != self._held:
+            self.tell(kinds.PLAN_HELD, held)
+        self._held = held
 
     def turned(self, views: Iterable[EnvironmentView]) -> None:
         """Tells of environments whose phase is another than at the last cycle."""
@@ -89,5 +122,5 @@ class Journal:
             phases[view.ref] = now
             kind = _TURNS.get(view.phase)
             if kind is not None and self._phases.get(view.ref) != now:
-                self.tell(kind, view.reasons[-1] if view.reasons else "", str(view.ref))
+                self.tell(kind, view.reasons[0] if view.reasons else "", str(view.ref))
         self._phases = phases

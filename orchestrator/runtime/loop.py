@@ -6,10 +6,12 @@ event changes nothing but latency, and a cycle that failed is simply followed by
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from time import monotonic
 
 from orchestrator.core import plans, views
 from orchestrator.core.actions import Wait
@@ -29,7 +31,11 @@ from orchestrator.runtime.wakeups import Wakeups
 log = logging.getLogger("eph.loop")
 
 SHORTEST = 0.05
-"""Seconds between two cycles, so that a storm of wakes is one cycle and not many."""
+"""Seconds between two cycles that the plan itself asks for."""
+LOOKS_APART = 0.5
+"""Seconds between two readings of the Git host, so that a storm of webhooks is a few cycles and not many. The first
+wake after a quiet time is heeded at once."""
+AFTER_FAILURE = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +80,14 @@ class Loop:
         """Until cancelled."""
         look = True
         while True:
+            began = monotonic()
             until = await self.cycle(look)
-            look = await self._parts.wakeups.wait(max(SHORTEST, (until - self._clock()).total_seconds()))
+            looked, look = look, await self._sleep(until)
+            if looked and look:
+                await asyncio.sleep(max(0.0, began + LOOKS_APART - monotonic()))
+
+    async def _sleep(self, until: datetime) -> bool:
+        return await self._parts.wakeups.wait(max(SHORTEST, (until - self._clock()).total_seconds()))
 
     async def cycle(self, look: bool) -> datetime:
         """One cycle; gives when the next is due. An error is told, and changes nothing but that."""
@@ -83,12 +95,12 @@ class Loop:
         look = look or self._looked is None or began - self._looked >= self._interval
         try:
             plan = await self._cycle(began, look)
-            self._recovered()
         except Exception as error:  # the next cycle looks at everything again
             log.exception("the cycle failed")
             self._failed = True
             self._parts.journal.trouble(f"{type(error).__name__}: {error}")
-            return began + min(self._interval, timedelta(seconds=5))
+            return began + min(self._interval, AFTER_FAILURE)
+        self._recovered()
         if look:
             self._looked = began
         return self._due(plan)
@@ -102,6 +114,7 @@ class Loop:
         parts.monitor.watch(health.questions(world))
         seen = views.of(world, plan, self._policy, now)
         parts.journal.turned(seen)
+        parts.journal.read(world.repositories.values(), _held(plan))
         self.shown = Shown(
             views=seen,
             plan=plan,
@@ -111,9 +124,17 @@ class Loop:
             at=now,
             seconds=(self._clock() - began).total_seconds(),
         )
-        for show in self.audience:
-            show(self.shown)
+        self._show()
         return plan
+
+    def _show(self) -> None:
+        """What cannot be shown just now (a full disk, say) is shown after the next cycle; the cycle itself is over."""
+        for show in self.audience:
+            try:
+                show(self.shown)
+            except Exception as error:
+                log.exception("the cycle could not be shown")
+                self._parts.journal.trouble(f"the cycle could not be shown: {type(error).__name__}: {error}")
 
     def _recovered(self) -> None:
         if self._failed:
@@ -125,3 +146,9 @@ class Loop:
         now = self._clock()
         waits = [action.until for action in plan.actions if isinstance(action, Wait) and action.until is not None]
         return min([(self._looked or now) + self._interval, *(max(until, now) for until in waits)])
+
+
+def _held(plan: Plan) -> str:
+    """The guard's own note, when it holds."""
+    command = f"eph approve {plan.digest}"
+    return next((note for note in plan.notes if plan.digest and note.endswith(command)), "")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TypeVar, assert_never
 
 from orchestrator.core.model import Candidate, Intent, Key, PullRequest, Recipe, RepositoryFacts
 from stacks import names
@@ -15,6 +16,12 @@ from stacks.model import OperationResult, Outcome, StackRecord, StackRef, StackS
 
 CONFIRMED_FOR = timedelta(minutes=2)
 INTENTS_FOR = timedelta(hours=1)
+DESTROYED_FOR = timedelta(days=1)
+"""Longer than any window that the guard looks at."""
+APPROVED_FOR = timedelta(days=1)
+PLAN_APPROVED_FOR = timedelta(hours=1)
+"""An approval that no plan took up says nothing of the same set days later."""
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -26,9 +33,11 @@ class Memory:
     behind_since: dict[Key, datetime] = field(default_factory=dict)
     confirmed: dict[Key, tuple[PullRequest, datetime]] = field(default_factory=dict)
     destroyed: list[datetime] = field(default_factory=list)
-    intents: dict[StackRef, Intent] = field(default_factory=dict)
-    approved_plans: set[str] = field(default_factory=set)
-    approved: set[str] = field(default_factory=set)
+    """When something went, or began to go, without the Git host stating it."""
+    intents: dict[tuple[StackRef, str], Intent] = field(default_factory=dict)
+    """The newest of each kind: a wish for more time must not hide the one to take it down."""
+    approved_plans: dict[str, datetime] = field(default_factory=dict)
+    approved: dict[str, datetime] = field(default_factory=dict)
 
     def see(self, repositories: Mapping[int, RepositoryFacts], stacks: StackSnapshot, now: datetime) -> None:
         """Takes note of commits seen for the first time, and forgets what a whole reading no longer shows."""
@@ -36,12 +45,13 @@ class Memory:
         for facts in repositories.values():
             for number, candidate in facts.candidates.items():
                 self._see_candidate(candidate, built.get((facts.id, number)), now)
-            if facts.complete:
-                self._forget_pulls(facts)
-        self.confirmed = {key: item for key, item in self.confirmed.items() if now - item[1] < CONFIRMED_FOR}
-        self.intents = {ref: intent for ref, intent in self.intents.items() if now - intent.at < INTENTS_FOR}
+        self._forget_pulls(repositories)
+        self._forget_what_is_old(now)
         if stacks.complete:
-            self._forget_stacks(stacks.stacks)
+            self._forget_stacks(stacks.stacks, repositories)
+
+    def intend(self, intent: Intent) -> None:
+        self.intents[intent.ref, intent.kind] = intent
 
     def _see_candidate(self, candidate: Candidate, record: StackRecord | None, now: datetime) -> None:
         key, head = candidate.pull.key, candidate.pull.head_sha
@@ -52,47 +62,120 @@ class Memory:
         else:
             self.behind_since.pop(key, None)
 
-    def _forget_pulls(self, facts: RepositoryFacts) -> None:
+    def _forget_pulls(self, repositories: Mapping[int, RepositoryFacts]) -> None:
+        """A label that comes back starts the time anew. A repository that is not among them is not served any more:
+        one that only failed still is."""
         for remembered in (self.first_seen, self.behind_since):
-            for key in [key for key in remembered if key.repository == facts.id and key.number not in facts.open]:
+            for key in [key for key in remembered if _is_over(key, repositories)]:
                 del remembered[key]
-        for key in [key for key in self.confirmed if key.repository == facts.id and key.number in facts.open]:
+        for key in [key for key in self.confirmed if _is_open(key, repositories)]:
             del self.confirmed[key]
 
-    def _forget_stacks(self, there: Mapping[StackRef, StackRecord]) -> None:
-        """Failures of what was never made stay: they pace its next try. The rest goes with the stack."""
-        for ref in [ref for ref, result in self.failures.items() if ref not in there and result.verb is Verb.DESTROY]:
-            self._forget(ref)
+    def _forget_what_is_old(self, now: datetime) -> None:
+        self.confirmed = {key: item for key, item in self.confirmed.items() if now - item[1] < CONFIRMED_FOR}
+        self.intents = {what: intent for what, intent in self.intents.items() if now - intent.at < INTENTS_FOR}
+        self.destroyed = [moment for moment in self.destroyed if now - moment < DESTROYED_FOR]
+        self.approved = _younger(self.approved, now, APPROVED_FOR)
+        self.approved_plans = _younger(self.approved_plans, now, PLAN_APPROVED_FOR)
+
+    def _forget_stacks(
+        self, there: Mapping[StackRef, StackRecord], repositories: Mapping[int, RepositoryFacts]
+    ) -> None:
+        """Failures of what was never made pace its next try while it is wanted. The rest goes with the stack."""
+        known = {*self.failures, *self.superseded, *(ref for ref, kind in self.intents if kind == "down")}
+        for ref in known - there.keys():
+            failure = self.failures.get(ref)
+            if not _is_wanted(ref, repositories) or (failure is not None and failure.verb is Verb.DESTROY):
+                self._forget(ref)
 
     def _forget(self, ref: StackRef) -> None:
-        for remembered in (self.failures, self.failed_tries, self.superseded, self.intents):
+        """All but a wish to try again: it may be about what comes next."""
+        for remembered in (self.failures, self.failed_tries, self.superseded):
             remembered.pop(ref, None)
+        for kind in ("down", "extend"):
+            self.intents.pop((ref, kind), None)
 
     def confirm(self, pull: PullRequest, now: datetime) -> None:
         self.confirmed[pull.key] = (pull, now)
 
-    def ended(self, result: OperationResult, interrupted_for_newer: bool) -> None:
-        """An operation's end: a success wipes the slate, a failure counts, an interrupt is neither."""
+    def ended(self, result: OperationResult, began: datetime, interrupted_for_newer: bool) -> None:
+        """An operation's end: a success wipes the slate, a failure counts, an interrupt is neither.
+
+        Only what people asked for before it ``began`` is done with it; what they asked for since is still to do.
+        """
+        match result.outcome:
+            case Outcome.SUCCEEDED:
+                self._succeeded(result, began)
+            case Outcome.CANCELLED:
+                if interrupted_for_newer:
+                    self.superseded[result.ref] = self.superseded.get(result.ref, 0) + 1
+            case Outcome.FAILED:
+                self._failed(result, began)
+            case _:
+                assert_never(result.outcome)
+
+    def _succeeded(self, result: OperationResult, began: datetime) -> None:
         ref = result.ref
-        if result.outcome is Outcome.SUCCEEDED:
-            if result.verb is not Verb.REFRESH:
+        match result.verb:
+            case Verb.DESTROY:
                 self._forget(ref)
-            return
-        if result.outcome is Outcome.CANCELLED:
-            self.superseded[ref] = self.superseded.get(ref, 0) + int(interrupted_for_newer)
-            return
-        before = self.failures.get(ref)
+            case Verb.UP:
+                for remembered in (self.failures, self.failed_tries, self.superseded):
+                    remembered.pop(ref, None)
+                self._done(ref, began, "retry", "extend")
+            case Verb.RETAG:
+                self._done(ref, began, "extend")
+                if (failure := self.failures.get(ref)) is not None and failure.verb is Verb.RETAG:
+                    self._forget_failure(ref)
+            case Verb.REFRESH:
+                return
+            case _:
+                assert_never(result.verb)
+
+    def _failed(self, result: OperationResult, began: datetime) -> None:
+        ref, before = result.ref, self.failures.get(result.ref)
         same = before is not None and (before.verb, before.commit) == (result.verb, result.commit)
         self.failed_tries[ref] = self.failed_tries.get(ref, 0) + 1 if same else 1
         self.failures[ref] = result
-        if (intent := self.intents.get(ref)) is not None and intent.kind == "retry":
-            del self.intents[ref]
+        self.superseded.pop(ref, None)  # it came to an end of its own, so the row of interruptions did too
+        self._done(ref, began, "retry")
+
+    def _forget_failure(self, ref: StackRef) -> None:
+        self.failures.pop(ref, None)
+        self.failed_tries.pop(ref, None)
+
+    def _done(self, ref: StackRef, began: datetime, *kinds: str) -> None:
+        for kind in kinds:
+            intent = self.intents.get((ref, kind))
+            if intent is not None and intent.at <= began:
+                del self.intents[ref, kind]
 
     def recall(self, results: Iterable[OperationResult]) -> None:
         """The last results of an earlier life, so that a restart does not blank what people were told."""
         for result in results:
             if result.outcome is Outcome.FAILED:
                 self.failures[result.ref] = result
+
+
+def _is_over(key: Key, repositories: Mapping[int, RepositoryFacts]) -> bool:
+    facts = repositories.get(key.repository)
+    return facts is None or (facts.complete and key.number not in facts.candidates)
+
+
+def _is_open(key: Key, repositories: Mapping[int, RepositoryFacts]) -> bool:
+    facts = repositories.get(key.repository)
+    return facts is not None and facts.complete and key.number in facts.open
+
+
+def _is_wanted(ref: StackRef, repositories: Mapping[int, RepositoryFacts]) -> bool:
+    """A pull request that may still ask for it; one that could not be read may."""
+    parsed = names.parse(ref)
+    facts = repositories.get(parsed[0]) if parsed else None
+    return parsed is not None and facts is not None and (not facts.complete or parsed[1] in facts.candidates)
+
+
+def _younger(moments: Mapping[T, datetime], now: datetime, age: timedelta) -> dict[T, datetime]:
+    return {what: at for what, at in moments.items() if now - at < age}
 
 
 def _first_look(record: StackRecord | None, head: str, now: datetime) -> datetime:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,6 +15,8 @@ from orchestrator.runtime.memory import Memory
 from stacks import names
 from stacks.model import StackRef, StackSnapshot
 from stacks.port import Inventory
+
+log = logging.getLogger("eph.observe")
 
 TargetNames = Callable[[], frozenset[str]]
 
@@ -41,6 +43,7 @@ class Observer:
     def __init__(self, sources: Sources, memory: Memory) -> None:
         self._sources = sources
         self._memory = memory
+        self._silent: dict[str, str] = {}
         self.forge = ForgeFacts()
 
     async def look(self, now: datetime, ask_forge: bool) -> World:
@@ -86,9 +89,19 @@ class Observer:
         """A target that could not be read is left out: nothing of it is known, so nothing of it is purged."""
         found = {}
         for target, names_of in self._sources.targets.items():
-            with contextlib.suppress(Exception):
+            try:
                 found[target] = await asyncio.to_thread(names_of)
+            except Exception as error:  # noqa: BLE001 - whatever a target's trouble is, the others are looked at
+                self._say(target, f"the target {target} could not be read: {type(error).__name__}: {error}")
+            else:
+                self._silent.pop(target, None)
         return found
+
+    def _say(self, target: str, sentence: str) -> None:
+        """Once, not at every cycle."""
+        if self._silent.get(target) != sentence:
+            self._silent[target] = sentence
+            log.warning("%s", sentence)
 
 
 def _names(stacks: StackSnapshot) -> dict[tuple[int, int], str]:

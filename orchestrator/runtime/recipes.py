@@ -1,32 +1,37 @@
 """eph.yaml at one commit, read once: a commit never changes, so what it says is kept until it is no longer asked for.
 
-For a fork the file comes from the base branch: what a stranger wrote decides nothing (S2).
+For a fork the file comes from the base branch: what a stranger wrote decides nothing (S2). The base branch moves, so
+what stands on it (a fork's recipe, the labels that count where a commit's own file cannot say them) is kept for a
+minute only.
 """
 
 from __future__ import annotations
 
-import contextlib
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import TypeVar
 
-from orchestrator.config.bounds import ServerPolicy
+from orchestrator.config import availability
+from orchestrator.config.bounds import ServerPolicy, target_of
 from orchestrator.config.parsing import Document, parse
 from orchestrator.config.problems import InvalidConfig
+from orchestrator.config.reading import Limits
 from orchestrator.config.recipe import Context, labels_of, recipe
 from orchestrator.core.model import PullRequest, Recipe, RecipeError
-from orchestrator.forge.port import Forge, ForgeError, ForgeRefused, ForgeUnavailable, NotThere, Repository
+from orchestrator.forge.port import Forge, ForgeRefused, ForgeUnavailable, NotThere, Repository
 from orchestrator.runtime.clock import Clock
 from stacks import names
 
 FILE = "eph.yaml"
 LARGEST = 64 * 1024
-KEPT = 4096
+KEPT = 20_000
+"""More than open pull requests with labels: fewer, and each cycle would read them all again."""
+BASES_KEPT = 500
+BASE_FOR = timedelta(minutes=1)
 K = TypeVar("K")
 V = TypeVar("V")
-BASE_FOR = timedelta(minutes=1)
 _MISSING = f"{FILE} is not in this commit; add one (`eph init` writes a first), or take the label away"
 
 
@@ -38,9 +43,26 @@ class Rules:
     key: bytes
     domain: str
     settings: Mapping[str, Mapping[str, str]]
+    largest: int = LARGEST
 
 
-Read = Document | RecipeError
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """Why there is no document: ``problems`` of the file itself, or a Git host that did not give it just now."""
+
+    problems: tuple[str, ...]
+    transient: bool = False
+    lasting: bool = True
+    """The commit itself says so, and will for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    made: Recipe | RecipeError
+    until: datetime | None = None
+
+
+Read = Document | _Unread
 
 
 class Recipes:
@@ -50,25 +72,33 @@ class Recipes:
         self._forge = forge
         self._rules = rules
         self._clock = clock
-        self._files: OrderedDict[tuple[int, str], Read] = OrderedDict()
-        self._made: OrderedDict[tuple[object, ...], Recipe | RecipeError] = OrderedDict()
-        self._bases: dict[tuple[int, str], tuple[float, frozenset[str]]] = {}
+        self._made: OrderedDict[tuple[object, ...], _Kept] = OrderedDict()
+        self._wrong: OrderedDict[tuple[int, str], _Unread] = OrderedDict()
+        self._bases: OrderedDict[tuple[int, str], tuple[datetime, Read]] = OrderedDict()
 
     def of(self, repository: Repository, pull: PullRequest, existing_name: str) -> Recipe | RecipeError:
         question = (pull.key, pull.head_sha, pull.labels, existing_name, repository.full_name, pull.base_ref)
         known = self._made.get(question)
-        if known is not None and not (pull.from_fork or isinstance(known, RecipeError)):
-            return known
-        found = self._read(repository, pull)
-        made = found if isinstance(found, RecipeError) else self._make(found, repository, pull, existing_name)
+        if known is not None and (known.until is None or self._clock() < known.until):
+            return known.made
+        made = self._fresh(repository, pull, existing_name)
         if not (isinstance(made, RecipeError) and made.transient):
-            _keep(self._made, question, made)
+            moves = pull.from_fork or isinstance(made, RecipeError)
+            _keep(self._made, question, _Kept(made, self._clock() + BASE_FOR if moves else None), KEPT)
         return made
+
+    def _fresh(self, repository: Repository, pull: PullRequest, existing_name: str) -> Recipe | RecipeError:
+        found = self._base(repository, pull.base_ref) if pull.from_fork else self._head(repository, pull.head_sha)
+        if isinstance(found, Document):
+            return self._make(found, repository, pull, existing_name)
+        if found.transient:
+            return RecipeError(found.problems, self._rules.bounds.default_labels, transient=True)
+        return RecipeError(found.problems, self._base_labels(repository, pull.base_ref))
 
     def _make(
         self, document: Document, repository: Repository, pull: PullRequest, existing_name: str
     ) -> Recipe | RecipeError:
-        key = pull.key
+        key, bounds = pull.key, self._rules.bounds
         context = Context(
             repository_id=key.repository,
             repository_name=repository.full_name,
@@ -79,48 +109,56 @@ class Recipes:
             words=names.words(self._rules.key, key.repository, key.number),
             existing_name=existing_name,
             domain=self._rules.domain,
-            settings=self._rules.settings.get("local", {}),
+            settings=self._rules.settings.get(target_of(document.config, bounds), {}),
             labels=pull.labels,
         )
         try:
-            return recipe(document, context, self._rules.bounds)
+            return replace(recipe(document, context, bounds), notices=availability.notices(document, bounds))
         except InvalidConfig as error:
-            return error.as_recipe_error(labels_of(document, self._rules.bounds.default_labels))
+            return error.as_recipe_error(labels_of(document, bounds.default_labels))
 
-    def _read(self, repository: Repository, pull: PullRequest) -> Read:
-        ref = pull.base_ref if pull.from_fork else pull.head_sha
-        place = (pull.key.repository, ref)
-        if not pull.from_fork and place in self._files:
-            return self._files[place]
-        try:
-            found: Read = parse(self._forge.file(repository, FILE, ref, LARGEST))
-        except InvalidConfig as error:
-            found = error.as_recipe_error(self._base_labels(repository, pull.base_ref))
-        except NotThere:
-            found = RecipeError((_MISSING,), self._base_labels(repository, pull.base_ref))
-        except ForgeUnavailable as error:
-            return RecipeError((str(error),), self._rules.bounds.default_labels, transient=True)
-        except ForgeRefused as error:
-            found = RecipeError((str(error),), self._base_labels(repository, pull.base_ref))
-        if not pull.from_fork:
-            _keep(self._files, place, found)
+    def _head(self, repository: Repository, sha: str) -> Read:
+        """What is wrong at a commit stays wrong; what is right is kept as the recipe that it gives."""
+        place = (repository.id, sha)
+        if place in self._wrong:
+            return self._wrong[place]
+        found = self._read(repository, sha)
+        if isinstance(found, _Unread) and found.lasting:
+            _keep(self._wrong, place, found, KEPT)
         return found
 
-    def _base_labels(self, repository: Repository, base: str) -> frozenset[str]:
-        """Which labels mean us where the commit's own file cannot say it."""
-        now = self._clock().timestamp()
-        known = self._bases.get((repository.id, base))
-        if known is not None and now - known[0] < BASE_FOR.total_seconds():
+    def _base(self, repository: Repository, base: str) -> Read:
+        place, now = (repository.id, base), self._clock()
+        known = self._bases.get(place)
+        if known is not None and now < known[0]:
             return known[1]
-        labels = self._rules.bounds.default_labels
-        # The server's own labels stand in for those of a base whose file cannot be read.
-        with contextlib.suppress(InvalidConfig, ForgeError):
-            labels = labels_of(parse(self._forge.file(repository, FILE, base, LARGEST)), labels)
-        self._bases[(repository.id, base)] = (now, labels)
-        return labels
+        found = self._read(repository, base)
+        if not (isinstance(found, _Unread) and found.transient):
+            _keep(self._bases, place, (now + BASE_FOR, found), BASES_KEPT)
+        return found
+
+    def _read(self, repository: Repository, ref: str) -> Read:
+        largest = self._rules.largest
+        try:
+            return parse(self._forge.file(repository, FILE, ref, largest), limits=Limits(size=largest))
+        except InvalidConfig as error:
+            return _Unread(tuple(error.lines()))
+        except NotThere:
+            return _Unread((_MISSING,))
+        except ForgeUnavailable as error:
+            return _Unread((str(error),), transient=True, lasting=False)
+        except ForgeRefused as error:
+            return _Unread((str(error),), lasting=False)
+
+    def _base_labels(self, repository: Repository, base: str) -> frozenset[str]:
+        """Which labels mean us where the commit's own file cannot say it: the base's, else the server's own."""
+        found, default = self._base(repository, base), self._rules.bounds.default_labels
+        return labels_of(found, default) if isinstance(found, Document) else default
 
 
-def _keep(cache: OrderedDict[K, V], key: K, value: V) -> None:
+def _keep(cache: OrderedDict[K, V], key: K, value: V, most: int) -> None:
+    """The newest stay; those of commits that nobody asks for any more go first."""
+    cache.pop(key, None)
     cache[key] = value
-    while len(cache) > KEPT:
+    while len(cache) > most:
         cache.popitem(last=False)

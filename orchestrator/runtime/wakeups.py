@@ -24,7 +24,11 @@ class Wakeups:
         self._event.set()
 
     def wake_soon(self, look: bool = False) -> None:
-        if self._loop is not None:
+        """Before the first ``wait`` nobody sleeps yet, so that a plain note is enough."""
+        if self._loop is None:
+            self.wake(look)
+            return
+        with contextlib.suppress(RuntimeError):  # the loop ended: there is nothing left to wake
             self._loop.call_soon_threadsafe(self.wake, look)
 
     async def wait(self, seconds: float) -> bool:

@@ -18,6 +18,7 @@ from orchestrator.surfaces.phrases import GONE, WORDS, outdated, reachable, shor
 
 MOST_PROBLEMS = 20
 MOST_SERVICES = 20
+MOST_NOTICES = 10
 WARN = timedelta(hours=4)
 _MAKING = frozenset({Phase.CREATING, Phase.UPDATING, Phase.STARTING})
 _GOOD = "🟢"
@@ -43,9 +44,10 @@ def marker(key: Key) -> str:
 
 
 def render(view: EnvironmentView, now: datetime) -> str:
-    parts = [_headline(view), _why(view), _facts(view, now), _problems(view), _failure(view), _command(view)]
+    state = [_headline(view), _why(view), _facts(view, now)]
+    trouble = [_problems(view), _failure(view), _notices(view), _command(view)]
     end = marker(view.key) if view.key is not None else ""
-    return "\n\n".join(part for part in [*parts, _help(view), end] if part) + "\n"
+    return "\n\n".join(part for part in [*state, *trouble, _help(view), end] if part) + "\n"
 
 
 def _headline(view: EnvironmentView) -> str:
@@ -71,6 +73,8 @@ def _each_fact(view: EnvironmentView, now: datetime) -> Iterator[str]:
         yield from _commits(view)
         yield from _services(view)
         yield from _expiry(view, now)
+    elif view.phase is Phase.EXPIRED:
+        yield f"For a new one, push a commit, or {code(f'eph up {view.name}')}."
     elif view.phase is not Phase.DESTROYING:
         yield "For a new one, push a commit or take the label off and put it on again."
 
@@ -111,6 +115,15 @@ def _problems(view: EnvironmentView) -> str:
     more = len(view.problems) - len(shown)
     rest = [f"- and {more} more: {code('eph validate')} shows them all"] if more else []
     return "\n".join(["**What to change in eph.yaml**", "", *shown, *rest])
+
+
+def _notices(view: EnvironmentView) -> str:
+    """What people asked for in eph.yaml and do not get; each sentence names its line."""
+    if not view.notices or view.phase in GONE:
+        return ""
+    shown = [f"- {code(notice)}" for notice in view.notices[:MOST_NOTICES]]
+    more = len(view.notices) - len(shown)
+    return "\n".join(["**Not done by this version of Eph**", "", *shown, *([f"- and {more} more"] if more else [])])
 
 
 def _failure(view: EnvironmentView) -> str:

@@ -19,6 +19,10 @@ class Refused(Exception):
     """The request is understood and not carried out; the message says why and what to do."""
 
 
+class Unavailable(Exception):
+    """What is asked for cannot be had just now, through no fault of the request; the message says what is down."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceStatus:
     """The service itself: what ``/api/v1/status`` and ``eph list`` put under the table."""

@@ -78,13 +78,17 @@ class Reporter:
         self._pace = pace
         self._sent: dict[tuple[Key, str], _Sent] = {}
         self._silent_until: datetime | None = None
+        self.behind = False
+        """Whether the last ``report`` left anything unsaid: held back by pacing, or failed."""
 
     def report(self, views: Sequence[EnvironmentView], repositories: Mapping[int, Repository]) -> list[str]:
         """Gives a sentence for each comment or check that could not be brought up to date; it is tried again."""
         letters = [letter for view in views for letter in self._letters(view, repositories)]
         living = {(letter.key, letter.what) for letter in letters}
         self._sent = {key: sent for key, sent in self._sent.items() if key in living}
-        return [sentence for letter in letters if (sentence := self._deliver(letter))]
+        failed = [sentence for letter in letters if (sentence := self._deliver(letter))]
+        self.behind = any(self._sent[letter.key, letter.what].digest != letter.digest for letter in letters)
+        return failed
 
     def tell(self, view: EnvironmentView, repositories: Mapping[int, Repository]) -> bool:
         """One pull request, now: before the record of its environment goes. False: it may work later, ask again.

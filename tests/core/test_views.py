@@ -59,16 +59,16 @@ def test_an_answer_for_the_old_commit_does_not_make_the_new_one_ready(world: Sim
     assert world.view(42).phase is Phase.STARTING
 
 
-def test_why_names_the_facts_then_the_decision(world: Simulation) -> None:  # P5
+def test_why_names_the_decision_then_the_facts(world: Simulation) -> None:  # P5
     world.cycle()
     world.answer(42)
     assert world.view(42).reasons == (
+        "aaaaaaa is built, as wanted",
         "acme/shop#42 is open and has the label preview",
         "commit aaaaaaa was first seen 2026-03-02 12:00:00 UTC",
         "the stack eph-shop-1/pr-42 holds commit aaaaaaa, built 2026-03-02 12:00:00 UTC",
         "its URL answers for aaaaaaa since 2026-03-02 12:00:30 UTC",
         "expires 2026-03-05 12:00:00 UTC, in 2 days 23 h",
-        "aaaaaaa is built, as wanted",
     )
 
 

@@ -51,6 +51,9 @@ EACH = {
     "ready": BASE,
     "ready_services": replace(BASE, urls={"web": BASE.url, "api": "http://api--shop-gentle-stream-42.localhost:8080"}),
     "ready_expires_soon": replace(BASE, expires_at=NOW + timedelta(hours=2)),
+    "ready_notices": replace(
+        BASE, notices=("eph.yaml:12:3: environment.schedule: this version of Eph knows no office hours",)
+    ),
     "queued": view(Phase.QUEUED, commit="", queue_position=3, reasons=("20 of 20 environments are in use.",)),
     "waiting": view(Phase.WAITING, commit="", reasons=("It waits for the check tests.",)),
     "creating": view(Phase.CREATING, commit="", reasons=("Labelled preview.",), progress="database"),

@@ -72,7 +72,7 @@ def _words(view: EnvironmentView) -> Text:
         return Text(f"{view.failure.step}: {view.failure.error}".strip(": "), style="red")
     if view.phase is Phase.READY:
         return Text(view.url, style="bold")
-    return Text(view.progress or (view.reasons[-1] if view.reasons else ""))
+    return Text(view.progress or (view.reasons[0] if view.reasons else ""))
 
 
 def _open(views: Sequence[EnvironmentView], opened: set[str]) -> None:

@@ -26,6 +26,7 @@ ERRORS: dict[int | str, dict[str, object]] = {
         404: "No such environment",
         409: "Understood, and not done",
         422: "The request is not valid",
+        503: "Not to be had just now",
     }.items()
 }
 

@@ -1,7 +1,7 @@
 """Every error in one shape: ``{"error": {"code", "message", "hint"}}``, with the right status.
 
 401 unauthorised · 403 forbidden · 404 not_found · 405 method_not_allowed · 409 refused
-413 too_large · 422 invalid · 429 too_many · 500 internal
+413 too_large · 422 invalid · 429 too_many · 500 internal · 503 unavailable
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 
 from orchestrator.core.views import EnvironmentView
 from orchestrator.surfaces.api import schemas
-from orchestrator.surfaces.port import Desk, NoSuchEnvironment, Refused
+from orchestrator.surfaces.port import Desk, NoSuchEnvironment, Refused, Unavailable
 
 CODES: Mapping[int, str] = {
     401: "unauthorised",
@@ -28,6 +28,7 @@ CODES: Mapping[int, str] = {
     422: "invalid",
     429: "too_many",
     500: "internal",
+    503: "unavailable",
 }
 
 
@@ -47,6 +48,7 @@ def install(app: FastAPI, desk: Desk) -> None:
 
     app.add_exception_handler(NoSuchEnvironment, missing)
     app.add_exception_handler(Refused, _refused)
+    app.add_exception_handler(Unavailable, _unavailable)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _internal)
@@ -70,6 +72,10 @@ def nearest(name: str, environments: list[EnvironmentView]) -> str:
 
 async def _refused(_: Request, error: Exception) -> JSONResponse:
     return shaped(409, str(error))
+
+
+async def _unavailable(_: Request, error: Exception) -> JSONResponse:
+    return shaped(503, str(error), "ask again later; environments go on meanwhile")
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:

@@ -1,0 +1,43 @@
+"""Addresses that ephd is told to listen on: whether they can be had, said in one sentence with the setting's name."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+from orchestrator.config.sections import host_and_port
+
+
+class StartTrouble(RuntimeError):
+    """ephd cannot start; the message names what is in the way and what to change."""
+
+
+def listening(setting: str, address: str) -> socket.socket:
+    """A socket that listens there. Taken at once, so that nobody else is met half-way through a start."""
+    host, port = host_and_port(address)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        sock.listen(1024)
+        sock.setblocking(False)
+    except OSError as error:
+        sock.close()
+        raise StartTrouble(_sentence(setting, address, port, error)) from error
+    return sock
+
+
+def check_free(setting: str, address: str) -> None:
+    listening(setting, address).close()
+
+
+def _sentence(setting: str, address: str, port: int, error: OSError) -> str:
+    variable = f"EPH_{setting.upper()}"
+    if error.errno == errno.EADDRINUSE:
+        why = f"port {port} is taken by another program; end it, or give another port"
+    elif error.errno == errno.EACCES:
+        why = f"port {port} may only be used by root; give one above 1023"
+    else:
+        why = f"{error.strerror or error}; give an address of this machine"
+    return f"{setting} = {address}: {why} (the setting `{setting}` in eph.toml, or {variable})"

@@ -1,0 +1,45 @@
+"""Whether an environment answers, asked the way people ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import httpx
+
+from orchestrator.config.keys import BadKey
+
+from orchestrator.gateway.headers import TOKEN
+
+SECONDS = 5.0
+
+
+class GatewayProbe:
+    """Asks an environment's URL the way people do: through the gateway, by host name, signed in where that is asked.
+
+    ``token`` is read each time, because an operator may change it.
+    """
+
+    def __init__(self, gateway: str, token: Callable[[], str] = str) -> None:
+        self._gateway = gateway
+        self._token = token
+        # No limit on waiting for a connection: with many environments that would be read as an unhealthy one.
+        timeout = httpx.Timeout(SECONDS, pool=None)
+        self._client = httpx.AsyncClient(timeout=timeout, trust_env=False, follow_redirects=False)
+
+    async def __call__(self, host: str, path: str) -> tuple[bool, str]:
+        headers = {"Host": host, "User-Agent": "eph-health", "X-Eph-Probe": "1"}
+        if token := self._token():
+            headers[TOKEN] = token
+        try:
+            headers["X-Eph-Preview-Token"] = self._token()
+            # The status is enough: a body without an end must neither hold the prober nor fill the memory.
+            async with self._client.stream("GET", f"http://{self._gateway}{path}", headers=headers) as answer:
+                status = answer.status_code
+        except (OSError, BadKey) as error:
+            return False, f"the preview token cannot be read ({error})"
+        except httpx.HTTPError as error:
+            return False, f"{path} gave no answer ({type(error).__name__})"
+        return 200 <= status < 400, f"{path} answered {status}"
+
+    async def close(self) -> None:
+        await self._client.aclose()

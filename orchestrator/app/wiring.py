@@ -1,0 +1,165 @@
+"""Every room's parts, made and joined; nothing here runs yet. ``service`` brings them to life in order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from importlib import metadata
+
+from orchestrator.app.desk import Behind, LocalDesk
+from orchestrator.app.door import Door, Doorkeeper
+from orchestrator.app.probe import GatewayProbe
+from orchestrator.app.shows import Herald, States
+from orchestrator.config import keys
+from orchestrator.config.settings import Settings
+from orchestrator.core.model import Key
+from orchestrator.core.policy import Policy
+from orchestrator.forge.github import webhooks
+from orchestrator.forge.github.client import GITHUB, GitHubForge
+from orchestrator.ledger import kinds
+from orchestrator.ledger.store import SqlLedger
+from orchestrator.runtime import clock
+from orchestrator.runtime.executor import Executor, Means
+from orchestrator.runtime.forge_facts import ForgeReader
+from orchestrator.runtime.health import Monitor
+from orchestrator.runtime.journal import Journal
+from orchestrator.runtime.loop import Loop, Parts
+from orchestrator.runtime.memory import Memory
+from orchestrator.runtime.observe import Observer, Sources
+from orchestrator.runtime.recipes import Recipes, Rules
+from orchestrator.runtime.wakeups import Wakeups
+from orchestrator.surfaces.api.settings import ApiSettings, Role, Token, Webhook, local_token
+from orchestrator.surfaces.reporter import Reporter
+from programs import registry
+from stacks import records
+from stacks.inventory import FileInventory
+from stacks.places import Places
+from stacks.pool import Pool
+from stacks.toolchain import Toolchain
+
+
+def version() -> str:
+    return metadata.version("eph")
+
+
+def places(settings: Settings, tools: Toolchain) -> Places:
+    return Places(
+        backend=settings.backend_dir,
+        work=settings.work_dir,
+        operations=settings.operations_dir,
+        pulumi_home=settings.pulumi_home,
+        passphrase_file=keys.passphrase_file(settings.keys_dir),
+        tools=tools.path,
+    )
+
+
+def policy(settings: Settings) -> Policy:
+    """The settings' policy, with the versions of the programs that would build now."""
+    versions = {name: registry.get(name).version for name in registry.names()}
+    return replace(settings.policy(), program_versions=versions)
+
+
+class Wiring:
+    """The parts in the order of their making; ``running`` is the whole of them alive."""
+
+    def __init__(self, settings: Settings, tools: Toolchain) -> None:
+        self.settings = settings
+        self.places = places(settings, tools)
+        self.memory = Memory()
+        self.wakeups = Wakeups()
+        self.ledger = SqlLedger(settings.events_url)
+        self.journal = Journal(self.ledger, clock.system)
+        self.forge = GitHubForge(settings.forge.url or GITHUB, settings.forge.read_token(), settings.forge.repositories)
+        self.pool = Pool(self.places, tools.version, settings.workers)
+        self.targets = {"local": settings.local_settings()}
+        self.policy = policy(settings)
+        tokens, sign_in = keys.preview_tokens_file(settings.keys_dir), settings.previews.sign_in
+        addresses = (settings.gateway_listen, settings.listen)
+        self.door = Doorkeeper(Door(*addresses, settings.gateway_dir, settings.domain, tokens, sign_in))
+        self.herald = Herald(Reporter(self.forge, clock.system), self.journal)
+
+    def prepare(self) -> None:
+        """Blocking: folders, what targets share, what an earlier life left running."""
+        self.places.prepare()
+        self.settings.routes_dir.mkdir(parents=True, exist_ok=True)
+        for ref in self.pool.recover():
+            self.journal.tell(kinds.OPERATION_RECOVERED, "an operation of an earlier life was ended", str(ref))
+        for name, told in self.targets.items():
+            registry.get(name).ensure(told)
+        self.memory.recall(records.last(self.places).values())
+
+    def loop(self, probe: GatewayProbe) -> tuple[Loop, Executor, Monitor]:
+        executor = Executor(self._means(), self.memory)
+        monitor = Monitor(probe, clock.system, self.wakeups.wake)
+        sources = Sources(
+            forge=ForgeReader(self.forge, self._recipes(), self.policy.trusted_authors_only),
+            inventory=FileInventory(self.places.backend),
+            targets={name: partial(registry.get(name).names, told) for name, told in self.targets.items()},
+            health=monitor.answers,
+            lanes=executor,
+        )
+        parts = Parts(Observer(sources, self.memory), executor, monitor, self.journal, self.wakeups)
+        loop = Loop(parts, self.policy, clock.system, self.settings.interval)
+        loop.audience = (States(self.settings.gateway_dir).show, self.herald.show)
+        self.herald.why = executor.why
+        self.pool.emptied = self.herald.destroyed
+        return loop, executor, monitor
+
+    def _recipes(self) -> Recipes:
+        key = keys.server_key(self.settings.keys_dir)
+        rules = Rules(self.settings.bounds(), key, self.settings.domain, self.targets, self.settings.limits.file_bytes)
+        return Recipes(self.forge, rules, clock.system)
+
+    def _means(self) -> Means:
+        return Means(
+            operations=self.pool,
+            forge=self.forge,
+            settings=self.targets,
+            deadline=self.settings.deadline.total_seconds(),
+            clock=clock.system,
+            journal=self.journal,
+            woken=self.wakeups.wake,
+            looked=lambda: self.wakeups.wake(look=True),
+        )
+
+    def desk(self, loop: Loop, executor: Executor) -> LocalDesk:
+        return LocalDesk(
+            Behind(
+                version=version(),
+                started=clock.system(),
+                loop=loop,
+                executor=executor,
+                memory=self.memory,
+                journal=self.journal,
+                wakeups=self.wakeups,
+                forge=self.forge,
+                ledger=self.ledger,
+                places=self.places,
+                settings=lambda target: self.targets.get(target, {}),
+                clock=clock.system,
+            )
+        )
+
+    def api(self) -> ApiSettings:
+        token = local_token(self.settings.home)
+        return ApiSettings(
+            version=version(),
+            tokens=(Token.of(token, "local", Role.ADMIN),),
+            webhook=self._webhook(),
+            session_key=keys.server_key(self.settings.keys_dir),
+        )
+
+    def _webhook(self) -> Webhook | None:
+        secret = self.settings.forge.read_webhook_secret().encode()
+        if not secret:
+            return None
+
+        def received(event: str, body: bytes, signature: str) -> bool:
+            """Answers at once: all it does is wake the loop, and only for what may concern us."""
+            if not webhooks.verify(secret, body, signature):
+                return False
+            if isinstance(webhooks.key_of(event, body), Key | int):
+                self.wakeups.wake_soon(look=True)
+            return True
+
+        return received
