@@ -188,6 +188,7 @@ class PostgresLease:
         except LeaseUnavailable as error:
             self._trouble(error)
         finally:
+            self._thread.submit(self._rows.close)
             self._thread.shutdown(wait=False)
 
     # --- candidate

@@ -52,6 +52,9 @@ class Rows(Protocol):
 
     def release(self, holder: str) -> None: ...
 
+    def close(self) -> None:
+        """Ends its connections. Never raises."""
+
 
 class SqlRows:
     def __init__(self, url: str, name: str) -> None:
@@ -79,6 +82,8 @@ class SqlRows:
     def release(self, holder: str) -> None:
         mine = self._mine().where(LEASES.c.holder == holder)
         self._asked(lambda connection: connection.execute(mine.values(holder="", beat=LEASES.c.beat + 1)).rowcount)
+
+    def close(self) -> None:
         self._engine.dispose()
 
     def _read(self, connection: sa.Connection) -> Row:

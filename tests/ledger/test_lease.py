@@ -71,6 +71,9 @@ class Wire:
 
         self._over(released)
 
+    def close(self) -> None:
+        """Nothing to end."""
+
     def _over(self, work: Callable[[], T]) -> T:
         self.asked += 1
         if self.cut:
@@ -132,6 +135,28 @@ async def test_its_time_counts_from_when_it_asked_not_from_the_answer() -> None:
     asked, wire.answering = world.now, 3.0
     await one.turn()
     assert one.until == asked + TIMING.valid
+
+
+async def test_neither_does_it_when_it_takes_the_row() -> None:
+    world = World()
+    (one, _), (wire, _) = replicas(world)
+    await one.turn()
+    wire.answering = 9.0
+    await one.turn()
+    assert (one.epoch, one.leads()) == (1, False)
+    assert one.until == world.now - 9.0 + TIMING.valid
+
+
+async def test_watching_counts_from_the_answer_not_from_when_it_asked() -> None:
+    """What the row said may have been written just before the answer."""
+    world = World()
+    (one, _), (wire, _) = replicas(world)
+    wire.asking = 5.0
+    await one.turn()
+    wire.asking = 0.0
+    world.pass_(TIMING.lease - 0.01)
+    await one.turn()
+    assert not one.leads()
 
 
 async def test_asking_whether_it_leads_asks_nobody() -> None:
@@ -258,10 +283,10 @@ def test_replicas_need_postgresql() -> None:
 
 STEP = st.tuples(
     st.integers(0, 2),
-    st.sampled_from(["turn", "turn", "turn", "cut", "mend", "arrive", "confirm", "stop"]),
-    st.sampled_from([0.0, 0.5, 2.0, 5.0, 9.0, 30.0]),
-    st.sampled_from([0.0, 0.0, 1.0, 4.0, 8.0]),
-    st.sampled_from(["", "", "", "answer", "late"]),
+    st.sampled_from([*["turn"] * 6, "cut", "mend", "mend", "arrive", "confirm", "stop"]),
+    st.sampled_from([0.0, 0.5, 1.0, 2.0, 4.5, 7.4, 9.0]),
+    st.sampled_from([0.0, 0.0, 0.0, 1.0, 8.0]),
+    st.sampled_from(["", "", "", "", "answer", "late"]),
 )
 
 

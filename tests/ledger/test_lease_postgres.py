@@ -79,7 +79,7 @@ class Story:
 
     async def _until(self, wanted: Callable[[], bool], seconds: float) -> None:
         async with asyncio.timeout(seconds):
-            while not wanted():  # noqa: ASYNC110 - another process writes the file
+            while not wanted():
                 await asyncio.sleep(0.05)
 
     def reigns(self) -> list[tuple[float, float, int, int]]:
