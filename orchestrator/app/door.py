@@ -29,7 +29,7 @@ from stacks.processes import Identity
 
 log = logging.getLogger("eph.door")
 
-MARK = "GATEWAY_OF_EPH"
+MARK = "EPH_GATEWAY_OF"
 _RECORD = "gateway.json"
 _ALIVE = "/_eph/healthz"
 START_SECONDS = 15.0
