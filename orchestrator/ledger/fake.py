@@ -1,8 +1,10 @@
-"""The event log in memory: for tests, and for a service that was told to keep none."""
+"""The event log in memory: for tests, and for a service that was told to keep none. And a lease that tests hand out."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 
 from orchestrator.ledger.port import Event
@@ -25,3 +27,30 @@ class MemoryLedger:
 
     def close(self) -> None:
         """Nothing to give back."""
+
+
+class FakeLease:
+    """Leads when it is told to."""
+
+    def __init__(self, leads: bool = False) -> None:
+        self.changed: Callable[[bool], None] = lambda _leads: None
+        self.epoch = int(leads)
+        self._leads = leads
+
+    def tell(self, leads: bool) -> None:
+        self.epoch += leads and not self._leads
+        self._leads = leads
+        self.changed(leads)
+
+    def leads(self) -> bool:
+        return self._leads
+
+    @property
+    def until(self) -> float:
+        return float("inf") if self._leads else float("-inf")
+
+    async def confirm(self) -> bool:
+        return self._leads
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()

@@ -24,7 +24,7 @@ from tests.ledger.servers import PASSWORD, Line, Server
 pytestmark = pytest.mark.real
 
 NOW = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
-MOMENT = 0.05
+MOMENT = 0.2
 """Seconds that recording may take, whatever the database does."""
 READ = 12.0
 
@@ -122,7 +122,7 @@ def test_killed_in_the_middle_of_writing_nothing_is_lost_or_doubled(server: Serv
     found = ledger.events(limit=5000)
     assert numbers(found) == written
     assert gaps(found)
-    assert max(longest) < MOMENT * 4  # two cores, and a server that starts
+    assert max(longest) < MOMENT
 
 
 def test_frozen_it_is_given_up_after_a_moment_and_gets_all_when_it_thaws(server: Server, ledger: SqlLedger) -> None:
@@ -157,13 +157,13 @@ def test_cut_off_without_a_goodbye_it_ends_in_time(server: Server) -> None:
 
 
 def test_a_start_without_a_server_is_a_start() -> None:
-    ledger = SqlLedger(servers_url_of_nobody())
+    ledger = SqlLedger(url_of_nobody())
     assert record(ledger, *range(3)) < MOMENT
     assert unreadable(ledger) < READ
     ledger.close()
 
 
-def servers_url_of_nobody() -> str:
+def url_of_nobody() -> str:
     return f"postgresql://eph:{PASSWORD}@127.0.0.1:{servers.free_port()}/eph"
 
 
