@@ -30,6 +30,7 @@ from programs import registry
 from programs.local import settings as local_settings
 from stacks import toolchain
 
+EPHD = "import sys; from orchestrator.app import main; sys.exit(main())"
 SHOP = Path(__file__).parent / "shop"
 ROOT = Path(__file__).parents[2]
 REPOSITORY = "acme/shop"
@@ -134,8 +135,7 @@ class Site:
         self.lives += 1
         with (self.home / f"ephd.{self.lives}.log").open("wb") as log:
             self.daemon = subprocess.Popen(
-                [sys.executable, "-c", "import sys; from orchestrator.app import main; sys.exit(main())"]
-                + ["--config", str(self.home / "eph.toml")],
+                [sys.executable, "-c", EPHD, "--config", str(self.home / "eph.toml")],
                 cwd=ROOT, env=self.environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 
@@ -223,6 +223,15 @@ class Site:
 
         until(f"#{number} is told", wrong, within)
         return self.comment(number)
+
+    def checked(self, sha: str, conclusion: str) -> None:
+        """Waits for Eph's check on that very commit."""
+
+        def wrong() -> str:
+            found = self.forge.checks(REPOSITORY, sha)
+            return "" if found.get("eph/preview") == conclusion else f"checks of {sha[:7]}: {found}"
+
+        until(f"{sha[:7]} is checked", wrong)
 
     def comment(self, number: int) -> str:
         bodies = [item["body"] for item in self.forge.comments(REPOSITORY, number) if OURS in item["body"]]

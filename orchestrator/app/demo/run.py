@@ -26,6 +26,7 @@ from stacks import toolchain
 from stacks.toolchain import NoToolchain, Toolchain
 
 DEFAULT_PORT = 8080
+HIGHEST_PORT = 65535
 
 
 class Unusable(Exception):
@@ -58,6 +59,8 @@ def _options(args: list[str]) -> argparse.Namespace:
 def _port(wanted: int | None) -> int:
     if wanted is None:
         return DEFAULT_PORT if world.is_free(DEFAULT_PORT) else world.free_port()
+    if not 0 <= wanted <= HIGHEST_PORT:
+        raise Unusable(f"{wanted} is no port; give one up to {HIGHEST_PORT} with --port, or none for a free one")
     if not world.is_free(wanted):
         raise Unusable(f"port {wanted} is taken; give another with --port, or none for a free one")
     return wanted
