@@ -163,7 +163,8 @@ class LocalDesk:
         if not view.commit:
             raise Refused(f"{view.name} is not made yet; its time starts with its newest commit")
         now = self._behind.clock()
-        until = max(view.expires_at or now, now) + timedelta(seconds=seconds)
+        # Whole seconds, as the tag keeps them: what it says is then what was asked for.
+        until = (max(view.expires_at or now, now) + timedelta(seconds=seconds)).replace(microsecond=0)
         self._intend(view, "extend", by, until)
         self._behind.journal.tell(
             kinds.INTENT_EXTEND, f"asked for time until {until:%Y-%m-%d %H:%M}", str(view.ref), by

@@ -28,6 +28,11 @@ class Errands:
         self._under_way: set[Hashable] = set()
         self._not_before: dict[Hashable, datetime] = {}
 
+    @property
+    def under_way(self) -> bool:
+        """Whether any that is done ``once`` at a time is not over."""
+        return bool(self._under_way)
+
     def run(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)

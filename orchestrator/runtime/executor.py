@@ -67,7 +67,7 @@ class Executor:
         self._memory = memory
         self._busy: dict[StackRef, _Busy] = {}
         self._purging: set[tuple[str, str]] = set()
-        self._errands = Errands(means.clock, means.journal.trouble)
+        self.errands = Errands(means.clock, means.journal.trouble)
         self.progressed: Callable[[], None] = lambda: None
 
     @property
@@ -90,7 +90,7 @@ class Executor:
 
     async def close(self) -> None:
         """The operations themselves are ended by who owns them; here the waiting for them is."""
-        await self._errands.close()
+        await self.errands.close()
 
     def _remember_approval(self, plan: Plan) -> None:
         if plan.digest in self._memory.approved_plans:
@@ -106,9 +106,9 @@ class Executor:
             case actions.Purge():
                 self._purge(action)
             case actions.Confirm():
-                self._errands.once(action.key, lambda: self._confirm(action, repositories))
+                self.errands.once(action.key, lambda: self._confirm(action, repositories))
             case actions.Expire():
-                self._errands.once((action.ref, action.commit), lambda: self._expire(action, repositories))
+                self.errands.once((action.ref, action.commit), lambda: self._expire(action, repositories))
             case _:
                 raise AssertionError(f"{type(action).__name__} changes nothing")
 
@@ -130,7 +130,7 @@ class Executor:
         if isinstance(action, actions.Destroy) and action.guarded:
             self._count(action.ref)
         self._means.journal.started(action, operation)
-        self._errands.run(self._attend(operation, lane))
+        self.errands.run(self._attend(operation, lane))
 
     def _count(self, ref: StackRef) -> None:
         """Counted when it begins, or those under way would escape the guard; a retry was counted before."""
@@ -206,7 +206,7 @@ class Executor:
         what = (action.target, action.name)
         names = {busy.name for busy in self._busy.values()}
         if what not in self._purging and action.name not in names and len(self._purging) < PURGES_AT_ONCE:
-            self._errands.once(what, lambda: self._purged(action, what))
+            self.errands.once(what, lambda: self._purged(action, what))
 
     async def _purged(self, action: actions.Purge, what: tuple[str, str]) -> bool:
         settings = self._means.settings.get(action.target, {})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -22,6 +22,7 @@ QUICK = 0.1
 QUICK_MOST = 2.0
 SLOW = 10.0
 GROWTH = 1.3
+Sleep = Callable[[float], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +64,11 @@ def _path(candidate: Candidate) -> str:
 class Monitor:
     """Keeps ``answers`` true. ``changed`` is called, in the loop's thread, when an answer turns."""
 
-    def __init__(self, probe: Probe, clock: Clock, changed: Callable[[], None]) -> None:
+    def __init__(self, probe: Probe, clock: Clock, changed: Callable[[], None], sleep: Sleep = asyncio.sleep) -> None:
         self._probe = probe
         self._clock = clock
         self._changed = changed
+        self._sleep = sleep
         self._probers: dict[Question, asyncio.Task[None]] = {}
         self._answers: dict[StackRef, Health] = {}
 
@@ -99,7 +101,7 @@ class Monitor:
             if self._note(question, ok, detail):
                 self._changed()
             pause = SLOW if ok else min(QUICK_MOST, pause * GROWTH) if pause < SLOW else QUICK
-            await asyncio.sleep(pause)
+            await self._sleep(pause)
 
     async def _answer(self, question: Question) -> tuple[bool, str]:
         """A prober that broke would leave its environment unhealthy, or ready, for ever."""

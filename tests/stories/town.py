@@ -1,0 +1,317 @@
+"""A whole Eph without processes, in virtual time: the real loop, memory, executor and reporter between a Git host in
+memory (``FakeForge``) and stacks in memory (``FakeStacks``).
+
+Stories speak in the world's verbs (``push``, ``close``, ``live`` an hour) and look at what came of it: stacks, phases,
+comments. Nobody sleeps: ``live`` lets the clock jump from one thing that is due to the next, as ``Loop.run`` would.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from orchestrator.app.shows import Herald
+from orchestrator.config.bounds import ServerPolicy
+from orchestrator.core.model import Intent
+from orchestrator.core.phases import Phase
+from orchestrator.core.policy import Policy
+from orchestrator.core.views import EnvironmentView
+from orchestrator.forge.fake import FakeForge
+from orchestrator.forge.port import Repository
+from orchestrator.ledger.fake import MemoryLedger
+from orchestrator.runtime.executor import Executor, Means
+from orchestrator.runtime.forge_facts import ForgeReader
+from orchestrator.runtime.health import Monitor
+from orchestrator.runtime.journal import Journal
+from orchestrator.runtime.loop import Loop, Parts
+from orchestrator.runtime.memory import Memory
+from orchestrator.runtime.observe import Observer, Sources
+from orchestrator.runtime.recipes import Recipes, Rules
+from orchestrator.runtime.wakeups import Wakeups
+from orchestrator.surfaces.reporter import Reporter
+from stacks import names
+from stacks.fake import FakeStacks
+from stacks.model import StackRecord, StackRef
+
+START = datetime(2026, 3, 2, 12, 0, 0, 250_000, tzinfo=UTC)
+"""With a fraction of a second: histories have none, and a moment that ended in both would look like two."""
+INTERVAL = timedelta(seconds=30)
+HOT = 60
+"""Cycles at one and the same moment: more is a loop that turns in a circle."""
+EPH_YAML = """\
+version: "1.0"
+name: shop
+services:
+  - name: web
+    command: python3 web.py
+"""
+BAD_YAML = EPH_YAML + "servces: []\n"
+
+
+def yaml(more: str = "") -> dict[str, str]:
+    return {"eph.yaml": EPH_YAML + more}
+
+
+class Wakes(Wakeups):
+    """Says what woke it, so that virtual time need not wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noted: list[bool] = []
+
+    def wake(self, look: bool = False) -> None:
+        self.noted.append(look)
+
+    def take(self) -> bool | None:
+        """Whether the Git host must be asked; None: nobody woke."""
+        noted, self.noted = self.noted, []
+        return any(noted) if noted else None
+
+
+class Target:
+    """What lies on the machine: the parts of every stack, and leftovers."""
+
+    def __init__(self, stacks: FakeStacks) -> None:
+        self._stacks = stacks
+        self.leftovers: set[str] = set()
+
+    def names(self) -> frozenset[str]:
+        return frozenset(self.living() | self.leftovers)
+
+    def living(self) -> set[str]:
+        return {record.tag.name for record in self._stacks.records.values() if record.tag is not None}
+
+    def purge(self, name: str, _: Mapping[str, str]) -> None:
+        assert name not in self.living(), f"{name} lives, and its parts were purged"
+        self.leftovers.discard(name)
+
+
+class Town:
+    """``deaf`` hosts answer no health check; ``heard`` holds what was asked of each."""
+
+    def __init__(self, **policy: object) -> None:
+        self.now = START
+        self.policy = Policy(**policy)  # type: ignore[arg-type]
+        self.forge = FakeForge()
+        self.shop = self.forge.create_repository("acme/shop", yaml())
+        self.forge.allow(self.shop, "ada")
+        self.stacks = FakeStacks(lambda: self.now)
+        self.target = Target(self.stacks)
+        self.ledger = MemoryLedger()
+        self.deaf: set[str] = set()
+        self.held: set[StackRef] = set()
+        self.cycles = 0
+        self._branches = 0
+        self._sleepers: list[tuple[datetime, asyncio.Future[None]]] = []
+        self._begin()
+
+    # --- Eph itself
+
+    def _begin(self) -> None:
+        """A new life: everything that is in memory is new."""
+        self.memory = Memory()
+        self.wakes = Wakes()
+        self.journal = Journal(self.ledger, self.clock)
+        self.executor = Executor(self._means(), self.memory)
+        self.monitor = Monitor(self._probe, self.clock, self.wakes.wake, self._sleep)
+        self.herald = Herald(Reporter(self.forge, self.clock), self.journal)
+        sources = Sources(
+            forge=ForgeReader(self.forge, self._recipes(), self.policy.trusted_authors_only),
+            inventory=self.stacks,
+            targets={"local": self.target.names},
+            health=self.monitor.answers,
+            lanes=self.executor,
+        )
+        parts = Parts(Observer(sources, self.memory), self.executor, self.monitor, self.journal, self.wakes)
+        self.loop = Loop(parts, self.policy, self.clock, INTERVAL)
+        self.loop.audience = (self.herald.show,)
+        self.herald.why = self.executor.why
+        self.stacks.emptied = self.herald.destroyed
+
+    def _means(self) -> Means:
+        return Means(
+            operations=self.stacks,
+            forge=self.forge,
+            settings={"local": {}},
+            deadline=600,
+            clock=self.clock,
+            journal=self.journal,
+            woken=self.wakes.wake,
+            looked=lambda: self.wakes.wake(look=True),
+            target=lambda _: self.target,  # type: ignore[arg-type, return-value]
+        )
+
+    def _recipes(self) -> Recipes:
+        bounds = ServerPolicy(installed=frozenset({"local"}))
+        return Recipes(self.forge, Rules(bounds, b"k" * 32, "localhost", {"local": {}}), self.clock)
+
+    def clock(self) -> datetime:
+        return self.now
+
+    async def _probe(self, host: str, path: str) -> tuple[bool, str]:
+        return host not in self.deaf, f"{path} answered {502 if host in self.deaf else 200}"
+
+    async def _sleep(self, seconds: float) -> None:
+        due: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._sleepers.append((self.now + timedelta(seconds=seconds), due))
+        await due
+
+    async def close(self) -> None:
+        await self.monitor.close()
+        for ref in list(self.held):
+            self.release(ref)
+        await self.stacks.close()
+        await self.executor.close()
+
+    async def kill(self) -> None:
+        """``kill -9`` and a new start: operations die where they are, memory is gone."""
+        self.stacks.crash()
+        self.held.clear()
+        await self.monitor.close()
+        await self.executor.close()
+        self._sleepers.clear()
+        self.stacks.recover()
+        self._begin()
+
+    # --- time
+
+    async def cycle(self, look: bool = True) -> datetime:
+        """One cycle, and everything that it started and that can end by itself."""
+        self.cycles += 1
+        due = await self.loop.cycle(look)
+        await self.settle()
+        await self.herald.report()
+        return due
+
+    async def live(self, **span: float) -> None:
+        """Lets so much time go by, with every cycle that falls due or is woken in it; at least one of them."""
+        end, look, turns = self.now + timedelta(**span), True, 0
+        while True:
+            due = await self.cycle(look)
+            woken = self.wakes.take()
+            turns = turns + 1
+            assert turns < HOT, f"{turns} cycles at {self.now}: {self.loop.shown.plan}"
+            if woken is not None:
+                look = woken
+                continue
+            if self.now >= end:
+                return
+            turns = turns if due <= self.now else 0
+            await self._pass_until(min(max(due, self.now), end))
+            look = True
+
+    async def skip(self, **span: float) -> None:
+        """So much time at once, as on a machine that slept, between a moment and a minute of life."""
+        await self.live(seconds=0)
+        self.now += timedelta(**span)
+        await self._pass_until(self.now)
+        await self.live(minutes=1)
+
+    async def _pass_until(self, moment: datetime) -> None:
+        """The clock jumps; who slept till then wakes, earliest first."""
+        while dues := [due for due, future in self._sleepers if due <= moment and not future.done()]:
+            self.now = max(self.now, min(dues))
+            for due, future in self._sleepers:
+                if due <= self.now and not future.done():
+                    future.set_result(None)
+            self._sleepers = [(due, future) for due, future in self._sleepers if not future.done()]
+            await self.settle()
+            if self.wakes.noted:
+                return
+        self.now = max(self.now, moment)
+
+    async def settle(self) -> None:
+        """Until all that runs is held, or waits for the clock."""
+        async with asyncio.timeout(20):
+            while self._is_busy():
+                await asyncio.sleep(0.001)
+        for _ in range(6):
+            await asyncio.sleep(0)
+
+    def _is_busy(self) -> bool:
+        running = self.executor.running.items()
+        free = any(ref not in self.held or each.interrupting for ref, each in running)
+        return free or self.executor.errands.under_way
+
+    # --- what people do
+
+    def open(self, title: str = "a change", label: bool = True, by: str = "ada", **more: object) -> int:
+        """A pull request from a branch of its own."""
+        branch = f"{title}-{self._opened()}"
+        repository = more.pop("repository", self.shop)
+        assert isinstance(repository, Repository)
+        files = more.pop("files", {"text": title})
+        self.forge.push(repository, branch, files)  # type: ignore[arg-type]
+        number = self.forge.open_pull(repository, branch, title, by, **more)  # type: ignore[arg-type]
+        if label:
+            self.forge.label(repository, number, "preview")
+        return number
+
+    def _opened(self) -> int:
+        self._branches += 1
+        return self._branches
+
+    def push(self, number: int, files: Mapping[str, str] | None = None) -> str:
+        branch = self.forge.pull(self.shop, number).head_ref
+        return self.forge.push(self.shop, branch, files or {"text": f"at {self.now}"})
+
+    def ask(self, kind: str, number: int, until: datetime | None = None) -> None:
+        self.memory.intend(Intent(self.ref(number), kind, "bob", self.now, until))
+        self.wakes.wake(look=True)
+
+    def hold(self, number: int) -> StackRef:
+        """Operations on it take until ``release``, or until they are interrupted."""
+        ref = self.ref(number)
+        self.held.add(ref)
+        self.stacks.hold(ref)
+        return ref
+
+    def release(self, ref: StackRef) -> None:
+        self.held.discard(ref)
+        self.stacks.release(ref)
+
+    # --- what can be seen
+
+    def ref(self, number: int, repository: Repository | None = None) -> StackRef:
+        home = repository or self.shop
+        for ref in (*self.stacks.records, *self.executor.running):
+            if names.parse(ref) == (home.id, number):
+                return ref
+        return names.stack_ref(home.id, home.full_name, number)
+
+    def head(self, number: int) -> str:
+        return self.forge.pull(self.shop, number).head_sha
+
+    def stack(self, number: int, repository: Repository | None = None) -> StackRecord | None:
+        return self.stacks.records.get(self.ref(number, repository))
+
+    def view(self, number: int, repository: Repository | None = None) -> EnvironmentView | None:
+        ref = self.ref(number, repository)
+        return next((view for view in self.loop.shown.views if view.ref == ref), None)
+
+    def phase(self, number: int, repository: Repository | None = None) -> Phase | None:
+        view = self.view(number, repository)
+        return view.phase if view else None
+
+    def runs(self, number: int) -> str:
+        """The commit that runs there; empty when nothing does."""
+        record = self.stack(number)
+        return record.built.commit if record and record.built else ""
+
+    def url(self, number: int) -> str:
+        record = self.stack(number)
+        return record.built.url if record and record.built else ""
+
+    def comment(self, number: int) -> str:
+        """The one comment; there is never a second."""
+        found = self.forge.comments(self.shop, number)
+        assert len(found) <= 1
+        return found[0] if found else ""
+
+    def said(self, kind: str) -> list[str]:
+        return [event.message for event in self.ledger.events(limit=10_000) if event.kind == kind]
+
+    def ups(self, number: int) -> list[str]:
+        """The commits that were built for it, or begun."""
+        return [each.commit for each in self.stacks.started if each.ref == self.ref(number) and each.commit]
