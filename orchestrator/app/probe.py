@@ -7,7 +7,6 @@ from collections.abc import Callable
 import httpx
 
 from orchestrator.config.keys import BadKey
-
 from orchestrator.gateway.headers import TOKEN
 
 SECONDS = 5.0
@@ -28,10 +27,9 @@ class GatewayProbe:
 
     async def __call__(self, host: str, path: str) -> tuple[bool, str]:
         headers = {"Host": host, "User-Agent": "eph-health", "X-Eph-Probe": "1"}
-        if token := self._token():
-            headers[TOKEN] = token
         try:
-            headers["X-Eph-Preview-Token"] = self._token()
+            if token := self._token():
+                headers[TOKEN] = token
             # The status is enough: a body without an end must neither hold the prober nor fill the memory.
             async with self._client.stream("GET", f"http://{self._gateway}{path}", headers=headers) as answer:
                 status = answer.status_code
