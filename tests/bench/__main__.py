@@ -8,13 +8,16 @@ import sys
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
 
-from tests.bench import environments
+from tests.bench import environments, quiet
 from tests.bench.rows import Row
 
 ROWS: dict[str, Callable[[], Awaitable[Row]]] = {
     "label-to-url": environments.label_to_url,
     "pulumi-processes": environments.pulumi_processes,
     "parallel-20": environments.parallel_20,
+    "quiet-cycle": quiet.quiet_cycle,
+    "plan-10000": quiet.plan_10000,
+    "ephd-memory": quiet.ephd_memory,
 }
 
 

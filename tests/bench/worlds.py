@@ -117,7 +117,7 @@ class Eph:
 @asynccontextmanager
 async def eph(with_tools: Toolchain | None = None, **settings: Any) -> AsyncIterator[Eph]:
     """A whole one beside a sandbox of a Git host with the demo's shop."""
-    with world.opened(None) as made:
+    with _temporary_folder_kept(), world.opened(None) as made:
         made.settings = _changed(made.settings, {"limits": ROOM, **settings})
         try:
             async with (
@@ -128,6 +128,20 @@ async def eph(with_tools: Toolchain | None = None, **settings: Any) -> AsyncIter
                 yield Eph(made, running, client)
         finally:
             TARGET.stop(made.settings.local_settings())
+
+
+@contextmanager
+def _temporary_folder_kept() -> Iterator[None]:
+    """The demo's world points this process at a folder of its own, which goes with it."""
+    before, variable = tempfile.tempdir, os.environ.get("TMPDIR")
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+        if variable is None:
+            os.environ.pop("TMPDIR", None)
+        else:
+            os.environ["TMPDIR"] = variable
 
 
 def _changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:

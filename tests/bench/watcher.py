@@ -1,0 +1,64 @@
+"""ephd as a whole over the thousand environments, in a process of its own that says how much memory it takes:
+``python -m tests.bench.watcher HOME API-PORT GATEWAY-PORT``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+from orchestrator.app import service, wiring
+from orchestrator.app.service import Service
+from orchestrator.core.phases import Phase
+from tests.bench import thousand
+from tests.bench.worlds import tools
+
+CYCLES = 3
+PATIENCE = 120.0
+
+
+async def main(home: Path, addresses: tuple[int, int]) -> dict[str, float]:
+    host = thousand.forge()
+    wiring.GitHubForge = lambda *_: host  # type: ignore[misc, assignment]
+    settings = thousand.settings(home, addresses)
+    async with service.running(settings, tools(), stop_gateway=True) as alive:
+        await _all_ready(alive)
+        for _ in range(CYCLES):
+            await _another(alive)
+        return {
+            "megabytes": _status("self", "VmRSS"),
+            "most": _status("self", "VmHWM"),
+            "worker": max((_status(pid, "VmRSS") for pid in _workers()), default=0.0),
+        }
+
+
+async def _all_ready(alive: Service) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while sum(view.phase is Phase.READY for view in alive.loop.shown.views) < thousand.COUNT:
+            await asyncio.sleep(0.2)
+
+
+async def _another(alive: Service) -> None:
+    before = alive.loop.shown.at
+    alive.wakeups.wake(look=True)
+    async with asyncio.timeout(PATIENCE):
+        while alive.loop.shown.at == before:
+            await asyncio.sleep(0.2)
+
+
+def _status(process: str, what: str) -> float:
+    found = re.search(rf"{what}:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0
+
+
+def _workers() -> list[str]:
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    return [pid for pid in children if "stacks.worker" in Path(f"/proc/{pid}/cmdline").read_text()]
+
+
+if __name__ == "__main__":
+    found = asyncio.run(main(Path(sys.argv[1]), (int(sys.argv[2]), int(sys.argv[3]))))
+    print(json.dumps(found))  # noqa: T201 - this is the protocol
