@@ -41,6 +41,7 @@ __all__ = ["Broken", "Service", "running", "version"]
 log = logging.getLogger("eph")
 
 DOOR_EVERY = 5.0
+TARGETS_EVERY = 5.0
 THREADS = 32
 """For what blocks: the Git host, targets, the event log. A slow target must not keep the others waiting."""
 
@@ -120,6 +121,7 @@ class _Start:
         self.ends.callback(wiring.journal.tell, kinds.SERVICE_STOPPED, "asked to stop")
         for name, work in (
             ("door", wiring.door.keep(DOOR_EVERY)),
+            ("targets", wiring.keep_targets(TARGETS_EVERY)),
             ("herald", wiring.herald.run()),
             ("loop", self.alive.loop.run()),
         ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from functools import partial
 from importlib import metadata
@@ -87,6 +88,24 @@ class Wiring:
         for name, told in self.targets.items():
             registry.get(name).ensure(told)
         self.memory.recall(records.last(self.places).values())
+
+    async def keep_targets(self, every: float) -> None:
+        """What targets share comes back when it was killed. Beside the loop, which must not wait for what will not."""
+        while True:
+            await asyncio.sleep(every)
+            # A thread cannot be cancelled, and must not bring anything up behind the back of who takes it down.
+            work = asyncio.create_task(asyncio.to_thread(self._ensure_targets))
+            try:
+                await asyncio.shield(work)
+            finally:
+                await asyncio.gather(work, return_exceptions=True)
+
+    def _ensure_targets(self) -> None:
+        for name, told in self.targets.items():
+            try:
+                registry.get(name).ensure(told)
+            except Exception as error:  # noqa: BLE001 - a target's trouble is told, and tried again
+                self.journal.trouble(f"the target {name} does not come up: {error}")
 
     def loop(self, probe: GatewayProbe) -> tuple[Loop, Executor, Monitor]:
         executor = Executor(self._means(), self.memory)

@@ -30,7 +30,6 @@ from programs import registry
 from programs.local import settings as local_settings
 from stacks import toolchain
 
-EPHD = "import sys; from orchestrator.app import main; sys.exit(main())"
 SHOP = Path(__file__).parent / "shop"
 ROOT = Path(__file__).parents[2]
 REPOSITORY = "acme/shop"
@@ -86,15 +85,14 @@ class Page:
 class Site:
     """``home`` holds everything: the forge, Eph's own home, its logs, temporary files."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, webhooks: bool = True) -> None:
         self.home = home
         self.eph_home = home / "eph"
         self.api_port, self.gateway_port = free_port(), free_port()
         self.secret = home / "webhook.secret"
         self.token = home / "forge.token"
-        self.forge = SandboxForge(
-            home / "forge", Webhook(f"http://127.0.0.1:{self.api_port}/api/v1/webhooks/github", self.secret)
-        )
+        hook = Webhook(f"http://127.0.0.1:{self.api_port}/api/v1/webhooks/github", self.secret)
+        self.forge = SandboxForge(home / "forge", hook if webhooks else None)
         self.tools = toolchain.find()
         self.http = httpx.Client(timeout=10, trust_env=False)
         self.daemon: subprocess.Popen[bytes] | None = None
@@ -135,7 +133,7 @@ class Site:
         self.lives += 1
         with (self.home / f"ephd.{self.lives}.log").open("wb") as log:
             self.daemon = subprocess.Popen(
-                [sys.executable, "-c", EPHD, "--config", str(self.home / "eph.toml")],
+                [sys.executable, "-m", "orchestrator.app", "--config", str(self.home / "eph.toml")],
                 cwd=ROOT, env=self.environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 
@@ -313,8 +311,7 @@ class Site:
         found = [f"process {pid} of {name}" for name in names for pid in leftovers.processes(name)]
         found += [line for line in registry.get("local").leftovers(self.local) if self._names(line, names)]
         places = (self.eph_home / "local", self.eph_home / "gateway" / "routes")
-        paths = [path for place in places for path in place.rglob("*")]
-        return found + [f"path {path}" for path in paths if any(name in path.name for name in names)]
+        return found + [f"path {path}" for place in places for path in leftovers.paths(place, names)]
 
     @staticmethod
     def _names(line: str, names: tuple[str, ...]) -> bool:
@@ -331,11 +328,11 @@ class Site:
 
 
 @contextlib.contextmanager
-def opened() -> Iterator[Site]:
+def opened(webhooks: bool = True) -> Iterator[Site]:
     """Everything ends with it; what would stay is a failure of the tests that used it."""
     home = Path(tempfile.mkdtemp(prefix="eph-e2e-"))
     home.chmod(0o755)
-    site = Site(home)
+    site = Site(home, webhooks)
     try:
         site.open()
         yield site

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from programs import registry
@@ -18,7 +18,7 @@ def of_environments(home: Path, names: Iterable[str], settings: Mapping[str, str
     wanted = sorted(set(names))
     return [
         *(f"process {pid} of {name}" for name in wanted for pid in processes(name)),
-        *(f"path {path}" for path in _paths(home / "eph", wanted)),
+        *(f"path {path}" for path in paths(home / "eph", wanted)),
         *(f"stack file {path}" for path in _stack_files(home / "eph" / "backend")),
         *(f"{_CHECKED_BY_TARGET}: {line}" for line in registry.get(_CHECKED_BY_TARGET).leftovers(settings)),
     ]
@@ -74,9 +74,11 @@ def _ancestors() -> set[int]:
     return found
 
 
-def _paths(root: Path, names: list[str]) -> list[Path]:
+def paths(root: Path, names: Sequence[str]) -> list[Path]:
     """Files and folders that carry an environment's name."""
-    return [path for path in root.rglob("*") if any(name in path.name for name in names)]
+    # Not rglob, which fails on a folder that goes while it looks.
+    found = [Path(folder) / name for folder, folders, files in os.walk(root) for name in (*folders, *files)]
+    return [path for path in found if any(name in path.name for name in names)]
 
 
 def _stack_files(backend: Path) -> list[Path]:

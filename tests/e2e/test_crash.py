@@ -1,0 +1,181 @@
+"""``kill -9`` at any instant, then a restart, converges (L2, L8): the right commit answers, nothing leaked, nothing
+twice, by looking at the machine. What ephd keeps running is killed too, and comes back (T1).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from programs.local import databases, identifiers, ports, postgres, routes, traces
+from tests.e2e import site as sites
+from tests.e2e.site import CYCLE, LABEL, REPOSITORY, Preview, Site, until
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
+
+SLOW = "touch building; sleep 2; echo built > built.txt\n"
+SLOWER = "touch building; sleep 6; echo built > built.txt\n"
+LONG_WORDS = (sites.SHOP / "eph.yaml").read_text() + "hooks:\n  pre_destroy:\n    - command: touch leaving; sleep 8\n"
+
+
+@pytest.fixture(scope="module")
+def bystander(site: Site) -> Preview:
+    """One that runs all the while, and has nothing to do with any of it."""
+    return site.preview("bystander")
+
+
+@pytest.fixture(autouse=True)
+def alive(site: Site, bystander: Preview) -> None:
+    """Every test starts from a living service, and from one that answers."""
+    assert site.daemon
+    assert site.daemon.poll() is None
+    assert site.page(bystander.host).data["commit"] == bystander.commit
+
+
+def killed_when(site: Site, bystander: Preview, what: str, came: Callable[[], bool]) -> None:
+    """Kills ephd at that instant, looks at what goes on without it, and starts the next life."""
+    until(what, lambda: "" if came() else f"not yet; {site.said()}", 60)
+    site.kill()
+    assert site.page(bystander.host).data["commit"] == bystander.commit
+    time.sleep(0.5)
+    assert site.page(bystander.host).data["commit"] == bystander.commit
+    site.start()
+
+
+def stack_of(site: Site, number: int) -> Path:
+    [project] = {path.parent for path in (site.eph_home / "backend").glob(".pulumi/stacks/*/*.json")} or {Path()}
+    return project / f"pr-{number}.json"
+
+
+def env(site: Site, number: int) -> Path | None:
+    return next((site.eph_home / "local" / "envs").glob(f"*-{number}"), None)
+
+
+def exists(site: Site, number: int, file: str) -> bool:
+    found = env(site, number)
+    return found is not None and any(found.glob(f"src/*/{file}"))
+
+
+def once(site: Site, preview: Preview) -> None:
+    """Of everything exactly what one environment needs."""
+    name, on = preview.name, site.machine
+
+    def wrong() -> str:
+        counted = {
+            "programs": sum(item.environment == name for item in traces.programs(on)),
+            "ports": sum(owner.startswith(f"{name}.") for _, owner in ports.reserved(on)),
+            "routes": sum(item.environment == name for item in routes.every(on)),
+            "checkouts": len(list((on.envs / name / "src").iterdir())),
+            "databases": sum(item.environment == name and item.kind == "DATABASE" for item in databases.owned(on)),
+            "roles": sum(item.environment == name and item.kind == "ROLE" for item in databases.owned(on)),
+            "stacks": len(list((site.eph_home / "backend").glob(f".pulumi/stacks/*/pr-{preview.number}.json"))),
+        }
+        locks = list((site.eph_home / "backend").glob(f".pulumi/locks/*/*/pr-{preview.number}/*"))
+        extra = {what: count for what, count in counted.items() if count != 1}
+        return "" if not extra and not locks else f"{extra}, locks {locks}"
+
+    until(f"{name} is there once", wrong)
+    servers = [pid for pid in sites.leftovers.processes(name) if _runs(pid, "app.py")]
+    assert len(servers) <= 3, "more than one app, its shell and its sandbox"
+
+
+def _runs(pid: int, word: str) -> bool:
+    try:
+        return word in Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return False
+
+
+INSTANTS = {
+    "before its stack": lambda site, number: site.comment(number) != "",
+    "its stack is there": lambda site, number: stack_of(site, number).exists(),
+    "in the middle of the build": lambda site, number: exists(site, number, "building"),
+    "built and not yet ready": lambda site, number: _is_built(stack_of(site, number)),
+}
+
+
+def _is_built(stack: Path) -> bool:
+    try:
+        return '"built"' in stack.read_text()
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("instant", INSTANTS)
+def test_killed_while_it_makes_one(site: Site, bystander: Preview, instant: str) -> None:
+    number, sha = site.open_pull(instant.replace(" ", "-"), {"build.sh": SLOW})
+    killed_when(site, bystander, instant, lambda: INSTANTS[instant](site, number))
+    made = site.arrived("made", number, sha)
+    once(site, made)
+    site.forge.close_pull(REPOSITORY, number)
+    site.gone(made)
+
+
+def test_killed_in_the_middle_of_an_update_and_of_a_destroy(site: Site, bystander: Preview) -> None:
+    """Two at once, to have one life less: the update ends at the newest commit, the destroy to its end."""
+    changed, leaving = [
+        site.arrived(branch, *opened)
+        for branch, opened in [
+            (branch, site.open_pull(branch, {"eph.yaml": LONG_WORDS})) for branch in ("changed", "leaving")
+        ]
+    ]
+    assert site.page(changed.host, "/add", q="a row that must stay").status == 200
+    sha = site.push(changed, {"build.sh": SLOWER})
+    site.forge.unlabel(REPOSITORY, leaving.number, LABEL)
+    both = lambda: exists(site, changed.number, "building") and exists(site, leaving.number, "leaving")  # noqa: E731
+    killed_when(site, bystander, "both are under way", both)
+    site.answers(changed, sha)
+    assert "a row that must stay" in site.page(changed.host).data["goods"]
+    once(site, changed)
+    site.gone(leaving)
+    until("its stack is gone", lambda: str(site.stack_files(leaving.number) or ""))
+    site.told(leaving.number, "Removed")
+
+
+def test_closed_while_nobody_looked(site: Site, bystander: Preview) -> None:
+    """L7: no event tells of it, and the next life sees it all the same."""
+    preview = site.preview("unseen")
+    site.kill()
+    site.forge.close_pull(REPOSITORY, preview.number)
+    site.start()
+    site.gone(preview)
+    until("its stack is gone", lambda: str(site.stack_files(preview.number) or ""))
+
+
+def test_a_killed_supervisor_comes_back_with_all_it_ran(site: Site, bystander: Preview) -> None:
+    """Within two cycles, at the same URL."""
+    daemon = next(pid for pid in sites.leftovers.processes(str(site.eph_home)) if _runs(pid, "supervisor.supervisord"))
+    os.kill(daemon, signal.SIGKILL)
+    until("what it ran ended with it", lambda: "" if site.page(bystander.host).status != 200 else "still answers", 10)
+    assert site.answers(bystander, bystander.commit) < 2 * CYCLE
+    once(site, bystander)
+
+
+def test_a_killed_database_server_comes_back_with_its_rows(site: Site, bystander: Preview) -> None:
+    assert site.page(bystander.host, "/add", q="a row before the kill").status == 200
+    on = site.machine
+    postmaster = int((on.root / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
+    os.kill(postmaster, signal.SIGKILL)
+    until("it is noticed", lambda: "" if site.page(bystander.host).status != 200 else "still answers", 10)
+    site.answers(bystander, bystander.commit)
+    assert "a row before the kill" in site.page(bystander.host).data["goods"]
+    with postgres.connect(on) as session:
+        assert isinstance(session, psycopg.Connection)
+
+
+def test_a_killed_app_is_started_again(site: Site, bystander: Preview) -> None:
+    before = site.page(bystander.host, "/environ").data["PORT"]
+    for pid in sites.leftovers.processes(bystander.name):
+        if _runs(pid, "app.py"):
+            os.kill(pid, signal.SIGKILL)
+    took = site.answers(bystander, bystander.commit)
+    assert took < CYCLE, "the supervisor does it, without waiting for anybody's cycle"
+    assert site.page(bystander.host, "/environ").data["PORT"] == before
+    once(site, bystander)
+    assert identifiers.LABEL.fullmatch(bystander.name)

@@ -1,0 +1,220 @@
+"""What has to be true of a whole Eph, whoever looks: operators with Pulumi's own CLI, strangers at the gateway, a
+preview's code, and whoever reads what it writes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from stacks import names
+from stacks.words import ADJECTIVES, NOUNS
+from tests.e2e import site as sites
+from tests.e2e.site import CYCLE, LABEL, REPOSITORY, Preview, Site, until
+
+pytestmark = pytest.mark.real
+
+TELLTALE = (sites.SHOP / "eph.yaml").read_text() + "      migrate:\n        command: sh migrate.sh\n"
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    """One that no webhook tells anything."""
+    with sites.opened(webhooks=False) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def previews(site: Site) -> list[Preview]:
+    opened = [(branch, *site.open_pull(branch)) for branch in ("one", "two")]
+    return [site.arrived(*item) for item in opened]
+
+
+@pytest.fixture
+def one(previews: list[Preview]) -> Preview:
+    return previews[0]
+
+
+@pytest.fixture
+def two(previews: list[Preview]) -> Preview:
+    return previews[1]
+
+
+def url_of(site: Site, preview: Preview) -> str:
+    return str(site.page(preview.host, "/environ").data["DATABASE_URL"])
+
+
+def test_pulumi_itself_shows_the_stacks_and_whose_they_are(site: Site, one: Preview, two: Preview) -> None:
+    """P9"""
+    listed = [item["name"] for item in json.loads(site.pulumi("stack", "ls", "--all", "--json"))]
+    project = names.project(8, REPOSITORY)
+    assert sorted(listed) == [f"organization/{project}/pr-{item.number}" for item in (one, two)]
+    tags = site.pulumi("stack", "tag", "ls", "--stack", listed[0], "--json")
+    assert one.name in tags
+    assert one.commit in tags
+    assert f"{REPOSITORY}" in tags
+    outputs = json.loads(site.pulumi("stack", "output", "--json", "--stack", sorted(listed)[0]))
+    assert outputs["url"] == f"http://{one.host}:{site.gateway_port}"
+    assert outputs["database_urls"] == "[secret]"
+
+
+def test_two_environments_cannot_read_each_others_database(site: Site, one: Preview, two: Preview) -> None:
+    """D3: not with the other's database and one's own role, nor with PostgreSQL's own databases."""
+    own, other = (urlsplit(url_of(site, item)) for item in (one, two))
+    assert own.path != other.path
+    assert own.username != other.username
+    for database in (other.path, "/postgres", "/template1"):
+        answer = site.page(one.host, "/connect", q=own._replace(path=database).geturl()).data
+        assert answer.get("refused"), (database, answer)
+    guessed = other._replace(netloc=other.netloc.replace(other.password or "", own.password or "")).geturl()
+    assert "password" in site.page(one.host, "/connect", q=guessed).data["message"]
+    nobody = f"postgresql://eph@{own.hostname}:{own.port}/postgres"
+    assert site.page(one.host, "/connect", q=nobody).data.get("refused")
+    assert site.page(one.host, "/connect", q=own.geturl()).data == {"rows": 1}
+
+
+def test_a_service_reads_nothing_of_the_servers(site: Site, one: Preview, two: Preview) -> None:
+    """T1, S3: keys, state, the forge's token, the settings, another checkout, another's launch file."""
+    envs = site.eph_home / "local" / "envs"
+    wanted = [path for path in (site.eph_home / "keys").iterdir() if path.is_file()]
+    wanted += [site.token, site.secret, site.home / "eph.toml", site.eph_home / "ledger.db"]
+    wanted += (site.eph_home / "backend").rglob("*.json")
+    wanted += (site.eph_home / "local" / "launch").iterdir()
+    wanted += (envs / two.name).glob("src/*/app.py")
+    wanted += (site.eph_home / "local" / "postgres").glob("*password*")
+    wanted += [Path("/root"), Path("/etc/shadow"), Path(f"/proc/{os.getpid()}/environ")]
+    assert len(wanted) > 12
+    for path in wanted:
+        assert "refused" in site.page(one.host, "/read", q=str(path)).data, path
+    [own] = (envs / one.name).glob("src/*/app.py")
+    assert "psycopg" in site.page(one.host, "/read", q=str(own)).data["text"]
+    told = set(site.page(one.host, "/environ").data)
+    assert not {name for name in told if name.startswith(("PULUMI", "XDG", "AWS", "GITHUB")) or "TOKEN" in name}
+
+
+def test_urls_cannot_be_guessed_and_are_not_indexed(site: Site, one: Preview, two: Preview) -> None:
+    """S5: 32 bits at least, a few tries a minute, and no search engine."""
+    found = re.fullmatch(r"shop-([a-z]+)-([a-z]+)-([a-z0-9]{4})-1", one.name)
+    assert found
+    assert (found[1] in ADJECTIVES, found[2] in NOUNS) == (True, True)
+    assert math.log2(len(set(ADJECTIVES)) * len(set(NOUNS)) * 32**4) >= 32
+    assert one.name.removesuffix("-1") != two.name.removesuffix("-2")
+    assert "noindex" in site.page(one.host).headers["X-Robots-Tag"]
+    tried = [site.page(f"shop-gentle-stream-{number:04}-1.localhost") for number in range(40)]
+    assert tried[0].status == 404
+    assert tried[-1].status == 429
+    assert int(tried[-1].headers["Retry-After"]) > 0
+    assert site.page(one.host).status == 200, "whoever was in stays in"
+
+
+def test_what_is_shown_everywhere_is_one_list(site: Site, one: Preview, two: Preview) -> None:
+    """L6"""
+    status = site.api("status")
+    assert status["environments"] == len(site.api("environments")["items"]) == 2
+    assert (status["queued"], status["complete"]) == (0, True)
+
+
+def secrets(site: Site, *previews: Preview) -> dict[str, str]:
+    """All that must never be read where people read."""
+    found = {f"keys/{path.name}": path.read_bytes() for path in (site.eph_home / "keys").iterdir() if path.is_file()}
+    found |= {"forge token": site.token.read_bytes(), "webhook secret": site.secret.read_bytes()}
+    found |= {str(path): path.read_bytes() for path in (site.eph_home / "local/postgres").glob("*password*")}
+    known = {name: value.decode().strip() for name, value in found.items() if value.isascii()}
+    return known | {f"database of {item.name}": urlsplit(url_of(site, item)).password or "" for item in previews}
+
+
+def test_no_secret_is_written_where_people_read(site: Site, one: Preview, two: Preview) -> None:
+    """S4: though one service printed its database's URL at start, and another's migration failed while doing so."""
+    number, sha = site.open_pull(
+        "telltale", {"eph.yaml": TELLTALE, "migrate.sh": 'echo "connecting to $DATABASE_URL"; exit 7\n'}
+    )
+    body = site.told(number, sha[:7], "Failed", "connecting to postgresql://")
+    assert re.search(r"connecting to postgresql://[a-z0-9_]+:\*\*\*@", body)
+    passwords = set(re.findall(r"postgresql://[a-z0-9_]+:([^@\s*]{16,})@", _launches(site)))
+    known = secrets(site, one, two) | {f"password {index}": word for index, word in enumerate(passwords)}
+    assert len(known) >= 8
+    assert all(len(value) >= 16 for value in known.values()), {name: len(value) for name, value in known.items()}
+    for place, text in {**_said(site, one, number), **_files(site)}.items():
+        told = [name for name, value in known.items() if value in text]
+        assert told == [], f"{place} tells {told}"
+
+
+def _launches(site: Site) -> str:
+    return "".join(path.read_text() for path in (site.eph_home / "local" / "launch").glob("*.json"))
+
+
+def _said(site: Site, one: Preview, failed: int) -> dict[str, str]:
+    """Everything that can be asked of Eph and of the Git host."""
+    said = {f"comment {number}": site.comment(number) for number in (1, 2, failed)}
+    said["checks"] = str(site.forge.api("GET", f"/repos/{REPOSITORY}/commits/{one.commit}/check-runs"))
+    for path in ("status", "environments", "events", f"environments/{one.name}", f"environments/{one.name}/why"):
+        said[path] = json.dumps(site.api(path))
+    for number in ("1", str(failed)):
+        said[f"logs {number}"] = site.eph("logs", number).stdout
+        said[f"operation {number}"] = site.eph("logs", number, "--operation", "--lines", "5000").stdout
+        said[f"get {number}"] = site.eph("get", number, "--output", "yaml").stdout
+    headers = {"Authorization": f"Bearer {site.api_token}"}
+    for path in ("metrics", "openapi.json", "", "healthz"):
+        said[path] = site.http.get(site.api_url(path), headers=headers).text
+    said["processes"] = "\n".join(_lines())
+    assert f"serving {one.commit}" in said["logs 1"]
+    assert "connecting to" in said[f"operation {failed}"]
+    return said
+
+
+def _lines() -> list[str]:
+    """What ``ps`` shows everybody."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found.append(path.read_text(errors="replace"))
+        except OSError:
+            continue
+    return found
+
+
+def _files(site: Site) -> dict[str, str]:
+    """Every file of the server's but those that are there to keep a secret, which nobody else may read; and but what
+    a service itself wrote into its own log."""
+    kept = [site.eph_home / "keys", site.eph_home / "local" / "launch"]
+    found = {}
+    for path in [*site.home.glob("*.log"), *site.eph_home.rglob("*")]:
+        if not path.is_file() or path.is_relative_to(site.eph_home / "local" / "postgres" / "data"):
+            continue
+        secret = any(path.is_relative_to(place) for place in kept) or "password" in path.name
+        if secret:
+            assert path.stat().st_mode & 0o077 == 0, f"{path} can be read by others"
+        elif not re.match(r"shop-.*\.web\..*\.log", path.name):
+            found[str(path)] = path.read_bytes().decode(errors="replace")
+    assert any(".pulumi/stacks" in place for place in found)
+    return found
+
+
+def test_the_api_lets_nobody_in_without_its_token(site: Site, one: Preview) -> None:
+    """S1, and a preview's own code on the same machine."""
+    for path in ("status", "environments", f"environments/{one.name}", "events"):
+        assert httpx.get(site.api_url(f"api/v1/{path}"), trust_env=False).status_code == 401
+    forged = httpx.post(
+        site.api_url("api/v1/webhooks/github"),
+        content=b"{}",
+        headers={"X-GitHub-Event": "pull_request"},
+        trust_env=False,
+    )
+    assert forged.status_code == 401
+
+
+def test_a_change_is_noticed_without_any_webhook(site: Site, one: Preview) -> None:
+    """L1: nothing was ever sent to this Eph; it finds every change by looking, a cycle later at most."""
+    number, _ = site.open_pull("unannounced", {"eph.yaml": "nonsense"}, label=False)
+    site.forge.label(REPOSITORY, number, LABEL)
+    assert until("it is noticed", lambda: "" if site.comment(number) else "no comment yet") < 2 * CYCLE
+    site.forge.unlabel(REPOSITORY, number, LABEL)
+    assert site.forge.stats()["deliveries"] == []
