@@ -1,5 +1,7 @@
 """HTTP through the gateway: nothing is collected on the way, in neither direction.
 
+Plain requests take the short way of ``lines``, all others aiohttp's client; both give the same answers and errors.
+
 An upstream that refuses is tried again for a second, its route looked up anew each time: a service that is being
 restarted, perhaps at another port, is not seen as an outage. Nothing was sent by then, so every method may be tried
 again. A connection that ends before the first byte of an answer is tried once more only for requests that may be
@@ -9,7 +11,9 @@ repeated. An answer that breaks off is broken off for the client, too: it must n
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 from aiohttp import (
@@ -32,19 +36,34 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from orchestrator.gateway.headers import Sender, downwards, upwards
+from orchestrator.gateway.lines import CONNECT_SECONDS, IDLE_SECONDS, MOST_HEADER, Answer, Lines, Refused
 
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 REFUSED_WAITS = (0.05,) * 20
-CONNECT_SECONDS = 5.0
-# Shorter than common servers keep an idle connection, so that we seldom write into one that is being closed.
-IDLE_SECONDS = 1.5
-MOST_HEADER = 32 * 1024
 Find = Callable[[], URL | None]
 T = TypeVar("T")
 
 
 class NoAnswer(Exception):
     """The upstream gave no answer; the message says how, in words for the page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Two ways to the upstreams: the short one for what is plain, aiohttp's for all else."""
+
+    session: ClientSession
+    lines: Lines
+
+
+@contextlib.asynccontextmanager
+async def client() -> AsyncIterator[Client]:
+    lines = Lines()
+    async with session() as full:
+        try:
+            yield Client(full, lines)
+        finally:
+            lines.close()
 
 
 def session() -> ClientSession:
@@ -62,16 +81,20 @@ def session() -> ClientSession:
 
 
 async def forward(
-    request: web.BaseRequest, client: ClientSession, find: Find, sender: Sender, preview: bool
+    request: web.BaseRequest, client: Client, find: Find, sender: Sender, preview: bool
 ) -> web.StreamResponse:
     """``find`` gives the upstream as it is now. Raises NoAnswer, and nothing was sent to the client by then."""
     headers = upwards(request.headers, sender)
     body = request.content if request.body_exists else None
     await _welcome_body(request)
+    path = request.rel_url.raw_path_qs
+    plain = body is None and request.method == "GET" and path.startswith("/")
 
-    async def ask(upstream: URL) -> ClientResponse:
+    async def ask(upstream: URL) -> ClientResponse | Answer:
+        if plain and upstream.scheme == "http" and upstream.host and upstream.port:
+            return await client.lines.get((upstream.host, upstream.port), path, headers)
         url = target(upstream, request.rel_url)
-        return await client.request(request.method, url, headers=headers, data=body, allow_redirects=False)
+        return await client.session.request(request.method, url, headers=headers, data=body, allow_redirects=False)
 
     answer = await with_patience(ask, find, body is None and request.method in REPEATABLE)
     try:
@@ -102,7 +125,7 @@ async def with_patience(ask: Callable[[URL], Awaitable[T]], find: Find, repeatab
                 return await ask(upstream)
         except ServerTimeoutError as error:
             raise NoAnswer("It accepted no connection in time.") from error
-        except ClientConnectorError as error:
+        except (ClientConnectorError, Refused) as error:
             if not waits:
                 raise NoAnswer("It accepts no connection.") from error
         except (ServerDisconnectedError, ClientOSError) as error:
@@ -139,7 +162,9 @@ class _Short(_Answer):
     _send_headers_immediately = False
 
 
-async def _relay(request: web.BaseRequest, answer: ClientResponse, headers: CIMultiDict[str]) -> web.StreamResponse:
+async def _relay(
+    request: web.BaseRequest, answer: ClientResponse | Answer, headers: CIMultiDict[str]
+) -> web.StreamResponse:
     kind = _Short if answer.content.is_eof() else _Answer
     response = kind(status=answer.status, reason=answer.reason, headers=headers)
     await response.prepare(request)

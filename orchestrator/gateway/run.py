@@ -48,7 +48,7 @@ async def serving(
 ) -> AsyncIterator[Address]:
     """The gateway, for as long as the block lasts; gives the address it got, which matters for port 0."""
     traffic = Traffic(directory, time.time)
-    async with proxy.session() as client:
+    async with proxy.client() as client:
         gateway = Gateway(settings, Directory(directory), limits or Limits(), traffic, client)
         runner = web.ServerRunner(_server(gateway), shutdown_timeout=STOP_SECONDS)
         await runner.setup()

@@ -10,14 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from aiohttp import ClientSession, hdrs, web
+from aiohttp import hdrs, web
 from yarl import URL
 
 from orchestrator.gateway import hosts, pages, proxy, sign_in, sockets
 from orchestrator.gateway.directory import Directory, Route, State
 from orchestrator.gateway.headers import Sender
 from orchestrator.gateway.limits import Limits
-from orchestrator.gateway.proxy import Find, NoAnswer
+from orchestrator.gateway.proxy import Client, Find, NoAnswer
 from orchestrator.gateway.sign_in import Guard, Tokens
 from orchestrator.gateway.traffic import PROBE, Traffic
 
@@ -50,7 +50,7 @@ class Gateway:
     """``handle`` is an aiohttp low-level handler: no routing table, no middlewares."""
 
     def __init__(
-        self, settings: Settings, directory: Directory, limits: Limits, traffic: Traffic, client: ClientSession
+        self, settings: Settings, directory: Directory, limits: Limits, traffic: Traffic, client: Client
     ) -> None:
         self._settings = settings
         self._directory = directory

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 
 from aiohttp import (
-    ClientSession,
     ClientWebSocketResponse,
     ClientWSTimeout,
     WSMessage,
@@ -21,7 +20,7 @@ from aiohttp import (
 from yarl import URL
 
 from orchestrator.gateway.headers import Sender, downwards, tokens, upwards
-from orchestrator.gateway.proxy import Find, NoAnswer, target, with_patience
+from orchestrator.gateway.proxy import Client, Find, NoAnswer, target, with_patience
 
 MOST_MESSAGE = 32 * 1024 * 1024
 CLOSE_SECONDS = 5.0
@@ -41,14 +40,14 @@ def wanted(request: web.BaseRequest) -> bool:
 
 
 async def tunnel(
-    request: web.BaseRequest, client: ClientSession, find: Find, sender: Sender, preview: bool
+    request: web.BaseRequest, client: Client, find: Find, sender: Sender, preview: bool
 ) -> web.StreamResponse:
     """Raises NoAnswer, as ``proxy.forward`` does."""
     headers = upwards(request.headers, sender, socket=True)
     protocols = tokens(request.headers.getall(hdrs.SEC_WEBSOCKET_PROTOCOL, ()))
 
     async def ask(upstream: URL) -> ClientWebSocketResponse:
-        return await client.ws_connect(
+        return await client.session.ws_connect(
             target(upstream, request.rel_url),
             protocols=protocols,
             headers=headers,

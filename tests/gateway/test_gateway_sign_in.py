@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientResponse, WSServerHandshakeError, web
 
+from orchestrator.app.probe import GatewayProbe
 from orchestrator.gateway.sign_in import LIFE_SECONDS, Guard, Tokens, _seal, safe
 from orchestrator.gateway.traffic import Traffic
 from tests.gateway.conftest import World
@@ -257,3 +258,14 @@ async def test_tokens_are_in_no_log(door: World, caplog: pytest.LogCaptureFixtur
     await sign_in(door)
     await door.answer(HOST, headers={"X-Eph-Preview-Token": TOKEN})
     assert TOKEN not in caplog.text
+
+
+async def test_ephds_own_health_checks_get_in(door: World, tmp_path: Path) -> None:
+    probe = GatewayProbe(f"127.0.0.1:{door.port}", lambda: TOKEN)
+    stranger = GatewayProbe(f"127.0.0.1:{door.port}")
+    try:
+        assert await probe(HOST, "/healthz") == (True, "/healthz answered 200")
+        assert await stranger(HOST, "/healthz") == (False, "/healthz answered 401")
+    finally:
+        await probe.close()
+        await stranger.close()

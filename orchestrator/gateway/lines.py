@@ -1,0 +1,168 @@
+"""The short way to an upstream, for the requests that previews get most: plain ``GET``, no body, no TLS.
+
+aiohttp's client does much that a proxy has no use for: redirects, cookies, sessions, traces, a URL built and a header
+set merged for each request. Here one line of text is written to a kept connection, and aiohttp's own protocol, its C
+parser and its flow control read what comes back. All else, and all that goes wrong here in a new way, is aiohttp's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Mapping
+
+from aiohttp import (
+    ClientConnectionError,
+    ClientOSError,
+    ClientPayloadError,
+    ServerDisconnectedError,
+    ServerTimeoutError,
+    StreamReader,
+)
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import HttpProcessingError
+from multidict import CIMultiDict, CIMultiDictProxy
+
+CONNECT_SECONDS = 5.0
+# Shorter than common servers keep an idle connection, so that we seldom write into one that is being closed.
+IDLE_SECONDS = 1.5
+MOST_HEADER = 32 * 1024
+Place = tuple[str, int]
+
+
+class Refused(ClientConnectionError):
+    """Nobody accepts connections there; nothing was sent."""
+
+
+class Answer:
+    """The head of an answer, and its body as it comes."""
+
+    __slots__ = ("_done", "_line", "_lines", "_place", "content", "headers", "reason", "status")
+
+    def __init__(self, lines: Lines, place: Place, line: ResponseHandler) -> None:
+        self._lines = lines
+        self._place = place
+        self._line = line
+        self._done = False
+        self.status = 0
+        self.reason = ""
+        self.headers: CIMultiDictProxy[str]
+        self.content: StreamReader
+
+    async def start(self) -> Answer:
+        """Raises what aiohttp's client would."""
+        while True:
+            try:
+                message, content = await self._line.read()
+            except HttpProcessingError as error:
+                raise ClientPayloadError(str(error)) from error
+            if message.code >= 200:
+                break
+            if message.code == 101:
+                raise ClientPayloadError("an upgrade that nobody asked for")
+        self.status, self.reason, self.headers, self.content = message.code, message.reason, message.headers, content
+        content.on_eof(self._whole)
+        return self
+
+    def _whole(self) -> None:
+        if not self._done:
+            self._done = True
+            self._lines.give_back(self._place, self._line)
+
+    def close(self) -> None:
+        """Nothing, after a whole answer; else the connection is of no more use."""
+        if not self._done:
+            self._done = True
+            self._line.close()
+
+
+class Lines:
+    """Kept connections by upstream. One that was idle for long is closed and not used."""
+
+    def __init__(self) -> None:
+        self._idle: dict[Place, deque[tuple[float, ResponseHandler]]] = {}
+        self._sweep: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    async def get(self, place: Place, path: str, headers: CIMultiDict[str]) -> Answer:
+        """``path`` with its query, as it was asked for."""
+        head = _head(path, headers)
+        kept = self._kept(place)
+        if kept is not None:
+            with contextlib.suppress(ServerDisconnectedError, ClientOSError):  # it was closed in this very moment
+                return await self._ask(place, kept, head)
+        return await self._ask(place, await _connect(place), head)
+
+    async def _ask(self, place: Place, line: ResponseHandler, head: bytes) -> Answer:
+        answer = Answer(self, place, line)
+        try:
+            line.set_response_params(
+                read_until_eof=True, auto_decompress=False, max_line_size=MOST_HEADER, max_field_size=MOST_HEADER
+            )
+            if line.transport is None:
+                raise ServerDisconnectedError
+            line.transport.write(head)
+            return await answer.start()
+        except BaseException:
+            answer.close()
+            raise
+
+    def give_back(self, place: Place, line: ResponseHandler) -> None:
+        if self._closed or line.should_close or not line.is_connected():
+            line.close()
+            return
+        loop = asyncio.get_running_loop()
+        self._idle.setdefault(place, deque()).append((loop.time(), line))
+        if self._sweep is None:
+            self._sweep = loop.call_later(IDLE_SECONDS, self._close_idle)
+
+    def close(self) -> None:
+        self._closed = True
+        if self._sweep is not None:
+            self._sweep.cancel()
+        for kept in self._idle.values():
+            for _, line in kept:
+                line.close()
+        self._idle.clear()
+
+    def _kept(self, place: Place) -> ResponseHandler | None:
+        """The one used last: the others then get old and go."""
+        kept = self._idle.get(place)
+        now = asyncio.get_running_loop().time()
+        while kept:
+            since, line = kept.pop()
+            if line.is_connected() and not line.should_close and now - since < IDLE_SECONDS:
+                return line
+            line.close()
+        return None
+
+    def _close_idle(self) -> None:
+        loop = asyncio.get_running_loop()
+        oldest = loop.time() - IDLE_SECONDS
+        for place, kept in [*self._idle.items()]:
+            while kept and kept[0][0] <= oldest:
+                kept.popleft()[1].close()
+            if not kept:
+                del self._idle[place]
+        self._sweep = loop.call_later(IDLE_SECONDS, self._close_idle) if self._idle else None
+
+
+async def _connect(place: Place) -> ResponseHandler:
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            _, line = await loop.create_connection(lambda: ResponseHandler(loop), *place)
+    except TimeoutError as error:
+        raise ServerTimeoutError(f"no connection to {place[0]}:{place[1]} in time") from error
+    except OSError as error:
+        raise Refused(str(error)) from error
+    return line
+
+
+def _head(path: str, headers: Mapping[str, str]) -> bytes:
+    lines = [f"GET {path} HTTP/1.1", *(f"{key}: {value}" for key, value in headers.items()), "", ""]
+    head = "\r\n".join(lines)
+    if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
+        raise ClientPayloadError("a header with a line break in it")
+    return head.encode()

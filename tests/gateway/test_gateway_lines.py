@@ -1,0 +1,164 @@
+"""The short way to an upstream gives what aiohttp's client gives, on upstreams that misbehave byte by byte (T1, S5)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import ClientError, ClientPayloadError, ServerDisconnectedError
+from multidict import CIMultiDict
+
+from orchestrator.gateway import lines
+from orchestrator.gateway.lines import Lines, Place, Refused
+
+HOST = "shop-gentle-stream-42.eph.test"
+HEADERS = CIMultiDict({"Host": HOST})
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+class Upstream:
+    """Says the next of ``answers`` to each request; None closes the connection instead. Keeps what it was asked."""
+
+    def __init__(self, answers: Sequence[bytes | None], close: bool = False) -> None:
+        self._answers = iter(answers)
+        self._close = close
+        self.asked: list[bytes] = []
+        self.connections = 0
+        self.ended = asyncio.Event()
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while True:
+                self.asked.append(await reader.readuntil(b"\r\n\r\n"))
+                answer = next(self._answers)
+                if answer is None:
+                    return
+                writer.write(answer)
+                if self._close:
+                    return
+        except (asyncio.IncompleteReadError, StopIteration):
+            pass
+        finally:
+            writer.close()
+            self.ended.set()
+
+
+@asynccontextmanager
+async def serving(upstream: Upstream) -> AsyncIterator[tuple[Lines, Place]]:
+    kept = Lines()
+    server = await asyncio.start_server(upstream.talk, "127.0.0.1", 0)
+    try:
+        yield kept, server.sockets[0].getsockname()[:2]
+    finally:
+        kept.close()
+        server.close()
+
+
+async def read(kept: Lines, place: Place, path: str = "/") -> tuple[int, bytes]:
+    answer = await kept.get(place, path, HEADERS)
+    return answer.status, await answer.content.read()
+
+
+async def test_one_connection_serves_one_request_after_the_other() -> None:
+    upstream = Upstream([OK, b"HTTP/1.1 304 Not Modified\r\n\r\n", OK])
+    async with serving(upstream) as (kept, place):
+        assert [await read(kept, place) for _ in range(3)] == [(200, b"ok"), (304, b""), (200, b"ok")]
+    assert upstream.connections == 1
+    assert upstream.asked[0] == f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
+
+
+async def test_two_at_once_have_two_connections() -> None:
+    upstream = Upstream([OK, OK])
+    async with serving(upstream) as (kept, place):
+        first, second = await kept.get(place, "/1", HEADERS), await kept.get(place, "/2", HEADERS)
+        assert [await first.content.read(), await second.content.read()] == [b"ok", b"ok"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "body"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\nuntil the end", b"until the end"),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", b"ok"),
+        (b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", b"ok"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", b"ok"),
+        (b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + OK, b"ok"),
+    ],
+)
+async def test_an_answer_may_end_in_every_way(answer: bytes, body: bytes) -> None:
+    upstream = Upstream([answer], close=True)
+    async with serving(upstream) as (kept, place):
+        assert await read(kept, place) == (200, body)
+
+
+async def test_a_kept_connection_that_was_closed_meanwhile_is_not_noticed() -> None:
+    upstream = Upstream([OK, None, OK])
+    async with serving(upstream) as (kept, place):
+        assert [await read(kept, place) for _ in range(2)] == [(200, b"ok")] * 2
+    assert (upstream.connections, len(upstream.asked)) == (2, 3)
+
+
+async def test_an_old_connection_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    upstream = Upstream([OK, OK])
+    async with serving(upstream) as (kept, place):
+        await read(kept, place)
+        monkeypatch.setattr(lines, "IDLE_SECONDS", 0)
+        await read(kept, place)
+    assert upstream.connections == 2
+
+
+async def test_idle_connections_are_closed_without_another_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "IDLE_SECONDS", 0.01)
+    upstream = Upstream([OK])
+    async with serving(upstream) as (kept, place):
+        await read(kept, place)
+        await asyncio.wait_for(upstream.ended.wait(), 2)
+
+
+async def test_an_answer_that_is_left_half_read_ends_its_connection() -> None:
+    upstream = Upstream([b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf"])
+    async with serving(upstream) as (kept, place):
+        (await kept.get(place, "/", HEADERS)).close()
+        await asyncio.wait_for(upstream.ended.wait(), 2)
+
+
+async def test_an_answer_that_breaks_off_is_an_error() -> None:
+    upstream = Upstream([b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf"], close=True)
+    async with serving(upstream) as (kept, place):
+        with pytest.raises(ClientPayloadError):
+            await read(kept, place)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (None, ServerDisconnectedError),
+        (b"220 mail.example ESMTP\r\n\r\n", ClientPayloadError),
+        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", ClientPayloadError),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000 + b"\r\n\r\n", ClientError),
+    ],
+)
+async def test_what_is_no_answer_is_the_error_that_aiohttp_has_for_it(
+    answer: bytes | None, error: type[Exception]
+) -> None:
+    async with serving(Upstream([answer])) as (kept, place):
+        with pytest.raises(error):
+            await read(kept, place)
+
+
+async def test_nobody_there_is_told_apart_because_nothing_was_sent(free: Callable[[], int]) -> None:
+    with pytest.raises(Refused):
+        await Lines().get(("127.0.0.1", free()), "/", HEADERS)
+
+
+@pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nb", "a\rb"])
+async def test_no_header_can_become_two(value: str) -> None:
+    upstream = Upstream([OK])
+    async with serving(upstream) as (kept, place):
+        with pytest.raises(ClientPayloadError):
+            await kept.get(place, "/", CIMultiDict({"Host": HOST, "X": value}))
+        with pytest.raises(ClientPayloadError):
+            await kept.get(place, f"/{value}", HEADERS)
+    assert upstream.asked == []
