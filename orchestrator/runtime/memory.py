@@ -82,7 +82,7 @@ class Memory:
         self, there: Mapping[StackRef, StackRecord], repositories: Mapping[int, RepositoryFacts]
     ) -> None:
         """Failures of what was never made pace its next try while it is wanted. The rest goes with the stack."""
-        known = {*self.failures, *self.superseded, *(ref for ref, kind in self.intents if kind == "down")}
+        known = {*self.failures, *self.superseded, *(ref for ref, kind in self.intents if kind != "retry")}
         for ref in known - there.keys():
             failure = self.failures.get(ref)
             if not _is_wanted(ref, repositories) or (failure is not None and failure.verb is Verb.DESTROY):

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from stacks.toolchain import Toolchain
+from tests.stories.town import Town
+
+
+@pytest.fixture
+async def town() -> AsyncIterator[Town]:
+    made = Town()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def tools() -> Toolchain:
+    """For starts that never come as far as Pulumi."""
+    return Toolchain(Path("/bin/false"), "3.259.0", "", "nowhere")

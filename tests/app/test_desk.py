@@ -1,0 +1,236 @@
+"""What people ask of ephd through the API, and what comes of it in the world: P5, L5, L7, O1."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from orchestrator.app.desk import Behind, LocalDesk
+from orchestrator.core.phases import Phase
+from orchestrator.forge.port import ForgeRefused, NotThere
+from orchestrator.ledger.fake import MemoryLedger
+from orchestrator.ledger.store import LedgerUnavailable
+from orchestrator.surfaces.api.app import create_app
+from orchestrator.surfaces.api.settings import ApiSettings, Role, Token
+from orchestrator.surfaces.port import NoSuchEnvironment, Refused
+from stacks import records
+from stacks.places import Places
+from tests.stories.town import Town
+
+ADMIN = "an-admin-token-of-some-length"
+
+
+@dataclass
+class Office:
+    town: Town
+    desk: LocalDesk
+    places: Places
+
+
+@pytest.fixture
+async def office(tmp_path: Path) -> AsyncIterator[Office]:
+    town = Town()
+    folders = [tmp_path / name for name in ("backend", "work", "operations", "pulumi", "passphrase")]
+    places = Places(*folders)
+    desk = LocalDesk(
+        Behind(
+            version="1",
+            started=town.now,
+            loop=town.loop,
+            executor=town.executor,
+            memory=town.memory,
+            journal=town.journal,
+            wakeups=town.wakes,
+            forge=town.forge,
+            ledger=town.ledger,
+            places=places,
+            settings=lambda _: {},
+            clock=town.clock,
+        )
+    )
+    yield Office(town, desk, places)
+    await town.close()
+
+
+async def test_down_takes_the_label_off_and_everything_goes(office: Office) -> None:  # P5
+    town = office.town
+    number = town.open()
+    await town.live(minutes=1)
+    asked = await office.desk.down(f"acme/shop#{number}", "bob")
+    assert asked.phase is Phase.READY
+    await town.live(minutes=1)
+    assert town.forge.pull(town.shop, number).labels == frozenset()
+    assert town.stack(number) is None
+    assert [event.actor for event in town.ledger.events(limit=99) if event.kind == "intent.down"] == ["bob"]
+
+
+async def test_a_label_that_cannot_be_taken_off_is_a_refusal_and_nothing_goes(office: Office) -> None:  # P5
+    town = office.town
+    number = town.open()
+    await town.live(minutes=1)
+    town.forge.fail_next(ForgeRefused("the token may not change labels"), "remove_label")
+    with pytest.raises(Refused, match="may not change labels"):
+        await office.desk.down(f"acme/shop#{number}", "bob")
+    await town.live(minutes=1)
+    assert town.phase(number) is Phase.READY
+
+
+async def test_a_label_that_somebody_else_took_off_meanwhile_is_no_error(office: Office) -> None:  # P5
+    town = office.town
+    number = town.open()
+    await town.live(minutes=1)
+    town.forge.fail_next(NotThere("no such label"), "remove_label")
+    town.forge.unlabel(town.shop, number, "preview")
+    await office.desk.down(f"acme/shop#{number}", "bob")
+    await town.live(minutes=1)
+    assert town.stack(number) is None
+
+
+async def test_extend_adds_to_what_is_left_and_is_written_on_the_stack(office: Office) -> None:  # L5
+    town = office.town
+    number = town.open()
+    await town.live(minutes=1)
+    view = town.view(number)
+    assert view is not None
+    assert view.expires_at is not None
+    extended = await office.desk.extend(view.name, 3600, "bob")
+    await town.live(minutes=1)
+    record = town.stack(number)
+    assert record is not None
+    assert record.tag is not None
+    assert record.tag.extended_until == extended.expires_at
+    assert extended.expires_at is not None
+    assert timedelta(minutes=59) < extended.expires_at - view.expires_at <= timedelta(hours=1)
+
+
+async def test_nothing_to_extend_is_said(office: Office) -> None:  # L5
+    town = office.town
+    number = town.open(from_fork=True)
+    await town.live(minutes=1)
+    with pytest.raises(Refused, match="not made yet"):
+        await office.desk.extend(f"acme/shop#{number}", 3600, "bob")
+
+
+async def test_up_tries_a_failed_one_at_once(office: Office) -> None:  # P5, L5
+    town = office.town
+    number = town.open()
+    town.stacks.fail(town.ref(number), "exit code 2", times=3)
+    await town.live(minutes=1)
+    assert town.phase(number) is Phase.FAILED
+    await office.desk.up(f"acme/shop#{number}", "bob")
+    await town.live(seconds=1)
+    assert town.phase(number) is Phase.READY
+
+
+async def test_only_the_very_plan_that_is_held_can_be_approved(office: Office) -> None:  # L7
+    town = office.town
+    numbers = [town.open(str(each)) for each in range(9)]
+    await town.live(minutes=2)
+    with pytest.raises(Refused, match="no plan 'abcdef' is held"):
+        await office.desk.approve("abcdef", "bob")
+    for number in numbers[:6]:
+        town.forge.vanish(town.shop, number)
+    await town.live(minutes=2)
+    plan = town.loop.shown.plan
+    assert plan is not None
+    with pytest.raises(Refused, match=plan.digest):
+        await office.desk.approve("abcdef", "bob")
+    assert len(town.stacks.records) == 9
+    await office.desk.approve(plan.digest, "bob")
+    await town.live(minutes=3)
+    assert len(town.stacks.records) == 3
+
+
+async def test_sweep_names_what_would_go_and_then_removes_it(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:  # L7
+    town = office.town
+
+    def busy(name: str, _: object) -> None:
+        raise OSError(f"{name} is busy")
+
+    monkeypatch.setattr(town.target, "purge", busy)
+    town.target.leftovers.add("shop-old-name-100")
+    await town.live(seconds=1)
+    assert any("shop-old-name-100" in line for line in await office.desk.sweep(True, "bob"))
+    monkeypatch.undo()
+    town.now += timedelta(seconds=20)
+    assert len(await office.desk.sweep(False, "bob")) == 1
+    await town.live(seconds=1)
+    assert town.target.leftovers == set()
+    assert await office.desk.sweep(True, "bob") == []
+
+
+async def test_logs_of_the_operation_are_followed_until_the_environment_is_gone(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:  # P5
+    monkeypatch.setattr("orchestrator.app.desk.FOLLOW_PAUSE", 0)
+    town = office.town
+    number = town.open()
+    await town.live(minutes=1)
+    office.places.prepare()
+    ref = town.ref(number)
+    office.places.logs(ref).mkdir(parents=True)
+    log = records.new_log(office.places, ref, "1-up")
+    log.write_text("one\ntwo\n")
+    told: list[str] = []
+    async for line in office.desk.follow(f"acme/shop#{number}", None, operation=True):
+        told.append(line)
+        if line == "two":
+            log.write_text("one\ntwo\nthree\n")
+        if line == "three":
+            town.forge.close_pull(town.shop, number)
+            await town.live(minutes=1)
+    assert told == ["one", "two", "three"]
+
+
+async def test_names_are_found_and_unknown_ones_are_said(office: Office) -> None:  # P5
+    town = office.town
+    number = town.open()
+    await town.live(minutes=1)
+    view = town.view(number)
+    assert view is not None
+    for name in (view.name, str(view.ref), view.host, f"ACME/shop#{number}"):
+        assert office.desk.environment(name).ref == view.ref
+    for name in ("", "acme/shop#99", "nothing"):
+        with pytest.raises(NoSuchEnvironment):
+            office.desk.environment(name)
+
+
+async def test_the_history_of_what_is_gone_is_found_by_its_stack(office: Office) -> None:  # P5
+    town = office.town
+    number = town.open()
+    await town.live(minutes=1)
+    ref = town.ref(number)
+    town.forge.close_pull(town.shop, number)
+    await town.live(minutes=1)
+    kinds = [event.kind for event in await office.desk.events(str(ref), 0, 100, False)]
+    assert kinds[0] == "environment.creating"
+    assert kinds[-1] == "environment.destroyed"
+
+
+class Dead(MemoryLedger):
+    def events(self, *_: object, **__: object) -> list:  # type: ignore[override, type-arg]
+        raise LedgerUnavailable("The event log at sqlite:///ledger.db cannot be read: the disk is gone.")
+
+
+async def test_a_dead_event_log_is_a_503_and_nothing_else_suffers(office: Office) -> None:  # O1, P7
+    town = office.town
+    number = town.open()
+    await town.live(minutes=1)
+    office.desk._behind.ledger = Dead()
+    app = create_app(office.desk, ApiSettings("1", tokens=(Token.of(ADMIN, "ann", Role.ADMIN),)))
+    transport = httpx.ASGITransport(app)
+    headers = {"Authorization": f"Bearer {ADMIN}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://eph", headers=headers) as client:
+        events = await client.get("/api/v1/events")
+        assert events.status_code == 503
+        assert events.json()["error"]["code"] == "unavailable"
+        assert "the disk is gone" in events.json()["error"]["message"]
+        found = (await client.get("/api/v1/environments")).json()["items"]
+        assert [item["number"] for item in found] == [number]

@@ -1,0 +1,142 @@
+"""eph.yaml as read for each pull request: what it costs the Git host, and what decides it. Y1, Y2, S2, L4."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from orchestrator.config.bounds import ServerPolicy
+from orchestrator.core.model import PullRequest, Recipe, RecipeError
+from orchestrator.forge.fake import FakeForge
+from orchestrator.forge.port import ForgeRefused, ForgeUnavailable
+from orchestrator.runtime import recipes
+from orchestrator.runtime.recipes import Recipes, Rules
+from tests.stories.town import BAD_YAML, EPH_YAML, START
+
+STAGING = "triggers:\n  - type: pr_label\n    labels: [staging]\n"
+
+
+class Desk:
+    """A Git host with one repository, and a reader with a clock."""
+
+    def __init__(self, largest: int = 64 * 1024) -> None:
+        self.now = START
+        self.forge = FakeForge()
+        self.home = self.forge.create_repository("acme/shop", {"eph.yaml": EPH_YAML})
+        rules = Rules(ServerPolicy(installed=frozenset({"local"})), b"k" * 32, "localhost", {"local": {}}, largest)
+        self.recipes = Recipes(self.forge, rules, self.clock)
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def pull(self, files: dict[str, str], from_fork: bool = False) -> PullRequest:
+        self.forge.push(self.home, "change", files)
+        number = self.forge.open_pull(self.home, "change", from_fork=from_fork)
+        self.forge.label(self.home, number, "preview")
+        return self.forge.pull(self.home, number)
+
+    def of(self, pull: PullRequest, name: str = "") -> Recipe | RecipeError:
+        return self.recipes.of(self.home, pull, name)
+
+    @property
+    def asked(self) -> int:
+        return self.forge.cost().counted
+
+
+def test_a_commit_is_read_once() -> None:  # L4
+    desk = Desk()
+    pull = desk.pull({"text": "x"})
+    desk.of(pull)
+    before = desk.asked
+    for _ in range(10):
+        desk.now += timedelta(minutes=10)
+        assert isinstance(desk.of(pull), Recipe)
+    assert desk.asked == before
+
+
+def test_a_file_that_is_wrong_is_read_once_and_its_base_now_and_then() -> None:  # L4, Y1
+    desk = Desk()
+    pull = desk.pull({"eph.yaml": BAD_YAML})
+    assert isinstance(desk.of(pull), RecipeError)
+    before = desk.asked
+    for _ in range(60):
+        desk.of(pull)
+        desk.now += timedelta(seconds=5)
+    assert desk.asked - before <= 6
+
+
+def test_a_forks_file_comes_from_the_base_and_follows_it() -> None:  # S2
+    desk = Desk()
+    pull = desk.pull({"eph.yaml": EPH_YAML + STAGING}, from_fork=True)
+    found = desk.of(pull)
+    assert isinstance(found, Recipe)
+    assert found.labels == {"preview"}
+    before = desk.asked
+    desk.of(pull)
+    assert desk.asked == before
+    desk.forge.push(desk.home, "main", {"eph.yaml": EPH_YAML + STAGING})
+    desk.now += timedelta(minutes=2)
+    later = desk.of(pull)
+    assert later.labels == {"staging"}
+
+
+def test_the_labels_of_a_wrong_file_are_the_bases() -> None:  # Y1
+    desk = Desk()
+    desk.forge.push(desk.home, "main", {"eph.yaml": EPH_YAML + STAGING})
+    assert desk.of(desk.pull({"eph.yaml": BAD_YAML})).labels == {"staging"}
+
+
+def test_what_could_not_be_read_just_now_is_read_again() -> None:  # L1
+    desk = Desk()
+    pull = desk.pull({"text": "x"})
+    desk.forge.fail_next(ForgeUnavailable("502"), "file")
+    found = desk.of(pull)
+    assert isinstance(found, RecipeError)
+    assert found.transient
+    assert isinstance(desk.of(pull), Recipe)
+
+
+def test_a_refusal_is_not_for_ever() -> None:  # Y1
+    desk = Desk()
+    pull = desk.pull({"text": "x"})
+    desk.forge.fail_next(ForgeRefused("the token may not read contents"), "file")
+    found = desk.of(pull)
+    assert isinstance(found, RecipeError)
+    assert "may not read" in found.problems[0]
+    desk.now += timedelta(minutes=2)
+    assert isinstance(desk.of(pull), Recipe)
+
+
+def test_the_largest_file_is_the_servers_setting() -> None:  # Y1, Y4
+    long = EPH_YAML + "# " + "x" * 2000 + "\n"
+    assert isinstance(Desk().of(Desk().pull({"eph.yaml": long})), RecipeError | Recipe)
+    small, large = Desk(largest=1024), Desk(largest=200_000)
+    refused = small.of(small.pull({"eph.yaml": long}))
+    assert isinstance(refused, RecipeError)
+    assert "1024" in refused.problems[0]
+    assert isinstance(large.of(large.pull({"eph.yaml": EPH_YAML + "# " + "x" * 100_000 + "\n"})), Recipe)
+
+
+def test_the_notices_of_a_file_come_with_its_recipe() -> None:  # Y2
+    desk = Desk()
+    found = desk.of(desk.pull({"eph.yaml": EPH_YAML + "environment:\n  idle_timeout: 2h\n"}))
+    assert isinstance(found, Recipe)
+    assert any(notice.startswith("eph.yaml:7") for notice in found.notices)
+
+
+def test_an_environment_keeps_its_name(tmp_path: object) -> None:  # Y3
+    desk = Desk()
+    found = desk.of(desk.pull({"text": "x"}), "shop-of-old-1")
+    assert isinstance(found, Recipe)
+    assert found.spec.name == "shop-of-old-1"
+
+
+def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:  # L2
+    monkeypatch.setattr(recipes, "KEPT", 5)
+    monkeypatch.setattr(recipes, "BASES_KEPT", 2)
+    desk = Desk()
+    for each in range(20):
+        desk.of(desk.pull({"eph.yaml": BAD_YAML, "text": str(each)}))
+    for cache in (desk.recipes._made, desk.recipes._wrong, desk.recipes._bases):
+        assert len(cache) <= 5
