@@ -24,6 +24,7 @@ log = logging.getLogger("eph.gateway")
 
 SAVE_SECONDS = 10.0
 # aiohttp waits so long twice: for requests to end, then for those that it cancelled.
+HOMELESS_SECONDS = 2.0
 STOP_SECONDS = 1.0
 KEEPALIVE_SECONDS = 75.0
 MOST_FIELD = 16 * 1024
@@ -65,7 +66,8 @@ async def serving(
 
 
 async def run(address: Address, settings: Settings, directory: Path) -> None:
-    """Until SIGTERM or SIGINT; open requests get two seconds."""
+    """Until SIGTERM or SIGINT, or until its folder is gone: nobody would look for it any more. Open requests get two
+    seconds."""
     # A proxy makes much and keeps little: the collector would look through it all, again and again, for nothing.
     gc.freeze()
     gc.set_threshold(20_000, 50, 50)
@@ -74,7 +76,9 @@ async def run(address: Address, settings: Settings, directory: Path) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with serving(address, settings, directory) as got:
         log.info("the gateway listens on http://%s:%s", got.host, got.port)
-        await stop.wait()
+        while directory.exists() and not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), HOMELESS_SECONDS)
 
 
 def _server(gateway: Gateway) -> web.Server:

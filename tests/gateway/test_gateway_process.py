@@ -47,6 +47,20 @@ def test_its_command_line_protects_and_shows_no_token(tmp_path: Path) -> None:
         assert token not in process.stderr.read()
 
 
+def test_it_goes_with_its_folder(tmp_path: Path) -> None:
+    """L2: nobody would look for the gateway of a home that is gone."""
+    home = tmp_path / "home"
+    home.mkdir()
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    with start(home, port) as process:
+        assert process.stderr is not None
+        assert "listens" in process.stderr.readline()
+        home.rmdir()
+        assert process.wait(10) == 0
+
+
 def test_a_taken_port_is_one_clear_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
