@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import httpx
@@ -10,6 +11,8 @@ from orchestrator.config.keys import BadKey
 from orchestrator.gateway.headers import TOKEN
 
 SECONDS = 5.0
+AT_ONCE = 64
+"""More than that wait their turn: with a thousand in its queue the client's pool works on nothing but its queue."""
 
 
 class GatewayProbe:
@@ -21,6 +24,7 @@ class GatewayProbe:
     def __init__(self, gateway: str, token: Callable[[], str] = str) -> None:
         self._gateway = gateway
         self._token = token
+        self._slots = asyncio.Semaphore(AT_ONCE)
         # No limit on waiting for a connection: with many environments that would be read as an unhealthy one.
         timeout = httpx.Timeout(SECONDS, pool=None)
         self._client = httpx.AsyncClient(timeout=timeout, trust_env=False, follow_redirects=False)
@@ -31,7 +35,8 @@ class GatewayProbe:
             if token := self._token():
                 headers[TOKEN] = token
             # The status is enough: a body without an end must neither hold the prober nor fill the memory.
-            async with self._client.stream("GET", f"http://{self._gateway}{path}", headers=headers) as answer:
+            url = f"http://{self._gateway}{path}"
+            async with self._slots, self._client.stream("GET", url, headers=headers) as answer:
                 status = answer.status_code
         except (OSError, BadKey) as error:
             return False, f"the preview token cannot be read ({error})"
