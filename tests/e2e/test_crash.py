@@ -128,7 +128,10 @@ def test_killed_in_the_middle_of_an_update_and_of_a_destroy(site: Site, bystande
     assert site.page(changed.host, "/add", q="a row that must stay").status == 200
     sha = site.push(changed, {"build.sh": SLOWER})
     site.forge.unlabel(REPOSITORY, leaving.number, LABEL)
-    both = lambda: exists(site, changed.number, "building") and exists(site, leaving.number, "leaving")  # noqa: E731
+
+    def both() -> bool:
+        return exists(site, changed.number, "building") and exists(site, leaving.number, "leaving")
+
     killed_when(site, bystander, "both are under way", both)
     site.answers(changed, sha)
     assert "a row that must stay" in site.page(changed.host).data["goods"]

@@ -190,6 +190,7 @@ def _files(site: Site) -> dict[str, str]:
         if not path.is_file() or path.is_relative_to(site.eph_home / "local" / "postgres" / "data"):
             continue
         secret = any(path.is_relative_to(place) for place in kept) or "password" in path.name
+        secret = secret or path.parent.name == "run"  # what a command of an environment is started from
         if secret:
             assert path.stat().st_mode & 0o077 == 0, f"{path} can be read by others"
         elif not re.match(r"shop-.*\.web\..*\.log", path.name):
