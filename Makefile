@@ -4,11 +4,13 @@
 PY := .venv/bin/python
 ARGS ?=
 JOBS ?= 2
+RUNS ?= 50
+SEED ?=
 
 # Tests and measurements compare with the bare CLI, so they find it on PATH. Eph itself looks for it.
 WITH_TOOLS = PATH="$$($(PY) -m stacks.toolchain --path):$$PATH"
 
-.PHONY: demo test check bench toolchain hooks docs locks clean venv pulumi
+.PHONY: demo test check bench chaos toolchain hooks docs locks clean venv pulumi
 .DEFAULT_GOAL := help
 .PHONY: help
 help:
@@ -29,6 +31,9 @@ check: venv ## lint, format, types, import directions, documents
 
 bench: pulumi ## measure against the budgets; writes docs/reference/benchmarks.md
 	@$(WITH_TOOLS) $(PY) -m tests.bench $(ARGS)
+
+chaos: pulumi ## kills and faults over a real Eph, then a look from outside; RUNS=50 SEED=1 repeats a storm
+	@$(WITH_TOOLS) $(PY) -m tests.chaos --runs $(RUNS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 toolchain: venv ## find, download or build the Pulumi CLI, and say where it is
 	@$(PY) -m stacks.toolchain

@@ -1,0 +1,269 @@
+"""The invariants, looked at from outside: the Git host says what should be, the machine says what is."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from programs import registry
+from stacks import names
+from stacks.model import StackRef
+from tests.chaos.people import LABEL, People
+from tests.chaos.site import Site
+
+OURS = "<!-- eph:"
+_HOST = re.compile(r"http://(?P<host>[a-z0-9-]+(?:\.[a-z0-9-]+)+)(?::\d+)?")
+KINDS = ("leaks", "lost", "stuck", "overlaps", "secrets")
+_NOT_THERE = ("Removed", "Not made", "Expired")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    kind: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A pull request that should have an environment, by what the Git host says of it."""
+
+    repository: str
+    number: int
+    commit: str
+    stack: str
+
+
+class Looker:
+    def __init__(self, site: Site, people: People) -> None:
+        self._site = site
+        self._people = people
+
+    def look(self) -> list[Problem]:
+        """All that is wrong now; empty when everything is as it should be."""
+        if self._site.daemon is None or self._site.daemon.poll() is not None:
+            return [Problem("stuck", "ephd is not there")]
+        wanted = self._wanted()
+        called: dict[str, str] = {}
+        found: list[Problem] = []
+        for one in wanted:
+            found += self._environment(one, called)
+        found += self._comments_of_the_others(wanted)
+        found += self._backend({one.stack for one in wanted})
+        found += self._machine(set(called.values())) if len(called) == len(wanted) else []
+        found += self._operations()
+        return found
+
+    # --- what should be
+
+    def _wanted(self) -> list[Wanted]:
+        found = []
+        for pull in self._people.pulls:
+            name = self._people.now_called(pull.repository)
+            state = self._site.forge.pull(name, pull.number)
+            labels = {label["name"] for label in state["labels"]}
+            if state["state"] == "open" and LABEL in labels and not state["draft"]:
+                stack = f"{state['base']['repo']['id']}#{pull.number}"
+                found.append(Wanted(name, pull.number, state["head"]["sha"], stack))
+        return found
+
+    def _environment(self, one: Wanted, called: dict[str, str]) -> Iterator[Problem]:
+        what = f"{one.repository}#{one.number}"
+        bodies = self._ours(one.repository, one.number)
+        if len(bodies) > 1:
+            yield Problem("stuck", f"{what} has {len(bodies)} comments of Eph's")
+        body = bodies[0] if bodies else ""
+        host = _HOST.search(body)
+        if host is None:
+            yield Problem("lost" if not body else "stuck", f"{what}: its comment names no URL: {body[:300]!r}")
+            return
+        called[one.stack] = host["host"].partition(".")[0]
+        status, text = self._site.page(host["host"])
+        runs = _commit(text) if status == 200 else ""
+        if runs != one.commit:
+            shown = runs[:7] or f"status {status}"
+            yield Problem("stuck", f"{what} answers {shown}, and {one.commit[:7]} is wanted: {body[:500]!r}")
+        elif "Ready" not in body.partition("\n")[0] or one.commit[:7] not in body:
+            yield Problem("stuck", f"{what} answers {one.commit[:7]}, and its comment says: {body[:300]!r}")
+
+    def _comments_of_the_others(self, wanted: list[Wanted]) -> Iterator[Problem]:
+        known = {(one.repository, one.number) for one in wanted}
+        for pull in self._people.pulls:
+            name = self._people.now_called(pull.repository)
+            if (name, pull.number) in known:
+                continue
+            bodies = self._ours(name, pull.number)
+            if len(bodies) > 1:
+                yield Problem("stuck", f"{name}#{pull.number} has {len(bodies)} comments of Eph's")
+            for body in bodies[:1]:
+                if not any(word in body.partition("\n")[0] for word in _NOT_THERE):
+                    yield Problem("stuck", f"{name}#{pull.number} wants none, and its comment says: {body[:300]!r}")
+
+    def _ours(self, repository: str, number: int) -> list[str]:
+        return [item["body"] for item in self._site.forge.comments(repository, number) if OURS in item["body"]]
+
+    # --- what is
+
+    def _backend(self, wanted: set[str]) -> Iterator[Problem]:
+        """States, tags, locks, histories: of the wanted ones, and of nobody else."""
+        root = self._site.eph_home / "backend" / ".pulumi"
+        for path in root.rglob("*"):
+            if not path.is_file() or path.name == "meta.yaml":
+                continue
+            stack = _stack_of(path.relative_to(root))
+            if "locks" in path.parts:
+                yield Problem("stuck", f"a lock is left: {path.relative_to(root)}: {_text(path)[:200]}")
+            elif stack not in wanted:
+                yield Problem("leaks", f"stack file {path.relative_to(root)} of nobody")
+        for one in sorted(wanted):
+            if not any(_stack_of(path.relative_to(root)) == one for path in (root / "stacks").glob("*/*.json")):
+                yield Problem("lost", f"{one} (repository's id and number) has no stack")
+
+    def _machine(self, known: set[str]) -> Iterator[Problem]:
+        """Every line that the machine's own inventory gives must be of a wanted environment, and of one generation."""
+        try:
+            lines = registry.get("local").leftovers(self._site.local)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is what is wrong
+            yield Problem("stuck", f"the machine could not be looked at: {type(error).__name__}: {error}")
+            return
+        for line in lines:
+            if not any(_names(_whole(line), name) for name in known):
+                yield Problem("leaks", f"{line} of nobody")
+        for name in sorted(known):
+            for kind in ("program", "checkout", "port", "route", "database", "role", "launch file"):
+                of_it = [line for line in lines if line.startswith(f"{kind} ") and _names(line, name)]
+                if len(of_it) != 1:
+                    yield Problem("leaks" if of_it else "lost", f"{name} has {len(of_it)} of {kind}: {of_it}")
+
+    def _operations(self) -> Iterator[Problem]:
+        for path in (self._site.eph_home / "operations").glob("*/*/running.json"):
+            yield Problem("stuck", f"an operation is under way: {path.parent.parent.name}/{path.parent.name}")
+
+    # --- looked at once, at the end
+
+    def overlaps(self) -> list[Problem]:
+        return [Problem("overlaps", line) for line in self._site.audit.overlaps()]
+
+    def secrets(self) -> list[Problem]:
+        """In whatever people or programs are shown: logs, states, events, comments, answers of the API."""
+        secrets = dict(_secrets(self._site))
+        found = []
+        for where, text in self._shown():
+            found += [Problem("secrets", f"{what} is in {where}") for what, secret in secrets.items() if secret in text]
+        return found
+
+    def _shown(self) -> Iterator[tuple[str, str]]:
+        for path in _files(self._site):
+            yield str(path.relative_to(self._site.home)), _text(path)
+        ledger = sqlite3.connect(self._site.eph_home / "ledger.db")
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(ledger):
+            yield "the ledger", "\n".join(ledger.iterdump())
+        for pull in self._people.pulls:
+            name = self._people.now_called(pull.repository)
+            comments = self._site.forge.comments(name, pull.number)
+            yield f"a comment of {name}#{pull.number}", json.dumps(comments)
+        yield from self._answers()
+
+    def _answers(self) -> Iterator[tuple[str, str]]:
+        with contextlib.suppress(httpx.HTTPError, OSError):
+            listed = self._site.api("environments")
+            yield "environments", json.dumps(listed)
+            yield "events", json.dumps(self._site.api("events"))
+            for item in listed["items"]:
+                for path in (f"environments/{item['ref']}/logs", f"environments/{item['ref']}/why"):
+                    with contextlib.suppress(httpx.HTTPError):
+                        yield path, json.dumps(self._site.api(path))
+                with contextlib.suppress(httpx.HTTPError):
+                    path = f"environments/{item['ref']}/logs"
+                    yield f"{path} of the operation", json.dumps(self._site.api(path, operation="true"))
+
+    def after_the_end(self) -> list[Problem]:
+        """ephd was asked to stop and did: nothing temporary of it may be left."""
+        work = self._site.eph_home / "work"
+        left = [*(self._site.home / "tmp").iterdir(), *(work.iterdir() if work.exists() else ())]
+        return [Problem("leaks", f"temporary {path.relative_to(self._site.home)}") for path in left]
+
+
+def _stack_of(path: Path) -> str:
+    """The repository's id and the number that a file of the backend is about, read from its project and stack."""
+    parts = path.parts
+    project = next((part for part in parts if part.startswith("eph-")), "")
+    after = parts[parts.index(project) + 1] if project and parts.index(project) + 1 < len(parts) else ""
+    return _key(project, after.partition(".")[0])
+
+
+def _key(project: str, stack: str) -> str:
+    parsed = names.parse(StackRef(project, stack))
+    return f"{parsed[0]}#{parsed[1]}" if parsed else f"{project}/{stack}"
+
+
+def _whole(line: str) -> str:
+    """Of a process the line shows the beginning of its command; whose it is may stand further on, or in what it was
+    started with."""
+    found = re.match(r"process (\d+):", line)
+    folder = Path(f"/proc/{found[1]}") if found else None
+    return line if folder is None else f"{line} {_text(folder / 'cmdline')} {_text(folder / 'environ')}"
+
+
+def _names(line: str, name: str) -> bool:
+    return name in line or name.replace("-", "_") in line
+
+
+def _commit(text: str) -> str:
+    with contextlib.suppress(ValueError, AttributeError):
+        return str(json.loads(text).get("commit", ""))
+    return ""
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _files(site: Site) -> Iterator[Path]:
+    """Logs, states and records of ours. Not a service's own output: what it prints of itself is its own affair."""
+    yield from site.home.glob("ephd.*.log")
+    for folder in ("backend", "operations", "gateway", "pulumi", "work"):
+        yield from (path for path in (site.eph_home / folder).rglob("*") if _readable(path))
+
+
+def _readable(path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return path.is_file() and not path.is_symlink() and path.stat().st_size < 5_000_000
+    return False
+
+
+def _secrets(site: Site) -> Iterator[tuple[str, str]]:
+    yield "the webhook's secret", site.secret.read_text().strip()
+    for login, token in json.loads((site.forge.root / "tokens.json").read_text()).items():
+        yield f"the Git host's token of {login}", token
+    for path in (site.eph_home / "keys").iterdir():
+        text = _text(path).strip()
+        if len(text) >= 12 and "\ufffd" not in text:
+            yield f"the key {path.name}", text
+    password = site.eph_home / "local" / "postgres" / "password"
+    if password.exists():
+        yield "PostgreSQL's administrator's password", password.read_text().strip()
+    for path in (site.eph_home / "local" / "launch").glob("*.json"):
+        yield from _passwords(path)
+
+
+def _passwords(path: Path) -> Iterable[tuple[str, str]]:
+    with contextlib.suppress(OSError, ValueError):
+        launch: dict[str, Any] = json.loads(path.read_text())
+        for name, value in launch.get("env", {}).items():
+            found = re.search(r"://[^:/@]+:([^@]+)@", value)
+            if found:
+                yield f"the password in {name} of {path.stem}", found[1]

@@ -1,0 +1,141 @@
+"""One run: the storm, the quiet, the look."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from tests.chaos import schedules, site
+from tests.chaos.faults import Faults
+from tests.chaos.looking import Looker, Problem
+from tests.chaos.people import People
+from tests.chaos.site import Site
+
+QUIET_SECONDS = 30.0
+CALM_SECONDS = 3.0
+"""Two cycles: what is right must stay right for that long."""
+READY_SECONDS = 20.0
+
+Say = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Outcome:
+    seed: int
+    run: int
+    faults: int = 0
+    seconds: float = 0.0
+    calm_after: float = 0.0
+    """How long the quiet had to last until everything was right."""
+    retried: int = 0
+    restarts: int = 0
+    operations: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    kept: Path | None = None
+    story: list[str] = field(default_factory=list)
+
+
+def play(seed: int, run: int, say: Say = print) -> Outcome:
+    outcome = Outcome(seed, run)
+    began = time.monotonic()
+    with site.opened() as world:
+        try:
+            _Run(world, outcome, say).play()
+        except Exception as error:  # noqa: BLE001 - a harness that breaks is a run that failed
+            outcome.problems.append(Problem("stuck", f"the harness broke: {type(error).__name__}: {error}"))
+            outcome.story += traceback.format_exc().splitlines()
+        outcome.problems += [Problem("leaks", line) for line in world.close()]
+        outcome.restarts = world.lives - 1
+        outcome.story += world.ended
+    outcome.seconds = time.monotonic() - began
+    _end(world.home, outcome)
+    return outcome
+
+
+def _end(home: Path, outcome: Outcome) -> None:
+    if not outcome.problems:
+        site.remove(home)
+        return
+    (home / "story.txt").write_text("\n".join([*outcome.story, "", *map(str, outcome.problems)]) + "\n")
+    outcome.kept = site.keep(home)
+
+
+class _Run:
+    def __init__(self, world: Site, outcome: Outcome, say: Say) -> None:
+        self._world = world
+        self._outcome = outcome
+        self._people = People(world.forge)
+        self._faults = Faults(world, self._people.now_called)
+        self._looker = Looker(world, self._people)
+        self._say = say
+        self._began = time.monotonic()
+
+    def play(self) -> None:
+        self._ready()
+        self._began = time.monotonic()
+        for step in schedules.of(self._outcome.seed, self._outcome.run):
+            self._world.wait(max(0.0, self._began + step.at - time.monotonic()))
+            self._tell(self._fault(step) if step.is_fault else self._people.act(step))
+        self._world.calm()
+        self._tell("quiet")
+        self._outcome.problems += self._settle()
+        self._outcome.problems += [*self._looker.overlaps(), *self._looker.secrets()]
+        self._outcome.operations = len(self._world.audit.entries())
+        trouble = self._world.stop_ephd()
+        self._outcome.problems += [Problem("stuck", trouble)] if trouble else []
+        self._outcome.problems += self._looker.after_the_end()
+
+    def _ready(self) -> None:
+        """ephd has made its folders and PostgreSQL: the storm breaks over a service, not over an installation."""
+        end = time.monotonic() + READY_SECONDS
+        while time.monotonic() < end:
+            with contextlib.suppress(httpx.HTTPError, OSError):
+                if self._world.http.get(f"http://127.0.0.1:{self._world.api_port}/readyz").status_code == 200:
+                    return
+            self._world.wait(0.1)
+        raise TimeoutError(f"ephd was not ready after {READY_SECONDS:.0f} s: {self._world.said(600)}")
+
+    def _fault(self, step: schedules.Step) -> str:
+        done = self._faults.inject(step)
+        self._outcome.faults += bool(done)
+        return f"FAULT {done}" if done else f"({step.kind}: nothing there to break)"
+
+    def _settle(self) -> list[Problem]:
+        """Nothing may be wrong at two looks a while apart; what is wrong at the end of the quiet is what is told."""
+        began = time.monotonic()
+        right_since = 0.0
+        while True:
+            self._world.wait(0.5)
+            found = self._looker.look()
+            now = time.monotonic()
+            if found:
+                right_since = 0.0
+                self._ask_again()
+            elif not right_since:
+                right_since = now
+                self._outcome.calm_after = now - began
+            elif now - right_since > CALM_SECONDS:
+                return []
+            if now - began > QUIET_SECONDS and not right_since:
+                return found
+
+    def _ask_again(self) -> None:
+        """What failed under the storm waits for its next try, longer each time. People who see that the trouble is
+        over ask for it at once, and so does the harness, by the API."""
+        with contextlib.suppress(httpx.HTTPError, OSError):
+            for item in self._world.api("environments")["items"]:
+                if item["phase"] in ("failed", "stalled"):
+                    self._world.api(f"environments/{item['ref']}/up", "POST")
+                    self._outcome.retried += 1
+                    self._tell(f"asked again for {item['ref']}: {item['failure'] and item['failure']['error'][:200]}")
+
+    def _tell(self, line: str) -> None:
+        text = f"{time.monotonic() - self._began:6.2f}  {line}"
+        self._outcome.story.append(text)
+        self._say(text)

@@ -1,0 +1,266 @@
+"""One run's world: a folder that holds everything, a Git host, a relay for its webhooks, and an ephd that is brought
+back whenever it ends, as a machine's init would."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from orchestrator.app.demo import leftovers, world
+from orchestrator.forge.sandbox.world import SandboxForge, Webhook, free_port
+from programs import registry
+from stacks import toolchain
+from tests.chaos.audit import Audit
+from tests.chaos.relay import Relay
+
+ROOT = Path(__file__).parents[2]
+APP = Path(__file__).parent / "app"
+REPOSITORIES = ("acme/shop", "globex/shop")
+INTERVAL = 1.5
+STOP_SECONDS = 20.0
+
+
+class Forge(SandboxForge):
+    """People and checks come in without the prefix that Eph's client uses, so faults meet Eph alone."""
+
+    @property
+    def for_eph(self) -> str:
+        return f"{self.url}/api/v3"
+
+    @property
+    def api_url(self) -> str:
+        return self.url
+
+
+@dataclass(slots=True)
+class Later:
+    """Something to undo: a paused process goes on, a foreign lock is removed."""
+
+    at: float
+    do: Callable[[], object]
+
+
+class Site:
+    def __init__(self, home: Path) -> None:
+        self.home, self.eph_home = home, home / "eph"
+        self.api_port, self.gateway_port = free_port(), free_port()
+        self.relay = Relay(f"http://127.0.0.1:{self.api_port}/api/v1/webhooks/github")
+        self.secret, self.token = home / "webhook.secret", home / "forge.token"
+        self.forge = Forge(home / "forge", Webhook(self.relay.url, self.secret))
+        self.audit = Audit(home / "audit")
+        self.http = httpx.Client(timeout=5, trust_env=False)
+        self.daemon: subprocess.Popen[bytes] | None = None
+        self.lives = 0
+        self.killed = False
+        self.ended: list[str] = []
+        self._not_before = 0.0
+        self._later: list[Later] = []
+
+    # --- the world
+
+    def open(self) -> None:
+        (self.home / "tmp").mkdir(mode=0o1777)
+        self.secret.write_text("chaos-webhook-secret-0123456789abcdef")
+        self.forge.start(process=True)
+        for name in REPOSITORIES:
+            self.forge.create_repository(
+                name, {path.name: path.read_text() for path in APP.iterdir() if path.is_file()}
+            )
+        self.token.write_text(self.forge.token("eph-bot"))
+        for path in (self.secret, self.token):
+            path.chmod(0o600)
+        (self.home / "eph.toml").write_text(self._toml())
+        found = toolchain.find()
+        self._path = os.pathsep.join([str(self.audit.install(found.pulumi)), found.path, os.environ["PATH"]])
+        self.launch()
+
+    def _toml(self) -> str:
+        return (
+            f'home = "{self.eph_home}"\ninterval = {INTERVAL}\nworkers = 1\ndeadline = 60\n'
+            f'listen = "127.0.0.1:{self.api_port}"\ngateway_listen = "127.0.0.1:{self.gateway_port}"\n'
+            f"[limits]\nconcurrent = 2\n"
+            f'[forge]\nurl = "{self.forge.for_eph}"\ntoken_file = "{self.token}"\n'
+            f'webhook_secret_file = "{self.secret}"\nrepositories = {json.dumps(REPOSITORIES)}\n'
+            f'[local]\ntoolbox = {json.dumps(world.toolbox())}\npath = "{world.search_path()}"\n'
+        )
+
+    @property
+    def environ(self) -> dict[str, str]:
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("EPH_", "PULUMI_", "XDG_"))}
+        return {
+            **kept,
+            "TMPDIR": str(self.home / "tmp"),
+            "XDG_CONFIG_HOME": str(self.home / "config"),
+            "PATH": self._path,
+        }
+
+    # --- ephd, brought back whenever it ends
+
+    def launch(self) -> None:
+        self.lives += 1
+        self.killed = False
+        with (self.home / f"ephd.{self.lives}.log").open("wb") as log:
+            self.daemon = subprocess.Popen(
+                [sys.executable, "-m", "orchestrator.app", "--config", str(self.home / "eph.toml")],
+                cwd=ROOT, env=self.environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+
+    def kill_ephd(self, down_for: float) -> None:
+        if self.daemon and self.daemon.poll() is None:
+            self.killed = True
+            self.daemon.kill()
+            self.daemon.wait(10)
+        self._not_before = time.monotonic() + down_for
+
+    def later(self, seconds: float, do: Callable[[], object]) -> None:
+        self._later.append(Later(time.monotonic() + seconds, do))
+
+    def tend(self) -> None:
+        """Brings ephd back, and undoes what is due."""
+        now = time.monotonic()
+        for item in [item for item in self._later if item.at <= now]:
+            self._later.remove(item)
+            item.do()
+        if self.daemon and self.daemon.poll() is not None and now >= self._not_before:
+            if not self.killed:
+                self.ended.append(f"ephd ended by itself with {self.daemon.returncode}: {self.said(400)}")
+                self._not_before = now + 1.0
+                self.killed = True
+                return
+            self.launch()
+
+    def wait(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self.tend()
+            time.sleep(min(0.05, left))
+
+    def calm(self) -> None:
+        """The quiet after the storm: everything that was to be undone later is undone now, and the Git host is well."""
+        for item in self._later:
+            item.at = 0.0
+        self._not_before = 0.0
+        self.tend()
+        self.forge.fail_next(0)
+        self.relay.spoil("", 0)
+
+    # --- looking
+
+    def said(self, most: int = 3000) -> str:
+        return (self.home / f"ephd.{self.lives}.log").read_text(errors="replace")[-most:]
+
+    def api(self, path: str, method: str = "GET", **query: str) -> Any:
+        token = (self.eph_home / "keys" / "api.token").read_text().strip()
+        url = f"http://127.0.0.1:{self.api_port}/api/v1/{path}"
+        answer = self.http.request(method, url, params=query, headers={"Authorization": f"Bearer {token}"})
+        answer.raise_for_status()
+        return answer.json()
+
+    def page(self, host: str) -> tuple[int, str]:
+        try:
+            answer = self.http.get(f"http://127.0.0.1:{self.gateway_port}/", headers={"Host": host})
+        except httpx.HTTPError as error:
+            return 0, type(error).__name__
+        return answer.status_code, answer.text
+
+    @property
+    def local(self) -> dict[str, str]:
+        return {"root": str(self.eph_home / "local"), "routes": str(self.eph_home / "gateway" / "routes")}
+
+    def processes(self, *words: str) -> list[int]:
+        """Of this run, by words that all stand in the command line."""
+        found = []
+        for pid in leftovers.processes(str(self.home)):
+            with contextlib.suppress(OSError):
+                line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                if line and all(word in line for word in words):
+                    found.append(pid)
+        return sorted(found)
+
+    # --- the end
+
+    def stop_ephd(self) -> str:
+        """As an operator stops it; an empty word when it went well."""
+        if self.daemon is None or self.daemon.poll() is not None:
+            return "ephd was not there to be stopped"
+        self.daemon.send_signal(signal.SIGTERM)
+        try:
+            code = self.daemon.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.daemon.kill()
+            self.daemon.wait(10)
+            return f"ephd did not stop within {STOP_SECONDS:.0f} s of SIGTERM"
+        return "" if code == 0 else f"ephd ended with {code} when asked to stop: {self.said(600)}"
+
+    def close(self) -> list[str]:
+        """Ends everything; gives what would have stayed."""
+        if self.daemon and self.daemon.poll() is None:
+            self.daemon.kill()
+            self.daemon.wait(10)
+        with contextlib.suppress(Exception):
+            registry.get("local").stop(self.local)
+        for pid in self.processes("orchestrator.gateway"):
+            _kill(pid, signal.SIGTERM)
+        self.forge.close()
+        self.relay.close()
+        self.http.close()
+        return self._kill_the_rest()
+
+    def _kill_the_rest(self) -> list[str]:
+        end = time.monotonic() + 5
+        while (left := leftovers.processes(str(self.home))) and time.monotonic() < end:
+            time.sleep(0.1)
+        found = []
+        for pid in left:
+            with contextlib.suppress(OSError):
+                line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                if line:
+                    found.append(f"process {pid} outlived everything: {line[:200]}")
+                    _kill(pid, signal.SIGKILL)
+        return found
+
+
+def _kill(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+@contextlib.contextmanager
+def opened() -> Iterator[Site]:
+    """The folder is the caller's to remove: after a failure its logs are kept."""
+    home = Path(tempfile.mkdtemp(prefix="eph-chaos-"))
+    home.chmod(0o755)
+    site = Site(home)
+    try:
+        site.open()
+        yield site
+    finally:
+        site.close()
+
+
+def remove(home: Path) -> None:
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def keep(home: Path) -> Path:
+    """Of a failed run: logs, the audit and what Eph wrote of itself; not the Git host, databases and tokens."""
+    kept = home.with_name(f"{home.name}-kept")
+    drop = shutil.ignore_patterns(
+        "forge", "postgres", "mirrors", "envs", "keys", "*.token", "*.secret", "plugins", "launch"
+    )
+    shutil.copytree(home, kept, ignore=drop, ignore_dangling_symlinks=True, symlinks=True)
+    remove(home)
+    return kept

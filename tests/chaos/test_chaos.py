@@ -1,0 +1,84 @@
+"""A short storm, and that the harness sees what it is there to see.
+
+L2 (crash-only), L6 (one operation per stack), L7 (nothing stays), L8 (locks heal), O1 (the ledger), S4 (no secrets).
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.chaos import __main__ as command
+from tests.chaos import runs, schedules
+from tests.chaos.audit import Audit
+from tests.chaos.looking import Problem
+from tests.chaos.runs import Outcome
+
+SEED = 4
+
+
+@pytest.mark.real
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("run", [0, 1])
+def test_after_the_storm_everything_is_as_it_should_be(run: int) -> None:
+    outcome = runs.play(SEED, run)
+    assert outcome.problems == []
+    assert outcome.faults >= schedules.FAULTS_LEAST
+    assert outcome.operations > 0
+
+
+def test_a_seed_repeats_its_schedule_and_each_run_has_its_own() -> None:
+    assert schedules.of(7, 3) == schedules.of(7, 3)
+    assert schedules.of(7, 3) != schedules.of(7, 4)
+    assert schedules.of(7, 3) != schedules.of(8, 3)
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_every_run_has_enough_faults_and_ends_in_time(seed: int) -> None:
+    steps = schedules.of(seed, 0)
+    assert sum(step.is_fault for step in steps) >= schedules.FAULTS_LEAST
+    assert [step.at for step in steps] == sorted(step.at for step in steps)
+    assert steps[-1].at < schedules.SECONDS + 3
+
+
+def test_every_fault_and_every_step_happens_within_some_runs() -> None:
+    kinds = {step.kind for run in range(50) for step in schedules.of(1, run)}
+    assert kinds == {*schedules.HISTORY, *schedules.FAULTS}
+
+
+def test_two_that_work_on_one_stack_are_an_overlap(tmp_path: Path) -> None:
+    """L6: the audit's own proof; a slow program stands in for Pulumi."""
+    real = tmp_path / "real"
+    real.write_text(f"#!{sys.executable} -IS\nprint('at work', flush=True)\ninput()\n")
+    real.chmod(0o755)
+    (tmp_path / "Pulumi.yaml").write_text("name: eph-shop-1\n")
+    audit = Audit(tmp_path / "audit")
+    wrapper = audit.install(real) / "pulumi"
+
+    def start(stack: str) -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE
+        began = subprocess.Popen([wrapper, "up", "--stack", stack], cwd=tmp_path, stdin=pipe, stdout=pipe, text=True)
+        assert began.stdout is not None
+        assert began.stdout.readline() == "at work\n"
+        return began
+
+    first = start("pr-1")
+    assert audit.working("eph-shop-1.pr-1")
+    other = start("pr-2")
+    assert audit.overlaps() == []
+    second = start("pr-1")
+    assert len(audit.overlaps()) == 1
+    for process in (first, other, second):
+        process.communicate("\n", timeout=10)
+    assert not audit.working("eph-shop-1.pr-1")
+    start("pr-1").communicate("\n", timeout=10)
+    assert len(audit.overlaps()) == 1
+
+
+def test_one_line_tells_all_runs() -> None:
+    good = Outcome(1, 0, faults=9)
+    bad = Outcome(1, 1, faults=8, problems=[Problem("leaks", "a"), Problem("leaks", "b"), Problem("stuck", "c")])
+    assert command.summary([good, bad]) == ("chaos: 2 runs, 17 faults, leaks 2, lost 0, stuck 1, overlaps 0, secrets 0")
