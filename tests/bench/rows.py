@@ -20,8 +20,16 @@ class Figure:
     def ok(self) -> bool:
         return self.value >= self.budget if self.at_least else self.value <= self.budget
 
+    @property
+    def shown(self) -> str:
+        return _number(self.value)
+
+    @property
+    def wanted(self) -> str:
+        return _number(self.budget)
+
     def __str__(self) -> str:
-        return f"{self.what} {_number(self.value)} budget {'>=' if self.at_least else ''}{_number(self.budget)}"
+        return f"{self.what} {self.shown} budget {'>=' if self.at_least else ''}{self.wanted}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 from orchestrator.app import service, wiring
@@ -17,7 +18,7 @@ from tests.bench import thousand
 from tests.bench.worlds import tools
 
 CYCLES = 3
-PATIENCE = 120.0
+PATIENCE = 60.0
 
 
 async def main(home: Path, addresses: tuple[int, int]) -> dict[str, float]:
@@ -36,9 +37,13 @@ async def main(home: Path, addresses: tuple[int, int]) -> dict[str, float]:
 
 
 async def _all_ready(alive: Service) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while sum(view.phase is Phase.READY for view in alive.loop.shown.views) < thousand.COUNT:
-            await asyncio.sleep(0.2)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while sum(view.phase is Phase.READY for view in alive.loop.shown.views) < thousand.COUNT:
+                await asyncio.sleep(0.2)
+    except TimeoutError:
+        phases = Counter(view.phase.value for view in alive.loop.shown.views)
+        raise RuntimeError(f"not all became ready: {dict(phases)}, {alive.desk.status()}") from None
 
 
 async def _another(alive: Service) -> None:
@@ -61,4 +66,4 @@ def _workers() -> list[str]:
 
 if __name__ == "__main__":
     found = asyncio.run(main(Path(sys.argv[1]), (int(sys.argv[2]), int(sys.argv[3]))))
-    print(json.dumps(found))  # noqa: T201 - this is the protocol
+    sys.stdout.write(json.dumps(found) + "\n")

@@ -1,0 +1,79 @@
+"""docs/reference/benchmarks.md: what the last whole run measured, on what, and how to repeat it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+from tests.bench.rows import Row
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "benchmarks.md"
+
+_HEAD = """# Benchmarks
+
+What `make bench` measured. The run writes this page; do not edit it. Every row compares two things done in one run on
+one machine, and judges their ratio: seconds alone say more about the machine than about Eph.
+
+Repeat it with `make bench`, one row with `make bench ARGS=label-to-url`. It takes about six minutes on two free cores
+and leaves nothing behind. Only a run of all rows writes the page.
+"""
+
+_HOW = """## What is measured
+
+- **label-to-url**: a whole Eph with a Git host beside it; from the moment the label is set until the preview answers
+  through the gateway. Against it `pulumi stack init` and `pulumi up --yes --skip-preview` of the same program by the
+  CLI: the target `local` with the demo's shop, so checkout, build, database, seed, migration, and the app's own start
+  are in both. Python's language plugin for the CLI is not needed: an interpreter that has imported everything serves
+  the program, as the Automation API does it, and only the two commands are timed. What environments share (PostgreSQL
+  server, supervisor) is up before in both. In turns, after one turn for warming up; medians.
+- **pulumi-processes**: a wrapper in front of `pulumi` writes a line for each start.
+- **parallel-20**: twenty labels set at once, until all twenty answer; against twenty times
+  `create_or_select_stack(…).up()` with the settings as they come, one after the other in one interpreter that has
+  imported everything. Half of them before Eph's turn and half after it, so that other work on the machine weighs on
+  both.
+- **quiet-cycle**: 1,000 stacks in a file backend, each a copy of one that was really made; a cycle looks at the Git
+  host (in memory), the store and the target, plans, and shows the outcome. Against `pulumi stack ls --all` of the same
+  backend. It also proves that such a cycle starts no update.
+- **plan-10000**: CPU seconds of `plan()`; growth is 10,000 against 5,000, and 2 is linear.
+- **ephd-memory**: a whole ephd on those 1,000 stacks (the Git host in memory again), gateway beside it, all of them
+  asked for their health, after three quiet cycles.
+"""
+
+
+def write(rows: Sequence[Row], missing: Mapping[str, str], loads: tuple[float, float]) -> None:
+    PAGE.write_text(f"{_HEAD}\n{_table(rows, missing)}\n{_figures(rows)}\n{_HOW}\n{_machine(loads)}")
+
+
+def _table(rows: Sequence[Row], missing: Mapping[str, str]) -> str:
+    lines = ["| row | figure | measured | budget | |", "|---|---|---|---|---|"]
+    for row in rows:
+        for figure in row.figures:
+            sign = "≥" if figure.at_least else "≤"
+            verdict = "ok" if figure.ok else "**over**"
+            lines.append(f"| {row.name} | {figure.what} | {figure.shown} | {sign} {figure.wanted} | {verdict} |")
+    lines += [f"| {name} | | not measured: {why} | | |" for name, why in missing.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _figures(rows: Sequence[Row]) -> str:
+    lines = ["## The two figures of each row", "", "| row | Eph | against |", "|---|---|---|"]
+    return "\n".join([*lines, *(f"| {row.name} | {row.ours} | {row.theirs} |" for row in rows)]) + "\n"
+
+
+def _machine(loads: tuple[float, float]) -> str:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
+    told = {
+        "measured": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        "cores": f"{os.cpu_count()}",
+        "memory": f"{memory:.0f} GiB",
+        "system": f"{platform.system()} on {platform.machine()}, Python {platform.python_version()}",
+        "Pulumi": metadata.version("pulumi"),
+        "Eph": metadata.version("eph"),
+        "load before and after": f"{loads[0]:.1f} and {loads[1]:.1f} (one minute's average; the run itself is part of "
+        "the second; above 0.5 before, other work shared the machine)",
+    }
+    return "## The machine\n\n" + "".join(f"- {name}: {value}\n" for name, value in told.items())
