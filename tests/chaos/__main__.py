@@ -11,14 +11,16 @@ from collections import Counter
 from tests.chaos import runs
 from tests.chaos.looking import KINDS
 from tests.chaos.runs import Outcome
+from tests.chaos.schedules import FAULTS
 
 
 def main() -> int:
     asked = _arguments()
     signal.signal(signal.SIGTERM, _end)  # so that a run that is cut short still takes its world with it
+    faults = {kind: weight for kind, weight in FAULTS.items() if not asked.only or kind in asked.only}
     done: list[Outcome] = []
     for run in range(asked.first, asked.first + asked.runs):
-        outcome = runs.play(asked.seed, run, print if asked.verbose else _silent)
+        outcome = runs.play(asked.seed, run, print if asked.verbose else _silent, faults)
         done.append(outcome)
         print(line(outcome), flush=True)
         for problem in outcome.problems:
@@ -49,12 +51,20 @@ def _end(*_: object) -> None:
     raise SystemExit(143)
 
 
+def _kinds(text: str) -> tuple[str, ...]:
+    kinds = tuple(text.split(","))
+    if unknown := set(kinds) - FAULTS.keys():
+        raise argparse.ArgumentTypeError(f"no fault {', '.join(sorted(unknown))}; there are {', '.join(FAULTS)}")
+    return kinds
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description="Eph under fire.")
     parser.add_argument("--runs", type=int, default=50)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--first", type=int, default=0, help="the number of the first run: repeats one of them")
     parser.add_argument("--verbose", action="store_true", help="tell each step as it happens")
+    parser.add_argument("--only", type=_kinds, default=(), metavar="KIND,KIND", help="a storm of these faults alone")
     return parser.parse_args()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,12 +41,12 @@ class Outcome:
     story: list[str] = field(default_factory=list)
 
 
-def play(seed: int, run: int, say: Say = print) -> Outcome:
+def play(seed: int, run: int, say: Say = print, faults: Mapping[str, int] = schedules.FAULTS) -> Outcome:
     outcome = Outcome(seed, run)
     began = time.monotonic()
     with site.opened() as world:
         try:
-            _Run(world, outcome, say).play()
+            _Run(world, outcome, say).play(schedules.of(seed, run, faults))
         except Exception as error:  # noqa: BLE001 - a harness that breaks is a run that failed
             outcome.problems.append(Problem("stuck", f"the harness broke: {type(error).__name__}: {error}"))
             outcome.story += traceback.format_exc().splitlines()
@@ -76,10 +76,10 @@ class _Run:
         self._say = say
         self._began = time.monotonic()
 
-    def play(self) -> None:
+    def play(self, steps: tuple[schedules.Step, ...]) -> None:
         self._ready()
         self._began = time.monotonic()
-        for step in schedules.of(self._outcome.seed, self._outcome.run):
+        for step in steps:
             self._world.wait(max(0.0, self._began + step.at - time.monotonic()))
             self._tell(self._fault(step) if step.is_fault else self._people.act(step))
         self._world.calm()

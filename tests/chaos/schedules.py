@@ -7,6 +7,7 @@ request and no process: it carries a number between 0 and 1 that picks one of th
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 SECONDS = 20.0
@@ -74,29 +75,29 @@ class Step:
         return self.kind in FAULTS
 
 
-def of(seed: int, run: int, seconds: float = SECONDS) -> tuple[Step, ...]:
+def of(seed: int, run: int, faults: Mapping[str, int] = FAULTS, seconds: float = SECONDS) -> tuple[Step, ...]:
     """In the order of time. The first two open pull requests in both repositories, so that there is something."""
     chance = random.Random(f"{seed}/{run}")
     steps = [_step(chance, 0.0, "open"), _step(chance, 0.1, "open")]
     at = 0.6
     while at < seconds:
-        steps += _burst(chance, at)
+        steps += _burst(chance, at, faults)
         at += chance.uniform(1.0, 3.0)
     while sum(step.is_fault for step in steps) < FAULTS_LEAST + 2:
-        steps.append(_step(chance, chance.uniform(1.0, seconds), _one(chance, FAULTS)))
+        steps.append(_step(chance, chance.uniform(1.0, seconds), _one(chance, faults)))
     return tuple(sorted(steps, key=lambda step: step.at))
 
 
-def _burst(chance: random.Random, at: float) -> list[Step]:
+def _burst(chance: random.Random, at: float, faults: Mapping[str, int]) -> list[Step]:
     """Something happens, and while Eph is at it, something breaks, at times twice."""
-    faults = range(chance.choice((0, 1, 1, 1, 2)))
+    times = range(chance.choice((0, 1, 1, 1, 2)))
     return [
         _step(chance, at, _one(chance, HISTORY)),
-        *(_step(chance, at + chance.uniform(0.1, 2.5), _one(chance, FAULTS)) for _ in faults),
+        *(_step(chance, at + chance.uniform(0.1, 2.5), _one(chance, faults)) for _ in times),
     ]
 
 
-def _one(chance: random.Random, kinds: dict[str, int]) -> str:
+def _one(chance: random.Random, kinds: Mapping[str, int]) -> str:
     return chance.choices(list(kinds), list(kinds.values()))[0]
 
 
