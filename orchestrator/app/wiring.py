@@ -68,7 +68,7 @@ class Wiring:
         self.places = places(settings, tools)
         self.memory = Memory()
         self.wakeups = Wakeups()
-        self.ledger = SqlLedger(settings.events_url)
+        self.ledger = SqlLedger(settings.events_url, keep=settings.ledger.keep)
         self.journal = Journal(self.ledger, clock.system)
         self.forge = GitHubForge(settings.forge.url or GITHUB, settings.forge.read_token(), settings.forge.repositories)
         self.pool = Pool(self.places, tools.version, settings.workers)
