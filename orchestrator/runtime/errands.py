@@ -38,13 +38,15 @@ class Errands:
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
-    def once(self, what: Hashable, work: Callable[[], Coroutine[None, None, bool]]) -> None:
-        """``work`` gives False when it failed and should rest before it is tried again."""
+    def once(self, what: Hashable, work: Callable[[], Coroutine[None, None, bool]]) -> bool:
+        """Whether it begins now. ``work`` gives False when it failed and should rest before it is tried again."""
         now = self._clock()
         self._not_before = {one: until for one, until in self._not_before.items() if until > now}
-        if what not in self._under_way and what not in self._not_before:
-            self._under_way.add(what)
-            self.run(self._once(what, work))
+        if what in self._under_way or what in self._not_before:
+            return False
+        self._under_way.add(what)
+        self.run(self._once(what, work))
+        return True
 
     async def close(self) -> None:
         tasks = list(self._tasks)

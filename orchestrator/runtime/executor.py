@@ -205,12 +205,13 @@ class Executor:
     def _purge(self, action: actions.Purge) -> None:
         what = (action.target, action.name)
         names = {busy.name for busy in self._busy.values()}
-        if what not in self._purging and action.name not in names and len(self._purging) < PURGES_AT_ONCE:
-            self.errands.once(what, lambda: self._purged(action, what))
+        if action.name in names or len(self._purging) >= PURGES_AT_ONCE:
+            return
+        if self.errands.once(what, lambda: self._purged(action, what)):
+            self._purging.add(what)  # from this very moment: nothing of that name is made meanwhile
 
     async def _purged(self, action: actions.Purge, what: tuple[str, str]) -> bool:
         settings = self._means.settings.get(action.target, {})
-        self._purging.add(what)
         try:
             await asyncio.to_thread(self._means.target(action.target).purge, action.name, settings)
         except Exception as error:  # noqa: BLE001 - a target's trouble is told, and tried again

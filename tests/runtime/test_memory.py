@@ -63,6 +63,8 @@ def test_an_interrupt_counts_only_when_something_newer_follows() -> None:  # L6
     memory.ended(ended(Verb.UP, Outcome.CANCELLED), START, True)
     assert memory.superseded == {REF: 1}
     assert memory.failures == {}
+    memory.ended(ended(Verb.UP, Outcome.FAILED), START, False)
+    assert memory.superseded == {}
 
 
 async def test_many_lives_of_pull_requests_leave_nothing_in_memory(town: Town) -> None:  # L2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from datetime import timedelta
 from itertools import pairwise
 
@@ -11,6 +13,7 @@ from orchestrator.core.model import CheckState
 from orchestrator.core.phases import Phase
 from orchestrator.core.policy import Backoff
 from orchestrator.forge.port import ForgeRefused, ForgeUnavailable
+from orchestrator.runtime.executor import PURGES_AT_ONCE
 from stacks.model import Operation, OperationResult, Verb
 from tests.stories.town import BAD_YAML, EPH_YAML, Town
 
@@ -299,9 +302,10 @@ async def test_an_approval_says_nothing_of_the_next_day(town: Town) -> None:  # 
     await town.live(minutes=2)
     for number in numbers[:7]:
         town.forge.vanish(town.shop, number)
-    await town.live(minutes=3)
+    await town.live(minutes=1)
     plan = town.loop.shown.plan
     assert plan is not None
+    assert plan.digest
     town.forge.fail_next(DOWN, count=100_000)
     await town.live(minutes=3)
     town.memory.approved_plans[plan.digest] = town.now
@@ -419,14 +423,44 @@ async def test_stacks_that_cannot_all_be_read_are_neither_made_twice_nor_destroy
     assert town.phase(another) is Phase.READY
 
 
-async def test_leftovers_are_purged_two_at_a_time_and_the_living_are_left_alone(town: Town) -> None:  # L7, L6
+async def test_few_may_go_within_the_hour_and_the_next_ones_are_held(town: Town) -> None:  # L7
+    numbers = [town.open(str(each)) for each in range(10)]
+    await town.live(minutes=2)
+    for number in numbers[:5]:
+        town.forge.vanish(town.shop, number)
+    await town.live(minutes=3)
+    assert len(town.stacks.records) == 5
+    town.forge.vanish(town.shop, numbers[5])
+    await town.live(minutes=3)
+    assert len(town.stacks.records) == 5
+    town.forge.close_pull(town.shop, numbers[6])  # stated by the Git host: that one may go
+    await town.live(minutes=3)
+    assert len(town.stacks.records) == 4
+    await town.live(hours=1)
+    assert len(town.stacks.records) == 3
+
+
+async def test_leftovers_are_purged_two_at_a_time_and_the_living_are_left_alone(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:  # L7, L6
     number = town.open()
     await town.live(minutes=1)
+    purge, under_way, most = town.target.purge, [], []
+
+    def counted(name: str, told: Mapping[str, str]) -> None:
+        under_way.append(name)
+        most.append(len(under_way))
+        time.sleep(0.02)  # in a thread: long enough for others to begin meanwhile
+        purge(name, told)
+        under_way.remove(name)
+
+    monkeypatch.setattr(town.target, "purge", counted)
     town.target.leftovers.update(f"shop-old-name-{each}" for each in range(100, 105))
     await town.live(minutes=2)
     assert town.target.leftovers == set()
     assert town.phase(number) is Phase.READY
     assert len(town.said("sweep.removed")) == 5
+    assert max(most) <= PURGES_AT_ONCE
 
 
 async def test_a_purge_that_fails_rests_and_is_told_once(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:  # L7
