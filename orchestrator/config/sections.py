@@ -119,14 +119,10 @@ class Targets(Group):
 
 
 class Ledger(Group):
-    """The event log, and who leads when several ephd share its database."""
+    """The event log."""
 
     keep: Seconds = Field(
         default=timedelta(days=90), description="How long events stay; the newest of each environment always does."
-    )
-    lease: Literal["none", "postgres"] = Field(
-        default="none",
-        description="none: this ephd is the only one. postgres: several share ledger_url's PostgreSQL, and one leads.",
     )
 
 

@@ -83,9 +83,7 @@ class Settings(BaseSettings):
     ttl: Ttl = Field(default=Ttl(), description="How long environments live.")
     limits: Limits = Field(default=Limits(), description="How much of everything there may be.")
     targets: Targets = Field(default=Targets(), description="What environments may be made of.")
-    ledger: Ledger = Field(
-        default=Ledger(), description="The event log, and who leads when several ephd share its database."
-    )
+    ledger: Ledger = Field(default=Ledger(), description="The event log.")
     previews: Previews = Field(default=Previews(), description="The door in front of previews.")
     local: Local = Field(default=Local(), description="The target `local`.")
     forge: Forge = Field(default=Forge(), description="The Git host.")
@@ -127,16 +125,6 @@ class Settings(BaseSettings):
         port = host_and_port(self.listen)[1]
         if port and port == host_and_port(self.gateway_listen)[1]:
             raise Rejected("the API and the gateway have the same port", "give each its own", ("gateway_listen",))
-        return self
-
-    @model_validator(mode="after")
-    def _lease_has_a_database(self) -> Settings:
-        if self.ledger.lease == "postgres" and not self.events_url.startswith(("postgresql", "postgres:")):
-            raise Rejected(
-                "replicas find their leader by PostgreSQL, and ledger_url names none",
-                "set ledger_url to the PostgreSQL database that all replicas share",
-                ("ledger", "lease"),
-            )
         return self
 
     @property
