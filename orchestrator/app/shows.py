@@ -1,7 +1,8 @@
 """Who is shown every cycle's outcome: the gateway's pages by a file, pull requests by the reporter.
 
 What vanishes from the views without a destroy (a pull request that was refused or waited, and is not labelled any more)
-gets a last word, so that no comment says for ever what was true once. Who is owed one is remembered for this life.
+gets a last word, so that no comment says for ever what was true once. Who is owed one is remembered over a kill
+(``owed``), and while its repository cannot be read whole.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from orchestrator.app.owed import Owed
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
 from orchestrator.forge.port import Repository
@@ -70,26 +72,36 @@ class Herald:
 
     why: Callable[[StackRef], str] = staticmethod(lambda _: "")
 
-    def __init__(self, reporter: Reporter, journal: Journal) -> None:
+    def __init__(self, reporter: Reporter, journal: Journal, kept: Owed | None = None) -> None:
         self._reporter = reporter
         self._journal = journal
+        self._kept = kept or Owed()
         self._newest: Shown = Shown()
         self._fresh = asyncio.Event()
         self._turn = asyncio.Lock()
         self._thread = threading.Lock()
         """A cancelled turn leaves its thread at work, and the reporter is for one at a time."""
-        self._last: dict[StackRef, EnvironmentView] = {}
+        self._last: dict[StackRef, EnvironmentView] = self._kept.recall()
         self._owed: dict[StackRef, EnvironmentView] = {}
         self._told: set[StackRef] = set()
 
     def show(self, shown: Shown) -> None:
         now = {view.ref: view for view in shown.views}
-        for ref, view in self._last.items():
-            if ref not in now and ref not in self._told and _is_wanted_no_more(view, shown):
+        keys = {view.key for view in shown.views}
+        # By its pull request: a renamed repository's environment may be a stack of another name by now.
+        missing = {ref: view for ref, view in self._last.items() if ref not in now and view.key not in keys}
+        undecided = {}
+        for ref, view in missing.items():
+            if ref in self._told:
+                continue
+            if _is_wanted_no_more(view, shown):
                 self._owed[ref] = _last_word(view, NOT_WANTED)
+            else:
+                undecided[ref] = view
         self._told &= {ref for ref, view in now.items() if view.phase is Phase.DESTROYING}
-        self._owed = {ref: view for ref, view in self._owed.items() if ref not in now}
-        self._newest, self._last = shown, now
+        self._owed = {ref: view for ref, view in self._owed.items() if ref not in now and view.key not in keys}
+        self._newest, self._last = shown, {**undecided, **now}
+        self._kept.keep({**self._owed, **self._last}.values())
         self._fresh.set()
 
     async def run(self) -> None:

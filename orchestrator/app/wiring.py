@@ -9,6 +9,7 @@ from importlib import metadata
 
 from orchestrator.app.desk import Behind, LocalDesk
 from orchestrator.app.door import Door, Doorkeeper
+from orchestrator.app.owed import Owed
 from orchestrator.app.probe import GatewayProbe
 from orchestrator.app.shows import Herald, States
 from orchestrator.config import keys
@@ -77,7 +78,7 @@ class Wiring:
         tokens, sign_in = keys.preview_tokens_file(settings.keys_dir), settings.previews.sign_in
         addresses = (settings.gateway_listen, settings.listen)
         self.door = Doorkeeper(Door(*addresses, settings.gateway_dir, settings.domain, tokens, sign_in))
-        self.herald = Herald(Reporter(self.forge, clock.system), self.journal)
+        self.herald = Herald(Reporter(self.forge, clock.system), self.journal, Owed(settings.home / "owed.json"))
 
     def prepare(self) -> None:
         """Blocking: folders, what targets share, what an earlier life left running."""

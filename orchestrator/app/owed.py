@@ -1,0 +1,73 @@
+"""Which pull requests were told something that will not stay true, kept over a kill.
+
+Most environments leave by a destroy, which turns their comment first. One that never got as far as a stack leaves
+without: its last word is owed by whoever told it the last time, and that one may be dead. So who was told is written
+down before it is told. Losing the file loses a last word, never an environment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from orchestrator.core.model import Key
+from orchestrator.core.phases import Phase
+from orchestrator.core.views import EnvironmentView
+from stacks.model import StackRef
+
+
+class Owed:
+    """``path`` None keeps nothing over a restart."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self._written = ""
+
+    def recall(self) -> dict[StackRef, EnvironmentView]:
+        """Those that an earlier life told; what cannot be read is nobody."""
+        try:
+            rows = json.loads(self._path.read_text()) if self._path else []
+            views = [_view(row) for row in rows]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return {}
+        return {view.ref: view for view in views}
+
+    def keep(self, views: Iterable[EnvironmentView]) -> None:
+        text = json.dumps([_row(view) for view in views if view.key is not None])
+        if self._path is None or text == self._written:
+            return
+        fresh = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        with contextlib.suppress(OSError):  # a full disk; the cycle goes on, and the next one tries again
+            fresh.write_text(text)
+            fresh.replace(self._path)
+            self._written = text
+
+
+def _row(view: EnvironmentView) -> dict[str, object]:
+    key = view.key or Key(0, 0)
+    return {
+        "project": view.ref.project,
+        "stack": view.ref.stack,
+        "repository": key.repository,
+        "number": key.number,
+        "called": view.repository,
+        "name": view.name,
+        "host": view.host,
+        "commit": view.wanted_commit or view.commit,
+    }
+
+
+def _view(row: dict[str, object]) -> EnvironmentView:
+    return EnvironmentView(
+        ref=StackRef(str(row["project"]), str(row["stack"])),
+        key=Key(int(str(row["repository"])), int(str(row["number"]))),
+        repository=str(row["called"]),
+        name=str(row["name"]),
+        host=str(row["host"]),
+        phase=Phase.WAITING,
+        reasons=(),
+        wanted_commit=str(row["commit"]),
+    )

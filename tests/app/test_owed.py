@@ -1,0 +1,61 @@
+"""A comment that was true once is made true after a kill too (P1, L2). Found by ``make chaos``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.app.owed import Owed
+from orchestrator.app.shows import Herald
+from orchestrator.surfaces.reporter import Reporter
+from tests.stories.town import BAD_YAML, Town
+
+
+def remembering(town: Town, path: Path) -> None:
+    """From now on this life writes down whom it told, as ephd does."""
+    town.herald = Herald(Reporter(town.forge, town.clock), town.journal, Owed(path))
+    town.loop.audience = (town.herald.show,)
+    town.herald.why = town.executor.why
+    town.stacks.emptied = town.herald.destroyed
+
+
+async def test_one_that_went_while_ephd_was_dead_gets_its_last_word(town: Town, tmp_path: Path) -> None:
+    remembering(town, tmp_path / "owed.json")
+    number = town.open(files={"text": "x", "eph.yaml": BAD_YAML})
+    await town.live(minutes=1)
+    assert "Not made" in town.comment(number)
+    await town.kill()
+    town.forge.close_pull(town.shop, number)
+    remembering(town, tmp_path / "owed.json")
+    await town.live(minutes=1)
+    assert "Not wanted any more" in town.comment(number)
+
+
+async def test_one_that_is_still_wanted_gets_none(town: Town, tmp_path: Path) -> None:
+    remembering(town, tmp_path / "owed.json")
+    number = town.open()
+    await town.live(minutes=1)
+    await town.kill()
+    remembering(town, tmp_path / "owed.json")
+    await town.live(minutes=1)
+    assert "Ready" in town.comment(number)
+    assert town.comment(number).count("Not wanted") == 0
+
+
+async def test_one_that_went_while_its_repository_could_not_be_read_is_told_later(town: Town) -> None:
+    number = town.open(files={"text": "x", "eph.yaml": BAD_YAML})
+    await town.live(minutes=1)
+    town.forge.cut_next(town.shop, 0)
+    await town.cycle()
+    town.forge.close_pull(town.shop, number)
+    await town.live(minutes=1)
+    assert "Not wanted any more" in town.comment(number)
+
+
+@pytest.mark.parametrize("text", ["", "[", "{}", "[1]", '[{"project": "x"}]', '[{"stack": {}}]'])
+def test_a_file_that_is_spoilt_is_nobodys(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "owed.json"
+    path.write_text(text)
+    assert Owed(path).recall() == {}
+    assert Owed(tmp_path / "none.json").recall() == {}
