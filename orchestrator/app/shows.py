@@ -71,6 +71,8 @@ class Herald:
     """Keeps pull requests told. One report at a time, in a thread; whatever is newest when it ends goes next."""
 
     why: Callable[[StackRef], str] = staticmethod(lambda _: "")
+    forget: Callable[[StackRef], None] = staticmethod(lambda _: None)
+    """Called for what left without a destroy: nothing else takes its logs away."""
 
     def __init__(self, reporter: Reporter, journal: Journal, kept: Owed | None = None) -> None:
         self._reporter = reporter
@@ -89,12 +91,12 @@ class Herald:
         now = {view.ref: view for view in shown.views}
         keys = {view.key for view in shown.views}
         # By its pull request: a renamed repository's environment may be a stack of another name by now.
-        missing = {ref: view for ref, view in self._last.items() if ref not in now and view.key not in keys}
+        missing = {ref: view for ref, view in self._last.items() if ref not in now and ref not in self._told}
         undecided = {}
         for ref, view in missing.items():
-            if ref in self._told:
-                continue
-            if _is_wanted_no_more(view, shown):
+            if view.key in keys:
+                self.forget(ref)
+            elif _is_wanted_no_more(view, shown):
                 self._owed[ref] = _last_word(view, NOT_WANTED)
             else:
                 undecided[ref] = view
@@ -127,6 +129,7 @@ class Herald:
         for ref in said:
             if self._owed.get(ref) is owed[ref]:
                 del self._owed[ref]
+                self.forget(ref)
         for sentence in failed:
             self._journal.tell(kinds.REPORT_FAILED, sentence)
 

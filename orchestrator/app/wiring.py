@@ -122,6 +122,7 @@ class Wiring:
         loop = Loop(parts, self.policy, clock.system, self.settings.interval)
         loop.audience = (States(self.settings.gateway_dir).show, self.herald.show)
         self.herald.why = executor.why
+        self.herald.forget = partial(records.forget, self.places)
         self.pool.emptied = self.herald.destroyed
         return loop, executor, monitor
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from orchestrator.app.owed import Owed
 from orchestrator.app.shows import Herald
 from orchestrator.surfaces.reporter import Reporter
+from stacks.model import StackRef
 from tests.stories.town import BAD_YAML, Town
 
 
@@ -51,6 +53,32 @@ async def test_one_that_went_while_its_repository_could_not_be_read_is_told_late
     town.forge.close_pull(town.shop, number)
     await town.live(minutes=1)
     assert "Not wanted any more" in town.comment(number)
+
+
+async def test_what_left_without_a_destroy_leaves_no_logs(town: Town) -> None:
+    forgotten: list[StackRef] = []
+    town.herald.forget = forgotten.append  # type: ignore[method-assign]
+    number, other = town.open(files={"text": "x", "eph.yaml": BAD_YAML}), town.open()
+    await town.live(minutes=1)
+    town.forge.close_pull(town.shop, number)
+    town.forge.close_pull(town.shop, other)
+    await town.live(minutes=2)
+    assert forgotten == [town.ref(number)]
+
+
+async def test_a_renamed_repositorys_old_stack_that_never_was_leaves_no_logs_and_no_last_word(town: Town) -> None:
+    forgotten: list[StackRef] = []
+    town.herald.forget = forgotten.append  # type: ignore[method-assign]
+    number = town.open(files={"text": "x", "eph.yaml": BAD_YAML})
+    await town.live(minutes=1)
+    old = town.ref(number)
+    view = town.view(number)
+    assert view is not None
+    moved = StackRef(old.project.replace("shop", "store"), old.stack)
+    town.herald.show(replace(town.loop.shown, views=(replace(view, ref=moved),)))
+    await town.herald.report()
+    assert forgotten == [old]
+    assert "Not wanted" not in town.comment(number)
 
 
 @pytest.mark.parametrize("text", ["", "[", "{}", "[1]", '[{"project": "x"}]', '[{"stack": {}}]'])

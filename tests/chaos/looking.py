@@ -61,7 +61,7 @@ class Looker:
         found += self._comments_of_the_others(wanted)
         found += self._backend({one.stack for one in wanted})
         found += self._machine(set(called.values())) if len(called) == len(wanted) else []
-        found += self._operations()
+        found += self._operations({one.stack for one in wanted})
         return found
 
     # --- what should be
@@ -145,9 +145,12 @@ class Looker:
                 if len(of_it) != 1:
                     yield Problem("leaks" if of_it else "lost", f"{name} has {len(of_it)} of {kind}: {of_it}")
 
-    def _operations(self) -> Iterator[Problem]:
-        for path in (self._site.eph_home / "operations").glob("*/*/running.json"):
-            yield Problem("stuck", f"an operation is under way: {path.parent.parent.name}/{path.parent.name}")
+    def _operations(self, wanted: set[str]) -> Iterator[Problem]:
+        for path in (self._site.eph_home / "operations").glob("*/*"):
+            if (path / "running.json").exists():
+                yield Problem("stuck", f"an operation is under way: {path.parent.name}/{path.name}")
+            elif _key(path.parent.name, path.name) not in wanted:
+                yield Problem("leaks", f"logs of operations of nobody: {path.parent.name}/{path.name}")
 
     # --- looked at once, at the end
 
