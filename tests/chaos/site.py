@@ -102,6 +102,7 @@ class Site:
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("EPH_", "PULUMI_", "XDG_"))}
         return {
             **kept,
+            "PYTHONPATH": str(ROOT),  # this tree's Eph, wherever the installed one may lie
             "TMPDIR": str(self.home / "tmp"),
             "XDG_CONFIG_HOME": str(self.home / "config"),
             "PATH": self._path,
