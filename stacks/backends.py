@@ -33,16 +33,20 @@ class FileBackend:
     def exists(self, ref: StackRef) -> bool:
         return self.state(ref).exists()
 
+    def begin(self, ref: StackRef) -> None:
+        """What ``pulumi stack init`` writes, without its process: a stack with nothing in it. The first ``up`` chooses
+        the salt of its secrets, as it does for every stack that has none."""
+        meta = self.root / "meta.yaml"
+        if not meta.exists():  # without it Pulumi takes a store that holds anything for one of the old layout
+            _write(meta, "version: 1\n")
+        _write(
+            self.state(ref),
+            json.dumps({"version": 3, "checkpoint": {"stack": f"organization/{ref.project}/{ref.stack}"}}),
+        )
+
     def write_tag(self, ref: StackRef, tag: Tag) -> None:
         """Overwrites whatever an earlier stack of that name left behind."""
-        path = self.tag(ref)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f".{path.name}.{os.getpid()}")
-        with fresh.open("w") as file:
-            json.dump({"version": 1, "tags": {tags.KEY: tags.encode(tag)}}, file)
-            file.flush()
-            os.fsync(file.fileno())  # a machine that loses power must not leave an empty one under the name
-        fresh.replace(path)
+        _write(self.tag(ref), json.dumps({"version": 1, "tags": {tags.KEY: tags.encode(tag)}}))
 
     def read_tag(self, ref: StackRef) -> Tag | None:
         """None when there is none, or one that was cut: then the stack is a half-made one, which heals (L8)."""
@@ -81,3 +85,14 @@ class FileBackend:
             left = path.name.endswith((".pulumi-tags", ".json.bak"))
             if left and names.parse(ref) is not None and not self.exists(ref):
                 self.forget(ref)
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all, also on a machine that loses power."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    with fresh.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)

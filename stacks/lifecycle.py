@@ -129,7 +129,9 @@ class _Run:
         fresh = not self._backend.exists(self._operation.ref)
         self._take_over()
         self._write_tag(fresh)
-        stack = self._stack(target.program(spec), create=fresh)
+        if fresh:
+            self._backend.begin(self._operation.ref)
+        stack = self._stack(target.program(spec))
         if self._operation.refresh and not fresh:
             self._resolve_pending()
         self._around.say(f"building commit {self._operation.commit[:7]}")
@@ -144,7 +146,7 @@ class _Run:
     def _destroy(self, target: Target) -> None:
         ref = self._operation.ref
         self._take_over()
-        stack = self._stack(None, create=False) if self._backend.exists(ref) else None
+        stack = self._stack(None) if self._backend.exists(ref) else None
         if stack is not None:
             self._empty(stack)
         self._around.say("looking for leftovers by name")
@@ -178,7 +180,7 @@ class _Run:
 
     def _resolve_pending(self) -> None:
         """Pending creates are dropped from the state: programs find by name what an interrupted create left."""
-        self._stack(None, create=False).refresh(
+        self._stack(None).refresh(
             message=history.message(Verb.REFRESH, ""),
             clear_pending_creates=True,
             on_event=self._progress.on_event,
@@ -186,7 +188,7 @@ class _Run:
             suppress_progress=True,
         )
 
-    def _stack(self, program: automation.PulumiFn | None, create: bool) -> Stack:
+    def _stack(self, program: automation.PulumiFn | None) -> Stack:
         ref = self._operation.ref
         salt = self._backend.salt(ref)
         if salt:
@@ -198,7 +200,7 @@ class _Run:
             project_settings=automation.ProjectSettings(name=ref.project, runtime="python"),
             pulumi_command=self._around.command,
         )
-        return (Stack.create if create else Stack.select)(ref.stack, workspace)
+        return Stack.select(ref.stack, workspace)
 
     def _retag(self) -> None:
         if not self._backend.exists(self._operation.ref):

@@ -18,17 +18,18 @@ import contextlib
 import json
 import os
 import queue
-import subprocess
+import signal
 import sys
 import tempfile
 import threading
 from collections.abc import Callable
 from typing import IO, Any, TextIO
 
-from stacks import lifecycle, wire
+from stacks import lifecycle, provider, wire
 from stacks.command import LONGEST_LINE, OperationCommand
 from stacks.model import Operation, Verb
 from stacks.places import WARM_PROVIDER, Places
+from stacks.provider import Provider
 
 GRACE = 4.0
 """Seconds between asking Pulumi to cancel and ending the provider that keeps it waiting."""
@@ -42,11 +43,11 @@ class Worker:
         self._out = out
         self._saying = threading.Lock()
         self._may_remove: queue.Queue[bool] = queue.Queue()
-        self._provider: subprocess.Popen[bytes] | None = None
+        self._provider: Provider | None = None
         self._log = _Log(LOG_BYTES)
 
     def main(self) -> int:
-        self._provider = _warm_provider()
+        self._provider = provider.start()
         self.say("ready")
         line = self._control.readline()
         if not line.strip():
@@ -87,7 +88,7 @@ class Worker:
 
     def _port(self) -> str:
         """Empty when it died early: then Pulumi starts one itself."""
-        if self._provider is None or self._provider.stdout is None:
+        if self._provider is None:
             return ""
         port = self._provider.stdout.readline().decode().strip()
         threading.Thread(target=_drain, args=(self._provider.stdout, self._log), daemon=True).start()
@@ -117,23 +118,14 @@ class Worker:
     def _interrupt(self, command: OperationCommand, late: bool) -> None:
         self._may_remove.put(False)
         command.interrupt(late)
-        if self._provider is not None and self._provider.poll() is None:
-            self._provider.terminate()
+        if self._provider is not None:
+            self._provider.send(signal.SIGTERM)
         threading.Timer(GRACE, self._end_provider).start()
 
     def _end_provider(self) -> None:
         """Pulumi waits for what a provider is doing; ending the provider turns that into an error it can save."""
-        if self._provider is not None and self._provider.poll() is None:
-            self._provider.kill()
-            self._provider.wait()
-
-
-def _warm_provider() -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-u", "-m", "stacks.provider"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
+        if self._provider is not None:
+            self._provider.end()
 
 
 def _drain(stream: IO[bytes], log: Callable[[str], object]) -> None:
