@@ -41,7 +41,7 @@ def _end_with_the_worker() -> None:
 
 @dataclass(slots=True)
 class Provider:
-    """The plugin as its worker sees it, from any thread. ``held`` is its standard input; ``stdout`` gives the port first."""
+    """The plugin as its worker sees it, from any thread. ``held`` is its standard input, ``stdout`` gives its port."""
 
     pid: int
     held: int

@@ -6,12 +6,12 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 
 from tests.bench import environments, page, quiet
 from tests.bench.rows import Row
 
-ROWS: dict[str, Callable[[], Awaitable[Row]]] = {
+ROWS: dict[str, Callable[[], Coroutine[None, None, Row]]] = {
     "label-to-url": environments.label_to_url,
     "pulumi-processes": environments.pulumi_processes,
     "parallel-20": environments.parallel_20,
@@ -48,7 +48,7 @@ def main(names: Sequence[str]) -> int:
 
 
 def _say(*lines: str) -> None:
-    print(*lines, sep="\n", flush=True)  # noqa: T201 - this is what the command is for
+    print(*lines, sep="\n", flush=True)
 
 
 if __name__ == "__main__":

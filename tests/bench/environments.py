@@ -7,6 +7,7 @@ import statistics
 import time
 
 from orchestrator.app.demo.world import REPOSITORY
+from programs.spec import EnvironmentSpec
 from tests.bench.rows import Figure, Row, seconds
 from tests.bench.worlds import Eph, Plain, counting, eph, folder, plain
 
@@ -87,5 +88,5 @@ async def parallel_20() -> Row:
     )
 
 
-def _in_sequence(bare: Plain, numbers: range, spec: object) -> float:
-    return sum(bare.up("api", f"pr-{number}", spec) for number in numbers)  # type: ignore[arg-type]
+def _in_sequence(bare: Plain, numbers: range, spec: EnvironmentSpec) -> float:
+    return sum(bare.up("api", f"pr-{number}", spec) for number in numbers)

@@ -76,7 +76,7 @@ def main() -> None:
             answer: dict[str, Any] = {"seconds": ways[order["way"]](order["stack"], TARGET.program(spec))}
         except Exception as error:  # noqa: BLE001 - whatever it was, the measurement has to say it
             answer = {"error": str(error)}
-        print("\n" + json.dumps(answer), flush=True)  # noqa: T201 - this is the protocol
+        print("\n" + json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":

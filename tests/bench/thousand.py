@@ -76,7 +76,7 @@ def forge() -> Host:
 def wire(of: Settings) -> Wiring:
     """All of ephd's parts, on the Git host in memory."""
     host = forge()
-    wiring.GitHubForge = lambda *_: host  # type: ignore[misc, assignment]
+    wiring.GitHubForge = lambda *_, **__: host  # type: ignore[attr-defined, assignment]
     return Wiring(of, tools())
 
 
@@ -115,7 +115,7 @@ async def _make_model(parts: Wiring, home: Path, candidates: Mapping[int, Candid
 
 def _spec(candidate: Candidate) -> EnvironmentSpec:
     if not isinstance(candidate.recipe, Recipe):
-        raise RuntimeError(f"eph.yaml is not valid: {candidate.recipe.problems}")
+        raise TypeError(f"eph.yaml is not valid: {candidate.recipe.problems}")
     return candidate.recipe.spec
 
 

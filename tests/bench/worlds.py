@@ -83,7 +83,7 @@ class Eph:
         facts = next(iter(self.service.loop.shown.forge.facts.values()))
         recipe = facts.candidates[number].recipe
         if not isinstance(recipe, Recipe):
-            raise RuntimeError(f"eph.yaml is not valid: {recipe.problems}")
+            raise TypeError(f"eph.yaml is not valid: {recipe.problems}")
         return recipe.spec
 
     async def answer(self, numbers: Sequence[int], commit: str = "") -> None:
