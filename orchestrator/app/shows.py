@@ -140,9 +140,9 @@ class Herald:
             return True  # Nobody is there to be told: the repository itself is out of reach, or not ours any more.
         gone = _last_word(view, self.why(operation.ref))
         async with self._turn:
-            told = await asyncio.to_thread(self._tell, gone, self._newest.forge.repositories)
-        if told:
-            self._told.add(operation.ref)
+            told, said = await asyncio.to_thread(self._tell, gone, self._newest.forge.repositories)
+        if told and said:
+            self._told.add(operation.ref)  # else it is owed its last word when it has gone from the views
         return told
 
     def _report(self, shown: Shown, owed: Mapping[StackRef, EnvironmentView]) -> tuple[list[str], list[StackRef]]:
@@ -150,11 +150,11 @@ class Herald:
         repositories = shown.forge.repositories
         with self._thread:
             failed = self._reporter.report([*shown.views, *owed.values()], repositories)
-            return failed, [ref for ref, view in owed.items() if self._reporter.tell(view, repositories)]
+            return failed, [ref for ref, view in owed.items() if self._reporter.settled(view, repositories)]
 
-    def _tell(self, view: EnvironmentView, repositories: Mapping[int, Repository]) -> bool:
+    def _tell(self, view: EnvironmentView, repositories: Mapping[int, Repository]) -> tuple[bool, bool]:
         with self._thread:
-            return self._reporter.tell(view, repositories)
+            return self._reporter.tell(view, repositories), self._reporter.settled(view, repositories)
 
 
 def _last_word(view: EnvironmentView, why: str) -> EnvironmentView:

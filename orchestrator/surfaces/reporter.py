@@ -30,8 +30,10 @@ from orchestrator.surfaces import checks, comment
 
 PACE = timedelta(seconds=5)
 FIRST_WAIT = timedelta(seconds=10)
-REFUSED_WAIT = timedelta(minutes=5)
 LONGEST_WAIT = timedelta(minutes=30)
+GIVEN_UP = 7
+"""Refusals in a row, over ten minutes, after which a last word is given up. One alone proves nothing: a Git host in
+trouble says 404 and 403 too, and what it refused would be untrue until the next try."""
 _UNDER_WAY = frozenset({Phase.QUEUED, Phase.WAITING, Phase.CREATING, Phase.UPDATING, Phase.STARTING, Phase.DESTROYING})
 
 
@@ -93,13 +95,19 @@ class Reporter:
     def tell(self, view: EnvironmentView, repositories: Mapping[int, Repository]) -> bool:
         """One pull request, now: before the record of its environment goes. False: it may work later, ask again.
 
-        True also when the Git host refused for good: a cleaning must not wait for a permission that never comes.
+        True also when the Git host refused: a cleaning must not wait for a permission that may never come.
         """
         letters = self._letters(view, repositories)
         for letter in letters:
             self._deliver(letter)
         sent = [(letter.digest, self._sent[letter.key, letter.what]) for letter in letters]
         return all(known.digest == digest or known.refused for digest, known in sent)
+
+    def settled(self, view: EnvironmentView, repositories: Mapping[int, Repository]) -> bool:
+        """Whether all of it was said, or was refused so often that it is given up."""
+        letters = self._letters(view, repositories)
+        sent = [(letter.digest, self._sent.get((letter.key, letter.what), _Sent())) for letter in letters]
+        return all(known.digest == digest or (known.refused and known.failures >= GIVEN_UP) for digest, known in sent)
 
     def _letters(self, view: EnvironmentView, repositories: Mapping[int, Repository]) -> list[_Letter]:
         repository = repositories.get(view.key.repository) if view.key is not None else None
@@ -156,6 +164,5 @@ class Reporter:
 def _wait(failures: int, error: Exception) -> timedelta:
     if isinstance(error, ForgeUnavailable) and error.retry_after is not None:
         return timedelta(seconds=error.retry_after)
-    first = REFUSED_WAIT if isinstance(error, ForgeRefused | NotThere) else FIRST_WAIT
     factor: int = 2 ** min(failures - 1, 16)
-    return min(LONGEST_WAIT, first * factor)
+    return min(LONGEST_WAIT, FIRST_WAIT * factor)

@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.app.owed import Owed
 from orchestrator.app.shows import Herald
+from orchestrator.forge.port import ForgeRefused, NotThere
 from orchestrator.surfaces.reporter import Reporter
 from stacks.model import StackRef
 from tests.stories.town import BAD_YAML, Town
@@ -79,6 +80,37 @@ async def test_a_renamed_repositorys_old_stack_that_never_was_leaves_no_logs_and
     await town.herald.report()
     assert forgotten == [old]
     assert "Not wanted" not in town.comment(number)
+
+
+async def test_a_refusal_that_passes_does_not_keep_a_comment_untrue(town: Town) -> None:
+    """One 404 of a Git host in trouble, just as the environment became ready."""
+    number = town.open()
+    town.forge.fail_next(NotThere("not found"), "upsert_comment")
+    await town.live(minutes=1)
+    assert "Ready" in town.comment(number)
+
+
+async def test_a_last_word_that_was_refused_once_is_said_after_all(town: Town) -> None:
+    number = town.open()
+    await town.live(minutes=1)
+    town.forge.fail_next(ForgeRefused("403 just now"), "upsert_comment", count=2)
+    town.forge.close_pull(town.shop, number)
+    await town.live(minutes=2)
+    assert town.view(number) is None
+    assert "Removed" in town.comment(number)
+
+
+async def test_a_last_word_that_is_always_refused_is_given_up(town: Town) -> None:
+    forgotten: list[StackRef] = []
+    town.herald.forget = forgotten.append  # type: ignore[method-assign]
+    number = town.open(files={"text": "x", "eph.yaml": BAD_YAML})
+    await town.live(minutes=1)
+    town.forge.fail_next(ForgeRefused("the token may not write comments"), "upsert_comment", count=1000)
+    town.forge.close_pull(town.shop, number)
+    await town.live(minutes=5)
+    assert forgotten == []
+    await town.live(minutes=30)
+    assert forgotten == [town.ref(number)]
 
 
 @pytest.mark.parametrize("text", ["", "[", "{}", "[1]", '[{"project": "x"}]', '[{"stack": {}}]'])
