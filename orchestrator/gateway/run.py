@@ -76,7 +76,7 @@ async def run(address: Address, settings: Settings, directory: Path) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with serving(address, settings, directory) as got:
         log.info("the gateway listens on http://%s:%s", got.host, got.port)
-        while directory.exists() and not stop.is_set():
+        while await asyncio.to_thread(directory.exists) and not stop.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), HOMELESS_SECONDS)
 
