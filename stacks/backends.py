@@ -83,8 +83,14 @@ class FileBackend:
         for path in (self.root / "stacks").glob(f"{names.PREFIX}-*/*"):
             ref = StackRef(path.parent.name, path.name.partition(".")[0])
             left = path.name.endswith((".pulumi-tags", ".json.bak"))
-            if left and names.parse(ref) is not None and not self.exists(ref):
-                self.forget(ref)
+            if left and names.parse(ref) is not None:
+                self.tidy(ref)
+
+    def tidy(self, ref: StackRef) -> None:
+        """An operation that ended before its stack was there leaves a tag: nothing of a stack that is not stays. Only
+        in its lane."""
+        if not self.exists(ref):
+            self.forget(ref)
 
 
 def _write(path: Path, text: str) -> None:

@@ -168,6 +168,7 @@ class Pool:
             ending = await conversation.hold(self._places, self._version, asked)
         finally:
             await self._let_go(interpreter)
+            FileBackend(self._places.backend).tidy(operation.ref)
             records.clear_running(self._places, operation.ref)
         return ending.result or _silent_death(operation, started, ending, told)
 

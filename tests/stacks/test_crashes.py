@@ -91,6 +91,19 @@ async def test_what_a_life_between_removal_and_tidying_left(real: RealBench) -> 
     assert record(real, 2) == kept
 
 
+async def test_one_that_ends_before_its_stack_is_there_leaves_no_tag(real: RealBench) -> None:
+    """Found by ``make chaos``: the tag is written first, and nothing else would ever look for it in this life."""
+    stacks = real.places.backend / ".pulumi/stacks" / ref(1).project
+    stacks.mkdir(parents=True)
+    (stacks / "pr-1.pulumi-tags").write_text("{}")
+    lane = start(real, real.orders.up(1, "aaaa"))
+    await until(lambda: any(records.running(real.places)))
+    os.kill(next(iter(records.running(real.places))).worker.pid, signal.SIGKILL)
+    assert (await lane.wait()).outcome is Outcome.FAILED
+    assert not stacks.exists()
+    assert (await run(real, real.orders.up(1, "bbbb"))).outcome is Outcome.SUCCEEDED
+
+
 async def _heals(real: RealBench, broken: StackRecord) -> None:
     """As the plan does: refresh when something is pending or locked; then it is whole, and nothing was made twice."""
     assert all(lock.owner_dead for lock in broken.locks)
