@@ -48,7 +48,7 @@ class Story:
         quiet = asyncio.subprocess.DEVNULL
         process = await asyncio.create_subprocess_exec(sys.executable, *words, cwd=ROOT, stdout=quiet, stderr=quiet)
         self._processes[process.pid] = process
-        await self._until(lambda: f" {process.pid} up\n" in self._text(), 30)
+        await self._until(lambda: f" {process.pid} up\n" in self._text(), 60)
         return process.pid
 
     def send(self, pid: int, number: int) -> float:
@@ -69,7 +69,7 @@ class Story:
         found = [Beat(float(at), int(who), int(epoch)) for at, who, epoch in lines]
         return [beat for beat in found if beat.at > after and pid in (0, beat.pid)]
 
-    async def led_by(self, pid: int, after: float, seconds: float = SOON + 5) -> float:
+    async def led_by(self, pid: int, after: float, seconds: float = SOON + 45) -> float:
         """When that replica first worked after a moment."""
         await self._until(lambda: bool(self.beats(pid, after)), seconds)
         return self.beats(pid, after)[0].at

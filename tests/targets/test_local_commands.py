@@ -129,6 +129,7 @@ def test_routes_are_whole_files_of_one_owner(tmp_path: Path) -> None:
         "environment": "shop-1",
         "service": "web",
         "commit": "c",
+        "sign_in": False,
     }
     routes.remove(made, route.host, "another", "web")
     assert list(routes.every(made)) == [route]
