@@ -13,7 +13,7 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -121,8 +121,10 @@ class Herald:
         """Once, with what is newest. An error is told, and the next turn tries again."""
         async with self._turn:
             owed = dict(self._owed)
+            # One that was told that it is gone stays so: what was seen before may be shown for as long as a look hangs.
+            views = [view for view in self._newest.views if view.ref not in self._told]
             try:
-                failed, said = await asyncio.to_thread(self._report, self._newest, owed)
+                failed, said = await asyncio.to_thread(self._report, [*views, *owed.values()], owed)
             except Exception as error:
                 log.exception("pull requests could not be told")
                 failed, said = [f"pull requests could not be told: {type(error).__name__}: {error}"], []
@@ -145,11 +147,13 @@ class Herald:
             self._told.add(operation.ref)  # else it is owed its last word when it has gone from the views
         return told
 
-    def _report(self, shown: Shown, owed: Mapping[StackRef, EnvironmentView]) -> tuple[list[str], list[StackRef]]:
+    def _report(
+        self, views: Sequence[EnvironmentView], owed: Mapping[StackRef, EnvironmentView]
+    ) -> tuple[list[str], list[StackRef]]:
         """What could not be told, and the last words that were."""
-        repositories = shown.forge.repositories
+        repositories = self._newest.forge.repositories
         with self._thread:
-            failed = self._reporter.report([*shown.views, *owed.values()], repositories)
+            failed = self._reporter.report(views, repositories)
             return failed, [ref for ref, view in owed.items() if self._reporter.settled(view, repositories)]
 
     def _tell(self, view: EnvironmentView, repositories: Mapping[int, Repository]) -> tuple[bool, bool]:

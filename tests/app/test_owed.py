@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from orchestrator.app.owed import Owed
 from orchestrator.app.shows import Herald
+from orchestrator.core.phases import Phase
 from orchestrator.forge.port import ForgeRefused, NotThere
 from orchestrator.surfaces.reporter import Reporter
-from stacks.model import StackRef
+from stacks.model import Operation, StackRef, Verb
 from tests.stories.town import BAD_YAML, Town
 
 
@@ -111,6 +113,21 @@ async def test_a_last_word_that_is_always_refused_is_given_up(town: Town) -> Non
     assert forgotten == []
     await town.live(minutes=30)
     assert forgotten == [town.ref(number)]
+
+
+async def test_what_was_seen_before_the_end_is_not_told_after_it(town: Town) -> None:
+    """The Git host hangs just after the destroy, so that no new look replaces the last one."""
+    number = town.open()
+    await town.live(minutes=1)
+    view = town.view(number)
+    assert view is not None
+    town.herald.show(replace(town.loop.shown, views=(replace(view, phase=Phase.DESTROYING),)))
+    await town.herald.report()
+    assert await town.herald.destroyed(Operation(view.ref, Verb.DESTROY, "local", view.name)) is True
+    for _ in range(3):
+        town.now += timedelta(seconds=10)
+        await town.herald.report()
+    assert "Removed" in town.comment(number)
 
 
 @pytest.mark.parametrize("text", ["", "[", "{}", "[1]", '[{"project": "x"}]', '[{"stack": {}}]'])

@@ -20,7 +20,7 @@ from tests.chaos.site import Site
 QUIET_SECONDS = 30.0
 CALM_SECONDS = 3.0
 """Two cycles: what is right must stay right for that long."""
-READY_SECONDS = 20.0
+READY_SECONDS = 40.0
 
 Say = Callable[[str], None]
 
@@ -84,6 +84,7 @@ class _Run:
             self._tell(self._fault(step) if step.is_fault else self._people.act(step))
         self._top_up(steps[-1])
         self._world.calm()
+        self._ready()  # the quiet begins when the last start is over
         self._tell("quiet")
         self._outcome.problems += self._settle()
         self._outcome.problems += [*self._looker.overlaps(), *self._looker.secrets()]

@@ -248,8 +248,10 @@ def opened() -> Iterator[Site]:
     try:
         site.open()
         yield site
-    finally:
+    except BaseException:  # cut short: nobody is left to look at it
         site.close()
+        remove(home)
+        raise
 
 
 def remove(home: Path) -> None:
