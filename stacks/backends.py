@@ -56,6 +56,17 @@ class FileBackend:
             return None
         return tags.decode(value) if isinstance(value, str) else None
 
+    def drop_cut_tag(self, ref: StackRef) -> None:
+        """Pulumi does nothing with a stack whose tag file was cut, not even destroy it; without one it does."""
+        try:
+            well = isinstance(json.loads(self.tag(ref).read_bytes())["tags"], dict)
+        except FileNotFoundError:
+            return
+        except (ValueError, KeyError, TypeError, RecursionError):
+            well = False
+        if not well:
+            self.tag(ref).unlink(missing_ok=True)
+
     def salt(self, ref: StackRef) -> str:
         """The salt its secrets were encrypted with; empty when it has no state yet."""
         try:
@@ -78,17 +89,19 @@ class FileBackend:
                 folder.rmdir()
 
     def sweep(self) -> None:
-        """Ends what a life that was cut off between ``stack rm`` and ``forget`` left of stacks that are gone. Only
-        while no operation runs."""
-        for path in (self.root / "stacks").glob(f"{names.PREFIX}-*/*"):
-            ref = StackRef(path.parent.name, path.name.partition(".")[0])
-            left = path.name.endswith((".pulumi-tags", ".json.bak"))
+        """Ends what a life that was cut off left of stacks that are gone, and what it was just writing. Only while no
+        operation runs."""
+        for path in list((self.root / "stacks").glob(f"{names.PREFIX}-*/*")):
+            ref = StackRef(path.parent.name, path.name.removeprefix(".").partition(".")[0])
+            left = path.name.startswith(".") or path.name.endswith((".pulumi-tags", ".json.bak"))
             if left and names.parse(ref) is not None:
                 self.tidy(ref)
 
     def tidy(self, ref: StackRef) -> None:
-        """An operation that ended before its stack was there leaves a tag: nothing of a stack that is not stays. Only
-        in its lane."""
+        """An operation that ended before its stack was there leaves a tag: nothing of a stack that is not stays. One
+        that was killed leaves what it was just writing. Only in its lane."""
+        for half in (self.root / "stacks" / ref.project).glob(f".{ref.stack}.*"):
+            half.unlink(missing_ok=True)
         if not self.exists(ref):
             self.forget(ref)
 

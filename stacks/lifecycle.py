@@ -173,10 +173,12 @@ class _Run:
         self._resolve_pending()
 
     def _take_over(self) -> None:
-        """Locks of proven dead owners are broken; any other stops the operation before it changes something."""
+        """Locks of proven dead owners are broken; any other stops the operation before it changes something. A tag
+        file that was cut would stop Pulumi."""
         for lock in locks.break_dead(self._around.places.backend, self._operation.ref):
             self._around.say(f"took over a lock whose owner is dead (pid {lock.pid}, taken {lock.taken:%H:%M:%S})")
         locks.refuse_held(self._around.places.backend, self._operation.ref)
+        self._backend.drop_cut_tag(self._operation.ref)
 
     def _resolve_pending(self) -> None:
         """Pending creates are dropped from the state: programs find by name what an interrupted create left."""

@@ -104,6 +104,30 @@ async def test_one_that_ends_before_its_stack_is_there_leaves_no_tag(real: RealB
     assert (await run(real, real.orders.up(1, "bbbb"))).outcome is Outcome.SUCCEEDED
 
 
+@pytest.mark.parametrize("text", ['{"version": 1, "ta', "", "[]", '{"tags": 1}'])
+async def test_a_stack_whose_tag_was_cut_is_destroyed_all_the_same(real: RealBench, text: str) -> None:
+    """L8. Found by ``make chaos``: Pulumi itself refuses such a stack, and a destroy would be retried for ever."""
+    await run(real, real.orders.up(1, "aaaa"))
+    tag = real.places.backend / ".pulumi/stacks" / ref(1).project / "pr-1.pulumi-tags"
+    tag.write_text(text)
+    result = await run(real, real.orders.destroy(1))
+    assert (result.outcome, result.error) == (Outcome.SUCCEEDED, "")
+    assert real.left() == []
+
+
+async def test_what_a_killed_one_was_just_writing_goes(real: RealBench) -> None:
+    """Found by ``make chaos``: the half of a file beside the whole one."""
+    await run(real, real.orders.up(1, "aaaa"))
+    stacks = real.places.backend / ".pulumi/stacks" / ref(1).project
+    (stacks / ".pr-1.pulumi-tags.4242").write_text('{"ver')
+    real.operations.recover()
+    assert [path for path in stacks.iterdir() if path.name.startswith(".")] == []
+    (stacks / ".pr-1.pulumi-tags.4242").write_text('{"ver')
+    (stacks / ".pr-11.pulumi-tags.4243").write_text('{"ver')
+    await run(real, real.orders.up(1, "bbbb"))
+    assert [path.name for path in stacks.iterdir() if path.name.startswith(".")] == [".pr-11.pulumi-tags.4243"]
+
+
 async def _heals(real: RealBench, broken: StackRecord) -> None:
     """As the plan does: refresh when something is pending or locked; then it is whole, and nothing was made twice."""
     assert all(lock.owner_dead for lock in broken.locks)
