@@ -20,13 +20,17 @@ def main() -> int:
     faults = {kind: weight for kind, weight in FAULTS.items() if not asked.only or kind in asked.only}
     done: list[Outcome] = []
     for run in range(asked.first, asked.first + asked.runs):
-        outcome = runs.play(asked.seed, run, print if asked.verbose else _silent, faults)
+        try:
+            outcome = runs.play(asked.seed, run, print if asked.verbose else _silent, faults)
+        except KeyboardInterrupt:
+            print(f"run {run} of seed {asked.seed}: cut short", flush=True)
+            break
         done.append(outcome)
         print(line(outcome), flush=True)
         for problem in outcome.problems:
             print(f"  {problem}", flush=True)
     print(summary(done), flush=True)
-    return 1 if any(outcome.problems for outcome in done) else 0
+    return 1 if len(done) < asked.runs or any(outcome.problems for outcome in done) else 0
 
 
 def line(outcome: Outcome) -> str:
