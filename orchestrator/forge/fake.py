@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestrator.core.model import CheckState, Key, PullRequest, PullState
-from orchestrator.forge.port import EXPIRED, CheckReport, Cost, ForgeError, ForgeRefused, NotThere, Pulls, Repository
+from orchestrator.forge.port import CheckReport, Cost, ForgeError, ForgeRefused, NotThere, Pulls, Repository
 
 
 @dataclass(slots=True)
@@ -89,9 +89,9 @@ class FakeForge:
             found = self._home(repository).decisions.get(sha, {})
             return {name: text for name, text in found.items() if text}
 
-    def mark_expired(self, repository: Repository, sha: str, description: str) -> None:
-        with self._asked_for("mark_expired"):
-            self._home(repository).decisions.setdefault(sha, {})[EXPIRED] = description
+    def mark(self, repository: Repository, sha: str, mark: str, description: str) -> None:
+        with self._asked_for("mark"):
+            self._home(repository).decisions.setdefault(sha, {})[mark] = description
 
     def may_write(self, repository: Repository, user: str) -> bool:
         with self._asked_for("may_write"):

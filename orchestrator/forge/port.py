@@ -73,6 +73,10 @@ class CheckReport:
 
 EXPIRED = "eph/expired"
 """The mark on a commit whose time ran out. Its home is the Git host, so a new push starts afresh."""
+APPROVED = "eph/approved"
+"""The mark on a fork's commit that somebody with write access lets run; it says who. A new push is another commit."""
+MARKS = (EXPIRED, APPROVED)
+"""A mark may go on behind a slash: ``eph/expired/tag-1c3x`` is of one tag's environment alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +115,11 @@ class Forge(Protocol):
         """Check runs and commit statuses of a commit, by name, without our own."""
 
     def decisions(self, repository: Repository, sha: str) -> Mapping[str, str]:
-        """Our own marks on a commit (``EXPIRED``) with what they say; whatever others wrote does not count."""
+        """Our own marks on a commit (``EXPIRED``, ``APPROVED``) with what they say; what others wrote under the same
+        names neither counts nor hides ours."""
 
-    def mark_expired(self, repository: Repository, sha: str, description: str) -> None:
-        """Puts the mark on a commit; an empty description lifts it."""
+    def mark(self, repository: Repository, sha: str, mark: str, description: str) -> None:
+        """Puts a mark on a commit; an empty description lifts it."""
 
     def may_write(self, repository: Repository, user: str) -> bool:
         """Whether a person may push to the repository."""
@@ -139,6 +144,10 @@ class Forge(Protocol):
 def labelled(pulls: Iterable[PullRequest], labels: frozenset[str]) -> list[PullRequest]:
     """Those with any of the labels."""
     return [pull for pull in pulls if pull.labels & labels]
+
+
+def is_mark(name: str) -> bool:
+    return name in MARKS or name.startswith(tuple(f"{mark}/" for mark in MARKS))
 
 
 def is_marked(decisions: Mapping[str, str], mark: str = EXPIRED) -> bool:

@@ -16,7 +16,7 @@ from orchestrator.core import actions
 from orchestrator.core.actions import Action
 from orchestrator.core.model import Running
 from orchestrator.core.plans import Plan, line
-from orchestrator.forge.port import Forge, ForgeError, Repository
+from orchestrator.forge.port import EXPIRED, Forge, ForgeError, Repository
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.errands import Errands
 from orchestrator.runtime.journal import Journal
@@ -244,7 +244,7 @@ class Executor:
         if repository is None:
             return False
         try:
-            await asyncio.to_thread(self._means.forge.mark_expired, repository, action.commit, action.reason)
+            await asyncio.to_thread(self._means.forge.mark, repository, action.commit, EXPIRED, action.reason)
         except ForgeError as error:
             self._means.journal.trouble(f"{action.ref} could not be marked as expired: {error}")
             return False

@@ -13,7 +13,16 @@ from pathlib import Path
 import pytest
 
 from orchestrator.core.model import CheckState, PullState
-from orchestrator.forge.port import EXPIRED, CheckReport, Conclusion, ForgeError, ForgeRefused, NotThere, is_marked
+from orchestrator.forge.port import (
+    APPROVED,
+    EXPIRED,
+    CheckReport,
+    Conclusion,
+    ForgeError,
+    ForgeRefused,
+    NotThere,
+    is_marked,
+)
 from orchestrator.forge.sandbox.world import SandboxForge
 from tests.contracts.forge_hosts import ROOT, EmulateHost, FakeHost, Host, SandboxHost, emulate, repository
 
@@ -203,11 +212,26 @@ def test_a_mark_on_a_commit_is_found_and_lifted(host: Host) -> None:
     forge, shop = repository(host)
     sha = host.push("one", {"message.txt": "one\n"})
     assert not is_marked(forge.decisions(shop, sha))
-    forge.mark_expired(shop, sha, "Expired after 72 h")
+    forge.mark(shop, sha, EXPIRED, "Expired after 72 h")
     assert host.client().decisions(shop, sha) == {EXPIRED: "Expired after 72 h"}
     assert not is_marked(forge.decisions(shop, host.push("one", {"message.txt": "two\n"})))
-    forge.mark_expired(shop, sha, "")
-    assert not is_marked(host.client().decisions(shop, sha))
+    forge.mark(shop, sha, APPROVED, "Approved by ada")
+    assert host.client().decisions(shop, sha) == {EXPIRED: "Expired after 72 h", APPROVED: "Approved by ada"}
+    forge.mark(shop, sha, EXPIRED, "")
+    assert host.client().decisions(shop, sha) == {APPROVED: "Approved by ada"}
+
+
+def test_marks_of_others_neither_count_nor_hide_ours(host: Host) -> None:
+    """S2, S3: whoever may push can set a status of any name, and a job of a workflow is a check run of any name."""
+    need(host, "strangers", "statuses")
+    forge, shop = repository(host)
+    sha = host.push("one", {"message.txt": "one\n"})
+    host.set_status(sha, APPROVED, CheckState.PASSED)
+    assert forge.decisions(shop, sha) == {}
+    forge.mark(shop, sha, EXPIRED, "Expired after 72 h")
+    host.set_status(sha, EXPIRED, CheckState.PASSED)
+    host.set_check(sha, f"{APPROVED}/tag-1", CheckState.PASSED)
+    assert host.client().decisions(shop, sha) == {EXPIRED: "Expired after 72 h"}
 
 
 def test_a_label_is_taken_away_and_may_be_gone_already(host: Host) -> None:

@@ -128,14 +128,14 @@ class GitHubForge:
     def checks(self, repository: Repository, sha: str) -> Mapping[str, CheckState]:
         path, present = self._path(repository), lambda: self._present(repository)
         runs = [(run.name, run.state) for run in self._marks.runs(path, sha, present)]
-        statuses = [(item.context, item.state) for item in self._marks.statuses(path, sha, present)]
+        statuses = [(item.context, item.state) for item in readings.newest(self._marks.statuses(path, sha, present))]
         return readings.worst(pair for pair in [*runs, *statuses] if not readings.is_ours(pair[0]))
 
     def decisions(self, repository: Repository, sha: str) -> Mapping[str, str]:
         return self._marks.decisions(self._path(repository), sha, lambda: self._present(repository))
 
-    def mark_expired(self, repository: Repository, sha: str, description: str) -> None:
-        self._marks.mark_expired(self._path(repository), sha, description, lambda: self._present(repository))
+    def mark(self, repository: Repository, sha: str, mark: str, description: str) -> None:
+        self._marks.mark(self._path(repository), sha, (mark, description), lambda: self._present(repository))
 
     def may_write(self, repository: Repository, user: str) -> bool:
         key = (repository.id, user)

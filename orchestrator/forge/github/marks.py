@@ -13,7 +13,7 @@ from typing import Any
 
 from orchestrator.forge.github import readings
 from orchestrator.forge.github.transport import Transport
-from orchestrator.forge.port import EXPIRED, CheckReport, Conclusion, ForgeRefused, NotThere
+from orchestrator.forge.port import CheckReport, Conclusion, ForgeRefused, NotThere, is_mark
 
 KEEP = 4096
 SUMMARY = 65_000
@@ -37,14 +37,13 @@ class Marks:
         self._no_statuses: set[str] = set()
 
     def statuses(self, path: str, sha: str, present: Callable[[], None]) -> list[readings.Status]:
-        """The newest of each context; none where the host has no statuses."""
+        """Every one ever set, newest first; none where the host has no statuses."""
         try:
-            found = self._transport.listing(f"{path}/commits/{sha}/statuses", readings.statuses).whole()
+            return list(self._transport.listing(f"{path}/commits/{sha}/statuses", readings.statuses).whole())
         except NotThere:
             present()
             self._no_statuses.add(path)
             return []
-        return readings.newest(found)
 
     def runs(self, path: str, sha: str, present: Callable[[], None]) -> list[readings.CheckRun]:
         try:
@@ -54,24 +53,27 @@ class Marks:
             return []
 
     def decisions(self, path: str, sha: str, present: Callable[[], None]) -> Mapping[str, str]:
+        """Ours first, then the newest: whoever may push can set a status of any name, and must not hide ours by it.
+        A job of a workflow becomes a check run of any name, so with those the app counts."""
         me = self._viewer()
-        found = [item for item in self.statuses(path, sha, present) if item.creator == me]
-        said = {item.context: item.description for item in found if readings.is_ours(item.context)}
+        mine = [item for item in self.statuses(path, sha, present) if item.creator == me]
+        said = {item.context: item.description for item in readings.newest(mine) if is_mark(item.context)}
         if path in self._no_statuses:
-            runs = [run for run in self.runs(path, sha, present) if run.name.startswith("eph/")]
+            runs = [run for run in self.runs(path, sha, present) if is_mark(run.name) and run.is_by(me)]
             said |= {run.name: run.title for run in sorted(runs, key=lambda run: run.id)}
         return {name: text for name, text in said.items() if text}
 
-    def mark_expired(self, path: str, sha: str, description: str, present: Callable[[], None]) -> None:
-        if self.decisions(path, sha, present).get(EXPIRED, "") == description[:DESCRIPTION]:
+    def mark(self, path: str, sha: str, said: tuple[str, str], present: Callable[[], None]) -> None:
+        mark, description = said
+        if self.decisions(path, sha, present).get(mark, "") == description[:DESCRIPTION]:
             return
-        body = {"state": "success", "context": EXPIRED, "description": description[:DESCRIPTION]}
+        body = {"state": "success", "context": mark, "description": description[:DESCRIPTION]}
         try:
             self._transport.send("POST", f"{path}/statuses/{sha}", body)
         except NotThere:
             present()
-            output = {"title": description, "summary": description or "No longer expired."}
-            run = {"name": EXPIRED, "head_sha": sha, "status": "completed", "conclusion": "neutral", "output": output}
+            output = {"title": description, "summary": description or "Taken back."}
+            run = {"name": mark, "head_sha": sha, "status": "completed", "conclusion": "neutral", "output": output}
             self._transport.send("POST", f"{path}/check-runs", run)
 
     def report(self, path: str, sha: str, name: str, report: CheckReport, present: Callable[[], None]) -> None:

@@ -38,6 +38,12 @@ class CheckRun:
     title: str
     summary: str
     details_url: str
+    app: str = ""
+
+    def is_by(self, login: str) -> bool:
+        """Whether that account's app made it. GitHub names the app of every run; a host that names none of any
+        has nobody else to make them."""
+        return self.app in ("", login) or f"{self.app}[bot]" == login
 
 
 def repository(data: Any) -> Repository:
@@ -109,7 +115,8 @@ def check_run(data: Any) -> CheckRun:
     output = data.get("output") or {}
     texts = [str(output.get(key) or "") for key in ("title", "summary")]
     url = str(data.get("details_url") or "")
-    return CheckRun(int(data["id"]), str(data["name"]), state, status, conclusion, texts[0], texts[1], url)
+    app = str((data.get("app") or {}).get("slug") or "")
+    return CheckRun(int(data["id"]), str(data["name"]), state, status, conclusion, texts[0], texts[1], url, app)
 
 
 def newest(found: Iterable[Status]) -> list[Status]:

@@ -145,7 +145,8 @@ class SandboxForge:
         self._do("set_check", repository=repository, sha=sha, name=name, conclusion=conclusion)
 
     def set_status(self, repository: str, sha: str, context: str, state: str, by: str = owner) -> None:
-        self.api("POST", f"/repos/{repository}/statuses/{sha}", {"state": state, "context": context}, by)
+        said = {"state": state, "context": context, "description": f"{context} is {state}"}
+        self.api("POST", f"/repos/{repository}/statuses/{sha}", said, by)
 
     def set_permission(self, repository: str, login: str, permission: str) -> None:
         self._do("set_permission", repository=repository, login=login, permission=permission)
