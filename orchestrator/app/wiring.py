@@ -14,7 +14,6 @@ from orchestrator.app.probe import GatewayProbe
 from orchestrator.app.shows import Herald, States
 from orchestrator.config import keys
 from orchestrator.config.settings import Settings
-from orchestrator.core.model import Key
 from orchestrator.core.policy import Policy
 from orchestrator.forge.github import webhooks
 from orchestrator.forge.github.client import GITHUB, GitHubForge
@@ -179,8 +178,9 @@ class Wiring:
             """Answers at once: all it does is wake the loop, and only for what may concern us."""
             if not webhooks.verify(secret, body, signature):
                 return False
-            if isinstance(webhooks.key_of(event, body), Key | int):
-                self.wakeups.wake_soon(look=True)
+            changed = webhooks.key_of(event, body)
+            if changed is not None:
+                self.wakeups.wake_soon(only=changed)
             return True
 
         return received

@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from orchestrator.core.model import Candidate, CheckState, PullRequest, Recipe, RecipeError, RepositoryFacts
+from orchestrator.core.model import Candidate, CheckState, Key, PullRequest, Recipe, RecipeError, RepositoryFacts
 from orchestrator.forge.port import Forge, ForgeError, Pulls, Repository, is_marked
 from orchestrator.runtime.recipes import Recipes
+from orchestrator.runtime.wakeups import NO_LIMIT, Only
 
 log = logging.getLogger("eph.forge")
 
@@ -42,10 +43,24 @@ class ForgeReader:
         self._guarded = guarded_targets
         self._known: Mapping[int, Repository] = {}
         self._last: Mapping[int, RepositoryFacts] = {}
+        self._given = ForgeFacts()
         self._slots = asyncio.Semaphore(AT_ONCE)
 
-    async def read(self, names: Names) -> ForgeFacts:
-        """``names`` are those of the environments that exist: they keep them."""
+    async def read(self, names: Names, only: Only = NO_LIMIT) -> ForgeFacts:
+        """``names`` are those of the environments that exist: they keep them. ``only``: what was said to have changed;
+        of everything else the last reading still counts."""
+        changed = {key.repository if isinstance(key, Key) else key for key in only}
+        self._given = await (self._read_some(names, changed) if only else self._read_all(names))
+        return self._given
+
+    async def _read_some(self, names: Names, changed: set[int]) -> ForgeFacts:
+        """One that is not known yet is none of ours, or new: the next whole look will tell."""
+        asked = [item for item in self._known.values() if item.id in changed]
+        found = {item.id: item for item in await asyncio.gather(*(self._repository(item, names) for item in asked))}
+        self._last = {**self._last, **found}
+        return replace(self._given, facts={**self._given.facts, **found})
+
+    async def _read_all(self, names: Names) -> ForgeFacts:
         try:
             listed = await asyncio.to_thread(self._forge.repositories)
         except ForgeError as error:

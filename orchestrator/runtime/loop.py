@@ -26,7 +26,7 @@ from orchestrator.runtime.forge_facts import ForgeFacts
 from orchestrator.runtime.health import Monitor
 from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.observe import Observer
-from orchestrator.runtime.wakeups import Wakeups
+from orchestrator.runtime.wakeups import EVERYTHING, NO_LIMIT, Look, Only, Wakeups
 
 log = logging.getLogger("eph.loop")
 
@@ -78,34 +78,38 @@ class Loop:
 
     async def run(self) -> None:
         """Until cancelled."""
-        look = True
+        look = EVERYTHING
         while True:
             began = monotonic()
-            until = await self.cycle(look)
+            until = await self.cycle(look.wanted, look.only)
             looked, look = look, await self._sleep(until)
-            if looked and look:
+            if looked.wanted and look.wanted:
                 await asyncio.sleep(max(0.0, began + LOOKS_APART - monotonic()))
 
-    async def _sleep(self, until: datetime) -> bool:
+    async def _sleep(self, until: datetime) -> Look:
         return await self._parts.wakeups.wait(max(SHORTEST, (until - self._clock()).total_seconds()))
 
-    async def cycle(self, look: bool) -> datetime:
-        """One cycle; gives when the next is due. An error is told, and changes nothing but that."""
+    async def cycle(self, look: bool, only: Only = NO_LIMIT) -> datetime:
+        """One cycle; gives when the next is due. An error is told, and changes nothing but that.
+
+        ``only``: of the Git host just this is asked again, unless the interval is over and it is everything's turn.
+        """
         began = self._clock()
-        look = look or self._looked is None or began - self._looked >= self._interval
+        if self._looked is None or began - self._looked >= self._interval:
+            look, only = True, NO_LIMIT
         try:
-            plan = await self._cycle(began, look)
+            plan = await self._cycle(began, Look(look, only))
         except Exception as error:  # the next cycle looks at everything again
             log.exception("the cycle failed")
             self._failed = True
             self._parts.journal.trouble(f"{type(error).__name__}: {error}")
             return began + min(self._interval, AFTER_FAILURE)
         self._recovered()
-        if look:
+        if look and not only:
             self._looked = began
         return self._due(plan)
 
-    async def _cycle(self, began: datetime, look: bool) -> Plan:
+    async def _cycle(self, began: datetime, look: Look) -> Plan:
         parts = self._parts
         world = await parts.observer.look(began, look)
         now = self._clock()

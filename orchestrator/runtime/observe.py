@@ -12,6 +12,7 @@ from typing import Protocol
 from orchestrator.core.model import Health, PullRequest, Running, World
 from orchestrator.runtime.forge_facts import ForgeFacts, ForgeReader
 from orchestrator.runtime.memory import Memory
+from orchestrator.runtime.wakeups import Look
 from stacks import names
 from stacks.model import StackRef, StackSnapshot
 from stacks.port import Inventory
@@ -46,16 +47,16 @@ class Observer:
         self._silent: dict[str, str] = {}
         self.forge = ForgeFacts()
 
-    async def look(self, now: datetime, ask_forge: bool) -> World:
-        """``ask_forge`` False: the last reading of the Git host still counts; everything here is read anew.
+    async def look(self, now: datetime, look: Look) -> World:
+        """Nothing ``wanted``: the last reading of the Git host still counts; everything here is read anew.
 
         What runs is noted before the stacks are read: an operation that ends in between then counts as running for
         one more cycle, and never as a stack that is half-made.
         """
         running = dict(self._sources.lanes.running)
         stacks = await asyncio.to_thread(self._sources.inventory.snapshot)
-        if ask_forge:
-            self.forge = await self._sources.forge.read(_names(stacks))
+        if look.wanted:
+            self.forge = await self._sources.forge.read(_names(stacks), look.only)
         on_targets = await self._targets()
         self._memory.see(self.forge.facts, stacks, now)
         return self._world(stacks, running, on_targets)

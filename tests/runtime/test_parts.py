@@ -12,7 +12,7 @@ from orchestrator.runtime import loop as loops
 from orchestrator.runtime.errands import PAUSE, Errands
 from orchestrator.runtime.health import Monitor, Question
 from orchestrator.runtime.loop import Loop, Parts
-from orchestrator.runtime.wakeups import Wakeups
+from orchestrator.runtime.wakeups import EVERYTHING, NO_LIMIT, Only, Wakeups
 from stacks.model import StackRef
 from tests.stories.town import START, Town
 
@@ -117,9 +117,9 @@ async def test_a_storm_of_webhooks_is_a_few_readings(town: Town, monkeypatch: py
     wakeups = Wakeups()
 
     class Counted(Loop):
-        async def cycle(self, look: bool) -> datetime:
+        async def cycle(self, look: bool, only: Only = NO_LIMIT) -> datetime:
             looks.append(look)
-            return await super().cycle(look)
+            return await super().cycle(look, only)
 
     parts = Parts(town.loop._parts.observer, town.executor, town.monitor, town.journal, wakeups)
     counted = Counted(parts, town.policy, lambda: datetime.now(tz=START.tzinfo), timedelta(seconds=30))
@@ -138,7 +138,7 @@ async def test_a_wake_before_the_first_sleep_is_not_lost() -> None:  # L1
     wakeups = Wakeups()
     await asyncio.to_thread(wakeups.wake_soon, look=True)
     async with asyncio.timeout(5):
-        assert await wakeups.wait(60) is True
+        assert await wakeups.wait(60) == EVERYTHING
 
 
 async def test_a_wake_after_the_end_harms_nobody() -> None:  # L2

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from orchestrator.app.shows import Herald
 from orchestrator.config.bounds import ServerPolicy
-from orchestrator.core.model import Intent
+from orchestrator.core.model import Intent, Key
 from orchestrator.core.phases import Phase
 from orchestrator.core.policy import Policy
 from orchestrator.core.views import EnvironmentView
@@ -60,8 +60,8 @@ class Wakes(Wakeups):
         super().__init__()
         self.noted: list[bool] = []
 
-    def wake(self, look: bool = False) -> None:
-        self.noted.append(look)
+    def wake(self, look: bool = False, only: Key | int | None = None) -> None:
+        self.noted.append(look or only is not None)
 
     def take(self) -> bool | None:
         """Whether the Git host must be asked; None: nobody woke."""
