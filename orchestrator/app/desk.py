@@ -11,7 +11,7 @@ from pathlib import Path
 from orchestrator.core.model import Intent
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
-from orchestrator.forge.port import Forge, ForgeError, NotThere
+from orchestrator.forge.port import APPROVED, Forge, ForgeError, NotThere
 from orchestrator.ledger import kinds
 from orchestrator.ledger.port import Event, Ledger
 from orchestrator.ledger.store import LedgerUnavailable
@@ -170,6 +170,40 @@ class LocalDesk:
             kinds.INTENT_EXTEND, f"asked for time until {until:%Y-%m-%d %H:%M}", str(view.ref), by
         )
         return replace(view, expires_at=until)
+
+    async def keep(self, name: str, keep: bool, by: str) -> EnvironmentView:
+        view = self.environment(name)
+        if view.phase in (Phase.DESTROYING, Phase.DESTROYED):
+            raise Refused(f"{view.name} is being destroyed; there is nothing to keep")
+        if not view.commit:
+            raise Refused(f"{view.name} is not made yet; keep it once it is there")
+        self._intend(view, "keep" if keep else "unkeep", by)
+        kind, what = (kinds.INTENT_KEEP, "to keep it") if keep else (kinds.INTENT_UNKEEP, "to let its time count again")
+        self._behind.journal.tell(kind, f"asked {what}", str(view.ref), by)
+        return replace(view, kept=keep, expires_at=None if keep else view.expires_at)
+
+    async def approve_commit(self, name: str, commit: str, by: str, said: datetime | None = None) -> EnvironmentView:
+        view = self.environment(name)
+        facts = self._behind.loop.shown.forge
+        home = facts.facts.get(view.key.repository) if view.key else None
+        candidate = home.candidates.get(view.key.number) if home and view.key else None
+        repository = facts.repositories.get(view.key.repository) if view.key else None
+        if candidate is None or repository is None or not candidate.pull.from_fork:
+            raise Refused(f"{name} is no open pull request from a fork, so there is nothing to approve")
+        head = candidate.pull.head_sha
+        if commit != head:
+            raise Refused(f"the newest commit of {name} is {head}, not {commit}; look at it, then approve that one")
+        first = self._behind.memory.first_seen.get(candidate.pull.key, ("", None))
+        if said is not None and (first[0] != head or first[1] is None or first[1] >= said):
+            raise Refused(f"commit {head[:7]} came in the meantime; look at it, then approve again")
+        try:
+            text = f"Approved by {by}"
+            await asyncio.to_thread(self._behind.forge.mark, repository, head, APPROVED, text)
+        except ForgeError as error:
+            raise Refused(f"the approval could not be written on commit {head[:7]}: {error}") from error
+        self._behind.journal.tell(kinds.COMMIT_APPROVED, f"commit {head} of a fork may run", str(view.ref), by)
+        self.wake("approved")
+        return view
 
     async def approve(self, plan: str, by: str) -> str:
         shown = self._behind.loop.shown

@@ -1,4 +1,4 @@
-"""``eph up``, ``down``, ``extend``: acting on one environment."""
+"""``eph up``, ``down``, ``extend``, ``keep``: acting on one environment."""
 
 from __future__ import annotations
 
@@ -90,6 +90,34 @@ def extend(
         output.data(item.model_dump(mode="json"), form)
     else:
         output.say(f"{item.name} expires {output.when(item.expires_at) or 'never'}")
+
+
+@app.command()
+def keep(name: names.Name, form: output.Output = Format.TABLE) -> None:
+    """Stops an environment's clock.
+
+    It stays until its pull request is closed or loses the label.
+    """
+    _clock(name, "keep", form)
+
+
+@app.command()
+def unkeep(name: names.Name, form: output.Output = Format.TABLE) -> None:
+    """Lets an environment's clock run again."""
+    _clock(name, "unkeep", form)
+
+
+def _clock(name: str, verb: str, form: Format) -> None:
+    from orchestrator.cli.client import connect, segment
+    from orchestrator.surfaces.api.schemas import Environment
+
+    with connect() as client:
+        path = f"environments/{segment(names.find(client, name).ref)}/{verb}"
+        item = Environment.model_validate(client.post(path))
+    if form is not Format.TABLE:
+        output.data(item.model_dump(mode="json"), form)
+    else:
+        output.say(f"{item.name} {'does not expire' if verb == 'keep' else 'expires again when its time is up'}")
 
 
 def seconds(text: str) -> int:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.cli import output
+from orchestrator.cli import names, output
+from orchestrator.cli.actions import confirm
 from orchestrator.cli.output import Format
+
+if TYPE_CHECKING:
+    from orchestrator.cli.client import Client
 
 app = typer.Typer()
 
@@ -39,18 +44,42 @@ def sweep(
 
 @app.command()
 def approve(
-    digest: Annotated[str, typer.Argument(metavar="DIGEST", help="The plan's digest, as `eph list` shows it.")],
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="WHAT", help="A plan's digest, as `eph list` shows it; or a fork's pull request, as owner/repo#42."
+        ),
+    ],
+    commit: Annotated[str, typer.Option("--commit", help="The commit that you looked at, all forty digits.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     form: output.Output = Format.TABLE,
 ) -> None:
-    """Lets a plan through that a guard holds.
+    """Lets a held plan, or a fork's commit, go on.
 
-    That very plan and no other.
+    That very plan or commit and no other. A push to the fork needs a new approval.
     """
     from orchestrator.cli.client import connect, segment
 
     with connect() as client:
-        found = client.post(f"plans/{segment(digest)}/approve")
+        if re.fullmatch(r"[0-9a-f]{6,64}", what):
+            found = client.post(f"plans/{segment(what)}/approve")
+            message = found["message"]
+        else:
+            found = _approve_commit(client, what, commit, yes)
+            message = f"commit {found['wanted_commit']} may run; a push needs a new approval"
     if form is not Format.TABLE:
         output.data(found, form)
     else:
-        output.say(found["message"])
+        output.say(message)
+
+
+def _approve_commit(client: Client, name: str, commit: str, yes: bool) -> dict[str, Any]:
+    """Bound to the commit that was shown, or that the person named: whatever is pushed meanwhile is not approved."""
+    from orchestrator.cli.client import segment
+
+    item = names.find(client, name)
+    if not commit:
+        confirm(f"Run commit {item.wanted_commit} of {item.author} ({item.title})?", yes)
+    body = {"commit": commit or item.wanted_commit}
+    approved: dict[str, Any] = client.post(f"environments/{segment(item.ref)}/approve", body)
+    return approved

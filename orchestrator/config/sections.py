@@ -83,6 +83,10 @@ class Ttl(Group):
     default: Seconds = Field(default=timedelta(hours=72), description="For an eph.yaml that does not say.")
     most: Seconds = Field(default=timedelta(days=30), description="The longest that an eph.yaml may ask for.")
 
+    warning: Seconds = Field(
+        default=timedelta(hours=4), description="How long before the end people are warned; at most a quarter of all."
+    )
+
     @model_validator(mode="after")
     def _ordered(self) -> Ttl:
         if self.default > self.most:
@@ -123,6 +127,20 @@ class Ledger(Group):
 
     keep: Seconds = Field(
         default=timedelta(days=90), description="How long events stay; the newest of each environment always does."
+    )
+
+
+class Forks(Group):
+    """Pull requests that come from a fork. Whatever is set here, nothing of one runs because of its label alone."""
+
+    allow: Literal["refuse", "approve"] = Field(
+        default="approve",
+        description="refuse: nothing of a fork ever runs. approve: a commit runs once somebody with write access "
+        "approved that very one.",
+    )
+    guarded: Literal["refuse", "approve"] = Field(
+        default="approve",
+        description="The same for targets that run only what people with write access pushed, such as `local`.",
     )
 
 

@@ -21,6 +21,7 @@ from orchestrator.config.sections import (
     Domain,
     Domains,
     Forge,
+    Forks,
     Labels,
     Ledger,
     Limits,
@@ -83,6 +84,7 @@ class Settings(BaseSettings):
     ttl: Ttl = Field(default=Ttl(), description="How long environments live.")
     limits: Limits = Field(default=Limits(), description="How much of everything there may be.")
     targets: Targets = Field(default=Targets(), description="What environments may be made of.")
+    forks: Forks = Field(default=Forks(), description="Pull requests that come from a fork.")
     ledger: Ledger = Field(default=Ledger(), description="The event log.")
     previews: Previews = Field(default=Previews(), description="The door in front of previews.")
     local: Local = Field(default=Local(), description="The target `local`.")
@@ -197,6 +199,9 @@ class Settings(BaseSettings):
             concurrent_destroys=self.limits.concurrent_destroys,
             ttl_default=self.ttl.default,
             ttl_most=self.ttl.most,
+            expiry_warning=self.ttl.warning,
+            forks=self.forks.allow == "approve",
+            approval_is_trust=self.forks.guarded == "approve",
         )
 
     def bounds(self) -> ServerPolicy:

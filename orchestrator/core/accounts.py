@@ -28,6 +28,8 @@ def of(subject: Subject, policy: Policy, now: datetime) -> Iterable[str]:
         yield _about_failure(subject.failure)
     for intent in subject.intents:
         yield f"{intent.by} asked for {intent.kind} at {reasons.moment(intent.at)}"
+    if subject.record is not None and expiries.kept(subject):
+        yield "it is kept: it does not expire"
     expires = expiries.expires_at(subject, policy, now) if subject.candidate else None
     if expires is not None:
         yield f"expires {reasons.moment(expires)}, in {reasons.duration(expires - now)}"

@@ -107,6 +107,7 @@ class Because(StrEnum):
 
     FACTS = "facts"
     CHECKS = "checks"
+    APPROVAL = "approval"
     SETTLE = "settle"
     QUEUE = "queue"
     LANE = "lane"

@@ -188,12 +188,12 @@ def _asked_since(subject: Subject, last: datetime | None) -> bool:
 
 
 def _extension(subject: Subject, at: At) -> Retag | None:
-    """The tag with the extension that people asked for, and nothing else changed."""
+    """The tag with the time that people asked for, and nothing else changed."""
     tag = subject.tag
-    until = expiries.extended_until(subject, at.policy)
-    if tag is None or until == tag.extended_until:
+    until, keep = expiries.extended_until(subject, at.policy), expiries.kept(subject)
+    if tag is None or (until, keep) == (tag.extended_until, tag.keep):
         return None
-    return _retag(subject, replace(tag, extended_until=until), at)
+    return _retag(subject, replace(tag, extended_until=until, keep=keep), at)
 
 
 def _retag(subject: Subject, tag: Tag | None, at: At) -> Retag | None:
@@ -203,6 +203,8 @@ def _retag(subject: Subject, tag: Tag | None, at: At) -> Retag | None:
     if backoff.destroy_pause(tried, at.policy.backoff, subject.ref, at.now):
         return None
     old = subject.tag
+    if old is not None and tag.keep != old.keep:
+        return Retag(subject.ref, tag, "kept: it does not expire" if tag.keep else "its time counts again")
     if old is not None and tag.extended_until != old.extended_until and tag.extended_until is not None:
         return Retag(subject.ref, tag, f"extended until {reasons.moment(tag.extended_until)}")
     return Retag(subject.ref, tag, f"its tag is brought up to {reasons.commit(tag.commit)} of {subject.title}")
@@ -212,15 +214,16 @@ def _wanted_tag(subject: Subject, spec: EnvironmentSpec, at: At) -> Tag:
     old, key = subject.tag, subject.key
     repository_name = subject.repository.full_name if subject.repository else ""
     until = expiries.extended_until(subject, at.policy)
-    seen = expiries.newest_seen(subject, at.now)
+    seen, keep = expiries.newest_seen(subject, at.now), expiries.kept(subject)
     if old is None:
-        return Tag(key.repository, repository_name, key.number, spec.name, "", subject.head, seen, until)
-    if (old.repository_name, old.commit, old.extended_until) == (repository_name, subject.head, until):
+        return Tag(key.repository, repository_name, key.number, spec.name, "", subject.head, seen, until, keep=keep)
+    if (old.repository_name, old.commit, old.extended_until, old.keep) == (repository_name, subject.head, until, keep):
         return old
     asleep = old.asleep and old.commit == subject.head  # a push wakes it
     return replace(
-        old, repository_name=repository_name, commit=subject.head, seen=seen, extended_until=until, asleep=asleep
-    )
+        old, repository_name=repository_name, commit=subject.head, seen=seen, extended_until=until, asleep=asleep,
+        keep=keep,
+    )  # fmt: skip
 
 
 def named_as_before(spec: EnvironmentSpec, tag: Tag | None) -> EnvironmentSpec:

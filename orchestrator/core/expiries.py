@@ -47,20 +47,35 @@ def revival(subject: Subject, policy: Policy) -> datetime | None:
     return asked.at + ttl(subject, policy)
 
 
+def kept(subject: Subject) -> bool:
+    """Nobody's clock runs: what people asked for last counts, else what the tag says."""
+    keep, unkeep = subject.asked("keep"), subject.asked("unkeep")
+    if keep is None and unkeep is None:
+        return subject.tag is not None and subject.tag.keep
+    return keep is not None and (unkeep is None or unkeep.at < keep.at)
+
+
 def expires_at(subject: Subject, policy: Policy, now: datetime) -> datetime | None:
     """None: there is nothing to expire, or it is kept."""
-    if subject.tag is None or subject.tag.keep:
+    if subject.tag is None or kept(subject):
         return None
     end = newest_seen(subject, now) + ttl(subject, policy)
     extended = extended_until(subject, policy)
     return max(end, extended) if extended else end
 
 
+def is_soon(subject: Subject, policy: Policy, now: datetime) -> bool:
+    """Whether to warn: a fixed while before the end, but never for most of a short life."""
+    end = expires_at(subject, policy, now)
+    warning = min(policy.expiry_warning, ttl(subject, policy) / 4)
+    return end is not None and end - warning <= now
+
+
 def is_marked(subject: Subject, policy: Policy, now: datetime) -> bool:
     """The Git host holds our mark that this commit's time ran out, and nobody has asked for more since."""
     if subject.candidate is None or not subject.candidate.expired:
         return False
-    if subject.tag is not None and subject.tag.keep:
+    if subject.tag is not None and kept(subject):
         return False
     extended = extended_until(subject, policy)
     return extended is None or extended <= now

@@ -101,6 +101,8 @@ class Candidate:
     retry_requested: bool = False
     expired: bool = False
     """The commit status of ours on this very commit says that its time ran out."""
+    approved: str = ""
+    """What our mark on this very commit of a fork says of who lets it run; empty: nobody has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,7 @@ class Intent:
 
     ref: StackRef
     kind: str
-    """``down``, ``retry`` or ``extend``."""
+    """``down``, ``retry``, ``extend``, ``keep`` or ``unkeep``."""
     by: str
     at: datetime
     until: datetime | None = None

@@ -31,10 +31,16 @@ class Policy:
     """Of which destroys, when creations are waiting: cleaning never starves making, nor the other way round."""
     ttl_default: timedelta = timedelta(hours=72)
     ttl_most: timedelta = timedelta(days=30)
+    expiry_warning: timedelta = timedelta(hours=4)
+    """So long before the end people are warned; at most a quarter of the whole time."""
     debounce: timedelta = timedelta(seconds=2)
     supersede_most: int = 3
     trusted_authors_only: frozenset[str] = frozenset({"local"})
     """Targets that run only what people with write access pushed."""
+    forks: bool = True
+    """Whether a commit of a fork may run at all, once somebody with write access approved that very one."""
+    approval_is_trust: bool = True
+    """Whether it may then run on the guarded targets too: who approves could as well have pushed that commit."""
     destroy_share: float = 0.3
     destroy_least: int = 5
     destroy_window: timedelta = timedelta(hours=1)

@@ -62,6 +62,10 @@ class EnvironmentView:
     progress: str = ""
     command: str = ""
     """What an operator can type, when the phase is ``held``."""
+    kept: bool = False
+    """Its clock stands still: it does not expire."""
+    expires_soon: bool = False
+    """Its time is up within the warning that the policy sets."""
     notices: tuple[str, ...] = ()
     """What eph.yaml asks for and this version of Eph does not do."""
 
@@ -119,6 +123,8 @@ def _view(facts: _Facts) -> EnvironmentView:
         since=_since(facts, phase),
         ready_at=subject.health.since if phase is Phase.READY and subject.health else None,
         expires_at=expiries.expires_at(subject, facts.policy, facts.now) if subject.candidate else None,
+        kept=subject.record is not None and expiries.kept(subject),
+        expires_soon=subject.candidate is not None and expiries.is_soon(subject, facts.policy, facts.now),
         queue_position=action.position if isinstance(action, Wait) else None,
         problems=action.problems if isinstance(action, Refuse) else (),
         failure=failure,

@@ -141,13 +141,14 @@ def _fit(subject: Subject, at: At) -> Wish:
     if candidate is None:
         raise ValueError(f"{subject.ref} has no pull request to judge")
     pull, recipe = candidate.pull, candidate.recipe
-    if pull.from_fork:  # nothing of a fork's runs
-        return Stay(
-            Refuse(subject.ref, subject.key, f"{subject.title} comes from a fork, and nothing of a fork's runs")
-        )
+    if pull.from_fork and (not at.policy.forks or not candidate.approved):  # nothing of a fork's runs unseen
+        return Stay(_unapproved(subject, at))
     if isinstance(recipe, RecipeError):
         return Stay(_unreadable_recipe(subject, recipe))
-    if recipe.spec.target in at.policy.trusted_authors_only and not pull.author_trusted:
+    guarded = recipe.spec.target in at.policy.trusted_authors_only
+    if guarded and pull.from_fork and not at.policy.approval_is_trust:
+        return Stay(_outside(subject, recipe))
+    if guarded and not pull.from_fork and not pull.author_trusted:
         return Stay(_untrusted(subject, recipe, pull.author, pull.author_trusted))
     missing = _missing_checks(subject, recipe)
     if missing:
@@ -162,6 +163,27 @@ def _unreadable_recipe(subject: Subject, error: RecipeError) -> Wait | Refuse:
         return Wait(subject.ref, subject.key, f"eph.yaml at {commit} could not be read just now: {why}")
     stays = "; the environment stays as it was" if subject.record else ""
     return Refuse(subject.ref, subject.key, f"eph.yaml at {commit} is not valid{stays}", error.problems)
+
+
+def _unapproved(subject: Subject, at: At) -> Wait | Refuse:
+    """The label alone never lets a fork run: people who may label may still not be let push."""
+    if not at.policy.forks:
+        return Refuse(
+            subject.ref, subject.key, f"{subject.title} comes from a fork, and this server runs nothing of one"
+        )
+    reason = (
+        f"{subject.title} comes from a fork and waits for approval of commit {reasons.commit(subject.head)} by someone "
+        f"with write access: comment `/eph approve`, or run `eph approve {subject.title}`"
+    )
+    return Wait(subject.ref, subject.key, reason, because=Because.APPROVAL)
+
+
+def _outside(subject: Subject, recipe: Recipe) -> Refuse:
+    reason = (
+        f"{subject.title} comes from a fork, and the target {recipe.spec.target} of this server runs only what people "
+        "with write access pushed, approved or not"
+    )
+    return Refuse(subject.ref, subject.key, reason)
 
 
 def _untrusted(subject: Subject, recipe: Recipe, author: str, trusted: bool | None) -> Wait | Refuse:

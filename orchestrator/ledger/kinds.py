@@ -39,6 +39,9 @@ REPORT_FAILED = "report.failed"
 INTENT_DOWN = "intent.down"
 INTENT_RETRY = "intent.retry"
 INTENT_EXTEND = "intent.extend"
+INTENT_KEEP = "intent.keep"
+INTENT_UNKEEP = "intent.unkeep"
+COMMIT_APPROVED = "commit.approved"
 SWEEP_REMOVED = "sweep.removed"
 LEDGER_GAP = "ledger.gap"
 
@@ -74,6 +77,9 @@ KINDS: Mapping[str, str] = {
     INTENT_DOWN: "A person asked to take an environment down.",
     INTENT_RETRY: "A person asked to try again now.",
     INTENT_EXTEND: "A person asked for more time.",
+    INTENT_KEEP: "A person asked to keep an environment whatever its time says.",
+    INTENT_UNKEEP: "A person asked to let an environment's time count again.",
+    COMMIT_APPROVED: "A person with write access let one very commit of a fork run.",
     SWEEP_REMOVED: "A leftover that neither a stack nor a pull request accounts for was removed.",
     LEDGER_GAP: "The event log could not be written for a while; the message says how many events were kept and lost.",
 }

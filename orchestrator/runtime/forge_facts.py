@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from orchestrator.core.model import Candidate, CheckState, Key, PullRequest, Recipe, RecipeError, RepositoryFacts
-from orchestrator.forge.port import Forge, ForgeError, Pulls, Repository, is_marked
+from orchestrator.forge.port import APPROVED, Forge, ForgeError, Pulls, Repository, is_marked
 from orchestrator.runtime.recipes import Recipes
 from orchestrator.runtime.wakeups import NO_LIMIT, Only
 
@@ -116,13 +116,13 @@ class ForgeReader:
             # A file that is wrong cannot say which labels it means: what exists stays, as long as any label is there.
             if not (existing or recipe.labels & pull.labels):
                 return None
-            return Candidate(pull, recipe, expired=self._expired(repository, pull.head_sha))
+            return self._marked(repository, Candidate(pull, recipe))
         if not recipe.labels & pull.labels:
             return None
         if recipe.spec.target in self._guarded and not pull.from_fork:
             pull = replace(pull, author_trusted=self._trusted(repository, pull.author))
         checks = self._checks(repository, pull.head_sha) if recipe.wait_for_checks else {}
-        return Candidate(pull, recipe, checks, expired=self._expired(repository, pull.head_sha))
+        return self._marked(repository, Candidate(pull, recipe, checks))
 
     def _trusted(self, repository: Repository, author: str) -> bool | None:
         try:
@@ -137,12 +137,14 @@ class ForgeReader:
         except ForgeError:
             return {}
 
-    def _expired(self, repository: Repository, sha: str) -> bool:
-        """A mark that could not be read counts as absent: the tag still has the time, and expires it again."""
+    def _marked(self, repository: Repository, candidate: Candidate) -> Candidate:
+        """With our marks on that very commit. Marks that could not be read count as absent: the tag still has the
+        time, and expires it again; and a fork waits."""
         try:
-            return is_marked(self._forge.decisions(repository, sha))
+            said = self._forge.decisions(repository, candidate.pull.head_sha)
         except ForgeError:
-            return False
+            return candidate
+        return replace(candidate, expired=is_marked(said), approved=said.get(APPROVED, ""))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         async with self._slots:

@@ -92,7 +92,7 @@ class Memory:
         """All but a wish to try again: it may be about what comes next."""
         for remembered in (self.failures, self.failed_tries, self.superseded):
             remembered.pop(ref, None)
-        for kind in ("down", "extend"):
+        for kind in ("down", "extend", "keep", "unkeep"):
             self.intents.pop((ref, kind), None)
 
     def confirm(self, pull: PullRequest, now: datetime) -> None:
@@ -122,9 +122,9 @@ class Memory:
             case Verb.UP:
                 for remembered in (self.failures, self.failed_tries, self.superseded):
                     remembered.pop(ref, None)
-                self._done(ref, began, "retry", "extend")
+                self._done(ref, began, "retry", "extend", "keep", "unkeep")
             case Verb.RETAG:
-                self._done(ref, began, "extend")
+                self._done(ref, began, "extend", "keep", "unkeep")
                 if (failure := self.failures.get(ref)) is not None and failure.verb is Verb.RETAG:
                     self._forget_failure(ref)
             case Verb.REFRESH:

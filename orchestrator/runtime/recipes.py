@@ -77,7 +77,15 @@ class Recipes:
         self._bases: OrderedDict[tuple[int, str], tuple[datetime, Read]] = OrderedDict()
 
     def of(self, repository: Repository, pull: PullRequest, existing_name: str) -> Recipe | RecipeError:
-        question = (pull.key, pull.head_sha, pull.labels, existing_name, repository.full_name, pull.base_ref)
+        question = (
+            pull.key,
+            pull.head_sha,
+            pull.labels,
+            existing_name,
+            repository.full_name,
+            pull.base_ref,
+            pull.from_fork,
+        )
         known = self._made.get(question)
         if known is not None and (known.until is None or self._clock() < known.until):
             return known.made

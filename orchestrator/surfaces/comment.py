@@ -8,7 +8,7 @@ found again; it names the repository by its number, which survives renames.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from orchestrator.core.model import Key
 from orchestrator.core.phases import Phase
@@ -19,7 +19,6 @@ from orchestrator.surfaces.phrases import GONE, WORDS, outdated, reachable, shor
 MOST_PROBLEMS = 20
 MOST_SERVICES = 20
 MOST_NOTICES = 10
-WARN = timedelta(hours=4)
 _MAKING = frozenset({Phase.CREATING, Phase.UPDATING, Phase.STARTING})
 _GOOD = "🟢"
 _BUSY = "🟡"
@@ -101,9 +100,11 @@ def _services(view: EnvironmentView) -> Iterator[str]:
 
 
 def _expiry(view: EnvironmentView, now: datetime) -> Iterator[str]:
+    if view.kept and view.phase is not Phase.WAITING:
+        yield f"Kept: it does not expire. {code(f'eph unkeep {view.name}')} lets its time count again."
     if view.expires_at is None or not (view.commit or view.phase in _MAKING):
         return
-    soon = "**Expires soon:**" if view.expires_at - now <= WARN else "Expires"
+    soon = "**Expires soon:**" if view.expires_soon or view.expires_at <= now else "Expires"
     longer = code(f"eph extend {view.name} 24h")
     yield f"{soon} {when(view.expires_at)}. A push starts the time anew; {longer} adds to it."
 

@@ -138,6 +138,18 @@ class FakeDesk:
         self.put(extended)
         return extended
 
+    async def keep(self, name: str, keep: bool, by: str) -> EnvironmentView:
+        view = self._act("keep" if keep else "unkeep", name, by, None)
+        kept = replace(view, expires_at=None if keep else self.clock() + timedelta(hours=72), kept=keep)
+        self.put(kept)
+        return kept
+
+    async def approve_commit(self, name: str, commit: str, by: str, said: datetime | None = None) -> EnvironmentView:
+        view = self._find(name)
+        if commit != view.wanted_commit:
+            raise Refused(f"the newest commit of {name} is {view.wanted_commit}, not {commit}")
+        return self._act("approve_commit", name, by, None, commit, *([said.isoformat()] if said else []))
+
     async def sweep(self, dry_run: bool, by: str) -> list[str]:
         self.asked.append(("sweep", "dry" if dry_run else "real", by))
         found = list(self.leftovers)

@@ -65,6 +65,13 @@ class Desk(Protocol):
 
     async def extend(self, name: str, seconds: int, by: str) -> EnvironmentView: ...
 
+    async def keep(self, name: str, keep: bool, by: str) -> EnvironmentView:
+        """Stops its clock, or lets it run again."""
+
+    async def approve_commit(self, name: str, commit: str, by: str, said: datetime | None = None) -> EnvironmentView:
+        """Lets that very commit (all forty digits) of a fork run. Refused when it is not the newest, or when the newest
+        was not yet seen when the person ``said`` so: they may have meant the one before."""
+
     async def sweep(self, dry_run: bool, by: str) -> list[str]:
         """Looks for leftovers now and removes them; gives a sentence for each."""
 

@@ -116,6 +116,66 @@ async def test_nothing_to_extend_is_said(office: Office) -> None:  # L5
         await office.desk.extend(f"acme/shop#{number}", 3600, "bob")
 
 
+async def test_the_newest_commit_of_a_fork_is_approved_and_no_other(office: Office) -> None:
+    """S2, pitfall 7: bound to one commit; what came after the person spoke is not what they meant."""
+    town = office.town
+    number = town.open(by="mallory", from_fork=True)
+    name, old = f"acme/shop#{number}", town.head(number)
+    await town.live(minutes=1)
+    spoke = town.now
+    new = town.push(number)
+    await town.live(minutes=1)
+    with pytest.raises(Refused, match=f"the newest commit of {name} is {new}"):
+        await office.desk.approve_commit(name, old, "ada")
+    with pytest.raises(Refused, match="came in the meantime"):
+        await office.desk.approve_commit(name, new, "ada", said=spoke)
+    assert town.stacks.started == []
+    await office.desk.approve_commit(name, new, "ada", said=town.now)
+    await town.live(minutes=1)
+    assert (town.phase(number), town.runs(number)) == (Phase.READY, new)
+    assert [event.actor for event in town.ledger.events(limit=99) if event.kind == "commit.approved"] == ["ada"]
+
+
+async def test_only_forks_are_approved_and_a_mark_that_fails_is_a_refusal(office: Office) -> None:  # S2
+    town = office.town
+    own, fork = town.open("own"), town.open("fork", from_fork=True)
+    await town.live(minutes=1)
+    with pytest.raises(Refused, match="no open pull request from a fork"):
+        await office.desk.approve_commit(f"acme/shop#{own}", town.head(own), "ada")
+    town.forge.fail_next(ForgeRefused("the token may not write statuses"), "mark")
+    with pytest.raises(Refused, match="may not write statuses"):
+        await office.desk.approve_commit(f"acme/shop#{fork}", town.head(fork), "ada")
+    await town.live(minutes=1)
+    assert town.phase(fork) is Phase.WAITING
+
+
+async def test_keep_and_unkeep(office: Office) -> None:  # L5
+    town = office.town
+    number = town.open()
+    name = f"acme/shop#{number}"
+    await town.live(minutes=1)
+    await office.desk.keep(name, True, "ada")
+    await town.live(minutes=1)
+    record = town.stack(number)
+    assert record is not None
+    assert record.tag is not None
+    assert record.tag.keep
+    await town.skip(days=100)
+    assert town.phase(number) is Phase.READY
+    assert "does not expire" in town.comment(number)
+    await office.desk.keep(name, False, "ada")
+    await town.live(minutes=1)
+    assert town.stack(number) is None
+    assert [event.actor for event in town.ledger.events(limit=99) if event.kind == "intent.unkeep"] == ["ada"]
+
+
+async def test_what_is_not_made_yet_cannot_be_kept(office: Office) -> None:  # L5
+    number = office.town.open(from_fork=True)
+    await office.town.live(minutes=1)
+    with pytest.raises(Refused, match="not made yet"):
+        await office.desk.keep(f"acme/shop#{number}", True, "bob")
+
+
 async def test_up_tries_a_failed_one_at_once(office: Office) -> None:  # P5, L5
     town = office.town
     number = town.open()

@@ -180,7 +180,30 @@ def test_sweep_and_approve(eph: Eph, desk: FakeDesk) -> None:
     desk.held_plans.add("abcdef0123")
     assert eph("approve", "abcdef0123").exit_code == 0
     assert eph("approve", "abcdef0123").exit_code == 6
-    assert eph("approve", "what").exit_code == 2
+    assert eph("approve", "what").exit_code == 4
+
+
+def test_approve_of_a_fork_is_bound_to_the_commit_that_was_shown(eph: Eph, desk: FakeDesk) -> None:
+    """S2: a script names the commit or says --yes; the API takes all forty digits only."""
+    commit = desk.environment(NAME).wanted_commit
+    unsaid = eph("approve", "demo/shop#42")
+    assert unsaid.exit_code == 2
+    assert commit in unsaid.stderr
+    assert eph("approve", "demo/shop#42", "--yes").stdout == f"commit {commit} may run; a push needs a new approval\n"
+    assert desk.asked == [("approve_commit", NAME, "admin-name", commit)]
+    assert eph("approve", "demo/shop#42", "--commit", commit).exit_code == 0
+    older = eph("approve", "demo/shop#42", "--commit", "ab" * 20)
+    assert older.exit_code == 6
+    assert commit in older.stderr
+    assert eph("approve", "demo/shop#42", "--commit", commit[:7]).exit_code == 2
+    assert eph("approve", "demo/shop#42", "--yes", role="viewer").exit_code == 3
+
+
+def test_keep_stops_the_clock(eph: Eph, desk: FakeDesk) -> None:  # L5
+    assert eph("keep", NAME).stdout == f"{NAME} does not expire\n"
+    assert desk.environment(NAME).kept
+    assert eph("unkeep", NAME).exit_code == 0
+    assert not desk.environment(NAME).kept
 
 
 def test_open_prints_the_url_without_a_browser(eph: Eph) -> None:

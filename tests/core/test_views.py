@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -97,10 +98,11 @@ def test_an_upgrade_that_waits_does_not_hide_that_it_is_ready(world: Simulation)
 
 
 def test_a_plan_prints_as_a_dry_run(world: Simulation) -> None:  # L7 (sweep --dry-run)
+    world.policy = replace(world.policy, forks=False)
     world.open(43, fork=True)
     assert str(world.plan()).splitlines() == [
         "create    eph-shop-1/pr-42: acme/shop#42 has the label preview and no environment yet",
-        "refuse    eph-shop-1/pr-43: acme/shop#43 comes from a fork, and nothing of a fork's runs",
+        "refuse    eph-shop-1/pr-43: acme/shop#43 comes from a fork, and this server runs nothing of one",
     ]
     world.cycle()
     world.change(43, state=PullState.CLOSED)

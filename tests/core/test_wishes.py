@@ -51,7 +51,7 @@ def test_without_the_label_nothing_is_made_and_nothing_shown(world: Simulation) 
 @pytest.mark.parametrize(
     ("facts", "kind", "words"),
     [
-        ({"fork": True}, actions.Refuse, "comes from a fork"),
+        ({"fork": True}, actions.Wait, "waits for approval of commit aaaaaaa by someone with write access"),
         ({"trusted": False}, actions.Refuse, "ann may not write"),
         ({"trusted": None}, actions.Wait, "could not be found out"),
         ({"problems": ("eph.yaml:3: unknown key",)}, actions.Refuse, "eph.yaml at aaaaaaa is not valid"),

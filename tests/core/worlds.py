@@ -54,6 +54,7 @@ class Pull:
     seen: datetime = START
     behind_since: datetime | None = None
     fork: bool = False
+    approved: str = ""
     draft: bool = False
     trusted: bool | None = True
     problems: tuple[str, ...] = ()
@@ -83,7 +84,7 @@ class Pull:
         )
         made = Recipe(spec(self.name, self.commit), PREVIEW)
         recipe = RecipeError(self.problems, PREVIEW, self.transient) if self.problems else replace(made, **self.recipe)
-        return Candidate(pull, recipe, dict(self.checks), self.retry, expired)
+        return Candidate(pull, recipe, dict(self.checks), self.retry, expired, self.approved)
 
     @property
     def wanted(self) -> bool:

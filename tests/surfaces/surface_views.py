@@ -50,7 +50,7 @@ def view(phase: Phase, **changes: object) -> EnvironmentView:
 EACH = {
     "ready": BASE,
     "ready_services": replace(BASE, urls={"web": BASE.url, "api": "http://api--shop-gentle-stream-42.localhost:8080"}),
-    "ready_expires_soon": replace(BASE, expires_at=NOW + timedelta(hours=2)),
+    "ready_expires_soon": replace(BASE, expires_at=NOW + timedelta(hours=2), expires_soon=True),
     "ready_notices": replace(
         BASE, notices=("eph.yaml:12:3: environment.schedule: this version of Eph knows no office hours",)
     ),

@@ -79,6 +79,21 @@ def _actions(routes: APIRouter, desk: Desk) -> None:
         """Lets it live longer."""
         return render.environment(await desk.extend(name, body.seconds, caller.name))
 
+    @routes.post("/{name:path}/keep", status_code=202)
+    async def keep(name: Name, caller: Developer) -> schemas.Environment:
+        """Stops its clock: it does not expire."""
+        return render.environment(await desk.keep(name, True, caller.name))
+
+    @routes.post("/{name:path}/unkeep", status_code=202)
+    async def unkeep(name: Name, caller: Developer) -> schemas.Environment:
+        """Lets its time count again."""
+        return render.environment(await desk.keep(name, False, caller.name))
+
+    @routes.post("/{name:path}/approve", status_code=202)
+    async def approve(name: Name, body: schemas.Approval, caller: Developer) -> schemas.Environment:
+        """Lets one very commit of a fork run."""
+        return render.environment(await desk.approve_commit(name, body.commit, caller.name))
+
 
 def _one(routes: APIRouter, desk: Desk) -> None:
     @routes.get("/{name:path}", dependencies=[VIEWER])

@@ -32,6 +32,8 @@ def environment(view: EnvironmentView) -> schemas.Environment:
         since=view.since,
         ready_at=view.ready_at,
         expires_at=view.expires_at,
+        expires_soon=view.expires_soon,
+        kept=view.kept,
         queue_position=view.queue_position,
         problems=list(view.problems),
         failure=_failure(view.failure) if view.failure else None,

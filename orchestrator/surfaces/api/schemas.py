@@ -45,6 +45,8 @@ class Environment(BaseModel):
     since: datetime | None
     ready_at: datetime | None
     expires_at: datetime | None
+    expires_soon: bool = Field(default=False, description="Its time is nearly up; people are warned.")
+    kept: bool = Field(default=False, description="It does not expire.")
     queue_position: int | None
     problems: list[str] = Field(description="Mistakes in eph.yaml, with file and line.")
     failure: Failure | None
@@ -116,6 +118,10 @@ class Status(BaseModel):
 
 class Extend(BaseModel):
     seconds: int = Field(gt=0, le=366 * 86400, description="How much longer it may live.")
+
+
+class Approval(BaseModel):
+    commit: str = Field(pattern=r"^[0-9a-f]{40}$", description="All forty digits: two commits may share the first few.")
 
 
 class Sweep(BaseModel):
