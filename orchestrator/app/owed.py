@@ -2,7 +2,8 @@
 
 Most environments leave by a destroy, which turns their comment first. One that never got as far as a stack leaves
 without: its last word is owed by whoever told it the last time, and that one may be dead. So who was told is written
-down before it is told. Losing the file loses a last word, never an environment.
+down before it is told, with the phase that it was told: a check that was left in progress on a commit that nobody wants
+any more is found by it. Losing the file loses a last word, never an environment.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ def _row(view: EnvironmentView) -> dict[str, object]:
         "name": view.name,
         "host": view.host,
         "commit": view.wanted_commit or view.commit,
+        "phase": view.phase.value,
     }
 
 
@@ -67,7 +69,7 @@ def _view(row: dict[str, object]) -> EnvironmentView:
         repository=str(row["called"]),
         name=str(row["name"]),
         host=str(row["host"]),
-        phase=Phase.WAITING,
+        phase=Phase(str(row.get("phase", Phase.DESTROYED.value))),
         reasons=(),
         wanted_commit=str(row["commit"]),
     )

@@ -84,6 +84,7 @@ class Herald:
         self._thread = threading.Lock()
         """A cancelled turn leaves its thread at work, and the reporter is for one at a time."""
         self._last: dict[StackRef, EnvironmentView] = self._kept.recall()
+        reporter.recall(self._last.values())
         self._owed: dict[StackRef, EnvironmentView] = {}
         self._told: set[StackRef] = set()
 

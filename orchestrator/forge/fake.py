@@ -14,7 +14,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestrator.core.model import CheckState, Key, PullRequest, PullState
-from orchestrator.forge.port import CheckReport, Cost, ForgeError, ForgeRefused, NotThere, Pulls, Repository
+from orchestrator.forge.port import (
+    CheckReport,
+    Cost,
+    DeploymentReport,
+    DeploymentState,
+    ForgeError,
+    ForgeRefused,
+    NotThere,
+    Pulls,
+    Repository,
+)
 
 
 @dataclass(slots=True)
@@ -29,6 +39,8 @@ class Home:
     decisions: dict[str, dict[str, str]] = field(default_factory=dict)
     comments: dict[int, dict[str, str]] = field(default_factory=dict)
     reports: dict[tuple[str, str], CheckReport] = field(default_factory=dict)
+    deployments: dict[str, dict[str, DeploymentReport]] = field(default_factory=dict)
+    """By environment, by commit; the newest last."""
     writers: set[str] = field(default_factory=set)
     hidden: bool = False
 
@@ -107,6 +119,22 @@ class FakeForge:
     def report_check(self, repository: Repository, sha: str, name: str, report: CheckReport) -> None:
         with self._asked_for("report_check"):
             self._home(repository).reports[(sha, name)] = report
+
+    def report_deployment(self, repository: Repository, sha: str, environment: str, report: DeploymentReport) -> None:
+        with self._asked_for("report_deployment"):
+            there = self._home(repository).deployments.setdefault(environment, {})
+            if sha not in there and report.state is DeploymentState.INACTIVE:
+                return
+            final = report.state in (DeploymentState.SUCCESS, DeploymentState.FAILURE)
+            for other, said in there.items():
+                if other != sha and (final or said.state is DeploymentState.IN_PROGRESS):
+                    there[other] = DeploymentReport(DeploymentState.INACTIVE, f"{sha[:7]} came after it.")
+            there[sha] = report
+
+    def retire_deployment(self, repository: Repository, environment: str) -> str:
+        with self._asked_for("retire_deployment"):
+            self._home(repository).deployments.pop(environment, None)
+            return ""
 
     def remove_label(self, repository: Repository, number: int, label: str) -> None:
         with self._asked_for("remove_label"):
@@ -216,6 +244,10 @@ class FakeForge:
 
     def reports(self, repository: Repository, sha: str) -> Mapping[str, CheckReport]:
         return {name: report for (at, name), report in self._homes[repository.id].reports.items() if at == sha}
+
+    def deployments(self, repository: Repository) -> Mapping[str, Mapping[str, DeploymentReport]]:
+        """By environment, by commit."""
+        return self._homes[repository.id].deployments
 
     @contextmanager
     def _asked_for(self, verb: str) -> Iterator[None]:

@@ -32,6 +32,14 @@ class ForgeRefused(ForgeError):
     """It will not work until somebody changes a permission or a setting."""
 
 
+class Forbidden(ForgeRefused):
+    """What we were given there may not do this, for this repository as a whole."""
+
+
+class Unsupported(ForgeRefused):
+    """This Git host has no such thing. It stays so: to be said once, and not to be tried again and again."""
+
+
 class NotThere(ForgeError):
     """The repository answered, and has no such file or thing."""
 
@@ -69,6 +77,22 @@ class CheckReport:
     title: str
     summary: str
     details_url: str = ""
+
+
+class DeploymentState(StrEnum):
+    """Of our deployment of one commit; an older commit's is made ``inactive`` by the Git host's adapter."""
+
+    IN_PROGRESS = "in_progress"
+    SUCCESS = "success"
+    FAILURE = "failure"
+    INACTIVE = "inactive"
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentReport:
+    state: DeploymentState
+    description: str
+    environment_url: str = ""
 
 
 EXPIRED = "eph/expired"
@@ -129,6 +153,14 @@ class Forge(Protocol):
 
     def report_check(self, repository: Repository, sha: str, name: str, report: CheckReport) -> None:
         """Our check run of that name on a commit: made, or brought to this state."""
+
+    def report_deployment(self, repository: Repository, sha: str, environment: str, report: DeploymentReport) -> None:
+        """Our deployment of a commit to an environment: made, or brought to this state. What an older commit's says of
+        being made is taken back at once, and all it says once this one is made or failed."""
+
+    def retire_deployment(self, repository: Repository, environment: str) -> str:
+        """Every deployment to that environment is set inactive and removed, and the environment where we may.
+        Gives a sentence about what had to stay; empty when nothing is left."""
 
     def remove_label(self, repository: Repository, number: int, label: str) -> None: ...
 

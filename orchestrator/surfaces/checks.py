@@ -36,6 +36,10 @@ def commit_of(view: EnvironmentView) -> str:
     return view.wanted_commit or view.commit
 
 
+def is_turning(view: EnvironmentView) -> bool:
+    return bool(commit_of(view)) and _conclusion(view) is Conclusion.IN_PROGRESS
+
+
 def report(view: EnvironmentView, now: datetime) -> CheckReport:
     return CheckReport(
         conclusion=_conclusion(view),

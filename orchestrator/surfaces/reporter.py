@@ -1,45 +1,52 @@
-"""Brings comment and check of every pull request to what its view says, and touches nothing that is already so.
+"""Brings comment, check and deployment of every pull request to what its view says, and touches nothing that is so.
 
 What was sent is remembered as a digest only; after a restart everything is offered once more, and the adapter writes
 nothing where the text is the same. Writes are paced: what changes often is sent every few seconds at most, with
-whatever is newest by then; a final state is sent at once. Comment and check of each pull request are delivered apart,
-so an error (a token that may not write checks, say) delays that one thing alone; a Git host that names a time to come
-back is left alone by all until then.
+whatever is newest by then; a final state is sent at once. The letters of each pull request are delivered apart, so an
+error (a token that may not write checks, say) delays that one thing alone; a Git host that names a time to come back is
+left alone by all until then. What a Git host has not at all, or forbids us for a whole repository, is said once and
+counts as delivered; every hour one letter asks whether that is still so.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from orchestrator.core.model import Key
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
 from orchestrator.forge.port import (
-    CheckReport,
     Conclusion,
+    Forbidden,
     Forge,
     ForgeRefused,
     ForgeUnavailable,
     NotThere,
     Repository,
+    Unsupported,
 )
-from orchestrator.surfaces import checks, comment
+from orchestrator.surfaces import checks, comment, letters
+from orchestrator.surfaces.letters import Check, Comment, Deployment, Letter
 
 PACE = timedelta(seconds=5)
 FIRST_WAIT = timedelta(seconds=10)
 LONGEST_WAIT = timedelta(minutes=30)
+WITHOUT_FOR = timedelta(hours=1)
+"""Permissions are given while we run; what a host has not at all seldom comes."""
 GIVEN_UP = 7
 """Refusals in a row, over ten minutes, after which a last word is given up. One alone proves nothing: a Git host in
 trouble says 404 and 403 too, and what it refused would be untrue until the next try."""
+CLEANINGS = 3
+"""Failed tries to retire deployments after which an environment's own cleaning goes on; they are retired after it."""
 _UNDER_WAY = frozenset({Phase.QUEUED, Phase.WAITING, Phase.CREATING, Phase.UPDATING, Phase.STARTING, Phase.DESTROYING})
 
 
 @dataclass(slots=True)
 class _Sent:
-    """What a comment or a check says, as far as we know, and when it may be written again."""
+    """What a comment, a check or a deployment says, as far as we know, and when it may be written again."""
 
     digest: str = ""
     phase: Phase | None = None
@@ -47,28 +54,10 @@ class _Sent:
     failures: int = 0
     refused: bool = False
     not_before: datetime | None = None
+    uncleaned: int = 0
+    """How often the last cleaning failed; what is said of the same environment in between does not count."""
     turning: str = ""
     """The commit whose check we left in progress."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Letter:
-    """A comment (no ``check``) or a check, as it should read now."""
-
-    repository: Repository
-    key: Key
-    phase: Phase
-    body: str
-    commit: str = ""
-    check: CheckReport | None = None
-
-    @property
-    def what(self) -> str:
-        return "comment" if self.check is None else "check"
-
-    @property
-    def digest(self) -> str:
-        return hashlib.sha256(repr((self.body, self.commit, self.check)).encode()).hexdigest()
 
 
 class Reporter:
@@ -80,58 +69,87 @@ class Reporter:
         self._pace = pace
         self._sent: dict[tuple[Key, str], _Sent] = {}
         self._silent_until: datetime | None = None
+        self._without: dict[tuple[int, str], tuple[datetime, bool]] = {}
+        """By repository and kind of letter: until when none is offered, and whether it is only forbidden."""
+        self._said: set[str] = set()
         self.behind = False
         """Whether the last ``report`` left anything unsaid: held back by pacing, or failed."""
 
+    def recall(self, views: Iterable[EnvironmentView]) -> None:
+        """What an earlier life told: a check that it left in progress stays so for ever when a newer commit came."""
+        for view in views:
+            if view.key is not None and checks.is_turning(view):
+                self._sent[view.key, Check.what] = _Sent(turning=checks.commit_of(view))
+
     def report(self, views: Sequence[EnvironmentView], repositories: Mapping[int, Repository]) -> list[str]:
-        """Gives a sentence for each comment or check that could not be brought up to date; it is tried again."""
-        letters = [letter for view in views for letter in self._letters(view, repositories)]
-        living = {(letter.key, letter.what) for letter in letters}
-        self._sent = {key: sent for key, sent in self._sent.items() if key in living}
-        failed = [sentence for letter in letters if (sentence := self._deliver(letter))]
-        self.behind = any(self._sent[letter.key, letter.what].digest != letter.digest for letter in letters)
+        """Gives a sentence for each letter that could not be delivered; it is tried again."""
+        offered = [letter for view in views for letter in self._letters(view, repositories)]
+        living = {letter.key for letter in offered}
+        self._sent = {what: sent for what, sent in self._sent.items() if what[0] in living}
+        failed = [sentence for letter in offered if (sentence := self._deliver(letter))]
+        self.behind = any(not self._is_said(letter) for letter in offered)
         return failed
 
     def tell(self, view: EnvironmentView, repositories: Mapping[int, Repository]) -> bool:
         """One pull request, now: before the record of its environment goes. False: it may work later, ask again.
 
-        True also when the Git host refused: a cleaning must not wait for a permission that may never come.
+        True also when the Git host refused, or when retiring deployments failed again and again: an environment's end
+        must not wait for what may never come.
         """
-        letters = self._letters(view, repositories)
-        for letter in letters:
+        offered = self._letters(view, repositories)
+        for letter in offered:
             self._deliver(letter)
-        sent = [(letter.digest, self._sent[letter.key, letter.what]) for letter in letters]
-        return all(known.digest == digest or known.refused for digest, known in sent)
+        return all(self._is_said(letter) or _is_hopeless(letter, self._of(letter)) for letter in offered)
 
     def settled(self, view: EnvironmentView, repositories: Mapping[int, Repository]) -> bool:
         """Whether all of it was said, or was refused so often that it is given up."""
-        letters = self._letters(view, repositories)
-        sent = [(letter.digest, self._sent.get((letter.key, letter.what), _Sent())) for letter in letters]
-        return all(known.digest == digest or (known.refused and known.failures >= GIVEN_UP) for digest, known in sent)
+        offered = [(letter, self._of(letter)) for letter in self._letters(view, repositories)]
+        return all(self._is_said(letter) or (sent.refused and sent.failures >= GIVEN_UP) for letter, sent in offered)
 
-    def _letters(self, view: EnvironmentView, repositories: Mapping[int, Repository]) -> list[_Letter]:
+    def _letters(self, view: EnvironmentView, repositories: Mapping[int, Repository]) -> list[Letter]:
         repository = repositories.get(view.key.repository) if view.key is not None else None
-        if repository is None or view.key is None:
-            return []
-        now, commit = self._clock(), checks.commit_of(view)
-        letters = [_Letter(repository, view.key, view.phase, comment.render(view, now))]
-        if commit:
-            letters.append(_Letter(repository, view.key, view.phase, "", commit, checks.report(view, now)))
-        return letters
+        return [] if repository is None else list(letters.of(view, repository, self._clock()))
 
-    def _deliver(self, letter: _Letter) -> str:
-        sent = self._sent.setdefault((letter.key, letter.what), _Sent())
-        if sent.digest == letter.digest or not self._may_write(letter, sent):
+    def _of(self, letter: Letter) -> _Sent:
+        return self._sent.setdefault((letter.key, letter.what), _Sent())
+
+    def _is_said(self, letter: Letter) -> bool:
+        return self._of(letter).digest == letter.digest or self._is_without(letter)
+
+    def _is_without(self, letter: Letter) -> bool:
+        until, forbidden = self._without.get((letter.repository.id, letter.what), (None, False))
+        # A host in trouble forbids too what it allowed before, and then there is something to clean up.
+        return until is not None and self._clock() < until and not (forbidden and letter.is_cleaning)
+
+    def _deliver(self, letter: Letter) -> str:
+        sent = self._of(letter)
+        if self._is_said(letter) or not self._may_write(letter, sent):
             return ""
         try:
-            self._write(letter, sent)
+            left = self._write(letter, sent)
+        except (Unsupported, Forbidden) as error:
+            sentence = self._failed(letter, sent, error)
+            return sentence if letter.what == "comment" else self._do_without(letter, error)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one pull request, the others go on
             return self._failed(letter, sent, error)
         sent.digest, sent.phase, sent.written = letter.digest, letter.phase, self._clock()
         sent.failures, sent.refused, sent.not_before = 0, False, None
-        return ""
+        sent.uncleaned = 0 if letter.is_cleaning else sent.uncleaned
+        return self._once(letter.repository, left)
 
-    def _may_write(self, letter: _Letter, sent: _Sent) -> bool:
+    def _do_without(self, letter: Letter, error: ForgeRefused) -> str:
+        self._without[letter.repository.id, letter.what] = self._clock() + WITHOUT_FOR, isinstance(error, Forbidden)
+        return self._once(letter.repository, f"pull requests show no {letter.what}: {error}")
+
+    def _once(self, repository: Repository, sentence: str) -> str:
+        """Said of each repository once in a life."""
+        whole = f"{repository.full_name}: {sentence}" if sentence else ""
+        if whole in self._said:
+            return ""
+        self._said.add(whole)
+        return whole
+
+    def _may_write(self, letter: Letter, sent: _Sent) -> bool:
         now = self._clock()
         if any(until is not None and now < until for until in (self._silent_until, sent.not_before)):
             return False
@@ -139,18 +157,32 @@ class Reporter:
             return True
         return sent.written is None or now - sent.written >= self._pace
 
-    def _write(self, letter: _Letter, sent: _Sent) -> None:
-        if letter.check is None:
-            self._forge.upsert_comment(letter.repository, letter.key.number, comment.marker(letter.key), letter.body)
-            return
-        if sent.turning not in ("", letter.commit):
-            self._forge.report_check(letter.repository, sent.turning, checks.NAME, checks.superseded(letter.commit))
-            sent.turning = ""
-        self._forge.report_check(letter.repository, letter.commit, checks.NAME, letter.check)
-        sent.turning = letter.commit if letter.check.conclusion is Conclusion.IN_PROGRESS else ""
+    def _write(self, letter: Letter, sent: _Sent) -> str:
+        """Gives what had to be left undone."""
+        repository = letter.repository
+        match letter.says:
+            case Comment(body):
+                self._forge.upsert_comment(repository, letter.key.number, comment.marker(letter.key), body)
+            case Check():
+                self._write_check(repository, letter.says, sent)
+            case Deployment(environment, commit, report):
+                if report is None:
+                    return self._forge.retire_deployment(repository, environment)
+                self._forge.report_deployment(repository, commit, environment, report)
+            case _:
+                assert_never(letter.says)
+        return ""
 
-    def _failed(self, letter: _Letter, sent: _Sent, error: Exception) -> str:
+    def _write_check(self, repository: Repository, check: Check, sent: _Sent) -> None:
+        if sent.turning not in ("", check.commit):
+            self._forge.report_check(repository, sent.turning, checks.NAME, checks.superseded(check.commit))
+            sent.turning = ""
+        self._forge.report_check(repository, check.commit, checks.NAME, check.report)
+        sent.turning = check.commit if check.report.conclusion is Conclusion.IN_PROGRESS else ""
+
+    def _failed(self, letter: Letter, sent: _Sent, error: Exception) -> str:
         sent.failures += 1
+        sent.uncleaned += letter.is_cleaning
         sent.refused = isinstance(error, ForgeRefused | NotThere)
         sent.not_before = self._clock() + _wait(sent.failures, error)
         if isinstance(error, ForgeUnavailable) and error.retry_after is not None:
@@ -159,6 +191,10 @@ class Reporter:
         why = str(error).strip() or type(error).__name__
         again = sent.not_before.strftime("%H:%M:%S UTC")
         return f"{where}: the {letter.what} could not be brought up to date, and is tried again at {again}: {why}"
+
+
+def _is_hopeless(letter: Letter, sent: _Sent) -> bool:
+    return sent.refused or (letter.is_cleaning and sent.uncleaned >= CLEANINGS)
 
 
 def _wait(failures: int, error: Exception) -> timedelta:

@@ -11,7 +11,7 @@ import pytest
 from orchestrator.app.owed import Owed
 from orchestrator.app.shows import Herald
 from orchestrator.core.phases import Phase
-from orchestrator.forge.port import ForgeRefused, NotThere
+from orchestrator.forge.port import Conclusion, ForgeRefused, NotThere
 from orchestrator.surfaces.reporter import Reporter
 from stacks.model import Operation, StackRef, Verb
 from tests.stories.town import BAD_YAML, Town
@@ -35,6 +35,21 @@ async def test_one_that_went_while_ephd_was_dead_gets_its_last_word(town: Town, 
     remembering(town, tmp_path / "owed.json")
     await town.live(minutes=1)
     assert "Not wanted any more" in town.comment(number)
+
+
+async def test_a_check_that_was_left_in_progress_on_an_older_commit_is_ended(town: Town, tmp_path: Path) -> None:
+    """P2, pitfall 9: killed while it made one commit; when it is back, another one is wanted."""
+    remembering(town, tmp_path / "owed.json")
+    number = town.open()
+    town.hold(number)
+    await town.live(minutes=1)
+    older = town.head(number)
+    await town.kill()
+    town.push(number)
+    remembering(town, tmp_path / "owed.json")
+    await town.live(minutes=2)
+    assert town.forge.reports(town.shop, older)["eph/preview"].conclusion is Conclusion.NEUTRAL
+    assert town.forge.reports(town.shop, town.head(number))["eph/preview"].conclusion is Conclusion.SUCCESS
 
 
 async def test_one_that_is_still_wanted_gets_none(town: Town, tmp_path: Path) -> None:

@@ -100,3 +100,36 @@ async def test_a_text_that_breaks_is_told_and_the_next_one_is_said(town: Town) -
     await town.live(minutes=1)
     assert town.phase(number) is Phase.READY
     assert town.head(number)[:7] in town.comment(number)
+
+
+async def test_a_whole_life_in_deployments(town: Town) -> None:  # P2, pitfalls 2 and 9
+    """Made, moved on by a push, found again by a life that remembers nothing, and gone with the environment."""
+    number = town.open()
+    await town.live(minutes=1)
+    view, first = town.view(number), town.head(number)
+    assert view is not None
+
+    def states() -> dict[str, str]:
+        there = town.forge.deployments(town.shop).get(view.name, {})
+        return {sha: report.state.value for sha, report in there.items()}
+
+    assert states() == {first: "success"}
+    await town.kill()
+    town.push(number)
+    await town.live(minutes=1)
+    assert states() == {first: "inactive", town.head(number): "success"}
+    town.forge.merge(town.shop, number)
+    await town.live(minutes=1)
+    assert town.stack(number) is None
+    assert town.forge.deployments(town.shop) == {}
+
+
+async def test_deployments_that_cannot_be_retired_do_not_keep_an_environment(town: Town) -> None:  # P2, L7
+    number = town.open()
+    await town.live(minutes=1)
+    town.forge.fail_next(ForgeUnavailable("502"), "retire_deployment", count=12)
+    town.forge.merge(town.shop, number)
+    await town.live(hours=1)
+    assert town.stack(number) is None
+    await town.live(hours=5)
+    assert town.forge.deployments(town.shop) == {}

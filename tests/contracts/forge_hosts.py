@@ -28,6 +28,7 @@ FILES = {"README.md": "# Shop\n", "eph.yaml": "version: 1\n"}
 CONCLUSIONS = {CheckState.PASSED: "success", CheckState.FAILED: "failure", CheckState.PENDING: None}
 EMULATE_LACKS = {
     "statuses": "emulate 0.11.2 has no commit statuses; our marks go into check runs there",
+    "deployments": "emulate 0.11.2 has no deployments; they are left out there, and that is said once",
     "etags": "emulate 0.11.2 sends no ETag, so nothing is free",
     "forks": "emulate 0.11.2 makes pull requests from forks only with organisations",
     "pushes": "emulate 0.11.2 keeps the head commit that a pull request was opened with",
@@ -56,6 +57,13 @@ class Host(Protocol):
     def set_status(self, sha: str, name: str, state: CheckState) -> None: ...
     def reports(self, sha: str) -> Mapping[str, str]:
         """What we reported, by name: the conclusion, or how far it is."""
+
+    def deployments(self, environment: str) -> Mapping[str, str]:
+        """What we deployed, by commit: its state."""
+
+    def environments(self) -> list[str]: ...
+    def own(self) -> None:
+        """From now on we may administer the repository."""
 
     def rename(self, to: str) -> None: ...
     def hide(self) -> None: ...
@@ -117,6 +125,16 @@ class FakeHost:
     def reports(self, sha: str) -> Mapping[str, str]:
         found: Mapping[str, CheckReport] = self.fake.reports(self.home, sha)
         return {name: report.conclusion.value for name, report in found.items()}
+
+    def deployments(self, environment: str) -> Mapping[str, str]:
+        found = self.fake.deployments(self.home).get(environment, {})
+        return {sha: report.state.value for sha, report in found.items()}
+
+    def environments(self) -> list[str]:
+        return list(self.fake.deployments(self.home))
+
+    def own(self) -> None:
+        pass
 
     def rename(self, to: str) -> None:
         self.fake.rename(self.home, to)
@@ -181,6 +199,15 @@ class SandboxHost:
 
     def reports(self, sha: str) -> Mapping[str, str]:
         return {name: state for name, state in self.world.checks(self.name, sha).items() if name.startswith("eph")}
+
+    def deployments(self, environment: str) -> Mapping[str, str]:
+        return {item["sha"]: item["state"] for item in self.world.deployments(self.name, environment)}
+
+    def environments(self) -> list[str]:
+        return self.world.environments(self.name)
+
+    def own(self) -> None:
+        self.world.set_permission(self.name, "eph-bot", "admin")
 
     def rename(self, to: str) -> None:
         self.world.rename(self.name, to)
@@ -259,6 +286,15 @@ class EmulateHost:
     def reports(self, sha: str) -> Mapping[str, str]:
         runs = self._repo("GET", f"/commits/{sha}/check-runs")["check_runs"]
         return {run["name"]: run["conclusion"] or run["status"] for run in runs if run["name"].startswith("eph")}
+
+    def deployments(self, environment: str) -> Mapping[str, str]:
+        raise NotImplementedError
+
+    def environments(self) -> list[str]:
+        raise NotImplementedError
+
+    def own(self) -> None:
+        raise NotImplementedError
 
     def rename(self, to: str) -> None:
         self._repo("PATCH", "", {"name": to.partition("/")[2]})

@@ -9,7 +9,18 @@ from datetime import timedelta
 from orchestrator.core.model import Key
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
-from orchestrator.forge.port import CheckReport, Conclusion, ForgeRefused, ForgeUnavailable, NotThere, Repository
+from orchestrator.forge.port import (
+    CheckReport,
+    Conclusion,
+    DeploymentReport,
+    DeploymentState,
+    Forbidden,
+    ForgeRefused,
+    ForgeUnavailable,
+    NotThere,
+    Repository,
+    Unsupported,
+)
 from orchestrator.surfaces import comment
 from orchestrator.surfaces.reporter import Reporter
 from tests.surfaces.surface_views import BASE, EACH, NEW, NOW, OLD
@@ -26,6 +37,9 @@ class Host:
     writes: Counter[str] = field(default_factory=Counter)
     broken: dict[int, Exception] = field(default_factory=dict)
     broken_checks: Exception | None = None
+    broken_deployments: Exception | None = None
+    deployments: dict[str, dict[str, DeploymentReport]] = field(default_factory=dict)
+    left: str = ""
 
     def upsert_comment(self, repository: Repository, number: int, marker: str, body: str) -> None:
         self.writes["asked"] += 1
@@ -42,6 +56,19 @@ class Host:
         assert name == "eph/preview"
         self.writes["check"] += 1
         self.checks[sha] = report
+
+    def report_deployment(self, repository: Repository, sha: str, environment: str, report: DeploymentReport) -> None:
+        self.writes["deployment"] += 1
+        if self.broken_deployments is not None:
+            raise self.broken_deployments
+        self.deployments.setdefault(environment, {})[sha] = report
+
+    def retire_deployment(self, repository: Repository, environment: str) -> str:
+        self.writes["retire"] += 1
+        if self.broken_deployments is not None:
+            raise self.broken_deployments
+        self.deployments.pop(environment, None)
+        return self.left
 
 
 class Story:
@@ -81,7 +108,7 @@ def test_what_did_not_change_is_not_even_asked_for() -> None:
     story = Story()
     for _ in range(50):
         story.cycle(pull("ready"), seconds=30)
-    assert story.host.writes == {"asked": 1, "comment": 1, "check": 1}
+    assert story.host.writes == {"asked": 1, "comment": 1, "check": 1, "deployment": 1}
 
 
 def test_changes_in_quick_succession_are_one_write() -> None:
@@ -162,6 +189,17 @@ def test_the_check_of_a_commit_that_was_overtaken_stops_turning() -> None:
     assert story.host.checks[NEW].conclusion is Conclusion.IN_PROGRESS
 
 
+def test_the_check_that_an_earlier_life_left_turning_stops_too() -> None:
+    """Pitfall 9, L2."""
+    story = Story()
+    story.cycle(replace(pull("creating"), wanted_commit=OLD))
+    story.restart()
+    story.reporter.recall([replace(pull("creating"), wanted_commit=OLD), pull("ready", 7)])
+    story.cycle(pull("creating"), pull("updating", 7), seconds=10)
+    assert story.host.checks[OLD].conclusion is Conclusion.NEUTRAL
+    assert story.host.checks[NEW].conclusion is Conclusion.IN_PROGRESS
+
+
 def test_the_end_is_told_before_the_record_goes() -> None:
     """Design: reports are turned to destroyed first; what may work later is asked for again, a refusal is not."""
     story = Story()
@@ -189,3 +227,87 @@ def test_an_environment_without_any_commit_has_a_comment_only() -> None:
     story.cycle(replace(BASE, phase=Phase.DESTROYED, commit="", wanted_commit=""))
     assert comment.marker(Key(REPOSITORY.id, 42)) in story.host.comments[42]
     assert story.host.checks == {}
+
+
+ENVIRONMENT = BASE.name
+
+
+def test_a_deployment_says_what_became_of_its_commit() -> None:
+    """P2: in progress, made, failed, and gone with the environment."""
+    story = Story()
+    for name, state in (
+        ("creating", DeploymentState.IN_PROGRESS),
+        ("ready", DeploymentState.SUCCESS),
+        ("unhealthy", DeploymentState.FAILURE),
+        ("destroying", DeploymentState.INACTIVE),
+    ):
+        assert story.cycle(pull(name), seconds=30) == []
+        assert story.host.deployments[ENVIRONMENT][NEW].state is state
+    assert story.reporter.tell(pull("destroyed"), {REPOSITORY.id: REPOSITORY}) is True
+    assert story.host.deployments == {}
+
+
+def test_a_failed_commit_is_red_though_the_older_one_still_answers() -> None:
+    """Pitfall 9: each report names its commit, and none is green for another."""
+    story = Story()
+    story.cycle(pull("failed_update"))
+    said = story.host.deployments[ENVIRONMENT][NEW]
+    assert (said.state, said.environment_url) == (DeploymentState.FAILURE, BASE.url)
+    assert story.host.checks[NEW].conclusion is Conclusion.FAILURE
+
+
+def test_what_waits_or_was_refused_deploys_nothing() -> None:
+    story = Story()
+    story.cycle(*(pull(name, number) for number, name in enumerate(("queued", "waiting", "refused", "held"))))
+    assert story.host.writes["deployment"] == story.host.writes["retire"] == 0
+
+
+def test_a_host_without_deployments_is_told_of_once_and_stops_nothing() -> None:
+    """P2: nor does it keep an environment from being cleaned up."""
+    story = Story()
+    story.host.broken_deployments = Unsupported("this Git host has no deployments")
+    sentences = story.cycle(pull("creating", 1), pull("ready", 2))
+    assert sentences == ["acme/shop: pull requests show no deployment: this Git host has no deployments"]
+    assert story.cycle(pull("ready", 1), pull("ready", 2), seconds=60) == []
+    assert story.says(1).endswith("Ready")
+    assert story.host.writes["deployment"] == 1
+    assert not story.reporter.behind
+    assert story.reporter.tell(pull("destroyed", 1), {REPOSITORY.id: REPOSITORY}) is True
+    story.cycle(pull("ready", 2), seconds=3600)
+    assert story.host.writes["deployment"] == 2
+
+
+def test_what_was_deployed_is_cleaned_up_though_deployments_were_forbidden_a_while() -> None:
+    """P2: one 403 that passes must not leave an environment for ever."""
+    story = Story()
+    repositories = {REPOSITORY.id: REPOSITORY}
+    story.cycle(pull("ready"))
+    story.host.broken_deployments = Forbidden("403 just now")
+    assert len(story.cycle(pull("unhealthy"), seconds=60)) == 1
+    assert story.reporter.tell(pull("destroyed"), repositories) is True
+    assert story.reporter.settled(pull("destroyed"), repositories) is False
+    story.host.broken_deployments = None
+    story.cycle(pull("destroyed"), seconds=60)
+    assert story.host.deployments == {}
+    assert story.reporter.settled(pull("destroyed"), repositories) is True
+
+
+def test_a_deployment_that_can_never_be_retired_does_not_stop_the_cleaning() -> None:
+    """P2, L7: for some minutes it waits, then the environment goes, and the retiring is tried on."""
+    story = Story()
+    story.host.broken_deployments = ForgeUnavailable("the answer was 502")
+    tries = 0
+    while not story.reporter.tell(pull("destroyed"), {REPOSITORY.id: REPOSITORY}):
+        story.now += timedelta(minutes=1)
+        tries += 1
+        assert tries < 10
+    assert tries >= 2
+    assert story.reporter.settled(pull("destroyed"), {REPOSITORY.id: REPOSITORY}) is False
+
+
+def test_what_has_to_stay_on_the_git_host_is_said_once() -> None:
+    """Pitfall 2: environments that leak are at least told of."""
+    story = Story()
+    story.host.left = "environments stay"
+    assert story.cycle(pull("destroyed", 1)) == ["acme/shop: environments stay"]
+    assert story.cycle(pull("destroyed", 2)) == []

@@ -21,11 +21,13 @@ from urllib.parse import quote, urlsplit
 from orchestrator.core.model import CheckState, Key, PullRequest
 from orchestrator.forge.github import readings
 from orchestrator.forge.github.comments import Comments
+from orchestrator.forge.github.deployments import Deployments
 from orchestrator.forge.github.marks import Marks
 from orchestrator.forge.github.transport import Transport
 from orchestrator.forge.port import (
     CheckReport,
     Cost,
+    DeploymentReport,
     ForgeError,
     ForgeRefused,
     ForgeUnavailable,
@@ -71,6 +73,7 @@ class GitHubForge:
         self._login = login
         self._comments = Comments(self._transport, self._viewer)
         self._marks = Marks(self._transport, self._viewer)
+        self._deployments = Deployments(self._transport)
 
     def close(self) -> None:
         self._transport.close()
@@ -158,6 +161,12 @@ class GitHubForge:
 
     def report_check(self, repository: Repository, sha: str, name: str, report: CheckReport) -> None:
         self._marks.report(self._path(repository), sha, name, report, lambda: self._present(repository))
+
+    def report_deployment(self, repository: Repository, sha: str, environment: str, report: DeploymentReport) -> None:
+        self._deployments.report((self._path(repository), environment), sha, report, lambda: self._present(repository))
+
+    def retire_deployment(self, repository: Repository, environment: str) -> str:
+        return self._deployments.retire((self._path(repository), environment), lambda: self._present(repository))
 
     def remove_label(self, repository: Repository, number: int, label: str) -> None:
         path = f"{self._path(repository)}/issues/{number}/labels/{quote(label, safe='')}"

@@ -3,7 +3,8 @@
 429, 403 with a limit  → ForgeUnavailable(retry_after)   the whole client keeps away until then
 5xx, time-out, broken  → ForgeUnavailable                the loop tries again
 404                    → NotThere                        the caller asks whether the repository answers
-401, 403, 422, others  → ForgeRefused                    somebody must change something
+401, 422, others       → ForgeRefused                    somebody must change something
+403                    → Forbidden                       the same: a permission
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from github.Requester import Requester
 
-from orchestrator.forge.port import ForgeError, ForgeRefused, ForgeUnavailable, NotThere
+from orchestrator.forge.port import Forbidden, ForgeError, ForgeRefused, ForgeUnavailable, NotThere
 
 LONGEST = 3600.0
 UNTOLD = 60.0
@@ -43,7 +44,8 @@ def of_answer(status: int, headers: Mapping[str, Any], data: Any, what: str, now
         return NotThere(f"{what}: not found")
     if 300 <= status < 400:
         return ForgeRefused(f"{what}: answered with a redirect ({status}) that is not followed; check the base URL")
-    return ForgeRefused(f"{what}: {status} {message or 'refused'}; {HELP.get(status, 'see the message')}")
+    kind = Forbidden if status == 403 else ForgeRefused
+    return kind(f"{what}: {status} {message or 'refused'}; {HELP.get(status, 'see the message')}")
 
 
 def of_exception(problem: Exception, what: str) -> ForgeUnavailable:

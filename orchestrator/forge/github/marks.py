@@ -13,7 +13,7 @@ from typing import Any
 
 from orchestrator.forge.github import readings
 from orchestrator.forge.github.transport import Transport
-from orchestrator.forge.port import CheckReport, Conclusion, ForgeRefused, NotThere, is_mark
+from orchestrator.forge.port import CheckReport, Conclusion, Forbidden, NotThere, is_mark
 
 KEEP = 4096
 SUMMARY = 65_000
@@ -84,9 +84,8 @@ class Marks:
             self._report_run(path, sha, name, _run(report))
         except NotThere:
             present()
-        except ForgeRefused as refusal:
-            if " 403 " not in str(refusal):
-                raise
+        except Forbidden:
+            pass  # a plain token: only apps may make check runs
         else:
             return
         self._no_runs.add(path)

@@ -46,6 +46,19 @@ class CheckRun:
         return self.app in ("", login) or f"{self.app}[bot]" == login
 
 
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    id: int
+    sha: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentStatus:
+    state: str
+    description: str
+    environment_url: str
+
+
 def repository(data: Any) -> Repository:
     return Repository(int(data["id"]), str(data["full_name"]), str(data["clone_url"]), str(data["default_branch"]))
 
@@ -117,6 +130,22 @@ def check_run(data: Any) -> CheckRun:
     url = str(data.get("details_url") or "")
     app = str((data.get("app") or {}).get("slug") or "")
     return CheckRun(int(data["id"]), str(data["name"]), state, status, conclusion, texts[0], texts[1], url, app)
+
+
+def deployments(data: Any) -> list[Deployment]:
+    return [deployment(item) for item in _list(data)]
+
+
+def deployment(data: Any) -> Deployment:
+    return Deployment(int(data["id"]), str(data["sha"]))
+
+
+def deployment_status(data: Any) -> DeploymentStatus | None:
+    """The newest of a list; None when there is none yet."""
+    for item in _list(data):
+        texts = [str(item.get(key) or "") for key in ("description", "environment_url")]
+        return DeploymentStatus(str(item["state"]), texts[0], texts[1])
+    return None
 
 
 def newest(found: Iterable[Status]) -> list[Status]:

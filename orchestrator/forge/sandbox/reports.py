@@ -112,7 +112,36 @@ def deployment(hub: Hub, repo: Doc, author: str, said: Doc) -> Doc:
     doc = {"ref": said["ref"], "sha": sha, "creator": author, "environment": said.get("environment") or "production"}
     doc |= {"description": said.get("description") or "", "task": "deploy", "payload": said.get("payload") or {}}
     doc |= {"created_at": hub.stamp(), "transient_environment": bool(said.get("transient_environment"))}
+    if hub.store.one("environment", repo["id"], doc["environment"]) is None:
+        hub.store.add("environment", {"name": doc["environment"]}, repo["id"], doc["environment"])
     return hub.store.add("deployment", doc, repo["id"], sha)
+
+
+def deployments(hub: Hub, repo: Doc) -> list[Doc]:
+    """Newest first."""
+    return list(reversed(hub.store.find("deployment", repo["id"])))
+
+
+def deployment_statuses(hub: Hub, repo: Doc, parent: Doc) -> list[Doc]:
+    """Newest first."""
+    return list(reversed(hub.store.find("deployment_status", repo["id"], parent["id"])))
+
+
+def remove_deployment(hub: Hub, repo: Doc, doc: Doc) -> None:
+    """As on GitHub: never an active one, unless it is the only one that there is."""
+    said = deployment_statuses(hub, repo, doc)
+    if said and said[0]["state"] == "success" and len(deployments(hub, repo)) > 1:
+        raise Refusal(
+            422, "We cannot delete an active deployment unless it is the only deployment in a given repository."
+        )
+    hub.store.drop("deployment", doc["id"])
+
+
+def remove_environment(hub: Hub, repo: Doc, name: str) -> None:
+    found = hub.store.one("environment", repo["id"], name)
+    if found is None:
+        raise not_found()
+    hub.store.drop("environment", found["id"])
 
 
 def deployment_status(hub: Hub, repo: Doc, parent: Doc, author: str, said: Doc) -> Doc:

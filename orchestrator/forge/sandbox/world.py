@@ -140,6 +140,20 @@ class SandboxForge:
         found = {run["name"]: run["conclusion"] or run["status"] for run in runs}
         return found | {state["context"]: state["state"] for state in states}
 
+    def deployments(self, repository: str, environment: str = "") -> list[dict[str, str]]:
+        """``sha``, ``environment``, and ``state`` and ``url`` of the newest status; oldest first."""
+        query = f"?environment={environment}" if environment else ""
+        found = []
+        for item in reversed(self.api("GET", f"/repos/{repository}/deployments{query}")):
+            says = self.api("GET", f"/repos/{repository}/deployments/{item['id']}/statuses")
+            newest = says[0] if says else {"state": "", "environment_url": ""}
+            kept = {key: item[key] for key in ("sha", "environment")}
+            found.append(kept | {"state": newest["state"], "url": newest["environment_url"]})
+        return found
+
+    def environments(self, repository: str) -> list[str]:
+        return [item["name"] for item in self.api("GET", f"/repos/{repository}/environments")["environments"]]
+
     def set_check(self, repository: str, sha: str, name: str, conclusion: str | None) -> None:
         """As a CI would; None: it runs still."""
         self._do("set_check", repository=repository, sha=sha, name=name, conclusion=conclusion)

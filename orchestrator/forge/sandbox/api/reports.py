@@ -62,7 +62,7 @@ def deployments(call: Call) -> Answer:
     repo = call.repo()
     found = [
         doc
-        for doc in reversed(call.hub.store.find("deployment", repo["id"]))
+        for doc in reports.deployments(call.hub, repo)
         if all(call.query.get(key) in (None, doc[key]) for key in ("sha", "ref", "environment"))
     ]
     return paged(call, [shapes.deployment(call.hub, repo, doc) for doc in found])
@@ -76,7 +76,7 @@ def deployment(call: Call) -> Answer:
 
 def delete_deployment(call: Call) -> Answer:
     repo = call.repo("write")
-    call.hub.store.drop("deployment", reports.own(call.hub, repo, "deployment", call.params["number"])["id"])
+    reports.remove_deployment(call.hub, repo, reports.own(call.hub, repo, "deployment", call.params["number"]))
     return Answer(None, 204)
 
 
@@ -90,5 +90,17 @@ def create_deployment_status(call: Call) -> Answer:
 def deployment_statuses(call: Call) -> Answer:
     repo = call.repo()
     parent = reports.own(call.hub, repo, "deployment", call.params["number"])
-    found = reversed(call.hub.store.find("deployment_status", repo["id"], parent["id"]))
+    found = reports.deployment_statuses(call.hub, repo, parent)
     return paged(call, [shapes.deployment_status(call.hub, repo, doc) for doc in found])
+
+
+def environments(call: Call) -> Answer:
+    repo = call.repo()
+    found = call.hub.store.find("environment", repo["id"])
+    return paged(call, [{"id": doc["id"], "name": doc["name"]} for doc in found], "environments")
+
+
+def delete_environment(call: Call) -> Answer:
+    repo = call.repo("admin")
+    reports.remove_environment(call.hub, repo, call.params["environment"])
+    return Answer(None, 204)

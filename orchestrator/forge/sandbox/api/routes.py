@@ -59,6 +59,8 @@ BELOW: Mapping[str, Mapping[str, Endpoint]] = {
         "GET": reports.deployment_statuses,
         "POST": reports.create_deployment_status,
     },
+    "/environments": {"GET": reports.environments},
+    "/environments/{environment:path}": {"DELETE": reports.delete_environment},
 }
 
 

@@ -125,6 +125,7 @@ class Views:
         values |= {
             "text": _text(git, sha, path) if path in paths else "",
             "comments": reports.comments(self._hub, repo, doc),
+            "deployments": self._deployments(repo, doc),
         }
         values |= {"labels": shapes.labels(self._hub, repo, doc["labels"])}
         values |= {"spare": [name for name in dict.fromkeys([*SUGGESTED, *known]) if name not in doc["labels"]]}
@@ -197,6 +198,18 @@ class Views:
             for item in reports.latest_statuses(self._hub, repo, sha)
         ]
         return [*runs, *statuses]
+
+    def _deployments(self, repo: Doc, pull: Doc) -> list[Doc]:
+        """To every environment that this commit was deployed to, with all the commits there, newest first."""
+        found = reports.deployments(self._hub, repo)
+        here = {item["environment"] for item in found if item["sha"] == pull["head_sha"]}
+        shown = []
+        for item in [item for item in found if item["environment"] in here]:
+            says = reports.deployment_statuses(self._hub, repo, item)
+            said = says[0] if says else {"state": "pending", "environment_url": "", "description": ""}
+            url, state, text = _web(said["environment_url"]), said["state"], said["description"]
+            shown.append({**item, "state": state, "url": url, "text": text})
+        return shown
 
     def _repo(self, request: Request) -> Doc:
         return self._hub.repository(request.path_params["owner"], request.path_params["name"])

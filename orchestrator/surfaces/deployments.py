@@ -1,0 +1,51 @@
+"""The deployment of a commit, as the Git host lists it beside the pull request: its state and its URL (P2).
+
+There is one once a commit is being made, and none for what was refused, waits or is on hold: those deployed nothing,
+and what ran before them still says so. At the end all of them are retired, and the environment with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from orchestrator.core.phases import Phase
+from orchestrator.core.views import EnvironmentView
+from orchestrator.forge.port import DeploymentReport, DeploymentState
+from orchestrator.surfaces.markdown import plain
+from orchestrator.surfaces.phrases import WORDS, outdated, reachable, short
+
+LONGEST = 140
+_STATES: Mapping[Phase, DeploymentState] = {
+    Phase.CREATING: DeploymentState.IN_PROGRESS,
+    Phase.UPDATING: DeploymentState.IN_PROGRESS,
+    Phase.STARTING: DeploymentState.IN_PROGRESS,
+    Phase.READY: DeploymentState.SUCCESS,
+    Phase.ASLEEP: DeploymentState.SUCCESS,
+    Phase.UNHEALTHY: DeploymentState.FAILURE,
+    Phase.FAILED: DeploymentState.FAILURE,
+    Phase.STALLED: DeploymentState.FAILURE,
+    Phase.DESTROYING: DeploymentState.INACTIVE,
+}
+
+
+def report(view: EnvironmentView) -> DeploymentReport | None:
+    """About the commit that is wanted (``checks.commit_of``). None: there is nothing to say of it."""
+    state = _STATES.get(view.phase)
+    if state is None or not view.name:
+        return None
+    if state is DeploymentState.SUCCESS and outdated(view):
+        state = DeploymentState.IN_PROGRESS
+    shown = reachable(view) and state is not DeploymentState.INACTIVE
+    return DeploymentReport(state, plain(_sentence(view), LONGEST), view.url if shown else "")
+
+
+def is_over(view: EnvironmentView) -> bool:
+    """Nothing of it is left, so that its deployments go too. An expired one is destroyed first."""
+    return bool(view.name) and (view.phase is Phase.DESTROYED or (view.phase is Phase.EXPIRED and not view.commit))
+
+
+def _sentence(view: EnvironmentView) -> str:
+    if view.phase in (Phase.FAILED, Phase.STALLED) and view.failure is not None:
+        return f"{WORDS[view.phase]}: {view.failure.error}"
+    commit = view.wanted_commit or view.commit
+    return f"{WORDS[view.phase]}, commit {short(commit)}"

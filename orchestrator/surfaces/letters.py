@@ -1,0 +1,72 @@
+"""What the Git host should show of one environment, as values: a comment, a check, a deployment.
+
+Pure. ``Letter.digest`` is the same as long as it says the same, so that what was delivered need not be delivered again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from orchestrator.core.model import Key
+from orchestrator.core.phases import Phase
+from orchestrator.core.views import EnvironmentView
+from orchestrator.forge.port import CheckReport, DeploymentReport, Repository
+from orchestrator.surfaces import checks, comment, deployments
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    what = "comment"
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    what = "check"
+    commit: str
+    report: CheckReport
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """``report`` None: all that were made are retired."""
+
+    what = "deployment"
+    environment: str
+    commit: str
+    report: DeploymentReport | None
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    repository: Repository
+    key: Key
+    phase: Phase
+    says: Comment | Check | Deployment
+
+    @property
+    def what(self) -> str:
+        return self.says.what
+
+    @property
+    def is_cleaning(self) -> bool:
+        return isinstance(self.says, Deployment) and self.says.report is None
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(repr(self.says).encode()).hexdigest()
+
+
+def of(view: EnvironmentView, repository: Repository, now: datetime) -> Iterator[Letter]:
+    if view.key is None:
+        return
+    commit = checks.commit_of(view)
+    yield Letter(repository, view.key, view.phase, Comment(comment.render(view, now)))
+    if commit:
+        yield Letter(repository, view.key, view.phase, Check(commit, checks.report(view, now)))
+    told = deployments.report(view)
+    if (told is not None and commit) or deployments.is_over(view):
+        yield Letter(repository, view.key, view.phase, Deployment(view.name, commit, told))
