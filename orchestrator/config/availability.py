@@ -83,8 +83,6 @@ def _unused_triggers(config: EphYaml) -> Iterator[tuple[Path, str]]:
     for index, trigger in enumerate(config.triggers or ()):
         if not isinstance(trigger, PrLabel):
             yield (("triggers", index), f"a {trigger.type} starts nothing in this version of Eph, only labels do")
-        elif trigger.paths:
-            yield (("triggers", index, "paths"), "paths are not looked at by this version; the label alone counts")
 
 
 def _unused_in_environment(config: EphYaml) -> Iterator[tuple[Path, str]]:

@@ -80,6 +80,7 @@ def recipe(document: Document, context: Context, policy: ServerPolicy) -> Recipe
         wait_for_checks=tuple(dict.fromkeys(check for item in triggers for check in item.wait_for_checks)),
         ttl=config.environment.ttl,
         idle_timeout=config.environment.idle_timeout,
+        paths=_paths(triggers),
         drafts=not triggers or any(item.drafts for item in triggers),
     )
 
@@ -123,6 +124,13 @@ def _triggers(config: EphYaml, context: Context) -> list[PrLabel]:
     found = [item for item in config.triggers or () if isinstance(item, PrLabel)]
     matched = [item for item in found if context.labels & set(item.labels)]
     return matched or found
+
+
+def _paths(triggers: list[PrLabel]) -> tuple[str, ...]:
+    """A trigger that names none takes any change."""
+    if not all(item.paths for item in triggers):
+        return ()
+    return tuple(dict.fromkeys(path for item in triggers for path in item.paths))
 
 
 def _spec(config: EphYaml, context: Context, policy: ServerPolicy, name: str) -> specs.EnvironmentSpec:

@@ -53,7 +53,8 @@ class Recipe:
     """A repository's eph.yaml at one commit, in the plan's own terms, after the server's policy bounded it.
 
     ``spec`` is what to build; its ``source``, ``name``, ``host`` and ``marks`` are already this pull request's.
-    ``path_filters`` have been applied by then. ``digest`` is the spec's own, computed once when the recipe is made:
+    ``paths``: only a pull request that changes one of these gets an environment; empty: any.
+    ``digest`` is the spec's own, computed once when the recipe is made:
     a plan over ten thousand recipes cannot afford to hash each of them every time.
     """
 
@@ -63,6 +64,7 @@ class Recipe:
     ttl: timedelta | None = None
     idle_timeout: timedelta | None = None
     drafts: bool = True
+    paths: tuple[str, ...] = ()
     digest: str = ""
     notices: tuple[str, ...] = ()
     """What the file asks for and this version of Eph does not do, a sentence each, with file and line."""
@@ -101,6 +103,8 @@ class Candidate:
     retry_requested: bool = False
     expired: bool = False
     """The commit status of ours on this very commit says that its time ran out."""
+    touches: bool | None = True
+    """Whether it changes any of the paths that count; None: that could not be read."""
     approved: str = ""
     """What our mark on this very commit of a fork says of who lets it run; empty: nobody has."""
 

@@ -6,10 +6,11 @@ host, or by a person; whatever is less than that ends in ``Stay``. A reading tha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from orchestrator.core import expiries, reasons
+from orchestrator.core import expiries, globs, reasons
 from orchestrator.core.actions import Because, Confirm, Expire, Hold, Refuse, Wait
 from orchestrator.core.model import CheckState, PullState, Recipe, RecipeError, RepositoryFacts
 from orchestrator.core.policy import Policy
@@ -123,6 +124,9 @@ def _stated(subject: Subject, at: At) -> Unwanted | None:
         return Unwanted(f"the time of commit {commit} ran out; a push or `eph up` starts it afresh", loud=True)
     if isinstance(recipe, Recipe) and pull.draft and not recipe.drafts:
         return Unwanted(f"{subject.title} is a draft, and its eph.yaml wants none for drafts", loud=True)
+    if isinstance(recipe, Recipe) and recipe.paths and candidate.touches is False:
+        paths = reasons.listing(recipe.paths)
+        return Unwanted(f"{subject.title} changes no file that its eph.yaml names (paths: {paths})", loud=True)
     return None
 
 
@@ -150,6 +154,9 @@ def _fit(subject: Subject, at: At) -> Wish:
         return Stay(_outside(subject, recipe))
     if guarded and not pull.from_fork and not pull.author_trusted:
         return Stay(_untrusted(subject, recipe, pull.author, pull.author_trusted))
+    if recipe.paths and candidate.touches is None and not _exists(subject):
+        reason = f"what {subject.title} changes could not be read yet, and its eph.yaml names the paths that count"
+        return Stay(Wait(subject.ref, subject.key, reason))
     missing = _missing_checks(subject, recipe)
     if missing:
         return Stay(Wait(subject.ref, subject.key, missing, because=Because.CHECKS))
@@ -201,8 +208,16 @@ def _missing_checks(subject: Subject, recipe: Recipe) -> str:
     built = subject.record.built if subject.record else None
     if not recipe.wait_for_checks or (built is not None and built.commit == subject.head):
         return ""
-    failed = [name for name in recipe.wait_for_checks if checks.get(name) is CheckState.FAILED]
-    open_ = [name for name in recipe.wait_for_checks if checks.get(name) in (None, CheckState.PENDING)]
+    found = [pair for name in recipe.wait_for_checks for pair in _states(name, checks)]
+    failed = [name for name, state in found if state is CheckState.FAILED]
+    open_ = [name for name, state in found if state in (None, CheckState.PENDING)]
     parts = [f"{reasons.listing(failed)} failed"] if failed else []
     parts += [f"{reasons.listing(open_)} not done"] if open_ else []
     return f"waits for checks of {reasons.commit(subject.head)}: {', '.join(parts)}" if parts else ""
+
+
+def _states(wanted: str, checks: Mapping[str, CheckState]) -> list[tuple[str, CheckState | None]]:
+    """A name, or a glob of names: then all of them, and while there is none the glob itself is missing."""
+    if wanted in checks or not globs.has_wildcard(wanted):
+        return [(wanted, checks.get(wanted))]
+    return [(name, checks[name]) for name in sorted(checks) if globs.matches(wanted, name)] or [(wanted, None)]

@@ -15,6 +15,7 @@ from typing import Any
 
 from orchestrator.core.model import CheckState, Key, PullRequest, PullState
 from orchestrator.forge.port import (
+    Changes,
     CheckReport,
     Cost,
     DeploymentReport,
@@ -43,6 +44,7 @@ class Home:
     """By environment, by commit; the newest last."""
     writers: set[str] = field(default_factory=set)
     hidden: bool = False
+    archived: bool = False
 
 
 class FakeForge:
@@ -82,6 +84,13 @@ class FakeForge:
             gone = PullRequest(key, PullState.GONE, "", frozenset(), "", "", "", "", "")
             return self._home(repository).pulls.get(number, gone)
 
+    def changed_files(self, repository: Repository, number: int) -> Changes:
+        with self._asked_for("changed_files"):
+            home = self._home(repository)
+            pull = home.pulls[number]
+            before, after = home.files[home.branches[pull.base_ref]], home.files[pull.head_sha]
+            return Changes(frozenset(path for path in before | after if before.get(path) != after.get(path)))
+
     def file(self, repository: Repository, path: str, ref: str, limit: int) -> bytes:
         with self._asked_for("file"):
             home = self._home(repository)
@@ -103,7 +112,7 @@ class FakeForge:
 
     def mark(self, repository: Repository, sha: str, mark: str, description: str) -> None:
         with self._asked_for("mark"):
-            self._home(repository).decisions.setdefault(sha, {})[mark] = description
+            self._writable(repository).decisions.setdefault(sha, {})[mark] = description
 
     def may_write(self, repository: Repository, user: str) -> bool:
         with self._asked_for("may_write"):
@@ -114,15 +123,15 @@ class FakeForge:
         if marker not in body:
             raise ValueError("the comment's body does not hold its marker, so it could never be found again")
         with self._asked_for("upsert_comment"):
-            self._home(repository).comments.setdefault(number, {})[marker] = body
+            self._writable(repository).comments.setdefault(number, {})[marker] = body
 
     def report_check(self, repository: Repository, sha: str, name: str, report: CheckReport) -> None:
         with self._asked_for("report_check"):
-            self._home(repository).reports[(sha, name)] = report
+            self._writable(repository).reports[(sha, name)] = report
 
     def report_deployment(self, repository: Repository, sha: str, environment: str, report: DeploymentReport) -> None:
         with self._asked_for("report_deployment"):
-            there = self._home(repository).deployments.setdefault(environment, {})
+            there = self._writable(repository).deployments.setdefault(environment, {})
             if sha not in there and report.state is DeploymentState.INACTIVE:
                 return
             final = report.state in (DeploymentState.SUCCESS, DeploymentState.FAILURE)
@@ -133,12 +142,12 @@ class FakeForge:
 
     def retire_deployment(self, repository: Repository, environment: str) -> str:
         with self._asked_for("retire_deployment"):
-            self._home(repository).deployments.pop(environment, None)
+            self._writable(repository).deployments.pop(environment, None)
             return ""
 
     def remove_label(self, repository: Repository, number: int, label: str) -> None:
         with self._asked_for("remove_label"):
-            home = self._home(repository)
+            home = self._writable(repository)
             if number in home.pulls:
                 pull = home.pulls[number]
                 home.pulls[number] = replace(pull, labels=pull.labels - {label})
@@ -221,6 +230,10 @@ class FakeForge:
         """Our access was taken away: everything of it answers 404."""
         self._homes[repository.id].hidden = hidden
 
+    def archive(self, repository: Repository, archived: bool = True) -> None:
+        """It can be read; whatever would change it is refused."""
+        self._homes[repository.id].archived = archived
+
     def rename(self, repository: Repository, to: str) -> None:
         home = self._homes[repository.id]
         home.repository = replace(home.repository, full_name=to)
@@ -263,4 +276,10 @@ class FakeForge:
         home = self._homes.get(repository.id)
         if home is None or home.hidden:
             raise ForgeRefused(f"{repository.full_name} cannot be seen any more: deleted, or our access was taken away")
+        return home
+
+    def _writable(self, repository: Repository) -> Home:
+        home = self._home(repository)
+        if home.archived:
+            raise ForgeRefused(f"{repository.full_name} is archived and so read-only")
         return home

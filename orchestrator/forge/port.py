@@ -62,6 +62,15 @@ class Pulls:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The paths that a pull request changes, old names of renamed files included; not ``complete`` when there are more
+    than anybody wants to read."""
+
+    paths: frozenset[str]
+    complete: bool = True
+
+
 class Conclusion(StrEnum):
     """Of our check run."""
 
@@ -131,6 +140,9 @@ class Forge(Protocol):
 
     def pull(self, repository: Repository, number: int) -> PullRequest:
         """That very pull request; ``state`` GONE only when the repository itself answers with the same id."""
+
+    def changed_files(self, repository: Repository, number: int) -> Changes:
+        """What the pull request changes against its base, a thousand files at most."""
 
     def file(self, repository: Repository, path: str, ref: str, limit: int) -> bytes:
         """A file at a commit; NotThere when the commit has none; a larger one raises ForgeRefused."""

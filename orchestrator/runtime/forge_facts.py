@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from orchestrator.core import globs
 from orchestrator.core.model import Candidate, CheckState, Key, PullRequest, Recipe, RecipeError, RepositoryFacts
 from orchestrator.forge.port import APPROVED, Forge, ForgeError, Pulls, Repository, is_marked
 from orchestrator.runtime.recipes import Recipes
@@ -21,6 +22,7 @@ from orchestrator.runtime.wakeups import NO_LIMIT, Only
 log = logging.getLogger("eph.forge")
 
 AT_ONCE = 8
+TOUCHED_KEPT = 20_000
 T = TypeVar("T")
 Names = Mapping[tuple[int, int], str]
 
@@ -44,6 +46,7 @@ class ForgeReader:
         self._known: Mapping[int, Repository] = {}
         self._last: Mapping[int, RepositoryFacts] = {}
         self._given = ForgeFacts()
+        self._touched: dict[tuple[object, ...], bool] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def read(self, names: Names, only: Only = NO_LIMIT) -> ForgeFacts:
@@ -122,7 +125,25 @@ class ForgeReader:
         if recipe.spec.target in self._guarded and not pull.from_fork:
             pull = replace(pull, author_trusted=self._trusted(repository, pull.author))
         checks = self._checks(repository, pull.head_sha) if recipe.wait_for_checks else {}
-        return self._marked(repository, Candidate(pull, recipe, checks))
+        touches = self._touches(repository, pull, recipe.paths)
+        return self._marked(repository, Candidate(pull, recipe, checks, touches=touches))
+
+    def _touches(self, repository: Repository, pull: PullRequest, paths: tuple[str, ...]) -> bool | None:
+        """Asked once for each commit and base. Of more files than are read, some may count: then it is wanted."""
+        if not paths:
+            return True
+        question = (pull.key, pull.head_sha, pull.base_ref, paths)
+        known = self._touched.get(question)
+        if known is None:
+            try:
+                changes = self._forge.changed_files(repository, pull.key.number)
+            except ForgeError:
+                return None
+            known = not changes.complete or any(globs.any_matches(paths, path) for path in sorted(changes.paths))
+            self._touched[question] = known
+            while len(self._touched) > TOUCHED_KEPT:
+                self._touched.pop(next(iter(self._touched)), None)
+        return known
 
     def _trusted(self, repository: Repository, author: str) -> bool | None:
         try:

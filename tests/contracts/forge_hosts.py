@@ -30,6 +30,7 @@ EMULATE_LACKS = {
     "statuses": "emulate 0.11.2 has no commit statuses; our marks go into check runs there",
     "deployments": "emulate 0.11.2 has no deployments; they are left out there, and that is said once",
     "etags": "emulate 0.11.2 sends no ETag, so nothing is free",
+    "changed files": "emulate 0.11.2 makes the names of changed files up",
     "forks": "emulate 0.11.2 makes pull requests from forks only with organisations",
     "pushes": "emulate 0.11.2 keeps the head commit that a pull request was opened with",
     "rename": "emulate 0.11.2 changes a repository's name without telling it under the old one",

@@ -133,6 +133,18 @@ def test_files_at_a_commit(host: Host) -> None:
         forge.file(shop, "eph.yaml", sha, 5)
 
 
+def test_what_a_pull_request_changes(host: Host) -> None:
+    """L3: path filters see every file that differs from the base, whichever commit changed it."""
+    need(host, "changed files")
+    forge, shop = repository(host)
+    host.push("one", {"web/app.py": "1\n"})
+    host.push("one", {"docs/page.md": "1\n"})
+    number = host.open_pull("one")
+    found = forge.changed_files(shop, number)
+    assert found.complete
+    assert found.paths == {"web/app.py", "docs/page.md"}
+
+
 def test_checks_of_others_without_our_own(host: Host) -> None:
     """L3: wait_for_checks sees what CI said of that commit, and never what we said ourselves."""
     forge, shop = repository(host)

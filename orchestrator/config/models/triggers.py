@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from orchestrator.config.models.base import Glob, Section, Text
+from orchestrator.config.problems import Rejected, quote
+
+WILDCARDS_MOST = 8
+"""Of one glob: it is matched against every file of a pull request, and whoever wrote it is not to be trusted."""
+
+
+def _few_wildcards(value: str) -> str:
+    if value.count("*") + value.count("?") > WILDCARDS_MOST:
+        raise Rejected(f"{quote(value)} has too many wildcards", f"write at most {WILDCARDS_MOST} of * and ?")
+    return value
+
 
 Label = Annotated[Text, Field(max_length=50)]
+Pattern = Annotated[Glob, AfterValidator(_few_wildcards)]
+Patterns = Annotated[tuple[Pattern, ...], Field(max_length=20)]
+Checks = Annotated[tuple[Annotated[Text, AfterValidator(_few_wildcards)], ...], Field(max_length=20)]
 
 
 class PrLabel(Section):
@@ -16,11 +30,14 @@ class PrLabel(Section):
 
     type: Literal["pr_label"] = Field(description="A label on a pull request.")
     labels: tuple[Label, ...] = Field(min_length=1, description="Any one of these labels asks for an environment.")
-    wait_for_checks: tuple[Text, ...] = Field(
-        default=(), description="Wait until the checks with these names are green on the commit."
+    wait_for_checks: Checks = Field(
+        default=(),
+        description="Wait until these checks are green on the commit. With * all that match, and at least one.",
     )
-    paths: tuple[Glob, ...] = Field(
-        default=(), description="Only when the pull request changes a file that one of these globs matches."
+    paths: Patterns = Field(
+        default=(),
+        description="Only when the pull request changes a file that one of these globs matches: * stops at a slash, "
+        "** does not.",
     )
     drafts: bool = Field(default=True, description="Whether drafts get an environment too.")
 
@@ -29,20 +46,22 @@ class Branch(Section):
     """A branch whose name matches."""
 
     type: Literal["branch"] = Field(description="A branch, without a pull request.")
-    branches: tuple[Glob, ...] = Field(min_length=1, description="Globs of branch names, such as release/*.")
-    wait_for_checks: tuple[Text, ...] = Field(
-        default=(), description="Wait until the checks with these names are green on the commit."
+    branches: Patterns = Field(min_length=1, description="Globs of branch names, such as release/*.")
+    wait_for_checks: Checks = Field(
+        default=(),
+        description="Wait until these checks are green on the commit. With * all that match, and at least one.",
     )
-    paths: tuple[Glob, ...] = Field(default=(), description="Only when the newest push changed a file that matches.")
+    paths: Patterns = Field(default=(), description="Only when the newest push changed a file that matches.")
 
 
 class Tag(Section):
     """A tag whose name matches."""
 
     type: Literal["tag"] = Field(description="A tag.")
-    tags: tuple[Glob, ...] = Field(min_length=1, description="Globs of tag names, such as v*.")
-    wait_for_checks: tuple[Text, ...] = Field(
-        default=(), description="Wait until the checks with these names are green on the commit."
+    tags: Patterns = Field(min_length=1, description="Globs of tag names, such as v*.")
+    wait_for_checks: Checks = Field(
+        default=(),
+        description="Wait until these checks are green on the commit. With * all that match, and at least one.",
     )
 
 

@@ -23,8 +23,9 @@ from orchestrator.forge.github import readings
 from orchestrator.forge.github.comments import Comments
 from orchestrator.forge.github.deployments import Deployments
 from orchestrator.forge.github.marks import Marks
-from orchestrator.forge.github.transport import Transport
+from orchestrator.forge.github.transport import PER_PAGE, Transport
 from orchestrator.forge.port import (
+    Changes,
     CheckReport,
     Cost,
     DeploymentReport,
@@ -40,6 +41,7 @@ FULL_NAME = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+")
 SHA = re.compile(r"[0-9a-f]{40}")
 PERMISSION_SECONDS = 300.0
 MISSING_SECONDS = 60.0
+FILE_PAGES = 10
 FILES_KEPT = 512
 FILE_KEPT_MOST = 65_536
 AT_ONCE = 8
@@ -114,6 +116,17 @@ class GitHubForge:
         if found.key != Key(repository.id, number):
             raise _another(repository)
         return found
+
+    def changed_files(self, repository: Repository, number: int) -> Changes:
+        """Asked once for each commit, so not remembered here."""
+        found: set[str] = set()
+        for page in range(1, FILE_PAGES + 1):
+            url = f"{self._path(repository)}/pulls/{number}/files?per_page={PER_PAGE}&page={page}"
+            files = self._transport.get_once(url, readings.changed)
+            found.update(path for paths in files for path in paths)
+            if len(files) < PER_PAGE:
+                return Changes(frozenset(found))
+        return Changes(frozenset(found), complete=False)
 
     def file(self, repository: Repository, path: str, ref: str, limit: int) -> bytes:
         key = (repository.id, path, ref)

@@ -100,6 +100,11 @@ def pulls(data: Any) -> list[PullRequest]:
     return [pull(item) for item in _list(data)]
 
 
+def changed(data: Any) -> list[tuple[str, ...]]:
+    """Each file's name, and the one it had before."""
+    return [tuple(str(item[key]) for key in ("filename", "previous_filename") if item.get(key)) for item in _list(data)]
+
+
 def comments(data: Any) -> list[Comment]:
     return [comment(item) for item in _list(data)]
 

@@ -1,0 +1,77 @@
+"""Globs for branches, tags, paths and checks: ``*`` any signs but a slash, ``**`` any signs at all, ``?`` one sign.
+
+They come from a pull request, so they are matched by walking along the text with the set of places where the pattern
+may be: no more steps than pattern times text, whatever somebody writes. Everything else in a glob is itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+_STARS = ("*", "**")
+
+
+def matches(pattern: str, text: str) -> bool:
+    parts = _parts(pattern)
+    places = _onwards({0}, parts)
+    for sign in text:
+        places = _onwards({after for place in places for after in _step(parts, place, sign)}, parts)
+        if not places:
+            return False
+    return len(parts) in places
+
+
+def any_matches(patterns: Iterable[str], text: str) -> bool:
+    return any(matches(pattern, text) for pattern in patterns)
+
+
+def has_wildcard(pattern: str) -> bool:
+    return "*" in pattern or "?" in pattern
+
+
+def literal_prefix(pattern: str) -> str:
+    """What every match begins with."""
+    ends = [at for at in (pattern.find("*"), pattern.find("?")) if at >= 0]
+    return pattern[: min(ends)] if ends else pattern
+
+
+@lru_cache(maxsize=1024)
+def _parts(pattern: str) -> tuple[str, ...]:
+    """One for each sign; two stars or more are one. ``docs/**/`` also means ``docs/``."""
+    parts: list[str] = []
+    for sign in pattern:
+        if sign == "*" and parts and parts[-1] in _STARS:
+            parts[-1] = "**"
+        else:
+            parts.append(sign)
+    return tuple(parts)
+
+
+def _onwards(places: set[int], parts: tuple[str, ...]) -> set[int]:
+    """With those that are reached without a sign: stars may stand for nothing, and ``**/`` for no folder."""
+    found, fresh = set(places), list(places)
+    while fresh:
+        place = fresh.pop()
+        if place >= len(parts) or parts[place] not in _STARS:
+            continue
+        further = [place + 1]
+        if parts[place] == "**" and parts[place + 1 : place + 2] == ("/",) and parts[place - 1 : place] in ((), ("/",)):
+            further.append(place + 2)
+        fresh += [each for each in further if each not in found]
+        found.update(further)
+    return found
+
+
+def _step(parts: tuple[str, ...], place: int, sign: str) -> tuple[int, ...]:
+    if place >= len(parts):
+        return ()
+    match parts[place]:
+        case "**":
+            return (place,)
+        case "*":
+            return (place,) if sign != "/" else ()
+        case "?":
+            return (place + 1,) if sign != "/" else ()
+        case part:
+            return (place + 1,) if part == sign else ()
