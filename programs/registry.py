@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module, metadata
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+from programs.holdings import Holding
 from programs.spec import EnvironmentSpec
 
 GROUP = "eph.targets"
@@ -42,6 +43,24 @@ class Target(Protocol):
 
     def logs(self, name: str, settings: Mapping[str, str], service: str | None, lines: int) -> list[str]:
         """The last lines of what the environment's services printed."""
+
+
+@runtime_checkable
+class Holds(Protocol):
+    """What a target may offer besides: each thing it holds, and the removal of a single one."""
+
+    def holdings(self, settings: Mapping[str, str]) -> list[Holding]:
+        """Everything here that carries an environment's mark, by looking; nothing of anybody else's."""
+
+    def discard(self, holding: Holding, settings: Mapping[str, str]) -> bool:
+        """Removes that one thing; idempotent. False: it cannot be removed alone, only with its whole environment."""
+
+
+def holdings(target: Target, settings: Mapping[str, str]) -> list[Holding]:
+    """A target that cannot tell its things apart holds at least environments."""
+    if isinstance(target, Holds):
+        return target.holdings(settings)
+    return [Holding("environment", name, name) for name in sorted(target.names(settings))]
 
 
 def names() -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,12 +45,12 @@ class _Listing:
 
 
 class FileInventory:
-    """The file backend. Safe to call from one thread at a time."""
+    """The file backend. Safe to call from one thread at a time. ``was_used``: it is known to have held stacks."""
 
-    def __init__(self, backend: Path) -> None:
+    def __init__(self, backend: Path, was_used: bool = False) -> None:
         self._store = FileBackend(backend)
         self._seen: dict[StackRef, _Seen] = {}
-        self._was_used = False
+        self.was_used = was_used
 
     def snapshot(self) -> StackSnapshot:
         listing = self._list()
@@ -68,8 +69,8 @@ class FileInventory:
         listing = _Listing()
         root = self._store.root
         try:
-            (root if self._was_used else root.parent).stat()
-            self._was_used = root.exists()
+            (root if self.was_used else root.parent).stat()
+            self.was_used = root.exists()
             projects = _entries(root / "stacks")
         except OSError as error:
             listing.failures.append(f"the backend's folder {root} cannot be read: {error.strerror}")
@@ -137,6 +138,7 @@ def _read(ref: StackRef, store: FileBackend) -> StackRecord:
         pending=len(deployment.get("pending_operations") or []),
         history=history.read(store.history(ref)),
         target=built.target if built else StackRecord(ref).target,
+        parts={part: name for part, name in map(_part, filter(_counts, resources)) if part},
     )
 
 
@@ -153,6 +155,13 @@ def _deployment(document: dict[str, Any]) -> dict[str, Any]:
 def _counts(resource: dict[str, Any]) -> bool:
     kind = resource["type"]
     return kind != _STACK_TYPE and not kind.startswith(_PROVIDERS)
+
+
+def _part(resource: dict[str, Any]) -> tuple[str, str]:
+    """Kind and id, and the name in the program; what has no id is nothing that could be looked for."""
+    found = resource.get("id")
+    kind, name = str(resource["type"]).rpartition(":")[2], str(resource.get("urn", "")).rpartition("::")[2]
+    return (sys.intern(f"{kind}:{found}"), sys.intern(name)) if found else ("", "")
 
 
 def _built(resources: list[dict[str, Any]]) -> Built | None:

@@ -108,6 +108,8 @@ class StackRecord:
     history: tuple[Update, ...] = ()
     unreadable: str = ""
     target: str = "local"
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """By kind and id (``Database:shop-42/eph_shop``), every resource that its state knows, with its own name in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,19 @@ class StackSnapshot:
     complete: bool = True
     reason: str = ""
     foreign: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """Something that lies beside the stacks: a tag, a lock, a record, a work folder. ``ref`` is the stack it is about;
+    None: none at all. ``held``: somebody may be at work with it. ``command`` removes it by hand."""
+
+    kind: str
+    path: str
+    ref: StackRef | None
+    why: str
+    command: str
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)

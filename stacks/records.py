@@ -37,8 +37,12 @@ def write_running(places: Places, running: Running) -> None:
     _write(folder / _RUNNING, json.dumps(dataclasses.asdict(running)))
 
 
+def running_file(places: Places, ref: StackRef) -> Path:
+    return places.logs(ref) / _RUNNING
+
+
 def clear_running(places: Places, ref: StackRef) -> None:
-    (places.logs(ref) / _RUNNING).unlink(missing_ok=True)
+    running_file(places, ref).unlink(missing_ok=True)
 
 
 def running(places: Places) -> Iterator[Running]:

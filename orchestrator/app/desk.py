@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from orchestrator.core.audits import Audit, swept
 from orchestrator.core.model import Intent
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
@@ -15,6 +16,7 @@ from orchestrator.forge.port import APPROVED, Forge, ForgeError, NotThere
 from orchestrator.ledger import kinds
 from orchestrator.ledger.port import Event, Ledger
 from orchestrator.ledger.store import LedgerUnavailable
+from orchestrator.runtime.auditing import Auditor
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.executor import Executor
 from orchestrator.runtime.journal import Journal
@@ -36,6 +38,7 @@ class Behind:
 
     version: str
     started: datetime
+    auditor: Auditor
     loop: Loop
     executor: Executor
     memory: Memory
@@ -215,14 +218,22 @@ class LocalDesk:
         self.wake("approved")
         return f"plan {plan} goes through with the next cycle"
 
+    async def audit(self) -> Audit:
+        return await self._behind.auditor.audit()
+
     async def sweep(self, dry_run: bool, by: str) -> list[str]:
-        """What the next plan would remove; unless it is a dry run, the loop looks at everything now."""
+        """What the next plan would remove, and what an audit names; unless it is a dry run, it goes now."""
         plan = self._behind.loop.shown.plan
         lines = [] if plan is None else [line for line in plan.render().splitlines() if _removes(line)]
-        if not dry_run:
-            self._behind.journal.tell(kinds.SWEEP_REMOVED, f"asked to sweep: {len(lines)} to remove", actor=by)
-            self.wake("sweep")
-        return lines
+        if dry_run:
+            found = await self._behind.auditor.audit()
+            return lines + [f"remove    {each.where}: {each.kind} {each.name}: {each.why}" for each in swept(found)]
+        removed = await self._behind.auditor.sweep()
+        for sentence in removed:
+            self._behind.journal.tell(kinds.SWEEP_REMOVED, sentence, actor=by)
+        self._behind.journal.tell(kinds.SWEEP_REMOVED, f"asked to sweep: {len(lines) + len(removed)} found", actor=by)
+        self.wake("sweep")
+        return lines + removed
 
     def wake(self, reason: str) -> None:  # noqa: ARG002 - the reason is for the caller's log
         self._behind.wakeups.wake_soon(look=True)

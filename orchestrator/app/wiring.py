@@ -20,6 +20,7 @@ from orchestrator.forge.github.client import GITHUB, GitHubForge
 from orchestrator.ledger import kinds
 from orchestrator.ledger.store import SqlLedger
 from orchestrator.runtime import clock
+from orchestrator.runtime.auditing import Around, Auditor
 from orchestrator.runtime.executor import Executor, Means
 from orchestrator.runtime.forge_facts import ForgeReader
 from orchestrator.runtime.health import Monitor
@@ -66,6 +67,7 @@ class Wiring:
     def __init__(self, settings: Settings, tools: Toolchain) -> None:
         self.settings = settings
         self.places = places(settings, tools)
+        self.inventory = FileInventory(self.places.backend)
         self.memory = Memory()
         self.wakeups = Wakeups()
         self.ledger = SqlLedger(settings.events_url, keep=settings.ledger.keep)
@@ -112,7 +114,7 @@ class Wiring:
         monitor = Monitor(probe, clock.system, self.wakeups.wake)
         sources = Sources(
             forge=ForgeReader(self.forge, self._recipes(), self.policy.trusted_authors_only),
-            inventory=FileInventory(self.places.backend),
+            inventory=self.inventory,
             targets={name: partial(registry.get(name).names, told) for name, told in self.targets.items()},
             health=monitor.answers,
             lanes=executor,
@@ -142,9 +144,16 @@ class Wiring:
             looked=lambda: self.wakeups.wake(look=True),
         )
 
+    def _auditor(self, loop: Loop, executor: Executor) -> Auditor:
+        def fresh() -> FileInventory:
+            return FileInventory(self.places.backend, self.inventory.was_used)
+
+        return Auditor(Around(lambda: loop.shown, executor, fresh, self.places, self.targets))
+
     def desk(self, loop: Loop, executor: Executor) -> LocalDesk:
         return LocalDesk(
             Behind(
+                auditor=self._auditor(loop, executor),
                 version=version(),
                 started=clock.system(),
                 loop=loop,

@@ -1,4 +1,4 @@
-"""``eph sweep`` and ``approve``: acting on the service."""
+"""``eph audit``, ``sweep`` and ``approve``: looking after the service."""
 
 from __future__ import annotations
 
@@ -13,8 +13,45 @@ from orchestrator.cli.output import Format
 
 if TYPE_CHECKING:
     from orchestrator.cli.client import Client
+    from orchestrator.surfaces.api.schemas import Audit
 
 app = typer.Typer()
+
+ORPHANS, UNREAD = 1, 2
+
+
+@app.command()
+def audit(form: output.Output = Format.TABLE) -> None:
+    """Compares what there really is with stacks and pull requests.
+
+    Ends with 0 when all is accounted for, 1 with orphans, 2 when something could not be looked at.
+    """
+    from orchestrator.cli.client import connect
+    from orchestrator.surfaces.api.schemas import Audit
+
+    with connect(timeout=300.0) as client:
+        found = Audit.model_validate(client.get("audit"))
+    if form is Format.TABLE:
+        _tell(found)
+    else:
+        output.data(found.model_dump(mode="json"), form)
+    if found.orphans or found.unread:
+        raise typer.Exit(ORPHANS if found.orphans else UNREAD)
+
+
+def _tell(found: Audit) -> None:
+    for orphan in found.orphans:
+        output.say(f"{orphan.where}: {orphan.kind} {orphan.name}")
+        output.prose(f"whose: {orphan.whose or 'unknown'}")
+        output.prose(f"why: {orphan.why}")
+        output.say(f"  remove: {orphan.command}")
+    for sentence in found.unread:
+        output.note(f"not looked at: {sentence}")
+    looked = ", ".join(f"{number} {place}" for place, number in found.looked.items())
+    what = f"{len(found.orphans)} orphans" if len(found.orphans) != 1 else "1 orphan"
+    output.say(f"{what}; looked at {looked or 'nothing'}")
+    if swept := sum(orphan.swept for orphan in found.orphans):
+        output.note(f"`eph sweep` removes {swept} of them")
 
 
 @app.command()
@@ -24,7 +61,7 @@ def sweep(
 ) -> None:
     """Removes leftovers now.
 
-    Stacks of pull requests that are closed, and what no stack accounts for.
+    Stacks of pull requests that are closed, and what no stack accounts for: all that an audit names as ours.
     """
     from orchestrator.cli.client import connect
     from orchestrator.surfaces.api.schemas import Sweep

@@ -8,27 +8,45 @@ that ends in its number: better a leftover for one more cycle than the parts of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from orchestrator.core.actions import Purge
 from orchestrator.core.subjects import Subject
 from orchestrator.core.wishes import Unwanted, Wish
 
 
-def purges(on_targets: Mapping[str, frozenset[str]], judged: Iterable[tuple[Subject, Wish]]) -> list[Purge]:
-    if not any(on_targets.values()):
-        return []
+@dataclass(frozen=True, slots=True)
+class Accounted:
+    """The names that something stands for: whole ones, and numbers where a stack's own name is not known."""
+
+    names: frozenset[str] = frozenset()
+    numbers: frozenset[str] = frozenset()
+
+    def covers(self, name: str) -> bool:
+        return name in self.names or name.rpartition("-")[2] in self.numbers
+
+
+def accounted(judged: Iterable[tuple[Subject, bool]]) -> Accounted:
+    """By each subject and whether it is wanted."""
     names: set[str] = set()
     numbers: set[str] = set()
-    for subject, wish in judged:
+    for subject, wanted in judged:
         exists = subject.record is not None or subject.running is not None
-        if not exists and isinstance(wish, Unwanted):
+        if not exists and not wanted:
             continue
         names.add(subject.name)
         if subject.tag is None and (exists or not subject.name):
             numbers.add(str(subject.key.number))
+    return Accounted(frozenset(names), frozenset(numbers))
+
+
+def purges(on_targets: Mapping[str, frozenset[str]], judged: Iterable[tuple[Subject, Wish]]) -> list[Purge]:
+    if not any(on_targets.values()):
+        return []
+    known = accounted((subject, not isinstance(wish, Unwanted)) for subject, wish in judged)
     return [
         Purge(target, name, f"{target} holds {name}, and neither a stack nor a pull request accounts for it")
         for target in sorted(on_targets)
-        for name in sorted(on_targets[target] - names)
-        if name.rpartition("-")[2] not in numbers
+        for name in sorted(on_targets[target])
+        if not known.covers(name)
     ]

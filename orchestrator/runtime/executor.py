@@ -7,8 +7,9 @@ the next look.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -73,6 +74,25 @@ class Executor:
     @property
     def running(self) -> Mapping[StackRef, Running]:
         return {ref: busy.running for ref, busy in self._busy.items()}
+
+    @property
+    def purging(self) -> frozenset[str]:
+        """Names of which something is being removed on a target just now."""
+        return frozenset(name for _, name in self._purging)
+
+    @contextlib.contextmanager
+    def alone(self, target: str, name: str) -> Iterator[bool]:
+        """While it lasts, no operation and no purge begins on that environment; False: one is under way."""
+        what = (target, name)
+        free = what not in self._purging and name not in {busy.name for busy in self._busy.values()}
+        if free:
+            self._purging.add(what)
+        try:
+            yield free
+        finally:
+            if free:
+                self._purging.discard(what)
+                self._means.woken()
 
     def why(self, ref: StackRef) -> str:
         """The reason of what runs there."""
@@ -205,7 +225,7 @@ class Executor:
     def _purge(self, action: actions.Purge) -> None:
         what = (action.target, action.name)
         names = {busy.name for busy in self._busy.values()}
-        if action.name in names or len(self._purging) >= PURGES_AT_ONCE:
+        if action.name in names or what in self._purging or len(self._purging) >= PURGES_AT_ONCE:
             return
         if self.errands.once(what, lambda: self._purged(action, what)):
             self._purging.add(what)  # from this very moment: nothing of that name is made meanwhile

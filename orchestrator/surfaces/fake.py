@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from orchestrator.core.audits import Audit
 from orchestrator.core.model import Key
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
@@ -58,6 +59,7 @@ class FakeDesk:
         self.log: list[Event] = []
         self.asked: list[tuple[str, ...]] = []
         self.leftovers: list[str] = []
+        self.audited = Audit()
         self.refusal = ""
         self.held_plans: set[str] = set()
         self.clock = clock
@@ -149,6 +151,9 @@ class FakeDesk:
         if commit != view.wanted_commit:
             raise Refused(f"the newest commit of {name} is {view.wanted_commit}, not {commit}")
         return self._act("approve_commit", name, by, None, commit, *([said.isoformat()] if said else []))
+
+    async def audit(self) -> Audit:
+        return self.audited
 
     async def sweep(self, dry_run: bool, by: str) -> list[str]:
         self.asked.append(("sweep", "dry" if dry_run else "real", by))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from orchestrator.core.audits import Audit
 from orchestrator.core.views import EnvironmentView
 from orchestrator.ledger.port import Event
 
@@ -71,6 +72,9 @@ class Desk(Protocol):
     async def approve_commit(self, name: str, commit: str, by: str, said: datetime | None = None) -> EnvironmentView:
         """Lets that very commit (all forty digits) of a fork run. Refused when it is not the newest, or when the newest
         was not yet seen when the person ``said`` so: they may have meant the one before."""
+
+    async def audit(self) -> Audit:
+        """Compares what there really is with stacks and pull requests; changes nothing."""
 
     async def sweep(self, dry_run: bool, by: str) -> list[str]:
         """Looks for leftovers now and removes them; gives a sentence for each."""

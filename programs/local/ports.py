@@ -47,6 +47,15 @@ def release(settings: Settings, owners: set[str]) -> None:
             (_folder(settings) / str(port)).unlink(missing_ok=True)
 
 
+def free(settings: Settings, port: int) -> None:
+    file(settings, port).unlink(missing_ok=True)
+
+
+def file(settings: Settings, port: int) -> Path:
+    """What makes a port taken."""
+    return _folder(settings) / str(port)
+
+
 def reserved(settings: Settings) -> Iterator[tuple[int, str]]:
     """Every reservation: the port and whose it is."""
     with contextlib.suppress(FileNotFoundError):

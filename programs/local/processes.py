@@ -64,10 +64,30 @@ def alive(pid: int) -> bool:
     return state not in "ZX"
 
 
+def name(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text(errors="replace").strip()
+    return ""
+
+
+def variable(pid: int, word: str) -> str:
+    """A variable of the environment that a process was started with."""
+    wanted = f"{word}=".encode()
+    with contextlib.suppress(OSError):
+        for entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+            if entry.startswith(wanted):
+                return entry[len(wanted) :].decode(errors="replace")
+    return ""
+
+
 def ancestors() -> set[int]:
     """This process and those it came from."""
+    return line(os.getpid())
+
+
+def line(pid: int) -> set[int]:
+    """A process and those it came from."""
     found: set[int] = set()
-    pid = os.getpid()
     while pid > 0 and pid not in found:
         found.add(pid)
         try:

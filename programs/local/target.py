@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from programs.local import files, identifiers, postgres, sandbox, services, settings, supervision, traces
+from programs.holdings import Holding
+from programs.local import files, holdings, identifiers, postgres, sandbox, services, settings, supervision, traces
 from programs.local.errors import LocalError
 from programs.spec import EnvironmentSpec
 
@@ -58,6 +59,12 @@ class Local:
     def leftovers(self, settings_: Mapping[str, str], *, stopped: bool = False) -> list[str]:
         """Whatever exists of environments here, a line each; ``stopped``: of the server's own too."""
         return traces.leftovers(settings.from_mapping(settings_), stopped=stopped)
+
+    def holdings(self, settings_: Mapping[str, str]) -> list[Holding]:
+        return holdings.every(settings.from_mapping(settings_))
+
+    def discard(self, holding: Holding, settings_: Mapping[str, str]) -> bool:
+        return holdings.discard(settings.from_mapping(settings_), holding)
 
     def stop(self, settings_: Mapping[str, str]) -> None:
         """Ends everything that runs here; ``ensure`` brings it back from what is on disk."""

@@ -15,6 +15,7 @@ from orchestrator.core.phases import Phase
 from orchestrator.forge.port import ForgeRefused, NotThere
 from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.ledger.store import LedgerUnavailable
+from orchestrator.runtime.auditing import Around, Auditor
 from orchestrator.surfaces.api.app import create_app
 from orchestrator.surfaces.api.settings import ApiSettings, Role, Token
 from orchestrator.surfaces.port import NoSuchEnvironment, Refused
@@ -41,6 +42,16 @@ async def office(tmp_path: Path) -> AsyncIterator[Office]:
         Behind(
             version="1",
             started=town.now,
+            auditor=Auditor(
+                Around(
+                    shown=lambda: town.loop.shown,
+                    executor=town.executor,
+                    inventory=lambda: town.stacks,
+                    places=places,
+                    settings={"local": {}},
+                    target=lambda _: town.target,  # type: ignore[arg-type, return-value]
+                )
+            ),
             loop=town.loop,
             executor=town.executor,
             memory=town.memory,

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from typer.testing import Result
 
 from orchestrator.cli import waiting
+from orchestrator.core.audits import Audit, Orphan
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import FailureView
 from orchestrator.surfaces.fake import START, FakeDesk, sample
@@ -168,6 +169,36 @@ def test_extend_takes_a_length_of_time(eph: Eph, desk: FakeDesk) -> None:
     wrong = eph("extend", NAME, "soon")
     assert wrong.exit_code == 2
     assert "72h" in wrong.stderr
+
+
+ORPHAN = Orphan("database", "eph_stray", "local", NAME, "the stack has 9 parts, and not this", 'psql -c "DROP"')
+
+
+def test_audit_names_each_orphan_and_ends_by_what_it_found(eph: Eph, desk: FakeDesk) -> None:
+    """C2: 0 clean, 1 orphans, 2 not all could be looked at, which is never clean."""
+    clean = eph("audit")
+    assert (clean.exit_code, clean.stdout) == (0, "0 orphans; looked at nothing\n")
+    desk.audited = Audit((), ("the target local could not be looked at",), {"stacks": 3})
+    blind = eph("audit")
+    assert blind.exit_code == 2
+    assert "not looked at: the target local" in blind.stderr
+    desk.audited = Audit((ORPHAN,), ("and something else",), {"stacks": 3, "local": 40})
+    found = eph("audit")
+    assert found.exit_code == 1
+    for part in (
+        "local: database eph_stray",
+        NAME,
+        "9 parts",
+        'remove: psql -c "DROP"',
+        "looked at 3 stacks, 40 local",
+    ):
+        assert part in found.stdout
+    assert "`eph sweep` removes 1 of them" in found.stderr
+    told = eph("audit", "-o", "json")
+    assert told.exit_code == 1
+    data = json.loads(told.stdout)
+    assert (data["clean"], data["orphans"][0]["whose"], data["orphans"][0]["swept"]) == (False, NAME, True)
+    assert eph("audit", role="viewer").exit_code == 3
 
 
 def test_sweep_and_approve(eph: Eph, desk: FakeDesk) -> None:

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,6 +16,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from programs.local import databases, postgres, routes
+from programs.local.routes import Route
 from stacks import names
 from stacks.words import ADJECTIVES, NOUNS
 from tests.e2e import site as sites
@@ -197,6 +200,51 @@ def _files(site: Site) -> dict[str, str]:
             found[str(path)] = path.read_bytes().decode(errors="replace")
     assert any(".pulumi/stacks" in place for place in found)
     return found
+
+
+def test_an_audit_names_what_is_ours_alone_and_a_sweep_removes_it(site: Site, one: Preview) -> None:
+    """C2, L9, P5: planted under a living environment, so that nothing but the audit could find it."""
+    on, tag = (
+        site.machine,
+        site.eph_home / "backend/.pulumi/stacks" / names.project(8, REPOSITORY) / "pr-77.pulumi-tags",
+    )
+    assert site.eph("audit").returncode == 0, site.eph("audit").stdout
+    databases.create(on, one.name, "eph_stray")
+    routes.put(on, Route("stray.localhost", "http://127.0.0.1:1", one.name, "web", "c" * 40))
+    (on.env(one.name) / "src" / "cccccccccccc-dddddd").mkdir()
+    tag.write_text("{}")
+    theirs = [store / "payroll.pulumi-tags", on.envs / "Not_Ours"]
+    theirs[0].write_text("{}")
+    theirs[1].mkdir()
+    with postgres.connect(on) as session:
+        session.execute("CREATE DATABASE eph_theirs")
+    pid = _lonely(str(on.env(one.name) / "home"))
+    found = site.eph("audit", "-o", "json")
+    assert found.returncode == 1, found.stderr
+    orphans = {each["kind"]: each for each in json.loads(found.stdout)["orphans"]}
+    assert set(orphans) == {"database", "role", "route", "checkout", "tag file", "process"}, found.stdout
+    assert orphans["process"]["name"].startswith(f"{pid} ")
+    assert {each["whose"] for kind, each in orphans.items() if kind != "tag file"} == {one.name}
+    assert "eph_theirs" not in found.stdout
+    assert site.eph("sweep", "--dry-run").stdout.count("remove ") == 6
+    swept = site.eph("sweep")
+    assert swept.returncode == 0, swept.stderr
+    clean = site.eph("audit")
+    assert clean.returncode == 0, clean.stdout
+    assert not (Path(f"/proc/{pid}/environ").exists() and Path(f"/proc/{pid}/environ").read_bytes())
+    with postgres.connect(on) as session:
+        assert session.execute("SELECT 1 FROM pg_database WHERE datname = 'eph_theirs'").fetchone()
+        session.execute("DROP DATABASE eph_theirs")
+    assert all(path.exists() for path in theirs)
+    theirs[0].unlink()
+    theirs[1].rmdir()
+    assert site.page(one.host).data["commit"] == one.commit
+
+
+def _lonely(home: str) -> int:
+    """A process with that home that no supervisor looks after."""
+    words = ["setsid", "sh", "-c", 'sleep 300 >/dev/null 2>&1 & echo "$!"']
+    return int(subprocess.run(words, env={"HOME": home}, capture_output=True, text=True, check=True).stdout)
 
 
 def test_the_api_lets_nobody_in_without_its_token(site: Site, one: Preview) -> None:

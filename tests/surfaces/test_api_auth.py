@@ -33,6 +33,7 @@ MATRIX = [
     ("POST", f"{ONE}/down", "developer"),
     ("POST", f"{ONE}/extend", "developer"),
     ("POST", "/api/v1/wake", "developer"),
+    ("GET", "/api/v1/audit", "developer"),
     ("POST", "/api/v1/sweep", "admin"),
     ("POST", "/api/v1/sweep?dry_run=true", "admin"),
     ("POST", "/api/v1/plans/abcdef0123/approve", "admin"),

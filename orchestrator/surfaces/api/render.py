@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from orchestrator.core.audits import Audit
 from orchestrator.core.views import EnvironmentView, FailureView
 from orchestrator.ledger.port import Event
 from orchestrator.surfaces.api import schemas
@@ -78,6 +79,21 @@ def status(now: ServiceStatus, environments: int) -> schemas.Status:
         queued=now.queued,
         environments=environments,
     )
+
+
+def audit(found: Audit) -> schemas.Audit:
+    return schemas.Audit(
+        clean=not found.orphans and not found.unread,
+        orphans=[
+            schemas.Orphan(
+                kind=each.kind, name=each.name, where=each.where, whose=each.whose, why=each.why,
+                command=each.command, swept=each.swept,
+            )
+            for each in found.orphans
+        ],
+        unread=list(found.unread),
+        looked=dict(found.looked),
+    )  # fmt: skip
 
 
 def why(view: EnvironmentView) -> schemas.Why:

@@ -129,6 +129,27 @@ class Sweep(BaseModel):
     found: list[str] = Field(description="A sentence for each leftover.")
 
 
+class Orphan(BaseModel):
+    """Something that exists and that neither a stack nor a pull request accounts for."""
+
+    kind: str = Field(description="database, role, process, checkout, port, route, tag file, work folder …")
+    name: str
+    where: str = Field(description="A target, `backend` or `work`.")
+    whose: str = Field(description="Whose it seems to be; may be empty.")
+    why: str = Field(description="Why nothing accounts for it.")
+    command: str = Field(description="What removes it by hand.")
+    swept: bool = Field(description="Whether `eph sweep` removes it.")
+
+
+class Audit(BaseModel):
+    """What there really is, compared with stacks and pull requests."""
+
+    clean: bool = Field(description="Everything could be looked at, and nothing is an orphan.")
+    orphans: list[Orphan]
+    unread: list[str] = Field(description="What could not be looked at, so it is not known to be clean.")
+    looked: dict[str, int] = Field(description="How many things of each place were compared.")
+
+
 class Approved(BaseModel):
     message: str
 

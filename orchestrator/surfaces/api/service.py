@@ -33,6 +33,11 @@ def _reads(routes: APIRouter, desk: Desk, streams: Streams) -> None:
         """How the service is, and what it could not read."""
         return render.status(desk.status(), len(desk.environments()))
 
+    @routes.get("/audit", tags=["service"])
+    async def audit(_: Developer) -> schemas.Audit:
+        """Compares what there really is with stacks and pull requests; changes nothing."""
+        return render.audit(await desk.audit())
+
     @routes.get("/events", tags=["events"], dependencies=[VIEWER])
     async def list_events(
         name: EnvironmentName = "",

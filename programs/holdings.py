@@ -1,0 +1,25 @@
+"""What a target holds, looked at on the target itself: one value for each thing, whose it says it is, and how to remove
+it by hand.
+
+``part`` is the resource in Pulumi's state that stands for the thing (``Database:shop-gentle-stream-42/eph_shop_1``),
+where there is one: so a thing that no state knows, and a resource whose thing is gone, are found by comparing two sets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Holding:
+    """``kind`` and ``name`` for people, ``environment`` whose mark it carries, ``command`` what removes it by hand.
+
+    ``supported`` False: nothing that should be alive looks after it, so it is a leftover whatever the state says.
+    """
+
+    kind: str
+    name: str
+    environment: str
+    part: str = ""
+    command: str = ""
+    supported: bool = True
