@@ -46,7 +46,11 @@ def project(repository: int, repository_name: str) -> str:
 
 
 def stack_ref(repository: int, repository_name: str, number: int) -> StackRef:
-    return StackRef(project(repository, repository_name), f"pr-{number}")
+    return StackRef(project(repository, repository_name), stack_name(number))
+
+
+def stack_name(number: int) -> str:
+    return f"pr-{number}"
 
 
 def parse(ref: StackRef) -> tuple[int, int] | None:

@@ -98,7 +98,7 @@ class Herald:
             if view.key in keys:
                 self.forget(ref)
             elif _is_wanted_no_more(view, shown):
-                self._owed[ref] = _last_word(view, NOT_WANTED)
+                self._owed[ref] = _expired(view) if view.phase is Phase.EXPIRED else _last_word(view, NOT_WANTED)
             else:
                 undecided[ref] = view
         self._told &= {ref for ref, view in now.items() if view.phase is Phase.DESTROYING}
@@ -167,6 +167,11 @@ def _last_word(view: EnvironmentView, why: str) -> EnvironmentView:
         view, phase=Phase.DESTROYED, reasons=(why,), progress="", url="", urls={}, failure=None, problems=(),
         queue_position=None, command="",
     )  # fmt: skip
+
+
+def _expired(view: EnvironmentView) -> EnvironmentView:
+    """Its label was taken off by us or by a person: either way that it expired is what people want to know."""
+    return replace(_last_word(view, "Its time ran out."), phase=Phase.EXPIRED)
 
 
 def _is_wanted_no_more(view: EnvironmentView, shown: Shown) -> bool:

@@ -102,6 +102,27 @@ class Expire:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Unlabel:
+    """Takes the trigger labels off what expired and is gone, and notes on the commit that it did, or may not."""
+
+    ref: StackRef
+    key: Key
+    commit: str
+    labels: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Revive:
+    """Lifts the mark from what expired: its label, which we had taken off, is there again."""
+
+    ref: StackRef
+    key: Key
+    commit: str
+    reason: str
+
+
 class Because(StrEnum):
     """What a ``Wait`` waits for, for those who must tell them apart without reading the sentence."""
 
@@ -158,4 +179,7 @@ class Keep:
     reason: str
 
 
-Action = Create | Update | Retag | Destroy | Purge | Interrupt | Confirm | Expire | Wait | Refuse | Hold | Keep
+Action = (
+    Create | Update | Retag | Destroy | Purge | Interrupt | Confirm | Expire | Unlabel | Revive
+    | Wait | Refuse | Hold | Keep
+)  # fmt: skip

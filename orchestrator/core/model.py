@@ -103,6 +103,9 @@ class Candidate:
     retry_requested: bool = False
     expired: bool = False
     """The commit status of ours on this very commit says that its time ran out."""
+    label_off: bool | None = None
+    """Of an expired one: whether we took its label off, so that one that is there now is a person's; False: we may
+    not; None: that is still to do."""
     touches: bool | None = True
     """Whether it changes any of the paths that count; None: that could not be read."""
     approved: str = ""

@@ -19,6 +19,8 @@ from orchestrator.core.actions import (
     Purge,
     Refuse,
     Retag,
+    Revive,
+    Unlabel,
     Update,
     Wait,
 )
@@ -71,8 +73,10 @@ def of(subject: Subject, action: Action, failed: bool, policy: Policy) -> Phase:
             return Phase.FAILED if failed else Phase.WAITING
         case Refuse():
             return Phase.EXPIRED if subject.candidate and subject.candidate.expired else Phase.REFUSED
-        case Expire():
+        case Expire() | Unlabel():
             return Phase.EXPIRED
+        case Revive():
+            return Phase.WAITING
         case Hold():
             return Phase.HELD
         case Keep() | Retag() | Confirm():

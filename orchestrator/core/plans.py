@@ -23,6 +23,8 @@ from orchestrator.core.actions import (
     Purge,
     Refuse,
     Retag,
+    Revive,
+    Unlabel,
     Update,
     Wait,
 )
@@ -33,7 +35,7 @@ from orchestrator.core.policy import Policy
 _ORDER: dict[type, int] = {
     kind: place
     for place, kind in enumerate(
-        (Hold, Interrupt, Confirm, Expire, Destroy, Purge, Update, Create, Retag, Wait, Refuse, Keep)
+        (Hold, Interrupt, Confirm, Expire, Unlabel, Revive, Destroy, Purge, Update, Create, Retag, Wait, Refuse, Keep)
     )
 }
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from orchestrator.core import expiries, globs, reasons
-from orchestrator.core.actions import Because, Confirm, Expire, Hold, Refuse, Wait
+from orchestrator.core.actions import Because, Confirm, Expire, Hold, Refuse, Revive, Unlabel, Wait
 from orchestrator.core.model import CheckState, PullState, Recipe, RecipeError, RepositoryFacts
 from orchestrator.core.policy import Policy
 from orchestrator.core.subjects import Subject
@@ -39,13 +39,14 @@ class Unwanted:
     reason: str
     guarded: bool = False
     loud: bool = False
+    expired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Stay:
     """Whatever exists stays as it is, and this is said or done about it."""
 
-    action: Wait | Refuse | Hold | Confirm | Expire
+    action: Wait | Refuse | Hold | Confirm | Expire | Unlabel | Revive
 
 
 Wish = Wanted | Unwanted | Stay
@@ -63,7 +64,7 @@ def of(subject: Subject, at: At) -> Wish:
     if stated is not None and not subject.repository.complete and _exists(subject):  # half an answer destroys nothing
         return Stay(_incomplete(subject, subject.repository))
     if stated is not None:  # closed, unlabelled, expired, a draft: the Git host says so
-        return stated
+        return _afterlife(subject, stated, at) or stated
     over = _over(subject, at)
     if over is not None:  # its time is up: first the mark, then the destroy
         return Stay(over)
@@ -120,13 +121,26 @@ def _stated(subject: Subject, at: At) -> Unwanted | None:
         wanted = reasons.listing(recipe.labels) or "none at all"
         return Unwanted(f"{subject.title} carries no label that asks for an environment (here: {wanted})")
     if expiries.is_marked(subject, at.policy, at.now):
-        commit = reasons.commit(subject.head)
-        return Unwanted(f"the time of commit {commit} ran out; a push or `eph up` starts it afresh", loud=True)
+        return Unwanted(f"the time of commit {reasons.commit(subject.head)} ran out", loud=True, expired=True)
     if isinstance(recipe, Recipe) and pull.draft and not recipe.drafts:
         return Unwanted(f"{subject.title} is a draft, and its eph.yaml wants none for drafts", loud=True)
     if isinstance(recipe, Recipe) and recipe.paths and candidate.touches is False:
         paths = reasons.listing(recipe.paths)
         return Unwanted(f"{subject.title} changes no file that its eph.yaml names (paths: {paths})", loud=True)
+    return None
+
+
+def _afterlife(subject: Subject, stated: Unwanted, at: At) -> Stay | None:
+    """What expired loses its label once it is gone; and a label that comes back is a person who asks for more."""
+    candidate = subject.candidate
+    if not stated.expired or candidate is None or _exists(subject) or not at.stacks_complete:
+        return None
+    commit, labels = subject.head, tuple(sorted(candidate.pull.labels & candidate.recipe.labels))
+    if candidate.label_off and labels:
+        reason = f"its label was put on again after the time of commit {reasons.commit(commit)} ran out"
+        return Stay(Revive(subject.ref, subject.key, commit, reason))
+    if candidate.label_off is None and labels:
+        return Stay(Unlabel(subject.ref, subject.key, commit, labels, stated.reason))
     return None
 
 

@@ -190,6 +190,17 @@ def labelled(pulls: Iterable[PullRequest], labels: frozenset[str]) -> list[PullR
     return [pull for pull in pulls if pull.labels & labels]
 
 
+LABEL_OFF = "Label taken off: "
+LABEL_LEFT = "Label not ours to take off: "
+"""How the text of ``EXPIRED`` begins once its trigger label was dealt with: a label that is there after ``LABEL_OFF``
+was put on again by a person."""
+
+
+def expired_mark(stack: str) -> str:
+    """Of one environment: two pull requests may have one commit, and each has its own time."""
+    return f"{EXPIRED}/{stack}"
+
+
 def is_mark(name: str) -> bool:
     return name in MARKS or name.startswith(tuple(f"{mark}/" for mark in MARKS))
 

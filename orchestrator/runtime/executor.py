@@ -17,7 +17,17 @@ from orchestrator.core import actions
 from orchestrator.core.actions import Action
 from orchestrator.core.model import Running
 from orchestrator.core.plans import Plan, line
-from orchestrator.forge.port import EXPIRED, Forge, ForgeError, Repository
+from orchestrator.forge.port import (
+    EXPIRED,
+    LABEL_LEFT,
+    LABEL_OFF,
+    Forge,
+    ForgeError,
+    ForgeRefused,
+    NotThere,
+    Repository,
+    expired_mark,
+)
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.errands import Errands
 from orchestrator.runtime.journal import Journal
@@ -29,6 +39,7 @@ from stacks.port import Lane, Operations
 
 log = logging.getLogger("eph.executor")
 
+Marking = actions.Expire | actions.Unlabel | actions.Revive
 Operated = actions.Create | actions.Update | actions.Retag | actions.Destroy
 
 
@@ -127,8 +138,8 @@ class Executor:
                 self._purge(action)
             case actions.Confirm():
                 self.errands.once(action.key, lambda: self._confirm(action, repositories))
-            case actions.Expire():
-                self.errands.once((action.ref, action.commit), lambda: self._expire(action, repositories))
+            case actions.Expire() | actions.Unlabel() | actions.Revive():
+                self.errands.once((action.ref, action.commit), lambda: self._mark(action, repositories))
             case _:
                 raise AssertionError(f"{type(action).__name__} changes nothing")
 
@@ -259,15 +270,47 @@ class Executor:
         self._means.woken()
         return True
 
-    async def _expire(self, action: actions.Expire, repositories: Mapping[int, Repository]) -> bool:
+    async def _mark(self, action: Marking, repositories: Mapping[int, Repository]) -> bool:
+        """What a mark says is believed once it is read back, so the host is asked again."""
         repository = repositories.get(action.key.repository)
         if repository is None:
             return False
         try:
-            await asyncio.to_thread(self._means.forge.mark, repository, action.commit, EXPIRED, action.reason)
+            await asyncio.to_thread(self._write_mark, action, repository)
         except ForgeError as error:
             self._means.journal.trouble(f"{action.ref} could not be marked as expired: {error}")
             return False
-        self._means.journal.expired(action)
+        if isinstance(action, actions.Expire):
+            self._means.journal.expired(action)
+        elif isinstance(action, actions.Revive):
+            self._memory.first_seen.pop(action.key, None)  # its time counts anew
         self._means.looked()
         return True
+
+    def _write_mark(self, action: Marking, repository: Repository) -> None:
+        """Blocking."""
+        forge, mark = self._means.forge, expired_mark(action.ref.stack)
+        match action:
+            case actions.Expire():
+                forge.mark(repository, action.commit, mark, action.reason)
+            case actions.Unlabel():
+                how = LABEL_OFF if self._unlabel(action, repository) else LABEL_LEFT
+                forge.mark(repository, action.commit, mark, how + action.reason)
+            case actions.Revive():
+                for name in (mark, EXPIRED):
+                    forge.mark(repository, action.commit, name, "")
+            case _:
+                assert_never(action)
+
+    def _unlabel(self, action: actions.Unlabel, repository: Repository) -> bool:
+        """Whether none is left that we may not take off."""
+        allowed = True
+        for label in action.labels:
+            try:
+                self._means.forge.remove_label(repository, action.key.number, label)
+            except NotThere:
+                continue  # somebody was quicker
+            except ForgeRefused as error:
+                self._means.journal.trouble(f"{action.ref}: the label {label} could not be taken off: {error}")
+                allowed = False
+        return allowed

@@ -15,9 +15,20 @@ from typing import TypeVar
 
 from orchestrator.core import globs
 from orchestrator.core.model import Candidate, CheckState, Key, PullRequest, Recipe, RecipeError, RepositoryFacts
-from orchestrator.forge.port import APPROVED, Forge, ForgeError, Pulls, Repository, is_marked
+from orchestrator.forge.port import (
+    APPROVED,
+    EXPIRED,
+    LABEL_LEFT,
+    LABEL_OFF,
+    Forge,
+    ForgeError,
+    Pulls,
+    Repository,
+    expired_mark,
+)
 from orchestrator.runtime.recipes import Recipes
 from orchestrator.runtime.wakeups import NO_LIMIT, Only
+from stacks import names as stack_names
 
 log = logging.getLogger("eph.forge")
 
@@ -165,7 +176,9 @@ class ForgeReader:
             said = self._forge.decisions(repository, candidate.pull.head_sha)
         except ForgeError:
             return candidate
-        return replace(candidate, expired=is_marked(said), approved=said.get(APPROVED, ""))
+        expired = said.get(expired_mark(stack_names.stack_name(candidate.pull.key.number))) or said.get(EXPIRED, "")
+        label_off = True if expired.startswith(LABEL_OFF) else False if expired.startswith(LABEL_LEFT) else None
+        return replace(candidate, expired=bool(expired), label_off=label_off, approved=said.get(APPROVED, ""))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         async with self._slots:

@@ -73,7 +73,8 @@ def _each_fact(view: EnvironmentView, now: datetime) -> Iterator[str]:
         yield from _services(view)
         yield from _expiry(view, now)
     elif view.phase is Phase.EXPIRED:
-        yield f"For a new one, push a commit, or {code(f'eph up {view.name}')}."
+        up = code(f"eph up {view.name}")
+        yield f"For a new one, put the label on again. While it is on, a push or {up} helps too."
     elif view.phase is not Phase.DESTROYING:
         yield "For a new one, push a commit or take the label off and put it on again."
 

@@ -190,6 +190,7 @@ def test_wanted_again_during_its_destroy_it_is_made_anew(live: Simulation) -> No
 
 
 def test_time_runs_from_the_newest_commit_and_the_mark_comes_first(live: Simulation) -> None:  # L5, pitfall 10
+    live.labels_ours = False
     live.pass_(hours=71)
     live.push(42, "bbbbbbb")
     live.cycle(2)
@@ -202,10 +203,27 @@ def test_time_runs_from_the_newest_commit_and_the_mark_comes_first(live: Simulat
     live.start(live.plan())
     assert isinstance(live.action(42), actions.Destroy)
     live.cycle()
+    assert isinstance(live.action(42), actions.Unlabel)
+    live.cycle()
     assert isinstance(live.action(42), actions.Refuse), "never again for this commit"
+    assert live.plan().changes == (), "a label that we may not take off is not tried for ever"
     assert live.view(42).phase is Phase.EXPIRED
     live.push(42, "ccccccc")
     assert isinstance(live.action(42), actions.Create), "a push starts it afresh"
+
+
+def test_the_label_goes_when_all_is_gone_and_comes_back_as_a_wish(live: Simulation) -> None:  # L5
+    live.pass_(hours=73)
+    live.cycle(3)
+    assert live.ref(42) not in live.stacks
+    assert live.pulls[Key(1, 42)].labels == frozenset()
+    assert live.plan().changes == ()
+    live.change(42, labels=frozenset({"preview"}))
+    assert isinstance(live.action(42), actions.Revive)
+    live.cycle(2)
+    assert live.ref(42) in live.stacks
+    live.pass_(hours=71)
+    assert isinstance(live.action(42), actions.Keep), "one life of the usual length"
 
 
 def test_trying_again_revives_what_expired(live: Simulation) -> None:  # L5
@@ -237,7 +255,7 @@ def test_keep_freezes_the_clock(live: Simulation) -> None:  # L5
     live.edit(42, tag=replace(tag, keep=True))
     live.pass_(days=300)
     assert isinstance(live.action(42), actions.Keep)
-    live.marks.add((live.pulls[Key(1, 42)].key, sha("aaaaaaa")))
+    live.marks[Key(1, 42), sha("aaaaaaa")] = None
     assert isinstance(live.action(42), actions.Keep), "a mark of before it was kept counts no more"
 
 

@@ -182,7 +182,7 @@ def test_what_half_a_list_states_destroys_nothing_either(live: Simulation, state
     if statement == "draft":
         live.change(42, draft=True, recipe={"drafts": False})
     else:
-        live.marks.add((Key(1, 42), sha("aaaaaaa")))
+        live.marks[Key(1, 42), sha("aaaaaaa")] = None
     assert isinstance(live.action(42), actions.Hold)
     live.incomplete.clear()
     assert isinstance(live.action(42), actions.Destroy)

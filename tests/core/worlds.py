@@ -110,7 +110,9 @@ class Simulation:
         self.stacks: dict[StackRef, StackRecord] = {FOREIGN: StackRecord(FOREIGN, resources=9)}
         self.jobs: dict[StackRef, Job] = {}
         self.targets: dict[str, set[str]] = {"local": set()}
-        self.marks: set[tuple[Key, str]] = set()
+        self.marks: dict[tuple[Key, str], bool | None] = {}
+        """What expired, and whether its label was taken off."""
+        self.labels_ours = True
         self.confirmed: dict[Key, PullState] = {}
         self.failing: set[str] = set()
         self.stuck: set[StackRef] = set()
@@ -195,10 +197,14 @@ class Simulation:
             self.names[repository],
             not half,
             "502 on page 2" if half else "",
-            {key.number: self.pulls[key].candidate((key, self.pulls[key].commit) in self.marks) for key in labelled},
+            {key.number: self._candidate(key) for key in labelled},
             frozenset(key.number for key in open_),
             {key.number: self._stated(key, state) for key, state in confirmed.items() if key not in open_},
         )
+
+    def _candidate(self, key: Key) -> Candidate:
+        mark = (key, self.pulls[key].commit)
+        return replace(self.pulls[key].candidate(mark in self.marks), label_off=self.marks.get(mark))
 
     def _stated(self, key: Key, state: PullState) -> PullRequest:
         pull = self.pulls.get(key) or Pull(key, sha("0"))
@@ -241,7 +247,14 @@ class Simulation:
                 pull = self.pulls.get(key)
                 self.confirmed[key] = pull.state if pull else PullState.GONE
             case actions.Expire(key=key, commit=commit):
-                self.marks.add((key, commit))
+                self.marks[key, commit] = None
+            case actions.Unlabel(key=key, commit=commit):
+                self.marks[key, commit] = self.labels_ours
+                if self.labels_ours:
+                    self.pulls[key].labels = frozenset()
+            case actions.Revive(key=key, commit=commit):
+                del self.marks[key, commit]
+                self.pulls[key].seen = self.now
             case actions.Purge(target=target, name=name):
                 assert name not in {record.tag.name for record in self.stacks.values() if record.tag}
                 self.targets[target].discard(name)
