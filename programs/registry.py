@@ -10,6 +10,9 @@ from programs.holdings import Holding
 from programs.spec import EnvironmentSpec
 
 GROUP = "eph.targets"
+ENVIRONMENT = "environment"
+"""The input that at least one resource of every stack carries: the environment's name. It makes a stack able to say
+whose it is when everything else about it is lost."""
 BUILTIN: Mapping[str, str] = {"local": "programs.local.target:TARGET"}
 
 
@@ -24,7 +27,8 @@ class Target(Protocol):
     def version(self) -> str: ...
 
     def program(self, spec: EnvironmentSpec) -> Callable[[], None]:
-        """The inline program; it exports the fields of ``spec.Outputs`` one by one."""
+        """The inline program; it exports the fields of ``spec.Outputs`` one by one. Its first resource carries the
+        environment's name in its input ``ENVIRONMENT``."""
 
     def purge(self, name: str, settings: Mapping[str, str]) -> None:
         """Removes every trace of the environment ``name``, found by name, not by state; idempotent."""

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from programs import registry
 from stacks import history, locks, names
 from stacks.backends import FileBackend
 from stacks.model import Built, StackRecord, StackRef, StackSnapshot
@@ -139,6 +140,7 @@ def _read(ref: StackRef, store: FileBackend) -> StackRecord:
         history=history.read(store.history(ref)),
         target=built.target if built else StackRecord(ref).target,
         parts={part: name for part, name in map(_part, filter(_counts, resources)) if part},
+        called=_called(resources),
     )
 
 
@@ -162,6 +164,12 @@ def _part(resource: dict[str, Any]) -> tuple[str, str]:
     found = resource.get("id")
     kind, name = str(resource["type"]).rpartition(":")[2], str(resource.get("urn", "")).rpartition("::")[2]
     return (sys.intern(f"{kind}:{found}"), sys.intern(name)) if found else ("", "")
+
+
+def _called(resources: list[dict[str, Any]]) -> str:
+    """Every resource of ours is given the environment it is of (``registry.Target``)."""
+    named = (item["inputs"].get(registry.ENVIRONMENT) for item in resources if isinstance(item.get("inputs"), dict))
+    return next((name for name in named if isinstance(name, str) and names.ENVIRONMENT.fullmatch(name)), "")
 
 
 def _built(resources: list[dict[str, Any]]) -> Built | None:

@@ -149,8 +149,9 @@ class _Run:
         stack = self._stack(None) if self._backend.exists(ref) else None
         if stack is not None:
             self._empty(stack)
-        self._around.say("looking for leftovers by name")
-        target.purge(self._operation.name, self._operation.settings)
+        if self._operation.name:  # else nothing but the state knows the stack: what is left is found on the target
+            self._around.say("looking for leftovers by name")
+            target.purge(self._operation.name, self._operation.settings)
         if not self._around.emptied():
             raise errors.RecordKept("everything is gone; the record stays until the pull request has been told")
         if stack is not None:

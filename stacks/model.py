@@ -110,6 +110,13 @@ class StackRecord:
     target: str = "local"
     parts: Mapping[str, str] = field(default_factory=dict)
     """By kind and id (``Database:shop-42/eph_shop``), every resource that its state knows, with its own name in it."""
+    called: str = ""
+    """The environment's name as the stack's own resources tell it: a lost tag does not lose the name."""
+
+    @property
+    def name(self) -> str:
+        """Empty when neither the tag nor any resource tells it."""
+        return self.tag.name if self.tag else self.called
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ PREFIX = "eph"
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _LETTERS = "bcdfghjkmnpqrstvwxz23456789aeuly"
 _PROJECT = re.compile(rf"{PREFIX}-(?:[a-z0-9-]+-)?([0-9a-z]+)")
+ENVIRONMENT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+"""What an environment's name looks like: a DNS label."""
 _STACK = re.compile(r"pr-([1-9][0-9]{0,9})")
 _SLUG_MOST = 40
 

@@ -130,7 +130,7 @@ def _make(subject: Subject, recipe: Recipe, at: At) -> Action:
 
 
 def _mend(subject: Subject, record: StackRecord, recipe: Recipe, at: At) -> Action:
-    spec = named_as_before(recipe.spec, record.tag)
+    spec = named_as_before(recipe.spec, record.name)
     digest = recipe.digest if spec is recipe.spec else spec.digest
     tag = _wanted_tag(subject, spec, at)
     changed = tag if tag != record.tag else None
@@ -226,12 +226,12 @@ def _wanted_tag(subject: Subject, spec: EnvironmentSpec, at: At) -> Tag:
     )  # fmt: skip
 
 
-def named_as_before(spec: EnvironmentSpec, tag: Tag | None) -> EnvironmentSpec:
+def named_as_before(spec: EnvironmentSpec, name: str) -> EnvironmentSpec:
     """A renamed repository keeps its environments' names, and with them their URLs and databases."""
-    if tag is None or not tag.name or tag.name == spec.name:
+    if not name or name == spec.name:
         return spec
-    marks = {mark: tag.name if value == spec.name else value for mark, value in spec.marks.items()}
-    return replace(spec, name=tag.name, host=spec.host.replace(spec.name, tag.name, 1), marks=marks)
+    marks = {mark: name if value == spec.name else value for mark, value in spec.marks.items()}
+    return replace(spec, name=name, host=spec.host.replace(spec.name, name, 1), marks=marks)
 
 
 def _as_it_should_be(subject: Subject, record: StackRecord) -> str:

@@ -1,7 +1,7 @@
 """What targets hold under names that nothing accounts for: the rest of a creation that broke off before its stack was
 recorded, or of a destroy whose record went first.
 
-Looked for only when all stacks are known. A stack whose own name is not known (no tag, unreadable) protects every name
+Looked for only when all stacks are known. A stack whose own name is not known (half-made, unreadable) protects every name
 that ends in its number: better a leftover for one more cycle than the parts of a living environment.
 """
 
@@ -35,7 +35,8 @@ def accounted(judged: Iterable[tuple[Subject, bool]]) -> Accounted:
         if not exists and not wanted:
             continue
         names.add(subject.name)
-        if subject.tag is None and (exists or not subject.name):
+        told = subject.record is not None and bool(subject.record.name)
+        if not told and (exists or not subject.name):
             numbers.add(str(subject.key.number))
     return Accounted(frozenset(names), frozenset(numbers))
 

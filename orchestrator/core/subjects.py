@@ -43,9 +43,9 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """The environment's name; empty when neither the tag nor a recipe tells it."""
-        if self.tag is not None:
-            return self.tag.name
+        """The environment's name; empty when neither the stack nor a recipe tells it."""
+        if self.record is not None and self.record.name:
+            return self.record.name
         recipe = self.candidate.recipe if self.candidate else None
         return recipe.spec.name if isinstance(recipe, Recipe) else ""
 

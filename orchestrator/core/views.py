@@ -172,7 +172,7 @@ def _since(facts: _Facts, phase: Phase) -> datetime | None:
 def _host(subject: Subject) -> str:
     recipe = subject.candidate.recipe if subject.candidate else None
     if isinstance(recipe, Recipe):
-        return decisions.named_as_before(recipe.spec, subject.tag).host
+        return decisions.named_as_before(recipe.spec, subject.record.name if subject.record else "").host
     built = subject.record.built if subject.record else None
     return built.url.partition("://")[2].partition("/")[0].partition(":")[0] if built else ""
 

@@ -110,6 +110,6 @@ def _names(stacks: StackSnapshot) -> dict[tuple[int, int], str]:
     found = {}
     for ref, record in stacks.stacks.items():
         parsed = names.parse(ref)
-        if parsed is not None and record.tag is not None:
-            found[parsed] = record.tag.name
+        if parsed is not None and record.name:
+            found[parsed] = record.name
     return found

@@ -95,7 +95,18 @@ def test_what_broke_off_and_is_not_wanted_is_destroyed(live: Simulation) -> None
     live.change(42, labels=frozenset())
     destroy = live.action(42)
     assert isinstance(destroy, actions.Destroy)
-    assert destroy.name == "", "nothing tells its name; the worker works it out from the stack"
+    assert destroy.name == "", "nothing tells its name: it goes by its state, and targets show what else is there"
+    live.edit(42, called="shop-of-old-42")
+    destroy = live.action(42)
+    assert isinstance(destroy, actions.Destroy)
+    assert destroy.name == "shop-of-old-42", "its resources do"
+
+
+def test_a_lost_tag_moves_no_environment_to_another_name(live: Simulation) -> None:  # L2, Y3
+    live.edit(42, tag=None, called="shop-of-old-42")
+    update = live.action(42)
+    assert isinstance(update, actions.Update)
+    assert (update.spec.name, update.tag and update.tag.name) == ("shop-of-old-42", "shop-of-old-42")
 
 
 @pytest.mark.parametrize(

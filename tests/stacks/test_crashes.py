@@ -11,6 +11,7 @@ import asyncio
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -113,6 +114,17 @@ async def test_a_stack_whose_tag_was_cut_is_destroyed_all_the_same(real: RealBen
     result = await run(real, real.orders.destroy(1))
     assert (result.outcome, result.error) == (Outcome.SUCCEEDED, "")
     assert real.left() == []
+
+
+async def test_a_destroy_depends_on_no_tag_and_on_no_name(real: RealBench) -> None:
+    """L8. Found by ``make chaos``: nobody knows the name of a stack without tag, pull request and resources, and its
+    destroy was refused for ever. What it knows goes by its state; targets show what else is there."""
+    await run(real, real.orders.up(1, "aaaa"))
+    (real.places.backend / ".pulumi/stacks" / ref(1).project / "pr-1.pulumi-tags").unlink()
+    assert record(real, 1).name == "shop-probe-1"
+    result = await run(real, replace(real.orders.destroy(1), name=""))
+    assert (result.outcome, result.error) == (Outcome.SUCCEEDED, "")
+    assert (real.left(), real.made()) == ([], {})
 
 
 async def test_what_a_killed_one_was_just_writing_goes(real: RealBench) -> None:

@@ -140,6 +140,19 @@ def test_an_output_that_is_not_ours_is_no_build(store: Store, outputs: Any) -> N
     assert (record.built, record.unreadable) == (None, "")
 
 
+@pytest.mark.parametrize("inputs", [None, [], {"environment": 1}, {"environment": "../etc"}, {"environment": ""}])
+def test_a_lost_tag_does_not_lose_the_name(store: Store, inputs: Any) -> None:
+    """L2, L8. Found by ``make chaos``: without a name nothing that a state does not know could be removed."""
+    ref = store.add(1)
+    state = json.loads(store.backend.state(ref).read_text())
+    odd, told = {"type": "eph:Home", "inputs": inputs}, {"type": "eph:Home", "inputs": {"environment": "shop-x-1"}}
+    state["checkpoint"]["latest"]["resources"] += [odd, told]
+    store.write(ref, state)
+    assert FileInventory(store.folder).snapshot().stacks[ref].name == "shop-1", "the tag counts first"
+    store.backend.tag(ref).unlink()
+    assert FileInventory(store.folder).snapshot().stacks[ref].name == "shop-x-1"
+
+
 def test_foreign_stacks_are_counted_and_never_listed(store: Store) -> None:
     ours = store.add(1)
     for foreign in ("payroll/production", "payroll/staging", "eph-shop-9ix/main"):
