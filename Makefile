@@ -5,6 +5,7 @@ PY := .venv/bin/python
 ARGS ?=
 JOBS ?= 2
 RUNS ?= 50
+JOBS ?= 2
 SEED ?=
 
 # Tests and measurements compare with the bare CLI, so they find it on PATH. Eph itself looks for it.
@@ -33,7 +34,7 @@ bench: pulumi ## measure against the budgets; writes docs/reference/benchmarks.m
 	@$(WITH_TOOLS) $(PY) -m tests.bench $(ARGS)
 
 chaos: pulumi ## kills and faults over a real Eph, then a look from outside; RUNS=50 SEED=1 repeats a storm
-	@$(WITH_TOOLS) $(PY) -m tests.chaos --runs $(RUNS) $(if $(SEED),--seed $(SEED)) $(ARGS)
+	@$(WITH_TOOLS) $(PY) -m tests.chaos --runs $(RUNS) --jobs $(JOBS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 toolchain: venv ## find, download or build the Pulumi CLI, and say where it is
 	@$(PY) -m stacks.toolchain

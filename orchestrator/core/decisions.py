@@ -107,7 +107,7 @@ def _remove(subject: Subject, wish: Unwanted, at: At) -> Action:
         return Refuse(ref, subject.key, wish.reason)
     if record is None:
         return Keep(ref, subject.key, f"{wish.reason}, and nothing exists")
-    tried = backoff.tries(subject, Verb.DESTROY)
+    tried = backoff.tries(subject, Verb.DESTROY, "", at.now)
     pause = None if _asked_since(subject, tried.last) else backoff.destroy_pause(tried, at.policy.backoff, ref, at.now)
     if pause is not None and pause.until is not None:
         failed = f"the destroy failed {reasons.count(pause.tries, 'time')}" if pause.tries else "the destroy broke off"
@@ -159,7 +159,7 @@ def _not_yet(subject: Subject, record: StackRecord, need: repairs.Need, at: At) 
 
 def pause(subject: Subject, at: At) -> backoff.Pause | None:
     """How long the build of the head commit waits after what happened to earlier tries of it."""
-    tried = backoff.tries(subject, Verb.UP, subject.head)
+    tried = backoff.tries(subject, Verb.UP, subject.head, at.now)
     if _asked_since(subject, tried.last):
         return None
     found = backoff.build_pause(tried, at.policy.backoff, subject.ref, at.now)
@@ -199,7 +199,7 @@ def _extension(subject: Subject, at: At) -> Retag | None:
 def _retag(subject: Subject, tag: Tag | None, at: At) -> Retag | None:
     if tag is None:
         return None
-    tried = backoff.tries(subject, Verb.RETAG)
+    tried = backoff.tries(subject, Verb.RETAG, "", at.now)
     if backoff.destroy_pause(tried, at.policy.backoff, subject.ref, at.now):
         return None
     old = subject.tag

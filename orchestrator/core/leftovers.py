@@ -1,8 +1,8 @@
 """What targets hold under names that nothing accounts for: the rest of a creation that broke off before its stack was
 recorded, or of a destroy whose record went first.
 
-Looked for only when all stacks are known. A stack whose own name is not known (half-made, unreadable) protects every name
-that ends in its number: better a leftover for one more cycle than the parts of a living environment.
+Looked for only when all stacks are known. A stack whose own name is not known (half-made, unreadable) protects
+every name that ends in its number: better a leftover for one more cycle than the parts of a living environment.
 """
 
 from __future__ import annotations

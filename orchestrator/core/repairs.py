@@ -104,7 +104,7 @@ def _next_repair(subject: Subject, record: StackRecord, at: At) -> datetime | No
     limits, since = at.policy.backoff, at.now - at.policy.backoff.stalled_every
     ups = [entry for entry in record.history if entry.verb is Verb.UP and entry.commit == subject.head]
     ended = sorted(entry.ended for entry in ups if entry.outcome is Outcome.SUCCEEDED)[1:]
-    recent = [moment for moment in ended if moment > since]
+    recent = [moment for moment in ended if since < moment <= at.now]
     if not recent:
         return None
     tried = backoff.Tries(len(recent), recent[-1])

@@ -139,7 +139,7 @@ def _failure(facts: _Facts) -> FailureView | None:
     subject = facts.subject
     last = subject.failure if subject.failure and subject.failure.outcome is Outcome.FAILED else None
     verb = Verb.DESTROY if last is not None and last.verb is Verb.DESTROY else Verb.UP
-    tried = backoff.tries(subject, verb, subject.head)
+    tried = backoff.tries(subject, verb, subject.head, facts.now)
     if not tried.failed or tried.last is None:
         return None
     matching = last if last is not None and (verb is Verb.DESTROY or last.commit == subject.head) else None

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Hashable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
+from orchestrator.core.moments import Rest
 from orchestrator.runtime.clock import Clock
 
 log = logging.getLogger("eph.errands")
@@ -26,7 +27,7 @@ class Errands:
         self._trouble = trouble
         self._tasks: set[asyncio.Task[None]] = set()
         self._under_way: set[Hashable] = set()
-        self._not_before: dict[Hashable, datetime] = {}
+        self._resting: dict[Hashable, Rest] = {}
 
     @property
     def under_way(self) -> bool:
@@ -41,8 +42,8 @@ class Errands:
     def once(self, what: Hashable, work: Callable[[], Coroutine[None, None, bool]]) -> bool:
         """Whether it begins now. ``work`` gives False when it failed and should rest before it is tried again."""
         now = self._clock()
-        self._not_before = {one: until for one, until in self._not_before.items() if until > now}
-        if what in self._under_way or what in self._not_before:
+        self._resting = {one: rest for one, rest in self._resting.items() if rest.lasts(now)}
+        if what in self._under_way or what in self._resting:
             return False
         self._under_way.add(what)
         self.run(self._once(what, work))
@@ -61,7 +62,7 @@ class Errands:
         finally:
             self._under_way.discard(what)
             if not well:
-                self._not_before[what] = self._clock() + PAUSE
+                self._resting[what] = Rest(self._clock(), PAUSE)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -116,7 +116,7 @@ class Monitor:
         now = self._clock()
         before = self._answers.get(question.ref)
         if before is not None and (before.ok, before.commit) == (ok, question.commit):
-            self._answers[question.ref] = replace(before, at=now, detail=detail)
+            self._answers[question.ref] = replace(before, at=now, since=min(before.since, now), detail=detail)
             return False
         self._answers[question.ref] = Health(ok, question.commit, now, now, detail)
         return before is None or before.ok != ok or ok

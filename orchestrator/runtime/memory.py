@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar, assert_never
 
+from orchestrator.core.moments import lasts
 from orchestrator.core.model import Candidate, Intent, Key, PullRequest, Recipe, RepositoryFacts
 from stacks import names
 from stacks.model import OperationResult, Outcome, StackRecord, StackRef, StackSnapshot, Verb
@@ -57,8 +58,10 @@ class Memory:
         key, head = candidate.pull.key, candidate.pull.head_sha
         if self.first_seen.get(key, ("", now))[0] != head:
             self.first_seen[key] = (head, _first_look(record, head, now))
+        elif self.first_seen[key][1] > now:  # the clock was set back
+            self.first_seen[key] = (head, now)
         if isinstance(candidate.recipe, Recipe) and _is_behind(candidate.recipe, record):
-            self.behind_since.setdefault(key, now)
+            self.behind_since[key] = min(self.behind_since.get(key, now), now)
         else:
             self.behind_since.pop(key, None)
 
@@ -72,7 +75,7 @@ class Memory:
             del self.confirmed[key]
 
     def _forget_what_is_old(self, now: datetime) -> None:
-        self.confirmed = {key: item for key, item in self.confirmed.items() if now - item[1] < CONFIRMED_FOR}
+        self.confirmed = {key: item for key, item in self.confirmed.items() if lasts(item[1], CONFIRMED_FOR, now)}
         self.intents = {what: intent for what, intent in self.intents.items() if now - intent.at < INTENTS_FOR}
         self.destroyed = [moment for moment in self.destroyed if now - moment < DESTROYED_FOR]
         self.approved = _younger(self.approved, now, APPROVED_FOR)
@@ -181,7 +184,7 @@ def _younger(moments: Mapping[T, datetime], now: datetime, age: timedelta) -> di
 def _first_look(record: StackRecord | None, head: str, now: datetime) -> datetime:
     """The tag remembers across restarts when its commit was first seen; TTL counts from there."""
     if record is not None and record.tag is not None and record.tag.commit == head:
-        return record.tag.seen
+        return min(record.tag.seen, now)
     return now
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TypeVar
 
 from orchestrator.config import availability
@@ -20,6 +20,7 @@ from orchestrator.config.problems import InvalidConfig
 from orchestrator.config.reading import Limits
 from orchestrator.config.recipe import Context, labels_of, recipe
 from orchestrator.core.model import PullRequest, Recipe, RecipeError
+from orchestrator.core.moments import Rest
 from orchestrator.forge.port import Forge, ForgeRefused, ForgeUnavailable, NotThere, Repository
 from orchestrator.runtime.clock import Clock
 from stacks import names
@@ -59,7 +60,8 @@ class _Unread:
 @dataclass(frozen=True, slots=True)
 class _Kept:
     made: Recipe | RecipeError
-    until: datetime | None = None
+    fresh: Rest | None = None
+    """None: for as long as there is room."""
 
 
 Read = Document | _Unread
@@ -74,7 +76,7 @@ class Recipes:
         self._clock = clock
         self._made: OrderedDict[tuple[object, ...], _Kept] = OrderedDict()
         self._wrong: OrderedDict[tuple[int, str], _Unread] = OrderedDict()
-        self._bases: OrderedDict[tuple[int, str], tuple[datetime, Read]] = OrderedDict()
+        self._bases: OrderedDict[tuple[int, str], tuple[Rest, Read]] = OrderedDict()
 
     def of(self, repository: Repository, pull: PullRequest, existing_name: str) -> Recipe | RecipeError:
         question = (
@@ -87,12 +89,12 @@ class Recipes:
             pull.from_fork,
         )
         known = self._made.get(question)
-        if known is not None and (known.until is None or self._clock() < known.until):
+        if known is not None and (known.fresh is None or known.fresh.lasts(self._clock())):
             return known.made
         made = self._fresh(repository, pull, existing_name)
         if not (isinstance(made, RecipeError) and made.transient):
             moves = pull.from_fork or isinstance(made, RecipeError)
-            _keep(self._made, question, _Kept(made, self._clock() + BASE_FOR if moves else None), KEPT)
+            _keep(self._made, question, _Kept(made, Rest(self._clock(), BASE_FOR) if moves else None), KEPT)
         return made
 
     def _fresh(self, repository: Repository, pull: PullRequest, existing_name: str) -> Recipe | RecipeError:
@@ -138,11 +140,11 @@ class Recipes:
     def _base(self, repository: Repository, base: str) -> Read:
         place, now = (repository.id, base), self._clock()
         known = self._bases.get(place)
-        if known is not None and now < known[0]:
+        if known is not None and known[0].lasts(now):
             return known[1]
         found = self._read(repository, base)
         if not (isinstance(found, _Unread) and found.transient):
-            _keep(self._bases, place, (now + BASE_FOR, found), BASES_KEPT)
+            _keep(self._bases, place, (Rest(now, BASE_FOR), found), BASES_KEPT)
         return found
 
     def _read(self, repository: Repository, ref: str) -> Read:

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from orchestrator.core.model import Key
+from orchestrator.core.moments import Rest, lasts
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
 from orchestrator.forge.port import (
@@ -53,7 +54,7 @@ class _Sent:
     written: datetime | None = None
     failures: int = 0
     refused: bool = False
-    not_before: datetime | None = None
+    rest: Rest | None = None
     uncleaned: int = 0
     """How often the last cleaning failed; what is said of the same environment in between does not count."""
     turning: str = ""
@@ -68,8 +69,8 @@ class Reporter:
         self._clock = clock
         self._pace = pace
         self._sent: dict[tuple[Key, str], _Sent] = {}
-        self._silent_until: datetime | None = None
-        self._without: dict[tuple[int, str], tuple[datetime, bool]] = {}
+        self._silent: Rest | None = None
+        self._without: dict[tuple[int, str], tuple[Rest, bool]] = {}
         """By repository and kind of letter: until when none is offered, and whether it is only forbidden."""
         self._said: set[str] = set()
         self.behind = False
@@ -117,9 +118,9 @@ class Reporter:
         return self._of(letter).digest == letter.digest or self._is_without(letter)
 
     def _is_without(self, letter: Letter) -> bool:
-        until, forbidden = self._without.get((letter.repository.id, letter.what), (None, False))
+        rest, forbidden = self._without.get((letter.repository.id, letter.what), (None, False))
         # A host in trouble forbids too what it allowed before, and then there is something to clean up.
-        return until is not None and self._clock() < until and not (forbidden and letter.is_cleaning)
+        return rest is not None and rest.lasts(self._clock()) and not (forbidden and letter.is_cleaning)
 
     def _deliver(self, letter: Letter) -> str:
         sent = self._of(letter)
@@ -133,12 +134,12 @@ class Reporter:
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one pull request, the others go on
             return self._failed(letter, sent, error)
         sent.digest, sent.phase, sent.written = letter.digest, letter.phase, self._clock()
-        sent.failures, sent.refused, sent.not_before = 0, False, None
+        sent.failures, sent.refused, sent.rest = 0, False, None
         sent.uncleaned = 0 if letter.is_cleaning else sent.uncleaned
         return self._once(letter.repository, left)
 
     def _do_without(self, letter: Letter, error: ForgeRefused) -> str:
-        self._without[letter.repository.id, letter.what] = self._clock() + WITHOUT_FOR, isinstance(error, Forbidden)
+        self._without[letter.repository.id, letter.what] = Rest(self._clock(), WITHOUT_FOR), isinstance(error, Forbidden)
         return self._once(letter.repository, f"pull requests show no {letter.what}: {error}")
 
     def _once(self, repository: Repository, sentence: str) -> str:
@@ -151,11 +152,11 @@ class Reporter:
 
     def _may_write(self, letter: Letter, sent: _Sent) -> bool:
         now = self._clock()
-        if any(until is not None and now < until for until in (self._silent_until, sent.not_before)):
+        if any(rest is not None and rest.lasts(now) for rest in (self._silent, sent.rest)):
             return False
         if letter.phase is not sent.phase and letter.phase not in _UNDER_WAY:
             return True
-        return sent.written is None or now - sent.written >= self._pace
+        return sent.written is None or not lasts(sent.written, self._pace, now)
 
     def _write(self, letter: Letter, sent: _Sent) -> str:
         """Gives what had to be left undone."""
@@ -184,12 +185,12 @@ class Reporter:
         sent.failures += 1
         sent.uncleaned += letter.is_cleaning
         sent.refused = isinstance(error, ForgeRefused | NotThere)
-        sent.not_before = self._clock() + _wait(sent.failures, error)
+        sent.rest = Rest(self._clock(), _wait(sent.failures, error))
         if isinstance(error, ForgeUnavailable) and error.retry_after is not None:
-            self._silent_until = sent.not_before
+            self._silent = sent.rest
         where = f"{letter.repository.full_name}#{letter.key.number}"
         why = str(error).strip() or type(error).__name__
-        again = sent.not_before.strftime("%H:%M:%S UTC")
+        again = sent.rest.until.strftime("%H:%M:%S UTC")
         return f"{where}: the {letter.what} could not be brought up to date, and is tried again at {again}: {why}"
 
 

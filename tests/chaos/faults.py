@@ -1,5 +1,5 @@
 """Faults: each breaks one thing the way the world breaks it. Gives what was done, or nothing when there was nothing
-to break within two seconds: only what was really done is counted."""
+to break within a second: only what was really done is counted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from typing import Any
 from tests.chaos.schedules import Step
 from tests.chaos.site import REPOSITORIES, Site
 
-PATIENCE = 2.0
+PATIENCE = 1.0
 
 
 class Faults:
@@ -136,7 +136,7 @@ class Faults:
         return self._answers(step, 2, status=502, path=path)
 
     def _forge_hang(self, step: Step) -> str:
-        return self._answers(step, 1, hang=4 + step.size * 8)
+        return self._answers(step, 1, hang=30)
 
     def _forge_killed(self, step: Step) -> str:
         forge = self._site.forge
@@ -152,6 +152,34 @@ class Faults:
 
     def _repository(self, step: Step) -> str:
         return self._called(REPOSITORIES[int(step.pick * len(REPOSITORIES))])
+
+    # --- the machine
+
+    def _disk_full_state(self, step: Step) -> str:
+        return self._disk_full(step, "state")
+
+    def _disk_full_ledger(self, step: Step) -> str:
+        return self._disk_full(step, "ledger")
+
+    def _disk_full(self, step: Step, which: str) -> str:
+        disk = self._site.disks[which]
+        if not disk.is_own:
+            return ""
+        disk.fill()
+        seconds = 1 + step.size * 4
+        self._site.later(seconds, disk.free)
+        return f"{step.kind} for {seconds:.1f} s"
+
+    def _clock_jump(self, step: Step) -> str:
+        """Somebody sets the clock, from a minute to two hours ahead or back; later it is right again."""
+        clock = self._site.clock
+        if not clock.environ:
+            return ""
+        ahead = int((60 + 7140 * step.size**2) * (1 if step.pick < 0.5 else -1))
+        clock.set(ahead)
+        seconds = 2 + (step.pick * 2 % 1) * 4
+        self._site.later(seconds, lambda: clock.set(0))
+        return f"clock_jump by {ahead} s for {seconds:.1f} s"
 
     # --- webhooks
 
@@ -198,9 +226,7 @@ class Faults:
         if state is None:
             return ""
         taken = datetime.now(UTC) - ago
-        folder = self._backend / "locks" / "organization" / state.parent.name / state.stem
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{uuid.uuid4()}.json"
+        path = self._lock_path(state)
         entry = {"pid": pid, "username": "root", "hostname": host, "timestamp": taken.isoformat()}
         path.write_text(json.dumps(entry))
         if operator:
@@ -223,6 +249,30 @@ class Faults:
 
         self._site.later(1 + step.size * 3, restore)
         return f"state_cut {state.parent.name}/{state.stem}"
+
+    def _lock_cut(self, step: Step) -> str:
+        """The machine lost power just when a lock was written: nobody can tell whose it was, so an operator removes
+        it after a while."""
+        state = self._state(step)
+        if state is None:
+            return ""
+        path = self._lock_path(state)
+        path.write_text("" if step.pick < 0.5 else '{"pid": 42, "user')
+        self._site.later(2 + step.size * 3, lambda: path.unlink(missing_ok=True))
+        return f"lock_cut on {state.parent.name}/{state.stem}"
+
+    def _lock_path(self, state: Path) -> Path:
+        folder = self._backend / "locks" / "organization" / state.parent.name / state.stem
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{uuid.uuid4()}.json"
+
+    def _tag_lost(self, step: Step) -> str:
+        state = self._state(step)
+        tag = state.with_name(f"{state.stem}.pulumi-tags") if state else None
+        if tag is None or not tag.exists():
+            return ""
+        tag.unlink(missing_ok=True)
+        return f"tag_lost {tag.parent.name}/{tag.stem}"
 
     def _tag_cut(self, step: Step) -> str:
         """Nobody restores it."""

@@ -16,22 +16,13 @@ import httpx
 from programs import registry
 from stacks import names
 from stacks.model import StackRef
+from tests.chaos.outcomes import Problem
 from tests.chaos.people import LABEL, People
 from tests.chaos.site import Site
 
 OURS = "<!-- eph:"
 _HOST = re.compile(r"http://(?P<host>[a-z0-9-]+(?:\.[a-z0-9-]+)+)(?::\d+)?")
-KINDS = ("leaks", "lost", "stuck", "overlaps", "secrets")
 _NOT_THERE = ("Removed", "Not made", "Expired")
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    kind: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.kind}: {self.text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +159,7 @@ class Looker:
     def _shown(self) -> Iterator[tuple[str, str]]:
         for path in _files(self._site):
             yield str(path.relative_to(self._site.home)), _text(path)
-        ledger = sqlite3.connect(self._site.eph_home / "ledger.db")
+        ledger = sqlite3.connect(self._site.ledger)
         with contextlib.suppress(sqlite3.Error), contextlib.closing(ledger):
             yield "the ledger", "\n".join(ledger.iterdump())
         for pull in self._people.pulls:

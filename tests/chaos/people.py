@@ -153,6 +153,24 @@ class People:
         self.names[repository] = new
         return f"rename {old} to {new}"
 
+    def _transfer(self, step: Step) -> str:
+        """To another owner, the id stays."""
+        repository = REPOSITORIES[int(step.pick * len(REPOSITORIES))]
+        old = self.names[repository]
+        owner = "globex" if old.startswith("acme/") else "acme"
+        new = f"{owner}/moved-{self.done}"
+        self.forge.rename(old, new)
+        self.names[repository] = new
+        return f"transfer {old} to {new}"
+
+    def _conflict(self, step: Step) -> str:
+        """The base goes another way in the same file: GitHub itself runs nothing for such a pull request."""
+        pull = self._one(step, "open")
+        if pull is None:
+            return self._open(step)
+        self.forge.push(self._name(pull), "main", {"note.txt": f"main {self.done}\n"})
+        return f"conflict {self._name(pull)}#{pull.number}"
+
     def _git(self, pull: Pull, *words: str) -> str:
         folder = self.forge.root / "git" / f"{self._name(pull)}.git"
         who = ["-c", "user.name=ada", "-c", "user.email=ada@example.com"]

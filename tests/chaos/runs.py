@@ -6,39 +6,24 @@ import contextlib
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 
 import httpx
 
 from tests.chaos import schedules, site
 from tests.chaos.faults import Faults
-from tests.chaos.looking import Looker, Problem
+from tests.chaos.looking import Looker
+from tests.chaos.outcomes import Outcome, Problem
 from tests.chaos.people import People
 from tests.chaos.site import Site
 
 QUIET_SECONDS = 30.0
+"""All three in fair time: what others do on this machine makes Eph late, and not wrong."""
 CALM_SECONDS = 3.0
 """Two cycles: what is right must stay right for that long."""
 READY_SECONDS = 40.0
 
 Say = Callable[[str], None]
-
-
-@dataclass(slots=True)
-class Outcome:
-    seed: int
-    run: int
-    faults: int = 0
-    seconds: float = 0.0
-    calm_after: float = 0.0
-    """How long the quiet had to last until everything was right."""
-    retried: int = 0
-    restarts: int = 0
-    operations: int = 0
-    problems: list[Problem] = field(default_factory=list)
-    kept: Path | None = None
-    story: list[str] = field(default_factory=list)
 
 
 def play(seed: int, run: int, say: Say = print, faults: Mapping[str, int] = schedules.FAULTS) -> Outcome:
@@ -52,18 +37,19 @@ def play(seed: int, run: int, say: Say = print, faults: Mapping[str, int] = sche
             outcome.story += traceback.format_exc().splitlines()
         outcome.problems += [Problem("leaks", line) for line in world.close()]
         outcome.restarts = world.lives - 1
+        outcome.fair = world.time.now
         outcome.story += world.ended
     outcome.seconds = time.monotonic() - began
-    _end(world.home, outcome)
+    _end(world, outcome)
     return outcome
 
 
-def _end(home: Path, outcome: Outcome) -> None:
+def _end(world: Site, outcome: Outcome) -> None:
     if not outcome.problems:
-        site.remove(home)
+        site.remove(world)
         return
-    (home / "story.txt").write_text("\n".join([*outcome.story, "", *map(str, outcome.problems)]) + "\n")
-    outcome.kept = site.keep(home)
+    (world.home / "story.txt").write_text("\n".join([*outcome.story, "", *map(str, outcome.problems)]) + "\n")
+    outcome.kept = str(site.keep(world))
 
 
 class _Run:
@@ -81,7 +67,7 @@ class _Run:
         self._began = time.monotonic()
         for step in steps:
             self._world.wait(max(0.0, self._began + step.at - time.monotonic()))
-            self._tell(self._fault(step) if step.is_fault else self._people.act(step))
+            self._tell(self._fault(step) if step.is_fault else self._act(step))
         self._top_up(steps[-1])
         self._world.calm()
         self._ready()  # the quiet begins when the last start is over
@@ -95,35 +81,43 @@ class _Run:
 
     def _ready(self) -> None:
         """ephd has made its folders and PostgreSQL: the storm breaks over a service, not over an installation."""
-        end = time.monotonic() + READY_SECONDS
-        while time.monotonic() < end:
+        end = self._world.time.now + READY_SECONDS
+        while self._world.time.now < end:
             with contextlib.suppress(httpx.HTTPError, OSError):
                 if self._world.http.get(f"http://127.0.0.1:{self._world.api_port}/readyz").status_code == 200:
                     return
             self._world.wait(0.1)
         raise TimeoutError(f"ephd was not ready after {READY_SECONDS:.0f} s: {self._world.said(600)}")
 
+    def _act(self, step: schedules.Step) -> str:
+        """What was really done counts: a step that finds nothing to act on does something else."""
+        done = self._people.act(step)
+        if "refused" not in done:
+            self._outcome.history[done.partition(" ")[0].rstrip(":").partition("=")[0]] += 1
+        return done
+
     def _fault(self, step: schedules.Step) -> str:
         done = self._faults.inject(step)
-        self._outcome.faults += bool(done)
+        if done:
+            self._outcome.faults[step.kind] += 1
         return f"FAULT {done}" if done else f"({step.kind}: nothing there to break)"
 
     def _top_up(self, last: schedules.Step) -> None:
         """A fault finds nothing to break now and then; of these there is always something."""
         for kind in ("kill_ephd", "forge_cut", "hook_forged", "kill_gateway") * schedules.FAULTS_LEAST:
-            if self._outcome.faults >= schedules.FAULTS_LEAST:
+            if self._outcome.faults.total() >= schedules.FAULTS_LEAST:
                 return
             self._tell(self._fault(replace(last, kind=kind)))
             self._world.wait(1.0)
 
     def _settle(self) -> list[Problem]:
         """Nothing may be wrong at two looks a while apart; what is wrong at the end of the quiet is what is told."""
-        began = time.monotonic()
+        began = self._world.time.now
         right_since = 0.0
         while True:
             self._world.wait(0.5)
             found = self._looker.look()
-            now = time.monotonic()
+            now = self._world.time.now
             if found:
                 right_since = 0.0
                 self._ask_again()

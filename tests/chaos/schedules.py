@@ -10,7 +10,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-SECONDS = 20.0
+SECONDS = 12.0
 FAULTS_LEAST = 8
 
 HISTORY = {
@@ -26,6 +26,8 @@ HISTORY = {
     "merge": 1,
     "delete_branch": 1,
     "rename": 1,
+    "transfer": 1,
+    "conflict": 1,
     "same_commit": 1,
 }
 """How often each happens, in proportion."""
@@ -56,8 +58,13 @@ FAULTS = {
     "lock_of_a_dead_one": 1,
     "lock_of_a_reused_pid": 1,
     "lock_of_another_host": 1,
+    "lock_cut": 1,
     "state_cut": 1,
     "tag_cut": 1,
+    "tag_lost": 1,
+    "disk_full_state": 1,
+    "disk_full_ledger": 1,
+    "clock_jump": 2,
 }
 
 
@@ -82,7 +89,7 @@ def of(seed: int, run: int, faults: Mapping[str, int] = FAULTS, seconds: float =
     at = 0.6
     while at < seconds:
         steps += _burst(chance, at, faults)
-        at += chance.uniform(1.0, 3.0)
+        at += chance.uniform(0.6, 1.8)
     while sum(step.is_fault for step in steps) < FAULTS_LEAST + 2:
         steps.append(_step(chance, chance.uniform(1.0, seconds), _one(chance, faults)))
     return tuple(sorted(steps, key=lambda step: step.at))

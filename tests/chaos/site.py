@@ -24,6 +24,7 @@ from orchestrator.forge.sandbox.world import SandboxForge, Webhook, free_port
 from programs import registry
 from stacks import toolchain
 from tests.chaos.audit import Audit
+from tests.chaos.machine import Clock, Disk, FairTime
 from tests.chaos.relay import Relay
 
 ROOT = Path(__file__).parents[2]
@@ -61,6 +62,9 @@ class Site:
         self.secret, self.token = home / "webhook.secret", home / "forge.token"
         self.forge = Forge(home / "forge", Webhook(self.relay.url, self.secret))
         self.audit = Audit(home / "audit")
+        self.clock = Clock(home / "clock")
+        self.disks = {"state": Disk(home / "eph" / "backend", 64), "ledger": Disk(home / "ledger", 16)}
+        self.time = FairTime()
         self.http = httpx.Client(timeout=5, trust_env=False)
         self.daemon: subprocess.Popen[bytes] | None = None
         self.lives = 0
@@ -90,12 +94,17 @@ class Site:
     def _toml(self) -> str:
         return (
             f'home = "{self.eph_home}"\ninterval = {INTERVAL}\nworkers = 1\ndeadline = 60\n'
+            f'ledger_url = "sqlite:///{self.ledger}"\n'
             f'listen = "127.0.0.1:{self.api_port}"\ngateway_listen = "127.0.0.1:{self.gateway_port}"\n'
             f"[limits]\nconcurrent = 2\n"
             f'[forge]\nurl = "{self.forge.for_eph}"\ntoken_file = "{self.token}"\n'
             f'webhook_secret_file = "{self.secret}"\nrepositories = {json.dumps(REPOSITORIES)}\n'
             f'[local]\ntoolbox = {json.dumps(world.toolbox())}\npath = "{world.search_path()}"\n'
         )
+
+    @property
+    def ledger(self) -> Path:
+        return self.home / "ledger" / "ledger.db"
 
     @property
     def environ(self) -> dict[str, str]:
@@ -106,6 +115,7 @@ class Site:
             "TMPDIR": str(self.home / "tmp"),
             "XDG_CONFIG_HOME": str(self.home / "config"),
             "PATH": self._path,
+            **self.clock.environ,
         }
 
     # --- ephd, brought back whenever it ends
@@ -131,6 +141,7 @@ class Site:
 
     def tend(self) -> None:
         """Brings ephd back, and undoes what is due."""
+        self.time.pass_()
         now = time.monotonic()
         for item in [item for item in self._later if item.at <= now]:
             self._later.remove(item)
@@ -145,9 +156,10 @@ class Site:
 
     def wait(self, seconds: float) -> None:
         end = time.monotonic() + seconds
+        self.tend()
         while (left := end - time.monotonic()) > 0:
-            self.tend()
             time.sleep(min(0.05, left))
+            self.tend()
 
     def calm(self) -> None:
         """The quiet after the storm: everything that was to be undone later is undone now, and the Git host is well."""
@@ -250,20 +262,23 @@ def opened() -> Iterator[Site]:
         yield site
     except BaseException:  # cut short: nobody is left to look at it
         site.close()
-        remove(home)
+        remove(site)
         raise
 
 
-def remove(home: Path) -> None:
-    shutil.rmtree(home, ignore_errors=True)
+def remove(site: Site) -> None:
+    for disk in site.disks.values():
+        disk.end()
+    shutil.rmtree(site.home, ignore_errors=True)
 
 
-def keep(home: Path) -> Path:
+def keep(site: Site) -> Path:
     """Of a failed run: logs, the audit and what Eph wrote of itself; not the Git host, databases and tokens."""
+    home = site.home
     kept = home.with_name(f"{home.name}-kept")
     drop = shutil.ignore_patterns(
         "forge", "postgres", "mirrors", "envs", "keys", "*.token", "*.secret", "plugins", "launch"
     )
     shutil.copytree(home, kept, ignore=drop, ignore_dangling_symlinks=True, symlinks=True)
-    remove(home)
+    remove(site)
     return kept
