@@ -2,9 +2,9 @@
 of ours alone, so that a restart forgets nothing that matters.
 
 What was interrupted is not a try, and goes on at once; only from the second interruption in a row on it waits the first
-pause, so that nothing turns in a circle. A failed destroy is retried for ever. An end that lies ahead was written before
-the clock was set back, and holds nothing up. The jitter comes from a hash of the stack's name: many that fail together do not return together,
-and the same facts always give the same moment.
+pause, so that nothing turns in a circle. A failed destroy is retried for ever. An end that lies ahead was written
+before the clock was set back, and holds nothing up. The jitter comes from a hash of the stack's name: many that fail
+together do not return together, and the same facts always give the same moment.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from time import monotonic
 
 from orchestrator.core import plans, views
 from orchestrator.core.actions import Wait
+from orchestrator.core.moments import lasts
 from orchestrator.core.plans import Plan
 from orchestrator.core.policy import Policy
 from orchestrator.core.views import EnvironmentView
@@ -95,7 +96,7 @@ class Loop:
         ``only``: of the Git host just this is asked again, unless the interval is over and it is everything's turn.
         """
         began = self._clock()
-        if self._looked is None or began - self._looked >= self._interval:
+        if self._looked is None or not lasts(self._looked, self._interval, began):
             look, only = True, NO_LIMIT
         try:
             plan = await self._cycle(began, Look(look, only))

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar, assert_never
 
-from orchestrator.core.moments import lasts
 from orchestrator.core.model import Candidate, Intent, Key, PullRequest, Recipe, RepositoryFacts
+from orchestrator.core.moments import lasts
 from stacks import names
 from stacks.model import OperationResult, Outcome, StackRecord, StackRef, StackSnapshot, Verb
 

@@ -93,16 +93,31 @@ def test_a_restart_remembers_the_tries(broken: Simulation) -> None:  # L2
     assert view.failure.tries == 5
 
 
-def test_an_interrupted_build_is_not_a_try(broken: Simulation) -> None:  # L6
+def test_an_interrupted_build_is_not_a_try(broken: Simulation) -> None:  # L6, L8
+    """Nothing failed, so it goes on at once; what breaks off again and again does not turn in a circle."""
     broken.push(42, "ccccccc")
-    broken.start(broken.plan())
-    broken.jobs[broken.ref(42)].running = replace(broken.jobs[broken.ref(42)].running, interrupting=True)
-    broken.finish_all()
+    for expected in (actions.Update, actions.Wait):
+        broken.start(broken.plan())
+        broken.jobs[broken.ref(42)].running = replace(broken.jobs[broken.ref(42)].running, interrupting=True)
+        broken.finish_all()
+        assert isinstance(broken.action(42), expected)
     wait = broken.action(42)
     assert isinstance(wait, actions.Wait)
     assert "ccccccc was interrupted" in wait.reason
     broken.cycle(2)
     assert isinstance(broken.action(42), actions.Keep)
+
+
+def test_a_clock_that_is_set_back_holds_nothing_up(broken: Simulation) -> None:  # L2
+    """Found by ``make chaos``: a pause of seconds would last for as long as the clock had been ahead."""
+    assert isinstance(broken.action(42), actions.Wait)
+    broken.now -= timedelta(hours=2)
+    assert isinstance(broken.action(42), actions.Update)
+    broken.cycle()
+    wait = broken.action(42)
+    assert isinstance(wait, actions.Wait), "and a failure since then is paced as ever"
+    assert wait.until is not None
+    assert wait.until - broken.now < timedelta(minutes=1)
 
 
 def test_what_fails_before_its_stack_exists_is_paced_by_our_own_count(broken: Simulation) -> None:  # L5

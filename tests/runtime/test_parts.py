@@ -62,6 +62,10 @@ async def test_one_at_a_time_and_a_rest_after_a_failure() -> None:  # L4
     errands.once("this", failing)
     await quiet()
     assert len(tries) == 2
+    clock.now -= timedelta(hours=1)  # somebody sets the clock back: nothing rests that long
+    errands.once("this", failing)
+    await quiet()
+    assert len(tries) == 3
     assert not errands.under_way
 
 
