@@ -7,37 +7,49 @@ import signal
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
-from tests.chaos import alone, outcomes
+from tests.chaos import outcomes
+from tests.chaos.alone import Player
 from tests.chaos.outcomes import Outcome
 from tests.chaos.schedules import FAULTS
 
 
 def main() -> int:
     asked = _arguments()
-    cut = threading.Event()
+    numbers = iter(range(asked.first, asked.first + asked.runs))
+    players = [Player(asked.seed, asked.only) for _ in range(min(asked.jobs, asked.runs))]
+    done: list[Outcome] = []
+    told = threading.Lock()
 
     def end(*_: object) -> None:
-        cut.set()
-        alone.end_all()
+        for player in players:
+            player.cut_short()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)  # so that runs that are cut short still take their worlds with them
-    say = print if asked.verbose else _silent
+        signal.signal(number, end)
 
-    def one(run: int) -> Outcome | None:
-        return None if cut.is_set() else alone.play(asked.seed, run, say, asked.only)
-
-    done: list[Outcome] = []
-    with ThreadPoolExecutor(asked.jobs) as several:
-        for future in as_completed([several.submit(one, asked.first + index) for index in range(asked.runs)]):
-            outcome = future.result()
-            if outcome is not None:
+    def go_on(player: Player) -> None:
+        while (run := _next(numbers, told)) is not None:
+            outcome = player.play(run, print if asked.verbose else _silent)
+            if outcome is None:
+                return
+            with told:
                 done.append(outcome)
                 print("\n  ".join([outcomes.line(outcome), *map(str, outcome.problems)]), flush=True)
+
+    with ThreadPoolExecutor(len(players)) as several:
+        list(several.map(go_on, players))
+    for player in players:
+        player.close()
     print("\n".join(outcomes.figures(done)), flush=True)
     return 1 if len(done) < asked.runs or any(outcome.problems for outcome in done) else 0
+
+
+def _next(numbers: Iterator[int], lock: threading.Lock) -> int | None:
+    with lock:
+        return next(numbers, None)
 
 
 def _silent(_: str) -> None:

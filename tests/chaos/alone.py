@@ -1,10 +1,13 @@
-"""A run in a process of its own, with a mount namespace of its own: several can go at a time, and nothing that one
-mounts is seen by others. ``python -m tests.chaos.alone SEED RUN KINDS`` tells its story a line at a time; the last
-line is its outcome.
+"""Runs in a process of their own, with a mount namespace of its own: several can go at a time, and nothing that one
+mounts is seen by others.
+
+``python -m tests.chaos.alone SEED KINDS`` plays each run whose number comes on standard input, and tells its story a
+line at a time; the last line of each is its outcome.
 """
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -17,47 +20,52 @@ from tests.chaos.schedules import FAULTS
 
 ROOT = Path(__file__).parents[2]
 _OUTCOME = "outcome "
-
-
-def play(
-    seed: int, run: int, say: Callable[[str], object] = lambda _: None, kinds: Iterable[str] = ()
-) -> Outcome | None:
-    """None when it was cut short."""
-    words = [sys.executable, "-m", "tests.chaos.alone", str(seed), str(run), ",".join(kinds)]
-    child = subprocess.Popen(words, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-    outcome = None
-    with child, _ended_with_us(child):
-        for line in child.stdout or ():
-            if line.startswith(_OUTCOME):
-                outcome = outcomes.read(line.removeprefix(_OUTCOME))
-            else:
-                say(line.rstrip())
-    if outcome is None and child.returncode > 0 and child.returncode != _CUT_SHORT:
-        return Outcome(seed, run, problems=[Problem("stuck", f"the run ended with {child.returncode}")])
-    return outcome
-
-
 _CUT_SHORT = 143
-_children: set[subprocess.Popen[str]] = set()
+Say = Callable[[str], object]
 
 
-class _ended_with_us:  # noqa: N801 - reads as a word of `with`
-    def __init__(self, child: subprocess.Popen[str]) -> None:
-        self._child = child
+class Player:
+    """One such process: one run after the other."""
 
-    def __enter__(self) -> None:
-        _children.add(self._child)
+    def __init__(self, seed: int, kinds: Iterable[str] = ()) -> None:
+        self._seed = seed
+        words = [sys.executable, "-m", "tests.chaos.alone", str(seed), ",".join(kinds)]
+        pipe = subprocess.PIPE
+        self._child = subprocess.Popen(words, cwd=ROOT, stdin=pipe, stdout=pipe, text=True, start_new_session=True)
 
-    def __exit__(self, *_: object) -> None:
-        _children.discard(self._child)
-        if self._child.poll() is None:
-            self._child.terminate()
+    def play(self, run: int, say: Say = lambda _: None) -> Outcome | None:
+        """None when it was cut short."""
+        if self._child.stdin is None or self._child.stdout is None:
+            raise AssertionError("it was started with pipes")
+        with contextlib.suppress(BrokenPipeError):
+            self._child.stdin.write(f"{run}\n")
+            self._child.stdin.flush()
+        for line in self._child.stdout:
+            if line.startswith(_OUTCOME):
+                return outcomes.read(line.removeprefix(_OUTCOME))
+            say(line.rstrip())
+        code = self._child.wait()
+        if code == _CUT_SHORT:
+            return None
+        return Outcome(self._seed, run, problems=[Problem("stuck", f"the process of the run ended with {code}")])
+
+    def cut_short(self) -> None:
+        """The run under way takes its world with it."""
+        self._child.terminate()
+
+    def close(self) -> None:
+        if self._child.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._child.stdin.close()
+        self._child.wait()
 
 
-def end_all() -> None:
-    """Every run under way is cut short, and takes its world with it."""
-    for child in list(_children):
-        child.terminate()
+def play(seed: int, run: int) -> Outcome | None:
+    player = Player(seed)
+    try:
+        return player.play(run)
+    finally:
+        player.close()
 
 
 def _end(*_: object) -> None:
@@ -66,13 +74,13 @@ def _end(*_: object) -> None:
 
 
 def main() -> int:
-    seed, run, kinds = int(sys.argv[1]), int(sys.argv[2]), set(sys.argv[3].split(","))
+    seed, kinds = int(sys.argv[1]), set(sys.argv[2].split(","))
     machine.alone()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _end)
+    signal.signal(signal.SIGTERM, _end)
     faults = {kind: weight for kind, weight in FAULTS.items() if kinds == {""} or kind in kinds}
-    outcome = runs.play(seed, run, lambda line: print(line, flush=True), faults)
-    print(_OUTCOME + outcome.dump(), flush=True)
+    for number in sys.stdin:
+        outcome = runs.play(seed, int(number), lambda line: print(line, flush=True), faults)
+        print(_OUTCOME + outcome.dump(), flush=True)
     return 0
 
 

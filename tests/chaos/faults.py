@@ -79,8 +79,7 @@ class Faults:
             found = look()
             if found:
                 return found[int(step.pick * len(found))]
-            self._site.tend()
-            time.sleep(0.05)
+            self._site.wait(0.15)
         return 0
 
     def _workers(self) -> list[int]:

@@ -86,7 +86,7 @@ class _Run:
             with contextlib.suppress(httpx.HTTPError, OSError):
                 if self._world.http.get(f"http://127.0.0.1:{self._world.api_port}/readyz").status_code == 200:
                     return
-            self._world.wait(0.1)
+            self._world.wait(0.25)
         raise TimeoutError(f"ephd was not ready after {READY_SECONDS:.0f} s: {self._world.said(600)}")
 
     def _act(self, step: schedules.Step) -> str:

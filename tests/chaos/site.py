@@ -158,7 +158,7 @@ class Site:
         end = time.monotonic() + seconds
         self.tend()
         while (left := end - time.monotonic()) > 0:
-            time.sleep(min(0.05, left))
+            time.sleep(min(0.1, left))
             self.tend()
 
     def calm(self) -> None:

@@ -23,6 +23,19 @@ DOWN = ForgeUnavailable("502 Bad Gateway")
 # --- builds
 
 
+async def test_a_clock_that_is_set_back_holds_nothing_up(town: Town) -> None:  # L1, L2, P1
+    """Found by ``make chaos``: looks, pauses and pacing would wait until the clock is where it was."""
+    well, failing = town.open(), town.open()
+    town.stacks.fail(town.ref(failing), "exit code 2", times=3)
+    await town.live(seconds=40)
+    town.set_back(hours=2)
+    new = town.push(well)
+    await town.live(minutes=2)
+    assert (town.runs(well), town.phase(well), town.phase(failing)) == (new, Phase.READY, Phase.READY)
+    assert new[:7] in town.comment(well)
+    assert "Ready" in town.comment(failing)
+
+
 async def test_a_failing_build_keeps_the_old_url_and_is_tried_with_backoff(town: Town) -> None:  # L5
     number = town.open()
     await town.live(minutes=1)

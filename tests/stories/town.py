@@ -208,6 +208,11 @@ class Town:
         await self._pass_until(self.now)
         await self.live(minutes=1)
 
+    def set_back(self, **span: float) -> None:
+        """Somebody sets the clock back; who sleeps does not sleep longer for it."""
+        self.now -= timedelta(**span)
+        self._sleepers = [(due - timedelta(**span), future) for due, future in self._sleepers]
+
     async def _pass_until(self, moment: datetime) -> None:
         """The clock jumps; who slept till then wakes, earliest first."""
         while dues := [due for due, future in self._sleepers if due <= moment and not future.done()]:
