@@ -139,7 +139,10 @@ class Reporter:
         return self._once(letter.repository, left)
 
     def _do_without(self, letter: Letter, error: ForgeRefused) -> str:
-        self._without[letter.repository.id, letter.what] = Rest(self._clock(), WITHOUT_FOR), isinstance(error, Forbidden)
+        self._without[letter.repository.id, letter.what] = (
+            Rest(self._clock(), WITHOUT_FOR),
+            isinstance(error, Forbidden),
+        )
         return self._once(letter.repository, f"pull requests show no {letter.what}: {error}")
 
     def _once(self, repository: Repository, sentence: str) -> str:
