@@ -213,7 +213,7 @@ def test_an_audit_names_what_is_ours_alone_and_a_sweep_removes_it(site: Site, on
     routes.put(on, Route("stray.localhost", "http://127.0.0.1:1", one.name, "web", "c" * 40))
     (on.env(one.name) / "src" / "cccccccccccc-dddddd").mkdir()
     tag.write_text("{}")
-    theirs = [store / "payroll.pulumi-tags", on.envs / "Not_Ours"]
+    theirs = [tag.parent / "payroll.pulumi-tags", on.envs / "Not_Ours"]
     theirs[0].write_text("{}")
     theirs[1].mkdir()
     with postgres.connect(on) as session:
