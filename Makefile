@@ -7,11 +7,12 @@ JOBS ?= 2
 RUNS ?= 50
 JOBS ?= 2
 SEED ?=
+SECONDS ?= 60
 
 # Tests and measurements compare with the bare CLI, so they find it on PATH. Eph itself looks for it.
 WITH_TOOLS = PATH="$$($(PY) -m stacks.toolchain --path):$$PATH"
 
-.PHONY: demo test check bench chaos toolchain hooks docs locks clean venv pulumi
+.PHONY: demo test check bench chaos model toolchain hooks docs locks clean venv pulumi
 .DEFAULT_GOAL := help
 .PHONY: help
 help:
@@ -35,6 +36,9 @@ bench: pulumi ## measure against the budgets; writes docs/reference/benchmarks.m
 
 chaos: pulumi ## kills and faults over a real Eph, then a look from outside; RUNS=50 SEED=1 repeats a storm
 	@$(WITH_TOOLS) $(PY) -m tests.chaos --runs $(RUNS) --jobs $(JOBS) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+model: venv ## histories by chance in a modelled world, thousands in virtual time; SECONDS=60 SEED=1
+	@$(PY) -m tests.model --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 toolchain: venv ## find, download or build the Pulumi CLI, and say where it is
 	@$(PY) -m stacks.toolchain

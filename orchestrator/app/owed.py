@@ -31,13 +31,13 @@ class Owed:
         """Those that an earlier life told; what cannot be read is nobody."""
         try:
             rows = json.loads(self._path.read_text()) if self._path else []
-            views = [_view(row) for row in rows]
+            views = [view_of(row) for row in rows]
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}
         return {view.ref: view for view in views}
 
     def keep(self, views: Iterable[EnvironmentView]) -> None:
-        text = json.dumps([_row(view) for view in views if view.key is not None])
+        text = json.dumps([row_of(view) for view in views if view.key is not None])
         if self._path is None or text == self._written:
             return
         fresh = self._path.with_name(f".{self._path.name}.{os.getpid()}")
@@ -47,7 +47,7 @@ class Owed:
             self._written = text
 
 
-def _row(view: EnvironmentView) -> dict[str, object]:
+def row_of(view: EnvironmentView) -> dict[str, object]:
     key = view.key or Key(0, 0)
     return {
         "project": view.ref.project,
@@ -62,7 +62,7 @@ def _row(view: EnvironmentView) -> dict[str, object]:
     }
 
 
-def _view(row: dict[str, object]) -> EnvironmentView:
+def view_of(row: dict[str, object]) -> EnvironmentView:
     return EnvironmentView(
         ref=StackRef(str(row["project"]), str(row["stack"])),
         key=Key(int(str(row["repository"])), int(str(row["number"]))),

@@ -72,7 +72,7 @@ class Herald:
 
     why: Callable[[StackRef], str] = staticmethod(lambda _: "")
     forget: Callable[[StackRef], None] = staticmethod(lambda _: None)
-    """Called for what left without a destroy: nothing else takes its logs away."""
+    """Called for what left, perhaps without a destroy that could say so: nothing else takes its logs away."""
 
     def __init__(self, reporter: Reporter, journal: Journal, kept: Owed | None = None) -> None:
         self._reporter = reporter
@@ -101,6 +101,8 @@ class Herald:
                 self._owed[ref] = _expired(view) if view.phase is Phase.EXPIRED else _last_word(view, NOT_WANTED)
             else:
                 undecided[ref] = view
+        for ref in self._told - now.keys():  # its destroy may have been killed when all but its result was there
+            self.forget(ref)
         self._told &= {ref for ref, view in now.items() if view.phase is Phase.DESTROYING}
         self._owed = {ref: view for ref, view in self._owed.items() if ref not in now and view.key not in keys}
         self._newest, self._last = shown, {**undecided, **now}

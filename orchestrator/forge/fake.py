@@ -45,6 +45,8 @@ class Home:
     writers: set[str] = field(default_factory=set)
     hidden: bool = False
     archived: bool = False
+    numbers: int = 0
+    """Given so far: the number of a pull request that is gone is not given again."""
 
 
 class FakeForge:
@@ -190,7 +192,8 @@ class FakeForge:
     ) -> int:
         with self._lock:
             home = self._homes[repository.id]
-            number = len(home.pulls) + 1
+            home.numbers += 1
+            number = home.numbers
             url = f"https://git.example/{home.repository.full_name}/pull/{number}"
             home.pulls[number] = PullRequest(
                 Key(repository.id, number), PullState.OPEN, title or branch, frozenset(), by,

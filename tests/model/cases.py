@@ -1,0 +1,42 @@
+"""Histories that went wrong once, each as short as it gets: found by this model, or by the chaos that runs the real
+thing. They stay right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tests.model.steps import Step
+
+CASES: Mapping[str, list[Step]] = {
+    "the clock is put back, and nobody looks at the Git host for an hour": [
+        Step("open", 1, 0), Step("push", 1, 1), Step("jump", 7, 0),
+    ],
+    "the clock is put back while a build waits for its next try": [
+        Step("open"), Step("fail", 0, 3), Step("pass", 0, 5), Step("jump", 0, 0), Step("push", 0, 0),
+    ],
+    "a tag is cut, its pull request goes, and nobody knows the environment's name": [
+        Step("open"), Step("pass", 0, 5), Step("cut_tag"), Step("delete"), Step("pass", 0, 6),
+    ],
+    "a destroy is killed when all but its result is there, and its logs stay": [
+        Step("open", 2, 0), Step("unlabel", 3, 6), Step("leftover", 6, 1), Step("kill", 2, 1),
+    ],
+    "chaos: ephd is killed with a comment that is not true any more": [
+        Step("open", 0, 6), Step("pass", 0, 4), Step("unlabel", 0, 0), Step("crash", 0, 4), Step("pass", 0, 6),
+    ],
+    "chaos: one refusal silences nobody, nor swallows a last word": [
+        Step("open"), Step("pass", 0, 5), Step("mood", 1, 2), Step("unlabel"), Step("pass", 0, 6), Step("honest"),
+        Step("pass", 0, 6),
+    ],
+    "chaos: told that it is gone, and not otherwise by an older look": [
+        Step("open"), Step("pass", 0, 5), Step("close"), Step("pass", 0, 2), Step("pass", 0, 3), Step("push"),
+    ],
+    "chaos: a tag of a stack that never came to be": [
+        Step("open"), Step("kill"), Step("unlabel", 1, 0), Step("pass", 0, 4),
+    ],
+    "chaos: what left without a destroy leaves no logs": [
+        Step("open"), Step("kill"), Step("unlabel", 1, 0), Step("crash", 1, 4),
+    ],
+    "chaos: a tag that was cut does not stop the destroy": [
+        Step("open"), Step("pass", 0, 5), Step("cut_tag"), Step("close", 1, 0),
+    ],
+}  # fmt: skip

@@ -1,0 +1,47 @@
+"""Histories: made by chance from a seed, played to their end, and made shorter when they went wrong."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+
+from orchestrator.core.policy import Policy
+from tests.model import steps, world
+from tests.model.problems import Problem
+from tests.model.steps import STEPS, Step
+
+LENGTH = 25
+History = Sequence[Step]
+
+
+def of(seed: int, number: int, length: int = LENGTH) -> list[Step]:
+    chance = random.Random(f"{seed}/{number}")
+    kinds = chance.choices(list(STEPS), [weight for weight, _ in STEPS.values()], k=chance.randint(5, length))
+    opened = [Step("open", chance.randrange(8), 0) for _ in range(chance.randint(1, 5))]
+    return [*opened, *(Step(kind, chance.randrange(8), chance.randrange(8)) for kind in kinds)]
+
+
+def play(history: History, policy: Policy = world.POLICY) -> list[Problem]:
+    """What went wrong on the way or was wrong in the end."""
+    with world.opened(policy) as opened:
+        for step in history:
+            steps.act(opened, step)
+            if problems := opened.found():
+                return problems
+        return opened.calm()
+
+
+def shorter(history: History, wrong: Callable[[History], bool]) -> list[Step]:
+    """The same without the steps that it does not need to go wrong."""
+    found, size = list(history), max(1, len(history) // 2)
+    while True:
+        place, before = 0, len(found)
+        while place < len(found):
+            less = found[:place] + found[place + size :]
+            if less and wrong(less):
+                found = less
+            else:
+                place += size
+        if size == 1 and len(found) == before:
+            return found
+        size = max(1, size // 2)
