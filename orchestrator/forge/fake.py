@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from orchestrator.core.model import CheckState, Key, PullRequest, PullState
@@ -24,8 +25,12 @@ from orchestrator.forge.port import (
     ForgeRefused,
     NotThere,
     Pulls,
+    Reaction,
+    Remark,
     Repository,
 )
+
+SELF = "eph-bot"
 
 
 @dataclass(slots=True)
@@ -42,6 +47,7 @@ class Home:
     reports: dict[tuple[str, str], CheckReport] = field(default_factory=dict)
     deployments: dict[str, dict[str, DeploymentReport]] = field(default_factory=dict)
     """By environment, by commit; the newest last."""
+    remarks: list[Remark] = field(default_factory=list)
     writers: set[str] = field(default_factory=set)
     hidden: bool = False
     archived: bool = False
@@ -57,6 +63,7 @@ class FakeForge:
         self._partial: dict[int, tuple[int, str]] = {}
         self._commits = 0
         self._asked = 0
+        self._comments = 0
 
     # --- the port
 
@@ -126,6 +133,24 @@ class FakeForge:
             raise ValueError("the comment's body does not hold its marker, so it could never be found again")
         with self._asked_for("upsert_comment"):
             self._writable(repository).comments.setdefault(number, {})[marker] = body
+
+    def comments_since(self, repository: Repository, since: datetime, word: str) -> list[Remark]:
+        with self._asked_for("comments_since"):
+            found = self._home(repository).remarks
+            return [item for item in found if item.created >= since and word.lower() in item.body.lower()]
+
+    def react(self, repository: Repository, comment: int, reaction: Reaction) -> None:
+        with self._asked_for("react"):
+            remarks = self._home(repository).remarks
+            for place, item in enumerate(remarks):
+                if item.id == comment:
+                    remarks[place] = replace(item, answered=item.answered | {reaction})
+                    return
+            raise NotThere(f"{repository.full_name} has no comment {comment}")
+
+    def add_label(self, repository: Repository, number: int, label: str) -> None:
+        with self._asked_for("add_label"):
+            self.label(repository, number, label)
 
     def report_check(self, repository: Repository, sha: str, name: str, report: CheckReport) -> None:
         with self._asked_for("report_check"):
@@ -254,6 +279,21 @@ class FakeForge:
     def cut_next(self, repository: Repository, count: int, reason: str = "page 2 did not come") -> None:
         """The next listing holds only so many, and says that it is not complete."""
         self._partial[repository.id] = (count, reason)
+
+    def say(self, repository: Repository, number: int, body: str, at: datetime, by: str = "ada") -> int:
+        """A comment on a pull request; gives its id."""
+        with self._lock:
+            self._comments += 1
+            remark = Remark(self._comments, number, by, body, at, by_program=by in (SELF, "dependabot[bot]"))
+            self._homes[repository.id].remarks.append(remark)
+            return remark.id
+
+    def edit(self, repository: Repository, comment: int, body: str) -> None:
+        remarks = self._homes[repository.id].remarks
+        remarks[:] = [replace(item, body=body) if item.id == comment else item for item in remarks]
+
+    def reactions(self, repository: Repository, comment: int) -> frozenset[Reaction]:
+        return next(item.answered for item in self._homes[repository.id].remarks if item.id == comment)
 
     def comments(self, repository: Repository, number: int) -> list[str]:
         return list(self._homes[repository.id].comments.get(number, {}).values())

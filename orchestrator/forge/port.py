@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -104,6 +105,29 @@ class DeploymentReport:
     environment_url: str = ""
 
 
+class Reaction(StrEnum):
+    """Of ours to somebody's comment: how far we are with what it asks. All but ``SEEN`` are our last word."""
+
+    SEEN = "eyes"
+    DONE = "+1"
+    CONFUSED = "confused"
+    REFUSED = "-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Somebody's comment on an issue or a pull request. ``by_program``: a bot's, or our own."""
+
+    id: int
+    number: int
+    author: str
+    body: str
+    created: datetime
+    by_program: bool = False
+    answered: frozenset[Reaction] = frozenset()
+    """Our own reactions; what others think of it does not count."""
+
+
 EXPIRED = "eph/expired"
 """The mark on a commit whose time ran out. Its home is the Git host, so a new push starts afresh."""
 APPROVED = "eph/approved"
@@ -162,6 +186,15 @@ class Forge(Protocol):
 
     def upsert_comment(self, repository: Repository, number: int, marker: str, body: str) -> None:
         """The one comment of ours that holds the hidden ``marker``: made, or edited when it reads otherwise."""
+
+    def comments_since(self, repository: Repository, since: datetime, word: str) -> list[Remark]:
+        """Comments of the whole repository that were made since then and hold a word, oldest first, whatever the case.
+        One conditional request, as long as nobody comments. Unsupported where the host has no such list."""
+
+    def react(self, repository: Repository, comment: int, reaction: Reaction) -> None:
+        """Our reaction to a comment; once more is the same. NotThere when the comment is gone."""
+
+    def add_label(self, repository: Repository, number: int, label: str) -> None: ...
 
     def report_check(self, repository: Repository, sha: str, name: str, report: CheckReport) -> None:
         """Our check run of that name on a commit: made, or brought to this state."""

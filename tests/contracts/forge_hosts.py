@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,6 +30,8 @@ CONCLUSIONS = {CheckState.PASSED: "success", CheckState.FAILED: "failure", Check
 EMULATE_LACKS = {
     "statuses": "emulate 0.11.2 has no commit statuses; our marks go into check runs there",
     "deployments": "emulate 0.11.2 has no deployments; they are left out there, and that is said once",
+    "reactions": "emulate 0.11.2 has no reactions",
+    "comments": "emulate 0.11.2 takes the list of a repository's comments for an issue of that name",
     "etags": "emulate 0.11.2 sends no ETag, so nothing is free",
     "changed files": "emulate 0.11.2 makes the names of changed files up",
     "forks": "emulate 0.11.2 makes pull requests from forks only with organisations",
@@ -58,6 +61,16 @@ class Host(Protocol):
     def set_status(self, sha: str, name: str, state: CheckState) -> None: ...
     def reports(self, sha: str) -> Mapping[str, str]:
         """What we reported, by name: the conclusion, or how far it is."""
+
+    def ask(self, number: int, body: str) -> int:
+        """A comment by ``writer``; gives its id."""
+
+    def rewrite(self, comment: int, body: str) -> None: ...
+    def like(self, comment: int) -> None:
+        """Somebody else's thumb."""
+
+    def reactions(self, comment: int) -> set[str]:
+        """Ours."""
 
     def deployments(self, environment: str) -> Mapping[str, str]:
         """What we deployed, by commit: its state."""
@@ -126,6 +139,18 @@ class FakeHost:
     def reports(self, sha: str) -> Mapping[str, str]:
         found: Mapping[str, CheckReport] = self.fake.reports(self.home, sha)
         return {name: report.conclusion.value for name, report in found.items()}
+
+    def ask(self, number: int, body: str) -> int:
+        return self.fake.say(self.home, number, body, datetime.now(UTC), self.writer)
+
+    def rewrite(self, comment: int, body: str) -> None:
+        self.fake.edit(self.home, comment, body)
+
+    def like(self, comment: int) -> None:
+        pass
+
+    def reactions(self, comment: int) -> set[str]:
+        return {reaction.value for reaction in self.fake.reactions(self.home, comment)}
 
     def deployments(self, environment: str) -> Mapping[str, str]:
         found = self.fake.deployments(self.home).get(environment, {})
@@ -200,6 +225,18 @@ class SandboxHost:
 
     def reports(self, sha: str) -> Mapping[str, str]:
         return {name: state for name, state in self.world.checks(self.name, sha).items() if name.startswith("eph")}
+
+    def ask(self, number: int, body: str) -> int:
+        return self.world.comment(self.name, number, body, by=self.writer)
+
+    def rewrite(self, comment: int, body: str) -> None:
+        self.world.edit_comment(self.name, comment, body, by=self.writer)
+
+    def like(self, comment: int) -> None:
+        self.world.react(self.name, comment, "+1", by="ada")
+
+    def reactions(self, comment: int) -> set[str]:
+        return set(self.world.reactions(self.name, comment).get("eph-bot", []))
 
     def deployments(self, environment: str) -> Mapping[str, str]:
         return {item["sha"]: item["state"] for item in self.world.deployments(self.name, environment)}
@@ -287,6 +324,19 @@ class EmulateHost:
     def reports(self, sha: str) -> Mapping[str, str]:
         runs = self._repo("GET", f"/commits/{sha}/check-runs")["check_runs"]
         return {run["name"]: run["conclusion"] or run["status"] for run in runs if run["name"].startswith("eph")}
+
+    def ask(self, number: int, body: str) -> int:
+        said = self._ask("POST", f"/repos/{self.name}/issues/{number}/comments", {"body": body}, by="grace")
+        return int(said["id"])
+
+    def rewrite(self, comment: int, body: str) -> None:
+        self._ask("PATCH", f"/repos/{self.name}/issues/comments/{comment}", {"body": body}, by="grace")
+
+    def like(self, comment: int) -> None:
+        raise NotImplementedError
+
+    def reactions(self, comment: int) -> set[str]:
+        raise NotImplementedError
 
     def deployments(self, environment: str) -> Mapping[str, str]:
         raise NotImplementedError

@@ -15,12 +15,14 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from orchestrator.core.model import CheckState, Key, PullRequest
 from orchestrator.forge.github import readings
 from orchestrator.forge.github.comments import Comments
+from orchestrator.forge.github.conversations import Conversations
 from orchestrator.forge.github.deployments import Deployments
 from orchestrator.forge.github.marks import Marks
 from orchestrator.forge.github.transport import PER_PAGE, Transport
@@ -34,6 +36,8 @@ from orchestrator.forge.port import (
     ForgeUnavailable,
     NotThere,
     Pulls,
+    Reaction,
+    Remark,
     Repository,
 )
 
@@ -76,6 +80,7 @@ class GitHubForge:
         self._comments = Comments(self._transport, self._viewer)
         self._marks = Marks(self._transport, self._viewer)
         self._deployments = Deployments(self._transport)
+        self._conversations = Conversations(self._transport, self._viewer)
 
     def close(self) -> None:
         self._transport.close()
@@ -171,6 +176,15 @@ class GitHubForge:
 
     def upsert_comment(self, repository: Repository, number: int, marker: str, body: str) -> None:
         self._comments.upsert((self._path(repository), number, marker), body)
+
+    def comments_since(self, repository: Repository, since: datetime, word: str) -> list[Remark]:
+        return self._conversations.since(self._path(repository), since, word, lambda: self._present(repository))
+
+    def react(self, repository: Repository, comment: int, reaction: Reaction) -> None:
+        self._conversations.react(self._path(repository), comment, reaction, lambda: self._present(repository))
+
+    def add_label(self, repository: Repository, number: int, label: str) -> None:
+        self._transport.send("POST", f"{self._path(repository)}/issues/{number}/labels", {"labels": [label]})
 
     def report_check(self, repository: Repository, sha: str, name: str, report: CheckReport) -> None:
         self._marks.report(self._path(repository), sha, name, report, lambda: self._present(repository))

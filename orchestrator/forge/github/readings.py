@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from orchestrator.core.model import CheckState, Key, PullRequest, PullState
@@ -18,6 +19,18 @@ class Comment:
     id: int
     author: str
     body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    id: int
+    number: int
+    author: str
+    body: str
+    created: datetime
+    updated: datetime
+    bot: bool
+    reactions: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +126,31 @@ def comment(data: Any) -> Comment:
     return Comment(int(data["id"]), str((data.get("user") or {}).get("login") or "ghost"), str(data.get("body") or ""))
 
 
+def remarks(data: Any) -> list[Remark]:
+    return [remark(item) for item in _list(data)]
+
+
+def remark(data: Any) -> Remark:
+    """``reactions`` -1: not told, so they have to be asked for."""
+    user = data.get("user") or {}
+    count = (data.get("reactions") or {}).get("total_count")
+    return Remark(
+        id=int(data["id"]),
+        number=int(str(data["issue_url"]).rpartition("/")[2]),
+        author=str(user.get("login") or "ghost"),
+        body=str(data.get("body") or ""),
+        created=_moment(data["created_at"]),
+        updated=_moment(data["updated_at"]),
+        bot=str(user.get("type")) == "Bot" or data.get("performed_via_github_app") is not None,
+        reactions=-1 if count is None else int(count),
+    )
+
+
+def reactions(data: Any) -> list[tuple[str, str]]:
+    """Who, and what."""
+    return [(str((item.get("user") or {}).get("login") or ""), str(item["content"])) for item in _list(data)]
+
+
 def statuses(data: Any) -> list[Status]:
     return [
         Status(str(item["context"]), _status_state(str(item["state"])), str(item.get("description") or ""),
@@ -180,6 +218,10 @@ def _state(data: Any) -> PullState:
     if data["state"] != "closed":
         raise ValueError(f"state {data['state']!r}")
     return PullState.MERGED if data.get("merged_at") or data.get("merged") else PullState.CLOSED
+
+
+def _moment(text: Any) -> datetime:
+    return datetime.fromisoformat(str(text)).astimezone(UTC)
 
 
 def _status_state(state: str) -> CheckState:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.forge.sandbox import gits, shapes
@@ -11,6 +12,7 @@ from orchestrator.forge.sandbox.store import Doc
 STATES = ("error", "failure", "pending", "success")
 CONCLUSIONS = ("success", "failure", "neutral", "cancelled", "skipped", "timed_out", "action_required", "stale")
 DEPLOYMENT_STATES = (*STATES, "inactive", "in_progress", "queued")
+REACTIONS = ("+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes")
 MOST = 65536
 
 
@@ -36,6 +38,29 @@ def comment(hub: Hub, repo: Doc, pull: Doc, author: str, body: str) -> Doc:
 
 def comments(hub: Hub, repo: Doc, pull: Doc) -> list[Doc]:
     return hub.store.find("comment", repo["id"], pull["number"])
+
+
+def all_comments(hub: Hub, repo: Doc, query: Mapping[str, str]) -> list[Doc]:
+    """Of every issue, as GitHub sorts and cuts them: by ``sort``, ``direction`` and ``since``."""
+    field = "updated_at" if query.get("sort") == "updated" else "created_at"
+    descending = query.get("direction", "desc" if "sort" in query else "asc") == "desc"
+    found = [doc for doc in hub.store.find("comment", repo["id"]) if doc["updated_at"] >= query.get("since", "")]
+    return sorted(found, key=lambda doc: (doc[field], doc["id"]), reverse=descending)
+
+
+def react(hub: Hub, repo: Doc, comment: Doc, author: str, content: Any) -> tuple[Doc, bool]:
+    """Whether it is new comes with it: each person has each reaction once."""
+    if content not in REACTIONS:
+        raise invalid("Reaction", "content", f"content {content!r} is none of {', '.join(REACTIONS)}")
+    for doc in reactions(hub, repo, comment):
+        if (doc["user"], doc["content"]) == (author, content):
+            return doc, False
+    doc = {"user": author, "content": content, "created_at": hub.stamp()}
+    return hub.store.add("reaction", doc, repo["id"], comment["id"]), True
+
+
+def reactions(hub: Hub, repo: Doc, comment: Doc) -> list[Doc]:
+    return hub.store.find("reaction", repo["id"], comment["id"])
 
 
 def edit_comment(hub: Hub, repo: Doc, doc: Doc, body: str) -> Doc:

@@ -84,7 +84,17 @@ def comment(hub: Hub, repo: Doc, doc: Doc) -> Doc:
     shape = {key: doc[key] for key in ("id", "body", "created_at", "updated_at")}
     page = f"{hub.base}/{full_name(repo)}/pull/{doc['number']}#comment-{doc['id']}"
     issue_url = f"{api(hub)}/repos/{full_name(repo)}/issues/{doc['number']}"
+    shape |= {"reactions": _reactions(hub, repo, doc, url), "performed_via_github_app": None}
     return {**shape, "user": user(hub, doc["user"]), "url": url, "html_url": page, "issue_url": issue_url}
+
+
+def _reactions(hub: Hub, repo: Doc, doc: Doc, url: str) -> Doc:
+    given = [item["content"] for item in hub.store.find("reaction", repo["id"], doc["id"])]
+    return {"url": f"{url}/reactions", "total_count": len(given), **{item: given.count(item) for item in given}}
+
+
+def reaction(hub: Hub, doc: Doc) -> Doc:
+    return {**doc, "user": user(hub, doc["user"])}
 
 
 def status(hub: Hub, repo: Doc, doc: Doc) -> Doc:

@@ -130,6 +130,19 @@ class SandboxForge:
     def comment(self, repository: str, number: int, body: str, by: str = owner) -> int:
         return int(self.api("POST", f"/repos/{repository}/issues/{number}/comments", {"body": body}, by)["id"])
 
+    def edit_comment(self, repository: str, comment: int, body: str, by: str = owner) -> None:
+        self.api("PATCH", f"/repos/{repository}/issues/comments/{comment}", {"body": body}, by)
+
+    def react(self, repository: str, comment: int, content: str, by: str = owner) -> None:
+        self.api("POST", f"/repos/{repository}/issues/comments/{comment}/reactions", {"content": content}, by)
+
+    def reactions(self, repository: str, comment: int) -> dict[str, list[str]]:
+        """By login, what they think of a comment."""
+        found: dict[str, list[str]] = {}
+        for item in self.api("GET", f"/repos/{repository}/issues/comments/{comment}/reactions"):
+            found.setdefault(item["user"]["login"], []).append(item["content"])
+        return found
+
     def comments(self, repository: str, number: int) -> list[dict[str, Any]]:
         return list(self.api("GET", f"/repos/{repository}/issues/{number}/comments?per_page=100"))
 

@@ -132,6 +132,23 @@ def comment(call: Call) -> Answer:
     return Answer(shapes.comment(call.hub, repo, doc))
 
 
+def all_comments(call: Call) -> Answer:
+    repo = call.repo()
+    found = reports.all_comments(call.hub, repo, call.query)
+    return paged(call, [shapes.comment(call.hub, repo, item) for item in found])
+
+
+def reactions(call: Call) -> Answer:
+    repo, doc = _comment(call)
+    return paged(call, [shapes.reaction(call.hub, item) for item in reports.reactions(call.hub, repo, doc)])
+
+
+def create_reaction(call: Call) -> Answer:
+    repo, doc = _comment(call)
+    made, fresh = reports.react(call.hub, repo, doc, call.who(), call.said().get("content"))
+    return Answer(shapes.reaction(call.hub, made), 201 if fresh else 200)
+
+
 def change_comment(call: Call) -> Answer:
     repo, doc = _comment(call, write=True)
     return Answer(

@@ -46,6 +46,8 @@ BELOW: Mapping[str, Mapping[str, Endpoint]] = {
     "/issues/{number:int}/labels": {"GET": pulls.labels, "POST": pulls.add_labels, "PUT": pulls.set_labels},
     "/issues/{number:int}/labels/{label:path}": {"DELETE": pulls.remove_label},
     "/issues/{number:int}/comments": {"GET": pulls.comments, "POST": pulls.create_comment},
+    "/issues/comments": {"GET": pulls.all_comments},
+    "/issues/comments/{number:int}/reactions": {"GET": pulls.reactions, "POST": pulls.create_reaction},
     "/issues/comments/{number:int}": {
         "GET": pulls.comment,
         "PATCH": pulls.change_comment,

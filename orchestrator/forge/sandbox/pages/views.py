@@ -21,6 +21,16 @@ VISITOR = "ada"
 FORM_MOST = 1_000_000
 POLICY = "default-src 'none'; style-src 'self'; img-src * data:; form-action 'self'; frame-ancestors 'none'"
 MARKS = {"success": "passed", "failure": "failed", "error": "failed", "timed_out": "failed", "cancelled": "failed"}
+FACES = {
+    "+1": "👍",
+    "-1": "👎",
+    "confused": "😕",
+    "eyes": "👀",
+    "laugh": "😄",
+    "heart": "❤️",
+    "hooray": "🎉",
+    "rocket": "🚀",
+}
 WAITING = {"pending", "queued", "in_progress"}
 SUGGESTED = ("preview",)
 TEXT_MOST = 200_000
@@ -124,7 +134,7 @@ class Views:
         }
         values |= {
             "text": _text(git, sha, path) if path in paths else "",
-            "comments": reports.comments(self._hub, repo, doc),
+            "comments": self._comments(repo, doc),
             "deployments": self._deployments(repo, doc),
         }
         values |= {"labels": shapes.labels(self._hub, repo, doc["labels"])}
@@ -198,6 +208,14 @@ class Views:
             for item in reports.latest_statuses(self._hub, repo, sha)
         ]
         return [*runs, *statuses]
+
+    def _comments(self, repo: Doc, pull: Doc) -> list[Doc]:
+        shown = []
+        for doc in reports.comments(self._hub, repo, pull):
+            given = [(FACES.get(item["content"], item["content"]), item["user"])
+                     for item in reports.reactions(self._hub, repo, doc)]  # fmt: skip
+            shown.append({**doc, "reactions": given})
+        return shown
 
     def _deployments(self, repo: Doc, pull: Doc) -> list[Doc]:
         """To every environment that this commit was deployed to, with all the commits there, newest first."""
