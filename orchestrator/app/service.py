@@ -123,6 +123,7 @@ class _Start:
             ("door", wiring.door.keep(DOOR_EVERY)),
             ("targets", wiring.keep_targets(TARGETS_EVERY)),
             ("herald", wiring.herald.run()),
+            ("commands", wiring.commands(self.alive.loop, self.alive.desk).run()),
             ("loop", self.alive.loop.run()),
         ):
             self.alive.tasks.append(self._begin(name, work))

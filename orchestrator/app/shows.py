@@ -18,6 +18,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.app.owed import Owed
+from orchestrator.core.commands import Reply
+from orchestrator.core.model import Key
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
 from orchestrator.forge.port import Repository
@@ -74,6 +76,9 @@ class Herald:
     forget: Callable[[StackRef], None] = staticmethod(lambda _: None)
     """Called for what left, perhaps without a destroy that could say so: nothing else takes its logs away."""
 
+    replies: Callable[[], Mapping[Key, Reply]] = staticmethod(dict)
+    """What chat commands were answered."""
+
     def __init__(self, reporter: Reporter, journal: Journal, kept: Owed | None = None) -> None:
         self._reporter = reporter
         self._journal = journal
@@ -109,6 +114,10 @@ class Herald:
         self._kept.keep({**self._owed, **self._last}.values())
         self._fresh.set()
 
+    def again(self) -> None:
+        """There is something new to say though no cycle came: an answer."""
+        self._fresh.set()
+
     async def run(self) -> None:
         """Until cancelled. What pacing held back is offered again though nothing new came."""
         while True:
@@ -126,6 +135,7 @@ class Herald:
             owed = dict(self._owed)
             # One that was told that it is gone stays so: what was seen before may be shown for as long as a look hangs.
             views = [view for view in self._newest.views if view.ref not in self._told]
+            self._take_replies()
             try:
                 failed, said = await asyncio.to_thread(self._report, [*views, *owed.values()], owed)
             except Exception as error:
@@ -137,6 +147,12 @@ class Herald:
                 self.forget(ref)
         for sentence in failed:
             self._journal.tell(kinds.REPORT_FAILED, sentence)
+
+    def _take_replies(self) -> None:
+        """Whose environment has gone and was told so keeps that as the last word."""
+        replies = self.replies()
+        shown = {view.key for view in (*self._newest.views, *self._owed.values(), *self._last.values())}
+        self._reporter.replies, self._reporter.alone = replies, frozenset(replies) - shown
 
     async def destroyed(self, operation: Operation) -> bool:
         """Tells a pull request that its environment is gone, before the record of it goes; False: not told."""

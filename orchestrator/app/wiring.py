@@ -9,6 +9,7 @@ from importlib import metadata
 
 from orchestrator.app.desk import Behind, LocalDesk
 from orchestrator.app.door import Door, Doorkeeper
+from orchestrator.app.hands import DeskHands
 from orchestrator.app.owed import Owed
 from orchestrator.app.probe import GatewayProbe
 from orchestrator.app.shows import Herald, States
@@ -21,6 +22,7 @@ from orchestrator.ledger import kinds
 from orchestrator.ledger.store import SqlLedger
 from orchestrator.runtime import clock
 from orchestrator.runtime.auditing import Around, Auditor
+from orchestrator.runtime.commands import Commands
 from orchestrator.runtime.executor import Executor, Means
 from orchestrator.runtime.forge_facts import ForgeReader
 from orchestrator.runtime.health import Monitor
@@ -149,6 +151,16 @@ class Wiring:
             return FileInventory(self.places.backend, self.inventory.was_used)
 
         return Auditor(Around(lambda: loop.shown, executor, fresh, self.places, self.targets))
+
+    def commands(self, loop: Loop, desk: LocalDesk) -> Commands:
+        """What people say in comments; it sees every cycle, and the comments that Eph writes hold its answers."""
+        recipes = self._recipes()
+        hands = DeskHands(desk, self.forge, self.memory, lambda home, pull: recipes.of(home, pull, "").labels)
+        found = Commands(self.forge, hands, self.journal, clock.system)
+        loop.audience = (*loop.audience, found.show)
+        self.herald.replies = lambda: found.replies
+        found.changed = lambda _: self.herald.again()
+        return found
 
     def desk(self, loop: Loop, executor: Executor) -> LocalDesk:
         return LocalDesk(

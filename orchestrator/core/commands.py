@@ -79,6 +79,19 @@ class Reply:
     answer: Answer
 
 
+HELP = (
+    "up: puts the label on that asks for an environment, or tries again",
+    "down: takes the label off, and the environment goes",
+    "retry: tries again now",
+    "extend 24h: it lives so much longer (90m, 24h, 2d)",
+    "keep, unkeep: it does not expire; its time counts again",
+    "wake: wakes it when it sleeps",
+    "approve: lets this very commit of a fork run",
+    "logs: the last lines that it printed",
+    "why: what was decided, and from which facts",
+)
+
+
 def is_addressed(body: str) -> bool:
     """Cheap, and never False for what ``parse`` finds something in."""
     return "/eph" in body[:LONGEST].lower()

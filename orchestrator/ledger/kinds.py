@@ -42,6 +42,8 @@ INTENT_EXTEND = "intent.extend"
 INTENT_KEEP = "intent.keep"
 INTENT_UNKEEP = "intent.unkeep"
 COMMIT_APPROVED = "commit.approved"
+COMMAND_OBEYED = "command.obeyed"
+COMMAND_REFUSED = "command.refused"
 SWEEP_REMOVED = "sweep.removed"
 LEDGER_GAP = "ledger.gap"
 
@@ -80,6 +82,8 @@ KINDS: Mapping[str, str] = {
     INTENT_KEEP: "A person asked to keep an environment whatever its time says.",
     INTENT_UNKEEP: "A person asked to let an environment's time count again.",
     COMMIT_APPROVED: "A person with write access let one very commit of a fork run.",
+    COMMAND_OBEYED: "A chat command in a comment was obeyed; the message has the command and the answer.",
+    COMMAND_REFUSED: "A chat command was not understood, could not be done, or its author may not write.",
     SWEEP_REMOVED: "A leftover that neither a stack nor a pull request accounts for was removed.",
     LEDGER_GAP: "The event log could not be written for a while; the message says how many events were kept and lost.",
 }

@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+from orchestrator.core.commands import Reply
 from orchestrator.core.model import Key
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView, FailureView
-from orchestrator.surfaces.markdown import code, fence, link, text
+from orchestrator.surfaces.markdown import code, fence, link, plain, text
 from orchestrator.surfaces.phrases import GONE, WORDS, outdated, reachable, short, when
 
 MOST_PROBLEMS = 20
 MOST_SERVICES = 20
 MOST_NOTICES = 10
+MOST_SAID = 20
 _MAKING = frozenset({Phase.CREATING, Phase.UPDATING, Phase.STARTING})
 _GOOD = "🟢"
 _BUSY = "🟡"
@@ -42,11 +44,17 @@ def marker(key: Key) -> str:
     return f"<!-- eph:{key.repository}/{key.number} -->"
 
 
-def render(view: EnvironmentView, now: datetime) -> str:
+def render(view: EnvironmentView, now: datetime, reply: Reply | None = None) -> str:
     state = [_headline(view), _why(view), _facts(view, now)]
     trouble = [_problems(view), _failure(view), _notices(view), _command(view)]
     end = marker(view.key) if view.key is not None else ""
-    return "\n\n".join(part for part in [*state, *trouble, _help(view), end] if part) + "\n"
+    said = _reply(reply) if reply is not None else ""
+    return "\n\n".join(part for part in [*state, *trouble, said, _help(view), end] if part) + "\n"
+
+
+def alone(key: Key, reply: Reply) -> str:
+    """For a pull request that has no environment, and somebody who asked for something."""
+    return "\n\n".join([f"### {_CALM} No environment", _reply(reply), marker(key)]) + "\n"
 
 
 def _headline(view: EnvironmentView) -> str:
@@ -144,6 +152,16 @@ def _next_try(view: EnvironmentView, failure: FailureView) -> str:
     tries = "Tried once." if failure.tries == 1 else f"Tried {failure.tries} times."
     now = f"A push, or {code(f'eph up {view.name}')}, tries again at once."
     return " ".join([tries, f"Next try {when(failure.next_try)}." if failure.next_try else "", now]).replace("  ", " ")
+
+
+def _reply(reply: Reply) -> str:
+    """What people asked in a comment: their words as code, ours as prose, output as it is and nothing else."""
+    answer = reply.answer
+    head = f"{code(reply.asked)} by {code(reply.by)}: {text(answer.text)}"
+    if not answer.lines:
+        return head
+    listed = [f"- {text(line)}" for line in answer.lines[:MOST_SAID] if plain(line)]
+    return f"{head}\n\n{fence(answer.lines) if answer.verbatim else chr(10).join(listed)}"
 
 
 def _command(view: EnvironmentView) -> str:

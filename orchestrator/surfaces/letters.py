@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from orchestrator.core.commands import Reply
 from orchestrator.core.model import Key
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
@@ -60,13 +61,18 @@ class Letter:
         return hashlib.sha256(repr(self.says).encode()).hexdigest()
 
 
-def of(view: EnvironmentView, repository: Repository, now: datetime) -> Iterator[Letter]:
+def of(view: EnvironmentView, repository: Repository, now: datetime, reply: Reply | None = None) -> Iterator[Letter]:
     if view.key is None:
         return
     commit = checks.commit_of(view)
-    yield Letter(repository, view.key, view.phase, Comment(comment.render(view, now)))
+    yield Letter(repository, view.key, view.phase, Comment(comment.render(view, now, reply)))
     if commit:
         yield Letter(repository, view.key, view.phase, Check(commit, checks.report(view, now)))
     told = deployments.report(view)
     if (told is not None and commit) or deployments.is_over(view):
         yield Letter(repository, view.key, view.phase, Deployment(view.name, commit, told))
+
+
+def alone(key: Key, repository: Repository, reply: Reply) -> Letter:
+    """An answer where there is no environment."""
+    return Letter(repository, key, Phase.DESTROYED, Comment(comment.alone(key, reply)))

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from orchestrator.core.commands import Reply
 from orchestrator.core.model import Key
 from orchestrator.core.moments import Rest, lasts
 from orchestrator.core.phases import Phase
@@ -73,6 +74,10 @@ class Reporter:
         self._without: dict[tuple[int, str], tuple[Rest, bool]] = {}
         """By repository and kind of letter: until when none is offered, and whether it is only forbidden."""
         self._said: set[str] = set()
+        self.replies: Mapping[Key, Reply] = {}
+        """What chat commands were answered, which stands in the comment of their pull request."""
+        self.alone: frozenset[Key] = frozenset()
+        """Those of them whose pull request has no environment."""
         self.behind = False
         """Whether the last ``report`` left anything unsaid: held back by pacing, or failed."""
 
@@ -85,6 +90,7 @@ class Reporter:
     def report(self, views: Sequence[EnvironmentView], repositories: Mapping[int, Repository]) -> list[str]:
         """Gives a sentence for each letter that could not be delivered; it is tried again."""
         offered = [letter for view in views for letter in self._letters(view, repositories)]
+        offered += self._alone(repositories)
         living = {letter.key for letter in offered}
         self._sent = {what: sent for what, sent in self._sent.items() if what[0] in living}
         failed = [sentence for letter in offered if (sentence := self._deliver(letter))]
@@ -109,7 +115,13 @@ class Reporter:
 
     def _letters(self, view: EnvironmentView, repositories: Mapping[int, Repository]) -> list[Letter]:
         repository = repositories.get(view.key.repository) if view.key is not None else None
-        return [] if repository is None else list(letters.of(view, repository, self._clock()))
+        if repository is None or view.key is None:
+            return []
+        return list(letters.of(view, repository, self._clock(), self.replies.get(view.key)))
+
+    def _alone(self, repositories: Mapping[int, Repository]) -> list[Letter]:
+        homes = [(key, repositories.get(key.repository), self.replies.get(key)) for key in sorted(self.alone)]
+        return [letters.alone(key, home, reply) for key, home, reply in homes if home is not None and reply is not None]
 
     def _of(self, letter: Letter) -> _Sent:
         return self._sent.setdefault((letter.key, letter.what), _Sent())

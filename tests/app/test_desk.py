@@ -10,17 +10,17 @@ from pathlib import Path
 import httpx
 import pytest
 
-from orchestrator.app.desk import Behind, LocalDesk
+from orchestrator.app.desk import LocalDesk
 from orchestrator.core.phases import Phase
 from orchestrator.forge.port import ForgeRefused, NotThere
 from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.ledger.store import LedgerUnavailable
-from orchestrator.runtime.auditing import Around, Auditor
 from orchestrator.surfaces.api.app import create_app
 from orchestrator.surfaces.api.settings import ApiSettings, Role, Token
 from orchestrator.surfaces.port import NoSuchEnvironment, Refused
 from stacks import records
 from stacks.places import Places
+from tests.app.desks import behind
 from tests.stories.town import Town
 
 ADMIN = "an-admin-token-of-some-length"
@@ -36,34 +36,8 @@ class Office:
 @pytest.fixture
 async def office(tmp_path: Path) -> AsyncIterator[Office]:
     town = Town()
-    folders = [tmp_path / name for name in ("backend", "work", "operations", "pulumi", "passphrase")]
-    places = Places(*folders)
-    desk = LocalDesk(
-        Behind(
-            version="1",
-            started=town.now,
-            auditor=Auditor(
-                Around(
-                    shown=lambda: town.loop.shown,
-                    executor=town.executor,
-                    inventory=lambda: town.stacks,
-                    places=places,
-                    settings={"local": {}},
-                    target=lambda _: town.target,  # type: ignore[arg-type, return-value]
-                )
-            ),
-            loop=town.loop,
-            executor=town.executor,
-            memory=town.memory,
-            journal=town.journal,
-            wakeups=town.wakes,
-            forge=town.forge,
-            ledger=town.ledger,
-            places=places,
-            settings=lambda _: {},
-            clock=town.clock,
-        )
-    )
+    reached = behind(town, tmp_path)
+    desk, places = LocalDesk(reached), reached.places
     yield Office(town, desk, places)
     await town.close()
 
