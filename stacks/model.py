@@ -25,6 +25,14 @@ class StackRef:
         return f"{self.project}/{self.stack}"
 
 
+class RefKind(StrEnum):
+    """What an environment is of."""
+
+    PULL = "pr"
+    BRANCH = "branch"
+    TAG = "tag"
+
+
 @dataclass(frozen=True, slots=True)
 class Tag:
     """Whose a stack is, and what people overrode: the one compact tag, written whole by the stack's own lane.
@@ -43,6 +51,8 @@ class Tag:
     extended_until: datetime | None = None
     asleep: bool = False
     keep: bool = False
+    ref_name: str = ""
+    """Of a branch or a tag, its name, or as much of its beginning as fits."""
 
 
 @dataclass(frozen=True, slots=True)

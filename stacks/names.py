@@ -2,6 +2,8 @@
 
 A project is ``eph-<repository>-<its numeric id in base 36>``. The id comes last and whole, so a project is ours when
 it reads back to a number, and a renamed repository keeps its stacks: ``parse`` looks at the id, never at the slug.
+A stack is ``pr-42``, or for a branch or a tag ``branch-1k3zc9f0p2``: a number made of its name, which is above every
+pull request's number and even for a branch, odd for a tag. So one number names one thing in a repository.
 Words come from an HMAC under the server's key over repository id and number: the same after a restart, a rename, a
 transfer; 36 bits that cannot be had without the key (docs/decisions: two words and four letters).
 """
@@ -12,7 +14,7 @@ import hashlib
 import hmac
 import re
 
-from stacks.model import StackRef
+from stacks.model import RefKind, StackRef
 from stacks.words import ADJECTIVES, NOUNS
 
 PREFIX = "eph"
@@ -21,7 +23,9 @@ _LETTERS = "bcdfghjkmnpqrstvwxz23456789aeuly"
 _PROJECT = re.compile(rf"{PREFIX}-(?:[a-z0-9-]+-)?([0-9a-z]+)")
 ENVIRONMENT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 """What an environment's name looks like: a DNS label."""
-_STACK = re.compile(r"pr-([1-9][0-9]{0,9})")
+_STACK = re.compile(r"pr-([1-9][0-9]{0,9})|(branch|tag)-([1-9a-z][0-9a-z]{5,11})")
+REFS_FROM = 10**10
+"""Numbers from here on are of branches and tags; they stay below 2**53, which JSON's readers keep whole."""
 _SLUG_MOST = 40
 
 
@@ -52,7 +56,20 @@ def stack_ref(repository: int, repository_name: str, number: int) -> StackRef:
 
 
 def stack_name(number: int) -> str:
-    return f"pr-{number}"
+    kind = kind_of(number)
+    return f"{kind}-{number if kind is RefKind.PULL else base36(number)}"
+
+
+def kind_of(number: int) -> RefKind:
+    if number < REFS_FROM:
+        return RefKind.PULL
+    return RefKind.TAG if number % 2 else RefKind.BRANCH
+
+
+def ref_number(kind: RefKind, name: str) -> int:
+    """Two names with one number are as likely as two commits with the same first twelve digits."""
+    digest = hashlib.sha256(f"{kind}/{name}".encode()).digest()
+    return REFS_FROM + 2 * int.from_bytes(digest[:6], "big") + (kind is RefKind.TAG)
 
 
 def parse(ref: StackRef) -> tuple[int, int] | None:
@@ -61,7 +78,8 @@ def parse(ref: StackRef) -> tuple[int, int] | None:
     stack = _STACK.fullmatch(ref.stack)
     if repository is None or stack is None:
         return None
-    return repository, int(stack[1])
+    number = int(stack[1] or int(stack[3], 36))
+    return (repository, number) if stack_name(number) == ref.stack else None
 
 
 def parse_project(name: str) -> int | None:

@@ -26,6 +26,8 @@ def encode(tag: Tag) -> str:
         "sha": tag.commit,
         "seen": _seconds(tag.seen),
     }
+    if tag.ref_name:
+        data["ref"] = tag.ref_name
     if tag.extended_until is not None:
         data["until"] = _seconds(tag.extended_until)
     data.update({name: 1 for name, on in (("asleep", tag.asleep), ("keep", tag.keep)) if on})
@@ -49,6 +51,7 @@ def decode(value: str) -> Tag | None:
             extended_until=_time(data["until"]) if "until" in data else None,
             asleep=bool(data.get("asleep")),
             keep=bool(data.get("keep")),
+            ref_name=str(data.get("ref", "")),
         )
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, OSError):
         return None
@@ -63,10 +66,13 @@ def _time(seconds: int) -> datetime:
 
 
 def _fitted(data: dict[str, Any], tag: Tag) -> str:
-    """The repository's name is for people, so it is what gives way: its end says most."""
-    for kept in range(len(tag.repository_name), -1, -1):
+    """The repository's name is for people, so it is what gives way: its end says most. Then the end of a branch's."""
+    shorter = [(kept, len(tag.ref_name)) for kept in range(len(tag.repository_name), -1, -1)]
+    shorter += [(0, kept) for kept in range(len(tag.ref_name) - 1, -1, -1)]
+    for kept, of_ref in shorter:
         name = tag.repository_name[len(tag.repository_name) - kept :]
-        value = json.dumps({**data, "pr": f"{name}#{tag.number}"}, separators=(",", ":"))
+        fitted = {**data, "pr": f"{name}#{tag.number}", **({"ref": tag.ref_name[:of_ref]} if tag.ref_name else {})}
+        value = json.dumps(fitted, separators=(",", ":"))
         if len(value) <= MOST:
             return value
     raise ValueError(f"the tag of {tag.name} has more than the {MOST} characters that a backend takes")

@@ -12,15 +12,22 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from programs.spec import EnvironmentSpec
-from stacks.model import OperationResult, StackRef, StackSnapshot, Verb
+from stacks import names
+from stacks.model import OperationResult, RefKind, StackRef, StackSnapshot, Verb
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Key:
-    """A pull request: the repository's numeric id, which survives renames and transfers, and its number."""
+    """A pull request: the repository's numeric id, which survives renames and transfers, and its number.
+
+    A branch or a tag has a number too, made of its name (``stacks.names``)."""
 
     repository: int
     number: int
+
+    @property
+    def kind(self) -> RefKind:
+        return names.kind_of(self.number)
 
 
 class PullState(StrEnum):

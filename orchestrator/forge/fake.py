@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from orchestrator.core import globs
 from orchestrator.core.model import CheckState, Key, PullRequest, PullState
 from orchestrator.forge.port import (
     Changes,
@@ -27,8 +28,10 @@ from orchestrator.forge.port import (
     Pulls,
     Reaction,
     Remark,
+    Refs,
     Repository,
 )
+from stacks.model import RefKind
 
 SELF = "eph-bot"
 
@@ -39,6 +42,7 @@ class Home:
 
     repository: Repository
     branches: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
     files: dict[str, dict[str, bytes]] = field(default_factory=dict)
     pulls: dict[int, PullRequest] = field(default_factory=dict)
     checks: dict[str, dict[str, CheckState]] = field(default_factory=dict)
@@ -60,6 +64,7 @@ class FakeForge:
         self._lock = threading.RLock()
         self._homes: dict[int, Home] = {}
         self._failures: list[tuple[str, ForgeError]] = []
+        self._partial_refs: dict[int, tuple[int, str]] = {}
         self._partial: dict[int, tuple[int, str]] = {}
         self._commits = 0
         self._asked = 0
@@ -92,6 +97,16 @@ class FakeForge:
             key = Key(repository.id, number)
             gone = PullRequest(key, PullState.GONE, "", frozenset(), "", "", "", "", "")
             return self._home(repository).pulls.get(number, gone)
+
+    def refs(self, repository: Repository, kind: RefKind, patterns: tuple[str, ...]) -> Refs:
+        with self._asked_for("refs"):
+            home = self._home(repository)
+            found = home.branches if kind is RefKind.BRANCH else home.tags
+            commits = {name: sha for name, sha in sorted(found.items()) if globs.any_matches(patterns, name)}
+            if repository.id in self._partial_refs:
+                count, reason = self._partial_refs.pop(repository.id)
+                return Refs(dict(list(commits.items())[:count]), False, reason)
+            return Refs(commits)
 
     def changed_files(self, repository: Repository, number: int) -> Changes:
         with self._asked_for("changed_files"):
@@ -294,6 +309,24 @@ class FakeForge:
 
     def reactions(self, repository: Repository, comment: int) -> frozenset[Reaction]:
         return next(item.answered for item in self._homes[repository.id].remarks if item.id == comment)
+
+    def cut_refs(self, repository: Repository, count: int, reason: str = "page 2 did not come") -> None:
+        self._partial_refs[repository.id] = (count, reason)
+
+    def tag(self, repository: Repository, name: str, sha: str = "") -> None:
+        """``sha`` empty: of the newest commit of main."""
+        home = self._homes[repository.id]
+        home.tags[name] = sha or home.branches["main"]
+
+    def delete_tag(self, repository: Repository, name: str) -> None:
+        self._homes[repository.id].tags.pop(name)
+
+    def delete_branch(self, repository: Repository, name: str) -> None:
+        self._homes[repository.id].branches.pop(name)
+
+    def branch(self, repository: Repository, name: str) -> str:
+        """Its commit."""
+        return self._homes[repository.id].branches[name]
 
     def comments(self, repository: Repository, number: int) -> list[str]:
         return list(self._homes[repository.id].comments.get(number, {}).values())

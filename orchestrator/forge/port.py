@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from orchestrator.core.model import CheckState, PullRequest
+from stacks.model import RefKind
 
 
 class ForgeError(Exception):
@@ -70,6 +71,16 @@ class Changes:
 
     paths: frozenset[str]
     complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Refs:
+    """Branches or tags by name, each with its commit. Not ``complete``: ``reason`` says why, and absence proves
+    nothing."""
+
+    commits: Mapping[str, str]
+    complete: bool = True
+    reason: str = ""
 
 
 class Conclusion(StrEnum):
@@ -164,6 +175,10 @@ class Forge(Protocol):
 
     def pull(self, repository: Repository, number: int) -> PullRequest:
         """That very pull request; ``state`` GONE only when the repository itself answers with the same id."""
+
+    def refs(self, repository: Repository, kind: RefKind, patterns: tuple[str, ...]) -> Refs:
+        """The branches or tags that any of the globs matches. A failure half-way gives what was read, not
+        ``complete``; when nothing at all could be read it raises."""
 
     def changed_files(self, repository: Repository, number: int) -> Changes:
         """What the pull request changes against its base, a thousand files at most."""

@@ -49,6 +49,8 @@ class Host(Protocol):
         """A fresh one, that remembers nothing."""
 
     def push(self, branch: str, files: Mapping[str, str]) -> str: ...
+    def tag(self, name: str, sha: str, message: str = "") -> None: ...
+    def delete_ref(self, name: str) -> None: ...
     def open_pull(self, branch: str) -> int: ...
     def open_from_fork(self, branch: str) -> int: ...
     def label(self, number: int, label: str) -> None: ...
@@ -105,6 +107,13 @@ class FakeHost:
 
     def push(self, branch: str, files: Mapping[str, str]) -> str:
         return self.fake.push(self.home, branch, files)
+
+    def tag(self, name: str, sha: str, message: str = "") -> None:
+        self.fake.tag(self.home, name, sha)
+
+    def delete_ref(self, name: str) -> None:
+        kind, _, name = name.partition("/")
+        (self.fake.delete_tag if kind == "tags" else self.fake.delete_branch)(self.home, name)
 
     def open_pull(self, branch: str) -> int:
         return self.fake.open_pull(self.home, branch)
@@ -190,6 +199,12 @@ class SandboxHost:
 
     def push(self, branch: str, files: Mapping[str, str]) -> str:
         return self.world.push(self.name, branch, files)
+
+    def tag(self, name: str, sha: str, message: str = "") -> None:
+        self.world.tag(self.name, name, sha, message)
+
+    def delete_ref(self, name: str) -> None:
+        self.world.api("DELETE", f"/repos/{self.name}/git/refs/{name}")
 
     def open_pull(self, branch: str) -> int:
         return self.world.open_pull(self.name, branch)
@@ -286,6 +301,15 @@ class EmulateHost:
         for path, text in files.items():
             self._put(branch, path, text)
         return str(self._repo("GET", f"/branches/{branch}")["commit"]["sha"])
+
+    def tag(self, name: str, sha: str, message: str = "") -> None:
+        if message:
+            said = {"tag": name, "message": message, "object": sha, "type": "commit"}
+            sha = self._repo("POST", "/git/tags", said)["sha"]
+        self._repo("POST", "/git/refs", {"ref": f"refs/tags/{name}", "sha": sha})
+
+    def delete_ref(self, name: str) -> None:
+        self._repo("DELETE", f"/git/refs/{name}")
 
     def open_pull(self, branch: str) -> int:
         return int(self._repo("POST", "/pulls", {"title": branch, "head": branch, "base": "main"})["number"])

@@ -21,9 +21,11 @@ from orchestrator.forge.port import (
     ForgeError,
     ForgeRefused,
     NotThere,
+    Refs,
     is_marked,
 )
 from orchestrator.forge.sandbox.world import SandboxForge
+from stacks.model import RefKind
 from tests.contracts.forge_hosts import ROOT, EmulateHost, FakeHost, Host, SandboxHost, emulate, repository
 
 MARKER = "<!-- eph:preview -->"
@@ -131,6 +133,32 @@ def test_files_at_a_commit(host: Host) -> None:
         forge.file(shop, "nowhere.yaml", sha, 1000)
     with pytest.raises(ForgeRefused, match="at most 5"):
         forge.file(shop, "eph.yaml", sha, 5)
+
+
+def test_branches_and_tags_by_glob(host: Host) -> None:
+    """L3: each with its commit; an annotated tag is its commit too; what is deleted is gone at the next look."""
+    forge, shop = repository(host)
+    one, two = host.push("release/1", {"a.txt": "1\n"}), host.push("release/2", {"a.txt": "2\n"})
+    host.push("other", {"a.txt": "3\n"})
+    assert forge.refs(shop, RefKind.BRANCH, ("release/*",)) == Refs({"release/1": one, "release/2": two})
+    assert forge.refs(shop, RefKind.BRANCH, ("release/1", "nothing/*")).commits == {"release/1": one}
+    assert forge.refs(shop, RefKind.TAG, ("**",)) == Refs({})
+    host.tag("v1.0", one)
+    host.tag("v2.0", two, "The second")
+    host.tag("w1", two)
+    assert forge.refs(shop, RefKind.TAG, ("v*",)) == Refs({"v1.0": one, "v2.0": two})
+    host.delete_ref("tags/v1.0")
+    host.delete_ref("heads/release/1")
+    assert forge.refs(shop, RefKind.TAG, ("v*",)).commits == {"v2.0": two}
+    assert forge.refs(shop, RefKind.BRANCH, ("release/*",)).commits == {"release/2": two}
+
+
+def test_refs_of_a_repository_out_of_sight_are_an_error(host: Host) -> None:
+    """L7, pitfall 3: never an empty list."""
+    forge, shop = repository(host)
+    host.hide()
+    with pytest.raises(ForgeError):
+        forge.refs(shop, RefKind.BRANCH, ("**",))
 
 
 def test_what_a_pull_request_changes(host: Host) -> None:
@@ -303,11 +331,12 @@ def test_a_quiet_look_takes_nothing_from_the_quota(host: Host) -> None:
         forge.file(seen, "eph.yaml", sha, 1000)
         forge.checks(seen, sha)
         forge.decisions(seen, sha)
+        forge.refs(seen, RefKind.BRANCH, ("o*",))
         after = forge.cost()
         return after.counted - before.counted, after.free - before.free
 
     cycle()
-    assert cycle() == (0, 5)
+    assert cycle() == (0, 6)
     host.label(number, "preview")
-    assert cycle() == (1, 4)
+    assert cycle() == (1, 5)
     assert forge.pulls(shop).open[0].labels == {"preview"}

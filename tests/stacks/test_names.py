@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stacks import names
-from stacks.model import StackRef
+from stacks.model import RefKind, StackRef
 from stacks.words import ADJECTIVES, NOUNS
 
 IDS = st.integers(0, 2**63 - 1)
@@ -102,3 +102,31 @@ def test_words_hold_36_bits() -> None:
 def test_an_incarnation_tells_lives_apart() -> None:
     where = names.stack_ref(1, "a/b", 1)
     assert len({names.incarnation(b"key", where, nonce) for nonce in "abcdefgh"}) == 8
+
+
+@given(IDS, REPOSITORIES, st.sampled_from([RefKind.BRANCH, RefKind.TAG]), st.text(min_size=1, max_size=250))
+def test_a_branch_or_a_tag_has_a_legal_stack_that_reads_back(
+    repository: int, name: str, kind: RefKind, ref: str
+) -> None:
+    """L3, Y3: above every pull request's number, and never one of the other kind."""
+    number = names.ref_number(kind, ref)
+    made = names.stack_ref(repository, name, number)
+    assert LEGAL.fullmatch(made.stack)
+    assert made.stack.startswith(f"{kind}-")
+    assert names.parse(made) == (repository, number)
+    assert names.kind_of(number) is kind
+    assert names.REFS_FROM <= number < 2**53
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_two_refs_have_two_numbers(one: str, other: str) -> None:
+    """Y3: a branch and a tag of one name, too."""
+    assert names.ref_number(RefKind.BRANCH, one) != names.ref_number(RefKind.TAG, one)
+    assert one == other or names.ref_number(RefKind.BRANCH, one) != names.ref_number(RefKind.BRANCH, other)
+
+
+@pytest.mark.parametrize("stack", ["branch-1", "tag-{even}", "branch-0{even}", "branch-{even} ", "pr-10000000000"])
+def test_a_stack_that_no_branch_can_have_is_not_ours(stack: str) -> None:
+    even = names.base36(names.ref_number(RefKind.BRANCH, "main"))
+    assert names.parse(StackRef("eph-shop-9ix", f"branch-{even}")) is not None
+    assert names.parse(StackRef("eph-shop-9ix", stack.format(even=even))) is None

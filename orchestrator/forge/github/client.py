@@ -25,6 +25,7 @@ from orchestrator.forge.github.comments import Comments
 from orchestrator.forge.github.conversations import Conversations
 from orchestrator.forge.github.deployments import Deployments
 from orchestrator.forge.github.marks import Marks
+from orchestrator.forge.github.refs import RefReader
 from orchestrator.forge.github.transport import PER_PAGE, Transport
 from orchestrator.forge.port import (
     Changes,
@@ -38,8 +39,10 @@ from orchestrator.forge.port import (
     Pulls,
     Reaction,
     Remark,
+    Refs,
     Repository,
 )
+from stacks.model import RefKind
 
 FULL_NAME = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+")
 SHA = re.compile(r"[0-9a-f]{40}")
@@ -78,6 +81,7 @@ class GitHubForge:
         self._files: OrderedDict[tuple[int, str, str], tuple[float, bytes | None]] = OrderedDict()
         self._login = login
         self._comments = Comments(self._transport, self._viewer)
+        self._refs = RefReader(self._transport)
         self._marks = Marks(self._transport, self._viewer)
         self._deployments = Deployments(self._transport)
         self._conversations = Conversations(self._transport, self._viewer)
@@ -121,6 +125,9 @@ class GitHubForge:
         if found.key != Key(repository.id, number):
             raise _another(repository)
         return found
+
+    def refs(self, repository: Repository, kind: RefKind, patterns: tuple[str, ...]) -> Refs:
+        return self._refs.matching(self._path(repository), kind, patterns, lambda: self._present(repository))
 
     def changed_files(self, repository: Repository, number: int) -> Changes:
         """Asked once for each commit, so not remembered here."""

@@ -118,6 +118,26 @@ def changed(data: Any) -> list[tuple[str, ...]]:
     return [tuple(str(item[key]) for key in ("filename", "previous_filename") if item.get(key)) for item in _list(data)]
 
 
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """``name`` is whole: refs/heads/main. ``annotated``: ``sha`` is a tag object's, not a commit's."""
+
+    name: str
+    sha: str
+    annotated: bool
+
+
+def refs(data: Any) -> list[Ref]:
+    return [
+        Ref(str(item["ref"]), str(item["object"]["sha"]), item["object"].get("type") == "tag") for item in _list(data)
+    ]
+
+
+def tag_target(data: Any) -> tuple[str, bool]:
+    """What a tag object means, and whether that is a tag object again."""
+    return str(data["object"]["sha"]), data["object"].get("type") == "tag"
+
+
 def comments(data: Any) -> list[Comment]:
     return [comment(item) for item in _list(data)]
 

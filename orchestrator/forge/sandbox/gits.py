@@ -87,6 +87,29 @@ def refs(repo: Path) -> dict[str, str]:
     return {name: sha for sha, _, name in (line.partition(" ") for line in lines)}
 
 
+def annotated(repo: Path) -> set[str]:
+    """Tag objects that a ref has."""
+    lines = text(repo, "for-each-ref", "--format=%(objecttype) %(objectname)", "refs/tags").splitlines()
+    return {line.removeprefix("tag ") for line in lines if line.startswith("tag ")}
+
+
+def make_tag(repo: Path, name: str, sha: str, message: str) -> str:
+    """A tag object, which no ref has yet."""
+    tagger = f"tagger Ada <ada@example.com> {int(time.time())} +0000"
+    body = f"object {sha}\ntype commit\ntag {check_ref(name)}\n{tagger}\n\n{message}\n"
+    return run(repo, "mktag", data=body.encode()).decode().strip()
+
+
+def tag_target(repo: Path, sha: str) -> str | None:
+    """The commit of a tag object; None for whatever is none."""
+    if not SHA.fullmatch(sha):
+        return None
+    try:
+        return resolve(repo, sha) if text(repo, "cat-file", "-t", sha) == "tag" else None
+    except GitRefused:
+        return None
+
+
 def resolve(repo: Path, ref: str) -> str | None:
     """The commit of a branch, tag or (shortened) id; None when there is none."""
     try:

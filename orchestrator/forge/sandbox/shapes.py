@@ -151,9 +151,15 @@ def branch(hub: Hub, repo: Doc, name: str, sha: str) -> Doc:
     return {"name": name, "commit": {"sha": sha, "url": url}, "protected": False}
 
 
-def ref(hub: Hub, repo: Doc, name: str, sha: str) -> Doc:
+def tag(hub: Hub, repo: Doc, sha: str, commit: str) -> Doc:
     base = f"{api(hub)}/repos/{full_name(repo)}/git"
-    target = {"type": "commit", "sha": sha, "url": f"{base}/commits/{sha}"}
+    target = {"type": "commit", "sha": commit, "url": f"{base}/commits/{commit}"}
+    return {"sha": sha, "url": f"{base}/tags/{sha}", "object": target}
+
+
+def ref(hub: Hub, repo: Doc, name: str, sha: str, kind: str = "commit") -> Doc:
+    base = f"{api(hub)}/repos/{full_name(repo)}/git"
+    target = {"type": kind, "sha": sha, "url": f"{base}/{kind}s/{sha}"}
     return {"ref": name, "url": f"{base}/{name}", "object": target}
 
 

@@ -109,6 +109,17 @@ class SandboxForge:
         said = {"title": title or branch, "head": branch, "base": "main", "draft": draft}
         return int(self.api("POST", f"/repos/{repository}/pulls", said, by)["number"])
 
+    def tag(self, repository: str, name: str, sha: str, message: str = "") -> None:
+        """With a message an annotated one, which is an object of its own."""
+        base = f"/repos/{repository}/git"
+        if message:
+            said = {"tag": name, "message": message, "object": sha, "type": "commit"}
+            sha = self.api("POST", f"{base}/tags", said)["sha"]
+        self.api("POST", f"{base}/refs", {"ref": f"refs/tags/{name}", "sha": sha})
+
+    def delete_tag(self, repository: str, name: str) -> None:
+        self.api("DELETE", f"/repos/{repository}/git/refs/tags/{name}")
+
     def label(self, repository: str, number: int, *labels: str) -> None:
         self.api("POST", f"/repos/{repository}/issues/{number}/labels", list(labels))
 

@@ -123,12 +123,32 @@ def ref(call: Call) -> Answer:
 def matching_refs(call: Call) -> Answer:
     repo, start = call.repo(), f"refs/{call.params['ref']}"
     found = [(name, sha) for name, sha in gits.refs(call.hub.path(repo)).items() if name.startswith(start)]
-    return paged(call, [shapes.ref(call.hub, repo, name, sha) for name, sha in found])
+    tags = gits.annotated(call.hub.path(repo))
+    return paged(
+        call, [shapes.ref(call.hub, repo, name, sha, "tag" if sha in tags else "commit") for name, sha in found]
+    )
+
+
+def create_tag(call: Call) -> Answer:
+    """The object alone: a ref is made apart, as GitHub wants it."""
+    repo, said = call.repo("write"), call.said()
+    sha = reports.commit_of(call.hub, repo, str(said.get("object") or ""))
+    made = gits.make_tag(call.hub.path(repo), str(said.get("tag") or ""), sha, str(said.get("message") or ""))
+    return Answer(shapes.tag(call.hub, repo, made, sha), 201)
+
+
+def tag(call: Call) -> Answer:
+    repo, sha = call.repo(), call.params["sha"]
+    target = gits.tag_target(call.hub.path(repo), sha)
+    if target is None:
+        raise not_found()
+    return Answer(shapes.tag(call.hub, repo, sha, target))
 
 
 def create_ref(call: Call) -> Answer:
     repo, said = call.repo("write"), call.said()
-    name, sha = str(said.get("ref") or ""), reports.commit_of(call.hub, repo, str(said.get("sha") or ""))
+    name, sha = str(said.get("ref") or ""), str(said.get("sha") or "")
+    sha = sha if gits.tag_target(call.hub.path(repo), sha) else reports.commit_of(call.hub, repo, sha)
     if not name.startswith(("refs/heads/", "refs/tags/")):
         raise invalid("Reference", "ref", "ref must begin with refs/heads/ or refs/tags/")
     if name in gits.refs(call.hub.path(repo)):

@@ -25,6 +25,8 @@ BELOW: Mapping[str, Mapping[str, Endpoint]] = {
     "/git/commits/{sha}": {"GET": repositories.git_commit},
     "/git/ref/{ref:path}": {"GET": repositories.ref},
     "/git/matching-refs/{ref:path}": {"GET": repositories.matching_refs},
+    "/git/tags": {"POST": repositories.create_tag},
+    "/git/tags/{sha}": {"GET": repositories.tag},
     "/git/refs": {"POST": repositories.create_ref},
     "/git/refs/{ref:path}": {
         "GET": repositories.ref,
