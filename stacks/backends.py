@@ -15,6 +15,9 @@ from pathlib import Path
 from stacks import locks, names, tags
 from stacks.model import StackRef, Tag
 
+_HALF = ".tmp"
+"""How Pulumi calls a file until it is whole."""
+
 
 class FileBackend:
     def __init__(self, folder: Path) -> None:
@@ -93,17 +96,32 @@ class FileBackend:
         operation runs."""
         for path in list((self.root / "stacks").glob(f"{names.PREFIX}-*/*")):
             ref = StackRef(path.parent.name, path.name.removeprefix(".").partition(".")[0])
-            left = path.name.startswith(".") or path.name.endswith((".pulumi-tags", ".json.bak"))
+            left = path.name.startswith(".") or path.name.endswith((".pulumi-tags", ".json.bak", _HALF))
             if left and names.parse(ref) is not None:
+                self.tidy(ref)
+        for half in (self.root / "locks" / "organization").glob(f"{names.PREFIX}-*/*/*{_HALF}"):
+            ref = StackRef(half.parent.parent.name, half.parent.name)
+            if names.parse(ref) is not None:
                 self.tidy(ref)
 
     def tidy(self, ref: StackRef) -> None:
         """An operation that ended before its stack was there leaves a tag: nothing of a stack that is not stays. One
         that was killed leaves what it was just writing. Only in its lane."""
-        for half in (self.root / "stacks" / ref.project).glob(f".{ref.stack}.*"):
-            half.unlink(missing_ok=True)
+        self.drop_halves(ref)
         if not self.exists(ref):
             self.forget(ref)
+
+    def drop_halves(self, ref: StackRef) -> None:
+        """What somebody was just writing who was killed, or whose disk was full. Pulumi takes even a lock of which only
+        the name was written for a lock, cannot read it, and does nothing with that stack ever after."""
+        stacks = self.root / "stacks" / ref.project
+        for half in (
+            *stacks.glob(f".{ref.stack}.*"),
+            *stacks.glob(f"{ref.stack}.*{_HALF}"),
+            *self.history(ref).glob(f"*{_HALF}"),
+            *locks.folder(self.folder, ref).glob(f"*{_HALF}"),
+        ):
+            half.unlink(missing_ok=True)
 
 
 def _write(path: Path, text: str) -> None:

@@ -179,6 +179,7 @@ class _Run:
         for lock in locks.break_dead(self._around.places.backend, self._operation.ref):
             self._around.say(f"took over a lock whose owner is dead (pid {lock.pid}, taken {lock.taken:%H:%M:%S})")
         locks.refuse_held(self._around.places.backend, self._operation.ref)
+        self._backend.drop_halves(self._operation.ref)
         self._backend.drop_cut_tag(self._operation.ref)
 
     def _resolve_pending(self) -> None:

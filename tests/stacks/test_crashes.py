@@ -140,6 +140,24 @@ async def test_what_a_killed_one_was_just_writing_goes(real: RealBench) -> None:
     assert [path.name for path in stacks.iterdir() if path.name.startswith(".")] == [".pr-11.pulumi-tags.4243"]
 
 
+@pytest.mark.parametrize("next_life", [False, True])
+async def test_a_lock_that_was_half_written_stops_nothing(real: RealBench, next_life: bool) -> None:
+    """L8. Found by ``make chaos``, with a full disk: "unexpected end of JSON input" from Pulumi for ever after."""
+    await run(real, real.orders.up(1, "aaaa"))
+    store = real.places.backend / ".pulumi"
+    folder = store / "locks/organization" / ref(1).project / "pr-1"
+    folder.mkdir(parents=True, exist_ok=True)
+    halves = [folder / "4b.json.18e9.tmp", store / "stacks" / ref(1).project / "pr-1.json.18e9.tmp"]
+    for half in halves:
+        half.write_text("")
+    if next_life:
+        real.operations.recover()
+        assert not any(half.exists() for half in halves)
+    result = await run(real, real.orders.up(1, "bbbb"))
+    assert (result.outcome, result.error) == (Outcome.SUCCEEDED, "")
+    assert not any(half.exists() for half in halves)
+
+
 async def _heals(real: RealBench, broken: StackRecord) -> None:
     """As the plan does: refresh when something is pending or locked; then it is whole, and nothing was made twice."""
     assert all(lock.owner_dead for lock in broken.locks)
