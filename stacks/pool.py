@@ -17,7 +17,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from stacks import interpreters, processes, records
+from stacks import history, interpreters, processes, records
 from stacks.backends import FileBackend
 from stacks.conversation import GRACE, Conversation, Emptied, Ending
 from stacks.interpreters import Interpreter
@@ -85,6 +85,9 @@ class Pool:
         ended = []
         for left in records.running(self._places):
             _end_left(left)
+            with contextlib.suppress(OSError):  # Pulumi may have written a failure on its way out, and it was none
+                began = records.began(self._places, left.ref)
+                history.mark_cancelled(FileBackend(self._places.backend).history(left.ref), began)
             records.clear_running(self._places, left.ref)
             ended.append(left.ref)
         for folder in _folders(self._places.work):

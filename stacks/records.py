@@ -11,6 +11,7 @@ import dataclasses
 import json
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from stacks import wire
@@ -43,6 +44,11 @@ def running_file(places: Places, ref: StackRef) -> Path:
 
 def clear_running(places: Places, ref: StackRef) -> None:
     running_file(places, ref).unlink(missing_ok=True)
+
+
+def began(places: Places, ref: StackRef) -> datetime:
+    """When the record of what runs was written. By the file system's clock, as the ends of updates are."""
+    return datetime.fromtimestamp((places.logs(ref) / _RUNNING).stat().st_mtime, UTC)
 
 
 def running(places: Places) -> Iterator[Running]:

@@ -4,6 +4,7 @@ to break within a second: only what was really done is counted."""
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -31,7 +32,12 @@ class Faults:
         self._called = called
 
     def inject(self, step: Step) -> str:
-        return str(getattr(self, f"_{step.kind}")(step))
+        try:
+            return str(getattr(self, f"_{step.kind}")(step))
+        except OSError as error:
+            if error.errno == errno.ENOSPC:  # the disk is full just now, for us too
+                return ""
+            raise
 
     # --- processes
 
@@ -242,7 +248,8 @@ class Faults:
         state.write_bytes(cut)
 
         def restore() -> None:
-            with contextlib.suppress(OSError):
+            self._site.disks["state"].free()
+            with contextlib.suppress(FileNotFoundError):
                 if state.read_bytes() == cut:
                     state.write_bytes(whole)
 

@@ -7,6 +7,7 @@ text, and resource errors all exit with 1; an exception in a callback kills the 
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,12 @@ import pytest
 from pulumi.automation import CommandError, CommandResult, EngineEvent
 from pulumi.automation.errors import create_command_error
 
-from stacks import errors, history
-from stacks.model import Outcome, Verb
+from stacks import errors, history, records
+from stacks.backends import FileBackend
+from stacks.model import Outcome, StackRef, Verb
+from stacks.places import Places
+from stacks.pool import Pool
+from stacks.processes import Identity
 from stacks.progress import MOST_CHARACTERS, Progress
 
 WRONG_KEY = "the passphrase does not open this stack's state; is it the server's key?"
@@ -179,6 +184,20 @@ def test_an_interrupted_update_is_marked_once(tmp_path: Path) -> None:
     history.mark_cancelled(tmp_path, NOW)
     assert history.read(tmp_path)[-1].outcome is Outcome.CANCELLED
     history.mark_cancelled(tmp_path / "none", NOW)
+
+
+def test_what_a_killed_life_was_at_is_no_failure(tmp_path: Path) -> None:
+    """L2, L8: Pulumi wrote one on its way out, and nobody was left to say that it was interrupted."""
+    home = tmp_path / "home"
+    places = Places(tmp_path / "backend", tmp_path / "work", tmp_path / "operations", home, home / "pass")
+    ref = StackRef("eph-shop-1", "pr-1")
+    dead = Identity(2**22 + 1, 1, "an earlier boot")
+    records.write_running(places, records.Running(ref, Verb.UP, "mark", dead))
+    past = FileBackend(places.backend).history(ref)
+    past.parent.mkdir(parents=True)
+    entry(past, 0, endTime=int(time.time()) + 1)
+    assert Pool(places, "3.0.0").recover() == [ref]
+    assert [update.outcome for update in history.read(past)] == [Outcome.CANCELLED]
 
 
 def test_history_is_pruned_with_its_checkpoints(tmp_path: Path) -> None:
