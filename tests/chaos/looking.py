@@ -7,7 +7,6 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +15,15 @@ import httpx
 from programs import registry
 from stacks import names
 from stacks.model import StackRef
+from tests.chaos import shown
 from tests.chaos.outcomes import Problem
 from tests.chaos.people import LABEL, People
+from tests.chaos.shown import Wanted
 from tests.chaos.site import Site
 
 OURS = "<!-- eph:"
 _HOST = re.compile(r"http://(?P<host>[a-z0-9-]+(?:\.[a-z0-9-]+)+)(?::\d+)?")
 _NOT_THERE = ("Removed", "Not made", "Expired")
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A pull request that should have an environment, by what the Git host says of it."""
-
-    repository: str
-    number: int
-    commit: str
-    stack: str
 
 
 class Looker:
@@ -53,7 +44,12 @@ class Looker:
         found += self._backend({one.stack for one in wanted})
         found += self._machine(set(called.values())) if len(called) == len(wanted) else []
         found += self._operations({one.stack for one in wanted})
+        found += shown.wrong(self._site, self._people, wanted, called)
         return found
+
+    def lies(self) -> list[str]:
+        """What is shown as ready and does not answer so: it may be said for two cycles, and no longer."""
+        return shown.lies(self._site)
 
     # --- what should be
 
@@ -80,10 +76,10 @@ class Looker:
             return
         called[one.stack] = host["host"].partition(".")[0]
         status, text = self._site.page(host["host"])
-        runs = _commit(text) if status == 200 else ""
+        runs = shown.commit(text) if status == 200 else ""
         if runs != one.commit:
-            shown = runs[:7] or f"status {status}"
-            yield Problem("stuck", f"{what} answers {shown}, and {one.commit[:7]} is wanted: {body[:500]!r}")
+            seen = runs[:7] or f"status {status}"
+            yield Problem("stuck", f"{what} answers {seen}, and {one.commit[:7]} is wanted: {body[:500]!r}")
         elif "Ready" not in body.partition("\n")[0] or one.commit[:7] not in body:
             yield Problem("stuck", f"{what} answers {one.commit[:7]}, and its comment says: {body[:300]!r}")
 
@@ -211,12 +207,6 @@ def _whole(line: str) -> str:
 
 def _names(line: str, name: str) -> bool:
     return name in line or name.replace("-", "_") in line
-
-
-def _commit(text: str) -> str:
-    with contextlib.suppress(ValueError, AttributeError):
-        return str(json.loads(text).get("commit", ""))
-    return ""
 
 
 def _text(path: Path) -> str:

@@ -18,9 +18,11 @@ from tests.chaos.people import People
 from tests.chaos.site import Site
 
 QUIET_SECONDS = 30.0
-"""All three in fair time: what others do on this machine makes Eph late, and not wrong."""
+"""All in fair time: what others do on this machine makes Eph late, and not wrong."""
 CALM_SECONDS = 3.0
 """Two cycles: what is right must stay right for that long."""
+TRUE_SECONDS = 15.0
+"""What is shown is true within two cycles; an app that is ready is asked every ten seconds whether it still is."""
 READY_SECONDS = 40.0
 
 Say = Callable[[str], None]
@@ -114,10 +116,14 @@ class _Run:
         """Nothing may be wrong at two looks a while apart; what is wrong at the end of the quiet is what is told."""
         began = self._world.time.now
         right_since = 0.0
+        lies: dict[str, float] = {}
         while True:
             self._world.wait(0.5)
             found = self._looker.look()
             now = self._world.time.now
+            lies = {lie: lies.get(lie, now) for lie in (self._looker.lies() if found else ())}
+            if old := [f"for {now - since:.0f} s {lie}" for lie, since in lies.items() if now - since > TRUE_SECONDS]:
+                return [Problem("stuck", line) for line in old]
             if found:
                 right_since = 0.0
                 self._ask_again()

@@ -1,0 +1,95 @@
+"""What people are shown beside the comment, against what there is: the API's phases, checks and deployments."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import httpx
+
+from tests.chaos.outcomes import Problem
+from tests.chaos.people import People
+from tests.chaos.site import Site
+
+CHECK = "eph/preview"
+_OVER = ("inactive", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A pull request that should have an environment, by what the Git host says of it."""
+
+    repository: str
+    number: int
+    commit: str
+    stack: str
+
+
+def wrong(site: Site, people: People, wanted: list[Wanted], called: Mapping[str, str]) -> Iterator[Problem]:
+    yield from _api(site, wanted)
+    yield from _checks(site, people, wanted)
+    if len(called) == len(wanted):
+        for repository in people.names.values():
+            yield from _deployments(site, repository, {called[one.stack]: one for one in wanted})
+
+
+def _api(site: Site, wanted: list[Wanted]) -> Iterator[Problem]:
+    try:
+        listed = site.api("environments")["items"]
+    except (httpx.HTTPError, OSError) as error:
+        yield Problem("stuck", f"the API does not answer: {type(error).__name__}: {error}")
+        return
+    items = {(item["repository"], item["number"]): item for item in listed}
+    for one in wanted:
+        item = items.pop((one.repository, one.number), None)
+        shown = (item["phase"], item["commit"]) if item else ("nothing", "")
+        if shown != ("ready", one.commit):
+            yield Problem("stuck", f"{one.repository}#{one.number}: the API says {shown[0]} at {shown[1][:7]}")
+    for (repository, number), item in items.items():
+        if item["phase"] not in ("refused", "expired"):
+            yield Problem("stuck", f"{repository}#{number} wants none, and the API says {item['phase']}")
+
+
+def _checks(site: Site, people: People, wanted: list[Wanted]) -> Iterator[Problem]:
+    """A commit has one check: where two pull requests share it, it cannot be true of both."""
+    heads = Counter(
+        site.forge.pull(people.now_called(one.repository), one.number)["head"]["sha"] for one in people.pulls
+    )
+    for one in wanted:
+        said = site.forge.checks(one.repository, one.commit).get(CHECK, "nothing")
+        if heads[one.commit] == 1 and said != "success":
+            yield Problem("stuck", f"{one.repository}#{one.number} is ready, and its check says {said}")
+
+
+def _deployments(site: Site, repository: str, living: Mapping[str, Wanted]) -> Iterator[Problem]:
+    """By environment the newest counts; of what is gone none may say that it is there."""
+    newest = {item["environment"]: item for item in site.forge.deployments(repository)}
+    for name, item in newest.items():
+        one = living.get(name)
+        if one is None and item["state"] not in _OVER:
+            yield Problem("stuck", f"{name} is gone, and its deployment in {repository} says {item['state']}")
+    for name, one in living.items():
+        item = newest.get(name, {"sha": "", "state": "nothing"})
+        if one.repository == repository and (item["sha"], item["state"]) != (one.commit, "success"):
+            yield Problem("stuck", f"{name} is ready at {one.commit[:7]}, and its deployment says {item['state']}")
+
+
+def lies(site: Site) -> list[str]:
+    found = []
+    with contextlib.suppress(httpx.HTTPError, OSError):
+        for item in site.api("environments")["items"]:
+            if item["phase"] != "ready":
+                continue
+            status, text = site.page(item["host"])
+            if status != 200 or commit(text) != item["commit"]:
+                found.append(f"{item['ref']} is shown as ready at {item['commit'][:7]}, and does not answer so")
+    return found
+
+
+def commit(text: str) -> str:
+    with contextlib.suppress(ValueError, AttributeError):
+        return str(json.loads(text).get("commit", ""))
+    return ""
