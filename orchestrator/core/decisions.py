@@ -97,6 +97,8 @@ def _obstacle(subject: Subject) -> Hold | None:
     if alive:  # whoever holds it may be at work
         lock = alive[0]
         owner = f"process {lock.pid} of {lock.user} on {lock.host} since {reasons.moment(lock.taken)}"
+        if not lock.pid:  # cut in the middle: it names nobody, so nobody can be proven dead
+            owner = f"somebody unknown (the lock {lock.id} cannot be read)"
         return Hold(ref, f"locked by {owner}, not proven dead", f"pulumi cancel --yes --stack {name}")
     return None
 

@@ -113,6 +113,7 @@ def test_a_lost_tag_moves_no_environment_to_another_name(live: Simulation) -> No
     ("facts", "words", "command"),
     [
         ({"locks": (lock(dead=False),)}, "process 77 of eph on node-a", "pulumi cancel --yes --stack organization/"),
+        ({"locks": (replace(lock(dead=False), pid=0),)}, "cannot be read", "pulumi cancel --yes --stack organization/"),
         ({"unreadable": "cut after 4 KB"}, "cut after 4 KB", "pulumi stack export --stack organization/"),
     ],
 )
