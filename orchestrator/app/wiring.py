@@ -17,7 +17,8 @@ from orchestrator.config import keys
 from orchestrator.config.settings import Settings
 from orchestrator.core.policy import Policy
 from orchestrator.forge.github import webhooks
-from orchestrator.forge.github.client import GITHUB, GitHubForge
+from orchestrator.forge.github.client import GITHUB, AppKey, GitHubForge, Options
+from orchestrator.forge.github.shelf import Shelf
 from orchestrator.ledger import kinds
 from orchestrator.ledger.store import SqlLedger
 from orchestrator.runtime import clock
@@ -63,6 +64,18 @@ def policy(settings: Settings) -> Policy:
     return replace(settings.policy(), program_versions=versions)
 
 
+def forge(settings: Settings) -> GitHubForge:
+    told = settings.forge
+    key = AppKey(told.app_id, told.read_private_key()) if told.app_id else told.read_token()
+    options = Options(
+        organisations=told.organisations,
+        every=settings.interval.total_seconds(),
+        clone_url=told.clone_url,
+        shelf=Shelf(settings.home / "forge-cache.db"),
+    )
+    return GitHubForge(told.url or GITHUB, key, told.repositories, options=options)
+
+
 class Wiring:
     """The parts in the order of their making; ``running`` is the whole of them alive."""
 
@@ -74,7 +87,7 @@ class Wiring:
         self.wakeups = Wakeups()
         self.ledger = SqlLedger(settings.events_url, keep=settings.ledger.keep)
         self.journal = Journal(self.ledger, clock.system)
-        self.forge = GitHubForge(settings.forge.url or GITHUB, settings.forge.read_token(), settings.forge.repositories)
+        self.forge = forge(settings)
         self.pool = Pool(self.places, tools.version, settings.workers)
         self.targets = {"local": settings.local_settings()}
         self.policy = policy(settings)

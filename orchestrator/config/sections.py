@@ -17,7 +17,8 @@ from pydantic_settings import NoDecode
 from orchestrator.config.durations import parse_duration
 from orchestrator.config.problems import BadSettings, Rejected, quote
 
-_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9._-]{1,100}")
+_OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}")
+_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}/(?!\.{1,2}$)[A-Za-z0-9._*-]{1,100}")
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})")
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?")
@@ -59,7 +60,13 @@ def _listed(value: Any) -> Any:
 
 def _repository(value: str) -> str:
     if not _REPOSITORY.fullmatch(value):
-        raise Rejected(f"{quote(value)} is not a repository", "write owner/name")
+        raise Rejected(f"{quote(value)} is not a repository", "write owner/name, or owner/shop-* for several")
+    return value
+
+
+def _owner(value: str) -> str:
+    if not _OWNER.fullmatch(value):
+        raise Rejected(f"{quote(value)} is not an organisation or a user", "write its name alone, such as acme")
     return value
 
 
@@ -70,6 +77,7 @@ Listed = (NoDecode, BeforeValidator(_listed))
 Labels = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=50)], ...], *Listed, Field(min_length=1)]
 Domains = Annotated[tuple[Domain, ...], *Listed]
 Words = Annotated[tuple[str, ...], *Listed]
+Owners = Annotated[tuple[Annotated[str, AfterValidator(_owner)], ...], *Listed]
 Repositories = Annotated[tuple[Annotated[str, AfterValidator(_repository)], ...], *Listed]
 
 
@@ -170,23 +178,67 @@ class Local(Group):
 
 
 class Forge(Group):
-    """The Git host, and how to be let in. A secret comes from a variable or from a file, not from both."""
+    """The Git host, and how to be let in: as a GitHub App, or by a token. A secret comes from a variable or from a
+    file, not from both."""
 
     url: str = Field(default="https://api.github.com", description="The base URL of the Git host's API.")
-    token: SecretStr | None = Field(default=None, description="A token for the API.")
+    app_id: str = Field(
+        default="",
+        pattern=r"^([0-9]{1,20}|Iv[A-Za-z0-9.]{1,60})?$",
+        description="The GitHub App's id, or its client id.",
+    )
+    private_key: SecretStr | None = Field(default=None, description="The App's private key, in PEM form.")
+    private_key_file: Path | None = Field(default=None, description="A file that holds that key.")
+    token: SecretStr | None = Field(default=None, description="A token for the API, without an App.")
     token_file: Path | None = Field(default=None, description="A file that holds the token.")
     webhook_secret: SecretStr | None = Field(default=None, description="The secret that signs webhooks.")
     webhook_secret_file: Path | None = Field(default=None, description="A file that holds that secret.")
-    repositories: Repositories = Field(default=(), description="The repositories to serve, each as owner/name.")
+    webhook_url: str = Field(
+        default="", description="Where the Git host reaches this server's webhooks, for `eph webhook test`."
+    )
+    repositories: Repositories = Field(
+        default=(), description="The repositories to serve, each as owner/name or as a pattern such as owner/shop-*."
+    )
+    organisations: Owners = Field(
+        default=(), description="Organisations or users of which all repositories are served that we were let into."
+    )
+    clone_url: str = Field(
+        default="", description="Where to fetch commits from instead, such as a mirror: a URL with {full_name}."
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> Forge:
-        if not self.url.startswith(("http://", "https://")):
-            raise Rejected("this is not a URL", "write for example https://api.github.com", ("url",))
-        for key in ("token", "webhook_secret"):
+        for key in ("token", "webhook_secret", "private_key"):
             if getattr(self, key) is not None and getattr(self, f"{key}_file") is not None:
                 raise Rejected(f"there is a {key} and a {key}_file", "keep one of the two", (f"{key}_file",))
         return self
+
+    @model_validator(mode="after")
+    def _urls(self) -> Forge:
+        if not self.url.startswith(("http://", "https://")):
+            raise Rejected("this is not a URL", "write for example https://api.github.com", ("url",))
+        if re.match(r"https?://(www\.)?github\.com(/|$)", self.url):
+            raise Rejected("this is GitHub's site, not its API", "write https://api.github.com", ("url",))
+        if self.webhook_url and not self.webhook_url.startswith(("http://", "https://")):
+            text = "write for example https://eph.example.com/api/v1/webhooks/github"
+            raise Rejected("this is not a URL", text, ("webhook_url",))
+        if self.clone_url and not (self.clone_url.count("{") == 1 and "{full_name}" in self.clone_url):
+            text = "write for example https://mirror.example.com/{full_name}.git"
+            raise Rejected("this is not a URL with {full_name} in it", text, ("clone_url",))
+        return self
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Forge:
+        has_key = self.private_key is not None or self.private_key_file is not None
+        if bool(self.app_id) != has_key:
+            missing = "private_key_file" if self.app_id else "app_id"
+            raise Rejected("an App needs its id and its private key", f"set {missing} too", (missing,))
+        if self.app_id and (self.token is not None or self.token_file is not None):
+            raise Rejected("there is an App and a token", "keep one of the two", ("token",))
+        return self
+
+    def read_private_key(self) -> str:
+        return _secret(self.private_key, self.private_key_file, "forge.private_key_file")
 
     def read_token(self) -> str:
         """The token, wherever it comes from; empty without one."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -27,8 +28,8 @@ from orchestrator.forge.port import (
     NotThere,
     Pulls,
     Reaction,
-    Remark,
     Refs,
+    Remark,
     Repository,
 )
 from stacks.model import RefKind
@@ -69,6 +70,7 @@ class FakeForge:
         self._commits = 0
         self._asked = 0
         self._comments = 0
+        self.asked_ahead: deque[tuple[tuple[str, ...], str, frozenset[tuple[int, str]]]] = deque(maxlen=100)
 
     # --- the port
 
@@ -114,6 +116,12 @@ class FakeForge:
             pull = home.pulls[number]
             before, after = home.files[home.branches[pull.base_ref]], home.files[pull.head_sha]
             return Changes(frozenset(path for path in before | after if before.get(path) != after.get(path)))
+
+    def ahead(
+        self, commits: Sequence[tuple[Repository, str]], path: str, anew: frozenset[tuple[int, str]] = frozenset()
+    ) -> None:
+        """Noted, for whoever looks."""
+        self.asked_ahead.append((tuple(sha for _, sha in commits), path, anew))
 
     def file(self, repository: Repository, path: str, ref: str, limit: int) -> bytes:
         with self._asked_for("file"):

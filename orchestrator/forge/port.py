@@ -6,7 +6,7 @@ All methods block and are called from threads; an adapter is safe for use from s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -157,6 +157,8 @@ class Cost:
     limit: int = -1
     blocked_for: float = 0.0
     """Seconds that the host asked us to keep away."""
+    reset: int = 0
+    """When ``remaining`` is ``limit`` again, in seconds since the epoch; 0: never told."""
 
 
 class Forge(Protocol):
@@ -182,6 +184,13 @@ class Forge(Protocol):
 
     def changed_files(self, repository: Repository, number: int) -> Changes:
         """What the pull request changes against its base, a thousand files at most."""
+
+    def ahead(
+        self, commits: Sequence[tuple[Repository, str]], path: str, anew: frozenset[tuple[int, str]] = frozenset()
+    ) -> None:
+        """What will be asked about next: checks, our marks and the file ``path`` at these commits. A host that can be
+        asked about many at once is asked here; ``anew`` are the commits (repository id, sha) whose checks somebody
+        waits for. Never raises: whatever did not come is asked one by one."""
 
     def file(self, repository: Repository, path: str, ref: str, limit: int) -> bytes:
         """A file at a commit; NotThere when the commit has none; a larger one raises ForgeRefused."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -26,7 +26,10 @@ from orchestrator.forge.port import (
     Repository,
     expired_mark,
 )
-from orchestrator.runtime.recipes import Recipes
+from orchestrator.runtime import clock
+from orchestrator.runtime.clock import Clock
+from orchestrator.runtime.recipes import FILE, Recipes
+from orchestrator.runtime.settled import Settled
 from orchestrator.runtime.wakeups import NO_LIMIT, Only
 from stacks import names as stack_names
 
@@ -50,10 +53,13 @@ class ForgeFacts:
 class ForgeReader:
     """``guarded_targets`` run only what people with write access pushed, so who that is must be asked."""
 
-    def __init__(self, forge: Forge, recipes: Recipes, guarded_targets: frozenset[str]) -> None:
+    def __init__(
+        self, forge: Forge, recipes: Recipes, guarded_targets: frozenset[str], now: Clock = clock.system
+    ) -> None:
         self._forge = forge
         self._recipes = recipes
         self._guarded = guarded_targets
+        self._settled = Settled(now)
         self._known: Mapping[int, Repository] = {}
         self._last: Mapping[int, RepositoryFacts] = {}
         self._given = ForgeFacts()
@@ -70,7 +76,9 @@ class ForgeReader:
     async def _read_some(self, names: Names, changed: set[int]) -> ForgeFacts:
         """One that is not known yet is none of ours, or new: the next whole look will tell."""
         asked = [item for item in self._known.values() if item.id in changed]
-        found = {item.id: item for item in await asyncio.gather(*(self._repository(item, names) for item in asked))}
+        for item in asked:
+            self._settled.changed(item.id)
+        found = {item.id: item for item in await self._read_these(asked, names, changed)}
         self._last = {**self._last, **found}
         return replace(self._given, facts={**self._given.facts, **found})
 
@@ -82,15 +90,43 @@ class ForgeReader:
             facts = {item.id: self._unread(item, str(error), names) for item in self._known.values()}
             return ForgeFacts(facts, self._known, (f"the repositories could not be listed: {error}",))
         self._known = {item.id: item for item in listed}
-        found = await asyncio.gather(*(self._repository(item, names) for item in listed))
+        found = await self._read_these(listed, names)
         self._last = {item.id: item for item in found}
         return ForgeFacts(self._last, self._known, tuple(self._forge.problems().values()))
 
-    async def _repository(self, repository: Repository, names: Names) -> RepositoryFacts:
+    async def _read_these(
+        self, repositories: Sequence[Repository], names: Names, changed: Collection[int] = ()
+    ) -> list[RepositoryFacts]:
+        """First which pull requests there are, then what their commits say: together, where the host can."""
+        listed = await asyncio.gather(*(self._pulls(item, names) for item in repositories))
+        await self._look_ahead([pulls for pulls in listed if isinstance(pulls, Pulls)], changed)
+        return await asyncio.gather(
+            *(self._judged(found, names) if isinstance(found, Pulls) else _itself(found) for found in listed)
+        )
+
+    async def _look_ahead(self, listed: Sequence[Pulls], changed: Collection[int]) -> None:
+        labelled = [(pulls.repository, pull.head_sha) for pulls in listed for pull in pulls.open if pull.labels]
+        commits = {(repository.id, sha) for repository, sha in labelled}
+        anew = frozenset(commit for commit in commits if commit in self._settled.waiting or commit[0] in changed)
+        if not changed:
+            self._settled.waiting &= commits
+        if labelled:
+            await asyncio.to_thread(self._forge.ahead, labelled, FILE, anew)
+
+    async def _pulls(self, repository: Repository, names: Names) -> Pulls | RepositoryFacts:
         try:
-            pulls = await self._in_thread(lambda: self._forge.pulls(repository))
-            labelled = [pull for pull in pulls.open if pull.labels]
-            candidates = await asyncio.gather(*(self._candidate(pulls.repository, pull, names) for pull in labelled))
+            return await self._in_thread(lambda: self._forge.pulls(repository))
+        except ForgeError as error:
+            return self._unread(repository, str(error), names)
+        except Exception as error:
+            log.exception("%s could not be read", repository.full_name)
+            return self._unread(repository, f"{type(error).__name__}: {error}", names)
+
+    async def _judged(self, pulls: Pulls, names: Names) -> RepositoryFacts:
+        repository = pulls.repository
+        labelled = [pull for pull in pulls.open if pull.labels]
+        try:
+            candidates = await asyncio.gather(*(self._candidate(repository, pull, names) for pull in labelled))
         except ForgeError as error:
             return self._unread(repository, str(error), names)
         except Exception as error:
@@ -134,8 +170,8 @@ class ForgeReader:
         if not recipe.labels & pull.labels:
             return None
         if recipe.spec.target in self._guarded and not pull.from_fork:
-            pull = replace(pull, author_trusted=self._trusted(repository, pull.author))
-        checks = self._checks(repository, pull.head_sha) if recipe.wait_for_checks else {}
+            pull = replace(pull, author_trusted=self._trusted(repository, pull))
+        checks = self._checks(repository, pull.head_sha, recipe.wait_for_checks) if recipe.wait_for_checks else {}
         touches = self._touches(repository, pull, recipe.paths)
         return self._marked(repository, Candidate(pull, recipe, checks, touches=touches))
 
@@ -156,18 +192,28 @@ class ForgeReader:
                 self._touched.pop(next(iter(self._touched)), None)
         return known
 
-    def _trusted(self, repository: Repository, author: str) -> bool | None:
+    def _trusted(self, repository: Repository, pull: PullRequest) -> bool | None:
+        if self._settled.trusted(pull):
+            return True
         try:
-            return self._forge.may_write(repository, author)
+            trusted = self._forge.may_write(repository, pull.author)
         except ForgeError:
             return None
+        if trusted:
+            self._settled.trust(pull)
+        return trusted
 
-    def _checks(self, repository: Repository, sha: str) -> Mapping[str, CheckState]:
+    def _checks(self, repository: Repository, sha: str, wanted: Iterable[str]) -> Mapping[str, CheckState]:
         """Checks that could not be read are missing, which waits."""
+        passed = self._settled.passed((repository.id, sha))
+        if passed is not None:
+            return passed
         try:
-            return self._forge.checks(repository, sha)
+            found = self._forge.checks(repository, sha)
         except ForgeError:
-            return {}
+            found = {}
+        self._settled.checked((repository.id, sha), wanted, found)
+        return found
 
     def _marked(self, repository: Repository, candidate: Candidate) -> Candidate:
         """With our marks on that very commit. Marks that could not be read count as absent: the tag still has the
@@ -183,6 +229,10 @@ class ForgeReader:
     async def _in_thread(self, work: Callable[[], T]) -> T:
         async with self._slots:
             return await asyncio.to_thread(work)
+
+
+async def _itself(facts: RepositoryFacts) -> RepositoryFacts:
+    return facts
 
 
 def _facts(pulls: Pulls, candidates: list[Candidate]) -> RepositoryFacts:

@@ -117,7 +117,7 @@ class Town:
         self.monitor = Monitor(self._probe, self.clock, self.wakes.wake, self._sleep)
         self.herald = Herald(Reporter(self.forge, self.clock), self.journal)
         sources = Sources(
-            forge=ForgeReader(self.forge, self._recipes(), self.policy.trusted_authors_only),
+            forge=ForgeReader(self.forge, self._recipes(), self.policy.trusted_authors_only, self.clock),
             inventory=self.stacks,
             targets={"local": self.target.names},
             health=self.monitor.answers,

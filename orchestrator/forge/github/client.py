@@ -7,26 +7,30 @@ one, or our access was taken away, nothing is read out of it, least of all that 
 from __future__ import annotations
 
 import base64
-import binascii
-import math
-import re
+import contextlib
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 from urllib.parse import quote, urlsplit
 
 from orchestrator.core.model import CheckState, Key, PullRequest
-from orchestrator.forge.github import readings
+from orchestrator.forge.github import readings, selection
+from orchestrator.forge.github.accounts import Accounts, ByApp, ByToken, Switchboard
+from orchestrator.forge.github.apps import App
 from orchestrator.forge.github.comments import Comments
+from orchestrator.forge.github.commits import Commits
 from orchestrator.forge.github.conversations import Conversations
 from orchestrator.forge.github.deployments import Deployments
+from orchestrator.forge.github.files import Files
+from orchestrator.forge.github.finder import Finder
 from orchestrator.forge.github.marks import Marks
+from orchestrator.forge.github.queries import Place
 from orchestrator.forge.github.refs import RefReader
-from orchestrator.forge.github.transport import PER_PAGE, Transport
+from orchestrator.forge.github.rota import Rota
+from orchestrator.forge.github.shelf import Shelf
+from orchestrator.forge.github.transport import PER_PAGE, Means
 from orchestrator.forge.port import (
     Changes,
     CheckReport,
@@ -34,86 +38,134 @@ from orchestrator.forge.port import (
     DeploymentReport,
     ForgeError,
     ForgeRefused,
-    ForgeUnavailable,
     NotThere,
     Pulls,
     Reaction,
-    Remark,
     Refs,
+    Remark,
     Repository,
 )
 from stacks.model import RefKind
 
-FULL_NAME = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+")
-SHA = re.compile(r"[0-9a-f]{40}")
 PERMISSION_SECONDS = 300.0
-MISSING_SECONDS = 60.0
 FILE_PAGES = 10
-FILES_KEPT = 512
-FILE_KEPT_MOST = 65_536
-AT_ONCE = 8
 GITHUB = "https://api.github.com"
 
 
+@dataclass(frozen=True, slots=True)
+class AppKey:
+    """Of a GitHub App: its id, and the private key in PEM form."""
+
+    app: str
+    private_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """``login``: who we are, where the token cannot ask. ``every``: seconds between two looks. ``clone_url``: where
+    commits are fetched from instead, with ``{full_name}``."""
+
+    organisations: tuple[str, ...] = ()
+    login: str = ""
+    every: float = 30.0
+    clone_url: str = ""
+    shelf: Shelf | None = None
+
+
 class GitHubForge:
-    """``base_url``: ``GITHUB``, or ``https://host/api/v3`` of an Enterprise server. ``repositories``: ``owner/name``
-    each. ``now``: seconds since the epoch. ``login``: who we are, where the token cannot ask (``my-app[bot]``)."""
+    """``base_url``: ``GITHUB``, or ``https://host/api/v3`` of an Enterprise server. ``key``: a token, or an App's.
+    ``repositories``: ``owner/name`` or ``owner/pattern`` each. ``now``: seconds since the epoch."""
 
     def __init__(
         self,
         base_url: str,
-        token: str,
+        key: str | AppKey,
         repositories: Sequence[str],
         timeout: int = 10,
         now: Callable[[], float] = time.time,
-        login: str = "",
+        options: Options = Options(),
     ) -> None:
-        wrong = [name for name in repositories if not FULL_NAME.fullmatch(name)]
-        if wrong:
-            raise ValueError(f"repositories are given as owner/name, not {', '.join(map(repr, wrong))}")
-        self._configured, self._token, self._base, self._now = tuple(repositories), token, base_url, now
-        self._transport = Transport(base_url, token, timeout, now)
+        chosen = selection.of(repositories, options.organisations)
+        means = Means(base_url.rstrip("/"), timeout, now, shelf=options.shelf or Shelf(None))
+        self._base, self._now, self._clone_url, self._shelf = means.base_url, now, options.clone_url, means.shelf
+        self._accounts: Accounts = (
+            ByApp(App(means, key.app, key.private_key), chosen)
+            if isinstance(key, AppKey)
+            else ByToken(means, key, options.login)
+        )
+        self._transport = Switchboard(self._accounts, means.base_url)
+        self._finder = Finder(chosen, self._accounts, now)
+        self._rota = Rota(options.every)
         self._lock = threading.Lock()
-        self._known: dict[str, Repository] = {}
         self._names: dict[int, str] = {}
-        self._problems: dict[str, str] = {}
+        self._waiting: set[int] = set()
+        self._last: dict[int, Pulls] = {}
+        self._notes: dict[str, str] = {}
         self._writers: dict[tuple[int, str], tuple[float, bool]] = {}
-        self._files: OrderedDict[tuple[int, str, str], tuple[float, bytes | None]] = OrderedDict()
-        self._login = login
         self._comments = Comments(self._transport, self._viewer)
         self._refs = RefReader(self._transport)
         self._marks = Marks(self._transport, self._viewer)
+        self._files = Files(self._transport, means)
+        self._commits = Commits(self._transport, self._marks, self._files, self._viewer, means)
+        self._transport.sent = self._commits.sent
         self._deployments = Deployments(self._transport)
         self._conversations = Conversations(self._transport, self._viewer)
 
     def close(self) -> None:
-        self._transport.close()
+        self._accounts.close()
+        self._shelf.close()
 
     def cost(self) -> Cost:
         return self._transport.cost()
 
     def problems(self) -> Mapping[str, str]:
         with self._lock:
-            return dict(self._problems)
+            return {**self._finder.problems(), **self._notes}
 
     def repositories(self) -> list[Repository]:
-        with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-            errors = list(pool.map(self._look_up, self._configured))
-        failed = [error for error in errors if error is not None]
+        found = [self._mirrored(item) for item in self._finder.find()]
         with self._lock:
-            found = {self._known[name].id: self._known[name] for name in self._configured if name in self._known}
-            self._names.update({repository.id: repository.full_name for repository in found.values()})
-        if failed and not found:
-            raise failed[0]
-        return list(found.values())
+            self._names.update({repository.id: repository.full_name for repository in found})
+        self._hold_back(found)
+        return found
+
+    def _hold_back(self, found: Sequence[Repository]) -> None:
+        """Some wait for a later look, where a line's rest of the hour is too small for all of its repositories."""
+        by_line: dict[str, list[Repository]] = {}
+        for repository in found:
+            try:
+                by_line.setdefault(self._transport.line(f"/repos/{repository.full_name}/").name, []).append(repository)
+            except ForgeError:
+                continue  # its reading will tell
+        waiting: set[int] = set()
+        notes: dict[str, str] = {}
+        for name, homes in by_line.items():
+            cost = self._transport.line(f"/repos/{homes[0].full_name}/").cost()
+            turn = self._rota.turn([item.id for item in homes], cost, self._now())
+            waiting |= turn.left_out
+            notes |= {name: turn.note} if turn.note else {}
+        with self._lock:
+            self._waiting, self._notes = waiting & self._last.keys(), notes
 
     def pulls(self, repository: Repository) -> Pulls:
-        listing = self._transport.listing(f"{self._path(repository)}/pulls?state=open", readings.pulls)
+        with self._lock:
+            if repository.id in self._waiting:
+                self._waiting.discard(repository.id)  # who asks a second time has a reason
+                return self._last[repository.id]
+        found = self._read_pulls(repository)
+        with self._lock:
+            self._last[repository.id] = found
+        return found
+
+    def _read_pulls(self, repository: Repository) -> Pulls:
+        line = self._transport.line(f"{self._path(repository)}/")
+        listing = line.listing(f"{self._path(repository)}/pulls?state=open", readings.pulls)
+        self._rota.was_read(repository.id, self._now(), listing.cost)
         if any(pull.key.repository != repository.id for pull in listing.items):
             raise _another(repository)
         if not listing.items:
             self._present(repository)
-        found = {pull.key.number: pull for pull in listing.items}.values()
+        found = {pull.key.number: self._served(pull) for pull in listing.items}.values()
         return Pulls(repository, tuple(found), listing.error is None, str(listing.error or ""))
 
     def pull(self, repository: Repository, number: int) -> PullRequest:
@@ -124,7 +176,20 @@ class GitHubForge:
             return readings.gone(Key(repository.id, number))
         if found.key != Key(repository.id, number):
             raise _another(repository)
-        return found
+        return self._served(found)
+
+    def _served(self, pull: PullRequest) -> PullRequest:
+        """In a repository that was archived nobody can take a label away any more: none counts."""
+        archived = self._finder.is_archived(pull.key.repository)
+        return replace(pull, labels=frozenset()) if archived else pull
+
+    def ahead(
+        self, commits: Sequence[tuple[Repository, str]], path: str, anew: frozenset[tuple[int, str]] = frozenset()
+    ) -> None:
+        places = [Place(self._path(repository), repository.id, sha) for repository, sha in commits]
+        changed = frozenset(place for place in places if (place.repository, place.sha) in anew)
+        with contextlib.suppress(ForgeError):  # whoever is asked next will tell
+            self._commits.ahead(places, path, changed)
 
     def refs(self, repository: Repository, kind: RefKind, patterns: tuple[str, ...]) -> Refs:
         return self._refs.matching(self._path(repository), kind, patterns, lambda: self._present(repository))
@@ -141,26 +206,17 @@ class GitHubForge:
         return Changes(frozenset(found), complete=False)
 
     def file(self, repository: Repository, path: str, ref: str, limit: int) -> bytes:
-        key = (repository.id, path, ref)
-        with self._lock:
-            until, held = self._files.get(key, (0.0, None))
-        if until <= self._now():
-            held = self._fetch_file(repository, path, ref, limit)
-            self._keep_file(key, held)
-        if held is None:
+        name = (repository.id, path, ref)
+        found = self._files.read(self._path(repository), name, limit, lambda: self._present(repository))
+        if found is None:
             raise NotThere(f"{repository.full_name} has no {path} at {ref}")
-        if len(held) > limit:
-            raise _too_large(path, len(held), limit)
-        return held
+        return found
 
     def checks(self, repository: Repository, sha: str) -> Mapping[str, CheckState]:
-        path, present = self._path(repository), lambda: self._present(repository)
-        runs = [(run.name, run.state) for run in self._marks.runs(path, sha, present)]
-        statuses = [(item.context, item.state) for item in readings.newest(self._marks.statuses(path, sha, present))]
-        return readings.worst(pair for pair in [*runs, *statuses] if not readings.is_ours(pair[0]))
+        return self._commits.checks(self._path(repository), sha, lambda: self._present(repository))
 
     def decisions(self, repository: Repository, sha: str) -> Mapping[str, str]:
-        return self._marks.decisions(self._path(repository), sha, lambda: self._present(repository))
+        return self._commits.decisions(self._path(repository), sha, lambda: self._present(repository))
 
     def mark(self, repository: Repository, sha: str, mark: str, description: str) -> None:
         self._marks.mark(self._path(repository), sha, (mark, description), lambda: self._present(repository))
@@ -218,24 +274,16 @@ class GitHubForge:
         api = urlsplit(self._base)
         if url.scheme not in ("http", "https") or url.hostname not in (api.hostname, (api.hostname or "")[4:]):
             return {}
-        secret = base64.b64encode(f"x-access-token:{self._token}".encode()).decode()
+        token = self._transport.line(f"{self._path(repository)}/").token
+        secret = base64.b64encode(f"x-access-token:{token}".encode()).decode()
         name = f"http.{url.scheme}://{url.netloc}/.extraHeader"
         value = f"Authorization: Basic {secret}"
         return {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": name, "GIT_CONFIG_VALUE_0": value}
 
-    def _look_up(self, name: str) -> ForgeError | None:
-        try:
-            found = self._transport.get(f"/repos/{name}", readings.repository)
-        except ForgeError as problem:
-            text = f"{name} cannot be seen: it is not there, or the token may not see it"
-            error = ForgeRefused(text) if isinstance(problem, NotThere) else problem
-            with self._lock:
-                self._problems[name] = str(error)
-            return error
-        with self._lock:
-            self._known[name] = found
-            self._problems.pop(name, None)
-        return None
+    def _mirrored(self, repository: Repository) -> Repository:
+        if not self._clone_url:
+            return repository
+        return replace(repository, clone_url=self._clone_url.format(full_name=repository.full_name))
 
     def _path(self, repository: Repository) -> str:
         """By its newest name: a redirect would do too, but loses the query."""
@@ -254,47 +302,7 @@ class GitHubForge:
             raise _another(repository)
 
     def _viewer(self) -> str:
-        if not self._login:
-            self._login = self._transport.get("/user", readings.login)
-        return self._login
-
-    def _fetch_file(self, repository: Repository, path: str, ref: str, limit: int) -> bytes | None:
-        where = f"{self._path(repository)}/contents/{quote(path)}?ref={quote(ref, safe='')}"
-        try:
-            data = self._transport.get_once(where, readings.content)
-        except NotThere:
-            self._present(repository)
-            return None
-        return _content(data, path, limit)
-
-    def _keep_file(self, key: tuple[int, str, str], content: bytes | None) -> None:
-        """A commit's files never change; a branch's do. One that is missing may only be late in arriving."""
-        if not SHA.fullmatch(key[2]) or len(content or b"") > FILE_KEPT_MOST:
-            return
-        until = math.inf if content is not None else self._now() + MISSING_SECONDS
-        with self._lock:
-            self._files[key] = (until, content)
-            while len(self._files) > FILES_KEPT:
-                self._files.popitem(last=False)
-
-
-def _content(data: Mapping[str, Any], path: str, limit: int) -> bytes:
-    if data.get("type") != "file":
-        raise ForgeRefused(f"{path} is a {data.get('type')}, not a file")
-    size = int(data.get("size") or 0)
-    if size > limit or data.get("encoding") == "none":
-        raise _too_large(path, size, limit)
-    try:
-        content = base64.b64decode(str(data.get("content") or ""))
-    except binascii.Error as problem:
-        raise ForgeUnavailable(f"{path}: GitHub's answer is not Base64 ({problem}); trying again") from problem
-    if len(content) != size:
-        raise ForgeUnavailable(f"{path}: GitHub told {size} bytes and gave {len(content)}; trying again")
-    return content
-
-
-def _too_large(path: str, size: int, limit: int) -> ForgeRefused:
-    return ForgeRefused(f"{path} has {size} bytes; at most {limit} are read")
+        return self._accounts.login()
 
 
 def _another(repository: Repository) -> ForgeRefused:

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from github.Requester import Requester
@@ -17,11 +18,12 @@ from github.Requester import Requester
 from orchestrator.forge.port import Forbidden, ForgeError, ForgeRefused, ForgeUnavailable, NotThere
 
 LONGEST = 3600.0
+SKEW = 30.0
 UNTOLD = 60.0
 """How long to keep away when a limit says not how long, as GitHub's documentation asks."""
 
 HELP = {
-    401: "the token is wrong or was revoked: give Eph a new one",
+    401: "the token, or the App's key, is wrong or was revoked: give Eph a new one",
     403: "the token may not do this: give it the permission, or the account access",
     410: "it was removed",
     422: "GitHub found the request wrong",
@@ -45,7 +47,28 @@ def of_answer(status: int, headers: Mapping[str, Any], data: Any, what: str, now
     if 300 <= status < 400:
         return ForgeRefused(f"{what}: answered with a redirect ({status}) that is not followed; check the base URL")
     kind = Forbidden if status == 403 else ForgeRefused
-    return kind(f"{what}: {status} {message or 'refused'}; {HELP.get(status, 'see the message')}")
+    clock = _clock(headers, now) if status == 401 else ""
+    return kind(f"{what}: {status} {message or 'refused'}; {HELP.get(status, 'see the message')}{clock}")
+
+
+def _clock(headers: Mapping[str, Any], now: float) -> str:
+    """An App's tickets are good for minutes: a clock that is wrong makes every one of them invalid."""
+    try:
+        ahead = now - parsedate_to_datetime(str(headers.get("date") or "")).timestamp()
+    except ValueError:
+        return ""
+    if abs(ahead) < SKEW:
+        return ""
+    side = "ahead of" if ahead > 0 else "behind"
+    return f". This machine's clock is {abs(ahead):.0f} s {side} GitHub's, which alone makes an App's key fail: set it"
+
+
+def of_query(data: Mapping[str, Any]) -> Limited | None:
+    """GraphQL says so in an answer of 200; whatever else it has to complain of concerns single things."""
+    found = [item for item in data.get("errors") or () if isinstance(item, dict)]
+    if any(item.get("type") == "RATE_LIMITED" for item in found):
+        return Limited(f"POST /graphql: GitHub's rate limit is reached; trying again in {UNTOLD:.0f} s", UNTOLD)
+    return None
 
 
 def of_exception(problem: Exception, what: str) -> ForgeUnavailable:

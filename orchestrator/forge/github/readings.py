@@ -15,6 +15,14 @@ GRAVITY = (CheckState.PASSED, CheckState.PENDING, CheckState.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """A repository, and whether it still takes changes."""
+
+    repository: Repository
+    archived: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Comment:
     id: int
     author: str
@@ -74,6 +82,16 @@ class DeploymentStatus:
 
 def repository(data: Any) -> Repository:
     return Repository(int(data["id"]), str(data["full_name"]), str(data["clone_url"]), str(data["default_branch"]))
+
+
+def found(data: Any) -> Found:
+    return Found(repository(data), bool(data.get("archived")))
+
+
+def shown(data: Any) -> list[Found]:
+    """Everything that we were given access to. An App's comes within an object."""
+    listed = data["repositories"] if isinstance(data, dict) else data
+    return [found(item) for item in _list(listed)]
 
 
 def content(data: Any) -> Mapping[str, Any]:
@@ -173,7 +191,7 @@ def reactions(data: Any) -> list[tuple[str, str]]:
 
 def statuses(data: Any) -> list[Status]:
     return [
-        Status(str(item["context"]), _status_state(str(item["state"])), str(item.get("description") or ""),
+        Status(str(item["context"]), status_state(str(item["state"])), str(item.get("description") or ""),
                str((item.get("creator") or {}).get("login") or ""))
         for item in _list(data)
     ]  # fmt: skip
@@ -244,7 +262,7 @@ def _moment(text: Any) -> datetime:
     return datetime.fromisoformat(str(text)).astimezone(UTC)
 
 
-def _status_state(state: str) -> CheckState:
+def status_state(state: str) -> CheckState:
     return {"success": CheckState.PASSED, "pending": CheckState.PENDING}.get(state, CheckState.FAILED)
 
 

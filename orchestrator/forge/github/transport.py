@@ -1,9 +1,12 @@
 """Asking GitHub, through PyGithub's requester: authentication, base URL and connections are its; patience is ours.
 
 Every reading is conditional. What was read is kept as the value made of it, with its ETag, so an answer of 304 costs
-neither quota nor parsing. A list is read whole or says that it is not: pages are followed by GitHub's own links, and a
-page that was promised and came empty is read again without the cache before it is believed to be short.
-When GitHub asks for patience, nothing is sent until then; nothing here ever sleeps.
+neither quota nor parsing; the text goes to the shelf, for the next life. A list is read whole or says that it is not:
+pages are followed by GitHub's own links, and a page that was promised and came empty is read again without the cache
+before it is believed to be short. When GitHub asks for patience, nothing is sent until then. Readings never wait here;
+a write may, for its turn.
+
+``Line`` is one token's: quotas and limits are GitHub's for each token, so patience, pace and cost are a line's own.
 """
 
 from __future__ import annotations
@@ -14,15 +17,17 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar, cast
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import requests
 from github import Auth, Github
 from github.GithubException import GithubException
 
-from orchestrator.forge.github import errors
-from orchestrator.forge.port import Cost, ForgeError, ForgeUnavailable
+from orchestrator.forge.github import errors, pace
+from orchestrator.forge.github.pace import Pace
+from orchestrator.forge.github.shelf import Shelf
+from orchestrator.forge.port import Cost, ForgeError, ForgeRefused, ForgeUnavailable
 
 T = TypeVar("T")
 PER_PAGE = 100
@@ -45,8 +50,11 @@ class Reading(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Listing(Generic[T]):
+    """``cost``: how many of its pages counted."""
+
     items: tuple[T, ...]
     error: ForgeError | None = None
+    cost: int = 0
 
     def whole(self) -> tuple[T, ...]:
         """Everything, or the error that is in the way."""
@@ -55,16 +63,46 @@ class Listing(Generic[T]):
         return self.items
 
 
-class Transport:
-    """``now`` tells seconds since the epoch: reset times are compared with it. Safe for several threads."""
+class Transport(Protocol):
+    """What whoever reads or writes is given: one line, or the switchboard that finds the right one."""
 
-    def __init__(self, base_url: str, token: str, timeout: int, now: Callable[[], float] = time.time) -> None:
+    def get(self, url: str, parse: Parse[T]) -> T: ...
+    def get_once(self, url: str, parse: Parse[T]) -> T:
+        """For what never changes, and is too large to remember here."""
+
+    def listing(self, path: str, parse: Parse[list[T]]) -> Listing[T]:
+        """All pages. The first one's failure raises; a later one's is told with what was read before it."""
+
+    def send(self, verb: str, path: str, body: Any = None) -> Any:
+        """A change; gives the answer's JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What all lines share. ``now`` tells seconds since the epoch: reset times are compared with it."""
+
+    base_url: str
+    timeout: int = 10
+    now: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+    shelf: Shelf = field(default_factory=lambda: Shelf(None))
+
+
+class Line:
+    """``name``: whose token it is, for keeping apart what each may see. Safe for several threads.
+
+    ``refused`` is told of a 401: a token that was made may have been taken back, and the next one be good.
+    """
+
+    def __init__(self, means: Means, auth: Auth.Auth, name: str, refused: Callable[[], None] = lambda: None) -> None:
         self._github = Github(
-            auth=Auth.Token(token), base_url=base_url, timeout=timeout, retry=None, user_agent="eph", pool_size=16,
+            auth=auth, base_url=means.base_url, timeout=means.timeout, retry=None, user_agent="eph", pool_size=16,
             per_page=PER_PAGE, seconds_between_requests=None, seconds_between_writes=None, lazy=True,
         )  # fmt: skip
         self._requester = self._github.requester
-        self._now = now
+        self.name, self._auth, self._refused = name, auth, refused
+        self._means, self._now, self._shelf = means, means.now, means.shelf
+        self._pace = Pace(means.now)
         self._lock = threading.Lock()
         self._held: OrderedDict[tuple[str, Any], Reading[Any]] = OrderedDict()
         self._blocked_until = 0.0
@@ -80,12 +118,15 @@ class Transport:
     def get(self, url: str, parse: Parse[T]) -> T:
         return self._read(url, parse).value
 
+    @property
+    def token(self) -> str:
+        """A secret; asks for a new one when it is about to end."""
+        return self._auth.token
+
     def get_once(self, url: str, parse: Parse[T]) -> T:
-        """For what never changes, and is too large to remember here."""
         return self._read(url, parse, conditional=False, keep=False).value
 
     def listing(self, path: str, parse: Parse[list[T]]) -> Listing[T]:
-        """All pages. The first one's failure raises; a later one's is told with what was read before it."""
         url = f"{path}{'&' if '?' in path else '?'}per_page={PER_PAGE}"
         found, suspicious = self._walk(url, parse, {})
         if suspicious:
@@ -93,28 +134,49 @@ class Transport:
         return found
 
     def send(self, verb: str, path: str, body: Any = None) -> Any:
-        """A change; gives the answer's JSON."""
+        self._wait_for_a_turn(f"{verb} {path}")
         return self._ask(verb, path, {}, body)[2]
+
+    def buy(self, path: str) -> Any:
+        """A POST that changes nothing of anybody's: it takes no turn from the writes."""
+        return self._ask("POST", path, {}, None)[2]
+
+    def charge(self, points: int) -> None:
+        """What an answer turned out to have cost, beyond the request itself."""
+        with self._lock:
+            self._cost = replace(self._cost, counted=self._cost.counted + points)
+
+    def query(self, text: str) -> Any:
+        """GraphQL: one question about many things. NotThere where the host has none."""
+        data = self._ask("POST", self._requester.graphql_url, {}, {"query": text})[2]
+        if not isinstance(data, dict):
+            raise errors.of_shape(TypeError("no object"), "POST /graphql")
+        limited = errors.of_query(data)
+        if limited is not None:
+            self._block(limited.retry_after or errors.UNTOLD)
+            raise limited
+        return data
 
     def _walk(self, first: str, parse: Parse[list[T]], headers: Mapping[str, str] | None) -> tuple[Listing[T], bool]:
         """Whether it is suspicious comes with it: short, and partly from memory. ``headers`` None: all anew."""
         items: list[T] = []
-        url, promised, remembered = first, False, False
+        url, promised, remembered, cost = first, False, False, 0
         for page in range(1, MOST_PAGES + 1):
             try:
                 reading = self._read(url, parse, conditional=headers is not None)
             except ForgeError as problem:
                 if page == 1:
                     raise
-                return Listing(tuple(items), problem), False
+                return Listing(tuple(items), problem, cost), False
             remembered = remembered or not reading.fresh
+            cost += reading.fresh
             if not reading.value and promised:
                 text = f"{first}: page {page} was promised and came empty; not believed to be all"
-                return Listing(tuple(items), ForgeUnavailable(text)), remembered
+                return Listing(tuple(items), ForgeUnavailable(text), cost), remembered
             items += reading.value
             promised = bool(reading.next)
             if not promised and len(reading.value) < PER_PAGE:
-                return Listing(tuple(items)), False
+                return Listing(tuple(items), cost=cost), False
             url = reading.next or f"{first}&page={page + 1}"
         return Listing(tuple(items), ForgeUnavailable(f"{first}: more than {MOST_PAGES} pages")), False
 
@@ -122,19 +184,21 @@ class Transport:
         key = (url, parse)
         with self._lock:
             held = cast("Reading[T] | None", self._held.get(key)) if conditional else None
-        status, headers, data = self._ask("GET", url, {"If-None-Match": held.etag} if held else {})
+        if held is None and conditional and keep:
+            held = self._recall(url, parse)
+        self._be_quick(f"GET {url}")
+        status, headers, text = self._ask_raw("GET", url, {"If-None-Match": held.etag} if held else {})
         if status == 304 and held is not None:
-            with self._lock:
-                self._held[key] = held
-                self._held.move_to_end(key)
+            self._keep(key, held)
             following = _next(headers) if "link" in headers else held.next
             return replace(held, next=following, fresh=False)
         try:
-            reading = Reading(parse(data), str(headers.get("etag") or ""), _next(headers))
+            reading = Reading(parse(self._json(status, text, f"GET {url}")), _etag(headers), _next(headers))
         except (KeyError, TypeError, ValueError, AttributeError) as problem:
             raise errors.of_shape(problem, f"GET {url}") from problem
         if keep:
             self._keep(key, reading)
+            self._store(url, text, reading)
         return reading
 
     def _keep(self, key: tuple[str, Any], reading: Reading[Any]) -> None:
@@ -145,9 +209,32 @@ class Transport:
             while len(self._held) > KEEP:
                 self._held.popitem(last=False)
 
+    def _store(self, url: str, text: str, reading: Reading[Any]) -> None:
+        if reading.etag:
+            self._shelf.put(self._place(url), text.encode(), reading.etag, reading.next)
+
+    def _recall(self, url: str, parse: Parse[T]) -> Reading[T] | None:
+        """What an earlier life read; one that cannot be understood any more is not asked about by its version."""
+        kept = self._shelf.get(self._place(url))
+        if kept is None or not kept.etag:
+            return None
+        try:
+            return Reading(parse(json.loads(kept.body)), kept.etag, kept.next)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return None
+
+    def _place(self, url: str) -> str:
+        return f"{self._means.base_url} {self.name} {url}"
+
     def _ask(
         self, verb: str, url: str, headers: Mapping[str, str], body: Any = None
     ) -> tuple[int, dict[str, Any], Any]:
+        status, answered, text = self._ask_raw(verb, url, headers, body)
+        return status, answered, self._json(status, text, f"{verb} {url}")
+
+    def _ask_raw(
+        self, verb: str, url: str, headers: Mapping[str, str], body: Any = None
+    ) -> tuple[int, dict[str, Any], str]:
         what = f"{verb} {url}"
         self._be_patient(what)
         try:
@@ -155,13 +242,27 @@ class Transport:
         except (requests.RequestException, GithubException, OSError, RuntimeError, ValueError) as problem:
             raise errors.of_exception(problem, what) from problem
         self._count(status, answered)
-        data = self._json(status, text, what)
         if status >= 300 and status != 304:
-            refusal = errors.of_answer(status, answered, data, what, self._now())
+            refusal = errors.of_answer(status, answered, self._json(status, text, what), what, self._now())
             if isinstance(refusal, errors.Limited):
                 self._block(refusal.retry_after or errors.UNTOLD)
+            if status == 401 and isinstance(refusal, ForgeRefused):
+                self._refused()
             raise refusal
-        return status, answered, data
+        return status, answered, text
+
+    def _be_quick(self, what: str) -> None:
+        wait = self._pace.read()
+        if wait:
+            text = f"{what}: not sent, GitHub allows only so many readings a minute; trying again in {wait:.0f} s"
+            raise errors.Limited(text, wait)
+
+    def _wait_for_a_turn(self, what: str) -> None:
+        wait = self._pace.write()
+        if wait > pace.PATIENCE:
+            raise errors.Limited(f"{what}: not sent, writes are paced; trying again in {wait:.0f} s", wait)
+        if wait:
+            self._means.sleep(wait)
 
     def _json(self, status: int, text: str, what: str) -> Any:
         if not text:
@@ -187,11 +288,17 @@ class Transport:
         with self._lock:
             old = self._cost
             free = status == 304
-            self._cost = replace(
-                old, counted=old.counted + (not free), free=old.free + free,
-                remaining=_int(headers.get("x-ratelimit-remaining"), old.remaining),
-                limit=_int(headers.get("x-ratelimit-limit"), old.limit),
-            )  # fmt: skip
+            self._cost = replace(old, counted=old.counted + (not free), free=old.free + free)
+            if str(headers.get("x-ratelimit-resource") or "core") == "core":
+                self._cost = replace(
+                    self._cost, remaining=_int(headers.get("x-ratelimit-remaining"), old.remaining),
+                    limit=_int(headers.get("x-ratelimit-limit"), old.limit),
+                    reset=_int(headers.get("x-ratelimit-reset"), old.reset),
+                )  # fmt: skip
+
+
+def _etag(headers: Mapping[str, Any]) -> str:
+    return str(headers.get("etag") or "")
 
 
 def _next(headers: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from orchestrator.forge.sandbox import pulls
 from orchestrator.forge.sandbox.api.way import Way
 from orchestrator.forge.sandbox.gits import GitRefused
 from orchestrator.forge.sandbox.hub import Hub, Refusal
-from orchestrator.forge.sandbox.quota import Fault
+from orchestrator.forge.sandbox.quota import Clock, Fault
 from orchestrator.forge.sandbox.store import Doc
 from orchestrator.forge.sandbox.verbs import VERBS
 from orchestrator.forge.sandbox.webhooks import Sender
@@ -23,20 +23,21 @@ from orchestrator.forge.sandbox.webhooks import Sender
 OWNER = "ada"
 
 
-def routes(way: Way, sender: Sender) -> list[Route]:
-    desk = Desk(way, sender)
+def routes(way: Way, sender: Sender, clock: Clock) -> list[Route]:
+    desk = Desk(way, sender, clock)
     return [
         Route("/_sandbox/do/{verb}", desk.do, methods=["POST"]),
         Route("/_sandbox/faults", desk.order_faults, methods=["POST"]),
         Route("/_sandbox/quota", desk.set_quota, methods=["POST"]),
+        Route("/_sandbox/clock", desk.set_clock, methods=["POST"]),
         Route("/_sandbox/stats", desk.stats),
         Route("/_sandbox/pushed/{repository:int}", desk.pushed, methods=["POST"]),
     ]
 
 
 class Desk:
-    def __init__(self, way: Way, sender: Sender) -> None:
-        self._way, self._sender = way, sender
+    def __init__(self, way: Way, sender: Sender, clock: Clock) -> None:
+        self._way, self._sender, self._clock = way, sender, clock
 
     async def do(self, request: Request) -> JSONResponse:
         said = await _owners(request, self._way)
@@ -58,6 +59,13 @@ class Desk:
         if said is None:
             return JSONResponse({"message": "not for you"}, 403)
         self._way.quota.limit = int(said["limit"])
+        return JSONResponse({})
+
+    async def set_clock(self, request: Request) -> JSONResponse:
+        said = await _owners(request, self._way)
+        if said is None:
+            return JSONResponse({"message": "not for you"}, 403)
+        self._clock.ahead = float(said["ahead"])
         return JSONResponse({})
 
     async def stats(self, _: Request) -> JSONResponse:

@@ -86,8 +86,16 @@ class Hub:
     def permission(self, repo: Doc, login: str) -> str:
         if login == repo["owner"]:
             return "admin"
-        default = PEOPLE.get(login, "none")
+        default = PEOPLE.get(login) or self.app_may(login, repo["owner"])
         return str(repo["permissions"].get(login, default))
+
+    def app_may(self, login: str, owner: str) -> str:
+        """An App is a person too, where it was installed."""
+        for doc in self.store.find("installation", key=str(owner).lower()):
+            app = self.store.get("app", doc["app"])
+            if app is not None and login == f"{app['slug']}[bot]" and not doc["suspended_at"]:
+                return "write"
+        return "none"
 
     def may(self, repo: Doc, login: str, wanted: str) -> None:
         """Raises as GitHub does: what somebody may not even see is not found, the rest is forbidden."""

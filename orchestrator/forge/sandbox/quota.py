@@ -7,8 +7,22 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 HOUR = 3600
+
+
+class Clock:
+    """The machine's time, and what a test has put it ahead by."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
+
+    def utc(self) -> datetime:
+        return datetime.fromtimestamp(self(), UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +68,19 @@ class Quota:
         self._lock = threading.Lock()
         self.requests = self.counted = self.not_modified = 0
 
-    def spend(self, login: str) -> bool:
-        """Whether one more was allowed."""
+    def spend(self, login: str, points: int = 1) -> bool:
+        """Whether so many more were allowed. More than one: what an answer cost beyond its request."""
         with self._lock:
-            self.requests += 1
             used, reset = self._window(login)
             if used >= self.limit_of(login):
                 return False
-            self._used[login] = (used + 1, reset)
-            self.counted += 1
+            self._used[login] = (used + points, reset)
+            self.counted += points
             return True
+
+    def asked(self) -> None:
+        with self._lock:
+            self.requests += 1
 
     def give_back(self, login: str) -> None:
         with self._lock:
@@ -83,7 +100,7 @@ class Quota:
 
     def headers(self, login: str) -> dict[str, str]:
         state = {f"X-RateLimit-{name.title()}": str(value) for name, value in self.state(login).items()}
-        return {**state, "X-RateLimit-Resource": "core"}
+        return {**state, "X-RateLimit-Resource": "graphql" if login.endswith(" graphql") else "core"}
 
     def stats(self) -> dict[str, int]:
         with self._lock:

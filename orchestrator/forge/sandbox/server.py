@@ -13,7 +13,7 @@ from orchestrator.forge.sandbox import control, pages
 from orchestrator.forge.sandbox.api import routes
 from orchestrator.forge.sandbox.api.way import Way
 from orchestrator.forge.sandbox.hub import Hub
-from orchestrator.forge.sandbox.quota import Faults, Quota
+from orchestrator.forge.sandbox.quota import Clock, Faults, Quota
 from orchestrator.forge.sandbox.webhooks import Sender, Target
 
 
@@ -23,12 +23,13 @@ class Sandbox:
     def __init__(self, root: Path, base: str, webhook: Target | None = None) -> None:
         self._webhook = webhook
         self._sender = Sender()
-        self.hub = Hub(root.absolute(), self._emit)
+        clock = Clock()
+        self.hub = Hub(root.absolute(), self._emit, clock.utc)
         self.hub.set_base(base)
         for repo in self.hub.repositories():
             self.hub.hook_git(repo)
-        way = Way(self.hub, Quota(), Faults())
-        found = [*control.routes(way, self._sender), *pages.routes(self.hub), *routes.routes(way)]
+        way = Way(self.hub, Quota(now=clock), Faults())
+        found = [*control.routes(way, self._sender, clock), *pages.routes(self.hub), *routes.routes(way)]
         self.app = Starlette(routes=found, lifespan=self._lifespan)
 
     @asynccontextmanager

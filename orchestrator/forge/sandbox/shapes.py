@@ -33,7 +33,7 @@ def repository(hub: Hub, repo: Doc) -> Doc:
     shape = {"id": repo["id"], "name": repo["name"], "full_name": name, "owner": user(hub, repo["owner"])}
     shape |= {"private": repo["private"], "fork": bool(repo["fork_of"]), "default_branch": repo["default_branch"]}
     shape |= {"url": f"{api(hub)}/repos/{name}", "html_url": f"{hub.base}/{name}", "clone_url": str(hub.path(repo))}
-    return shape | {"created_at": repo["created_at"], "archived": False, "disabled": False}
+    return shape | {"created_at": repo["created_at"], "archived": bool(repo.get("archived")), "disabled": False}
 
 
 def _side(hub: Hub, repo: Doc | None, ref: str, sha: str) -> Doc:

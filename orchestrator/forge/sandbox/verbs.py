@@ -9,7 +9,7 @@ import base64
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from orchestrator.forge.sandbox import gits, pulls, reports, shapes
+from orchestrator.forge.sandbox import apps, gits, pulls, reports, shapes
 from orchestrator.forge.sandbox.hub import RANK, Hub, invalid
 from orchestrator.forge.sandbox.store import Doc
 
@@ -70,6 +70,33 @@ def set_check(hub: Hub, said: Doc) -> Doc:
     return shapes.check_run(hub, repo, made)
 
 
+def archive(hub: Hub, said: Doc) -> Doc:
+    hub.store.save("repo", {**_repo(hub, said), "archived": True})
+    return {}
+
+
+def create_app(hub: Hub, said: Doc) -> Doc:
+    return apps.create(hub, str(said["slug"]))
+
+
+def install_app(hub: Hub, said: Doc) -> Doc:
+    return apps.install(hub, int(said["app"]), str(said["account"]))
+
+
+def suspend_app(hub: Hub, said: Doc) -> Doc:
+    return apps.suspend(hub, int(said["installation"]), bool(said["suspended"]))
+
+
+def remove_app(hub: Hub, said: Doc) -> Doc:
+    apps.remove(hub, int(said["installation"]))
+    return {}
+
+
+def revoke_tokens(hub: Hub, _: Doc) -> Doc:
+    apps.revoke(hub)
+    return {}
+
+
 VERBS: Mapping[str, Callable[[Hub, Doc], Any]] = {
     verb.__name__: verb
     for verb in (
@@ -81,6 +108,12 @@ VERBS: Mapping[str, Callable[[Hub, Doc], Any]] = {
         delete_branch,
         set_permission,
         set_check,
+        archive,
+        create_app,
+        install_app,
+        suspend_app,
+        remove_app,
+        revoke_tokens,
     )
 }
 

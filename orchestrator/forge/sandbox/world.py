@@ -189,6 +189,27 @@ class SandboxForge:
     def set_permission(self, repository: str, login: str, permission: str) -> None:
         self._do("set_permission", repository=repository, login=login, permission=permission)
 
+    def create_app(self, slug: str) -> tuple[str, str]:
+        """Its id and its private key."""
+        made = self._do("create_app", slug=slug)
+        return str(made["id"]), str(made["private_key"])
+
+    def install_app(self, app: str, account: str) -> int:
+        return int(self._do("install_app", app=app, account=account)["id"])
+
+    def suspend_app(self, installation: int, suspended: bool = True) -> None:
+        self._do("suspend_app", installation=installation, suspended=suspended)
+
+    def remove_app(self, installation: int) -> None:
+        self._do("remove_app", installation=installation)
+
+    def revoke_tokens(self) -> None:
+        """Every installation's token is good no more."""
+        self._do("revoke_tokens")
+
+    def archive(self, repository: str) -> None:
+        self._do("archive", repository=repository)
+
     def rename(self, repository: str, to: str) -> None:
         self._do("rename", repository=repository, to=to)
 
@@ -204,6 +225,10 @@ class SandboxForge:
 
     def set_quota(self, limit: int) -> None:
         self._post("/_sandbox/quota", {"limit": limit})
+
+    def set_clock(self, ahead: float) -> None:
+        """So many seconds ahead of the machine's."""
+        self._post("/_sandbox/clock", {"ahead": ahead})
 
     def stats(self) -> dict[str, Any]:
         """``requests``, ``counted`` (against the quota), ``not_modified``, and the last webhook deliveries."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from starlette.routing import Route
 
-from orchestrator.forge.sandbox.api import pulls, reports, repositories
+from orchestrator.forge.sandbox.api import apps, graph, pulls, reports, repositories
 from orchestrator.forge.sandbox.api.way import Answer, Call, Endpoint, Way
 
 BELOW: Mapping[str, Mapping[str, Endpoint]] = {
@@ -70,12 +70,18 @@ BELOW: Mapping[str, Mapping[str, Endpoint]] = {
 
 def routes(way: Way) -> list[Route]:
     def rate_limit(call: Call) -> Answer:
-        core = way.quota.state(call.login)
+        core = way.quota.state(call.caller.purse)
         return Answer({"resources": {"core": core}, "rate": core})
 
     found = [
         *way.route("/user", "GET", repositories.me),
         *way.route("/user/repos", "GET", repositories.my_repositories),
+        *way.route("/app", "GET", apps.me),
+        *way.route("/app/installations", "GET", apps.installations),
+        *way.route("/app/installations/{number:int}", "GET", apps.installation),
+        *way.route("/app/installations/{number:int}/access_tokens", "POST", apps.access_token),
+        *way.route("/installation/repositories", "GET", apps.repositories),
+        *way.route("/graphql", "POST", graph.query, prefixes=("/api", "")),
         *way.route("/users/{login}", "GET", repositories.user),
         *way.route("/rate_limit", "GET", rate_limit),
     ]

@@ -10,7 +10,7 @@ import binascii
 import json
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,7 +20,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from orchestrator.forge.sandbox import shapes
+from orchestrator.forge.sandbox import apps, shapes
+from orchestrator.forge.sandbox.apps import Caller
 from orchestrator.forge.sandbox.gits import GitRefused
 from orchestrator.forge.sandbox.hub import Hub, Moved, Refusal
 from orchestrator.forge.sandbox.quota import Fault, Faults, Quota
@@ -35,11 +36,15 @@ DOCS = "https://docs.github.com/rest"
 @dataclass(frozen=True, slots=True)
 class Call:
     hub: Hub
-    login: str
+    caller: Caller
     path: str
     params: dict[str, Any]
     query: dict[str, str]
     body: Any = None
+
+    @property
+    def login(self) -> str:
+        return self.caller.login
 
     def repo(self, wanted: str = "read") -> Doc:
         """The repository that the path names, if this caller may do ``wanted`` to it."""
@@ -68,6 +73,7 @@ class Answer:
     data: Any = None
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
+    cost: int = 1
 
 
 Endpoint = Callable[[Call], Answer]
@@ -99,13 +105,15 @@ class Way:
     quota: Quota
     faults: Faults
 
-    def route(self, path: str, method: str, endpoint: Endpoint) -> list[Route]:
+    def route(
+        self, path: str, method: str, endpoint: Endpoint, prefixes: Sequence[str] = ("/api/v3", "")
+    ) -> list[Route]:
         """The path as github.com has it, and as GitHub Enterprise and so PyGithub with a base URL calls it."""
 
         async def handle(request: Request) -> Response:
             return await self.pass_on(request, endpoint)
 
-        return [Route(f"{prefix}{path}", handle, methods=[method]) for prefix in ("/api/v3", "")]
+        return [Route(f"{prefix}{path}", handle, methods=[method]) for prefix in prefixes]
 
     async def pass_on(self, request: Request, endpoint: Endpoint) -> Response:
         fault = self.faults.take(request.url.path)
@@ -114,43 +122,58 @@ class Way:
         body = await _body(request)
         if fault is not None and fault.status:
             return _response(fault.status, fault.body.encode() or b'{"message": "ordered by a test"}', fault.headers)
-        login, answer = await run_in_threadpool(self._answer, request, body, endpoint)
+        caller, answer = await run_in_threadpool(self._answer, request, body, endpoint)
         content = b"" if answer.data is None else json.dumps(answer.data).encode()
         headers = dict(answer.headers)
         if request.method == "GET" and answer.status == 200:
-            tag = shapes.etag(content + headers.get("Link", "").encode())
+            # Of the token too: GitHub's are no good with another one, such as an installation's next.
+            salt = (headers.get("Link", "") + request.headers.get("authorization", "")).encode()
+            tag = shapes.etag(content + salt)
             headers |= {"ETag": tag, "Cache-Control": "private, max-age=60, s-maxage=60"}
             if request.headers.get("if-none-match") == tag:
-                self.quota.give_back(login)
-                return _response(304, b"", {**headers, **self.quota.headers(login)})
-        return _cut(_response(answer.status, content, {**self.quota.headers(login), **headers}), fault)
+                self.quota.give_back(caller.purse)
+                return _response(304, b"", {**headers, **self.quota.headers(caller.purse)})
+        return _cut(_response(answer.status, content, {**self.quota.headers(caller.purse), **headers}), fault)
 
-    def _answer(self, request: Request, body: Any, endpoint: Endpoint) -> tuple[str, Answer]:
-        login = ""
+    def _answer(self, request: Request, body: Any, endpoint: Endpoint) -> tuple[Caller, Answer]:
+        caller = Caller()
         try:
-            login = self._login(request)
-            if not request.url.path.endswith("/rate_limit") and not self.quota.spend(login):
-                raise Refusal(403, f"API rate limit exceeded for {login or 'your address'}.")
-            call = Call(self.hub, login, request.url.path, request.path_params, dict(request.query_params), body)
+            caller = self._caller(request)
+            self._charge(request, caller)
+            call = Call(self.hub, caller, request.url.path, request.path_params, dict(request.query_params), body)
             with self.hub.lock, self.hub.store.transaction():
-                return login, endpoint(call)
+                answer = endpoint(call)
+            self.quota.spend(caller.purse, answer.cost - 1)
+            return caller, answer
         except Moved as moved:
-            return login, self._moved(request, moved)
+            return caller, self._moved(request, moved)
         except Refusal as refusal:
-            return login, _refused(refusal)
+            return caller, _refused(refusal)
         except GitRefused as refusal:
-            return login, _refused(Refusal(422, str(refusal)))
+            return caller, _refused(Refusal(422, str(refusal)))
 
-    def _login(self, request: Request) -> str:
+    def _charge(self, request: Request, caller: Caller) -> None:
+        if request.url.path.endswith("/rate_limit"):
+            return
+        self.quota.asked()
+        if not self.quota.spend(caller.purse):
+            raise Refusal(403, f"API rate limit exceeded for {caller.login or 'your address'}.")
+
+    def _caller(self, request: Request) -> Caller:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if not scheme:
-            return ""
+            return Caller()
         if scheme.lower() == "basic":
             token = _password(token)
-        login = self.hub.login_of(token.strip())
-        if login is None:
+        token = token.strip()
+        if token.count(".") == 2:
+            return apps.of_ticket(self.hub, token)
+        login = self.hub.login_of(token)
+        found = Caller(login, login) if login is not None else apps.of_token(self.hub, token)
+        if found is None:
             raise Refusal(401, "Bad credentials")
-        return login
+        # GraphQL has a quota of its own, in points.
+        return replace(found, purse=f"{found.purse} graphql") if request.url.path.endswith("/graphql") else found
 
     def _moved(self, request: Request, moved: Moved) -> Answer:
         rest = request.url.path.split("/repos/", 1)[1].split("/", 2)[2:]

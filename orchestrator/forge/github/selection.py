@@ -1,0 +1,52 @@
+"""Which repositories Eph serves, by the operator's words: ``owner/name``, ``owner/shop-*``, ``owner/*``.
+
+A name that is given exactly is asked for by that name; a pattern is held against everything that we are shown. The
+owner is always named: an App can be installed by strangers, and their repositories are not to be served.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+EXACT = re.compile(r"[A-Za-z0-9._-]+/(?!\.{1,2}$)[A-Za-z0-9._-]+")
+PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*/[A-Za-z0-9._*-]*\*[A-Za-z0-9._*-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    names: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ()
+    owners: frozenset[str] = field(default=frozenset(), init=False)
+    """In lower case, as Git hosts compare them."""
+
+    def __post_init__(self) -> None:
+        found = {item.partition("/")[0].lower() for item in (*self.names, *self.patterns)}
+        object.__setattr__(self, "owners", frozenset(found))
+
+    def matching(self, full_name: str) -> str:
+        """The pattern that it falls under; empty: none."""
+        return next((item for item in self.patterns if fnmatchcase(full_name.lower(), item.lower())), "")
+
+    def names_of(self, owner: str) -> list[str]:
+        return [name for name in self.names if _owner(name) == owner.lower()]
+
+    def patterns_of(self, owner: str) -> list[str]:
+        return [item for item in self.patterns if _owner(item) == owner.lower()]
+
+
+def of(repositories: Iterable[str], organisations: Iterable[str] = ()) -> Selection:
+    wanted = [*repositories, *(f"{owner}/*" for owner in organisations)]
+    wrong = [item for item in wanted if not (EXACT.fullmatch(item) or PATTERN.fullmatch(item))]
+    if wrong:
+        raise ValueError(
+            f"repositories are given as owner/name or owner/pattern, not {', '.join(map(repr, sorted(wrong)))}"
+        )
+    exact = tuple(dict.fromkeys(item for item in wanted if EXACT.fullmatch(item)))
+    return Selection(exact, tuple(dict.fromkeys(item for item in wanted if not EXACT.fullmatch(item))))
+
+
+def _owner(item: str) -> str:
+    return item.partition("/")[0].lower()
