@@ -81,10 +81,9 @@ def _each_fact(view: EnvironmentView, now: datetime) -> Iterator[str]:
         yield from _services(view)
         yield from _expiry(view, now)
     elif view.phase is Phase.EXPIRED:
-        up = code(f"eph up {view.name}")
-        yield f"For a new one, put the label on again. While it is on, a push or {up} helps too."
+        yield f"For a new one, comment {code('/eph up')}, or put the label on again. While it is on, a push helps too."
     elif view.phase is not Phase.DESTROYING:
-        yield "For a new one, push a commit or take the label off and put it on again."
+        yield f"For a new one while the pull request is open, comment {code('/eph up')}, or put the label on again."
 
 
 def _commits(view: EnvironmentView) -> Iterator[str]:
@@ -110,12 +109,12 @@ def _services(view: EnvironmentView) -> Iterator[str]:
 
 def _expiry(view: EnvironmentView, now: datetime) -> Iterator[str]:
     if view.kept and view.phase is not Phase.WAITING:
-        yield f"Kept: it does not expire. {code(f'eph unkeep {view.name}')} lets its time count again."
+        yield f"Kept: it does not expire. The comment {code('/eph unkeep')} lets its time count again."
     if view.expires_at is None or not (view.commit or view.phase in _MAKING):
         return
     soon = "**Expires soon:**" if view.expires_soon or view.expires_at <= now else "Expires"
-    longer = code(f"eph extend {view.name} 24h")
-    yield f"{soon} {when(view.expires_at)}. A push starts the time anew; {longer} adds to it."
+    longer = code("/eph extend 24h")
+    yield f"{soon} {when(view.expires_at)}. A push starts the time anew; the comment {longer} adds to it."
 
 
 def _problems(view: EnvironmentView) -> str:
@@ -145,12 +144,12 @@ def _failure(view: EnvironmentView) -> str:
     commit = f" on commit {code(short(failure.commit))}" if failure.commit else ""
     head = f"**What failed**{step}{commit}, {when(failure.at)}: {text(failure.error)}"
     tail = fence(failure.tail) if any(line.strip() for line in failure.tail) else ""
-    return "\n\n".join(part for part in [head, tail, _next_try(view, failure)] if part)
+    return "\n\n".join(part for part in [head, tail, _next_try(failure)] if part)
 
 
-def _next_try(view: EnvironmentView, failure: FailureView) -> str:
+def _next_try(failure: FailureView) -> str:
     tries = "Tried once." if failure.tries == 1 else f"Tried {failure.tries} times."
-    now = f"A push, or {code(f'eph up {view.name}')}, tries again at once."
+    now = f"A push, or the comment {code('/eph retry')}, tries again at once."
     return " ".join([tries, f"Next try {when(failure.next_try)}." if failure.next_try else "", now]).replace("  ", " ")
 
 
@@ -170,4 +169,5 @@ def _command(view: EnvironmentView) -> str:
 
 def _help(view: EnvironmentView) -> str:
     why = f"Why it is so: {code(f'eph why {view.name}')}."
-    return why if view.phase in GONE else f"{why} What it prints: {code(f'eph logs {view.name}')}."
+    more = f"What can be said in a comment: {code('/eph help')}."
+    return why if view.phase in GONE else f"{why} What it prints: {code(f'eph logs {view.name}')}. {more}"

@@ -4,7 +4,7 @@ Git hosts read a comment twice: once as Markdown and HTML, and then again, in th
 issue numbers and bare links. So escaping alone is not enough. ``code`` and ``fence`` put words where neither reading
 looks, inside a fence longer than any run of backticks in them; ``text`` spells every sign that could be markup as a
 number, which cannot be, and puts an invisible space where the second reading would see a mention, a reference or a
-link.
+link. Before the ``://``, not behind it: there a browser would drop it from the host's name, and follow the link.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _OPENING = re.compile(r"^(\d*)([-+=:.)%])")
 _RUN = re.compile(r"`+")
 _URL = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+(?:/[A-Za-z0-9._~!$&'*+,;=:@%/?#-]*)?")
 INVISIBLE = "\u200b"
-_LIVE = re.compile(r"(?<=@)|(?<=#)|(?<=://)|(?<=www)(?=\.)|(?<=GH-)|(?<=gh-)", re.IGNORECASE)
+_LIVE = re.compile(r"(?<=@)|(?<=#)|(?=://)|(?<=www)(?=\.)|(?<=GH-)|(?<=gh-)", re.IGNORECASE)
 LONGEST_TEXT = 600
 LONGEST_LINE = 300
 MOST_LINES = 20

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from orchestrator.core.commands import HELP, Answer, Reply
 from orchestrator.core.model import Key
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView, FailureView
@@ -55,7 +56,35 @@ EACH = {
         BASE, notices=("eph.yaml:12:3: environment.schedule: this version of Eph knows no office hours",)
     ),
     "queued": view(Phase.QUEUED, commit="", queue_position=3, reasons=("20 of 20 environments are in use.",)),
-    "waiting": view(Phase.WAITING, commit="", reasons=("It waits for the check tests.",)),
+    "waiting_checks": view(
+        Phase.WAITING, commit="", reasons=("waits for checks of bbbbbbb: lint failed, tests not done",)
+    ),
+    "waiting_checks_update": view(Phase.WAITING, commit=OLD, reasons=("waits for checks of bbbbbbb: tests not done",)),
+    "waiting_approval": view(
+        Phase.WAITING,
+        commit="",
+        author="mallory",
+        reasons=(
+            "acme/shop#42 comes from a fork and waits for approval of commit bbbbbbb by someone with write access: "
+            "comment `/eph approve`, or run `eph approve acme/shop#42`",
+        ),
+    ),
+    "ready_kept": replace(BASE, kept=True, expires_at=None),
+    "queued_update": view(Phase.QUEUED, commit=OLD, queue_position=1, reasons=("Both lanes are busy.",)),
+    "starting_failed_before": view(Phase.STARTING, failure=FAILURE, reasons=("/healthz does not answer yet.",)),
+    "unhealthy_failed": view(Phase.UNHEALTHY, failure=FAILURE, reasons=("A repair failed.",)),
+    "stalled_update": view(
+        Phase.STALLED, commit=OLD, reasons=("It failed 5 times.",), failure=replace(FAILURE, tries=5, next_try=None)
+    ),
+    "failed_without_words": view(
+        Phase.FAILED, commit="", reasons=("Its build failed.",), failure=replace(FAILURE, step="", tail=())
+    ),
+    "destroying_failed": view(
+        Phase.FAILED,
+        reasons=("the pull request was merged; the destroy failed once",),
+        failure=replace(FAILURE, step="destroy", error="the database did not answer", tries=1),
+    ),
+    "branch": replace(BASE, key=None, title="", author="", branch="release-1", pull_url=""),
     "creating": view(Phase.CREATING, commit="", reasons=("Labelled preview.",), progress="database"),
     "updating": view(Phase.UPDATING, commit=OLD, reasons=("A newer commit was pushed.",)),
     "starting": view(Phase.STARTING, reasons=("/healthz does not answer yet.",)),
@@ -85,4 +114,14 @@ EACH = {
     "expired": view(Phase.EXPIRED, commit="", reasons=("Its time ran out at 2026-11-21 03:00 UTC.",)),
     "destroying": view(Phase.DESTROYING, reasons=("The pull request was closed.",)),
     "destroyed": view(Phase.DESTROYED, commit="", url="", reasons=("The pull request was merged.",)),
+}
+
+_EXTENDED = Answer(True, "shop-gentle-stream-42 lives until 2026-11-25 03:00 UTC, or as long as this server allows.")
+REPLIES = {
+    "done": Reply("/eph extend", "ada", _EXTENDED),
+    "logs": Reply(
+        "/eph logs", "ada", Answer(True, "What it printed last:", ("GET / 200", "GET /x 404"), verbatim=True)
+    ),
+    "help": Reply("/eph help", "ada", Answer(True, "Commands, each on a line of its own:", HELP)),
+    "misunderstood": Reply("/eph upp", "grace", Answer(False, "'upp' is no command; these are understood:", HELP)),
 }

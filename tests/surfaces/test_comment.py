@@ -6,6 +6,7 @@ reference or a link in our name. `EPH_SNAPSHOTS=write pytest tests/surfaces/test
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from dataclasses import replace
@@ -18,12 +19,14 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from orchestrator.core.commands import Answer, Reply
 from orchestrator.core.model import Key
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
 from orchestrator.forge.port import Conclusion
-from orchestrator.surfaces import checks, comment, markdown
-from tests.surfaces.surface_views import BASE, EACH, FAILURE, NEW, NOW, OLD, view
+from orchestrator.forge.sandbox.pages.markdown import render as page
+from orchestrator.surfaces import checks, comment, deployments, markdown
+from tests.surfaces.surface_views import BASE, EACH, FAILURE, NEW, NOW, OLD, REPLIES, view
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -55,6 +58,17 @@ def test_each_phase_reads_as_committed(name: str) -> None:
     """P1, P2: change a text, look at the difference, commit it."""
     check = checks.report(EACH[name], NOW)
     text = f"{comment.render(EACH[name], NOW)}\n=== check: {check.conclusion}\n{check.title}\n{check.details_url}\n"
+    as_committed(name, text + f"\n=== deployment: {deployed(EACH[name])}\n")
+
+
+@pytest.mark.parametrize("name", REPLIES)
+def test_each_answer_reads_as_committed(name: str) -> None:
+    """P8: within our one comment, and alone where there is no environment."""
+    alone = comment.alone(Key(1296269, 42), REPLIES[name])
+    as_committed(f"reply_{name}", f"{comment.render(BASE, NOW, REPLIES[name])}\n=== without environment\n{alone}")
+
+
+def as_committed(name: str, text: str) -> None:
     path = SNAPSHOTS / f"{name}.md"
     if os.environ.get("EPH_SNAPSHOTS") == "write":
         SNAPSHOTS.mkdir(exist_ok=True)
@@ -62,9 +76,16 @@ def test_each_phase_reads_as_committed(name: str) -> None:
     assert text == path.read_text(encoding="utf-8")
 
 
+def deployed(view: EnvironmentView) -> str:
+    said = deployments.report(view)
+    if said is None:
+        return "all removed" if deployments.is_over(view) else "left as it is"
+    return f"{said.state} of {checks.commit_of(view)[:7]}\n{said.description}\n{said.environment_url}"
+
+
 def test_every_phase_has_a_text() -> None:
     assert {each.phase for each in EACH.values()} == set(Phase)
-    assert {path.stem for path in SNAPSHOTS.iterdir()} == set(EACH)
+    assert {path.stem for path in SNAPSHOTS.iterdir()} == {*EACH, *(f"reply_{name}" for name in REPLIES)}
 
 
 def test_the_marker_names_the_pull_request_by_number() -> None:
@@ -83,28 +104,65 @@ def test_time_that_passes_changes_nothing_by_itself(name: str) -> None:
 def tainted(words: str) -> EnvironmentView:
     failure = replace(FAILURE, step=words or "x", error=words or "x", tail=(words, words), commit=words or "x")
     changes = {"title": words, "branch": words, "author": words, "problems": (words,), "reasons": (words or "x",)}
+    changes |= {"notices": (words,), "urls": {"web": BASE.url, words or "x": BASE.url}, "progress": words}
     return view(Phase.FAILED, commit=OLD, failure=failure, **changes)
+
+
+def tainted_reply(words: str, verbatim: bool) -> Reply:
+    return Reply(words or "x", words or "x", Answer(True, words or "x", (words or "x", "x"), verbatim))
 
 
 def tokens(text: str) -> list[Token]:
     return [token for each in READER.parse(text) for token in (each, *(each.children or ()))]
 
 
-def shape(text: str) -> list[str]:
+def shape(found: list[Token]) -> list[str]:
     """What a reader makes of a text, but for the words; blank reasons leave an empty paragraph out."""
-    return [token.type for token in tokens(text) if token.type not in ("text", "softbreak")]
+    return [token.type for token in found if token.type not in ("text", "softbreak")]
 
 
-@given(words.filter(lambda each: bool(markdown.plain(each))))
-@settings(max_examples=80, deadline=None)
-def test_no_words_change_what_the_comment_is_made_of(words: str) -> None:
+@functools.cache
+def usual(verbatim: bool) -> list[str]:
+    """What the same comment is made of, when all its words are harmless."""
+    return shape(tokens(comment.render(tainted("words"), NOW, tainted_reply("words", verbatim))))
+
+
+@given(words.filter(lambda each: bool(markdown.plain(each))), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_no_words_change_what_the_comment_is_made_of(words: str, verbatim: bool) -> None:
     """S3."""
-    rendered = comment.render(tainted(words), NOW)
-    assert shape(rendered) == shape(comment.render(tainted("words"), NOW))
-    assert [token.content for token in tokens(rendered) if token.type.startswith("html")] == [
-        "<!-- eph:1296269/42 -->\n"
-    ]
-    assert [token.attrs["href"] for token in tokens(rendered) if token.type == "link_open"] == [BASE.url]
+    found = tokens(comment.render(tainted(words), NOW, tainted_reply(words, verbatim)))
+    assert shape(found) == usual(verbatim)
+    assert [token.content for token in found if token.type.startswith("html")] == ["<!-- eph:1296269/42 -->\n"]
+    assert {token.attrs["href"] for token in found if token.type == "link_open"} == {BASE.url}
+
+
+@given(words, st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_nothing_that_people_wrote_is_a_link_a_mention_or_an_image_of_ours(words: str, verbatim: bool) -> None:
+    """S3: read as a Git host does, Markdown first, then what looks like a reference in the text that came out."""
+    reply = tainted_reply(words, verbatim)
+    for rendered in (comment.render(tainted(words), NOW, reply), comment.alone(Key(1296269, 42), reply)):
+        html = str(page(rendered))
+        assert set(re.findall(r'href="([^"]*)"', html)) <= {BASE.url}
+        assert not re.search(r"<(?!/?(?:h3|p|ul|li|a|code|pre|strong|br)\b)", html)
+        inside, outside = 0, []
+        for token in tokens(rendered):
+            inside += {"link_open": 1, "link_close": -1}.get(token.type, 0)
+            outside += [token.content] if token.type == "text" and not inside else []
+        assert not re.search(r"@\w|#\w|\w://|www\.|gh-\d", "".join(outside), re.IGNORECASE)
+
+
+@given(words)
+@settings(max_examples=80, deadline=None)
+def test_titles_and_descriptions_are_one_line_of_a_bounded_length(words: str) -> None:
+    """P2, S3: those are shown as they are, so that nothing but their length and their lines can be wrong."""
+    report, deployment = checks.report(tainted(words), NOW), deployments.report(tainted(words))
+    assert deployment is not None
+    for text, longest in ((report.title, 120), (deployment.description, 140)):
+        assert len(text) <= longest
+        assert text.isprintable() or not re.search(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text)
+    assert deployment.environment_url in ("", BASE.url)
 
 
 @given(words)
@@ -112,7 +170,7 @@ def test_no_words_change_what_the_comment_is_made_of(words: str) -> None:
 def test_prose_has_nothing_for_the_second_reading(words: str) -> None:
     """S3: Git hosts look for mentions, references and bare links in the text that Markdown left."""
     seen = "".join(token.content for token in tokens(markdown.text(words)) if token.type == "text")
-    assert not re.search(r"@\w|#\w|://[^\s\u200b]|www\.|gh-\d", seen, re.IGNORECASE)
+    assert not re.search(r"@\w|#\w|\w://|www\.|gh-\d", seen, re.IGNORECASE)
     assert seen.replace(markdown.INVISIBLE, "") == markdown.plain(words).replace(markdown.INVISIBLE, "")
 
 

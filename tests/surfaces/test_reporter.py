@@ -258,7 +258,7 @@ def test_a_failed_commit_is_red_though_the_older_one_still_answers() -> None:
 
 def test_what_waits_or_was_refused_deploys_nothing() -> None:
     story = Story()
-    story.cycle(*(pull(name, number) for number, name in enumerate(("queued", "waiting", "refused", "held"))))
+    story.cycle(*(pull(name, number) for number, name in enumerate(("queued", "waiting_checks", "refused", "held"))))
     assert story.host.writes["deployment"] == story.host.writes["retire"] == 0
 
 

@@ -31,7 +31,7 @@ class Conversations:
     def since(self, path: str, since: datetime, word: str, present: Callable[[], None]) -> list[Remark]:
         me = self._viewer()
         said = (item for item in self._changed(path, since, present) if word.lower() in item.body.lower())
-        found = [_remark(item, me, self._ours(path, item, me)) for item in said if item.created >= since]
+        found = [self._remark(path, item, me) for item in said if item.created >= since]
         return sorted(found, key=lambda item: (item.created, item.id))
 
     def react(self, path: str, comment: int, reaction: Reaction, present: Callable[[], None]) -> None:
@@ -60,6 +60,11 @@ class Conversations:
             if len(found) < PER_PAGE or found[-1].updated < since:
                 return
 
+    def _remark(self, path: str, item: readings.Remark, me: str) -> Remark:
+        by_program = item.bot or item.author == me or item.author.endswith("[bot]")
+        ours = frozenset[Reaction]() if by_program else self._ours(path, item, me)
+        return Remark(item.id, item.number, item.author, item.body, item.created, by_program, ours)
+
     def _ours(self, path: str, item: readings.Remark, me: str) -> frozenset[Reaction]:
         if not item.reactions:
             return frozenset()
@@ -84,8 +89,3 @@ class Conversations:
 
 def _no_list(path: str) -> Unsupported:
     return Unsupported(f"{path}: this Git host does not list the comments of a repository, so chat commands do nothing")
-
-
-def _remark(item: readings.Remark, me: str, ours: frozenset[Reaction]) -> Remark:
-    by_program = item.bot or item.author == me or item.author.endswith("[bot]")
-    return Remark(item.id, item.number, item.author, item.body, item.created, by_program, ours)
