@@ -95,6 +95,17 @@ async def test_down_takes_the_label_off_and_up_brings_it_back(chat: Chat) -> Non
     assert town.phase(number) is Phase.READY
 
 
+async def test_up_brings_back_what_had_expired(chat: Chat) -> None:
+    town = chat.town
+    number = town.open()
+    await town.live(minutes=1)
+    await town.skip(hours=73)
+    await town.live(minutes=2)
+    assert town.stack(number) is None
+    assert await chat.ask(number, "/eph up") == DONE
+    assert town.phase(number) is Phase.READY
+
+
 async def test_retry_tries_again_what_had_given_up(chat: Chat) -> None:
     town = chat.town
     number = town.open()
@@ -181,7 +192,7 @@ async def test_why_logs_and_help_answer_in_our_one_comment(chat: Chat) -> None:
     assert await chat.ask(number, "/eph") == DONE
     assert "- extend 24h:" in town.comment(number)
     await town.skip(hours=7)
-    assert "extend 24h" not in town.comment(number)
+    assert "- extend 24h:" not in town.comment(number)
 
 
 async def test_waking_what_does_not_sleep_says_so(chat: Chat) -> None:
