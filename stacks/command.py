@@ -3,7 +3,8 @@
 The Automation API starts ten processes where two would do. This ``PulumiCommand`` starts those that change something
 and answers the rest itself: ``stack select`` (``--stack`` is always given), ``stack output`` and ``stack history``
 (what they would say came by the engine's events). It keeps a handle on the child (the SDK gives none: pulumi #9103),
-bounds the output it holds, and survives bytes that are not UTF-8, which kill the SDK's reader.
+bounds the output it holds, and survives bytes that are not UTF-8, which kill the SDK's reader. And it starts nothing
+once the lease of the replica that ordered it ran out: another one may lead by then.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from typing import IO
 from pulumi import automation
 from pulumi.automation.errors import create_command_error
 from semver import VersionInfo
+
+from stacks import processes
 
 KEPT_LINES = 400
 LONGEST_LINE = 4000
@@ -43,13 +46,13 @@ OnLine = Callable[[str], object]
 
 
 class Interrupted(Exception):
-    """The operation was asked to end; no further process is started for it."""
+    """The operation was asked to end, or may not go on; nothing further is started for it."""
 
 
 class OperationCommand(automation.PulumiCommand):
     """One per operation. ``interrupt`` may come from any thread."""
 
-    def __init__(self, version: str, on_line: OnLine) -> None:
+    def __init__(self, version: str, on_line: OnLine, not_after: float | None = None) -> None:
         # Not the SDK's __init__: it would start `pulumi version`, and the toolchain has proven the version already.
         self.command = "pulumi"
         self.version = VersionInfo.parse(version)
@@ -59,6 +62,29 @@ class OperationCommand(automation.PulumiCommand):
         self._child: subprocess.Popen[bytes] | None = None
         self._interrupted = False
         self._late = False
+        self._not_after = not_after
+        self._lapsed = False
+
+    def lead(self, until: float) -> None:
+        """The lease was renewed."""
+        if self._not_after is not None:
+            self._not_after = max(self._not_after, until)
+
+    def go_on(self) -> None:
+        """Asked before each step that changes something. Raises Interrupted when it must not be done any more."""
+        with self._lock:
+            self._check()
+
+    def _check(self) -> None:
+        if self._not_after is not None and processes.running_clock() >= self._not_after and not self._interrupted:
+            self._interrupted = self._lapsed = True
+        if self._interrupted:
+            raise Interrupted
+
+    @property
+    def lapsed(self) -> bool:
+        """It ended because its owner leads no more."""
+        return self._lapsed
 
     @property
     def interrupted(self) -> bool:
@@ -102,8 +128,7 @@ class OperationCommand(automation.PulumiCommand):
     def _start(self, command: list[str], cwd: str, extra: Mapping[str, str]) -> subprocess.Popen[bytes]:
         environment = {**os.environ, **extra, "PULUMI_AUTOMATION_API": "true"}
         with self._lock:
-            if self._interrupted:
-                raise Interrupted
+            self._check()
             self.started += 1
             self._child = subprocess.Popen(
                 command,

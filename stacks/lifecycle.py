@@ -77,7 +77,7 @@ def run(operation: Operation, around: Surroundings) -> OperationResult:
     if failure is not None and around.command.late:
         late = f"it took longer than {operation.deadline:.0f} s and was ended"
         return replace(result, error=late, step=progress.step or progress.doing)
-    return result if failure is None else _with_reason(result, failure, progress)
+    return result if failure is None else _with_reason(result, failure, progress, around.command.lapsed)
 
 
 def _outcome(failure: BaseException | None, command: OperationCommand) -> Outcome:
@@ -86,9 +86,10 @@ def _outcome(failure: BaseException | None, command: OperationCommand) -> Outcom
     return Outcome.CANCELLED if command.interrupted and not command.late else Outcome.FAILED
 
 
-def _with_reason(result: OperationResult, failure: BaseException, progress: Progress) -> OperationResult:
+def _with_reason(result: OperationResult, failure: BaseException, progress: Progress, lapsed: bool) -> OperationResult:
     if result.outcome is Outcome.CANCELLED:
-        return replace(result, error="interrupted", step=progress.step or progress.doing)
+        told = "the replica that ordered it leads no more; whoever leads begins it anew" if lapsed else "interrupted"
+        return replace(result, error=told, step=progress.step or progress.doing)
     why = errors.explain(failure, progress)
     return replace(result, error=why.error, step=why.step, tail=why.tail, retryable=why.retryable)
 
@@ -118,6 +119,7 @@ class _Run:
                 self._retag()
 
     def _target(self) -> Target:
+        self._around.command.go_on()
         target = registry.get(self._operation.target)
         target.ensure(self._operation.settings)
         return target
@@ -151,11 +153,13 @@ class _Run:
             self._empty(stack)
         if self._operation.name:  # else nothing but the state knows the stack: what is left is found on the target
             self._around.say("looking for leftovers by name")
+            self._around.command.go_on()
             target.purge(self._operation.name, self._operation.settings)
         if not self._around.emptied():
             raise errors.RecordKept("everything is gone; the record stays until the pull request has been told")
         if stack is not None:
             stack.workspace.remove_stack(ref.stack)
+        self._around.command.go_on()
         self._backend.forget(ref)
 
     def _empty(self, stack: Stack) -> None:
@@ -176,6 +180,7 @@ class _Run:
     def _take_over(self) -> None:
         """Locks of proven dead owners are broken; any other stops the operation before it changes something. A tag
         file that was cut would stop Pulumi."""
+        self._around.command.go_on()
         for lock in locks.break_dead(self._around.places.backend, self._operation.ref):
             self._around.say(f"took over a lock whose owner is dead (pid {lock.pid}, taken {lock.taken:%H:%M:%S})")
         locks.refuse_held(self._around.places.backend, self._operation.ref)
@@ -207,6 +212,7 @@ class _Run:
         return Stack.select(ref.stack, workspace)
 
     def _retag(self) -> None:
+        self._around.command.go_on()
         if not self._backend.exists(self._operation.ref):
             raise LookupError("the stack is not in the backend any more; there is nothing to tag")
         self._write_tag(fresh=False)

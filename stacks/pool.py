@@ -9,27 +9,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import shutil
-import signal
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from stacks import history, interpreters, processes, records
+from stacks import interpreters, others, processes, records
 from stacks.backends import FileBackend
-from stacks.conversation import GRACE, Conversation, Emptied, Ending
+from stacks.conversation import GRACE, Conversation, Emptied, Ending, Until
 from stacks.interpreters import Interpreter
 from stacks.model import Operation, OperationResult, Outcome, StackRef, Verb
-from stacks.places import OPERATION_MARK, Places
+from stacks.others import Settled
+from stacks.places import Places
 from stacks.port import Progress
 
 __all__ = ["GRACE", "Emptied", "Pool", "ProcessLane"]
 
 ALREADY = "another operation on this stack is under way"
 _TAIL = 20
-_DYING = 5.0
+_SPARE = 30.0
+"""Seconds after its deadline in which an operation of ours is over: it is interrupted, then killed."""
 log = logging.getLogger(__name__)
 
 
@@ -52,7 +54,8 @@ class ProcessLane:
 
 
 class Pool:
-    """``emptied`` is awaited between a destroy and the removal of its record; False keeps the record."""
+    """``emptied`` is awaited between a destroy and the removal of its record; False keeps the record. ``lease`` gives
+    until when operations may start anything, by ``running_clock``; None: for as long as they like."""
 
     def __init__(self, places: Places, version: str, warm: int = 1) -> None:
         self._places = places
@@ -61,10 +64,12 @@ class Pool:
         self._waiting: deque[Interpreter] = deque()
         self._marks: set[str] = set()
         self._busy: set[StackRef] = set()
+        self._sessions: dict[StackRef, int] = {}
         self._lanes: dict[asyncio.Task[OperationResult], asyncio.Event] = {}
         self._refill: asyncio.Task[None] | None = None
         self._closed = False
         self.emptied: Emptied | None = None
+        self.lease: Until | None = None
 
     async def open(self) -> None:
         self._places.prepare()
@@ -81,20 +86,27 @@ class Pool:
 
     def recover(self) -> list[StackRef]:
         """What an earlier life left running is ended: its locks are then a dead owner's, its work half-made. What it
-        left lying is removed. Waits for the processes to be gone, a few seconds at most."""
-        ended = []
-        for left in records.running(self._places):
-            _end_left(left)
-            with contextlib.suppress(OSError):  # Pulumi may have written a failure on its way out, and it was none
-                began = records.began(self._places, left.ref)
-                history.mark_cancelled(FileBackend(self._places.backend).history(left.ref), began)
-            records.clear_running(self._places, left.ref)
-            ended.append(left.ref)
+        left lying is removed. For the one ephd of these places. Waits for the processes to be gone, a few seconds at
+        most."""
+        ended = others.settle(self._places, alone=True).ended
+        self.tidy()
+        FileBackend(self._places.backend).sweep()
+        return list(ended)
+
+    def settle(self) -> Settled:
+        """The same for one of several replicas, which leads: what others began and is proven over is ended, and what
+        is not must be waited for."""
+        return others.settle(self._places, alone=False)
+
+    def tidy(self) -> None:
+        """Work folders of an earlier life; each replica has its own. Before anything is started."""
         for folder in _folders(self._places.work):
             if folder.name not in self._marks:
                 shutil.rmtree(folder, ignore_errors=True)
-        FileBackend(self._places.backend).sweep()
-        return ended
+
+    def sessions(self) -> tuple[int, ...]:
+        """The first process of each operation under way; all of its processes are of that session."""
+        return tuple(self._sessions.values())
 
     async def close(self) -> None:
         """Running operations are interrupted and waited for; warm interpreters are let go."""
@@ -163,26 +175,46 @@ class Pool:
     ) -> OperationResult:
         interpreter = await self._take()
         self._fill()
+        self._sessions[operation.ref] = interpreter.process.pid
+        mine = self._running(operation, interpreter, started)
         try:
             told = records.new_log(self._places, operation.ref, f"{started:%Y%m%dT%H%M%S.%f}-{operation.verb}")
             interpreter.log.replace(told)
-            self._record(operation, interpreter)
-            conversation = Conversation(interpreter, operation, progress, self._ask_emptied)
+            if mine is not None:
+                records.write_running(self._places, mine)
+            conversation = Conversation(interpreter, operation, progress, self._ask_emptied, self.lease)
             ending = await conversation.hold(self._places, self._version, asked)
         finally:
+            self._sessions.pop(operation.ref, None)
             await self._let_go(interpreter)
-            FileBackend(self._places.backend).tidy(operation.ref)
-            records.clear_running(self._places, operation.ref)
+            if not records.in_use(self._places, operation.ref, besides=mine):
+                FileBackend(self._places.backend).tidy(operation.ref)
+            if mine is not None:
+                records.clear_running(self._places, mine)
         return ending.result or _silent_death(operation, started, ending, told)
 
-    def _record(self, operation: Operation, interpreter: Interpreter) -> None:
-        identity = processes.identify(interpreter.process.pid)
-        if identity is not None:
-            running = records.Running(operation.ref, operation.verb, interpreter.mark, identity)
-            records.write_running(self._places, running)
+    def _running(self, operation: Operation, interpreter: Interpreter, started: datetime) -> records.Running | None:
+        """None: it is dead already."""
+        worker = processes.identify(interpreter.process.pid)
+        if worker is None:
+            return None
+        return records.Running(
+            ref=operation.ref,
+            verb=operation.verb,
+            operation=interpreter.mark,
+            worker=worker,
+            owner=processes.identify(os.getpid()),
+            where=processes.here(),
+            commit=operation.commit,
+            started=started.isoformat(),
+            until=processes.running_clock() + operation.deadline + _SPARE,
+        )
 
     def _keep(self, result: OperationResult) -> None:
-        """A tag that was written says nothing of why the last build failed; those words stay."""
+        """A tag that was written says nothing of why the last build failed; those words stay. Once another replica is
+        at work there, it is its word that counts."""
+        if records.in_use(self._places, result.ref):
+            return
         done = result.outcome is Outcome.SUCCEEDED
         if done and result.verb is Verb.DESTROY:
             records.forget(self._places, result.ref)
@@ -191,21 +223,6 @@ class Pool:
 
     async def _ask_emptied(self, operation: Operation) -> bool:
         return True if self.emptied is None else await self.emptied(operation)
-
-
-def _end_left(left: records.Running) -> None:
-    """Everything in the session of a worker that an earlier life started. Its number alone proves nothing: the worker
-    must be that very process, or one of the session must carry the operation's mark."""
-    session = left.worker.pid
-    members = processes.session_members(session)
-    marked = set(processes.marked(OPERATION_MARK, left.operation))
-    if not (processes.alive(left.worker) or marked & set(members)):
-        return
-    found = [identity for pid in members if (identity := processes.identify(pid)) is not None]
-    for identity in found:
-        processes.send(identity.pid, signal.SIGKILL)
-    for identity in found:
-        processes.wait_gone(identity, _DYING)
 
 
 def _folders(work: Path) -> list[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +20,21 @@ class Identity:
     started: int
     """Clock ticks after boot."""
     boot: str
+
+
+def running_clock() -> float:
+    """Seconds of a clock that never jumps and counts suspended time too, one for all processes of this machine."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+def here() -> str:
+    """Where a pid means something: this host, and the namespace of pids that we see. Two containers of one machine
+    have two, and in either the other's processes look dead."""
+    try:
+        space = (PROC / "self/ns/pid").readlink()
+    except OSError:
+        space = Path()
+    return f"{socket.gethostname()} {space}".strip(" .")
 
 
 def boot_id() -> str:
@@ -69,15 +85,18 @@ def marked(name: str, value: str) -> Iterator[int]:
                 yield int(entry.name)
 
 
-def session_members(session: int) -> list[int]:
-    """Processes of a session, without corpses."""
-    members = []
+def sessions() -> Iterator[tuple[int, int]]:
+    """Every process and its session, without corpses."""
     for entry in PROC.iterdir():
         if entry.name.isdigit():
             fields = _stat(int(entry.name))
-            if fields is not None and fields[0] != "Z" and int(fields[3]) == session:
-                members.append(int(entry.name))
-    return members
+            if fields is not None and fields[0] != "Z":
+                yield int(entry.name), int(fields[3])
+
+
+def session_members(session: int) -> list[int]:
+    """Processes of a session, without corpses."""
+    return [pid for pid, of in sessions() if of == session]
 
 
 def send(pid: int, number: signal.Signals) -> None:

@@ -1,7 +1,8 @@
 """What is on disk about operations: the identity of one that runs, the log and the result of the last few.
 
-A running operation's record is how the next life of ephd finds and ends what an earlier one left. Results and logs are
-for people; losing them loses words, never an environment.
+A running operation's record is how the next life of ephd, or the next leader, finds what an earlier one left
+(``others``). Each has a file of its own, so that nobody overwrites or removes another's. Results and logs are for
+people; losing them loses words, never an environment.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from stacks import wire
 from stacks.model import OperationResult, StackRef, Verb
@@ -20,7 +22,9 @@ from stacks.places import Places
 from stacks.processes import Identity
 
 KEPT_LOGS = 5
-_RUNNING = "running.json"
+_RUNNING = "running.*.json"
+_UNTIL_EARLIER = "running.json"
+"""The name that versions before replicas wrote."""
 _LAST = "last.json"
 
 
@@ -31,19 +35,30 @@ class Running:
     operation: str
     """The mark that every process of the operation has in its environment."""
     worker: Identity
+    owner: Identity | None = None
+    """The ephd that began it."""
+    where: str = ""
+    """``processes.here`` of both."""
+    commit: str = ""
+    started: str = ""
+    until: float = 0.0
+    """By ``running_clock`` of that machine: its owner ends it before."""
 
 
 def write_running(places: Places, running: Running) -> None:
-    folder = _folder(places, running.ref)
-    _write(folder / _RUNNING, json.dumps(dataclasses.asdict(running)))
+    _folder(places, running.ref)
+    _write(running_file(places, running), json.dumps(dataclasses.asdict(running)))
 
 
-def running_file(places: Places, ref: StackRef) -> Path:
-    return places.logs(ref) / _RUNNING
+def clear_running(places: Places, running: Running) -> None:
+    running_file(places, running).unlink(missing_ok=True)
+    (places.logs(running.ref) / _UNTIL_EARLIER).unlink(missing_ok=True)
 
 
-def clear_running(places: Places, ref: StackRef) -> None:
-    running_file(places, ref).unlink(missing_ok=True)
+def in_use(places: Places, ref: StackRef, besides: Running | None = None) -> bool:
+    """Whether an operation on it is recorded, whoever's."""
+    own = besides and running_file(places, besides)
+    return any(path != own for path in places.logs(ref).glob(_RUNNING))
 
 
 def began(places: Places, ref: StackRef) -> datetime:
@@ -53,14 +68,33 @@ def began(places: Places, ref: StackRef) -> datetime:
 
 def running(places: Places) -> Iterator[Running]:
     """One that was cut in the middle of writing names no process, and is dropped."""
-    for path in places.operations.glob(f"*/*/{_RUNNING}"):
-        try:
-            data = json.loads(path.read_text())
-            yield Running(
-                StackRef(**data["ref"]), Verb(data["verb"]), str(data["operation"]), Identity(**data["worker"])
-            )
-        except (ValueError, KeyError, TypeError):
-            path.unlink(missing_ok=True)
+    for pattern in (_RUNNING, _UNTIL_EARLIER):
+        for path in places.operations.glob(f"*/*/{pattern}"):
+            try:
+                yield _running(json.loads(path.read_text()))
+            except FileNotFoundError:
+                continue  # it ended just now
+            except (ValueError, KeyError, TypeError):
+                path.unlink(missing_ok=True)
+
+
+def _running(data: dict[str, Any]) -> Running:
+    owner = data.get("owner")
+    return Running(
+        ref=StackRef(**data["ref"]),
+        verb=Verb(data["verb"]),
+        operation=str(data["operation"]),
+        worker=Identity(**data["worker"]),
+        owner=Identity(**owner) if owner else None,
+        where=str(data.get("where", "")),
+        commit=str(data.get("commit", "")),
+        started=str(data.get("started", "")),
+        until=float(data.get("until", 0.0)),
+    )
+
+
+def running_file(places: Places, running: Running) -> Path:
+    return places.logs(running.ref) / f"running.{running.operation}.json"
 
 
 def write_last(places: Places, result: OperationResult) -> None:

@@ -74,8 +74,8 @@ def _operations(places: Places) -> Iterator[Stray]:
         if path.is_dir() and names.parse(ref) is not None:
             yield _stray("operation record", path, ref, "neither a stack nor a pull request accounts for it")
     for running in records.running(places):
-        if not processes.alive(running.worker):
-            path = records.running_file(places, running.ref)
+        if running.where in ("", processes.here()) and not processes.alive(running.worker):
+            path = records.running_file(places, running)
             yield _stray("operation record", path, running.ref, "it names an operation whose process is gone")
 
 

@@ -2,10 +2,11 @@
 
 It imports everything slow first and says ``ready``; ephd keeps a few such interpreters waiting, because gRPC does not
 survive a fork. One line on standard input is the operation, later lines are words of control: ``interrupt`` and
-``late`` end it early, ``remove`` lets the record of a destroyed stack go and ``keep`` does not. The end of standard
-input means that the parent is gone: the operation cancels gracefully. Standard output carries JSON lines only; what
-libraries print goes to standard error, which the parent puts into the operation's log. The worker leads its own
-session, so that one signal reaches all of it.
+``late`` end it early, ``remove`` lets the record of a destroyed stack go and ``keep`` does not, and ``lead TIME`` says
+that its owner leads until then: later it starts nothing, whatever its owner could say. The end of standard input means
+that the parent is gone: the operation cancels gracefully. Standard output carries JSON lines only; what libraries print
+goes to standard error, which the parent puts into the operation's log. The worker leads its own session, so that one
+signal reaches all of it.
 
 The plugin for dynamic providers is started early too, and handed over by its port: Pulumi starts our script
 ``pulumi-resource-pulumi-python``, which answers with the port of the one that waits. It ends when its standard input
@@ -55,7 +56,7 @@ class Worker:
             return 0
         order = json.loads(line)
         operation = wire.operation(order["operation"])
-        command = OperationCommand(order["version"], on_line=self._log)
+        command = OperationCommand(order["version"], on_line=self._log, not_after=order.get("not_after"))
         threading.Thread(target=self._listen, args=(command,), daemon=True).start()
         result = lifecycle.run(operation, self._surroundings(order, operation, command))
         self._end_provider()
@@ -113,6 +114,8 @@ class Worker:
                     self._may_remove.put(False)
                 case "interrupt" | "late" as word:
                     self._interrupt(command, late=word == "late")
+                case word if word.startswith("lead "):
+                    command.lead(float(word.removeprefix("lead ")))
         self._interrupt(command, late=False)
 
     def _interrupt(self, command: OperationCommand, late: bool) -> None:

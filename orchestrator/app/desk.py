@@ -20,6 +20,7 @@ from orchestrator.runtime.auditing import Auditor
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.executor import Executor
 from orchestrator.runtime.journal import Journal
+from orchestrator.runtime.leading import Leading
 from orchestrator.runtime.loop import Loop
 from orchestrator.runtime.memory import Memory
 from orchestrator.runtime.wakeups import Wakeups
@@ -49,6 +50,8 @@ class Behind:
     places: Places
     settings: Callable[[str], dict[str, str]]
     clock: Clock
+    leading: Leading | None = None
+    """None: one replica alone."""
 
 
 class LocalDesk:
@@ -63,6 +66,9 @@ class LocalDesk:
         notes += shown.forge.trouble
         if shown.foreign:
             notes.append(f"{shown.foreign} stacks in the backend are not ours and are left alone")
+        leading = self._behind.leading
+        if leading is not None and leading.replicas and not leading.leads():
+            notes.insert(0, f"this replica follows; {leading.leader or 'nobody'} leads")
         return ServiceStatus(
             version=self._behind.version,
             started=self._behind.started,
@@ -72,6 +78,9 @@ class LocalDesk:
             notes=tuple(notes),
             running=len(self._behind.executor.running),
             queued=sum(view.queue_position is not None for view in shown.views),
+            leads=leading is None or leading.leads(),
+            term=leading.epoch if leading else 1,
+            leader=leading.leader if leading else "",
         )
 
     def environments(self) -> list[EnvironmentView]:

@@ -50,6 +50,8 @@ class Door:
     domain: str
     tokens: Path | None = None
     sign_in: str = "off"
+    shared: bool = False
+    """Several ephd keep it, each with an address of its own: a file says which of them leads."""
 
     @property
     def command(self) -> list[str]:
@@ -58,10 +60,14 @@ class Door:
             *("--listen", self.listen),
             *("--directory", str(self.directory)),
             *("--domain", self.domain),
-            *("--control", f"http://{self.control}"),
+            *(("--control-file", str(self.control_file)) if self.shared else ("--control", f"http://{self.control}")),
             *(("--tokens", str(self.tokens)) if self.tokens else ()),
             *("--sign-in", self.sign_in),
         ]
+
+    @property
+    def control_file(self) -> Path:
+        return self.directory / "control"
 
 
 class GatewayTrouble(StartTrouble):
@@ -102,6 +108,13 @@ class Doorkeeper:
                 await self.ensure()
             except Exception:  # it is tried again, for as long as ephd lives
                 log.exception("the gateway is not up")
+
+    def control(self, url: str) -> None:
+        """Tells a gateway that several ephd share which of them to ask."""
+        self._door.directory.mkdir(parents=True, exist_ok=True)
+        fresh = self._door.control_file.with_suffix(".new")
+        fresh.write_text(url)
+        fresh.replace(self._door.control_file)
 
     def _replace(self) -> subprocess.Popen[bytes]:
         self.stop()

@@ -28,7 +28,8 @@ class Owed:
         self._written = ""
 
     def recall(self) -> dict[StackRef, EnvironmentView]:
-        """Those that an earlier life told; what cannot be read is nobody."""
+        """Those that an earlier life, or an earlier leader, told; what cannot be read is nobody."""
+        self._written = ""
         try:
             rows = json.loads(self._path.read_text()) if self._path else []
             views = [view_of(row) for row in rows]

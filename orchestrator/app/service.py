@@ -3,7 +3,8 @@
 Start: the address and the home (one ephd each), the API, then what takes time: folders, what targets share, what an
 earlier life left running, the gateway; at last the loop. So ``/healthz`` answers at once and ``/readyz`` after the
 first cycle. Stop: the loop, running operations (interrupted, their state saved), the API, and the gateway only when
-asked to, because previews go on while ephd restarts. A start that fails half-way ends what it had started.
+asked to, because previews go on while ephd restarts. A start that fails half-way ends what it had started. The lease
+of a leader goes last of all that works, so that nobody else leads while anything here still ends.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ import uvicorn
 from orchestrator.app.addresses import StartTrouble, listening
 from orchestrator.app.desk import LocalDesk
 from orchestrator.app.probe import GatewayProbe
+from orchestrator.app.relay import App, Relay
+from orchestrator.app.sharing import sharing
 from orchestrator.app.wiring import Wiring, version
 from orchestrator.config import keys
 from orchestrator.config.settings import Settings
@@ -32,7 +35,6 @@ from orchestrator.ledger import kinds
 from orchestrator.runtime.loop import Loop
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.surfaces.api.app import create_app
-from orchestrator.surfaces.api.settings import ApiSettings
 from stacks.places import Places
 from stacks.toolchain import Toolchain
 
@@ -78,6 +80,7 @@ async def running(settings: Settings, tools: Toolchain, stop_gateway: bool = Fal
     async with contextlib.AsyncExitStack() as ends:
         sock = ends.enter_context(contextlib.closing(listening("listen", settings.listen)))
         ends.enter_context(_only_one(settings.home))
+        ends.enter_context(sharing(settings))
         wiring = Wiring(settings, tools)
         ends.callback(wiring.forge.close)
         ends.callback(wiring.ledger.close)
@@ -98,11 +101,15 @@ async def _parts(
     if stop_gateway:
         ends.push_async_callback(asyncio.to_thread, wiring.door.stop)
     ends.push_async_callback(probe.close)
-    alive.tasks.append(await _serve(_server(desk, wiring.api()), sock, ends))
+    relay = Relay(create_app(desk, wiring.api()), wiring.leading)
+    ends.push_async_callback(relay.close)
+    alive.tasks.append(await _serve(_server(relay if wiring.leading.replicas else relay.app), sock, ends))
+    start = _Start(wiring, alive, ends)
+    ends.push_async_callback(start.give_back)
     ends.push_async_callback(monitor.close)
     ends.push_async_callback(executor.close)
     ends.push_async_callback(wiring.pool.close)
-    return alive, _Start(wiring, alive, ends)
+    return alive, start
 
 
 @dataclass(slots=True)
@@ -112,22 +119,31 @@ class _Start:
     wiring: Wiring
     alive: Service
     ends: contextlib.AsyncExitStack
+    lease: asyncio.Task[None] | None = None
 
     async def __call__(self) -> None:
         wiring = self.wiring
-        await asyncio.to_thread(wiring.prepare)
+        await wiring.prepare()
         await wiring.pool.open()
         await wiring.door.ensure()
         self.ends.callback(wiring.journal.tell, kinds.SERVICE_STOPPED, "asked to stop")
+        self.lease = asyncio.create_task(wiring.lease.run(), name="lease")
+        self.alive.tasks.append(self.lease)
         for name, work in (
             ("door", wiring.door.keep(DOOR_EVERY)),
             ("targets", wiring.keep_targets(TARGETS_EVERY)),
+            ("machine", wiring.machine.run()),
             ("herald", wiring.herald.run()),
             ("commands", wiring.commands(self.alive.loop, self.alive.desk).run()),
             ("loop", self.alive.loop.run()),
         ):
             self.alive.tasks.append(self._begin(name, work))
         wiring.journal.tell(kinds.SERVICE_STARTED, f"eph {version()}")
+
+    async def give_back(self) -> None:
+        """Registered before all that may be started under it, so that it is the last to end."""
+        if self.lease is not None:
+            await _cancel(self.lease)
 
     def _begin(self, name: str, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)
@@ -167,11 +183,9 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _server(desk: LocalDesk, api: ApiSettings) -> _Server:
+def _server(app: App) -> _Server:
     # Not uvloop: it breaks Pulumi's own event loop (pulumi #17588), and one loop everywhere is one less surprise.
-    config = uvicorn.Config(
-        create_app(desk, api), loop="asyncio", log_level="warning", access_log=False, timeout_graceful_shutdown=2
-    )
+    config = uvicorn.Config(app, loop="asyncio", log_level="warning", access_log=False, timeout_graceful_shutdown=2)
     return _Server(config)
 
 

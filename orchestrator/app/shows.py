@@ -75,6 +75,8 @@ class Herald:
     why: Callable[[StackRef], str] = staticmethod(lambda _: "")
     forget: Callable[[StackRef], None] = staticmethod(lambda _: None)
     """Called for what left, perhaps without a destroy that could say so: nothing else takes its logs away."""
+    leads: Callable[[], bool] = staticmethod(lambda: True)
+    """Asked before anybody is told anything: another replica may lead by now."""
 
     replies: Callable[[], Mapping[Key, Reply]] = staticmethod(dict)
     """What chat commands were answered."""
@@ -92,6 +94,13 @@ class Herald:
         reporter.recall(self._last.values())
         self._owed: dict[StackRef, EnvironmentView] = {}
         self._told: set[StackRef] = set()
+
+    def begin(self, reporter: Reporter) -> None:
+        """A term of leading begins: what others told meanwhile is not what we remember."""
+        reporter.may_write = self.leads
+        self._reporter, self._newest = reporter, Shown()
+        self._last, self._owed, self._told = self._kept.recall(), {}, set()
+        reporter.recall(self._last.values())
 
     def show(self, shown: Shown) -> None:
         now = {view.ref: view for view in shown.views}
@@ -127,7 +136,8 @@ class Herald:
                     await self._fresh.wait()
             if self._fresh.is_set() or self._reporter.behind:
                 self._fresh.clear()
-                await self.report()
+                if self.leads():
+                    await self.report()
 
     async def report(self) -> None:
         """Once, with what is newest. An error is told, and the next turn tries again."""
@@ -156,6 +166,8 @@ class Herald:
 
     async def destroyed(self, operation: Operation) -> bool:
         """Tells a pull request that its environment is gone, before the record of it goes; False: not told."""
+        if not self.leads():
+            return False  # Whoever leads tells it, and lets the record go.
         view = self._last.get(operation.ref)
         if view is None or view.key is None or view.key.repository not in self._newest.forge.repositories:
             return True  # Nobody is there to be told: the repository itself is out of reach, or not ours any more.
@@ -164,7 +176,7 @@ class Herald:
             told, said = await asyncio.to_thread(self._tell, gone, self._newest.forge.repositories)
         if told and said:
             self._told.add(operation.ref)  # else it is owed its last word when it has gone from the views
-        return told
+        return told and self.leads()
 
     def _report(
         self, views: Sequence[EnvironmentView], owed: Mapping[StackRef, EnvironmentView]

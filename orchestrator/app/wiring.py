@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from importlib import metadata
@@ -20,6 +21,7 @@ from orchestrator.forge.github import webhooks
 from orchestrator.forge.github.client import GITHUB, AppKey, GitHubForge, Options
 from orchestrator.forge.github.shelf import Shelf
 from orchestrator.ledger import kinds
+from orchestrator.ledger.lease import Lease, NoLease, PostgresLease
 from orchestrator.ledger.store import SqlLedger
 from orchestrator.runtime import clock
 from orchestrator.runtime.auditing import Around, Auditor
@@ -28,7 +30,9 @@ from orchestrator.runtime.executor import Executor, Means
 from orchestrator.runtime.forge_facts import ForgeReader
 from orchestrator.runtime.health import Monitor
 from orchestrator.runtime.journal import Journal
+from orchestrator.runtime.leading import Leading
 from orchestrator.runtime.loop import Loop, Parts
+from orchestrator.runtime.machine import MEGABYTE, Machine
 from orchestrator.runtime.memory import Memory
 from orchestrator.runtime.observe import Observer, Sources
 from orchestrator.runtime.recipes import Recipes, Rules
@@ -38,6 +42,7 @@ from orchestrator.surfaces.reporter import Reporter
 from programs import registry
 from stacks import records
 from stacks.inventory import FileInventory
+from stacks.model import OperationResult
 from stacks.places import Places
 from stacks.pool import Pool
 from stacks.toolchain import Toolchain
@@ -76,6 +81,12 @@ def forge(settings: Settings) -> GitHubForge:
     return GitHubForge(told.url or GITHUB, key, told.repositories, options=options)
 
 
+def lease(settings: Settings) -> Lease:
+    if settings.replicas.lease == "none":
+        return NoLease()
+    return PostgresLease(settings.events_url, settings.name, settings.replica_url)
+
+
 class Wiring:
     """The parts in the order of their making; ``running`` is the whole of them alive."""
 
@@ -88,23 +99,55 @@ class Wiring:
         self.ledger = SqlLedger(settings.events_url, keep=settings.ledger.keep)
         self.journal = Journal(self.ledger, clock.system)
         self.forge = forge(settings)
+        self.lease = lease(settings)
+        self.leading = Leading(self.lease, self.journal, self.wakeups, settings.replica_url)
+        self.leading.begin = self._begin
         self.pool = Pool(self.places, tools.version, settings.workers)
+        if self.leading.replicas:
+            self.pool.lease = lambda: self.lease.until
+        self.leading.settle = self.pool.settle
+        self.machine = Machine(self.pool.sessions, settings.limits.spare_memory * MEGABYTE)
         self.targets = {"local": settings.local_settings()}
         self.policy = policy(settings)
         tokens, sign_in = keys.preview_tokens_file(settings.keys_dir), settings.previews.sign_in
         addresses = (settings.gateway_listen, settings.listen)
-        self.door = Doorkeeper(Door(*addresses, settings.gateway_dir, settings.domain, tokens, sign_in))
-        self.herald = Herald(Reporter(self.forge, clock.system), self.journal, Owed(settings.home / "owed.json"))
+        self.door = Doorkeeper(
+            Door(*addresses, settings.gateway_dir, settings.domain, tokens, sign_in, self.leading.replicas)
+        )
+        owed = Owed(settings.shared_dir / "owed.json")
+        self.herald = Herald(Reporter(self.forge, clock.system), self.journal, owed)
+        self.herald.leads = self.leading.leads
+        self.forgetful: list[Callable[[], None]] = [lambda: self.herald.begin(Reporter(self.forge, clock.system))]
+        """What remembers what it did, and must not when another replica led meanwhile."""
 
-    def prepare(self) -> None:
-        """Blocking: folders, what targets share, what an earlier life left running."""
+    async def prepare(self) -> None:
+        """Folders, what an earlier life left running, what targets share."""
+        await asyncio.to_thread(self._prepare)
+        await self.leading.ready()
+        await asyncio.to_thread(self._ensure_at_start)
+
+    def _prepare(self) -> None:
         self.places.prepare()
         self.settings.routes_dir.mkdir(parents=True, exist_ok=True)
-        for ref in self.pool.recover():
-            self.journal.tell(kinds.OPERATION_RECOVERED, "an operation of an earlier life was ended", str(ref))
+        self.pool.tidy()
+
+    async def _begin(self) -> None:
+        """This replica, or the only one there is, begins to lead."""
+        self.memory.begin(await asyncio.to_thread(self._take_over))
+        for forget in self.forgetful:
+            forget()
+
+    def _take_over(self) -> Iterable[OperationResult]:
+        if self.leading.replicas:
+            self.door.control(self.settings.replica_url)
+        else:  # with replicas it is settled before each look: ``Leading.elsewhere``
+            for ref in self.pool.recover():
+                self.journal.tell(kinds.OPERATION_RECOVERED, "an operation of an earlier life was ended", str(ref))
+        return records.last(self.places).values()
+
+    def _ensure_at_start(self) -> None:
         for name, told in self.targets.items():
             registry.get(name).ensure(told)
-        self.memory.recall(records.last(self.places).values())
 
     async def keep_targets(self, every: float) -> None:
         """What targets share comes back when it was killed. Beside the loop, which must not wait for what will not."""
@@ -133,8 +176,9 @@ class Wiring:
             targets={name: partial(registry.get(name).names, told) for name, told in self.targets.items()},
             health=monitor.answers,
             lanes=executor,
+            headroom=self.machine.headroom,
         )
-        parts = Parts(Observer(sources, self.memory), executor, monitor, self.journal, self.wakeups)
+        parts = Parts(Observer(sources, self.memory), executor, monitor, self.journal, self.wakeups, self.leading)
         loop = Loop(parts, self.policy, clock.system, self.settings.interval)
         loop.audience = (States(self.settings.gateway_dir).show, self.herald.show)
         self.herald.why = executor.why
@@ -157,6 +201,7 @@ class Wiring:
             journal=self.journal,
             woken=self.wakeups.wake,
             looked=lambda: self.wakeups.wake(look=True),
+            leads=self.leading.leads,
         )
 
     def _auditor(self, loop: Loop, executor: Executor) -> Auditor:
@@ -170,6 +215,8 @@ class Wiring:
         recipes = self._recipes()
         hands = DeskHands(desk, self.forge, self.memory, lambda home, pull: recipes.of(home, pull, "").labels)
         found = Commands(self.forge, hands, self.journal, clock.system)
+        found.leads = self.leading.leads
+        self.forgetful.append(found.begin)
         loop.audience = (*loop.audience, found.show)
         self.herald.replies = lambda: found.replies
         found.changed = lambda _: self.herald.again()
@@ -191,11 +238,12 @@ class Wiring:
                 places=self.places,
                 settings=lambda target: self.targets.get(target, {}),
                 clock=clock.system,
+                leading=self.leading,
             )
         )
 
     def api(self) -> ApiSettings:
-        token = local_token(self.settings.home)
+        token = local_token(self.settings.shared_dir)
         return ApiSettings(
             version=version(),
             tokens=(Token.of(token, "local", Role.ADMIN),),

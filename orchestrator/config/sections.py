@@ -109,6 +109,11 @@ class Limits(Group):
     per_repository: int = Field(default=20, ge=1, description="Environments of one repository.")
     concurrent: int = Field(default=4, ge=1, le=64, description="Operations at once, of any kind.")
     concurrent_destroys: int = Field(default=2, ge=1, le=64, description="Of which destroys while creations wait.")
+    spare_memory: int = Field(
+        default=256,
+        ge=0,
+        description="Megabytes that stay free: with less, fewer operations run at once. 0: memory bounds nothing.",
+    )
     services: int = Field(default=10, ge=1, description="Services of one environment.")
     public_services: int = Field(default=5, ge=1, description="Services of one environment with a host name.")
     databases: int = Field(default=3, ge=0, description="Databases of one environment.")
@@ -150,6 +155,34 @@ class Forks(Group):
         default="approve",
         description="The same for targets that run only what people with write access pushed, such as `local`.",
     )
+
+
+class Replicas(Group):
+    """Several ephd for the same repositories: one leads, and another takes over when it dies."""
+
+    lease: Literal["none", "postgres"] = Field(
+        default="none",
+        description="none: this ephd is the only one. postgres: several share ledger_url's PostgreSQL, and one leads.",
+    )
+    shared: Path | None = Field(
+        default=None,
+        description="The folder that all replicas share: stacks, keys, records, previews. Each has a home of its own.",
+    )
+    url: str = Field(
+        default="", description="Where the other replicas reach this one's API. Empty: http:// and what listen says."
+    )
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Replicas:
+        if self.url and not self.url.startswith(("http://", "https://")):
+            raise Rejected("this is not a URL", "write for example http://eph-1.internal:8081", ("url",))
+        if self.lease == "postgres" and self.shared is None:
+            raise Rejected(
+                "several replicas need a folder that all of them share",
+                "set replicas.shared to it, and give each replica a home of its own",
+                ("shared",),
+            )
+        return self
 
 
 class Previews(Group):

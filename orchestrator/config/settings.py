@@ -27,6 +27,7 @@ from orchestrator.config.sections import (
     Limits,
     Local,
     Previews,
+    Replicas,
     Seconds,
     Targets,
     Ttl,
@@ -86,6 +87,7 @@ class Settings(BaseSettings):
     targets: Targets = Field(default=Targets(), description="What environments may be made of.")
     forks: Forks = Field(default=Forks(), description="Pull requests that come from a fork.")
     ledger: Ledger = Field(default=Ledger(), description="The event log.")
+    replicas: Replicas = Field(default=Replicas(), description="Several ephd for the same repositories.")
     previews: Previews = Field(default=Previews(), description="The door in front of previews.")
     local: Local = Field(default=Local(), description="The target `local`.")
     forge: Forge = Field(default=Forge(), description="The Git host.")
@@ -129,15 +131,43 @@ class Settings(BaseSettings):
             raise Rejected("the API and the gateway have the same port", "give each its own", ("gateway_listen",))
         return self
 
+    @model_validator(mode="after")
+    def _replicas_fit(self) -> Settings:
+        if self.replicas.lease == "none":
+            return self
+        if not self.events_url.startswith(("postgresql", "postgres:")):
+            raise Rejected(
+                "replicas find their leader by PostgreSQL, and ledger_url names none",
+                "set ledger_url to the PostgreSQL database that all replicas share",
+                ("replicas", "lease"),
+            )
+        if self.shared_dir == self.home:
+            raise Rejected(
+                "the shared folder is this replica's home",
+                "give each replica a home of its own",
+                ("replicas", "shared"),
+            )
+        return self
+
     @property
     def url_template(self) -> str:
         """``public_url``, or what follows from the gateway's port."""
         return self.public_url or f"http://{{host}}:{host_and_port(self.gateway_listen)[1]}"
 
     @property
+    def shared_dir(self) -> Path:
+        """What all replicas share; the home of one that is alone."""
+        return self.replicas.shared.expanduser().absolute() if self.replicas.shared else self.home
+
+    @property
+    def replica_url(self) -> str:
+        """Where other replicas reach this one."""
+        return self.replicas.url.rstrip("/") or f"http://{self.listen}"
+
+    @property
     def stacks_url(self) -> str:
         """``backend_url``, or the folder in home."""
-        return self.backend_url or f"file://{self.home / 'backend'}"
+        return self.backend_url or f"file://{self.shared_dir / 'backend'}"
 
     @property
     def events_url(self) -> str:
@@ -154,11 +184,11 @@ class Settings(BaseSettings):
 
     @property
     def operations_dir(self) -> Path:
-        return self.home / "operations"
+        return self.shared_dir / "operations"
 
     @property
     def gateway_dir(self) -> Path:
-        return self.home / "gateway"
+        return self.shared_dir / "gateway"
 
     @property
     def routes_dir(self) -> Path:
@@ -166,7 +196,7 @@ class Settings(BaseSettings):
 
     @property
     def local_dir(self) -> Path:
-        return self.local.root.expanduser().absolute() if self.local.root else self.home / "local"
+        return self.local.root.expanduser().absolute() if self.local.root else self.shared_dir / "local"
 
     @property
     def ledger_path(self) -> Path:
@@ -174,7 +204,7 @@ class Settings(BaseSettings):
 
     @property
     def keys_dir(self) -> Path:
-        return self.home / "keys"
+        return self.shared_dir / "keys"
 
     @property
     def pulumi_home(self) -> Path:

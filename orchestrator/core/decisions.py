@@ -53,6 +53,8 @@ def _under_way(subject: Subject, running: Running, wish: Wish, at: At) -> Action
     busy = f"{running.verb} of {reasons.commit(running.commit)}" if running.commit else f"{running.verb}"
     if isinstance(wish, Stay) and isinstance(wish.action, Confirm):  # only a question, and the answer may end it
         return wish.action
+    if running.elsewhere:  # nobody here can end it early
+        return _lane(subject, f"{busy}, begun by another replica, ends first")
     if running.interrupting:  # it was told already
         return _lane(subject, f"{busy} is being ended")
     if running.verb is Verb.UP and isinstance(wish, Unwanted) and not wish.guarded:  # what it makes is not wanted

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from orchestrator.core.headroom import Headroom
 from programs.spec import EnvironmentSpec
 from stacks import names
 from stacks.model import OperationResult, RefKind, StackRef, StackSnapshot, Verb
@@ -159,6 +160,8 @@ class Running:
     """How many times in a row a newer commit already interrupted this stack's update."""
     interrupting: bool = False
     progress: str = ""
+    elsewhere: bool = False
+    """A replica that led before began it: it cannot be interrupted, only waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,3 +201,5 @@ class World:
     behind_since: Mapping[Key, datetime] = field(default_factory=dict)
     """Since when a pull request waits for anything newer than it has; further pushes do not move it, so that a storm
     of them neither delays its own update for ever nor loses its place in the queue."""
+    headroom: Headroom | None = None
+    """What memory there is for operations; None: it bounds nothing."""

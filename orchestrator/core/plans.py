@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from orchestrator.core import decisions, guards, leftovers, queues, subjects, wishes
+from orchestrator.core import decisions, guards, headroom, leftovers, queues, subjects, wishes
 from orchestrator.core.actions import (
     Action,
+    Because,
     Confirm,
     Create,
     Destroy,
@@ -89,9 +90,15 @@ def plan(world: World, policy: Policy, now: datetime) -> Plan:
     by_ref = {subject.ref: subject for subject in known}
     limit = guards.limit(world, known, policy, now)
     guarded = guards.judge(actions, by_ref, world, limit)
-    admitted = queues.admit(guarded.actions, by_ref, world.running.values(), policy, now)
-    notes = (*_unread(world), *((guarded.note,) if guarded.note else ()))
+    room = headroom.bounded(policy, world.headroom, len(world.running))
+    admitted = queues.admit(guarded.actions, by_ref, world.running.values(), room, now)
+    crowded = headroom.note(room, world.headroom) if any(map(_waits_its_turn, admitted)) else ()
+    notes = (*_unread(world), *crowded, *((guarded.note,) if guarded.note else ()))
     return Plan(tuple(sorted(admitted, key=_place)), now, guarded.guarded, notes)
+
+
+def _waits_its_turn(action: Action) -> bool:
+    return isinstance(action, Wait) and action.because is Because.QUEUE
 
 
 def _place(action: Action) -> tuple[int, int]:

@@ -27,6 +27,8 @@ class Policy:
     max_per_repository: int = 20
     max_concurrent: int = 4
     """Operations at once, of any kind."""
+    crowded: str = ""
+    """Why they are fewer than the setting says, for the sentence that says how many."""
     concurrent_destroys: int = 2
     """Of which destroys, when creations are waiting: cleaning never starves making, nor the other way round."""
     ttl_default: timedelta = timedelta(hours=72)

@@ -139,6 +139,10 @@ def _slots(running: tuple[int, int], makes: int, cleans: int, policy: Policy, no
     return for_makes, for_cleans + min(spare, cleans - for_cleans)
 
 
+def _operations(number: int) -> str:
+    return "1 operation runs" if number == 1 else f"{number} operations run"
+
+
 def _admit_makes(
     makes: Iterable[Make], slots: int, subjects: Mapping[StackRef, Subject], rooms: _Rooms
 ) -> Iterable[Action]:
@@ -153,7 +157,7 @@ def _admit_makes(
             yield make
             continue
         position += 1
-        why = full or f"{rooms.policy.max_concurrent} operations run at once, and no more"
+        why = full or f"{rooms.policy.crowded}{_operations(rooms.policy.max_concurrent)} at once, and no more"
         reason = f"{make.reason}; {why}; {reasons.ordinal(position)} in the queue"
         yield Wait(make.ref, subject.key, reason, position, because=Because.QUEUE)
 

@@ -20,6 +20,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--directory", type=Path, required=True, help="holds routes/ and states.json")
     parser.add_argument("--domain", default="localhost", help="the domain that previews are names of")
     parser.add_argument("--control", type=URL, default=URL("http://127.0.0.1:8081"), help="where ephd's API listens")
+    parser.add_argument("--control-file", type=Path, metavar="FILE", help="holds that URL instead, and may change")
     parser.add_argument(
         "--trusted-proxy", action="append", default=[], metavar="ADDRESS", help="of a TLS terminator; may be repeated"
     )
@@ -42,6 +43,7 @@ def main() -> int:
         frozenset(arguments.trusted_proxy),
         tokens=arguments.tokens,
         sign_in=arguments.sign_in,
+        control_file=arguments.control_file,
     )
     try:
         asyncio.run(run(arguments.listen, settings, arguments.directory))

@@ -40,10 +40,18 @@ class Settings:
     most_open: int = MOST_OPEN
     tokens: Path | None = None
     sign_in: str = "off"
+    control_file: Path | None = None
+    """Says where ephd's API is, instead of ``control``, while it can be read: with several replicas it moves."""
     own: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "own", hosts.LOOPBACK | {self.domain})
+
+    def api(self) -> URL:
+        try:
+            return URL(self.control_file.read_text().strip()).origin() if self.control_file else self.control
+        except (OSError, ValueError):
+            return self.control
 
 
 class Gateway:
@@ -97,7 +105,7 @@ class Gateway:
         if self._from_elsewhere(request):
             return pages.render(pages.from_elsewhere(), request.headers)
         try:
-            return await self._pass(request, lambda: self._settings.control, self._sender(request), preview=False)
+            return await self._pass(request, self._settings.api, self._sender(request), preview=False)
         except NoAnswer as error:
             return pages.render(pages.no_control(str(error)), request.headers)
 

@@ -35,6 +35,7 @@ class FakeLease:
     def __init__(self, leads: bool = False) -> None:
         self.changed: Callable[[bool], None] = lambda _leads: None
         self.epoch = int(leads)
+        self.leader = ""
         self._leads = leads
 
     def tell(self, leads: bool) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 SERVICE_STARTED = "service.started"
 SERVICE_STOPPED = "service.stopped"
+LEADER_CHANGED = "leader.changed"
 CYCLE_FAILED = "cycle.failed"
 CYCLE_RECOVERED = "cycle.recovered"
 PLAN_HELD = "plan.held"
@@ -50,6 +51,7 @@ LEDGER_GAP = "ledger.gap"
 KINDS: Mapping[str, str] = {
     SERVICE_STARTED: "ephd started; the message names its version.",
     SERVICE_STOPPED: "ephd stopped on request; a crash leaves no such event.",
+    LEADER_CHANGED: "Another of several replicas leads now; the message names its address and its term.",
     CYCLE_FAILED: "A cycle ended with an error; nothing is lost, the next one looks at everything again.",
     CYCLE_RECOVERED: "The first cycle that succeeded after one that failed.",
     PLAN_HELD: "A guard holds a plan, mostly because it would destroy too much; the message says how to approve it.",

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,17 +24,13 @@ from dataclasses import dataclass
 from typing import ParamSpec, Protocol, TypeVar
 
 from orchestrator.ledger.lease_rows import LeaseUnavailable, Row, Rows, SqlRows
+from stacks.processes import running_clock as running_clock
 
 log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
 Changed = Callable[[bool], None]
-
-
-def running_clock() -> float:
-    """Seconds of a clock that never jumps and counts suspended time too, one for all processes of this machine."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class Lease(Protocol):
@@ -54,6 +49,10 @@ class Lease(Protocol):
     @property
     def epoch(self) -> int:
         """Grows with each change of the leader; 0 before this replica ever led."""
+
+    @property
+    def leader(self) -> str:
+        """Where the leader is reached, as last heard; empty when it is this replica, or nobody knows."""
 
     async def confirm(self) -> bool:
         """Asks the database now, and says ``leads`` after its answer."""
@@ -93,6 +92,10 @@ class NoLease:
     def epoch(self) -> int:
         return 1
 
+    @property
+    def leader(self) -> str:
+        return ""
+
     async def confirm(self) -> bool:
         return True
 
@@ -108,24 +111,27 @@ class _Held:
 
 
 class PostgresLease:
-    """``url`` is the ledger's; ``name`` is what is led: the server's name, the same for all its replicas."""
+    """``url`` is the ledger's; ``name`` is what is led: the server's name, the same for all its replicas. ``address``
+    is where this one is reached by the others."""
 
     def __init__(
         self,
         url: str,
         name: str,
+        address: str = "",
         *,
         timing: Timing | None = None,
         clock: Callable[[], float] = running_clock,
         rows: Rows | None = None,
     ) -> None:
         self.changed: Changed = _nothing
-        self._rows = rows or SqlRows(url, name)
+        self._rows = rows or SqlRows(url, name, address)
         self._timing = timing or Timing()
         self._clock = clock
         self._me = uuid.uuid4().hex
         self._held: _Held | None = None
         self._epoch = 0
+        self._leader = ""
         self._seen: tuple[Row, float] | None = None
         self._told = False
         self._timer: asyncio.TimerHandle | None = None
@@ -145,6 +151,10 @@ class PostgresLease:
     @property
     def epoch(self) -> int:
         return self._epoch
+
+    @property
+    def leader(self) -> str:
+        return "" if self.leads() else self._leader
 
     async def confirm(self) -> bool:
         if self.leads():
@@ -195,6 +205,7 @@ class PostgresLease:
 
     async def _contend(self) -> None:
         row = await self._ask(self._rows.read)
+        self._leader = "" if row.free else row.address
         now = self._clock()
         if self._seen is None or self._seen[0] != row:
             self._seen = (row, now)

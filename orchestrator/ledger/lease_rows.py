@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 import sqlalchemy as sa
@@ -32,6 +32,8 @@ class Row:
     holder: str
     epoch: int
     beat: int
+    address: str = field(default="", compare=False)
+    """Where its holder is reached."""
 
     @property
     def free(self) -> bool:
@@ -57,10 +59,11 @@ class Rows(Protocol):
 
 
 class SqlRows:
-    def __init__(self, url: str, name: str) -> None:
+    def __init__(self, url: str, name: str, address: str = "") -> None:
         self._engine = databases.engine(url, PATIENCE)
         if self._engine.dialect.name != databases.POSTGRES:
             raise databases.BadDatabaseUrl("ledger_url: replicas find their leader by PostgreSQL; name such a database")
+        self._address = address[:256]
         self._where = databases.told(self._engine.url)
         self._name = name
         self._made = False
@@ -76,7 +79,7 @@ class SqlRows:
         unchanged = self._mine().where(
             LEASES.c.holder == seen.holder, LEASES.c.epoch == seen.epoch, LEASES.c.beat == seen.beat
         )
-        new = unchanged.values(holder=holder, epoch=LEASES.c.epoch + 1, beat=LEASES.c.beat + 1)
+        new = unchanged.values(holder=holder, epoch=LEASES.c.epoch + 1, beat=LEASES.c.beat + 1, address=self._address)
         return self._asked(lambda connection: connection.execute(new.returning(LEASES.c.epoch)).scalar() or 0)
 
     def release(self, holder: str) -> None:
@@ -88,13 +91,14 @@ class SqlRows:
 
     def _read(self, connection: sa.Connection) -> Row:
         """A row that was not there may have been lost with its database, so it is not free: it has to be watched."""
-        query = sa.select(LEASES.c.holder, LEASES.c.epoch, LEASES.c.beat).where(LEASES.c.name == self._name)
+        columns = (LEASES.c.holder, LEASES.c.epoch, LEASES.c.beat, LEASES.c.address)
+        query = sa.select(*columns).where(LEASES.c.name == self._name)
         found = connection.execute(query).one_or_none()
         if found is None:
             new = {"name": self._name, "holder": UNKNOWN, "epoch": 0, "beat": 0}
             connection.execute(postgresql.insert(LEASES).on_conflict_do_nothing(), new)
             found = connection.execute(query).one()
-        return Row(found.holder, found.epoch, found.beat)
+        return Row(found.holder, found.epoch, found.beat, found.address)
 
     def _mine(self) -> sa.Update:
         return sa.update(LEASES).where(LEASES.c.name == self._name)

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from orchestrator.ledger import databases
 
-HEAD = "0002"
+HEAD = "0003"
 """The last step; they are numbered with four digits, in order."""
 FIRST = "0001"
 FOLDER = Path(__file__).parent / "migrations"

@@ -42,6 +42,7 @@ LEASES = sa.Table(
     sa.Column("holder", sa.String(64), nullable=False),
     sa.Column("epoch", sa.BigInteger(), nullable=False),
     sa.Column("beat", sa.BigInteger(), nullable=False),
+    sa.Column("address", sa.String(256), nullable=False, server_default=""),
 )
 
 

@@ -93,10 +93,18 @@ class Commands:
         self._silent: set[int] = set()
         self._replies: dict[Key, tuple[datetime, Reply]] = {}
         self.changed: Callable[[Key], None] = lambda _: None
+        self.leads: Callable[[], bool] = lambda: True
+        """Asked before each comment that is heard: another replica may obey it by now."""
 
     @property
     def replies(self) -> Mapping[Key, Reply]:
         return {key: reply for key, (_, reply) in self._replies.items()}
+
+    def begin(self) -> None:
+        """A term of leading begins: what another leader did not finish has eyes alone, and is done again."""
+        self._heard = _Heard()
+        self._listened = {}
+        self._replies = {}
 
     def show(self, shown: Shown) -> None:
         """After every cycle. What a reply was about goes with its environment."""
@@ -136,7 +144,7 @@ class Commands:
             async with self._slots:
                 found = await asyncio.to_thread(self._forge.comments_since, home, since, WORD)
             for remark in found:
-                if self._is_for_us(remark, facts):
+                if self._is_for_us(remark, facts) and self.leads():
                     await self._hear(home, remark)
         except Unsupported as error:
             if home.id not in self._silent:

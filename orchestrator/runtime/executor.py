@@ -67,6 +67,8 @@ class Means:
     woken: Callable[[], None]
     looked: Callable[[], None]
     target: Callable[[str], Target] = registry.get
+    leads: Callable[[], bool] = lambda: True
+    """Asked before each thing that changes something: another replica may lead by now."""
 
 
 PURGES_AT_ONCE = 2
@@ -113,6 +115,8 @@ class Executor:
         """Each on its own: one that cannot be started never stops the others."""
         self._remember_approval(plan)
         for action in plan.changes:
+            if not self._means.leads():
+                return
             try:
                 self._start(action, repositories)
             except Exception as error:
@@ -273,7 +277,7 @@ class Executor:
     async def _mark(self, action: Marking, repositories: Mapping[int, Repository]) -> bool:
         """What a mark says is believed once it is read back, so the host is asked again."""
         repository = repositories.get(action.key.repository)
-        if repository is None:
+        if repository is None or not self._means.leads():
             return False
         try:
             await asyncio.to_thread(self._write_mark, action, repository)

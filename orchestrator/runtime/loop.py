@@ -1,4 +1,5 @@
-"""The loop: wake, observe, plan, execute, show. Every 30 seconds, and early when woken.
+"""The loop: wake, observe, plan, execute, show. Every 30 seconds, and early when woken. Where several replicas run,
+the one that leads carries out and shows; the others look as it does, to be warm when their turn comes (``leading``).
 
 Level-triggered: each cycle compares everything that should exist with everything that does, so a lost, doubled or late
 event changes nothing but latency, and a cycle that failed is simply followed by the next.
@@ -26,6 +27,7 @@ from orchestrator.runtime.executor import Executor
 from orchestrator.runtime.forge_facts import ForgeFacts
 from orchestrator.runtime.health import Monitor
 from orchestrator.runtime.journal import Journal
+from orchestrator.runtime.leading import Leading
 from orchestrator.runtime.observe import Observer
 from orchestrator.runtime.wakeups import EVERYTHING, NO_LIMIT, Look, Only, Wakeups
 
@@ -62,6 +64,8 @@ class Parts:
     monitor: Monitor
     journal: Journal
     wakeups: Wakeups
+    leading: Leading | None = None
+    """None: one replica alone."""
 
 
 class Loop:
@@ -74,6 +78,7 @@ class Loop:
         self._interval = interval
         self._looked: datetime | None = None
         self._failed = False
+        self._leading = parts.leading or Leading.alone(parts.journal, parts.wakeups)
         self.shown = Shown()
         self.audience: Sequence[Audience] = ()
 
@@ -111,15 +116,20 @@ class Loop:
         return self._due(plan)
 
     async def _cycle(self, began: datetime, look: Look) -> Plan:
-        parts = self._parts
-        world = await parts.observer.look(began, look)
+        parts, leading = self._parts, self._leading
+        await leading.ready()
+        term = leading.term
+        world = await parts.observer.look(began, look, await leading.elsewhere())
         now = self._clock()
         plan = plans.plan(world, self._policy, now)
-        parts.executor.carry_out(plan, parts.observer.forge.repositories)
+        if plan.changes and await leading.still(term):
+            parts.executor.carry_out(plan, parts.observer.forge.repositories)
         parts.monitor.watch(health.questions(world))
         seen = views.of(world, plan, self._policy, now)
-        parts.journal.turned(seen)
-        parts.journal.read(world.repositories.values(), _held(plan))
+        leads = term != 0 and leading.term == term
+        if leads:
+            parts.journal.turned(seen)
+            parts.journal.read(world.repositories.values(), _held(plan))
         self.shown = Shown(
             views=seen,
             plan=plan,
@@ -129,7 +139,8 @@ class Loop:
             at=now,
             seconds=(self._clock() - began).total_seconds(),
         )
-        self._show()
+        if leads:
+            self._show()
         return plan
 
     def _show(self) -> None:

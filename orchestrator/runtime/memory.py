@@ -153,6 +153,15 @@ class Memory:
             if intent is not None and intent.at <= began:
                 del self.intents[ref, kind]
 
+    def begin(self, results: Iterable[OperationResult]) -> None:
+        """A term of leading begins: what was noted in an earlier one may have been done with by another replica."""
+        for forgotten in (self.failures, self.failed_tries, self.superseded, self.confirmed, self.intents):
+            forgotten.clear()
+        self.approved_plans.clear()
+        self.approved.clear()
+        self.destroyed.clear()
+        self.recall(results)
+
     def recall(self, results: Iterable[OperationResult]) -> None:
         """The last results of an earlier life, so that a restart does not blank what people were told."""
         for result in results:

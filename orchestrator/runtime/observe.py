@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
+from orchestrator.core.headroom import Headroom
 from orchestrator.core.model import Health, PullRequest, Running, World
 from orchestrator.runtime.forge_facts import ForgeFacts, ForgeReader
 from orchestrator.runtime.memory import Memory
@@ -38,6 +39,7 @@ class Sources:
     targets: Mapping[str, TargetNames]
     health: Mapping[StackRef, Health]
     lanes: Lanes
+    headroom: Callable[[], Headroom | None] = lambda: None
 
 
 class Observer:
@@ -47,13 +49,15 @@ class Observer:
         self._silent: dict[str, str] = {}
         self.forge = ForgeFacts()
 
-    async def look(self, now: datetime, look: Look) -> World:
-        """Nothing ``wanted``: the last reading of the Git host still counts; everything here is read anew.
+    async def look(self, now: datetime, look: Look, elsewhere: Mapping[StackRef, Running] | None = None) -> World:
+        """``elsewhere``: what other replicas have under way.
+
+        Nothing ``wanted``: the last reading of the Git host still counts; everything here is read anew.
 
         What runs is noted before the stacks are read: an operation that ends in between then counts as running for
         one more cycle, and never as a stack that is half-made.
         """
-        running = dict(self._sources.lanes.running)
+        running = {**(elsewhere or {}), **self._sources.lanes.running}
         stacks = await asyncio.to_thread(self._sources.inventory.snapshot)
         if look.wanted:
             self.forge = await self._sources.forge.read(_names(stacks), look.only)
@@ -81,6 +85,7 @@ class Observer:
             approved=frozenset(memory.approved),
             failed_tries=dict(memory.failed_tries),
             behind_since=dict(memory.behind_since),
+            headroom=self._sources.headroom(),
         )
 
     def _confirmed(self, repository: int) -> dict[int, PullRequest]:

@@ -57,6 +57,8 @@ def _service(status: ServiceStatus) -> Iterator[Metric]:
     yield _gauge("eph_cycle_seconds", "How long the last cycle took", status.cycle_seconds)
     yield _gauge("eph_cycle_complete", "1: the last cycle could read everything", float(status.complete))
     yield _gauge("eph_operations_running", "Operations under way", status.running)
+    yield _gauge("eph_leads", "1: of several replicas this is the one that acts", float(status.leads))
+    yield _gauge("eph_leader_term", "One more with each change of the leader", status.term)
     yield _gauge("eph_queue_length", "Environments that wait for a place", status.queued)
 
 

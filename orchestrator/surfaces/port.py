@@ -37,6 +37,12 @@ class ServiceStatus:
     """Sentences: repositories that could not be read, foreign stacks left alone, a guard that holds."""
     running: int
     queued: int
+    leads: bool = True
+    """Of several replicas, the one that acts."""
+    term: int = 1
+    """One more with each change of the leader."""
+    leader: str = ""
+    """Where the leader is reached, when that is another replica."""
 
 
 class Desk(Protocol):

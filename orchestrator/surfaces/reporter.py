@@ -78,6 +78,8 @@ class Reporter:
         """What chat commands were answered, which stands in the comment of their pull request."""
         self.alone: frozenset[Key] = frozenset()
         """Those of them whose pull request has no environment."""
+        self.may_write: Callable[[], bool] = lambda: True
+        """Asked before each thing that is written."""
         self.behind = False
         """Whether the last ``report`` left anything unsaid: held back by pacing, or failed."""
 
@@ -167,6 +169,8 @@ class Reporter:
 
     def _may_write(self, letter: Letter, sent: _Sent) -> bool:
         now = self._clock()
+        if not self.may_write():
+            return False
         if any(rest is not None and rest.lasts(now) for rest in (self._silent, sent.rest)):
             return False
         if letter.phase is not sent.phase and letter.phase not in _UNDER_WAY:

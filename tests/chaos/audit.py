@@ -34,6 +34,7 @@ if change:
     except OSError:
         overlap = True
     entry = {{"at": time.time(), "pid": os.getpid(), "stack": stack, "verb": " ".join(plain[:2]), "overlap": overlap}}
+    entry["replica"] = os.environ.get("REPLICA", "")
     log = os.open(os.path.join(folder, "audit.jsonl"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     os.write(log, (json.dumps(entry) + "\\n").encode())
     os.close(log)

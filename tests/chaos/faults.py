@@ -91,7 +91,7 @@ class Faults:
     def _workers(self) -> list[int]:
         """Those with an operation: it is written down who."""
         found = []
-        for path in (self._site.eph_home / "operations").glob("*/*/running.json"):
+        for path in (self._site.eph_home / "operations").glob("*/*/running.*.json"):
             with contextlib.suppress(OSError, ValueError, KeyError):
                 found.append(int(json.loads(path.read_text())["worker"]["pid"]))
         return sorted(pid for pid in found if Path(f"/proc/{pid}").exists())

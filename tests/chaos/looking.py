@@ -134,7 +134,7 @@ class Looker:
 
     def _operations(self, wanted: set[str]) -> Iterator[Problem]:
         for path in (self._site.eph_home / "operations").glob("*/*"):
-            if (path / "running.json").exists():
+            if any(path.glob("running.*.json")):
                 yield Problem("stuck", f"an operation is under way: {path.parent.name}/{path.name}")
             elif _key(path.parent.name, path.name) not in wanted:
                 yield Problem("leaks", f"logs of operations of nobody: {path.parent.name}/{path.name}")

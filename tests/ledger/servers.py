@@ -70,7 +70,7 @@ class Server:
 
     def signal(self, number: int) -> None:
         assert self._process is not None
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError, FileNotFoundError):  # it was killed before
             for pid in self._pids():
                 os.kill(pid, number)
 

@@ -66,7 +66,7 @@ def _probes(app: FastAPI, desk: Desk, settings: ApiSettings) -> None:
         age = (now - last).total_seconds()
         if age > settings.ready_within.total_seconds():
             return JSONResponse({"status": f"the last cycle ended {age:.0f} s ago"}, 503)
-        return JSONResponse({"status": "ok"})
+        return JSONResponse({"status": "ok", "leads": desk.status().leads})
 
     page: dict[int | str, dict[str, object]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 

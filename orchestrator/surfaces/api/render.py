@@ -78,6 +78,9 @@ def status(now: ServiceStatus, environments: int) -> schemas.Status:
         running=now.running,
         queued=now.queued,
         environments=environments,
+        leads=now.leads,
+        term=now.term,
+        leader=now.leader,
     )
 
 

@@ -114,6 +114,9 @@ class Status(BaseModel):
     running: int = Field(description="Operations under way.")
     queued: int
     environments: int
+    leads: bool = Field(default=True, description="Of several replicas one leads, and answers for all.")
+    term: int = Field(default=1, description="One more with each change of the leader.")
+    leader: str = Field(default="", description="Where the leader is reached, when that is another replica.")
 
 
 class Extend(BaseModel):

@@ -73,7 +73,8 @@ class ApiSettings:
 
 
 def local_token(home: Path) -> str:
-    """The admin token of this machine, ``<home>/keys/api.token``, made when it is not there (0600)."""
+    """The admin token of this machine, ``<home>/keys/api.token``, made when it is not there (0600). ``home`` is the
+    folder that replicas share, where there are several."""
     path = home / "keys" / "api.token"
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:

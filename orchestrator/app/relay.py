@@ -1,0 +1,172 @@
+"""What people ask of a replica that follows is passed on to the one that leads, so that any of them, or a load
+balancer in front, will do.
+
+The leader alone knows what runs, what waits and what people asked for; all replicas know the same tokens and sign
+sessions with the same key. So a request goes on as it came, and the leader judges it as if it had come there. When the
+leader cannot be reached, this replica answers itself: what it sees it may tell, a webhook makes it look, and a wish is
+refused (503) until somebody leads. Probes and metrics are about this very process and are never passed on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from typing import Any
+
+import httpx
+
+from orchestrator.runtime.leading import Leading
+from orchestrator.surfaces.api.errors import shaped
+
+log = logging.getLogger("eph.relay")
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+OWN = frozenset({"/healthz", "/readyz", "/metrics"})
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+WEBHOOKS = "/api/v1/webhooks/"
+LATER = "ask again in a few seconds; environments go on meanwhile"
+PASSED_ON = b"x-eph-passed-on"
+"""A request goes on once: two replicas that each take the other for the leader must not play ball with it."""
+HOP = frozenset(
+    {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
+)
+CONNECT = 3.0
+PATIENCE = 20.0
+"""Seconds for the beginning of an answer. Longer than it takes for another to lead."""
+GLANCE = 0.5
+MOST_BODY = 2 * 1024 * 1024
+
+
+class Relay:
+    """An ASGI app around ``app``."""
+
+    def __init__(self, app: App, leading: Leading) -> None:
+        self.app = app
+        self._leading = leading
+        timeout = httpx.Timeout(CONNECT, read=None, pool=None)  # streams are silent for long
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+        self._client = httpx.AsyncClient(timeout=timeout, limits=limits, trust_env=False, follow_redirects=False)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in OWN or self._leading.leads():
+            await self.app(scope, receive, send)
+            return
+        leader = "" if _passed_on(scope) else self._leading.leader
+        body = await _body(receive)
+        if body is None or (leader and await self._pass_on(leader, scope, body, receive, send)):
+            return
+        again = _again(body, receive)
+        if self._leading.leads() or scope["method"] in SAFE or scope["path"].startswith(WEBHOOKS):
+            await self.app(scope, again, send)
+        else:
+            where = f"; the one at {leader} did, and does not answer" if leader else ""
+            await shaped(503, f"no replica leads just now{where}", LATER, {"Retry-After": "5"})(scope, again, send)
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def _pass_on(self, leader: str, scope: Scope, body: bytes, receive: Receive, send: Send) -> bool:
+        """False: nothing was sent, the leader is not there."""
+        request = self._client.build_request(
+            scope["method"],
+            httpx.URL(leader).copy_with(raw_path=_path(scope)),
+            headers=[*((key, value) for key, value in scope["headers"] if key not in HOP), (PASSED_ON, b"1")],
+            content=body,
+        )
+        answer = await self._answer(leader, request)
+        if answer is None:
+            return False
+        try:
+            await _until_gone(_give(answer, send), receive)
+        finally:
+            await answer.aclose()
+        return True
+
+    async def _answer(self, leader: str, request: httpx.Request) -> httpx.Response | None:
+        """The beginning of its answer; a stopped leader gives none, and is another's place meanwhile."""
+        asking = asyncio.create_task(self._client.send(request, stream=True))
+        try:
+            for _ in range(int(PATIENCE / GLANCE)):
+                await asyncio.wait({asking}, timeout=GLANCE)
+                if asking.done():
+                    return asking.result()
+                if self._leading.leader != leader:
+                    break
+            log.warning("The leader at %s does not answer.", leader)
+        except httpx.TransportError as error:
+            log.warning("The leader at %s cannot be reached: %s", leader, type(error).__name__)
+        finally:
+            asking.cancel()
+        return None
+
+
+def _passed_on(scope: Scope) -> bool:
+    return any(key == PASSED_ON for key, _ in scope["headers"])
+
+
+def _path(scope: Scope) -> bytes:
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    query: bytes = scope["query_string"]
+    return raw + b"?" + query if query else raw
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """Small, as all that the API takes; None: whoever asked is gone. What is too large is cut, and refused for it."""
+    parts, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        part = message.get("body", b"")
+        size += len(part)
+        parts.append(part)
+        if not message.get("more_body") or size > MOST_BODY:
+            return b"".join(parts)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """The body that was read already, and then what else comes."""
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+async def _give(answer: httpx.Response, send: Send) -> None:
+    headers = [(key, value) for key, value in answer.headers.raw if key.lower() not in HOP]
+    await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
+    # A leader that dies in the middle ends the answer, as it would have ended its own.
+    with contextlib.suppress(httpx.TransportError):
+        async for part in answer.aiter_raw():
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _until_gone(giving: Coroutine[Any, Any, None], receive: Receive) -> None:
+    """To the end of the answer, or until nobody listens any more: a stream would go on for ever."""
+    work = asyncio.create_task(giving)
+    gone = asyncio.create_task(_gone(receive))
+    try:
+        await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (work, gone):
+            task.cancel()
+        await asyncio.gather(work, gone, return_exceptions=True)
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,84 @@
+"""Memory bounds how many operations run at once, and the queue says so (L6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import pytest
+
+from orchestrator.core import actions, headroom, plans
+from orchestrator.core.headroom import Headroom
+from orchestrator.core.model import World
+from orchestrator.core.policy import Policy
+
+from .worlds import Simulation
+
+MB = 1_000_000
+
+
+@dataclass
+class Small(Simulation):
+    """A machine with so much memory."""
+
+    free: int = 0
+    used: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__init__(Policy(max_concurrent=4, debounce=timedelta(0)))
+
+    def world(self) -> World:
+        return replace(super().world(), headroom=Headroom(self.free, 200 * MB, 100 * MB, self.used))
+
+
+def begun(world: Simulation) -> int:
+    return len([a for a in world.plan().actions if isinstance(a, actions.Create)])
+
+
+@pytest.mark.parametrize(
+    ("free", "started"), [(5000 * MB, 4), (900 * MB, 4), (899 * MB, 3), (500 * MB, 2), (300 * MB, 1), (0, 1)]
+)
+def test_as_many_as_fit_and_always_one(free: int, started: int) -> None:
+    world = Small(free)
+    for number in range(1, 7):
+        world.open(number)
+    assert begun(world) == started
+
+
+def test_what_runs_has_not_used_all_that_it_will() -> None:
+    """Two under way: one took half of its share, the other was not measured yet."""
+    world = Small(800 * MB)
+    for number in range(1, 7):
+        world.open(number)
+    world.start(world.plan(), most=2)
+    world.used = (100 * MB,)
+    assert begun(world) == 2
+    world.free = 700 * MB
+    assert begun(world) == 1
+    world.used = (200 * MB, 200 * MB)
+    assert begun(world) == 2, "what they took is gone from what is free"
+
+
+def test_the_queue_says_why() -> None:
+    world = Small(500 * MB)
+    for number in range(1, 4):
+        world.open(number)
+    [waits] = [a for a in world.plan().actions if isinstance(a, actions.Wait)]
+    assert waits.reason.endswith("memory is short: 2 operations run at once, and no more; 1st in the queue")
+    assert world.plan().notes == (
+        "500 MB of memory are free and an operation takes 200 MB, so no more than 2 run at once",
+    )
+
+
+def test_plenty_of_memory_says_nothing() -> None:
+    world = Small(5000 * MB)
+    for number in range(1, 9):
+        world.open(number)
+    assert world.plan().notes == ()
+    assert all("memory" not in a.reason for a in world.plan().actions)
+
+
+def test_who_measured_nothing_bounds_nothing() -> None:
+    policy = Policy()
+    assert headroom.bounded(policy, None, 3) is policy
+    assert plans.plan(Simulation().world(), policy, Simulation().now).notes == ()

@@ -1,0 +1,100 @@
+"""What operations take of the memory, and what is left of it (L6)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchestrator.runtime.machine import FIRST, KEPT, MEGABYTE, Machine, available, used_by
+
+MEMINFO = "MemTotal: 8000000 kB\nMemFree: 100 kB\nMemAvailable:    2000 kB\n"
+
+
+def test_the_most_that_one_came_to_is_what_the_next_is_expected_to_take() -> None:
+    machine = Machine(tuple, 1)
+    assert machine.each == FIRST
+    machine.note({7: 100 * MEGABYTE})
+    machine.note({7: FIRST + 50, 8: 1})
+    assert machine.each == FIRST + 50, "also of one that is still under way"
+    machine.note({8: 1})
+    assert machine.each == FIRST + 50
+    for session in range(KEPT):
+        machine.note({100 + session: 30})
+    machine.note({})
+    assert machine.each == 30, "what was long ago is forgotten"
+
+
+def test_who_is_told_to_spare_nothing_measures_nothing() -> None:
+    assert Machine(tuple, 0).headroom() is None
+
+
+def test_what_just_began_has_used_nothing_yet() -> None:
+    machine = Machine(lambda: (7, 8), 5)
+    machine.note({7: 40})
+    found = machine.headroom()
+    assert found is not None
+    assert (found.used, found.spare, found.each) == ((40, 0), 5, FIRST)
+
+
+def test_a_session_is_measured_whole() -> None:
+    """A parent and its child, 30 MB each."""
+    child = "x = bytearray(30_000_000); print(1, flush=True); import sys; sys.stdin.read()"
+    words = f"import subprocess, sys; y = bytearray(30_000_000); subprocess.run([sys.executable, '-c', {child!r}])"
+    with subprocess.Popen(
+        [sys.executable, "-c", words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    ) as parent:
+        assert parent.stdout
+        parent.stdout.readline()
+        found = used_by([parent.pid, 1 << 30])
+    assert 60 * MEGABYTE < found[parent.pid] < 120 * MEGABYTE
+    assert found[1 << 30] == 0
+    assert os.getpid() not in found
+
+
+def machine(folder: Path, **files: str) -> Path:
+    (folder / "memory").mkdir()
+    (folder / "meminfo").write_text(MEMINFO)
+    for name, text in files.items():
+        (folder / name.replace("__", "/").replace("_DOT_", ".")).write_text(text)
+    return folder
+
+
+STAT = "cache 5\ninactive_file 1000\ntotal_inactive_file 3000\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "left"),
+    [
+        ({}, 2_048_000),
+        ({"memory_DOT_max": "max\n", "memory_DOT_current": "5\n", "memory_DOT_stat": STAT}, 2_048_000),
+        ({"memory_DOT_max": "1000000\n", "memory_DOT_current": "600000\n", "memory_DOT_stat": STAT}, 401_000),
+        ({"memory_DOT_max": "1000\n", "memory_DOT_current": "600000\n", "memory_DOT_stat": ""}, 0),
+        (
+            {
+                "memory__memory_DOT_limit_in_bytes": "900000\n",
+                "memory__memory_DOT_usage_in_bytes": "800000\n",
+                "memory__memory_DOT_stat": STAT,
+            },
+            103_000,
+        ),
+        (
+            {
+                "memory__memory_DOT_limit_in_bytes": "9223372036854771712\n",
+                "memory__memory_DOT_usage_in_bytes": "800000\n",
+                "memory__memory_DOT_stat": STAT,
+            },
+            2_048_000,
+        ),
+    ],
+)
+def test_a_container_s_own_limit_counts_when_it_is_nearer(tmp_path: Path, files: dict[str, str], left: int) -> None:
+    assert available(machine(tmp_path, **files), tmp_path) == left
+
+
+def test_a_system_that_does_not_say(tmp_path: Path) -> None:
+    assert available(tmp_path, tmp_path) is None
+    assert available() is not None
