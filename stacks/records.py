@@ -52,7 +52,8 @@ def write_running(places: Places, running: Running) -> None:
 
 def clear_running(places: Places, running: Running) -> None:
     running_file(places, running).unlink(missing_ok=True)
-    (places.logs(running.ref) / _UNTIL_EARLIER).unlink(missing_ok=True)
+    if not running.where:
+        (places.logs(running.ref) / _UNTIL_EARLIER).unlink(missing_ok=True)
 
 
 def in_use(places: Places, ref: StackRef, besides: Running | None = None) -> bool:

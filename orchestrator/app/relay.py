@@ -47,12 +47,13 @@ MOST_BODY = 2 * 1024 * 1024
 class Relay:
     """An ASGI app around ``app``."""
 
-    def __init__(self, app: App, leading: Leading) -> None:
+    def __init__(self, app: App, leading: Leading, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.app = app
         self._leading = leading
         timeout = httpx.Timeout(CONNECT, read=None, pool=None)  # streams are silent for long
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
-        self._client = httpx.AsyncClient(timeout=timeout, limits=limits, trust_env=False, follow_redirects=False)
+        transport = transport or httpx.AsyncHTTPTransport(limits=limits, trust_env=False)
+        self._client = httpx.AsyncClient(timeout=timeout, transport=transport, trust_env=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in OWN or self._leading.leads():

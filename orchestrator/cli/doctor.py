@@ -157,7 +157,11 @@ def _server() -> Check:
         # A server that was never started is not a fault of the machine; one that was named and is not there is.
         verdict = Verdict.FAIL if os.environ.get("EPH_URL") else Verdict.WARN
         return Check("server", verdict, error.message, error.hint)
-    return Check("server", Verdict.OK, f"{client.url} answers, version {status['version']}")
+    term = status.get("term", 1)
+    follows = "" if status.get("leads", True) else f"; it follows, and {status.get('leader') or 'nobody'} leads"
+    many = f", term {term}" if term > 1 else ""
+    verdict = Verdict.OK if status.get("leads", True) or status.get("leader") else Verdict.WARN
+    return Check("server", verdict, f"{client.url} answers, version {status['version']}{many}{follows}")
 
 
 def _disk() -> Check:

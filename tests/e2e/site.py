@@ -85,8 +85,9 @@ class Page:
 class Site:
     """``home`` holds everything: the forge, Eph's own home, its logs, temporary files."""
 
-    def __init__(self, home: Path, webhooks: bool = True) -> None:
+    def __init__(self, home: Path, webhooks: bool = True, ledger_url: str = "") -> None:
         self.home = home
+        self.ledger_url = ledger_url
         self.eph_home = home / "eph"
         self.api_port, self.gateway_port = free_port(), free_port()
         self.secret = home / "webhook.secret"
@@ -114,7 +115,7 @@ class Site:
     def _toml(self) -> str:
         toolbox = json.dumps(world.toolbox())
         return (
-            f'home = "{self.eph_home}"\ninterval = {CYCLE}\n'
+            f'home = "{self.eph_home}"\ninterval = {CYCLE}\nledger_url = "{self.ledger_url}"\n'
             f'listen = "127.0.0.1:{self.api_port}"\ngateway_listen = "127.0.0.1:{self.gateway_port}"\nworkers = 2\n'
             f'[forge]\nurl = "{self.forge.api_url}"\ntoken_file = "{self.token}"\n'
             f'webhook_secret_file = "{self.secret}"\nrepositories = ["{REPOSITORY}"]\n'
@@ -328,11 +329,11 @@ class Site:
 
 
 @contextlib.contextmanager
-def opened(webhooks: bool = True) -> Iterator[Site]:
+def opened(webhooks: bool = True, ledger_url: str = "") -> Iterator[Site]:
     """Everything ends with it; what would stay is a failure of the tests that used it."""
     home = Path(tempfile.mkdtemp(prefix="eph-e2e-"))
     home.chmod(0o755)
-    site = Site(home, webhooks)
+    site = Site(home, webhooks, ledger_url)
     try:
         site.open()
         yield site

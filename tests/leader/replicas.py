@@ -97,8 +97,8 @@ class Pair(Site):
             return f"{error}; {replica.said()[-2000:]}"
 
     def _config(self, replica: Replica) -> str:
-        url = self.server.url(self.database, replica.line.port)
-        alone = super()._toml().replace(f'home = "{self.eph_home}"', f'home = "{replica.home}"\nledger_url = "{url}"')
+        self.ledger_url = self.server.url(self.database, replica.line.port)
+        alone = super()._toml().replace(f'home = "{self.eph_home}"', f'home = "{replica.home}"')
         listen = alone.replace(f"127.0.0.1:{self.api_port}", f"127.0.0.1:{replica.port}")
         return f'{listen}[replicas]\nlease = "postgres"\nshared = "{self.eph_home}"\n'
 

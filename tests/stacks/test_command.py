@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from pulumi.automation import CommandError, CommandResult
 
-from stacks import command
+from stacks import command, processes
 from stacks.command import Interrupted, OperationCommand
 
 
@@ -103,3 +103,25 @@ def test_an_interrupt_is_sent_once(pulumi: OperationCommand, tmp_path: Path, cod
     with pytest.raises(Interrupted):
         pulumi.run(["destroy"], str(tmp_path), {})
     assert pulumi.started == 1
+
+
+def test_nothing_is_started_once_the_lease_ran_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """O2: not by a leader that was stopped meanwhile, and renewals count."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    script(tmp_path, "exit 0")
+    now = processes.running_clock()
+    leased = OperationCommand("3.259.0", lambda _: None, not_after=now + 60)
+    leased.go_on()
+    assert leased.run(["up"], str(tmp_path), {}).code == 0
+    over = OperationCommand("3.259.0", lambda _: None, not_after=now - 1)
+    with pytest.raises(Interrupted):
+        over.run(["up"], str(tmp_path), {})
+    assert (over.started, over.lapsed, over.interrupted) == (0, True, True)
+    renewed = OperationCommand("3.259.0", lambda _: None, not_after=now - 1)
+    renewed.lead(now + 60)
+    renewed.lead(now - 2)
+    renewed.go_on()
+    assert not renewed.lapsed
+    alone = OperationCommand("3.259.0", lambda _: None)
+    alone.lead(now - 1)
+    alone.go_on()

@@ -20,10 +20,12 @@ from orchestrator.core.views import EnvironmentView
 from orchestrator.forge.fake import FakeForge
 from orchestrator.forge.port import Repository
 from orchestrator.ledger.fake import MemoryLedger
+from orchestrator.ledger.lease import Lease, NoLease
 from orchestrator.runtime.executor import Executor, Means
 from orchestrator.runtime.forge_facts import ForgeReader
 from orchestrator.runtime.health import Monitor
 from orchestrator.runtime.journal import Journal
+from orchestrator.runtime.leading import Leading
 from orchestrator.runtime.loop import Loop, Parts
 from orchestrator.runtime.memory import Memory
 from orchestrator.runtime.observe import Observer, Sources
@@ -102,6 +104,7 @@ class Town:
         self.deaf: set[str] = set()
         self.held: set[StackRef] = set()
         self.cycles = 0
+        self.lease: Lease = NoLease()
         self._branches = 0
         self._sleepers: list[tuple[datetime, asyncio.Future[None]]] = []
         self._begin()
@@ -113,6 +116,8 @@ class Town:
         self.memory = Memory()
         self.wakes = Wakes()
         self.journal = Journal(self.ledger, self.clock)
+        self.leading = Leading(self.lease, self.journal, self.wakes, "http://here")
+        self.leading.begin = self._take_over
         self.executor = Executor(self._means(), self.memory)
         self.monitor = Monitor(self._probe, self.clock, self.wakes.wake, self._sleep)
         self.herald = Herald(Reporter(self.forge, self.clock), self.journal)
@@ -123,11 +128,17 @@ class Town:
             health=self.monitor.answers,
             lanes=self.executor,
         )
-        parts = Parts(Observer(sources, self.memory), self.executor, self.monitor, self.journal, self.wakes)
+        parts = Parts(
+            Observer(sources, self.memory), self.executor, self.monitor, self.journal, self.wakes, self.leading
+        )
         self.loop = Loop(parts, self.policy, self.clock, INTERVAL)
         self.loop.audience = (self.herald.show,)
-        self.herald.why = self.executor.why
+        self.herald.why, self.herald.leads = self.executor.why, self.leading.leads
         self.stacks.emptied = self.herald.destroyed
+
+    async def _take_over(self) -> None:
+        self.memory.begin(())
+        self.herald.begin(Reporter(self.forge, self.clock))
 
     def _means(self) -> Means:
         return Means(
@@ -140,6 +151,7 @@ class Town:
             woken=self.wakes.wake,
             looked=lambda: self.wakes.wake(look=True),
             target=lambda _: self.target,  # type: ignore[arg-type, return-value]
+            leads=self.leading.leads,
         )
 
     def _recipes(self) -> Recipes:

@@ -1,0 +1,111 @@
+"""One of several replicas, seen from inside: it looks as the leader does, acts and tells only in its own term, and
+forgets what another may have done with (O2, L6)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from orchestrator.core.model import Intent
+from orchestrator.core.phases import Phase
+from orchestrator.ledger import kinds
+from orchestrator.ledger.fake import FakeLease
+from stacks import records
+from stacks.model import Verb
+from stacks.others import Settled
+from stacks.processes import Identity
+from tests.stories.town import Town
+
+
+@pytest.fixture
+async def follower() -> AsyncIterator[Town]:
+    town = Town()
+    town.lease = FakeLease()
+    await town.kill()  # a new life, with that lease
+    yield town
+    await town.close()
+
+
+def lease(town: Town) -> FakeLease:
+    assert isinstance(town.lease, FakeLease)
+    return town.lease
+
+
+async def test_who_follows_looks_and_neither_acts_nor_tells(follower: Town) -> None:
+    number = follower.open()
+    await follower.live(minutes=5)
+    assert follower.stacks.records == {}
+    assert follower.comment(number) == ""
+    assert len(follower.loop.shown.views) == 1, "it looks"
+    assert follower.ledger.events() == []
+
+
+async def test_who_begins_to_lead_acts_at_once(follower: Town) -> None:
+    number = follower.open()
+    await follower.live(minutes=5)
+    lease(follower).tell(True)
+    await follower.live(seconds=10)
+    assert follower.phase(number) is Phase.READY
+    assert "Ready" in follower.comment(number)
+    assert kinds.LEADER_CHANGED in {event.kind for event in follower.ledger.events()}
+
+
+async def test_who_ceases_to_lead_starts_nothing_new(follower: Town) -> None:
+    lease(follower).tell(True)
+    one = follower.open()
+    await follower.live(minutes=1)
+    lease(follower).tell(False)
+    said = follower.comment(one)
+    other = follower.open("another")
+    follower.push(one)
+    await follower.live(minutes=5)
+    assert len(follower.stacks.records) == 1
+    assert follower.comment(other) == ""
+    assert follower.comment(one) == said
+
+
+async def test_a_plan_of_an_earlier_term_is_not_carried_out(follower: Town) -> None:
+    """Another led while this one looked: what it saw may be old."""
+    lease(follower).tell(True)
+    follower.open()
+
+    async def confirm() -> bool:
+        lease(follower).tell(False)
+        lease(follower).tell(True)
+        return True
+
+    lease(follower).confirm = confirm  # type: ignore[method-assign]
+    await follower.cycle()
+    assert follower.stacks.records == {}
+    del lease(follower).confirm
+    await follower.live(minutes=1)
+    assert len(follower.stacks.records) == 1
+
+
+async def test_what_was_asked_for_in_an_earlier_term_is_forgotten(follower: Town) -> None:
+    lease(follower).tell(True)
+    number = follower.open()
+    await follower.live(minutes=1)
+    follower.memory.intend(Intent(follower.ref(number), "down", "ada", follower.now))
+    lease(follower).tell(False)
+    lease(follower).tell(True)
+    await follower.live(minutes=5)
+    assert follower.phase(number) is Phase.READY
+
+
+async def test_a_stack_on_which_an_earlier_leader_still_works_is_left_alone(follower: Town) -> None:
+    lease(follower).tell(True)
+    number = follower.open()
+    here = Identity(7, 1, "b")
+    left = records.Running(follower.ref(number), Verb.UP, "m", here, here, "one", "c" * 40, follower.now.isoformat())
+    follower.leading.settle = lambda: Settled((), (left,))
+    await follower.cycle()
+    await follower.cycle()
+    assert follower.stacks.records == {}
+    [view] = follower.loop.shown.views
+    assert view.reasons[0] == "up of ccccccc, begun by another replica, ends first"
+    assert view.progress == "begun by another replica: process 7 on one"
+    follower.leading.settle = Settled
+    await follower.live(minutes=1)
+    assert follower.phase(number) is Phase.READY
