@@ -71,7 +71,7 @@ async def test_a_start_that_breaks_half_way_ends_what_it_had_started(
             answered.append(there.recv(100))
         raise RuntimeError("the target does not come up")
 
-    monkeypatch.setattr(service.Wiring, "prepare", broken)
+    monkeypatch.setattr(service.Wiring, "_prepare", broken)
     with pytest.raises(RuntimeError, match="does not come up"):
         await begin(told, tools)
     assert b"200" in answered[0]
