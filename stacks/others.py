@@ -14,7 +14,6 @@ import contextlib
 import os
 import signal
 from dataclasses import dataclass
-from datetime import datetime
 
 from stacks import history, processes, records
 from stacks.backends import FileBackend
@@ -54,9 +53,8 @@ def settle(places: Places, alone: bool) -> Settled:
 
 def _forgive(places: Places, left: Running) -> None:
     """Pulumi may have written a failure on its way out, and it was none."""
-    with contextlib.suppress(OSError, ValueError):
-        began = datetime.fromisoformat(left.started) if left.started else records.began(places, left.ref)
-        history.mark_cancelled(FileBackend(places.backend).history(left.ref), began)
+    with contextlib.suppress(OSError):
+        history.mark_cancelled(FileBackend(places.backend).history(left.ref), records.began(places, left))
 
 
 def _is_over(left: Running) -> bool:

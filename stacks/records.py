@@ -62,9 +62,10 @@ def in_use(places: Places, ref: StackRef, besides: Running | None = None) -> boo
     return any(path != own for path in places.logs(ref).glob(_RUNNING))
 
 
-def began(places: Places, ref: StackRef) -> datetime:
-    """When the record of what runs was written. By the file system's clock, as the ends of updates are."""
-    return datetime.fromtimestamp((places.logs(ref) / _RUNNING).stat().st_mtime, UTC)
+def began(places: Places, running: Running) -> datetime:
+    """When that record was written. By the file system's clock, as the ends of updates are."""
+    path = running_file(places, running) if running.where else places.logs(running.ref) / _UNTIL_EARLIER
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 def running(places: Places) -> Iterator[Running]:
