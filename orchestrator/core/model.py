@@ -162,6 +162,8 @@ class Running:
     progress: str = ""
     elsewhere: bool = False
     """A replica that led before began it: it cannot be interrupted, only waited for."""
+    name: str = ""
+    """The environment's, which nothing else may tell before its stack is there and after its pull request closed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,11 +43,13 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """The environment's name; empty when neither the stack nor a recipe tells it."""
+        """The environment's name; empty when neither stack, recipe nor operation tells it."""
         if self.record is not None and self.record.name:
             return self.record.name
         recipe = self.candidate.recipe if self.candidate else None
-        return recipe.spec.name if isinstance(recipe, Recipe) else ""
+        if isinstance(recipe, Recipe):
+            return recipe.spec.name
+        return self.running.name if self.running else ""
 
     @property
     def title(self) -> str:

@@ -159,6 +159,7 @@ class Executor:
             operation.commit,
             self._means.clock(),
             self._memory.superseded.get(action.ref, 0),
+            name=operation.name,
         )
         lane = self._means.operations.start(operation, lambda text: self._progress(action.ref, text))
         self._busy[action.ref] = _Busy(lane, running, operation.name, action.reason)

@@ -152,6 +152,7 @@ class Faults:
         return f"forge_killed, back after {step.size * 2:.1f} s"
 
     def _answers(self, step: Step, count: int, path: str = "/api/v3/", **fault: Any) -> str:
+        self._site.refused |= fault.get("status") in (403, 404)
         self._site.forge.fail_next(count, path=path, **fault)
         return f"{step.kind} × {count}"
 
@@ -233,7 +234,11 @@ class Faults:
         taken = datetime.now(UTC) - ago
         path = self._lock_path(state)
         entry = {"pid": pid, "username": "root", "hostname": host, "timestamp": taken.isoformat()}
-        path.write_text(json.dumps(entry))
+        try:
+            path.write_text(json.dumps(entry))
+        except OSError:  # it must not be half a lock
+            path.unlink(missing_ok=True)
+            raise
         if operator:
             self._site.later(2 + step.size * 3, lambda: path.unlink(missing_ok=True))
         return f"{step.kind} on {state.parent.name}/{state.stem}"
@@ -263,8 +268,8 @@ class Faults:
         if state is None:
             return ""
         path = self._lock_path(state)
-        path.write_text("" if step.pick < 0.5 else '{"pid": 42, "user')
         self._site.later(2 + step.size * 3, lambda: path.unlink(missing_ok=True))
+        path.write_text("" if step.pick < 0.5 else '{"pid": 42, "user')
         return f"lock_cut on {state.parent.name}/{state.stem}"
 
     def _lock_path(self, state: Path) -> Path:

@@ -31,20 +31,27 @@ class Looker:
         self._site = site
         self._people = people
 
-    def look(self) -> list[Problem]:
-        """All that is wrong now; empty when everything is as it should be."""
+    def look(self, everything: bool = False) -> list[Problem]:
+        """What is wrong now; empty when all is as it should be. As long as something is wrong with what people see
+        first, only ``everything`` looks at the rest."""
         if self._site.daemon is None or self._site.daemon.poll() is not None:
             return [Problem("stuck", "ephd is not there")]
-        wanted = self._wanted()
+        pulls = [
+            (name := self._people.now_called(one.repository), self._site.forge.pull(name, one.number))
+            for one in self._people.pulls
+        ]
+        wanted = _wanted(pulls)
         called: dict[str, str] = {}
         found: list[Problem] = []
         for one in wanted:
             found += self._environment(one, called)
         found += self._comments_of_the_others(wanted)
+        if found and not everything:
+            return found
         found += self._backend({one.stack for one in wanted})
         found += self._machine(set(called.values())) if len(called) == len(wanted) else []
         found += self._operations({one.stack for one in wanted})
-        found += shown.wrong(self._site, self._people, wanted, called)
+        found += shown.wrong(self._site, pulls, wanted, called)
         return found
 
     def lies(self) -> list[str]:
@@ -52,17 +59,6 @@ class Looker:
         return shown.lies(self._site)
 
     # --- what should be
-
-    def _wanted(self) -> list[Wanted]:
-        found = []
-        for pull in self._people.pulls:
-            name = self._people.now_called(pull.repository)
-            state = self._site.forge.pull(name, pull.number)
-            labels = {label["name"] for label in state["labels"]}
-            if state["state"] == "open" and LABEL in labels and not state["draft"]:
-                stack = f"{state['base']['repo']['id']}#{pull.number}"
-                found.append(Wanted(name, pull.number, state["head"]["sha"], stack))
-        return found
 
     def _environment(self, one: Wanted, called: dict[str, str]) -> Iterator[Problem]:
         what = f"{one.repository}#{one.number}"
@@ -182,6 +178,16 @@ class Looker:
         work = self._site.eph_home / "work"
         left = [*(self._site.home / "tmp").iterdir(), *(work.iterdir() if work.exists() else ())]
         return [Problem("leaks", f"temporary {path.relative_to(self._site.home)}") for path in left]
+
+
+def _wanted(pulls: list[shown.Seen]) -> list[Wanted]:
+    found = []
+    for name, state in pulls:
+        labels = {label["name"] for label in state["labels"]}
+        if state["state"] == "open" and LABEL in labels and not state["draft"]:
+            stack = f"{state['base']['repo']['id']}#{state['number']}"
+            found.append(Wanted(name, state["number"], state["head"]["sha"], stack))
+    return found
 
 
 def _stack_of(path: Path) -> str:

@@ -17,6 +17,7 @@ class Relay:
     def __init__(self, to: str) -> None:
         self._to = to
         self._lock = threading.Lock()
+        self._client = httpx.Client(timeout=3, trust_env=False)  # one for all: making its TLS context costs
         self._manner, self._left = "", 0
         self._held: list[Hook] = []
         relay = self
@@ -54,13 +55,14 @@ class Relay:
     def send(self, hook: Hook) -> int:
         """The status of ephd's answer; 0 when there was none."""
         with contextlib.suppress(httpx.HTTPError):
-            return httpx.post(self._to, content=hook[0], headers=hook[1], timeout=3, trust_env=False).status_code
+            return self._client.post(self._to, content=hook[0], headers=hook[1]).status_code
         return 0
 
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(5)
+        self._client.close()
 
     def _become(self, hook: Hook) -> list[Hook]:
         with self._lock:

@@ -133,7 +133,7 @@ class _Run:
             elif now - right_since > CALM_SECONDS:
                 return []
             if now - began > QUIET_SECONDS and not right_since:
-                return found
+                return self._looker.look(everything=True) or found
 
     def _ask_again(self) -> None:
         """What failed under the storm waits for its next try, longer each time. People who see that the trouble is

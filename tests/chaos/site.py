@@ -69,6 +69,8 @@ class Site:
         self.daemon: subprocess.Popen[bytes] | None = None
         self.lives = 0
         self.killed = False
+        self.refused = False
+        """The Git host said 403 or 404: a permission that was taken away looks like that."""
         self.ended: list[str] = []
         self._not_before = 0.0
         self._later: list[Later] = []

@@ -7,11 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from orchestrator.core import actions, plans
-from orchestrator.core.model import Key, PullState, Running
+from orchestrator.core import actions, plans, subjects
+from orchestrator.core.model import Key, PullState, Running, World
 from orchestrator.core.phases import Phase
 from orchestrator.core.policy import Policy
-from stacks.model import Lock, StackRecord, StackRef, Verb
+from stacks import names
+from stacks.model import Lock, StackRecord, StackRef, StackSnapshot, Verb
 
 from .worlds import FOREIGN, START, Simulation, sha
 
@@ -100,6 +101,14 @@ def test_what_broke_off_and_is_not_wanted_is_destroyed(live: Simulation) -> None
     destroy = live.action(42)
     assert isinstance(destroy, actions.Destroy)
     assert destroy.name == "shop-of-old-42", "its resources do"
+
+
+def test_a_close_before_the_stack_is_there_does_not_lose_the_name() -> None:  # P2
+    """Found by ``make chaos``: what was shown under that name (a deployment in progress) could not be taken back."""
+    ref = names.stack_ref(1, "acme/shop", 42)
+    running = Running(ref, Verb.UP, sha("aaaaaaa"), START, name="shop-gentle-stream-42")
+    [subject] = subjects.of(World({}, StackSnapshot(), running={ref: running}))
+    assert subject.name == "shop-gentle-stream-42"
 
 
 def test_a_lost_tag_moves_no_environment_to_another_name(live: Simulation) -> None:  # L2, Y3
