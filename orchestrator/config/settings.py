@@ -141,6 +141,12 @@ class Settings(BaseSettings):
                 "set ledger_url to the PostgreSQL database that all replicas share",
                 ("replicas", "lease"),
             )
+        if not self.replicas.url and self.listen_on[0] in ("0.0.0.0", "::"):  # noqa: S104 - refused, not bound
+            raise Rejected(
+                f"other replicas cannot reach {self.listen_on[0]}",
+                "set replicas.url to where they reach this one",
+                ("replicas", "url"),
+            )
         if self.shared_dir == self.home:
             raise Rejected(
                 "the shared folder is this replica's home",

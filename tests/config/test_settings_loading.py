@@ -188,3 +188,44 @@ def test_every_setting_has_a_description_and_a_variable() -> None:
     for field in Settings.model_fields.values():
         for inner in getattr(field.annotation, "model_fields", {}).values():
             assert inner.description
+
+
+SHARED = {
+    "EPH_REPLICAS__LEASE": "postgres",
+    "EPH_REPLICAS__SHARED": "/srv/eph",
+    "EPH_LEDGER_URL": "postgresql://db/eph",
+}
+
+
+def test_replicas_share_all_but_their_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """O2: one alone shares nothing, so its home is all there is."""
+    assert load().shared_dir == tmp_path
+    for name, value in SHARED.items():
+        monkeypatch.setenv(name, value)
+    found = load()
+    shared = [found.backend_dir, found.operations_dir, found.gateway_dir, found.routes_dir, found.local_dir]
+    assert all(folder.is_relative_to("/srv/eph") for folder in [*shared, found.keys_dir])
+    assert all(folder.is_relative_to(tmp_path) for folder in (found.work_dir, found.pulumi_home))
+    assert found.replica_url == "http://127.0.0.1:8081"
+    monkeypatch.setenv("EPH_REPLICAS__URL", "http://eph-1.internal:8081/")
+    assert load().replica_url == "http://eph-1.internal:8081"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("EPH_LEDGER_URL", "", "replicas find their leader by PostgreSQL, and ledger_url names none"),
+        ("EPH_LEDGER_URL", "sqlite:////srv/eph/ledger.db", "replicas find their leader by PostgreSQL"),
+        ("EPH_REPLICAS__SHARED", "", "several replicas need a folder that all of them share"),
+        ("EPH_HOME", "/srv/eph", "the shared folder is this replica's home"),
+        ("EPH_REPLICAS__URL", "eph-1:8081", "this is not a URL"),
+        ("EPH_LISTEN", "0.0.0.0:8081", "other replicas cannot reach 0.0.0.0"),
+    ],
+)
+def test_replicas_that_could_not_work_are_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    """O2: at the start, with the way out."""
+    variables = {**SHARED, name: value}
+    [problem] = bad(monkeypatch, {key: text for key, text in variables.items() if text})
+    assert said in problem

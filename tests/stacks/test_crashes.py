@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from stacks import records
+from stacks import conversation, processes, records
 from stacks.model import Outcome, StackRecord
 from stacks.pool import Pool
 from tests.stacks.benches import ROOT, RealBench, record, ref, run, sha, start, until
@@ -52,6 +52,24 @@ async def test_the_worker_is_killed(real: RealBench) -> None:
     assert "ended without a result" in result.error
     assert [pid for pid in session if psutil.pid_exists(pid) and _running(pid)] == []
     assert list(records.running(real.places)) == []
+    await _heals(real, record(real, 1))
+
+
+async def test_one_that_is_stopped_holds_nobody(real: RealBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """L6: SIGSTOP of a whole operation. Others go on; asked to end, it is ended by force, and its stack heals."""
+    monkeypatch.setattr(conversation, "GRACE", 1.0)
+    real.hold(1)
+    lane = start(real, real.orders.up(1, "aaaa", PARTS))
+    await real.under_way(1)
+    left = next(iter(records.running(real.places)))
+    for pid in processes.session_members(left.worker.pid):
+        os.kill(pid, signal.SIGSTOP)
+    assert (await run(real, real.orders.up(2, "aaaa"))).outcome is Outcome.SUCCEEDED
+    lane.interrupt()
+    async with asyncio.timeout(20):
+        assert (await lane.wait()).outcome is Outcome.CANCELLED
+    assert processes.session_members(left.worker.pid) == []
+    assert (await run(real, real.orders.destroy(2))).outcome is Outcome.SUCCEEDED
     await _heals(real, record(real, 1))
 
 
