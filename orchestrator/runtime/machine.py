@@ -61,7 +61,8 @@ class Machine:
     def note(self, used: Mapping[int, int]) -> None:
         """What each session under way takes just now; those that are not among them have ended."""
         for session in self._now.keys() - used.keys():
-            self._ended.append(self._most.pop(session))
+            if most := self._most.pop(session):  # 0: it ended before anybody looked
+                self._ended.append(most)
         for session, size in used.items():
             self._most[session] = max(size, self._most.get(session, 0))
         self._now = dict(used)

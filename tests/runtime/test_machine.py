@@ -24,8 +24,9 @@ def test_the_most_that_one_came_to_is_what_the_next_is_expected_to_take() -> Non
     assert machine.each == FIRST + 50
     for session in range(KEPT):
         machine.note({100 + session: 30})
+    machine.note({1: 0})
     machine.note({})
-    assert machine.each == 30, "what was long ago is forgotten"
+    assert machine.each == 30, "what was long ago is forgotten, and what nobody saw says nothing"
 
 
 def test_who_is_told_to_spare_nothing_measures_nothing() -> None:
