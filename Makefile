@@ -12,7 +12,7 @@ SECONDS ?= 60
 # Tests and measurements compare with the bare CLI, so they find it on PATH. Eph itself looks for it.
 WITH_TOOLS = PATH="$$($(PY) -m stacks.toolchain --path):$$PATH"
 
-.PHONY: demo test check bench chaos model toolchain hooks docs locks clean venv pulumi
+.PHONY: demo test check bench chaos model sabotage toolchain hooks docs locks clean venv pulumi
 .DEFAULT_GOAL := help
 .PHONY: help
 help:
@@ -39,6 +39,9 @@ chaos: pulumi ## kills and faults over a real Eph, then a look from outside; RUN
 
 model: venv ## histories by chance in a modelled world, thousands in virtual time; SECONDS=60 SEED=1
 	@$(PY) -m tests.model --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+sabotage: pulumi ## each guard switched off in turn: the tests must see it; ARGS='--only lock' for some of them
+	@$(WITH_TOOLS) $(PY) -m tests.sabotage $(ARGS)
 
 toolchain: venv ## find, download or build the Pulumi CLI, and say where it is
 	@$(PY) -m stacks.toolchain

@@ -92,7 +92,7 @@ def _obstacle(subject: Subject) -> Hold | None:
     if record.unreadable:  # unreadable is not absent
         return Hold(ref, f"its state could not be read: {record.unreadable}", f"pulumi stack export --stack {name}")
     tag = record.tag
-    if tag is not None and (tag.repository, tag.number) != (subject.key.repository, subject.key.number):
+    if tag is not None and subject.is_mistaken:
         reason = f"its tag says that it belongs to {tag.repository_name}#{tag.number}, its name to {subject.title}"
         return Hold(ref, reason, f"pulumi stack tag ls --stack {name}")
     alive = [lock for lock in record.locks if not lock.owner_dead]

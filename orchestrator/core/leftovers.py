@@ -35,7 +35,8 @@ def accounted(judged: Iterable[tuple[Subject, bool]]) -> Accounted:
         if not exists and not wanted:
             continue
         names.add(subject.name)
-        told = subject.record is not None and bool(subject.record.name)
+        told = subject.record is not None and bool(subject.record.name) and not subject.is_mistaken
+        # A tag that is another's names the other; what this one is called, its number must tell.
         if not told and (exists or not subject.name):
             numbers.add(str(subject.key.number))
     return Accounted(frozenset(names), frozenset(numbers))

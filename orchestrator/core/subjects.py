@@ -52,6 +52,11 @@ class Subject:
         return self.running.name if self.running else ""
 
     @property
+    def is_mistaken(self) -> bool:
+        """Its tag says that it belongs to another pull request: then nothing of what the tag says may be believed."""
+        return self.tag is not None and (self.tag.repository, self.tag.number) != (self.key.repository, self.key.number)
+
+    @property
     def title(self) -> str:
         """``acme/shop#42``, as people call it."""
         tag = self.tag

@@ -395,7 +395,9 @@ class Machine:
             await self._step(worker)
             self._unlock(worker)
         if operation.name:
-            self.parts.pop(operation.name, None)  # the target's own purge
+            part = self.parts.pop(operation.name, None)  # the target's own purge
+            if part is not None and part.ref != ref and part.ref in self.states:
+                self.wrong.append(Problem("lost", f"{operation.name} of {part.ref} went with {ref}"))
         await self._step(worker)
         if not await self._may_remove(worker):
             raise Refused("everything is gone; the record stays until the pull request has been told")

@@ -234,6 +234,11 @@ def swap_tag(world: World, who: int, what: int) -> None:
         tags[ref] = tags[other]
 
 
+def lag(world: World, _: int, what: int) -> None:
+    """Whatever is asked answers late."""
+    world.lag((0.01, 0.1, 0.4, 3.0)[what % 4])
+
+
 def prompt(world: World, _: int, __: int) -> None:
     """Not a thing that happens: nothing was broken, so by now everything should be as wanted."""
     world.problems += looking.wrong(world)
@@ -272,7 +277,7 @@ STEPS: Mapping[str, tuple[int, Act]] = {
     "crash": (5, crash), "kill": (5, kill), "wreck": (2, wreck), "deaf": (2, deaf), "cut_state": (2, cut_state),
     "cut_tag": (1, cut_tag), "lock": (2, lock), "unlock": (1, unlock), "leftover": (1, leftover), "fail": (3, fail),
     "drag": (3, drag), "blind": (2, blind), "jump": (1, jump),
-    "twin": (0, twin), "swap_tag": (0, swap_tag), "prompt": (0, prompt),
+    "twin": (0, twin), "swap_tag": (0, swap_tag), "prompt": (0, prompt), "lag": (0, lag),
     "mood": (6, mood), "honest": (6, honest), "pass": (14, pass_), "long_pass": (1, long_pass),
 }  # fmt: skip
 """By kind: how often, in proportion, and what it does."""

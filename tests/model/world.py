@@ -25,7 +25,7 @@ from tests.model.hosts import HONEST, LyingForge
 from tests.model.life import Ground, Home, Life
 from tests.model.machine import Machine
 from tests.model.problems import Problem
-from tests.model.times import VirtualLoop
+from tests.model.times import THREAD, VirtualLoop
 
 START = datetime(2026, 3, 2, 12, 0, 0, 250_000, tzinfo=UTC)
 TTL = timedelta(minutes=40)
@@ -104,6 +104,9 @@ class World:
         self.lives += 1
         self.born = self.time
         self.life = Life(self.ground)
+
+    def lag(self, seconds: float) -> None:
+        self._loop.thread_takes = seconds
 
     def pass_(self, seconds: float) -> None:
         self._run(asyncio.sleep(seconds))
@@ -262,6 +265,7 @@ class World:
 
     def calm(self) -> list[Problem]:
         """Everything that was broken outside works again; then all must come right by itself."""
+        self.lag(THREAD)
         self.forge.mood = HONEST
         spoilt = self.machine.spoilt
         for broken in (spoilt.unreadable, spoilt.failing, spoilt.slow, spoilt.hanging, spoilt.deaf):

@@ -72,8 +72,8 @@ def _work(word: str, props: Props) -> None:
     hold = control / f"hold-{props['environment']}"
     while hold.exists():
         (time.sleep if hold.read_text() == "stubborn" else pause)(0.02)
-    failure = control / f"fail-{props['environment']}"
-    if word != "delete" and failure.exists():
+    failure = control / f"{'undeletable' if word == 'delete' else 'fail'}-{props['environment']}"
+    if failure.exists():
         raise ValueError(failure.read_text())
 
 

@@ -88,7 +88,8 @@ async def test_one_that_heeds_nothing_is_killed(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(conversation, "GRACE", 0.2)
     monkeypatch.setattr(interpreters, "_FAREWELL", 0.2)
     slow = Orders().up(1, "aaaa", deadline=0.2)
-    assert await hold(tmp_path, "time.sleep(60)", slow) == Ending(None, late=True)
+    async with asyncio.timeout(15):
+        assert await hold(tmp_path, "time.sleep(60)", slow) == Ending(None, late=True)
 
 
 async def test_one_that_is_stopped_holds_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -173,3 +173,16 @@ def _lock(path: Path, host: str, pid: int) -> Path:
 
 def _texts(folder: Path) -> Mapping[Path, str]:
     return {path: path.read_text(errors="replace") for path in folder.rglob("*") if path.is_file()}
+
+
+async def test_a_destroy_that_fails_keeps_the_record(real: RealBench) -> None:
+    """L7, pitfall 6: what could not be removed is still on record, and goes with the next try."""
+    await run(real, real.orders.up(1, "aaaa"))
+    stays = real.control("undeletable", 1)
+    stays.write_text("a namespace hangs")
+    result = await run(real, real.orders.destroy(1))
+    assert (result.outcome, result.error) == (Outcome.FAILED, "a namespace hangs")
+    assert record(real, 1).resources == 1
+    stays.unlink()
+    assert (await run(real, real.orders.destroy(1))).outcome is Outcome.SUCCEEDED
+    assert real.left() == []

@@ -1,0 +1,51 @@
+"""``python -m tests.sabotage``: every guard, one line each; ``--search NAME`` looks for a history that shows one."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.sabotage import judges, plays, trees
+from tests.sabotage.guards import MODELLED
+from tests.sabotage.real import REAL
+
+
+def main() -> int:
+    asked = _arguments()
+    guards = [guard for guard in (*MODELLED, *REAL) if asked.only in guard.name]
+    missed = 0
+    with plays.player() as player, tempfile.TemporaryDirectory(prefix="eph-sabotage-") as name:
+        folder = trees.copy(Path(name), ())
+        quick = [guard for guard in guards if guard.is_quick]
+        if asked.search:
+            for guard in quick:
+                print(guard.name, judges.searched(player, folder, guard, asked.search), sep="\n  ", flush=True)
+            return 0
+        for guard, problems in judges.controls(player, folder, quick).items():
+            missed += _tell(guard, "with it", f"it is wrong already: {problems[:3]}" if problems else "")
+        for guard in guards:
+            trouble = judges.modelled(player, folder, guard) if guard.is_quick else judges.real(guard)
+            missed += _tell(guard.name, guard.counter, trouble)
+    print(f"sabotage: {len(guards)} guards switched off, {len(guards) - missed} seen, {missed} not", flush=True)
+    return 1 if missed else 0
+
+
+def _tell(guard: str, well: str, trouble: str) -> bool:
+    if trouble or well != "with it":
+        print(f"{guard}: {f'NOT SEEN: {trouble}' if trouble else well}", flush=True)
+    return bool(trouble)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.sabotage", description="Every guard switched off in turn.")
+    parser.add_argument("--only", default="", help="those whose name has this in it")
+    parser.add_argument(
+        "--search", type=int, default=0, metavar="MOST", help="play so many histories by chance instead"
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

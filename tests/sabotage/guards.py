@@ -1,0 +1,184 @@
+"""The guards: where each stands, how it is switched off, and what shows that it was.
+
+A patch is a piece of text that must be there exactly once; when the code around it changes, this list must follow.
+"""
+
+# ruff: noqa: E501 - patches are whole lines of other files
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Turn = tuple[str, int, int]
+"""A step of the model: kind, who, what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    file: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """``counter`` is what turns from zero without it. ``history`` or ``test`` is the proof; ``sign`` is what the failed
+    test says, so that nothing else than the missing guard made it fail."""
+
+    name: str
+    counter: str
+    patches: tuple[Patch, ...]
+    history: tuple[Turn, ...] = ()
+    beside: tuple[Patch, ...] = ()
+    test: str = ""
+    sign: str = "AssertionError"
+
+    @property
+    def is_quick(self) -> bool:
+        return bool(self.history)
+
+
+DECISIONS, WISHES = "orchestrator/core/decisions.py", "orchestrator/core/wishes.py"
+EXECUTOR, SHOWS = "orchestrator/runtime/executor.py", "orchestrator/app/shows.py"
+LEFTOVERS, QUEUES = "orchestrator/core/leftovers.py", "orchestrator/core/queues.py"
+
+NO_CONFIRM = Patch(
+    WISHES,
+    '        return Stay(Confirm(subject.ref, subject.key, f"{subject.title} is not among the open pull requests"))',
+    '        return Unwanted("it is not in the list")',
+)
+NO_MEMORY_OF_THE_TOLD = Patch(SHOWS, "EnvironmentView] = self._kept.recall()", "EnvironmentView] = {}")
+ANY_AUTHOR = Patch(
+    WISHES, "    if guarded and not pull.from_fork and not pull.author_trusted:", "    if guarded and False:"
+)
+TAKES_WHAT_RUNS = Patch(DECISIONS, "    if subject.running is not None:  # one lane", "    if False:  # one lane")
+
+MODELLED = (
+    Guard(
+        "an absence is confirmed by asking for that very pull request", "lost", (NO_CONFIRM,),
+        (("open", 1, 0), ("long_pass", 0, 0), ("mood", 0, 3), ("pass", 0, 6)),
+    ),
+    Guard(
+        "half a list destroys nothing", "lost",
+        (Patch(WISHES, "    if not repository.complete:  # absence from half", "    if False:  # absence from half"),),
+        (("open", 1, 0), ("long_pass", 0, 0), ("mood", 0, 2), ("crash", 0, 4), ("pass", 0, 6)), beside=(NO_CONFIRM,),
+    ),
+    Guard(
+        "no more than a share goes within an hour without the Git host stating it", "excess",
+        (Patch("orchestrator/core/guards.py", "    if limits.recent + len(open_) <= limits.most or command", "    if True or command"),),
+        (*(("open", each, 0) for each in (0, 1, 0, 1)), ("long_pass", 0, 0), ("mood", 0, 5), ("pass", 0, 7), ("pass", 0, 6)),
+    ),
+    Guard(
+        "a pull request that is said not to exist counts against that share", "excess",
+        (Patch(WISHES, "does not exist on the Git host\", guarded=True)", "does not exist on the Git host\")"),),
+        (*(("open", each, 0) for each in (0, 1, 0, 1)), ("long_pass", 0, 0), ("mood", 0, 5), ("pass", 0, 7), ("pass", 0, 6)),
+    ),
+    Guard(
+        "one stack has one operation", "overlaps",
+        (TAKES_WHAT_RUNS, Patch(EXECUTOR, "        if action.ref in self._busy or (", "        if (")),
+        (("open", 0, 0), ("pass", 0, 5), ("drag", 0, 0), ("push", 1, 0), ("pass", 0, 4), ("close", 1, 0), ("pass", 0, 4)),
+    ),
+    Guard(
+        "a build that nobody wants any more is ended", "stuck",
+        (Patch(DECISIONS, "    if running.verb is Verb.UP and isinstance(wish, Unwanted) and not wish.guarded:", "    if False:"),),
+        (("open", 0, 0), ("drag", 0, 2), ("unlabel", 1, 0), ("pass", 0, 7)),
+    ),
+    Guard(
+        "an end of an operation wakes the loop", "lies",
+        (Patch(EXECUTOR, "            self._busy.pop(ref, None)\n            self._means.woken()", "            self._busy.pop(ref, None)"),),
+        (("open", 1, 0), ("pass", 0, 5), ("prompt", 0, 0)),
+    ),
+    Guard(
+        "the mark of expiry comes before the destroy", "lost",
+        (Patch(WISHES, "    if over is not None:  # its time is up: first the mark, then the destroy\n        return Stay(over)",
+               "    if over is not None:\n        return Unwanted(over.reason)"),),
+        (("open", 1, 0), *[("long_pass", 0, 2)] * 3),
+    ),
+    Guard(
+        "the same environment is not served by two stacks", "overlaps",
+        (Patch(DECISIONS, "    if subject.twin is not None:", "    if False:"),),
+        (("open", 0, 0), ("pass", 0, 5), ("twin", 0, 0), ("drag", 0, 0), ("drag", 1, 0), ("push", 1, 0), ("pass", 0, 6)),
+    ),
+    Guard(
+        "a tag that names another stops everything", "lost",
+        (Patch(DECISIONS, "    if tag is not None and subject.is_mistaken:", "    if False and tag is not None:"),),
+        (("open", 0, 0), ("open", 0, 0), ("pass", 0, 6), ("swap_tag", 0, 0), ("close", 0, 0), ("pass", 0, 6)),
+    ),
+    Guard(
+        "nothing is purged while not all stacks are known", "lost",
+        (Patch("orchestrator/core/plans.py", "    if world.stacks.complete:\n        actions += leftovers", "    if True:\n        actions += leftovers"),),
+        (("open", 0, 0), ("open", 1, 0), ("pass", 0, 6), ("close", 0, 0), ("crash", 0, 4), ("blind", 0, 1), ("pass", 0, 6)),
+    ),
+    Guard(
+        "a stack whose name is not known protects its number", "lost",
+        (Patch(LEFTOVERS, "            numbers.add(str(subject.key.number))", "            pass"),),
+        (("open", 0, 0), ("pass", 0, 5), ("push", 0, 7), ("cut_state", 0, 0), ("unlabel", 0, 0), ("pass", 0, 6)),
+    ),
+    Guard(
+        "what an operation makes is not taken for a leftover", "lost",
+        (Patch(LEFTOVERS, "record is not None or subject.running is not None", "record is not None"),),
+        (("lag", 0, 3), ("open", 1, 0), ("pass", 0, 5), ("unlabel", 1, 0), ("pass", 0, 6)),
+    ),
+    Guard(
+        "nothing of a fork runs unapproved", "secrets",
+        (Patch(WISHES, "    if pull.from_fork and (not at.policy.forks or not candidate.approved):", "    if False:"),
+         Patch(WISHES, "    if guarded and pull.from_fork and not at.policy.approval_is_trust:", "    if False:")),
+        (("open", 0, 7), ("pass", 0, 5)),
+    ),
+    Guard(
+        "only what trusted authors pushed runs on this machine", "secrets", (ANY_AUTHOR,),
+        (("open", 0, 6), ("pass", 0, 5)),
+    ),
+    Guard(
+        "a failed build is tried again later, not at once", "excess",
+        (Patch(DECISIONS, "    found = pause(subject, at)\n    if found is None:", "    found = pause(subject, at)\n    if True or found is None:"),),
+        (("open", 0, 0), ("push", 1, 6), ("long_pass", 0, 0)),
+    ),
+    Guard(
+        "a storm of pushes does not starve the update", "excess",
+        (Patch(DECISIONS, "    if running.superseded >= at.policy.supersede_most:", "    if False:"),),
+        (("open", 0, 0), ("pass", 0, 5), ("drag", 0, 0), ("storm", 0, 7), ("storm", 0, 7), ("storm", 0, 7)),
+    ),
+    Guard(
+        "a last word is said before the record goes", "lies",
+        (Patch(SHOWS, "        view = self._last.get(operation.ref)\n        if view is None", "        return True\n        view = self._last.get(operation.ref)\n        if view is None"),),
+        (("open", 0, 0), ("pass", 0, 5), ("mood", 1, 1), ("close", 1, 0), ("pass", 0, 4), ("crash", 1, 4)),
+        beside=(NO_MEMORY_OF_THE_TOLD,),
+    ),
+    Guard(
+        "who was told something is remembered over a kill", "lies", (NO_MEMORY_OF_THE_TOLD,),
+        (("open", 1, 0), ("unlabel", 0, 0), ("crash", 0, 4)),
+    ),
+    Guard(
+        "what broke off is refreshed before it goes on", "stuck",
+        (Patch("orchestrator/core/repairs.py", "left half-done by a try that broke off\", refresh=True)", "left half-done by a try that broke off\")"),),
+        (("open", 1, 0), ("pass", 0, 1), ("kill", 0, 0)),
+    ),
+    Guard(
+        "a URL that does not answer is repaired", "lost",
+        (Patch("orchestrator/core/repairs.py", "    if at.now < patient:\n        return None", "    return None"),),
+        (("open", 0, 0), ("pass", 0, 5), ("wreck", 0, 1)),
+    ),
+    Guard(
+        "the limits on environments", "excess",
+        (Patch(QUEUES, "        if self.all >= self.policy.max_environments:", "        if False:"),
+         Patch(QUEUES, "        if held >= self.policy.max_per_repository:", "        if False:")),
+        (*[("open", each, 0) for each in range(8)], ("pass", 0, 6)),
+    ),
+    Guard(
+        "the limit on operations at once", "excess",
+        (Patch(QUEUES, "    free = max(0, policy.max_concurrent - sum(running))", "    free = 99"),),
+        (*[("open", each, 0) for each in range(6)], ("pass", 0, 5)),
+    ),
+    Guard(
+        "a clock that is put back does not keep the loop from looking", "lies",
+        (Patch("orchestrator/core/moments.py", "    return since <= now < since + length", "    return now < since + length"),),
+        (("open", 0, 0), ("pass", 0, 5), ("jump", 0, 0), ("push", 0, 0)),
+    ),
+    Guard(
+        "logs of what is gone go too", "leaks",
+        (Patch(SHOWS, "            if self._owed.get(ref) is owed[ref]:\n                del self._owed[ref]\n                self.forget(ref)",
+               "            if self._owed.get(ref) is owed[ref]:\n                del self._owed[ref]"),),
+        (("open", 0, 0), ("kill", 0, 0), ("unlabel", 0, 0), ("crash", 0, 4)),
+    ),
+)  # fmt: skip

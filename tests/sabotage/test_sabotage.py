@@ -1,0 +1,66 @@
+"""A guard that is switched off is seen: those that the model shows here, the real ones in ``make sabotage``.
+
+L2, L5, L6, L7, L8, S1, S2, S3, S4, P1: each row's guards, by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.sabotage import judges, plays, trees
+from tests.sabotage.guards import MODELLED, Guard, Patch
+from tests.sabotage.plays import Player
+from tests.sabotage.real import FILES, REAL
+
+ALL = {guard.name: guard for guard in (*MODELLED, *REAL)}
+
+
+@pytest.fixture(scope="module")
+def player() -> Iterator[Player]:
+    with plays.player() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trees.copy(tmp_path_factory.mktemp("code"), ())
+
+
+def test_with_all_of_them_nothing_goes_wrong(player: Player, folder: Path) -> None:
+    found = judges.controls(player, folder, MODELLED)
+    assert found == {guard.name: [] for guard in MODELLED}
+
+
+@pytest.mark.parametrize("guard", MODELLED, ids=lambda guard: guard.name)
+def test_without_it_something_goes_wrong(player: Player, folder: Path, guard: Guard) -> None:
+    assert judges.modelled(player, folder, guard) == ""
+
+
+@pytest.mark.parametrize("guard", FILES[:1], ids=lambda guard: guard.name)
+def test_without_it_its_test_fails(guard: Guard) -> None:
+    assert judges.real(guard) == ""
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_patch_fits_exactly_once(name: str) -> None:
+    guard = ALL[name]
+    assert trees.fits([*guard.patches, *guard.beside]) == []
+    assert bool(guard.history) != bool(guard.test)
+
+
+def test_guards_are_many_and_turn_every_figure() -> None:
+    assert len(ALL) == len(MODELLED) + len(REAL) >= 20
+    assert {guard.counter for guard in ALL.values()} == set(plays.KINDS)
+
+
+def test_a_patch_that_does_not_fit_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(trees.DoesNotFit, match="0 times"):
+        trees.copy(tmp_path, [Patch("stacks/locks.py", "no such line", "")])
+
+
+def test_a_guard_that_is_not_seen_is_told(player: Player, folder: Path) -> None:
+    blind = Guard("none", "lost", (Patch("stacks/locks.py", "_SLACK = 2.0", "_SLACK = 3.0"),), (("open", 1, 0),))
+    assert "lost stays 0" in judges.modelled(player, folder, blind)

@@ -1,0 +1,64 @@
+"""A copy of the code with a guard switched off. A patch that does not fit exactly once is an error: it would prove
+nothing."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.sabotage.guards import Patch
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("orchestrator", "stacks", "programs")
+
+
+class DoesNotFit(Exception):
+    """The text of a patch is not there, or not once."""
+
+
+def copy(folder: Path, patches: Iterable[Patch]) -> Path:
+    """With the compiled files: what is not patched need not be compiled again."""
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, folder / package)
+    for patch in patches:
+        apply(folder, patch)
+    return folder
+
+
+@contextmanager
+def switched_off(folder: Path, patches: Sequence[Patch]) -> Iterator[None]:
+    """In a copy, for as long as the block lasts."""
+    before = {folder / patch.file: (folder / patch.file).read_text() for patch in patches}
+    try:
+        for patch in patches:
+            apply(folder, patch)
+        yield
+    finally:
+        for path, text in before.items():
+            _write(path, text)
+
+
+def apply(folder: Path, patch: Patch) -> None:
+    path = folder / patch.file
+    text = path.read_text()
+    if text.count(patch.old) != 1:
+        raise DoesNotFit(f"{patch.file} holds {text.count(patch.old)} times: {patch.old!r}")
+    _write(path, text.replace(patch.old, patch.new))
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text)
+    for compiled in path.parent.glob(f"__pycache__/{path.stem}.*.pyc"):
+        compiled.unlink()  # its time might be the same second
+
+
+def fits(patches: Iterable[Patch]) -> list[str]:
+    """What would be wrong with them."""
+    wrong = []
+    for patch in patches:
+        found = (ROOT / patch.file).read_text().count(patch.old)
+        if found != 1:
+            wrong.append(f"{patch.file} holds {found} times: {patch.old!r}")
+    return wrong
