@@ -182,13 +182,12 @@ class FakeForge:
     def report_deployment(self, repository: Repository, sha: str, environment: str, report: DeploymentReport) -> None:
         with self._asked_for("report_deployment"):
             there = self._writable(repository).deployments.setdefault(environment, {})
-            if sha not in there and report.state is DeploymentState.INACTIVE:
-                return
-            final = report.state in (DeploymentState.SUCCESS, DeploymentState.FAILURE)
+            final = report.state is not DeploymentState.IN_PROGRESS
             for other, said in there.items():
                 if other != sha and (final or said.state is DeploymentState.IN_PROGRESS):
                     there[other] = DeploymentReport(DeploymentState.INACTIVE, f"{sha[:7]} came after it.")
-            there[sha] = report
+            if there.pop(sha, None) is not None or report.state is not DeploymentState.INACTIVE:
+                there[sha] = report
 
     def retire_deployment(self, repository: Repository, environment: str) -> str:
         with self._asked_for("retire_deployment"):

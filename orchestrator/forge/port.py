@@ -225,7 +225,7 @@ class Forge(Protocol):
 
     def report_deployment(self, repository: Repository, sha: str, environment: str, report: DeploymentReport) -> None:
         """Our deployment of a commit to an environment: made, or brought to this state. What an older commit's says of
-        being made is taken back at once, and all it says once this one is made or failed."""
+        being made is taken back at once, and all it says once this one is made, failed or ending."""
 
     def retire_deployment(self, repository: Repository, environment: str) -> str:
         """Every deployment to that environment is set inactive and removed, and the environment where we may.

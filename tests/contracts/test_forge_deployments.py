@@ -67,6 +67,8 @@ def test_a_commit_that_comes_back_is_active_again(host: Host) -> None:
     for sha in (first, second, first):
         forge.report_deployment(shop, sha, PLACE, MADE)
     assert host.deployments(PLACE) == {first: "success", second: "inactive"}
+    forge.report_deployment(shop, first, PLACE, ENDING)
+    assert set(host.deployments(PLACE).values()) == {"inactive"}
 
 
 def test_an_end_that_comes_first_makes_nothing(host: Host) -> None:

@@ -1,9 +1,10 @@
 """Our deployments of a pull request's commits, found again by the name of their environment alone.
 
 One for each commit; the newest says how it goes, and older ones turn inactive: at once when they were still being
-made, else when the newest is made or failed, because until then the older commit is what answers. GitHub does that by
-itself for lasting environments only. At the end all of them go, and last the newest: as long as one is there, a life
-after a crash finds what is left to do. A host without deployments, or a token that may not write them, is remembered.
+made, else when the newest is made, failed or ending, because until then the older commit is what answers. GitHub does
+that by itself for lasting environments only. At the end all of them go, and last the newest: as long as one is there, a
+life after a crash finds what is left to do. A host without deployments, or a token that may not write them, is
+remembered.
 """
 
 from __future__ import annotations
@@ -35,7 +36,6 @@ DESCRIPTION = 140
 
 Place = tuple[str, str]
 """The repository's path, and the environment's name."""
-_FINAL = (DeploymentState.SUCCESS, DeploymentState.FAILURE)
 _NOTHING = DeploymentReport(DeploymentState.INACTIVE, "")
 LASTING = "environments that are no longer used stay on the Git host; administration: write lets Eph remove them"
 
@@ -48,7 +48,9 @@ class _Known:
     says: dict[int, DeploymentReport] = field(default_factory=dict)
 
     def newest(self, sha: str) -> int:
-        return max((number for number, of in self.shas.items() if of == sha), default=0)
+        """Of a commit that came back after another (a force push) the old one does not count: it gets a new one."""
+        last = max(self.shas, default=0)
+        return last if self.shas.get(last) == sha else 0
 
 
 class Deployments:
@@ -71,7 +73,7 @@ class Deployments:
                 number = self._make(place, known, sha, present)
             if number and self._says(place, known, number) != report:
                 self._say(place, known, number, report)
-            self._turn_older(place, known, number, report.state in _FINAL)
+            self._turn_older(place, known, number, report.state is not DeploymentState.IN_PROGRESS)
 
     def retire(self, place: Place, present: Callable[[], None]) -> str:
         with self._locks[hash(place) % LOCKS]:
