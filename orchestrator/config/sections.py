@@ -208,6 +208,9 @@ class Local(Group):
         default=SecretStr(""),
         description="An administrator's URL of the PostgreSQL server to use. Empty: a server of Eph's own.",
     )
+    checkout_bytes: int = Field(
+        default=512 * 1024**2, ge=1024, description="The most that the files of one commit may hold, in bytes."
+    )
 
 
 class Forge(Group):

@@ -268,4 +268,5 @@ class Settings(BaseSettings):
             "path": self.local.path,
             "sandbox": self.local.sandbox,
             "postgres": self.local.postgres.get_secret_value(),
+            "checkout_bytes": str(self.local.checkout_bytes),
         }

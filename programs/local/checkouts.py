@@ -1,13 +1,15 @@
 """A plain folder with the files of one commit: no repository in it, nothing of git's that could run.
 
 Written beside and renamed, so that a checkout is whole or absent. Refused: too large, too many files, a symbolic
-link that leads out. Submodules stay empty folders and LFS files stay pointers.
+link that leads out. Submodules stay empty folders and LFS files stay pointers, and both are told: fetching either would
+ask hosts that the repository names.
 """
 
 from __future__ import annotations
 
 import os
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 
 from programs.local import files, identifiers, mirrors, sandbox
@@ -15,13 +17,27 @@ from programs.local.errors import LocalError
 from programs.local.settings import MEGABYTE, Settings
 
 FILES_MOST = 200_000
+POINTER = b"version https://git-lfs.github.com/spec/"
+POINTER_MOST = 1024
+"""Bytes: the format's own limit."""
+NAMED_MOST = 5
 
 
-def make(settings: Settings, source: tuple[str, str], target: Path) -> None:
-    """``source`` is the clone URL and the commit. What an interrupted earlier try left is made anew."""
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A line of the commit's tree; ``size`` is None for a submodule."""
+
+    path: str
+    size: int | None
+
+
+def make(settings: Settings, source: tuple[str, str], target: Path) -> tuple[str, ...]:
+    """``source`` is the clone URL and the commit. What an interrupted earlier try left is made anew. Gives what people
+    should know of the files that are there."""
     clone_url, commit = source
     mirror = mirrors.fetch(settings, clone_url, identifiers.commit(commit))
-    _check_size(mirror, commit, settings.checkout_bytes)
+    entries = _tree(mirror, commit)
+    _check_size(entries, commit, settings.checkout_bytes)
     fresh = files.folder(target.parent / f".{uuid.uuid4().hex}")
     index = fresh.with_suffix(".index")
     try:
@@ -30,6 +46,7 @@ def make(settings: Settings, source: tuple[str, str], target: Path) -> None:
         sandbox.hand_over(settings, fresh)
         files.remove(target)
         fresh.replace(target)
+        return _notes(target, entries)
     finally:
         files.remove(fresh)
         files.remove(index)
@@ -42,17 +59,46 @@ def _export(mirror: Path, commit: str, fresh: Path, index: Path) -> None:
     mirrors.git([*place, "checkout-index", "--all", "--quiet"], GIT_INDEX_FILE=str(index))
 
 
-def _check_size(mirror: Path, commit: str, most: int) -> None:
+def _tree(mirror: Path, commit: str) -> list[_Entry]:
     listing = mirrors.git(["-C", str(mirror), "ls-tree", "-r", "-l", "-z", "--full-tree", commit])
-    sizes = [entry.split(None, 4)[3] for entry in listing.split(b"\0") if entry]
-    total = sum(int(size) for size in sizes if size.isdigit())
+    found = []
+    for entry in filter(None, listing.split(b"\0")):
+        words, _, path = entry.partition(b"\t")
+        size = words.split()[3]
+        found.append(_Entry(os.fsdecode(path), int(size) if size.isdigit() else None))
+    return found
+
+
+def _check_size(entries: list[_Entry], commit: str, most: int) -> None:
+    total = sum(entry.size or 0 for entry in entries)
     if total > most:
         raise LocalError(
             f"commit {commit[:12]} holds {total / MEGABYTE:.0f} MB of files, more than the server's limit of "
-            f"{most / MEGABYTE:.0f} MB (setting checkout_bytes)"
+            f"{most / MEGABYTE:.0f} MB (setting local.checkout_bytes)"
         )
-    if len(sizes) > FILES_MOST:
-        raise LocalError(f"commit {commit[:12]} holds {len(sizes)} files, more than the limit of {FILES_MOST}")
+    if len(entries) > FILES_MOST:
+        raise LocalError(f"commit {commit[:12]} holds {len(entries)} files, more than the limit of {FILES_MOST}")
+
+
+def _notes(checkout: Path, entries: list[_Entry]) -> tuple[str, ...]:
+    submodules = [entry.path for entry in entries if entry.size is None]
+    small = (entry.path for entry in entries if entry.size is not None and entry.size <= POINTER_MOST)
+    pointers = [path for path in small if _is_pointer(checkout / path)]
+    notes = [f"{_named(submodules)}: submodules are not fetched, the folder is empty"] if submodules else []
+    notes += [f"{_named(pointers)}: Git LFS is not fetched, the file is its pointer"] if pointers else []
+    return tuple(notes)
+
+
+def _is_pointer(path: Path) -> bool:
+    if path.is_symlink():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(POINTER)) == POINTER
+
+
+def _named(paths: list[str]) -> str:
+    shown = ", ".join(repr(path) for path in paths[:NAMED_MOST])
+    return shown if len(paths) <= NAMED_MOST else f"{shown} and {len(paths) - NAMED_MOST} more"
 
 
 def _check_links(checkout: Path) -> None:

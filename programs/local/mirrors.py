@@ -3,6 +3,8 @@
 git is given nothing of the machine's or the repository's configuration: no hooks, filters, submodules, credentials
 helpers or prompts. A password in the clone URL travels in git's environment, not on a command line, and never into
 an error. A mirror's lock is held while it is written, so lock files of git's own found then were left by a crash.
+
+What is fetched has a limit of its own, kept by the kernel: a repository that says nothing of its size fills no disk.
 """
 
 from __future__ import annotations
@@ -12,15 +14,20 @@ import hashlib
 import os
 import subprocess
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from programs.local import files, identifiers
 from programs.local.errors import LocalError
-from programs.local.settings import Settings
+from programs.local.settings import MEGABYTE, Settings
 
 FETCH_SECONDS = 600
+REST_BYTES = 16 * MEGABYTE
+"""What a fetch may bring beyond the files themselves: trees, and what does not compress."""
+HISTORY_TIMES = 8
+"""How much more all branches with their history may hold than one commit."""
 ALL_REFS = ("+refs/heads/*:refs/eph/heads/*", "+refs/pull/*/head:refs/eph/pull/*")
 CONFIG = {
     "core.hooksPath": "/dev/null",
@@ -59,25 +66,50 @@ def remote(clone_url: str) -> Remote:
     return Remote(urlunsplit(parts._replace(netloc=netloc)), f"Authorization: Basic {token}")
 
 
-def git(arguments: list[str], header: str = "", seconds: float = 120, **extra: str) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Of one call of git. ``most``: bytes that any file it writes may have, 0 for no limit."""
+
+    header: str = ""
+    seconds: float = 120
+    most: int = 0
+    config: Mapping[str, str] = field(default_factory=dict)
+
+
+PLAIN = Bounds()
+
+
+class TooLarge(LocalError):
+    """It was ended because it brought more than it may."""
+
+
+_FULL = "File too large"
+# The kernel's limit as an error of write() instead of a signal, so that git says what happened and tidies up.
+_LIMITED = ("/bin/sh", "-c", 'trap \'\' XFSZ; ulimit -f "$0"; exec "$@"')
+_BLOCK = 512
+
+
+def git(arguments: list[str], bounds: Bounds = PLAIN, **extra: str) -> bytes:
     """git's output; a failure is an error with git's own last lines."""
-    env = {**_env(header), **extra}
+    env = {**_env(bounds), **extra}
+    limited = [*_LIMITED, str(-(-bounds.most // _BLOCK))] if bounds.most else []
     try:
         result = subprocess.run(
-            ["git", *arguments], env=env, capture_output=True, stdin=subprocess.DEVNULL, timeout=seconds, check=False
-        )
+            [*limited, "git", *arguments], env=env, capture_output=True, stdin=subprocess.DEVNULL,
+            timeout=bounds.seconds, check=False,
+        )  # fmt: skip
     except FileNotFoundError:
         raise LocalError("git is not on PATH; install git") from None
     except subprocess.TimeoutExpired:
-        raise LocalError(f"git took longer than {seconds:.0f} s") from None
+        raise LocalError(f"git took longer than {bounds.seconds:.0f} s") from None
     if result.returncode != 0:
         lines = result.stderr.decode(errors="replace").splitlines()
         raise LocalError(f"git failed with exit status {result.returncode}", lines[-10:])
     return result.stdout
 
 
-def _env(header: str) -> dict[str, str]:
-    config = {**CONFIG, **({"http.extraHeader": header} if header else {})}
+def _env(bounds: Bounds) -> dict[str, str]:
+    config = {**CONFIG, **bounds.config, **({"http.extraHeader": bounds.header} if bounds.header else {})}
     env = {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": "/nonexistent",
@@ -105,7 +137,7 @@ def fetch(settings: Settings, clone_url: str, commit: str) -> Path:
     with files.locked(mirror.with_suffix(".lock")):
         if not has(mirror, commit):
             _prepare(mirror)
-            _bring(mirror, source, commit)
+            _bring(mirror, source, commit, settings.checkout_bytes + REST_BYTES)
     return mirror
 
 
@@ -129,17 +161,20 @@ def _prepare(mirror: Path) -> None:
         stale.unlink(missing_ok=True)
 
 
-def _bring(mirror: Path, source: Remote, commit: str) -> None:
+def _bring(mirror: Path, source: Remote, commit: str, most: int) -> None:
     own = f"refs/eph/commits/{commit}"
-    fetching = ["-C", str(mirror), "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"]
     try:
-        git([*fetching, "--depth=1", source.url, f"+{commit}:{own}"], source.header, FETCH_SECONDS)
+        _fetch(mirror, source, ["--depth=1", source.url, f"+{commit}:{own}"], most)
         return
+    except TooLarge:
+        raise
     except LocalError:
         # Some hosts give single commits only when a ref points at them: fetch the refs, then look again.
         pass
     try:
-        git([*fetching, "--update-shallow", source.url, *ALL_REFS], source.header, FETCH_SECONDS)
+        _fetch(mirror, source, ["--update-shallow", source.url, *ALL_REFS], most * HISTORY_TIMES)
+    except TooLarge:
+        raise
     except LocalError as error:
         raise LocalError(f"the repository {source.url} could not be fetched: {error.sentence}", error.tail) from None
     try:
@@ -148,4 +183,21 @@ def _bring(mirror: Path, source: Remote, commit: str) -> None:
         raise LocalError(
             f"commit {commit} is not in {source.url}, on no branch and no pull request; "
             "it may have been pushed over: push again"
+        ) from None
+
+
+def _fetch(mirror: Path, source: Remote, what: list[str], most: int) -> None:
+    """As one pack, whose file may grow so far and no further."""
+    options = ["--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"]
+    one_pack = {"fetch.unpackLimit": "1"}
+    try:
+        git(["-C", str(mirror), "fetch", *options, *what], Bounds(source.header, FETCH_SECONDS, most, one_pack))
+    except LocalError as error:
+        if not any(_FULL in line for line in error.tail):
+            raise
+        for half in (mirror / "objects" / "pack").glob("tmp_*"):
+            half.unlink(missing_ok=True)
+        raise TooLarge(
+            f"what {source.url} sends takes more than {most / MEGABYTE:.0f} MB, which is what the server's limit for a "
+            "checkout allows (setting local.checkout_bytes)"
         ) from None

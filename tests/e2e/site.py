@@ -57,6 +57,9 @@ def until(what: str, wrong: Callable[[], str], seconds: float = TOLD) -> float:
     return time.monotonic() - began
 
 
+Git = Callable[..., str]
+
+
 @dataclass(frozen=True, slots=True)
 class Preview:
     """A pull request that has an environment, and the commit that answered when it was made."""
@@ -85,9 +88,10 @@ class Page:
 class Site:
     """``home`` holds everything: the forge, Eph's own home, its logs, temporary files."""
 
-    def __init__(self, home: Path, webhooks: bool = True, ledger_url: str = "") -> None:
+    def __init__(self, home: Path, webhooks: bool = True, ledger_url: str = "", local: str = "") -> None:
         self.home = home
         self.ledger_url = ledger_url
+        self.local_toml = local
         self.eph_home = home / "eph"
         self.api_port, self.gateway_port = free_port(), free_port()
         self.secret = home / "webhook.secret"
@@ -119,7 +123,7 @@ class Site:
             f'listen = "127.0.0.1:{self.api_port}"\ngateway_listen = "127.0.0.1:{self.gateway_port}"\nworkers = 2\n'
             f'[forge]\nurl = "{self.forge.api_url}"\ntoken_file = "{self.token}"\n'
             f'webhook_secret_file = "{self.secret}"\nrepositories = ["{REPOSITORY}"]\n'
-            f'[local]\ntoolbox = {toolbox}\npath = "{world.search_path()}"\n'
+            f'[local]\ntoolbox = {toolbox}\npath = "{world.search_path()}"\n{self.local_toml}'
         )
 
     @property
@@ -179,6 +183,24 @@ class Site:
             os.kill(pid, signal.SIGTERM)
 
     # --- the people's side
+
+    def commit_by_git(self, repository: str, branch: str, work: Path, change: Callable[[Git], None]) -> str:
+        """By git itself: the forge's own verbs make no links, no submodules and no odd names. From the branch if it
+        is there, else from main."""
+        bare = self.home / "forge" / "git" / f"{repository}.git"
+
+        def git(*words: str) -> str:
+            told = ["-c", "user.name=ada", "-c", "user.email=ada@example.com", "-C", str(work), *words]
+            return subprocess.run(["git", *told], check=True, capture_output=True, text=True).stdout.strip()
+
+        work.mkdir(parents=True, exist_ok=True)
+        git("clone", "--quiet", str(bare), ".")
+        if branch in git("branch", "--remotes"):
+            git("checkout", "--quiet", branch)
+        change(git)
+        git("commit", "--quiet", "--allow-empty", "-m", "By git")
+        git("push", "--quiet", "origin", f"HEAD:refs/heads/{branch}")
+        return git("rev-parse", "HEAD")
 
     def open_pull(self, branch: str, files: Files | None = None, label: bool = True) -> tuple[int, str]:
         sha = self.forge.push(REPOSITORY, branch, files or {"note.txt": branch})
@@ -318,6 +340,11 @@ class Site:
     def _names(line: str, names: tuple[str, ...]) -> bool:
         return any(name in line or name.replace("-", "_") in line for name in names)
 
+    def stacks(self) -> list[int]:
+        """The numbers of all pull requests that have a stack."""
+        found = (self.eph_home / "backend").rglob("stacks/*/pr-*.json")
+        return sorted(int(path.stem.removeprefix("pr-")) for path in found)
+
     def stack_files(self, number: int) -> list[Path]:
         """State, tags, locks, history: all that the backend holds of a pull request."""
         backend = self.eph_home / "backend"
@@ -329,11 +356,12 @@ class Site:
 
 
 @contextlib.contextmanager
-def opened(webhooks: bool = True, ledger_url: str = "") -> Iterator[Site]:
-    """Everything ends with it; what would stay is a failure of the tests that used it."""
+def opened(webhooks: bool = True, ledger_url: str = "", local: str = "") -> Iterator[Site]:
+    """Everything ends with it; what would stay is a failure of the tests that used it. ``local``: more settings of
+    that target."""
     home = Path(tempfile.mkdtemp(prefix="eph-e2e-"))
     home.chmod(0o755)
-    site = Site(home, webhooks, ledger_url)
+    site = Site(home, webhooks, ledger_url, local)
     try:
         site.open()
         yield site

@@ -5,13 +5,12 @@ the running environment as it was, and all well after the next good push.
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.e2e import site as sites
-from tests.e2e.site import REPOSITORY, Preview, Site, until
+from tests.e2e.site import REPOSITORY, Git, Preview, Site, until
 
 pytestmark = pytest.mark.real
 
@@ -111,21 +110,13 @@ def test_a_link_out_of_the_checkout_is_not_followed(site: Site, preview: Preview
 
 
 def push_link(site: Site, preview: Preview, folder: Path, path: str, to: str) -> str:
-    """By git itself: the forge's own verbs make no links."""
-    bare = site.home / "forge" / "git" / f"{REPOSITORY}.git"
+    def change(git: Git) -> None:
+        (folder / "eph.yaml").write_text(GOOD)
+        (folder / path).unlink()
+        (folder / path).symlink_to(to)
+        git("add", "--all")
 
-    def git(*words: str) -> str:
-        told = ["-c", "user.name=ada", "-c", "user.email=ada@example.com", "-C", str(folder), *words]
-        return subprocess.run(["git", *told], check=True, capture_output=True, text=True).stdout.strip()
-
-    git("clone", "--quiet", "--branch", preview.branch, str(bare), ".")
-    (folder / "eph.yaml").write_text(GOOD)
-    (folder / path).unlink()
-    (folder / path).symlink_to(to)
-    git("add", "--all")
-    git("commit", "--quiet", "-m", "A link")
-    git("push", "--quiet", "origin", preview.branch)
-    return git("rev-parse", "HEAD")
+    return site.commit_by_git(REPOSITORY, preview.branch, folder, change)
 
 
 def test_a_command_that_hangs_ends_at_its_timeout(site: Site, preview: Preview) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -59,6 +60,35 @@ def test_too_large_and_unknown_commits_are_refused(tmp_path: Path, repository: R
     gone = Repository(tmp_path / "nowhere.git", repository.work)
     assert "could not be fetched" in refuse(tmp_path, gone, commit)
     assert "must be a full hexadecimal id" in refuse(tmp_path, repository, "--upload-pack=touch")
+
+
+def test_a_repository_that_sends_without_end_fills_no_disk(tmp_path: Path, repository: Repository) -> None:
+    """S3: what is fetched is bounded before anybody can know how large the files are, and half a pack goes."""
+    (repository.work / "noise.bin").write_bytes(os.urandom(17_000_000))
+    commit = repository.push({})
+    said = refuse(tmp_path, repository, commit, checkout_bytes="8")
+    assert "takes more than 16 MB" in said
+    assert "checkout_bytes" in said
+    left = sum(path.stat().st_size for path in (tmp_path / "root" / "mirrors").rglob("*") if path.is_file())
+    assert left < 1_000_000
+
+
+def test_what_is_not_fetched_is_told(tmp_path: Path, repository: Repository) -> None:
+    """S3: submodules and LFS would make this machine ask hosts that the repository names."""
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12345\n"
+    repository.push({"model.bin": pointer, "pointer": pointer})
+    repository.git("update-index", "--add", "--cacheinfo", f"160000,{'a' * 40},vendor/lib")
+    repository.git("commit", "--quiet", "-m", "a submodule")
+    repository.git("push", "--quiet", str(repository.bare), "HEAD:main")
+    commit = repository.git("rev-parse", "HEAD")
+    made = on(tmp_path)
+    target = made.env("shop") / "src" / "x"
+    notes = checkouts.make(made, (str(repository.bare), commit), target)
+    assert notes == (
+        "'vendor/lib': submodules are not fetched, the folder is empty",
+        "'model.bin', 'pointer': Git LFS is not fetched, the file is its pointer",
+    )
+    assert list((target / "vendor" / "lib").iterdir()) == []
 
 
 @pytest.mark.parametrize("url", ["", "--upload-pack=x", "ext::sh -c touch", "-x"])

@@ -161,7 +161,8 @@ def set_ref(repo: Path, name: str, sha: str | None) -> None:
 
 
 def fetch(repo: Path, source: Path, branch: str, into: str) -> None:
-    refspec = f"+refs/heads/{check_ref(branch)}:{check_ref(into)}"
+    # By its whole name: a branch may begin with a dash, as pushed by others than `git branch`.
+    refspec = f"+{check_ref(f'refs/heads/{branch}')}:{check_ref(into)}"
     run(repo, "-c", "protocol.file.allow=always", "fetch", "--quiet", "--no-tags", str(source), refspec)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import ClassVar
 
 from programs.local import checkouts, files, identifiers, ports, sandbox, traces
@@ -29,7 +30,8 @@ class CheckoutProvider(Provider):
     kept: ClassVar[tuple[str, ...]] = ("commit",)
 
     def make(self, on: Settings, props: Props) -> Props:
-        checkouts.make(on, (props["clone_url"], props["commit"]), place(on, props).checkout)
+        for note in checkouts.make(on, (props["clone_url"], props["commit"]), place(on, props).checkout):
+            sys.stderr.write(f"{note}\n")
         return {}
 
     def unmake(self, on: Settings, props: Props) -> None:

@@ -1,0 +1,201 @@
+"""What a stranger may try by a pull request from a fork, each on a real Eph (S2, S3, pitfall 7).
+
+Before the approval nothing of any of them runs. Each is then approved, as by somebody who did not look closely, and
+still gets no further than its own preview; what was refused is said on its pull request or in its logs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import site as sites
+from tests.e2e.site import LABEL, REPOSITORY, Git, Site, until
+
+pytestmark = pytest.mark.real
+
+STRANGER = "mallory"
+MOST = 2_000_000
+OPTION = "--upload-pack=touch"
+NOTE = "ran.txt"
+"""Every build of theirs leaves it in its checkout: where there is none, nothing ran."""
+BUILD = f"echo yes > {NOTE}\n"
+PEEK = """
+for file in /proc/[0-9]*/environ; do tr '\\0' '\\n' < $file; done > environs.txt 2>&1
+cat {secrets} > secrets.txt 2>&1
+ls -A {folders} > folders.txt 2>&1
+"""
+EVIL_YAML = (sites.SHOP / "eph.yaml").read_text().replace("exec python3 app.py", "exec python3 -m http.server $PORT")
+
+
+@dataclass(frozen=True, slots=True)
+class Attack:
+    number: int
+    branch: str
+    sha: str
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    with sites.opened(local=f"checkout_bytes = {MOST}\n") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def attacks(site: Site, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Attack]:
+    """All of them labelled, and none of them approved."""
+    fork = site.forge.fork(REPOSITORY, STRANGER)
+    made = {}
+    for name, (branch, change) in _changes(site, tmp_path_factory).items():
+        folder = tmp_path_factory.mktemp("work")
+        sha = site.commit_by_git(fork, branch, folder, lambda git, change=change, folder=folder: change(folder, git))
+        number = site.forge.open_pull(REPOSITORY, f"{STRANGER}:{branch}", title=name, by=STRANGER)
+        site.forge.label(REPOSITORY, number, LABEL)
+        made[name] = Attack(number, branch, sha)
+    return made
+
+
+Change = Callable[[Path, Git], None]
+
+
+def _changes(site: Site, temporary: pytest.TempPathFactory) -> dict[str, tuple[str, Change]]:
+    hit = temporary.mktemp("hit")
+    peek = PEEK.format(secrets=f"{site.token} {site.eph_home}/keys/*", folders=f"{site.eph_home} {site.home}")
+
+    def writing(**files: str) -> Change:
+        def change(folder: Path, git: Git) -> None:
+            for path, text in {"build.sh": BUILD, **files}.items():
+                (folder / path).write_text(text)
+            git("add", "--all")
+
+        return change
+
+    def linking(folder: Path, git: Git) -> None:
+        (folder / "db" / "schema.sql").unlink()
+        (folder / "db" / "schema.sql").symlink_to(site.token)
+        git("add", "--all")
+
+    def nesting(folder: Path, git: Git) -> None:
+        modules = f'[submodule "x"]\npath = vendor/x\nurl = ext::sh -c "touch {hit}/submodule"\n'
+        pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"
+        writing(**{".gitmodules": modules, ".lfsconfig": f"[lfs]\nurl = file://{hit}\n", "model.bin": pointer})(
+            folder, git
+        )
+        git("update-index", "--add", "--cacheinfo", f"160000,{'a' * 40},vendor/x")
+
+    def configuring(folder: Path, git: Git) -> None:
+        (folder / ".githooks").mkdir()
+        hook = folder / ".githooks" / "post-checkout"
+        hook.write_text(f"#!/bin/sh\ntouch {hit}/hook\n")
+        hook.chmod(0o755)
+        config = f"[core]\nhooksPath = .githooks\nfsmonitor = touch {hit}/monitor\n"
+        filters = f'[filter "evil"]\nsmudge = touch {hit}/smudge\n'
+        writing(**{".gitattributes": "* filter=evil\n", ".gitconfig": config + filters})(folder, git)
+
+    return {
+        "its own eph.yaml": ("yaml", writing(**{"eph.yaml": EVIL_YAML})),
+        "a link to a secret": ("link", linking),
+        "submodules and LFS": ("nested", nesting),
+        "a branch like an option": (OPTION, writing()),
+        "a huge repository": ("huge", writing(**{"large.bin": "x" * (MOST + 1)})),
+        "a curious build": ("peek", writing(**{"build.sh": BUILD + peek})),
+        "hooks and filters": ("hooks", configuring),
+        "a push after the look": ("moved", writing()),
+    }
+
+
+@pytest.fixture(scope="module")
+def approved(site: Site, attacks: dict[str, Attack]) -> dict[str, Attack]:
+    """The last one's branch moves on between the look and the approval."""
+    moved = attacks["a push after the look"]
+    newer = site.forge.push(f"{STRANGER}/shop", moved.branch, {"build.sh": "echo newer > newer.txt\n"})
+    site.told(moved.number, newer[:7], "approval")
+    for item in attacks.values():
+        done = site.eph("approve", f"{REPOSITORY}#{item.number}", "--commit", item.sha)
+        if item is not moved:
+            assert done.returncode == 0, done.stderr
+    return attacks
+
+
+def checkout(site: Site, item: Attack) -> Path:
+    """Where its files are, once it was made."""
+    name = site.told_host(item.number).partition(".")[0]
+    [found] = (site.eph_home / "local" / "envs" / name / "src").glob(f"{item.sha[:12]}-*")
+    return found
+
+
+def test_the_label_alone_runs_nothing(site: Site, attacks: dict[str, Attack]) -> None:
+    for item in attacks.values():
+        site.told(item.number, "waits for approval of commit", item.sha[:7], "/eph approve")
+    assert site.stacks() == []
+    assert list((site.eph_home / "local").rglob(NOTE)) == []
+
+
+def test_its_own_eph_yaml_counts_for_nothing(site: Site, approved: dict[str, Attack]) -> None:
+    item = approved["its own eph.yaml"]
+    host = site.told_host(item.number)
+    until("the base's service answers", lambda: "" if site.page(host).data.get("commit") == item.sha else site.said())
+
+
+def test_a_link_out_is_refused_in_words(site: Site, approved: dict[str, Attack]) -> None:
+    body = site.told(approved["a link to a secret"].number, "What failed", "symbolic link", "leads out")
+    assert site.token.read_text() not in body
+
+
+def test_a_huge_one_is_refused_in_words(site: Site, approved: dict[str, Attack]) -> None:
+    site.told(approved["a huge repository"].number, "What failed", "more than the server's limit of 2 MB")
+
+
+def test_submodules_and_lfs_ask_nobody_and_are_told(site: Site, approved: dict[str, Attack]) -> None:
+    item = approved["submodules and LFS"]
+    folder = checkout(site, item)
+    site.told(item.number, "Ready", item.sha[:7])
+    assert list((folder / "vendor" / "x").iterdir()) == []
+    assert (folder / "model.bin").read_text().startswith("version https://git-lfs")
+    logs = site.eph("logs", f"{REPOSITORY}#{item.number}", "--operation").stdout
+    assert "'vendor/x': submodules are not fetched" in logs
+    assert "'model.bin': Git LFS is not fetched" in logs
+
+
+@pytest.mark.parametrize("name", ["a branch like an option", "hooks and filters", "submodules and LFS"])
+def test_nothing_of_git_runs_on_the_server(
+    site: Site, approved: dict[str, Attack], name: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    item = approved[name]
+    site.told(item.number, "Ready", item.sha[:7])
+    assert (checkout(site, item) / NOTE).exists()  # it was made, by the build that everybody sees
+    assert [path.name for path in tmp_path_factory.getbasetemp().glob("hit*/*")] == []
+
+
+def test_a_build_sees_nothing_of_the_server(site: Site, approved: dict[str, Attack]) -> None:
+    """S4: neither by the environment of any process, nor by its files, nor their names."""
+    item = approved["a curious build"]
+    site.told(item.number, "Ready", item.sha[:7])
+    folder = checkout(site, item)
+    environs = (folder / "environs.txt").read_text(errors="replace")
+    assert "EPH_COMMIT=" in environs  # it could read its own
+    for word in ("PULUMI", "PASSPHRASE", "XDG_CONFIG_HOME", str(site.token)):
+        assert word not in environs
+    kept = [path for path in (site.token, *(site.eph_home / "keys").iterdir()) if path.is_file()]
+    secrets = [path.read_bytes().strip() for path in kept]
+    seen = (folder / "secrets.txt").read_text(errors="replace")
+    assert [secret for secret in secrets if not secret or secret in (seen + environs).encode()] == []
+    assert "No such file" in seen
+    assert "keys" not in (folder / "folders.txt").read_text()
+
+
+def test_a_push_after_the_look_is_not_what_was_approved(site: Site, approved: dict[str, Attack]) -> None:
+    item = approved["a push after the look"]
+    site.told(item.number, "waits for approval")
+    assert list((site.eph_home / "local").rglob("newer.txt")) == []
+    assert item.number not in site.stacks()
+
+
+def test_what_was_approved_goes_without_a_trace(site: Site, approved: dict[str, Attack]) -> None:
+    for item in approved.values():
+        site.forge.close_pull(REPOSITORY, item.number)
+    until("all of them are gone", lambda: json.dumps(site.stacks()) if site.stacks() else "", sites.MADE)
