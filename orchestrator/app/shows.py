@@ -103,7 +103,7 @@ class Herald:
         reporter.recall(self._last.values())
 
     def show(self, shown: Shown) -> None:
-        now = {view.ref: view for view in shown.views}
+        now = {view.ref: _as_called_before(view, self._last.get(view.ref)) for view in shown.views}
         keys = {view.key for view in shown.views}
         # By its pull request: a renamed repository's environment may be a stack of another name by now.
         missing = {ref: view for ref, view in self._last.items() if ref not in now and ref not in self._told}
@@ -190,6 +190,11 @@ class Herald:
     def _tell(self, view: EnvironmentView, repositories: Mapping[int, Repository]) -> tuple[bool, bool]:
         with self._thread:
             return self._reporter.tell(view, repositories), self._reporter.settled(view, repositories)
+
+
+def _as_called_before(view: EnvironmentView, before: EnvironmentView | None) -> EnvironmentView:
+    """A stack that lost its tag may not tell its name any more; what was shown under it must still be taken back."""
+    return replace(view, name=before.name) if before is not None and not view.name else view
 
 
 def _last_word(view: EnvironmentView, why: str) -> EnvironmentView:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.app.shows import States
@@ -132,4 +133,18 @@ async def test_deployments_that_cannot_be_retired_do_not_keep_an_environment(tow
     await town.live(hours=1)
     assert town.stack(number) is None
     await town.live(hours=5)
+    assert town.forge.deployments(town.shop) == {}
+
+
+async def test_a_stack_that_lost_its_name_takes_its_deployments_with_it(town: Town) -> None:  # P2, L8
+    """Found by ``make chaos``: half-made, its tag gone, its pull request closed, and it was "in progress" for ever."""
+    number = town.open()
+    ref = town.ref(number)
+    town.stacks.fail(ref, "exit code 2")
+    await town.live(seconds=5)
+    assert town.forge.deployments(town.shop)
+    town.stacks.records[ref] = replace(town.stacks.records[ref], tag=None)
+    town.forge.close_pull(town.shop, number)
+    await town.live(minutes=1)
+    assert town.stack(number) is None
     assert town.forge.deployments(town.shop) == {}

@@ -29,6 +29,21 @@ def test_readings_stay_under_githubs_limit_of_a_minute() -> None:
     assert line.read() == 0.0
 
 
+def test_a_clock_that_is_set_back_makes_no_wait_longer() -> None:
+    """Found by ``make chaos``: after two hours ahead for a moment nothing was read or written for two hours."""
+    clock = Clock()
+    line = Pace(clock)
+    clock.now += 7200
+    for _ in range(pace.READS_A_MINUTE):
+        line.read()
+    waits = [line.write() for _ in range(pace.BURST + 2)]
+    clock.now -= 7200
+    assert line.read() == 60.0
+    assert line.write() == waits[-1] + 1
+    clock.now += 60
+    assert (line.read(), line.write()) == (0.0, 0.0)
+
+
 def test_writes_are_a_burst_and_then_one_a_second() -> None:
     clock = Clock()
     line = Pace(clock)

@@ -26,6 +26,7 @@ from orchestrator.forge.github.deployments import Deployments
 from orchestrator.forge.github.files import Files
 from orchestrator.forge.github.finder import Finder
 from orchestrator.forge.github.marks import Marks
+from orchestrator.forge.github.pace import Forward
 from orchestrator.forge.github.queries import Place
 from orchestrator.forge.github.refs import RefReader
 from orchestrator.forge.github.rota import Rota
@@ -87,7 +88,12 @@ class GitHubForge:
     ) -> None:
         chosen = selection.of(repositories, options.organisations)
         means = Means(base_url.rstrip("/"), timeout, now, shelf=options.shelf or Shelf(None))
-        self._base, self._now, self._clone_url, self._shelf = means.base_url, now, options.clone_url, means.shelf
+        self._base, self._now, self._clone_url, self._shelf = (
+            means.base_url,
+            Forward(now),
+            options.clone_url,
+            means.shelf,
+        )
         self._accounts: Accounts = (
             ByApp(App(means, key.app, key.private_key), chosen)
             if isinstance(key, AppKey)

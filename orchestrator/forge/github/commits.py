@@ -21,6 +21,7 @@ from orchestrator.forge.github import queries, readings
 from orchestrator.forge.github.accounts import Switchboard
 from orchestrator.forge.github.files import Files
 from orchestrator.forge.github.marks import Marks
+from orchestrator.forge.github.pace import Forward
 from orchestrator.forge.github.queries import Answer, Place
 from orchestrator.forge.github.transport import Line, Means
 from orchestrator.forge.port import ForgeError, ForgeRefused, NotThere, is_mark
@@ -42,7 +43,7 @@ At = tuple[float, V]
 class Commits:
     def __init__(self, board: Switchboard, marks: Marks, files: Files, viewer: Callable[[], str], means: Means) -> None:
         self._board, self._marks_of, self._files, self._viewer = board, marks, files, viewer
-        self._now, self._shelf = means.now, means.shelf
+        self._now, self._shelf = Forward(means.now), means.shelf
         self._lock = threading.Lock()
         self._marks: OrderedDict[tuple[str, str], At[Mapping[str, str]]] = OrderedDict()
         self._checks: OrderedDict[tuple[str, str], At[Mapping[str, CheckState]]] = OrderedDict()
@@ -147,7 +148,10 @@ class Commits:
         if held is None:
             kept = self._shelf.get(self._place(path, sha))
             if kept is not None:
-                held = (kept.at, {str(key): str(value) for key, value in json.loads(kept.body).items()})
+                held = (
+                    min(kept.at, self._now()),
+                    {str(key): str(value) for key, value in json.loads(kept.body).items()},
+                )
                 with self._lock:
                     _keep(self._marks, (path, sha), held)
         return held

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from orchestrator.forge.github import readings
 from orchestrator.forge.github.accounts import Switchboard
+from orchestrator.forge.github.pace import Forward
 from orchestrator.forge.github.transport import Means
 from orchestrator.forge.port import ForgeRefused, ForgeUnavailable, NotThere
 
@@ -29,7 +30,7 @@ Name = tuple[int, str, str]
 
 class Files:
     def __init__(self, board: Switchboard, means: Means) -> None:
-        self._board, self._now, self._shelf = board, means.now, means.shelf
+        self._board, self._now, self._shelf = board, Forward(means.now), means.shelf
         self._lock = threading.Lock()
         self._held: OrderedDict[Name, tuple[float, bytes | None]] = OrderedDict()
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from orchestrator.forge.github import readings
 from orchestrator.forge.github.accounts import Accounts
+from orchestrator.forge.github.pace import Forward
 from orchestrator.forge.github.readings import Found
 from orchestrator.forge.github.selection import Selection
 from orchestrator.forge.github.transport import Line
@@ -34,7 +35,7 @@ class Shown:
 
 class Finder:
     def __init__(self, selection: Selection, accounts: Accounts, now: Callable[[], float]) -> None:
-        self._selection, self._accounts, self._now = selection, accounts, now
+        self._selection, self._accounts, self._now = selection, accounts, Forward(now)
         self._lock = threading.Lock()
         self._known: dict[str, Found] = {}
         self._turns: dict[str, int] = {}

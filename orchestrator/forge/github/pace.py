@@ -19,9 +19,27 @@ PATIENCE = 5.0
 """Seconds that a write waits in its thread; with more it is an error that says when."""
 
 
+class Forward:
+    """Seconds that only ever go forward, for measuring how long ago something was: when somebody sets the clock back by
+    an hour, a wait of a second must not become one of an hour."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._wall = now
+        self._lock = threading.Lock()
+        self._ahead = 0.0
+        self._last = 0.0
+
+    def __call__(self) -> float:
+        with self._lock:
+            wall = self._wall()
+            self._ahead = max(self._ahead, self._last - wall)
+            self._last = wall + self._ahead
+            return self._last
+
+
 class Pace:
     def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
+        self._now = Forward(now)
         self._lock = threading.Lock()
         self._reads: deque[float] = deque()
         self._written: deque[float] = deque()

@@ -25,7 +25,7 @@ from github import Auth, Github
 from github.GithubException import GithubException
 
 from orchestrator.forge.github import errors, pace
-from orchestrator.forge.github.pace import Pace
+from orchestrator.forge.github.pace import Forward, Pace
 from orchestrator.forge.github.shelf import Shelf
 from orchestrator.forge.port import Cost, ForgeError, ForgeRefused, ForgeUnavailable
 
@@ -101,7 +101,7 @@ class Line:
         )  # fmt: skip
         self._requester = self._github.requester
         self.name, self._auth, self._refused = name, auth, refused
-        self._means, self._now, self._shelf = means, means.now, means.shelf
+        self._means, self._now, self._shelf = means, Forward(means.now), means.shelf
         self._pace = Pace(means.now)
         self._lock = threading.Lock()
         self._held: OrderedDict[tuple[str, Any], Reading[Any]] = OrderedDict()
@@ -243,7 +243,7 @@ class Line:
             raise errors.of_exception(problem, what) from problem
         self._count(status, answered)
         if status >= 300 and status != 304:
-            refusal = errors.of_answer(status, answered, self._json(status, text, what), what, self._now())
+            refusal = errors.of_answer(status, answered, self._json(status, text, what), what, self._means.now())
             if isinstance(refusal, errors.Limited):
                 self._block(refusal.retry_after or errors.UNTOLD)
             if status == 401 and isinstance(refusal, ForgeRefused):
