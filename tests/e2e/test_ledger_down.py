@@ -39,8 +39,8 @@ def test_nothing_stops_and_the_gap_is_told(site: Site, server: Server) -> None:
     server.start()
     until("the log is written again", lambda: "" if "ledger.gap" in _kinds(site) else str(_kinds(site)), 60)
     told = _kinds(site)
-    for kind in ("environment.created", "environment.ready"):
-        assert told.count(kind) == 2, told
+    assert told.count("environment.created") == 2, told
+    assert told.count("environment.ready") >= 2, told
     assert told.count("environment.destroyed") == 1
     assert told.index("environment.destroyed") < told.index("ledger.gap"), "in their order, and then what was missed"
     [gap] = [event for event in _log(site) if event["kind"] == "ledger.gap"]
