@@ -23,7 +23,7 @@ from stacks.conversation import GRACE, Conversation, Emptied, Ending, Until
 from stacks.interpreters import Interpreter
 from stacks.model import Operation, OperationResult, Outcome, StackRef, Verb
 from stacks.others import Settled
-from stacks.places import Places
+from stacks.places import OPERATION_MARK, Places
 from stacks.port import Progress
 
 __all__ = ["GRACE", "Emptied", "Pool", "ProcessLane"]
@@ -89,7 +89,9 @@ class Pool:
         left lying is removed. For the one ephd of these places. Waits for the processes to be gone, a few seconds at
         most."""
         ended = others.settle(self._places, alone=True).ended
-        self.tidy()
+        for folder in _folders(self._places.work):
+            if folder.name not in self._marks:
+                shutil.rmtree(folder, ignore_errors=True)
         FileBackend(self._places.backend).sweep()
         return list(ended)
 
@@ -99,9 +101,10 @@ class Pool:
         return others.settle(self._places, alone=False)
 
     def tidy(self) -> None:
-        """Work folders of an earlier life; each replica has its own. Before anything is started."""
+        """Work folders of an earlier life of one of several replicas; each has its own. What still ends there keeps
+        its folder: whoever leads sees to it."""
         for folder in _folders(self._places.work):
-            if folder.name not in self._marks:
+            if folder.name not in self._marks and not any(processes.marked(OPERATION_MARK, folder.name)):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def sessions(self) -> tuple[int, ...]:

@@ -37,6 +37,8 @@ PASSED_ON = b"x-eph-passed-on"
 HOP = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
 )
+OURS = frozenset({b"date", b"server"})
+"""What the web server adds to each answer itself."""
 CONNECT = 3.0
 PATIENCE = 20.0
 """Seconds for the beginning of an answer. Longer than it takes for another to lead."""
@@ -147,7 +149,7 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 
 async def _give(answer: httpx.Response, send: Send) -> None:
-    headers = [(key, value) for key, value in answer.headers.raw if key.lower() not in HOP]
+    headers = [(key, value) for key, value in answer.headers.raw if key.lower() not in HOP | OURS]
     await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
     # A leader that dies in the middle ends the answer, as it would have ended its own.
     with contextlib.suppress(httpx.TransportError):

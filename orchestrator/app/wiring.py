@@ -129,7 +129,8 @@ class Wiring:
     def _prepare(self) -> None:
         self.places.prepare()
         self.settings.routes_dir.mkdir(parents=True, exist_ok=True)
-        self.pool.tidy()
+        if self.leading.replicas:
+            self.pool.tidy()
 
     async def _begin(self) -> None:
         """This replica, or the only one there is, begins to lead."""

@@ -17,6 +17,7 @@ from orchestrator.runtime.leading import Leading
 from orchestrator.runtime.wakeups import Wakeups
 
 LEADER = "http://leader:8081"
+MORE = [(b"x-more", b"1"), (b"x-more", b"2"), (b"date", b"now"), (b"connection", b"close")]
 
 
 def app(name: str) -> App:
@@ -27,7 +28,7 @@ def app(name: str) -> App:
         headers = dict(scope["headers"])
         said = [name, scope["method"], scope["path"], scope["query_string"].decode(), body.decode()]
         said += [headers.get(b"authorization", b"").decode(), headers.get(b"host", b"").decode()]
-        await send({"type": "http.response.start", "status": 202, "headers": [(b"x-more", b"1"), (b"x-more", b"2")]})
+        await send({"type": "http.response.start", "status": 202, "headers": MORE})
         await send({"type": "http.response.body", "body": "|".join(said).encode(), "more_body": False})
 
     return answer
@@ -73,6 +74,7 @@ async def test_who_follows_passes_on_what_it_is_asked_as_it_came() -> None:
         found = await client.post("/api/v1/environments/a%20b/up?x=1%202", content=b"body", headers=headers)
     assert found.text == "leader|POST|/api/v1/environments/a b/up|x=1%202|body|Bearer t|eph.example"
     assert (found.status_code, found.headers.get_list("x-more")) == (202, ["1", "2"])
+    assert {"date", "connection"} & {*found.headers} == set(), "each web server says these for itself"
 
 
 async def test_the_leader_answers_itself() -> None:
