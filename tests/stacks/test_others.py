@@ -16,7 +16,8 @@ import pytest
 
 from stacks import others, processes, records
 from stacks.model import Verb
-from stacks.places import Places
+from stacks.places import OPERATION_MARK, Places
+from stacks.pool import Pool
 from stacks.processes import Identity
 from stacks.records import Running
 from tests.stacks.benches import ref
@@ -32,9 +33,10 @@ class Town:
         self.places.prepare()
         self._started: list[subprocess.Popen[bytes]] = []
 
-    def process(self) -> Identity:
+    def process(self, mark: str = "") -> Identity:
         words = [sys.executable, "-IS", "-c", "import time; time.sleep(600)"]
-        self._started.append(subprocess.Popen(words, start_new_session=True))
+        env = {**os.environ, OPERATION_MARK: mark}
+        self._started.append(subprocess.Popen(words, start_new_session=True, env=env))
         found = processes.identify(self._started[-1].pid)
         assert found
         return found
@@ -129,3 +131,14 @@ def test_a_record_of_a_version_before_replicas_is_read(town: Town) -> None:
     assert len(list(records.running(town.places))) == 2
     assert others.settle(town.places, alone=True).ended == (ref(1), ref(1))
     assert list(path.parent.iterdir()) == []
+
+
+def test_a_replica_that_starts_leaves_the_folder_of_what_still_ends(town: Town) -> None:
+    """Its earlier life was killed, and another replica leads."""
+    for name in ("ending", "over"):
+        (town.places.work / name).mkdir()
+    town.process("ending")
+    Pool(town.places, "3.259.0").tidy()
+    assert [path.name for path in town.places.work.iterdir()] == ["ending"]
+    Pool(town.places, "3.259.0").recover()
+    assert list(town.places.work.iterdir()) == []
