@@ -12,7 +12,7 @@ SECONDS ?= 60
 # Tests and measurements compare with the bare CLI, so they find it on PATH. Eph itself looks for it.
 WITH_TOOLS = PATH="$$($(PY) -m stacks.toolchain --path):$$PATH"
 
-.PHONY: demo test check bench chaos model sabotage toolchain hooks docs locks clean venv pulumi
+.PHONY: demo test check bench chaos model sabotage soak toolchain hooks docs locks clean venv pulumi
 .DEFAULT_GOAL := help
 .PHONY: help
 help:
@@ -42,6 +42,9 @@ model: venv ## histories by chance in a modelled world, thousands in virtual tim
 
 sabotage: pulumi ## each guard switched off in turn: the tests must see it; ARGS='--only lock' for some of them
 	@$(WITH_TOOLS) $(PY) -m tests.sabotage $(ARGS)
+
+soak: venv ## ten thousand cycles in virtual time, and nothing that grows; ARGS='--cycles 1000'
+	@$(PY) -m tests.model.soaks $(ARGS)
 
 toolchain: venv ## find, download or build the Pulumi CLI, and say where it is
 	@$(PY) -m stacks.toolchain

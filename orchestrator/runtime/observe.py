@@ -20,6 +20,8 @@ from stacks.port import Inventory
 
 log = logging.getLogger("eph.observe")
 
+PATIENCE = 5.0
+"""Seconds that a look waits for targets to name what is there."""
 TargetNames = Callable[[], frozenset[str]]
 
 
@@ -47,6 +49,7 @@ class Observer:
         self._sources = sources
         self._memory = memory
         self._silent: dict[str, str] = {}
+        self._asked: dict[str, asyncio.Task[frozenset[str]]] = {}
         self.forge = ForgeFacts()
 
     async def look(self, now: datetime, look: Look, elsewhere: Mapping[StackRef, Running] | None = None) -> World:
@@ -92,16 +95,27 @@ class Observer:
         return {key.number: pull for key, (pull, _) in self._memory.confirmed.items() if key.repository == repository}
 
     async def _targets(self) -> dict[str, frozenset[str]]:
-        """A target that could not be read is left out: nothing of it is known, so nothing of it is purged."""
-        found = {}
+        """A target that could not be read is left out: nothing of it is known, so nothing of it is purged. One that
+        hangs holds nobody up, and is not asked again before it answered."""
         for target, names_of in self._sources.targets.items():
+            if target not in self._asked:
+                self._asked[target] = asyncio.create_task(asyncio.to_thread(names_of))
+        if self._asked:
+            await asyncio.wait(self._asked.values(), timeout=PATIENCE)
+        found = {}
+        for target in list(self._asked):
             try:
-                found[target] = await asyncio.to_thread(names_of)
+                found[target] = self._answer(target)
             except Exception as error:  # noqa: BLE001 - whatever a target's trouble is, the others are looked at
                 self._say(target, f"the target {target} could not be read: {type(error).__name__}: {error}")
             else:
                 self._silent.pop(target, None)
         return found
+
+    def _answer(self, target: str) -> frozenset[str]:
+        if not self._asked[target].done():
+            raise TimeoutError(f"it does not answer within {PATIENCE:.0f} s")
+        return self._asked.pop(target).result()
 
     def _say(self, target: str, sentence: str) -> None:
         """Once, not at every cycle."""

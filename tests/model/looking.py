@@ -27,6 +27,7 @@ _NOT_THERE = ("Removed", "Not made", "Expired")
 def shown(world: World, seen: Shown) -> None:
     """Told by the loop itself, at every cycle."""
     world.note()
+    world.cycles += 1
     for view in seen.views:
         if view.phase is Phase.READY:
             _ready(world, view.name, view.commit)

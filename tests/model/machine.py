@@ -210,6 +210,12 @@ class Machine:
         for where in (self.states, self.tags, self.locks):
             where.pop(ref, None)  # type: ignore[attr-defined]
 
+    def forget_the_past(self) -> None:
+        self.ran.clear()
+        self.ups.clear()
+        self.broken_commits &= {state.built.commit for state in self.states.values() if state.built}
+        self.superseded = {ref: times for ref, times in self.superseded.items() if ref in self.states}
+
     def kill(self, which: int) -> None:
         """``kill -9`` of one operation."""
         alive = [worker for worker in self.workers if worker.task is not None]

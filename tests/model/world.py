@@ -17,6 +17,7 @@ from orchestrator.core.policy import Backoff, Policy
 from orchestrator.core.views import EnvironmentView
 from orchestrator.forge.port import EXPIRED, Repository, expired_mark
 from orchestrator.ledger.fake import MemoryLedger
+from orchestrator.ledger.port import Ledger
 from orchestrator.runtime.loop import Shown
 from stacks import names
 from stacks.model import Operation, StackRef, Tag
@@ -52,14 +53,15 @@ takes a while."""
 class World:
     """A history happens in it, one step after the other. Close it."""
 
-    def __init__(self, policy: Policy = POLICY) -> None:
+    def __init__(self, policy: Policy = POLICY, ledger: Callable[[World], Ledger] = lambda _: MemoryLedger()) -> None:
         self._loop = VirtualLoop()
         self.policy = policy
         self.skew = timedelta(0)
         self.machine = Machine(self.clock)
         self.machine.destroying = self._destroying
         self.forge = LyingForge(self._marking)
-        self.ledger = MemoryLedger()
+        self.ledger = ledger(self)
+        self.cycles = self.rounds = 0
         self.home = Home()
         self.problems: list[Problem] = []
         self.repositories = [self.forge.create_repository(f"{owner}/shop", {"eph.yaml": EPH_YAML}) for owner in "ab"]
@@ -181,17 +183,42 @@ class World:
 
     def note(self) -> None:
         """Remembers when a pull request was last not wanted, and since when a URL does not answer."""
-        for repository in self.repositories:
-            for number in range(1, self.forge._homes[repository.id].numbers + 1):
-                key = Key(repository.id, number)
-                if not self.wanted(key):
-                    self.unwanted_at[key] = self.time
-                if self.wanted(key) or self.may_stay(key):
-                    self.wanted_at[key] = self.time
+        for key in {*self.unwanted_at, *(pull.key for pull in self.pulls())}:
+            wanted = self.wanted(key)
+            if not wanted:
+                self.unwanted_at[key] = self.time
+            if wanted or self.may_stay(key):
+                self.wanted_at[key] = self.time
         if self.forge.mood != HONEST or self.machine.spoilt.incomplete:
             self.misled_at = self.time
         if self.forge.mood == "gone":
             self.lied_at = self.time
+
+    def shown(self) -> Shown:
+        return self.life.loop.shown if self.life is not None else Shown()
+
+    def forget_the_past(self) -> None:
+        """What only this world remembers of what is over, so that a long history shows what ephd remembers."""
+        there = {self.key(ref) for ref in self.machine.states}
+        for repository in self.repositories:
+            home = self.forge._homes[repository.id]
+            for pull in [pull for pull in home.pulls.values() if pull.state is not PullState.OPEN]:
+                if pull.key not in there:
+                    del home.pulls[pull.key.number]
+                    home.branches.pop(pull.head_ref, None)
+            living = {pull.head_sha for pull in home.pulls.values()} | set(home.branches.values())
+            home.files = {sha: files for sha, files in home.files.items() if sha in living}
+            home.decisions = {sha: marks for sha, marks in home.decisions.items() if sha in living}
+            home.reports = {what: report for what, report in home.reports.items() if what[0] in living}
+            home.comments = {number: said for number, said in home.comments.items() if number in home.pulls}
+            home.deployments.clear()
+        known = {pull.key for pull in self.pulls()} | there
+        for seen in (self.unwanted_at, self.wanted_at):
+            for key in seen.keys() - known:
+                del seen[key]
+        self.pushed_at = {sha: at for sha, at in self.pushed_at.items() if any(p.head_sha == sha for p in self.pulls())}
+        self.silent.clear()
+        self.machine.forget_the_past()
 
     # --- what happens
 

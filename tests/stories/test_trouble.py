@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping
 from datetime import timedelta
@@ -13,6 +14,7 @@ from orchestrator.core.model import CheckState
 from orchestrator.core.phases import Phase
 from orchestrator.core.policy import Backoff
 from orchestrator.forge.port import ForgeRefused, ForgeUnavailable
+from orchestrator.runtime import observe
 from orchestrator.runtime.executor import PURGES_AT_ONCE
 from stacks.model import Operation, OperationResult, Verb
 from tests.stories.town import BAD_YAML, EPH_YAML, Town
@@ -506,3 +508,25 @@ async def test_nothing_in_the_background_ends_without_a_word(town: Town, monkeyp
     await town.live(minutes=1)
     assert any("a fault of ours" in sentence for sentence in town.said("cycle.failed"))
     assert len(town.stacks.records) == 1
+
+
+async def test_a_target_that_hangs_holds_nobody_up(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:  # pitfall 5
+    """It is asked once, not once a cycle: threads are few."""
+    hangs, asked = threading.Event(), []
+
+    def never() -> frozenset[str]:
+        asked.append(town.now)
+        hangs.wait(20)
+        return frozenset()
+
+    monkeypatch.setattr(observe, "PATIENCE", 0.02)
+    town.loop._parts.observer._sources.targets["other"] = never  # type: ignore[index]
+    number = town.open()
+    town.target.leftovers.add("shop-old-name-7")
+    await town.live(minutes=2)
+    assert town.phase(number) is Phase.READY
+    assert town.target.leftovers == set()
+    assert len(asked) == 1
+    hangs.set()
+    await town.live(minutes=1)
+    assert len(asked) > 1
