@@ -85,12 +85,12 @@ async def test_ephd_is_killed(real: RealBench) -> None:
     await real.under_way(1)
     warm = real.places.work
     await until(lambda: len(list(warm.iterdir())) == 2)
+    worker = next(iter(records.running(real.places))).worker.pid
+    _stop(processes.session_members(worker))  # or it would cancel by itself
     ephd.kill()
     await ephd.wait()
     orphans = [process for process in psutil.process_iter() if _belongs(process, real.folder)]
     assert orphans
-    worker = next(iter(records.running(real.places))).worker.pid
-    _stop(process.pid for process in orphans if _session(process.pid) == worker)  # or it would cancel by itself
 
     real.operations = Pool(real.places, real.version)
     assert real.operations.recover() == [ref(1)]
