@@ -194,6 +194,10 @@ class World:
         if self.forge.mood == "gone":
             self.lied_at = self.time
 
+    def numbers(self) -> list[int]:
+        """Of pull requests that there ever were, by repository."""
+        return [self.forge._homes[repository.id].numbers for repository in self.repositories]
+
     def shown(self) -> Shown:
         return self.life.loop.shown if self.life is not None else Shown()
 

@@ -66,8 +66,8 @@ PROCESSES = (
     ),
     Guard(
         "what an earlier life left running is ended before anything is planned", "overlaps",
-        (Patch("stacks/pool.py", "            _end_left(left)\n", ""),),
-        test=f"{CRASHES}::test_ephd_is_killed", sign="Error",
+        (Patch("stacks/others.py", "            end(each)\n            _forgive", "            _forgive"),),
+        test="tests/stacks/test_others.py::test_who_is_alone_ends_whatever_it_did_not_begin",
     ),
     Guard(
         "a tag of a stack that never came to be goes", "leaks",

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from stacks import others, processes, records
@@ -111,6 +112,7 @@ def test_one_s_own_is_nobody_else_s(town: Town) -> None:
 def test_who_is_alone_ends_whatever_it_did_not_begin(town: Town) -> None:
     left = town.recorded(where="a container of yesterday")
     assert others.settle(town.places, alone=True).ended == (ref(1),)
+    assert psutil.Process(left.worker.pid).status() == psutil.STATUS_ZOMBIE, "it was ended, and is ours to bury"
     town.kill(left.worker)
 
 
