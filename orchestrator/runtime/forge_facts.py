@@ -107,9 +107,9 @@ class ForgeReader:
     async def _look_ahead(self, listed: Sequence[Pulls], changed: Collection[int]) -> None:
         labelled = [(pulls.repository, pull.head_sha) for pulls in listed for pull in pulls.open if pull.labels]
         commits = {(repository.id, sha) for repository, sha in labelled}
-        anew = frozenset(commit for commit in commits if commit in self._settled.waiting or commit[0] in changed)
+        anew = frozenset(commit for commit in commits if self._settled.is_waiting(commit) or commit[0] in changed)
         if not changed:
-            self._settled.waiting &= commits
+            self._settled.watched &= commits
         if labelled:
             await asyncio.to_thread(self._forge.ahead, labelled, FILE, anew)
 

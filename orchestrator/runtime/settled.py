@@ -49,8 +49,8 @@ class Settled:
     def __init__(self, clock: Clock) -> None:
         self._trusted: Believed[tuple[int, str, str], bool] = Believed(clock, TRUST_FOR)
         self._passed: Believed[Commit, Mapping[str, CheckState]] = Believed(clock, PASSED_FOR)
-        self.waiting: set[Commit] = set()
-        """Commits whose checks somebody waits for."""
+        self.watched: set[Commit] = set()
+        """Commits whose checks count."""
 
     def trusted(self, pull: PullRequest) -> bool:
         return bool(self._trusted.get((pull.key.repository, pull.author, pull.head_sha)))
@@ -61,12 +61,14 @@ class Settled:
     def passed(self, commit: Commit) -> Mapping[str, CheckState] | None:
         return self._passed.get(commit)
 
+    def is_waiting(self, commit: Commit) -> bool:
+        """Whether its checks will be asked for."""
+        return commit in self.watched and self._passed.get(commit) is None
+
     def checked(self, commit: Commit, wanted: Iterable[str], found: Mapping[str, CheckState]) -> None:
+        self.watched.add(commit)
         if all(found.get(name) is CheckState.PASSED for name in wanted):
             self._passed.put(commit, found)
-            self.waiting.discard(commit)
-        else:
-            self.waiting.add(commit)
 
     def changed(self, repository: int) -> None:
         """The Git host says that something of it is otherwise than it was."""

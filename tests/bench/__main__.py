@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 
-from tests.bench import environments, page, quiet
+from tests.bench import environments, hour, page, quiet
 from tests.bench.rows import Row
 
 ROWS: dict[str, Callable[[], Coroutine[None, None, Row]]] = {
@@ -18,6 +18,7 @@ ROWS: dict[str, Callable[[], Coroutine[None, None, Row]]] = {
     "quiet-cycle": quiet.quiet_cycle,
     "plan-10000": quiet.plan_10000,
     "ephd-memory": quiet.ephd_memory,
+    "github-hour": hour.github_hour,
 }
 
 

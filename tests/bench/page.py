@@ -41,6 +41,10 @@ _HOW = """## What is measured
 - **plan-10000**: CPU seconds of `plan()`; growth is 10,000 against 5,000, and 2 is linear.
 - **ephd-memory**: a whole ephd on those 1,000 stacks (the Git host in memory again), gateway beside it, all of them
   asked for their health, after three quiet cycles.
+- **github-hour**: 100 repositories with 20 open pull requests each on the sandbox, which reckons as GitHub documents
+  it (304 is free, ETags belong to the token, GraphQL by connections); a GitHub App; an hour of looks on a clock that
+  is turned, once with nothing going on and once with a push, a label, a comment and a check in each look. The budget is
+  1,000 counted requests.
 """
 
 

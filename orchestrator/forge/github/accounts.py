@@ -20,6 +20,7 @@ from orchestrator.forge.github.transport import Line, Listing, Means, Parse
 from orchestrator.forge.port import Cost, ForgeRefused
 
 T = TypeVar("T")
+LOOK_AGAIN = 300.0
 OWNER = re.compile(r"/repos/([^/?]+)/")
 
 
@@ -70,12 +71,22 @@ class ByApp:
 
     shown = "/installation/repositories"
 
-    def __init__(self, app: App, selection: Selection) -> None:
-        self._app, self._owners = app, selection.owners
+    def __init__(self, app: App, selection: Selection, now: Callable[[], float]) -> None:
+        self._app, self._owners, self._now = app, selection.owners, now
+        self._looked = 0.0
         self._lock = threading.Lock()
         self._lines: dict[int, tuple[Installation, Line]] = {}
 
     def look(self) -> None:
+        """Every few minutes: a ticket differs from the last, so this answer is never free. At once where somebody of
+        the selection has not let us in."""
+        now = self._now()
+        if self._looked + LOOK_AGAIN > now and self._owners <= {name.lower() for name in self.lines()}:
+            return
+        self._learn()
+        self._looked = now
+
+    def _learn(self) -> None:
         found = {item.id: item for item in self._app.installations() if item.account.lower() in self._owners}
         with self._lock:
             gone = [line for number, (_, line) in self._lines.items() if number not in found]

@@ -95,7 +95,7 @@ class GitHubForge:
             means.shelf,
         )
         self._accounts: Accounts = (
-            ByApp(App(means, key.app, key.private_key), chosen)
+            ByApp(App(means, key.app, key.private_key), chosen, now)
             if isinstance(key, AppKey)
             else ByToken(means, key, options.login)
         )
@@ -108,6 +108,7 @@ class GitHubForge:
         self._last: dict[int, Pulls] = {}
         self._notes: dict[str, str] = {}
         self._writers: dict[tuple[int, str], tuple[float, bool]] = {}
+        self._asking = [threading.Lock() for _ in range(64)]
         self._comments = Comments(self._transport, self._viewer)
         self._refs = RefReader(self._transport)
         self._marks = Marks(self._transport, self._viewer)
@@ -229,19 +230,20 @@ class GitHubForge:
 
     def may_write(self, repository: Repository, user: str) -> bool:
         key = (repository.id, user)
-        with self._lock:
+        with self._asking[hash(key) % len(self._asking)]:  # many pull requests of one author ask at once
             until, allowed = self._writers.get(key, (0.0, False))
-        if until > self._now():
+            if until <= self._now():
+                allowed = self._ask_permission(repository, user)
+                self._writers[key] = (self._now() + PERMISSION_SECONDS, allowed)
             return allowed
+
+    def _ask_permission(self, repository: Repository, user: str) -> bool:
         url = f"{self._path(repository)}/collaborators/{quote(user, safe='')}/permission"
         try:
-            allowed = self._transport.get(url, readings.permission)
+            return self._transport.get(url, readings.permission)
         except NotThere:
             self._present(repository)
-            allowed = False
-        with self._lock:
-            self._writers[key] = (self._now() + PERMISSION_SECONDS, allowed)
-        return allowed
+            return False
 
     def upsert_comment(self, repository: Repository, number: int, marker: str, body: str) -> None:
         self._comments.upsert((self._path(repository), number, marker), body)

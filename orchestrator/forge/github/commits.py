@@ -97,7 +97,8 @@ class Commits:
         old: list[tuple[float, Place]] = []
         for place in places:
             held = self._known_marks(place.path, place.sha)
-            if place in anew or held is None or not self._files.knows(place.repository, file, place.sha):
+            told = (place.path, place.sha) in self._checks and self._files.knows(place.repository, file, place.sha)
+            if place in anew or held is None or not told:
                 new.append(place)
             elif held[0] + AHEAD_AGAIN <= now:
                 old.append((held[0], place))

@@ -1,5 +1,6 @@
 """Files at commits. At a full commit id a file never changes, so it is asked once, and kept over restarts; at a branch
-it is asked each time. One that is missing may only be late in arriving, and is asked again after a minute."""
+it is asked each time, conditionally. One that is missing may only be late in arriving, and is asked again after
+a minute."""
 
 from __future__ import annotations
 
@@ -81,7 +82,9 @@ class Files:
         _, path, ref = name
         where = f"{home}/contents/{quote(path)}?ref={quote(ref, safe='')}"
         try:
-            data = self._board.get_once(where, readings.content)
+            # A branch moves: it is asked again and again, so by its version.
+            ask = self._board.get_once if SHA.fullmatch(ref) else self._board.get
+            data = ask(where, readings.content)
         except NotThere:
             present()
             return None

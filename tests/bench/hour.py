@@ -1,0 +1,179 @@
+"""What an hour costs the Git host: many repositories watched every half minute, on a clock that we turn.
+
+The sandbox is asked over loopback as GitHub would be: with a GitHub App (whose token, and with it every ETag, is
+replaced within the hour), checks that are waited for, GraphQL where it has it. In each look one pull request is pushed
+to, one gets a label more, and one gets a comment and a check of ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from orchestrator.config.bounds import ServerPolicy
+from orchestrator.forge.github import GitHubForge
+from orchestrator.forge.github.client import AppKey, Options
+from orchestrator.forge.github.shelf import Shelf
+from orchestrator.forge.port import CheckReport, Conclusion
+from orchestrator.forge.sandbox.world import SandboxForge
+from orchestrator.runtime.forge_facts import ForgeFacts, ForgeReader
+from orchestrator.runtime.recipes import Recipes, Rules
+from tests.bench.rows import Figure, Row
+from tests.bench.worlds import folder
+
+LABEL = "preview"
+OWNER = "acme"
+MARKER = "<!-- eph:bench -->"
+FILE = """version: "1.0"
+name: shop
+triggers:
+  - type: pr_label
+    labels: [preview]
+    wait_for_checks: [build]
+services:
+  - name: web
+    command: ./web
+    port: 8080
+    public: true
+"""
+
+
+@dataclass(slots=True)
+class Clock:
+    """The machine's time and what we turned it by; the sandbox's is turned with it."""
+
+    ahead: float = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
+
+    def utc(self) -> datetime:
+        return datetime.fromtimestamp(self(), UTC)
+
+
+@dataclass(slots=True)
+class Scene:
+    world: SandboxForge
+    key: AppKey
+    names: list[str]
+    pulls: list[tuple[str, int, str]] = field(default_factory=list)
+    """Repository, number, branch."""
+    clock: Clock = field(default_factory=Clock)
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    counted: int
+    requests: int
+    candidates: int
+    busiest: int
+    """Requests of one look at most."""
+
+
+@contextmanager
+def scene(home: Path, repositories: int, each: int) -> Iterator[Scene]:
+    world = SandboxForge(home / "sandbox")
+    world.start(process=True)
+    try:
+        made = Scene(world, AppKey(*world.create_app("eph-previews")), [])
+        world.install_app(made.key.app, OWNER)
+        for number in range(repositories):
+            name = f"{OWNER}/shop-{number}"
+            world.create_repository(name, {"eph.yaml": FILE, "web": "#!/bin/sh\n"})
+            made.names.append(name)
+            _branches(home / "sandbox" / "git" / f"{name}.git", each)
+            for branch in range(each):
+                pull = world.open_pull(name, f"change-{branch}")
+                world.label(name, pull, LABEL)
+                made.pulls.append((name, pull, f"change-{branch}"))
+                sha = world.pull(name, pull)["head"]["sha"]
+                world.set_check(name, sha, "build", "success")
+        yield made
+    finally:
+        world.close()
+
+
+def _branches(repository: Path, count: int) -> None:
+    """All in one git process: a thousand commits would else take minutes."""
+    stream = []
+    for number in range(count):
+        text = f"change {number}\n"
+        stream += [
+            f"commit refs/heads/change-{number}", f"committer ada <ada@example.com> {1_700_000_000 + number} +0000",
+            "data 6", "Change", "from refs/heads/main^0", "M 100644 inline change.txt", f"data {len(text)}", text,
+        ]  # fmt: skip
+    subprocess.run(["git", "-C", repository, "fast-import", "--quiet"], input="\n".join(stream), text=True, check=True)
+
+
+def life(made: Scene, cache: Path) -> tuple[GitHubForge, ForgeReader]:
+    options = Options(organisations=(OWNER,), shelf=Shelf(cache, made.clock))
+    forge = GitHubForge(made.world.api_url, made.key, [], now=made.clock, options=options)
+    rules = Rules(ServerPolicy(installed=frozenset({"local"})), b"k" * 32, "localhost", {"local": {}})
+    recipes = Recipes(forge, rules, made.clock.utc)
+    return forge, ForgeReader(forge, recipes, frozenset({"local"}), made.clock.utc)
+
+
+async def watch(made: Scene, cache: Path, looks: int, every: float, busy: bool) -> Spent:
+    """So many looks of one life, counted by the Git host."""
+    forge, reader = life(made, cache)
+    before, busiest, facts = made.world.stats(), 0, ForgeFacts()
+    try:
+        for look in range(looks):
+            made.world.set_clock(made.clock.ahead)
+            if busy:
+                await asyncio.to_thread(_happen, made, forge, facts, look)
+            seen = made.world.stats()["requests"]
+            facts = await reader.read({})
+            busiest = max(busiest, made.world.stats()["requests"] - seen)
+            if not all(item.complete for item in facts.facts.values()) or len(facts.facts) != len(made.names):
+                raise RuntimeError(f"look {look} is not whole: {facts.trouble or list(facts.facts.values())[:1]}")
+            made.clock.ahead += every
+    finally:
+        forge.close()
+    after = made.world.stats()
+    candidates = sum(len(item.candidates) for item in facts.facts.values())
+    return Spent(after["counted"] - before["counted"], after["requests"] - before["requests"], candidates, busiest)
+
+
+def _happen(made: Scene, forge: GitHubForge, facts: ForgeFacts, look: int) -> None:
+    """What people and CI do, and what Eph writes for it."""
+    name, number, branch = made.pulls[look * 7 % len(made.pulls)]
+    sha = made.world.push(name, branch, {"change.txt": f"look {look}\n"})
+    made.world.set_check(name, sha, "build", None if look % 2 else "success")
+    other, labelled, _ = made.pulls[look * 11 % len(made.pulls)]
+    made.world.label(other, labelled, "size: s")
+    for repository in facts.repositories.values():
+        if repository.full_name == name:
+            for state in (Conclusion.IN_PROGRESS, Conclusion.SUCCESS):
+                forge.upsert_comment(repository, number, MARKER, f"{MARKER} {state} {sha}")
+                forge.report_check(repository, sha, "eph/preview", CheckReport(state, state.value, ""))
+
+
+async def github_hour() -> Row:
+    """100 repositories with 20 open pull requests each, 120 looks."""
+    with folder() as home:
+        begun = time.monotonic()
+        with scene(home, 100, 20) as made:
+            built = time.monotonic() - begun
+            first = await watch(made, home / "cache.db", 1, 30, busy=False)
+            quiet = await watch(made, home / "cache.db", 120, 30, busy=False)
+            busy = await watch(made, home / "cache.db", 120, 30, busy=True)
+    hours = timedelta(seconds=time.monotonic() - begun)
+    return Row(
+        "github-hour",
+        (
+            Figure("counted, quiet", quiet.counted, 1000),
+            Figure("counted, busy", busy.counted, 1000),
+            Figure("requests of a look", busy.busiest, 400),
+        ),
+        f"an hour of looks at {quiet.candidates} pull requests in 100 repositories, beginning with a restart: "
+        f"{quiet.counted} counted of {quiet.requests} requests; with 120 pushes, labels and reports: {busy.counted} of "
+        f"{busy.requests}",
+        f"the first look ever: {first.counted} counted; the world took {built:.0f} s to make, all of it {hours}",
+    )
