@@ -12,7 +12,7 @@ from orchestrator.core.audits import Audit, swept
 from orchestrator.core.model import Intent
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
-from orchestrator.forge.port import APPROVED, Forge, ForgeError, NotThere
+from orchestrator.forge.port import APPROVED, Cost, Forge, ForgeError, NotThere
 from orchestrator.ledger import kinds
 from orchestrator.ledger.port import Event, Ledger
 from orchestrator.ledger.store import LedgerUnavailable
@@ -24,7 +24,7 @@ from orchestrator.runtime.leading import Leading
 from orchestrator.runtime.loop import Loop
 from orchestrator.runtime.memory import Memory
 from orchestrator.runtime.wakeups import Wakeups
-from orchestrator.surfaces.port import NoSuchEnvironment, Refused, ServiceStatus, Unavailable
+from orchestrator.surfaces.port import ForgeCost, NoSuchEnvironment, Refused, ServiceStatus, Unavailable
 from programs import registry
 from stacks import records
 from stacks.places import Places
@@ -78,6 +78,7 @@ class LocalDesk:
             notes=tuple(notes),
             running=len(self._behind.executor.running),
             queued=sum(view.queue_position is not None for view in shown.views),
+            forge=_cost(self._behind.forge.cost()),
             leads=leading is None or leading.leads(),
             term=leading.epoch if leading else 1,
             leader=leading.leader if leading else "",
@@ -251,6 +252,10 @@ class LocalDesk:
         intent = Intent(view.ref, kind, by, self._behind.clock(), until)
         self._behind.memory.intend(intent)
         self._behind.wakeups.wake_soon(look=True)
+
+
+def _cost(cost: Cost) -> ForgeCost:
+    return ForgeCost(cost.counted, cost.free, cost.remaining, cost.limit, cost.blocked_for)
 
 
 def _removes(line: str) -> bool:

@@ -11,13 +11,13 @@ from importlib import metadata
 from orchestrator.app.desk import Behind, LocalDesk
 from orchestrator.app.door import Door, Doorkeeper
 from orchestrator.app.hands import DeskHands
+from orchestrator.app.hooks import Hook, Way
 from orchestrator.app.owed import Owed
 from orchestrator.app.probe import GatewayProbe
 from orchestrator.app.shows import Herald, States
 from orchestrator.config import keys
 from orchestrator.config.settings import Settings
 from orchestrator.core.policy import Policy
-from orchestrator.forge.github import webhooks
 from orchestrator.forge.github.client import GITHUB, AppKey, GitHubForge, Options
 from orchestrator.forge.github.shelf import Shelf
 from orchestrator.ledger import kinds
@@ -37,7 +37,7 @@ from orchestrator.runtime.memory import Memory
 from orchestrator.runtime.observe import Observer, Sources
 from orchestrator.runtime.recipes import Recipes, Rules
 from orchestrator.runtime.wakeups import Wakeups
-from orchestrator.surfaces.api.settings import ApiSettings, Role, Token, Webhook, local_token
+from orchestrator.surfaces.api.settings import ApiSettings, Role, Token, local_token
 from orchestrator.surfaces.reporter import Reporter
 from programs import registry
 from stacks import records
@@ -244,26 +244,18 @@ class Wiring:
         )
 
     def api(self) -> ApiSettings:
-        token = local_token(self.settings.shared_dir)
+        token, hook = local_token(self.settings.shared_dir), self._hook()
         return ApiSettings(
             version=version(),
             tokens=(Token.of(token, "local", Role.ADMIN),),
-            webhook=self._webhook(),
+            webhook=hook.received if hook else None,
+            webhook_test=hook.test if hook else None,
             session_key=keys.server_key(self.settings.keys_dir),
         )
 
-    def _webhook(self) -> Webhook | None:
+    def _hook(self) -> Hook | None:
         secret = self.settings.forge.read_webhook_secret().encode()
         if not secret:
             return None
-
-        def received(event: str, body: bytes, signature: str) -> bool:
-            """Answers at once: all it does is wake the loop, and only for what may concern us."""
-            if not webhooks.verify(secret, body, signature):
-                return False
-            changed = webhooks.key_of(event, body)
-            if changed is not None:
-                self.wakeups.wake_soon(only=changed)
-            return True
-
-        return received
+        way = Way(secret, self.settings.listen, self.settings.forge.webhook_url, self.forge.hooks)
+        return Hook(way, self.wakeups, self.journal, clock.system)

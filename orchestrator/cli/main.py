@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from orchestrator.cli import actions, doctor, environments, logs, output, project, service, shell
+from orchestrator.cli import actions, doctor, environments, logs, output, project, service, shell, webhooks
 from orchestrator.cli.errors import CliError, Code
 
 
@@ -42,6 +42,7 @@ app = typer.Typer(
 )
 for group in (environments, logs, actions, service, project, doctor, shell):
     app.add_typer(group.app)
+app.add_typer(webhooks.app, name="webhook")
 
 DEMO = "orchestrator.cli.demo"
 if importlib.util.find_spec(DEMO) is not None:

@@ -46,6 +46,7 @@ COMMIT_APPROVED = "commit.approved"
 COMMAND_OBEYED = "command.obeyed"
 COMMAND_REFUSED = "command.refused"
 SWEEP_REMOVED = "sweep.removed"
+WEBHOOK_RECEIVED = "webhook.received"
 LEDGER_GAP = "ledger.gap"
 
 KINDS: Mapping[str, str] = {
@@ -87,6 +88,7 @@ KINDS: Mapping[str, str] = {
     COMMAND_OBEYED: "A chat command in a comment was obeyed; the message has the command and the answer.",
     COMMAND_REFUSED: "A chat command was not understood, could not be done, or its author may not write.",
     SWEEP_REMOVED: "A leftover that neither a stack nor a pull request accounts for was removed.",
+    WEBHOOK_RECEIVED: "The Git host said that something changed; the message names the delivery and what is looked at.",
     LEDGER_GAP: "The event log could not be written for a while; the message says how many events were kept and lost.",
 }
 

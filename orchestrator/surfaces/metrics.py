@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Iterator
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from orchestrator.core.phases import Phase
-from orchestrator.surfaces.port import Desk, ServiceStatus
+from orchestrator.surfaces.port import Desk, ForgeCost, ServiceStatus
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -60,6 +60,19 @@ def _service(status: ServiceStatus) -> Iterator[Metric]:
     yield _gauge("eph_leads", "1: of several replicas this is the one that acts", float(status.leads))
     yield _gauge("eph_leader_term", "One more with each change of the leader", status.term)
     yield _gauge("eph_queue_length", "Environments that wait for a place", status.queued)
+    if status.forge is not None:
+        yield from _forge(status.forge)
+
+
+def _forge(cost: ForgeCost) -> Iterator[Metric]:
+    family = CounterMetricFamily("eph_forge_requests", "Requests to the Git host", labels=["quota"])
+    family.add_metric(["counted"], cost.counted)
+    family.add_metric(["free"], cost.free)
+    yield family
+    if cost.limit >= 0:
+        yield _gauge("eph_forge_quota_remaining", "Requests that are left, of the token with least", cost.remaining)
+        yield _gauge("eph_forge_quota_limit", "Requests that it may make in an hour", cost.limit)
+    yield _gauge("eph_forge_blocked_seconds", "How long the Git host wants to be left alone", cost.blocked_for)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -37,12 +37,39 @@ class ServiceStatus:
     """Sentences: repositories that could not be read, foreign stacks left alone, a guard that holds."""
     running: int
     queued: int
+    forge: ForgeCost | None = None
     leads: bool = True
     """Of several replicas, the one that acts."""
     term: int = 1
     """One more with each change of the leader."""
     leader: str = ""
     """Where the leader is reached, when that is another replica."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookTest:
+    """What came of a webhook that we sent to ourselves. ``hook_urls``, ``deliveries`` and ``note`` are what the Git
+    host says of its own."""
+
+    url: str
+    status: int
+    milliseconds: float
+    arrived: bool
+    message: str
+    hook_urls: tuple[str, ...] = ()
+    deliveries: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ForgeCost:
+    """What the Git host cost so far; ``remaining`` and ``limit`` -1: it never told."""
+
+    counted: int
+    free: int
+    remaining: int
+    limit: int
+    blocked_for: float
 
 
 class Desk(Protocol):

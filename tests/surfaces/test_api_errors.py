@@ -9,17 +9,18 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from orchestrator.surfaces.api.settings import Delivery
 from orchestrator.surfaces.fake import FakeDesk
 
 SECRET = b"webhook secret"
 SEEN: list[str] = []
 
 
-def check(event: str, body: bytes, signature: str) -> bool:
-    expected = "sha256=" + hmac.new(SECRET, body, hashlib.sha256).hexdigest()
-    good = hmac.compare_digest(expected, signature)
+def check(delivery: Delivery) -> bool:
+    expected = "sha256=" + hmac.new(SECRET, delivery.body, hashlib.sha256).hexdigest()
+    good = hmac.compare_digest(expected, delivery.signature)
     if good:
-        SEEN.append(event)
+        SEEN.append(delivery.event)
     return good
 
 

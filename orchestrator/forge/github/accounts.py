@@ -111,6 +111,11 @@ class ByApp:
     def login(self) -> str:
         return self._app.login()
 
+    @property
+    def ticket(self) -> Line:
+        """Of the App itself, for what is no installation's."""
+        return self._app.line
+
     def close(self) -> None:
         for line in (self._app.line, *self.lines().values()):
             line.close()

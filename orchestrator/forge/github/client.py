@@ -16,7 +16,7 @@ from datetime import datetime
 from urllib.parse import quote, urlsplit
 
 from orchestrator.core.model import CheckState, Key, PullRequest
-from orchestrator.forge.github import readings, selection
+from orchestrator.forge.github import hooks, readings, selection
 from orchestrator.forge.github.accounts import Accounts, ByApp, ByToken, Switchboard
 from orchestrator.forge.github.apps import App
 from orchestrator.forge.github.comments import Comments
@@ -25,6 +25,7 @@ from orchestrator.forge.github.conversations import Conversations
 from orchestrator.forge.github.deployments import Deployments
 from orchestrator.forge.github.files import Files
 from orchestrator.forge.github.finder import Finder
+from orchestrator.forge.github.hooks import Hooks
 from orchestrator.forge.github.marks import Marks
 from orchestrator.forge.github.pace import Forward
 from orchestrator.forge.github.queries import Place
@@ -121,6 +122,9 @@ class GitHubForge:
     def close(self) -> None:
         self._accounts.close()
         self._shelf.close()
+
+    def hooks(self) -> Hooks:
+        return hooks.look(self._accounts, self._transport, self._finder.known())
 
     def cost(self) -> Cost:
         return self._transport.cost()

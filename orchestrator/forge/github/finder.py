@@ -49,6 +49,10 @@ class Finder:
         with self._lock:
             return {**self._notes, **self._problems}
 
+    def known(self) -> list[Repository]:
+        with self._lock:
+            return [item.repository for item in self._all()]
+
     def is_archived(self, repository: int) -> bool:
         with self._lock:
             return any(item.repository.id == repository and item.archived for item in self._all())

@@ -119,6 +119,19 @@ class Status(BaseModel):
     leader: str = Field(default="", description="Where the leader is reached, when that is another replica.")
 
 
+class WebhookTest(BaseModel):
+    """What came of a webhook that the server sent to itself."""
+
+    url: str
+    status: int = Field(description="Of the answer; 0: there was none.")
+    milliseconds: float
+    arrived: bool = Field(description="Whether this very server heard it.")
+    message: str
+    hook_urls: list[str] = Field(description="Where the Git host sends its own.")
+    deliveries: list[str] = Field(description="The last ones that the Git host sent, newest first.")
+    note: str
+
+
 class Extend(BaseModel):
     seconds: int = Field(gt=0, le=366 * 86400, description="How much longer it may live.")
 

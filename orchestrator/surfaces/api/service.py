@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Request
@@ -10,7 +11,7 @@ from sse_starlette import EventSourceResponse
 
 from orchestrator.surfaces.api import render, schemas
 from orchestrator.surfaces.api.errors import ApiError
-from orchestrator.surfaces.api.settings import ApiSettings
+from orchestrator.surfaces.api.settings import ApiSettings, Delivery
 from orchestrator.surfaces.api.streams import Streams
 from orchestrator.surfaces.api.wiring import VIEWER, Admin, Developer
 from orchestrator.surfaces.port import Desk
@@ -90,11 +91,20 @@ def _webhooks(routes: APIRouter, settings: ApiSettings) -> None:
         request: Request,
         event: Annotated[str, Header(alias="X-GitHub-Event", max_length=100)] = "",
         signature: Annotated[str, Header(alias="X-Hub-Signature-256", max_length=200)] = "",
+        delivery: Annotated[str, Header(alias="X-GitHub-Delivery", max_length=100)] = "",
     ) -> schemas.Accepted:
         """Wakes the loop early. It carries no orders: what it says is read again from the Git host."""
         if settings.webhook is None:
             raise ApiError(404, "webhooks are not set up", "give ephd a webhook secret; without one it looks by itself")
         body = await request.body()
-        if not await run_in_threadpool(settings.webhook, event, body, signature):
+        if not await run_in_threadpool(settings.webhook, Delivery(event, body, signature, delivery)):
             raise ApiError(401, "the signature does not match", "use the same secret at the Git host and in ephd")
         return schemas.Accepted(message="thanks")
+
+    @routes.post("/webhooks/github/test", tags=["webhooks"])
+    async def test(caller: Admin) -> schemas.WebhookTest:  # noqa: ARG001 - who may is all that counts
+        """Sends a signed ping to this server, by its public address when that is set, and says what came of it."""
+        if settings.webhook_test is None:
+            raise ApiError(404, "webhooks are not set up", "give ephd a webhook secret; without one it looks by itself")
+        found = await settings.webhook_test()
+        return schemas.WebhookTest(**dataclasses.asdict(found))

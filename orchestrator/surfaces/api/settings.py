@@ -9,14 +9,27 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from pathlib import Path
 
-Webhook = Callable[[str, bytes, str], bool]
-"""Event name, raw body, signature header → whether the signature was good (and the loop was woken)."""
+from orchestrator.surfaces.port import WebhookTest
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A webhook as it came: nothing of it is believed before ``signature`` fits ``body``."""
+
+    event: str
+    body: bytes
+    signature: str
+    id: str = ""
+
+
+Webhook = Callable[[Delivery], bool]
+"""Whether the signature was good (and the loop was woken)."""
 
 
 class Role(IntEnum):
@@ -59,6 +72,7 @@ class ApiSettings:
     tokens: tuple[Token, ...] = ()
     public_reads: bool = False
     webhook: Webhook | None = None
+    webhook_test: Callable[[], Awaitable[WebhookTest]] | None = None
     session_key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     session_ttl: timedelta = timedelta(hours=12)
     ready_within: timedelta = timedelta(seconds=120)

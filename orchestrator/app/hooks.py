@@ -1,0 +1,126 @@
+"""Webhooks as ephd hears them: verified, remembered by their id, and turned into a wake; nothing more.
+
+Whoever repeats one (GitHub itself, or somebody who recorded it) changes nothing: an id that was seen is thanked for and
+forgotten, an event that is a day old wakes nobody, and a wake only makes us look, at once each half second at most.
+``test`` sends one to ourselves the way GitHub would, so that what stands in between is tried too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx
+
+from orchestrator.forge.github import webhooks
+from orchestrator.forge.github.hooks import Hooks
+from orchestrator.ledger import kinds
+from orchestrator.runtime.clock import Clock
+from orchestrator.runtime.journal import Journal
+from orchestrator.runtime.wakeups import Wakeups
+from orchestrator.surfaces.api.settings import Delivery
+from orchestrator.surfaces.port import WebhookTest
+
+KEPT = 10_000
+PATIENCE = 10.0
+PATH = "/api/v1/webhooks/github"
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """``address`` is where this ephd listens; ``url`` where the Git host reaches it, when the operator told. ``look``
+    asks the Git host about its own hooks."""
+
+    secret: bytes
+    address: str
+    url: str
+    look: Callable[[], Hooks]
+
+
+class Hook:
+    def __init__(self, way: Way, wakeups: Wakeups, journal: Journal, clock: Clock) -> None:
+        self._way, self._wakeups, self._journal, self._clock = way, wakeups, journal, clock
+        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def received(self, delivery: Delivery) -> bool:
+        """Whether it is GitHub's. Answers at once: all it does is wake."""
+        if not webhooks.verify(self._way.secret, delivery.body, delivery.signature):
+            return False
+        if self._is_new(delivery.id):
+            heard = webhooks.heard(delivery.event, delivery.body, self._clock())
+            if heard.everything:
+                self._wakeups.wake_soon(look=True)
+            elif heard.key is not None:
+                self._wakeups.wake_soon(only=heard.key)
+            if heard.note:
+                told = f"{delivery.event or 'no event'}: {heard.note} (delivery {delivery.id or 'without an id'})"
+                self._journal.tell(kinds.WEBHOOK_RECEIVED, told, actor="webhook")
+        return True
+
+    async def test(self) -> WebhookTest:
+        url = self._way.url or f"http://{self._way.address}{PATH}"
+        number = f"eph-test-{secrets.token_hex(8)}"
+        begun = time.monotonic()
+        status, message = await self._send(url, number)
+        took = (time.monotonic() - begun) * 1000
+        arrived = number in self._seen
+        hooks = await asyncio.to_thread(self._way.look)
+        return WebhookTest(
+            url=url,
+            status=status,
+            milliseconds=took,
+            arrived=arrived,
+            message=message or _verdict(status, arrived, bool(self._way.url)),
+            hook_urls=hooks.urls,
+            deliveries=tuple(f"{past.at} {past.event}: {past.outcome}" for past in hooks.past),
+            note=hooks.note or _elsewhere(hooks, self._way.url),
+        )
+
+    async def _send(self, url: str, number: str) -> tuple[int, str]:
+        body = json.dumps({"zen": "Eph asks itself whether it can be heard.", "hook_id": 0}).encode()
+        headers = {"Content-Type": "application/json", "X-GitHub-Event": "ping", "X-GitHub-Delivery": number}
+        headers["X-Hub-Signature-256"] = webhooks.sign(self._way.secret, body)
+        try:
+            async with httpx.AsyncClient(timeout=PATIENCE, trust_env=bool(self._way.url)) as client:
+                return (await client.post(url, content=body, headers=headers)).status_code, ""
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return 0, f"{url} does not answer: {str(error) or type(error).__name__}"
+
+    def _is_new(self, number: str) -> bool:
+        """One without an id is always new."""
+        if not number:
+            return True
+        with self._lock:
+            new = number not in self._seen
+            self._seen[number] = None
+            while len(self._seen) > KEPT:
+                self._seen.popitem(last=False)
+            return new
+
+
+def _verdict(status: int, arrived: bool, public: bool) -> str:
+    if status == 202 and arrived:
+        more = "" if public else "; set forge.webhook_url to try the way from outside"
+        return f"it arrived, and its signature was accepted{more}"
+    if status == 202:
+        return "something else answered in our place: the address leads to another Eph, or to another replica"
+    if status == 401:
+        return "the signature was refused: what answers there has another secret"
+    if status in (301, 302, 307, 308):
+        return f"answered with a redirect ({status}), which GitHub does not follow: give the address that it leads to"
+    return f"answered {status}: what stands in front of Eph does not let POST {PATH} through"
+
+
+def _elsewhere(hooks: Hooks, url: str) -> str:
+    if not hooks.urls:
+        return "the Git host has no webhook that we can see; Eph looks every interval anyway"
+    if url and url not in hooks.urls:
+        return f"the Git host sends to {', '.join(hooks.urls)}, and not to forge.webhook_url"
+    return ""
