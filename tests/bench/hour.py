@@ -82,25 +82,26 @@ def scene(home: Path, repositories: int, each: int) -> Iterator[Scene]:
     world.start(process=True)
     try:
         made = Scene(world, AppKey(*world.create_app("eph-previews")), [])
+        world.set_quota(1_000_000)
         world.install_app(made.key.app, OWNER)
         for number in range(repositories):
             name = f"{OWNER}/shop-{number}"
             world.create_repository(name, {"eph.yaml": FILE, "web": "#!/bin/sh\n"})
             made.names.append(name)
-            _branches(home / "sandbox" / "git" / f"{name}.git", each)
-            for branch in range(each):
-                pull = world.open_pull(name, f"change-{branch}")
+            heads = _branches(home / "sandbox" / "git" / f"{name}.git", each)
+            for branch, sha in heads.items():
+                pull = world.open_pull(name, branch)
                 world.label(name, pull, LABEL)
-                made.pulls.append((name, pull, f"change-{branch}"))
-                sha = world.pull(name, pull)["head"]["sha"]
+                made.pulls.append((name, pull, branch))
                 world.set_check(name, sha, "build", "success")
+        world.set_quota(5000)
         yield made
     finally:
         world.close()
 
 
-def _branches(repository: Path, count: int) -> None:
-    """All in one git process: a thousand commits would else take minutes."""
+def _branches(repository: Path, count: int) -> dict[str, str]:
+    """All in one git process: a thousand commits would else take minutes. Gives their commits."""
     stream = []
     for number in range(count):
         text = f"change {number}\n"
@@ -109,6 +110,16 @@ def _branches(repository: Path, count: int) -> None:
             "data 6", "Change", "from refs/heads/main^0", "M 100644 inline change.txt", f"data {len(text)}", text,
         ]  # fmt: skip
     subprocess.run(["git", "-C", repository, "fast-import", "--quiet"], input="\n".join(stream), text=True, check=True)
+    listed = [
+        "git",
+        "-C",
+        str(repository),
+        "for-each-ref",
+        "--format=%(refname:short) %(objectname)",
+        "refs/heads/change-*",
+    ]
+    lines = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.splitlines()
+    return {name: sha for name, _, sha in (line.partition(" ") for line in lines)}
 
 
 def life(made: Scene, cache: Path) -> tuple[GitHubForge, ForgeReader]:

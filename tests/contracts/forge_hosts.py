@@ -406,10 +406,10 @@ github:
 
 
 @contextmanager
-def emulate(command: Path, folder: Path) -> Iterator[str]:
+def emulate(command: Path, folder: Path, config: str = SEED) -> Iterator[str]:
     """Starts it on a free port, waits until it answers, and ends that very process."""
     seed, port = folder / "seed.yaml", free_port()
-    seed.write_text(SEED)
+    seed.write_text(config)
     arguments = [str(command), "start", "--service", "github", "--port", str(port), "--seed", str(seed)]
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder)}
     with (folder / "emulate.log").open("wb") as out:

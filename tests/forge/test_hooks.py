@@ -30,7 +30,7 @@ def test_an_apps(server: Server) -> None:
     """One hook for all; asked with the App's ticket."""
     answers = {"/app/hook/config": {"url": URL, "secret": "********"}, "/app/hook/deliveries?per_page=10": [DELIVERY]}
     server.script = lambda path: Said(200, answers[path]) if path in answers else Said(404, {})
-    forge = GitHubForge(server.url, AppKey("1", _key()), ["ada/shop"], timeout=1)
+    forge = GitHubForge(server.url, AppKey("1", rsa_key()), ["ada/shop"], timeout=1)
     found = forge.hooks()
     assert (found.urls, found.past, found.note) == ((URL,), (PAST,), "")
     forge.close()
@@ -60,7 +60,7 @@ def test_who_may_not_look_is_told_so(server: Server) -> None:
     forge.close()
 
 
-def _key() -> str:
+def rsa_key() -> str:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 

@@ -117,7 +117,9 @@ class ByApp:
         return self._app.line
 
     def close(self) -> None:
-        for line in (self._app.line, *self.lines().values()):
+        with self._lock:
+            lines = [line for _, line in self._lines.values()]
+        for line in (self._app.line, *lines):
             line.close()
 
     def _known_line(self, installation: Installation) -> Line:

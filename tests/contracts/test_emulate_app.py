@@ -1,0 +1,117 @@
+"""Eph as a GitHub App on a GitHub that we did not write: tickets, tokens, reports, and its webhooks with signatures.
+
+Rows: O5, L1, P1, P2, S1. emulate 0.11.2 has no list of what an installation is shown, so names are given exactly.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from orchestrator.core.model import Key
+from orchestrator.forge.github import GitHubForge, webhooks
+from orchestrator.forge.github.client import AppKey
+from orchestrator.forge.port import EXPIRED, CheckReport, Conclusion, ForgeRefused
+from tests.contracts.forge_hosts import ROOT, SEED, EmulateHost, emulate
+from tests.forge.test_hooks import rsa_key
+from tests.forge.test_sandbox import Ear
+
+MARKER = "<!-- eph:preview -->"
+SECRET = "quiet"
+APP = """
+  apps:
+    - app_id: 4711
+      slug: eph-previews
+      name: eph-previews
+      private_key: {key}
+      webhook_url: {url}
+      webhook_secret: {secret}
+      events: [pull_request, issue_comment, push]
+      permissions: {{contents: read, pull_requests: write, issues: write, checks: write, metadata: read}}
+      installations:
+        - {{installation_id: 99, account: ada}}
+"""
+
+
+@dataclass
+class Stage:
+    url: str
+    key: AppKey
+    ear: Ear
+
+    def forge(self, *names: str, key: AppKey | None = None) -> GitHubForge:
+        return GitHubForge(self.url, key or self.key, names)
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    if shutil.which("npm") is None:
+        pytest.skip("emulate needs Node 20 and npm, which are not on this machine")
+    done = subprocess.run([ROOT / "infra/toolchain/emulate.sh"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    key, ear = rsa_key(), Ear()
+    seed = SEED + APP.format(key=json.dumps(key), url=ear.url, secret=SECRET)
+    with emulate(Path(done.stdout.strip()), tmp_path_factory.mktemp("emulate"), seed) as url:
+        yield Stage(url, AppKey("4711", key), ear)
+    ear.close()
+
+
+@pytest.mark.real
+def test_an_app_reads_and_reports_there(stage: Stage) -> None:
+    """O5, P1, P2: found by ticket, read and written by the installation's token; found again by a fresh client."""
+    host = EmulateHost(stage.url, "ada/app-shop")
+    sha = host.push("one", {"message.txt": "one\\n"})
+    number = host.open_pull("one")
+    host.label(number, "preview")
+    for text in ("creating", "ready"):
+        forge = stage.forge("ada/app-shop")
+        [shop] = forge.repositories()
+        [pull] = forge.pulls(shop).open
+        assert (pull.key.number, pull.head_sha, pull.labels) == (number, sha, {"preview"})
+        forge.upsert_comment(shop, number, MARKER, f"{MARKER} {text}")
+        forge.report_check(shop, sha, "eph", CheckReport(Conclusion.SUCCESS, text, text))
+        forge.mark(shop, sha, EXPIRED, text)
+        forge.close()
+    said = [item["body"] for item in host._repo("GET", f"/issues/{number}/comments")]
+    assert said == [f"{MARKER} ready"]
+    assert host.reports(sha)["eph"] == "success"
+    forge = stage.forge("ada/app-shop")
+    assert forge.decisions(forge.repositories()[0], sha) == {EXPIRED: "ready"}
+    forge.close()
+    host.done()
+
+
+@pytest.mark.real
+def test_its_webhooks_fit_our_check(stage: Stage) -> None:
+    """L1, S1: signed by somebody else's code, and they name the pull request."""
+    host = EmulateHost(stage.url, "ada/app-hooks")
+    host.push("one", {"message.txt": "one\\n"})
+    number = host.open_pull("one")
+    forge = stage.forge("ada/app-hooks")
+    [shop] = forge.repositories()
+    event, signed, body = stage.ear.until("opened")
+    while json.loads(body)["repository"]["full_name"] != "ada/app-hooks":  # another test's
+        event, signed, body = stage.ear.until("opened")
+    assert webhooks.verify(SECRET.encode(), body, signed)
+    assert not webhooks.verify(b"another", body, signed)
+    assert webhooks.key_of(event, body) == Key(shop.id, number)
+    forge.close()
+    host.done()
+
+
+@pytest.mark.real
+def test_what_it_refuses_is_said(stage: Stage) -> None:
+    """O5: another key, and an owner who has not installed the App."""
+    wrong, elsewhere = stage.forge("ada/app-shop", key=AppKey("4711", rsa_key())), stage.forge("grace/shop")
+    with pytest.raises(ForgeRefused, match="401"):
+        wrong.repositories()
+    with pytest.raises(ForgeRefused, match="not installed at grace"):
+        elsewhere.repositories()
+    wrong.close()
+    elsewhere.close()
