@@ -28,7 +28,8 @@ from orchestrator.forge.port import ForgeError, ForgeRefused, NotThere, is_mark
 
 log = logging.getLogger("eph.forge")
 
-CHECKS_FOR = 25.0
+CHECKS_FOR = 300.0
+"""What was read ahead is given out once: for the look that it was read for, however long that takes."""
 MARKS_FOR = 1800.0
 AHEAD_AGAIN = 1200.0
 AHEAD_MOST = 500
@@ -60,6 +61,8 @@ class Commits:
     def checks(self, path: str, sha: str, present: Callable[[], None]) -> Mapping[str, CheckState]:
         with self._lock:
             held = self._checks.get((path, sha))
+            if held is not None:
+                self._checks[path, sha] = (0.0, held[1])
         if held is not None and held[0] + CHECKS_FOR > self._now():
             return held[1]
         runs = [(run.name, run.state) for run in self._marks_of.runs(path, sha, present)]
