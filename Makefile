@@ -13,10 +13,11 @@ SECONDS ?= 60
 WITH_TOOLS = PATH="$$($(PY) -m stacks.toolchain --path):$$PATH"
 
 .PHONY: demo test check bench chaos model sabotage soak toolchain hooks docs locks clean venv pulumi
+.PHONY: cluster-up cluster-down test-cluster plugin-kubernetes
 .DEFAULT_GOAL := help
 .PHONY: help
 help:
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 19
 
 demo: pulumi ## run Eph with a sample shop and three pull requests; ARGS=--once plays the whole story unattended
 	@$(PY) -m orchestrator.cli.main demo $(ARGS)
@@ -45,6 +46,18 @@ sabotage: pulumi ## each guard switched off in turn: the tests must see it; ARGS
 
 soak: venv ## ten thousand cycles in virtual time, and nothing that grows; ARGS='--cycles 1000'
 	@$(PY) -m tests.model.soaks $(ARGS)
+
+test-cluster: pulumi plugin-kubernetes ## the tests on a real Kubernetes, started for them; EPH_TEST_KUBECONFIG=file: on yours
+	@$(WITH_TOOLS) PYTHON=$(CURDIR)/$(PY) infra/toolchain/cluster/with.sh $(PY) -m pytest -n 0 tests/cluster $(ARGS)
+
+cluster-up: venv ## start a Kubernetes of one node on this machine; what it prints sets a shell up
+	@PYTHON=$(CURDIR)/$(PY) infra/toolchain/cluster/up.sh
+
+cluster-down: ## end it, without a trace
+	@infra/toolchain/cluster/down.sh
+
+plugin-kubernetes: pulumi ## find, download or build Pulumi's plugin for the target kubernetes
+	@PATH="$$($(PY) -m stacks.toolchain --path):$$PATH" $(PY) -m stacks.plugins kubernetes >/dev/null
 
 toolchain: venv ## find, download or build the Pulumi CLI, and say where it is
 	@$(PY) -m stacks.toolchain

@@ -13,7 +13,12 @@ GROUP = "eph.targets"
 ENVIRONMENT = "environment"
 """The input that at least one resource of every stack carries: the environment's name. It makes a stack able to say
 whose it is when everything else about it is lost."""
-BUILTIN: Mapping[str, str] = {"local": "programs.local.target:TARGET"}
+TARGET = "target"
+"""The input by which a stack that never became whole says what it is made of; without it, that is ``local``."""
+BUILTIN: Mapping[str, str] = {
+    "kubernetes": "programs.kubernetes.target:TARGET",
+    "local": "programs.local.target:TARGET",
+}
 
 
 class UnknownTarget(LookupError):

@@ -44,6 +44,9 @@ class ServiceSpec:
     """One service. ``public`` gets a host name; the rest are reached by the others through variables.
 
     ``<NAME>_URL`` (upper case, dashes as underscores) is given to every other service of the environment.
+    Targets with images: ``image`` names one of the environment's, ``port`` is where it listens (one that is neither
+    public nor has a port is a worker), ``schedule`` makes it a cron job, ``after`` names services that must be ready
+    before it, ``volumes`` are a size for each path.
     """
 
     name: str
@@ -51,6 +54,11 @@ class ServiceSpec:
     public: bool = True
     health: Health = Health()
     env: Mapping[str, str] = field(default_factory=dict)
+    image: str = ""
+    port: int = 0
+    schedule: str = ""
+    after: tuple[str, ...] = ()
+    volumes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +90,9 @@ class EnvironmentSpec:
     ``host`` is the environment's host name without a port (``shop-gentle-stream-42.localhost``); a second public
     service gets ``<service>--<host>``. ``settings`` come from the server, never from the repository: where a
     target keeps its things. ``sign_in``: its host names ask people to sign in before anything of it answers.
+    ``images``: by name, references with spaces between them, of which the first that is there counts;
+    ``manifests``: files or folders of the repository; ``resources``: the most of ``cpu``, ``memory`` and ``disk``
+    that it may use in all.
     """
 
     name: str
@@ -97,6 +108,9 @@ class EnvironmentSpec:
     marks: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     sign_in: bool = False
+    images: Mapping[str, str] = field(default_factory=dict)
+    manifests: tuple[str, ...] = ()
+    resources: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -117,6 +131,9 @@ class EnvironmentSpec:
             marks=dict(data["marks"]),
             settings=dict(data["settings"]),
             sign_in=data.get("sign_in", False),
+            images=dict(data.get("images", {})),
+            manifests=tuple(data.get("manifests", ())),
+            resources=dict(data.get("resources", {})),
         )
 
     @property
@@ -124,8 +141,10 @@ class EnvironmentSpec:
         """Sixteen hex digits that change when the environment would be built otherwise; the marks do not count."""
         data = self.to_json()
         del data["marks"]
-        if not self.sign_in:
-            del data["sign_in"]  # what was built before there was this field has the same digest as ever
+        # What was built before there was such a field has the same digest as ever.
+        _drop_unset(data, ("sign_in", "images", "manifests", "resources"))
+        for service in data["services"]:
+            _drop_unset(service, ("image", "port", "schedule", "after", "volumes"))
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -140,12 +159,19 @@ class Outputs:
     inspect: tuple[str, ...] = ()
 
 
+def _drop_unset(data: dict[str, Any], names: tuple[str, ...]) -> None:
+    for name in names:
+        if not data[name]:
+            del data[name]
+
+
 def _command(data: Mapping[str, Any] | None) -> Command | None:
     return None if data is None else Command(**data)
 
 
 def _service(data: Mapping[str, Any]) -> ServiceSpec:
-    return ServiceSpec(**{**data, "health": Health(**data["health"]), "env": dict(data["env"])})
+    fields = {**data, "health": Health(**data["health"]), "env": dict(data["env"])}
+    return ServiceSpec(**{**fields, "after": tuple(data.get("after", ())), "volumes": dict(data.get("volumes", {}))})
 
 
 def _database(data: Mapping[str, Any]) -> DatabaseSpec:

@@ -48,6 +48,9 @@ def explain(error: BaseException, progress: Progress) -> Explained:
         return Explained("the program raised an error", tail=_tail(_stderr(error)))
     if isinstance(error, CommandError):
         return _from_text(_stderr(error))
+    sentence = getattr(error, "sentence", "")
+    if sentence:  # a target's own error, raised before anything was applied
+        return Explained(_short(sentence), tail=_last(list(getattr(error, "tail", ()))))
     return Explained(f"{type(error).__name__}: {_short(str(error))}", tail=_tail(str(error)))
 
 

@@ -138,9 +138,9 @@ def _read(ref: StackRef, store: FileBackend) -> StackRecord:
         resources=sum(_counts(resource) for resource in resources),
         pending=len(deployment.get("pending_operations") or []),
         history=history.read(store.history(ref)),
-        target=built.target if built else StackRecord(ref).target,
+        target=built.target if built else _given(resources, registry.TARGET) or StackRecord(ref).target,
         parts={part: name for part, name in map(_part, filter(_counts, resources)) if part},
-        called=_called(resources),
+        called=_given(resources, registry.ENVIRONMENT),
     )
 
 
@@ -166,9 +166,9 @@ def _part(resource: dict[str, Any]) -> tuple[str, str]:
     return (sys.intern(f"{kind}:{found}"), sys.intern(name)) if found else ("", "")
 
 
-def _called(resources: list[dict[str, Any]]) -> str:
-    """Every resource of ours is given the environment it is of (``registry.Target``)."""
-    named = (item["inputs"].get(registry.ENVIRONMENT) for item in resources if isinstance(item.get("inputs"), dict))
+def _given(resources: list[dict[str, Any]], word: str) -> str:
+    """Resources of ours are given the environment that they are of, and some its target (``registry.Target``)."""
+    named = (item["inputs"].get(word) for item in resources if isinstance(item.get("inputs"), dict))
     return next((name for name in named if isinstance(name, str) and names.ENVIRONMENT.fullmatch(name)), "")
 
 

@@ -76,7 +76,7 @@ def ensure(progress: Progress, cache: Path | None = None) -> Toolchain:
     if found is not None:
         return found
     try:
-        with _alone(cache, progress):
+        with alone(cache, progress):
             found, failures = _look(cache)  # the one we waited for may have made it
             return found or _make(cache, failures, progress)
     except OSError as why:
@@ -84,13 +84,13 @@ def ensure(progress: Progress, cache: Path | None = None) -> Toolchain:
 
 
 def _look(cache: Path) -> tuple[Toolchain | None, dict[str, str]]:
-    failures = {way: "not allowed by EPH_TOOLCHAIN_WAYS" for way in WAYS if way not in _allowed()}
-    if "path" in _allowed():
+    failures = {way: "not allowed by EPH_TOOLCHAIN_WAYS" for way in WAYS if way not in allowed()}
+    if "path" in allowed():
         try:
             return _on_path(cache), failures
         except Unavailable as why:
             failures["path"] = str(why)
-    if "cache" in _allowed():
+    if "cache" in allowed():
         try:
             return _in_cache(cache), failures
         except Unavailable as why:
@@ -98,7 +98,8 @@ def _look(cache: Path) -> tuple[Toolchain | None, dict[str, str]]:
     return None, failures
 
 
-def _allowed() -> frozenset[str]:
+def allowed() -> frozenset[str]:
+    """The ways that the operator lets tools come by."""
     given = os.environ.get("EPH_TOOLCHAIN_WAYS", "")
     chosen = frozenset(given.replace(",", " ").split()) or frozenset(WAYS)
     if unknown := sorted(chosen - frozenset(WAYS)):
@@ -162,7 +163,7 @@ def _numbers(version: str) -> tuple[int, int] | None:
 def _make(cache: Path, failures: dict[str, str], progress: Progress) -> Toolchain:
     makers = {"download": sources.download, "build": sources.build}
     for way, make in makers.items():
-        if way not in _allowed():
+        if way not in allowed():
             continue
         try:
             _make_by(make, cache, progress)
@@ -194,7 +195,7 @@ def _make_by(make: Callable[[Path, str, Progress], None], cache: Path, progress:
 
 
 @contextmanager
-def _alone(cache: Path, progress: Progress) -> Iterator[None]:
+def alone(cache: Path, progress: Progress) -> Iterator[None]:
     """One maker at a time on this machine. The kernel frees the lock when its owner dies, however it dies."""
     home = cache / "pulumi"
     home.mkdir(parents=True, exist_ok=True)

@@ -76,18 +76,41 @@ def download(folder: Path, version: str, progress: Progress) -> None:
 
 
 def build(folder: Path, version: str, progress: Progress) -> None:
-    script = Path(__file__).parent.parent / "infra" / "toolchain" / "pulumi" / "build.sh"
+    progress(f"pulumi {version}: building from its Go module; 5 to 10 minutes the first time on two cores")
+    _build("pulumi", folder / "bin" / "pulumi", _teller(f"pulumi {version}", progress))
+
+
+def download_plugin(folder: Path, name: str, version: str, progress: Progress) -> None:
+    """By Pulumi's own installer, into a home that is thrown away; only the binary is kept, at the folder's top."""
+    progress(f"plugin {name} {version}: asking Pulumi's site")
+    home = folder / "home"
+    command = ["pulumi", "plugin", "install", "resource", name, version, "--non-interactive"]
+    said = _run(command, DOWNLOAD_DEADLINE, lambda _: None, PULUMI_HOME=str(home), PULUMI_SKIP_UPDATE_CHECK="1")
+    found = next(home.glob(f"plugins/*/pulumi-resource-{name}"), None)
+    if found is None:
+        raise Unavailable(_tail(said) or "the installer left no plugin")
+    found.rename(folder / found.name)
+    shutil.rmtree(home)
+
+
+def build_plugin(folder: Path, name: str, version: str, progress: Progress) -> None:
+    progress(f"plugin {name} {version}: building from its Go module; 10 to 20 minutes the first time on two cores")
+    binary = folder / f"pulumi-resource-{name}"
+    _build(f"{name}-plugin", binary, _teller(f"plugin {name} {version}", progress))
+
+
+def _build(room: str, binary: Path, tell: Callable[[list[str]], None]) -> None:
+    script = Path(__file__).parent.parent / "infra" / "toolchain" / room / "build.sh"
     if not script.is_file():
         raise Unavailable("the Go module files come with a checkout of Eph, and this is an installed package")
     if shutil.which("go") is None:
         raise Unavailable("no go on PATH (Go 1.26 or newer, or 1.21 and newer where it may fetch its successor)")
-    progress(f"pulumi {version}: building from its Go module; 5 to 10 minutes the first time on two cores")
-    said = _run([str(script), str(folder / "bin" / "pulumi")], BUILD_DEADLINE, _teller(version, progress))
-    if not (folder / "bin" / "pulumi").is_file():
+    said = _run([str(script), str(binary)], BUILD_DEADLINE, tell)
+    if not binary.is_file():
         raise Unavailable(f"go build failed: {_tail(said)}")
 
 
-def _teller(version: str, progress: Progress) -> Callable[[list[str]], None]:
+def _teller(what: str, progress: Progress) -> Callable[[list[str]], None]:
     """Go names each module that it fetched and each package that it compiled: their count is the progress."""
     started = told = time.monotonic()
 
@@ -96,7 +119,7 @@ def _teller(version: str, progress: Progress) -> Callable[[list[str]], None]:
         if (now := time.monotonic()) - told >= TELL_EVERY:
             told = now
             last = said[-1][:60] if said else "reading modules"
-            progress(f"pulumi {version}: {now - started:.0f} s, {len(said)} steps done, last: {last}")
+            progress(f"{what}: {now - started:.0f} s, {len(said)} steps done, last: {last}")
 
     return tell
 
@@ -107,12 +130,20 @@ def _tail(lines: list[str]) -> str:
     return " | ".join(told[-4:])[-600:]
 
 
-def _run(command: list[str], deadline: float, tell: Callable[[list[str]], None]) -> list[str]:
+def _run(command: list[str], deadline: float, tell: Callable[[list[str]], None], **more: str) -> list[str]:
     """What the command printed on both streams. ``tell`` hears all of it so far, about once a second or oftener."""
     until, said = time.monotonic() + deadline, list[str]()
-    child = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-    )
+    try:
+        child = subprocess.Popen(
+            command,
+            env={**os.environ, **more},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as why:
+        raise Unavailable(f"{command[0]} cannot be started: {why.strerror}") from why
     try:
         for line in _lines(child, until):
             if line is not None:

@@ -17,7 +17,7 @@ from orchestrator.cli import discovery
 from orchestrator.config.loading import load
 from orchestrator.config.problems import BadSettings
 from orchestrator.config.settings import Settings
-from stacks import toolchain
+from stacks import plugins, toolchain
 from stacks.toolchain import NoToolchain
 
 log = logging.getLogger("eph")
@@ -32,7 +32,7 @@ def main() -> int:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         settings = load(arguments.config)
-        tools = toolchain.ensure(_say)
+        tools = plugins.beside(toolchain.ensure(_say), settings.targets.allowed, _say)
         asyncio.run(_run(settings, tools))
     except (BadSettings, NoToolchain, StartTrouble, service.Broken, OSError, ValueError) as error:
         log.debug("ephd ends", exc_info=True)

@@ -107,7 +107,7 @@ class Wiring:
             self.pool.lease = lambda: self.lease.until
         self.leading.settle = self.pool.settle
         self.machine = Machine(self.pool.sessions, settings.limits.spare_memory * MEGABYTE)
-        self.targets = {"local": settings.local_settings()}
+        self.targets = settings.target_settings(keys.identity(settings.keys_dir))
         self.policy = policy(settings)
         tokens, sign_in = keys.preview_tokens_file(settings.keys_dir), settings.previews.sign_in
         addresses = (settings.gateway_listen, settings.listen)

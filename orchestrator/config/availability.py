@@ -15,7 +15,9 @@ from orchestrator.config.parsing import Document
 from orchestrator.config.problems import Problem
 
 LOCAL = "local"
-_LOCAL_STRATEGIES = ("empty", "seed")
+KUBERNETES = "kubernetes"
+_STRATEGIES = ("empty", "seed")
+"""Those of the targets `local` and `kubernetes`."""
 Path = tuple[str | int, ...]
 
 
@@ -29,6 +31,10 @@ def missing(document: Document, target: str, sign_in: bool = False) -> Iterator[
     yield from _missing_protection(document, sign_in)
     if target == LOCAL:
         yield from _missing_on_local(document)
+    if target in (LOCAL, KUBERNETES):
+        yield from _missing_strategies(document, target)
+    if target == KUBERNETES:
+        yield from _missing_on_kubernetes(document)
 
 
 def _missing_protection(document: Document, sign_in: bool) -> Iterator[Problem]:
@@ -59,11 +65,30 @@ def _missing_on_local(document: Document) -> Iterator[Problem]:
         if service.command is None:
             message = f"the target `local` runs no images, and service `{service.name}` has no command"
             yield document.problem(("services", index), message, "add a command")
+
+
+def _missing_on_kubernetes(document: Document) -> Iterator[Problem]:
+    config = document.config
+    if not config.services and not config.kubernetes:
+        message = "there are neither services nor manifests, and the target `kubernetes` runs nothing else"
+        yield document.problem((), message, "add services with name and image, or kubernetes.manifests")
+    for index, service in enumerate(config.services):
+        if service.image is None:
+            message = f"the target `kubernetes` runs images, and service `{service.name}` has none"
+            yield document.problem(("services", index), message, "add image, the name of one of environment.images")
+    for index, image in enumerate(config.environment.images):
+        if not (image.tag_template or image.fallback_tag):
+            message = "this version of Eph finds an image by tag_template or fallback_tag only"
+            yield document.problem(("environment", "images", index), message, "add tag_template")
+
+
+def _missing_strategies(document: Document, target: str) -> Iterator[Problem]:
+    config = document.config
     for index, item in enumerate(config.database.instances if config.database.enabled else ()):
-        if item.template.strategy not in _LOCAL_STRATEGIES:
+        if item.template.strategy not in _STRATEGIES:
             yield document.problem(
                 ("database", "instances", index, "template", "strategy"),
-                f"strategy `{item.template.strategy}` is not available on target `local`",
+                f"strategy `{item.template.strategy}` is not available on target `{target}`",
                 "use empty or seed",
             )
 
@@ -74,8 +99,11 @@ def notices(document: Document, policy: ServerPolicy) -> tuple[str, ...]:
     found = [*_unused_triggers(config), *_unused_in_environment(config)]
     if config.tests:
         found.append((("tests",), "tests are not run by this version of Eph"))
-    if target_of(config, policy) == LOCAL:
-        found.extend(_unused_on_local(config))
+    match target_of(config, policy):
+        case "local":
+            found.extend(_unused_on_local(config))
+        case "kubernetes":
+            found.extend(_unused_on_kubernetes(config))
     return tuple(str(document.problem(path, sentence)) for path, sentence in found)
 
 
@@ -89,7 +117,6 @@ def _unused_in_environment(config: EphYaml) -> Iterator[tuple[Path, str]]:
     sentences = {
         "alias_template": "this version of Eph makes no second host name",
         "idle_timeout": "this version of Eph puts nothing to sleep; the environment runs until its ttl is over",
-        "resources": "this version of Eph does not limit CPU, memory or disk",
         "schedule": "this version of Eph knows no office hours; the environment runs until its ttl is over",
     }
     for key, sentence in sentences.items():
@@ -102,7 +129,26 @@ def _unused_in_environment(config: EphYaml) -> Iterator[tuple[Path, str]]:
         yield ("environment", "on_idle"), "without idle_timeout nothing is ever idle"
 
 
+def _unused_on_kubernetes(config: EphYaml) -> Iterator[tuple[Path, str]]:
+    if config.build:
+        yield ("build",), "the target `kubernetes` builds nothing; images come from CI"
+    for index, _ in enumerate(config.hooks.pre_destroy):
+        yield ("hooks", "pre_destroy", index), "the target `kubernetes` runs nothing before a destroy in this version"
+    unused = ("git_notes", "tag_pattern", "max_age", "required_labels")
+    for index, image in enumerate(config.environment.images):
+        for key in unused:
+            if getattr(image, key):
+                yield ("environment", "images", index, key), "it is not looked at by this version of Eph, only tags are"
+        if image.fallback == "wait":
+            yield (
+                ("environment", "images", index, "fallback"),
+                "CI is not waited for: the build fails and is tried again",
+            )
+
+
 def _unused_on_local(config: EphYaml) -> Iterator[tuple[Path, str]]:
+    if config.environment.resources:
+        yield ("environment", "resources"), "the target `local` does not limit CPU, memory or disk"
     if config.environment.images:
         yield ("environment", "images"), "the target `local` runs no images, so none is looked for"
     if config.kubernetes:

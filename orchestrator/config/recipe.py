@@ -10,6 +10,7 @@ import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from orchestrator.config.availability import missing
 from orchestrator.config.bounds import ServerPolicy, over_bounds, target_of, target_problem
@@ -87,8 +88,13 @@ def recipe(document: Document, context: Context, policy: ServerPolicy) -> Recipe
 
 def environment_name(config: EphYaml, context: Context) -> str:
     """The name by the file's template: always a DNS label, whatever the branch is called."""
+    return slug(render(config.environment.name_template, _values(config, context)), 500)
+
+
+def _values(config: EphYaml, context: Context) -> dict[str, str]:
+    """What placeholders stand for."""
     branch = slug(context.head_ref, BRANCH_MOST)
-    values = {
+    return {
         "project": config.name,
         "words": context.words,
         "number": str(context.number),
@@ -98,7 +104,6 @@ def environment_name(config: EphYaml, context: Context) -> str:
         "ref_name": branch,
         "commit_sha": context.head_sha,
     }
-    return slug(render(config.environment.name_template, values), 500)
 
 
 def _name_problems(document: Document, name: str) -> list[Problem]:
@@ -149,7 +154,25 @@ def _spec(config: EphYaml, context: Context, policy: ServerPolicy, name: str) ->
         marks=_marks(config, context, policy, name),
         settings=dict(context.settings),
         sign_in=protection is not None and protection.sign_in == "required",
+        **(_for_images(config, context) if target_of(config, policy) == "kubernetes" else {}),
     )
+
+
+def _for_images(config: EphYaml, context: Context) -> dict[str, Any]:
+    """What targets that run images are told besides. Of an image: its tag for this commit, then the fallback."""
+    values = _values(config, context)
+    images = {}
+    for image in config.environment.images:
+        tags = [render(image.tag_template, values)] if image.tag_template else []
+        if image.fallback_tag and (image.fallback == "use" or not tags):
+            tags.append(image.fallback_tag)
+        images[image.name] = " ".join(f"{image.repository}:{tag}" for tag in tags)
+    asked = config.environment.resources
+    return {
+        "images": images,
+        "manifests": tuple(map(posixpath.normpath, config.kubernetes.manifests if config.kubernetes else ())),
+        "resources": {key: value for key, value in (asked or ()) if value is not None},
+    }
 
 
 def _marks(config: EphYaml, context: Context, policy: ServerPolicy, name: str) -> dict[str, str]:
@@ -171,6 +194,8 @@ def _service(service: Service) -> specs.ServiceSpec:
         public=service.public,
         health=specs.Health(service.health.path, _seconds(service.health.deadline)),
         env=dict(service.env),
+        image=service.image or "",
+        port=service.port or 0,
     )
 
 

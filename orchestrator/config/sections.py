@@ -213,6 +213,53 @@ class Local(Group):
     )
 
 
+class Kubernetes(Group):
+    """The target `kubernetes`: a namespace of a cluster for each environment."""
+
+    kubeconfig: Path | None = Field(
+        default=None,
+        description="The file that lets in at the cluster. Empty: the pod's own account, else ~/.kube/config.",
+    )
+    context: str = Field(default="", description="The context in that file. Empty: the current one.")
+    ingress_class: str = Field(default="", description="The class of every Ingress. Empty: the cluster's default.")
+    ingress_namespace: str = Field(
+        default="ingress", description="Where the ingress controller runs: nothing else reaches previews from outside."
+    )
+    ingress_url: str = Field(
+        default="",
+        description="Where the gateway reaches the ingress controller, such as http://10.0.0.5. Needed for readiness.",
+    )
+    ingress_annotations: Words = Field(
+        default=(), description="What every Ingress carries, key=value each, as for cert-manager or external-dns."
+    )
+    tls_secret: str = Field(default="", description="The Secret with the certificate that every Ingress names.")
+    pod_security: Literal["restricted", "baseline", "privileged"] = Field(
+        default="restricted", description="The level of Pod Security that namespaces enforce."
+    )
+    cpu: str = Field(default="4", description="The CPU of one environment in all, where eph.yaml asks for none.")
+    memory: str = Field(default="4Gi", description="The memory of one environment in all, likewise.")
+    pods: int = Field(default=40, ge=1, description="The most pods of one environment.")
+    egress: Literal["internet", "none"] = Field(
+        default="internet", description="Whom previews may call: the internet without private networks, or nobody."
+    )
+    egress_allow: Words = Field(default=(), description="Networks that they may call besides, such as 10.1.2.0/24.")
+    storage_class: str = Field(
+        default="", description="The class of volumes. Empty: databases and volumes live as long as their pod."
+    )
+    postgres_image: str = Field(
+        default="postgres:{version}", description="The image of databases; {version} is the one that eph.yaml asks for."
+    )
+    postgres_user: int = Field(default=999, ge=1, description="The numeric user that this image runs as.")
+    pull_secret_file: Path | None = Field(
+        default=None, description="A Docker configuration with credentials for registries; no preview can read it."
+    )
+    registries: Words = Field(default=(), description="Where images may come from, as prefixes. Empty: anywhere.")
+    plain_http: Words = Field(default=(), description="Registries that are asked without TLS.")
+    spot: str = Field(
+        default="", description="A label of nodes, key=value: previews run on these only and tolerate that taint."
+    )
+
+
 class Forge(Group):
     """The Git host, and how to be let in: as a GitHub App, or by a token. A secret comes from a variable or from a
     file, not from both."""

@@ -22,6 +22,7 @@ from orchestrator.config.sections import (
     Domains,
     Forge,
     Forks,
+    Kubernetes,
     Labels,
     Ledger,
     Limits,
@@ -90,6 +91,7 @@ class Settings(BaseSettings):
     replicas: Replicas = Field(default=Replicas(), description="Several ephd for the same repositories.")
     previews: Previews = Field(default=Previews(), description="The door in front of previews.")
     local: Local = Field(default=Local(), description="The target `local`.")
+    kubernetes: Kubernetes = Field(default=Kubernetes(), description="The target `kubernetes`.")
     forge: Forge = Field(default=Forge(), description="The Git host.")
 
     @classmethod
@@ -270,3 +272,19 @@ class Settings(BaseSettings):
             "postgres": self.local.postgres.get_secret_value(),
             "checkout_bytes": str(self.local.checkout_bytes),
         }
+
+    def kubernetes_settings(self, identity: str) -> dict[str, str]:
+        """What the target `kubernetes` is told; nothing of it is secret. ``identity`` tells this server's namespaces
+        from those of another one that happens to have its name."""
+        server = f"{self.name}-{identity}"
+        told = {"root": str(self.home / "kubernetes"), "server": server, "routes": str(self.routes_dir)}
+        for key, value in self.kubernetes:
+            told[key] = ",".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
+        return {**told, "url": self.url_template}
+
+    def target_settings(self, identity: str) -> dict[str, dict[str, str]]:
+        """By target, for those that this server may use."""
+        told = {"local": self.local_settings()}
+        if "kubernetes" in self.targets.allowed:
+            told["kubernetes"] = self.kubernetes_settings(identity)
+        return told

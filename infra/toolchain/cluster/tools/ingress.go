@@ -1,0 +1,110 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	netv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	corelisters "k8s.io/client-go/listers/core/v1"
+	netlisters "k8s.io/client-go/listers/networking/v1"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// ingress routes by host and longest path to the cluster IP of a Service, as Ingress objects of its class say.
+func ingress(arguments []string) error {
+	flags := flag.NewFlagSet("ingress", flag.ExitOnError)
+	kubeconfig := flags.String("kubeconfig", "", "empty: the pod's own service account")
+	class := flags.String("class", "test", "the ingressClassName that is served")
+	listen := flags.String("listen", ":8080", "")
+	flags.Parse(arguments)
+	config, err := clientcmd.BuildConfigFromFlags("", *kubeconfig)
+	if err != nil {
+		return err
+	}
+	factory := informers.NewSharedInformerFactory(kubernetes.NewForConfigOrDie(config), 0)
+	table := routes{*class, factory.Networking().V1().Ingresses().Lister(), factory.Core().V1().Services().Lister()}
+	factory.Start(nil)
+	factory.WaitForCacheSync(nil)
+	server := &http.Server{Addr: *listen, Handler: table, ReadHeaderTimeout: 10 * time.Second}
+	return server.ListenAndServe()
+}
+
+type routes struct {
+	class     string
+	ingresses netlisters.IngressLister
+	services  corelisters.ServiceLister
+}
+
+func (t routes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	host, _, _ := strings.Cut(r.Host, ":")
+	upstream := t.find(host, r.URL.Path)
+	if upstream == nil {
+		http.Error(w, "no ingress for "+host+r.URL.Path, http.StatusNotFound)
+		return
+	}
+	proxy := httputil.ReverseProxy{Rewrite: func(p *httputil.ProxyRequest) {
+		p.SetURL(upstream)
+		p.SetXForwarded()
+		p.Out.Host = p.In.Host
+	}}
+	proxy.ServeHTTP(w, r)
+}
+
+func (t routes) find(host, path string) *url.URL {
+	var best *url.URL
+	longest := -1
+	all, _ := t.ingresses.List(labels.Everything())
+	for _, ingress := range all {
+		if ingress.Spec.IngressClassName == nil || *ingress.Spec.IngressClassName != t.class {
+			continue
+		}
+		for _, rule := range ingress.Spec.Rules {
+			if rule.HTTP == nil || rule.Host != "" && rule.Host != host {
+				continue
+			}
+			for _, candidate := range rule.HTTP.Paths {
+				if len(candidate.Path) <= longest || !covers(candidate, path) {
+					continue
+				}
+				if upstream := t.upstream(ingress.Namespace, candidate.Backend.Service); upstream != nil {
+					longest, best = len(candidate.Path), upstream
+				}
+			}
+		}
+	}
+	return best
+}
+
+func covers(candidate netv1.HTTPIngressPath, path string) bool {
+	if candidate.PathType != nil && *candidate.PathType == netv1.PathTypeExact {
+		return candidate.Path == path
+	}
+	prefix := strings.TrimSuffix(candidate.Path, "/")
+	return path == prefix || strings.HasPrefix(path, prefix+"/")
+}
+
+func (t routes) upstream(namespace string, backend *netv1.IngressServiceBackend) *url.URL {
+	if backend == nil {
+		return nil
+	}
+	service, err := t.services.Services(namespace).Get(backend.Name)
+	if err != nil || service.Spec.ClusterIP == corev1.ClusterIPNone {
+		return nil
+	}
+	port := backend.Port.Number
+	for _, offered := range service.Spec.Ports {
+		if offered.Name != "" && offered.Name == backend.Port.Name {
+			port = offered.Port
+		}
+	}
+	return &url.URL{Scheme: "http", Host: fmt.Sprintf("%s:%d", service.Spec.ClusterIP, port)}
+}

@@ -1,0 +1,91 @@
+#!/bin/bash
+# A real Kubernetes of one node on this machine, as plain processes: up.sh. Undone by down.sh.
+#
+# All of it lives in one set of namespaces (network, mounts, processes) whose first process is node.sh. Ending that one
+# ends everything: containers, mounts, rules of the firewall. On the machine itself there are only a cable, two routes,
+# a folder and a group of cgroups. The machine reaches pods and services by the routes.
+#
+# What is missing is built first, once, into Eph's cache (system.sh, build.sh, images.py). Up already: nothing to do.
+# Prints where the kubeconfig and the registry are, as lines for a shell.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/names.sh"
+export here CACHE RUN NODE HOST_ADDRESS ADDRESS PODS SERVICES DNS METADATA REGISTRY
+
+say() { printf 'cluster: %s\n' "$*" >&2; }
+tell() { # for eval, and for tests
+  printf 'export %s\n' "KUBECONFIG=$RUN/pki/admin.kubeconfig" "EPH_TEST_INGRESS=http://$INGRESS" \
+    "EPH_TEST_REGISTRY=$REGISTRY" "EPH_TEST_REGISTRY_AUTH=$RUN/registry/auth" "EPH_TEST_TOOLS=$BIN" "PATH=$BIN:\$PATH"
+}
+
+"$here/system.sh"
+mkdir -p "$CACHE"
+exec 9>"$CACHE/.lock" # one builder and one starter at a time; freed with the process, however it ends
+flock -n 9 || { say "another one is building or starting it: waiting"; flock 9; }
+
+cd "$here"
+digest() { cat "$@" | sha256sum | cut -c1-16; }
+built=$CACHE/$(digest go.mod go.sum build.sh coredns/go.* coredns/*.go node/*.go tools/*.go)
+export BIN=$built/bin IMAGES=$built/images-$(digest images.py)
+if [ ! -e "$built/.whole" ]; then
+  say "building Kubernetes from its Go modules; 8 to 15 minutes the first time on two cores"
+  rm -rf "$CACHE"/.new-* # of one that was killed: we hold the lock
+  mkdir -p "$CACHE/.new-$$"
+  "$here/build.sh" "$CACHE/.new-$$" >"$CACHE/build.log" 2>&1 9>&- ||
+    { tail -n 5 "$CACHE/build.log" >&2; say "the build failed; all that it said: $CACHE/build.log"; exit 1; }
+  touch "$CACHE/.new-$$/.whole"
+  rm -rf "$built"
+  mv "$CACHE/.new-$$" "$built"
+fi
+if [ ! -d "$IMAGES" ]; then
+  rm -rf "$IMAGES.new"
+  "${PYTHON:-python3}" "$here/images.py" system "$IMAGES.new" "$BIN"
+  mv "$IMAGES.new" "$IMAGES"
+fi
+
+if [ -e "$RUN/init" ] && [ -d "/proc/$(cat "$RUN/init")" ] && [ -e "$RUN/ready" ]; then
+  tell
+  exit 0
+fi
+"$here/down.sh" # what an interrupted start left
+
+mkdir -p "$RUN/log" "$RUN/registry"
+chmod 711 "$RUN"
+sysctl -n $KEPT | tr '\n' ' ' >"$RUN/sysctl.before"
+"$here/certs.sh" "$RUN/pki" "$ADDRESS" "$NODE" "${SERVICES%.0/16}.1"
+setsid unshare --net --mount --propagation private --pid --fork --kill-child=SIGKILL --mount-proc \
+  "$here/node.sh" >"$RUN/log/node.log" 2>&1 </dev/null 9>&- &
+outer=$!
+disown
+for _ in $(seq 100); do
+  first=$(cat "/proc/$outer/task/$outer/children" 2>/dev/null | tr -d ' ') && [ -n "$first" ] && break
+  sleep 0.05
+done
+echo "${first:?the node did not start}" >"$RUN/init"
+ip link add "$LINK" type veth peer name eth0 netns "$first"
+ip addr add "$HOST_ADDRESS/24" dev "$LINK"
+ip link set "$LINK" up
+for _ in $(seq 100); do ip route add "$PODS" via "$ADDRESS" 2>/dev/null && break; sleep 0.05; done
+ip route add "$SERVICES" via "$ADDRESS"
+
+fail() { say "$1; see $RUN/log"; tail -n 3 "$RUN/log/node.log" >&2; exit 1; }
+await() { # WHAT COMMAND...
+  local what=$1 end=$((SECONDS + 180))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    [ -d "/proc/$first" ] || fail "the node died before: $what"
+    ((SECONDS < end)) || fail "not within 180 s: $what"
+    sleep 0.1
+  done
+}
+k() { "$BIN/kubectl" --kubeconfig "$RUN/pki/admin.kubeconfig" "$@"; }
+await "the node is registered" k get node "$NODE"
+await "default service account" k -n default get serviceaccount default
+k apply -f "$here/system.yaml" >/dev/null
+await "the node is ready" k wait --for=condition=Ready "node/$NODE" --timeout=1s
+await "names are resolved" k -n kube-system wait --for=condition=Available deployment/coredns --timeout=1s
+await "the ingress controller answers" k -n ingress wait --for=condition=Available deployment/ingress --timeout=1s
+await "the registry answers" timeout 2 bash -c "exec 3<>/dev/tcp/$ADDRESS/${REGISTRY#*:}"
+touch "$RUN/ready"
+say "up in $SECONDS s"
+tell

@@ -1,0 +1,346 @@
+"""The inline program: one environment as Pulumi resources, in the order that keeps the old one answering.
+
+Namespace and what surrounds it → databases, seeds, migrations → services, each after those it names → ingresses and
+doors → built. What lies in the namespace goes with it: a destroy deletes the namespace and waits for that alone.
+Pulumi's own waiting is off for everything but the namespace; ``Ready`` waits, and says why when it waits in vain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+from pulumi import Output, Resource, ResourceOptions
+
+from programs import registry
+from programs.kubernetes import names, objects, ordering, workloads
+from programs.kubernetes.objects import Data
+from programs.kubernetes.settings import Settings
+from programs.kubernetes.v1 import resources
+from programs.kubernetes.workloads import Variables
+from programs.spec import Command, DatabaseSpec, EnvironmentSpec, ServiceSpec
+
+SKIP = {"pulumi.com/skipAwait": "true"}
+GONE = "10m"
+DATABASE_SECONDS = 180
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What was looked up before anything is applied. ``images``: by name, pinned. ``scripts``: by path, the SQL of
+    seeds. ``objects``: the repository's manifests, judged and rewritten. ``front``: the service and port in them that
+    the environment's host leads to."""
+
+    images: Mapping[str, str] = field(default_factory=dict)
+    scripts: Mapping[str, str] = field(default_factory=dict)
+    objects: tuple[Data, ...] = ()
+    front: tuple[str, int] | None = None
+    front_ports: tuple[int, ...] = ()
+
+
+class Applied(pulumi.CustomResource):
+    """One object, of whatever kind, in the hands of Pulumi's Kubernetes plugin. The SDK has a class for each kind; here
+    objects are plain data, and the type's name is all that the plugin asks for."""
+
+    def __init__(self, title: str, data: Data, opts: ResourceOptions) -> None:
+        version = data["apiVersion"]
+        token = f"kubernetes:{version if '/' in version else f'core/{version}'}:{data['kind']}"
+        own = ResourceOptions(version=metadata.version("pulumi-kubernetes"))
+        super().__init__(token, title, dict(data), ResourceOptions.merge(opts, own))
+
+
+class Part(pulumi.ComponentResource):
+    """A group of objects, so that the tree of resources reads as the environment does."""
+
+    def __init__(self, kind: str, name: str, parent: Resource | None = None) -> None:
+        super().__init__(f"eph:kubernetes:{kind}", name, {}, ResourceOptions(parent=parent))
+
+
+class Environment:
+    """Builds the resources of one spec; a new one for each run of the program."""
+
+    def __init__(self, spec: EnvironmentSpec, settings: Settings, prepared: Prepared, version: str) -> None:
+        self.spec = spec
+        self.on = settings
+        self.prepared = prepared
+        self.version = version
+        self.namespace = names.namespace(spec.name)
+        self.labels = names.labels(spec, settings.server)
+        self.generation = f"{names.generation(spec)}-{version}"
+        public = [item.name for item in spec.services if item.public]
+        if not public and prepared.front:
+            public = [prepared.front[0]]
+        self.hosts = {name: names.service_host(spec, name, public[0]) for name in public}
+        self.urls = {name: settings.url.format(host=host) for name, host in self.hosts.items()}
+        self.url = next(iter(self.urls.values()), "")
+        self.secrets = {item.variable: (names.database(item), "url") for item in spec.databases}
+        self.database_urls: dict[str, Output[str]] = {}
+
+    def build(self) -> None:
+        self.provider = kubernetes.Provider(
+            "cluster",
+            kubeconfig=self.on.kubeconfig or None,
+            context=self.on.context or None,
+            cluster_identifier="eph",  # another kubeconfig is the same cluster until the operator says otherwise
+        )
+        self.home = self._surroundings()
+        filled = self._databases()
+        filled = self._once("pre-create", self.spec.hooks.pre_create, filled)
+        ready = self._services(filled)
+        ready += self._manifests(filled)
+        ready = self._once("post-create", self.spec.hooks.post_create, ready)
+        self._export(self._fronts(ready))
+
+    # --- applying
+
+    def _apply(self, data: Data, part: Resource, after: list[Resource] | None = None) -> Resource:
+        """One object of the namespace. Its name in Pulumi is its kind and name, so a refusal names both."""
+        about = dict(data["metadata"])
+        about["namespace"] = self.namespace
+        about["labels"] = {**about.get("labels", {}), **self.labels}
+        about["annotations"] = {**about.get("annotations", {}), **SKIP}
+        title = f"{data['kind'].lower()}-{about['name']}"
+        return Applied(
+            title,
+            {**data, "metadata": about},
+            ResourceOptions(
+                parent=part,
+                provider=self.provider,
+                depends_on=[self.home, *(after or [])],
+                deleted_with=self.home,
+            ),
+        )
+
+    def _surroundings(self) -> Resource:
+        part = Part("Surroundings", "surroundings")
+        times = pulumi.CustomTimeouts(delete=GONE)
+        whose = {registry.ENVIRONMENT: self.spec.name, registry.TARGET: self.spec.target}
+        mark = resources.Mark("mark", whose)
+        options = ResourceOptions(parent=part, provider=self.provider, custom_timeouts=times, depends_on=[mark])
+        self.home = Applied("namespace", objects.namespace(self.spec, self.on), options)
+        around = [objects.quota(self.spec, self.on), objects.limits(self.spec, self.on), objects.account()]
+        around += objects.policies(self.on, self._public_ports())
+        secret = objects.pull_secret(self.on)
+        applied = [self._apply(data, part) for data in [*around, *([secret] if secret else [])]]
+        self.around = applied
+        return self.home
+
+    def _public_ports(self) -> list[int]:
+        declared = [workloads.port_of(item) for item in self.spec.services if item.public]
+        return [*declared, *self.prepared.front_ports]
+
+    # --- waiting
+
+    def _ready(self, kind: str, name: str, title: str, seconds: int, after: list[Resource]) -> Resource:
+        props = {
+            "namespace": self.namespace,
+            "kind": kind,
+            "name": name,
+            "title": title,
+            "seconds": seconds,
+            "generation": self.generation,
+            "on": self._told(),
+        }
+        return resources.Ready(f"{kind.lower()}-{name}", props, ResourceOptions(depends_on=after))
+
+    def _told(self) -> dict[str, str]:
+        """What a wait needs of the settings; nothing of it is secret."""
+        return {
+            "root": str(self.on.root),
+            "server": self.on.server,
+            "kubeconfig": self.on.kubeconfig,
+            "context": self.on.context,
+        }
+
+    # --- databases
+
+    def _databases(self) -> list[Resource]:
+        """Each for itself: server, then seed, then migrations."""
+        filled: list[Resource] = list(self.around)
+        for item in self.spec.databases:
+            filled += self._database(item)
+        return filled
+
+    def _database(self, item: DatabaseSpec) -> list[Resource]:
+        part, name = Part("Database", f"database-{item.name}"), names.database(item)
+        password = resources.Password(f"password-{item.name}", {"of": name})
+        url = Output.concat("postgresql://app:", password.value, f"@{name}:{workloads.POSTGRES}/app")
+        self.database_urls[item.name] = Output.secret(url)
+        values = {"password": password.value, "url": url}
+        secret = self._apply(objects.made("Secret", name, {"stringData": Output.secret(values)}), part)
+        service = self._apply(workloads.postgres_service(item), part)
+        server = self._apply(workloads.postgres(item, self.on, self.labels), part, [secret, service, *self.around])
+        title = f"database {item.name}"
+        last: list[Resource] = [self._ready("StatefulSet", name, title, DATABASE_SECONDS, [server])]
+        if item.strategy == "seed":
+            last = self._seed(item, part, last)
+        if item.migrate:
+            last = [self._command(f"migrate {item.name}", item.migrate, part, last)]
+        return last
+
+    def _seed(self, item: DatabaseSpec, part: Resource, after: list[Resource]) -> list[Resource]:
+        """The scripts by psql in the server's own image, then the command in the image of the first service."""
+        for path in item.scripts:
+            content = self.prepared.scripts[path]
+            name = names.job("seed", item.name, f"{path}\0{content}\0{names.database(item)}")
+            config = self._apply(objects.made("ConfigMap", name, {"data": {"script.sql": content}}), part)
+            spec = self._psql(item, name)
+            job = workloads.job(name, workloads.template(self.labels, spec), 600)
+            made = self._apply(job, part, [config, *after])
+            after = [self._ready("Job", name, f"seed {item.name}: {path}", 660, [made])]
+        if item.seed:
+            after = [self._command(f"seed {item.name}", item.seed, part, after, once=names.database(item))]
+        return after
+
+    def _psql(self, item: DatabaseSpec, config: str) -> Data:
+        user = int(self.on.postgres_user)
+        name = names.database(item)
+        container = {
+            "name": "psql",
+            "image": self.on.postgres_image.format(version=item.version),
+            "command": ["sh", "-c", 'psql "$DATABASE_URL" -X -q -v ON_ERROR_STOP=1 -1 -f /scripts/script.sql'],
+            "env": Variables(secrets={"DATABASE_URL": (name, "url")}).data(),
+            "securityContext": workloads.shut_in(),
+            "volumeMounts": [{"name": "scripts", "mountPath": "/scripts"}],
+        }
+        spec = workloads.pod(self.on, [container], volumes=[{"name": "scripts", "configMap": {"name": config}}])
+        spec["securityContext"] |= {"runAsUser": user, "runAsGroup": user}
+        return spec
+
+    # --- commands
+
+    def _once(self, title: str, commands: tuple[Command, ...], after: list[Resource]) -> list[Resource]:
+        """One after the other, and for one environment only once."""
+        part = Part("Hooks", title) if commands else None
+        for index, command in enumerate(commands):
+            after = [self._command(f"{title} {index + 1}", command, part, after, once=self.spec.name)]
+        return after
+
+    def _command(
+        self, title: str, command: Command, part: Resource | None, after: list[Resource], once: str = ""
+    ) -> Resource:
+        """A command of the repository, run as a Job in the image of the first service; with every build, or once."""
+        of = next(item for item in self.spec.services if item.image)
+        content = "\0".join([command.run, once or self.generation])
+        name = names.job("run", title.replace(" ", "-"), content)
+        service = ServiceSpec("command", command.run, public=False)
+        container = workloads.container(service, self._image(of), self._variables(of))
+        template = workloads.template(self.labels, workloads.pod(self.on, [container]))
+        made = self._apply(workloads.job(name, template, command.timeout), part or self.home, after)
+        return self._ready("Job", name, title, command.timeout + 60, [made])
+
+    # --- services
+
+    def _services(self, filled: list[Resource]) -> list[Resource]:
+        """In the order that ``after`` asks for; those that ask for nothing start together."""
+        ready: dict[str, Resource] = {}
+        for item in ordering.in_order(self.spec.services):
+            ready[item.name] = self._service(item, [*filled, *(ready[name] for name in item.after)])
+        return list(ready.values())
+
+    def _service(self, item: ServiceSpec, after: list[Resource]) -> Resource:
+        part = Part("Service", f"service-{item.name}")
+        labels = {**self.labels, names.SERVICE: item.name, names.PUBLIC: str(item.public).lower()}
+        container = workloads.container(item, self._image(item), self._variables(item))
+        spec = workloads.pod(self.on, [container])
+        volumes = workloads.volumes(item, self.on)
+        if volumes:
+            spec["volumes"] = volumes
+            spec["securityContext"]["fsGroup"] = 65532
+        template = workloads.template(labels, spec)
+        after = [*after, *(self._apply(data, part) for data in workloads.claims(item, self.on))]
+        if item.schedule:
+            return self._apply(workloads.cron(item, template), part, after)
+        if workloads.serves(item):
+            after = [*after, self._apply(workloads.reached(item), part)]
+        made = self._apply(workloads.deployment(item, template, self.on), part, after)
+        return self._ready("Deployment", item.name, f"service {item.name}", item.health.deadline, [made])
+
+    def _image(self, item: ServiceSpec) -> str:
+        return self.prepared.images[item.image]
+
+    def _variables(self, item: ServiceSpec) -> Variables:
+        """All that a container is given; what Eph says counts more than what the repository says."""
+        others = {
+            names.variable(other.name): f"http://{other.name}"
+            for other in self.spec.services
+            if other.name != item.name and workloads.serves(other)
+        }
+        fixed = {
+            "PREVIEW_URL": self.urls.get(item.name, self.url),
+            "EPH_ENVIRONMENT": self.spec.name,
+            "EPH_COMMIT": self.spec.source.commit,
+        }
+        if workloads.serves(item):
+            fixed["PORT"] = str(workloads.port_of(item))
+        own = {key: value for key, value in {**self.spec.env, **item.env}.items() if key not in self.secrets}
+        return Variables({**own, **others, **fixed}, self.secrets)
+
+    # --- the repository's manifests
+
+    def _manifests(self, after: list[Resource]) -> list[Resource]:
+        if not self.prepared.objects:
+            return []
+        part, ready = Part("Manifests", "manifests"), []
+        for data in self.prepared.objects:
+            made = self._apply(data, part, after)
+            kind, name = data["kind"], data["metadata"]["name"]
+            if kind in ("Deployment", "StatefulSet", "Job"):
+                made = self._ready(kind, name, f"{kind} {name}", 300, [made])
+            ready.append(made)
+        return ready
+
+    # --- what people reach
+
+    def _fronts(self, ready: list[Resource]) -> list[Resource]:
+        """Ingresses at once: what answers behind them is the old until the new is ready. Doors when all is ready."""
+        part, last = Part("Front", "front"), list(ready)
+        for name, host in self.hosts.items():
+            backend = (name, workloads.HTTP)
+            if self.prepared.front and name == self.prepared.front[0]:
+                backend = self.prepared.front
+            front = self._apply(
+                objects.ingress(self.on, f"{names.PREFIX}{name}"[:63], host, backend), part, self.around
+            )
+            last.append(front)
+            if self.on.routes and self.on.ingress_url:
+                last.append(self._door(name, host, [front, *ready]))
+        return last
+
+    def _door(self, name: str, host: str, after: list[Resource]) -> Resource:
+        props = {
+            "folder": self.on.routes,
+            "environment": self.spec.name,
+            "host": host,
+            "service": name,
+            "commit": self.spec.source.commit,
+            "sign_in": self.spec.sign_in,
+            "upstream": self.on.ingress_url,
+        }
+        return resources.Door(f"door-{name}", props, ResourceOptions(depends_on=after))
+
+    def _export(self, last: list[Resource]) -> None:
+        built = {
+            "commit": self.spec.source.commit,
+            "spec_digest": self.spec.digest,
+            "program_version": self.version,
+            "target": self.spec.target,
+            "url": self.url,
+            "urls": self.urls,
+        }
+        pulumi.export("url", self.url)
+        pulumi.export("urls", self.urls)
+        pulumi.export("database_urls", Output.secret(self.database_urls))
+        at = f"-n {self.namespace}"
+        pulumi.export("logs", f"kubectl logs {at} --all-containers --prefix -l {names.ENVIRONMENT}={self.spec.name}")
+        hints = [f"kubectl get all,ingress {at}", f"kubectl get events {at} --sort-by=.lastTimestamp"]
+        pulumi.export(
+            "inspect",
+            hints + [f"kubectl port-forward {at} svc/{names.database(item)} 5432" for item in self.spec.databases],
+        )
+        # Known only when everything was: a failed update leaves the last one's.
+        done = resources.Done("done", {"generation": self.generation}, ResourceOptions(depends_on=last))
+        pulumi.export("built", done.at.apply(lambda at: {**built, "at": at}))

@@ -1,0 +1,128 @@
+"""Files of YAML as objects, each knowing where it stands. Folders are read whole, unless kustomize has a say there."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from programs.kubernetes.errors import KubernetesError
+from programs.kubernetes.objects import Data
+from programs.kubernetes.sources import Files
+
+KUSTOMIZATION = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+_LONGEST = 500_000
+_DEEPEST = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One object and the file that it comes from."""
+
+    path: str
+    data: Data
+
+    @property
+    def name(self) -> str:
+        return str(self.data["metadata"]["name"])
+
+    def refused(self, why: str) -> KubernetesError:
+        return KubernetesError(f"{self.path}: {self.data['kind']} {self.name}: {why}")
+
+
+def read(files: Files, path: str) -> list[Found]:
+    """A file, a folder of files, or a folder with a kustomization."""
+    from programs.kubernetes.manifests import kustomize
+
+    listed = files.listing(path)
+    if listed is None:
+        return parse(path, files.read(path))
+    if any(name in KUSTOMIZATION for name in listed):
+        return kustomize.build(files, path)
+    if "Chart.yaml" in listed:
+        raise KubernetesError(
+            f"{path} is a Helm chart, and this version of Eph does not render charts; commit its output"
+        )
+    chosen = [name for name in listed if name.endswith((".yaml", ".yml", ".json"))]
+    if not chosen:
+        raise KubernetesError(f"{path} holds no YAML file")
+    return [
+        item for name in chosen for item in parse(posixpath.join(path, name), files.read(posixpath.join(path, name)))
+    ]
+
+
+def parse(path: str, text: str) -> list[Found]:
+    return [Found(path, data) for document in documents(path, text) for data in _objects(path, document)]
+
+
+def documents(path: str, text: str) -> list[Any]:
+    """The documents of a file. No aliases: a few lines of them can stand for gigabytes."""
+    if len(text) > _LONGEST:
+        raise KubernetesError(f"{path} has {len(text)} characters; the most is {_LONGEST}")
+    try:
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent):
+                raise KubernetesError(f"{path}, line {_line(event.start_mark)}: aliases are not read; write it out")
+        found = [item for item in yaml.load_all(text, Loader=_Plain) if item is not None]
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {_line(mark)}" if mark else ""
+        raise KubernetesError(f"{path}{where}: not YAML: {getattr(error, 'problem', None) or error}") from error
+    except RecursionError as error:
+        raise KubernetesError(f"{path}: nested too deeply") from error
+    for item in found:
+        _shallow(path, item, _DEEPEST)
+    return found
+
+
+class _Plain(yaml.SafeLoader):
+    """Dates stay text, and a key that stands twice is a mistake: the second would hide the first from who reads it."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.MarkedYAMLError(problem=f"the key {key!r} stands twice", problem_mark=node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+_Plain.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _line(mark: Any) -> int:
+    return int(mark.line) + 1
+
+
+def _shallow(path: str, value: Any, left: int) -> None:
+    if left == 0:
+        raise KubernetesError(f"{path}: nested too deeply")
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise KubernetesError(f"{path}: the key {key!r} is no text; put it in quotes")
+            _shallow(path, item, left - 1)
+    elif isinstance(value, list):
+        for item in value:
+            _shallow(path, item, left - 1)
+
+
+def _objects(path: str, document: Any) -> Iterator[Data]:
+    if not isinstance(document, dict):
+        raise KubernetesError(f"{path}: an object of Kubernetes was expected, and this is {type(document).__name__}")
+    kind, version = document.get("kind"), document.get("apiVersion")
+    if not (isinstance(kind, str) and isinstance(version, str)):
+        raise KubernetesError(f"{path}: an object without kind or apiVersion")
+    if kind == "List":
+        for item in document.get("items") or []:
+            yield from _objects(path, item)
+        return
+    metadata = document.get("metadata")
+    if not (isinstance(metadata, dict) and isinstance(metadata.get("name"), str)):
+        raise KubernetesError(f"{path}: {kind}: metadata.name is missing; names must be written out")
+    yield document

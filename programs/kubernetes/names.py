@@ -1,0 +1,98 @@
+"""Names and marks of what lies in a namespace, all made from the environment's, each legal for what it names.
+
+The namespace is called as the environment, which is a DNS label already. What is ours within it begins with ``eph-``,
+and nothing that a repository names may; so the two never meet.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+
+from programs.kubernetes.errors import KubernetesError
+from programs.spec import DatabaseSpec, EnvironmentSpec
+
+DOMAIN = "eph.dev"
+PREFIX = "eph-"
+MANAGED = "app.kubernetes.io/managed-by"
+SERVER = f"{DOMAIN}/server"
+ENVIRONMENT = f"{DOMAIN}/environment"
+SERVICE = f"{DOMAIN}/service"
+PUBLIC = f"{DOMAIN}/public"
+PULL_SECRET = f"{PREFIX}pull"
+ACCOUNT = f"{PREFIX}preview"
+LABEL = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+"""A service's name must begin with a letter (RFC 1035)."""
+_VALUE = re.compile(r"[^A-Za-z0-9._-]+")
+_GUARDED = re.compile(r"(kube-.*|default)")
+
+
+def namespace(name: str) -> str:
+    """The environment's name, when it may name a namespace of ours."""
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name) or _GUARDED.fullmatch(name):
+        raise KubernetesError(f"environment {name!r} cannot be the name of a namespace")
+    return name
+
+
+def service(name: str) -> str:
+    """The name of a service and of all that makes it up, when a repository may choose it."""
+    if not LABEL.fullmatch(name) or name.startswith(PREFIX):
+        raise KubernetesError(
+            f"service {name!r} must be 1 to 63 lower-case letters, digits and dashes, a letter first, not {PREFIX}…"
+        )
+    return name
+
+
+def database(spec: DatabaseSpec) -> str:
+    """What a database is filled with counts: a new seed is a new database, beside the old until it is filled."""
+    key = "\0".join([spec.name, spec.version, spec.strategy, spec.seed.run if spec.seed else "", *spec.scripts])
+    return f"{PREFIX}db-{spec.name[:30].rstrip('-')}-{_short(key)}"
+
+
+def job(kind: str, title: str, content: str) -> str:
+    """A Job cannot be changed: another content is another name."""
+    return f"{PREFIX}{kind}-{title[:30].rstrip('-')}-{_short(content)}"
+
+
+def generation(spec: EnvironmentSpec) -> str:
+    return f"{spec.source.commit[:12]}-{spec.digest[:6]}"
+
+
+def service_host(spec: EnvironmentSpec, name: str, first: str) -> str:
+    """The environment's host for its first public service, ``<service>--<host>`` for the others."""
+    return spec.host if name == first else f"{name}--{spec.host}"
+
+
+def variable(name: str) -> str:
+    """The variable in which the other services find this one."""
+    return re.sub(r"[^A-Z0-9]", "_", name.upper()) + "_URL"
+
+
+def labels(spec: EnvironmentSpec, server: str) -> dict[str, str]:
+    """What everything of the environment carries, so that it is found without any record."""
+    marks = {f"{DOMAIN}/{_key(key)}": value(text) for key, text in spec.marks.items() if _key(key) not in _OWN}
+    return {**marks, MANAGED: "eph", SERVER: value(server), ENVIRONMENT: value(spec.name)}
+
+
+def notes(marks: Mapping[str, str]) -> dict[str, str]:
+    """The marks as they were given: a label's value allows too little."""
+    return {f"{DOMAIN}/{_key(key)}": text for key, text in marks.items()}
+
+
+_OWN = frozenset({"environment", "managed-by", "server"})
+
+
+def value(text: str) -> str:
+    """The nearest legal value of a label."""
+    return _VALUE.sub("-", text)[:63].strip("._-")
+
+
+def _key(text: str) -> str:
+    """``PRNumber`` as ``pr-number``."""
+    dashed = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", text).lower()
+    return _VALUE.sub("-", dashed).strip("._-")
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

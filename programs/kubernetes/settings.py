@@ -1,0 +1,103 @@
+"""What the server says about its cluster: one frozen value, its defaults in one place, read from plain strings."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from programs.kubernetes.errors import KubernetesError
+
+POD_SECURITY = ("restricted", "baseline", "privileged")
+EGRESS = ("internet", "none")
+_NEEDED = ("root", "server")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """``kubeconfig`` empty: the pod's own account, else the user's file. ``server`` tells this Eph's namespaces from
+    those of another one on the same cluster. ``ingress_url``: where the gateway reaches the ingress controller; with
+    it and ``routes`` previews pass the gateway. ``egress_allow``: networks that previews may reach beside the
+    internet. ``storage_class`` empty: databases and volumes live as long as their pod. ``registries``: where images
+    may come from, all when empty; ``plain_http``: registries that are asked without TLS. ``spot``: a label of nodes
+    (key=value) that previews run on, and whose taint they tolerate."""
+
+    root: Path
+    server: str
+    kubeconfig: str = ""
+    context: str = ""
+    routes: str = ""
+    url: str = "http://{host}:8080"
+    ingress_class: str = ""
+    ingress_namespace: str = "ingress"
+    ingress_url: str = ""
+    ingress_annotations: str = ""
+    tls_secret: str = ""
+    pod_security: str = "restricted"
+    cpu: str = "4"
+    memory: str = "4Gi"
+    pods: str = "40"
+    egress: str = "internet"
+    egress_allow: str = ""
+    storage_class: str = ""
+    postgres_image: str = "postgres:{version}"
+    postgres_user: str = "999"
+    pull_secret_file: str = ""
+    registries: str = ""
+    plain_http: str = ""
+    spot: str = ""
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        return words(self.egress_allow)
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """What every Ingress of ours carries: ``key=value`` with commas between them."""
+        return dict(pair(item, "ingress_annotations") for item in words(self.ingress_annotations))
+
+
+def words(text: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+def pair(text: str, setting: str) -> tuple[str, str]:
+    key, found, value = text.partition("=")
+    if not (key and found):
+        raise KubernetesError(f"setting {setting!r} has {text!r}; write key=value")
+    return key, value
+
+
+def from_mapping(data: Mapping[str, str]) -> Settings:
+    """Reads the server's strings; a missing or empty one takes its default."""
+    for name in _NEEDED:
+        if not data.get(name):
+            raise KubernetesError(f"setting {name!r} of the target kubernetes is missing")
+    known = {item.name for item in fields(Settings)}
+    given = {name: value for name, value in data.items() if name in known and value}
+    settings = Settings(**{**given, "root": Path(data["root"]).absolute()})  # type: ignore[arg-type]
+    _check(settings)
+    return settings
+
+
+def _check(settings: Settings) -> None:
+    for name, allowed in (("pod_security", POD_SECURITY), ("egress", EGRESS)):
+        if getattr(settings, name) not in allowed:
+            raise KubernetesError(
+                f"setting {name!r} is {getattr(settings, name)!r}; it may be one of: {', '.join(allowed)}"
+            )
+    if "{host}" not in settings.url:
+        raise KubernetesError(f"setting 'url' is {settings.url!r}; it must contain {{host}}, as in https://{{host}}")
+    for network in settings.networks:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError:
+            raise KubernetesError(f"setting 'egress_allow' has {network!r}; write a network as 10.1.0.0/16") from None
+    for name in ("kubeconfig", "pull_secret_file"):
+        path = getattr(settings, name)
+        if path and not os.access(path, os.R_OK):
+            raise KubernetesError(f"setting {name!r}: {path} cannot be read")
+    if settings.spot:
+        pair(settings.spot, "spot")

@@ -1,0 +1,198 @@
+"""The door of the Kubernetes target. Cheap to import: Pulumi comes in only with ``program``.
+
+``program`` looks everything up before it returns: manifests are read and judged, images pinned. So a mistake is found
+before anything is applied, and what runs stays as it is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from programs.kubernetes import cluster, doors, names, ordering, registry, settings, sources, waiting
+from programs.kubernetes.cluster import Cluster, Missing
+from programs.kubernetes.errors import KubernetesError
+from programs.kubernetes.settings import Settings
+from programs.local import identifiers
+from programs.local.errors import LocalError
+from programs.spec import EnvironmentSpec
+
+if TYPE_CHECKING:
+    from programs.kubernetes.environment import Prepared
+
+VERSION = "kubernetes-1"
+STRATEGIES = ("empty", "seed")
+PURGE_SECONDS = 120.0
+GROUPS = ("v1/pods", "v1/services", "v1/persistentvolumeclaims", "v1/secrets", "apps/v1/deployments")
+
+
+class Kubernetes:
+    """Environments as namespaces; see ``programs.registry.Target``."""
+
+    version = VERSION
+
+    def program(self, spec: EnvironmentSpec) -> Callable[[], None]:
+        on = settings.from_mapping(spec.settings)
+        check(spec)
+        prepared = _prepare(spec, on)
+
+        def run() -> None:
+            from programs.kubernetes.environment import Environment
+
+            Environment(spec, on, prepared, VERSION).build()
+
+        return run
+
+    def ensure(self, settings_: Mapping[str, str]) -> None:
+        """Environments share nothing that we bring up; but what the settings name must be there."""
+        settings.from_mapping(settings_)
+
+    def purge(self, name: str, settings_: Mapping[str, str]) -> None:
+        """The namespace, when it is ours, and the routes. A namespace that only has our name is not touched."""
+        on = settings.from_mapping(settings_)
+        _remove_doors(on, name)
+        found = cluster.connect(on)
+        path = f"/api/v1/namespaces/{names.namespace(name)}"
+        if _owned(found, path, on):
+            found.delete(path)
+            _await_gone(found, path, name)
+
+    def names(self, settings_: Mapping[str, str]) -> frozenset[str]:
+        on = settings.from_mapping(settings_)
+        return frozenset(item["metadata"]["name"] for item in cluster.ours(cluster.connect(on), on.server))
+
+    def leftovers(self, settings_: Mapping[str, str]) -> list[str]:
+        on = settings.from_mapping(settings_)
+        found = cluster.connect(on)
+        lines = []
+        for namespace in cluster.ours(found, on.server):
+            name = namespace["metadata"]["name"]
+            lines.append(f"namespace {name} ({namespace['status']['phase']})")
+            for kind in GROUPS:
+                lines += [
+                    f"{kind.rpartition('/')[2]} {name}/{item['metadata']['name']}"
+                    for item in found.namespaced(name, kind)
+                ]
+        return lines
+
+    def stop(self, settings_: Mapping[str, str]) -> None:
+        """Nothing of ours runs beside the environments."""
+
+    def logs(self, name: str, settings_: Mapping[str, str], service: str | None, lines: int) -> list[str]:
+        on = settings.from_mapping(settings_)
+        found = cluster.connect(on)
+        namespace = names.namespace(name)
+        selector = f"{names.SERVICE}={service}" if service else names.SERVICE
+        pods = found.namespaced(namespace, "v1/pods", labelSelector=selector)
+        told = list(waiting.output(found, namespace, pods, lines))
+        prefixed = len({of for of, _ in told}) > 1
+        return [f"{of} | {line}" if prefixed else line for of, line in told]
+
+
+def _prepare(spec: EnvironmentSpec, on: Settings) -> Prepared:
+    from programs.kubernetes.environment import Prepared
+    from programs.kubernetes.manifests import bring
+
+    scripts = {path for item in spec.databases for path in item.scripts}
+    tree = sources.tree(on, spec.source) if scripts or spec.manifests else sources.Texts({})
+    used = {item.image for item in spec.services if item.image}
+    chosen = spec.images if spec.manifests else {name: text for name, text in spec.images.items() if name in used}
+    images = {name: registry.pin(on, text) for name, text in chosen.items()}
+    brought = bring(tree, spec, on, images)
+    return Prepared(
+        images=images,
+        scripts={path: tree.read(path) for path in scripts},
+        objects=brought.objects,
+        front=brought.front,
+        front_ports=brought.ports,
+    )
+
+
+def _owned(found: Cluster, path: str, on: Settings) -> bool:
+    try:
+        labels = found.get(path)["metadata"].get("labels", {})
+    except Missing:
+        return False
+    return bool(labels.get(names.MANAGED) == "eph" and labels.get(names.SERVER) == names.value(on.server))
+
+
+def _await_gone(found: Cluster, path: str, name: str) -> None:
+    deadline = time.monotonic() + PURGE_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            data = found.get(path)
+        except Missing:
+            return
+        time.sleep(0.5)
+    stuck = [
+        item.get("message", "") for item in data.get("status", {}).get("conditions", []) if item["status"] == "True"
+    ]
+    why = "; ".join(text for text in stuck if text)[:400]
+    raise KubernetesError(
+        f"namespace {name} is still being removed after {PURGE_SECONDS:.0f} s{': ' + why if why else ''}. "
+        f"An operator looks with: kubectl get namespace {name} -o yaml"
+    )
+
+
+def _remove_doors(on: Settings, name: str) -> None:
+    if on.routes:
+        for route in doors.of(on.routes, name):
+            doors.remove(doors.folder(on.routes), route.host, name, route.service)
+
+
+def check(spec: EnvironmentSpec) -> None:
+    """What the cluster would refuse later, or what would clash, said at once."""
+    try:
+        identifiers.commit(spec.source.commit)
+        for name in [*spec.env, *(name for item in spec.services for name in item.env)]:
+            identifiers.word(name, "variable")
+    except LocalError as error:
+        raise KubernetesError(error.sentence) from error
+    names.namespace(spec.name)
+    if not spec.services and not spec.manifests:
+        raise KubernetesError("the environment has neither services nor manifests; name at least one of them")
+    _check_services(spec)
+    _check_databases(spec)
+
+
+def _check_services(spec: EnvironmentSpec) -> None:
+    listed = [names.service(item.name) for item in spec.services]
+    for name in listed:
+        if listed.count(name) > 1:
+            raise KubernetesError(f"service {name!r} is named twice; each needs a name of its own")
+    for item in spec.services:
+        if item.image not in spec.images:
+            known = ", ".join(sorted(spec.images)) or "there is none"
+            raise KubernetesError(
+                f"service {item.name!r}: the environment has no image {item.image!r}; it has: {known}"
+            )
+        unknown = [name for name in item.after if name not in listed]
+        if unknown:
+            raise KubernetesError(f"service {item.name!r} is to start after {unknown[0]!r}, which is no service")
+        if item.public and item.schedule:
+            raise KubernetesError(f"service {item.name!r} has a schedule, so nobody can reach it: write public: false")
+    waiting_for_each_other = ordering.circle(spec.services)
+    if waiting_for_each_other:
+        raise KubernetesError(f"services {', '.join(waiting_for_each_other)} wait for each other; none could start")
+
+
+def _check_databases(spec: EnvironmentSpec) -> None:
+    for item in spec.databases:
+        names.service(item.name)
+        if item.strategy not in STRATEGIES:
+            known = ", ".join(STRATEGIES)
+            raise KubernetesError(f"database {item.name!r}: the strategy {item.strategy!r} is not there, only {known}")
+        runs = item.migrate or item.seed
+        if runs and not any(one.image for one in spec.services):
+            raise KubernetesError(f"database {item.name!r} has a command, and no service has an image to run it in")
+    for what in ("name", "variable"):
+        listed = [getattr(item, what) for item in spec.databases]
+        twice = [text for text in listed if listed.count(text) > 1]
+        if twice:
+            raise KubernetesError(f"two databases have the {what} {twice[0]!r}; each needs one of its own")
+    if (spec.hooks.pre_create or spec.hooks.post_create or spec.hooks.pre_destroy) and not spec.services:
+        raise KubernetesError("hooks are run in the image of the first service, and there is none")
+
+
+TARGET = Kubernetes()

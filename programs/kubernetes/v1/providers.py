@@ -1,0 +1,111 @@
+"""A password that is made once, the waiting for workloads, and the environment's doors at the gateway."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
+
+from programs.kubernetes import cluster, doors, waiting
+from programs.kubernetes.settings import from_mapping
+from programs.kubernetes.waiting import Awaited
+
+Props = dict[str, Any]
+
+
+class _Provider(ResourceProvider):
+    """``replaced_by``: properties whose change makes a new one; ``updated_by``: in place. Others change freely."""
+
+    serialize_as_secret_always = False
+    replaced_by: ClassVar[tuple[str, ...]] = ()
+    updated_by: ClassVar[tuple[str, ...]] = ()
+
+    def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
+        replaces = [name for name in self.replaced_by if olds.get(name) != news.get(name)]
+        updates = [name for name in self.updated_by if olds.get(name) != news.get(name)]
+        return DiffResult(changes=bool(replaces or updates), replaces=replaces, delete_before_replace=True)
+
+    def create(self, props: Props) -> CreateResult:
+        made = self.make(props)
+        return CreateResult("/".join(str(props[name]) for name in self.replaced_by) or "made", {**props, **made})
+
+    def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
+        return UpdateResult({**olds, **news, **self.make(news)})
+
+    def read(self, id_: str, props: Props) -> ReadResult:
+        return ReadResult(id_, props)
+
+    def make(self, _: Props) -> Props:
+        raise NotImplementedError
+
+
+class MarkProvider(_Provider):
+    """Whose stack this is and what it is made of, said before anything is made: a half-made one says it too."""
+
+    replaced_by: ClassVar[tuple[str, ...]] = ("environment",)
+    updated_by: ClassVar[tuple[str, ...]] = ("target",)
+
+    def make(self, _: Props) -> Props:
+        return {}
+
+
+class PasswordProvider(_Provider):
+    """Made once and kept in the state, encrypted; another one only with the database that it opens."""
+
+    replaced_by: ClassVar[tuple[str, ...]] = ("of",)
+
+    def make(self, _: Props) -> Props:
+        return {"value": secrets.token_urlsafe(24)}
+
+
+class ReadyProvider(_Provider):
+    """Waits for a workload each time that something was applied to it; ``generation`` changes with every build."""
+
+    replaced_by: ClassVar[tuple[str, ...]] = ("namespace", "kind", "name")
+    updated_by: ClassVar[tuple[str, ...]] = ("generation",)
+
+    def make(self, props: Props) -> Props:
+        wanted = Awaited(
+            namespace=props["namespace"],
+            kind=props["kind"],
+            name=props["name"],
+            title=props["title"],
+            seconds=float(props["seconds"]),
+        )
+        waiting.until_ready(cluster.connect(from_mapping(props["on"])), wanted)
+        return {}
+
+
+class DoorProvider(_Provider):
+    """The route at the gateway: there once everything is ready."""
+
+    replaced_by: ClassVar[tuple[str, ...]] = ("environment", "host")
+    updated_by: ClassVar[tuple[str, ...]] = ("service", "commit", "sign_in", "upstream", "folder")
+
+    def make(self, props: Props) -> Props:
+        doors.put(
+            doors.folder(props["folder"]),
+            doors.Route(
+                host=props["host"],
+                upstream=props["upstream"],
+                environment=props["environment"],
+                service=props["service"],
+                commit=props["commit"],
+                sign_in=bool(props["sign_in"]),
+            ),
+        )
+        return {}
+
+    def delete(self, _id: str, props: Props) -> None:
+        doors.remove(doors.folder(props["folder"]), props["host"], props["environment"], props["service"])
+
+
+class DoneProvider(_Provider):
+    """After everything else: when this build became whole."""
+
+    updated_by: ClassVar[tuple[str, ...]] = ("generation",)
+
+    def make(self, _: Props) -> Props:
+        return {"at": datetime.now(UTC).isoformat(timespec="milliseconds")}

@@ -1,0 +1,212 @@
+"""Services, Jobs and databases as plain data. Every pod is made by ``pod``, which shuts it in.
+
+``Variables`` are what a container is given: plain values, and those that come from a Secret by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from programs.kubernetes import names
+from programs.kubernetes.objects import Data, made
+from programs.kubernetes.settings import Settings, pair
+from programs.spec import DatabaseSpec, ServiceSpec
+
+HTTP = 80
+POSTGRES = 5432
+DRAIN = 3
+"""Seconds that a pod still answers after it was told to end: until every proxy has heard that it goes."""
+GRACE = 10
+"""Seconds that a pod has to end: nobody waits half a minute for a preview that ignores the signal."""
+PORT = 8080
+"""Where an image listens that does not say otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variables:
+    """``secrets``: variable to the Secret that holds it and the key in it."""
+
+    plain: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    def data(self) -> list[Data]:
+        listed: list[Data] = [{"name": name, "value": value} for name, value in sorted(self.plain.items())]
+        for name, (secret, key) in sorted(self.secrets.items()):
+            if name not in self.plain:
+                listed.append({"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}})
+        return listed
+
+
+def port_of(service: ServiceSpec) -> int:
+    return service.port or PORT
+
+
+def serves(service: ServiceSpec) -> bool:
+    """Whether anything connects to it; a worker has no port and is reached by nobody."""
+    return not service.schedule and (service.public or service.port > 0)
+
+
+def shut_in() -> Data:
+    return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+
+
+def pod(on: Settings, containers: list[Data], **more: Any) -> Data:
+    """A pod's spec: no token, not root, no capabilities, on the nodes that the server names."""
+    spec: Data = {
+        "serviceAccountName": names.ACCOUNT,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": GRACE,
+        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": containers,
+        **placed(on),
+        **more,
+    }
+    if on.pull_secret_file:
+        spec["imagePullSecrets"] = [{"name": names.PULL_SECRET}]
+    return spec
+
+
+def placed(on: Settings) -> Data:
+    if not on.spot:
+        return {}
+    key, value = pair(on.spot, "spot")
+    return {"nodeSelector": {key: value}, "tolerations": [{"key": key, "operator": "Equal", "value": value}]}
+
+
+def container(service: ServiceSpec, image: str, variables: Variables) -> Data:
+    data: Data = {"name": service.name, "image": image, "env": variables.data(), "securityContext": shut_in()}
+    if service.command:
+        data["command"] = ["sh", "-c", service.command]
+    if serves(service):
+        data["ports"] = [{"name": "http", "containerPort": port_of(service)}]
+        data["readinessProbe"] = _probe(service)
+        data["lifecycle"] = {"preStop": {"sleep": {"seconds": DRAIN}}}
+    if service.volumes:
+        data["volumeMounts"] = [{"name": f"data-{i}", "mountPath": path} for i, path in enumerate(service.volumes)]
+    return data
+
+
+def _probe(service: ServiceSpec) -> Data:
+    """Only public services promise a health check; the others are ready when they accept connections."""
+    how: Data = {"tcpSocket": {"port": "http"}}
+    if service.public:
+        how = {"httpGet": {"path": service.health.path, "port": "http"}}
+    return {**how, "periodSeconds": 1, "timeoutSeconds": 5, "failureThreshold": 3}
+
+
+def deployment(service: ServiceSpec, template: Data, on: Settings) -> Data:
+    """The old pods answer until the new ones do; volumes that only one pod can have are handed over instead."""
+    rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+    alone = bool(service.volumes and on.storage_class)
+    spec = {
+        "replicas": 1,
+        "revisionHistoryLimit": 1,
+        "progressDeadlineSeconds": max(service.health.deadline, 1),
+        "strategy": {"type": "Recreate"} if alone else rolling,
+        "selector": {"matchLabels": {names.SERVICE: service.name}},
+        "template": template,
+    }
+    return made("Deployment", service.name, {"spec": spec}, "apps/v1")
+
+
+def cron(service: ServiceSpec, template: Data) -> Data:
+    template = {**template, "spec": {**template["spec"], "restartPolicy": "Never"}}
+    spec = {
+        "schedule": service.schedule,
+        "concurrencyPolicy": "Forbid",
+        "successfulJobsHistoryLimit": 1,
+        "failedJobsHistoryLimit": 1,
+        "jobTemplate": {"spec": {"backoffLimit": 0, "activeDeadlineSeconds": 3600, "template": template}},
+    }
+    return made("CronJob", service.name, {"spec": spec}, "batch/v1")
+
+
+def reached(service: ServiceSpec) -> Data:
+    ports = [{"name": "http", "port": HTTP, "targetPort": "http"}]
+    return made("Service", service.name, {"spec": {"selector": {names.SERVICE: service.name}, "ports": ports}})
+
+
+def volumes(service: ServiceSpec, on: Settings) -> list[Data]:
+    """Those of the pod: claims where the server has storage, else they live as long as the pod."""
+    found: list[Data] = []
+    for index, size in enumerate(service.volumes.values()):
+        source: Data = {"emptyDir": {"sizeLimit": size}}
+        if on.storage_class:
+            source = {"persistentVolumeClaim": {"claimName": f"{service.name}-data-{index}"}}
+        found.append({"name": f"data-{index}", **source})
+    return found
+
+
+def claims(service: ServiceSpec, on: Settings) -> list[Data]:
+    if not on.storage_class:
+        return []
+    return [
+        made("PersistentVolumeClaim", f"{service.name}-data-{index}", {"spec": claim(on, size)})
+        for index, size in enumerate(service.volumes.values())
+    ]
+
+
+def claim(on: Settings, size: str) -> Data:
+    return {
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": on.storage_class,
+        "resources": {"requests": {"storage": size}},
+    }
+
+
+def template(labels: Mapping[str, str], spec: Data) -> Data:
+    return {"metadata": {"labels": dict(labels)}, "spec": spec}
+
+
+def job(name: str, template_: Data, seconds: int) -> Data:
+    """One try: a command that failed half-way is not run again behind anybody's back."""
+    template_ = {**template_, "spec": {**template_["spec"], "restartPolicy": "Never"}}
+    spec = {"backoffLimit": 0, "activeDeadlineSeconds": seconds, "template": template_}
+    return made("Job", name, {"spec": spec}, "batch/v1")
+
+
+def postgres(spec: DatabaseSpec, on: Settings, labels: Mapping[str, str]) -> Data:
+    name, user = names.database(spec), int(on.postgres_user)
+    secret = Variables(secrets={"POSTGRES_PASSWORD": (name, "password")})
+    env = [
+        {"name": "POSTGRES_USER", "value": "app"},
+        {"name": "POSTGRES_DB", "value": "app"},
+        {"name": "PGDATA", "value": "/var/lib/postgresql/data/pgdata"},
+        *secret.data(),
+    ]
+    server: Data = {
+        "name": "postgres",
+        "image": on.postgres_image.format(version=spec.version),
+        "env": env,
+        "ports": [{"name": "postgres", "containerPort": POSTGRES}],
+        "securityContext": shut_in(),
+        "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"cpu": "1", "memory": "512Mi"}},
+        "readinessProbe": {"exec": {"command": ["pg_isready", "-h", "127.0.0.1", "-U", "app"]}, "periodSeconds": 1},
+        "volumeMounts": [
+            {"name": "data", "mountPath": "/var/lib/postgresql/data"},
+            {"name": "run", "mountPath": "/var/run/postgresql"},
+        ],
+    }
+    scratch: list[Data] = [{"name": "run", "emptyDir": {}}]
+    if not on.storage_class:
+        scratch.append({"name": "data", "emptyDir": {}})
+    inner = pod(on, [server], volumes=scratch)
+    inner["securityContext"] |= {"runAsUser": user, "runAsGroup": user, "fsGroup": user}
+    body: Data = {
+        "serviceName": name,
+        "replicas": 1,
+        "selector": {"matchLabels": {names.SERVICE: name}},
+        "template": template({**labels, names.SERVICE: name}, inner),
+    }
+    if on.storage_class:
+        body["volumeClaimTemplates"] = [{"metadata": {"name": "data"}, "spec": claim(on, "5Gi")}]
+    return made("StatefulSet", name, {"spec": body}, "apps/v1")
+
+
+def postgres_service(spec: DatabaseSpec) -> Data:
+    name = names.database(spec)
+    ports = [{"name": "postgres", "port": POSTGRES, "targetPort": "postgres"}]
+    return made("Service", name, {"spec": {"selector": {names.SERVICE: name}, "ports": ports}})

@@ -1,0 +1,114 @@
+"""Pulumi's plugins that Eph's targets need, found or brought onto this machine beside the CLI (``toolchain``).
+
+A plugin is one binary that Pulumi finds on PATH. It is not installed into PULUMI_HOME: Pulumi would look there for the
+very version that the SDK asks for, and parallel installs race (pulumi #22784). The ways are the CLI's own, in the same
+order: PATH, Eph's cache, Pulumi's download, a build from the Go module. The pinned SDK says which version.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+from typing import TextIO
+
+from stacks import toolchain
+from stacks import toolchain_sources as sources
+from stacks.toolchain import NoToolchain, Progress, Toolchain
+from stacks.toolchain_sources import Unavailable
+
+NEEDED = {"kubernetes": "kubernetes"}
+"""By target, the plugin that it needs."""
+
+
+def find(name: str, cache: Path | None = None) -> Path:
+    """The folder to put in front of PATH. Raises ``NoToolchain`` where the plugin is not there."""
+    found = shutil.which(_binary(name))
+    if found is not None and "path" in toolchain.allowed():
+        return Path(found).absolute().parent
+    place = _place(name, cache or toolchain.cache_folder())
+    if (place / _binary(name)).is_file() and "cache" in toolchain.allowed():
+        return place
+    raise NoToolchain(_advice(name, {}))
+
+
+def ensure(name: str, progress: Progress, cache: Path | None = None) -> Path:
+    """The folder of the plugin that is there, or of one that is downloaded or built now. Raises ``NoToolchain``."""
+    cache = cache or toolchain.cache_folder()
+    try:
+        return find(name, cache)
+    except NoToolchain:
+        pass
+    with toolchain.alone(cache, progress):
+        try:
+            return find(name, cache)  # the one we waited for may have made it
+        except NoToolchain:
+            return _make(name, cache, progress)
+
+
+def beside(tools: Toolchain, targets: Iterable[str], progress: Progress) -> Toolchain:
+    """The CLI together with the plugins that these targets need."""
+    names = sorted({NEEDED[target] for target in targets if target in NEEDED})
+    folders = [str(ensure(name, progress)) for name in names]
+    return replace(tools, path=os.pathsep.join([*folders, tools.path]))
+
+
+def _make(name: str, cache: Path, progress: Progress) -> Path:
+    failures: dict[str, str] = {}
+    makers = {"download": sources.download_plugin, "build": sources.build_plugin}
+    for way in [way for way in makers if way in toolchain.allowed()]:
+        staging = cache / "plugins" / f".new-{name}-{os.getpid()}"
+        try:
+            staging.mkdir(parents=True)
+            makers[way](staging, name, version(name), progress)
+            place = _place(name, cache)
+            shutil.rmtree(place, ignore_errors=True)
+            staging.rename(place)
+            return place
+        except Unavailable as why:
+            failures[way] = str(why)
+            progress(f"plugin {name} {version(name)}: {way} did not work: {str(why).splitlines()[0]}")
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    raise NoToolchain(_advice(name, failures))
+
+
+def version(name: str) -> str:
+    return metadata.version(f"pulumi-{name}")
+
+
+def _binary(name: str) -> str:
+    return f"pulumi-resource-{name}"
+
+
+def _place(name: str, cache: Path) -> Path:
+    return cache / "plugins" / f"{name}-{version(name)}"
+
+
+def _advice(name: str, failures: dict[str, str]) -> str:
+    return "\n".join(
+        [
+            f"Pulumi's plugin {name} {version(name)} is not on this machine.",
+            *(f"  {way}: {why}" for way, why in failures.items()),
+            f"Run `make plugin-{name}` in a checkout of Eph, or put {_binary(name)} on PATH.",
+        ]
+    )
+
+
+def main(arguments: Sequence[str] = (), out: TextIO = sys.stdout, err: TextIO = sys.stderr) -> int:
+    """Finds or makes the named plugins and says which folders to put in front of PATH."""
+    try:
+        found = [ensure(name, lambda line: print(line, file=err, flush=True)) for name in arguments]
+    except NoToolchain as why:
+        print(why, file=err)
+        return 1
+    print(os.pathsep.join(str(folder) for folder in found), file=out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,36 @@
+"""A real Kubernetes for these tests: `make test-cluster` starts one; without it they are skipped, with the reason.
+
+``EPH_TEST_KUBECONFIG`` may name any cluster that a person has. What of it the tests need to know is told by variables:
+``EPH_TEST_REGISTRY`` and ``EPH_TEST_REGISTRY_AUTH`` (a file with user:password), ``EPH_TEST_INGRESS`` (a URL at which
+its ingress controller answers), ``EPH_TEST_INGRESS_CLASS``, ``EPH_TEST_INGRESS_NAMESPACE``, ``EPH_TEST_TOOLS`` (the
+folder of our built tools).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.machines import Site, push_images
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE not in item.path.parents:
+            continue
+        item.add_marker(pytest.mark.timeout(300))
+        if not os.environ.get("EPH_TEST_KUBECONFIG"):
+            item.add_marker(pytest.mark.skip(reason="needs a Kubernetes: run `make test-cluster`"))
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    made = Site.of(tmp_path_factory.mktemp("site"), os.environ)
+    push_images(made)
+    yield made
+    made.clear()

@@ -1,0 +1,174 @@
+"""Environments on the cluster, made as ephd makes them: an operation each, in a worker, with Pulumi and its plugin."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from programs.kubernetes.target import TARGET
+from programs.spec import Command, DatabaseSpec, EnvironmentSpec, Health, ServiceSpec, Source
+from stacks import names, plugins, toolchain
+from stacks.inventory import FileInventory
+from stacks.model import Operation, OperationResult, StackRecord, StackRef, Tag, Verb
+from stacks.places import Places
+from stacks.pool import Pool
+from tests.cluster.machines import Site, eventually
+from tests.targets.machines import Repository, new_repository
+
+REPOSITORY, SHOP = 12345, "acme/shop"
+SCHEMA = "CREATE TABLE fruit (name text PRIMARY KEY); INSERT INTO fruit VALUES ('apple'), ('pear');"
+MIGRATE = 'psql "$DATABASE_URL" -X -q -v ON_ERROR_STOP=1 -c "INSERT INTO fruit VALUES (\'$EPH_COMMIT\')"'
+DATABASE = DatabaseSpec("main", strategy="seed", scripts=("db/schema.sql",), migrate=Command(MIGRATE, timeout=60))
+
+
+@dataclass
+class Eph:
+    """Operations and looks, as ephd has them. ``server`` marks what these tests make on a cluster."""
+
+    site: Site
+    folder: Path
+    server: str = "eph-cluster-tests"
+    told: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        quiet = plugins.beside(toolchain.find(), ["kubernetes"], self.told.append)
+        self.version = quiet.version
+        passphrase = self.folder / "passphrase"
+        passphrase.write_text("test")
+        homes = {name: self.folder / name for name in ("backend", "work", "operations", "pulumi_home")}
+        self.places = Places(**homes, passphrase_file=passphrase, tools=quiet.path)
+        self.places.prepare()
+        self.inventory = FileInventory(self.places.backend)
+        self.repository: Repository = new_repository(self.folder / "repository")
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return {
+            "root": str(self.folder / "root"),
+            "server": self.server,
+            "kubeconfig": self.site.kubeconfig,
+            "routes": str(self.folder / "routes"),
+            "url": "http://{host}",
+            "ingress_url": self.site.ingress,
+            "ingress_class": self.site.ingress_class,
+            "ingress_namespace": self.site.ingress_namespace,
+            "postgres_image": f"{self.site.registry}/library/postgres:{{version}}",
+            "pull_secret_file": str(self.site.pull_secret()),
+            "plain_http": self.site.registry,
+        }
+
+    def spec(self, number: int, commit: str, **changes: Any) -> EnvironmentSpec:
+        name = f"shop-probe-words-{number}"
+        web = ServiceSpec("web", "", health=Health(deadline=90), image="shop", port=8080)
+        made = EnvironmentSpec(
+            name=name,
+            host=f"{name}.preview.test",
+            target="kubernetes",
+            project="shop",
+            source=Source(str(self.repository.bare), commit, "feature"),
+            services=(web,),
+            images={"shop": f"{self.site.registry}/acme/shop:v1"},
+            marks={"Environment": name, "ManagedBy": "eph", "PRNumber": str(number), "EphemeralTTL": "72h"},
+            settings=self.settings,
+        )
+        return replace(made, **changes)
+
+    def up(self, spec: EnvironmentSpec) -> OperationResult:
+        number = int(spec.marks["PRNumber"])
+        tag = Tag(REPOSITORY, SHOP, number, spec.name, "", spec.source.commit, datetime.now(UTC))
+        told = {"tag": tag, "spec": spec, "commit": spec.source.commit, "settings": spec.settings}
+        return self._run(Operation(ref(number), Verb.UP, "kubernetes", spec.name, deadline=280.0, **told))
+
+    def down(self, number: int) -> OperationResult:
+        """From the record alone, as ephd does it."""
+        name, target = f"shop-probe-words-{number}", self.record(number).target
+        return self._run(Operation(ref(number), Verb.DESTROY, target, name, settings=self.settings))
+
+    def record(self, number: int) -> StackRecord:
+        return self.inventory.snapshot().stacks[ref(number)]
+
+    def _run(self, operation: Operation) -> OperationResult:
+        async def perform() -> OperationResult:
+            pool = Pool(self.places, self.version, warm=0)
+            try:
+                return await pool.start(operation, self.told.append).wait()
+            finally:
+                await pool.close()
+
+        return asyncio.run(perform())
+
+    def log(self, number: int) -> str:
+        folder = self.places.logs(ref(number))
+        return "\n".join(path.read_text(errors="replace") for path in sorted(folder.glob("*.log")))
+
+    def left(self) -> list[str]:
+        """What is there of us, by label; and by name, whatever its labels."""
+        listed = self.site.get("namespaces")["items"]
+        named = [item["metadata"]["name"] for item in listed if item["metadata"]["name"].startswith("shop-probe-")]
+        routes = [str(path) for path in (self.folder / "routes").glob("*")]
+        return TARGET.leftovers(self.settings) + named + routes
+
+
+def ref(number: int) -> StackRef:
+    return names.stack_ref(REPOSITORY, SHOP, number)
+
+
+@dataclass
+class Page:
+    """An environment's URL, asked through the ingress controller by its host name."""
+
+    site: Site
+    host: str
+
+    def ask(self, path: str = "/", **query: str) -> tuple[int, str]:
+        asked = f"?{urllib.parse.urlencode(query)}" if query else ""
+        request = urllib.request.Request(f"{self.site.ingress}{path}{asked}", headers={"Host": self.host})
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=15) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError as error:
+            return 0, str(error)
+
+    def text(self, path: str = "/", **query: str) -> str:
+        """What it answers once it answers; an ingress controller hears of a new name within a moment."""
+        status, said = eventually(lambda: (found := self.ask(path, **query))[0] in (200, 500) and found, 30)
+        assert status == 200, said
+        return str(said).strip()
+
+
+class Watch:
+    """Asks again and again beside a test; ``misses`` are the answers that were not a page."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+        self.asked = 0
+        self.misses: list[tuple[int, str]] = []
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._over.is_set():
+            found = self._page.ask()
+            self.asked += 1
+            if found[0] != 200:
+                self.misses.append(found)
+            time.sleep(0.2)

@@ -1,0 +1,149 @@
+"""The cluster as the tests know it, and what they do there by hand: apply, look, ask a pod to try something."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import time
+import urllib.parse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+MARK = "eph-test"
+"""A label of every namespace that a test makes by hand."""
+
+
+def eventually(true: Callable[[], Any], seconds: float = 60.0) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := true()):
+        assert time.monotonic() < deadline, "it did not become true in time"
+        time.sleep(0.2)
+    return found
+
+
+@dataclass
+class Site:
+    """A cluster, its registry and its way in. ``namespaces``: made here by hand, removed at the end."""
+
+    folder: Path
+    kubeconfig: str
+    registry: str
+    auth: str
+    ingress: str
+    ingress_class: str
+    ingress_namespace: str
+    tools: Path
+    namespaces: list[str] = field(default_factory=list)
+
+    @staticmethod
+    def of(folder: Path, env: Mapping[str, str]) -> Site:
+        return Site(
+            folder=folder,
+            kubeconfig=env["EPH_TEST_KUBECONFIG"],
+            registry=env["EPH_TEST_REGISTRY"],
+            auth=Path(env["EPH_TEST_REGISTRY_AUTH"]).read_text().strip(),
+            ingress=env["EPH_TEST_INGRESS"],
+            ingress_class=env.get("EPH_TEST_INGRESS_CLASS", "test"),
+            ingress_namespace=env.get("EPH_TEST_INGRESS_NAMESPACE", "ingress"),
+            tools=Path(env["EPH_TEST_TOOLS"]),
+        )
+
+    def kubectl(self, *words: str, stdin: str = "") -> str:
+        command = ["kubectl", "--kubeconfig", self.kubeconfig, "--request-timeout=30s", *words]
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 0, f"{' '.join(words)}: {done.stderr}"
+        return done.stdout
+
+    def apply(self, *objects: dict[str, Any]) -> None:
+        self.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
+
+    def get(self, *words: str) -> Any:
+        return json.loads(self.kubectl("get", *words, "-o", "json"))
+
+    def pull_secret(self) -> Path:
+        """A Docker configuration that lets in at the registry."""
+        user, _, password = self.auth.partition(":")
+        path = self.folder / "docker.json"
+        path.write_text(json.dumps({"auths": {self.registry: {"username": user, "password": password}}}))
+        return path
+
+    def namespace(self, name: str, **labels: str) -> str:
+        data = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {MARK: "yes", **labels}}}
+        secret = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "pull", "namespace": name},
+            "type": "kubernetes.io/dockerconfigjson",
+            "stringData": {".dockerconfigjson": self.pull_secret().read_text()},
+        }
+        self.apply(data, secret)
+        self.namespaces.append(name)
+        return name
+
+    def clear(self) -> None:
+        if self.namespaces:
+            self.kubectl("delete", "namespace", "-l", MARK, "--wait=false")
+
+    def pods(self, namespace: str, *names: str, **labels: str) -> dict[str, str]:
+        """Pods of the sample app, awaited; gives the address of each."""
+        self.apply(*(self._pod(namespace, name, labels) for name in names))
+        for name in names:
+            self.kubectl("-n", namespace, "wait", "--for=condition=Ready", f"pod/{name}", "--timeout=90s")
+        return {name: self.get("pod", name, "-n", namespace)["status"]["podIP"] for name in names}
+
+    def _pod(self, namespace: str, name: str, labels: Mapping[str, str]) -> dict[str, Any]:
+        container = {
+            "name": "app",
+            "image": f"{self.registry}/acme/shop:v1",
+            "ports": [{"name": "http", "containerPort": 8080}],
+            "readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1},
+        }
+        return {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "namespace": namespace, "labels": {"app": name, **labels}},
+            "spec": {
+                "containers": [container],
+                "imagePullSecrets": [{"name": "pull"}],
+                "terminationGracePeriodSeconds": 0,
+            },
+        }
+
+    def reaches(self, namespace: str, pod: str, to: str) -> bool:
+        """Whether a connection from inside that pod to ``host:port`` is made."""
+        ask = f"http://127.0.0.1:8080/connect?to={urllib.parse.quote(to)}"
+        return "yes" in self.kubectl("-n", namespace, "exec", pod, "--", "tools", "fetch", ask)
+
+    def fetches(self, namespace: str, pod: str, url: str) -> str:
+        """What a URL answers inside that pod's network; begins with ``no:`` where nothing does."""
+        ask = f"http://127.0.0.1:8080/fetch?url={urllib.parse.quote(url)}"
+        return self.kubectl("-n", namespace, "exec", pod, "--", "tools", "fetch", ask).partition(" ")[2].strip()
+
+
+def images() -> ModuleType:
+    """The maker of images lies with the cluster's scripts, which are no package."""
+    place = ROOT / "infra" / "toolchain" / "cluster" / "images.py"
+    spec = importlib.util.spec_from_file_location("cluster_images", place)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    import sys
+
+    sys.modules["cluster_images"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def push_images(site: Site) -> None:
+    maker = images()
+    user, _, password = site.auth.partition(":")
+    registry = maker.Registry(f"http://{site.registry}", user, password)
+    tools = site.tools / "tools"
+    registry.push(maker.postgres(), "library/postgres", "15")
+    for version in ("v1", "v2"):
+        registry.push(maker.app(tools, version), "acme/shop", version)

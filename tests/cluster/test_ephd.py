@@ -1,0 +1,94 @@
+"""A whole Eph with the target `kubernetes`: the real ephd on a sandbox forge and a real cluster (T2, P3, L5).
+
+Spoken to from outside only: a label, pushes, a close; and looked at through the gateway and at the cluster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.machines import Site as Cluster
+from tests.cluster.machines import images
+from tests.e2e.site import REPOSITORY, Site, until
+
+pytestmark = pytest.mark.real
+
+FILE = """
+version: "1.0"
+name: shop
+target: kubernetes
+environment:
+  images:
+    - {{name: shop, repository: {registry}/acme/shop, tag_template: "{{commit_sha:0:7}}", fallback_tag: v1}}
+services:
+  - {{name: web, image: shop, port: 8080, health: {{deadline: 60s}}{more}}}
+database:
+  instances:
+    - {{name: main, template: {{strategy: seed, seed: {{scripts: [db/schema.sql]}}}}}}
+"""
+SCHEMA = "CREATE TABLE fruit (name text); INSERT INTO fruit VALUES ('apple');"
+
+
+class OnCluster(Site):
+    def __init__(self, home: Path, cluster: Cluster) -> None:
+        super().__init__(home)
+        self.cluster = cluster
+
+    def _toml(self) -> str:
+        cluster = self.cluster
+        return super()._toml() + (
+            '[targets]\nallowed = ["local", "kubernetes"]\n'
+            f'[kubernetes]\nkubeconfig = "{cluster.kubeconfig}"\ningress_url = "{cluster.ingress}"\n'
+            f'ingress_class = "{cluster.ingress_class}"\ningress_namespace = "{cluster.ingress_namespace}"\n'
+            f'pull_secret_file = "{cluster.pull_secret()}"\nplain_http = ["{cluster.registry}"]\n'
+            f'postgres_image = "{cluster.registry}/library/postgres:{{version}}"\n'
+        )
+
+    def files(self, more: str = "", **texts: str) -> dict[str, str]:
+        file = FILE.format(registry=self.cluster.registry, more=more)
+        return {"eph.yaml": file, "db/schema.sql": SCHEMA, **texts}
+
+    def namespaces(self) -> list[str]:
+        found = self.cluster.get("namespaces", "-l", "app.kubernetes.io/managed-by=eph")["items"]
+        names = [(item["metadata"]["name"], item["metadata"]["labels"]["eph.dev/server"]) for item in found]
+        return [name for name, server in names if server.startswith("eph-") and "tests" not in server]
+
+    def ci_pushes(self, sha: str, version: str) -> None:
+        maker = images()
+        user, _, password = self.cluster.auth.partition(":")
+        registry = maker.Registry(f"http://{self.cluster.registry}", user, password)
+        registry.push(maker.app(self.cluster.tools / "tools", version), "acme/shop", sha[:7])
+
+
+@pytest.fixture
+def eph(site: Cluster, tmp_path: Path) -> Iterator[OnCluster]:
+    made = OnCluster(tmp_path, site)
+    made.open()
+    yield made
+    made.close()
+
+
+def test_a_pull_request_lives_on_kubernetes(eph: OnCluster) -> None:
+    number, sha = eph.open_pull("feature", eph.files())
+    host = eph.told_host(number, 150)
+    name = host.partition(".")[0]
+    until("it answers", lambda: "" if f"commit {sha}" in eph.page(host).text else eph.page(host).text, 60)
+    assert eph.page(host, "/query", sql="select name from fruit").text.strip() == "apple"
+    assert eph.namespaces() == [name]
+
+    pushed = eph.forge.push(REPOSITORY, "feature", {"a": "2"})
+    eph.ci_pushes(pushed, "v2")
+    until("the push answers", lambda: "" if f"commit {pushed}" in eph.page(host).text else "the old one", 120)
+
+    eph.forge.push(REPOSITORY, "feature", eph.files(more=", command: 'echo no luck; exit 7'"))
+    until("the comment says why", lambda: "" if "exit status 7" in eph.comment(number) else eph.comment(number), 120)
+    assert "no luck" in eph.comment(number)
+    assert f"commit {pushed}" in eph.page(host).text, "the last good commit still answers"
+
+    eph.forge.close_pull(REPOSITORY, number)
+    until("the namespace is gone", lambda: ", ".join(eph.namespaces()), 120)
+    until("the comment says so", lambda: "" if "Removed" in eph.comment(number) else eph.comment(number))
+    assert list((eph.eph_home / "gateway" / "routes").glob("*.json")) == []

@@ -1,0 +1,77 @@
+"""A repository's own manifests on a real Kubernetes: an overlay that is applied, and quotas that are told (T2, S3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from programs.kubernetes.target import TARGET
+from stacks.model import Outcome
+from tests.cluster.environments import Eph, Page
+from tests.cluster.machines import Site
+
+pytestmark = pytest.mark.real
+
+FILES = {
+    "k8s/base/kustomization.yaml": "resources: [web.yaml]\n",
+    "k8s/base/web.yaml": """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: shop}}
+  template:
+    metadata: {labels: {app: shop}}
+    spec:
+      containers:
+      - name: app
+        image: shop
+        ports: [{name: http, containerPort: 8080}]
+        envFrom: [{configMapRef: {name: conf}}]
+        readinessProbe: {httpGet: {path: /healthz, port: http}, periodSeconds: 1}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: shop}
+spec: {selector: {app: shop}, ports: [{port: 80, targetPort: http}]}
+""",
+    "k8s/preview/kustomization.yaml": """
+resources: [../base]
+configMapGenerator: [{name: conf, literals: [COLOUR=blue]}]
+""",
+}
+
+
+@pytest.fixture
+def eph(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Eph]:
+    made = Eph(site, tmp_path_factory.mktemp("manifests"), server="eph-manifest-tests")
+    yield made
+    for name in TARGET.names(made.settings):
+        TARGET.purge(name, made.settings)
+
+
+def test_an_overlay_is_applied_and_what_asks_for_too_much_is_told(eph: Eph) -> None:
+    spec = eph.spec(7, eph.repository.push(FILES), services=(), manifests=("k8s/preview",))
+    result = eph.up(spec)
+    assert result.outcome is Outcome.SUCCEEDED, (result.error, result.tail)
+    page = Page(eph.site, spec.host)
+    assert page.text("/env", name="COLOUR") == "blue"
+    (pod,) = eph.site.get("pods", "-n", spec.name)["items"]
+    assert "@sha256:" in pod["spec"]["containers"][0]["image"]
+    greedy = replace(spec, source=replace(spec.source, commit=eph.repository.push(_greedy())))
+    refused = eph.up(greedy)
+    assert refused.outcome is Outcome.FAILED
+    assert "quota is used up" in refused.error
+    assert page.text("/env", name="COLOUR") == "blue"
+    assert eph.down(7).outcome is Outcome.SUCCEEDED
+    assert eph.left() == []
+
+
+def _greedy() -> dict[str, str]:
+    more = FILES["k8s/base/web.yaml"].replace(
+        "        image: shop\n", "        image: shop\n        resources: {limits: {memory: 3900Mi}}\n"
+    )
+    return {"k8s/base/web.yaml": more}

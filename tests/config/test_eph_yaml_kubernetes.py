@@ -1,0 +1,104 @@
+"""eph.yaml for the target `kubernetes`: what the program is told, and what is refused by file and line (T2, Y2, Y4)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.config.availability import notices
+from orchestrator.config.bounds import ServerPolicy
+from orchestrator.config.parsing import parse
+from orchestrator.config.problems import InvalidConfig
+from orchestrator.config.recipe import Context, recipe
+from orchestrator.config.settings import Settings
+from programs.kubernetes import settings as target_settings
+from programs.spec import EnvironmentSpec
+
+POLICY = replace(
+    ServerPolicy(), installed=frozenset({"local", "kubernetes"}), targets=frozenset({"local", "kubernetes"})
+)
+CONTEXT = Context(1, "acme/shop", 42, "a" * 40, "feature", "/origin.git", "gentle-stream")
+HEAD = 'version: "1.0"\nname: shop\ntarget: kubernetes\n'
+EXAMPLE = Path(__file__).parents[2] / "eph.example.yaml"
+
+
+def spec(text: str) -> EnvironmentSpec:
+    return recipe(parse(text.encode()), CONTEXT, POLICY).spec
+
+
+def test_the_example_means_what_it_says() -> None:
+    made = spec(EXAMPLE.read_text())
+    assert made.target == "kubernetes"
+    assert made.images == {"api": "registry.example.com/acme/shop:pr-42-aaaaaaa registry.example.com/acme/shop:latest"}
+    assert made.manifests == ("k8s/base", "k8s/overlays/preview")
+    assert made.databases[0].scripts == ("db/schema.sql",)
+    assert EnvironmentSpec.from_json(made.to_json()) == made
+
+
+def test_services_of_images_and_what_they_may_use() -> None:
+    made = spec(
+        HEAD + "environment: {images: [{name: web, repository: r.test/web, tag_template: '{commit_sha}', "
+        "fallback_tag: main, fallback: fail}], resources: {cpu: 2, memory: 3Gi}}\n"
+        "services: [{name: web, image: web, port: 3000}]\n"
+    )
+    assert made.images == {"web": f"r.test/web:{'a' * 40}"}
+    assert made.resources == {"cpu": "2", "memory": "3Gi"}
+    assert (made.services[0].image, made.services[0].port) == ("web", 3000)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("services: [{name: web, command: run}]\n", r"services\[0\]: the target `kubernetes` runs images"),
+        ("name_: x\n", "name_"),
+        ("", "neither services nor manifests"),
+        (
+            "services: [{name: w, image: a}]\n"
+            "environment: {images: [{name: a, repository: r.test/a, git_notes: true}]}\n",
+            r"environment\.images\[0\]: this version of Eph finds an image by",
+        ),
+        (
+            "kubernetes: {manifests: [k8s]}\n"
+            "database: {instances: [{name: a, template: {strategy: template, source: x}}]}\n",
+            "strategy `template` is not available on target `kubernetes`",
+        ),
+    ],
+)
+def test_what_cannot_be_made_is_refused_with_its_place(text: str, why: str) -> None:
+    with pytest.raises(InvalidConfig, match=why):
+        spec(HEAD + text)
+
+
+def test_what_is_not_done_is_said() -> None:
+    text = HEAD + (
+        "kubernetes: {manifests: [k8s]}\nbuild: {command: make}\nenvironment: {resources: {cpu: 1}, images: "
+        "[{name: a, repository: r.test/a, tag_template: x, tag_pattern: 'x-*', max_age: 7d, fallback: wait}]}\n"
+    )
+    told = notices(parse(text.encode()), POLICY)
+    assert [line.split(": ")[1] for line in told] == [
+        "build",
+        "environment.images[0].tag_pattern",
+        "environment.images[0].max_age",
+        "environment.images[0].fallback",
+    ]
+
+
+def test_the_servers_settings_reach_the_target(tmp_path: Path) -> None:
+    told: dict[str, Any] = {
+        "home": tmp_path,
+        "targets": {"allowed": ["kubernetes"], "default": "kubernetes"},
+        "kubernetes": {"ingress_class": "nginx", "egress_allow": ["10.1.0.0/16"], "registries": ["r.test"], "pods": 9},
+    }
+    settings = Settings(**told)
+    on = target_settings.from_mapping(settings.target_settings("c0ffee")["kubernetes"])
+    assert (on.ingress_class, on.networks, on.registries, on.pods, on.server) == (
+        "nginx",
+        ("10.1.0.0/16",),
+        "r.test",
+        "9",
+        "eph-c0ffee",
+    )
+    assert "kubernetes" not in Settings(home=tmp_path).target_settings("")

@@ -1,0 +1,73 @@
+"""Pulumi's plugins beside the CLI: found, downloaded or built once, in the order of the ways that are allowed."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from stacks import plugins, toolchain
+from stacks.toolchain import NoToolchain, Toolchain
+
+NAME = "kubernetes"
+
+
+def program(path: Path, text: str = "exit 0") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine with a cache of its own, no plugin, and a `pulumi` whose installer reaches nothing."""
+    program(tmp_path / "bin" / "pulumi", "echo no way out >&2; exit 1")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    monkeypatch.setenv("EPH_CACHE", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def test_on_path_first_then_the_cache(bare: Path) -> None:
+    cached = bare / "cache" / "plugins" / f"{NAME}-{plugins.version(NAME)}"
+    program(cached / "pulumi-resource-kubernetes")
+    assert plugins.find(NAME) == cached
+    program(bare / "bin" / "pulumi-resource-kubernetes")
+    assert plugins.find(NAME) == bare / "bin"
+
+
+def test_a_download_is_kept_in_the_cache(bare: Path) -> None:
+    place = f"$PULUMI_HOME/plugins/resource-kubernetes-v{plugins.version(NAME)}"
+    binary = f"{place}/pulumi-resource-kubernetes"
+    program(bare / "bin" / "pulumi", f'mkdir -p "{place}"; echo "$@" >"{binary}"')
+    said: list[str] = []
+    folder = plugins.ensure(NAME, said.append)
+    asked = (folder / "pulumi-resource-kubernetes").read_text().split()
+    assert asked[:5] == ["plugin", "install", "resource", NAME, plugins.version(NAME)]
+    assert [path.name for path in folder.iterdir()] == ["pulumi-resource-kubernetes"]
+    assert plugins.ensure(NAME, said.append) == folder
+    assert len(said) == 1, "the second time it is there"
+
+
+def test_when_nothing_works_every_way_is_named(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EPH_TOOLCHAIN_WAYS", "path,cache,download")
+    with pytest.raises(NoToolchain) as failed:
+        plugins.ensure(NAME, lambda _: None)
+    assert "download: no way out" in str(failed.value)
+    assert "make plugin-kubernetes" in str(failed.value)
+    out, err = io.StringIO(), io.StringIO()
+    assert plugins.main([NAME], out, err) == 1
+    assert (out.getvalue(), "make plugin-kubernetes" in err.getvalue()) == ("", True)
+
+
+def test_a_server_brings_the_plugins_of_its_targets(bare: Path) -> None:
+    program(bare / "bin" / "pulumi-resource-kubernetes")
+    tools = Toolchain(bare / "bin" / "pulumi", "1", "/tools", "path")
+    assert plugins.beside(tools, ("local",), lambda _: None).path == "/tools"
+    assert plugins.beside(tools, ("local", "kubernetes"), lambda _: None).path == f"{bare / 'bin'}:/tools"
+
+
+def test_the_build_is_of_the_version_that_the_sdk_asks_for() -> None:
+    script = Path(toolchain.__file__).parents[1] / "infra" / "toolchain" / "kubernetes-plugin" / "build.sh"
+    assert f"\nversion={plugins.version(NAME)}\n" in script.read_text()

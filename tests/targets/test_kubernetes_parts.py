@@ -1,0 +1,239 @@
+"""The pure parts of the Kubernetes target: names, marks, what shuts an environment in, and what is refused early.
+
+T2, Y3, S3, C2 (TTL on everything).
+"""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from programs.kubernetes import names, objects, ordering, registry, settings, target, workloads
+from programs.kubernetes.errors import KubernetesError
+from programs.kubernetes.settings import Settings
+from programs.spec import Command, DatabaseSpec, EnvironmentSpec, ServiceSpec, Source
+
+ON = Settings(root=Path("/nowhere"), server="eph")
+MARKS = {"Team": "Red & blue", "PRNumber": "42", "EphemeralTTL": "72h", "ManagedBy": "eph", "Environment": "shop-a-42"}
+
+
+def spec(*services: ServiceSpec, **more: Any) -> EnvironmentSpec:
+    given = services or (ServiceSpec("web", "", image="shop"),)
+    made = EnvironmentSpec(
+        name="shop-a-42",
+        host="shop-a-42.preview.test",
+        target="kubernetes",
+        project="shop",
+        source=Source("/origin.git", "a" * 40, "feature"),
+        services=given,
+        images={"shop": "registry.test/acme/shop:1"},
+        marks=MARKS,
+    )
+    return replace(made, **more)
+
+
+def test_marks_are_legal_labels_and_whole_annotations() -> None:
+    assert names.labels(spec(), "eph") == {
+        "app.kubernetes.io/managed-by": "eph",
+        "eph.dev/environment": "shop-a-42",
+        "eph.dev/ephemeral-ttl": "72h",
+        "eph.dev/pr-number": "42",
+        "eph.dev/server": "eph",
+        "eph.dev/team": "Red-blue",
+    }
+    assert names.notes(MARKS)["eph.dev/team"] == "Red & blue"
+
+
+def test_a_database_is_another_one_when_it_is_filled_otherwise() -> None:
+    first = DatabaseSpec("main", scripts=("a.sql",), strategy="seed")
+    assert names.database(first) == names.database(replace(first, migrate=Command("other")))
+    assert len({names.database(first), names.database(replace(first, scripts=("b.sql",)))}) == 2
+    assert len(names.database(replace(first, name="x" * 63))) <= 52, "a pod's name has its number after it"
+
+
+@pytest.mark.parametrize("name", ["kube-system", "default", "kube-public", "Shop", "a.b", "-a", ""])
+def test_a_namespace_that_is_not_ours_to_make(name: str) -> None:
+    with pytest.raises(KubernetesError):
+        names.namespace(name)
+
+
+def egress(on: Settings) -> list[str]:
+    rules = [rule for item in objects.policies(on, [8080]) for rule in item["spec"].get("egress", [])]
+    return [peer["ipBlock"]["cidr"] for rule in rules for peer in rule["to"] if "ipBlock" in peer]
+
+
+def test_the_network_is_shut_and_opened_for_what_is_needed() -> None:
+    found = {item["metadata"]["name"]: item["spec"] for item in objects.policies(ON, [8080, 3000])}
+    assert found["eph-deny"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    front = found["eph-front"]
+    assert front["podSelector"] == {"matchLabels": {"eph.dev/public": "true"}}
+    assert [port["port"] for port in front["ingress"][0]["ports"]] == [3000, 8080]
+    (world, _) = [item["ipBlock"] for item in found["eph-outside"]["egress"][0]["to"]]
+    assert set(world["except"]) >= {"169.254.0.0/16", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"}
+    assert "eph-front" not in {item["metadata"]["name"] for item in objects.policies(ON, [])}
+    shut = replace(ON, egress="none")
+    assert egress(shut) == [objects.NODE_LOCAL_DNS]
+    assert egress(replace(shut, egress_allow="10.1.0.0/16")) == [objects.NODE_LOCAL_DNS, "10.1.0.0/16"]
+
+
+def test_what_it_may_use_is_what_its_file_says_or_the_server() -> None:
+    hard = objects.quota(spec(resources={"cpu": "2"}), ON)["spec"]["hard"]
+    assert (hard["limits.cpu"], hard["limits.memory"], hard["services.loadbalancers"]) == ("2", "4Gi", "0")
+
+
+def test_pods_run_on_the_nodes_that_the_server_names() -> None:
+    placed = workloads.pod(replace(ON, spot="pool=spot"), [])
+    assert placed["nodeSelector"] == {"pool": "spot"}
+    assert placed["tolerations"] == [{"key": "pool", "operator": "Equal", "value": "spot"}]
+
+
+def test_a_database_keeps_its_data_where_there_is_storage() -> None:
+    data = workloads.postgres(DatabaseSpec("main"), replace(ON, storage_class="fast"), {})
+    assert data["spec"]["volumeClaimTemplates"][0]["spec"]["storageClassName"] == "fast"
+    assert "volumeClaimTemplates" not in workloads.postgres(DatabaseSpec("main"), ON, {})["spec"]
+
+
+def test_volumes_that_one_pod_only_can_have_are_handed_over() -> None:
+    service = ServiceSpec("web", "", image="shop", volumes={"/data": "1Gi"})
+    kept = replace(ON, storage_class="fast")
+    assert workloads.deployment(service, {}, kept)["spec"]["strategy"] == {"type": "Recreate"}
+    assert workloads.deployment(service, {}, ON)["spec"]["strategy"]["type"] == "RollingUpdate"
+    assert workloads.volumes(service, ON) == [{"name": "data-0", "emptyDir": {"sizeLimit": "1Gi"}}]
+    assert workloads.claims(service, kept)[0]["metadata"]["name"] == "web-data-0"
+
+
+def test_services_start_in_order() -> None:
+    web, api, db = (
+        ServiceSpec("web", "", after=("api",)),
+        ServiceSpec("api", "", after=("db",)),
+        ServiceSpec("db", ""),
+    )
+    assert [item.name for item in ordering.in_order((web, api, db))] == ["db", "api", "web"]
+    assert ordering.circle((web, api, db)) == []
+    assert ordering.circle((web, api, replace(db, after=("web",)))) == ["api", "db", "web"]
+
+
+WEB = ServiceSpec("web", "", image="shop")
+REFUSED: list[tuple[EnvironmentSpec, str]] = [
+    (spec(services=()), "neither services nor manifests"),
+    (spec(replace(WEB, image="other")), "no image 'other'"),
+    (spec(replace(WEB, name="eph-web")), "not eph-"),
+    (spec(replace(WEB, name="1web")), "a letter first"),
+    (spec(WEB, WEB), "named twice"),
+    (spec(replace(WEB, after=("api",))), "is no service"),
+    (spec(replace(WEB, after=("web",))), "wait for each other"),
+    (spec(replace(WEB, schedule="* * * * *")), "public: false"),
+    (spec(replace(WEB, env={"A-B": ""})), "letters, digits and underscores"),
+    (spec(databases=(DatabaseSpec("a", strategy="template"),)), "only empty, seed"),
+    (spec(databases=(DatabaseSpec("a"), DatabaseSpec("b"))), "the variable 'DATABASE_URL'"),
+    (
+        spec(services=(), manifests=("k8s",), databases=(DatabaseSpec("a", migrate=Command("x")),)),
+        "no service has an image",
+    ),
+    (spec(name="kube-system"), "cannot be the name of a namespace"),
+    (spec(source=Source("/origin.git", "main", "main")), "full hexadecimal id"),
+]
+
+
+@pytest.mark.parametrize(("asked", "why"), REFUSED, ids=[why for _, why in REFUSED])
+def test_what_the_cluster_would_refuse_later_is_said_at_once(asked: EnvironmentSpec, why: str) -> None:
+    with pytest.raises(KubernetesError, match=why):
+        target.check(asked)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"server": ""}, "'server'.*is missing"),
+        ({"pod_security": "none"}, "may be one of: restricted"),
+        ({"egress_allow": "10.1.0.0/99"}, "write a network"),
+        ({"url": "https://x"}, "must contain {host}"),
+        ({"kubeconfig": "/nowhere/at/all"}, "cannot be read"),
+        ({"spot": "x"}, "key=value"),
+    ],
+)
+def test_a_wrong_setting_is_named(changes: dict[str, str], why: str) -> None:
+    with pytest.raises(KubernetesError, match=why):
+        settings.from_mapping({"root": "/nowhere", "server": "eph", **changes})
+
+
+def test_references() -> None:
+    texts = ["redis", "redis:7", "acme/shop", "r.test:5000/a/b:1", "localhost/a", f"r.test/a@sha256:{'0' * 64}"]
+    assert [str(registry.parse(text)) for text in texts] == [
+        "redis:latest",
+        "redis:7",
+        "acme/shop:latest",
+        "r.test:5000/a/b:1",
+        "localhost/a:latest",
+        f"r.test/a@sha256:{'0' * 64}",
+    ]
+    for text in ("", "A/b", "a b", "http://r.test/a", "a:b:c", "r.test/a@sha256:0", "a;rm"):
+        with pytest.raises(KubernetesError, match="not a reference"):
+            registry.parse(text)
+
+
+DIGEST = f"sha256:{'b' * 64}"
+
+
+class _Registry(http.server.BaseHTTPRequestHandler):
+    """One image, ``acme/shop:1``, behind the token dance of public registries."""
+
+    def do_HEAD(self) -> None:
+        if self.headers.get("Authorization") != "Bearer good":
+            self.send_response(401)
+            realm = f"http://127.0.0.1:{self.server.server_address[1]}/token"
+            self.send_header("WWW-Authenticate", f'Bearer realm="{realm}",service="r",scope="repository:x:pull"')
+        elif self.path == "/v2/acme/shop/manifests/1":
+            self.send_response(200)
+            self.send_header("Docker-Content-Digest", DIGEST)
+        else:
+            self.send_response(404)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        known = self.headers.get("Authorization") == "Basic dTpw" and "service=r" in self.path
+        body = json.dumps({"token": "good"}).encode() if known else b"{}"
+        self.send_response(200 if known else 401)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *words: object) -> None:
+        """Silent."""
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Registry)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_tag_is_pinned_the_first_that_is_there(host: str, tmp_path: Path) -> None:
+    auth = tmp_path / "docker.json"
+    auth.write_text(json.dumps({"auths": {host: {"username": "u", "password": "p"}}}))
+    on = replace(ON, plain_http=host, pull_secret_file=str(auth), registries=host)
+    pinned = f"{host}/acme/shop@{DIGEST}"
+    assert registry.pin(on, f"{host}/acme/shop:1") == pinned
+    assert registry.pin(on, f"{host}/acme/shop:none {host}/acme/shop:1") == pinned
+    assert registry.pin(on, pinned) == pinned
+    with pytest.raises(KubernetesError, match="is not in its registry"):
+        registry.pin(on, f"{host}/acme/shop:none")
+    with pytest.raises(KubernetesError, match="takes images from"):
+        registry.pin(on, "evil.test/miner:1")
+    with pytest.raises(KubernetesError, match="does not let this server in"):
+        registry.pin(replace(on, pull_secret_file=""), f"{host}/acme/shop:1")
+    with pytest.raises(KubernetesError, match="does not answer"):
+        registry.pin(replace(on, registries=""), "127.0.0.1:1/a:1")
