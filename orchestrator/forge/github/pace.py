@@ -1,7 +1,7 @@
 """How fast one token may ask, by GitHub's published rules, so that its secondary limits are never met.
 
 Readings: at most so many points in any minute (GitHub allows 900 to one endpoint; a reading is one). Writes: a short
-burst, then one a second, and fewer than GitHub's 500 new things an hour. A reading over the pace is an error with the
+burst, then one a second, and fewer new comments than GitHub's 500 an hour. A reading over the pace is an error with the
 seconds to wait, because the loop comes back anyway; a write waits its turn, for a few seconds.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Callable
 READS_A_MINUTE = 800
 BURST = 10
 WRITES_A_SECOND = 1.0
-WRITES_AN_HOUR = 450
+NEW_AN_HOUR = 450
 PATIENCE = 5.0
 """Seconds that a write waits in its thread; with more it is an error that says when."""
 
@@ -42,7 +42,7 @@ class Pace:
         self._now = Forward(now)
         self._lock = threading.Lock()
         self._reads: deque[float] = deque()
-        self._written: deque[float] = deque()
+        self._made: deque[float] = deque()
         self._free_at = 0.0
 
     def read(self) -> float:
@@ -55,18 +55,19 @@ class Pace:
             self._reads.append(now)
             return 0.0
 
-    def write(self) -> float:
-        """The seconds to wait for one's turn. Up to ``PATIENCE`` the turn is taken, above it is not."""
+    def write(self, new: bool = False) -> float:
+        """The seconds to wait for one's turn. Up to ``PATIENCE`` the turn is taken, above it is not. ``new``: it makes
+        something that people are told of."""
         with self._lock:
             now = self._now()
-            _forget(self._written, now - 3600.0)
-            if len(self._written) >= WRITES_AN_HOUR:
-                return max(PATIENCE + 0.1, self._written[0] + 3600.0 - now)
+            _forget(self._made, now - 3600.0)
+            if new and len(self._made) >= NEW_AN_HOUR:
+                return max(PATIENCE + 0.1, self._made[0] + 3600.0 - now)
             due = max(self._free_at, now - BURST / WRITES_A_SECOND)
             wait = max(0.0, due - now)
             if wait <= PATIENCE:
                 self._free_at = due + 1 / WRITES_A_SECOND
-                self._written.append(now + wait)
+                self._made.extend([now + wait] * new)
             return wait
 
 

@@ -134,7 +134,7 @@ class Line:
         return found
 
     def send(self, verb: str, path: str, body: Any = None) -> Any:
-        self._wait_for_a_turn(f"{verb} {path}")
+        self._wait_for_a_turn(f"{verb} {path}", new=verb == "POST" and path.endswith("/comments"))
         return self._ask(verb, path, {}, body)[2]
 
     def buy(self, path: str) -> Any:
@@ -257,8 +257,8 @@ class Line:
             text = f"{what}: not sent, GitHub allows only so many readings a minute; trying again in {wait:.0f} s"
             raise errors.Limited(text, wait)
 
-    def _wait_for_a_turn(self, what: str) -> None:
-        wait = self._pace.write()
+    def _wait_for_a_turn(self, what: str, new: bool) -> None:
+        wait = self._pace.write(new)
         if wait > pace.PATIENCE:
             raise errors.Limited(f"{what}: not sent, writes are paced; trying again in {wait:.0f} s", wait)
         if wait:
