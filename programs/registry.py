@@ -7,7 +7,7 @@ from importlib import import_module, metadata
 from typing import Any, Protocol, runtime_checkable
 
 from programs.holdings import Holding
-from programs.spec import EnvironmentSpec
+from programs.spec import EnvironmentSpec, SuiteSpec
 
 GROUP = "eph.targets"
 ENVIRONMENT = "environment"
@@ -52,6 +52,26 @@ class Target(Protocol):
 
     def logs(self, name: str, settings: Mapping[str, str], service: str | None, lines: int) -> list[str]:
         """The last lines of what the environment's services printed."""
+
+
+@runtime_checkable
+class Tests(Protocol):
+    """What a target may offer besides: the repository's own tests, run where its build ran."""
+
+    def suite(self, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]) -> list[str]:
+        """The command line that becomes the suite in the environment's sandbox and checkout. Raises when there is no
+        such checkout, in words for people."""
+
+    def report(self, spec: EnvironmentSpec, suite: SuiteSpec, most: int) -> bytes | None:
+        """What the suite wrote as its JUnit XML, at most ``most`` bytes and one more; None: there is no such file."""
+
+
+@runtime_checkable
+class Stands(Protocol):
+    """What a target may offer besides: which parts of all environments are there and alive, looked at each cycle."""
+
+    def standing(self, settings: Mapping[str, str]) -> Mapping[str, frozenset[str]]:
+        """By the kinds that can be looked at, the ids that Pulumi's state has for them. Raises when it cannot look."""
 
 
 @runtime_checkable

@@ -75,6 +75,24 @@ class DatabaseSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class SuiteSpec:
+    """Tests of the repository to run against the ready environment. Not part of what is built, so not of its digest.
+
+    ``junit`` is where it writes its report, within the checkout. ``needs`` names suites that must have passed.
+    ``token``: where people sign in, it may be given the preview token.
+    """
+
+    name: str
+    command: Command
+    kind: str = "integration"
+    env: Mapping[str, str] = field(default_factory=dict)
+    junit: str = ""
+    blocking: bool = True
+    needs: tuple[str, ...] = ()
+    token: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Hooks:
     """The repository's own commands around an environment's life."""
 

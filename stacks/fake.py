@@ -253,7 +253,10 @@ class FakeStacks:
         built = Built(operation.commit, spec.digest, VERSION, spec.target, url, urls, self.now())
         count = len(spec.services) + len(spec.databases)
         pending = 0 if operation.refresh else before.pending
-        self.records[operation.ref] = replace(before, built=built, resources=count, pending=pending, target=spec.target)
+        parts = {f"Service:{spec.name}/{item.name}": f"service-{item.name}" for item in spec.services}
+        parts |= {f"Database:{spec.name}/{item.name}": f"database-{item.name}" for item in spec.databases}
+        fresh = replace(before, built=built, resources=count, pending=pending, target=spec.target, parts=parts)
+        self.records[operation.ref] = fresh
         changes = {"update": count} if before.built else {"create": count}
         result = self._result(operation, began, Outcome.SUCCEEDED)
         return replace(result, url=url, changes=changes, pulumi_processes=1 if before.built else 2)

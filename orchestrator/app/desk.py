@@ -23,6 +23,7 @@ from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.leading import Leading
 from orchestrator.runtime.loop import Loop
 from orchestrator.runtime.memory import Memory
+from orchestrator.runtime.testing import SuiteRunner
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.surfaces.port import ForgeCost, NoSuchEnvironment, Refused, ServiceStatus, Unavailable
 from programs import registry
@@ -40,6 +41,7 @@ class Behind:
     version: str
     started: datetime
     auditor: Auditor
+    tester: SuiteRunner
     loop: Loop
     executor: Executor
     memory: Memory
@@ -119,6 +121,14 @@ class LocalDesk:
         view = self.environment(name)
         return await asyncio.to_thread(self._read_logs, view, service, min(lines, MOST_LINES), operation)
 
+    async def suite_logs(self, name: str, suite: str, lines: int) -> list[str]:
+        view = self.environment(name)
+        known = [each.name for each in view.tests]
+        if suite not in known:
+            there = f"there are: {', '.join(known)}" if known else "it has none, or they wait until it is ready"
+            raise Refused(f"{view.name} has no suite {suite!r}; {there}")
+        return await asyncio.to_thread(self._behind.tester.lines, view.ref, suite, min(lines, MOST_LINES))
+
     def _read_logs(self, view: EnvironmentView, service: str | None, lines: int, operation: bool) -> list[str]:
         if operation:
             return _tail(records.newest_log(self._behind.places, view.ref), lines)
@@ -142,6 +152,7 @@ class LocalDesk:
 
     async def up(self, name: str, by: str) -> EnvironmentView:
         view = self.environment(name)
+        self._behind.tester.again(view.ref)
         self._intend(view, "retry", by)
         self._behind.journal.tell(kinds.INTENT_RETRY, "asked to try again now", str(view.ref), by)
         return view

@@ -107,6 +107,7 @@ async def _parts(
     start = _Start(wiring, alive, ends)
     ends.push_async_callback(start.give_back)
     ends.push_async_callback(monitor.close)
+    ends.push_async_callback(wiring.tester.close)
     ends.push_async_callback(executor.close)
     ends.push_async_callback(wiring.pool.close)
     return alive, start

@@ -36,10 +36,13 @@ from orchestrator.runtime.machine import MEGABYTE, Machine
 from orchestrator.runtime.memory import Memory
 from orchestrator.runtime.observe import Observer, Sources
 from orchestrator.runtime.recipes import Recipes, Rules
+from orchestrator.runtime.testing import Bench, SuiteRunner
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.surfaces.api.settings import ApiSettings, Role, Token, local_token
 from orchestrator.surfaces.reporter import Reporter
 from programs import registry
+from programs.registry import Stands
+from programs.spec import EnvironmentSpec
 from stacks import records
 from stacks.inventory import FileInventory
 from stacks.model import OperationResult
@@ -102,6 +105,7 @@ class Wiring:
         self.lease = lease(settings)
         self.leading = Leading(self.lease, self.journal, self.wakeups, settings.replica_url)
         self.leading.begin = self._begin
+        self.tester = SuiteRunner(self._bench())
         self.pool = Pool(self.places, tools.version, settings.workers)
         if self.leading.replicas:
             self.pool.lease = lambda: self.lease.until
@@ -117,8 +121,20 @@ class Wiring:
         owed = Owed(settings.shared_dir / "owed.json")
         self.herald = Herald(Reporter(self.forge, clock.system), self.journal, owed)
         self.herald.leads = self.leading.leads
-        self.forgetful: list[Callable[[], None]] = [lambda: self.herald.begin(Reporter(self.forge, clock.system))]
+        self.forgetful: list[Callable[[], None]] = [
+            lambda: self.herald.begin(Reporter(self.forge, clock.system)),
+            self.tester.begin,
+        ]
         """What remembers what it did, and must not when another replica led meanwhile."""
+
+    def _bench(self) -> Bench:
+        def token(spec: EnvironmentSpec) -> str:
+            asked = spec.sign_in or self.settings.previews.sign_in == "all"
+            return keys.preview_token(self.settings.keys_dir) if asked else ""
+
+        slots, wake = self.settings.limits.suites, self.wakeups.wake
+        places, leads = self.places, self.leading.leads
+        return Bench(places, self.memory, self.journal, clock.system, wake, token, slots, leads)
 
     async def prepare(self) -> None:
         """Folders, what an earlier life left running, what targets share."""
@@ -135,10 +151,12 @@ class Wiring:
     async def _begin(self) -> None:
         """This replica, or the only one there is, begins to lead."""
         self.memory.begin(await asyncio.to_thread(self._take_over))
+        self.memory.mended = await asyncio.to_thread(self.journal.mended)
         for forget in self.forgetful:
             forget()
 
     def _take_over(self) -> Iterable[OperationResult]:
+        self.tester.recover()
         if self.leading.replicas:
             self.door.control(self.settings.replica_url)
         else:  # with replicas it is settled before each look: ``Leading.elsewhere``
@@ -178,10 +196,15 @@ class Wiring:
             health=monitor.answers,
             lanes=executor,
             headroom=self.machine.headroom,
+            standing={
+                name: partial(target.standing, told)
+                for name, told in self.targets.items()
+                if isinstance(target := registry.get(name), Stands)
+            },
         )
         parts = Parts(Observer(sources, self.memory), executor, monitor, self.journal, self.wakeups, self.leading)
         loop = Loop(parts, self.policy, clock.system, self.settings.interval)
-        loop.audience = (States(self.settings.gateway_dir).show, self.herald.show)
+        loop.audience = (States(self.settings.gateway_dir).show, self.herald.show, self.tester.show)
         self.herald.why = executor.why
         self.herald.forget = partial(records.forget, self.places)
         self.pool.emptied = self.herald.destroyed
@@ -209,7 +232,8 @@ class Wiring:
         def fresh() -> FileInventory:
             return FileInventory(self.places.backend, self.inventory.was_used)
 
-        return Auditor(Around(lambda: loop.shown, executor, fresh, self.places, self.targets))
+        around = Around(lambda: loop.shown, executor, fresh, self.places, self.targets, leading=self.leading)
+        return Auditor(around)
 
     def commands(self, loop: Loop, desk: LocalDesk) -> Commands:
         """What people say in comments; it sees every cycle, and the comments that Eph writes hold its answers."""
@@ -227,6 +251,7 @@ class Wiring:
         return LocalDesk(
             Behind(
                 auditor=self._auditor(loop, executor),
+                tester=self.tester,
                 version=version(),
                 started=clock.system(),
                 loop=loop,

@@ -127,6 +127,10 @@ def _details(item: Environment) -> Iterator[tuple[str, str | Text]]:
     yield "wanted", item.wanted_commit[:12] if item.wanted_commit != item.commit else ""
     yield "expires", output.when(item.expires_at)
     yield "now", item.progress
+    for suite in item.tests:
+        took = f" in {suite.seconds:.1f} s" if suite.state in ("passed", "failed") else ""
+        yield f"tests {suite.name}", f"{suite.state}{took}{f': {suite.detail}' if suite.detail else ''}"
+    yield "repaired", item.repaired.removeprefix("repaired at ")
     for problem in item.problems:
         yield "problem", problem
     if item.failure:

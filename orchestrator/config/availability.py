@@ -97,8 +97,8 @@ def notices(document: Document, policy: ServerPolicy) -> tuple[str, ...]:
     """What is asked for and not done by this version, one sentence each, with file and line."""
     config = document.config
     found = [*_unused_triggers(config), *_unused_in_environment(config)]
-    if config.tests:
-        found.append((("tests",), "tests are not run by this version of Eph"))
+    if config.tests and target_of(config, policy) != LOCAL:
+        found.append((("tests",), "tests are run on the target `local` only by this version of Eph"))
     match target_of(config, policy):
         case "local":
             found.extend(_unused_on_local(config))
@@ -122,9 +122,6 @@ def _unused_in_environment(config: EphYaml) -> Iterator[tuple[Path, str]]:
     for key, sentence in sentences.items():
         if getattr(config.environment, key) is not None:
             yield ("environment", key), sentence
-    protection = config.environment.protection
-    if protection and protection.sign_in == "required" and not protection.token_for_tests:
-        yield ("environment", "protection", "token_for_tests"), "the server's preview token opens it for tests, too"
     if config.environment.on_idle == "destroy" and config.environment.idle_timeout is None:
         yield ("environment", "on_idle"), "without idle_timeout nothing is ever idle"
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from orchestrator.config.availability import missing
+from orchestrator.config.availability import LOCAL, missing
 from orchestrator.config.bounds import ServerPolicy, over_bounds, target_of, target_problem
 from orchestrator.config.durations import format_duration
 from orchestrator.config.models.base import Command
@@ -80,6 +80,7 @@ def recipe(document: Document, context: Context, policy: ServerPolicy) -> Recipe
         labels=labels_of(document, policy.default_labels),
         wait_for_checks=tuple(dict.fromkeys(check for item in triggers for check in item.wait_for_checks)),
         ttl=config.environment.ttl,
+        suites=_suites(config) if target_of(config, policy) == LOCAL else (),
         idle_timeout=config.environment.idle_timeout,
         paths=_paths(triggers),
         drafts=not triggers or any(item.drafts for item in triggers),
@@ -122,6 +123,23 @@ def _name_problems(document: Document, name: str) -> list[Problem]:
             message = f"`{service.name}--{name}` is too long for a host name"
             found.append(document.problem(("services", index, "name"), message, "shorten the service's name"))
     return found
+
+
+def _suites(config: EphYaml) -> tuple[specs.SuiteSpec, ...]:
+    protection = config.environment.protection
+    return tuple(
+        specs.SuiteSpec(
+            name=suite.name,
+            command=specs.Command(suite.command, _seconds(suite.timeout)),
+            kind=suite.kind,
+            env=dict(suite.env),
+            junit=posixpath.normpath(suite.junit) if suite.junit else "",
+            blocking=suite.blocking,
+            needs=suite.needs,
+            token=protection is None or protection.token_for_tests,
+        )
+        for suite in config.tests
+    )
 
 
 def _triggers(config: EphYaml, context: Context) -> list[PrLabel]:

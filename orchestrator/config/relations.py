@@ -29,6 +29,7 @@ def relations(config: EphYaml) -> Iterator[Found]:
     yield from _twice((("database", "instances", i, "name"), item.name) for i, item in enumerate(instances))
     yield from _name_length(config)
     yield from _images(config)
+    yield from _needs(config)
     yield from _variables(config)
     yield from _public(config)
 
@@ -39,6 +40,17 @@ def _twice(named: Iterable[tuple[Path, str]]) -> Iterator[Found]:
         if name in seen:
             yield path, Rejected(f"there are two with the name `{name}`", "give each its own")
         seen.add(name)
+
+
+def _needs(config: EphYaml) -> Iterator[Found]:
+    """Only what stands above, so nothing waits for itself."""
+    above: list[str] = []
+    for index, suite in enumerate(config.tests):
+        for place, name in enumerate(suite.needs):
+            if name not in above:
+                known = f"write one of {', '.join(above)}" if above else "the first suite can need none"
+                yield ("tests", index, "needs", place), Rejected(f"no suite above is called `{name}`", known)
+        above.append(suite.name)
 
 
 def _name_length(config: EphYaml) -> Iterator[Found]:

@@ -114,6 +114,7 @@ class Limits(Group):
         ge=0,
         description="Megabytes that stay free: with less, fewer operations run at once. 0: memory bounds nothing.",
     )
+    suites: int = Field(default=2, ge=1, le=64, description="Suites of tests at once, over all environments.")
     services: int = Field(default=10, ge=1, description="Services of one environment.")
     public_services: int = Field(default=5, ge=1, description="Services of one environment with a host name.")
     databases: int = Field(default=3, ge=0, description="Databases of one environment.")

@@ -26,6 +26,8 @@ def of(subject: Subject, policy: Policy, now: datetime) -> Iterable[str]:
         yield _about_health(subject.health)
     if subject.failure is not None:
         yield _about_failure(subject.failure)
+    if told := mended(subject):
+        yield told
     for intent in subject.intents:
         yield f"{intent.by} asked for {intent.kind} at {reasons.moment(intent.at)}"
     if subject.record is not None and expiries.kept(subject):
@@ -33,6 +35,14 @@ def of(subject: Subject, policy: Policy, now: datetime) -> Iterable[str]:
     expires = expiries.expires_at(subject, policy, now) if subject.candidate else None
     if expires is not None:
         yield f"expires {reasons.moment(expires)}, in {reasons.duration(expires - now)}"
+
+
+def mended(subject: Subject) -> str:
+    """``repaired at 10:32: the database main was gone; it was made again``, while that very commit runs."""
+    last, built = subject.mended, subject.record.built if subject.record else None
+    if last is None or built is None or built.commit != last.commit:
+        return ""
+    return f"repaired at {reasons.moment(last.at)}: {last.sentence}"
 
 
 def _about_pull(title: str, candidate: Candidate) -> str:

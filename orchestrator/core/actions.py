@@ -40,6 +40,8 @@ class Update:
     reason: str
     refresh: bool = False
     """Something was left pending or lost: look at what really exists before the update."""
+    mends: str = ""
+    """What people are told once it succeeded: something was lost behind our back."""
 
 
 @dataclass(frozen=True, slots=True)

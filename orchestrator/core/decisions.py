@@ -144,7 +144,7 @@ def _mend(subject: Subject, record: StackRecord, recipe: Recipe, at: At) -> Acti
     wait = _not_yet(subject, record, need, at)
     if wait is not None:
         return _extension(subject, at) or wait
-    return Update(subject.ref, subject.key, spec, changed, need.reason, need.refresh)
+    return Update(subject.ref, subject.key, spec, changed, need.reason, need.refresh, need.mends)
 
 
 def _not_yet(subject: Subject, record: StackRecord, need: repairs.Need, at: At) -> Wait | None:

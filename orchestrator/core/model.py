@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from orchestrator.core.headroom import Headroom
-from programs.spec import EnvironmentSpec
+from orchestrator.core.trials import Trials
+from programs.spec import EnvironmentSpec, SuiteSpec
 from stacks import names
 from stacks.model import OperationResult, RefKind, StackRef, StackSnapshot, Verb
 
@@ -74,6 +75,7 @@ class Recipe:
     drafts: bool = True
     paths: tuple[str, ...] = ()
     digest: str = ""
+    suites: tuple[SuiteSpec, ...] = ()
     notices: tuple[str, ...] = ()
     """What the file asks for and this version of Eph does not do, a sentence each, with file and line."""
 
@@ -149,6 +151,15 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class Mended:
+    """A repair that succeeded: what had been lost, in the words that people are told, and the commit that runs."""
+
+    at: datetime
+    commit: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Running:
     """An operation in its lane right now."""
 
@@ -193,6 +204,10 @@ class World:
     """Guarded destroys within the rolling hour."""
     on_targets: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """By target, the names of environments of which anything exists there; a target that failed is left out."""
+    standing: Mapping[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
+    """By target and kind, the ids of the parts that stand there; what could not be looked at is left out."""
+    mended: Mapping[StackRef, Mended] = field(default_factory=dict)
+    trials: Trials = field(default_factory=Trials)
     intents: tuple[Intent, ...] = ()
     approved_plans: frozenset[str] = frozenset()
     approved: frozenset[str] = frozenset()

@@ -7,10 +7,10 @@ that help nothing are paced like failures, though each of them succeeds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from orchestrator.core import backoff, reasons
+from orchestrator.core import backoff, drifts, reasons
 from orchestrator.core.model import Health, Recipe
 from orchestrator.core.policy import Policy
 from orchestrator.core.subjects import Subject
@@ -21,15 +21,23 @@ from stacks.model import Built, Outcome, StackRecord, Verb
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """``until``: not before. ``idle``: housekeeping, which waits behind what people wait for."""
+    """``until``: not before. ``idle``: housekeeping, which waits behind what people wait for. ``mends``: what people
+    are told once it is done, when something was lost behind our back."""
 
     reason: str
     refresh: bool = False
     until: datetime | None = None
     idle: bool = False
+    mends: str = ""
 
 
 def need(subject: Subject, recipe: Recipe, digest: str, at: At) -> Need | None:
+    """Whatever it is for: with something lost, what really exists is looked at first."""
+    found = _need(subject, recipe, digest, at)
+    return replace(found, refresh=True) if found is not None and subject.lost else found
+
+
+def _need(subject: Subject, recipe: Recipe, digest: str, at: At) -> Need | None:
     record = subject.record
     if record is None:
         raise ValueError(f"{subject.ref} does not exist, so it cannot need anything")
@@ -49,6 +57,10 @@ def need(subject: Subject, recipe: Recipe, digest: str, at: At) -> Need | None:
         return Need(f"the target {recipe.spec.target} was upgraded to {version}", idle=True)
     if record.tag.asleep:
         return None
+    if subject.lost:  # behind our back; nobody has to wait until the URL tells it too
+        until = _next_repair(subject, record, at)
+        mends = drifts.mended(subject.lost, record.parts.values())
+        return Need(drifts.noticed(subject.lost), refresh=True, until=until, mends=mends)
     return _repair(subject, recipe.spec, built, at)
 
 
@@ -96,7 +108,12 @@ def _repair(subject: Subject, spec: EnvironmentSpec, built: Built, at: At) -> Ne
         return None
     silent = reasons.duration(at.now - health.since)
     detail = f": {health.detail}" if health.detail else ""
-    return Need(f"its URL does not answer since {silent}{detail}", True, _next_repair(subject, subject.record, at))
+    return Need(
+        f"its URL does not answer since {silent}{detail}",
+        refresh=True,
+        until=_next_repair(subject, subject.record, at),
+        mends=f"its URL did not answer{detail}; everything was looked at, and what did not stand was made again",
+    )
 
 
 def _next_repair(subject: Subject, record: StackRecord, at: At) -> datetime | None:

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from orchestrator.core.model import Candidate, Health, Intent, Key, Recipe, RepositoryFacts, Running, World
+from orchestrator.core import drifts
+from orchestrator.core.model import Candidate, Health, Intent, Key, Mended, Recipe, RepositoryFacts, Running, World
 from stacks import names
 from stacks.model import OperationResult, StackRecord, StackRef, Tag
 
@@ -32,6 +33,9 @@ class Subject:
     behind_since: datetime | None = None
     intents: tuple[Intent, ...] = ()
     twin: StackRef | None = None
+    lost: tuple[str, ...] = ()
+    """The parts that its state knows and its target no longer has."""
+    mended: Mended | None = None
 
     @property
     def tag(self) -> Tag | None:
@@ -126,10 +130,11 @@ def _subject(world: World, key: Key, ref: StackRef, intents: Mapping[StackRef, t
     repository = world.repositories.get(key.repository)
     candidate = repository.candidates.get(key.number) if repository else None
     commit, seen = world.first_seen.get(key, ("", None))
+    record = world.stacks.stacks.get(ref)
     return Subject(
         ref=ref,
         key=key,
-        record=world.stacks.stacks.get(ref),
+        record=record,
         candidate=candidate,
         repository=repository,
         running=world.running.get(ref),
@@ -139,4 +144,6 @@ def _subject(world: World, key: Key, ref: StackRef, intents: Mapping[StackRef, t
         seen=seen if candidate and candidate.pull.head_sha == commit else None,
         behind_since=world.behind_since.get(key),
         intents=intents.get(ref, ()),
+        lost=drifts.lost(record, world.standing.get(record.target, {})) if record else (),
+        mended=world.mended.get(ref),
     )

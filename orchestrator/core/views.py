@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from orchestrator.core import accounts, backoff, decisions, expiries, phases, subjects
+from orchestrator.core import accounts, backoff, decisions, expiries, phases, subjects, suites
 from orchestrator.core.actions import Action, Hold, Keep, Purge, Refuse, Wait
 from orchestrator.core.model import Key, Recipe, World
 from orchestrator.core.phases import Phase
 from orchestrator.core.plans import Plan
 from orchestrator.core.policy import Policy
 from orchestrator.core.subjects import Subject
+from orchestrator.core.suites import SuiteView
+from orchestrator.core.trials import Trials
 from stacks.model import Outcome, StackRef, Verb
 
 
@@ -58,6 +60,10 @@ class EnvironmentView:
     expires_at: datetime | None = None
     queue_position: int | None = None
     problems: tuple[str, ...] = ()
+    tests: tuple[SuiteView, ...] = ()
+    """The suites of the newest commit, once its environment stands."""
+    repaired: str = ""
+    """What was lost behind our back and is there again, and when."""
     failure: FailureView | None = None
     progress: str = ""
     command: str = ""
@@ -74,7 +80,9 @@ def of(world: World, plan: Plan, policy: Policy, now: datetime) -> tuple[Environ
     """One view for each environment that exists, is wanted, or is refused; in order of name."""
     actions = {action.ref: action for action in plan.actions if not isinstance(action, Purge)}
     shown = [
-        _Facts(subject, actions[subject.ref], policy, now) for subject in subjects.of(world) if subject.ref in actions
+        _Facts(subject, actions[subject.ref], policy, now, world.trials)
+        for subject in subjects.of(world)
+        if subject.ref in actions
     ]
     views = [_view(facts) for facts in shown if not _is_nothing(facts)]
     return tuple(sorted(views, key=lambda view: (view.repository, view.key or Key(0, 0), view.ref)))
@@ -88,6 +96,7 @@ class _Facts:
     action: Action
     policy: Policy
     now: datetime
+    trials: Trials
 
 
 def _is_nothing(facts: _Facts) -> bool:
@@ -127,11 +136,23 @@ def _view(facts: _Facts) -> EnvironmentView:
         expires_soon=subject.candidate is not None and expiries.is_soon(subject, facts.policy, facts.now),
         queue_position=action.position if isinstance(action, Wait) else None,
         problems=action.problems if isinstance(action, Refuse) else (),
+        tests=_tests(facts, phase),
+        repaired=accounts.mended(subject),
         failure=failure,
         progress=subject.running.progress if subject.running else "",
         command=action.command if isinstance(action, Hold) else "",
         notices=recipe.notices if isinstance(recipe, Recipe) else (),
     )
+
+
+def _tests(facts: _Facts, phase: Phase) -> tuple[SuiteView, ...]:
+    subject = facts.subject
+    recipe = subject.candidate.recipe if subject.candidate else None
+    built = subject.record.built if subject.record else None
+    if not isinstance(recipe, Recipe) or built is None:
+        return ()
+    place = suites.Place(subject.ref, phase, built.commit, subject.head, recipe.suites)
+    return suites.shown(place, facts.trials)
 
 
 def _failure(facts: _Facts) -> FailureView | None:

@@ -27,10 +27,17 @@ ENVIRONMENT_STALLED = "environment.stalled"
 ENVIRONMENT_READY = "environment.ready"
 ENVIRONMENT_UNHEALTHY = "environment.unhealthy"
 ENVIRONMENT_HELD = "environment.held"
+ENVIRONMENT_DRIFTED = "environment.drifted"
+ENVIRONMENT_REPAIRED = "environment.repaired"
 ENVIRONMENT_EXTENDED = "environment.extended"
 ENVIRONMENT_EXPIRED = "environment.expired"
 ENVIRONMENT_DESTROYING = "environment.destroying"
 ENVIRONMENT_DESTROYED = "environment.destroyed"
+TESTS_STARTED = "tests.started"
+TESTS_PASSED = "tests.passed"
+TESTS_FAILED = "tests.failed"
+TESTS_SKIPPED = "tests.skipped"
+TESTS_STOPPED = "tests.stopped"
 OPERATION_INTERRUPTED = "operation.interrupted"
 OPERATION_RECOVERED = "operation.recovered"
 LOCK_BROKEN = "lock.broken"
@@ -69,10 +76,17 @@ KINDS: Mapping[str, str] = {
     ENVIRONMENT_READY: "Its URL answered the health check.",
     ENVIRONMENT_UNHEALTHY: "It was ready, and its URL no longer answers.",
     ENVIRONMENT_HELD: "Left as it is because not enough is known; the message has the command that goes on.",
+    ENVIRONMENT_DRIFTED: "Something of it was lost behind Eph's back, or its URL stopped to answer; a repair starts.",
+    ENVIRONMENT_REPAIRED: "What was lost is there again; the message says what it was.",
     ENVIRONMENT_EXTENDED: "It lives longer; the message says until when.",
     ENVIRONMENT_EXPIRED: "Its time ran out.",
     ENVIRONMENT_DESTROYING: "Its destroy started; the message says why.",
     ENVIRONMENT_DESTROYED: "Its destroy was seen to succeed, and its record is gone.",
+    TESTS_STARTED: "A suite of eph.yaml's tests began to run against the ready environment.",
+    TESTS_PASSED: "A suite passed; the data holds its result.",
+    TESTS_FAILED: "A suite failed, or took too long; the data holds its last lines and what its report says.",
+    TESTS_SKIPPED: "A suite did not run, by its own word or because one that it needs did not pass.",
+    TESTS_STOPPED: "A suite was ended by a new commit, a destroy or a stop of ephd; it has no result.",
     OPERATION_INTERRUPTED: "A running operation was ended early: a newer commit, a close, a deadline, a stop.",
     OPERATION_RECOVERED: "An operation that an earlier life of ephd left running was found and ended.",
     LOCK_BROKEN: "A stale lock was removed, its owner proven dead.",

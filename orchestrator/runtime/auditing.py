@@ -15,6 +15,7 @@ from orchestrator.core import audits, leftovers, subjects
 from orchestrator.core.audits import Audit, Known, Orphan, Seen
 from orchestrator.core.model import Key, World
 from orchestrator.runtime.executor import Executor
+from orchestrator.runtime.leading import Leading
 from orchestrator.runtime.loop import Shown
 from programs import registry
 from programs.registry import Holds, Target
@@ -34,6 +35,7 @@ class Around:
     places: Places
     settings: Mapping[str, Mapping[str, str]]
     target: Callable[[str], Target] = registry.get
+    leading: Leading | None = None
 
 
 @dataclass(slots=True)
@@ -59,7 +61,11 @@ class Auditor:
             return [await self._remove(orphan) for orphan in audits.swept(await self._audit())]
 
     async def _audit(self) -> Audit:
-        running = dict(self._around.executor.running)
+        leading = self._around.leading
+        if leading is not None and not leading.leads():
+            return Audit(unread=("this replica follows: only the one that leads knows what is at work just now",))
+        elsewhere = await leading.elsewhere() if leading is not None else {}
+        running = {**elsewhere, **self._around.executor.running}
         first = await asyncio.to_thread(self._look)
         stacks = await asyncio.to_thread(self._around.inventory().snapshot)
         second = await asyncio.to_thread(self._look)

@@ -15,7 +15,7 @@ from typing import assert_never
 
 from orchestrator.core import actions
 from orchestrator.core.actions import Action
-from orchestrator.core.model import Running
+from orchestrator.core.model import Mended, Running
 from orchestrator.core.plans import Plan, line
 from orchestrator.forge.port import (
     EXPIRED,
@@ -52,6 +52,7 @@ class _Busy:
     name: str
     why: str
     for_newer: bool = False
+    mends: str = ""
 
 
 @dataclass(slots=True)
@@ -162,7 +163,8 @@ class Executor:
             name=operation.name,
         )
         lane = self._means.operations.start(operation, lambda text: self._progress(action.ref, text))
-        self._busy[action.ref] = _Busy(lane, running, operation.name, action.reason)
+        mends = action.mends if isinstance(action, actions.Update) else ""
+        self._busy[action.ref] = _Busy(lane, running, operation.name, action.reason, mends=mends)
         if isinstance(action, actions.Destroy) and action.guarded:
             self._count(action.ref)
         self._means.journal.started(action, operation)
@@ -208,9 +210,16 @@ class Executor:
             if operation.verb is Verb.DESTROY and result.outcome is Outcome.SUCCEEDED:
                 self._memory.approved.pop(str(ref), None)
             self._means.journal.ended(operation, result)
+            if busy.mends and result.outcome is Outcome.SUCCEEDED:
+                self._mended(operation, busy.mends)
         finally:
             self._busy.pop(ref, None)
             self._means.woken()
+
+    def _mended(self, operation: Operation, sentence: str) -> None:
+        mended = Mended(self._means.clock(), operation.commit, sentence)
+        self._memory.mended[operation.ref] = mended
+        self._means.journal.repaired(operation.ref, mended)
 
     async def _result(self, operation: Operation, lane: Lane) -> OperationResult:
         try:

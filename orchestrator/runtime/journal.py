@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from orchestrator.core import actions
-from orchestrator.core.model import RepositoryFacts
+from orchestrator.core.model import Mended, RepositoryFacts
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
 from orchestrator.ledger import kinds
@@ -29,6 +29,7 @@ _TURNS: Mapping[Phase, str] = {
 }
 AGAIN = timedelta(hours=1)
 MOST_TROUBLES = 200
+RECALLED = 1000
 
 
 class Journal:
@@ -43,8 +44,12 @@ class Journal:
         self._unread: frozenset[str] = frozenset()
         self._held = ""
 
-    def tell(self, kind: str, message: str, subject: str = "", actor: str = "eph") -> None:
-        self._ledger.record(Event(kind, self._clock(), subject, message, actor))
+    @property
+    def ledger(self) -> Ledger:
+        return self._ledger
+
+    def tell(self, kind: str, message: str, subject: str = "", actor: str = "eph", **data: str) -> None:
+        self._ledger.record(Event(kind, self._clock(), subject, message, actor, data))
 
     def started(self, action: actions.Action, operation: Operation) -> None:
         match action:
@@ -52,6 +57,8 @@ class Journal:
                 self._making.add(operation.ref)
                 self.tell(kinds.ENVIRONMENT_CREATING, reason, str(operation.ref))
             case actions.Update(reason=reason):
+                if action.mends:
+                    self.tell(kinds.ENVIRONMENT_DRIFTED, reason, str(operation.ref))
                 self.tell(kinds.ENVIRONMENT_UPDATING, reason, str(operation.ref))
             case actions.Destroy(reason=reason):
                 self.tell(kinds.ENVIRONMENT_DESTROYING, reason, str(operation.ref))
@@ -81,6 +88,21 @@ class Journal:
                 self.tell(kinds.ENVIRONMENT_EXTENDED, message, subject)
             case _:
                 return
+
+    def repaired(self, ref: StackRef, mended: Mended) -> None:
+        self.tell(kinds.ENVIRONMENT_REPAIRED, mended.sentence, str(ref), commit=mended.commit)
+
+    def mended(self) -> dict[StackRef, Mended]:
+        """The repairs that an earlier life told; with the event log down, none."""
+        try:
+            events = self._ledger.events(limit=RECALLED, newest=True)
+        except Exception:  # noqa: BLE001 - losing it loses a line of a comment, never a start
+            return {}
+        told = [event for event in events if event.kind == kinds.ENVIRONMENT_REPAIRED and "/" in event.subject]
+        return {
+            StackRef(*event.subject.split("/", 1)): Mended(event.at, event.data.get("commit", ""), event.message)
+            for event in told
+        }
 
     def interrupted(self, action: actions.Interrupt) -> None:
         self.tell(kinds.OPERATION_INTERRUPTED, action.reason, str(action.ref))

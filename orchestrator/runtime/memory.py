@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar, assert_never
 
-from orchestrator.core.model import Candidate, Intent, Key, PullRequest, Recipe, RepositoryFacts
+from orchestrator.core.model import Candidate, Intent, Key, Mended, PullRequest, Recipe, RepositoryFacts
 from orchestrator.core.moments import lasts
+from orchestrator.core.trials import Result, Run, Trials
 from stacks import names
 from stacks.model import OperationResult, Outcome, StackRecord, StackRef, StackSnapshot, Verb
 
@@ -20,6 +21,7 @@ INTENTS_FOR = timedelta(hours=1)
 DESTROYED_FOR = timedelta(days=1)
 """Longer than any window that the guard looks at."""
 APPROVED_FOR = timedelta(days=1)
+MENDED_FOR = timedelta(days=1)
 PLAN_APPROVED_FOR = timedelta(hours=1)
 """An approval that no plan took up says nothing of the same set days later."""
 T = TypeVar("T")
@@ -37,6 +39,9 @@ class Memory:
     """When something went, or began to go, without the Git host stating it."""
     intents: dict[tuple[StackRef, str], Intent] = field(default_factory=dict)
     """The newest of each kind: a wish for more time must not hide the one to take it down."""
+    mended: dict[StackRef, Mended] = field(default_factory=dict)
+    tested: dict[StackRef, dict[str, Result]] = field(default_factory=dict)
+    testing: dict[Run, datetime] = field(default_factory=dict)
     approved_plans: dict[str, datetime] = field(default_factory=dict)
     approved: dict[str, datetime] = field(default_factory=dict)
 
@@ -50,6 +55,10 @@ class Memory:
         self._forget_what_is_old(now)
         if stacks.complete:
             self._forget_stacks(stacks.stacks, repositories)
+
+    def trials(self) -> Trials:
+        """What is known of tests just now, as a value that stays so."""
+        return Trials({ref: dict(results) for ref, results in self.tested.items()}, dict(self.testing))
 
     def intend(self, intent: Intent) -> None:
         self.intents[intent.ref, intent.kind] = intent
@@ -78,6 +87,7 @@ class Memory:
         self.confirmed = {key: item for key, item in self.confirmed.items() if lasts(item[1], CONFIRMED_FOR, now)}
         self.intents = {what: intent for what, intent in self.intents.items() if now - intent.at < INTENTS_FOR}
         self.destroyed = [moment for moment in self.destroyed if now - moment < DESTROYED_FOR]
+        self.mended = {ref: mended for ref, mended in self.mended.items() if now - mended.at < MENDED_FOR}
         self.approved = _younger(self.approved, now, APPROVED_FOR)
         self.approved_plans = _younger(self.approved_plans, now, PLAN_APPROVED_FOR)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -23,6 +23,7 @@ log = logging.getLogger("eph.observe")
 PATIENCE = 5.0
 """Seconds that a look waits for targets to name what is there."""
 TargetNames = Callable[[], frozenset[str]]
+TargetParts = Callable[[], Mapping[str, frozenset[str]]]
 
 
 class Lanes(Protocol):
@@ -34,7 +35,8 @@ class Lanes(Protocol):
 
 @dataclass(slots=True)
 class Sources:
-    """Where facts come from. ``targets`` gives, by target, a blocking function that names what is there."""
+    """Where facts come from. ``targets`` gives, by target, a blocking function that names what is there; ``standing``
+    one that gives the single parts, for targets that can tell."""
 
     forge: ForgeReader
     inventory: Inventory
@@ -42,6 +44,7 @@ class Sources:
     health: Mapping[StackRef, Health]
     lanes: Lanes
     headroom: Callable[[], Headroom | None] = lambda: None
+    standing: Mapping[str, TargetParts] = field(default_factory=dict)
 
 
 class Observer:
@@ -50,6 +53,7 @@ class Observer:
         self._memory = memory
         self._silent: dict[str, str] = {}
         self._asked: dict[str, asyncio.Task[frozenset[str]]] = {}
+        self._late: dict[str, asyncio.Task[Mapping[str, frozenset[str]]]] = {}
         self.forge = ForgeFacts()
 
     async def look(self, now: datetime, look: Look, elsewhere: Mapping[StackRef, Running] | None = None) -> World:
@@ -65,12 +69,11 @@ class Observer:
         if look.wanted:
             self.forge = await self._sources.forge.read(_names(stacks), look.only)
         on_targets = await self._targets()
+        standing = await self._standing()
         self._memory.see(self.forge.facts, stacks, now)
-        return self._world(stacks, running, on_targets)
+        return replace(self._world(stacks, running), on_targets=on_targets, standing=standing)
 
-    def _world(
-        self, stacks: StackSnapshot, running: Mapping[StackRef, Running], on_targets: Mapping[str, frozenset[str]]
-    ) -> World:
+    def _world(self, stacks: StackSnapshot, running: Mapping[StackRef, Running]) -> World:
         memory = self._memory
         return World(
             repositories={
@@ -82,7 +85,8 @@ class Observer:
             failures=dict(memory.failures),
             first_seen=dict(memory.first_seen),
             destroyed_recently=tuple(memory.destroyed),
-            on_targets=on_targets,
+            mended=dict(memory.mended),
+            trials=memory.trials(),
             intents=tuple(memory.intents.values()),
             approved_plans=frozenset(memory.approved_plans),
             approved=frozenset(memory.approved),
@@ -110,6 +114,27 @@ class Observer:
                 self._say(target, f"the target {target} could not be read: {type(error).__name__}: {error}")
             else:
                 self._silent.pop(target, None)
+        return found
+
+    async def _standing(self) -> dict[str, Mapping[str, frozenset[str]]]:
+        """As for names, but only an answer to this very look counts: what was made since would seem to be lost."""
+        for target in [target for target, task in self._late.items() if task.done()]:
+            self._late.pop(target).exception()
+        asked = {
+            target: asyncio.create_task(asyncio.to_thread(parts_of))
+            for target, parts_of in self._sources.standing.items()
+            if target not in self._late
+        }
+        if asked:
+            await asyncio.wait(asked.values(), timeout=PATIENCE)
+        found = {}
+        for target, task in asked.items():
+            if not task.done():
+                self._late[target] = task
+            elif error := task.exception():
+                self._say(f"{target}: parts", f"the parts on the target {target} could not be looked at: {error}")
+            else:
+                found[target] = task.result()
         return found
 
     def _answer(self, target: str) -> frozenset[str]:

@@ -11,7 +11,7 @@ from datetime import datetime
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
 from orchestrator.forge.port import CheckReport, Conclusion
-from orchestrator.surfaces import comment
+from orchestrator.surfaces import comment, suites
 from orchestrator.surfaces.markdown import plain
 from orchestrator.surfaces.phrases import WORDS, outdated, reachable, short
 
@@ -59,7 +59,9 @@ def _conclusion(view: EnvironmentView) -> Conclusion:
     found = _CONCLUSIONS.get(view.phase, Conclusion.IN_PROGRESS)
     if view.phase is Phase.REFUSED and view.problems:
         return Conclusion.FAILURE
-    return Conclusion.IN_PROGRESS if found is Conclusion.SUCCESS and outdated(view) else found
+    if found is Conclusion.SUCCESS and outdated(view):
+        return Conclusion.IN_PROGRESS
+    return suites.conclusion(view, found)
 
 
 def _title(view: EnvironmentView) -> str:
@@ -73,5 +75,5 @@ def _rest(view: EnvironmentView) -> str:
     if view.phase in (Phase.FAILED, Phase.STALLED) and view.failure is not None:
         return view.failure.error
     if view.phase is Phase.READY:
-        return view.url
+        return suites.title(view) or view.url
     return view.reasons[0] if view.reasons else ""

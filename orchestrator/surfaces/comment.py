@@ -14,6 +14,7 @@ from orchestrator.core.commands import Reply
 from orchestrator.core.model import Key
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView, FailureView
+from orchestrator.surfaces import suites
 from orchestrator.surfaces.markdown import code, fence, link, plain, text
 from orchestrator.surfaces.phrases import GONE, WORDS, outdated, reachable, short, when
 
@@ -45,7 +46,7 @@ def marker(key: Key) -> str:
 
 
 def render(view: EnvironmentView, now: datetime, reply: Reply | None = None) -> str:
-    state = [_headline(view), _why(view), _facts(view, now)]
+    state = [_headline(view), _why(view), _facts(view, now), suites.section(view)]
     trouble = [_problems(view), _failure(view), _notices(view), _command(view)]
     end = marker(view.key) if view.key is not None else ""
     said = _reply(reply) if reply is not None else ""
@@ -79,6 +80,8 @@ def _each_fact(view: EnvironmentView, now: datetime) -> Iterator[str]:
     if view.phase not in GONE:
         yield from _commits(view)
         yield from _services(view)
+        if view.repaired:
+            yield f"{text(view.repaired[:1].upper() + view.repaired[1:])}."
         yield from _expiry(view, now)
     elif view.phase is Phase.EXPIRED:
         yield f"For a new one, comment {code('/eph up')}, or put the label on again. While it is on, a push helps too."

@@ -116,6 +116,12 @@ class FakeDesk:
         found = self.lines.get((str(self._find(name).ref), operation), [])
         return [line for line in found if service is None or line.startswith(f"{service} ")][-lines:]
 
+    async def suite_logs(self, name: str, suite: str, lines: int) -> list[str]:
+        known = [each.name for each in self._find(name).tests]
+        if suite not in known:
+            raise Refused(f"there is no suite {suite!r}; there are: {', '.join(known) or 'none'}")
+        return self.lines.get((str(self._find(name).ref), False), [])[-lines:]
+
     async def follow(self, name: str, service: str | None, operation: bool) -> AsyncIterator[str]:
         for line in await self.logs(name, service, 1000, operation):
             yield line

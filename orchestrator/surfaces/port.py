@@ -85,6 +85,9 @@ class Desk(Protocol):
     async def logs(self, name: str, service: str | None, lines: int, operation: bool) -> list[str]:
         """The last lines of the environment's services, or of its last operation."""
 
+    async def suite_logs(self, name: str, suite: str, lines: int) -> list[str]:
+        """The last lines of a suite's last run."""
+
     def follow(self, name: str, service: str | None, operation: bool) -> AsyncIterator[str]:
         """The same, as they come; ends when the environment is gone."""
 

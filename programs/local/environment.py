@@ -39,6 +39,7 @@ class Environment:
         checkout = self._checkout(home)
         databases = {item.variable: self._database(item, home) for item in self.spec.databases}
         self.variables = Output.from_input({name: database.url for name, database in databases.items()})
+        self.data = Output.all(*(database.made for database in databases.values())).apply(" ".join)
         ready: list[Resource] = self._once("pre-create", self.spec.hooks.pre_create, [checkout, *databases.values()])
         ready = self._build(ready)
         ready = self._fill(databases, ready)
@@ -75,7 +76,8 @@ class Environment:
                 last = [self._seed(item, databases[item.variable], ready)]
             if item.migrate:
                 title = f"migrate {item.name}"
-                last = [resources.Command(f"migrate-{item.name}", self._command(title, item.migrate), _after(*last))]
+                props = {**self._command(title, item.migrate), "data": databases[item.variable].made}
+                last = [resources.Command(f"migrate-{item.name}", props, _after(*last))]
             filled += [one for one in last if one not in filled]
         return filled
 
@@ -105,7 +107,8 @@ class Environment:
             ready = [resources.LastWords(f"pre-destroy-{index + 1}", props, _after(*ready))]
 
     def _command(self, title: str, command: Command) -> dict[str, Any]:
-        return {**self.of, "title": title, "run": command.run, "timeout": command.timeout, "env": self._env()}
+        props = {"title": title, "run": command.run, "timeout": command.timeout, "env": self._env()}
+        return {**self.of, **props, "data": ""}
 
     def _service(self, item: ServiceSpec, ready: list[Resource]) -> Resource:
         props = {
@@ -115,6 +118,7 @@ class Environment:
             "port": self.ports.ports.apply(lambda ports: ports[item.name]),
             "path": item.health.path,
             "deadline": item.health.deadline,
+            "data": self.data,
             "env": self._env(item),
         }
         return resources.Service(f"service-{item.name}", props, _after(*ready))

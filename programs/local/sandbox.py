@@ -29,6 +29,7 @@ ROOTS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 ETC = (
     "alternatives",
     "ca-certificates",
+    "chromium.d",
     "fonts",
     "group",
     "hosts",
@@ -50,10 +51,12 @@ NAMESPACES = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a command runs: its working copy, and the home that all commands of the environment share."""
+    """Where a command runs: its working copy, and the home that all commands of the environment share. ``hosts`` is a
+    file that stands in for the machine's list of host names, where the sandbox can do that."""
 
     checkout: Path
     home: Path
+    hosts: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,7 @@ def _bubblewrap(settings: Settings, place: Place) -> list[str]:
     arguments += [word for root in ROOTS for word in _root(root)]
     arguments += [word for name in ETC for word in ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")]
     arguments += [word for item in shown(settings) for word in ("--ro-bind-try", item, item)]
+    arguments += ["--ro-bind", str(place.hosts), "/etc/hosts"] if place.hosts else []
     for own in (place.home, place.checkout):
         arguments += ["--bind", str(own), str(own)]
     return [*arguments, "--chdir", str(place.checkout)]

@@ -23,6 +23,7 @@ EXITS_MOST = 3
 LOOK_SECONDS = 0.2
 ANSWER_SECONDS = 5.0
 TAIL_LINES = 40
+ASKED = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,11 @@ def start(settings: Settings, place: Place, service: Service) -> None:
 
 def stop(settings: Settings, found: list[Program]) -> None:
     supervision.remove(settings, [str(item) for item in found])
+
+
+def answers(port: int, path: str) -> bool:
+    """Asked more than once: one slow answer must not cost a running service its life."""
+    return any(probe(port, path)[0] for _ in range(ASKED))
 
 
 def _wait(settings: Settings, service: Service) -> None:

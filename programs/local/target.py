@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from programs.holdings import Holding
-from programs.local import files, holdings, identifiers, postgres, sandbox, services, settings, supervision, traces
+from programs.local import (
+    files,
+    holdings,
+    identifiers,
+    postgres,
+    sandbox,
+    services,
+    settings,
+    standing,
+    suites,
+    supervision,
+    traces,
+)
 from programs.local.errors import LocalError
-from programs.spec import EnvironmentSpec
+from programs.spec import EnvironmentSpec, SuiteSpec
 
-VERSION = "local-1"
+VERSION = "local-2"
 STRATEGIES = ("empty", "seed")
 
 
@@ -59,6 +71,15 @@ class Local:
     def leftovers(self, settings_: Mapping[str, str], *, stopped: bool = False) -> list[str]:
         """Whatever exists of environments here, a line each; ``stopped``: of the server's own too."""
         return traces.leftovers(settings.from_mapping(settings_), stopped=stopped)
+
+    def suite(self, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]) -> list[str]:
+        return suites.prepare(settings.from_mapping(spec.settings), spec, suite, env)
+
+    def report(self, spec: EnvironmentSpec, suite: SuiteSpec, most: int) -> bytes | None:
+        return suites.report(settings.from_mapping(spec.settings), spec, suite, most)
+
+    def standing(self, settings_: Mapping[str, str]) -> Mapping[str, frozenset[str]]:
+        return standing.every(settings.from_mapping(settings_))
 
     def holdings(self, settings_: Mapping[str, str]) -> list[Holding]:
         return holdings.every(settings.from_mapping(settings_))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from orchestrator.app.desk import Behind
 from orchestrator.runtime.auditing import Around, Auditor
+from orchestrator.runtime.testing import Bench, SuiteRunner
 from stacks.places import Places
 from tests.stories.town import Town
 
@@ -25,6 +26,7 @@ def behind(town: Town, folder: Path) -> Behind:
                 target=lambda _: town.target,  # type: ignore[arg-type, return-value]
             )
         ),
+        tester=SuiteRunner(Bench(places, town.memory, town.journal, town.clock, town.wakes.wake, token=lambda _: "")),
         loop=town.loop,
         executor=town.executor,
         memory=town.memory,

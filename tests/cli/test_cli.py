@@ -13,7 +13,9 @@ from typer.testing import Result
 
 from orchestrator.cli import waiting
 from orchestrator.core.audits import Audit, Orphan
+from orchestrator.core.junit import Report
 from orchestrator.core.phases import Phase
+from orchestrator.core.suites import SuiteView
 from orchestrator.core.views import FailureView
 from orchestrator.surfaces.fake import START, FakeDesk, sample
 
@@ -199,6 +201,26 @@ def test_audit_names_each_orphan_and_ends_by_what_it_found(eph: Eph, desk: FakeD
     data = json.loads(told.stdout)
     assert (data["clean"], data["orphans"][0]["whose"], data["orphans"][0]["swept"]) == (False, NAME, True)
     assert eph("audit", role="viewer").exit_code == 3
+
+
+def test_tests_are_in_get_and_their_lines_in_logs(eph: Eph, desk: FakeDesk) -> None:
+    """P4"""
+    passed = SuiteView("integration", "integration", "passed", seconds=1.5)
+    failed = SuiteView(
+        "browser", "browser", "failed", seconds=9.0, detail="exit status 1", report=Report(3, 1, 0, 0, ("a",))
+    )
+    desk.put(replace(sample(42), tests=(passed, failed)))
+    desk.prints(NAME, "no tea")
+    shown = eph("get", NAME).stdout
+    assert "passed in 1.5 s" in shown
+    assert "failed in 9.0 s: exit status 1" in shown
+    [_, told] = json.loads(eph("get", NAME, "-o", "json").stdout)["tests"]
+    assert (told["state"], told["report"]["names"]) == ("failed", ["a"])
+    assert eph("logs", NAME, "--suite", "browser").stdout == "no tea\n"
+    unknown = eph("logs", NAME, "--suite", "nothing")
+    assert unknown.exit_code == 6
+    assert "integration, browser" in unknown.stderr
+    assert eph("logs", NAME, "--suite", "browser", "--follow").exit_code == 2
 
 
 def test_sweep_and_approve(eph: Eph, desk: FakeDesk) -> None:

@@ -239,9 +239,46 @@ def test_what_is_not_done_yet_is_said() -> None:
         )
     )
     found = notices(parse((HEAD + text).encode()), ServerPolicy())
-    assert len(found) == 8
+    assert len(found) == 7
     assert found[0] == "eph.yaml:6:5: triggers[2]: a branch starts nothing in this version of Eph, only labels do"
     assert all(re.fullmatch(r"eph\.yaml:[0-9]+:[0-9]+: .+", line) for line in found)
+
+
+SUITES = """\
+tests:
+  - {name: unit, command: make test, timeout: 2m, junit: ./out/junit.xml, env: {TZ: UTC}}
+  - {name: browser, command: npx playwright test, kind: browser, needs: [unit], blocking: false}
+"""
+
+
+def test_suites_are_the_files_and_change_nothing_of_what_is_built() -> None:  # P4
+    plain, found = made(WEB), made(WEB + SUITES)
+    unit, browser = found.suites
+    assert (unit.command.run, unit.command.timeout, unit.junit, unit.env) == (
+        "make test", 120, "out/junit.xml", {"TZ": "UTC"},
+    )  # fmt: skip
+    assert (unit.kind, unit.blocking, unit.token) == ("integration", True, True)
+    assert (browser.kind, browser.needs, browser.blocking) == ("browser", ("unit",), False)
+    assert found.digest == plain.digest
+    assert notices(parse((HEAD + WEB + SUITES).encode()), ServerPolicy()) == ()
+
+
+@pytest.mark.parametrize(
+    ("suites", "told"),
+    [
+        (
+            "[{name: a, command: x, needs: [b]}, {name: b, command: x}]",
+            "tests[0].needs[0]: no suite above is called `b`",
+        ),
+        ("[{name: a, command: x, needs: [a]}]", "the first suite can need none"),
+        ("[{name: a, command: x, junit: ../x.xml}]", "tests[0].junit: '../x.xml' leads out of the repository"),
+        ("[{name: a, command: x, env: {EPH_SUITE: b}}]", "is set by Eph itself"),
+    ],
+)
+def test_a_suite_that_cannot_be_is_told(suites: str, told: str) -> None:  # P4, Y1
+    with pytest.raises(InvalidConfig) as caught:
+        parse((HEAD + WEB + f"tests: {suites}\n").encode())
+    assert told in str(caught.value)
 
 
 def test_problems_become_the_plans_own_value() -> None:

@@ -53,8 +53,7 @@ def test_elsewhere_the_error_names_the_setting_and_the_place() -> None:
 def test_people_by_name_are_refused_and_not_passed_over() -> None:
     with pytest.raises(InvalidConfig, match=r"protection\.allow: this version of Eph cannot tell people apart"):
         made("{allow: [alice]}", "asked")
-    told = notices(parse(FILE.format("{token_for_tests: false}").encode()), ServerPolicy())
-    assert any("token_for_tests" in sentence for sentence in told)
+    assert notices(parse(FILE.format("{token_for_tests: false}").encode()), ServerPolicy()) == ()
 
 
 def test_what_was_built_before_has_the_same_digest_and_is_still_read() -> None:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from programs.local import databases, postgres, routes
+from programs.local import databases, postgres, routes, supervision
 from programs.local.routes import Route
 from stacks import names
 from stacks.words import ADJECTIVES, NOUNS
@@ -204,10 +204,8 @@ def _files(site: Site) -> dict[str, str]:
 
 def test_an_audit_names_what_is_ours_alone_and_a_sweep_removes_it(site: Site, one: Preview) -> None:
     """C2, L9, P5: planted under a living environment, so that nothing but the audit could find it."""
-    on, tag = (
-        site.machine,
-        site.eph_home / "backend/.pulumi/stacks" / names.project(8, REPOSITORY) / "pr-77.pulumi-tags",
-    )
+    on, store = site.machine, site.eph_home / "backend/.pulumi/stacks"
+    tag = store / names.project(8, REPOSITORY) / "pr-77.pulumi-tags"
     assert site.eph("audit").returncode == 0, site.eph("audit").stdout
     databases.create(on, one.name, "eph_stray")
     routes.put(on, Route("stray.localhost", "http://127.0.0.1:1", one.name, "web", "c" * 40))
@@ -245,6 +243,81 @@ def _lonely(home: str) -> int:
     """A process with that home that no supervisor looks after."""
     words = ["setsid", "sh", "-c", 'sleep 300 >/dev/null 2>&1 & echo "$!"']
     return int(subprocess.run(words, env={"HOME": home}, capture_output=True, text=True, check=True).stdout)
+
+
+def test_what_is_lost_behind_its_back_is_noticed_repaired_and_told(site: Site, two: Preview) -> None:
+    """L9, P1, O1: a database dropped, a route deleted, a service ended for good; each within two cycles."""
+    on, url = site.machine, urlsplit(url_of(site, two))
+    with postgres.connect(on) as session:
+        session.execute(f'DROP DATABASE "{url.path[1:]}" WITH (FORCE)')
+    (on.routes / f"{two.host}.json").unlink()
+    noticed = until("it is noticed", lambda: "" if drifts(site, two) else "no event", 3 * CYCLE)
+    assert noticed < 2 * CYCLE + 1
+    body = site.told(two.number, "Ready", "the database main was gone", "the route web was gone", within=sites.MADE)
+    assert "made and seeded again" in body
+    assert site.page(two.host, "/connect", q=url_of(site, two)).data == {"rows": 1}
+    assert site.page(two.host).data["commit"] == two.commit
+
+    [program] = [name for name in supervision.programs(on) if name.startswith(f"{two.name}.")]
+    supervision.client(on).call("stopProcess", program)
+    site.told(two.number, "Ready", "the service web did not run; it was started again", within=sites.MADE)
+    until("it answers", lambda: "" if site.page(two.host).status == 200 else "not yet", 2 * CYCLE)
+    assert "did not run; it was started again" in site.eph("why", two.name).stdout
+    assert [
+        event["message"]
+        for event in site.api("events", environment=two.name, limit="1000")["items"]
+        if event["kind"] == "environment.repaired"
+    ][-1].startswith("the service web did not run")
+
+
+def drifts(site: Site, preview: Preview) -> list[str]:
+    events = site.api("events", environment=preview.name, limit="1000")["items"]
+    return [event["message"] for event in events if event["kind"] == "environment.drifted"]
+
+
+SUITES = """
+tests:
+  - name: asks
+    command: python3 ask.py
+    junit: out.xml
+  - name: late
+    command: echo never
+    needs: [asks]
+"""
+ASK = """
+import os, sys, urllib.request
+page = urllib.request.urlopen(os.environ["PREVIEW_URL"], timeout=20).read().decode()
+good = os.environ["EPH_COMMIT"] in page
+outcome = "" if good and %s else "<failure/>"
+open("out.xml", "w").write(f"<testsuite><testcase name='cart_@ann'>{outcome}</testcase></testsuite>")
+print("asked", os.environ["PREVIEW_URL"])
+sys.exit(1 if outcome else 0)
+"""
+
+
+def test_its_own_tests_run_against_the_url_and_turn_the_check(site: Site) -> None:
+    """P4, P1, P2: the suite asks the real URL by its name, from the sandbox."""
+    yaml = (sites.SHOP / "eph.yaml").read_text() + SUITES
+    number, sha = site.open_pull("tested", {"eph.yaml": yaml, "ask.py": ASK % "False"})
+    body = site.told(number, "Ready", sha[:7], "Tests against the URL", "failed: exit status 1", within=sites.MADE)
+    assert "| `late` | ⚪ skipped: not run, because asks did not pass |" in body
+    assert "| `asks` |" in body
+    assert "@ann" not in body
+    site.checked(sha, "failure")
+    tested = site.arrived("tested", number, sha)
+    assert (
+        site.eph("logs", tested.name, "--suite", "asks").stdout == f"asked http://{tested.host}:{site.gateway_port}\n"
+    )
+    mended = site.push(tested, {"ask.py": ASK % "True"})
+    site.told(number, "Ready", mended[:7], "| `asks` | 🟢 passed |", "| `late` | 🟢 passed |", within=sites.MADE)
+    site.checked(mended, "success")
+    kinds = [event["kind"] for event in site.api("events", environment=tested.name, limit="1000")["items"]]
+    assert [kind for kind in kinds if kind.startswith("tests.")] == [
+        "tests.started", "tests.failed", "tests.skipped",
+        "tests.started", "tests.passed", "tests.started", "tests.passed",
+    ]  # fmt: skip
+    site.forge.close_pull(REPOSITORY, number)
+    site.gone(tested)
 
 
 def test_the_api_lets_nobody_in_without_its_token(site: Site, one: Preview) -> None:

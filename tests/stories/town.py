@@ -77,6 +77,23 @@ class Target:
     def __init__(self, stacks: FakeStacks) -> None:
         self._stacks = stacks
         self.leftovers: set[str] = set()
+        self.blind = False
+        self._lost: dict[str, int] = {}
+
+    def lose(self, part: str) -> None:
+        """It goes behind Eph's back, and comes again with an update that looks at what is there."""
+        self._lost[part] = len(self._stacks.started)
+
+    def standing(self) -> dict[str, frozenset[str]]:
+        if self.blind:
+            raise ConnectionError("the database server does not answer")
+        parts = [part for record in self._stacks.records.values() for part in record.parts if not self._is_lost(part)]
+        kinds = ("Service", "Database")
+        return {kind: frozenset(p.partition(":")[2] for p in parts if p.startswith(f"{kind}:")) for kind in kinds}
+
+    def _is_lost(self, part: str) -> bool:
+        since = self._lost.get(part)
+        return since is not None and not any(each.refresh for each in self._stacks.started[since:])
 
     def names(self) -> frozenset[str]:
         return frozenset(self.living() | self.leftovers)
@@ -127,6 +144,7 @@ class Town:
             targets={"local": self.target.names},
             health=self.monitor.answers,
             lanes=self.executor,
+            standing={"local": self.target.standing},
         )
         parts = Parts(
             Observer(sources, self.memory), self.executor, self.monitor, self.journal, self.wakes, self.leading

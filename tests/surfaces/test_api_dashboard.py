@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import httpx
 
+from orchestrator.core.junit import Report
 from orchestrator.core.phases import Phase
+from orchestrator.core.suites import SuiteView
 from orchestrator.core.views import FailureView
 from orchestrator.surfaces.fake import START, FakeDesk, sample
 
@@ -91,3 +93,15 @@ def test_every_answer_forbids_scripts_and_framing(admin: httpx.Client) -> None:
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["x-frame-options"] == "DENY"
         assert "noindex" in headers["x-robots-tag"]
+
+
+def test_suites_of_tests_have_a_table(admin: httpx.Client, desk: FakeDesk) -> None:  # P4
+    failed = SuiteView(
+        "browser", "browser", "failed", seconds=9.0, detail="exit status 1", tail=(NASTY,),
+        report=Report(3, 1, 1, 0, (NASTY,)),
+    )  # fmt: skip
+    desk.put(replace(sample(42), tests=(SuiteView("unit", "integration", "waiting"), failed)))
+    text = admin.get("/e/shop-gentle-stream-42").text
+    for part in ("unit", "waiting", "browser", "exit status 1", "9.0", "<td>2</td>", "&lt;script&gt;"):
+        assert part in text
+    assert NASTY not in text

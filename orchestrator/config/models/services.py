@@ -52,13 +52,21 @@ class Kubernetes(Section):
 
 
 class Suite(Section):
-    """A named suite of tests, run against the ready environment with its URL in PREVIEW_URL."""
+    """A named suite of tests, run against the ready environment with its URL in PREVIEW_URL. Exit status 77 skips."""
 
     name: Name = Field(description="The name under which the result is shown.")
     command: Shell = Field(description="What the shell runs, in the root of the checkout.")
     timeout: Duration = Field(default=timedelta(minutes=10), description="The longest it may take.")
     kind: Literal["integration", "browser", "security"] = Field(
         default="integration", description="What kind of tests they are."
+    )
+    env: Env = Field(default={}, description="Variables for this suite alone; they win over environment.env.")
+    junit: Path | None = Field(
+        default=None, description="Where it writes its JUnit XML; counts and failed cases are then shown as a table."
+    )
+    blocking: bool = Field(default=True, description="Whether its failure makes the check of the commit a failure.")
+    needs: tuple[Name, ...] = Field(
+        default=(), description="Suites above it; unless all of them passed, it is skipped. Suites run one by one."
     )
 
 

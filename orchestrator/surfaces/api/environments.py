@@ -49,8 +49,13 @@ def _reads(routes: APIRouter, desk: Desk) -> None:
         service: Service = None,
         lines: Annotated[int, Query(ge=1, le=5000)] = 100,
         operation: bool = False,
+        suite: Annotated[str | None, Query(max_length=63)] = None,
     ) -> schemas.Logs:
-        """The last lines of its services, or of its last operation."""
+        """The last lines of its services, of its last operation, or of a suite of its tests."""
+        if suite:
+            return schemas.Logs(
+                name=name, service=None, operation=False, suite=suite, lines=await desk.suite_logs(name, suite, lines)
+            )
         found = await desk.logs(name, service, lines, operation)
         return schemas.Logs(name=name, service=service, operation=operation, lines=found)
 

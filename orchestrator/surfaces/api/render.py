@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import datetime
 
 from orchestrator.core.audits import Audit
+from orchestrator.core.suites import SuiteView
 from orchestrator.core.views import EnvironmentView, FailureView
 from orchestrator.ledger.port import Event
 from orchestrator.surfaces.api import schemas
@@ -37,9 +39,26 @@ def environment(view: EnvironmentView) -> schemas.Environment:
         kept=view.kept,
         queue_position=view.queue_position,
         problems=list(view.problems),
+        tests=[_suite(each) for each in view.tests],
+        repaired=view.repaired,
         failure=_failure(view.failure) if view.failure else None,
         progress=view.progress,
         command=view.command,
+    )
+
+
+def _suite(suite: SuiteView) -> schemas.Suite:
+    found = suite.report
+    return schemas.Suite(
+        name=suite.name,
+        kind=suite.kind,
+        state=suite.state,
+        blocking=suite.blocking,
+        seconds=suite.seconds,
+        detail=suite.detail,
+        tail=list(suite.tail),
+        report=schemas.Report(**{**asdict(found), "names": list(found.names)}) if found else None,
+        since=suite.since,
     )
 
 
@@ -121,6 +140,9 @@ def _pairs(view: EnvironmentView) -> Iterator[tuple[str, str]]:
     yield "expires at", _time(view.expires_at)
     yield "place in the queue", str(view.queue_position) if view.queue_position is not None else ""
     yield "now", view.progress
+    for suite in view.tests:
+        yield f"tests {suite.name}", f"{suite.state}{f': {suite.detail}' if suite.detail else ''}"
+    yield "repaired", view.repaired.removeprefix("repaired at ")
     for problem in view.problems:
         yield "problem", problem
     if view.failure:

@@ -23,6 +23,30 @@ class Failure(BaseModel):
     next_try: datetime | None
 
 
+class Report(BaseModel):
+    """What a suite's JUnit XML says."""
+
+    tests: int
+    failures: int
+    errors: int
+    skipped: int
+    names: list[str] = Field(description="The first that failed.")
+
+
+class Suite(BaseModel):
+    """One suite of eph.yaml's tests, on the newest commit."""
+
+    name: str
+    kind: str = Field(description="integration, browser or security")
+    state: str = Field(description="waiting, running, passed, failed or skipped")
+    blocking: bool
+    seconds: float
+    detail: str
+    tail: list[str] = Field(description="Its last lines, unless it passed.")
+    report: Report | None
+    since: datetime | None = Field(description="When it began to run, or ended.")
+
+
 class Environment(BaseModel):
     """One environment, wanted or existing."""
 
@@ -49,6 +73,8 @@ class Environment(BaseModel):
     kept: bool = Field(default=False, description="It does not expire.")
     queue_position: int | None
     problems: list[str] = Field(description="Mistakes in eph.yaml, with file and line.")
+    tests: list[Suite] = Field(default=[], description="Once the newest commit's environment stands.")
+    repaired: str = Field(default="", description="What was lost behind Eph's back and is there again, and when.")
     failure: Failure | None
     progress: str
     command: str = Field(description="What an operator can type when the phase is held.")
@@ -78,6 +104,7 @@ class Logs(BaseModel):
     name: str
     service: str | None
     operation: bool = Field(description="Lines of the last operation instead of the services'.")
+    suite: str | None = Field(default=None, description="Lines of this suite's last run instead.")
     lines: list[str]
 
 

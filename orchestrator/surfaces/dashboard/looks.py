@@ -36,6 +36,10 @@ def tone(phase: Phase) -> str:
     return TONES[phase]
 
 
+def verdict(state: str) -> str:
+    return {"passed": "good", "failed": "bad", "skipped": "calm"}.get(state, "busy")
+
+
 def ago(at: datetime | None, now: datetime) -> str:
     if at is None:
         return "never"
@@ -66,6 +70,7 @@ def number(view: EnvironmentView) -> str:
 
 FILTERS: Mapping[str, Callable[..., str]] = {
     "tone": tone,
+    "verdict": verdict,
     "ago": ago,
     "web_link": web_link,
     "path": path,

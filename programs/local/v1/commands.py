@@ -14,9 +14,11 @@ LAST_WORDS_SECONDS = 60
 
 
 class CommandProvider(Provider):
-    """Once for each generation. There is nothing to delete: what it changed goes with the environment."""
+    """Once for each generation, and once more for a database (``data``) that was made again. There is nothing to
+    delete: what it changed goes with the environment."""
 
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "generation", "title")
+    updated_by: ClassVar[tuple[str, ...]] = ("data",)
 
     def make(self, on: Settings, props: Props) -> Props:
         _run(on, props, int(props["timeout"]))
@@ -27,6 +29,7 @@ class OnceProvider(CommandProvider):
     """Once in an environment's life, however many commits follow."""
 
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "title", "run")
+    updated_by: ClassVar[tuple[str, ...]] = ()
 
 
 class LastWordsProvider(Provider):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import ClassVar
 
 from programs.local import databases, seeds
@@ -11,12 +12,14 @@ from programs.local.v1.base import Props, Provider, place
 
 
 class DatabaseProvider(Provider):
-    """``database`` is the name in the server; it changes with what the database is seeded from."""
+    """``database`` is the name in the server; it changes with what the database is seeded from. ``made`` is another
+    word each time it is made: what was given its password must be given the new one."""
 
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "database")
 
     def make(self, on: Settings, props: Props) -> Props:
-        return {"url": databases.create(on, props["environment"], props["database"])}
+        url = databases.create(on, props["environment"], props["database"])
+        return {"url": url, "made": uuid.uuid4().hex[:12]}
 
     def unmake(self, on: Settings, props: Props) -> None:
         databases.drop(on, [props["database"]])

@@ -35,10 +35,11 @@ class Ports(Resource, module="eph", name="Ports"):
 
 class Database(Resource, module="eph", name="Database"):
     url: pulumi.Output[str]
+    made: pulumi.Output[str]
 
     def __init__(self, name: str, props: Props, opts: Options | None = None) -> None:
         secret = Options(additional_secret_outputs=["url"])
-        super().__init__(DatabaseProvider(), name, {**props, "url": None}, Options.merge(opts, secret))
+        super().__init__(DatabaseProvider(), name, {**props, "url": None, "made": None}, Options.merge(opts, secret))
 
 
 class Seed(Resource, module="eph", name="Seed"):

@@ -15,10 +15,12 @@ from programs.local.waiting import pause
 
 
 class ServiceProvider(Provider):
-    """Made beside the one of the last generation, which goes only after this one answered and was routed to."""
+    """Made beside the one of the last generation, which goes only after this one answered and was routed to. Started
+    again in its place when a database was made again, because its password is a new one (``data``)."""
 
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "service", "generation")
-    kept: ClassVar[tuple[str, ...]] = ("port",)
+    updated_by: ClassVar[tuple[str, ...]] = ("data",)
+    kept: ClassVar[tuple[str, ...]] = ("port", "path")
 
     def make(self, on: Settings, props: Props) -> Props:
         service = Service(
@@ -36,7 +38,10 @@ class ServiceProvider(Provider):
         services.stop(on, [_program(props)])
 
     def exists(self, on: Settings, props: Props) -> bool:
-        return supervision.conf(on, str(_program(props))).exists()
+        """It stands when it runs and answers: a repair starts one anew that only seems to."""
+        running = supervision.info(on, str(_program(props))).get("statename") in ("RUNNING", "STARTING")
+        path = props.get("path")  # what an earlier version made does not say it
+        return running and (path is None or services.answers(int(props["port"]), path))
 
 
 class RouteProvider(Provider):

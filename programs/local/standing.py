@@ -1,0 +1,44 @@
+"""Which parts of all environments are there and alive, in the ids that Pulumi's state has for them: what was lost
+behind our back is what the state has and this has not.
+
+A service stands while supervisord runs it. One that just ended is given a moment, because it is started again at once;
+one that ended again and again waits longer each time, and then it does not stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from programs.local import databases, identifiers, routes, rpc, supervision
+from programs.local.settings import Settings
+
+UP = frozenset({"RUNNING", "STARTING", "STOPPING"})
+MOMENT = 5
+"""Seconds. supervisord waits one second longer before each start, so this is a crash loop of five."""
+
+
+def every(settings: Settings) -> Mapping[str, frozenset[str]]:
+    """Raises when any of it cannot be looked at."""
+    owned = [item for item in databases.owned(settings) if item.kind == "DATABASE"]
+    found = {
+        "Database": (f"{item.environment}/{item.name}" for item in owned),
+        "Route": (f"{route.environment}/{route.host}" for route in routes.every(settings)),
+        "Service": _services(settings),
+        "Checkout": (
+            f"{path.parents[1].name}/{path.name}" for path in settings.envs.glob("*/src/*") if path.name[0] != "."
+        ),
+    }
+    return {kind: frozenset(ids) for kind, ids in found.items()}
+
+
+def _services(settings: Settings) -> Iterator[str]:
+    daemon = rpc.Daemon(supervision.socket_path(settings))
+    for info in daemon.call("getAllProcessInfo"):
+        program = identifiers.program(info["name"])
+        if program and stands(info):
+            yield f"{program.environment}/{program.service}/{program.generation}"
+
+
+def stands(info: Mapping[str, Any]) -> bool:
+    return info["statename"] in UP or info["now"] - info["stop"] <= MOMENT
