@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 from tests.chaos import alone, outcomes, schedules
 from tests.chaos.audit import Audit
+from tests.chaos.machine import Clock
 from tests.chaos.outcomes import Outcome, Problem
 
 SEED = 4
@@ -76,6 +78,44 @@ def test_two_that_work_on_one_stack_are_an_overlap(tmp_path: Path) -> None:
     assert not audit.working("eph-shop-1.pr-1")
     start("pr-1").communicate("\n", timeout=10)
     assert len(audit.overlaps()) == 1
+
+
+def test_a_clock_can_be_set_for_some_alone(tmp_path: Path) -> None:
+    clock = Clock(tmp_path / "clock")
+    if not clock.environ:
+        pytest.skip("no C compiler: the clock stays as it is")
+    look = [sys.executable, "-ISc", "import datetime, time; print(time.time(), datetime.datetime.now().timestamp())"]
+    for ahead in (0, 7200, -7200):
+        clock.set(ahead)
+        before = time.time()
+        said = subprocess.run(look, env=clock.environ, capture_output=True, text=True, timeout=30, check=True).stdout
+        assert all(0 <= float(word) - ahead - before < 30 for word in said.split())
+
+
+_FULL = """
+import sys
+from pathlib import Path
+from tests.chaos import machine
+disk = machine.Disk(Path(sys.argv[1]), 1) if machine.alone() else None
+if disk is None or not disk.is_own:
+    sys.exit(3)
+disk.fill()
+try:
+    Path(sys.argv[1], "one").write_text("x" * 70000)
+except OSError as error:
+    print(error.strerror)
+disk.free()
+Path(sys.argv[1], "two").write_text("x" * 70000)
+"""
+
+
+def test_a_disk_can_be_full_for_one_run_alone(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", _FULL, str(tmp_path / "disk")]
+    done = subprocess.run(words, cwd=alone.ROOT, capture_output=True, text=True, timeout=60)
+    if done.returncode == 3:
+        pytest.skip("mounting a disk takes root")
+    assert (done.stdout, done.stderr, done.returncode) == ("No space left on device\n", "", 0)
+    assert list((tmp_path / "disk").iterdir()) == [], "nobody else sees it"
 
 
 def test_one_line_tells_all_runs() -> None:
