@@ -37,7 +37,8 @@ PACE = timedelta(seconds=5)
 FIRST_WAIT = timedelta(seconds=10)
 LONGEST_WAIT = timedelta(minutes=30)
 WITHOUT_FOR = timedelta(hours=1)
-"""Permissions are given while we run; what a host has not at all seldom comes."""
+"""What was forbidden is tried again soon at first, and each time later: a host in trouble forbids what it allows.
+Permissions are given while we run; what a host has not at all seldom comes."""
 GIVEN_UP = 7
 """Refusals in a row, over ten minutes, after which a last word is given up. One alone proves nothing: a Git host in
 trouble says 404 and 403 too, and what it refused would be untrue until the next try."""
@@ -149,14 +150,18 @@ class Reporter:
             return self._failed(letter, sent, error)
         sent.digest, sent.phase, sent.written = letter.digest, letter.phase, self._clock()
         sent.failures, sent.refused, sent.rest = 0, False, None
+        self._without.pop((letter.repository.id, letter.what), None)
         sent.uncleaned = 0 if letter.is_cleaning else sent.uncleaned
         return self._once(letter.repository, left)
 
     def _do_without(self, letter: Letter, error: ForgeRefused) -> str:
-        self._without[letter.repository.id, letter.what] = (
-            Rest(self._clock(), WITHOUT_FOR),
-            isinstance(error, Forbidden),
-        )
+        what = (letter.repository.id, letter.what)
+        before = self._without.get(what)
+        forbidden = isinstance(error, Forbidden)
+        length = WITHOUT_FOR
+        if forbidden:
+            length = FIRST_WAIT if before is None else min(WITHOUT_FOR, 2 * before[0].length)
+        self._without[what] = Rest(self._clock(), length), forbidden
         return self._once(letter.repository, f"pull requests show no {letter.what}: {error}")
 
     def _once(self, repository: Repository, sentence: str) -> str:

@@ -277,6 +277,21 @@ def test_a_host_without_deployments_is_told_of_once_and_stops_nothing() -> None:
     assert story.host.writes["deployment"] == 2
 
 
+def test_what_was_forbidden_for_a_moment_is_not_untrue_for_an_hour() -> None:
+    """P2: and what stays forbidden is asked for ever more seldom."""
+    story = Story()
+    story.host.broken_deployments = Forbidden("403 just now")
+    story.cycle(pull("creating"), seconds=30)
+    story.host.broken_deployments = None
+    story.cycle(pull("ready"), seconds=20)
+    assert story.host.deployments[ENVIRONMENT][NEW].state is DeploymentState.SUCCESS
+    story.host.broken_deployments = Forbidden("403 from now on")
+    before = story.host.writes["deployment"]
+    for turn in range(240):
+        story.cycle(pull(("unhealthy", "ready")[turn % 2]), seconds=30)
+    assert 8 <= story.host.writes["deployment"] - before <= 11
+
+
 def test_what_was_deployed_is_cleaned_up_though_deployments_were_forbidden_a_while() -> None:
     """P2: one 403 that passes must not leave an environment for ever."""
     story = Story()
