@@ -40,8 +40,10 @@ def report(view: EnvironmentView) -> DeploymentReport | None:
 
 
 def is_over(view: EnvironmentView) -> bool:
-    """Nothing of it is left, so that its deployments go too. An expired one is destroyed first."""
-    return bool(view.name) and (view.phase is Phase.DESTROYED or (view.phase is Phase.EXPIRED and not view.commit))
+    """Nothing of it is left, so that its deployments go too. An expired one is destroyed first, and what is refused may
+    have been in the making until then."""
+    ends = view.phase in (Phase.EXPIRED, Phase.REFUSED) and not view.commit
+    return bool(view.name) and (view.phase is Phase.DESTROYED or ends)
 
 
 def _sentence(view: EnvironmentView) -> str:

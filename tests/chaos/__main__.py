@@ -38,6 +38,8 @@ def main() -> int:
             with told:
                 done.append(outcome)
                 print("\n  ".join([outcomes.line(outcome), *map(str, outcome.problems)]), flush=True)
+            if not outcome.faults:  # its process is gone; the others go on
+                return
 
     with ThreadPoolExecutor(len(players)) as several:
         list(several.map(go_on, players))

@@ -11,9 +11,10 @@ import contextlib
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from orchestrator.forge.sandbox.world import WorldError
 from tests.chaos import machine, outcomes, runs
 from tests.chaos.outcomes import Outcome, Problem
 from tests.chaos.schedules import FAULTS
@@ -21,6 +22,7 @@ from tests.chaos.schedules import FAULTS
 ROOT = Path(__file__).parents[2]
 _OUTCOME = "outcome "
 _CUT_SHORT = 143
+_TRIES = 3
 Say = Callable[[str], object]
 
 
@@ -79,9 +81,16 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _end)
     faults = {kind: weight for kind, weight in FAULTS.items() if kinds == {""} or kind in kinds}
     for number in sys.stdin:
-        outcome = runs.play(seed, int(number), lambda line: print(line, flush=True), faults)
-        print(_OUTCOME + outcome.dump(), flush=True)
+        print(_OUTCOME + _played(seed, int(number), faults).dump(), flush=True)
     return 0
+
+
+def _played(seed: int, run: int, faults: Mapping[str, int]) -> Outcome:
+    """A machine that is too busy to bring up the Git host says nothing of Eph, which was not even started."""
+    for _ in range(_TRIES - 1):
+        with contextlib.suppress(WorldError):
+            return runs.play(seed, run, lambda line: print(line, flush=True), faults)
+    return runs.play(seed, run, lambda line: print(line, flush=True), faults)
 
 
 if __name__ == "__main__":
