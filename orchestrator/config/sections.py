@@ -237,8 +237,9 @@ class Kubernetes(Group):
     pod_security: Literal["restricted", "baseline", "privileged"] = Field(
         default="restricted", description="The level of Pod Security that namespaces enforce."
     )
-    cpu: str = Field(default="4", description="The CPU of one environment in all, where eph.yaml asks for none.")
-    memory: str = Field(default="4Gi", description="The memory of one environment in all, likewise.")
+    cpu: str = Field(default="4", description="The most CPU of one environment in all; its eph.yaml may ask for less.")
+    memory: str = Field(default="4Gi", description="The most memory of one environment in all, likewise.")
+    disk: str = Field(default="20Gi", description="The most storage that its volumes may ask for, likewise.")
     pods: int = Field(default=40, ge=1, description="The most pods of one environment.")
     egress: Literal["internet", "none"] = Field(
         default="internet", description="Whom previews may call: the internet without private networks, or nobody."

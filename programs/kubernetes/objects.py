@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from programs.kubernetes import names
+from programs.kubernetes import names, quantities
 from programs.kubernetes.settings import Settings
 from programs.spec import EnvironmentSpec
 
@@ -47,14 +47,14 @@ def quota(spec: EnvironmentSpec, on: Settings) -> Data:
         "services.loadbalancers": "0",
         "services.nodeports": "0",
         "persistentvolumeclaims": "10",
-        "requests.storage": spec.resources.get("disk", "20Gi"),
+        "requests.storage": quantities.legal(spec.resources.get("disk", on.disk)),
     }
     return made("ResourceQuota", "eph-quota", {"spec": {"hard": hard}})
 
 
 def most(spec: EnvironmentSpec, on: Settings) -> tuple[str, str]:
-    """CPU and memory of the whole environment: what its file says, within what the server's policy allowed."""
-    return spec.resources.get("cpu", on.cpu), spec.resources.get("memory", on.memory)
+    """CPU and memory of the whole environment: what its file says, which the server has granted by now."""
+    return spec.resources.get("cpu", on.cpu), quantities.legal(spec.resources.get("memory", on.memory))
 
 
 def limits(spec: EnvironmentSpec, on: Settings) -> Data:

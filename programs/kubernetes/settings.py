@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from programs.kubernetes import quantities
 from programs.kubernetes.errors import KubernetesError
 
 POD_SECURITY = ("restricted", "baseline", "privileged")
@@ -22,7 +23,8 @@ class Settings:
     it and ``routes`` previews pass the gateway. ``egress_allow``: networks that previews may reach beside the
     internet. ``storage_class`` empty: databases and volumes live as long as their pod. ``registries``: where images
     may come from, all when empty; ``plain_http``: registries that are asked without TLS. ``spot``: a label of nodes
-    (key=value) that previews run on, and whose taint they tolerate."""
+    (key=value) that previews run on, and whose taint they tolerate. ``cpu``, ``memory``, ``disk`` and ``pods``: the
+    most of one environment; its file may ask for less."""
 
     root: Path
     server: str
@@ -38,6 +40,7 @@ class Settings:
     pod_security: str = "restricted"
     cpu: str = "4"
     memory: str = "4Gi"
+    disk: str = "20Gi"
     pods: str = "40"
     egress: str = "internet"
     egress_allow: str = ""
@@ -99,5 +102,7 @@ def _check(settings: Settings) -> None:
         path = getattr(settings, name)
         if path and not os.access(path, os.R_OK):
             raise KubernetesError(f"setting {name!r}: {path} cannot be read")
+    for amount in (settings.cpu, settings.memory, settings.disk):
+        quantities.number(amount)
     if settings.spot:
         pair(settings.spot, "spot")

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from programs.kubernetes import cluster, doors, names, ordering, registry, settings, sources, waiting
+from programs.kubernetes import cluster, doors, names, ordering, quantities, registry, settings, sources, waiting
 from programs.kubernetes.cluster import Cluster, Missing
 from programs.kubernetes.errors import KubernetesError
 from programs.kubernetes.settings import Settings
@@ -35,6 +35,7 @@ class Kubernetes:
     def program(self, spec: EnvironmentSpec) -> Callable[[], None]:
         on = settings.from_mapping(spec.settings)
         check(spec)
+        granted(spec, on)
         prepared = _prepare(spec, on)
 
         def run() -> None:
@@ -139,6 +140,16 @@ def _remove_doors(on: Settings, name: str) -> None:
     if on.routes:
         for route in doors.of(on.routes, name):
             doors.remove(doors.folder(on.routes), route.host, name, route.service)
+
+
+def granted(spec: EnvironmentSpec, on: Settings) -> None:
+    """Over the server's bound is a mistake that names the bound, never a cut (Y4)."""
+    for what, asked in spec.resources.items():
+        most = getattr(on, what)
+        if quantities.number(asked) > quantities.number(most):
+            raise KubernetesError(
+                f"environment.resources.{what} asks for {asked}; this server grants an environment at most {most}"
+            )
 
 
 def check(spec: EnvironmentSpec) -> None:

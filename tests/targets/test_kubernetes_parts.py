@@ -88,6 +88,15 @@ def test_what_it_may_use_is_what_its_file_says_or_the_server() -> None:
     assert (hard["limits.cpu"], hard["limits.memory"], hard["services.loadbalancers"]) == ("2", "4Gi", "0")
 
 
+@pytest.mark.parametrize(("what", "asked"), [("cpu", "4001m"), ("memory", "5Gi"), ("memory", "900G"), ("disk", "1Ti")])
+def test_more_than_the_server_grants_is_refused_and_never_cut(what: str, asked: str) -> None:
+    """Y4: the bound is named."""
+    with pytest.raises(KubernetesError, match=rf"resources\.{what} asks for {asked}; this server grants .* at most"):
+        target.granted(spec(resources={what: asked}), ON)
+    target.granted(spec(resources={"cpu": "4000m", "memory": "4096Mi", "disk": "20000000K"}), ON)
+    assert objects.quota(spec(resources={"disk": "20000000K"}), ON)["spec"]["hard"]["requests.storage"] == "20000000k"
+
+
 def test_pods_run_on_the_nodes_that_the_server_names() -> None:
     placed = workloads.pod(replace(ON, spot="pool=spot"), [])
     assert placed["nodeSelector"] == {"pool": "spot"}
@@ -157,6 +166,7 @@ def test_what_the_cluster_would_refuse_later_is_said_at_once(asked: EnvironmentS
         ({"url": "https://x"}, "must contain {host}"),
         ({"kubeconfig": "/nowhere/at/all"}, "cannot be read"),
         ({"spot": "x"}, "key=value"),
+        ({"memory": "lots"}, "not an amount"),
     ],
 )
 def test_a_wrong_setting_is_named(changes: dict[str, str], why: str) -> None:

@@ -1,0 +1,28 @@
+"""Amounts as Kubernetes writes them: ``500m``, ``2``, ``512Mi``, ``20G``."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from programs.kubernetes.errors import KubernetesError
+
+_AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?)(m|k|K|M|G|T|Ki|Mi|Gi|Ti)?")
+_UNITS: dict[str | None, Decimal] = {
+    None: Decimal(1),
+    "m": Decimal("0.001"),
+    **{unit: Decimal(1000) ** (index + 1) for index, unit in enumerate("kMGT")},
+    **{f"{unit}i": Decimal(1024) ** (index + 1) for index, unit in enumerate("KMGT")},
+}
+
+
+def number(text: str) -> Decimal:
+    found = _AMOUNT.fullmatch(text)
+    if not found:
+        raise KubernetesError(f"{text!r} is not an amount; write 500m or 2 for CPU, 512Mi or 2Gi for memory and disk")
+    return Decimal(found[1]) * _UNITS["k" if found[2] == "K" else found[2]]
+
+
+def legal(text: str) -> str:
+    """As the cluster takes it: a thousand is a small k there."""
+    return f"{text[:-1]}k" if text.endswith("K") else text
