@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -85,12 +86,16 @@ def ours(cluster: Cluster, server: str) -> Iterator[Data]:
 
 
 def connect(on: Settings) -> Cluster:
-    return _connect(on.kubeconfig, on.context)
+    """Kept for the next call, until the file changes: certificates and tokens in it are renewed."""
+    try:
+        stamp = Path(on.kubeconfig).stat().st_mtime_ns if on.kubeconfig else 0
+    except OSError as error:
+        raise Unreachable(f"the kubeconfig {on.kubeconfig} cannot be read: {error.strerror}") from error
+    return _connect(on.kubeconfig, on.context, stamp)
 
 
 @lru_cache(maxsize=4)
-def _connect(kubeconfig: str, context: str) -> Cluster:
-    """Kept: a process asks one cluster, again and again. A kubeconfig that changes is read by the next process."""
+def _connect(kubeconfig: str, context: str, _stamp: int) -> Cluster:
     try:
         config = KubeConfig.from_file(kubeconfig) if kubeconfig else KubeConfig.from_env()
         single = config.get(context_name=context or None)
