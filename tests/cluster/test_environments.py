@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -148,8 +149,9 @@ def test_two_environments_do_not_reach_each_other(eph: Eph, first: EnvironmentSp
     ways += [f"web.{first.name}.svc.cluster.local:80", "169.254.169.254:80", "kubernetes.default.svc:443"]
     node = site.get("nodes")["items"][0]["status"]["addresses"][0]["address"]
     ways += [f"{node}:6443", f"{node}:10250", f"{node}:5000"]
-    reached = [way for way in ways if page.text("/connect", to=way) == "yes"]
-    assert reached == []
+    with ThreadPoolExecutor(16) as pool:
+        reached = list(pool.map(lambda way: page.text("/connect", to=way), ways))
+    assert [way for way, said in zip(ways, reached, strict=True) if not said.startswith("no:")] == []
     own = names.database(DATABASE)
     assert page.text("/connect", to=f"{own}:5432") == "yes", "its own database is not far"
     assert page.text("/query", sql="select count(*) from fruit") == "3"
