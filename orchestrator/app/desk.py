@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from orchestrator.core.audits import Audit, swept
-from orchestrator.core.model import Intent
+from orchestrator.core.model import Candidate, Intent
 from orchestrator.core.phases import Phase
-from orchestrator.core.views import EnvironmentView
-from orchestrator.forge.port import APPROVED, Cost, Forge, ForgeError, NotThere
+from orchestrator.core.views import EnvironmentView, called
+from orchestrator.forge.port import APPROVED, Cost, Forge, ForgeError, NotThere, Repository, expired_mark
 from orchestrator.ledger import kinds
 from orchestrator.ledger.port import Event, Ledger
 from orchestrator.ledger.store import LedgerUnavailable
@@ -28,6 +28,7 @@ from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.surfaces.port import ForgeCost, NoSuchEnvironment, Refused, ServiceStatus, Unavailable
 from programs import registry
 from stacks import records
+from stacks.model import RefKind
 from stacks.places import Places
 
 FOLLOW_PAUSE = 0.5
@@ -96,8 +97,7 @@ class LocalDesk:
     def environment(self, name: str) -> EnvironmentView:
         wanted = name.strip().lower()
         for view in self.environments():
-            pull = f"{view.repository}#{view.key.number}".lower() if view.key else ""
-            if wanted and wanted in (view.name.lower(), str(view.ref).lower(), view.host.lower(), pull):
+            if wanted and wanted in (view.name.lower(), str(view.ref).lower(), view.host.lower(), called(view).lower()):
                 return view
         raise NoSuchEnvironment(f"there is no environment {name!r}")
 
@@ -172,6 +172,8 @@ class LocalDesk:
         repository = forge.repositories.get(view.key.repository) if view.key else None
         if candidate is None or repository is None:
             return
+        if candidate.pull.key.kind is not RefKind.PULL:
+            await self._end_ref(view, repository, candidate)
         for label in sorted(candidate.recipe.labels & candidate.pull.labels):
             try:
                 await asyncio.to_thread(self._behind.forge.remove_label, repository, candidate.pull.key.number, label)
@@ -179,6 +181,14 @@ class LocalDesk:
                 continue  # somebody was quicker
             except ForgeError as error:
                 raise Refused(f"the label {label} could not be taken off: {error}") from error
+
+    async def _end_ref(self, view: EnvironmentView, repository: Repository, candidate: Candidate) -> None:
+        """A branch or a tag has no label to take off: its commit is marked as if its time had run out."""
+        try:
+            mark, text = expired_mark(view.ref.stack), "Taken down by a person."
+            await asyncio.to_thread(self._behind.forge.mark, repository, candidate.pull.head_sha, mark, text)
+        except ForgeError as error:
+            raise Refused(f"{called(view)} could not be marked as taken down: {error}") from error
 
     async def extend(self, name: str, seconds: int, by: str) -> EnvironmentView:
         view = self.environment(name)

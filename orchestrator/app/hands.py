@@ -107,12 +107,13 @@ class DeskHands:
         return Answer(True, f"{view.name} lives{until}.")
 
     async def _approve(self, command: Command, asked: Asked) -> Answer:
-        """A commit that is named is the one that was looked at; else it is the newest, if it was there by then."""
+        """A commit that is named whole is the one that was looked at; else it is the newest, if it was there by then:
+        two commits that begin alike are made in minutes."""
         view = self._view(asked)
         head, named = view.wanted_commit, command.commit
         if named and not head.startswith(named):
             return Answer(False, f"the newest commit is {head[:7]}, not {named[:7]}; look at it, then approve that one")
-        await self._desk.approve_commit(_ref(view), head, asked.by, None if named else asked.at)
+        await self._desk.approve_commit(_ref(view), head, asked.by, None if named == head else asked.at)
         return Answer(True, f"Commit {head[:7]} may run. A push needs a new approval.")
 
     def _wake(self, view: EnvironmentView) -> Answer:

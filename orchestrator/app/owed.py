@@ -60,6 +60,7 @@ def row_of(view: EnvironmentView) -> dict[str, object]:
         "host": view.host,
         "commit": view.wanted_commit or view.commit,
         "phase": view.phase.value,
+        "ref_name": view.ref_name,
     }
 
 
@@ -73,4 +74,5 @@ def view_of(row: dict[str, object]) -> EnvironmentView:
         phase=Phase(str(row.get("phase", Phase.DESTROYED.value))),
         reasons=(),
         wanted_commit=str(row["commit"]),
+        ref_name=str(row.get("ref_name", "")),
     )

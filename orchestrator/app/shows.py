@@ -212,4 +212,4 @@ def _expired(view: EnvironmentView) -> EnvironmentView:
 def _is_wanted_no_more(view: EnvironmentView, shown: Shown) -> bool:
     """Absence counts only where the repository was read whole."""
     facts = shown.forge.facts.get(view.key.repository) if view.key else None
-    return facts is not None and facts.complete
+    return facts is not None and view.key is not None and facts.is_whole(view.key.number)

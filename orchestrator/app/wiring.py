@@ -190,7 +190,9 @@ class Wiring:
         executor = Executor(self._means(), self.memory)
         monitor = Monitor(probe, clock.system, self.wakeups.wake)
         sources = Sources(
-            forge=ForgeReader(self.forge, self._recipes(), self.policy.trusted_authors_only),
+            forge=ForgeReader(
+                self.forge, self._recipes(), self.policy.trusted_authors_only, most_refs=self.settings.limits.refs
+            ),
             inventory=self.inventory,
             targets={name: partial(registry.get(name).names, told) for name, told in self.targets.items()},
             health=monitor.answers,

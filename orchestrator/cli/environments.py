@@ -65,6 +65,8 @@ def _phase(item: Environment) -> str:
 
 
 def _pull(item: Environment) -> str:
+    if item.ref_name:
+        return f"{item.repository}@{item.ref_name}"
     return f"{item.repository}#{item.number}" if item.number is not None else item.repository
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from orchestrator.config.bounds import ServerPolicy, target_of
 from orchestrator.config.models.document import EphYaml
-from orchestrator.config.models.triggers import PrLabel
+from orchestrator.config.models.triggers import Branch, Comment
 from orchestrator.config.parsing import Document
 from orchestrator.config.problems import Problem
 
@@ -109,8 +109,10 @@ def notices(document: Document, policy: ServerPolicy) -> tuple[str, ...]:
 
 def _unused_triggers(config: EphYaml) -> Iterator[tuple[Path, str]]:
     for index, trigger in enumerate(config.triggers or ()):
-        if not isinstance(trigger, PrLabel):
-            yield (("triggers", index), f"a {trigger.type} starts nothing in this version of Eph, only labels do")
+        if isinstance(trigger, Comment):
+            yield (("triggers", index), "phrases of your own are not looked for; `/eph up` in a comment always works")
+        if isinstance(trigger, Branch) and trigger.paths:
+            yield (("triggers", index, "paths"), "the paths of a branch are not looked at; every push counts")
 
 
 def _unused_in_environment(config: EphYaml) -> Iterator[tuple[Path, str]]:

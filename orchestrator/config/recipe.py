@@ -7,7 +7,7 @@ running environment stays as it is.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -19,16 +19,20 @@ from orchestrator.config.models.base import Command
 from orchestrator.config.models.databases import Database
 from orchestrator.config.models.document import EphYaml
 from orchestrator.config.models.services import Service
-from orchestrator.config.models.triggers import PrLabel
+from orchestrator.config.models.triggers import Branch, PrLabel
+from orchestrator.config.models.triggers import Tag as RefTag
 from orchestrator.config.parsing import Document
 from orchestrator.config.problems import InvalidConfig, Problem
 from orchestrator.config.relations import BRANCH_MOST, NAME_MOST
 from orchestrator.config.templates import render
-from orchestrator.core.model import Recipe
+from orchestrator.core import globs
+from orchestrator.core.model import Recipe, Watched
 from programs import spec as specs
+from stacks.model import RefKind
 from stacks.names import slug
 
 HOST_LABEL_MOST = 63
+NUMBER_MOST = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,16 @@ class Context:
     domain: str = "localhost"
     settings: Mapping[str, str] = field(default_factory=dict)
     labels: frozenset[str] = frozenset()
+    kind: RefKind = RefKind.PULL
+
+
+def watched_by(document: Document) -> Watched:
+    """The branches and tags that the file, being the default branch's, asks environments for."""
+    triggers = document.config.triggers or ()
+    return Watched(
+        branches=tuple(glob for item in triggers if isinstance(item, Branch) for glob in item.branches),
+        tags=tuple(glob for item in triggers if isinstance(item, RefTag) for glob in item.tags),
+    )
 
 
 def labels_of(document: Document, default: frozenset[str] = frozenset()) -> frozenset[str]:
@@ -83,7 +97,7 @@ def recipe(document: Document, context: Context, policy: ServerPolicy) -> Recipe
         suites=_suites(config) if target_of(config, policy) == LOCAL else (),
         idle_timeout=config.environment.idle_timeout,
         paths=_paths(triggers),
-        drafts=not triggers or any(item.drafts for item in triggers),
+        drafts=_drafts(triggers),
     )
 
 
@@ -95,13 +109,16 @@ def environment_name(config: EphYaml, context: Context) -> str:
 def _values(config: EphYaml, context: Context) -> dict[str, str]:
     """What placeholders stand for."""
     branch = slug(context.head_ref, BRANCH_MOST)
+    # The words tell a branch or a tag from all others; in the number's place the start of its name is for people.
+    is_pull = context.kind is RefKind.PULL
+    number = str(context.number) if is_pull else slug(context.head_ref, NUMBER_MOST) or context.kind
     return {
         "project": config.name,
         "words": context.words,
-        "number": str(context.number),
-        "pr_number": str(context.number),
+        "number": number,
+        "pr_number": number,
         "branch": branch,
-        "ref_type": "pr",
+        "ref_type": str(context.kind),
         "ref_name": branch,
         "commit_sha": context.head_sha,
     }
@@ -142,18 +159,34 @@ def _suites(config: EphYaml) -> tuple[specs.SuiteSpec, ...]:
     )
 
 
-def _triggers(config: EphYaml, context: Context) -> list[PrLabel]:
-    """The label triggers that this pull request matches; all of them when its labels are not known."""
+def _triggers(config: EphYaml, context: Context) -> Sequence[PrLabel | Branch | RefTag]:
+    """The label triggers that this pull request matches; all of them when its labels are not known. Of a branch or a
+    tag, those whose globs match."""
+    if context.kind is not RefKind.PULL:
+        named = (item for item in config.triggers or () if isinstance(item, Branch | RefTag))
+        return [item for item in named if globs.any_matches(_globs(item, context.kind), context.head_ref)]
     found = [item for item in config.triggers or () if isinstance(item, PrLabel)]
     matched = [item for item in found if context.labels & set(item.labels)]
     return matched or found
 
 
-def _paths(triggers: list[PrLabel]) -> tuple[str, ...]:
-    """A trigger that names none takes any change."""
-    if not all(item.paths for item in triggers):
+def _globs(trigger: Branch | RefTag, kind: RefKind) -> tuple[str, ...]:
+    if kind is RefKind.BRANCH:
+        return trigger.branches if isinstance(trigger, Branch) else ()
+    return trigger.tags if isinstance(trigger, RefTag) else ()
+
+
+def _paths(triggers: Sequence[PrLabel | Branch | RefTag]) -> tuple[str, ...]:
+    """A trigger that names none takes any change. Only a pull request changes files against something."""
+    labelled = [item for item in triggers if isinstance(item, PrLabel)]
+    if not all(item.paths for item in labelled):
         return ()
-    return tuple(dict.fromkeys(path for item in triggers for path in item.paths))
+    return tuple(dict.fromkeys(path for item in labelled for path in item.paths))
+
+
+def _drafts(triggers: Sequence[PrLabel | Branch | RefTag]) -> bool:
+    labelled = [item for item in triggers if isinstance(item, PrLabel)]
+    return not labelled or any(item.drafts for item in labelled)
 
 
 def _spec(config: EphYaml, context: Context, policy: ServerPolicy, name: str) -> specs.EnvironmentSpec:
@@ -199,9 +232,10 @@ def _marks(config: EphYaml, context: Context, policy: ServerPolicy, name: str) -
         "Environment": name,
         "ManagedBy": "eph",
         "EphemeralTTL": format_duration(config.environment.ttl or policy.ttl_default),
-        "PRNumber": str(context.number),
         "Repository": context.repository_name,
     }
+    is_pull = context.kind is RefKind.PULL
+    marks |= {"PRNumber": str(context.number)} if is_pull else {"Ref": f"{context.kind} {context.head_ref}"}
     return {"Team": config.team, **marks} if config.team else marks
 
 

@@ -107,6 +107,7 @@ class Limits(Group):
 
     environments: int = Field(default=50, ge=1, description="Environments in all.")
     per_repository: int = Field(default=20, ge=1, description="Environments of one repository.")
+    refs: int = Field(default=20, ge=0, le=500, description="Branches and tags of one repository that are looked at.")
     concurrent: int = Field(default=4, ge=1, le=64, description="Operations at once, of any kind.")
     concurrent_destroys: int = Field(default=2, ge=1, le=64, description="Of which destroys while creations wait.")
     spare_memory: int = Field(

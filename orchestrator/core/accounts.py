@@ -9,7 +9,7 @@ from orchestrator.core import expiries, reasons
 from orchestrator.core.model import Candidate, Health
 from orchestrator.core.policy import Policy
 from orchestrator.core.subjects import Subject
-from stacks.model import OperationResult, StackRecord
+from stacks.model import OperationResult, RefKind, StackRecord
 
 
 def of(subject: Subject, policy: Policy, now: datetime) -> Iterable[str]:
@@ -46,6 +46,8 @@ def mended(subject: Subject) -> str:
 
 
 def _about_pull(title: str, candidate: Candidate) -> str:
+    if candidate.pull.key.kind is not RefKind.PULL:
+        return f"{title} is a {candidate.pull.key.kind} that a trigger of the default branch's eph.yaml names"
     pull, wanted = candidate.pull, candidate.pull.labels & candidate.recipe.labels
     draft = " as a draft" if pull.draft else ""
     labels = f"has the label {reasons.listing(wanted)}" if wanted else "has no label that asks for an environment"

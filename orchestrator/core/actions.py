@@ -86,11 +86,13 @@ class Interrupt:
 
 @dataclass(frozen=True, slots=True)
 class Confirm:
-    """Asks the Git host for that very pull request, before its absence is believed."""
+    """Asks the Git host for that very pull request, branch or tag, before its absence is believed."""
 
     ref: StackRef
     key: Key
     reason: str
+    ref_name: str = ""
+    """How the name of the branch or tag begins."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from orchestrator.core.model import Recipe, Running
 from orchestrator.core.subjects import Subject
 from orchestrator.core.wishes import At, Stay, Unwanted, Wanted, Wish
 from programs.spec import EnvironmentSpec
-from stacks.model import StackRecord, Tag, Verb
+from stacks.model import RefKind, StackRecord, Tag, Verb
 
 
 def decide(subject: Subject, wish: Wish, at: At) -> Action:
@@ -127,7 +127,10 @@ def _make(subject: Subject, recipe: Recipe, at: At) -> Action:
         why = at.stacks_reason or "no reason given"
         return Wait(subject.ref, subject.key, f"not all stacks could be read ({why}), so it may exist already")
     label = reasons.listing(subject.candidate.pull.labels & recipe.labels) if subject.candidate else ""
-    reason = f"{subject.title} has the label {label} and no environment yet"
+    why = (
+        f"has the label {label}" if subject.key.kind is RefKind.PULL else f"is a {subject.key.kind} that eph.yaml names"
+    )
+    reason = f"{subject.title} {why} and no environment yet"
     return _paused(subject, reason, at) or Create(
         subject.ref, subject.key, recipe.spec, _wanted_tag(subject, recipe.spec, at), reason
     )
@@ -220,7 +223,8 @@ def _wanted_tag(subject: Subject, spec: EnvironmentSpec, at: At) -> Tag:
     until = expiries.extended_until(subject, at.policy)
     seen, keep = expiries.newest_seen(subject, at.now), expiries.kept(subject)
     if old is None:
-        return Tag(key.repository, repository_name, key.number, spec.name, "", subject.head, seen, until, keep=keep)
+        made = Tag(key.repository, repository_name, key.number, spec.name, "", subject.head, seen, until, keep=keep)
+        return replace(made, ref_name=subject.ref_name)
     if (old.repository_name, old.commit, old.extended_until, old.keep) == (repository_name, subject.head, until, keep):
         return old
     asleep = old.asleep and old.commit == subject.head  # a push wakes it

@@ -105,7 +105,9 @@ class CheckState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An open pull request with a label that may mean us, and what its commit says."""
+    """An open pull request with a label that may mean us, and what its commit says.
+
+    A branch or a tag is one too: ``pull`` has its name as ``head_ref``, and no label, author or URL."""
 
     pull: PullRequest
     recipe: Recipe | RecipeError
@@ -123,10 +125,23 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class RepositoryFacts:
-    """One repository as last read. Not ``complete``: ``reason`` says why, and absence proves nothing.
+class Watched:
+    """The branches and tags that get environments, by the globs in the default branch's eph.yaml."""
 
-    ``candidates`` are the open pull requests with a trigger label; ``open`` all open numbers. ``confirmed`` holds
+    branches: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+    def of(self, kind: RefKind) -> tuple[str, ...]:
+        return {RefKind.BRANCH: self.branches, RefKind.TAG: self.tags}.get(kind, ())
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryFacts:
+    """One repository as last read. Not ``complete``: ``reason`` says why, and absence proves nothing. The same for its
+    branches and tags: ``refs_complete``, ``refs_reason``.
+
+    ``candidates`` are the open pull requests with a trigger label, and the watched branches and tags; ``open`` all open
+    numbers, and theirs. ``confirmed`` holds
     the states that the host stated for single pull requests that were asked for.
     """
 
@@ -137,6 +152,13 @@ class RepositoryFacts:
     candidates: Mapping[int, Candidate] = field(default_factory=dict)
     open: frozenset[int] = frozenset()
     confirmed: Mapping[int, PullRequest] = field(default_factory=dict)
+    refs_complete: bool = True
+    refs_reason: str = ""
+    watched: Watched = Watched()
+
+    def is_whole(self, number: int) -> bool:
+        """Whether the absence of that pull request, branch or tag would prove anything."""
+        return self.complete and (self.refs_complete or names.kind_of(number) is RefKind.PULL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,4 +112,9 @@ def _unread(world: World) -> tuple[str, ...]:
     return (
         *stacks,
         *(f"{facts.full_name} could not be read whole: {facts.reason or 'no reason'}" for facts in partial),
+        *(
+            f"branches and tags of {facts.full_name} could not be read whole: {facts.refs_reason or 'no reason'}"
+            for facts in sorted(world.repositories.values(), key=lambda facts: facts.id)
+            if facts.complete and not facts.refs_complete
+        ),
     )

@@ -13,7 +13,7 @@ from datetime import datetime
 from orchestrator.core import drifts
 from orchestrator.core.model import Candidate, Health, Intent, Key, Mended, Recipe, RepositoryFacts, Running, World
 from stacks import names
-from stacks.model import OperationResult, StackRecord, StackRef, Tag
+from stacks.model import OperationResult, RefKind, StackRecord, StackRef, Tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +61,24 @@ class Subject:
         return self.tag is not None and (self.tag.repository, self.tag.number) != (self.key.repository, self.key.number)
 
     @property
-    def title(self) -> str:
-        """``acme/shop#42``, as people call it."""
+    def repository_name(self) -> str:
         tag = self.tag
         name = self.repository.full_name if self.repository else (tag.repository_name if tag else "")
-        return f"{name or f'repository {self.key.repository}'}#{self.key.number}"
+        return name or f"repository {self.key.repository}"
+
+    @property
+    def ref_name(self) -> str:
+        """Of a branch or a tag; from the tag of its stack it may be only the beginning."""
+        if self.key.kind is RefKind.PULL:
+            return ""
+        return self.candidate.pull.head_ref if self.candidate else self.tag.ref_name if self.tag else ""
+
+    @property
+    def title(self) -> str:
+        """``acme/shop#42``, as people call it; of a branch or a tag ``acme/shop@main``."""
+        if self.key.kind is RefKind.PULL:
+            return f"{self.repository_name}#{self.key.number}"
+        return f"{self.repository_name}@{self.ref_name or self.ref.stack}"
 
     def asked(self, kind: str) -> Intent | None:
         """The newest wish of that kind that a person voiced."""

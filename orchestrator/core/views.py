@@ -15,7 +15,7 @@ from orchestrator.core.policy import Policy
 from orchestrator.core.subjects import Subject
 from orchestrator.core.suites import SuiteView
 from orchestrator.core.trials import Trials
-from stacks.model import Outcome, StackRef, Verb
+from stacks.model import Outcome, RefKind, StackRef, Verb
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,8 @@ class EnvironmentView:
     author: str = ""
     branch: str = ""
     pull_url: str = ""
+    ref_name: str = ""
+    """Of a branch or a tag, which has no pull request: its name."""
     commit: str = ""
     wanted_commit: str = ""
     since: datetime | None = None
@@ -74,6 +76,14 @@ class EnvironmentView:
     """Its time is up within the warning that the policy sets."""
     notices: tuple[str, ...] = ()
     """What eph.yaml asks for and this version of Eph does not do."""
+
+
+def called(view: EnvironmentView) -> str:
+    """``acme/shop#42`` or ``acme/shop@main``."""
+    if view.key is None:
+        return view.repository
+    is_pull = view.key.kind is RefKind.PULL
+    return f"{view.repository}#{view.key.number}" if is_pull else f"{view.repository}@{view.ref_name or view.ref.stack}"
 
 
 def of(world: World, plan: Plan, policy: Policy, now: datetime) -> tuple[EnvironmentView, ...]:
@@ -115,7 +125,7 @@ def _view(facts: _Facts) -> EnvironmentView:
     return EnvironmentView(
         ref=subject.ref,
         key=subject.key,
-        repository=subject.title.rpartition("#")[0],
+        repository=subject.repository_name,
         name=subject.name,
         host=_host(subject),
         phase=phase,
@@ -124,6 +134,7 @@ def _view(facts: _Facts) -> EnvironmentView:
         urls=built.urls if built else {},
         target=_target(subject),
         title=pull.title if pull else "",
+        ref_name=subject.ref_name,
         author=pull.author if pull else "",
         branch=pull.head_ref if pull else "",
         pull_url=pull.url if pull else "",

@@ -15,6 +15,7 @@ from orchestrator.core.actions import Because, Confirm, Expire, Hold, Refuse, Re
 from orchestrator.core.model import CheckState, PullState, Recipe, RecipeError, RepositoryFacts
 from orchestrator.core.policy import Policy
 from orchestrator.core.subjects import Subject
+from stacks.model import RefKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,9 @@ def of(subject: Subject, at: At) -> Wish:
     if subject.candidate is None:  # not among the labelled ones: why?
         return _absent(subject, subject.repository)
     stated = _stated(subject, at)
-    if stated is not None and not subject.repository.complete and _exists(subject):  # half an answer destroys nothing
+    if (
+        stated is not None and not subject.repository.is_whole(subject.key.number) and _exists(subject)
+    ):  # half an answer destroys nothing
         return Stay(_incomplete(subject, subject.repository))
     if stated is not None:  # closed, unlabelled, expired, a draft: the Git host says so
         return _afterlife(subject, stated, at) or stated
@@ -86,6 +89,8 @@ def _not_served(subject: Subject) -> Hold:
 
 def _absent(subject: Subject, repository: RepositoryFacts) -> Wish:
     """A stack whose pull request is not among the labelled ones."""
+    if subject.key.kind is not RefKind.PULL:
+        return _absent_ref(subject, repository)
     number = subject.key.number
     confirmed = repository.confirmed.get(number)
     if number in repository.open:
@@ -103,8 +108,23 @@ def _absent(subject: Subject, repository: RepositoryFacts) -> Wish:
     return Stay(Hold(subject.ref, f"{subject.title} is open, but was not in the list; the next look will tell"))
 
 
+def _absent_ref(subject: Subject, repository: RepositoryFacts) -> Wish:
+    """A stack whose branch or tag is not among the watched ones: is it gone, or is it watched no more?"""
+    kind, confirmed = subject.key.kind, repository.confirmed.get(subject.key.number)
+    if not repository.is_whole(subject.key.number):
+        return Stay(_incomplete(subject, repository))
+    if confirmed is None:
+        reason = f"{subject.title} is not among what the triggers of eph.yaml name (a {kind})"
+        return Stay(Confirm(subject.ref, subject.key, reason, subject.ref_name))
+    if confirmed.state is PullState.GONE:
+        return Unwanted(f"the {kind} {subject.ref_name} does not exist on the Git host", guarded=True)
+    if not globs.any_matches(repository.watched.of(kind), confirmed.head_ref):
+        return Unwanted(f"no trigger in the default branch's eph.yaml names the {kind} {confirmed.head_ref}")
+    return Stay(Hold(subject.ref, f"{subject.title} is there, but was not in the list; the next look will tell"))
+
+
 def _incomplete(subject: Subject, repository: RepositoryFacts) -> Hold:
-    why = repository.reason or "the Git host's answer was not whole"
+    why = repository.reason or repository.refs_reason or "the Git host's answer was not whole"
     return Hold(subject.ref, f"{repository.full_name} could not be read whole ({why}), so nothing of it is destroyed")
 
 
@@ -117,7 +137,8 @@ def _stated(subject: Subject, at: At) -> Unwanted | None:
     if pull.state is not PullState.OPEN:
         return Unwanted(f"{subject.title} is {pull.state}")
     # A broken eph.yaml cannot say which labels it means: it never takes away what it once gave.
-    if not pull.labels & recipe.labels and (isinstance(recipe, Recipe) or not _exists(subject)):
+    unlabelled = pull.key.kind is RefKind.PULL and not pull.labels & recipe.labels
+    if unlabelled and (isinstance(recipe, Recipe) or not _exists(subject)):
         wanted = reasons.listing(recipe.labels) or "none at all"
         return Unwanted(f"{subject.title} carries no label that asks for an environment (here: {wanted})")
     if expiries.is_marked(subject, at.policy, at.now):

@@ -229,6 +229,7 @@ class FakeForge:
             after = {**before, **{path: text.encode() for path, text in files.items() if text is not None}}
             home.files[sha] = {path: data for path, data in after.items() if files.get(path, "") is not None}
             home.branches[branch] = sha
+            home.repository = replace(home.repository, pushed=str(self._commits))
             for number, pull in home.pulls.items():
                 if pull.head_ref == branch and pull.state is PullState.OPEN:
                     home.pulls[number] = replace(pull, head_sha=sha)

@@ -7,7 +7,7 @@ All methods block and are called from threads; an adapter is safe for use from s
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -52,6 +52,8 @@ class Repository:
     full_name: str
     clone_url: str
     default_branch: str
+    pushed: str = field(default="", compare=False)
+    """Changes with every push to it; empty where the host does not tell."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import assert_never
 
 from orchestrator.core import actions
 from orchestrator.core.actions import Action
-from orchestrator.core.model import Mended, Running
+from orchestrator.core.model import Mended, PullRequest, PullState, Running
 from orchestrator.core.plans import Plan, line
 from orchestrator.forge.port import (
     EXPIRED,
@@ -24,6 +24,7 @@ from orchestrator.forge.port import (
     Forge,
     ForgeError,
     ForgeRefused,
+    ForgeUnavailable,
     NotThere,
     Repository,
     expired_mark,
@@ -34,7 +35,8 @@ from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.memory import Memory
 from programs import registry
 from programs.registry import Target
-from stacks.model import Operation, OperationResult, Outcome, StackRef, Verb
+from stacks import names
+from stacks.model import Operation, OperationResult, Outcome, RefKind, StackRef, Verb
 from stacks.port import Lane, Operations
 
 log = logging.getLogger("eph.executor")
@@ -276,13 +278,25 @@ class Executor:
         if repository is None:
             return False
         try:
-            pull = await asyncio.to_thread(self._means.forge.pull, repository, action.key.number)
+            pull = await asyncio.to_thread(self._ask_for, action, repository)
         except ForgeError as error:
             self._means.journal.trouble(f"{repository.full_name}#{action.key.number} could not be asked for: {error}")
             return False
         self._memory.confirm(pull, self._means.clock())
         self._means.woken()
         return True
+
+    def _ask_for(self, action: actions.Confirm, repository: Repository) -> PullRequest:
+        """Blocking. Of a branch or a tag all are listed that begin as its name does: a stack's tag may have no more."""
+        key = action.key
+        if key.kind is RefKind.PULL:
+            return self._means.forge.pull(repository, key.number)
+        refs = self._means.forge.refs(repository, key.kind, (f"{action.ref_name}**",))
+        found = next((name for name in refs.commits if names.ref_number(key.kind, name) == key.number), "")
+        if not found and not refs.complete:
+            raise ForgeUnavailable(f"the {key.kind}es of {repository.full_name} could not be read whole: {refs.reason}")
+        state = PullState.OPEN if found else PullState.GONE
+        return PullRequest(key, state, "", frozenset(), "", refs.commits.get(found, ""), found, "", "")
 
     async def _mark(self, action: Marking, repositories: Mapping[int, Repository]) -> bool:
         """What a mark says is believed once it is read back, so the host is asked again."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -26,16 +26,19 @@ from orchestrator.forge.port import (
     Repository,
     expired_mark,
 )
-from orchestrator.runtime import clock
+from orchestrator.runtime import clock, ref_facts
 from orchestrator.runtime.clock import Clock
-from orchestrator.runtime.recipes import FILE, Recipes
+from orchestrator.runtime.recipes import FILE, MISSING, Recipes
+from orchestrator.runtime.ref_facts import RefFacts
 from orchestrator.runtime.settled import Settled
 from orchestrator.runtime.wakeups import NO_LIMIT, Only
 from stacks import names as stack_names
+from stacks.model import RefKind
 
 log = logging.getLogger("eph.forge")
 
 AT_ONCE = 8
+MOST_REFS = 20
 TOUCHED_KEPT = 20_000
 T = TypeVar("T")
 Names = Mapping[tuple[int, int], str]
@@ -43,7 +46,7 @@ Names = Mapping[tuple[int, int], str]
 
 @dataclass(frozen=True, slots=True)
 class ForgeFacts:
-    """``trouble`` are sentences about what could not be read at all."""
+    """``trouble`` are sentences about what could not be read at all, or is not looked at."""
 
     facts: Mapping[int, RepositoryFacts] = field(default_factory=dict)
     repositories: Mapping[int, Repository] = field(default_factory=dict)
@@ -51,11 +54,19 @@ class ForgeFacts:
 
 
 class ForgeReader:
-    """``guarded_targets`` run only what people with write access pushed, so who that is must be asked."""
+    """``guarded_targets`` run only what people with write access pushed, so who that is must be asked. ``most_refs``:
+    so many branches and tags of a repository are looked at."""
 
     def __init__(
-        self, forge: Forge, recipes: Recipes, guarded_targets: frozenset[str], now: Clock = clock.system
+        self,
+        forge: Forge,
+        recipes: Recipes,
+        guarded_targets: frozenset[str],
+        now: Clock = clock.system,
+        most_refs: int = MOST_REFS,
     ) -> None:
+        self._most_refs = most_refs
+        self._notes: dict[int, str] = {}
         self._forge = forge
         self._recipes = recipes
         self._guarded = guarded_targets
@@ -92,7 +103,8 @@ class ForgeReader:
         self._known = {item.id: item for item in listed}
         found = await self._read_these(listed, names)
         self._last = {item.id: item for item in found}
-        return ForgeFacts(self._last, self._known, tuple(self._forge.problems().values()))
+        notes = [note for item in listed if (note := self._notes.get(item.id))]
+        return ForgeFacts(self._last, self._known, (*self._forge.problems().values(), *notes))
 
     async def _read_these(
         self, repositories: Sequence[Repository], names: Names, changed: Collection[int] = ()
@@ -124,16 +136,21 @@ class ForgeReader:
 
     async def _judged(self, pulls: Pulls, names: Names) -> RepositoryFacts:
         repository = pulls.repository
-        labelled = [pull for pull in pulls.open if pull.labels]
+        existing = [number for home, number in names if home == repository.id]
         try:
-            candidates = await asyncio.gather(*(self._candidate(repository, pull, names) for pull in labelled))
+            refs = await self._in_thread(
+                lambda: ref_facts.read(self._forge, self._recipes, repository, existing, self._most_refs)
+            )
+            asked = [*(pull for pull in pulls.open if pull.labels), *refs.wanted]
+            candidates = await asyncio.gather(*(self._candidate(repository, pull, names) for pull in asked))
         except ForgeError as error:
             return self._unread(repository, str(error), names)
         except Exception as error:
             log.exception("%s could not be read", repository.full_name)
             return self._unread(repository, f"{type(error).__name__}: {error}", names)
-        facts = _facts(pulls, [candidate for candidate in candidates if candidate is not None])
-        return facts if facts.complete else self._with_last(facts, names)
+        self._notes[repository.id] = refs.note
+        facts = _facts(pulls, refs, [candidate for candidate in candidates if candidate is not None])
+        return facts if facts.complete and facts.refs_complete else self._with_last(facts, names)
 
     def _unread(self, repository: Repository, reason: str, names: Names) -> RepositoryFacts:
         nothing = RepositoryFacts(repository.id, repository.full_name, complete=False, reason=reason)
@@ -147,7 +164,7 @@ class ForgeReader:
         kept = {
             number: candidate
             for number, candidate in last.candidates.items()
-            if number not in facts.open and (facts.id, number) in names
+            if number not in facts.open and (facts.id, number) in names and not facts.is_whole(number)
         }
         return replace(facts, candidates={**kept, **facts.candidates}, open=facts.open | kept.keys())
 
@@ -163,13 +180,17 @@ class ForgeReader:
     def _judge(self, repository: Repository, pull: PullRequest, existing: str) -> Candidate | None:
         recipe = self._recipes.of(repository, pull, existing)
         if not isinstance(recipe, Recipe):
+            if pull.key.kind is not RefKind.PULL:  # A tag of before there was such a file is not worth a word.
+                quiet = not existing and recipe.problems == (MISSING,)
+                return None if quiet else self._marked(repository, Candidate(pull, recipe))
             # A file that is wrong cannot say which labels it means: what exists stays, as long as any label is there.
             if not (existing or recipe.labels & pull.labels):
                 return None
             return self._marked(repository, Candidate(pull, recipe))
-        if not recipe.labels & pull.labels:
+        is_pull = pull.key.kind is RefKind.PULL
+        if is_pull and not recipe.labels & pull.labels:
             return None
-        if recipe.spec.target in self._guarded and not pull.from_fork:
+        if recipe.spec.target in self._guarded and is_pull and not pull.from_fork:
             pull = replace(pull, author_trusted=self._trusted(repository, pull))
         checks = self._checks(repository, pull.head_sha, recipe.wait_for_checks) if recipe.wait_for_checks else {}
         touches = self._touches(repository, pull, recipe.paths)
@@ -203,11 +224,11 @@ class ForgeReader:
             self._settled.trust(pull)
         return trusted
 
-    def _checks(self, repository: Repository, sha: str, wanted: Iterable[str]) -> Mapping[str, CheckState]:
+    def _checks(self, repository: Repository, sha: str, wanted: Collection[str]) -> Mapping[str, CheckState]:
         """Checks that could not be read are missing, which waits."""
         passed = self._settled.passed((repository.id, sha))
-        if passed is not None:
-            return passed
+        if passed is not None and all(passed.get(name) is CheckState.PASSED for name in wanted):
+            return passed  # Another environment of the same commit may have waited for others.
         try:
             found = self._forge.checks(repository, sha)
         except ForgeError:
@@ -235,12 +256,15 @@ async def _itself(facts: RepositoryFacts) -> RepositoryFacts:
     return facts
 
 
-def _facts(pulls: Pulls, candidates: list[Candidate]) -> RepositoryFacts:
+def _facts(pulls: Pulls, refs: RefFacts, candidates: list[Candidate]) -> RepositoryFacts:
     return RepositoryFacts(
         id=pulls.repository.id,
         full_name=pulls.repository.full_name,
         complete=pulls.complete,
         reason=pulls.reason,
         candidates={candidate.pull.key.number: candidate for candidate in candidates},
-        open=frozenset(pull.key.number for pull in pulls.open),
+        open=frozenset(pull.key.number for pull in pulls.open) | refs.listed,
+        refs_complete=refs.complete,
+        refs_reason=refs.reason,
+        watched=refs.watched,
     )

@@ -181,19 +181,19 @@ class Memory:
 
 def _is_over(key: Key, repositories: Mapping[int, RepositoryFacts]) -> bool:
     facts = repositories.get(key.repository)
-    return facts is None or (facts.complete and key.number not in facts.candidates)
+    return facts is None or (facts.is_whole(key.number) and key.number not in facts.candidates)
 
 
 def _is_open(key: Key, repositories: Mapping[int, RepositoryFacts]) -> bool:
     facts = repositories.get(key.repository)
-    return facts is not None and facts.complete and key.number in facts.open
+    return facts is not None and facts.is_whole(key.number) and key.number in facts.open
 
 
 def _is_wanted(ref: StackRef, repositories: Mapping[int, RepositoryFacts]) -> bool:
     """A pull request that may still ask for it; one that could not be read may."""
     parsed = names.parse(ref)
     facts = repositories.get(parsed[0]) if parsed else None
-    return parsed is not None and facts is not None and (not facts.complete or parsed[1] in facts.candidates)
+    return parsed is not None and facts is not None and (not facts.is_whole(parsed[1]) or parsed[1] in facts.candidates)
 
 
 def _younger(moments: Mapping[T, datetime], now: datetime, age: timedelta) -> dict[T, datetime]:

@@ -18,8 +18,8 @@ from orchestrator.config.bounds import ServerPolicy, target_of
 from orchestrator.config.parsing import Document, parse
 from orchestrator.config.problems import InvalidConfig
 from orchestrator.config.reading import Limits
-from orchestrator.config.recipe import Context, labels_of, recipe
-from orchestrator.core.model import PullRequest, Recipe, RecipeError
+from orchestrator.config.recipe import Context, labels_of, recipe, watched_by
+from orchestrator.core.model import PullRequest, Recipe, RecipeError, Watched
 from orchestrator.core.moments import Rest
 from orchestrator.forge.port import Forge, ForgeRefused, ForgeUnavailable, NotThere, Repository
 from orchestrator.runtime.clock import Clock
@@ -31,9 +31,10 @@ KEPT = 20_000
 """More than open pull requests with labels: fewer, and each cycle would read them all again."""
 BASES_KEPT = 500
 BASE_FOR = timedelta(minutes=1)
+MISSING_FOR = timedelta(minutes=30)
 K = TypeVar("K")
 V = TypeVar("V")
-_MISSING = f"{FILE} is not in this commit; add one (`eph init` writes a first), or take the label away"
+MISSING = f"{FILE} is not in this commit; add one (`eph init` writes a first), or take the label away"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,8 @@ class Recipes:
         self._clock = clock
         self._made: OrderedDict[tuple[object, ...], _Kept] = OrderedDict()
         self._wrong: OrderedDict[tuple[int, str], _Unread] = OrderedDict()
+        self._missing: dict[int, tuple[Rest, str]] = {}
+        """Repositories whose default branch had no file, and the push after which that was so."""
         self._bases: OrderedDict[tuple[int, str], tuple[Rest, Read]] = OrderedDict()
 
     def of(self, repository: Repository, pull: PullRequest, existing_name: str) -> Recipe | RecipeError:
@@ -96,6 +99,21 @@ class Recipes:
             moves = pull.from_fork or isinstance(made, RecipeError)
             _keep(self._made, question, _Kept(made, Rest(self._clock(), BASE_FOR) if moves else None), KEPT)
         return made
+
+    def watched(self, repository: Repository) -> Watched | RecipeError:
+        """What the default branch's file says now. A file that cannot be read, or is wrong, says nothing: what there
+        is stays. One that is not there is looked for seldom, for that question costs each time."""
+        missing = self._missing.get(repository.id)
+        if missing is not None and missing[1] == repository.pushed and missing[0].lasts(self._clock()):
+            return Watched()
+        found = self._base(repository, repository.default_branch)
+        if isinstance(found, Document):
+            return watched_by(found)
+        if found.problems != (MISSING,):
+            return RecipeError(found.problems, frozenset(), transient=found.transient)
+        rest = MISSING_FOR if repository.pushed else BASE_FOR
+        self._missing[repository.id] = (Rest(self._clock(), rest), repository.pushed)
+        return Watched()
 
     def _fresh(self, repository: Repository, pull: PullRequest, existing_name: str) -> Recipe | RecipeError:
         found = self._base(repository, pull.base_ref) if pull.from_fork else self._head(repository, pull.head_sha)
@@ -121,6 +139,7 @@ class Recipes:
             domain=self._rules.domain,
             settings=self._rules.settings.get(target_of(document.config, bounds), {}),
             labels=pull.labels,
+            kind=key.kind,
         )
         try:
             return replace(recipe(document, context, bounds), notices=availability.notices(document, bounds))
@@ -154,7 +173,7 @@ class Recipes:
         except InvalidConfig as error:
             return _Unread(tuple(error.lines()))
         except NotThere:
-            return _Unread((_MISSING,))
+            return _Unread((MISSING,))
         except ForgeUnavailable as error:
             return _Unread((str(error),), transient=True, lasting=False)
         except ForgeRefused as error:

@@ -14,6 +14,7 @@ from orchestrator.forge.port import CheckReport, Conclusion
 from orchestrator.surfaces import comment, suites
 from orchestrator.surfaces.markdown import plain
 from orchestrator.surfaces.phrases import WORDS, outdated, reachable, short
+from stacks.model import RefKind
 
 NAME = "eph/preview"
 LONGEST_TITLE = 120
@@ -29,6 +30,13 @@ _CONCLUSIONS: Mapping[Phase, Conclusion] = {
     Phase.DESTROYING: Conclusion.NEUTRAL,
     Phase.DESTROYED: Conclusion.NEUTRAL,
 }
+
+
+def name_of(view: EnvironmentView) -> str:
+    """A branch's or a tag's commit may be a pull request's too, and each has a word of its own to say."""
+    if view.key is None or view.key.kind is RefKind.PULL:
+        return NAME
+    return f"eph/{view.key.kind}/{view.ref_name or view.ref.stack}"
 
 
 def commit_of(view: EnvironmentView) -> str:

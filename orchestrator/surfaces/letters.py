@@ -16,6 +16,7 @@ from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
 from orchestrator.forge.port import CheckReport, DeploymentReport, Repository
 from orchestrator.surfaces import checks, comment, deployments
+from stacks.model import RefKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Check:
     what = "check"
     commit: str
     report: CheckReport
+    name: str = checks.NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +67,10 @@ def of(view: EnvironmentView, repository: Repository, now: datetime, reply: Repl
     if view.key is None:
         return
     commit = checks.commit_of(view)
-    yield Letter(repository, view.key, view.phase, Comment(comment.render(view, now, reply)))
+    if view.key.kind is RefKind.PULL:  # a branch or a tag has no place for a comment
+        yield Letter(repository, view.key, view.phase, Comment(comment.render(view, now, reply)))
     if commit:
-        yield Letter(repository, view.key, view.phase, Check(commit, checks.report(view, now)))
+        yield Letter(repository, view.key, view.phase, Check(commit, checks.report(view, now), checks.name_of(view)))
     told = deployments.report(view)
     if (told is not None and commit) or deployments.is_over(view):
         yield Letter(repository, view.key, view.phase, Deployment(view.name, commit, told))

@@ -200,9 +200,9 @@ class Reporter:
 
     def _write_check(self, repository: Repository, check: Check, sent: _Sent) -> None:
         if sent.turning not in ("", check.commit):
-            self._forge.report_check(repository, sent.turning, checks.NAME, checks.superseded(check.commit))
+            self._forge.report_check(repository, sent.turning, check.name, checks.superseded(check.commit))
             sent.turning = ""
-        self._forge.report_check(repository, check.commit, checks.NAME, check.report)
+        self._forge.report_check(repository, check.commit, check.name, check.report)
         sent.turning = check.commit if check.report.conclusion is Conclusion.IN_PROGRESS else ""
 
     def _failed(self, letter: Letter, sent: _Sent, error: Exception) -> str:

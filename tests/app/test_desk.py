@@ -21,7 +21,7 @@ from orchestrator.surfaces.port import NoSuchEnvironment, Refused
 from stacks import records
 from stacks.places import Places
 from tests.app.desks import behind
-from tests.stories.town import Town
+from tests.stories.town import EPH_YAML, Town
 
 ADMIN = "an-admin-token-of-some-length"
 
@@ -159,6 +159,27 @@ async def test_what_is_not_made_yet_cannot_be_kept(office: Office) -> None:  # L
     await office.town.live(minutes=1)
     with pytest.raises(Refused, match="not made yet"):
         await office.desk.keep(f"acme/shop#{number}", True, "bob")
+
+
+async def test_a_branch_is_found_by_its_name_and_stays_down_until_a_push(office: Office) -> None:
+    """P5, L3: it has no label to take off, so its commit is marked; `up` brings it back, and so does a push."""
+    town = office.town
+    triggers = "triggers: [{type: branch, branches: [main]}]\n"
+    town.forge.push(town.shop, "main", {"eph.yaml": EPH_YAML + triggers})
+    await town.live(minutes=1)
+    view = await office.desk.down("acme/shop@main", "bob")
+    assert (view.phase, view.ref_name) == (Phase.READY, "main")
+    await town.live(minutes=5)
+    assert town.stacks.records == {}
+    await office.desk.up("acme/shop@main", "bob")
+    await town.live(minutes=1)
+    assert office.desk.environment("acme/shop@main").phase is Phase.READY
+    await office.desk.down("acme/shop@main", "bob")
+    await town.live(minutes=1)
+    assert town.stacks.records == {}
+    town.forge.push(town.shop, "main", {"text": "news"})
+    await town.live(minutes=1)
+    assert office.desk.environment("acme/shop@main").phase is Phase.READY
 
 
 async def test_up_tries_a_failed_one_at_once(office: Office) -> None:  # P5, L5

@@ -16,9 +16,11 @@ from orchestrator.config.bounds import ServerPolicy
 from orchestrator.config.durations import format_duration, parse_duration
 from orchestrator.config.parsing import parse
 from orchestrator.config.problems import InvalidConfig
-from orchestrator.config.recipe import Context, labels_of, recipe
-from orchestrator.core.model import Recipe
+from orchestrator.config.recipe import Context, labels_of, recipe, watched_by
+from orchestrator.core.model import Recipe, Watched
 from programs.spec import Command, DatabaseSpec, EnvironmentSpec, Health, Hooks, ServiceSpec
+from stacks.model import RefKind
+from stacks.names import ref_number
 
 ROOT = Path(__file__).parents[2]
 HEAD = 'version: "1.0"\nname: shop\n'
@@ -205,7 +207,7 @@ def test_a_name_is_a_dns_label_with_words_and_number_whatever_the_branch(branch:
 TRIGGERS = """triggers:
   - {type: pr_label, labels: [preview], wait_for_checks: [build], drafts: false}
   - {type: pr_label, labels: [quick, 1.0]}
-  - {type: branch, branches: [main]}
+  - {type: branch, branches: [main], paths: [web/**]}
 """
 
 
@@ -240,7 +242,7 @@ def test_what_is_not_done_yet_is_said() -> None:
     )
     found = notices(parse((HEAD + text).encode()), ServerPolicy())
     assert len(found) == 7
-    assert found[0] == "eph.yaml:6:5: triggers[2]: a branch starts nothing in this version of Eph, only labels do"
+    assert found[0].endswith("triggers[2].paths: the paths of a branch are not looked at; every push counts")
     assert all(re.fullmatch(r"eph\.yaml:[0-9]+:[0-9]+: .+", line) for line in found)
 
 
@@ -287,6 +289,24 @@ def test_problems_become_the_plans_own_value() -> None:
     error = caught.value.as_recipe_error(frozenset({"preview"}))
     assert error.problems == ("eph.yaml:1:1: version is missing; add it: The version of this file's format.",)
     assert (error.labels, error.transient) == ({"preview"}, False)
+
+
+def test_a_branch_and_a_tag_have_legal_names_and_their_own_triggers() -> None:
+    """L3, Y2, Y3: the words tell them apart; where the number stands, the start of the name is for people."""
+    number = ref_number(RefKind.BRANCH, "release/1.0")
+    on_branch = replace(CONTEXT, number=number, head_ref="release/1.0", kind=RefKind.BRANCH)
+    triggers = (
+        "triggers: [{type: branch, branches: ['release/*'], wait_for_checks: [build]}, {type: tag, tags: ['v*']}]\n"
+    )
+    found = made(triggers + WEB, on_branch)
+    assert found.spec.name == f"shop-{CONTEXT.words}-release"
+    assert found.spec.marks["Ref"] == "branch release/1.0"
+    assert "PRNumber" not in found.spec.marks
+    assert (found.wait_for_checks, found.paths, found.drafts) == (("build",), (), True)
+    on_tag = replace(on_branch, head_ref="日本", kind=RefKind.TAG)
+    template = "environment: {name_template: '{words}-{number}-{ref_type}'}\n"
+    assert made(triggers + template + WEB, on_tag).spec.name == f"{CONTEXT.words}-tag-tag"
+    assert watched_by(parse((HEAD + triggers + WEB).encode())) == Watched(("release/*",), ("v*",))
 
 
 @given(st.integers(1, 365 * 86400))

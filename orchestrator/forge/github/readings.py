@@ -81,7 +81,8 @@ class DeploymentStatus:
 
 
 def repository(data: Any) -> Repository:
-    return Repository(int(data["id"]), str(data["full_name"]), str(data["clone_url"]), str(data["default_branch"]))
+    names = (str(data["full_name"]), str(data["clone_url"]), str(data["default_branch"]))
+    return Repository(int(data["id"]), *names, str(data.get("pushed_at") or ""))
 
 
 def found(data: Any) -> Found:

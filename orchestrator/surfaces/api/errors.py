@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from orchestrator.core.views import EnvironmentView
+from orchestrator.core.views import EnvironmentView, called
 from orchestrator.surfaces.api import schemas
 from orchestrator.surfaces.port import Desk, NoSuchEnvironment, Refused, Unavailable
 
@@ -62,7 +62,7 @@ def shaped(status: int, message: str, hint: str = "", headers: Mapping[str, str]
 def nearest(name: str, environments: list[EnvironmentView]) -> str:
     """The names most like ``name``, as a question; else where to look."""
     known = {view.name for view in environments if view.name}
-    known |= {f"{view.repository}#{view.key.number}" for view in environments if view.key}
+    known |= {called(view) for view in environments if view.key}
     starts = sorted(item for item in known if name and item.startswith(name))
     close = starts or difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5)
     if close:

@@ -8,10 +8,11 @@ from datetime import datetime
 
 from orchestrator.core.audits import Audit
 from orchestrator.core.suites import SuiteView
-from orchestrator.core.views import EnvironmentView, FailureView
+from orchestrator.core.views import EnvironmentView, FailureView, called
 from orchestrator.ledger.port import Event
 from orchestrator.surfaces.api import schemas
 from orchestrator.surfaces.port import ServiceStatus
+from stacks.model import RefKind
 
 
 def environment(view: EnvironmentView) -> schemas.Environment:
@@ -19,7 +20,9 @@ def environment(view: EnvironmentView) -> schemas.Environment:
         ref=str(view.ref),
         name=view.name,
         repository=view.repository,
-        number=view.key.number if view.key else None,
+        number=view.key.number if view.key and view.key.kind is RefKind.PULL else None,
+        ref_type=str(view.key.kind) if view.key else "",
+        ref_name=view.ref_name,
         phase=view.phase.value,
         reasons=list(view.reasons),
         url=view.url,
@@ -131,7 +134,8 @@ def facts(view: EnvironmentView) -> Iterator[schemas.Fact]:
 
 
 def _pairs(view: EnvironmentView) -> Iterator[tuple[str, str]]:
-    yield "pull request", f"{view.repository}#{view.key.number}" if view.key else view.repository
+    kind = view.key.kind if view.key else RefKind.PULL
+    yield "pull request" if kind is RefKind.PULL else str(kind), called(view)
     yield "branch", view.branch
     yield "wanted commit", view.wanted_commit
     yield "running commit", view.commit

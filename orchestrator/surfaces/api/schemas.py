@@ -53,7 +53,9 @@ class Environment(BaseModel):
     ref: str = Field(description="Its Pulumi stack, as project/stack.")
     name: str
     repository: str
-    number: int | None = Field(description="The number of its pull request.")
+    number: int | None = Field(description="The number of its pull request; null for a branch or a tag.")
+    ref_type: str = Field(default="pr", description="pr, branch or tag.")
+    ref_name: str = Field(default="", description="The name of the branch or tag.")
     phase: str
     reasons: list[str] = Field(description="Sentences that led to the phase, most important first.")
     url: str

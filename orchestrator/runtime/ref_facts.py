@@ -1,0 +1,75 @@
+"""The branches and tags that get environments, as pull requests without a pull request.
+
+Which ones, the default branch's eph.yaml says; where it names none, nothing is asked. A repository may have thousands
+of tags, so only so many are looked at: those with an environment first, then the newest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from orchestrator.core.model import Key, PullRequest, PullState, RecipeError, Watched
+from orchestrator.forge.port import Forge, ForgeError, Repository
+from orchestrator.runtime.recipes import Recipes
+from stacks import names
+from stacks.model import RefKind
+
+KINDS = (RefKind.BRANCH, RefKind.TAG)
+
+
+@dataclass(frozen=True, slots=True)
+class RefFacts:
+    """``wanted`` are those to look at, ``listed`` the numbers of all that a glob names. ``note``: how many are not
+    looked at."""
+
+    wanted: tuple[PullRequest, ...] = ()
+    listed: frozenset[int] = frozenset()
+    complete: bool = True
+    reason: str = ""
+    watched: Watched = field(default_factory=Watched)
+    note: str = ""
+
+
+def read(forge: Forge, recipes: Recipes, repository: Repository, existing: Collection[int], most: int) -> RefFacts:
+    """Blocking. ``existing``: numbers of the environments that are there."""
+    watched = recipes.watched(repository)
+    if isinstance(watched, RecipeError):
+        why = "; ".join(watched.problems)
+        return RefFacts(complete=False, reason=f"eph.yaml of {repository.default_branch} could not be read: {why}")
+    found: dict[int, PullRequest] = {}
+    reason = ""
+    for kind in KINDS:
+        patterns = watched.of(kind)
+        if not patterns:
+            continue
+        try:
+            refs = forge.refs(repository, kind, patterns)
+        except ForgeError as error:
+            reason = reason or str(error)
+            continue
+        reason = reason or ("" if refs.complete else refs.reason or "the list was not whole")
+        for name in sorted(refs.commits, key=_newness, reverse=kind is RefKind.TAG):
+            pull = _pull(repository, kind, name, refs.commits[name])
+            found.setdefault(pull.key.number, pull)
+    chosen = sorted(found.values(), key=lambda pull: pull.key.number not in existing)[:most]
+    note = f"{repository.full_name}: {len(found)} branches and tags match, {most} are looked at (limits.refs)"
+    return RefFacts(
+        tuple(chosen), frozenset(found), not reason, reason, watched, note if len(found) > len(chosen) else ""
+    )
+
+
+def _pull(repository: Repository, kind: RefKind, name: str, commit: str) -> PullRequest:
+    """Who pushes a branch or a tag of the repository itself has write access to it."""
+    key = Key(repository.id, names.ref_number(kind, name))
+    return PullRequest(
+        key, PullState.OPEN, f"{repository.full_name}@{name}", frozenset(), "", commit, name,
+        repository.default_branch, "", author_trusted=True,
+    )  # fmt: skip
+
+
+def _newness(name: str) -> tuple[tuple[bool, int, str], ...]:
+    """v1.10 is newer than v1.9."""
+    parts = re.split(r"([0-9]{1,18})", name)
+    return tuple((part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts if part)
