@@ -14,7 +14,7 @@ from orchestrator.core.model import Key
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
 from orchestrator.ledger.port import Event
-from orchestrator.surfaces.port import NoSuchEnvironment, Refused, ServiceStatus
+from orchestrator.surfaces.port import ForgeCost, NoSuchEnvironment, Refused, ServiceStatus
 from stacks.model import StackRef
 
 START = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
@@ -97,6 +97,7 @@ class FakeDesk:
             notes=self.notes,
             running=sum(phase in busy for phase in phases),
             queued=phases.count(Phase.QUEUED),
+            forge=ForgeCost(counted=12, free=340, remaining=4988, limit=5000, blocked_for=0.0),
         )
 
     def environments(self) -> list[EnvironmentView]:

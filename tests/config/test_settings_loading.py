@@ -78,6 +78,7 @@ def test_what_is_left_empty_follows_the_gateways_port_and_home() -> None:
         "path": "/usr/local/bin:/usr/bin:/bin",
         "sandbox": "auto",
         "postgres": "",
+        "checkout_bytes": str(512 * 1024**2),
     }
 
 

@@ -243,6 +243,7 @@ def test_openapi_lists_every_path_and_there_is_no_page_from_a_cdn(admin: httpx.C
         "/api/v1/sweep",
         "/api/v1/wake",
         "/api/v1/webhooks/github",
+        "/api/v1/webhooks/github/test",
         "/healthz",
         "/metrics",
         "/readyz",

@@ -84,7 +84,7 @@ class App:
     def line_of(self, installation: Installation) -> Line:
         number = installation.id
         auth = Standing(lambda: self._token(installation))
-        return Line(self._means, auth, f"installation {number}", lambda: self._forget(number))
+        return Line(self._means, auth, f"installation {number}", lambda: self._renew(installation))
 
     def _token(self, installation: Installation) -> str:
         now = self._means.now()
@@ -107,9 +107,11 @@ class App:
                 raise
             raise ForgeRefused(suspended(installation)) from refusal
 
-    def _forget(self, installation: int) -> None:
+    def _renew(self, installation: Installation) -> None:
+        """After a refusal: the next question has a new token, or the reason why there is none is what people read."""
         with self._lock:
-            self._bought.pop(installation, None)
+            self._bought.pop(installation.id, None)
+        self._token(installation)
 
     def _ticket(self) -> str:
         now = int(self._means.now())
