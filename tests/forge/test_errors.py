@@ -15,7 +15,15 @@ from typing import Any
 import pytest
 
 from orchestrator.forge.github import GitHubForge
-from orchestrator.forge.port import ForgeRefused, ForgeUnavailable, Pulls, Repository
+from orchestrator.forge.port import (
+    DeploymentReport,
+    DeploymentState,
+    ForgeRefused,
+    ForgeUnavailable,
+    Pulls,
+    Repository,
+    Unsupported,
+)
 from orchestrator.forge.sandbox.world import free_port
 
 SHOP = Repository(7, "ada/shop", "/nowhere", "main")
@@ -310,6 +318,30 @@ def test_permission_is_asked_once_in_five_minutes(server: Server, forge: GitHubF
     clock.now += 2
     assert not forge.may_write(SHOP, "grace")
     assert len(server.asked) == 2
+
+
+def test_a_person_who_was_not_found_is_asked_for_again_soon(server: Server, forge: GitHubForge, clock: Clock) -> None:
+    """S2: a host in trouble says 404 too, and who may write must not be refused for minutes; found by chaos."""
+    server.script = lambda path: Said(404, {}) if "collaborators" in path else Said(200, REPO)
+    assert not forge.may_write(SHOP, "grace")
+    server.script = lambda _: Said(200, {"permission": "write"})
+    assert not forge.may_write(SHOP, "grace")
+    clock.now += 21
+    assert forge.may_write(SHOP, "grace")
+
+
+def test_what_a_host_was_found_to_lack_is_looked_for_again(server: Server, forge: GitHubForge, clock: Clock) -> None:
+    """P2: one 404 does not end deployments for good."""
+    server.script = lambda path: Said(200, REPO) if path == "/repos/ada/shop" else Said(404, {})
+    over = DeploymentReport(DeploymentState.INACTIVE, "")
+    for _ in range(2):
+        with pytest.raises(Unsupported):
+            forge.report_deployment(SHOP, "a" * 40, "shop-42", over)
+    asked = len(server.asked)
+    clock.now += 601
+    server.script = lambda _: Said(200, [])
+    forge.report_deployment(SHOP, "a" * 40, "shop-42", over)
+    assert (asked, len(server.asked) > asked) == (2, True)
 
 
 def test_git_gets_the_token_for_the_api_s_own_host_only() -> None:

@@ -50,6 +50,7 @@ from orchestrator.forge.port import (
 from stacks.model import RefKind
 
 PERMISSION_SECONDS = 300.0
+UNFOUND_SECONDS = 20.0
 FILE_PAGES = 10
 GITHUB = "https://api.github.com"
 
@@ -116,8 +117,8 @@ class GitHubForge:
         self._files = Files(self._transport, means)
         self._commits = Commits(self._transport, self._marks, self._files, self._viewer, means)
         self._transport.sent = self._commits.sent
-        self._deployments = Deployments(self._transport)
-        self._conversations = Conversations(self._transport, self._viewer)
+        self._deployments = Deployments(self._transport, self._now)
+        self._conversations = Conversations(self._transport, self._viewer, self._now)
 
     def close(self) -> None:
         self._accounts.close()
@@ -237,17 +238,18 @@ class GitHubForge:
         with self._asking[hash(key) % len(self._asking)]:  # many pull requests of one author ask at once
             until, allowed = self._writers.get(key, (0.0, False))
             if until <= self._now():
-                allowed = self._ask_permission(repository, user)
-                self._writers[key] = (self._now() + PERMISSION_SECONDS, allowed)
+                allowed, seconds = self._ask_permission(repository, user)
+                self._writers[key] = (self._now() + seconds, allowed)
             return allowed
 
-    def _ask_permission(self, repository: Repository, user: str) -> bool:
+    def _ask_permission(self, repository: Repository, user: str) -> tuple[bool, float]:
+        """With how long that counts: an account that is not found is seldom gone, and a host in trouble says so too."""
         url = f"{self._path(repository)}/collaborators/{quote(user, safe='')}/permission"
         try:
-            return self._transport.get(url, readings.permission)
+            return self._transport.get(url, readings.permission), PERMISSION_SECONDS
         except NotThere:
             self._present(repository)
-            return False
+            return False, UNFOUND_SECONDS
 
     def upsert_comment(self, repository: Repository, number: int, marker: str, body: str) -> None:
         self._comments.upsert((self._path(repository), number, marker), body)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from orchestrator.forge.github import readings
+from orchestrator.forge.github.lacks import Lacks
 from orchestrator.forge.github.transport import PER_PAGE, Transport
 from orchestrator.forge.port import NotThere, Reaction, Remark, Unsupported
 
@@ -22,11 +23,11 @@ MOST_PAGES = 5
 
 
 class Conversations:
-    def __init__(self, transport: Transport, viewer: Callable[[], str]) -> None:
+    def __init__(self, transport: Transport, viewer: Callable[[], str], now: Callable[[], float]) -> None:
         self._transport, self._viewer = transport, viewer
         self._settled: OrderedDict[tuple[str, int], frozenset[Reaction]] = OrderedDict()
         self._lock = threading.Lock()
-        self._without: set[str] = set()
+        self._without = Lacks(now)
 
     def since(self, path: str, since: datetime, word: str, present: Callable[[], None]) -> list[Remark]:
         me = self._viewer()

@@ -4,7 +4,7 @@ One for each commit; the newest says how it goes, and older ones turn inactive: 
 made, else when the newest is made, failed or ending, because until then the older commit is what answers. GitHub does
 that by itself for lasting environments only. At the end all of them go, and last the newest: as long as one is there, a
 life after a crash finds what is left to do. A host without deployments, or a token that may not write them, is
-remembered.
+remembered for a while.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 from orchestrator.forge.github import readings
+from orchestrator.forge.github.lacks import Lacks
 from orchestrator.forge.github.transport import Transport
 from orchestrator.forge.port import (
     DeploymentReport,
@@ -56,12 +57,12 @@ class _Known:
 class Deployments:
     """``present`` raises unless the repository itself answers."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, now: Callable[[], float]) -> None:
         self._transport = transport
         self._known: OrderedDict[Place, _Known] = OrderedDict()
         self._locks = [threading.Lock() for _ in range(LOCKS)]
         self._guard = threading.Lock()
-        self._without: set[str] = set()
+        self._without = Lacks(now)
         self._lasting: set[str] = set()
 
     def report(self, place: Place, sha: str, report: DeploymentReport, present: Callable[[], None]) -> None:
