@@ -89,6 +89,8 @@ def answers(subject: Subject) -> bool | None:
 
 def is_starting(health: Health, built: Built, policy: Policy) -> bool:
     """It has not answered since it was built, so far as can be told."""
+    if built.at > health.at:  # built after it was asked? The clock was set back.
+        return False
     return not health.ok and health.since <= built.at + policy.unhealthy_after
 
 

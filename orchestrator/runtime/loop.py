@@ -119,7 +119,7 @@ class Loop:
         parts, leading = self._parts, self._leading
         await leading.ready()
         term = leading.term
-        world = await parts.observer.look(began, look, await leading.elsewhere())
+        world = await parts.observer.look(self._clock, look, await leading.elsewhere())
         now = self._clock()
         plan = plans.plan(world, self._policy, now)
         if plan.changes and await leading.still(term):

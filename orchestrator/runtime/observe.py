@@ -6,11 +6,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Protocol
 
 from orchestrator.core.headroom import Headroom
 from orchestrator.core.model import Health, PullRequest, Running, World
+from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.forge_facts import ForgeFacts, ForgeReader
 from orchestrator.runtime.memory import Memory
 from orchestrator.runtime.wakeups import Look
@@ -56,8 +56,9 @@ class Observer:
         self._late: dict[str, asyncio.Task[Mapping[str, frozenset[str]]]] = {}
         self.forge = ForgeFacts()
 
-    async def look(self, now: datetime, look: Look, elsewhere: Mapping[StackRef, Running] | None = None) -> World:
-        """``elsewhere``: what other replicas have under way.
+    async def look(self, clock: Clock, look: Look, elsewhere: Mapping[StackRef, Running] | None = None) -> World:
+        """``elsewhere``: what other replicas have under way. The clock is read when the look is over: what came in
+        meanwhile (a confirmation) is not of the future.
 
         Nothing ``wanted``: the last reading of the Git host still counts; everything here is read anew.
 
@@ -70,7 +71,7 @@ class Observer:
             self.forge = await self._sources.forge.read(_names(stacks), look.only)
         on_targets = await self._targets()
         standing = await self._standing()
-        self._memory.see(self.forge.facts, stacks, now)
+        self._memory.see(self.forge.facts, stacks, clock())
         return replace(self._world(stacks, running), on_targets=on_targets, standing=standing)
 
     def _world(self, stacks: StackSnapshot, running: Mapping[StackRef, Running]) -> World:

@@ -20,6 +20,12 @@ CASES: Mapping[str, list[Step]] = {
     "a destroy is killed when all but its result is there, and its logs stay": [
         Step("open", 2, 0), Step("unlabel", 3, 6), Step("leftover", 6, 1), Step("kill", 2, 1),
     ],
+    "two confirmations come while looks are under way, and each look forgets one as of the future, for ever": [
+        Step("open", 5, 0), Step("open", 4, 0), Step("pass", 5, 6), Step("close", 2, 1), Step("crash", 6, 4),
+    ],
+    "parts are lost, and the clock is set back behind the build": [
+        Step("open", 6, 0), Step("open", 2, 0), Step("wreck", 0, 1), Step("jump", 0, 1),
+    ],
     "chaos: ephd is killed with a comment that is not true any more": [
         Step("open", 0, 6), Step("pass", 0, 4), Step("unlabel", 0, 0), Step("crash", 0, 4), Step("pass", 0, 6),
     ],

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SOON = 40.0
 """Seconds for which what is shown may lag: a look every 30, and a URL is asked every 10."""
+TURNING, MOST_TURNS = 20.0, 300
 _NOT_THERE = ("Removed", "Not made", "Expired")
 
 
@@ -28,6 +29,10 @@ def shown(world: World, seen: Shown) -> None:
     """Told by the loop itself, at every cycle."""
     world.note()
     world.cycles += 1
+    world.turns = [moment for moment in world.turns if world.time - moment < TURNING] + [world.time]
+    if len(world.turns) > MOST_TURNS:
+        world.turns.clear()
+        world.problems.append(Problem("excess", f"{MOST_TURNS} cycles in {TURNING:.0f} s: the loop turns in a circle"))
     for view in seen.views:
         if view.phase is Phase.READY:
             _ready(world, view.name, view.commit)

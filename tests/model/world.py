@@ -15,7 +15,7 @@ from orchestrator.core.model import Intent, Key, PullRequest, PullState
 from orchestrator.core.phases import Phase
 from orchestrator.core.policy import Backoff, Policy
 from orchestrator.core.views import EnvironmentView
-from orchestrator.forge.port import EXPIRED, Repository, expired_mark
+from orchestrator.forge.port import EXPIRED, ForgeError, Repository, expired_mark
 from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.ledger.port import Ledger
 from orchestrator.runtime.loop import Shown
@@ -62,6 +62,7 @@ class World:
         self.forge = LyingForge(self._marking)
         self.ledger = ledger(self)
         self.cycles = self.rounds = 0
+        self.turns: list[float] = []
         self.home = Home()
         self.problems: list[Problem] = []
         self.repositories = [self.forge.create_repository(f"{owner}/shop", {"eph.yaml": EPH_YAML}) for owner in "ab"]
@@ -257,7 +258,10 @@ class World:
         if view is None or self.life is None:
             return
         if kind == "down":
-            self.forge.remove_label(self.repository(key), key.number, "preview")
+            try:
+                self.forge.remove_label(self.repository(key), key.number, "preview")
+            except ForgeError:
+                return  # they are told so, and nothing is done
         self.life.memory.intend(Intent(view.ref, kind, "bob", self.clock(), until))
         self.life.wakeups.wake(look=True)
 
@@ -331,7 +335,7 @@ class World:
             if right_since is None and int(self.time - end) % 60 < 10:
                 self._ask_again()
             wrong = looking.wrong(self)
-            if wrong and right_since is not None:
+            if wrong and (right_since is not None or self.found()):
                 return wrong
             if wrong and self.time > end:
                 return wrong

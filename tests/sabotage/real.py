@@ -10,6 +10,12 @@ LIFECYCLE, BACKENDS = "stacks/lifecycle.py", "stacks/backends.py"
 CRASHES, CONTRACT = "tests/stacks/test_crashes.py", "tests/stacks/test_contract.py"
 INVENTORY = "stacks/inventory.py"
 
+NO_END_OF_ITS_SESSION = Patch(
+    "stacks/interpreters.py",
+    "        members = processes.session_members(process.pid)",
+    "        members: list[int] = []",
+)
+
 FILES = (
     Guard(
         "a lock is taken over only from an owner who is proven dead", "overlaps",
@@ -48,7 +54,8 @@ FILES = (
     ),
     Guard(
         "an operation that heeds nothing is killed", "stuck",
-        (Patch("stacks/conversation.py", "                processes.send_group(self._interpreter.process.pid, signal.SIGKILL)", "                pass"),),
+        (Patch("stacks/conversation.py", "                processes.send_group(self._interpreter.process.pid, signal.SIGKILL)", "                pass"),
+         NO_END_OF_ITS_SESSION),
         test="tests/stacks/test_conversation.py::test_one_that_heeds_nothing_is_killed", sign="TimeoutError",
     ),
     Guard(
@@ -61,7 +68,7 @@ FILES = (
 PROCESSES = (
     Guard(
         "a killed worker takes all of its session with it", "leaks",
-        (Patch("stacks/interpreters.py", "        members = processes.session_members(process.pid)", "        members: list[int] = []"),),
+        (NO_END_OF_ITS_SESSION,),
         test=f"{CRASHES}::test_the_worker_is_killed",
     ),
     Guard(
