@@ -31,7 +31,8 @@ KEPT = 20_000
 """More than open pull requests with labels: fewer, and each cycle would read them all again."""
 BASES_KEPT = 500
 BASE_FOR = timedelta(minutes=1)
-MISSING_FOR = timedelta(minutes=30)
+UNPUSHED_FOR = timedelta(hours=6)
+"""Nobody pushed, so it says what it said."""
 K = TypeVar("K")
 V = TypeVar("V")
 MISSING = f"{FILE} is not in this commit; add one (`eph init` writes a first), or take the label away"
@@ -65,6 +66,15 @@ class _Kept:
     """None: for as long as there is room."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a default branch's file said. ``state``: the last push then, and which branch it was."""
+
+    state: tuple[str, str]
+    fresh: Rest
+    watched: Watched
+
+
 Read = Document | _Unread
 
 
@@ -77,8 +87,7 @@ class Recipes:
         self._clock = clock
         self._made: OrderedDict[tuple[object, ...], _Kept] = OrderedDict()
         self._wrong: OrderedDict[tuple[int, str], _Unread] = OrderedDict()
-        self._missing: dict[int, tuple[Rest, str]] = {}
-        """Repositories whose default branch had no file, and the push after which that was so."""
+        self._watched: dict[int, _Known] = {}
         self._bases: OrderedDict[tuple[int, str], tuple[Rest, Read]] = OrderedDict()
 
     def of(self, repository: Repository, pull: PullRequest, existing_name: str) -> Recipe | RecipeError:
@@ -101,19 +110,21 @@ class Recipes:
         return made
 
     def watched(self, repository: Repository) -> Watched | RecipeError:
-        """What the default branch's file says now. A file that cannot be read, or is wrong, says nothing: what there
-        is stays. One that is not there is looked for seldom, for that question costs each time."""
-        missing = self._missing.get(repository.id)
-        if missing is not None and missing[1] == repository.pushed and missing[0].lasts(self._clock()):
-            return Watched()
-        found = self._base(repository, repository.default_branch)
-        if isinstance(found, Document):
-            return watched_by(found)
-        if found.problems != (MISSING,):
+        """What the default branch's file says. A file that cannot be read, or is wrong, says nothing: what there is
+        stays. Where the host tells of pushes, it is read when there was one, and again a minute later, for a host may
+        tell of two in one second as one."""
+        state = (repository.pushed, repository.default_branch)
+        known = self._watched.get(repository.id)
+        same = known is not None and known.state == state
+        if known is not None and same and known.fresh.lasts(self._clock()):
+            return known.watched
+        found = self._read(repository, repository.default_branch)
+        if isinstance(found, _Unread) and found.problems != (MISSING,):
             return RecipeError(found.problems, frozenset(), transient=found.transient)
-        rest = MISSING_FOR if repository.pushed else BASE_FOR
-        self._missing[repository.id] = (Rest(self._clock(), rest), repository.pushed)
-        return Watched()
+        watched = watched_by(found) if isinstance(found, Document) else Watched()
+        rest = UNPUSHED_FOR if same and repository.pushed else BASE_FOR
+        self._watched[repository.id] = _Known(state, Rest(self._clock(), rest), watched)
+        return watched
 
     def _fresh(self, repository: Repository, pull: PullRequest, existing_name: str) -> Recipe | RecipeError:
         found = self._base(repository, pull.base_ref) if pull.from_fork else self._head(repository, pull.head_sha)

@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 ENVIRONMENT = {
@@ -85,6 +86,13 @@ def refs(repo: Path) -> dict[str, str]:
     """All refs with the commit they point to, read now: pushes come by plain git, and are never to be missed."""
     lines = text(repo, "for-each-ref", "--format=%(objectname) %(refname)").splitlines()
     return {name: sha for sha, _, name in (line.partition(" ") for line in lines)}
+
+
+def pushed_at(repo: Path) -> str:
+    """When a ref was last written, by git or by us."""
+    places = [repo / "packed-refs", *(repo / "refs").rglob("*")]
+    newest = max((place.stat().st_mtime for place in places if place.exists()), default=0.0)
+    return datetime.fromtimestamp(int(newest), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def annotated(repo: Path) -> set[str]:

@@ -36,6 +36,11 @@ def repository(hub: Hub, repo: Doc) -> Doc:
     return shape | {"created_at": repo["created_at"], "archived": bool(repo.get("archived")), "disabled": False}
 
 
+def listed(hub: Hub, repo: Doc) -> Doc:
+    """As it is told where it is asked for, not where it is only named."""
+    return {**repository(hub, repo), "pushed_at": gits.pushed_at(hub.path(repo))}
+
+
 def _side(hub: Hub, repo: Doc | None, ref: str, sha: str) -> Doc:
     label = f"{repo['owner']}:{ref}" if repo else ref
     owner = user(hub, repo["owner"]) if repo else None

@@ -30,7 +30,7 @@ def repositories(call: Call) -> Answer:
         raise Refusal(403, "You must authenticate with an installation access token in order to list repositories.")
     account = apps.one(call.hub, call.caller.installation)["account"].lower()
     mine = [repo for repo in call.hub.repositories() if repo["owner"].lower() == account]
-    return paged(call, [shapes.repository(call.hub, repo) for repo in mine], "repositories")
+    return paged(call, [shapes.listed(call.hub, repo) for repo in mine], "repositories")
 
 
 def _app(call: Call) -> int:

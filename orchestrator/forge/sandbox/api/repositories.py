@@ -23,13 +23,13 @@ def repository(call: Call) -> Answer:
     repo = call.repo()
     has = call.hub.permission(repo, call.login) if call.login else "read"
     permissions = {"admin": has == "admin", "push": has in ("admin", "write"), "pull": has != "none"}
-    return Answer({**shapes.repository(call.hub, repo), "permissions": permissions})
+    return Answer({**shapes.listed(call.hub, repo), "permissions": permissions})
 
 
 def my_repositories(call: Call) -> Answer:
     login = call.who()
     mine = [repo for repo in call.hub.repositories() if call.hub.permission(repo, login) in ("write", "admin")]
-    return paged(call, [shapes.repository(call.hub, repo) for repo in mine])
+    return paged(call, [shapes.listed(call.hub, repo) for repo in mine])
 
 
 def permission(call: Call) -> Answer:
