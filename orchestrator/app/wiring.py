@@ -152,6 +152,7 @@ class Wiring:
         """This replica, or the only one there is, begins to lead."""
         self.memory.begin(await asyncio.to_thread(self._take_over))
         self.memory.mended = await asyncio.to_thread(self.journal.mended)
+        self.memory.destroyed = await asyncio.to_thread(self.journal.unstated)
         for forget in self.forgetful:
             forget()
 

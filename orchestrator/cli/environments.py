@@ -39,7 +39,10 @@ def list_(
     from orchestrator.surfaces.api.schemas import Status
 
     with connect() as client:
-        found = client.environments(repository=repository, phase=phase, limit=500)
+        # What is held comes first: nothing happens to it until a person acts.
+        found = sorted(
+            client.environments(repository=repository, phase=phase, limit=500), key=lambda item: item.phase != "held"
+        )
         status = Status.model_validate(client.get("status"))
     if form is not Format.TABLE:
         output.data([item.model_dump(mode="json") for item in found], form)

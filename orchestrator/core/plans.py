@@ -7,6 +7,7 @@ limits (``queues``). Each environment is judged on its own, so a broken one neve
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -31,6 +32,7 @@ from orchestrator.core.actions import (
 )
 from orchestrator.core.model import World
 from orchestrator.core.policy import Policy
+from stacks.model import StackRef
 
 # What is held comes first, because people must act; then what ends, what is asked, what frees room, what makes.
 _ORDER: dict[type, int] = {
@@ -94,15 +96,19 @@ def plan(world: World, policy: Policy, now: datetime) -> Plan:
     admitted = queues.admit(guarded.actions, by_ref, world.running.values(), room, now)
     crowded = headroom.note(room, world.headroom) if any(map(_waits_its_turn, admitted)) else ()
     notes = (*_unread(world), *crowded, *((guarded.note,) if guarded.note else ()))
-    return Plan(tuple(sorted(admitted, key=_place)), now, guarded.guarded, notes)
+    unread = {subject.ref for subject in known if subject.record is not None and subject.record.unreadable}
+    ordered = tuple(sorted(admitted, key=lambda action: _place(action, unread)))
+    return Plan(ordered, now, guarded.guarded, notes)
 
 
 def _waits_its_turn(action: Action) -> bool:
     return isinstance(action, Wait) and action.because is Because.QUEUE
 
 
-def _place(action: Action) -> tuple[int, int]:
-    """Sorting keeps the order of the queue within a kind."""
+def _place(action: Action, unread: Container[StackRef]) -> tuple[int, int]:
+    """Sorting keeps the order of the queue within a kind; of what is held, stacks that cannot be read lead."""
+    if isinstance(action, Hold):
+        return _ORDER[Hold], int(action.ref not in unread)
     return _ORDER[type(action)], (action.position or 0) if isinstance(action, Wait) else 0
 
 

@@ -30,6 +30,8 @@ _TURNS: Mapping[Phase, str] = {
 AGAIN = timedelta(hours=1)
 MOST_TROUBLES = 200
 RECALLED = 1000
+GUARDED = "guarded"
+"""In an event's data: what went counts against the share that may go in an hour."""
 
 
 class Journal:
@@ -61,7 +63,8 @@ class Journal:
                     self.tell(kinds.ENVIRONMENT_DRIFTED, reason, str(operation.ref))
                 self.tell(kinds.ENVIRONMENT_UPDATING, reason, str(operation.ref))
             case actions.Destroy(reason=reason):
-                self.tell(kinds.ENVIRONMENT_DESTROYING, reason, str(operation.ref))
+                counted = {GUARDED: "yes"} if action.guarded else {}
+                self.tell(kinds.ENVIRONMENT_DESTROYING, reason, str(operation.ref), **counted)
             case _:
                 return
 
@@ -94,21 +97,33 @@ class Journal:
 
     def mended(self) -> dict[StackRef, Mended]:
         """The repairs that an earlier life told; with the event log down, none."""
-        try:
-            events = self._ledger.events(limit=RECALLED, newest=True)
-        except Exception:  # noqa: BLE001 - losing it loses a line of a comment, never a start
-            return {}
-        told = [event for event in events if event.kind == kinds.ENVIRONMENT_REPAIRED and "/" in event.subject]
+        told = [event for event in self._recent() if event.kind == kinds.ENVIRONMENT_REPAIRED and "/" in event.subject]
         return {
             StackRef(*event.subject.split("/", 1)): Mended(event.at, event.data.get("commit", ""), event.message)
             for event in told
         }
 
+    def unstated(self) -> list[datetime]:
+        """When earlier lives removed what the Git host had not stated: a restart does not begin a new share. A destroy
+        that was tried again counts once."""
+        first: dict[str, datetime] = {}
+        for event in self._recent():
+            if event.data.get(GUARDED):
+                first.setdefault(event.subject or event.message, event.at)
+        return sorted(first.values())
+
+    def _recent(self) -> list[Event]:
+        """What earlier lives told last; with the event log down, nothing."""
+        try:
+            return self._ledger.events(limit=RECALLED, newest=True)
+        except Exception:  # noqa: BLE001 - losing it loses a line of a comment, never a start
+            return []
+
     def interrupted(self, action: actions.Interrupt) -> None:
         self.tell(kinds.OPERATION_INTERRUPTED, action.reason, str(action.ref))
 
     def purged(self, action: actions.Purge) -> None:
-        self.tell(kinds.SWEEP_REMOVED, f"{action.target}:{action.name}: {action.reason}")
+        self.tell(kinds.SWEEP_REMOVED, f"{action.target}:{action.name}: {action.reason}", **{GUARDED: "yes"})
 
     def expired(self, action: actions.Expire) -> None:
         self.tell(kinds.ENVIRONMENT_EXPIRED, action.reason, str(action.ref))

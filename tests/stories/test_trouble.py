@@ -369,6 +369,24 @@ async def test_a_pull_request_that_is_gone_is_destroyed_once_confirmed(town: Tow
     assert town.stacks.records == {}
 
 
+async def test_a_restart_begins_no_new_share(town: Town) -> None:  # L7, L2
+    """Else a bad answer and a service that is started again and again would take everything, a share at a time."""
+    numbers = [town.open(str(each)) for each in range(10)]
+    await town.live(minutes=2)
+    for number in numbers[:5]:
+        town.forge.vanish(town.shop, number)
+    await town.live(minutes=10)
+    assert len(town.stacks.records) == 5
+    for number in numbers[5:8]:
+        town.forge.vanish(town.shop, number)
+    await town.live(minutes=5)
+    await town.kill()
+    await town.live(minutes=5)
+    assert len(town.stacks.records) == 5
+    await town.live(hours=1)
+    assert len(town.stacks.records) == 2
+
+
 async def test_many_that_are_gone_at_once_are_held_until_approved(town: Town) -> None:  # L7
     numbers = [town.open(str(each)) for each in range(10)]
     await town.live(minutes=2)

@@ -156,6 +156,7 @@ class Town:
 
     async def _take_over(self) -> None:
         self.memory.begin(())
+        self.memory.destroyed = self.journal.unstated()
         self.herald.begin(Reporter(self.forge, self.clock))
 
     def _means(self) -> Means:

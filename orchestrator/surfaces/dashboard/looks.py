@@ -28,8 +28,9 @@ TONES: Mapping[Phase, str] = {
 }
 
 
-def order(view: EnvironmentView) -> tuple[str, int, str]:
-    return (view.repository, -(view.key.number if view.key else 0), str(view.ref))
+def order(view: EnvironmentView) -> tuple[bool, str, int, str]:
+    """What is held comes first: nothing happens to it until a person acts."""
+    return (view.phase is not Phase.HELD, view.repository, -(view.key.number if view.key else 0), str(view.ref))
 
 
 def tone(phase: Phase) -> str:
