@@ -1,12 +1,19 @@
-"""One whole Eph for the tests of a file: starting it costs seconds."""
+"""One whole Eph for the tests of a file: starting it costs seconds. And a ground for demos, which bring their own."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from orchestrator.app.demo import leftovers
 from tests.e2e import site as sites
+from tests.e2e.ground import Ground
 from tests.e2e.site import Site
 
 
@@ -14,3 +21,15 @@ from tests.e2e.site import Site
 def site() -> Iterator[Site]:
     with sites.opened() as made:
         yield made
+
+
+@pytest.fixture
+def ground() -> Iterator[Ground]:
+    folder = Path(tempfile.mkdtemp(prefix="eph-e2e-"))
+    folder.chmod(0o755)
+    try:
+        yield Ground(folder)
+    finally:
+        for pid in leftovers.processes(str(folder)):
+            os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(folder, ignore_errors=True)

@@ -13,8 +13,11 @@ from typing import Any
 import httpx
 
 from orchestrator.app.demo.world import REPOSITORY, World
+from orchestrator.forge.github import webhooks
+from orchestrator.ledger import kinds
 
 PAUSE = 0.05
+CHECK = "eph/preview"
 _URL = re.compile(r"http://(?P<host>[a-z0-9-]+(?:\.[a-z0-9-]+)+)(?::\d+)?")
 
 
@@ -34,6 +37,7 @@ class Page:
 class Outside:
     def __init__(self, world: World) -> None:
         self._world = world
+        self._api = f"http://127.0.0.1:{world.ports.api}/api/v1"
         self._client = httpx.AsyncClient(timeout=10, trust_env=False)
 
     async def close(self) -> None:
@@ -56,14 +60,29 @@ class Outside:
             raise StepFailed(f"#{number} has {len(ours)} comments of Eph's; there may be one")
         return ours[0] if ours else ""
 
-    async def check(self, sha: str) -> str:
+    async def check(self, sha: str, name: str = CHECK) -> str:
         checks = await asyncio.to_thread(self._world.forge.checks, REPOSITORY, sha)
-        return checks.get("eph/preview", "")
+        return checks.get(name, "")
 
-    async def host(self, number: int) -> str:
-        """The environment's host name, as the pull request tells it."""
-        found = _URL.search(await self.comment(number))
-        return found["host"] if found else ""
+    async def authors(self, number: int) -> set[str]:
+        """Whose Eph's comments are, as the Git host shows them."""
+        comments = await asyncio.to_thread(self._world.forge.comments, REPOSITORY, number)
+        return {str(item["user"]["login"]) for item in comments if "<!-- eph:" in item["body"]}
+
+    async def webhooks(self) -> list[str]:
+        """What the event log says of deliveries whose signature fitted."""
+        token = self._world.token_file.read_text().strip()
+        answer = await self._client.get(
+            f"{self._api}/events", params={"limit": 1000, "newest": True}, headers={"Authorization": f"Bearer {token}"}
+        )
+        answer.raise_for_status()
+        return [str(item["message"]) for item in answer.json()["items"] if item["kind"] == kinds.WEBHOOK_RECEIVED]
+
+    async def forged(self, event: str, body: bytes) -> int:
+        """The answer to a delivery by somebody who does not know the secret."""
+        headers = {"X-GitHub-Event": event, "X-GitHub-Delivery": "forged", "Content-Type": "application/json"}
+        headers["X-Hub-Signature-256"] = webhooks.sign(b"a guess", body)
+        return (await self._client.post(f"{self._api}/webhooks/github", content=body, headers=headers)).status_code
 
     async def stacks(self) -> list[str]:
         """What ``pulumi stack ls --all`` prints with the environment that the demo prints."""
@@ -76,6 +95,12 @@ class Outside:
         output, _ = await process.communicate()
         listed: list[dict[str, Any]] = json.loads(output or b"[]")
         return [str(item["name"]) for item in listed]
+
+
+def host_in(words: str) -> str:
+    """The host name of the first URL; empty without one."""
+    found = _URL.search(words)
+    return found["host"] if found else ""
 
 
 async def until(what: str, look: Callable[[], Awaitable[str]], seconds: float) -> float:

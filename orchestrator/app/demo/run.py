@@ -14,7 +14,9 @@ from collections.abc import Coroutine, Iterator
 from rich.console import Console
 
 from orchestrator.app import service
-from orchestrator.app.demo import dead, leftovers, live, world
+from orchestrator.app.demo import dead, hosts, leftovers, live, world
+from orchestrator.app.demo.elsewhere import StoryElsewhere
+from orchestrator.app.demo.emulate import EmulateForge, NoEmulate
 from orchestrator.app.demo.outside import StepFailed
 from orchestrator.app.demo.story import Figures, Story
 from orchestrator.app.demo.world import World
@@ -39,11 +41,13 @@ def main(args: list[str]) -> int:
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s %(message)s")
     try:
         port = _port(options.port)
+        if options.forge != hosts.SANDBOX and not options.once:
+            raise Unusable(f"{options.forge} has no pages to click on; add --once, which plays the story")
         tools = toolchain.ensure(lambda line: console.print(line, highlight=False))
         for gone in dead.sweep():
             console.print(f"took away what a killed demo had left in {gone}")
         return asyncio.run(_cancelled_by_signals(_demo(options, tools, port, console)))
-    except (Unusable, NoToolchain, GatewayTrouble) as error:
+    except (Unusable, NoEmulate, NoToolchain, GatewayTrouble) as error:
         console.print(f"demo: {error}", style="red", highlight=False)
         return 1
 
@@ -53,6 +57,12 @@ def _options(args: list[str]) -> argparse.Namespace:
     parser.add_argument("--port", type=int, help=f"of previews, dashboard and API; {DEFAULT_PORT}, or a free one")
     parser.add_argument("--no-open", action="store_true", help="don't open URLs in a browser")
     parser.add_argument("--once", action="store_true", help="play the whole story unattended, check it, and end")
+    parser.add_argument(
+        "--forge",
+        choices=(hosts.SANDBOX, hosts.EMULATE),
+        default=hosts.SANDBOX,
+        help="the Git host: Eph's own small one, or with --once the npm package emulate, where Eph is a GitHub App",
+    )
     return parser.parse_args(args)
 
 
@@ -79,7 +89,7 @@ async def _cancelled_by_signals(work: Coroutine[None, None, int]) -> int:
 
 async def _demo(options: argparse.Namespace, tools: Toolchain, port: int, console: Console) -> int:
     try:
-        with world.opened(port) as made, dead.recorded(made.home), _target(made):
+        with world.opened(port, options.forge) as made, dead.recorded(made.home), _target(made):
             figures, left = await _with_service(options, tools, made, console)
             left += leftovers.of_operations(made.home)
     except StepFailed as failed:
@@ -93,6 +103,7 @@ async def _with_service(
 ) -> tuple[Figures, list[str]]:
     async with service.running(made.settings, tools, stop_gateway=True) as alive:
         made.pulumi_environment = {**os.environ, **alive.places.environment()}
+        made.token_file = alive.token_file
         discovery.write(f"http://127.0.0.1:{made.ports.api}", alive.token_file)
         try:
             figures = await _act(options, made, alive, console)
@@ -104,8 +115,13 @@ async def _with_service(
 async def _act(options: argparse.Namespace, made: World, alive: Service, console: Console) -> Figures:
     if not options.once:
         await live.run(made, alive, console, open_browser=not options.no_open)
-    story = Story(made, lambda line: console.print(line, highlight=False, soft_wrap=True))
-    return await story.play()
+
+    def say(line: str) -> None:
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+    if isinstance(made.forge, EmulateForge):
+        return await StoryElsewhere(made, made.forge, say).play()
+    return await Story(made, say).play()
 
 
 def _left_of_environments(made: World, figures: Figures) -> list[str]:

@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from orchestrator.app.demo import leftovers
+from orchestrator.app.demo import hosts, leftovers
+from orchestrator.app.demo.hosts import SANDBOX, Host
 from orchestrator.config.settings import Settings
-from orchestrator.forge.sandbox.world import SandboxForge, Webhook
+from orchestrator.forge.sandbox.world import Webhook
 
 REPOSITORY = "acme/shop"
 SHOP = Path(__file__).parent / "shop"
@@ -40,10 +41,12 @@ class Ports:
 class World:
     home: Path
     ports: Ports
-    forge: SandboxForge
+    forge: Host
     settings: Settings
     pulls: dict[str, int]
     pulumi_environment: dict[str, str] = field(default_factory=dict)
+    token_file: Path = Path()
+    """Of Eph's API; there once Eph is."""
 
 
 def free_port() -> int:
@@ -63,7 +66,7 @@ def is_free(port: int) -> bool:
 
 
 @contextlib.contextmanager
-def opened(port: int | None) -> Iterator[World]:
+def opened(port: int | None, forge_name: str = SANDBOX) -> Iterator[World]:
     """The world without Eph yet: a home folder, a Git host with the shop, settings that point at it."""
     home = Path(tempfile.mkdtemp(prefix="eph-demo-"))
     home.chmod(0o755)
@@ -72,13 +75,16 @@ def opened(port: int | None) -> Iterator[World]:
     secret = home / "webhook.secret"
     secret.write_text(secrets.token_hex(20))
     secret.chmod(0o600)
-    forge = SandboxForge(home / "forge", Webhook(f"http://127.0.0.1:{ports.api}/api/v1/webhooks/github", secret))
+    hook = Webhook(f"http://127.0.0.1:{ports.api}/api/v1/webhooks/github", secret)
+    forge: Host | None = None
     try:
-        forge.start(ports.forge, process=True)
+        forge = hosts.made(forge_name, home / "forge", hook)
+        forge.start(ports.forge)
         pulls = _populate(forge)
         yield World(home, ports, forge, _settings(home, ports, forge, secret), pulls)
     finally:
-        forge.close()
+        if forge is not None:
+            forge.close()
         shutil.rmtree(home, ignore_errors=True)
 
 
@@ -90,9 +96,9 @@ def _use_own_temporary_folder(home: Path) -> None:
     tempfile.tempdir = str(own)
 
 
-def _populate(forge: SandboxForge) -> dict[str, int]:
+def _populate(forge: Host) -> dict[str, int]:
     """A shop on main, and three pull requests that each change something one can see."""
-    forge.create_repository(REPOSITORY, files())
+    forge.create_repository(REPOSITORY, _with_branches(files(), forge.branches))
     pulls = {}
     for branch, title, changed in (
         ("warmer-colour", "A warmer colour", {"colour.txt": "#ea580c\n"}),
@@ -104,14 +110,19 @@ def _populate(forge: SandboxForge) -> dict[str, int]:
     return pulls
 
 
+def _with_branches(shop: dict[str, str], glob: str) -> dict[str, str]:
+    """The shop whose eph.yaml asks for environments of branches too."""
+    if not glob:
+        return shop
+    trigger = f'triggers:\n  - type: branch\n    branches: ["{glob}"]\n'
+    return {**shop, "eph.yaml": shop["eph.yaml"].replace("triggers:\n", trigger)}
+
+
 def files() -> dict[str, str]:
     return {str(path.relative_to(SHOP)): path.read_text() for path in sorted(SHOP.rglob("*")) if path.is_file()}
 
 
-def _settings(home: Path, ports: Ports, forge: SandboxForge, secret: Path) -> Settings:
-    token = home / "forge.token"
-    token.write_text(forge.token("eph-bot"))
-    token.chmod(0o600)
+def _settings(home: Path, ports: Ports, forge: Host, secret: Path) -> Settings:
     return Settings(
         home=home / "eph",
         interval=CYCLE,
@@ -119,8 +130,7 @@ def _settings(home: Path, ports: Ports, forge: SandboxForge, secret: Path) -> Se
         gateway_listen=f"127.0.0.1:{ports.gateway}",
         workers=2,
         forge={
-            "url": forge.api_url,
-            "token_file": token,
+            **forge.access(),
             "webhook_secret_file": secret,
             "repositories": [REPOSITORY],
         },

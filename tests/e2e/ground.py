@@ -1,0 +1,63 @@
+"""Where a demo is started as a newcomer does, and where everything that it leaves is seen."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from orchestrator.app.demo import leftovers
+from stacks import toolchain
+from tests.e2e.site import ROOT
+
+
+class Ground:
+    """A temporary folder that everything of a demo lies in and names, so that what it leaves is told from others'."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("EPH_", "PULUMI_", "XDG_"))}
+        path = os.pathsep.join([toolchain.find().path, os.environ["PATH"]])
+        self.env = {**kept, "TMPDIR": str(folder), "XDG_CONFIG_HOME": str(folder / "config"), "PATH": path}
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "orchestrator.cli.main", "demo", *words]
+        out = (self.folder / "said").open("w")
+        with out:
+            return subprocess.Popen(
+                command, cwd=ROOT, env=self.env, text=True, stdout=out, stderr=out, start_new_session=True
+            )
+
+    def said(self) -> str:
+        return (self.folder / "said").read_text()
+
+    def home(self) -> Path | None:
+        return next(self.folder.glob("eph-demo-*"), None)
+
+    def creating(self) -> str:
+        """Empty once Pulumi is at work for a pull request."""
+        home = self.home()
+        locks = list(home.rglob("locks/organization/*/*/*.json")) if home else []
+        return "" if locks else f"no operation yet: {self.said()}"
+
+    def ports(self) -> set[int]:
+        """Whatever the demo said and wrote that it listens on."""
+        said = {int(port) for port in re.findall(r"(?:127\.0\.0\.1|localhost):(\d+)", self.said())}
+        url = json.loads((self.folder / "config/eph/current.json").read_text())["url"]
+        return said | {int(url.rpartition(":")[2])}
+
+    def left(self, ports: set[int]) -> str:
+        found = [f"process {pid}" for pid in leftovers.processes(str(self.folder))]
+        found += [f"port {port}" for port in ports if not _is_free(port)]
+        found += [str(path) for path in self.folder.iterdir() if path.name not in ("said", "config")]
+        found += [str(path) for path in (self.folder / "config").rglob("*.json")]
+        return ", ".join(found)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
