@@ -23,6 +23,7 @@ from orchestrator.app.demo.world import World
 from orchestrator.app.door import GatewayTrouble
 from orchestrator.app.service import Service
 from orchestrator.cli import discovery
+from orchestrator.forge.sandbox.world import WorldError
 from programs import registry
 from stacks import toolchain
 from stacks.toolchain import NoToolchain, Toolchain
@@ -47,7 +48,7 @@ def main(args: list[str]) -> int:
         for gone in dead.sweep():
             console.print(f"took away what a killed demo had left in {gone}")
         return asyncio.run(_cancelled_by_signals(_demo(options, tools, port, console)))
-    except (Unusable, NoEmulate, NoToolchain, GatewayTrouble) as error:
+    except (Unusable, NoEmulate, NoToolchain, GatewayTrouble, WorldError) as error:
         console.print(f"demo: {error}", style="red", highlight=False)
         return 1
 
