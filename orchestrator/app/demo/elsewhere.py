@@ -33,8 +33,7 @@ class StoryElsewhere(Story):
 
     async def _change(self, preview: Preview) -> None:
         await self._is_the_app(preview)
-        await self._update(preview)
-        _, branch = await asyncio.gather(self._unbuildable(), self._create_branch())
+        branch, *_ = await asyncio.gather(self._create_branch(), self._update(preview), self._unbuildable())
         await super()._change(branch)
         await self._delete(branch)
 
