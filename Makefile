@@ -12,7 +12,7 @@ SECONDS ?= 60
 # Tests and measurements compare with the bare CLI, so they find it on PATH. Eph itself looks for it.
 WITH_TOOLS = PATH="$$($(PY) -m stacks.toolchain --path):$$PATH"
 
-.PHONY: demo test check bench chaos model sabotage soak toolchain hooks docs locks clean venv pulumi
+.PHONY: demo test test-long check bench chaos model sabotage soak toolchain hooks docs locks clean venv pulumi
 .PHONY: cluster-up cluster-down test-cluster plugin-kubernetes
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -22,8 +22,11 @@ help:
 demo: pulumi ## run Eph with a sample shop and three pull requests; ARGS=--once plays the whole story unattended
 	@$(PY) -m orchestrator.cli.main demo $(ARGS)
 
-test: pulumi ## all tests, on real components; ARGS='-k name' for some of them
-	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+test: pulumi ## the tests, on real components; ARGS='-k name' for some of them
+	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m "not long" --ignore tests/cluster $(ARGS)
+
+test-long: pulumi ## those that take minutes: replicas killed, guards switched off, forks that attack, a demo on emulate
+	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m long --ignore tests/cluster $(ARGS)
 
 check: venv ## lint, format, types, import directions, documents
 	@$(PY) -m ruff check .

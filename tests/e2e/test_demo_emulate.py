@@ -17,7 +17,7 @@ from orchestrator.app.demo import emulate
 from tests.e2e.ground import Ground
 from tests.e2e.site import ROOT
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.long]
 
 LINE = r"demo: 3 environments, label to URL \d+\.\d s, update \d+\.\d s, leftovers 0\n"
 STEPS = (

@@ -16,7 +16,7 @@ import pytest
 from tests.e2e import site as sites
 from tests.e2e.site import LABEL, REPOSITORY, Git, Site, until
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.long]
 
 STRANGER = "mallory"
 MOST = 2_000_000

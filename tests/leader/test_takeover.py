@@ -17,7 +17,7 @@ from tests.e2e.site import Preview, until
 from tests.leader import replicas
 from tests.leader.replicas import SOON, Pair, Replica
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(300)]
 
 SLOW = "touch building; sleep 4; echo built > built.txt\n"
 QUICK = "echo built > built.txt\n"

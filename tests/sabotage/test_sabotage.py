@@ -29,16 +29,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trees.copy(tmp_path_factory.mktemp("code"), ())
 
 
+@pytest.mark.long
 def test_with_all_of_them_nothing_goes_wrong(player: Player, folder: Path) -> None:
     found = judges.controls(player, folder, MODELLED)
     assert found == {guard.name: [] for guard in MODELLED}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("guard", MODELLED, ids=lambda guard: guard.name)
 def test_without_it_something_goes_wrong(player: Player, folder: Path, guard: Guard) -> None:
     assert judges.modelled(player, folder, guard) == ""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("guard", FILES[:1], ids=lambda guard: guard.name)
 def test_without_it_its_test_fails(guard: Guard) -> None:
     assert judges.real(guard) == ""
