@@ -60,6 +60,8 @@ class Player:
             with contextlib.suppress(BrokenPipeError):
                 self._child.stdin.close()
         self._child.wait()
+        if self._child.stdout is not None:
+            self._child.stdout.close()
 
 
 def play(seed: int, run: int) -> Outcome | None:

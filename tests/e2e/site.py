@@ -342,7 +342,7 @@ class Site:
 
     def stacks(self) -> list[int]:
         """The numbers of all pull requests that have a stack."""
-        found = (self.eph_home / "backend").rglob("stacks/*/pr-*.json")
+        found = (self.eph_home / "backend" / ".pulumi" / "stacks").glob("*/pr-*.json")
         return sorted(int(path.stem.removeprefix("pr-")) for path in found)
 
     def stack_files(self, number: int) -> list[Path]:

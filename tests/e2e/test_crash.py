@@ -154,8 +154,10 @@ def test_closed_while_nobody_looked(site: Site, bystander: Preview) -> None:
 def test_a_killed_supervisor_comes_back_with_all_it_ran(site: Site, bystander: Preview) -> None:
     """Within two cycles, at the same URL."""
     daemon = next(pid for pid in sites.leftovers.processes(str(site.eph_home)) if _runs(pid, "supervisor.supervisord"))
+    ran = set(sites.leftovers.processes(bystander.name))
+    assert ran
     os.kill(daemon, signal.SIGKILL)
-    until("what it ran ended with it", lambda: "" if site.page(bystander.host).status != 200 else "still answers", 10)
+    until("what it ran ended with it", lambda: str(ran & set(sites.leftovers.processes(bystander.name)) or ""), 10)
     assert site.answers(bystander, bystander.commit) < 2 * CYCLE
     once(site, bystander)
 

@@ -51,6 +51,14 @@ def two(previews: list[Preview]) -> Preview:
     return previews[1]
 
 
+def lives(pid: int) -> bool:
+    """A process that ended and was not waited for yet has no environment any more."""
+    try:
+        return bool(Path(f"/proc/{pid}/environ").read_bytes())
+    except OSError:
+        return False
+
+
 def url_of(site: Site, preview: Preview) -> str:
     return str(site.page(preview.host, "/environ").data["DATABASE_URL"])
 
@@ -229,7 +237,7 @@ def test_an_audit_names_what_is_ours_alone_and_a_sweep_removes_it(site: Site, on
     assert swept.returncode == 0, swept.stderr
     clean = site.eph("audit")
     assert clean.returncode == 0, clean.stdout
-    assert not (Path(f"/proc/{pid}/environ").exists() and Path(f"/proc/{pid}/environ").read_bytes())
+    assert not lives(pid)
     with postgres.connect(on) as session:
         assert session.execute("SELECT 1 FROM pg_database WHERE datname = 'eph_theirs'").fetchone()
         session.execute("DROP DATABASE eph_theirs")

@@ -70,7 +70,7 @@ MODELLED = (
     ),
     Guard(
         "a pull request that is said not to exist counts against that share", "excess",
-        (Patch(WISHES, "does not exist on the Git host\", guarded=True)", "does not exist on the Git host\")"),),
+        (Patch(WISHES, "{subject.title} does not exist on the Git host\", guarded=True)", "{subject.title} does not exist on the Git host\")"),),
         (*(("open", each, 0) for each in (0, 1, 0, 1)), ("long_pass", 0, 0), ("mood", 0, 5), ("pass", 0, 7), ("pass", 0, 6)),
     ),
     Guard(

@@ -193,7 +193,11 @@ def test_what_a_killed_life_was_at_is_no_failure(tmp_path: Path) -> None:
     ref = StackRef("eph-shop-1", "pr-1")
     dead = Identity(2**22 + 1, 1, "an earlier boot")
     records.write_running(places, records.Running(ref, Verb.UP, "mark", dead))
-    past = FileBackend(places.backend).history(ref)
+    backend = FileBackend(places.backend)
+    state = backend.root / "stacks" / ref.project / f"{ref.stack}.json"
+    state.parent.mkdir(parents=True)
+    state.write_text("{}")  # of a stack that is not there, nothing stays
+    past = backend.history(ref)
     past.parent.mkdir(parents=True)
     entry(past, 0, endTime=int(time.time()) + 1)
     assert Pool(places, "3.0.0").recover() == [ref]
