@@ -16,7 +16,7 @@ import pytest
 from pulumi.automation import CommandError, CommandResult, EngineEvent
 from pulumi.automation.errors import create_command_error
 
-from stacks import errors, history, records
+from stacks import errors, history, processes, records
 from stacks.backends import FileBackend
 from stacks.model import Outcome, StackRef, Verb
 from stacks.places import Places
@@ -192,7 +192,7 @@ def test_what_a_killed_life_was_at_is_no_failure(tmp_path: Path) -> None:
     places = Places(tmp_path / "backend", tmp_path / "work", tmp_path / "operations", home, home / "pass")
     ref = StackRef("eph-shop-1", "pr-1")
     dead = Identity(2**22 + 1, 1, "an earlier boot")
-    records.write_running(places, records.Running(ref, Verb.UP, "mark", dead))
+    records.write_running(places, records.Running(ref, Verb.UP, "mark", dead, where=processes.here()))
     backend = FileBackend(places.backend)
     state = backend.root / "stacks" / ref.project / f"{ref.stack}.json"
     state.parent.mkdir(parents=True)
