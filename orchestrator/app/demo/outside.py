@@ -17,6 +17,7 @@ from orchestrator.forge.github import webhooks
 from orchestrator.ledger import kinds
 
 PAUSE = 0.05
+LISTED_MOST = 5
 CHECK = "eph/preview"
 _URL = re.compile(r"http://(?P<host>[a-z0-9-]+(?:\.[a-z0-9-]+)+)(?::\d+)?")
 
@@ -85,16 +86,21 @@ class Outside:
         return (await self._client.post(f"{self._api}/webhooks/github", content=body, headers=headers)).status_code
 
     async def stacks(self) -> list[str]:
-        """What ``pulumi stack ls --all`` prints with the environment that the demo prints."""
-        process = await asyncio.create_subprocess_exec(
-            *("pulumi", "stack", "ls", "--all", "--json"),
-            cwd=self._world.home,
-            env=self._world.pulumi_environment,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        output, _ = await process.communicate()
-        listed: list[dict[str, Any]] = json.loads(output or b"[]")
-        return [str(item["name"]) for item in listed]
+        """What ``pulumi stack ls --all`` prints with the environment that the demo prints. It fails when another Pulumi
+        renames a file that it is just listing; that is no empty list, so it is asked again."""
+        for _ in range(LISTED_MOST):
+            process = await asyncio.create_subprocess_exec(
+                *("pulumi", "stack", "ls", "--all", "--json"),
+                cwd=self._world.home,
+                env=self._world.pulumi_environment,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+            output, said = await process.communicate()
+            if process.returncode == 0:
+                listed: list[dict[str, Any]] = json.loads(output)
+                return [str(item["name"]) for item in listed]
+        raise RuntimeError(f"`pulumi stack ls --all` fails: {said.decode(errors='replace').strip()}")
 
 
 def host_in(words: str) -> str:
