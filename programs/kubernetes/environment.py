@@ -21,6 +21,7 @@ from programs.kubernetes.objects import Data
 from programs.kubernetes.settings import Settings
 from programs.kubernetes.v1 import resources
 from programs.kubernetes.workloads import Variables
+from programs.outputs import Outputs
 from programs.spec import Command, DatabaseSpec, EnvironmentSpec, ServiceSpec
 
 SKIP = {"pulumi.com/skipAwait": "true"}
@@ -323,24 +324,9 @@ class Environment:
         return resources.Door(f"door-{name}", props, ResourceOptions(depends_on=after))
 
     def _export(self, last: list[Resource]) -> None:
-        built = {
-            "commit": self.spec.source.commit,
-            "spec_digest": self.spec.digest,
-            "program_version": self.version,
-            "target": self.spec.target,
-            "url": self.url,
-            "urls": self.urls,
-        }
-        pulumi.export("url", self.url)
-        pulumi.export("urls", self.urls)
-        pulumi.export("database_urls", Output.secret(self.database_urls))
         at = f"-n {self.namespace}"
-        pulumi.export("logs", f"kubectl logs {at} --all-containers --prefix -l {names.ENVIRONMENT}={self.spec.name}")
+        logs = f"kubectl logs {at} --all-containers --prefix -l {names.ENVIRONMENT}={self.spec.name}"
         hints = [f"kubectl get all,ingress {at}", f"kubectl get events {at} --sort-by=.lastTimestamp"]
-        pulumi.export(
-            "inspect",
-            hints + [f"kubectl port-forward {at} svc/{names.database(item)} 5432" for item in self.spec.databases],
-        )
-        # Known only when everything was: a failed update leaves the last one's.
+        hints += [f"kubectl port-forward {at} svc/{names.database(item)} 5432" for item in self.spec.databases]
         done = resources.Done("done", {"generation": self.generation}, ResourceOptions(depends_on=last))
-        pulumi.export("built", done.at.apply(lambda at: {**built, "at": at}))
+        Outputs(self.urls, self.database_urls, logs, hints).export(self.spec, self.version, done.at)

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import pulumi
 from pulumi import Output, Resource, ResourceOptions
 
 from programs.local import identifiers
 from programs.local.settings import Settings
 from programs.local.v1 import resources
+from programs.outputs import Outputs
 from programs.spec import Command, DatabaseSpec, EnvironmentSpec, ServiceSpec
 
 
@@ -156,22 +156,9 @@ class Environment:
         return Output.secret(Output.all(self.ports.ports, self.variables).apply(compose))
 
     def _export(self, databases: Mapping[str, resources.Database], current: resources.Current) -> None:
-        built = {
-            "commit": self.spec.source.commit,
-            "spec_digest": self.spec.digest,
-            "program_version": self.version,
-            "target": self.spec.target,
-            "url": self.url,
-            "urls": self.urls,
-        }
-        pulumi.export("url", self.url)
-        pulumi.export("urls", self.urls)
         urls = {item.name: databases[item.variable].url for item in self.spec.databases}
-        pulumi.export("database_urls", Output.secret(urls))
-        pulumi.export("logs", f"{self.settings.logs}/{self.spec.name}.*.log")
-        pulumi.export("inspect", self._inspect())
-        # Known only when everything was: a failed update leaves the last one's.
-        pulumi.export("built", current.at.apply(lambda at: {**built, "at": at}))
+        logs = f"{self.settings.logs}/{self.spec.name}.*.log"
+        Outputs(self.urls, urls, logs, self._inspect()).export(self.spec, self.version, current.at)
 
     def _inspect(self) -> list[str]:
         folder = self.settings.env(self.spec.name)

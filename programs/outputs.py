@@ -1,0 +1,40 @@
+"""The outputs of an environment, one shape for every target (T7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi import Output
+
+from programs.spec import EnvironmentSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """``urls`` by service, the first being the environment's own; ``database_urls`` by database, kept secret."""
+
+    urls: Mapping[str, str]
+    database_urls: Mapping[str, Any]
+    logs: str
+    inspect: Sequence[str]
+
+    def export(self, spec: EnvironmentSpec, version: str, at: Output[str]) -> None:
+        """``at`` is known only when everything was, and with it ``built``: a failed update leaves the last one's."""
+        url, urls = next(iter(self.urls.values()), ""), dict(self.urls)
+        built = {
+            "commit": spec.source.commit,
+            "spec_digest": spec.digest,
+            "program_version": version,
+            "target": spec.target,
+            "url": url,
+            "urls": urls,
+        }
+        pulumi.export("url", url)
+        pulumi.export("urls", urls)
+        pulumi.export("database_urls", Output.secret(dict(self.database_urls)))
+        pulumi.export("logs", self.logs)
+        pulumi.export("inspect", list(self.inspect))
+        pulumi.export("built", at.apply(lambda moment: {**built, "at": moment}))
