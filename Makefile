@@ -3,7 +3,6 @@
 
 PY := .venv/bin/python
 ARGS ?=
-JOBS ?= 2
 RUNS ?= 50
 JOBS ?= 2
 SEED ?=

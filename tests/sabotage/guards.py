@@ -107,7 +107,7 @@ MODELLED = (
     Guard(
         "nothing is purged while not all stacks are known", "lost",
         (Patch("orchestrator/core/plans.py", "    if world.stacks.complete:\n        actions += leftovers", "    if True:\n        actions += leftovers"),),
-        (("open", 0, 0), ("open", 1, 0), ("pass", 0, 6), ("close", 0, 0), ("crash", 0, 4), ("blind", 0, 1), ("pass", 0, 6)),
+        (("open", 6, 0), ("blind", 5, 1), ("unlabel", 6, 7), ("crash", 7, 5)),
     ),
     Guard(
         "a stack whose name is not known protects its number", "lost",

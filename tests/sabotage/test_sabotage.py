@@ -16,8 +16,6 @@ from tests.sabotage.plays import Player
 from tests.sabotage.real import FILES, REAL
 
 ALL = {guard.name: guard for guard in (*MODELLED, *REAL)}
-UNSEEN = {"nothing is purged while not all stacks are known": "its history does not show it since 2026-11-21"}
-"""Guards that the model does not see switched off just now: what it does not catch, it does not guard."""
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +37,7 @@ def test_with_all_of_them_nothing_goes_wrong(player: Player, folder: Path) -> No
 
 @pytest.mark.long
 @pytest.mark.parametrize("guard", MODELLED, ids=lambda guard: guard.name)
-def test_without_it_something_goes_wrong(
-    player: Player, folder: Path, guard: Guard, request: pytest.FixtureRequest
-) -> None:
-    if guard.name in UNSEEN:
-        request.applymarker(pytest.mark.xfail(reason=UNSEEN[guard.name], strict=True))
+def test_without_it_something_goes_wrong(player: Player, folder: Path, guard: Guard) -> None:
     assert judges.modelled(player, folder, guard) == ""
 
 
