@@ -12,30 +12,21 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.core import actions, plans, views
-from orchestrator.core.model import Key, PullState
-from orchestrator.core.policy import Backoff, Policy
+from orchestrator.core import actions
+from orchestrator.core.policy import Policy
 from stacks import names
 from stacks.model import StackRef
 
+from .lives import COMMITS, LABELS, LENGTH, POLICY, STATES, Event, by_chance, calm, check_converged, happen, play
 from .worlds import FOREIGN, Simulation, sha
 
 FAST = settings(max_examples=50, deadline=None, derandomize=True, database=None)
-POLICY = Policy(
-    max_environments=4,
-    max_per_repository=3,
-    max_concurrent=3,
-    debounce=timedelta(seconds=2),
-    destroy_least=99,
-    backoff=Backoff(first=timedelta(seconds=5), most=timedelta(seconds=20), tries=3),
-)
-COMMITS = ["aaaaaaa", "bbbbbbb", "ccccccc", "baddbad"]
 
 numbers = st.integers(1, 4)
 repositories = st.integers(1, 2)
 commits = st.sampled_from(COMMITS)
-labels = st.sampled_from([frozenset({"preview"}), frozenset({"bug"}), frozenset[str]()])
-states = st.sampled_from([PullState.OPEN, PullState.OPEN, PullState.CLOSED, PullState.MERGED])
+labels = st.sampled_from(LABELS)
+states = st.sampled_from(STATES)
 events = st.one_of(
     st.tuples(st.just("open"), repositories, numbers, commits),
     st.tuples(st.just("push"), repositories, numbers, commits),
@@ -50,129 +41,18 @@ events = st.one_of(
     st.tuples(st.just("crash"), repositories, numbers, st.none()),
     st.tuples(st.just("pass"), repositories, numbers, st.integers(0, 90)),
 )
-histories = st.lists(events, max_size=40)
-
-
-def happen(world: Simulation, event: tuple[str, int, int, object]) -> None:
-    verb, repository, number, value = event
-    key = Key(repository, number)
-    pull = world.pulls.get(key)
-    match verb, value:
-        case "open", str(commit):
-            if pull is None:
-                world.confirmed.pop(key, None)
-                world.open(number, commit, repository)
-        case "push", str(commit):
-            if pull is not None:
-                world.push(number, commit, repository)
-        case "label", frozenset():
-            world.change(number, repository, labels=value) if pull else None
-        case "state", PullState():
-            if pull is not None:
-                world.confirmed.pop(key, None)
-                pull.state = value
-        case "broken", bool(broken):
-            world.change(number, repository, problems=("eph.yaml:1: wrong",) if broken else ()) if pull else None
-        case "vanish", None:
-            world.pulls.pop(key, None)
-        case "partial", bool(partial):
-            (world.incomplete.add if partial else world.incomplete.discard)(repository)
-        case "hidden", bool(hidden):
-            world.stacks_complete = not hidden
-        case "plan", int(most):
-            plan = world.plan()
-            check(world, plan)
-            world.start(plan, most)
-        case "finish", None:
-            for ref in sorted(world.jobs)[:1]:
-                world.finish(ref)
-        case "crash", None:
-            world.crash()
-        case "pass", int(seconds):
-            world.pass_(seconds=seconds)
-
-
-def check(world: Simulation, plan: plans.Plan) -> None:
-    """What every plan must obey, given what is true."""
-    facts = world.world()
-    assert plan == plans.plan(facts, world.policy, world.now), "the same facts give the same plan"
-    about = [action.ref for action in plan.actions if not isinstance(action, actions.Purge)]
-    assert len(about) == len(set(about)), "one action for one environment"
-    ours = {ref for ref in facts.stacks.stacks if names.parse(ref)}
-    assert ours <= set(about), "every stack of ours is accounted for"
-    assert all(names.parse(ref) for ref in about), "no other stack is mentioned"
-    for action in plan.actions:
-        assert action.reason
-        if isinstance(action, actions.Destroy):
-            check_destroy(world, action)
-        if isinstance(action, actions.Purge):
-            assert facts.stacks.complete
-    views.of(facts, plan, world.policy, world.now)
-
-
-def check_destroy(world: Simulation, destroy: actions.Destroy) -> None:
-    found = names.parse(destroy.ref)
-    assert found is not None
-    key = Key(*found)
-    pull = world.pulls.get(key)
-    assert pull is None or not pull.wanted, f"{destroy} ends what is wanted"
-    assert key.repository not in world.incomplete or key in world.confirmed, "half an answer destroys nothing"
-    assert world.stacks_complete or not destroy.guarded
-    assert destroy.ref in world.world().stacks.stacks
-
-
-def calm(world: Simulation, cycles: int = 40) -> None:
-    """No more events, and everything that was broken outside works again."""
-    world.incomplete.clear()
-    world.failing.clear()
-    world.stuck.clear()
-    world.stacks_complete = True
-    for pull in world.pulls.values():
-        pull.problems = ()
-    for _ in range(cycles):
-        check(world, world.plan())
-        world.cycle()
-
-
-def check_converged(world: Simulation) -> None:
-    wanted = {key for key, pull in world.pulls.items() if pull.wanted}
-    held: dict[Key, str] = {}
-    for ref, record in world.stacks.items():
-        found = names.parse(ref)
-        if found is None:
-            continue
-        assert record.built is not None, f"{ref} is half-made"
-        assert not record.pending
-        held[Key(*found)] = record.built.commit
-    assert held.keys() <= wanted
-    assert all(commit == world.pulls[key].commit for key, commit in held.items())
-    assert len(held) == room_for(wanted)
-    assert world.targets["local"] == {world.pulls[key].name for key in held}
-    assert world.plan().changes == ()
-    assert FOREIGN in world.stacks
-
-
-def room_for(wanted: set[Key]) -> int:
-    of_each = [min(POLICY.max_per_repository, sum(key.repository == each for key in wanted)) for each in (1, 2)]
-    return min(POLICY.max_environments, sum(of_each))
+histories = st.lists(events, max_size=LENGTH)
 
 
 @FAST
 @given(histories)
-def test_after_any_history_the_plan_converges(history: list[tuple[str, int, int, object]]) -> None:
-    world = Simulation(POLICY)
-    world.failing.add(sha("baddbad"))
-    for event in history:
-        happen(world, event)
-    calm(world)
-    check_converged(world)
+def test_after_any_history_the_plan_converges(history: list[Event]) -> None:
+    play(history)
 
 
 @FAST
 @given(histories, st.integers(0, 12))
-def test_interrupted_after_any_prefix_of_a_plan_it_converges(
-    history: list[tuple[str, int, int, object]], most: int
-) -> None:
+def test_interrupted_after_any_prefix_of_a_plan_it_converges(history: list[Event], most: int) -> None:
     """Habit 9: the rest of the plan, or something safe."""
     world = Simulation(POLICY)
     for event in history:
@@ -260,3 +140,12 @@ def test_a_name_that_does_not_read_back_is_never_touched(project: str, stack: st
     world.stacks[ref] = world.stacks[FOREIGN]
     mentioned = {action.ref for action in world.plan().actions if not isinstance(action, actions.Purge)}
     assert (ref in mentioned) == (names.parse(ref) is not None)
+
+
+def test_histories_by_chance_are_the_same_for_the_same_seed_and_take_every_step() -> None:
+    assert by_chance(1, 2) == by_chance(1, 2) != by_chance(1, 3)
+    steps = {event[0] for number in range(50) for event in by_chance(1, number)}
+    assert steps == {"open", "push", "label", "state", "broken", "vanish", "partial", "hidden", "plan", "finish",
+                     "crash", "pass"}  # fmt: skip
+    for number in range(20):
+        play(by_chance(1, number))

@@ -1,6 +1,8 @@
-"""``python -m tests.model --seconds 60 --seed 1``: as many histories as fit, and one line at the end.
+"""``python -m tests.model --seconds 60 --seed 1``: as many histories as fit, and a line for each level at the end.
 
-A history that went wrong is made as short as it gets, and printed so that it can be kept as a case.
+Two levels: the plan alone against a world that carries it out (``tests/core/lives.py``: thousands a minute), then the
+whole of ephd in virtual time (``histories``: hundreds a minute, for a loop with its comments costs a hundred times a
+plan). A history that went wrong is made as short as it gets, and printed so that it can be kept as a case.
 """
 
 from __future__ import annotations
@@ -11,46 +13,99 @@ import multiprocessing
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
+from tests.core import lives
 from tests.model import histories
-from tests.model.problems import KINDS, Problem
+from tests.model.problems import Problem
 
 
-def one(asked: tuple[int, int]) -> tuple[int, list[Problem]]:
+@dataclass(frozen=True, slots=True)
+class Level:
+    """``of`` makes a history by chance from a seed and a number; ``play`` tells what went wrong in it."""
+
+    of: Callable[[int, int], list[Any]]
+    play: Callable[[list[Any]], list[Problem]]
+
+
+def _planned(history: list[lives.Event]) -> list[Problem]:
+    try:
+        lives.play(history)
+    except AssertionError as wrong:
+        return [Problem("plan", str(wrong).partition("\n")[0] or "does not converge")]
+    return []
+
+
+LEVELS: Mapping[str, Level] = {
+    "plan": Level(lives.by_chance, _planned),
+    "model": Level(histories.of, histories.play),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one process plays: every so-manieth history, until its time is over or enough went wrong."""
+
+    level: str
+    seed: int
+    numbers: range
+    seconds: float
+    enough: int
+
+
+def play(share: Share) -> tuple[int, list[tuple[int, list[Problem]]]]:
+    """How many it played, and those that went wrong."""
     logging.disable(logging.CRITICAL)
-    seed, number = asked
-    return number, histories.play(histories.of(seed, number))
+    level, end = LEVELS[share.level], time.monotonic() + share.seconds
+    done, wrong = 0, []
+    for number in share.numbers:
+        if time.monotonic() > end or len(wrong) >= share.enough:
+            break
+        done += 1
+        if problems := level.play(level.of(share.seed, number)):
+            wrong.append((number, problems))
+    return done, wrong
 
 
 def main() -> int:
     asked = _arguments()
     logging.disable(logging.CRITICAL)
-    began, done, wrong = time.monotonic(), 0, Counter[str]()
-    numbers = iter(range(asked.first, asked.first + asked.most))
+    names = [asked.level] if asked.level else list(LEVELS)
     with multiprocessing.Pool(asked.jobs) as pool:
-        for number, problems in pool.imap_unordered(one, ((asked.seed, number) for number in numbers)):
-            done += 1
-            wrong.update({problem.kind for problem in problems})
-            if problems:
-                _tell(asked.seed, number, problems)
-            if time.monotonic() - began > asked.seconds or wrong.total() >= asked.enough:
-                break
+        found = [_level(name, asked, pool.map, asked.seconds / len(names)) for name in names]
+    return 1 if any(found) else 0
+
+
+def _level(name: str, asked: argparse.Namespace, several: Callable[..., Any], seconds: float) -> int:
+    """How many went wrong, in its share of the time."""
+    end = asked.first + asked.most
+    ranges = [range(asked.first + each, end, asked.jobs) for each in range(asked.jobs)]
+    began = time.monotonic()
+    shares = several(play, [Share(name, asked.seed, numbers, seconds, asked.enough) for numbers in ranges])
     taken = time.monotonic() - began
-    told = ", ".join(f"{kind} {wrong[kind]}" for kind in KINDS)
-    print(f"model: {done} histories in {taken:.0f} s ({60 * done / taken:.0f} a minute), {told}")
-    return 1 if wrong else 0
+    done = sum(played for played, _ in shares)
+    wrong = [one for _, found in shares for one in found]
+    for number, problems in wrong[: asked.enough]:
+        _tell(name, asked.seed, number, problems)
+    kinds = Counter(problem.kind for _, problems in wrong for problem in problems)
+    told = ", ".join(f"{kind} {times}" for kind, times in sorted(kinds.items())) or "nothing wrong"
+    print(f"{name}: {done} histories in {taken:.0f} s ({60 * done / taken:.0f} a minute), {told}", flush=True)
+    return len(wrong)
 
 
-def _tell(seed: int, number: int, problems: list[Problem]) -> None:
-    history = histories.of(seed, number)
-    kind = problems[0].kind
-    short = histories.shorter(history, lambda less: any(one.kind == kind for one in histories.play(less)))
-    print(f"history {number} of seed {seed}:", *map(str, problems[:4]), sep="\n  ", flush=True)
-    print(f"  {short!r}", *map(str, histories.play(short)[:4]), sep="\n  ", flush=True)
+def _tell(name: str, seed: int, number: int, problems: list[Problem]) -> None:
+    level, kind = LEVELS[name], problems[0].kind
+    history = level.of(seed, number)
+    short = histories.shorter(history, lambda less: any(one.kind == kind for one in level.play(list(less))))
+    print(f"{name}, history {number} of seed {seed}:", *map(str, problems[:4]), sep="\n  ", flush=True)
+    print(f"  {short!r}", *map(str, level.play(short)[:4]), sep="\n  ", flush=True)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.model", description="Eph in a model of the world.")
+    parser.add_argument("--level", choices=LEVELS, help="only this one; both otherwise, each for half of the time")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--most", type=int, default=10_000_000)
     parser.add_argument("--seed", type=int, default=int(time.time()))
