@@ -6,15 +6,15 @@ Pure. ``Letter.digest`` is the same as long as it says the same, so that what wa
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orchestrator.core.commands import Reply
 from orchestrator.core.model import Key
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
-from orchestrator.forge.port import CheckReport, DeploymentReport, Repository
+from orchestrator.forge.port import CheckReport, Conclusion, DeploymentReport, Repository
 from orchestrator.surfaces import checks, comment, deployments
 from stacks.model import RefKind
 
@@ -27,10 +27,21 @@ class Comment:
 
 @dataclass(frozen=True, slots=True)
 class Check:
+    """``report`` None: nothing is said, because another pull request of that commit speaks there."""
+
     what = "check"
     commit: str
-    report: CheckReport
+    report: CheckReport | None
     name: str = checks.NAME
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a check stands on the Git host: one place, though several pull requests may have that very commit."""
+
+    repository: int
+    commit: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +66,11 @@ class Letter:
         return self.says.what
 
     @property
+    def place(self) -> Place | None:
+        """Of a check."""
+        return Place(self.repository.id, self.says.commit, self.says.name) if isinstance(self.says, Check) else None
+
+    @property
     def is_cleaning(self) -> bool:
         return isinstance(self.says, Deployment) and self.says.report is None
 
@@ -76,6 +92,23 @@ def of(view: EnvironmentView, repository: Repository, now: datetime, reply: Repl
         yield Letter(repository, view.key, view.phase, Deployment(view.name, commit, told))
 
 
+def silenced(letter: Letter) -> Letter:
+    """Of a check: nothing is said in its place."""
+    return replace(letter, says=replace(letter.says, report=None)) if isinstance(letter.says, Check) else letter
+
+
 def alone(key: Key, repository: Repository, reply: Reply) -> Letter:
     """An answer where there is no environment."""
     return Letter(repository, key, Phase.DESTROYED, Comment(comment.alone(key, reply)))
+
+
+def speakers(offered: Iterable[Letter]) -> dict[Place, Key]:
+    """Whose check stands where: of those who share a place the one that has something to say, the oldest of these.
+
+    One that is over or refused is neutral, and must not cover that the same commit runs and answers elsewhere."""
+    found: dict[Place, tuple[bool, Key]] = {}
+    for letter in offered:
+        if letter.place is not None and isinstance(letter.says, Check) and letter.says.report is not None:
+            rank = (letter.says.report.conclusion is Conclusion.NEUTRAL, letter.key)
+            found[letter.place] = min(found.get(letter.place, rank), rank)
+    return {place: key for place, (_, key) in found.items()}

@@ -5,7 +5,8 @@ nothing where the text is the same. Writes are paced: what changes often is sent
 whatever is newest by then; a final state is sent at once. The letters of each pull request are delivered apart, so an
 error (a token that may not write checks, say) delays that one thing alone; a Git host that names a time to come back is
 left alone by all until then. What a Git host has not at all, or forbids us for a whole repository, is said once and
-counts as delivered; every hour one letter asks whether that is still so.
+counts as delivered; every hour one letter asks whether that is still so. Pull requests of one commit share its check:
+one of them speaks there (``letters.speakers``), and the others are silent.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from orchestrator.forge.port import (
     Unsupported,
 )
 from orchestrator.surfaces import checks, comment, letters
-from orchestrator.surfaces.letters import Check, Comment, Deployment, Letter
+from orchestrator.surfaces.letters import Check, Comment, Deployment, Letter, Place
 
 PACE = timedelta(seconds=5)
 FIRST_WAIT = timedelta(seconds=10)
@@ -75,6 +76,7 @@ class Reporter:
         self._without: dict[tuple[int, str], tuple[Rest, bool]] = {}
         """By repository and kind of letter: until when none is offered, and whether it is only forbidden."""
         self._said: set[str] = set()
+        self._speakers: Mapping[Place, Key] = {}
         self.replies: Mapping[Key, Reply] = {}
         """What chat commands were answered, which stands in the comment of their pull request."""
         self.alone: frozenset[Key] = frozenset()
@@ -96,6 +98,8 @@ class Reporter:
         offered += self._alone(repositories)
         living = {letter.key for letter in offered}
         self._sent = {what: sent for what, sent in self._sent.items() if what[0] in living}
+        self._speakers = letters.speakers(offered)
+        offered = self._spoken(offered)
         failed = [sentence for letter in offered if (sentence := self._deliver(letter))]
         self.behind = any(not self._is_said(letter) for letter in offered)
         return failed
@@ -106,14 +110,14 @@ class Reporter:
         True also when the Git host refused, or when retiring deployments failed again and again: an environment's end
         must not wait for what may never come.
         """
-        offered = self._letters(view, repositories)
+        offered = self._spoken(self._letters(view, repositories))
         for letter in offered:
             self._deliver(letter)
         return all(self._is_said(letter) or _is_hopeless(letter, self._of(letter)) for letter in offered)
 
     def settled(self, view: EnvironmentView, repositories: Mapping[int, Repository]) -> bool:
         """Whether all of it was said, or was refused so often that it is given up."""
-        offered = [(letter, self._of(letter)) for letter in self._letters(view, repositories)]
+        offered = [(letter, self._of(letter)) for letter in self._spoken(self._letters(view, repositories))]
         return all(self._is_said(letter) or (sent.refused and sent.failures >= GIVEN_UP) for letter, sent in offered)
 
     def _letters(self, view: EnvironmentView, repositories: Mapping[int, Repository]) -> list[Letter]:
@@ -121,6 +125,13 @@ class Reporter:
         if repository is None or view.key is None:
             return []
         return list(letters.of(view, repository, self._clock(), self.replies.get(view.key)))
+
+    def _spoken(self, offered: Iterable[Letter]) -> list[Letter]:
+        """Where another pull request's check stands, this one's says nothing."""
+        return [letters.silenced(one) if self._is_covered(one.place, one.key) else one for one in offered]
+
+    def _is_covered(self, place: Place | None, key: Key) -> bool:
+        return place is not None and self._speakers.get(place, key) != key
 
     def _alone(self, repositories: Mapping[int, Repository]) -> list[Letter]:
         homes = [(key, repositories.get(key.repository), self.replies.get(key)) for key in sorted(self.alone)]
@@ -189,7 +200,7 @@ class Reporter:
             case Comment(body):
                 self._forge.upsert_comment(repository, letter.key.number, comment.marker(letter.key), body)
             case Check():
-                self._write_check(repository, letter.says, sent)
+                self._write_check(letter, letter.says, sent)
             case Deployment(environment, commit, report):
                 if report is None:
                     return self._forge.retire_deployment(repository, environment)
@@ -198,12 +209,14 @@ class Reporter:
                 assert_never(letter.says)
         return ""
 
-    def _write_check(self, repository: Repository, check: Check, sent: _Sent) -> None:
-        if sent.turning not in ("", check.commit):
-            self._forge.report_check(repository, sent.turning, check.name, checks.superseded(check.commit))
-            sent.turning = ""
-        self._forge.report_check(repository, check.commit, check.name, check.report)
-        sent.turning = check.commit if check.report.conclusion is Conclusion.IN_PROGRESS else ""
+    def _write_check(self, letter: Letter, check: Check, sent: _Sent) -> None:
+        left = Place(letter.repository.id, sent.turning, check.name)
+        if sent.turning not in ("", check.commit) and not self._is_covered(left, letter.key):
+            self._forge.report_check(letter.repository, sent.turning, check.name, checks.superseded(check.commit))
+        sent.turning = ""
+        if check.report is not None:
+            self._forge.report_check(letter.repository, check.commit, check.name, check.report)
+            sent.turning = check.commit if check.report.conclusion is Conclusion.IN_PROGRESS else ""
 
     def _failed(self, letter: Letter, sent: _Sent, error: Exception) -> str:
         sent.failures += 1

@@ -189,6 +189,32 @@ def test_the_check_of_a_commit_that_was_overtaken_stops_turning() -> None:
     assert story.host.checks[NEW].conclusion is Conclusion.IN_PROGRESS
 
 
+def test_pull_requests_of_one_commit_share_its_check_and_the_one_that_runs_speaks() -> None:
+    """P2; found by chaos: a push to one of them said 'neutral' over the other's commit, for ever."""
+    story = Story()
+    old = {"wanted_commit": OLD, "commit": OLD}
+    first, second = replace(pull("creating", 1), **old), replace(pull("ready", 2), **old)
+    story.cycle(first, second)
+    assert story.host.checks[OLD].conclusion is Conclusion.IN_PROGRESS
+    story.cycle(pull("ready", 1), second, seconds=30)
+    assert story.host.checks[OLD].conclusion is Conclusion.SUCCESS
+    assert story.host.checks[NEW].conclusion is Conclusion.SUCCESS
+
+
+def test_the_end_of_one_does_not_cover_what_the_other_says_of_their_commit() -> None:
+    """P2: whatever either is told last, before its record goes or after."""
+    story = Story()
+    story.cycle(pull("ready", 1), pull("ready", 2))
+    gone = replace(pull("ready", 1), phase=Phase.DESTROYED)
+    story.cycle(replace(pull("ready", 1), phase=Phase.DESTROYING), pull("ready", 2), seconds=30)
+    assert story.reporter.tell(gone, {REPOSITORY.id: REPOSITORY})
+    assert story.host.checks[NEW].conclusion is Conclusion.SUCCESS
+    story.cycle(gone, pull("failed_first", 2), seconds=30)
+    assert story.host.checks[NEW].conclusion is Conclusion.FAILURE
+    story.cycle(replace(pull("ready", 2), phase=Phase.DESTROYED), seconds=30)
+    assert story.host.checks[NEW].conclusion is Conclusion.NEUTRAL
+
+
 def test_the_check_that_an_earlier_life_left_turning_stops_too() -> None:
     """Pitfall 9, L2."""
     story = Story()
