@@ -1,26 +1,20 @@
 """What people say to Eph in a comment: lines that start with ``/eph``, read as commands.
 
-Only a line of its own at the left margin counts. What is quoted (with the line right below it, which Markdown shows
-as part of the quote), in a code block, or in an HTML comment that nobody sees, is not said to us. A line that cannot be
-understood is a value too, because whoever wrote it waits for an answer.
+Only a line of its own at the left margin counts; ``orchestrator.runtime.spoken`` tells which lines of a comment are
+somebody's own words. A line that cannot be understood is a value too, because whoever wrote it waits for an answer.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
 MOST = 3
 """Commands of one comment that are heard; nobody needs more at a time."""
-LONGEST = 65_536
 _LINE = re.compile(r"/eph(?:[ \t]+(?P<rest>.*))?", re.IGNORECASE)
-_FENCE = re.compile(r" {0,3}(?P<mark>`{3,}|~{3,})(?P<info>.*)")
-_HIDDEN = re.compile(
-    r"<!--.*?(?:-->|\Z)|<(pre|script|style|textarea|blockquote)\b.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE
-)
 _SPAN = re.compile(r"(\d{1,5})(m|min|h|d)")
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
 _UNITS = {"m": "minutes", "min": "minutes", "h": "hours", "d": "days"}
@@ -92,35 +86,12 @@ HELP = (
 )
 
 
-def is_addressed(body: str) -> bool:
-    """Cheap, and never False for what ``parse`` finds something in."""
-    return "/eph" in body[:LONGEST].lower()
-
-
-def parse(body: str) -> tuple[Said, ...]:
-    """In the order of the lines."""
-    found = [_said(match["rest"] or "") for line in _spoken(body[:LONGEST]) if (match := _LINE.fullmatch(line))]
+def parse(lines: Iterable[str]) -> tuple[Said, ...]:
+    """In their order."""
+    found = [_said(match["rest"] or "") for line in lines if (match := _LINE.fullmatch(line))]
     if len(found) > MOST:
         return (*found[:MOST], Misunderstood("…", f"at most {MOST} commands of one comment are heard"))
     return tuple(found)
-
-
-def _spoken(body: str) -> Iterator[str]:
-    """The lines that are neither quoted nor code, without what is hidden."""
-    fence, quoted = "", False
-    for raw in _HIDDEN.sub("\n\n", body.replace("\r\n", "\n").replace("\r", "\n")).split("\n"):
-        line = raw.rstrip()
-        match = _FENCE.fullmatch(line)
-        if fence:
-            closes = match is not None and match["mark"].startswith(fence) and not match["info"].strip()
-            fence = "" if closes else fence
-            continue
-        if match is not None and not (match["mark"].startswith("`") and "`" in match["info"]):
-            fence, quoted = match["mark"], False
-            continue
-        quoted = bool(line) and (quoted or line.lstrip().startswith(">"))
-        if not quoted:
-            yield line
 
 
 def _said(rest: str) -> Said:

@@ -22,6 +22,7 @@ from orchestrator.core.commands import Answer, Command, Misunderstood, Reply
 from orchestrator.core.model import Key, RepositoryFacts
 from orchestrator.forge.port import Forge, ForgeError, NotThere, Reaction, Remark, Repository, Unsupported
 from orchestrator.ledger import kinds
+from orchestrator.runtime import spoken
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.loop import Shown
@@ -162,7 +163,7 @@ class Commands:
         return not known and not remark.by_program and remark.number in facts.open
 
     async def _hear(self, home: Repository, remark: Remark) -> None:
-        said = commands.parse(remark.body)
+        said = commands.parse(await asyncio.to_thread(_spoken, remark.body))
         if not said:
             self._heard.done[remark.id] = remark.created
             return
@@ -248,3 +249,7 @@ class Commands:
         self._heard.done = {one: at for one, at in self._heard.done.items() if now - at < 2 * HEARD_FOR}
         self._times = {what: times for what, times in self._times.items() if times and now - times[-1] < WINDOW}
         self._replies = {key: found for key, found in self._replies.items() if now - found[0] < REPLY_FOR}
+
+
+def _spoken(body: str) -> list[str]:
+    return list(spoken.lines(body))

@@ -1,0 +1,32 @@
+"""The lines of a comment that are somebody's own words, as a reader sees them.
+
+Not what is quoted (with the line right below it, which Markdown shows as part of the quote), in a code block, or hidden
+in an HTML comment. Which is which a real Markdown parser tells: whoever guesses is fooled by a fence that begins in a
+list and goes on after it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from markdown_it import MarkdownIt
+
+LONGEST = 16_384
+"""Characters that are read: a parser takes its time over a page that is nothing but list items."""
+_HIDDEN = re.compile(
+    r"<!--.*?(?:-->|\Z)|<(pre|script|style|textarea|blockquote|details|template)\b.*?(?:</\1>|\Z)",
+    re.DOTALL | re.IGNORECASE,
+)
+_READER = MarkdownIt("commonmark").disable("inline")
+"""Blocks only: what is within a line is not looked at."""
+
+
+def lines(body: str) -> Iterator[str]:
+    """Those at the left margin, without the blanks behind them."""
+    text = _HIDDEN.sub("\n\n", body[:LONGEST].replace("\r\n", "\n").replace("\r", "\n"))
+    raw, quotes = text.split("\n"), 0
+    for token in _READER.parse(text):
+        quotes += {"blockquote_open": 1, "blockquote_close": -1}.get(token.type, 0)
+        if token.type == "inline" and token.map and not quotes:
+            yield from (line.rstrip() for line in raw[slice(*token.map)] if line[:1].strip())
