@@ -12,7 +12,7 @@ import os
 import shutil
 from pathlib import Path
 
-from stacks import locks, names, tags
+from stacks import history, locks, names, tags
 from stacks.model import StackRef, Tag
 
 _HALF = ".tmp"
@@ -46,6 +46,17 @@ class FileBackend:
             self.state(ref),
             json.dumps({"version": 3, "checkpoint": {"stack": f"organization/{ref.project}/{ref.stack}"}}),
         )
+
+    def is_cut_at_birth(self, ref: StackRef) -> bool:
+        """Its state is no JSON, and no update of it ever ended well. Pulumi puts what a full disk took of a state in
+        the place of the whole one. Of a stack in its first ``up`` nothing is lost that its program would not find."""
+        try:
+            json.loads(self.state(ref).read_bytes())
+        except FileNotFoundError:
+            return False
+        except (ValueError, RecursionError):
+            return history.never_succeeded(self.history(ref))
+        return False
 
     def write_tag(self, ref: StackRef, tag: Tag) -> None:
         """Overwrites whatever an earlier stack of that name left behind."""

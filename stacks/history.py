@@ -30,6 +30,13 @@ def read(folder: Path) -> tuple[Update, ...]:
     return tuple(update for update in found if update is not None)
 
 
+def never_succeeded(folder: Path) -> bool:
+    """Nothing ever ended well here, as far back as it goes; what was pruned or cannot be read might have."""
+    files = _files(folder)
+    entries = [_entry(path) for path in files]
+    return len(files) < KEPT and all(one is not None and one.outcome is not Outcome.SUCCEEDED for one in entries)
+
+
 def prune(folder: Path) -> None:
     for path in _files(folder)[:-KEPT]:
         stem = path.name.removesuffix(_SUFFIX)

@@ -100,8 +100,10 @@ class FileInventory:
         except FileNotFoundError:
             return None
         except Exception as error:  # noqa: BLE001 - whatever a state holds, it must not hide the other stacks
-            reason = f"its state cannot be read ({type(error).__name__}: {str(error)[:120]})"
             past = history.read(self._store.history(ref))
+            if self._store.is_cut_at_birth(ref):  # a half-made one, to complete or destroy
+                return _Seen((), StackRecord(ref, tag=self._store.read_tag(ref), history=past, pending=1))
+            reason = f"its state cannot be read ({type(error).__name__}: {str(error)[:120]})"
             return _Seen((), StackRecord(ref, history=past, unreadable=reason))
 
     def _with_locks(self, ref: StackRef, record: StackRecord) -> StackRecord:

@@ -129,7 +129,7 @@ class _Run:
         if spec is None:
             raise ValueError("an up needs a spec")
         fresh = not self._backend.exists(self._operation.ref)
-        self._take_over()
+        fresh = self._take_over() or fresh
         self._write_tag(fresh)
         if fresh:
             self._backend.begin(self._operation.ref)
@@ -177,15 +177,20 @@ class _Run:
         self._take_over()
         self._resolve_pending()
 
-    def _take_over(self) -> None:
+    def _take_over(self) -> bool:
         """Locks of proven dead owners are broken; any other stops the operation before it changes something. A tag
-        file that was cut would stop Pulumi."""
+        file that was cut would stop Pulumi. True: the state was cut while it was first made, and is begun anew."""
         self._around.command.go_on()
         for lock in locks.break_dead(self._around.places.backend, self._operation.ref):
             self._around.say(f"took over a lock whose owner is dead (pid {lock.pid}, taken {lock.taken:%H:%M:%S})")
         locks.refuse_held(self._around.places.backend, self._operation.ref)
         self._backend.drop_halves(self._operation.ref)
         self._backend.drop_cut_tag(self._operation.ref)
+        cut = self._backend.is_cut_at_birth(self._operation.ref)
+        if cut:
+            self._around.say("its state was cut while it was first made; it is begun anew")
+            self._backend.begin(self._operation.ref)
+        return cut
 
     def _resolve_pending(self) -> None:
         """Pending creates are dropped from the state: programs find by name what an interrupted create left."""

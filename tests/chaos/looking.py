@@ -50,7 +50,7 @@ class Looker:
             return found
         found += self._backend({one.stack for one in wanted})
         found += self._machine(set(called.values())) if len(called) == len(wanted) else []
-        found += self._operations({one.stack for one in wanted})
+        found += self._operations({one.stack for one in _asking(pulls)})
         found += shown.wrong(self._site, pulls, wanted, called)
         return found
 
@@ -181,10 +181,15 @@ class Looker:
 
 
 def _wanted(pulls: list[shown.Seen]) -> list[Wanted]:
+    return _asking([(name, state) for name, state in pulls if not state["draft"]])
+
+
+def _asking(pulls: list[shown.Seen]) -> list[Wanted]:
+    """With the label on. A draft gets none, is told so, and what was said of earlier tries can be read meanwhile."""
     found = []
     for name, state in pulls:
         labels = {label["name"] for label in state["labels"]}
-        if state["state"] == "open" and LABEL in labels and not state["draft"]:
+        if state["state"] == "open" and LABEL in labels:
             stack = f"{state['base']['repo']['id']}#{state['number']}"
             found.append(Wanted(name, state["number"], state["head"]["sha"], stack))
     return found

@@ -121,6 +121,24 @@ def test_a_state_that_is_cut_or_odd_hides_no_other(store: Store, document: Any) 
     assert inventory.snapshot().stacks[bad].unreadable == ""
 
 
+@pytest.mark.parametrize("text", ["", '{"version": 3, "checkp'])
+@pytest.mark.parametrize("result", ["", "failed"])
+def test_a_state_that_was_cut_before_anything_was_made_is_half_made(store: Store, text: str, result: str) -> None:
+    """L8; found by ``make chaos``: a full disk in its first ``up``. One that was ever built stays unreadable."""
+    ref = store.add(1)
+    [entry] = store.backend.history(ref).iterdir()
+    if result:
+        entry.write_text(json.dumps({**json.loads(entry.read_text()), "result": result}))
+    else:
+        entry.unlink()
+    store.write(ref, text)
+    record = FileInventory(store.folder).snapshot().stacks[ref]
+    assert (record.unreadable, record.built, record.pending) == ("", None, 1)
+    assert record.tag is not None
+    entry.write_text("cut")
+    assert FileInventory(store.folder).snapshot().stacks[ref].unreadable
+
+
 @pytest.mark.parametrize("text", ["", '{"version":1,"tags":{"ep', "[]", '{"tags": []}', '{"tags": {"eph": 7}}'])
 def test_a_cut_tag_makes_a_half_made_stack(store: Store, text: str) -> None:
     """Never lost: it is listed without a tag, and so completed or destroyed (L8)."""

@@ -11,6 +11,7 @@ import os
 import socket
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -186,3 +187,18 @@ async def test_a_destroy_that_fails_keeps_the_record(real: RealBench) -> None:
     stays.unlink()
     assert (await run(real, real.orders.destroy(1))).outcome is Outcome.SUCCEEDED
     assert real.left() == []
+
+
+async def test_a_state_that_a_full_disk_cut_in_the_first_up_is_begun_anew(real: RealBench) -> None:
+    """L8; Pulumi puts what was written before the disk was full in the place of the whole state. Found by chaos."""
+    backend = FileBackend(real.places.backend)
+    for number in (1, 2):
+        backend.begin(ref(number))
+        backend.state(ref(number)).write_text('{"version": 3, "check')
+    told: list[str] = []
+    made = await run(real, replace(real.orders.up(1, "aaaa"), refresh=True), told)
+    assert made.outcome is Outcome.SUCCEEDED, made.error
+    assert any("begun anew" in line for line in told)
+    gone = await run(real, replace(real.orders.destroy(2), refresh=True))
+    assert gone.outcome is Outcome.SUCCEEDED, gone.error
+    assert set(real.snapshot().stacks) == {ref(1)}
