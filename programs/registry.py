@@ -7,6 +7,7 @@ from importlib import import_module, metadata
 from typing import Any, Protocol, runtime_checkable
 
 from programs.holdings import Holding
+from programs.insides import Inside, Reading, Told
 from programs.spec import EnvironmentSpec, SuiteSpec
 
 GROUP = "eph.targets"
@@ -50,8 +51,8 @@ class Target(Protocol):
     def stop(self, settings: Mapping[str, str]) -> None:
         """Ends what all environments share and all that runs; ``ensure`` brings it back."""
 
-    def logs(self, name: str, settings: Mapping[str, str], service: str | None, lines: int) -> list[str]:
-        """The last lines of what the environment's services printed."""
+    def logs(self, name: str, settings: Mapping[str, str], asked: Reading) -> Told:
+        """What its services printed, secrets taken out. Raises ``NoSuchLog`` for what it does not have."""
 
 
 @runtime_checkable
@@ -64,6 +65,14 @@ class Tests(Protocol):
 
     def report(self, spec: EnvironmentSpec, suite: SuiteSpec, most: int) -> bytes | None:
         """What the suite wrote as its JUnit XML, at most ``most`` bytes and one more; None: there is no such file."""
+
+
+@runtime_checkable
+class Shows(Protocol):
+    """What a target may offer besides: what an environment consists of just now."""
+
+    def inside(self, name: str, settings: Mapping[str, str]) -> Inside:
+        """Its processes, and what happened to it last, the newest last. Raises when it cannot look."""
 
 
 @runtime_checkable

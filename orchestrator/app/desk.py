@@ -27,12 +27,16 @@ from orchestrator.runtime.testing import SuiteRunner
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.surfaces.port import ForgeCost, NoSuchEnvironment, Refused, ServiceStatus, Unavailable
 from programs import registry
+from programs.insides import Inside, Marks, NoSuchLog, Reading, Told
+from programs.registry import Shows
 from stacks import records
 from stacks.model import RefKind
 from stacks.places import Places
 
 FOLLOW_PAUSE = 0.5
 MOST_LINES = 5000
+FIRST_LINES = 200
+"""What a follower is told of what was printed before."""
 
 
 @dataclass(slots=True)
@@ -117,9 +121,35 @@ class LocalDesk:
                 return name
             raise
 
-    async def logs(self, name: str, service: str | None, lines: int, operation: bool) -> list[str]:
+    async def logs(self, name: str, asked: Reading) -> list[str]:
+        return list((await self._printed(name, asked)).lines)
+
+    async def operation_log(self, name: str, lines: int) -> list[str]:
         view = self.environment(name)
-        return await asyncio.to_thread(self._read_logs, view, service, min(lines, MOST_LINES), operation)
+        path = await asyncio.to_thread(records.newest_log, self._behind.places, view.ref)
+        return await asyncio.to_thread(_tail, path, min(lines, MOST_LINES))
+
+    async def _printed(self, name: str, asked: Reading) -> Told:
+        view = self.environment(name)
+        target, told = registry.get(view.target), self._behind.settings(view.target)
+        try:
+            return await asyncio.to_thread(
+                target.logs, view.name, told, replace(asked, lines=min(asked.lines, MOST_LINES))
+            )
+        except NoSuchLog as error:
+            raise Refused(str(error)) from error
+        except Exception as error:
+            raise Unavailable(_silent(view.target, error)) from error
+
+    async def inside(self, name: str) -> Inside:
+        view = self.environment(name)
+        target, told = registry.get(view.target), self._behind.settings(view.target)
+        if not isinstance(target, Shows):
+            return Inside()
+        try:
+            return await asyncio.to_thread(target.inside, view.name, told)
+        except Exception as error:
+            raise Unavailable(_silent(view.target, error)) from error
 
     async def suite_logs(self, name: str, suite: str, lines: int) -> list[str]:
         view = self.environment(name)
@@ -129,18 +159,28 @@ class LocalDesk:
             raise Refused(f"{view.name} has no suite {suite!r}; {there}")
         return await asyncio.to_thread(self._behind.tester.lines, view.ref, suite, min(lines, MOST_LINES))
 
-    def _read_logs(self, view: EnvironmentView, service: str | None, lines: int, operation: bool) -> list[str]:
-        if operation:
-            return _tail(records.newest_log(self._behind.places, view.ref), lines)
-        target = registry.get(view.target)
-        return target.logs(view.name, self._behind.settings(view.target), service, lines)
+    async def follow(self, name: str, service: str | None) -> AsyncIterator[str]:
+        """Lines as they come; ends when the environment is gone. A target that does not answer is asked again."""
+        since: Marks | None = None
+        while True:
+            try:
+                told = await self._printed(name, Reading(service, MOST_LINES if since else FIRST_LINES, since=since))
+            except NoSuchEnvironment:
+                return
+            except Unavailable:
+                if since is None:
+                    raise
+                told = Told((), since)
+            for line in told.lines:
+                yield line
+            since = told.marks
+            await asyncio.sleep(FOLLOW_PAUSE)
 
-    async def follow(self, name: str, service: str | None, operation: bool) -> AsyncIterator[str]:
-        """Lines that were not there at the last look; ends when the environment is gone."""
+    async def follow_operation(self, name: str) -> AsyncIterator[str]:
         seen: list[str] = []
         while True:
             try:
-                now = await self.logs(name, service, MOST_LINES, operation)
+                now = await self.operation_log(name, MOST_LINES)
             except NoSuchEnvironment:
                 return
             for line in _fresh(seen, now):
@@ -281,6 +321,10 @@ def _cost(cost: Cost) -> ForgeCost:
 
 def _removes(line: str) -> bool:
     return line.startswith(("destroy", "purge", "hold", "confirm"))
+
+
+def _silent(target: str, error: Exception) -> str:
+    return f"the target {target} could not be asked: {error}"
 
 
 def _tail(path: Path | None, lines: int) -> list[str]:

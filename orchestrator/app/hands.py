@@ -17,7 +17,8 @@ from orchestrator.forge.port import Forge, ForgeRefused, Repository
 from orchestrator.runtime.commands import Asked
 from orchestrator.runtime.memory import Memory
 from orchestrator.surfaces.phrases import when
-from orchestrator.surfaces.port import NoSuchEnvironment, Refused
+from orchestrator.surfaces.port import NoSuchEnvironment, Refused, Unavailable
+from programs.insides import Reading
 from stacks import names
 
 LINES = 20
@@ -40,7 +41,7 @@ class DeskHands:
             return await self._obey(command, asked)
         except NoSuchEnvironment:
             return Answer(False, "There is no environment for this pull request; /eph up asks for one.")
-        except (Refused, ForgeRefused) as error:
+        except (Refused, Unavailable, ForgeRefused) as error:
             return Answer(False, f"{error}")
 
     def is_in_place(self, key: Key, asked: datetime) -> bool:
@@ -122,10 +123,10 @@ class DeskHands:
         return Answer(False, "this version of Eph wakes nothing from a comment; open its URL")
 
     async def _logs(self, view: EnvironmentView) -> Answer:
-        lines = await self._desk.logs(_ref(view), None, LINES, False)
+        lines = await self._desk.logs(_ref(view), Reading(lines=LINES))
         if lines:
             return Answer(True, f"What {view.name} printed last:", tuple(lines[-LINES:]), verbatim=True)
-        lines = await self._desk.logs(_ref(view), None, LINES, True)
+        lines = await self._desk.operation_log(_ref(view), LINES)
         if lines:
             return Answer(True, "What its last operation printed:", tuple(lines[-LINES:]), verbatim=True)
         return Answer(True, f"{view.name} has printed nothing yet.")

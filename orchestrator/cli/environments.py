@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli import names, output
+from orchestrator.cli import inside, names, output
 from orchestrator.cli.errors import CliError, Code
 from orchestrator.cli.output import Format
 
@@ -103,15 +103,20 @@ def _headline(item: Environment) -> str:
 
 @app.command()
 def get(name: names.Name, form: output.Output = Format.TABLE) -> None:
-    """Shows one environment."""
+    """Shows one environment.
+
+    With its pods or processes, and what happened to them last.
+    """
     from orchestrator.cli.client import connect
 
     with connect() as client:
         item = names.find(client, name)
+        found, silence = inside.look(client, item.ref)
     if form is not Format.TABLE:
-        output.data(item.model_dump(mode="json"), form)
+        output.data({**item.model_dump(mode="json"), **found.model_dump(mode="json")}, form)
         return
     output.pairs(_details(item))
+    inside.show(found, silence)
     if item.failure and item.failure.tail:
         output.say("\nThe last lines:")
         for line in item.failure.tail:

@@ -20,6 +20,9 @@ def logs(
     service: Annotated[str | None, typer.Option("--service", "-s", help="Only this service's lines.")] = None,
     operation: Annotated[bool, typer.Option("--operation", help="The last operation's lines instead.")] = False,
     suite: Annotated[str | None, typer.Option("--suite", help="A suite of tests' lines instead.")] = None,
+    previous: Annotated[
+        bool, typer.Option("--previous", help="What the process before the one that runs now printed.")
+    ] = False,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come; end with Ctrl-C.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, max=5000, help="How many of the last lines.")] = 100,
     form: output.Output = Format.TABLE,
@@ -32,13 +35,15 @@ def logs(
 
     if follow and form is not Format.TABLE:
         raise CliError("--follow prints lines as they come", "leave --output out", Code.USAGE)
-    if suite and (follow or operation or service):
+    if suite and (follow or operation or service or previous):
         raise CliError("--suite goes with --lines and --output only", "leave the others out", Code.USAGE)
+    if previous and (follow or operation):
+        raise CliError("--previous tells of a process that has ended", "leave --follow and --operation out", Code.USAGE)
     with connect() as client:
         path = f"environments/{segment(names.find(client, name).ref)}/logs"
         if follow:
             return _follow(client.stream(f"{path}/stream", service=service, operation=operation))
-        found = client.get(path, service=service, operation=operation, lines=lines, suite=suite)
+        found = client.get(path, service=service, operation=operation, lines=lines, suite=suite, previous=previous)
     return _print(found, form)
 
 

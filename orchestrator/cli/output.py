@@ -28,6 +28,9 @@ WIDE = 200
 
 STYLES: Mapping[str, str] = {
     "ready": "green",
+    "running": "green",
+    "failing": "red",
+    "unknown": "red",
     "failed": "red",
     "stalled": "red",
     "refused": "red",
@@ -170,6 +173,10 @@ def when(at: datetime | None, now: datetime | None = None) -> str:
         return ""
     seconds = (at - (now or datetime.now(UTC))).total_seconds()
     return f"in {span(seconds)}" if seconds >= 0 else f"{span(-seconds)} ago"
+
+
+def age(since: datetime | None, now: datetime | None = None) -> str:
+    return span(max(((now or datetime.now(UTC)) - since).total_seconds(), 0)) if since else ""
 
 
 def span(seconds: float) -> str:

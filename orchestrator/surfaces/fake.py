@@ -14,7 +14,8 @@ from orchestrator.core.model import Key
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
 from orchestrator.ledger.port import Event
-from orchestrator.surfaces.port import ForgeCost, NoSuchEnvironment, Refused, ServiceStatus
+from orchestrator.surfaces.port import ForgeCost, NoSuchEnvironment, Refused, ServiceStatus, Unavailable
+from programs.insides import Inside, Reading
 from stacks.model import StackRef
 
 START = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
@@ -61,6 +62,9 @@ class FakeDesk:
         self.leftovers: list[str] = []
         self.audited = Audit()
         self.refusal = ""
+        self.insides = Inside()
+        self.silent = ""
+        """Why the target does not answer."""
         self.held_plans: set[str] = set()
         self.clock = clock
         self.last_cycle: datetime | None = clock()
@@ -113,9 +117,20 @@ class FakeDesk:
                 del self.views[str(view.ref)]
         return view
 
-    async def logs(self, name: str, service: str | None, lines: int, operation: bool) -> list[str]:
-        found = self.lines.get((str(self._find(name).ref), operation), [])
-        return [line for line in found if service is None or line.startswith(f"{service} ")][-lines:]
+    async def logs(self, name: str, asked: Reading) -> list[str]:
+        found = self.lines.get((str(self._find(name).ref), False), [])
+        if asked.previous:
+            found = [f"{line} (before)" for line in found]
+        return [line for line in found if asked.service is None or line.startswith(f"{asked.service} ")][-asked.lines :]
+
+    async def operation_log(self, name: str, lines: int) -> list[str]:
+        return self.lines.get((str(self._find(name).ref), True), [])[-lines:]
+
+    async def inside(self, name: str) -> Inside:
+        self._find(name)
+        if self.silent:
+            raise Unavailable(self.silent)
+        return self.insides
 
     async def suite_logs(self, name: str, suite: str, lines: int) -> list[str]:
         known = [each.name for each in self._find(name).tests]
@@ -123,10 +138,14 @@ class FakeDesk:
             raise Refused(f"there is no suite {suite!r}; there are: {', '.join(known) or 'none'}")
         return self.lines.get((str(self._find(name).ref), False), [])[-lines:]
 
-    async def follow(self, name: str, service: str | None, operation: bool) -> AsyncIterator[str]:
-        for line in await self.logs(name, service, 1000, operation):
+    async def follow(self, name: str, service: str | None) -> AsyncIterator[str]:
+        for line in await self.logs(name, Reading(service, 1000)):
             yield line
         self._find(name)
+
+    async def follow_operation(self, name: str) -> AsyncIterator[str]:
+        for line in await self.operation_log(name, 1000):
+            yield line
 
     async def events(self, name: str, after: int, limit: int, newest: bool) -> list[Event]:
         # What is gone still has its history, under its stack's name.

@@ -10,6 +10,7 @@ from typing import Protocol
 from orchestrator.core.audits import Audit
 from orchestrator.core.views import EnvironmentView
 from orchestrator.ledger.port import Event
+from programs.insides import Inside, Reading
 
 
 class NoSuchEnvironment(LookupError):
@@ -82,14 +83,23 @@ class Desk(Protocol):
     def environment(self, name: str) -> EnvironmentView:
         """Raises NoSuchEnvironment."""
 
-    async def logs(self, name: str, service: str | None, lines: int, operation: bool) -> list[str]:
-        """The last lines of the environment's services, or of its last operation."""
+    async def logs(self, name: str, asked: Reading) -> list[str]:
+        """The last lines of the environment's services. Refused for a service that it does not have; Unavailable when
+        its target does not answer."""
+
+    async def operation_log(self, name: str, lines: int) -> list[str]:
+        """The last lines of its last operation."""
+
+    async def inside(self, name: str) -> Inside:
+        """Its pods or processes, and what the target says happened to them. Unavailable: it does not answer."""
 
     async def suite_logs(self, name: str, suite: str, lines: int) -> list[str]:
         """The last lines of a suite's last run."""
 
-    def follow(self, name: str, service: str | None, operation: bool) -> AsyncIterator[str]:
-        """The same, as they come; ends when the environment is gone."""
+    def follow(self, name: str, service: str | None) -> AsyncIterator[str]:
+        """What its services print, as it comes; ends when the environment is gone."""
+
+    def follow_operation(self, name: str) -> AsyncIterator[str]: ...
 
     async def events(self, name: str, after: int, limit: int, newest: bool) -> list[Event]:
         """``name`` empty: of all environments."""

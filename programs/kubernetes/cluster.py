@@ -23,6 +23,8 @@ from programs.kubernetes.settings import Settings
 Data = dict[str, Any]
 SECONDS = 10.0
 _LOG_LINES = 30
+_LOG_BYTES = 4 * 1024 * 1024
+"""Far more than the lines that are asked for: where this cuts, the newest lines are lost."""
 
 
 class Cluster:
@@ -49,12 +51,24 @@ class Cluster:
         self._ask("DELETE", path, params={"propagationPolicy": "Background"})
 
     def log(
-        self, namespace: str, pod: str, container: str, *, previous: bool = False, lines: int = _LOG_LINES
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        *,
+        previous: bool = False,
+        lines: int = _LOG_LINES,
+        since: str | None = None,
     ) -> list[str]:
-        """What a container printed last; nothing where it never ran."""
-        query: dict[str, str | int] = {"container": container, "tailLines": lines, "limitBytes": 65536}
+        """What a container printed last; nothing where it never ran, or its node does not answer. With ``since`` (a
+        time, or empty) every line begins with its own time, and those before it are left out."""
+        query: dict[str, str | int] = {"container": container, "tailLines": lines, "limitBytes": _LOG_BYTES}
         if previous:
             query["previous"] = "true"
+        if since is not None:
+            query["timestamps"] = "true"
+        if since:
+            query["sinceTime"] = since
         try:
             answer = self._ask("GET", f"/api/v1/namespaces/{namespace}/pods/{pod}/log", params=query)
         except KubernetesError:

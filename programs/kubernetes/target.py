@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from programs.kubernetes import cluster, doors, names, ordering, quantities, registry, settings, sources, waiting
+from programs.insides import Inside, Reading, Told
+from programs.kubernetes import cluster, doors, inside, names, ordering, quantities, registry, settings, sources
 from programs.kubernetes.cluster import Cluster, Missing
 from programs.kubernetes.errors import KubernetesError
 from programs.kubernetes.settings import Settings
@@ -80,15 +81,13 @@ class Kubernetes:
     def stop(self, settings_: Mapping[str, str]) -> None:
         """Nothing of ours runs beside the environments."""
 
-    def logs(self, name: str, settings_: Mapping[str, str], service: str | None, lines: int) -> list[str]:
+    def logs(self, name: str, settings_: Mapping[str, str], asked: Reading) -> Told:
         on = settings.from_mapping(settings_)
-        found = cluster.connect(on)
-        namespace = names.namespace(name)
-        selector = f"{names.SERVICE}={service}" if service else names.SERVICE
-        pods = found.namespaced(namespace, "v1/pods", labelSelector=selector)
-        told = list(waiting.output(found, namespace, pods, lines))
-        prefixed = len({of for of, _ in told}) > 1
-        return [f"{of} | {line}" if prefixed else line for of, line in told]
+        return inside.printed(cluster.connect(on), names.namespace(name), asked)
+
+    def inside(self, name: str, settings_: Mapping[str, str]) -> Inside:
+        on = settings.from_mapping(settings_)
+        return inside.look(cluster.connect(on), names.namespace(name))
 
 
 def _prepare(spec: EnvironmentSpec, on: Settings) -> Prepared:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from programs.kubernetes import names, watching
-from programs.kubernetes.cluster import Cluster, Data, Missing
+from programs.kubernetes import inside, watching
+from programs.kubernetes.cluster import Cluster, Missing
 from programs.kubernetes.errors import KubernetesError, Unreachable
 from programs.kubernetes.watching import Verdict
 from programs.local.waiting import pause
@@ -73,15 +72,10 @@ def look(cluster: Cluster, awaited: Awaited) -> Verdict:
 def _tail(cluster: Cluster, awaited: Awaited, verdict: Verdict) -> list[str]:
     if not verdict.pod:
         return []
-    lines = cluster.log(awaited.namespace, verdict.pod, verdict.container, previous=verdict.previous)
-    return lines or cluster.log(awaited.namespace, verdict.pod, verdict.container, previous=not verdict.previous)
-
-
-def output(cluster: Cluster, namespace: str, pods: Iterable[Data], lines: int) -> Iterator[tuple[str, str]]:
-    """What the containers of these pods printed last: of whom, and the line."""
-    for pod in pods:
-        metadata = pod["metadata"]
-        service = (metadata.get("labels") or {}).get(names.SERVICE, metadata["name"])
-        for container in pod["spec"]["containers"]:
-            for line in cluster.log(namespace, metadata["name"], container["name"], lines=lines):
-                yield service, line
+    where = awaited.namespace, verdict.pod, verdict.container
+    lines = cluster.log(*where, previous=verdict.previous) or cluster.log(*where, previous=not verdict.previous)
+    try:
+        hidden = inside.secrets(cluster.namespaced(awaited.namespace, "v1/secrets")) if lines else ()
+    except KubernetesError:
+        return []
+    return [inside.hide(line, hidden) for line in lines]

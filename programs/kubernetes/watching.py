@@ -48,6 +48,35 @@ def workload(data: Data, pods: Sequence[Data], events: Iterable[Data]) -> Verdic
     return _worst(newest, events) or Verdict(doubt="its pods are not there yet")
 
 
+def state(pod: Data, events: Iterable[Data]) -> tuple[str, str]:
+    """One pod in a word, and why in a sentence: as ``programs.insides.Process`` has it."""
+    phase = pod.get("status", {}).get("phase", "")
+    if pod["metadata"].get("deletionTimestamp"):
+        return "ending", "it was told to end"
+    if phase == "Succeeded":
+        return "ended", ""
+    verdict = _pod(pod, list(events), False)
+    if phase == "Failed":
+        return "failing", verdict.trouble or _why_failed(pod)
+    if verdict.trouble:
+        return "failing", verdict.trouble
+    if not verdict.doubt:
+        return ("running", "") if phase == "Running" else ("starting", "")
+    lost = [item for item in _conditions(pod) if item.get("type") == "Ready" and item.get("reason") == NODE_LOST]
+    return ("unknown", "its node does not answer") if lost else ("starting", verdict.doubt)
+
+
+NODE_LOST = "NodeStatusUnknown"
+
+
+def _why_failed(pod: Data) -> str:
+    for status in _statuses(pod):
+        ended = status.get("state", {}).get("terminated") or {}
+        if ended.get("exitCode"):
+            return _ended(ended)
+    return short(str(pod["status"].get("message") or pod["status"].get("reason") or "it failed"))
+
+
 def job(data: Data, pods: Sequence[Data], events: Iterable[Data]) -> Verdict:
     for condition in _conditions(data):
         if condition.get("status") != "True":
@@ -69,7 +98,7 @@ def _failed_job(condition: Data, pods: Iterable[Data]) -> Verdict:
             if ended and ended.get("exitCode"):
                 return Verdict(trouble=f"it failed: {_ended(ended)}", pod=_name(pod), container=status["name"])
     late = condition.get("reason") == "DeadlineExceeded"
-    return Verdict(trouble="it took longer than it may" if late else _short(condition.get("message", "it failed")))
+    return Verdict(trouble="it took longer than it may" if late else short(condition.get("message", "it failed")))
 
 
 def _rolled_out(data: Data) -> bool:
@@ -104,8 +133,8 @@ def _why_refused(message: str) -> str:
         return f"the environment's quota is used up{told}; ask for less in eph.yaml, or for more from the operator"
     if "violates PodSecurity" in message:
         why = message.partition("violates PodSecurity")[2].partition('": ')[2]
-        return f"its pods are not allowed here: {_short(why)}"
-    return f"its pods cannot be made: {_short(message)}"
+        return f"its pods are not allowed here: {short(why)}"
+    return f"its pods cannot be made: {short(message)}"
 
 
 def _newest(data: Data, pods: Iterable[Data]) -> list[Data]:
@@ -132,7 +161,7 @@ def _pod(pod: Data, events: list[Data], ends: bool) -> Verdict:
         if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
             if any(event.get("reason") in _SCALING for event in own):
                 return Verdict(doubt="the cluster is adding a node for it")
-            return Verdict(trouble=f"no node can take it: {_short(condition.get('message', ''))}")
+            return Verdict(trouble=f"no node can take it: {short(condition.get('message', ''))}")
     for status in _statuses(pod):
         found = _container(status, ends)
         if found.trouble:
@@ -149,7 +178,7 @@ def _container(status: Data, ends: bool) -> Verdict:
     if reason in _IMAGE or (reason == "ErrImagePull" and _CERTAIN_PULL.search(message)):
         return Verdict(trouble=f"the image {status.get('image', '')} cannot be had: {_pull(message) or reason}")
     if reason in _CONTAINER:
-        return Verdict(trouble=f"its container cannot start: {_short(message)}")
+        return Verdict(trouble=f"its container cannot start: {short(message)}")
     last = status.get("lastState", {}).get("terminated") or {}
     if reason == "CrashLoopBackOff" and not ends:
         times = status.get("restartCount", 0) + 1
@@ -159,7 +188,7 @@ def _container(status: Data, ends: bool) -> Verdict:
 
 def _pull(message: str) -> str:
     """The end of a chain of wrapped errors says what is wrong."""
-    return _short(re.sub(r"^.*?(?=[^:]*: (?:not found|.*unauthorized|.*denied))", "", message).strip(' "'))
+    return short(re.sub(r"^.*?(?=[^:]*: (?:not found|.*unauthorized|.*denied))", "", message).strip(' "'))
 
 
 def _ended(state: Data) -> str:
@@ -176,7 +205,7 @@ def _unready(status: Data, events: list[Data]) -> str:
         return f"its container waits: {waiting.get('reason', 'unknown')}"
     failing = [event for event in events if event.get("reason") == "Unhealthy"]
     if failing:
-        return f"its health check says no: {_short(failing[-1].get('message', ''))}"
+        return f"its health check says no: {short(failing[-1].get('message', ''))}"
     return "its health check has not said yes yet"
 
 
@@ -193,6 +222,6 @@ def _name(data: Data) -> str:
     return str(data["metadata"]["name"])
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
     text = " ".join(text.split())
     return text if len(text) <= _MOST else text[: _MOST - 1] + "…"

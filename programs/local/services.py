@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from programs.local import files, sandbox, supervision
-from programs.local.errors import LocalError, redact
+from programs.local.errors import LocalError
 from programs.local.identifiers import Program
 from programs.local.sandbox import Place
 from programs.local.settings import Settings
@@ -106,7 +106,3 @@ def probe(port: int, path: str) -> tuple[bool, str]:
     finally:
         connection.close()
     return 200 <= status < 400, f"HTTP {status}"
-
-
-def logs(settings: Settings, found: Program, lines: int) -> list[str]:
-    return [redact(line) for line in files.tail(supervision.log(settings, str(found)), lines)]

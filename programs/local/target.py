@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from programs.holdings import Holding
+from programs.insides import Inside, Reading, Told
 from programs.local import (
     files,
     holdings,
     identifiers,
+    inside,
     postgres,
     sandbox,
-    services,
     settings,
     standing,
     suites,
@@ -58,15 +59,11 @@ class Local:
     def names(self, settings_: Mapping[str, str]) -> frozenset[str]:
         return traces.names(settings.from_mapping(settings_))
 
-    def logs(self, name: str, settings_: Mapping[str, str], service: str | None, lines: int) -> list[str]:
-        on = settings.from_mapping(settings_)
-        found = [item for item in traces.programs(on) if item.environment == name and service in (None, item.service)]
-        prefixed = len({item.service for item in found}) > 1
-        return [
-            f"{item.service} | {line}" if prefixed else line
-            for item in found
-            for line in services.logs(on, item, lines)
-        ]
+    def logs(self, name: str, settings_: Mapping[str, str], asked: Reading) -> Told:
+        return inside.printed(settings.from_mapping(settings_), name, asked)
+
+    def inside(self, name: str, settings_: Mapping[str, str]) -> Inside:
+        return Inside(tuple(inside.processes(settings.from_mapping(settings_), name)))
 
     def leftovers(self, settings_: Mapping[str, str], *, stopped: bool = False) -> list[str]:
         """Whatever exists of environments here, a line each; ``stopped``: of the server's own too."""

@@ -245,7 +245,7 @@ async def test_logs_of_the_operation_are_followed_until_the_environment_is_gone(
     log = records.new_log(office.places, ref, "1-up")
     log.write_text("one\ntwo\n")
     told: list[str] = []
-    async for line in office.desk.follow(f"acme/shop#{number}", None, operation=True):
+    async for line in office.desk.follow_operation(f"acme/shop#{number}"):
         told.append(line)
         if line == "two":
             log.write_text("one\ntwo\nthree\n")

@@ -18,6 +18,7 @@ from orchestrator.core.phases import Phase
 from orchestrator.core.suites import SuiteView
 from orchestrator.core.views import FailureView
 from orchestrator.surfaces.fake import START, FakeDesk, sample
+from programs.insides import Happening, Inside, Process
 
 Eph = Callable[..., Result]
 NAME = "shop-gentle-stream-42"
@@ -88,6 +89,29 @@ def test_why_says_sentences_and_facts(eph: Eph) -> None:
     assert f"{NAME} is ready" in text
     assert "The pull request #42 is open and has the label preview." in text
     assert "eph-shop-9ix/pr-42" in text
+
+
+def test_get_shows_pods_and_what_happened_to_them(eph: Eph, desk: FakeDesk) -> None:
+    """P5: states and reasons in words; what cannot be asked hides nothing else."""
+    pod = Process(
+        "web-5d4f8-x", "web", "failing", "its process keeps ending (3 times): exit status 3", 2, START, "shop:1"
+    )
+    desk.insides = Inside(
+        (pod,), (Happening(START, "pod web-5d4f8-x", "waits before the next try", bad=True, times=4),)
+    )
+    said = eph("get", NAME).stdout
+    for part in ("web-5d4f8-x", "failing", "shop:1", "web: its process keeps ending (3 times)", "next try (4 times)"):
+        assert part in said, said
+    assert json.loads(eph("get", NAME, "-o", "json").stdout)["processes"][0]["restarts"] == 2
+    desk.silent = "the target kubernetes could not be asked: no route"
+    silent = eph("get", NAME)
+    assert (silent.exit_code, "no route" in silent.stderr, NAME in silent.stdout) == (0, True, True)
+
+
+def test_what_the_process_before_printed(eph: Eph, desk: FakeDesk) -> None:
+    desk.prints(NAME, "web died")
+    assert eph("logs", NAME, "--previous").stdout == "web died (before)\n"
+    assert eph("logs", NAME, "--previous", "--follow").exit_code == 2
 
 
 def test_logs_and_following_them_to_the_end(eph: Eph, desk: FakeDesk) -> None:

@@ -10,15 +10,17 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 import pytest
 
+from programs.insides import NoSuchLog, Reading
 from programs.kubernetes import names
 from programs.kubernetes.target import TARGET
 from programs.spec import EnvironmentSpec, Health, ServiceSpec
 from stacks.model import OperationResult, Outcome
 from tests.cluster.environments import DATABASE, SCHEMA, Eph, Page, Watch
-from tests.cluster.machines import Site
+from tests.cluster.machines import Site, eventually
 
 pytestmark = pytest.mark.real
 
@@ -60,8 +62,20 @@ def test_an_environment_is_made_and_answers(eph: Eph, first: EnvironmentSpec) ->
         "http://api",
     ]
     assert page.text("/fetch", url="http://api/env?name=WHO") == "200 api"
-    assert "working" in TARGET.logs(first.name, eph.settings, "worker", 10)
-    assert any(line.startswith("worker | ") for line in TARGET.logs(first.name, eph.settings, None, 10))
+    assert "working" in TARGET.logs(first.name, eph.settings, Reading("worker", 10)).lines
+    assert any(line.startswith("worker | ") for line in TARGET.logs(first.name, eph.settings, Reading(lines=10)).lines)
+    told = TARGET.logs(first.name, eph.settings, Reading(lines=10))
+    password = urlsplit(page.text("/env", name="DATABASE_URL")).password
+    page.text(f"/{password}")  # the app prints each path that it is asked for
+    later = eventually(lambda: TARGET.logs(first.name, eph.settings, Reading(since=told.marks)).lines, 20)
+    assert "web | GET /***" in later
+    assert not set(later) & set(told.lines), "a follower is told nothing twice"
+    with pytest.raises(NoSuchLog, match=r"there are: api, eph-db-main-[0-9a-f]+, eph-run"):
+        TARGET.logs(first.name, eph.settings, Reading("nothing"))
+    inside = TARGET.inside(first.name, eph.settings)
+    states = {item.service: (item.state, item.restarts) for item in inside.processes}
+    assert {states[name] for name in ("web", "api", "worker")} == {("running", 0)}
+    assert any(item.message == "has its image" for item in inside.happenings)
     built = eph.record(1).built
     assert built is not None
     assert (built.commit, built.target, built.url) == (first.source.commit, "kubernetes", f"http://{first.host}")

@@ -18,6 +18,7 @@ from typing import Any
 
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
+from programs.insides import Reading, Told
 from programs.local.waiting import pause
 from programs.spec import EnvironmentSpec
 
@@ -98,8 +99,8 @@ class Probe:
     def ensure(self, settings: Mapping[str, str]) -> None:
         Path(settings["folder"]).mkdir(parents=True, exist_ok=True)
 
-    def logs(self, name: str, settings: Mapping[str, str], service: str | None, lines: int) -> list[str]:
-        return []
+    def logs(self, name: str, settings: Mapping[str, str], asked: Reading) -> Told:
+        return Told()
 
 
 def _build(spec: EnvironmentSpec) -> None:

@@ -11,6 +11,7 @@ from orchestrator.core.phases import Phase
 from orchestrator.core.suites import SuiteView
 from orchestrator.core.views import FailureView
 from orchestrator.surfaces.fake import START, FakeDesk, sample
+from programs.insides import Happening, Inside, Process
 
 NASTY = "<script>alert(1)</script>"
 
@@ -42,6 +43,18 @@ def test_one_environment_has_reasons_events_and_logs(admin: httpx.Client, desk: 
     for part in ("has the label preview", "It answered.", "web listening", "pulumi up done", "Take down"):
         assert part in text
     assert admin.get("/e/eph-shop-9ix/pr-42").status_code == 200
+
+
+def test_pods_and_their_events_are_on_the_page_and_a_silent_target_hides_nothing_else(
+    admin: httpx.Client, desk: FakeDesk
+) -> None:
+    pod = Process("web-1", "web", "failing", f"exit status 3 {NASTY}", 2, START, "shop:1")
+    desk.insides = Inside((pod,), (Happening(START, "pod web-1", "its health check says no", bad=True, times=7),))
+    text = admin.get("/e/shop-gentle-stream-42").text
+    for part in ("web-1", "exit status 3 &lt;script&gt;", "its health check says no", "7 times"):
+        assert part in text
+    desk.silent = "no answer"
+    assert "has the label preview" in admin.get("/e/shop-gentle-stream-42").text
 
 
 def test_asking_twice_before_it_goes(admin: httpx.Client) -> None:

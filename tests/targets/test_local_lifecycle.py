@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from programs.insides import NoSuchLog, Reading
 from programs.local import processes
 from programs.local.target import TARGET
 from programs.spec import Command, DatabaseSpec, EnvironmentSpec, Health, Hooks, ServiceSpec
@@ -162,8 +163,16 @@ def test_services_find_each_other_and_hooks_run(pulumi: Machine, repository: Rep
     assert f":{seen['PORT']}" in machine.route()["upstream"]
     assert {"db": seen["DATABASE_URL"], "stats": seen["STATS_URL"]} == outputs["database_urls"]
     assert not {name for name in seen if name.startswith(("PULUMI", "SUPERVISOR"))}
-    assert any("starting" in line for line in TARGET.logs(spec.name, machine.strings, "worker", 10))
-    assert any(line.startswith("api-v1 | ") for line in TARGET.logs(spec.name, machine.strings, None, 10))
+    assert any("starting" in line for line in TARGET.logs(spec.name, machine.strings, Reading("worker", 10)).lines)
+    told = TARGET.logs(spec.name, machine.strings, Reading(lines=10))
+    assert any(line.startswith("api-v1 | ") for line in told.lines)
+    machine.get("/version", host)
+    later = TARGET.logs(spec.name, machine.strings, Reading(since=told.marks)).lines
+    assert not set(later) & set(told.lines), "nothing is told twice"
+    with pytest.raises(NoSuchLog, match="there are: api-v1, web, worker"):
+        TARGET.logs(spec.name, machine.strings, Reading("nothing"))
+    inside = {item.service: item.state for item in TARGET.inside(spec.name, machine.strings).processes}
+    assert inside == {"web": "running", "api-v1": "running", "worker": "running"}
 
     machine.up(machine.spec(repository, repository.push({"hooks.txt": ""}), services=(web, api, worker), hooks=hooks))
     machine.destroy()

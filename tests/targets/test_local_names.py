@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from programs import registry
+from programs.insides import Reading
 from programs.local import identifiers, sandbox, settings
 from programs.local.errors import LocalError
 from programs.local.identifiers import Program
@@ -105,7 +106,7 @@ def test_nothing_is_started_or_made_by_looking(tmp_path: Path) -> None:
     assert TARGET.names(strings) == frozenset()
     TARGET.purge("shop", strings)
     assert TARGET.leftovers(strings, stopped=True) == []
-    assert TARGET.logs("shop", strings, None, 10) == []
+    assert TARGET.logs("shop", strings, Reading(lines=10)).lines == ()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -12,6 +12,7 @@ from orchestrator.surfaces.api import paging, render, schemas
 from orchestrator.surfaces.api.streams import Streams, log_lines
 from orchestrator.surfaces.api.wiring import VIEWER, Developer
 from orchestrator.surfaces.port import Desk
+from programs.insides import Reading
 
 Name = Annotated[str, Path(max_length=300)]
 Service = Annotated[str | None, Query(max_length=100)]
@@ -50,14 +51,24 @@ def _reads(routes: APIRouter, desk: Desk) -> None:
         lines: Annotated[int, Query(ge=1, le=5000)] = 100,
         operation: bool = False,
         suite: Annotated[str | None, Query(max_length=63)] = None,
+        previous: bool = False,
     ) -> schemas.Logs:
-        """The last lines of its services, of its last operation, or of a suite of its tests."""
+        """The last lines of its services, of its last operation, or of a suite of its tests. ``previous``: what the
+        services' processes before those that run now printed."""
         if suite:
             return schemas.Logs(
                 name=name, service=None, operation=False, suite=suite, lines=await desk.suite_logs(name, suite, lines)
             )
-        found = await desk.logs(name, service, lines, operation)
-        return schemas.Logs(name=name, service=service, operation=operation, lines=found)
+        if operation:
+            found = await desk.operation_log(name, lines)
+        else:
+            found = await desk.logs(name, Reading(service, lines, previous))
+        return schemas.Logs(name=name, service=service, operation=operation, previous=previous, lines=found)
+
+    @routes.get("/{name:path}/inside", dependencies=[VIEWER])
+    async def look_inside(name: Name) -> schemas.Inside:
+        """Its pods or processes, and what its target says happened to them last."""
+        return render.inside(await desk.inside(name))
 
 
 def _streams(routes: APIRouter, desk: Desk, streams: Streams) -> None:
@@ -65,7 +76,7 @@ def _streams(routes: APIRouter, desk: Desk, streams: Streams) -> None:
     async def follow_logs(name: Name, service: Service = None, operation: bool = False) -> EventSourceResponse:
         """Log lines as server-sent events: ``line`` with {"line"}, then ``end``."""
         desk.environment(name)
-        return streams.respond(log_lines(desk.follow(name, service, operation)))
+        return streams.respond(log_lines(desk.follow_operation(name) if operation else desk.follow(name, service)))
 
 
 def _actions(routes: APIRouter, desk: Desk) -> None:

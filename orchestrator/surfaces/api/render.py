@@ -12,6 +12,7 @@ from orchestrator.core.views import EnvironmentView, FailureView, called
 from orchestrator.ledger.port import Event
 from orchestrator.surfaces.api import schemas
 from orchestrator.surfaces.port import ServiceStatus
+from programs.insides import Inside
 from stacks.model import RefKind
 
 
@@ -74,6 +75,16 @@ def _failure(failure: FailureView) -> schemas.Failure:
         at=failure.at,
         tries=failure.tries,
         next_try=failure.next_try,
+    )
+
+
+def inside(found: Inside) -> schemas.Inside:
+    return schemas.Inside(
+        processes=[
+            schemas.Process(**{**asdict(item), "restarts": None if item.restarts < 0 else item.restarts})
+            for item in found.processes
+        ],
+        happenings=[schemas.Happening(**asdict(item)) for item in found.happenings],
     )
 
 

@@ -107,7 +107,37 @@ class Logs(BaseModel):
     service: str | None
     operation: bool = Field(description="Lines of the last operation instead of the services'.")
     suite: str | None = Field(default=None, description="Lines of this suite's last run instead.")
+    previous: bool = Field(default=False, description="Lines of the processes before those that run now.")
     lines: list[str]
+
+
+class Process(BaseModel):
+    """A pod, or a process."""
+
+    name: str
+    service: str
+    state: str = Field(description="running, starting, failing, ending, ended, stopped or unknown")
+    detail: str = Field(description="Why, in a sentence; may be empty.")
+    restarts: int | None = Field(description="null: the target does not count them.")
+    since: datetime | None
+    image: str
+
+
+class Happening(BaseModel):
+    """What the target says happened to a part."""
+
+    at: datetime
+    about: str
+    message: str
+    bad: bool
+    times: int = Field(description="How often, the last time ``at``.")
+
+
+class Inside(BaseModel):
+    """What an environment consists of just now."""
+
+    processes: list[Process]
+    happenings: list[Happening] = Field(description="The newest last.")
 
 
 class LogLine(BaseModel):

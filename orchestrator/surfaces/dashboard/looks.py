@@ -41,6 +41,15 @@ def verdict(state: str) -> str:
     return {"passed": "good", "failed": "bad", "skipped": "calm"}.get(state, "busy")
 
 
+def pulse(state: str) -> str:
+    """The tone of a process's state."""
+    return {"running": "good", "failing": "bad", "unknown": "bad", "starting": "busy"}.get(state, "calm")
+
+
+def age(at: datetime | None, now: datetime) -> str:
+    return span(max((now - at).total_seconds(), 0)) if at else ""
+
+
 def ago(at: datetime | None, now: datetime) -> str:
     if at is None:
         return "never"
@@ -73,6 +82,8 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "tone": tone,
     "verdict": verdict,
     "ago": ago,
+    "age": age,
+    "pulse": pulse,
     "web_link": web_link,
     "path": path,
     "number": number,

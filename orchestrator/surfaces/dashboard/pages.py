@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +17,8 @@ from orchestrator.surfaces.api.auth import Caller, Doorkeeper, cookie_name, same
 from orchestrator.surfaces.api.errors import ApiError, nearest
 from orchestrator.surfaces.api.settings import ApiSettings, Role
 from orchestrator.surfaces.dashboard import looks
-from orchestrator.surfaces.port import Desk, NoSuchEnvironment, Refused
+from orchestrator.surfaces.port import Desk, NoSuchEnvironment, Refused, Unavailable
+from programs.insides import Inside, Reading
 
 HERE = Path(__file__).parent
 REFRESH = 5
@@ -123,6 +125,11 @@ async def _page(pages: Pages, request: Request, name: str, *, confirm: bool = Fa
         view = desk.environment(name)
     except NoSuchEnvironment:
         return pages.html("missing.html", request, 404, name=name, hint=nearest(name, desk.environments()))
+    logs, operation, inside = await asyncio.gather(
+        _lines(desk.logs(name, Reading(lines=LOG_LINES))),
+        _lines(desk.operation_log(name, LOG_LINES)),
+        _inside(desk, name),
+    )
     return pages.html(
         "environment.html",
         request,
@@ -131,19 +138,28 @@ async def _page(pages: Pages, request: Request, name: str, *, confirm: bool = Fa
         view=view,
         facts=list(render.facts(view)),
         events=list(reversed(await desk.events(name, 0, 30, True))),
-        logs=await _logs(desk, name, False),
-        operation=await _logs(desk, name, True),
+        logs=logs,
+        operation=operation,
+        inside=inside,
         confirm=confirm,
         refusal=refusal,
     )
 
 
-async def _logs(desk: Desk, name: str, operation: bool) -> list[str]:
+async def _lines(found: Awaitable[list[str]]) -> list[str]:
     try:
-        return await desk.logs(name, None, LOG_LINES, operation)
-    except (NoSuchEnvironment, Refused) as error:
-        # Nothing has run yet: the page is still worth showing.
+        return await found
+    except (NoSuchEnvironment, Refused, Unavailable) as error:
+        # Nothing has run yet, or its target is silent: the page is still worth showing.
         return [f"({error})"]
+
+
+async def _inside(desk: Desk, name: str) -> Inside:
+    """What is wrong stands where the log would be."""
+    try:
+        return await desk.inside(name)
+    except (NoSuchEnvironment, Unavailable):
+        return Inside()
 
 
 def _actions(routes: APIRouter, pages: Pages) -> None:

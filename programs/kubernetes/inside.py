@@ -1,0 +1,171 @@
+"""What an environment's pods print and how they are, asked of the cluster each time.
+
+Every line is asked for with its time, so that those of several pods are told in order, and a follower gets what came
+after the last one. What the namespace keeps as a Secret is taken out of each line. What Eph runs itself (databases,
+seeds, migrations) is told when it is asked for by name.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from programs import insides
+from programs.insides import Happening, Inside, Process, Reading, Told
+from programs.kubernetes import names, watching
+from programs.kubernetes.cluster import Cluster, Data
+from programs.local.errors import redact
+
+JOB_NAME = "batch.kubernetes.io/job-name"
+LEAST_SECRET = 8
+"""Shorter values are words of every day: without them no line could be read."""
+HAPPENINGS = 15
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    at: str
+    service: str
+    text: str
+
+
+def printed(cluster: Cluster, namespace: str, asked: Reading) -> Told:
+    pods = sorted(cluster.namespaced(namespace, "v1/pods"), key=lambda pod: str(pod["metadata"]["name"]))
+    told = [(service_of(pod), pod) for pod in pods]
+    insides.require(asked.service, {service for service, _ in told}, namespace)
+    own = {service for service, _ in told if not service.startswith(names.PREFIX)}
+    wanted = [
+        (service, pod) for service, pod in told if service == asked.service or (not asked.service and service in own)
+    ]
+    hidden = secrets(cluster.namespaced(namespace, "v1/secrets")) if wanted else ()
+    lines: list[_Line] = []
+    marks = dict(asked.since or {})
+    for service, pod in wanted:
+        for container in pod["spec"]["containers"]:
+            key = f"{pod['metadata']['name']}/{container['name']}"
+            fresh = list(_lines(cluster, pod, container["name"], asked, marks.get(key, "")))
+            marks[key] = fresh[-1][0] if fresh else marks.get(key, "")
+            lines += [_Line(at, service, hide(text, hidden)) for at, text in fresh]
+    ordered = [(line.service, line.text) for line in sorted(lines, key=lambda line: line.at)]
+    return Told(insides.prefixed(ordered, several=not asked.service and len(own) > 1), marks)
+
+
+def _lines(cluster: Cluster, pod: Data, container: str, asked: Reading, mark: str) -> Iterable[tuple[str, str]]:
+    about = pod["metadata"]
+    found = cluster.log(
+        about["namespace"], about["name"], container, previous=asked.previous, lines=asked.lines, since=mark
+    )
+    for line in found:
+        at, _, text = line.partition(" ")
+        if at > mark:
+            yield at, text
+
+
+def service_of(pod: Data) -> str:
+    """Whose pod it is, as people call it: the service, or the Job."""
+    labels: Mapping[str, Any] = pod["metadata"].get("labels") or {}
+    return str(labels.get(names.SERVICE) or labels.get(JOB_NAME) or pod["metadata"]["name"])
+
+
+def secrets(found: Iterable[Data]) -> tuple[str, ...]:
+    """The values that no line may show, the longest first, because one may be part of another."""
+    values = set()
+    for secret in found:
+        for coded in (secret.get("data") or {}).values():
+            try:
+                text = base64.b64decode(coded, validate=True).decode()
+            except (binascii.Error, ValueError):
+                continue
+            values |= {line.strip() for line in text.splitlines() if len(line.strip()) >= LEAST_SECRET}
+    return tuple(sorted(values, key=len, reverse=True))
+
+
+def hide(text: str, hidden: Iterable[str]) -> str:
+    for value in hidden:
+        text = text.replace(value, "***")
+    return redact(text)
+
+
+# --- pods and events
+
+
+def look(cluster: Cluster, namespace: str) -> Inside:
+    pods = cluster.namespaced(namespace, "v1/pods")
+    events = cluster.namespaced(namespace, "v1/events")
+    processes = sorted((process(pod, events) for pod in pods), key=lambda item: (item.service, item.name))
+    return Inside(tuple(processes), happenings(events))
+
+
+def process(pod: Data, events: Iterable[Data]) -> Process:
+    statuses = (pod.get("status") or {}).get("containerStatuses") or []
+    state, detail = watching.state(pod, events)
+    return Process(
+        name=str(pod["metadata"]["name"]),
+        service=service_of(pod),
+        state=state,
+        detail=redact(detail),
+        restarts=sum(int(status.get("restartCount", 0)) for status in statuses),
+        since=_moment((pod.get("status") or {}).get("startTime") or pod["metadata"].get("creationTimestamp")),
+        image=", ".join(str(container.get("image", "")) for container in pod["spec"]["containers"]),
+    )
+
+
+_WORDS = {
+    "Scheduled": "has a node",
+    "Pulling": "gets its image",
+    "Pulled": "has its image",
+    "Created": "its container is made",
+    "Started": "its process is started",
+    "Killing": "is told to end",
+    "Unhealthy": "its health check says no",
+    "BackOff": "waits before the next try, because the last ones failed",
+    "Failed": "failed",
+    "FailedScheduling": "no node can take it",
+    "FailedCreate": "its pods cannot be made",
+    "FailedMount": "a volume cannot be mounted",
+    "FailedCreatePodSandBox": "its network or its sandbox cannot be made",
+    "Evicted": "was put off its node",
+    "OOMKilling": "used more memory than it may",
+    "NodeNotReady": "its node does not answer",
+    "TaintManagerEviction": "is taken off a node that is gone",
+    "ScalingReplicaSet": "its number of pods changes",
+    "SuccessfulCreate": "a pod is made",
+    "SuccessfulDelete": "a pod is removed",
+    "Completed": "is done",
+}
+_QUIET = frozenset({"Pulled", "Created", "Pulling", "Scheduled", "SuccessfulCreate", "ScalingReplicaSet"})
+"""Words that say it all: what the cluster adds to them are numbers and names that nobody reads."""
+
+
+def happenings(events: Iterable[Data], most: int = HAPPENINGS) -> tuple[Happening, ...]:
+    """The newest last."""
+    found = sorted((_happening(event) for event in events), key=lambda item: item.at)
+    return tuple(found[-most:])
+
+
+def _happening(event: Data) -> Happening:
+    concerned, reason = event.get("involvedObject") or {}, str(event.get("reason", ""))
+    message = watching.short(str(event.get("message", "")))
+    words = _WORDS.get(reason, reason)
+    said = words if reason in _QUIET or not message else f"{words}: {message}" if words else message
+    series = event.get("series") or {}
+    at = series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime")
+    return Happening(
+        at=_moment(at or (event.get("metadata") or {}).get("creationTimestamp")) or LONG_AGO,
+        about=f"{str(concerned.get('kind', '')).lower()} {concerned.get('name', '')}".strip(),
+        message=redact(said),
+        bad=event.get("type") == "Warning",
+        times=int(series.get("count") or event.get("count") or 1),
+    )
+
+
+def _moment(text: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(text)).astimezone(UTC)
+    except ValueError:
+        return None
