@@ -17,7 +17,7 @@ from programs.local import databases, identifiers, ports, postgres, routes, trac
 from tests.e2e import site as sites
 from tests.e2e.site import CYCLE, LABEL, REPOSITORY, Preview, Site, until
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(240)]
 
 SLOW = "touch building; sleep 2; echo built > built.txt\n"
 SLOWER = "touch building; sleep 6; echo built > built.txt\n"

@@ -12,7 +12,7 @@ from tests.e2e.site import REPOSITORY, Site, until
 from tests.ledger import servers
 from tests.ledger.servers import Server
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(240)]
 
 
 @pytest.fixture(scope="module")

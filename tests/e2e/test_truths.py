@@ -253,6 +253,7 @@ def _lonely(home: str) -> int:
     return int(subprocess.run(words, env={"HOME": home}, capture_output=True, text=True, check=True).stdout)
 
 
+@pytest.mark.long
 def test_what_is_lost_behind_its_back_is_noticed_repaired_and_told(site: Site, two: Preview) -> None:
     """L9, P1, O1: a database dropped, a route deleted, a service ended for good; each within two cycles."""
     on, url = site.machine, urlsplit(url_of(site, two))
@@ -303,6 +304,7 @@ sys.exit(1 if outcome else 0)
 """
 
 
+@pytest.mark.long
 def test_its_own_tests_run_against_the_url_and_turn_the_check(site: Site) -> None:
     """P4, P1, P2: the suite asks the real URL by its name, from the sandbox."""
     yaml = (sites.SHOP / "eph.yaml").read_text() + SUITES

@@ -20,7 +20,7 @@ from orchestrator.ledger.lease import Timing, running_clock
 from tests.ledger import servers
 from tests.ledger.servers import Server
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.long]
 
 ROOT = Path(__file__).parents[2]
 SOON = 15.0

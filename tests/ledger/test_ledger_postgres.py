@@ -125,6 +125,7 @@ def test_killed_in_the_middle_of_writing_nothing_is_lost_or_doubled(server: Serv
     assert max(longest) < MOMENT
 
 
+@pytest.mark.long
 def test_frozen_it_is_given_up_after_a_moment_and_gets_all_when_it_thaws(server: Server, ledger: SqlLedger) -> None:
     """A stopped server closes nothing: only our own clock ends the waiting."""
     record(ledger, 0)
@@ -139,6 +140,7 @@ def test_frozen_it_is_given_up_after_a_moment_and_gets_all_when_it_thaws(server:
     assert len(gaps(ledger.events())) == 1
 
 
+@pytest.mark.long
 def test_cut_off_without_a_goodbye_it_ends_in_time(server: Server) -> None:
     with servers.line(server.port) as line:
         ledger = SqlLedger(server.url(server.database(), line.port))

@@ -88,6 +88,7 @@ async def test_two_stacks_of_one_project_at_once_and_one_of_them_is_loud(real: R
     assert max(sizes) < 60_000_000
 
 
+@pytest.mark.long
 async def test_a_deadline_is_a_failure(real: RealBench) -> None:
     """Pitfall 'no timeout and no handle on the child process' (pulumi #9103): it ends, gracefully, as a failed try,
     even when a provider does not heed: it is ended, and Pulumi saves that as an error."""

@@ -126,6 +126,7 @@ def _check_state(machine: Machine, database: str) -> None:
     assert database.split(":")[2].split("@")[0] not in stored
 
 
+@pytest.mark.long
 def test_services_find_each_other_and_hooks_run(pulumi: Machine, repository: Repository) -> None:
     """T1 T7 D3: a circle of two services, two databases, one route each for what is public, hooks around it all."""
     machine = pulumi
@@ -180,6 +181,7 @@ def test_services_find_each_other_and_hooks_run(pulumi: Machine, repository: Rep
     assert machine.leftovers() == []
 
 
+@pytest.mark.long
 def test_killed_in_the_middle_and_purged_or_run_again(pulumi: Machine, repository: Repository) -> None:
     """T1 L2: kill -9 of Pulumi at several moments; the next run completes it, and a purge leaves nothing."""
     machine = pulumi
@@ -221,6 +223,7 @@ def _environ(pid: int) -> bytes:
         return b""
 
 
+@pytest.mark.long
 def test_the_same_spec_changes_nothing_and_a_refresh_finds_what_is_lost(
     pulumi: Machine, repository: Repository
 ) -> None:
