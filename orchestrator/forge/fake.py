@@ -48,6 +48,8 @@ class Home:
     pulls: dict[int, PullRequest] = field(default_factory=dict)
     checks: dict[str, dict[str, CheckState]] = field(default_factory=dict)
     decisions: dict[str, dict[str, str]] = field(default_factory=dict)
+    notes: dict[tuple[str, str], str] = field(default_factory=dict)
+    """By ref and commit."""
     comments: dict[int, dict[str, str]] = field(default_factory=dict)
     reports: dict[tuple[str, str], CheckReport] = field(default_factory=dict)
     deployments: dict[str, dict[str, DeploymentReport]] = field(default_factory=dict)
@@ -132,6 +134,10 @@ class FakeForge:
             if len(content) > limit:
                 raise ForgeRefused(f"{path} has {len(content)} bytes; at most {limit} are read")
             return content
+
+    def note(self, repository: Repository, sha: str, ref: str) -> str:
+        with self._asked_for("note"):
+            return self._home(repository).notes.get((ref, sha), "")
 
     def checks(self, repository: Repository, sha: str) -> Mapping[str, CheckState]:
         with self._asked_for("checks"):
@@ -291,6 +297,9 @@ class FakeForge:
 
     def allow(self, repository: Repository, user: str) -> None:
         self._homes[repository.id].writers.add(user)
+
+    def write_note(self, repository: Repository, sha: str, text: str, ref: str = "refs/notes/eph") -> None:
+        self._homes[repository.id].notes[ref, sha] = text
 
     def set_check(self, repository: Repository, sha: str, name: str, state: CheckState) -> None:
         self._homes[repository.id].checks.setdefault(sha, {})[name] = state

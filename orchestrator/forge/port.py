@@ -197,6 +197,10 @@ class Forge(Protocol):
     def file(self, repository: Repository, path: str, ref: str, limit: int) -> bytes:
         """A file at a commit; NotThere when the commit has none; a larger one raises ForgeRefused."""
 
+    def note(self, repository: Repository, sha: str, ref: str) -> str:
+        """What a git note on a commit says; empty without one. ``ref`` is where such notes are kept, as
+        ``refs/notes/eph``; whoever may push writes them. Unsupported where the host shows none."""
+
     def checks(self, repository: Repository, sha: str) -> Mapping[str, CheckState]:
         """Check runs and commit statuses of a commit, by name, without our own."""
 

@@ -6,10 +6,10 @@ of tags, so only so many are looked at: those with an environment first, then th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from orchestrator.core import newness
 from orchestrator.core.model import Key, PullRequest, PullState, RecipeError, Watched
 from orchestrator.forge.port import Forge, ForgeError, Repository
 from orchestrator.runtime.recipes import Recipes
@@ -50,7 +50,7 @@ def read(forge: Forge, recipes: Recipes, repository: Repository, existing: Colle
             reason = reason or str(error)
             continue
         reason = reason or ("" if refs.complete else refs.reason or "the list was not whole")
-        for name in sorted(refs.commits, key=_newness, reverse=kind is RefKind.TAG):
+        for name in sorted(refs.commits, key=newness.of, reverse=kind is RefKind.TAG):
             pull = _pull(repository, kind, name, refs.commits[name])
             found.setdefault(pull.key.number, pull)
     chosen = sorted(found.values(), key=lambda pull: pull.key.number not in existing)[:most]
@@ -67,9 +67,3 @@ def _pull(repository: Repository, kind: RefKind, name: str, commit: str) -> Pull
         key, PullState.OPEN, f"{repository.full_name}@{name}", frozenset(), "", commit, name,
         repository.default_branch, "", author_trusted=True,
     )  # fmt: skip
-
-
-def _newness(name: str) -> tuple[tuple[bool, int, str], ...]:
-    """v1.10 is newer than v1.9."""
-    parts = re.split(r"([0-9]{1,18})", name)
-    return tuple((part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts if part)

@@ -31,6 +31,7 @@ EMULATE_LACKS = {
     "statuses": "emulate 0.11.2 has no commit statuses; our marks go into check runs there",
     "deployments": "emulate 0.11.2 has no deployments; they are left out there, and that is said once",
     "reactions": "emulate 0.11.2 has no reactions",
+    "git notes": "emulate 0.11.2 keeps no refs but branches and tags",
     "comments": "emulate 0.11.2 takes the list of a repository's comments for an issue of that name",
     "etags": "emulate 0.11.2 sends no ETag, so nothing is free",
     "changed files": "emulate 0.11.2 makes the names of changed files up",
@@ -50,6 +51,7 @@ class Host(Protocol):
 
     def push(self, branch: str, files: Mapping[str, str]) -> str: ...
     def tag(self, name: str, sha: str, message: str = "") -> None: ...
+    def note(self, sha: str, text: str, ref: str = "refs/notes/eph") -> None: ...
     def delete_ref(self, name: str) -> None: ...
     def open_pull(self, branch: str) -> int: ...
     def open_from_fork(self, branch: str) -> int: ...
@@ -110,6 +112,9 @@ class FakeHost:
 
     def tag(self, name: str, sha: str, message: str = "") -> None:
         self.fake.tag(self.home, name, sha)
+
+    def note(self, sha: str, text: str, ref: str = "refs/notes/eph") -> None:
+        self.fake.write_note(self.home, sha, text, ref)
 
     def delete_ref(self, name: str) -> None:
         kind, _, name = name.partition("/")
@@ -202,6 +207,9 @@ class SandboxHost:
 
     def tag(self, name: str, sha: str, message: str = "") -> None:
         self.world.tag(self.name, name, sha, message)
+
+    def note(self, sha: str, text: str, ref: str = "refs/notes/eph") -> None:
+        self.world.note(self.name, sha, text, ref)
 
     def delete_ref(self, name: str) -> None:
         self.world.api("DELETE", f"/repos/{self.name}/git/refs/{name}")
@@ -307,6 +315,9 @@ class EmulateHost:
             said = {"tag": name, "message": message, "object": sha, "type": "commit"}
             sha = self._repo("POST", "/git/tags", said)["sha"]
         self._repo("POST", "/git/refs", {"ref": f"refs/tags/{name}", "sha": sha})
+
+    def note(self, sha: str, text: str, ref: str = "refs/notes/eph") -> None:
+        raise NotImplementedError
 
     def delete_ref(self, name: str) -> None:
         self._repo("DELETE", f"/git/refs/{name}")

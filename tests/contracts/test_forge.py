@@ -362,3 +362,49 @@ def test_a_quiet_look_takes_nothing_from_the_quota(host: Host) -> None:
     host.label(number, "preview")
     assert cycle() == (1, 4)
     assert forge.pulls(shop).open[0].labels == {"preview"}
+
+
+def test_a_git_note_is_read_whatever_folders_git_made(host: Host) -> None:
+    """I1: CI may name the image of a commit in a git note; a ref of another name is another matter."""
+    forge, shop = repository(host)
+    sha = host.push("one", {"message.txt": "one\n"})
+    assert forge.note(shop, sha, "refs/notes/eph") == ""
+    need(host, "git notes")
+    host.note(sha, "api: 1.2.3\n")
+    assert forge.note(shop, sha, "refs/notes/eph").strip() == "api: 1.2.3"
+    assert forge.note(shop, sha, "refs/notes/other") == ""
+    assert forge.note(shop, "b" * 40, "refs/notes/eph") == ""
+    host.note(sha, "api: 1.2.4\n")
+    assert host.client().note(shop, sha, "refs/notes/eph").strip() == "api: 1.2.4"
+    assert forge.note(shop, sha, "refs/notes/eph").strip() == "api: 1.2.4", (
+        "what was read before is not believed for ever"
+    )
+
+
+def test_a_note_of_a_repository_that_is_gone_is_no_missing_note(host: Host) -> None:
+    forge, shop = repository(host)
+    host.hide()
+    with pytest.raises(ForgeError):
+        forge.note(shop, "b" * 40, "refs/notes/eph")
+
+
+def test_many_notes_are_found_in_the_folders_that_git_sorts_them_into(tmp_path: Path) -> None:
+    world = SandboxForge(tmp_path / "sandbox")
+    world.start()
+    host = SandboxHost(world)
+    shas = [host.push("one", {"message.txt": str(number)}) for number in range(3)]
+    bare = next((tmp_path / "sandbox").rglob("HEAD")).parent
+    _fan_out(bare, shas)
+    forge, shop = repository(host)
+    assert [forge.note(shop, sha, "refs/notes/eph") for sha in shas] == [f"note of {sha}" for sha in shas]
+    assert forge.note(shop, "c" * 40, "refs/notes/eph") == ""
+    host.done()
+
+
+def _fan_out(bare: Path, shas: list[str]) -> None:
+    """As git has it from some hundreds of notes on: two letters make a folder."""
+    stream = ["commit refs/notes/eph", "committer ci <ci@sandbox.invalid> 0 +0000", "data 0"]
+    for sha in shas:
+        words = f"note of {sha}"
+        stream += [f"M 100644 inline {sha[:2]}/{sha[2:]}", f"data {len(words)}", words]
+    subprocess.run(["git", "-C", bare, "fast-import", "--quiet"], input="\n".join(stream) + "\n", text=True, check=True)

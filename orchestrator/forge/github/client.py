@@ -27,6 +27,7 @@ from orchestrator.forge.github.files import Files
 from orchestrator.forge.github.finder import Finder
 from orchestrator.forge.github.hooks import Hooks
 from orchestrator.forge.github.marks import Marks
+from orchestrator.forge.github.notes import Notes
 from orchestrator.forge.github.pace import Forward
 from orchestrator.forge.github.queries import Place
 from orchestrator.forge.github.refs import RefReader
@@ -113,6 +114,7 @@ class GitHubForge:
         self._asking = [threading.Lock() for _ in range(64)]
         self._comments = Comments(self._transport, self._viewer)
         self._refs = RefReader(self._transport)
+        self._git_notes = Notes(self._transport)
         self._marks = Marks(self._transport, self._viewer)
         self._files = Files(self._transport, means)
         self._commits = Commits(self._transport, self._marks, self._files, self._viewer, means)
@@ -223,6 +225,9 @@ class GitHubForge:
         if found is None:
             raise NotThere(f"{repository.full_name} has no {path} at {ref}")
         return found
+
+    def note(self, repository: Repository, sha: str, ref: str) -> str:
+        return self._git_notes.read(self._path(repository), sha, ref, lambda: self._present(repository))
 
     def checks(self, repository: Repository, sha: str) -> Mapping[str, CheckState]:
         return self._commits.checks(self._path(repository), sha, lambda: self._present(repository))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -74,6 +75,15 @@ class Deployment:
 
 
 @dataclass(frozen=True, slots=True)
+class Tree:
+    """One folder of git's, by name. Not ``complete``: it holds more than was told."""
+
+    files: Mapping[str, str]
+    folders: Mapping[str, str]
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class DeploymentStatus:
     state: str
     description: str
@@ -98,6 +108,18 @@ def shown(data: Any) -> list[Found]:
 def content(data: Any) -> Mapping[str, Any]:
     """A folder is answered with the list of what is in it."""
     return {"type": "folder"} if isinstance(data, list) else dict(data)
+
+
+def tree(data: Any) -> Tree:
+    listed = [(str(item["type"]), str(item["path"]), str(item["sha"])) for item in _list(data["tree"])]
+    files = {path: sha for kind, path, sha in listed if kind == "blob"}
+    return Tree(files, {path: sha for kind, path, sha in listed if kind == "tree"}, not data.get("truncated"))
+
+
+def blob(data: Any) -> bytes:
+    if data.get("encoding") != "base64":
+        raise ValueError(f"a blob in the encoding {data.get('encoding')!r}")
+    return base64.b64decode(str(data["content"]))
 
 
 def login(data: Any) -> str:

@@ -168,6 +168,22 @@ def set_ref(repo: Path, name: str, sha: str | None) -> None:
     run(repo, "update-ref", *(["-d", name] if sha is None else [name, sha]))
 
 
+def note(repo: Path, ref: str, sha: str, words: str) -> None:
+    """A git note on a commit, instead of the one that is there."""
+    who = ["-c", "user.name=ci", "-c", "user.email=ci@sandbox.invalid"]
+    run(
+        repo,
+        *who,
+        "notes",
+        f"--ref={check_ref(ref)}",
+        "add",
+        "--force",
+        "--file=-",
+        check_ref(sha),
+        data=words.encode(),
+    )
+
+
 def fetch(repo: Path, source: Path, branch: str, into: str) -> None:
     # By its whole name: a branch may begin with a dash, as pushed by others than `git branch`.
     refspec = f"+{check_ref(f'refs/heads/{branch}')}:{check_ref(into)}"

@@ -32,6 +32,11 @@ def push(hub: Hub, said: Doc) -> Doc:
     return {"sha": sha}
 
 
+def note(hub: Hub, said: Doc) -> Doc:
+    gits.note(hub.path(_repo(hub, said)), said["ref"], said["sha"], said["text"])
+    return {}
+
+
 def rename(hub: Hub, said: Doc) -> Doc:
     return shapes.repository(hub, hub.rename(_repo(hub, said), said["to"]))
 
@@ -103,6 +108,7 @@ VERBS: Mapping[str, Callable[[Hub, Doc], Any]] = {
         create_repository,
         fork,
         push,
+        note,
         rename,
         delete_repository,
         delete_branch,

@@ -104,6 +104,10 @@ class SandboxForge:
             self._do("push", repository=repository, branch=branch, files=_encoded(files), message=message)["sha"]
         )
 
+    def note(self, repository: str, sha: str, text: str, ref: str = "refs/notes/eph") -> None:
+        """What `git notes add` on that commit and a push of the ref would do."""
+        self._do("note", repository=repository, sha=sha, text=text, ref=ref)
+
     def open_pull(self, repository: str, branch: str, title: str = "", by: str = owner, draft: bool = False) -> int:
         """``branch`` may be ``owner:branch`` of a fork; gives the number."""
         said = {"title": title or branch, "head": branch, "base": "main", "draft": draft}

@@ -112,6 +112,31 @@ def git_commit(call: Call) -> Answer:
     return Answer(shapes.git_commit(call.hub, repo, gits.commit(call.hub.path(repo), sha)))
 
 
+def git_tree(call: Call) -> Answer:
+    """One folder alone; by its own id, or a commit's."""
+    repo, sha = call.repo(), call.params["sha"]
+    if not gits.SHA.fullmatch(sha):
+        raise not_found()
+    try:
+        found = gits.entries(call.hub.path(repo), sha, "")
+    except gits.GitRefused:
+        raise not_found() from None
+    listed = [{"path": item.path, "mode": item.mode, "type": item.type, "sha": item.sha} for item in found]
+    return Answer({"sha": sha, "tree": listed, "truncated": False})
+
+
+def git_blob(call: Call) -> Answer:
+    repo, sha = call.repo(), call.params["sha"]
+    if not gits.SHA.fullmatch(sha):
+        raise not_found()
+    try:
+        data = gits.blob(call.hub.path(repo), sha)
+    except gits.GitRefused:
+        raise not_found() from None
+    content = base64.b64encode(data).decode()
+    return Answer({"sha": sha, "size": len(data), "encoding": "base64", "content": content})
+
+
 def ref(call: Call) -> Answer:
     repo, name = call.repo(), f"refs/{call.params['ref']}"
     sha = gits.refs(call.hub.path(repo)).get(name)

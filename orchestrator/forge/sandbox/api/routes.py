@@ -23,6 +23,8 @@ BELOW: Mapping[str, Mapping[str, Endpoint]] = {
     "/commits/{sha:path}": {"GET": repositories.commit},
     "/statuses/{sha}": {"GET": reports.statuses, "POST": reports.create_status},
     "/git/commits/{sha}": {"GET": repositories.git_commit},
+    "/git/trees/{sha}": {"GET": repositories.git_tree},
+    "/git/blobs/{sha}": {"GET": repositories.git_blob},
     "/git/ref/{ref:path}": {"GET": repositories.ref},
     "/git/matching-refs/{ref:path}": {"GET": repositories.matching_refs},
     "/git/tags": {"POST": repositories.create_tag},

@@ -1,0 +1,23 @@
+"""What a registry can answer instead of what was asked: each a sentence that goes on after the image's name."""
+
+from __future__ import annotations
+
+
+class RegistryError(Exception):
+    """The message says what, where and what to do about it."""
+
+
+class Absent(RegistryError):
+    """The registry answered, and has no such thing."""
+
+
+class Refused(RegistryError):
+    """It stays so until somebody changes a setting, a permission, or what was pushed."""
+
+
+class Unavailable(RegistryError):
+    """It may answer later, after ``pause`` seconds if it said so: nothing may be concluded from it."""
+
+    def __init__(self, message: str, pause: float = 0.0) -> None:
+        super().__init__(message)
+        self.pause = pause

@@ -1,0 +1,112 @@
+"""Being let in at a registry: the challenge of its 401, answered by a token (Bearer) or by our credentials (Basic).
+
+Of what a challenge says, the service is passed on and nothing else: the scope that is asked for is always to pull from
+this one repository, so a registry cannot talk us into a token for more. Tokens are kept until they end.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+import httpx
+
+from orchestrator.images import access
+from orchestrator.images.access import Access
+from orchestrator.images.errors import Refused
+from orchestrator.images.wire import Wire
+from programs.images import Reference
+
+MOST = 256 * 1024
+LASTS = 60.0
+"""What the token specification says of one that does not tell."""
+LASTS_MOST = 3600.0
+EARLY = 10.0
+KEPT = 2000
+_SCHEME = re.compile(r"(?:^|,)\s*(bearer|basic)\b", re.IGNORECASE)
+_PARAMETER = re.compile(r'(\w+)\s*=\s*(?:"([^"]*)"|([^\s",]+))')
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """``realm`` is empty for Basic."""
+
+    realm: str = ""
+    service: str = ""
+
+
+def read(header: str) -> Challenge | None:
+    """None: nothing that we could answer. Bearer is preferred, as it shows our password to one place only."""
+    found = {match[1].lower(): match for match in _SCHEME.finditer(header[:4096])}
+    if "bearer" in found:
+        told = {
+            key.lower(): quoted or bare for key, quoted, bare in _PARAMETER.findall(header[found["bearer"].end() :])
+        }
+        return Challenge(told["realm"], told.get("service", "")) if told.get("realm") else None
+    return Challenge() if "basic" in found else None
+
+
+class Tokens:
+    def __init__(self, reach: Access, wire: Wire, now: Callable[[], float] = time.monotonic) -> None:
+        self._access = reach
+        self._wire = wire
+        self._now = now
+        self._lock = threading.Lock()
+        self._held: OrderedDict[tuple[str, str], tuple[str, float]] = OrderedDict()
+
+    def held(self, image: Reference) -> str:
+        """The header that let us in last; empty when it ended, or there was none."""
+        with self._lock:
+            header, until = self._held.get(_place(image), ("", 0.0))
+        return header if until > self._now() else ""
+
+    def answer(self, image: Reference, header: str) -> str:
+        """A header that should let us in; empty: we have nothing to say to such a challenge."""
+        challenge, (registry, _) = read(header), _place(image)
+        if challenge is None:
+            return ""
+        if not challenge.realm:
+            secret = self._access.secret_for(registry, registry)
+            return self._keep(image, f"Basic {secret}", LASTS_MOST) if secret else ""
+        return self._buy(image, challenge)
+
+    def _buy(self, image: Reference, challenge: Challenge) -> str:
+        registry, repository = _place(image)
+        secret = self._access.secret_for(registry, _realm_host(challenge.realm, registry))
+        asked = {"scope": f"repository:{repository}:pull"}
+        if challenge.service:
+            asked["service"] = challenge.service
+        joint = "&" if "?" in challenge.realm else "?"
+        headers = {"Authorization": f"Basic {secret}"} if secret else {}
+        reply = self._wire.ask("GET", f"{challenge.realm}{joint}{urlencode(asked)}", registry, headers, MOST)
+        if reply.status != httpx.codes.OK:
+            return ""
+        data = reply.json()
+        token = (data.get("token") or data.get("access_token")) if isinstance(data, dict) else None
+        if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
+            raise Refused(f"cannot be asked for: {registry} sends us for a token to a place that gives none")
+        lasts = data.get("expires_in")
+        return self._keep(image, f"Bearer {token}", float(lasts) if isinstance(lasts, int) else LASTS)
+
+    def _keep(self, image: Reference, header: str, lasts: float) -> str:
+        with self._lock:
+            self._held[_place(image)] = (header, self._now() + min(LASTS_MOST, lasts) - EARLY)
+            while len(self._held) > KEPT:
+                self._held.popitem(last=False)
+        return header
+
+
+def _place(image: Reference) -> tuple[str, str]:
+    return access.host_of(image), access.repository_of(image)
+
+
+def _realm_host(realm: str, registry: str) -> str:
+    try:
+        return httpx.URL(realm).netloc.decode("ascii").rpartition("@")[2]
+    except (httpx.InvalidURL, ValueError):
+        raise Refused(f"cannot be asked for: {registry} sends us for a token to what is no URL") from None

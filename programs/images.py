@@ -1,0 +1,62 @@
+"""What an image is called: registry, repository, tag and digest. Who looks for one, and where, is no program's
+business: a program gets references that are pinned, and runs exactly those."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_NAME = re.compile(r"[a-z0-9]+(?:[._/-]+[a-z0-9]+)*")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+
+
+class NoReference(ValueError):
+    """It does not read as an image's name; the message says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An image by name: ``host`` empty for Docker's own registry, as everywhere."""
+
+    host: str
+    repository: str
+    tag: str = "latest"
+    digest: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.host}/{self.repository}" if self.host else self.repository
+
+    def at(self, digest: str) -> Reference:
+        return replace(self, digest=digest)
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.digest}" if self.digest else f"{self.name}:{self.tag}"
+
+
+def parse(text: str) -> Reference:
+    name, _, digest = text.partition("@")
+    host, slash, rest = name.partition("/")
+    if not slash or not ("." in host or ":" in host or host == "localhost"):
+        host, rest = "", name
+    repository, _, tag = rest.partition(":")
+    good = _NAME.fullmatch(repository) and (not tag or is_tag(tag)) and (not digest or is_digest(digest))
+    if not good or re.search(r"[^A-Za-z0-9.:-]", host):
+        raise NoReference(f"image {text[:200]!r} is not a reference; write registry/repository:tag")
+    return Reference(host, repository, tag or "latest", digest)
+
+
+def is_tag(text: str) -> bool:
+    return _TAG.fullmatch(text) is not None
+
+
+def is_digest(text: str) -> bool:
+    return _DIGEST.fullmatch(text) is not None
+
+
+def allowed(prefixes: Iterable[str], reference: Reference) -> bool:
+    """Whether it comes from one of these: a registry, or what a name begins with. None at all allow any."""
+    chosen = [f"{item.rstrip('/')}/" for item in prefixes]
+    return not chosen or f"{reference.name}/".startswith(tuple(chosen))
