@@ -18,7 +18,8 @@ from orchestrator.core.model import Key
 from orchestrator.forge.github import GitHubForge, webhooks
 from orchestrator.forge.github.client import AppKey
 from orchestrator.forge.port import EXPIRED, CheckReport, Conclusion, ForgeRefused
-from tests.contracts.forge_hosts import ROOT, SEED, EmulateHost, emulate
+from tests.contracts.emulate_host import SEED, EmulateHost, emulate
+from tests.contracts.forge_hosts import ROOT
 from tests.forge.test_hooks import rsa_key
 from tests.forge.test_sandbox import Ear
 

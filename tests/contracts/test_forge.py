@@ -26,7 +26,8 @@ from orchestrator.forge.port import (
 )
 from orchestrator.forge.sandbox.world import SandboxForge
 from stacks.model import RefKind
-from tests.contracts.forge_hosts import ROOT, EmulateHost, FakeHost, Host, SandboxHost, emulate, repository
+from tests.contracts.emulate_host import EmulateHost, emulate
+from tests.contracts.forge_hosts import ROOT, FakeHost, Host, SandboxHost, repository
 
 MARKER = "<!-- eph:preview -->"
 RUNNING = CheckReport(Conclusion.IN_PROGRESS, "Creating", "Making the database")

@@ -1,15 +1,14 @@
-"""The machine: a store of stacks, a target with its parts, and operations as processes that take steps.
+"""The machine: what is there (``store``), and operations as processes that take steps.
 
-The store keeps what Pulumi's file backend keeps, in pieces that do not change together: states, tags, locks. An
-operation takes the steps of ``stacks.lifecycle`` one at a time, and can be killed between any two; what it did so far
-then stays. ``wrong`` collects what must never happen, as it happens.
+An operation takes the steps of ``stacks.lifecycle`` one at a time, and can be killed between any two; what it did so
+far then stays.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import datetime
 
 from stacks.history import NEWEST
@@ -21,13 +20,12 @@ from stacks.model import (
     Outcome,
     StackRecord,
     StackRef,
-    StackSnapshot,
-    Tag,
     Update,
     Verb,
 )
 from stacks.port import Progress
 from tests.model.problems import Problem
+from tests.model.store import Part, Store, Worker
 
 STEP = 0.5
 MOST_SUPERSEDED = 8
@@ -37,27 +35,6 @@ TARGET = "local"
 
 class Refused(Exception):
     """The operation ends as failed, with this sentence."""
-
-
-@dataclass(slots=True)
-class Part:
-    """What the target holds under one name. ``commit`` is served; empty: nothing is."""
-
-    ref: StackRef | None
-    commit: str = ""
-
-
-@dataclass(slots=True)
-class Worker:
-    """A process at work. ``life`` is whose; it goes on without it for a while."""
-
-    operation: Operation
-    began: datetime
-    task: asyncio.Task[OperationResult] | None = None
-    asked: bool = False
-    late: bool = False
-    orphan: bool = False
-    lock: str = ""
 
 
 class Worked:
@@ -74,31 +51,11 @@ class Worked:
         self._worker.asked = True
 
 
-@dataclass(slots=True)
-class Spoilt:
-    """What is wrong with the machine just now."""
-
-    unreadable: dict[StackRef, str] = field(default_factory=dict)
-    failing: dict[StackRef, int] = field(default_factory=dict)
-    slow: set[StackRef] = field(default_factory=set)
-    hanging: set[StackRef] = field(default_factory=set)
-    deaf: set[str] = field(default_factory=set)
-    incomplete: bool = False
-    target_down: bool = False
-
-
-class Machine:
+class Machine(Store):
     def __init__(self, clock: Callable[[], datetime]) -> None:
-        self.clock = clock
-        self.states: dict[StackRef, StackRecord] = {}
-        self.tags: dict[StackRef, Tag] = {}
-        self.locks: dict[StackRef, Lock] = {}
-        self.parts: dict[str, Part] = {}
+        super().__init__(clock)
         self.logs: set[StackRef] = set()
         self.last: dict[StackRef, OperationResult] = {}
-        self.workers: list[Worker] = []
-        self.spoilt = Spoilt()
-        self.wrong: list[Problem] = []
         self.ran: list[tuple[StackRef, str]] = []
         self.ups: dict[tuple[StackRef, str], list[datetime]] = {}
         self.broken_commits: set[str] = set()
@@ -107,46 +64,6 @@ class Machine:
         self.emptied: Callable[[Operation], Coroutine[None, None, bool]] | None = None
         self.destroying: Callable[[Operation], None] = lambda _: None
         self._made = 0
-
-    # --- the store, as the inventory reads it
-
-    def snapshot(self) -> StackSnapshot:
-        found = {ref: self._record(ref) for ref in sorted(self.states)}
-        if not self.spoilt.incomplete:
-            return StackSnapshot(found)
-        half = {ref: record for place, (ref, record) in enumerate(found.items()) if place % 2}
-        return StackSnapshot(half, False, "the disk is slow")
-
-    def _record(self, ref: StackRef) -> StackRecord:
-        lock = self.locks.get(ref)
-        locks = (lock,) if lock is not None else ()
-        record = replace(self.states[ref], tag=self.tags.get(ref), locks=locks)
-        why = self.spoilt.unreadable.get(ref)
-        return StackRecord(ref, locks=locks, history=record.history, unreadable=why) if why else record
-
-    # --- the target
-
-    def names(self) -> frozenset[str]:
-        if self.spoilt.target_down:
-            raise OSError("the target does not answer")
-        return frozenset(self.parts)
-
-    def purge(self, name: str, _: Mapping[str, str]) -> None:
-        if self.spoilt.target_down:
-            raise OSError("the target does not answer")
-        at_work = [worker for worker in self.workers if worker.operation.name == name and self.parts.get(name)]
-        if at_work:
-            self.wrong.append(Problem("overlaps", f"{name} was purged while {at_work[0].operation.ref} is at work"))
-        part = self.parts.pop(name, None)
-        if part is not None and part.ref in self.states:
-            self.wrong.append(Problem("lost", f"{name} was purged, and its stack {part.ref} is there"))
-
-    purge.late = True  # type: ignore[attr-defined]
-
-    def serves(self, name: str) -> str:
-        """The commit that answers there; empty when nothing does."""
-        part = self.parts.get(name)
-        return part.commit if part is not None and name not in self.spoilt.deaf else ""
 
     # --- operations
 
@@ -204,11 +121,6 @@ class Machine:
     def forget(self, ref: StackRef) -> None:
         self.logs.discard(ref)
         self.last.pop(ref, None)
-
-    def remove(self, ref: StackRef) -> None:
-        """``pulumi stack rm --force``, by an operator."""
-        for where in (self.states, self.tags, self.locks):
-            where.pop(ref, None)  # type: ignore[attr-defined]
 
     def forget_the_past(self) -> None:
         self.ran.clear()

@@ -14,7 +14,7 @@ from orchestrator.core.model import Key, PullRequest, PullState
 from stacks.model import Lock, StackRef
 from tests.model import looking
 from tests.model.hosts import HONEST, MOODS
-from tests.model.machine import Part
+from tests.model.store import Part
 from tests.model.world import BAD_YAML, EPH_YAML, World
 
 
