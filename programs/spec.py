@@ -46,7 +46,7 @@ class ServiceSpec:
     ``<NAME>_URL`` (upper case, dashes as underscores) is given to every other service of the environment.
     Targets with images: ``image`` names one of the environment's, ``port`` is where it listens (one that is neither
     public nor has a port is a worker), ``schedule`` makes it a cron job, ``after`` names services that must be ready
-    before it, ``volumes`` are a size for each path.
+    before it, ``volumes`` are a size for each path, ``resources`` the most of ``cpu`` and ``memory`` that it may use.
     """
 
     name: str
@@ -59,6 +59,7 @@ class ServiceSpec:
     schedule: str = ""
     after: tuple[str, ...] = ()
     volumes: Mapping[str, str] = field(default_factory=dict)
+    resources: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,7 @@ class EnvironmentSpec:
         # What was built before there was such a field has the same digest as ever.
         _drop_unset(data, ("sign_in", "images", "manifests", "resources"))
         for service in data["services"]:
-            _drop_unset(service, ("image", "port", "schedule", "after", "volumes"))
+            _drop_unset(service, ("image", "port", "schedule", "after", "volumes", "resources"))
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -189,7 +190,8 @@ def _command(data: Mapping[str, Any] | None) -> Command | None:
 
 def _service(data: Mapping[str, Any]) -> ServiceSpec:
     fields = {**data, "health": Health(**data["health"]), "env": dict(data["env"])}
-    return ServiceSpec(**{**fields, "after": tuple(data.get("after", ())), "volumes": dict(data.get("volumes", {}))})
+    fields["after"] = tuple(data.get("after", ()))
+    return ServiceSpec(**{**fields, **{key: dict(data.get(key, {})) for key in ("volumes", "resources")}})
 
 
 def _database(data: Mapping[str, Any]) -> DatabaseSpec:

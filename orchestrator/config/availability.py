@@ -65,6 +65,9 @@ def _missing_on_local(document: Document) -> Iterator[Problem]:
         if service.command is None:
             message = f"the target `local` runs no images, and service `{service.name}` has no command"
             yield document.problem(("services", index), message, "add a command")
+        if service.schedule:
+            message = "the target `local` runs nothing by schedule"
+            yield document.problem(("services", index, "schedule"), message, "take the service out")
 
 
 def _missing_on_kubernetes(document: Document) -> Iterator[Problem]:
@@ -131,8 +134,6 @@ def _unused_in_environment(config: EphYaml) -> Iterator[tuple[Path, str]]:
 def _unused_on_kubernetes(config: EphYaml) -> Iterator[tuple[Path, str]]:
     if config.build:
         yield ("build",), "the target `kubernetes` builds nothing; images come from CI"
-    for index, _ in enumerate(config.hooks.pre_destroy):
-        yield ("hooks", "pre_destroy", index), "the target `kubernetes` runs nothing before a destroy in this version"
     unused = ("git_notes", "tag_pattern", "max_age", "required_labels")
     for index, image in enumerate(config.environment.images):
         for key in unused:
@@ -155,3 +156,7 @@ def _unused_on_local(config: EphYaml) -> Iterator[tuple[Path, str]]:
     for index, service in enumerate(config.services):
         if service.image is not None and service.command is not None:
             yield ("services", index, "image"), "the target `local` runs the command and not the image"
+        if service.volumes:
+            yield ("services", index, "volumes"), "the target `local` has no volumes; its files go with the checkout"
+        if service.resources:
+            yield ("services", index, "resources"), "the target `local` does not limit CPU or memory"

@@ -248,6 +248,10 @@ def _service(service: Service) -> specs.ServiceSpec:
         env=dict(service.env),
         image=service.image or "",
         port=service.port or 0,
+        schedule=service.schedule or "",
+        after=service.after,
+        volumes=dict(service.volumes),
+        resources={key: value for key, value in (service.resources or ()) if value is not None},
     )
 
 

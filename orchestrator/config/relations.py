@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from orchestrator.config.models.document import EphYaml
 from orchestrator.config.problems import Rejected
 from orchestrator.config.templates import longest
+from programs import ordering
 
 NAME_MOST = 53
 """A DNS label may have 63; the rest is for what targets put around the name."""
@@ -32,6 +33,7 @@ def relations(config: EphYaml) -> Iterator[Found]:
     yield from _needs(config)
     yield from _variables(config)
     yield from _public(config)
+    yield from _order(config)
 
 
 def _twice(named: Iterable[tuple[Path, str]]) -> Iterator[Found]:
@@ -112,3 +114,22 @@ def _upper(name: str) -> str:
 def _public(config: EphYaml) -> Iterator[Found]:
     if config.services and not any(service.public for service in config.services):
         yield ("services",), Rejected("no service is public, so nothing would answer at the URL", "make one public")
+
+
+def _order(config: EphYaml) -> Iterator[Found]:
+    """Each after services that become ready, and none in a circle."""
+    ready = {service.name: service for service in config.services}
+    for index, service in enumerate(config.services):
+        for place, name in enumerate(service.after):
+            path: Path = ("services", index, "after", place)
+            if name not in ready:
+                close = get_close_matches(name, ready, n=1)
+                hint = f"did you mean `{close[0]}`?" if close else f"the services are {', '.join(ready)}"
+                yield path, Rejected(f"there is no service `{name}`", hint)
+            elif ready[name].schedule:
+                yield path, Rejected(f"`{name}` runs by schedule, so it is never ready", "take it out")
+    circle = ordering.circle({service.name: service.after for service in config.services})
+    for index, service in enumerate(config.services):
+        if circle and service.name == circle[0]:
+            listed = ", ".join(circle)
+            yield ("services", index, "after"), Rejected(f"{listed} wait for each other", "take one `after` out")

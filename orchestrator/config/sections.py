@@ -259,7 +259,10 @@ class Kubernetes(Group):
     registries: Words = Field(default=(), description="Where images may come from, as prefixes. Empty: anywhere.")
     plain_http: Words = Field(default=(), description="Registries that are asked without TLS.")
     spot: str = Field(
-        default="", description="A label of nodes, key=value: previews run on these only and tolerate that taint."
+        default="", description="A label of nodes, key=value: previews run on these and tolerate that taint."
+    )
+    spot_nodes: Literal["required", "preferred"] = Field(
+        default="required", description="required: on these nodes only. preferred: on others when these have no room."
     )
 
 

@@ -6,6 +6,7 @@ its typed objects: what is asked here are a dozen paths, and plain data is what 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -47,6 +48,10 @@ class Cluster:
     def one(self, namespace: str, kind: str, name: str) -> Data:
         return self.get(f"{_prefix(kind)}/namespaces/{namespace}/{kind.rpartition('/')[2]}/{name}")
 
+    def create(self, namespace: str, kind: str, data: Data) -> None:
+        path = f"{_prefix(kind)}/namespaces/{namespace}/{kind.rpartition('/')[2]}"
+        self._ask("POST", path, params={}, content=json.dumps(data).encode())
+
     def delete(self, path: str) -> None:
         self._ask("DELETE", path, params={"propagationPolicy": "Background"})
 
@@ -75,9 +80,12 @@ class Cluster:
             return []
         return answer.content.decode(errors="replace").splitlines()
 
-    def _ask(self, method: str, path: str, params: Mapping[str, str | int]) -> httpx2.Response:
+    def _ask(
+        self, method: str, path: str, params: Mapping[str, str | int], content: bytes | None = None
+    ) -> httpx2.Response:
+        kind = {"Content-Type": "application/json"} if content is not None else {}
         try:
-            answer = self._http.request(method, path, params=dict(params))
+            answer = self._http.request(method, path, params=dict(params), content=content, headers=kind)
         except (httpx2.HTTPError, ConfigError, OSError) as error:
             raise Unreachable(f"the cluster does not answer: {type(error).__name__}: {error}") from error
         if answer.status_code == httpx2.codes.NOT_FOUND:

@@ -7,6 +7,7 @@ Pulumi's own waiting is off for everything but the namespace; ``Ready`` waits, a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -15,8 +16,8 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 from pulumi import Output, Resource, ResourceOptions
 
-from programs import registry
-from programs.kubernetes import names, objects, ordering, workloads
+from programs import ordering, registry
+from programs.kubernetes import names, objects, workloads
 from programs.kubernetes.objects import Data
 from programs.kubernetes.settings import Settings
 from programs.kubernetes.v1 import resources
@@ -27,6 +28,7 @@ from programs.spec import Command, DatabaseSpec, EnvironmentSpec, ServiceSpec
 SKIP = {"pulumi.com/skipAwait": "true"}
 GONE = "10m"
 DATABASE_SECONDS = 180
+LAST_WORDS_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,9 @@ class Environment:
         ready = self._services(filled)
         ready += self._manifests(filled)
         ready = self._once("post-create", self.spec.hooks.post_create, ready)
-        self._export(self._fronts(ready))
+        fronts = self._fronts(ready)
+        self._last_words(fronts)
+        self._export(fronts)
 
     # --- applying
 
@@ -224,14 +228,30 @@ class Environment:
         self, title: str, command: Command, part: Resource | None, after: list[Resource], once: str = ""
     ) -> Resource:
         """A command of the repository, run as a Job in the image of the first service; with every build, or once."""
-        of = next(item for item in self.spec.services if item.image)
         content = "\0".join([command.run, once or self.generation])
         name = names.job("run", title.replace(" ", "-"), content)
-        service = ServiceSpec("command", command.run, public=False)
-        container = workloads.container(service, self._image(of), self._variables(of))
-        template = workloads.template(self.labels, workloads.pod(self.on, [container]))
-        made = self._apply(workloads.job(name, template, command.timeout), part or self.home, after)
+        job = self._job(name, command)
+        made = self._apply(job, part or self.home, after)
         return self._ready("Job", name, title, command.timeout + 60, [made])
+
+    def _job(self, name: str, command: Command) -> Data:
+        of = next(item for item in self.spec.services if item.image)
+        service = ServiceSpec("command", command.run, public=False)
+        container = workloads.container(service, self._image(of), self._variables(of), self.on)
+        template = workloads.template(self.labels, workloads.pod(self.on, [container]))
+        return workloads.job(name, template, command.timeout)
+
+    def _last_words(self, after: list[Resource]) -> None:
+        """Deleted before all that they depend on; the last that is made is the first that goes. Until then each is
+        only a Job that is written down: nothing in it is secret, variables name the Secrets that hold them."""
+        for index, command in reversed(list(enumerate(self.spec.hooks.pre_destroy))):
+            title = f"pre-destroy {index + 1}"
+            short = Command(command.run, min(command.timeout, LAST_WORDS_SECONDS))
+            job = self._job(f"{names.PREFIX}run-pre-destroy-{index + 1}", short)
+            job["metadata"]["labels"] = self.labels
+            # As text: Pulumi would give a dynamic provider each number as a fraction.
+            props = {"namespace": self.namespace, "title": title, "job": json.dumps(job), "on": self._told()}
+            after = [resources.LastWords(f"pre-destroy-{index + 1}", props, ResourceOptions(depends_on=after))]
 
     # --- services
 
@@ -245,7 +265,7 @@ class Environment:
     def _service(self, item: ServiceSpec, after: list[Resource]) -> Resource:
         part = Part("Service", f"service-{item.name}")
         labels = {**self.labels, names.SERVICE: item.name, names.PUBLIC: str(item.public).lower()}
-        container = workloads.container(item, self._image(item), self._variables(item))
+        container = workloads.container(item, self._image(item), self._variables(item), self.on)
         spec = workloads.pod(self.on, [container])
         volumes = workloads.volumes(item, self.on)
         if volumes:

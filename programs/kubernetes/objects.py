@@ -19,6 +19,8 @@ from programs.spec import EnvironmentSpec
 Data = dict[str, Any]
 PRIVATE = ("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
 PRIVATE_6 = ("fc00::/7", "fe80::/10", "::1/128")
+SCRATCH, SCRATCH_SET_ASIDE = "2Gi", "64Mi"
+"""What a container may write beside its volumes, and what of it a node keeps free."""
 NODE_LOCAL_DNS = "169.254.20.10/32"
 """Where many clusters keep a cache of names on each node. It is in the network of the metadata service, not it."""
 
@@ -62,8 +64,8 @@ def limits(spec: EnvironmentSpec, on: Settings) -> Data:
     cpu, memory = most(spec, on)
     container = {
         "type": "Container",
-        "default": {"cpu": "500m", "memory": "512Mi", "ephemeral-storage": "2Gi"},
-        "defaultRequest": {"cpu": "20m", "memory": "64Mi"},
+        "default": {"cpu": "500m", "memory": "512Mi", "ephemeral-storage": SCRATCH},
+        "defaultRequest": {"cpu": "20m", "memory": "64Mi", "ephemeral-storage": SCRATCH_SET_ASIDE},
         "max": {"cpu": cpu, "memory": memory},
     }
     return made("LimitRange", "eph-limits", {"spec": {"limits": [container]}})

@@ -23,6 +23,14 @@ def number(text: str) -> Decimal:
     return Decimal(found[1]) * _UNITS["k" if found[2] == "K" else found[2]]
 
 
+def text(amount: Decimal) -> str:
+    """For people: bytes in the largest unit that leaves something before the point."""
+    for unit in ("Ti", "Gi", "Mi", "Ki"):
+        if amount >= _UNITS[unit]:
+            return f"{(amount / _UNITS[unit]).quantize(Decimal('0.1')).normalize():f}{unit}"
+    return f"{amount:f}"
+
+
 def legal(text: str) -> str:
     """As the cluster takes it: a thousand is a small k there."""
     return f"{text[:-1]}k" if text.endswith("K") else text

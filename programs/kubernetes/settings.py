@@ -13,6 +13,7 @@ from programs.kubernetes.errors import KubernetesError
 
 POD_SECURITY = ("restricted", "baseline", "privileged")
 EGRESS = ("internet", "none")
+SPOT_NODES = ("required", "preferred")
 _NEEDED = ("root", "server")
 
 
@@ -23,8 +24,9 @@ class Settings:
     it and ``routes`` previews pass the gateway. ``egress_allow``: networks that previews may reach beside the
     internet. ``storage_class`` empty: databases and volumes live as long as their pod. ``registries``: where images
     may come from, all when empty; ``plain_http``: registries that are asked without TLS. ``spot``: a label of nodes
-    (key=value) that previews run on, and whose taint they tolerate. ``cpu``, ``memory``, ``disk`` and ``pods``: the
-    most of one environment; its file may ask for less."""
+    (key=value) that previews run on, and whose taint they tolerate; ``spot_nodes``: on them only, or on others when
+    those have no room. ``cpu``, ``memory``, ``disk`` and ``pods``: the most of one environment; its file may ask for
+    less."""
 
     root: Path
     server: str
@@ -51,6 +53,7 @@ class Settings:
     registries: str = ""
     plain_http: str = ""
     spot: str = ""
+    spot_nodes: str = "required"
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -86,7 +89,7 @@ def from_mapping(data: Mapping[str, str]) -> Settings:
 
 
 def _check(settings: Settings) -> None:
-    for name, allowed in (("pod_security", POD_SECURITY), ("egress", EGRESS)):
+    for name, allowed in (("pod_security", POD_SECURITY), ("egress", EGRESS), ("spot_nodes", SPOT_NODES)):
         if getattr(settings, name) not in allowed:
             raise KubernetesError(
                 f"setting {name!r} is {getattr(settings, name)!r}; it may be one of: {', '.join(allowed)}"

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from programs import ordering
 from programs.insides import Inside, Reading, Told
-from programs.kubernetes import cluster, doors, inside, names, ordering, quantities, registry, settings, sources
+from programs.kubernetes import cluster, doors, inside, names, quantities, registry, settings, sources
 from programs.kubernetes.cluster import Cluster, Missing
 from programs.kubernetes.errors import KubernetesError
 from programs.kubernetes.settings import Settings
 from programs.local import identifiers
 from programs.local.errors import LocalError
-from programs.spec import EnvironmentSpec
+from programs.spec import EnvironmentSpec, ServiceSpec
 
 if TYPE_CHECKING:
     from programs.kubernetes.environment import Prepared
@@ -149,6 +151,24 @@ def granted(spec: EnvironmentSpec, on: Settings) -> None:
             raise KubernetesError(
                 f"environment.resources.{what} asks for {asked}; this server grants an environment at most {most}"
             )
+    for item in spec.services:
+        _within(item, spec, on)
+    sizes = (quantities.number(size) for item in spec.services for size in item.volumes.values())
+    volumes = sum(sizes, Decimal(0))
+    disk = spec.resources.get("disk", on.disk)
+    if volumes > quantities.number(disk):
+        raise KubernetesError(
+            f"the volumes of the services hold {quantities.text(volumes)} in all; this environment may have {disk}"
+        )
+
+
+def _within(service: ServiceSpec, spec: EnvironmentSpec, on: Settings) -> None:
+    for what, asked in service.resources.items():
+        most = spec.resources.get(what, getattr(on, what))
+        if quantities.number(asked) > quantities.number(most):
+            raise KubernetesError(
+                f"service {service.name!r} asks for {what} {asked}; the whole environment may have {most}"
+            )
 
 
 def check(spec: EnvironmentSpec) -> None:
@@ -182,7 +202,7 @@ def _check_services(spec: EnvironmentSpec) -> None:
             raise KubernetesError(f"service {item.name!r} is to start after {unknown[0]!r}, which is no service")
         if item.public and item.schedule:
             raise KubernetesError(f"service {item.name!r} has a schedule, so nobody can reach it: write public: false")
-    waiting_for_each_other = ordering.circle(spec.services)
+    waiting_for_each_other = ordering.circle({item.name: item.after for item in spec.services})
     if waiting_for_each_other:
         raise KubernetesError(f"services {', '.join(waiting_for_each_other)} wait for each other; none could start")
 
@@ -201,7 +221,9 @@ def _check_databases(spec: EnvironmentSpec) -> None:
         twice = [text for text in listed if listed.count(text) > 1]
         if twice:
             raise KubernetesError(f"two databases have the {what} {twice[0]!r}; each needs one of its own")
-    if (spec.hooks.pre_create or spec.hooks.post_create or spec.hooks.pre_destroy) and not spec.services:
+    if (spec.hooks.pre_create or spec.hooks.post_create or spec.hooks.pre_destroy) and not any(
+        item.image for item in spec.services
+    ):
         raise KubernetesError("hooks are run in the image of the first service, and there is none")
 
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from programs.kubernetes import names
-from programs.kubernetes.objects import Data, made
+from programs.kubernetes import names, quantities
+from programs.kubernetes.objects import SCRATCH, SCRATCH_SET_ASIDE, Data, made
 from programs.kubernetes.settings import Settings, pair
 from programs.spec import DatabaseSpec, ServiceSpec
 
@@ -70,13 +70,19 @@ def pod(on: Settings, containers: list[Data], **more: Any) -> Data:
 
 
 def placed(on: Settings) -> Data:
+    """On the nodes that the server names: those only, or those first and others when there is no room."""
     if not on.spot:
         return {}
     key, value = pair(on.spot, "spot")
-    return {"nodeSelector": {key: value}, "tolerations": [{"key": key, "operator": "Equal", "value": value}]}
+    tolerations = [{"key": key, "operator": "Equal", "value": value}]
+    if on.spot_nodes == "required":
+        return {"nodeSelector": {key: value}, "tolerations": tolerations}
+    label = {"matchExpressions": [{"key": key, "operator": "In", "values": [value]}]}
+    preferred = {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "preference": label}]}
+    return {"affinity": {"nodeAffinity": preferred}, "tolerations": tolerations}
 
 
-def container(service: ServiceSpec, image: str, variables: Variables) -> Data:
+def container(service: ServiceSpec, image: str, variables: Variables, on: Settings) -> Data:
     data: Data = {"name": service.name, "image": image, "env": variables.data(), "securityContext": shut_in()}
     if service.command:
         data["command"] = ["sh", "-c", service.command]
@@ -84,9 +90,26 @@ def container(service: ServiceSpec, image: str, variables: Variables) -> Data:
         data["ports"] = [{"name": "http", "containerPort": port_of(service)}]
         data["readinessProbe"] = _probe(service)
         data["lifecycle"] = {"preStop": {"sleep": {"seconds": DRAIN}}}
+    share = _resources(service, on)
+    if share:
+        data["resources"] = share
     if service.volumes:
         data["volumeMounts"] = [{"name": f"data-{i}", "mountPath": path} for i, path in enumerate(service.volumes)]
     return data
+
+
+def _resources(service: ServiceSpec, on: Settings) -> Data:
+    """What it asks for is its bound. Memory is set aside, for it cannot be taken back; CPU is shared, so a tenth is.
+    Volumes that live with the pod count as its scratch space."""
+    limits = {what: quantities.legal(asked) for what, asked in service.resources.items()}
+    requests = dict(limits)
+    if "cpu" in limits:
+        requests["cpu"] = f"{max(1, int(quantities.number(limits['cpu']) * 100))}m"
+    if service.volumes and not on.storage_class:
+        scratch = sum((quantities.number(size) for size in service.volumes.values()), quantities.number(SCRATCH))
+        limits["ephemeral-storage"] = str(int(scratch))
+        requests["ephemeral-storage"] = SCRATCH_SET_ASIDE
+    return {"limits": limits, "requests": requests} if limits else {}
 
 
 def _probe(service: ServiceSpec) -> Data:
@@ -116,6 +139,7 @@ def cron(service: ServiceSpec, template: Data) -> Data:
     template = {**template, "spec": {**template["spec"], "restartPolicy": "Never"}}
     spec = {
         "schedule": service.schedule,
+        "timeZone": "Etc/UTC",
         "concurrencyPolicy": "Forbid",
         "successfulJobsHistoryLimit": 1,
         "failedJobsHistoryLimit": 1,

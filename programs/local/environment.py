@@ -1,6 +1,6 @@
 """The inline program: one environment as Pulumi resources, in the order that keeps the old one answering.
 
-Home → checkout, ports and databases → hooks → build → seed → migrations → services, all at once → routes → current.
+Home → checkout, ports and databases → hooks → build → seed → migrations → services → routes → current.
 Services of one generation know each other's ports from the start, so they may refer to each other in a circle, and a
 new generation speaks to its own. Routes wait for every service: half a new generation is never shown.
 """
@@ -12,6 +12,7 @@ from typing import Any
 
 from pulumi import Output, Resource, ResourceOptions
 
+from programs import ordering
 from programs.local import identifiers
 from programs.local.settings import Settings
 from programs.local.v1 import resources
@@ -43,7 +44,7 @@ class Environment:
         ready: list[Resource] = self._once("pre-create", self.spec.hooks.pre_create, [checkout, *databases.values()])
         ready = self._build(ready)
         ready = self._fill(databases, ready)
-        served: list[Resource] = [self._service(item, ready) for item in self.spec.services]
+        served = self._services(ready)
         routes: list[Resource] = [self._route(item, served) for item in self.spec.services if item.public]
         current = resources.Current("current", dict(self.of), _after(*served, *routes))
         last = self._once("post-create", self.spec.hooks.post_create, [current])
@@ -109,6 +110,13 @@ class Environment:
     def _command(self, title: str, command: Command) -> dict[str, Any]:
         props = {"title": title, "run": command.run, "timeout": command.timeout, "env": self._env()}
         return {**self.of, **props, "data": ""}
+
+    def _services(self, ready: list[Resource]) -> list[Resource]:
+        """Those that ask for nothing by ``after`` start together."""
+        served: dict[str, Resource] = {}
+        for item in ordering.in_order(self.spec.services):
+            served[item.name] = self._service(item, [*ready, *(served[name] for name in item.after)])
+        return [served[item.name] for item in self.spec.services]
 
     def _service(self, item: ServiceSpec, ready: list[Resource]) -> Resource:
         props = {

@@ -49,6 +49,61 @@ def test_services_of_images_and_what_they_may_use() -> None:
     assert (made.services[0].image, made.services[0].port) == ("web", 3000)
 
 
+def test_services_are_ordered_scheduled_and_bounded() -> None:
+    """Y2: every key of a service reaches the program; what runs by schedule need not say that it is not public."""
+    made = spec(
+        HEAD + "environment: {images: [{name: web, repository: r.test/web, tag_template: x}]}\n"
+        "hooks: {pre_destroy: [bin/bye]}\n"
+        "services:\n"
+        "  - {name: web, image: web, after: [api], volumes: {/data: 1Gi}, resources: {cpu: 0.5, memory: 256Mi}}\n"
+        "  - {name: api, image: web, public: false, port: 9000}\n"
+        "  - {name: nightly, image: web, schedule: '0 3 * * 1-5'}\n"
+    )
+    web, api, nightly = made.services
+    assert (web.after, dict(web.volumes), dict(web.resources)) == (
+        ("api",),
+        {"/data": "1Gi"},
+        {"cpu": "0.5", "memory": "256Mi"},
+    )
+    assert (nightly.schedule, nightly.public, api.public) == ("0 3 * * 1-5", False, False)
+    assert made.hooks.pre_destroy[0].run == "bin/bye"
+    assert EnvironmentSpec.from_json(made.to_json()) == made
+
+
+@pytest.mark.parametrize(
+    ("services", "why"),
+    [
+        ("[{name: a, image: i, after: [b]}]", r"services\[0\]\.after\[0\]: there is no service `b`.*services are a"),
+        ("[{name: web, image: i, after: [wep]}, {name: wee, image: i}]", "did you mean `wee`"),
+        ("[{name: a, image: i, after: [b]}, {name: b, image: i, after: [a]}]", "a, b wait for each other"),
+        ("[{name: a, image: i, after: [a]}]", "a wait for each other"),
+        ("[{name: a, image: i, after: [b]}, {name: b, image: i, schedule: '* * * * *'}]", "never ready"),
+        ("[{name: a, image: i}, {name: b, image: i, schedule: '@daily'}]", "five fields of cron"),
+        ("[{name: a, image: i, schedule: '* * * * *', public: true}]", r"services\[0\]\.public.*answers nobody"),
+        ("[{name: a, image: i, schedule: '* * * * *', port: 1}]", r"services\[0\]\.port.*listens at no port"),
+        ("[{name: a, image: i, volumes: {data: 1Gi}}]", "not a place for a volume"),
+        ("[{name: a, image: i, volumes: {/a/../b: 1Gi}}]", "not a place for a volume"),
+        ("[{name: a, image: i, volumes: {/etc/ssl: 1Gi}}]", "would hide what is in /etc"),
+        ("[{name: a, image: i, volumes: {/data: lots}}]", "not an amount"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused_with_its_place(services: str, why: str) -> None:
+    text = (
+        f"{HEAD}environment: {{images: [{{name: i, repository: r.test/i, tag_template: x}}]}}\nservices: {services}\n"
+    )
+    with pytest.raises(InvalidConfig, match=why):
+        spec(text)
+
+
+def test_on_one_machine_volumes_and_shares_are_said_to_be_without_effect_and_schedules_refused() -> None:
+    local = HEAD.replace("kubernetes", "local")
+    text = "services: [{name: web, command: run, after: [], volumes: {/data: 1Gi}, resources: {cpu: 1}}]\n"
+    told = notices(parse((local + text).encode()), POLICY)
+    assert [line.split(": ")[1] for line in told] == ["services[0].volumes", "services[0].resources"]
+    with pytest.raises(InvalidConfig, match="runs nothing by schedule"):
+        spec(local + "services: [{name: web, command: run}, {name: n, command: run, schedule: '0 3 * * *'}]\n")
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [

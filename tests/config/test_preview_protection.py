@@ -62,7 +62,7 @@ def test_what_was_built_before_has_the_same_digest_and_is_still_read() -> None:
     for key in ("sign_in", "images", "manifests", "resources"):
         del old[key]
     for service in old["services"]:
-        for key in ("image", "port", "schedule", "after", "volumes"):
+        for key in ("image", "port", "schedule", "after", "volumes", "resources"):
             del service[key]
     assert EnvironmentSpec.from_json(old) == plain
     assert EnvironmentSpec.from_json(protected.to_json()) == protected

@@ -15,17 +15,19 @@ from typing import Any
 
 import pytest
 
-from programs.kubernetes import names, objects, ordering, registry, settings, target, workloads
+from programs import ordering
+from programs.kubernetes import names, objects, quantities, registry, settings, target, workloads
 from programs.kubernetes.errors import KubernetesError
 from programs.kubernetes.settings import Settings
-from programs.spec import Command, DatabaseSpec, EnvironmentSpec, ServiceSpec, Source
+from programs.spec import Command, DatabaseSpec, EnvironmentSpec, Hooks, ServiceSpec, Source
 
 ON = Settings(root=Path("/nowhere"), server="eph")
 MARKS = {"Team": "Red & blue", "PRNumber": "42", "EphemeralTTL": "72h", "ManagedBy": "eph", "Environment": "shop-a-42"}
+WEB = ServiceSpec("web", "", image="shop")
 
 
 def spec(*services: ServiceSpec, **more: Any) -> EnvironmentSpec:
-    given = services or (ServiceSpec("web", "", image="shop"),)
+    given = services or (WEB,)
     made = EnvironmentSpec(
         name="shop-a-42",
         host="shop-a-42.preview.test",
@@ -94,13 +96,23 @@ def test_more_than_the_server_grants_is_refused_and_never_cut(what: str, asked: 
     with pytest.raises(KubernetesError, match=rf"resources\.{what} asks for {asked}; this server grants .* at most"):
         target.granted(spec(resources={what: asked}), ON)
     target.granted(spec(resources={"cpu": "4000m", "memory": "4096Mi", "disk": "20000000K"}), ON)
+    target.granted(spec(replace(WEB, resources={"cpu": "4", "memory": "4Gi"}, volumes={"/a": "19Gi", "/b": "1Gi"})), ON)
     assert objects.quota(spec(resources={"disk": "20000000K"}), ON)["spec"]["hard"]["requests.storage"] == "20000000k"
 
 
-def test_pods_run_on_the_nodes_that_the_server_names() -> None:
-    placed = workloads.pod(replace(ON, spot="pool=spot"), [])
-    assert placed["nodeSelector"] == {"pool": "spot"}
-    assert placed["tolerations"] == [{"key": "pool", "operator": "Equal", "value": "spot"}]
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ({"resources": {"memory": "2Gi"}}, "service 'web' asks for memory 2Gi; the whole environment may have 1Gi"),
+        ({"resources": {"cpu": "5"}}, "service 'web' asks for cpu 5; the whole environment may have 4"),
+        ({"volumes": {"/a": "1536Mi", "/b": "1Gi"}}, "hold 2.5Gi in all; this environment may have 2Gi"),
+    ],
+)
+def test_a_service_may_not_ask_for_more_than_its_environment(asked: dict[str, Any], why: str) -> None:
+    """Y4: volumes are counted together."""
+    with pytest.raises(KubernetesError, match=why):
+        target.granted(spec(replace(WEB, **asked), resources={"memory": "1Gi", "disk": "2Gi"}), ON)
+    assert quantities.text(quantities.number("512Ki")) == "512Ki"
 
 
 def test_a_database_keeps_its_data_where_there_is_storage() -> None:
@@ -125,11 +137,10 @@ def test_services_start_in_order() -> None:
         ServiceSpec("db", ""),
     )
     assert [item.name for item in ordering.in_order((web, api, db))] == ["db", "api", "web"]
-    assert ordering.circle((web, api, db)) == []
-    assert ordering.circle((web, api, replace(db, after=("web",)))) == ["api", "db", "web"]
+    assert ordering.circle({item.name: item.after for item in (web, api, db)}) == []
+    assert ordering.circle({"web": ["api"], "api": ["db"], "db": ["web"], "x": ["web"]}) == ["api", "db", "web"]
 
 
-WEB = ServiceSpec("web", "", image="shop")
 REFUSED: list[tuple[EnvironmentSpec, str]] = [
     (spec(services=()), "neither services nor manifests"),
     (spec(replace(WEB, image="other")), "no image 'other'"),
@@ -140,6 +151,7 @@ REFUSED: list[tuple[EnvironmentSpec, str]] = [
     (spec(replace(WEB, after=("web",))), "wait for each other"),
     (spec(replace(WEB, schedule="* * * * *")), "public: false"),
     (spec(replace(WEB, env={"A-B": ""})), "letters, digits and underscores"),
+    (spec(services=(), manifests=("k8s",), hooks=Hooks(pre_destroy=(Command("x"),))), "hooks are run in the image"),
     (spec(databases=(DatabaseSpec("a", strategy="template"),)), "only empty, seed"),
     (spec(databases=(DatabaseSpec("a"), DatabaseSpec("b"))), "the variable 'DATABASE_URL'"),
     (
@@ -166,6 +178,7 @@ def test_what_the_cluster_would_refuse_later_is_said_at_once(asked: EnvironmentS
         ({"url": "https://x"}, "must contain {host}"),
         ({"kubeconfig": "/nowhere/at/all"}, "cannot be read"),
         ({"spot": "x"}, "key=value"),
+        ({"spot_nodes": "never"}, "may be one of: required, preferred"),
         ({"memory": "lots"}, "not an amount"),
     ],
 )

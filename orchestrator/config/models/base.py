@@ -19,6 +19,8 @@ _DNS = r"^[a-z]([a-z0-9-]*[a-z0-9])?$"
 _VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 _RESERVED = re.compile(r"EPH_.*|PORT")
 _URL_PATH = r"^/[A-Za-z0-9/._~!$&'()*+,;=:@%?-]*$"
+_CPU = r"^([0-9]{1,6}m|[0-9]{1,3}(\.[0-9]{1,3})?)$"
+_MEMORY = r"^[0-9]{1,9}(Ki|Mi|Gi|Ti|K|M|G|T)$"
 
 
 class Section(BaseModel):
@@ -86,6 +88,15 @@ def _url_path(value: str) -> str:
     return value
 
 
+def matching(pattern: str, what: str, expected: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise Rejected(f"{quote(value)} is not {what}", expected)
+        return value
+
+    return AfterValidator(check)
+
+
 Text = Annotated[
     str, BeforeValidator(_text), AfterValidator(_short), WithJsonSchema({"type": ["string", "number"], "minLength": 1})
 ]
@@ -96,6 +107,16 @@ Variable = Annotated[str, AfterValidator(_variable), WithJsonSchema({"type": "st
 Path = Annotated[str, AfterValidator(repository_path), WithJsonSchema({"type": "string", "maxLength": 300})]
 Template = Annotated[str, AfterValidator(_template), WithJsonSchema({"type": "string", "maxLength": MOST})]
 UrlPath = Annotated[str, AfterValidator(_url_path), WithJsonSchema({"type": "string", "pattern": _URL_PATH})]
+Cpu = Annotated[
+    Text,
+    matching(_CPU, "an amount of CPU", "write 500m or 2"),
+    WithJsonSchema({"type": ["string", "number"], "examples": ["500m", "2"]}),
+]
+Memory = Annotated[
+    Text,
+    matching(_MEMORY, "an amount of memory", "write 512Mi or 2Gi"),
+    WithJsonSchema({"type": "string", "pattern": _MEMORY}),
+]
 Glob = Annotated[str, BeforeValidator(_text), AfterValidator(_short), Field(max_length=200)]
 Env = dict[Variable, EnvValue]
 

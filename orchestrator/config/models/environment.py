@@ -8,15 +8,13 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from orchestrator.config.durations import Duration
-from orchestrator.config.models.base import Env, Section, Template, Text, Variable
+from orchestrator.config.models.base import Cpu, Env, Memory, Section, Template, Text, Variable, matching
 from orchestrator.config.models.images import Image
 from orchestrator.config.problems import Rejected, quote
 from orchestrator.config.templates import parse_template, placeholders
 
 DEFAULT_NAME = "{project}-{words}-{number}"
 _LITERAL = re.compile(r"[a-z0-9-]*")
-_CPU = r"^([0-9]{1,6}m|[0-9]{1,3}(\.[0-9]{1,3})?)$"
-_MEMORY = r"^[0-9]{1,9}(Ki|Mi|Gi|Ti|K|M|G|T)$"
 _DOMAIN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$"
 _HOURS = r"^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)(-(Mon|Tue|Wed|Thu|Fri|Sat|Sun))? [0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$"
 
@@ -41,36 +39,17 @@ def _name_template(value: str) -> str:
     return value
 
 
-def _matching(pattern: str, what: str, expected: str) -> AfterValidator:
-    def check(value: str) -> str:
-        if not re.fullmatch(pattern, value):
-            raise Rejected(f"{quote(value)} is not {what}", expected)
-        return value
-
-    return AfterValidator(check)
-
-
 _TEMPLATE_SCHEMA = WithJsonSchema({"type": "string", "examples": [DEFAULT_NAME]})
 NameTemplate = Annotated[Template, AfterValidator(_name_template), _TEMPLATE_SCHEMA]
 HostTemplate = Annotated[Template, AfterValidator(_host_label), _TEMPLATE_SCHEMA]
-Cpu = Annotated[
-    Text,
-    _matching(_CPU, "an amount of CPU", "write 500m or 2"),
-    WithJsonSchema({"type": ["string", "number"], "examples": ["500m", "2"]}),
-]
-Memory = Annotated[
-    Text,
-    _matching(_MEMORY, "an amount of memory", "write 512Mi or 2Gi"),
-    WithJsonSchema({"type": "string", "pattern": _MEMORY}),
-]
 Domain = Annotated[
     str,
-    _matching(_DOMAIN, "a domain", "write preview.example.com"),
+    matching(_DOMAIN, "a domain", "write preview.example.com"),
     WithJsonSchema({"type": "string", "pattern": _DOMAIN}),
 ]
 Hours = Annotated[
     str,
-    _matching(_HOURS, "a span of hours", "write Mon-Fri 08:00-19:00"),
+    matching(_HOURS, "a span of hours", "write Mon-Fri 08:00-19:00"),
     WithJsonSchema({"type": "string", "pattern": _HOURS}),
 ]
 

@@ -2,14 +2,48 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from orchestrator.config.durations import Duration
-from orchestrator.config.models.base import Command, Env, Name, Path, Section, Shell, UrlPath
-from orchestrator.config.problems import Rejected
+from orchestrator.config.models.base import (
+    Command,
+    Cpu,
+    Env,
+    Memory,
+    Name,
+    Path,
+    Section,
+    Shell,
+    UrlPath,
+    matching,
+)
+from orchestrator.config.problems import Rejected, quote
+
+_CRON = r"^[0-9A-Za-z*/,-]+( [0-9A-Za-z*/,-]+){4}$"
+_MOUNT = r"^(/[A-Za-z0-9._-]+)+$"
+_TAKEN = ("/dev", "/proc", "/sys", "/etc", "/bin", "/lib", "/lib64", "/sbin", "/usr", "/var/run/secrets")
+"""Where a volume would hide what the image or the cluster puts there."""
+
+
+def _mount(value: str) -> str:
+    if not re.fullmatch(_MOUNT, value) or len(value) > 200 or {".", ".."} & set(value.split("/")):
+        raise Rejected(f"{quote(value)} is not a place for a volume", "write a whole path, such as /data")
+    taken = [place for place in _TAKEN if f"{value}/".startswith(f"{place}/")]
+    if taken:
+        raise Rejected(f"{quote(value)} would hide what is in {taken[0]}", "take another path, such as /data")
+    return value
+
+
+Cron = Annotated[
+    str,
+    matching(_CRON, "a schedule", "write the five fields of cron, such as 0 3 * * *"),
+    WithJsonSchema({"type": "string", "pattern": _CRON}),
+]
+Mount = Annotated[str, AfterValidator(_mount), WithJsonSchema({"type": "string", "pattern": _MOUNT})]
 
 
 class Health(Section):
@@ -19,6 +53,13 @@ class Health(Section):
     deadline: Duration = Field(
         default=timedelta(minutes=5), description="How long it may take until the first such answer."
     )
+
+
+class Share(Section):
+    """The most that one service may use."""
+
+    cpu: Cpu | None = Field(default=None, description="CPU in cores (2) or thousandths (500m).")
+    memory: Memory | None = Field(default=None, description="Memory, such as 512Mi or 2Gi; with more it is ended.")
 
 
 class Service(Section):
@@ -35,11 +76,30 @@ class Service(Section):
     )
     health: Health = Field(default=Health(), description="How to tell that it is ready.")
     env: Env = Field(default={}, description="Variables for this service alone; they win over environment.env.")
+    after: tuple[Name, ...] = Field(default=(), description="Services that must be ready before it starts.")
+    schedule: Cron | None = Field(
+        default=None, description="Run by cron, in UTC, and not all the time: five fields. It is never public."
+    )
+    volumes: dict[Mount, Memory] = Field(
+        default={}, max_length=5, description="Places for files that outlive a restart of its process: path to size."
+    )
+    resources: Share | None = Field(default=None, description="The most that it may use of the environment's share.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _hidden(cls, value: Any) -> Any:
+        """What runs by schedule is reached by nobody, so nobody needs to write it."""
+        scheduled = isinstance(value, dict) and value.get("schedule") is not None
+        return {"public": False, **value} if scheduled else value
 
     @model_validator(mode="after")
     def _runnable(self) -> Service:
         if self.command is None and self.image is None:
             raise Rejected("nothing says what to run", "add a command, or an image where the target runs images")
+        if self.schedule and self.public:
+            raise Rejected("what runs by schedule answers nobody", "take `public` or `schedule` out", ("public",))
+        if self.schedule and self.port:
+            raise Rejected("what runs by schedule listens at no port", "take `port` or `schedule` out", ("port",))
         return self
 
 

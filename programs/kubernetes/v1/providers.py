@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+import sys
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
-from programs.kubernetes import cluster, doors, waiting
+from programs.kubernetes import cluster, doors, lastwords, waiting
+from programs.kubernetes.errors import KubernetesError
 from programs.kubernetes.settings import from_mapping
 from programs.kubernetes.waiting import Awaited
 
@@ -100,6 +103,26 @@ class DoorProvider(_Provider):
 
     def delete(self, _id: str, props: Props) -> None:
         doors.remove(doors.folder(props["folder"]), props["host"], props["environment"], props["service"])
+
+
+class LastWordsProvider(_Provider):
+    """Runs when it is deleted, before anything else goes: best effort, and not for long. Every build writes down the
+    newest Job."""
+
+    replaced_by: ClassVar[tuple[str, ...]] = ("namespace", "title")
+    updated_by: ClassVar[tuple[str, ...]] = ("job",)
+
+    def make(self, _: Props) -> Props:
+        return {}
+
+    def delete(self, _id: str, props: Props) -> None:
+        try:
+            found = cluster.connect(from_mapping(props["on"]))
+            for line in lastwords.run(found, props["namespace"], props["title"], json.loads(props["job"])):
+                sys.stderr.write(f"{line}\n")
+        except KubernetesError as error:
+            # Whatever is wrong, the environment goes: what the hook printed is in the operation's log.
+            sys.stderr.write(f"{error}\n")
 
 
 class DoneProvider(_Provider):

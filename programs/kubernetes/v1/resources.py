@@ -10,6 +10,7 @@ from pulumi.dynamic import Resource
 from programs.kubernetes.v1.providers import (
     DoneProvider,
     DoorProvider,
+    LastWordsProvider,
     MarkProvider,
     PasswordProvider,
     ReadyProvider,
@@ -40,6 +41,11 @@ class Ready(Resource, module="eph", name="Ready"):
 class Door(Resource, module="eph", name="Door"):
     def __init__(self, name: str, props: Props, opts: Options | None = None) -> None:
         super().__init__(DoorProvider(), name, props, opts)
+
+
+class LastWords(Resource, module="eph", name="LastWords"):
+    def __init__(self, name: str, props: Props, opts: Options | None = None) -> None:
+        super().__init__(LastWordsProvider(), name, props, opts)
 
 
 class Done(Resource, module="eph", name="Done"):

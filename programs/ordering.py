@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from programs.spec import ServiceSpec
 
 
 def in_order(services: tuple[ServiceSpec, ...]) -> list[ServiceSpec]:
-    """Each after those that it names; ``target`` has made sure that there is no circle."""
+    """Each after those that it names; whoever asks has made sure that there is no circle."""
     placed: dict[str, ServiceSpec] = {}
     waiting = list(services)
     while waiting:
@@ -16,10 +18,12 @@ def in_order(services: tuple[ServiceSpec, ...]) -> list[ServiceSpec]:
     return list(placed.values())
 
 
-def circle(services: tuple[ServiceSpec, ...]) -> list[str]:
-    """The services that wait for each other; none when there is an order."""
-    left = {item.name: set(item.after) for item in services}
+def circle(named: Mapping[str, Iterable[str]]) -> list[str]:
+    """The services that wait for each other, by what each waits for; none when there is an order."""
+    left = {name: set(after) & named.keys() for name, after in named.items()}
     while free := [name for name, after in left.items() if not after & left.keys()]:
         for name in free:
             del left[name]
+    while idle := left.keys() - {name for after in left.values() for name in after}:
+        left = {name: after for name, after in left.items() if name not in idle}  # it waits, and nobody for it
     return sorted(left)

@@ -1,0 +1,31 @@
+"""What a repository runs before its environment goes: a Job of the newest build, tried once and waited for shortly.
+
+Nothing here may keep an environment alive. So the Job is given a deadline, the cluster a moment more, and whatever
+happens is told and passed over by whoever calls.
+"""
+
+from __future__ import annotations
+
+import copy
+import secrets
+from collections.abc import Iterator
+
+from programs.kubernetes import waiting
+from programs.kubernetes.cluster import Cluster, Data
+from programs.kubernetes.waiting import JOB, Awaited
+
+START_SECONDS = 20.0
+LINES = 20
+
+
+def run(cluster: Cluster, namespace: str, title: str, job: Data) -> Iterator[str]:
+    """Gives the last lines that it printed; raises with them when it failed or took too long."""
+    data = copy.deepcopy(job)
+    # An interrupted destroy is tried again, and a Job cannot be made twice.
+    data["metadata"]["name"] += f"-{secrets.token_hex(3)}"
+    name = data["metadata"]["name"]
+    cluster.create(namespace, JOB, data)
+    seconds = float(data["spec"]["activeDeadlineSeconds"]) + START_SECONDS
+    waiting.until_ready(cluster, Awaited(namespace, "Job", name, title, seconds))
+    pods = cluster.namespaced(namespace, "v1/pods", labelSelector=f"batch.kubernetes.io/job-name={name}")
+    yield from (f"{title} | {line}" for _, line in waiting.output(cluster, namespace, pods, LINES))

@@ -1,0 +1,61 @@
+"""What the Kubernetes program would apply: its resources as Pulumi's own mocks take them down, nothing applied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_mocks
+
+from programs.kubernetes.environment import Environment, Prepared
+from programs.kubernetes.settings import Settings
+from programs.spec import EnvironmentSpec, ServiceSpec, Source
+
+ON = Settings(root=Path("/nowhere"), server="eph")
+IMAGE = f"registry.test/acme/shop@sha256:{'c' * 64}"
+WEB = ServiceSpec("web", "", image="shop", port=8080)
+
+
+def spec(*services: ServiceSpec, **more: Any) -> EnvironmentSpec:
+    given: dict[str, Any] = {
+        "name": "shop-a-42",
+        "host": "shop-a-42.preview.test",
+        "target": "kubernetes",
+        "project": "shop",
+        "source": Source("/origin.git", "a" * 40, "feature"),
+        "services": services or (WEB,),
+        "images": {"shop": "registry.test/acme/shop:1"},
+        "marks": {"PRNumber": "42"},
+    }
+    return EnvironmentSpec(**{**given, **more})
+
+
+@dataclass
+class Shape(Mocks):
+    """Every resource by its name in the program; what waits for an object has its name too, and gets ``ready:``."""
+
+    made: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        waits = args.typ.endswith(":Ready")
+        self.made[f"ready:{args.name}" if waits else args.name] = dict(args.inputs)
+        given = {"value": "password"} if args.name.startswith("password-") else {}
+        return f"{args.name}-id", {**args.inputs, **given}
+
+    def call(self, _: MockCallArgs) -> dict[str, Any]:
+        return {}
+
+
+def shape(asked: EnvironmentSpec, on: Settings = ON, prepared: Prepared | None = None) -> Shape:
+    found = Shape()
+    set_mocks(found, project="eph-shop-1", stack="pr-42", preview=False)
+    images = {"shop": IMAGE}
+
+    @pulumi.runtime.test
+    def build() -> None:
+        Environment(asked, on, prepared or Prepared(images=images), "test").build()
+
+    build()
+    return found

@@ -1,0 +1,71 @@
+"""What the Kubernetes program asks Pulumi for, case by case, with Pulumi's own mocks: nothing is applied (T2, C1)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from programs.spec import Command, DatabaseSpec, Hooks, ServiceSpec
+from tests.targets.shapes import IMAGE, ON, WEB, shape, spec
+
+
+def test_a_cron_service_runs_in_utc_and_nobody_reaches_it() -> None:
+    nightly = ServiceSpec("nightly", "bin/tidy", public=False, image="shop", schedule="0 3 * * *")
+    made = shape(spec(WEB, nightly)).made
+    job = made["cronjob-nightly"]["spec"]
+    assert (job["schedule"], job["timeZone"], job["concurrencyPolicy"]) == ("0 3 * * *", "Etc/UTC", "Forbid")
+    assert job["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["command"] == ["sh", "-c", "bin/tidy"]
+    assert [name for name in made if "nightly" in name] == ["service-nightly", "cronjob-nightly"]
+
+
+def test_volumes_live_with_the_pod_or_where_there_is_storage() -> None:
+    """Without storage they count as the container's scratch space, which would end it at 2 GiB otherwise."""
+    service = replace(WEB, volumes={"/data": "3Gi", "/cache": "1Gi"})
+    without = shape(spec(service)).made
+    pod = without["deployment-web"]["spec"]["template"]["spec"]
+    assert [item["emptyDir"] for item in pod["volumes"]] == [{"sizeLimit": "3Gi"}, {"sizeLimit": "1Gi"}]
+    assert pod["containers"][0]["resources"]["limits"] == {"ephemeral-storage": str(6 * 1024**3)}
+    assert not any(name.startswith("persistentvolumeclaim") for name in without)
+    made = shape(spec(service), replace(ON, storage_class="fast")).made
+    assert made["persistentvolumeclaim-web-data-0"]["spec"]["resources"] == {"requests": {"storage": "3Gi"}}
+    pod = made["deployment-web"]["spec"]["template"]["spec"]
+    assert [item["mountPath"] for item in pod["containers"][0]["volumeMounts"]] == ["/data", "/cache"]
+    assert pod["volumes"][1]["persistentVolumeClaim"] == {"claimName": "web-data-1"}
+
+
+def test_what_a_service_asks_for_is_its_bound() -> None:
+    pod = shape(spec(replace(WEB, resources={"cpu": "2", "memory": "1G"}))).made["deployment-web"]["spec"]["template"]
+    assert pod["spec"]["containers"][0]["resources"] == {
+        "limits": {"cpu": "2", "memory": "1G"},
+        "requests": {"cpu": "200m", "memory": "1G"},
+    }
+    assert "resources" not in shape(spec()).made["deployment-web"]["spec"]["template"]["spec"]["containers"][0]
+
+
+@pytest.mark.parametrize("nodes", ["required", "preferred"])
+def test_every_pod_runs_on_the_nodes_that_the_server_names(nodes: str) -> None:
+    on = replace(ON, spot="pool=spot", spot_nodes=nodes)
+    asked = spec(databases=(DatabaseSpec("main", migrate=Command("migrate")),))
+    made = shape(asked, on).made
+    pods = [item["spec"]["template"]["spec"] for name, item in made.items() if "template" in item.get("spec", {})]
+    assert len(pods) == 3
+    for pod in pods:
+        assert pod["tolerations"] == [{"key": "pool", "operator": "Equal", "value": "spot"}]
+        assert pod.get("nodeSelector") == ({"pool": "spot"} if nodes == "required" else None)
+        rules = pod.get("affinity", {}).get("nodeAffinity", {})
+        assert list(rules) == (["preferredDuringSchedulingIgnoredDuringExecution"] if nodes == "preferred" else [])
+
+
+def test_last_words_are_written_down_and_hold_no_secret() -> None:
+    """Y2 hooks: what runs before a destroy is a Job that waits in the state until then, for a minute at most."""
+    hooks = Hooks(pre_destroy=(Command("bin/export", 600), Command("bin/bye", 20)))
+    made = shape(spec(databases=(DatabaseSpec("main"),), hooks=hooks)).made
+    first, second = (json.loads(made[f"pre-destroy-{number}"]["job"]) for number in (1, 2))
+    assert [item["spec"]["activeDeadlineSeconds"] for item in (first, second)] == [60, 20]
+    container = first["spec"]["template"]["spec"]["containers"][0]
+    assert (container["image"], container["command"][-1]) == (IMAGE, "bin/export")
+    url = next(item for item in container["env"] if item["name"] == "DATABASE_URL")
+    assert list(url) == ["name", "valueFrom"]
+    assert "password" not in json.dumps(first).lower()
