@@ -232,9 +232,18 @@ class Kubernetes(Group):
         description="Where the gateway reaches the ingress controller, such as http://10.0.0.5. Needed for readiness.",
     )
     ingress_annotations: Words = Field(
-        default=(), description="What every Ingress carries, key=value each, as for cert-manager or external-dns."
+        default=(),
+        description="What every Ingress or HTTPRoute carries, key=value each, as for cert-manager or external-dns.",
     )
-    tls_secret: str = Field(default="", description="The Secret with the certificate that every Ingress names.")
+    gateway: str = Field(
+        default="",
+        description="A Gateway, namespace/name or namespace/name/listener: HTTPRoutes are made in place of Ingresses.",
+    )
+    tls_secret: str = Field(
+        default="",
+        description="The Secret with the certificate that every Ingress names; namespace/name is copied to each "
+        "environment, where no preview can read it.",
+    )
     pod_security: Literal["restricted", "baseline", "privileged"] = Field(
         default="restricted", description="The level of Pod Security that namespaces enforce."
     )

@@ -7,6 +7,7 @@ Pulumi's own waiting is off for everything but the namespace; ``Ready`` waits, a
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from pulumi import Output, Resource, ResourceOptions
 
 from programs import ordering, registry
 from programs.kubernetes import names, objects, workloads
+from programs.kubernetes.manifests import rewriting
 from programs.kubernetes.objects import Data
 from programs.kubernetes.settings import Settings
 from programs.kubernetes.v1 import resources
@@ -35,13 +37,14 @@ LAST_WORDS_SECONDS = 60
 class Prepared:
     """What was looked up before anything is applied. ``images``: by name, pinned. ``scripts``: by path, the SQL of
     seeds. ``objects``: the repository's manifests, judged and rewritten. ``front``: the service and port in them that
-    the environment's host leads to."""
+    the environment's host leads to. ``certificate``: of the operator's Secret, as it lies there."""
 
     images: Mapping[str, str] = field(default_factory=dict)
     scripts: Mapping[str, str] = field(default_factory=dict)
     objects: tuple[Data, ...] = ()
     front: tuple[str, int] | None = None
     front_ports: tuple[int, ...] = ()
+    certificate: Mapping[str, str] = field(default_factory=dict)
 
 
 class Applied(pulumi.CustomResource):
@@ -129,8 +132,10 @@ class Environment:
         around = [objects.quota(self.spec, self.on), objects.limits(self.spec, self.on), objects.account()]
         around += objects.policies(self.on, self._public_ports())
         secret = objects.pull_secret(self.on)
-        applied = [self._apply(data, part) for data in [*around, *([secret] if secret else [])]]
-        self.around = applied
+        around += [secret] if secret else []
+        if self.prepared.certificate:
+            around.append(objects.certificate(Output.secret(dict(self.prepared.certificate))))
+        self.around = [self._apply(data, part) for data in around]
         return self.home
 
     def _public_ports(self) -> list[int]:
@@ -306,7 +311,9 @@ class Environment:
         if not self.prepared.objects:
             return []
         part, ready = Part("Manifests", "manifests"), []
-        for data in self.prepared.objects:
+        variables = self._variables(ServiceSpec("manifests", "", public=False)).data()
+        for brought in self.prepared.objects:
+            data = rewriting.give(copy.deepcopy(brought), variables)
             made = self._apply(data, part, after)
             kind, name = data["kind"], data["metadata"]["name"]
             if kind in ("Deployment", "StatefulSet", "Job"):
@@ -323,9 +330,8 @@ class Environment:
             backend = (name, workloads.HTTP)
             if self.prepared.front and name == self.prepared.front[0]:
                 backend = self.prepared.front
-            front = self._apply(
-                objects.ingress(self.on, f"{names.PREFIX}{name}"[:63], host, backend), part, self.around
-            )
+            leads = objects.front(self.on, f"{names.PREFIX}{name}"[:59].rstrip("-"), host, backend)
+            front = self._apply(leads, part, self.around)
             last.append(front)
             if self.on.routes and self.on.ingress_url:
                 last.append(self._door(name, host, [front, *ready]))

@@ -21,6 +21,9 @@ ENVIRONMENT = f"{DOMAIN}/environment"
 SERVICE = f"{DOMAIN}/service"
 PUBLIC = f"{DOMAIN}/public"
 PULL_SECRET = f"{PREFIX}pull"
+CERTIFICATE = f"{PREFIX}tls"
+GUARDED = (PULL_SECRET, CERTIFICATE)
+"""Secrets of the server's own: no pod may name them."""
 ACCOUNT = f"{PREFIX}preview"
 LABEL = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 """A service's name must begin with a letter (RFC 1035)."""

@@ -21,6 +21,7 @@ PRIVATE = ("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.
 PRIVATE_6 = ("fc00::/7", "fe80::/10", "::1/128")
 SCRATCH, SCRATCH_SET_ASIDE = "2Gi", "64Mi"
 """What a container may write beside its volumes, and what of it a node keeps free."""
+GATEWAY_API = "gateway.networking.k8s.io/v1"
 NODE_LOCAL_DNS = "169.254.20.10/32"
 """Where many clusters keep a cache of names on each node. It is in the network of the metadata service, not it."""
 
@@ -124,15 +125,45 @@ def _policy(name: str, selector: Mapping[str, Any], types: list[str], rules: Map
     return made("NetworkPolicy", name, {"spec": spec}, "networking.k8s.io/v1")
 
 
-def ingress(on: Settings, name: str, host: str, backend: tuple[str, int]) -> Data:
+def certificate(data: Any) -> Data:
+    """``data`` is that of the operator's Secret, wherever it lies."""
+    return made("Secret", names.CERTIFICATE, {"type": "kubernetes.io/tls", "data": data})
+
+
+def front(on: Settings, name: str, host: str, backend: tuple[str, int]) -> Data:
+    """What leads from the host name to the service: an Ingress, or an HTTPRoute where there is a Gateway."""
+    data = _route(on, name, host, backend) if on.gateway else _ingress(on, name, host, backend)
+    if on.annotations:
+        data["metadata"]["annotations"] = on.annotations
+    return data
+
+
+def _route(on: Settings, name: str, host: str, backend: tuple[str, int]) -> Data:
+    namespace, gateway, *listener = on.gateway.split("/")
+    parent = {"namespace": namespace, "name": gateway, **({"sectionName": listener[0]} if listener else {})}
+    rule = {
+        "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
+        "backendRefs": [{"name": backend[0], "port": backend[1]}],
+    }
+    spec = {"parentRefs": [parent], "hostnames": [host], "rules": [rule]}
+    return made("HTTPRoute", name, {"spec": spec}, GATEWAY_API)
+
+
+def _ingress(on: Settings, name: str, host: str, backend: tuple[str, int]) -> Data:
     service, port = backend
     path = {"path": "/", "pathType": "Prefix", "backend": {"service": {"name": service, "port": {"number": port}}}}
     spec: Data = {"rules": [{"host": host, "http": {"paths": [path]}}]}
     if on.ingress_class:
         spec["ingressClassName"] = on.ingress_class
-    if on.tls_secret or on.url.startswith("https://"):
-        spec["tls"] = [{"hosts": [host], **({"secretName": on.tls_secret} if on.tls_secret else {})}]
-    data = made("Ingress", name, {"spec": spec}, "networking.k8s.io/v1")
-    if on.annotations:
-        data["metadata"]["annotations"] = on.annotations
-    return data
+    secret = _certificate_name(on, name)
+    if secret or on.url.startswith("https://"):
+        spec["tls"] = [{"hosts": [host], **({"secretName": secret} if secret else {})}]
+    return made("Ingress", name, {"spec": spec}, "networking.k8s.io/v1")
+
+
+def _certificate_name(on: Settings, ingress: str) -> str:
+    """Nothing: the controller's own default. cert-manager asks for the name of a Secret that it may write."""
+    if on.certificate:
+        return names.CERTIFICATE
+    asks = any(key.startswith("cert-manager.io/") for key in on.annotations)
+    return on.tls_secret or (f"{ingress}-tls" if asks else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,6 +16,7 @@ POD_SECURITY = ("restricted", "baseline", "privileged")
 EGRESS = ("internet", "none")
 SPOT_NODES = ("required", "preferred")
 _NEEDED = ("root", "server")
+_DNS = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,9 @@ class Settings:
     """``kubeconfig`` empty: the pod's own account, else the user's file. ``server`` tells this Eph's namespaces from
     those of another one on the same cluster. ``ingress_url``: where the gateway reaches the ingress controller; with
     it and ``routes`` previews pass the gateway. ``egress_allow``: networks that previews may reach beside the
-    internet. ``storage_class`` empty: databases and volumes live as long as their pod. ``registries``: where images
+    internet. ``gateway``: namespace/name, or namespace/name/listener: a Gateway that HTTPRoutes are bound to, in place
+    of Ingresses. ``tls_secret``: of each environment's namespace, or namespace/name to have it copied there.
+    ``storage_class`` empty: databases and volumes live as long as their pod. ``registries``: where images
     may come from, all when empty; ``plain_http``: registries that are asked without TLS. ``spot``: a label of nodes
     (key=value) that previews run on, and whose taint they tolerate; ``spot_nodes``: on them only, or on others when
     those have no room. ``cpu``, ``memory``, ``disk`` and ``pods``: the most of one environment; its file may ask for
@@ -38,6 +42,7 @@ class Settings:
     ingress_namespace: str = "ingress"
     ingress_url: str = ""
     ingress_annotations: str = ""
+    gateway: str = ""
     tls_secret: str = ""
     pod_security: str = "restricted"
     cpu: str = "4"
@@ -61,8 +66,14 @@ class Settings:
 
     @property
     def annotations(self) -> dict[str, str]:
-        """What every Ingress of ours carries: ``key=value`` with commas between them."""
+        """What every Ingress or HTTPRoute of ours carries: ``key=value`` with commas between them."""
         return dict(pair(item, "ingress_annotations") for item in words(self.ingress_annotations))
+
+    @property
+    def certificate(self) -> tuple[str, str] | None:
+        """Namespace and name of the Secret that is copied to every environment, when the setting names a namespace."""
+        namespace, found, name = self.tls_secret.partition("/")
+        return (namespace, name) if found else None
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -105,7 +116,25 @@ def _check(settings: Settings) -> None:
         path = getattr(settings, name)
         if path and not os.access(path, os.R_OK):
             raise KubernetesError(f"setting {name!r}: {path} cannot be read")
+    _check_way_in(settings)
     for amount in (settings.cpu, settings.memory, settings.disk):
         quantities.number(amount)
     if settings.spot:
         pair(settings.spot, "spot")
+
+
+def _check_way_in(settings: Settings) -> None:
+    gateway, secret = settings.gateway, settings.tls_secret
+    if gateway and not (gateway.count("/") in (1, 2) and _dns(gateway)):
+        raise KubernetesError(f"setting 'gateway' is {gateway!r}; write namespace/name or namespace/name/listener")
+    if gateway and (secret or settings.ingress_class):
+        other = "tls_secret" if secret else "ingress_class"
+        raise KubernetesError(f"setting {other!r}: class and certificate are those of the Gateway; take it out")
+    if secret and not (secret.count("/") <= 1 and _dns(secret)):
+        raise KubernetesError(f"setting 'tls_secret' is {secret!r}; write a name, or namespace/name")
+    for item in words(settings.ingress_annotations):
+        pair(item, "ingress_annotations")
+
+
+def _dns(path: str) -> bool:
+    return all(map(_DNS.fullmatch, path.split("/")))

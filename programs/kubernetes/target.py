@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from programs import ordering
 from programs.insides import Inside, Reading, Told
-from programs.kubernetes import cluster, doors, inside, names, quantities, registry, settings, sources
+from programs.kubernetes import cluster, doors, inside, names, objects, quantities, registry, settings, sources
 from programs.kubernetes.cluster import Cluster, Missing
 from programs.kubernetes.errors import KubernetesError
 from programs.kubernetes.settings import Settings
@@ -108,7 +108,32 @@ def _prepare(spec: EnvironmentSpec, on: Settings) -> Prepared:
         objects=brought.objects,
         front=brought.front,
         front_ports=brought.ports,
+        certificate=_way_in(on),
     )
+
+
+def _way_in(on: Settings) -> Mapping[str, str]:
+    """The certificate to copy, when there is one; raises when the cluster lacks what the settings count on."""
+    if on.gateway:
+        try:
+            kinds = {item["kind"] for item in cluster.connect(on).get(f"/apis/{objects.GATEWAY_API}")["resources"]}
+        except Missing:
+            kinds = set()
+        if "HTTPRoute" not in kinds:
+            raise KubernetesError(
+                f"setting 'gateway' is {on.gateway!r}, and the cluster knows no HTTPRoute of {objects.GATEWAY_API}; an "
+                "operator installs the Gateway API and a controller for it, or takes the setting out"
+            )
+    if not on.certificate:
+        return {}
+    namespace, name = on.certificate
+    try:
+        data = cluster.connect(on).one(namespace, "v1/secrets", name).get("data") or {}
+    except Missing:
+        raise KubernetesError(f"setting 'tls_secret': there is no Secret {name} in the namespace {namespace}") from None
+    if not {"tls.crt", "tls.key"} <= data.keys():
+        raise KubernetesError(f"setting 'tls_secret': the Secret {on.tls_secret} has no tls.crt and tls.key")
+    return {key: data[key] for key in ("tls.crt", "tls.key")}
 
 
 def _owned(found: Cluster, path: str, on: Settings) -> bool:

@@ -19,6 +19,7 @@ from programs.kubernetes.cluster import Missing
 from programs.kubernetes.errors import KubernetesError, Unreachable
 from programs.kubernetes.settings import Settings
 from programs.kubernetes.target import TARGET
+from programs.spec import EnvironmentSpec, ServiceSpec, Source
 
 OURS = {"app.kubernetes.io/managed-by": "eph", "eph.dev/server": "eph-1"}
 
@@ -135,6 +136,46 @@ def test_a_purge_removes_what_is_ours_and_only_that(api: _Api, told: dict[str, s
     TARGET.purge("shop-a-1", told)
     with pytest.raises(KubernetesError, match="cannot be the name"):
         TARGET.purge("kube-system", told)
+
+
+ROUTES = "/apis/gateway.networking.k8s.io/v1"
+WILDCARD = "/api/v1/namespaces/infra/secrets/wildcard"
+
+
+def asked(told: dict[str, str], **more: str) -> EnvironmentSpec:
+    """Its image has a digest already, so no registry is asked."""
+    return EnvironmentSpec(
+        name="shop-a-1",
+        host="shop-a-1.preview.test",
+        target="kubernetes",
+        project="shop",
+        source=Source("/origin.git", "a" * 40, "feature"),
+        services=(ServiceSpec("web", "", image="shop"),),
+        images={"shop": f"registry.test/acme/shop@sha256:{'c' * 64}"},
+        settings={**told, **more},
+    )
+
+
+def test_a_cluster_without_the_gateway_api_is_said_before_anything_is_applied(api: _Api, told: dict[str, str]) -> None:
+    spec = asked(told, gateway="infra/edge")
+    with pytest.raises(KubernetesError, match=r"knows no HTTPRoute of gateway\.networking\.k8s\.io/v1; an operator"):
+        TARGET.program(spec)
+    api.answers[ROUTES] = (200, {"resources": [{"kind": "Gateway"}]})
+    with pytest.raises(KubernetesError, match="knows no HTTPRoute"):
+        TARGET.program(spec)
+    api.answers[ROUTES] = (200, {"resources": [{"kind": "HTTPRoute"}]})
+    TARGET.program(spec)
+
+
+def test_a_certificate_to_copy_must_be_there_and_whole(api: _Api, told: dict[str, str]) -> None:
+    spec = asked(told, tls_secret="infra/wildcard")
+    with pytest.raises(KubernetesError, match="no Secret wildcard in the namespace infra"):
+        TARGET.program(spec)
+    api.answers[WILDCARD] = (200, {"data": {"tls.crt": "Yw=="}})
+    with pytest.raises(KubernetesError, match=r"has no tls\.crt and tls\.key"):
+        TARGET.program(spec)
+    api.answers[WILDCARD] = (200, {"data": {"tls.crt": "Yw==", "tls.key": "aw=="}})
+    TARGET.program(spec)
 
 
 def test_what_is_missing_is_told_apart(api: _Api, told: dict[str, str]) -> None:

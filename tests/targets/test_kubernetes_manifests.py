@@ -122,6 +122,7 @@ ATTACKS: list[tuple[str, Any, str]] = [
     (f"{POD}.volumes", [{"name": "x", "nfs": {"server": "a", "path": "/"}}], "nfs"),
     (f"{POD}.volumes", [{"name": "x", "csi": {"driver": "d"}}], "csi"),
     (f"{POD}.volumes", [{"name": "x", "secret": {"secretName": "eph-pull"}}], "server's own"),
+    (f"{POD}.volumes", [{"name": "x", "secret": {"secretName": "eph-tls"}}], "server's own"),
     (
         f"{POD}.volumes",
         [{"name": "x", "projected": {"sources": [{"secret": {"name": "eph-pull"}}]}}],
@@ -141,6 +142,7 @@ ATTACKS: list[tuple[str, Any, str]] = [
     (f"{CONTAINER}.ports", [{"containerPort": 80, "hostIP": "10.0.0.1"}], "hostIP"),
     (f"{CONTAINER}.volumeDevices", [{"name": "x", "devicePath": "/dev/sda"}], "volumeDevices"),
     (f"{CONTAINER}.envFrom", [{"secretRef": {"name": "eph-pull"}}], "server's own"),
+    (f"{CONTAINER}.envFrom", [{"secretRef": {"name": "eph-tls"}}], "server's own"),
     (
         f"{CONTAINER}.env",
         [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "eph-pull", "key": "k"}}}],

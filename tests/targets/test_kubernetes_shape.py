@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from programs.kubernetes.environment import Prepared
 from programs.spec import Command, DatabaseSpec, Hooks, ServiceSpec
 from tests.targets.shapes import IMAGE, ON, WEB, shape, spec
 
@@ -69,3 +70,75 @@ def test_last_words_are_written_down_and_hold_no_secret() -> None:
     url = next(item for item in container["env"] if item["name"] == "DATABASE_URL")
     assert list(url) == ["name", "valueFrom"]
     assert "password" not in json.dumps(first).lower()
+
+
+def test_what_leads_to_a_service_is_an_ingress_or_a_route_of_a_gateway() -> None:
+    """Class, certificate and annotations are the server's; each public service has its own host name."""
+    api = ServiceSpec("api", "", image="shop", port=9000)
+    notes = "external-dns.alpha.kubernetes.io/ttl=60"
+    made = shape(spec(WEB, api), replace(ON, ingress_class="nginx", ingress_annotations=notes)).made
+    ingress = made["ingress-eph-api"]
+    assert ingress["metadata"]["annotations"]["external-dns.alpha.kubernetes.io/ttl"] == "60"
+    assert (ingress["spec"]["ingressClassName"], "tls" in ingress["spec"]) == ("nginx", False)
+    assert ingress["spec"]["rules"][0]["host"] == "api--shop-a-42.preview.test"
+    made = shape(spec(WEB, api), replace(ON, gateway="infra/edge/https", ingress_annotations=notes)).made
+    assert not [name for name in made if name.startswith("ingress-")]
+    route = made["httproute-eph-web"]
+    assert route["apiVersion"] == "gateway.networking.k8s.io/v1"
+    assert route["metadata"]["annotations"]["external-dns.alpha.kubernetes.io/ttl"] == "60"
+    assert route["spec"] == {
+        "parentRefs": [{"namespace": "infra", "name": "edge", "sectionName": "https"}],
+        "hostnames": ["shop-a-42.preview.test"],
+        "rules": [
+            {
+                "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
+                "backendRefs": [{"name": "web", "port": 80}],
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "wanted"),
+    [
+        ({"url": "https://{host}"}, {}),
+        ({"tls_secret": "wildcard"}, {"secretName": "wildcard"}),
+        ({"tls_secret": "infra/wildcard"}, {"secretName": "eph-tls"}),
+        ({"ingress_annotations": "cert-manager.io/cluster-issuer=x"}, {"secretName": "eph-web-tls"}),
+        ({"ingress_annotations": "cert-manager.io/cluster-issuer=x", "tls_secret": "y"}, {"secretName": "y"}),
+    ],
+)
+def test_the_certificate_is_the_controllers_own_a_copied_one_or_cert_managers(
+    settings: dict[str, str], wanted: dict[str, str]
+) -> None:
+    on = replace(ON, **settings)  # type: ignore[arg-type]
+    kept = {"tls.crt": "Yw==", "tls.key": "aw=="} if on.certificate else {}
+    made = shape(spec(), on, Prepared({"shop": IMAGE}, certificate=kept)).made
+    assert made["ingress-eph-web"]["spec"]["tls"] == [{"hosts": ["shop-a-42.preview.test"], **wanted}]
+    assert ("secret-eph-tls" in made) == bool(kept)
+    if kept:
+        assert made["secret-eph-tls"]["type"] == "kubernetes.io/tls"
+
+
+def test_manifests_get_the_variables_of_eph_yaml_and_its_databases() -> None:
+    """Y2, D3: a manifest's own value for the same variable was meant for another place."""
+    own = [{"name": "DATABASE_URL", "value": "elsewhere"}, {"name": "MINE", "value": "$(DATABASE_URL)"}]
+    pod = {"containers": [{"name": "app", "image": IMAGE, "env": own}]}
+    worker = {"kind": "Deployment", "apiVersion": "apps/v1", "metadata": {"name": "w"}}
+    worker["spec"] = {"selector": {}, "template": {"metadata": {}, "spec": pod}}
+    config = {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "c"}, "data": {"a": "b"}}
+    asked = spec(WEB, databases=(DatabaseSpec("main"),), env={"COLOUR": "green"}, manifests=("k8s",))
+    made = shape(asked, ON, Prepared({"shop": IMAGE}, objects=(worker, config))).made
+    (container,) = made["deployment-w"]["spec"]["template"]["spec"]["containers"]
+    given = {item["name"]: item.get("value") or item["valueFrom"]["secretKeyRef"]["key"] for item in container["env"]}
+    assert given == {
+        "COLOUR": "green",
+        "DATABASE_URL": "url",
+        "EPH_COMMIT": "a" * 40,
+        "EPH_ENVIRONMENT": "shop-a-42",
+        "MINE": "$(DATABASE_URL)",
+        "PREVIEW_URL": "http://shop-a-42.preview.test:8080",
+        "WEB_URL": "http://web",
+    }
+    assert list(given)[-1] == "MINE"
+    assert made["configmap-c"]["data"] == {"a": "b"}

@@ -190,11 +190,12 @@ def _container(container: Any, where: str) -> Iterator[str]:
         yield from _only(port, PORT, f"{where}: ports")
     for variable in container.get("env") or []:
         secret = ((variable.get("valueFrom") or {}).get("secretKeyRef") or {}).get("name")
-        if secret == names.PULL_SECRET:
+        if secret in names.GUARDED:
             yield f"{where}: the secret {secret} is the server's own"
     for source in container.get("envFrom") or []:
-        if (source.get("secretRef") or {}).get("name") == names.PULL_SECRET:
-            yield f"{where}: the secret {names.PULL_SECRET} is the server's own"
+        secret = (source.get("secretRef") or {}).get("name")
+        if secret in names.GUARDED:
+            yield f"{where}: the secret {secret} is the server's own"
 
 
 def _volume(volume: Any, where: str) -> Iterator[str]:
@@ -205,8 +206,9 @@ def _volume(volume: Any, where: str) -> Iterator[str]:
     for source in (volume.get("projected") or {}).get("sources") or []:
         yield from _only(source, PROJECTED, f"{where}.projected")
         secrets.append(source.get("secret") or {})
-    if any(names.PULL_SECRET in (item.get("secretName"), item.get("name")) for item in secrets):
-        yield f"{where}: the secret {names.PULL_SECRET} is the server's own"
+    for item in secrets:
+        for name in {item.get("secretName"), item.get("name")} & set(names.GUARDED):
+            yield f"{where}: the secret {name} is the server's own"
 
 
 # --- the rest

@@ -14,7 +14,14 @@ from programs.kubernetes.objects import Data
 from programs.kubernetes.settings import Settings
 from programs.spec import EnvironmentSpec
 
-_OURS = ("serviceAccountName", "automountServiceAccountToken", "imagePullSecrets", "nodeSelector", "tolerations")
+_OURS = (
+    "affinity",
+    "automountServiceAccountToken",
+    "imagePullSecrets",
+    "nodeSelector",
+    "serviceAccountName",
+    "tolerations",
+)
 _WEB = ("web", "frontend", "app", "www")
 
 
@@ -86,13 +93,7 @@ def _claims_of(data: Data) -> list[Data]:
 
 def _shut_in(pod: Data, on: Settings) -> None:
     ours = workloads.pod(on, pod["containers"])
-    for key in (
-        "serviceAccountName",
-        "automountServiceAccountToken",
-        "imagePullSecrets",
-        "nodeSelector",
-        "tolerations",
-    ):
+    for key in _OURS:
         pod.pop(key, None)
         if key in ours:
             pod[key] = ours[key]
@@ -105,6 +106,19 @@ def _fit_container(
     given = container.get("securityContext") or {}
     container["securityContext"] = {**given, **workloads.shut_in()}
     container["image"] = _image(found, container["image"], spec, images, on)
+
+
+def give(data: Data, variables: Sequence[Data]) -> Data:
+    """What eph.yaml and Eph say counts more than the manifest, which was written for another place; it stands first, so
+    that the manifest's own variables may refer to it."""
+    pod = _pod_of(data)
+    if pod is None:
+        return data
+    taken = {item["name"] for item in variables}
+    for container in [*(pod.get("initContainers") or []), *pod["containers"]]:
+        own = [item for item in container.get("env") or [] if item.get("name") not in taken]
+        container["env"] = [*copy.deepcopy(list(variables)), *own]
+    return data
 
 
 def _image(found: Found, text: str, spec: EnvironmentSpec, images: Mapping[str, str], on: Settings) -> str:
