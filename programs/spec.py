@@ -64,7 +64,8 @@ class ServiceSpec:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseSpec:
-    """One database, given to builds, migrations and services as the variable ``variable`` (a URL)."""
+    """One database, given to builds, migrations and services as the variable ``variable`` (a URL). ``source``: what the
+    server calls the database that it is made from."""
 
     name: str
     version: str = "15"
@@ -73,6 +74,7 @@ class DatabaseSpec:
     scripts: tuple[str, ...] = ()
     seed: Command | None = None
     migrate: Command | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,8 @@ class EnvironmentSpec:
         _drop_unset(data, ("sign_in", "images", "manifests", "resources"))
         for service in data["services"]:
             _drop_unset(service, ("image", "port", "schedule", "after", "volumes", "resources"))
+        for database in data["databases"]:
+            _drop_unset(database, ("source",))
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
 

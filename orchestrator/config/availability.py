@@ -16,23 +16,23 @@ from orchestrator.config.problems import Problem
 
 LOCAL = "local"
 KUBERNETES = "kubernetes"
-_STRATEGIES = ("empty", "seed")
+_STRATEGIES = ("empty", "seed", "template")
 """Those of the targets `local` and `kubernetes`."""
 Path = tuple[str | int, ...]
 
 
-def missing(document: Document, target: str, sign_in: bool = False) -> Iterator[Problem]:
-    """What keeps this file from being built on ``target``; ``sign_in``: whether the server can ask people to."""
+def missing(document: Document, target: str, policy: ServerPolicy) -> Iterator[Problem]:
+    """What keeps this file from being built on ``target``."""
     environment = document.config.environment
     if environment.secrets:
         yield document.problem(
             ("environment", "secrets"), "this version of Eph has no secret store", "take the secrets out"
         )
-    yield from _missing_protection(document, sign_in)
+    yield from _missing_protection(document, policy.sign_in)
     if target == LOCAL:
         yield from _missing_on_local(document)
     if target in (LOCAL, KUBERNETES):
-        yield from _missing_strategies(document, target)
+        yield from _missing_strategies(document, target, policy.templates.get(target, frozenset()))
     if target == KUBERNETES:
         yield from _missing_on_kubernetes(document)
 
@@ -85,15 +85,18 @@ def _missing_on_kubernetes(document: Document) -> Iterator[Problem]:
             yield document.problem(("environment", "images", index), message, "add tag_template")
 
 
-def _missing_strategies(document: Document, target: str) -> Iterator[Problem]:
+def _missing_strategies(document: Document, target: str, templates: frozenset[str]) -> Iterator[Problem]:
     config = document.config
     for index, item in enumerate(config.database.instances if config.database.enabled else ()):
+        where: Path = ("database", "instances", index, "template")
         if item.template.strategy not in _STRATEGIES:
-            yield document.problem(
-                ("database", "instances", index, "template", "strategy"),
-                f"strategy `{item.template.strategy}` is not available on target `{target}`",
-                "use empty or seed",
-            )
+            message = f"strategy `{item.template.strategy}` is not available on target `{target}`"
+            yield document.problem((*where, "strategy"), message, "use empty, seed or template")
+        if item.template.strategy == "template" and item.template.source not in templates:
+            known = ", ".join(sorted(templates))
+            hint = f"it has {known}" if known else f"ask its operator for one in the setting {target}.templates"
+            message = f"this server has no prepared database `{item.template.source}` for target `{target}`"
+            yield document.problem((*where, "source"), message, hint)
 
 
 def notices(document: Document, policy: ServerPolicy) -> tuple[str, ...]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from orchestrator.config.durations import format_duration
@@ -19,7 +19,7 @@ Path = tuple[str | int, ...]
 class ServerPolicy:
     """``targets`` may be asked for, ``installed`` exist; ``domains`` may be chosen beside the server's own.
 
-    ``sign_in``: whether a file may ask for it."""
+    ``sign_in``: whether a file may ask for it. ``templates``: by target, the prepared databases to be cloned."""
 
     installed: frozenset[str] = frozenset({"local"})
     targets: frozenset[str] = frozenset({"local"})
@@ -34,6 +34,7 @@ class ServerPolicy:
     command_most: timedelta = timedelta(minutes=30)
     health_most: timedelta = timedelta(minutes=15)
     sign_in: bool = False
+    templates: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def target_of(config: EphYaml, policy: ServerPolicy) -> str:

@@ -83,7 +83,7 @@ def recipe(document: Document, context: Context, policy: ServerPolicy) -> Recipe
     name = context.existing_name or environment_name(config, context)
     problems = [
         *over_bounds(document, policy, context.domain),
-        *missing(document, target_of(config, policy), policy.sign_in),
+        *missing(document, target_of(config, policy), policy),
         *_name_problems(document, name),
     ]
     if problems:
@@ -265,6 +265,7 @@ def _database(database: Database) -> specs.DatabaseSpec:
         scripts=tuple(posixpath.normpath(path) for path in seed.scripts) if seed else (),
         seed=_command(seed.command) if seed else None,
         migrate=_command(database.migrate),
+        source=database.template.source or "",
     )
 
 

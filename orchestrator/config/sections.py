@@ -54,6 +54,18 @@ def _seconds(value: Any) -> Any:
     return parse_duration(value)
 
 
+def _prepared(value: str) -> str:
+    name, _, database = value.partition("=")
+    if not (re.fullmatch(r"[a-z][a-z0-9-]{0,29}", name) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]{0,62}", database)):
+        raise Rejected(f"{quote(value)} is not name=database", "write for example shop=shop_prepared")
+    return value
+
+
+def prepared(items: tuple[str, ...]) -> frozenset[str]:
+    """What an eph.yaml may call them."""
+    return frozenset(item.partition("=")[0] for item in items)
+
+
 def _listed(value: Any) -> Any:
     return tuple(item.strip() for item in value.split(",") if item.strip()) if isinstance(value, str) else value
 
@@ -77,6 +89,9 @@ Listed = (NoDecode, BeforeValidator(_listed))
 Labels = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=50)], ...], *Listed, Field(min_length=1)]
 Domains = Annotated[tuple[Domain, ...], *Listed]
 Words = Annotated[tuple[str, ...], *Listed]
+Prepared = Annotated[tuple[Annotated[str, AfterValidator(_prepared)], ...], NoDecode, BeforeValidator(_listed)]
+_TEMPLATES = "Prepared databases of that PostgreSQL server that any repository may have cloned, name=database each."
+
 Owners = Annotated[tuple[Annotated[str, AfterValidator(_owner)], ...], *Listed]
 Repositories = Annotated[tuple[Annotated[str, AfterValidator(_repository)], ...], *Listed]
 
@@ -210,6 +225,7 @@ class Local(Group):
         default=SecretStr(""),
         description="An administrator's URL of the PostgreSQL server to use. Empty: a server of Eph's own.",
     )
+    templates: Prepared = Field(default=(), description=_TEMPLATES)
     checkout_bytes: int = Field(
         default=512 * 1024**2, ge=1024, description="The most that the files of one commit may hold, in bytes."
     )
@@ -262,6 +278,18 @@ class Kubernetes(Group):
         default="postgres:{version}", description="The image of databases; {version} is the one that eph.yaml asks for."
     )
     postgres_user: int = Field(default=999, ge=1, description="The numeric user that this image runs as.")
+    postgres: SecretStr = Field(
+        default=SecretStr(""),
+        description="An administrator's URL of a PostgreSQL server that environments share, for prepared databases.",
+    )
+    postgres_address: str = Field(
+        default="", description="Where pods reach that server, host or host:port. Empty: as in the URL."
+    )
+    databases: Literal["namespace", "shared"] = Field(
+        default="namespace",
+        description="Where empty and seeded databases live: a server in each namespace, or that shared one.",
+    )
+    templates: Prepared = Field(default=(), description=_TEMPLATES)
     pull_secret_file: Path | None = Field(
         default=None, description="A Docker configuration with credentials for registries; no preview can read it."
     )

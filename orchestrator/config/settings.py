@@ -33,6 +33,7 @@ from orchestrator.config.sections import (
     Targets,
     Ttl,
     host_and_port,
+    prepared,
 )
 from orchestrator.core.policy import Policy
 from programs import registry
@@ -258,6 +259,7 @@ class Settings(BaseSettings):
             command_most=self.limits.command,
             health_most=self.limits.health,
             sign_in=self.previews.sign_in != "off",
+            templates={"local": prepared(self.local.templates), "kubernetes": prepared(self.kubernetes.templates)},
         )
 
     def local_settings(self) -> dict[str, str]:
@@ -271,15 +273,17 @@ class Settings(BaseSettings):
             "sandbox": self.local.sandbox,
             "postgres": self.local.postgres.get_secret_value(),
             "checkout_bytes": str(self.local.checkout_bytes),
+            "templates": ",".join(self.local.templates),
         }
 
     def kubernetes_settings(self, identity: str) -> dict[str, str]:
-        """What the target `kubernetes` is told; nothing of it is secret. ``identity`` tells this server's namespaces
-        from those of another one that happens to have its name."""
+        """What the target `kubernetes` is told. ``postgres`` may hold a password. ``identity`` tells this server's
+        namespaces from those of another one that happens to have its name."""
         server = f"{self.name}-{identity}"
         told = {"root": str(self.home / "kubernetes"), "server": server, "routes": str(self.routes_dir)}
         for key, value in self.kubernetes:
             told[key] = ",".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
+        told["postgres"] = self.kubernetes.postgres.get_secret_value()
         return {**told, "url": self.url_template}
 
     def target_settings(self, identity: str) -> dict[str, dict[str, str]]:

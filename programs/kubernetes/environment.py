@@ -18,7 +18,7 @@ import pulumi_kubernetes as kubernetes
 from pulumi import Output, Resource, ResourceOptions
 
 from programs import ordering, registry
-from programs.kubernetes import names, objects, workloads
+from programs.kubernetes import names, objects, shared, workloads
 from programs.kubernetes.manifests import rewriting
 from programs.kubernetes.objects import Data
 from programs.kubernetes.settings import Settings
@@ -37,7 +37,8 @@ LAST_WORDS_SECONDS = 60
 class Prepared:
     """What was looked up before anything is applied. ``images``: by name, pinned. ``scripts``: by path, the SQL of
     seeds. ``objects``: the repository's manifests, judged and rewritten. ``front``: the service and port in them that
-    the environment's host leads to. ``certificate``: of the operator's Secret, as it lies there."""
+    the environment's host leads to. ``certificate``: of the operator's Secret, as it lies there.
+    ``server``: where pods reach the database server that environments share."""
 
     images: Mapping[str, str] = field(default_factory=dict)
     scripts: Mapping[str, str] = field(default_factory=dict)
@@ -45,6 +46,7 @@ class Prepared:
     front: tuple[str, int] | None = None
     front_ports: tuple[int, ...] = ()
     certificate: Mapping[str, str] = field(default_factory=dict)
+    server: tuple[list[Data], int] | None = None
 
 
 class Applied(pulumi.CustomResource):
@@ -130,7 +132,7 @@ class Environment:
         options = ResourceOptions(parent=part, provider=self.provider, custom_timeouts=times, depends_on=[mark])
         self.home = Applied("namespace", objects.namespace(self.spec, self.on), options)
         around = [objects.quota(self.spec, self.on), objects.limits(self.spec, self.on), objects.account()]
-        around += objects.policies(self.on, self._public_ports())
+        around += objects.policies(self.on, self._public_ports(), self.prepared.server)
         secret = objects.pull_secret(self.on)
         around += [secret] if secret else []
         if self.prepared.certificate:
@@ -175,7 +177,32 @@ class Environment:
         return filled
 
     def _database(self, item: DatabaseSpec) -> list[Resource]:
-        part, name = Part("Database", f"database-{item.name}"), names.database(item)
+        part = Part("Database", f"database-{item.name}")
+        last = self._shared(item, part) if shared.wanted(item, self.on) else self._own_server(item, part)
+        if item.strategy == "seed":
+            last = self._seed(item, part, last)
+        if item.migrate:
+            last = [self._command(f"migrate {item.name}", item.migrate, part, last)]
+        return last
+
+    def _shared(self, item: DatabaseSpec, part: Resource) -> list[Resource]:
+        """A database and a role on the server that environments share; a clone where it is asked for."""
+        props = {
+            "root": str(self.on.root),
+            "environment": self.spec.name,
+            "database": shared.name(self.spec.name, item),
+            "source": self.on.prepared.get(item.source, ""),
+        }
+        made = resources.SharedDatabase(
+            f"shared-{item.name}", props, ResourceOptions(parent=part, depends_on=[self.home])
+        )
+        url = made.url.apply(lambda found: shared.seen_by_pods(found, self.on))
+        self.database_urls[item.name] = Output.secret(url)
+        values = {"stringData": Output.secret({"url": url})}
+        return [self._apply(objects.made("Secret", names.database(item), values), part), *self.around]
+
+    def _own_server(self, item: DatabaseSpec, part: Resource) -> list[Resource]:
+        name = names.database(item)
         password = resources.Password(f"password-{item.name}", {"of": name})
         url = Output.concat("postgresql://app:", password.value, f"@{name}:{workloads.POSTGRES}/app")
         self.database_urls[item.name] = Output.secret(url)
@@ -184,12 +211,7 @@ class Environment:
         service = self._apply(workloads.postgres_service(item), part)
         server = self._apply(workloads.postgres(item, self.on, self.labels), part, [secret, service, *self.around])
         title = f"database {item.name}"
-        last: list[Resource] = [self._ready("StatefulSet", name, title, DATABASE_SECONDS, [server])]
-        if item.strategy == "seed":
-            last = self._seed(item, part, last)
-        if item.migrate:
-            last = [self._command(f"migrate {item.name}", item.migrate, part, last)]
-        return last
+        return [self._ready("StatefulSet", name, title, DATABASE_SECONDS, [server])]
 
     def _seed(self, item: DatabaseSpec, part: Resource, after: list[Resource]) -> list[Resource]:
         """The scripts by psql in the server's own image, then the command in the image of the first service."""
@@ -353,6 +375,10 @@ class Environment:
         at = f"-n {self.namespace}"
         logs = f"kubectl logs {at} --all-containers --prefix -l {names.ENVIRONMENT}={self.spec.name}"
         hints = [f"kubectl get all,ingress {at}", f"kubectl get events {at} --sort-by=.lastTimestamp"]
-        hints += [f"kubectl port-forward {at} svc/{names.database(item)} 5432" for item in self.spec.databases]
+        for item in self.spec.databases:
+            if shared.wanted(item, self.on):
+                hints.append(f"database {shared.name(self.spec.name, item)} of the shared PostgreSQL server")
+            else:
+                hints.append(f"kubectl port-forward {at} svc/{names.database(item)} 5432")
         done = resources.Done("done", {"generation": self.generation}, ResourceOptions(depends_on=last))
         Outputs(self.urls, self.database_urls, logs, hints).export(self.spec, self.version, done.at)

@@ -49,7 +49,9 @@ def service(name: str) -> str:
 
 def database(spec: DatabaseSpec) -> str:
     """What a database is filled with counts: a new seed is a new database, beside the old until it is filled."""
-    key = "\0".join([spec.name, spec.version, spec.strategy, spec.seed.run if spec.seed else "", *spec.scripts])
+    source = [f"from {spec.source}"] if spec.source else []
+    seed = spec.seed.run if spec.seed else ""
+    key = "\0".join([spec.name, spec.version, spec.strategy, seed, *spec.scripts, *source])
     return f"{PREFIX}db-{spec.name[:30].rstrip('-')}-{_short(key)}"
 
 

@@ -86,8 +86,9 @@ def pull_secret(on: Settings) -> Data | None:
     return made("Secret", names.PULL_SECRET, {"type": kind, "data": {".dockerconfigjson": content}})
 
 
-def policies(on: Settings, ports: Iterable[int]) -> list[Data]:
-    """``ports``: those of public services, which the ingress controller may reach."""
+def policies(on: Settings, ports: Iterable[int], server: tuple[list[Data], int] | None = None) -> list[Data]:
+    """``ports``: those of public services, which the ingress controller may reach. ``server``: where the database
+    server lies that environments share, and its port."""
     inside: list[Data] = [{"podSelector": {}}]
     resolver = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
     asked = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
@@ -106,6 +107,10 @@ def policies(on: Settings, ports: Iterable[int]) -> list[Data]:
         front = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": on.ingress_namespace}}}
         selector = {"matchLabels": {names.PUBLIC: "true"}}
         found.append(_policy("eph-front", selector, ["Ingress"], {"ingress": [{"from": [front], "ports": public}]}))
+    if server:
+        peers, port = server
+        rule = {"to": peers, "ports": [{"protocol": "TCP", "port": port}]}
+        found.append(_policy("eph-database", {}, ["Egress"], {"egress": [rule]}))
     outside = _outside(on)
     if outside:
         found.append(_policy("eph-outside", {}, ["Egress"], {"egress": [{"to": outside}]}))

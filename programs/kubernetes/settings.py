@@ -15,6 +15,8 @@ from programs.kubernetes.errors import KubernetesError
 POD_SECURITY = ("restricted", "baseline", "privileged")
 EGRESS = ("internet", "none")
 SPOT_NODES = ("required", "preferred")
+DATABASES = ("namespace", "shared")
+_CHOICES = {"pod_security": POD_SECURITY, "egress": EGRESS, "spot_nodes": SPOT_NODES, "databases": DATABASES}
 _NEEDED = ("root", "server")
 _DNS = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
@@ -54,6 +56,10 @@ class Settings:
     storage_class: str = ""
     postgres_image: str = "postgres:{version}"
     postgres_user: str = "999"
+    postgres: str = ""
+    postgres_address: str = ""
+    databases: str = "namespace"
+    templates: str = ""
     pull_secret_file: str = ""
     registries: str = ""
     plain_http: str = ""
@@ -68,6 +74,11 @@ class Settings:
     def annotations(self) -> dict[str, str]:
         """What every Ingress or HTTPRoute of ours carries: ``key=value`` with commas between them."""
         return dict(pair(item, "ingress_annotations") for item in words(self.ingress_annotations))
+
+    @property
+    def prepared(self) -> dict[str, str]:
+        """What eph.yaml may call a prepared database, and what the shared server calls it."""
+        return dict(pair(item, "templates") for item in words(self.templates))
 
     @property
     def certificate(self) -> tuple[str, str] | None:
@@ -100,7 +111,7 @@ def from_mapping(data: Mapping[str, str]) -> Settings:
 
 
 def _check(settings: Settings) -> None:
-    for name, allowed in (("pod_security", POD_SECURITY), ("egress", EGRESS), ("spot_nodes", SPOT_NODES)):
+    for name, allowed in _CHOICES.items():
         if getattr(settings, name) not in allowed:
             raise KubernetesError(
                 f"setting {name!r} is {getattr(settings, name)!r}; it may be one of: {', '.join(allowed)}"
@@ -117,6 +128,7 @@ def _check(settings: Settings) -> None:
         if path and not os.access(path, os.R_OK):
             raise KubernetesError(f"setting {name!r}: {path} cannot be read")
     _check_way_in(settings)
+    _check_shared(settings)
     for amount in (settings.cpu, settings.memory, settings.disk):
         quantities.number(amount)
     if settings.spot:
@@ -134,6 +146,14 @@ def _check_way_in(settings: Settings) -> None:
         raise KubernetesError(f"setting 'tls_secret' is {secret!r}; write a name, or namespace/name")
     for item in words(settings.ingress_annotations):
         pair(item, "ingress_annotations")
+
+
+def _check_shared(settings: Settings) -> None:
+    if not settings.postgres and (settings.databases == "shared" or settings.prepared):
+        what = "databases" if settings.databases == "shared" else "templates"
+        raise KubernetesError(f"setting {what!r} counts on a PostgreSQL server that environments share; set 'postgres'")
+    if not re.fullmatch(r"([A-Za-z0-9.-]+(:[0-9]{1,5})?)?", settings.postgres_address):
+        raise KubernetesError(f"setting 'postgres_address' is {settings.postgres_address!r}; write host or host:port")
 
 
 def _dns(path: str) -> bool:

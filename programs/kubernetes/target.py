@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from programs import ordering
 from programs.insides import Inside, Reading, Told
-from programs.kubernetes import cluster, doors, inside, names, objects, quantities, registry, settings, sources
+from programs.kubernetes import cluster, doors, inside, names, objects, quantities, registry, settings, shared, sources
 from programs.kubernetes.cluster import Cluster, Missing
 from programs.kubernetes.errors import KubernetesError
 from programs.kubernetes.settings import Settings
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from programs.kubernetes.environment import Prepared
 
 VERSION = "kubernetes-1"
-STRATEGIES = ("empty", "seed")
+STRATEGIES = ("empty", "seed", "template")
 PURGE_SECONDS = 120.0
 GROUPS = ("v1/pods", "v1/services", "v1/persistentvolumeclaims", "v1/secrets", "apps/v1/deployments")
 
@@ -38,6 +38,7 @@ class Kubernetes:
     def program(self, spec: EnvironmentSpec) -> Callable[[], None]:
         on = settings.from_mapping(spec.settings)
         check(spec)
+        _check_sources(spec, on)
         granted(spec, on)
         prepared = _prepare(spec, on)
 
@@ -50,12 +51,13 @@ class Kubernetes:
 
     def ensure(self, settings_: Mapping[str, str]) -> None:
         """Environments share nothing that we bring up; but what the settings name must be there."""
-        settings.from_mapping(settings_)
+        shared.remember(settings.from_mapping(settings_))
 
     def purge(self, name: str, settings_: Mapping[str, str]) -> None:
         """The namespace, when it is ours, and the routes. A namespace that only has our name is not touched."""
         on = settings.from_mapping(settings_)
         _remove_doors(on, name)
+        shared.purge(on, name)
         found = cluster.connect(on)
         path = f"/api/v1/namespaces/{names.namespace(name)}"
         if _owned(found, path, on):
@@ -78,7 +80,7 @@ class Kubernetes:
                     f"{kind.rpartition('/')[2]} {name}/{item['metadata']['name']}"
                     for item in found.namespaced(name, kind)
                 ]
-        return lines
+        return lines + [f"{item.kind.lower()} {item.name}" for item in shared.every(on)]
 
     def stop(self, settings_: Mapping[str, str]) -> None:
         """Nothing of ours runs beside the environments."""
@@ -109,7 +111,15 @@ def _prepare(spec: EnvironmentSpec, on: Settings) -> Prepared:
         front=brought.front,
         front_ports=brought.ports,
         certificate=_way_in(on),
+        server=_server(spec, on),
     )
+
+
+def _server(spec: EnvironmentSpec, on: Settings) -> tuple[list[objects.Data], int] | None:
+    if not any(shared.wanted(item, on) for item in spec.databases):
+        return None
+    shared.remember(on)
+    return shared.peers(on), shared.address(on)[1]
 
 
 def _way_in(on: Settings) -> Mapping[str, str]:
@@ -230,6 +240,15 @@ def _check_services(spec: EnvironmentSpec) -> None:
     waiting_for_each_other = ordering.circle({item.name: item.after for item in spec.services})
     if waiting_for_each_other:
         raise KubernetesError(f"services {', '.join(waiting_for_each_other)} wait for each other; none could start")
+
+
+def _check_sources(spec: EnvironmentSpec, on: Settings) -> None:
+    for item in spec.databases:
+        if item.strategy == "template" and item.source not in on.prepared:
+            known = ", ".join(sorted(on.prepared)) or "there is none"
+            raise KubernetesError(
+                f"database {item.name!r}: no prepared database is called {item.source!r}; known: {known}"
+            )
 
 
 def _check_databases(spec: EnvironmentSpec) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from programs.local import postgres
+from programs.local import cloning, postgres
 from programs.local.errors import LocalError
 from programs.local.identifiers import owner
 from programs.local.settings import Settings
@@ -35,8 +35,9 @@ class Owned:
     state: str = ""
 
 
-def create(settings: Settings, environment: str, name: str) -> str:
-    """Makes the database and gives its URL; what an interrupted earlier try left goes first."""
+def create(settings: Settings, environment: str, name: str, source: str = "") -> str:
+    """Makes the database and gives its URL; what an interrupted earlier try left goes first. ``source``: a database of
+    the server that it is cloned from."""
     postgres.ensure(settings)
     password = secrets.token_urlsafe(24)
     with _session(settings) as session:
@@ -52,7 +53,9 @@ def create(settings: Settings, environment: str, name: str) -> str:
             _comment(session, Owned("ROLE", name, environment), settings)
             # Giving a database to a role needs membership in it, for an administrator who is no superuser.
             session.execute(_member(name))
-        _make(session, Owned("DATABASE", name, environment), settings)
+        _make(session, Owned("DATABASE", name, environment), settings, source)
+        if source:
+            cloning.hand_over(settings, name)
     host, port = postgres.address(settings)
     return f"postgresql://{name}:{password}@{host}:{port}/{name}"
 
@@ -63,9 +66,12 @@ def _member(name: str) -> Any:
     return sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(name))
 
 
-def _make(session: psycopg.Connection[Any], owned: Owned, settings: Settings) -> None:
-    # template0 accepts no sessions, so several environments can be cloned from it at once.
-    postgres.execute(session, "CREATE DATABASE {} OWNER {} TEMPLATE template0", owned.name, owned.name)
+def _make(session: psycopg.Connection[Any], owned: Owned, settings: Settings, source: str = "") -> None:
+    if source:
+        cloning.copy(session, owned.name, source)
+    else:
+        # template0 accepts no sessions, so several environments can be cloned from it at once.
+        postgres.execute(session, "CREATE DATABASE {} OWNER {} TEMPLATE template0", owned.name, owned.name)
     postgres.execute(session, "REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC", owned.name)
     _comment(session, owned, settings)
 

@@ -61,7 +61,9 @@ class Environment:
 
     def _database(self, item: DatabaseSpec, home: Resource) -> resources.Database:
         name = identifiers.database(self.spec.name, item)
-        return resources.Database(f"database-{item.name}", {**self.base, "database": name}, _after(home))
+        source = self.settings.prepared.get(item.source, "")
+        props = {**self.base, "database": name, "source": source}
+        return resources.Database(f"database-{item.name}", props, _after(home))
 
     def _build(self, ready: list[Resource]) -> list[Resource]:
         if self.spec.build is None:

@@ -83,7 +83,8 @@ def generation(spec: EnvironmentSpec, version: str) -> str:
 def database(environment: str, spec: DatabaseSpec) -> str:
     """The name of a database and of its role. What it is filled with counts: a new seed is a new database."""
     seed = spec.seed.run if spec.seed else ""
-    key = "\0".join([environment, spec.name, spec.strategy, seed, *spec.scripts])
+    source = [f"from {spec.source}"] if spec.source else []
+    key = "\0".join([environment, spec.name, spec.strategy, seed, *spec.scripts, *source])
     suffix = "_" + hashlib.sha256(key.encode()).hexdigest()[:10]
     slug = re.sub(r"[^a-z0-9]+", "_", f"eph_{environment}_{spec.name}".lower())
     return slug[: POSTGRES_MOST - len(suffix)].rstrip("_") + suffix

@@ -197,19 +197,21 @@ def _reachable(settings: Settings) -> bool:
 
 
 @contextlib.contextmanager
-def connect(settings: Settings, database: str = "postgres") -> Iterator[psycopg.Connection[Any]]:
+def connect(settings: Settings, database: str = "") -> Iterator[psycopg.Connection[Any]]:
     """A session of the administrator; each statement stands for itself."""
     import psycopg
+    from psycopg import conninfo
 
     if settings.postgres:
-        session = psycopg.connect(settings.postgres, autocommit=True, connect_timeout=10)
+        where = conninfo.make_conninfo(settings.postgres, **({"dbname": database} if database else {}))
+        session = psycopg.connect(where, autocommit=True, connect_timeout=10)
     else:
         session = psycopg.connect(
             host="127.0.0.1",
             port=_port(settings),
             user=ADMIN,
             password=(_home(settings) / "password").read_text(),
-            dbname=database,
+            dbname=database or "postgres",
             autocommit=True,
             connect_timeout=10,
         )

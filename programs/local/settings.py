@@ -27,7 +27,8 @@ def _default_root() -> Path:
 @dataclass(frozen=True, slots=True)
 class Settings:
     """``toolbox``: folders shown read-only to previews. ``postgres``: an administrator's URL, empty for our own
-    server. ``drain``: seconds between moving a route and ending what it pointed to."""
+    server. ``templates``: prepared databases of it, name=database, that previews may be cloned from. ``drain``: seconds
+    between moving a route and ending what it pointed to."""
 
     root: Path
     routes: Path
@@ -36,6 +37,7 @@ class Settings:
     path: str = "/usr/local/bin:/usr/bin:/bin"
     sandbox: str = "auto"
     postgres: str = ""
+    templates: tuple[str, ...] = ()
     checkout_bytes: int = 512 * MEGABYTE
     log_bytes: int = 2 * MEGABYTE
     first_port: int = 20000
@@ -58,6 +60,11 @@ class Settings:
     def launches(self) -> Path:
         return self.root / "launch"
 
+    @property
+    def prepared(self) -> dict[str, str]:
+        """What eph.yaml may call a prepared database, and what the server calls it."""
+        return {name: database for name, _, database in (item.partition("=") for item in self.templates)}
+
     def env(self, name: str) -> Path:
         return self.envs / name
 
@@ -74,6 +81,7 @@ def from_mapping(data: Mapping[str, str]) -> Settings:
         path=data.get("path") or defaults.path,
         sandbox=data.get("sandbox") or defaults.sandbox,
         postgres=data.get("postgres", ""),
+        templates=tuple(item for item in data.get("templates", "").split(",") if item),
         checkout_bytes=int(data.get("checkout_bytes") or defaults.checkout_bytes),
         log_bytes=int(data.get("log_bytes") or defaults.log_bytes),
         first_port=int(data.get("first_port") or defaults.first_port),
@@ -87,6 +95,7 @@ def from_mapping(data: Mapping[str, str]) -> Settings:
 def to_mapping(settings: Settings) -> dict[str, str]:
     data = {name: getattr(settings, name) for name in Settings.__dataclass_fields__}
     data["toolbox"] = os.pathsep.join(settings.toolbox)
+    data["templates"] = ",".join(settings.templates)
     return {name: str(value) for name, value in data.items()}
 
 

@@ -20,10 +20,11 @@ from programs.local import (
     traces,
 )
 from programs.local.errors import LocalError
+from programs.local.settings import Settings
 from programs.spec import EnvironmentSpec, SuiteSpec
 
 VERSION = "local-2"
-STRATEGIES = ("empty", "seed")
+STRATEGIES = ("empty", "seed", "template")
 
 
 class Local:
@@ -33,7 +34,7 @@ class Local:
 
     def program(self, spec: EnvironmentSpec) -> Callable[[], None]:
         on = settings.from_mapping(spec.settings)
-        _check(spec)
+        _check(spec, on)
 
         def run() -> None:
             from programs.local.environment import Environment
@@ -91,7 +92,7 @@ class Local:
         supervision.stop(on)
 
 
-def _check(spec: EnvironmentSpec) -> None:
+def _check(spec: EnvironmentSpec, on: Settings) -> None:
     identifiers.commit(spec.source.commit)
     if not spec.services:
         raise LocalError("the environment has no service; name at least one under 'services'")
@@ -109,6 +110,9 @@ def _check(spec: EnvironmentSpec) -> None:
             raise LocalError(
                 f"database {item.name!r}: the local target has no strategy {item.strategy!r}, only {known}"
             )
+        if item.strategy == "template" and item.source not in on.prepared:
+            known = ", ".join(sorted(on.prepared)) or "there is none"
+            raise LocalError(f"database {item.name!r}: no prepared database is called {item.source!r}; known: {known}")
 
 
 def _named(spec: EnvironmentSpec) -> dict[str, list[str]]:

@@ -118,13 +118,30 @@ def test_on_one_machine_volumes_and_shares_are_said_to_be_without_effect_and_sch
         (
             "kubernetes: {manifests: [k8s]}\n"
             "database: {instances: [{name: a, template: {strategy: template, source: x}}]}\n",
-            "strategy `template` is not available on target `kubernetes`",
+            r"this server has no prepared database `x` for target `kubernetes`.*kubernetes\.templates",
+        ),
+        (
+            "kubernetes: {manifests: [k8s]}\n"
+            "database: {instances: [{name: a, template: {strategy: branch, source: x}}]}\n",
+            "strategy `branch` is not available on target `kubernetes`.*use empty, seed or template",
         ),
     ],
 )
 def test_what_cannot_be_made_is_refused_with_its_place(text: str, why: str) -> None:
     with pytest.raises(InvalidConfig, match=why):
         spec(HEAD + text)
+
+
+def test_a_prepared_database_is_one_that_the_server_offers_for_that_target() -> None:
+    """D1, Y4: eph.yaml says its name, the server which database that is."""
+    policy = replace(POLICY, templates={"kubernetes": frozenset({"shop"}), "local": frozenset({"tiny"})})
+    database = "database: {instances: [{name: main, template: {strategy: template, source: SOURCE}}]}\n"
+    text = HEAD + "kubernetes: {manifests: [k8s]}\n" + database
+    made = recipe(parse(text.replace("SOURCE", "shop").encode()), CONTEXT, policy).spec
+    assert (made.databases[0].strategy, made.databases[0].source) == ("template", "shop")
+    assert EnvironmentSpec.from_json(made.to_json()) == made
+    with pytest.raises(InvalidConfig, match="no prepared database `tiny` for target `kubernetes`; it has shop"):
+        recipe(parse(text.replace("SOURCE", "tiny").encode()), CONTEXT, policy)
 
 
 def test_what_is_not_done_is_said() -> None:
@@ -145,9 +162,18 @@ def test_the_servers_settings_reach_the_target(tmp_path: Path) -> None:
     told: dict[str, Any] = {
         "home": tmp_path,
         "targets": {"allowed": ["kubernetes"], "default": "kubernetes"},
-        "kubernetes": {"ingress_class": "nginx", "egress_allow": ["10.1.0.0/16"], "registries": ["r.test"], "pods": 9},
+        "kubernetes": {
+            "ingress_class": "nginx",
+            "egress_allow": ["10.1.0.0/16"],
+            "registries": ["r.test"],
+            "pods": 9,
+            "postgres": "postgresql://admin:secret@db/postgres",
+            "templates": ["shop=shop_prepared"],
+        },
     }
     settings = Settings(**told)
+    assert settings.bounds().templates["kubernetes"] == {"shop"}
+    assert "admin:secret" not in repr(settings)
     on = target_settings.from_mapping(settings.target_settings("c0ffee")["kubernetes"])
     assert (on.ingress_class, on.networks, on.registries, on.pods, on.server) == (
         "nginx",
@@ -156,4 +182,5 @@ def test_the_servers_settings_reach_the_target(tmp_path: Path) -> None:
         "9",
         "eph-c0ffee",
     )
+    assert (on.postgres, on.prepared) == ("postgresql://admin:secret@db/postgres", {"shop": "shop_prepared"})
     assert "kubernetes" not in Settings(home=tmp_path).target_settings("")

@@ -58,7 +58,7 @@ def test_the_page_starts_with_the_example_as_it_stands() -> None:
 def test_the_full_example_runs_on_local_without_a_notice() -> None:
     block = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[1]
     document = parse(block.encode())
-    assert list(missing(document, "local")) == []
+    assert list(missing(document, "local", ServerPolicy())) == []
     assert notices(document, ServerPolicy()) == ()
 
 

@@ -41,7 +41,8 @@ class Shape(Mocks):
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         waits = args.typ.endswith(":Ready")
         self.made[f"ready:{args.name}" if waits else args.name] = dict(args.inputs)
-        given = {"value": "password"} if args.name.startswith("password-") else {}
+        secrets = {"password": {"value": "password"}, "shared": {"url": "postgresql://r:p@127.0.0.1:5432/d"}}
+        given = secrets.get(args.name.partition("-")[0], {})
         return f"{args.name}-id", {**args.inputs, **given}
 
     def call(self, _: MockCallArgs) -> dict[str, Any]:

@@ -142,3 +142,23 @@ def test_manifests_get_the_variables_of_eph_yaml_and_its_databases() -> None:
     }
     assert list(given)[-1] == "MINE"
     assert made["configmap-c"]["data"] == {"a": "b"}
+
+
+@pytest.mark.parametrize("where", ["namespace", "shared"])
+def test_a_database_lives_in_the_namespace_or_on_the_shared_server(where: str) -> None:
+    """D1, D3: a prepared one is cloned there in any case; what runs finds each by a Secret, and may call its server."""
+    on = replace(ON, postgres="postgresql://a:b@10.1.2.3/postgres", templates="shop=prepared", databases=where)
+    main, other = DatabaseSpec("main"), DatabaseSpec("other", "15", "OTHER_URL", "template", source="shop")
+    server: tuple[list[dict[str, object]], int] = ([{"ipBlock": {"cidr": "10.1.2.3/32"}}], 5432)
+    made = shape(spec(databases=(main, other)), on, Prepared({"shop": IMAGE}, server=server)).made
+    assert made["shared-other"]["source"] == "prepared"
+    assert ("shared-main" in made) == (where == "shared")
+    servers = [name for name in made if name.startswith("statefulset-")]
+    assert len(servers) == (0 if where == "shared" else 1)
+    env = made["deployment-web"]["spec"]["template"]["spec"]["containers"][0]["env"]
+    named = {item["name"]: item["valueFrom"]["secretKeyRef"]["name"] for item in env if "valueFrom" in item}
+    assert {f"secret-{name}" for name in named.values()} <= made.keys()
+    assert named.keys() == {"DATABASE_URL", "OTHER_URL"}
+    (rule,) = made["networkpolicy-eph-database"]["spec"]["egress"]
+    assert rule == {"to": server[0], "ports": [{"protocol": "TCP", "port": 5432}]}
+    assert "a:b@" not in json.dumps(made), "the administrator is known to nobody in the cluster, nor to the state"

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
-from programs.kubernetes import cluster, doors, lastwords, waiting
+from programs.kubernetes import cluster, doors, lastwords, shared, waiting
 from programs.kubernetes.errors import KubernetesError
 from programs.kubernetes.settings import from_mapping
 from programs.kubernetes.waiting import Awaited
@@ -19,16 +19,19 @@ Props = dict[str, Any]
 
 
 class _Provider(ResourceProvider):
-    """``replaced_by``: properties whose change makes a new one; ``updated_by``: in place. Others change freely."""
+    """``replaced_by``: properties whose change makes a new one, ``beside`` the old one or after it is gone;
+    ``updated_by``: in place. Others change freely."""
 
     serialize_as_secret_always = False
     replaced_by: ClassVar[tuple[str, ...]] = ()
     updated_by: ClassVar[tuple[str, ...]] = ()
+    beside: ClassVar[bool] = False
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
         replaces = [name for name in self.replaced_by if olds.get(name) != news.get(name)]
         updates = [name for name in self.updated_by if olds.get(name) != news.get(name)]
-        return DiffResult(changes=bool(replaces or updates), replaces=replaces, delete_before_replace=True)
+        changes = bool(replaces or updates)
+        return DiffResult(changes=changes, replaces=replaces, delete_before_replace=not self.beside)
 
     def create(self, props: Props) -> CreateResult:
         made = self.make(props)
@@ -103,6 +106,22 @@ class DoorProvider(_Provider):
 
     def delete(self, _id: str, props: Props) -> None:
         doors.remove(doors.folder(props["folder"]), props["host"], props["environment"], props["service"])
+
+
+class SharedDatabaseProvider(_Provider):
+    """A database and its role on the server that environments share; another one when it is filled otherwise."""
+
+    replaced_by: ClassVar[tuple[str, ...]] = ("environment", "database")
+    beside: ClassVar[bool] = True
+
+    def read(self, id_: str, props: Props) -> ReadResult:
+        return ReadResult(id_, props) if shared.exists(props["root"], props["database"]) else ReadResult("", {})
+
+    def make(self, props: Props) -> Props:
+        return {"url": shared.create(props["root"], props["environment"], props["database"], props["source"])}
+
+    def delete(self, _id: str, props: Props) -> None:
+        shared.drop(props["root"], [props["database"]])
 
 
 class LastWordsProvider(_Provider):

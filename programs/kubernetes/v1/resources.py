@@ -14,6 +14,7 @@ from programs.kubernetes.v1.providers import (
     MarkProvider,
     PasswordProvider,
     ReadyProvider,
+    SharedDatabaseProvider,
 )
 
 Props = dict[str, Any]
@@ -41,6 +42,14 @@ class Ready(Resource, module="eph", name="Ready"):
 class Door(Resource, module="eph", name="Door"):
     def __init__(self, name: str, props: Props, opts: Options | None = None) -> None:
         super().__init__(DoorProvider(), name, props, opts)
+
+
+class SharedDatabase(Resource, module="eph", name="SharedDatabase"):
+    url: pulumi.Output[str]
+
+    def __init__(self, name: str, props: Props, opts: Options | None = None) -> None:
+        secret = Options(additional_secret_outputs=["url"])
+        super().__init__(SharedDatabaseProvider(), name, {**props, "url": None}, Options.merge(opts, secret))
 
 
 class LastWords(Resource, module="eph", name="LastWords"):

@@ -18,7 +18,7 @@ class DatabaseProvider(Provider):
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "database")
 
     def make(self, on: Settings, props: Props) -> Props:
-        url = databases.create(on, props["environment"], props["database"])
+        url = databases.create(on, props["environment"], props["database"], props.get("source", ""))
         return {"url": url, "made": uuid.uuid4().hex[:12]}
 
     def unmake(self, on: Settings, props: Props) -> None:
