@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import copy
 import secrets
-from collections.abc import Iterator
 
 from programs.kubernetes import waiting
 from programs.kubernetes.cluster import Cluster, Data
 from programs.kubernetes.waiting import JOB, Awaited
 
 START_SECONDS = 20.0
-LINES = 20
 
 
-def run(cluster: Cluster, namespace: str, title: str, job: Data) -> Iterator[str]:
-    """Gives the last lines that it printed; raises with them when it failed or took too long."""
+def run(cluster: Cluster, namespace: str, title: str, job: Data) -> None:
+    """Raises with the last lines that it printed when it failed or took too long."""
     data = copy.deepcopy(job)
     # An interrupted destroy is tried again, and a Job cannot be made twice.
     data["metadata"]["name"] += f"-{secrets.token_hex(3)}"
@@ -27,5 +25,3 @@ def run(cluster: Cluster, namespace: str, title: str, job: Data) -> Iterator[str
     cluster.create(namespace, JOB, data)
     seconds = float(data["spec"]["activeDeadlineSeconds"]) + START_SECONDS
     waiting.until_ready(cluster, Awaited(namespace, "Job", name, title, seconds))
-    pods = cluster.namespaced(namespace, "v1/pods", labelSelector=f"batch.kubernetes.io/job-name={name}")
-    yield from (f"{title} | {line}" for _, line in waiting.output(cluster, namespace, pods, LINES))

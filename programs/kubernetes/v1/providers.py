@@ -137,10 +137,9 @@ class LastWordsProvider(_Provider):
     def delete(self, _id: str, props: Props) -> None:
         try:
             found = cluster.connect(from_mapping(props["on"]))
-            for line in lastwords.run(found, props["namespace"], props["title"], json.loads(props["job"])):
-                sys.stderr.write(f"{line}\n")
+            lastwords.run(found, props["namespace"], props["title"], json.loads(props["job"]))
         except KubernetesError as error:
-            # Whatever is wrong, the environment goes: what the hook printed is in the operation's log.
+            # Whatever is wrong, the environment goes; the operation's log, which says it, goes last.
             sys.stderr.write(f"{error}\n")
 
 
