@@ -12,7 +12,7 @@ SECONDS ?= 60
 WITH_TOOLS = PATH="$$($(PY) -m stacks.toolchain --path):$$PATH"
 
 .PHONY: demo test test-long check bench chaos model sabotage soak toolchain hooks docs locks clean venv pulumi
-.PHONY: cluster-up cluster-down test-cluster plugin-kubernetes
+.PHONY: cluster-up cluster-down test-cluster plugin-kubernetes helm image
 .DEFAULT_GOAL := help
 .PHONY: help
 help:
@@ -60,6 +60,9 @@ cluster-down: ## end it, without a trace
 
 plugin-kubernetes: pulumi ## find, download or build Pulumi's plugin for the target kubernetes
 	@PATH="$$($(PY) -m stacks.toolchain --path):$$PATH" $(PY) -m stacks.plugins kubernetes >/dev/null
+
+helm: venv ## find or build Helm, and say which folder it is in
+	@$(PY) -m stacks.plugins helm
 
 toolchain: venv ## find, download or build the Pulumi CLI, and say where it is
 	@$(PY) -m stacks.toolchain

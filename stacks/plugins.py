@@ -1,8 +1,11 @@
-"""Pulumi's plugins that Eph's targets need, found or brought onto this machine beside the CLI (``toolchain``).
+"""Pulumi's plugins that Eph's targets need, found or brought onto this machine beside the CLI (``toolchain``); and helm.
 
 A plugin is one binary that Pulumi finds on PATH. It is not installed into PULUMI_HOME: Pulumi would look there for the
 very version that the SDK asks for, and parallel installs race (pulumi #22784). The ways are the CLI's own, in the same
 order: PATH, Eph's cache, Pulumi's download, a build from the Go module. The pinned SDK says which version.
+
+Helm, which renders charts, is the command of the very module that Pulumi's Kubernetes plugin renders them with. So it
+is built from the plugin's go.mod, which takes seconds where the plugin was built; it has no download of its own.
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ from stacks.toolchain_sources import Unavailable
 
 NEEDED = {"kubernetes": "kubernetes"}
 """By target, the plugin that it needs."""
+HELM, HELM_VERSION = "helm", "3.18.6"
+"""As in infra/toolchain/kubernetes-plugin/go.mod; a test sees to it."""
 
 
 def find(name: str, cache: Path | None = None) -> Path:
@@ -59,7 +64,7 @@ def beside(tools: Toolchain, targets: Iterable[str], progress: Progress) -> Tool
 
 def _make(name: str, cache: Path, progress: Progress) -> Path:
     failures: dict[str, str] = {}
-    makers = {"download": sources.download_plugin, "build": sources.build_plugin}
+    makers = {"build": sources.build_helm} if name == HELM else _PLUGIN_MAKERS
     for way in [way for way in makers if way in toolchain.allowed()]:
         staging = cache / "plugins" / f".new-{name}-{os.getpid()}"
         try:
@@ -71,30 +76,38 @@ def _make(name: str, cache: Path, progress: Progress) -> Path:
             return place
         except Unavailable as why:
             failures[way] = str(why)
-            progress(f"plugin {name} {version(name)}: {way} did not work: {str(why).splitlines()[0]}")
+            progress(f"{_title(name)}: {way} did not work: {str(why).splitlines()[0]}")
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     raise NoToolchain(_advice(name, failures))
 
 
+_PLUGIN_MAKERS = {"download": sources.download_plugin, "build": sources.build_plugin}
+
+
 def version(name: str) -> str:
-    return metadata.version(f"pulumi-{name}")
+    return HELM_VERSION if name == HELM else metadata.version(f"pulumi-{name}")
 
 
 def _binary(name: str) -> str:
-    return f"pulumi-resource-{name}"
+    return HELM if name == HELM else f"pulumi-resource-{name}"
 
 
 def _place(name: str, cache: Path) -> Path:
     return cache / "plugins" / f"{name}-{version(name)}"
 
 
+def _title(name: str) -> str:
+    return f"{'' if name == HELM else 'plugin '}{name} {version(name)}"
+
+
 def _advice(name: str, failures: dict[str, str]) -> str:
+    target = HELM if name == HELM else f"plugin-{name}"
     return "\n".join(
         [
-            f"Pulumi's plugin {name} {version(name)} is not on this machine.",
+            f"{_title(name).capitalize()} is not on this machine.",
             *(f"  {way}: {why}" for way, why in failures.items()),
-            f"Run `make plugin-{name}` in a checkout of Eph, or put {_binary(name)} on PATH.",
+            f"Run `make {target}` in a checkout of Eph, or put {_binary(name)} on PATH.",
         ]
     )
 

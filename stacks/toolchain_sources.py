@@ -77,7 +77,7 @@ def download(folder: Path, version: str, progress: Progress) -> None:
 
 def build(folder: Path, version: str, progress: Progress) -> None:
     progress(f"pulumi {version}: building from its Go module; 5 to 10 minutes the first time on two cores")
-    _build("pulumi", folder / "bin" / "pulumi", _teller(f"pulumi {version}", progress))
+    _build("pulumi/build.sh", folder / "bin" / "pulumi", _teller(f"pulumi {version}", progress))
 
 
 def download_plugin(folder: Path, name: str, version: str, progress: Progress) -> None:
@@ -96,11 +96,16 @@ def download_plugin(folder: Path, name: str, version: str, progress: Progress) -
 def build_plugin(folder: Path, name: str, version: str, progress: Progress) -> None:
     progress(f"plugin {name} {version}: building from its Go module; 10 to 20 minutes the first time on two cores")
     binary = folder / f"pulumi-resource-{name}"
-    _build(f"{name}-plugin", binary, _teller(f"plugin {name} {version}", progress))
+    _build(f"{name}-plugin/build.sh", binary, _teller(f"plugin {name} {version}", progress))
 
 
-def _build(room: str, binary: Path, tell: Callable[[list[str]], None]) -> None:
-    script = Path(__file__).parent.parent / "infra" / "toolchain" / room / "build.sh"
+def build_helm(folder: Path, name: str, version: str, progress: Progress) -> None:
+    progress(f"{name} {version}: building from its Go module; 5 to 10 minutes the first time on two cores")
+    _build("kubernetes-plugin/helm.sh", folder / name, _teller(f"{name} {version}", progress))
+
+
+def _build(recipe: str, binary: Path, tell: Callable[[list[str]], None]) -> None:
+    script = Path(__file__).parent.parent / "infra" / "toolchain" / recipe
     if not script.is_file():
         raise Unavailable("the Go module files come with a checkout of Eph, and this is an installed package")
     if shutil.which("go") is None:

@@ -71,3 +71,13 @@ def test_a_server_brings_the_plugins_of_its_targets(bare: Path) -> None:
 def test_the_build_is_of_the_version_that_the_sdk_asks_for() -> None:
     script = Path(toolchain.__file__).parents[1] / "infra" / "toolchain" / "kubernetes-plugin" / "build.sh"
     assert f"\nversion={plugins.version(NAME)}\n" in script.read_text()
+
+
+def test_helm_is_the_one_that_the_plugin_renders_charts_with(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = Path(toolchain.__file__).parents[1] / "infra" / "toolchain" / "kubernetes-plugin" / "go.mod"
+    assert f"\thelm.sh/helm/v3 v{plugins.HELM_VERSION}" in module.read_text()
+    monkeypatch.setenv("EPH_TOOLCHAIN_WAYS", "path,cache")
+    with pytest.raises(NoToolchain, match="make helm"):
+        plugins.ensure("helm", lambda _: None)
+    program(bare / "cache" / "plugins" / f"helm-{plugins.HELM_VERSION}" / "helm")
+    assert plugins.find("helm").name == f"helm-{plugins.HELM_VERSION}"
