@@ -49,8 +49,11 @@ sabotage: pulumi ## each guard switched off in turn: the tests must see it; ARGS
 soak: venv ## ten thousand cycles in virtual time, and nothing that grows; ARGS='--cycles 1000'
 	@$(PY) -m tests.model.soaks $(ARGS)
 
-test-cluster: pulumi plugin-kubernetes ## the tests on a real Kubernetes, started for them; EPH_TEST_KUBECONFIG=file: on yours
-	@$(WITH_TOOLS) PYTHON=$(CURDIR)/$(PY) infra/toolchain/cluster/with.sh $(PY) -m pytest -n 0 tests/cluster $(ARGS)
+test-cluster: pulumi plugin-kubernetes helm ## the tests on a real Kubernetes, started for them; EPH_TEST_KUBECONFIG=file: on yours
+	@$(WITH_TOOLS) PYTHON=$(CURDIR)/$(PY) infra/toolchain/cluster/with.sh $(PY) -m pytest -n 0 tests/cluster tests/stacks/test_chart.py $(ARGS)
+
+image: pulumi plugin-kubernetes ## build the container image without a daemon; ARGS=file.tar writes it there too
+	@PYTHON=$(CURDIR)/$(PY) infra/docker/build.sh $(ARGS)
 
 cluster-up: venv ## start a Kubernetes of one node on this machine; what it prints sets a shell up
 	@PYTHON=$(CURDIR)/$(PY) infra/toolchain/cluster/up.sh
@@ -61,8 +64,8 @@ cluster-down: ## end it, without a trace
 plugin-kubernetes: pulumi ## find, download or build Pulumi's plugin for the target kubernetes
 	@PATH="$$($(PY) -m stacks.toolchain --path):$$PATH" $(PY) -m stacks.plugins kubernetes >/dev/null
 
-helm: venv ## find or build Helm, and say which folder it is in
-	@$(PY) -m stacks.plugins helm
+helm: pulumi ## find or build Helm
+	@PATH="$$($(PY) -m stacks.toolchain --path):$$PATH" $(PY) -m stacks.plugins helm >/dev/null
 
 toolchain: venv ## find, download or build the Pulumi CLI, and say where it is
 	@$(PY) -m stacks.toolchain

@@ -76,6 +76,15 @@ class Shows(Protocol):
 
 
 @runtime_checkable
+class Enters(Protocol):
+    """What a target may offer besides: it lets Pulumi look at what the state of an environment names, whether or not it
+    is still there."""
+
+    def enter(self, name: str, settings: Mapping[str, str]) -> None:
+        """Before a refresh of an environment that shall go; idempotent."""
+
+
+@runtime_checkable
 class Stands(Protocol):
     """What a target may offer besides: which parts of all environments are there and alive, looked at each cycle."""
 

@@ -150,6 +150,8 @@ class _Run:
         self._take_over()
         stack = self._stack(None) if self._backend.exists(ref) else None
         if stack is not None:
+            if self._operation.refresh and self._operation.name and isinstance(target, registry.Enters):
+                target.enter(self._operation.name, self._operation.settings)
             self._empty(stack)
         if self._operation.name:  # else nothing but the state knows the stack: what is left is found on the target
             self._around.say("looking for leftovers by name")

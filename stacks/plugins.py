@@ -1,4 +1,4 @@
-"""Pulumi's plugins that Eph's targets need, found or brought onto this machine beside the CLI (``toolchain``); and helm.
+"""Pulumi's plugins that Eph's targets need, found or brought onto this machine beside the CLI, and Helm.
 
 A plugin is one binary that Pulumi finds on PATH. It is not installed into PULUMI_HOME: Pulumi would look there for the
 very version that the SDK asks for, and parallel installs race (pulumi #22784). The ways are the CLI's own, in the same

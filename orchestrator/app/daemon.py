@@ -10,8 +10,9 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from typing import NoReturn
 
-from orchestrator.app import service
+from orchestrator.app import service, wiring
 from orchestrator.app.addresses import StartTrouble
 from orchestrator.cli import discovery
 from orchestrator.config.loading import load
@@ -32,6 +33,8 @@ def main() -> int:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         settings = load(arguments.config)
+        if arguments.gateway:
+            _become_gateway(settings)
         tools = plugins.beside(toolchain.ensure(_say), settings.targets.allowed, _say)
         asyncio.run(_run(settings, tools))
     except (BadSettings, NoToolchain, StartTrouble, service.Broken, OSError, ValueError) as error:
@@ -44,8 +47,16 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="ephd", description="Gives every labelled pull request its own environment.")
     parser.add_argument("--config", type=Path, help="an eph.toml; $EPH_HOME/eph.toml when left out")
+    parser.add_argument("--gateway", action="store_true", help="be the gateway of an ephd with gateway = beside")
     parser.add_argument("--version", action="version", version=f"eph {service.version()}")
     return parser.parse_args()
+
+
+def _become_gateway(settings: Settings) -> NoReturn:
+    """This very process, so that whoever supervises it sees its end."""
+    door = wiring.door(settings)
+    settings.routes_dir.mkdir(parents=True, exist_ok=True)
+    os.execv(door.command[0], door.command)  # noqa: S606 - our own command, no shell
 
 
 def _say(line: str) -> None:

@@ -38,6 +38,7 @@ _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 START_SECONDS = 15.0
 PATIENCE_SECONDS = 10.0
 STOP_SECONDS = 5.0
+NEIGHBOUR_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +193,20 @@ class Doorkeeper:
     def _last_words(self) -> str:
         lines = self._log.read_text(errors="replace").strip().splitlines() if self._log.exists() else []
         return lines[-1] if lines else f"it said nothing in {self._log}"
+
+
+class Neighbour(Doorkeeper):
+    """A gateway that something else keeps, such as a container of its own: it is waited for, never started or ended."""
+
+    async def ensure(self) -> None:
+        if not await self._answers_while(lambda: True, NEIGHBOUR_SECONDS):
+            raise GatewayTrouble(
+                f"no gateway answers at {self._door.listen}; the setting gateway = beside says that something starts "
+                "one there, by: ephd --gateway"
+            )
+
+    def stop(self) -> None:
+        """Whoever started it ends it."""
 
 
 def _identity(entry: dict[str, Any]) -> Identity | None:

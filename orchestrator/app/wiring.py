@@ -9,7 +9,7 @@ from functools import partial
 from importlib import metadata
 
 from orchestrator.app.desk import Behind, LocalDesk
-from orchestrator.app.door import Door, Doorkeeper
+from orchestrator.app.door import Door, Doorkeeper, Neighbour
 from orchestrator.app.hands import DeskHands
 from orchestrator.app.hooks import Hook, Way
 from orchestrator.app.owed import Owed
@@ -61,7 +61,7 @@ def places(settings: Settings, tools: Toolchain) -> Places:
         work=settings.work_dir,
         operations=settings.operations_dir,
         pulumi_home=settings.pulumi_home,
-        passphrase_file=keys.passphrase_file(settings.keys_dir),
+        passphrase_file=keys.passphrase_file(settings.keys_dir, settings.passphrase_file),
         tools=tools.path,
     )
 
@@ -82,6 +82,18 @@ def forge(settings: Settings) -> GitHubForge:
         shelf=Shelf(settings.home / "forge-cache.db"),
     )
     return GitHubForge(told.url or GITHUB, key, told.repositories, options=options)
+
+
+def door(settings: Settings) -> Door:
+    return Door(
+        settings.gateway_listen,
+        settings.listen,
+        settings.gateway_dir,
+        settings.domain,
+        tokens=keys.preview_tokens_file(settings.keys_dir),
+        sign_in=settings.previews.sign_in,
+        shared=settings.replicas.lease != "none",
+    )
 
 
 def lease(settings: Settings) -> Lease:
@@ -113,11 +125,8 @@ class Wiring:
         self.machine = Machine(self.pool.sessions, settings.limits.spare_memory * MEGABYTE)
         self.targets = settings.target_settings(keys.identity(settings.keys_dir))
         self.policy = policy(settings)
-        tokens, sign_in = keys.preview_tokens_file(settings.keys_dir), settings.previews.sign_in
-        addresses = (settings.gateway_listen, settings.listen)
-        self.door = Doorkeeper(
-            Door(*addresses, settings.gateway_dir, settings.domain, tokens, sign_in, self.leading.replicas)
-        )
+        keeper = Doorkeeper if settings.gateway == "own" else Neighbour
+        self.door = keeper(door(settings))
         owed = Owed(settings.shared_dir / "owed.json")
         self.herald = Herald(Reporter(self.forge, clock.system), self.journal, owed)
         self.herald.leads = self.leading.leads

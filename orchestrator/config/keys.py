@@ -37,12 +37,25 @@ def identity(keys_dir: Path) -> str:
     return hmac.new(server_key(keys_dir), b"identity", hashlib.sha256).hexdigest()[:10]
 
 
-def passphrase_file(keys_dir: Path) -> Path:
-    """The file with the passphrase that encrypts secrets in stacks, for PULUMI_CONFIG_PASSPHRASE_FILE."""
+def passphrase_file(keys_dir: Path, given: Path | None = None) -> Path:
+    """The file with the passphrase that encrypts secrets in stacks, for PULUMI_CONFIG_PASSPHRASE_FILE. ``given``: the
+    operator's own, such as a mounted Secret; who may read that one is the operator's affair."""
+    if given is not None:
+        return _given(given)
     path = keys_dir / "passphrase"
     if not _once(path, secrets.token_hex(KEY_BYTES).encode()).strip():
         raise BadKey(f"{path} is empty; restore it from a backup")
     return path
+
+
+def _given(path: Path) -> Path:
+    try:
+        if path.read_text(encoding="utf-8").strip():
+            return path
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise BadKey(f"passphrase_file: {path} cannot be read: {reason}; name a readable file") from error
+    raise BadKey(f"passphrase_file: {path} is empty; without the passphrase no stack can be opened")
 
 
 def preview_tokens_file(keys_dir: Path) -> Path:

@@ -239,6 +239,12 @@ class Kubernetes(Group):
         description="The file that lets in at the cluster. Empty: the pod's own account, else ~/.kube/config.",
     )
     context: str = Field(default="", description="The context in that file. Empty: the current one.")
+    role: str = Field(
+        default="",
+        description="A ClusterRole that Eph's account binds itself in each environment's namespace, so that it needs "
+        "no rights in others. Empty: it has them already.",
+    )
+    account: str = Field(default="", description="That account, as namespace/name.")
     ingress_class: str = Field(default="", description="The class of every Ingress. Empty: the cluster's default.")
     ingress_namespace: str = Field(
         default="ingress", description="Where the ingress controller runs: nothing else reaches previews from outside."

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -62,6 +63,10 @@ class Settings(BaseSettings):
     )
     listen: Address = Field(default="127.0.0.1:8081", description="Where the API listens, as host:port.")
     gateway_listen: Address = Field(default="127.0.0.1:8080", description="Where the gateway listens, as host:port.")
+    gateway: Literal["own", "beside"] = Field(
+        default="own",
+        description="own: ephd starts the gateway and keeps it up. beside: something else does, by `ephd --gateway`.",
+    )
     domain: Domain = Field(default="localhost", description="The domain under which environments get their names.")
     domains: Domains = Field(
         default=(), description="More domains that a repository may choose with environment.dns.domain."
@@ -72,6 +77,10 @@ class Settings(BaseSettings):
     )
     backend_url: str = Field(
         default="", description="Where Pulumi keeps the stacks, as a file:// URL. Empty: the folder backend in home."
+    )
+    passphrase_file: Path | None = Field(
+        default=None,
+        description="A file with the passphrase that encrypts secrets in stacks. Empty: one is made in home, once.",
     )
     ledger_url: SecretStr = Field(
         default=SecretStr(""),

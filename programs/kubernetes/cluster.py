@@ -52,6 +52,13 @@ class Cluster:
         path = f"{_prefix(kind)}/namespaces/{namespace}/{kind.rpartition('/')[2]}"
         self._ask("POST", path, params={}, content=json.dumps(data).encode())
 
+    def post(self, path: str, data: Data) -> Data:
+        """What is there already stays as it is; then nothing is given."""
+        try:
+            return dict(self._ask("POST", path, params={}, content=json.dumps(data).encode()).json())
+        except Taken:
+            return {}
+
     def delete(self, path: str) -> None:
         self._ask("DELETE", path, params={"propagationPolicy": "Background"})
 
@@ -93,12 +100,17 @@ class Cluster:
         if answer.status_code in (httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN):
             raise Unreachable(f"the cluster refuses {method} {path}: {_message(answer)}; check the kubeconfig's rights")
         if answer.is_error:
-            raise Unreachable(f"the cluster answered {answer.status_code} to {method} {path}: {_message(answer)}")
+            why = Taken if answer.status_code == httpx2.codes.CONFLICT else Unreachable
+            raise why(f"the cluster answered {answer.status_code} to {method} {path}: {_message(answer)}")
         return answer
 
 
 class Missing(KubernetesError):
     """The cluster answered, and there is no such thing."""
+
+
+class Taken(Unreachable):
+    """There is one of that name already, or it was changed meanwhile."""
 
 
 def ours(cluster: Cluster, server: str) -> Iterator[Data]:

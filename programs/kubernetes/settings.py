@@ -32,12 +32,15 @@ class Settings:
     may come from, all when empty; ``plain_http``: registries that are asked without TLS. ``spot``: a label of nodes
     (key=value) that previews run on, and whose taint they tolerate; ``spot_nodes``: on them only, or on others when
     those have no room. ``cpu``, ``memory``, ``disk`` and ``pods``: the most of one environment; its file may ask for
-    less."""
+    less. ``role``: the ClusterRole that the server's ``account`` (namespace/name) binds itself in each environment's
+    namespace, see ``rights``."""
 
     root: Path
     server: str
     kubeconfig: str = ""
     context: str = ""
+    role: str = ""
+    account: str = ""
     routes: str = ""
     url: str = "http://{host}:8080"
     ingress_class: str = ""
@@ -129,6 +132,10 @@ def _check(settings: Settings) -> None:
             raise KubernetesError(f"setting {name!r}: {path} cannot be read")
     _check_way_in(settings)
     _check_shared(settings)
+    if settings.role and not all(settings.account.partition("/")):
+        raise KubernetesError(
+            f"setting 'account' is {settings.account!r}; with a role it must be namespace/name of the server's account"
+        )
     for amount in (settings.cpu, settings.memory, settings.disk):
         quantities.number(amount)
     if settings.spot:

@@ -16,6 +16,7 @@ from programs.insides import Inside, Reading, Told
 from programs.kubernetes import cluster, doors, inside, names, objects, quantities, registry, settings, shared, sources
 from programs.kubernetes.cluster import Cluster, Missing
 from programs.kubernetes.errors import KubernetesError
+from programs.kubernetes.rights import enter
 from programs.kubernetes.settings import Settings
 from programs.local import identifiers
 from programs.local.errors import LocalError
@@ -41,6 +42,7 @@ class Kubernetes:
         _check_sources(spec, on)
         granted(spec, on)
         prepared = _prepare(spec, on)
+        enter(spec.name, on)
 
         def run() -> None:
             from programs.kubernetes.environment import Environment
@@ -52,6 +54,9 @@ class Kubernetes:
     def ensure(self, settings_: Mapping[str, str]) -> None:
         """Environments share nothing that we bring up; but what the settings name must be there."""
         shared.remember(settings.from_mapping(settings_))
+
+    def enter(self, name: str, settings_: Mapping[str, str]) -> None:
+        enter(name, settings.from_mapping(settings_))
 
     def purge(self, name: str, settings_: Mapping[str, str]) -> None:
         """The namespace, when it is ours, and the routes. A namespace that only has our name is not touched."""

@@ -19,8 +19,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from orchestrator.app import door as doors
 from orchestrator.app.addresses import StartTrouble
-from orchestrator.app.door import Door, Doorkeeper, GatewayTrouble
+from orchestrator.app.door import Door, Doorkeeper, GatewayTrouble, Neighbour
 from stacks import processes
 
 pytestmark = pytest.mark.real
@@ -176,3 +177,18 @@ async def test_one_that_ends_at_once_says_its_last_words(house: House) -> None:
 def test_the_stop_of_what_never_ran_is_quiet(tmp_path: Path) -> None:
     Doorkeeper(Door("127.0.0.1:1", "127.0.0.1:1", tmp_path / "none", "localhost")).stop()
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_gateway_that_something_else_keeps_is_waited_for_and_left_alone(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """O4: in a pod the gateway has a container of its own."""
+    monkeypatch.setattr(doors, "NEIGHBOUR_SECONDS", 0.1)
+    beside = Neighbour(Door(f"127.0.0.1:{house.port}", "127.0.0.1:1", house.directory, "localhost"))
+    with pytest.raises(GatewayTrouble, match="ephd --gateway"):
+        await beside.ensure()
+    assert not house.record.exists(), "none was started"
+    await house.keeper().ensure()
+    await beside.ensure()
+    beside.stop()
+    assert house.answers()

@@ -49,3 +49,18 @@ def test_a_cut_key_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "passphrase").touch(0o600)
     with pytest.raises(BadKey, match="passphrase is empty"):
         passphrase_file(tmp_path)
+
+
+def test_an_operators_own_passphrase_is_used_where_it_is(tmp_path: Path) -> None:
+    """O4: a mounted Secret is readable by its group; nothing is made beside it."""
+    given = tmp_path / "given"
+    given.write_text("correct horse")
+    given.chmod(0o440)
+    assert passphrase_file(tmp_path / "keys", given) == given
+    assert not (tmp_path / "keys").exists()
+    given.chmod(0o640)
+    given.write_text(" ")
+    with pytest.raises(BadKey, match="given is empty; without the passphrase"):
+        passphrase_file(tmp_path / "keys", given)
+    with pytest.raises(BadKey, match="absent cannot be read: No such file"):
+        passphrase_file(tmp_path / "keys", tmp_path / "absent")

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from programs.kubernetes import cluster, settings
+from programs.kubernetes import cluster, rights, settings
 from programs.kubernetes.cluster import Missing
 from programs.kubernetes.errors import KubernetesError, Unreachable
 from programs.kubernetes.settings import Settings
@@ -31,6 +31,7 @@ class _Api(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answers: dict[str, tuple[int, Any]] = {}
         self.asked: list[str] = []
+        self.may: list[bool] = []
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -39,6 +40,18 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.asked.append(f"GET {self.path} {self.headers.get('Authorization')}")
         self._say(*self.server.answers.get(self.path.partition("?")[0], (404, {"message": "not found"})))
+
+    def do_POST(self) -> None:
+        """What is made is there from then on. ``may`` answers the questions for rights, one by one."""
+        said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.asked.append(f"POST {self.path}")
+        if said["kind"] == "SelfSubjectAccessReview":
+            self._say(201, {"status": {"allowed": self.server.may.pop(0) if self.server.may else True}})
+            return
+        path = f"{self.path}/{said['metadata']['name']}"
+        taken = path in self.server.answers
+        self.server.answers.setdefault(path, (200, said))
+        self._say(409 if taken else 201, said)
 
     def do_DELETE(self) -> None:
         self.server.asked.append(f"DELETE {self.path}")
@@ -182,3 +195,48 @@ def test_what_is_missing_is_told_apart(api: _Api, told: dict[str, str]) -> None:
     with pytest.raises(Missing):
         cluster.connect(on(told)).one("a", "apps/v1/deployments", "web")
     assert "/apis/apps/v1/namespaces/a/deployments/web" in api.asked[0]
+
+
+NAMESPACE, BINDING = "/api/v1/namespaces/shop-1", f"/apis/{rights.RBAC}/v1/namespaces/shop-1/rolebindings/eph-server"
+
+
+def narrow(told: dict[str, str]) -> Settings:
+    return on({**told, "role": "eph-environment", "account": "tools/eph"})
+
+
+def test_its_own_rights_come_before_anything_else_in_a_namespace(api: _Api, told: dict[str, str]) -> None:
+    """O4, S3: a server in a cluster binds itself a role in its environment's namespace, and has none in others."""
+    api.may = [False, True, False, True, True, True]
+    rights.enter("shop-1", narrow(told))
+    assert api.answers[NAMESPACE][1]["metadata"]["labels"] == OURS
+    bound = api.answers[BINDING][1]
+    assert (bound["roleRef"]["name"], bound["subjects"]) == (
+        "eph-environment",
+        [{"kind": "ServiceAccount", "name": "eph", "namespace": "tools"}],
+    )
+    assert api.may == [], "an API server that has not heard of it yet is asked again"
+    api.asked.clear()
+    rights.enter("shop-1", narrow(told))
+    assert [line for line in api.asked if line.startswith("POST") and "reviews" not in line] == [], "the second time"
+    api.asked.clear()
+    rights.enter("shop-1", on(told))
+    assert api.asked == [], "nothing to do where the account may anyway"
+
+
+def test_a_foreign_namespace_is_not_entered(api: _Api, told: dict[str, str]) -> None:
+    api.answers[NAMESPACE] = (200, {"metadata": {"labels": {**OURS, "eph.dev/server": "eph-2"}}})
+    with pytest.raises(KubernetesError, match="not this server's"):
+        rights.enter("shop-1", narrow(told))
+    assert BINDING not in api.answers
+
+
+def test_a_binding_that_gives_nothing_is_told(api: _Api, told: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rights, "SECONDS", 0.0)
+    api.may = [False] * 9
+    with pytest.raises(KubernetesError, match="account tools/eph has no rights in namespace shop-1"):
+        rights.enter("shop-1", narrow(told))
+
+
+def test_a_role_without_an_account_is_refused(told: dict[str, str]) -> None:
+    with pytest.raises(KubernetesError, match="must be namespace/name"):
+        on({**told, "role": "eph-environment", "account": "eph"})

@@ -1,0 +1,71 @@
+#!/bin/bash
+# Builds the image of the Dockerfile without a daemon: build.sh [ARCHIVE | docker://REGISTRY/NAME:TAG]
+#
+# By buildah, whose store lies in Eph's cache, so that only what changed is built again. The result is
+# localhost/eph:VERSION in that store; and in ARCHIVE when one is named (docker load, ctr images import), or in the
+# registry: EPH_IMAGE_CREDENTIALS (user:password) if it asks for them, EPH_IMAGE_PLAIN_HTTP=yes if it has no TLS.
+# EPH_IMAGE_BASE: the image to start from. Empty: a Debian 12 that is made here from Debian's packages, once.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+python=${PYTHON:-.venv/bin/python}
+cache=${EPH_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/eph}
+store=$cache/image
+say() { printf 'image: %s\n' "$*" >&2; }
+
+missing=
+command -v buildah >/dev/null || missing="buildah"
+[ -n "${EPH_IMAGE_BASE:-}" ] || command -v mmdebstrap >/dev/null || missing="$missing mmdebstrap"
+if [ -n "$missing" ]; then
+  [ "$(id -u)" = 0 ] && [ "${EPH_SYSTEM_PACKAGES:-yes}" != no ] && command -v apt-get >/dev/null ||
+    { say "missing: $missing; install them, or build with docker"; exit 1; }
+  say "installing $missing"
+  apt-get update -qq >&2 && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >&2
+fi
+
+mkdir -p "$store"
+exec 9>"$store/.lock"
+flock -n 9 || { say "another one is building: waiting"; flock 9; }
+buildah() { command buildah --root "$store/storage" --runroot "$store/run" --storage-driver "${EPH_IMAGE_DRIVER:-overlay}" "$@"; }
+
+base=${EPH_IMAGE_BASE:-localhost/eph-base:12}
+if [ -z "${EPH_IMAGE_BASE:-}" ] && ! buildah inspect --type image "$base" >/dev/null 2>&1; then
+  say "making a Debian 12 to start from"
+  rm -f "$store/base.tar"
+  mmdebstrap --quiet --variant=minbase --include=ca-certificates \
+    --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+    --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='force-unsafe-io' bookworm "$store/base.tar" >&2
+  made=$(buildah from scratch)
+  buildah add --quiet "$made" "$store/base.tar" / >&2
+  buildah commit --quiet --rm "$made" "$base" >&2
+  rm -f "$store/base.tar"
+fi
+
+# The tools of this machine are lent, so that they are neither downloaded nor built twice; so are its certificates and
+# its settings of pip, for networks that have their own. Mounted while a step runs, they are not part of the image.
+pulumi=$("$python" -c 'import sys; from stacks import toolchain; print(toolchain.ensure(lambda line: print(line, file=sys.stderr)).pulumi.parent)')
+plugin=$("$python" -m stacks.plugins kubernetes)
+lent=(-v "$pulumi:/tools/pulumi:ro" -v "$plugin:/tools/kubernetes:ro" -v "$store/pip:/root/.cache/pip")
+mkdir -p "$store/pip"
+for file in /etc/ssl/certs/ca-certificates.crt /etc/pip.conf; do
+  [ ! -f "$file" ] || lent+=(-v "$file:$file:ro")
+done
+version=$("$python" -c 'from importlib.metadata import version; print(version("eph"))')
+buildah rm --all >/dev/null 2>&1 || true # of one that was killed: we hold the lock
+say "building localhost/eph:$version"
+buildah build --quiet --layers --isolation chroot --format docker --network host --pull-never "${lent[@]}" \
+  --build-arg "BASE=$base" --ignorefile infra/docker/Dockerfile.dockerignore -f infra/docker/Dockerfile \
+  -t "localhost/eph:$version" . >&2
+case ${1:-} in
+"") ;;
+docker://*)
+  how=(--compression-format gzip --compression-level 1) # quickly, rather than small
+  [ -z "${EPH_IMAGE_CREDENTIALS:-}" ] || how+=(--creds "$EPH_IMAGE_CREDENTIALS")
+  [ -z "${EPH_IMAGE_PLAIN_HTTP:-}" ] || how+=(--tls-verify=false)
+  buildah push --quiet "${how[@]}" "localhost/eph:$version" "$1" >&2
+  ;;
+*)
+  rm -f "$1"
+  buildah push --quiet "localhost/eph:$version" "docker-archive:$1:eph:$version" >&2
+  ;;
+esac
+buildah images --format '{{.Name}}:{{.Tag}} {{.Size}}' "localhost/eph:$version"

@@ -1,0 +1,103 @@
+{{- define "eph.name" -}}
+{{- if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 40 | trimSuffix "-" }}{{ else }}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 40 | trimSuffix "-" }}{{ end -}}
+{{- end }}
+
+{{- /* What lies outside the namespace is called by the namespace too: two releases may have one name. */}}
+{{- define "eph.wide" -}}
+{{ printf "%s-%s" .Release.Namespace (include "eph.name" .) }}
+{{- end }}
+
+{{- define "eph.selector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "eph.labels" -}}
+{{ include "eph.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+
+{{- define "eph.image" -}}
+{{- $repository := required "image.repository is empty; name the registry that you pushed the image to" .Values.image.repository -}}
+{{- if .Values.image.digest }}{{ $repository }}@{{ .Values.image.digest }}{{ else }}{{ $repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ end -}}
+{{- end }}
+
+{{- /* The marks of our namespaces: eph.dev/server is the setting name, a dash, and ten digits of the server's key. */}}
+{{- define "eph.server" -}}
+{{ .Values.settings.name | default "eph" }}
+{{- end }}
+
+{{- /* eph.toml: what values say, and what follows from where it runs. */}}
+{{- define "eph.toml" -}}
+{{- $forge := dict }}
+{{- if .Values.secrets.forge.name }}
+  {{- range .Values.secrets.forge.keys }}
+    {{- $_ := set $forge (printf "%s_file" (. | replace "-" "_")) (printf "/etc/eph/forge/%s" .) }}
+  {{- end }}
+{{- end }}
+{{- $kubernetes := dict "role" (printf "%s-environment" (include "eph.wide" .)) "account" (printf "%s/%s" .Release.Namespace (include "eph.name" .)) }}
+{{- if .Values.secrets.images.name }}{{ $_ := set $kubernetes "pull_secret_file" "/etc/eph/images/.dockerconfigjson" }}{{ end }}
+{{- $own := dict "home" "/var/lib/eph" "listen" "0.0.0.0:8081" "gateway_listen" "0.0.0.0:8080" "gateway" "beside" "forge" $forge "kubernetes" $kubernetes "targets" (dict "allowed" (list "kubernetes") "default" "kubernetes") }}
+{{- if .Values.secrets.passphrase.name }}{{ $_ := set $own "passphrase_file" "/etc/eph/passphrase/passphrase" }}{{ end }}
+{{- /* Numbers of values are all floats in Helm; written as text, ephd reads them as what they are. */}}
+{{- include "eph.table" (dict "table" (mergeOverwrite (deepCopy .Values.settings) $own)) }}
+{{- end }}
+
+{{- define "eph.table" -}}
+{{- range $key, $value := .table }}
+{{- if not (kindIs "map" $value) }}
+{{ $key }} = {{ include "eph.value" $value }}
+{{- end }}
+{{- end }}
+{{- range $key, $value := .table }}
+{{- if kindIs "map" $value }}
+{{- if $value }}
+
+[{{ $key }}]
+{{- include "eph.table" (dict "table" $value) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* A JSON string, list, boolean or integer is one of TOML too. */}}
+{{- define "eph.value" -}}
+{{- if and (kindIs "float64" .) (eq . (floor .)) }}{{ int64 . }}{{ else }}{{ toRawJson . }}{{ end }}
+{{- end }}
+
+{{- define "eph.container" -}}
+image: {{ include "eph.image" . }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities:
+    drop: [ALL]
+env:
+  {{- if .Values.secrets.ledger.name }}
+  - name: EPH_LEDGER_URL
+    valueFrom:
+      secretKeyRef:
+        name: {{ .Values.secrets.ledger.name }}
+        key: url
+  {{- end }}
+  - name: NO_COLOR
+    value: "1"
+volumeMounts:
+  - name: home
+    mountPath: /var/lib/eph
+  - name: tmp
+    mountPath: /tmp
+  - name: settings
+    mountPath: /etc/eph/settings
+    readOnly: true
+  {{- range $what := list "forge" "passphrase" "images" }}
+  {{- if (get $.Values.secrets $what).name }}
+  - name: {{ $what }}
+    mountPath: /etc/eph/{{ $what }}
+    readOnly: true
+  {{- end }}
+  {{- end }}
+{{- end }}

@@ -1,0 +1,163 @@
+"""The Helm chart: what it refuses, and that what it renders is what ephd and the program ask for (O4).
+
+Helm is found, never made here: `make test-cluster` brings it, and runs these too.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from orchestrator.config.settings import Settings
+from programs.kubernetes import rights
+from programs.kubernetes.manifests.judging import KINDS
+from stacks import plugins
+from stacks.toolchain import NoToolchain
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "infra" / "helm"
+LEAST = {"image": {"repository": "registry.test/eph"}}
+Values = dict[str, Any]
+
+
+def helm(*words: str, values: Values) -> subprocess.CompletedProcess[str]:
+    try:
+        binary = plugins.find(plugins.HELM) / "helm"
+    except NoToolchain:
+        pytest.skip("there is no helm here: make helm")
+    command = [binary, *words, CHART, "--namespace", "tools", "--values", "-"]
+    return subprocess.run(command, input=json.dumps(values), capture_output=True, text=True, timeout=60, check=False)
+
+
+def rendered(**values: Any) -> dict[tuple[str, str], dict[str, Any]]:
+    """By kind and name."""
+    done = helm("template", "eph", values={**LEAST, **values})
+    assert done.returncode == 0, done.stderr
+    found = [item for item in yaml.safe_load_all(done.stdout) if item]
+    return {(item["kind"], item["metadata"]["name"]): item for item in found}
+
+
+def settings_of(found: dict[tuple[str, str], dict[str, Any]]) -> Settings:
+    return Settings(**tomllib.loads(found["ConfigMap", "eph"]["data"]["eph.toml"]))
+
+
+def test_it_passes_helms_own_checks() -> None:
+    done = helm("lint", "--strict", values=LEAST)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"image": {"repository": ""}}, "image.repository is empty"),
+        ({"replicas": 3}, "'replicas'"),
+        ({"settings": {"forge": {"token": "abc"}}}, "/settings/forge/token"),
+        ({"settings": {"home": "/root"}}, "/settings/home"),
+        ({"settings": {"kubernetes": {"role": "cluster-admin"}}}, "/settings/kubernetes/role"),
+        ({"persistence": {"size": "10"}}, "/persistence/size"),
+        ({"persistence": {"whenDeleted": "Maybe"}}, "/persistence/whenDeleted"),
+        ({"secrets": {"forge": {"keys": ["password"]}}}, "/secrets/forge/keys/0"),
+        ({"image": {"repository": "x", "digest": "sha256:12"}}, "/image/digest"),
+        ({"ingress": {"enabled": True}}, "ingress.host is empty"),
+        ({"wildcard": {"enabled": True}}, "wildcard needs settings.domain"),
+        ({"serviceMonitor": {"enabled": True}}, "serviceMonitor.tokenSecret.name is empty"),
+        ({"disruption": {"maxUnavailable": 2}}, "/disruption/maxUnavailable"),
+    ],
+    ids=lambda value: value[:24] if isinstance(value, str) else "",
+)
+def test_a_value_that_cannot_be_is_refused_by_its_name(values: Values, words: str) -> None:
+    done = helm("template", "eph", values={**LEAST, **values})
+    assert done.returncode != 0
+    assert words in done.stderr
+
+
+def test_values_become_settings_that_ephd_takes() -> None:
+    found = rendered(
+        settings={
+            "domain": "preview.test",
+            "public_url": "https://{host}",
+            "interval": 15,
+            "limits": {"concurrent": 2},
+            "forge": {"repositories": ["acme/shop"], "app_id": "12"},
+            "kubernetes": {"ingress_class": "nginx", "registries": ["registry.test/acme"], "pods": 20},
+        },
+        secrets={
+            "forge": {"name": "forge", "keys": ["private-key", "webhook-secret"]},
+            "passphrase": {"name": "words"},
+            "images": {"name": "pull"},
+        },
+    )
+    made = settings_of(found)
+    assert (made.domain, made.limits.concurrent, made.kubernetes.pods) == ("preview.test", 2, 20)
+    assert made.gateway == "beside"
+    assert made.targets.allowed == ("kubernetes",)
+    pod = found["StatefulSet", "eph"]["spec"]["template"]["spec"]
+    mounted = {item["mountPath"] for item in pod["containers"][0]["volumeMounts"]}
+    files = [made.forge.private_key_file, made.forge.webhook_secret_file, made.passphrase_file]
+    files.append(made.kubernetes.pull_secret_file)
+    assert [file for file in files if str(file.parent if file else "") not in mounted] == []
+    assert {item["secret"]["secretName"] for item in pod["volumes"] if "secret" in item} == {"forge", "words", "pull"}
+
+
+def test_the_pod_runs_as_a_user_of_no_rights_on_a_read_only_root() -> None:
+    pod = rendered()["StatefulSet", "eph"]["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in pod["containers"]:
+        shut = container["securityContext"]
+        assert (shut["readOnlyRootFilesystem"], shut["allowPrivilegeEscalation"]) == (True, False)
+        assert shut["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_no_right_is_wider_than_what_the_program_does() -> None:
+    """Everywhere only namespaces; in an environment's own, the kinds that repositories and we bring, and what is read
+    of pods. Nothing with a star, no exec, no nodes."""
+    found = rendered()
+    wide = found["ClusterRole", "tools-eph-server"]["rules"]
+    assert {(group, kind) for rule in wide for group in rule["apiGroups"] for kind in rule["resources"]} == {
+        ("", "namespaces"),
+        (rights.RBAC, "rolebindings"),
+        (rights.RBAC, "clusterroles"),
+    }
+    assert [rule["resourceNames"] for rule in wide if "bind" in rule["verbs"]] == [["tools-eph-environment"]]
+    own = found["ClusterRole", "tools-eph-environment"]["rules"]
+    written = {kind for rule in own if "create" in rule["verbs"] for kind in rule["resources"]}
+    brought = {plural(kind) for kind in KINDS}
+    ours = {"resourcequotas", "limitranges", "serviceaccounts", "networkpolicies"}
+    assert written == brought | ours
+    read = {kind for rule in own if "create" not in rule["verbs"] for kind in rule["resources"]}
+    assert read == {"pods", "pods/log", "events"}
+    assert {verb for rule in [*wide, *own] for verb in rule["verbs"]} == {
+        *("get", "list", "watch", "create", "patch", "delete", "bind"),
+    }
+
+
+def plural(kind: str) -> str:
+    return f"{kind.lower()}{'es' if kind.endswith('s') else 's'}".replace("policys", "policies")
+
+
+def test_the_binding_names_what_the_chart_made() -> None:
+    found = rendered()
+    made = settings_of(found).kubernetes
+    assert found["ClusterRole", made.role]
+    namespace, _, account = made.account.partition("/")
+    assert found["ServiceAccount", account]
+    assert namespace == "tools"
+    policy = found["ValidatingAdmissionPolicy", "tools-eph"]["spec"]
+    assert made.role in json.dumps(policy)
+    assert f"system:serviceaccount:{namespace}:{account}" in json.dumps(policy)
+
+
+def test_every_value_is_on_the_page() -> None:
+    page = (ROOT / "docs" / "how-to" / "install.md").read_text()
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    missing = [f"{key}.{inner}" for key, group in values.items() if isinstance(group, dict) for inner in group
+               if f"{key}.{inner}" not in page and f"`{key}`" not in page]  # fmt: skip
+    assert missing == []
+    assert set(values) == set(json.loads((CHART / "values.schema.json").read_text())["properties"]) - {"global"}
