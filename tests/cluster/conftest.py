@@ -23,7 +23,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE not in item.path.parents:
             continue
-        item.add_marker(pytest.mark.timeout(300))
+        if not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(300))
         if not os.environ.get("EPH_TEST_KUBECONFIG"):
             item.add_marker(pytest.mark.skip(reason="needs a Kubernetes: run `make test-cluster`"))
 
