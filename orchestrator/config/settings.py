@@ -296,8 +296,11 @@ class Settings(BaseSettings):
         return {**told, "url": self.url_template}
 
     def target_settings(self, identity: str) -> dict[str, dict[str, str]]:
-        """By target, for those that this server may use."""
-        told = {"local": self.local_settings()}
+        """By target, for those that this server may use. What the target `local` once made here must still be found,
+        and needs that target to go; where it made nothing, it need not be able to run."""
+        told: dict[str, dict[str, str]] = {}
+        if "local" in self.targets.allowed or self.local_dir.exists():
+            told["local"] = self.local_settings()
         if "kubernetes" in self.targets.allowed:
             told["kubernetes"] = self.kubernetes_settings(identity)
         return told

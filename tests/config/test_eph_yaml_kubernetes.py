@@ -184,3 +184,11 @@ def test_the_servers_settings_reach_the_target(tmp_path: Path) -> None:
     )
     assert (on.postgres, on.prepared) == ("postgresql://admin:secret@db/postgres", {"shop": "shop_prepared"})
     assert "kubernetes" not in Settings(home=tmp_path).target_settings("")
+
+
+def test_the_target_local_is_brought_up_only_where_it_may_be_used_or_was(tmp_path: Path) -> None:
+    """O4: an ephd in a pod has neither PostgreSQL's server nor a sandbox, and needs none (T2)."""
+    only = Settings(home=tmp_path, targets={"allowed": ["kubernetes"], "default": "kubernetes"})
+    assert set(only.target_settings("")) == {"kubernetes"}
+    only.local_dir.mkdir()
+    assert set(only.target_settings("")) == {"kubernetes", "local"}
