@@ -129,13 +129,24 @@ def test_no_right_is_wider_than_what_the_program_does() -> None:
     own = found["ClusterRole", "tools-eph-environment"]["rules"]
     written = {kind for rule in own if "create" in rule["verbs"] for kind in rule["resources"]}
     brought = {plural(kind) for kind in KINDS}
-    ours = {"resourcequotas", "limitranges", "serviceaccounts", "networkpolicies"}
+    ours = {"resourcequotas", "limitranges", "serviceaccounts", "networkpolicies", "httproutes"}
     assert written == brought | ours
     read = {kind for rule in own if "create" not in rule["verbs"] for kind in rule["resources"]}
     assert read == {"pods", "pods/log", "events"}
     assert {verb for rule in [*wide, *own] for verb in rule["verbs"]} == {
         *("get", "list", "watch", "create", "patch", "delete", "bind"),
     }
+
+
+def test_a_shared_certificate_is_the_one_secret_that_may_be_read_elsewhere() -> None:
+    found = rendered(settings={"kubernetes": {"tls_secret": "infra/wildcard"}})
+    role = found["Role", "tools-eph-certificate"]
+    assert role["metadata"]["namespace"] == "infra"
+    assert role["rules"] == [
+        {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["wildcard"], "verbs": ["get"]}
+    ]
+    alone = rendered(settings={"kubernetes": {"tls_secret": "wildcard"}})
+    assert ("Role", "tools-eph-certificate") not in alone, "one of each environment's own namespace"
 
 
 def plural(kind: str) -> str:
