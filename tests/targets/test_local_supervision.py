@@ -31,6 +31,7 @@ from programs.local.routes import Route
 from programs.local.sandbox import Place, works
 from programs.local.services import Service
 from programs.local.target import TARGET
+from programs.local.v1.serving import CurrentProvider
 from tests.targets.machines import APP, Machine, Repository, on, wait_for
 
 pytestmark = pytest.mark.real
@@ -232,3 +233,13 @@ def test_an_operators_own_server_is_shared_with_others(machine: Machine, tmp_pat
     assert {item.name for item in databases.owned(second)} == {"eph_shop_second"}
     databases.drop(second, [item.name for item in databases.owned(second)])
     assert {item.name for item in databases.owned(first)} == {"eph_shop_first"}
+
+
+def test_a_checkout_that_nothing_runs_from_goes_with_the_next_build(machine: Machine, repository: Repository) -> None:
+    """L2; found by chaos: a first build was killed after its checkout, before anything ran, and the state forgot it."""
+    program = run_service(machine, repository)
+    source = machine.settings.env(NAME) / "src"
+    files.folder(source / "ffffffffffff-000000")
+    CurrentProvider().make(machine.settings, {"environment": NAME, "generation": program.generation})
+    assert [path.name for path in source.iterdir()] == [program.generation]
+    assert app_processes(machine)

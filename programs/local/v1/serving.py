@@ -62,14 +62,14 @@ class RouteProvider(Provider):
 
 
 class CurrentProvider(Provider):
-    """After the routes moved: whatever runs of another generation goes, recorded by Pulumi or not."""
+    """After the routes moved: whatever is there of another generation goes, recorded by Pulumi or not, running or not."""
 
     updated_by: ClassVar[tuple[str, ...]] = ("generation",)
 
     def make(self, on: Settings, props: Props) -> Props:
         if traces.others(on, props["environment"], props["generation"]):
             pause(on.drain)
-            traces.retire(on, props["environment"], props["generation"])
+        traces.retire(on, props["environment"], props["generation"])
         return {"at": datetime.now(UTC).isoformat(timespec="milliseconds")}
 
 
