@@ -62,7 +62,7 @@ class RouteProvider(Provider):
 
 
 class CurrentProvider(Provider):
-    """After the routes moved: whatever is there of another generation goes, recorded by Pulumi or not, running or not."""
+    """After the routes moved: whatever is there of another generation goes, recorded or not, running or not."""
 
     updated_by: ClassVar[tuple[str, ...]] = ("generation",)
 
