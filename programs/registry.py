@@ -93,6 +93,20 @@ class Stands(Protocol):
 
 
 @runtime_checkable
+class Sleeps(Protocol):
+    """What a target may offer besides: to stop what runs of an environment, and to start it again, without Pulumi.
+
+    Both are idempotent, and may be called where an earlier call broke off at any point."""
+
+    def sleep(self, name: str, settings: Mapping[str, str]) -> None:
+        """First the gateway is told, then what runs is stopped. All that it holds stays."""
+
+    def wake(self, name: str, settings: Mapping[str, str], patient: bool = True) -> None:
+        """Starts it again; returns when it answers, and then the gateway is told. Raises with the reason when it does
+        not. Not ``patient``: as soon as it was started."""
+
+
+@runtime_checkable
 class Holds(Protocol):
     """What a target may offer besides: each thing it holds, and the removal of a single one."""
 

@@ -161,6 +161,9 @@ class FakeStacks:
             return self._result(operation, began, Outcome.FAILED, refused)
         if operation.verb is Verb.RETAG:
             return self._result(operation, began, Outcome.SUCCEEDED)
+        if operation.verb in (Verb.SLEEP, Verb.WAKE):
+            await self._while_held(operation.ref, way)
+            return self._rested(operation, began, way)
         if operation.verb is Verb.UP:
             progress(f"building commit {operation.commit[:7]}")
         await self._while_held(operation.ref, way)
@@ -179,19 +182,38 @@ class FakeStacks:
         fresh = record is None
         record = replace(record or StackRecord(ref, target=operation.target), locks=())
         self.records[ref] = self._tagged(record, operation, fresh)
-        if operation.verb is not Verb.RETAG:
+        if not operation.verb.is_light:
             lock = Lock(f"fake-{len(self.started)}", _PID, "fake", "eph", self.now(), owner_dead=False)
             self.records[ref] = replace(self.records[ref], locks=(lock,))
         return ""
 
     def _tagged(self, record: StackRecord, operation: Operation, fresh: bool) -> StackRecord:
         tag = operation.tag
-        if tag is None or operation.verb not in (Verb.UP, Verb.RETAG):
+        if tag is None or operation.verb not in (Verb.UP, Verb.RETAG, Verb.SLEEP, Verb.WAKE):
             return record
+        if operation.verb is Verb.WAKE:
+            slept = record.tag.asleep if record.tag else None
+            tag = replace(tag, asleep=slept or self.now(), awake_until=None)
+        tag = replace(tag, half=operation.verb in (Verb.SLEEP, Verb.WAKE))
         kept = "" if fresh else tag.incarnation or (record.tag.incarnation if record.tag else "")
         self._lives += not kept
         written = tags.encode(replace(tag, incarnation=kept or f"{self._lives:08x}"))
         return replace(record, tag=tags.decode(written))
+
+    def _rested(self, operation: Operation, began: datetime, way: _Way) -> OperationResult:
+        """A start that fails is taken back; one that is interrupted stays half-way."""
+        if way.interrupted.is_set() and not way.late:
+            return self._result(operation, began, Outcome.CANCELLED, "interrupted")
+        record, failure = self.records[operation.ref], self._failure(operation)
+        if failure is not None or way.late:
+            if record.tag is not None:
+                self.records[operation.ref] = replace(record, tag=replace(record.tag, half=False))
+            error = failure.error if failure else f"it took longer than {operation.deadline:.0f} s and was ended"
+            return self._result(operation, began, Outcome.FAILED, error)
+        if operation.tag is not None and record.tag is not None:
+            tag = replace(operation.tag, incarnation=record.tag.incarnation)
+            self.records[operation.ref] = replace(record, tag=tags.decode(tags.encode(tag)))
+        return self._result(operation, began, Outcome.SUCCEEDED)
 
     async def _while_held(self, ref: StackRef, way: _Way) -> None:
         held = self._held.get(ref)

@@ -24,12 +24,13 @@ from pulumi.automation import LocalWorkspace, Stack
 
 from programs import registry
 from programs.registry import Target
-from stacks import errors, history, locks, names
+from stacks import errors, history, locks, names, resting
 from stacks.backends import FileBackend
 from stacks.command import OperationCommand
-from stacks.model import Operation, OperationResult, Outcome, StackRef, Verb
+from stacks.model import Operation, OperationResult, Outcome, StackRef, Tag, Verb
 from stacks.places import Places
 from stacks.progress import Progress
+from stacks.resting import Resting
 
 Now = Callable[[], datetime]
 
@@ -117,6 +118,10 @@ class _Run:
                 self._heal()
             case Verb.RETAG:
                 self._retag()
+            case Verb.SLEEP:
+                self._resting().sleep()
+            case Verb.WAKE:
+                self._wake()
 
     def _target(self) -> Target:
         self._around.command.go_on()
@@ -130,6 +135,8 @@ class _Run:
             raise ValueError("an up needs a spec")
         fresh = not self._backend.exists(self._operation.ref)
         fresh = self._take_over() or fresh
+        if not fresh and resting.rouse(target, self._operation, self._backend.read_tag(self._operation.ref)):
+            self._around.say("it slept, and was started again")
         self._write_tag(fresh)
         if fresh:
             self._backend.begin(self._operation.ref)
@@ -220,15 +227,29 @@ class _Run:
 
     def _retag(self) -> None:
         self._around.command.go_on()
-        if not self._backend.exists(self._operation.ref):
-            raise LookupError("the stack is not in the backend any more; there is nothing to tag")
+        self._must_exist()
         self._write_tag(fresh=False)
 
+    def _must_exist(self) -> None:
+        if not self._backend.exists(self._operation.ref):
+            raise LookupError("the stack is not in the backend any more; there is nothing to tag")
+
+    def _resting(self) -> Resting:
+        self._must_exist()
+        return Resting(self._operation, self._target(), self._write, self._around.command.go_on)
+
+    def _wake(self) -> None:
+        before = self._backend.read_tag(self._operation.ref)
+        slept = before.asleep if before is not None else None
+        self._resting().wake(slept or self._around.now())
+
     def _write_tag(self, fresh: bool) -> None:
+        if self._operation.tag is not None:
+            self._write(self._operation.tag, fresh)
+
+    def _write(self, tag: Tag, fresh: bool = False) -> None:
         """A fresh stack is a new incarnation; else it is the one that the tag names, or the one there is."""
-        tag, ref = self._operation.tag, self._operation.ref
-        if tag is None:
-            return
+        ref = self._operation.ref
         before = None if fresh else self._backend.read_tag(ref)
         kept = "" if fresh else tag.incarnation or (before.incarnation if before else "")
         self._backend.write_tag(ref, replace(tag, incarnation=kept or _incarnation(ref)))

@@ -39,6 +39,8 @@ class Tag:
 
     ``commit`` and ``seen`` are the newest commit wanted and when it was first seen: TTL counts from there.
     ``incarnation`` tells a stack from an earlier one of the same name, whose tag file may have outlived it.
+    ``asleep`` is since when it sleeps, ``awake_until`` how long at least it stays awake after somebody woke it;
+    ``half``: falling asleep or waking up was begun and is not known to have ended.
     """
 
     repository: int
@@ -49,7 +51,9 @@ class Tag:
     commit: str
     seen: datetime
     extended_until: datetime | None = None
-    asleep: bool = False
+    asleep: datetime | None = None
+    awake_until: datetime | None = None
+    half: bool = False
     keep: bool = False
     ref_name: str = ""
     """Of a branch or a tag, its name, or as much of its beginning as fits."""
@@ -73,6 +77,13 @@ class Verb(StrEnum):
     DESTROY = "destroy"
     REFRESH = "refresh"
     RETAG = "retag"
+    SLEEP = "sleep"
+    WAKE = "wake"
+
+    @property
+    def is_light(self) -> bool:
+        """Writes tags and stops or starts what runs: no Pulumi, hardly any memory, no entry in the history."""
+        return self in (Verb.RETAG, Verb.SLEEP, Verb.WAKE)
 
 
 class Outcome(StrEnum):

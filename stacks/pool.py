@@ -221,8 +221,10 @@ class Pool:
         done = result.outcome is Outcome.SUCCEEDED
         if done and result.verb is Verb.DESTROY:
             records.forget(self._places, result.ref)
-        elif not (done and result.verb is Verb.RETAG):
+        elif not (done and result.verb.is_light):
             records.write_last(self._places, result)
+        elif result.verb is not Verb.RETAG:
+            records.overcome(self._places, result)
 
     async def _ask_emptied(self, operation: Operation) -> bool:
         return True if self.emptied is None else await self.emptied(operation)

@@ -113,6 +113,13 @@ def last(places: Places) -> dict[StackRef, OperationResult]:
     return found
 
 
+def overcome(places: Places, result: OperationResult) -> None:
+    """One that slept or woke says nothing of why the last build failed; but that it could not be woken is over."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        if wire.result(json.loads((places.logs(result.ref) / _LAST).read_text())).verb.is_light:
+            write_last(places, result)
+
+
 def new_log(places: Places, ref: StackRef, name: str) -> Path:
     folder = _folder(places, ref)
     for old in _logs(folder)[: -KEPT_LOGS + 1]:

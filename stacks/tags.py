@@ -28,9 +28,12 @@ def encode(tag: Tag) -> str:
     }
     if tag.ref_name:
         data["ref"] = tag.ref_name
-    if tag.extended_until is not None:
-        data["until"] = _seconds(tag.extended_until)
-    data.update({name: 1 for name, on in (("asleep", tag.asleep), ("keep", tag.keep)) if on})
+    times = (("until", tag.extended_until), ("up", tag.awake_until))
+    data.update({name: _seconds(at) for name, at in times if at is not None})
+    if tag.asleep is not None:  # only what sleeps can be half-way
+        data["nap"] = -_seconds(tag.asleep) if tag.half else _seconds(tag.asleep)
+    if tag.keep:
+        data["keep"] = 1
     return _fitted(data, tag)
 
 
@@ -48,8 +51,10 @@ def decode(value: str) -> Tag | None:
             incarnation=str(data["inc"]),
             commit=str(data["sha"]),
             seen=_time(data["seen"]),
-            extended_until=_time(data["until"]) if "until" in data else None,
-            asleep=bool(data.get("asleep")),
+            extended_until=_moment(data, "until"),
+            asleep=_moment(data, "nap"),
+            awake_until=_moment(data, "up"),
+            half=int(data.get("nap", 0)) < 0,
             keep=bool(data.get("keep")),
             ref_name=str(data.get("ref", "")),
         )
@@ -63,6 +68,10 @@ def _seconds(at: datetime) -> int:
 
 def _time(seconds: int) -> datetime:
     return datetime.fromtimestamp(int(seconds), UTC)
+
+
+def _moment(data: dict[str, Any], key: str) -> datetime | None:
+    return _time(abs(int(data[key]))) if key in data else None
 
 
 def _fitted(data: dict[str, Any], tag: Tag) -> str:

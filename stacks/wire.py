@@ -11,6 +11,8 @@ from typing import Any
 from programs.spec import EnvironmentSpec
 from stacks.model import Operation, OperationResult, Outcome, StackRef, Tag, Verb
 
+_TIMES = ("seen", "extended_until", "asleep", "awake_until")
+
 
 def dump(value: Operation | OperationResult) -> dict[str, Any]:
     return json.loads(json.dumps(dataclasses.asdict(value), default=_default))  # type: ignore[no-any-return]
@@ -45,8 +47,7 @@ def result(data: Mapping[str, Any]) -> OperationResult:
 def _tag(data: Mapping[str, Any] | None) -> Tag | None:
     if data is None:
         return None
-    until = data["extended_until"]
-    times = {"seen": datetime.fromisoformat(data["seen"]), "extended_until": until and datetime.fromisoformat(until)}
+    times = {key: data[key] and datetime.fromisoformat(data[key]) for key in _TIMES}
     return Tag(**{**data, **times})
 
 

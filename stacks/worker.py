@@ -26,6 +26,7 @@ import threading
 from collections.abc import Callable
 from typing import IO, Any, TextIO
 
+from programs.local import waiting
 from stacks import lifecycle, provider, wire
 from stacks.command import LONGEST_LINE, OperationCommand
 from stacks.model import Operation, Verb
@@ -46,6 +47,7 @@ class Worker:
         self._may_remove: queue.Queue[bool] = queue.Queue()
         self._provider: Provider | None = None
         self._log = _Log(LOG_BYTES)
+        self._waits_itself = False
 
     def main(self) -> int:
         self._provider = provider.start()
@@ -56,6 +58,7 @@ class Worker:
             return 0
         order = json.loads(line)
         operation = wire.operation(order["operation"])
+        self._waits_itself = operation.verb.is_light
         command = OperationCommand(order["version"], on_line=self._log, not_after=order.get("not_after"))
         threading.Thread(target=self._listen, args=(command,), daemon=True).start()
         result = lifecycle.run(operation, self._surroundings(order, operation, command))
@@ -121,6 +124,8 @@ class Worker:
     def _interrupt(self, command: OperationCommand, late: bool) -> None:
         self._may_remove.put(False)
         command.interrupt(late)
+        if self._waits_itself:  # else it is Pulumi, or its provider, that waits
+            waiting.CANCELLED.set()
         if self._provider is not None:
             self._provider.send(signal.SIGTERM)
         threading.Timer(GRACE, self._end_provider).start()

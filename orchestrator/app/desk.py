@@ -28,7 +28,7 @@ from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.surfaces.port import ForgeCost, NoSuchEnvironment, Refused, ServiceStatus, Unavailable
 from programs import registry
 from programs.insides import Inside, Marks, NoSuchLog, Reading, Told
-from programs.registry import Shows
+from programs.registry import Shows, Sleeps
 from stacks import records
 from stacks.model import RefKind
 from stacks.places import Places
@@ -255,6 +255,26 @@ class LocalDesk:
         kind, what = (kinds.INTENT_KEEP, "to keep it") if keep else (kinds.INTENT_UNKEEP, "to let its time count again")
         self._behind.journal.tell(kind, f"asked {what}", str(view.ref), by)
         return replace(view, kept=keep, expires_at=None if keep else view.expires_at)
+
+    async def sleep(self, name: str, by: str) -> EnvironmentView:
+        return self._rest(self.environment(name), "sleep", by)
+
+    async def rouse(self, name: str, by: str) -> EnvironmentView:
+        return self._rest(self.environment(name), "wake", by)
+
+    def _rest(self, view: EnvironmentView, kind: str, by: str) -> EnvironmentView:
+        if view.phase in (Phase.DESTROYING, Phase.DESTROYED, Phase.EXPIRED):
+            raise Refused(f"{view.name} is being destroyed; it can neither sleep nor wake")
+        if not view.commit:
+            raise Refused(f"{view.name} is not made yet; there is nothing that could {kind}")
+        if not isinstance(registry.get(view.target), Sleeps):
+            raise Refused(f"the target {view.target} cannot put environments to sleep")
+        self._intend(view, kind, by)
+        told, what = (
+            (kinds.INTENT_SLEEP, "to put it to sleep") if kind == "sleep" else (kinds.INTENT_WAKE, "to wake it")
+        )
+        self._behind.journal.tell(told, f"asked {what}", str(view.ref), by)
+        return view
 
     async def approve_commit(self, name: str, commit: str, by: str, said: datetime | None = None) -> EnvironmentView:
         view = self.environment(name)

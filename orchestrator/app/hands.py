@@ -22,7 +22,7 @@ from programs.insides import Reading
 from stacks import names
 
 LINES = 20
-_HOMELESS = ("extend", "keep", "unkeep")
+_HOMELESS = ("extend", "keep", "unkeep", "sleep", "wake")
 """Wishes that are on their way into the stack's tag: until they are there, a kill loses them."""
 
 Labels = Callable[[Repository, PullRequest], frozenset[str]]
@@ -65,8 +65,11 @@ class DeskHands:
                 view = await self._desk.keep(_ref(self._view(asked)), command.verb is Verb.KEEP, asked.by)
                 kept = "is kept: it does not expire" if command.verb is Verb.KEEP else "expires again as it would have"
                 return Answer(True, f"{view.name} {kept}.")
+            case Verb.SLEEP:
+                view = await self._desk.sleep(_ref(self._view(asked)), asked.by)
+                return Answer(True, f"{view.name} falls asleep; a visit or /eph wake wakes it.")
             case Verb.WAKE:
-                return self._wake(self._view(asked))
+                return await self._wake(self._view(asked), asked.by)
             case Verb.APPROVE:
                 return await self._approve(command, asked)
             case Verb.LOGS:
@@ -117,10 +120,11 @@ class DeskHands:
         await self._desk.approve_commit(_ref(view), head, asked.by, None if named == head else asked.at)
         return Answer(True, f"Commit {head[:7]} may run. A push needs a new approval.")
 
-    def _wake(self, view: EnvironmentView) -> Answer:
-        if view.phase is not Phase.ASLEEP:
-            return Answer(True, f"{view.name} is not asleep, so there is nothing to wake.")
-        return Answer(False, "this version of Eph wakes nothing from a comment; open its URL")
+    async def _wake(self, view: EnvironmentView, by: str) -> Answer:
+        """One that is awake is kept so for a while: whoever asks wants to use it."""
+        await self._desk.rouse(_ref(view), by)
+        asleep = view.phase is Phase.ASLEEP
+        return Answer(True, f"{view.name} {'is woken' if asleep else 'is not asleep, and stays awake for a while'}.")
 
     async def _logs(self, view: EnvironmentView) -> Answer:
         lines = await self._desk.logs(_ref(view), Reading(lines=LINES))

@@ -134,6 +134,7 @@ class _Start:
             ("door", wiring.door.keep(DOOR_EVERY)),
             ("targets", wiring.keep_targets(TARGETS_EVERY)),
             ("machine", wiring.machine.run()),
+            ("visits", wiring.visits.watch()),
             ("herald", wiring.herald.run()),
             ("commands", wiring.commands(self.alive.loop, self.alive.desk).run()),
             ("loop", self.alive.loop.run()),

@@ -53,7 +53,7 @@ class States:
         self._written = text
 
 
-def _state(view: EnvironmentView) -> dict[str, str]:
+def _state(view: EnvironmentView) -> dict[str, str | float]:
     failure = f"{view.failure.step}: {view.failure.error}".strip(": ") if view.failure else ""
     return {
         "environment": view.name,
@@ -63,6 +63,7 @@ def _state(view: EnvironmentView) -> dict[str, str]:
         "title": view.title,
         "commit": view.wanted_commit or view.commit,
         "progress": view.progress,
+        "failed_at": view.failure.at.timestamp() if view.failure else 0.0,
     }
 
 

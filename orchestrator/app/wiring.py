@@ -37,11 +37,12 @@ from orchestrator.runtime.memory import Memory
 from orchestrator.runtime.observe import Observer, Sources
 from orchestrator.runtime.recipes import Recipes, Rules
 from orchestrator.runtime.testing import Bench, SuiteRunner
+from orchestrator.runtime.visits import Visits
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.surfaces.api.settings import ApiSettings, Role, Token, local_token
 from orchestrator.surfaces.reporter import Reporter
 from programs import registry
-from programs.registry import Stands
+from programs.registry import Sleeps, Stands
 from programs.spec import EnvironmentSpec
 from stacks import records
 from stacks.inventory import FileInventory
@@ -68,8 +69,10 @@ def places(settings: Settings, tools: Toolchain) -> Places:
 
 def policy(settings: Settings) -> Policy:
     """The settings' policy, with the versions of the programs that would build now."""
-    versions = {name: registry.get(name).version for name in registry.names()}
-    return replace(settings.policy(), program_versions=versions)
+    targets = {name: registry.get(name) for name in registry.names()}
+    versions = {name: target.version for name, target in targets.items()}
+    sleepers = frozenset(name for name, target in targets.items() if isinstance(target, Sleeps))
+    return replace(settings.policy(), program_versions=versions, sleepers=sleepers)
 
 
 def forge(settings: Settings) -> GitHubForge:
@@ -111,6 +114,7 @@ class Wiring:
         self.inventory = FileInventory(self.places.backend)
         self.memory = Memory()
         self.wakeups = Wakeups()
+        self.visits = Visits(settings.gateway_dir, self.wakeups.wake)
         self.ledger = SqlLedger(settings.events_url, keep=settings.ledger.keep)
         self.journal = Journal(self.ledger, clock.system)
         self.forge = forge(settings)
@@ -208,6 +212,7 @@ class Wiring:
             health=monitor.answers,
             lanes=executor,
             headroom=self.machine.headroom,
+            traffic=self.visits.read,
             standing={
                 name: partial(target.standing, told)
                 for name, told in self.targets.items()

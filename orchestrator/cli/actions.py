@@ -1,4 +1,4 @@
-"""``eph up``, ``down``, ``extend``, ``keep``: acting on one environment."""
+"""``eph up``, ``down``, ``extend``, ``keep``, ``sleep``, ``wake``: acting on one environment."""
 
 from __future__ import annotations
 
@@ -105,6 +105,45 @@ def keep(name: names.Name, form: output.Output = Format.TABLE) -> None:
 def unkeep(name: names.Name, form: output.Output = Format.TABLE) -> None:
     """Lets an environment's clock run again."""
     _clock(name, "unkeep", form)
+
+
+@app.command()
+def sleep(name: names.Name, form: output.Output = Format.TABLE) -> None:
+    """Puts an environment to sleep.
+
+    What runs of it is stopped; its data, its URL and its time stay. A visit wakes it.
+    """
+    from orchestrator.cli.client import connect, segment
+    from orchestrator.surfaces.api.schemas import Environment
+
+    with connect() as client:
+        path = f"environments/{segment(names.find(client, name).ref)}/sleep"
+        item = Environment.model_validate(client.post(path))
+    if form is not Format.TABLE:
+        output.data(item.model_dump(mode="json"), form)
+    else:
+        output.say(f"{item.name}: falls asleep; `eph wake {item.name}` or a visit wakes it")
+
+
+@app.command()
+def wake(name: names.Name, wait: Wait = False, timeout: Timeout = "30m", form: output.Output = Format.TABLE) -> None:
+    """Wakes an environment that sleeps.
+
+    One that is awake stays so for a while, whatever its hours say.
+    """
+    from orchestrator.cli.client import connect, segment
+    from orchestrator.surfaces.api.schemas import Environment
+
+    longest = seconds(timeout)
+    with connect() as client:
+        before = names.find(client, name)
+        item = Environment.model_validate(client.post(f"environments/{segment(before.ref)}/wake"))
+        if wait:
+            item = waiting.until_ready(client, before, longest)
+    if form is not Format.TABLE:
+        output.data(item.model_dump(mode="json"), form)
+    else:
+        output.say(f"{item.name} is ready" if wait else f"{item.name}: being woken")
 
 
 def _clock(name: str, verb: str, form: Format) -> None:

@@ -136,6 +136,11 @@ def _details(item: Environment) -> Iterator[tuple[str, str | Text]]:
     yield "runs", item.commit[:12]
     yield "wanted", item.wanted_commit[:12] if item.wanted_commit != item.commit else ""
     yield "expires", output.when(item.expires_at)
+    yield "asleep", output.when(item.asleep_since)
+    yield "wakes", output.when(item.wakes_at)
+    yield "sleeps", output.when(item.sleeps_at)
+    yield "last visit", output.when(item.used_at)
+    yield "hours", "; ".join(item.rules)
     yield "now", item.progress
     for suite in item.tests:
         took = f" in {suite.seconds:.1f} s" if suite.state in ("passed", "failed") else ""

@@ -102,7 +102,7 @@ def _missing_strategies(document: Document, target: str, templates: frozenset[st
 def notices(document: Document, policy: ServerPolicy) -> tuple[str, ...]:
     """What is asked for and not done by this version, one sentence each, with file and line."""
     config = document.config
-    found = [*_unused_triggers(config), *_unused_in_environment(config)]
+    found = [*_unused_triggers(config), *_unused_in_environment(config, policy)]
     if config.tests and target_of(config, policy) != LOCAL:
         found.append((("tests",), "tests are run on the target `local` only by this version of Eph"))
     match target_of(config, policy):
@@ -121,16 +121,11 @@ def _unused_triggers(config: EphYaml) -> Iterator[tuple[Path, str]]:
             yield (("triggers", index, "paths"), "the paths of a branch are not looked at; every push counts")
 
 
-def _unused_in_environment(config: EphYaml) -> Iterator[tuple[Path, str]]:
-    sentences = {
-        "alias_template": "this version of Eph makes no second host name",
-        "idle_timeout": "this version of Eph puts nothing to sleep; the environment runs until its ttl is over",
-        "schedule": "this version of Eph knows no office hours; the environment runs until its ttl is over",
-    }
-    for key, sentence in sentences.items():
-        if getattr(config.environment, key) is not None:
-            yield ("environment", key), sentence
-    if config.environment.on_idle == "destroy" and config.environment.idle_timeout is None:
+def _unused_in_environment(config: EphYaml, policy: ServerPolicy) -> Iterator[tuple[Path, str]]:
+    if config.environment.alias_template is not None:
+        yield ("environment", "alias_template"), "this version of Eph makes no second host name"
+    never = config.environment.idle_timeout is None and policy.idle_timeout is None
+    if config.environment.on_idle == "destroy" and never:
         yield ("environment", "on_idle"), "without idle_timeout nothing is ever idle"
 
 

@@ -27,6 +27,7 @@ class ServerPolicy:
     default_labels: frozenset[str] = frozenset({"preview"})
     ttl_most: timedelta = timedelta(days=30)
     ttl_default: timedelta = timedelta(hours=72)
+    idle_timeout: timedelta | None = None
     domains: frozenset[str] = frozenset()
     services_most: int = 10
     public_most: int = 5

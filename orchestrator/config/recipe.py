@@ -25,7 +25,8 @@ from orchestrator.config.parsing import Document
 from orchestrator.config.problems import InvalidConfig, Problem
 from orchestrator.config.relations import BRANCH_MOST, NAME_MOST
 from orchestrator.config.templates import render
-from orchestrator.core import globs
+from orchestrator.core import globs, hours
+from orchestrator.core.hours import Hours
 from orchestrator.core.model import Recipe, Watched
 from programs import spec as specs
 from stacks.model import RefKind
@@ -96,9 +97,16 @@ def recipe(document: Document, context: Context, policy: ServerPolicy) -> Recipe
         ttl=config.environment.ttl,
         suites=_suites(config) if target_of(config, policy) == LOCAL else (),
         idle_timeout=config.environment.idle_timeout,
+        destroy_idle=config.environment.on_idle == "destroy",
+        schedule=_schedule(config),
         paths=_paths(triggers),
         drafts=_drafts(triggers),
     )
+
+
+def _schedule(config: EphYaml) -> Hours | None:
+    schedule = config.environment.schedule
+    return hours.read(schedule.timezone, schedule.awake) if schedule else None
 
 
 def environment_name(config: EphYaml, context: Context) -> str:

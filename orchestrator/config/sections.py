@@ -117,6 +117,18 @@ class Ttl(Group):
         return self
 
 
+class Idle(Group):
+    """Previews that nobody uses."""
+
+    timeout: Seconds | None = Field(
+        default=None,
+        description="After how long without a visit they sleep, for an eph.yaml that does not say. Empty: never.",
+    )
+    awake: Seconds = Field(
+        default=timedelta(hours=1), description="How long one stays awake that somebody woke outside of its hours."
+    )
+
+
 class Limits(Group):
     """How much of everything there may be; what is over waits in the queue or is refused with a reason."""
 

@@ -23,6 +23,7 @@ from orchestrator.config.sections import (
     Domains,
     Forge,
     Forks,
+    Idle,
     Kubernetes,
     Labels,
     Ledger,
@@ -93,6 +94,7 @@ class Settings(BaseSettings):
     labels: Labels = Field(
         default=("preview",), description="The labels that ask for an environment where eph.yaml names no triggers."
     )
+    idle: Idle = Field(default=Idle(), description="Previews that nobody uses.")
     ttl: Ttl = Field(default=Ttl(), description="How long environments live.")
     limits: Limits = Field(default=Limits(), description="How much of everything there may be.")
     targets: Targets = Field(default=Targets(), description="What environments may be made of.")
@@ -248,6 +250,8 @@ class Settings(BaseSettings):
             ttl_default=self.ttl.default,
             ttl_most=self.ttl.most,
             expiry_warning=self.ttl.warning,
+            idle_timeout=self.idle.timeout,
+            awake_for=self.idle.awake,
             forks=self.forks.allow == "approve",
             approval_is_trust=self.forks.guarded == "approve",
         )
@@ -261,6 +265,7 @@ class Settings(BaseSettings):
             default_labels=frozenset(self.labels),
             ttl_most=self.ttl.most,
             ttl_default=self.ttl.default,
+            idle_timeout=self.idle.timeout,
             domains=frozenset(self.domains),
             services_most=self.limits.services,
             public_most=self.limits.public_services,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from orchestrator.core import expiries, reasons
+from orchestrator.core import expiries, reasons, rests
 from orchestrator.core.model import Candidate, Health
 from orchestrator.core.policy import Policy
 from orchestrator.core.subjects import Subject
@@ -32,9 +32,23 @@ def of(subject: Subject, policy: Policy, now: datetime) -> Iterable[str]:
         yield f"{intent.by} asked for {intent.kind} at {reasons.moment(intent.at)}"
     if subject.record is not None and expiries.kept(subject):
         yield "it is kept: it does not expire"
+    yield from _about_rest(subject, policy, now)
     expires = expiries.expires_at(subject, policy, now) if subject.candidate else None
     if expires is not None:
         yield f"expires {reasons.moment(expires)}, in {reasons.duration(expires - now)}"
+
+
+def _about_rest(subject: Subject, policy: Policy, now: datetime) -> Iterable[str]:
+    """When it sleeps, and what that is counted from."""
+    yield from rests.rules(subject, policy)
+    used, tag = rests.last_used(subject), subject.tag
+    if used is not None:
+        yield f"the last visit that the gateway saw was at {reasons.moment(used)}"
+    if tag is not None and tag.awake_until is not None and tag.awake_until > now:
+        yield f"somebody woke it: it stays awake until {reasons.moment(tag.awake_until)} at least"
+    due = rests.sleeps_at(subject, policy, now) if tag is not None and tag.asleep is None else None
+    if due is not None and due.at > now:
+        yield f"sleeps {reasons.moment(due.at)}, in {reasons.duration(due.at - now)}, if nobody uses it until then"
 
 
 def mended(subject: Subject) -> str:

@@ -54,6 +54,29 @@ class Retag:
 
 
 @dataclass(frozen=True, slots=True)
+class Sleep:
+    """Stops what runs of an environment and keeps all that it holds. ``tag`` says since when."""
+
+    ref: StackRef
+    name: str
+    target: str
+    tag: Tag
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """Starts it again as it was. ``tag`` is what the stack says once it answers; ``commit`` what runs then."""
+
+    ref: StackRef
+    name: str
+    target: str
+    tag: Tag
+    commit: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Destroy:
     """Removes an environment and then its record. ``guarded``: counts against the share that may go in an hour,
     because the Git host did not state it positively (a close, a merge, an unlabel and an expiry are stated)."""
@@ -184,6 +207,6 @@ class Keep:
 
 
 Action = (
-    Create | Update | Retag | Destroy | Purge | Interrupt | Confirm | Expire | Unlabel | Revive
+    Create | Update | Retag | Sleep | Wake | Destroy | Purge | Interrupt | Confirm | Expire | Unlabel | Revive
     | Wait | Refuse | Hold | Keep
 )  # fmt: skip

@@ -28,6 +28,7 @@ class Verb(StrEnum):
     EXTEND = "extend"
     KEEP = "keep"
     UNKEEP = "unkeep"
+    SLEEP = "sleep"
     WAKE = "wake"
     APPROVE = "approve"
     LOGS = "logs"
@@ -79,6 +80,7 @@ HELP = (
     "retry: tries again now",
     "extend 24h: it lives so much longer (90m, 24h, 2d)",
     "keep, unkeep: it does not expire; its time counts again",
+    "sleep: stops it and keeps its data; a visit wakes it",
     "wake: wakes it when it sleeps",
     "approve: lets this very commit of a fork run",
     "logs: the last lines that it printed",

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
-from orchestrator.core import backoff, expiries, reasons, repairs
+from orchestrator.core import backoff, expiries, reasons, repairs, rests
 from orchestrator.core.actions import (
     Action,
     Because,
@@ -21,8 +21,10 @@ from orchestrator.core.actions import (
     Keep,
     Refuse,
     Retag,
+    Sleep,
     Update,
     Wait,
+    Wake,
 )
 from orchestrator.core.model import Recipe, Running
 from orchestrator.core.subjects import Subject
@@ -39,8 +41,8 @@ def decide(subject: Subject, wish: Wish, at: At) -> Action:
         return obstacle
     match wish:
         case Stay(action):  # not enough is known, or it may not be built: it stays, but people may still extend it
-            retag = _extension(subject, at) if isinstance(action, Wait | Refuse) else None
-            return retag or action
+            may = isinstance(action, Wait | Refuse)
+            return (may and (_rest(subject, subject.tag, at) or _extension(subject, at))) or action
         case Unwanted():
             return _remove(subject, wish, at)
         case Wanted(recipe):
@@ -57,7 +59,8 @@ def _under_way(subject: Subject, running: Running, wish: Wish, at: At) -> Action
         return _lane(subject, f"{busy}, begun by another replica, ends first")
     if running.interrupting:  # it was told already
         return _lane(subject, f"{busy} is being ended")
-    if running.verb is Verb.UP and isinstance(wish, Unwanted) and not wish.guarded:  # what it makes is not wanted
+    makes = running.verb in (Verb.UP, Verb.WAKE)
+    if makes and isinstance(wish, Unwanted) and not wish.guarded:  # what it makes is not wanted
         return Interrupt(subject.ref, wish.reason, unwanted=True)
     if running.verb is Verb.UP and isinstance(wish, Wanted) and running.commit != subject.head:
         return _supersede(subject, running, at)
@@ -140,14 +143,54 @@ def _mend(subject: Subject, record: StackRecord, recipe: Recipe, at: At) -> Acti
     spec = named_as_before(recipe.spec, record.name)
     digest = recipe.digest if spec is recipe.spec else spec.digest
     tag = _wanted_tag(subject, spec, at)
-    changed = tag if tag != record.tag else None
     need = repairs.need(subject, recipe, digest, at)
     if need is None:
-        return _retag(subject, changed, at) or Keep(subject.ref, subject.key, _as_it_should_be(subject, record))
+        changed = tag if tag != record.tag else None
+        retag = _rest(subject, tag, at) or _retag(subject, changed, at)
+        return retag or Keep(subject.ref, subject.key, _as_it_should_be(subject, record))
     wait = _not_yet(subject, record, need, at)
     if wait is not None:
-        return _extension(subject, at) or wait
+        asleep = record.tag is not None and record.tag.asleep is not None
+        rest = _rest(subject, record.tag, at) if asleep or wait.because is Because.STALLED else None
+        return rest or _extension(subject, at) or wait
+    awake = replace(tag, asleep=None, awake_until=None, half=False) if tag.asleep else tag  # a push wakes it
+    changed = awake if awake != record.tag else None
     return Update(subject.ref, subject.key, spec, changed, need.reason, need.refresh, need.mends)
+
+
+def _rest(subject: Subject, tag: Tag | None, at: At) -> Sleep | Wake | Retag | Wait | None:
+    """What has to be done so that it sleeps, or is awake, as is wanted; ``tag`` is what else shall be on it."""
+    rest, record = rests.wanted(subject, at.policy, at.now), subject.record
+    if rest is None or record is None or record.built is None or tag is None or record.tag is None:
+        return None
+    slept, now = record.tag.asleep, at.now.replace(microsecond=0)
+    asleep = (slept if record.tag.half and slept else now) if rest.asleep else None
+    wanted = replace(tag, asleep=asleep, awake_until=rest.until, half=False)
+    if not rest.asleep and slept is None:
+        return Retag(subject.ref, wanted, rest.reason) if wanted != record.tag else None
+    tired = _tired(subject, rest, at)
+    if tired is not None:
+        return tired
+    if rest.asleep:
+        return Sleep(subject.ref, record.name, record.target, wanted, rest.reason)
+    return Wake(subject.ref, record.name, record.target, wanted, record.built.commit, rest.reason)
+
+
+def _tired(subject: Subject, rest: rests.Rest, at: At) -> Wait | None:
+    """Why it is not tried again yet, after it failed."""
+    verb, limits = (Verb.SLEEP if rest.asleep else Verb.WAKE), at.policy.backoff
+    tried = backoff.tries(subject, verb, "", at.now)
+    if _asked_since(subject, tried.last, "wake", "sleep", "retry"):
+        return None
+    how = backoff.destroy_pause if rest.asleep else backoff.build_pause
+    found = how(tried, limits, subject.ref, at.now)
+    if found is None:
+        return None
+    because = Because.STALLED if found.stalled else Because.BACKOFF
+    what = "putting it to sleep" if rest.asleep else "waking it"
+    again = f"tried again at {reasons.moment(found.until)}" if found.until else "only a new commit or `eph wake` helps"
+    failed = f"{what} failed {reasons.count(found.tries, 'time')}" if found.tries else f"{what} was interrupted"
+    return Wait(subject.ref, subject.key, f"{rest.reason}; {failed}, {again}", None, found.until, because)
 
 
 def _not_yet(subject: Subject, record: StackRecord, need: repairs.Need, at: At) -> Wait | None:
@@ -188,9 +231,9 @@ def _paused(subject: Subject, reason: str, at: At) -> Wait | None:
     return Wait(subject.ref, subject.key, f"{reason}; {failed}, {again}", None, found.until, because)
 
 
-def _asked_since(subject: Subject, last: datetime | None) -> bool:
+def _asked_since(subject: Subject, last: datetime | None, *kinds: str) -> bool:
     """A person asked to try again, or to take it down, after the last try ended."""
-    asked = [intent.at for intent in subject.intents if intent.kind in ("retry", "down")]
+    asked = [intent.at for intent in subject.intents if intent.kind in (kinds or ("retry", "down"))]
     return bool(asked) and (last is None or max(asked) >= last)
 
 
@@ -227,11 +270,9 @@ def _wanted_tag(subject: Subject, spec: EnvironmentSpec, at: At) -> Tag:
         return replace(made, ref_name=subject.ref_name)
     if (old.repository_name, old.commit, old.extended_until, old.keep) == (repository_name, subject.head, until, keep):
         return old
-    asleep = old.asleep and old.commit == subject.head  # a push wakes it
     return replace(
-        old, repository_name=repository_name, commit=subject.head, seen=seen, extended_until=until, asleep=asleep,
-        keep=keep,
-    )  # fmt: skip
+        old, repository_name=repository_name, commit=subject.head, seen=seen, extended_until=until, keep=keep
+    )
 
 
 def named_as_before(spec: EnvironmentSpec, name: str) -> EnvironmentSpec:
@@ -244,5 +285,6 @@ def named_as_before(spec: EnvironmentSpec, name: str) -> EnvironmentSpec:
 
 def _as_it_should_be(subject: Subject, record: StackRecord) -> str:
     if record.tag is not None and record.tag.asleep:
-        return f"asleep at {reasons.commit(subject.head)}, the newest commit"
+        since = f"since {reasons.moment(record.tag.asleep)}"
+        return f"asleep at {reasons.commit(subject.head)}, the newest commit, {since}; a visit wakes it"
     return f"{reasons.commit(subject.head)} is built, as wanted"

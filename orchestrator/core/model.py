@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from orchestrator.core.headroom import Headroom
+from orchestrator.core.hours import Hours
 from orchestrator.core.trials import Trials
 from programs.spec import EnvironmentSpec, SuiteSpec
 from stacks import names
@@ -72,6 +73,9 @@ class Recipe:
     wait_for_checks: tuple[str, ...] = ()
     ttl: timedelta | None = None
     idle_timeout: timedelta | None = None
+    destroy_idle: bool = False
+    """What nobody uses is destroyed, and not put to sleep."""
+    schedule: Hours | None = None
     drafts: bool = True
     paths: tuple[str, ...] = ()
     digest: str = ""
@@ -122,6 +126,8 @@ class Candidate:
     """Whether it changes any of the paths that count; None: that could not be read."""
     approved: str = ""
     """What our mark on this very commit of a fork says of who lets it run; empty: nobody has."""
+    expired_why: str = ""
+    """The words of the mark that it expired."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +179,26 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class Traffic:
+    """What the gateway saw, by host: the last use, and the last time that somebody knocked at one that sleeps.
+
+    It has watched up to ``until``, as far as is known, and all hosts that it names; of others it says nothing."""
+
+    until: datetime
+    last: Mapping[str, datetime] = field(default_factory=dict)
+    knocks: Mapping[str, datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """The same of one environment, over all its hosts."""
+
+    last: datetime
+    until: datetime
+    knock: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Mended:
     """A repair that succeeded: what had been lost, in the words that people are told, and the commit that runs."""
 
@@ -205,7 +231,7 @@ class Intent:
 
     ref: StackRef
     kind: str
-    """``down``, ``retry``, ``extend``, ``keep`` or ``unkeep``."""
+    """``down``, ``retry``, ``extend``, ``keep``, ``unkeep``, ``sleep`` or ``wake``."""
     by: str
     at: datetime
     until: datetime | None = None
@@ -240,5 +266,7 @@ class World:
     behind_since: Mapping[Key, datetime] = field(default_factory=dict)
     """Since when a pull request waits for anything newer than it has; further pushes do not move it, so that a storm
     of them neither delays its own update for ever nor loses its place in the queue."""
+    traffic: Traffic | None = None
+    """None: nobody can tell who used what, so nothing is idle."""
     headroom: Headroom | None = None
     """What memory there is for operations; None: it bounds nothing."""

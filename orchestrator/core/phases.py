@@ -20,9 +20,11 @@ from orchestrator.core.actions import (
     Refuse,
     Retag,
     Revive,
+    Sleep,
     Unlabel,
     Update,
     Wait,
+    Wake,
 )
 from orchestrator.core.policy import Policy
 from orchestrator.core.subjects import Subject
@@ -46,6 +48,7 @@ class Phase(StrEnum):
     REFUSED = "refused"
     """Not made: a wrong eph.yaml, a fork, an untrusted author, a limit of the server."""
     ASLEEP = "asleep"
+    """Stopped, with all that it holds; a visit wakes it."""
     HELD = "held"
     EXPIRED = "expired"
     DESTROYING = "destroying"
@@ -56,7 +59,14 @@ def of(subject: Subject, action: Action, failed: bool, policy: Policy) -> Phase:
     """``failed``: the last tries of what is wanted now did."""
     if subject.running is not None and subject.running.verb in (Verb.UP, Verb.DESTROY):
         return _under_way(subject, subject.running.verb, action)
+    if subject.running is not None and subject.running.verb in (Verb.SLEEP, Verb.WAKE):
+        ends = isinstance(action, Interrupt) and action.unwanted
+        return Phase.DESTROYING if ends else Phase.ASLEEP if subject.running.verb is Verb.SLEEP else Phase.STARTING
     match action:
+        case Sleep():
+            return Phase.ASLEEP
+        case Wake():
+            return Phase.STARTING
         case Create() | Update():
             return _making(subject)
         case Destroy() | Interrupt():

@@ -26,9 +26,11 @@ from orchestrator.core.actions import (
     Refuse,
     Retag,
     Revive,
+    Sleep,
     Unlabel,
     Update,
     Wait,
+    Wake,
 )
 from orchestrator.core.model import World
 from orchestrator.core.policy import Policy
@@ -38,7 +40,11 @@ from stacks.model import StackRef
 _ORDER: dict[type, int] = {
     kind: place
     for place, kind in enumerate(
-        (Hold, Interrupt, Confirm, Expire, Unlabel, Revive, Destroy, Purge, Update, Create, Retag, Wait, Refuse, Keep)
+        (
+            *(Hold, Interrupt, Confirm, Expire, Unlabel, Revive),
+            *(Wake, Destroy, Purge, Update, Create, Retag, Sleep),
+            *(Wait, Refuse, Keep),
+        )
     )
 }
 

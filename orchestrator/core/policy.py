@@ -49,5 +49,15 @@ class Policy:
     unhealthy_after: timedelta = timedelta(seconds=45)
     backoff: Backoff = field(default_factory=Backoff)
     first_look: timedelta = timedelta(seconds=30)
+    sleepers: frozenset[str] = frozenset({"local", "kubernetes"})
+    """Targets that can stop an environment without destroying it."""
+    idle_timeout: timedelta | None = None
+    """After how long without a visit an environment sleeps whose eph.yaml says nothing; None: never."""
+    awake_for: timedelta = timedelta(hours=1)
+    """So long it stays awake that somebody woke outside of its hours."""
+    lingers: timedelta = timedelta(minutes=10)
+    """So long after the last visit what is in use at the end of its hours still goes on."""
+    light_most: int = 4
+    """How many fall asleep or wake up at once, beside the operations that the limit above counts."""
     program_versions: Mapping[str, str] = field(default_factory=dict)
     """By target, the version of the program that would build now; a target left out is not compared."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from orchestrator.core import reasons
-from orchestrator.core.actions import Action, Because, Create, Destroy, Purge, Retag, Update, Wait
+from orchestrator.core.actions import Action, Because, Create, Destroy, Purge, Retag, Sleep, Update, Wait, Wake
 from orchestrator.core.model import Running
 from orchestrator.core.policy import Policy
 from orchestrator.core.subjects import Subject
@@ -21,6 +21,7 @@ from stacks.model import StackRef, Verb
 
 Make = Create | Update | Retag
 Clean = Destroy | Purge
+Light = Sleep | Wake
 
 
 @dataclass(slots=True)
@@ -55,14 +56,19 @@ def admit(
     """The same actions, of which those that may not start yet became a ``Wait`` with their place in the queue."""
     makes: list[Make] = []
     cleans: list[Clean] = []
+    lights: list[Light] = []
     rest: list[Action] = []
+    running = list(running)
     for action in actions:
         if isinstance(action, Make):
             makes.append(action)
         elif isinstance(action, Clean):
             cleans.append(action)
+        elif isinstance(action, Light):
+            lights.append(action)
         else:
             rest.append(action)
+    rest.extend(_admit_lights(lights, subjects, running, policy))
     if not makes and not cleans:
         return rest
     makes.sort(key=lambda make: _turn(make, subjects[make.ref], now))
@@ -118,7 +124,7 @@ def _urgency(clean: Clean, subjects: Mapping[StackRef, Subject], short: frozense
 
 def _running(running: Iterable[Running]) -> tuple[int, int]:
     """Makes and destroys under way."""
-    verbs = [each.verb for each in running]
+    verbs = [each.verb for each in running if each.verb not in (Verb.SLEEP, Verb.WAKE)]
     destroys = sum(verb is Verb.DESTROY for verb in verbs)
     return len(verbs) - destroys, destroys
 
@@ -160,6 +166,20 @@ def _admit_makes(
         why = full or f"{rooms.policy.crowded}{_operations(rooms.policy.max_concurrent)} at once, and no more"
         reason = f"{make.reason}; {why}; {reasons.ordinal(position)} in the queue"
         yield Wait(make.ref, subject.key, reason, position, because=Because.QUEUE)
+
+
+def _admit_lights(
+    lights: list[Light], subjects: Mapping[StackRef, Subject], running: Iterable[Running], policy: Policy
+) -> Iterable[Action]:
+    """They have slots of their own: whoever waits for an environment to wake must not wait for others to be made."""
+    free = max(0, policy.light_most - sum(each.verb in (Verb.SLEEP, Verb.WAKE) for each in running))
+    for light in sorted(lights, key=lambda each: (isinstance(each, Sleep), each.ref)):
+        if free > 0:
+            free -= 1
+            yield light
+            continue
+        reason = f"{light.reason}; {policy.light_most} fall asleep or wake up at once, and no more"
+        yield Wait(light.ref, subjects[light.ref].key, reason, because=Because.QUEUE)
 
 
 def _admit_cleans(

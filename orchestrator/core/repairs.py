@@ -50,13 +50,13 @@ def _need(subject: Subject, recipe: Recipe, digest: str, at: At) -> Need | None:
         return _first_build(subject)
     if built.commit != subject.head:
         return Need(f"{reasons.commit(built.commit)} runs, {reasons.commit(subject.head)} is wanted")
+    if record.tag.asleep:
+        return None  # housekeeping can wait until it is awake
     if built.spec_digest != digest:
         return Need("its eph.yaml or the server's settings changed since it was built", idle=True)
     version = at.policy.program_versions.get(recipe.spec.target, built.program_version)
     if version != built.program_version:
         return Need(f"the target {recipe.spec.target} was upgraded to {version}", idle=True)
-    if record.tag.asleep:
-        return None
     if subject.lost:  # behind our back; nobody has to wait until the URL tells it too
         until = _next_repair(subject, record, at)
         mends = drifts.mended(subject.lost, record.parts.values())

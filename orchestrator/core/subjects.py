@@ -11,7 +11,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orchestrator.core import drifts
-from orchestrator.core.model import Candidate, Health, Intent, Key, Mended, Recipe, RepositoryFacts, Running, World
+from orchestrator.core.model import (
+    Candidate,
+    Health,
+    Intent,
+    Key,
+    Mended,
+    Recipe,
+    RepositoryFacts,
+    Running,
+    Traffic,
+    Use,
+    World,
+)
 from stacks import names
 from stacks.model import OperationResult, RefKind, StackRecord, StackRef, Tag
 
@@ -36,6 +48,9 @@ class Subject:
     lost: tuple[str, ...] = ()
     """The parts that its state knows and its target no longer has."""
     mended: Mended | None = None
+    use: Use | None = None
+    testing: bool = False
+    """A suite of its tests runs."""
 
     @property
     def tag(self) -> Tag | None:
@@ -159,4 +174,23 @@ def _subject(world: World, key: Key, ref: StackRef, intents: Mapping[StackRef, t
         intents=intents.get(ref, ()),
         lost=drifts.lost(record, world.standing.get(record.target, {})) if record else (),
         mended=world.mended.get(ref),
+        use=_use(record, world.traffic),
+        testing=any(run.ref == ref for run in world.trials.running),
     )
+
+
+def _use(record: StackRecord | None, traffic: Traffic | None) -> Use | None:
+    built = record.built if record else None
+    if traffic is None or built is None:
+        return None
+    hosts = [host for url in (built.url, *built.urls.values()) if (host := host_of(url))]
+    used = [traffic.last[host] for host in hosts if host in traffic.last]
+    knocks = [traffic.knocks[host] for host in hosts if host in traffic.knocks]
+    return Use(max(used), traffic.until, max(knocks, default=None)) if used else None
+
+
+def host_of(url: str) -> str:
+    """Without its port."""
+    host = url.partition("://")[2].partition("/")[0]
+    name, colon, port = host.rpartition(":")
+    return name if colon and port.isdecimal() else host

@@ -21,6 +21,7 @@ from stacks.model import StackRef
 TRIES = 3
 """How often a suite is begun for one commit when nothing but interruptions end it."""
 _GOES_ON = frozenset({Phase.READY, Phase.UNHEALTHY, Phase.STARTING})
+_SHOWN = _GOES_ON | {Phase.ASLEEP}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def _next(place: Place, trials: Trials, start: list[Run], skip: dict[Run, str]) 
 
 def shown(place: Place, trials: Trials) -> tuple[SuiteView, ...]:
     """Every suite of the newest commit, once that commit's environment stands."""
-    if place.phase not in _GOES_ON or not place.commit or place.commit != place.wanted_commit:
+    if place.phase not in _SHOWN or not place.commit or place.commit != place.wanted_commit:
         return ()
     return tuple(_view(suite, Run(place.ref, place.commit, suite.name), trials) for suite in place.suites)
 

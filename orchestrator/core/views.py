@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from orchestrator.core import accounts, backoff, decisions, expiries, phases, subjects, suites
+from orchestrator.core import accounts, backoff, decisions, expiries, hours, phases, rests, subjects, suites
 from orchestrator.core.actions import Action, Hold, Keep, Purge, Refuse, Wait
 from orchestrator.core.model import Key, Recipe, World
 from orchestrator.core.phases import Phase
@@ -76,6 +76,15 @@ class EnvironmentView:
     """Its time is up within the warning that the policy sets."""
     notices: tuple[str, ...] = ()
     """What eph.yaml asks for and this version of Eph does not do."""
+    rules: tuple[str, ...] = ()
+    """When it sleeps, in sentences that stay the same."""
+    sleeps_at: datetime | None = None
+    """When it falls asleep if nobody uses it until then."""
+    asleep_since: datetime | None = None
+    wakes_at: datetime | None = None
+    """Of one that sleeps, when its hours begin."""
+    used_at: datetime | None = None
+    """The last visit, as the gateway saw it."""
 
 
 def called(view: EnvironmentView) -> str:
@@ -122,6 +131,7 @@ def _view(facts: _Facts) -> EnvironmentView:
     built = subject.record.built if subject.record else None
     failure = _failure(facts)
     phase = phases.of(subject, action, failure is not None, facts.policy)
+    slept = subject.tag.asleep if subject.tag and phase is Phase.ASLEEP else None
     return EnvironmentView(
         ref=subject.ref,
         key=subject.key,
@@ -153,7 +163,24 @@ def _view(facts: _Facts) -> EnvironmentView:
         progress=subject.running.progress if subject.running else "",
         command=action.command if isinstance(action, Hold) else "",
         notices=recipe.notices if isinstance(recipe, Recipe) else (),
+        rules=tuple(rests.rules(subject, facts.policy)),
+        sleeps_at=_sleeps_at(facts, phase),
+        asleep_since=slept,
+        wakes_at=_wakes_at(facts) if phase is Phase.ASLEEP else None,
+        used_at=rests.last_used(subject),
     )
+
+
+def _sleeps_at(facts: _Facts, phase: Phase) -> datetime | None:
+    if phase not in (Phase.READY, Phase.UNHEALTHY, Phase.STARTING) or facts.subject.tag is None:
+        return None
+    due = rests.sleeps_at(facts.subject, facts.policy, facts.now)
+    return due.at if due is not None else None
+
+
+def _wakes_at(facts: _Facts) -> datetime | None:
+    schedule = rests.schedule_of(facts.subject)
+    return hours.next_opens(schedule, facts.now) if schedule else None
 
 
 def _tests(facts: _Facts, phase: Phase) -> tuple[SuiteView, ...]:
@@ -170,11 +197,11 @@ def _failure(facts: _Facts) -> FailureView | None:
     """What went wrong with what is wanted now; a failure of an older commit is no longer news."""
     subject = facts.subject
     last = subject.failure if subject.failure and subject.failure.outcome is Outcome.FAILED else None
-    verb = Verb.DESTROY if last is not None and last.verb is Verb.DESTROY else Verb.UP
+    verb = last.verb if last is not None and last.verb in (Verb.DESTROY, Verb.WAKE) else Verb.UP
     tried = backoff.tries(subject, verb, subject.head, facts.now)
     if not tried.failed or tried.last is None:
         return None
-    matching = last if last is not None and (verb is Verb.DESTROY or last.commit == subject.head) else None
+    matching = last if last is not None and (verb is not Verb.UP or last.commit == subject.head) else None
     action = facts.action
     return FailureView(
         commit=matching.commit if matching else subject.head,
@@ -196,6 +223,8 @@ def _since(facts: _Facts, phase: Phase) -> datetime | None:
         return subject.health.since
     if phase in (Phase.FAILED, Phase.STALLED) and subject.failure is not None:
         return subject.failure.ended
+    if phase is Phase.ASLEEP and subject.tag is not None and subject.tag.asleep:
+        return subject.tag.asleep
     if phase is Phase.STARTING and subject.record is not None and subject.record.built is not None:
         return subject.record.built.at
     return subject.behind_since or subject.seen

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from orchestrator.core import expiries, globs, reasons
+from orchestrator.core import expiries, globs, reasons, rests
 from orchestrator.core.actions import Because, Confirm, Expire, Hold, Refuse, Revive, Unlabel, Wait
 from orchestrator.core.model import CheckState, PullState, Recipe, RecipeError, RepositoryFacts
 from orchestrator.core.policy import Policy
@@ -142,7 +142,9 @@ def _stated(subject: Subject, at: At) -> Unwanted | None:
         wanted = reasons.listing(recipe.labels) or "none at all"
         return Unwanted(f"{subject.title} carries no label that asks for an environment (here: {wanted})")
     if expiries.is_marked(subject, at.policy, at.now):
-        return Unwanted(f"the time of commit {reasons.commit(subject.head)} ran out", loud=True, expired=True)
+        _, unused, why = candidate.expired_why.partition(rests.UNUSED)
+        over = f"{unused}{why}" if unused else f"the time of commit {reasons.commit(subject.head)} ran out"
+        return Unwanted(over, loud=True, expired=True)
     if isinstance(recipe, Recipe) and pull.draft and not recipe.drafts:
         return Unwanted(f"{subject.title} is a draft, and its eph.yaml wants none for drafts", loud=True)
     if isinstance(recipe, Recipe) and recipe.paths and candidate.touches is False:
@@ -167,7 +169,12 @@ def _afterlife(subject: Subject, stated: Unwanted, at: At) -> Stay | None:
 
 def _over(subject: Subject, at: At) -> Expire | None:
     end = expiries.expires_at(subject, at.policy, at.now)
-    if end is None or end > at.now or (subject.candidate and subject.candidate.expired):
+    if subject.candidate and subject.candidate.expired:
+        return None
+    unused = rests.unused(subject, at.policy, at.now)
+    if unused:
+        return Expire(subject.ref, subject.key, subject.head, unused)
+    if end is None or end > at.now:
         return None
     ttl = reasons.duration(expiries.ttl(subject, at.policy))
     reason = f"its time ran out at {reasons.moment(end)} ({ttl} after the newest commit, or the last extension)"

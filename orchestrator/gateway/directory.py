@@ -29,6 +29,10 @@ class Route:
     service: str = ""
     commit: str = ""
     sign_in: bool = False
+    asleep: bool = False
+    """What it leads to was stopped, and is started when somebody knocks."""
+    health: str = ""
+    """The path of its health check, which is no visit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,8 @@ class State:
     title: str = ""
     commit: str = ""
     progress: str = ""
+    failed_at: float = 0.0
+    """When its last try failed, in seconds since the epoch."""
 
 
 class Directory:
@@ -102,7 +108,8 @@ def _route(host: str, data: dict[str, Any] | None) -> Route | None:
     if upstream is None or data.get("host", host) != host:
         return None
     environment, service, commit = (_text(data, key) for key in ("environment", "service", "commit"))
-    return Route(host, upstream, environment, service, commit, _asked(data))
+    asleep, health = data.get("asleep") is True, _text(data, "health")
+    return Route(host, upstream, environment, service, commit, _asked(data), asleep, health)
 
 
 def _upstream(value: object) -> URL | None:
@@ -130,7 +137,12 @@ def _state(data: dict[str, Any]) -> State:
         title=_text(data, "title"),
         commit=_text(data, "commit"),
         progress=_text(data, "progress"),
+        failed_at=_seconds(data.get("failed_at")),
     )
+
+
+def _seconds(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def _asked(data: dict[str, Any]) -> bool:

@@ -22,6 +22,10 @@ _TEMPLATE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).f
     Path(__file__).with_name("page.html").read_text(encoding="utf-8")
 )
 REFRESH_SECONDS = 2
+WAKING_SECONDS = 5
+FAILED_SECONDS = 30
+FOR_PROGRAMS: Mapping[str, str] = {"Accept": "application/json"}
+"""What was asked by a program is answered as to one, whatever it says that it accepts."""
 _BASIC = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; "
 _POLICY = _BASIC + "form-action 'none'; frame-ancestors 'self'"
 # No frame: a page of another preview must not put its own words around the field for the token.
@@ -79,6 +83,25 @@ def of_state(state: State) -> Page:
     waiting = kind.tone == "busy"
     again = REFRESH_SECONDS if kind.status == 503 else 0
     return Page(kind.status, kind.title, kind.text, kind.tone, again, waiting)
+
+
+def asleep() -> Page:
+    kind = _KINDS[Phase.ASLEEP]
+    return Page(kind.status, kind.title, kind.text, kind.tone, WAKING_SECONDS)
+
+
+def waking() -> Page:
+    text = "It slept, because nobody used it. It is being started, and opens here by itself in a moment."
+    return Page(503, "This preview is waking up", text, "busy", REFRESH_SECONDS, True)
+
+
+def still_waking() -> Page:
+    return Page(503, "This preview is waking up", "It is not awake yet. Ask again.", "busy", WAKING_SECONDS)
+
+
+def not_woken(sentence: str) -> Page:
+    text = f"It was started again, and does not answer. {sentence}".strip()
+    return Page(503, "This preview could not be woken", text, "bad", FAILED_SECONDS)
 
 
 def unknown() -> Page:

@@ -1,4 +1,4 @@
-"""Starts and stops the gateway: a socket, a pool, and a clock that writes down traffic every ten seconds."""
+"""Starts and stops the gateway: a socket, a pool, and a clock that writes down traffic every five seconds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from orchestrator.gateway.traffic import Traffic
 
 log = logging.getLogger("eph.gateway")
 
-SAVE_SECONDS = 10.0
+SAVE_SECONDS = 5.0
 # aiohttp waits so long twice: for requests to end, then for those that it cancelled.
 HOMELESS_SECONDS = 2.0
 STOP_SECONDS = 1.0
@@ -54,6 +54,7 @@ async def serving(
         runner = web.ServerRunner(_server(gateway), shutdown_timeout=STOP_SECONDS)
         await runner.setup()
         site = web.TCPSite(runner, address.host, address.port, backlog=1024)
+        _save(traffic)  # from now on it is known who comes
         saving = asyncio.create_task(_save_now_and_then(traffic))
         try:
             await site.start()

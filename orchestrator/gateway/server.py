@@ -13,16 +13,18 @@ from pathlib import Path
 from aiohttp import hdrs, web
 from yarl import URL
 
-from orchestrator.gateway import hosts, pages, proxy, sign_in, sockets
+from orchestrator.gateway import hosts, pages, proxy, sign_in, sockets, visitors
 from orchestrator.gateway.directory import Directory, Route, State
+from orchestrator.gateway.doorbell import Doorbell
 from orchestrator.gateway.headers import Sender
 from orchestrator.gateway.limits import Limits
 from orchestrator.gateway.proxy import Client, Find, NoAnswer
 from orchestrator.gateway.sign_in import Guard, Tokens
-from orchestrator.gateway.traffic import PROBE, Traffic
+from orchestrator.gateway.traffic import Traffic
 
 HEALTH = "/_eph/healthz"
 MOST_OPEN = 2048
+HOLD_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,8 @@ class Settings:
     """``proxies``: addresses of TLS terminators in front of us, whose X-Forwarded-For and -Proto are believed.
 
     ``tokens``: the file with the tokens that open protected previews. ``sign_in``: off and asked leave it to each
-    route, all protects every preview. With asked, a host that has no route yet may come to be protected: its page
+    route, all protects every preview. ``hold``: seconds that a program waits for
+    one that wakes up. With asked, a host that has no route yet may come to be protected: its page
     tells no more than a phase.
     """
 
@@ -40,6 +43,7 @@ class Settings:
     most_open: int = MOST_OPEN
     tokens: Path | None = None
     sign_in: str = "off"
+    hold: float = HOLD_SECONDS
     control_file: Path | None = None
     """Says where ephd's API is, instead of ``control``, while it can be read: with several replicas it moves."""
     own: frozenset[str] = field(init=False)
@@ -66,6 +70,7 @@ class Gateway:
         self._traffic = traffic
         self._client = client
         self._guard = Guard(Tokens(settings.tokens), everywhere=settings.sign_in == "all")
+        self._doorbell = Doorbell(directory, traffic, settings.hold)
         self._open = 0
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -99,6 +104,14 @@ class Gateway:
             stopped = await self._guard.stops(request, host, sender)
             if stopped is not None:
                 return stopped
+        if route.asleep:
+            held = await self._doorbell.answer(request, route)
+            woken = self._directory.route(host)
+            if held is not None:
+                return held
+            if woken is None:
+                return await self._no_route(request, host, sender)
+            route = woken
         return await self._preview(request, route, sender)
 
     async def _control(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -123,7 +136,7 @@ class Gateway:
         host = route.host
         if hdrs.AUTHORIZATION in request.headers and self._guard.right(sign_in.bearer(request)):
             sender = replace(sender, bearer=True)
-        counted = PROBE not in request.headers
+        counted = visitors.counts(request.method, request.path, request.headers, route.health)
         if counted:
             self._traffic.begin(host)
         try:

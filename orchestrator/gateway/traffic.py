@@ -1,7 +1,12 @@
-"""When each preview was last used: kept in memory, written now and then, read by the idle clock.
+"""When each preview was last used, and when somebody knocked at one that sleeps: kept in memory, written now and then,
+read by ephd.
 
 A host counts as used while a request to it is open, so a quiet WebSocket or a long download keeps an environment
-awake. ephd's own health checks carry ``PROBE`` and do not count.
+awake. What ``visitors`` does not count is none. A knock is written at once: somebody waits.
+
+The file says until when it knows: ``until`` grows with every writing, even when nothing came, so a gateway that is dead
+or cannot write makes nothing look idle. It names every host that has a route here, and no other: one that is new, or of
+which all was lost, counts as used when it was first noticed.
 """
 
 from __future__ import annotations
@@ -9,52 +14,72 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 PROBE = "X-Eph-Probe"
+KNOCK_SECONDS = 0.2
+"""Of many who knock at one host, one in this time is written down at once."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """Times in seconds since the epoch, as in the file."""
+
+    hosts: dict[str, float] = field(default_factory=dict)
+    knocks: dict[str, float] = field(default_factory=dict)
 
 
 class Traffic:
-    """``now`` gives seconds since the epoch; times in the file are such, too."""
+    """``now`` gives seconds since the epoch."""
 
     def __init__(self, directory: Path, now: Callable[[], float]) -> None:
         self._path = directory / "traffic.json"
         self._routes = directory / "routes"
         self._now = now
-        self._seen = _load(self._path)
+        self._known = _load(self._path) or _Known()
         self._open: Counter[str] = Counter()
-        self._dirty = False
 
     def begin(self, host: str) -> None:
         self._open[host] += 1
-        self._seen[host] = self._now()
-        self._dirty = True
+        self._known.hosts[host] = self._now()
 
     def end(self, host: str) -> None:
-        self._seen[host] = self._now()
+        self._known.hosts[host] = self._now()
         self._open[host] -= 1
         if self._open[host] <= 0:
             del self._open[host]
-        self._dirty = True
+
+    def knock(self, host: str) -> bool:
+        """Whether it should be written down at once."""
+        now, before = self._now(), self._known.knocks.get(host, 0.0)
+        self._known.hosts[host] = now
+        if before <= now < before + KNOCK_SECONDS:
+            return False
+        self._known.knocks[host] = now
+        return True
 
     def save(self) -> None:
-        """Writes the file whole, and only when something changed; forgets hosts that have no route any more."""
-        for host in self._open:
-            self._seen[host] = self._now()
-        if not (self._dirty or self._open):
-            return
-        self._seen = {host: at for host, at in self._seen.items() if (self._routes / f"{host}.json").exists()}
-        text = json.dumps({"hosts": {host: round(at, 3) for host, at in sorted(self._seen.items())}})
+        """Writes the file whole."""
+        now, known = self._now(), self._known
+        routed = [path.stem for path in self._routes.glob("*.json")]
+        known.hosts = {host: now if host in self._open else known.hosts.get(host, now) for host in routed}
+        known.knocks = {host: known.knocks[host] for host in routed if host in known.knocks}
+        data = {"until": now, "hosts": known.hosts, "knocks": known.knocks}
         beside = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        beside.write_text(text, encoding="utf-8")
+        beside.write_text(json.dumps(data, sort_keys=True), encoding="utf-8")
         beside.replace(self._path)
-        self._dirty = False
 
 
-def _load(path: Path) -> dict[str, float]:
+def _load(path: Path) -> _Known | None:
     try:
         data = json.loads(path.read_bytes())
-        return {str(host): float(at) for host, at in data["hosts"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
+        return _Known(_times(data["hosts"]), _times(data["knocks"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _times(data: Mapping[str, Any]) -> dict[str, float]:
+    return {str(host): float(at) for host, at in data.items()}

@@ -29,6 +29,10 @@ ENVIRONMENT_UNHEALTHY = "environment.unhealthy"
 ENVIRONMENT_HELD = "environment.held"
 ENVIRONMENT_DRIFTED = "environment.drifted"
 ENVIRONMENT_REPAIRED = "environment.repaired"
+ENVIRONMENT_SLEEPING = "environment.sleeping"
+ENVIRONMENT_SLEPT = "environment.slept"
+ENVIRONMENT_WAKING = "environment.waking"
+ENVIRONMENT_WOKEN = "environment.woken"
 ENVIRONMENT_EXTENDED = "environment.extended"
 ENVIRONMENT_EXPIRED = "environment.expired"
 ENVIRONMENT_DESTROYING = "environment.destroying"
@@ -49,6 +53,8 @@ INTENT_RETRY = "intent.retry"
 INTENT_EXTEND = "intent.extend"
 INTENT_KEEP = "intent.keep"
 INTENT_UNKEEP = "intent.unkeep"
+INTENT_SLEEP = "intent.sleep"
+INTENT_WAKE = "intent.wake"
 COMMIT_APPROVED = "commit.approved"
 COMMAND_OBEYED = "command.obeyed"
 COMMAND_REFUSED = "command.refused"
@@ -71,13 +77,17 @@ KINDS: Mapping[str, str] = {
     ENVIRONMENT_CREATED: "The first `up` of its stack succeeded.",
     ENVIRONMENT_UPDATING: "An `up` of an existing stack started: a new commit, a changed eph.yaml, or a retry.",
     ENVIRONMENT_UPDATED: "An `up` of an existing stack succeeded.",
-    ENVIRONMENT_FAILED: "An `up` or a destroy failed; the message says at which step and why.",
+    ENVIRONMENT_FAILED: "An `up`, a destroy or a waking failed; the message says at which step and why.",
     ENVIRONMENT_STALLED: "It failed as often as it is tried; a new commit or a person starts it again.",
     ENVIRONMENT_READY: "Its URL answered the health check.",
     ENVIRONMENT_UNHEALTHY: "It was ready, and its URL no longer answers.",
     ENVIRONMENT_HELD: "Left as it is because not enough is known; the message has the command that goes on.",
     ENVIRONMENT_DRIFTED: "Something of it was lost behind Eph's back, or its URL stopped to answer; a repair starts.",
     ENVIRONMENT_REPAIRED: "What was lost is there again; the message says what it was.",
+    ENVIRONMENT_SLEEPING: "What runs of it is being stopped; the message says why.",
+    ENVIRONMENT_SLEPT: "It sleeps: nothing of it runs, and all that it holds is there.",
+    ENVIRONMENT_WAKING: "What runs of it is being started again; the message says why.",
+    ENVIRONMENT_WOKEN: "It is awake, and its services answer.",
     ENVIRONMENT_EXTENDED: "It lives longer; the message says until when.",
     ENVIRONMENT_EXPIRED: "Its time ran out.",
     ENVIRONMENT_DESTROYING: "Its destroy started; the message says why.",
@@ -98,6 +108,8 @@ KINDS: Mapping[str, str] = {
     INTENT_EXTEND: "A person asked for more time.",
     INTENT_KEEP: "A person asked to keep an environment whatever its time says.",
     INTENT_UNKEEP: "A person asked to let an environment's time count again.",
+    INTENT_SLEEP: "A person asked to put an environment to sleep.",
+    INTENT_WAKE: "A person asked to wake an environment.",
     COMMIT_APPROVED: "A person with write access let one very commit of a fork run.",
     COMMAND_OBEYED: "A chat command in a comment was obeyed; the message has the command and the answer.",
     COMMAND_REFUSED: "A chat command was not understood, could not be done, or its author may not write.",

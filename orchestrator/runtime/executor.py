@@ -42,7 +42,7 @@ from stacks.port import Lane, Operations
 log = logging.getLogger("eph.executor")
 
 Marking = actions.Expire | actions.Unlabel | actions.Revive
-Operated = actions.Create | actions.Update | actions.Retag | actions.Destroy
+Operated = actions.Create | actions.Update | actions.Retag | actions.Sleep | actions.Wake | actions.Destroy
 
 
 @dataclass(slots=True)
@@ -139,6 +139,8 @@ class Executor:
         match action:
             case actions.Create() | actions.Update() | actions.Retag() | actions.Destroy():
                 self._operate(action)
+            case actions.Sleep() | actions.Wake():
+                self._operate(action)
             case actions.Interrupt():
                 self._interrupt(action)
             case actions.Purge():
@@ -196,6 +198,10 @@ class Executor:
                 )
             case actions.Retag(tag=tag):
                 return Operation(ref, Verb.RETAG, target="", name=tag.name, tag=tag, deadline=deadline)
+            case actions.Sleep(name=name, target=target) | actions.Wake(name=name, target=target):
+                verb, commit = (Verb.SLEEP, "") if isinstance(action, actions.Sleep) else (Verb.WAKE, action.commit)
+                told = self._means.settings.get(target, {})
+                return Operation(ref, verb, target, name, action.tag, commit=commit, deadline=deadline, settings=told)
             case actions.Destroy(name=name, target=target):
                 settings = self._means.settings.get(target, {})
                 return Operation(ref, Verb.DESTROY, target, name, deadline=deadline, settings=settings)

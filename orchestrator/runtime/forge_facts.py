@@ -245,7 +245,8 @@ class ForgeReader:
             return candidate
         expired = said.get(expired_mark(stack_names.stack_name(candidate.pull.key.number))) or said.get(EXPIRED, "")
         label_off = True if expired.startswith(LABEL_OFF) else False if expired.startswith(LABEL_LEFT) else None
-        return replace(candidate, expired=bool(expired), label_off=label_off, approved=said.get(APPROVED, ""))
+        approved = said.get(APPROVED, "")
+        return replace(candidate, expired=bool(expired), expired_why=expired, label_off=label_off, approved=approved)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         async with self._slots:

@@ -41,10 +41,10 @@ class Probe(Protocol):
 
 
 def questions(world: World) -> Iterable[Question]:
-    """Every environment that was built and is wanted, by its first public service."""
+    """Every environment that was built, is wanted and does not sleep, by its first public service."""
     for subject in subjects_of(world):
         record, candidate = subject.record, subject.candidate
-        if record is None or record.built is None or candidate is None:
+        if record is None or record.built is None or candidate is None or (record.tag and record.tag.asleep):
             continue
         yield Question(subject.ref, record.built.commit, _host(record.built.url), _path(candidate))
 

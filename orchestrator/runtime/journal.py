@@ -62,6 +62,10 @@ class Journal:
                 if action.mends:
                     self.tell(kinds.ENVIRONMENT_DRIFTED, reason, str(operation.ref))
                 self.tell(kinds.ENVIRONMENT_UPDATING, reason, str(operation.ref))
+            case actions.Sleep(reason=reason):
+                self.tell(kinds.ENVIRONMENT_SLEEPING, reason, str(operation.ref))
+            case actions.Wake(reason=reason):
+                self.tell(kinds.ENVIRONMENT_WAKING, reason, str(operation.ref))
             case actions.Destroy(reason=reason):
                 counted = {GUARDED: "yes"} if action.guarded else {}
                 self.tell(kinds.ENVIRONMENT_DESTROYING, reason, str(operation.ref), **counted)
@@ -86,6 +90,10 @@ class Journal:
                 self.tell(kind, f"commit {operation.commit[:7]} was built in {seconds:.1f} s", subject)
             case Verb.DESTROY:
                 self.tell(kinds.ENVIRONMENT_DESTROYED, f"everything is gone after {seconds:.1f} s", subject)
+            case Verb.SLEEP:
+                self.tell(kinds.ENVIRONMENT_SLEPT, f"nothing of it runs after {seconds:.1f} s", subject)
+            case Verb.WAKE:
+                self.tell(kinds.ENVIRONMENT_WOKEN, f"it answers after {seconds:.1f} s", subject)
             case Verb.RETAG if operation.tag is not None and operation.tag.extended_until is not None:
                 message = f"it lives until {operation.tag.extended_until:%Y-%m-%d %H:%M} UTC"
                 self.tell(kinds.ENVIRONMENT_EXTENDED, message, subject)

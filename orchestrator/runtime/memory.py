@@ -24,6 +24,8 @@ APPROVED_FOR = timedelta(days=1)
 MENDED_FOR = timedelta(days=1)
 PLAN_APPROVED_FOR = timedelta(hours=1)
 """An approval that no plan took up says nothing of the same set days later."""
+_OF_THE_TAG = ("extend", "keep", "unkeep", "sleep", "wake")
+"""Wishes that are carried out by what is then on the stack's tag."""
 T = TypeVar("T")
 
 
@@ -105,7 +107,7 @@ class Memory:
         """All but a wish to try again: it may be about what comes next."""
         for remembered in (self.failures, self.failed_tries, self.superseded):
             remembered.pop(ref, None)
-        for kind in ("down", "extend", "keep", "unkeep"):
+        for kind in ("down", *_OF_THE_TAG):
             self.intents.pop((ref, kind), None)
 
     def confirm(self, pull: PullRequest, now: datetime) -> None:
@@ -135,10 +137,10 @@ class Memory:
             case Verb.UP:
                 for remembered in (self.failures, self.failed_tries, self.superseded):
                     remembered.pop(ref, None)
-                self._done(ref, began, "retry", "extend", "keep", "unkeep")
-            case Verb.RETAG:
-                self._done(ref, began, "extend", "keep", "unkeep")
-                if (failure := self.failures.get(ref)) is not None and failure.verb is Verb.RETAG:
+                self._done(ref, began, "retry", *_OF_THE_TAG)
+            case Verb.RETAG | Verb.SLEEP | Verb.WAKE:
+                self._done(ref, began, *_OF_THE_TAG, *(("retry",) if result.verb is Verb.WAKE else ()))
+                if (failure := self.failures.get(ref)) is not None and failure.verb.is_light:
                     self._forget_failure(ref)
             case Verb.REFRESH:
                 return
@@ -151,7 +153,7 @@ class Memory:
         self.failed_tries[ref] = self.failed_tries.get(ref, 0) + 1 if same else 1
         self.failures[ref] = result
         self.superseded.pop(ref, None)  # it came to an end of its own, so the row of interruptions did too
-        self._done(ref, began, "retry")
+        self._done(ref, began, "retry", "wake")
 
     def _forget_failure(self, ref: StackRef) -> None:
         self.failures.pop(ref, None)

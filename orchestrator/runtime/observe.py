@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from orchestrator.core.headroom import Headroom
-from orchestrator.core.model import Health, PullRequest, Running, World
+from orchestrator.core.model import Health, PullRequest, Running, Traffic, World
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.forge_facts import ForgeFacts, ForgeReader
 from orchestrator.runtime.memory import Memory
@@ -45,6 +45,7 @@ class Sources:
     lanes: Lanes
     headroom: Callable[[], Headroom | None] = lambda: None
     standing: Mapping[str, TargetParts] = field(default_factory=dict)
+    traffic: Callable[[], Traffic | None] = lambda: None
 
 
 class Observer:
@@ -94,6 +95,7 @@ class Observer:
             failed_tries=dict(memory.failed_tries),
             behind_since=dict(memory.behind_since),
             headroom=self._sources.headroom(),
+            traffic=self._sources.traffic(),
         )
 
     def _confirmed(self, repository: int) -> dict[int, PullRequest]:

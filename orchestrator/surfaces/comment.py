@@ -82,6 +82,7 @@ def _each_fact(view: EnvironmentView, now: datetime) -> Iterator[str]:
         yield from _services(view)
         if view.repaired:
             yield f"{text(view.repaired[:1].upper() + view.repaired[1:])}."
+        yield from _sleep(view)
         yield from _expiry(view, now)
     elif view.phase is Phase.EXPIRED:
         yield f"For a new one, comment {code('/eph up')}, or put the label on again. While it is on, a push helps too."
@@ -108,6 +109,16 @@ def _services(view: EnvironmentView) -> Iterator[str]:
         return
     for name, url in sorted(view.urls.items())[:MOST_SERVICES]:
         yield f"{code(name)}: {link(url)}"
+
+
+def _sleep(view: EnvironmentView) -> Iterator[str]:
+    """No times that move with each visit: the comment would be edited with each."""
+    if view.phase is Phase.ASLEEP:
+        since = f" since {when(view.asleep_since)}" if view.asleep_since else ""
+        hours = f" Its hours begin {when(view.wakes_at)}." if view.wakes_at else ""
+        yield f"Asleep{since}, with all its data. Open the URL, or comment {code('/eph wake')}: both wake it.{hours}"
+    elif view.rules and view.commit:
+        yield f"{'; '.join(text(rule) for rule in view.rules).capitalize()}. A visit wakes it again."
 
 
 def _expiry(view: EnvironmentView, now: datetime) -> Iterator[str]:

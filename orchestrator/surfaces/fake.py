@@ -172,6 +172,12 @@ class FakeDesk:
         self.put(kept)
         return kept
 
+    async def sleep(self, name: str, by: str) -> EnvironmentView:
+        return self._act("sleep", name, by, Phase.ASLEEP)
+
+    async def rouse(self, name: str, by: str) -> EnvironmentView:
+        return self._act("wake", name, by, Phase.STARTING)
+
     async def approve_commit(self, name: str, commit: str, by: str, said: datetime | None = None) -> EnvironmentView:
         view = self._find(name)
         if commit != view.wanted_commit:

@@ -115,6 +115,12 @@ class Desk(Protocol):
     async def keep(self, name: str, keep: bool, by: str) -> EnvironmentView:
         """Stops its clock, or lets it run again."""
 
+    async def sleep(self, name: str, by: str) -> EnvironmentView:
+        """Stops what runs of it and keeps all that it holds."""
+
+    async def rouse(self, name: str, by: str) -> EnvironmentView:
+        """Starts it again; one that is awake stays so for a while."""
+
     async def approve_commit(self, name: str, commit: str, by: str, said: datetime | None = None) -> EnvironmentView:
         """Lets that very commit (all forty digits) of a fork run. Refused when it is not the newest, or when the newest
         was not yet seen when the person ``said`` so: they may have meant the one before."""

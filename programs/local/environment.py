@@ -141,6 +141,7 @@ class Environment:
             "commit": self.spec.source.commit,
             "port": self.ports.ports.apply(lambda ports: ports[item.name]),
             "sign_in": self.spec.sign_in,
+            "health": item.health.path,
         }
         return resources.Route(f"route-{item.name}", props, _after(*served))
 

@@ -19,6 +19,10 @@ class Route:
     service: str
     commit: str
     sign_in: bool = False
+    asleep: bool = False
+    """What it leads to was stopped: the gateway holds who comes until it is started again."""
+    health: str = ""
+    """The path of its health check, which is no visit."""
 
 
 def put(settings: Settings, route: Route) -> None:

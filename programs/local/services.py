@@ -7,6 +7,7 @@ the error. Whatever runs of the last generation is not looked at here.
 from __future__ import annotations
 
 import http.client
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -53,11 +54,26 @@ def start(settings: Settings, place: Place, service: Service) -> None:
     name = str(service.program)
     launch = sandbox.wrap(settings, place, service.command, service.env)
     try:
-        supervision.add(settings, supervision.Entry(name, launch, f"port {service.port}"))
+        supervision.add(settings, supervision.Entry(name, launch, _note(service)))
         _wait(settings, service)
     except BaseException:
         stop(settings, [service.program])
         raise
+
+
+def _note(service: Service) -> str:
+    """What whoever starts it again needs to know to tell that it answers."""
+    return json.dumps({"port": service.port, "path": service.path, "deadline": service.deadline})
+
+
+def await_again(settings: Settings, program: Program) -> None:
+    """Of one that was just started again: returns when it answers, as ``start`` does."""
+    try:
+        told = json.loads(supervision.note(settings, str(program)))
+        port, path, deadline = int(told["port"]), str(told["path"]), int(told["deadline"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # an earlier version made it and noted nothing: ephd's own questions tell
+    _wait(settings, Service(program, "", port, path, deadline, {}))
 
 
 def stop(settings: Settings, found: list[Program]) -> None:

@@ -156,6 +156,9 @@ def log(settings: Settings, name: str) -> Path:
     return settings.logs / f"{name}.log"
 
 
+_AUTOSTART = ("autostart=false", "autostart=true")
+
+
 def _program(settings: Settings, entry: Entry, argv: list[str]) -> str:
     group = "true" if entry.group else "false"
     return (
@@ -181,6 +184,45 @@ def add(settings: Settings, entry: Entry) -> None:
         daemon.call("addProcessGroup", entry.name)
     with _tolerating(rpc.ALREADY_STARTED):
         daemon.call("startProcess", entry.name, False)
+
+
+def rest(settings: Settings, names: list[str]) -> None:
+    """Ends programs and keeps them: a supervisor that is started anew does not start them. Returns when all ended."""
+    daemon = client(settings)
+    for name in names:
+        _set_autostart(settings, name, on=False)
+        with _tolerating(rpc.NOT_RUNNING, rpc.BAD_NAME):
+            daemon.call("stopProcess", name, False)
+    deadline = time.monotonic() + START_SECONDS
+    while running := {info["name"] for info in daemon.call("getAllProcessInfo") if info["pid"]}.intersection(names):
+        if time.monotonic() > deadline:
+            raise LocalError(f"the process {min(running)} could not be ended")
+        time.sleep(0.02)
+
+
+def resume(settings: Settings, names: list[str]) -> None:
+    """Starts programs that rest; those that run go on."""
+    daemon = client(settings)
+    _reload(daemon)
+    for name in names:
+        _set_autostart(settings, name, on=True)
+        with _tolerating(rpc.ALREADY_ADDED):
+            daemon.call("addProcessGroup", name)
+        with _tolerating(rpc.ALREADY_STARTED):
+            daemon.call("startProcess", name, False)
+
+
+def note(settings: Settings, name: str) -> str:
+    """What was noted of a program when it was added."""
+    return conf(settings, name).read_text().partition("\n")[0].removeprefix("; ")
+
+
+def _set_autostart(settings: Settings, name: str, on: bool) -> None:
+    path = conf(settings, name)
+    text = path.read_text()
+    wanted = text.replace(f"\n{_AUTOSTART[not on]}\n", f"\n{_AUTOSTART[on]}\n", 1)
+    if wanted != text:
+        files.write(path, wanted)
 
 
 def remove(settings: Settings, names: list[str]) -> None:

@@ -14,6 +14,7 @@ from programs.local import (
     postgres,
     sandbox,
     settings,
+    sleeping,
     standing,
     suites,
     supervision,
@@ -23,7 +24,7 @@ from programs.local.errors import LocalError
 from programs.local.settings import Settings
 from programs.spec import EnvironmentSpec, SuiteSpec
 
-VERSION = "local-2"
+VERSION = "local-3"
 STRATEGIES = ("empty", "seed", "template")
 
 
@@ -84,6 +85,12 @@ class Local:
 
     def discard(self, holding: Holding, settings_: Mapping[str, str]) -> bool:
         return holdings.discard(settings.from_mapping(settings_), holding)
+
+    def sleep(self, name: str, settings_: Mapping[str, str]) -> None:
+        sleeping.sleep(settings.from_mapping(settings_), name)
+
+    def wake(self, name: str, settings_: Mapping[str, str], patient: bool = True) -> None:
+        sleeping.wake(settings.from_mapping(settings_), name, patient)
 
     def stop(self, settings_: Mapping[str, str]) -> None:
         """Ends everything that runs here; ``ensure`` brings it back from what is on disk."""

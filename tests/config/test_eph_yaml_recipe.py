@@ -241,7 +241,7 @@ def test_what_is_not_done_yet_is_said() -> None:
         )
     )
     found = notices(parse((HEAD + text).encode()), ServerPolicy())
-    assert len(found) == 7
+    assert len(found) == 5
     assert found[0].endswith("triggers[2].paths: the paths of a branch are not looked at; every push counts")
     assert all(re.fullmatch(r"eph\.yaml:[0-9]+:[0-9]+: .+", line) for line in found)
 

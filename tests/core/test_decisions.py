@@ -317,7 +317,7 @@ def test_repairs_that_do_not_help_are_paced(live: Simulation) -> None:  # L9
 def test_an_asleep_environment_is_left_alone_until_a_push(live: Simulation) -> None:  # L5
     tag = live.stacks[live.ref(42)].tag
     assert tag is not None
-    live.edit(42, tag=replace(tag, asleep=True))
+    live.edit(42, tag=replace(tag, asleep=live.now))
     live.pass_(minutes=30)
     live.answer(42, ok=False, since=timedelta(minutes=9))
     assert isinstance(live.action(42), actions.Keep)

@@ -23,13 +23,16 @@ from orchestrator.core.model import (
     RecipeError,
     RepositoryFacts,
     Running,
+    Traffic,
     World,
 )
 from orchestrator.core.policy import Policy
+from orchestrator.core.trials import Run, Trials
 from programs.spec import EnvironmentSpec, ServiceSpec, Source
 from stacks import names
-from stacks.model import Built, OperationResult, Outcome, StackRecord, StackRef, StackSnapshot, Update, Verb
+from stacks.model import Built, OperationResult, Outcome, StackRecord, StackRef, StackSnapshot, Tag, Update, Verb
 
+Operated = actions.Create | actions.Update | actions.Retag | actions.Sleep | actions.Wake | actions.Destroy
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 PREVIEW = frozenset({"preview"})
 FOREIGN = StackRef("payroll", "production")
@@ -112,6 +115,7 @@ class Simulation:
         self.targets: dict[str, set[str]] = {"local": set()}
         self.marks: dict[tuple[Key, str], bool | None] = {}
         """What expired, and whether its label was taken off."""
+        self.said: dict[tuple[Key, str], str] = {}
         self.labels_ours = True
         self.confirmed: dict[Key, PullState] = {}
         self.failing: set[str] = set()
@@ -119,6 +123,8 @@ class Simulation:
         self.failures: dict[StackRef, OperationResult] = {}
         self.health: dict[StackRef, Health] = {}
         self.intents: list[Intent] = []
+        self.traffic: Traffic | None = None
+        self.testing: set[StackRef] = set()
         self.guarded: list[datetime] = []
         self.approved_plans: set[str] = set()
         self.approved: set[str] = set()
@@ -143,6 +149,23 @@ class Simulation:
 
     def ask(self, kind: str, number: int, until: datetime | None = None) -> None:
         self.intents.append(Intent(self.ref(number), kind, "bob", self.now, until))
+
+    def visit(self, number: int, knock: bool = False) -> None:
+        """As the gateway writes it down, which watches on."""
+        self.watch()
+        assert self.traffic is not None
+        built = self.stacks[self.ref(number)].built
+        assert built is not None
+        host = built.url.removeprefix("http://")
+        knocks = {**self.traffic.knocks, **({host: self.now} if knock else {})}
+        self.traffic = replace(self.traffic, last={**self.traffic.last, host: self.now}, knocks=knocks)
+
+    def watch(self) -> None:
+        """The gateway has seen everything up to now; what it did not know it noticed just now."""
+        known = self.traffic or Traffic(self.now)
+        built = [record.built for record in self.stacks.values() if record.built]
+        hosts = {each.url.removeprefix("http://") for each in built}
+        self.traffic = replace(known, until=self.now, last={**dict.fromkeys(hosts, self.now), **known.last})
 
     def answer(self, number: int, ok: bool = True, since: timedelta = timedelta(0)) -> None:
         ref = self.ref(number)
@@ -180,6 +203,8 @@ class Simulation:
             destroyed_recently=tuple(self.guarded),
             on_targets={target: frozenset(found) for target, found in self.targets.items()},
             intents=tuple(self.intents),
+            traffic=self.traffic,
+            trials=Trials(running={Run(ref, "", "browser"): self.now for ref in self.testing}),
             approved_plans=frozenset(self.approved_plans),
             approved=frozenset(self.approved),
             behind_since={key: pull.behind_since for key, pull in self.pulls.items() if pull.behind_since},
@@ -204,7 +229,8 @@ class Simulation:
 
     def _candidate(self, key: Key) -> Candidate:
         mark = (key, self.pulls[key].commit)
-        return replace(self.pulls[key].candidate(mark in self.marks), label_off=self.marks.get(mark))
+        found = self.pulls[key].candidate(mark in self.marks)
+        return replace(found, label_off=self.marks.get(mark), expired_why=self.said.get(mark, ""))
 
     def _stated(self, key: Key, state: PullState) -> PullRequest:
         pull = self.pulls.get(key) or Pull(key, sha("0"))
@@ -248,6 +274,7 @@ class Simulation:
                 self.confirmed[key] = pull.state if pull else PullState.GONE
             case actions.Expire(key=key, commit=commit):
                 self.marks[key, commit] = None
+                self.said[key, commit] = action.reason
             case actions.Unlabel(key=key, commit=commit):
                 self.marks[key, commit] = self.labels_ours
                 if self.labels_ours:
@@ -261,22 +288,35 @@ class Simulation:
                 self.guarded.append(self.now)
             case actions.Create() | actions.Update() | actions.Retag() | actions.Destroy():
                 self._occupy(action)
+            case actions.Sleep() | actions.Wake():
+                self._occupy(action)
 
-    def _occupy(self, action: actions.Create | actions.Update | actions.Retag | actions.Destroy) -> None:
+    def _occupy(self, action: Operated) -> None:
         ref = action.ref
         assert ref not in self.jobs, f"two operations at once for {ref}"
         assert names.parse(ref) is not None, f"{ref} is not ours"
         assert isinstance(action, actions.Create) != (ref in self.stacks), (
             f"{ref} is made twice, or not there to change"
         )
-        verbs = {actions.Destroy: Verb.DESTROY, actions.Retag: Verb.RETAG}
+        verbs = {
+            actions.Destroy: Verb.DESTROY,
+            actions.Retag: Verb.RETAG,
+            actions.Sleep: Verb.SLEEP,
+            actions.Wake: Verb.WAKE,
+        }
         commit = action.spec.source.commit if isinstance(action, actions.Create | actions.Update) else ""
         running = Running(ref, verbs.get(type(action), Verb.UP), commit, self.now, self.superseded[ref])
         self.jobs[ref] = Job(action, running)
         self.started.append(action)
         if isinstance(action, actions.Destroy) and action.guarded:
             self.guarded.append(self.now)
-        assert len(self.jobs) <= self.policy.max_concurrent
+        light = sum(job.running.verb in (Verb.SLEEP, Verb.WAKE) for job in self.jobs.values())
+        assert light <= self.policy.light_most
+        assert len(self.jobs) - light <= self.policy.max_concurrent
+        if isinstance(action, actions.Sleep | actions.Wake):  # first of all the tag says that it is half-way
+            asleep = action.tag.asleep or (found.asleep if (found := self.stacks[ref].tag) else None) or self.now
+            half = replace(action.tag, asleep=asleep, awake_until=None, half=True)
+            self.stacks[ref] = replace(self.stacks[ref], tag=half)
         self._check_rooms()
 
     def _check_rooms(self) -> None:
@@ -297,6 +337,8 @@ class Simulation:
             case actions.Retag(tag=tag):
                 self.stacks[ref] = replace(self.stacks[ref], tag=tag)
                 self.intents = [intent for intent in self.intents if intent.ref != ref]
+            case actions.Sleep(tag=tag) | actions.Wake(tag=tag):
+                self._rested(ref, job.running.verb, tag)
             case actions.Create() | actions.Update():
                 self._built(ref, job.action, job.running.interrupting)
 
@@ -333,6 +375,16 @@ class Simulation:
         else:
             self.failures[ref] = self._result(ref, Verb.UP, outcome, commit, "the build command failed")
         self.stacks[ref] = record
+
+    def _rested(self, ref: StackRef, verb: Verb, tag: Tag) -> None:
+        if ref in self.stuck:
+            old = self.stacks[ref]
+            self.stacks[ref] = replace(old, tag=replace(old.tag, half=False) if old.tag else None)
+            self.failures[ref] = self._result(ref, verb, Outcome.FAILED, "", "service web ended 3 times")
+            return
+        self.stacks[ref] = replace(self.stacks[ref], tag=tag)
+        self.intents = [intent for intent in self.intents if intent.ref != ref]
+        self.failures.pop(ref, None)
 
     def _caught_up(self, ref: StackRef, commit: str) -> None:
         found = names.parse(ref)

@@ -291,20 +291,44 @@ def test_traffic_knows_when_a_host_was_last_used(tmp_path: Path) -> None:
     traffic.end("b")
     clock[0] = 200.0
     traffic.save()
-    assert json.loads((tmp_path / "traffic.json").read_text()) == {"hosts": {"a": 200.0, "b": 100.0}}
+    assert traffic.knock("b"), "somebody waits: it is written at once"
+    assert not traffic.knock("b"), "but not for each of many"
+    traffic.save()
+    told = {"until": 200.0, "hosts": {"a": 200.0, "b": 200.0}, "knocks": {"b": 200.0}}
+    assert json.loads((tmp_path / "traffic.json").read_text()) == told
     (tmp_path / "routes" / "b.json").unlink()
     again = Traffic(tmp_path, lambda: 300.0)
-    again.begin("a")
     again.save()
-    assert json.loads((tmp_path / "traffic.json").read_text()) == {"hosts": {"a": 300.0}}
+    told = {"until": 300.0, "hosts": {"a": 200.0}, "knocks": {}}
+    assert json.loads((tmp_path / "traffic.json").read_text()) == told, "it watches on, and nobody came"
+    (tmp_path / "traffic.json").write_text("{")
+    assert json.loads(_saved(Traffic(tmp_path, lambda: 400.0), tmp_path)) == {
+        "until": 400.0, "hosts": {"a": 400.0}, "knocks": {},
+    }, "what was lost counts as used when it was noticed again"  # fmt: skip
+
+
+def _saved(traffic: Traffic, folder: Path) -> str:
+    traffic.save()
+    return (folder / "traffic.json").read_text()
+
+
+async def _noticed(world: World) -> float:
+    """When the gateway first wrote the host down."""
+    async with asyncio.timeout(20):
+        while HOST not in (hosts := json.loads((world.directory / "traffic.json").read_text())["hosts"]):
+            await asyncio.sleep(0.05)
+    return float(hosts[HOST])
 
 
 async def test_health_checks_are_no_traffic(world: World) -> None:
     await world.start()
     world.route(HOST, await world.upstream(hello))
-    await world.answer(HOST, headers={PROBE: "1"})
+    noticed = await _noticed(world)
+    for headers in ({PROBE: "1"}, {"User-Agent": "kube-probe/1.34"}, {"Sec-Purpose": "prefetch"}):
+        await world.answer(HOST, headers=headers)
+    await world.answer(HOST, "/robots.txt")
     await world.stack.aclose()
-    assert not (world.directory / "traffic.json").exists()
+    assert json.loads((world.directory / "traffic.json").read_text())["hosts"][HOST] == noticed
 
 
 async def test_traffic_is_written_at_the_end(world: World) -> None:

@@ -1,7 +1,11 @@
-"""The gateway as the process that people start: it listens, answers, and goes when it is told to."""
+"""The gateway as the process that people start: it listens, answers, and goes when it is told to (L5: holds who comes
+to a preview that sleeps)."""
 
 from __future__ import annotations
 
+import asyncio
+import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -57,7 +61,7 @@ def test_it_goes_with_its_folder(tmp_path: Path) -> None:
     with start(home, port) as process:
         assert process.stderr is not None
         assert "listens" in process.stderr.readline()
-        home.rmdir()
+        shutil.rmtree(home)
         assert process.wait(10) == 0
 
 
@@ -70,3 +74,46 @@ def test_a_taken_port_is_one_clear_sentence(tmp_path: Path) -> None:
     assert process.returncode == 1
     assert f"cannot listen on 127.0.0.1:{port}" in said
     assert "Traceback" not in said
+
+
+async def test_two_hundred_cold_requests_are_two_hundred_answers_and_one_knock(tmp_path: Path) -> None:
+    """And a gateway that was killed knows who used what, and who knocked."""
+    (tmp_path / "routes").mkdir()
+    route, traffic = tmp_path / "routes" / "a.localhost.json", tmp_path / "traffic.json"
+    upstream = await asyncio.start_server(_hello, "127.0.0.1", 0)
+    told = {"upstream": f"http://127.0.0.1:{upstream.sockets[0].getsockname()[1]}", "asleep": True}
+    route.write_text(json.dumps(told))
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    with start(tmp_path, port) as process:
+        assert process.stderr is not None
+        assert "listens" in process.stderr.readline()
+        async with httpx.AsyncClient(timeout=30, limits=httpx.Limits(max_connections=200), trust_env=False) as client:
+            url, host = f"http://127.0.0.1:{port}/", {"Host": "a.localhost"}
+            asked = [asyncio.create_task(client.get(url, headers=host)) for _ in range(200)]
+            while not json.loads(traffic.read_text())["knocks"]:
+                await asyncio.sleep(0.02)
+            knock = json.loads(traffic.read_text())["knocks"]["a.localhost"]
+            await asyncio.sleep(0.3)
+            assert not any(task.done() for task in asked)
+            beside = route.with_suffix(".new")
+            beside.write_text(json.dumps({**told, "asleep": False}))
+            beside.replace(route)
+            assert [answer.text for answer in await asyncio.gather(*asked)] == ["hello"] * 200
+        process.kill()
+    upstream.close()
+    with start(tmp_path, port) as process:
+        assert process.stderr is not None
+        assert "listens" in process.stderr.readline()
+        known = json.loads(traffic.read_text())
+        assert known["knocks"]["a.localhost"] >= knock
+        assert knock <= known["hosts"]["a.localhost"] < known["until"], "it was not used since, and it watches on"
+        process.terminate()
+
+
+async def _hello(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
+    await writer.drain()
+    writer.close()

@@ -20,7 +20,7 @@ async def test_a_life_of_a_stack(bench: Bench) -> None:
     first = record(bench, 1)
     assert first.tag is not None
     assert first.built is not None
-    assert (first.tag.commit, first.tag.number, first.tag.asleep) == (sha("aaaa"), 1, False)
+    assert (first.tag.commit, first.tag.number, first.tag.asleep) == (sha("aaaa"), 1, None)
     assert (first.built.commit, first.built.target, first.built.urls) == (sha("aaaa"), "probe", {"web": made.url})
     assert (first.resources, first.pending, first.locks, first.target) == (1, 0, (), "probe")
     assert [(entry.verb, entry.commit, entry.outcome) for entry in first.history] == [
@@ -37,11 +37,11 @@ async def test_a_life_of_a_stack(bench: Bench) -> None:
     assert second.tag.incarnation == first.tag.incarnation != ""
 
     until = datetime(2030, 1, 1, tzinfo=UTC)
-    tagged = await run(bench, bench.orders.retag(1, "bbbb", asleep=True, extended_until=until))
+    tagged = await run(bench, bench.orders.retag(1, "bbbb", asleep=until, extended_until=until))
     assert (tagged.outcome, tagged.pulumi_processes) == (Outcome.SUCCEEDED, 0)
     third = record(bench, 1)
     assert third.tag is not None
-    assert (third.tag.asleep, third.tag.extended_until) == (True, until)
+    assert (third.tag.asleep, third.tag.extended_until) == (until, until)
     assert third.tag.incarnation == first.tag.incarnation
     assert third.built == second.built
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import string
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -22,8 +22,14 @@ HEX = st.text("0123456789abcdef", min_size=40, max_size=40)
 ANY = st.text(max_size=40)
 REPOSITORIES = st.from_regex(r"[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}", fullmatch=True)
 
+RESTS = st.one_of(
+    st.builds(lambda at, half: {"asleep": at + timedelta(seconds=1), "half": half}, SECONDS, st.booleans()),
+    st.builds(lambda at: {"awake_until": at}, st.none() | SECONDS),
+)
+"""What sleeps, perhaps half-way, or what is awake, perhaps because somebody woke it."""
 TAGS = st.builds(
-    Tag,
+    lambda rest, **rest_of_it: Tag(**rest, **rest_of_it),
+    rest=RESTS,
     repository=st.integers(0, 10**10),
     repository_name=REPOSITORIES,
     number=st.integers(1, 10**9),
@@ -32,7 +38,6 @@ TAGS = st.builds(
     commit=HEX,
     seen=SECONDS,
     extended_until=st.none() | SECONDS,
-    asleep=st.booleans(),
     keep=st.booleans(),
     ref_name=st.text(max_size=80),
 )

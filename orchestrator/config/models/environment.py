@@ -12,6 +12,7 @@ from orchestrator.config.models.base import Cpu, Env, Memory, Section, Template,
 from orchestrator.config.models.images import Image
 from orchestrator.config.problems import Rejected, quote
 from orchestrator.config.templates import parse_template, placeholders
+from orchestrator.core import hours
 
 DEFAULT_NAME = "{project}-{words}-{number}"
 _LITERAL = re.compile(r"[a-z0-9-]*")
@@ -39,9 +40,26 @@ def _name_template(value: str) -> str:
     return value
 
 
+def _zone(value: str) -> str:
+    try:
+        hours.read(value, ())
+    except ValueError as error:
+        raise Rejected(str(error), "write one such as UTC or Europe/Berlin") from None
+    return value
+
+
+def _span(value: str) -> str:
+    try:
+        hours.read("UTC", (value,))
+    except ValueError as error:
+        raise Rejected(str(error), "write Mon-Fri 08:00-19:00") from None
+    return value
+
+
 _TEMPLATE_SCHEMA = WithJsonSchema({"type": "string", "examples": [DEFAULT_NAME]})
 NameTemplate = Annotated[Template, AfterValidator(_name_template), _TEMPLATE_SCHEMA]
 HostTemplate = Annotated[Template, AfterValidator(_host_label), _TEMPLATE_SCHEMA]
+Zone = Annotated[Text, AfterValidator(_zone)]
 Domain = Annotated[
     str,
     matching(_DOMAIN, "a domain", "write preview.example.com"),
@@ -50,6 +68,7 @@ Domain = Annotated[
 Hours = Annotated[
     str,
     matching(_HOURS, "a span of hours", "write Mon-Fri 08:00-19:00"),
+    AfterValidator(_span),
     WithJsonSchema({"type": "string", "pattern": _HOURS}),
 ]
 
@@ -77,8 +96,10 @@ class Protection(Section):
 class Schedule(Section):
     """Office hours: outside of them the environment sleeps."""
 
-    timezone: Text = Field(default="UTC", description="The time zone of the hours, such as Europe/Berlin.")
-    awake: tuple[Hours, ...] = Field(min_length=1, description="Spans such as Mon-Fri 08:00-19:00.")
+    timezone: Zone = Field(default="UTC", description="The time zone of the hours, such as Europe/Berlin.")
+    awake: tuple[Hours, ...] = Field(
+        min_length=1, max_length=20, description="Spans such as Mon-Fri 08:00-19:00; one may end on the next day."
+    )
 
 
 class Dns(Section):
@@ -101,8 +122,12 @@ class Environment(Section):
         default=None,
         description="How long it lives, counted from the first sight of the newest commit. Server's default if absent.",
     )
-    idle_timeout: Duration | None = Field(default=None, description="After how long without a visit it is idle.")
-    on_idle: Literal["sleep", "destroy"] = Field(default="sleep", description="What happens when it is idle.")
+    idle_timeout: Duration | None = Field(
+        default=None, description="After how long without a visit it is idle. Server's default if absent."
+    )
+    on_idle: Literal["sleep", "destroy"] = Field(
+        default="sleep", description="What happens when it is idle. Sleeping keeps all its data; a visit wakes it."
+    )
     images: tuple[Image, ...] = Field(default=(), description="The images it runs, and where to find them.")
     env: Env = Field(default={}, description="Variables for builds, migrations and all services. Not for secrets.")
     secrets: dict[Variable, Text] = Field(

@@ -105,6 +105,16 @@ def _actions(routes: APIRouter, desk: Desk) -> None:
         """Lets its time count again."""
         return render.environment(await desk.keep(name, False, caller.name))
 
+    @routes.post("/{name:path}/sleep", status_code=202)
+    async def sleep(name: Name, caller: Developer) -> schemas.Environment:
+        """Stops what runs of it and keeps all that it holds."""
+        return render.environment(await desk.sleep(name, caller.name))
+
+    @routes.post("/{name:path}/wake", status_code=202)
+    async def wake(name: Name, caller: Developer) -> schemas.Environment:
+        """Starts it again."""
+        return render.environment(await desk.rouse(name, caller.name))
+
     @routes.post("/{name:path}/approve", status_code=202)
     async def approve(name: Name, body: schemas.Approval, caller: Developer) -> schemas.Environment:
         """Lets one very commit of a fork run."""

@@ -41,6 +41,11 @@ def environment(view: EnvironmentView) -> schemas.Environment:
         expires_at=view.expires_at,
         expires_soon=view.expires_soon,
         kept=view.kept,
+        rules=list(view.rules),
+        sleeps_at=view.sleeps_at,
+        asleep_since=view.asleep_since,
+        wakes_at=view.wakes_at,
+        used_at=view.used_at,
         queue_position=view.queue_position,
         problems=list(view.problems),
         tests=[_suite(each) for each in view.tests],
@@ -153,6 +158,10 @@ def _pairs(view: EnvironmentView) -> Iterator[tuple[str, str]]:
     yield "phase since", _time(view.since)
     yield "ready at", _time(view.ready_at)
     yield "expires at", _time(view.expires_at)
+    yield "asleep since", _time(view.asleep_since)
+    yield "wakes at", _time(view.wakes_at)
+    yield "sleeps at", _time(view.sleeps_at)
+    yield "last visit", _time(view.used_at)
     yield "place in the queue", str(view.queue_position) if view.queue_position is not None else ""
     yield "now", view.progress
     for suite in view.tests:

@@ -73,6 +73,11 @@ class Environment(BaseModel):
     expires_at: datetime | None
     expires_soon: bool = Field(default=False, description="Its time is nearly up; people are warned.")
     kept: bool = Field(default=False, description="It does not expire.")
+    rules: list[str] = Field(default=[], description="When it sleeps, in sentences.")
+    sleeps_at: datetime | None = Field(default=None, description="When it falls asleep if nobody uses it until then.")
+    asleep_since: datetime | None = None
+    wakes_at: datetime | None = Field(default=None, description="Of one that sleeps, when its hours begin.")
+    used_at: datetime | None = Field(default=None, description="The last visit, as the gateway saw it.")
     queue_position: int | None
     problems: list[str] = Field(description="Mistakes in eph.yaml, with file and line.")
     tests: list[Suite] = Field(default=[], description="Once the newest commit's environment stands.")

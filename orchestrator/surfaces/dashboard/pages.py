@@ -175,6 +175,16 @@ def _actions(routes: APIRouter, pages: Pages) -> None:
         who = pages.actor(request).name
         return await _done(pages, request, name, desk.down(name, who))
 
+    @routes.post("/e/{name:path}/sleep")
+    async def sleep(request: Request, name: str) -> Response:
+        who = pages.actor(request).name
+        return await _done(pages, request, name, desk.sleep(name, who))
+
+    @routes.post("/e/{name:path}/wake")
+    async def wake(request: Request, name: str) -> Response:
+        who = pages.actor(request).name
+        return await _done(pages, request, name, desk.rouse(name, who))
+
     @routes.post("/e/{name:path}/extend")
     async def extend(request: Request, name: str) -> Response:
         who = pages.actor(request).name

@@ -46,12 +46,13 @@ class ServiceProvider(Provider):
 
 class RouteProvider(Provider):
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "host")
-    updated_by: ClassVar[tuple[str, ...]] = ("port", "commit", "service", "sign_in")
+    updated_by: ClassVar[tuple[str, ...]] = ("port", "commit", "service", "sign_in", "health")
 
     def make(self, on: Settings, props: Props) -> Props:
         upstream = f"http://127.0.0.1:{int(props['port'])}"
         whose = (props["environment"], props["service"], props["commit"])
-        routes.put(on, Route(props["host"], upstream, *whose, sign_in=bool(props["sign_in"])))
+        health = str(props.get("health") or "")
+        routes.put(on, Route(props["host"], upstream, *whose, sign_in=bool(props["sign_in"]), health=health))
         return {}
 
     def unmake(self, on: Settings, props: Props) -> None:

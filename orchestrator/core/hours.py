@@ -1,0 +1,113 @@
+"""Office hours: spans of a week in a time zone, and where a moment lies among them.
+
+Times are the clock's on the wall there, so the day on which summer time begins has an hour less. A span whose end is
+not after its start ends on the next day. Spans that touch or overlap are one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+AROUND = 9
+"""Days to look ahead: a span of one day in the week comes again within eight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """``days`` as numbers, Monday 0; minutes after midnight, 1440 being the end of the day."""
+
+    days: frozenset[int]
+    opens: int
+    closes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """One time of being open, in UTC."""
+
+    opens: datetime
+    closes: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """``text`` is how people wrote it, for the sentences that name it."""
+
+    zone: str
+    spans: tuple[Span, ...]
+    text: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.text} {self.zone}".strip()
+
+
+def read(zone: str, spans: tuple[str, ...]) -> Hours:
+    """``Mon-Fri 08:00-19:00``; raises ValueError for a zone or a time that does not exist."""
+    try:
+        ZoneInfo(zone)
+    except (KeyError, OSError, ValueError) as error:  # no such zone, no such file, no name of one
+        raise ValueError(f"there is no time zone {zone[:60]!r}") from error
+    return Hours(zone, tuple(_span(text) for text in spans), ", ".join(spans))
+
+
+def _span(text: str) -> Span:
+    days, _, times = text.partition(" ")
+    first, _, last = days.partition("-")
+    opens, _, closes = times.partition("-")
+    began, ended = DAYS.index(first), DAYS.index(last or first)
+    listed = range(began, ended + 1 if ended >= began else ended + 8)
+    return Span(frozenset(day % 7 for day in listed), _minutes(opens), _minutes(closes))
+
+
+def _minutes(text: str) -> int:
+    hour, _, minute = text.partition(":")
+    found = int(hour) * 60 + int(minute)
+    if int(minute) > 59 or found > 1440:
+        raise ValueError(f"{text} is no time of the day; write 08:00, or 24:00 for its end")
+    return found
+
+
+def current(hours: Hours, now: datetime) -> Opening | None:
+    """The opening that lasts now; None outside of them."""
+    return next((found for found in _openings(hours, now) if found.opens <= now < found.closes), None)
+
+
+def next_opens(hours: Hours, now: datetime) -> datetime | None:
+    return next((found.opens for found in _openings(hours, now) if found.opens > now), None)
+
+
+def last_closed(hours: Hours, now: datetime) -> datetime | None:
+    return max((found.closes for found in _openings(hours, now) if found.closes <= now), default=None)
+
+
+def _openings(hours: Hours, now: datetime) -> list[Opening]:
+    """Those around now, in order, merged."""
+    merged: list[Opening] = []
+    for found in sorted(_each(hours, now), key=lambda each: (each.opens, each.closes)):
+        if merged and found.opens <= merged[-1].closes:
+            merged[-1] = Opening(merged[-1].opens, max(merged[-1].closes, found.closes))
+        else:
+            merged.append(found)
+    return merged
+
+
+def _each(hours: Hours, now: datetime) -> Iterator[Opening]:
+    zone = ZoneInfo(hours.zone)
+    today = now.astimezone(zone).date()
+    for ahead in range(-AROUND, AROUND + 1):
+        day = today + timedelta(days=ahead)
+        for span in hours.spans:
+            if day.weekday() in span.days:
+                over = 1440 if span.closes <= span.opens else 0
+                found = Opening(_at(day, span.opens, zone), _at(day, span.closes + over, zone))
+                if found.opens < found.closes:
+                    yield found
+
+
+def _at(day: date, minutes: int, zone: ZoneInfo) -> datetime:
+    days, rest = divmod(minutes, 1440)
+    return datetime.combine(day + timedelta(days=days), time(rest // 60, rest % 60), zone).astimezone(UTC)

@@ -1,0 +1,55 @@
+"""Office hours in a time zone (C1 `schedule`)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from orchestrator.core import hours
+
+
+def at(day: int, hour: int, minute: int = 0, month: int = 3) -> datetime:
+    return datetime(2026, month, day, hour, minute, tzinfo=UTC)
+
+
+def test_a_week_of_days_in_berlin() -> None:
+    office = hours.read("Europe/Berlin", ("Mon-Fri 08:00-19:00",))
+    monday = hours.current(office, at(2, 7))
+    assert monday == hours.Opening(at(2, 7), at(2, 18))
+    assert hours.current(office, at(2, 6, 59)) is None
+    assert hours.current(office, at(2, 18)) is None
+    assert hours.current(office, at(7, 12)) is None, "a Saturday"
+    assert (hours.last_closed(office, at(7, 12)), hours.next_opens(office, at(7, 12))) == (at(6, 18), at(9, 7))
+
+
+def test_summer_time_moves_them() -> None:
+    office = hours.read("Europe/Berlin", ("Mon-Fri 08:00-19:00",))
+    assert hours.next_opens(office, at(28, 12)) == at(30, 6)
+
+
+def test_the_day_on_which_it_begins_has_an_hour_less() -> None:
+    night = hours.current(hours.read("Europe/Berlin", ("Sat 22:00-06:00",)), at(29, 0))
+    assert night == hours.Opening(at(28, 21), at(29, 4))
+
+
+def test_over_midnight_over_the_week_and_side_by_side() -> None:
+    nights = hours.read("UTC", ("Fri-Sun 22:00-06:00",))
+    assert hours.current(nights, at(9, 5)) == hours.Opening(at(8, 22), at(9, 6)), "into Monday"
+    assert hours.current(hours.read("UTC", ("Sat-Mon 00:00-24:00",)), at(8, 12)) == hours.Opening(at(7, 0), at(10, 0))
+    two = hours.read("UTC", ("Mon 08:00-12:00", "Mon 12:00-14:00"))
+    assert hours.current(two, at(2, 11)) == hours.Opening(at(2, 8), at(2, 14))
+
+
+@pytest.mark.parametrize(
+    ("zone", "span", "why"),
+    [
+        ("Europe/Atlantis", "Mon 08:00-09:00", "there is no time zone 'Europe/Atlantis'"),
+        ("../../etc/passwd", "Mon 08:00-09:00", "there is no time zone"),
+        ("UTC", "Mon 25:00-26:00", "25:00 is no time of the day"),
+        ("UTC", "Mon 08:60-09:00", "08:60 is no time of the day"),
+    ],
+)
+def test_what_does_not_exist_is_said(zone: str, span: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        hours.read(zone, (span,))

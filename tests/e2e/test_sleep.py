@@ -1,0 +1,77 @@
+"""Sleep and wake on the target `local`, with a real ephd and a real gateway (L5, C1, P5 `sleep` and `wake`, L2).
+
+Told from outside: people visit or do not, push, and type; what runs is seen in the machine's own table of processes.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from orchestrator.app.demo import leftovers
+from tests.e2e import site as sites
+from tests.e2e.site import Preview, Site, until
+
+pytestmark = pytest.mark.real
+
+FILE = (sites.SHOP / "eph.yaml").read_text() + "environment:\n  idle_timeout: 10s\n"
+LONG = FILE.replace("10s", "1h")
+COLD = 50
+"""Two hundred are in tests/gateway."""
+
+
+def happened(site: Site, preview: Preview, kind: str) -> int:
+    items = site.api("events", name=preview.name, limit="500")["items"]
+    return sum(item["kind"] == f"environment.{kind}" for item in items)
+
+
+def asleep(site: Site, preview: Preview) -> None:
+    """Its pull request says so, and nothing of it runs."""
+    site.told(preview.number, "Asleep", "/eph wake", within=60)
+    assert leftovers.processes(f"/{preview.name}/home") == []
+
+
+def updates(site: Site, preview: Preview) -> int:
+    return len(list((site.eph_home / "backend").rglob(f"history/**/pr-{preview.number}-*.history.json")))
+
+
+def test_it_sleeps_when_nobody_uses_it_and_wakes_for_who_comes(site: Site) -> None:
+    one = site.preview("sleepy", {"eph.yaml": FILE})
+    assert site.page(one.host, "/add", q="cherry").status == 200
+    before = updates(site, one)
+    asleep(site, one)
+    assert site.page(one.host, "/healthz").status == 503, "a health check is no visit"
+    assert happened(site, one, "waking") == 0
+
+    url = f"http://127.0.0.1:{site.gateway_port}/"
+    with httpx.Client(timeout=90, trust_env=False) as client, ThreadPoolExecutor(COLD) as pool:
+        answers = list(pool.map(lambda _: client.get(url, headers={"Host": one.host}), range(COLD)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert all("cherry" in answer.json()["goods"] for answer in answers), "its data was there all the time"
+    assert (happened(site, one, "waking"), happened(site, one, "woken")) == (1, 1)
+    assert updates(site, one) == before, "neither needs an update by Pulumi"
+    site.told(one.number, "Ready", "It sleeps after 10 s without a visit")
+
+
+def test_people_say_so_a_kill_changes_nothing_and_a_push_wakes_it(site: Site) -> None:
+    two = site.preview("told", {"eph.yaml": LONG})
+    done = site.eph("sleep", two.name)
+    assert done.returncode == 0, done.stderr
+    asleep(site, two)
+    site.kill()
+    site.start()
+    until("ephd has looked", lambda: "" if site.api("status")["last_cycle"] else "not yet")
+    assert site.api(f"environments/{two.name}")["phase"] == "asleep"
+    assert leftovers.processes(f"/{two.name}/home") == []
+
+    done = site.eph("wake", two.name, "--wait", "--timeout", "60s")
+    assert done.returncode == 0, done.stderr
+    assert site.page(two.host).data["commit"] == two.commit
+
+    site.eph("sleep", two.name)
+    asleep(site, two)
+    pushed = site.push(two, {"note.txt": "a push while it sleeps"})
+    site.answers(two, pushed)
+    assert happened(site, two, "updated") == 1
