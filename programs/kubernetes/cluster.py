@@ -23,6 +23,7 @@ from programs.kubernetes.settings import Settings
 
 Data = dict[str, Any]
 SECONDS = 10.0
+APPLY = "application/apply-patch+yaml"
 _LOG_LINES = 30
 _LOG_BYTES = 4 * 1024 * 1024
 """Far more than the lines that are asked for: where this cuts, the newest lines are lost."""
@@ -59,6 +60,11 @@ class Cluster:
         except Taken:
             return {}
 
+    def apply(self, path: str, body: Data, manager: str) -> None:
+        """Server-side, as a field manager of its own, and of what is there already: raises ``Missing`` else."""
+        query = {"fieldManager": manager, "force": "true"}
+        self._ask("PATCH", path, params=query, content=json.dumps(body).encode(), kind=APPLY)
+
     def delete(self, path: str) -> None:
         self._ask("DELETE", path, params={"propagationPolicy": "Background"})
 
@@ -88,14 +94,20 @@ class Cluster:
         return answer.content.decode(errors="replace").splitlines()
 
     def _ask(
-        self, method: str, path: str, params: Mapping[str, str | int], content: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str | int],
+        content: bytes | None = None,
+        kind: str = "application/json",
     ) -> httpx2.Response:
-        kind = {"Content-Type": "application/json"} if content is not None else {}
+        headers = {"Content-Type": kind} if content is not None else {}
         try:
-            answer = self._http.request(method, path, params=dict(params), content=content, headers=kind)
+            answer = self._http.request(method, path, params=dict(params), content=content, headers=headers)
         except (httpx2.HTTPError, ConfigError, OSError) as error:
             raise Unreachable(f"the cluster does not answer: {type(error).__name__}: {error}") from error
-        if answer.status_code == httpx2.codes.NOT_FOUND:
+        gone = kind == APPLY and answer.status_code == httpx2.codes.CONFLICT  # the one of that id is
+        if answer.status_code == httpx2.codes.NOT_FOUND or gone:
             raise Missing(f"{path} is not in the cluster")
         if answer.status_code in (httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN):
             raise Unreachable(f"the cluster refuses {method} {path}: {_message(answer)}; check the kubeconfig's rights")

@@ -18,7 +18,7 @@ import pulumi_kubernetes as kubernetes
 from pulumi import Output, Resource, ResourceOptions
 
 from programs import ordering, registry
-from programs.kubernetes import names, objects, shared, workloads
+from programs.kubernetes import names, objects, shared, sleeping, workloads
 from programs.kubernetes.manifests import rewriting
 from programs.kubernetes.objects import Data
 from programs.kubernetes.settings import Settings
@@ -334,8 +334,9 @@ class Environment:
             return []
         part, ready = Part("Manifests", "manifests"), []
         variables = self._variables(ServiceSpec("manifests", "", public=False)).data()
+        scaled = sleeping.autoscaled(self.prepared.objects)
         for brought in self.prepared.objects:
-            data = rewriting.give(copy.deepcopy(brought), variables)
+            data = sleeping.without_replicas(rewriting.give(copy.deepcopy(brought), variables), scaled)
             made = self._apply(data, part, after)
             kind, name = data["kind"], data["metadata"]["name"]
             if kind in ("Deployment", "StatefulSet", "Job"):
@@ -368,8 +369,13 @@ class Environment:
             "commit": self.spec.source.commit,
             "sign_in": self.spec.sign_in,
             "upstream": self.on.ingress_url,
+            "health": self._health(name),
         }
         return resources.Door(f"door-{name}", props, ResourceOptions(depends_on=after))
+
+    def _health(self, name: str) -> str:
+        """The path of its health check; of a service in the repository's manifests nobody says one."""
+        return next((item.health.path for item in self.spec.services if item.name == name), "")
 
     def _export(self, last: list[Resource]) -> None:
         at = f"-n {self.namespace}"

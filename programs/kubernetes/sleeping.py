@@ -1,9 +1,9 @@
 """An environment put to sleep and woken: its workloads scaled to zero and back, by the API, as a field manager of our
 own.
 
-Pulumi never says how many pods there shall be: what eph.yaml or a manifest wants lies in an annotation, and ``replicas``
-is ours alone. So an update neither wakes nor fights what sleeps. What would lose its data with its pod stays awake: a
-database without a volume. The gateway is told first when it falls asleep, and last when it is awake.
+Pulumi never says how many pods there shall be: what a manifest wants lies in an annotation, and ``replicas`` is ours
+alone. So an update neither wakes nor fights what sleeps. What would lose its data with its pod stays awake, as
+a database without a volume. The gateway is told first when it falls asleep, and last when it is awake.
 """
 
 from __future__ import annotations
@@ -24,12 +24,6 @@ from programs.kubernetes.waiting import Awaited
 from programs.local.waiting import pause
 
 Data = dict[str, Any]
-REPLICAS = f"{names.DOMAIN}/replicas"
-"""How many there are when it is awake; one without it."""
-AFTER = f"{names.DOMAIN}/after"
-"""The services, with commas between them, that must be ready before it."""
-STAYS = f"{names.DOMAIN}/sleep"
-"""``false``: stays awake."""
 MANAGER = "eph-sleep"
 SECONDS = 180.0
 FRONT_SECONDS = 60.0
@@ -45,16 +39,14 @@ def without_replicas(data: Data, scaled: frozenset[str] = frozenset()) -> Data:
     spec = {key: value for key, value in data["spec"].items() if key != "replicas"}
     about = data["metadata"]
     if about["name"] not in scaled:
-        many = {REPLICAS: str(data["spec"]["replicas"])}
+        many = {names.REPLICAS: str(data["spec"]["replicas"])}
         about = {**about, "annotations": {**about.get("annotations", {}), **many}}
     return {**data, "metadata": about, "spec": spec}
 
 
 def autoscaled(objects: Iterable[Data]) -> frozenset[str]:
     targets = (
-        data.get("spec", {}).get("scaleTargetRef", {})
-        for data in objects
-        if data["kind"] == "HorizontalPodAutoscaler"
+        data.get("spec", {}).get("scaleTargetRef", {}) for data in objects if data["kind"] == "HorizontalPodAutoscaler"
     )
     return frozenset(str(target.get("name", "")) for target in targets)
 
@@ -65,7 +57,7 @@ def settle(cluster: Cluster, namespace: str, kind: str, name: str) -> None:
         return
     version, plural = _KINDS[kind]
     data = cluster.one(namespace, f"{version}/{plural}", name)
-    if REPLICAS in _notes(data) and data["spec"].get("replicas") != _wanted(data):
+    if names.REPLICAS in _notes(data) and data["spec"].get("replicas") != _wanted(data):
         _scale(cluster, namespace, kind, data, _wanted(data))
 
 
@@ -115,12 +107,12 @@ def _workloads(cluster: Cluster, namespace: str) -> Iterator[tuple[str, Data]]:
 def _may_sleep(kind: str, data: Data) -> bool:
     """A StatefulSet without a volume of its own loses what it holds with its pod."""
     keeps = kind != "StatefulSet" or bool(data["spec"].get("volumeClaimTemplates"))
-    return keeps and _notes(data).get(STAYS) != "false"
+    return keeps and _notes(data).get(names.STAYS) != "false"
 
 
 def _crons(cluster: Cluster, namespace: str) -> list[Data]:
     found = cluster.namespaced(namespace, "batch/v1/cronjobs")
-    return [data for data in found if _notes(data).get(STAYS) != "false"]
+    return [data for data in found if _notes(data).get(names.STAYS) != "false"]
 
 
 def _layers(found: list[tuple[str, Data]]) -> Iterator[list[tuple[str, Data]]]:
@@ -133,11 +125,11 @@ def _layers(found: list[tuple[str, Data]]) -> Iterator[list[tuple[str, Data]]]:
 
 
 def _after(data: Data) -> frozenset[str]:
-    return frozenset(name for name in _notes(data).get(AFTER, "").split(",") if name)
+    return frozenset(name for name in _notes(data).get(names.AFTER, "").split(",") if name)
 
 
 def _wanted(data: Data) -> int:
-    text = _notes(data).get(REPLICAS, "1")
+    text = _notes(data).get(names.REPLICAS, "1")
     return int(text) if text.isdecimal() else 1
 
 

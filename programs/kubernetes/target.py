@@ -13,7 +13,19 @@ from typing import TYPE_CHECKING
 
 from programs import ordering
 from programs.insides import Inside, Reading, Told
-from programs.kubernetes import cluster, doors, inside, names, objects, quantities, registry, settings, shared, sources
+from programs.kubernetes import (
+    cluster,
+    doors,
+    inside,
+    names,
+    objects,
+    quantities,
+    registry,
+    settings,
+    shared,
+    sleeping,
+    sources,
+)
 from programs.kubernetes.cluster import Cluster, Missing
 from programs.kubernetes.errors import KubernetesError
 from programs.kubernetes.rights import enter
@@ -25,7 +37,7 @@ from programs.spec import EnvironmentSpec, ServiceSpec
 if TYPE_CHECKING:
     from programs.kubernetes.environment import Prepared
 
-VERSION = "kubernetes-1"
+VERSION = "kubernetes-2"
 STRATEGIES = ("empty", "seed", "template")
 PURGE_SECONDS = 120.0
 GROUPS = ("v1/pods", "v1/services", "v1/persistentvolumeclaims", "v1/secrets", "apps/v1/deployments")
@@ -86,6 +98,14 @@ class Kubernetes:
                     for item in found.namespaced(name, kind)
                 ]
         return lines + [f"{item.kind.lower()} {item.name}" for item in shared.every(on)]
+
+    def sleep(self, name: str, settings_: Mapping[str, str]) -> None:
+        on = settings.from_mapping(settings_)
+        sleeping.sleep(cluster.connect(on), on, names.namespace(name), name)
+
+    def wake(self, name: str, settings_: Mapping[str, str], patient: bool = True) -> None:
+        on = settings.from_mapping(settings_)
+        sleeping.wake(cluster.connect(on), on, names.namespace(name), name, patient)
 
     def stop(self, settings_: Mapping[str, str]) -> None:
         """Nothing of ours runs beside the environments."""

@@ -125,14 +125,16 @@ def deployment(service: ServiceSpec, template: Data, on: Settings) -> Data:
     rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
     alone = bool(service.volumes and on.storage_class)
     spec = {
-        "replicas": 1,
         "revisionHistoryLimit": 1,
         "progressDeadlineSeconds": max(service.health.deadline, 1),
         "strategy": {"type": "Recreate"} if alone else rolling,
         "selector": {"matchLabels": {names.SERVICE: service.name}},
         "template": template,
     }
-    return made("Deployment", service.name, {"spec": spec}, "apps/v1")
+    data = made("Deployment", service.name, {"spec": spec}, "apps/v1")
+    if service.after:
+        data["metadata"]["annotations"] = {names.AFTER: ",".join(service.after)}
+    return data
 
 
 def cron(service: ServiceSpec, template: Data) -> Data:
@@ -221,7 +223,6 @@ def postgres(spec: DatabaseSpec, on: Settings, labels: Mapping[str, str]) -> Dat
     inner["securityContext"] |= {"runAsUser": user, "runAsGroup": user, "fsGroup": user}
     body: Data = {
         "serviceName": name,
-        "replicas": 1,
         "selector": {"matchLabels": {names.SERVICE: name}},
         "template": template({**labels, names.SERVICE: name}, inner),
     }

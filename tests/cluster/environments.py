@@ -87,6 +87,14 @@ class Eph:
         told = {"tag": tag, "spec": spec, "commit": spec.source.commit, "settings": spec.settings}
         return self._run(Operation(ref(number), Verb.UP, "kubernetes", spec.name, deadline=280.0, **told))
 
+    def rest(self, number: int, verb: Verb) -> OperationResult:
+        """Puts it to sleep, or wakes it, from the record alone, as ephd does it."""
+        record = self.record(number)
+        assert record.tag is not None
+        now = datetime.now(UTC) if verb is Verb.SLEEP else None
+        tag = replace(record.tag, asleep=now, half=False)
+        return self._run(Operation(ref(number), verb, "kubernetes", tag.name, tag, settings=self.settings))
+
     def down(self, number: int) -> OperationResult:
         """From the record alone, as ephd does it."""
         name, target = f"shop-probe-words-{number}", self.record(number).target

@@ -14,7 +14,7 @@ from orchestrator.app.demo import leftovers
 from tests.e2e import site as sites
 from tests.e2e.site import Preview, Site, until
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(300)]
 
 FILE = (sites.SHOP / "eph.yaml").read_text() + "environment:\n  idle_timeout: 10s\n"
 LONG = FILE.replace("10s", "1h")

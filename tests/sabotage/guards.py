@@ -80,7 +80,7 @@ MODELLED = (
     ),
     Guard(
         "a build that nobody wants any more is ended", "stuck",
-        (Patch(DECISIONS, "    if running.verb is Verb.UP and isinstance(wish, Unwanted) and not wish.guarded:", "    if False:"),),
+        (Patch(DECISIONS, "    if makes and isinstance(wish, Unwanted) and not wish.guarded:", "    if False:"),),
         (("open", 0, 0), ("drag", 0, 2), ("unlabel", 1, 0), ("pass", 0, 7)),
     ),
     Guard(

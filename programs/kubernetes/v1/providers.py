@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
-from programs.kubernetes import cluster, doors, lastwords, shared, waiting
+from programs.kubernetes import cluster, doors, lastwords, shared, sleeping, waiting
 from programs.kubernetes.errors import KubernetesError
 from programs.kubernetes.settings import from_mapping
 from programs.kubernetes.waiting import Awaited
@@ -80,7 +80,9 @@ class ReadyProvider(_Provider):
             title=props["title"],
             seconds=float(props["seconds"]),
         )
-        waiting.until_ready(cluster.connect(from_mapping(props["on"])), wanted)
+        found = cluster.connect(from_mapping(props["on"]))
+        sleeping.settle(found, wanted.namespace, wanted.kind, wanted.name)
+        waiting.until_ready(found, wanted)
         return {}
 
 
@@ -88,7 +90,7 @@ class DoorProvider(_Provider):
     """The route at the gateway: there once everything is ready."""
 
     replaced_by: ClassVar[tuple[str, ...]] = ("environment", "host")
-    updated_by: ClassVar[tuple[str, ...]] = ("service", "commit", "sign_in", "upstream", "folder")
+    updated_by: ClassVar[tuple[str, ...]] = ("service", "commit", "sign_in", "upstream", "folder", "health")
 
     def make(self, props: Props) -> Props:
         doors.put(
@@ -100,6 +102,7 @@ class DoorProvider(_Provider):
                 service=props["service"],
                 commit=props["commit"],
                 sign_in=bool(props["sign_in"]),
+                health=str(props.get("health") or ""),
             ),
         )
         return {}

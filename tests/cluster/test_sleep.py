@@ -1,0 +1,137 @@
+"""Sleep and wake on a real Kubernetes (L5, C1, L2): scaled to zero and back without Pulumi, and nothing fights it.
+
+One module whose tests stand on each other, because each operation takes seconds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from programs.kubernetes.target import TARGET
+from programs.spec import EnvironmentSpec, Health, ServiceSpec
+from stacks.model import OperationResult, Outcome, Verb
+from tests.cluster.environments import DATABASE, SCHEMA, Eph, Page
+from tests.cluster.machines import Site, eventually
+
+pytestmark = pytest.mark.real
+
+MANIFESTS = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: beside}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: beside}}
+  template:
+    metadata: {labels: {app: beside}}
+    spec:
+      containers:
+        - {name: beside, image: shop, command: [sh, -c, "exec sleep 3600"]}
+"""
+
+
+@pytest.fixture(scope="module")
+def eph(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Eph]:
+    made = Eph(site, tmp_path_factory.mktemp("eph"), "eph-sleep-tests")
+    yield made
+    for name in TARGET.names(made.settings):
+        TARGET.purge(name, made.settings)
+
+
+@pytest.fixture(scope="module")
+def shop(eph: Eph) -> EnvironmentSpec:
+    commit = eph.repository.push({"db/schema.sql": SCHEMA, "k8s/beside.yaml": MANIFESTS})
+    web = ServiceSpec("web", "", health=Health(deadline=90), image="shop", port=8080, after=("api",))
+    api = ServiceSpec("api", "exec tools serve", public=False, image="shop", port=9000)
+    nightly = ServiceSpec("nightly", "true", public=False, image="shop", schedule="0 3 * * *")
+    parts = {"services": (web, api, nightly), "databases": (DATABASE,), "manifests": ("k8s",)}
+    return eph.spec(7, commit, **parts)
+
+
+def well(result: OperationResult, eph: Eph) -> None:
+    assert result.outcome is Outcome.SUCCEEDED, (result.error, result.step, result.tail, eph.told[-20:])
+
+
+def wanted(eph: Eph, shop: EnvironmentSpec) -> dict[str, int]:
+    """How many pods each workload asks for."""
+    items = eph.site.get("deployments,statefulsets", "-n", shop.name)["items"]
+    return {item["metadata"]["name"].partition("-main")[0]: item["spec"]["replicas"] for item in items}
+
+
+def suspended(eph: Eph, shop: EnvironmentSpec) -> bool:
+    items = eph.site.get("cronjobs", "-n", shop.name)["items"]
+    return bool(items[0]["spec"].get("suspend"))
+
+
+def route(eph: Eph, shop: EnvironmentSpec) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((Path(eph.settings["routes"]) / f"{shop.host}.json").read_text())
+    return found
+
+
+AWAKE = {"web": 1, "api": 1, "beside": 2, "eph-db": 1}
+
+
+def test_it_falls_asleep_without_pulumi_and_keeps_what_it_holds(eph: Eph, shop: EnvironmentSpec) -> None:
+    well(eph.up(shop), eph)
+    assert wanted(eph, shop) == AWAKE
+    result = eph.rest(7, Verb.SLEEP)
+    well(result, eph)
+    assert result.pulumi_processes == 0
+    assert wanted(eph, shop) == {**AWAKE, "web": 0, "api": 0, "beside": 0}, "without a volume the database stays"
+    assert suspended(eph, shop)
+    assert (route(eph, shop)["asleep"], route(eph, shop)["health"]) == (True, "/healthz")
+    eventually(
+        lambda: len(eph.site.get("pods", "-n", shop.name, "--field-selector=status.phase=Running")["items"]) == 1, 60
+    )
+    tag = eph.record(7).tag
+    assert tag is not None
+    assert tag.asleep
+    well(eph.rest(7, Verb.SLEEP), eph)
+
+
+def test_it_wakes_in_order_and_answers_when_that_is_said(eph: Eph, shop: EnvironmentSpec) -> None:
+    result = eph.rest(7, Verb.WAKE)
+    well(result, eph)
+    assert result.pulumi_processes == 0
+    page = Page(eph.site, shop.host)
+    assert page.ask()[0] == 200, "at once, through the ingress controller"
+    assert set(page.text("/query", sql="select name from fruit order by 1").splitlines()) >= {"apple", "pear"}
+    assert wanted(eph, shop) == AWAKE
+    assert not suspended(eph, shop)
+    assert not route(eph, shop)["asleep"]
+    again = eph.up(shop)
+    well(again, eph)
+    assert {key: count for key, count in again.changes.items() if key != "same"} == {}, "Pulumi does not fight it"
+
+
+def test_a_push_while_it_sleeps_wakes_it(eph: Eph, shop: EnvironmentSpec) -> None:
+    well(eph.rest(7, Verb.SLEEP), eph)
+    commit = eph.repository.push({"a": "2"})
+    pushed = replace(shop, source=replace(shop.source, commit=commit))
+    well(eph.up(pushed), eph)
+    assert wanted(eph, shop) == AWAKE
+    assert f"commit {commit}" in Page(eph.site, shop.host).text()
+    assert not route(eph, shop)["asleep"]
+
+
+def test_a_start_that_fails_says_why_and_is_taken_back(eph: Eph, shop: EnvironmentSpec) -> None:
+    well(eph.rest(7, Verb.SLEEP), eph)
+    missing = f"web={eph.site.registry}/acme/shop:never-pushed"
+    eph.site.kubectl("set", "image", "deployment/web", missing, "-n", shop.name)
+    result = eph.rest(7, Verb.WAKE)
+    assert result.outcome is Outcome.FAILED
+    assert "service web" in result.error
+    assert "cannot be had" in result.error
+    assert wanted(eph, shop)["web"] == 0
+    assert route(eph, shop)["asleep"]
+    tag = eph.record(7).tag
+    assert tag is not None
+    assert (bool(tag.asleep), tag.half) == (True, False)
+    well(eph.down(7), eph)
+    assert eph.left() == []
