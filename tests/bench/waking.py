@@ -1,0 +1,109 @@
+"""The row about waking: the first request to a preview that sleeps, against starting its app by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import statistics
+import subprocess
+import time
+from pathlib import Path
+
+from orchestrator.core.phases import Phase
+from orchestrator.core.views import EnvironmentView
+from orchestrator.ledger import kinds
+from programs.local import services, supervision
+from programs.local import settings as local_settings
+from tests.bench.rows import Figure, Row, seconds
+from tests.bench.worlds import PATIENCE, Eph, eph
+
+PAIRS = 5
+COLD = 200
+
+
+async def wake() -> Row:
+    """In turns, one of each for warming up first; and once with two hundred requests at the same moment."""
+    ours, theirs = [], []
+    async with eph() as running:
+        [number] = await running.open_pulls(1)
+        await running.label(number)
+        await running.answer([number])
+        for _ in range(PAIRS + 1):
+            await _sleep(running, number)
+            theirs.append(await asyncio.to_thread(_by_hand, running.world.settings.local_settings()))
+            ours.append((await _visit(running, number, 1))[0])
+        await _sleep(running, number)
+        starts = await _starts(running, number)
+        cold = await _visit(running, number, COLD)
+        starts = await _starts(running, number) - starts
+    ratio = statistics.median(ours[1:]) / statistics.median(theirs[1:])
+    return Row(
+        "wake",
+        (Figure("ratio", ratio, 1.3), Figure("starts", starts, 1), Figure("answers", len(cold), COLD, at_least=True)),
+        f"a request to a preview that sleeps, until its answer: {seconds(ours[1:])}; {COLD} at once: {max(cold):.2f} s",
+        f"its services' own command lines started by hand, until they answer: {seconds(theirs[1:])}",
+    )
+
+
+def _view(running: Eph, number: int) -> EnvironmentView:
+    return next(view for view in running.service.desk.environments() if view.key and view.key.number == number)
+
+
+async def _sleep(running: Eph, number: int) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while _view(running, number).phase is not Phase.READY:
+            await asyncio.sleep(0.05)
+        await running.service.desk.sleep(str(_view(running, number).ref), "bench")
+        while _view(running, number).asleep_since is None or running.service.desk.status().running:
+            await asyncio.sleep(0.05)
+    await asyncio.sleep(3)  # the warm interpreter that was used is replaced meanwhile
+
+
+async def _visit(running: Eph, number: int, many: int) -> list[float]:
+    """Seconds until each of so many requests is answered well."""
+    gateway, host = f"http://{running.world.settings.gateway_listen}/", _view(running, number).host
+
+    async def one() -> float:
+        begun = time.monotonic()
+        answer = await running.client.get(gateway, headers={"Host": host}, timeout=PATIENCE)
+        if answer.status_code != 200:
+            raise RuntimeError(f"a cold request got {answer.status_code}: {answer.text[:300]}")
+        return time.monotonic() - begun
+
+    return list(await asyncio.gather(*(one() for _ in range(many))))
+
+
+async def _starts(running: Eph, number: int) -> int:
+    found = await running.service.desk.events(str(_view(running, number).ref), 0, 1000, True)
+    return sum(event.kind == kinds.ENVIRONMENT_WAKING for event in found)
+
+
+def _by_hand(told: dict[str, str]) -> float:
+    """What supervisord would start, started by us in the same sandbox with the same variables."""
+    on = local_settings.from_mapping(told)
+    names = [name for name in supervision.programs(on) if "." in name]
+    notes = [json.loads(supervision.note(on, name)) for name in names]
+    launches = [json.loads((on.launches / f"{name}.json").read_text()) for name in names]
+    begun = time.monotonic()
+    started = [_start(launch) for launch in launches]
+    try:
+        while not all(services.probe(note["port"], note["path"])[0] for note in notes):
+            time.sleep(0.005)
+        return time.monotonic() - begun
+    finally:
+        for process in started:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _start(launch: dict[str, object]) -> subprocess.Popen[bytes]:
+    argv, env = launch["argv"], launch["env"]
+    if not isinstance(argv, list) or not isinstance(env, dict):
+        raise TypeError("a launch file holds a command line and variables")
+    quiet = subprocess.DEVNULL
+    cwd = Path(str(launch["cwd"]))
+    return subprocess.Popen(argv, env=env, cwd=cwd, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
