@@ -201,11 +201,11 @@ async def test_a_refused_one_gets_a_last_word_when_its_label_goes(town: Town) ->
 
 
 async def test_what_is_asked_for_and_not_done_is_said(town: Town) -> None:  # Y2, P1
-    number = town.open(files={"eph.yaml": EPH_YAML + "environment:\n  idle_timeout: 2h\n"})
+    number = town.open(files={"eph.yaml": EPH_YAML + "environment:\n  alias_template: shop-pr-{number}\n"})
     await town.live(minutes=1)
     assert town.phase(number) is Phase.READY
     assert "eph.yaml:7" in town.comment(number)
-    assert "puts nothing to sleep" in town.comment(number)
+    assert "makes no second host name" in town.comment(number)
 
 
 async def test_a_fork_runs_nothing(town: Town) -> None:  # S2, L3
