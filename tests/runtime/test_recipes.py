@@ -120,7 +120,7 @@ def test_the_largest_file_is_the_servers_setting() -> None:  # Y1, Y4
 
 def test_the_notices_of_a_file_come_with_its_recipe() -> None:  # Y2
     desk = Desk()
-    found = desk.of(desk.pull({"eph.yaml": EPH_YAML + "environment:\n  idle_timeout: 2h\n"}))
+    found = desk.of(desk.pull({"eph.yaml": EPH_YAML + "environment:\n  alias_template: shop-pr-{number}\n"}))
     assert isinstance(found, Recipe)
     assert any(notice.startswith("eph.yaml:7") for notice in found.notices)
 
