@@ -63,7 +63,10 @@ class Cluster:
     def apply(self, path: str, body: Data, manager: str) -> None:
         """Server-side, as a field manager of its own, and of what is there already: raises ``Missing`` else."""
         query = {"fieldManager": manager, "force": "true"}
-        self._ask("PATCH", path, params=query, content=json.dumps(body).encode(), kind=APPLY)
+        try:
+            self._ask("PATCH", path, params=query, content=json.dumps(body).encode(), kind=APPLY)
+        except Taken as error:  # one of that name, and another one
+            raise Missing(f"{path} is not the one that it was") from error
 
     def delete(self, path: str) -> None:
         self._ask("DELETE", path, params={"propagationPolicy": "Background"})
@@ -106,8 +109,7 @@ class Cluster:
             answer = self._http.request(method, path, params=dict(params), content=content, headers=headers)
         except (httpx2.HTTPError, ConfigError, OSError) as error:
             raise Unreachable(f"the cluster does not answer: {type(error).__name__}: {error}") from error
-        gone = kind == APPLY and answer.status_code == httpx2.codes.CONFLICT  # the one of that id is
-        if answer.status_code == httpx2.codes.NOT_FOUND or gone:
+        if answer.status_code == httpx2.codes.NOT_FOUND:
             raise Missing(f"{path} is not in the cluster")
         if answer.status_code in (httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN):
             raise Unreachable(f"the cluster refuses {method} {path}: {_message(answer)}; check the kubeconfig's rights")

@@ -134,4 +134,4 @@ def test_a_start_that_fails_says_why_and_is_taken_back(eph: Eph, shop: Environme
     assert tag is not None
     assert (bool(tag.asleep), tag.half) == (True, False)
     well(eph.down(7), eph)
-    assert eph.left() == []
+    assert TARGET.leftovers(eph.settings) == []
