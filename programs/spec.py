@@ -113,7 +113,8 @@ class EnvironmentSpec:
     target keeps its things. ``sign_in``: its host names ask people to sign in before anything of it answers.
     ``images``: by name, references with spaces between them, of which the first that is there counts;
     ``manifests``: files or folders of the repository; ``resources``: the most of ``cpu``, ``memory`` and ``disk``
-    that it may use in all.
+    that it may use in all. ``values`` by dotted path and ``values_files``: what Helm charts among the manifests are
+    rendered with.
     """
 
     name: str
@@ -132,6 +133,8 @@ class EnvironmentSpec:
     images: Mapping[str, str] = field(default_factory=dict)
     manifests: tuple[str, ...] = ()
     resources: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    values_files: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -155,6 +158,8 @@ class EnvironmentSpec:
             images=dict(data.get("images", {})),
             manifests=tuple(data.get("manifests", ())),
             resources=dict(data.get("resources", {})),
+            values=dict(data.get("values", {})),
+            values_files=tuple(data.get("values_files", ())),
         )
 
     @property
@@ -163,7 +168,7 @@ class EnvironmentSpec:
         data = self.to_json()
         del data["marks"]
         # What was built before there was such a field has the same digest as ever.
-        _drop_unset(data, ("sign_in", "images", "manifests", "resources"))
+        _drop_unset(data, ("sign_in", "images", "manifests", "resources", "values", "values_files"))
         for service in data["services"]:
             _drop_unset(service, ("image", "port", "schedule", "after", "volumes", "resources"))
         for database in data["databases"]:

@@ -18,7 +18,7 @@ from orchestrator.config.durations import format_duration
 from orchestrator.config.models.base import Command
 from orchestrator.config.models.databases import Database
 from orchestrator.config.models.document import EphYaml
-from orchestrator.config.models.services import Service
+from orchestrator.config.models.services import Kubernetes, Service
 from orchestrator.config.models.triggers import Branch, PrLabel
 from orchestrator.config.models.triggers import Tag as RefTag
 from orchestrator.config.parsing import Document
@@ -229,8 +229,19 @@ def _for_images(config: EphYaml, context: Context) -> dict[str, Any]:
     asked = config.environment.resources
     return {
         "images": images,
-        "manifests": tuple(map(posixpath.normpath, config.kubernetes.manifests if config.kubernetes else ())),
+        **_manifests(config.kubernetes, values),
         "resources": {key: value for key, value in (asked or ()) if value is not None},
+    }
+
+
+def _manifests(section: Kubernetes | None, values: Mapping[str, str]) -> dict[str, Any]:
+    if section is None:
+        return {}
+    given = {key: render(value, values) if isinstance(value, str) else value for key, value in section.values.items()}
+    return {
+        "manifests": tuple(map(posixpath.normpath, section.manifests)),
+        "values": given,
+        "values_files": tuple(map(posixpath.normpath, section.values_files)),
     }
 
 

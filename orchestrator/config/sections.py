@@ -313,6 +313,7 @@ class Kubernetes(Group):
     )
     registries: Words = Field(default=(), description="Where images may come from, as prefixes. Empty: anywhere.")
     plain_http: Words = Field(default=(), description="Registries that are asked without TLS.")
+    helm: str = Field(default="", description="The program that renders Helm charts. Empty: helm on PATH.")
     spot: str = Field(
         default="", description="A label of nodes, key=value: previews run on these and tolerate that taint."
     )

@@ -49,10 +49,6 @@ class Cluster:
     def one(self, namespace: str, kind: str, name: str) -> Data:
         return self.get(f"{_prefix(kind)}/namespaces/{namespace}/{kind.rpartition('/')[2]}/{name}")
 
-    def create(self, namespace: str, kind: str, data: Data) -> None:
-        path = f"{_prefix(kind)}/namespaces/{namespace}/{kind.rpartition('/')[2]}"
-        self._ask("POST", path, params={}, content=json.dumps(data).encode())
-
     def post(self, path: str, data: Data) -> Data:
         """What is there already stays as it is; then nothing is given."""
         try:

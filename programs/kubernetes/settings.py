@@ -29,11 +29,11 @@ class Settings:
     internet. ``gateway``: namespace/name, or namespace/name/listener: a Gateway that HTTPRoutes are bound to, in place
     of Ingresses. ``tls_secret``: of each environment's namespace, or namespace/name to have it copied there.
     ``storage_class`` empty: databases and volumes live as long as their pod. ``registries``: where images
-    may come from, all when empty; ``plain_http``: registries that are asked without TLS. ``spot``: a label of nodes
-    (key=value) that previews run on, and whose taint they tolerate; ``spot_nodes``: on them only, or on others when
-    those have no room. ``cpu``, ``memory``, ``disk`` and ``pods``: the most of one environment; its file may ask for
-    less. ``role``: the ClusterRole that the server's ``account`` (namespace/name) binds itself in each environment's
-    namespace, see ``rights``."""
+    may come from, all when empty; ``plain_http``: registries that are asked without TLS. ``helm``: what renders charts,
+    if not on PATH. ``spot``: a label of nodes (key=value) that previews run on, and whose taint they tolerate;
+    ``spot_nodes``: on them only, or on others when those have no room. ``cpu``, ``memory``, ``disk`` and ``pods``: the
+    most of one environment; its file may ask for less. ``role``: the ClusterRole that the server's ``account``
+    (namespace/name) binds itself in each environment's namespace, see ``rights``."""
 
     root: Path
     server: str
@@ -66,6 +66,7 @@ class Settings:
     pull_secret_file: str = ""
     registries: str = ""
     plain_http: str = ""
+    helm: str = ""
     spot: str = ""
     spot_nodes: str = "required"
 

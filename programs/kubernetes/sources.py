@@ -6,7 +6,7 @@ A path is a name in git's tree, so none can lead out of the repository; symbolic
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -27,8 +27,13 @@ class Files(Protocol):
 
     def read(self, path: str) -> str: ...
 
+    def raw(self, path: str) -> bytes: ...
+
     def listing(self, folder: str) -> list[str] | None:
         """The names of the files in a folder; None when it is none."""
+
+    def under(self, folder: str) -> list[str]:
+        """The paths, from that folder on, of all files in it and below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,9 @@ class Tree:
     blobs: Mapping[str, tuple[str, str, int]]
 
     def read(self, path: str) -> str:
+        return _text(path, self.raw(path))
+
+    def raw(self, path: str) -> bytes:
         found = self.blobs.get(inside(path))
         if found is None:
             raise KubernetesError(f"{path} is not in this commit")
@@ -47,16 +55,13 @@ class Tree:
             raise KubernetesError(f"{path} is a symbolic link or a submodule; write the file itself")
         if size > MOST_BYTES:
             raise KubernetesError(f"{path} has {size} bytes; the most is {MOST_BYTES}")
-        try:
-            return mirrors.git(["-C", str(self.mirror), "cat-file", "blob", identity]).decode()
-        except UnicodeDecodeError:
-            raise KubernetesError(f"{path} is not UTF-8 text") from None
+        return mirrors.git(["-C", str(self.mirror), "cat-file", "blob", identity])
 
     def listing(self, folder: str) -> list[str] | None:
-        top = inside(folder)
-        prefix = "" if top == "." else f"{top}/"
-        found = sorted(path for path in self.blobs if path.startswith(prefix))
-        return [path[len(prefix) :] for path in found if "/" not in path[len(prefix) :]] if found else None
+        return _listing(self.blobs, folder)
+
+    def under(self, folder: str) -> list[str]:
+        return _under(self.blobs, folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +71,35 @@ class Texts:
     texts: Mapping[str, str]
 
     def read(self, path: str) -> str:
+        return _text(path, self.raw(path))
+
+    def raw(self, path: str) -> bytes:
         if inside(path) not in self.texts:
             raise KubernetesError(f"{path} is not in this commit")
-        return self.texts[inside(path)]
+        return self.texts[inside(path)].encode()
 
     def listing(self, folder: str) -> list[str] | None:
-        prefix = "" if inside(folder) == "." else f"{inside(folder)}/"
-        found = sorted(path for path in self.texts if path.startswith(prefix))
-        return [path[len(prefix) :] for path in found if "/" not in path[len(prefix) :]] if found else None
+        return _listing(self.texts, folder)
+
+    def under(self, folder: str) -> list[str]:
+        return _under(self.texts, folder)
+
+
+def _text(path: str, content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise KubernetesError(f"{path} is not UTF-8 text") from None
+
+
+def _under(paths: Iterable[str], folder: str) -> list[str]:
+    prefix = "" if inside(folder) == "." else f"{inside(folder)}/"
+    return sorted(inside(path[len(prefix) :]) for path in paths if path.startswith(prefix))
+
+
+def _listing(paths: Iterable[str], folder: str) -> list[str] | None:
+    found = _under(paths, folder)
+    return [path for path in found if "/" not in path] if found else None
 
 
 def inside(path: str) -> str:

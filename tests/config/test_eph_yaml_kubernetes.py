@@ -132,6 +132,27 @@ def test_what_cannot_be_made_is_refused_with_its_place(text: str, why: str) -> N
         spec(HEAD + text)
 
 
+def test_values_of_charts_are_templates_and_numbers_stay_numbers() -> None:
+    """T2: a commit of digits only is still a text."""
+    made = spec(
+        HEAD + "kubernetes:\n  manifests: [chart]\n  values_files: [./preview.yaml]\n"
+        "  values: {image.tag: '{commit_sha:0:7}', pr: 'pr-{number}', replicas: 2, share: 0.5, on: true, text: '012'}\n"
+    )
+    assert dict(made.values) == {
+        "image.tag": "aaaaaaa",
+        "pr": "pr-42",
+        "replicas": 2,
+        "share": 0.5,
+        "on": True,
+        "text": "012",
+    }
+    assert made.values_files == ("preview.yaml",)
+    assert EnvironmentSpec.from_json(made.to_json()) == made
+    for wrong, why in (("{a..b: 1}", "not a path of a value"), ("{a: [1]}", "values"), ("{a: '{nobody}'}", "nobody")):
+        with pytest.raises(InvalidConfig, match=why):
+            spec(HEAD + f"kubernetes: {{manifests: [chart], values: {wrong}}}\n")
+
+
 def test_a_prepared_database_is_one_that_the_server_offers_for_that_target() -> None:
     """D1, Y4: eph.yaml says its name, the server which database that is."""
     policy = replace(POLICY, templates={"kubernetes": frozenset({"shop"}), "local": frozenset({"tiny"})})

@@ -27,9 +27,11 @@ spec:
 """,
 }
 
+RELEASE = reading.Release("shop-a-42")
+
 
 def built(files: dict[str, str], folder: str = "over") -> dict[str, dict[str, Any]]:
-    found = reading.read(Texts({**BASE, **files}), folder)
+    found = reading.read(Texts({**BASE, **files}), folder, RELEASE)
     return {f"{item.data['kind']}/{item.name}": item.data for item in found}
 
 

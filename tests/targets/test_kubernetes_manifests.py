@@ -297,8 +297,3 @@ def test_lists_and_later_files_are_read_as_kubectl_does() -> None:
         ("Deployment", 3),
         ("Service", None),
     ]
-
-
-def test_charts_are_told_apart() -> None:
-    with pytest.raises(KubernetesError, match="Helm chart"):
-        bring(Texts({"k8s/Chart.yaml": "name: x", "k8s/templates/a.yaml": ""}), spec(), ON, PINNED)

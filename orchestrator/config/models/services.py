@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from orchestrator.config.durations import Duration
 from orchestrator.config.models.base import (
@@ -22,11 +22,25 @@ from orchestrator.config.models.base import (
     matching,
 )
 from orchestrator.config.problems import Rejected, quote
+from orchestrator.config.reading import Fraction, WholeNumber
+from orchestrator.config.templates import parse_template
 
 _CRON = r"^[0-9A-Za-z*/,-]+( [0-9A-Za-z*/,-]+){4}$"
 _MOUNT = r"^(/[A-Za-z0-9._-]+)+$"
+_VALUE = r"^[A-Za-z0-9_-]{1,60}(\.[A-Za-z0-9_-]{1,60}){0,9}$"
 _TAKEN = ("/dev", "/proc", "/sys", "/etc", "/bin", "/lib", "/lib64", "/sbin", "/usr", "/var/run/secrets")
 """Where a volume would hide what the image or the cluster puts there."""
+
+
+def _value(value: Any) -> Any:
+    """A text is a template; a number that YAML reads as one stays one."""
+    if isinstance(value, WholeNumber):
+        return int(value.text)
+    if isinstance(value, Fraction):
+        return float(value.text)
+    if isinstance(value, str):
+        parse_template(value)
+    return value
 
 
 def _mount(value: str) -> str:
@@ -42,6 +56,10 @@ Cron = Annotated[
     str,
     matching(_CRON, "a schedule", "write the five fields of cron, such as 0 3 * * *"),
     WithJsonSchema({"type": "string", "pattern": _CRON}),
+]
+ValuePath = Annotated[str, matching(_VALUE, "a path of a value", "write names with dots, such as image.tag")]
+ValueText = Annotated[
+    str | int | float | bool, BeforeValidator(_value), WithJsonSchema({"type": ["string", "number", "boolean"]})
 ]
 Mount = Annotated[str, AfterValidator(_mount), WithJsonSchema({"type": "string", "pattern": _MOUNT})]
 
@@ -108,6 +126,12 @@ class Kubernetes(Section):
 
     manifests: tuple[Path, ...] = Field(
         min_length=1, description="Files or folders, applied in this order: plain, kustomize or a Helm chart."
+    )
+    values: dict[ValuePath, ValueText] = Field(
+        default={}, max_length=200, description="Values for Helm charts, by dotted path such as image.tag; templates."
+    )
+    values_files: tuple[Path, ...] = Field(
+        default=(), max_length=20, description="Files of values for Helm charts; `values` count more."
     )
 
 

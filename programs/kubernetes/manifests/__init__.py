@@ -3,7 +3,8 @@
 Everything in them was written by whoever opened the pull request. So nothing is passed on because it looks harmless:
 ``judging`` knows which kinds and which fields may be there, and refuses the rest by file, object and field; and what
 decides where an object lives and whose it is, is written by us (``rewriting``). Kustomize is read by ourselves
-(``kustomize``): no program of the repository's, and nothing of another repository, takes part.
+(``kustomize``): no program of the repository's, and nothing of another repository, takes part. Charts are rendered by
+helm, shut in (``helm``), and what it prints is read like a file.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 
 from programs.kubernetes.errors import KubernetesError
 from programs.kubernetes.manifests import judging, reading, rewriting
-from programs.kubernetes.manifests.reading import Found
+from programs.kubernetes.manifests.reading import Found, Release
 from programs.kubernetes.objects import Data
 from programs.kubernetes.settings import Settings
 from programs.kubernetes.sources import Files
@@ -36,7 +37,8 @@ def bring(files: Files, spec: EnvironmentSpec, on: Settings, images: Mapping[str
     """What of the manifests is applied; raises with the first thing that may not be."""
     if not spec.manifests:
         return Brought()
-    found = [item for path in spec.manifests for item in reading.read(files, path)]
+    release = Release(spec.name, spec.values, spec.values_files, on.helm)
+    found = [item for path in spec.manifests for item in reading.read(files, path, release)]
     if len(found) > MOST_OBJECTS:
         raise KubernetesError(f"the manifests hold {len(found)} objects; the most is {MOST_OBJECTS}")
     found = _last_of_each(found)

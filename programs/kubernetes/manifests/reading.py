@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
@@ -16,6 +16,17 @@ from programs.kubernetes.sources import Files
 KUSTOMIZATION = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _LONGEST = 500_000
 _DEEPEST = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What a Helm chart is rendered with. ``values``: by dotted path, what eph.yaml says; ``files``: of the repository,
+    which count less, the last of them most. ``helm``: the program, when it is not the one on PATH."""
+
+    name: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+    helm: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +44,9 @@ class Found:
         return KubernetesError(f"{self.path}: {self.data['kind']} {self.name}: {why}")
 
 
-def read(files: Files, path: str) -> list[Found]:
-    """A file, a folder of files, or a folder with a kustomization."""
-    from programs.kubernetes.manifests import kustomize
+def read(files: Files, path: str, release: Release) -> list[Found]:
+    """A file, a folder of files, a folder with a kustomization, or one with a Helm chart."""
+    from programs.kubernetes.manifests import helm, kustomize
 
     listed = files.listing(path)
     if listed is None:
@@ -43,9 +54,7 @@ def read(files: Files, path: str) -> list[Found]:
     if any(name in KUSTOMIZATION for name in listed):
         return kustomize.build(files, path)
     if "Chart.yaml" in listed:
-        raise KubernetesError(
-            f"{path} is a Helm chart, and this version of Eph does not render charts; commit its output"
-        )
+        return helm.render(files, path, release)
     chosen = [name for name in listed if name.endswith((".yaml", ".yml", ".json"))]
     if not chosen:
         raise KubernetesError(f"{path} holds no YAML file")
