@@ -31,6 +31,7 @@ class Outputs:
             "target": spec.target,
             "url": url,
             "urls": urls,
+            **({"images": dict(spec.images), "found": dict(spec.found)} if spec.images else {}),
         }
         pulumi.export("url", url)
         pulumi.export("urls", urls)

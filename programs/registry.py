@@ -16,6 +16,9 @@ ENVIRONMENT = "environment"
 whose it is when everything else about it is lost."""
 TARGET = "target"
 """The input by which a stack that never became whole says what it is made of; without it, that is ``local``."""
+PINNED = "pinned"
+"""The input in which a program that runs images says, before it makes anything, which ones: ``commit``, ``images`` and
+``found``. What a build began with is then known even when it never ended."""
 BUILTIN: Mapping[str, str] = {
     "kubernetes": "programs.kubernetes.target:TARGET",
     "local": "programs.local.target:TARGET",

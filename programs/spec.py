@@ -111,7 +111,7 @@ class EnvironmentSpec:
     ``host`` is the environment's host name without a port (``shop-gentle-stream-42.localhost``); a second public
     service gets ``<service>--<host>``. ``settings`` come from the server, never from the repository: where a
     target keeps its things. ``sign_in``: its host names ask people to sign in before anything of it answers.
-    ``images``: by name, references with spaces between them, of which the first that is there counts;
+    ``images``: by name, references that are pinned to a digest; ``found``: by name, how each was found, for people;
     ``manifests``: files or folders of the repository; ``resources``: the most of ``cpu``, ``memory`` and ``disk``
     that it may use in all. ``values`` by dotted path and ``values_files``: what Helm charts among the manifests are
     rendered with.
@@ -135,6 +135,7 @@ class EnvironmentSpec:
     resources: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, str | int | float | bool] = field(default_factory=dict)
     values_files: tuple[str, ...] = ()
+    found: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -160,20 +161,28 @@ class EnvironmentSpec:
             resources=dict(data.get("resources", {})),
             values=dict(data.get("values", {})),
             values_files=tuple(data.get("values_files", ())),
+            found=dict(data.get("found", {})),
         )
 
     @property
     def digest(self) -> str:
         """Sixteen hex digits that change when the environment would be built otherwise; the marks do not count."""
         data = self.to_json()
-        del data["marks"]
+        for aside in ("marks", "found", "images"):
+            del data[aside]
         # What was built before there was such a field has the same digest as ever.
-        _drop_unset(data, ("sign_in", "images", "manifests", "resources", "values", "values_files"))
+        _drop_unset(data, ("sign_in", "manifests", "resources", "values", "values_files"))
         for service in data["services"]:
             _drop_unset(service, ("image", "port", "schedule", "after", "volumes", "resources"))
         for database in data["databases"]:
             _drop_unset(database, ("source",))
-        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
+        return pinned(_hash(data), self.images)
+
+
+def pinned(digest: str, images: Mapping[str, str]) -> str:
+    """The digest of a spec, from that of the same spec without images: who has thousands of them to compare hashes
+    each of them once."""
+    return _hash([digest, dict(images)]) if images else digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +194,10 @@ class Outputs:
     database_urls: Mapping[str, str]
     logs: str
     inspect: tuple[str, ...] = ()
+
+
+def _hash(data: object) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _drop_unset(data: dict[str, Any], names: tuple[str, ...]) -> None:

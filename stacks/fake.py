@@ -21,6 +21,7 @@ from stacks.model import (
     Operation,
     OperationResult,
     Outcome,
+    Pinned,
     StackRecord,
     StackRef,
     StackSnapshot,
@@ -181,6 +182,9 @@ class FakeStacks:
             return "the stack is not in the backend any more"
         fresh = record is None
         record = replace(record or StackRecord(ref, target=operation.target), locks=())
+        if operation.spec is not None and operation.spec.images:
+            spec = operation.spec
+            record = replace(record, pinned=Pinned(operation.commit, dict(spec.images), dict(spec.found)))
         self.records[ref] = self._tagged(record, operation, fresh)
         if not operation.verb.is_light:
             lock = Lock(f"fake-{len(self.started)}", _PID, "fake", "eph", self.now(), owner_dead=False)
@@ -272,7 +276,8 @@ class FakeStacks:
             return self._result(operation, began, Outcome.FAILED, "ValueError: an up needs a spec")
         url = f"http://{spec.host}"
         urls = {item.name: url for item in spec.services if item.public}
-        built = Built(operation.commit, spec.digest, VERSION, spec.target, url, urls, self.now())
+        images = (dict(spec.images), dict(spec.found))
+        built = Built(operation.commit, spec.digest, VERSION, spec.target, url, urls, self.now(), *images)
         count = len(spec.services) + len(spec.databases)
         pending = 0 if operation.refresh else before.pending
         parts = {f"Service:{spec.name}/{item.name}": f"service-{item.name}" for item in spec.services}

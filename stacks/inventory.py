@@ -18,7 +18,7 @@ from typing import Any
 from programs import registry
 from stacks import history, locks, names
 from stacks.backends import FileBackend
-from stacks.model import Built, StackRecord, StackRef, StackSnapshot
+from stacks.model import Built, Pinned, StackRecord, StackRef, StackSnapshot
 
 _STACK_TYPE = "pulumi:pulumi:Stack"
 _PROVIDERS = "pulumi:providers:"
@@ -143,6 +143,7 @@ def _read(ref: StackRef, store: FileBackend) -> StackRecord:
         target=built.target if built else _given(resources, registry.TARGET) or StackRecord(ref).target,
         parts={part: name for part, name in map(_part, filter(_counts, resources)) if part},
         called=_given(resources, registry.ENVIRONMENT),
+        pinned=_pinned(resources),
     )
 
 
@@ -174,6 +175,19 @@ def _given(resources: list[dict[str, Any]], word: str) -> str:
     return next((name for name in named if isinstance(name, str) and names.ENVIRONMENT.fullmatch(name)), "")
 
 
+def _pinned(resources: list[dict[str, Any]]) -> Pinned | None:
+    """What the program said of its images first of all (``registry.PINNED``)."""
+    for item in resources:
+        said = item["inputs"].get(registry.PINNED) if isinstance(item.get("inputs"), dict) else None
+        if isinstance(said, dict) and isinstance(said.get("commit"), str):
+            return Pinned(said["commit"], _texts(said.get("images")), _texts(said.get("found")))
+    return None
+
+
+def _texts(data: object) -> dict[str, str]:
+    return {str(key): str(value) for key, value in data.items()} if isinstance(data, dict) else {}
+
+
 def _built(resources: list[dict[str, Any]]) -> Built | None:
     """The ``built`` output of the stack resource; None when it is not there whole."""
     outputs = next((item.get("outputs") for item in resources if item["type"] == _STACK_TYPE), None)
@@ -189,6 +203,8 @@ def _built(resources: list[dict[str, Any]]) -> Built | None:
             url=str(data["url"]),
             urls={str(key): str(value) for key, value in data["urls"].items()},
             at=datetime.fromisoformat(str(data["at"])).astimezone(UTC),
+            images=_texts(data.get("images")),
+            found=_texts(data.get("found")),
         )
     except (KeyError, ValueError, AttributeError, OverflowError):
         return None

@@ -60,8 +60,18 @@ class Tag:
 
 
 @dataclass(frozen=True, slots=True)
+class Pinned:
+    """The images of a commit, by name, as its build began with them; ``found``: how each was found, for people."""
+
+    commit: str
+    images: Mapping[str, str]
+    found: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Built:
-    """What was built, from the stack's own outputs: true exactly when ``up`` was."""
+    """What was built, from the stack's own outputs: true exactly when ``up`` was. ``images`` and ``found`` as in
+    ``Pinned``."""
 
     commit: str
     spec_digest: str
@@ -70,6 +80,8 @@ class Built:
     url: str
     urls: Mapping[str, str]
     at: datetime
+    images: Mapping[str, str] = field(default_factory=dict)
+    found: Mapping[str, str] = field(default_factory=dict)
 
 
 class Verb(StrEnum):
@@ -131,6 +143,8 @@ class StackRecord:
     target: str = "local"
     parts: Mapping[str, str] = field(default_factory=dict)
     """By kind and id (``Database:shop-42/eph_shop``), every resource that its state knows, with its own name in it."""
+    pinned: Pinned | None = None
+    """Said before anything was made of it: a build that failed, or was cut short, goes on with the same images."""
     called: str = ""
     """The environment's name as the stack's own resources tell it: a lost tag does not lose the name."""
 

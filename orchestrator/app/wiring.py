@@ -16,10 +16,14 @@ from orchestrator.app.owed import Owed
 from orchestrator.app.probe import GatewayProbe
 from orchestrator.app.shows import Herald, States
 from orchestrator.config import keys
+from orchestrator.config.availability import KUBERNETES
 from orchestrator.config.settings import Settings
 from orchestrator.core.policy import Policy
 from orchestrator.forge.github.client import GITHUB, AppKey, GitHubForge, Options
 from orchestrator.forge.github.shelf import Shelf
+from orchestrator.images.access import Access
+from orchestrator.images.registry import Registry
+from orchestrator.images.wire import Wire
 from orchestrator.ledger import kinds
 from orchestrator.ledger.lease import Lease, NoLease, PostgresLease
 from orchestrator.ledger.store import SqlLedger
@@ -36,6 +40,7 @@ from orchestrator.runtime.machine import MEGABYTE, Machine
 from orchestrator.runtime.memory import Memory
 from orchestrator.runtime.observe import Observer, Sources
 from orchestrator.runtime.recipes import Recipes, Rules
+from orchestrator.runtime.seeking import Seeker
 from orchestrator.runtime.testing import Bench, SuiteRunner
 from orchestrator.runtime.visits import Visits
 from orchestrator.runtime.wakeups import Wakeups
@@ -166,6 +171,7 @@ class Wiring:
         self.memory.begin(await asyncio.to_thread(self._take_over))
         self.memory.mended = await asyncio.to_thread(self.journal.mended)
         self.memory.destroyed = await asyncio.to_thread(self.journal.unstated)
+        self.memory.awaited(await asyncio.to_thread(self.journal.awaited))
         for forget in self.forgetful:
             forget()
 
@@ -242,8 +248,19 @@ class Wiring:
             journal=self.journal,
             woken=self.wakeups.wake,
             looked=lambda: self.wakeups.wake(look=True),
+            find=self._seeker().find,
             leads=self.leading.leads,
         )
+
+    def _seeker(self) -> Seeker:
+        """One for all the life of ephd: it remembers what it read."""
+        told = self.settings.images
+        access = {
+            name: Access.of(given, told.hosts, told.architectures)
+            for name, given in self.targets.items()
+            if name == KUBERNETES
+        }
+        return Seeker(access, lambda reach: Registry(reach, Wire(reach)), self.forge, clock.system)
 
     def _auditor(self, loop: Loop, executor: Executor) -> Auditor:
         def fresh() -> FileInventory:

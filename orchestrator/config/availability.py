@@ -79,10 +79,6 @@ def _missing_on_kubernetes(document: Document) -> Iterator[Problem]:
         if service.image is None:
             message = f"the target `kubernetes` runs images, and service `{service.name}` has none"
             yield document.problem(("services", index), message, "add image, the name of one of environment.images")
-    for index, image in enumerate(config.environment.images):
-        if not (image.tag_template or image.fallback_tag):
-            message = "this version of Eph finds an image by tag_template or fallback_tag only"
-            yield document.problem(("environment", "images", index), message, "add tag_template")
 
 
 def _missing_strategies(document: Document, target: str, templates: frozenset[str]) -> Iterator[Problem]:
@@ -132,16 +128,9 @@ def _unused_in_environment(config: EphYaml, policy: ServerPolicy) -> Iterator[tu
 def _unused_on_kubernetes(config: EphYaml) -> Iterator[tuple[Path, str]]:
     if config.build:
         yield ("build",), "the target `kubernetes` builds nothing; images come from CI"
-    unused = ("git_notes", "tag_pattern", "max_age", "required_labels")
     for index, image in enumerate(config.environment.images):
-        for key in unused:
-            if getattr(image, key):
-                yield ("environment", "images", index, key), "it is not looked at by this version of Eph, only tags are"
-        if image.fallback == "wait":
-            yield (
-                ("environment", "images", index, "fallback"),
-                "CI is not waited for: the build fails and is tried again",
-            )
+        if image.fallback == "fail" and image.fallback_tag:
+            yield ("environment", "images", index, "fallback_tag"), "it is never taken, as `fallback: fail` says"
 
 
 def _unused_on_local(config: EphYaml) -> Iterator[tuple[Path, str]]:

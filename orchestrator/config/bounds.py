@@ -19,7 +19,8 @@ Path = tuple[str | int, ...]
 class ServerPolicy:
     """``targets`` may be asked for, ``installed`` exist; ``domains`` may be chosen beside the server's own.
 
-    ``sign_in``: whether a file may ask for it. ``templates``: by target, the prepared databases to be cloned."""
+    ``sign_in``: whether a file may ask for it. ``templates``: by target, the prepared databases to be cloned.
+    ``registries``: where images may come from, as prefixes; anywhere when empty."""
 
     installed: frozenset[str] = frozenset({"local"})
     targets: frozenset[str] = frozenset({"local"})
@@ -36,6 +37,7 @@ class ServerPolicy:
     health_most: timedelta = timedelta(minutes=15)
     sign_in: bool = False
     templates: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    registries: tuple[str, ...] = ()
 
 
 def target_of(config: EphYaml, policy: ServerPolicy) -> str:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from orchestrator.config.availability import LOCAL, missing
+from orchestrator.config import wishes
+from orchestrator.config.availability import KUBERNETES, LOCAL, missing
 from orchestrator.config.bounds import ServerPolicy, over_bounds, target_of, target_problem
 from orchestrator.config.durations import format_duration
 from orchestrator.config.models.base import Command
@@ -85,17 +86,20 @@ def recipe(document: Document, context: Context, policy: ServerPolicy) -> Recipe
     problems = [
         *over_bounds(document, policy, context.domain),
         *missing(document, target_of(config, policy), policy),
+        *(wishes.problems(document, _values(config, context), policy) if _runs_images(config, policy) else ()),
         *_name_problems(document, name),
     ]
     if problems:
         raise InvalidConfig(problems)
     triggers = _triggers(config, context)
+    images = tuple(wishes.of(config, _values(config, context))) if _runs_images(config, policy) else ()
     return Recipe(
         spec=_spec(config, context, policy, name),
         labels=labels_of(document, policy.default_labels),
         wait_for_checks=tuple(dict.fromkeys(check for item in triggers for check in item.wait_for_checks)),
         ttl=config.environment.ttl,
         suites=_suites(config) if target_of(config, policy) == LOCAL else (),
+        images=images,
         idle_timeout=config.environment.idle_timeout,
         destroy_idle=config.environment.on_idle == "destroy",
         schedule=_schedule(config),
@@ -213,23 +217,19 @@ def _spec(config: EphYaml, context: Context, policy: ServerPolicy, name: str) ->
         marks=_marks(config, context, policy, name),
         settings=dict(context.settings),
         sign_in=protection is not None and protection.sign_in == "required",
-        **(_for_images(config, context) if target_of(config, policy) == "kubernetes" else {}),
+        **(_for_images(config, context) if _runs_images(config, policy) else {}),
     )
 
 
+def _runs_images(config: EphYaml, policy: ServerPolicy) -> bool:
+    return target_of(config, policy) == KUBERNETES
+
+
 def _for_images(config: EphYaml, context: Context) -> dict[str, Any]:
-    """What targets that run images are told besides. Of an image: its tag for this commit, then the fallback."""
-    values = _values(config, context)
-    images = {}
-    for image in config.environment.images:
-        tags = [render(image.tag_template, values)] if image.tag_template else []
-        if image.fallback_tag and (image.fallback == "use" or not tags):
-            tags.append(image.fallback_tag)
-        images[image.name] = " ".join(f"{image.repository}:{tag}" for tag in tags)
+    """What targets that run images are told besides; the images themselves are found first (``Recipe.images``)."""
     asked = config.environment.resources
     return {
-        "images": images,
-        **_manifests(config.kubernetes, values),
+        **_manifests(config.kubernetes, _values(config, context)),
         "resources": {key: value for key, value in (asked or ()) if value is not None},
     }
 

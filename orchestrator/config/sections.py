@@ -243,6 +243,21 @@ class Local(Group):
     )
 
 
+class Images(Group):
+    """How images are found. Which registries may be asked, and with which credentials, the target says."""
+
+    hosts: Words = Field(
+        default=(),
+        description="Hosts that registries may send us to, with our credentials: for tokens, or where contents lie. "
+        "*.example.com: all below it.",
+    )
+    architectures: Words = Field(
+        default=("amd64",),
+        min_length=1,
+        description="The architectures of the cluster's nodes; an image must have all.",
+    )
+
+
 class Kubernetes(Group):
     """The target `kubernetes`: a namespace of a cluster for each environment."""
 
@@ -311,8 +326,13 @@ class Kubernetes(Group):
     pull_secret_file: Path | None = Field(
         default=None, description="A Docker configuration with credentials for registries; no preview can read it."
     )
-    registries: Words = Field(default=(), description="Where images may come from, as prefixes. Empty: anywhere.")
-    plain_http: Words = Field(default=(), description="Registries that are asked without TLS.")
+    registries: Words = Field(
+        default=(),
+        description="Where images may come from, as prefixes. Empty: anywhere on the public internet.",
+    )
+    plain_http: Words = Field(
+        default=(), description="Registries that are asked without TLS; they may lie in a private network."
+    )
     helm: str = Field(default="", description="The program that renders Helm charts. Empty: helm on PATH.")
     spot: str = Field(
         default="", description="A label of nodes, key=value: previews run on these and tolerate that taint."

@@ -24,6 +24,7 @@ from orchestrator.config.sections import (
     Forge,
     Forks,
     Idle,
+    Images,
     Kubernetes,
     Labels,
     Ledger,
@@ -103,6 +104,7 @@ class Settings(BaseSettings):
     replicas: Replicas = Field(default=Replicas(), description="Several ephd for the same repositories.")
     previews: Previews = Field(default=Previews(), description="The door in front of previews.")
     local: Local = Field(default=Local(), description="The target `local`.")
+    images: Images = Field(default=Images(), description="Where images are looked for, and for which machines.")
     kubernetes: Kubernetes = Field(default=Kubernetes(), description="The target `kubernetes`.")
     forge: Forge = Field(default=Forge(), description="The Git host.")
 
@@ -274,6 +276,7 @@ class Settings(BaseSettings):
             health_most=self.limits.health,
             sign_in=self.previews.sign_in != "off",
             templates={"local": prepared(self.local.templates), "kubernetes": prepared(self.kubernetes.templates)},
+            registries=self.kubernetes.registries,
         )
 
     def local_settings(self) -> dict[str, str]:

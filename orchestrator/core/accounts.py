@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from orchestrator.core import expiries, reasons, rests
-from orchestrator.core.model import Candidate, Health
+from orchestrator.core import expiries, reasons, rests, sought
+from orchestrator.core.model import Candidate, Health, Recipe
 from orchestrator.core.policy import Policy
 from orchestrator.core.subjects import Subject
 from stacks.model import OperationResult, RefKind, StackRecord
@@ -17,6 +17,7 @@ def of(subject: Subject, policy: Policy, now: datetime) -> Iterable[str]:
         yield _about_pull(subject.title, subject.candidate)
         seen = expiries.newest_seen(subject, now)
         yield f"commit {reasons.commit(subject.head)} was first seen {reasons.moment(seen)}"
+        yield from _about_images(subject, subject.candidate)
     if subject.record is not None:
         yield _about_record(subject.record)
     if subject.running is not None:
@@ -66,6 +67,15 @@ def _about_pull(title: str, candidate: Candidate) -> str:
     draft = " as a draft" if pull.draft else ""
     labels = f"has the label {reasons.listing(wanted)}" if wanted else "has no label that asks for an environment"
     return f"{title} is {pull.state}{draft} and {labels}"
+
+
+def _about_images(subject: Subject, candidate: Candidate) -> Iterable[str]:
+    if isinstance(candidate.recipe, Recipe):
+        for name, pin in sought.pinned(subject, candidate.recipe.images).items():
+            how = f", by {pin.how}" if pin.how else ""
+            yield f"image {name} is {pin.reference}{how}"
+        for each in sought.missing(subject, candidate.recipe):
+            yield f"image {each.wish.name} is missing: {each.sentence}"
 
 
 def _about_record(record: StackRecord) -> str:

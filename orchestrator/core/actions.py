@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from orchestrator.core.images import ImageWish
 from orchestrator.core.model import Key
 from programs.spec import EnvironmentSpec
 from stacks.model import StackRef, Tag
@@ -119,6 +120,22 @@ class Confirm:
 
 
 @dataclass(frozen=True, slots=True)
+class Find:
+    """Looks for the images of this very commit. ``wishes`` are all of them, ``left`` those without a pin yet, of which
+    ``fall_back`` may take their fallback by now; ``since``: when they are looked for."""
+
+    ref: StackRef
+    key: Key
+    commit: str
+    target: str
+    wishes: tuple[ImageWish, ...]
+    left: tuple[ImageWish, ...]
+    fall_back: frozenset[str]
+    since: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Expire:
     """Writes on the Git host that the time of this very commit ran out. The environment is destroyed once that is
     read back, so that a lost stack can never come to life again for the same commit."""
@@ -161,6 +178,7 @@ class Because(StrEnum):
     LANE = "lane"
     BACKOFF = "backoff"
     STALLED = "stalled"
+    IMAGE = "image"
     DESTROY = "destroy"
     """Not wanted any more; its destroy is what waits."""
 
@@ -207,6 +225,6 @@ class Keep:
 
 
 Action = (
-    Create | Update | Retag | Sleep | Wake | Destroy | Purge | Interrupt | Confirm | Expire | Unlabel | Revive
+    Create | Update | Retag | Sleep | Wake | Destroy | Purge | Interrupt | Confirm | Find | Expire | Unlabel | Revive
     | Wait | Refuse | Hold | Keep
 )  # fmt: skip

@@ -16,6 +16,7 @@ from orchestrator.core.actions import (
     Confirm,
     Create,
     Destroy,
+    Find,
     Hold,
     Interrupt,
     Keep,
@@ -41,7 +42,7 @@ def decide(subject: Subject, wish: Wish, at: At) -> Action:
         return obstacle
     match wish:
         case Stay(action):  # not enough is known, or it may not be built: it stays, but people may still extend it
-            may = isinstance(action, Wait | Refuse)
+            may = isinstance(action, Wait | Refuse | Find)
             return (may and (_rest(subject, subject.tag, at) or _extension(subject, at))) or action
         case Unwanted():
             return _remove(subject, wish, at)

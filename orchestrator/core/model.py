@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from orchestrator.core.headroom import Headroom
 from orchestrator.core.hours import Hours
+from orchestrator.core.images import ImageWish, Looked
 from orchestrator.core.trials import Trials
 from programs.spec import EnvironmentSpec, SuiteSpec
 from stacks import names
@@ -66,6 +67,7 @@ class Recipe:
     ``paths``: only a pull request that changes one of these gets an environment; empty: any.
     ``digest`` is the spec's own, computed once when the recipe is made:
     a plan over ten thousand recipes cannot afford to hash each of them every time.
+    ``images``: what its services run, to be found for this commit; ``spec`` has them once they are (``sought``).
     """
 
     spec: EnvironmentSpec
@@ -80,6 +82,7 @@ class Recipe:
     paths: tuple[str, ...] = ()
     digest: str = ""
     suites: tuple[SuiteSpec, ...] = ()
+    images: tuple[ImageWish, ...] = ()
     notices: tuple[str, ...] = ()
     """What the file asks for and this version of Eph does not do, a sentence each, with file and line."""
 
@@ -268,5 +271,7 @@ class World:
     of them neither delays its own update for ever nor loses its place in the queue."""
     traffic: Traffic | None = None
     """None: nobody can tell who used what, so nothing is idle."""
+    looked: Mapping[Key, Looked] = field(default_factory=dict)
+    """The last look for the images of a commit that has not all of them yet."""
     headroom: Headroom | None = None
     """What memory there is for operations; None: it bounds nothing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import assert_never
 
-from orchestrator.core import repairs
+from orchestrator.core import repairs, sought
 from orchestrator.core.actions import (
     Action,
     Because,
@@ -13,6 +13,7 @@ from orchestrator.core.actions import (
     Create,
     Destroy,
     Expire,
+    Find,
     Hold,
     Interrupt,
     Keep,
@@ -35,6 +36,8 @@ class Phase(StrEnum):
     QUEUED = "queued"
     WAITING = "waiting"
     """For checks, a debounce, a backoff, or facts that are not known yet."""
+    IMAGE = "waiting for image"
+    """CI has not pushed it, or its registry does not answer."""
     CREATING = "creating"
     UPDATING = "updating"
     STARTING = "starting"
@@ -75,6 +78,8 @@ def of(subject: Subject, action: Action, failed: bool, policy: Policy) -> Phase:
             return Phase.FAILED if failed else Phase.DESTROYING
         case Wait(because=Because.QUEUE | Because.BACKOFF) if not failed and _is_current(subject):
             return _standing(subject, policy)  # an upgrade or a repair waits; the newest commit is there
+        case Find() | Wait(because=Because.IMAGE):
+            return _unmade(subject, failed, policy)
         case Wait(because=Because.QUEUE):
             return Phase.QUEUED
         case Wait(because=Because.STALLED):
@@ -105,6 +110,15 @@ def _under_way(subject: Subject, verb: Verb, action: Action) -> Phase:
 def _is_current(subject: Subject) -> bool:
     built = subject.record.built if subject.record else None
     return built is not None and built.commit == subject.head
+
+
+def _unmade(subject: Subject, failed: bool, policy: Policy) -> Phase:
+    """Without its images. What runs of this very commit runs on, whatever a registry says."""
+    if _is_current(subject):
+        return _standing(subject, policy)
+    if failed:
+        return Phase.FAILED
+    return Phase.IMAGE if sought.waits_since(subject) else Phase.WAITING
 
 
 def _making(subject: Subject) -> Phase:

@@ -19,6 +19,7 @@ from orchestrator.core.actions import (
     Create,
     Destroy,
     Expire,
+    Find,
     Hold,
     Interrupt,
     Keep,
@@ -41,7 +42,7 @@ _ORDER: dict[type, int] = {
     kind: place
     for place, kind in enumerate(
         (
-            *(Hold, Interrupt, Confirm, Expire, Unlabel, Revive),
+            *(Hold, Interrupt, Confirm, Find, Expire, Unlabel, Revive),
             *(Wake, Destroy, Purge, Update, Create, Retag, Sleep),
             *(Wait, Refuse, Keep),
         )

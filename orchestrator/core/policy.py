@@ -59,5 +59,7 @@ class Policy:
     """So long after the last visit what is in use at the end of its hours still goes on."""
     light_most: int = 4
     """How many fall asleep or wake up at once, beside the operations that the limit above counts."""
+    image_every: timedelta = timedelta(seconds=30)
+    """Between two looks for an image that a commit waits for."""
     program_versions: Mapping[str, str] = field(default_factory=dict)
     """By target, the version of the program that would build now; a target left out is not compared."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orchestrator.core import drifts
+from orchestrator.core.images import Looked
 from orchestrator.core.model import (
     Candidate,
     Health,
@@ -51,6 +52,8 @@ class Subject:
     use: Use | None = None
     testing: bool = False
     """A suite of its tests runs."""
+    looked: Looked | None = None
+    """The last look for its images, of whatever commit."""
 
     @property
     def tag(self) -> Tag | None:
@@ -176,6 +179,7 @@ def _subject(world: World, key: Key, ref: StackRef, intents: Mapping[StackRef, t
         mended=world.mended.get(ref),
         use=_use(record, world.traffic),
         testing=any(run.ref == ref for run in world.trials.running),
+        looked=world.looked.get(key),
     )
 
 

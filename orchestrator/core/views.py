@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from orchestrator.core import accounts, backoff, decisions, expiries, hours, phases, rests, subjects, suites
-from orchestrator.core.actions import Action, Hold, Keep, Purge, Refuse, Wait
+from orchestrator.core import accounts, backoff, decisions, expiries, hours, phases, rests, sought, subjects, suites
+from orchestrator.core.actions import Action, Because, Find, Hold, Keep, Purge, Refuse, Wait
+from orchestrator.core.images import Pin
 from orchestrator.core.model import Key, Recipe, World
 from orchestrator.core.phases import Phase
 from orchestrator.core.plans import Plan
@@ -17,10 +18,13 @@ from orchestrator.core.suites import SuiteView
 from orchestrator.core.trials import Trials
 from stacks.model import Outcome, RefKind, StackRef, Verb
 
+IMAGE_STEP = "finding the image"
+"""The step of a failure that no operation had."""
+
 
 @dataclass(frozen=True, slots=True)
 class FailureView:
-    """What went wrong, for the person who can mend it. ``running_commit`` still answers when it is not empty."""
+    """What went wrong, for the person who can mend it. ``tries`` 0: nothing was tried, for something is missing."""
 
     commit: str
     step: str
@@ -29,6 +33,14 @@ class FailureView:
     at: datetime
     tries: int
     next_try: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageView:
+    """``how``: which place named it, and what those before it said."""
+
+    reference: str
+    how: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,8 @@ class EnvironmentView:
     """The suites of the newest commit, once its environment stands."""
     repaired: str = ""
     """What was lost behind our back and is there again, and when."""
+    images: Mapping[str, ImageView] = field(default_factory=dict)
+    """By name, what the wanted commit runs, as far as it was found."""
     failure: FailureView | None = None
     progress: str = ""
     command: str = ""
@@ -159,6 +173,7 @@ def _view(facts: _Facts) -> EnvironmentView:
         problems=action.problems if isinstance(action, Refuse) else (),
         tests=_tests(facts, phase),
         repaired=accounts.mended(subject),
+        images={name: ImageView(pin.reference, pin.how) for name, pin in _pins(subject).items()},
         failure=failure,
         progress=subject.running.progress if subject.running else "",
         command=action.command if isinstance(action, Hold) else "",
@@ -193,9 +208,28 @@ def _tests(facts: _Facts, phase: Phase) -> tuple[SuiteView, ...]:
     return suites.shown(place, facts.trials)
 
 
+def _pins(subject: Subject) -> Mapping[str, Pin]:
+    recipe = subject.candidate.recipe if subject.candidate else None
+    return sought.pinned(subject, recipe.images) if isinstance(recipe, Recipe) else {}
+
+
+def _without_image(facts: _Facts) -> FailureView | None:
+    """While nothing else was decided: an environment that nobody wants any more lacks nothing."""
+    subject, action = facts.subject, facts.action
+    recipe = subject.candidate.recipe if subject.candidate else None
+    waits = isinstance(action, Find) or (isinstance(action, Wait) and action.because is Because.IMAGE)
+    over = sought.failure(subject, recipe) if waits and isinstance(recipe, Recipe) else None
+    if over is None:
+        return None
+    until = action.until if isinstance(action, Wait) else None
+    return FailureView(subject.head, IMAGE_STEP, over[0], (), over[1], 0, until)
+
+
 def _failure(facts: _Facts) -> FailureView | None:
     """What went wrong with what is wanted now; a failure of an older commit is no longer news."""
     subject = facts.subject
+    if (found := _without_image(facts)) is not None:
+        return found
     last = subject.failure if subject.failure and subject.failure.outcome is Outcome.FAILED else None
     verb = last.verb if last is not None and last.verb in (Verb.DESTROY, Verb.WAKE) else Verb.UP
     tried = backoff.tries(subject, verb, subject.head, facts.now)
@@ -221,6 +255,8 @@ def _since(facts: _Facts, phase: Phase) -> datetime | None:
         return subject.running.started
     if phase in (Phase.READY, Phase.UNHEALTHY) and subject.health is not None:
         return subject.health.since
+    if phase is Phase.IMAGE or (phase is Phase.FAILED and subject.failure is None):
+        return sought.waits_since(subject) or subject.seen
     if phase in (Phase.FAILED, Phase.STALLED) and subject.failure is not None:
         return subject.failure.ended
     if phase is Phase.ASLEEP and subject.tag is not None and subject.tag.asleep:

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from orchestrator.core import expiries, globs, reasons, rests
-from orchestrator.core.actions import Because, Confirm, Expire, Hold, Refuse, Revive, Unlabel, Wait
+from orchestrator.core import expiries, globs, reasons, rests, sought
+from orchestrator.core.actions import Because, Confirm, Expire, Find, Hold, Refuse, Revive, Unlabel, Wait
 from orchestrator.core.model import CheckState, PullState, Recipe, RecipeError, RepositoryFacts
 from orchestrator.core.policy import Policy
 from orchestrator.core.subjects import Subject
@@ -47,7 +47,7 @@ class Unwanted:
 class Stay:
     """Whatever exists stays as it is, and this is said or done about it."""
 
-    action: Wait | Refuse | Hold | Confirm | Expire | Unlabel | Revive
+    action: Wait | Refuse | Hold | Confirm | Find | Expire | Unlabel | Revive
 
 
 Wish = Wanted | Unwanted | Stay
@@ -202,7 +202,8 @@ def _fit(subject: Subject, at: At) -> Wish:
     missing = _missing_checks(subject, recipe)
     if missing:
         return Stay(Wait(subject.ref, subject.key, missing, because=Because.CHECKS))
-    return Wanted(recipe)
+    whole = sought.judge(subject, recipe, at.policy, at.now)
+    return Wanted(whole) if isinstance(whole, Recipe) else Stay(whole)
 
 
 def _unreadable_recipe(subject: Subject, error: RecipeError) -> Wait | Refuse:

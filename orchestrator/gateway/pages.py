@@ -60,6 +60,7 @@ _GONE = _Kind(410, "This preview is gone", "It was taken down and everything in 
 _KINDS: Mapping[Phase, _Kind] = {
     Phase.QUEUED: _Kind(503, "This preview waits for its turn", "Others are being made; it is in the queue.", "busy"),
     Phase.WAITING: _Kind(503, "This preview is about to be made", "It is wanted, and starts soon.", "busy"),
+    Phase.IMAGE: _Kind(503, "This preview waits for its image", "It is made as soon as CI has pushed it.", "busy"),
     Phase.CREATING: _MADE,
     Phase.UPDATING: _Kind(503, "This preview is being updated", "It opens here by itself in a moment.", "busy"),
     Phase.STARTING: _Kind(503, "This preview is starting", "It is made, and does not answer yet.", "busy"),

@@ -63,7 +63,8 @@ class Finder:
                 trouble = f"{place.name} {error}"
                 return Answer(wish.name, tuple(told), None, trouble, isinstance(error, Unavailable), pause)
             else:
-                return Answer(wish.name, tuple(told), Pin(str(found.image), f"{place.name}{found.how}"))
+                how = "; ".join([f"{place.name}{found.how}", *told])
+                return Answer(wish.name, tuple(told), Pin(str(found.image), how))
         return Answer(wish.name, tuple(told))
 
     def _places(self, wish: ImageWish, note: Note, fall_back: bool) -> Iterator[Place]:
@@ -163,7 +164,10 @@ def _reference(wish: ImageWish, named: str) -> Reference:
         return home.at(named)
     if images.is_tag(named):
         return Reference(home.host, home.repository, named)
-    found = images.parse(named)
+    try:
+        found = images.parse(named)
+    except NoReference as error:
+        raise Absent(f"names what is none: {error}") from error
     if found.name != home.name:
         raise Absent(f"names {found.name}, which is another repository than {home.name}")
     return found

@@ -17,6 +17,8 @@ PLAN_HELD = "plan.held"
 PLAN_APPROVED = "plan.approved"
 ENVIRONMENT_QUEUED = "environment.queued"
 ENVIRONMENT_WAITING = "environment.waiting"
+ENVIRONMENT_AWAITS_IMAGE = "environment.awaits_image"
+ENVIRONMENT_WITHOUT_IMAGE = "environment.without_image"
 ENVIRONMENT_REFUSED = "environment.refused"
 ENVIRONMENT_CREATING = "environment.creating"
 ENVIRONMENT_CREATED = "environment.created"
@@ -72,6 +74,8 @@ KINDS: Mapping[str, str] = {
     PLAN_APPROVED: "A person let one very plan that a guard held go through.",
     ENVIRONMENT_QUEUED: "Wanted, but over a limit; it waits for its turn.",
     ENVIRONMENT_WAITING: "Wanted, and waiting for checks, a debounce or the next try.",
+    ENVIRONMENT_AWAITS_IMAGE: "Wanted, and its image is not there yet; the message says which and until when it waits.",
+    ENVIRONMENT_WITHOUT_IMAGE: "The wait for an image is over; a push or a person makes Eph look again.",
     ENVIRONMENT_REFUSED: "Not made until somebody changes something: eph.yaml, a fork, an author, a limit.",
     ENVIRONMENT_CREATING: "The first `up` of its stack started.",
     ENVIRONMENT_CREATED: "The first `up` of its stack succeeded.",

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
 from orchestrator.core import actions
-from orchestrator.core.actions import Action
+from orchestrator.core.actions import Action, Find
+from orchestrator.core.images import Answer
 from orchestrator.core.model import Mended, PullRequest, PullState, Running
 from orchestrator.core.plans import Plan, line
 from orchestrator.forge.port import (
@@ -70,6 +71,8 @@ class Means:
     woken: Callable[[], None]
     looked: Callable[[], None]
     target: Callable[[str], Target] = registry.get
+    find: Callable[[Find, Repository], Sequence[Answer]] = lambda *_: ()
+    """Looks for images; blocks."""
     leads: Callable[[], bool] = lambda: True
     """Asked before each thing that changes something: another replica may lead by now."""
 
@@ -78,12 +81,16 @@ PURGES_AT_ONCE = 2
 """They take threads, and a target may be slow: what is asked of the Git host must not wait behind them."""
 
 
+FINDS_AT_ONCE = 8
+
+
 class Executor:
     def __init__(self, means: Means, memory: Memory) -> None:
         self._means = means
         self._memory = memory
         self._busy: dict[StackRef, _Busy] = {}
         self._purging: set[tuple[str, str]] = set()
+        self._finding = asyncio.Semaphore(FINDS_AT_ONCE)
         self.errands = Errands(means.clock, means.journal.trouble)
         self.progressed: Callable[[], None] = lambda: None
 
@@ -147,6 +154,8 @@ class Executor:
                 self._purge(action)
             case actions.Confirm():
                 self.errands.once(action.key, lambda: self._confirm(action, repositories))
+            case actions.Find():
+                self.errands.once((action.ref, "images"), lambda: self._find(action, repositories))
             case actions.Expire() | actions.Unlabel() | actions.Revive():
                 self.errands.once((action.ref, action.commit), lambda: self._mark(action, repositories))
             case _:
@@ -289,6 +298,16 @@ class Executor:
             self._means.journal.trouble(f"{repository.full_name}#{action.key.number} could not be asked for: {error}")
             return False
         self._memory.confirm(pull, self._means.clock())
+        self._means.woken()
+        return True
+
+    async def _find(self, action: Find, repositories: Mapping[int, Repository]) -> bool:
+        repository = repositories.get(action.key.repository)
+        if repository is None:
+            return False
+        async with self._finding:
+            answers = await asyncio.to_thread(self._means.find, action, repository)
+        self._memory.found(action, answers, self._means.clock())
         self._means.woken()
         return True
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from orchestrator.core import actions
 from orchestrator.core.model import Mended, RepositoryFacts
 from orchestrator.core.phases import Phase
-from orchestrator.core.views import EnvironmentView
+from orchestrator.core.views import IMAGE_STEP, EnvironmentView
 from orchestrator.ledger import kinds
 from orchestrator.ledger.port import Event, Ledger
 from orchestrator.runtime.clock import Clock
@@ -21,6 +21,7 @@ from stacks.model import Operation, OperationResult, Outcome, StackRef, Verb
 _TURNS: Mapping[Phase, str] = {
     Phase.QUEUED: kinds.ENVIRONMENT_QUEUED,
     Phase.WAITING: kinds.ENVIRONMENT_WAITING,
+    Phase.IMAGE: kinds.ENVIRONMENT_AWAITS_IMAGE,
     Phase.REFUSED: kinds.ENVIRONMENT_REFUSED,
     Phase.READY: kinds.ENVIRONMENT_READY,
     Phase.UNHEALTHY: kinds.ENVIRONMENT_UNHEALTHY,
@@ -30,6 +31,8 @@ _TURNS: Mapping[Phase, str] = {
 AGAIN = timedelta(hours=1)
 MOST_TROUBLES = 200
 RECALLED = 1000
+SINCE = "image_since"
+"""In an event's data: when Eph began to look for the images of the ``commit`` beside it."""
 GUARDED = "guarded"
 """In an event's data: what went counts against the share that may go in an hour."""
 
@@ -111,6 +114,15 @@ class Journal:
             for event in told
         }
 
+    def awaited(self) -> dict[StackRef, tuple[str, datetime]]:
+        """The commits whose image an earlier life waited for, and since when."""
+        found: dict[StackRef, tuple[str, datetime]] = {}
+        for event in self._recent():
+            if event.data.get(SINCE) and "/" in event.subject:
+                since = datetime.fromisoformat(event.data[SINCE])
+                found[StackRef(*event.subject.split("/", 1))] = (event.data.get("commit", ""), since)
+        return found
+
     def unstated(self) -> list[datetime]:
         """When earlier lives removed what the Git host had not stated: a restart does not begin a new share. A destroy
         that was tried again counts once."""
@@ -165,7 +177,16 @@ class Journal:
         for view in views:
             now = (view.phase, view.wanted_commit)
             phases[view.ref] = now
-            kind = _TURNS.get(view.phase)
+            kind = kinds.ENVIRONMENT_WITHOUT_IMAGE if _lacks_image(view) else _TURNS.get(view.phase)
             if kind is not None and self._phases.get(view.ref) != now:
-                self.tell(kind, view.reasons[0] if view.reasons else "", str(view.ref))
+                self.tell(kind, view.reasons[0] if view.reasons else "", str(view.ref), **_awaited(view))
         self._phases = phases
+
+
+def _lacks_image(view: EnvironmentView) -> bool:
+    return view.phase is Phase.FAILED and view.failure is not None and view.failure.step == IMAGE_STEP
+
+
+def _awaited(view: EnvironmentView) -> dict[str, str]:
+    waits = view.phase is Phase.IMAGE or _lacks_image(view)
+    return {"commit": view.wanted_commit, SINCE: view.since.isoformat()} if waits and view.since else {}

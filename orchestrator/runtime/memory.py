@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar, assert_never
 
+from orchestrator.core import sought
+from orchestrator.core.actions import Find
+from orchestrator.core.images import Answer, Looked
 from orchestrator.core.model import Candidate, Intent, Key, Mended, PullRequest, Recipe, RepositoryFacts
 from orchestrator.core.moments import lasts
 from orchestrator.core.trials import Result, Run, Trials
@@ -36,6 +39,8 @@ class Memory:
     superseded: dict[StackRef, int] = field(default_factory=dict)
     first_seen: dict[Key, tuple[str, datetime]] = field(default_factory=dict)
     behind_since: dict[Key, datetime] = field(default_factory=dict)
+    looked: dict[Key, Looked] = field(default_factory=dict)
+    """The last look for images; until a build begins with them, the only place where what was found stands."""
     confirmed: dict[Key, tuple[PullRequest, datetime]] = field(default_factory=dict)
     destroyed: list[datetime] = field(default_factory=list)
     """When something went, or began to go, without the Git host stating it."""
@@ -79,7 +84,7 @@ class Memory:
     def _forget_pulls(self, repositories: Mapping[int, RepositoryFacts]) -> None:
         """A label that comes back starts the time anew. A repository that is not among them is not served any more:
         one that only failed still is."""
-        for remembered in (self.first_seen, self.behind_since):
+        for remembered in (self.first_seen, self.behind_since, self.looked):
             for key in [key for key in remembered if _is_over(key, repositories)]:
                 del remembered[key]
         for key in [key for key in self.confirmed if _is_open(key, repositories)]:
@@ -109,6 +114,25 @@ class Memory:
             remembered.pop(ref, None)
         for kind in ("down", *_OF_THE_TAG):
             self.intents.pop((ref, kind), None)
+
+    def found(self, action: Find, answers: Iterable[Answer], at: datetime) -> None:
+        """What has a pin keeps it: a tag that is moved meanwhile changes nothing for this commit."""
+        before = self.looked.get(action.key)
+        same = before is not None and before.commit == action.commit
+        kept = {answer.name: answer for answer in (before.answers if before and same else ()) if answer.pin}
+        merged = {**{answer.name: answer for answer in answers}, **kept}
+        silent = any(answer.unreachable for answer in merged.values())
+        troubles = (before.troubles if before and same else 0) + 1 if silent else 0
+        self.looked[action.key] = Looked(
+            action.commit, action.wishes, action.since, at, tuple(merged.values()), troubles
+        )
+
+    def awaited(self, since: Mapping[StackRef, tuple[str, datetime]]) -> None:
+        """Since when an earlier life looked for the images of which commit: a restart does not begin a wait anew."""
+        for ref, (commit, moment) in since.items():
+            key = names.parse(ref)
+            if key is not None:
+                self.looked[Key(*key)] = Looked(commit, (), moment, moment)
 
     def confirm(self, pull: PullRequest, now: datetime) -> None:
         self.confirmed[pull.key] = (pull, now)
@@ -167,6 +191,7 @@ class Memory:
 
     def begin(self, results: Iterable[OperationResult]) -> None:
         """A term of leading begins: what was noted in an earlier one may have been done with by another replica."""
+        self.looked.clear()
         for forgotten in (self.failures, self.failed_tries, self.superseded, self.confirmed, self.intents):
             forgotten.clear()
         self.approved_plans.clear()
@@ -211,6 +236,4 @@ def _first_look(record: StackRecord | None, head: str, now: datetime) -> datetim
 
 def _is_behind(recipe: Recipe, record: StackRecord | None) -> bool:
     built = record.built if record is not None else None
-    if built is None:
-        return True
-    return (built.commit, built.spec_digest) != (recipe.spec.source.commit, recipe.digest)
+    return built is None or not sought.is_as_built(recipe, built)

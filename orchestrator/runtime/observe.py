@@ -94,6 +94,7 @@ class Observer:
             approved=frozenset(memory.approved),
             failed_tries=dict(memory.failed_tries),
             behind_since=dict(memory.behind_since),
+            looked=dict(memory.looked),
             headroom=self._sources.headroom(),
             traffic=self._sources.traffic(),
         )

@@ -80,6 +80,7 @@ def _each_fact(view: EnvironmentView, now: datetime) -> Iterator[str]:
     if view.phase not in GONE:
         yield from _commits(view)
         yield from _services(view)
+        yield from _images(view)
         if view.repaired:
             yield f"{text(view.repaired[:1].upper() + view.repaired[1:])}."
         yield from _sleep(view)
@@ -109,6 +110,13 @@ def _services(view: EnvironmentView) -> Iterator[str]:
         return
     for name, url in sorted(view.urls.items())[:MOST_SERVICES]:
         yield f"{code(name)}: {link(url)}"
+
+
+def _images(view: EnvironmentView) -> Iterator[str]:
+    """Those that are not simply this commit's own by its tag."""
+    for name, image in sorted(view.images.items())[:MOST_SERVICES]:
+        if not image.how.startswith(("tag_template", "git note")):
+            yield f"Image {code(name)} by {code(image.how)}."
 
 
 def _sleep(view: EnvironmentView) -> Iterator[str]:
@@ -162,9 +170,9 @@ def _failure(view: EnvironmentView) -> str:
 
 
 def _next_try(failure: FailureView) -> str:
-    tries = "Tried once." if failure.tries == 1 else f"Tried {failure.tries} times."
+    tries = {0: "", 1: "Tried once."}.get(failure.tries, f"Tried {failure.tries} times.")
     now = f"A push, or the comment {code('/eph retry')}, tries again at once."
-    return " ".join([tries, f"Next try {when(failure.next_try)}." if failure.next_try else "", now]).replace("  ", " ")
+    return " ".join(filter(None, [tries, f"Next try {when(failure.next_try)}." if failure.next_try else "", now]))
 
 
 def _reply(reply: Reply) -> str:

@@ -14,6 +14,7 @@ from orchestrator.core.views import EnvironmentView
 WORDS: Mapping[Phase, str] = {
     Phase.QUEUED: "Queued",
     Phase.WAITING: "Waiting",
+    Phase.IMAGE: "Waiting for image",
     Phase.CREATING: "Being made",
     Phase.UPDATING: "Being updated",
     Phase.STARTING: "Starting",

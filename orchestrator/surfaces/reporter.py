@@ -45,7 +45,9 @@ GIVEN_UP = 7
 trouble says 404 and 403 too, and what it refused would be untrue until the next try."""
 CLEANINGS = 3
 """Failed tries to retire deployments after which an environment's own cleaning goes on; they are retired after it."""
-_UNDER_WAY = frozenset({Phase.QUEUED, Phase.WAITING, Phase.CREATING, Phase.UPDATING, Phase.STARTING, Phase.DESTROYING})
+_UNDER_WAY = frozenset(
+    {Phase.QUEUED, Phase.WAITING, Phase.IMAGE, Phase.CREATING, Phase.UPDATING, Phase.STARTING, Phase.DESTROYING}
+)
 
 
 @dataclass(slots=True)

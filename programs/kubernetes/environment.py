@@ -127,7 +127,9 @@ class Environment:
     def _surroundings(self) -> Resource:
         part = Part("Surroundings", "surroundings")
         times = pulumi.CustomTimeouts(delete=GONE)
-        whose = {registry.ENVIRONMENT: self.spec.name, registry.TARGET: self.spec.target}
+        whose: Data = {registry.ENVIRONMENT: self.spec.name, registry.TARGET: self.spec.target}
+        whose[registry.PINNED] = {"commit": self.spec.source.commit, "images": dict(self.prepared.images)}
+        whose[registry.PINNED]["found"] = dict(self.spec.found)
         mark = resources.Mark("mark", whose)
         options = ResourceOptions(parent=part, provider=self.provider, custom_timeouts=times, depends_on=[mark])
         self.home = Applied("namespace", objects.namespace(self.spec, self.on), options)

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from programs import ordering
+from programs import images, ordering
+from programs.images import NoReference
 from programs.insides import Inside, Reading, Told
 from programs.kubernetes import (
     cluster,
@@ -20,7 +21,6 @@ from programs.kubernetes import (
     names,
     objects,
     quantities,
-    registry,
     settings,
     shared,
     sleeping,
@@ -29,7 +29,7 @@ from programs.kubernetes import (
 from programs.kubernetes.cluster import Cluster, Missing
 from programs.kubernetes.errors import KubernetesError
 from programs.kubernetes.rights import enter
-from programs.kubernetes.settings import Settings
+from programs.kubernetes.settings import Settings, words
 from programs.local import identifiers
 from programs.local.errors import LocalError
 from programs.spec import EnvironmentSpec, ServiceSpec
@@ -125,9 +125,7 @@ def _prepare(spec: EnvironmentSpec, on: Settings) -> Prepared:
 
     scripts = {path for item in spec.databases for path in item.scripts}
     tree = sources.tree(on, spec.source) if scripts or spec.manifests else sources.Texts({})
-    used = {item.image for item in spec.services if item.image}
-    chosen = spec.images if spec.manifests else {name: text for name, text in spec.images.items() if name in used}
-    images = {name: registry.pin(on, text) for name, text in chosen.items()}
+    images = {name: _pinned(name, text, on) for name, text in spec.images.items()}
     brought = bring(tree, spec, on, images)
     return Prepared(
         images=images,
@@ -169,6 +167,19 @@ def _way_in(on: Settings) -> Mapping[str, str]:
     if not {"tls.crt", "tls.key"} <= data.keys():
         raise KubernetesError(f"setting 'tls_secret': the Secret {on.tls_secret} has no tls.crt and tls.key")
     return {key: data[key] for key in ("tls.crt", "tls.key")}
+
+
+def _pinned(name: str, text: str, on: Settings) -> str:
+    """What runs is what was found, by its digest, whoever moves its tag meanwhile."""
+    try:
+        reference = images.parse(text)
+    except NoReference as error:
+        raise KubernetesError(str(error)) from error
+    if not reference.digest:
+        raise KubernetesError(f"image {name} is {text}, which is not pinned to a digest")
+    if not images.allowed(words(on.registries), reference):
+        raise KubernetesError(f"image {text}: this server takes images from {on.registries} only")
+    return str(reference)
 
 
 def _owned(found: Cluster, path: str, on: Settings) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,13 @@ from orchestrator.config.parsing import parse
 from orchestrator.config.problems import InvalidConfig
 from orchestrator.config.recipe import Context, recipe
 from orchestrator.config.settings import Settings
+from orchestrator.core.images import Fallback, ImageWish
 from programs.kubernetes import settings as target_settings
 from programs.spec import EnvironmentSpec
 
-POLICY = replace(
-    ServerPolicy(), installed=frozenset({"local", "kubernetes"}), targets=frozenset({"local", "kubernetes"})
-)
+BOTH = frozenset({"local", "kubernetes"})
+POLICY = ServerPolicy(installed=BOTH, targets=BOTH, registries=("r.test", "registry.example.com"))
+IMAGE = "services: [{name: w, image: a}]\nenvironment: {images: [{name: a, repository: %s}]}\n"
 CONTEXT = Context(1, "acme/shop", 42, "a" * 40, "feature", "/origin.git", "gentle-stream")
 HEAD = 'version: "1.0"\nname: shop\ntarget: kubernetes\n'
 EXAMPLE = Path(__file__).parents[2] / "eph.example.yaml"
@@ -30,21 +32,37 @@ def spec(text: str) -> EnvironmentSpec:
 
 
 def test_the_example_means_what_it_says() -> None:
-    made = spec(EXAMPLE.read_text())
+    found = recipe(parse(EXAMPLE.read_bytes()), CONTEXT, POLICY)
+    made = found.spec
     assert made.target == "kubernetes"
-    assert made.images == {"api": "registry.example.com/acme/shop:pr-42-aaaaaaa registry.example.com/acme/shop:latest"}
+    assert found.images == (
+        ImageWish(
+            "api",
+            "registry.example.com/acme/shop",
+            tag="pr-42-aaaaaaa",
+            pattern="pr-42-*",
+            max_age=timedelta(days=7),
+            fallback_tag="latest",
+        ),
+    )
+    assert made.images == {}, "they are found first"
     assert made.manifests == ("k8s/base", "k8s/overlays/preview")
     assert made.databases[0].scripts == ("db/schema.sql",)
     assert EnvironmentSpec.from_json(made.to_json()) == made
 
 
 def test_services_of_images_and_what_they_may_use() -> None:
-    made = spec(
-        HEAD + "environment: {images: [{name: web, repository: r.test/web, tag_template: '{commit_sha}', "
-        "fallback_tag: main, fallback: fail}], resources: {cpu: 2, memory: 3Gi}}\n"
+    text = (
+        HEAD + "environment: {images: [{name: web, repository: r.test/web, tag_template: '{commit_sha}', wait: 5m, "
+        "fallback_tag: main, fallback: wait, git_notes: true, required_labels: {rev: '{commit_sha:0:7}', team: red}}, "
+        "{name: unused, repository: r.test/other, tag_template: x}], resources: {cpu: 2, memory: 3Gi}}\n"
         "services: [{name: web, image: web, port: 3000}]\n"
     )
-    assert made.images == {"web": f"r.test/web:{'a' * 40}"}
+    made = spec(text)
+    [wish] = recipe(parse(text.encode()), CONTEXT, POLICY).images
+    assert (wish.tag, wish.notes, wish.wait) == ("a" * 40, "refs/notes/eph", timedelta(minutes=5))
+    assert (wish.fallback, wish.fallback_tag) == (Fallback.WAIT, "main")
+    assert wish.labels == (("rev", "aaaaaaa"), ("team", "red"))
     assert made.resources == {"cpu": "2", "memory": "3Gi"}
     assert (made.services[0].image, made.services[0].port) == ("web", 3000)
 
@@ -110,11 +128,11 @@ def test_on_one_machine_volumes_and_shares_are_said_to_be_without_effect_and_sch
         ("services: [{name: web, command: run}]\n", r"services\[0\]: the target `kubernetes` runs images"),
         ("name_: x\n", "name_"),
         ("", "neither services nor manifests"),
-        (
-            "services: [{name: w, image: a}]\n"
-            "environment: {images: [{name: a, repository: r.test/a, git_notes: true}]}\n",
-            r"environment\.images\[0\]: this version of Eph finds an image by",
-        ),
+        (IMAGE % "r.test/a, fallback_tag: 'no tag'", r"environment\.images\[0\]\.fallback_tag: .* is not a tag"),
+        (IMAGE % "r.test/a, tag_template: '-{branch}'", r"environment\.images\[0\]\.tag_template: .* is not a tag"),
+        (IMAGE % "evil.test/a, tag_template: x", r"images\[0\]\.repository: this server takes no images from evil"),
+        (IMAGE % "r.test/a, git_notes: true, notes_ref: refs/heads/x", "is no ref of git notes"),
+        (IMAGE % "r.test/a, tag_template: x, required_labels: {a: '{nothing}'}", "unknown placeholder"),
         (
             "kubernetes: {manifests: [k8s]}\n"
             "database: {instances: [{name: a, template: {strategy: template, source: x}}]}\n",
@@ -168,14 +186,12 @@ def test_a_prepared_database_is_one_that_the_server_offers_for_that_target() -> 
 def test_what_is_not_done_is_said() -> None:
     text = HEAD + (
         "kubernetes: {manifests: [k8s]}\nbuild: {command: make}\nenvironment: {resources: {cpu: 1}, images: "
-        "[{name: a, repository: r.test/a, tag_template: x, tag_pattern: 'x-*', max_age: 7d, fallback: wait}]}\n"
+        "[{name: a, repository: r.test/a, tag_template: x, fallback_tag: y, fallback: fail}]}\n"
     )
     told = notices(parse(text.encode()), POLICY)
     assert [line.split(": ")[1] for line in told] == [
         "build",
-        "environment.images[0].tag_pattern",
-        "environment.images[0].max_age",
-        "environment.images[0].fallback",
+        "environment.images[0].fallback_tag",
     ]
 
 

@@ -19,6 +19,8 @@ from orchestrator.core.policy import Policy
 from orchestrator.core.views import EnvironmentView
 from orchestrator.forge.fake import FakeForge
 from orchestrator.forge.port import Repository
+from orchestrator.images.access import Access
+from orchestrator.images.fake import FakeRegistries
 from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.ledger.lease import Lease, NoLease
 from orchestrator.runtime.executor import Executor, Means
@@ -30,6 +32,7 @@ from orchestrator.runtime.loop import Loop, Parts
 from orchestrator.runtime.memory import Memory
 from orchestrator.runtime.observe import Observer, Sources
 from orchestrator.runtime.recipes import Recipes, Rules
+from orchestrator.runtime.seeking import Seeker
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.surfaces.reporter import Reporter
 from stacks import names
@@ -117,6 +120,7 @@ class Town:
         self.forge.allow(self.shop, "ada")
         self.stacks = FakeStacks(lambda: self.now)
         self.target = Target(self.stacks)
+        self.registries = FakeRegistries()
         self.ledger = MemoryLedger()
         self.deaf: set[str] = set()
         self.held: set[StackRef] = set()
@@ -157,6 +161,7 @@ class Town:
     async def _take_over(self) -> None:
         self.memory.begin(())
         self.memory.destroyed = self.journal.unstated()
+        self.memory.awaited(self.journal.awaited())
         self.herald.begin(Reporter(self.forge, self.clock))
 
     def _means(self) -> Means:
@@ -170,12 +175,14 @@ class Town:
             woken=self.wakes.wake,
             looked=lambda: self.wakes.wake(look=True),
             target=lambda _: self.target,  # type: ignore[arg-type, return-value]
+            find=Seeker({"kubernetes": Access()}, lambda _: self.registries, self.forge, self.clock).find,
             leads=self.leading.leads,
         )
 
     def _recipes(self) -> Recipes:
-        bounds = ServerPolicy(installed=frozenset({"local"}))
-        return Recipes(self.forge, Rules(bounds, b"k" * 32, "localhost", {"local": {}}), self.clock)
+        both = frozenset({"local", "kubernetes"})
+        bounds, settings = ServerPolicy(installed=both, targets=both), {name: dict[str, str]() for name in both}
+        return Recipes(self.forge, Rules(bounds, b"k" * 32, "localhost", settings), self.clock)
 
     def clock(self) -> datetime:
         return self.now

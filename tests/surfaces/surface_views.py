@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from orchestrator.core.commands import HELP, Answer, Reply
 from orchestrator.core.model import Key
 from orchestrator.core.phases import Phase
-from orchestrator.core.views import EnvironmentView, FailureView
+from orchestrator.core.views import IMAGE_STEP, EnvironmentView, FailureView, ImageView
 from stacks.model import StackRef
 
 NOW = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
@@ -60,6 +60,31 @@ EACH = {
         Phase.WAITING, commit="", reasons=("waits for checks of bbbbbbb: lint failed, tests not done",)
     ),
     "waiting_checks_update": view(Phase.WAITING, commit=OLD, reasons=("waits for checks of bbbbbbb: tests not done",)),
+    "waiting_image": view(
+        Phase.IMAGE,
+        commit=OLD,
+        reasons=(
+            "waits for image api of bbbbbbb since 2026-03-02 11:40:00 UTC, at most until 2026-03-02 12:10:00 UTC. "
+            "registry.test/acme/shop: tag_template: pr-42-bbbbbbb is not in its registry",
+        ),
+    ),
+    "failed_without_image": view(
+        Phase.FAILED,
+        commit="",
+        failure=replace(
+            FAILURE, step=IMAGE_STEP, tail=(), tries=0, error="there is no image api for commit bbbbbbb within 30 min"
+        ),
+        reasons=("there is no image api for commit bbbbbbb within 30 min",),
+    ),
+    "ready_fallback": replace(
+        BASE,
+        images={
+            "api": ImageView(
+                "registry.test/acme/shop@sha256:c0ffee", "fallback_tag: latest; tag_template: x is not there"
+            ),
+            "web": ImageView("registry.test/acme/web@sha256:c0ffee", "tag_template: pr-42-bbbbbbb"),
+        },
+    ),
     "waiting_approval": view(
         Phase.WAITING,
         commit="",

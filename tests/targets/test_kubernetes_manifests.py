@@ -52,7 +52,7 @@ def spec(**more: Any) -> EnvironmentSpec:
         project="shop",
         source=Source("/nowhere", "0" * 40, "feature"),
         services=(),
-        images={"api": "registry.test/acme/shop:pr-42"},
+        images=PINNED,
         manifests=("k8s",),
         **more,
     )

@@ -5,22 +5,19 @@ T2, Y3, S3, C2 (TTL on everything).
 
 from __future__ import annotations
 
-import http.server
-import json
-import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from programs import ordering
-from programs.kubernetes import names, objects, quantities, registry, settings, target, workloads
+from programs import images, ordering
+from programs.kubernetes import names, objects, quantities, settings, target, workloads
 from programs.kubernetes.errors import KubernetesError
 from programs.kubernetes.settings import Settings
 from programs.spec import Command, DatabaseSpec, EnvironmentSpec, Hooks, ServiceSpec, Source
 
+DIGEST = f"sha256:{'b' * 64}"
 ON = Settings(root=Path("/nowhere"), server="eph")
 MARKS = {"Team": "Red & blue", "PRNumber": "42", "EphemeralTTL": "72h", "ManagedBy": "eph", "Environment": "shop-a-42"}
 WEB = ServiceSpec("web", "", image="shop")
@@ -35,7 +32,7 @@ def spec(*services: ServiceSpec, **more: Any) -> EnvironmentSpec:
         project="shop",
         source=Source("/origin.git", "a" * 40, "feature"),
         services=given,
-        images={"shop": "registry.test/acme/shop:1"},
+        images={"shop": f"registry.test/acme/shop@{DIGEST}"},
         marks=MARKS,
     )
     return replace(made, **more)
@@ -194,7 +191,7 @@ def test_a_wrong_setting_is_named(changes: dict[str, str], why: str) -> None:
 
 def test_references() -> None:
     texts = ["redis", "redis:7", "acme/shop", "r.test:5000/a/b:1", "localhost/a", f"r.test/a@sha256:{'0' * 64}"]
-    assert [str(registry.parse(text)) for text in texts] == [
+    assert [str(images.parse(text)) for text in texts] == [
         "redis:latest",
         "redis:7",
         "acme/shop:latest",
@@ -203,65 +200,21 @@ def test_references() -> None:
         f"r.test/a@sha256:{'0' * 64}",
     ]
     for text in ("", "A/b", "a b", "http://r.test/a", "a:b:c", "r.test/a@sha256:0", "a;rm"):
-        with pytest.raises(KubernetesError, match="not a reference"):
-            registry.parse(text)
+        with pytest.raises(images.NoReference, match="not a reference"):
+            images.parse(text)
 
 
-DIGEST = f"sha256:{'b' * 64}"
-
-
-class _Registry(http.server.BaseHTTPRequestHandler):
-    """One image, ``acme/shop:1``, behind the token dance of public registries."""
-
-    def do_HEAD(self) -> None:
-        if self.headers.get("Authorization") != "Bearer good":
-            self.send_response(401)
-            realm = f"http://127.0.0.1:{self.server.server_address[1]}/token"
-            self.send_header("WWW-Authenticate", f'Bearer realm="{realm}",service="r",scope="repository:x:pull"')
-        elif self.path == "/v2/acme/shop/manifests/1":
-            self.send_response(200)
-            self.send_header("Docker-Content-Digest", DIGEST)
-        else:
-            self.send_response(404)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def do_GET(self) -> None:
-        known = self.headers.get("Authorization") == "Basic dTpw" and "service=r" in self.path
-        body = json.dumps({"token": "good"}).encode() if known else b"{}"
-        self.send_response(200 if known else 401)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *words: object) -> None:
-        """Silent."""
-
-
-@pytest.fixture(scope="module")
-def host() -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Registry)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def test_a_tag_is_pinned_the_first_that_is_there(host: str, tmp_path: Path) -> None:
-    auth = tmp_path / "docker.json"
-    auth.write_text(json.dumps({"auths": {host: {"username": "u", "password": "p"}}}))
-    on = replace(ON, plain_http=host, pull_secret_file=str(auth), registries=host)
-    pinned = f"{host}/acme/shop@{DIGEST}"
-    assert registry.pin(on, f"{host}/acme/shop:1") == pinned
-    assert registry.pin(on, f"{host}/acme/shop:none {host}/acme/shop:1") == pinned
-    assert registry.pin(on, pinned) == pinned
-    with pytest.raises(KubernetesError, match="is not in its registry"):
-        registry.pin(on, f"{host}/acme/shop:none")
-    with pytest.raises(KubernetesError, match="takes images from"):
-        registry.pin(on, "evil.test/miner:1")
-    with pytest.raises(KubernetesError, match="does not let this server in"):
-        registry.pin(replace(on, pull_secret_file=""), f"{host}/acme/shop:1")
-    with pytest.raises(KubernetesError, match="does not answer"):
-        registry.pin(replace(on, registries=""), "127.0.0.1:1/a:1")
+@pytest.mark.parametrize(
+    ("image", "registries", "why"),
+    [
+        ("registry.test/acme/shop:1", "", "not pinned to a digest"),
+        ("not a reference", "", "is not a reference"),
+        (f"registry.test/acme/shop@{DIGEST}", "other.test", "takes images from other.test only"),
+    ],
+)
+def test_only_what_is_pinned_and_allowed_is_run(image: str, registries: str, why: str) -> None:
+    """I2: a program looks for no image; it is told which digest to run."""
+    with pytest.raises(KubernetesError, match=why):
+        target._prepare(spec(images={"shop": image}), replace(ON, registries=registries))
+    pinned = f"registry.test/acme/shop@{DIGEST}"
+    assert target._prepare(spec(images={"shop": pinned}), ON).images == {"shop": pinned}

@@ -29,24 +29,43 @@ Repository = Annotated[
 ]
 
 
+_NOTES = r"^refs/notes/[A-Za-z0-9][A-Za-z0-9_-]*(/[A-Za-z0-9][A-Za-z0-9_-]*)*$"
+
+
+def _notes(value: str) -> str:
+    if len(value) > 100 or not re.fullmatch(_NOTES, value):
+        raise Rejected(f"{quote(value)} is no ref of git notes", "write it in full, such as refs/notes/eph")
+    return value
+
+
+NotesRef = Annotated[
+    str, AfterValidator(_notes), WithJsonSchema({"type": "string", "pattern": _NOTES, "maxLength": 100})
+]
+
+
 class Image(Section):
     """One image. An image never triggers anything; it is looked for when a commit needs it."""
 
     name: Name = Field(description="How services and manifests refer to it.")
     repository: Repository = Field(description="The image's repository in its registry, without a tag.")
-    git_notes: bool = Field(default=False, description="Look for the tag in a git note on the commit first.")
+    git_notes: bool = Field(default=False, description="Look for the digest in a git note on the commit first.")
+    notes_ref: NotesRef = Field(default="refs/notes/eph", description="Where such git notes are kept.")
     tag_template: Template | None = Field(default=None, description="The tag that CI gives the image of this commit.")
     tag_pattern: Template | None = Field(
         default=None, description="A glob over the registry's tags; the newest that matches is taken."
     )
     max_age: Duration | None = Field(default=None, description="An image built longer ago is not taken.")
-    required_labels: dict[str, Text] = Field(default={}, description="Labels that the image must carry.")
+    required_labels: dict[str, Template] = Field(
+        default={}, description="Labels that the image must carry; a value may have placeholders, as {commit_sha}."
+    )
     fallback_tag: Text | None = Field(default=None, description="The tag for when no other is found.")
     fallback: Literal["use", "wait", "fail"] = Field(
         default="use",
-        description="Without an image of this commit: use fallback_tag, wait for CI until wait is over, or fail.",
+        description="Without an image of this commit: use fallback_tag at once, use it when wait is over, or fail.",
     )
-    wait: Duration = Field(default=timedelta(minutes=30), description="How long to wait for CI to push the image.")
+    wait: Duration = Field(
+        default=timedelta(minutes=30), description="How long to wait for CI to push the image, where there is no other."
+    )
 
     @model_validator(mode="after")
     def _findable(self) -> Image:

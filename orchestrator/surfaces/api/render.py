@@ -50,6 +50,7 @@ def environment(view: EnvironmentView) -> schemas.Environment:
         problems=list(view.problems),
         tests=[_suite(each) for each in view.tests],
         repaired=view.repaired,
+        images={name: schemas.Image(reference=one.reference, how=one.how) for name, one in view.images.items()},
         failure=_failure(view.failure) if view.failure else None,
         progress=view.progress,
         command=view.command,

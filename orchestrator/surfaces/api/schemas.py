@@ -47,6 +47,13 @@ class Suite(BaseModel):
     since: datetime | None = Field(description="When it began to run, or ended.")
 
 
+class Image(BaseModel):
+    """An image of the wanted commit, pinned to its digest."""
+
+    reference: str
+    how: str = Field(description="Which place named it, and what those before it said.")
+
+
 class Environment(BaseModel):
     """One environment, wanted or existing."""
 
@@ -82,6 +89,7 @@ class Environment(BaseModel):
     problems: list[str] = Field(description="Mistakes in eph.yaml, with file and line.")
     tests: list[Suite] = Field(default=[], description="Once the newest commit's environment stands.")
     repaired: str = Field(default="", description="What was lost behind Eph's back and is there again, and when.")
+    images: dict[str, Image] = Field(default={}, description="By name, what the wanted commit runs, once found.")
     failure: Failure | None
     progress: str
     command: str = Field(description="What an operator can type when the phase is held.")

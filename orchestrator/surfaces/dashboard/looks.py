@@ -19,6 +19,7 @@ TONES: Mapping[Phase, str] = {
     Phase.EXPIRED: "warn",
     Phase.QUEUED: "calm",
     Phase.WAITING: "calm",
+    Phase.IMAGE: "calm",
     Phase.ASLEEP: "calm",
     Phase.DESTROYED: "calm",
     Phase.CREATING: "busy",

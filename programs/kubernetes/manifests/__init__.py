@@ -46,7 +46,7 @@ def bring(files: Files, spec: EnvironmentSpec, on: Settings, images: Mapping[str
         judging.judge(item, spec.name)
     _no_clash(found, spec)
     front = None if any(item.public for item in spec.services) else rewriting.front(found, spec.project)
-    made = [rewriting.fit(item, spec, on, images) for item in found if item.data["kind"] != "Ingress"]
+    made = [rewriting.fit(item, on, images) for item in found if item.data["kind"] != "Ingress"]
     if front:
         made = [rewriting.open_to_front(data, front.selector) for data in made]
         return Brought(tuple(made), (front.service, front.port), front.pod_ports(made))

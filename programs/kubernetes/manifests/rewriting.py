@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from programs.kubernetes import names, registry, workloads
+from programs.images import NoReference, allowed, parse
+from programs.kubernetes import names, workloads
 from programs.kubernetes.errors import KubernetesError
 from programs.kubernetes.manifests.reading import Found
 from programs.kubernetes.objects import Data
-from programs.kubernetes.settings import Settings
-from programs.spec import EnvironmentSpec
+from programs.kubernetes.settings import Settings, words
 
 _OURS = (
     "affinity",
@@ -48,7 +48,7 @@ class Front:
         return tuple(sorted(found))
 
 
-def fit(found: Found, spec: EnvironmentSpec, on: Settings, images: Mapping[str, str]) -> Data:
+def fit(found: Found, on: Settings, images: Mapping[str, str]) -> Data:
     """A copy with what is ours to say. ``images``: pinned references by the name that eph.yaml gives them."""
     data = copy.deepcopy(found.data)
     data["metadata"] = {key: value for key, value in data["metadata"].items() if key != "namespace"}
@@ -58,7 +58,7 @@ def fit(found: Found, spec: EnvironmentSpec, on: Settings, images: Mapping[str, 
         _shut_in(pod, on)
         _named(data)
         for container in [*(pod.get("initContainers") or []), *pod["containers"]]:
-            _fit_container(found, container, spec, images, on)
+            _fit_container(found, container, images, on)
     for claim in _claims_of(data):
         claim["storageClassName"] = on.storage_class
         if not on.storage_class:
@@ -100,12 +100,10 @@ def _shut_in(pod: Data, on: Settings) -> None:
     pod["securityContext"] = {**ours["securityContext"], **(pod.get("securityContext") or {})}
 
 
-def _fit_container(
-    found: Found, container: Data, spec: EnvironmentSpec, images: Mapping[str, str], on: Settings
-) -> None:
+def _fit_container(found: Found, container: Data, images: Mapping[str, str], on: Settings) -> None:
     given = container.get("securityContext") or {}
     container["securityContext"] = {**given, **workloads.shut_in()}
-    container["image"] = _image(found, container["image"], spec, images, on)
+    container["image"] = _image(found, container["image"], images, on)
 
 
 def give(data: Data, variables: Sequence[Data]) -> Data:
@@ -121,18 +119,18 @@ def give(data: Data, variables: Sequence[Data]) -> Data:
     return data
 
 
-def _image(found: Found, text: str, spec: EnvironmentSpec, images: Mapping[str, str], on: Settings) -> str:
+def _image(found: Found, text: str, images: Mapping[str, str], on: Settings) -> str:
     """One that eph.yaml lists, by its name or its repository, is the pinned one; another must be one that may be."""
     if text in images:
         return images[text]
     try:
-        reference = registry.parse(text)
-        for name, listed in spec.images.items():
-            if registry.parse(listed.split()[0]).name == reference.name:
-                return images[name]
-    except KubernetesError as error:
-        raise found.refused(error.sentence) from error
-    if not registry.allowed(on, reference):
+        reference = parse(text)
+    except NoReference as error:
+        raise found.refused(str(error)) from error
+    for pinned in images.values():
+        if parse(pinned).name == reference.name:
+            return pinned
+    if not allowed(words(on.registries), reference):
         raise found.refused(f"image {text}: this server takes images from {on.registries} only")
     return str(reference)
 

@@ -51,7 +51,7 @@ class MarkProvider(_Provider):
     """Whose stack this is and what it is made of, said before anything is made: a half-made one says it too."""
 
     replaced_by: ClassVar[tuple[str, ...]] = ("environment",)
-    updated_by: ClassVar[tuple[str, ...]] = ("target",)
+    updated_by: ClassVar[tuple[str, ...]] = ("target", "pinned")
 
     def make(self, _: Props) -> Props:
         return {}

@@ -1,0 +1,52 @@
+"""The images of an eph.yaml for one commit: templates filled in, and what can be known to be wrong before any look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from orchestrator.config.bounds import ServerPolicy
+from orchestrator.config.models.document import EphYaml
+from orchestrator.config.models.images import Image
+from orchestrator.config.parsing import Document
+from orchestrator.config.problems import Problem, quote
+from orchestrator.config.templates import render
+from orchestrator.core.images import Fallback, ImageWish
+from programs import images
+
+
+def of(config: EphYaml, values: Mapping[str, str]) -> Iterator[ImageWish]:
+    """Those that something may run: manifests may name any, services say which."""
+    used = {service.image for service in config.services}
+    for image in config.environment.images:
+        if image.name in used or config.kubernetes:
+            yield _wish(image, values)
+
+
+def problems(document: Document, values: Mapping[str, str], policy: ServerPolicy) -> Iterator[Problem]:
+    """A tag that no registry takes, and a registry that this server does not take images from."""
+    for index, image in enumerate(document.config.environment.images):
+        path = ("environment", "images", index)
+        for key in ("tag_template", "fallback_tag"):
+            text = getattr(image, key)
+            tag = render(text, values) if text else "x"
+            if not images.is_tag(tag):
+                message = f"{quote(tag)} is not a tag that a registry takes"
+                yield document.problem((*path, key), message, "use letters, digits, dots, dashes, at most 128")
+        if not images.allowed(policy.registries, images.parse(image.repository)):
+            message = f"this server takes no images from {image.repository}"
+            yield document.problem((*path, "repository"), message, f"it takes them from {', '.join(policy.registries)}")
+
+
+def _wish(image: Image, values: Mapping[str, str]) -> ImageWish:
+    return ImageWish(
+        name=image.name,
+        repository=image.repository,
+        notes=image.notes_ref if image.git_notes else "",
+        tag=render(image.tag_template, values) if image.tag_template else "",
+        pattern=render(image.tag_pattern, values) if image.tag_pattern else "",
+        max_age=image.max_age,
+        labels=tuple((key, render(text, values)) for key, text in image.required_labels.items()),
+        fallback_tag=image.fallback_tag or "",
+        fallback=Fallback(image.fallback),
+        wait=image.wait,
+    )
