@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from orchestrator.core.phases import Phase
-from orchestrator.core.views import EnvironmentView
+from orchestrator.core.views import IMAGE_STEP, EnvironmentView
 from orchestrator.forge.port import DeploymentReport, DeploymentState
 from orchestrator.surfaces.markdown import plain
 from orchestrator.surfaces.phrases import WORDS, outdated, reachable, short
@@ -31,12 +31,17 @@ _STATES: Mapping[Phase, DeploymentState] = {
 def report(view: EnvironmentView) -> DeploymentReport | None:
     """About the commit that is wanted (``checks.commit_of``). None: there is nothing to say of it."""
     state = _STATES.get(view.phase)
-    if state is None or not view.name:
+    if state is None or not view.name or _was_never_made(view):
         return None
     if state is DeploymentState.SUCCESS and outdated(view):
         state = DeploymentState.IN_PROGRESS
     shown = reachable(view) and state is not DeploymentState.INACTIVE
     return DeploymentReport(state, plain(_sentence(view), LONGEST), view.url if shown else "")
+
+
+def _was_never_made(view: EnvironmentView) -> bool:
+    """Its image was not to be had, so that nothing of that commit was deployed."""
+    return view.phase is Phase.FAILED and view.failure is not None and view.failure.step == IMAGE_STEP
 
 
 def is_over(view: EnvironmentView) -> bool:

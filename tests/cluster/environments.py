@@ -75,7 +75,7 @@ class Eph:
             project="shop",
             source=Source(str(self.repository.bare), commit, "feature"),
             services=(web,),
-            images={"shop": f"{self.site.registry}/acme/shop:v1"},
+            images={"shop": self.site.image("acme/shop:v1")},
             marks={"Environment": name, "ManagedBy": "eph", "PRNumber": str(number), "EphemeralTTL": "72h"},
             settings=self.settings,
         )

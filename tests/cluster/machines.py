@@ -39,6 +39,7 @@ class Site:
     ingress_namespace: str
     tools: Path
     namespaces: list[str] = field(default_factory=list)
+    digests: dict[str, str] = field(default_factory=dict)
 
     @staticmethod
     def of(folder: Path, env: Mapping[str, str]) -> Site:
@@ -52,6 +53,10 @@ class Site:
             ingress_namespace=env.get("EPH_TEST_INGRESS_NAMESPACE", "ingress"),
             tools=Path(env["EPH_TEST_TOOLS"]),
         )
+
+    def image(self, name: str) -> str:
+        """A sample image (``acme/shop:v1``) as a program is told of it: by its digest."""
+        return f"{self.registry}/{name.partition(':')[0]}@{self.digests[name]}"
 
     def kubectl(self, *words: str, stdin: str = "") -> str:
         command = ["kubectl", "--kubeconfig", self.kubeconfig, "--request-timeout=30s", *words]
@@ -146,4 +151,4 @@ def push_images(site: Site) -> None:
     tools = site.tools / "tools"
     registry.push(maker.postgres(), "library/postgres", "15")
     for version in ("v1", "v2"):
-        registry.push(maker.app(tools, version), "acme/shop", version)
+        site.digests[f"acme/shop:{version}"] = registry.push(maker.app(tools, version), "acme/shop", version)

@@ -103,7 +103,7 @@ def test_a_push_is_built_in_place_and_a_second_look_changes_nothing(eph: Eph, fi
     spec = replace(
         first,
         source=replace(first.source, commit=commit),
-        images={"shop": f"{eph.site.registry}/acme/shop:v2"},
+        images={"shop": eph.site.image("acme/shop:v2")},
     )
     page = Page(eph.site, first.host)
     with Watch(page) as watch:
@@ -143,10 +143,10 @@ def test_a_broken_commit_is_told_why_and_the_old_one_answers(
 
 
 def test_what_cannot_be_had_is_said_before_anything_is_touched(eph: Eph, first: EnvironmentSpec) -> None:
-    missing = replace(first, images={"shop": f"{eph.site.registry}/acme/shop:never-pushed"})
+    missing = replace(first, images={"shop": f"{eph.site.registry}/acme/shop:v1"})
     result = eph.up(missing)
     assert result.outcome is Outcome.FAILED
-    assert "is not in its registry" in result.error
+    assert "is not pinned to a digest" in result.error
     assert result.changes == {}
 
 

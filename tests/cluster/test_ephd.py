@@ -57,11 +57,12 @@ class OnCluster(Site):
         server = f"eph.dev/server=eph-{keys.identity(self.eph_home / 'keys')}"
         return [item["metadata"]["name"] for item in self.cluster.get("namespaces", "-l", server)["items"]]
 
-    def ci_pushes(self, sha: str, version: str) -> None:
+    def ci_pushes(self, sha: str, version: str) -> str:
+        """Gives the digest."""
         maker = images()
         user, _, password = self.cluster.auth.partition(":")
         registry = maker.Registry(f"http://{self.cluster.registry}", user, password)
-        registry.push(maker.app(self.cluster.tools / "tools", version), "acme/shop", sha[:7])
+        return str(registry.push(maker.app(self.cluster.tools / "tools", version), "acme/shop", sha[:7]))
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import pytest
 from stacks import history, names, tags
 from stacks.backends import FileBackend
 from stacks.inventory import FileInventory
-from stacks.model import Outcome, StackRef, Tag, Verb
+from stacks.model import Outcome, Pinned, StackRef, Tag, Verb
 
 AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SHA = "a" * 40
@@ -84,6 +84,22 @@ def test_what_a_record_says(store: Store) -> None:
     assert (record.built.commit, record.built.at, record.tag.name) == (SHA, AT, "shop-1")
     assert (record.resources, record.pending, record.locks, record.unreadable) == (1, 2, (), "")
     assert [(entry.commit, entry.outcome) for entry in record.history] == [(SHA, Outcome.SUCCEEDED)]
+
+
+def test_a_record_says_which_images_its_build_began_with(store: Store) -> None:
+    """I2: said by the first resource, so that a build that broke off goes on with the same."""
+    begun = {"commit": "b" * 40, "images": {"api": "r.test/a@sha256:2"}, "found": {"api": "tag x"}}
+    built = {**BUILT, "images": {"api": "r.test/a@sha256:1"}, "found": {"api": "tag w"}}
+    stack = {"urn": "x", "type": "pulumi:pulumi:Stack", "outputs": {"built": built}}
+    ref = store.add(1, resources=[stack, {"type": "eph:Mark", "inputs": {"pinned": begun}}])
+    record = FileInventory(store.folder).snapshot().stacks[ref]
+    assert record.pinned == Pinned("b" * 40, {"api": "r.test/a@sha256:2"}, {"api": "tag x"})
+    assert record.built is not None
+    assert (record.built.images, record.built.found) == ({"api": "r.test/a@sha256:1"}, {"api": "tag w"})
+    for odd in ("", 7, {}, {"commit": 7}, {"commit": "c", "images": 7}):
+        store.add(1, resources=[stack, {"type": "eph:Mark", "inputs": {"pinned": odd}}])
+        found = FileInventory(store.folder).snapshot().stacks[ref].pinned
+        assert found is None or found.images == {}
 
 
 @pytest.mark.parametrize(
