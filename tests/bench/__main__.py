@@ -8,18 +8,18 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 
-from tests.bench import environments, hour, page, quiet, waking
+from tests.bench import clones, environments, hour, page, quiet
 from tests.bench.rows import Row
 
 ROWS: dict[str, Callable[[], Coroutine[None, None, Row]]] = {
     "label-to-url": environments.label_to_url,
     "pulumi-processes": environments.pulumi_processes,
     "parallel-20": environments.parallel_20,
-    "wake": waking.wake,
     "quiet-cycle": quiet.quiet_cycle,
     "plan-10000": quiet.plan_10000,
     "ephd-memory": quiet.ephd_memory,
     "github-hour": hour.github_hour,
+    "template-clone": clones.template_clone,
 }
 
 

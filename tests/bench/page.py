@@ -35,10 +35,6 @@ _HOW = """## What is measured
   `create_or_select_stack(…).up()` with the settings as they come, one after the other in one interpreter that has
   imported everything. Half of them before Eph's turn and half after it, so that other work on the machine weighs on
   both.
-- **wake**: a preview of the demo's shop sleeps; the time from a request at the gateway to its answer, which is ephd
-  hearing the knock, a worker, supervisord, and the app's own start. Against the same command lines in the same sandbox
-  with the same variables, started by hand until they answer. In turns, after one for warming up; medians. Then two
-  hundred requests at the same moment: all are answered, by one start.
 - **quiet-cycle**: 1,000 stacks in a file backend, each a copy of one that was really made; a cycle looks at the Git
   host (in memory), the store and the target, plans, and shows the outcome. Against `pulumi stack ls --all` of the same
   backend. It also proves that such a cycle starts no update.
@@ -49,6 +45,8 @@ _HOW = """## What is measured
   it (304 is free, ETags belong to the token, GraphQL by connections); a GitHub App; an hour of looks on a clock that
   is turned, once with nothing going on and once with a push, a label, a comment and a check in each look. The budget is
   1,000 counted requests.
+- **template-clone**: a role, a database cloned from a prepared one of a gigabyte, and everything in it handed over to
+  that role; against copying the prepared database's files within the same folder. In turns, three of each; medians.
 """
 
 

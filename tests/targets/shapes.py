@@ -41,7 +41,12 @@ class Shape(Mocks):
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         waits = args.typ.endswith(":Ready")
         self.made[f"ready:{args.name}" if waits else args.name] = dict(args.inputs)
-        secrets = {"password": {"value": "password"}, "shared": {"url": "postgresql://r:p@127.0.0.1:5432/d"}}
+        secrets: dict[str, dict[str, Any]] = {
+            "password": {"value": "password"},
+            "shared": {"url": "postgresql://r:p@127.0.0.1:5432/d"},
+        }
+        secrets["ports"] = {"ports": dict.fromkeys(args.inputs.get("services", ()), 20000)}
+        secrets["database"] = {"url": "postgresql://r:p@127.0.0.1:5432/d", "made": "1"}
         given = secrets.get(args.name.partition("-")[0], {})
         return f"{args.name}-id", {**args.inputs, **given}
 

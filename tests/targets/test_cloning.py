@@ -14,18 +14,23 @@ from dataclasses import replace
 from pathlib import Path
 
 import psycopg
+import pulumi
 import pytest
+from pulumi.runtime import set_mocks
 
 from programs.kubernetes import settings as kubernetes_settings
 from programs.kubernetes import shared
 from programs.kubernetes.errors import KubernetesError
 from programs.kubernetes.settings import Settings
-from programs.local import cloning, databases, postgres
+from programs.local import cloning, databases, identifiers, postgres
+from programs.local import settings as local_settings
+from programs.local.environment import Environment
 from programs.local.errors import LocalError
 from programs.local.target import TARGET
 from programs.local.waiting import until
-from programs.spec import DatabaseSpec
+from programs.spec import DatabaseSpec, EnvironmentSpec, ServiceSpec, Source
 from tests.targets.machines import Machine
+from tests.targets.shapes import Shape
 
 PREPARED = """
 CREATE TYPE colour AS ENUM ('red', 'green');
@@ -115,6 +120,28 @@ def test_clones_stand_in_a_queue(machine: Machine) -> None:
     thread.join()
     assert len(made) == 1
     databases.drop(machine.settings, ["eph_one"])
+
+
+def test_the_local_target_clones_what_its_settings_offer_and_nothing_else(machine: Machine) -> None:
+    """Y4: eph.yaml names it, the server says which database that is; another source is another database."""
+    spec = EnvironmentSpec(
+        name="shop-a-42",
+        host="shop-a-42.localhost",
+        target="local",
+        project="shop",
+        source=Source("/origin.git", "a" * 40, "feature"),
+        services=(ServiceSpec("web", "run"),),
+        databases=(DatabaseSpec("main", strategy="template", source="shop"),),
+        settings={**machine.strings, "templates": "shop=prepared,tiny=prepared_tiny"},
+    )
+    set_mocks(found := Shape(), project="eph-shop-1", stack="pr-42", preview=False)
+    pulumi.runtime.test(Environment(spec, local_settings.from_mapping(spec.settings), "test").build)()
+    assert found.made["database-main"]["source"] == "prepared"
+    other = replace(spec, databases=(DatabaseSpec("main", strategy="template", source="tiny"),))
+    assert identifiers.database(spec.name, spec.databases[0]) != identifiers.database(spec.name, other.databases[0])
+    TARGET.program(spec)
+    with pytest.raises(LocalError, match="no prepared database is called 'else'; known: shop, tiny"):
+        TARGET.program(replace(spec, databases=(DatabaseSpec("main", strategy="template", source="else"),)))
 
 
 @pytest.fixture

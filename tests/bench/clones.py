@@ -1,0 +1,65 @@
+"""The row about databases: one cloned from a prepared gigabyte, against copying that database's files."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import statistics
+import time
+from pathlib import Path
+
+from programs.local import databases, postgres
+from programs.local.settings import Settings
+from programs.local.target import TARGET
+from tests.bench.rows import Figure, Row, seconds
+from tests.bench.worlds import folder
+
+PAIRS = 3
+ROWS = 950_000
+FILL = "CREATE TABLE orders AS SELECT id, repeat(chr(97 + id % 26), 1000) AS text FROM generate_series(1, %s) AS id"
+
+
+async def template_clone() -> Row:
+    """In turns, on the server that the target `local` brings up, and in the same folder of the same disk."""
+    with folder() as home:
+        strings = {"root": str(home / "local"), "routes": str(home / "routes")}
+        try:
+            return await asyncio.to_thread(_measure, strings, home)
+        finally:
+            TARGET.stop(strings)
+
+
+def _measure(strings: dict[str, str], home: Path) -> Row:
+    TARGET.ensure(strings)
+    on = Settings(root=Path(strings["root"]), routes=Path(strings["routes"]))
+    source, size = _prepare(on)
+    ours, theirs = [], []
+    for number in range(PAIRS):
+        begun = time.monotonic()
+        databases.create(on, "bench", f"eph_bench_{number}", "prepared")
+        ours.append(time.monotonic() - begun)
+        databases.drop(on, [f"eph_bench_{number}"])
+        begun = time.monotonic()
+        shutil.copytree(source, home / "copy")
+        theirs.append(time.monotonic() - begun)
+        shutil.rmtree(home / "copy")
+    ratio = statistics.median(ours) / statistics.median(theirs)
+    return Row(
+        "template-clone",
+        (Figure("ratio", ratio, 1.5),),
+        f"a role and a database cloned from {size}, all of it handed over: {seconds(ours)}",
+        f"its files copied: {seconds(theirs)}",
+    )
+
+
+def _prepare(on: Settings) -> tuple[Path, str]:
+    with postgres.connect(on) as session:
+        postgres.execute(session, "CREATE DATABASE {}", "prepared")
+    with postgres.connect(on, "prepared") as session:
+        session.execute(FILL.replace("%s", str(ROWS)).encode())
+        session.execute("ALTER TABLE orders ADD PRIMARY KEY (id); CHECKPOINT")
+        found = session.execute(
+            "SELECT oid::text, pg_size_pretty(pg_database_size(oid)) FROM pg_database WHERE datname = 'prepared'"
+        ).fetchone()
+    oid, size = found or ("", "")
+    return on.root / "postgres" / "data" / "base" / oid, size
