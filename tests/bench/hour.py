@@ -20,8 +20,9 @@ from orchestrator.config.bounds import ServerPolicy
 from orchestrator.forge.github import GitHubForge
 from orchestrator.forge.github.client import AppKey, Options
 from orchestrator.forge.github.shelf import Shelf
-from orchestrator.forge.port import CheckReport, Conclusion
+from orchestrator.forge.port import CheckReport, Conclusion, Repository
 from orchestrator.forge.sandbox.world import SandboxForge
+from orchestrator.runtime import commands as chat
 from orchestrator.runtime.forge_facts import ForgeFacts, ForgeReader
 from orchestrator.runtime.recipes import Recipes, Rules
 from tests.bench.rows import Figure, Row
@@ -89,37 +90,27 @@ def scene(home: Path, repositories: int, each: int) -> Iterator[Scene]:
             world.create_repository(name, {"eph.yaml": FILE, "web": "#!/bin/sh\n"})
             made.names.append(name)
             heads = _branches(home / "sandbox" / "git" / f"{name}.git", each)
-            for branch, sha in heads.items():
-                pull = world.open_pull(name, branch)
-                world.label(name, pull, LABEL)
-                made.pulls.append((name, pull, branch))
-                world.set_check(name, sha, "build", "success")
+            opened = world.open_pulls(name, heads, LABEL, "build")
+            made.pulls += [(name, number, branch) for branch, number in opened.items()]
+            subprocess.run(["git", "-C", home / "sandbox" / "git" / f"{name}.git", "pack-refs", "--all"], check=True)
         world.set_quota(5000)
         yield made
     finally:
         world.close()
 
 
-def _branches(repository: Path, count: int) -> dict[str, str]:
-    """All in one git process: a thousand commits would else take minutes. Gives their commits."""
+def _branches(repository: Path, count: int) -> list[str]:
+    """All in one git process: a thousand commits would else take minutes."""
+    names = [f"change-{number}" for number in range(count)]
     stream = []
-    for number in range(count):
+    for number, name in enumerate(names):
         text = f"change {number}\n"
         stream += [
-            f"commit refs/heads/change-{number}", f"committer ada <ada@example.com> {1_700_000_000 + number} +0000",
+            f"commit refs/heads/{name}", f"committer ada <ada@example.com> {1_700_000_000 + number} +0000",
             "data 6", "Change", "from refs/heads/main^0", "M 100644 inline change.txt", f"data {len(text)}", text,
         ]  # fmt: skip
     subprocess.run(["git", "-C", repository, "fast-import", "--quiet"], input="\n".join(stream), text=True, check=True)
-    listed = [
-        "git",
-        "-C",
-        str(repository),
-        "for-each-ref",
-        "--format=%(refname:short) %(objectname)",
-        "refs/heads/change-*",
-    ]
-    lines = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.splitlines()
-    return {name: sha for name, _, sha in (line.partition(" ") for line in lines)}
+    return names
 
 
 def life(made: Scene, cache: Path) -> tuple[GitHubForge, ForgeReader]:
@@ -141,15 +132,36 @@ async def watch(made: Scene, cache: Path, looks: int, every: float, busy: bool) 
                 await asyncio.to_thread(_happen, made, forge, facts, look)
             seen = made.world.stats()["requests"]
             facts = await reader.read({})
+            await _listen(made, forge, facts)
             busiest = max(busiest, made.world.stats()["requests"] - seen)
-            if not all(item.complete for item in facts.facts.values()) or len(facts.facts) != len(made.names):
-                raise RuntimeError(f"look {look} is not whole: {facts.trouble or list(facts.facts.values())[:1]}")
+            if lacking := _lacking(made, facts):
+                raise RuntimeError(f"look {look} is not whole: {'; '.join(lacking)}")
             made.clock.ahead += every
     finally:
         forge.close()
     after = made.world.stats()
     candidates = sum(len(item.candidates) for item in facts.facts.values())
     return Spent(after["counted"] - before["counted"], after["requests"] - before["requests"], candidates, busiest)
+
+
+async def _listen(made: Scene, forge: GitHubForge, facts: ForgeFacts) -> None:
+    """For chat commands, as ephd does after each look."""
+    slots, since = asyncio.Semaphore(chat.AT_ONCE), made.clock.utc() - chat.HEARD_FOR
+
+    async def one(home: Repository) -> None:
+        async with slots:
+            await asyncio.to_thread(forge.comments_since, home, since, chat.WORD)
+
+    await asyncio.gather(*(one(home) for home in facts.repositories.values()))
+
+
+def _lacking(made: Scene, facts: ForgeFacts) -> list[str]:
+    """Why a look is not whole, each repository in its own words; nothing: it is."""
+    every = facts.facts.values()
+    found = [f"{item.full_name}: {item.reason}" for item in every if not item.complete]
+    found += [f"{item.full_name}, its refs: {item.refs_reason}" for item in every if not item.refs_complete]
+    missing = {*made.names} - {item.full_name for item in every}
+    return [*found, *(f"{name} is not there" for name in sorted(missing)), *facts.trouble]
 
 
 def _happen(made: Scene, forge: GitHubForge, facts: ForgeFacts, look: int) -> None:

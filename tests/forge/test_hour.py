@@ -11,7 +11,8 @@ from tests.bench import hour
 
 @pytest.mark.real
 async def test_an_hour_stays_within_its_budget(tmp_path: Path) -> None:
-    """1,000 counted requests for 100 repositories with 20 pull requests are 10 for each repository and hour."""
+    """A dozen and a few for all of them together, and eight for each repository; comments are looked at, too. So 100
+    repositories stay below 1,000 an hour."""
     with hour.scene(tmp_path, repositories=3, each=4) as made:
         first = await hour.watch(made, tmp_path / "cache.db", 1, 30, busy=False)
         quiet = await hour.watch(made, tmp_path / "cache.db", 30, 120, busy=False)
@@ -19,5 +20,5 @@ async def test_an_hour_stays_within_its_budget(tmp_path: Path) -> None:
         without = await hour.watch(made, tmp_path / "other.db", 2, 30, busy=False)
     assert (first.candidates, quiet.candidates, without.candidates) == (12, 12, 12)
     assert first.counted <= 20
-    assert quiet.counted <= 30
+    assert quiet.counted <= 16 + 3 * 8
     assert without.counted <= 12 * 4 + 20

@@ -9,7 +9,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,9 +83,43 @@ def create(repo: Path, default_branch: str) -> None:
 
 
 def refs(repo: Path) -> dict[str, str]:
-    """All refs with the commit they point to, read now: pushes come by plain git, and are never to be missed."""
-    lines = text(repo, "for-each-ref", "--format=%(objectname) %(refname)").splitlines()
-    return {name: sha for sha, _, name in (line.partition(" ") for line in lines)}
+    """All refs with the object they point to, read now: pushes come by plain git, and are never to be missed.
+
+    Read from git's files: to start git for each look at a hundred repositories takes longer than all the rest. Loose
+    ones first, for git packs a ref before it removes the loose one."""
+    home, loose, folders = len(str(repo)) + 1, dict[str, str](), [f"{repo}/refs"]
+    while folders:
+        for place in os.scandir(folders.pop()):
+            if place.is_dir(follow_symlinks=False):
+                folders.append(place.path)
+            elif SHA.fullmatch(found := _read(place.path)):
+                loose[place.path[home:]] = found
+    packed = (line.partition(" ") for line in _read(f"{repo}/packed-refs").splitlines())
+    return {name: sha for sha, _, name in packed if SHA.fullmatch(sha)} | loose
+
+
+def _read(place: str) -> str:
+    """Empty when it is gone just now, as a lock is."""
+    try:
+        return Path(place).read_text().strip()
+    except FileNotFoundError:
+        return ""
+
+
+def objects(repo: Path, names: Sequence[str]) -> list[tuple[str, str, bytes] | None]:
+    """What each name means, all of them by one git: id, type and content; None: nothing."""
+    out = run(repo, "cat-file", "--batch", data="".join(f"{name}\n" for name in names).encode())
+    found: list[tuple[str, str, bytes] | None] = []
+    for _ in names:
+        head, _, out = out.partition(b"\n")
+        sha, _, kind = head.decode(errors="replace").partition(" ")
+        kind, _, size = kind.partition(" ")
+        if not size.isdigit():  # "NAME missing"
+            found.append(None)
+            continue
+        found.append((sha, kind, out[: int(size)]))
+        out = out[int(size) + 1 :]
+    return found
 
 
 def pushed_at(repo: Path) -> str:

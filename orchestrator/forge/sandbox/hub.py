@@ -67,6 +67,9 @@ class Hub:
             if self.store.one("user", key=login) is None:
                 self.store.add("user", {"login": login}, key=login)
         self._base = self.store.one("setting", key="base")
+        self._ids: dict[str, int] = {}
+        self.commits: set[tuple[int, str]] = set()
+        """Of which repository, and which: those that are known to be there."""
 
     def stamp(self) -> str:
         return self.now().strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -76,6 +79,15 @@ class Hub:
         if found is None:
             raise not_found()
         return found
+
+    def id_of(self, login: str) -> int:
+        """0: nobody that we know. A person's id never changes, and every answer has several."""
+        if login not in self._ids:
+            found = self.store.one("user", key=login)
+            if found is None:
+                return 0
+            self._ids[login] = int(found["id"])
+        return self._ids[login]
 
     def login_of(self, token: str) -> str | None:
         for login, known in self.tokens.items():

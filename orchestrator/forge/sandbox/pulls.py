@@ -43,6 +43,8 @@ def open_pull(hub: Hub, repo: Doc, author: str, title: str, head: str, base: str
     for other in listing(hub, repo):
         if (other["head_repo"], other["head_ref"], other["base_ref"]) == (source["id"], branch, base):
             raise invalid("PullRequest", "head", f"A pull request already exists for {head}.")
+    if source["id"] == repo["id"]:
+        hub.commits.add((repo["id"], sha))
     now = hub.stamp()
     doc = {
         "repo": repo["id"],

@@ -17,9 +17,13 @@ MOST = 65536
 
 
 def commit_of(hub: Hub, repo: Doc, sha: str) -> str:
+    """Git is asked once: here no commit ever goes."""
+    if (repo["id"], sha) in hub.commits:
+        return sha
     found = gits.resolve(hub.path(repo), sha)
     if found is None:
         raise Refusal(422, f"No commit found for SHA: {sha}")
+    hub.commits.add((repo["id"], found))
     return found
 
 

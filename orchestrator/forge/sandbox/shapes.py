@@ -22,10 +22,9 @@ def full_name(repo: Doc) -> str:
 
 
 def user(hub: Hub, login: str) -> Doc:
-    found = hub.store.one("user", key=login)
-    number = found["id"] if found else 0
     url = f"{api(hub)}/users/{login}"
-    return {"login": login, "id": number, "type": "User", "site_admin": False, "url": url, "html_url": hub.base}
+    shape = {"login": login, "id": hub.id_of(login), "type": "User", "site_admin": False}
+    return {**shape, "url": url, "html_url": hub.base}
 
 
 def repository(hub: Hub, repo: Doc) -> Doc:

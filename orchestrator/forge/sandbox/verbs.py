@@ -75,6 +75,18 @@ def set_check(hub: Hub, said: Doc) -> Doc:
     return shapes.check_run(hub, repo, made)
 
 
+def open_pulls(hub: Hub, said: Doc) -> Doc:
+    """Many at once, each labelled and with a check that passed: the numbers, by branch."""
+    repo, numbers = _repo(hub, said), {}
+    for branch in said["branches"]:
+        pull = pulls.open_pull(hub, repo, repo["owner"], branch, branch, repo["default_branch"])
+        pulls.label(hub, repo, pull, [said["label"]])
+        passed = {"name": said["check"], "head_sha": pull["head_sha"], "status": "completed", "conclusion": "success"}
+        reports.check_run(hub, repo, "ci", passed)
+        numbers[branch] = pull["number"]
+    return {"numbers": numbers}
+
+
 def archive(hub: Hub, said: Doc) -> Doc:
     hub.store.save("repo", {**_repo(hub, said), "archived": True})
     return {}
@@ -114,6 +126,7 @@ VERBS: Mapping[str, Callable[[Hub, Doc], Any]] = {
         delete_branch,
         set_permission,
         set_check,
+        open_pulls,
         archive,
         create_app,
         install_app,

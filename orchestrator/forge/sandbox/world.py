@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from orchestrator.forge.sandbox.server import Sandbox
 from orchestrator.forge.sandbox.webhooks import Target
 
 Files = Mapping[str, str | bytes | None]
-START = 20.0
+START = 60.0
 
 
 class WorldError(Exception):
@@ -112,6 +112,11 @@ class SandboxForge:
         """``branch`` may be ``owner:branch`` of a fork; gives the number."""
         said = {"title": title or branch, "head": branch, "base": "main", "draft": draft}
         return int(self.api("POST", f"/repos/{repository}/pulls", said, by)["number"])
+
+    def open_pulls(self, repository: str, branches: Sequence[str], label: str, check: str) -> dict[str, int]:
+        """Many at once, by branch; each with the label, and with a check that passed."""
+        said = {"repository": repository, "branches": list(branches), "label": label, "check": check}
+        return dict(self._do("open_pulls", **said)["numbers"])
 
     def tag(self, repository: str, name: str, sha: str, message: str = "") -> None:
         """With a message an annotated one, which is an object of its own."""

@@ -135,7 +135,7 @@ def _root(call: Call, item: Field, cost: int, problems: list[Doc]) -> Any:
     except Refusal:
         problems.append({"type": "NOT_FOUND", "path": [item.alias], "message": "Could not resolve to a Repository"})
         return None
-    return _resolve(item.fields, "Repository", _repository(call, repo))
+    return _resolve(item.fields, "Repository", _repository(call, repo, _objects(call, repo, item)))
 
 
 Resolver = Callable[[Field], Any]
@@ -163,16 +163,44 @@ def _given(value: Any) -> Resolver:
     return lambda _: value
 
 
-def _repository(call: Call, repo: Doc) -> Mapping[str, Resolver]:
+Objects = Mapping[str, tuple[str, str, bytes] | None]
+
+
+def _objects(call: Call, repo: Doc, item: Field) -> Objects:
+    """Everything of git that the fields below speak of, asked for together."""
+    names = []
+    for commit in (one for one in item.fields if one.name == "object"):
+        oid = str(commit.arguments["oid"])
+        if not gits.SHA.fullmatch(oid):
+            raise Refusal(400, f"{oid!r} is not a GitObjectID")
+        paths = (str(one.arguments["path"]) for kind in commit.fields for one in kind.fields if one.name == "file")
+        names += [_commit_of(oid), *(_file_of(oid, gits.check_path(path)) for path in paths)]
+    return dict(zip(names, gits.objects(call.hub.path(repo), names), strict=True)) if names else {}
+
+
+def _commit_of(oid: str) -> str:
+    return f"{oid}^{{commit}}"
+
+
+def _file_of(oid: str, path: str) -> str:
+    return f"{oid}:{path}"
+
+
+def _repository(call: Call, repo: Doc, objects: Objects) -> Mapping[str, Resolver]:
     def commit(item: Field) -> Doc | None:
-        sha = gits.resolve(call.hub.path(repo), str(item.arguments["oid"]))
-        return None if sha is None else _resolve(item.fields, "Commit", _commit(call, repo, sha))
+        oid = str(item.arguments["oid"])
+        if objects[_commit_of(oid)] is None:
+            return None
+        call.hub.commits.add((repo["id"], oid))
+        return _resolve(item.fields, "Commit", _commit(call, repo, oid, objects))
 
     plain = {"databaseId": repo["id"], "nameWithOwner": shapes.full_name(repo), "isArchived": False}
     return {**_plain(plain), "object": commit}
 
 
-def _commit(call: Call, repo: Doc, sha: str) -> Mapping[str, Resolver]:
+def _commit(call: Call, repo: Doc, sha: str, objects: Objects) -> Mapping[str, Resolver]:
+    """``sha`` is whole: GitHub takes no shorter one here."""
+
     def rollup(item: Field) -> Doc | None:
         runs = [("CheckRun", _run(doc)) for doc in reports.check_runs(call.hub, repo, sha)]
         statuses = [("StatusContext", _status(doc)) for doc in reports.latest_statuses(call.hub, repo, sha)]
@@ -195,11 +223,10 @@ def _commit(call: Call, repo: Doc, sha: str) -> Mapping[str, Resolver]:
         return connection
 
     def file(item: Field) -> Doc | None:
-        path = str(item.arguments["path"])
-        found = [entry for entry in gits.entries(call.hub.path(repo), sha, path) if entry.type == "blob"]
-        if not found:
+        found = objects[_file_of(sha, str(item.arguments["path"]))]
+        if found is None or found[1] != "blob":
             return None
-        blob = _blob(gits.blob(call.hub.path(repo), found[0].sha))
+        blob = _blob(found[2])
         return _resolve(item.fields, "TreeEntry", {"object": lambda inner: _resolve(inner.fields, "Blob", blob)})
 
     return {**_plain({"oid": sha}), "statusCheckRollup": rollup, "file": file}
