@@ -105,6 +105,18 @@ class Hooks:
 
 
 @dataclass(frozen=True, slots=True)
+class Secret:
+    """One of the server's secrets. ``mark`` changes with the value and tells nothing of it.
+
+    ``value`` is there only in the spec that an operation is given: it counts for no digest, and no text shows it.
+    """
+
+    name: str
+    mark: str
+    value: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class EnvironmentSpec:
     """One environment: its name, its parts, and the marks that every resource of it carries.
 
@@ -114,7 +126,7 @@ class EnvironmentSpec:
     ``images``: by name, references that are pinned to a digest; ``found``: by name, how each was found, for people;
     ``manifests``: files or folders of the repository; ``resources``: the most of ``cpu``, ``memory`` and ``disk``
     that it may use in all. ``values`` by dotted path and ``values_files``: what Helm charts among the manifests are
-    rendered with.
+    rendered with. ``secrets``: by variable, for everything that is given ``env``.
     """
 
     name: str
@@ -136,6 +148,7 @@ class EnvironmentSpec:
     values: Mapping[str, str | int | float | bool] = field(default_factory=dict)
     values_files: tuple[str, ...] = ()
     found: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -162,7 +175,13 @@ class EnvironmentSpec:
             values=dict(data.get("values", {})),
             values_files=tuple(data.get("values_files", ())),
             found=dict(data.get("found", {})),
+            secrets={variable: Secret(**item) for variable, item in data.get("secrets", {}).items()},
         )
+
+    @property
+    def secret_values(self) -> dict[str, str]:
+        """By variable."""
+        return {variable: item.value for variable, item in self.secrets.items()}
 
     @property
     def digest(self) -> str:
@@ -171,7 +190,9 @@ class EnvironmentSpec:
         for aside in ("marks", "found", "images"):
             del data[aside]
         # What was built before there was such a field has the same digest as ever.
-        _drop_unset(data, ("sign_in", "manifests", "resources", "values", "values_files"))
+        _drop_unset(data, ("sign_in", "manifests", "resources", "values", "values_files", "secrets"))
+        for secret in data.get("secrets", {}).values():
+            del secret["value"]
         for service in data["services"]:
             _drop_unset(service, ("image", "port", "schedule", "after", "volumes", "resources"))
         for database in data["databases"]:

@@ -192,6 +192,8 @@ class Operation:
     """Look at what really exists first: something was left pending, or does not answer."""
     deadline: float = 1800.0
     settings: Mapping[str, str] = field(default_factory=dict)
+    hidden: tuple[str, ...] = field(default=(), repr=False)
+    """Values that nothing said of it may show: no progress, no log, no result."""
 
 
 @dataclass(frozen=True, slots=True)

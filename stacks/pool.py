@@ -17,6 +17,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from programs.concealing import Veil
 from stacks import interpreters, others, processes, records
 from stacks.backends import FileBackend
 from stacks.conversation import GRACE, Conversation, Emptied, Ending, Until
@@ -163,7 +164,9 @@ class Pool:
             return _wordless(operation, started, Outcome.FAILED, ALREADY)
         self._busy.add(operation.ref)
         try:
-            result = await self._perform(operation, progress, asked, started)
+            veil = Veil(operation.hidden)
+            told = await self._perform(operation, lambda text: progress(veil(text)), asked, started)
+            result = _veiled(told, veil)
             self._keep(result)
         except Exception as error:
             log.exception("the operation on %s could not be run", operation.ref)
@@ -247,6 +250,12 @@ def _silent_death(operation: Operation, started: datetime, ending: Ending, told:
     with contextlib.suppress(OSError):
         tail = tuple(told.read_text(errors="replace").splitlines()[-_TAIL:])
     return replace(_wordless(operation, started, Outcome.FAILED, reason), tail=tail)
+
+
+def _veiled(result: OperationResult, veil: Veil) -> OperationResult:
+    """What people read of it, without the values that are hidden from them."""
+    tail = tuple(veil(line) for line in result.tail)
+    return replace(result, error=veil(result.error), step=veil(result.step), tail=tail)
 
 
 def _wordless(operation: Operation, started: datetime, outcome: Outcome, error: str) -> OperationResult:

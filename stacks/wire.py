@@ -26,6 +26,7 @@ def operation(data: Mapping[str, Any]) -> Operation:
             "verb": Verb(data["verb"]),
             "tag": _tag(data["tag"]),
             "spec": None if data["spec"] is None else EnvironmentSpec.from_json(data["spec"]),
+            "hidden": tuple(data.get("hidden", ())),
         }
     )
 

@@ -26,6 +26,7 @@ import threading
 from collections.abc import Callable
 from typing import IO, Any, TextIO
 
+from programs.concealing import Veil
 from programs.local import waiting
 from stacks import lifecycle, provider, wire
 from stacks.command import LONGEST_LINE, OperationCommand
@@ -59,6 +60,7 @@ class Worker:
         order = json.loads(line)
         operation = wire.operation(order["operation"])
         self._waits_itself = operation.verb.is_light
+        self._log.veil = Veil(operation.hidden)
         command = OperationCommand(order["version"], on_line=self._log, not_after=order.get("not_after"))
         threading.Thread(target=self._listen, args=(command,), daemon=True).start()
         result = lifecycle.run(operation, self._surroundings(order, operation, command))
@@ -86,7 +88,7 @@ class Worker:
         return lifecycle.Surroundings(
             places=places,
             command=command,
-            say=lambda text: self.say("progress", text=text),
+            say=lambda text: self.say("progress", text=self._log.veil(text)),
             emptied=lambda: self._emptied(operation),
         )
 
@@ -143,14 +145,17 @@ def _drain(stream: IO[bytes], log: Callable[[str], object]) -> None:
 
 
 class _Log:
-    """Standard error, up to a size: what prints without end fills no disk. Never raises: Pulumi's reader calls it."""
+    """Standard error, up to a size: what prints without end fills no disk. Never raises: Pulumi's reader calls it.
+    ``veil`` takes out what the operation hides."""
 
     def __init__(self, room: int) -> None:
         self._room = room
+        self.veil = Veil()
 
     def __call__(self, line: str) -> None:
         if self._room <= 0:
             return
+        line = self.veil(line)
         self._room -= len(line) + 1
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.write(line + "\n" if self._room > 0 else "… the rest is left out\n")

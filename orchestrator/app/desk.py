@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from orchestrator.runtime.testing import SuiteRunner
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.surfaces.port import ForgeCost, NoSuchEnvironment, Refused, ServiceStatus, Unavailable
 from programs import registry
+from programs.concealing import Veil
 from programs.insides import Inside, Marks, NoSuchLog, Reading, Told
 from programs.registry import Shows, Sleeps
 from stacks import records
@@ -59,6 +60,8 @@ class Behind:
     clock: Clock
     leading: Leading | None = None
     """None: one replica alone."""
+    veil: Callable[[str], str] = field(default_factory=Veil)
+    """Takes secret values out of what previews print."""
 
 
 class LocalDesk:
@@ -127,15 +130,17 @@ class LocalDesk:
     async def operation_log(self, name: str, lines: int) -> list[str]:
         view = self.environment(name)
         path = await asyncio.to_thread(records.newest_log, self._behind.places, view.ref)
-        return await asyncio.to_thread(_tail, path, min(lines, MOST_LINES))
+        found = await asyncio.to_thread(_tail, path, min(lines, MOST_LINES))
+        return [self._behind.veil(line) for line in found]
 
     async def _printed(self, name: str, asked: Reading) -> Told:
         view = self.environment(name)
         target, told = registry.get(view.target), self._behind.settings(view.target)
         try:
-            return await asyncio.to_thread(
+            found = await asyncio.to_thread(
                 target.logs, view.name, told, replace(asked, lines=min(asked.lines, MOST_LINES))
             )
+            return replace(found, lines=tuple(self._behind.veil(line) for line in found.lines))
         except NoSuchLog as error:
             raise Refused(str(error)) from error
         except Exception as error:

@@ -18,6 +18,7 @@ from orchestrator.app.shows import Herald, States
 from orchestrator.config import keys
 from orchestrator.config.availability import KUBERNETES
 from orchestrator.config.settings import Settings
+from orchestrator.config.vault import Vault
 from orchestrator.core.policy import Policy
 from orchestrator.forge.github.client import GITHUB, AppKey, GitHubForge, Options
 from orchestrator.forge.github.shelf import Shelf
@@ -132,6 +133,7 @@ class Wiring:
             self.pool.lease = lambda: self.lease.until
         self.leading.settle = self.pool.settle
         self.machine = Machine(self.pool.sessions, settings.limits.spare_memory * MEGABYTE)
+        self.vault = Vault(settings.secrets, keys.server_key(settings.keys_dir), clock.system)
         self.targets = settings.target_settings(keys.identity(settings.keys_dir))
         self.policy = policy(settings)
         keeper = Doorkeeper if settings.gateway == "own" else Neighbour
@@ -152,7 +154,9 @@ class Wiring:
 
         slots, wake = self.settings.limits.suites, self.wakeups.wake
         places, leads = self.places, self.leading.leads
-        return Bench(places, self.memory, self.journal, clock.system, wake, token, slots, leads)
+        return Bench(
+            places, self.memory, self.journal, clock.system, wake, token, slots, leads, hidden=self.vault.values
+        )
 
     async def prepare(self) -> None:
         """Folders, what an earlier life left running, what targets share."""
@@ -200,6 +204,8 @@ class Wiring:
                 await asyncio.gather(work, return_exceptions=True)
 
     def _ensure_targets(self) -> None:
+        for problem in self.vault.problems():
+            self.journal.trouble(problem)
         for name, told in self.targets.items():
             try:
                 registry.get(name).ensure(told)
@@ -235,7 +241,14 @@ class Wiring:
 
     def _recipes(self) -> Recipes:
         key = keys.server_key(self.settings.keys_dir)
-        rules = Rules(self.settings.bounds(), key, self.settings.domain, self.targets, self.settings.limits.file_bytes)
+        rules = Rules(
+            bounds=self.settings.bounds(),
+            key=key,
+            domain=self.settings.domain,
+            settings=self.targets,
+            largest=self.settings.limits.file_bytes,
+            vault=self.vault,
+        )
         return Recipes(self.forge, rules, clock.system)
 
     def _means(self) -> Means:
@@ -250,6 +263,7 @@ class Wiring:
             looked=lambda: self.wakeups.wake(look=True),
             find=self._seeker().find,
             leads=self.leading.leads,
+            vault=self.vault,
         )
 
     def _seeker(self) -> Seeker:
@@ -299,6 +313,7 @@ class Wiring:
                 settings=lambda target: self.targets.get(target, {}),
                 clock=clock.system,
                 leading=self.leading,
+                veil=self.vault.veil,
             )
         )
 

@@ -1,7 +1,7 @@
 """What this version of Eph does not do yet: said, never passed over (Y2).
 
-Two kinds. What would leave the environment broken or open when left out is a problem: a secret, a sign-in, a data
-source. What only leaves it plainer is a notice: it is made, and people are told what they do not get.
+Two kinds. What would leave the environment broken or open when left out is a problem: a sign-in, a data source. What
+only leaves it plainer is a notice: it is made, and people are told what they do not get.
 """
 
 from __future__ import annotations
@@ -23,11 +23,6 @@ Path = tuple[str | int, ...]
 
 def missing(document: Document, target: str, policy: ServerPolicy) -> Iterator[Problem]:
     """What keeps this file from being built on ``target``."""
-    environment = document.config.environment
-    if environment.secrets:
-        yield document.problem(
-            ("environment", "secrets"), "this version of Eph has no secret store", "take the secrets out"
-        )
     yield from _missing_protection(document, policy.sign_in)
     if target == LOCAL:
         yield from _missing_on_local(document)

@@ -10,7 +10,7 @@ from orchestrator.config.durations import format_duration
 from orchestrator.config.models.base import Command
 from orchestrator.config.models.document import EphYaml
 from orchestrator.config.parsing import Document
-from orchestrator.config.problems import Problem
+from orchestrator.config.problems import Problem, quote
 
 Path = tuple[str | int, ...]
 
@@ -38,6 +38,16 @@ class ServerPolicy:
     sign_in: bool = False
     templates: Mapping[str, frozenset[str]] = field(default_factory=dict)
     registries: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """What one repository may name of this server's secrets (Y4). ``given``: by name, the mark of the value as it is
+    now. ``withheld``: what it may name, and its forks do not get. ``unread``: what cannot be read just now."""
+
+    given: Mapping[str, str] = field(default_factory=dict)
+    withheld: frozenset[str] = frozenset()
+    unread: frozenset[str] = frozenset()
 
 
 def target_of(config: EphYaml, policy: ServerPolicy) -> str:
@@ -72,6 +82,27 @@ def over_bounds(document: Document, policy: ServerPolicy, domain: str) -> Iterat
         yield document.problem(
             ("environment", "dns", "domain"), "this server does not serve that domain", f"it serves {allowed}"
         )
+
+
+def unknown_secrets(document: Document, grants: Grants, repository: str) -> Iterator[Problem]:
+    """Names that lead to no value. Whether the server has one for others is not told."""
+    for variable, name in document.config.environment.secrets.items():
+        path: Path = ("environment", "secrets", variable)
+        if name in grants.unread:
+            message = f"this server cannot read its secret {quote(name)} just now"
+            yield document.problem(path, message, "its operator finds the reason in ephd's events")
+        elif name not in grants.given and name not in grants.withheld:
+            message = f"this server has no secret {quote(name)} for {repository}"
+            hint = "its operator adds it, with this repository, to [secrets] of eph.toml"
+            yield document.problem(path, message, hint)
+
+
+def withheld_secrets(document: Document, grants: Grants) -> Iterator[Problem]:
+    """What a fork goes without; its environment is made all the same."""
+    for variable, name in document.config.environment.secrets.items():
+        if name in grants.withheld:
+            message = f"a fork is not given the secret {quote(name)}, so this variable is not set"
+            yield document.problem(("environment", "secrets", variable), message)
 
 
 def _counts(document: Document, policy: ServerPolicy) -> Iterator[Problem]:

@@ -14,7 +14,14 @@ from typing import Any
 
 from orchestrator.config import wishes
 from orchestrator.config.availability import KUBERNETES, LOCAL, missing
-from orchestrator.config.bounds import ServerPolicy, over_bounds, target_of, target_problem
+from orchestrator.config.bounds import (
+    Grants,
+    ServerPolicy,
+    over_bounds,
+    target_of,
+    target_problem,
+    unknown_secrets,
+)
 from orchestrator.config.durations import format_duration
 from orchestrator.config.models.base import Command
 from orchestrator.config.models.databases import Database
@@ -57,6 +64,7 @@ class Context:
     settings: Mapping[str, str] = field(default_factory=dict)
     labels: frozenset[str] = frozenset()
     kind: RefKind = RefKind.PULL
+    grants: Grants = field(default_factory=Grants)
 
 
 def watched_by(document: Document) -> Watched:
@@ -87,6 +95,7 @@ def recipe(document: Document, context: Context, policy: ServerPolicy) -> Recipe
         *over_bounds(document, policy, context.domain),
         *missing(document, target_of(config, policy), policy),
         *(wishes.problems(document, _values(config, context), policy) if _runs_images(config, policy) else ()),
+        *unknown_secrets(document, context.grants, context.repository_name),
         *_name_problems(document, name),
     ]
     if problems:
@@ -217,12 +226,20 @@ def _spec(config: EphYaml, context: Context, policy: ServerPolicy, name: str) ->
         marks=_marks(config, context, policy, name),
         settings=dict(context.settings),
         sign_in=protection is not None and protection.sign_in == "required",
+        secrets=_secrets(config, context.grants),
         **(_for_images(config, context) if _runs_images(config, policy) else {}),
     )
 
 
 def _runs_images(config: EphYaml, policy: ServerPolicy) -> bool:
     return target_of(config, policy) == KUBERNETES
+
+
+def _secrets(config: EphYaml, grants: Grants) -> dict[str, specs.Secret]:
+    named = config.environment.secrets.items()
+    return {
+        variable: specs.Secret(name, grants.given[name]) for variable, name in sorted(named) if name in grants.given
+    }
 
 
 def _for_images(config: EphYaml, context: Context) -> dict[str, Any]:

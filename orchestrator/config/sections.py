@@ -93,6 +93,7 @@ Prepared = Annotated[tuple[Annotated[str, AfterValidator(_prepared)], ...], NoDe
 _TEMPLATES = "Prepared databases of that PostgreSQL server that any repository may have cloned, name=database each."
 
 Owners = Annotated[tuple[Annotated[str, AfterValidator(_owner)], ...], *Listed]
+SecretName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 Repositories = Annotated[tuple[Annotated[str, AfterValidator(_repository)], ...], *Listed]
 
 
@@ -221,6 +222,21 @@ class Previews(Group):
         default="off",
         description="Whether people sign in to see a preview. asked: where eph.yaml's protection asks for it. all.",
     )
+
+
+class PreviewSecret(Group):
+    """A secret that previews may be given: where its value is, and whose previews may name it."""
+
+    file: Path | None = Field(default=None, description="The file that holds the value.")
+    variable: str = Field(default="", description="The variable of ephd that holds it instead.")
+    repositories: Repositories = Field(min_length=1, description="Whose eph.yaml may name it: owner/name or owner/*.")
+    forks: bool = Field(default=False, description="Whether an approved commit of a fork is given it, too.")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> PreviewSecret:
+        if (self.file is None) == (not self.variable):
+            raise Rejected("a secret has one source", "set file or variable, one of the two", ("file",))
+        return self
 
 
 class Local(Group):

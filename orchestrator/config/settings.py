@@ -31,8 +31,10 @@ from orchestrator.config.sections import (
     Limits,
     Local,
     Previews,
+    PreviewSecret,
     Replicas,
     Seconds,
+    SecretName,
     Targets,
     Ttl,
     host_and_port,
@@ -103,6 +105,11 @@ class Settings(BaseSettings):
     ledger: Ledger = Field(default=Ledger(), description="The event log.")
     replicas: Replicas = Field(default=Replicas(), description="Several ephd for the same repositories.")
     previews: Previews = Field(default=Previews(), description="The door in front of previews.")
+    secrets: dict[SecretName, PreviewSecret] = Field(
+        default={},
+        description="Secrets that previews may be given, each with a table of its own: [secrets.NAME] with file or "
+        "variable, repositories, and forks.",
+    )
     local: Local = Field(default=Local(), description="The target `local`.")
     images: Images = Field(default=Images(), description="Where images are looked for, and for which machines.")
     kubernetes: Kubernetes = Field(default=Kubernetes(), description="The target `kubernetes`.")

@@ -10,9 +10,10 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
+from orchestrator.config.vault import Vault
 from orchestrator.core import actions
 from orchestrator.core.actions import Action, Find
 from orchestrator.core.images import Answer
@@ -73,6 +74,7 @@ class Means:
     target: Callable[[str], Target] = registry.get
     find: Callable[[Find, Repository], Sequence[Answer]] = lambda *_: ()
     """Looks for images; blocks."""
+    vault: Vault = field(default_factory=Vault)
     leads: Callable[[], bool] = lambda: True
     """Asked before each thing that changes something: another replica may lead by now."""
 
@@ -164,7 +166,7 @@ class Executor:
     # --- operations
 
     def _operate(self, action: Operated) -> None:
-        operation = self._operation(action)
+        operation = replace(self._operation(action), hidden=self._means.vault.values())
         if action.ref in self._busy or (operation.target, operation.name) in self._purging:
             return  # It was started since the world was looked at; its end wakes the loop.
         running = Running(
@@ -199,7 +201,7 @@ class Executor:
                     target=spec.target,
                     name=spec.name,
                     tag=action.tag,
-                    spec=spec,
+                    spec=self._means.vault.unlocked(spec),
                     commit=spec.source.commit,
                     refresh=isinstance(action, actions.Update) and action.refresh,
                     deadline=deadline,

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TypeVar
 
 from orchestrator.config import availability
-from orchestrator.config.bounds import ServerPolicy, target_of
+from orchestrator.config.bounds import Grants, ServerPolicy, target_of, withheld_secrets
 from orchestrator.config.parsing import Document, parse
 from orchestrator.config.problems import InvalidConfig
 from orchestrator.config.reading import Limits
 from orchestrator.config.recipe import Context, labels_of, recipe, watched_by
+from orchestrator.config.vault import Vault
 from orchestrator.core.model import PullRequest, Recipe, RecipeError, Watched
 from orchestrator.core.moments import Rest
 from orchestrator.forge.port import Forge, ForgeRefused, ForgeUnavailable, NotThere, Repository
@@ -30,6 +31,8 @@ LARGEST = 64 * 1024
 KEPT = 20_000
 """More than open pull requests with labels: fewer, and each cycle would read them all again."""
 BASES_KEPT = 500
+PARSED_KEPT = 500
+"""Most commits of a repository hold the same file, and reading YAML takes longer than all the rest."""
 BASE_FOR = timedelta(minutes=1)
 UNPUSHED_FOR = timedelta(hours=6)
 """Nobody pushed, so it says what it said."""
@@ -47,6 +50,7 @@ class Rules:
     domain: str
     settings: Mapping[str, Mapping[str, str]]
     largest: int = LARGEST
+    vault: Vault = field(default_factory=Vault)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,7 @@ class Recipes:
         self._wrong: OrderedDict[tuple[int, str], _Unread] = OrderedDict()
         self._watched: dict[int, _Known] = {}
         self._bases: OrderedDict[tuple[int, str], tuple[Rest, Read]] = OrderedDict()
+        self._parsed: OrderedDict[bytes, Document] = OrderedDict()
 
     def of(self, repository: Repository, pull: PullRequest, existing_name: str) -> Recipe | RecipeError:
         question = (
@@ -99,6 +104,7 @@ class Recipes:
             repository.full_name,
             pull.base_ref,
             pull.from_fork,
+            self._rules.vault.state(),
         )
         known = self._made.get(question)
         if known is not None and (known.fresh is None or known.fresh.lasts(self._clock())):
@@ -151,9 +157,11 @@ class Recipes:
             settings=self._rules.settings.get(target_of(document.config, bounds), {}),
             labels=pull.labels,
             kind=key.kind,
+            grants=self._rules.vault.grants(repository.full_name, pull.from_fork),
         )
         try:
-            return replace(recipe(document, context, bounds), notices=availability.notices(document, bounds))
+            made = recipe(document, context, bounds)
+            return replace(made, notices=_notices(document, bounds, context.grants))
         except InvalidConfig as error:
             return error.as_recipe_error(labels_of(document, bounds.default_labels))
 
@@ -178,9 +186,8 @@ class Recipes:
         return found
 
     def _read(self, repository: Repository, ref: str) -> Read:
-        largest = self._rules.largest
         try:
-            return parse(self._forge.file(repository, FILE, ref, largest), limits=Limits(size=largest))
+            return self._parse(self._forge.file(repository, FILE, ref, self._rules.largest))
         except InvalidConfig as error:
             return _Unread(tuple(error.lines()))
         except NotThere:
@@ -190,10 +197,22 @@ class Recipes:
         except ForgeRefused as error:
             return _Unread((str(error),), lasting=False)
 
+    def _parse(self, text: bytes) -> Document:
+        known = self._parsed.get(text)
+        if known is None:
+            known = parse(text, limits=Limits(size=self._rules.largest))
+            _keep(self._parsed, text, known, PARSED_KEPT)
+        return known
+
     def _base_labels(self, repository: Repository, base: str) -> frozenset[str]:
         """Which labels mean us where the commit's own file cannot say it: the base's, else the server's own."""
         found, default = self._base(repository, base), self._rules.bounds.default_labels
         return labels_of(found, default) if isinstance(found, Document) else default
+
+
+def _notices(document: Document, bounds: ServerPolicy, grants: Grants) -> tuple[str, ...]:
+    """What people do not get though the file asks for it."""
+    return (*map(str, withheld_secrets(document, grants)), *availability.notices(document, bounds))
 
 
 def _keep(cache: OrderedDict[K, V], key: K, value: V, most: int) -> None:

@@ -29,6 +29,7 @@ from orchestrator.runtime.loop import Shown
 from orchestrator.runtime.memory import Memory
 from orchestrator.runtime.trial import Ended, Started
 from programs import registry
+from programs.concealing import Veil
 from programs.registry import Target, Tests
 from programs.spec import EnvironmentSpec, SuiteSpec
 from stacks.model import StackRef
@@ -51,6 +52,8 @@ class Bench:
     slots: int = 2
     leads: Callable[[], bool] = lambda: True
     target: Callable[[str], Target] = registry.get
+    hidden: Callable[[], tuple[str, ...]] = tuple
+    """What no output may show: a suite is given none of it, and an environment may tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,13 +207,14 @@ class SuiteRunner:
         token = self._bench.token(ready.spec) if suite.token and not ready.fork else ""
         env = {**_environment(ready, suite), trial.MARK: mark, **({"PREVIEW_TOKEN": token} if token else {})}
         argv = await asyncio.to_thread(target.suite, ready.spec, suite, env)
-        what = Started(argv, run.suite, mark, self._folder(run.ref), suite.command.timeout, (token,))
+        hidden = (token, *self._bench.hidden())
+        what = Started(argv, run.suite, mark, self._folder(run.ref), suite.command.timeout, hidden)
         ended = await trial.run(what)
         if not suite.junit:
             return ended, None, ""
         data = await asyncio.to_thread(target.report, ready.spec, suite, junit.MOST_BYTES)
         try:
-            return ended, junit.parse(data) if data is not None else None, ""
+            return ended, junit.parse(_veiled(data, hidden)) if data is not None else None, ""
         except BadReport as error:
             detail = _detail(ended, suite)
             said = f"its report {suite.junit} cannot be read: {error}"
@@ -218,6 +222,11 @@ class SuiteRunner:
 
     def _folder(self, ref: StackRef) -> Path:
         return self._bench.places.logs(ref) / "tests"
+
+
+def _veiled(report: bytes, hidden: tuple[str, ...]) -> bytes:
+    """Bytes that are no text go through as they are."""
+    return Veil(hidden)(report.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
 
 def _ready(view: EnvironmentView, shown: Shown) -> tuple[Place, _Ready] | None:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
+from programs.concealing import Veil
 from stacks import processes
 from stacks.processes import Identity
 
@@ -139,7 +140,7 @@ class _Output:
         self._file = log.open("w", errors="replace")
         log.chmod(0o600)
         self._room = LOG_BYTES
-        self._secrets = [secret for secret in secrets if secret]
+        self._veil = Veil(secrets)
         self._lines: collections.deque[str] = collections.deque(maxlen=TAIL_LINES)
         self._rest = ""
 
@@ -151,7 +152,7 @@ class _Output:
         self._rest = self._rest[: 2 * LONGEST_LINE]
 
     def _take(self, line: str) -> None:
-        clean = scrub(line[: 2 * LONGEST_LINE], self._secrets)[:LONGEST_LINE]
+        clean = scrub(line[: 2 * LONGEST_LINE], self._veil)[:LONGEST_LINE]
         self._lines.append(clean)
         if self._room > 0:
             self._file.write(clean + "\n")
@@ -168,11 +169,9 @@ class _Output:
         self._file.close()
 
 
-def scrub(line: str, secrets: Sequence[str]) -> str:
+def scrub(line: str, veil: Veil) -> str:
     """Without the passwords of its URLs, and without what it was trusted with."""
-    for secret in secrets:
-        line = line.replace(secret, "***")
-    return _PASSWORD.sub(r"\1***@", line)
+    return _PASSWORD.sub(r"\1***@", veil(line))
 
 
 # --- what an earlier life left

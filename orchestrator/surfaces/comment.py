@@ -154,7 +154,7 @@ def _notices(view: EnvironmentView) -> str:
         return ""
     shown = [f"- {code(notice)}" for notice in view.notices[:MOST_NOTICES]]
     more = len(view.notices) - len(shown)
-    return "\n".join(["**Not done by this version of Eph**", "", *shown, *([f"- and {more} more"] if more else [])])
+    return "\n".join(["**Asked for in eph.yaml, and not done**", "", *shown, *([f"- and {more} more"] if more else [])])
 
 
 def _failure(view: EnvironmentView) -> str:

@@ -84,7 +84,8 @@ class Environment:
         self.hosts = {name: names.service_host(spec, name, public[0]) for name in public}
         self.urls = {name: settings.url.format(host=host) for name, host in self.hosts.items()}
         self.url = next(iter(self.urls.values()), "")
-        self.secrets = {item.variable: (names.database(item), "url") for item in spec.databases}
+        self.secrets = {variable: (names.SECRETS, variable) for variable in spec.secrets}
+        self.secrets |= {item.variable: (names.database(item), "url") for item in spec.databases}
         self.database_urls: dict[str, Output[str]] = {}
 
     def build(self) -> None:
@@ -137,10 +138,15 @@ class Environment:
         around += objects.policies(self.on, self._public_ports(), self.prepared.server)
         secret = objects.pull_secret(self.on)
         around += [secret] if secret else []
+        around += [self._secrets()] if self.spec.secrets else []
         if self.prepared.certificate:
             around.append(objects.certificate(Output.secret(dict(self.prepared.certificate))))
         self.around = [self._apply(data, part) for data in around]
         return self.home
+
+    def _secrets(self) -> Data:
+        """The server's secrets for this environment: encrypted in the state, and no pod's spec holds a value."""
+        return objects.made("Secret", names.SECRETS, {"stringData": Output.secret(self.spec.secret_values)})
 
     def _public_ports(self) -> list[int]:
         declared = [workloads.port_of(item) for item in self.spec.services if item.public]
@@ -300,7 +306,7 @@ class Environment:
         if volumes:
             spec["volumes"] = volumes
             spec["securityContext"]["fsGroup"] = 65532
-        template = workloads.template(labels, spec)
+        template = workloads.template(labels, spec, names.secrets_note(self.spec))
         after = [*after, *(self._apply(data, part) for data in workloads.claims(item, self.on))]
         if item.schedule:
             return self._apply(workloads.cron(item, template), part, after)

@@ -31,6 +31,9 @@ CERTIFICATE = f"{PREFIX}tls"
 GUARDED = (PULL_SECRET, CERTIFICATE)
 """Secrets of the server's own: no pod may name them."""
 ACCOUNT = f"{PREFIX}preview"
+SECRETS = f"{PREFIX}secrets"
+"""Of the server's secrets: a key for each variable. Manifests may name it."""
+SECRETS_MARK = f"{DOMAIN}/secrets"
 LABEL = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 """A service's name must begin with a letter (RFC 1035)."""
 _VALUE = re.compile(r"[^A-Za-z0-9._-]+")
@@ -78,6 +81,14 @@ def service_host(spec: EnvironmentSpec, name: str, first: str) -> str:
 def variable(name: str) -> str:
     """The variable in which the other services find this one."""
     return re.sub(r"[^A-Z0-9]", "_", name.upper()) + "_URL"
+
+
+def secrets_note(spec: EnvironmentSpec) -> dict[str, str]:
+    """An annotation of pods that changes with any secret, so that a new value makes new pods; none without secrets."""
+    if not spec.secrets:
+        return {}
+    marks = (f"{variable} {secret.mark}" for variable, secret in sorted(spec.secrets.items()))
+    return {SECRETS_MARK: _short("\0".join(marks))}
 
 
 def labels(spec: EnvironmentSpec, server: str) -> dict[str, str]:

@@ -183,8 +183,9 @@ def claim(on: Settings, size: str) -> Data:
     }
 
 
-def template(labels: Mapping[str, str], spec: Data) -> Data:
-    return {"metadata": {"labels": dict(labels)}, "spec": spec}
+def template(labels: Mapping[str, str], spec: Data, notes: Mapping[str, str] | None = None) -> Data:
+    annotated = {"annotations": dict(notes)} if notes else {}
+    return {"metadata": {"labels": dict(labels), **annotated}, "spec": spec}
 
 
 def job(name: str, template_: Data, seconds: int) -> Data:

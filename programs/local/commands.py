@@ -6,6 +6,7 @@ first part of it, the error the last.
 
 from __future__ import annotations
 
+import codecs
 import collections
 import contextlib
 import os
@@ -17,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from programs.concealing import Veil
 from programs.local import sandbox
 from programs.local.errors import Interrupted, LocalError
 from programs.local.sandbox import Place
@@ -29,13 +31,15 @@ LINE_MOST = 2000
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """``title`` is what people call it (build, migrate db); ``slug`` names its files."""
+    """``title`` is what people call it (build, migrate db); ``slug`` names its files. ``hidden``: values that neither
+    its log nor an error shows."""
 
     title: str
     slug: str
     run: str
     timeout: int
     env: Mapping[str, str]
+    hidden: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -44,20 +48,33 @@ class _Output:
 
     log: Path
     room: int
+    veil: Veil = field(default_factory=Veil)
     lines: collections.deque[str] = field(default_factory=lambda: collections.deque(maxlen=TAIL_LINES))
     rest: str = ""
+    decoder: codecs.IncrementalDecoder = field(
+        default_factory=lambda: codecs.getincrementaldecoder("utf-8")(errors="replace")
+    )
 
     def feed(self, data: bytes) -> None:
-        if self.room > 0:
-            with self.log.open("ab") as file:
-                file.write(data[: self.room])
-            self.room -= len(data)
-        *whole, self.rest = (self.rest + data.decode(errors="replace")).split("\n")
-        self.lines.extend(line[:LINE_MOST] for line in whole)
-        self.rest = self.rest[-LINE_MOST:]
+        *whole, rest = (self.rest + self.decoder.decode(data)).split("\n")
+        # Twice what is kept: a hidden value that the cut goes through is then beyond what is shown.
+        self.rest = rest[-2 * LINE_MOST :]
+        self._take(whole)
 
-    def tail(self) -> list[str]:
-        return [*self.lines, self.rest] if self.rest else list(self.lines)
+    def end(self) -> list[str]:
+        """The last lines, once nothing comes any more."""
+        self._take([self.rest] if self.rest else [])
+        self.rest = ""
+        return list(self.lines)
+
+    def _take(self, whole: list[str]) -> None:
+        clean = [self.veil(line[: 2 * LINE_MOST])[:LINE_MOST] for line in whole]
+        self.lines.extend(clean)
+        if self.room > 0 and clean:
+            data = "".join(f"{line}\n" for line in clean).encode()[: self.room]
+            with self.log.open("ab") as file:
+                file.write(data)
+            self.room -= len(data)
 
 
 def run(settings: Settings, environment: str, place: Place, job: Job) -> None:
@@ -68,12 +85,15 @@ def run(settings: Settings, environment: str, place: Place, job: Job) -> None:
     log = folder / "logs" / f"{job.slug}.log"
     log.parent.mkdir(mode=0o700, exist_ok=True)
     log.write_bytes(b"")
-    output = _Output(log, settings.log_bytes)
+    output = _Output(log, settings.log_bytes, Veil(job.hidden))
     started = time.monotonic()
-    reason = _execute(argv, output, job.timeout)
+    try:
+        reason = _execute(argv, output, job.timeout)
+    finally:
+        tail = output.end()
     if reason:
         seconds = time.monotonic() - started
-        raise LocalError(f"{job.title} {reason} after {seconds:.1f} s: {job.run}", output.tail())
+        raise LocalError(f"{job.title} {reason} after {seconds:.1f} s: {job.run}", tail)
 
 
 def _execute(argv: list[str], output: _Output, timeout: int) -> str:

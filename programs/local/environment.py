@@ -84,6 +84,10 @@ class Environment:
             filled += [one for one in last if one not in filled]
         return filled
 
+    def _secret(self) -> dict[str, list[str]]:
+        """Which variables no log may show. Told only where there are some, so that all others stay as they are."""
+        return {"secrets": sorted(self.spec.secrets)} if self.spec.secrets else {}
+
     def _seed(self, item: DatabaseSpec, database: resources.Database, ready: list[Resource]) -> Resource:
         props = {
             **self.of,
@@ -93,6 +97,7 @@ class Environment:
             "scripts": list(item.scripts),
             "command": {"run": item.seed.run, "timeout": item.seed.timeout} if item.seed else None,
             "env": self._env(),
+            **self._secret(),
         }
         return resources.Seed(f"seed-{item.name}", props, _after(*ready))
 
@@ -111,7 +116,7 @@ class Environment:
 
     def _command(self, title: str, command: Command) -> dict[str, Any]:
         props = {"title": title, "run": command.run, "timeout": command.timeout, "env": self._env()}
-        return {**self.of, **props, "data": ""}
+        return {**self.of, **props, **self._secret(), "data": ""}
 
     def _services(self, ready: list[Resource]) -> list[Resource]:
         """Those that ask for nothing by ``after`` start together."""
@@ -147,7 +152,7 @@ class Environment:
 
     def _env(self, service: ServiceSpec | None = None) -> Output[dict[str, str]]:
         """All that a command is given; what Eph says counts more than what the repository says."""
-        own = dict(self.spec.env) | (dict(service.env) if service else {})
+        own = dict(self.spec.env) | (dict(service.env) if service else {}) | self.spec.secret_values
         fixed = {
             "PREVIEW_URL": self.urls.get(service.name, self.url) if service else self.url,
             "EPH_ENVIRONMENT": self.spec.name,

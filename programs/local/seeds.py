@@ -30,6 +30,7 @@ class Seed:
     scripts: tuple[str, ...]
     command: tuple[str, int] | None
     env: Mapping[str, str]
+    hidden: tuple[str, ...] = ()
 
 
 def run(settings: Settings, place: Place, seed: Seed) -> None:
@@ -48,7 +49,8 @@ def _jobs(place: Place, seed: Seed) -> list[Job]:
     jobs = [_script(place, seed, path) for path in seed.scripts]
     if seed.command:
         run, timeout = seed.command
-        jobs.append(Job(f"the seed command of database {seed.title}", f"seed-{seed.title}", run, timeout, seed.env))
+        title = f"the seed command of database {seed.title}"
+        jobs.append(Job(title, f"seed-{seed.title}", run, timeout, seed.env, seed.hidden))
     return jobs
 
 
@@ -62,4 +64,5 @@ def _script(place: Place, seed: Seed, path: str) -> Job:
     env = {**seed.env, "PGDATABASE": seed.url, "PGCONNECT_TIMEOUT": "10", "PGOPTIONS": "-c client_min_messages=warning"}
     # psql takes a whole URL in place of a name only as an argument; a variable keeps it out of the command line.
     line = f'exec {shlex.join(words)} -d "$PGDATABASE"'
-    return Job(f"the script {path} of database {seed.title}", f"seed-{seed.title}", line, SCRIPT_SECONDS, env)
+    title = f"the script {path} of database {seed.title}"
+    return Job(title, f"seed-{seed.title}", line, SCRIPT_SECONDS, env, seed.hidden)

@@ -121,7 +121,10 @@ def test_local_without_services_says_what_to_add() -> None:
         ("hooks: {pre_create: [{command: x, timeout: 2h}]}\n", "hooks.pre_create[0].timeout: 2h is more than this ser"),
         ("tests: [{name: a, command: x, timeout: 2h}]\n", "tests[0].timeout: 2h is more than this server allows"),
         ("environment: {dns: {domain: evil.example.com}}\n", "environment.dns.domain: this server does not serve that"),
-        ("environment: {secrets: {KEY: stripe}}\n", "environment.secrets: this version of Eph has no secret store"),
+        (
+            "environment: {secrets: {KEY: stripe}}\n",
+            "environment.secrets.KEY: this server has no secret 'stripe'",
+        ),
         (
             "environment: {protection: {}}\n",
             "environment.protection: this server does not ask people to sign in, its set",

@@ -21,6 +21,7 @@ from programs.local.routes import Route
 from stacks import names
 from stacks.words import ADJECTIVES, NOUNS
 from tests.e2e import site as sites
+from tests.e2e.readable import files_read, lines_of_processes
 from tests.e2e.site import CYCLE, LABEL, REPOSITORY, Preview, Site, until
 
 pytestmark = pytest.mark.real
@@ -153,7 +154,7 @@ def test_no_secret_is_written_where_people_read(site: Site, one: Preview, two: P
     known = secrets(site, one, two) | {f"password {index}": word for index, word in enumerate(passwords)}
     assert len(known) >= 8
     assert all(len(value) >= 16 for value in known.values()), {name: len(value) for name, value in known.items()}
-    for place, text in {**_said(site, one, number), **_files(site)}.items():
+    for place, text in {**_said(site, one, number), **files_read(site)}.items():
         told = [name for name, value in known.items() if value in text]
         assert told == [], f"{place} tells {told}"
 
@@ -175,39 +176,10 @@ def _said(site: Site, one: Preview, failed: int) -> dict[str, str]:
     headers = {"Authorization": f"Bearer {site.api_token}"}
     for path in ("metrics", "openapi.json", "", "healthz"):
         said[path] = site.http.get(site.api_url(path), headers=headers).text
-    said["processes"] = "\n".join(_lines())
+    said["processes"] = "\n".join(lines_of_processes())
     assert f"serving {one.commit}" in said["logs 1"]
     assert "connecting to" in said[f"operation {failed}"]
     return said
-
-
-def _lines() -> list[str]:
-    """What ``ps`` shows everybody."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            found.append(path.read_text(errors="replace"))
-        except OSError:
-            continue
-    return found
-
-
-def _files(site: Site) -> dict[str, str]:
-    """Every file of the server's but those that are there to keep a secret, which nobody else may read; and but what
-    a service itself wrote into its own log."""
-    kept = [site.eph_home / "keys", site.eph_home / "local" / "launch"]
-    found = {}
-    for path in [*site.home.glob("*.log"), *site.eph_home.rglob("*")]:
-        if not path.is_file() or path.is_relative_to(site.eph_home / "local" / "postgres" / "data"):
-            continue
-        secret = any(path.is_relative_to(place) for place in kept) or "password" in path.name
-        secret = secret or path.parent.name == "run"  # what a command of an environment is started from
-        if secret:
-            assert path.stat().st_mode & 0o077 == 0, f"{path} can be read by others"
-        elif not re.match(r"shop-.*\.web\..*\.log", path.name):
-            found[str(path)] = path.read_bytes().decode(errors="replace")
-    assert any(".pulumi/stacks" in place for place in found)
-    return found
 
 
 def test_an_audit_names_what_is_ours_alone_and_a_sweep_removes_it(site: Site, one: Preview) -> None:

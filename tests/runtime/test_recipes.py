@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from orchestrator.config.bounds import ServerPolicy
+from orchestrator.config.parsing import parse
+from orchestrator.config.sections import PreviewSecret
+from orchestrator.config.vault import LOOK_AGAIN, Vault
 from orchestrator.core.model import PullRequest, Recipe, RecipeError
 from orchestrator.forge.fake import FakeForge
 from orchestrator.forge.port import ForgeRefused, ForgeUnavailable
@@ -20,11 +24,12 @@ STAGING = "triggers:\n  - type: pr_label\n    labels: [staging]\n"
 class Desk:
     """A Git host with one repository, and a reader with a clock."""
 
-    def __init__(self, largest: int = 64 * 1024) -> None:
+    def __init__(self, largest: int = 64 * 1024, vault: Vault | None = None) -> None:
         self.now = START
         self.forge = FakeForge()
         self.home = self.forge.create_repository("acme/shop", {"eph.yaml": EPH_YAML})
-        rules = Rules(ServerPolicy(installed=frozenset({"local"})), b"k" * 32, "localhost", {"local": {}}, largest)
+        bounds = ServerPolicy(installed=frozenset({"local"}))
+        rules = Rules(bounds, b"k" * 32, "localhost", {"local": {}}, largest, vault or Vault())
         self.recipes = Recipes(self.forge, rules, self.clock)
 
     def clock(self) -> datetime:
@@ -140,3 +145,54 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:  # L2
         desk.of(desk.pull({"eph.yaml": BAD_YAML, "text": str(each)}))
     for cache in (desk.recipes._made, desk.recipes._wrong, desk.recipes._bases):
         assert len(cache) <= 5
+
+
+SECRET_YAML = EPH_YAML + "environment: {secrets: {KEY: stripe}}\n"
+
+
+def test_a_secret_that_changed_makes_another_recipe(tmp_path: Path) -> None:
+    """S4: the running environment is updated with the new value."""
+    file = tmp_path / "stripe"
+    file.write_text("first-value")
+    now = [START]
+    entry = PreviewSecret.model_validate({"file": file, "repositories": ["acme/shop"]})
+    desk = Desk(vault=Vault({"stripe": entry}, b"k" * 32, lambda: now[0]))
+    pull = desk.pull({"eph.yaml": SECRET_YAML})
+    first = desk.of(pull)
+    assert isinstance(first, Recipe)
+    assert desk.of(pull) is first
+    file.write_text("second-value")
+    now[0] += LOOK_AGAIN
+    second = desk.of(pull)
+    assert isinstance(second, Recipe)
+    assert second.digest != first.digest
+    file.unlink()
+    now[0] += LOOK_AGAIN
+    gone = desk.of(pull)
+    assert isinstance(gone, RecipeError), "what runs stays as it is"
+    assert "cannot read its secret" in gone.problems[0]
+
+
+def test_a_fork_is_told_which_secret_it_goes_without(tmp_path: Path) -> None:
+    """S2"""
+    file = tmp_path / "stripe"
+    file.write_text("first-value")
+    entry = PreviewSecret.model_validate({"file": file, "repositories": ["acme/shop"]})
+    desk = Desk(vault=Vault({"stripe": entry}, b"k" * 32))
+    desk.forge.push(desk.home, "main", {"eph.yaml": SECRET_YAML})
+    made = desk.of(desk.pull({"text": "x"}, from_fork=True))
+    assert isinstance(made, Recipe)
+    assert made.spec.secrets == {}
+    assert "a fork is not given the secret 'stripe'" in made.notices[0]
+
+
+def test_files_that_say_the_same_are_understood_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """L4: most commits of a repository hold the same file, and reading YAML takes longer than all the rest."""
+    desk = Desk()
+    read: list[bytes] = []
+    monkeypatch.setattr(recipes, "parse", lambda text, limits: read.append(text) or parse(text, limits=limits))
+    for number in range(5):
+        desk.forge.push(desk.home, f"change-{number}", {"text": f"{number}"})
+        opened = desk.forge.open_pull(desk.home, f"change-{number}")
+        assert isinstance(desk.of(desk.forge.pull(desk.home, opened)), Recipe)
+    assert read == [EPH_YAML.encode()]

@@ -28,6 +28,7 @@ from orchestrator.runtime.loop import Shown
 from orchestrator.runtime.memory import Memory
 from orchestrator.runtime.testing import Bench, SuiteRunner
 from orchestrator.runtime.trial import Started
+from programs.concealing import Veil
 from programs.registry import Target
 from programs.spec import Command, EnvironmentSpec, ServiceSpec, Source, SuiteSpec
 from stacks import names, processes
@@ -267,4 +268,4 @@ def test_a_number_that_is_another_processes_by_now_is_left_alone(tmp_path: Path)
 
 def test_nothing_that_was_trusted_is_left_in_a_line() -> None:
     line = f"GET http://x?token={TOKEN} as https://bob:pw@host/"
-    assert trial.scrub(line, (TOKEN,)) == "GET http://x?token=*** as https://bob:***@host/"
+    assert trial.scrub(line, Veil((TOKEN,))) == "GET http://x?token=*** as https://bob:***@host/"

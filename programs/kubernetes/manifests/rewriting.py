@@ -56,7 +56,7 @@ def fit(found: Found, on: Settings, images: Mapping[str, str]) -> Data:
     pod = _pod_of(data)
     if pod is not None:
         _shut_in(pod, on)
-        _named(data)
+        _named(data, names.secrets_note(spec))
         for container in [*(pod.get("initContainers") or []), *pod["containers"]]:
             _fit_container(found, container, images, on)
     for claim in _claims_of(data):
@@ -76,12 +76,13 @@ def _pod_of(data: Data) -> Data | None:
     return template["spec"]  # type: ignore[no-any-return]
 
 
-def _named(data: Data) -> None:
-    """Logs are found by the service that a pod belongs to."""
+def _named(data: Data, notes: Mapping[str, str]) -> None:
+    """Logs are found by the service that a pod belongs to; ``notes`` make new pods of another secret value."""
     spec = data["spec"]["jobTemplate"]["spec"] if data["kind"] == "CronJob" else data["spec"]
     metadata = spec["template"].get("metadata") or {}
     labels = {**(metadata.get("labels") or {}), names.SERVICE: data["metadata"]["name"]}
-    spec["template"]["metadata"] = {**metadata, "labels": labels}
+    annotated = {"annotations": {**(metadata.get("annotations") or {}), **notes}} if notes else {}
+    spec["template"]["metadata"] = {**metadata, "labels": labels, **annotated}
 
 
 def _claims_of(data: Data) -> list[Data]:

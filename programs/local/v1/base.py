@@ -47,7 +47,8 @@ class Provider(ResourceProvider):
 
     def record(self, props: Props) -> Props:
         """What the state says of it, and so all that a delete gets: never the environment variables."""
-        return {name: props[name] for name in (*self.replaced_by, *self.updated_by, *self.kept)}
+        named = {name: props[name] for name in (*self.replaced_by, *self.updated_by)}
+        return {**named, **{name: props[name] for name in self.kept if name in props}}
 
     def make(self, on: Settings, props: Props) -> Props:
         raise NotImplementedError
@@ -57,6 +58,11 @@ class Provider(ResourceProvider):
 
     def exists(self, on: Settings, props: Props) -> bool:
         return on.env(props["environment"]).exists()
+
+
+def hidden(props: Props) -> tuple[str, ...]:
+    """The values that no log may show."""
+    return tuple(props["env"][name] for name in props.get("secrets", ()))
 
 
 def place(on: Settings, props: Props) -> Place:

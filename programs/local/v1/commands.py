@@ -8,7 +8,7 @@ from programs.local import commands
 from programs.local.commands import Job
 from programs.local.errors import LocalError
 from programs.local.settings import Settings
-from programs.local.v1.base import Props, Provider, place
+from programs.local.v1.base import Props, Provider, hidden, place
 
 LAST_WORDS_SECONDS = 60
 
@@ -38,7 +38,7 @@ class LastWordsProvider(Provider):
 
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "title")
     updated_by: ClassVar[tuple[str, ...]] = ("generation", "run", "timeout")
-    kept: ClassVar[tuple[str, ...]] = ("env",)
+    kept: ClassVar[tuple[str, ...]] = ("env", "secrets")
 
     def make(self, _on: Settings, _props: Props) -> Props:
         return {}
@@ -54,5 +54,5 @@ class LastWordsProvider(Provider):
 
 def _run(on: Settings, props: Props, timeout: int) -> None:
     slug = props["title"].replace(" ", "-")
-    job = Job(props["title"], slug, props["run"], timeout, props["env"])
+    job = Job(props["title"], slug, props["run"], timeout, props["env"], hidden(props))
     commands.run(on, props["environment"], place(on, props), job)

@@ -8,7 +8,7 @@ from typing import ClassVar
 from programs.local import databases, seeds
 from programs.local.seeds import Seed
 from programs.local.settings import Settings
-from programs.local.v1.base import Props, Provider, place
+from programs.local.v1.base import Props, Provider, hidden, place
 
 
 class DatabaseProvider(Provider):
@@ -43,6 +43,7 @@ class SeedProvider(Provider):
             scripts=tuple(props["scripts"]),
             command=(command["run"], int(command["timeout"])) if command else None,
             env=props["env"],
+            hidden=hidden(props),
         )
         seeds.run(on, place(on, props), seed)
         return {}

@@ -1,0 +1,227 @@
+"""The server's secrets for previews: who may name which, what a change of a value changes, and that nothing shows one.
+
+S4, Y4, S2 (a fork gets those that are marked for it), Y1 (what is wrong has file and line).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from orchestrator.config.bounds import Grants, ServerPolicy, withheld_secrets
+from orchestrator.config.loading import load
+from orchestrator.config.parsing import parse
+from orchestrator.config.problems import BadSettings, InvalidConfig
+from orchestrator.config.recipe import Context, recipe
+from orchestrator.config.sections import PreviewSecret
+from orchestrator.config.vault import LARGEST, LOOK_AGAIN, Vault
+from programs.spec import EnvironmentSpec, Secret
+
+VALUE = "sk_test_4eC39HqLyjWDarjtT1zdp7dc"
+FILE = b"""version: "1.0"
+name: shop
+target: local
+services: [{name: web, command: x}]
+environment:
+  secrets:
+    STRIPE_KEY: stripe
+"""
+
+
+class Room:
+    """A vault with one secret in a file, on a clock of its own."""
+
+    def __init__(self, folder: Path, value: str = VALUE, **entry: object) -> None:
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+        self.file = folder / "stripe"
+        self.file.write_text(value)
+        told = {"file": self.file, "repositories": ["acme/*"], **entry}
+        self.vault = Vault({"stripe": PreviewSecret.model_validate(told)}, b"k" * 32, lambda: self.now, {})
+
+    def write(self, value: str) -> None:
+        self.file.write_text(value)
+        self.now += LOOK_AGAIN
+
+    def spec(self, repository: str = "acme/shop", fork: bool = False) -> EnvironmentSpec:
+        grants = self.vault.grants(repository, fork)
+        context = Context(7, repository, 42, "c" * 40, "b", "https://git.example/x", "gentle-stream", grants=grants)
+        return recipe(parse(FILE), context, ServerPolicy()).spec
+
+
+def problem(room: Room, repository: str = "acme/shop") -> str:
+    with pytest.raises(InvalidConfig) as caught:
+        room.spec(repository)
+    return str(caught.value)
+
+
+def test_a_spec_holds_the_name_and_a_mark_and_an_operation_the_value(tmp_path: Path) -> None:
+    room = Room(tmp_path, f"{VALUE}\n")
+    spec = room.spec()
+    assert spec.secrets["STRIPE_KEY"].name == "stripe"
+    assert VALUE not in repr(spec) + str(spec.to_json())
+    opened = room.vault.unlocked(spec)
+    assert opened.secret_values == {"STRIPE_KEY": VALUE}
+    assert VALUE not in repr(opened)
+    assert opened.digest == spec.digest
+    assert EnvironmentSpec.from_json(opened.to_json()) == opened, "it survives the way to the worker"
+
+
+def test_a_value_that_changes_changes_the_digest_and_one_that_does_not_leaves_it(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    before, state = room.spec(), room.vault.state()
+    room.write(VALUE)
+    assert (room.spec().digest, room.vault.state()) == (before.digest, state)
+    room.write(VALUE + "2")
+    assert room.spec().digest != before.digest
+    assert room.vault.state() != state
+    late = room.vault.unlocked(before)
+    assert (late.secret_values["STRIPE_KEY"], late.digest) == (VALUE + "2", room.spec().digest)
+
+
+def test_a_mark_tells_nothing_without_the_servers_key(tmp_path: Path) -> None:
+    """Not even that two secrets, or two servers, have the same value."""
+    room = Room(tmp_path)
+    entry = PreviewSecret.model_validate({"file": room.file, "repositories": ["acme/*"]})
+    other_key = Vault({"stripe": entry}, b"x" * 32).grants("acme/shop", False).given["stripe"]
+    other_name = Vault({"pay": entry}, b"k" * 32).grants("acme/shop", False).given["pay"]
+    assert len({room.vault.grants("acme/shop", False).given["stripe"], other_key, other_name}) == 3
+
+
+def test_a_digest_of_before_there_were_secrets_is_the_same(tmp_path: Path) -> None:
+    spec = Room(tmp_path).spec()
+    plain = EnvironmentSpec.from_json({**spec.to_json(), "secrets": {}})
+    data = plain.to_json()
+    del data["secrets"]
+    assert EnvironmentSpec.from_json(data).digest == plain.digest
+
+
+@pytest.mark.parametrize("repository", ["other/shop", "acme-evil/shop", "acme"])
+def test_what_is_not_for_a_repository_is_not_there_for_it(tmp_path: Path, repository: str) -> None:
+    """Y4. And nobody learns what others have: it reads as one that no server knows."""
+    room = Room(tmp_path)
+    said = problem(room, repository)
+    assert said.startswith("eph.yaml:7:17: environment.secrets.STRIPE_KEY: ")
+    assert f"no secret 'stripe' for {repository}" in said
+    assert "its operator adds it" in said
+    nothing = Context(7, repository, 42, "c" * 40, "b", "https://git.example/x", "gentle-stream")
+    with pytest.raises(InvalidConfig, match=r"no secret 'stripe' for"):
+        recipe(parse(FILE), nothing, ServerPolicy())
+
+
+def test_capital_letters_are_githubs_own_matter(tmp_path: Path) -> None:
+    assert "STRIPE_KEY" in Room(tmp_path).spec("ACME/Shop").secrets
+
+
+def test_a_fork_gets_what_is_marked_for_it_and_is_told_of_the_rest(tmp_path: Path) -> None:
+    """S2: the variable is absent, not empty; the environment is made all the same."""
+    room = Room(tmp_path)
+    assert room.spec(fork=True).secrets == {}
+    [told] = withheld_secrets(parse(FILE), room.vault.grants("acme/shop", True))
+    assert str(told).startswith(
+        "eph.yaml:7:17: environment.secrets.STRIPE_KEY: a fork is not given the secret 'stripe'"
+    )
+    marked = Room(tmp_path, forks=True)
+    assert "STRIPE_KEY" in marked.spec(fork=True).secrets
+    assert list(withheld_secrets(parse(FILE), marked.vault.grants("acme/shop", True))) == []
+
+
+BAD = {
+    "short": ("12345", "fewer than 6 cannot be kept out of logs"),
+    "empty": ("\n", "is empty"),
+    "zero": ("abc\0defgh", "zero byte"),
+    "large": ("x" * (LARGEST + 1), "holds more than 32768 bytes"),
+}
+
+
+@pytest.mark.parametrize(("value", "why"), BAD.values(), ids=BAD)
+def test_a_value_that_cannot_be_is_the_operators_matter_and_never_shown(tmp_path: Path, value: str, why: str) -> None:
+    room = Room(tmp_path, value)
+    [told] = room.vault.problems()
+    assert told.startswith(f"secret stripe: {room.file} ")
+    assert why in told
+    assert value.strip() not in told or not value.strip()
+    assert "this server cannot read its secret 'stripe' just now" in problem(room)
+
+
+def test_a_file_that_is_gone_or_no_text_is_told_and_comes_back(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    was = room.spec()
+    room.file.write_bytes(b"\xff\xfe\xff\xfe\xff\xfe")
+    room.now += LOOK_AGAIN
+    assert "is not UTF-8" in room.vault.problems()[0]
+    room.file.unlink()
+    room.now += LOOK_AGAIN
+    assert "cannot be read: No such file" in room.vault.problems()[0]
+    assert room.vault.unlocked(was).secrets == {}
+    room.write(VALUE)
+    assert room.vault.problems() == []
+    assert room.spec() == was
+
+
+def test_a_variable_of_ephd_will_do(tmp_path: Path) -> None:
+    entry = PreviewSecret.model_validate({"variable": "SHOP_STRIPE", "repositories": ["acme/shop"]})
+    vault = Vault({"stripe": entry}, b"k" * 32, environ={"SHOP_STRIPE": VALUE})
+    assert vault.values() == (VALUE,)
+    assert Vault({"stripe": entry}, b"k" * 32, environ={}).problems() == [
+        "secret stripe: the variable SHOP_STRIPE is empty; write the value into it"
+    ]
+
+
+def test_what_a_value_was_stays_hidden_too(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    assert room.vault.veil(f"key={VALUE}") == "key=***"
+    room.write("another-value")
+    assert room.vault.veil(f"key={VALUE} another-value") == "key=*** ***"
+    assert set(room.vault.values()) == {VALUE, "another-value"}
+
+
+def test_without_any_secret_nothing_changes() -> None:
+    vault = Vault()
+    assert (vault.state(), vault.values(), vault.veil("text"), vault.problems()) == ("", (), "text", [])
+    assert vault.grants("acme/shop", False) == Grants()
+
+
+def test_a_clock_that_is_set_back_keeps_nothing_for_long(tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    room.spec()
+    room.file.write_text("another-value")
+    room.now -= timedelta(hours=1)
+    assert room.vault.values()[0] == "another-value"
+
+
+# --- the settings
+
+
+TOML = '[secrets.stripe]\nfile = "/run/stripe"\nrepositories = ["acme/shop", "acme/pay-*"]\nforks = true\n'
+
+
+def test_each_has_a_table_in_the_settings(tmp_path: Path) -> None:
+    (tmp_path / "eph.toml").write_text(TOML)
+    found = load(home=tmp_path).secrets["stripe"]
+    assert (found.file, found.repositories, found.forks) == (Path("/run/stripe"), ("acme/shop", "acme/pay-*"), True)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[secrets.a]\nrepositories = ["acme/*"]\n', "a secret has one source; set file or variable"),
+        ('[secrets.a]\nfile = "/x"\nvariable = "X"\nrepositories = ["acme/*"]\n', "a secret has one source"),
+        ('[secrets.a]\nfile = "/x"\n', "secrets.a.repositories: "),
+        ('[secrets.a]\nfile = "/x"\nrepositories = []\n', "secrets.a.repositories: "),
+        ('[secrets.a]\nfile = "/x"\nrepositories = ["*"]\n', "is not a repository; write owner/name"),
+        ('[secrets.a]\nvalue = "hunter2hunter2"\nrepositories = ["acme/*"]\n', "there is no such setting"),
+        ('[secrets."a b"]\nfile = "/x"\nrepositories = ["acme/*"]\n', "secrets"),
+    ],
+)
+def test_a_wrong_table_is_told_and_never_with_a_value(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "eph.toml").write_text(text)
+    with pytest.raises(BadSettings) as caught:
+        load(home=tmp_path)
+    assert said in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_secret_shows_no_value_by_itself() -> None:
+    assert repr(Secret("stripe", "m", VALUE)) == "Secret(name='stripe', mark='m')"

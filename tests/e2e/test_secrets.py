@@ -1,0 +1,107 @@
+"""Preview secrets in a whole Eph: they arrive, they change, forks do without, and nobody reads them.
+
+S4, Y4, S2, S3.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import site as sites
+from tests.e2e.readable import files_read, lines_of_processes
+from tests.e2e.site import LABEL, REPOSITORY, Site
+
+pytestmark = [pytest.mark.real, pytest.mark.long]
+
+FIRST, SECOND, SAFE = "sk_first_4eC39HqLyjWD", "sk_second_arjtT1zdp7dc", "open_0123456789"
+NAMED = "environment: {secrets: {STRIPE_KEY: stripe, MAPS_KEY: maps}}\n"
+YAML = (sites.SHOP / "eph.yaml").read_text() + NAMED
+BUILD = 'echo "built with $STRIPE_KEY"; env | sort\n'
+
+
+@pytest.fixture(scope="module")
+def values(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("values")
+    for name, value in (("stripe", FIRST), ("maps", SAFE)):
+        (folder / name).write_text(f"{value}\n")
+        (folder / name).chmod(0o600)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def site(values: Path) -> Iterator[Site]:
+    toml = "".join(
+        f'[secrets.{name}]\nfile = "{values / name}"\nrepositories = ["acme/*"]\nforks = {forks}\n'
+        for name, forks in (("stripe", "false"), ("maps", "true"))
+    )
+    with sites.opened(local=toml) as made:
+        yield made
+
+
+def environ(site: Site, host: str) -> dict[str, str]:
+    return dict(site.page(host, "/environ").data)
+
+
+def test_a_secret_reaches_the_service_changes_with_its_file_and_is_read_nowhere(site: Site, values: Path) -> None:
+    one = site.preview("one", {"eph.yaml": YAML, "build.sh": BUILD + (sites.SHOP / "build.sh").read_text()})
+    assert (environ(site, one.host)["STRIPE_KEY"], environ(site, one.host)["MAPS_KEY"]) == (FIRST, SAFE)
+
+    (values / "stripe").write_text(SECOND)
+    sites.until(
+        "the new value arrives",
+        lambda: "" if environ(site, one.host).get("STRIPE_KEY") == SECOND else "not yet",
+        sites.MADE,
+    )
+    site.told(one.number, "Ready", one.commit[:7])
+
+    failed = site.push(one, {"build.sh": BUILD + "exit 7\n"})
+    site.told(one.number, failed[:7], "built with ***", "STRIPE_KEY=***", within=sites.MADE)
+    assert environ(site, one.host)["STRIPE_KEY"] == SECOND, "the running one stays"
+
+    wrong = site.push(one, {"eph.yaml": YAML.replace("stripe", "payroll")})
+    site.told(
+        one.number, wrong[:7], "environment.secrets.STRIPE_KEY: this server has no secret 'payroll' for acme/shop"
+    )
+    assert environ(site, one.host)["STRIPE_KEY"] == SECOND, "the running one stays"
+
+    for place, text in {**said(site, one.number, one.name, (failed, wrong)), **files_read(site)}.items():
+        assert not [value for value in (FIRST, SECOND, SAFE) if value in text], place
+    assert "STRIPE_KEY" in site.pulumi("stack", "export", "--show-secrets", "--stack", stack(site))
+
+
+def stack(site: Site) -> str:
+    [listed] = json.loads(site.pulumi("stack", "ls", "--all", "--json"))
+    return str(listed["name"])
+
+
+def said(site: Site, number: int, name: str, commits: tuple[str, ...]) -> dict[str, str]:
+    """Everything that can be asked of Eph and of the Git host; the service printed nothing of it itself."""
+    found = {"comment": site.comment(number), "ps": "\n".join(lines_of_processes())}
+    for path in ("status", "environments", "events", f"environments/{name}", f"environments/{name}/why"):
+        found[path] = json.dumps(site.api(path))
+    for sha in commits:
+        found[f"checks {sha}"] = str(site.forge.api("GET", f"/repos/{REPOSITORY}/commits/{sha}/check-runs"))
+    for words in (("logs", name), ("logs", name, "--operation", "--lines", "5000"), ("get", name, "-o", "yaml")):
+        found[" ".join(words)] = site.eph(*words).stdout
+    assert re.search(r"built with \*\*\*", found[f"logs {name} --operation --lines 5000"] + found["comment"])
+    return found
+
+
+def test_a_fork_gets_what_is_marked_for_it_and_says_what_it_goes_without(site: Site) -> None:
+    """S2: once a person approved it; the base branch's file names the secrets."""
+    site.forge.push(REPOSITORY, "main", {"eph.yaml": YAML})
+    fork = site.forge.fork(REPOSITORY, "mallory")
+    sha = site.forge.push(fork, "borrowed", {"note.txt": "x"})
+    number = site.forge.open_pull(REPOSITORY, "mallory:borrowed", by="mallory")
+    site.forge.label(REPOSITORY, number, LABEL)
+    site.told(number, sha[:7], "approve")
+    site.forge.comment(REPOSITORY, number, "/eph approve")
+    made = site.arrived("borrowed", number, sha)
+    assert environ(site, made.host)["MAPS_KEY"] == SAFE
+    assert "STRIPE_KEY" not in environ(site, made.host)
+    site.told(number, "a fork is not given the secret 'stripe', so this variable is not set")
