@@ -118,6 +118,7 @@ class Wiring:
         self.settings = settings
         self.places = places(settings, tools)
         self.inventory = FileInventory(self.places.backend)
+        self.vault = Vault(settings.secrets, keys.server_key(settings.keys_dir), clock.system)
         self.memory = Memory()
         self.wakeups = Wakeups()
         self.visits = Visits(settings.gateway_dir, self.wakeups.wake)
@@ -133,7 +134,6 @@ class Wiring:
             self.pool.lease = lambda: self.lease.until
         self.leading.settle = self.pool.settle
         self.machine = Machine(self.pool.sessions, settings.limits.spare_memory * MEGABYTE)
-        self.vault = Vault(settings.secrets, keys.server_key(settings.keys_dir), clock.system)
         self.targets = settings.target_settings(keys.identity(settings.keys_dir))
         self.policy = policy(settings)
         keeper = Doorkeeper if settings.gateway == "own" else Neighbour

@@ -18,6 +18,12 @@ Timeout = Annotated[str, typer.Option("--timeout", help="With --wait: the longes
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
+ASK_AGAIN = (
+    "one that expired or was taken down is gone, label and all: put the label on its pull request again, or comment "
+    "`/eph up` there; `eph list` shows what there is"
+)
+
+
 @app.command()
 def up(name: names.Name, wait: Wait = False, timeout: Timeout = "30m", form: output.Output = Format.TABLE) -> None:
     """Tries again now.
@@ -29,7 +35,7 @@ def up(name: names.Name, wait: Wait = False, timeout: Timeout = "30m", form: out
 
     longest = seconds(timeout)
     with connect() as client:
-        before = names.find(client, name)
+        before = names.find(client, name, ASK_AGAIN)
         item = Environment.model_validate(client.post(f"environments/{segment(before.ref)}/up"))
         if wait:
             item = waiting.until_ready(client, before, longest)

@@ -36,8 +36,9 @@ Name = Annotated[
 ]
 
 
-def find(client: Client, typed: str) -> Environment:
-    """The one environment that is meant; else an error that lists what could be meant."""
+def find(client: Client, typed: str, else_do: str = "") -> Environment:
+    """The one environment that is meant; else an error that lists what could be meant. ``else_do``: what to do when
+    there is none."""
     from orchestrator.cli.client import segment
     from orchestrator.surfaces.api.schemas import Environment
 
@@ -49,7 +50,8 @@ def find(client: Client, typed: str) -> Environment:
     except CliError as error:
         if error.code is not Code.NOT_FOUND:
             raise
-        return _abbreviated(client.environments(), wanted, error)
+        missing = CliError(error.message, else_do or error.hint, error.code)
+        return _abbreviated(client.environments(), wanted, missing)
 
 
 def _abbreviated(environments: list[Environment], wanted: str, missing: CliError) -> Environment:

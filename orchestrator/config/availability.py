@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from orchestrator.config.bounds import ServerPolicy, target_of
 from orchestrator.config.models.document import EphYaml
-from orchestrator.config.models.triggers import Branch, Comment
+from orchestrator.config.models.triggers import Branch
 from orchestrator.config.parsing import Document
 from orchestrator.config.problems import Problem
 
@@ -23,6 +23,7 @@ Path = tuple[str | int, ...]
 
 def missing(document: Document, target: str, policy: ServerPolicy) -> Iterator[Problem]:
     """What keeps this file from being built on ``target``."""
+    yield from _missing_triggers(document)
     yield from _missing_protection(document, policy.sign_in)
     if target == LOCAL:
         yield from _missing_on_local(document)
@@ -30,6 +31,14 @@ def missing(document: Document, target: str, policy: ServerPolicy) -> Iterator[P
         yield from _missing_strategies(document, target, policy.templates.get(target, frozenset()))
     if target == KUBERNETES:
         yield from _missing_on_kubernetes(document)
+
+
+def _missing_triggers(document: Document) -> Iterator[Problem]:
+    """To pass over it would make more environments than were asked for."""
+    for index, trigger in enumerate(document.config.triggers or ()):
+        if isinstance(trigger, Branch) and trigger.paths:
+            message = "this version of Eph does not look at the paths of a branch: every push to it counts"
+            yield document.problem(("triggers", index, "paths"), message, "take paths out if that will do")
 
 
 def _missing_protection(document: Document, sign_in: bool) -> Iterator[Problem]:
@@ -93,7 +102,7 @@ def _missing_strategies(document: Document, target: str, templates: frozenset[st
 def notices(document: Document, policy: ServerPolicy) -> tuple[str, ...]:
     """What is asked for and not done by this version, one sentence each, with file and line."""
     config = document.config
-    found = [*_unused_triggers(config), *_unused_in_environment(config, policy)]
+    found = list(_unused_in_environment(config, policy))
     if config.tests and target_of(config, policy) != LOCAL:
         found.append((("tests",), "tests are run on the target `local` only by this version of Eph"))
     match target_of(config, policy):
@@ -102,14 +111,6 @@ def notices(document: Document, policy: ServerPolicy) -> tuple[str, ...]:
         case "kubernetes":
             found.extend(_unused_on_kubernetes(config))
     return tuple(str(document.problem(path, sentence)) for path, sentence in found)
-
-
-def _unused_triggers(config: EphYaml) -> Iterator[tuple[Path, str]]:
-    for index, trigger in enumerate(config.triggers or ()):
-        if isinstance(trigger, Comment):
-            yield (("triggers", index), "phrases of your own are not looked for; `/eph up` in a comment always works")
-        if isinstance(trigger, Branch) and trigger.paths:
-            yield (("triggers", index, "paths"), "the paths of a branch are not looked at; every push counts")
 
 
 def _unused_in_environment(config: EphYaml, policy: ServerPolicy) -> Iterator[tuple[Path, str]]:

@@ -27,7 +27,7 @@ from orchestrator.config.models.base import Command
 from orchestrator.config.models.databases import Database
 from orchestrator.config.models.document import EphYaml
 from orchestrator.config.models.services import Kubernetes, Service
-from orchestrator.config.models.triggers import Branch, PrLabel
+from orchestrator.config.models.triggers import Branch, Comment, PrLabel
 from orchestrator.config.models.triggers import Tag as RefTag
 from orchestrator.config.parsing import Document
 from orchestrator.config.problems import InvalidConfig, Problem
@@ -68,20 +68,23 @@ class Context:
 
 
 def watched_by(document: Document) -> Watched:
-    """The branches and tags that the file, being the default branch's, asks environments for."""
+    """The branches, tags and phrases of comments that the file, being the default branch's, asks environments for."""
     triggers = document.config.triggers or ()
     return Watched(
         branches=tuple(glob for item in triggers if isinstance(item, Branch) for glob in item.branches),
         tags=tuple(glob for item in triggers if isinstance(item, RefTag) for glob in item.tags),
+        phrases=tuple(phrase for item in triggers if isinstance(item, Comment) for phrase in item.phrases),
     )
 
 
 def labels_of(document: Document, default: frozenset[str] = frozenset()) -> frozenset[str]:
-    """The labels that ask for an environment; ``default`` for a file without triggers."""
+    """The labels that ask for an environment; ``default`` for a file without triggers. What a comment asks for is kept
+    as a label, too: where only comments ask, it is the ``default``."""
     triggers = document.config.triggers
     if triggers is None:
         return default
-    return frozenset(label for item in triggers if isinstance(item, PrLabel) for label in item.labels)
+    named = frozenset(label for item in triggers if isinstance(item, PrLabel) for label in item.labels)
+    return default if not named and any(isinstance(item, Comment) for item in triggers) else named
 
 
 def recipe(document: Document, context: Context, policy: ServerPolicy) -> Recipe:

@@ -7,11 +7,12 @@ somebody's own words. A line that cannot be understood is a value too, because w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+WORD = "/eph"
 MOST = 3
 """Commands of one comment that are heard; nobody needs more at a time."""
 _LINE = re.compile(r"/eph(?:[ \t]+(?P<rest>.*))?", re.IGNORECASE)
@@ -88,9 +89,14 @@ HELP = (
 )
 
 
-def parse(lines: Iterable[str]) -> tuple[Said, ...]:
-    """In their order."""
-    found = [_said(match["rest"] or "") for line in lines if (match := _LINE.fullmatch(line))]
+def parse(lines: Iterable[str], phrases: Collection[str] = ()) -> tuple[Said, ...]:
+    """In their order. ``phrases``: whole lines that ask as ``/eph up`` does."""
+    found: list[Said] = []
+    for line in lines:
+        if line in phrases:
+            found.append(Command(Verb.UP))
+        elif match := _LINE.fullmatch(line):
+            found.append(_said(match["rest"] or ""))
     if len(found) > MOST:
         return (*found[:MOST], Misunderstood("…", f"at most {MOST} commands of one comment are heard"))
     return tuple(found)

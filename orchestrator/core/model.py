@@ -135,10 +135,12 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """The branches and tags that get environments, by the globs in the default branch's eph.yaml."""
+    """The branches and tags that get environments, by the globs in the default branch's eph.yaml; and the lines of a
+    comment that ask for one, besides ``/eph up``."""
 
     branches: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    phrases: tuple[str, ...] = ()
 
     def of(self, kind: RefKind) -> tuple[str, ...]:
         return {RefKind.BRANCH: self.branches, RefKind.TAG: self.tags}.get(kind, ())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -31,6 +31,7 @@ from orchestrator.forge.port import (
     Refs,
     Remark,
     Repository,
+    holds,
 )
 from stacks.model import RefKind
 
@@ -163,10 +164,10 @@ class FakeForge:
         with self._asked_for("upsert_comment"):
             self._writable(repository).comments.setdefault(number, {})[marker] = body
 
-    def comments_since(self, repository: Repository, since: datetime, word: str) -> list[Remark]:
+    def comments_since(self, repository: Repository, since: datetime, words: Collection[str]) -> list[Remark]:
         with self._asked_for("comments_since"):
             found = self._home(repository).remarks
-            return [item for item in found if item.created >= since and word.lower() in item.body.lower()]
+            return [item for item in found if item.created >= since and holds(item.body, words)]
 
     def react(self, repository: Repository, comment: int, reaction: Reaction) -> None:
         with self._asked_for("react"):

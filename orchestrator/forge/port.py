@@ -6,7 +6,7 @@ All methods block and are called from threads; an adapter is safe for use from s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -217,8 +217,9 @@ class Forge(Protocol):
     def upsert_comment(self, repository: Repository, number: int, marker: str, body: str) -> None:
         """The one comment of ours that holds the hidden ``marker``: made, or edited when it reads otherwise."""
 
-    def comments_since(self, repository: Repository, since: datetime, word: str) -> list[Remark]:
-        """Comments of the whole repository that were made since then and hold a word, oldest first, whatever the case.
+    def comments_since(self, repository: Repository, since: datetime, words: Collection[str]) -> list[Remark]:
+        """Comments of the whole repository that were made since then and hold one of the words, oldest first, whatever
+        the case.
         One conditional request, as long as nobody comments. Unsupported where the host has no such list."""
 
     def react(self, repository: Repository, comment: int, reaction: Reaction) -> None:
@@ -257,6 +258,12 @@ LABEL_OFF = "Label taken off: "
 LABEL_LEFT = "Label not ours to take off: "
 """How the text of ``EXPIRED`` begins once its trigger label was dealt with: a label that is there after ``LABEL_OFF``
 was put on again by a person."""
+
+
+def holds(body: str, words: Collection[str]) -> bool:
+    """Whether a comment may be for us: one of the words is in it, whatever the case."""
+    text = body.lower()
+    return any(word.lower() in text for word in words)
 
 
 def expired_mark(stack: str) -> str:

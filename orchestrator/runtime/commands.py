@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from orchestrator.core import commands
-from orchestrator.core.commands import Answer, Command, Misunderstood, Reply
+from orchestrator.core.commands import WORD, Answer, Command, Misunderstood, Reply
 from orchestrator.core.model import Key, RepositoryFacts
 from orchestrator.forge.port import Forge, ForgeError, NotThere, Reaction, Remark, Repository, Unsupported
 from orchestrator.ledger import kinds
@@ -29,7 +29,6 @@ from orchestrator.runtime.loop import Shown
 
 log = logging.getLogger("eph.commands")
 
-WORD = "/eph"
 HEARD_FOR = timedelta(hours=1)
 REPLY_FOR = timedelta(hours=6)
 WINDOW = timedelta(minutes=10)
@@ -143,10 +142,11 @@ class Commands:
         since = self._clock() - HEARD_FOR
         try:
             async with self._slots:
-                found = await asyncio.to_thread(self._forge.comments_since, home, since, WORD)
+                words = (WORD, *facts.watched.phrases)
+                found = await asyncio.to_thread(self._forge.comments_since, home, since, words)
             for remark in found:
                 if self._is_for_us(remark, facts) and self.leads():
-                    await self._hear(home, remark)
+                    await self._hear(home, remark, facts.watched.phrases)
         except Unsupported as error:
             if home.id not in self._silent:
                 self._silent.add(home.id)
@@ -162,8 +162,8 @@ class Commands:
         known = remark.id in self._heard.done or remark.id in self._heard.waiting or remark.answered & _LAST
         return not known and not remark.by_program and remark.number in facts.open
 
-    async def _hear(self, home: Repository, remark: Remark) -> None:
-        said = commands.parse(await asyncio.to_thread(_spoken, remark.body))
+    async def _hear(self, home: Repository, remark: Remark, phrases: tuple[str, ...]) -> None:
+        said = commands.parse(await asyncio.to_thread(_spoken, remark.body), phrases)
         if not said:
             self._heard.done[remark.id] = remark.created
             return

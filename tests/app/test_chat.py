@@ -15,7 +15,7 @@ from orchestrator.forge.port import ForgeRefused, ForgeUnavailable, NotThere, Re
 from orchestrator.runtime.commands import HEARD_FOR, MOST_OBEYED, MOST_REFUSED, Commands
 from stacks.model import StackRef
 from tests.app.desks import behind
-from tests.stories.town import BAD_YAML, Town
+from tests.stories.town import BAD_YAML, EPH_YAML, Town
 
 DONE = frozenset({Reaction.SEEN, Reaction.DONE})
 CONFUSED = frozenset({Reaction.SEEN, Reaction.CONFUSED})
@@ -82,6 +82,36 @@ async def test_up_puts_the_label_on_and_the_environment_comes(chat: Chat) -> Non
     assert town.forge.pull(town.shop, number).labels == {"preview"}
     assert town.phase(number) is Phase.READY
     assert "`/eph up` by `ada`: The label preview asks" in town.comment(number)
+
+
+PHRASES = EPH_YAML + "triggers:\n  - {type: comment, phrases: [please preview, /deploy]}\n"
+
+
+async def test_a_phrase_of_the_default_branchs_file_asks_as_up_does(chat: Chat) -> None:
+    """L3, S2: from people with write access only, found by polling, obeyed once, kept as the server's label."""
+    town = chat.town
+    number = town.open(label=False)
+    town.forge.push(town.shop, "main", {"eph.yaml": PHRASES})
+    await town.live(minutes=3)
+    assert await chat.ask(number, "/deploy", by="mallory") == {Reaction.REFUSED}
+    assert town.forge.pull(town.shop, number).labels == frozenset()
+    comment = chat.say(number, "Nice!\n\nplease preview")
+    await town.live(minutes=1)
+    assert chat.reactions(comment) == DONE
+    assert town.forge.pull(town.shop, number).labels == {"preview"}
+    assert town.phase(number) is Phase.READY
+    told = [each.message for each in town.ledger.events(limit=999) if each.kind == "command.obeyed"]
+    await chat.kill()
+    await town.live(minutes=2)
+    assert [each.message for each in town.ledger.events(limit=999) if each.kind == "command.obeyed"] == told
+
+
+async def test_a_pull_request_cannot_bring_phrases_of_its_own(chat: Chat) -> None:
+    """S3"""
+    town = chat.town
+    number = town.open(files={"eph.yaml": PHRASES}, label=False)
+    await town.live(minutes=3)
+    assert await chat.ask(number, "please preview") == frozenset()
 
 
 async def test_down_takes_the_label_off_and_up_brings_it_back(chat: Chat) -> None:

@@ -150,7 +150,7 @@ async def _listen(made: Scene, forge: GitHubForge, facts: ForgeFacts) -> None:
 
     async def one(home: Repository) -> None:
         async with slots:
-            await asyncio.to_thread(forge.comments_since, home, since, chat.WORD)
+            await asyncio.to_thread(forge.comments_since, home, since, (chat.WORD,))
 
     await asyncio.gather(*(one(home) for home in facts.repositories.values()))
 

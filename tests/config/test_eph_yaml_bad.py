@@ -45,6 +45,7 @@ CASES = {
 }
 
 VALUES = {
+    "triggers: [{type: comment, phrases: [' x']}]": "3:38: triggers[0].phrases[0]: ' x' is no line of a comment",
     "targt: local": "3:1: unknown key `targt`; did you mean `target`?",
     "zzz: 1": "3:1: unknown key `zzz`; possible here: version, name, team",
     "target: [local]": "3:9: target: a list is not a text",

@@ -27,10 +27,10 @@ def test_comments_are_found_with_who_said_them(host: Host) -> None:
     need(host, "comments")
     forge, shop = repository(host)
     number = pull(host)
-    assert forge.comments_since(shop, LONG_AGO, "/eph") == []
+    assert forge.comments_since(shop, LONG_AGO, ("/eph",)) == []
     host.ask(number, "thanks")
     first, second = host.ask(number, "/eph up"), host.ask(number, "please\n/EPH why")
-    found = forge.comments_since(shop, LONG_AGO, "/eph")
+    found = forge.comments_since(shop, LONG_AGO, ("/eph",))
     assert [(item.id, item.number, item.author) for item in found] == [
         (first, number, host.writer),
         (second, number, host.writer),
@@ -42,7 +42,7 @@ def test_older_ones_are_left_out(host: Host) -> None:
     need(host, "comments")
     forge, shop = repository(host)
     host.ask(pull(host), "/eph up")
-    assert forge.comments_since(shop, datetime.now(UTC) + timedelta(minutes=1), "/eph") == []
+    assert forge.comments_since(shop, datetime.now(UTC) + timedelta(minutes=1), ("/eph",)) == []
 
 
 def test_our_own_comment_is_a_programs(host: Host) -> None:
@@ -51,7 +51,7 @@ def test_our_own_comment_is_a_programs(host: Host) -> None:
     forge, shop = repository(host)
     number = pull(host)
     forge.upsert_comment(shop, number, "<!-- eph -->", "/eph down\n<!-- eph -->")
-    [found] = forge.comments_since(shop, LONG_AGO, "/eph")
+    [found] = forge.comments_since(shop, LONG_AGO, ("/eph",))
     assert found.by_program
 
 
@@ -61,12 +61,12 @@ def test_a_reaction_is_remembered_by_the_host(host: Host) -> None:
     forge, shop = repository(host)
     comment = host.ask(pull(host), "/eph up")
     host.like(comment)
-    assert forge.comments_since(shop, LONG_AGO, "/eph")[0].answered == frozenset()
+    assert forge.comments_since(shop, LONG_AGO, ("/eph",))[0].answered == frozenset()
     for reaction in (Reaction.SEEN, Reaction.SEEN, Reaction.DONE):
         forge.react(shop, comment, reaction)
     assert host.reactions(comment) == {"eyes", "+1"}
     host.rewrite(comment, "/eph down")
-    [found] = host.client().comments_since(shop, LONG_AGO, "/eph")
+    [found] = host.client().comments_since(shop, LONG_AGO, ("/eph",))
     assert (found.body, found.answered) == ("/eph down", {Reaction.SEEN, Reaction.DONE})
 
 
@@ -83,7 +83,7 @@ def test_a_host_without_them_says_so(host: Host) -> None:
     forge, shop = repository(host)
     for _ in range(2):
         with pytest.raises(Unsupported, match="does not list"):
-            forge.comments_since(shop, LONG_AGO, "/eph")
+            forge.comments_since(shop, LONG_AGO, ("/eph",))
     comment = host.ask(pull(host), "/eph up")
     with pytest.raises(Unsupported, match="has no reactions"):
         forge.react(shop, comment, Reaction.SEEN)
@@ -103,11 +103,11 @@ def test_a_look_at_silent_repositories_is_free(host: Host) -> None:
     need(host, "etags")
     forge, shop = repository(host)
     comment = host.ask(pull(host), "/eph up")
-    forge.comments_since(shop, LONG_AGO, "/eph")
+    forge.comments_since(shop, LONG_AGO, ("/eph",))
     forge.react(shop, comment, Reaction.DONE)
-    forge.comments_since(shop, LONG_AGO, "/eph")
+    forge.comments_since(shop, LONG_AGO, ("/eph",))
     before = forge.cost()
     for _ in range(5):
-        forge.comments_since(shop, LONG_AGO, "/eph")
+        forge.comments_since(shop, LONG_AGO, ("/eph",))
     after = forge.cost()
     assert (after.counted - before.counted, after.free - before.free) == (0, 5)

@@ -76,3 +76,15 @@ def test_several_in_one_comment_are_heard_in_order_and_not_without_end() -> None
 def test_no_words_break_it(body: str) -> None:
     for said in parse([body, f"/eph {body}"]):
         assert isinstance(said, Command | Misunderstood)
+
+
+def test_a_line_that_is_a_phrase_asks_for_an_environment() -> None:
+    """L3: exactly the line."""
+    phrases = ("please preview", "/eph deploy")
+    asked = (Command(Verb.UP),)
+    assert parse(["Looks good!", "", "please preview", "Thanks"], phrases) == asked
+    assert parse(["/eph deploy"], phrases) == asked, "a phrase counts before a command"
+    assert len(parse(["please preview", "/eph why"], phrases)) == 2
+    for line in ("please preview this", "Please Preview", "would you please preview"):
+        assert parse([line], phrases) == (), line
+    assert parse(["please preview"]) == ()

@@ -16,7 +16,7 @@ from tests.e2e import site as sites
 from tests.e2e.readable import files_read, lines_of_processes
 from tests.e2e.site import LABEL, REPOSITORY, Site
 
-pytestmark = [pytest.mark.real, pytest.mark.long]
+pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(400)]
 
 FIRST, SECOND, SAFE = "sk_first_4eC39HqLyjWD", "sk_second_arjtT1zdp7dc", "open_0123456789"
 NAMED = "environment: {secrets: {STRIPE_KEY: stripe, MAPS_KEY: maps}}\n"
@@ -100,7 +100,7 @@ def test_a_fork_gets_what_is_marked_for_it_and_says_what_it_goes_without(site: S
     number = site.forge.open_pull(REPOSITORY, "mallory:borrowed", by="mallory")
     site.forge.label(REPOSITORY, number, LABEL)
     site.told(number, sha[:7], "approve")
-    site.forge.comment(REPOSITORY, number, "/eph approve")
+    site.forge.comment(REPOSITORY, number, f"/eph approve {sha}")
     made = site.arrived("borrowed", number, sha)
     assert environ(site, made.host)["MAPS_KEY"] == SAFE
     assert "STRIPE_KEY" not in environ(site, made.host)

@@ -19,6 +19,13 @@ def _few_wildcards(value: str) -> str:
     return value
 
 
+def _one_line(value: str) -> str:
+    if not value.isprintable() or value != value.strip():
+        raise Rejected(f"{quote(value)} is no line of a comment", "write one line, without blanks at its ends")
+    return value
+
+
+Phrase = Annotated[Text, AfterValidator(_one_line), Field(max_length=100)]
 Label = Annotated[Text, Field(max_length=50)]
 Pattern = Annotated[Glob, AfterValidator(_few_wildcards)]
 Patterns = Annotated[tuple[Pattern, ...], Field(max_length=20)]
@@ -51,7 +58,7 @@ class Branch(Section):
         default=(),
         description="Wait until these checks are green on the commit. With * all that match, and at least one.",
     )
-    paths: Patterns = Field(default=(), description="Only when the newest push changed a file that matches.")
+    paths: Patterns = Field(default=(), description="Reserved: refused by this version, as every push counts.")
 
 
 class Tag(Section):
@@ -66,11 +73,15 @@ class Tag(Section):
 
 
 class Comment(Section):
-    """A comment on a pull request, by somebody with write access."""
+    """A comment on a pull request, by somebody with write access. The default branch's phrases count."""
 
     type: Literal["comment"] = Field(description="A comment on a pull request.")
-    phrases: tuple[Text, ...] = Field(
-        default=("/eph up",), min_length=1, description="A line of the comment that says exactly one of these asks."
+    phrases: tuple[Phrase, ...] = Field(
+        default=("/eph up",),
+        min_length=1,
+        max_length=20,
+        description="A line of the comment that says exactly one of these asks, as `/eph up` does. It puts a label on: "
+        "one of a pr_label trigger, or the server's own where there is none.",
     )
 
 

@@ -10,7 +10,7 @@ import base64
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import quote, urlsplit
@@ -259,8 +259,8 @@ class GitHubForge:
     def upsert_comment(self, repository: Repository, number: int, marker: str, body: str) -> None:
         self._comments.upsert((self._path(repository), number, marker), body)
 
-    def comments_since(self, repository: Repository, since: datetime, word: str) -> list[Remark]:
-        return self._conversations.since(self._path(repository), since, word, lambda: self._present(repository))
+    def comments_since(self, repository: Repository, since: datetime, words: Collection[str]) -> list[Remark]:
+        return self._conversations.since(self._path(repository), since, words, lambda: self._present(repository))
 
     def react(self, repository: Repository, comment: int, reaction: Reaction) -> None:
         self._conversations.react(self._path(repository), comment, reaction, lambda: self._present(repository))

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 
 from orchestrator.forge.github import readings
 from orchestrator.forge.github.lacks import Lacks
 from orchestrator.forge.github.transport import PER_PAGE, Transport
-from orchestrator.forge.port import NotThere, Reaction, Remark, Unsupported
+from orchestrator.forge.port import NotThere, Reaction, Remark, Unsupported, holds
 
 KEEP = 4096
 MOST_PAGES = 5
@@ -29,9 +29,9 @@ class Conversations:
         self._lock = threading.Lock()
         self._without = Lacks(now)
 
-    def since(self, path: str, since: datetime, word: str, present: Callable[[], None]) -> list[Remark]:
+    def since(self, path: str, since: datetime, words: Collection[str], present: Callable[[], None]) -> list[Remark]:
         me = self._viewer()
-        said = (item for item in self._changed(path, since, present) if word.lower() in item.body.lower())
+        said = (item for item in self._changed(path, since, present) if holds(item.body, words))
         found = [self._remark(path, item, me) for item in said if item.created >= since]
         return sorted(found, key=lambda item: (item.created, item.id))
 
