@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from programs.spec import Command, DatabaseSpec, EnvironmentSpec, Health, Hooks, ServiceSpec, Source
+from programs.spec import Command, DatabaseSpec, EnvironmentSpec, Health, Hooks, Secret, ServiceSpec, Source
 from stacks import tags, wire
 from stacks.model import Operation, OperationResult, Outcome, StackRef, Tag, Verb
 
@@ -118,6 +118,7 @@ SPECS = st.builds(
     env=VARIABLES,
     hooks=st.builds(Hooks, st.lists(COMMANDS, max_size=1).map(tuple)),
     settings=VARIABLES,
+    secrets=st.dictionaries(WORDS, st.builds(Secret, WORDS, HEX, ANY), max_size=2),
 )
 REFS = st.builds(StackRef, WORDS, WORDS)
 OPERATIONS = st.builds(
@@ -132,6 +133,7 @@ OPERATIONS = st.builds(
     refresh=st.booleans(),
     deadline=st.floats(0, 1e6),
     settings=VARIABLES,
+    hidden=st.lists(ANY, max_size=2).map(tuple),
 )
 RESULTS = st.builds(
     OperationResult,
