@@ -1,0 +1,54 @@
+"""The server's secrets on a real Kubernetes: in a Secret that pods name, and nowhere else (S4, T2, S3)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from programs.kubernetes import names
+from programs.kubernetes.target import TARGET
+from programs.spec import EnvironmentSpec, Secret
+from stacks.model import Outcome
+from tests.cluster.environments import Eph, Page
+from tests.cluster.machines import Site
+
+pytestmark = pytest.mark.real
+
+FIRST, SECOND = "sk_first_4eC39HqLyjWD", "sk_second_arjtT1zdp7dc"
+
+
+@pytest.fixture(scope="module")
+def eph(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Eph]:
+    made = Eph(site, tmp_path_factory.mktemp("eph"), server="eph-secret-tests")
+    yield made
+    for name in TARGET.names(made.settings):
+        TARGET.purge(name, made.settings)
+
+
+def spec(eph: Eph, value: str) -> EnvironmentSpec:
+    made = eph.spec(7, "", secrets={"STRIPE_KEY": Secret("stripe", f"mark of {value}", value)})
+    name = "shop-hidden-words-7"
+    return replace(made, name=name, host=f"{name}.preview.test", marks={**made.marks, "Environment": name})
+
+
+def test_a_secret_reaches_the_pods_by_name_and_a_new_value_makes_new_ones(eph: Eph) -> None:
+    commit = eph.repository.push({"a": "1"})
+    wanted = spec(eph, FIRST)
+    wanted = replace(wanted, source=replace(wanted.source, commit=commit))
+    for value in (FIRST, SECOND):
+        wanted = replace(wanted, secrets=spec(eph, value).secrets)
+        done = eph.up(wanted)
+        assert done.outcome is Outcome.SUCCEEDED, (done.error, done.tail, eph.told[-20:])
+        assert Page(eph.site, wanted.host).text("/env", name="STRIPE_KEY") == value
+    held = eph.site.get("secret", names.SECRETS, "-n", wanted.name)
+    assert set(held["data"]) == {"STRIPE_KEY"}
+    shown = json.dumps(eph.site.get("deployments,pods,replicasets,configmaps", "-n", wanted.name))
+    assert f'"secretKeyRef": {{"key": "STRIPE_KEY", "name": "{names.SECRETS}"}}' in shown
+    states = "".join(path.read_text() for path in eph.places.backend.rglob("*.json*") if path.is_file())
+    assert names.SECRETS in states
+    for value in (FIRST, SECOND):
+        for place, text in (("objects", shown), ("state", states), ("log", eph.log(7)), ("told", "\n".join(eph.told))):
+            assert value not in text, place
