@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 from orchestrator.forge.github import pace
 from orchestrator.forge.github.pace import Pace
-from orchestrator.forge.github.rota import Rota
+from orchestrator.forge.github.rota import Rota, Turn
 from orchestrator.forge.port import Cost
 
 ALL = range(100)
@@ -114,6 +115,17 @@ def test_the_note_says_how_many_wait_and_why() -> None:
     assert turn.note == (
         f"{len(turn.left_out)} of 100 repositories wait for a later look: 700 of 5000 requests are left for 60 minutes"
     )
+
+
+def test_a_start_that_reads_all_anew_makes_nobody_wait() -> None:
+    """L1: each reading counted once, twice even, and most of the hour is left."""
+    rota = Rota(30)
+    for number in ALL:
+        for _ in range(2):
+            rota.was_read(number, 1_000_000, 2)
+    cost = Cost(remaining=4196, limit=5000, reset=1_003_540)
+    assert rota.turn(ALL, cost, 1_000_060) == Turn()
+    assert rota.turn(ALL, replace(cost, remaining=2400), 1_000_060).left_out
 
 
 def test_a_host_that_tells_no_limit_holds_nobody_back() -> None:

@@ -1,8 +1,10 @@
 """When the rest of the hour does not suffice for all: who is read at this look, and who waits for a later one.
 
-A quiet repository costs nothing (304) where the host has ETags, so each has its own price: what its readings cost on
-average of late. While the prices of all together fit into what is left, all are read. Else those that were read
-longest ago and move most come first, as many as can be paid; the others are as they were last read, and said to be.
+While half of the hour's limit is left nobody waits: a start, or a token that is new, makes every reading count once,
+which says nothing of the next. Below it, each has its own price: what its readings cost on average of late, for a quiet
+repository costs nothing (304) where the host has ETags. While the prices of all together fit into what is left, all are
+read. Else those that were read longest ago and move most come first, as many as can be paid; the others are as they
+were last read, and said to be.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from orchestrator.forge.port import Cost
 
 RESERVE = 0.1
 """Of the limit: for writes, and for the questions that a change brings with it."""
+PLENTY = 0.5
+"""Of the limit: with so much left, nobody waits."""
 LEARN = 0.2
 PRICE_AT_FIRST = 0.2
 NEVER = -1.0
@@ -65,8 +69,8 @@ class Rota:
         return Turn(left_out, note) if left_out else Turn()
 
     def _allowed(self, cost: Cost, now: float) -> float | None:
-        """What this look may cost; None: nothing is known, so nothing is held back."""
-        if cost.limit <= 0 or cost.reset <= now:
+        """What this look may cost; None: nothing is known, or there is plenty, so nothing is held back."""
+        if cost.limit <= 0 or cost.reset <= now or cost.remaining >= PLENTY * cost.limit:
             return None
         looks = max(1.0, (cost.reset - now) / self._every)
         return max(0.0, cost.remaining - RESERVE * cost.limit) / looks
