@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from programs.kubernetes import names
 from programs.kubernetes.errors import KubernetesError
 from programs.kubernetes.manifests import judging, reading, rewriting
 from programs.kubernetes.manifests.reading import Found, Release
@@ -46,7 +47,8 @@ def bring(files: Files, spec: EnvironmentSpec, on: Settings, images: Mapping[str
         judging.judge(item, spec.name)
     _no_clash(found, spec)
     front = None if any(item.public for item in spec.services) else rewriting.front(found, spec.project)
-    made = [rewriting.fit(item, on, images) for item in found if item.data["kind"] != "Ingress"]
+    notes = names.secrets_note(spec)
+    made = [rewriting.fit(item, on, images, notes) for item in found if item.data["kind"] != "Ingress"]
     if front:
         made = [rewriting.open_to_front(data, front.selector) for data in made]
         return Brought(tuple(made), (front.service, front.port), front.pod_ports(made))

@@ -48,15 +48,16 @@ class Front:
         return tuple(sorted(found))
 
 
-def fit(found: Found, on: Settings, images: Mapping[str, str]) -> Data:
-    """A copy with what is ours to say. ``images``: pinned references by the name that eph.yaml gives them."""
+def fit(found: Found, on: Settings, images: Mapping[str, str], notes: Mapping[str, str] | None = None) -> Data:
+    """A copy with what is ours to say. ``images``: pinned references by the name that eph.yaml gives them. ``notes``:
+    annotations of its pods."""
     data = copy.deepcopy(found.data)
     data["metadata"] = {key: value for key, value in data["metadata"].items() if key != "namespace"}
     data.pop("status", None)
     pod = _pod_of(data)
     if pod is not None:
         _shut_in(pod, on)
-        _named(data, names.secrets_note(spec))
+        _named(data, notes or {})
         for container in [*(pod.get("initContainers") or []), *pod["containers"]]:
             _fit_container(found, container, images, on)
     for claim in _claims_of(data):
