@@ -211,7 +211,12 @@ def postgres(spec: DatabaseSpec, on: Settings, labels: Mapping[str, str]) -> Dat
         "ports": [{"name": "postgres", "containerPort": POSTGRES}],
         "securityContext": shut_in(),
         "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"cpu": "1", "memory": "512Mi"}},
-        "readinessProbe": {"exec": {"command": ["pg_isready", "-h", "127.0.0.1", "-U", "app"]}, "periodSeconds": 1},
+        # A process is started for each look, which takes more than the one second of old on a node that is busy.
+        "readinessProbe": {
+            "exec": {"command": ["pg_isready", "-h", "127.0.0.1", "-U", "app"]},
+            "periodSeconds": 1,
+            "timeoutSeconds": 5,
+        },
         "volumeMounts": [
             {"name": "data", "mountPath": "/var/lib/postgresql/data"},
             {"name": "run", "mountPath": "/var/run/postgresql"},

@@ -1,0 +1,143 @@
+"""What environments share on a real Kubernetes: a PostgreSQL that clones for each, and a Gateway (D1, D3, T2).
+
+The Gateway API is a definition of our own making, as small as it can be, and no controller stands behind it: what is
+seen here is that a cluster without it is said, and that a route is made, kept and gone with its environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import psycopg
+import pytest
+
+from programs.kubernetes import names, shared, workloads
+from programs.kubernetes.settings import from_mapping
+from programs.kubernetes.target import TARGET
+from programs.spec import Command, DatabaseSpec, EnvironmentSpec
+from stacks.model import OperationResult, Outcome
+from tests.cluster.environments import Eph
+from tests.cluster.machines import Site, eventually
+
+pytestmark = pytest.mark.real
+DATA = "eph-shared-data"
+GROUP = "gateway.networking.k8s.io"
+OPEN = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+ROUTES = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {
+        "name": f"httproutes.{GROUP}",
+        # The API server asks for this in that group: whose word it is that such a thing may be defined.
+        "annotations": {"api-approved.kubernetes.io": "unapproved, a stand-in of Eph's tests"},
+    },
+    "spec": {
+        "group": GROUP,
+        "scope": "Namespaced",
+        "names": {"kind": "HTTPRoute", "plural": "httproutes", "singular": "httproute"},
+        "versions": [
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": OPEN, "status": OPEN}}},
+            }
+        ],
+    },
+}
+SERVER = DatabaseSpec("shared")
+PREPARED = "CREATE TABLE fruit (id serial, name text); INSERT INTO fruit (name) VALUES ('apple'), ('pear')"
+MAIN = DatabaseSpec(
+    "main", strategy="template", source="shop", migrate=Command('psql "$DATABASE_URL" -c "ALTER TABLE fruit ADD x int"')
+)
+
+
+@pytest.fixture(scope="module")
+def eph(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Eph]:
+    made = Eph(site, tmp_path_factory.mktemp("shared"), server="eph-shared-tests")
+    yield made
+    for name in TARGET.names(made.settings):
+        TARGET.purge(name, made.settings)
+    site.kubectl("delete", "crd", f"httproutes.{GROUP}", "--ignore-not-found", "--wait=false")
+
+
+@pytest.fixture(scope="module")
+def server(eph: Eph) -> str:
+    """An administrator's URL of a PostgreSQL in the cluster, with a prepared database."""
+    site, on = eph.site, from_mapping(eph.settings)
+    site.namespace(DATA)
+    here, name = {"namespace": DATA}, names.database(SERVER)
+    pull = site.get("secret", "pull", "-n", DATA)
+    objects = [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": names.ACCOUNT}},
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"password": "admin"}},
+        {**pull, "metadata": {"name": names.PULL_SECRET}},
+        workloads.postgres_service(SERVER),
+        workloads.postgres(SERVER, on, {}),
+    ]
+    site.apply(*({**item, "metadata": {**item["metadata"], **here}} for item in objects))
+    eventually(lambda: site.get("statefulset", name, "-n", DATA)["status"].get("readyReplicas"), 200)
+    address = site.get("service", name, "-n", DATA)["spec"]["clusterIP"]
+    url = f"postgresql://app:admin@{address}:5432/app"
+    with psycopg.connect(url, autocommit=True) as session:
+        session.execute("CREATE DATABASE prepared")
+    with psycopg.connect(url, dbname="prepared", autocommit=True) as session:
+        session.execute(PREPARED)
+    return url
+
+
+def asked(eph: Eph, server: str, number: int) -> EnvironmentSpec:
+    settings = {
+        **eph.settings,
+        "postgres": server,
+        "postgres_address": f"{names.database(SERVER)}.{DATA}.svc",
+        "templates": "shop=prepared",
+    }
+    spec = eph.spec(number, eph.repository.push({"number": str(number)}), databases=(MAIN,))
+    return replace(spec, settings=settings)
+
+
+def well(result: OperationResult, eph: Eph) -> None:
+    assert result.outcome is Outcome.SUCCEEDED, (result.error, result.step, result.tail, eph.told[-20:])
+
+
+def test_a_gateway_that_the_cluster_does_not_know_is_said_and_then_a_route_is_made(eph: Eph, server: str) -> None:
+    """And the database is a clone, the environment's own, reached from its pods and from none of another's."""
+    site = eph.site
+    spec = asked(eph, server, 71)
+    routed = replace(spec, settings={**spec.settings, "ingress_class": "", "gateway": f"{DATA}/edge"})
+    refused = eph.up(routed)
+    assert refused.outcome is Outcome.FAILED
+    assert f"knows no HTTPRoute of {GROUP}/v1" in refused.error
+    site.apply(ROUTES)
+    site.kubectl("wait", "--for=condition=Established", f"crd/httproutes.{GROUP}", "--timeout=60s")
+    well(eph.up(routed), eph)
+    (route,) = site.get("httproutes", "-n", spec.name)["items"]
+    assert route["spec"]["hostnames"] == [spec.host]
+    assert route["metadata"]["labels"][names.ENVIRONMENT] == spec.name
+    assert site.get("ingresses", "-n", spec.name)["items"] == []
+    assert ask(site, spec, 'psql "$DATABASE_URL" -Atc "SELECT count(*), count(x) FROM fruit"') == "2|0"
+    own = shared.name(spec.name, MAIN)
+    assert own in ask(site, spec, 'psql "$DATABASE_URL" -Atc "SELECT current_user"')
+    other = shared.create(str(eph.folder / "root"), "another", "eph_another", "prepared")
+    assert other
+    elsewhere = 'psql "${DATABASE_URL%/*}/eph_another" -Atc "SELECT 1" 2>&1 || true'
+    assert "permission denied" in ask(site, spec, elsewhere)
+    assert server not in "\n".join(eph.told) + eph.log(71)
+
+
+def test_the_clone_goes_with_its_environment(eph: Eph, server: str) -> None:
+    eph_settings = asked(eph, server, 71).settings
+    well(eph.down(71), eph)
+    with psycopg.connect(server, autocommit=True) as session:
+        left = session.execute("SELECT datname FROM pg_database WHERE datname LIKE 'eph_%'").fetchall()
+    assert left == [("eph_another",)]
+    shared.purge(from_mapping(eph_settings), "another")
+    assert shared.every(from_mapping(eph_settings)) == []
+    assert eph.left() == []
+
+
+def ask(site: Site, spec: EnvironmentSpec, command: str) -> str:
+    """What a command says inside the pod of the service."""
+    return str(site.kubectl("-n", spec.name, "exec", "deploy/web", "--", "sh", "-c", command)).strip()
