@@ -149,7 +149,7 @@ REFUSED: list[tuple[EnvironmentSpec, str]] = [
     (spec(replace(WEB, schedule="* * * * *")), "public: false"),
     (spec(replace(WEB, env={"A-B": ""})), "letters, digits and underscores"),
     (spec(services=(), manifests=("k8s",), hooks=Hooks(pre_destroy=(Command("x"),))), "hooks are run in the image"),
-    (spec(databases=(DatabaseSpec("a", strategy="template"),)), "only empty, seed"),
+    (spec(databases=(DatabaseSpec("a", strategy="branch"),)), "only empty, seed, template"),
     (spec(databases=(DatabaseSpec("a"), DatabaseSpec("b"))), "the variable 'DATABASE_URL'"),
     (
         spec(services=(), manifests=("k8s",), databases=(DatabaseSpec("a", migrate=Command("x")),)),
