@@ -11,6 +11,7 @@ the SDK's four the fifth would never be asked.
 
 from __future__ import annotations
 
+import io
 import os
 import runpy
 import signal
@@ -102,5 +103,7 @@ def _serve() -> None:
     threading.Thread(target=_end_with_the_worker, daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: CANCELLED.set())
     futures.ThreadPoolExecutor = _Pool  # type: ignore[misc, assignment]
+    # The SDK writes its port and does not flush: with Python's own buffer the worker would wait for it for ever.
+    sys.stdout = io.TextIOWrapper(os.fdopen(1, "wb", buffering=0), write_through=True)
     sys.argv = ["pulumi.dynamic"]
     runpy.run_module("pulumi.dynamic", run_name="__main__", alter_sys=True)
