@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+CHANGED = "changed"
+"""Among the kinds that stand (``registry.Stands``): whole parts that are there, and not as they were made."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Holding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from importlib import import_module, metadata
 from typing import Any, Protocol, runtime_checkable
 
@@ -92,7 +93,8 @@ class Stands(Protocol):
     """What a target may offer besides: which parts of all environments are there and alive, looked at each cycle."""
 
     def standing(self, settings: Mapping[str, str]) -> Mapping[str, frozenset[str]]:
-        """By the kinds that can be looked at, the ids that Pulumi's state has for them. Raises when it cannot look."""
+        """By the kinds that can be looked at, the ids that Pulumi's state has for them. Raises when it cannot look.
+        Under ``holdings.CHANGED`` whole parts (``Kind:id``) that are there, and not as they were made."""
 
 
 @runtime_checkable
@@ -118,6 +120,14 @@ class Holds(Protocol):
 
     def discard(self, holding: Holding, settings: Mapping[str, str]) -> bool:
         """Removes that one thing; idempotent. False: it cannot be removed alone, only with its whole environment."""
+
+
+@runtime_checkable
+class Dated(Protocol):
+    """What a target may offer besides: until when an environment lives, kept true on what it holds (C2)."""
+
+    def dated(self, name: str, settings: Mapping[str, str], until: datetime | None) -> None:
+        """None: for ever. What is not there is not dated."""
 
 
 def holdings(target: Target, settings: Mapping[str, str]) -> list[Holding]:

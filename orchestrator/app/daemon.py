@@ -19,6 +19,7 @@ from orchestrator.config.loading import load
 from orchestrator.config.problems import BadSettings
 from orchestrator.config.settings import Settings
 from stacks import plugins, toolchain
+from stacks.inventory import FileInventory
 from stacks.toolchain import NoToolchain
 
 log = logging.getLogger("eph")
@@ -35,13 +36,17 @@ def main() -> int:
         settings = load(arguments.config)
         if arguments.gateway:
             _become_gateway(settings)
-        tools = plugins.beside(toolchain.ensure(_say), settings.targets.allowed, _say)
+        tools = plugins.beside(toolchain.ensure(_say), _targets(settings), _say)
         asyncio.run(_run(settings, tools))
     except (BadSettings, NoToolchain, StartTrouble, service.Broken, OSError, ValueError) as error:
         log.debug("ephd ends", exc_info=True)
         sys.stderr.write(f"ephd: {error}\n")
         return 1
     return 0
+
+
+def _targets(settings: Settings) -> frozenset[str]:
+    return settings.known_targets | wiring.used_targets(FileInventory(settings.backend_dir))
 
 
 def _arguments() -> argparse.Namespace:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from importlib import metadata
 
+from orchestrator.app.dates import Dates
 from orchestrator.app.desk import Behind, LocalDesk
 from orchestrator.app.door import Door, Doorkeeper, Neighbour
 from orchestrator.app.hands import DeskHands
@@ -81,6 +82,11 @@ def policy(settings: Settings) -> Policy:
     return replace(settings.policy(), program_versions=versions, sleepers=sleepers)
 
 
+def used_targets(inventory: FileInventory) -> frozenset[str]:
+    """What exists somewhere must stay possible to destroy, though it may not be asked for any more."""
+    return frozenset(record.target for record in inventory.snapshot().stacks.values())
+
+
 def forge(settings: Settings) -> GitHubForge:
     told = settings.forge
     key = AppKey(told.app_id, told.read_private_key()) if told.app_id else told.read_token()
@@ -134,7 +140,7 @@ class Wiring:
             self.pool.lease = lambda: self.lease.until
         self.leading.settle = self.pool.settle
         self.machine = Machine(self.pool.sessions, settings.limits.spare_memory * MEGABYTE)
-        self.targets = settings.target_settings(keys.identity(settings.keys_dir))
+        self.targets = settings.target_settings(keys.identity(settings.keys_dir), used_targets(self.inventory))
         self.policy = policy(settings)
         keeper = Doorkeeper if settings.gateway == "own" else Neighbour
         self.door = keeper(door(settings))
@@ -233,7 +239,9 @@ class Wiring:
         )
         parts = Parts(Observer(sources, self.memory), executor, monitor, self.journal, self.wakeups, self.leading)
         loop = Loop(parts, self.policy, clock.system, self.settings.interval)
-        loop.audience = (States(self.settings.gateway_dir).show, self.herald.show, self.tester.show)
+        dates = Dates(self.targets, self.leading.leads)
+        self.forgetful.append(dates.begin)
+        loop.audience = (States(self.settings.gateway_dir).show, self.herald.show, self.tester.show, dates.show)
         self.herald.why = executor.why
         self.herald.forget = partial(records.forget, self.places)
         self.pool.emptied = self.herald.destroyed

@@ -16,6 +16,8 @@ from orchestrator.config.problems import Problem
 
 LOCAL = "local"
 KUBERNETES = "kubernetes"
+TESTED = (LOCAL, KUBERNETES)
+"""Where a repository's own tests are run."""
 _STRATEGIES = ("empty", "seed", "template")
 """Those of the targets `local` and `kubernetes`."""
 Path = tuple[str | int, ...]
@@ -103,8 +105,8 @@ def notices(document: Document, policy: ServerPolicy) -> tuple[str, ...]:
     """What is asked for and not done by this version, one sentence each, with file and line."""
     config = document.config
     found = list(_unused_in_environment(config, policy))
-    if config.tests and target_of(config, policy) != LOCAL:
-        found.append((("tests",), "tests are run on the target `local` only by this version of Eph"))
+    if config.tests and target_of(config, policy) not in TESTED:
+        found.append((("tests",), "tests are not run on this target by this version of Eph"))
     match target_of(config, policy):
         case "local":
             found.extend(_unused_on_local(config))

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from orchestrator.config import wishes
-from orchestrator.config.availability import KUBERNETES, LOCAL, missing
+from orchestrator.config.availability import KUBERNETES, TESTED, missing
 from orchestrator.config.bounds import (
     Grants,
     ServerPolicy,
@@ -110,7 +110,7 @@ def recipe(document: Document, context: Context, policy: ServerPolicy) -> Recipe
         labels=labels_of(document, policy.default_labels),
         wait_for_checks=tuple(dict.fromkeys(check for item in triggers for check in item.wait_for_checks)),
         ttl=config.environment.ttl,
-        suites=_suites(config) if target_of(config, policy) == LOCAL else (),
+        suites=_suites(config) if target_of(config, policy) in TESTED else (),
         images=images,
         idle_timeout=config.environment.idle_timeout,
         destroy_idle=config.environment.on_idle == "destroy",

@@ -308,14 +308,23 @@ class Settings(BaseSettings):
         for key, value in self.kubernetes:
             told[key] = ",".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
         told["postgres"] = self.kubernetes.postgres.get_secret_value()
+        told |= {"toolbox": os.pathsep.join(self.local.toolbox), "path": self.local.path}
         return {**told, "url": self.url_template}
 
-    def target_settings(self, identity: str) -> dict[str, dict[str, str]]:
-        """By target, for those that this server may use. What the target `local` once made here must still be found,
-        and needs that target to go; where it made nothing, it need not be able to run."""
+    @property
+    def known_targets(self) -> frozenset[str]:
+        """Those that may be asked for, and those of which something may exist, which must still be destroyed: what is
+        configured, and ``local`` where it once made something here. Elsewhere it need not be able to run."""
+        configured = {"kubernetes"} if self.kubernetes != Kubernetes() else set()
+        local = {"local"} if self.local_dir.exists() else set()
+        return frozenset({*self.targets.allowed, *configured, *local})
+
+    def target_settings(self, identity: str, used: frozenset[str] = frozenset()) -> dict[str, dict[str, str]]:
+        """By target, for those that this server knows; ``used``: those that stacks say they are on."""
+        known = self.known_targets
         told: dict[str, dict[str, str]] = {}
-        if "local" in self.targets.allowed or self.local_dir.exists():
+        if "local" in known:  # not for a stack that only seems to be: it would have to be brought up
             told["local"] = self.local_settings()
-        if "kubernetes" in self.targets.allowed:
+        if "kubernetes" in known | used:
             told["kubernetes"] = self.kubernetes_settings(identity)
         return told

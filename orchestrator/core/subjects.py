@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from orchestrator.core import drifts
+from orchestrator.core.drifts import Drift
 from orchestrator.core.images import Looked
 from orchestrator.core.model import (
     Candidate,
@@ -46,8 +47,8 @@ class Subject:
     behind_since: datetime | None = None
     intents: tuple[Intent, ...] = ()
     twin: StackRef | None = None
-    lost: tuple[str, ...] = ()
-    """The parts that its state knows and its target no longer has."""
+    lost: tuple[Drift, ...] = ()
+    """The parts that its state knows and its target no longer has as they were made."""
     mended: Mended | None = None
     use: Use | None = None
     testing: bool = False

@@ -6,6 +6,7 @@ its typed objects: what is asked here are a dozen paths, and plain data is what 
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -13,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from lightkube.config.client_adapter import Client, ConnectionParams
-from lightkube.config.kubeconfig import KubeConfig
+from lightkube.config.client_adapter import AsyncClient, Client, ConnectionParams
+from lightkube.config.kubeconfig import KubeConfig, SingleConfig
 from lightkube.core.exceptions import ConfigError
 
 from programs.kubernetes import names
@@ -24,6 +25,8 @@ from programs.kubernetes.settings import Settings
 Data = dict[str, Any]
 SECONDS = 10.0
 APPLY = "application/apply-patch+yaml"
+PAGE = 500
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _LOG_LINES = 30
 _LOG_BYTES = 4 * 1024 * 1024
 """Far more than the lines that are asked for: where this cuts, the newest lines are lost."""
@@ -40,7 +43,7 @@ class Cluster:
         return self._ask("GET", path, params=dict(query)).json()  # type: ignore[no-any-return]
 
     def items(self, path: str, **query: str | int) -> list[Data]:
-        return list(self.get(path, **query).get("items", []))
+        return list(self.get(path, **query).get("items") or [])
 
     def namespaced(self, namespace: str, kind: str, **query: str | int) -> list[Data]:
         """``kind`` with its group: ``v1/pods``, ``apps/v1/deployments``."""
@@ -60,12 +63,30 @@ class Cluster:
         """Server-side, as a field manager of its own, and of what is there already: raises ``Missing`` else."""
         query = {"fieldManager": manager, "force": "true"}
         try:
-            self._ask("PATCH", path, params=query, content=json.dumps(body).encode(), kind=APPLY)
+            self._ask("PATCH", path, params=query, headers={"Content-Type": APPLY}, content=json.dumps(body).encode())
         except Taken as error:  # one of that name, and another one
             raise Missing(f"{path} is not the one that it was") from error
 
-    def delete(self, path: str) -> None:
-        self._ask("DELETE", path, params={"propagationPolicy": "Background"})
+    def about(self, path: str, **query: str | int) -> Iterator[Data]:
+        """What there is, without its content: names, labels and who wrote which field, a page at a time."""
+        after = ""
+        while True:
+            more = {"continue": after} if after else {}
+            answer = self._ask("GET", path, params={**query, "limit": PAGE, **more}, headers={"Accept": METADATA_LIST})
+            page = answer.json()
+            yield from page.get("items") or []  # none may be null
+            after = page.get("metadata", {}).get("continue", "")
+            if not after:
+                return
+
+    def delete(self, path: str, *, orphan: bool = False) -> None:
+        """``orphan``: what it made stays, for the one that comes after it."""
+        self._ask("DELETE", path, params={"propagationPolicy": "Orphan" if orphan else "Background"})
+
+    def patch(self, path: str, change: Data) -> None:
+        """Merges ``change`` into what is there."""
+        about = {"Content-Type": "application/merge-patch+json"}
+        self._ask("PATCH", path, {"fieldManager": "eph"}, about, json.dumps(change).encode())
 
     def log(
         self,
@@ -97,18 +118,19 @@ class Cluster:
         method: str,
         path: str,
         params: Mapping[str, str | int],
+        headers: Mapping[str, str] | None = None,
         content: bytes | None = None,
-        kind: str = "application/json",
     ) -> httpx2.Response:
-        headers = {"Content-Type": kind} if content is not None else {}
+        kind = {"Content-Type": "application/json"} if content is not None else {}
+        told = {**kind, **(headers or {})}
         try:
-            answer = self._http.request(method, path, params=dict(params), content=content, headers=headers)
+            answer = self._http.request(method, path, params=dict(params), content=content, headers=told)
         except (httpx2.HTTPError, ConfigError, OSError) as error:
             raise Unreachable(f"the cluster does not answer: {type(error).__name__}: {error}") from error
         if answer.status_code == httpx2.codes.NOT_FOUND:
             raise Missing(f"{path} is not in the cluster")
         if answer.status_code in (httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN):
-            raise Unreachable(f"the cluster refuses {method} {path}: {_message(answer)}; check the kubeconfig's rights")
+            raise Forbidden(f"the cluster refuses {method} {path}: {_message(answer)}; check the kubeconfig's rights")
         if answer.is_error:
             why = Taken if answer.status_code == httpx2.codes.CONFLICT else Unreachable
             raise why(f"the cluster answered {answer.status_code} to {method} {path}: {_message(answer)}")
@@ -123,30 +145,59 @@ class Taken(Unreachable):
     """There is one of that name already, or it was changed meanwhile."""
 
 
+class Forbidden(Unreachable):
+    """It answered, and does not let us look."""
+
+
 def ours(cluster: Cluster, server: str) -> Iterator[Data]:
     """The namespaces of this server's environments."""
-    selector = f"{names.MANAGED}=eph,{names.SERVER}={names.value(server)}"
-    yield from cluster.items("/api/v1/namespaces", labelSelector=selector)
+    yield from cluster.items("/api/v1/namespaces", labelSelector=selector(server))
+
+
+def selector(server: str) -> str:
+    """Of everything that this server made, on a cluster that it may share with others."""
+    return f"{names.MANAGED}=eph,{names.SERVER}={names.value(server)}"
+
+
+def stamp(on: Settings) -> int:
+    """Changes with the kubeconfig: certificates and tokens in it are renewed."""
+    try:
+        return Path(on.kubeconfig).stat().st_mtime_ns if on.kubeconfig else 0
+    except OSError as error:
+        raise Unreachable(f"the kubeconfig {on.kubeconfig} cannot be read: {error.strerror}") from error
 
 
 def connect(on: Settings) -> Cluster:
-    """Kept for the next call, until the file changes: certificates and tokens in it are renewed."""
-    try:
-        stamp = Path(on.kubeconfig).stat().st_mtime_ns if on.kubeconfig else 0
-    except OSError as error:
-        raise Unreachable(f"the kubeconfig {on.kubeconfig} cannot be read: {error.strerror}") from error
-    return _connect(on.kubeconfig, on.context, stamp)
+    """Kept for the next call, until the file changes."""
+    return _connect(on.kubeconfig, on.context, stamp(on))
 
 
 @lru_cache(maxsize=4)
 def _connect(kubeconfig: str, context: str, _stamp: int) -> Cluster:
+    limits = ConnectionParams(timeout=httpx2.Timeout(SECONDS), trust_env=False)
+    with _readable(kubeconfig):
+        return Cluster(Client(single(kubeconfig, context), limits))
+
+
+def open_streams(on: Settings, silence: float) -> httpx2.AsyncClient:
+    """For answers that come as they happen, each on a connection of its own; ``silence``: after which one is dead."""
+    limits = ConnectionParams(timeout=httpx2.Timeout(SECONDS, read=silence, pool=None), trust_env=False)
+    with _readable(on.kubeconfig):
+        return AsyncClient(single(on.kubeconfig, on.context), limits)
+
+
+def single(kubeconfig: str, context: str) -> SingleConfig:
+    config = KubeConfig.from_file(kubeconfig) if kubeconfig else KubeConfig.from_env()
+    found = config.get(context_name=context or None)
+    if found is None:
+        raise KubernetesError("there is no cluster: set kubernetes.kubeconfig, or run Eph in a cluster")
+    return found
+
+
+@contextlib.contextmanager
+def _readable(kubeconfig: str) -> Iterator[None]:
     try:
-        config = KubeConfig.from_file(kubeconfig) if kubeconfig else KubeConfig.from_env()
-        single = config.get(context_name=context or None)
-        if single is None:
-            raise KubernetesError("there is no cluster: set kubernetes.kubeconfig, or run Eph in a cluster")
-        limits = ConnectionParams(timeout=httpx2.Timeout(SECONDS), trust_env=False)
-        return Cluster(Client(single, limits))
+        yield
     except (ConfigError, OSError, KeyError, ValueError) as error:
         raise KubernetesError(f"the kubeconfig {kubeconfig or 'of this account'} cannot be used: {error}") from error
 

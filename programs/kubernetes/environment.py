@@ -1,8 +1,8 @@
 """The inline program: one environment as Pulumi resources, in the order that keeps the old one answering.
 
 Namespace and what surrounds it → databases, seeds, migrations → services, each after those it names → ingresses and
-doors → built. What lies in the namespace goes with it: a destroy deletes the namespace and waits for that alone.
-Pulumi's own waiting is off for everything but the namespace; ``Ready`` waits, and says why when it waits in vain.
+doors → built. What lies in the namespace goes with it: a destroy deletes the namespace alone. Pulumi's own waiting is
+off; ``Ready`` waits, and says why when it waits in vain, as the target's purge does for the end of the namespace.
 """
 
 from __future__ import annotations
@@ -133,7 +133,9 @@ class Environment:
         whose[registry.PINNED]["found"] = dict(self.spec.found)
         mark = resources.Mark("mark", whose)
         options = ResourceOptions(parent=part, provider=self.provider, custom_timeouts=times, depends_on=[mark])
-        self.home = Applied("namespace", objects.namespace(self.spec, self.on), options)
+        home = objects.namespace(self.spec, self.on)
+        home["metadata"]["annotations"] |= SKIP  # the purge after a destroy waits, and says what keeps it
+        self.home = Applied("namespace", home, options)
         around = [objects.quota(self.spec, self.on), objects.limits(self.spec, self.on), objects.account()]
         around += objects.policies(self.on, self._public_ports(), self.prepared.server)
         secret = objects.pull_secret(self.on)
@@ -154,8 +156,10 @@ class Environment:
 
     # --- waiting
 
-    def _ready(self, kind: str, name: str, title: str, seconds: int, after: list[Resource]) -> Resource:
+    def _ready(self, made: Resource, kind: str, name: str, title: str, seconds: int) -> Resource:
+        """``made`` anew behind the same name is waited for again: the cluster gives it another uid."""
         props = {
+            "uid": made.__dict__["metadata"].apply(lambda about: about.get("uid", "")),
             "namespace": self.namespace,
             "kind": kind,
             "name": name,
@@ -164,7 +168,7 @@ class Environment:
             "generation": self.generation,
             "on": self._told(),
         }
-        return resources.Ready(f"{kind.lower()}-{name}", props, ResourceOptions(depends_on=after))
+        return resources.Ready(f"{kind.lower()}-{name}", props, ResourceOptions(depends_on=[made]))
 
     def _told(self) -> dict[str, str]:
         """What a wait needs of the settings; nothing of it is secret."""
@@ -219,7 +223,7 @@ class Environment:
         service = self._apply(workloads.postgres_service(item), part)
         server = self._apply(workloads.postgres(item, self.on, self.labels), part, [secret, service, *self.around])
         title = f"database {item.name}"
-        return [self._ready("StatefulSet", name, title, DATABASE_SECONDS, [server])]
+        return [self._ready(server, "StatefulSet", name, title, DATABASE_SECONDS)]
 
     def _seed(self, item: DatabaseSpec, part: Resource, after: list[Resource]) -> list[Resource]:
         """The scripts by psql in the server's own image, then the command in the image of the first service."""
@@ -230,7 +234,7 @@ class Environment:
             spec = self._psql(item, name)
             job = workloads.job(name, workloads.template(self.labels, spec), 600)
             made = self._apply(job, part, [config, *after])
-            after = [self._ready("Job", name, f"seed {item.name}: {path}", 660, [made])]
+            after = [self._ready(made, "Job", name, f"seed {item.name}: {path}", 660)]
         if item.seed:
             after = [self._command(f"seed {item.name}", item.seed, part, after, once=names.database(item))]
         return after
@@ -267,7 +271,7 @@ class Environment:
         name = names.job("run", title.replace(" ", "-"), content)
         job = self._job(name, command)
         made = self._apply(job, part or self.home, after)
-        return self._ready("Job", name, title, command.timeout + 60, [made])
+        return self._ready(made, "Job", name, title, command.timeout + 60)
 
     def _job(self, name: str, command: Command) -> Data:
         of = next(item for item in self.spec.services if item.image)
@@ -313,7 +317,7 @@ class Environment:
         if workloads.serves(item):
             after = [*after, self._apply(workloads.reached(item), part)]
         made = self._apply(workloads.deployment(item, template, self.on), part, after)
-        return self._ready("Deployment", item.name, f"service {item.name}", item.health.deadline, [made])
+        return self._ready(made, "Deployment", item.name, f"service {item.name}", item.health.deadline)
 
     def _image(self, item: ServiceSpec) -> str:
         return self.prepared.images[item.image]
@@ -348,7 +352,7 @@ class Environment:
             made = self._apply(data, part, after)
             kind, name = data["kind"], data["metadata"]["name"]
             if kind in ("Deployment", "StatefulSet", "Job"):
-                made = self._ready(kind, name, f"{kind} {name}", 300, [made])
+                made = self._ready(made, kind, name, f"{kind} {name}", 300)
             ready.append(made)
         return ready
 

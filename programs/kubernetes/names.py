@@ -26,6 +26,8 @@ AFTER = f"{DOMAIN}/after"
 """The services, with commas between them, that must be ready before it."""
 STAYS = f"{DOMAIN}/sleep"
 """``false``: it never sleeps."""
+EXPIRES = f"{DOMAIN}/expires-at"
+"""When its time is up, or `never`: kept true on the namespace, whatever it was when it was built."""
 PULL_SECRET = f"{PREFIX}pull"
 CERTIFICATE = f"{PREFIX}tls"
 GUARDED = (PULL_SECRET, CERTIFICATE)

@@ -31,8 +31,9 @@ class Settings:
     ``storage_class`` empty: databases and volumes live as long as their pod. ``registries``: where images
     may come from, all when empty; ``plain_http``: registries that are asked without TLS. ``helm``: what renders charts,
     if not on PATH. ``spot``: a label of nodes (key=value) that previews run on, and whose taint they tolerate;
-    ``spot_nodes``: on them only, or on others when those have no room. ``cpu``, ``memory``, ``disk`` and ``pods``: the
-    most of one environment; its file may ask for less. ``role``: the ClusterRole that the server's ``account``
+    ``spot_nodes``: on them only, or on others when those have no room. ``toolbox`` and ``path``:
+    as on the target local, for tests that run beside ephd. ``cpu``, ``memory``, ``disk`` and ``pods``: the most of one
+    environment; its file may ask for less. ``role``: the ClusterRole that the server's ``account``
     (namespace/name) binds itself in each environment's namespace, see ``rights``."""
 
     root: Path
@@ -69,6 +70,8 @@ class Settings:
     helm: str = ""
     spot: str = ""
     spot_nodes: str = "required"
+    toolbox: str = ""
+    path: str = ""
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -106,7 +109,11 @@ def from_mapping(data: Mapping[str, str]) -> Settings:
     """Reads the server's strings; a missing or empty one takes its default."""
     for name in _NEEDED:
         if not data.get(name):
-            raise KubernetesError(f"setting {name!r} of the target kubernetes is missing")
+            raise KubernetesError(
+                f"this server has no settings for its cluster ({name!r} is missing), so it cannot be "
+                "reached: put the section [kubernetes] back into its configuration; the target need not be in "
+                "targets.allowed for what exists to be destroyed"
+            )
     known = {item.name for item in fields(Settings)}
     given = {name: value for name, value in data.items() if name in known and value}
     settings = Settings(**{**given, "root": Path(data["root"]).absolute()})  # type: ignore[arg-type]

@@ -6,18 +6,22 @@ before anything is applied, and what runs stays as it is.
 
 from __future__ import annotations
 
-import time
+import contextlib
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from programs import images, ordering
+from programs.holdings import Holding
 from programs.images import NoReference
 from programs.insides import Inside, Reading, Told
 from programs.kubernetes import (
     cluster,
     doors,
+    holdings,
     inside,
+    mending,
     names,
     objects,
     quantities,
@@ -25,6 +29,8 @@ from programs.kubernetes import (
     shared,
     sleeping,
     sources,
+    standing,
+    testing,
 )
 from programs.kubernetes.cluster import Cluster, Missing
 from programs.kubernetes.errors import KubernetesError
@@ -32,14 +38,13 @@ from programs.kubernetes.rights import enter
 from programs.kubernetes.settings import Settings, words
 from programs.local import identifiers
 from programs.local.errors import LocalError
-from programs.spec import EnvironmentSpec, ServiceSpec
+from programs.spec import EnvironmentSpec, ServiceSpec, SuiteSpec
 
 if TYPE_CHECKING:
     from programs.kubernetes.environment import Prepared
 
 VERSION = "kubernetes-2"
 STRATEGIES = ("empty", "seed", "template")
-PURGE_SECONDS = 120.0
 GROUPS = ("v1/pods", "v1/services", "v1/persistentvolumeclaims", "v1/secrets", "apps/v1/deployments")
 
 
@@ -54,6 +59,8 @@ class Kubernetes:
         _check_sources(spec, on)
         granted(spec, on)
         prepared = _prepare(spec, on)
+        own = [item for item in spec.databases if not shared.wanted(item, on)]
+        mending.clear(cluster.connect(on), spec, own)
         enter(spec.name, on)
 
         def run() -> None:
@@ -75,15 +82,29 @@ class Kubernetes:
         on = settings.from_mapping(settings_)
         _remove_doors(on, name)
         shared.purge(on, name)
+        testing.forget(on, name)
         found = cluster.connect(on)
         path = f"/api/v1/namespaces/{names.namespace(name)}"
         if _owned(found, path, on):
             found.delete(path)
-            _await_gone(found, path, name)
+            mending.gone(found, path, name)
 
     def names(self, settings_: Mapping[str, str]) -> frozenset[str]:
         on = settings.from_mapping(settings_)
-        return frozenset(item["metadata"]["name"] for item in cluster.ours(cluster.connect(on), on.server))
+        spaces = {item["metadata"]["name"] for item in cluster.ours(cluster.connect(on), on.server)}
+        here = {path.name for path in testing.folders(on)}
+        return frozenset(spaces | here | {route.environment for route in doors.every(on.routes)})
+
+    def standing(self, settings_: Mapping[str, str]) -> Mapping[str, frozenset[str]]:
+        return standing.every(settings.from_mapping(settings_))
+
+    def holdings(self, settings_: Mapping[str, str]) -> list[Holding]:
+        on = settings.from_mapping(settings_)
+        return holdings.every(cluster.connect(on), on)
+
+    def discard(self, holding: Holding, settings_: Mapping[str, str]) -> bool:
+        on = settings.from_mapping(settings_)
+        return holdings.discard(cluster.connect(on), on, holding)
 
     def leftovers(self, settings_: Mapping[str, str]) -> list[str]:
         on = settings.from_mapping(settings_)
@@ -97,7 +118,9 @@ class Kubernetes:
                     f"{kind.rpartition('/')[2]} {name}/{item['metadata']['name']}"
                     for item in found.namespaced(name, kind)
                 ]
-        return lines + [f"{item.kind.lower()} {item.name}" for item in shared.every(on)]
+        lines += [f"folder {path}" for path in testing.folders(on)]
+        lines += [f"{item.kind.lower()} {item.name}" for item in shared.every(on)]
+        return lines + [f"door {route.host}" for route in doors.every(on.routes)]
 
     def sleep(self, name: str, settings_: Mapping[str, str]) -> None:
         on = settings.from_mapping(settings_)
@@ -117,6 +140,20 @@ class Kubernetes:
     def inside(self, name: str, settings_: Mapping[str, str]) -> Inside:
         on = settings.from_mapping(settings_)
         return inside.look(cluster.connect(on), names.namespace(name))
+
+    def suite(self, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]) -> list[str]:
+        return testing.prepare(settings.from_mapping(spec.settings), spec, suite, env)
+
+    def report(self, spec: EnvironmentSpec, suite: SuiteSpec, most: int) -> bytes | None:
+        return testing.report(settings.from_mapping(spec.settings), spec, suite, most)
+
+    def dated(self, name: str, settings_: Mapping[str, str], until: datetime | None) -> None:
+        """On the namespace, which everything of the environment lies in."""
+        on = settings.from_mapping(settings_)
+        told = until.astimezone(UTC).isoformat(timespec="seconds") if until else "never"
+        note = {"metadata": {"annotations": {names.EXPIRES: told}}}
+        with contextlib.suppress(Missing):
+            cluster.connect(on).patch(f"/api/v1/namespaces/{names.namespace(name)}", note)
 
 
 def _prepare(spec: EnvironmentSpec, on: Settings) -> Prepared:
@@ -188,24 +225,6 @@ def _owned(found: Cluster, path: str, on: Settings) -> bool:
     except Missing:
         return False
     return bool(labels.get(names.MANAGED) == "eph" and labels.get(names.SERVER) == names.value(on.server))
-
-
-def _await_gone(found: Cluster, path: str, name: str) -> None:
-    deadline = time.monotonic() + PURGE_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            data = found.get(path)
-        except Missing:
-            return
-        time.sleep(0.5)
-    stuck = [
-        item.get("message", "") for item in data.get("status", {}).get("conditions", []) if item["status"] == "True"
-    ]
-    why = "; ".join(text for text in stuck if text)[:400]
-    raise KubernetesError(
-        f"namespace {name} is still being removed after {PURGE_SECONDS:.0f} s{': ' + why if why else ''}. "
-        f"An operator looks with: kubectl get namespace {name} -o yaml"
-    )
 
 
 def _remove_doors(on: Settings, name: str) -> None:

@@ -12,7 +12,7 @@ from programs.kubernetes.watching import Verdict
 from programs.local.waiting import pause
 
 EVERY = 0.5
-PATIENCE = 60.0
+PATIENCE = 150.0
 """Seconds for which a cluster may not answer before that is what went wrong."""
 JOB = "batch/v1/jobs"
 KINDS = {

@@ -62,11 +62,11 @@ def state(pod: Data, events: Iterable[Data]) -> tuple[str, str]:
         return "failing", verdict.trouble
     if not verdict.doubt:
         return ("running", "") if phase == "Running" else ("starting", "")
-    lost = [item for item in _conditions(pod) if item.get("type") == "Ready" and item.get("reason") == NODE_LOST]
-    return ("unknown", "its node does not answer") if lost else ("starting", verdict.doubt)
+    return "unknown" if verdict.doubt == LOST else "starting", verdict.doubt
 
 
-NODE_LOST = "NodeStatusUnknown"
+LOST = "its node does not answer"
+NODE_LOST = ("NodeStatusUnknown", "NodeLost")
 
 
 def _why_failed(pod: Data) -> str:
@@ -168,7 +168,7 @@ def _pod(pod: Data, events: list[Data], ends: bool) -> Verdict:
             return Verdict(trouble=found.trouble, pod=_name(pod), container=status["name"], previous=found.previous)
     for status in _statuses(pod):
         if not status.get("ready") and not ends:
-            return Verdict(doubt=_unready(status, own), pod=_name(pod), container=status["name"])
+            return Verdict(doubt=_unready(pod, status, own), pod=_name(pod), container=status["name"])
     return Verdict()
 
 
@@ -199,7 +199,9 @@ def _ended(state: Data) -> str:
     return f"exit status {state.get('exitCode', '?')}"
 
 
-def _unready(status: Data, events: list[Data]) -> str:
+def _unready(pod: Data, status: Data, events: list[Data]) -> str:
+    if any(item.get("reason") in NODE_LOST for item in _conditions(pod)):
+        return LOST
     waiting = status.get("state", {}).get("waiting") or {}
     if waiting:
         return f"its container waits: {waiting.get('reason', 'unknown')}"

@@ -23,6 +23,8 @@ class Route:
     """What it leads to was stopped: the gateway holds who comes until it is started again."""
     health: str = ""
     """The path of its health check, which is no visit."""
+    target: str = "local"
+    """Whose it is: the gateway has one folder for the environments of all targets."""
 
 
 def put(settings: Settings, route: Route) -> None:
@@ -40,11 +42,11 @@ def exists(settings: Settings, host: str) -> bool:
     return _path(settings, host).exists()
 
 
-def every(settings: Settings) -> Iterator[Route]:
+def every(settings: Settings, target: str = "local") -> Iterator[Route]:
     if settings.routes.is_dir():
         for path in sorted(settings.routes.glob("*.json")):
             route = _read(path)
-            if route:
+            if route and route.target == target:
                 yield route
 
 

@@ -49,7 +49,7 @@ def _checkout(folder: Path, spec: EnvironmentSpec) -> Path:
 
 def _hosts(folder: Path, spec: EnvironmentSpec) -> Path | None:
     """Names under .localhost mean this machine, and not every program knows it without being told."""
-    names = [identifiers.service_host(spec, item.name) for item in spec.services if item.public]
+    names = [identifiers.service_host(spec, item.name) for item in spec.services if item.public] or [spec.host]
     local = [name for name in names if name.endswith(LOOPBACK)]
     if not local:
         return None

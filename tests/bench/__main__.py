@@ -8,33 +8,40 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 
-from tests.bench import clones, environments, hour, page, quiet
+from tests.bench import clones, cluster, environments, hour, page, quiet, waking
 from tests.bench.rows import Row
 
 ROWS: dict[str, Callable[[], Coroutine[None, None, Row]]] = {
     "label-to-url": environments.label_to_url,
     "pulumi-processes": environments.pulumi_processes,
     "parallel-20": environments.parallel_20,
+    "wake": waking.wake,
     "quiet-cycle": quiet.quiet_cycle,
     "plan-10000": quiet.plan_10000,
     "ephd-memory": quiet.ephd_memory,
     "github-hour": hour.github_hour,
     "template-clone": clones.template_clone,
 }
+ON_A_CLUSTER: dict[str, Callable[[], Coroutine[None, None, Row]]] = {
+    "kubernetes-url": cluster.kubernetes_url,
+    "kubernetes-10": cluster.kubernetes_10,
+}
+"""Run when EPH_TEST_KUBECONFIG names a cluster, as for tests/cluster, or when they are asked for."""
 
 
 def main(names: Sequence[str]) -> int:
     """0 when every row was measured, whether it kept its budget or not."""
-    if unknown := sorted(set(names) - ROWS.keys()):
-        _say(f"bench: there is no row {', '.join(unknown)}; there are: {', '.join(ROWS)}")
+    everything = ROWS | ON_A_CLUSTER
+    if unknown := sorted(set(names) - everything.keys()):
+        _say(f"bench: there is no row {', '.join(unknown)}; there are: {', '.join(everything)}")
         return 2
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is ended then too
     before = os.getloadavg()[0]
     rows: list[Row] = []
     missing: dict[str, str] = {}
-    for name in names or ROWS:
+    for name in names or (everything if os.environ.get("EPH_TEST_KUBECONFIG") else ROWS):
         try:
-            row = asyncio.run(ROWS[name]())
+            row = asyncio.run(everything[name]())
         except KeyboardInterrupt:
             _say("bench: stopped; everything that was started has ended")
             return 130

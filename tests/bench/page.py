@@ -35,6 +35,16 @@ _HOW = """## What is measured
   `create_or_select_stack(…).up()` with the settings as they come, one after the other in one interpreter that has
   imported everything. Half of them before Eph's turn and half after it, so that other work on the machine weighs on
   both.
+- **wake**: a preview of the demo's shop sleeps; the time from a request at the gateway to its answer, which is ephd
+  hearing the knock, a worker, supervisord, and the app's own start. Against the same command lines in the same sandbox
+  with the same variables, started by hand until they answer. In turns, after one for warming up; medians. Then two
+  hundred requests at the same moment: all are answered, by one start.
+- **kubernetes-url**: on a cluster (`eval "$(make -s cluster-up)"; EPH_TEST_KUBECONFIG=$KUBECONFIG make bench`): one
+  operation of Eph's, in a worker that waited with everything imported, until the page answers through the ingress
+  controller. Against `pulumi stack init` and `pulumi up` of the same program by the CLI, and against `kubectl apply` of
+  the very objects that Eph made, under another name, until its page answers. In turns, after one for warming up.
+- **kubernetes-10**: ten operations at once until all ten pages answer, against ten one after the other; and the most
+  memory that one operation's processes held, shared pages counted in each.
 - **quiet-cycle**: 1,000 stacks in a file backend, each a copy of one that was really made; a cycle looks at the Git
   host (in memory), the store and the target, plans, and shows the outcome. Against `pulumi stack ls --all` of the same
   backend. It also proves that such a cycle starts no update.

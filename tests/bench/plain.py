@@ -2,7 +2,7 @@
 
 One JSON line in, one out. ``cli`` runs what a person would type, ``pulumi stack init`` and ``pulumi up``; ``api`` is
 ``create_or_select_stack`` and ``up`` of the Automation API, all settings left as they come. The program is Eph's own
-``local`` target, which ends only when the app answers: the app's own start is inside. An inline program needs a
+target's, which ends only when the app answers: the app's own start is inside. An inline program needs a
 language host, which for the CLI is started here just as the Automation API does.
 """
 
@@ -24,8 +24,9 @@ from pulumi import automation
 from pulumi.automation._server import LanguageServer
 from pulumi.runtime.proto import language_pb2_grpc
 
-import programs.local.environment  # noqa: F401 - a program that is imported already, as in a warm worker of Eph's
-from programs.local.target import TARGET
+import programs.kubernetes.environment
+import programs.local.environment  # noqa: F401 - programs that are imported already, as in a warm worker of Eph's
+from programs import registry
 from programs.spec import EnvironmentSpec
 
 PROJECT = "eph-bench-1"
@@ -73,7 +74,8 @@ def main() -> None:
         order: dict[str, Any] = json.loads(line)
         spec = EnvironmentSpec.from_json(order["spec"])
         try:
-            answer: dict[str, Any] = {"seconds": ways[order["way"]](order["stack"], TARGET.program(spec))}
+            program = registry.get(spec.target).program(spec)
+            answer: dict[str, Any] = {"seconds": ways[order["way"]](order["stack"], program)}
         except Exception as error:  # noqa: BLE001 - whatever it was, the measurement has to say it
             answer = {"error": str(error)}
         print("\n" + json.dumps(answer), flush=True)

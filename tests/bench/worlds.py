@@ -30,9 +30,10 @@ from orchestrator.config.settings import Settings
 from orchestrator.core.model import Recipe
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
+from programs import registry
 from programs.local.target import TARGET
 from programs.spec import EnvironmentSpec
-from stacks import toolchain
+from stacks import plugins, toolchain
 from stacks.toolchain import Toolchain
 
 PATIENCE = 240.0
@@ -172,9 +173,11 @@ def counting(home: Path) -> tuple[Toolchain, Path]:
 class Plain:
     """Pulumi without Eph, in the hands of one warm interpreter, with the target's shared parts up already."""
 
-    def __init__(self, home: Path) -> None:
-        self._settings = {"root": str(home / "local"), "routes": str(home / "routes")}
-        self._env = _environment(home)
+    def __init__(self, home: Path, target: str = "local") -> None:
+        self._target = registry.get(target)
+        self._settings = {"root": str(home / target), "routes": str(home / "routes")}
+        self._made: set[str] = set()
+        self._env = _environment(home, target)
         command = [sys.executable, "-m", "tests.bench.plain"]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self._env, text=True
@@ -183,11 +186,12 @@ class Plain:
     def ensure(self, like: Mapping[str, str]) -> None:
         """``like``: the settings of the Eph that it is compared with."""
         self._settings = {**like, **self._settings}
-        TARGET.ensure(self._settings)
+        self._target.ensure(self._settings)
 
     def up(self, way: str, stack: str, spec: EnvironmentSpec) -> float:
         """Seconds until the same program's app answers."""
         name = f"plain-{stack}"
+        self._made.add(name)
         own = replace(spec, name=name, host=f"{name}.localhost", settings=self._settings)
         order = {"way": way, "stack": stack, "spec": own.to_json()}
         if self._process.stdin is None or self._process.stdout is None:
@@ -206,14 +210,17 @@ class Plain:
         if self._process.stdin is not None:
             self._process.stdin.close()
         self._process.wait(timeout=60)
-        TARGET.stop(self._settings)
+        for name in self._target.names(self._settings) if self._made else ():
+            if name in self._made:
+                self._target.purge(name, self._settings)
+        self._target.stop(self._settings)
 
 
-def _environment(home: Path) -> dict[str, str]:
+def _environment(home: Path, target: str) -> dict[str, str]:
     (home / "backend").mkdir()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PULUMI_")}
     return kept | {
-        "PATH": os.pathsep.join([tools().path, os.environ.get("PATH", os.defpath)]),
+        "PATH": os.pathsep.join([plugins.beside(tools(), [target], print).path, os.environ.get("PATH", os.defpath)]),
         "PULUMI_BACKEND_URL": f"file://{home}/backend",
         "PULUMI_HOME": f"{home}/pulumi",
         "PULUMI_CONFIG_PASSPHRASE": "bench",
@@ -223,9 +230,9 @@ def _environment(home: Path) -> dict[str, str]:
 
 
 @contextmanager
-def plain(like: Mapping[str, str]) -> Iterator[Plain]:
+def plain(like: Mapping[str, str], target: str = "local") -> Iterator[Plain]:
     with folder() as home:
-        made = Plain(home)
+        made = Plain(home, target)
         try:
             made.ensure(like)
             yield made

@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,11 +82,17 @@ class Eph:
         )
         return replace(made, **changes)
 
-    def up(self, spec: EnvironmentSpec) -> OperationResult:
+    def up(self, spec: EnvironmentSpec, *, refresh: bool = False) -> OperationResult:
+        return self._run([replace(self._up(spec), refresh=refresh)], 1)[0]
+
+    def ups(self, specs: Sequence[EnvironmentSpec], at_once: int) -> list[OperationResult]:
+        return self._run([self._up(spec) for spec in specs], at_once)
+
+    def _up(self, spec: EnvironmentSpec) -> Operation:
         number = int(spec.marks["PRNumber"])
         tag = Tag(REPOSITORY, SHOP, number, spec.name, "", spec.source.commit, datetime.now(UTC))
         told = {"tag": tag, "spec": spec, "commit": spec.source.commit, "settings": spec.settings}
-        return self._run(Operation(ref(number), Verb.UP, "kubernetes", spec.name, deadline=280.0, **told))
+        return Operation(ref(number), Verb.UP, "kubernetes", spec.name, deadline=580.0, **told)
 
     def rest(self, number: int, verb: Verb) -> OperationResult:
         """Puts it to sleep, or wakes it, from the record alone, as ephd does it."""
@@ -96,18 +103,29 @@ class Eph:
         return self._run(Operation(ref(number), verb, "kubernetes", tag.name, tag, settings=self.settings))
 
     def down(self, number: int) -> OperationResult:
-        """From the record alone, as ephd does it."""
+        return self.downs([number], 1)[0]
+
+    def downs(self, numbers: Sequence[int], at_once: int) -> list[OperationResult]:
+        """From the records alone, as ephd does it."""
+        return self._run([self._down(number) for number in numbers], at_once)
+
+    def _down(self, number: int) -> Operation:
         name, target = f"shop-probe-words-{number}", self.record(number).target
-        return self._run(Operation(ref(number), Verb.DESTROY, target, name, settings=self.settings))
+        return Operation(ref(number), Verb.DESTROY, target, name, settings=self.settings)
 
     def record(self, number: int) -> StackRecord:
         return self.inventory.snapshot().stacks[ref(number)]
 
-    def _run(self, operation: Operation) -> OperationResult:
-        async def perform() -> OperationResult:
-            pool = Pool(self.places, self.version, warm=0)
+    def _run(self, operations: Sequence[Operation], at_once: int) -> list[OperationResult]:
+        async def perform() -> list[OperationResult]:
+            pool, slots = Pool(self.places, self.version, warm=0), asyncio.Semaphore(at_once)
+
+            async def one(operation: Operation) -> OperationResult:
+                async with slots:
+                    return await pool.start(operation, self.told.append).wait()
+
             try:
-                return await pool.start(operation, self.told.append).wait()
+                return await asyncio.gather(*(one(operation) for operation in operations))
             finally:
                 await pool.close()
 

@@ -17,6 +17,7 @@ from orchestrator.config.recipe import Context, recipe
 from orchestrator.config.settings import Settings
 from orchestrator.core.images import Fallback, ImageWish
 from programs.kubernetes import settings as target_settings
+from programs.kubernetes.errors import KubernetesError
 from programs.spec import EnvironmentSpec
 
 BOTH = frozenset({"local", "kubernetes"})
@@ -229,3 +230,14 @@ def test_the_target_local_is_brought_up_only_where_it_may_be_used_or_was(tmp_pat
     assert set(only.target_settings("")) == {"kubernetes"}
     only.local_dir.mkdir()
     assert set(only.target_settings("")) == {"kubernetes", "local"}
+
+
+def test_a_target_that_may_not_be_asked_for_any_more_can_still_be_reached(tmp_path: Path) -> None:
+    """L7: a destroy is always possible, whatever was taken out of targets.allowed."""
+    configured = Settings(home=tmp_path, kubernetes={"ingress_class": "nginx"})
+    assert "kubernetes" not in configured.bounds().targets
+    assert configured.target_settings("c0ffee")["kubernetes"]["ingress_class"] == "nginx"
+    bare = Settings(home=tmp_path)
+    assert "kubernetes" in bare.target_settings("c0ffee", frozenset({"kubernetes"})), "a stack says that it is there"
+    with pytest.raises(KubernetesError, match=r"put the section \[kubernetes\] back"):
+        target_settings.from_mapping({})

@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.core import drifts
+from orchestrator.core.drifts import Drift, Loss
+from programs.holdings import CHANGED
 from stacks import names
 from stacks.model import Built, StackRecord
 from tests.core.worlds import START, sha
@@ -20,26 +22,58 @@ THERE = {"Database": frozenset({"e/eph_app"}), "Route": frozenset({"e/h"})}
 def test_only_what_the_target_can_look_at_can_be_lost() -> None:
     assert drifts.lost(RECORD, THERE) == ()
     assert drifts.lost(RECORD, {}) == (), "it could not be looked at"
-    assert drifts.lost(RECORD, {"Route": frozenset()}) == ("route-web",)
-    assert drifts.lost(RECORD, {**THERE, "Database": frozenset({"other/x"})}) == ("database-app",)
+    assert drifts.lost(RECORD, {"Route": frozenset()}) == (Drift("route-web"),)
+    assert drifts.lost(RECORD, {**THERE, "Database": frozenset({"other/x"})}) == (Drift("database-app"),)
     for unsure in (replace(RECORD, built=None), replace(RECORD, unreadable="cut")):
         assert drifts.lost(unsure, {"Route": frozenset()}) == ()
+
+
+def test_what_somebody_changed_counts_and_a_namespace_stands_for_all_in_it() -> None:
+    parts = {"Namespace:e": "namespace", "Service:e/web": "service-web", "Deployment:e/web": "deployment-web"}
+    record = replace(RECORD, parts=parts, target="kubernetes")
+    there = {"Namespace": frozenset({"e"}), "Service": frozenset({"e/web"}), "Deployment": frozenset({"e/web"})}
+    assert drifts.lost(record, {**there, CHANGED: frozenset({"Service:e/web"})}) == (
+        Drift("service-web", Loss.CHANGED),
+    )
+    assert drifts.lost(record, {**there, "Service": frozenset()}) == (Drift("service-web", Loss.GONE),)
+    assert drifts.lost(record, dict.fromkeys(there, frozenset())) == (Drift("namespace"),)
+    assert drifts.lost(replace(record, target="local"), {"Service": frozenset()}) == (
+        Drift("service-web", Loss.STOPPED),
+    )
+
+
+APP = Drift("database-app")
+STOPPED, CHANGED_WEB = Drift("service-web", Loss.STOPPED), Drift("service-web", Loss.CHANGED)
 
 
 @pytest.mark.parametrize(
     ("lost", "now", "then"),
     [
-        (["database-app"], "the database app is gone", "the database app was gone; it was made and seeded again"),
-        (["database-log"], "the database log is gone", "the database log was gone; it was made again"),
-        (["service-web"], "the service web does not run", "the service web did not run; it was started again"),
         (
-            ["route-web", "service-web"],
+            [CHANGED_WEB],
+            "the service web was changed by somebody else",
+            "the service web had been changed by somebody else; it was made again",
+        ),
+        (
+            [Drift(f"part-{n}") for n in range(5)],
+            "the part 0 is gone, the part 1 is gone, the part 2 is gone, and 2 more parts",
+            "the part 0 was gone, the part 1 was gone, the part 2 was gone, and 2 more parts; they were made again",
+        ),
+        (
+            [Drift("database-app")],
+            "the database app is gone",
+            "the database app was gone; it was made and seeded again",
+        ),
+        ([Drift("database-log")], "the database log is gone", "the database log was gone; it was made again"),
+        ([STOPPED], "the service web does not run", "the service web did not run; it was started again"),
+        (
+            [Drift("route-web"), STOPPED],
             "the route web is gone, the service web does not run",
             "the route web was gone, the service web did not run; they were made and started again",
         ),
-        (["checkout"], "the checkout is gone", "the checkout was gone; it was made again"),
+        ([Drift("checkout")], "the checkout is gone", "the checkout was gone; it was made again"),
     ],
 )
-def test_it_is_said_in_one_sentence(lost: list[str], now: str, then: str) -> None:
+def test_it_is_said_in_one_sentence(lost: list[Drift], now: str, then: str) -> None:
     assert drifts.noticed(lost) == now
     assert drifts.mended(lost, PARTS.values()) == then

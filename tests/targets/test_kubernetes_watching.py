@@ -123,6 +123,14 @@ def test_a_controller_says_by_condition_too() -> None:
         (container({"waiting": {"reason": "ErrImagePull", "message": "i/o timeout"}}), [], "waits: ErrImagePull"),
         (container({"running": {}}, ready=False), [], "has not said yes yet"),
         (
+            pod(
+                conditions=[{"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown"}],
+                containerStatuses=[{"name": "app", "ready": False, "state": {"running": {}}}],
+            ),
+            [],
+            "its node does not answer",
+        ),
+        (
             container({"running": {}}, ready=False),
             [event("Pod", "web-1", "Unhealthy", "HTTP probe failed with statuscode: 500")],
             "says no: HTTP probe failed with statuscode: 500",

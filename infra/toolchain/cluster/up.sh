@@ -15,7 +15,8 @@ export here CACHE RUN NODE HOST_ADDRESS ADDRESS PODS SERVICES DNS METADATA REGIS
 say() { printf 'cluster: %s\n' "$*" >&2; }
 tell() { # for eval, and for tests
   printf 'export %s\n' "KUBECONFIG=$RUN/pki/admin.kubeconfig" "EPH_TEST_INGRESS=http://$INGRESS" \
-    "EPH_TEST_REGISTRY=$REGISTRY" "EPH_TEST_REGISTRY_AUTH=$RUN/registry/auth" "EPH_TEST_TOOLS=$BIN" "PATH=$BIN:\$PATH"
+    "EPH_TEST_REGISTRY=$REGISTRY" "EPH_TEST_REGISTRY_AUTH=$RUN/registry/auth" "EPH_TEST_TOOLS=$BIN" \
+    "EPH_TEST_APISERVER=$(pgrep -o -f "^$BIN/kube-apiserver ")" "PATH=$BIN:\$PATH"
 }
 
 "$here/system.sh"

@@ -67,10 +67,11 @@ class PasswordProvider(_Provider):
 
 
 class ReadyProvider(_Provider):
-    """Waits for a workload each time that something was applied to it; ``generation`` changes with every build."""
+    """Waits for a workload each time that something was applied to it; ``generation`` changes with every build,
+    ``uid`` when the workload was made anew."""
 
     replaced_by: ClassVar[tuple[str, ...]] = ("namespace", "kind", "name")
-    updated_by: ClassVar[tuple[str, ...]] = ("generation",)
+    updated_by: ClassVar[tuple[str, ...]] = ("generation", "uid")
 
     def make(self, props: Props) -> Props:
         wanted = Awaited(

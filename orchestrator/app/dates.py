@@ -1,0 +1,68 @@
+"""Until when environments live, kept true on what their targets hold (C2).
+
+An extension changes a stack's tag alone: nothing is built for it. So the date is written by the way, after a cycle in
+which it is another than the last one that was written; what could not be written is tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Protocol
+
+from orchestrator.core.phases import Phase
+from orchestrator.core.views import EnvironmentView
+from programs import registry
+from programs.registry import Dated, Target
+from stacks.model import StackRef
+
+log = logging.getLogger("eph.dates")
+
+_NEVER_WRITTEN = datetime.min.replace(tzinfo=UTC)
+_THERE = frozenset({Phase.STARTING, Phase.READY, Phase.UNHEALTHY, Phase.ASLEEP})
+"""Not while it is changed: what is made anew then has no date yet."""
+
+
+class Seen(Protocol):
+    @property
+    def views(self) -> tuple[EnvironmentView, ...]: ...
+
+
+class Dates:
+    """An audience of the loop; one turn of writing at a time, in a thread."""
+
+    def __init__(
+        self,
+        settings: Mapping[str, Mapping[str, str]],
+        leads: Callable[[], bool] = lambda: True,
+        target: Callable[[str], Target] = registry.get,
+    ) -> None:
+        self._settings, self._leads, self._target = settings, leads, target
+        self._written: dict[StackRef, datetime | None] = {}
+        self.turn: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Another replica may have led meanwhile."""
+        self._written.clear()
+
+    def show(self, shown: Seen) -> None:
+        if not self._leads() or (self.turn is not None and not self.turn.done()):
+            return
+        there = {view.ref: view for view in shown.views if view.phase in _THERE and view.target in self._settings}
+        self._written = {ref: at for ref, at in self._written.items() if ref in there}
+        due = [view for ref, view in there.items() if self._written.get(ref, _NEVER_WRITTEN) != view.expires_at]
+        if due:
+            self.turn = asyncio.create_task(asyncio.to_thread(self._write, due))
+
+    def _write(self, due: list[EnvironmentView]) -> None:
+        for view in due:
+            target = self._target(view.target)
+            try:
+                if isinstance(target, Dated):
+                    target.dated(view.name, self._settings[view.target], view.expires_at)
+            except Exception as error:  # noqa: BLE001 - whatever a target's trouble is, it is tried again
+                log.warning("the date of %s could not be written: %s", view.name, error)
+            else:
+                self._written[view.ref] = view.expires_at

@@ -1,0 +1,193 @@
+"""Rows on a real Kubernetes: one environment against the bare CLI and against kubectl, ten at once, and the memory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import statistics
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import psutil
+
+from programs.kubernetes import names
+from programs.kubernetes.target import TARGET
+from programs.spec import EnvironmentSpec
+from tests.bench.rows import Figure, Row, seconds
+from tests.bench.worlds import folder, plain
+from tests.cluster.environments import Eph, Page
+from tests.cluster.machines import Site, push_images
+
+TURNS = 3
+MANY = 10
+PATIENCE = 180.0
+MEGABYTE = 1024 * 1024
+KINDS = "serviceaccount,secret,resourcequota,limitrange,networkpolicy,service,deployment,ingress"
+_GIVEN = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink", "ownerReferences")
+
+
+@contextmanager
+def world() -> Iterator[Eph]:
+    """Eph's operations on the cluster that the variables of tests/cluster name."""
+    with folder() as home:
+        (home / "site").mkdir()
+        (home / "eph").mkdir()
+        site = Site.of(home / "site", os.environ)
+        push_images(site)
+        made = Eph(site, home / "eph", server="eph-bench")
+        try:
+            yield made
+        finally:
+            for name in TARGET.names(made.settings):
+                TARGET.purge(name, made.settings)
+            site.clear()
+
+
+async def kubernetes_url() -> Row:
+    return await asyncio.to_thread(_kubernetes_url)
+
+
+def _kubernetes_url() -> Row:
+    ours, cli, kubectl = [], [], []
+    with world() as eph, plain(eph.settings, "kubernetes") as bare:
+        commit = eph.repository.push({"a": "1"})
+        for number in range(TURNS + 1):
+            spec = eph.spec(900 + number, commit)
+            ours.append(_made(eph, spec))
+            cli.append(bare.up("cli", f"{number}", spec))
+            kubectl.append(_applied(eph.site, spec, f"eph-bench-by-hand-{number}"))
+    ours, cli, kubectl = ours[1:], cli[1:], kubectl[1:]
+    middle = statistics.median(ours)
+    return Row(
+        "kubernetes-url",
+        (
+            Figure("cli ratio", middle / statistics.median(cli), 1.3),
+            Figure("kubectl ratio", middle / statistics.median(kubectl), 3.0),
+        ),
+        f"Eph, an operation until its page answers through the ingress: {seconds(ours)}",
+        f"`pulumi stack init` and `pulumi up`: {seconds(cli)}; `kubectl apply` and the page: {seconds(kubectl)}",
+    )
+
+
+def _made(eph: Eph, spec: EnvironmentSpec) -> float:
+    begun = time.monotonic()
+    result = eph.up(spec)
+    if result.error:
+        raise RuntimeError(f"the operation failed: {result.error}")
+    _await(Page(eph.site, spec.host), begun)
+    return time.monotonic() - begun
+
+
+def _await(page: Page, begun: float) -> None:
+    while page.ask()[0] != 200:
+        if time.monotonic() - begun > PATIENCE:
+            raise RuntimeError(f"{page.host} did not answer within {PATIENCE:.0f} s")
+        time.sleep(0.05)
+
+
+def _applied(site: Site, spec: EnvironmentSpec, name: str) -> float:
+    """The objects that Eph made, in a namespace by hand, with a host name of their own."""
+    host = f"{name}.preview.test"
+    objects = [_copy(item, name) for item in site.get(KINDS, "-n", spec.name)["items"] if _is_asked_for(item)]
+    space = site.get("namespace", spec.name)
+    labels = {key: text for key, text in space["metadata"]["labels"].items() if key.startswith("pod-security")}
+    made = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": name, "labels": {**labels, "eph-test": "yes"}},
+    }
+    site.namespaces.append(name)
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": [made, *objects]}).replace(spec.host, host)
+    begun = time.monotonic()
+    site.kubectl("apply", "-f", "-", stdin=text)
+    _await(Page(site, host), begun)
+    return time.monotonic() - begun
+
+
+def _is_asked_for(item: Mapping[str, Any]) -> bool:
+    return bool(item["metadata"].get("labels", {}).get(names.ENVIRONMENT)) and not item["metadata"].get(
+        "ownerReferences"
+    )
+
+
+def _copy(item: Mapping[str, Any], space: str) -> dict[str, Any]:
+    about = {key: value for key, value in item["metadata"].items() if key not in _GIVEN}
+    data = {**item, "metadata": {**about, "namespace": space}}
+    data.pop("status", None)
+    for key in ("clusterIP", "clusterIPs"):
+        data.get("spec", {}).pop(key, None)
+    return data
+
+
+async def kubernetes_10() -> Row:
+    return await asyncio.to_thread(_kubernetes_10)
+
+
+def _kubernetes_10() -> Row:
+    with world() as eph:
+        commit = eph.repository.push({"a": "1"})
+        _made(eph, eph.spec(899, commit))
+        alone = [_made(eph, eph.spec(900 + number, commit)) for number in range(2)]
+        specs = [eph.spec(910 + number, commit) for number in range(MANY)]
+        with _Memory() as memory:
+            begun = time.monotonic()
+            wrong = [result.error for result in eph.ups(specs, MANY) if result.error]
+            if wrong:
+                raise RuntimeError(f"{len(wrong)} of {MANY} failed: {wrong[0]}")
+            for spec in specs:
+                _await(Page(eph.site, spec.host), begun)
+            together = time.monotonic() - begun
+    one = statistics.median(alone)
+    return Row(
+        "kubernetes-10",
+        (
+            Figure("speedup", MANY * one / together, 2.0, at_least=True),
+            Figure("MB of one operation", memory.most, 900),
+        ),
+        f"ten at once until all ten pages answer: {together:.1f} s",
+        f"one alone: {seconds(alone)}, so ten in a row {MANY * one:.1f} s",
+    )
+
+
+class _Memory:
+    """The most that the processes of one operation held together, looked at twice a second."""
+
+    def __init__(self) -> None:
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+        self.most = 0
+
+    def __enter__(self) -> _Memory:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._over.wait(0.5):
+            for worker in psutil.process_iter(["cmdline"]):
+                if "stacks.worker" in (worker.info["cmdline"] or []) and worker.ppid() == os.getpid():
+                    self.most = max(self.most, _held(worker) // MEGABYTE)
+
+
+def _held(process: psutil.Process) -> int:
+    total = 0
+    for each in (process, *_children(process)):
+        try:
+            total += each.memory_info().rss
+        except psutil.NoSuchProcess:
+            continue
+    return total
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []

@@ -1,0 +1,60 @@
+"""Twenty environments come and go, several at once: afterwards the cluster is what it was before (L2, L7, C2)."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from programs.kubernetes.target import TARGET
+from stacks.model import OperationResult, Outcome
+from tests.cluster.environments import DATABASE, SCHEMA, Eph, Page
+from tests.cluster.machines import Site
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
+
+NUMBERS = range(101, 121)
+AT_ONCE = 4
+EVERYTHING = "all,ingress,pvc,secret,configmap,networkpolicy,serviceaccount,resourcequota,limitrange,namespace"
+"""Not events and leases, which the cluster itself makes and drops."""
+
+
+@pytest.fixture(scope="module")
+def eph(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Eph]:
+    made = Eph(site, tmp_path_factory.mktemp("eph"), server="eph-twenty-tests")
+    made.repository.push({"db/schema.sql": SCHEMA})
+    yield made
+    for name in TARGET.names(made.settings):
+        TARGET.purge(name, made.settings)
+
+
+def all_there_is(site: Site) -> set[str]:
+    columns = "custom-columns=K:.kind,S:.metadata.namespace,N:.metadata.name,U:.metadata.uid"
+    lines = site.kubectl("get", EVERYTHING, "-A", "--no-headers", "-o", columns).splitlines()
+    return {" ".join(line.split()) for line in lines}
+
+
+def wrong(results: list[OperationResult]) -> list[tuple[str, tuple[str, ...]]]:
+    return [(result.error, result.tail) for result in results if result.outcome is not Outcome.SUCCEEDED]
+
+
+def test_after_twenty_came_and_went_nothing_differs(eph: Eph) -> None:
+    before = all_there_is(eph.site)
+    commit = eph.repository.push({"a": "1"})
+    specs = [eph.spec(number, commit) for number in NUMBERS]
+    specs[0] = replace(specs[0], databases=(DATABASE,))
+    began = time.monotonic()
+    assert wrong(eph.ups(specs, AT_ONCE)) == []
+    made = time.monotonic()
+    assert len(TARGET.names(eph.settings)) == len(NUMBERS)
+    for spec in (specs[0], specs[-1]):
+        assert commit in Page(eph.site, spec.host).text()
+    assert wrong(eph.downs(NUMBERS, AT_ONCE)) == []
+    gone = time.monotonic()
+    print(f"20 made in {made - began:.0f} s and gone in {gone - made:.0f} s, load {os.getloadavg()[0]:.0f}")
+    assert eph.left() == []
+    assert dict(eph.inventory.snapshot().stacks) == {}
+    assert all_there_is(eph.site) ^ before == set()
