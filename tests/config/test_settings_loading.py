@@ -79,6 +79,7 @@ def test_what_is_left_empty_follows_the_gateways_port_and_home() -> None:
         "sandbox": "auto",
         "postgres": "",
         "checkout_bytes": str(512 * 1024**2),
+        "templates": "",
     }
 
 

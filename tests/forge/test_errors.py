@@ -32,7 +32,7 @@ REPO = {"id": 7, "full_name": "ada/shop", "clone_url": "/nowhere", "default_bran
 
 @dataclass
 class Said:
-    """One answer. ``hang``: waits for that event before it comes."""
+    """One answer. ``hang``: waits for that event before it comes. ``status`` 0: the connection is closed instead."""
 
     status: int = 200
     data: Any = None
@@ -63,6 +63,9 @@ class Server:
                 said = outer.script(self.path)
                 if said.hang is not None:
                     said.hang.wait(10)
+                if not said.status:
+                    self.close_connection = True
+                    return
                 body = said.raw if said.raw is not None else json.dumps(said.data).encode()
                 self.send_response(said.status)
                 for name, value in said.headers.items():
@@ -75,6 +78,8 @@ class Server:
                 except OSError:
                     return
                 self.close_connection = True
+
+            do_POST = do_GET  # noqa: N815 - as the library calls it
 
             def log_message(self, *said: Any) -> None:
                 return
@@ -151,6 +156,26 @@ def test_no_answer_within_the_time_out(server: Server, forge: GitHubForge) -> No
     with pytest.raises(ForgeUnavailable, match="Timeout"):
         forge.pulls(SHOP)
     hang.set()
+
+
+def test_a_question_is_asked_again_where_its_connection_was_closed(server: Server, forge: GitHubForge) -> None:
+    """L1, L4: hosts close connections that rested, at times just when one is used again."""
+    replies = [Said(0), Said(200, [pull(1)])]
+    server.script = lambda _: replies.pop(0)
+    assert [item.key.number for item in forge.pulls(SHOP).open] == [1]
+    assert len(server.asked) == 2
+    server.script = lambda _: Said(0)
+    with pytest.raises(ForgeUnavailable, match="ConnectionError"):
+        forge.pulls(SHOP)
+    assert len(server.asked) == 4, "once more, and no oftener"
+
+
+def test_a_change_is_never_sent_twice(server: Server, forge: GitHubForge) -> None:
+    """L2: it may have arrived."""
+    server.script = lambda _: Said(0)
+    with pytest.raises(ForgeUnavailable, match="ConnectionError"):
+        forge.add_label(SHOP, 1, "preview")
+    assert len(server.asked) == 1
 
 
 def test_nobody_listens() -> None:

@@ -33,6 +33,8 @@ T = TypeVar("T")
 PER_PAGE = 100
 MOST_PAGES = 200
 KEEP = 8192
+ABORTED = "Connection aborted"
+"""In the library's words: the other end closed before any answer."""
 NEXT = re.compile(r'<([^<>]*)>\s*;[^,<>]*\brel="?next"?')
 
 Parse = Callable[[Any], T]
@@ -238,7 +240,7 @@ class Line:
         what = f"{verb} {url}"
         self._be_patient(what)
         try:
-            status, answered, text = self._requester.requestJson(verb, url, headers=dict(headers), input=body)
+            status, answered, text = self._exchange(verb, url, headers, body)
         except (requests.RequestException, GithubException, OSError, RuntimeError, ValueError) as problem:
             raise errors.of_exception(problem, what) from problem
         self._count(status, answered)
@@ -250,6 +252,17 @@ class Line:
                 self._refused()
             raise refusal
         return status, answered, text
+
+    def _exchange(self, verb: str, url: str, headers: Mapping[str, str], body: Any) -> tuple[int, dict[str, Any], str]:
+        """A host closes a connection that rested, at times just when it is used again. A question is then asked once
+        more, on another; a change is not, for it may have arrived."""
+        try:
+            return self._requester.requestJson(verb, url, headers=dict(headers), input=body)
+        except requests.ConnectionError as broken:
+            is_question = verb == "GET" or url == self._requester.graphql_url
+            if ABORTED not in str(broken) or not is_question:
+                raise
+        return self._requester.requestJson(verb, url, headers=dict(headers), input=body)
 
     def _be_quick(self, what: str) -> None:
         wait = self._pace.read()
