@@ -187,7 +187,8 @@ def test_an_ipv6_network_is_one_client_and_loopback_is_ephd() -> None:
 
 
 STATUS = {
-    **dict.fromkeys(("queued", "waiting", "creating", "updating", "starting", "ready", "unhealthy", "asleep"), 503),
+    **dict.fromkeys(("queued", "waiting", "waiting for image", "creating", "updating", "starting"), 503),
+    **dict.fromkeys(("ready", "unhealthy", "asleep"), 503),
     **dict.fromkeys(("failed", "stalled", "refused", "held"), 502),
     **dict.fromkeys(("expired", "destroying", "destroyed"), 410),
 }
