@@ -231,6 +231,7 @@ def test_openapi_lists_every_path_and_there_is_no_page_from_a_cdn(admin: httpx.C
         "/api/v1/environments/{name}/sleep",
         "/api/v1/environments/{name}/wake",
         "/api/v1/environments/{name}/logs",
+        "/api/v1/environments/{name}/inside",
         "/api/v1/environments/{name}/logs/stream",
         "/api/v1/environments/{name}/up",
         "/api/v1/environments/{name}/approve",
