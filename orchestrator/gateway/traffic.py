@@ -5,8 +5,9 @@ A host counts as used while a request to it is open, so a quiet WebSocket or a l
 awake. What ``visitors`` does not count is none. A knock is written at once: somebody waits.
 
 The file says until when it knows: ``until`` grows with every writing, even when nothing came, so a gateway that is dead
-or cannot write makes nothing look idle. It names every host that has a route here, and no other: one that is new, or of
-which all was lost, counts as used when it was first noticed.
+or cannot write makes nothing look idle. It names the hosts that have a route here: one that is new, or of which all was
+lost, counts as used when it was first noticed. A host that can be reached by another way (an Ingress of its own) is
+named only once somebody came by here: else people might use it all day and none be seen.
 """
 
 from __future__ import annotations
@@ -64,13 +65,21 @@ class Traffic:
     def save(self) -> None:
         """Writes the file whole."""
         now, known = self._now(), self._known
-        routed = [path.stem for path in self._routes.glob("*.json")]
-        known.hosts = {host: now if host in self._open else known.hosts.get(host, now) for host in routed}
+        routed = {path.stem: path for path in self._routes.glob("*.json")}
+        noticed = [host for host, path in routed.items() if host in known.hosts or _is_sole(path)]
+        known.hosts = {host: now if host in self._open else known.hosts.get(host, now) for host in noticed}
         known.knocks = {host: known.knocks[host] for host in routed if host in known.knocks}
         data = {"until": now, "hosts": known.hosts, "knocks": known.knocks}
         beside = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         beside.write_text(json.dumps(data, sort_keys=True), encoding="utf-8")
         beside.replace(self._path)
+
+
+def _is_sole(route: Path) -> bool:
+    try:
+        return json.loads(route.read_bytes()).get("sole") is not False
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def _load(path: Path) -> _Known | None:

@@ -25,6 +25,8 @@ class Route:
     """The path of its health check, which is no visit."""
     target: str = "local"
     """Whose it is: the gateway has one folder for the environments of all targets."""
+    sole: bool = True
+    """There is no other way to it than by the gateway, so who does not come by here does not come at all."""
 
 
 def put(settings: Settings, route: Route) -> None:

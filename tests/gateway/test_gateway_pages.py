@@ -284,7 +284,7 @@ def test_traffic_knows_when_a_host_was_last_used(tmp_path: Path) -> None:
     """What the idle clock will read: an open request counts as use, a removed host is forgotten."""
     (tmp_path / "routes").mkdir()
     for host in ("a", "b"):
-        (tmp_path / "routes" / f"{host}.json").touch()
+        (tmp_path / "routes" / f"{host}.json").write_text("{}")
     clock = [100.0]
     traffic = Traffic(tmp_path, lambda: clock[0])
     traffic.begin("a")
@@ -306,6 +306,17 @@ def test_traffic_knows_when_a_host_was_last_used(tmp_path: Path) -> None:
     assert json.loads(_saved(Traffic(tmp_path, lambda: 400.0), tmp_path)) == {
         "until": 400.0, "hosts": {"a": 400.0}, "knocks": {},
     }, "what was lost counts as used when it was noticed again"  # fmt: skip
+
+
+def test_who_may_come_by_another_way_is_not_taken_for_gone(tmp_path: Path) -> None:
+    """C1: people may reach an Ingress without passing here; only one that came by here shows that they do not."""
+    (tmp_path / "routes").mkdir()
+    (tmp_path / "routes" / "a.json").write_text('{"sole": false}')
+    traffic = Traffic(tmp_path, lambda: 100.0)
+    assert json.loads(_saved(traffic, tmp_path))["hosts"] == {}
+    traffic.begin("a")
+    traffic.end("a")
+    assert json.loads(_saved(traffic, tmp_path))["hosts"] == {"a": 100.0}
 
 
 def _saved(traffic: Traffic, folder: Path) -> str:

@@ -104,6 +104,7 @@ class DoorProvider(_Provider):
                 commit=props["commit"],
                 sign_in=bool(props["sign_in"]),
                 health=str(props.get("health") or ""),
+                sole=False,  # its Ingress is another
             ),
         )
         return {}
