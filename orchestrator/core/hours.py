@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -84,15 +85,16 @@ def last_closed(hours: Hours, now: datetime) -> datetime | None:
     return max((found.closes for found in _openings(hours, now) if found.closes <= now), default=None)
 
 
-def _openings(hours: Hours, now: datetime) -> list[Opening]:
-    """Those around now, in order, merged."""
+@lru_cache(maxsize=256)
+def _openings(hours: Hours, now: datetime) -> tuple[Opening, ...]:
+    """Those around now, in order, merged. Remembered, because one plan asks for many environments at one moment."""
     merged: list[Opening] = []
     for found in sorted(_each(hours, now), key=lambda each: (each.opens, each.closes)):
         if merged and found.opens <= merged[-1].closes:
             merged[-1] = Opening(merged[-1].opens, max(merged[-1].closes, found.closes))
         else:
             merged.append(found)
-    return merged
+    return tuple(merged)
 
 
 def _each(hours: Hours, now: datetime) -> Iterator[Opening]:

@@ -59,7 +59,8 @@ class RouteProvider(Provider):
         routes.remove(on, props["host"], props["environment"], props["service"])
 
     def exists(self, on: Settings, props: Props) -> bool:
-        return routes.exists(on, props["host"])
+        """One that says that it sleeps, when a refresh asks, was left behind: what an update makes is awake."""
+        return any(route.host == props["host"] and not route.asleep for route in routes.every(on))
 
 
 class CurrentProvider(Provider):
