@@ -149,11 +149,7 @@ REFUSED: list[tuple[EnvironmentSpec, str]] = [
     (spec(replace(WEB, schedule="* * * * *")), "public: false"),
     (spec(replace(WEB, env={"A-B": ""})), "letters, digits and underscores"),
     (spec(services=(), manifests=("k8s",), hooks=Hooks(pre_destroy=(Command("x"),))), "hooks are run in the image"),
-<<<<<<< HEAD
     (spec(databases=(DatabaseSpec("a", strategy="branch"),)), "only empty, seed, template"),
-=======
-    (spec(databases=(DatabaseSpec("a", strategy="snapshot"),)), "only empty, seed"),
->>>>>>> dd2ea52 (Sleep on Kubernetes: what sleeps and in which order it wakes, as a page and as unit tests)
     (spec(databases=(DatabaseSpec("a"), DatabaseSpec("b"))), "the variable 'DATABASE_URL'"),
     (
         spec(services=(), manifests=("k8s",), databases=(DatabaseSpec("a", migrate=Command("x")),)),
