@@ -84,7 +84,7 @@ def test_what_may_not_name_anything(text: str) -> None:
         ({"services": ()}, "no service"),
         ({"services": (ServiceSpec("web", "x"), ServiceSpec("web", "y"))}, "'web' is named twice"),
         ({"services": (ServiceSpec("../x", "x"),)}, "service '../x'"),
-        ({"databases": (DatabaseSpec("db", strategy="template"),)}, "no strategy 'template', only empty, seed"),
+        ({"databases": (DatabaseSpec("db", strategy="snapshot"),)}, "no strategy 'snapshot', only empty, seed"),
         ({"databases": (DatabaseSpec("a"), DatabaseSpec("b"))}, "'DATABASE_URL' is named twice"),
         ({"env": {"A=B": "x"}}, "variable 'A=B'"),
         ({"source": Source("/x", "HEAD", "main")}, "commit 'HEAD'"),
