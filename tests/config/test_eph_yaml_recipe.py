@@ -134,8 +134,8 @@ def test_local_without_services_says_what_to_add() -> None:
             "environment.protection: this server does not ask people to sign in, its set",
         ),
         (
-            "database: {instances: [{name: a, template: {strategy: template, source: x}}]}\n",
-            "strategy: strategy `template` is not available on target `local`; use empty or seed",
+            "database: {instances: [{name: a, template: {strategy: branch, source: x}}]}\n",
+            "strategy: strategy `branch` is not available on target `local`; use empty, seed or template",
         ),
         (
             "database: {instances: [{name: a, migrate: {command: x, timeout: 1d}}]}\n",
