@@ -92,7 +92,8 @@ class Site:
 
     def clear(self) -> None:
         if self.namespaces:
-            self.kubectl("delete", "namespace", "-l", MARK, "--wait=false")
+            # By name: others may be at work on the same cluster.
+            self.kubectl("delete", "namespace", *self.namespaces, "--ignore-not-found", "--wait=false")
 
     def pods(self, namespace: str, *names: str, **labels: str) -> dict[str, str]:
         """Pods of the sample app, awaited; gives the address of each."""

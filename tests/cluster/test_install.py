@@ -1,0 +1,141 @@
+"""Eph installed by its chart on a real cluster: ephd in a pod makes an environment, is killed, and leaves nothing (O4).
+
+One module, because an installation takes half a minute: the tests stand on each other in this order.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.environments import Page
+from tests.cluster.install import ACCOUNT, NAMESPACE, PASSPHRASE, RELEASE, REPOSITORY, Install, build_image
+from tests.cluster.machines import Site, eventually
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(1800)]
+
+FILE = """
+version: "1.0"
+name: shop
+target: kubernetes
+environment:
+  images:
+    - {{name: shop, repository: {registry}/acme/shop, tag_template: "{tag}"}}
+services:
+  - {{name: web, image: shop, port: 8080, health: {{deadline: 90s}}}}
+"""
+ROLE = f"{NAMESPACE}-{RELEASE}-environment"
+
+
+@pytest.fixture(scope="module")
+def eph(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Install]:
+    made = Install(site, tmp_path_factory.mktemp("install"), build_image(site))
+    try:
+        made.prepare()
+        made.install()
+        yield made
+    finally:
+        made.clear()
+
+
+@pytest.fixture(scope="module")
+def preview(eph: Install) -> tuple[int, str]:
+    """A pull request that has its environment, and the host."""
+    files = {"eph.yaml": FILE.format(registry=eph.site.registry, tag="v1")}
+    eph.forge.create_repository(REPOSITORY, {"README.md": "shop"})
+    sha = eph.forge.push(REPOSITORY, "feature", files)
+    number = eph.forge.open_pull(REPOSITORY, "feature")
+    eph.forge.label(REPOSITORY, number, "preview")
+    body = eph.told(number, "Ready", 240)
+    assert sha[:7] in body
+    found = re.search(r"http://([a-z0-9-]+\.install\.test)", body)
+    assert found, body
+    return number, found[1]
+
+
+def environment(preview: tuple[int, str]) -> str:
+    return preview[1].partition(".")[0]
+
+
+def test_a_labelled_pull_request_answers_through_the_ingress(eph: Install, preview: tuple[int, str]) -> None:
+    assert "commit" in Page(eph.site, preview[1]).text()
+    assert Page(eph.site, "eph.install.test").text("/healthz"), "the API has its own host"
+    status, page = Page(eph.site, "nobody.install.test").ask()
+    assert (status, "nobody" in page) == (404, True), "the gateway answers for every other name"
+    assert environment(preview) in eph.inside("eph", "list")
+
+
+def test_it_runs_as_nobody_on_a_read_only_root(eph: Install) -> None:
+    assert eph.inside("id", "-u") == "10001"
+    for folder in ("/opt/eph", "/etc", "/usr/bin"):
+        assert "no" in eph.inside("sh", "-c", f"touch {folder}/x 2>/dev/null || echo no")
+    assert eph.inside("cat", "/etc/eph/passphrase/passphrase") == PASSPHRASE
+    assert "passphrase" not in eph.inside("ls", "/var/lib/eph/keys").split(), "none was made beside the operator's"
+
+
+def test_its_account_may_do_nothing_else(eph: Install, preview: tuple[int, str]) -> None:
+    """S3: tried as that account, and asked."""
+    tries = {
+        "secrets of others": ("get", "secrets", "-n", "kube-system"),
+        "its own namespace's secrets": ("get", "secrets", "-n", NAMESPACE),
+        "nodes": ("get", "nodes"),
+        "a pod": ("-n", environment(preview), "run", "x", "--image=x", "--dry-run=server"),
+        "exec": ("-n", environment(preview), "exec", "deploy/web", "--", "true"),
+        "a foreign namespace gone": ("delete", "namespace", eph.site.ingress_namespace, "--dry-run=server"),
+        "a foreign namespace taken": ("label", "namespace", "default", "eph.dev/server=eph-1", "--dry-run=server"),
+        "a namespace without its mark": ("create", "namespace", "eph-test-mine", "--dry-run=server"),
+        "rights in a foreign namespace": (
+            *("-n", "kube-system", "create", "rolebinding", "x", "--dry-run=server"),
+            *(f"--clusterrole={ROLE}", f"--serviceaccount={NAMESPACE}:{RELEASE}"),
+        ),
+        "rights for somebody else": (
+            *("-n", environment(preview), "create", "rolebinding", "x", "--dry-run=server"),
+            *(f"--clusterrole={ROLE}", "--serviceaccount=default:default"),
+        ),
+        "more rights": (
+            *("-n", environment(preview), "create", "rolebinding", "x", "--dry-run=server"),
+            *("--clusterrole=cluster-admin", f"--serviceaccount={NAMESPACE}:{RELEASE}"),
+        ),
+        "rights everywhere": ("create", "clusterrolebinding", "x", f"--clusterrole={ROLE}", "--dry-run=server"),
+    }
+    said = {what: eph.refused(*words) for what, words in tries.items()}
+    assert [what for what, why in said.items() if "orbidden" not in why and "denied" not in why] == [], said
+    assert eph.refused("get", "secrets", "-n", environment(preview)) == "", "in its own environment it may"
+    assert ACCOUNT in said["nodes"]
+
+
+def test_it_reaches_neither_the_metadata_service_nor_what_it_need_not(eph: Install) -> None:
+    ask = "import socket,sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 2)"
+    for address, port in (("169.254.169.254", "80"), (socket.gethostbyname("localhost"), "1")):
+        tried = f"python3 -c '{ask}' {address} {port} 2>/dev/null || echo no"
+        assert eph.inside("sh", "-c", tried) == "no"
+
+
+def test_a_pod_that_is_killed_half_way_is_followed_by_one_that_ends_the_work(
+    eph: Install, preview: tuple[int, str]
+) -> None:
+    """L2, L8: the volume, the name and the passphrase stay; what was under way is taken over."""
+    number = preview[0]
+    before = eph.site.get("pod", f"{RELEASE}-0", "-n", NAMESPACE)["metadata"]["uid"]
+    sha = eph.forge.push(REPOSITORY, "feature", {"eph.yaml": FILE.format(registry=eph.site.registry, tag="v2")})
+    running = "ls /var/lib/eph/operations/*/*/running.*.json 2>/dev/null || true"
+    eventually(lambda: eph.inside("sh", "-c", running), 60)
+    eph.kubectl("delete", "pod", f"{RELEASE}-0", "--grace-period=0", "--force", "--wait=false")
+    page = Page(eph.site, preview[1])
+    eventually(lambda: f"commit {sha}" in page.ask()[1], 180)
+    eph.told(number, sha[:7])
+    eph.told(number, "Ready")
+    assert page.text("/env", name="APP_VERSION") == "v2"
+    assert eph.site.get("pod", f"{RELEASE}-0", "-n", NAMESPACE)["metadata"]["uid"] != before
+
+
+def test_closed_is_gone_and_uninstalled_leaves_nothing(eph: Install, preview: tuple[int, str]) -> None:
+    eph.forge.close_pull(REPOSITORY, preview[0])
+    eph.told(preview[0], "Removed")
+    listed = [item["metadata"]["name"] for item in eph.site.get("namespaces")["items"]]
+    assert environment(preview) not in listed
+    eph.helm("uninstall", RELEASE, "--wait", "--timeout", "100s")
+    eventually(lambda: eph.left() == [], 60)
