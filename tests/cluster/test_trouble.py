@@ -61,13 +61,19 @@ def deployment(site: Site, space: str, name: str, **changes: Any) -> dict[str, A
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": space}, "spec": spec}
 
 
+PROBE = {"tcpSocket": {"port": 8080}, "periodSeconds": 1}
+"""What has none is ready as soon as its process is there, even when that is about to end."""
 FAILING: dict[str, tuple[dict[str, Any], str, str]] = {
     "image": (
         {"image": "{registry}/acme/shop:never-pushed"},
         "the image .*never-pushed cannot be had: .*not found",
         "",
     ),
-    "crash": ({"command": ["sh", "-c", "echo last words; exit 3"]}, "keeps ending .*exit status 3", "last words"),
+    "crash": (
+        {"command": ["sh", "-c", "echo last words; exit 3"], "readinessProbe": PROBE},
+        "keeps ending .*exit status 3",
+        "last words",
+    ),
     "place": ({"resources": {"requests": {"cpu": "900"}}}, "no node can take it: .*Insufficient cpu", ""),
     "quota": (
         {"resources": {"requests": {"memory": "65Gi"}}},
