@@ -101,6 +101,7 @@ def gone(cluster: Cluster, path: str, name: str, seconds: float = GONE_SECONDS) 
 
 def kept_by(namespace: Data) -> str:
     """What the cluster says keeps it: objects whose finalizers nobody takes away, an API that does not answer."""
-    told = namespace.get("status", {}).get("conditions") or []
-    said = [str(item.get("message", "")) for item in told if item.get("status") == "True"]
-    return "; ".join(text for text in said if text)[:400]
+    found = namespace.get("status", {}).get("conditions") or []
+    said = [str(item.get("message", "")) for item in found if item.get("status") == "True"]
+    told = [text for text in said if "finalizer" in text] or [text for text in said if text]
+    return "; ".join(told)[:140]  # what an operator can do comes after it, and a sentence is cut
