@@ -53,8 +53,8 @@ _HOW = """## What is measured
   asked for their health, after three quiet cycles.
 - **github-hour**: 100 repositories with 20 open pull requests each on the sandbox, which reckons as GitHub documents
   it (304 is free, ETags belong to the token, GraphQL by connections); a GitHub App; an hour of looks on a clock that
-  is turned, once with nothing going on and once with a push, a label, a comment and a check in each look. The budget is
-  1,000 counted requests.
+  is turned, with a restart and nothing else going on, checks and comments asked for in every look: the budget is 1,000
+  counted requests. Then looks with a push, a label, a comment and a check each: what one such adds.
 - **template-clone**: a role, a database cloned from a prepared one of a gigabyte, and everything in it handed over to
   that role; against copying the prepared database's files within the same folder. In turns, three of each; medians.
 """
