@@ -29,7 +29,9 @@ def test_list_and_get_show_it_by_every_name_that_people_use(site: Site, preview:
     assert (listed["phase"], listed["number"], listed["commit"]) == ("ready", preview.number, preview.commit)
     url = f"http://{preview.host}:{site.gateway_port}"
     for name in (preview.name, preview.name[:-4], f"{REPOSITORY}#{preview.number}", str(preview.number), url):
-        assert json.loads(ok(site, "get", name, "--output", "json")) == listed
+        got = json.loads(ok(site, "get", name, "--output", "json"))
+        assert {key: got[key] for key in listed} == listed
+        assert [process["state"] for process in got["processes"]] == ["running"]
     assert ok(site, "open", preview.name).strip() == url
 
 

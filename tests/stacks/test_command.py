@@ -6,8 +6,10 @@ returns; output is all kept in memory; ten processes where two would do.
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -76,6 +78,15 @@ def test_a_child_that_holds_the_pipe_holds_nobody_up(pulumi: OperationCommand, t
 COUNTING = "trap 'echo int >>ints; sleep 0.2; exit {code}' INT; touch up; while :; do sleep 0.02; done"
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """What runs in the background ignores SIGINT, and a shell below it then cannot trap it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("code", [8, 0])
 def test_an_interrupt_is_sent_once(pulumi: OperationCommand, tmp_path: Path, code: int) -> None:
     """A second SIGINT would end pulumi on the spot, with its state unsaved. What succeeded all the same is a success;

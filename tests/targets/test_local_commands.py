@@ -130,6 +130,10 @@ def test_routes_are_whole_files_of_one_owner(tmp_path: Path) -> None:
         "service": "web",
         "commit": "c",
         "sign_in": False,
+        "asleep": False,
+        "health": "",
+        "sole": True,
+        "target": "local",
     }
     routes.remove(made, route.host, "another", "web")
     assert list(routes.every(made)) == [route]
