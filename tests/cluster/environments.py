@@ -100,7 +100,7 @@ class Eph:
         assert record.tag is not None
         now = datetime.now(UTC) if verb is Verb.SLEEP else None
         tag = replace(record.tag, asleep=now, half=False)
-        return self._run(Operation(ref(number), verb, "kubernetes", tag.name, tag, settings=self.settings))
+        return self._run([Operation(ref(number), verb, "kubernetes", tag.name, tag, settings=self.settings)], 1)[0]
 
     def down(self, number: int) -> OperationResult:
         return self.downs([number], 1)[0]
