@@ -24,7 +24,7 @@ demo: pulumi ## run Eph with a sample shop and three pull requests; ARGS=--once 
 test: pulumi ## the tests, on real components; ARGS='-k name' for some of them
 	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m "not long" --ignore tests/cluster $(ARGS)
 
-test-long: pulumi ## those that take minutes: replicas killed, guards switched off, forks that attack, a demo on emulate
+test-long: pulumi helm ## those that take minutes: replicas killed, guards switched off, forks that attack, a demo on emulate
 	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m long --ignore tests/cluster $(ARGS)
 
 check: venv ## lint, format, types, import directions, documents

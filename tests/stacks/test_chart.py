@@ -20,6 +20,7 @@ from programs.kubernetes.manifests.judging import KINDS
 from stacks import plugins
 from stacks.toolchain import NoToolchain
 
+pytestmark = pytest.mark.long  # needs helm, which `make test-long` builds
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "infra" / "helm"
 LEAST = {"image": {"repository": "registry.test/eph"}}

@@ -76,6 +76,7 @@ def rendered(texts: Mapping[str, str], program: str = HELM, **more: Any) -> list
     return helm.render(Texts({**CHART, **texts}), "chart", Release("shop-a-42", helm=program, **more))
 
 
+@pytest.mark.long
 @needs_helm
 def test_a_chart_is_rendered_with_the_values_of_eph_yaml_judged_and_pinned() -> None:
     """Files of values count more than the chart's own, and eph.yaml more than they."""
@@ -107,12 +108,14 @@ data:
 """
 
 
+@pytest.mark.long
 @needs_helm
 def test_a_chart_sees_nothing_but_itself() -> None:
     (told, *_) = [item.data for item in rendered({"chart/templates/told.yaml": LOOKS}) if item.name == "told"]
     assert told["data"] == {"secrets": "{}", "file": "", "absolute": "", "glob": "{}", "address": ""}
 
 
+@pytest.mark.long
 @needs_helm
 @pytest.mark.parametrize(
     ("files", "why"),
@@ -137,6 +140,7 @@ def test_what_cannot_be_rendered_is_told_in_helms_words(files: dict[str, str], w
     assert str(caught.value).startswith("chart: ")
 
 
+@pytest.mark.long
 @needs_helm
 @pytest.mark.parametrize(
     ("text", "why"),
