@@ -42,10 +42,13 @@ def workload(data: Data, pods: Sequence[Data], events: Iterable[Data]) -> Verdic
     if _rolled_out(data):
         going = [pod for pod in pods if pod not in newest]
         return Verdict(doubt="its old pods still answer") if going else Verdict(ready=True)
+    not_yet = Verdict(doubt="its pods are not there yet")
+    if not _is_seen(data):  # what is said was said of the template before
+        return not_yet
     refused = _refused(data, pods, events)
     if refused:
         return Verdict(trouble=refused)
-    return _worst(newest, events) or Verdict(doubt="its pods are not there yet")
+    return (_worst(newest, events) if _has_begun(data) else None) or not_yet
 
 
 def state(pod: Data, events: Iterable[Data]) -> tuple[str, str]:
@@ -101,9 +104,21 @@ def _failed_job(condition: Data, pods: Iterable[Data]) -> Verdict:
     return Verdict(trouble="it took longer than it may" if late else short(condition.get("message", "it failed")))
 
 
+def _is_seen(data: Data) -> bool:
+    """Whether its controller knows the template that was applied last."""
+    generation: int = data["metadata"].get("generation", 0)
+    return bool(data.get("status", {}).get("observedGeneration", 0) >= generation)
+
+
+def _has_begun(data: Data) -> bool:
+    """Whether there are pods of the newest template. Until then the newest pods are those of a try before, and what
+    ails them is no news."""
+    return data["kind"] != "Deployment" or bool(data.get("status", {}).get("updatedReplicas"))
+
+
 def _rolled_out(data: Data) -> bool:
     spec, status = data.get("spec", {}), data.get("status", {})
-    if status.get("observedGeneration", 0) < data["metadata"].get("generation", 0):
+    if not _is_seen(data):
         return False
     if data["kind"] == "DaemonSet":
         wanted = status.get("desiredNumberScheduled", 0)

@@ -13,7 +13,7 @@ NAME = {"name": "web-1", "creationTimestamp": "2026-01-01T00:00:01Z", "labels": 
 
 
 def deployment(**status: Any) -> dict[str, Any]:
-    told = {"observedGeneration": 2, **status}
+    told = {"observedGeneration": 2, "updatedReplicas": 1, **status}
     return {"kind": "Deployment", "metadata": {"name": "web", "generation": 2}, "spec": {"replicas": 1}, "status": told}
 
 
@@ -42,6 +42,15 @@ def test_ready_is_when_the_new_pods_are_available_and_the_old_are_gone() -> None
     assert watching.workload(deployment(**DONE), [old], []).doubt == "its old pods still answer"
     none = {**deployment(), "spec": {"replicas": 0}}
     assert watching.workload(none, [], []).ready
+
+
+@pytest.mark.parametrize("seen", [{"observedGeneration": 1}, {"updatedReplicas": 0}])
+def test_what_ailed_the_last_try_says_nothing_of_this_one(seen: dict[str, int]) -> None:
+    """Until there are pods of the newest template, the newest pods are the last try's."""
+    ended = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}
+    last = container(ended, {"terminated": {"exitCode": 3}}, restartCount=2)
+    assert "keeps ending" in watching.workload(deployment(), [last], []).trouble
+    assert watching.workload(deployment(**seen), [last], []).doubt == "its pods are not there yet"
 
 
 QUOTA = (
