@@ -209,7 +209,7 @@ def _kill_when(machine: Machine, spec: EnvironmentSpec, moment: str) -> None:
     """Starts an update, and kills it with every process of its own as soon as a file of the environment exists."""
     folder = machine.settings.env(spec.name)
     with machine.start("up", spec) as process:
-        assert wait_for(lambda: any(folder.glob(moment)), 20)
+        assert wait_for(lambda: any(folder.glob(moment)), 60)
         assert process.poll() is None, f"the update was over before it could be killed at {moment}"
         os.killpg(process.pid, signal.SIGKILL)
         mine = f"PULUMI_HOME={machine.folder}/home\0".encode()
