@@ -8,6 +8,7 @@ list and goes on after it.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 from markdown_it import MarkdownIt
@@ -19,7 +20,8 @@ _HIDDEN = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _READER = MarkdownIt("commonmark").disable("inline")
-"""Blocks only: what is within a line is not looked at."""
+"""Blocks only."""
+_WITHIN = MarkdownIt("commonmark")
 
 
 def lines(body: str) -> Iterator[str]:
@@ -29,4 +31,19 @@ def lines(body: str) -> Iterator[str]:
     for token in _READER.parse(text):
         quotes += {"blockquote_open": 1, "blockquote_close": -1}.get(token.type, 0)
         if token.type == "inline" and token.map and not quotes:
-            yield from (line.rstrip() for line in raw[slice(*token.map)] if line[:1].strip())
+            mine = [line.rstrip() for line in raw[slice(*token.map)] if line[:1].strip()]
+            yield from _outside_of_code(token.content, mine) if "`" in token.content else mine
+
+
+def _outside_of_code(block: str, lines_of_it: list[str]) -> list[str]:
+    """Code within a paragraph may go over several of its lines: of these none stands there as a line of its own."""
+    shown = [""]
+    for part in _WITHIN.parseInline(block)[0].children or []:
+        if part.type in ("softbreak", "hardbreak"):
+            shown.append("")
+        else:
+            shown[-1] += part.content
+    left = Counter(shown)
+    left.subtract(lines_of_it)
+    hidden = -left
+    return [line for line in lines_of_it if not hidden[line]]

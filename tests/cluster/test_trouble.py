@@ -150,9 +150,10 @@ def test_a_key_that_does_not_open_any_more_is_named_and_nothing_is_concluded(eph
     (tmp_path / "kubeconfig").write_text(json.dumps(revoked))
     eph.site.kubeconfig = str(tmp_path / "kubeconfig")
     try:
-        for ask in (TARGET.names, TARGET.standing, TARGET.holdings):
+        for ask in (TARGET.names, TARGET.holdings):
             with pytest.raises(KubernetesError, match=r"refuses GET .*check the kubeconfig's rights"):
                 ask(eph.settings)
+        assert TARGET.standing(eph.settings).keys() <= {"Door"}, "kinds that may not be looked at are left out"
         failed(eph.up(eph.spec(72, eph.repository.push({"a": "3"}))), "check the kubeconfig's rights")
         failed(eph.down(72), "check the kubeconfig's rights")
         assert eph.record(72).name == spec.name

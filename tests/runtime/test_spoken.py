@@ -95,10 +95,11 @@ lines = st.sampled_from(
 
 
 @given(st.lists(lines, max_size=9))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
 @example(["- ```", "/eph down"])
 @example(["> ```", "/eph down"])
 @example(["- item", "  ```", "> quote", "  ```", "/eph down"])
+@example(["``` `x`", "/eph down", "``` `x`"])
 def test_whatever_is_obeyed_is_shown_as_plain_text(text: list[str]) -> None:
     """A reader of the page sees each command that is heard."""
     body = "\n".join(text)
