@@ -15,9 +15,9 @@ from markdown_it import MarkdownIt
 
 LONGEST = 16_384
 """Characters that are read: a parser takes its time over a page that is nothing but list items."""
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _HIDDEN = re.compile(
-    r"<!--.*?(?:-->|\Z)|<(pre|script|style|textarea|blockquote|details|template)\b.*?(?:</\1>|\Z)",
-    re.DOTALL | re.IGNORECASE,
+    r"<(pre|script|style|textarea|blockquote|details|template)\b.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE
 )
 _READER = MarkdownIt("commonmark").disable("inline")
 """Blocks only."""
@@ -26,7 +26,8 @@ _WITHIN = MarkdownIt("commonmark")
 
 def lines(body: str) -> Iterator[str]:
     """Those at the left margin, without the blanks behind them."""
-    text = _HIDDEN.sub("\n\n", body[:LONGEST].replace("\r\n", "\n").replace("\r", "\n"))
+    text = _COMMENT.sub("\n\n", body[:LONGEST].replace("\r\n", "\n").replace("\r", "\n"))
+    text = _HIDDEN.sub("\n\n", text)
     raw, quotes = text.split("\n"), 0
     for token in _READER.parse(text):
         quotes += {"blockquote_open": 1, "blockquote_close": -1}.get(token.type, 0)
