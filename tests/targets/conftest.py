@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,21 +11,6 @@ import pytest
 
 from programs.local.target import TARGET
 from tests.targets.machines import Machine, Repository, new_repository, pulumi_env
-
-
-@pytest.fixture(autouse=True)
-def loop() -> Iterator[None]:
-    """Pulumi's mocks take the thread's event loop for granted; whoever had one before may have taken it along."""
-    try:
-        asyncio.get_event_loop_policy().get_event_loop()
-    except RuntimeError:
-        made = asyncio.new_event_loop()
-        asyncio.set_event_loop(made)
-        yield
-        asyncio.set_event_loop(None)
-        made.close()
-    else:
-        yield
 
 
 @pytest.fixture

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from programs.kubernetes.environment import Environment, Prepared
 from programs.kubernetes.settings import Settings
 from programs.spec import EnvironmentSpec, ServiceSpec, Source
 
+_LOOP = asyncio.new_event_loop()
 ON = Settings(root=Path("/nowhere"), server="eph")
 IMAGE = f"registry.test/acme/shop@sha256:{'c' * 64}"
 WEB = ServiceSpec("web", "", image="shop", port=8080)
@@ -56,12 +60,20 @@ class Shape(Mocks):
 
 def shape(asked: EnvironmentSpec, on: Settings = ON, prepared: Prepared | None = None) -> Shape:
     found = Shape()
-    set_mocks(found, project="eph-shop-1", stack="pr-42", preview=False)
-    images = {"shop": IMAGE}
-
-    @pulumi.runtime.test
-    def build() -> None:
-        Environment(asked, on, prepared or Prepared(images=images), "test").build()
-
-    build()
+    with event_loop():
+        set_mocks(found, project="eph-shop-1", stack="pr-42", preview=False)
+        made = Environment(asked, on, prepared or Prepared(images={"shop": IMAGE}), "test")
+        pulumi.runtime.test(made.build)()
     return found
+
+
+@contextmanager
+def event_loop() -> Iterator[None]:
+    """Pulumi's mocks take the thread's event loop for granted; whoever had one before may have taken it along."""
+    local = asyncio.get_event_loop_policy()._local  # type: ignore[attr-defined]  # asking openly would make one
+    before = local._loop
+    asyncio.set_event_loop(_LOOP)
+    try:
+        yield
+    finally:
+        asyncio.set_event_loop(before)

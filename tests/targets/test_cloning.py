@@ -30,7 +30,7 @@ from programs.local.target import TARGET
 from programs.local.waiting import until
 from programs.spec import DatabaseSpec, EnvironmentSpec, ServiceSpec, Source
 from tests.targets.machines import Machine
-from tests.targets.shapes import Shape
+from tests.targets.shapes import Shape, event_loop
 
 PREPARED = """
 CREATE TYPE colour AS ENUM ('red', 'green');
@@ -134,8 +134,9 @@ def test_the_local_target_clones_what_its_settings_offer_and_nothing_else(machin
         databases=(DatabaseSpec("main", strategy="template", source="shop"),),
         settings={**machine.strings, "templates": "shop=prepared,tiny=prepared_tiny"},
     )
-    set_mocks(found := Shape(), project="eph-shop-1", stack="pr-42", preview=False)
-    pulumi.runtime.test(Environment(spec, local_settings.from_mapping(spec.settings), "test").build)()
+    with event_loop():
+        set_mocks(found := Shape(), project="eph-shop-1", stack="pr-42", preview=False)
+        pulumi.runtime.test(Environment(spec, local_settings.from_mapping(spec.settings), "test").build)()
     assert found.made["database-main"]["source"] == "prepared"
     other = replace(spec, databases=(DatabaseSpec("main", strategy="template", source="tiny"),))
     assert identifiers.database(spec.name, spec.databases[0]) != identifiers.database(spec.name, other.databases[0])
