@@ -39,8 +39,9 @@ def namespace(spec: EnvironmentSpec, on: Settings) -> Data:
 
 
 def quota(spec: EnvironmentSpec, on: Settings) -> Data:
-    """All that runs in it together. No load balancers and no ports on nodes: they cost, and pass by the ingress."""
-    cpu, memory = most(spec, on)
+    """All that runs in it together, twice: during a push the new runs beside the old, and one that did not fit could
+    never be replaced. No load balancers and no ports on nodes: they cost, and pass by the ingress."""
+    cpu, memory = (quantities.twice(amount) for amount in most(spec, on))
     hard = {
         "limits.cpu": cpu,
         "limits.memory": memory,

@@ -31,6 +31,11 @@ def text(amount: Decimal) -> str:
     return f"{amount:f}"
 
 
+def twice(text: str) -> str:
+    found = _AMOUNT.fullmatch(text)
+    return f"{2 * Decimal(found[1]):f}{found[2] or ''}" if found else text
+
+
 def legal(text: str) -> str:
     """As the cluster takes it: a thousand is a small k there."""
     return f"{text[:-1]}k" if text.endswith("K") else text

@@ -47,9 +47,8 @@ def eph(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Eph]:
 @pytest.fixture(scope="module")
 def shop(eph: Eph) -> EnvironmentSpec:
     commit = eph.repository.push({"db/schema.sql": SCHEMA, "k8s/beside.yaml": MANIFESTS})
-    small = {"cpu": "200m", "memory": "128Mi"}  # the quota must hold the old and the new of a push, and its Jobs
-    web = ServiceSpec("web", "", health=Health(deadline=90), image="shop", port=8080, after=("api",), resources=small)
-    api = ServiceSpec("api", "exec tools serve", public=False, image="shop", port=9000, resources=small)
+    web = ServiceSpec("web", "", health=Health(deadline=90), image="shop", port=8080, after=("api",))
+    api = ServiceSpec("api", "exec tools serve", public=False, image="shop", port=9000)
     nightly = ServiceSpec("nightly", "true", public=False, image="shop", schedule="0 3 * * *")
     parts = {"services": (web, api, nightly), "databases": (DATABASE,), "manifests": ("k8s",)}
     return eph.spec(7, commit, **parts)

@@ -84,7 +84,7 @@ def test_the_network_is_shut_and_opened_for_what_is_needed() -> None:
 
 def test_what_it_may_use_is_what_its_file_says_or_the_server() -> None:
     hard = objects.quota(spec(resources={"cpu": "2"}), ON)["spec"]["hard"]
-    assert (hard["limits.cpu"], hard["limits.memory"], hard["services.loadbalancers"]) == ("2", "4Gi", "0")
+    assert (hard["limits.cpu"], hard["limits.memory"], hard["services.loadbalancers"]) == ("4", "8Gi", "0")
 
 
 @pytest.mark.parametrize(("what", "asked"), [("cpu", "4001m"), ("memory", "5Gi"), ("memory", "900G"), ("disk", "1Ti")])
