@@ -12,14 +12,12 @@ cache=${EPH_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/eph}
 store=$cache/image
 say() { printf 'image: %s\n' "$*" >&2; }
 
-missing=
-command -v buildah >/dev/null || missing="buildah"
-[ -n "${EPH_IMAGE_BASE:-}" ] || command -v mmdebstrap >/dev/null || missing="$missing mmdebstrap"
-if [ -n "$missing" ]; then
-  [ "$(id -u)" = 0 ] && [ "${EPH_SYSTEM_PACKAGES:-yes}" != no ] && command -v apt-get >/dev/null ||
-    { say "missing: $missing; install them, or build with docker"; exit 1; }
-  say "installing $missing"
-  apt-get update -qq >&2 && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >&2
+missing=()
+command -v buildah >/dev/null || missing+=(buildah)
+[ -n "${EPH_IMAGE_BASE:-}" ] || command -v mmdebstrap >/dev/null || missing+=(mmdebstrap)
+if ((${#missing[@]} > 0)) && ! infra/toolchain/packages.sh image "${missing[@]}"; then
+  say "or build with docker"
+  exit 1
 fi
 
 mkdir -p "$store"

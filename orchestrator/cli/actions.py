@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from orchestrator.cli import names, output, waiting
 from orchestrator.cli.errors import CliError, Code
 from orchestrator.cli.output import Format
+
+if TYPE_CHECKING:  # a command imports what it needs when it runs, so that help is quick
+    from orchestrator.cli.client import Client
+    from orchestrator.surfaces.api.schemas import Environment
 
 app = typer.Typer()
 
@@ -30,21 +35,16 @@ def up(name: names.Name, wait: Wait = False, timeout: Timeout = "30m", form: out
 
     A failed, stalled or waiting environment, instead of at its next turn.
     """
-    from orchestrator.cli.client import connect, segment
-    from orchestrator.surfaces.api.schemas import Environment
+    from orchestrator.cli.client import connect
 
     longest = seconds(timeout)
     with connect() as client:
         before = names.find(client, name, ASK_AGAIN)
-        item = Environment.model_validate(client.post(f"environments/{segment(before.ref)}/up"))
+        item = _ask(client, before, "up")
         if wait:
             item = waiting.until_ready(client, before, longest)
-    if form is not Format.TABLE:
-        output.data(item.model_dump(mode="json"), form)
-    elif wait:
-        output.say(item.url or f"{item.name} is ready")
-    else:
-        output.say(f"{item.name}: asked; it is {item.phase}. `eph up {item.name} --wait` stays until it is ready.")
+    asked = f"{item.name}: asked; it is {item.phase}. `eph up {item.name} --wait` stays until it is ready."
+    _show(item, form, (item.url or f"{item.name} is ready") if wait else asked)
 
 
 @app.command()
@@ -59,20 +59,16 @@ def down(
 
     Takes the trigger label off its pull request; its database goes with it.
     """
-    from orchestrator.cli.client import connect, segment
-    from orchestrator.surfaces.api.schemas import Environment
+    from orchestrator.cli.client import connect
 
     longest = seconds(timeout)
     with connect() as client:
         before = names.find(client, name)
         confirm(f"Destroy {before.name} and its database?", yes)
-        item = Environment.model_validate(client.post(f"environments/{segment(before.ref)}/down"))
+        item = _ask(client, before, "down")
         if wait:
             waiting.until_gone(client, before, longest)
-    if form is not Format.TABLE:
-        output.data({**item.model_dump(mode="json"), "gone": wait}, form)
-    else:
-        output.say(f"{before.name} is gone" if wait else f"{before.name}: being destroyed")
+    _show(item, form, f"{before.name} is gone" if wait else f"{before.name}: being destroyed", gone=wait)
 
 
 @app.command()
@@ -85,17 +81,8 @@ def extend(
 
     As far as the server's policy goes.
     """
-    from orchestrator.cli.client import connect, segment
-    from orchestrator.surfaces.api.schemas import Environment
-
     body = {"seconds": seconds(length)}
-    with connect() as client:
-        path = f"environments/{segment(names.find(client, name).ref)}/extend"
-        item = Environment.model_validate(client.post(path, body))
-    if form is not Format.TABLE:
-        output.data(item.model_dump(mode="json"), form)
-    else:
-        output.say(f"{item.name} expires {output.when(item.expires_at) or 'never'}")
+    _at_once(name, "extend", form, lambda item: f"expires {output.when(item.expires_at) or 'never'}", body)
 
 
 @app.command()
@@ -104,13 +91,13 @@ def keep(name: names.Name, form: output.Output = Format.TABLE) -> None:
 
     It stays until its pull request is closed or loses the label.
     """
-    _clock(name, "keep", form)
+    _at_once(name, "keep", form, lambda _: "does not expire")
 
 
 @app.command()
 def unkeep(name: names.Name, form: output.Output = Format.TABLE) -> None:
     """Lets an environment's clock run again."""
-    _clock(name, "unkeep", form)
+    _at_once(name, "unkeep", form, lambda _: "expires again when its time is up")
 
 
 @app.command()
@@ -119,16 +106,7 @@ def sleep(name: names.Name, form: output.Output = Format.TABLE) -> None:
 
     What runs of it is stopped; its data, its URL and its time stay. A visit wakes it.
     """
-    from orchestrator.cli.client import connect, segment
-    from orchestrator.surfaces.api.schemas import Environment
-
-    with connect() as client:
-        path = f"environments/{segment(names.find(client, name).ref)}/sleep"
-        item = Environment.model_validate(client.post(path))
-    if form is not Format.TABLE:
-        output.data(item.model_dump(mode="json"), form)
-    else:
-        output.say(f"{item.name}: falls asleep; `eph wake {item.name}` or a visit wakes it")
+    _at_once(name, "sleep", form, lambda item: f"falls asleep; `eph wake {item.name}` or a visit wakes it")
 
 
 @app.command()
@@ -137,32 +115,40 @@ def wake(name: names.Name, wait: Wait = False, timeout: Timeout = "30m", form: o
 
     One that is awake stays so for a while, whatever its hours say.
     """
-    from orchestrator.cli.client import connect, segment
-    from orchestrator.surfaces.api.schemas import Environment
+    from orchestrator.cli.client import connect
 
     longest = seconds(timeout)
     with connect() as client:
         before = names.find(client, name)
-        item = Environment.model_validate(client.post(f"environments/{segment(before.ref)}/wake"))
+        item = _ask(client, before, "wake")
         if wait:
             item = waiting.until_ready(client, before, longest)
-    if form is not Format.TABLE:
-        output.data(item.model_dump(mode="json"), form)
-    else:
-        output.say(f"{item.name} is ready" if wait else f"{item.name}: being woken")
+    _show(item, form, f"{item.name} is ready" if wait else f"{item.name}: being woken")
 
 
-def _clock(name: str, verb: str, form: Format) -> None:
-    from orchestrator.cli.client import connect, segment
-    from orchestrator.surfaces.api.schemas import Environment
+def _at_once(
+    name: str, verb: str, form: Format, told: Callable[[Environment], str], body: Mapping[str, Any] | None = None
+) -> None:
+    """A verb that nobody waits for. ``told``: what becomes of it, for people."""
+    from orchestrator.cli.client import connect
 
     with connect() as client:
-        path = f"environments/{segment(names.find(client, name).ref)}/{verb}"
-        item = Environment.model_validate(client.post(path))
+        item = _ask(client, names.find(client, name), verb, body)
+    _show(item, form, f"{item.name} {told(item)}")
+
+
+def _ask(client: Client, before: Environment, verb: str, body: Mapping[str, Any] | None = None) -> Environment:
+    from orchestrator.cli.client import segment
+    from orchestrator.surfaces.api.schemas import Environment
+
+    return Environment.model_validate(client.post(f"environments/{segment(before.ref)}/{verb}", body))
+
+
+def _show(item: Environment, form: Format, text: str, **more: object) -> None:
     if form is not Format.TABLE:
-        output.data(item.model_dump(mode="json"), form)
+        output.data({**item.model_dump(mode="json"), **more}, form)
     else:
-        output.say(f"{item.name} {'does not expire' if verb == 'keep' else 'expires again when its time is up'}")
+        output.say(text)
 
 
 def seconds(text: str) -> int:
