@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import statistics
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from programs.kubernetes.target import TARGET
 from programs.spec import EnvironmentSpec
 from tests.bench.rows import Figure, Row, seconds
 from tests.bench.worlds import folder, plain
+from tests.beside import Beside
 from tests.cluster.environments import Eph, Page
 from tests.cluster.machines import Site, push_images
 
@@ -153,27 +153,19 @@ def _kubernetes_10() -> Row:
     )
 
 
-class _Memory:
-    """The most that the processes of one operation held together, looked at twice a second."""
+class _Memory(Beside):
+    """The most that the processes of one operation held together."""
+
+    pause = 0.5
 
     def __init__(self) -> None:
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look)
+        super().__init__()
         self.most = 0
 
-    def __enter__(self) -> _Memory:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while not self._over.wait(0.5):
-            for worker in psutil.process_iter(["cmdline"]):
-                if "stacks.worker" in (worker.info["cmdline"] or []) and worker.ppid() == os.getpid():
-                    self.most = max(self.most, _held(worker) // MEGABYTE)
+    def look(self) -> None:
+        for worker in psutil.process_iter(["cmdline"]):
+            if "stacks.worker" in (worker.info["cmdline"] or []) and worker.ppid() == os.getpid():
+                self.most = max(self.most, _held(worker) // MEGABYTE)
 
 
 def _held(process: psutil.Process) -> int:

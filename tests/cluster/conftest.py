@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from programs.kubernetes.target import TARGET
+from tests.cluster.environments import SCHEMA, Eph
 from tests.cluster.machines import Site, push_images
 
 HERE = Path(__file__).parent
@@ -36,3 +38,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     push_images(made)
     yield made
     made.clear()
+
+
+@pytest.fixture(scope="module")
+def eph(site: Site, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Eph]:
+    """One for each module, with a mark of its own on what it makes; none looks at what another's made."""
+    theme = request.module.__name__.rpartition("test_")[2]
+    made = Eph(site, tmp_path_factory.mktemp("eph"), f"eph-{theme}-tests")
+    made.repository.push({"db/schema.sql": SCHEMA})
+    yield made
+    for name in TARGET.names(made.settings):
+        TARGET.purge(name, made.settings)

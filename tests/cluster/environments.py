@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -21,6 +19,7 @@ from stacks.inventory import FileInventory
 from stacks.model import Operation, OperationResult, StackRecord, StackRef, Tag, Verb
 from stacks.places import Places
 from stacks.pool import Pool
+from tests.beside import Beside
 from tests.cluster.machines import Site, eventually
 from tests.targets.machines import Repository, new_repository
 
@@ -36,7 +35,7 @@ class Eph:
 
     site: Site
     folder: Path
-    server: str = "eph-cluster-tests"
+    server: str
     told: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -173,28 +172,17 @@ class Page:
         return str(said).strip()
 
 
-class Watch:
-    """Asks again and again beside a test; ``misses`` are the answers that were not a page."""
+class Watch(Beside):
+    """``misses`` are the answers that were not a page."""
 
     def __init__(self, page: Page) -> None:
+        super().__init__()
         self._page = page
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look)
         self.asked = 0
         self.misses: list[tuple[int, str]] = []
 
-    def __enter__(self) -> Watch:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while not self._over.is_set():
-            found = self._page.ask()
-            self.asked += 1
-            if found[0] != 200:
-                self.misses.append(found)
-            time.sleep(0.2)
+    def look(self) -> None:
+        found = self._page.ask()
+        self.asked += 1
+        if found[0] != 200:
+            self.misses.append(found)

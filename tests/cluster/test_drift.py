@@ -7,7 +7,6 @@ One environment; the tests stand on each other in this order.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -18,19 +17,10 @@ from programs.kubernetes import names, settings, standing
 from programs.kubernetes.target import TARGET
 from programs.spec import EnvironmentSpec
 from stacks.model import OperationResult, Outcome
-from tests.cluster.environments import DATABASE, SCHEMA, Eph, Page
-from tests.cluster.machines import Site, eventually
+from tests.cluster.environments import DATABASE, Eph, Page
+from tests.cluster.machines import eventually
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
-
-
-@pytest.fixture(scope="module")
-def eph(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Eph]:
-    made = Eph(site, tmp_path_factory.mktemp("eph"), server="eph-drift-tests")
-    made.repository.push({"db/schema.sql": SCHEMA})
-    yield made
-    for name in TARGET.names(made.settings):
-        TARGET.purge(name, made.settings)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ operation takes seconds: the tests stand on each other in this order.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -19,19 +18,10 @@ from programs.kubernetes import names
 from programs.kubernetes.target import TARGET
 from programs.spec import EnvironmentSpec, Health, ServiceSpec
 from stacks.model import OperationResult, Outcome
-from tests.cluster.environments import DATABASE, SCHEMA, Eph, Page, Watch
-from tests.cluster.machines import Site, eventually
+from tests.cluster.environments import DATABASE, Eph, Page, Watch
+from tests.cluster.machines import eventually
 
 pytestmark = pytest.mark.real
-
-
-@pytest.fixture(scope="module")
-def eph(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Eph]:
-    made = Eph(site, tmp_path_factory.mktemp("eph"))
-    made.repository.push({"db/schema.sql": SCHEMA})
-    yield made
-    for name in TARGET.names(made.settings):
-        TARGET.purge(name, made.settings)
 
 
 @pytest.fixture(scope="module")

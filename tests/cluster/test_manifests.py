@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
-from programs.kubernetes.target import TARGET
 from stacks.model import Outcome
 from tests.cluster.environments import Eph, Page
-from tests.cluster.machines import Site
 
 pytestmark = pytest.mark.real
 
@@ -45,14 +42,6 @@ configMapGenerator: [{name: conf, literals: [COLOUR=blue]}]
 }
 
 
-@pytest.fixture
-def eph(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Eph]:
-    made = Eph(site, tmp_path_factory.mktemp("manifests"), server="eph-manifest-tests")
-    yield made
-    for name in TARGET.names(made.settings):
-        TARGET.purge(name, made.settings)
-
-
 def test_an_overlay_is_applied_and_what_asks_for_too_much_is_told(eph: Eph) -> None:
     spec = eph.spec(7, eph.repository.push(FILES), services=(), manifests=("k8s/preview",))
     result = eph.up(spec)
@@ -71,7 +60,6 @@ def test_an_overlay_is_applied_and_what_asks_for_too_much_is_told(eph: Eph) -> N
 
 
 def _greedy() -> dict[str, str]:
-    more = FILES["k8s/base/web.yaml"].replace(
-        "        image: shop\n", "        image: shop\n        resources: {limits: {memory: 3900Mi}}\n"
-    )
-    return {"k8s/base/web.yaml": more}
+    """Two containers more, each as large as one may be: with the first they are more than an environment twice."""
+    more = "".join(f"      - {{name: {name}, image: shop, resources: {{limits: {{memory: 4Gi}}}}}}\n" for name in "ab")
+    return {"k8s/base/web.yaml": FILES["k8s/base/web.yaml"].replace("---\n", f"{more}---\n", 1)}

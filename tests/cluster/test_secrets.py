@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
 from programs.kubernetes import names
-from programs.kubernetes.target import TARGET
 from programs.spec import EnvironmentSpec, Secret
 from stacks.model import Outcome
 from tests.cluster.environments import Eph, Page
-from tests.cluster.machines import Site
 
 pytestmark = pytest.mark.real
 
 FIRST, SECOND = "sk_first_4eC39HqLyjWD", "sk_second_arjtT1zdp7dc"
-
-
-@pytest.fixture(scope="module")
-def eph(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Eph]:
-    made = Eph(site, tmp_path_factory.mktemp("eph"), server="eph-secret-tests")
-    yield made
-    for name in TARGET.names(made.settings):
-        TARGET.purge(name, made.settings)
 
 
 def spec(eph: Eph, value: str) -> EnvironmentSpec:

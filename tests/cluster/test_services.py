@@ -5,31 +5,19 @@ One environment; the tests stand on each other in this order.
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from programs.kubernetes import cluster
 from programs.kubernetes.settings import from_mapping
-from programs.kubernetes.target import TARGET
 from programs.spec import Command, EnvironmentSpec, Health, Hooks, ServiceSpec
 from stacks.model import OperationResult, Outcome
-from tests.cluster.environments import DATABASE, SCHEMA, Eph, Page
-from tests.cluster.machines import Site
+from tests.beside import Beside
+from tests.cluster.environments import DATABASE, Eph, Page
 
 pytestmark = pytest.mark.real
 NUMBER = 61
-
-
-@pytest.fixture(scope="module")
-def eph(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Eph]:
-    made = Eph(site, tmp_path_factory.mktemp("services"), server="eph-services-tests")
-    made.repository.push({"db/schema.sql": SCHEMA})
-    yield made
-    for name in TARGET.names(made.settings):
-        TARGET.purge(name, made.settings)
 
 
 @pytest.fixture(scope="module")
@@ -90,27 +78,17 @@ def test_last_words_are_said_and_a_silent_one_holds_nothing_up(eph: Eph, shop: E
     assert eph.left() == []
 
 
-class Listening:
+class Listening(Beside):
     """What the Jobs before a destroy print, heard while they are there: nothing of it is left afterwards."""
 
     def __init__(self, eph: Eph, namespace: str) -> None:
+        super().__init__()
         self._cluster = cluster.connect(from_mapping(eph.settings))
         self._namespace = namespace
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._listen)
         self.lines: set[str] = set()
 
-    def __enter__(self) -> Listening:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _listen(self) -> None:
-        while not self._over.wait(0.2):
-            for pod in self._cluster.namespaced(self._namespace, "v1/pods"):
-                name = pod["metadata"]["name"]
-                if name.startswith("eph-run-pre-destroy-"):
-                    self.lines |= set(self._cluster.log(self._namespace, name, "command"))
+    def look(self) -> None:
+        for pod in self._cluster.namespaced(self._namespace, "v1/pods"):
+            name = pod["metadata"]["name"]
+            if name.startswith("eph-run-pre-destroy-"):
+                self.lines |= set(self._cluster.log(self._namespace, name, "command"))

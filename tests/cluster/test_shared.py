@@ -14,7 +14,6 @@ import pytest
 
 from programs.kubernetes import names, shared, workloads
 from programs.kubernetes.settings import from_mapping
-from programs.kubernetes.target import TARGET
 from programs.spec import Command, DatabaseSpec, EnvironmentSpec
 from stacks.model import OperationResult, Outcome
 from tests.cluster.environments import Eph
@@ -53,12 +52,9 @@ MAIN = DatabaseSpec(
 )
 
 
-@pytest.fixture(scope="module")
-def eph(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Eph]:
-    made = Eph(site, tmp_path_factory.mktemp("shared"), server="eph-shared-tests")
-    yield made
-    for name in TARGET.names(made.settings):
-        TARGET.purge(name, made.settings)
+@pytest.fixture(scope="module", autouse=True)
+def without_the_kind_in_the_end(site: Site) -> Iterator[None]:
+    yield
     site.kubectl("delete", "crd", f"httproutes.{GROUP}", "--ignore-not-found", "--wait=false")
 
 

@@ -6,7 +6,6 @@ One module whose tests stand on each other, because each operation takes seconds
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from programs.kubernetes.target import TARGET
 from programs.spec import EnvironmentSpec, Health, ServiceSpec
 from stacks.model import OperationResult, Outcome, Verb
 from tests.cluster.environments import DATABASE, SCHEMA, Eph, Page
-from tests.cluster.machines import Site, eventually
+from tests.cluster.machines import eventually
 
 pytestmark = pytest.mark.real
 
@@ -34,14 +33,6 @@ spec:
       containers:
         - {name: beside, image: shop, command: [sh, -c, "exec sleep 3600"]}
 """
-
-
-@pytest.fixture(scope="module")
-def eph(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Eph]:
-    made = Eph(site, tmp_path_factory.mktemp("eph"), "eph-sleep-tests")
-    yield made
-    for name in TARGET.names(made.settings):
-        TARGET.purge(name, made.settings)
 
 
 @pytest.fixture(scope="module")

@@ -33,14 +33,6 @@ SOON = 10.0
 
 
 @pytest.fixture(scope="module")
-def eph(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Eph]:
-    made = Eph(site, tmp_path_factory.mktemp("eph"), server="eph-trouble-tests")
-    yield made
-    for name in TARGET.names(made.settings):
-        TARGET.purge(name, made.settings)
-
-
-@pytest.fixture(scope="module")
 def space(site: Site) -> str:
     name = site.namespace("eph-trouble-words")
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q", "namespace": name}}

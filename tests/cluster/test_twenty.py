@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
 from programs.kubernetes.target import TARGET
 from stacks.model import OperationResult, Outcome
-from tests.cluster.environments import DATABASE, SCHEMA, Eph, Page
+from tests.cluster.environments import DATABASE, Eph, Page
 from tests.cluster.machines import Site
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
@@ -20,15 +19,6 @@ NUMBERS = range(101, 121)
 AT_ONCE = 4
 EVERYTHING = "all,ingress,pvc,secret,configmap,networkpolicy,serviceaccount,resourcequota,limitrange,namespace"
 """Not events and leases, which the cluster itself makes and drops."""
-
-
-@pytest.fixture(scope="module")
-def eph(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Eph]:
-    made = Eph(site, tmp_path_factory.mktemp("eph"), server="eph-twenty-tests")
-    made.repository.push({"db/schema.sql": SCHEMA})
-    yield made
-    for name in TARGET.names(made.settings):
-        TARGET.purge(name, made.settings)
 
 
 def all_there_is(site: Site) -> set[str]:
