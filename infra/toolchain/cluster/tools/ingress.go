@@ -19,7 +19,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// ingress routes by host and longest path to the cluster IP of a Service, as Ingress objects of its class say.
+// ingress routes by host (the whole name before one with a star) and longest path to the cluster IP of a Service, as Ingress objects of its class say.
 func ingress(arguments []string) error {
 	flags := flag.NewFlagSet("ingress", flag.ExitOnError)
 	kubeconfig := flags.String("kubeconfig", "", "empty: the pod's own service account")
@@ -61,27 +61,44 @@ func (t routes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (t routes) find(host, path string) *url.URL {
 	var best *url.URL
-	longest := -1
+	fittest := -1
 	all, _ := t.ingresses.List(labels.Everything())
 	for _, ingress := range all {
 		if ingress.Spec.IngressClassName == nil || *ingress.Spec.IngressClassName != t.class {
 			continue
 		}
 		for _, rule := range ingress.Spec.Rules {
-			if rule.HTTP == nil || rule.Host != "" && rule.Host != host {
+			fit := fits(rule.Host, host)
+			if rule.HTTP == nil || fit < 0 {
 				continue
 			}
 			for _, candidate := range rule.HTTP.Paths {
-				if len(candidate.Path) <= longest || !covers(candidate, path) {
+				if fit+len(candidate.Path) <= fittest || !covers(candidate, path) {
 					continue
 				}
 				if upstream := t.upstream(ingress.Namespace, candidate.Backend.Service); upstream != nil {
-					longest, best = len(candidate.Path), upstream
+					fittest, best = fit+len(candidate.Path), upstream
 				}
 			}
 		}
 	}
 	return best
+}
+
+// fits: how closely a rule's host names the one that is asked for, more than any path could weigh; negative: not at all.
+// A star stands for one whole label, as Kubernetes has it.
+func fits(rule, host string) int {
+	const closer = 1 << 16
+	_, rest, _ := strings.Cut(host, ".")
+	switch {
+	case rule == host:
+		return 2 * closer
+	case rest != "" && rule == "*."+rest:
+		return closer
+	case rule == "":
+		return 0
+	}
+	return -1
 }
 
 func covers(candidate netv1.HTTPIngressPath, path string) bool {
