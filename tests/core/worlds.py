@@ -87,7 +87,7 @@ class Pull:
         )
         made = Recipe(spec(self.name, self.commit), PREVIEW)
         recipe = RecipeError(self.problems, PREVIEW, self.transient) if self.problems else replace(made, **self.recipe)
-        return Candidate(pull, recipe, dict(self.checks), self.retry, expired, self.approved)
+        return Candidate(pull, recipe, dict(self.checks), self.retry, expired, approved=self.approved)
 
     @property
     def wanted(self) -> bool:
