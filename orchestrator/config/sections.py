@@ -1,100 +1,18 @@
-"""The groups of the server's settings, and the kinds of values they share.
-
-A list may be written in a variable with commas: ``EPH_FORGE__REPOSITORIES=acme/shop,acme/pay``. What may hold a
-secret is never repeated in an error.
-"""
+"""The groups of the server's settings. What may hold a secret is never repeated in an error."""
 
 from __future__ import annotations
 
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
-from pydantic_settings import NoDecode
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from orchestrator.config.durations import parse_duration
-from orchestrator.config.problems import BadSettings, Rejected, quote
+from orchestrator.config.kinds import Owners, Prepared, Repositories, Seconds, Words
+from orchestrator.config.problems import BadSettings, Rejected
 
-_OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}")
-_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}/(?!\.{1,2}$)[A-Za-z0-9._*-]{1,100}")
-_ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})")
-_DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
-_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?")
-
-
-def host_and_port(address: str) -> tuple[str, int]:
-    """The two halves of ``127.0.0.1:8080`` or ``[::1]:8080``; port 0 lets the system choose."""
-    found = _ADDRESS.fullmatch(address)
-    if found is None or int(found[2]) > 65535:
-        raise Rejected(f"{quote(address)} is not host:port", "write for example 127.0.0.1:8080")
-    return found[1].strip("[]"), int(found[2])
-
-
-def _address(value: str) -> str:
-    host_and_port(value)
-    return value
-
-
-def _domain(value: str) -> str:
-    if len(value) > 180 or not _DOMAIN.fullmatch(value):
-        raise Rejected(f"{quote(value)} is not a domain", "write for example preview.example.com")
-    return value
-
-
-def _seconds(value: Any) -> Any:
-    """A number alone is seconds; else a duration as in eph.yaml."""
-    if isinstance(value, str) and _NUMBER.fullmatch(value):
-        value = float(value)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        if not 0 < value <= 31_536_000:
-            raise Rejected(f"{value} is out of range", "write more than 0 and at most 365d")
-        return timedelta(seconds=value)
-    return parse_duration(value)
-
-
-def _prepared(value: str) -> str:
-    name, _, database = value.partition("=")
-    if not (re.fullmatch(r"[a-z][a-z0-9-]{0,29}", name) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]{0,62}", database)):
-        raise Rejected(f"{quote(value)} is not name=database", "write for example shop=shop_prepared")
-    return value
-
-
-def prepared(items: tuple[str, ...]) -> frozenset[str]:
-    """What an eph.yaml may call them."""
-    return frozenset(item.partition("=")[0] for item in items)
-
-
-def _listed(value: Any) -> Any:
-    return tuple(item.strip() for item in value.split(",") if item.strip()) if isinstance(value, str) else value
-
-
-def _repository(value: str) -> str:
-    if not _REPOSITORY.fullmatch(value):
-        raise Rejected(f"{quote(value)} is not a repository", "write owner/name, or owner/shop-* for several")
-    return value
-
-
-def _owner(value: str) -> str:
-    if not _OWNER.fullmatch(value):
-        raise Rejected(f"{quote(value)} is not an organisation or a user", "write its name alone, such as acme")
-    return value
-
-
-Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
-Address = Annotated[str, AfterValidator(_address)]
-Domain = Annotated[str, AfterValidator(_domain)]
-Listed = (NoDecode, BeforeValidator(_listed))
-Labels = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=50)], ...], *Listed, Field(min_length=1)]
-Domains = Annotated[tuple[Domain, ...], *Listed]
-Words = Annotated[tuple[str, ...], *Listed]
-Prepared = Annotated[tuple[Annotated[str, AfterValidator(_prepared)], ...], NoDecode, BeforeValidator(_listed)]
 _TEMPLATES = "Prepared databases of that PostgreSQL server that any repository may have cloned, name=database each."
-
-Owners = Annotated[tuple[Annotated[str, AfterValidator(_owner)], ...], *Listed]
-SecretName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
-Repositories = Annotated[tuple[Annotated[str, AfterValidator(_repository)], ...], *Listed]
 
 
 class Group(BaseModel):

@@ -16,29 +16,22 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from orchestrator.config.bounds import ServerPolicy
+from orchestrator.config.kinds import Address, Domain, Domains, Labels, Seconds, SecretName, host_and_port, prepared
 from orchestrator.config.problems import Rejected
 from orchestrator.config.sections import (
-    Address,
-    Domain,
-    Domains,
     Forge,
     Forks,
     Idle,
     Images,
     Kubernetes,
-    Labels,
     Ledger,
     Limits,
     Local,
     Previews,
     PreviewSecret,
     Replicas,
-    Seconds,
-    SecretName,
     Targets,
     Ttl,
-    host_and_port,
-    prepared,
 )
 from orchestrator.core.policy import Policy
 from programs import registry

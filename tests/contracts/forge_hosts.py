@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+import pytest
+
 from orchestrator.core.model import CheckState
 from orchestrator.forge.fake import FakeForge
 from orchestrator.forge.github import GitHubForge
@@ -258,3 +260,10 @@ class SandboxHost:
 
     def hide(self) -> None:
         self.world.delete_repository(self.name)
+
+
+def need(host: Host, *what: str) -> None:
+    """Skips a test, by name and with the reason, where a host has not what it is about."""
+    for thing in what:
+        if thing in host.lacks:
+            pytest.skip(host.lacks[thing])

@@ -5,16 +5,13 @@ Rows: L1, L3 (labels), L7, P1, P2 (checks), S2 (who may write). Pitfalls 3, 6, 8
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from orchestrator.core.model import CheckState, PullState
 from orchestrator.forge.port import (
-    APPROVED,
     EXPIRED,
     CheckReport,
     Conclusion,
@@ -22,50 +19,12 @@ from orchestrator.forge.port import (
     ForgeRefused,
     NotThere,
     Refs,
-    is_marked,
 )
 from orchestrator.forge.sandbox.world import SandboxForge
 from stacks.model import RefKind
-from tests.contracts.emulate_host import EmulateHost, emulate
-from tests.contracts.forge_hosts import ROOT, FakeHost, Host, SandboxHost, repository
+from tests.contracts.forge_hosts import Host, SandboxHost, need, repository
 
-MARKER = "<!-- eph:preview -->"
-RUNNING = CheckReport(Conclusion.IN_PROGRESS, "Creating", "Making the database")
 READY = CheckReport(Conclusion.SUCCESS, "Ready", "It answers", "http://shop.localhost/")
-BROKEN = CheckReport(Conclusion.FAILURE, "Failed", "The build failed")
-
-
-@pytest.fixture(scope="module")
-def emulate_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Comes from npm the first time, from the cache later. One for all tests; each has a repository of its own."""
-    if shutil.which("npm") is None:
-        pytest.skip("emulate needs Node 20 and npm, which are not on this machine")
-    done = subprocess.run([ROOT / "infra/toolchain/emulate.sh"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    with emulate(Path(done.stdout.strip()), tmp_path_factory.mktemp("emulate")) as url:
-        yield url
-
-
-@pytest.fixture(params=["fake", "sandbox", pytest.param("emulate", marks=pytest.mark.real)])
-def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Host]:
-    if request.param == "fake":
-        yield FakeHost()
-    elif request.param == "sandbox":
-        world = SandboxForge(tmp_path / "sandbox")
-        world.start()
-        sandbox = SandboxHost(world)
-        yield sandbox
-        sandbox.done()
-    else:
-        stranger = EmulateHost(request.getfixturevalue("emulate_url"), f"ada/{tmp_path.name[:40]}")
-        yield stranger
-        stranger.done()
-
-
-def need(host: Host, *what: str) -> None:
-    for thing in what:
-        if thing in host.lacks:
-            pytest.skip(host.lacks[thing])
 
 
 def test_open_pull_requests_come_with_labels_and_commit(host: Host) -> None:
@@ -225,90 +184,6 @@ def test_who_may_write(host: Host) -> None:
     assert forge.may_write(shop, host.writer)
     assert not forge.may_write(shop, host.stranger)
     assert not forge.may_write(shop, "no-such-person")
-
-
-def test_one_comment_edited_in_place(host: Host) -> None:
-    """P1, pitfall 8: never a second, not even by a client that remembers nothing."""
-    forge, shop = repository(host)
-    host.push("one", {"message.txt": "one\n"})
-    number = host.open_pull("one")
-    for state in ("creating", "ready", "ready"):
-        forge.upsert_comment(shop, number, MARKER, f"{MARKER}\n{state}")
-    assert host.comments(number) == [f"{MARKER}\nready"]
-    host.client().upsert_comment(shop, number, MARKER, f"{MARKER}\nfailed")
-    assert host.comments(number) == [f"{MARKER}\nfailed"]
-
-
-def test_a_strangers_copy_of_the_marker_is_not_ours(host: Host) -> None:
-    """P1, S3: somebody who quotes our comment does not become its author."""
-    need(host, "strangers")
-    forge, shop = repository(host)
-    host.push("one", {"message.txt": "one\n"})
-    number = host.open_pull("one")
-    host.say(number, f"{MARKER}\nmine")
-    forge.upsert_comment(shop, number, MARKER, f"{MARKER}\nours")
-    assert host.comments(number) == [f"{MARKER}\nours"]
-
-
-def test_a_comment_without_its_marker_is_refused(host: Host) -> None:
-    """P1: it could never be found again."""
-    forge, shop = repository(host)
-    with pytest.raises(ValueError, match="marker"):
-        forge.upsert_comment(shop, 1, MARKER, "no marker here")
-
-
-def test_our_check_goes_through_its_states(host: Host) -> None:
-    """P2, pitfall 9: one check of a name for each commit, and it says what is now."""
-    forge, shop = repository(host)
-    first = host.push("one", {"message.txt": "one\n"})
-    second = host.push("one", {"message.txt": "two\n"})
-    forge.report_check(shop, first, "eph", RUNNING)
-    assert host.reports(first) == {"eph": "in_progress"}
-    forge.report_check(shop, first, "eph", READY)
-    host.client().report_check(shop, second, "eph", BROKEN)
-    assert host.reports(first) == {"eph": "success"}
-    assert host.reports(second) == {"eph": "failure"}
-
-
-def test_a_mark_on_a_commit_is_found_and_lifted(host: Host) -> None:
-    """L2, design 'decisions about one commit': expiry survives us, and a new push starts afresh."""
-    forge, shop = repository(host)
-    sha = host.push("one", {"message.txt": "one\n"})
-    assert not is_marked(forge.decisions(shop, sha))
-    forge.mark(shop, sha, EXPIRED, "Expired after 72 h")
-    assert host.client().decisions(shop, sha) == {EXPIRED: "Expired after 72 h"}
-    assert not is_marked(forge.decisions(shop, host.push("one", {"message.txt": "two\n"})))
-    forge.mark(shop, sha, APPROVED, "Approved by ada")
-    assert host.client().decisions(shop, sha) == {EXPIRED: "Expired after 72 h", APPROVED: "Approved by ada"}
-    forge.mark(shop, sha, EXPIRED, "")
-    assert host.client().decisions(shop, sha) == {APPROVED: "Approved by ada"}
-
-
-def test_marks_of_others_neither_count_nor_hide_ours(host: Host) -> None:
-    """S2, S3: whoever may push can set a status of any name, and a job of a workflow is a check run of any name."""
-    need(host, "strangers", "statuses")
-    forge, shop = repository(host)
-    sha = host.push("one", {"message.txt": "one\n"})
-    host.set_status(sha, APPROVED, CheckState.PASSED)
-    assert forge.decisions(shop, sha) == {}
-    forge.mark(shop, sha, EXPIRED, "Expired after 72 h")
-    host.set_status(sha, EXPIRED, CheckState.PASSED)
-    host.set_check(sha, f"{APPROVED}/tag-1", CheckState.PASSED)
-    assert host.client().decisions(shop, sha) == {EXPIRED: "Expired after 72 h"}
-
-
-def test_a_label_is_taken_away_and_may_be_gone_already(host: Host) -> None:
-    """L5 (expiry), L3."""
-    forge, shop = repository(host)
-    host.push("one", {"message.txt": "one\n"})
-    number = host.open_pull("one")
-    host.label(number, "preview")
-    host.label(number, "size: s/m")
-    forge.remove_label(shop, number, "preview")
-    forge.remove_label(shop, number, "preview")
-    assert forge.pulls(shop).open[0].labels == {"size: s/m"}
-    forge.remove_label(shop, number, "size: s/m")
-    assert forge.pulls(shop).open[0].labels == frozenset()
 
 
 def test_a_repository_keeps_its_identity_when_renamed(host: Host) -> None:

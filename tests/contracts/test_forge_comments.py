@@ -10,10 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from orchestrator.forge.port import NotThere, Reaction, Unsupported
-from tests.contracts.forge_hosts import Host, repository
-from tests.contracts.test_forge import emulate_url, host, need
-
-__all__ = ["emulate_url", "host"]
+from tests.contracts.forge_hosts import Host, need, repository
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 

@@ -11,10 +11,7 @@ import pytest
 
 from orchestrator.forge.port import DeploymentReport, DeploymentState, ForgeRefused, Unsupported
 from orchestrator.forge.sandbox.world import SandboxForge
-from tests.contracts.forge_hosts import Host, SandboxHost, repository
-from tests.contracts.test_forge import emulate_url, host, need
-
-__all__ = ["emulate_url", "host"]
+from tests.contracts.forge_hosts import Host, SandboxHost, need, repository
 
 PLACE = "shop-gentle-stream-1"
 MAKING = DeploymentReport(DeploymentState.IN_PROGRESS, "Being made")

@@ -14,7 +14,8 @@ from orchestrator.core.model import Key, PullState
 from orchestrator.core.policy import Backoff, Policy
 from stacks import names
 
-from .worlds import FOREIGN, PREVIEW, Simulation, sha
+from .pulls import PREVIEW, sha
+from .worlds import FOREIGN, Simulation
 
 Event = tuple[str, int, int, object]
 POLICY = Policy(

@@ -13,7 +13,7 @@ from orchestrator.core.plans import Plan
 from programs.holdings import Holding
 from stacks import names
 from stacks.model import Built, StackRecord, StackSnapshot, Stray, Tag
-from tests.core.worlds import START, sha
+from tests.core.pulls import START, sha
 
 REF = names.stack_ref(8, "acme/shop", 1)
 KEY = Key(8, 1)

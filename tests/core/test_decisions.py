@@ -14,7 +14,8 @@ from orchestrator.core.policy import Policy
 from stacks import names
 from stacks.model import Lock, StackRecord, StackRef, StackSnapshot, Verb
 
-from .worlds import FOREIGN, START, Simulation, sha
+from .pulls import START, sha
+from .worlds import FOREIGN, Simulation
 
 
 @pytest.fixture

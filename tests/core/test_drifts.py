@@ -11,7 +11,7 @@ from orchestrator.core.drifts import Drift, Loss
 from programs.holdings import CHANGED
 from stacks import names
 from stacks.model import Built, StackRecord
-from tests.core.worlds import START, sha
+from tests.core.pulls import START, sha
 
 BUILT = Built(sha("a"), "0" * 16, "local-2", "local", "http://x", {}, START)
 PARTS = {"Database:e/eph_app": "database-app", "Seed:e/eph_app": "seed-app", "Route:e/h": "route-web", "Home:e": "home"}

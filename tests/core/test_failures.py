@@ -12,7 +12,8 @@ from orchestrator.core.phases import Phase
 from orchestrator.core.policy import Backoff
 from stacks.model import Outcome, StackRef, Update, Verb
 
-from .worlds import FOREIGN, Simulation, sha
+from .pulls import sha
+from .worlds import FOREIGN, Simulation
 
 REF = StackRef("eph-shop-1", "pr-42")
 

@@ -18,7 +18,8 @@ from stacks import names
 from stacks.model import StackRef
 
 from .lives import COMMITS, LABELS, LENGTH, POLICY, STATES, Event, by_chance, calm, check_converged, happen, play
-from .worlds import FOREIGN, Simulation, sha
+from .pulls import sha
+from .worlds import FOREIGN, Simulation
 
 FAST = settings(max_examples=50, deadline=None, derandomize=True, database=None)
 

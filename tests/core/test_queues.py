@@ -9,7 +9,8 @@ from orchestrator.core import actions
 from orchestrator.core.phases import Phase
 from orchestrator.core.policy import Policy
 
-from .worlds import Simulation, sha
+from .pulls import sha
+from .worlds import Simulation
 
 
 def crowd(policy: Policy, number: int) -> Simulation:

@@ -17,7 +17,8 @@ from orchestrator.core.subjects import Subject
 from programs import spec as specs
 from stacks import names
 from stacks.model import Built, Pinned, StackRecord
-from tests.core.worlds import PREVIEW, START, Simulation, sha, spec
+from tests.core.pulls import PREVIEW, START, sha, spec
+from tests.core.worlds import Simulation
 
 HOME = "registry.test/acme/shop"
 DIGEST = f"{HOME}@sha256:{'a' * 64}"

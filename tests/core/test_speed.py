@@ -11,7 +11,7 @@ from orchestrator.core.policy import Policy
 from stacks import names
 from stacks.model import Built, StackRecord, StackSnapshot, Tag
 
-from .worlds import START, Pull, sha
+from .pulls import START, Pull, sha
 
 NOW = START + timedelta(hours=1)
 

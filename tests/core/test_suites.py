@@ -13,7 +13,7 @@ from orchestrator.core.suites import Place
 from orchestrator.core.trials import Result, Run, Trials, Verdict
 from programs.spec import Command, SuiteSpec
 from stacks import names
-from tests.core.worlds import START, sha
+from tests.core.pulls import START, sha
 
 REF, OTHER = (names.stack_ref(8, "acme/shop", number) for number in (1, 2))
 A, B = sha("a"), sha("b")

@@ -12,7 +12,8 @@ from orchestrator.core.model import PullState
 from orchestrator.core.phases import Phase
 from orchestrator.core.policy import Policy
 
-from .worlds import Simulation, sha
+from .pulls import sha
+from .worlds import Simulation
 
 
 @pytest.fixture

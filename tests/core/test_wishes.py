@@ -10,7 +10,8 @@ from orchestrator.core import actions, plans
 from orchestrator.core.model import CheckState, Key, PullState, RecipeError
 from orchestrator.core.phases import Phase
 
-from .worlds import FOREIGN, Simulation, sha
+from .pulls import sha
+from .worlds import FOREIGN, Simulation
 
 
 @pytest.fixture

@@ -7,20 +7,17 @@ the limits, a foreign stack, the end of something that is wanted), and keeps its
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from orchestrator.core import actions, plans, views
 from orchestrator.core.model import (
     Candidate,
-    CheckState,
     Health,
     Intent,
     Key,
     PullRequest,
     PullState,
-    Recipe,
-    RecipeError,
     RepositoryFacts,
     Running,
     Traffic,
@@ -28,70 +25,12 @@ from orchestrator.core.model import (
 )
 from orchestrator.core.policy import Policy
 from orchestrator.core.trials import Run, Trials
-from programs.spec import EnvironmentSpec, ServiceSpec, Source
 from stacks import names
 from stacks.model import Built, OperationResult, Outcome, StackRecord, StackRef, StackSnapshot, Tag, Update, Verb
+from tests.core.pulls import PREVIEW, START, Pull, sha
 
 Operated = actions.Create | actions.Update | actions.Retag | actions.Sleep | actions.Wake | actions.Destroy
-START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-PREVIEW = frozenset({"preview"})
 FOREIGN = StackRef("payroll", "production")
-
-
-def sha(text: str) -> str:
-    """A commit that is easy to read: its first seven characters are the text's."""
-    return f"{text:0<40}"
-
-
-def spec(name: str, commit: str, target: str = "local") -> EnvironmentSpec:
-    source = Source("shop.git", commit, "branch")
-    return EnvironmentSpec(name, f"{name}.localhost", target, "shop", source, (ServiceSpec("web", "serve"),))
-
-
-@dataclass
-class Pull:
-    key: Key
-    commit: str
-    labels: frozenset[str] = PREVIEW
-    state: PullState = PullState.OPEN
-    seen: datetime = START
-    behind_since: datetime | None = None
-    fork: bool = False
-    approved: str = ""
-    draft: bool = False
-    trusted: bool | None = True
-    problems: tuple[str, ...] = ()
-    transient: bool = False
-    retry: bool = False
-    checks: dict[str, CheckState] = field(default_factory=dict)
-    recipe: dict[str, object] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        return f"shop{self.key.repository}-gentle-stream-{self.key.number}"
-
-    def candidate(self, expired: bool) -> Candidate:
-        pull = PullRequest(
-            self.key,
-            self.state,
-            "A change",
-            self.labels,
-            "ann",
-            self.commit,
-            "branch",
-            "main",
-            "http://host/pull",
-            from_fork=self.fork,
-            draft=self.draft,
-            author_trusted=self.trusted,
-        )
-        made = Recipe(spec(self.name, self.commit), PREVIEW)
-        recipe = RecipeError(self.problems, PREVIEW, self.transient) if self.problems else replace(made, **self.recipe)
-        return Candidate(pull, recipe, dict(self.checks), self.retry, expired, approved=self.approved)
-
-    @property
-    def wanted(self) -> bool:
-        return self.state is PullState.OPEN and bool(self.labels & PREVIEW) and not self.draft
 
 
 @dataclass

@@ -1,0 +1,101 @@
+"""What Eph writes to a Git host, on each of them: the comment, the check, marks on a commit, a label taken off.
+
+Rows: L2, L5, P1, P2, S2, S3. Pitfalls 8 and 9.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.core.model import CheckState
+from orchestrator.forge.port import APPROVED, EXPIRED, CheckReport, Conclusion, is_marked
+from tests.contracts.forge_hosts import Host, need, repository
+
+MARKER = "<!-- eph:preview -->"
+RUNNING = CheckReport(Conclusion.IN_PROGRESS, "Creating", "Making the database")
+READY = CheckReport(Conclusion.SUCCESS, "Ready", "It answers", "http://shop.localhost/")
+BROKEN = CheckReport(Conclusion.FAILURE, "Failed", "The build failed")
+
+
+def test_one_comment_edited_in_place(host: Host) -> None:
+    """P1, pitfall 8: never a second, not even by a client that remembers nothing."""
+    forge, shop = repository(host)
+    host.push("one", {"message.txt": "one\n"})
+    number = host.open_pull("one")
+    for state in ("creating", "ready", "ready"):
+        forge.upsert_comment(shop, number, MARKER, f"{MARKER}\n{state}")
+    assert host.comments(number) == [f"{MARKER}\nready"]
+    host.client().upsert_comment(shop, number, MARKER, f"{MARKER}\nfailed")
+    assert host.comments(number) == [f"{MARKER}\nfailed"]
+
+
+def test_a_strangers_copy_of_the_marker_is_not_ours(host: Host) -> None:
+    """P1, S3: somebody who quotes our comment does not become its author."""
+    need(host, "strangers")
+    forge, shop = repository(host)
+    host.push("one", {"message.txt": "one\n"})
+    number = host.open_pull("one")
+    host.say(number, f"{MARKER}\nmine")
+    forge.upsert_comment(shop, number, MARKER, f"{MARKER}\nours")
+    assert host.comments(number) == [f"{MARKER}\nours"]
+
+
+def test_a_comment_without_its_marker_is_refused(host: Host) -> None:
+    """P1: it could never be found again."""
+    forge, shop = repository(host)
+    with pytest.raises(ValueError, match="marker"):
+        forge.upsert_comment(shop, 1, MARKER, "no marker here")
+
+
+def test_our_check_goes_through_its_states(host: Host) -> None:
+    """P2, pitfall 9: one check of a name for each commit, and it says what is now."""
+    forge, shop = repository(host)
+    first = host.push("one", {"message.txt": "one\n"})
+    second = host.push("one", {"message.txt": "two\n"})
+    forge.report_check(shop, first, "eph", RUNNING)
+    assert host.reports(first) == {"eph": "in_progress"}
+    forge.report_check(shop, first, "eph", READY)
+    host.client().report_check(shop, second, "eph", BROKEN)
+    assert host.reports(first) == {"eph": "success"}
+    assert host.reports(second) == {"eph": "failure"}
+
+
+def test_a_mark_on_a_commit_is_found_and_lifted(host: Host) -> None:
+    """L2, design 'decisions about one commit': expiry survives us, and a new push starts afresh."""
+    forge, shop = repository(host)
+    sha = host.push("one", {"message.txt": "one\n"})
+    assert not is_marked(forge.decisions(shop, sha))
+    forge.mark(shop, sha, EXPIRED, "Expired after 72 h")
+    assert host.client().decisions(shop, sha) == {EXPIRED: "Expired after 72 h"}
+    assert not is_marked(forge.decisions(shop, host.push("one", {"message.txt": "two\n"})))
+    forge.mark(shop, sha, APPROVED, "Approved by ada")
+    assert host.client().decisions(shop, sha) == {EXPIRED: "Expired after 72 h", APPROVED: "Approved by ada"}
+    forge.mark(shop, sha, EXPIRED, "")
+    assert host.client().decisions(shop, sha) == {APPROVED: "Approved by ada"}
+
+
+def test_marks_of_others_neither_count_nor_hide_ours(host: Host) -> None:
+    """S2, S3: whoever may push can set a status of any name, and a job of a workflow is a check run of any name."""
+    need(host, "strangers", "statuses")
+    forge, shop = repository(host)
+    sha = host.push("one", {"message.txt": "one\n"})
+    host.set_status(sha, APPROVED, CheckState.PASSED)
+    assert forge.decisions(shop, sha) == {}
+    forge.mark(shop, sha, EXPIRED, "Expired after 72 h")
+    host.set_status(sha, EXPIRED, CheckState.PASSED)
+    host.set_check(sha, f"{APPROVED}/tag-1", CheckState.PASSED)
+    assert host.client().decisions(shop, sha) == {EXPIRED: "Expired after 72 h"}
+
+
+def test_a_label_is_taken_away_and_may_be_gone_already(host: Host) -> None:
+    """L5 (expiry), L3."""
+    forge, shop = repository(host)
+    host.push("one", {"message.txt": "one\n"})
+    number = host.open_pull("one")
+    host.label(number, "preview")
+    host.label(number, "size: s/m")
+    forge.remove_label(shop, number, "preview")
+    forge.remove_label(shop, number, "preview")
+    assert forge.pulls(shop).open[0].labels == {"size: s/m"}
+    forge.remove_label(shop, number, "size: s/m")
+    assert forge.pulls(shop).open[0].labels == frozenset()
