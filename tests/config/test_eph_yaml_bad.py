@@ -7,7 +7,7 @@ import re
 import time
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.config.parsing import Document, parse, validate_text
@@ -206,13 +206,13 @@ environment:|services:|database:|instances:|template:|triggers:|type: pr_label|l
 PIECES = st.sampled_from([*TOKENS.split("|"), "|", "\n", "\n  ", "  ", "\t", "\0", "\u2028"])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(st.binary(max_size=400))
 def test_any_bytes_end_as_a_document_or_as_problems(text: bytes) -> None:
     survives(text)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200)
 @given(st.lists(PIECES, max_size=60).map("".join))
 def test_any_mess_of_yaml_ends_as_a_document_or_as_problems(text: str) -> None:
     survives(text.encode("utf-8"))
@@ -226,7 +226,7 @@ JSON = st.recursive(
 KEYS = ("triggers", "environment", "services", "build", "kubernetes", "database", "tests", "hooks", "target", "team")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(st.dictionaries(st.sampled_from(KEYS), JSON, max_size=3))
 def test_any_value_at_any_key_ends_as_a_document_or_as_problems(values: dict[str, object]) -> None:
     survives((HEAD + "".join(f"{key}: {json.dumps(value)}\n" for key, value in values.items())).encode())

@@ -72,7 +72,7 @@ def test_several_in_one_comment_are_heard_in_order_and_not_without_end() -> None
 
 
 @given(st.text(max_size=300))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_no_words_break_it(body: str) -> None:
     for said in parse([body, f"/eph {body}"]):
         assert isinstance(said, Command | Misunderstood)

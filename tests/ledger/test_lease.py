@@ -291,7 +291,7 @@ STEP = st.tuples(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(STEP, min_size=10, max_size=60))
 def test_never_two_whatever_is_slow_lost_late_or_cut(
     steps: list[tuple[int, str, float, float, str]],

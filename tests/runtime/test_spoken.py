@@ -95,7 +95,7 @@ lines = st.sampled_from(
 
 
 @given(st.lists(lines, max_size=9))
-@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@settings(max_examples=300, derandomize=True, database=None)
 @example(["- ```", "/eph down"])
 @example(["> ```", "/eph down"])
 @example(["- item", "  ```", "> quote", "  ```", "/eph down"])
@@ -109,6 +109,6 @@ def test_whatever_is_obeyed_is_shown_as_plain_text(text: list[str]) -> None:
 
 
 @given(st.text(max_size=300))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_no_words_break_it(body: str) -> None:
     assert all(line[:1].strip() for line in spoken.lines(body))

@@ -128,7 +128,7 @@ def usual(verbatim: bool) -> list[str]:
 
 
 @given(words.filter(lambda each: bool(markdown.plain(each))), st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_words_change_what_the_comment_is_made_of(words: str, verbatim: bool) -> None:
     """S3."""
     found = tokens(comment.render(tainted(words), NOW, tainted_reply(words, verbatim)))
@@ -138,7 +138,7 @@ def test_no_words_change_what_the_comment_is_made_of(words: str, verbatim: bool)
 
 
 @given(words, st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_nothing_that_people_wrote_is_a_link_a_mention_or_an_image_of_ours(words: str, verbatim: bool) -> None:
     """S3: read as a Git host does, Markdown first, then what looks like a reference in the text that came out."""
     reply = tainted_reply(words, verbatim)
@@ -154,7 +154,7 @@ def test_nothing_that_people_wrote_is_a_link_a_mention_or_an_image_of_ours(words
 
 
 @given(words)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_titles_and_descriptions_are_one_line_of_a_bounded_length(words: str) -> None:
     """P2, S3: those are shown as they are, so that nothing but their length and their lines can be wrong."""
     report, deployment = checks.report(tainted(words), NOW), deployments.report(tainted(words))
@@ -166,7 +166,7 @@ def test_titles_and_descriptions_are_one_line_of_a_bounded_length(words: str) ->
 
 
 @given(words)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_prose_has_nothing_for_the_second_reading(words: str) -> None:
     """S3: Git hosts look for mentions, references and bare links in the text that Markdown left."""
     seen = "".join(token.content for token in tokens(markdown.text(words)) if token.type == "text")
@@ -177,7 +177,7 @@ def test_prose_has_nothing_for_the_second_reading(words: str) -> None:
 @given(words)
 @example("`")
 @example("``a``")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_code_span_holds_what_it_was_given(words: str) -> None:
     found = tokens(f"a {markdown.code(words)} b")
     spans = [token.content for token in found if token.type == "code_inline"]
@@ -185,7 +185,7 @@ def test_a_code_span_holds_what_it_was_given(words: str) -> None:
 
 
 @given(st.lists(words, max_size=40).map(tuple))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_line_ends_a_code_block(lines: tuple[str, ...]) -> None:
     found = READER.parse(f"{markdown.fence(lines)}\n\nafter")
     assert [token.type for token in found] == ["fence", "paragraph_open", "inline", "paragraph_close"]
