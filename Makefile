@@ -50,7 +50,7 @@ soak: venv ## ten thousand cycles in virtual time, and nothing that grows; ARGS=
 	@$(PY) -m tests.model.soaks $(ARGS)
 
 test-cluster: pulumi plugin-kubernetes helm ## the tests on a real Kubernetes, started for them; EPH_TEST_KUBECONFIG=file: on yours
-	@$(WITH_TOOLS) PYTHON=$(CURDIR)/$(PY) infra/toolchain/cluster/with.sh $(PY) -m pytest -n 0 tests/cluster tests/stacks/test_chart.py $(ARGS)
+	@$(WITH_TOOLS) PYTHON=$(CURDIR)/$(PY) infra/toolchain/cluster/with.sh $(PY) -m tests.cluster $(ARGS)
 
 image: pulumi plugin-kubernetes ## build the container image without a daemon; ARGS=file.tar writes it there too
 	@PYTHON=$(CURDIR)/$(PY) infra/docker/build.sh $(ARGS)

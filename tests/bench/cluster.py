@@ -38,7 +38,7 @@ def world() -> Iterator[Eph]:
         (home / "eph").mkdir()
         site = Site.of(home / "site", os.environ)
         push_images(site)
-        made = Eph(site, home / "eph", server="eph-bench")
+        made = Eph(site, home / "eph", "bench")
         try:
             yield made
         finally:

@@ -42,9 +42,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def eph(site: Site, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Eph]:
-    """One for each module, with a mark of its own on what it makes; none looks at what another's made."""
-    theme = request.module.__name__.rpartition("test_")[2]
-    made = Eph(site, tmp_path_factory.mktemp("eph"), f"eph-{theme}-tests")
+    """One for each module; none looks at what another's made."""
+    made = Eph(site, tmp_path_factory.mktemp("eph"), request.module.__name__.rpartition("test_")[2])
     made.repository.push({"db/schema.sql": SCHEMA})
     yield made
     for name in TARGET.names(made.settings):

@@ -31,11 +31,12 @@ DATABASE = DatabaseSpec("main", strategy="seed", scripts=("db/schema.sql",), mig
 
 @dataclass
 class Eph:
-    """Operations and looks, as ephd has them. ``server`` marks what these tests make on a cluster."""
+    """Operations and looks, as ephd has them. ``theme`` is part of the name and of the mark of all that is made, so
+    that several of these work on one cluster at once."""
 
     site: Site
     folder: Path
-    server: str
+    theme: str
     told: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -53,7 +54,7 @@ class Eph:
     def settings(self) -> dict[str, str]:
         return {
             "root": str(self.folder / "root"),
-            "server": self.server,
+            "server": f"eph-{self.theme}-tests",
             "kubeconfig": self.site.kubeconfig,
             "routes": str(self.folder / "routes"),
             "url": "http://{host}",
@@ -65,8 +66,11 @@ class Eph:
             "plain_http": self.site.registry,
         }
 
+    def name(self, number: int) -> str:
+        return f"shop-{self.theme}-words-{number}"
+
     def spec(self, number: int, commit: str, **changes: Any) -> EnvironmentSpec:
-        name = f"shop-probe-words-{number}"
+        name = self.name(number)
         web = ServiceSpec("web", "", health=Health(deadline=90), image="shop", port=8080)
         made = EnvironmentSpec(
             name=name,
@@ -109,7 +113,7 @@ class Eph:
         return self._run([self._down(number) for number in numbers], at_once)
 
     def _down(self, number: int) -> Operation:
-        name, target = f"shop-probe-words-{number}", self.record(number).target
+        name, target = self.name(number), self.record(number).target
         return Operation(ref(number), Verb.DESTROY, target, name, settings=self.settings)
 
     def record(self, number: int) -> StackRecord:
@@ -137,7 +141,9 @@ class Eph:
     def left(self) -> list[str]:
         """What is there of us, by label; and by name, whatever its labels."""
         listed = self.site.get("namespaces")["items"]
-        named = [item["metadata"]["name"] for item in listed if item["metadata"]["name"].startswith("shop-probe-")]
+        named = [
+            item["metadata"]["name"] for item in listed if item["metadata"]["name"].startswith(f"shop-{self.theme}-")
+        ]
         routes = [str(path) for path in (self.folder / "routes").glob("*")]
         return TARGET.leftovers(self.settings) + named + routes
 

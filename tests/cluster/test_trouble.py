@@ -181,6 +181,7 @@ def breaking() -> Iterator[None]:
         yield
 
 
+@pytest.mark.alone
 def test_a_server_that_is_away_for_a_minute_in_the_middle_of_an_up_is_waited_for(eph: Eph, breaking: None) -> None:
     spec = eph.spec(73, eph.repository.push({"a": "4"}))
     results: list[OperationResult] = []

@@ -13,7 +13,7 @@ from stacks.model import OperationResult, Outcome
 from tests.cluster.environments import DATABASE, Eph, Page
 from tests.cluster.machines import Site
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.real, pytest.mark.alone, pytest.mark.timeout(900)]
 
 NUMBERS = range(101, 121)
 AT_ONCE = 4
