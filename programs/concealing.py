@@ -18,6 +18,13 @@ LEAST = 6
 LINE_LEAST = 12
 """Of a line of a value with several; the shorter ones tell little."""
 SHOWN = "***"
+# Bounded on all sides: a line is a stranger's, and must not cost more than its length.
+_PASSWORD = re.compile(r"(://[^:/@\s]{0,200}:)[^@\s]{1,500}@")
+
+
+def redact(text: str) -> str:
+    """The text with the passwords of its URLs taken out."""
+    return _PASSWORD.sub(rf"\1{SHOWN}@", text)
 
 
 class Veil:

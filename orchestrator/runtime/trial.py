@@ -13,14 +13,13 @@ import contextlib
 import dataclasses
 import json
 import os
-import re
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from programs.concealing import Veil
+from programs.concealing import Veil, redact
 from stacks import processes
 from stacks.processes import Identity
 
@@ -33,8 +32,6 @@ LAST_WORDS = 1.0
 """Seconds in which what was still in the pipe is read after the command ended."""
 SKIPPED = 77
 """The exit status by which a suite says that it cannot run here; its last line says why."""
-# Bounded on all sides: a line is a stranger's, and must not cost more than its length.
-_PASSWORD = re.compile(r"(\b\w{1,20}://[^:/@\s]{0,200}:)[^@\s]{1,500}@")
 _RUNNING = "running.json"
 
 
@@ -171,7 +168,7 @@ class _Output:
 
 def scrub(line: str, veil: Veil) -> str:
     """Without the passwords of its URLs, and without what it was trusted with."""
-    return _PASSWORD.sub(r"\1***@", veil(line))
+    return redact(veil(line))
 
 
 # --- what an earlier life left

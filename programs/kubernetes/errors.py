@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from programs.local.errors import redact
+from programs.concealing import redact
 
 
 class KubernetesError(Exception):

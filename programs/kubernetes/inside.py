@@ -15,10 +15,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from programs import insides
+from programs.concealing import redact
 from programs.insides import Happening, Inside, Process, Reading, Told
 from programs.kubernetes import names, watching
 from programs.kubernetes.cluster import Cluster, Data
-from programs.local.errors import redact
 
 JOB_NAME = "batch.kubernetes.io/job-name"
 LEAST_SECRET = 8

@@ -6,10 +6,9 @@ on nothing of an exception but its text.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
-_PASSWORD = re.compile(r"(\w+://[^:/@\s]*:)[^@\s]+@")
+from programs.concealing import redact
 
 
 class LocalError(Exception):
@@ -23,8 +22,3 @@ class LocalError(Exception):
 
 class Interrupted(LocalError):
     """The operation was asked to end early; nothing is wrong with the commit."""
-
-
-def redact(text: str) -> str:
-    """The text with the passwords of its URLs taken out."""
-    return _PASSWORD.sub(r"\1***@", text)

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from programs import insides
+from programs.concealing import redact
 from programs.insides import NoSuchLog, Process, Reading, Told
 from programs.local import files, identifiers, rpc, supervision, traces
-from programs.local.errors import redact
 from programs.local.settings import Settings
 
 MOST_BYTES = 256 * 1024

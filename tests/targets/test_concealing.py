@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from programs.concealing import Veil
+from programs.concealing import Veil, redact
 from programs.kubernetes import names as kubernetes_names
 from programs.kubernetes import workloads
 from programs.local import commands
@@ -105,3 +105,23 @@ def test_pods_change_with_a_secret_and_hold_only_its_name() -> None:
     template = workloads.template({}, {}, notes)
     assert template["metadata"]["annotations"] == notes
     assert "annotations" not in workloads.template({}, {}, {})["metadata"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("fatal: https://bot:s3cret@example.com/x", "fatal: https://bot:***@example.com/x"),
+        ("postgresql+asyncpg://:pw@db/app and redis://u:p@h", "postgresql+asyncpg://:***@db/app and redis://u:***@h"),
+        ("see http://localhost:8080/a@b", "see http://localhost:***@b"),
+        ("mailto ann@example.com at 10:30", "mailto ann@example.com at 10:30"),
+    ],
+)
+def test_passwords_of_urls_are_taken_out(text: str, told: str) -> None:
+    """Too much is taken out rather than too little: what looks like a password before an @ is one."""
+    assert redact(text) == told
+
+
+def test_a_line_costs_no_more_than_its_length() -> None:
+    """S3: with a pattern that is quadratic this would take hours."""
+    assert redact("a" * 2_000_000) == "a" * 2_000_000
+    assert redact("://u:" * 20_000) == "://u:" * 20_000

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from programs.concealing import redact
 from programs.local import checkouts, files, mirrors
-from programs.local.errors import LocalError, redact
+from programs.local.errors import LocalError
 from tests.targets.machines import Repository, on
 
 
