@@ -44,7 +44,7 @@ FILES = (
     ),
     Guard(
         "passwords are taken out of what people are told", "secrets",
-        (Patch("programs/local/errors.py", "    return _PASSWORD.sub(r\"\\1***@\", text)", "    return text"),),
+        (Patch("programs/concealing.py", "    return _PASSWORD.sub(rf\"\\1{SHOWN}@\", text)", "    return text"),),
         test="tests/targets/test_local_checkouts.py::test_a_clone_url_keeps_its_password_from_command_lines_and_errors",
     ),
     Guard(
