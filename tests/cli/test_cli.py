@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from typer.testing import Result
 
 from orchestrator.cli import waiting
+from orchestrator.cli.errors import Code
 from orchestrator.core.audits import Audit, Orphan
 from orchestrator.core.junit import Report
 from orchestrator.core.phases import Phase
@@ -178,6 +179,13 @@ class TestWaiting:
         result = eph("down", NAME, "--yes", "--wait")
         assert result.exit_code == 1
         assert "eph approve 4f2a91c0" in result.stderr
+
+
+def test_up_of_one_that_expired_says_what_brings_it_back(eph: Eph) -> None:
+    """L5: expiry took its label off, so there is nothing that could be tried again."""
+    done = eph("up", "shop-long-gone-abcd-99")
+    assert done.exit_code == Code.NOT_FOUND
+    assert "put the label on its pull request again, or comment `/eph up` there" in done.stderr
 
 
 def test_down_needs_a_yes_from_a_person_or_a_flag(eph: Eph, desk: FakeDesk) -> None:
