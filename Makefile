@@ -18,7 +18,7 @@ WITH_TOOLS = PATH="$$($(PY) -m stacks.toolchain --path):$$PATH"
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 19
 
-demo: pulumi ## run Eph with a sample shop and three pull requests; ARGS=--once plays the whole story unattended
+demo: pulumi ## run Eph with a sample shop and three pull requests; ARGS='--once --target kubernetes': unattended, on a cluster
 	@$(PY) -m orchestrator.cli.main demo $(ARGS)
 
 test: pulumi ## the tests, on real components; ARGS='-k name' for some of them

@@ -13,6 +13,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from orchestrator.app.demo.bases import postgres
+from orchestrator.app.demo.pushing import Registry
+
 ROOT = Path(__file__).parents[2]
 MARK = "eph-test"
 """A label of every namespace that a test makes by hand."""
@@ -69,6 +72,10 @@ class Site:
 
     def get(self, *words: str) -> Any:
         return json.loads(self.kubectl("get", *words, "-o", "json"))
+
+    def pushed_to(self) -> Registry:
+        user, _, password = self.auth.partition(":")
+        return Registry(f"http://{self.registry}", user, password)
 
     def pull_secret(self) -> Path:
         """A Docker configuration that lets in at the registry."""
@@ -132,7 +139,7 @@ class Site:
 
 
 def images() -> ModuleType:
-    """The maker of images lies with the cluster's scripts, which are no package."""
+    """The maker of the cluster's own images lies with its scripts, which are no package."""
     place = ROOT / "infra" / "toolchain" / "cluster" / "images.py"
     spec = importlib.util.spec_from_file_location("cluster_images", place)
     assert spec is not None
@@ -146,10 +153,7 @@ def images() -> ModuleType:
 
 
 def push_images(site: Site) -> None:
-    maker = images()
-    user, _, password = site.auth.partition(":")
-    registry = maker.Registry(f"http://{site.registry}", user, password)
-    tools = site.tools / "tools"
-    registry.push(maker.postgres(), "library/postgres", "15")
+    registry, tools = site.pushed_to(), site.tools / "tools"
+    registry.push(postgres(), "library/postgres", "15")
     for version in ("v1", "v2"):
-        site.digests[f"acme/shop:{version}"] = registry.push(maker.app(tools, version), "acme/shop", version)
+        site.digests[f"acme/shop:{version}"] = registry.push(images().app(tools, version), "acme/shop", version)

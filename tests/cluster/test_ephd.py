@@ -59,10 +59,8 @@ class OnCluster(Site):
 
     def ci_pushes(self, sha: str, version: str) -> str:
         """Gives the digest."""
-        maker = images()
-        user, _, password = self.cluster.auth.partition(":")
-        registry = maker.Registry(f"http://{self.cluster.registry}", user, password)
-        return str(registry.push(maker.app(self.cluster.tools / "tools", version), "acme/shop", sha[:7]))
+        image = images().app(self.cluster.tools / "tools", version)
+        return self.cluster.pushed_to().push(image, "acme/shop", sha[:7])
 
 
 @pytest.fixture

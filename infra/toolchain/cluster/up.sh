@@ -27,7 +27,8 @@ flock -n 9 || { say "another one is building or starting it: waiting"; flock 9; 
 cd "$here"
 digest() { cat "$@" | sha256sum | cut -c1-16; }
 built=$CACHE/$(digest go.mod go.sum build.sh coredns/go.* coredns/*.go node/*.go tools/*.go)
-export BIN=$built/bin IMAGES=$built/images-$(digest images.py)
+project=$here/../../..
+export BIN=$built/bin IMAGES=$built/images-$(digest images.py "$project"/orchestrator/app/demo/oci.py)
 if [ ! -e "$built/.whole" ]; then
   say "building Kubernetes from its Go modules; 8 to 15 minutes the first time on two cores"
   rm -rf "$CACHE"/.new-* # of one that was killed: we hold the lock
@@ -40,7 +41,7 @@ if [ ! -e "$built/.whole" ]; then
 fi
 if [ ! -d "$IMAGES" ]; then
   rm -rf "$IMAGES.new"
-  "${PYTHON:-python3}" "$here/images.py" system "$IMAGES.new" "$BIN"
+  PYTHONPATH=$project "${PYTHON:-python3}" "$here/images.py" system "$IMAGES.new" "$BIN"
   mv "$IMAGES.new" "$IMAGES"
 fi
 

@@ -1,7 +1,7 @@
 """Demos that were killed: ``kill -9`` gives no time to clean up, so the next demo does it.
 
 A demo's folder says which process it belongs to; when that very process is gone, everything that names the folder is
-ended, and the folder goes.
+ended, what it made on a cluster is taken away, and the folder goes.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from orchestrator.app.demo import leftovers
+from orchestrator.app.demo import clusters, leftovers
 from stacks import processes
 from stacks.processes import Identity
 
 PREFIX = "eph-demo-"
-_RECORD = "demo.json"
+_RECORD, _CLUSTER = "demo.json", "cluster.json"
 _PATIENCE = 5.0
 
 
@@ -34,23 +34,40 @@ def recorded(home: Path) -> Iterator[None]:
     yield
 
 
-def sweep() -> list[Path]:
-    """Takes away what killed demos left; gives their folders. One that still runs, or is another's, stays."""
+def remember(home: Path, settings: Mapping[str, str]) -> None:
+    """Which cluster the demo works on, and as whom."""
+    (home / _CLUSTER).write_text(json.dumps(dict(settings)))
+
+
+def sweep(tell: Callable[[str], object] = lambda _: None) -> list[Path]:
+    """Takes away what killed demos left; gives their folders. One that still runs, or is another's, stays; and one
+    whose cluster does not answer, which is told."""
     swept = []
     for home in sorted(Path(tempfile.gettempdir()).glob(f"{PREFIX}*")):
         if home.owner() == Path("/proc/self").owner() and _is_dead(home):
             _end(home)
-            _remove(home)
-            swept.append(home)
+            left = _on_cluster(home)
+            for line in left:
+                tell(f"a killed demo left {line}. It is tried again; if that cluster is gone, remove {home}")
+            if not left:
+                _remove(home)
+                swept.append(home)
     return swept
 
 
+def _on_cluster(home: Path) -> list[str]:
+    try:
+        return clusters.clear(json.loads((home / _CLUSTER).read_text()))
+    except (OSError, ValueError):
+        return []
+
+
 def _remove(home: Path) -> None:
-    """The record goes last: a sweep that is cut short itself leaves the rest for the next one."""
+    """The records go last: a sweep that is cut short itself leaves the rest for the next one."""
     for path in home.iterdir():
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
-        elif path.name != _RECORD:
+        elif path.name not in (_RECORD, _CLUSTER):
             path.unlink(missing_ok=True)
     shutil.rmtree(home, ignore_errors=True)
 

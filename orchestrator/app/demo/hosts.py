@@ -42,6 +42,10 @@ class Sandbox(SandboxForge):
 
     branches = ""
 
+    def git(self, repository: str) -> Path:
+        """Where its commits lie, for a CI on the same machine."""
+        return self.root / "git" / f"{repository}.git"
+
     def start(self, port: int = 0, process: bool = True) -> str:
         return super().start(port, process)
 

@@ -8,19 +8,20 @@ import socket
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from orchestrator.app.demo import clusters
 from programs import registry
 
-_CHECKED_BY_TARGET = "local"
 
-
-def of_environments(home: Path, names: Iterable[str], settings: Mapping[str, str]) -> list[str]:
+def of_environments(home: Path, names: Iterable[str], target: str, settings: Mapping[str, str]) -> list[str]:
     """While the service still runs: whatever exists of environments that should all be gone."""
     wanted = sorted(set(names))
+    on_cluster = target == clusters.TARGET
+    told = clusters.left(wanted, settings) if on_cluster else registry.get(target).leftovers(settings)
     return [
         *(f"process {pid} of {name}" for name in wanted for pid in processes(name)),
         *(f"path {path}" for path in paths(home / "eph", wanted)),
         *(f"stack file {path}" for path in _stack_files(home / "eph" / "backend")),
-        *(f"{_CHECKED_BY_TARGET}: {line}" for line in registry.get(_CHECKED_BY_TARGET).leftovers(settings)),
+        *(f"{target}: {line}" for line in told),
     ]
 
 

@@ -16,6 +16,7 @@ from orchestrator.app.demo.world import LABEL, REPOSITORY, World
 from orchestrator.app.service import Service
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
+from programs.kubernetes import names
 
 REFRESH = 0.25
 _COLOURS = {
@@ -49,6 +50,10 @@ def _introduce(world: World, service: Service, console: Console) -> None:
     exports = " ".join(f"{name}={shlex.quote(world.pulumi_environment[name])}" for name in _SHOWN)
     console.print(f"pull requests   {world.forge.url}", highlight=False)
     console.print(f"dashboard, API  http://localhost:{world.ports.gateway}/?token={token}", highlight=False)
+    if world.cluster:
+        seen = f"kubectl --kubeconfig {shlex.quote(str(world.cluster.kubeconfig))} get namespaces"
+        label = f"-l {names.SERVER}={names.value(world.target_settings['server'])}"
+        console.print(f"cluster         {seen} {label}", highlight=False, soft_wrap=True)
     console.print("command line    eph list, eph why 1, eph logs 1 (in another terminal)", highlight=False)
     console.print(f"Pulumi          export {exports} && pulumi stack ls --all", highlight=False, soft_wrap=True)
     console.print(

@@ -10,14 +10,19 @@ import os
 import signal
 import sys
 from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass
+from functools import partial
 
 from rich.console import Console
 
 from orchestrator.app import service
-from orchestrator.app.demo import dead, hosts, leftovers, live, world
+from orchestrator.app.demo import clusters, dead, hosts, leftovers, live, world
+from orchestrator.app.demo.bases import NoBase
+from orchestrator.app.demo.clusters import NoCluster, Site
 from orchestrator.app.demo.elsewhere import StoryElsewhere
 from orchestrator.app.demo.emulate import EmulateForge, NoEmulate
 from orchestrator.app.demo.outside import StepFailed
+from orchestrator.app.demo.pushing import NotPushed
 from orchestrator.app.demo.story import Figures, Story
 from orchestrator.app.demo.world import World
 from orchestrator.app.door import GatewayTrouble
@@ -25,11 +30,12 @@ from orchestrator.app.service import Service
 from orchestrator.cli import discovery
 from orchestrator.forge.sandbox.world import WorldError
 from programs import registry
-from stacks import toolchain
+from stacks import plugins, toolchain
 from stacks.toolchain import NoToolchain, Toolchain
 
 DEFAULT_PORT = 8080
 HIGHEST_PORT = 65535
+_MISSING = (NoEmulate, NoCluster, NoBase, NotPushed)
 
 
 class Unusable(Exception):
@@ -44,13 +50,29 @@ def main(args: list[str]) -> int:
         port = _port(options.port)
         if options.forge != hosts.SANDBOX and not options.once:
             raise Unusable(f"{options.forge} has no pages to click on; add --once, which plays the story")
-        tools = toolchain.ensure(lambda line: console.print(line, highlight=False))
-        for gone in dead.sweep():
-            console.print(f"took away what a killed demo had left in {gone}")
-        return asyncio.run(_cancelled_by_signals(_demo(options, tools, port, console)))
-    except (Unusable, NoEmulate, NoToolchain, GatewayTrouble, WorldError) as error:
-        console.print(f"demo: {error}", style="red", highlight=False)
+        cluster = _cluster(options)
+        say = partial(_say, console)
+        tools = plugins.beside(toolchain.ensure(say), [options.target], say)
+        for gone in dead.sweep(say):
+            say(f"took away what a killed demo had left in {gone}")
+        return asyncio.run(_cancelled_by_signals(_demo(Play(options, tools, port, cluster), console)))
+    except (Unusable, *_MISSING, NoToolchain, GatewayTrouble, WorldError) as error:
+        console.print(f"demo: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
         return 1
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """What was asked for, and what there is for it."""
+
+    options: argparse.Namespace
+    tools: Toolchain
+    port: int
+    cluster: Site | None
 
 
 def _options(args: list[str]) -> argparse.Namespace:
@@ -64,7 +86,22 @@ def _options(args: list[str]) -> argparse.Namespace:
         default=hosts.SANDBOX,
         help="the Git host: Eph's own small one, or with --once the npm package emulate, where Eph is a GitHub App",
     )
+    parser.add_argument(
+        "--target",
+        choices=(world.LOCAL, clusters.TARGET),
+        default=world.LOCAL,
+        help="what previews are made of: processes of this machine, or namespaces of a cluster",
+    )
+    clusters.add_options(parser)
     return parser.parse_args(args)
+
+
+def _cluster(options: argparse.Namespace) -> Site | None:
+    if options.target == world.LOCAL:
+        return None
+    if options.forge != hosts.SANDBOX:
+        raise Unusable(f"{options.forge} plays on the target {world.LOCAL} only; leave --forge or --target out")
+    return clusters.look(options, os.environ)
 
 
 def _port(wanted: int | None) -> int:
@@ -88,10 +125,11 @@ async def _cancelled_by_signals(work: Coroutine[None, None, int]) -> int:
         return 130
 
 
-async def _demo(options: argparse.Namespace, tools: Toolchain, port: int, console: Console) -> int:
+async def _demo(play: Play, console: Console) -> int:
+    opened = world.opened(play.port, play.options.forge, play.cluster, partial(_say, console))
     try:
-        with world.opened(port, options.forge) as made, dead.recorded(made.home), _target(made):
-            figures, left = await _with_service(options, tools, made, console)
+        with opened as made, dead.recorded(made.home), _target(made, console):
+            figures, left = await _with_service(play, made, console)
             left += leftovers.of_operations(made.home)
     except StepFailed as failed:
         console.print(f"demo: {failed}", style="red", highlight=False)
@@ -99,15 +137,13 @@ async def _demo(options: argparse.Namespace, tools: Toolchain, port: int, consol
     return _account(figures, [*left, *leftovers.of_the_demo(made.home, _ports(made, figures))], console)
 
 
-async def _with_service(
-    options: argparse.Namespace, tools: Toolchain, made: World, console: Console
-) -> tuple[Figures, list[str]]:
-    async with service.running(made.settings, tools, stop_gateway=True) as alive:
+async def _with_service(play: Play, made: World, console: Console) -> tuple[Figures, list[str]]:
+    async with service.running(made.settings, play.tools, stop_gateway=True) as alive:
         made.pulumi_environment = {**os.environ, **alive.places.environment()}
         made.token_file = alive.token_file
         discovery.write(f"http://127.0.0.1:{made.ports.api}", alive.token_file)
         try:
-            figures = await _act(options, made, alive, console)
+            figures = await _act(play.options, made, alive, console)
             return figures, await asyncio.to_thread(_left_of_environments, made, figures)
         finally:
             discovery.remove()
@@ -117,16 +153,14 @@ async def _act(options: argparse.Namespace, made: World, alive: Service, console
     if not options.once:
         await live.run(made, alive, console, open_browser=not options.no_open)
 
-    def say(line: str) -> None:
-        console.print(line, highlight=False, soft_wrap=True, markup=False)
-
+    say = partial(_say, console)
     if isinstance(made.forge, EmulateForge):
         return await StoryElsewhere(made, made.forge, say).play()
     return await Story(made, say).play()
 
 
 def _left_of_environments(made: World, figures: Figures) -> list[str]:
-    return leftovers.of_environments(made.home, figures.names, made.settings.local_settings())
+    return leftovers.of_environments(made.home, figures.names, made.target, made.target_settings)
 
 
 def _ports(made: World, figures: Figures) -> set[int]:
@@ -144,9 +178,15 @@ def _account(figures: Figures, left: list[str], console: Console) -> int:
 
 
 @contextlib.contextmanager
-def _target(made: World) -> Iterator[None]:
-    """Everything that the target keeps running for all environments ends with the demo."""
+def _target(made: World, console: Console) -> Iterator[None]:
+    """Everything that the target keeps running for all environments ends with the demo; on a cluster, which outlives
+    it, also the environments."""
+    settings = made.target_settings
+    if made.cluster:
+        dead.remember(made.home, settings)
     try:
         yield
     finally:
-        registry.get("local").stop(made.settings.local_settings())
+        registry.get(made.target).stop(settings)
+        for line in clusters.clear(settings) if made.cluster else ():
+            console.print(f"left behind: {line}", style="red", highlight=False, soft_wrap=True, markup=False)

@@ -65,6 +65,7 @@ class Story:
         self._world = world
         self._say = say
         self._outside = Outside(world)
+        self._patience = world.patience
         self.figures = Figures()
 
     async def play(self) -> Figures:
@@ -95,7 +96,7 @@ class Story:
 
     async def _answers(self, preview: Preview, sha: str, began: float, since: str) -> tuple[Preview, float]:
         host = await self._told_host(preview, began)
-        await until(f"{preview} answers", lambda: self._lacks(host, sha, *ROWS), MADE_WITHIN)
+        await until(f"{preview} answers", lambda: self._lacks(host, sha, *ROWS), MADE_WITHIN * self._patience)
         took = time.monotonic() - began
         self.figures.names.add(host.partition(".")[0])
         self._say(f"{preview} answers at its URL {took:.1f} s after {since}")
@@ -111,7 +112,7 @@ class Story:
             host = host or host_in(await self._words(preview))
             return "" if host else "no URL is told"
 
-        left = MADE_WITHIN - (time.monotonic() - began)
+        left = MADE_WITHIN * self._patience - (time.monotonic() - began)
         await until(f"{preview} has a URL", look, left)
         return host
 
@@ -125,9 +126,7 @@ class Story:
     async def _push(self, preview: Preview) -> str:
         began = time.monotonic()
         sha = await self._pushed(preview, {"colour.txt": "#16a34a\n"}, "Green, on second thoughts")
-        await until(
-            "the push is seen at the same URL", lambda: self._lacks(preview.host, sha, "#16a34a"), CHANGED_WITHIN
-        )
+        await self._changed("the push is seen at the same URL", preview, sha, "#16a34a")
         self.figures.update = time.monotonic() - began
         self._say(f"a push to {preview} is seen at the same URL after {self.figures.update:.1f} s")
         await self._told(preview, sha, "success", "Ready", sha[:7])
@@ -143,9 +142,12 @@ class Story:
 
     async def _mend(self, preview: Preview) -> None:
         sha = await self._pushed(preview, {"page.html": (SHOP / "page.html").read_text()}, "Prices are back")
-        await until("the mended page answers", lambda: self._lacks(preview.host, sha, *ROWS), CHANGED_WITHIN)
+        await self._changed("the mended page answers", preview, sha, *ROWS)
         await self._told(preview, sha, "success", "Ready", sha[:7])
         self._say(f"the next push to {preview} mends it")
+
+    async def _changed(self, what: str, preview: Preview, sha: str, *parts: str) -> None:
+        await until(what, lambda: self._lacks(preview.host, sha, *parts), CHANGED_WITHIN * self._patience)
 
     async def _unlabel(self, preview: Preview) -> None:
         await asyncio.to_thread(self._world.forge.unlabel, REPOSITORY, preview.number, LABEL)
@@ -161,7 +163,7 @@ class Story:
             listed = preview.among(await self._outside.stacks())
             return "" if status in (404, 410, 429) and not listed else f"{status} from its URL, stacks {listed}"
 
-        await until(f"{preview} is gone", look, GONE_WITHIN)
+        await until(f"{preview} is gone", look, GONE_WITHIN * self._patience)
         await self._told(preview, "", "", "Removed")
         self._say(f"everything of {preview} is gone, because {why}")
 
@@ -175,7 +177,7 @@ class Story:
             fits = not missing and stands == check
             return "" if fits else f"its words lack {missing}, the check is {stands!r}: {words[:300]}"
 
-        await until(f"{preview} tells so", look, within)
+        await until(f"{preview} tells so", look, within * self._patience)
 
     async def _words(self, preview: Preview) -> str:
         return await self._outside.comment(preview.number)

@@ -12,18 +12,27 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
-from orchestrator.app.demo import hosts, leftovers
-from orchestrator.app.demo.hosts import SANDBOX, Host
+from orchestrator.app.demo import ci, clusters, hosts, leftovers, oci
+from orchestrator.app.demo.ci import CI, Shelf
+from orchestrator.app.demo.clusters import Site
+from orchestrator.app.demo.hosts import SANDBOX, Host, Sandbox
+from orchestrator.config import keys
 from orchestrator.config.settings import Settings
 from orchestrator.forge.sandbox.world import Webhook
 
 REPOSITORY = "acme/shop"
 SHOP = Path(__file__).parent / "shop"
+ON_CLUSTER = "eph.kubernetes.yaml"
+"""The shop's eph.yaml for the target `kubernetes`; it differs in what is built, and from what."""
+PLACE = "registry.example.com/shop"
+"""What that file calls the image, until the registry is known."""
+LOCAL = "local"
 LABEL = "preview"
 CYCLE = timedelta(seconds=5)
 
@@ -47,6 +56,22 @@ class World:
     pulumi_environment: dict[str, str] = field(default_factory=dict)
     token_file: Path = Path()
     """Of Eph's API; there once Eph is."""
+    cluster: Site | None = None
+
+    @property
+    def target(self) -> str:
+        return clusters.TARGET if self.cluster else LOCAL
+
+    @property
+    def target_settings(self) -> dict[str, str]:
+        if self.cluster:
+            return self.settings.kubernetes_settings(keys.identity(self.settings.keys_dir))
+        return self.settings.local_settings()
+
+    @property
+    def patience(self) -> float:
+        """A cluster pulls images, and lets pods end."""
+        return 2.0 if self.cluster else 1.0
 
 
 def free_port() -> int:
@@ -65,9 +90,16 @@ def is_free(port: int) -> bool:
     return True
 
 
+def _unsaid(_: str) -> None:
+    """For whoever does not listen."""
+
+
 @contextlib.contextmanager
-def opened(port: int | None, forge_name: str = SANDBOX) -> Iterator[World]:
-    """The world without Eph yet: a home folder, a Git host with the shop, settings that point at it."""
+def opened(
+    port: int | None, forge_name: str = SANDBOX, cluster: Site | None = None, say: Callable[[str], None] = _unsaid
+) -> Iterator[World]:
+    """The world without Eph yet: a home folder, a Git host with the shop, settings that point at it. With a cluster
+    also a CI that makes the shop's images."""
     home = Path(tempfile.mkdtemp(prefix="eph-demo-"))
     home.chmod(0o755)
     _use_own_temporary_folder(home)
@@ -76,16 +108,37 @@ def opened(port: int | None, forge_name: str = SANDBOX) -> Iterator[World]:
     secret.write_text(secrets.token_hex(20))
     secret.chmod(0o600)
     hook = Webhook(f"http://127.0.0.1:{ports.api}/api/v1/webhooks/github", secret)
-    forge: Host | None = None
-    try:
+    with contextlib.ExitStack() as ends:
+        ends.callback(shutil.rmtree, home, ignore_errors=True)
         forge = hosts.made(forge_name, home / "forge", hook)
+        ends.callback(forge.close)
         forge.start(ports.forge)
-        pulls = _populate(forge)
-        yield World(home, ports, forge, _settings(home, ports, forge, secret), pulls)
-    finally:
-        if forge is not None:
-            forge.close()
-        shutil.rmtree(home, ignore_errors=True)
+        pulls = _populate(forge, files(cluster))
+        runs = _on_this_machine()
+        if cluster:
+            runs |= _on_cluster(cluster, home, forge, say, ends)
+        yield World(home, ports, forge, _settings(home, ports, forge, secret, runs), pulls, cluster=cluster)
+
+
+def _on_cluster(
+    cluster: Site, home: Path, forge: Host, say: Callable[[str], None], ends: contextlib.ExitStack
+) -> dict[str, Any]:
+    """The settings; CI is at work from here on."""
+    if not isinstance(forge, Sandbox):
+        raise TypeError("only the sandbox's repositories can be read by a CI on this machine")
+    say(cluster.words)
+    shelf = Shelf.of(cluster.registry, clusters.PREFIX)
+    databases = cluster.postgres_image or shelf.databases(say)
+
+    def report(commit: str, conclusion: str | None) -> None:
+        forge.set_check(REPOSITORY, commit, ci.CHECK, conclusion)
+
+    ends.enter_context(CI(forge.git(REPOSITORY), shelf, report, say).at_work())
+    return {
+        "targets": {"allowed": (clusters.TARGET,), "default": clusters.TARGET},
+        "kubernetes": cluster.settings(home, databases),
+        "images": {"architectures": (oci.architecture(),)},
+    }
 
 
 def _use_own_temporary_folder(home: Path) -> None:
@@ -96,9 +149,9 @@ def _use_own_temporary_folder(home: Path) -> None:
     tempfile.tempdir = str(own)
 
 
-def _populate(forge: Host) -> dict[str, int]:
+def _populate(forge: Host, shop: dict[str, str]) -> dict[str, int]:
     """A shop on main, and three pull requests that each change something one can see."""
-    forge.create_repository(REPOSITORY, _with_branches(files(), forge.branches))
+    forge.create_repository(REPOSITORY, _with_branches(shop, forge.branches))
     pulls = {}
     for branch, title, changed in (
         ("warmer-colour", "A warmer colour", {"colour.txt": "#ea580c\n"}),
@@ -118,11 +171,20 @@ def _with_branches(shop: dict[str, str], glob: str) -> dict[str, str]:
     return {**shop, "eph.yaml": shop["eph.yaml"].replace("triggers:\n", trigger)}
 
 
-def files() -> dict[str, str]:
-    return {str(path.relative_to(SHOP)): path.read_text() for path in sorted(SHOP.rglob("*")) if path.is_file()}
+def files(cluster: Site | None = None) -> dict[str, str]:
+    found = {str(path.relative_to(SHOP)): path.read_text() for path in sorted(SHOP.rglob("*")) if path.is_file()}
+    there = found.pop(ON_CLUSTER)
+    if cluster:
+        found["eph.yaml"] = there.replace(PLACE, f"{cluster.registry.host}/{clusters.PREFIX}/{ci.SHOP}")
+    return found
 
 
-def _settings(home: Path, ports: Ports, forge: Host, secret: Path) -> Settings:
+def _on_this_machine() -> dict[str, Any]:
+    """What builds, services and suites run with; of a cluster's previews, the suites alone."""
+    return {"local": {"toolbox": tuple(toolbox()), "path": search_path()}}
+
+
+def _settings(home: Path, ports: Ports, forge: Host, secret: Path, runs: dict[str, Any]) -> Settings:
     return Settings(
         home=home / "eph",
         interval=CYCLE,
@@ -134,7 +196,7 @@ def _settings(home: Path, ports: Ports, forge: Host, secret: Path) -> Settings:
             "webhook_secret_file": secret,
             "repositories": [REPOSITORY],
         },
-        local={"toolbox": tuple(toolbox()), "path": search_path()},
+        **runs,
     )
 
 

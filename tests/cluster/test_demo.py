@@ -1,0 +1,128 @@
+"""``eph demo --target kubernetes`` as a newcomer starts it: its story on a real cluster (issue 6).
+
+Rows: T2, I1, L5, P1, P3, P9; nothing is left, however it ends.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.app.demo import leftovers
+from stacks import processes
+from tests.cluster.machines import Site
+from tests.e2e.ground import Ground
+from tests.e2e.site import ROOT, until
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
+
+LINE = r"demo: 2 environments, label to URL \d+\.\d s, update \d+\.\d s, leftovers 0$"
+SWEEP = "from orchestrator.app.demo import dead; print(*dead.sweep(print))"
+STEPS = (
+    "Kubernetes v",
+    "#1 answers at its URL",
+    "#2 answers at its URL",
+    "pulumi stack ls",
+    "a push to #1 is seen at the same URL",
+    "a broken build is told on #1, and the page from before still answers",
+    "the next push to #1 mends it",
+    "everything of #1 is gone, because its label was taken away",
+    "everything of #2 is gone, because it was closed",
+)
+
+
+class OnCluster(Ground):
+    """``server`` is what the demo's namespaces are marked with."""
+
+    def __init__(self, folder: Path, cluster: Site) -> None:
+        super().__init__(folder)
+        self.cluster, self.server = cluster, ""
+
+    def play(self, *words: str) -> subprocess.Popen[str]:
+        auth = self.folder / "said.auth"
+        auth.write_text(self.cluster.auth)
+        said = {
+            "target": "kubernetes",
+            "kubeconfig": self.cluster.kubeconfig,
+            "registry": self.cluster.registry,
+            "registry-auth": str(auth),
+            "ingress": self.cluster.ingress,
+            "ingress-class": self.cluster.ingress_class,
+            "ingress-namespace": self.cluster.ingress_namespace,
+        }
+        demo = self.start(*words, *(word for name, value in said.items() for word in (f"--{name}", value)))
+        until("the demo has looked at the cluster", lambda: self._remembered(demo), 120)
+        return demo
+
+    def _remembered(self, demo: subprocess.Popen[str]) -> str:
+        assert demo.poll() is None, self.said()
+        home = self.home()
+        if home is None or not (home / "cluster.json").is_file():
+            return self.said() or "nothing yet"
+        self.server = json.loads((home / "cluster.json").read_text() or "{}").get("server", "")
+        return "" if self.server else "half-written"
+
+    def namespaces(self) -> list[str]:
+        found = self.cluster.get("namespaces", "-l", f"eph.dev/server={self.server}")["items"]
+        return [item["metadata"]["name"] for item in found]
+
+    def left(self, ports: set[int]) -> str:
+        (self.folder / "said.auth").unlink(missing_ok=True)
+        (self.folder / "config").mkdir(exist_ok=True)
+        return ", ".join(filter(None, [super().left(ports), *self.namespaces()]))
+
+
+@pytest.fixture
+def ground(site: Site) -> Iterator[OnCluster]:
+    folder = Path(tempfile.mkdtemp(prefix="eph-cluster-"))
+    folder.chmod(0o755)
+    made = OnCluster(folder, site)
+    try:
+        yield made
+    finally:
+        for pid in leftovers.processes(str(folder)):
+            processes.send(pid, signal.SIGKILL)
+        if made.server and made.namespaces():
+            site.kubectl("delete", "namespace", *made.namespaces(), "--wait=false")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_once_plays_the_whole_story_and_leaves_nothing(ground: OnCluster) -> None:
+    demo = ground.play("--once")
+    assert demo.wait(800) == 0, ground.said()
+    said = ground.said()
+    assert re.search(LINE, said), said
+    assert [step for step in STEPS if step not in said] == [], said
+    assert ground.left(set()) == ""
+
+
+def test_the_next_demo_takes_away_what_a_killed_one_left_on_the_cluster(ground: OnCluster) -> None:
+    """Not even ``kill -9`` leaves a namespace for ever."""
+    demo = ground.play("--no-open")
+    until("a namespace is there", lambda: "" if ground.namespaces() else ground.said(), 120)
+    home = ground.home()
+    demo.kill()
+    demo.wait(10)
+    command = [sys.executable, "-c", SWEEP]
+    swept = subprocess.run(command, cwd=ROOT, env=ground.env, capture_output=True, text=True, timeout=240)
+    assert swept.stdout.strip() == str(home), swept.stderr
+    (ground.folder / "config/eph/current.json").unlink()  # it names the process, and counts no more
+    assert ground.left(set()) == ""
+
+
+def test_ctrl_c_takes_the_environments_away(ground: OnCluster) -> None:
+    demo = ground.play("--no-open")
+    until("a namespace is there", lambda: "" if ground.namespaces() else ground.said(), 120)
+    demo.send_signal(signal.SIGINT)
+    assert demo.wait(240) == 130, ground.said()
+    assert ground.left(set()) == ""
+    assert "Traceback" not in ground.said()
