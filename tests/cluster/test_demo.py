@@ -26,7 +26,7 @@ from tests.e2e.site import ROOT, until
 pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 
 LINE = r"demo: 2 environments, label to URL \d+\.\d s, update \d+\.\d s, leftovers 0$"
-SWEEP = "from orchestrator.app.demo import dead; print(*dead.sweep(print))"
+SWEEP = "from orchestrator.app.demo import dead; print(*dead.sweep())"
 STEPS = (
     "Kubernetes v",
     "#1 answers at its URL",

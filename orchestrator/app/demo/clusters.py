@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -228,7 +228,7 @@ class _Look:
             self.missing.append(f"{_INGRESS}: {url} does not answer: {type(error).__name__}: {error}")
 
 
-def clear(settings: Mapping[str, str]) -> list[str]:
+def clear(settings: Mapping[str, str], say: Callable[[str], object]) -> list[str]:
     """Takes away every environment of this server; gives what could not be."""
     target = targets.get(TARGET)
 
@@ -240,8 +240,11 @@ def clear(settings: Mapping[str, str]) -> list[str]:
         return ""
 
     try:
+        found = sorted(target.names(settings))
+        if found:
+            say(f"taking {', '.join(found)} away from the cluster")
         with ThreadPoolExecutor(8) as pool:
-            return [line for line in pool.map(end, sorted(target.names(settings))) if line]
+            return [line for line in pool.map(end, found) if line]
     except KubernetesError as error:
         return [
             f"what the server {settings['server']} made on the cluster of {settings['kubeconfig']}: {error.sentence}"

@@ -46,7 +46,7 @@ def sweep(tell: Callable[[str], object] = lambda _: None) -> list[Path]:
     for home in sorted(Path(tempfile.gettempdir()).glob(f"{PREFIX}*")):
         if home.owner() == Path("/proc/self").owner() and _is_dead(home):
             _end(home)
-            left = _on_cluster(home)
+            left = _on_cluster(home, tell)
             for line in left:
                 tell(f"a killed demo left {line}. It is tried again; if that cluster is gone, remove {home}")
             if not left:
@@ -55,9 +55,9 @@ def sweep(tell: Callable[[str], object] = lambda _: None) -> list[Path]:
     return swept
 
 
-def _on_cluster(home: Path) -> list[str]:
+def _on_cluster(home: Path, tell: Callable[[str], object]) -> list[str]:
     try:
-        return clusters.clear(json.loads((home / _CLUSTER).read_text()))
+        return clusters.clear(json.loads((home / _CLUSTER).read_text()), tell)
     except (OSError, ValueError):
         return []
 

@@ -188,5 +188,5 @@ def _target(made: World, console: Console) -> Iterator[None]:
         yield
     finally:
         registry.get(made.target).stop(settings)
-        for line in clusters.clear(settings) if made.cluster else ():
+        for line in clusters.clear(settings, partial(_say, console)) if made.cluster else ():
             console.print(f"left behind: {line}", style="red", highlight=False, soft_wrap=True, markup=False)
