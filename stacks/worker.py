@@ -83,8 +83,9 @@ class Worker:
         os.environ.update(places.environment())
         os.environ["PULUMI_PYTHON_CMD"] = sys.executable
         os.environ[WARM_PROVIDER] = self._port()
-        # What the SDK makes and forgets lies in the worker's own folder, which goes with it.
-        tempfile.tempdir = str(places.work)
+        # What the SDK, Pulumi and its plugins make and forget lies in the worker's own folder, which goes with it: the
+        # plugin for Kubernetes leaves a copy of the kubeconfig each time.
+        tempfile.tempdir = os.environ["TMPDIR"] = str(places.work)
         return lifecycle.Surroundings(
             places=places,
             command=command,

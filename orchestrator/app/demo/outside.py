@@ -16,7 +16,8 @@ from orchestrator.app.demo.world import REPOSITORY, World
 from orchestrator.forge.github import webhooks
 from orchestrator.ledger import kinds
 
-PAUSE = 0.05
+PAUSE, PAUSE_MOST, OF_THE_WAIT = 0.05, 1.0, 50
+"""What was waited for long is looked for less often, for the Git host counts: a fiftieth of the time so far."""
 LISTED_MOST = 5
 CHECK = "eph/preview"
 _URL = re.compile(r"http://(?P<host>[a-z0-9-]+(?:\.[a-z0-9-]+)+)(?::\d+)?")
@@ -113,7 +114,8 @@ async def until(what: str, look: Callable[[], Awaitable[str]], seconds: float) -
     """Waits until ``look`` gives an empty word; what it gives else is what is still wrong. Gives the seconds."""
     began = time.monotonic()
     while wrong := await look():
-        if time.monotonic() - began > seconds:
+        waited = time.monotonic() - began
+        if waited > seconds:
             raise StepFailed(f"{what}: not within {seconds:.0f} s; {wrong}")
-        await asyncio.sleep(PAUSE)
+        await asyncio.sleep(min(PAUSE_MOST, max(PAUSE, waited / OF_THE_WAIT)))
     return time.monotonic() - began
