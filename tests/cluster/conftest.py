@@ -10,6 +10,7 @@ and ``EPH_TEST_BREAK_LOCK`` (a file that they lock meanwhile: whoever shares the
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +39,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     push_images(made)
     yield made
     made.clear()
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """Of a whole Eph: a short name, because sockets lie in it."""
+    with tempfile.TemporaryDirectory(prefix="eph-cluster-", ignore_cleanup_errors=True) as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
 
 
 @pytest.fixture(scope="module")

@@ -64,8 +64,8 @@ class OnCluster(Site):
 
 
 @pytest.fixture
-def eph(site: Cluster, tmp_path: Path) -> Iterator[OnCluster]:
-    made = OnCluster(tmp_path, site)
+def eph(site: Cluster, home: Path) -> Iterator[OnCluster]:
+    made = OnCluster(home, site)
     made.open()
     yield made
     made.close()

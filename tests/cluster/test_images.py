@@ -30,8 +30,8 @@ class Waiting(OnCluster):
 
 
 @pytest.fixture
-def eph(site: Cluster, tmp_path: Path) -> Iterator[Waiting]:
-    made = Waiting(tmp_path, site)
+def eph(site: Cluster, home: Path) -> Iterator[Waiting]:
+    made = Waiting(home, site)
     made.open()
     yield made
     made.close()

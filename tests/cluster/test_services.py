@@ -36,7 +36,10 @@ def shop(eph: Eph) -> EnvironmentSpec:
     tick = ServiceSpec("tick", "echo ticked $EPH_ENVIRONMENT", public=False, image="shop", schedule="* * * * *")
     hooks = Hooks(
         pre_create=(Command('psql "$DATABASE_URL" -c "CREATE TABLE hook (name text)"', 60),),
-        post_create=(Command("tools fetch http://web/ >/dev/null", 60),),
+        # The cluster opens the network to a new pod a moment after it started.
+        post_create=(
+            Command("for i in 1 2 3 4 5 6 7 8 9; do tools fetch http://web/ && exit; sleep 1; done; exit 1", 60),
+        ),
         pre_destroy=(
             Command('echo last words; psql "$DATABASE_URL" -c "SELECT count(*) FROM fruit"', 30),
             Command("echo hanging; exec sleep 600", 5),

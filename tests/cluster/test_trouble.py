@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from programs.holdings import CHANGED
 from programs.kubernetes import cluster, settings, waiting
 from programs.kubernetes.errors import KubernetesError
 from programs.kubernetes.target import TARGET
@@ -145,7 +146,8 @@ def test_a_key_that_does_not_open_any_more_is_named_and_nothing_is_concluded(eph
         for ask in (TARGET.names, TARGET.holdings):
             with pytest.raises(KubernetesError, match=r"refuses GET .*check the kubeconfig's rights"):
                 ask(eph.settings)
-        assert TARGET.standing(eph.settings).keys() <= {"Door"}, "kinds that may not be looked at are left out"
+        standing = TARGET.standing(eph.settings)
+        assert standing.keys() <= {"Door", CHANGED}, "kinds that may not be looked at are left out"
         failed(eph.up(eph.spec(72, eph.repository.push({"a": "3"}))), "check the kubeconfig's rights")
         failed(eph.down(72), "check the kubeconfig's rights")
         assert eph.record(72).name == spec.name
