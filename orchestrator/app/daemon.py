@@ -73,7 +73,7 @@ async def _run(settings: Settings, tools: toolchain.Toolchain) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with service.running(settings, tools) as alive:
-        discovery.write(f"http://{settings.listen}", alive.token_file)
+        discovery.write(settings.own_url, alive.token_file)
         try:
             sys.stderr.write(f"ephd: the API is at http://{settings.listen}, previews at {settings.url_template}\n")
             await _until(stop, alive)

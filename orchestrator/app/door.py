@@ -51,6 +51,7 @@ class Door:
     domain: str
     tokens: Path | None = None
     sign_in: str = "off"
+    proxies: tuple[str, ...] = ()
     shared: bool = False
     """Several ephd keep it, each with an address of its own: a file says which of them leads."""
 
@@ -64,6 +65,7 @@ class Door:
             *(("--control-file", str(self.control_file)) if self.shared else ("--control", f"http://{self.control}")),
             *(("--tokens", str(self.tokens)) if self.tokens else ()),
             *("--sign-in", self.sign_in),
+            *(word for network in self.proxies for word in ("--trusted-proxy", network)),
         ]
 
     @property

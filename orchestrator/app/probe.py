@@ -1,4 +1,8 @@
-"""Whether an environment answers, asked the way people ask."""
+"""Whether an environment answers, asked the way people ask.
+
+What stands in front of the gateway may answer for itself, with a redirect or a page of its own: that is no answer of
+the environment. The gateway's answers are told by the header that each of them has.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from collections.abc import Callable
 import httpx
 
 from orchestrator.config.keys import BadKey
-from orchestrator.gateway.headers import TOKEN
+from orchestrator.gateway.headers import NO_ROBOTS, ROBOTS, TOKEN
 
 SECONDS = 5.0
 AT_ONCE = 64
@@ -18,11 +22,12 @@ AT_ONCE = 64
 class GatewayProbe:
     """Asks an environment's URL the way people do: through the gateway, by host name, signed in where that is asked.
 
-    ``token`` is read each time, because an operator may change it.
+    ``way`` is the URL of the gateway, or of what stands in front of it. ``token`` is read each time, because an
+    operator may change it.
     """
 
-    def __init__(self, gateway: str, token: Callable[[], str] = str) -> None:
-        self._gateway = gateway
+    def __init__(self, way: str, token: Callable[[], str] = str) -> None:
+        self._way = way.rstrip("/")
         self._token = token
         self._slots = asyncio.Semaphore(AT_ONCE)
         # No limit on waiting for a connection: with many environments that would be read as an unhealthy one.
@@ -35,13 +40,15 @@ class GatewayProbe:
             if token := self._token():
                 headers[TOKEN] = token
             # The status is enough: a body without an end must neither hold the prober nor fill the memory.
-            url = f"http://{self._gateway}{path}"
-            async with self._slots, self._client.stream("GET", url, headers=headers) as answer:
-                status = answer.status_code
+            url, name = f"{self._way}{path}", {"sni_hostname": host.partition(":")[0]}  # with TLS, as people say it
+            async with self._slots, self._client.stream("GET", url, headers=headers, extensions=name) as answer:
+                status, ours = answer.status_code, answer.headers.get(ROBOTS) == NO_ROBOTS
         except (OSError, BadKey) as error:
             return False, f"the preview token cannot be read ({error})"
         except httpx.HTTPError as error:
             return False, f"{path} gave no answer ({type(error).__name__})"
+        if not ours:
+            return False, f"{path} answered {status} at {self._way}, and that was not Eph's gateway"
         return 200 <= status < 400, f"{path} answered {status}"
 
     async def close(self) -> None:

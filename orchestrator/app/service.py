@@ -94,7 +94,7 @@ async def _parts(
 ) -> tuple[Service, _Start]:
     """Everything joined, the API already listening; each part's end is registered before the part can run."""
     settings = wiring.settings
-    probe = GatewayProbe(settings.gateway_listen, partial(keys.preview_token, settings.keys_dir))
+    probe = GatewayProbe(settings.way_in, partial(keys.preview_token, settings.keys_dir))
     loop, executor, monitor = wiring.loop(probe)
     desk = wiring.desk(loop, executor)
     alive = Service(settings, loop, desk, wiring.wakeups, wiring.places, settings.keys_dir / "api.token")

@@ -107,6 +107,7 @@ def door(settings: Settings) -> Door:
         settings.domain,
         tokens=keys.preview_tokens_file(settings.keys_dir),
         sign_in=settings.previews.sign_in,
+        proxies=settings.previews.proxies,
         shared=settings.replicas.lease != "none",
     )
 

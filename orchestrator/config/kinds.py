@@ -5,6 +5,7 @@ A list may be written in a variable with commas: ``EPH_FORGE__REPOSITORIES=acme/
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from datetime import timedelta
 from typing import Annotated, Any
@@ -64,6 +65,13 @@ def prepared(items: tuple[str, ...]) -> frozenset[str]:
     return frozenset(item.partition("=")[0] for item in items)
 
 
+def _network(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value))
+    except ValueError:
+        raise Rejected(f"{quote(value)} is not a network", "write 10.0.0.0/8, or one address") from None
+
+
 def _listed(value: Any) -> Any:
     return tuple(item.strip() for item in value.split(",") if item.strip()) if isinstance(value, str) else value
 
@@ -87,6 +95,7 @@ Listed = (NoDecode, BeforeValidator(_listed))
 Labels = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=50)], ...], *Listed, Field(min_length=1)]
 Domains = Annotated[tuple[Domain, ...], *Listed]
 Words = Annotated[tuple[str, ...], *Listed]
+Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], *Listed]
 Prepared = Annotated[tuple[Annotated[str, AfterValidator(_prepared)], ...], NoDecode, BeforeValidator(_listed)]
 Owners = Annotated[tuple[Annotated[str, AfterValidator(_owner)], ...], *Listed]
 SecretName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from orchestrator.config.kinds import Owners, Prepared, Repositories, Seconds, Words
+from orchestrator.config.kinds import Networks, Owners, Prepared, Repositories, Seconds, Words
 from orchestrator.config.problems import BadSettings, Rejected
 
 _TEMPLATES = "Prepared databases of that PostgreSQL server that any repository may have cloned, name=database each."
@@ -140,6 +140,11 @@ class Previews(Group):
         default="off",
         description="Whether people sign in to see a preview. asked: where eph.yaml's protection asks for it. all.",
     )
+    proxies: Networks = Field(
+        default=(),
+        description="Networks or addresses of what stands in front of the gateway, such as an ingress controller: what "
+        "it says of the visitor (X-Forwarded-For, X-Forwarded-Proto) is believed.",
+    )
 
 
 class PreviewSecret(Group):
@@ -206,13 +211,23 @@ class Kubernetes(Group):
         "no rights in others. Empty: it has them already.",
     )
     account: str = Field(default="", description="That account, as namespace/name.")
+    front: Literal["ingress", "eph"] = Field(
+        default="ingress",
+        description="Who leads people to previews. ingress: the ingress controller, by an Ingress or HTTPRoute of "
+        "each. eph: Eph's own gateway, a pod of that cluster; then they have none, and it sees all who come.",
+    )
+    front_namespace: str = Field(default="", description="With front = eph, the namespace of the gateway's pod.")
+    front_labels: Words = Field(
+        default=(), description="And that pod's labels, key=value each: nothing else reaches previews from outside."
+    )
     ingress_class: str = Field(default="", description="The class of every Ingress. Empty: the cluster's default.")
     ingress_namespace: str = Field(
         default="ingress", description="Where the ingress controller runs: nothing else reaches previews from outside."
     )
     ingress_url: str = Field(
         default="",
-        description="Where the gateway reaches the ingress controller, such as http://10.0.0.5. Needed for readiness.",
+        description="Where the ingress controller is reached, such as http://10.0.0.5: with front = ingress by the "
+        "gateway, which is needed for readiness; with front = eph by ephd, to ask previews the whole way people come.",
     )
     ingress_annotations: Words = Field(
         default=(),

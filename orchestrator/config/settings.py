@@ -36,6 +36,8 @@ from orchestrator.config.sections import (
 from orchestrator.core.policy import Policy
 from programs import registry
 
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - looked for, not bound
+
 
 def default_home() -> Path:
     """Where Eph keeps its things: /var/lib/eph for root, else below the user's own folder for state."""
@@ -157,7 +159,7 @@ class Settings(BaseSettings):
                 "set ledger_url to the PostgreSQL database that all replicas share",
                 ("replicas", "lease"),
             )
-        if not self.replicas.url and self.listen_on[0] in ("0.0.0.0", "::"):  # noqa: S104 - refused, not bound
+        if not self.replicas.url and self.listen_on[0] in _EVERYWHERE:
             raise Rejected(
                 f"other replicas cannot reach {self.listen_on[0]}",
                 "set replicas.url to where they reach this one",
@@ -180,6 +182,19 @@ class Settings(BaseSettings):
     def shared_dir(self) -> Path:
         """What all replicas share; the home of one that is alone."""
         return self.replicas.shared.expanduser().absolute() if self.replicas.shared else self.home
+
+    @property
+    def own_url(self) -> str:
+        """Where this machine's own programs reach the API: one that listens everywhere listens on loopback, too."""
+        host, port = self.listen_on
+        host = _EVERYWHERE.get(host, host)
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    @property
+    def way_in(self) -> str:
+        """Where previews are asked whether they answer: where people come in, as far as ephd can reach that."""
+        front = self.kubernetes.ingress_url if self.kubernetes.front == "eph" else ""
+        return front or f"http://{self.gateway_listen}"
 
     @property
     def replica_url(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import ipaddress
 import logging
 import sys
 from pathlib import Path
@@ -14,6 +15,10 @@ from orchestrator.gateway.run import Address, run
 from orchestrator.gateway.server import Settings
 
 
+def _network(text: str) -> str:
+    return str(ipaddress.ip_network(text))
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m orchestrator.gateway", description="The door to every preview.")
     parser.add_argument("--listen", type=Address.parse, default=Address("127.0.0.1", 8080), metavar="HOST:PORT")
@@ -22,7 +27,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--control", type=URL, default=URL("http://127.0.0.1:8081"), help="where ephd's API listens")
     parser.add_argument("--control-file", type=Path, metavar="FILE", help="holds that URL instead, and may change")
     parser.add_argument(
-        "--trusted-proxy", action="append", default=[], metavar="ADDRESS", help="of a TLS terminator; may be repeated"
+        "--trusted-proxy",
+        action="append",
+        default=[],
+        type=_network,
+        metavar="NETWORK",
+        help="or an address, of what stands in front; may be repeated",
     )
     parser.add_argument("--tokens", type=Path, metavar="FILE", help="the tokens that open protected previews, by line")
     parser.add_argument(

@@ -4,8 +4,10 @@ believed, the rest passes as it is (RFC 9110, 7.6.1).
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from aiohttp import hdrs
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -55,6 +57,18 @@ class Sender:
     address: str
     scheme: str
     bearer: bool = False
+
+
+@lru_cache(maxsize=4096)
+def within(address: str, networks: frozenset[str]) -> bool:
+    """``networks``: as 10.0.0.0/8, or one address."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if parsed.version == 6 and parsed.ipv4_mapped:
+        parsed = parsed.ipv4_mapped
+    return any(parsed in ipaddress.ip_network(network) for network in networks)
 
 
 def upwards(headers: CIMultiDictProxy[str], sender: Sender, socket: bool = False) -> CIMultiDict[str]:

@@ -16,7 +16,7 @@ from yarl import URL
 from orchestrator.gateway import hosts, pages, proxy, sign_in, sockets, visitors
 from orchestrator.gateway.directory import Directory, Route, State
 from orchestrator.gateway.doorbell import Doorbell
-from orchestrator.gateway.headers import Sender
+from orchestrator.gateway.headers import Sender, within
 from orchestrator.gateway.limits import Limits
 from orchestrator.gateway.proxy import Client, Find, NoAnswer
 from orchestrator.gateway.sign_in import Guard, Tokens
@@ -29,7 +29,8 @@ HOLD_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """``proxies``: addresses of TLS terminators in front of us, whose X-Forwarded-For and -Proto are believed.
+    """``proxies``: addresses and networks of what stands in front of us, as an ingress controller does: its
+    X-Forwarded-For and -Proto are believed.
 
     ``tokens``: the file with the tokens that open protected previews. ``sign_in``: off and asked leave it to each
     route, all protects every preview. ``hold``: seconds that a program waits for
@@ -180,7 +181,7 @@ class Gateway:
 
     def _sender(self, request: web.BaseRequest) -> Sender:
         peer = request.remote or ""
-        if peer not in self._settings.proxies:
+        if not within(peer, self._settings.proxies):
             return Sender(peer, request.scheme)
         said = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
         scheme = "https" if request.headers.get("X-Forwarded-Proto", "").lower() == "https" else "http"

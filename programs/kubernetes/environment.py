@@ -18,7 +18,7 @@ import pulumi_kubernetes as kubernetes
 from pulumi import Output, Resource, ResourceOptions
 
 from programs import ordering, registry
-from programs.kubernetes import names, objects, shared, sleeping, workloads
+from programs.kubernetes import doors, names, objects, shared, sleeping, workloads
 from programs.kubernetes.manifests import rewriting
 from programs.kubernetes.objects import Data
 from programs.kubernetes.settings import Settings
@@ -366,13 +366,14 @@ class Environment:
             if self.prepared.front and name == self.prepared.front[0]:
                 backend = self.prepared.front
             leads = objects.front(self.on, f"{names.PREFIX}{name}"[:59].rstrip("-"), host, backend)
-            front = self._apply(leads, part, self.around)
-            last.append(front)
-            if self.on.routes and self.on.ingress_url:
-                last.append(self._door(name, host, [front, *ready]))
+            fronts = [self._apply(leads, part, self.around)] if leads else []
+            last += fronts
+            upstream = doors.upstream(self.on, self.namespace, *backend)
+            if self.on.routes and upstream:
+                last.append(self._door(name, host, upstream, [*fronts, *self.around, *ready]))
         return last
 
-    def _door(self, name: str, host: str, after: list[Resource]) -> Resource:
+    def _door(self, name: str, host: str, upstream: str, after: list[Resource]) -> Resource:
         props = {
             "folder": self.on.routes,
             "environment": self.spec.name,
@@ -380,7 +381,8 @@ class Environment:
             "service": name,
             "commit": self.spec.source.commit,
             "sign_in": self.spec.sign_in,
-            "upstream": self.on.ingress_url,
+            "upstream": upstream,
+            "sole": self.on.front == "eph",
             "health": self._health(name),
         }
         return resources.Door(f"door-{name}", props, ResourceOptions(depends_on=after))

@@ -1,8 +1,8 @@
 """What surrounds the workloads of an environment, as plain data: who it is, how much it may use, whom it may talk to.
 
-Default-deny first, then what is needed: among itself, to the cluster's names, from the ingress controller to what is
-public, and to the internet where the server says so. Never to private networks, which hold other environments, the
-cluster itself and the cloud's metadata service.
+Default-deny first, then what is needed: among itself, to the cluster's names, from whoever stands in front (the ingress
+controller, or Eph's own gateway) to what is public, and to the internet where the server says so. Never to private
+networks, which hold other environments, the cluster itself and the cloud's metadata service.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def pull_secret(on: Settings) -> Data | None:
 
 
 def policies(on: Settings, ports: Iterable[int], server: tuple[list[Data], int] | None = None) -> list[Data]:
-    """``ports``: those of public services, which the ingress controller may reach. ``server``: where the database
+    """``ports``: those of public services, which whoever stands in front may reach. ``server``: where the database
     server lies that environments share, and its port."""
     inside: list[Data] = [{"podSelector": {}}]
     resolver = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
@@ -105,9 +105,9 @@ def policies(on: Settings, ports: Iterable[int], server: tuple[list[Data], int] 
     ]
     public = [{"protocol": "TCP", "port": port} for port in sorted(set(ports))]
     if public:
-        front = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": on.ingress_namespace}}}
         selector = {"matchLabels": {names.PUBLIC: "true"}}
-        found.append(_policy("eph-front", selector, ["Ingress"], {"ingress": [{"from": [front], "ports": public}]}))
+        rule = {"from": [_front(on)], "ports": public}
+        found.append(_policy("eph-front", selector, ["Ingress"], {"ingress": [rule]}))
     if server:
         peers, port = server
         rule = {"to": peers, "ports": [{"protocol": "TCP", "port": port}]}
@@ -116,6 +116,13 @@ def policies(on: Settings, ports: Iterable[int], server: tuple[list[Data], int] 
     if outside:
         found.append(_policy("eph-outside", {}, ["Egress"], {"egress": [{"to": outside}]}))
     return found
+
+
+def _front(on: Settings) -> Data:
+    own = on.front == "eph"
+    space = on.front_namespace if own else on.ingress_namespace
+    peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": space}}}
+    return {**peer, "podSelector": {"matchLabels": on.front_pods}} if own else peer
 
 
 def _outside(on: Settings) -> list[Data]:
@@ -136,8 +143,11 @@ def certificate(data: Any) -> Data:
     return made("Secret", names.CERTIFICATE, {"type": "kubernetes.io/tls", "data": data})
 
 
-def front(on: Settings, name: str, host: str, backend: tuple[str, int]) -> Data:
-    """What leads from the host name to the service: an Ingress, or an HTTPRoute where there is a Gateway."""
+def front(on: Settings, name: str, host: str, backend: tuple[str, int]) -> Data | None:
+    """What leads from the host name to the service: an Ingress, or an HTTPRoute where there is a Gateway; nothing where
+    Eph's own gateway does."""
+    if on.front == "eph":
+        return None
     data = _route(on, name, host, backend) if on.gateway else _ingress(on, name, host, backend)
     if on.annotations:
         data["metadata"]["annotations"] = on.annotations

@@ -16,7 +16,15 @@ POD_SECURITY = ("restricted", "baseline", "privileged")
 EGRESS = ("internet", "none")
 SPOT_NODES = ("required", "preferred")
 DATABASES = ("namespace", "shared")
-_CHOICES = {"pod_security": POD_SECURITY, "egress": EGRESS, "spot_nodes": SPOT_NODES, "databases": DATABASES}
+FRONTS = ("ingress", "eph")
+_CHOICES = {
+    "pod_security": POD_SECURITY,
+    "egress": EGRESS,
+    "spot_nodes": SPOT_NODES,
+    "databases": DATABASES,
+    "front": FRONTS,
+}
+_OF_AN_INGRESS = ("ingress_class", "ingress_annotations", "gateway", "tls_secret")
 _NEEDED = ("root", "server")
 _DNS = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
@@ -24,17 +32,19 @@ _DNS = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 @dataclass(frozen=True, slots=True)
 class Settings:
     """``kubeconfig`` empty: the pod's own account, else the user's file. ``server`` tells this Eph's namespaces from
-    those of another one on the same cluster. ``ingress_url``: where the gateway reaches the ingress controller; with
-    it and ``routes`` previews pass the gateway. ``egress_allow``: networks that previews may reach beside the
-    internet. ``gateway``: namespace/name, or namespace/name/listener: a Gateway that HTTPRoutes are bound to, in place
-    of Ingresses. ``tls_secret``: of each environment's namespace, or namespace/name to have it copied there.
-    ``storage_class`` empty: databases and volumes live as long as their pod. ``registries``: where images
-    may come from, all when empty; ``plain_http``: registries that are asked without TLS. ``helm``: what renders charts,
-    if not on PATH. ``spot``: a label of nodes (key=value) that previews run on, and whose taint they tolerate;
-    ``spot_nodes``: on them only, or on others when those have no room. ``toolbox`` and ``path``:
-    as on the target local, for tests that run beside ephd. ``cpu``, ``memory``, ``disk`` and ``pods``: the most of one
-    environment; its file may ask for less. ``role``: the ClusterRole that the server's ``account``
-    (namespace/name) binds itself in each environment's namespace, see ``rights``."""
+    those of another one on the same cluster. ``front``: who leads people to an environment: an ingress controller, by
+    the Ingress that each has; or Eph's own gateway, a pod of this cluster (in ``front_namespace``, with
+    ``front_labels``), and then there is none. ``ingress_url``: where the gateway reaches the ingress controller; with
+    it and ``routes`` previews pass the gateway. ``egress_allow``: networks that previews may reach beside the internet.
+    ``gateway``: namespace/name, or namespace/name/listener: a Gateway that HTTPRoutes are bound to, in place of
+    Ingresses. ``tls_secret``: of each environment's namespace, or namespace/name to have it copied there.
+    ``storage_class`` empty: databases and volumes live as long as their pod. ``registries``: where images may come
+    from, all when empty; ``plain_http``: registries that are asked without TLS. ``helm``: what renders charts, if not
+    on PATH. ``spot``: a label of nodes (key=value) that previews run on, and whose taint they tolerate; ``spot_nodes``:
+    on them only, or on others when those have no room. ``toolbox`` and ``path``: as on the target local, for tests that
+    run beside ephd. ``cpu``, ``memory``, ``disk`` and ``pods``: the most of one environment; its file may ask for less.
+    ``role``: the ClusterRole that the server's ``account`` (namespace/name) binds itself in each environment's
+    namespace, see ``rights``."""
 
     root: Path
     server: str
@@ -44,6 +54,9 @@ class Settings:
     account: str = ""
     routes: str = ""
     url: str = "http://{host}:8080"
+    front: str = "ingress"
+    front_namespace: str = ""
+    front_labels: str = ""
     ingress_class: str = ""
     ingress_namespace: str = "ingress"
     ingress_url: str = ""
@@ -81,6 +94,11 @@ class Settings:
     def annotations(self) -> dict[str, str]:
         """What every Ingress or HTTPRoute of ours carries: ``key=value`` with commas between them."""
         return dict(pair(item, "ingress_annotations") for item in words(self.ingress_annotations))
+
+    @property
+    def front_pods(self) -> dict[str, str]:
+        """The labels of Eph's own gateway."""
+        return dict(pair(item, "front_labels") for item in words(self.front_labels))
 
     @property
     def prepared(self) -> dict[str, str]:
@@ -151,6 +169,8 @@ def _check(settings: Settings) -> None:
 
 
 def _check_way_in(settings: Settings) -> None:
+    if settings.front == "eph":
+        _check_own_front(settings)
     gateway, secret = settings.gateway, settings.tls_secret
     if gateway and not (gateway.count("/") in (1, 2) and _dns(gateway)):
         raise KubernetesError(f"setting 'gateway' is {gateway!r}; write namespace/name or namespace/name/listener")
@@ -161,6 +181,20 @@ def _check_way_in(settings: Settings) -> None:
         raise KubernetesError(f"setting 'tls_secret' is {secret!r}; write a name, or namespace/name")
     for item in words(settings.ingress_annotations):
         pair(item, "ingress_annotations")
+
+
+def _check_own_front(settings: Settings) -> None:
+    if not (settings.front_namespace and settings.front_pods):
+        raise KubernetesError(
+            "setting 'front' is 'eph': previews let in nobody but Eph's own gateway, a pod of their cluster; say with "
+            "front_namespace and front_labels which pods it is, as the Helm chart does, or set front to 'ingress'"
+        )
+    for name in _OF_AN_INGRESS:
+        if getattr(settings, name):
+            raise KubernetesError(
+                f"setting {name!r} is of the Ingress that each environment has, and with front = 'eph' it has none; "
+                "take it out, or set front to 'ingress'"
+            )
 
 
 def _check_shared(settings: Settings) -> None:

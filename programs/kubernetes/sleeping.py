@@ -169,14 +169,15 @@ def _tell(on: Settings, environment: str, asleep: bool) -> None:
 
 
 def _await_front(route: Route) -> None:
-    """The ingress controller hears a moment later than we that there are pods again."""
+    """The ingress controller, or the cluster's own way to a service, hears of its pods a moment later than we."""
     deadline, said = time.monotonic() + FRONT_SECONDS, ""
     while time.monotonic() < deadline:
         ok, said = _asks(route)
         if ok:
             return
         pause(0.1)
-    raise KubernetesError(f"{route.host} was woken, and does not answer through the ingress controller: {said}")
+    way = "at its service" if route.sole else "through the ingress controller"
+    raise KubernetesError(f"{route.host} was woken, and does not answer {way}: {said}")
 
 
 def _asks(route: Route) -> tuple[bool, str]:

@@ -83,6 +83,30 @@ def test_what_is_left_empty_follows_the_gateways_port_and_home() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("listen", "url"),
+    [
+        ("127.0.0.1:8081", "http://127.0.0.1:8081"),
+        ("0.0.0.0:8081", "http://127.0.0.1:8081"),
+        ("[::]:8081", "http://[::1]:8081"),
+        ("eph.internal:80", "http://eph.internal:80"),
+    ],
+)
+def test_programs_of_this_machine_reach_the_api_by_loopback_where_it_listens_there(listen: str, url: str) -> None:
+    assert Settings(home=Path("/srv/eph"), listen=listen).own_url == url
+
+
+def test_previews_are_asked_where_people_come_in() -> None:
+    """P3: through the ingress controller where that leads to the gateway; else the gateway leads to it by itself."""
+    own = {"front": "eph", "front_namespace": "eph", "front_labels": "app=eph"}
+    for told, way in (
+        ({"ingress_url": "http://10.0.0.5"}, "http://127.0.0.1:8080"),
+        (own, "http://127.0.0.1:8080"),
+        ({**own, "ingress_url": "http://10.0.0.5"}, "http://10.0.0.5"),
+    ):
+        assert Settings(home=Path("/srv/eph"), kubernetes=told).way_in == way  # type: ignore[arg-type]
+
+
 def test_settings_made_by_hand_look_at_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EPH_WORKERS", "9")
     assert Settings(home=Path("/srv/eph")).workers == 1
@@ -105,6 +129,7 @@ def test_settings_made_by_hand_look_at_no_variable(monkeypatch: pytest.MonkeyPat
         ("EPH_PUBLIC_URL", "https://example.com", "EPH_PUBLIC_URL: this is not a URL with {host} in it"),
         ("EPH_BACKEND_URL", "s3://bucket", "EPH_BACKEND_URL: this version of Eph keeps stacks on disk only"),
         ("EPH_FORGE__REPOSITORIES", "acme/shop,pay", "EPH_FORGE__REPOSITORIES: 'pay' is not a repository; write owner"),
+        ("EPH_PREVIEWS__PROXIES", "10.0.0.0/8,ingress", "EPH_PREVIEWS__PROXIES: 'ingress' is not a network; write 10."),
         ("EPH_TARGETS__DEFAULT", "aws", "EPH_TARGETS__DEFAULT: the default target is not among the allowed ones"),
         (
             "EPH_TTL__DEFAULT",

@@ -10,6 +10,7 @@ import socket
 import pytest
 from aiohttp import ClientPayloadError, ClientResponse, web
 
+from orchestrator.gateway.headers import within
 from tests.gateway.conftest import World
 
 HOST = "shop-gentle-stream-42.eph.test"
@@ -58,11 +59,27 @@ async def test_clients_cannot_say_who_they_are(world: World) -> None:
 
 
 async def test_a_trusted_proxy_is_believed_about_its_last_hop(world: World) -> None:
-    await serve(world, proxies=frozenset({"127.0.0.1"}))
+    await serve(world, proxies=frozenset({"10.0.0.0/8", "127.0.0.0/8"}))
     said = {"X-Forwarded-For": "6.6.6.6, 203.0.113.9", "X-Forwarded-Proto": "https"}
     text = await (await world.answer(HOST, headers=said)).text()
     assert "X-Forwarded-For: 203.0.113.9\n" in text
     assert "X-Forwarded-Proto: https\n" in text
+
+
+@pytest.mark.parametrize(
+    ("address", "networks", "found"),
+    [
+        ("10.244.0.7", ["10.0.0.0/8"], True),
+        ("::ffff:10.244.0.7", ["10.0.0.0/8"], True),
+        ("fd00::7", ["10.0.0.0/8", "fd00::/8"], True),
+        ("11.0.0.7", ["10.0.0.0/8", "fd00::/8"], False),
+        ("127.0.0.1", [], False),
+        ("", ["0.0.0.0/0"], False),
+    ],
+)
+def test_who_stands_in_front_is_told_by_networks(address: str, networks: list[str], found: bool) -> None:
+    """An ingress controller in a cluster has another address after each restart."""
+    assert within(address, frozenset(networks)) is found
 
 
 async def test_headers_of_one_connection_stay_there(world: World) -> None:

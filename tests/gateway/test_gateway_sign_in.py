@@ -271,11 +271,28 @@ async def test_tokens_are_in_no_log(door: World, caplog: pytest.LogCaptureFixtur
 
 
 async def test_ephds_own_health_checks_get_in(door: World, tmp_path: Path) -> None:
-    probe = GatewayProbe(f"127.0.0.1:{door.port}", lambda: TOKEN)
-    stranger = GatewayProbe(f"127.0.0.1:{door.port}")
+    probe = GatewayProbe(f"http://127.0.0.1:{door.port}", lambda: TOKEN)
+    stranger = GatewayProbe(f"http://127.0.0.1:{door.port}")
     try:
         assert await probe(HOST, "/healthz") == (True, "/healthz answered 200")
         assert await stranger(HOST, "/healthz") == (False, "/healthz answered 401")
     finally:
         await probe.close()
         await stranger.close()
+
+
+async def test_what_stands_in_front_does_not_answer_for_a_preview(world: World) -> None:
+    """P3: an ingress controller that sends everybody to https has not asked the preview."""
+
+    async def redirect(_: web.BaseRequest) -> web.Response:
+        return web.Response(status=308, headers={"Location": "https://elsewhere.test/"})
+
+    way = f"http://127.0.0.1:{await world.upstream(redirect)}"
+    probe = GatewayProbe(f"{way}/")
+    try:
+        assert await probe(HOST, "/healthz") == (
+            False,
+            f"/healthz answered 308 at {way}, and that was not Eph's gateway",
+        )
+    finally:
+        await probe.close()

@@ -15,7 +15,9 @@ import pytest
 import yaml
 
 from orchestrator.config.settings import Settings
-from programs.kubernetes import rights
+from orchestrator.gateway.headers import within
+from programs.kubernetes import names, rights
+from programs.kubernetes import settings as kubernetes
 from programs.kubernetes.manifests.judging import KINDS
 from stacks import plugins
 from stacks.toolchain import NoToolchain
@@ -23,7 +25,7 @@ from stacks.toolchain import NoToolchain
 pytestmark = pytest.mark.long  # needs helm, which `make test-long` builds
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "infra" / "helm"
-LEAST = {"image": {"repository": "registry.test/eph"}}
+LEAST: dict[str, Any] = {"image": {"repository": "registry.test/eph"}, "settings": {"domain": "preview.test"}}
 Values = dict[str, Any]
 
 
@@ -38,7 +40,8 @@ def helm(*words: str, values: Values) -> subprocess.CompletedProcess[str]:
 
 def rendered(**values: Any) -> dict[tuple[str, str], dict[str, Any]]:
     """By kind and name."""
-    done = helm("template", "eph", values={**LEAST, **values})
+    settings = {**LEAST["settings"], **values.pop("settings", {})}
+    done = helm("template", "eph", values={**LEAST, "settings": settings, **values})
     assert done.returncode == 0, done.stderr
     found = [item for item in yaml.safe_load_all(done.stdout) if item]
     return {(item["kind"], item["metadata"]["name"]): item for item in found}
@@ -66,7 +69,10 @@ def test_it_passes_helms_own_checks() -> None:
         ({"secrets": {"forge": {"keys": ["password"]}}}, "/secrets/forge/keys/0"),
         ({"image": {"repository": "x", "digest": "sha256:12"}}, "/image/digest"),
         ({"ingress": {"enabled": True}}, "ingress.host is empty"),
-        ({"wildcard": {"enabled": True}}, "wildcard needs settings.domain"),
+        ({"settings": {}}, "settings.domain is empty"),
+        ({"settings": {"kubernetes": {"front": "nginx"}}}, "/settings/kubernetes/front"),
+        ({"settings": {"kubernetes": {"front_labels": ["a=b"]}}}, "/settings/kubernetes/front_labels"),
+        ({"settings": {"kubernetes": {"ingress_class": "nginx"}}}, "or set settings.kubernetes.front to ingress"),
         ({"serviceMonitor": {"enabled": True}}, "serviceMonitor.tokenSecret.name is empty"),
         ({"disruption": {"maxUnavailable": 2}}, "/disruption/maxUnavailable"),
     ],
@@ -86,7 +92,7 @@ def test_values_become_settings_that_ephd_takes() -> None:
             "interval": 15,
             "limits": {"concurrent": 2},
             "forge": {"repositories": ["acme/shop"], "app_id": "12"},
-            "kubernetes": {"ingress_class": "nginx", "registries": ["registry.test/acme"], "pods": 20},
+            "kubernetes": {"registries": ["registry.test/acme"], "pods": 20},
         },
         secrets={
             "forge": {"name": "forge", "keys": ["private-key", "webhook-secret"]},
@@ -104,6 +110,45 @@ def test_values_become_settings_that_ephd_takes() -> None:
     files.append(made.kubernetes.pull_secret_file)
     assert [file for file in files if str(file.parent if file else "") not in mounted] == []
     assert {item["secret"]["secretName"] for item in pod["volumes"] if "secret" in item} == {"forge", "words", "pull"}
+
+
+def test_people_come_to_previews_by_the_gateway_and_nobody_else_does() -> None:
+    """C1, L5: the wildcard is the way in, and what ephd is told, the policies and the pod's own labels agree."""
+    found = rendered(settings={"domain": "preview.test", "domains": ["acme.test"], "public_url": "https://{host}"})
+    made = settings_of(found)
+    (rule, other) = found["Ingress", "eph-previews"]["spec"]["rules"]
+    assert [rule["host"], other["host"]] == ["*.preview.test", "*.acme.test"]
+    assert rule["http"]["paths"][0]["backend"]["service"] == {"name": "eph", "port": {"name": "previews"}}
+    assert found["Ingress", "eph-previews"]["spec"]["tls"] == [{"hosts": ["*.preview.test", "*.acme.test"]}]
+    told = kubernetes.from_mapping(made.kubernetes_settings("0123456789"))
+    assert (told.front, told.front_namespace) == ("eph", "tools")
+    pod = found["StatefulSet", "eph"]["spec"]["template"]["metadata"]["labels"]
+    assert told.front_pods
+    assert told.front_pods.items() <= pod.items()
+    peer = {"namespaceSelector": {"matchLabels": {names.MANAGED: "eph"}}}
+    peer["podSelector"] = {"matchLabels": {names.PUBLIC: "true"}}
+    assert {"to": [peer]} in found["NetworkPolicy", "eph"]["spec"]["egress"]
+    assert within("10.244.0.9", frozenset(made.previews.proxies)), "the ingress controller, whatever its address"
+    assert not within("203.0.113.9", frozenset(made.previews.proxies))
+    assert ("ingresses", "create") not in rights_of(found)
+    assert ("ingresses", "delete") in rights_of(found), "those that it had before"
+    own = rendered(settings={"previews": {"proxies": ["10.9.0.1/32"], "sign_in": "all"}})
+    assert settings_of(own).previews.proxies == ("10.9.0.1/32",)
+
+
+def test_or_each_preview_has_an_ingress_of_its_own() -> None:
+    found = rendered(settings={"kubernetes": {"front": "ingress", "ingress_class": "nginx"}})
+    made = settings_of(found)
+    assert (made.kubernetes.front, made.kubernetes.ingress_class) == ("ingress", "nginx")
+    assert (made.kubernetes.front_labels, made.previews.proxies) == ((), ())
+    assert names.PUBLIC not in json.dumps(found["NetworkPolicy", "eph"])
+    assert {("ingresses", "create"), ("httproutes", "patch")} <= rights_of(found)
+
+
+def rights_of(found: dict[tuple[str, str], dict[str, Any]]) -> set[tuple[str, str]]:
+    """What it may do in an environment's namespace."""
+    rules = found["ClusterRole", "tools-eph-environment"]["rules"]
+    return {(kind, verb) for rule in rules for kind in rule["resources"] for verb in rule["verbs"]}
 
 
 def test_the_pod_runs_as_a_user_of_no_rights_on_a_read_only_root() -> None:
@@ -130,9 +175,9 @@ def test_no_right_is_wider_than_what_the_program_does() -> None:
     own = found["ClusterRole", "tools-eph-environment"]["rules"]
     written = {kind for rule in own if "create" in rule["verbs"] for kind in rule["resources"]}
     brought = {plural(kind) for kind in KINDS}
-    ours = {"resourcequotas", "limitranges", "serviceaccounts", "networkpolicies", "httproutes"}
-    assert written == brought | ours
-    read = {kind for rule in own if "create" not in rule["verbs"] for kind in rule["resources"]}
+    ours = {"resourcequotas", "limitranges", "serviceaccounts", "networkpolicies"}
+    assert written == (brought | ours) - {"ingresses"}
+    read = {kind for rule in own if {"create", "delete"}.isdisjoint(rule["verbs"]) for kind in rule["resources"]}
     assert read == {"pods", "pods/log", "events"}
     assert {verb for rule in [*wide, *own] for verb in rule["verbs"]} == {
         *("get", "list", "watch", "create", "patch", "delete", "bind"),
@@ -140,13 +185,13 @@ def test_no_right_is_wider_than_what_the_program_does() -> None:
 
 
 def test_a_shared_certificate_is_the_one_secret_that_may_be_read_elsewhere() -> None:
-    found = rendered(settings={"kubernetes": {"tls_secret": "infra/wildcard"}})
+    found = rendered(settings={"kubernetes": {"front": "ingress", "tls_secret": "infra/wildcard"}})
     role = found["Role", "tools-eph-certificate"]
     assert role["metadata"]["namespace"] == "infra"
     assert role["rules"] == [
         {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["wildcard"], "verbs": ["get"]}
     ]
-    alone = rendered(settings={"kubernetes": {"tls_secret": "wildcard"}})
+    alone = rendered(settings={"kubernetes": {"front": "ingress", "tls_secret": "wildcard"}})
     assert ("Role", "tools-eph-certificate") not in alone, "one of each environment's own namespace"
 
 

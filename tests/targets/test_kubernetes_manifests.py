@@ -6,6 +6,7 @@ Everything here is pure: files in memory in, objects or one sentence out.
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -242,6 +243,19 @@ def test_an_ingress_only_says_which_service_people_reach() -> None:
     assert found.front == ("web", 80)
     with pytest.raises(KubernetesError, match="not among the manifests"):
         brought(DEPLOYMENT, ingress)
+
+
+def test_a_service_without_an_address_of_its_own_is_reached_at_its_pods() -> None:
+    """Its name leads to them directly, so its own port is nowhere; an ingress controller asks the cluster instead."""
+    headless = {**SERVICE, "spec": {**SERVICE["spec"], "clusterIP": "None"}}
+    backend = {"service": {"name": "web", "port": {"number": 80}}}
+    rules = [{"http": {"paths": [{"path": "/", "backend": backend}]}}]
+    about = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "web"}}
+    given = (DEPLOYMENT, headless, {**about, "spec": {"rules": rules}})
+    own = replace(ON, front="eph", front_namespace="tools", front_labels="app=eph")
+    assert brought(*given).front == ("web", 80)
+    assert brought(*given, on=own).front == ("web", 8080)
+    assert brought(DEPLOYMENT, SERVICE, on=own).front == ("web", 80)
 
 
 def test_which_service_people_reach_must_be_clear() -> None:

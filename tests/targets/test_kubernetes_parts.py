@@ -182,6 +182,17 @@ def test_what_the_cluster_would_refuse_later_is_said_at_once(asked: EnvironmentS
         ({"ingress_annotations": "cert-manager.io/cluster-issuer"}, "write key=value"),
         ({"spot_nodes": "never"}, "may be one of: required, preferred"),
         ({"memory": "lots"}, "not an amount"),
+        ({"front": "nginx"}, "may be one of: ingress, eph"),
+        ({"front": "eph"}, "say with front_namespace and front_labels which pods it is"),
+        ({"front": "eph", "front_namespace": "tools"}, "say with front_namespace and front_labels"),
+        (
+            {"front": "eph", "front_namespace": "tools", "front_labels": "app"},
+            "'front_labels' has 'app'; write key=value",
+        ),
+        (
+            {"front": "eph", "front_namespace": "tools", "front_labels": "app=eph", "tls_secret": "wildcard"},
+            "'tls_secret' is of the Ingress that each environment has",
+        ),
     ],
 )
 def test_a_wrong_setting_is_named(changes: dict[str, str], why: str) -> None:

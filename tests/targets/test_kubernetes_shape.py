@@ -98,6 +98,40 @@ def test_what_leads_to_a_service_is_an_ingress_or_a_route_of_a_gateway() -> None
     }
 
 
+OWN = replace(
+    ON, front="eph", front_namespace="tools", front_labels="app=eph,tier=door", routes="/nowhere/routes", egress="none"
+)
+
+
+def test_where_ephs_own_gateway_stands_in_front_doors_lead_straight_to_the_services() -> None:
+    """L5, C1: nobody comes by it unseen. There is no Ingress, and the policy lets in the gateway's pods alone."""
+    api = ServiceSpec("api", "", image="shop", port=9000)
+    made = shape(spec(WEB, api, sign_in=True), OWN).made
+    assert not [name for name in made if name.startswith(("ingress-", "httproute-"))]
+    door = made["door-api"]
+    assert (door["upstream"], door["sole"], door["sign_in"]) == ("http://api.shop-a-42.svc:80", True, True)
+    assert (door["host"], made["door-web"]["health"]) == ("api--shop-a-42.preview.test", "/healthz")
+    (rule,) = made["networkpolicy-eph-front"]["spec"]["ingress"]
+    assert rule["from"] == [
+        {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "tools"}},
+            "podSelector": {"matchLabels": {"app": "eph", "tier": "door"}},
+        }
+    ]
+    assert [port["port"] for port in rule["ports"]] == [8080, 9000], "those of the pods, behind the service"
+    behind = shape(spec(), replace(ON, ingress_url="http://10.0.0.5", routes="/nowhere/routes")).made
+    assert (behind["door-web"]["upstream"], behind["door-web"]["sole"]) == ("http://10.0.0.5", False)
+    assert "door-web" not in shape(spec(), replace(ON, routes="/nowhere/routes")).made, "nowhere to lead to"
+
+
+def test_a_service_of_manifests_is_found_by_its_own_port() -> None:
+    made = shape(
+        spec(services=(), manifests=("k8s",)), OWN, Prepared(front=("frontend", 3000), front_ports=(3001,))
+    ).made
+    assert made["door-frontend"]["upstream"] == "http://frontend.shop-a-42.svc:3000"
+    assert made["networkpolicy-eph-front"]["spec"]["ingress"][0]["ports"] == [{"protocol": "TCP", "port": 3001}]
+
+
 @pytest.mark.parametrize(
     ("settings", "wanted"),
     [

@@ -29,6 +29,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{ .Values.settings.name | default "eph" }}
 {{- end }}
 
+{{- /* Who leads people to previews: settings.kubernetes.front, which is eph here. */}}
+{{- define "eph.front" -}}
+{{ (.Values.settings.kubernetes | default dict).front | default "eph" }}
+{{- end }}
+
+{{- /* The domains that previews are names of. */}}
+{{- define "eph.domains" -}}
+{{- $domain := required "settings.domain is empty; name the domain that previews are names of" .Values.settings.domain }}
+{{- toJson (concat (list $domain) (.Values.settings.domains | default list) | uniq) }}
+{{- end }}
+
 {{- /* eph.toml: what values say, and what follows from where it runs. */}}
 {{- define "eph.toml" -}}
 {{- $forge := dict }}
@@ -38,11 +49,22 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   {{- end }}
 {{- end }}
 {{- $kubernetes := dict "role" (printf "%s-environment" (include "eph.wide" .)) "account" (printf "%s/%s" .Release.Namespace (include "eph.name" .)) }}
+{{- $given := .Values.settings.kubernetes | default dict }}
+{{- $previews := dict }}
+{{- if eq (include "eph.front" .) "eph" }}
+  {{- range $key := list "ingress_class" "ingress_annotations" "tls_secret" "gateway" }}
+    {{- if get $given $key }}{{ fail (printf "settings.kubernetes.%s is of an Ingress that each preview has, and with front = eph it has none; say it of the wildcard, or set settings.kubernetes.front to ingress" $key) }}{{ end }}
+  {{- end }}
+  {{- $_ := set $kubernetes "front" "eph" }}
+  {{- $_ := set $kubernetes "front_namespace" .Release.Namespace }}
+  {{- $_ := set $kubernetes "front_labels" (list (printf "app.kubernetes.io/name=%s" .Chart.Name) (printf "app.kubernetes.io/instance=%s" .Release.Name)) }}
+  {{- $_ := set $previews "proxies" (list "10.0.0.0/8" "100.64.0.0/10" "172.16.0.0/12" "192.168.0.0/16" "fc00::/7") }}
+{{- end }}
 {{- if .Values.secrets.images.name }}{{ $_ := set $kubernetes "pull_secret_file" "/etc/eph/images/.dockerconfigjson" }}{{ end }}
 {{- $own := dict "home" "/var/lib/eph" "listen" "0.0.0.0:8081" "gateway_listen" "0.0.0.0:8080" "gateway" "beside" "forge" $forge "kubernetes" $kubernetes "targets" (dict "allowed" (list "kubernetes") "default" "kubernetes") }}
 {{- if .Values.secrets.passphrase.name }}{{ $_ := set $own "passphrase_file" "/etc/eph/passphrase/passphrase" }}{{ end }}
 {{- /* Numbers of values are all floats in Helm; written as text, ephd reads them as what they are. */}}
-{{- include "eph.table" (dict "table" (mergeOverwrite (deepCopy .Values.settings) $own)) }}
+{{- include "eph.table" (dict "table" (mergeOverwrite (dict "previews" $previews) (deepCopy .Values.settings) $own)) }}
 {{- end }}
 
 {{- define "eph.table" -}}

@@ -27,7 +27,7 @@ MOST_OBJECTS = 100
 @dataclass(frozen=True, slots=True)
 class Brought:
     """``front``: the service and port that the environment's host leads to, when no service of eph.yaml is public.
-    ``ports``: of the pods behind it, which the ingress controller may reach."""
+    ``ports``: of the pods behind it, which whoever stands in front may reach."""
 
     objects: tuple[Data, ...] = ()
     front: tuple[str, int] | None = None
@@ -51,7 +51,7 @@ def bring(files: Files, spec: EnvironmentSpec, on: Settings, images: Mapping[str
     made = [rewriting.fit(item, on, images, notes) for item in found if item.data["kind"] != "Ingress"]
     if front:
         made = [rewriting.open_to_front(data, front.selector) for data in made]
-        return Brought(tuple(made), (front.service, front.port), front.pod_ports(made))
+        return Brought(tuple(made), front.reached(made, on), front.pod_ports(made))
     return Brought(tuple(made))
 
 

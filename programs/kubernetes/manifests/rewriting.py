@@ -27,12 +27,19 @@ _WEB = ("web", "frontend", "app", "www")
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """The service that people reach, and the labels of the pods behind it."""
+    """The service that people reach, and the labels of the pods behind it. ``headless``: its name leads to the pods
+    themselves, so that its ports mean nothing to who asks by name."""
 
     service: str
     port: int
     selector: Mapping[str, str]
     target: int | str
+    headless: bool = False
+
+    def reached(self, made: Iterable[Data], on: Settings) -> tuple[str, int]:
+        """The service, and where who stands in front finds it: an ingress controller looks its pods up itself."""
+        ports = self.pod_ports(made) if self.headless and on.front == "eph" else ()
+        return self.service, ports[0] if ports else self.port
 
     def pod_ports(self, made: Iterable[Data]) -> tuple[int, ...]:
         """Where those pods listen: a service may name its port by a word."""
@@ -171,7 +178,8 @@ def _front(service: Found, wanted: int | str | None) -> Front:
     spec: Mapping[str, Any] = service.data["spec"]
     for port in spec.get("ports") or []:
         if wanted is None or wanted in (port.get("port"), port.get("name")):
-            return Front(service.name, int(port["port"]), dict(spec["selector"]), port.get("targetPort", port["port"]))
+            target, headless = port.get("targetPort", port["port"]), spec.get("clusterIP") == "None"
+            return Front(service.name, int(port["port"]), dict(spec["selector"]), target, headless)
     raise service.refused(f"it has no port {wanted if wanted is not None else 'at all'}")
 
 

@@ -91,7 +91,7 @@ class DoorProvider(_Provider):
     """The route at the gateway: there once everything is ready."""
 
     replaced_by: ClassVar[tuple[str, ...]] = ("environment", "host")
-    updated_by: ClassVar[tuple[str, ...]] = ("service", "commit", "sign_in", "upstream", "folder", "health")
+    updated_by: ClassVar[tuple[str, ...]] = ("service", "commit", "sign_in", "upstream", "folder", "health", "sole")
 
     def make(self, props: Props) -> Props:
         doors.put(
@@ -104,7 +104,7 @@ class DoorProvider(_Provider):
                 commit=props["commit"],
                 sign_in=bool(props["sign_in"]),
                 health=str(props.get("health") or ""),
-                sole=False,  # its Ingress is another
+                sole=bool(props.get("sole")),  # its Ingress, where there is one, is another way
             ),
         )
         return {}
