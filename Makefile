@@ -52,7 +52,7 @@ soak: venv ## ten thousand cycles in virtual time, and nothing that grows; ARGS=
 test-cluster: pulumi plugin-kubernetes helm ## the tests on a real Kubernetes, started for them; EPH_TEST_KUBECONFIG=file: on yours
 	@$(WITH_TOOLS) PYTHON=$(CURDIR)/$(PY) infra/toolchain/cluster/with.sh $(PY) -m tests.cluster $(ARGS)
 
-image: pulumi plugin-kubernetes ## build the container image without a daemon; ARGS=file.tar writes it there too
+image: pulumi plugin-kubernetes helm ## build the container image without a daemon; ARGS=file.tar writes it there too
 	@PYTHON=$(CURDIR)/$(PY) infra/docker/build.sh $(ARGS)
 
 cluster-up: venv ## start a Kubernetes of one node on this machine; what it prints sets a shell up

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/net/websocket"
 )
 
 // serve is the app that tests deploy. What it answers shows what it was given: its commit, its variables, its database,
@@ -35,6 +37,11 @@ func serve(arguments []string) error {
 	mux.HandleFunc("/env", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, os.Getenv(r.URL.Query().Get("name")))
 	})
+	mux.HandleFunc("/header", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, r.Header.Get(r.URL.Query().Get("name")))
+	})
+	// Says again what it hears; the plain Handler would refuse who names no origin.
+	mux.Handle("/socket", websocket.Server{Handler: func(socket *websocket.Conn) { io.Copy(socket, socket) }})
 	mux.HandleFunc("/query", func(w http.ResponseWriter, r *http.Request) {
 		out, err := psql(r.Context(), r.URL.Query().Get("sql"))
 		if err != nil {
