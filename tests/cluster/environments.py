@@ -158,10 +158,12 @@ class Page:
 
     site: Site
     host: str
+    accept: str = ""
 
     def ask(self, path: str = "/", **query: str) -> tuple[int, str]:
         asked = f"?{urllib.parse.urlencode(query)}" if query else ""
-        request = urllib.request.Request(f"{self.site.ingress}{path}{asked}", headers={"Host": self.host})
+        headers = {"Host": self.host, **({"Accept": self.accept} if self.accept else {})}
+        request = urllib.request.Request(f"{self.site.ingress}{path}{asked}", headers=headers)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
             with opener.open(request, timeout=15) as answer:

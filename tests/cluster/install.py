@@ -150,12 +150,7 @@ class Install:
                 "public_url": "http://{host}",
                 "interval": 3,
                 "forge": {"url": f"http://forge.{NAMESPACE}:{FORGE_PORT}/api/v3", "repositories": [REPOSITORY]},
-                "kubernetes": {
-                    "ingress_class": site.ingress_class,
-                    "ingress_namespace": site.ingress_namespace,
-                    "ingress_url": site.ingress,
-                    "plain_http": [site.registry],
-                },
+                "kubernetes": {"ingress_url": site.ingress, "plain_http": [site.registry]},
             },
             "secrets": {
                 "forge": {"name": "way-in"},
@@ -190,6 +185,12 @@ class Install:
         command = ["kubectl", "--kubeconfig", self.site.kubeconfig, "--as", ACCOUNT, *words]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         return done.stderr if done.returncode else ""
+
+    def scaled_up(self, namespace: str, name: str) -> int:
+        """How often, by the cluster's own account, that workload went from no pod to one."""
+        about = f"reason=ScalingReplicaSet,involvedObject.name={name}"
+        events = self.site.get("events", "-n", namespace, "--field-selector", about)["items"]
+        return sum(event.get("count") or 1 for event in events if event["message"].endswith("from 0 to 1"))
 
     def comment(self, number: int) -> str:
         bodies = [item["body"] for item in self.forge.comments(REPOSITORY, number) if "<!-- eph:" in item["body"]]

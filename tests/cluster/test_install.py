@@ -1,5 +1,8 @@
 """Eph installed by its chart on a real cluster: ephd in a pod makes an environment, is killed, and leaves nothing (O4).
 
+Visitors come as the chart has it by default: ingress controller, Eph's gateway, the environment's service. So it sleeps
+when nobody comes, and a visit wakes it (L5, C1).
+
 One module, because an installation takes half a minute: the tests stand on each other in this order.
 """
 
@@ -8,8 +11,11 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
+from aiohttp import ClientSession
 
 from tests.cluster.environments import Page
 from tests.cluster.install import ACCOUNT, NAMESPACE, PASSPHRASE, RELEASE, REPOSITORY, Install, build_image
@@ -24,8 +30,17 @@ target: kubernetes
 environment:
   images:
     - {{name: shop, repository: {registry}/acme/shop, tag_template: "{tag}"}}
+{more}
 services:
   - {{name: web, image: shop, port: 8080, health: {{deadline: 90s}}}}
+"""
+RENDER = """
+from programs.kubernetes.manifests.helm import render
+from programs.kubernetes.manifests.reading import Release
+from programs.kubernetes.sources import Texts
+config = 'apiVersion: v1\\nkind: ConfigMap\\nmetadata: {name: x}\\ndata: {text: hello from {{ .Release.Name }}}\\n'
+chart = {'deploy/Chart.yaml': 'apiVersion: v2\\nname: x\\nversion: 0.1.0\\n', 'deploy/templates/config.yaml': config}
+print(render(Texts(chart), 'deploy', Release('shop-a-1', {}, (), ''))[0].data['data']['text'])
 """
 ROLE = f"{NAMESPACE}-{RELEASE}-environment"
 
@@ -44,7 +59,7 @@ def eph(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instal
 @pytest.fixture(scope="module")
 def preview(eph: Install) -> tuple[int, str]:
     """A pull request that has its environment, and the host."""
-    files = {"eph.yaml": FILE.format(registry=eph.site.registry, tag="v1")}
+    files = {"eph.yaml": file(eph, "v1")}
     eph.forge.create_repository(REPOSITORY, {"README.md": "shop"})
     sha = eph.forge.push(REPOSITORY, "feature", files)
     number = eph.forge.open_pull(REPOSITORY, "feature")
@@ -56,6 +71,10 @@ def preview(eph: Install) -> tuple[int, str]:
     return number, found[1]
 
 
+def file(eph: Install, tag: str, more: str = "") -> str:
+    return FILE.format(registry=eph.site.registry, tag=tag, more=more)
+
+
 def environment(preview: tuple[int, str]) -> str:
     return preview[1].partition(".")[0]
 
@@ -64,8 +83,64 @@ def test_a_labelled_pull_request_answers_through_the_ingress(eph: Install, previ
     assert "commit" in Page(eph.site, preview[1]).text()
     assert Page(eph.site, "eph.install.test").text("/healthz"), "the API has its own host"
     status, page = Page(eph.site, "nobody.install.test").ask()
-    assert (status, "nobody" in page) == (404, True), "the gateway answers for every other name"
+    assert (status, "No preview here" in page) == (404, True), "the gateway answers for every other name"
     assert environment(preview) in eph.inside("eph", "list")
+    assert "warning" not in eph.inside("sh", "-c", "eph list 2>&1"), "the token stays in the pod"
+
+
+def test_the_gateway_is_the_only_way_in(eph: Install, preview: tuple[int, str]) -> None:
+    """S3, C1: no Ingress of its own; its pods let in the gateway's alone, though they answer the node's own probes."""
+    name = environment(preview)
+    assert eph.site.get("ingresses", "-n", name)["items"] == []
+    address = eph.site.get("pods", "-n", name, "-l", "eph.dev/public=true")["items"][0]["status"]["podIP"]
+    stranger = eph.site.namespace("eph-test-stranger")
+    eph.site.pods(stranger, "near")
+    assert not eph.site.reaches(stranger, "near", f"{address}:8080")
+    assert not eph.site.reaches(stranger, "near", f"web.{name}.svc:80")
+    page = Page(eph.site, preview[1])
+    assert page.text("/header", name="X-Forwarded-Host") == preview[1]
+    seen = page.text("/header", name="X-Forwarded-For")
+    assert seen
+    assert seen not in addresses(eph.site.get("pods", "-A")), "the visitor's own, not the ingress controller's"
+
+
+def addresses(pods: Any) -> set[str]:
+    return {pod["status"].get("podIP", "") for pod in pods["items"]}
+
+
+async def test_web_sockets_pass(eph: Install, preview: tuple[int, str]) -> None:
+    async with (
+        ClientSession() as client,
+        client.ws_connect(f"{eph.site.ingress}/socket", headers={"Host": preview[1]}) as socket,
+    ):
+        for text in ("one", "two"):
+            await socket.send_str(text)
+            assert await socket.receive_str(timeout=10) == text
+
+
+def test_a_chart_of_a_repository_is_rendered_in_the_pod(eph: Install) -> None:
+    """T2: helm is in the image, and needs neither a home nor a root that can be written."""
+    assert eph.inside("python3", "-c", RENDER) == "hello from shop-a-1"
+
+
+def test_it_sleeps_when_nobody_comes_and_a_visit_wakes_it_once(eph: Install, preview: tuple[int, str]) -> None:
+    """L5, C1: idle is what the gateway sees."""
+    number, name = preview[0], environment(preview)
+    sha = eph.forge.push(REPOSITORY, "feature", {"eph.yaml": file(eph, "v1", "  idle_timeout: 20s")})
+    eph.told(number, f"`{sha[:7]}`")
+    eph.told(number, "Asleep")
+    pods = ("pods", "-n", name, "--field-selector=status.phase=Running")
+    eventually(lambda: eph.site.get(*pods)["items"] == [], 60)
+    before = eph.scaled_up(name, "web")
+    person = Page(eph.site, preview[1], accept="text/html")
+    status, text = person.ask()
+    assert (status, "waking up" in text) == (503, True), "a page that opens by itself"
+    with ThreadPoolExecutor(40) as many:
+        found = list(many.map(lambda _: Page(eph.site, preview[1], accept="application/json").ask(), range(40)))
+    assert {status for status, _ in found} == {200}, "programs are held until it answers"
+    assert person.ask()[0] == 200
+    assert eph.scaled_up(name, "web") == before + 1
+    assert "Ready" in eph.told(number, "Ready")
 
 
 def test_it_runs_as_nobody_on_a_read_only_root(eph: Install) -> None:
@@ -120,7 +195,7 @@ def test_a_pod_that_is_killed_half_way_is_followed_by_one_that_ends_the_work(
     """L2, L8: the volume, the name and the passphrase stay; what was under way is taken over."""
     number = preview[0]
     before = eph.site.get("pod", f"{RELEASE}-0", "-n", NAMESPACE)["metadata"]["uid"]
-    sha = eph.forge.push(REPOSITORY, "feature", {"eph.yaml": FILE.format(registry=eph.site.registry, tag="v2")})
+    sha = eph.forge.push(REPOSITORY, "feature", {"eph.yaml": file(eph, "v2")})
     running = "ls /var/lib/eph/operations/*/*/running.*.json 2>/dev/null || true"
     eventually(lambda: eph.inside("sh", "-c", running), 60)
     eph.kubectl("delete", "pod", f"{RELEASE}-0", "--grace-period=0", "--force", "--wait=false")
