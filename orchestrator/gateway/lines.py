@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections import deque
 from collections.abc import Mapping
 
@@ -21,8 +22,11 @@ from aiohttp import (
     StreamReader,
 )
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.helpers import is_ip_address
 from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict, CIMultiDictProxy
+
+from orchestrator.gateway.lookups import Lookups
 
 CONNECT_SECONDS = 5.0
 # Shorter than common servers keep an idle connection, so that we seldom write into one that is being closed.
@@ -80,7 +84,8 @@ class Answer:
 class Lines:
     """Kept connections by upstream. One that was idle for long is closed and not used."""
 
-    def __init__(self) -> None:
+    def __init__(self, lookups: Lookups | None = None) -> None:
+        self._lookups = lookups or Lookups()
         self._idle: dict[Place, deque[tuple[float, ResponseHandler]]] = {}
         self._sweep: asyncio.TimerHandle | None = None
         self._closed = False
@@ -92,7 +97,7 @@ class Lines:
         if kept is not None:
             with contextlib.suppress(ServerDisconnectedError, ClientOSError):  # it was closed in this very moment
                 return await self._ask(place, kept, head)
-        return await self._ask(place, await _connect(place), head)
+        return await self._ask(place, await self._connect(place), head)
 
     async def _ask(self, place: Place, line: ResponseHandler, head: bytes) -> Answer:
         answer = Answer(self, place, line)
@@ -147,17 +152,29 @@ class Lines:
                 del self._idle[place]
         self._sweep = loop.call_later(IDLE_SECONDS, self._close_idle) if self._idle else None
 
+    async def _connect(self, place: Place) -> ResponseHandler:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                return await _first(loop, await self._addresses(place))
+        except TimeoutError as error:
+            raise ServerTimeoutError(f"no connection to {place[0]}:{place[1]} in time") from error
+        except OSError as error:
+            raise Refused(str(error)) from error
 
-async def _connect(place: Place) -> ResponseHandler:
-    loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(CONNECT_SECONDS):
-            _, line = await loop.create_connection(lambda: ResponseHandler(loop), *place)
-    except TimeoutError as error:
-        raise ServerTimeoutError(f"no connection to {place[0]}:{place[1]} in time") from error
-    except OSError as error:
-        raise Refused(str(error)) from error
-    return line
+    async def _addresses(self, place: Place) -> list[Place]:
+        host, port = place
+        if is_ip_address(host):
+            return [place]
+        return [(found["host"], port) for found in await self._lookups.resolve(host, port, socket.AF_UNSPEC)]
+
+
+async def _first(loop: asyncio.AbstractEventLoop, places: list[Place]) -> ResponseHandler:
+    """The first that takes the connection; what the last one said when none does."""
+    for place in places[:-1]:
+        with contextlib.suppress(OSError):
+            return (await loop.create_connection(lambda: ResponseHandler(loop), *place))[1]
+    return (await loop.create_connection(lambda: ResponseHandler(loop), *places[-1]))[1]
 
 
 def _head(path: str, headers: Mapping[str, str]) -> bytes:

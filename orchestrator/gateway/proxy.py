@@ -37,6 +37,7 @@ from yarl import URL
 
 from orchestrator.gateway.headers import Sender, downwards, upwards
 from orchestrator.gateway.lines import CONNECT_SECONDS, IDLE_SECONDS, MOST_HEADER, Answer, Lines, Refused
+from orchestrator.gateway.lookups import Lookups
 
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 REFUSED_WAITS = (0.05,) * 20
@@ -58,18 +59,19 @@ class Client:
 
 @contextlib.asynccontextmanager
 async def client() -> AsyncIterator[Client]:
-    lines = Lines()
-    async with session() as full:
+    lookups = Lookups()
+    lines = Lines(lookups)
+    async with session(lookups) as full:
         try:
             yield Client(full, lines)
         finally:
             lines.close()
 
 
-def session() -> ClientSession:
+def session(lookups: Lookups) -> ClientSession:
     """One pool for all upstreams. It stores no cookies, follows nothing, unpacks nothing, adds no header."""
     return ClientSession(
-        connector=TCPConnector(limit=0, keepalive_timeout=IDLE_SECONDS),
+        connector=TCPConnector(limit=0, keepalive_timeout=IDLE_SECONDS, resolver=lookups, use_dns_cache=False),
         timeout=ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
         cookie_jar=DummyCookieJar(),
         auto_decompress=False,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import ClientError, ClientPayloadError, ServerDisconnectedError
+from aiohttp.abc import AbstractResolver, ResolveResult
 from multidict import CIMultiDict
 
-from orchestrator.gateway import lines
+from orchestrator.gateway import lines, lookups
 from orchestrator.gateway.lines import Lines, Place, Refused
+from orchestrator.gateway.lookups import Lookups
 
 HOST = "shop-gentle-stream-42.eph.test"
 HEADERS = CIMultiDict({"Host": HOST})
@@ -162,3 +165,50 @@ async def test_no_header_can_become_two(value: str) -> None:
         with pytest.raises(ClientPayloadError):
             await kept.get(place, f"/{value}", HEADERS)
     assert upstream.asked == []
+
+
+class Names(AbstractResolver):
+    """Knows ``known``, and counts the questions."""
+
+    def __init__(self, known: dict[str, list[str]]) -> None:
+        self.known = known
+        self.asked = 0
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        self.asked += 1
+        await asyncio.sleep(0)
+        if host not in self.known:
+            raise OSError(f"nobody is called {host}")
+        kind = {"hostname": host, "port": port, "family": family, "proto": 0, "flags": 0}
+        return [ResolveResult(host=address, **kind) for address in self.known[host]]  # type: ignore[typeddict-item]
+
+    async def close(self) -> None:
+        return
+
+
+async def test_a_name_is_looked_up_once_for_all_who_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service of the cluster is called by its name; the first address of two may not answer."""
+    monkeypatch.setattr(lines, "IDLE_SECONDS", 0.0)  # each request has a connection of its own
+    names = Names({"web.shop.svc": ["127.0.0.9", "127.0.0.1"]})
+    async with serving(Upstream([OK] * 9)) as (_, (_, port)):
+        kept = Lines(Lookups(names))
+        for _ in range(3):
+            assert await read(kept, ("web.shop.svc", port)) == (200, b"ok")
+        assert names.asked == 1
+        for _ in range(3):
+            with pytest.raises(Refused, match=r"nobody is called gone\.shop\.svc"):
+                await kept.get(("gone.shop.svc", port), "/", HEADERS)
+        assert names.asked == 2
+        kept.close()
+
+
+async def test_a_name_is_looked_up_anew_after_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that was made anew has another address."""
+    monkeypatch.setattr(lookups, "SECONDS", 0.0)
+    names = Names({"web.shop.svc": ["10.96.0.7"]})
+    known = Lookups(names)
+    assert (await known.resolve("web.shop.svc"))[0]["host"] == "10.96.0.7"
+    names.known["web.shop.svc"] = ["10.96.0.8"]
+    assert (await known.resolve("web.shop.svc"))[0]["host"] == "10.96.0.8"
