@@ -171,6 +171,16 @@ class Install:
         chart = str(ROOT / "infra" / "helm")
         self.helm("install", RELEASE, chart, "--wait", "--timeout", "300s", "-f", "-", values=self.values)
 
+    def upgrade(self, front: str) -> None:
+        """``front``: who leads people to previews."""
+        values, site = self.values, self.site
+        told = values["settings"]["kubernetes"]
+        told["front"] = front
+        if front == "ingress":
+            told |= {"ingress_class": site.ingress_class, "ingress_namespace": site.ingress_namespace}
+        chart = str(ROOT / "infra" / "helm")
+        self.helm("upgrade", RELEASE, chart, "--wait", "--timeout", "300s", "-f", "-", values=values)
+
     def said(self) -> str:
         """The last words of ephd and its gateway, for what goes wrong."""
         logs = ["kubectl", "--kubeconfig", self.site.kubeconfig, "-n", NAMESPACE, "logs", f"{RELEASE}-0", "--tail=30"]

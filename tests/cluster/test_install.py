@@ -159,6 +159,15 @@ def test_its_account_may_do_nothing_else(eph: Install, preview: tuple[int, str])
         "nodes": ("get", "nodes"),
         "a pod": ("-n", environment(preview), "run", "x", "--image=x", "--dry-run=server"),
         "exec": ("-n", environment(preview), "exec", "deploy/web", "--", "true"),
+        "another way in": (
+            "-n",
+            environment(preview),
+            "create",
+            "ingress",
+            "x",
+            "--rule=x.test/=web:80",
+            "--dry-run=server",
+        ),
         "a foreign namespace gone": ("delete", "namespace", eph.site.ingress_namespace, "--dry-run=server"),
         "a foreign namespace taken": ("label", "namespace", "default", "eph.dev/server=eph-1", "--dry-run=server"),
         "a namespace without its mark": ("create", "namespace", "eph-test-mine", "--dry-run=server"),
@@ -205,6 +214,18 @@ def test_a_pod_that_is_killed_half_way_is_followed_by_one_that_ends_the_work(
     eph.told(number, "Ready")
     assert page.text("/env", name="APP_VERSION") == "v2"
     assert eph.site.get("pod", f"{RELEASE}-0", "-n", NAMESPACE)["metadata"]["uid"] != before
+
+
+def test_each_preview_may_have_an_ingress_of_its_own_instead(eph: Install, preview: tuple[int, str]) -> None:
+    """O4: the operator's choice, there and back; what exists follows by itself."""
+    name, page = environment(preview), Page(eph.site, preview[1])
+    for front, many in (("ingress", 1), ("eph", 0)):
+        eph.upgrade(front)
+        eventually(lambda: len(eph.site.get("ingresses", "-n", name)["items"]) == many, 180)  # noqa: B023 - at once
+        eph.told(preview[0], "Ready")
+        assert page.text("/env", name="APP_VERSION") == "v2"
+        asked = eph.inside("sh", "-c", "cat /var/lib/eph/gateway/routes/*.json")
+        assert (f"http://web.{name}.svc:80" in asked) == (front == "eph")
 
 
 def test_closed_is_gone_and_uninstalled_leaves_nothing(eph: Install, preview: tuple[int, str]) -> None:
