@@ -229,6 +229,7 @@ class Install:
 
     def clear(self) -> None:
         """Also after a test that failed half-way: its environments are those that its account has a binding in."""
+        self.forge.close()
         gone = ["delete", "--ignore-not-found", "--wait=false"]
         for item in self.site.get("rolebindings", "-A", "--field-selector", "metadata.name=eph-server")["items"]:
             if item["subjects"][0]["namespace"] == NAMESPACE:
