@@ -18,7 +18,7 @@ from typing import Any
 from programs import registry
 from stacks import history, locks, names
 from stacks.backends import FileBackend
-from stacks.model import Built, Pinned, StackRecord, StackRef, StackSnapshot
+from stacks.model import LOCAL, Built, Pinned, StackRecord, StackRef, StackSnapshot
 
 _STACK_TYPE = "pulumi:pulumi:Stack"
 _PROVIDERS = "pulumi:providers:"
@@ -132,15 +132,15 @@ def _print(path: Path) -> tuple[int, int, int] | None:
 def _read(ref: StackRef, store: FileBackend) -> StackRecord:
     deployment = _deployment(json.loads(store.state(ref).read_bytes()))
     resources = deployment.get("resources") or []
-    built = _built(resources)
+    built, tag = _built(resources), store.read_tag(ref)
     return StackRecord(
         ref=ref,
-        tag=store.read_tag(ref),
+        tag=tag,
         built=built,
         resources=sum(_counts(resource) for resource in resources),
         pending=len(deployment.get("pending_operations") or []),
         history=history.read(store.history(ref)),
-        target=built.target if built else _given(resources, registry.TARGET) or StackRecord(ref).target,
+        target=built.target if built else _given(resources, registry.TARGET) or (tag.target if tag else LOCAL),
         parts={part: name for part, name in map(_part, filter(_counts, resources)) if part},
         called=_given(resources, registry.ENVIRONMENT),
         pinned=_pinned(resources),

@@ -13,6 +13,9 @@ from enum import StrEnum
 
 from programs.spec import EnvironmentSpec
 
+LOCAL = "local"
+"""The target of a stack that says no other."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class StackRef:
@@ -57,6 +60,9 @@ class Tag:
     keep: bool = False
     ref_name: str = ""
     """Of a branch or a tag, its name, or as much of its beginning as fits."""
+    target: str = LOCAL
+    """What it is made on: a state that a destroy has emptied does not know it any more, and what is left is looked for
+    there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +146,7 @@ class StackRecord:
     locks: tuple[Lock, ...] = ()
     history: tuple[Update, ...] = ()
     unreadable: str = ""
-    target: str = "local"
+    target: str = LOCAL
     parts: Mapping[str, str] = field(default_factory=dict)
     """By kind and id (``Database:shop-42/eph_shop``), every resource that its state knows, with its own name in it."""
     pinned: Pinned | None = None

@@ -10,7 +10,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from stacks.model import Tag
+from stacks.model import LOCAL, Tag
 
 KEY = "eph"
 MOST = 256
@@ -34,6 +34,8 @@ def encode(tag: Tag) -> str:
         data["nap"] = -_seconds(tag.asleep) if tag.half else _seconds(tag.asleep)
     if tag.keep:
         data["keep"] = 1
+    if tag.target != LOCAL:
+        data["on"] = tag.target
     return _fitted(data, tag)
 
 
@@ -57,6 +59,7 @@ def decode(value: str) -> Tag | None:
             half=int(data.get("nap", 0)) < 0,
             keep=bool(data.get("keep")),
             ref_name=str(data.get("ref", "")),
+            target=str(data.get("on", LOCAL)),
         )
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, OSError):
         return None

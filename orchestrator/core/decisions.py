@@ -268,12 +268,10 @@ def _wanted_tag(subject: Subject, spec: EnvironmentSpec, at: At) -> Tag:
     seen, keep = expiries.newest_seen(subject, at.now), expiries.kept(subject)
     if old is None:
         made = Tag(key.repository, repository_name, key.number, spec.name, "", subject.head, seen, until, keep=keep)
-        return replace(made, ref_name=subject.ref_name)
-    if (old.repository_name, old.commit, old.extended_until, old.keep) == (repository_name, subject.head, until, keep):
-        return old
-    return replace(
-        old, repository_name=repository_name, commit=subject.head, seen=seen, extended_until=until, keep=keep
-    )
+        return replace(made, ref_name=subject.ref_name, target=spec.target)
+    wanted = replace(old, repository_name=repository_name, commit=subject.head, extended_until=until, keep=keep)
+    wanted = replace(wanted, target=spec.target)
+    return old if wanted == old else replace(wanted, seen=seen)
 
 
 def named_as_before(spec: EnvironmentSpec, name: str) -> EnvironmentSpec:

@@ -93,7 +93,8 @@ class Eph:
 
     def _up(self, spec: EnvironmentSpec) -> Operation:
         number = int(spec.marks["PRNumber"])
-        tag = Tag(REPOSITORY, SHOP, number, spec.name, "", spec.source.commit, datetime.now(UTC))
+        now = datetime.now(UTC)
+        tag = Tag(REPOSITORY, SHOP, number, spec.name, "", spec.source.commit, now, target=spec.target)
         told = {"tag": tag, "spec": spec, "commit": spec.source.commit, "settings": spec.settings}
         return Operation(ref(number), Verb.UP, "kubernetes", spec.name, deadline=580.0, **told)
 

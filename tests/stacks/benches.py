@@ -46,7 +46,8 @@ class Orders:
 
     def tag(self, number: int, commit: str, **changes: Any) -> Tag:
         seen = datetime.now(UTC)
-        return replace(Tag(REPOSITORY, SHOP, number, f"shop-probe-{number}", "", sha(commit), seen), **changes)
+        made = Tag(REPOSITORY, SHOP, number, f"shop-probe-{number}", "", sha(commit), seen, target="probe")
+        return replace(made, **changes)
 
     def up(self, number: int, commit: str, parts: tuple[str, ...] = ("web",), **changes: Any) -> Operation:
         name = f"shop-probe-{number}"

@@ -137,6 +137,7 @@ async def test_the_record_stays_until_the_world_was_told(bench: Bench) -> None:
     left = record(bench, 1)
     assert (left.resources, left.built) == (0, None)
     assert left.tag is not None
+    assert left.target == "probe", "the empty state does not know it any more, and the next try looks there by name"
     willing = True
     assert (await run(bench, bench.orders.destroy(1))).outcome is Outcome.SUCCEEDED
     assert [operation.verb for operation in asked] == [Verb.DESTROY, Verb.DESTROY]

@@ -40,6 +40,7 @@ TAGS = st.builds(
     extended_until=st.none() | SECONDS,
     keep=st.booleans(),
     ref_name=st.text(max_size=80),
+    target=st.sampled_from(("local", "kubernetes")),
 )
 
 
