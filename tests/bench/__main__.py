@@ -1,4 +1,4 @@
-"""Runs the rows, tells each on a line, and writes the page when all of them were run."""
+"""Runs the rows, tells each on a line, and writes them anew on the page."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime
 
-from tests.bench import clones, cluster, environments, hour, page, quiet, waking
+from tests.bench import clones, cluster, environments, hour, kept, page, quiet, waking
+from tests.bench.kept import Kept
 from tests.bench.rows import Row
 
 ROWS: dict[str, Callable[[], Coroutine[None, None, Row]]] = {
@@ -36,23 +38,22 @@ def main(names: Sequence[str]) -> int:
         _say(f"bench: there is no row {', '.join(unknown)}; there are: {', '.join(everything)}")
         return 2
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is ended then too
-    before = os.getloadavg()[0]
-    rows: list[Row] = []
-    missing: dict[str, str] = {}
+    measured: list[Kept] = []
+    missing = False
     for name in names or (everything if os.environ.get("EPH_TEST_KUBECONFIG") else ROWS):
+        before = os.getloadavg()[0]
         try:
             row = asyncio.run(everything[name]())
         except KeyboardInterrupt:
             _say("bench: stopped; everything that was started has ended")
             return 130
         except Exception as error:  # noqa: BLE001 - one row's trouble hides no other row
-            missing[name] = f"{type(error).__name__}: {str(error)[:300]}"
-            _say(f"bench {name} not measured: {missing[name]}")
+            missing = True
+            _say(f"bench {name} not measured: {type(error).__name__}: {str(error)[:300]}")
             continue
-        rows.append(row)
+        measured.append(Kept(row, f"{datetime.now(UTC):%Y-%m-%d %H:%M}", (before, os.getloadavg()[0])))
         _say(row.line(), f"  {row.ours}", f"  {row.theirs}")
-    if not names:
-        page.write(rows, missing, (before, os.getloadavg()[0]))
+    page.write(kept.write(measured, everything))
     return 1 if missing else 0
 
 
