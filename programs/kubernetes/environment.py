@@ -231,28 +231,13 @@ class Environment:
             content = self.prepared.scripts[path]
             name = names.job("seed", item.name, f"{path}\0{content}\0{names.database(item)}")
             config = self._apply(objects.made("ConfigMap", name, {"data": {"script.sql": content}}), part)
-            spec = self._psql(item, name)
+            spec = workloads.psql(item, name, self.on)
             job = workloads.job(name, workloads.template(self.labels, spec), 600)
             made = self._apply(job, part, [config, *after])
             after = [self._ready(made, "Job", name, f"seed {item.name}: {path}", 660)]
         if item.seed:
             after = [self._command(f"seed {item.name}", item.seed, part, after, once=names.database(item))]
         return after
-
-    def _psql(self, item: DatabaseSpec, config: str) -> Data:
-        user = int(self.on.postgres_user)
-        name = names.database(item)
-        container = {
-            "name": "psql",
-            "image": self.on.postgres_image.format(version=item.version),
-            "command": ["sh", "-c", 'psql "$DATABASE_URL" -X -q -v ON_ERROR_STOP=1 -1 -f /scripts/script.sql'],
-            "env": Variables(secrets={"DATABASE_URL": (name, "url")}).data(),
-            "securityContext": workloads.shut_in(),
-            "volumeMounts": [{"name": "scripts", "mountPath": "/scripts"}],
-        }
-        spec = workloads.pod(self.on, [container], volumes=[{"name": "scripts", "configMap": {"name": config}}])
-        spec["securityContext"] |= {"runAsUser": user, "runAsGroup": user}
-        return spec
 
     # --- commands
 

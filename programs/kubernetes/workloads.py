@@ -241,3 +241,20 @@ def postgres_service(spec: DatabaseSpec) -> Data:
     name = names.database(spec)
     ports = [{"name": "postgres", "port": POSTGRES, "targetPort": "postgres"}]
     return made("Service", name, {"spec": {"selector": {names.SERVICE: name}, "ports": ports}})
+
+
+def psql(spec: DatabaseSpec, config: str, on: Settings) -> Data:
+    """A pod that runs the script in that ConfigMap, by psql in the database server's own image."""
+    user = int(on.postgres_user)
+    variables = Variables(secrets={"DATABASE_URL": (names.database(spec), "url")})
+    runs: Data = {
+        "name": "psql",
+        "image": on.postgres_image.format(version=spec.version),
+        "command": ["sh", "-c", 'psql "$DATABASE_URL" -X -q -v ON_ERROR_STOP=1 -1 -f /scripts/script.sql'],
+        "env": variables.data(),
+        "securityContext": shut_in(),
+        "volumeMounts": [{"name": "scripts", "mountPath": "/scripts"}],
+    }
+    made = pod(on, [runs], volumes=[{"name": "scripts", "configMap": {"name": config}}])
+    made["securityContext"] |= {"runAsUser": user, "runAsGroup": user}
+    return made

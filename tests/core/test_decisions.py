@@ -14,7 +14,7 @@ from orchestrator.core.policy import Policy
 from stacks import names
 from stacks.model import Lock, StackRecord, StackRef, StackSnapshot, Verb
 
-from .pulls import START, sha, spec
+from .pulls import START, sha
 from .worlds import FOREIGN, Simulation
 
 
@@ -60,15 +60,6 @@ def test_a_storm_of_pushes_delays_its_update_five_debounces_at_most(live: Simula
 def test_the_first_make_does_not_wait_for_more_pushes(live: Simulation) -> None:  # L5
     live.open(43)
     assert isinstance(live.action(43), actions.Create)
-
-
-def test_its_tag_says_what_it_is_made_on(live: Simulation) -> None:
-    """L7: a destroy that was cut short is gone on with there, whatever its state still knows."""
-    live.open(43, recipe={"spec": spec("shop1-gentle-stream-43", sha("aaaaaaa"), "kubernetes")})
-    made = live.action(43)
-    assert isinstance(made, actions.Create)
-    assert made.tag is not None
-    assert made.tag.target == "kubernetes"
 
 
 @pytest.mark.parametrize("part", ["spec", "program"])

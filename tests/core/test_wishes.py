@@ -10,7 +10,7 @@ from orchestrator.core import actions, plans
 from orchestrator.core.model import CheckState, Key, PullState, RecipeError
 from orchestrator.core.phases import Phase
 
-from .pulls import sha
+from .pulls import sha, spec
 from .worlds import FOREIGN, Simulation
 
 
@@ -214,3 +214,12 @@ def test_what_may_exist_unseen_is_not_made_again(live: Simulation) -> None:  # L
     wait = live.action(43)
     assert isinstance(wait, actions.Wait)
     assert "not all stacks could be read (the disk is slow), so it may exist already" in wait.reason
+
+
+def test_its_tag_says_what_it_is_made_on(world: Simulation) -> None:
+    """L7: a destroy that was cut short is gone on with there, whatever its state still knows."""
+    world.open(43, recipe={"spec": spec("shop1-gentle-stream-43", sha("aaaaaaa"), "kubernetes")})
+    made = world.action(43)
+    assert isinstance(made, actions.Create)
+    assert made.tag is not None
+    assert made.tag.target == "kubernetes"
