@@ -160,6 +160,7 @@ class Page:
     site: Site
     host: str
     accept: str = ""
+    patience: float = 15.0
 
     def ask(self, path: str = "/", **query: str) -> tuple[int, str]:
         asked = f"?{urllib.parse.urlencode(query)}" if query else ""
@@ -167,7 +168,7 @@ class Page:
         request = urllib.request.Request(f"{self.site.ingress}{path}{asked}", headers=headers)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(request, timeout=15) as answer:
+            with opener.open(request, timeout=self.patience) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()

@@ -135,8 +135,9 @@ def test_it_sleeps_when_nobody_comes_and_a_visit_wakes_it_once(eph: Install, pre
     person = Page(eph.site, preview[1], accept="text/html")
     status, text = person.ask()
     assert (status, "waking up" in text) == (503, True), "a page that opens by itself"
-    with ThreadPoolExecutor(40) as many:
-        found = list(many.map(lambda _: Page(eph.site, preview[1], accept="application/json").ask(), range(40)))
+    program = Page(eph.site, preview[1], accept="application/json", patience=90.0)
+    with ThreadPoolExecutor(200) as many:
+        found = list(many.map(lambda _: program.ask(), range(200)))
     assert {status for status, _ in found} == {200}, "programs are held until it answers"
     assert person.ask()[0] == 200
     assert eph.scaled_up(name, "web") == before + 1
