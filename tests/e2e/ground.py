@@ -24,12 +24,13 @@ class Ground:
         path = os.pathsep.join([toolchain.find().path, os.environ["PATH"]])
         self.env = {**kept, "TMPDIR": str(folder), "XDG_CONFIG_HOME": str(folder / "config"), "PATH": path}
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
+    def start(self, *words: str, out: int | None = None) -> subprocess.Popen[str]:
+        """``out``: where it says what it says, if not where ``said`` reads it."""
         command = [sys.executable, "-m", "orchestrator.cli.main", "demo", *words]
-        out = (self.folder / "said").open("w")
-        with out:
+        with (self.folder / "said").open("w") as file:
+            to = file if out is None else out
             return subprocess.Popen(
-                command, cwd=ROOT, env=self.env, text=True, stdout=out, stderr=out, start_new_session=True
+                command, cwd=ROOT, env=self.env, text=True, stdout=to, stderr=to, start_new_session=True
             )
 
     def said(self) -> str:

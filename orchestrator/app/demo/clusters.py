@@ -246,9 +246,9 @@ def clear(settings: Mapping[str, str], say: Callable[[str], object]) -> list[str
         with ThreadPoolExecutor(8) as pool:
             return [line for line in pool.map(end, found) if line]
     except KubernetesError as error:
-        return [
-            f"what the server {settings['server']} made on the cluster of {settings['kubeconfig']}: {error.sentence}"
-        ]
+        what = f"delete namespace -l {cluster.selector(settings['server'])}"
+        command = f"kubectl --kubeconfig {settings['kubeconfig']} {what}"
+        return [f"what it made on the cluster: {error.sentence}. Once it answers: {command}"]
 
 
 def left(wanted: Iterable[str], settings: Mapping[str, str]) -> list[str]:

@@ -57,12 +57,15 @@ def main(args: list[str]) -> int:
             say(f"took away what a killed demo had left in {gone}")
         return asyncio.run(_cancelled_by_signals(_demo(Play(options, tools, port, cluster), console)))
     except (Unusable, *_MISSING, NoToolchain, GatewayTrouble, WorldError) as error:
-        console.print(f"demo: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
+        _say(console, f"demo: {error}", "red")
         return 1
 
 
-def _say(console: Console, line: str) -> None:
-    console.print(line, highlight=False, soft_wrap=True, markup=False)
+def _say(console: Console, line: str, style: str = "") -> None:
+    """A terminal that was closed hears nothing more, and keeps nothing from being taken away. (rich exits when it was a
+    pipe.)"""
+    with contextlib.suppress(OSError, SystemExit):
+        console.print(line, style=style, highlight=False, soft_wrap=True, markup=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,7 @@ async def _demo(play: Play, console: Console) -> int:
             figures, left = await _with_service(play, made, console)
             left += leftovers.of_operations(made.home)
     except StepFailed as failed:
-        console.print(f"demo: {failed}", style="red", highlight=False)
+        _say(console, f"demo: {failed}", "red")
         return 1
     return _account(figures, [*left, *leftovers.of_the_demo(made.home, _ports(made, figures))], console)
 
@@ -169,7 +172,7 @@ def _ports(made: World, figures: Figures) -> set[int]:
 
 def _account(figures: Figures, left: list[str], console: Console) -> int:
     for line in left:
-        console.print(f"left behind: {line}", style="red", highlight=False)
+        _say(console, f"left behind: {line}", "red")
     sys.stdout.write(
         f"demo: {len(figures.names)} environments, label to URL {figures.label_to_url:.1f} s, "
         f"update {figures.update:.1f} s, leftovers {len(left)}\n"
@@ -189,4 +192,4 @@ def _target(made: World, console: Console) -> Iterator[None]:
     finally:
         registry.get(made.target).stop(settings)
         for line in clusters.clear(settings, partial(_say, console)) if made.cluster else ():
-            console.print(f"left behind: {line}", style="red", highlight=False, soft_wrap=True, markup=False)
+            _say(console, f"left behind: {line}", "red")
