@@ -27,6 +27,7 @@ ROWS: dict[str, Callable[[], Coroutine[None, None, Row]]] = {
 ON_A_CLUSTER: dict[str, Callable[[], Coroutine[None, None, Row]]] = {
     "kubernetes-url": cluster.kubernetes_url,
     "kubernetes-10": cluster.kubernetes_10,
+    "kubernetes-wake": cluster.kubernetes_wake,
 }
 """Run when EPH_TEST_KUBECONFIG names a cluster, as for tests/cluster, or when they are asked for."""
 

@@ -16,14 +16,16 @@ import psutil
 from programs.kubernetes import names
 from programs.kubernetes.target import TARGET
 from programs.spec import EnvironmentSpec
+from stacks.model import Verb
 from tests.bench.rows import Figure, Row, seconds
 from tests.bench.worlds import folder, plain
 from tests.beside import Beside
 from tests.cluster.environments import Eph, Page
-from tests.cluster.machines import Site, push_images
+from tests.cluster.machines import Site, eventually, push_images
 
 TURNS = 3
 MANY = 10
+WAKING = 930
 PATIENCE = 180.0
 MEGABYTE = 1024 * 1024
 KINDS = "serviceaccount,secret,resourcequota,limitrange,networkpolicy,service,deployment,ingress"
@@ -121,6 +123,52 @@ def _copy(item: Mapping[str, Any], space: str) -> dict[str, Any]:
     for key in ("clusterIP", "clusterIPs"):
         data.get("spec", {}).pop(key, None)
     return data
+
+
+async def kubernetes_wake() -> Row:
+    return await asyncio.to_thread(_kubernetes_wake)
+
+
+def _kubernetes_wake() -> Row:
+    ours, theirs = [], []
+    with world() as eph:
+        spec = eph.spec(WAKING, eph.repository.push({"a": "1"}))
+        _made(eph, spec)
+        for _ in range(TURNS + 1):
+            _rested(eph, Verb.SLEEP)
+            begun = _asleep(eph.site, spec)
+            _rested(eph, Verb.WAKE)
+            _await(Page(eph.site, spec.host), begun)
+            ours.append(time.monotonic() - begun)
+            _scale(eph.site, spec, 0)
+            begun = _asleep(eph.site, spec)
+            _scale(eph.site, spec, 1)
+            _await(Page(eph.site, spec.host), begun)
+            theirs.append(time.monotonic() - begun)
+    ours, theirs = ours[1:], theirs[1:]
+    return Row(
+        "kubernetes-wake",
+        (Figure("ratio", statistics.median(ours) / statistics.median(theirs), 1.3),),
+        f"Eph wakes it, until its page answers through the ingress: {seconds(ours)}",
+        f"`kubectl scale --replicas=1` of its Deployment, and the page: {seconds(theirs)}",
+    )
+
+
+def _rested(eph: Eph, verb: Verb) -> None:
+    result = eph.rest(WAKING, verb)
+    if result.error:
+        raise RuntimeError(f"{verb} failed: {result.error}")
+
+
+def _scale(site: Site, spec: EnvironmentSpec, replicas: int) -> None:
+    site.kubectl("scale", "deployment/web", f"--replicas={replicas}", "-n", spec.name)
+
+
+def _asleep(site: Site, spec: EnvironmentSpec) -> float:
+    """When nothing of it runs any more, and its page is gone."""
+    eventually(lambda: not site.get("pods", "-n", spec.name)["items"], PATIENCE)
+    eventually(lambda: Page(site, spec.host).ask()[0] != 200, PATIENCE)
+    return time.monotonic()
 
 
 async def kubernetes_10() -> Row:

@@ -44,6 +44,8 @@ _HOW = """## What is measured
   the very objects that Eph made, under another name, until its page answers. In turns, after one for warming up.
 - **kubernetes-10**: ten operations at once until all ten pages answer, against ten one after the other; and the most
   memory that one operation's processes held, shared pages counted in each.
+- **kubernetes-wake**: an environment that sleeps; from the word until its page answers through the ingress controller,
+  an operation in a worker that is started for it. Against `kubectl scale` of the same Deployment, from nothing too.
 - **quiet-cycle**: 1,000 stacks in a file backend, each a copy of one that was really made; a cycle looks at the Git
   host (in memory), the store and the target, plans, and shows the outcome. Against `pulumi stack ls --all` of the same
   backend. It also proves that such a cycle starts no update.
