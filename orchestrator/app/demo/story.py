@@ -18,6 +18,7 @@ MADE_WITHIN = 120.0
 CHANGED_WITHIN = 90.0
 GONE_WITHIN = 60.0
 TOLD_WITHIN = 30.0
+TOLD_MOST = 2000
 ROWS = ("Apples, 1 kg", "Bread")
 UNBUILDABLE = "price list can't be built"
 
@@ -175,7 +176,7 @@ class Story:
             missing = [part for part in parts if part not in words]
             stands = await self._outside.check(sha, preview.check) if sha else ""
             fits = not missing and stands == check
-            return "" if fits else f"its words lack {missing}, the check is {stands!r}: {words[:300]}"
+            return "" if fits else f"its words lack {missing}, the check is {stands!r}: {words[:TOLD_MOST]}"
 
         await until(f"{preview} tells so", look, within * self._patience)
 

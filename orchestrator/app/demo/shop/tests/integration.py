@@ -17,7 +17,7 @@ SIGN_IN = {"X-Eph-Preview-Token": os.environ["PREVIEW_TOKEN"]} if "PREVIEW_TOKEN
 def get(path):
     secure = URL.scheme == "https"
     connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-    connection = connect(ADDRESS, URL.port or (443 if secure else 80), timeout=10)
+    connection = connect(ADDRESS, URL.port or (443 if secure else 80), timeout=30)
     connection.request("GET", path, headers={"Host": URL.netloc, **SIGN_IN})
     answer = connection.getresponse()
     return answer.status, answer.read().decode()
