@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
-from tests.cluster.environments import Page
+from tests.cluster.environments import Page, Watch
 from tests.cluster.install import ACCOUNT, NAMESPACE, PASSPHRASE, RELEASE, REPOSITORY, Install, build_image
 from tests.cluster.machines import Site, eventually
 
@@ -197,6 +197,21 @@ def test_it_reaches_neither_the_metadata_service_nor_what_it_need_not(eph: Insta
     for address, port in (("169.254.169.254", "80"), (socket.gethostbyname("localhost"), "1")):
         tried = f"python3 -c '{ask}' {address} {port} 2>/dev/null || echo no"
         assert eph.inside("sh", "-c", tried) == "no"
+
+
+def test_previews_answer_while_ephd_starts_anew(eph: Install, preview: tuple[int, str]) -> None:
+    """L2: the way to them leads through the gateway alone, which is a container of its own."""
+
+    def ephd() -> Any:
+        found = eph.site.get("pod", f"{RELEASE}-0", "-n", NAMESPACE)["status"]["containerStatuses"]
+        return next(item for item in found if item["name"] == "ephd")
+
+    before = ephd()["restartCount"]
+    with Watch(Page(eph.site, preview[1])) as watch:
+        eph.inside("sh", "-c", "kill 1")
+        eventually(lambda: ephd()["restartCount"] > before and ephd()["ready"], 120)
+    assert watch.asked > 5
+    assert watch.misses == []
 
 
 def test_a_pod_that_is_killed_half_way_is_followed_by_one_that_ends_the_work(

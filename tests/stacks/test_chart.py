@@ -130,6 +130,7 @@ def test_people_come_to_previews_by_the_gateway_and_nobody_else_does() -> None:
     assert {"to": [peer]} in found["NetworkPolicy", "eph"]["spec"]["egress"]
     assert within("10.244.0.9", frozenset(made.previews.proxies)), "the ingress controller, whatever its address"
     assert not within("203.0.113.9", frozenset(made.previews.proxies))
+    assert found["Service", "eph"]["spec"]["publishNotReadyAddresses"] is True, "also while ephd starts anew"
     assert ("ingresses", "create") not in rights_of(found)
     assert ("ingresses", "delete") in rights_of(found), "those that it had before"
     own = rendered(settings={"previews": {"proxies": ["10.9.0.1/32"], "sign_in": "all"}})
