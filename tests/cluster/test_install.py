@@ -123,6 +123,21 @@ def test_a_chart_of_a_repository_is_rendered_in_the_pod(eph: Install) -> None:
     assert eph.inside("python3", "-c", RENDER) == "hello from shop-a-1"
 
 
+def test_previews_answer_while_ephd_starts_anew(eph: Install, preview: tuple[int, str]) -> None:
+    """L2: the way to them leads through the gateway alone, which is a container of its own."""
+
+    def ephd() -> Any:
+        found = eph.site.get("pod", f"{RELEASE}-0", "-n", NAMESPACE)["status"]["containerStatuses"]
+        return next(item for item in found if item["name"] == "ephd")
+
+    before = ephd()["restartCount"]
+    with Watch(Page(eph.site, preview[1])) as watch:
+        eph.inside("sh", "-c", "kill 1")
+        eventually(lambda: ephd()["restartCount"] > before and ephd()["ready"], 120)
+    assert watch.asked > 5
+    assert watch.misses == []
+
+
 def test_it_sleeps_when_nobody_comes_and_a_visit_wakes_it_once(eph: Install, preview: tuple[int, str]) -> None:
     """L5, C1: idle is what the gateway sees."""
     number, name = preview[0], environment(preview)
@@ -197,21 +212,6 @@ def test_it_reaches_neither_the_metadata_service_nor_what_it_need_not(eph: Insta
     for address, port in (("169.254.169.254", "80"), (socket.gethostbyname("localhost"), "1")):
         tried = f"python3 -c '{ask}' {address} {port} 2>/dev/null || echo no"
         assert eph.inside("sh", "-c", tried) == "no"
-
-
-def test_previews_answer_while_ephd_starts_anew(eph: Install, preview: tuple[int, str]) -> None:
-    """L2: the way to them leads through the gateway alone, which is a container of its own."""
-
-    def ephd() -> Any:
-        found = eph.site.get("pod", f"{RELEASE}-0", "-n", NAMESPACE)["status"]["containerStatuses"]
-        return next(item for item in found if item["name"] == "ephd")
-
-    before = ephd()["restartCount"]
-    with Watch(Page(eph.site, preview[1])) as watch:
-        eph.inside("sh", "-c", "kill 1")
-        eventually(lambda: ephd()["restartCount"] > before and ephd()["ready"], 120)
-    assert watch.asked > 5
-    assert watch.misses == []
 
 
 def test_a_pod_that_is_killed_half_way_is_followed_by_one_that_ends_the_work(
