@@ -177,9 +177,18 @@ class Page:
 
     def text(self, path: str = "/", **query: str) -> str:
         """What it answers once it answers; an ingress controller hears of a new name within a moment."""
-        status, said = eventually(lambda: (found := self.ask(path, **query))[0] in (200, 500) and found, 30)
-        assert status == 200, said
-        return str(said).strip()
+        seen = [(0, "nothing")]
+
+        def answered() -> bool:
+            seen.append(self.ask(path, **query))
+            return seen[-1][0] in (200, 500)
+
+        try:
+            eventually(answered, 30)
+        except AssertionError as late:
+            raise AssertionError(f"{self.host}{path}: {seen[-1]}") from late
+        assert seen[-1][0] == 200, seen[-1][1]
+        return seen[-1][1].strip()
 
 
 class Watch(Beside):
