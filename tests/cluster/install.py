@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,10 @@ from orchestrator.forge.sandbox.world import SandboxForge
 from stacks import plugins
 from tests.cluster.machines import MARK, ROOT, Site, eventually
 
-RELEASE, NAMESPACE, REPOSITORY = "eph", "eph-test-install", "acme/shop"
+RELEASE, REPOSITORY = "eph", "acme/shop"
+NAMESPACE = f"eph-test-install-{secrets.token_hex(3)}"
+"""Of this run: another one may be at work on the same cluster."""
+DOMAIN = f"{NAMESPACE}.test"
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:{RELEASE}"
 PASSPHRASE = "correct horse battery staple"
 FORGE_PORT = 8080
@@ -146,7 +150,7 @@ class Install:
         return {
             "image": {"repository": self.repository, "tag": "test", "pullPolicy": "Always", "pullSecrets": ["pull"]},
             "settings": {
-                "domain": "install.test",
+                "domain": DOMAIN,
                 "public_url": "http://{host}",
                 "interval": 3,
                 "forge": {"url": f"http://forge.{NAMESPACE}:{FORGE_PORT}/api/v3", "repositories": [REPOSITORY]},
@@ -159,7 +163,7 @@ class Install:
             },
             "resources": {"ephd": {"requests": {"cpu": "500m"}}, "gateway": {"requests": {"cpu": "100m"}}},
             "persistence": {"size": "1Gi", "whenDeleted": "Delete"},
-            "ingress": {"enabled": True, "className": site.ingress_class, "host": "eph.install.test"},
+            "ingress": {"enabled": True, "className": site.ingress_class, "host": f"eph.{DOMAIN}"},
             "wildcard": {"enabled": True, "className": site.ingress_class},
             "networkPolicy": {
                 "from": [site.ingress_namespace],

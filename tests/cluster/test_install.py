@@ -18,7 +18,7 @@ import pytest
 from aiohttp import ClientSession
 
 from tests.cluster.environments import Page, Watch
-from tests.cluster.install import ACCOUNT, NAMESPACE, PASSPHRASE, RELEASE, REPOSITORY, Install, build_image
+from tests.cluster.install import ACCOUNT, DOMAIN, NAMESPACE, PASSPHRASE, RELEASE, REPOSITORY, Install, build_image
 from tests.cluster.machines import Site, eventually
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(1800)]
@@ -66,7 +66,7 @@ def preview(eph: Install) -> tuple[int, str]:
     eph.forge.label(REPOSITORY, number, "preview")
     body = eph.told(number, "Ready", 240)
     assert sha[:7] in body
-    found = re.search(r"http://([a-z0-9-]+\.install\.test)", body)
+    found = re.search(rf"http://([a-z0-9-]+\.{re.escape(DOMAIN)})", body)
     assert found, body
     return number, found[1]
 
@@ -81,8 +81,8 @@ def environment(preview: tuple[int, str]) -> str:
 
 def test_a_labelled_pull_request_answers_through_the_ingress(eph: Install, preview: tuple[int, str]) -> None:
     assert "commit" in Page(eph.site, preview[1]).text()
-    assert Page(eph.site, "eph.install.test").text("/healthz"), "the API has its own host"
-    status, page = Page(eph.site, "nobody.install.test").ask()
+    assert Page(eph.site, f"eph.{DOMAIN}").text("/healthz"), "the API has its own host"
+    status, page = Page(eph.site, f"nobody.{DOMAIN}").ask()
     assert (status, "No preview here" in page) == (404, True), "the gateway answers for every other name"
     assert environment(preview) in eph.inside("eph", "list")
     assert "warning" not in eph.inside("sh", "-c", "eph list 2>&1"), "the token stays in the pod"
@@ -93,7 +93,7 @@ def test_the_gateway_is_the_only_way_in(eph: Install, preview: tuple[int, str]) 
     name = environment(preview)
     assert eph.site.get("ingresses", "-n", name)["items"] == []
     address = eph.site.get("pods", "-n", name, "-l", "eph.dev/public=true")["items"][0]["status"]["podIP"]
-    stranger = eph.site.namespace("eph-test-stranger")
+    stranger = eph.site.namespace(f"{NAMESPACE}-near")
     eph.site.pods(stranger, "near")
     assert not eph.site.reaches(stranger, "near", f"{address}:8080")
     assert not eph.site.reaches(stranger, "near", f"web.{name}.svc:80")
