@@ -16,7 +16,6 @@ import resource
 import shlex
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,9 +56,14 @@ def socket_path(settings: Settings) -> Path:
     path = home(settings) / "rpc.sock"
     if len(os.fsencode(path)) <= SOCKET_MOST - 20:
         return path
-    base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
     digest = hashlib.sha256(os.fsencode(settings.root)).hexdigest()[:12]
-    return Path(base) / f"eph-{os.getuid()}-{digest}" / "rpc.sock"
+    return _short() / f"eph-{os.getuid()}-{digest}" / "rpc.sock"
+
+
+def _short() -> Path:
+    """The same for every process of ours: an operation has a folder of its own for what is temporary."""
+    places = [Path("/run"), Path(f"/run/user/{os.getuid()}"), Path("/tmp")]  # noqa: S108 - checked by _clear
+    return next((place for place in places if os.access(place, os.W_OK)), places[-1])
 
 
 def answers(settings: Settings) -> bool:

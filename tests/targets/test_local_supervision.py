@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import tempfile
 import threading
 from pathlib import Path
 
@@ -140,10 +141,13 @@ def test_supervisord_survives_us_and_is_no_child_of_ours(machine: Machine) -> No
     assert daemon(machine) not in processes.ancestors()
 
 
-def test_a_long_root_gets_a_short_socket(machine: Machine) -> None:
-    """T1: a unix socket's path is bounded by the kernel; a root's is not."""
+def test_a_long_root_gets_a_short_socket(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """T1: a unix socket's path is bounded by the kernel; a root's is not. Operations find it, too."""
     machine.strings["root"] = str(machine.folder / ("long-" * 20) / "root")
     socket = supervision.socket_path(machine.settings)
+    monkeypatch.setattr(tempfile, "tempdir", str(machine.folder / "of an operation"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(machine.folder))
+    assert supervision.socket_path(machine.settings) == socket
     supervision.ensure(machine.settings)
     assert supervision.answers(machine.settings)
     assert socket.parent.stat().st_mode & 0o777 == 0o700
