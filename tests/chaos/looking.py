@@ -20,6 +20,7 @@ from tests.chaos.outcomes import Problem
 from tests.chaos.people import LABEL, People
 from tests.chaos.shown import Wanted
 from tests.chaos.site import Site
+from tests.trees import below
 
 OURS = "<!-- eph:"
 _HOST = re.compile(r"http://(?P<host>[a-z0-9-]+(?:\.[a-z0-9-]+)+)(?::\d+)?")
@@ -100,8 +101,8 @@ class Looker:
     def _backend(self, wanted: set[str]) -> Iterator[Problem]:
         """States, tags, locks, histories: of the wanted ones, and of nobody else."""
         root = self._site.eph_home / "backend" / ".pulumi"
-        for path in root.rglob("*"):
-            if not path.is_file() or path.name == "meta.yaml":
+        for path in below(root):
+            if path.name == "meta.yaml":
                 continue
             stack = _stack_of(path.relative_to(root))
             if "locks" in path.parts:
@@ -231,7 +232,7 @@ def _files(site: Site) -> Iterator[Path]:
     """Logs, states and records of ours. Not a service's own output: what it prints of itself is its own affair."""
     yield from site.home.glob("ephd.*.log")
     for folder in ("backend", "operations", "gateway", "pulumi", "work"):
-        yield from (path for path in (site.eph_home / folder).rglob("*") if _readable(path))
+        yield from (path for path in below(site.eph_home / folder) if _readable(path))
 
 
 def _readable(path: Path) -> bool:

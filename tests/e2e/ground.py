@@ -13,6 +13,7 @@ from pathlib import Path
 from orchestrator.app.demo import leftovers
 from stacks import toolchain
 from tests.e2e.site import ROOT
+from tests.trees import below
 
 
 class Ground:
@@ -42,7 +43,7 @@ class Ground:
     def creating(self) -> str:
         """Empty once Pulumi is at work for a pull request."""
         home = self.home()
-        locks = list(home.rglob("locks/organization/*/*/*.json")) if home else []
+        locks = [path for path in below(home) if "locks" in path.parts and path.suffix == ".json"] if home else []
         return "" if locks else f"no operation yet: {self.said()}"
 
     def ports(self) -> set[int]:

@@ -29,6 +29,7 @@ from orchestrator.forge.sandbox.world import Files, SandboxForge, Webhook, free_
 from programs import registry
 from programs.local import settings as local_settings
 from stacks import toolchain
+from tests.trees import below
 
 SHOP = Path(__file__).parent / "shop"
 ROOT = Path(__file__).parents[2]
@@ -350,8 +351,8 @@ class Site:
         backend = self.eph_home / "backend"
         return [
             path
-            for path in backend.rglob("*")
-            if path.is_file() and f"pr-{number}" in {path.stem, path.name, *path.parts, path.name.partition(".")[0]}
+            for path in below(backend)
+            if f"pr-{number}" in {path.stem, path.name, *path.parts, path.name.partition(".")[0]}
         ]
 
 
