@@ -269,8 +269,9 @@ def _wanted_tag(subject: Subject, spec: EnvironmentSpec, at: At) -> Tag:
     if old is None:
         made = Tag(key.repository, repository_name, key.number, spec.name, "", subject.head, seen, until, keep=keep)
         return replace(made, ref_name=subject.ref_name, target=spec.target)
-    wanted = replace(old, repository_name=repository_name, commit=subject.head, extended_until=until, keep=keep)
-    wanted = replace(wanted, target=spec.target)
+    wanted = replace(
+        old, repository_name=repository_name, commit=subject.head, extended_until=until, keep=keep, target=spec.target
+    )
     return old if wanted == old else replace(wanted, seen=seen)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,17 +9,13 @@ import pytest
 
 from orchestrator.forge.sandbox.world import SandboxForge
 from tests.contracts.emulate_host import EmulateHost, emulate
-from tests.contracts.forge_hosts import ROOT, FakeHost, Host, SandboxHost
+from tests.contracts.forge_hosts import FakeHost, Host, SandboxHost
 
 
 @pytest.fixture(scope="module")
 def emulate_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Comes from npm the first time, from the cache later. One for all tests; each has a repository of its own."""
-    if shutil.which("npm") is None:
-        pytest.skip("emulate needs Node 20 and npm, which are not on this machine")
-    done = subprocess.run([ROOT / "infra/toolchain/emulate.sh"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    with emulate(Path(done.stdout.strip()), tmp_path_factory.mktemp("emulate")) as url:
+    """One for all tests; each has a repository of its own."""
+    with emulate(tmp_path_factory.mktemp("emulate")) as url:
         yield url
 
 

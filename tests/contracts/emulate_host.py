@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -12,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from orchestrator.core.model import CheckState
 from orchestrator.forge.github import GitHubForge
 from orchestrator.forge.sandbox.world import free_port
-from tests.contracts.forge_hosts import CONCLUSIONS, FILES
+from tests.contracts.forge_hosts import CONCLUSIONS, FILES, ROOT
 
 EMULATE_LACKS = {
     "statuses": "emulate 0.11.2 has no commit statuses; our marks go into check runs there",
@@ -170,9 +172,18 @@ github:
 """
 
 
+def need_npm() -> None:
+    if shutil.which("npm") is None:
+        pytest.skip("emulate needs Node 20 and npm, which are not on this machine")
+
+
 @contextmanager
-def emulate(command: Path, folder: Path, config: str = SEED) -> Iterator[str]:
-    """Starts it on a free port, waits until it answers, and ends that very process."""
+def emulate(folder: Path, config: str = SEED) -> Iterator[str]:
+    """Comes from npm the first time, from the cache later. Starts on a free port; that very process is ended."""
+    need_npm()
+    done = subprocess.run([ROOT / "infra/toolchain/emulate.sh"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    command = Path(done.stdout.strip())
     seed, port = folder / "seed.yaml", free_port()
     seed.write_text(config)
     arguments = [str(command), "start", "--service", "github", "--port", str(port), "--seed", str(seed)]

@@ -6,11 +6,8 @@ Rows: O5, L1, P1, P2, S1. emulate 0.11.2 has no list of what an installation is 
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -19,7 +16,6 @@ from orchestrator.forge.github import GitHubForge, webhooks
 from orchestrator.forge.github.client import AppKey
 from orchestrator.forge.port import EXPIRED, CheckReport, Conclusion, ForgeRefused
 from tests.contracts.emulate_host import SEED, EmulateHost, emulate
-from tests.contracts.forge_hosts import ROOT
 from tests.forge.test_hooks import rsa_key
 from tests.forge.test_sandbox import Ear
 
@@ -52,13 +48,9 @@ class Stage:
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    if shutil.which("npm") is None:
-        pytest.skip("emulate needs Node 20 and npm, which are not on this machine")
-    done = subprocess.run([ROOT / "infra/toolchain/emulate.sh"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
     key, ear = rsa_key(), Ear()
     seed = SEED + APP.format(key=json.dumps(key), url=ear.url, secret=SECRET)
-    with emulate(Path(done.stdout.strip()), tmp_path_factory.mktemp("emulate"), seed) as url:
+    with emulate(tmp_path_factory.mktemp("emulate"), seed) as url:
         yield Stage(url, AppKey("4711", key), ear)
     ear.close()
 

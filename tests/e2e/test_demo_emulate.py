@@ -7,13 +7,13 @@ the push, the broken push and the mend are played on a branch with an environmen
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 
 import pytest
 
 from orchestrator.app.demo import emulate
+from tests.contracts.emulate_host import need_npm
 from tests.e2e.ground import Ground
 from tests.e2e.site import ROOT
 
@@ -40,8 +40,7 @@ STEPS = (
 
 @pytest.mark.timeout(360)
 def test_the_story_is_played_on_a_github_that_we_did_not_write(ground: Ground) -> None:
-    if shutil.which("npm") is None:
-        pytest.skip("emulate needs Node 20 and npm, which are not on this machine")
+    need_npm()
     command = [sys.executable, "-m", "orchestrator.cli.main", "demo", "--once", "--forge", "emulate"]
     done = subprocess.run(command, cwd=ROOT, env=ground.env, capture_output=True, text=True, timeout=340)
     assert done.returncode == 0, done.stderr

@@ -13,6 +13,7 @@ import pytest
 from orchestrator.app.demo import leftovers
 from tests.e2e import site as sites
 from tests.e2e.site import Preview, Site, until
+from tests.trees import below
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(300)]
 
@@ -34,7 +35,8 @@ def asleep(site: Site, preview: Preview) -> None:
 
 
 def updates(site: Site, preview: Preview) -> int:
-    return len(list((site.eph_home / "backend").rglob(f"history/**/pr-{preview.number}-*.history.json")))
+    kept = [path for path in below(site.eph_home / "backend") if "history" in path.parts]
+    return sum(path.match(f"pr-{preview.number}-*.history.json") for path in kept)
 
 
 def test_it_sleeps_when_nobody_uses_it_and_wakes_for_who_comes(site: Site) -> None:

@@ -23,6 +23,7 @@ from stacks.words import ADJECTIVES, NOUNS
 from tests.e2e import site as sites
 from tests.e2e.readable import files_read, lines_of_processes
 from tests.e2e.site import CYCLE, LABEL, REPOSITORY, Preview, Site, until
+from tests.trees import below
 
 pytestmark = pytest.mark.real
 
@@ -98,7 +99,7 @@ def test_a_service_reads_nothing_of_the_servers(site: Site, one: Preview, two: P
     envs = site.eph_home / "local" / "envs"
     wanted = [path for path in (site.eph_home / "keys").iterdir() if path.is_file()]
     wanted += [site.token, site.secret, site.home / "eph.toml", site.eph_home / "ledger.db"]
-    wanted += (site.eph_home / "backend").rglob("*.json")
+    wanted += (path for path in below(site.eph_home / "backend") if path.suffix == ".json")
     wanted += (site.eph_home / "local" / "launch").iterdir()
     wanted += (envs / two.name).glob("src/*/app.py")
     wanted += (site.eph_home / "local" / "postgres").glob("*password*")
