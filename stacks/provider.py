@@ -102,7 +102,7 @@ def _serve() -> None:
 
     threading.Thread(target=_end_with_the_worker, daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: CANCELLED.set())
-    futures.ThreadPoolExecutor = _Pool  # type: ignore[misc, assignment]
+    futures.ThreadPoolExecutor = _Pool  # type: ignore[misc, assignment]  # what gRPC calls
     # The SDK writes its port and does not flush: with Python's own buffer the worker would wait for it for ever.
     sys.stdout = io.TextIOWrapper(os.fdopen(1, "wb", buffering=0), write_through=True)
     sys.argv = ["pulumi.dynamic"]

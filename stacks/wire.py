@@ -15,7 +15,7 @@ _TIMES = ("seen", "extended_until", "asleep", "awake_until")
 
 
 def dump(value: Operation | OperationResult) -> dict[str, Any]:
-    return json.loads(json.dumps(dataclasses.asdict(value), default=_default))  # type: ignore[no-any-return]
+    return json.loads(json.dumps(dataclasses.asdict(value), default=_default))  # type: ignore[no-any-return]  # JSON
 
 
 def operation(data: Mapping[str, Any]) -> Operation:

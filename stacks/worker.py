@@ -166,7 +166,7 @@ def main() -> int:
     """Keeps the real standard output for the protocol, and gives everybody else standard error."""
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    sys.stderr.reconfigure(errors="replace", line_buffering=True)  # type: ignore[union-attr]
+    sys.stderr.reconfigure(errors="replace", line_buffering=True)  # type: ignore[union-attr]  # a text stream
     code = Worker(sys.stdin, out).main()
     # Not a plain return: gRPC's threads may keep an interpreter from ending.
     sys.stderr.flush()

@@ -181,7 +181,7 @@ class _Server(uvicorn.Server):
     """Signals are ephd's, not the web server's."""
 
     @contextlib.contextmanager
-    def capture_signals(self):  # type: ignore[no-untyped-def]
+    def capture_signals(self):  # type: ignore[no-untyped-def]  # as uvicorn's has none
         yield
 
 

@@ -75,7 +75,7 @@ def options(
 
 def main() -> None:
     if "_EPH_COMPLETE" in os.environ:
-        from typer.completion import completion_init  # type: ignore[attr-defined]
+        from typer.completion import completion_init  # type: ignore[attr-defined]  # typer exports it unsaid
 
         completion_init()
     app(prog_name="eph")

@@ -44,6 +44,6 @@ def completion(shell: Annotated[Shell, typer.Argument(help="The shell to complet
 
     For bash: eval "$(eph completion bash)" in ~/.bashrc. Names of environments are completed too.
     """
-    from typer.completion import get_completion_script  # type: ignore[attr-defined]
+    from typer.completion import get_completion_script  # type: ignore[attr-defined]  # typer exports it unsaid
 
     typer.echo(get_completion_script(prog_name="eph", complete_var="_EPH_COMPLETE", shell=shell.value))

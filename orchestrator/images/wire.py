@@ -68,6 +68,7 @@ class Wire:
         self._silent: dict[str, float] = {}
         context = _trusted()
         given = {"timeout": TIMEOUT, "follow_redirects": False, "headers": {"Accept-Encoding": "identity"}}
+        # To mypy all values of a dictionary are of one type.
         self._named = httpx.Client(verify=context, **given)  # type: ignore[arg-type]
         self._public = httpx.Client(transport=_OnlyPublic(context, public or is_public), **given)  # type: ignore[arg-type]
 

@@ -40,7 +40,7 @@ class Cluster:
 
     def get(self, path: str, **query: str | int) -> Data:
         """Raises ``Missing`` for what is not there."""
-        return self._ask("GET", path, params=dict(query)).json()  # type: ignore[no-any-return]
+        return self._ask("GET", path, params=dict(query)).json()  # type: ignore[no-any-return]  # JSON
 
     def items(self, path: str, **query: str | int) -> list[Data]:
         return list(self.get(path, **query).get("items") or [])

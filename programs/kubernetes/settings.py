@@ -134,6 +134,7 @@ def from_mapping(data: Mapping[str, str]) -> Settings:
             )
     known = {item.name for item in fields(Settings)}
     given = {name: value for name, value in data.items() if name in known and value}
+    # All are texts but the root, which mypy cannot tell from their names.
     settings = Settings(**{**given, "root": Path(data["root"]).absolute()})  # type: ignore[arg-type]
     _check(settings)
     return settings

@@ -65,7 +65,7 @@ def _introduce(world: World, service: Service, console: Console) -> None:
 def _table(views: Sequence[EnvironmentView]) -> Table:
     table = Table(expand=True, box=None, pad_edge=False)
     for name, options in (("PR", {}), ("state", {}), ("commit", {}), ("URL, or what is being done", {"ratio": 1})):
-        table.add_column(name, **options)  # type: ignore[arg-type]
+        table.add_column(name, **options)  # type: ignore[arg-type]  # rich names them all
     for view in views:
         state = Text(view.phase.value, style=_COLOURS.get(view.phase, "cyan"))
         table.add_row(f"#{view.key.number}" if view.key else "", state, view.commit[:7], _words(view))

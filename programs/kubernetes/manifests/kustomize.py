@@ -201,6 +201,7 @@ def _images(here: _Here, found: list[Found], images: Any) -> list[Found]:
         made = []
         for item in found:
             data = copy.deepcopy(item.data)
+            # The default binds this turn's image; mypy knows no types for a lambda's defaults.
             _each_container(data, lambda container, image=image: _renamed(container, image))  # type: ignore[misc]
             made.append(replace(item, data=data))
         found = made
