@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 
-from programs.kubernetes import kinds, names
+from programs.kubernetes import kinds, names, watching
 from programs.kubernetes.cluster import Cluster, Data, Forbidden, Missing
 from programs.kubernetes.errors import KubernetesError
 from programs.local.waiting import pause
@@ -92,10 +92,15 @@ def gone(cluster: Cluster, path: str, name: str, seconds: float = GONE_SECONDS) 
         if time.monotonic() > deadline:
             break
         pause(EVERY)
+    late = f"namespace {name} is still being removed after {seconds:.0f} s"
+    if nodes := watching.lost_nodes(cluster.namespaced(name, "v1/pods")):
+        raise KubernetesError(
+            f"{late}: node {', '.join(nodes)} does not answer, and its pods end only there. "
+            f"Eph tries on; if it never comes back: kubectl delete node {' '.join(nodes)}"
+        )
     why = kept_by(data)
     raise KubernetesError(
-        f"namespace {name} is still being removed after {seconds:.0f} s{': ' + why if why else ''}. "
-        f"Eph tries on; an operator looks with: kubectl get namespace {name} -o yaml"
+        f"{late}{': ' + why if why else ''}. Eph tries on; an operator looks with: kubectl get namespace {name} -o yaml"
     )
 
 

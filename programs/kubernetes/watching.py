@@ -69,7 +69,19 @@ def state(pod: Data, events: Iterable[Data]) -> tuple[str, str]:
 
 
 LOST = "its node does not answer"
-NODE_LOST = ("NodeStatusUnknown", "NodeLost")
+
+
+def lost_nodes(pods: Iterable[Data]) -> list[str]:
+    """Nodes of these pods that do not answer."""
+    return sorted({pod["spec"]["nodeName"] for pod in pods if _is_lost(pod)})
+
+
+def _is_lost(pod: Data) -> bool:
+    """A kubelet says of a pod and of its containers whether they are ready, and says the same of both. Where they
+    differ, the cluster gave the pod up in the place of a kubelet from which it hears nothing."""
+    said = {condition["type"]: condition.get("status") for condition in _conditions(pod)}
+    gated = pod.get("spec", {}).get("readinessGates")
+    return said.get("Ready") == "False" and said.get("ContainersReady") == "True" and not gated
 
 
 def _why_failed(pod: Data) -> str:
@@ -176,15 +188,22 @@ def _pod(pod: Data, events: list[Data], ends: bool) -> Verdict:
         if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
             if any(event.get("reason") in _SCALING for event in own):
                 return Verdict(doubt="the cluster is adding a node for it")
-            return Verdict(trouble=f"no node can take it: {short(condition.get('message', ''))}")
+            return Verdict(trouble=f"no node can take it: {_no_node(condition.get('message', ''))}")
+    if _is_lost(pod):
+        return Verdict(doubt=LOST, pod=_name(pod))
     for status in _statuses(pod):
         found = _container(status, ends)
         if found.trouble:
             return Verdict(trouble=found.trouble, pod=_name(pod), container=status["name"], previous=found.previous)
     for status in _statuses(pod):
         if not status.get("ready") and not ends:
-            return Verdict(doubt=_unready(pod, status, own), pod=_name(pod), container=status["name"])
+            return Verdict(doubt=_unready(status, own), pod=_name(pod), container=status["name"])
     return Verdict()
+
+
+def _no_node(message: str) -> str:
+    """What the scheduler says of nodes, without what it says of making room on them."""
+    return short(re.split(r"\. (?:no new claims|preemption)", message)[0])
 
 
 def _container(status: Data, ends: bool) -> Verdict:
@@ -214,9 +233,7 @@ def _ended(state: Data) -> str:
     return f"exit status {state.get('exitCode', '?')}"
 
 
-def _unready(pod: Data, status: Data, events: list[Data]) -> str:
-    if any(item.get("reason") in NODE_LOST for item in _conditions(pod)):
-        return LOST
+def _unready(status: Data, events: list[Data]) -> str:
     waiting = status.get("state", {}).get("waiting") or {}
     if waiting:
         return f"its container waits: {waiting.get('reason', 'unknown')}"

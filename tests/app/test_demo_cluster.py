@@ -25,6 +25,7 @@ from orchestrator.config.availability import notices
 from orchestrator.config.bounds import ServerPolicy
 from orchestrator.config.parsing import parse
 from orchestrator.config.recipe import Context, recipe
+from orchestrator.forge.sandbox.world import WorldError
 from tests.images import registries as real
 
 BASE = Image((Layer({"usr/bin/sh": b"a shell"}),), ("sh",), env={"PATH": "/usr/bin"})
@@ -46,9 +47,12 @@ class Shop:
         self.mirror, self.registry = Mirror(folder / "shop.git"), registry
         self.checks: list[tuple[str, str | None]] = []
         self.said: list[str] = []
+        self.deaf = False
         self.ci = CI(self.mirror.folder, Shelf(registry, "demo", BASE), self._report, self.said.append)
 
     def _report(self, commit: str, conclusion: str | None) -> None:
+        if self.deaf:
+            raise WorldError("no")
         self.checks.append((commit, conclusion))
 
     def push(self, branch: str, **files: str) -> str:
@@ -107,6 +111,19 @@ def test_a_registry_that_refuses_is_told_and_the_check_is_red(tmp_path: Path, re
     assert commit[:7] in shop.said[0]
     assert "it wants to know who asks (Basic)" in shop.said[0]
     assert "a guess" not in repr(shop.registry), "a password is in no message"
+
+
+@pytest.mark.real
+def test_a_git_host_that_hears_nothing_is_told_and_the_next_commit_is_built(tmp_path: Path, registry: Registry) -> None:
+    shop = Shop(tmp_path, registry)
+    shop.deaf = True
+    lost = shop.push("main", web_py="print(1)")
+    shop.ci.look()
+    assert shop.said == [f"CI cannot report on {lost[:7]}: no"]
+    shop.deaf = False
+    heard = shop.push("main", web_py="print(2)")
+    shop.ci.look()
+    assert shop.checks == [(heard, None), (heard, "success")]
 
 
 def test_what_is_pushed_goes_nowhere_else() -> None:

@@ -3,8 +3,9 @@
 ``EPH_TEST_KUBECONFIG`` may name any cluster that a person has. What of it the tests need to know is told by variables:
 ``EPH_TEST_REGISTRY`` and ``EPH_TEST_REGISTRY_AUTH`` (a file with user:password), ``EPH_TEST_INGRESS`` (a URL at which
 its ingress controller answers), ``EPH_TEST_INGRESS_CLASS``, ``EPH_TEST_INGRESS_NAMESPACE``, ``EPH_TEST_TOOLS`` (the
-folder of our built tools), ``EPH_TEST_APISERVER`` (the process of the API server, for tests that stop it for a while)
-and ``EPH_TEST_BREAK_LOCK`` (a file that they lock meanwhile: whoever shares the cluster can wait for it).
+folder of our built tools), ``EPH_TEST_APISERVER`` and ``EPH_TEST_KUBELET`` (processes of the API server and of the
+only node's kubelet, for tests that stop them for a while) and ``EPH_TEST_BREAK_LOCK`` (a file that they lock
+meanwhile: whoever shares the cluster can wait for it).
 """
 
 from __future__ import annotations

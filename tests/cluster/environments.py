@@ -16,7 +16,7 @@ from programs.kubernetes.target import TARGET
 from programs.spec import Command, DatabaseSpec, EnvironmentSpec, Health, ServiceSpec, Source
 from stacks import names, plugins, toolchain
 from stacks.inventory import FileInventory
-from stacks.model import Operation, OperationResult, StackRecord, StackRef, Tag, Verb
+from stacks.model import Operation, OperationResult, Outcome, StackRecord, StackRef, Tag, Verb
 from stacks.places import Places
 from stacks.pool import Pool
 from tests.beside import Beside
@@ -134,6 +134,15 @@ class Eph:
                 await pool.close()
 
         return asyncio.run(perform())
+
+    def well(self, result: OperationResult) -> None:
+        assert result.outcome is Outcome.SUCCEEDED, (result.error, result.step, result.tail, self.told[-20:])
+
+    def failed(self, result: OperationResult, *words: str) -> None:
+        """With all of the words in what it says."""
+        told = " ".join([result.error, *result.tail])
+        assert result.outcome is Outcome.FAILED, told
+        assert [word for word in words if word not in told] == [], told
 
     def log(self, number: int) -> str:
         folder = self.places.logs(ref(number))

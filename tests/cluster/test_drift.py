@@ -16,7 +16,6 @@ from orchestrator.core.drifts import Drift, Loss
 from programs.kubernetes import names, settings, standing
 from programs.kubernetes.target import TARGET
 from programs.spec import EnvironmentSpec
-from stacks.model import OperationResult, Outcome
 from tests.cluster.environments import DATABASE, Eph, Page
 from tests.cluster.machines import eventually
 
@@ -26,12 +25,8 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 @pytest.fixture(scope="module")
 def spec(eph: Eph) -> EnvironmentSpec:
     made = eph.spec(81, eph.repository.push({"a": "1"}), databases=(DATABASE,))
-    well(eph.up(made))
+    eph.well(eph.up(made))
     return made
-
-
-def well(result: OperationResult) -> None:
-    assert result.outcome is Outcome.SUCCEEDED, (result.error, result.step, result.tail)
 
 
 def lost(eph: Eph) -> tuple[Drift, ...]:
@@ -64,7 +59,7 @@ def test_what_somebody_deleted_changed_and_added_is_named_and_mended(eph: Eph, s
     server = f"statefulset-{names.database(DATABASE)}"
     seen = (Drift("deployment-web"), Drift("service-web", Loss.CHANGED), Drift(server))
     assert eventually(lambda: lost(eph) == seen and seen, 30)
-    well(eph.up(spec, refresh=True))
+    eph.well(eph.up(spec, refresh=True))
     whole(eph, spec)
     assert eph.site.get("service", "web", "-n", space)["spec"]["selector"] == {names.SERVICE: "web"}
     parts = eph.record(81).parts
@@ -77,7 +72,7 @@ def test_what_somebody_deleted_changed_and_added_is_named_and_mended(eph: Eph, s
 def test_a_namespace_that_is_gone_is_made_again_whole(eph: Eph, spec: EnvironmentSpec) -> None:
     eph.site.kubectl("delete", "namespace", spec.name, "--wait=false")
     assert eventually(lambda: lost(eph) == (Drift("namespace"),), 60)
-    well(eph.up(spec, refresh=True))
+    eph.well(eph.up(spec, refresh=True))
     whole(eph, spec)
 
 
@@ -94,5 +89,5 @@ def test_until_when_it_lives_stands_on_the_namespace(eph: Eph, spec: Environment
 
 
 def test_gone_it_leaves_nothing(eph: Eph, spec: EnvironmentSpec) -> None:
-    well(eph.down(81))
+    eph.well(eph.down(81))
     assert eph.left() == []

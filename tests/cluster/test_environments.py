@@ -17,7 +17,7 @@ from programs.insides import NoSuchLog, Reading
 from programs.kubernetes import names
 from programs.kubernetes.target import TARGET
 from programs.spec import EnvironmentSpec, Health, ServiceSpec
-from stacks.model import OperationResult, Outcome
+from stacks.model import Outcome
 from tests.cluster.environments import DATABASE, Eph, Page, Watch
 from tests.cluster.machines import eventually
 
@@ -35,12 +35,8 @@ def first(eph: Eph) -> EnvironmentSpec:
     return replace(spec, env={"COLOUR": "green"})
 
 
-def well(result: OperationResult, eph: Eph) -> None:
-    assert result.outcome is Outcome.SUCCEEDED, (result.error, result.step, result.tail, eph.told[-20:])
-
-
 def test_an_environment_is_made_and_answers(eph: Eph, first: EnvironmentSpec) -> None:
-    well(eph.up(first), eph)
+    eph.well(eph.up(first))
     page = Page(eph.site, first.host)
     assert f"commit {first.source.commit}" in page.text()
     rows = page.text("/query", sql="select name from fruit order by 1")
@@ -97,14 +93,14 @@ def test_a_push_is_built_in_place_and_a_second_look_changes_nothing(eph: Eph, fi
     )
     page = Page(eph.site, first.host)
     with Watch(page) as watch:
-        well(eph.up(spec), eph)
+        eph.well(eph.up(spec))
     assert watch.asked > 0
     assert watch.misses == []
     assert f"commit {commit}" in page.text()
     assert page.text("/env", name="APP_VERSION") == "v2"
     assert page.text("/query", sql="select count(*) from fruit") == "4", "seeded once, migrated twice"
     again = eph.up(spec)
-    well(again, eph)
+    eph.well(again)
     assert {key: count for key, count in again.changes.items() if key != "same"} == {}
 
 
@@ -143,7 +139,7 @@ def test_what_cannot_be_had_is_said_before_anything_is_touched(eph: Eph, first: 
 def test_two_environments_do_not_reach_each_other(eph: Eph, first: EnvironmentSpec) -> None:
     """S3, D3: tried from inside a pod, by address and by name, with policies that are enforced."""
     second = eph.spec(2, eph.repository.push({"a": "3"}), databases=(DATABASE,))
-    well(eph.up(second), eph)
+    eph.well(eph.up(second))
     site, page = eph.site, Page(eph.site, second.host)
     pods = site.get("pods", "-n", first.name)["items"]
     theirs = [pod["status"]["podIP"] for pod in pods if pod["status"].get("phase") == "Running"]
@@ -171,7 +167,7 @@ def test_gone_is_gone(eph: Eph, first: EnvironmentSpec) -> None:
     assert eph.up(half).outcome is Outcome.FAILED
     assert eph.record(3).target == "kubernetes"
     for number in (1, 2, 3):
-        well(eph.down(number), eph)
+        eph.well(eph.down(number))
     assert eph.left() == []
     assert dict(eph.inventory.snapshot().stacks) == {}
     assert time.monotonic() - started < 240

@@ -1,4 +1,4 @@
-"""A whole Eph with the target `kubernetes`: the real ephd on a sandbox forge and a real cluster (T2, P3, L5).
+"""A whole Eph with the target `kubernetes`: the real ephd on a sandbox forge and a real cluster (T2, P3, L5, L9).
 
 Spoken to from outside only: a label, pushes, a close; and looked at through the gateway and at the cluster.
 """
@@ -82,6 +82,10 @@ def test_a_pull_request_lives_on_kubernetes(eph: OnCluster) -> None:
     pushed = eph.forge.push(REPOSITORY, "feature", {"a": "2"})
     eph.ci_pushes(pushed, "v2")
     until("the push answers", lambda: "" if f"commit {pushed}" in eph.page(host).text else "the old one", 120)
+
+    eph.cluster.kubectl("delete", "deployment,service", "web", "-n", name)
+    eph.cluster.kubectl("wait", "--for=delete", "pod", "-l", "eph.dev/service=web", "-n", name, "--timeout=60s")
+    until("what somebody removed is back", lambda: "" if f"commit {pushed}" in eph.page(host).text else "gone", 120)
 
     eph.forge.push(REPOSITORY, "feature", eph.files(more=", command: 'echo no luck; exit 7'"))
     until("the comment says why", lambda: "" if "exit status 7" in eph.comment(number) else eph.comment(number), 120)

@@ -12,7 +12,6 @@ import pytest
 from programs.kubernetes import cluster
 from programs.kubernetes.settings import from_mapping
 from programs.spec import Command, EnvironmentSpec, Health, Hooks, ServiceSpec
-from stacks.model import OperationResult, Outcome
 from tests.beside import Beside
 from tests.cluster.environments import DATABASE, Eph, Page
 
@@ -49,12 +48,8 @@ def shop(eph: Eph) -> EnvironmentSpec:
     return eph.spec(NUMBER, commit, services=(web, api, tick), databases=(DATABASE,), hooks=hooks)
 
 
-def well(result: OperationResult, eph: Eph) -> None:
-    assert result.outcome is Outcome.SUCCEEDED, (result.error, result.step, result.tail, eph.told[-20:])
-
-
 def test_services_start_in_order_with_volumes_shares_and_hooks(eph: Eph, shop: EnvironmentSpec) -> None:
-    well(eph.up(shop), eph)
+    eph.well(eph.up(shop))
     page = Page(eph.site, shop.host)
     assert f"commit {shop.source.commit}" in page.text()
     assert page.text("/query", sql="select count(*) from hook") == "0"
@@ -73,7 +68,7 @@ def test_last_words_are_said_and_a_silent_one_holds_nothing_up(eph: Eph, shop: E
     assert [(item["metadata"]["name"], item["spec"]["timeZone"]) for item in jobs] == [("tick", "Etc/UTC")]
     started = time.monotonic()
     with Listening(eph, shop.name) as heard:
-        well(eph.down(NUMBER), eph)
+        eph.well(eph.down(NUMBER))
     assert time.monotonic() - started < 240, "not for the ten minutes that the hook would take"
     assert any("last words" in line for line in heard.lines), heard.lines
     assert any("(1 row)" in line for line in heard.lines), "its database was still there"

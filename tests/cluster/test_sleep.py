@@ -14,7 +14,7 @@ import pytest
 
 from programs.kubernetes.target import TARGET
 from programs.spec import EnvironmentSpec, Health, ServiceSpec
-from stacks.model import OperationResult, Outcome, Verb
+from stacks.model import Outcome, Verb
 from tests.cluster.environments import DATABASE, SCHEMA, Eph, Page
 from tests.cluster.machines import eventually
 
@@ -45,10 +45,6 @@ def shop(eph: Eph) -> EnvironmentSpec:
     return eph.spec(7, commit, **parts)
 
 
-def well(result: OperationResult, eph: Eph) -> None:
-    assert result.outcome is Outcome.SUCCEEDED, (result.error, result.step, result.tail, eph.told[-20:])
-
-
 def wanted(eph: Eph, shop: EnvironmentSpec) -> dict[str, int]:
     """How many pods each workload asks for."""
     items = eph.site.get("deployments,statefulsets", "-n", shop.name)["items"]
@@ -69,10 +65,10 @@ AWAKE = {"web": 1, "api": 1, "beside": 2, "eph-db": 1}
 
 
 def test_it_falls_asleep_without_pulumi_and_keeps_what_it_holds(eph: Eph, shop: EnvironmentSpec) -> None:
-    well(eph.up(shop), eph)
+    eph.well(eph.up(shop))
     assert wanted(eph, shop) == AWAKE
     result = eph.rest(7, Verb.SLEEP)
-    well(result, eph)
+    eph.well(result)
     assert result.pulumi_processes == 0
     assert wanted(eph, shop) == {**AWAKE, "web": 0, "api": 0, "beside": 0}, "without a volume the database stays"
     assert suspended(eph, shop)
@@ -83,12 +79,12 @@ def test_it_falls_asleep_without_pulumi_and_keeps_what_it_holds(eph: Eph, shop: 
     tag = eph.record(7).tag
     assert tag is not None
     assert tag.asleep
-    well(eph.rest(7, Verb.SLEEP), eph)
+    eph.well(eph.rest(7, Verb.SLEEP))
 
 
 def test_it_wakes_in_order_and_answers_when_that_is_said(eph: Eph, shop: EnvironmentSpec) -> None:
     result = eph.rest(7, Verb.WAKE)
-    well(result, eph)
+    eph.well(result)
     assert result.pulumi_processes == 0
     page = Page(eph.site, shop.host)
     assert page.ask()[0] == 200, "at once, through the ingress controller"
@@ -97,22 +93,22 @@ def test_it_wakes_in_order_and_answers_when_that_is_said(eph: Eph, shop: Environ
     assert not suspended(eph, shop)
     assert not route(eph, shop)["asleep"]
     again = eph.up(shop)
-    well(again, eph)
+    eph.well(again)
     assert {key: count for key, count in again.changes.items() if key != "same"} == {}, "Pulumi does not fight it"
 
 
 def test_a_push_while_it_sleeps_wakes_it(eph: Eph, shop: EnvironmentSpec) -> None:
-    well(eph.rest(7, Verb.SLEEP), eph)
+    eph.well(eph.rest(7, Verb.SLEEP))
     commit = eph.repository.push({"a": "2"})
     pushed = replace(shop, source=replace(shop.source, commit=commit))
-    well(eph.up(pushed), eph)
+    eph.well(eph.up(pushed))
     assert wanted(eph, shop) == AWAKE
     assert f"commit {commit}" in Page(eph.site, shop.host).text()
     assert not route(eph, shop)["asleep"]
 
 
 def test_a_start_that_fails_says_why_and_is_taken_back(eph: Eph, shop: EnvironmentSpec) -> None:
-    well(eph.rest(7, Verb.SLEEP), eph)
+    eph.well(eph.rest(7, Verb.SLEEP))
     missing = f"web={eph.site.registry}/acme/shop:never-pushed"
     eph.site.kubectl("set", "image", "deployment/web", missing, "-n", shop.name)
     result = eph.rest(7, Verb.WAKE)
@@ -124,5 +120,5 @@ def test_a_start_that_fails_says_why_and_is_taken_back(eph: Eph, shop: Environme
     tag = eph.record(7).tag
     assert tag is not None
     assert (bool(tag.asleep), tag.half) == (True, False)
-    well(eph.down(7), eph)
+    eph.well(eph.down(7))
     assert TARGET.leftovers(eph.settings) == []

@@ -78,7 +78,7 @@ DIED = {
     "lastState": {"terminated": {"exitCode": 3}},
 }
 WAITS = {"name": "app", "state": {"waiting": {"reason": "x"}}}
-NODE = {"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown"}
+NODE = [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}]
 STATES = [
     (pod("a", {}, **READY), "running", ""),
     (
@@ -90,7 +90,7 @@ STATES = [
     (pod("a", {}, "Succeeded"), "ended", ""),
     (pod("a", {}, "Failed", reason="Evicted", message="The node was low on memory"), "failing", "low on memory"),
     (pod("a", {}, "Pending"), "starting", ""),
-    (pod("a", {}, conditions=[NODE], containerStatuses=[{"name": "app", "ready": False}]), "unknown", "node does not"),
+    (pod("a", {}, conditions=NODE, **READY), "unknown", "node does not"),
 ]
 
 

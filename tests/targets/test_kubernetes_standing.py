@@ -189,3 +189,8 @@ def test_a_namespace_that_does_not_go_is_said_with_what_keeps_it(api: Api, on: S
     api.objects[address]["status"] = {"conditions": [{"status": "True", "message": why}]}
     with pytest.raises(KubernetesError, match=r"shop-a-1 is still being removed after 0 s: .*example.com/gone"):
         mending.gone(cluster.connect(on), f"{SPACE}/shop-a-1", "shop-a-1", 0)
+    pod = api.put("v1/pods:shop-a-1/web-1")
+    said = [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}]
+    api.objects[pod] |= {"spec": {"nodeName": "node-3"}, "status": {"conditions": said}}
+    with pytest.raises(KubernetesError, match=r"0 s: node node-3 does not answer.*kubectl delete node node-3$"):
+        mending.gone(cluster.connect(on), f"{SPACE}/shop-a-1", "shop-a-1", 0)

@@ -30,6 +30,11 @@ def event(kind: str, name: str, reason: str, message: str = "") -> dict[str, Any
     return {"involvedObject": {"kind": kind, "name": name}, "reason": reason, "message": message}
 
 
+LOST: dict[str, Any] = {
+    "conditions": [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}],
+    "containerStatuses": [{"name": "app", "ready": True, "state": {"running": {}}}],
+}
+"""As a real cluster has it, forty seconds after it heard of the node last."""
 DONE = {"updatedReplicas": 1, "replicas": 1, "availableReplicas": 1}
 
 
@@ -100,7 +105,8 @@ CASES: list[tuple[dict[str, Any] | None, list[dict[str, Any]], str]] = [
                     "type": "PodScheduled",
                     "status": "False",
                     "reason": "Unschedulable",
-                    "message": "0/1 nodes are available: 1 Insufficient memory.",
+                    "message": "0/1 nodes are available: 1 Insufficient memory. no new claims to deallocate, "
+                    "preemption: 0/1 nodes are available: 1 No preemption victims found.",
                 }
             ]
         ),
@@ -117,6 +123,7 @@ CASES: list[tuple[dict[str, Any] | None, list[dict[str, Any]], str]] = [
 def test_what_is_certain_is_said_at_once(found: dict[str, Any] | None, events: list[dict[str, Any]], why: str) -> None:
     verdict = watching.workload(deployment(), [found] if found else [], events)
     assert not verdict.ready
+    assert "preemption" not in verdict.trouble
     assert re.search(why, verdict.trouble), verdict.trouble
 
 
@@ -131,14 +138,7 @@ def test_a_controller_says_by_condition_too() -> None:
         (container({"waiting": {"reason": "ContainerCreating"}}), [], "waits: ContainerCreating"),
         (container({"waiting": {"reason": "ErrImagePull", "message": "i/o timeout"}}), [], "waits: ErrImagePull"),
         (container({"running": {}}, ready=False), [], "has not said yes yet"),
-        (
-            pod(
-                conditions=[{"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown"}],
-                containerStatuses=[{"name": "app", "ready": False, "state": {"running": {}}}],
-            ),
-            [],
-            "its node does not answer",
-        ),
+        (pod(**LOST), [], "its node does not answer"),
         (
             container({"running": {}}, ready=False),
             [event("Pod", "web-1", "Unhealthy", "HTTP probe failed with statuscode: 500")],
@@ -183,3 +183,11 @@ def test_a_job_is_done_failed_late_or_under_way() -> None:
     assert watching.job(job(), [container({"running": {}})], []).doubt == "it is not done yet"
     pulled = container({"waiting": {"reason": "ImagePullBackOff"}})
     assert "cannot be had" in watching.job(job(), [pulled], []).trouble
+
+
+def test_nodes_that_do_not_answer_are_known_by_their_pods() -> None:
+    gated = {"nodeName": "two", "readinessGates": [{"conditionType": "load-balancer"}]}
+    well = {**LOST, "conditions": [{"type": kind, "status": "True"} for kind in ("Ready", "ContainersReady")]}
+    placed = [({"nodeName": "one"}, LOST), (gated, LOST), ({"nodeName": "three"}, well), ({"nodeName": "one"}, LOST)]
+    pods = [{"metadata": NAME, "spec": spec, "status": status} for spec, status in placed]
+    assert watching.lost_nodes(pods) == ["one"]

@@ -16,7 +16,8 @@ say() { printf 'cluster: %s\n' "$*" >&2; }
 tell() { # for eval, and for tests
   printf 'export %s\n' "KUBECONFIG=$RUN/pki/admin.kubeconfig" "EPH_TEST_INGRESS=http://$INGRESS" \
     "EPH_TEST_REGISTRY=$REGISTRY" "EPH_TEST_REGISTRY_AUTH=$RUN/registry/auth" "EPH_TEST_TOOLS=$BIN" \
-    "EPH_TEST_APISERVER=$(pgrep -o -f "^$BIN/kube-apiserver ")" "PATH=$BIN:\$PATH"
+    "EPH_TEST_APISERVER=$(pgrep -o -f "^$BIN/kube-apiserver ")" \
+    "EPH_TEST_KUBELET=$(pgrep -o -f "^$BIN/kubelet ")" "PATH=$BIN:\$PATH"
 }
 
 "$here/system.sh"

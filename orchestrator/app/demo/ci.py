@@ -13,10 +13,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import httpx
+
 from orchestrator.app.demo import bases
 from orchestrator.app.demo.bases import NoBase
 from orchestrator.app.demo.oci import Image, Layer
 from orchestrator.app.demo.pushing import NotPushed, Registry
+from orchestrator.forge.sandbox.world import WorldError
 from programs.local import mirrors
 from programs.local.errors import LocalError
 
@@ -89,7 +92,10 @@ class CI:
         for commit in dict.fromkeys(heads.decode().split()):
             if commit not in self._done:
                 self._done.add(commit)
-                self._build(commit)
+                try:
+                    self._build(commit)
+                except (WorldError, httpx.HTTPError) as error:
+                    self._say(f"CI cannot report on {commit[:7]}: {error}")
 
     def _run(self) -> None:
         while not self._over.wait(EVERY):

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	netv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	corelisters "k8s.io/client-go/listers/core/v1"
@@ -19,7 +20,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// ingress routes by host (the whole name before one with a star) and longest path to the cluster IP of a Service, as Ingress objects of its class say.
+// ingress routes by host (the whole name before one with a star) and longest path to the cluster IP of a Service, as
+// Ingress objects of its class say; where none does, as HTTPRoutes say.
 func ingress(arguments []string) error {
 	flags := flag.NewFlagSet("ingress", flag.ExitOnError)
 	kubeconfig := flags.String("kubeconfig", "", "empty: the pod's own service account")
@@ -31,7 +33,10 @@ func ingress(arguments []string) error {
 		return err
 	}
 	factory := informers.NewSharedInformerFactory(kubernetes.NewForConfigOrDie(config), 0)
-	table := routes{*class, factory.Networking().V1().Ingresses().Lister(), factory.Core().V1().Services().Lister()}
+	gateways := &attached{}
+	go gateways.keep(dynamic.NewForConfigOrDie(config))
+	kinds := factory.Networking().V1()
+	table := routes{*class, kinds.Ingresses().Lister(), factory.Core().V1().Services().Lister(), gateways}
 	factory.Start(nil)
 	factory.WaitForCacheSync(nil)
 	server := &http.Server{Addr: *listen, Handler: table, ReadHeaderTimeout: 10 * time.Second}
@@ -42,13 +47,14 @@ type routes struct {
 	class     string
 	ingresses netlisters.IngressLister
 	services  corelisters.ServiceLister
+	gateways  *attached
 }
 
 func (t routes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	host, _, _ := strings.Cut(r.Host, ":")
 	upstream := t.find(host, r.URL.Path)
 	if upstream == nil {
-		http.Error(w, "no ingress for "+host+r.URL.Path, http.StatusNotFound)
+		http.Error(w, "no route for "+host+r.URL.Path, http.StatusNotFound)
 		return
 	}
 	proxy := httputil.ReverseProxy{Rewrite: func(p *httputil.ProxyRequest) {
@@ -76,11 +82,14 @@ func (t routes) find(host, path string) *url.URL {
 				if fit+len(candidate.Path) <= fittest || !covers(candidate, path) {
 					continue
 				}
-				if upstream := t.upstream(ingress.Namespace, candidate.Backend.Service); upstream != nil {
+				if upstream := t.service(ingress.Namespace, candidate.Backend.Service); upstream != nil {
 					fittest, best = fit+len(candidate.Path), upstream
 				}
 			}
 		}
+	}
+	if route, ok := t.gateways.find(host); ok && best == nil {
+		return t.upstream(route.namespace, route.name, netv1.ServiceBackendPort{Number: route.port})
 	}
 	return best
 }
@@ -109,17 +118,21 @@ func covers(candidate netv1.HTTPIngressPath, path string) bool {
 	return path == prefix || strings.HasPrefix(path, prefix+"/")
 }
 
-func (t routes) upstream(namespace string, backend *netv1.IngressServiceBackend) *url.URL {
+func (t routes) service(namespace string, backend *netv1.IngressServiceBackend) *url.URL {
 	if backend == nil {
 		return nil
 	}
-	service, err := t.services.Services(namespace).Get(backend.Name)
+	return t.upstream(namespace, backend.Name, backend.Port)
+}
+
+func (t routes) upstream(namespace, name string, wanted netv1.ServiceBackendPort) *url.URL {
+	service, err := t.services.Services(namespace).Get(name)
 	if err != nil || service.Spec.ClusterIP == corev1.ClusterIPNone {
 		return nil
 	}
-	port := backend.Port.Number
+	port := wanted.Number
 	for _, offered := range service.Spec.Ports {
-		if offered.Name != "" && offered.Name == backend.Port.Name {
+		if offered.Name != "" && offered.Name == wanted.Name {
 			port = offered.Port
 		}
 	}
