@@ -50,7 +50,7 @@ def main(names: Sequence[str]) -> int:
             return 130
         except Exception as error:  # noqa: BLE001 - one row's trouble hides no other row
             missing = True
-            _say(f"bench {name} not measured: {type(error).__name__}: {str(error)[:300]}")
+            _say(f"bench {name} not measured: {type(error).__name__}: {str(error)[:900]}")
             continue
         measured.append(Kept(row, f"{datetime.now(UTC):%Y-%m-%d %H:%M}", (before, os.getloadavg()[0])))
         _say(row.line(), f"  {row.ours}", f"  {row.theirs}")

@@ -1,67 +1,101 @@
-"""Rows on a real Kubernetes: one environment against the bare CLI and against kubectl, ten at once, and the memory."""
+"""Rows on a real Kubernetes, of a whole Eph: label to URL against the bare CLI and kubectl, ten at once, and waking."""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import json
 import os
 import statistics
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import psutil
 
-from programs.kubernetes import names
-from programs.kubernetes.target import TARGET
+from orchestrator.app.demo import clusters
 from programs.spec import EnvironmentSpec
-from stacks.model import Verb
+from stacks import plugins
+from tests.bench import by_hand, waking
+from tests.bench.by_hand import ByHand
+from tests.bench.environments import in_sequence
 from tests.bench.rows import Figure, Row, seconds
-from tests.bench.worlds import folder, plain
+from tests.bench.worlds import Eph, Plain, eph, plain, tools
 from tests.beside import Beside
-from tests.cluster.environments import Eph, Page
-from tests.cluster.machines import Site, eventually, push_images
+from tests.cluster.machines import images
 
 TURNS = 3
 MANY = 10
-WAKING = 930
-PATIENCE = 180.0
+COLD = 200
 MEGABYTE = 1024 * 1024
-KINDS = "serviceaccount,secret,resourcequota,limitrange,networkpolicy,service,deployment,ingress"
-_GIVEN = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink", "ownerReferences")
+REPOSITORY = f"{clusters.PREFIX}/bench"
+FILE = """\
+version: "1.0"
+name: shop
+target: kubernetes
+environment:
+  images:
+    - {{name: shop, repository: {image}, tag_template: v1}}
+services:
+  - {{name: web, image: shop, port: 8080, health: {{path: /healthz, deadline: 90s}}}}
+"""
 
 
-@contextmanager
-def world() -> Iterator[Eph]:
-    """Eph's operations on the cluster that the variables of tests/cluster name."""
-    with folder() as home:
-        (home / "site").mkdir()
-        (home / "eph").mkdir()
-        site = Site.of(home / "site", os.environ)
-        push_images(site)
-        made = Eph(site, home / "eph", "bench")
-        try:
-            yield made
-        finally:
-            for name in TARGET.names(made.settings):
-                TARGET.purge(name, made.settings)
-            site.clear()
+@dataclass(slots=True)
+class OnCluster:
+    """``image``: of the only service, by its digest."""
+
+    eph: Eph
+    cluster: clusters.Site
+    image: str
+    file: str
+
+    async def open_pulls(self, count: int) -> list[int]:
+        return await self.eph.open_pulls(count, **{"eph.yaml": self.file})
+
+    async def made(self, number: int) -> float:
+        begun = time.monotonic()
+        await self.eph.label(number)
+        await self.eph.answer([number])
+        return time.monotonic() - begun
+
+    def spec(self, number: int) -> EnvironmentSpec:
+        return replace(self.eph.spec(number), images={"shop": self.image})
+
+    def by_hand(self, number: int, name: str) -> AbstractContextManager[ByHand]:
+        return by_hand.copied(self.cluster, waking.view(self.eph, number), f"eph-bench-{name}")
+
+
+@asynccontextmanager
+async def world(**settings: Any) -> AsyncIterator[OnCluster]:
+    """On the cluster that the variables of tests/cluster name."""
+    cluster = await asyncio.to_thread(_cluster)
+    host = cluster.registry.host
+    sample = images().app(Path(os.environ["EPH_TEST_TOOLS"]) / "tools", "v1")
+    digest = await asyncio.to_thread(cluster.registry.push, sample, REPOSITORY, "v1")
+    with_plugin = plugins.beside(tools(), [clusters.TARGET], print)
+    async with eph(with_plugin, cluster, **settings) as running:
+        yield OnCluster(running, cluster, f"{host}/{REPOSITORY}@{digest}", FILE.format(image=f"{host}/{REPOSITORY}"))
+
+
+def _cluster() -> clusters.Site:
+    said = dict.fromkeys((name.replace("-", "_") for name in clusters.OPTIONS), "")
+    told = {**os.environ, "KUBECONFIG": os.environ.get("EPH_TEST_KUBECONFIG", "")}
+    return clusters.look(argparse.Namespace(**said), told)
 
 
 async def kubernetes_url() -> Row:
-    return await asyncio.to_thread(_kubernetes_url)
-
-
-def _kubernetes_url() -> Row:
+    """In turns, one of each for warming up first."""
     ours, cli, kubectl = [], [], []
-    with world() as eph, plain(eph.settings, "kubernetes") as bare:
-        commit = eph.repository.push({"a": "1"})
-        for number in range(TURNS + 1):
-            spec = eph.spec(900 + number, commit)
-            ours.append(_made(eph, spec))
-            cli.append(bare.up("cli", f"{number}", spec))
-            kubectl.append(_applied(eph.site, spec, f"eph-bench-by-hand-{number}"))
+    async with world() as running:
+        with plain(running.eph.world.target_settings, clusters.TARGET) as bare:
+            for number in await running.open_pulls(TURNS + 1):
+                ours.append(await running.made(number))
+                cli.append(await _by_cli(bare, running, number))
+                with running.by_hand(number, f"{number}") as copy:
+                    kubectl.append(await asyncio.to_thread(copy.apply))
     ours, cli, kubectl = ours[1:], cli[1:], kubectl[1:]
     middle = statistics.median(ours)
     return Row(
@@ -70,134 +104,72 @@ def _kubernetes_url() -> Row:
             Figure("cli ratio", middle / statistics.median(cli), 1.3),
             Figure("kubectl ratio", middle / statistics.median(kubectl), 3.0),
         ),
-        f"Eph, an operation until its page answers through the ingress: {seconds(ours)}",
+        f"Eph, from the label to the answer through the gateway and the ingress: {seconds(ours)}",
         f"`pulumi stack init` and `pulumi up`: {seconds(cli)}; `kubectl apply` and the page: {seconds(kubectl)}",
     )
 
 
-def _made(eph: Eph, spec: EnvironmentSpec) -> float:
-    begun = time.monotonic()
-    result = eph.up(spec)
-    if result.error:
-        raise RuntimeError(f"the operation failed: {result.error}")
-    _await(Page(eph.site, spec.host), begun)
-    return time.monotonic() - begun
-
-
-def _await(page: Page, begun: float) -> None:
-    while page.ask()[0] != 200:
-        if time.monotonic() - begun > PATIENCE:
-            raise RuntimeError(f"{page.host} did not answer within {PATIENCE:.0f} s")
-        time.sleep(0.05)
-
-
-def _applied(site: Site, spec: EnvironmentSpec, name: str) -> float:
-    """The objects that Eph made, in a namespace by hand, with a host name of their own."""
-    host = f"{name}.preview.test"
-    objects = [_copy(item, name) for item in site.get(KINDS, "-n", spec.name)["items"] if _is_asked_for(item)]
-    space = site.get("namespace", spec.name)
-    labels = {key: text for key, text in space["metadata"]["labels"].items() if key.startswith("pod-security")}
-    made = {
-        "apiVersion": "v1",
-        "kind": "Namespace",
-        "metadata": {"name": name, "labels": {**labels, "eph-test": "yes"}},
-    }
-    site.namespaces.append(name)
-    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": [made, *objects]}).replace(spec.host, host)
-    begun = time.monotonic()
-    site.kubectl("apply", "-f", "-", stdin=text)
-    _await(Page(site, host), begun)
-    return time.monotonic() - begun
-
-
-def _is_asked_for(item: Mapping[str, Any]) -> bool:
-    return bool(item["metadata"].get("labels", {}).get(names.ENVIRONMENT)) and not item["metadata"].get(
-        "ownerReferences"
-    )
-
-
-def _copy(item: Mapping[str, Any], space: str) -> dict[str, Any]:
-    about = {key: value for key, value in item["metadata"].items() if key not in _GIVEN}
-    data = {**item, "metadata": {**about, "namespace": space}}
-    data.pop("status", None)
-    for key in ("clusterIP", "clusterIPs"):
-        data.get("spec", {}).pop(key, None)
-    return data
+async def _by_cli(bare: Plain, running: OnCluster, number: int) -> float:
+    return await asyncio.to_thread(bare.up, "cli", f"pr-{number}", running.spec(number))
 
 
 async def kubernetes_wake() -> Row:
-    return await asyncio.to_thread(_kubernetes_wake)
-
-
-def _kubernetes_wake() -> Row:
+    """In turns, one of each for warming up first; and once with two hundred requests at the same moment."""
     ours, theirs = [], []
-    with world() as eph:
-        spec = eph.spec(WAKING, eph.repository.push({"a": "1"}))
-        _made(eph, spec)
-        for _ in range(TURNS + 1):
-            _rested(eph, Verb.SLEEP)
-            begun = _asleep(eph.site, spec)
-            _rested(eph, Verb.WAKE)
-            _await(Page(eph.site, spec.host), begun)
-            ours.append(time.monotonic() - begun)
-            _scale(eph.site, spec, 0)
-            begun = _asleep(eph.site, spec)
-            _scale(eph.site, spec, 1)
-            _await(Page(eph.site, spec.host), begun)
-            theirs.append(time.monotonic() - begun)
+    async with world() as running:
+        [number] = await running.open_pulls(1)
+        await running.made(number)
+        with running.by_hand(number, "wake") as copy:
+            await asyncio.to_thread(copy.apply)
+            for _ in range(TURNS + 1):
+                await asyncio.to_thread(copy.sleep)
+                theirs.append(await asyncio.to_thread(copy.wake))
+                await _asleep(running, number)
+                ours.append((await waking.visit(running.eph, number, 1))[0])
+        await _asleep(running, number)
+        starts = await waking.times_woken(running.eph, number)
+        cold = await waking.visit(running.eph, number, COLD)
+        starts = await waking.times_woken(running.eph, number) - starts
     ours, theirs = ours[1:], theirs[1:]
+    ratio = statistics.median(ours) / statistics.median(theirs)
     return Row(
         "kubernetes-wake",
-        (Figure("ratio", statistics.median(ours) / statistics.median(theirs), 1.3),),
-        f"Eph wakes it, until its page answers through the ingress: {seconds(ours)}",
-        f"`kubectl scale --replicas=1` of its Deployment, and the page: {seconds(theirs)}",
+        (Figure("ratio", ratio, 1.3), Figure("starts", starts, 1), Figure("answers", len(cold), COLD, at_least=True)),
+        f"a request to a preview that sleeps, until its answer: {seconds(ours)}; {COLD} at once: {max(cold):.2f} s",
+        f"`kubectl scale --replicas=1` of a copy's Deployment, until its page answers: {seconds(theirs)}",
     )
 
 
-def _rested(eph: Eph, verb: Verb) -> None:
-    result = eph.rest(WAKING, verb)
-    if result.error:
-        raise RuntimeError(f"{verb} failed: {result.error}")
-
-
-def _scale(site: Site, spec: EnvironmentSpec, replicas: int) -> None:
-    site.kubectl("scale", "deployment/web", f"--replicas={replicas}", "-n", spec.name)
-
-
-def _asleep(site: Site, spec: EnvironmentSpec) -> float:
-    """When nothing of it runs any more, and its page is gone."""
-    eventually(lambda: not site.get("pods", "-n", spec.name)["items"], PATIENCE)
-    eventually(lambda: Page(site, spec.host).ask()[0] != 200, PATIENCE)
-    return time.monotonic()
+async def _asleep(running: OnCluster, number: int) -> None:
+    """And nothing of it runs any more."""
+    await waking.sleep(running.eph, number)
+    name = waking.view(running.eph, number).name
+    await asyncio.to_thread(by_hand.until_empty, running.cluster, name)
 
 
 async def kubernetes_10() -> Row:
-    return await asyncio.to_thread(_kubernetes_10)
-
-
-def _kubernetes_10() -> Row:
-    with world() as eph:
-        commit = eph.repository.push({"a": "1"})
-        _made(eph, eph.spec(899, commit))
-        alone = [_made(eph, eph.spec(900 + number, commit)) for number in range(2)]
-        specs = [eph.spec(910 + number, commit) for number in range(MANY)]
-        with _Memory() as memory:
-            begun = time.monotonic()
-            wrong = [result.error for result in eph.ups(specs, MANY) if result.error]
-            if wrong:
-                raise RuntimeError(f"{len(wrong)} of {MANY} failed: {wrong[0]}")
-            for spec in specs:
-                _await(Page(eph.site, spec.host), begun)
-            together = time.monotonic() - begun
-    one = statistics.median(alone)
+    """Half of the sequential ones before and half after, so that a machine that grows busy slows both."""
+    async with world(workers=2) as running:
+        pulls = await running.open_pulls(MANY + 1)
+        await running.made(pulls[0])
+        with plain(running.eph.world.target_settings, clusters.TARGET) as bare:
+            spec = running.spec(pulls[0])
+            await asyncio.to_thread(bare.up, "api", "warm-up", spec)
+            before = await asyncio.to_thread(in_sequence, bare, range(MANY // 2), spec)
+            with _Memory() as memory:
+                begun = time.monotonic()
+                await asyncio.gather(*(running.eph.label(number) for number in pulls[1:]))
+                await running.eph.answer(pulls[1:])
+                ours = time.monotonic() - begun
+            after = await asyncio.to_thread(in_sequence, bare, range(MANY // 2, MANY), spec)
     return Row(
         "kubernetes-10",
         (
-            Figure("speedup", MANY * one / together, 2.0, at_least=True),
+            Figure("ratio", (before + after) / ours, 2.0, at_least=True),
             Figure("MB of one operation", memory.most, 900),
         ),
-        f"ten at once until all ten pages answer: {together:.1f} s",
-        f"one alone: {seconds(alone)}, so ten in a row {MANY * one:.1f} s",
+        f"Eph, {MANY} labels at once until all {MANY} answer: {ours:.1f} s",
+        f"{MANY} times `create_or_select_stack` and `up` in one interpreter: {before + after:.1f} s",
     )
 
 

@@ -38,14 +38,18 @@ _HOW = """## What is measured
   hearing the knock, a worker, supervisord, and the app's own start. Against the same command lines in the same sandbox
   with the same variables, started by hand until they answer. In turns, after one for warming up; medians. Then two
   hundred requests at the same moment: all are answered, by one start.
-- **kubernetes-url**: on a cluster (`eval "$(make -s cluster-up)"; EPH_TEST_KUBECONFIG=$KUBECONFIG make bench`): one
-  operation of Eph's, in a worker that waited with everything imported, until the page answers through the ingress
-  controller. Against `pulumi stack init` and `pulumi up` of the same program by the CLI, and against `kubectl apply` of
-  the very objects that Eph made, under another name, until its page answers. In turns, after one for warming up.
-- **kubernetes-10**: ten operations at once until all ten pages answer, against ten one after the other; and the most
-  memory that one operation's processes held, shared pages counted in each.
-- **kubernetes-wake**: an environment that sleeps; from the word until its page answers through the ingress controller,
-  an operation in a worker that is started for it. Against `kubectl scale` of the same Deployment, from nothing too.
+- **kubernetes-url**: on a cluster (`eval "$(make -s cluster-up)"; EPH_TEST_KUBECONFIG=$KUBECONFIG make bench`): a
+  whole Eph as in the first row, one service from an image; from the label until the page answers through the gateway
+  and the ingress controller. Against `pulumi stack init` and `pulumi up` of the same program by the CLI, and against
+  `kubectl apply` of the very objects that Eph made, under another name, until its page answers. In turns, after one for
+  warming up; medians.
+- **kubernetes-10**: ten labels set at once, until all ten pages answer; against ten times
+  `create_or_select_stack(…).up()`, half of them before and half after, as in parallel-20. Where the cluster runs on the
+  same machine its own work is in both. And the most memory that one operation's processes held, shared pages counted in
+  each.
+- **kubernetes-wake**: a preview that sleeps on the cluster; from a request at the gateway to its answer. Against
+  `kubectl scale` of a copy's Deployment, from nothing too, until its page answers. In turns, after one for warming up;
+  medians. Then two hundred requests at the same moment, as above.
 - **quiet-cycle**: 1,000 stacks in a file backend, each a copy of one that was really made; a cycle looks at the Git
   host (in memory), the store and the target, plans, and shows the outcome. Against `pulumi stack ls --all` of the same
   backend. It also proves that such a cycle starts no update.

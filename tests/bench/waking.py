@@ -32,13 +32,13 @@ async def wake() -> Row:
         await running.label(number)
         await running.answer([number])
         for _ in range(PAIRS + 1):
-            await _sleep(running, number)
+            await sleep(running, number)
             theirs.append(await asyncio.to_thread(_by_hand, running.world.settings.local_settings()))
-            ours.append((await _visit(running, number, 1))[0])
-        await _sleep(running, number)
-        starts = await _starts(running, number)
-        cold = await _visit(running, number, COLD)
-        starts = await _starts(running, number) - starts
+            ours.append((await visit(running, number, 1))[0])
+        await sleep(running, number)
+        starts = await times_woken(running, number)
+        cold = await visit(running, number, COLD)
+        starts = await times_woken(running, number) - starts
     ratio = statistics.median(ours[1:]) / statistics.median(theirs[1:])
     return Row(
         "wake",
@@ -48,23 +48,23 @@ async def wake() -> Row:
     )
 
 
-def _view(running: Eph, number: int) -> EnvironmentView:
+def view(running: Eph, number: int) -> EnvironmentView:
     return next(view for view in running.service.desk.environments() if view.key and view.key.number == number)
 
 
-async def _sleep(running: Eph, number: int) -> None:
+async def sleep(running: Eph, number: int) -> None:
     async with asyncio.timeout(PATIENCE):
-        while _view(running, number).phase is not Phase.READY:
+        while view(running, number).phase is not Phase.READY:
             await asyncio.sleep(0.05)
-        await running.service.desk.sleep(str(_view(running, number).ref), "bench")
-        while _view(running, number).asleep_since is None or running.service.desk.status().running:
+        await running.service.desk.sleep(str(view(running, number).ref), "bench")
+        while view(running, number).asleep_since is None or running.service.desk.status().running:
             await asyncio.sleep(0.05)
     await asyncio.sleep(3)  # the warm interpreter that was used is replaced meanwhile
 
 
-async def _visit(running: Eph, number: int, many: int) -> list[float]:
+async def visit(running: Eph, number: int, many: int) -> list[float]:
     """Seconds until each of so many requests is answered well."""
-    gateway, host = f"http://{running.world.settings.gateway_listen}/", _view(running, number).host
+    gateway, host = f"http://{running.world.settings.gateway_listen}/", view(running, number).host
 
     async def one() -> float:
         begun = time.monotonic()
@@ -76,8 +76,8 @@ async def _visit(running: Eph, number: int, many: int) -> list[float]:
     return list(await asyncio.gather(*(one() for _ in range(many))))
 
 
-async def _starts(running: Eph, number: int) -> int:
-    found = await running.service.desk.events(str(_view(running, number).ref), 0, 1000, True)
+async def times_woken(running: Eph, number: int) -> int:
+    found = await running.service.desk.events(str(view(running, number).ref), 0, 1000, True)
     return sum(event.kind == kinds.ENVIRONMENT_WAKING for event in found)
 
 

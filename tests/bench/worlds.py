@@ -23,7 +23,8 @@ from typing import Any
 import httpx
 
 from orchestrator.app import service
-from orchestrator.app.demo import world
+from orchestrator.app.demo import clusters, world
+from orchestrator.app.demo.clusters import Site
 from orchestrator.app.demo.world import REPOSITORY, World
 from orchestrator.app.service import Service
 from orchestrator.config.settings import Settings
@@ -66,14 +67,15 @@ class Eph:
     service: Service
     client: httpx.AsyncClient
 
-    async def open_pulls(self, count: int) -> list[int]:
-        return await asyncio.to_thread(self._open_pulls, count)
+    async def open_pulls(self, count: int, **files: str) -> list[int]:
+        """``files``: of each, by path."""
+        return await asyncio.to_thread(self._open_pulls, count, files)
 
-    def _open_pulls(self, count: int) -> list[int]:
+    def _open_pulls(self, count: int, files: Mapping[str, str]) -> list[int]:
         found = []
         for number in range(count):
             branch = f"change-{number}-{time.monotonic_ns()}"
-            self.world.forge.push(REPOSITORY, branch, {"colour.txt": f"#{number:06x}\n"}, branch)
+            self.world.forge.push(REPOSITORY, branch, {"colour.txt": f"#{number:06x}\n", **files}, branch)
             found.append(self.world.forge.open_pull(REPOSITORY, branch, branch))
         return found
 
@@ -116,9 +118,9 @@ class Eph:
 
 
 @asynccontextmanager
-async def eph(with_tools: Toolchain | None = None, **settings: Any) -> AsyncIterator[Eph]:
-    """A whole one beside a sandbox of a Git host with the demo's shop."""
-    with _temporary_folder_kept(), world.opened(None) as made:
+async def eph(with_tools: Toolchain | None = None, cluster: Site | None = None, **settings: Any) -> AsyncIterator[Eph]:
+    """A whole one beside a sandbox of a Git host with the demo's shop; its previews on the cluster if one is given."""
+    with _temporary_folder_kept(), world.opened(None, cluster=cluster) as made:
         made.settings = _changed(made.settings, {"limits": ROOM, **settings})
         try:
             async with (
@@ -129,6 +131,9 @@ async def eph(with_tools: Toolchain | None = None, **settings: Any) -> AsyncIter
                 yield Eph(made, running, client)
         finally:
             TARGET.stop(made.settings.local_settings())
+            if cluster:
+                left = await asyncio.to_thread(clusters.clear, made.target_settings, print)
+                print(*left, sep="\n", file=sys.stderr)
 
 
 @contextmanager
@@ -184,8 +189,9 @@ class Plain:
         )
 
     def ensure(self, like: Mapping[str, str]) -> None:
-        """``like``: the settings of the Eph that it is compared with."""
-        self._settings = {**like, **self._settings}
+        """``like``: the settings of an Eph to compare with, which would take away what it has no record of."""
+        own = {"server": "eph-bench-plain"} if "server" in like else {}
+        self._settings = {**like, **own, **self._settings}
         self._target.ensure(self._settings)
 
     def up(self, way: str, stack: str, spec: EnvironmentSpec) -> float:
