@@ -80,6 +80,15 @@ class Shows(Protocol):
 
 
 @runtime_checkable
+class Clears(Protocol):
+    """What a target may offer besides: it makes room for what Pulumi is about to make."""
+
+    def clear(self, spec: EnvironmentSpec) -> bool:
+        """After ``program``, before an ``up``; idempotent. True: something is gone that the state may still name, so
+        what really exists has to be looked at first."""
+
+
+@runtime_checkable
 class Enters(Protocol):
     """What a target may offer besides: it lets Pulumi look at what the state of an environment names, whether or not it
     is still there."""

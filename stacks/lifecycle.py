@@ -141,7 +141,8 @@ class _Run:
         if fresh:
             self._backend.begin(self._operation.ref)
         stack = self._stack(target.program(spec))
-        if self._operation.refresh and not fresh:
+        cleared = isinstance(target, registry.Clears) and target.clear(spec)
+        if (self._operation.refresh or cleared) and not fresh:
             self._resolve_pending()
         self._around.say(f"building commit {self._operation.commit[:7]}")
         stack.up(

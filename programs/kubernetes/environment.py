@@ -227,14 +227,13 @@ class Environment:
 
     def _seed(self, item: DatabaseSpec, part: Resource, after: list[Resource]) -> list[Resource]:
         """The scripts by psql in the server's own image, then the command in the image of the first service."""
-        for path in item.scripts:
-            content = self.prepared.scripts[path]
-            name = names.job("seed", item.name, f"{path}\0{content}\0{names.database(item)}")
-            config = self._apply(objects.made("ConfigMap", name, {"data": {"script.sql": content}}), part)
+        if item.scripts:
+            texts = {path: self.prepared.scripts[path] for path in item.scripts}
+            name = names.job("seed", item.name, "\0".join([*item.scripts, *texts.values(), names.database(item)]))
+            config = self._apply(workloads.scripts(name, texts), part)
             spec = workloads.psql(item, name, self.on)
-            job = workloads.job(name, workloads.template(self.labels, spec), 600)
-            made = self._apply(job, part, [config, *after])
-            after = [self._ready(made, "Job", name, f"seed {item.name}: {path}", 660)]
+            made = self._apply(workloads.job(name, workloads.template(self.labels, spec), 600), part, [config, *after])
+            after = [self._ready(made, "Job", name, f"seed {item.name}", 660)]
         if item.seed:
             after = [self._command(f"seed {item.name}", item.seed, part, after, once=names.database(item))]
         return after

@@ -4,6 +4,7 @@
 - An object that somebody else changed is removed, so that it is made anew as the program has it: Pulumi alone would
   give up over the other's fields, or leave what was added. What it made stays (its pods), for the one that comes after.
 - A database whose server is gone is begun anew: the Jobs that filled the last one are removed, and run again.
+- A Job that failed is removed, so that the next try runs it again.
 """
 
 from __future__ import annotations
@@ -25,34 +26,46 @@ _SAFE = frozenset(kinds.LOOKED_AT) - {"Namespace", "PersistentVolumeClaim"}
 """A claim holds data: it is never removed for having been changed."""
 
 
-def clear(cluster: Cluster, spec: EnvironmentSpec, databases: Sequence[DatabaseSpec]) -> None:
-    """``databases``: those that have a server of their own in the namespace. Nothing to do, as nearly always, costs a
-    request, or one for each kind once the environment exists."""
+def clear(cluster: Cluster, spec: EnvironmentSpec, databases: Sequence[DatabaseSpec]) -> bool:
+    """Whether anything was removed. ``databases``: those that have a server of their own in the namespace. Nothing to
+    do, as nearly always, costs a request, or one for each kind once the environment exists."""
     space = names.namespace(spec.name)
     try:
         data = cluster.get(f"/api/v1/namespaces/{space}")
     except Missing:
-        return
+        return False
     if not kinds.stands(data):
         gone(cluster, f"/api/v1/namespaces/{space}", spec.name)
-        return
+        return True
     removed = [path for path, orphan in _unfit(cluster, databases, space) if _remove(cluster, path, orphan)]
     for path in removed:
         _await_gone(cluster, path)
+    return bool(removed)
 
 
 def _unfit(cluster: Cluster, databases: Sequence[DatabaseSpec], space: str) -> Iterator[tuple[str, bool]]:
-    found = {kind: _listed(cluster, kind, space) for kind in [*_SAFE, "Job"]}
+    """Paths, and whether what they made stays."""
+    found = {kind: _listed(cluster, kind, space) for kind in _SAFE}
     for kind in _SAFE:
         for item in found[kind]:
             if item["metadata"].get("labels", {}).get(names.ENVIRONMENT) and kinds.changed_by(item):
                 yield kinds.path_of(kind, space, item["metadata"]["name"]), True
     servers = {item["metadata"]["name"] for item in found["StatefulSet"]}
-    for database in databases:
-        if names.database(database) not in servers:
-            filled = re.compile(rf"eph-(seed|run-seed|run-migrate)-{re.escape(database.name[:24])}.*")
-            jobs = [item["metadata"]["name"] for item in found["Job"]]
-            yield from ((kinds.path_of("Job", space, name), False) for name in jobs if filled.fullmatch(name))
+    lost = [re.escape(item.name[:24]) for item in databases if names.database(item) not in servers]
+    filled = re.compile(rf"eph-(seed|run-seed|run-migrate)-({'|'.join(lost)}).*")
+    for item in _jobs(cluster, space):
+        name = item["metadata"]["name"]
+        if watching.has_failed(item) or (lost and filled.fullmatch(name)):
+            yield kinds.path_of("Job", space, name), False
+
+
+def _jobs(cluster: Cluster, space: str) -> list[Data]:
+    """Those of the environment itself: what a CronJob starts is its own affair."""
+    try:
+        found = cluster.items(kinds.in_namespace("Job", space), labelSelector=names.ENVIRONMENT)
+    except Forbidden:
+        return []
+    return [item for item in found if not item["metadata"].get("ownerReferences")]
 
 
 def _listed(cluster: Cluster, kind: str, space: str) -> list[Data]:

@@ -59,9 +59,6 @@ class Kubernetes:
         _check_sources(spec, on)
         granted(spec, on)
         prepared = _prepare(spec, on)
-        own = [item for item in spec.databases if not shared.wanted(item, on)]
-        mending.clear(cluster.connect(on), spec, own)
-        enter(spec.name, on)
 
         def run() -> None:
             from programs.kubernetes.environment import Environment
@@ -73,6 +70,13 @@ class Kubernetes:
     def ensure(self, settings_: Mapping[str, str]) -> None:
         """Environments share nothing that we bring up; but what the settings name must be there."""
         shared.remember(settings.from_mapping(settings_))
+
+    def clear(self, spec: EnvironmentSpec) -> bool:
+        on = settings.from_mapping(spec.settings)
+        own = [item for item in spec.databases if not shared.wanted(item, on)]
+        cleared = mending.clear(cluster.connect(on), spec, own)
+        enter(spec.name, on)
+        return cleared
 
     def enter(self, name: str, settings_: Mapping[str, str]) -> None:
         enter(name, settings.from_mapping(settings_))

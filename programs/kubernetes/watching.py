@@ -100,20 +100,47 @@ def job(data: Data, pods: Sequence[Data], events: Iterable[Data]) -> Verdict:
             return Verdict(ready=True)
         if condition["type"] == "Failed":
             return _failed_job(condition, pods)
+    ended = _ended_try(pods) if _tries_once(data) else None
+    if ended:
+        return ended
     refused = _refused(data, pods, events)
     if refused:
         return Verdict(trouble=refused)
     return _worst(pods, events, ends=True) or Verdict(doubt="it is not done yet")
 
 
-def _failed_job(condition: Data, pods: Iterable[Data]) -> Verdict:
+def has_failed(data: Data) -> bool:
+    """A Job that will not be tried again."""
+    return any(item["type"] == "Failed" and item.get("status") == "True" for item in _conditions(data))
+
+
+def _tries_once(data: Data) -> bool:
+    spec = data.get("spec", {})
+    return (spec.get("backoffLimit"), spec.get("completions", 1), spec.get("parallelism", 1)) == (0, 1, 1)
+
+
+def _ended_try(pods: Iterable[Data]) -> Verdict | None:
+    """How the only try of a Job ended, as its pod says; the Job itself says it two seconds later."""
+    for pod in pods:
+        states = [status.get("state", {}).get("terminated") for status in _statuses(pod)]
+        if states and all(states) and not pod["metadata"].get("deletionTimestamp"):
+            return _failed_try([pod]) or Verdict(ready=True)
+    return None
+
+
+def _failed_try(pods: Iterable[Data]) -> Verdict | None:
     for pod in pods:
         for status in _statuses(pod):
             ended = status.get("state", {}).get("terminated")
             if ended and ended.get("exitCode"):
                 return Verdict(trouble=f"it failed: {_ended(ended)}", pod=_name(pod), container=status["name"])
+    return None
+
+
+def _failed_job(condition: Data, pods: Iterable[Data]) -> Verdict:
     late = condition.get("reason") == "DeadlineExceeded"
-    return Verdict(trouble="it took longer than it may" if late else short(condition.get("message", "it failed")))
+    words = "it took longer than it may" if late else short(condition.get("message", "it failed"))
+    return _failed_try(pods) or Verdict(trouble=words)
 
 
 def _is_seen(data: Data) -> bool:

@@ -32,7 +32,7 @@ class Variables:
     secrets: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def data(self) -> list[Data]:
-        listed: list[Data] = [{"name": name, "value": value} for name, value in sorted(self.plain.items())]
+        listed: list[Data] = [{"name": name, "value": literal(value)} for name, value in sorted(self.plain.items())]
         for name, (secret, key) in sorted(self.secrets.items()):
             if name not in self.plain:
                 listed.append({"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}})
@@ -82,10 +82,15 @@ def placed(on: Settings) -> Data:
     return {"affinity": {"nodeAffinity": preferred}, "tolerations": tolerations}
 
 
+def literal(text: str) -> str:
+    """As it stands: Kubernetes reads ``$(NAME)`` and ``$$`` in values and commands as its own."""
+    return text.replace("$", "$$")
+
+
 def container(service: ServiceSpec, image: str, variables: Variables, on: Settings) -> Data:
     data: Data = {"name": service.name, "image": image, "env": variables.data(), "securityContext": shut_in()}
     if service.command:
-        data["command"] = ["sh", "-c", service.command]
+        data["command"] = ["sh", "-c", literal(service.command)]
     if serves(service):
         data["ports"] = [{"name": "http", "containerPort": port_of(service)}]
         data["readinessProbe"] = _probe(service)
@@ -243,18 +248,39 @@ def postgres_service(spec: DatabaseSpec) -> Data:
     return made("Service", name, {"spec": {"selector": {names.SERVICE: name}, "ports": ports}})
 
 
+_FILLED = "filled by eph"
+_MARK = (
+    f"DO 'BEGIN COMMENT ON SCHEMA public IS ''{_FILLED}''; "
+    "EXCEPTION WHEN insufficient_privilege OR invalid_schema_name THEN NULL; END'"
+)
+_PSQL = f"""\
+mark=$(psql "$DATABASE_URL" -XAtc "SELECT obj_description(to_regnamespace('public'), 'pg_namespace')")
+[ "$mark" != "{_FILLED}" ] || {{ echo "it was filled before"; exit 0; }}
+exec psql "$DATABASE_URL" -X -q -v ON_ERROR_STOP=1 -1 "$@"
+"""
+
+
+def scripts(name: str, texts: Mapping[str, str]) -> Data:
+    """By number, since a key can't be a path."""
+    return made("ConfigMap", name, {"data": {f"{number}": text for number, text in enumerate(texts.values())}})
+
+
 def psql(spec: DatabaseSpec, config: str, on: Settings) -> Data:
-    """A pod that runs the script in that ConfigMap, by psql in the database server's own image."""
+    """A pod that runs the database's scripts, which lie in that ConfigMap, by psql in the server's own image: all or
+    none, and never again. A mark in the database, written in the same transaction, says that it was done."""
     user = int(on.postgres_user)
     variables = Variables(secrets={"DATABASE_URL": (names.database(spec), "url")})
-    runs: Data = {
+    runs = [word for path in spec.scripts for word in ("-f", literal(path))]
+    container: Data = {
         "name": "psql",
         "image": on.postgres_image.format(version=spec.version),
-        "command": ["sh", "-c", 'psql "$DATABASE_URL" -X -q -v ON_ERROR_STOP=1 -1 -f /scripts/script.sql'],
+        "command": ["sh", "-c", literal(_PSQL), "sh", *runs, "-c", _MARK],
+        "workingDir": "/scripts",
         "env": variables.data(),
         "securityContext": shut_in(),
         "volumeMounts": [{"name": "scripts", "mountPath": "/scripts"}],
     }
-    made = pod(on, [runs], volumes=[{"name": "scripts", "configMap": {"name": config}}])
-    made["securityContext"] |= {"runAsUser": user, "runAsGroup": user}
-    return made
+    items = [{"key": f"{number}", "path": path} for number, path in enumerate(dict.fromkeys(spec.scripts))]
+    found = pod(on, [container], volumes=[{"name": "scripts", "configMap": {"name": config, "items": items}}])
+    found["securityContext"] |= {"runAsUser": user, "runAsGroup": user}
+    return found

@@ -6,6 +6,7 @@ operation takes seconds: the tests stand on each other in this order.
 
 from __future__ import annotations
 
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -29,10 +30,10 @@ def first(eph: Eph) -> EnvironmentSpec:
     """A shop of four services and a database."""
     web = ServiceSpec("web", "", health=Health(deadline=90), image="shop", port=8080, after=("api",))
     api = ServiceSpec("api", "exec tools serve", public=False, image="shop", port=9000, env={"WHO": "api"})
-    worker = ServiceSpec("worker", "echo working; exec sleep 3600", public=False, image="shop")
+    worker = ServiceSpec("worker", "echo working for $(echo $COLOUR)$$; exec sleep 3600", public=False, image="shop")
     nightly = ServiceSpec("nightly", "true", public=False, image="shop", schedule="0 3 * * *")
     spec = eph.spec(1, eph.repository.push({"a": "1"}), services=(web, api, worker, nightly), databases=(DATABASE,))
-    return replace(spec, env={"COLOUR": "green"})
+    return replace(spec, env={"COLOUR": "green", "PRICE": "5 $$ or $(COLOUR)"})
 
 
 def test_an_environment_is_made_and_answers(eph: Eph, first: EnvironmentSpec) -> None:
@@ -41,14 +42,17 @@ def test_an_environment_is_made_and_answers(eph: Eph, first: EnvironmentSpec) ->
     assert f"commit {first.source.commit}" in page.text()
     rows = page.text("/query", sql="select name from fruit order by 1")
     assert set(rows.splitlines()) == {"apple", "pear", first.source.commit}
-    assert [page.text("/env", name=name) for name in ("COLOUR", "EPH_ENVIRONMENT", "PREVIEW_URL", "API_URL")] == [
+    assert [
+        page.text("/env", name=name) for name in ("COLOUR", "PRICE", "EPH_ENVIRONMENT", "PREVIEW_URL", "API_URL")
+    ] == [
         "green",
+        "5 $$ or $(COLOUR)",
         first.name,
         f"http://{first.host}",
         "http://api",
     ]
     assert page.text("/fetch", url="http://api/env?name=WHO") == "200 api"
-    assert "working" in TARGET.logs(first.name, eph.settings, Reading("worker", 10)).lines
+    assert re.fullmatch(r"working for green\d+", TARGET.logs(first.name, eph.settings, Reading("worker", 10)).lines[0])
     assert any(line.startswith("worker | ") for line in TARGET.logs(first.name, eph.settings, Reading(lines=10)).lines)
     told = TARGET.logs(first.name, eph.settings, Reading(lines=10))
     password = urlsplit(page.text("/env", name="DATABASE_URL")).password

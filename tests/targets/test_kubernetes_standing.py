@@ -175,12 +175,26 @@ def test_before_an_operation_what_others_changed_goes_and_a_lost_database_is_fil
     seed = api.put("batch/v1/jobs:shop-a-1/eph-seed-main-0a1b2c3d")
     hook = api.put("batch/v1/jobs:shop-a-1/eph-run-post-create-1-0a1b2c3d")
     made = spec(api.settings(on.root))
-    mending.clear(cluster.connect(on), made, ())
+    assert mending.clear(cluster.connect(on), made, ())
     assert seed in api.objects, "a database of a shared server has none of its own to miss"
-    mending.clear(cluster.connect(on), made, made.databases)
+    assert not mending.clear(cluster.connect(on), made, ())
+    assert mending.clear(cluster.connect(on), made, made.databases)
     assert [path for path in (changed, seed) if path in api.objects] == []
     assert hook in api.objects
     assert api.count("DELETE", changed, "Orphan") == 1, "its pods stay for the one that comes after it"
+
+
+def test_what_failed_is_taken_away_so_that_the_next_try_runs_it_again(api: Api, on: Settings) -> None:
+    """D2: Pulumi believes that it is there, and would wait for it in vain."""
+    failed, done, nightly = (
+        api.put(f"batch/v1/jobs:shop-a-1/{name}") for name in ("eph-run-migrate-main-1", "eph-seed-main-1", "nightly-1")
+    )
+    for path, kind in ((failed, "Failed"), (done, "Complete"), (nightly, "Failed")):
+        api.objects[path]["status"] = {"conditions": [{"type": kind, "status": "True"}]}
+    api.objects[nightly]["metadata"]["ownerReferences"] = [{"kind": "CronJob", "name": "nightly"}]
+    assert mending.clear(cluster.connect(on), spec(api.settings(on.root)), ())
+    assert failed not in api.objects
+    assert {done, nightly} <= api.objects.keys()
 
 
 def test_a_namespace_that_does_not_go_is_said_with_what_keeps_it(api: Api, on: Settings) -> None:

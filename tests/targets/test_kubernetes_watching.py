@@ -185,6 +185,19 @@ def test_a_job_is_done_failed_late_or_under_way() -> None:
     assert "cannot be had" in watching.job(job(), [pulled], []).trouble
 
 
+def test_the_only_try_of_a_job_counts_as_soon_as_its_pod_says_how_it_ended() -> None:
+    """The Job itself says so two seconds later, which a database's three Jobs would add up."""
+    done, failed = container({"terminated": {"exitCode": 0}}), container({"terminated": {"exitCode": 4}})
+    late = {**failed, "metadata": {**NAME, "deletionTimestamp": "2026"}}
+    once = {**job(), "spec": {"backoffLimit": 0}}
+    assert watching.job(once, [done], []).ready
+    assert watching.job(once, [failed], []).trouble == "it failed: exit status 4"
+    assert watching.job(once, [late], []).doubt, "its time was up, which the Job will say"
+    for many in ({"backoffLimit": 0, "completions": 2}, {"backoffLimit": 3}, {}):
+        assert not watching.job({**job(), "spec": many}, [done], []).ready
+        assert not watching.job({**job(), "spec": many}, [failed], []).trouble
+
+
 def test_nodes_that_do_not_answer_are_known_by_their_pods() -> None:
     gated = {"nodeName": "two", "readinessGates": [{"conditionType": "load-balancer"}]}
     well = {**LOST, "conditions": [{"type": kind, "status": "True"} for kind in ("Ready", "ContainersReady")]}
