@@ -10,7 +10,9 @@ Passwords stay in here: what is told of a database is its kind, host, port and n
 from __future__ import annotations
 
 import socket
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -152,8 +154,22 @@ def _sqlite(url: sa.URL) -> sa.Engine:
     @sa.event.listens_for(made, "connect")
     def _pragmas(connection: Any, _record: object) -> None:
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
+        _into_wal(cursor)
         cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.close()
 
     return made
+
+
+def _into_wal(cursor: sqlite3.Cursor) -> None:
+    """SQLite's own patience does not hold for a change of the journal: with two that begin at once, one is refused."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
