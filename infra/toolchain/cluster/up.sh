@@ -47,6 +47,10 @@ if [ ! -d "$IMAGES" ]; then
 fi
 
 if [ -e "$RUN/init" ] && [ -d "/proc/$(cat "$RUN/init")" ] && [ -e "$RUN/ready" ]; then
+  [ "$(cat "$RUN/built")" = "$BIN" ] || {
+    say "the one that runs was started from an older or newer version of this project; end it first: make cluster-down"
+    exit 1
+  }
   tell
   exit 0
 fi
@@ -54,6 +58,7 @@ fi
 
 mkdir -p "$RUN/log" "$RUN/registry"
 chmod 711 "$RUN"
+echo "$BIN" >"$RUN/built"
 sysctl -n $KEPT | tr '\n' ' ' >"$RUN/sysctl.before"
 "$here/certs.sh" "$RUN/pki" "$ADDRESS" "$NODE" "${SERVICES%.0/16}.1"
 setsid unshare --net --mount --propagation private --pid --fork --kill-child=SIGKILL --mount-proc \
