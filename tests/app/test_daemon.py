@@ -106,6 +106,7 @@ def machine() -> Iterator[Machine]:
         shutil.rmtree(home, ignore_errors=True)
 
 
+@pytest.mark.long
 def test_it_gets_ready_stops_within_fifteen_seconds_and_leaves_the_gateway(machine: Machine) -> None:
     life = machine.start()
     machine.ready(life)

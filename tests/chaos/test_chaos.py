@@ -22,8 +22,9 @@ SEED = 4
 
 
 @pytest.mark.real
+@pytest.mark.long
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("run", [0, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("run", [0, 1])
 def test_after_the_storm_everything_is_as_it_should_be(run: int) -> None:
     outcome = alone.play(SEED, run)
     assert outcome is not None

@@ -12,7 +12,7 @@ import pytest
 from tests.e2e import site as sites
 from tests.e2e.site import REPOSITORY, Git, Preview, Site, until
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.long]
 
 GOOD = (sites.SHOP / "eph.yaml").read_text()
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(

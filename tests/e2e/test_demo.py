@@ -21,6 +21,7 @@ SWEEP = "from orchestrator.app.demo import dead; print(*dead.sweep())"
 LINE = r"demo: 2 environments, label to URL \d+\.\d s, update \d+\.\d s, leftovers 0\n"
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_once_plays_the_whole_story_and_leaves_nothing(ground: Ground) -> None:
     """L1, L5, T1, P1, P3, P9: two made, a push seen, a build broken and mended, one unlabelled, one closed."""

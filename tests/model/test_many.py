@@ -27,6 +27,7 @@ def quiet() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_two_hundred_labelled_at_once_go_through_in_order_and_see_their_place() -> None:
     """L6: first come, first made; each that waits sees its place in the view and in its comment, and moves up."""

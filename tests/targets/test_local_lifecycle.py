@@ -36,6 +36,7 @@ def error_of(machine: Machine, spec: EnvironmentSpec) -> str:
     return str(caught.value)
 
 
+@pytest.mark.long
 def test_an_environment_lives_through_pushes_and_broken_commits(pulumi: Machine, repository: Repository) -> None:
     """T1 T7 D1 D2 P3: the URL stays, rows stay, and a broken commit never touches what answers."""
     machine = pulumi
