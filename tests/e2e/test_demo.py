@@ -35,6 +35,7 @@ def test_once_plays_the_whole_story_and_leaves_nothing(ground: Ground) -> None:
     assert ground.left(set()) == ""
 
 
+@pytest.mark.long
 def test_ctrl_c_in_the_middle_of_making_leaves_nothing(ground: Ground) -> None:
     port = free_port()
     demo = ground.start("--no-open", "--port", str(port))
@@ -48,6 +49,7 @@ def test_ctrl_c_in_the_middle_of_making_leaves_nothing(ground: Ground) -> None:
     assert "Traceback" not in ground.said()
 
 
+@pytest.mark.long
 def test_the_next_demo_takes_away_what_a_killed_one_left(ground: Ground) -> None:
     """Issue 3: not even ``kill -9`` leaves anything for ever."""
     demo = ground.start("--no-open", "--port", str(free_port()))
