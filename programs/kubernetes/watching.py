@@ -93,13 +93,10 @@ def _why_failed(pod: Data) -> str:
 
 
 def job(data: Data, pods: Sequence[Data], events: Iterable[Data]) -> Verdict:
-    for condition in _conditions(data):
-        if condition.get("status") != "True":
-            continue
-        if condition["type"] == "Complete":
-            return Verdict(ready=True)
-        if condition["type"] == "Failed":
-            return _failed_job(condition, pods)
+    if _condition(data, "Complete"):
+        return Verdict(ready=True)
+    if failed := _condition(data, "Failed"):
+        return _failed_job(failed, pods)
     ended = _ended_try(pods) if _tries_once(data) else None
     if ended:
         return ended
@@ -111,7 +108,7 @@ def job(data: Data, pods: Sequence[Data], events: Iterable[Data]) -> Verdict:
 
 def has_failed(data: Data) -> bool:
     """A Job that will not be tried again."""
-    return any(item["type"] == "Failed" and item.get("status") == "True" for item in _conditions(data))
+    return _condition(data, "Failed") is not None
 
 
 def _tries_once(data: Data) -> bool:
@@ -169,9 +166,8 @@ def _rolled_out(data: Data) -> bool:
 
 def _refused(data: Data, pods: Sequence[Data], events: Iterable[Data]) -> str:
     """Its controller may not make pods. Where there are some, an event of long ago says nothing of them."""
-    for condition in _conditions(data):
-        if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
-            return _why_refused(condition.get("message", ""))
+    if failure := _condition(data, "ReplicaFailure"):
+        return _why_refused(failure.get("message", ""))
     for event in () if pods else events:
         concerned = event.get("involvedObject", {})
         same = (concerned.get("kind"), concerned.get("name")) == (data["kind"], data["metadata"]["name"])
@@ -277,6 +273,12 @@ def _statuses(pod: Data) -> list[Data]:
 
 def _conditions(data: Data) -> list[Data]:
     return list(data.get("status", {}).get("conditions") or [])
+
+
+def _condition(data: Data, kind: str) -> Data | None:
+    """The one of that type, if it holds."""
+    told = (item for item in _conditions(data) if item.get("type") == kind and item.get("status") == "True")
+    return next(told, None)
 
 
 def _name(data: Data) -> str:

@@ -262,7 +262,7 @@ exec psql "$DATABASE_URL" -X -q -v ON_ERROR_STOP=1 -1 "$@"
 
 def scripts(name: str, texts: Mapping[str, str]) -> Data:
     """By number, since a key can't be a path."""
-    return made("ConfigMap", name, {"data": {f"{number}": text for number, text in enumerate(texts.values())}})
+    return made("ConfigMap", name, {"data": {str(number): text for number, text in enumerate(texts.values())}})
 
 
 def psql(spec: DatabaseSpec, config: str, on: Settings) -> Data:
@@ -280,7 +280,7 @@ def psql(spec: DatabaseSpec, config: str, on: Settings) -> Data:
         "securityContext": shut_in(),
         "volumeMounts": [{"name": "scripts", "mountPath": "/scripts"}],
     }
-    items = [{"key": f"{number}", "path": path} for number, path in enumerate(dict.fromkeys(spec.scripts))]
+    items = [{"key": str(number), "path": path} for number, path in enumerate(dict.fromkeys(spec.scripts))]
     found = pod(on, [container], volumes=[{"name": "scripts", "configMap": {"name": config, "items": items}}])
     found["securityContext"] |= {"runAsUser": user, "runAsGroup": user}
     return found

@@ -24,7 +24,7 @@ from tests.bench.environments import in_sequence
 from tests.bench.rows import Figure, Row, seconds
 from tests.bench.worlds import Eph, Plain, eph, plain, tools
 from tests.beside import Beside
-from tests.cluster.machines import images
+from tests.cluster.machines import Site, images
 
 TURNS = 3
 MANY = 10
@@ -48,18 +48,12 @@ class OnCluster:
     """``image``: of the only service, by its digest."""
 
     eph: Eph
-    cluster: clusters.Site
+    cluster: Site
     image: str
     file: str
 
     async def open_pulls(self, count: int) -> list[int]:
         return await self.eph.open_pulls(count, **{"eph.yaml": self.file})
-
-    async def made(self, number: int) -> float:
-        begun = time.monotonic()
-        await self.eph.label(number)
-        await self.eph.answer([number])
-        return time.monotonic() - begun
 
     def spec(self, number: int) -> EnvironmentSpec:
         return replace(self.eph.spec(number), images={"shop": self.image})
@@ -72,12 +66,12 @@ class OnCluster:
 async def world(**settings: Any) -> AsyncIterator[OnCluster]:
     """On the cluster that the variables of tests/cluster name."""
     cluster = await asyncio.to_thread(_cluster)
-    host = cluster.registry.host
-    sample = images().app(Path(os.environ["EPH_TEST_TOOLS"]) / "tools", "v1")
+    host, by_kubectl = cluster.registry.host, Site.of(Path(), os.environ)
+    sample = images().app(by_kubectl.tools / "tools", "v1")
     digest = await asyncio.to_thread(cluster.registry.push, sample, REPOSITORY, "v1")
     with_plugin = plugins.beside(tools(), [clusters.TARGET], print)
     async with eph(with_plugin, cluster, **settings) as running:
-        yield OnCluster(running, cluster, f"{host}/{REPOSITORY}@{digest}", FILE.format(image=f"{host}/{REPOSITORY}"))
+        yield OnCluster(running, by_kubectl, f"{host}/{REPOSITORY}@{digest}", FILE.format(image=f"{host}/{REPOSITORY}"))
 
 
 def _cluster() -> clusters.Site:
@@ -92,7 +86,7 @@ async def kubernetes_url() -> Row:
     async with world() as running:
         with plain(running.eph.world.target_settings, clusters.TARGET) as bare:
             for number in await running.open_pulls(TURNS + 1):
-                ours.append(await running.made(number))
+                ours.append(await running.eph.made(number))
                 cli.append(await _by_cli(bare, running, number))
                 with running.by_hand(number, f"{number}") as copy:
                     kubectl.append(await asyncio.to_thread(copy.apply))
@@ -118,7 +112,7 @@ async def kubernetes_wake() -> Row:
     ours, theirs = [], []
     async with world() as running:
         [number] = await running.open_pulls(1)
-        await running.made(number)
+        await running.eph.made(number)
         with running.by_hand(number, "wake") as copy:
             await asyncio.to_thread(copy.apply)
             for _ in range(TURNS + 1):
@@ -151,7 +145,7 @@ async def kubernetes_10() -> Row:
     """Half of the sequential ones before and half after, so that a machine that grows busy slows both."""
     async with world(workers=2) as running:
         pulls = await running.open_pulls(MANY + 1)
-        await running.made(pulls[0])
+        await running.eph.made(pulls[0])
         with plain(running.eph.world.target_settings, clusters.TARGET) as bare:
             spec = running.spec(pulls[0])
             await asyncio.to_thread(bare.up, "api", "warm-up", spec)

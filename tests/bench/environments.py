@@ -9,7 +9,7 @@ import time
 from orchestrator.app.demo.world import REPOSITORY
 from programs.spec import EnvironmentSpec
 from tests.bench.rows import Figure, Row, seconds
-from tests.bench.worlds import Eph, Plain, counting, eph, folder, plain
+from tests.bench.worlds import Plain, counting, eph, folder, plain
 
 PAIRS = 5
 MANY = 20
@@ -21,7 +21,7 @@ async def label_to_url() -> Row:
     async with eph() as running:
         with plain(running.world.settings.local_settings()) as bare:
             for number in await running.open_pulls(PAIRS + 1):
-                ours.append(await _labelled(running, number))
+                ours.append(await running.made(number))
                 theirs.append(await asyncio.to_thread(bare.up, "cli", f"pr-{number}", running.spec(number)))
     ours, theirs = ours[1:], theirs[1:]
     ratio = statistics.median(ours) / statistics.median(theirs)
@@ -33,20 +33,13 @@ async def label_to_url() -> Row:
     )
 
 
-async def _labelled(running: Eph, number: int) -> float:
-    begun = time.monotonic()
-    await running.label(number)
-    await running.answer([number])
-    return time.monotonic() - begun
-
-
 async def pulumi_processes() -> Row:
     with folder() as home:
         tools, log = counting(home)
         async with eph(tools) as running:
             [number] = await running.open_pulls(1)
             log.write_text("")
-            await _labelled(running, number)
+            await running.made(number)
             first = log.read_text().splitlines()
             log.write_text("")
             branch = running.world.forge.pull(REPOSITORY, number)["head"]["ref"]
@@ -70,7 +63,7 @@ async def parallel_20() -> Row:
     """Half of the sequential ones before and half after, so that a machine that grows busy slows both."""
     async with eph() as running:
         pulls = await running.open_pulls(MANY + 1)
-        await _labelled(running, pulls[0])
+        await running.made(pulls[0])
         with plain(running.world.settings.local_settings()) as bare:
             spec = running.spec(pulls[0])
             await asyncio.to_thread(bare.up, "api", "warm-up", spec)

@@ -82,6 +82,13 @@ class Eph:
     async def label(self, number: int) -> None:
         await asyncio.to_thread(self.world.forge.label, REPOSITORY, number, world.LABEL)
 
+    async def made(self, number: int) -> float:
+        """Seconds from its label to its answer."""
+        begun = time.monotonic()
+        await self.label(number)
+        await self.answer([number])
+        return time.monotonic() - begun
+
     def spec(self, number: int) -> EnvironmentSpec:
         facts = next(iter(self.service.loop.shown.forge.facts.values()))
         recipe = facts.candidates[number].recipe
@@ -132,8 +139,8 @@ async def eph(with_tools: Toolchain | None = None, cluster: Site | None = None, 
         finally:
             TARGET.stop(made.settings.local_settings())
             if cluster:
-                left = await asyncio.to_thread(clusters.clear, made.target_settings, print)
-                print(*left, sep="\n", file=sys.stderr)
+                for line in await asyncio.to_thread(clusters.clear, made.target_settings, print):
+                    print(line, file=sys.stderr)
 
 
 @contextmanager

@@ -21,11 +21,11 @@ MARK = "eph-test"
 """A label of every namespace that a test makes by hand."""
 
 
-def eventually(true: Callable[[], Any], seconds: float = 60.0) -> Any:
+def eventually(true: Callable[[], Any], seconds: float = 60.0, every: float = 0.2) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := true()):
         assert time.monotonic() < deadline, "it did not become true in time"
-        time.sleep(0.2)
+        time.sleep(every)
     return found
 
 
