@@ -23,7 +23,7 @@ def behind(town: Town, folder: Path) -> Behind:
                 inventory=lambda: town.stacks,
                 places=places,
                 settings={"local": {}},
-                target=lambda _: town.target,  # type: ignore[arg-type, return-value]
+                target=lambda _: town.target,
             )
         ),
         tester=SuiteRunner(Bench(places, town.memory, town.journal, town.clock, town.wakes.wake, token=lambda _: "")),

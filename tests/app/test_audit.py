@@ -47,7 +47,7 @@ class Scene:
             inventory=lambda: town.stacks,
             places=self.places,
             settings={"local": {}},
-            target=lambda _: self.target,  # type: ignore[arg-type, return-value]
+            target=lambda _: self.target,
         )
         self.auditor = Auditor(around)
 

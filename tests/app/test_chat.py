@@ -34,14 +34,14 @@ class Chat:
         """A life that remembers nothing of what was said."""
         town = self.town
         desk = LocalDesk(behind(town, self._folder))
-        desk.logs = self._logs  # type: ignore[assignment, method-assign]
+        desk.logs = self._logs
         recipes = town._recipes()
         hands = DeskHands(desk, town.forge, town.memory, lambda home, pull: recipes.of(home, pull, "").labels)
         self.commands = Commands(town.forge, hands, town.journal, town.clock)
         town.loop.audience = (*town.loop.audience, self.commands.show)
         town.herald.replies = lambda: self.commands.replies
         self._report = town.herald.report
-        town.herald.report = self._turn_and_report  # type: ignore[method-assign]
+        town.herald.report = self._turn_and_report
 
     async def _logs(self, *_: object) -> list[str]:
         return self.logs

@@ -33,7 +33,7 @@ class FakeTarget:
 
 async def test_a_date_is_written_once_and_again_when_it_changes_or_the_environment_was_made_anew() -> None:
     target = FakeTarget()
-    dates = Dates({"kubernetes": {}}, target=lambda _: target)  # type: ignore[arg-type,return-value]
+    dates = Dates({"kubernetes": {}}, target=lambda _: target)
     view = replace(sample(42), target="kubernetes")
 
     async def see(*views: EnvironmentView) -> list[tuple[str, datetime | None]]:

@@ -281,7 +281,7 @@ async def test_the_history_of_what_is_gone_is_found_by_its_stack(office: Office)
 
 
 class Dead(MemoryLedger):
-    def events(self, *_: object, **__: object) -> list:  # type: ignore[override, type-arg]
+    def events(self, *_: object, **__: object) -> list:
         raise LedgerUnavailable("The event log at sqlite:///ledger.db cannot be read: the disk is gone.")
 
 

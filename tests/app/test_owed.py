@@ -75,7 +75,7 @@ async def test_one_that_went_while_its_repository_could_not_be_read_is_told_late
 
 async def test_what_left_without_a_destroy_leaves_no_logs(town: Town) -> None:
     forgotten: list[StackRef] = []
-    town.herald.forget = forgotten.append  # type: ignore[method-assign]
+    town.herald.forget = forgotten.append
     number, other = town.open(files={"text": "x", "eph.yaml": BAD_YAML}), town.open()
     await town.live(minutes=1)
     town.forge.close_pull(town.shop, number)
@@ -86,7 +86,7 @@ async def test_what_left_without_a_destroy_leaves_no_logs(town: Town) -> None:
 
 async def test_a_renamed_repositorys_old_stack_that_never_was_leaves_no_logs_and_no_last_word(town: Town) -> None:
     forgotten: list[StackRef] = []
-    town.herald.forget = forgotten.append  # type: ignore[method-assign]
+    town.herald.forget = forgotten.append
     number = town.open(files={"text": "x", "eph.yaml": BAD_YAML})
     await town.live(minutes=1)
     old = town.ref(number)
@@ -119,7 +119,7 @@ async def test_a_last_word_that_was_refused_once_is_said_after_all(town: Town) -
 
 async def test_a_last_word_that_is_always_refused_is_given_up(town: Town) -> None:
     forgotten: list[StackRef] = []
-    town.herald.forget = forgotten.append  # type: ignore[method-assign]
+    town.herald.forget = forgotten.append
     number = town.open(files={"text": "x", "eph.yaml": BAD_YAML})
     await town.live(minutes=1)
     town.forge.fail_next(ForgeRefused("the token may not write comments"), "upsert_comment", count=1000)

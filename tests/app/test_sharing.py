@@ -14,7 +14,7 @@ URL = "postgresql://eph@db/eph"
 
 
 def replica(folder: Path, name: str, lease: str = "postgres") -> Settings:
-    return Settings(home=folder / name, ledger_url=URL, replicas={"lease": lease, "shared": folder / "shared"})  # type: ignore[arg-type]
+    return Settings(home=folder / name, ledger_url=URL, replicas={"lease": lease, "shared": folder / "shared"})
 
 
 def test_several_that_agree_on_a_leader(tmp_path: Path) -> None:

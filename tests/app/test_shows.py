@@ -93,7 +93,7 @@ async def test_a_text_that_breaks_is_told_and_the_next_one_is_said(town: Town) -
     def broken(*_: object) -> list[str]:
         raise ZeroDivisionError("a fault of ours")
 
-    town.herald._reporter.report = broken  # type: ignore[method-assign]
+    town.herald._reporter.report = broken
     await town.herald.report()
     assert any("a fault of ours" in sentence for sentence in town.said("report.failed"))
     del town.herald._reporter.report

@@ -20,7 +20,7 @@ def settings(home: Path, **more: object) -> Settings:
     token.write_text("t" * 40)
     token.chmod(0o600)
     forge = {"url": "http://127.0.0.1:1", "token_file": token, "repositories": ["acme/shop"]}
-    return Settings(home=home, listen=f"127.0.0.1:{free_port()}", forge=forge, **more)  # type: ignore[arg-type]
+    return Settings(home=home, listen=f"127.0.0.1:{free_port()}", forge=forge, **more)
 
 
 def free_port() -> int:

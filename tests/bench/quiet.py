@@ -53,7 +53,7 @@ async def quiet_cycle() -> Row:
         return True, "/healthz answered 200"
 
     async with _world() as (parts, _home):
-        loop, executor, monitor = parts.loop(well)  # type: ignore[arg-type]
+        loop, executor, monitor = parts.loop(well)
         try:
             first = await _cycle(loop)
             await _cycle(loop)  # the first that knows that all of them answer

@@ -76,7 +76,7 @@ def forge() -> Host:
 def wire(of: Settings) -> Wiring:
     """All of ephd's parts, on the Git host in memory."""
     host = forge()
-    wiring.GitHubForge = lambda *_, **__: host  # type: ignore[attr-defined, assignment]
+    wiring.GitHubForge = lambda *_, **__: host
     return Wiring(of, tools())
 
 

@@ -23,7 +23,7 @@ PATIENCE = 60.0
 
 async def main(home: Path, addresses: tuple[int, int]) -> dict[str, float]:
     host = thousand.forge()
-    wiring.GitHubForge = lambda *_, **__: host  # type: ignore[attr-defined, assignment]
+    wiring.GitHubForge = lambda *_, **__: host
     settings = thousand.settings(home, addresses)
     async with service.running(settings, tools(), stop_gateway=True) as alive:
         await _all_ready(alive)

@@ -181,6 +181,6 @@ class People:
 
 
 def _words(state: dict[str, object]) -> set[str]:
-    labels = {label["name"] for label in state["labels"]}  # type: ignore[attr-defined] # a list, as GitHub has it
+    labels = {label["name"] for label in state["labels"]}  # a list, as GitHub has it
     words = {str(state["state"]), "labelled" if LABEL in labels else "bare", "draft" if state["draft"] else "full"}
     return words | ({"merged"} if state.get("merged") else set())

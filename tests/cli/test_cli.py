@@ -44,11 +44,11 @@ def test_output_for_programs_is_all_of_it(eph: Eph, form: str) -> None:
         return json.loads(text) if form == "json" else YAML(typ="safe").load(text)
 
     found = read("list", "--phase", "failed")
-    assert [item["name"] for item in found] == ["shop-gentle-stream-9"]  # type: ignore[attr-defined]
-    assert read("get", NAME)["ref"] == "eph-shop-9ix/pr-42"  # type: ignore[index]
-    assert read("why", NAME)["sentences"]  # type: ignore[index]
-    assert read("logs", NAME)["lines"] == []  # type: ignore[index]
-    assert read("up", NAME)["phase"] == "creating"  # type: ignore[index]
+    assert [item["name"] for item in found] == ["shop-gentle-stream-9"]
+    assert read("get", NAME)["ref"] == "eph-shop-9ix/pr-42"
+    assert read("why", NAME)["sentences"]
+    assert read("logs", NAME)["lines"] == []
+    assert read("up", NAME)["phase"] == "creating"
     assert read("sweep", "--dry-run") == {"dry_run": True, "found": []}
 
 

@@ -25,7 +25,7 @@ def commands() -> dict[str, set[str]]:
     group = get_command(app)
     return {
         name: {option for parameter in command.params for option in parameter.opts if option.startswith("-")}
-        for name, command in group.commands.items()  # type: ignore[attr-defined]
+        for name, command in group.commands.items()
     }
 
 
@@ -50,7 +50,7 @@ def test_every_command_and_option_is_documented() -> None:
 
 def test_every_command_says_what_it_does_in_one_line() -> None:
     group = get_command(app)
-    for name, command in group.commands.items():  # type: ignore[attr-defined]
+    for name, command in group.commands.items():
         first = (command.help or "").splitlines()[0]
         assert 10 < len(first) < 65, name
 

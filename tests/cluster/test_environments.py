@@ -122,7 +122,7 @@ def test_a_broken_commit_is_told_why_and_the_old_one_answers(
     """P3: recognised within seconds, in one sentence, with the last lines of the log."""
     before = Page(eph.site, first.host).text()
     spec = eph.spec(1, eph.repository.push({"a": "broken"}), databases=(DATABASE,), env=first.env)
-    broken = replace(spec.services[0], **change)  # type: ignore[arg-type]
+    broken = replace(spec.services[0], **change)
     result = eph.up(replace(spec, services=(broken, *first.services[1:])))
     assert result.outcome is Outcome.FAILED
     assert [word for word in words if word not in result.error] == [], result.error

@@ -104,7 +104,7 @@ def test_previews_are_asked_where_people_come_in() -> None:
         (own, "http://127.0.0.1:8080"),
         ({**own, "ingress_url": "http://10.0.0.5"}, "http://10.0.0.5"),
     ):
-        assert Settings(home=Path("/srv/eph"), kubernetes=told).way_in == way  # type: ignore[arg-type]
+        assert Settings(home=Path("/srv/eph"), kubernetes=told).way_in == way
 
 
 def test_settings_made_by_hand_look_at_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ STRANGE = Holding("database", "stray", NAME, f"Database:{NAME}/stray")
 def known(record: StackRecord = RECORD, **more: object) -> Known:
     snapshot = StackSnapshot({record.ref: record})
     fixed = {"stacks": snapshot, "accounted": Accounted(frozenset({NAME})), "refs": frozenset({REF})}
-    return Known(**{**fixed, **more})  # type: ignore[arg-type]
+    return Known(**{**fixed, **more})
 
 
 def named(thing: Holding, facts: Known) -> bool:
@@ -69,7 +69,7 @@ def test_a_stack_that_nobody_wants_and_that_stays_is_named_with_the_command_that
     locked = Hold(REF, "locked", "pulumi cancel")
 
     def found(action: object, wanted: bool, **more: object) -> list[str]:
-        plan = Plan((action,), START)  # type: ignore[arg-type]
+        plan = Plan((action,), START)
         keys = frozenset({KEY} if wanted else ())
         return [orphan.command for orphan in audits.of_plan(plan, known(**more), keys)]
 

@@ -145,7 +145,7 @@ def test_what_cannot_be_judged_is_held_and_shown_first(
 def test_a_second_stack_for_one_pull_request_is_held(live: Simulation) -> None:  # Y3
     other = StackRef("eph-store-1", "pr-42")
     live.stacks[other] = StackRecord(other)
-    held = [action for action in live.plan().actions if action.ref == other]  # type: ignore[union-attr]
+    held = [action for action in live.plan().actions if action.ref == other]
     assert isinstance(held[0], actions.Hold)
     assert str(live.ref(42)) in held[0].reason
 
@@ -334,7 +334,7 @@ def test_an_asleep_environment_is_left_alone_until_a_push(live: Simulation) -> N
 def test_an_operation_whose_stack_is_not_to_be_seen_yet_keeps_its_lane(live: Simulation) -> None:  # L6
     live.open(43)
     world = replace(live.world(), running={live.ref(43): Running(live.ref(43), Verb.UP, sha("aaaaaaa"), live.now)})
-    about = [action for action in plans.plan(world, live.policy, live.now).actions if action.ref == live.ref(43)]  # type: ignore[union-attr]
+    about = [action for action in plans.plan(world, live.policy, live.now).actions if action.ref == live.ref(43)]
     assert isinstance(about[0], actions.Wait)
     assert about[0].because is actions.Because.LANE
 

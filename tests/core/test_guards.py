@@ -16,7 +16,7 @@ from .worlds import FOREIGN, Simulation
 
 def crowd(number: int, **policy: object) -> Simulation:
     limits = {"max_concurrent": 50, "concurrent_destroys": 40, "max_per_repository": 50} | policy
-    world = Simulation(Policy(debounce=timedelta(0), **limits))  # type: ignore[arg-type]
+    world = Simulation(Policy(debounce=timedelta(0), **limits))
     for each in range(1, number + 1):
         world.open(each)
     world.cycle()
@@ -137,7 +137,7 @@ def test_stacks_that_are_not_ours_are_never_mentioned() -> None:
     for foreign in (StackRef("eph-shop-1", "main"), StackRef("eph-shop-007", "pr-1"), StackRef("shop-1", "pr-1")):
         world.stacks[foreign] = world.stacks[world.ref(1)]
     world.pulls.clear()
-    assert {action.ref for action in world.plan().actions} == {world.ref(1)}  # type: ignore[union-attr]
+    assert {action.ref for action in world.plan().actions} == {world.ref(1)}
 
 
 def test_the_share_counts_what_was_there_when_the_hour_began() -> None:

@@ -74,7 +74,7 @@ class Simulation:
 
     def open(self, number: int, commit: str = "aaaaaaa", repository: int = 1, **facts: object) -> StackRef:
         key = Key(repository, number)
-        self.pulls[key] = Pull(key, sha(commit), seen=self.now, behind_since=self.now, **facts)  # type: ignore[arg-type]
+        self.pulls[key] = Pull(key, sha(commit), seen=self.now, behind_since=self.now, **facts)
         return self.ref(number, repository)
 
     def push(self, number: int, commit: str, repository: int = 1) -> None:
@@ -118,7 +118,7 @@ class Simulation:
     def edit(self, number: int, **facts: object) -> None:
         """Changes what the store says of a stack."""
         ref = self.ref(number)
-        self.stacks[ref] = replace(self.stacks[ref], **facts)  # type: ignore[arg-type]
+        self.stacks[ref] = replace(self.stacks[ref], **facts)
 
     # What is seen of it.
 

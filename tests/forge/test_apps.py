@@ -57,7 +57,7 @@ def made(world: SandboxForge, key: AppKey, clock: Clock) -> Iterator[Made]:
     forges: list[GitHubForge] = []
 
     def make(*repositories: str, key: AppKey = key, **options: tuple[str, ...]) -> GitHubForge:
-        more = Options(**options)  # type: ignore[arg-type]
+        more = Options(**options)
         forges.append(GitHubForge(world.api_url, key, repositories, now=clock, options=more))
         return forges[-1]
 

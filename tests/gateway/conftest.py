@@ -32,7 +32,7 @@ class World:
 
     async def start(self, control: int = 1, **settings: object) -> None:
         limits = Limits(per_minute=3, monotonic=lambda: self.clock[0])
-        made = Settings("eph.test", URL(f"http://127.0.0.1:{control}"), **settings)  # type: ignore[arg-type]
+        made = Settings("eph.test", URL(f"http://127.0.0.1:{control}"), **settings)
         address = await self.stack.enter_async_context(serving(Address("127.0.0.1", 0), made, self.directory, limits))
         self.port = address.port
 

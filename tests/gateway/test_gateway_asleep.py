@@ -85,11 +85,11 @@ async def test_a_browser_gets_a_page_that_reloads_by_itself(world: World) -> Non
 async def test_a_start_that_failed_is_told_to_all_who_wait(world: World) -> None:
     await world.start()
     route(world, 1, asleep=True)
-    world.state(HOST, phase="failed", message="service web ended 3 times", failed_at=time.time() - 60)  # type: ignore[arg-type]
+    world.state(HOST, phase="failed", message="service web ended 3 times", failed_at=time.time() - 60)
     tasks = await waiting(world, 20)
     await asyncio.sleep(0.1)
     assert not any(task.done() for task in tasks), "a failure of before they came is not theirs"
-    world.state(HOST, phase="failed", message="service web ended 3 times", failed_at=time.time())  # type: ignore[arg-type]
+    world.state(HOST, phase="failed", message="service web ended 3 times", failed_at=time.time())
     for answer in await asyncio.gather(*tasks):
         assert answer.status == 503
         assert "service web ended 3 times" in (await answer.json())["message"]

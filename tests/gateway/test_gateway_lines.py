@@ -182,7 +182,7 @@ class Names(AbstractResolver):
         if host not in self.known:
             raise OSError(f"nobody is called {host}")
         kind = {"hostname": host, "port": port, "family": family, "proto": 0, "flags": 0}
-        return [ResolveResult(host=address, **kind) for address in self.known[host]]  # type: ignore[typeddict-item]
+        return [ResolveResult(host=address, **kind) for address in self.known[host]]
 
     async def close(self) -> None:
         return

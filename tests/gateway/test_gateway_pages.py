@@ -82,11 +82,11 @@ async def test_a_route_counts_from_the_next_request_on(world: World) -> None:
     assert seen == [404, 200, 201, 404]
 
 
-def _remove(world: World):  # type: ignore[no-untyped-def]
+def _remove(world: World):
     return (world.directory / "routes" / f"{HOST}.json").unlink
 
 
-def _status(status: int):  # type: ignore[no-untyped-def]
+def _status(status: int):
     async def handler(request: web.BaseRequest) -> web.Response:
         return web.Response(status=status)
 

@@ -25,7 +25,7 @@ async def echo(request: web.BaseRequest) -> web.Response:
 
 
 async def serve(world: World, handler: object = echo, **settings: object) -> None:
-    world.route(HOST, await world.upstream(handler))  # type: ignore[arg-type]
+    world.route(HOST, await world.upstream(handler))
     await world.start(**settings)
 
 
@@ -128,7 +128,7 @@ async def test_bodies_are_neither_unpacked_nor_given_a_type(world: World) -> Non
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
         assert await request.read() == b"hello" * 100  # unpacked by the upstream itself, so it arrived packed
         response = web.StreamResponse(headers={"Content-Encoding": "gzip"})
-        response._prepare_headers = _untyped(response)  # type: ignore[method-assign]
+        response._prepare_headers = _untyped(response)
         await response.prepare(request)
         await response.write(packed)
         return response
@@ -187,7 +187,7 @@ async def test_an_upload_is_answered_while_it_goes_on(world: World) -> None:
     await serve(world, handler)
     parts: asyncio.Queue[bytes] = asyncio.Queue()
 
-    async def upload():  # type: ignore[no-untyped-def]
+    async def upload():
         while part := await parts.get():
             yield part
 

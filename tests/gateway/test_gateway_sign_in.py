@@ -160,7 +160,7 @@ async def test_a_large_or_strange_body_is_only_a_wrong_try(door: World) -> None:
     assert chunks.status == 401
 
 
-async def _chunks():  # type: ignore[no-untyped-def]
+async def _chunks():
     for _ in range(100):
         yield b"token=" * 100
 

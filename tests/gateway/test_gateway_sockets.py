@@ -33,11 +33,11 @@ async def echo(request: web.BaseRequest) -> web.StreamResponse:
 
 
 async def connect(world: World, handler: object = echo, **options: object) -> ClientWebSocketResponse:
-    world.route(HOST, await world.upstream(handler))  # type: ignore[arg-type]
+    world.route(HOST, await world.upstream(handler))
     await world.start()
     url = world.url("/live?room=1%2F2")
     headers = {"Host": HOST}
-    return await world.client.ws_connect(url, headers=headers, autoping=False, max_msg_size=0, **options)  # type: ignore[call-overload,no-any-return]
+    return await world.client.ws_connect(url, headers=headers, autoping=False, max_msg_size=0, **options)
 
 
 async def test_messages_pass_both_ways(world: World) -> None:

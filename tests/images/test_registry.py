@@ -54,7 +54,7 @@ class Client:
         self.seconds = 0.0
         beside = (at.token_host,) if at.token_host else ()
         given = {"plain_http": frozenset({at.host, *beside}), "hosts": beside, **access}
-        self.access = Access(**given)  # type: ignore[arg-type]
+        self.access = Access(**given)
         self.registry = Registry(self.access, real.wire(self.access, lambda: self.seconds), lambda: self.seconds)
         self.host = at.host
 

@@ -69,7 +69,7 @@ def script() -> Iterator[Script]:
 class Client:
     def __init__(self, *hosts: str, **access: object) -> None:
         self.seconds = 0.0
-        self.access = Access(plain_http=frozenset(hosts), **access)  # type: ignore[arg-type]
+        self.access = Access(plain_http=frozenset(hosts), **access)
         self.registry = Registry(self.access, wire(self.access, lambda: self.seconds), lambda: self.seconds)
 
 

@@ -31,7 +31,7 @@ from stacks.model import StackRef
 from tests.model.hosts import LyingForge
 from tests.model.machine import TARGET, Machine
 
-recipes.parse = lru_cache(64)(recipes.parse)  # type: ignore[assignment]
+recipes.parse = lru_cache(64)(recipes.parse)
 """There are two files in this world; reading them anew would be a third of all the work."""
 INTERVAL = timedelta(seconds=30)
 DEADLINE = 90.0
@@ -105,7 +105,7 @@ class Life:
     def _means(self) -> Means:
         ground = self._ground
         return Means(
-            operations=ground.machine,  # type: ignore[arg-type]
+            operations=ground.machine,
             forge=ground.forge,
             settings={TARGET: {}},
             deadline=DEADLINE,
@@ -113,7 +113,7 @@ class Life:
             journal=self.journal,
             woken=self.wakeups.wake,
             looked=lambda: self.wakeups.wake(look=True),
-            target=lambda _: ground.machine,  # type: ignore[arg-type, return-value]
+            target=lambda _: ground.machine,
         )
 
     async def _probe(self, host: str, path: str) -> tuple[bool, str]:

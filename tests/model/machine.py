@@ -132,7 +132,7 @@ class Machine(Store):
         """``kill -9`` of one operation."""
         alive = [worker for worker in self.workers if worker.task is not None]
         if alive:
-            alive[which % len(alive)].task.cancel()  # type: ignore[union-attr]
+            alive[which % len(alive)].task.cancel()
 
     def abandon(self, dead: bool) -> None:
         """ephd is dead: its operations die with it, or cancel by themselves, in their time."""

@@ -99,7 +99,7 @@ class Store:
         if part is not None and part.ref in self.states:
             self.wrong.append(Problem("lost", f"{name} was purged, and its stack {part.ref} is there"))
 
-    purge.late = True  # type: ignore[attr-defined]
+    purge.late = True
 
     def serves(self, name: str) -> str:
         """The commit that answers there; empty when nothing does."""
@@ -109,4 +109,4 @@ class Store:
     def remove(self, ref: StackRef) -> None:
         """``pulumi stack rm --force``, by an operator."""
         for where in (self.states, self.tags, self.locks):
-            where.pop(ref, None)  # type: ignore[attr-defined]
+            where.pop(ref, None)

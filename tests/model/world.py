@@ -101,7 +101,7 @@ class World:
         return START + timedelta(seconds=self._loop.time()) + self.skew
 
     def _run(self, work: object) -> None:
-        self._loop.run_until_complete(work)  # type: ignore[arg-type]
+        self._loop.run_until_complete(work)
 
     async def _begin(self) -> None:
         self.lives += 1

@@ -124,7 +124,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
 
 def suite(name: str, run: str, **more: object) -> SuiteSpec:
     timeout = more.pop("timeout", 20)
-    return SuiteSpec(name, Command(run, cast("int", timeout)), **more)  # type: ignore[arg-type]
+    return SuiteSpec(name, Command(run, cast("int", timeout)), **more)
 
 
 async def test_suites_run_once_with_what_they_are_told_and_their_result_is_kept(scene: Scene) -> None:

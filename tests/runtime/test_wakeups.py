@@ -34,7 +34,7 @@ async def test_what_changed_is_all_that_is_asked_until_somebody_wants_everything
     wakeups.wake(only=Key(8, 3))
     assert await wakeups.wait(60) == Look(True, frozenset({7, Key(8, 3)}))
     for wake in ({"only": 7}, {"look": True}, {"only": 8}):
-        wakeups.wake(**wake)  # type: ignore[arg-type]
+        wakeups.wake(**wake)
     assert await wakeups.wait(60) == EVERYTHING
 
 

@@ -51,7 +51,7 @@ class Town:
         far = processes.running_clock() + 600
         made = Running(ref(number), Verb.UP, f"mark{number}", self.process(), self.process(), processes.here())
         usual = {"until": far, "commit": "aaaa", "started": "2026-11-21T06:00:00+00:00"}
-        made = replace(made, **{**usual, **more})  # type: ignore[arg-type]
+        made = replace(made, **{**usual, **more})
         records.write_running(self.places, made)
         return made
 

@@ -120,7 +120,7 @@ def test_megabytes_become_sentences() -> None:
 def test_events_of_an_unknown_shape_are_passed_over() -> None:
     """Never raises: the SDK calls it from a thread of its own."""
     progress = Progress(str)
-    progress.on_event(None)  # type: ignore[arg-type]
+    progress.on_event(None)
     event = EngineEvent.from_json(
         {
             "sequence": 1,

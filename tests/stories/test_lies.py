@@ -47,7 +47,7 @@ async def test_an_empty_list_destroys_nothing_that_is_open(
     await town.live(minutes=2)
     whole = town.forge.pulls
 
-    def empty(repository):  # type: ignore[no-untyped-def]
+    def empty(repository):
         found = whole(repository)
         return type(found)(found.repository, ())
 
@@ -153,7 +153,7 @@ async def test_a_file_that_breaks_our_own_code_is_its_pull_requests_trouble(
     await town.live(minutes=1)
     read, head = town.forge.file, town.push(evil)
 
-    def broken(repository, path, ref, limit):  # type: ignore[no-untyped-def]
+    def broken(repository, path, ref, limit):
         if ref == head:
             raise RecursionError("maximum recursion depth exceeded")
         return read(repository, path, ref, limit)

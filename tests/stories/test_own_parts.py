@@ -29,7 +29,7 @@ async def test_an_operation_that_raises_frees_its_lane_and_is_told(
         def interrupt(self) -> None:
             """Too late."""
 
-    def once(operation: Operation, progress):  # type: ignore[no-untyped-def]
+    def once(operation: Operation, progress):
         return Broken() if broken and broken.pop() else start(operation, progress)
 
     monkeypatch.setattr(town.stacks, "start", once)
@@ -48,7 +48,7 @@ async def test_one_that_cannot_be_started_stops_nobody(
     bad, good = town.open("bad"), town.open("good")
     start, ref = town.stacks.start, town.ref(bad)
 
-    def refusing(operation: Operation, progress):  # type: ignore[no-untyped-def]
+    def refusing(operation: Operation, progress):
         if operation.ref == ref:
             raise OSError("no process could be started")
         return start(operation, progress)
@@ -183,7 +183,7 @@ async def test_a_target_that_hangs_holds_nobody_up(town: Town, monkeypatch: pyte
         return frozenset()
 
     monkeypatch.setattr(observe, "PATIENCE", 0.02)
-    town.loop._parts.observer._sources.targets["other"] = never  # type: ignore[index]
+    town.loop._parts.observer._sources.targets["other"] = never
     number = town.open()
     town.target.leftovers.add("shop-old-name-7")
     await town.live(minutes=2)

@@ -75,7 +75,7 @@ async def test_a_plan_of_an_earlier_term_is_not_carried_out(follower: Town) -> N
         lease(follower).tell(True)
         return True
 
-    lease(follower).confirm = confirm  # type: ignore[method-assign]
+    lease(follower).confirm = confirm
     await follower.cycle()
     assert follower.stacks.records == {}
     del lease(follower).confirm

@@ -114,7 +114,7 @@ class Town:
 
     def __init__(self, **policy: object) -> None:
         self.now = START
-        self.policy = Policy(**policy)  # type: ignore[arg-type]
+        self.policy = Policy(**policy)
         self.forge = FakeForge()
         self.shop = self.forge.create_repository("acme/shop", yaml())
         self.forge.allow(self.shop, "ada")
@@ -174,7 +174,7 @@ class Town:
             journal=self.journal,
             woken=self.wakes.wake,
             looked=lambda: self.wakes.wake(look=True),
-            target=lambda _: self.target,  # type: ignore[arg-type, return-value]
+            target=lambda _: self.target,
             find=Seeker({"kubernetes": Access()}, lambda _: self.registries, self.forge, self.clock).find,
             leads=self.leading.leads,
         )
@@ -285,8 +285,8 @@ class Town:
         repository = more.pop("repository", self.shop)
         assert isinstance(repository, Repository)
         files = more.pop("files", {"text": title})
-        self.forge.push(repository, branch, files)  # type: ignore[arg-type]
-        number = self.forge.open_pull(repository, branch, title, by, **more)  # type: ignore[arg-type]
+        self.forge.push(repository, branch, files)
+        number = self.forge.open_pull(repository, branch, title, by, **more)
         if label:
             self.forge.label(repository, number, "preview")
         return number

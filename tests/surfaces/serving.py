@@ -20,7 +20,7 @@ TOKENS = {role.name.lower(): f"{role.name.lower()}-" + "x" * 32 for role in Role
 def api_settings(**more: object) -> ApiSettings:
     tokens = tuple(Token.of(TOKENS[role.name.lower()], f"{role.name.lower()}-name", role) for role in Role)
     values = {"version": "1.2.3", "tokens": tokens, "clock": lambda: START, "stream_poll": 0.01, **more}
-    return ApiSettings(**values)  # type: ignore[arg-type]
+    return ApiSettings(**values)
 
 
 class Standing:
@@ -32,7 +32,7 @@ class Standing:
         return getattr(self.current, name)
 
     def as_desk(self) -> Desk:
-        return self  # type: ignore[return-value]
+        return self
 
 
 class _Server(uvicorn.Server):

@@ -45,7 +45,7 @@ FAILURE = FailureView(
 
 
 def view(phase: Phase, **changes: object) -> EnvironmentView:
-    return replace(BASE, phase=phase, **changes)  # type: ignore[arg-type]
+    return replace(BASE, phase=phase, **changes)
 
 
 EACH = {

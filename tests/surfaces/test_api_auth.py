@@ -81,7 +81,7 @@ def test_public_reads_opens_reading_only(as_role: Client) -> None:
 
 
 def test_a_token_is_kept_as_its_hash() -> None:
-    token = Token.of(TOKENS["admin"], "me", 3)  # type: ignore[arg-type]
+    token = Token.of(TOKENS["admin"], "me", 3)
     assert TOKENS["admin"] not in repr(token)
 
 

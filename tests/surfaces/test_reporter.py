@@ -80,7 +80,7 @@ class Story:
         self.reporter = self.restart()
 
     def restart(self) -> Reporter:
-        self.reporter = Reporter(self.host, lambda: self.now)  # type: ignore[arg-type]
+        self.reporter = Reporter(self.host, lambda: self.now)
         return self.reporter
 
     def cycle(self, *views: EnvironmentView, seconds: float = 1) -> list[str]:

@@ -70,7 +70,7 @@ def shape(asked: EnvironmentSpec, on: Settings = ON, prepared: Prepared | None =
 @contextmanager
 def event_loop() -> Iterator[None]:
     """Pulumi's mocks take the thread's event loop for granted; whoever had one before may have taken it along."""
-    local = asyncio.get_event_loop_policy()._local  # type: ignore[attr-defined]  # asking openly would make one
+    local = asyncio.get_event_loop_policy()._local  # asking openly would make one
     before = local._loop
     asyncio.set_event_loop(_LOOP)
     try:

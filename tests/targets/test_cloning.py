@@ -57,7 +57,7 @@ def machine() -> Iterator[Machine]:
         session.execute("CREATE DATABASE prepared OWNER preparer")
     with postgres.connect(made.settings, "prepared") as session:
         session.execute("GRANT CREATE ON SCHEMA public TO preparer; SET ROLE preparer")
-        session.execute(PREPARED)  # type: ignore[arg-type] # psycopg wants a literal
+        session.execute(PREPARED)  # psycopg wants a literal
         session.execute("RESET ROLE; CREATE TABLE of_the_administrator (x int)")
     try:
         yield made

@@ -145,7 +145,7 @@ def test_a_service_of_manifests_is_found_by_its_own_port() -> None:
 def test_the_certificate_is_the_controllers_own_a_copied_one_or_cert_managers(
     settings: dict[str, str], wanted: dict[str, str]
 ) -> None:
-    on = replace(ON, **settings)  # type: ignore[arg-type]
+    on = replace(ON, **settings)
     kept = {"tls.crt": "Yw==", "tls.key": "aw=="} if on.certificate else {}
     made = shape(spec(), on, Prepared({"shop": IMAGE}, certificate=kept)).made
     assert made["ingress-eph-web"]["spec"]["tls"] == [{"hosts": ["shop-a-42.preview.test"], **wanted}]

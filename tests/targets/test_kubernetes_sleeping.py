@@ -67,7 +67,7 @@ def test_what_would_lose_its_data_and_what_says_so_stays_awake() -> None:
         workload("StatefulSet", "kept", replicas=1, volumeClaimTemplates=[{}]),
         workload("CronJob", "nightly"),
     )
-    sleeping.sleep(made, On(), "shop", "shop")  # type: ignore[arg-type]
+    sleeping.sleep(made, On(), "shop", "shop")
     assert made.applied == [("nightly", {"suspend": True}), ("web", {"replicas": 0}), ("kept", {"replicas": 0})]
 
 
@@ -79,7 +79,7 @@ def test_it_wakes_from_the_database_outwards_to_as_many_as_there_were() -> None:
         workload("StatefulSet", "kept", replicas=0, volumeClaimTemplates=[{}]),
         workload("CronJob", "nightly"),
     )
-    sleeping.wake(made, On(), "shop", "shop", patient=False)  # type: ignore[arg-type]
+    sleeping.wake(made, On(), "shop", "shop", patient=False)
     ones = {"replicas": 1}
     assert made.applied == [("kept", ones), ("api", ones), ("web", {"replicas": 2}), ("nightly", {})]
 
@@ -89,5 +89,5 @@ def test_services_that_wait_for_each_other_wake_all_the_same() -> None:
         workload("Deployment", "a", {names.AFTER: "b"}, replicas=0),
         workload("Deployment", "b", {names.AFTER: "a,gone"}, replicas=0),
     )
-    sleeping.wake(made, On(), "shop", "shop", patient=False)  # type: ignore[arg-type]
+    sleeping.wake(made, On(), "shop", "shop", patient=False)
     assert [name for name, _ in made.applied] == ["a", "b"]

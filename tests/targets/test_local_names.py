@@ -27,7 +27,7 @@ LABELS = st.from_regex(identifiers.LABEL, fullmatch=True)
 def spec(**changes: object) -> EnvironmentSpec:
     source = Source("/somewhere", "a" * 40, "main")
     base = EnvironmentSpec("shop-1", "shop-1.localhost", "local", "eph-shop", source, (ServiceSpec("web", "run"),))
-    return dataclasses.replace(base, **changes)  # type: ignore[arg-type]
+    return dataclasses.replace(base, **changes)
 
 
 @given(LABELS, LABELS, LABELS, LABELS)
