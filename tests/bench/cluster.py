@@ -26,7 +26,7 @@ from tests.bench.worlds import Eph, Plain, eph, plain, tools
 from tests.beside import Beside
 from tests.cluster.machines import Site, images
 
-TURNS = 3
+TURNS, WAKES = 3, 7
 MANY = 10
 COLD = 200
 MEGABYTE = 1024 * 1024
@@ -115,7 +115,7 @@ async def kubernetes_wake() -> Row:
         await running.eph.made(number)
         with running.by_hand(number, "wake") as copy:
             await asyncio.to_thread(copy.apply)
-            for _ in range(TURNS + 1):
+            for _ in range(WAKES + 1):
                 await asyncio.to_thread(copy.sleep)
                 theirs.append(await asyncio.to_thread(copy.wake))
                 await _asleep(running, number)
