@@ -23,6 +23,13 @@ def ok(site: Site, *words: str) -> str:
     return done.stdout
 
 
+def not_running(site: Site, preview: Preview) -> str:
+    """A service answers before the supervisor, which waits for two seconds, calls it running."""
+    got = json.loads(ok(site, "get", preview.name, "--output", "json"))
+    states = [process["state"] for process in got["processes"]]
+    return "" if states == ["running"] else f"its processes are {states}"
+
+
 def test_list_and_get_show_it_by_every_name_that_people_use(site: Site, preview: Preview) -> None:
     assert preview.name in ok(site, "list")
     [listed] = json.loads(ok(site, "list", "--output", "json"))
@@ -34,7 +41,7 @@ def test_list_and_get_show_it_by_every_name_that_people_use(site: Site, preview:
         assert {key: got[key] for key in listed if key not in told_later} == {
             key: value for key, value in listed.items() if key not in told_later
         }
-        assert [process["state"] for process in got["processes"]] == ["running"]
+    until("its process runs", lambda: not_running(site, preview))
     assert ok(site, "open", preview.name).strip() == url
 
 

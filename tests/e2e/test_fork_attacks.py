@@ -153,8 +153,8 @@ def test_a_huge_one_is_refused_in_words(site: Site, approved: dict[str, Attack])
 
 def test_submodules_and_lfs_ask_nobody_and_are_told(site: Site, approved: dict[str, Attack]) -> None:
     item = approved["submodules and LFS"]
-    folder = checkout(site, item)
     site.told(item.number, "Ready", item.sha[:7])
+    folder = checkout(site, item)
     assert list((folder / "vendor" / "x").iterdir()) == []
     assert (folder / "model.bin").read_text().startswith("version https://git-lfs")
     logs = site.eph("logs", f"{REPOSITORY}#{item.number}", "--operation").stdout

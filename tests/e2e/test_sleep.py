@@ -28,6 +28,11 @@ def happened(site: Site, preview: Preview, kind: str) -> int:
     return sum(item["kind"] == f"environment.{kind}" for item in items)
 
 
+def not_in_phase(site: Site, preview: Preview, phase: str) -> str:
+    now = site.api(f"environments/{preview.name}")["phase"]
+    return "" if now == phase else f"its phase is {now}"
+
+
 def asleep(site: Site, preview: Preview) -> None:
     """Its pull request says so, and nothing of it runs."""
     site.told(preview.number, "Asleep", "/eph wake", within=60)
@@ -52,6 +57,7 @@ def test_it_sleeps_when_nobody_uses_it_and_wakes_for_who_comes(site: Site) -> No
         answers = list(pool.map(lambda _: client.get(url, headers={"Host": one.host}), range(COLD)))
     assert {answer.status_code for answer in answers} == {200}
     assert all("cherry" in answer.json()["goods"] for answer in answers), "its data was there all the time"
+    until("it is woken", lambda: "" if happened(site, one, "woken") else "no event yet")
     assert (happened(site, one, "waking"), happened(site, one, "woken")) == (1, 1)
     assert updates(site, one) == before, "neither needs an update by Pulumi"
     site.told(one.number, "Ready", "It sleeps after 10 s without a visit")
@@ -65,7 +71,7 @@ def test_people_say_so_a_kill_changes_nothing_and_a_push_wakes_it(site: Site) ->
     site.kill()
     site.start()
     until("ephd has looked", lambda: "" if site.api("status")["last_cycle"] else "not yet")
-    assert site.api(f"environments/{two.name}")["phase"] == "asleep"
+    until("it is shown asleep", lambda: not_in_phase(site, two, "asleep"))
     assert leftovers.processes(f"/{two.name}/home") == []
 
     done = site.eph("wake", two.name, "--wait", "--timeout", "60s")
