@@ -11,7 +11,7 @@ SECONDS ?= 60
 # Tests and measurements compare with the bare CLI, so they find it on PATH. Eph itself looks for it.
 WITH_TOOLS = PATH="$$($(PY) -m stacks.toolchain --path):$$PATH"
 
-.PHONY: demo test test-long check bench chaos model sabotage soak toolchain hooks docs locks clean venv pulumi
+.PHONY: demo test test-long check bench bench-small chaos model sabotage soak toolchain hooks docs locks clean venv pulumi
 .PHONY: cluster-up cluster-down test-cluster plugin-kubernetes helm image
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -36,6 +36,9 @@ check: venv ## lint, format, types, import directions, documents
 
 bench: pulumi ## measure against the budgets; writes docs/reference/benchmarks.md
 	@$(WITH_TOOLS) $(PY) -m tests.bench $(ARGS)
+
+bench-small: pulumi ## run every local row of the benchmarks in a reduced size, to see that each still works
+	@$(WITH_TOOLS) $(PY) -m tests.bench --small $(ARGS)
 
 chaos: pulumi ## kills and faults over a real Eph, then a look from outside; RUNS=50 SEED=1 repeats a storm
 	@$(WITH_TOOLS) $(PY) -m tests.chaos --runs $(RUNS) --jobs $(JOBS) $(if $(SEED),--seed $(SEED)) $(ARGS)

@@ -1,19 +1,27 @@
-"""Runs the rows, tells each on a line, and writes them anew on the page."""
+"""Runs the rows, prints a line for each, and writes them on the page.
+
+``--small`` runs every local row in a reduced size and judges no budget: it shows that each row still works.
+"""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+import time
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
 
-from tests.bench import clones, cluster, environments, hour, kept, page, quiet, waking
+from tests.bench import cleanup, clones, cluster, environments, hour, kept, page, quiet, waking
 from tests.bench.kept import Kept
 from tests.bench.rows import Row
+from tests.bench.sizes import FULL, SMALL, Size
 
-ROWS: dict[str, Callable[[], Coroutine[None, None, Row]]] = {
+Measure = Callable[[Size], Coroutine[None, None, Row]]
+
+ROWS: dict[str, Measure] = {
     "label-to-url": environments.label_to_url,
     "pulumi-processes": environments.pulumi_processes,
     "parallel-20": environments.parallel_20,
@@ -24,7 +32,7 @@ ROWS: dict[str, Callable[[], Coroutine[None, None, Row]]] = {
     "github-hour": hour.github_hour,
     "template-clone": clones.template_clone,
 }
-ON_A_CLUSTER: dict[str, Callable[[], Coroutine[None, None, Row]]] = {
+ON_A_CLUSTER: dict[str, Measure] = {
     "kubernetes-url": cluster.kubernetes_url,
     "kubernetes-10": cluster.kubernetes_10,
     "kubernetes-wake": cluster.kubernetes_wake,
@@ -32,34 +40,70 @@ ON_A_CLUSTER: dict[str, Callable[[], Coroutine[None, None, Row]]] = {
 """Run when EPH_TEST_KUBECONFIG names a cluster, as for tests/cluster, or when they are asked for."""
 
 
-def main(names: Sequence[str]) -> int:
-    """0 when every row was measured, whether it kept its budget or not."""
+def main(words: Sequence[str]) -> int:
+    """0 when every row was measured, whether it kept its budget or not, and left nothing behind."""
     everything = ROWS | ON_A_CLUSTER
-    if unknown := sorted(set(names) - everything.keys()):
-        _say(f"bench: there is no row {', '.join(unknown)}; there are: {', '.join(everything)}")
-        return 2
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure Eph against its budgets.")
+    parser.add_argument("--small", action="store_true", help="every local row in a reduced size, without budgets")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"rows to run: {', '.join(everything)}")
+    options = parser.parse_args(words)
+    if unknown := sorted(set(options.names) - everything.keys()):
+        parser.error(f"unknown row {', '.join(unknown)}; rows: {', '.join(everything)}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is ended then too
+    cleanup.adopt_orphans()
+    names = options.names or (everything if os.environ.get("EPH_TEST_KUBECONFIG") and not options.small else ROWS)
+    try:
+        return _small(names) if options.small else _full(names, everything)
+    except KeyboardInterrupt:
+        _say("bench: stopped; everything that was started has ended")
+        return 130
+
+
+def _full(names: Iterable[str], everything: dict[str, Measure]) -> int:
     measured: list[Kept] = []
-    missing = False
-    for name in names or (everything if os.environ.get("EPH_TEST_KUBECONFIG") else ROWS):
+    clean = True
+    version = kept.version()
+    for name in names:
         before = os.getloadavg()[0]
-        try:
-            row = asyncio.run(everything[name]())
-        except KeyboardInterrupt:
-            _say("bench: stopped; everything that was started has ended")
-            return 130
-        except Exception as error:  # noqa: BLE001 - one row's trouble hides no other row
-            missing = True
-            _say(f"bench {name} not measured: {type(error).__name__}: {str(error)[:900]}")
-            continue
-        measured.append(Kept(row, f"{datetime.now(UTC):%Y-%m-%d %H:%M}", (before, os.getloadavg()[0])))
-        _say(row.line(), f"  {row.ours}", f"  {row.theirs}")
+        row, error, leftovers = _measured(everything[name], FULL)
+        loads = (before, os.getloadavg()[0])
+        measured.append(Kept(name, row, version, f"{datetime.now(UTC):%Y-%m-%d %H:%M}", loads, error))
+        _say(*([row.line(), f"  {row.ours}", f"  {row.theirs}"] if row else [f"bench {name} not measured: {error}"]))
+        _say(*(f"bench {name} left behind: {line}" for line in leftovers))
+        clean = clean and not leftovers
     page.write(kept.write(measured, everything))
-    return 1 if missing else 0
+    return 0 if clean and all(item.row for item in measured) else 1
+
+
+def _small(names: Iterable[str]) -> int:
+    """Each row ran, has a figure for everything that it measures, and left nothing behind."""
+    failed = []
+    for name in names:
+        begun = time.monotonic()
+        row, error, leftovers = _measured((ROWS | ON_A_CLUSTER)[name], SMALL)
+        problems = [*([error] if error else []), *(f"left behind: {line}" for line in leftovers)]
+        figures = ", ".join(f"{figure.what} {figure.shown}" for figure in row.figures) if row else ""
+        _say(f"bench-small {name:16} {time.monotonic() - begun:5.1f} s  {'; '.join(problems) or figures}")
+        failed += [name] if problems or not figures else []
+    _say(f"bench-small: {len(failed)} rows failed: {', '.join(failed)}" if failed else "bench-small: ok")
+    return 1 if failed else 0
+
+
+def _measured(measure: Measure, size: Size) -> tuple[Row | None, str, list[str]]:
+    """The row, or why there is none; and what it left behind."""
+    leftovers: list[str] = []
+    row, error = None, ""
+    with cleanup.sandbox(leftovers):
+        try:
+            row = asyncio.run(measure(size))
+        except Exception as failure:  # noqa: BLE001 - one row's trouble hides no other row
+            error = f"{type(failure).__name__}: {str(failure)[:900]}"
+    return row, error, leftovers
 
 
 def _say(*lines: str) -> None:
-    print(*lines, sep="\n", flush=True)
+    if lines:
+        print(*lines, sep="\n", flush=True)
 
 
 if __name__ == "__main__":

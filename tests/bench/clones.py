@@ -12,29 +12,29 @@ from programs.local import databases, postgres
 from programs.local.settings import Settings
 from programs.local.target import TARGET
 from tests.bench.rows import Figure, Row, seconds
+from tests.bench.sizes import Size
 from tests.bench.worlds import folder
 
 PAIRS = 3
-ROWS = 950_000
 FILL = "CREATE TABLE orders AS SELECT id, repeat(chr(97 + id % 26), 1000) AS text FROM generate_series(1, %s) AS id"
 
 
-async def template_clone() -> Row:
+async def template_clone(size: Size) -> Row:
     """In turns, on the server that the target `local` brings up, and in the same folder of the same disk."""
     with folder() as home:
         strings = {"root": str(home / "local"), "routes": str(home / "routes")}
         try:
-            return await asyncio.to_thread(_measure, strings, home)
+            return await asyncio.to_thread(_measure, strings, home, size)
         finally:
             TARGET.stop(strings)
 
 
-def _measure(strings: dict[str, str], home: Path) -> Row:
+def _measure(strings: dict[str, str], home: Path, size: Size) -> Row:
     TARGET.ensure(strings)
     on = Settings(root=Path(strings["root"]), routes=Path(strings["routes"]))
-    source, size = _prepare(on)
+    source, megabytes = _prepare(on, size.database_rows)
     ours, theirs = [], []
-    for number in range(PAIRS):
+    for number in range(min(PAIRS, size.pairs)):
         begun = time.monotonic()
         databases.create(on, "bench", f"eph_bench_{number}", "prepared")
         ours.append(time.monotonic() - begun)
@@ -47,16 +47,16 @@ def _measure(strings: dict[str, str], home: Path) -> Row:
     return Row(
         "template-clone",
         (Figure("ratio", ratio, 1.5),),
-        f"a role and a database cloned from {size}, all of it handed over: {seconds(ours)}",
+        f"a role and a database cloned from {megabytes}, all of it handed over: {seconds(ours)}",
         f"its files copied: {seconds(theirs)}",
     )
 
 
-def _prepare(on: Settings) -> tuple[Path, str]:
+def _prepare(on: Settings, rows: int) -> tuple[Path, str]:
     with postgres.connect(on) as session:
         postgres.execute(session, "CREATE DATABASE {}", "prepared")
     with postgres.connect(on, "prepared") as session:
-        session.execute(FILL.replace("%s", str(ROWS)).encode())
+        session.execute(FILL.replace("%s", str(rows)).encode())
         session.execute("ALTER TABLE orders ADD PRIMARY KEY (id); CHECKPOINT")
         found = session.execute(
             "SELECT oid::text, pg_size_pretty(pg_database_size(oid)) FROM pg_database WHERE datname = 'prepared'"

@@ -22,6 +22,7 @@ from tests.bench import by_hand, waking
 from tests.bench.by_hand import ByHand
 from tests.bench.environments import in_sequence
 from tests.bench.rows import Figure, Row, seconds
+from tests.bench.sizes import Size
 from tests.bench.worlds import Eph, Plain, eph, plain, tools
 from tests.beside import Beside
 from tests.cluster.machines import Site, images
@@ -80,7 +81,7 @@ def _cluster() -> clusters.Site:
     return clusters.look(argparse.Namespace(**said), told)
 
 
-async def kubernetes_url() -> Row:
+async def kubernetes_url(_: Size) -> Row:
     """In turns, one of each for warming up first."""
     ours, cli, kubectl = [], [], []
     async with world() as running:
@@ -107,7 +108,7 @@ async def _by_cli(bare: Plain, running: OnCluster, number: int) -> float:
     return await asyncio.to_thread(bare.up, "cli", f"pr-{number}", running.spec(number))
 
 
-async def kubernetes_wake() -> Row:
+async def kubernetes_wake(_: Size) -> Row:
     """In turns, one of each for warming up first; and once with two hundred requests at the same moment."""
     ours, theirs = [], []
     async with world() as running:
@@ -141,7 +142,7 @@ async def _asleep(running: OnCluster, number: int) -> None:
     await asyncio.to_thread(by_hand.until_empty, running.cluster, name)
 
 
-async def kubernetes_10() -> Row:
+async def kubernetes_10(_: Size) -> Row:
     """Half of the sequential ones before and half after, so that a machine that grows busy slows both."""
     async with world(workers=2) as running:
         pulls = await running.open_pulls(MANY + 1)

@@ -9,18 +9,16 @@ import time
 from orchestrator.app.demo.world import REPOSITORY
 from programs.spec import EnvironmentSpec
 from tests.bench.rows import Figure, Row, seconds
+from tests.bench.sizes import Size
 from tests.bench.worlds import Plain, counting, eph, folder, plain
 
-PAIRS = 5
-MANY = 20
 
-
-async def label_to_url() -> Row:
+async def label_to_url(size: Size) -> Row:
     """In turns, one of each for warming up first."""
     ours, theirs = [], []
     async with eph() as running:
         with plain(running.world.settings.local_settings()) as bare:
-            for number in await running.open_pulls(PAIRS + 1):
+            for number in await running.open_pulls(size.pairs + 1):
                 ours.append(await running.made(number))
                 theirs.append(await asyncio.to_thread(bare.up, "cli", f"pr-{number}", running.spec(number)))
     ours, theirs = ours[1:], theirs[1:]
@@ -33,7 +31,7 @@ async def label_to_url() -> Row:
     )
 
 
-async def pulumi_processes() -> Row:
+async def pulumi_processes(_: Size) -> Row:
     with folder() as home:
         tools, log = counting(home)
         async with eph(tools) as running:
@@ -59,25 +57,26 @@ def _commands(lines: list[str]) -> str:
     return ", ".join(f"`pulumi {' '.join(found[: 2 if found[0] == 'stack' else 1])}`" for found in words)
 
 
-async def parallel_20() -> Row:
+async def parallel_20(size: Size) -> Row:
     """Half of the sequential ones before and half after, so that a machine that grows busy slows both."""
+    many = size.many
     async with eph() as running:
-        pulls = await running.open_pulls(MANY + 1)
+        pulls = await running.open_pulls(many + 1)
         await running.made(pulls[0])
         with plain(running.world.settings.local_settings()) as bare:
             spec = running.spec(pulls[0])
             await asyncio.to_thread(bare.up, "api", "warm-up", spec)
-            before = await asyncio.to_thread(in_sequence, bare, range(MANY // 2), spec)
+            before = await asyncio.to_thread(in_sequence, bare, range(many // 2), spec)
             begun = time.monotonic()
             await asyncio.gather(*(running.label(number) for number in pulls[1:]))
             await running.answer(pulls[1:])
             ours = time.monotonic() - begun
-            after = await asyncio.to_thread(in_sequence, bare, range(MANY // 2, MANY), spec)
+            after = await asyncio.to_thread(in_sequence, bare, range(many // 2, many), spec)
     return Row(
         "parallel-20",
         (Figure("ratio", (before + after) / ours, 3.0, at_least=True),),
-        f"Eph, 20 labels at once until all 20 answer: {ours:.1f} s",
-        f"20 times `create_or_select_stack` and `up` in one interpreter: {before + after:.1f} s",
+        f"Eph, {many} labels at once until all {many} answer: {ours:.1f} s",
+        f"{many} times `create_or_select_stack` and `up` in one interpreter: {before + after:.1f} s",
     )
 
 

@@ -26,6 +26,7 @@ from orchestrator.runtime import commands as chat
 from orchestrator.runtime.forge_facts import ForgeFacts, ForgeReader
 from orchestrator.runtime.recipes import Recipes, Rules
 from tests.bench.rows import Figure, Row
+from tests.bench.sizes import Size
 from tests.bench.worlds import folder
 
 LABEL = "preview"
@@ -33,7 +34,6 @@ OWNER = "acme"
 PATIENCE = 120
 """Seconds for an answer: on a machine that others use, too, the sandbox is slower than GitHub ever is."""
 MARKER = "<!-- eph:bench -->"
-PUSHES = 20
 FILE = """version: "1.0"
 name: shop
 triggers:
@@ -183,17 +183,18 @@ def _happen(made: Scene, forge: GitHubForge, facts: ForgeFacts, look: int) -> No
                 forge.report_check(repository, sha, "eph/preview", CheckReport(state, state.value, ""))
 
 
-async def github_hour() -> Row:
+async def github_hour(size: Size) -> Row:
     """100 repositories with 20 open pull requests each, 120 looks; then what a push costs with what is told of it."""
+    pushes = size.pushes
     with folder() as home:
         begun = time.monotonic()
-        with scene(home, 100, 20) as made:
+        with scene(home, size.repositories, size.pulls) as made:
             built = time.monotonic() - begun
             first = await watch(made, home / "cache.db", 1, 30, busy=False)
-            quiet = await watch(made, home / "cache.db", 120, 30, busy=False)
+            quiet = await watch(made, home / "cache.db", size.looks, 30, busy=False)
             restart = await watch(made, home / "cache.db", 1, 30, busy=False)
-            busy = await watch(made, home / "cache.db", PUSHES, 30, busy=True)
-    each = (busy.counted - restart.counted) / PUSHES
+            busy = await watch(made, home / "cache.db", pushes, 30, busy=True)
+    each = (busy.counted - restart.counted) / pushes
     hours = timedelta(seconds=time.monotonic() - begun)
     return Row(
         "github-hour",
@@ -202,7 +203,8 @@ async def github_hour() -> Row:
             Figure("counted for a push", each, 15),
             Figure("requests of a later look", busy.busiest, 400),
         ),
-        f"an hour of looks at {quiet.candidates} pull requests in 100 repositories, beginning with a restart: "
+        f"{size.looks} looks, one each half minute, at {quiet.candidates} pull requests in {size.repositories} "
+        "repositories, beginning with a restart: "
         f"{quiet.counted} counted of {quiet.requests} requests; a restart alone: {restart.counted}; a push, a label, a "
         f"comment and a check twice in each look: {each:.1f} more",
         f"the first look ever: {first.counted} counted; the world took {built:.0f} s to make, all of it {hours}",

@@ -25,50 +25,53 @@ from orchestrator.runtime.loop import Loop
 from programs.local.target import TARGET
 from tests.bench import thousand
 from tests.bench.rows import Figure, Row, seconds
-from tests.bench.thousand import COUNT
-from tests.bench.worlds import folder
+from tests.bench.sizes import Size
+from tests.bench.worlds import folder, tools
 from tests.core.test_speed import NOW, large
 
 TURNS = 3
 
 
 @contextlib.asynccontextmanager
-async def _world() -> AsyncIterator[tuple[Wiring, Path]]:
-    with folder() as home:
-        settings = thousand.settings(home, (free_port(), free_port()))
-        parts = thousand.wire(settings)
+async def _world(count: int, upstream: str) -> AsyncIterator[tuple[Wiring, Path]]:
+    with folder() as home, thousand.in_memory(count):
+        settings = thousand.settings(home, (free_port(), free_port()), count)
+        parts = Wiring(settings, tools())
         try:
-            await asyncio.to_thread(parts.prepare)
-            await thousand.populate(parts, home)
+            await parts.prepare()
+            await thousand.populate(parts, home, upstream)
             yield parts, home
         finally:
-            parts.ledger.close()
-            TARGET.stop(settings.local_settings())
+            try:
+                TARGET.stop(settings.local_settings())
+            finally:
+                parts.ledger.close()
 
 
-async def quiet_cycle() -> Row:
+async def quiet_cycle(size: Size) -> Row:
     """In turns. The first cycle of a life, which reads every file, is told beside."""
+    count = size.stacks
 
     async def well(_host: str, _path: str) -> tuple[bool, str]:
         return True, "/healthz answered 200"
 
-    async with _world() as (parts, _home):
+    async with _world(count, "http://127.0.0.1:1") as (parts, _home):
         loop, executor, monitor = parts.loop(well)
         try:
             first = await _cycle(loop)
             await _cycle(loop)  # the first that knows that all of them answer
             ours, theirs = [], []
-            for _ in range(TURNS):
+            for _ in range(min(TURNS, size.pairs)):
                 ours.append(await _cycle(loop))
-                _nothing_to_do(loop)
-                theirs.append(await asyncio.to_thread(_stack_ls, parts.places.environment()))
+                _nothing_to_do(loop, count)
+                theirs.append(await asyncio.to_thread(_stack_ls, parts.places.environment(), count))
         finally:
             await monitor.close()
             await executor.close()
     return Row(
         "quiet-cycle",
         (Figure("ratio", statistics.median(ours) / statistics.median(theirs), 0.5), Figure("updates", 0, 0)),
-        f"a cycle over {COUNT} stacks: {seconds(ours)}; the first after a start: {first:.2f} s",
+        f"a cycle over {count} stacks: {seconds(ours)}; the first after a start: {first:.2f} s",
         f"`pulumi stack ls --all`: {seconds(theirs)}",
     )
 
@@ -79,44 +82,51 @@ async def _cycle(loop: Loop) -> float:
     return time.monotonic() - begun
 
 
-def _nothing_to_do(loop: Loop) -> None:
+def _nothing_to_do(loop: Loop, count: int) -> None:
     plan, views = loop.shown.plan, loop.shown.views
-    if plan is None or len(views) != COUNT:
-        raise RuntimeError(f"{COUNT} environments should be seen, not {len(views)}")
+    if plan is None or len(views) != count:
+        raise RuntimeError(f"{count} environments should be seen, not {len(views)}")
     if plan.changes:
         raise RuntimeError(f"the world is not quiet: {len(plan.changes)} changes, the first is {plan.changes[0]}")
 
 
-def _stack_ls(environment: dict[str, str]) -> float:
+def _stack_ls(environment: dict[str, str], count: int) -> float:
     begun = time.monotonic()
     command = ["pulumi", "stack", "ls", "--all", "--non-interactive"]
     done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=True)
-    if done.stdout.count("\n") < COUNT:
-        raise RuntimeError(f"pulumi lists fewer than {COUNT} stacks")
+    if done.stdout.count("\n") < count:
+        raise RuntimeError(f"pulumi lists fewer than {count} stacks")
     return time.monotonic() - begun
 
 
-async def ephd_memory() -> Row:
-    async with _world() as (parts, home):
-        with _app() as upstream:
-            thousand.route(parts, upstream)
-            addresses = [parts.settings.listen_on[1], parts.settings.gateway_listen_on[1]]
-            told = await asyncio.to_thread(_watch, home, addresses)
+async def ephd_memory(size: Size) -> Row:
+    with _app() as upstream:
+        async with _world(size.stacks, upstream) as (parts, home):
+            addresses = (parts.settings.listen_on[1], parts.settings.gateway_listen_on[1])
+            told = await _watch(home, addresses, size.stacks)
     return Row(
         "ephd-memory",
         (Figure("megabytes", told["megabytes"], 250.0),),
-        f"ephd with {COUNT} environments, all of them asked for their health: {told['megabytes']:.0f} MB resident, "
-        f"{told['most']:.0f} MB at most",
+        f"ephd with {size.stacks} environments, all of them asked for their health: {told['megabytes']:.0f} MB "
+        f"resident, {told['most']:.0f} MB at most",
         f"one worker that waits for an operation: {told['worker']:.0f} MB",
     )
 
 
-def _watch(home: Path, addresses: list[int]) -> dict[str, float]:
-    command = [sys.executable, "-m", "tests.bench.watcher", str(home), *map(str, addresses)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"ephd: {done.stderr[-3000:]}")
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+async def _watch(home: Path, addresses: tuple[int, int], count: int) -> dict[str, float]:
+    """It ends before this returns or raises: while it lives, it brings back what the target lacks."""
+    command = [sys.executable, "-m", "tests.bench.watcher", str(home), *map(str, addresses), str(count)]
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
+    try:
+        out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
+    if process.returncode:
+        raise RuntimeError(f"ephd: {err.decode(errors='replace')[-600:]}")
+    found: dict[str, float] = json.loads(out.splitlines()[-1])
     return found
 
 
@@ -143,16 +153,16 @@ def _app() -> Iterator[str]:
         server.server_close()
 
 
-async def plan_10000() -> Row:
+async def plan_10000(size: Size) -> Row:
     """The best of a few turns: other processes and their caches have no part in it."""
-    half, whole = _large(5000), _large(10000)
+    half, whole = _large(size.planned // 2), _large(size.planned)
     turns = [(_plan_seconds(*half), _plan_seconds(*whole)) for _ in range(5)]
     smaller, larger = (min(column) for column in zip(*turns, strict=True))
     return Row(
         "plan-10000",
         (Figure("seconds", larger, 0.5), Figure("growth", larger / smaller, 2.6)),
-        f"plan() for 10,000 pull requests and stacks, every second to be updated: {larger:.2f} s of CPU",
-        f"for 5,000: {smaller:.2f} s",
+        f"plan() for {size.planned:,} pull requests and stacks, every second to be updated: {larger:.2f} s of CPU",
+        f"for {size.planned // 2:,}: {smaller:.2f} s",
     )
 
 

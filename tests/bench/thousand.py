@@ -1,4 +1,4 @@
-"""A thousand environments that are as they should be: stacks in a store, pull requests on a Git host in memory.
+"""Many environments that are as they should be: stacks in a store, pull requests on a Git host in memory.
 
 One stack is really made; the others are its files with the names changed, so each is as large as a real one. Pull
 requests, commits and recipes are what Eph itself reads, so nothing is left to do for any of them.
@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,19 +21,17 @@ from orchestrator.app.wiring import Wiring
 from orchestrator.config.settings import Settings
 from orchestrator.core.model import Candidate, Recipe
 from orchestrator.forge.fake import FakeForge
+from orchestrator.forge.github.hooks import Hooks
 from orchestrator.runtime.forge_facts import ForgeReader
-from programs.local import routes
-from programs.local import settings as local_settings
-from programs.local.routes import Route
 from programs.local.target import TARGET
 from programs.spec import EnvironmentSpec, Source
 from stacks import names
 from stacks.backends import FileBackend
 from stacks.model import Operation, Outcome, StackRef, Tag, Verb
 from stacks.pool import Pool
+from tests.bench import held
 from tests.bench.worlds import tools
 
-COUNT = 1000
 MODEL = "bench-model-environment"
 MODEL_PULL = 4242
 
@@ -45,43 +44,53 @@ class Model:
     spec: EnvironmentSpec
 
 
-def settings(home: Path, addresses: tuple[int, int]) -> Settings:
+def settings(home: Path, addresses: tuple[int, int], count: int) -> Settings:
     return Settings(
         home=home / "eph",
         interval=timedelta(seconds=5),
         listen=f"127.0.0.1:{addresses[0]}",
         gateway_listen=f"127.0.0.1:{addresses[1]}",
-        limits={"environments": 2 * COUNT, "per_repository": 2 * COUNT},
+        limits={"environments": 2 * count, "per_repository": 2 * count},
         forge={"repositories": [world.REPOSITORY]},
         local={"toolbox": tuple(world.toolbox()), "path": world.search_path()},
     )
 
 
 class Host(FakeForge):
+    """With all that the parts ask of a connection to GitHub."""
+
     def close(self) -> None:
         """There is no connection to end."""
 
+    def hooks(self) -> Hooks:
+        return Hooks()
 
-def forge() -> Host:
-    """Always the same one, to the last commit."""
+
+def forge(count: int) -> Host:
+    """Always the same one for the same number, to the last commit."""
     made = Host()
     repository = made.create_repository(world.REPOSITORY, {"eph.yaml": world.files()["eph.yaml"]})
     made.allow(repository, "ada")
-    for number in range(COUNT):
+    for number in range(count):
         made.push(repository, f"change-{number}", {})
         made.label(repository, made.open_pull(repository, f"change-{number}"), world.LABEL)
     return made
 
 
-def wire(of: Settings) -> Wiring:
-    """All of ephd's parts, on the Git host in memory."""
-    host = forge()
+@contextmanager
+def in_memory(count: int) -> Iterator[None]:
+    """Within the block ephd's parts are joined to the Git host in memory instead of GitHub."""
+    host, real = forge(count), wiring.GitHubForge
     wiring.GitHubForge = lambda *_, **__: host
-    return Wiring(of, tools())
+    try:
+        yield
+    finally:
+        wiring.GitHubForge = real
 
 
-async def populate(parts: Wiring, home: Path) -> None:
-    """Fills the store and the target; asks Eph's own reader what each environment should be."""
+async def populate(parts: Wiring, home: Path, upstream: str) -> None:
+    """Fills the store and the target; asks Eph's own reader what each environment should be. ``upstream``: what every
+    environment's host leads to."""
     facts = (await ForgeReader(parts.forge, parts._recipes(), frozenset()).read({})).facts
     [repository] = facts.values()
     model = await _make_model(parts, home, repository.candidates)
@@ -92,6 +101,7 @@ async def populate(parts: Wiring, home: Path) -> None:
     store.state(model.ref).unlink()
     store.forget(model.ref)
     shutil.rmtree(parts.places.operations / model.ref.project / model.ref.stack)
+    await asyncio.to_thread(held.hold, parts, upstream)
 
 
 async def _make_model(parts: Wiring, home: Path, candidates: Mapping[int, Candidate]) -> Model:
@@ -149,7 +159,6 @@ def _copy(parts: Wiring, model: Model, texts: Mapping[Path, str], candidate: Can
     seen = datetime.now(UTC)
     tag = Tag(pull.key.repository, world.REPOSITORY, pull.key.number, spec.name, "bench", pull.head_sha, seen)
     FileBackend(parts.places.backend).write_tag(ref, tag)
-    (parts.settings.local_dir / "envs" / spec.name).mkdir()
 
 
 def _changed(text: str, changes: Mapping[str, str]) -> str:
@@ -161,10 +170,3 @@ def _changed(text: str, changes: Mapping[str, str]) -> str:
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
-
-
-def route(parts: Wiring, upstream: str) -> None:
-    """Every environment's host leads to the same app."""
-    on = local_settings.from_mapping(parts.settings.local_settings())
-    for path in (parts.settings.local_dir / "envs").iterdir():
-        routes.put(on, Route(f"{path.name}.localhost", upstream, path.name, "web", ""))

@@ -18,32 +18,31 @@ from orchestrator.ledger import kinds
 from programs.local import services, supervision
 from programs.local import settings as local_settings
 from tests.bench.rows import Figure, Row, seconds
+from tests.bench.sizes import Size
 from tests.bench.worlds import PATIENCE, Eph, eph
 
-PAIRS = 5
-COLD = 200
 
-
-async def wake() -> Row:
+async def wake(size: Size) -> Row:
     """In turns, one of each for warming up first; and once with two hundred requests at the same moment."""
+    many = size.cold
     ours, theirs = [], []
     async with eph() as running:
         [number] = await running.open_pulls(1)
         await running.label(number)
         await running.answer([number])
-        for _ in range(PAIRS + 1):
+        for _ in range(size.pairs + 1):
             await sleep(running, number)
             theirs.append(await asyncio.to_thread(_by_hand, running.world.settings.local_settings()))
             ours.append((await visit(running, number, 1))[0])
         await sleep(running, number)
         starts = await times_woken(running, number)
-        cold = await visit(running, number, COLD)
+        cold = await visit(running, number, many)
         starts = await times_woken(running, number) - starts
     ratio = statistics.median(ours[1:]) / statistics.median(theirs[1:])
     return Row(
         "wake",
-        (Figure("ratio", ratio, 1.3), Figure("starts", starts, 1), Figure("answers", len(cold), COLD, at_least=True)),
-        f"a request to a preview that sleeps, until its answer: {seconds(ours[1:])}; {COLD} at once: {max(cold):.2f} s",
+        (Figure("ratio", ratio, 1.3), Figure("starts", starts, 1), Figure("answers", len(cold), many, at_least=True)),
+        f"a request to a preview that sleeps, until its answer: {seconds(ours[1:])}; {many} at once: {max(cold):.2f} s",
         f"its services' own command lines started by hand, until they answer: {seconds(theirs[1:])}",
     )
 

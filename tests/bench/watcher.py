@@ -1,5 +1,6 @@
-"""ephd as a whole over the thousand environments, in a process of its own that says how much memory it takes:
-``python -m tests.bench.watcher HOME API-PORT GATEWAY-PORT``."""
+"""ephd as a whole over many environments, in a process of its own that says how much memory it takes:
+``python -m tests.bench.watcher HOME API-PORT GATEWAY-PORT
+COUNT``."""
 
 from __future__ import annotations
 
@@ -7,11 +8,12 @@ import asyncio
 import json
 import os
 import re
+import signal
 import sys
 from collections import Counter
 from pathlib import Path
 
-from orchestrator.app import service, wiring
+from orchestrator.app import service
 from orchestrator.app.service import Service
 from orchestrator.core.phases import Phase
 from tests.bench import thousand
@@ -21,25 +23,28 @@ CYCLES = 3
 PATIENCE = 60.0
 
 
-async def main(home: Path, addresses: tuple[int, int]) -> dict[str, float]:
-    host = thousand.forge()
-    wiring.GitHubForge = lambda *_, **__: host
-    settings = thousand.settings(home, addresses)
-    async with service.running(settings, tools(), stop_gateway=True) as alive:
-        await _all_ready(alive)
-        for _ in range(CYCLES):
-            await _another(alive)
-        return {
-            "megabytes": _status("self", "VmRSS"),
-            "most": _status("self", "VmHWM"),
-            "worker": max((_status(pid, "VmRSS") for pid in _workers()), default=0.0),
-        }
+async def main(home: Path, addresses: tuple[int, int], count: int) -> dict[str, float]:
+    settings = thousand.settings(home, addresses, count)
+    with thousand.in_memory(count):
+        async with service.running(settings, tools(), stop_gateway=True) as alive:
+            return await measure(alive, count)
 
 
-async def _all_ready(alive: Service) -> None:
+async def measure(alive: Service, count: int) -> dict[str, float]:
+    await _all_ready(alive, count)
+    for _ in range(CYCLES):
+        await _another(alive)
+    return {
+        "megabytes": _status("self", "VmRSS"),
+        "most": _status("self", "VmHWM"),
+        "worker": max((_status(pid, "VmRSS") for pid in _workers()), default=0.0),
+    }
+
+
+async def _all_ready(alive: Service, count: int) -> None:
     try:
         async with asyncio.timeout(PATIENCE):
-            while sum(view.phase is Phase.READY for view in alive.loop.shown.views) < thousand.COUNT:
+            while sum(view.phase is Phase.READY for view in alive.loop.shown.views) < count:
                 await asyncio.sleep(0.2)
     except TimeoutError:
         phases = Counter(view.phase.value for view in alive.loop.shown.views)
@@ -65,5 +70,6 @@ def _workers() -> list[str]:
 
 
 if __name__ == "__main__":
-    found = asyncio.run(main(Path(sys.argv[1]), (int(sys.argv[2]), int(sys.argv[3]))))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    found = asyncio.run(main(Path(sys.argv[1]), (int(sys.argv[2]), int(sys.argv[3])), int(sys.argv[4])))
     sys.stdout.write(json.dumps(found) + "\n")

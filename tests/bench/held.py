@@ -1,0 +1,83 @@
+"""What the target `local` holds of many environments, as a look finds it, without building any of them.
+
+Checkouts are empty folders, services are processes that sleep, and a database is its role and its line in the server's
+catalogue: the seven megabytes of files behind each have no part in a look.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.app.wiring import Wiring
+from programs.local import databases, files, postgres, routes, rpc, standing, supervision
+from programs.local import settings as local_settings
+from programs.local.databases import Owned
+from programs.local.identifiers import Program
+from programs.local.routes import Route
+from programs.local.settings import Settings
+from stacks.inventory import FileInventory
+
+if TYPE_CHECKING:
+    import psycopg
+
+PATIENCE = 120.0
+FIRST_OID = 1_000_000
+"""Far above what a new server has given away."""
+SERVICE = """[program:{name}]
+command=sleep infinity
+autostart=true
+autorestart=true
+stdout_logfile=NONE
+stderr_logfile=NONE
+"""
+CATALOGUE = """INSERT INTO pg_database
+SELECT (jsonb_populate_record(template, jsonb_build_object('oid', %s::bigint, 'datname', %s::text))).*
+  FROM pg_database template WHERE template.datname = 'template0'"""
+
+
+def hold(parts: Wiring, upstream: str) -> None:
+    """Everything that the records in the store say was made; every route leads to the same app."""
+    on = local_settings.from_mapping(parts.settings.local_settings())
+    # Not the inventory that is measured, which would have read every file already.
+    records = FileInventory(parts.places.backend).snapshot().stacks.values()
+    made = [part.partition(":")[::2] for record in records for part in record.parts]
+    for kind, name in made:
+        environment, _, rest = name.partition("/")
+        if kind == "Checkout":
+            files.folder(on.envs / environment / "src" / rest)
+        elif kind == "Route":
+            routes.put(on, Route(rest, upstream, environment, "web", ""))
+    _register_databases(on, [name for kind, name in made if kind == "Database"])
+    _start_services(on, {name for kind, name in made if kind == "Service"})
+
+
+def _register_databases(on: Settings, names: Iterable[str]) -> None:
+    with postgres.connect(on) as session, session.transaction():
+        for number, name in enumerate(names):
+            environment, _, database = name.partition("/")
+            _register(session, on, (FIRST_OID + number, environment, database))
+
+
+def _register(session: psycopg.Connection[Any], on: Settings, what: tuple[int, str, str]) -> None:
+    oid, environment, name = what
+    postgres.execute(session, "CREATE ROLE {}", name)
+    session.execute(CATALOGUE, (oid, name))
+    for kind in ("ROLE", "DATABASE"):
+        databases._comment(session, Owned(kind, name, environment, databases.SEEDED), on)
+
+
+def _start_services(on: Settings, wanted: set[str]) -> None:
+    names = [str(Program(*name.split("/"))) for name in sorted(wanted)]
+    for name in names:
+        files.write(supervision.conf(on, name), SERVICE.format(name=name))
+    daemon = rpc.Daemon(supervision.socket_path(on))
+    daemon.call("reloadConfig")
+    for name in names:
+        daemon.call("addProcessGroup", name)
+    deadline = time.monotonic() + PATIENCE
+    while missing := wanted - standing.every(on)["Service"]:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{len(missing)} of {len(wanted)} services did not start within {PATIENCE:.0f} s")
+        time.sleep(0.5)

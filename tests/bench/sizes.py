@@ -1,0 +1,32 @@
+"""How much each row does: enough to judge a budget, or just enough to know that the row still works."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """``pairs``: how often both sides of a comparison are measured. ``cold``: requests at the same moment to a preview
+    that sleeps. ``repositories`` with so many ``pulls`` each are looked at ``looks`` times, then ``pushes`` times."""
+
+    pairs: int
+    many: int
+    cold: int
+    stacks: int
+    planned: int
+    repositories: int
+    pulls: int
+    looks: int
+    pushes: int
+    database_rows: int
+
+
+FULL = Size(
+    pairs=5, many=20, cold=200, stacks=1000, planned=10_000,
+    repositories=100, pulls=20, looks=120, pushes=20, database_rows=950_000,
+)  # fmt: skip
+SMALL = Size(
+    pairs=1, many=4, cold=20, stacks=20, planned=400,
+    repositories=4, pulls=3, looks=4, pushes=2, database_rows=20_000,
+)  # fmt: skip
