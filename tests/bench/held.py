@@ -7,16 +7,17 @@ catalogue: the seven megabytes of files behind each have no part in a look.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.app.wiring import Wiring
-from programs.local import databases, files, postgres, routes, rpc, standing, supervision
+from programs.local import databases, files, postgres, routes, standing, supervision
 from programs.local import settings as local_settings
 from programs.local.databases import Owned
 from programs.local.identifiers import Program
 from programs.local.routes import Route
 from programs.local.settings import Settings
+from programs.local.target import TARGET
 from stacks.inventory import FileInventory
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ SELECT (jsonb_populate_record(template, jsonb_build_object('oid', %s::bigint, 'd
 
 def hold(parts: Wiring, upstream: str) -> None:
     """Everything that the records in the store say was made; every route leads to the same app."""
-    on = local_settings.from_mapping(parts.settings.local_settings())
+    strings = parts.settings.local_settings()
+    on = local_settings.from_mapping(strings)
     # Not the inventory that is measured, which would have read every file already.
     records = FileInventory(parts.places.backend).snapshot().stacks.values()
     made = [part.partition(":")[::2] for record in records for part in record.parts]
@@ -50,7 +52,7 @@ def hold(parts: Wiring, upstream: str) -> None:
         elif kind == "Route":
             routes.put(on, Route(rest, upstream, environment, "web", ""))
     _register_databases(on, [name for kind, name in made if kind == "Database"])
-    _start_services(on, {name for kind, name in made if kind == "Service"})
+    _start_services(strings, {name for kind, name in made if kind == "Service"})
 
 
 def _register_databases(on: Settings, names: Iterable[str]) -> None:
@@ -68,14 +70,13 @@ def _register(session: psycopg.Connection[Any], on: Settings, what: tuple[int, s
         databases._comment(session, Owned(kind, name, environment, databases.SEEDED), on)
 
 
-def _start_services(on: Settings, wanted: set[str]) -> None:
+def _start_services(strings: Mapping[str, str], wanted: set[str]) -> None:
+    on = local_settings.from_mapping(strings)
     names = [str(Program(*name.split("/"))) for name in sorted(wanted)]
     for name in names:
         files.write(supervision.conf(on, name), SERVICE.format(name=name))
-    daemon = rpc.Daemon(supervision.socket_path(on))
-    daemon.call("reloadConfig")
-    for name in names:
-        daemon.call("addProcessGroup", name)
+    TARGET.stop(strings)
+    TARGET.ensure(strings)  # brings up all that is on disk, which is faster than one after the other
     deadline = time.monotonic() + PATIENCE
     while missing := wanted - standing.every(on)["Service"]:
         if time.monotonic() > deadline:
