@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from orchestrator.config import loading
-from orchestrator.config.settings import Settings
+from orchestrator.config.settings import ServerSettings
 
 ROOT = Path(__file__).parent.parent
 REQUIREMENTS = ROOT / "docs" / "requirements.md"
@@ -97,7 +97,7 @@ def filled(page: str, name: str, text: str) -> str:
 
 def settings() -> str:
     """Tables of the server's settings, one per group, generated from the settings models."""
-    known = loading.names()
+    known = loading.setting_paths()
     groups = dict.fromkeys(steps[:-1] for steps in known)
     return "\n".join(_table(group, [steps for steps in known if steps[:-1] == group]) for group in groups)
 
@@ -108,12 +108,12 @@ def _table(group: tuple[str, ...], settings: list[tuple[str, ...]]) -> str:
     for steps in settings:
         field = _field(steps)
         meaning = (field.description or "").replace("|", "\\|")
-        lines.append(f"| `{loading.variable(steps)}` | `{'.'.join(steps)}` | {_default(field)} | {meaning} |")
+        lines.append(f"| `{loading.env_variable(steps)}` | `{'.'.join(steps)}` | {_default(field)} | {meaning} |")
     return "\n".join(lines)
 
 
 def _field(steps: tuple[str, ...]) -> FieldInfo:
-    model: Any = Settings
+    model: Any = ServerSettings
     for step in steps[:-1]:
         model = model.model_fields[step].annotation
     field: FieldInfo = model.model_fields[steps[-1]]

@@ -13,36 +13,36 @@ import re
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
-LEAST = 6
+MIN_LENGTH = 6
 """Characters. What is shorter stands in too many texts by chance, and so can be kept out of none."""
-LINE_LEAST = 12
+MIN_LINE_LENGTH = 12
 """Of a line of a value with several; the shorter ones tell little."""
-SHOWN = "***"
+MASK = "***"
 # Bounded on all sides: a line is a stranger's, and must not cost more than its length.
 _PASSWORD = re.compile(r"(://[^:/@\s]{0,200}:)[^@\s]{1,500}@")
 
 
 def redact(text: str) -> str:
     """The text with the passwords of its URLs taken out."""
-    return _PASSWORD.sub(rf"\1{SHOWN}@", text)
+    return _PASSWORD.sub(rf"\1{MASK}@", text)
 
 
-class Veil:
+class Redactor:
     """``veil(text)`` is the text without the values."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
-        pieces = {piece for value in values for piece in _pieces(value) if len(piece) >= LEAST}
+        pieces = {piece for value in values for piece in _encodings(value) if len(piece) >= MIN_LENGTH}
         longest_first = sorted(pieces, key=lambda piece: (-len(piece), piece))
         self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
     def __call__(self, text: str) -> str:
-        return text if self._pattern is None else self._pattern.sub(SHOWN, text)
+        return text if self._pattern is None else self._pattern.sub(MASK, text)
 
 
-def _pieces(value: str) -> Iterator[str]:
+def _encodings(value: str) -> Iterator[str]:
     """The value as others write it; of one with several lines each, as a log tells them one by one."""
     yield value
     yield json.dumps(value)[1:-1]
     yield quote(value, safe="")
     yield base64.b64encode(value.encode()).decode().rstrip("=")
-    yield from (line for part in value.splitlines() if len(line := part.strip()) >= LINE_LEAST)
+    yield from (line for part in value.splitlines() if len(line := part.strip()) >= MIN_LINE_LENGTH)

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-CHANGED = "changed"
+DRIFTED = "changed"
 """Among the kinds that stand (``registry.Stands``): whole parts that are there, and not as they were made."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Holding:
-    """``kind`` and ``name`` for people, ``environment`` whose mark it carries, ``command`` what removes it by hand.
+class HeldResource:
+    """``kind`` and ``name`` for people, ``environment`` whose mark it carries, ``removal_command`` what removes it by hand.
 
-    ``supported`` False: nothing that should be alive looks after it, so it is a leftover whatever the state says.
+    ``is_supervised`` False: nothing that should be alive looks after it, so it is a leftover whatever the state says.
     """
 
     kind: str
     name: str
     environment: str
-    part: str = ""
-    command: str = ""
-    supported: bool = True
+    resource_id: str = ""
+    removal_command: str = ""
+    is_supervised: bool = True

@@ -12,12 +12,12 @@ _NAME = re.compile(r"[a-z0-9]+(?:[._/-]+[a-z0-9]+)*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
-class NoReference(ValueError):
+class InvalidReference(ValueError):
     """It does not read as an image's name; the message says so."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class ImageReference:
     """An image by name: ``host`` empty for Docker's own registry, as everywhere."""
 
     host: str
@@ -29,14 +29,14 @@ class Reference:
     def name(self) -> str:
         return f"{self.host}/{self.repository}" if self.host else self.repository
 
-    def at(self, digest: str) -> Reference:
+    def with_digest(self, digest: str) -> ImageReference:
         return replace(self, digest=digest)
 
     def __str__(self) -> str:
         return f"{self.name}@{self.digest}" if self.digest else f"{self.name}:{self.tag}"
 
 
-def parse(text: str) -> Reference:
+def parse(text: str) -> ImageReference:
     name, _, digest = text.partition("@")
     host, slash, rest = name.partition("/")
     if not slash or not ("." in host or ":" in host or host == "localhost"):
@@ -44,8 +44,8 @@ def parse(text: str) -> Reference:
     repository, _, tag = rest.partition(":")
     good = _NAME.fullmatch(repository) and (not tag or is_tag(tag)) and (not digest or is_digest(digest))
     if not good or re.search(r"[^A-Za-z0-9.:-]", host):
-        raise NoReference(f"image {text[:200]!r} is not a reference; write registry/repository:tag")
-    return Reference(host, repository, tag or "latest", digest)
+        raise InvalidReference(f"image {text[:200]!r} is not a reference; write registry/repository:tag")
+    return ImageReference(host, repository, tag or "latest", digest)
 
 
 def is_tag(text: str) -> bool:
@@ -56,7 +56,7 @@ def is_digest(text: str) -> bool:
     return _DIGEST.fullmatch(text) is not None
 
 
-def allowed(prefixes: Iterable[str], reference: Reference) -> bool:
+def is_allowed(prefixes: Iterable[str], reference: ImageReference) -> bool:
     """Whether it comes from one of these: a registry, or what a name begins with. None at all allow any."""
     chosen = [f"{item.rstrip('/')}/" for item in prefixes]
     return not chosen or f"{reference.name}/".startswith(tuple(chosen))

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-Marks = Mapping[str, str]
-LONGEST_LINE = 4000
+LogPositions = Mapping[str, str]
+MAX_LINE_LENGTH = 4000
 
 
 class NoSuchLog(LookupError):
@@ -19,24 +19,24 @@ class NoSuchLog(LookupError):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class LogRequest:
     """``service`` None: of all. ``previous``: of the process before the one that runs now. ``since``: only what came
     after an earlier answer."""
 
     service: str | None = None
     lines: int = 100
     previous: bool = False
-    since: Marks | None = None
+    since: LogPositions | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class LogLines:
     lines: tuple[str, ...] = ()
-    marks: Marks = field(default_factory=dict)
+    positions: LogPositions = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Process:
+class ProcessInfo:
     """A pod, or a process. ``state``: running, starting, failing, ending, ended, stopped or unknown; ``detail`` says
     why in words. ``restarts`` -1: nobody counts them."""
 
@@ -50,7 +50,7 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class RuntimeEvent:
     """Something that the target says happened to a part, in plain words; ``times``: how often, the last time ``at``."""
 
     at: datetime
@@ -61,17 +61,17 @@ class Happening:
 
 
 @dataclass(frozen=True, slots=True)
-class Inside:
-    processes: tuple[Process, ...] = ()
-    happenings: tuple[Happening, ...] = ()
+class RuntimeInfo:
+    processes: tuple[ProcessInfo, ...] = ()
+    events: tuple[RuntimeEvent, ...] = ()
 
 
-def prefixed(lines: Sequence[tuple[str, str]], *, several: bool) -> tuple[str, ...]:
+def with_service_prefix(lines: Sequence[tuple[str, str]], *, multiple: bool) -> tuple[str, ...]:
     """Each line, with its service before it where the environment has several."""
-    return tuple(f"{of} | {line[:LONGEST_LINE]}" if several else line[:LONGEST_LINE] for of, line in lines)
+    return tuple(f"{of} | {line[:MAX_LINE_LENGTH]}" if multiple else line[:MAX_LINE_LENGTH] for of, line in lines)
 
 
-def require(service: str | None, known: set[str], environment: str) -> None:
+def require_service(service: str | None, known: set[str], environment: str) -> None:
     """Raises ``NoSuchLog`` for a service that is not there, when others are."""
     if service and known and service not in known:
         raise NoSuchLog(f"{environment} has no service {service!r}; there are: {', '.join(sorted(known))}")

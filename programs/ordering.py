@@ -18,9 +18,9 @@ def in_order(services: tuple[ServiceSpec, ...]) -> list[ServiceSpec]:
     return list(placed.values())
 
 
-def circle(named: Mapping[str, Iterable[str]]) -> list[str]:
+def find_cycle(dependencies: Mapping[str, Iterable[str]]) -> list[str]:
     """The services that wait for each other, by what each waits for; none when there is an order."""
-    left = {name: set(after) & named.keys() for name, after in named.items()}
+    left = {name: set(after) & dependencies.keys() for name, after in dependencies.items()}
     while free := [name for name, after in left.items() if not after & left.keys()]:
         for name in free:
             del left[name]

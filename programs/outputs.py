@@ -13,7 +13,7 @@ from programs.spec import EnvironmentSpec
 
 
 @dataclass(frozen=True, slots=True)
-class Outputs:
+class OutputExporter:
     """``urls`` by service, the first being the environment's own; ``database_urls`` by database, kept secret."""
 
     urls: Mapping[str, str]
@@ -21,8 +21,8 @@ class Outputs:
     logs: str
     inspect: Sequence[str]
 
-    def export(self, spec: EnvironmentSpec, version: str, at: Output[str]) -> None:
-        """``at`` is known only when everything was, and with it ``built``: a failed update leaves the last one's."""
+    def export(self, spec: EnvironmentSpec, version: str, completed_at: Output[str]) -> None:
+        """``completed_at`` is known only when everything was, and with it ``built``: a failed update leaves the last one's."""
         url, urls = next(iter(self.urls.values()), ""), dict(self.urls)
         built = {
             "commit": spec.source.commit,
@@ -38,4 +38,4 @@ class Outputs:
         pulumi.export("database_urls", Output.secret(dict(self.database_urls)))
         pulumi.export("logs", self.logs)
         pulumi.export("inspect", list(self.inspect))
-        pulumi.export("built", at.apply(lambda moment: {**built, "at": moment}))
+        pulumi.export("built", completed_at.apply(lambda moment: {**built, "at": moment}))

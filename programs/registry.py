@@ -7,17 +7,17 @@ from datetime import datetime
 from importlib import import_module, metadata
 from typing import Any, Protocol, runtime_checkable
 
-from programs.holdings import Holding
-from programs.insides import Inside, Reading, Told
+from programs.holdings import HeldResource
+from programs.insides import RuntimeInfo, LogRequest, LogLines
 from programs.spec import EnvironmentSpec, SuiteSpec
 
-GROUP = "eph.targets"
-ENVIRONMENT = "environment"
+ENTRY_POINT_GROUP = "eph.targets"
+ENVIRONMENT_INPUT = "environment"
 """The input that at least one resource of every stack carries: the environment's name. It makes a stack able to say
 whose it is when everything else about it is lost."""
-TARGET = "target"
+TARGET_INPUT = "target"
 """The input by which a stack that never became whole says what it is made of; without it, that is ``local``."""
-PINNED = "pinned"
+PINNED_INPUT = "pinned"
 """The input in which a program that runs images says, before it makes anything, which ones: ``commit``, ``images`` and
 ``found``. What a build began with is then known even when it never ended."""
 BUILTIN: Mapping[str, str] = {
@@ -43,65 +43,65 @@ class Target(Protocol):
     def purge(self, name: str, settings: Mapping[str, str]) -> None:
         """Removes every trace of the environment ``name``, found by name, not by state; idempotent."""
 
-    def names(self, settings: Mapping[str, str]) -> frozenset[str]:
+    def list_environments(self, settings: Mapping[str, str]) -> frozenset[str]:
         """The environments of which anything exists here, by looking at the target itself."""
 
     def ensure(self, settings: Mapping[str, str]) -> None:
         """Brings up what all environments share (a database server, a supervisor); idempotent, seconds at most."""
 
-    def leftovers(self, settings: Mapping[str, str]) -> list[str]:
+    def list_remaining(self, settings: Mapping[str, str]) -> list[str]:
         """Whatever exists of environments here, a line each, by looking; empty when there is none."""
 
     def stop(self, settings: Mapping[str, str]) -> None:
         """Ends what all environments share and all that runs; ``ensure`` brings it back."""
 
-    def logs(self, name: str, settings: Mapping[str, str], asked: Reading) -> Told:
+    def logs(self, name: str, settings: Mapping[str, str], request: LogRequest) -> LogLines:
         """What its services printed, secrets taken out. Raises ``NoSuchLog`` for what it does not have."""
 
 
 @runtime_checkable
-class Tests(Protocol):
+class RunsTests(Protocol):
     """What a target may offer besides: the repository's own tests, run where its build ran."""
 
-    def suite(self, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]) -> list[str]:
+    def suite_command(self, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]) -> list[str]:
         """The command line that becomes the suite in the environment's sandbox and checkout. Raises when there is no
         such checkout, in words for people."""
 
-    def report(self, spec: EnvironmentSpec, suite: SuiteSpec, most: int) -> bytes | None:
-        """What the suite wrote as its JUnit XML, at most ``most`` bytes and one more; None: there is no such file."""
+    def suite_report(self, spec: EnvironmentSpec, suite: SuiteSpec, max_bytes: int) -> bytes | None:
+        """What the suite wrote as its JUnit XML, at most ``max_bytes`` bytes and one more; None: there is no such file."""
 
 
 @runtime_checkable
-class Shows(Protocol):
+class Inspectable(Protocol):
     """What a target may offer besides: what an environment consists of just now."""
 
-    def inside(self, name: str, settings: Mapping[str, str]) -> Inside:
+    def inspect(self, name: str, settings: Mapping[str, str]) -> RuntimeInfo:
         """Its processes, and what happened to it last, the newest last. Raises when it cannot look."""
 
 
 @runtime_checkable
-class Clears(Protocol):
+class PreparesUpdate(Protocol):
     """What a target may offer besides: it makes room for what Pulumi is about to make."""
 
-    def clear(self, spec: EnvironmentSpec) -> bool:
+    def prepare_update(self, spec: EnvironmentSpec) -> bool:
         """After ``program``, before an ``up``; idempotent. True: something is gone that the state may still name, so
         what really exists has to be looked at first."""
 
 
 @runtime_checkable
-class Enters(Protocol):
+class RefreshesAccess(Protocol):
     """What a target may offer besides: it lets Pulumi look at what the state of an environment names, whether or not it
     is still there."""
 
-    def enter(self, name: str, settings: Mapping[str, str]) -> None:
+    def refresh_access(self, name: str, settings: Mapping[str, str]) -> None:
         """Before a refresh of an environment that shall go; idempotent."""
 
 
 @runtime_checkable
-class Stands(Protocol):
+class DetectsDrift(Protocol):
     """What a target may offer besides: which parts of all environments are there and alive, looked at each cycle."""
 
-    def standing(self, settings: Mapping[str, str]) -> Mapping[str, frozenset[str]]:
+    def live_resources(self, settings: Mapping[str, str]) -> Mapping[str, frozenset[str]]:
         """By the kinds that can be looked at, the ids that Pulumi's state has for them. Raises when it cannot look.
         Under ``holdings.CHANGED`` whole parts (``Kind:id``) that are there, and not as they were made."""
 
@@ -115,39 +115,39 @@ class Sleeps(Protocol):
     def sleep(self, name: str, settings: Mapping[str, str]) -> None:
         """First the gateway is told, then what runs is stopped. All that it holds stays."""
 
-    def wake(self, name: str, settings: Mapping[str, str], patient: bool = True) -> None:
+    def wake(self, name: str, settings: Mapping[str, str], wait: bool = True) -> None:
         """Starts it again; returns when it answers, and then the gateway is told. Raises with the reason when it does
-        not. Not ``patient``: as soon as it was started."""
+        not. Not ``wait``: as soon as it was started."""
 
 
 @runtime_checkable
-class Holds(Protocol):
+class ListsResources(Protocol):
     """What a target may offer besides: each thing it holds, and the removal of a single one."""
 
-    def holdings(self, settings: Mapping[str, str]) -> list[Holding]:
+    def list_resources(self, settings: Mapping[str, str]) -> list[HeldResource]:
         """Everything here that carries an environment's mark, by looking; nothing of anybody else's."""
 
-    def discard(self, holding: Holding, settings: Mapping[str, str]) -> bool:
+    def delete_resource(self, resource: HeldResource, settings: Mapping[str, str]) -> bool:
         """Removes that one thing; idempotent. False: it cannot be removed alone, only with its whole environment."""
 
 
 @runtime_checkable
-class Dated(Protocol):
+class TracksExpiry(Protocol):
     """What a target may offer besides: until when an environment lives, kept true on what it holds (C2)."""
 
-    def dated(self, name: str, settings: Mapping[str, str], until: datetime | None) -> None:
+    def set_expiry(self, name: str, settings: Mapping[str, str], expires_at: datetime | None) -> None:
         """None: for ever. What is not there is not dated."""
 
 
-def holdings(target: Target, settings: Mapping[str, str]) -> list[Holding]:
+def list_resources(target: Target, settings: Mapping[str, str]) -> list[HeldResource]:
     """A target that cannot tell its things apart holds at least environments."""
-    if isinstance(target, Holds):
-        return target.holdings(settings)
-    return [Holding("environment", name, name) for name in sorted(target.names(settings))]
+    if isinstance(target, ListsResources):
+        return target.list_resources(settings)
+    return [HeldResource("environment", name, name) for name in sorted(target.list_environments(settings))]
 
 
-def names() -> list[str]:
-    found = {point.name for point in metadata.entry_points(group=GROUP)}
+def installed_targets() -> list[str]:
+    found = {point.name for point in metadata.entry_points(group=ENTRY_POINT_GROUP)}
     return sorted(found | set(BUILTIN))
 
 
@@ -156,7 +156,7 @@ def get(name: str) -> Target:
         module, _, attribute = BUILTIN[name].partition(":")
         target: Any = getattr(import_module(module), attribute)
         return target  # type: ignore[no-any-return]  # one of ours
-    for point in metadata.entry_points(group=GROUP):
+    for point in metadata.entry_points(group=ENTRY_POINT_GROUP):
         if point.name == name:
             return point.load()  # type: ignore[no-any-return]  # others bring what they like
-    raise UnknownTarget(f"no target {name!r} is installed; there are: {', '.join(names())}")
+    raise UnknownTarget(f"no target {name!r} is installed; there are: {', '.join(installed_targets())}")

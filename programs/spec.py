@@ -15,7 +15,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class GitSource:
     """The commit to build from. ``clone_url`` is a URL or a path that git can read."""
 
     clone_url: str
@@ -24,7 +24,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class CommandSpec:
     """A shell command of the repository, with the longest it may take."""
 
     run: str
@@ -32,7 +32,7 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class HealthCheck:
     """How to tell that a service is ready: any 2xx or 3xx answer on ``path`` within ``deadline`` seconds."""
 
     path: str = "/healthz"
@@ -52,7 +52,7 @@ class ServiceSpec:
     name: str
     command: str
     public: bool = True
-    health: Health = Health()
+    health: HealthCheck = HealthCheck()
     env: Mapping[str, str] = field(default_factory=dict)
     image: str = ""
     port: int = 0
@@ -72,8 +72,8 @@ class DatabaseSpec:
     variable: str = "DATABASE_URL"
     strategy: str = "empty"
     scripts: tuple[str, ...] = ()
-    seed: Command | None = None
-    migrate: Command | None = None
+    seed: CommandSpec | None = None
+    migrate: CommandSpec | None = None
     source: str = ""
 
 
@@ -86,7 +86,7 @@ class SuiteSpec:
     """
 
     name: str
-    command: Command
+    command: CommandSpec
     kind: str = "integration"
     env: Mapping[str, str] = field(default_factory=dict)
     junit: str = ""
@@ -96,12 +96,12 @@ class SuiteSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Hooks:
+class LifecycleHooks:
     """The repository's own commands around an environment's life."""
 
-    pre_create: tuple[Command, ...] = ()
-    post_create: tuple[Command, ...] = ()
-    pre_destroy: tuple[Command, ...] = ()
+    pre_create: tuple[CommandSpec, ...] = ()
+    post_create: tuple[CommandSpec, ...] = ()
+    pre_destroy: tuple[CommandSpec, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +133,12 @@ class EnvironmentSpec:
     host: str
     target: str
     project: str
-    source: Source
+    source: GitSource
     services: tuple[ServiceSpec, ...]
     databases: tuple[DatabaseSpec, ...] = ()
-    build: Command | None = None
+    build: CommandSpec | None = None
     env: Mapping[str, str] = field(default_factory=dict)
-    hooks: Hooks = Hooks()
+    hooks: LifecycleHooks = LifecycleHooks()
     marks: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     sign_in: bool = False
@@ -160,12 +160,12 @@ class EnvironmentSpec:
             host=data["host"],
             target=data["target"],
             project=data["project"],
-            source=Source(**data["source"]),
-            services=tuple(_service(item) for item in data["services"]),
-            databases=tuple(_database(item) for item in data["databases"]),
-            build=_command(data["build"]),
+            source=GitSource(**data["source"]),
+            services=tuple(_load_service(item) for item in data["services"]),
+            databases=tuple(_load_database(item) for item in data["databases"]),
+            build=_load_command(data["build"]),
             env=dict(data["env"]),
-            hooks=Hooks(**{key: tuple(Command(**item) for item in value) for key, value in data["hooks"].items()}),
+            hooks=LifecycleHooks(**{key: tuple(CommandSpec(**item) for item in value) for key, value in data["hooks"].items()}),
             marks=dict(data["marks"]),
             settings=dict(data["settings"]),
             sign_in=data.get("sign_in", False),
@@ -197,10 +197,10 @@ class EnvironmentSpec:
             _drop_unset(service, ("image", "port", "schedule", "after", "volumes", "resources"))
         for database in data["databases"]:
             _drop_unset(database, ("source",))
-        return pinned(_hash(data), self.images)
+        return digest_with_images(_hash(data), self.images)
 
 
-def pinned(digest: str, images: Mapping[str, str]) -> str:
+def digest_with_images(digest: str, images: Mapping[str, str]) -> str:
     """The digest of a spec, from that of the same spec without images: who has thousands of them to compare hashes
     each of them once."""
     return _hash([digest, dict(images)]) if images else digest
@@ -227,16 +227,16 @@ def _drop_unset(data: dict[str, Any], names: tuple[str, ...]) -> None:
             del data[name]
 
 
-def _command(data: Mapping[str, Any] | None) -> Command | None:
-    return None if data is None else Command(**data)
+def _load_command(data: Mapping[str, Any] | None) -> CommandSpec | None:
+    return None if data is None else CommandSpec(**data)
 
 
-def _service(data: Mapping[str, Any]) -> ServiceSpec:
-    fields = {**data, "health": Health(**data["health"]), "env": dict(data["env"])}
+def _load_service(data: Mapping[str, Any]) -> ServiceSpec:
+    fields = {**data, "health": HealthCheck(**data["health"]), "env": dict(data["env"])}
     fields["after"] = tuple(data.get("after", ()))
     return ServiceSpec(**{**fields, **{key: dict(data.get(key, {})) for key in ("volumes", "resources")}})
 
 
-def _database(data: Mapping[str, Any]) -> DatabaseSpec:
+def _load_database(data: Mapping[str, Any]) -> DatabaseSpec:
     fields = {**data, "scripts": tuple(data["scripts"])}
-    return DatabaseSpec(**{**fields, "seed": _command(data["seed"]), "migrate": _command(data["migrate"])})
+    return DatabaseSpec(**{**fields, "seed": _load_command(data["seed"]), "migrate": _load_command(data["migrate"])})

@@ -25,7 +25,7 @@ from semver import VersionInfo
 from stacks import processes
 
 KEPT_LINES = 400
-LONGEST_LINE = 4000
+MAX_LINE_LENGTH = 4000
 _LAST_WORDS = 5.0
 _SUMMARY = json.dumps(
     [
@@ -40,7 +40,7 @@ _SUMMARY = json.dumps(
         }
     ]
 )
-_ANSWERS = {("stack", "select"): "", ("stack", "output"): "{}", ("stack", "history"): _SUMMARY}
+_CANNED_OUTPUT = {("stack", "select"): "", ("stack", "output"): "{}", ("stack", "history"): _SUMMARY}
 
 OnLine = Callable[[str], object]
 
@@ -52,56 +52,56 @@ class Interrupted(Exception):
 class OperationCommand(automation.PulumiCommand):
     """One per operation. ``interrupt`` may come from any thread."""
 
-    def __init__(self, version: str, on_line: OnLine, not_after: float | None = None) -> None:
+    def __init__(self, version: str, on_line: OnLine, lease_until: float | None = None) -> None:
         # Not the SDK's __init__: it would start `pulumi version`, and the toolchain has proven the version already.
         self.command = "pulumi"
         self.version = VersionInfo.parse(version)
-        self.started = 0
+        self.processes_started = 0
         self._on_line = on_line
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
         self._interrupted = False
-        self._late = False
-        self._not_after = not_after
-        self._lapsed = False
+        self._timed_out = False
+        self._lease_until = lease_until
+        self._lease_expired = False
 
-    def lead(self, until: float) -> None:
+    def extend_lease(self, until: float) -> None:
         """The lease was renewed."""
-        if self._not_after is not None:
-            self._not_after = max(self._not_after, until)
+        if self._lease_until is not None:
+            self._lease_until = max(self._lease_until, until)
 
-    def go_on(self) -> None:
+    def check_may_continue(self) -> None:
         """Asked before each step that changes something. Raises Interrupted when it must not be done any more."""
         with self._lock:
             self._check()
 
     def _check(self) -> None:
-        if self._not_after is not None and processes.running_clock() >= self._not_after and not self._interrupted:
-            self._interrupted = self._lapsed = True
+        if self._lease_until is not None and processes.boot_clock() >= self._lease_until and not self._interrupted:
+            self._interrupted = self._lease_expired = True
         if self._interrupted:
             raise Interrupted
 
     @property
-    def lapsed(self) -> bool:
+    def lease_expired(self) -> bool:
         """It ended because its owner leads no more."""
-        return self._lapsed
+        return self._lease_expired
 
     @property
     def interrupted(self) -> bool:
         return self._interrupted
 
     @property
-    def late(self) -> bool:
+    def timed_out(self) -> bool:
         """It was interrupted by its deadline."""
-        return self._late
+        return self._timed_out
 
-    def interrupt(self, late: bool = False) -> None:
+    def interrupt(self, timed_out: bool = False) -> None:
         """Pulumi takes SIGINT as a graceful cancel: it ends what it is doing, saves the state and lets go of it. Only
         once: a second SIGINT would end it on the spot, with the state unsaved and the lock left."""
         with self._lock:
             if self._interrupted:
                 return
-            self._interrupted, self._late = True, late
+            self._interrupted, self._timed_out = True, timed_out
             if self._child is not None:
                 self._child.send_signal(signal.SIGINT)
 
@@ -113,7 +113,7 @@ class OperationCommand(automation.PulumiCommand):
         on_output: OnLine | None = None,  # noqa: ARG002 - the SDK's signature; our lines go to on_line
         on_error: OnLine | None = None,  # noqa: ARG002 - likewise
     ) -> automation.CommandResult:
-        answer = _ANSWERS.get((args[0], args[1])) if len(args) > 1 else None
+        answer = _CANNED_OUTPUT.get((args[0], args[1])) if len(args) > 1 else None
         if answer is not None:
             return automation.CommandResult(stdout=answer, stderr="", code=0)
         if args[:2] == ["stack", "init"]:
@@ -125,11 +125,11 @@ class OperationCommand(automation.PulumiCommand):
             raise Interrupted if self._interrupted else create_command_error(result)
         return result
 
-    def _start(self, command: list[str], cwd: str, extra: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        environment = {**os.environ, **extra, "PULUMI_AUTOMATION_API": "true"}
+    def _start(self, command: list[str], cwd: str, extra_env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, **extra_env, "PULUMI_AUTOMATION_API": "true"}
         with self._lock:
             self._check()
-            self.started += 1
+            self.processes_started += 1
             self._child = subprocess.Popen(
                 command,
                 cwd=cwd,
@@ -145,7 +145,7 @@ class OperationCommand(automation.PulumiCommand):
             raise AssertionError("both were asked for as pipes")
         outputs: list[deque[str]] = [deque(maxlen=KEPT_LINES), deque(maxlen=KEPT_LINES)]
         readers = [
-            threading.Thread(target=self._drain, args=(stream, kept), daemon=True)
+            threading.Thread(target=self._read_lines, args=(stream, kept), daemon=True)
             for stream, kept in zip((child.stdout, child.stderr), outputs, strict=True)
         ]
         for reader in readers:
@@ -156,9 +156,9 @@ class OperationCommand(automation.PulumiCommand):
             reader.join(_LAST_WORDS)
         return "\n".join(outputs[0]), "\n".join(outputs[1])
 
-    def _drain(self, stream: IO[bytes], kept: deque[str]) -> None:
+    def _read_lines(self, stream: IO[bytes], lines: deque[str]) -> None:
         with stream:
-            for raw in iter(lambda: stream.readline(LONGEST_LINE), b""):
+            for raw in iter(lambda: stream.readline(MAX_LINE_LENGTH), b""):
                 line = raw.decode(errors="replace").rstrip()
-                kept.append(line)
+                lines.append(line)
                 self._on_line(line)

@@ -19,94 +19,94 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from stacks import processes, wire
-from stacks.interpreters import Interpreter
+from stacks.interpreters import WarmWorker
 from stacks.model import Operation, OperationResult
-from stacks.places import Places
-from stacks.port import Progress
+from stacks.places import StackPaths
+from stacks.port import OnProgress
 
 GRACE = 20.0
 """Seconds from an interrupt to the kill."""
 
-DYING = 5.0
+KILL_TIMEOUT = 5.0
 """Seconds after the kill in which the end of its output should come."""
 TELL_LEASE = 1.0
 
-Until = Callable[[], float]
-Emptied = Callable[[Operation], Awaitable[bool]]
+LeaseUntil = Callable[[], float]
+OnDestroyed = Callable[[Operation], Awaitable[bool]]
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
-    """``result`` None: the worker died without a word; ``asked`` and ``late`` say whether we had told it to end."""
+class WorkerExit:
+    """``result`` None: the worker died without a word; ``interrupted`` and ``timed_out`` say whether we had told it to end."""
 
     result: OperationResult | None
-    asked: bool = False
-    late: bool = False
+    interrupted: bool = False
+    timed_out: bool = False
 
 
-class Conversation:
+class WorkerSession:
     def __init__(
         self,
-        interpreter: Interpreter,
+        worker: WarmWorker,
         operation: Operation,
-        progress: Progress,
-        emptied: Emptied,
-        lease: Until | None = None,
+        progress: OnProgress,
+        on_destroyed: OnDestroyed,
+        lease_until: LeaseUntil | None = None,
     ) -> None:
-        self._interpreter = interpreter
+        self._worker = worker
         self._operation = operation
         self._progress = progress
-        self._emptied = emptied
-        self._lease = lease
+        self._on_destroyed = on_destroyed
+        self._lease_until = lease_until
 
-    async def hold(self, places: Places, version: str, asked: asyncio.Event) -> Ending:
+    async def run(self, paths: StackPaths, version: str, interrupt_requested: asyncio.Event) -> WorkerExit:
         """Gives the order and listens to the end; interrupts when asked or at the deadline, kills when that is not
         heeded."""
-        own = replace(places, work=self._interpreter.folder)
-        not_after = self._lease() if self._lease else None
+        own = replace(paths, work=self._worker.folder)
+        not_after = self._lease_until() if self._lease_until else None
         order = {"places": own.to_json(), "version": version, "operation": wire.dump(self._operation)}
-        self._write(json.dumps({**order, "not_after": not_after}))
-        listening = asyncio.create_task(self._listen())
-        wish = asyncio.create_task(asked.wait())
-        leading = asyncio.create_task(self._tell_lease(not_after))
+        self._send_line(json.dumps({**order, "not_after": not_after}))
+        listening = asyncio.create_task(self._read_result())
+        wish = asyncio.create_task(interrupt_requested.wait())
+        leading = asyncio.create_task(self._send_lease_renewals(not_after))
         try:
             deadline = self._operation.deadline
             await asyncio.wait({listening, wish}, timeout=deadline, return_when=asyncio.FIRST_COMPLETED)
             if listening.done():
-                return Ending(listening.result())
+                return WorkerExit(listening.result())
             late = not wish.done()
-            self._write("late" if late else "interrupt")
+            self._send_line("late" if late else "interrupt")
             await asyncio.wait({listening}, timeout=GRACE)
             if not listening.done():
-                processes.send_group(self._interpreter.process.pid, signal.SIGKILL)
-                await asyncio.wait({listening}, timeout=DYING)
-            return Ending(listening.result() if listening.done() else None, asked=not late, late=late)
+                processes.send_group_signal(self._worker.process.pid, signal.SIGKILL)
+                await asyncio.wait({listening}, timeout=KILL_TIMEOUT)
+            return WorkerExit(listening.result() if listening.done() else None, interrupted=not late, timed_out=late)
         finally:
             for task in (wish, listening, leading):
                 task.cancel()
 
-    async def _tell_lease(self, told: float | None) -> None:
+    async def _send_lease_renewals(self, last_sent: float | None) -> None:
         """Each renewal, for as long as the operation lasts."""
-        while self._lease is not None and told is not None:
+        while self._lease_until is not None and last_sent is not None:
             await asyncio.sleep(TELL_LEASE)
-            if (until := self._lease()) > told:
-                self._write(f"lead {until}")
-                told = until
+            if (until := self._lease_until()) > last_sent:
+                self._send_line(f"lead {until}")
+                last_sent = until
 
-    async def _listen(self) -> OperationResult | None:
+    async def _read_result(self) -> OperationResult | None:
         async for message in self._messages():
             match message.get("event"):
                 case "progress":
-                    self._tell(str(message["text"]))
+                    self._report_progress(str(message["text"]))
                 case "emptied":
-                    self._write("remove" if await self._may_remove() else "keep")
+                    self._send_line("remove" if await self._confirm_destroyed() else "keep")
                 case "result":
-                    return wire.result(message["result"])
+                    return wire.load_result(message["result"])
         return None
 
     async def _messages(self) -> AsyncIterator[dict[str, Any]]:
-        out = self._interpreter.process.stdout
+        out = self._worker.process.stdout
         if out is None:
             raise AssertionError("it was asked for as a pipe")
         while True:
@@ -121,21 +121,21 @@ class Conversation:
                 if isinstance(message, dict):
                     yield message
 
-    def _tell(self, text: str) -> None:
+    def _report_progress(self, text: str) -> None:
         try:
             self._progress(text)
         except Exception:
             log.exception("progress of %s could not be told", self._operation.ref)
 
-    async def _may_remove(self) -> bool:
+    async def _confirm_destroyed(self) -> bool:
         try:
-            return await self._emptied(self._operation)
+            return await self._on_destroyed(self._operation)
         except Exception:
             log.exception("the record of %s stays: telling of its end failed", self._operation.ref)
             return False
 
-    def _write(self, line: str) -> None:
-        stdin = self._interpreter.process.stdin
+    def _send_line(self, line: str) -> None:
+        stdin = self._worker.process.stdin
         if stdin is None:
             raise AssertionError("it was asked for as a pipe")
         with contextlib.suppress(ConnectionError):

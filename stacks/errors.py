@@ -12,88 +12,88 @@ from dataclasses import dataclass
 from pulumi.automation import CommandError, ConcurrentUpdateError, InlineSourceRuntimeError, StackNotFoundError
 
 from stacks.locks import LockHeld
-from stacks.progress import Progress
+from stacks.progress import ProgressCollector
 
-TAIL = 20
-_LONGEST = 300
-_WRAPPING = re.compile(r"^(?:Exception calling application: |error: |diffing \S+: |creating \S+: |deleting \S+: )+")
-_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|<\{%[^%]*%\}>")
+TAIL_LINES = 20
+_MAX_LINE_LENGTH = 300
+_WRAPPER_PREFIXES = re.compile(r"^(?:Exception calling application: |error: |diffing \S+: |creating \S+: |deleting \S+: )+")
+_COLOR_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|<\{%[^%]*%\}>")
 _SUMMARIES = ("update failed", "resource operation failed", "resource deletion failed", "destroy failed")
 
 
-class RecordKept(Exception):
+class RecordRetained(Exception):
     """Everything is gone but the record: the world was not told in time, so it stays for the next look."""
 
 
 @dataclass(frozen=True, slots=True)
-class Explained:
+class FailureDetails:
     error: str
     step: str = ""
     tail: tuple[str, ...] = ()
     retryable: bool = True
 
 
-def explain(error: BaseException, progress: Progress) -> Explained:
+def explain(error: BaseException, progress: ProgressCollector) -> FailureDetails:
     """The cause that a person can act on, best source first."""
-    if isinstance(error, (LockHeld, RecordKept)):
-        return Explained(str(error))
+    if isinstance(error, (LockHeld, RecordRetained)):
+        return FailureDetails(str(error))
     if isinstance(error, ConcurrentUpdateError):
-        return Explained("another operation holds this stack's lock", tail=_tail(_stderr(error)))
+        return FailureDetails("another operation holds this stack's lock", tail=_tail_of(_stderr(error)))
     if isinstance(error, StackNotFoundError):
-        return Explained("the stack is not in the backend any more")
-    failed = _from_resources(progress)
+        return FailureDetails("the stack is not in the backend any more")
+    failed = _resource_failure(progress)
     if failed is not None:
         return failed
     if isinstance(error, InlineSourceRuntimeError):
-        return Explained("the program raised an error", tail=_tail(_stderr(error)))
+        return FailureDetails("the program raised an error", tail=_tail_of(_stderr(error)))
     if isinstance(error, CommandError):
-        return _from_text(_stderr(error))
+        return _command_failure(_stderr(error))
     sentence = getattr(error, "sentence", "")
     if sentence:  # a target's own error, raised before anything was applied
-        return Explained(_short(sentence), tail=_last(list(getattr(error, "tail", ()))))
-    return Explained(f"{type(error).__name__}: {_short(str(error))}", tail=_tail(str(error)))
+        return FailureDetails(_shorten(sentence), tail=_last_lines(list(getattr(error, "tail", ()))))
+    return FailureDetails(f"{type(error).__name__}: {_shorten(str(error))}", tail=_tail_of(str(error)))
 
 
-def _from_resources(progress: Progress) -> Explained | None:
+def _resource_failure(progress: ProgressCollector) -> FailureDetails | None:
     """The first error that is about a resource; the engine's own summary of it ('update failed') says nothing."""
     for urn, messages in progress.errors.items():
         telling = [text for text in map(_clean, messages) if text and not text.lower().startswith(_SUMMARIES)]
         if telling:
             first, *rest = "\n".join(telling).splitlines()
-            return Explained(_short(first), step=_step(urn, progress), tail=_last(rest))
+            return FailureDetails(_shorten(first), step=_failed_step(urn, progress), tail=_last_lines(rest))
     return None
 
 
-def _step(urn: str, progress: Progress) -> str:
-    if progress.step:
-        return progress.step
+def _failed_step(urn: str, progress: ProgressCollector) -> str:
+    if progress.failed_step:
+        return progress.failed_step
     return urn.rpartition("::")[2]
 
 
-def _from_text(text: str) -> Explained:
+def _command_failure(text: str) -> FailureDetails:
     lines = [line for line in _clean(text).splitlines() if line.strip()]
     if not lines:
-        return Explained("pulumi failed and said nothing")
+        return FailureDetails("pulumi failed and said nothing")
     telling = next((line for line in lines if line.startswith("error:")), lines[-1])
     if "incorrect passphrase" in text:
-        return Explained("the passphrase does not open this stack's state; is it the server's key?", retryable=False)
-    return Explained(_short(telling.removeprefix("error:").strip()), tail=_last(lines))
+        return FailureDetails("the passphrase does not open this stack's state; is it the server's key?", retryable=False)
+    return FailureDetails(_shorten(telling.removeprefix("error:").strip()), tail=_last_lines(lines))
 
 
 def _clean(text: str) -> str:
-    return _WRAPPING.sub("", _COLOURS.sub("", text).strip())
+    return _WRAPPER_PREFIXES.sub("", _COLOR_CODES.sub("", text).strip())
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+def _shorten(text: str) -> str:
+    return text if len(text) <= _MAX_LINE_LENGTH else text[: _MAX_LINE_LENGTH - 1] + "…"
 
 
-def _tail(text: str) -> tuple[str, ...]:
-    return _last(_COLOURS.sub("", text).strip().splitlines())
+def _tail_of(text: str) -> tuple[str, ...]:
+    return _last_lines(_COLOR_CODES.sub("", text).strip().splitlines())
 
 
-def _last(lines: list[str]) -> tuple[str, ...]:
-    return tuple(_short(line) for line in lines[-TAIL:])
+def _last_lines(lines: list[str]) -> tuple[str, ...]:
+    return tuple(_shorten(line) for line in lines[-TAIL_LINES:])
 
 
 def _stderr(error: BaseException) -> str:

@@ -18,19 +18,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stacks import processes
-from stacks.places import OPERATION_MARK, Places
+from stacks.places import OPERATION_ENV, StackPaths
 
-LINE_LIMIT = 4 * 1024 * 1024
+MAX_LINE_BYTES = 4 * 1024 * 1024
 _FAREWELL = 2.0
-_ROUNDS = 50
+_KILL_ATTEMPTS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Interpreter:
+class WarmWorker:
     """A worker that has said, or is about to say, that it is ready."""
 
     process: asyncio.subprocess.Process
-    mark: str
+    operation_id: str
     folder: Path
 
     @property
@@ -38,13 +38,13 @@ class Interpreter:
         return self.folder / "log"
 
     @property
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
         return self.process.returncode is None
 
 
-async def spawn(places: Places) -> Interpreter:
+async def spawn(paths: StackPaths) -> WarmWorker:
     mark = uuid.uuid4().hex
-    folder = places.work / mark
+    folder = paths.work / mark
     folder.mkdir(parents=True, mode=0o700)
     with (folder / "log").open("wb") as stderr:
         process = await asyncio.create_subprocess_exec(
@@ -54,33 +54,33 @@ async def spawn(places: Places) -> Interpreter:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=stderr,
-            env=_environment(os.environ, places, mark),
+            env=_environment(os.environ, paths, mark),
             start_new_session=True,
-            limit=LINE_LIMIT,
+            limit=MAX_LINE_BYTES,
         )
-    return Interpreter(process, mark, folder)
+    return WarmWorker(process, mark, folder)
 
 
-def _environment(ours: Mapping[str, str], places: Places, mark: str) -> dict[str, str]:
+def _environment(inherited: Mapping[str, str], paths: StackPaths, operation_id: str) -> dict[str, str]:
     """What a shell says of Pulumi (another passphrase, another backend) must not reach our stacks."""
-    kept = {name: value for name, value in ours.items() if not name.startswith("PULUMI_")}
-    return {**kept, **places.environment(), OPERATION_MARK: mark}
+    kept = {name: value for name, value in inherited.items() if not name.startswith("PULUMI_")}
+    return {**kept, **paths.environment(), OPERATION_ENV: operation_id}
 
 
-async def end(interpreter: Interpreter) -> None:
+async def end(worker: WarmWorker) -> None:
     """Ends the worker and everything of its session: first by the end of its input, then for good."""
-    process = interpreter.process
+    process = worker.process
     if process.stdin is not None:
         process.stdin.close()
-    if interpreter.alive:
+    if worker.is_alive:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(process.wait(), timeout=_FAREWELL)
-    for _ in range(_ROUNDS):
+    for _ in range(_KILL_ATTEMPTS):
         members = processes.session_members(process.pid)
         if not members:
             break
         for pid in members:
-            processes.send(pid, signal.SIGKILL)
+            processes.send_signal(pid, signal.SIGKILL)
         await asyncio.sleep(0.01)  # until they are corpses; one may have forked meanwhile
     await process.wait()
-    shutil.rmtree(interpreter.folder, ignore_errors=True)
+    shutil.rmtree(worker.folder, ignore_errors=True)

@@ -18,17 +18,17 @@ from typing import Any
 from programs import registry
 from stacks import history, locks, names
 from stacks.backends import FileBackend
-from stacks.model import LOCAL, Built, Pinned, StackRecord, StackRef, StackSnapshot
+from stacks.model import DEFAULT_TARGET, BuildInfo, PinnedImages, StackRecord, StackRef, StackSnapshot
 
 _STACK_TYPE = "pulumi:pulumi:Stack"
-_PROVIDERS = "pulumi:providers:"
+_PROVIDER_TYPE_PREFIX = "pulumi:providers:"
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _CacheEntry:
     """A record with the fingerprint of the files it was read from."""
 
-    print: tuple[object, ...]
+    fingerprint: tuple[object, ...]
     record: StackRecord
 
 
@@ -49,26 +49,26 @@ class FileInventory:
     """The file backend. Safe to call from one thread at a time. ``was_used``: it is known to have held stacks."""
 
     def __init__(self, backend: Path, was_used: bool = False) -> None:
-        self._store = FileBackend(backend)
-        self._seen: dict[StackRef, _Seen] = {}
+        self._backend = FileBackend(backend)
+        self._cache: dict[StackRef, _CacheEntry] = {}
         self.was_used = was_used
 
     def snapshot(self) -> StackSnapshot:
         listing = self._list()
-        seen = {ref: found for ref in sorted(listing.ours) if (found := self._look(ref)) is not None}
-        self._seen = seen
+        seen = {ref: found for ref in sorted(listing.ours) if (found := self._read_cached(ref)) is not None}
+        self._cache = seen
         return StackSnapshot(
             stacks={ref: self._with_locks(ref, found.record) for ref, found in seen.items()},
             complete=not listing.failures,
             reason="; ".join(listing.failures),
-            foreign=listing.foreign,
+            foreign_count=listing.foreign,
         )
 
     def _list(self) -> _Listing:
         """A store that was never used holds none. One that is not there, or was used and is empty, is a disk that
         is not mounted: it says nothing."""
         listing = _Listing()
-        root = self._store.root
+        root = self._backend.root
         try:
             (root if self.was_used else root.parent).stat()
             self.was_used = root.exists()
@@ -83,32 +83,32 @@ class FileInventory:
                 listing.failures.append(f"the stacks of {project} cannot be listed: {error.strerror}")
         return listing
 
-    def _look(self, ref: StackRef) -> _Seen | None:
+    def _read_cached(self, ref: StackRef) -> _CacheEntry | None:
         """None when it went away since it was listed."""
         try:
             fingerprint = (
-                _print(self._store.state(ref)),
-                _print(self._store.tag(ref)),
-                _print(self._store.history(ref)),
+                _fingerprint(self._backend.state_file(ref)),
+                _fingerprint(self._backend.tag_file(ref)),
+                _fingerprint(self._backend.history_folder(ref)),
             )
             if fingerprint[0] is None:
                 return None
-            before = self._seen.get(ref)
-            if before is not None and before.print == fingerprint and not before.record.unreadable:
+            before = self._cache.get(ref)
+            if before is not None and before.fingerprint == fingerprint and not before.record.unreadable:
                 return before
-            return _Seen(fingerprint, _read(ref, self._store))
+            return _CacheEntry(fingerprint, _read(ref, self._backend))
         except FileNotFoundError:
             return None
         except Exception as error:  # noqa: BLE001 - whatever a state holds, it must not hide the other stacks
-            past = history.read(self._store.history(ref))
-            if self._store.is_cut_at_birth(ref):  # a half-made one, to complete or destroy
-                return _Seen((), StackRecord(ref, tag=self._store.read_tag(ref), history=past, pending=1))
+            past = history.read(self._backend.history_folder(ref))
+            if self._backend.is_truncated_before_first_update(ref):  # a half-made one, to complete or destroy
+                return _CacheEntry((), StackRecord(ref, tag=self._backend.read_tag(ref), history=past, pending_operations=1))
             reason = f"its state cannot be read ({type(error).__name__}: {str(error)[:120]})"
-            return _Seen((), StackRecord(ref, history=past, unreadable=reason))
+            return _CacheEntry((), StackRecord(ref, history=past, unreadable=reason))
 
     def _with_locks(self, ref: StackRef, record: StackRecord) -> StackRecord:
         """Locks are read every time: whether an owner lives changes without any file changing."""
-        found = locks.read(self._store.folder, ref)
+        found = locks.read(self._backend.folder, ref)
         return replace(record, locks=found) if found else record
 
 
@@ -121,7 +121,7 @@ def _entries(folder: Path) -> list[str]:
         return []
 
 
-def _print(path: Path) -> tuple[int, int, int] | None:
+def _fingerprint(path: Path) -> tuple[int, int, int] | None:
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -129,25 +129,25 @@ def _print(path: Path) -> tuple[int, int, int] | None:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def _read(ref: StackRef, store: FileBackend) -> StackRecord:
-    deployment = _deployment(json.loads(store.state(ref).read_bytes()))
+def _read(ref: StackRef, backend: FileBackend) -> StackRecord:
+    deployment = _latest_deployment(json.loads(backend.state_file(ref).read_bytes()))
     resources = deployment.get("resources") or []
-    built, tag = _built(resources), store.read_tag(ref)
+    built, tag = _build_info(resources), backend.read_tag(ref)
     return StackRecord(
         ref=ref,
         tag=tag,
         built=built,
-        resources=sum(_counts(resource) for resource in resources),
-        pending=len(deployment.get("pending_operations") or []),
-        history=history.read(store.history(ref)),
-        target=built.target if built else _given(resources, registry.TARGET) or (tag.target if tag else LOCAL),
-        parts={part: name for part, name in map(_part, filter(_counts, resources)) if part},
-        called=_given(resources, registry.ENVIRONMENT),
-        pinned=_pinned(resources),
+        resource_count=sum(_is_resource(resource) for resource in resources),
+        pending_operations=len(deployment.get("pending_operations") or []),
+        history=history.read(backend.history_folder(ref)),
+        target=built.target if built else _input_value(resources, registry.TARGET_INPUT) or (tag.target if tag else DEFAULT_TARGET),
+        resource_names={part: name for part, name in map(_resource_name, filter(_is_resource, resources)) if part},
+        name_from_state=_input_value(resources, registry.ENVIRONMENT_INPUT),
+        pinned_images=_pinned_images(resources),
     )
 
 
-def _deployment(document: dict[str, Any]) -> dict[str, Any]:
+def _latest_deployment(document: dict[str, Any]) -> dict[str, Any]:
     """The newest state in a checkpoint; empty when nothing was ever deployed. A wrong shape raises."""
     latest = document["checkpoint"].get("latest")
     if latest is None:
@@ -157,54 +157,54 @@ def _deployment(document: dict[str, Any]) -> dict[str, Any]:
     return latest
 
 
-def _counts(resource: dict[str, Any]) -> bool:
+def _is_resource(resource: dict[str, Any]) -> bool:
     kind = resource["type"]
-    return kind != _STACK_TYPE and not kind.startswith(_PROVIDERS)
+    return kind != _STACK_TYPE and not kind.startswith(_PROVIDER_TYPE_PREFIX)
 
 
-def _part(resource: dict[str, Any]) -> tuple[str, str]:
+def _resource_name(resource: dict[str, Any]) -> tuple[str, str]:
     """Kind and id, and the name in the program; what has no id is nothing that could be looked for."""
     found = resource.get("id")
     kind, name = str(resource["type"]).rpartition(":")[2], str(resource.get("urn", "")).rpartition("::")[2]
     return (sys.intern(f"{kind}:{found}"), sys.intern(name)) if found else ("", "")
 
 
-def _given(resources: list[dict[str, Any]], word: str) -> str:
+def _input_value(resources: list[dict[str, Any]], input_name: str) -> str:
     """Resources of ours are given the environment that they are of, and some its target (``registry.Target``)."""
-    named = (item["inputs"].get(word) for item in resources if isinstance(item.get("inputs"), dict))
-    return next((name for name in named if isinstance(name, str) and names.ENVIRONMENT.fullmatch(name)), "")
+    named = (item["inputs"].get(input_name) for item in resources if isinstance(item.get("inputs"), dict))
+    return next((name for name in named if isinstance(name, str) and names.ENVIRONMENT_NAME.fullmatch(name)), "")
 
 
-def _pinned(resources: list[dict[str, Any]]) -> Pinned | None:
+def _pinned_images(resources: list[dict[str, Any]]) -> PinnedImages | None:
     """What the program said of its images first of all (``registry.PINNED``)."""
     for item in resources:
-        said = item["inputs"].get(registry.PINNED) if isinstance(item.get("inputs"), dict) else None
+        said = item["inputs"].get(registry.PINNED_INPUT) if isinstance(item.get("inputs"), dict) else None
         if isinstance(said, dict) and isinstance(said.get("commit"), str):
-            return Pinned(said["commit"], _texts(said.get("images")), _texts(said.get("found")))
+            return PinnedImages(said["commit"], _string_map(said.get("images")), _string_map(said.get("found")))
     return None
 
 
-def _texts(data: object) -> dict[str, str]:
+def _string_map(data: object) -> dict[str, str]:
     return {str(key): str(value) for key, value in data.items()} if isinstance(data, dict) else {}
 
 
-def _built(resources: list[dict[str, Any]]) -> Built | None:
+def _build_info(resources: list[dict[str, Any]]) -> BuildInfo | None:
     """The ``built`` output of the stack resource; None when it is not there whole."""
     outputs = next((item.get("outputs") for item in resources if item["type"] == _STACK_TYPE), None)
     data = (outputs or {}).get("built")
     if not isinstance(data, dict):
         return None
     try:
-        return Built(
+        return BuildInfo(
             commit=str(data["commit"]),
             spec_digest=str(data["spec_digest"]),
             program_version=str(data["program_version"]),
             target=str(data["target"]),
             url=str(data["url"]),
             urls={str(key): str(value) for key, value in data["urls"].items()},
-            at=datetime.fromisoformat(str(data["at"])).astimezone(UTC),
-            images=_texts(data.get("images")),
-            found=_texts(data.get("found")),
+            built_at=datetime.fromisoformat(str(data["at"])).astimezone(UTC),
+            images=_string_map(data.get("images")),
+            found=_string_map(data.get("found")),
         )
     except (KeyError, ValueError, AttributeError, OverflowError):
         return None

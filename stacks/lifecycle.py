@@ -27,104 +27,104 @@ from programs.registry import Target
 from stacks import errors, history, locks, names, resting
 from stacks.backends import FileBackend
 from stacks.command import OperationCommand
-from stacks.model import Operation, OperationResult, Outcome, StackRef, Tag, Verb
-from stacks.places import Places
-from stacks.progress import Progress
-from stacks.resting import Resting
+from stacks.model import Operation, OperationResult, Outcome, StackRef, StackTag, OperationVerb
+from stacks.places import StackPaths
+from stacks.progress import ProgressCollector
+from stacks.resting import SleepOperation
 
 Now = Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What an operation is given besides itself. ``emptied`` returns once the record may go; False: it must stay."""
+class OperationContext:
+    """What an operation is given besides itself. ``on_destroyed`` returns once the record may go; False: it must stay."""
 
-    places: Places
+    paths: StackPaths
     command: OperationCommand
-    say: Callable[[str], object]
-    emptied: Callable[[], bool]
+    report_progress: Callable[[str], object]
+    on_destroyed: Callable[[], bool]
     now: Now = lambda: datetime.now(UTC)
 
 
-def run(operation: Operation, around: Surroundings) -> OperationResult:
+def run(operation: Operation, context: OperationContext) -> OperationResult:
     """Always a result, never an exception: the parent plans with what went wrong."""
-    started = around.now()
-    progress = Progress(around.say)
-    work = around.places.work / uuid.uuid4().hex
+    started = context.now()
+    progress = ProgressCollector(context.report_progress)
+    work = context.paths.work / uuid.uuid4().hex
     work.mkdir(parents=True)
-    past = FileBackend(around.places.backend).history(operation.ref)
+    past = FileBackend(context.paths.backend).history_folder(operation.ref)
     try:
-        _Run(operation, around, progress, work).perform()
+        _OperationRun(operation, context, progress, work).perform()
         failure: BaseException | None = None
     except Exception as error:  # noqa: BLE001 - whatever it was becomes the result
         failure = error
     finally:
         shutil.rmtree(work, ignore_errors=True)
     with contextlib.suppress(OSError):  # a history that cannot be tidied fails nothing
-        if _outcome(failure, around.command) is Outcome.CANCELLED:
+        if _outcome(failure, context.command) is Outcome.CANCELLED:
             history.mark_cancelled(past, started)
         history.prune(past)
     result = OperationResult(
         ref=operation.ref,
         verb=operation.verb,
-        outcome=_outcome(failure, around.command),
+        outcome=_outcome(failure, context.command),
         commit=operation.commit,
         started=started,
-        ended=around.now(),
-        url=_url(progress),
+        ended=context.now(),
+        url=_built_url(progress),
         changes=progress.changes,
-        pulumi_processes=around.command.started,
+        pulumi_processes=context.command.processes_started,
     )
-    if failure is not None and around.command.late:
+    if failure is not None and context.command.timed_out:
         late = f"it took longer than {operation.deadline:.0f} s and was ended"
-        return replace(result, error=late, step=progress.step or progress.doing)
-    return result if failure is None else _with_reason(result, failure, progress, around.command.lapsed)
+        return replace(result, error=late, step=progress.failed_step or progress.current_step)
+    return result if failure is None else _with_failure(result, failure, progress, context.command.lease_expired)
 
 
 def _outcome(failure: BaseException | None, command: OperationCommand) -> Outcome:
     if failure is None:
         return Outcome.SUCCEEDED
-    return Outcome.CANCELLED if command.interrupted and not command.late else Outcome.FAILED
+    return Outcome.CANCELLED if command.interrupted and not command.timed_out else Outcome.FAILED
 
 
-def _with_reason(result: OperationResult, failure: BaseException, progress: Progress, lapsed: bool) -> OperationResult:
+def _with_failure(result: OperationResult, failure: BaseException, progress: ProgressCollector, lease_expired: bool) -> OperationResult:
     if result.outcome is Outcome.CANCELLED:
-        told = "the replica that ordered it leads no more; whoever leads begins it anew" if lapsed else "interrupted"
-        return replace(result, error=told, step=progress.step or progress.doing)
+        told = "the replica that ordered it leads no more; whoever leads begins it anew" if lease_expired else "interrupted"
+        return replace(result, error=told, step=progress.failed_step or progress.current_step)
     why = errors.explain(failure, progress)
     return replace(result, error=why.error, step=why.step, tail=why.tail, retryable=why.retryable)
 
 
-def _url(progress: Progress) -> str:
+def _built_url(progress: ProgressCollector) -> str:
     built = progress.outputs.get("built")
     return str(built.get("url", "")) if isinstance(built, dict) else ""
 
 
-class _Run:
-    def __init__(self, operation: Operation, around: Surroundings, progress: Progress, work: Path) -> None:
+class _OperationRun:
+    def __init__(self, operation: Operation, context: OperationContext, progress: ProgressCollector, work: Path) -> None:
         self._operation = operation
-        self._around = around
+        self._context = context
         self._progress = progress
         self._work = work
-        self._backend = FileBackend(around.places.backend)
+        self._backend = FileBackend(context.paths.backend)
 
     def perform(self) -> None:
         match self._operation.verb:
-            case Verb.UP:
+            case OperationVerb.UP:
                 self._up(self._target())
-            case Verb.DESTROY:
+            case OperationVerb.DESTROY:
                 self._destroy(self._target())
-            case Verb.REFRESH:
-                self._heal()
-            case Verb.RETAG:
-                self._retag()
-            case Verb.SLEEP:
-                self._resting().sleep()
-            case Verb.WAKE:
+            case OperationVerb.REFRESH:
+                self._refresh()
+            case OperationVerb.RETAG:
+                self._update_tag()
+            case OperationVerb.SLEEP:
+                self._sleep_operation().sleep()
+            case OperationVerb.WAKE:
                 self._wake()
 
     def _target(self) -> Target:
-        self._around.command.go_on()
+        self._context.command.check_may_continue()
         target = registry.get(self._operation.target)
         target.ensure(self._operation.settings)
         return target
@@ -135,19 +135,19 @@ class _Run:
             raise ValueError("an up needs a spec")
         fresh = not self._backend.exists(self._operation.ref)
         fresh = self._take_over() or fresh
-        if not fresh and resting.rouse(target, self._operation, self._backend.read_tag(self._operation.ref)):
-            self._around.say("it slept, and was started again")
+        if not fresh and resting.wake_without_waiting(target, self._operation, self._backend.read_tag(self._operation.ref)):
+            self._context.report_progress("it slept, and was started again")
         self._write_tag(fresh)
         if fresh:
-            self._backend.begin(self._operation.ref)
+            self._backend.create(self._operation.ref)
         stack = self._stack(target.program(spec))
-        cleared = isinstance(target, registry.Clears) and target.clear(spec)
+        cleared = isinstance(target, registry.PreparesUpdate) and target.prepare_update(spec)
         if (self._operation.refresh or cleared) and not fresh:
             self._resolve_pending()
-        self._around.say(f"building commit {self._operation.commit[:7]}")
+        self._context.report_progress(f"building commit {self._operation.commit[:7]}")
         stack.up(
-            message=history.message(Verb.UP, self._operation.commit),
-            parallel=self._around.places.parallel,
+            message=history.message(OperationVerb.UP, self._operation.commit),
+            parallel=self._context.paths.parallel,
             on_event=self._progress.on_event,
             color="never",
             suppress_progress=True,
@@ -158,54 +158,54 @@ class _Run:
         self._take_over()
         stack = self._stack(None) if self._backend.exists(ref) else None
         if stack is not None:
-            if self._operation.refresh and self._operation.name and isinstance(target, registry.Enters):
-                target.enter(self._operation.name, self._operation.settings)
-            self._empty(stack)
+            if self._operation.refresh and self._operation.name and isinstance(target, registry.RefreshesAccess):
+                target.refresh_access(self._operation.name, self._operation.settings)
+            self._destroy_resources(stack)
         if self._operation.name:  # else nothing but the state knows the stack: what is left is found on the target
-            self._around.say("looking for leftovers by name")
-            self._around.command.go_on()
+            self._context.report_progress("looking for leftovers by name")
+            self._context.command.check_may_continue()
             target.purge(self._operation.name, self._operation.settings)
-        if not self._around.emptied():
-            raise errors.RecordKept("everything is gone; the record stays until the pull request has been told")
+        if not self._context.on_destroyed():
+            raise errors.RecordRetained("everything is gone; the record stays until the pull request has been told")
         if stack is not None:
             stack.workspace.remove_stack(ref.stack)
-        self._around.command.go_on()
-        self._backend.forget(ref)
+        self._context.command.check_may_continue()
+        self._backend.delete_remnants(ref)
 
-    def _empty(self, stack: Stack) -> None:
+    def _destroy_resources(self, stack: Stack) -> None:
         if self._operation.refresh:
             self._resolve_pending()
         stack.destroy(
-            message=history.message(Verb.DESTROY, ""),
-            parallel=self._around.places.parallel,
+            message=history.message(OperationVerb.DESTROY, ""),
+            parallel=self._context.paths.parallel,
             on_event=self._progress.on_event,
             color="never",
             suppress_progress=True,
         )
 
-    def _heal(self) -> None:
+    def _refresh(self) -> None:
         self._take_over()
         self._resolve_pending()
 
     def _take_over(self) -> bool:
         """Locks of proven dead owners are broken; any other stops the operation before it changes something. A tag
         file that was cut would stop Pulumi. True: the state was cut while it was first made, and is begun anew."""
-        self._around.command.go_on()
-        for lock in locks.break_dead(self._around.places.backend, self._operation.ref):
-            self._around.say(f"took over a lock whose owner is dead (pid {lock.pid}, taken {lock.taken:%H:%M:%S})")
-        locks.refuse_held(self._around.places.backend, self._operation.ref)
-        self._backend.drop_halves(self._operation.ref)
-        self._backend.drop_cut_tag(self._operation.ref)
-        cut = self._backend.is_cut_at_birth(self._operation.ref)
+        self._context.command.check_may_continue()
+        for lock in locks.break_dead(self._context.paths.backend, self._operation.ref):
+            self._context.report_progress(f"took over a lock whose owner is dead (pid {lock.pid}, taken {lock.acquired_at:%H:%M:%S})")
+        locks.raise_if_held(self._context.paths.backend, self._operation.ref)
+        self._backend.delete_partial_files(self._operation.ref)
+        self._backend.delete_corrupt_tag(self._operation.ref)
+        cut = self._backend.is_truncated_before_first_update(self._operation.ref)
         if cut:
-            self._around.say("its state was cut while it was first made; it is begun anew")
-            self._backend.begin(self._operation.ref)
+            self._context.report_progress("its state was cut while it was first made; it is begun anew")
+            self._backend.create(self._operation.ref)
         return cut
 
     def _resolve_pending(self) -> None:
         """Pending creates are dropped from the state: programs find by name what an interrupted create left."""
         self._stack(None).refresh(
-            message=history.message(Verb.REFRESH, ""),
+            message=history.message(OperationVerb.REFRESH, ""),
             clear_pending_creates=True,
             on_event=self._progress.on_event,
             color="never",
@@ -214,47 +214,47 @@ class _Run:
 
     def _stack(self, program: automation.PulumiFn | None) -> Stack:
         ref = self._operation.ref
-        salt = self._backend.salt(ref)
+        salt = self._backend.secrets_salt(ref)
         if salt:
             (self._work / f"Pulumi.{ref.stack}.yaml").write_text(f"encryptionsalt: {salt}\n")
         workspace = LocalWorkspace(
             work_dir=str(self._work),
             program=program,
-            pulumi_home=str(self._around.places.pulumi_home),
+            pulumi_home=str(self._context.paths.pulumi_home),
             project_settings=automation.ProjectSettings(name=ref.project, runtime="python"),
-            pulumi_command=self._around.command,
+            pulumi_command=self._context.command,
         )
         return Stack.select(ref.stack, workspace)
 
-    def _retag(self) -> None:
-        self._around.command.go_on()
-        self._must_exist()
+    def _update_tag(self) -> None:
+        self._context.command.check_may_continue()
+        self._require_stack()
         self._write_tag(fresh=False)
 
-    def _must_exist(self) -> None:
+    def _require_stack(self) -> None:
         if not self._backend.exists(self._operation.ref):
             raise LookupError("the stack is not in the backend any more; there is nothing to tag")
 
-    def _resting(self) -> Resting:
-        self._must_exist()
-        return Resting(self._operation, self._target(), self._write, self._around.command.go_on)
+    def _sleep_operation(self) -> SleepOperation:
+        self._require_stack()
+        return SleepOperation(self._operation, self._target(), self._write_incarnation, self._context.command.check_may_continue)
 
     def _wake(self) -> None:
         before = self._backend.read_tag(self._operation.ref)
         slept = before.asleep if before is not None else None
-        self._resting().wake(slept or self._around.now())
+        self._sleep_operation().wake(slept or self._context.now())
 
     def _write_tag(self, fresh: bool) -> None:
         if self._operation.tag is not None:
-            self._write(self._operation.tag, fresh)
+            self._write_incarnation(self._operation.tag, fresh)
 
-    def _write(self, tag: Tag, fresh: bool = False) -> None:
+    def _write_incarnation(self, tag: StackTag, fresh: bool = False) -> None:
         """A fresh stack is a new incarnation; else it is the one that the tag names, or the one there is."""
         ref = self._operation.ref
         before = None if fresh else self._backend.read_tag(ref)
         kept = "" if fresh else tag.incarnation or (before.incarnation if before else "")
-        self._backend.write_tag(ref, replace(tag, incarnation=kept or _incarnation(ref)))
+        self._backend.write_tag(ref, replace(tag, incarnation=kept or _new_incarnation(ref)))
 
 
-def _incarnation(ref: StackRef) -> str:
+def _new_incarnation(ref: StackRef) -> str:
     return names.incarnation(os.urandom(16), ref, uuid.uuid4().hex)

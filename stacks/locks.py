@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from stacks import processes
-from stacks.model import Lock, StackRef
-from stacks.processes import Living
+from stacks.model import StackLock, StackRef
+from stacks.processes import ProcessStart
 
-Look = Callable[[int], Living | None]
-_SLACK = 2.0
+ProcessLookup = Callable[[int], ProcessStart | None]
+_CLOCK_TOLERANCE = 2.0
 
 
 class LockHeld(Exception):
@@ -31,56 +31,56 @@ def folder(backend: Path, ref: StackRef) -> Path:
     return backend / ".pulumi" / "locks" / "organization" / ref.project / ref.stack
 
 
-def read(backend: Path, ref: StackRef, look: Look = processes.look) -> tuple[Lock, ...]:
+def read(backend: Path, ref: StackRef, lookup: ProcessLookup = processes.describe) -> tuple[StackLock, ...]:
     where = folder(backend, ref)
     try:
         files = sorted(path for path in where.iterdir() if path.suffix == ".json")
     except FileNotFoundError:
         return ()
-    return tuple(lock for lock in (_read(path, look) for path in files) if lock is not None)
+    return tuple(lock for lock in (_read(path, lookup) for path in files) if lock is not None)
 
 
-def refuse_held(backend: Path, ref: StackRef) -> None:
+def raise_if_held(backend: Path, ref: StackRef) -> None:
     """Raises ``LockHeld`` when there is still a lock."""
     for lock in read(backend, ref)[:1]:
-        owner = f"process {lock.pid} of {lock.user} on {lock.host} since {lock.taken:%Y-%m-%d %H:%M:%S} UTC"
+        owner = f"process {lock.pid} of {lock.user} on {lock.host} since {lock.acquired_at:%Y-%m-%d %H:%M:%S} UTC"
         raise LockHeld(
             f"the stack is locked by {owner if lock.pid else 'an owner that cannot be read'}, not proven dead; "
             f"once it surely is: pulumi cancel --yes --stack organization/{ref}"
         )
 
 
-def break_dead(backend: Path, ref: StackRef, look: Look = processes.look) -> list[Lock]:
+def break_dead(backend: Path, ref: StackRef, lookup: ProcessLookup = processes.describe) -> list[StackLock]:
     """Removes locks whose owner is proven dead, and gives them; the same that ``pulumi cancel`` does, with proof."""
-    broken = [lock for lock in read(backend, ref, look) if lock.owner_dead]
+    broken = [lock for lock in read(backend, ref, lookup) if lock.owner_dead]
     for lock in broken:
         (folder(backend, ref) / f"{lock.id}.json").unlink(missing_ok=True)
     return broken
 
 
-def _read(path: Path, look: Look) -> Lock | None:
+def _read(path: Path, lookup: ProcessLookup) -> StackLock | None:
     try:
         data = json.loads(path.read_text())
         taken = datetime.fromisoformat(data["timestamp"]).astimezone(UTC)
-        return Lock(
+        return StackLock(
             id=path.stem,
             pid=int(data["pid"]),
             host=str(data["hostname"]),
             user=str(data["username"]),
-            taken=taken,
-            owner_dead=_dead(data, taken, look),
+            acquired_at=taken,
+            owner_dead=_is_owner_dead(data, taken, lookup),
         )
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         # Cut in the middle: nobody can say whose it is, so it counts as held.
-        return Lock(path.stem, 0, "", "", datetime.fromtimestamp(0, UTC), owner_dead=False)
+        return StackLock(path.stem, 0, "", "", datetime.fromtimestamp(0, UTC), owner_dead=False)
 
 
-def _dead(data: dict[str, Any], taken: datetime, look: Look) -> bool:
+def _is_owner_dead(data: dict[str, Any], taken: datetime, lookup: ProcessLookup) -> bool:
     if data["hostname"] != socket.gethostname():
         return False
-    found = look(int(data["pid"]))
+    found = lookup(int(data["pid"]))
     if found is None:
         return True
-    return found.started > taken.timestamp() + _SLACK and not found.name.startswith("pulumi")
+    return found.started > taken.timestamp() + _CLOCK_TOLERANCE and not found.name.startswith("pulumi")

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from programs.spec import EnvironmentSpec
 
-LOCAL = "local"
+DEFAULT_TARGET = "local"
 """The target of a stack that says no other."""
 
 
@@ -37,7 +37,7 @@ class RefKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Tag:
+class StackTag:
     """Whose a stack is, and what people overrode: the one compact tag, written whole by the stack's own lane.
 
     ``commit`` and ``seen`` are the newest commit wanted and when it was first seen: TTL counts from there.
@@ -60,13 +60,13 @@ class Tag:
     keep: bool = False
     ref_name: str = ""
     """Of a branch or a tag, its name, or as much of its beginning as fits."""
-    target: str = LOCAL
+    target: str = DEFAULT_TARGET
     """What it is made on: a state that a destroy has emptied does not know it any more, and what is left is looked for
     there."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pinned:
+class PinnedImages:
     """The images of a commit, by name, as its build began with them; ``found``: how each was found, for people."""
 
     commit: str
@@ -75,7 +75,7 @@ class Pinned:
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
+class BuildInfo:
     """What was built, from the stack's own outputs: true exactly when ``up`` was. ``images`` and ``found`` as in
     ``Pinned``."""
 
@@ -85,12 +85,12 @@ class Built:
     target: str
     url: str
     urls: Mapping[str, str]
-    at: datetime
+    built_at: datetime
     images: Mapping[str, str] = field(default_factory=dict)
     found: Mapping[str, str] = field(default_factory=dict)
 
 
-class Verb(StrEnum):
+class OperationVerb(StrEnum):
     UP = "up"
     DESTROY = "destroy"
     REFRESH = "refresh"
@@ -99,9 +99,9 @@ class Verb(StrEnum):
     WAKE = "wake"
 
     @property
-    def is_light(self) -> bool:
+    def skips_pulumi(self) -> bool:
         """Writes tags and stops or starts what runs: no Pulumi, hardly any memory, no entry in the history."""
-        return self in (Verb.RETAG, Verb.SLEEP, Verb.WAKE)
+        return self in (OperationVerb.RETAG, OperationVerb.SLEEP, OperationVerb.WAKE)
 
 
 class Outcome(StrEnum):
@@ -112,24 +112,24 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Update:
+class StackUpdate:
     """One entry of a stack's own history. ``commit`` is empty for a destroy."""
 
-    verb: Verb
+    verb: OperationVerb
     commit: str
     outcome: Outcome
-    ended: datetime
+    ended_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Lock:
+class StackLock:
     """A lock that Pulumi left in the store, and what we can prove of its owner."""
 
     id: str
     pid: int
     host: str
     user: str
-    taken: datetime
+    acquired_at: datetime
     owner_dead: bool
     """Proven: on this host, and that very process (pid and start time) is gone."""
 
@@ -139,48 +139,48 @@ class StackRecord:
     """One stack of ours as its store has it. ``tag`` None: half-made. ``unreadable``: why it could not be read."""
 
     ref: StackRef
-    tag: Tag | None = None
-    built: Built | None = None
-    resources: int = 0
-    pending: int = 0
-    locks: tuple[Lock, ...] = ()
-    history: tuple[Update, ...] = ()
+    tag: StackTag | None = None
+    built: BuildInfo | None = None
+    resource_count: int = 0
+    pending_operations: int = 0
+    locks: tuple[StackLock, ...] = ()
+    history: tuple[StackUpdate, ...] = ()
     unreadable: str = ""
-    target: str = LOCAL
-    parts: Mapping[str, str] = field(default_factory=dict)
+    target: str = DEFAULT_TARGET
+    resource_names: Mapping[str, str] = field(default_factory=dict)
     """By kind and id (``Database:shop-42/eph_shop``), every resource that its state knows, with its own name in it."""
-    pinned: Pinned | None = None
+    pinned_images: PinnedImages | None = None
     """Said before anything was made of it: a build that failed, or was cut short, goes on with the same images."""
-    called: str = ""
+    name_from_state: str = ""
     """The environment's name as the stack's own resources tell it: a lost tag does not lose the name."""
 
     @property
     def name(self) -> str:
         """Empty when neither the tag nor any resource tells it."""
-        return self.tag.name if self.tag else self.called
+        return self.tag.name if self.tag else self.name_from_state
 
 
 @dataclass(frozen=True, slots=True)
 class StackSnapshot:
-    """All stacks of ours. ``foreign`` only counts those that are not: they are never touched."""
+    """All stacks of ours. ``foreign_count`` only counts those that are not: they are never touched."""
 
     stacks: Mapping[StackRef, StackRecord] = field(default_factory=dict)
     complete: bool = True
     reason: str = ""
-    foreign: int = 0
+    foreign_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Stray:
+class StrayFile:
     """Something that lies beside the stacks: a tag, a lock, a record, a work folder. ``ref`` is the stack it is about;
-    None: none at all. ``held``: somebody may be at work with it. ``command`` removes it by hand."""
+    None: none at all. ``in_use``: somebody may be at work with it. ``removal_command`` removes it by hand."""
 
     kind: str
     path: str
     ref: StackRef | None
-    why: str
-    command: str
-    held: bool = False
+    reason: str
+    removal_command: str
+    in_use: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,10 +188,10 @@ class Operation:
     """One piece of work for one worker process. ``spec`` is needed by ``up`` alone: a destroy runs from state."""
 
     ref: StackRef
-    verb: Verb
+    verb: OperationVerb
     target: str
     name: str
-    tag: Tag | None = None
+    tag: StackTag | None = None
     spec: EnvironmentSpec | None = None
     commit: str = ""
     refresh: bool = False
@@ -208,7 +208,7 @@ class OperationResult:
     lines of why; none of them holds a secret. ``retryable`` False: only a new commit or a person helps."""
 
     ref: StackRef
-    verb: Verb
+    verb: OperationVerb
     outcome: Outcome
     commit: str
     started: datetime

@@ -21,12 +21,12 @@ PREFIX = "eph"
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _LETTERS = "bcdfghjkmnpqrstvwxz23456789aeuly"
 _PROJECT = re.compile(rf"{PREFIX}-(?:[a-z0-9-]+-)?([0-9a-z]+)")
-ENVIRONMENT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+ENVIRONMENT_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 """What an environment's name looks like: a DNS label."""
 _STACK = re.compile(r"pr-([1-9][0-9]{0,9})|(branch|tag)-([1-9a-z][0-9a-z]{5,11})")
-REFS_FROM = 10**10
+FIRST_REF_NUMBER = 10**10
 """Numbers from here on are of branches and tags; they stay below 2**53, which JSON's readers keep whole."""
-_SLUG_MOST = 40
+_MAX_SLUG_LENGTH = 40
 
 
 def base36(number: int) -> str:
@@ -40,28 +40,28 @@ def base36(number: int) -> str:
             return digits
 
 
-def slug(text: str, most: int = _SLUG_MOST) -> str:
+def slug(text: str, max_length: int = _MAX_SLUG_LENGTH) -> str:
     """Lower-case letters, digits and single dashes, never at an end; may be empty."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower())[:most].strip("-")
+    return re.sub(r"[^a-z0-9]+", "-", text.lower())[:max_length].strip("-")
 
 
-def project(repository: int, repository_name: str) -> str:
+def project_name(repository: int, repository_name: str) -> str:
     """``acme/shop`` with the id 12345 is ``eph-shop-9ix``; a name without a legal letter leaves the slug out."""
     middle = slug(repository_name.rpartition("/")[2])
     return "-".join(part for part in (PREFIX, middle, base36(repository)) if part)
 
 
 def stack_ref(repository: int, repository_name: str, number: int) -> StackRef:
-    return StackRef(project(repository, repository_name), stack_name(number))
+    return StackRef(project_name(repository, repository_name), stack_name(number))
 
 
 def stack_name(number: int) -> str:
-    kind = kind_of(number)
+    kind = ref_kind(number)
     return f"{kind}-{number if kind is RefKind.PULL else base36(number)}"
 
 
-def kind_of(number: int) -> RefKind:
-    if number < REFS_FROM:
+def ref_kind(number: int) -> RefKind:
+    if number < FIRST_REF_NUMBER:
         return RefKind.PULL
     return RefKind.TAG if number % 2 else RefKind.BRANCH
 
@@ -69,7 +69,7 @@ def kind_of(number: int) -> RefKind:
 def ref_number(kind: RefKind, name: str) -> int:
     """Two names with one number are as likely as two commits with the same first twelve digits."""
     digest = hashlib.sha256(f"{kind}/{name}".encode()).digest()
-    return REFS_FROM + 2 * int.from_bytes(digest[:6], "big") + (kind is RefKind.TAG)
+    return FIRST_REF_NUMBER + 2 * int.from_bytes(digest[:6], "big") + (kind is RefKind.TAG)
 
 
 def parse(ref: StackRef) -> tuple[int, int] | None:
@@ -90,7 +90,7 @@ def parse_project(name: str) -> int | None:
     return int(found[1], 36)
 
 
-def words(key: bytes, repository: int, number: int) -> str:
+def unguessable_words(key: bytes, repository: int, number: int) -> str:
     """``gentle-stream-k7wq``: eight bits, eight bits and four letters of five bits each."""
     digest = hmac.new(key, f"{repository}/{number}".encode(), hashlib.sha256).digest()
     letters = "".join(_LETTERS[byte % 32] for byte in digest[2:6])

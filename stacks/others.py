@@ -18,63 +18,63 @@ from dataclasses import dataclass
 from stacks import history, processes, records
 from stacks.backends import FileBackend
 from stacks.model import StackRef
-from stacks.places import OPERATION_MARK, Places
-from stacks.records import Running
+from stacks.places import OPERATION_ENV, StackPaths
+from stacks.records import OperationRecord
 
-DYING = 5.0
+KILL_TIMEOUT = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """``ended``: what was proven over, and is tidied up. ``living``: what must be waited for."""
+class Recovery:
+    """``ended``: what was proven over, and is tidied up. ``still_running``: what must be waited for."""
 
     ended: tuple[StackRef, ...] = ()
-    living: tuple[Running, ...] = ()
+    still_running: tuple[OperationRecord, ...] = ()
 
 
-def settle(places: Places, alone: bool) -> Settled:
-    """``alone``: nobody else works in these places, so what this process did not begin is an earlier life's. Waits for
+def recover(paths: StackPaths, exclusive: bool) -> Recovery:
+    """``exclusive``: nobody else works in these places, so what this process did not begin is an earlier life's. Waits for
     processes that it ends, a few seconds at most."""
     me, ended, living = processes.identify(os.getpid()), [], []
-    for each in records.running(places):
+    for each in records.list_running(paths):
         if each.owner is not None and each.owner == me:
             continue
-        if alone or _is_over(each):
-            end(each)
-            _forgive(places, each)
-            if not records.in_use(places, each.ref, besides=each):
-                FileBackend(places.backend).tidy(each.ref)
-            records.clear_running(places, each)
+        if exclusive or _is_over(each):
+            kill_session(each)
+            _mark_cancelled(paths, each)
+            if not records.has_running(paths, each.ref, excluding=each):
+                FileBackend(paths.backend).clean_up(each.ref)
+            records.delete_running(paths, each)
             ended.append(each.ref)
         else:
             living.append(each)
-    return Settled(tuple(ended), tuple(living))
+    return Recovery(tuple(ended), tuple(living))
 
 
-def _forgive(places: Places, left: Running) -> None:
+def _mark_cancelled(paths: StackPaths, operation: OperationRecord) -> None:
     """Pulumi may have written a failure on its way out, and it was none."""
     with contextlib.suppress(OSError):
-        history.mark_cancelled(FileBackend(places.backend).history(left.ref), records.began(places, left))
+        history.mark_cancelled(FileBackend(paths.backend).history_folder(operation.ref), records.started_at(paths, operation))
 
 
-def _is_over(left: Running) -> bool:
-    if left.where not in ("", processes.here()):
+def _is_over(operation: OperationRecord) -> bool:
+    if operation.where not in ("", processes.pid_scope()):
         return False
-    if left.owner is None or not processes.alive(left.owner) or not processes.alive(left.worker):
+    if operation.owner is None or not processes.is_alive(operation.owner) or not processes.is_alive(operation.worker):
         return True
-    return processes.running_clock() > left.until
+    return processes.boot_clock() > operation.until
 
 
-def end(left: Running) -> None:
+def kill_session(operation: OperationRecord) -> None:
     """Everything in the session of a worker that another ephd started. Its number alone proves nothing: the worker
     must be that very process, or one of the session must carry the operation's mark."""
-    session = left.worker.pid
+    session = operation.worker.pid
     members = processes.session_members(session)
-    marked = set(processes.marked(OPERATION_MARK, left.operation))
-    if not (processes.alive(left.worker) or marked & set(members)):
+    marked = set(processes.pids_with_variable(OPERATION_ENV, operation.operation))
+    if not (processes.is_alive(operation.worker) or marked & set(members)):
         return
     found = [identity for pid in members if (identity := processes.identify(pid)) is not None]
     for identity in found:
-        processes.send(identity.pid, signal.SIGKILL)
+        processes.send_signal(identity.pid, signal.SIGKILL)
     for identity in found:
-        processes.wait_gone(identity, DYING)
+        processes.wait_until_gone(identity, KILL_TIMEOUT)

@@ -15,12 +15,12 @@ from pathlib import Path
 
 from stacks.model import StackRef
 
-OPERATION_MARK = "EPH_OPERATION"
-WARM_PROVIDER = "EPH_DYNAMIC_PROVIDER_PORT"
+OPERATION_ENV = "EPH_OPERATION"
+WARM_PROVIDER_PORT_ENV = "EPH_DYNAMIC_PROVIDER_PORT"
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class StackPaths:
     """``tools`` goes in front of PATH; ``backend`` is the folder of the file backend."""
 
     backend: Path
@@ -36,11 +36,11 @@ class Places:
         """With the options that keep gocloud from writing a second file beside each one."""
         return f"file://{self.backend}?metadata=skip&no_tmp_dir=true"
 
-    def prepare(self) -> None:
+    def make_folders(self) -> None:
         for folder in (self.backend, self.work, self.operations, self.pulumi_home):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def logs(self, ref: StackRef) -> Path:
+    def operation_folder(self, ref: StackRef) -> Path:
         return self.operations / ref.project / ref.stack
 
     def environment(self) -> dict[str, str]:
@@ -63,7 +63,7 @@ class Places:
         return {key: str(value) if isinstance(value, Path) else value for key, value in data.items()}
 
     @staticmethod
-    def from_json(data: Mapping[str, object]) -> Places:
+    def from_json(data: Mapping[str, object]) -> StackPaths:
         folders = ("backend", "work", "operations", "pulumi_home", "passphrase_file")
         paths = {key: Path(str(data[key])) for key in folders}
-        return Places(**paths, tools=str(data["tools"]), parallel=int(str(data["parallel"])))
+        return StackPaths(**paths, tools=str(data["tools"]), parallel=int(str(data["parallel"])))

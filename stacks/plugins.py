@@ -21,10 +21,10 @@ from typing import TextIO
 
 from stacks import toolchain
 from stacks import toolchain_sources as sources
-from stacks.toolchain import NoToolchain, Progress, Toolchain
-from stacks.toolchain_sources import Unavailable
+from stacks.toolchain import ToolchainNotFound, Progress, Toolchain
+from stacks.toolchain_sources import SourceUnavailable
 
-NEEDED = {"kubernetes": "kubernetes"}
+REQUIRED_PLUGINS = {"kubernetes": "kubernetes"}
 """By target, the plugin that it needs."""
 HELM, HELM_VERSION = "helm", "3.18.6"
 """As in infra/toolchain/kubernetes-plugin/go.mod; a test sees to it."""
@@ -32,13 +32,13 @@ HELM, HELM_VERSION = "helm", "3.18.6"
 
 def find(name: str, cache: Path | None = None) -> Path:
     """The folder to put in front of PATH. Raises ``NoToolchain`` where the plugin is not there."""
-    found = shutil.which(_binary(name))
-    if found is not None and "path" in toolchain.allowed():
+    found = shutil.which(_binary_name(name))
+    if found is not None and "path" in toolchain.allowed_ways():
         return Path(found).absolute().parent
-    place = _place(name, cache or toolchain.cache_folder())
-    if (place / _binary(name)).is_file() and "cache" in toolchain.allowed():
+    place = _install_folder(name, cache or toolchain.cache_folder())
+    if (place / _binary_name(name)).is_file() and "cache" in toolchain.allowed_ways():
         return place
-    raise NoToolchain(_advice(name, {}))
+    raise ToolchainNotFound(_not_found_message(name, {}))
 
 
 def ensure(name: str, progress: Progress, cache: Path | None = None) -> Path:
@@ -46,54 +46,54 @@ def ensure(name: str, progress: Progress, cache: Path | None = None) -> Path:
     cache = cache or toolchain.cache_folder()
     try:
         return find(name, cache)
-    except NoToolchain:
+    except ToolchainNotFound:
         pass
-    with toolchain.alone(cache, progress):
+    with toolchain.exclusive_lock(cache, progress):
         try:
             return find(name, cache)  # the one we waited for may have made it
-        except NoToolchain:
-            return _make(name, cache, progress)
+        except ToolchainNotFound:
+            return _install(name, cache, progress)
 
 
-def beside(tools: Toolchain, targets: Iterable[str], progress: Progress) -> Toolchain:
+def with_plugins(tools: Toolchain, targets: Iterable[str], progress: Progress) -> Toolchain:
     """The CLI together with the plugins that these targets need."""
-    names = sorted({NEEDED[target] for target in targets if target in NEEDED})
+    names = sorted({REQUIRED_PLUGINS[target] for target in targets if target in REQUIRED_PLUGINS})
     folders = [str(ensure(name, progress)) for name in names]
     return replace(tools, path=os.pathsep.join([*folders, tools.path]))
 
 
-def _make(name: str, cache: Path, progress: Progress) -> Path:
+def _install(name: str, cache: Path, progress: Progress) -> Path:
     failures: dict[str, str] = {}
-    makers = {"build": sources.build_helm} if name == HELM else _PLUGIN_MAKERS
-    for way in [way for way in makers if way in toolchain.allowed()]:
+    makers = {"build": sources.build_helm} if name == HELM else _PLUGIN_INSTALLERS
+    for way in [way for way in makers if way in toolchain.allowed_ways()]:
         staging = cache / "plugins" / f".new-{name}-{os.getpid()}"
         try:
             staging.mkdir(parents=True)
             makers[way](staging, name, version(name), progress)
-            place = _place(name, cache)
+            place = _install_folder(name, cache)
             shutil.rmtree(place, ignore_errors=True)
             staging.rename(place)
             return place
-        except Unavailable as why:
+        except SourceUnavailable as why:
             failures[way] = str(why)
             progress(f"{_title(name)}: {way} did not work: {str(why).splitlines()[0]}")
         finally:
             shutil.rmtree(staging, ignore_errors=True)
-    raise NoToolchain(_advice(name, failures))
+    raise ToolchainNotFound(_not_found_message(name, failures))
 
 
-_PLUGIN_MAKERS = {"download": sources.download_plugin, "build": sources.build_plugin}
+_PLUGIN_INSTALLERS = {"download": sources.download_plugin, "build": sources.build_plugin}
 
 
 def version(name: str) -> str:
     return HELM_VERSION if name == HELM else metadata.version(f"pulumi-{name}")
 
 
-def _binary(name: str) -> str:
+def _binary_name(name: str) -> str:
     return HELM if name == HELM else f"pulumi-resource-{name}"
 
 
-def _place(name: str, cache: Path) -> Path:
+def _install_folder(name: str, cache: Path) -> Path:
     return cache / "plugins" / f"{name}-{version(name)}"
 
 
@@ -101,13 +101,13 @@ def _title(name: str) -> str:
     return f"{'' if name == HELM else 'plugin '}{name} {version(name)}"
 
 
-def _advice(name: str, failures: dict[str, str]) -> str:
+def _not_found_message(name: str, failures: dict[str, str]) -> str:
     target = HELM if name == HELM else f"plugin-{name}"
     return "\n".join(
         [
             f"{_title(name).capitalize()} is not on this machine.",
             *(f"  {way}: {why}" for way, why in failures.items()),
-            f"Run `make {target}` in a checkout of Eph, or put {_binary(name)} on PATH.",
+            f"Run `make {target}` in a checkout of Eph, or put {_binary_name(name)} on PATH.",
         ]
     )
 
@@ -116,7 +116,7 @@ def main(arguments: Sequence[str] = (), out: TextIO = sys.stdout, err: TextIO = 
     """Finds or makes the named plugins and says which folders to put in front of PATH."""
     try:
         found = [ensure(name, lambda line: print(line, file=err, flush=True)) for name in arguments]
-    except NoToolchain as why:
+    except ToolchainNotFound as why:
         print(why, file=err)
         return 1
     print(os.pathsep.join(str(folder) for folder in found), file=out)

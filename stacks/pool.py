@@ -17,21 +17,21 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from programs.concealing import Veil
+from programs.concealing import Redactor
 from stacks import interpreters, others, processes, records
 from stacks.backends import FileBackend
-from stacks.conversation import GRACE, Conversation, Emptied, Ending, Until
-from stacks.interpreters import Interpreter
-from stacks.model import Operation, OperationResult, Outcome, StackRef, Verb
-from stacks.others import Settled
-from stacks.places import OPERATION_MARK, Places
-from stacks.port import Progress
+from stacks.conversation import GRACE, WorkerSession, OnDestroyed, WorkerExit, LeaseUntil
+from stacks.interpreters import WarmWorker
+from stacks.model import Operation, OperationResult, Outcome, StackRef, OperationVerb
+from stacks.others import Recovery
+from stacks.places import OPERATION_ENV, StackPaths
+from stacks.port import OnProgress
 
-__all__ = ["GRACE", "Emptied", "Pool", "ProcessLane"]
+__all__ = ["GRACE", "OnDestroyed", "Pool", "ProcessLane"]
 
-ALREADY = "another operation on this stack is under way"
-_TAIL = 20
-_SPARE = 30.0
+ALREADY_RUNNING = "another operation on this stack is under way"
+_TAIL_LINES = 20
+_DEADLINE_MARGIN = 30.0
 """Seconds after its deadline in which an operation of ours is over: it is interrupted, then killed."""
 log = logging.getLogger(__name__)
 
@@ -55,28 +55,28 @@ class ProcessLane:
 
 
 class Pool:
-    """``emptied`` is awaited between a destroy and the removal of its record; False keeps the record. ``lease`` gives
+    """``on_destroyed`` is awaited between a destroy and the removal of its record; False keeps the record. ``lease_until`` gives
     until when operations may start anything, by ``running_clock``; None: for as long as they like."""
 
-    def __init__(self, places: Places, version: str, warm: int = 1) -> None:
-        self._places = places
+    def __init__(self, paths: StackPaths, version: str, warm_workers: int = 1) -> None:
+        self._paths = paths
         self._version = version
-        self._warm = warm
-        self._waiting: deque[Interpreter] = deque()
-        self._marks: set[str] = set()
-        self._busy: set[StackRef] = set()
+        self._warm_target = warm_workers
+        self._idle: deque[WarmWorker] = deque()
+        self._operation_ids: set[str] = set()
+        self._busy_stacks: set[StackRef] = set()
         self._sessions: dict[StackRef, int] = {}
         self._lanes: dict[asyncio.Task[OperationResult], asyncio.Event] = {}
         self._refill: asyncio.Task[None] | None = None
         self._closed = False
-        self.emptied: Emptied | None = None
-        self.lease: Until | None = None
+        self.on_destroyed: OnDestroyed | None = None
+        self.lease_until: LeaseUntil | None = None
 
     async def open(self) -> None:
-        self._places.prepare()
-        self._fill()
+        self._paths.make_folders()
+        self._start_refill()
 
-    def start(self, operation: Operation, progress: Progress) -> ProcessLane:
+    def start(self, operation: Operation, progress: OnProgress) -> ProcessLane:
         asked = asyncio.Event()
         if self._closed:
             asked.set()
@@ -89,23 +89,23 @@ class Pool:
         """What an earlier life left running is ended: its locks are then a dead owner's, its work half-made. What it
         left lying is removed. For the one ephd of these places. Waits for the processes to be gone, a few seconds at
         most."""
-        ended = others.settle(self._places, alone=True).ended
-        for folder in _folders(self._places.work):
-            if folder.name not in self._marks:
+        ended = others.recover(self._paths, exclusive=True).ended
+        for folder in _subfolders(self._paths.work):
+            if folder.name not in self._operation_ids:
                 shutil.rmtree(folder, ignore_errors=True)
-        FileBackend(self._places.backend).sweep()
+        FileBackend(self._paths.backend).clean_up_all()
         return list(ended)
 
-    def settle(self) -> Settled:
+    def take_over(self) -> Recovery:
         """The same for one of several replicas, which leads: what others began and is proven over is ended, and what
         is not must be waited for."""
-        return others.settle(self._places, alone=False)
+        return others.recover(self._paths, exclusive=False)
 
-    def tidy(self) -> None:
+    def delete_stale_folders(self) -> None:
         """Work folders of an earlier life of one of several replicas; each has its own. What still ends there keeps
         its folder: whoever leads sees to it."""
-        for folder in _folders(self._places.work):
-            if folder.name not in self._marks and not any(processes.marked(OPERATION_MARK, folder.name)):
+        for folder in _subfolders(self._paths.work):
+            if folder.name not in self._operation_ids and not any(processes.pids_with_variable(OPERATION_ENV, folder.name)):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def sessions(self) -> tuple[int, ...]:
@@ -120,145 +120,145 @@ class Pool:
         await asyncio.gather(*self._lanes, return_exceptions=True)
         if self._refill is not None:
             await asyncio.gather(self._refill, return_exceptions=True)
-        while self._waiting:
-            await self._let_go(self._waiting.popleft())
+        while self._idle:
+            await self._release(self._idle.popleft())
 
     # --- warm interpreters
 
-    def _fill(self) -> None:
+    def _start_refill(self) -> None:
         if not self._closed and (self._refill is None or self._refill.done()):
             self._refill = asyncio.create_task(self._keep_warm())
 
     async def _keep_warm(self) -> None:
-        while len(self._waiting) < self._warm and not self._closed:
+        while len(self._idle) < self._warm_target and not self._closed:
             try:
-                self._waiting.append(await self._spawn())
+                self._idle.append(await self._spawn())
             except OSError as why:  # the operation that needs one says it to people
                 log.warning("no worker could be started: %s", why)
                 return
 
-    async def _take(self) -> Interpreter:
-        while self._waiting:
-            found = self._waiting.popleft()
-            if found.alive:
+    async def _acquire(self) -> WarmWorker:
+        while self._idle:
+            found = self._idle.popleft()
+            if found.is_alive:
                 return found
-            await self._let_go(found)
+            await self._release(found)
         return await self._spawn()
 
-    async def _spawn(self) -> Interpreter:
-        fresh = await interpreters.spawn(self._places)
-        self._marks.add(fresh.mark)
+    async def _spawn(self) -> WarmWorker:
+        fresh = await interpreters.spawn(self._paths)
+        self._operation_ids.add(fresh.operation_id)
         return fresh
 
-    async def _let_go(self, interpreter: Interpreter) -> None:
-        await interpreters.end(interpreter)
-        self._marks.discard(interpreter.mark)
+    async def _release(self, worker: WarmWorker) -> None:
+        await interpreters.end(worker)
+        self._operation_ids.discard(worker.operation_id)
 
     # --- one operation
 
-    async def _run(self, operation: Operation, progress: Progress, asked: asyncio.Event) -> OperationResult:
+    async def _run(self, operation: Operation, progress: OnProgress, interrupt_requested: asyncio.Event) -> OperationResult:
         started = _now()
-        if asked.is_set():
-            return _wordless(operation, started, Outcome.CANCELLED, "interrupted before it began")
-        if operation.ref in self._busy:
-            return _wordless(operation, started, Outcome.FAILED, ALREADY)
-        self._busy.add(operation.ref)
+        if interrupt_requested.is_set():
+            return _result_without_worker(operation, started, Outcome.CANCELLED, "interrupted before it began")
+        if operation.ref in self._busy_stacks:
+            return _result_without_worker(operation, started, Outcome.FAILED, ALREADY_RUNNING)
+        self._busy_stacks.add(operation.ref)
         try:
-            veil = Veil(operation.hidden)
-            told = await self._perform(operation, lambda text: progress(veil(text)), asked, started)
-            result = _veiled(told, veil)
-            self._keep(result)
+            veil = Redactor(operation.hidden)
+            told = await self._perform(operation, lambda text: progress(veil(text)), interrupt_requested, started)
+            result = _redacted(told, veil)
+            self._save_result(result)
         except Exception as error:
             log.exception("the operation on %s could not be run", operation.ref)
             reason = f"its process could not be run ({type(error).__name__}: {error})"
-            return _wordless(operation, started, Outcome.FAILED, reason)
+            return _result_without_worker(operation, started, Outcome.FAILED, reason)
         finally:
-            self._busy.discard(operation.ref)
+            self._busy_stacks.discard(operation.ref)
         return result
 
     async def _perform(
-        self, operation: Operation, progress: Progress, asked: asyncio.Event, started: datetime
+        self, operation: Operation, progress: OnProgress, interrupt_requested: asyncio.Event, started: datetime
     ) -> OperationResult:
-        interpreter = await self._take()
-        self._fill()
+        interpreter = await self._acquire()
+        self._start_refill()
         self._sessions[operation.ref] = interpreter.process.pid
-        mine = self._running(operation, interpreter, started)
+        mine = self._running_record(operation, interpreter, started)
         try:
-            told = records.new_log(self._places, operation.ref, f"{started:%Y%m%dT%H%M%S.%f}-{operation.verb}")
+            told = records.new_log(self._paths, operation.ref, f"{started:%Y%m%dT%H%M%S.%f}-{operation.verb}")
             interpreter.log.replace(told)
             if mine is not None:
-                records.write_running(self._places, mine)
-            conversation = Conversation(interpreter, operation, progress, self._ask_emptied, self.lease)
-            ending = await conversation.hold(self._places, self._version, asked)
+                records.write_running(self._paths, mine)
+            conversation = WorkerSession(interpreter, operation, progress, self._confirm_destroyed, self.lease_until)
+            ending = await conversation.run(self._paths, self._version, interrupt_requested)
         finally:
             self._sessions.pop(operation.ref, None)
-            await self._let_go(interpreter)
-            if not records.in_use(self._places, operation.ref, besides=mine):
-                FileBackend(self._places.backend).tidy(operation.ref)
+            await self._release(interpreter)
+            if not records.has_running(self._paths, operation.ref, excluding=mine):
+                FileBackend(self._paths.backend).clean_up(operation.ref)
             if mine is not None:
-                records.clear_running(self._places, mine)
-        return ending.result or _silent_death(operation, started, ending, told)
+                records.delete_running(self._paths, mine)
+        return ending.result or _died_without_result(operation, started, ending, told)
 
-    def _running(self, operation: Operation, interpreter: Interpreter, started: datetime) -> records.Running | None:
+    def _running_record(self, operation: Operation, interpreter: WarmWorker, started: datetime) -> records.OperationRecord | None:
         """None: it is dead already."""
         worker = processes.identify(interpreter.process.pid)
         if worker is None:
             return None
-        return records.Running(
+        return records.OperationRecord(
             ref=operation.ref,
             verb=operation.verb,
-            operation=interpreter.mark,
+            operation=interpreter.operation_id,
             worker=worker,
             owner=processes.identify(os.getpid()),
-            where=processes.here(),
+            where=processes.pid_scope(),
             commit=operation.commit,
             started=started.isoformat(),
-            until=processes.running_clock() + operation.deadline + _SPARE,
+            until=processes.boot_clock() + operation.deadline + _DEADLINE_MARGIN,
         )
 
-    def _keep(self, result: OperationResult) -> None:
+    def _save_result(self, result: OperationResult) -> None:
         """A tag that was written says nothing of why the last build failed; those words stay. Once another replica is
         at work there, it is its word that counts."""
-        if records.in_use(self._places, result.ref):
+        if records.has_running(self._paths, result.ref):
             return
         done = result.outcome is Outcome.SUCCEEDED
-        if done and result.verb is Verb.DESTROY:
-            records.forget(self._places, result.ref)
-        elif not (done and result.verb.is_light):
-            records.write_last(self._places, result)
-        elif result.verb is not Verb.RETAG:
-            records.overcome(self._places, result)
+        if done and result.verb is OperationVerb.DESTROY:
+            records.delete(self._paths, result.ref)
+        elif not (done and result.verb.skips_pulumi):
+            records.write_last_result(self._paths, result)
+        elif result.verb is not OperationVerb.RETAG:
+            records.clear_wake_failure(self._paths, result)
 
-    async def _ask_emptied(self, operation: Operation) -> bool:
-        return True if self.emptied is None else await self.emptied(operation)
+    async def _confirm_destroyed(self, operation: Operation) -> bool:
+        return True if self.on_destroyed is None else await self.on_destroyed(operation)
 
 
-def _folders(work: Path) -> list[Path]:
+def _subfolders(work: Path) -> list[Path]:
     with contextlib.suppress(FileNotFoundError):
         return list(work.iterdir())
     return []
 
 
-def _silent_death(operation: Operation, started: datetime, ending: Ending, told: Path) -> OperationResult:
+def _died_without_result(operation: Operation, started: datetime, worker_exit: WorkerExit, log: Path) -> OperationResult:
     """A deadline is the commit's own failure, unlike an interrupt: it counts as a try."""
-    if ending.asked:
-        return _wordless(operation, started, Outcome.CANCELLED, f"interrupted, and ended by force after {GRACE:.0f} s")
+    if worker_exit.interrupted:
+        return _result_without_worker(operation, started, Outcome.CANCELLED, f"interrupted, and ended by force after {GRACE:.0f} s")
     reason = "the operation's process ended without a result (killed, or out of memory)"
-    if ending.late:
+    if worker_exit.timed_out:
         reason = f"it took longer than {operation.deadline:.0f} s and was ended by force"
     tail: tuple[str, ...] = ()
     with contextlib.suppress(OSError):
-        tail = tuple(told.read_text(errors="replace").splitlines()[-_TAIL:])
-    return replace(_wordless(operation, started, Outcome.FAILED, reason), tail=tail)
+        tail = tuple(log.read_text(errors="replace").splitlines()[-_TAIL_LINES:])
+    return replace(_result_without_worker(operation, started, Outcome.FAILED, reason), tail=tail)
 
 
-def _veiled(result: OperationResult, veil: Veil) -> OperationResult:
+def _redacted(result: OperationResult, redactor: Redactor) -> OperationResult:
     """What people read of it, without the values that are hidden from them."""
-    tail = tuple(veil(line) for line in result.tail)
-    return replace(result, error=veil(result.error), step=veil(result.step), tail=tail)
+    tail = tuple(redactor(line) for line in result.tail)
+    return replace(result, error=redactor(result.error), step=redactor(result.step), tail=tail)
 
 
-def _wordless(operation: Operation, started: datetime, outcome: Outcome, error: str) -> OperationResult:
+def _result_without_worker(operation: Operation, started: datetime, outcome: Outcome, error: str) -> OperationResult:
     """The result of an operation whose worker gave none."""
     return OperationResult(
         ref=operation.ref,

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from stacks.model import Operation, OperationResult, StackRef, StackSnapshot
 
-Progress = Callable[[str], None]
+OnProgress = Callable[[str], None]
 
 
 class Inventory(Protocol):
@@ -24,7 +24,7 @@ class Lane(Protocol):
 
 
 class Operations(Protocol):
-    def start(self, operation: Operation, progress: Progress) -> Lane: ...
+    def start(self, operation: Operation, progress: OnProgress) -> Lane: ...
 
     def recover(self) -> list[StackRef]:
         """Ends what an earlier life left running, by its recorded identity; gives what it ended."""

@@ -15,19 +15,19 @@ PROC = Path("/proc")
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class ProcessIdentity:
     pid: int
     started: int
     """Clock ticks after boot."""
     boot: str
 
 
-def running_clock() -> float:
+def boot_clock() -> float:
     """Seconds of a clock that never jumps and counts suspended time too, one for all processes of this machine."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
-def here() -> str:
+def pid_scope() -> str:
     """Where a pid means something: this host, and the namespace of pids that we see. Two containers of one machine
     have two, and in either the other's processes look dead."""
     try:
@@ -44,37 +44,37 @@ def boot_id() -> str:
         return ""
 
 
-def identify(pid: int) -> Identity | None:
+def identify(pid: int) -> ProcessIdentity | None:
     """None when there is no such process, or only its corpse."""
     fields = _stat(pid)
     if fields is None or fields[0] == "Z":
         return None
-    return Identity(pid, int(fields[19]), boot_id())
+    return ProcessIdentity(pid, int(fields[19]), boot_id())
 
 
-def alive(identity: Identity) -> bool:
+def is_alive(identity: ProcessIdentity) -> bool:
     return identify(identity.pid) == identity
 
 
 @dataclass(frozen=True, slots=True)
-class Living:
+class ProcessStart:
     """A process as a lock's owner is judged: when it started, in seconds since the epoch, and its command's name."""
 
     started: float
     name: str
 
 
-def look(pid: int) -> Living | None:
+def describe(pid: int) -> ProcessStart | None:
     """None when there is no such process, or only its corpse."""
     found = identify(pid)
     if found is None:
         return None
     # Not /proc/uptime: in a container it may count from the container's start, and start times never do.
     booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
-    return Living(booted + found.started / os.sysconf("SC_CLK_TCK"), _name(pid))
+    return ProcessStart(booted + found.started / os.sysconf("SC_CLK_TCK"), _command_name(pid))
 
 
-def marked(name: str, value: str) -> Iterator[int]:
+def pids_with_variable(name: str, value: str) -> Iterator[int]:
     """Processes whose environment was started with ``name=value``."""
     wanted = f"{name}={value}".encode()
     for entry in PROC.iterdir():
@@ -99,27 +99,27 @@ def session_members(session: int) -> list[int]:
     return [pid for pid, of in sessions() if of == session]
 
 
-def send(pid: int, number: signal.Signals) -> None:
+def send_signal(pid: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, number)
 
 
-def send_group(group: int, number: signal.Signals) -> None:
+def send_group_signal(group: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
 
 
-def wait_gone(identity: Identity, seconds: float) -> bool:
+def wait_until_gone(identity: ProcessIdentity, seconds: float) -> bool:
     """Waits until that very process is gone or a corpse; False when it outlasted the wait."""
     end = time.monotonic() + seconds
-    while alive(identity):
+    while is_alive(identity):
         if time.monotonic() > end:
             return False
         time.sleep(0.02)
     return True
 
 
-def _name(pid: int) -> str:
+def _command_name(pid: int) -> str:
     try:
         return (PROC / str(pid) / "comm").read_text(errors="replace").strip()
     except OSError:

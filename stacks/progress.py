@@ -10,7 +10,7 @@ from typing import Any
 from pulumi.automation import EngineEvent
 
 _STACK_TYPE = "pulumi:pulumi:Stack"
-_DOING = {
+_ACTION_LABELS = {
     "create": "creating",
     "create-replacement": "creating the new",
     "update": "updating",
@@ -19,19 +19,19 @@ _DOING = {
     "read": "reading",
     "refresh": "looking at",
 }
-MOST_CHARACTERS = 2000
-_MOST_ERRORS = 50
-_NOISE = ("using pulumi-resource-", "attempting to deploy or update resources with")
+MAX_MESSAGE_LENGTH = 2000
+_MAX_ERRORS = 50
+_IGNORED_PREFIXES = ("using pulumi-resource-", "attempting to deploy or update resources with")
 
 
 @dataclass(slots=True)
-class Progress:
+class ProgressCollector:
     """Collects one operation's events. Never raises: an exception here would hang the SDK's call."""
 
-    say: Callable[[str], object]
-    step: str = ""
+    report: Callable[[str], object]
+    failed_step: str = ""
     """What failed."""
-    doing: str = ""
+    current_step: str = ""
     """What was begun last."""
     errors: dict[str, list[str]] = field(default_factory=dict)
     outputs: Mapping[str, Any] = field(default_factory=dict)
@@ -39,47 +39,47 @@ class Progress:
 
     def on_event(self, event: EngineEvent) -> None:
         with contextlib.suppress(AttributeError, TypeError, ValueError):  # of a shape that this SDK does not know
-            self._take(event)
+            self._handle(event)
 
-    def _take(self, event: EngineEvent) -> None:
+    def _handle(self, event: EngineEvent) -> None:
         if event.resource_pre_event is not None:
-            self._before(event.resource_pre_event.metadata)
+            self._on_resource_start(event.resource_pre_event.metadata)
         elif event.res_outputs_event is not None:
-            self._after(event.res_outputs_event.metadata)
+            self._on_resource_outputs(event.res_outputs_event.metadata)
         elif event.res_op_failed_event is not None:
-            self.step = _label(event.res_op_failed_event.metadata.urn)
+            self.failed_step = _label(event.res_op_failed_event.metadata.urn)
         elif event.diagnostic_event is not None:
-            self._diagnostic(event.diagnostic_event)
+            self._on_diagnostic(event.diagnostic_event)
         elif event.summary_event is not None:
             changes = event.summary_event.resource_changes or {}
             self.changes = {str(getattr(key, "value", key)): int(count) for key, count in changes.items()}
 
-    def _before(self, metadata: Any) -> None:
-        doing = _DOING.get(str(metadata.op.value))
-        if doing is not None and not _internal(metadata.type):
-            self.doing = _label(metadata.urn)
-            self.say(f"{doing} {self.doing}")
+    def _on_resource_start(self, metadata: Any) -> None:
+        doing = _ACTION_LABELS.get(str(metadata.op.value))
+        if doing is not None and not _is_internal(metadata.type):
+            self.current_step = _label(metadata.urn)
+            self.report(f"{doing} {self.current_step}")
 
-    def _after(self, metadata: Any) -> None:
+    def _on_resource_outputs(self, metadata: Any) -> None:
         if metadata.type == _STACK_TYPE and metadata.new is not None:
             self.outputs = metadata.new.outputs or {}
 
-    def _diagnostic(self, diagnostic: Any) -> None:
-        message = _bounded(str(diagnostic.message).strip())
-        if not message or diagnostic.severity == "debug" or message.startswith(_NOISE):
+    def _on_diagnostic(self, diagnostic: Any) -> None:
+        message = _truncate(str(diagnostic.message).strip())
+        if not message or diagnostic.severity == "debug" or message.startswith(_IGNORED_PREFIXES):
             return
-        if diagnostic.severity == "error" and sum(map(len, self.errors.values())) < _MOST_ERRORS:
+        if diagnostic.severity == "error" and sum(map(len, self.errors.values())) < _MAX_ERRORS:
             self.errors.setdefault(str(diagnostic.urn or ""), []).append(message)
-        self.say(message)
+        self.report(message)
 
 
-def _bounded(text: str) -> str:
+def _truncate(text: str) -> str:
     """A message of megabytes keeps its first and its last words: the cause stands at either end."""
-    half = MOST_CHARACTERS // 2
+    half = MAX_MESSAGE_LENGTH // 2
     return text if len(text) <= 2 * half else f"{text[:half]} … {text[-half:]}"
 
 
-def _internal(kind: str) -> bool:
+def _is_internal(kind: str) -> bool:
     return kind == _STACK_TYPE or kind.startswith("pulumi:providers:")
 
 

@@ -27,48 +27,48 @@ THREADS = 32
 PRELOADED = ("programs.local.environment", "psycopg")
 
 
-class _Pool(futures.ThreadPoolExecutor):
+class _ThreadPool(futures.ThreadPoolExecutor):
     """The SDK asks for four threads by name."""
 
     def __init__(self, max_workers: int | None = None, **options: Any) -> None:
         super().__init__(max(THREADS, max_workers or 0), **options)
 
 
-def _end_with_the_worker() -> None:
+def _exit_with_worker() -> None:
     while os.read(0, 64):
         pass
     os._exit(0)
 
 
 @dataclass(slots=True)
-class Provider:
-    """The plugin as its worker sees it, from any thread. ``held`` is its standard input, ``stdout`` gives its port."""
+class ProviderProcess:
+    """The plugin as its worker sees it, from any thread. ``stdin`` is its standard input, ``stdout`` gives its port."""
 
     pid: int
-    held: int
+    stdin: int
     stdout: IO[bytes]
     _ended: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def send(self, number: signal.Signals) -> None:
+    def send_signal(self, number: signal.Signals) -> None:
         with self._lock:
-            if self._alive():
+            if self._is_alive():
                 os.kill(self.pid, number)
 
-    def end(self) -> None:
+    def kill(self) -> None:
         with self._lock:
-            if self._alive():
+            if self._is_alive():
                 os.kill(self.pid, signal.SIGKILL)
                 os.waitpid(self.pid, 0)
                 self._ended = True
 
-    def _alive(self) -> bool:
+    def _is_alive(self) -> bool:
         if not self._ended:
             self._ended = os.waitpid(self.pid, os.WNOHANG)[0] != 0
         return not self._ended
 
 
-def start() -> Provider:
+def start() -> ProviderProcess:
     for name in PRELOADED:
         import_module(name)
     if threading.active_count() > 1:
@@ -77,13 +77,13 @@ def start() -> Provider:
     (lives, held), (told, tells) = os.pipe(), os.pipe()
     pid = os.fork()
     if pid == 0:
-        _become(lives, tells)
+        _run_as_plugin(lives, tells)
     os.close(lives)
     os.close(tells)
-    return Provider(pid, held, os.fdopen(told, "rb"))
+    return ProviderProcess(pid, held, os.fdopen(told, "rb"))
 
 
-def _become(stdin: int, stdout: int) -> NoReturn:
+def _run_as_plugin(stdin: int, stdout: int) -> NoReturn:
     """Nothing of the worker goes on in here: neither its pipes, nor what it would do at its end."""
     try:
         os.dup2(stdin, 0)
@@ -100,9 +100,9 @@ def _become(stdin: int, stdout: int) -> NoReturn:
 def _serve() -> None:
     from programs.local.waiting import CANCELLED
 
-    threading.Thread(target=_end_with_the_worker, daemon=True).start()
+    threading.Thread(target=_exit_with_worker, daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: CANCELLED.set())
-    futures.ThreadPoolExecutor = _Pool  # type: ignore[misc, assignment]  # what gRPC calls
+    futures.ThreadPoolExecutor = _ThreadPool  # type: ignore[misc, assignment]  # what gRPC calls
     # The SDK writes its port and does not flush: with Python's own buffer the worker would wait for it for ever.
     sys.stdout = io.TextIOWrapper(os.fdopen(1, "wb", buffering=0), write_through=True)
     sys.argv = ["pulumi.dynamic"]

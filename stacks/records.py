@@ -17,25 +17,25 @@ from pathlib import Path
 from typing import Any
 
 from stacks import wire
-from stacks.model import OperationResult, StackRef, Verb
-from stacks.places import Places
-from stacks.processes import Identity
+from stacks.model import OperationResult, StackRef, OperationVerb
+from stacks.places import StackPaths
+from stacks.processes import ProcessIdentity
 
-KEPT_LOGS = 5
-_RUNNING = "running.*.json"
-_UNTIL_EARLIER = "running.json"
+MAX_LOGS = 5
+_RUNNING_PATTERN = "running.*.json"
+_LEGACY_RUNNING = "running.json"
 """The name that versions before replicas wrote."""
-_LAST = "last.json"
+_LAST_RESULT = "last.json"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Running:
+class OperationRecord:
     ref: StackRef
-    verb: Verb
+    verb: OperationVerb
     operation: str
     """The mark that every process of the operation has in its environment."""
-    worker: Identity
-    owner: Identity | None = None
+    worker: ProcessIdentity
+    owner: ProcessIdentity | None = None
     """The ephd that began it."""
     where: str = ""
     """``processes.here`` of both."""
@@ -45,49 +45,49 @@ class Running:
     """By ``running_clock`` of that machine: its owner ends it before."""
 
 
-def write_running(places: Places, running: Running) -> None:
-    _folder(places, running.ref)
-    _write(running_file(places, running), json.dumps(dataclasses.asdict(running)))
+def write_running(paths: StackPaths, running: OperationRecord) -> None:
+    _make_folder(paths, running.ref)
+    _write_atomically(running_file(paths, running), json.dumps(dataclasses.asdict(running)))
 
 
-def clear_running(places: Places, running: Running) -> None:
-    running_file(places, running).unlink(missing_ok=True)
+def delete_running(paths: StackPaths, running: OperationRecord) -> None:
+    running_file(paths, running).unlink(missing_ok=True)
     if not running.where:
-        (places.logs(running.ref) / _UNTIL_EARLIER).unlink(missing_ok=True)
+        (paths.operation_folder(running.ref) / _LEGACY_RUNNING).unlink(missing_ok=True)
 
 
-def in_use(places: Places, ref: StackRef, besides: Running | None = None) -> bool:
+def has_running(paths: StackPaths, ref: StackRef, excluding: OperationRecord | None = None) -> bool:
     """Whether an operation on it is recorded, whoever's."""
-    own = besides and running_file(places, besides)
-    return any(path != own for path in places.logs(ref).glob(_RUNNING))
+    own = excluding and running_file(paths, excluding)
+    return any(path != own for path in paths.operation_folder(ref).glob(_RUNNING_PATTERN))
 
 
-def began(places: Places, running: Running) -> datetime:
+def started_at(paths: StackPaths, running: OperationRecord) -> datetime:
     """When that record was written. By the file system's clock, as the ends of updates are."""
-    path = running_file(places, running) if running.where else places.logs(running.ref) / _UNTIL_EARLIER
+    path = running_file(paths, running) if running.where else paths.operation_folder(running.ref) / _LEGACY_RUNNING
     return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
-def running(places: Places) -> Iterator[Running]:
+def list_running(paths: StackPaths) -> Iterator[OperationRecord]:
     """One that was cut in the middle of writing names no process, and is dropped."""
-    for pattern in (_RUNNING, _UNTIL_EARLIER):
-        for path in places.operations.glob(f"*/*/{pattern}"):
+    for pattern in (_RUNNING_PATTERN, _LEGACY_RUNNING):
+        for path in paths.operations.glob(f"*/*/{pattern}"):
             try:
-                yield _running(json.loads(path.read_text()))
+                yield _parse_running(json.loads(path.read_text()))
             except FileNotFoundError:
                 continue  # it ended just now
             except (ValueError, KeyError, TypeError):
                 path.unlink(missing_ok=True)
 
 
-def _running(data: dict[str, Any]) -> Running:
+def _parse_running(data: dict[str, Any]) -> OperationRecord:
     owner = data.get("owner")
-    return Running(
+    return OperationRecord(
         ref=StackRef(**data["ref"]),
-        verb=Verb(data["verb"]),
+        verb=OperationVerb(data["verb"]),
         operation=str(data["operation"]),
-        worker=Identity(**data["worker"]),
-        owner=Identity(**owner) if owner else None,
+        worker=ProcessIdentity(**data["worker"]),
+        owner=ProcessIdentity(**owner) if owner else None,
         where=str(data.get("where", "")),
         commit=str(data.get("commit", "")),
         started=str(data.get("started", "")),
@@ -95,62 +95,62 @@ def _running(data: dict[str, Any]) -> Running:
     )
 
 
-def running_file(places: Places, running: Running) -> Path:
-    return places.logs(running.ref) / f"running.{running.operation}.json"
+def running_file(paths: StackPaths, running: OperationRecord) -> Path:
+    return paths.operation_folder(running.ref) / f"running.{running.operation}.json"
 
 
-def write_last(places: Places, result: OperationResult) -> None:
-    _write(_folder(places, result.ref) / _LAST, json.dumps(wire.dump(result)))
+def write_last_result(paths: StackPaths, result: OperationResult) -> None:
+    _write_atomically(_make_folder(paths, result.ref) / _LAST_RESULT, json.dumps(wire.dump(result)))
 
 
-def last(places: Places) -> dict[StackRef, OperationResult]:
+def last_results(paths: StackPaths) -> dict[StackRef, OperationResult]:
     """The last result of every stack that has one."""
     found = {}
-    for path in places.operations.glob(f"*/*/{_LAST}"):
+    for path in paths.operations.glob(f"*/*/{_LAST_RESULT}"):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            result = wire.result(json.loads(path.read_text()))
+            result = wire.load_result(json.loads(path.read_text()))
             found[result.ref] = result
     return found
 
 
-def overcome(places: Places, result: OperationResult) -> None:
+def clear_wake_failure(paths: StackPaths, result: OperationResult) -> None:
     """One that slept or woke says nothing of why the last build failed; but that it could not be woken is over."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        if wire.result(json.loads((places.logs(result.ref) / _LAST).read_text())).verb.is_light:
-            write_last(places, result)
+        if wire.load_result(json.loads((paths.operation_folder(result.ref) / _LAST_RESULT).read_text())).verb.skips_pulumi:
+            write_last_result(paths, result)
 
 
-def new_log(places: Places, ref: StackRef, name: str) -> Path:
-    folder = _folder(places, ref)
-    for old in _logs(folder)[: -KEPT_LOGS + 1]:
+def new_log(paths: StackPaths, ref: StackRef, name: str) -> Path:
+    folder = _make_folder(paths, ref)
+    for old in _log_files(folder)[: -MAX_LOGS + 1]:
         old.unlink(missing_ok=True)
     return folder / f"{name}.log"
 
 
-def newest_log(places: Places, ref: StackRef) -> Path | None:
-    found = _logs(places.logs(ref))
+def newest_log(paths: StackPaths, ref: StackRef) -> Path | None:
+    found = _log_files(paths.operation_folder(ref))
     return found[-1] if found else None
 
 
-def forget(places: Places, ref: StackRef) -> None:
+def delete(paths: StackPaths, ref: StackRef) -> None:
     """After a destroy that succeeded: nothing of the stack stays on disk."""
-    folder = places.logs(ref)
+    folder = paths.operation_folder(ref)
     shutil.rmtree(folder, ignore_errors=True)
     with contextlib.suppress(OSError):
         folder.parent.rmdir()  # the project's, when this was its last stack
 
 
-def _logs(folder: Path) -> list[Path]:
+def _log_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.log"))
 
 
-def _folder(places: Places, ref: StackRef) -> Path:
-    folder = places.logs(ref)
+def _make_folder(paths: StackPaths, ref: StackRef) -> Path:
+    folder = paths.operation_folder(ref)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
 
 
-def _write(path: Path, text: str) -> None:
+def _write_atomically(path: Path, text: str) -> None:
     fresh = path.with_suffix(".new")
     fresh.write_text(text)
     fresh.replace(path)

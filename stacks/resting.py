@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from programs.registry import Sleeps, Target
-from stacks.model import Operation, Tag
+from stacks.model import Operation, StackTag
 
-Write = Callable[[Tag], None]
+WriteTag = Callable[[StackTag], None]
 
 
 class CannotSleep(RuntimeError):
@@ -24,51 +24,51 @@ class CannotSleep(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Resting:
-    """``go_on`` is asked before each step that changes something, and raises when it must not be done any more."""
+class SleepOperation:
+    """``check_may_continue`` is asked before each step that changes something, and raises when it must not be done any more."""
 
     operation: Operation
     target: Target
-    write: Write
-    go_on: Callable[[], None]
+    write_tag: WriteTag
+    check_may_continue: Callable[[], None]
 
     def sleep(self) -> None:
-        tag, sleeper = self._tag(), self._sleeper()
-        self.write(replace(tag, half=True))
-        self.go_on()
+        tag, sleeper = self._tag(), self._sleep_target()
+        self.write_tag(replace(tag, half=True))
+        self.check_may_continue()
         sleeper.sleep(self.operation.name, self.operation.settings)
-        self.write(tag)
+        self.write_tag(tag)
 
-    def wake(self, slept: datetime) -> None:
-        """Returns when it answers. ``slept``: since when it has, for the tag that says so until it is awake."""
-        tag, sleeper = self._tag(), self._sleeper()
-        asleep = replace(tag, asleep=slept, awake_until=None)
-        self.write(replace(asleep, half=True))
-        self.go_on()
+    def wake(self, asleep_since: datetime) -> None:
+        """Returns when it answers. ``asleep_since``: since when it has, for the tag that says so until it is awake."""
+        tag, sleeper = self._tag(), self._sleep_target()
+        asleep = replace(tag, asleep=asleep_since, awake_until=None)
+        self.write_tag(replace(asleep, half=True))
+        self.check_may_continue()
         try:
             sleeper.wake(self.operation.name, self.operation.settings)
         except Exception:
             with contextlib.suppress(Exception):  # then it stays half-way, and is found so
                 sleeper.sleep(self.operation.name, self.operation.settings)
-                self.write(asleep)
+                self.write_tag(asleep)
             raise
-        self.write(tag)
+        self.write_tag(tag)
 
-    def _tag(self) -> Tag:
+    def _tag(self) -> StackTag:
         if self.operation.tag is None:
             raise ValueError(f"{self.operation.verb} needs a tag")
         return self.operation.tag
 
-    def _sleeper(self) -> Sleeps:
+    def _sleep_target(self) -> Sleeps:
         if not isinstance(self.target, Sleeps):
             raise CannotSleep(f"the target {self.operation.target} cannot put environments to sleep")
         return self.target
 
 
-def rouse(target: Target, operation: Operation, before: Tag | None) -> bool:
+def wake_without_waiting(target: Target, operation: Operation, previous_tag: StackTag | None) -> bool:
     """Before an update: what sleeps is started, and not waited for. So the old commit answers until the new one does,
     and the tag may forget that it slept: an update that is killed right here finds it asleep, and does it again."""
-    if before is None or before.asleep is None or not isinstance(target, Sleeps):
+    if previous_tag is None or previous_tag.asleep is None or not isinstance(target, Sleeps):
         return False
-    target.wake(operation.name, operation.settings, patient=False)
+    target.wake(operation.name, operation.settings, wait=False)
     return True

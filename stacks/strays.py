@@ -13,42 +13,42 @@ from pathlib import Path
 
 from stacks import locks, names, processes, records
 from stacks.backends import FileBackend
-from stacks.model import StackRef, Stray
-from stacks.places import OPERATION_MARK, Places
+from stacks.model import StackRef, StrayFile
+from stacks.places import OPERATION_ENV, StackPaths
 
 
-def every(places: Places) -> list[Stray]:
+def find_all(paths: StackPaths) -> list[StrayFile]:
     """Raises OSError when a folder cannot be read."""
-    return sorted([*_in_backend(places), *_operations(places), *_work(places)], key=lambda stray: stray.path)
+    return sorted([*_backend_files(paths), *_stale_records(paths), *_work_folders(paths)], key=lambda stray: stray.path)
 
 
-def remove(places: Places, stray: Stray) -> None:
+def remove(paths: StackPaths, file: StrayFile) -> None:
     """Only what is still there, and still as it was seen."""
-    if stray not in every(places):
+    if file not in find_all(paths):
         return
-    path = Path(stray.path)
+    path = Path(file.path)
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
 
 
-def _in_backend(places: Places) -> Iterator[Stray]:
-    store = FileBackend(places.backend)
-    for path in _children(store.root / "stacks"):
-        kind = _kind(path.name)
+def _backend_files(paths: StackPaths) -> Iterator[StrayFile]:
+    store = FileBackend(paths.backend)
+    for path in _grandchildren(store.root / "stacks"):
+        kind = _file_kind(path.name)
         ref = StackRef(path.parent.name, path.name.removeprefix(".").partition(".")[0])
         if kind and names.parse(ref) is not None and (path.name.startswith(".") or not store.exists(ref)):
-            yield _stray(kind, path, ref, "its stack does not exist")
+            yield _stray_file(kind, path, ref, "its stack does not exist")
     for kind, folder in (("history", "history"), ("backups", "backups")):
-        for path in _children(store.root / folder):
+        for path in _grandchildren(store.root / folder):
             ref = StackRef(path.parent.name, path.name)
             if names.parse(ref) is not None and not store.exists(ref):
-                yield _stray(kind, path, ref, "its stack does not exist")
-    yield from _locks(places, store)
+                yield _stray_file(kind, path, ref, "its stack does not exist")
+    yield from _stray_locks(paths, store)
 
 
-def _kind(name: str) -> str:
+def _file_kind(name: str) -> str:
     if name.startswith("."):
         return "half-written file"
     for ending, kind in ((".pulumi-tags", "tag file"), (".json.bak", "backup")):
@@ -57,40 +57,40 @@ def _kind(name: str) -> str:
     return ""
 
 
-def _locks(places: Places, store: FileBackend) -> Iterator[Stray]:
+def _stray_locks(paths: StackPaths, backend: FileBackend) -> Iterator[StrayFile]:
     """A dead owner's lock on a living stack heals by itself; one without a stack never would."""
-    for folder in _children(places.backend / ".pulumi" / "locks" / "organization"):
+    for folder in _grandchildren(paths.backend / ".pulumi" / "locks" / "organization"):
         ref = StackRef(folder.parent.name, folder.name)
-        if names.parse(ref) is None or store.exists(ref):
+        if names.parse(ref) is None or backend.exists(ref):
             continue
-        for lock in locks.read(places.backend, ref):
+        for lock in locks.read(paths.backend, ref):
             why = "its stack does not exist" + ("" if lock.owner_dead else f"; process {lock.pid} may hold it")
-            yield _stray("lock", folder / f"{lock.id}.json", ref, why, held=not lock.owner_dead)
+            yield _stray_file("lock", folder / f"{lock.id}.json", ref, why, in_use=not lock.owner_dead)
 
 
-def _operations(places: Places) -> Iterator[Stray]:
-    for path in _children(places.operations):
+def _stale_records(paths: StackPaths) -> Iterator[StrayFile]:
+    for path in _grandchildren(paths.operations):
         ref = StackRef(path.parent.name, path.name)
         if path.is_dir() and names.parse(ref) is not None:
-            yield _stray("operation record", path, ref, "neither a stack nor a pull request accounts for it")
-    for running in records.running(places):
-        if running.where in ("", processes.here()) and not processes.alive(running.worker):
-            path = records.running_file(places, running)
-            yield _stray("operation record", path, running.ref, "it names an operation whose process is gone")
+            yield _stray_file("operation record", path, ref, "neither a stack nor a pull request accounts for it")
+    for running in records.list_running(paths):
+        if running.where in ("", processes.pid_scope()) and not processes.is_alive(running.worker):
+            path = records.running_file(paths, running)
+            yield _stray_file("operation record", path, running.ref, "it names an operation whose process is gone")
 
 
-def _work(places: Places) -> Iterator[Stray]:
+def _work_folders(paths: StackPaths) -> Iterator[StrayFile]:
     """Each folder is named by the mark that all processes of its operation carry."""
-    for path in sorted(places.work.iterdir()) if places.work.is_dir() else ():
-        alive = any(True for _ in processes.marked(OPERATION_MARK, path.name))
-        yield _stray("work folder", path, None, "no operation is at work in it", held=alive)
+    for path in sorted(paths.work.iterdir()) if paths.work.is_dir() else ():
+        alive = any(True for _ in processes.pids_with_variable(OPERATION_ENV, path.name))
+        yield _stray_file("work folder", path, None, "no operation is at work in it", in_use=alive)
 
 
-def _stray(kind: str, path: Path, ref: StackRef | None, why: str, *, held: bool = False) -> Stray:
-    return Stray(kind, str(path), ref, why, shlex.join(["rm", "-r" if path.is_dir() else "-f", str(path)]), held)
+def _stray_file(kind: str, path: Path, ref: StackRef | None, reason: str, *, in_use: bool = False) -> StrayFile:
+    return StrayFile(kind, str(path), ref, reason, shlex.join(["rm", "-r" if path.is_dir() else "-f", str(path)]), in_use)
 
 
-def _children(folder: Path) -> list[Path]:
+def _grandchildren(folder: Path) -> list[Path]:
     """All that lies two levels down; what goes while it is looked at was not there."""
     found: list[Path] = []
     for project in sorted(folder.iterdir()) if folder.is_dir() else ():

@@ -10,13 +10,13 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from stacks.model import LOCAL, Tag
+from stacks.model import DEFAULT_TARGET, StackTag
 
-KEY = "eph"
-MOST = 256
+TAG_KEY = "eph"
+MAX_LENGTH = 256
 
 
-def encode(tag: Tag) -> str:
+def encode(tag: StackTag) -> str:
     data: dict[str, Any] = {
         "v": 1,
         "env": tag.name,
@@ -24,60 +24,60 @@ def encode(tag: Tag) -> str:
         "repo": tag.repository,
         "inc": tag.incarnation,
         "sha": tag.commit,
-        "seen": _seconds(tag.seen),
+        "seen": _to_seconds(tag.seen),
     }
     if tag.ref_name:
         data["ref"] = tag.ref_name
     times = (("until", tag.extended_until), ("up", tag.awake_until))
-    data.update({name: _seconds(at) for name, at in times if at is not None})
+    data.update({name: _to_seconds(at) for name, at in times if at is not None})
     if tag.asleep is not None:  # only what sleeps can be half-way
-        data["nap"] = -_seconds(tag.asleep) if tag.half else _seconds(tag.asleep)
+        data["nap"] = -_to_seconds(tag.asleep) if tag.half else _to_seconds(tag.asleep)
     if tag.keep:
         data["keep"] = 1
-    if tag.target != LOCAL:
+    if tag.target != DEFAULT_TARGET:
         data["on"] = tag.target
-    return _fitted(data, tag)
+    return _fit(data, tag)
 
 
-def decode(value: str) -> Tag | None:
-    if len(value) > MOST:
+def decode(value: str) -> StackTag | None:
+    if len(value) > MAX_LENGTH:
         return None  # not one of ours, and not worth parsing
     try:
         data = json.loads(value)
         repository_name, _, number = data["pr"].rpartition("#")
-        return Tag(
+        return StackTag(
             repository=int(data["repo"]),
             repository_name=repository_name,
             number=int(number),
             name=str(data["env"]),
             incarnation=str(data["inc"]),
             commit=str(data["sha"]),
-            seen=_time(data["seen"]),
-            extended_until=_moment(data, "until"),
-            asleep=_moment(data, "nap"),
-            awake_until=_moment(data, "up"),
+            seen=_parse_time(data["seen"]),
+            extended_until=_optional_time(data, "until"),
+            asleep=_optional_time(data, "nap"),
+            awake_until=_optional_time(data, "up"),
             half=int(data.get("nap", 0)) < 0,
             keep=bool(data.get("keep")),
             ref_name=str(data.get("ref", "")),
-            target=str(data.get("on", LOCAL)),
+            target=str(data.get("on", DEFAULT_TARGET)),
         )
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, OSError):
         return None
 
 
-def _seconds(at: datetime) -> int:
+def _to_seconds(at: datetime) -> int:
     return int(at.timestamp())
 
 
-def _time(seconds: int) -> datetime:
+def _parse_time(seconds: int) -> datetime:
     return datetime.fromtimestamp(int(seconds), UTC)
 
 
-def _moment(data: dict[str, Any], key: str) -> datetime | None:
-    return _time(abs(int(data[key]))) if key in data else None
+def _optional_time(data: dict[str, Any], key: str) -> datetime | None:
+    return _parse_time(abs(int(data[key]))) if key in data else None
 
 
-def _fitted(data: dict[str, Any], tag: Tag) -> str:
+def _fit(data: dict[str, Any], tag: StackTag) -> str:
     """The repository's name is for people, so it is what gives way: its end says most. Then the end of a branch's."""
     shorter = [(kept, len(tag.ref_name)) for kept in range(len(tag.repository_name), -1, -1)]
     shorter += [(0, kept) for kept in range(len(tag.ref_name) - 1, -1, -1)]
@@ -85,6 +85,6 @@ def _fitted(data: dict[str, Any], tag: Tag) -> str:
         name = tag.repository_name[len(tag.repository_name) - kept :]
         fitted = {**data, "pr": f"{name}#{tag.number}", **({"ref": tag.ref_name[:of_ref]} if tag.ref_name else {})}
         value = json.dumps(fitted, separators=(",", ":"))
-        if len(value) <= MOST:
+        if len(value) <= MAX_LENGTH:
             return value
-    raise ValueError(f"the tag of {tag.name} has more than the {MOST} characters that a backend takes")
+    raise ValueError(f"the tag of {tag.name} has more than the {MAX_LENGTH} characters that a backend takes")

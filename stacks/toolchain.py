@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import TextIO
 
 from stacks import toolchain_sources as sources
-from stacks.toolchain_sources import Unavailable
+from stacks.toolchain_sources import SourceUnavailable
 
 Progress = Callable[[str], None]
 
@@ -50,7 +50,7 @@ class Toolchain:
     source: str
 
 
-class NoToolchain(RuntimeError):
+class ToolchainNotFound(RuntimeError):
     """No fit Pulumi CLI; the message lists every way that was tried, why it failed, and what to do."""
 
 
@@ -63,58 +63,58 @@ def cache_folder() -> Path:
 
 def find(cache: Path | None = None) -> Toolchain:
     """The Pulumi CLI that is there; downloads and builds nothing. Raises ``NoToolchain``."""
-    found, failures = _look(cache or cache_folder())
+    found, failures = _find_existing(cache or cache_folder())
     if found is None:
-        raise NoToolchain(_advice(failures))
+        raise ToolchainNotFound(_not_found_message(failures))
     return found
 
 
 def ensure(progress: Progress, cache: Path | None = None) -> Toolchain:
     """The Pulumi CLI that is there, or one that is downloaded or built now. Raises ``NoToolchain``."""
     cache = cache or cache_folder()
-    found, failures = _look(cache)
+    found, failures = _find_existing(cache)
     if found is not None:
         return found
     try:
-        with alone(cache, progress):
-            found, failures = _look(cache)  # the one we waited for may have made it
-            return found or _make(cache, failures, progress)
+        with exclusive_lock(cache, progress):
+            found, failures = _find_existing(cache)  # the one we waited for may have made it
+            return found or _install(cache, failures, progress)
     except OSError as why:
-        raise NoToolchain(f"{cache}: {why.strerror}; set EPH_CACHE to a folder that can be written") from why
+        raise ToolchainNotFound(f"{cache}: {why.strerror}; set EPH_CACHE to a folder that can be written") from why
 
 
-def _look(cache: Path) -> tuple[Toolchain | None, dict[str, str]]:
-    failures = {way: "not allowed by EPH_TOOLCHAIN_WAYS" for way in WAYS if way not in allowed()}
-    if "path" in allowed():
+def _find_existing(cache: Path) -> tuple[Toolchain | None, dict[str, str]]:
+    failures = {way: "not allowed by EPH_TOOLCHAIN_WAYS" for way in WAYS if way not in allowed_ways()}
+    if "path" in allowed_ways():
         try:
             return _on_path(cache), failures
-        except Unavailable as why:
+        except SourceUnavailable as why:
             failures["path"] = str(why)
-    if "cache" in allowed():
+    if "cache" in allowed_ways():
         try:
             return _in_cache(cache), failures
-        except Unavailable as why:
+        except SourceUnavailable as why:
             failures["cache"] = str(why)
     return None, failures
 
 
-def allowed() -> frozenset[str]:
+def allowed_ways() -> frozenset[str]:
     """The ways that the operator lets tools come by."""
     given = os.environ.get("EPH_TOOLCHAIN_WAYS", "")
     chosen = frozenset(given.replace(",", " ").split()) or frozenset(WAYS)
     if unknown := sorted(chosen - frozenset(WAYS)):
-        raise NoToolchain(f"EPH_TOOLCHAIN_WAYS names {', '.join(unknown)}; the ways there are: {', '.join(WAYS)}")
+        raise ToolchainNotFound(f"EPH_TOOLCHAIN_WAYS names {', '.join(unknown)}; the ways there are: {', '.join(WAYS)}")
     return chosen
 
 
 def _on_path(cache: Path) -> Toolchain:
     found = shutil.which("pulumi")
     if found is None:
-        raise Unavailable("no pulumi on PATH")
+        raise SourceUnavailable("no pulumi on PATH")
     binary = Path(found).absolute()
     version = version_of(binary)
-    if why := unfit(version, VERSION):
-        raise Unavailable(f"{binary} is {version}: {why}")
+    if why := incompatibility(version, VERSION):
+        raise SourceUnavailable(f"{binary} is {version}: {why}")
     return _toolchain(binary, version, cache, "path")
 
 
@@ -122,7 +122,7 @@ def _in_cache(cache: Path, source: str = "cache") -> Toolchain:
     """What lies in the cache was tried before it was put there, so its folder's name is believed."""
     folder = cache / "pulumi" / VERSION / "bin"
     if not (folder / "pulumi").is_file():
-        raise Unavailable(f"nothing at {folder}")
+        raise SourceUnavailable(f"nothing at {folder}")
     return _toolchain(folder / "pulumi", VERSION, cache, source)
 
 
@@ -131,7 +131,7 @@ def _toolchain(binary: Path, version: str, cache: Path, source: str) -> Toolchai
     try:
         plugins = sources.plugin_folder(cache)
     except OSError as why:
-        raise Unavailable(f"{cache}: {why.strerror}; set EPH_CACHE to a folder that can be written") from why
+        raise SourceUnavailable(f"{cache}: {why.strerror}; set EPH_CACHE to a folder that can be written") from why
     return Toolchain(binary, version, os.pathsep.join([str(plugins), str(binary.parent)]), source)
 
 
@@ -141,13 +141,13 @@ def version_of(binary: Path) -> str:
     try:
         done = subprocess.run([binary, "version"], capture_output=True, text=True, timeout=30, env=env, check=True)
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError) as why:
-        raise Unavailable(f"{binary} does not run: {why}") from why
+        raise SourceUnavailable(f"{binary} does not run: {why}") from why
     return done.stdout.strip().removeprefix("v")
 
 
-def unfit(version: str, pinned: str) -> str:
+def incompatibility(version: str, pinned: str) -> str:
     """Why a CLI of this version can't serve the pinned SDK; empty when it can."""
-    ours, theirs = _numbers(pinned), _numbers(version)
+    ours, theirs = _parse_version(pinned), _parse_version(version)
     if theirs is None or ours is None:
         return "not a version"
     if theirs[0] != ours[0]:
@@ -155,26 +155,26 @@ def unfit(version: str, pinned: str) -> str:
     return f"older than the SDK's {pinned}" if theirs < ours else ""
 
 
-def _numbers(version: str) -> tuple[int, int] | None:
+def _parse_version(version: str) -> tuple[int, int] | None:
     match = re.match(r"(\d+)\.(\d+)\.\d+", version)
     return (int(match[1]), int(match[2])) if match else None
 
 
-def _make(cache: Path, failures: dict[str, str], progress: Progress) -> Toolchain:
+def _install(cache: Path, failures: dict[str, str], progress: Progress) -> Toolchain:
     makers = {"download": sources.download, "build": sources.build}
     for way, make in makers.items():
-        if way not in allowed():
+        if way not in allowed_ways():
             continue
         try:
-            _make_by(make, cache, progress)
+            _install_with(make, cache, progress)
             return _in_cache(cache, way)
-        except Unavailable as why:
+        except SourceUnavailable as why:
             failures[way] = str(why)
             progress(f"pulumi {VERSION}: {way} did not work: {str(why).splitlines()[0]}")
-    raise NoToolchain(_advice(failures))
+    raise ToolchainNotFound(_not_found_message(failures))
 
 
-def _make_by(make: Callable[[Path, str, Progress], None], cache: Path, progress: Progress) -> None:
+def _install_with(make: Callable[[Path, str, Progress], None], cache: Path, progress: Progress) -> None:
     """Makes it in a folder of its own beside the place, tries it, and moves it there whole."""
     home = cache / "pulumi"
     for left in home.glob(".new-*"):  # of one that was killed: we hold the lock, so nobody is at work there
@@ -185,9 +185,9 @@ def _make_by(make: Callable[[Path, str, Progress], None], cache: Path, progress:
         make(staging, VERSION, progress)
         made = version_of(staging / "bin" / "pulumi")
         if made != VERSION:
-            raise Unavailable(f"what came is {made}, not {VERSION}")
+            raise SourceUnavailable(f"what came is {made}, not {VERSION}")
         # Pulumi warns at each run when another stands beside it than the one that PATH names.
-        (staging / "bin" / sources.PLUGIN).unlink(missing_ok=True)
+        (staging / "bin" / sources.PYTHON_PLUGIN).unlink(missing_ok=True)
         shutil.rmtree(place, ignore_errors=True)  # a place without bin/pulumi, or _look had found it
         staging.rename(place)
     finally:
@@ -195,7 +195,7 @@ def _make_by(make: Callable[[Path, str, Progress], None], cache: Path, progress:
 
 
 @contextmanager
-def alone(cache: Path, progress: Progress) -> Iterator[None]:
+def exclusive_lock(cache: Path, progress: Progress) -> Iterator[None]:
     """One maker at a time on this machine. The kernel frees the lock when its owner dies, however it dies."""
     home = cache / "pulumi"
     home.mkdir(parents=True, exist_ok=True)
@@ -208,7 +208,7 @@ def alone(cache: Path, progress: Progress) -> Iterator[None]:
         yield
 
 
-def _advice(failures: dict[str, str]) -> str:
+def _not_found_message(failures: dict[str, str]) -> str:
     tried = [f"  {way}: {failures.get(way, 'not tried')}" for way in WAYS]
     return "\n".join(
         [
@@ -226,7 +226,7 @@ def main(arguments: Sequence[str] = (), out: TextIO = sys.stdout, err: TextIO = 
     """Finds or makes the tools and says where they are; ``--path`` says only what to put in front of PATH."""
     try:
         found = ensure(lambda line: print(line, file=err, flush=True))
-    except NoToolchain as why:
+    except ToolchainNotFound as why:
         print(why, file=err)
         return 1
     if "--path" in arguments:

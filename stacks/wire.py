@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from programs.spec import EnvironmentSpec
-from stacks.model import Operation, OperationResult, Outcome, StackRef, Tag, Verb
+from stacks.model import Operation, OperationResult, Outcome, StackRef, StackTag, OperationVerb
 
 _TIMES = ("seen", "extended_until", "asleep", "awake_until")
 
@@ -18,25 +18,25 @@ def dump(value: Operation | OperationResult) -> dict[str, Any]:
     return json.loads(json.dumps(dataclasses.asdict(value), default=_default))  # type: ignore[no-any-return]  # JSON
 
 
-def operation(data: Mapping[str, Any]) -> Operation:
+def load_operation(data: Mapping[str, Any]) -> Operation:
     return Operation(
         **{
             **data,
             "ref": StackRef(**data["ref"]),
-            "verb": Verb(data["verb"]),
-            "tag": _tag(data["tag"]),
+            "verb": OperationVerb(data["verb"]),
+            "tag": _load_tag(data["tag"]),
             "spec": None if data["spec"] is None else EnvironmentSpec.from_json(data["spec"]),
             "hidden": tuple(data.get("hidden", ())),
         }
     )
 
 
-def result(data: Mapping[str, Any]) -> OperationResult:
+def load_result(data: Mapping[str, Any]) -> OperationResult:
     return OperationResult(
         **{
             **data,
             "ref": StackRef(**data["ref"]),
-            "verb": Verb(data["verb"]),
+            "verb": OperationVerb(data["verb"]),
             "outcome": Outcome(data["outcome"]),
             "started": datetime.fromisoformat(data["started"]),
             "ended": datetime.fromisoformat(data["ended"]),
@@ -45,11 +45,11 @@ def result(data: Mapping[str, Any]) -> OperationResult:
     )
 
 
-def _tag(data: Mapping[str, Any] | None) -> Tag | None:
+def _load_tag(data: Mapping[str, Any] | None) -> StackTag | None:
     if data is None:
         return None
     times = {key: data[key] and datetime.fromisoformat(data[key]) for key in _TIMES}
-    return Tag(**{**data, **times})
+    return StackTag(**{**data, **times})
 
 
 def _default(value: object) -> str:

@@ -26,17 +26,17 @@ import threading
 from collections.abc import Callable
 from typing import IO, Any, TextIO
 
-from programs.concealing import Veil
+from programs.concealing import Redactor
 from programs.local import waiting
 from stacks import lifecycle, provider, wire
-from stacks.command import LONGEST_LINE, OperationCommand
-from stacks.model import Operation, Verb
-from stacks.places import WARM_PROVIDER, Places
-from stacks.provider import Provider
+from stacks.command import MAX_LINE_LENGTH, OperationCommand
+from stacks.model import Operation, OperationVerb
+from stacks.places import WARM_PROVIDER_PORT_ENV, StackPaths
+from stacks.provider import ProviderProcess
 
-GRACE = 4.0
+CANCEL_GRACE = 4.0
 """Seconds between asking Pulumi to cancel and ending the provider that keeps it waiting."""
-REMOVE_WAIT = 30.0
+REMOVE_TIMEOUT = 30.0
 LOG_BYTES = 20_000_000
 
 
@@ -44,69 +44,69 @@ class Worker:
     def __init__(self, control: TextIO, out: TextIO) -> None:
         self._control = control
         self._out = out
-        self._saying = threading.Lock()
+        self._output_lock = threading.Lock()
         self._may_remove: queue.Queue[bool] = queue.Queue()
-        self._provider: Provider | None = None
+        self._provider: ProviderProcess | None = None
         self._log = _Log(LOG_BYTES)
-        self._waits_itself = False
+        self._waits_in_worker = False
 
     def main(self) -> int:
         self._provider = provider.start()
-        self.say("ready")
+        self.send("ready")
         line = self._control.readline()
         if not line.strip():
-            self._end_provider()
+            self._kill_provider()
             return 0
         order = json.loads(line)
-        operation = wire.operation(order["operation"])
-        self._waits_itself = operation.verb.is_light
-        self._log.veil = Veil(operation.hidden)
-        command = OperationCommand(order["version"], on_line=self._log, not_after=order.get("not_after"))
+        operation = wire.load_operation(order["operation"])
+        self._waits_in_worker = operation.verb.skips_pulumi
+        self._log.redactor = Redactor(operation.hidden)
+        command = OperationCommand(order["version"], on_line=self._log, lease_until=order.get("not_after"))
         threading.Thread(target=self._listen, args=(command,), daemon=True).start()
-        result = lifecycle.run(operation, self._surroundings(order, operation, command))
-        self._end_provider()
-        self.say("result", result=wire.dump(result))
+        result = lifecycle.run(operation, self._context(order, operation, command))
+        self._kill_provider()
+        self.send("result", result=wire.dump(result))
         return 0
 
-    def say(self, event: str, **data: Any) -> None:
-        with self._saying:
+    def send(self, event: str, **data: Any) -> None:
+        with self._output_lock:
             try:
                 print(json.dumps({"event": event, **data}), file=self._out, flush=True)
             except (BrokenPipeError, ValueError):
                 # The parent is gone; the operation is cancelled by the end of standard input.
                 return
 
-    def _surroundings(
+    def _context(
         self, order: dict[str, Any], operation: Operation, command: OperationCommand
-    ) -> lifecycle.Surroundings:
-        places = Places.from_json(order["places"])
+    ) -> lifecycle.OperationContext:
+        places = StackPaths.from_json(order["places"])
         os.environ.update(places.environment())
         os.environ["PULUMI_PYTHON_CMD"] = sys.executable
-        os.environ[WARM_PROVIDER] = self._port()
+        os.environ[WARM_PROVIDER_PORT_ENV] = self._provider_port()
         # What the SDK, Pulumi and its plugins make and forget lies in the worker's own folder, which goes with it: the
         # plugin for Kubernetes leaves a copy of the kubeconfig each time.
         tempfile.tempdir = os.environ["TMPDIR"] = str(places.work)
-        return lifecycle.Surroundings(
-            places=places,
+        return lifecycle.OperationContext(
+            paths=places,
             command=command,
-            say=lambda text: self.say("progress", text=self._log.veil(text)),
-            emptied=lambda: self._emptied(operation),
+            report_progress=lambda text: self.send("progress", text=self._log.redactor(text)),
+            on_destroyed=lambda: self._confirm_destroyed(operation),
         )
 
-    def _port(self) -> str:
+    def _provider_port(self) -> str:
         """Empty when it died early: then Pulumi starts one itself."""
         if self._provider is None:
             return ""
         port = self._provider.stdout.readline().decode().strip()
-        threading.Thread(target=_drain, args=(self._provider.stdout, self._log), daemon=True).start()
+        threading.Thread(target=_copy_to_log, args=(self._provider.stdout, self._log), daemon=True).start()
         return port
 
-    def _emptied(self, operation: Operation) -> bool:
-        if operation.verb is not Verb.DESTROY:
+    def _confirm_destroyed(self, operation: Operation) -> bool:
+        if operation.verb is not OperationVerb.DESTROY:
             return True
-        self.say("emptied")
+        self.send("emptied")
         try:
-            return self._may_remove.get(timeout=REMOVE_WAIT)
+            return self._may_remove.get(timeout=REMOVE_TIMEOUT)
         except queue.Empty:
             return False
 
@@ -119,47 +119,47 @@ class Worker:
                 case "keep":
                     self._may_remove.put(False)
                 case "interrupt" | "late" as word:
-                    self._interrupt(command, late=word == "late")
+                    self._interrupt(command, timed_out=word == "late")
                 case word if word.startswith("lead "):
-                    command.lead(float(word.removeprefix("lead ")))
-        self._interrupt(command, late=False)
+                    command.extend_lease(float(word.removeprefix("lead ")))
+        self._interrupt(command, timed_out=False)
 
-    def _interrupt(self, command: OperationCommand, late: bool) -> None:
+    def _interrupt(self, command: OperationCommand, timed_out: bool) -> None:
         self._may_remove.put(False)
-        command.interrupt(late)
-        if self._waits_itself:  # else it is Pulumi, or its provider, that waits
+        command.interrupt(timed_out)
+        if self._waits_in_worker:  # else it is Pulumi, or its provider, that waits
             waiting.CANCELLED.set()
         if self._provider is not None:
-            self._provider.send(signal.SIGTERM)
-        threading.Timer(GRACE, self._end_provider).start()
+            self._provider.send_signal(signal.SIGTERM)
+        threading.Timer(CANCEL_GRACE, self._kill_provider).start()
 
-    def _end_provider(self) -> None:
+    def _kill_provider(self) -> None:
         """Pulumi waits for what a provider is doing; ending the provider turns that into an error it can save."""
         if self._provider is not None:
-            self._provider.end()
+            self._provider.kill()
 
 
-def _drain(stream: IO[bytes], log: Callable[[str], object]) -> None:
+def _copy_to_log(stream: IO[bytes], log: Callable[[str], object]) -> None:
     """What a provider prints goes to the log; were it not read, the provider would stop at a full pipe."""
-    for raw in iter(lambda: stream.readline(LONGEST_LINE), b""):
+    for raw in iter(lambda: stream.readline(MAX_LINE_LENGTH), b""):
         log(raw.decode(errors="replace").rstrip())
 
 
 class _Log:
     """Standard error, up to a size: what prints without end fills no disk. Never raises: Pulumi's reader calls it.
-    ``veil`` takes out what the operation hides."""
+    ``redactor`` takes out what the operation hides."""
 
-    def __init__(self, room: int) -> None:
-        self._room = room
-        self.veil = Veil()
+    def __init__(self, max_bytes: int) -> None:
+        self._bytes_left = max_bytes
+        self.redactor = Redactor()
 
     def __call__(self, line: str) -> None:
-        if self._room <= 0:
+        if self._bytes_left <= 0:
             return
-        line = self.veil(line)
-        self._room -= len(line) + 1
+        line = self.redactor(line)
+        self._bytes_left -= len(line) + 1
         with contextlib.suppress(OSError, ValueError):
-            sys.stderr.write(line + "\n" if self._room > 0 else "… the rest is left out\n")
+            sys.stderr.write(line + "\n" if self._bytes_left > 0 else "… the rest is left out\n")
 
 
 def main() -> int:

@@ -6,16 +6,16 @@ import threading
 from typing import Self
 
 
-class Beside:
-    """``look`` is called every ``pause`` seconds."""
+class BackgroundPoller:
+    """``poll`` is called every ``interval`` seconds."""
 
-    pause = 0.2
+    interval = 0.2
 
     def __init__(self) -> None:
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._go_on)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run)
 
-    def look(self) -> None:
+    def poll(self) -> None:
         raise NotImplementedError
 
     def __enter__(self) -> Self:
@@ -23,9 +23,9 @@ class Beside:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
+        self._stopped.set()
         self._thread.join()
 
-    def _go_on(self) -> None:
-        while not self._over.wait(self.pause):
-            self.look()
+    def _run(self) -> None:
+        while not self._stopped.wait(self.interval):
+            self.poll()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-def below(folder: Path) -> Iterator[Path]:
+def all_files(folder: Path) -> Iterator[Path]:
     """All files, however deep."""
     for place, _, names in os.walk(folder):
         yield from (Path(place, name) for name in names)

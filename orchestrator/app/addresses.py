@@ -8,11 +8,11 @@ import socket
 from orchestrator.config.kinds import host_and_port
 
 
-class StartTrouble(RuntimeError):
+class StartupError(RuntimeError):
     """ephd cannot start; the message names what is in the way and what to change."""
 
 
-def listening(setting: str, address: str) -> socket.socket:
+def open_listener(setting: str, address: str) -> socket.socket:
     """A socket that listens there. Taken at once, so that nobody else is met half-way through a start."""
     host, port = host_and_port(address)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -24,15 +24,15 @@ def listening(setting: str, address: str) -> socket.socket:
         sock.setblocking(False)
     except OSError as error:
         sock.close()
-        raise StartTrouble(_sentence(setting, address, port, error)) from error
+        raise StartupError(_bind_error(setting, address, port, error)) from error
     return sock
 
 
 def check_free(setting: str, address: str) -> None:
-    listening(setting, address).close()
+    open_listener(setting, address).close()
 
 
-def _sentence(setting: str, address: str, port: int, error: OSError) -> str:
+def _bind_error(setting: str, address: str, port: int, error: OSError) -> str:
     variable = f"EPH_{setting.upper()}"
     if error.errno == errno.EADDRINUSE:
         why = f"port {port} is taken by another program; end it, or give another port"

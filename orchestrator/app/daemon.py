@@ -13,43 +13,43 @@ from pathlib import Path
 from typing import NoReturn
 
 from orchestrator.app import service, wiring
-from orchestrator.app.addresses import StartTrouble
+from orchestrator.app.addresses import StartupError
 from orchestrator.cli import discovery
 from orchestrator.config.loading import load
-from orchestrator.config.problems import BadSettings
-from orchestrator.config.settings import Settings
+from orchestrator.config.problems import InvalidSettings
+from orchestrator.config.settings import ServerSettings
 from stacks import plugins, toolchain
 from stacks.inventory import FileInventory
-from stacks.toolchain import NoToolchain
+from stacks.toolchain import ToolchainNotFound
 
 log = logging.getLogger("eph")
 
-LAST_SECONDS = 3.0
+EXIT_GRACE_SECONDS = 3.0
 
 
 def main() -> int:
-    arguments = _arguments()
+    arguments = _parse_arguments()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for chatty in ("httpx", "httpx2", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         settings = load(arguments.config)
         if arguments.gateway:
-            _become_gateway(settings)
-        tools = plugins.beside(toolchain.ensure(_say), _targets(settings), _say)
+            _exec_gateway(settings)
+        tools = plugins.with_plugins(toolchain.ensure(_print_line), _targets_in_use(settings), _print_line)
         asyncio.run(_run(settings, tools))
-    except (BadSettings, NoToolchain, StartTrouble, service.Broken, OSError, ValueError) as error:
+    except (InvalidSettings, ToolchainNotFound, StartupError, service.ComponentFailed, OSError, ValueError) as error:
         log.debug("ephd ends", exc_info=True)
         sys.stderr.write(f"ephd: {error}\n")
         return 1
     return 0
 
 
-def _targets(settings: Settings) -> frozenset[str]:
-    return settings.known_targets | wiring.used_targets(FileInventory(settings.backend_dir))
+def _targets_in_use(settings: ServerSettings) -> frozenset[str]:
+    return settings.known_targets | wiring.targets_of_stacks(FileInventory(settings.backend_dir))
 
 
-def _arguments() -> argparse.Namespace:
+def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="ephd", description="Gives every labelled pull request its own environment.")
     parser.add_argument("--config", type=Path, help="an eph.toml; $EPH_HOME/eph.toml when left out")
     parser.add_argument("--gateway", action="store_true", help="be the gateway of an ephd with gateway = beside")
@@ -57,37 +57,37 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _become_gateway(settings: Settings) -> NoReturn:
+def _exec_gateway(settings: ServerSettings) -> NoReturn:
     """This very process, so that whoever supervises it sees its end."""
-    door = wiring.door(settings)
+    door = wiring.gateway_spec(settings)
     settings.routes_dir.mkdir(parents=True, exist_ok=True)
     os.execv(door.command[0], door.command)  # noqa: S606 - our own command, no shell
 
 
-def _say(line: str) -> None:
+def _print_line(line: str) -> None:
     sys.stderr.write(line + "\n")
 
 
-async def _run(settings: Settings, tools: toolchain.Toolchain) -> None:
+async def _run(settings: ServerSettings, tools: toolchain.Toolchain) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with service.running(settings, tools) as alive:
-        discovery.write(settings.own_url, alive.token_file)
+        discovery.write(settings.local_api_url, alive.token_file)
         try:
             sys.stderr.write(f"ephd: the API is at http://{settings.listen}, previews at {settings.url_template}\n")
-            await _until(stop, alive)
+            await _wait_for_stop(stop, alive)
         finally:
             discovery.remove()
     # All is ended and saved. A thread that still waits for a dead Git host must not keep the process.
-    last = threading.Timer(LAST_SECONDS, os._exit, (0,))
+    last = threading.Timer(EXIT_GRACE_SECONDS, os._exit, (0,))
     last.daemon = True
     last.start()
 
 
-async def _until(stop: asyncio.Event, alive: service.Service) -> None:
+async def _wait_for_stop(stop: asyncio.Event, system: service.RunningSystem) -> None:
     """A signal, or the end of a part that ephd cannot be without: then whoever supervises it starts it anew."""
-    asked, broken = asyncio.create_task(stop.wait()), asyncio.create_task(alive.broken())
+    asked, broken = asyncio.create_task(stop.wait()), asyncio.create_task(system.wait_for_failure())
     try:
         await asyncio.wait({asked, broken}, return_when=asyncio.FIRST_COMPLETED)
         if broken.done() and not asked.done():

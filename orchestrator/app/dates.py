@@ -15,53 +15,53 @@ from typing import Protocol
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
 from programs import registry
-from programs.registry import Dated, Target
+from programs.registry import TracksExpiry, Target
 from stacks.model import StackRef
 
 log = logging.getLogger("eph.dates")
 
-_NEVER_WRITTEN = datetime.min.replace(tzinfo=UTC)
-_THERE = frozenset({Phase.STARTING, Phase.READY, Phase.UNHEALTHY, Phase.ASLEEP})
+_UNKNOWN = datetime.min.replace(tzinfo=UTC)
+_SETTLED_PHASES = frozenset({Phase.STARTING, Phase.READY, Phase.UNHEALTHY, Phase.ASLEEP})
 """Not while it is changed: what is made anew then has no date yet."""
 
 
-class Seen(Protocol):
+class HasViews(Protocol):
     @property
     def views(self) -> tuple[EnvironmentView, ...]: ...
 
 
-class Dates:
+class ExpirySync:
     """An audience of the loop; one turn of writing at a time, in a thread."""
 
     def __init__(
         self,
-        settings: Mapping[str, Mapping[str, str]],
-        leads: Callable[[], bool] = lambda: True,
-        target: Callable[[str], Target] = registry.get,
+        target_settings: Mapping[str, Mapping[str, str]],
+        is_leader: Callable[[], bool] = lambda: True,
+        get_target: Callable[[str], Target] = registry.get,
     ) -> None:
-        self._settings, self._leads, self._target = settings, leads, target
+        self._target_settings, self._is_leader, self._get_target = target_settings, is_leader, get_target
         self._written: dict[StackRef, datetime | None] = {}
-        self.turn: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[None] | None = None
 
-    def begin(self) -> None:
+    def start_term(self) -> None:
         """Another replica may have led meanwhile."""
         self._written.clear()
 
-    def show(self, shown: Seen) -> None:
-        if not self._leads() or (self.turn is not None and not self.turn.done()):
+    def on_cycle(self, cycle: HasViews) -> None:
+        if not self._is_leader() or (self.task is not None and not self.task.done()):
             return
-        there = {view.ref: view for view in shown.views if view.phase in _THERE and view.target in self._settings}
+        there = {view.ref: view for view in cycle.views if view.phase in _SETTLED_PHASES and view.target in self._target_settings}
         self._written = {ref: at for ref, at in self._written.items() if ref in there}
-        due = [view for ref, view in there.items() if self._written.get(ref, _NEVER_WRITTEN) != view.expires_at]
+        due = [view for ref, view in there.items() if self._written.get(ref, _UNKNOWN) != view.expires_at]
         if due:
-            self.turn = asyncio.create_task(asyncio.to_thread(self._write, due))
+            self.task = asyncio.create_task(asyncio.to_thread(self._write, due))
 
     def _write(self, due: list[EnvironmentView]) -> None:
         for view in due:
-            target = self._target(view.target)
+            target = self._get_target(view.target)
             try:
-                if isinstance(target, Dated):
-                    target.dated(view.name, self._settings[view.target], view.expires_at)
+                if isinstance(target, TracksExpiry):
+                    target.set_expiry(view.name, self._target_settings[view.target], view.expires_at)
             except Exception as error:  # noqa: BLE001 - whatever a target's trouble is, it is tried again
                 log.warning("the date of %s could not be written: %s", view.name, error)
             else:

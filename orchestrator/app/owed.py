@@ -20,25 +20,25 @@ from orchestrator.core.views import EnvironmentView
 from stacks.model import StackRef
 
 
-class Owed:
+class PendingReports:
     """``path`` None keeps nothing over a restart."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self._written = ""
 
-    def recall(self) -> dict[StackRef, EnvironmentView]:
+    def load(self) -> dict[StackRef, EnvironmentView]:
         """Those that an earlier life, or an earlier leader, told; what cannot be read is nobody."""
         self._written = ""
         try:
             rows = json.loads(self._path.read_text()) if self._path else []
-            views = [view_of(row) for row in rows]
+            views = [from_row(row) for row in rows]
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}
         return {view.ref: view for view in views}
 
-    def keep(self, views: Iterable[EnvironmentView]) -> None:
-        text = json.dumps([row_of(view) for view in views if view.key is not None])
+    def save(self, views: Iterable[EnvironmentView]) -> None:
+        text = json.dumps([to_row(view) for view in views if view.key is not None])
         if self._path is None or text == self._written:
             return
         fresh = self._path.with_name(f".{self._path.name}.{os.getpid()}")
@@ -48,7 +48,7 @@ class Owed:
             self._written = text
 
 
-def row_of(view: EnvironmentView) -> dict[str, object]:
+def to_row(view: EnvironmentView) -> dict[str, object]:
     key = view.key or Key(0, 0)
     return {
         "project": view.ref.project,
@@ -64,7 +64,7 @@ def row_of(view: EnvironmentView) -> dict[str, object]:
     }
 
 
-def view_of(row: dict[str, object]) -> EnvironmentView:
+def from_row(row: dict[str, object]) -> EnvironmentView:
     return EnvironmentView(
         ref=StackRef(str(row["project"]), str(row["stack"])),
         key=Key(int(str(row["repository"])), int(str(row["number"]))),

@@ -17,8 +17,8 @@ from typing import Any
 
 import httpx
 
-from orchestrator.runtime.leading import Leading
-from orchestrator.surfaces.api.errors import shaped
+from orchestrator.runtime.leading import Leadership
+from orchestrator.surfaces.api.errors import error_response
 
 log = logging.getLogger("eph.relay")
 
@@ -28,79 +28,79 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-OWN = frozenset({"/healthz", "/readyz", "/metrics"})
-SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-WEBHOOKS = "/api/v1/webhooks/"
-LATER = "ask again in a few seconds; environments go on meanwhile"
-PASSED_ON = b"x-eph-passed-on"
+LOCAL_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+WEBHOOK_PREFIX = "/api/v1/webhooks/"
+RETRY_HINT = "ask again in a few seconds; environments go on meanwhile"
+FORWARDED_HEADER = b"x-eph-passed-on"
 """A request goes on once: two replicas that each take the other for the leader must not play ball with it."""
-HOP = frozenset(
+HOP_BY_HOP_HEADERS = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
 )
-OURS = frozenset({b"date", b"server"})
+SERVER_HEADERS = frozenset({b"date", b"server"})
 """What the web server adds to each answer itself."""
-CONNECT = 3.0
-PATIENCE = 20.0
+CONNECT_TIMEOUT = 3.0
+RESPONSE_TIMEOUT = 20.0
 """Seconds for the beginning of an answer. Longer than it takes for another to lead."""
-GLANCE = 0.5
-MOST_BODY = 2 * 1024 * 1024
+POLL_INTERVAL = 0.5
+MAX_BODY_BYTES = 2 * 1024 * 1024
 
 
-class Relay:
+class LeaderProxy:
     """An ASGI app around ``app``."""
 
-    def __init__(self, app: App, leading: Leading, transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, app: App, leadership: Leadership, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.app = app
-        self._leading = leading
-        timeout = httpx.Timeout(CONNECT, read=None, pool=None)  # streams are silent for long
+        self._leadership = leadership
+        timeout = httpx.Timeout(CONNECT_TIMEOUT, read=None, pool=None)  # streams are silent for long
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
         transport = transport or httpx.AsyncHTTPTransport(limits=limits, trust_env=False)
         self._client = httpx.AsyncClient(timeout=timeout, transport=transport, trust_env=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in OWN or self._leading.leads():
+        if scope["type"] != "http" or scope["path"] in LOCAL_PATHS or self._leadership.is_leader():
             await self.app(scope, receive, send)
             return
-        leader = "" if _passed_on(scope) else self._leading.leader
-        body = await _body(receive)
-        if body is None or (leader and await self._pass_on(leader, scope, body, receive, send)):
+        leader = "" if _is_forwarded(scope) else self._leadership.leader
+        body = await _read_body(receive)
+        if body is None or (leader and await self._forward(leader, scope, body, receive, send)):
             return
-        again = _again(body, receive)
-        if self._leading.leads() or scope["method"] in SAFE or scope["path"].startswith(WEBHOOKS):
+        again = _replay_body(body, receive)
+        if self._leadership.is_leader() or scope["method"] in SAFE_METHODS or scope["path"].startswith(WEBHOOK_PREFIX):
             await self.app(scope, again, send)
         else:
             where = f"; the one at {leader} did, and does not answer" if leader else ""
-            await shaped(503, f"no replica leads just now{where}", LATER, {"Retry-After": "5"})(scope, again, send)
+            await error_response(503, f"no replica leads just now{where}", RETRY_HINT, {"Retry-After": "5"})(scope, again, send)
 
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def _pass_on(self, leader: str, scope: Scope, body: bytes, receive: Receive, send: Send) -> bool:
+    async def _forward(self, leader: str, scope: Scope, body: bytes, receive: Receive, send: Send) -> bool:
         """False: nothing was sent, the leader is not there."""
         request = self._client.build_request(
             scope["method"],
-            httpx.URL(leader).copy_with(raw_path=_path(scope)),
-            headers=[*((key, value) for key, value in scope["headers"] if key not in HOP), (PASSED_ON, b"1")],
+            httpx.URL(leader).copy_with(raw_path=_raw_path(scope)),
+            headers=[*((key, value) for key, value in scope["headers"] if key not in HOP_BY_HOP_HEADERS), (FORWARDED_HEADER, b"1")],
             content=body,
         )
-        answer = await self._answer(leader, request)
+        answer = await self._start_response(leader, request)
         if answer is None:
             return False
         try:
-            await _until_gone(_give(answer, send), receive)
+            await _until_disconnect(_send_response(answer, send), receive)
         finally:
             await answer.aclose()
         return True
 
-    async def _answer(self, leader: str, request: httpx.Request) -> httpx.Response | None:
+    async def _start_response(self, leader: str, request: httpx.Request) -> httpx.Response | None:
         """The beginning of its answer; a stopped leader gives none, and is another's place meanwhile."""
         asking = asyncio.create_task(self._client.send(request, stream=True))
         try:
-            for _ in range(int(PATIENCE / GLANCE)):
-                await asyncio.wait({asking}, timeout=GLANCE)
+            for _ in range(int(RESPONSE_TIMEOUT / POLL_INTERVAL)):
+                await asyncio.wait({asking}, timeout=POLL_INTERVAL)
                 if asking.done():
                     return asking.result()
-                if self._leading.leader != leader:
+                if self._leadership.leader != leader:
                     break
             log.warning("The leader at %s does not answer.", leader)
         except httpx.TransportError as error:
@@ -110,17 +110,17 @@ class Relay:
         return None
 
 
-def _passed_on(scope: Scope) -> bool:
-    return any(key == PASSED_ON for key, _ in scope["headers"])
+def _is_forwarded(scope: Scope) -> bool:
+    return any(key == FORWARDED_HEADER for key, _ in scope["headers"])
 
 
-def _path(scope: Scope) -> bytes:
+def _raw_path(scope: Scope) -> bytes:
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
     query: bytes = scope["query_string"]
     return raw + b"?" + query if query else raw
 
 
-async def _body(receive: Receive) -> bytes | None:
+async def _read_body(receive: Receive) -> bytes | None:
     """Small, as all that the API takes; None: whoever asked is gone. What is too large is cut, and refused for it."""
     parts, size = [], 0
     while True:
@@ -130,11 +130,11 @@ async def _body(receive: Receive) -> bytes | None:
         part = message.get("body", b"")
         size += len(part)
         parts.append(part)
-        if not message.get("more_body") or size > MOST_BODY:
+        if not message.get("more_body") or size > MAX_BODY_BYTES:
             return b"".join(parts)
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
+def _replay_body(body: bytes, receive: Receive) -> Receive:
     """The body that was read already, and then what else comes."""
     given = False
 
@@ -148,20 +148,20 @@ def _again(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-async def _give(answer: httpx.Response, send: Send) -> None:
-    headers = [(key, value) for key, value in answer.headers.raw if key.lower() not in HOP | OURS]
-    await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
+async def _send_response(response: httpx.Response, send: Send) -> None:
+    headers = [(key, value) for key, value in response.headers.raw if key.lower() not in HOP_BY_HOP_HEADERS | SERVER_HEADERS]
+    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
     # A leader that dies in the middle ends the answer, as it would have ended its own.
     with contextlib.suppress(httpx.TransportError):
-        async for part in answer.aiter_raw():
+        async for part in response.aiter_raw():
             await send({"type": "http.response.body", "body": part, "more_body": True})
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _until_gone(giving: Coroutine[Any, Any, None], receive: Receive) -> None:
+async def _until_disconnect(response: Coroutine[Any, Any, None], receive: Receive) -> None:
     """To the end of the answer, or until nobody listens any more: a stream would go on for ever."""
-    work = asyncio.create_task(giving)
-    gone = asyncio.create_task(_gone(receive))
+    work = asyncio.create_task(response)
+    gone = asyncio.create_task(_wait_disconnect(receive))
     try:
         await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -170,6 +170,6 @@ async def _until_gone(giving: Coroutine[Any, Any, None], receive: Receive) -> No
         await asyncio.gather(work, gone, return_exceptions=True)
 
 
-async def _gone(receive: Receive) -> None:
+async def _wait_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

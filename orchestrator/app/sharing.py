@@ -12,12 +12,12 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from orchestrator.app.addresses import StartTrouble
-from orchestrator.config.settings import Settings
+from orchestrator.app.addresses import StartupError
+from orchestrator.config.settings import ServerSettings
 
 
 @contextlib.contextmanager
-def sharing(settings: Settings) -> Iterator[None]:
+def lock_shared_folder(settings: ServerSettings) -> Iterator[None]:
     """For as long as this ephd uses the folder. Raises StartTrouble."""
     shared, several = settings.shared_dir, settings.replicas.lease != "none"
     if not several and shared == settings.home:
@@ -28,23 +28,23 @@ def sharing(settings: Settings) -> Iterator[None]:
         try:
             fcntl.flock(lock, (fcntl.LOCK_SH if several else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except OSError as error:
-            raise StartTrouble(
+            raise StartupError(
                 f"another ephd uses {shared}, and it or this one has replicas.lease = none; "
                 "give all replicas replicas.lease = postgres, or end the other"
             ) from error
         if several and "local" in settings.targets.allowed:
-            _same_machine(settings.local_dir)
+            _check_same_machine(settings.local_dir)
         yield
 
 
-def _same_machine(root: Path) -> None:
+def _check_same_machine(root: Path) -> None:
     root.mkdir(parents=True, exist_ok=True)
     file, here = root / "machine", socket.gethostname()
     if not file.exists():
         file.write_text(here + "\n")
     there = file.read_text().strip()
     if there and there != here:
-        raise StartTrouble(
+        raise StartupError(
             f"the target local in {root} keeps its processes on {there}, and this is {here}; start this replica there, "
             f"or, once that machine is gone for good, remove {file}"
         )

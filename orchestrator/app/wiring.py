@@ -8,53 +8,53 @@ from dataclasses import replace
 from functools import partial
 from importlib import metadata
 
-from orchestrator.app.dates import Dates
-from orchestrator.app.desk import Behind, LocalDesk
-from orchestrator.app.door import Door, Doorkeeper, Neighbour
-from orchestrator.app.hands import DeskHands
-from orchestrator.app.hooks import Hook, Way
-from orchestrator.app.owed import Owed
+from orchestrator.app.dates import ExpirySync
+from orchestrator.app.desk import ControlPlaneDependencies, LocalControlPlane
+from orchestrator.app.door import GatewaySpec, GatewayProcess, ExternalGateway
+from orchestrator.app.hands import ChatActions
+from orchestrator.app.hooks import WebhookReceiver, WebhookEndpoint
+from orchestrator.app.owed import PendingReports
 from orchestrator.app.probe import GatewayProbe
-from orchestrator.app.shows import Herald, States
+from orchestrator.app.shows import Notifier, GatewayStatesFile
 from orchestrator.config import keys
 from orchestrator.config.availability import KUBERNETES
-from orchestrator.config.settings import Settings
-from orchestrator.config.vault import Vault
+from orchestrator.config.settings import ServerSettings
+from orchestrator.config.vault import SecretStore
 from orchestrator.core.policy import Policy
-from orchestrator.forge.github.client import GITHUB, AppKey, GitHubForge, Options
-from orchestrator.forge.github.shelf import Shelf
-from orchestrator.images.access import Access
-from orchestrator.images.registry import Registry
-from orchestrator.images.wire import Wire
+from orchestrator.forge.github.client import GITHUB, AppKey, GitHubForge, GitHubOptions
+from orchestrator.forge.github.shelf import DiskCache
+from orchestrator.images.access import RegistryPolicy
+from orchestrator.images.registry import RegistryClient
+from orchestrator.images.wire import RegistryHttp
 from orchestrator.ledger import kinds
 from orchestrator.ledger.lease import Lease, NoLease, PostgresLease
 from orchestrator.ledger.store import SqlLedger
 from orchestrator.runtime import clock
-from orchestrator.runtime.auditing import Around, Auditor
-from orchestrator.runtime.commands import Commands
-from orchestrator.runtime.executor import Executor, Means
+from orchestrator.runtime.auditing import AuditDependencies, Auditor
+from orchestrator.runtime.commands import CommandListener
+from orchestrator.runtime.executor import Executor, ExecutorDependencies
 from orchestrator.runtime.forge_facts import ForgeReader
-from orchestrator.runtime.health import Monitor
+from orchestrator.runtime.health import HealthMonitor
 from orchestrator.runtime.journal import Journal
-from orchestrator.runtime.leading import Leading
-from orchestrator.runtime.loop import Loop, Parts
-from orchestrator.runtime.machine import MEGABYTE, Machine
-from orchestrator.runtime.memory import Memory
-from orchestrator.runtime.observe import Observer, Sources
-from orchestrator.runtime.recipes import Recipes, Rules
-from orchestrator.runtime.seeking import Seeker
-from orchestrator.runtime.testing import Bench, SuiteRunner
-from orchestrator.runtime.visits import Visits
+from orchestrator.runtime.leading import Leadership
+from orchestrator.runtime.loop import Loop, LoopDependencies
+from orchestrator.runtime.machine import MEGABYTE, MemoryMonitor
+from orchestrator.runtime.memory import LoopState
+from orchestrator.runtime.observe import Observer, ObserverSources
+from orchestrator.runtime.recipes import RecipeReader, ServerRules
+from orchestrator.runtime.seeking import ImageFinder
+from orchestrator.runtime.testing import SuiteRunnerDependencies, SuiteRunner
+from orchestrator.runtime.visits import TrafficFile
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.surfaces.api.settings import ApiSettings, Role, Token, local_token
 from orchestrator.surfaces.reporter import Reporter
 from programs import registry
-from programs.registry import Sleeps, Stands
+from programs.registry import Sleeps, DetectsDrift
 from programs.spec import EnvironmentSpec
 from stacks import records
 from stacks.inventory import FileInventory
 from stacks.model import OperationResult
-from stacks.places import Places
+from stacks.places import StackPaths
 from stacks.pool import Pool
 from stacks.toolchain import Toolchain
 
@@ -63,8 +63,8 @@ def version() -> str:
     return metadata.version("eph")
 
 
-def places(settings: Settings, tools: Toolchain) -> Places:
-    return Places(
+def stack_paths(settings: ServerSettings, tools: Toolchain) -> StackPaths:
+    return StackPaths(
         backend=settings.backend_dir,
         work=settings.work_dir,
         operations=settings.operations_dir,
@@ -74,135 +74,135 @@ def places(settings: Settings, tools: Toolchain) -> Places:
     )
 
 
-def policy(settings: Settings) -> Policy:
+def planning_policy(settings: ServerSettings) -> Policy:
     """The settings' policy, with the versions of the programs that would build now."""
-    targets = {name: registry.get(name) for name in registry.names()}
+    targets = {name: registry.get(name) for name in registry.installed_targets()}
     versions = {name: target.version for name, target in targets.items()}
     sleepers = frozenset(name for name, target in targets.items() if isinstance(target, Sleeps))
-    return replace(settings.policy(), program_versions=versions, sleepers=sleepers)
+    return replace(settings.policy(), program_versions=versions, sleep_capable_targets=sleepers)
 
 
-def used_targets(inventory: FileInventory) -> frozenset[str]:
+def targets_of_stacks(inventory: FileInventory) -> frozenset[str]:
     """What exists somewhere must stay possible to destroy, though it may not be asked for any more."""
     return frozenset(record.target for record in inventory.snapshot().stacks.values())
 
 
-def forge(settings: Settings) -> GitHubForge:
+def create_forge(settings: ServerSettings) -> GitHubForge:
     told = settings.forge
     key = AppKey(told.app_id, told.read_private_key()) if told.app_id else told.read_token()
-    options = Options(
+    options = GitHubOptions(
         organisations=told.organisations,
-        every=settings.interval.total_seconds(),
+        poll_seconds=settings.interval.total_seconds(),
         clone_url=told.clone_url,
-        shelf=Shelf(settings.home / "forge-cache.db"),
+        cache=DiskCache(settings.home / "forge-cache.db"),
     )
     return GitHubForge(told.url or GITHUB, key, told.repositories, options=options)
 
 
-def door(settings: Settings) -> Door:
-    return Door(
+def gateway_spec(settings: ServerSettings) -> GatewaySpec:
+    return GatewaySpec(
         settings.gateway_listen,
         settings.listen,
         settings.gateway_dir,
         settings.domain,
-        tokens=keys.preview_tokens_file(settings.keys_dir),
+        tokens_file=keys.preview_tokens_file(settings.keys_dir),
         sign_in=settings.previews.sign_in,
-        proxies=settings.previews.proxies,
-        shared=settings.replicas.lease != "none",
+        trusted_proxies=settings.previews.proxies,
+        has_replicas=settings.replicas.lease != "none",
     )
 
 
-def lease(settings: Settings) -> Lease:
+def create_lease(settings: ServerSettings) -> Lease:
     if settings.replicas.lease == "none":
         return NoLease()
-    return PostgresLease(settings.events_url, settings.name, settings.replica_url)
+    return PostgresLease(settings.ledger_database_url, settings.name, settings.replica_url)
 
 
-class Wiring:
+class Composition:
     """The parts in the order of their making; ``running`` is the whole of them alive."""
 
-    def __init__(self, settings: Settings, tools: Toolchain) -> None:
+    def __init__(self, settings: ServerSettings, tools: Toolchain) -> None:
         self.settings = settings
-        self.places = places(settings, tools)
-        self.inventory = FileInventory(self.places.backend)
-        self.vault = Vault(settings.secrets, keys.server_key(settings.keys_dir), clock.system)
-        self.memory = Memory()
+        self.paths = stack_paths(settings, tools)
+        self.inventory = FileInventory(self.paths.backend)
+        self.secret_store = SecretStore(settings.secrets, keys.server_key(settings.keys_dir), clock.system)
+        self.loop_state = LoopState()
         self.wakeups = Wakeups()
-        self.visits = Visits(settings.gateway_dir, self.wakeups.wake)
-        self.ledger = SqlLedger(settings.events_url, keep=settings.ledger.keep)
+        self.traffic = TrafficFile(settings.gateway_dir, self.wakeups.wake)
+        self.ledger = SqlLedger(settings.ledger_database_url, keep=settings.ledger.keep)
         self.journal = Journal(self.ledger, clock.system)
-        self.forge = forge(settings)
-        self.lease = lease(settings)
-        self.leading = Leading(self.lease, self.journal, self.wakeups, settings.replica_url)
-        self.leading.begin = self._begin
-        self.tester = SuiteRunner(self._bench())
-        self.pool = Pool(self.places, tools.version, settings.workers)
-        if self.leading.replicas:
-            self.pool.lease = lambda: self.lease.until
-        self.leading.settle = self.pool.settle
-        self.machine = Machine(self.pool.sessions, settings.limits.spare_memory * MEGABYTE)
-        self.targets = settings.target_settings(keys.identity(settings.keys_dir), used_targets(self.inventory))
-        self.policy = policy(settings)
-        keeper = Doorkeeper if settings.gateway == "own" else Neighbour
-        self.door = keeper(door(settings))
-        owed = Owed(settings.shared_dir / "owed.json")
-        self.herald = Herald(Reporter(self.forge, clock.system), self.journal, owed)
-        self.herald.leads = self.leading.leads
-        self.forgetful: list[Callable[[], None]] = [
-            lambda: self.herald.begin(Reporter(self.forge, clock.system)),
-            self.tester.begin,
+        self.forge = create_forge(settings)
+        self.lease = create_lease(settings)
+        self.leadership = Leadership(self.lease, self.journal, self.wakeups, settings.replica_url)
+        self.leadership.on_term_start = self._start_term
+        self.suite_runner = SuiteRunner(self._suite_runner_dependencies())
+        self.pool = Pool(self.paths, tools.version, settings.workers)
+        if self.leadership.has_replicas:
+            self.pool.lease_until = lambda: self.lease.until
+        self.leadership.recover_operations = self.pool.take_over
+        self.memory_monitor = MemoryMonitor(self.pool.sessions, settings.limits.spare_memory * MEGABYTE)
+        self.target_settings = settings.target_settings(keys.server_id(settings.keys_dir), targets_of_stacks(self.inventory))
+        self.policy = planning_policy(settings)
+        keeper = GatewayProcess if settings.gateway == "own" else ExternalGateway
+        self.gateway = keeper(gateway_spec(settings))
+        owed = PendingReports(settings.shared_dir / "owed.json")
+        self.notifier = Notifier(Reporter(self.forge, clock.system), self.journal, owed)
+        self.notifier.is_leader = self.leadership.is_leader
+        self.on_new_term: list[Callable[[], None]] = [
+            lambda: self.notifier.start_term(Reporter(self.forge, clock.system)),
+            self.suite_runner.start_term,
         ]
         """What remembers what it did, and must not when another replica led meanwhile."""
 
-    def _bench(self) -> Bench:
+    def _suite_runner_dependencies(self) -> SuiteRunnerDependencies:
         def token(spec: EnvironmentSpec) -> str:
             asked = spec.sign_in or self.settings.previews.sign_in == "all"
             return keys.preview_token(self.settings.keys_dir) if asked else ""
 
         slots, wake = self.settings.limits.suites, self.wakeups.wake
-        places, leads = self.places, self.leading.leads
-        return Bench(
-            places, self.memory, self.journal, clock.system, wake, token, slots, leads, hidden=self.vault.values
+        places, leads = self.paths, self.leadership.is_leader
+        return SuiteRunnerDependencies(
+            places, self.loop_state, self.journal, clock.system, wake, token, slots, leads, secrets=self.secret_store.values
         )
 
     async def prepare(self) -> None:
         """Folders, what an earlier life left running, what targets share."""
         await asyncio.to_thread(self._prepare)
-        await self.leading.ready()
+        await self.leadership.ensure_term()
         await asyncio.to_thread(self._ensure_at_start)
 
     def _prepare(self) -> None:
-        self.places.prepare()
+        self.paths.make_folders()
         self.settings.routes_dir.mkdir(parents=True, exist_ok=True)
-        if self.leading.replicas:
-            self.pool.tidy()
+        if self.leadership.has_replicas:
+            self.pool.delete_stale_folders()
 
-    async def _begin(self) -> None:
+    async def _start_term(self) -> None:
         """This replica, or the only one there is, begins to lead."""
-        self.memory.begin(await asyncio.to_thread(self._take_over))
-        self.memory.mended = await asyncio.to_thread(self.journal.mended)
-        self.memory.destroyed = await asyncio.to_thread(self.journal.unstated)
-        self.memory.awaited(await asyncio.to_thread(self.journal.awaited))
-        for forget in self.forgetful:
+        self.loop_state.start_term(await asyncio.to_thread(self._recover))
+        self.loop_state.completed_repairs = await asyncio.to_thread(self.journal.recall_repairs)
+        self.loop_state.guarded_destroys = await asyncio.to_thread(self.journal.recall_guarded_destroys)
+        self.loop_state.restore_image_waits(await asyncio.to_thread(self.journal.recall_image_waits))
+        for forget in self.on_new_term:
             forget()
 
-    def _take_over(self) -> Iterable[OperationResult]:
-        self.tester.recover()
-        if self.leading.replicas:
-            self.door.control(self.settings.replica_url)
+    def _recover(self) -> Iterable[OperationResult]:
+        self.suite_runner.recover()
+        if self.leadership.has_replicas:
+            self.gateway.write_leader_url(self.settings.replica_url)
         else:  # with replicas it is settled before each look: ``Leading.elsewhere``
             for ref in self.pool.recover():
-                self.journal.tell(kinds.OPERATION_RECOVERED, "an operation of an earlier life was ended", str(ref))
-        return records.last(self.places).values()
+                self.journal.record(kinds.OPERATION_RECOVERED, "an operation of an earlier life was ended", str(ref))
+        return records.last_results(self.paths).values()
 
     def _ensure_at_start(self) -> None:
-        for name, told in self.targets.items():
+        for name, told in self.target_settings.items():
             registry.get(name).ensure(told)
 
-    async def keep_targets(self, every: float) -> None:
+    async def keep_targets_running(self, interval: float) -> None:
         """What targets share comes back when it was killed. Beside the loop, which must not wait for what will not."""
         while True:
-            await asyncio.sleep(every)
+            await asyncio.sleep(interval)
             # A thread cannot be cancelled, and must not bring anything up behind the back of who takes it down.
             work = asyncio.create_task(asyncio.to_thread(self._ensure_targets))
             try:
@@ -211,134 +211,134 @@ class Wiring:
                 await asyncio.gather(work, return_exceptions=True)
 
     def _ensure_targets(self) -> None:
-        for problem in self.vault.problems():
-            self.journal.trouble(problem)
-        for name, told in self.targets.items():
+        for problem in self.secret_store.problems():
+            self.journal.record_problem(problem)
+        for name, told in self.target_settings.items():
             try:
                 registry.get(name).ensure(told)
             except Exception as error:  # noqa: BLE001 - a target's trouble is told, and tried again
-                self.journal.trouble(f"the target {name} does not come up: {error}")
+                self.journal.record_problem(f"the target {name} does not come up: {error}")
 
-    def loop(self, probe: GatewayProbe) -> tuple[Loop, Executor, Monitor]:
-        executor = Executor(self._means(), self.memory)
-        monitor = Monitor(probe, clock.system, self.wakeups.wake)
-        sources = Sources(
+    def loop(self, probe: GatewayProbe) -> tuple[Loop, Executor, HealthMonitor]:
+        executor = Executor(self._executor_dependencies(), self.loop_state)
+        monitor = HealthMonitor(probe, clock.system, self.wakeups.wake)
+        sources = ObserverSources(
             forge=ForgeReader(
-                self.forge, self._recipes(), self.policy.trusted_authors_only, most_refs=self.settings.limits.refs
+                self.forge, self._recipes(), self.policy.trusted_authors_only, max_refs=self.settings.limits.refs
             ),
             inventory=self.inventory,
-            targets={name: partial(registry.get(name).names, told) for name, told in self.targets.items()},
-            health=monitor.answers,
-            lanes=executor,
-            headroom=self.machine.headroom,
-            traffic=self.visits.read,
-            standing={
-                name: partial(target.standing, told)
-                for name, told in self.targets.items()
-                if isinstance(target := registry.get(name), Stands)
+            targets={name: partial(registry.get(name).list_environments, told) for name, told in self.target_settings.items()},
+            health=monitor.statuses,
+            operations=executor,
+            headroom=self.memory_monitor.headroom,
+            traffic=self.traffic.read,
+            live_parts={
+                name: partial(target.live_resources, told)
+                for name, told in self.target_settings.items()
+                if isinstance(target := registry.get(name), DetectsDrift)
             },
         )
-        parts = Parts(Observer(sources, self.memory), executor, monitor, self.journal, self.wakeups, self.leading)
+        parts = LoopDependencies(Observer(sources, self.loop_state), executor, monitor, self.journal, self.wakeups, self.leadership)
         loop = Loop(parts, self.policy, clock.system, self.settings.interval)
-        dates = Dates(self.targets, self.leading.leads)
-        self.forgetful.append(dates.begin)
-        loop.audience = (States(self.settings.gateway_dir).show, self.herald.show, self.tester.show, dates.show)
-        self.herald.why = executor.why
-        self.herald.forget = partial(records.forget, self.places)
-        self.pool.emptied = self.herald.destroyed
+        dates = ExpirySync(self.target_settings, self.leadership.is_leader)
+        self.on_new_term.append(dates.start_term)
+        loop.listeners = (GatewayStatesFile(self.settings.gateway_dir).on_cycle, self.notifier.on_cycle, self.suite_runner.on_cycle, dates.on_cycle)
+        self.notifier.destroy_reason = executor.reason
+        self.notifier.forget_record = partial(records.delete, self.paths)
+        self.pool.on_destroyed = self.notifier.report_destroyed
         return loop, executor, monitor
 
-    def _recipes(self) -> Recipes:
+    def _recipes(self) -> RecipeReader:
         key = keys.server_key(self.settings.keys_dir)
-        rules = Rules(
-            bounds=self.settings.bounds(),
-            key=key,
+        rules = ServerRules(
+            bounds=self.settings.admission_policy(),
+            naming_key=key,
             domain=self.settings.domain,
-            settings=self.targets,
-            largest=self.settings.limits.file_bytes,
-            vault=self.vault,
+            settings=self.target_settings,
+            max_bytes=self.settings.limits.file_bytes,
+            secrets=self.secret_store,
         )
-        return Recipes(self.forge, rules, clock.system)
+        return RecipeReader(self.forge, rules, clock.system)
 
-    def _means(self) -> Means:
-        return Means(
+    def _executor_dependencies(self) -> ExecutorDependencies:
+        return ExecutorDependencies(
             operations=self.pool,
             forge=self.forge,
-            settings=self.targets,
+            settings=self.target_settings,
             deadline=self.settings.deadline.total_seconds(),
             clock=clock.system,
             journal=self.journal,
-            woken=self.wakeups.wake,
-            looked=lambda: self.wakeups.wake(look=True),
-            find=self._seeker().find,
-            leads=self.leading.leads,
-            vault=self.vault,
+            wake=self.wakeups.wake,
+            refresh_forge=lambda: self.wakeups.wake(refresh=True),
+            find_images=self._image_finder().find,
+            is_leader=self.leadership.is_leader,
+            secrets=self.secret_store,
         )
 
-    def _seeker(self) -> Seeker:
+    def _image_finder(self) -> ImageFinder:
         """One for all the life of ephd: it remembers what it read."""
         told = self.settings.images
         access = {
-            name: Access.of(given, told.hosts, told.architectures)
-            for name, given in self.targets.items()
+            name: RegistryPolicy.from_settings(given, told.hosts, told.architectures)
+            for name, given in self.target_settings.items()
             if name == KUBERNETES
         }
-        return Seeker(access, lambda reach: Registry(reach, Wire(reach)), self.forge, clock.system)
+        return ImageFinder(access, lambda reach: RegistryClient(reach, RegistryHttp(reach)), self.forge, clock.system)
 
     def _auditor(self, loop: Loop, executor: Executor) -> Auditor:
         def fresh() -> FileInventory:
-            return FileInventory(self.places.backend, self.inventory.was_used)
+            return FileInventory(self.paths.backend, self.inventory.was_used)
 
-        around = Around(lambda: loop.shown, executor, fresh, self.places, self.targets, leading=self.leading)
+        around = AuditDependencies(lambda: loop.last_cycle, executor, fresh, self.paths, self.target_settings, leadership=self.leadership)
         return Auditor(around)
 
-    def commands(self, loop: Loop, desk: LocalDesk) -> Commands:
+    def commands(self, loop: Loop, control_plane: LocalControlPlane) -> CommandListener:
         """What people say in comments; it sees every cycle, and the comments that Eph writes hold its answers."""
         recipes = self._recipes()
-        hands = DeskHands(desk, self.forge, self.memory, lambda home, pull: recipes.of(home, pull, "").labels)
-        found = Commands(self.forge, hands, self.journal, clock.system)
-        found.leads = self.leading.leads
-        self.forgetful.append(found.begin)
-        loop.audience = (*loop.audience, found.show)
-        self.herald.replies = lambda: found.replies
-        found.changed = lambda _: self.herald.again()
+        hands = ChatActions(control_plane, self.forge, self.loop_state, lambda home, pull: recipes.recipe_for(home, pull, "").labels)
+        found = CommandListener(self.forge, hands, self.journal, clock.system)
+        found.is_leader = self.leadership.is_leader
+        self.on_new_term.append(found.start_term)
+        loop.listeners = (*loop.listeners, found.on_cycle)
+        self.notifier.replies = lambda: found.replies
+        found.on_result = lambda _: self.notifier.notify()
         return found
 
-    def desk(self, loop: Loop, executor: Executor) -> LocalDesk:
-        return LocalDesk(
-            Behind(
+    def control_plane(self, loop: Loop, executor: Executor) -> LocalControlPlane:
+        return LocalControlPlane(
+            ControlPlaneDependencies(
                 auditor=self._auditor(loop, executor),
-                tester=self.tester,
+                suite_runner=self.suite_runner,
                 version=version(),
-                started=clock.system(),
+                started_at=clock.system(),
                 loop=loop,
                 executor=executor,
-                memory=self.memory,
+                loop_state=self.loop_state,
                 journal=self.journal,
                 wakeups=self.wakeups,
                 forge=self.forge,
                 ledger=self.ledger,
-                places=self.places,
-                settings=lambda target: self.targets.get(target, {}),
+                paths=self.paths,
+                target_settings=lambda target: self.target_settings.get(target, {}),
                 clock=clock.system,
-                leading=self.leading,
-                veil=self.vault.veil,
+                leadership=self.leadership,
+                redact=self.secret_store.redact,
             )
         )
 
-    def api(self) -> ApiSettings:
-        token, hook = local_token(self.settings.shared_dir), self._hook()
+    def api_settings(self) -> ApiSettings:
+        token, hook = local_token(self.settings.shared_dir), self._webhook_receiver()
         return ApiSettings(
             version=version(),
-            tokens=(Token.of(token, "local", Role.ADMIN),),
-            webhook=hook.received if hook else None,
+            tokens=(Token.from_secret(token, "local", Role.ADMIN),),
+            webhook=hook.receive if hook else None,
             webhook_test=hook.test if hook else None,
             session_key=keys.server_key(self.settings.keys_dir),
         )
 
-    def _hook(self) -> Hook | None:
+    def _webhook_receiver(self) -> WebhookReceiver | None:
         secret = self.settings.forge.read_webhook_secret().encode()
         if not secret:
             return None
-        way = Way(secret, self.settings.listen, self.settings.forge.webhook_url, self.forge.hooks)
-        return Hook(way, self.wakeups, self.journal, clock.system)
+        way = WebhookEndpoint(secret, self.settings.listen, self.settings.forge.webhook_url, self.forge.webhook_status)
+        return WebhookReceiver(way, self.wakeups, self.journal, clock.system)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orchestrator.cli import names, output, waiting
-from orchestrator.cli.errors import CliError, Code
-from orchestrator.cli.output import Format
+from orchestrator.cli.errors import CliError, ExitCode
+from orchestrator.cli.output import OutputFormat
 
 if TYPE_CHECKING:  # a command imports what it needs when it runs, so that help is quick
-    from orchestrator.cli.client import Client
-    from orchestrator.surfaces.api.schemas import Environment
+    from orchestrator.cli.client import ApiClient
+    from orchestrator.surfaces.api.schemas import EnvironmentItem
 
 app = typer.Typer()
 
@@ -23,28 +23,28 @@ Timeout = Annotated[str, typer.Option("--timeout", help="With --wait: the longes
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
-ASK_AGAIN = (
+GONE_HINT = (
     "one that expired or was taken down is gone, label and all: put the label on its pull request again, or comment "
     "`/eph up` there; `eph list` shows what there is"
 )
 
 
 @app.command()
-def up(name: names.Name, wait: Wait = False, timeout: Timeout = "30m", form: output.Output = Format.TABLE) -> None:
+def up(name: names.Name, wait: Wait = False, timeout: Timeout = "30m", form: output.OutputOption = OutputFormat.TABLE) -> None:
     """Tries again now.
 
     A failed, stalled or waiting environment, instead of at its next turn.
     """
     from orchestrator.cli.client import connect
 
-    longest = seconds(timeout)
+    longest = parse_seconds(timeout)
     with connect() as client:
-        before = names.find(client, name, ASK_AGAIN)
-        item = _ask(client, before, "up")
+        before = names.find(client, name, GONE_HINT)
+        item = _post_action(client, before, "up")
         if wait:
             item = waiting.until_ready(client, before, longest)
     asked = f"{item.name}: asked; it is {item.phase}. `eph up {item.name} --wait` stays until it is ready."
-    _show(item, form, (item.url or f"{item.name} is ready") if wait else asked)
+    _print_result(item, form, (item.url or f"{item.name} is ready") if wait else asked)
 
 
 @app.command()
@@ -53,7 +53,7 @@ def down(
     yes: Yes = False,
     wait: Wait = False,
     timeout: Timeout = "30m",
-    form: output.Output = Format.TABLE,
+    form: output.OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Destroys an environment.
 
@@ -61,111 +61,111 @@ def down(
     """
     from orchestrator.cli.client import connect
 
-    longest = seconds(timeout)
+    longest = parse_seconds(timeout)
     with connect() as client:
         before = names.find(client, name)
         confirm(f"Destroy {before.name} and its database?", yes)
-        item = _ask(client, before, "down")
+        item = _post_action(client, before, "down")
         if wait:
             waiting.until_gone(client, before, longest)
-    _show(item, form, f"{before.name} is gone" if wait else f"{before.name}: being destroyed", gone=wait)
+    _print_result(item, form, f"{before.name} is gone" if wait else f"{before.name}: being destroyed", gone=wait)
 
 
 @app.command()
 def extend(
     name: names.Name,
     length: Annotated[str, typer.Argument(metavar="LENGTH", help="How much longer: 24h, 3d, 1h30m.")],
-    form: output.Output = Format.TABLE,
+    form: output.OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Lets an environment live longer.
 
     As far as the server's policy goes.
     """
-    body = {"seconds": seconds(length)}
-    _at_once(name, "extend", form, lambda item: f"expires {output.when(item.expires_at) or 'never'}", body)
+    body = {"seconds": parse_seconds(length)}
+    _act(name, "extend", form, lambda item: f"expires {output.relative_time(item.expires_at) or 'never'}", body)
 
 
 @app.command()
-def keep(name: names.Name, form: output.Output = Format.TABLE) -> None:
+def keep(name: names.Name, form: output.OutputOption = OutputFormat.TABLE) -> None:
     """Stops an environment's clock.
 
     It stays until its pull request is closed or loses the label.
     """
-    _at_once(name, "keep", form, lambda _: "does not expire")
+    _act(name, "keep", form, lambda _: "does not expire")
 
 
 @app.command()
-def unkeep(name: names.Name, form: output.Output = Format.TABLE) -> None:
+def unkeep(name: names.Name, form: output.OutputOption = OutputFormat.TABLE) -> None:
     """Lets an environment's clock run again."""
-    _at_once(name, "unkeep", form, lambda _: "expires again when its time is up")
+    _act(name, "unkeep", form, lambda _: "expires again when its time is up")
 
 
 @app.command()
-def sleep(name: names.Name, form: output.Output = Format.TABLE) -> None:
+def sleep(name: names.Name, form: output.OutputOption = OutputFormat.TABLE) -> None:
     """Puts an environment to sleep.
 
     What runs of it is stopped; its data, its URL and its time stay. A visit wakes it.
     """
-    _at_once(name, "sleep", form, lambda item: f"falls asleep; `eph wake {item.name}` or a visit wakes it")
+    _act(name, "sleep", form, lambda item: f"falls asleep; `eph wake {item.name}` or a visit wakes it")
 
 
 @app.command()
-def wake(name: names.Name, wait: Wait = False, timeout: Timeout = "30m", form: output.Output = Format.TABLE) -> None:
+def wake(name: names.Name, wait: Wait = False, timeout: Timeout = "30m", form: output.OutputOption = OutputFormat.TABLE) -> None:
     """Wakes an environment that sleeps.
 
     One that is awake stays so for a while, whatever its hours say.
     """
     from orchestrator.cli.client import connect
 
-    longest = seconds(timeout)
+    longest = parse_seconds(timeout)
     with connect() as client:
         before = names.find(client, name)
-        item = _ask(client, before, "wake")
+        item = _post_action(client, before, "wake")
         if wait:
             item = waiting.until_ready(client, before, longest)
-    _show(item, form, f"{item.name} is ready" if wait else f"{item.name}: being woken")
+    _print_result(item, form, f"{item.name} is ready" if wait else f"{item.name}: being woken")
 
 
-def _at_once(
-    name: str, verb: str, form: Format, told: Callable[[Environment], str], body: Mapping[str, Any] | None = None
+def _act(
+    name: str, action: str, output_format: OutputFormat, describe: Callable[[EnvironmentItem], str], body: Mapping[str, Any] | None = None
 ) -> None:
-    """A verb that nobody waits for. ``told``: what becomes of it, for people."""
+    """A verb that nobody waits for. ``describe``: what becomes of it, for people."""
     from orchestrator.cli.client import connect
 
     with connect() as client:
-        item = _ask(client, names.find(client, name), verb, body)
-    _show(item, form, f"{item.name} {told(item)}")
+        item = _post_action(client, names.find(client, name), action, body)
+    _print_result(item, output_format, f"{item.name} {describe(item)}")
 
 
-def _ask(client: Client, before: Environment, verb: str, body: Mapping[str, Any] | None = None) -> Environment:
-    from orchestrator.cli.client import segment
-    from orchestrator.surfaces.api.schemas import Environment
+def _post_action(client: ApiClient, environment: EnvironmentItem, action: str, body: Mapping[str, Any] | None = None) -> EnvironmentItem:
+    from orchestrator.cli.client import path_segment
+    from orchestrator.surfaces.api.schemas import EnvironmentItem
 
-    return Environment.model_validate(client.post(f"environments/{segment(before.ref)}/{verb}", body))
+    return EnvironmentItem.model_validate(client.post(f"environments/{path_segment(environment.ref)}/{action}", body))
 
 
-def _show(item: Environment, form: Format, text: str, **more: object) -> None:
-    if form is not Format.TABLE:
-        output.data({**item.model_dump(mode="json"), **more}, form)
+def _print_result(item: EnvironmentItem, output_format: OutputFormat, text: str, **more: object) -> None:
+    if output_format is not OutputFormat.TABLE:
+        output.print_data({**item.model_dump(mode="json"), **more}, output_format)
     else:
-        output.say(text)
+        output.print_line(text)
 
 
-def seconds(text: str) -> int:
+def parse_seconds(text: str) -> int:
     from orchestrator.config.durations import parse_duration
-    from orchestrator.config.problems import Rejected
+    from orchestrator.config.problems import InvalidValue
 
     try:
         return int(parse_duration(text).total_seconds())
-    except Rejected as error:
-        raise CliError(error.message, error.expected, Code.USAGE) from error
+    except InvalidValue as error:
+        raise CliError(error.message, error.expected, ExitCode.USAGE) from error
 
 
-def confirm(question: str, yes: bool) -> None:
+def confirm(question: str, assume_yes: bool) -> None:
     """Asks a person; a script has to say --yes, because nobody is there to answer."""
-    if yes:
+    if assume_yes:
         return
     if not sys.stdin.isatty():
-        raise CliError(f"{question} Nobody is here to answer.", "say --yes", Code.USAGE)
+        raise CliError(f"{question} Nobody is here to answer.", "say --yes", ExitCode.USAGE)
     if not typer.confirm(output.clean(question)):
         raise CliError("nothing was done")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class RunningServer:
     """Where a server listens, and the file that holds a token for it."""
 
     url: str
@@ -39,14 +39,14 @@ def write(url: str, token_file: Path, pid: int | None = None) -> Path:
     return target
 
 
-def read() -> Server | None:
+def read() -> RunningServer | None:
     """The server that is up on this machine, as far as its file says."""
     try:
         entry = json.loads(path().read_text())
-        found = Server(str(entry["url"]), Path(entry["token_file"]), int(entry["pid"]))
+        found = RunningServer(str(entry["url"]), Path(entry["token_file"]), int(entry["pid"]))
     except (OSError, ValueError, TypeError, KeyError):
         return None
-    return found if _alive(found.pid) else None
+    return found if _is_alive(found.pid) else None
 
 
 def remove(pid: int | None = None) -> None:
@@ -59,7 +59,7 @@ def remove(pid: int | None = None) -> None:
         return
 
 
-def _alive(pid: int) -> bool:
+def _is_alive(pid: int) -> bool:
     if pid <= 0:
         return False
     try:

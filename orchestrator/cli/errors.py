@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 
-class Code(IntEnum):
+class ExitCode(IntEnum):
     """Exit codes; docs/reference/cli.md lists them."""
 
     OK = 0
@@ -19,20 +19,20 @@ class Code(IntEnum):
 
 
 class CliError(Exception):
-    def __init__(self, message: str, hint: str = "", code: Code = Code.FAILED) -> None:
+    def __init__(self, message: str, hint: str = "", code: ExitCode = ExitCode.FAILED) -> None:
         super().__init__(message)
         self.message, self.hint, self.code = message, hint, code
 
 
-BY_STATUS = {
-    401: Code.UNAUTHORISED,
-    403: Code.UNAUTHORISED,
-    404: Code.NOT_FOUND,
-    409: Code.REFUSED,
-    413: Code.USAGE,
-    422: Code.USAGE,
+EXIT_CODES_BY_STATUS = {
+    401: ExitCode.UNAUTHORISED,
+    403: ExitCode.UNAUTHORISED,
+    404: ExitCode.NOT_FOUND,
+    409: ExitCode.REFUSED,
+    413: ExitCode.USAGE,
+    422: ExitCode.USAGE,
 }
 
 
-def of_status(status: int) -> Code:
-    return BY_STATUS.get(status, Code.FAILED)
+def exit_code_for(status: int) -> ExitCode:
+    return EXIT_CODES_BY_STATUS.get(status, ExitCode.FAILED)

@@ -10,51 +10,51 @@ from orchestrator.cli.errors import CliError
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from orchestrator.cli.client import Client
-    from orchestrator.surfaces.api.schemas import Happening, Inside, Process
+    from orchestrator.cli.client import ApiClient
+    from orchestrator.surfaces.api.schemas import RuntimeEventItem, RuntimeInfoResponse, ProcessItem
 
 HEADINGS = ("SERVICE", "STATE", "RESTARTS", "AGE", "NAME", "IMAGE")
-KEEP = ("SERVICE", "STATE", "NAME", "AGE", "RESTARTS", "IMAGE")
-SHOWN = 8
+COLUMN_PRIORITY = ("SERVICE", "STATE", "NAME", "AGE", "RESTARTS", "IMAGE")
+MAX_EVENTS = 8
 
 
-def look(client: Client, ref: str) -> tuple[Inside, str]:
+def fetch(client: ApiClient, ref: str) -> tuple[RuntimeInfoResponse, str]:
     """Why nothing is known of it stands beside: what the service knows of the environment is shown all the same."""
-    from orchestrator.cli.client import segment
-    from orchestrator.surfaces.api.schemas import Inside
+    from orchestrator.cli.client import path_segment
+    from orchestrator.surfaces.api.schemas import RuntimeInfoResponse
 
     try:
-        return Inside.model_validate(client.get(f"environments/{segment(ref)}/inside")), ""
+        return RuntimeInfoResponse.model_validate(client.get(f"environments/{path_segment(ref)}/inside")), ""
     except CliError as error:
-        return Inside(processes=[], happenings=[]), str(error)
+        return RuntimeInfoResponse(processes=[], happenings=[]), str(error)
 
 
-def show(found: Inside, silence: str) -> None:
-    if silence:
-        output.note(silence)
+def print_info(found: RuntimeInfoResponse, error: str) -> None:
+    if error:
+        output.print_note(error)
     if found.processes:
-        output.say("")
-        output.table(HEADINGS, [_row(item) for item in found.processes], KEEP)
+        output.print_line("")
+        output.print_table(HEADINGS, [_row(item) for item in found.processes], COLUMN_PRIORITY)
     for item in found.processes:
         if item.detail:
-            output.say(f"{item.service}: {item.detail}")
+            output.print_line(f"{item.service}: {item.detail}")
     if found.happenings:
-        output.say("\nWhat happened to them last:")
-        for happening in found.happenings[-SHOWN:]:
-            output.say(f"  {_told(happening)}")
+        output.print_line("\nWhat happened to them last:")
+        for happening in found.happenings[-MAX_EVENTS:]:
+            output.print_line(f"  {_event_line(happening)}")
 
 
-def _row(item: Process) -> list[str | Text]:
+def _row(item: ProcessItem) -> list[str | Text]:
     restarts = "" if item.restarts is None else str(item.restarts)
-    return [item.service, output.phase(item.state), restarts, output.age(item.since), item.name, _short(item.image)]
+    return [item.service, output.styled_phase(item.state), restarts, output.age(item.since), item.name, _short_image(item.image)]
 
 
-def _short(image: str) -> str:
+def _short_image(image: str) -> str:
     """Twelve digits tell a digest."""
     name, at, digest = image.partition("@sha256:")
     return f"{name}@{digest[:12]}" if at else image
 
 
-def _told(item: Happening) -> str:
+def _event_line(item: RuntimeEventItem) -> str:
     often = f" ({item.times} times)" if item.times > 1 else ""
-    return f"{output.when(item.at):<14} {item.about}: {item.message}{often}"
+    return f"{output.relative_time(item.at):<14} {item.about}: {item.message}{often}"

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from orchestrator.cli import names, output
-from orchestrator.cli.errors import CliError, Code
-from orchestrator.cli.output import Format
+from orchestrator.cli.errors import CliError, ExitCode
+from orchestrator.cli.output import OutputFormat
 
 app = typer.Typer()
 
@@ -25,39 +25,39 @@ def logs(
     ] = False,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come; end with Ctrl-C.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=1, max=5000, help="How many of the last lines.")] = 100,
-    form: output.Output = Format.TABLE,
+    form: output.OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Prints an environment's log.
 
     What its services wrote, or its last operation or a suite of its tests did.
     """
-    from orchestrator.cli.client import connect, segment
+    from orchestrator.cli.client import connect, path_segment
 
-    if follow and form is not Format.TABLE:
-        raise CliError("--follow prints lines as they come", "leave --output out", Code.USAGE)
+    if follow and form is not OutputFormat.TABLE:
+        raise CliError("--follow prints lines as they come", "leave --output out", ExitCode.USAGE)
     if suite and (follow or operation or service or previous):
-        raise CliError("--suite goes with --lines and --output only", "leave the others out", Code.USAGE)
+        raise CliError("--suite goes with --lines and --output only", "leave the others out", ExitCode.USAGE)
     if previous and (follow or operation):
-        raise CliError("--previous tells of a process that has ended", "leave --follow and --operation out", Code.USAGE)
+        raise CliError("--previous tells of a process that has ended", "leave --follow and --operation out", ExitCode.USAGE)
     with connect() as client:
-        path = f"environments/{segment(names.find(client, name).ref)}/logs"
+        path = f"environments/{path_segment(names.find(client, name).ref)}/logs"
         if follow:
             return _follow(client.stream(f"{path}/stream", service=service, operation=operation))
         found = client.get(path, service=service, operation=operation, lines=lines, suite=suite, previous=previous)
-    return _print(found, form)
+    return _print_lines(found, form)
 
 
 def _follow(stream: Iterator[tuple[str, Any]]) -> None:
     for event, data in stream:
         if event == "line":
-            output.say(data["line"])
+            output.print_line(data["line"])
 
 
-def _print(found: dict[str, Any], form: Format) -> None:
-    if form is not Format.TABLE:
-        output.data(found, form)
+def _print_lines(found: dict[str, Any], output_format: OutputFormat) -> None:
+    if output_format is not OutputFormat.TABLE:
+        output.print_data(found, output_format)
         return
     for line in found["lines"]:
-        output.say(line)
+        output.print_line(line)
     if not found["lines"]:
-        output.note("nothing was printed yet")
+        output.print_note("nothing was printed yet")

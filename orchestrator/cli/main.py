@@ -11,10 +11,10 @@ import typer
 from typer.core import TyperGroup
 
 from orchestrator.cli import actions, doctor, environments, logs, output, project, service, shell, webhooks
-from orchestrator.cli.errors import CliError, Code
+from orchestrator.cli.errors import CliError, ExitCode
 
 
-class Commands(TyperGroup):
+class EphGroup(TyperGroup):
     """Keeps the order below, and ends every failure in the one way."""
 
     def list_commands(self, _: Any) -> list[str]:
@@ -24,14 +24,14 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except CliError as error:
-            output.error(error)
+            output.print_error(error)
             raise typer.Exit(error.code) from error
         except KeyboardInterrupt as error:
-            raise typer.Exit(Code.INTERRUPTED) from error
+            raise typer.Exit(ExitCode.INTERRUPTED) from error
 
 
 app = typer.Typer(
-    cls=Commands,
+    cls=EphGroup,
     name="eph",
     help="Preview environments: a labelled pull request gets its own, and this looks after them.",
     no_args_is_help=True,
@@ -44,19 +44,19 @@ for group in (environments, logs, actions, service, project, doctor, shell):
     app.add_typer(group.app)
 app.add_typer(webhooks.app, name="webhook")
 
-DEMO = "orchestrator.cli.demo"
-if importlib.util.find_spec(DEMO) is not None:
+DEMO_MODULE = "orchestrator.cli.demo"
+if importlib.util.find_spec(DEMO_MODULE) is not None:
 
     @app.command(
         context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
     )
     def demo(ctx: typer.Context) -> None:
         """Runs all of it here, with a sample shop."""
-        raise typer.Exit(importlib.import_module(DEMO).main(list(ctx.args)))
+        raise typer.Exit(importlib.import_module(DEMO_MODULE).main(list(ctx.args)))
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         from importlib import metadata
 
         typer.echo(metadata.version("eph"))

@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 
 import typer
 
-from orchestrator.cli.errors import CliError, Code
+from orchestrator.cli.errors import CliError, ExitCode
 
 if TYPE_CHECKING:
-    from orchestrator.cli.client import Client
-    from orchestrator.surfaces.api.schemas import Environment
+    from orchestrator.cli.client import ApiClient
+    from orchestrator.surfaces.api.schemas import EnvironmentItem
 
 
 def complete(incomplete: str) -> list[str]:
@@ -36,36 +36,36 @@ Name = Annotated[
 ]
 
 
-def find(client: Client, typed: str, else_do: str = "") -> Environment:
-    """The one environment that is meant; else an error that lists what could be meant. ``else_do``: what to do when
+def find(client: ApiClient, typed: str, missing_hint: str = "") -> EnvironmentItem:
+    """The one environment that is meant; else an error that lists what could be meant. ``missing_hint``: what to do when
     there is none."""
-    from orchestrator.cli.client import segment
-    from orchestrator.surfaces.api.schemas import Environment
+    from orchestrator.cli.client import path_segment
+    from orchestrator.surfaces.api.schemas import EnvironmentItem
 
     wanted = _host_label(typed)
     if not wanted:
-        raise CliError("the name is empty", "`eph list` shows the names", Code.USAGE)
+        raise CliError("the name is empty", "`eph list` shows the names", ExitCode.USAGE)
     try:
-        return Environment.model_validate(client.get(f"environments/{segment(wanted)}"))
+        return EnvironmentItem.model_validate(client.get(f"environments/{path_segment(wanted)}"))
     except CliError as error:
-        if error.code is not Code.NOT_FOUND:
+        if error.code is not ExitCode.NOT_FOUND:
             raise
-        missing = CliError(error.message, else_do or error.hint, error.code)
-        return _abbreviated(client.environments(), wanted, missing)
+        missing = CliError(error.message, missing_hint or error.hint, error.code)
+        return _match_abbreviation(client.environments(), wanted, missing)
 
 
-def _abbreviated(environments: list[Environment], wanted: str, missing: CliError) -> Environment:
-    number = wanted.removeprefix("#")
+def _match_abbreviation(environments: list[EnvironmentItem], query: str, not_found: CliError) -> EnvironmentItem:
+    number = query.removeprefix("#")
     found = [
         item
         for item in environments
-        if item.name.startswith(wanted) or (number.isdecimal() and item.number == int(number))
+        if item.name.startswith(query) or (number.isdecimal() and item.number == int(number))
     ]
     if len(found) > 1:
         names = ", ".join(sorted(item.name for item in found)[:5])
-        raise CliError(f"{wanted!r} could be {len(found)} environments", f"which one: {names}?", Code.NOT_FOUND)
+        raise CliError(f"{query!r} could be {len(found)} environments", f"which one: {names}?", ExitCode.NOT_FOUND)
     if not found:
-        raise missing
+        raise not_found
     return found[0]
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-WIDE = 200
+PIPE_WIDTH = 200
 
 STYLES: Mapping[str, str] = {
     "ready": "green",
@@ -44,13 +44,13 @@ STYLES: Mapping[str, str] = {
 }
 
 
-class Format(StrEnum):
+class OutputFormat(StrEnum):
     TABLE = "table"
     JSON = "json"
     YAML = "yaml"
 
 
-Output = Annotated[Format, typer.Option("--output", "-o", help="How to print it.", case_sensitive=False)]
+OutputOption = Annotated[OutputFormat, typer.Option("--output", "-o", help="How to print it.", case_sensitive=False)]
 
 
 def clean(text: str) -> str:
@@ -62,20 +62,20 @@ def console(*, err: bool = False) -> Console:
 
     stream = sys.stderr if err else sys.stdout
     # A pipe has no width: lines for programs are never cut or folded.
-    width = None if stream.isatty() else WIDE
+    width = None if stream.isatty() else PIPE_WIDTH
     return Console(stderr=err, width=width, highlight=False, markup=False, emoji=False, soft_wrap=not stream.isatty())
 
 
-def say(text: str) -> None:
+def print_line(text: str) -> None:
     typer.echo(clean(text))
 
 
-def note(text: str) -> None:
+def print_note(text: str) -> None:
     """Beside the data, so on the other stream."""
     console(err=True).print(_text(text))
 
 
-def prose(text: str) -> None:
+def print_prose(text: str) -> None:
     """A sentence, folded between words on a terminal."""
     from rich.padding import Padding
 
@@ -83,8 +83,8 @@ def prose(text: str) -> None:
     out.print(Padding(_text(text), (0, 0, 0, 2), expand=False) if out.is_terminal else f"  {clean(text)}")
 
 
-def data(value: Any, form: Format) -> None:
-    if form is Format.JSON:
+def print_data(value: Any, output_format: OutputFormat) -> None:
+    if output_format is OutputFormat.JSON:
         typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
         return
     from ruamel.yaml import YAML
@@ -95,14 +95,14 @@ def data(value: Any, form: Format) -> None:
     writer.dump(value, sys.stdout)
 
 
-def error(problem: CliError) -> None:
+def print_error(problem: CliError) -> None:
     out = console(err=True)
     out.print(_text("error: ", "bold red").append(clean(problem.message), style="default"))
     if problem.hint:
         out.print(_text("hint:  ", "bold").append(clean(problem.hint), style="default"))
 
 
-def phase(word: str) -> Text:
+def styled_phase(word: str) -> Text:
     return _text(word, STYLES.get(word, "dim"))
 
 
@@ -116,7 +116,7 @@ def _text(text: str, style: str = "") -> Text:
     return Text(clean(text), style=style)
 
 
-def emit(grid: RenderableType) -> None:
+def print_grid(grid: RenderableType) -> None:
     """Without the blanks that Rich fills lines up with."""
     out = console()
     with out.capture() as captured:
@@ -124,9 +124,9 @@ def emit(grid: RenderableType) -> None:
     typer.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[str | Text]], keep: Sequence[str] = ()) -> None:
-    """Columns two spaces apart. When they don't fit, those that are not in ``keep`` go, the last of it first; what
-    is in ``keep`` goes only from its end, and never the first."""
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[str | Text]], priority: Sequence[str] = ()) -> None:
+    """Columns two spaces apart. When they don't fit, those that are not in ``priority`` go, the last of it first; what
+    is in ``priority`` goes only from its end, and never the first."""
     from rich.cells import cell_len
     from rich.table import Table
 
@@ -135,26 +135,26 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str | Text]], keep: S
         heading: max([cell_len(heading), *(cell_len(str(row[at])) for row in rows)])
         for at, heading in enumerate(headings)
     }
-    shown = _fitting(headings, widths, keep or headings, out.width)
+    shown = _fitting_columns(headings, widths, priority or headings, out.width)
     grid = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold", show_edge=False)
     for heading in shown:
         grid.add_column(heading, no_wrap=len(shown) > 1, overflow="fold")
     for row in rows:
         cells = [row[headings.index(heading)] for heading in shown]
         grid.add_row(*(_text(cell) if isinstance(cell, str) else cell for cell in cells))
-    emit(grid)
+    print_grid(grid)
 
 
-def _fitting(headings: Sequence[str], widths: Mapping[str, int], order: Sequence[str], room: int) -> list[str]:
+def _fitting_columns(headings: Sequence[str], widths: Mapping[str, int], priority: Sequence[str], width: int) -> list[str]:
     chosen: list[str] = []
-    for heading in order:
+    for heading in priority:
         total = sum(widths[name] for name in [*chosen, heading]) + 2 * len(chosen)
-        if total <= room or not chosen:
+        if total <= width or not chosen:
             chosen.append(heading)
     return [heading for heading in headings if heading in chosen]
 
 
-def pairs(rows: Iterable[tuple[str, str | Text]]) -> None:
+def print_pairs(rows: Iterable[tuple[str, str | Text]]) -> None:
     """Names on the left, values folded on the right; empty ones left out."""
     from rich.table import Table
 
@@ -164,22 +164,22 @@ def pairs(rows: Iterable[tuple[str, str | Text]]) -> None:
     for name, value in rows:
         if str(value):
             grid.add_row(name, _text(value) if isinstance(value, str) else value)
-    emit(grid)
+    print_grid(grid)
 
 
-def when(at: datetime | None, now: datetime | None = None) -> str:
+def relative_time(at: datetime | None, now: datetime | None = None) -> str:
     """How far away: ``3 min ago``, ``in 71 h``."""
     if at is None:
         return ""
     seconds = (at - (now or datetime.now(UTC))).total_seconds()
-    return f"in {span(seconds)}" if seconds >= 0 else f"{span(-seconds)} ago"
+    return f"in {format_span(seconds)}" if seconds >= 0 else f"{format_span(-seconds)} ago"
 
 
 def age(since: datetime | None, now: datetime | None = None) -> str:
-    return span(max(((now or datetime.now(UTC)) - since).total_seconds(), 0)) if since else ""
+    return format_span(max(((now or datetime.now(UTC)) - since).total_seconds(), 0)) if since else ""
 
 
-def span(seconds: float) -> str:
+def format_span(seconds: float) -> str:
     for unit, size, least in (("d", 86400, 4), ("h", 3600, 2), ("min", 60, 2)):
         if seconds >= least * size:
             return f"{int(seconds // size)} {unit}"

@@ -9,12 +9,12 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli import output
-from orchestrator.cli.errors import CliError, Code
-from orchestrator.cli.output import Format
+from orchestrator.cli.errors import CliError, ExitCode
+from orchestrator.cli.output import OutputFormat
 
 app = typer.Typer()
 
-READ_MOST = 1024 * 1024
+MAX_FILE_BYTES = 1024 * 1024
 
 
 @app.command()
@@ -22,7 +22,7 @@ def validate(
     file: Annotated[Path, typer.Argument(metavar="[FILE]", help="The file; - reads standard input.")] = Path(
         "eph.yaml"
     ),
-    form: output.Output = Format.TABLE,
+    form: output.OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Checks an eph.yaml, offline.
 
@@ -30,28 +30,28 @@ def validate(
     """
     from orchestrator.config.parsing import validate_text
 
-    problems = validate_text(_read(file), str(file))
-    if form is not Format.TABLE:
-        output.data({"file": str(file), "valid": not problems, "problems": problems}, form)
+    problems = validate_text(_read_file(file), str(file))
+    if form is not OutputFormat.TABLE:
+        output.print_data({"file": str(file), "valid": not problems, "problems": problems}, form)
     elif not problems:
-        output.say(f"{file} is valid")
-    for problem in problems if form is Format.TABLE else ():
-        output.say(problem)
+        output.print_line(f"{file} is valid")
+    for problem in problems if form is OutputFormat.TABLE else ():
+        output.print_line(problem)
     if problems:
-        raise typer.Exit(Code.FAILED)
+        raise typer.Exit(ExitCode.FAILED)
 
 
-def _read(file: Path) -> bytes:
+def _read_file(file: Path) -> bytes:
     try:
         if str(file) == "-":
-            return sys.stdin.buffer.read(READ_MOST)
+            return sys.stdin.buffer.read(MAX_FILE_BYTES)
         with file.open("rb") as opened:
-            return opened.read(READ_MOST)
+            return opened.read(MAX_FILE_BYTES)
     except FileNotFoundError as error:
         hint = "`eph init` writes one" if file.name == "eph.yaml" else "check the path"
-        raise CliError(f"there is no {file}", hint, Code.USAGE) from error
+        raise CliError(f"there is no {file}", hint, ExitCode.USAGE) from error
     except OSError as error:
-        raise CliError(f"{file}: {error.strerror}", "name a file that can be read", Code.USAGE) from error
+        raise CliError(f"{file}: {error.strerror}", "name a file that can be read", ExitCode.USAGE) from error
 
 
 @app.command()
@@ -62,16 +62,16 @@ def init() -> None:
     """
     from orchestrator.cli import starter
 
-    root = starter.root(Path.cwd())
+    root = starter.repository_root(Path.cwd())
     target = root / "eph.yaml"
     found = starter.detect(root)
     try:
         with target.open("x") as file:
-            file.write(starter.text(root.name, found))
+            file.write(starter.render_eph_yaml(root.name, found))
     except FileExistsError as error:
-        raise CliError(f"{target} is there already", "`eph validate` checks it", Code.REFUSED) from error
+        raise CliError(f"{target} is there already", "`eph validate` checks it", ExitCode.REFUSED) from error
     except OSError as error:
         raise CliError(f"{target}: {error.strerror}") from error
-    output.say(f"wrote {target}")
-    output.say(f"service: {found.command}  ({found.because})")
-    output.note("commit it, push, and put the label preview on a pull request")
+    output.print_line(f"wrote {target}")
+    output.print_line(f"service: {found.command}  ({found.reason})")
+    output.print_note("commit it, push, and put the label preview on a pull request")

@@ -10,7 +10,7 @@ import typer
 
 from orchestrator.cli import output
 from orchestrator.cli.errors import CliError
-from orchestrator.cli.output import Format
+from orchestrator.cli.output import OutputFormat
 
 app = typer.Typer()
 
@@ -22,7 +22,7 @@ class Shell(StrEnum):
 
 
 @app.command()
-def version(form: output.Output = Format.TABLE) -> None:
+def version(form: output.OutputOption = OutputFormat.TABLE) -> None:
     """Prints the versions of client and server."""
     from orchestrator.cli.client import connect
 
@@ -31,11 +31,11 @@ def version(form: output.Output = Format.TABLE) -> None:
         with connect(timeout=3.0) as client:
             found["server"] = str(client.get("status")["version"])
     except CliError as error:
-        output.note(f"server: {error.message}")
-    if form is not Format.TABLE:
-        output.data(found, form)
+        output.print_note(f"server: {error.message}")
+    if form is not OutputFormat.TABLE:
+        output.print_data(found, form)
         return
-    output.pairs([("eph", found["client"]), ("server", found["server"])])
+    output.print_pairs([("eph", found["client"]), ("server", found["server"])])
 
 
 @app.command()

@@ -46,33 +46,33 @@ database:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """``because`` says what in the repository led to the command."""
+class DetectedApp:
+    """``reason`` says what in the repository led to the command."""
 
     command: str
-    because: str
+    reason: str
     build: str = ""
 
 
-def root(here: Path) -> Path:
+def repository_root(start: Path) -> Path:
     """The repository's root; the folder itself when it is in none."""
-    for folder in (here, *here.parents):
+    for folder in (start, *start.parents):
         if (folder / ".git").exists():
             return folder
-    return here
+    return start
 
 
-def detect(folder: Path) -> Found:
-    for look in _LOOKS:
+def detect(folder: Path) -> DetectedApp:
+    for look in _DETECTORS:
         found = look(folder)
         if found is not None:
             return found
-    return Found("python3 -m http.server $PORT --bind 127.0.0.1", "nothing was recognised, so it serves the files")
+    return DetectedApp("python3 -m http.server $PORT --bind 127.0.0.1", "nothing was recognised, so it serves the files")
 
 
-def text(folder: str, found: Found) -> str:
-    build = f"build: {json.dumps(found.build)}\n" if found.build else '# build: "make build"\n'
-    return TEMPLATE.format(name=project_name(folder), command=json.dumps(found.command), build=build)
+def render_eph_yaml(folder: str, app: DetectedApp) -> str:
+    build = f"build: {json.dumps(app.build)}\n" if app.build else '# build: "make build"\n'
+    return TEMPLATE.format(name=project_name(folder), command=json.dumps(app.command), build=build)
 
 
 def project_name(folder: str) -> str:
@@ -82,17 +82,17 @@ def project_name(folder: str) -> str:
     return name[:22].strip("-") or "app"
 
 
-def _procfile(folder: Path) -> Found | None:
-    for line in _lines(folder / "Procfile"):
+def _procfile(folder: Path) -> DetectedApp | None:
+    for line in _read_lines(folder / "Procfile"):
         kind, _, command = line.partition(":")
         if kind.strip() == "web" and command.strip().isprintable() and command.strip():
-            return Found(command.strip()[:1000], "Procfile, web")
+            return DetectedApp(command.strip()[:1000], "Procfile, web")
     return None
 
 
-def _package_json(folder: Path) -> Found | None:
+def _package_json(folder: Path) -> DetectedApp | None:
     try:
-        package = json.loads("\n".join(_lines(folder / "package.json")) or "{}")
+        package = json.loads("\n".join(_read_lines(folder / "package.json")) or "{}")
         scripts = package.get("scripts", {})
         if "start" not in scripts:
             return None
@@ -100,25 +100,25 @@ def _package_json(folder: Path) -> Found | None:
         build = f"{install} && npm run build" if "build" in scripts else install
     except (ValueError, AttributeError, TypeError, RecursionError):
         return None
-    return Found("npm start", "package.json, start", build)
+    return DetectedApp("npm start", "package.json, start", build)
 
 
-def _django(folder: Path) -> Found | None:
+def _django(folder: Path) -> DetectedApp | None:
     if not (folder / "manage.py").is_file():
         return None
-    return Found("python3 manage.py runserver 127.0.0.1:$PORT", "manage.py")
+    return DetectedApp("python3 manage.py runserver 127.0.0.1:$PORT", "manage.py")
 
 
-def _go(folder: Path) -> Found | None:
+def _go(folder: Path) -> DetectedApp | None:
     if not ((folder / "go.mod").is_file() and (folder / "main.go").is_file()):
         return None
-    return Found("./.eph-app", "go.mod", "go build -o .eph-app .")
+    return DetectedApp("./.eph-app", "go.mod", "go build -o .eph-app .")
 
 
-_LOOKS: tuple[Callable[[Path], Found | None], ...] = (_procfile, _package_json, _django, _go)
+_DETECTORS: tuple[Callable[[Path], DetectedApp | None], ...] = (_procfile, _package_json, _django, _go)
 
 
-def _lines(file: Path) -> list[str]:
+def _read_lines(file: Path) -> list[str]:
     try:
         with file.open(errors="replace") as opened:
             return opened.read(256 * 1024).splitlines()

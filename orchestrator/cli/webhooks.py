@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from orchestrator.cli import output
-from orchestrator.cli.output import Format
+from orchestrator.cli.output import OutputFormat
 
 if TYPE_CHECKING:
     from orchestrator.surfaces.api.schemas import WebhookTest
@@ -21,7 +21,7 @@ def webhook() -> None:
 
 
 @app.command("test")
-def try_it(form: output.Output = Format.TABLE) -> None:
+def test_webhook(form: output.OutputOption = OutputFormat.TABLE) -> None:
     """Sends a signed ping to the server by its public address, and tells what came of it.
 
     The address is forge.webhook_url; without one it is the server's own. Also lists the last deliveries of the Git
@@ -32,21 +32,21 @@ def try_it(form: output.Output = Format.TABLE) -> None:
 
     with connect(timeout=60.0) as client:
         found = WebhookTest.model_validate(client.post("webhooks/github/test"))
-    if form is not Format.TABLE:
-        output.data(found.model_dump(mode="json"), form)
+    if form is not OutputFormat.TABLE:
+        output.print_data(found.model_dump(mode="json"), form)
     else:
-        _tell(found)
+        _print_result(found)
     if not found.arrived:
         raise typer.Exit(1)
 
 
-def _tell(found: WebhookTest) -> None:
+def _print_result(found: WebhookTest) -> None:
     answer = f"{found.status} in {found.milliseconds:.0f} ms" if found.status else "no answer"
-    output.say(f"{found.url}: {answer}")
-    output.say(found.message)
+    output.print_line(f"{found.url}: {answer}")
+    output.print_line(found.message)
     for url in found.hook_urls:
-        output.say(f"the Git host sends to {url}")
+        output.print_line(f"the Git host sends to {url}")
     for line in found.deliveries:
-        output.say(f"  {line}")
+        output.print_line(f"  {line}")
     if found.note:
-        output.note(found.note)
+        output.print_note(found.note)

@@ -8,42 +8,42 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from orchestrator.config.bounds import ServerPolicy, target_of
+from orchestrator.config.bounds import AdmissionPolicy, resolve_target
 from orchestrator.config.models.document import EphYaml
-from orchestrator.config.models.triggers import Branch
+from orchestrator.config.models.triggers import BranchTrigger
 from orchestrator.config.parsing import Document
 from orchestrator.config.problems import Problem
 
 LOCAL = "local"
 KUBERNETES = "kubernetes"
-TESTED = (LOCAL, KUBERNETES)
+TEST_TARGETS = (LOCAL, KUBERNETES)
 """Where a repository's own tests are run."""
 _STRATEGIES = ("empty", "seed", "template")
 """Those of the targets `local` and `kubernetes`."""
-Path = tuple[str | int, ...]
+YamlPath = tuple[str | int, ...]
 
 
-def missing(document: Document, target: str, policy: ServerPolicy) -> Iterator[Problem]:
+def unsupported_features(document: Document, target: str, policy: AdmissionPolicy) -> Iterator[Problem]:
     """What keeps this file from being built on ``target``."""
-    yield from _missing_triggers(document)
-    yield from _missing_protection(document, policy.sign_in)
+    yield from _unsupported_triggers(document)
+    yield from _unsupported_protection(document, policy.sign_in_available)
     if target == LOCAL:
-        yield from _missing_on_local(document)
+        yield from _unsupported_on_local(document)
     if target in (LOCAL, KUBERNETES):
-        yield from _missing_strategies(document, target, policy.templates.get(target, frozenset()))
+        yield from _unsupported_strategies(document, target, policy.templates.get(target, frozenset()))
     if target == KUBERNETES:
-        yield from _missing_on_kubernetes(document)
+        yield from _unsupported_on_kubernetes(document)
 
 
-def _missing_triggers(document: Document) -> Iterator[Problem]:
+def _unsupported_triggers(document: Document) -> Iterator[Problem]:
     """To pass over it would make more environments than were asked for."""
     for index, trigger in enumerate(document.config.triggers or ()):
-        if isinstance(trigger, Branch) and trigger.paths:
+        if isinstance(trigger, BranchTrigger) and trigger.paths:
             message = "this version of Eph does not look at the paths of a branch: every push to it counts"
             yield document.problem(("triggers", index, "paths"), message, "take paths out if that will do")
 
 
-def _missing_protection(document: Document, sign_in: bool) -> Iterator[Problem]:
+def _unsupported_protection(document: Document, sign_in: bool) -> Iterator[Problem]:
     protection = document.config.environment.protection
     if protection is None or protection.sign_in == "none":
         return
@@ -61,7 +61,7 @@ def _missing_protection(document: Document, sign_in: bool) -> Iterator[Problem]:
         )
 
 
-def _missing_on_local(document: Document) -> Iterator[Problem]:
+def _unsupported_on_local(document: Document) -> Iterator[Problem]:
     config = document.config
     if not config.services:
         yield document.problem(
@@ -76,7 +76,7 @@ def _missing_on_local(document: Document) -> Iterator[Problem]:
             yield document.problem(("services", index, "schedule"), message, "take the service out")
 
 
-def _missing_on_kubernetes(document: Document) -> Iterator[Problem]:
+def _unsupported_on_kubernetes(document: Document) -> Iterator[Problem]:
     config = document.config
     if not config.services and not config.kubernetes:
         message = "there are neither services nor manifests, and the target `kubernetes` runs nothing else"
@@ -87,10 +87,10 @@ def _missing_on_kubernetes(document: Document) -> Iterator[Problem]:
             yield document.problem(("services", index), message, "add image, the name of one of environment.images")
 
 
-def _missing_strategies(document: Document, target: str, templates: frozenset[str]) -> Iterator[Problem]:
+def _unsupported_strategies(document: Document, target: str, templates: frozenset[str]) -> Iterator[Problem]:
     config = document.config
     for index, item in enumerate(config.database.instances if config.database.enabled else ()):
-        where: Path = ("database", "instances", index, "template")
+        where: YamlPath = ("database", "instances", index, "template")
         if item.template.strategy not in _STRATEGIES:
             message = f"strategy `{item.template.strategy}` is not available on target `{target}`"
             yield document.problem((*where, "strategy"), message, "use empty, seed or template")
@@ -101,21 +101,21 @@ def _missing_strategies(document: Document, target: str, templates: frozenset[st
             yield document.problem((*where, "source"), message, hint)
 
 
-def notices(document: Document, policy: ServerPolicy) -> tuple[str, ...]:
+def notices(document: Document, policy: AdmissionPolicy) -> tuple[str, ...]:
     """What is asked for and not done by this version, one sentence each, with file and line."""
     config = document.config
-    found = list(_unused_in_environment(config, policy))
-    if config.tests and target_of(config, policy) not in TESTED:
+    found = list(_ignored_in_environment(config, policy))
+    if config.tests and resolve_target(config, policy) not in TEST_TARGETS:
         found.append((("tests",), "tests are not run on this target by this version of Eph"))
-    match target_of(config, policy):
+    match resolve_target(config, policy):
         case "local":
-            found.extend(_unused_on_local(config))
+            found.extend(_ignored_on_local(config))
         case "kubernetes":
-            found.extend(_unused_on_kubernetes(config))
+            found.extend(_ignored_on_kubernetes(config))
     return tuple(str(document.problem(path, sentence)) for path, sentence in found)
 
 
-def _unused_in_environment(config: EphYaml, policy: ServerPolicy) -> Iterator[tuple[Path, str]]:
+def _ignored_in_environment(config: EphYaml, policy: AdmissionPolicy) -> Iterator[tuple[YamlPath, str]]:
     if config.environment.alias_template is not None:
         yield ("environment", "alias_template"), "this version of Eph makes no second host name"
     never = config.environment.idle_timeout is None and policy.idle_timeout is None
@@ -123,7 +123,7 @@ def _unused_in_environment(config: EphYaml, policy: ServerPolicy) -> Iterator[tu
         yield ("environment", "on_idle"), "without idle_timeout nothing is ever idle"
 
 
-def _unused_on_kubernetes(config: EphYaml) -> Iterator[tuple[Path, str]]:
+def _ignored_on_kubernetes(config: EphYaml) -> Iterator[tuple[YamlPath, str]]:
     if config.build:
         yield ("build",), "the target `kubernetes` builds nothing; images come from CI"
     for index, image in enumerate(config.environment.images):
@@ -131,7 +131,7 @@ def _unused_on_kubernetes(config: EphYaml) -> Iterator[tuple[Path, str]]:
             yield ("environment", "images", index, "fallback_tag"), "it is never taken, as `fallback: fail` says"
 
 
-def _unused_on_local(config: EphYaml) -> Iterator[tuple[Path, str]]:
+def _ignored_on_local(config: EphYaml) -> Iterator[tuple[YamlPath, str]]:
     if config.environment.resources:
         yield ("environment", "resources"), "the target `local` does not limit CPU, memory or disk"
     if config.environment.images:

@@ -7,72 +7,72 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from orchestrator.config.durations import format_duration
-from orchestrator.config.models.base import Command
+from orchestrator.config.models.base import CommandConfig
 from orchestrator.config.models.document import EphYaml
 from orchestrator.config.parsing import Document
 from orchestrator.config.problems import Problem, quote
 
-Path = tuple[str | int, ...]
+YamlPath = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class ServerPolicy:
-    """``targets`` may be asked for, ``installed`` exist; ``domains`` may be chosen beside the server's own.
+class AdmissionPolicy:
+    """``allowed_targets`` may be asked for, ``installed_targets`` exist; ``domains`` may be chosen beside the server's own.
 
-    ``sign_in``: whether a file may ask for it. ``templates``: by target, the prepared databases to be cloned.
+    ``sign_in_available``: whether a file may ask for it. ``templates``: by target, the prepared databases to be cloned.
     ``registries``: where images may come from, as prefixes; anywhere when empty."""
 
-    installed: frozenset[str] = frozenset({"local"})
-    targets: frozenset[str] = frozenset({"local"})
+    installed_targets: frozenset[str] = frozenset({"local"})
+    allowed_targets: frozenset[str] = frozenset({"local"})
     default_target: str = "local"
     default_labels: frozenset[str] = frozenset({"preview"})
-    ttl_most: timedelta = timedelta(days=30)
-    ttl_default: timedelta = timedelta(hours=72)
+    max_ttl: timedelta = timedelta(days=30)
+    default_ttl: timedelta = timedelta(hours=72)
     idle_timeout: timedelta | None = None
     domains: frozenset[str] = frozenset()
-    services_most: int = 10
-    public_most: int = 5
-    databases_most: int = 3
-    command_most: timedelta = timedelta(minutes=30)
-    health_most: timedelta = timedelta(minutes=15)
-    sign_in: bool = False
+    max_services: int = 10
+    max_public_services: int = 5
+    max_databases: int = 3
+    max_command_timeout: timedelta = timedelta(minutes=30)
+    max_health_deadline: timedelta = timedelta(minutes=15)
+    sign_in_available: bool = False
     templates: Mapping[str, frozenset[str]] = field(default_factory=dict)
     registries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Grants:
-    """What one repository may name of this server's secrets (Y4). ``given``: by name, the mark of the value as it is
-    now. ``withheld``: what it may name, and its forks do not get. ``unread``: what cannot be read just now."""
+class SecretGrants:
+    """What one repository may name of this server's secrets (Y4). ``granted``: by name, the mark of the value as it is
+    now. ``withheld``: what it may name, and its forks do not get. ``unreadable``: what cannot be read just now."""
 
-    given: Mapping[str, str] = field(default_factory=dict)
+    granted: Mapping[str, str] = field(default_factory=dict)
     withheld: frozenset[str] = frozenset()
-    unread: frozenset[str] = frozenset()
+    unreadable: frozenset[str] = frozenset()
 
 
-def target_of(config: EphYaml, policy: ServerPolicy) -> str:
+def resolve_target(config: EphYaml, policy: AdmissionPolicy) -> str:
     """What the environments are made of: what the file says, what its sections mean, what the server prefers."""
     return config.target or ("kubernetes" if config.kubernetes else policy.default_target)
 
 
-def target_problem(document: Document, policy: ServerPolicy) -> Problem | None:
+def target_problem(document: Document, policy: AdmissionPolicy) -> Problem | None:
     """Whether the target can be had here at all; if not, nothing else is worth saying."""
-    target = target_of(document.config, policy)
-    path: Path = ("target",) if document.config.target else ("kubernetes",) if document.config.kubernetes else ()
-    usable = sorted(policy.installed & policy.targets)
+    target = resolve_target(document.config, policy)
+    path: YamlPath = ("target",) if document.config.target else ("kubernetes",) if document.config.kubernetes else ()
+    usable = sorted(policy.installed_targets & policy.allowed_targets)
     hint = f"write `target: {usable[0]}` and what it needs" if usable else "ask the operator of this server"
-    if target not in policy.installed:
+    if target not in policy.installed_targets:
         return document.problem(path, f"target `{target}` is not installed on this server", hint)
-    if target not in policy.targets:
+    if target not in policy.allowed_targets:
         return document.problem(path, f"target `{target}` is not allowed on this server", hint)
     return None
 
 
-def over_bounds(document: Document, policy: ServerPolicy, domain: str) -> Iterator[Problem]:
+def limit_problems(document: Document, policy: AdmissionPolicy, domain: str) -> Iterator[Problem]:
     """Everything in the file that the server does not grant."""
     config = document.config
-    yield from _counts(document, policy)
-    for path, length, most in (*_lengths(config, policy), *_commands(config, policy)):
+    yield from _count_problems(document, policy)
+    for path, length, most in (*_durations(config, policy), *_command_timeouts(config, policy)):
         if length > most:
             asked, granted = format_duration(length), format_duration(most)
             yield document.problem(path, f"{asked} is more than this server allows", f"write at most {granted}")
@@ -84,20 +84,20 @@ def over_bounds(document: Document, policy: ServerPolicy, domain: str) -> Iterat
         )
 
 
-def unknown_secrets(document: Document, grants: Grants, repository: str) -> Iterator[Problem]:
+def unknown_secrets(document: Document, grants: SecretGrants, repository: str) -> Iterator[Problem]:
     """Names that lead to no value. Whether the server has one for others is not told."""
     for variable, name in document.config.environment.secrets.items():
-        path: Path = ("environment", "secrets", variable)
-        if name in grants.unread:
+        path: YamlPath = ("environment", "secrets", variable)
+        if name in grants.unreadable:
             message = f"this server cannot read its secret {quote(name)} just now"
             yield document.problem(path, message, "its operator finds the reason in ephd's events")
-        elif name not in grants.given and name not in grants.withheld:
+        elif name not in grants.granted and name not in grants.withheld:
             message = f"this server has no secret {quote(name)} for {repository}"
             hint = "its operator adds it, with this repository, to [secrets] of eph.toml"
             yield document.problem(path, message, hint)
 
 
-def withheld_secrets(document: Document, grants: Grants) -> Iterator[Problem]:
+def withheld_secrets(document: Document, grants: SecretGrants) -> Iterator[Problem]:
     """What a fork goes without; its environment is made all the same."""
     for variable, name in document.config.environment.secrets.items():
         if name in grants.withheld:
@@ -105,36 +105,36 @@ def withheld_secrets(document: Document, grants: Grants) -> Iterator[Problem]:
             yield document.problem(("environment", "secrets", variable), message)
 
 
-def _counts(document: Document, policy: ServerPolicy) -> Iterator[Problem]:
+def _count_problems(document: Document, policy: AdmissionPolicy) -> Iterator[Problem]:
     config = document.config
     public = sum(service.public for service in config.services)
     databases = config.database.instances if config.database.enabled else ()
-    counted: tuple[tuple[Path, str, int, int], ...] = (
-        (("services",), "services", len(config.services), policy.services_most),
-        (("services",), "public services", public, policy.public_most),
-        (("database", "instances"), "databases", len(databases), policy.databases_most),
+    counted: tuple[tuple[YamlPath, str, int, int], ...] = (
+        (("services",), "services", len(config.services), policy.max_services),
+        (("services",), "public services", public, policy.max_public_services),
+        (("database", "instances"), "databases", len(databases), policy.max_databases),
     )
     for path, what, count, most in counted:
         if count > most:
             yield document.problem(path, f"{count} {what} are more than this server allows", f"at most {most}")
 
 
-def _lengths(config: EphYaml, policy: ServerPolicy) -> Iterator[tuple[Path, timedelta, timedelta]]:
+def _durations(config: EphYaml, policy: AdmissionPolicy) -> Iterator[tuple[YamlPath, timedelta, timedelta]]:
     if config.environment.ttl:
-        yield ("environment", "ttl"), config.environment.ttl, policy.ttl_most
+        yield ("environment", "ttl"), config.environment.ttl, policy.max_ttl
     for index, service in enumerate(config.services):
-        yield ("services", index, "health", "deadline"), service.health.deadline, policy.health_most
+        yield ("services", index, "health", "deadline"), service.health.deadline, policy.max_health_deadline
 
 
-def _commands(config: EphYaml, policy: ServerPolicy) -> Iterator[tuple[Path, timedelta, timedelta]]:
+def _command_timeouts(config: EphYaml, policy: AdmissionPolicy) -> Iterator[tuple[YamlPath, timedelta, timedelta]]:
     """Every command ends in time, so that one that hangs holds nobody up for long."""
-    for path, command in commands(config):
-        yield (*path, "timeout"), command.timeout, policy.command_most
+    for path, command in all_commands(config):
+        yield (*path, "timeout"), command.timeout, policy.max_command_timeout
     for index, suite in enumerate(config.tests):
-        yield ("tests", index, "timeout"), suite.timeout, policy.command_most
+        yield ("tests", index, "timeout"), suite.timeout, policy.max_command_timeout
 
 
-def commands(config: EphYaml) -> Iterator[tuple[Path, Command]]:
+def all_commands(config: EphYaml) -> Iterator[tuple[YamlPath, CommandConfig]]:
     """Every command of the file with its path."""
     if config.build:
         yield ("build",), config.build
@@ -143,11 +143,11 @@ def commands(config: EphYaml) -> Iterator[tuple[Path, Command]]:
             yield ("database", "instances", index, "migrate"), item.migrate
         if item.template.seed and item.template.seed.command:
             yield ("database", "instances", index, "template", "seed", "command"), item.template.seed.command
-    yield from _hooks("pre_create", config.hooks.pre_create)
-    yield from _hooks("post_create", config.hooks.post_create)
-    yield from _hooks("pre_destroy", config.hooks.pre_destroy)
+    yield from _hook_commands("pre_create", config.hooks.pre_create)
+    yield from _hook_commands("post_create", config.hooks.post_create)
+    yield from _hook_commands("pre_destroy", config.hooks.pre_destroy)
 
 
-def _hooks(name: str, found: Iterable[Command]) -> Iterator[tuple[Path, Command]]:
-    for index, command in enumerate(found):
+def _hook_commands(name: str, commands: Iterable[CommandConfig]) -> Iterator[tuple[YamlPath, CommandConfig]]:
+    for index, command in enumerate(commands):
         yield ("hooks", name, index), command

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
-from orchestrator.config.problems import Rejected, quote
+from orchestrator.config.problems import InvalidValue, quote
 
 _UNITS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
 _PATTERN = r"^([0-9]{1,6}(w|d|h|m|s))+$"
@@ -23,10 +23,10 @@ def parse_duration(value: Any) -> timedelta:
     if isinstance(value, timedelta):
         return value
     if not isinstance(value, str) or not _WHOLE.fullmatch(value.strip()):
-        raise Rejected(f"{quote(value)} is not a duration", _EXPECTED)
+        raise InvalidValue(f"{quote(value)} is not a duration", _EXPECTED)
     length = timedelta(seconds=sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(value)))
     if not timedelta(0) < length <= _MOST:
-        raise Rejected(f"{quote(value)} is out of range", "write more than 0s and at most 365d")
+        raise InvalidValue(f"{quote(value)} is out of range", "write more than 0s and at most 365d")
     return length
 
 

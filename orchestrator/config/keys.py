@@ -15,47 +15,47 @@ import stat
 from pathlib import Path
 
 KEY_BYTES = 32
-TOKEN_LEAST = 24
+MIN_TOKEN_LENGTH = 24
 """A preview token that is shorter could be guessed; the gateway does not count it."""
 
 
-class BadKey(Exception):
+class InvalidKey(Exception):
     """A key file that must not be used as it is; the message says what to do."""
 
 
 def server_key(keys_dir: Path) -> bytes:
     """The key behind everything that must not be guessed: 32 random bytes."""
     path = keys_dir / "server.key"
-    key = _once(path, secrets.token_bytes(KEY_BYTES))
+    key = _read_or_create(path, secrets.token_bytes(KEY_BYTES))
     if len(key) != KEY_BYTES:
-        raise BadKey(f"{path} has {len(key)} bytes instead of {KEY_BYTES}; restore it from a backup")
+        raise InvalidKey(f"{path} has {len(key)} bytes instead of {KEY_BYTES}; restore it from a backup")
     return key
 
 
-def identity(keys_dir: Path) -> str:
+def server_id(keys_dir: Path) -> str:
     """Ten digits that tell this server from every other, whatever both are called; they say nothing of the key."""
     return hmac.new(server_key(keys_dir), b"identity", hashlib.sha256).hexdigest()[:10]
 
 
-def passphrase_file(keys_dir: Path, given: Path | None = None) -> Path:
-    """The file with the passphrase that encrypts secrets in stacks, for PULUMI_CONFIG_PASSPHRASE_FILE. ``given``: the
+def passphrase_file(keys_dir: Path, configured: Path | None = None) -> Path:
+    """The file with the passphrase that encrypts secrets in stacks, for PULUMI_CONFIG_PASSPHRASE_FILE. ``configured``: the
     operator's own, such as a mounted Secret; who may read that one is the operator's affair."""
-    if given is not None:
-        return _given(given)
+    if configured is not None:
+        return _check_passphrase_file(configured)
     path = keys_dir / "passphrase"
-    if not _once(path, secrets.token_hex(KEY_BYTES).encode()).strip():
-        raise BadKey(f"{path} is empty; restore it from a backup")
+    if not _read_or_create(path, secrets.token_hex(KEY_BYTES).encode()).strip():
+        raise InvalidKey(f"{path} is empty; restore it from a backup")
     return path
 
 
-def _given(path: Path) -> Path:
+def _check_passphrase_file(path: Path) -> Path:
     try:
         if path.read_text(encoding="utf-8").strip():
             return path
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise BadKey(f"passphrase_file: {path} cannot be read: {reason}; name a readable file") from error
-    raise BadKey(f"passphrase_file: {path} is empty; without the passphrase no stack can be opened")
+        raise InvalidKey(f"passphrase_file: {path} cannot be read: {reason}; name a readable file") from error
+    raise InvalidKey(f"passphrase_file: {path} is empty; without the passphrase no stack can be opened")
 
 
 def preview_tokens_file(keys_dir: Path) -> Path:
@@ -68,26 +68,26 @@ def preview_tokens_file(keys_dir: Path) -> Path:
 def preview_token(keys_dir: Path) -> str:
     """The first token of that file, for those who ask on this machine."""
     path = keys_dir / "previews.token"
-    text = _once(path, secrets.token_urlsafe(KEY_BYTES).encode() + b"\n").decode("utf-8", "replace")
+    text = _read_or_create(path, secrets.token_urlsafe(KEY_BYTES).encode() + b"\n").decode("utf-8", "replace")
     lines = [line.strip() for line in text.splitlines()]
-    found = next((line for line in lines if len(line) >= TOKEN_LEAST and not line.startswith("#")), "")
+    found = next((line for line in lines if len(line) >= MIN_TOKEN_LENGTH and not line.startswith("#")), "")
     if not found:
-        raise BadKey(f"{path} has no token of {TOKEN_LEAST} characters or more; delete the file to get a new one")
+        raise InvalidKey(f"{path} has no token of {MIN_TOKEN_LENGTH} characters or more; delete the file to get a new one")
     return found
 
 
-def _once(path: Path, fresh: bytes) -> bytes:
-    """What the file holds; ``fresh``, if there was none."""
+def _read_or_create(path: Path, initial: bytes) -> bytes:
+    """What the file holds; ``initial``, if there was none."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
-        _create(path, fresh)
+        _create_atomically(path, initial)
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
-        raise BadKey(f"{path} can be read by others (mode {mode:04o}); type: chmod 600 {path}")
+        raise InvalidKey(f"{path} can be read by others (mode {mode:04o}); type: chmod 600 {path}")
     return path.read_bytes()
 
 
-def _create(path: Path, content: bytes) -> None:
+def _create_atomically(path: Path, content: bytes) -> None:
     """Whole or not at all: written aside, then linked to its name, which fails when the name is taken."""
     aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode
 
 from orchestrator.config.durations import parse_duration
-from orchestrator.config.problems import Rejected, quote
+from orchestrator.config.problems import InvalidValue, quote
 
 _OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}/(?!\.{1,2}$)[A-Za-z0-9._*-]{1,100}")
@@ -27,7 +27,7 @@ def host_and_port(address: str) -> tuple[str, int]:
     """The two halves of ``127.0.0.1:8080`` or ``[::1]:8080``; port 0 lets the system choose."""
     found = _ADDRESS.fullmatch(address)
     if found is None or int(found[2]) > 65535:
-        raise Rejected(f"{quote(address)} is not host:port", "write for example 127.0.0.1:8080")
+        raise InvalidValue(f"{quote(address)} is not host:port", "write for example 127.0.0.1:8080")
     return found[1].strip("[]"), int(found[2])
 
 
@@ -38,29 +38,29 @@ def _address(value: str) -> str:
 
 def _domain(value: str) -> str:
     if len(value) > 180 or not _DOMAIN.fullmatch(value):
-        raise Rejected(f"{quote(value)} is not a domain", "write for example preview.example.com")
+        raise InvalidValue(f"{quote(value)} is not a domain", "write for example preview.example.com")
     return value
 
 
-def _seconds(value: Any) -> Any:
+def _duration(value: Any) -> Any:
     """A number alone is seconds; else a duration as in eph.yaml."""
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         value = float(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         if not 0 < value <= 31_536_000:
-            raise Rejected(f"{value} is out of range", "write more than 0 and at most 365d")
+            raise InvalidValue(f"{value} is out of range", "write more than 0 and at most 365d")
         return timedelta(seconds=value)
     return parse_duration(value)
 
 
-def _prepared(value: str) -> str:
+def _template_database(value: str) -> str:
     name, _, database = value.partition("=")
     if not (re.fullmatch(r"[a-z][a-z0-9-]{0,29}", name) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]{0,62}", database)):
-        raise Rejected(f"{quote(value)} is not name=database", "write for example shop=shop_prepared")
+        raise InvalidValue(f"{quote(value)} is not name=database", "write for example shop=shop_prepared")
     return value
 
 
-def prepared(items: tuple[str, ...]) -> frozenset[str]:
+def template_names(items: tuple[str, ...]) -> frozenset[str]:
     """What an eph.yaml may call them."""
     return frozenset(item.partition("=")[0] for item in items)
 
@@ -69,34 +69,34 @@ def _network(value: str) -> str:
     try:
         return str(ipaddress.ip_network(value))
     except ValueError:
-        raise Rejected(f"{quote(value)} is not a network", "write 10.0.0.0/8, or one address") from None
+        raise InvalidValue(f"{quote(value)} is not a network", "write 10.0.0.0/8, or one address") from None
 
 
-def _listed(value: Any) -> Any:
+def _split_commas(value: Any) -> Any:
     return tuple(item.strip() for item in value.split(",") if item.strip()) if isinstance(value, str) else value
 
 
 def _repository(value: str) -> str:
     if not _REPOSITORY.fullmatch(value):
-        raise Rejected(f"{quote(value)} is not a repository", "write owner/name, or owner/shop-* for several")
+        raise InvalidValue(f"{quote(value)} is not a repository", "write owner/name, or owner/shop-* for several")
     return value
 
 
 def _owner(value: str) -> str:
     if not _OWNER.fullmatch(value):
-        raise Rejected(f"{quote(value)} is not an organisation or a user", "write its name alone, such as acme")
+        raise InvalidValue(f"{quote(value)} is not an organisation or a user", "write its name alone, such as acme")
     return value
 
 
-Seconds = Annotated[timedelta, BeforeValidator(_seconds)]
+DurationSetting = Annotated[timedelta, BeforeValidator(_duration)]
 Address = Annotated[str, AfterValidator(_address)]
 Domain = Annotated[str, AfterValidator(_domain)]
-Listed = (NoDecode, BeforeValidator(_listed))
-Labels = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=50)], ...], *Listed, Field(min_length=1)]
-Domains = Annotated[tuple[Domain, ...], *Listed]
-Words = Annotated[tuple[str, ...], *Listed]
-Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], *Listed]
-Prepared = Annotated[tuple[Annotated[str, AfterValidator(_prepared)], ...], NoDecode, BeforeValidator(_listed)]
-Owners = Annotated[tuple[Annotated[str, AfterValidator(_owner)], ...], *Listed]
+CommaSeparated = (NoDecode, BeforeValidator(_split_commas))
+Labels = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=50)], ...], *CommaSeparated, Field(min_length=1)]
+Domains = Annotated[tuple[Domain, ...], *CommaSeparated]
+StringList = Annotated[tuple[str, ...], *CommaSeparated]
+Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], *CommaSeparated]
+TemplateDatabases = Annotated[tuple[Annotated[str, AfterValidator(_template_database)], ...], NoDecode, BeforeValidator(_split_commas)]
+Owners = Annotated[tuple[Annotated[str, AfterValidator(_owner)], ...], *CommaSeparated]
 SecretName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
-Repositories = Annotated[tuple[Annotated[str, AfterValidator(_repository)], ...], *Listed]
+Repositories = Annotated[tuple[Annotated[str, AfterValidator(_repository)], ...], *CommaSeparated]

@@ -15,15 +15,15 @@ from pydantic import BaseModel, ValidationError
 
 from orchestrator.config.models.base import Section
 from orchestrator.config.models.document import EphYaml
-from orchestrator.config.models.triggers import Branch, Comment, PrLabel, Tag
-from orchestrator.config.problems import KEY_MOST, InvalidConfig, Problem, Rejected, escape, quote
-from orchestrator.config.reading import Limits, Node, locate, plain, read
-from orchestrator.config.relations import relations
+from orchestrator.config.models.triggers import BranchTrigger, CommentTrigger, LabelTrigger, TagTrigger
+from orchestrator.config.problems import MAX_KEY, InvalidConfig, Problem, InvalidValue, escape, quote
+from orchestrator.config.reading import YamlLimits, YamlNode, locate, to_plain, read
+from orchestrator.config.relations import inconsistencies
 
 FILE = "eph.yaml"
-Path = tuple[str | int, ...]
-_TRIGGERS: Mapping[str, type[BaseModel]] = {"pr_label": PrLabel, "branch": Branch, "tag": Tag, "comment": Comment}
-_KINDS: Mapping[str, tuple[str, str]] = {
+YamlPath = tuple[str | int, ...]
+_TRIGGERS: Mapping[str, type[BaseModel]] = {"pr_label": LabelTrigger, "branch": BranchTrigger, "tag": TagTrigger, "comment": CommentTrigger}
+_TYPE_ERRORS: Mapping[str, tuple[str, str]] = {
     "string_type": ("a text", "write a text, in quotes if need be"),
     "int_type": ("a whole number", "write digits without quotes"),
     "bool_type": ("a truth value", "write true or false"),
@@ -39,25 +39,25 @@ class Document:
     """An eph.yaml that is right in itself, and where in its file each value stands."""
 
     config: EphYaml
-    tree: Node
+    tree: YamlNode
     file: str = FILE
 
-    def problem(self, path: Path, message: str, expected: str = "") -> Problem:
+    def problem(self, path: YamlPath, message: str, expected: str = "") -> Problem:
         """A problem with the value at ``path``, for rules that only the server knows."""
         line, column = locate(self.tree, path)
         return Problem(self.file, line, column, f"{dotted(path)}: {message}" if path else message, expected)
 
 
-def parse(text: bytes, filename: str = FILE, limits: Limits | None = None) -> Document:
+def parse(text: bytes, filename: str = FILE, limits: YamlLimits | None = None) -> Document:
     """Reads an eph.yaml; raises InvalidConfig with everything that is wrong with it, and nothing else."""
-    root, problems = read(text, filename, limits or Limits())
+    root, problems = read(text, filename, limits or YamlLimits())
     try:
-        config = EphYaml.model_validate(plain(root))
+        config = EphYaml.model_validate(to_plain(root))
     except ValidationError as error:
-        found = [_problem(root, filename, item) for item in error.errors(include_url=False) if not _follows(item)]
+        found = [_translate(root, filename, item) for item in error.errors(include_url=False) if not _is_consequence(item)]
         raise InvalidConfig([*problems, *found]) from error
     document = Document(config, root, filename)
-    problems.extend(document.problem(path, error.message, error.expected) for path, error in relations(config))
+    problems.extend(document.problem(path, error.message, error.expected) for path, error in inconsistencies(config))
     if problems:
         raise InvalidConfig(problems)
     return document
@@ -72,33 +72,33 @@ def validate_text(text: str | bytes, filename: str = FILE) -> list[str]:
     return []
 
 
-def dotted(path: Path) -> str:
+def dotted(path: YamlPath) -> str:
     """``environment.images[0].name``; keys that people chose are cut short and escaped."""
     shown = ""
     for step in path:
         if isinstance(step, int):
             shown += f"[{step}]"
         else:
-            shown += f".{escape(step, KEY_MOST)}" if shown else escape(step, KEY_MOST)
+            shown += f".{escape(step, MAX_KEY)}" if shown else escape(step, MAX_KEY)
     return shown
 
 
-def _follows(error: Any) -> bool:
+def _is_consequence(error: Any) -> bool:
     """A list is also called too short when its items were wrong; that helps nobody."""
     return error["type"] == "too_short" and bool(error["input"])
 
 
-def _problem(root: Node, file: str, error: Any) -> Problem:
+def _translate(root: YamlNode, file: str, error: Any) -> Problem:
     """One of pydantic's errors in our words, at the place in the file that it is about."""
     kind = error["type"]
-    path, of_key = _real_path(error["loc"])
+    path, of_key = _file_path(error["loc"])
     if kind == "missing":
         line, column = locate(root, path[:-1])
-        return Problem(file, line, column, f"{dotted(path)} is missing", _wanted(error["loc"]))
+        return Problem(file, line, column, f"{dotted(path)} is missing", _missing_key_hint(error["loc"]))
     if kind == "extra_forbidden":
         line, column = locate(root, path, of_key=True)
         return Problem(file, line, column, f"unknown key `{dotted(path)}`", _suggest(error["loc"]))
-    if not path and kind in _KINDS:
+    if not path and kind in _TYPE_ERRORS:
         return Problem(file, root.line, 1, "the file is not a mapping", 'start with version: "1.0" and name')
     message, expected, deeper = _explain(kind, error)
     line, column = locate(root, path + deeper, of_key)
@@ -106,7 +106,7 @@ def _problem(root: Node, file: str, error: Any) -> Problem:
     return Problem(file, line, column, f"{where}: {message}" if where else message, expected)
 
 
-def _real_path(location: Path) -> tuple[Path, bool]:
+def _file_path(location: YamlPath) -> tuple[YamlPath, bool]:
     """Pydantic's location without what is no step in the file: a trigger's kind, and the mark for a key."""
     of_key = bool(location) and location[-1] == "[key]"
     path = location[:-1] if of_key else location
@@ -115,14 +115,14 @@ def _real_path(location: Path) -> tuple[Path, bool]:
     return path, of_key
 
 
-def _explain(kind: str, error: Any) -> tuple[str, str, Path]:
+def _explain(kind: str, error: Any) -> tuple[str, str, YamlPath]:
     """What is wrong, what to write, and how much deeper the mistake lies than pydantic says."""
     given, context = error["input"], error.get("ctx", {})
     rejected = context.get("error")
-    if isinstance(rejected, Rejected):
-        return rejected.message, rejected.expected, rejected.at
-    if kind in _KINDS:
-        wanted, expected = _KINDS[kind]
+    if isinstance(rejected, InvalidValue):
+        return rejected.message, rejected.expected, rejected.path
+    if kind in _TYPE_ERRORS:
+        wanted, expected = _TYPE_ERRORS[kind]
         return f"{_describe(given)} is not {wanted}", expected, ()
     if kind == "literal_error":
         return f"{_describe(given)} is not possible here", f"write {_alternatives(context['expected'])}", ()
@@ -154,16 +154,16 @@ def _alternatives(expected: object) -> str:
     return str(expected).replace("'", "")
 
 
-def _wanted(location: Path) -> str:
+def _missing_key_hint(location: YamlPath) -> str:
     """What a missing key is for, in the words of its own description."""
-    section = _section(location[:-1])
+    section = _section_at(location[:-1])
     field = section.model_fields.get(str(location[-1])) if section else None
     return f"add it: {field.description}" if field and field.description else "add it"
 
 
-def _suggest(location: Path) -> str:
+def _suggest(location: YamlPath) -> str:
     """The key that was probably meant, or all that are possible here."""
-    section = _section(location[:-1])
+    section = _section_at(location[:-1])
     known = list(section.model_fields) if section else []
     close = get_close_matches(str(location[-1])[:50], known, n=1)
     if close:
@@ -171,7 +171,7 @@ def _suggest(location: Path) -> str:
     return f"possible here: {', '.join(known)}" if known else "take it out"
 
 
-def _section(location: Path) -> type[BaseModel] | None:
+def _section_at(location: YamlPath) -> type[BaseModel] | None:
     """The model of the mapping at a location of pydantic's, which names the kind of a trigger as a step."""
     section: type[BaseModel] | None = EphYaml
     for step in location:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from orchestrator.core.model import RecipeError
 
-QUOTED_MOST = 60
-KEY_MOST = 20
-PROBLEMS_MOST = 50
+MAX_QUOTED = 60
+MAX_KEY = 20
+MAX_PROBLEMS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +36,20 @@ class InvalidConfig(Exception):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         ordered = sorted(dict.fromkeys(problems), key=lambda item: (item.line, item.column))
-        self.problems = tuple(ordered[:PROBLEMS_MOST])
-        self.left_out = len(ordered) - len(self.problems)
+        self.problems = tuple(ordered[:MAX_PROBLEMS])
+        self.omitted = len(ordered) - len(self.problems)
         super().__init__("\n".join(self.lines()))
 
     def lines(self) -> tuple[str, ...]:
         """One sentence a problem, ready to print."""
-        more = (f"and {self.left_out} more problems",) if self.left_out else ()
+        more = (f"and {self.omitted} more problems",) if self.omitted else ()
         return (*(str(problem) for problem in self.problems), *more)
 
     def as_recipe_error(self, labels: frozenset[str]) -> RecipeError:
         return RecipeError(problems=self.lines(), labels=labels)
 
 
-class BadSettings(Exception):
+class InvalidSettings(Exception):
     """Settings that cannot be used: one sentence for each mistake, with its variable, line or option."""
 
     def __init__(self, problems: list[str]) -> None:
@@ -57,26 +57,26 @@ class BadSettings(Exception):
         super().__init__("\n".join(problems))
 
 
-class Rejected(ValueError):
-    """A value that breaks a rule: what is wrong with it, and what to write instead. ``at`` leads deeper into it."""
+class InvalidValue(ValueError):
+    """A value that breaks a rule: what is wrong with it, and what to write instead. ``path`` leads deeper into it."""
 
-    def __init__(self, message: str, expected: str = "", at: tuple[str | int, ...] = ()) -> None:
+    def __init__(self, message: str, expected: str = "", path: tuple[str | int, ...] = ()) -> None:
         super().__init__(f"{message}; {expected}" if expected else message)
         self.message = message
         self.expected = expected
-        self.at = at
+        self.path = path
 
 
-def escape(text: str, most: int) -> str:
-    """Text on one line, without anything that does not print, cut to ``most`` characters of the original."""
-    shown = "".join(_visible(letter) for letter in text[:most])
-    return f"{shown}…" if len(text) > most else shown
+def escape(text: str, limit: int) -> str:
+    """Text on one line, without anything that does not print, cut to ``limit`` characters of the original."""
+    shown = "".join(_escape_character(letter) for letter in text[:limit])
+    return f"{shown}…" if len(text) > limit else shown
 
 
 def quote(value: object) -> str:
     """What somebody wrote, between quotes, short and harmless."""
-    return f"'{escape(str(value), QUOTED_MOST)}'"
+    return f"'{escape(str(value), MAX_QUOTED)}'"
 
 
-def _visible(letter: str) -> str:
+def _escape_character(letter: str) -> str:
     return letter if letter.isprintable() else letter.encode("unicode_escape", "backslashreplace").decode()

@@ -24,19 +24,19 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
-from orchestrator.config.problems import KEY_MOST, QUOTED_MOST, InvalidConfig, Problem, escape
+from orchestrator.config.problems import MAX_KEY, MAX_QUOTED, InvalidConfig, Problem, escape
 
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]{1,18}|[0-9]{1,18}\.[0-9]{0,18})(?:[eE][-+]?[0-9]{1,2})?")
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
-_TRUTH = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _BRACKETS = re.compile(r"[\[{]{100}")
 """The parser looks 1,024 characters ahead, at the square of the cost; nobody means a hundred brackets in a row."""
-_UNFIT = re.compile("[\x00\ud800-\udfff]")
+_INVALID_CHARACTERS = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class YamlLimits:
     """How big a file may be, how many values it may have (aliases expanded), how deep they may nest."""
 
     size: int = 64 * 1024
@@ -44,20 +44,20 @@ class Limits:
     depth: int = 50
 
 
-class WholeNumber(int):
+class YamlInt(int):
     """An integer that remembers how it was written, for where a text is wanted (``version: 015``)."""
 
     text: str
 
 
-class Fraction(float):
+class YamlFloat(float):
     """A float that remembers how it was written (``version: 1.10`` is not 1.1)."""
 
     text: str
 
 
 @dataclass(slots=True)
-class Node:
+class YamlNode:
     """A value and where it starts (from 1). ``keys`` are a mapping's keys with their own places.
 
     ``size`` and ``height`` are those of the tree below it with every alias expanded.
@@ -71,32 +71,32 @@ class Node:
     height: int = 1
 
 
-def read(text: bytes, file: str, limits: Limits) -> tuple[Node, list[Problem]]:
+def read(text: bytes, file: str, limits: YamlLimits) -> tuple[YamlNode, list[Problem]]:
     """The file's root, and the mistakes that did not stop the reading; raises InvalidConfig for those that did."""
     decoded = _decode(text, file, limits)
-    _refuse_brackets(decoded, file, limits)
-    reader = _Reader(file, limits)
+    _check_brackets(decoded, file, limits)
+    reader = _EventReader(file, limits)
     try:
         root = reader.read(YAML(typ="safe", pure=True).parse(decoded))
     except MarkedYAMLError as error:
-        raise InvalidConfig([_syntax(file, decoded, error)]) from error
+        raise InvalidConfig([_syntax_problem(file, decoded, error)]) from error
     except InvalidConfig:
         raise
     except Exception as error:  # the library leaks all kinds of errors on broken input, and none of them may pass
-        raise InvalidConfig([_unreadable(file, decoded, error, reader.line)]) from error
+        raise InvalidConfig([_unreadable_problem(file, decoded, error, reader.line)]) from error
     return root, reader.problems
 
 
-def plain(node: Node) -> Any:
+def to_plain(node: YamlNode) -> Any:
     """The tree as plain values, sequences as tuples."""
     if isinstance(node.value, dict):
-        return {key: plain(item) for key, item in node.value.items()}
+        return {key: to_plain(item) for key, item in node.value.items()}
     if isinstance(node.value, list):
-        return tuple(plain(item) for item in node.value)
+        return tuple(to_plain(item) for item in node.value)
     return node.value
 
 
-def locate(root: Node, path: tuple[str | int, ...], of_key: bool = False) -> tuple[int, int]:
+def locate(root: YamlNode, path: tuple[str | int, ...], of_key: bool = False) -> tuple[int, int]:
     """Line and column of the value at ``path``, as far down as the path leads; of its key, if asked for, and for a
     value that starts on a later line than its key."""
     node, place = root, (root.line, root.column)
@@ -110,7 +110,7 @@ def locate(root: Node, path: tuple[str | int, ...], of_key: bool = False) -> tup
     return place if of_key or node.line > place[0] else (node.line, node.column)
 
 
-def _decode(text: bytes, file: str, limits: Limits) -> str:
+def _decode(text: bytes, file: str, limits: YamlLimits) -> str:
     if len(text) > limits.size:
         message = f"the file has {len(text):,} bytes"
         raise InvalidConfig([Problem(file, 1, 1, message, f"write at most {limits.size // 1024} KiB")])
@@ -123,7 +123,7 @@ def _decode(text: bytes, file: str, limits: Limits) -> str:
         raise InvalidConfig([Problem(file, line, column, message, "save the file as UTF-8")]) from error
 
 
-def _refuse_brackets(text: str, file: str, limits: Limits) -> None:
+def _check_brackets(text: str, file: str, limits: YamlLimits) -> None:
     found = _BRACKETS.search(text)
     if found:
         line, column = text.count("\n", 0, found.start()) + 1, found.start() - text.rfind("\n", 0, found.start())
@@ -131,18 +131,18 @@ def _refuse_brackets(text: str, file: str, limits: Limits) -> None:
         raise InvalidConfig([Problem(file, line, column, "values nest too deep", expected)])
 
 
-def _syntax(file: str, text: str, error: MarkedYAMLError) -> Problem:
+def _syntax_problem(file: str, text: str, error: MarkedYAMLError) -> Problem:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line, mark.column) if mark else (0, 0)
     lines = text.split("\n")
     written = lines[line] if line < len(lines) else ""
     if "\t" in written[: column + 1]:
         return Problem(file, line + 1, written.index("\t") + 1, "a tab where YAML wants spaces", "indent with spaces")
-    why = escape(" ".join(str(error.problem or error.context or "").split()), QUOTED_MOST)
+    why = escape(" ".join(str(error.problem or error.context or "").split()), MAX_QUOTED)
     return Problem(file, line + 1, column + 1, f"this is not YAML: {why}")
 
 
-def _unreadable(file: str, text: str, error: Exception, last: int) -> Problem:
+def _unreadable_problem(file: str, text: str, error: Exception, last_line: int) -> Problem:
     """The library tells the place of a character that YAML does not allow; of other mistakes of this kind nothing,
     and the last line that could be read is the nearest we know."""
     position = getattr(error, "position", None)
@@ -151,146 +151,146 @@ def _unreadable(file: str, text: str, error: Exception, last: int) -> Problem:
         line, column = before.count("\n") + 1, position - before.rfind("\n")
         return Problem(file, line, column, "a character that YAML does not allow", "remove what does not print")
     message = "from about this line on, this is not YAML that can be read"
-    return Problem(file, last, 1, message, "look for an escape or a bracket that is wrong")
+    return Problem(file, last_line, 1, message, "look for an escape or a bracket that is wrong")
 
 
-class _Reader:
+class _EventReader:
     """Turns events into nodes. Its stack is ours, so that nesting cannot overrun Python's."""
 
-    def __init__(self, file: str, limits: Limits) -> None:
+    def __init__(self, file: str, limits: YamlLimits) -> None:
         self._file = file
         self._limits = limits
         self.problems: list[Problem] = []
-        self._anchors: dict[str, Node] = {}
-        self._open: list[tuple[Node, str | None]] = []
+        self._anchors: dict[str, YamlNode] = {}
+        self._collections: list[tuple[YamlNode, str | None]] = []
         """Collections begun and not ended, each with its anchor."""
-        self._key: list[tuple[str, Node] | None] = []
+        self._pending_keys: list[tuple[str, YamlNode] | None] = []
         """For each of them, the key that waits for its value."""
-        self._root: Node | None = None
-        self._nodes = 0
-        self._documents = 0
+        self._root: YamlNode | None = None
+        self._node_count = 0
+        self._document_count = 0
         self.line = 1
         """The line of the last event."""
 
-    def read(self, events: Iterator[Any]) -> Node:
+    def read(self, events: Iterator[Any]) -> YamlNode:
         for event in events:
             self.line = event.start_mark.line + 1
             match event:
                 case DocumentStartEvent():
-                    self._document(event)
+                    self._start_document(event)
                 case AliasEvent():
-                    self._add(self._alias(event))
+                    self._attach(self._alias(event))
                 case ScalarEvent():
-                    self._add(self._keep_anchor(event, self._scalar(event)))
+                    self._attach(self._keep_anchor(event, self._scalar(event)))
                 case MappingStartEvent() | SequenceStartEvent():
-                    self._begin(event)
+                    self._start_collection(event)
                 case MappingEndEvent() | SequenceEndEvent():
-                    self._end()
-        return self._root or Node(1, 1)
+                    self._end_collection()
+        return self._root or YamlNode(1, 1)
 
-    def _document(self, event: Any) -> None:
-        self._documents += 1
-        if self._documents > 1:
-            raise self._stop(event, "a second document starts here", "keep one document in the file")
+    def _start_document(self, event: Any) -> None:
+        self._document_count += 1
+        if self._document_count > 1:
+            raise self._fatal(event, "a second document starts here", "keep one document in the file")
         if event.version or event.tags:
-            raise self._stop(event, "a YAML directive", "remove the line that starts with %")
+            raise self._fatal(event, "a YAML directive", "remove the line that starts with %")
 
-    def _begin(self, event: Any) -> None:
-        self._refuse_tag(event)
-        node = self._count(event)
+    def _start_collection(self, event: Any) -> None:
+        self._reject_tag(event)
+        node = self._new_node(event)
         node.value = {} if isinstance(event, MappingStartEvent) else []
-        if len(self._open) >= self._limits.depth:
-            raise self._stop(event, "values nest too deep", f"nest at most {self._limits.depth} levels")
-        self._open.append((node, event.anchor))
-        self._key.append(None)
+        if len(self._collections) >= self._limits.depth:
+            raise self._fatal(event, "values nest too deep", f"nest at most {self._limits.depth} levels")
+        self._collections.append((node, event.anchor))
+        self._pending_keys.append(None)
 
-    def _end(self) -> None:
-        node, anchor = self._open.pop()
-        self._key.pop()
+    def _end_collection(self) -> None:
+        node, anchor = self._collections.pop()
+        self._pending_keys.pop()
         if anchor:
             self._anchors[anchor] = node
-        self._add(node)
+        self._attach(node)
 
-    def _scalar(self, event: Any) -> Node:
-        self._refuse_tag(event)
-        node = self._count(event)
-        if _UNFIT.search(event.value):
-            self._note(node, "a character that no text may hold (NUL or half a surrogate pair)", "remove the escape")
-            node.value = _UNFIT.sub("", event.value)
+    def _scalar(self, event: Any) -> YamlNode:
+        self._reject_tag(event)
+        node = self._new_node(event)
+        if _INVALID_CHARACTERS.search(event.value):
+            self._add_problem(node, "a character that no text may hold (NUL or half a surrogate pair)", "remove the escape")
+            node.value = _INVALID_CHARACTERS.sub("", event.value)
         else:
             node.value = _resolve(event.value) if event.style in (None, "") else event.value
         return node
 
-    def _alias(self, event: Any) -> Node:
+    def _alias(self, event: Any) -> YamlNode:
         named = self._anchors.get(event.anchor)
         if named is None:
-            raise self._stop(event, f"nothing is named &{escape(event.anchor, KEY_MOST)} before this", "")
+            raise self._fatal(event, f"nothing is named &{escape(event.anchor, MAX_KEY)} before this", "")
         return named
 
-    def _keep_anchor(self, event: Any, node: Node) -> Node:
+    def _keep_anchor(self, event: Any, node: YamlNode) -> YamlNode:
         if event.anchor:
             self._anchors[event.anchor] = node
         return node
 
-    def _add(self, node: Node) -> None:
+    def _attach(self, node: YamlNode) -> None:
         """Puts a finished value where it belongs; the sizes that it brings are checked at once."""
-        if not self._open:
+        if not self._collections:
             self._root = node
             return
-        parent = self._open[-1][0]
+        parent = self._collections[-1][0]
         parent.size += node.size
         parent.height = max(parent.height, node.height + 1)
-        if parent.size > self._limits.nodes or len(self._open) + node.height > self._limits.depth + 1:
-            raise self._too_many(parent)
+        if parent.size > self._limits.nodes or len(self._collections) + node.height > self._limits.depth + 1:
+            raise self._too_large(parent)
         if isinstance(parent.value, list):
             parent.value.append(node)
         else:
-            self._add_to_mapping(parent, node)
+            self._attach_to_mapping(parent, node)
 
-    def _add_to_mapping(self, parent: Node, node: Node) -> None:
-        waiting = self._key[-1]
+    def _attach_to_mapping(self, parent: YamlNode, node: YamlNode) -> None:
+        waiting = self._pending_keys[-1]
         if waiting is None:
-            self._key[-1] = (self._name(node), node)
+            self._pending_keys[-1] = (self._key_name(node), node)
             return
-        self._key[-1] = None
+        self._pending_keys[-1] = None
         name, key = waiting
         if name in parent.value:
             first = parent.keys[name][0]
-            shown = escape(name, KEY_MOST)
-            self._note(key, f"`{shown}` is here a second time, after line {first}", "keep one of the two")
+            shown = escape(name, MAX_KEY)
+            self._add_problem(key, f"`{shown}` is here a second time, after line {first}", "keep one of the two")
             return
         parent.value[name] = node
         parent.keys[name] = (key.line, key.column)
 
-    def _name(self, node: Node) -> str:
+    def _key_name(self, node: YamlNode) -> str:
         value = node.value
-        if isinstance(value, WholeNumber | Fraction):
+        if isinstance(value, YamlInt | YamlFloat):
             return value.text
         if isinstance(value, str):
             return value
-        self._note(node, "a key that is not a word", "write a name before the colon")
+        self._add_problem(node, "a key that is not a word", "write a name before the colon")
         return str(value) if value is None or isinstance(value, bool) else f"line {node.line}"
 
-    def _count(self, event: Any) -> Node:
-        self._nodes += 1
-        node = Node(event.start_mark.line + 1, event.start_mark.column + 1)
-        if self._nodes > self._limits.nodes:
-            raise self._too_many(node)
+    def _new_node(self, event: Any) -> YamlNode:
+        self._node_count += 1
+        node = YamlNode(event.start_mark.line + 1, event.start_mark.column + 1)
+        if self._node_count > self._limits.nodes:
+            raise self._too_large(node)
         return node
 
-    def _refuse_tag(self, event: Any) -> None:
+    def _reject_tag(self, event: Any) -> None:
         if event.tag is not None:
-            shown = escape(str(event.tag).replace("tag:yaml.org,2002:", "!!"), KEY_MOST)
-            raise self._stop(event, f"a tag, {shown}", "remove what starts with !")
+            shown = escape(str(event.tag).replace("tag:yaml.org,2002:", "!!"), MAX_KEY)
+            raise self._fatal(event, f"a tag, {shown}", "remove what starts with !")
 
-    def _note(self, node: Node, message: str, expected: str) -> None:
+    def _add_problem(self, node: YamlNode, message: str, expected: str) -> None:
         self.problems.append(Problem(self._file, node.line, node.column, message, expected))
 
-    def _stop(self, event: Any, message: str, expected: str) -> InvalidConfig:
+    def _fatal(self, event: Any, message: str, expected: str) -> InvalidConfig:
         mark = event.start_mark
         return InvalidConfig([*self.problems, Problem(self._file, mark.line + 1, mark.column + 1, message, expected)])
 
-    def _too_many(self, node: Node) -> InvalidConfig:
+    def _too_large(self, node: YamlNode) -> InvalidConfig:
         expected = f"keep to {self._limits.nodes:,} values, {self._limits.depth} levels deep, aliases counted in full"
         return InvalidConfig([Problem(self._file, node.line, node.column, "too much in this file", expected)])
 
@@ -299,13 +299,13 @@ def _resolve(text: str) -> Any:
     """What a plain scalar means, by YAML 1.2's core schema, without the exotic spellings of numbers."""
     if text in _NULL:
         return None
-    if text in _TRUTH:
-        return _TRUTH[text]
-    number: WholeNumber | Fraction
+    if text in _BOOLEANS:
+        return _BOOLEANS[text]
+    number: YamlInt | YamlFloat
     if _INTEGER.fullmatch(text):
-        number = WholeNumber(text)
+        number = YamlInt(text)
     elif _FLOAT.fullmatch(text):
-        number = Fraction(text)
+        number = YamlFloat(text)
     else:
         return text
     number.text = text

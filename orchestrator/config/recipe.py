@@ -13,40 +13,40 @@ from datetime import timedelta
 from typing import Any
 
 from orchestrator.config import wishes
-from orchestrator.config.availability import KUBERNETES, TESTED, missing
+from orchestrator.config.availability import KUBERNETES, TEST_TARGETS, unsupported_features
 from orchestrator.config.bounds import (
-    Grants,
-    ServerPolicy,
-    over_bounds,
-    target_of,
+    SecretGrants,
+    AdmissionPolicy,
+    limit_problems,
+    resolve_target,
     target_problem,
     unknown_secrets,
 )
 from orchestrator.config.durations import format_duration
-from orchestrator.config.models.base import Command
-from orchestrator.config.models.databases import Database
+from orchestrator.config.models.base import CommandConfig
+from orchestrator.config.models.databases import DatabaseConfig
 from orchestrator.config.models.document import EphYaml
-from orchestrator.config.models.services import Kubernetes, Service
-from orchestrator.config.models.triggers import Branch, Comment, PrLabel
-from orchestrator.config.models.triggers import Tag as RefTag
+from orchestrator.config.models.services import KubernetesConfig, ServiceConfig
+from orchestrator.config.models.triggers import BranchTrigger, CommentTrigger, LabelTrigger
+from orchestrator.config.models.triggers import TagTrigger as RefTag
 from orchestrator.config.parsing import Document
 from orchestrator.config.problems import InvalidConfig, Problem
-from orchestrator.config.relations import BRANCH_MOST, NAME_MOST
+from orchestrator.config.relations import MAX_BRANCH_LENGTH, MAX_NAME_LENGTH
 from orchestrator.config.templates import render
 from orchestrator.core import globs, hours
-from orchestrator.core.hours import Hours
-from orchestrator.core.model import Recipe, Watched
+from orchestrator.core.hours import WeeklySchedule
+from orchestrator.core.model import Recipe, WatchedRefs
 from programs import spec as specs
 from stacks.model import RefKind
 from stacks.names import slug
 
-HOST_LABEL_MOST = 63
-NUMBER_MOST = 7
+MAX_HOST_LABEL = 63
+MAX_NUMBER_LENGTH = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
-    """The pull request that the file is read for. ``settings`` are the target's own, from the server.
+class RecipeContext:
+    """The pull request that the file is read for. ``target_settings`` are the target's own, from the server.
 
     ``existing_name`` is the name of the environment that runs already: it keeps it, so its URL stays. ``labels`` are
     the pull request's: with them only the triggers that they match say what to wait for.
@@ -58,36 +58,36 @@ class Context:
     head_sha: str
     head_ref: str
     clone_url: str
-    words: str
+    random_words: str
     existing_name: str = ""
     domain: str = "localhost"
-    settings: Mapping[str, str] = field(default_factory=dict)
+    target_settings: Mapping[str, str] = field(default_factory=dict)
     labels: frozenset[str] = frozenset()
-    kind: RefKind = RefKind.PULL
-    grants: Grants = field(default_factory=Grants)
+    ref_kind: RefKind = RefKind.PULL
+    grants: SecretGrants = field(default_factory=SecretGrants)
 
 
-def watched_by(document: Document) -> Watched:
+def ref_patterns(document: Document) -> WatchedRefs:
     """The branches, tags and phrases of comments that the file, being the default branch's, asks environments for."""
     triggers = document.config.triggers or ()
-    return Watched(
-        branches=tuple(glob for item in triggers if isinstance(item, Branch) for glob in item.branches),
+    return WatchedRefs(
+        branches=tuple(glob for item in triggers if isinstance(item, BranchTrigger) for glob in item.branches),
         tags=tuple(glob for item in triggers if isinstance(item, RefTag) for glob in item.tags),
-        phrases=tuple(phrase for item in triggers if isinstance(item, Comment) for phrase in item.phrases),
+        phrases=tuple(phrase for item in triggers if isinstance(item, CommentTrigger) for phrase in item.phrases),
     )
 
 
-def labels_of(document: Document, default: frozenset[str] = frozenset()) -> frozenset[str]:
+def trigger_labels(document: Document, default: frozenset[str] = frozenset()) -> frozenset[str]:
     """The labels that ask for an environment; ``default`` for a file without triggers. What a comment asks for is kept
     as a label, too: where only comments ask, it is the ``default``."""
     triggers = document.config.triggers
     if triggers is None:
         return default
-    named = frozenset(label for item in triggers if isinstance(item, PrLabel) for label in item.labels)
-    return default if not named and any(isinstance(item, Comment) for item in triggers) else named
+    named = frozenset(label for item in triggers if isinstance(item, LabelTrigger) for label in item.labels)
+    return default if not named and any(isinstance(item, CommentTrigger) for item in triggers) else named
 
 
-def recipe(document: Document, context: Context, policy: ServerPolicy) -> Recipe:
+def build_recipe(document: Document, context: RecipeContext, policy: AdmissionPolicy) -> Recipe:
     """What to build for this pull request; raises InvalidConfig with all that stands against it."""
     config = document.config
     unusable = target_problem(document, policy)
@@ -95,54 +95,54 @@ def recipe(document: Document, context: Context, policy: ServerPolicy) -> Recipe
         raise InvalidConfig([unusable])
     name = context.existing_name or environment_name(config, context)
     problems = [
-        *over_bounds(document, policy, context.domain),
-        *missing(document, target_of(config, policy), policy),
-        *(wishes.problems(document, _values(config, context), policy) if _runs_images(config, policy) else ()),
+        *limit_problems(document, policy, context.domain),
+        *unsupported_features(document, resolve_target(config, policy), policy),
+        *(wishes.image_problems(document, _placeholder_values(config, context), policy) if _runs_images(config, policy) else ()),
         *unknown_secrets(document, context.grants, context.repository_name),
         *_name_problems(document, name),
     ]
     if problems:
         raise InvalidConfig(problems)
-    triggers = _triggers(config, context)
-    images = tuple(wishes.of(config, _values(config, context))) if _runs_images(config, policy) else ()
+    triggers = _matching_triggers(config, context)
+    images = tuple(wishes.requests_of(config, _placeholder_values(config, context))) if _runs_images(config, policy) else ()
     return Recipe(
         spec=_spec(config, context, policy, name),
-        labels=labels_of(document, policy.default_labels),
+        labels=trigger_labels(document, policy.default_labels),
         wait_for_checks=tuple(dict.fromkeys(check for item in triggers for check in item.wait_for_checks)),
         ttl=config.environment.ttl,
-        suites=_suites(config) if target_of(config, policy) in TESTED else (),
+        suites=_suites(config) if resolve_target(config, policy) in TEST_TARGETS else (),
         images=images,
         idle_timeout=config.environment.idle_timeout,
-        destroy_idle=config.environment.on_idle == "destroy",
+        destroy_when_idle=config.environment.on_idle == "destroy",
         schedule=_schedule(config),
         paths=_paths(triggers),
-        drafts=_drafts(triggers),
+        allow_drafts=_drafts(triggers),
     )
 
 
-def _schedule(config: EphYaml) -> Hours | None:
+def _schedule(config: EphYaml) -> WeeklySchedule | None:
     schedule = config.environment.schedule
-    return hours.read(schedule.timezone, schedule.awake) if schedule else None
+    return hours.parse(schedule.timezone, schedule.awake) if schedule else None
 
 
-def environment_name(config: EphYaml, context: Context) -> str:
+def environment_name(config: EphYaml, context: RecipeContext) -> str:
     """The name by the file's template: always a DNS label, whatever the branch is called."""
-    return slug(render(config.environment.name_template, _values(config, context)), 500)
+    return slug(render(config.environment.name_template, _placeholder_values(config, context)), 500)
 
 
-def _values(config: EphYaml, context: Context) -> dict[str, str]:
+def _placeholder_values(config: EphYaml, context: RecipeContext) -> dict[str, str]:
     """What placeholders stand for."""
-    branch = slug(context.head_ref, BRANCH_MOST)
+    branch = slug(context.head_ref, MAX_BRANCH_LENGTH)
     # The words tell a branch or a tag from all others; in the number's place the start of its name is for people.
-    is_pull = context.kind is RefKind.PULL
-    number = str(context.number) if is_pull else slug(context.head_ref, NUMBER_MOST) or context.kind
+    is_pull = context.ref_kind is RefKind.PULL
+    number = str(context.number) if is_pull else slug(context.head_ref, MAX_NUMBER_LENGTH) or context.ref_kind
     return {
         "project": config.name,
-        "words": context.words,
+        "words": context.random_words,
         "number": number,
         "pr_number": number,
         "branch": branch,
-        "ref_type": str(context.kind),
+        "ref_type": str(context.ref_kind),
         "ref_name": branch,
         "commit_sha": context.head_sha,
     }
@@ -150,17 +150,17 @@ def _values(config: EphYaml, context: Context) -> dict[str, str]:
 
 def _name_problems(document: Document, name: str) -> list[Problem]:
     found = []
-    if len(name) > NAME_MOST:
+    if len(name) > MAX_NAME_LENGTH:
         found.append(
             document.problem(
                 ("environment", "name_template"),
                 f"the name would have {len(name)} characters",
-                f"shorten it or `name`; the most is {NAME_MOST}",
+                f"shorten it or `name`; the most is {MAX_NAME_LENGTH}",
             )
         )
     public = [(index, item) for index, item in enumerate(document.config.services) if item.public]
     for index, service in public[1:]:
-        if len(f"{service.name}--{name}") > HOST_LABEL_MOST:
+        if len(f"{service.name}--{name}") > MAX_HOST_LABEL:
             message = f"`{service.name}--{name}` is too long for a host name"
             found.append(document.problem(("services", index, "name"), message, "shorten the service's name"))
     return found
@@ -171,7 +171,7 @@ def _suites(config: EphYaml) -> tuple[specs.SuiteSpec, ...]:
     return tuple(
         specs.SuiteSpec(
             name=suite.name,
-            command=specs.Command(suite.command, _seconds(suite.timeout)),
+            command=specs.CommandSpec(suite.command, _seconds(suite.timeout)),
             kind=suite.kind,
             env=dict(suite.env),
             junit=posixpath.normpath(suite.junit) if suite.junit else "",
@@ -183,78 +183,78 @@ def _suites(config: EphYaml) -> tuple[specs.SuiteSpec, ...]:
     )
 
 
-def _triggers(config: EphYaml, context: Context) -> Sequence[PrLabel | Branch | RefTag]:
+def _matching_triggers(config: EphYaml, context: RecipeContext) -> Sequence[LabelTrigger | BranchTrigger | RefTag]:
     """The label triggers that this pull request matches; all of them when its labels are not known. Of a branch or a
     tag, those whose globs match."""
-    if context.kind is not RefKind.PULL:
-        named = (item for item in config.triggers or () if isinstance(item, Branch | RefTag))
-        return [item for item in named if globs.any_matches(_globs(item, context.kind), context.head_ref)]
-    found = [item for item in config.triggers or () if isinstance(item, PrLabel)]
+    if context.ref_kind is not RefKind.PULL:
+        named = (item for item in config.triggers or () if isinstance(item, BranchTrigger | RefTag))
+        return [item for item in named if globs.any_matches(_globs(item, context.ref_kind), context.head_ref)]
+    found = [item for item in config.triggers or () if isinstance(item, LabelTrigger)]
     matched = [item for item in found if context.labels & set(item.labels)]
     return matched or found
 
 
-def _globs(trigger: Branch | RefTag, kind: RefKind) -> tuple[str, ...]:
+def _globs(trigger: BranchTrigger | RefTag, kind: RefKind) -> tuple[str, ...]:
     if kind is RefKind.BRANCH:
-        return trigger.branches if isinstance(trigger, Branch) else ()
+        return trigger.branches if isinstance(trigger, BranchTrigger) else ()
     return trigger.tags if isinstance(trigger, RefTag) else ()
 
 
-def _paths(triggers: Sequence[PrLabel | Branch | RefTag]) -> tuple[str, ...]:
+def _paths(triggers: Sequence[LabelTrigger | BranchTrigger | RefTag]) -> tuple[str, ...]:
     """A trigger that names none takes any change. Only a pull request changes files against something."""
-    labelled = [item for item in triggers if isinstance(item, PrLabel)]
+    labelled = [item for item in triggers if isinstance(item, LabelTrigger)]
     if not all(item.paths for item in labelled):
         return ()
     return tuple(dict.fromkeys(path for item in labelled for path in item.paths))
 
 
-def _drafts(triggers: Sequence[PrLabel | Branch | RefTag]) -> bool:
-    labelled = [item for item in triggers if isinstance(item, PrLabel)]
+def _drafts(triggers: Sequence[LabelTrigger | BranchTrigger | RefTag]) -> bool:
+    labelled = [item for item in triggers if isinstance(item, LabelTrigger)]
     return not labelled or any(item.drafts for item in labelled)
 
 
-def _spec(config: EphYaml, context: Context, policy: ServerPolicy, name: str) -> specs.EnvironmentSpec:
+def _spec(config: EphYaml, context: RecipeContext, policy: AdmissionPolicy, name: str) -> specs.EnvironmentSpec:
     dns, protection = config.environment.dns, config.environment.protection
     return specs.EnvironmentSpec(
         name=name,
         host=f"{name}.{dns.domain if dns else context.domain}",
-        target=target_of(config, policy),
+        target=resolve_target(config, policy),
         project=config.name,
-        source=specs.Source(context.clone_url, context.head_sha, context.head_ref),
+        source=specs.GitSource(context.clone_url, context.head_sha, context.head_ref),
         services=tuple(_service(item) for item in config.services),
         databases=tuple(_database(item) for item in config.database.instances if config.database.enabled),
         build=_command(config.build),
         env=dict(config.environment.env),
         hooks=_hooks(config),
-        marks=_marks(config, context, policy, name),
-        settings=dict(context.settings),
+        marks=_tags(config, context, policy, name),
+        settings=dict(context.target_settings),
         sign_in=protection is not None and protection.sign_in == "required",
         secrets=_secrets(config, context.grants),
-        **(_for_images(config, context) if _runs_images(config, policy) else {}),
+        **(_image_target_fields(config, context) if _runs_images(config, policy) else {}),
     )
 
 
-def _runs_images(config: EphYaml, policy: ServerPolicy) -> bool:
-    return target_of(config, policy) == KUBERNETES
+def _runs_images(config: EphYaml, policy: AdmissionPolicy) -> bool:
+    return resolve_target(config, policy) == KUBERNETES
 
 
-def _secrets(config: EphYaml, grants: Grants) -> dict[str, specs.Secret]:
+def _secrets(config: EphYaml, grants: SecretGrants) -> dict[str, specs.Secret]:
     named = config.environment.secrets.items()
     return {
-        variable: specs.Secret(name, grants.given[name]) for variable, name in sorted(named) if name in grants.given
+        variable: specs.Secret(name, grants.granted[name]) for variable, name in sorted(named) if name in grants.granted
     }
 
 
-def _for_images(config: EphYaml, context: Context) -> dict[str, Any]:
+def _image_target_fields(config: EphYaml, context: RecipeContext) -> dict[str, Any]:
     """What targets that run images are told besides; the images themselves are found first (``Recipe.images``)."""
     asked = config.environment.resources
     return {
-        **_manifests(config.kubernetes, _values(config, context)),
+        **_manifests(config.kubernetes, _placeholder_values(config, context)),
         "resources": {key: value for key, value in (asked or ()) if value is not None},
     }
 
 
-def _manifests(section: Kubernetes | None, values: Mapping[str, str]) -> dict[str, Any]:
+def _manifests(section: KubernetesConfig | None, values: Mapping[str, str]) -> dict[str, Any]:
     if section is None:
         return {}
     given = {key: render(value, values) if isinstance(value, str) else value for key, value in section.values.items()}
@@ -265,25 +265,25 @@ def _manifests(section: Kubernetes | None, values: Mapping[str, str]) -> dict[st
     }
 
 
-def _marks(config: EphYaml, context: Context, policy: ServerPolicy, name: str) -> dict[str, str]:
+def _tags(config: EphYaml, context: RecipeContext, policy: AdmissionPolicy, name: str) -> dict[str, str]:
     """What every resource of the environment is marked with."""
     marks = {
         "Environment": name,
         "ManagedBy": "eph",
-        "EphemeralTTL": format_duration(config.environment.ttl or policy.ttl_default),
+        "EphemeralTTL": format_duration(config.environment.ttl or policy.default_ttl),
         "Repository": context.repository_name,
     }
-    is_pull = context.kind is RefKind.PULL
-    marks |= {"PRNumber": str(context.number)} if is_pull else {"Ref": f"{context.kind} {context.head_ref}"}
+    is_pull = context.ref_kind is RefKind.PULL
+    marks |= {"PRNumber": str(context.number)} if is_pull else {"Ref": f"{context.ref_kind} {context.head_ref}"}
     return {"Team": config.team, **marks} if config.team else marks
 
 
-def _service(service: Service) -> specs.ServiceSpec:
+def _service(service: ServiceConfig) -> specs.ServiceSpec:
     return specs.ServiceSpec(
         name=service.name,
         command=service.command or "",
         public=service.public,
-        health=specs.Health(service.health.path, _seconds(service.health.deadline)),
+        health=specs.HealthCheck(service.health.path, _seconds(service.health.deadline)),
         env=dict(service.env),
         image=service.image or "",
         port=service.port or 0,
@@ -294,7 +294,7 @@ def _service(service: Service) -> specs.ServiceSpec:
     )
 
 
-def _database(database: Database) -> specs.DatabaseSpec:
+def _database(database: DatabaseConfig) -> specs.DatabaseSpec:
     seed = database.template.seed
     return specs.DatabaseSpec(
         name=database.name,
@@ -308,16 +308,16 @@ def _database(database: Database) -> specs.DatabaseSpec:
     )
 
 
-def _hooks(config: EphYaml) -> specs.Hooks:
-    def made(commands: tuple[Command, ...]) -> tuple[specs.Command, ...]:
-        return tuple(specs.Command(item.command, _seconds(item.timeout)) for item in commands)
+def _hooks(config: EphYaml) -> specs.LifecycleHooks:
+    def made(commands: tuple[CommandConfig, ...]) -> tuple[specs.CommandSpec, ...]:
+        return tuple(specs.CommandSpec(item.command, _seconds(item.timeout)) for item in commands)
 
     hooks = config.hooks
-    return specs.Hooks(made(hooks.pre_create), made(hooks.post_create), made(hooks.pre_destroy))
+    return specs.LifecycleHooks(made(hooks.pre_create), made(hooks.post_create), made(hooks.pre_destroy))
 
 
-def _command(command: Command | None) -> specs.Command | None:
-    return specs.Command(command.command, _seconds(command.timeout)) if command else None
+def _command(command: CommandConfig | None) -> specs.CommandSpec | None:
+    return specs.CommandSpec(command.command, _seconds(command.timeout)) if command else None
 
 
 def _seconds(length: timedelta) -> int:

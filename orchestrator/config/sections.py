@@ -9,46 +9,46 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from orchestrator.config.kinds import Networks, Owners, Prepared, Repositories, Seconds, Words
-from orchestrator.config.problems import BadSettings, Rejected
+from orchestrator.config.kinds import Networks, Owners, TemplateDatabases, Repositories, DurationSetting, StringList
+from orchestrator.config.problems import InvalidSettings, InvalidValue
 
-_TEMPLATES = "Prepared databases of that PostgreSQL server that any repository may have cloned, name=database each."
+_TEMPLATES_TEXT = "Prepared databases of that PostgreSQL server that any repository may have cloned, name=database each."
 
 
-class Group(BaseModel):
+class SettingsGroup(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Ttl(Group):
+class TtlSettings(SettingsGroup):
     """How long environments live, from the first sight of their newest commit."""
 
-    default: Seconds = Field(default=timedelta(hours=72), description="For an eph.yaml that does not say.")
-    most: Seconds = Field(default=timedelta(days=30), description="The longest that an eph.yaml may ask for.")
+    default: DurationSetting = Field(default=timedelta(hours=72), description="For an eph.yaml that does not say.")
+    most: DurationSetting = Field(default=timedelta(days=30), description="The longest that an eph.yaml may ask for.")
 
-    warning: Seconds = Field(
+    warning: DurationSetting = Field(
         default=timedelta(hours=4), description="How long before the end people are warned; at most a quarter of all."
     )
 
     @model_validator(mode="after")
-    def _ordered(self) -> Ttl:
+    def _check_order(self) -> TtlSettings:
         if self.default > self.most:
-            raise Rejected("the default is longer than the most", "lower it, or raise ttl.most", ("default",))
+            raise InvalidValue("the default is longer than the most", "lower it, or raise ttl.most", ("default",))
         return self
 
 
-class Idle(Group):
+class IdleSettings(SettingsGroup):
     """Previews that nobody uses."""
 
-    timeout: Seconds | None = Field(
+    timeout: DurationSetting | None = Field(
         default=None,
         description="After how long without a visit they sleep, for an eph.yaml that does not say. Empty: never.",
     )
-    awake: Seconds = Field(
+    awake: DurationSetting = Field(
         default=timedelta(hours=1), description="How long one stays awake that somebody woke outside of its hours."
     )
 
 
-class Limits(Group):
+class LimitsSettings(SettingsGroup):
     """How much of everything there may be; what is over waits in the queue or is refused with a reason."""
 
     environments: int = Field(default=50, ge=1, description="Environments in all.")
@@ -65,33 +65,33 @@ class Limits(Group):
     services: int = Field(default=10, ge=1, description="Services of one environment.")
     public_services: int = Field(default=5, ge=1, description="Services of one environment with a host name.")
     databases: int = Field(default=3, ge=0, description="Databases of one environment.")
-    command: Seconds = Field(default=timedelta(minutes=30), description="The longest timeout of a command.")
-    health: Seconds = Field(default=timedelta(minutes=15), description="The longest deadline of a health check.")
+    command: DurationSetting = Field(default=timedelta(minutes=30), description="The longest timeout of a command.")
+    health: DurationSetting = Field(default=timedelta(minutes=15), description="The longest deadline of a health check.")
     file_bytes: int = Field(default=65536, ge=1024, le=1048576, description="The largest eph.yaml, in bytes.")
 
 
-class Targets(Group):
+class TargetsSettings(SettingsGroup):
     """What environments may be made of."""
 
-    allowed: Words = Field(default=("local",), min_length=1, description="The targets that an eph.yaml may name.")
+    allowed: StringList = Field(default=("local",), min_length=1, description="The targets that an eph.yaml may name.")
     default: str = Field(default="local", description="The target of an eph.yaml that names none.")
 
     @model_validator(mode="after")
-    def _allowed(self) -> Targets:
+    def _check_default(self) -> TargetsSettings:
         if self.default not in self.allowed:
-            raise Rejected("the default target is not among the allowed ones", "add it to allowed", ("default",))
+            raise InvalidValue("the default target is not among the allowed ones", "add it to allowed", ("default",))
         return self
 
 
-class Ledger(Group):
+class LedgerSettings(SettingsGroup):
     """The event log."""
 
-    keep: Seconds = Field(
+    keep: DurationSetting = Field(
         default=timedelta(days=90), description="How long events stay; the newest of each environment always does."
     )
 
 
-class Forks(Group):
+class ForksSettings(SettingsGroup):
     """Pull requests that come from a fork. Whatever is set here, nothing of one runs because of its label alone."""
 
     allow: Literal["refuse", "approve"] = Field(
@@ -105,7 +105,7 @@ class Forks(Group):
     )
 
 
-class Replicas(Group):
+class ReplicasSettings(SettingsGroup):
     """Several ephd for the same repositories: one leads, and another takes over when it dies."""
 
     lease: Literal["none", "postgres"] = Field(
@@ -121,11 +121,11 @@ class Replicas(Group):
     )
 
     @model_validator(mode="after")
-    def _reachable(self) -> Replicas:
+    def _check_reachable(self) -> ReplicasSettings:
         if self.url and not self.url.startswith(("http://", "https://")):
-            raise Rejected("this is not a URL", "write for example http://eph-1.internal:8081", ("url",))
+            raise InvalidValue("this is not a URL", "write for example http://eph-1.internal:8081", ("url",))
         if self.lease == "postgres" and self.shared is None:
-            raise Rejected(
+            raise InvalidValue(
                 "several replicas need a folder that all of them share",
                 "set replicas.shared to it, and give each replica a home of its own",
                 ("shared",),
@@ -133,7 +133,7 @@ class Replicas(Group):
         return self
 
 
-class Previews(Group):
+class PreviewsSettings(SettingsGroup):
     """The door in front of previews."""
 
     sign_in: Literal["off", "asked", "all"] = Field(
@@ -147,7 +147,7 @@ class Previews(Group):
     )
 
 
-class PreviewSecret(Group):
+class PreviewSecret(SettingsGroup):
     """A secret that previews may be given: where its value is, and whose previews may name it."""
 
     file: Path | None = Field(default=None, description="The file that holds the value.")
@@ -156,17 +156,17 @@ class PreviewSecret(Group):
     forks: bool = Field(default=False, description="Whether an approved commit of a fork is given it, too.")
 
     @model_validator(mode="after")
-    def _one_source(self) -> PreviewSecret:
+    def _check_source(self) -> PreviewSecret:
         if (self.file is None) == (not self.variable):
-            raise Rejected("a secret has one source", "set file or variable, one of the two", ("file",))
+            raise InvalidValue("a secret has one source", "set file or variable, one of the two", ("file",))
         return self
 
 
-class Local(Group):
+class LocalTargetSettings(SettingsGroup):
     """The target `local`: processes and databases on this machine."""
 
     root: Path | None = Field(default=None, description="Where it keeps checkouts, logs, data. Empty: local in home.")
-    toolbox: Words = Field(default=(), description="More folders that previews may read, such as a language's own.")
+    toolbox: StringList = Field(default=(), description="More folders that previews may read, such as a language's own.")
     path: str = Field(default="/usr/local/bin:/usr/bin:/bin", description="The PATH that previews get.")
     sandbox: Literal["auto", "bubblewrap", "none"] = Field(
         default="auto",
@@ -176,28 +176,28 @@ class Local(Group):
         default=SecretStr(""),
         description="An administrator's URL of the PostgreSQL server to use. Empty: a server of Eph's own.",
     )
-    templates: Prepared = Field(default=(), description=_TEMPLATES)
+    templates: TemplateDatabases = Field(default=(), description=_TEMPLATES_TEXT)
     checkout_bytes: int = Field(
         default=512 * 1024**2, ge=1024, description="The most that the files of one commit may hold, in bytes."
     )
 
 
-class Images(Group):
+class ImagesSettings(SettingsGroup):
     """How images are found. Which registries may be asked, and with which credentials, the target says."""
 
-    hosts: Words = Field(
+    hosts: StringList = Field(
         default=(),
         description="Hosts that registries may send us to, with our credentials: for tokens, or where contents lie. "
         "*.example.com: all below it.",
     )
-    architectures: Words = Field(
+    architectures: StringList = Field(
         default=("amd64",),
         min_length=1,
         description="The architectures of the cluster's nodes; an image must have all.",
     )
 
 
-class Kubernetes(Group):
+class KubernetesTargetSettings(SettingsGroup):
     """The target `kubernetes`: a namespace of a cluster for each environment."""
 
     kubeconfig: Path | None = Field(
@@ -217,7 +217,7 @@ class Kubernetes(Group):
         "each. eph: Eph's own gateway, a pod of that cluster; then they have none, and it sees all who come.",
     )
     front_namespace: str = Field(default="", description="With front = eph, the namespace of the gateway's pod.")
-    front_labels: Words = Field(
+    front_labels: StringList = Field(
         default=(), description="And that pod's labels, key=value each: nothing else reaches previews from outside."
     )
     ingress_class: str = Field(default="", description="The class of every Ingress. Empty: the cluster's default.")
@@ -229,7 +229,7 @@ class Kubernetes(Group):
         description="Where the ingress controller is reached, such as http://10.0.0.5: with front = ingress by the "
         "gateway, which is needed for readiness; with front = eph by ephd, to ask previews the whole way people come.",
     )
-    ingress_annotations: Words = Field(
+    ingress_annotations: StringList = Field(
         default=(),
         description="What every Ingress or HTTPRoute carries, key=value each, as for cert-manager or external-dns.",
     )
@@ -252,7 +252,7 @@ class Kubernetes(Group):
     egress: Literal["internet", "none"] = Field(
         default="internet", description="Whom previews may call: the internet without private networks, or nobody."
     )
-    egress_allow: Words = Field(default=(), description="Networks that they may call besides, such as 10.1.2.0/24.")
+    egress_allow: StringList = Field(default=(), description="Networks that they may call besides, such as 10.1.2.0/24.")
     storage_class: str = Field(
         default="", description="The class of volumes. Empty: databases and volumes live as long as their pod."
     )
@@ -271,15 +271,15 @@ class Kubernetes(Group):
         default="namespace",
         description="Where empty and seeded databases live: a server in each namespace, or that shared one.",
     )
-    templates: Prepared = Field(default=(), description=_TEMPLATES)
+    templates: TemplateDatabases = Field(default=(), description=_TEMPLATES_TEXT)
     pull_secret_file: Path | None = Field(
         default=None, description="A Docker configuration with credentials for registries; no preview can read it."
     )
-    registries: Words = Field(
+    registries: StringList = Field(
         default=(),
         description="Where images may come from, as prefixes. Empty: anywhere on the public internet.",
     )
-    plain_http: Words = Field(
+    plain_http: StringList = Field(
         default=(), description="Registries that are asked without TLS; they may lie in a private network."
     )
     helm: str = Field(default="", description="The program that renders Helm charts. Empty: helm on PATH.")
@@ -291,7 +291,7 @@ class Kubernetes(Group):
     )
 
 
-class Forge(Group):
+class ForgeSettings(SettingsGroup):
     """The Git host, and how to be let in: as a GitHub App, or by a token. A secret comes from a variable or from a
     file, not from both."""
 
@@ -321,48 +321,48 @@ class Forge(Group):
     )
 
     @model_validator(mode="after")
-    def _one_source(self) -> Forge:
+    def _check_sources(self) -> ForgeSettings:
         for key in ("token", "webhook_secret", "private_key"):
             if getattr(self, key) is not None and getattr(self, f"{key}_file") is not None:
-                raise Rejected(f"there is a {key} and a {key}_file", "keep one of the two", (f"{key}_file",))
+                raise InvalidValue(f"there is a {key} and a {key}_file", "keep one of the two", (f"{key}_file",))
         return self
 
     @model_validator(mode="after")
-    def _urls(self) -> Forge:
+    def _check_urls(self) -> ForgeSettings:
         if not self.url.startswith(("http://", "https://")):
-            raise Rejected("this is not a URL", "write for example https://api.github.com", ("url",))
+            raise InvalidValue("this is not a URL", "write for example https://api.github.com", ("url",))
         if re.match(r"https?://(www\.)?github\.com(/|$)", self.url):
-            raise Rejected("this is GitHub's site, not its API", "write https://api.github.com", ("url",))
+            raise InvalidValue("this is GitHub's site, not its API", "write https://api.github.com", ("url",))
         if self.webhook_url and not self.webhook_url.startswith(("http://", "https://")):
             text = "write for example https://eph.example.com/api/v1/webhooks/github"
-            raise Rejected("this is not a URL", text, ("webhook_url",))
+            raise InvalidValue("this is not a URL", text, ("webhook_url",))
         if self.clone_url and not (self.clone_url.count("{") == 1 and "{full_name}" in self.clone_url):
             text = "write for example https://mirror.example.com/{full_name}.git"
-            raise Rejected("this is not a URL with {full_name} in it", text, ("clone_url",))
+            raise InvalidValue("this is not a URL with {full_name} in it", text, ("clone_url",))
         return self
 
     @model_validator(mode="after")
-    def _one_way_in(self) -> Forge:
+    def _check_credentials(self) -> ForgeSettings:
         has_key = self.private_key is not None or self.private_key_file is not None
         if bool(self.app_id) != has_key:
             missing = "private_key_file" if self.app_id else "app_id"
-            raise Rejected("an App needs its id and its private key", f"set {missing} too", (missing,))
+            raise InvalidValue("an App needs its id and its private key", f"set {missing} too", (missing,))
         if self.app_id and (self.token is not None or self.token_file is not None):
-            raise Rejected("there is an App and a token", "keep one of the two", ("token",))
+            raise InvalidValue("there is an App and a token", "keep one of the two", ("token",))
         return self
 
     def read_private_key(self) -> str:
-        return _secret(self.private_key, self.private_key_file, "forge.private_key_file")
+        return _read_secret(self.private_key, self.private_key_file, "forge.private_key_file")
 
     def read_token(self) -> str:
         """The token, wherever it comes from; empty without one."""
-        return _secret(self.token, self.token_file, "forge.token_file")
+        return _read_secret(self.token, self.token_file, "forge.token_file")
 
     def read_webhook_secret(self) -> str:
-        return _secret(self.webhook_secret, self.webhook_secret_file, "forge.webhook_secret_file")
+        return _read_secret(self.webhook_secret, self.webhook_secret_file, "forge.webhook_secret_file")
 
 
-def _secret(value: SecretStr | None, file: Path | None, setting: str) -> str:
+def _read_secret(value: SecretStr | None, file: Path | None, setting: str) -> str:
     if value is not None:
         return value.get_secret_value().strip()
     if file is None:
@@ -371,4 +371,4 @@ def _secret(value: SecretStr | None, file: Path | None, setting: str) -> str:
         return file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise BadSettings([f"{setting}: {file} cannot be read: {reason}; name a readable file"]) from error
+        raise InvalidSettings([f"{setting}: {file} cannot be read: {reason}; name a readable file"]) from error

@@ -15,28 +15,28 @@ from urllib.parse import unquote, urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from orchestrator.config.bounds import ServerPolicy
-from orchestrator.config.kinds import Address, Domain, Domains, Labels, Seconds, SecretName, host_and_port, prepared
-from orchestrator.config.problems import Rejected
+from orchestrator.config.bounds import AdmissionPolicy
+from orchestrator.config.kinds import Address, Domain, Domains, Labels, DurationSetting, SecretName, host_and_port, template_names
+from orchestrator.config.problems import InvalidValue
 from orchestrator.config.sections import (
-    Forge,
-    Forks,
-    Idle,
-    Images,
-    Kubernetes,
-    Ledger,
-    Limits,
-    Local,
-    Previews,
+    ForgeSettings,
+    ForksSettings,
+    IdleSettings,
+    ImagesSettings,
+    KubernetesTargetSettings,
+    LedgerSettings,
+    LimitsSettings,
+    LocalTargetSettings,
+    PreviewsSettings,
     PreviewSecret,
-    Replicas,
-    Targets,
-    Ttl,
+    ReplicasSettings,
+    TargetsSettings,
+    TtlSettings,
 )
 from orchestrator.core.policy import Policy
 from programs import registry
 
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - looked for, not bound
+_WILDCARD_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - looked for, not bound
 
 
 def default_home() -> Path:
@@ -46,7 +46,7 @@ def default_home() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "eph"
 
 
-class Settings(BaseSettings):
+class ServerSettings(BaseSettings):
     """Everything that an operator can set."""
 
     model_config = SettingsConfigDict(env_prefix="EPH_", env_nested_delimiter="__", extra="forbid", frozen=True)
@@ -57,7 +57,7 @@ class Settings(BaseSettings):
         pattern=r"^[a-z][a-z0-9-]{0,30}$",
         description="This server's name, for when several serve the same repositories: their reports stay apart.",
     )
-    interval: Seconds = Field(
+    interval: DurationSetting = Field(
         default=timedelta(seconds=30), description="How often everything wanted is compared with everything there is."
     )
     listen: Address = Field(default="127.0.0.1:8081", description="Where the API listens, as host:port.")
@@ -86,29 +86,29 @@ class Settings(BaseSettings):
         description="The database of the event log, as a SQLAlchemy URL. Empty: the file ledger.db in home.",
     )
     workers: int = Field(default=1, ge=0, le=32, description="How many warm interpreters wait for the next operation.")
-    deadline: Seconds = Field(
+    deadline: DurationSetting = Field(
         default=timedelta(seconds=1800), description="The longest that one operation may take; then it is ended."
     )
     labels: Labels = Field(
         default=("preview",), description="The labels that ask for an environment where eph.yaml names no triggers."
     )
-    idle: Idle = Field(default=Idle(), description="Previews that nobody uses.")
-    ttl: Ttl = Field(default=Ttl(), description="How long environments live.")
-    limits: Limits = Field(default=Limits(), description="How much of everything there may be.")
-    targets: Targets = Field(default=Targets(), description="What environments may be made of.")
-    forks: Forks = Field(default=Forks(), description="Pull requests that come from a fork.")
-    ledger: Ledger = Field(default=Ledger(), description="The event log.")
-    replicas: Replicas = Field(default=Replicas(), description="Several ephd for the same repositories.")
-    previews: Previews = Field(default=Previews(), description="The door in front of previews.")
+    idle: IdleSettings = Field(default=IdleSettings(), description="Previews that nobody uses.")
+    ttl: TtlSettings = Field(default=TtlSettings(), description="How long environments live.")
+    limits: LimitsSettings = Field(default=LimitsSettings(), description="How much of everything there may be.")
+    targets: TargetsSettings = Field(default=TargetsSettings(), description="What environments may be made of.")
+    forks: ForksSettings = Field(default=ForksSettings(), description="Pull requests that come from a fork.")
+    ledger: LedgerSettings = Field(default=LedgerSettings(), description="The event log.")
+    replicas: ReplicasSettings = Field(default=ReplicasSettings(), description="Several ephd for the same repositories.")
+    previews: PreviewsSettings = Field(default=PreviewsSettings(), description="The door in front of previews.")
     secrets: dict[SecretName, PreviewSecret] = Field(
         default={},
         description="Secrets that previews may be given, each with a table of its own: [secrets.NAME] with file or "
         "variable, repositories, and forks.",
     )
-    local: Local = Field(default=Local(), description="The target `local`.")
-    images: Images = Field(default=Images(), description="Where images are looked for, and for which machines.")
-    kubernetes: Kubernetes = Field(default=Kubernetes(), description="The target `kubernetes`.")
-    forge: Forge = Field(default=Forge(), description="The Git host.")
+    local: LocalTargetSettings = Field(default=LocalTargetSettings(), description="The target `local`.")
+    images: ImagesSettings = Field(default=ImagesSettings(), description="Where images are looked for, and for which machines.")
+    kubernetes: KubernetesTargetSettings = Field(default=KubernetesTargetSettings(), description="The target `kubernetes`.")
+    forge: ForgeSettings = Field(default=ForgeSettings(), description="The Git host.")
 
     @classmethod
     def settings_customise_sources(
@@ -124,49 +124,49 @@ class Settings(BaseSettings):
 
     @field_validator("home")
     @classmethod
-    def _absolute(cls, value: Path) -> Path:
+    def _make_absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
     @field_validator("public_url")
     @classmethod
-    def _has_host(cls, value: str) -> str:
+    def _check_host_placeholder(cls, value: str) -> str:
         fits = value.startswith(("http://", "https://")) and value.count("{") == 1 and "{host}" in value
         if value and not fits:
-            raise Rejected("this is not a URL with {host} in it", "write for example https://{host}")
+            raise InvalidValue("this is not a URL with {host} in it", "write for example https://{host}")
         return value.rstrip("/")
 
     @field_validator("backend_url")
     @classmethod
-    def _on_disk(cls, value: str) -> str:
+    def _check_file_url(cls, value: str) -> str:
         if value and not (value.startswith("file:///") and len(value) > len("file:///")):
-            raise Rejected("this version of Eph keeps stacks on disk only", "write file:// and an absolute path")
+            raise InvalidValue("this version of Eph keeps stacks on disk only", "write file:// and an absolute path")
         return value
 
     @model_validator(mode="after")
-    def _two_addresses(self) -> Settings:
+    def _check_ports(self) -> ServerSettings:
         port = host_and_port(self.listen)[1]
         if port and port == host_and_port(self.gateway_listen)[1]:
-            raise Rejected("the API and the gateway have the same port", "give each its own", ("gateway_listen",))
+            raise InvalidValue("the API and the gateway have the same port", "give each its own", ("gateway_listen",))
         return self
 
     @model_validator(mode="after")
-    def _replicas_fit(self) -> Settings:
+    def _check_replicas(self) -> ServerSettings:
         if self.replicas.lease == "none":
             return self
-        if not self.events_url.startswith(("postgresql", "postgres:")):
-            raise Rejected(
+        if not self.ledger_database_url.startswith(("postgresql", "postgres:")):
+            raise InvalidValue(
                 "replicas find their leader by PostgreSQL, and ledger_url names none",
                 "set ledger_url to the PostgreSQL database that all replicas share",
                 ("replicas", "lease"),
             )
-        if not self.replicas.url and self.listen_on[0] in _EVERYWHERE:
-            raise Rejected(
-                f"other replicas cannot reach {self.listen_on[0]}",
+        if not self.replicas.url and self.listen_address[0] in _WILDCARD_ADDRESSES:
+            raise InvalidValue(
+                f"other replicas cannot reach {self.listen_address[0]}",
                 "set replicas.url to where they reach this one",
                 ("replicas", "url"),
             )
         if self.shared_dir == self.home:
-            raise Rejected(
+            raise InvalidValue(
                 "the shared folder is this replica's home",
                 "give each replica a home of its own",
                 ("replicas", "shared"),
@@ -184,14 +184,14 @@ class Settings(BaseSettings):
         return self.replicas.shared.expanduser().absolute() if self.replicas.shared else self.home
 
     @property
-    def own_url(self) -> str:
+    def local_api_url(self) -> str:
         """Where this machine's own programs reach the API: one that listens everywhere listens on loopback, too."""
-        host, port = self.listen_on
-        host = _EVERYWHERE.get(host, host)
+        host, port = self.listen_address
+        host = _WILDCARD_ADDRESSES.get(host, host)
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     @property
-    def way_in(self) -> str:
+    def probe_url(self) -> str:
         """Where previews are asked whether they answer: where people come in, as far as ephd can reach that."""
         front = self.kubernetes.ingress_url if self.kubernetes.front == "eph" else ""
         return front or f"http://{self.gateway_listen}"
@@ -207,7 +207,7 @@ class Settings(BaseSettings):
         return self.backend_url or f"file://{self.shared_dir / 'backend'}"
 
     @property
-    def events_url(self) -> str:
+    def ledger_database_url(self) -> str:
         """``ledger_url``, or the file in home. May hold a password."""
         return self.ledger_url.get_secret_value() or f"sqlite:///{self.ledger_path}"
 
@@ -248,11 +248,11 @@ class Settings(BaseSettings):
         return self.home / "pulumi"
 
     @property
-    def listen_on(self) -> tuple[str, int]:
+    def listen_address(self) -> tuple[str, int]:
         return host_and_port(self.listen)
 
     @property
-    def gateway_listen_on(self) -> tuple[str, int]:
+    def gateway_listen_address(self) -> tuple[str, int]:
         return host_and_port(self.gateway_listen)
 
     def policy(self) -> Policy:
@@ -265,32 +265,32 @@ class Settings(BaseSettings):
             max_concurrent=self.limits.concurrent,
             concurrent_destroys=self.limits.concurrent_destroys,
             ttl_default=self.ttl.default,
-            ttl_most=self.ttl.most,
+            ttl_max=self.ttl.most,
             expiry_warning=self.ttl.warning,
             idle_timeout=self.idle.timeout,
-            awake_for=self.idle.awake,
-            forks=self.forks.allow == "approve",
+            min_awake=self.idle.awake,
+            allow_forks=self.forks.allow == "approve",
             approval_is_trust=self.forks.guarded == "approve",
         )
 
-    def bounds(self) -> ServerPolicy:
+    def admission_policy(self) -> AdmissionPolicy:
         """What a repository may ask for."""
-        return ServerPolicy(
-            installed=frozenset(registry.names()),
-            targets=frozenset(self.targets.allowed),
+        return AdmissionPolicy(
+            installed_targets=frozenset(registry.installed_targets()),
+            allowed_targets=frozenset(self.targets.allowed),
             default_target=self.targets.default,
             default_labels=frozenset(self.labels),
-            ttl_most=self.ttl.most,
-            ttl_default=self.ttl.default,
+            max_ttl=self.ttl.most,
+            default_ttl=self.ttl.default,
             idle_timeout=self.idle.timeout,
             domains=frozenset(self.domains),
-            services_most=self.limits.services,
-            public_most=self.limits.public_services,
-            databases_most=self.limits.databases,
-            command_most=self.limits.command,
-            health_most=self.limits.health,
-            sign_in=self.previews.sign_in != "off",
-            templates={"local": prepared(self.local.templates), "kubernetes": prepared(self.kubernetes.templates)},
+            max_services=self.limits.services,
+            max_public_services=self.limits.public_services,
+            max_databases=self.limits.databases,
+            max_command_timeout=self.limits.command,
+            max_health_deadline=self.limits.health,
+            sign_in_available=self.previews.sign_in != "off",
+            templates={"local": template_names(self.local.templates), "kubernetes": template_names(self.kubernetes.templates)},
             registries=self.kubernetes.registries,
         )
 
@@ -308,10 +308,10 @@ class Settings(BaseSettings):
             "templates": ",".join(self.local.templates),
         }
 
-    def kubernetes_settings(self, identity: str) -> dict[str, str]:
-        """What the target `kubernetes` is told. ``postgres`` may hold a password. ``identity`` tells this server's
+    def kubernetes_settings(self, server_id: str) -> dict[str, str]:
+        """What the target `kubernetes` is told. ``postgres`` may hold a password. ``server_id`` tells this server's
         namespaces from those of another one that happens to have its name."""
-        server = f"{self.name}-{identity}"
+        server = f"{self.name}-{server_id}"
         told = {"root": str(self.home / "kubernetes"), "server": server, "routes": str(self.routes_dir)}
         for key, value in self.kubernetes:
             told[key] = ",".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
@@ -323,16 +323,16 @@ class Settings(BaseSettings):
     def known_targets(self) -> frozenset[str]:
         """Those that may be asked for, and those of which something may exist, which must still be destroyed: what is
         configured, and ``local`` where it once made something here. Elsewhere it need not be able to run."""
-        configured = {"kubernetes"} if self.kubernetes != Kubernetes() else set()
+        configured = {"kubernetes"} if self.kubernetes != KubernetesTargetSettings() else set()
         local = {"local"} if self.local_dir.exists() else set()
         return frozenset({*self.targets.allowed, *configured, *local})
 
-    def target_settings(self, identity: str, used: frozenset[str] = frozenset()) -> dict[str, dict[str, str]]:
-        """By target, for those that this server knows; ``used``: those that stacks say they are on."""
+    def target_settings(self, server_id: str, used_targets: frozenset[str] = frozenset()) -> dict[str, dict[str, str]]:
+        """By target, for those that this server knows; ``used_targets``: those that stacks say they are on."""
         known = self.known_targets
         told: dict[str, dict[str, str]] = {}
         if "local" in known:  # not for a stack that only seems to be: it would have to be brought up
             told["local"] = self.local_settings()
-        if "kubernetes" in known | used:
-            told["kubernetes"] = self.kubernetes_settings(identity)
+        if "kubernetes" in known | used_targets:
+            told["kubernetes"] = self.kubernetes_settings(server_id)
         return told

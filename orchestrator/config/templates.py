@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 
-from orchestrator.config.problems import KEY_MOST, Rejected, escape
+from orchestrator.config.problems import MAX_KEY, InvalidValue, escape
 
 PLACEHOLDERS = ("project", "words", "number", "pr_number", "branch", "ref_type", "ref_name", "commit_sha")
-MOST = 200
-_INSIDE = re.compile(r"([A-Za-z_]+)(?::([0-9]{0,3}):([0-9]{0,3}))?")
+MAX_TEMPLATE_LENGTH = 200
+_PLACEHOLDER = re.compile(r"([A-Za-z_]+)(?::([0-9]{0,3}):([0-9]{0,3}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +29,19 @@ class Placeholder:
     end: int | None = None
 
     @property
-    def whole(self) -> bool:
+    def is_whole(self) -> bool:
         return self.start is None and self.end is None
 
 
-Part = str | Placeholder
+TemplatePart = str | Placeholder
 
 
 @lru_cache(maxsize=256)
-def parse_template(text: str) -> tuple[Part, ...]:
+def parse_template(text: str) -> tuple[TemplatePart, ...]:
     """Splits a template; raises ``Rejected`` with the character that is wrong, counted from 1."""
-    if len(text) > MOST:
-        raise Rejected(f"the template has {len(text)} characters", f"write at most {MOST}")
-    parts: list[Part] = []
+    if len(text) > MAX_TEMPLATE_LENGTH:
+        raise InvalidValue(f"the template has {len(text)} characters", f"write at most {MAX_TEMPLATE_LENGTH}")
+    parts: list[TemplatePart] = []
     position = 0
     while position < len(text):
         opened = _next_brace(text, position)
@@ -51,8 +51,8 @@ def parse_template(text: str) -> tuple[Part, ...]:
             break
         closed = text.find("}", opened)
         if text[opened] == "}" or closed < 0:
-            raise Rejected(f"a single '{text[opened]}' at character {opened + 1}", "write a placeholder as {name}")
-        parts.append(_placeholder(text[opened + 1 : closed], opened + 1))
+            raise InvalidValue(f"a single '{text[opened]}' at character {opened + 1}", "write a placeholder as {name}")
+        parts.append(_parse_placeholder(text[opened + 1 : closed], opened + 1))
         position = closed + 1
     return tuple(parts)
 
@@ -66,7 +66,7 @@ def placeholders(text: str) -> tuple[Placeholder, ...]:
     return tuple(part for part in parse_template(text) if isinstance(part, Placeholder))
 
 
-def longest(text: str, lengths: Mapping[str, int]) -> int:
+def max_length(text: str, lengths: Mapping[str, int]) -> int:
     """The longest that a rendering can get, when no value is longer than ``lengths`` says."""
     return sum(
         len(part) if isinstance(part, str) else len(("x" * lengths[part.name])[part.start : part.end])
@@ -78,27 +78,27 @@ def _next_brace(text: str, start: int) -> int:
     return min((at for at in (text.find("{", start), text.find("}", start)) if at >= 0), default=len(text))
 
 
-def _placeholder(inside: str, position: int) -> Placeholder:
-    found = _INSIDE.fullmatch(inside)
-    name = found[1] if found else inside.partition(":")[0]
+def _parse_placeholder(text: str, position: int) -> Placeholder:
+    found = _PLACEHOLDER.fullmatch(text)
+    name = found[1] if found else text.partition(":")[0]
     if name not in PLACEHOLDERS:
         close = get_close_matches(name[:50], PLACEHOLDERS, n=1)
         known = ", ".join(f"{{{item}}}" for item in PLACEHOLDERS)
         hint = f"did you mean {{{close[0]}}}?" if close else f"there are {known}"
-        raise Rejected(f"unknown placeholder {{{escape(name, KEY_MOST)}}} at character {position}", hint)
+        raise InvalidValue(f"unknown placeholder {{{escape(name, MAX_KEY)}}} at character {position}", hint)
     if found is None:
-        raise Rejected(
+        raise InvalidValue(
             f"the slice of {{{name}}} at character {position} is not one",
             f"write {{{name}:0:7}} for the first seven characters",
         )
-    return Placeholder(name, _bound(found[2]), _bound(found[3]))
+    return Placeholder(name, _slice_bound(found[2]), _slice_bound(found[3]))
 
 
-def _bound(text: str | None) -> int | None:
+def _slice_bound(text: str | None) -> int | None:
     return int(text) if text else None
 
 
 def _value(part: Placeholder, values: Mapping[str, str]) -> str:
     if part.name not in values:
-        raise Rejected(f"{{{part.name}}} has no value here", "use another placeholder")
+        raise InvalidValue(f"{{{part.name}}} has no value here", "use another placeholder")
     return values[part.name][part.start : part.end]

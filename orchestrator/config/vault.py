@@ -15,34 +15,34 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from orchestrator.config.bounds import Grants
+from orchestrator.config.bounds import SecretGrants
 from orchestrator.config.sections import PreviewSecret
 from orchestrator.core import globs
-from orchestrator.core.moments import Rest
-from programs.concealing import LEAST, Veil
+from orchestrator.core.moments import TimeWindow
+from programs.concealing import MIN_LENGTH, Redactor
 from programs.spec import EnvironmentSpec, Secret
 
-LOOK_AGAIN = timedelta(seconds=5)
-LARGEST = 32 * 1024
-MARK_DIGITS = 24
-FORMER = 100
+REREAD_INTERVAL = timedelta(seconds=5)
+MAX_SECRET_BYTES = 32 * 1024
+FINGERPRINT_DIGITS = 24
+MAX_PREVIOUS_VALUES = 100
 """Values of earlier are kept out of texts too, for as long as ephd runs: old lines of a log hold them."""
 
 
-class Unreadable(Exception):
+class UnreadableSecret(Exception):
     """Why there is no value; never the value."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
-    """``value`` None: it cannot be read, and ``why``."""
+class _SecretValue:
+    """``value`` None: it cannot be read, and ``error``."""
 
     value: str | None
-    mark: str = ""
-    why: str = ""
+    fingerprint: str = ""
+    error: str = ""
 
 
-class Vault:
+class SecretStore:
     """Safe for several threads. A file is read again within seconds of its change."""
 
     def __init__(
@@ -55,33 +55,33 @@ class Vault:
         self._entries = dict(entries or {})
         self._key, self._clock, self._environ = key, clock, environ
         self._lock = threading.Lock()
-        self._rest: Rest | None = None
-        self._held: dict[str, _Held] = {}
-        self._former: dict[str, None] = {}
-        self._veil = Veil()
+        self._cache_age: TimeWindow | None = None
+        self._values: dict[str, _SecretValue] = {}
+        self._previous_values: dict[str, None] = {}
+        self._redactor = Redactor()
 
-    def grants(self, repository: str, fork: bool) -> Grants:
+    def grants(self, repository: str, fork: bool) -> SecretGrants:
         """For ``owner/name``, by the name that it has now."""
-        held = self._look()
-        mine = {name for name, entry in self._entries.items() if _is_for(entry, repository)}
+        held = self._current()
+        mine = {name for name, entry in self._entries.items() if _is_granted_to(entry, repository)}
         withheld = {name for name in mine if fork and not self._entries[name].forks}
         unread = {name for name in mine - withheld if held[name].value is None}
-        given = {name: held[name].mark for name in sorted(mine - withheld - unread)}
-        return Grants(given, frozenset(withheld), frozenset(unread))
+        given = {name: held[name].fingerprint for name in sorted(mine - withheld - unread)}
+        return SecretGrants(given, frozenset(withheld), frozenset(unread))
 
-    def state(self) -> str:
+    def fingerprint(self) -> str:
         """Changes when any value does."""
-        return " ".join(item.mark or "-" for item in self._look().values())
+        return " ".join(item.fingerprint or "-" for item in self._current().values())
 
-    def unlocked(self, spec: EnvironmentSpec) -> EnvironmentSpec:
+    def with_values(self, spec: EnvironmentSpec) -> EnvironmentSpec:
         """With the values, for an operation. One that has gone since the spec was made is left out; the next look sees
         that, too."""
         if not spec.secrets:
             return spec
-        held = self._look()
-        found = {variable: held.get(secret.name, _Held(None)) for variable, secret in spec.secrets.items()}
+        held = self._current()
+        found = {variable: held.get(secret.name, _SecretValue(None)) for variable, secret in spec.secrets.items()}
         secrets = {
-            variable: Secret(spec.secrets[variable].name, item.mark, item.value)
+            variable: Secret(spec.secrets[variable].name, item.fingerprint, item.value)
             for variable, item in found.items()
             if item.value is not None
         }
@@ -89,77 +89,77 @@ class Vault:
 
     def values(self) -> tuple[str, ...]:
         """All that no text may show."""
-        held = self._look()
+        held = self._current()
         with self._lock:
-            return tuple(dict.fromkeys([*(item.value for item in held.values() if item.value), *self._former]))
+            return tuple(dict.fromkeys([*(item.value for item in held.values() if item.value), *self._previous_values]))
 
-    def veil(self, text: str) -> str:
-        self._look()
-        return self._veil(text)
+    def redact(self, text: str) -> str:
+        self._current()
+        return self._redactor(text)
 
     def problems(self) -> list[str]:
-        return [f"secret {name}: {item.why}" for name, item in self._look().items() if item.value is None]
+        return [f"secret {name}: {item.error}" for name, item in self._current().items() if item.value is None]
 
-    def _look(self) -> Mapping[str, _Held]:
+    def _current(self) -> Mapping[str, _SecretValue]:
         with self._lock:
-            if self._rest is None or not self._rest.lasts(self._clock()):
-                self._rest = Rest(self._clock(), LOOK_AGAIN)
-                self._read()
-            return self._held
+            if self._cache_age is None or not self._cache_age.contains(self._clock()):
+                self._cache_age = TimeWindow(self._clock(), REREAD_INTERVAL)
+                self._reload()
+            return self._values
 
-    def _read(self) -> None:
-        held = {name: self._one(name, entry) for name, entry in sorted(self._entries.items())}
-        if held == self._held:
+    def _reload(self) -> None:
+        held = {name: self._load(name, entry) for name, entry in sorted(self._entries.items())}
+        if held == self._values:
             return
-        for item in self._held.values():
+        for item in self._values.values():
             if item.value:
-                self._former[item.value] = None
-        while len(self._former) > FORMER:
-            self._former.pop(next(iter(self._former)))
-        self._held = held
-        self._veil = Veil([*(item.value for item in held.values() if item.value), *self._former])
+                self._previous_values[item.value] = None
+        while len(self._previous_values) > MAX_PREVIOUS_VALUES:
+            self._previous_values.pop(next(iter(self._previous_values)))
+        self._values = held
+        self._redactor = Redactor([*(item.value for item in held.values() if item.value), *self._previous_values])
 
-    def _one(self, name: str, entry: PreviewSecret) -> _Held:
+    def _load(self, name: str, entry: PreviewSecret) -> _SecretValue:
         try:
-            value = _value(entry, self._environ)
-        except Unreadable as error:
-            return _Held(None, why=str(error))
+            value = _read_value(entry, self._environ)
+        except UnreadableSecret as error:
+            return _SecretValue(None, error=str(error))
         text = f"{name}\0{value}".encode()
-        return _Held(value, hmac.new(self._key, text, hashlib.sha256).hexdigest()[:MARK_DIGITS])
+        return _SecretValue(value, hmac.new(self._key, text, hashlib.sha256).hexdigest()[:FINGERPRINT_DIGITS])
 
 
-def _is_for(entry: PreviewSecret, repository: str) -> bool:
+def _is_granted_to(entry: PreviewSecret, repository: str) -> bool:
     """GitHub's names differ by more than capital letters."""
     return globs.any_matches((pattern.lower() for pattern in entry.repositories), repository.lower())
 
 
-def _value(entry: PreviewSecret, environ: Mapping[str, str]) -> str:
-    value = _from_file(entry) if entry.file else environ.get(entry.variable, "").rstrip("\r\n")
+def _read_value(entry: PreviewSecret, environ: Mapping[str, str]) -> str:
+    value = _read_file(entry) if entry.file else environ.get(entry.variable, "").rstrip("\r\n")
     where = str(entry.file or f"the variable {entry.variable}")
     if not value:
-        raise Unreadable(f"{where} is empty; write the value into it")
+        raise UnreadableSecret(f"{where} is empty; write the value into it")
     if "\0" in value:
-        raise Unreadable(f"{where} holds a zero byte, which no variable can; encode it, such as in base64")
-    if len(value) < LEAST:
-        raise Unreadable(
-            f"{where} holds {len(value)} characters; fewer than {LEAST} cannot be kept out of logs: take a longer one"
+        raise UnreadableSecret(f"{where} holds a zero byte, which no variable can; encode it, such as in base64")
+    if len(value) < MIN_LENGTH:
+        raise UnreadableSecret(
+            f"{where} holds {len(value)} characters; fewer than {MIN_LENGTH} cannot be kept out of logs: take a longer one"
         )
     return value
 
 
-def _from_file(entry: PreviewSecret) -> str:
+def _read_file(entry: PreviewSecret) -> str:
     """Without the end of the line that editors add."""
     path = entry.file
     if path is None:
         raise AssertionError("one that has a variable")
     try:
         with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
+            data = file.read(MAX_SECRET_BYTES + 1)
         text = data.decode()
     except OSError as error:
-        raise Unreadable(f"{path} cannot be read: {error.strerror}; name a readable file") from None
+        raise UnreadableSecret(f"{path} cannot be read: {error.strerror}; name a readable file") from None
     except UnicodeDecodeError:
-        raise Unreadable(f"{path} is not UTF-8; encode it, such as in base64") from None
-    if len(data) > LARGEST:
-        raise Unreadable(f"{path} holds more than {LARGEST} bytes, and is given in a variable; take a smaller one")
+        raise UnreadableSecret(f"{path} is not UTF-8; encode it, such as in base64") from None
+    if len(data) > MAX_SECRET_BYTES:
+        raise UnreadableSecret(f"{path} holds more than {MAX_SECRET_BYTES} bytes, and is given in a variable; take a smaller one")
     return text.rstrip("\r\n")

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from orchestrator.config.bounds import ServerPolicy
+from orchestrator.config.bounds import AdmissionPolicy
 from orchestrator.config.models.document import EphYaml
-from orchestrator.config.models.images import Image
+from orchestrator.config.models.images import ImageConfig
 from orchestrator.config.parsing import Document
 from orchestrator.config.problems import Problem, quote
 from orchestrator.config.templates import render
-from orchestrator.core.images import Fallback, ImageWish
+from orchestrator.core.images import Fallback, ImageRequest
 from programs import images
 
 
-def of(config: EphYaml, values: Mapping[str, str]) -> Iterator[ImageWish]:
+def requests_of(config: EphYaml, values: Mapping[str, str]) -> Iterator[ImageRequest]:
     """Those that something may run: manifests may name any, services say which."""
     used = {service.image for service in config.services}
     for image in config.environment.images:
         if image.name in used or config.kubernetes:
-            yield _wish(image, values)
+            yield _request(image, values)
 
 
-def problems(document: Document, values: Mapping[str, str], policy: ServerPolicy) -> Iterator[Problem]:
+def image_problems(document: Document, values: Mapping[str, str], policy: AdmissionPolicy) -> Iterator[Problem]:
     """A tag that no registry takes, and a registry that this server does not take images from."""
     for index, image in enumerate(document.config.environment.images):
         path = ("environment", "images", index)
@@ -32,13 +32,13 @@ def problems(document: Document, values: Mapping[str, str], policy: ServerPolicy
             if not images.is_tag(tag):
                 message = f"{quote(tag)} is not a tag that a registry takes"
                 yield document.problem((*path, key), message, "use letters, digits, dots, dashes, at most 128")
-        if not images.allowed(policy.registries, images.parse(image.repository)):
+        if not images.is_allowed(policy.registries, images.parse(image.repository)):
             message = f"this server takes no images from {image.repository}"
             yield document.problem((*path, "repository"), message, f"it takes them from {', '.join(policy.registries)}")
 
 
-def _wish(image: Image, values: Mapping[str, str]) -> ImageWish:
-    return ImageWish(
+def _request(image: ImageConfig, values: Mapping[str, str]) -> ImageRequest:
+    return ImageRequest(
         name=image.name,
         repository=image.repository,
         notes=image.notes_ref if image.git_notes else "",

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from orchestrator.core.images import ImageWish
+from orchestrator.core.images import ImageRequest
 from orchestrator.core.model import Key
 from programs.spec import EnvironmentSpec
-from stacks.model import StackRef, Tag
+from stacks.model import StackRef, StackTag
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Create:
     ref: StackRef
     key: Key
     spec: EnvironmentSpec
-    tag: Tag
+    tag: StackTag
     reason: str
 
 
@@ -37,11 +37,11 @@ class Update:
     ref: StackRef
     key: Key
     spec: EnvironmentSpec
-    tag: Tag | None
+    tag: StackTag | None
     reason: str
     refresh: bool = False
     """Something was left pending or lost: look at what really exists before the update."""
-    mends: str = ""
+    repair_note: str = ""
     """What people are told once it succeeded: something was lost behind our back."""
 
 
@@ -50,7 +50,7 @@ class Retag:
     """Only the facts on the tag change: extended, kept."""
 
     ref: StackRef
-    tag: Tag
+    tag: StackTag
     reason: str
 
 
@@ -61,7 +61,7 @@ class Sleep:
     ref: StackRef
     name: str
     target: str
-    tag: Tag
+    tag: StackTag
     reason: str
 
 
@@ -72,7 +72,7 @@ class Wake:
     ref: StackRef
     name: str
     target: str
-    tag: Tag
+    tag: StackTag
     commit: str
     reason: str
 
@@ -121,16 +121,16 @@ class Confirm:
 
 @dataclass(frozen=True, slots=True)
 class Find:
-    """Looks for the images of this very commit. ``wishes`` are all of them, ``left`` those without a pin yet, of which
-    ``fall_back`` may take their fallback by now; ``since``: when they are looked for."""
+    """Looks for the images of this very commit. ``requests`` are all of them, ``remaining`` those without a pin yet, of which
+    ``fallback_names`` may take their fallback by now; ``since``: when they are looked for."""
 
     ref: StackRef
     key: Key
     commit: str
     target: str
-    wishes: tuple[ImageWish, ...]
-    left: tuple[ImageWish, ...]
-    fall_back: frozenset[str]
+    requests: tuple[ImageRequest, ...]
+    remaining: tuple[ImageRequest, ...]
+    fallback_names: frozenset[str]
     since: datetime
     reason: str
 
@@ -167,7 +167,7 @@ class Revive:
     reason: str
 
 
-class Because(StrEnum):
+class WaitingFor(StrEnum):
     """What a ``Wait`` waits for, for those who must tell them apart without reading the sentence."""
 
     FACTS = "facts"
@@ -192,7 +192,7 @@ class Wait:
     reason: str
     position: int | None = None
     until: datetime | None = None
-    because: Because = Because.FACTS
+    waiting_for: WaitingFor = WaitingFor.FACTS
 
 
 @dataclass(frozen=True, slots=True)

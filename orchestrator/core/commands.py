@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-WORD = "/eph"
-MOST = 3
+PREFIX = "/eph"
+MAX_COMMANDS = 3
 """Commands of one comment that are heard; nobody needs more at a time."""
 _LINE = re.compile(r"/eph(?:[ \t]+(?P<rest>.*))?", re.IGNORECASE)
-_SPAN = re.compile(r"(\d{1,5})(m|min|h|d)")
+_DURATION = re.compile(r"(\d{1,5})(m|min|h|d)")
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
 _UNITS = {"m": "minutes", "min": "minutes", "h": "hours", "d": "days"}
-DAY = timedelta(hours=24)
+DEFAULT_EXTENSION = timedelta(hours=24)
 
 
-class Verb(StrEnum):
+class ChatVerb(StrEnum):
     UP = "up"
     DOWN = "down"
     RETRY = "retry"
@@ -38,25 +38,25 @@ class Verb(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
-    """``span`` is for ``extend``; ``commit``, or its first digits, for ``approve``."""
+class ChatCommand:
+    """``duration`` is for ``extend``; ``commit``, or its first digits, for ``approve``."""
 
-    verb: Verb
-    span: timedelta = DAY
+    verb: ChatVerb
+    duration: timedelta = DEFAULT_EXTENSION
     commit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Misunderstood:
+class InvalidCommand:
     line: str
-    why: str
+    reason: str
 
 
-Said = Command | Misunderstood
+ParsedLine = ChatCommand | InvalidCommand
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CommandResult:
     """What Eph says to a command: a sentence, and lines where there are some to show (logs, reasons)."""
 
     ok: bool
@@ -67,12 +67,12 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ChatReply:
     """An answer with who asked what; the newest of a pull request stands in Eph's comment."""
 
-    asked: str
-    by: str
-    answer: Answer
+    command: str
+    author: str
+    result: CommandResult
 
 
 HELP = (
@@ -89,44 +89,44 @@ HELP = (
 )
 
 
-def parse(lines: Iterable[str], phrases: Collection[str] = ()) -> tuple[Said, ...]:
+def parse(lines: Iterable[str], phrases: Collection[str] = ()) -> tuple[ParsedLine, ...]:
     """In their order. ``phrases``: whole lines that ask as ``/eph up`` does."""
-    found: list[Said] = []
+    found: list[ParsedLine] = []
     for line in lines:
         if line in phrases:
-            found.append(Command(Verb.UP))
+            found.append(ChatCommand(ChatVerb.UP))
         elif match := _LINE.fullmatch(line):
-            found.append(_said(match["rest"] or ""))
-    if len(found) > MOST:
-        return (*found[:MOST], Misunderstood("…", f"at most {MOST} commands of one comment are heard"))
+            found.append(_parse_line(match["rest"] or ""))
+    if len(found) > MAX_COMMANDS:
+        return (*found[:MAX_COMMANDS], InvalidCommand("…", f"at most {MAX_COMMANDS} commands of one comment are heard"))
     return tuple(found)
 
 
-def _said(rest: str) -> Said:
+def _parse_line(rest: str) -> ParsedLine:
     words = rest.split()
     if not words:
-        return Command(Verb.HELP)
+        return ChatCommand(ChatVerb.HELP)
     name, more = words[0].lower(), words[1:]
-    if name not in set(Verb):
-        return Misunderstood(rest, f"{name[:30]!r} is no command")
-    verb = Verb(name)
+    if name not in set(ChatVerb):
+        return InvalidCommand(rest, f"{name[:30]!r} is no command")
+    verb = ChatVerb(name)
     match verb, more:
-        case Verb.EXTEND, [span] if _SPAN.fullmatch(span.lower()):
-            return _extend(span.lower(), rest)
-        case Verb.EXTEND, [_, *_]:
-            return Misunderstood(rest, "a time is given as 24h, 90m or 2d")
-        case Verb.APPROVE, [commit] if _COMMIT.fullmatch(commit.lower()):
-            return Command(verb, commit=commit.lower())
-        case Verb.APPROVE, [_, *_]:
-            return Misunderstood(rest, "a commit is given by its number, seven digits of it at least")
+        case ChatVerb.EXTEND, [span] if _DURATION.fullmatch(span.lower()):
+            return _parse_extend(span.lower(), rest)
+        case ChatVerb.EXTEND, [_, *_]:
+            return InvalidCommand(rest, "a time is given as 24h, 90m or 2d")
+        case ChatVerb.APPROVE, [commit] if _COMMIT.fullmatch(commit.lower()):
+            return ChatCommand(verb, commit=commit.lower())
+        case ChatVerb.APPROVE, [_, *_]:
+            return InvalidCommand(rest, "a commit is given by its number, seven digits of it at least")
         case _, [_, *_]:
-            return Misunderstood(rest, f"{verb.value} takes nothing behind it")
+            return InvalidCommand(rest, f"{verb.value} takes nothing behind it")
         case _:
-            return Command(verb)
+            return ChatCommand(verb)
 
 
-def _extend(span: str, rest: str) -> Said:
-    match = _SPAN.fullmatch(span)
+def _parse_extend(span: str, rest: str) -> ParsedLine:
+    match = _DURATION.fullmatch(span)
     if match is None or not int(match[1]):
-        return Misunderstood(rest, "a time is more than nothing")
-    return Command(Verb.EXTEND, span=timedelta(**{_UNITS[match[2]]: int(match[1])}))
+        return InvalidCommand(rest, "a time is more than nothing")
+    return ChatCommand(ChatVerb.EXTEND, duration=timedelta(**{_UNITS[match[2]]: int(match[1])}))

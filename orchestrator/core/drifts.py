@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from orchestrator.core import reasons
-from programs.holdings import CHANGED
+from programs.holdings import DRIFTED
 from stacks.model import StackRecord
 
-Standing = Mapping[str, frozenset[str]]
+LiveParts = Mapping[str, frozenset[str]]
 """By kind, the ids of all that stands on a target; under CHANGED, what does so otherwise than it was made."""
-WHOLE = "namespace"
+NAMESPACE = "namespace"
 """With it goes everything in it: nothing else needs to be named."""
-NAMED = 3
+MAX_NAMED = 3
 
 
-class Loss(StrEnum):
+class DriftKind(StrEnum):
     GONE = "gone"
     STOPPED = "stopped"
     CHANGED = "changed"
@@ -32,55 +32,55 @@ class Drift:
     """A part by its name in the program, and what became of it."""
 
     name: str
-    loss: Loss = Loss.GONE
+    kind: DriftKind = DriftKind.GONE
 
 
-_NOW = {Loss.GONE: "is gone", Loss.STOPPED: "does not run", Loss.CHANGED: "was changed by somebody else"}
-_THEN = {Loss.GONE: "was gone", Loss.STOPPED: "did not run", Loss.CHANGED: "had been changed by somebody else"}
-_DONE = {Loss.GONE: "made", Loss.STOPPED: "started", Loss.CHANGED: "made"}
+_PRESENT_TENSE = {DriftKind.GONE: "is gone", DriftKind.STOPPED: "does not run", DriftKind.CHANGED: "was changed by somebody else"}
+_PAST_TENSE = {DriftKind.GONE: "was gone", DriftKind.STOPPED: "did not run", DriftKind.CHANGED: "had been changed by somebody else"}
+_REPAIR_VERBS = {DriftKind.GONE: "made", DriftKind.STOPPED: "started", DriftKind.CHANGED: "made"}
 
 
-def lost(record: StackRecord, standing: Standing) -> tuple[Drift, ...]:
+def detect(record: StackRecord, live_parts: LiveParts) -> tuple[Drift, ...]:
     """The parts that are not there any more, or not as they were made, in order."""
-    if not standing or record.built is None or record.unreadable:
+    if not live_parts or record.built is None or record.unreadable:
         return ()
-    changed = standing.get(CHANGED, frozenset())
+    changed = live_parts.get(DRIFTED, frozenset())
     found = []
-    for part, name in record.parts.items():
+    for part, name in record.resource_names.items():
         kind, _, id_ = part.partition(":")
-        there = standing.get(kind)
+        there = live_parts.get(kind)
         if there is not None and id_ not in there:
             runs = kind == "Service" and record.target == "local"  # there a service is a process
-            found.append(Drift(name, Loss.STOPPED if runs else Loss.GONE))
+            found.append(Drift(name, DriftKind.STOPPED if runs else DriftKind.GONE))
         elif part in changed:
-            found.append(Drift(name, Loss.CHANGED))
-    whole = [drift for drift in found if drift.name == WHOLE and drift.loss is Loss.GONE]
+            found.append(Drift(name, DriftKind.CHANGED))
+    whole = [drift for drift in found if drift.name == NAMESPACE and drift.kind is DriftKind.GONE]
     return tuple(whole or sorted(found))
 
 
-def noticed(drifts: Sequence[Drift]) -> str:
+def describe(drifts: Sequence[Drift]) -> str:
     """``the database main is gone``: why an update starts."""
-    return _listed([f"the {_called(drift.name)} {_NOW[drift.loss]}" for drift in drifts])
+    return _join_limited([f"the {_display_name(drift.name)} {_PRESENT_TENSE[drift.kind]}" for drift in drifts])
 
 
-def mended(drifts: Sequence[Drift], known: Iterable[str]) -> str:
-    """``the database main was gone; it was made and seeded again``: what is told afterwards. ``known`` are the names of
+def describe_repair(drifts: Sequence[Drift], part_names: Iterable[str]) -> str:
+    """``the database main was gone; it was made and seeded again``: what is told afterwards. ``part_names`` are the names of
     all parts, which say whether a database is seeded."""
-    everything = set(known)
+    everything = set(part_names)
     gone = [drift.name for drift in drifts if drift.name.startswith("database-")]
     seeded = any(name.replace("database-", "seed-", 1) in everything for name in gone)
-    verbs = {_DONE[drift.loss] for drift in drifts} | ({"seeded"} if seeded else set())
+    verbs = {_REPAIR_VERBS[drift.kind] for drift in drifts} | ({"seeded"} if seeded else set())
     they = "it was" if len(drifts) == 1 else "they were"
-    was = _listed([f"the {_called(drift.name)} {_THEN[drift.loss]}" for drift in drifts])
-    return f"{was}; {they} {reasons.listing(verbs)} again"
+    was = _join_limited([f"the {_display_name(drift.name)} {_PAST_TENSE[drift.kind]}" for drift in drifts])
+    return f"{was}; {they} {reasons.join_words(verbs)} again"
 
 
-def _listed(sentences: list[str]) -> str:
-    more = len(sentences) - NAMED
-    told = ", ".join(sentences[:NAMED])
+def _join_limited(sentences: list[str]) -> str:
+    more = len(sentences) - MAX_NAMED
+    told = ", ".join(sentences[:MAX_NAMED])
     return f"{told}, and {reasons.count(more, 'more part')}" if more > 0 else told
 
 
-def _called(name: str) -> str:
+def _display_name(name: str) -> str:
     kind, dash, rest = name.partition("-")
     return f"{kind} {rest}" if dash else kind

@@ -13,10 +13,10 @@ _STARS = ("*", "**")
 
 
 def matches(pattern: str, text: str) -> bool:
-    parts = _parts(pattern)
-    places = _onwards({0}, parts)
+    parts = _tokenize(pattern)
+    places = _closure({0}, parts)
     for sign in text:
-        places = _onwards({after for place in places for after in _step(parts, place, sign)}, parts)
+        places = _closure({after for place in places for after in _step(parts, place, sign)}, parts)
         if not places:
             return False
     return len(parts) in places
@@ -37,7 +37,7 @@ def literal_prefix(pattern: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _parts(pattern: str) -> tuple[str, ...]:
+def _tokenize(pattern: str) -> tuple[str, ...]:
     """One for each sign; two stars or more are one. ``docs/**/`` also means ``docs/``."""
     parts: list[str] = []
     for sign in pattern:
@@ -48,30 +48,30 @@ def _parts(pattern: str) -> tuple[str, ...]:
     return tuple(parts)
 
 
-def _onwards(places: set[int], parts: tuple[str, ...]) -> set[int]:
+def _closure(positions: set[int], tokens: tuple[str, ...]) -> set[int]:
     """With those that are reached without a sign: stars may stand for nothing, and ``**/`` for no folder."""
-    found, fresh = set(places), list(places)
+    found, fresh = set(positions), list(positions)
     while fresh:
         place = fresh.pop()
-        if place >= len(parts) or parts[place] not in _STARS:
+        if place >= len(tokens) or tokens[place] not in _STARS:
             continue
         further = [place + 1]
-        if parts[place] == "**" and parts[place + 1 : place + 2] == ("/",) and parts[place - 1 : place] in ((), ("/",)):
+        if tokens[place] == "**" and tokens[place + 1 : place + 2] == ("/",) and tokens[place - 1 : place] in ((), ("/",)):
             further.append(place + 2)
         fresh += [each for each in further if each not in found]
         found.update(further)
     return found
 
 
-def _step(parts: tuple[str, ...], place: int, sign: str) -> tuple[int, ...]:
-    if place >= len(parts):
+def _step(tokens: tuple[str, ...], position: int, character: str) -> tuple[int, ...]:
+    if position >= len(tokens):
         return ()
-    match parts[place]:
+    match tokens[position]:
         case "**":
-            return (place,)
+            return (position,)
         case "*":
-            return (place,) if sign != "/" else ()
+            return (position,) if character != "/" else ()
         case "?":
-            return (place + 1,) if sign != "/" else ()
+            return (position + 1,) if character != "/" else ()
         case part:
-            return (place + 1,) if part == sign else ()
+            return (position + 1,) if part == character else ()

@@ -18,12 +18,12 @@ from orchestrator.core import reasons
 from orchestrator.core.actions import Action, Destroy, Hold, Purge
 from orchestrator.core.model import World
 from orchestrator.core.policy import Policy
-from orchestrator.core.subjects import Subject
-from stacks.model import StackRef, Verb
+from orchestrator.core.subjects import EnvironmentFacts
+from stacks.model import StackRef, OperationVerb
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class GuardResult:
     """What the guard let through or held; ``guarded`` names what it judged, ``note`` says that it holds."""
 
     actions: tuple[Action, ...]
@@ -31,38 +31,38 @@ class Judged:
     note: str = ""
 
 
-def judge(actions: list[Action], subjects: Mapping[StackRef, Subject], world: World, limits: Limit) -> Judged:
-    labels = [label(action) if _counts(action, subjects) else "" for action in actions]
+def apply(actions: list[Action], environments: Mapping[StackRef, EnvironmentFacts], world: World, limit: DestroyLimit) -> GuardResult:
+    labels = [name_of(action) if _is_guarded(action, environments) else "" for action in actions]
     guarded = tuple(sorted(name for name in labels if name))
-    open_ = [name for name in guarded if name not in world.approved]
+    open_ = [name for name in guarded if name not in world.approved_destroys]
     command = digest(guarded)
-    if limits.recent + len(open_) <= limits.most or command in world.approved_plans:
-        return Judged(tuple(actions), guarded)
+    if limit.recent + len(open_) <= limit.maximum or command in world.approved_plans:
+        return GuardResult(tuple(actions), guarded)
     note = (
         f"{reasons.count(len(open_), 'thing')} would be destroyed without the Git host saying that they are closed, "
-        f"after {limits.recent} within {limits.window}; at most {limits.most} may go"
+        f"after {limit.recent} within {limit.window}; at most {limit.maximum} may go"
     )
     held = set(open_)
     pairs = zip(actions, labels, strict=True)
-    kept = [_held(action, note, command) if name in held else action for action, name in pairs]
-    return Judged(tuple(action for action in kept if action is not None), guarded, f"{note}: eph approve {command}")
+    kept = [_hold(action, note, command) if name in held else action for action, name in pairs]
+    return GuardResult(tuple(action for action in kept if action is not None), guarded, f"{note}: eph approve {command}")
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
-    """``most`` may go within ``window``, and ``recent`` went already."""
+class DestroyLimit:
+    """``maximum`` may go within ``window``, and ``recent`` went already."""
 
-    most: int
+    maximum: int
     recent: int
     window: str
 
 
-def limit(world: World, subjects: Iterable[Subject], policy: Policy, now: datetime) -> Limit:
+def destroy_limit(world: World, environments: Iterable[EnvironmentFacts], policy: Policy, now: datetime) -> DestroyLimit:
     """The share counts what was there when the window began: what went since, or is going, is added back."""
-    ours = sum(subject.record is not None and not _is_going(subject) for subject in subjects)
-    recent = sum(now - policy.destroy_window < moment <= now for moment in world.destroyed_recently)
-    most = max(policy.destroy_least, math.floor(policy.destroy_share * (ours + recent)))
-    return Limit(most, recent, reasons.duration(policy.destroy_window))
+    ours = sum(subject.record is not None and not _is_being_destroyed(subject) for subject in environments)
+    recent = sum(now - policy.destroy_window < moment <= now for moment in world.recent_destroys)
+    most = max(policy.destroy_min, math.floor(policy.destroy_share * (ours + recent)))
+    return DestroyLimit(most, recent, reasons.duration(policy.destroy_window))
 
 
 def digest(guarded: Iterable[str]) -> str:
@@ -71,7 +71,7 @@ def digest(guarded: Iterable[str]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12] if text else ""
 
 
-def label(action: Action) -> str:
+def name_of(action: Action) -> str:
     match action:
         case Destroy(ref=ref):
             return str(ref)
@@ -81,25 +81,25 @@ def label(action: Action) -> str:
             raise TypeError(f"{type(action).__name__} is never guarded")
 
 
-def _counts(action: Action, subjects: Mapping[StackRef, Subject]) -> bool:
+def _is_guarded(action: Action, environments: Mapping[StackRef, EnvironmentFacts]) -> bool:
     if isinstance(action, Destroy):
-        return action.guarded and not _begun(subjects[action.ref])
+        return action.guarded and not _was_allowed_before(environments[action.ref])
     return isinstance(action, Purge)
 
 
-def _is_going(subject: Subject) -> bool:
-    return subject.running is not None and subject.running.verb is Verb.DESTROY
+def _is_being_destroyed(environment: EnvironmentFacts) -> bool:
+    return environment.running is not None and environment.running.verb is OperationVerb.DESTROY
 
 
-def _begun(subject: Subject) -> bool:
+def _was_allowed_before(environment: EnvironmentFacts) -> bool:
     """A destroy of it was let through before, and did not end well."""
-    if subject.failure is not None and subject.failure.verb is Verb.DESTROY:
+    if environment.failure is not None and environment.failure.verb is OperationVerb.DESTROY:
         return True
-    history = subject.record.history if subject.record else ()
-    return bool(history) and max(history, key=lambda entry: entry.ended).verb is Verb.DESTROY
+    history = environment.record.history if environment.record else ()
+    return bool(history) and max(history, key=lambda entry: entry.ended_at).verb is OperationVerb.DESTROY
 
 
-def _held(action: Action, note: str, command: str) -> Action | None:
+def _hold(action: Action, note: str, command: str) -> Action | None:
     """A leftover has no stack to hold: the note of the plan speaks for it."""
     if isinstance(action, Destroy):
         return Hold(action.ref, f"{action.reason}; {note}", f"eph approve {command}")

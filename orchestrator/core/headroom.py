@@ -14,33 +14,33 @@ from orchestrator.core.policy import Policy
 
 @dataclass(frozen=True, slots=True)
 class Headroom:
-    """In bytes. ``each``: what one operation comes to, as measured. ``used``: by those under way, one each."""
+    """In bytes. ``per_operation``: what one operation comes to, as measured. ``used``: by those under way, one each."""
 
     available: int
-    each: int
-    spare: int
+    per_operation: int
+    reserve: int
     used: tuple[int, ...] = ()
 
-    def more(self, running: int) -> int:
+    def additional(self, running: int) -> int:
         """How many may start besides those that run; of one that began just now nothing was measured yet."""
-        to_come = sum(max(0, self.each - now) for now in self.used) + self.each * max(0, running - len(self.used))
-        return max(0, self.available - self.spare - to_come) // max(1, self.each)
+        to_come = sum(max(0, self.per_operation - now) for now in self.used) + self.per_operation * max(0, running - len(self.used))
+        return max(0, self.available - self.reserve - to_come) // max(1, self.per_operation)
 
 
-def bounded(policy: Policy, headroom: Headroom | None, running: int) -> Policy:
+def limit_policy(policy: Policy, headroom: Headroom | None, running: int) -> Policy:
     """The policy with as many operations at once as there is memory for; None: nobody measured, nothing is bounded."""
     if headroom is None:
         return policy
-    most = max(1, running + headroom.more(running))
+    most = max(1, running + headroom.additional(running))
     if most >= policy.max_concurrent:
         return policy
-    return replace(policy, max_concurrent=most, crowded="memory is short: ")
+    return replace(policy, max_concurrent=most, limit_reason="memory is short: ")
 
 
-def note(policy: Policy, headroom: Headroom | None) -> Iterable[str]:
+def notes(policy: Policy, headroom: Headroom | None) -> Iterable[str]:
     """For operators, when it matters; ``policy`` is the bounded one."""
-    if headroom is not None and policy.crowded:
-        free, each = (round(number / 1_000_000) for number in (headroom.available, headroom.each))
+    if headroom is not None and policy.limit_reason:
+        free, each = (round(number / 1_000_000) for number in (headroom.available, headroom.per_operation))
         yield (
             f"{free} MB of memory are free and an operation takes {each} MB, so no more than "
             f"{policy.max_concurrent} run at once"

@@ -13,12 +13,12 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-AROUND = 9
+LOOKAHEAD_DAYS = 9
 """Days to look ahead: a span of one day in the week comes again within eight."""
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class WeeklySpan:
     """``days`` as numbers, Monday 0; minutes after midnight, 1440 being the end of the day."""
 
     days: frozenset[int]
@@ -27,7 +27,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class OpenPeriod:
     """One time of being open, in UTC."""
 
     opens: datetime
@@ -35,36 +35,36 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True)
-class Hours:
+class WeeklySchedule:
     """``text`` is how people wrote it, for the sentences that name it."""
 
     zone: str
-    spans: tuple[Span, ...]
+    spans: tuple[WeeklySpan, ...]
     text: str = ""
 
     def __str__(self) -> str:
         return f"{self.text} {self.zone}".strip()
 
 
-def read(zone: str, spans: tuple[str, ...]) -> Hours:
+def parse(zone: str, spans: tuple[str, ...]) -> WeeklySchedule:
     """``Mon-Fri 08:00-19:00``; raises ValueError for a zone or a time that does not exist."""
     try:
         ZoneInfo(zone)
     except (KeyError, OSError, ValueError) as error:  # no such zone, no such file, no name of one
         raise ValueError(f"there is no time zone {zone[:60]!r}") from error
-    return Hours(zone, tuple(_span(text) for text in spans), ", ".join(spans))
+    return WeeklySchedule(zone, tuple(_parse_span(text) for text in spans), ", ".join(spans))
 
 
-def _span(text: str) -> Span:
+def _parse_span(text: str) -> WeeklySpan:
     days, _, times = text.partition(" ")
     first, _, last = days.partition("-")
     opens, _, closes = times.partition("-")
     began, ended = DAYS.index(first), DAYS.index(last or first)
     listed = range(began, ended + 1 if ended >= began else ended + 8)
-    return Span(frozenset(day % 7 for day in listed), _minutes(opens), _minutes(closes))
+    return WeeklySpan(frozenset(day % 7 for day in listed), _parse_minutes(opens), _parse_minutes(closes))
 
 
-def _minutes(text: str) -> int:
+def _parse_minutes(text: str) -> int:
     hour, _, minute = text.partition(":")
     found = int(hour) * 60 + int(minute)
     if int(minute) > 59 or found > 1440:
@@ -72,40 +72,40 @@ def _minutes(text: str) -> int:
     return found
 
 
-def current(hours: Hours, now: datetime) -> Opening | None:
+def current(schedule: WeeklySchedule, now: datetime) -> OpenPeriod | None:
     """The opening that lasts now; None outside of them."""
-    return next((found for found in _openings(hours, now) if found.opens <= now < found.closes), None)
+    return next((found for found in _merged_periods(schedule, now) if found.opens <= now < found.closes), None)
 
 
-def next_opens(hours: Hours, now: datetime) -> datetime | None:
-    return next((found.opens for found in _openings(hours, now) if found.opens > now), None)
+def next_opening(schedule: WeeklySchedule, now: datetime) -> datetime | None:
+    return next((found.opens for found in _merged_periods(schedule, now) if found.opens > now), None)
 
 
-def last_closed(hours: Hours, now: datetime) -> datetime | None:
-    return max((found.closes for found in _openings(hours, now) if found.closes <= now), default=None)
+def last_closing(schedule: WeeklySchedule, now: datetime) -> datetime | None:
+    return max((found.closes for found in _merged_periods(schedule, now) if found.closes <= now), default=None)
 
 
 @lru_cache(maxsize=256)
-def _openings(hours: Hours, now: datetime) -> tuple[Opening, ...]:
+def _merged_periods(schedule: WeeklySchedule, now: datetime) -> tuple[OpenPeriod, ...]:
     """Those around now, in order, merged. Remembered, because one plan asks for many environments at one moment."""
-    merged: list[Opening] = []
-    for found in sorted(_each(hours, now), key=lambda each: (each.opens, each.closes)):
+    merged: list[OpenPeriod] = []
+    for found in sorted(_all_periods(schedule, now), key=lambda each: (each.opens, each.closes)):
         if merged and found.opens <= merged[-1].closes:
-            merged[-1] = Opening(merged[-1].opens, max(merged[-1].closes, found.closes))
+            merged[-1] = OpenPeriod(merged[-1].opens, max(merged[-1].closes, found.closes))
         else:
             merged.append(found)
     return tuple(merged)
 
 
-def _each(hours: Hours, now: datetime) -> Iterator[Opening]:
-    zone = ZoneInfo(hours.zone)
+def _all_periods(schedule: WeeklySchedule, now: datetime) -> Iterator[OpenPeriod]:
+    zone = ZoneInfo(schedule.zone)
     today = now.astimezone(zone).date()
-    for ahead in range(-AROUND, AROUND + 1):
+    for ahead in range(-LOOKAHEAD_DAYS, LOOKAHEAD_DAYS + 1):
         day = today + timedelta(days=ahead)
-        for span in hours.spans:
+        for span in schedule.spans:
             if day.weekday() in span.days:
                 over = 1440 if span.closes <= span.opens else 0
-                found = Opening(_at(day, span.opens, zone), _at(day, span.closes + over, zone))
+                found = OpenPeriod(_at(day, span.opens, zone), _at(day, span.closes + over, zone))
                 if found.opens < found.closes:
                     yield found
 

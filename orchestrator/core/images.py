@@ -20,7 +20,7 @@ class Fallback(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ImageWish:
+class ImageRequest:
     """One image of an eph.yaml, for one commit: everything in it is already filled in. ``notes``: the ref of git notes
     that may name it, else empty. ``tag``, ``pattern`` and ``fallback_tag`` may be empty too."""
 
@@ -37,7 +37,7 @@ class ImageWish:
 
 
 @dataclass(frozen=True, slots=True)
-class Pin:
+class ImagePin:
     """``reference`` names a digest; ``how`` says which place named it, for ``eph why``."""
 
     reference: str
@@ -45,27 +45,27 @@ class Pin:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """How one image was looked for. ``told``: what each place that had none said, in order, up to the first that had
-    one. ``trouble``: a place that could not be asked, which says nothing of the image; so nothing after it was asked.
-    ``unreachable``: it may answer later by itself, after ``pause`` seconds if it said so; else somebody must act."""
+class ImageResult:
+    """How one image was looked for. ``messages``: what each place that had none said, in order, up to the first that had
+    one. ``error``: a place that could not be asked, which says nothing of the image; so nothing after it was asked.
+    ``unreachable``: it may answer later by itself, after ``retry_after`` seconds if it said so; else somebody must act."""
 
     name: str
-    told: tuple[str, ...] = ()
-    pin: Pin | None = None
-    trouble: str = ""
+    messages: tuple[str, ...] = ()
+    pin: ImagePin | None = None
+    error: str = ""
     unreachable: bool = False
-    pause: float = 0.0
+    retry_after: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
-    """The last look for the images of a commit, and ``since`` when they are looked for. ``troubles``: how often in a
+class ImageLookup:
+    """The last look for the images of a commit, and ``since`` when they are looked for. ``consecutive_errors``: how often in a
     row a place could not be asked."""
 
     commit: str
-    wishes: tuple[ImageWish, ...]
+    requests: tuple[ImageRequest, ...]
     since: datetime
     at: datetime
-    answers: tuple[Answer, ...] = ()
-    troubles: int = 0
+    results: tuple[ImageResult, ...] = ()
+    consecutive_errors: int = 0

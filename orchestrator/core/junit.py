@@ -6,18 +6,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
-MOST_BYTES = 2 * 1024 * 1024
-MOST_DEPTH = 50
-MOST_NAMES = 10
-LONGEST = 160
+MAX_BYTES = 2 * 1024 * 1024
+MAX_DEPTH = 50
+MAX_NAMES = 10
+MAX_NAME_LENGTH = 160
 
 
-class BadReport(ValueError):
+class InvalidReport(ValueError):
     """It is no JUnit XML that can be read; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class JUnitReport:
     """``names`` are the first of those that failed."""
 
     tests: int = 0
@@ -31,10 +31,10 @@ class Report:
         return max(0, self.tests - self.failures - self.errors - self.skipped)
 
 
-def parse(data: bytes) -> Report:
+def parse(data: bytes) -> JUnitReport:
     """Raises BadReport."""
-    if len(data) > MOST_BYTES:
-        raise BadReport(f"it has more than {MOST_BYTES // 1024**2} MB")
+    if len(data) > MAX_BYTES:
+        raise InvalidReport(f"it has more than {MAX_BYTES // 1024**2} MB")
     reader = _Reader()
     parser = expat.ParserCreate()
     parser.StartDoctypeDeclHandler = _refuse
@@ -45,14 +45,14 @@ def parse(data: bytes) -> Report:
     try:
         parser.Parse(data, True)
     except expat.ExpatError as error:
-        raise BadReport(f"it is no XML: {expat.errors.messages[error.code]}, line {error.lineno}") from None
-    if not reader.known:
-        raise BadReport("it has neither testsuites nor testsuite")
+        raise InvalidReport(f"it is no XML: {expat.errors.messages[error.code]}, line {error.lineno}") from None
+    if not reader.found_suite:
+        raise InvalidReport("it has neither testsuites nor testsuite")
     return reader.report()
 
 
 def _refuse(*_: object) -> int:
-    raise BadReport("it declares a document type or an entity, which is refused")
+    raise InvalidReport("it declares a document type or an entity, which is refused")
 
 
 @dataclass(slots=True)
@@ -60,35 +60,35 @@ class _Reader:
     """Counts cases one by one: what a header claims is not believed."""
 
     depth: int = 0
-    known: bool = False
+    found_suite: bool = False
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("case", "failure", "error", "skipped"), 0))
     names: list[str] = field(default_factory=list)
     case: str = ""
-    said: str = ""
+    outcome: str = ""
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         self.depth += 1
-        if self.depth > MOST_DEPTH:
-            raise BadReport(f"it is more than {MOST_DEPTH} levels deep")
+        if self.depth > MAX_DEPTH:
+            raise InvalidReport(f"it is more than {MAX_DEPTH} levels deep")
         if tag in ("testsuites", "testsuite"):
-            self.known = True
+            self.found_suite = True
         elif tag == "testcase":
             self.case = " ".join(attributes.get(key, "").strip() for key in ("classname", "name")).strip()
-            self.said = ""
+            self.outcome = ""
             self.counts["case"] += 1
-        elif tag in ("failure", "error", "skipped") and not self.said:
-            self._ends(tag)
+        elif tag in ("failure", "error", "skipped") and not self.outcome:
+            self._record_outcome(tag)
 
-    def _ends(self, tag: str) -> None:
+    def _record_outcome(self, tag: str) -> None:
         """One outcome for each case, whatever else it says."""
-        self.said = tag
+        self.outcome = tag
         self.counts[tag] += 1
-        if tag != "skipped" and len(self.names) < MOST_NAMES:
-            self.names.append((self.case or "a case without a name")[:LONGEST])
+        if tag != "skipped" and len(self.names) < MAX_NAMES:
+            self.names.append((self.case or "a case without a name")[:MAX_NAME_LENGTH])
 
     def end(self, _: str) -> None:
         self.depth -= 1
 
-    def report(self) -> Report:
+    def report(self) -> JUnitReport:
         count = self.counts
-        return Report(count["case"], count["failure"], count["error"], count["skipped"], tuple(self.names))
+        return JUnitReport(count["case"], count["failure"], count["error"], count["skipped"], tuple(self.names))

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from orchestrator.core.actions import Purge
-from orchestrator.core.subjects import Subject
-from orchestrator.core.wishes import Unwanted, Wish
+from orchestrator.core.subjects import EnvironmentFacts
+from orchestrator.core.wishes import Unwanted, DesiredState
 
 
 @dataclass(frozen=True, slots=True)
-class Accounted:
+class KnownNames:
     """The names that something stands for: whole ones, and numbers where a stack's own name is not known."""
 
     names: frozenset[str] = frozenset()
@@ -26,29 +26,29 @@ class Accounted:
         return name in self.names or name.rpartition("-")[2] in self.numbers
 
 
-def accounted(judged: Iterable[tuple[Subject, bool]]) -> Accounted:
+def known_names(environments: Iterable[tuple[EnvironmentFacts, bool]]) -> KnownNames:
     """By each subject and whether it is wanted."""
     names: set[str] = set()
     numbers: set[str] = set()
-    for subject, wanted in judged:
+    for subject, wanted in environments:
         exists = subject.record is not None or subject.running is not None
         if not exists and not wanted:
             continue
         names.add(subject.name)
-        told = subject.record is not None and bool(subject.record.name) and not subject.is_mistaken
+        told = subject.record is not None and bool(subject.record.name) and not subject.has_foreign_tag
         # A tag that is another's names the other; what this one is called, its number must tell.
         if not told and (exists or not subject.name):
             numbers.add(str(subject.key.number))
-    return Accounted(frozenset(names), frozenset(numbers))
+    return KnownNames(frozenset(names), frozenset(numbers))
 
 
-def purges(on_targets: Mapping[str, frozenset[str]], judged: Iterable[tuple[Subject, Wish]]) -> list[Purge]:
-    if not any(on_targets.values()):
+def purges(target_environments: Mapping[str, frozenset[str]], environments: Iterable[tuple[EnvironmentFacts, DesiredState]]) -> list[Purge]:
+    if not any(target_environments.values()):
         return []
-    known = accounted((subject, not isinstance(wish, Unwanted)) for subject, wish in judged)
+    known = known_names((subject, not isinstance(wish, Unwanted)) for subject, wish in environments)
     return [
         Purge(target, name, f"{target} holds {name}, and neither a stack nor a pull request accounts for it")
-        for target in sorted(on_targets)
-        for name in sorted(on_targets[target])
+        for target in sorted(target_environments)
+        for name in sorted(target_environments[target])
         if not known.covers(name)
     ]

@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from orchestrator.core.headroom import Headroom
-from orchestrator.core.hours import Hours
-from orchestrator.core.images import ImageWish, Looked
-from orchestrator.core.trials import Trials
+from orchestrator.core.hours import WeeklySchedule
+from orchestrator.core.images import ImageRequest, ImageLookup
+from orchestrator.core.trials import SuiteRuns
 from programs.spec import EnvironmentSpec, SuiteSpec
 from stacks import names
-from stacks.model import OperationResult, RefKind, StackRef, StackSnapshot, Verb
+from stacks.model import OperationResult, RefKind, StackRef, StackSnapshot, OperationVerb
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -31,7 +31,7 @@ class Key:
 
     @property
     def kind(self) -> RefKind:
-        return names.kind_of(self.number)
+        return names.ref_kind(self.number)
 
 
 class PullState(StrEnum):
@@ -75,14 +75,14 @@ class Recipe:
     wait_for_checks: tuple[str, ...] = ()
     ttl: timedelta | None = None
     idle_timeout: timedelta | None = None
-    destroy_idle: bool = False
+    destroy_when_idle: bool = False
     """What nobody uses is destroyed, and not put to sleep."""
-    schedule: Hours | None = None
-    drafts: bool = True
+    schedule: WeeklySchedule | None = None
+    allow_drafts: bool = True
     paths: tuple[str, ...] = ()
     digest: str = ""
     suites: tuple[SuiteSpec, ...] = ()
-    images: tuple[ImageWish, ...] = ()
+    images: tuple[ImageRequest, ...] = ()
     notices: tuple[str, ...] = ()
     """What the file asks for and this version of Eph does not do, a sentence each, with file and line."""
 
@@ -111,7 +111,7 @@ class CheckState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class Request:
     """An open pull request with a label that may mean us, and what its commit says.
 
     A branch or a tag is one too: ``pull`` has its name as ``head_ref``, and no label, author or URL."""
@@ -122,19 +122,19 @@ class Candidate:
     retry_requested: bool = False
     expired: bool = False
     """The commit status of ours on this very commit says that its time ran out."""
-    label_off: bool | None = None
+    label_removed: bool | None = None
     """Of an expired one: whether we took its label off, so that one that is there now is a person's; False: we may
     not; None: that is still to do."""
-    touches: bool | None = True
+    matches_paths: bool | None = True
     """Whether it changes any of the paths that count; None: that could not be read."""
-    approved: str = ""
+    approval: str = ""
     """What our mark on this very commit of a fork says of who lets it run; empty: nobody has."""
-    expired_why: str = ""
+    expiry_reason: str = ""
     """The words of the mark that it expired."""
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class WatchedRefs:
     """The branches and tags that get environments, by the globs in the default branch's eph.yaml; and the lines of a
     comment that ask for one, besides ``/eph up``."""
 
@@ -142,7 +142,7 @@ class Watched:
     tags: tuple[str, ...] = ()
     phrases: tuple[str, ...] = ()
 
-    def of(self, kind: RefKind) -> tuple[str, ...]:
+    def patterns_for(self, kind: RefKind) -> tuple[str, ...]:
         return {RefKind.BRANCH: self.branches, RefKind.TAG: self.tags}.get(kind, ())
 
 
@@ -151,7 +151,7 @@ class RepositoryFacts:
     """One repository as last read. Not ``complete``: ``reason`` says why, and absence proves nothing. The same for its
     branches and tags: ``refs_complete``, ``refs_reason``.
 
-    ``candidates`` are the open pull requests with a trigger label, and the watched branches and tags; ``open`` all open
+    ``requests`` are the open pull requests with a trigger label, and the watched branches and tags; ``open`` all open
     numbers, and theirs. ``confirmed`` holds
     the states that the host stated for single pull requests that were asked for.
     """
@@ -160,20 +160,20 @@ class RepositoryFacts:
     full_name: str
     complete: bool
     reason: str = ""
-    candidates: Mapping[int, Candidate] = field(default_factory=dict)
+    requests: Mapping[int, Request] = field(default_factory=dict)
     open: frozenset[int] = frozenset()
     confirmed: Mapping[int, PullRequest] = field(default_factory=dict)
     refs_complete: bool = True
     refs_reason: str = ""
-    watched: Watched = Watched()
+    watched_refs: WatchedRefs = WatchedRefs()
 
-    def is_whole(self, number: int) -> bool:
+    def is_complete_for(self, number: int) -> bool:
         """Whether the absence of that pull request, branch or tag would prove anything."""
-        return self.complete and (self.refs_complete or names.kind_of(number) is RefKind.PULL)
+        return self.complete and (self.refs_complete or names.ref_kind(number) is RefKind.PULL)
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class HealthStatus:
     """The last answer of an environment's URL, as ephd itself got it through the gateway."""
 
     ok: bool
@@ -184,27 +184,27 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
-class Traffic:
+class TrafficSnapshot:
     """What the gateway saw, by host: the last use, and the last time that somebody knocked at one that sleeps.
 
-    It has watched up to ``until``, as far as is known, and all hosts that it names; of others it says nothing."""
+    It has watched up to ``observed_until``, as far as is known, and all hosts that it names; of others it says nothing."""
 
-    until: datetime
-    last: Mapping[str, datetime] = field(default_factory=dict)
-    knocks: Mapping[str, datetime] = field(default_factory=dict)
+    observed_until: datetime
+    last_requests: Mapping[str, datetime] = field(default_factory=dict)
+    wake_requests: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class Usage:
     """The same of one environment, over all its hosts."""
 
-    last: datetime
-    until: datetime
-    knock: datetime | None = None
+    last_request: datetime
+    observed_until: datetime
+    wake_request: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Mended:
+class CompletedRepair:
     """A repair that succeeded: what had been lost, in the words that people are told, and the commit that runs."""
 
     at: datetime
@@ -213,18 +213,18 @@ class Mended:
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningOperation:
     """An operation in its lane right now."""
 
     ref: StackRef
-    verb: Verb
+    verb: OperationVerb
     commit: str
     started: datetime
     superseded: int = 0
     """How many times in a row a newer commit already interrupted this stack's update."""
     interrupting: bool = False
     progress: str = ""
-    elsewhere: bool = False
+    remote: bool = False
     """A replica that led before began it: it cannot be interrupted, only waited for."""
     name: str = ""
     """The environment's, which nothing else may tell before its stack is there and after its pull request closed."""
@@ -248,32 +248,32 @@ class World:
 
     repositories: Mapping[int, RepositoryFacts]
     stacks: StackSnapshot
-    running: Mapping[StackRef, Running] = field(default_factory=dict)
-    health: Mapping[StackRef, Health] = field(default_factory=dict)
+    running: Mapping[StackRef, RunningOperation] = field(default_factory=dict)
+    health: Mapping[StackRef, HealthStatus] = field(default_factory=dict)
     failures: Mapping[StackRef, OperationResult] = field(default_factory=dict)
     first_seen: Mapping[Key, tuple[str, datetime]] = field(default_factory=dict)
     """When the newest commit of a pull request was first seen: for debouncing, and for the tag of a new stack."""
-    destroyed_recently: tuple[datetime, ...] = ()
+    recent_destroys: tuple[datetime, ...] = ()
     """Guarded destroys within the rolling hour."""
-    on_targets: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    target_environments: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """By target, the names of environments of which anything exists there; a target that failed is left out."""
-    standing: Mapping[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
+    live_parts: Mapping[str, Mapping[str, frozenset[str]]] = field(default_factory=dict)
     """By target and kind, the ids of the parts that stand there; what could not be looked at is left out."""
-    mended: Mapping[StackRef, Mended] = field(default_factory=dict)
-    trials: Trials = field(default_factory=Trials)
+    completed_repairs: Mapping[StackRef, CompletedRepair] = field(default_factory=dict)
+    suite_runs: SuiteRuns = field(default_factory=SuiteRuns)
     intents: tuple[Intent, ...] = ()
     approved_plans: frozenset[str] = frozenset()
-    approved: frozenset[str] = frozenset()
+    approved_destroys: frozenset[str] = frozenset()
     """What approved plans named (``Plan.guarded``) and is not gone yet: one that is half carried out stays approved."""
-    failed_tries: Mapping[StackRef, int] = field(default_factory=dict)
+    failed_attempts: Mapping[StackRef, int] = field(default_factory=dict)
     """How often in a row what ``failures`` tells of failed, as this process counted: for what never reached the
     stack's own history."""
-    behind_since: Mapping[Key, datetime] = field(default_factory=dict)
+    waiting_since: Mapping[Key, datetime] = field(default_factory=dict)
     """Since when a pull request waits for anything newer than it has; further pushes do not move it, so that a storm
     of them neither delays its own update for ever nor loses its place in the queue."""
-    traffic: Traffic | None = None
+    traffic: TrafficSnapshot | None = None
     """None: nobody can tell who used what, so nothing is idle."""
-    looked: Mapping[Key, Looked] = field(default_factory=dict)
+    image_lookups: Mapping[Key, ImageLookup] = field(default_factory=dict)
     """The last look for the images of a commit that has not all of them yet."""
     headroom: Headroom | None = None
     """What memory there is for operations; None: it bounds nothing."""

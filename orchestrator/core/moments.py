@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 
-def lasts(since: datetime, length: timedelta, now: datetime) -> bool:
-    return since <= now < since + length
+def is_within(start: datetime, length: timedelta, now: datetime) -> bool:
+    return start <= now < start + length
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
+class TimeWindow:
     """A pause: since when, and how long."""
 
-    since: datetime
+    start: datetime
     length: timedelta
 
     @property
-    def until(self) -> datetime:
-        return self.since + self.length
+    def end(self) -> datetime:
+        return self.start + self.length
 
-    def lasts(self, now: datetime) -> bool:
-        return lasts(self.since, self.length, now)
+    def contains(self, now: datetime) -> bool:
+        return is_within(self.start, self.length, now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 
-def of(name: str) -> tuple[tuple[bool, int, str], ...]:
+def sort_key(name: str) -> tuple[tuple[bool, int, str], ...]:
     """To sort by; the newest is the greatest."""
     parts = re.split(r"([0-9]{1,18})", name)
     return tuple((part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts if part)

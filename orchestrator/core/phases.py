@@ -8,7 +8,7 @@ from typing import assert_never
 from orchestrator.core import repairs, sought
 from orchestrator.core.actions import (
     Action,
-    Because,
+    WaitingFor,
     Confirm,
     Create,
     Destroy,
@@ -28,8 +28,8 @@ from orchestrator.core.actions import (
     Wake,
 )
 from orchestrator.core.policy import Policy
-from orchestrator.core.subjects import Subject
-from stacks.model import Verb
+from orchestrator.core.subjects import EnvironmentFacts
+from stacks.model import OperationVerb
 
 
 class Phase(StrEnum):
@@ -58,36 +58,36 @@ class Phase(StrEnum):
     DESTROYED = "destroyed"
 
 
-def of(subject: Subject, action: Action, failed: bool, policy: Policy) -> Phase:
+def compute(environment: EnvironmentFacts, action: Action, failed: bool, policy: Policy) -> Phase:
     """``failed``: the last tries of what is wanted now did."""
-    if subject.running is not None and subject.running.verb in (Verb.UP, Verb.DESTROY):
-        return _under_way(subject, subject.running.verb, action)
-    if subject.running is not None and subject.running.verb in (Verb.SLEEP, Verb.WAKE):
+    if environment.running is not None and environment.running.verb in (OperationVerb.UP, OperationVerb.DESTROY):
+        return _under_way(environment, environment.running.verb, action)
+    if environment.running is not None and environment.running.verb in (OperationVerb.SLEEP, OperationVerb.WAKE):
         ends = isinstance(action, Interrupt) and action.unwanted
-        return Phase.DESTROYING if ends else Phase.ASLEEP if subject.running.verb is Verb.SLEEP else Phase.STARTING
+        return Phase.DESTROYING if ends else Phase.ASLEEP if environment.running.verb is OperationVerb.SLEEP else Phase.STARTING
     match action:
         case Sleep():
             return Phase.ASLEEP
         case Wake():
             return Phase.STARTING
         case Create() | Update():
-            return _making(subject)
+            return _building(environment)
         case Destroy() | Interrupt():
             return Phase.DESTROYING
-        case Wait(because=Because.DESTROY):
+        case Wait(because=WaitingFor.DESTROY):
             return Phase.FAILED if failed else Phase.DESTROYING
-        case Wait(because=Because.QUEUE | Because.BACKOFF) if not failed and _is_current(subject):
-            return _standing(subject, policy)  # an upgrade or a repair waits; the newest commit is there
-        case Find() | Wait(because=Because.IMAGE):
-            return _unmade(subject, failed, policy)
-        case Wait(because=Because.QUEUE):
+        case Wait(because=WaitingFor.QUEUE | WaitingFor.BACKOFF) if not failed and _is_current(environment):
+            return _built(environment, policy)  # an upgrade or a repair waits; the newest commit is there
+        case Find() | Wait(because=WaitingFor.IMAGE):
+            return _without_images(environment, failed, policy)
+        case Wait(because=WaitingFor.QUEUE):
             return Phase.QUEUED
-        case Wait(because=Because.STALLED):
+        case Wait(because=WaitingFor.STALLED):
             return Phase.STALLED
         case Wait():
             return Phase.FAILED if failed else Phase.WAITING
         case Refuse():
-            return Phase.EXPIRED if subject.candidate and subject.candidate.expired else Phase.REFUSED
+            return Phase.EXPIRED if environment.request and environment.request.expired else Phase.REFUSED
         case Expire() | Unlabel():
             return Phase.EXPIRED
         case Revive():
@@ -95,46 +95,46 @@ def of(subject: Subject, action: Action, failed: bool, policy: Policy) -> Phase:
         case Hold():
             return Phase.HELD
         case Keep() | Retag() | Confirm():
-            return _standing(subject, policy)
+            return _built(environment, policy)
         case Purge():
             raise ValueError("a leftover is no environment")
         case _:
             assert_never(action)
 
 
-def _under_way(subject: Subject, verb: Verb, action: Action) -> Phase:
-    ending = verb is Verb.DESTROY or (isinstance(action, Interrupt) and action.unwanted)
-    return Phase.DESTROYING if ending else _making(subject)
+def _under_way(environment: EnvironmentFacts, verb: OperationVerb, action: Action) -> Phase:
+    ending = verb is OperationVerb.DESTROY or (isinstance(action, Interrupt) and action.unwanted)
+    return Phase.DESTROYING if ending else _building(environment)
 
 
-def _is_current(subject: Subject) -> bool:
-    built = subject.record.built if subject.record else None
-    return built is not None and built.commit == subject.head
+def _is_current(environment: EnvironmentFacts) -> bool:
+    built = environment.record.built if environment.record else None
+    return built is not None and built.commit == environment.head
 
 
-def _unmade(subject: Subject, failed: bool, policy: Policy) -> Phase:
+def _without_images(environment: EnvironmentFacts, failed: bool, policy: Policy) -> Phase:
     """Without its images. What runs of this very commit runs on, whatever a registry says."""
-    if _is_current(subject):
-        return _standing(subject, policy)
+    if _is_current(environment):
+        return _built(environment, policy)
     if failed:
         return Phase.FAILED
-    return Phase.IMAGE if sought.waits_since(subject) else Phase.WAITING
+    return Phase.IMAGE if sought.waiting_since(environment) else Phase.WAITING
 
 
-def _making(subject: Subject) -> Phase:
-    return Phase.UPDATING if subject.record and subject.record.built else Phase.CREATING
+def _building(environment: EnvironmentFacts) -> Phase:
+    return Phase.UPDATING if environment.record and environment.record.built else Phase.CREATING
 
 
-def _standing(subject: Subject, policy: Policy) -> Phase:
+def _built(environment: EnvironmentFacts, policy: Policy) -> Phase:
     """It is built as wanted; ready only once its own URL answered for the commit that is wanted."""
-    built = subject.record.built if subject.record else None
-    if subject.tag is not None and subject.tag.asleep:
+    built = environment.record.built if environment.record else None
+    if environment.tag is not None and environment.tag.asleep:
         return Phase.ASLEEP
     if built is None:
         return Phase.WAITING
-    answers = repairs.answers(subject)
+    answers = repairs.is_responding(environment)
     if answers:
-        return Phase.READY if built.commit == (subject.head or built.commit) else Phase.UPDATING
-    if answers is None or subject.health is None or repairs.is_starting(subject.health, built, policy):
+        return Phase.READY if built.commit == (environment.head or built.commit) else Phase.UPDATING
+    if answers is None or environment.health is None or repairs.is_starting(environment.health, built, policy):
         return Phase.STARTING
     return Phase.UNHEALTHY

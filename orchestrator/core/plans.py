@@ -14,7 +14,7 @@ from datetime import datetime
 from orchestrator.core import decisions, guards, headroom, leftovers, queues, subjects, wishes
 from orchestrator.core.actions import (
     Action,
-    Because,
+    WaitingFor,
     Confirm,
     Create,
     Destroy,
@@ -72,17 +72,17 @@ class Plan:
         """Those that do something; empty in a quiet cycle."""
         return tuple(action for action in self.actions if not isinstance(action, Hold | Wait | Refuse | Keep))
 
-    def render(self, everything: bool = False) -> str:
+    def render(self, include_unchanged: bool = False) -> str:
         """The dry run, a line an action; what merely stays as it should is left out unless asked for."""
-        shown = [action for action in self.actions if everything or not isinstance(action, Keep)]
-        lines = [*self.notes, *(line(action) for action in shown)]
+        shown = [action for action in self.actions if include_unchanged or not isinstance(action, Keep)]
+        lines = [*self.notes, *(describe(action) for action in shown)]
         return "\n".join(lines) or "nothing to do"
 
     def __str__(self) -> str:
         return self.render()
 
 
-def line(action: Action) -> str:
+def describe(action: Action) -> str:
     verb = type(action).__name__.lower()
     what = f"{action.target}:{action.name}" if isinstance(action, Purge) else str(action.ref)
     command = f" [{action.command}]" if isinstance(action, Hold) and action.command else ""
@@ -90,36 +90,36 @@ def line(action: Action) -> str:
 
 
 def plan(world: World, policy: Policy, now: datetime) -> Plan:
-    at = wishes.At(policy, now, world.stacks.complete, world.stacks.reason)
-    known = subjects.of(world)
-    judged = [(subject, wishes.of(subject, at)) for subject in known]
+    at = wishes.PlanContext(policy, now, world.stacks.complete, world.stacks.reason)
+    known = subjects.collect(world)
+    judged = [(subject, wishes.determine(subject, at)) for subject in known]
     actions = [decisions.decide(subject, wish, at) for subject, wish in judged]
     if world.stacks.complete:
-        actions += leftovers.purges(world.on_targets, judged)
+        actions += leftovers.purges(world.target_environments, judged)
     by_ref = {subject.ref: subject for subject in known}
-    limit = guards.limit(world, known, policy, now)
-    guarded = guards.judge(actions, by_ref, world, limit)
-    room = headroom.bounded(policy, world.headroom, len(world.running))
+    limit = guards.destroy_limit(world, known, policy, now)
+    guarded = guards.apply(actions, by_ref, world, limit)
+    room = headroom.limit_policy(policy, world.headroom, len(world.running))
     admitted = queues.admit(guarded.actions, by_ref, world.running.values(), room, now)
-    crowded = headroom.note(room, world.headroom) if any(map(_waits_its_turn, admitted)) else ()
-    notes = (*_unread(world), *crowded, *((guarded.note,) if guarded.note else ()))
+    crowded = headroom.notes(room, world.headroom) if any(map(_is_queued, admitted)) else ()
+    notes = (*_incomplete_notes(world), *crowded, *((guarded.note,) if guarded.note else ()))
     unread = {subject.ref for subject in known if subject.record is not None and subject.record.unreadable}
-    ordered = tuple(sorted(admitted, key=lambda action: _place(action, unread)))
+    ordered = tuple(sorted(admitted, key=lambda action: _sort_key(action, unread)))
     return Plan(ordered, now, guarded.guarded, notes)
 
 
-def _waits_its_turn(action: Action) -> bool:
-    return isinstance(action, Wait) and action.because is Because.QUEUE
+def _is_queued(action: Action) -> bool:
+    return isinstance(action, Wait) and action.waiting_for is WaitingFor.QUEUE
 
 
-def _place(action: Action, unread: Container[StackRef]) -> tuple[int, int]:
+def _sort_key(action: Action, unreadable: Container[StackRef]) -> tuple[int, int]:
     """Sorting keeps the order of the queue within a kind; of what is held, stacks that cannot be read lead."""
     if isinstance(action, Hold):
-        return _ORDER[Hold], int(action.ref not in unread)
+        return _ORDER[Hold], int(action.ref not in unreadable)
     return _ORDER[type(action)], (action.position or 0) if isinstance(action, Wait) else 0
 
 
-def _unread(world: World) -> tuple[str, ...]:
+def _incomplete_notes(world: World) -> tuple[str, ...]:
     stacks = () if world.stacks.complete else (f"not all stacks could be read: {world.stacks.reason or 'no reason'}",)
     partial = sorted((facts for facts in world.repositories.values() if not facts.complete), key=lambda facts: facts.id)
     return (

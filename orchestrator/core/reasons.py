@@ -23,18 +23,18 @@ def duration(span: timedelta) -> str:
     return " ".join(f"{amount} {unit}" for amount, unit in units[first : first + 2] if amount) or "0 s"
 
 
-def moment(at: datetime) -> str:
+def timestamp(at: datetime) -> str:
     return at.strftime("%Y-%m-%d %H:%M:%S %Z").strip()
 
 
-def listing(items: Iterable[str]) -> str:
+def join_words(items: Iterable[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``, in order of the alphabet."""
     words = sorted(items)
     return " and ".join(part for part in (", ".join(words[:-1]), words[-1] if words else "") if part)
 
 
-def count(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"
+def count(number: int, singular: str, plural: str = "") -> str:
+    return f"{number} {singular if number == 1 else plural or singular + 's'}"
 
 
 def ordinal(number: int) -> str:

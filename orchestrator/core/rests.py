@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from orchestrator.core import expiries, hours, reasons
-from orchestrator.core.hours import Hours
+from orchestrator.core.hours import WeeklySchedule
 from orchestrator.core.model import Intent, Recipe
 from orchestrator.core.policy import Policy
-from orchestrator.core.subjects import Subject
+from orchestrator.core.subjects import EnvironmentFacts
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
+class SleepChange:
     """``until``: of what is woken, how long it stays awake at least."""
 
     asleep: bool
@@ -29,67 +29,67 @@ class Rest:
     until: datetime | None = None
 
 
-def wanted(subject: Subject, policy: Policy, now: datetime) -> Rest | None:
+def needed_change(environment: EnvironmentFacts, policy: Policy, now: datetime) -> SleepChange | None:
     """A change of what the tag says, or what was begun and not ended; None: it may stay as it is."""
-    record, tag = subject.record, subject.tag
-    if record is None or tag is None or record.built is None or record.target not in policy.sleepers:
+    record, tag = environment.record, environment.tag
+    if record is None or tag is None or record.built is None or record.target not in policy.sleep_capable_targets:
         return None
     if tag.asleep is None:
-        return _falls_asleep(subject, policy, now)
-    return _wakes_up(subject, tag.asleep, policy, now) or _half(subject)
+        return _sleep_change(environment, policy, now)
+    return _wake_change(environment, tag.asleep, policy, now) or _resume_interrupted(environment)
 
 
-def _half(subject: Subject) -> Rest | None:
-    half = subject.tag is not None and subject.tag.half
-    return Rest(True, "falling asleep, or waking up, broke off half-way") if half else None
+def _resume_interrupted(environment: EnvironmentFacts) -> SleepChange | None:
+    half = environment.tag is not None and environment.tag.half
+    return SleepChange(True, "falling asleep, or waking up, broke off half-way") if half else None
 
 
-def _asked(subject: Subject, *kinds: str) -> Intent | None:
+def _latest_intent(environment: EnvironmentFacts, *kinds: str) -> Intent | None:
     """The newest of what people said of these kinds."""
-    said = [intent for kind in kinds if (intent := subject.asked(kind)) is not None]
+    said = [intent for kind in kinds if (intent := environment.latest_intent(kind)) is not None]
     return max(said, key=lambda intent: intent.at, default=None)
 
 
 # --- waking
 
 
-def _wakes_up(subject: Subject, slept: datetime, policy: Policy, now: datetime) -> Rest | None:
-    said = _asked(subject, "sleep", "wake", "retry")
+def _wake_change(environment: EnvironmentFacts, asleep_since: datetime, policy: Policy, now: datetime) -> SleepChange | None:
+    said = _latest_intent(environment, "sleep", "wake", "retry")
     if said is not None and said.kind != "sleep":
-        return Rest(False, f"{said.by} asked to wake it", _awake_until(subject, said.at, policy))
-    knock = subject.use.knock if subject.use else None
-    if knock is not None and slept < knock <= now < knock + policy.awake_for:
-        return Rest(False, f"somebody opened it at {reasons.moment(knock)}", _awake_until(subject, knock, policy))
-    schedule = schedule_of(subject)
+        return SleepChange(False, f"{said.by} asked to wake it", _awake_until(environment, said.at, policy))
+    knock = environment.usage.wake_request if environment.usage else None
+    if knock is not None and asleep_since < knock <= now < knock + policy.min_awake:
+        return SleepChange(False, f"somebody opened it at {reasons.timestamp(knock)}", _awake_until(environment, knock, policy))
+    schedule = schedule_of(environment)
     opening = hours.current(schedule, now) if schedule else None
-    if opening is not None and slept < opening.opens:
-        return Rest(False, f"its hours ({schedule}) began at {reasons.moment(opening.opens)}")
+    if opening is not None and asleep_since < opening.opens:
+        return SleepChange(False, f"its hours ({schedule}) began at {reasons.timestamp(opening.opens)}")
     return None
 
 
-def _awake_until(subject: Subject, woken: datetime, policy: Policy) -> datetime:
+def _awake_until(environment: EnvironmentFacts, woken_at: datetime, policy: Policy) -> datetime:
     """In its hours as long as it may be idle; outside of them for a bounded time."""
-    schedule, idle = schedule_of(subject), idle_timeout(subject, policy)
-    outside = schedule is not None and hours.current(schedule, woken) is None
-    span = policy.awake_for if outside or idle is None else idle
-    return (woken + span).replace(microsecond=0)
+    schedule, idle = schedule_of(environment), idle_timeout(environment, policy)
+    outside = schedule is not None and hours.current(schedule, woken_at) is None
+    span = policy.min_awake if outside or idle is None else idle
+    return (woken_at + span).replace(microsecond=0)
 
 
 # --- falling asleep
 
 
-def _falls_asleep(subject: Subject, policy: Policy, now: datetime) -> Rest | None:
-    said = _asked(subject, "sleep", "wake")
+def _sleep_change(environment: EnvironmentFacts, policy: Policy, now: datetime) -> SleepChange | None:
+    said = _latest_intent(environment, "sleep", "wake")
     if said is not None and said.kind == "sleep":
-        return Rest(True, f"{said.by} asked to put it to sleep")
+        return SleepChange(True, f"{said.by} asked to put it to sleep")
     if said is not None:
-        return Rest(False, f"{said.by} asked to keep it awake", _awake_until(subject, said.at, policy))
-    due = None if subject.testing else sleeps_at(subject, policy, now)
-    return Rest(True, due.reason) if due is not None and due.at <= due.known_until else None
+        return SleepChange(False, f"{said.by} asked to keep it awake", _awake_until(environment, said.at, policy))
+    due = None if environment.is_testing else sleeps_at(environment, policy, now)
+    return SleepChange(True, due.reason) if due is not None and due.at <= due.known_until else None
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class ScheduledSleep:
     """When it falls asleep if nobody uses it, and why. ``known_until``: up to when it is known that nobody did."""
 
     at: datetime
@@ -97,101 +97,101 @@ class Due:
     known_until: datetime
 
 
-def sleeps_at(subject: Subject, policy: Policy, now: datetime) -> Due | None:
+def sleeps_at(environment: EnvironmentFacts, policy: Policy, now: datetime) -> ScheduledSleep | None:
     """The earliest of what its hours and its idleness say; None: neither ever does."""
-    due = [found for found in (_after_hours(subject, policy, now), _when_idle(subject, policy, now)) if found]
+    due = [found for found in (_sleep_after_hours(environment, policy, now), _sleep_when_idle(environment, policy, now)) if found]
     return min(due, key=lambda found: found.at, default=None)
 
 
-def _after_hours(subject: Subject, policy: Policy, now: datetime) -> Due | None:
-    schedule, built = schedule_of(subject), subject.record.built if subject.record else None
+def _sleep_after_hours(environment: EnvironmentFacts, policy: Policy, now: datetime) -> ScheduledSleep | None:
+    schedule, built = schedule_of(environment), environment.record.built if environment.record else None
     if schedule is None or built is None:
         return None
     opening = hours.current(schedule, now)
-    closed = opening.closes if opening else hours.last_closed(schedule, now)
+    closed = opening.closes if opening else hours.last_closing(schedule, now)
     if closed is None:
         return None
-    held = [subject.tag.awake_until] if subject.tag and subject.tag.awake_until else []
-    used = [moment + policy.lingers for moment in (built.at, last_used(subject)) if moment is not None]
-    return Due(max(closed, *held, *used), f"it is outside of its hours ({schedule})", now)
+    held = [environment.tag.awake_until] if environment.tag and environment.tag.awake_until else []
+    used = [moment + policy.after_hours_grace for moment in (built.built_at, last_used(environment)) if moment is not None]
+    return ScheduledSleep(max(closed, *held, *used), f"it is outside of its hours ({schedule})", now)
 
 
-def _when_idle(subject: Subject, policy: Policy, now: datetime) -> Due | None:
-    idle = idle_timeout(subject, policy)
-    if idle is None or (gives_up(subject) and not expiries.kept(subject)):  # then it ends instead: ``unused``
+def _sleep_when_idle(environment: EnvironmentFacts, policy: Policy, now: datetime) -> ScheduledSleep | None:
+    idle = idle_timeout(environment, policy)
+    if idle is None or (destroys_when_idle(environment) and not expiries.is_kept(environment)):  # then it ends instead: ``unused``
         return None
-    since = _unused_since(subject, now)
-    if since is None or subject.use is None:
+    since = _unused_since(environment, now)
+    if since is None or environment.usage is None:
         return None
-    held = subject.tag.awake_until if subject.tag else None
+    held = environment.tag.awake_until if environment.tag else None
     due = max(since + idle, held) if held else since + idle
-    known = min(now, subject.use.until)
-    return Due(due, f"nobody has used it since {reasons.moment(since)} ({reasons.duration(idle)} and more)", known)
+    known = min(now, environment.usage.observed_until)
+    return ScheduledSleep(due, f"nobody has used it since {reasons.timestamp(since)} ({reasons.duration(idle)} and more)", known)
 
 
-def unused(subject: Subject, policy: Policy, now: datetime) -> str:
+def unused_reason(environment: EnvironmentFacts, policy: Policy, now: datetime) -> str:
     """The sentence for what is to be destroyed because nobody uses it (``on_idle: destroy``); empty when it is not."""
-    idle = idle_timeout(subject, policy)
-    if idle is None or not gives_up(subject) or expiries.kept(subject) or subject.testing:
+    idle = idle_timeout(environment, policy)
+    if idle is None or not destroys_when_idle(environment) or expiries.is_kept(environment) or environment.is_testing:
         return ""
-    since = _unused_since(subject, now)
-    if since is None or subject.use is None or since + idle > min(now, subject.use.until):
+    since = _unused_since(environment, now)
+    if since is None or environment.usage is None or since + idle > min(now, environment.usage.observed_until):
         return ""
-    return f"{UNUSED} for {reasons.duration(idle)}, and its eph.yaml says on_idle: destroy"
+    return f"{UNUSED_PREFIX} for {reasons.duration(idle)}, and its eph.yaml says on_idle: destroy"
 
 
-UNUSED = "nobody used it"
+UNUSED_PREFIX = "nobody used it"
 """How the sentence begins that the mark on the commit carries."""
 
 
-def _unused_since(subject: Subject, now: datetime) -> datetime | None:
+def _unused_since(environment: EnvironmentFacts, now: datetime) -> datetime | None:
     """Since when nobody used it: the last visit, the build, the waking, the start of its hours, or a wish for more."""
-    used, built = last_used(subject), subject.record.built if subject.record else None
+    used, built = last_used(environment), environment.record.built if environment.record else None
     if used is None or built is None:
         return None
-    schedule = schedule_of(subject)
+    schedule = schedule_of(environment)
     opening = hours.current(schedule, now) if schedule else None
     began = [opening.opens] if opening else []
-    seen = [subject.seen] if subject.seen else []
-    asked = [intent.at for intent in subject.intents if intent.kind in ("wake", "retry", "extend", "keep")]
-    return max(used, built.at, *began, *seen, *asked)
+    seen = [environment.first_seen_at] if environment.first_seen_at else []
+    asked = [intent.at for intent in environment.intents if intent.kind in ("wake", "retry", "extend", "keep")]
+    return max(used, built.built_at, *began, *seen, *asked)
 
 
-def last_used(subject: Subject) -> datetime | None:
-    return subject.use.last if subject.use else None
+def last_used(environment: EnvironmentFacts) -> datetime | None:
+    return environment.usage.last_request if environment.usage else None
 
 
 # --- what eph.yaml and the server say
 
 
-def _recipe(subject: Subject) -> Recipe | None:
-    recipe = subject.candidate.recipe if subject.candidate else None
+def _recipe(environment: EnvironmentFacts) -> Recipe | None:
+    recipe = environment.request.recipe if environment.request else None
     return recipe if isinstance(recipe, Recipe) else None
 
 
-def schedule_of(subject: Subject) -> Hours | None:
-    recipe = _recipe(subject)
+def schedule_of(environment: EnvironmentFacts) -> WeeklySchedule | None:
+    recipe = _recipe(environment)
     return recipe.schedule if recipe else None
 
 
-def idle_timeout(subject: Subject, policy: Policy) -> timedelta | None:
-    recipe = _recipe(subject)
+def idle_timeout(environment: EnvironmentFacts, policy: Policy) -> timedelta | None:
+    recipe = _recipe(environment)
     return (recipe.idle_timeout if recipe else None) or policy.idle_timeout
 
 
-def gives_up(subject: Subject) -> bool:
-    recipe = _recipe(subject)
-    return recipe is not None and recipe.destroy_idle
+def destroys_when_idle(environment: EnvironmentFacts) -> bool:
+    recipe = _recipe(environment)
+    return recipe is not None and recipe.destroy_when_idle
 
 
-def rules(subject: Subject, policy: Policy) -> Iterator[str]:
+def describe(environment: EnvironmentFacts, policy: Policy) -> Iterator[str]:
     """When it sleeps, in words that do not change with every visit."""
-    record = subject.record
-    if record is None or record.target not in policy.sleepers:
+    record = environment.record
+    if record is None or record.target not in policy.sleep_capable_targets:
         return
-    idle, schedule = idle_timeout(subject, policy), schedule_of(subject)
+    idle, schedule = idle_timeout(environment, policy), schedule_of(environment)
     if idle is not None:
-        ends = gives_up(subject) and not expiries.kept(subject)
+        ends = destroys_when_idle(environment) and not expiries.is_kept(environment)
         yield f"{'it is removed' if ends else 'it sleeps'} after {reasons.duration(idle)} without a visit"
     if schedule is not None:
         yield f"it sleeps outside of {schedule}"

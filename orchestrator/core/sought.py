@@ -15,132 +15,132 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from orchestrator.core import backoff, reasons
-from orchestrator.core.actions import Because, Find, Wait
-from orchestrator.core.images import Answer, Fallback, ImageWish, Looked, Pin
+from orchestrator.core.actions import WaitingFor, Find, Wait
+from orchestrator.core.images import ImageResult, Fallback, ImageRequest, ImageLookup, ImagePin
 from orchestrator.core.model import Recipe
 from orchestrator.core.policy import Policy
-from orchestrator.core.subjects import Subject
+from orchestrator.core.subjects import EnvironmentFacts
 from programs import spec as specs
-from stacks.model import Built, StackRecord
+from stacks.model import BuildInfo, StackRecord
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class MissingImage:
     """One image without a pin, as last looked for. ``deadline``: when its wait is over."""
 
-    wish: ImageWish
-    answer: Answer
+    request: ImageRequest
+    result: ImageResult
     deadline: datetime
-    over: bool
+    timed_out: bool
 
     @property
     def sentence(self) -> str:
-        said = [*self.answer.told, *([self.answer.trouble] if self.answer.trouble else [])]
-        return f"{self.wish.repository}: {'; '.join(said) or 'nothing was said of it'}"
+        said = [*self.result.messages, *([self.result.error] if self.result.error else [])]
+        return f"{self.request.repository}: {'; '.join(said) or 'nothing was said of it'}"
 
 
-def judge(subject: Subject, recipe: Recipe, policy: Policy, now: datetime) -> Recipe | Find | Wait:
+def resolve(environment: EnvironmentFacts, recipe: Recipe, policy: Policy, now: datetime) -> Recipe | Find | Wait:
     """The recipe with every image pinned; or what is done about those that are not."""
     if not recipe.images:
         return recipe
-    pins = pinned(subject, recipe.images)
+    pins = pinned(environment, recipe.images)
     if len(pins) == len(recipe.images):
         return with_pins(recipe, pins)
-    looked = _looked(subject)
-    since = _since(subject, looked, now)
-    reason = _reason(subject, recipe)
-    due = _due(subject, recipe, policy, now)
+    looked = _current_lookup(environment)
+    since = _lookup_since(environment, looked, now)
+    reason = _waiting_reason(environment, recipe)
+    due = _next_lookup(environment, recipe, policy, now)
     if due <= now:
         left = tuple(wish for wish in recipe.images if wish.name not in pins)
         fall_back = frozenset(wish.name for wish in left if _may_fall_back(wish, since, now))
         return Find(
-            subject.ref, subject.key, subject.head, recipe.spec.target, recipe.images, left, fall_back, since, reason
+            environment.ref, environment.key, environment.head, recipe.spec.target, recipe.images, left, fall_back, since, reason
         )
-    return Wait(subject.ref, subject.key, reason, None, due, Because.IMAGE)
+    return Wait(environment.ref, environment.key, reason, None, due, WaitingFor.IMAGE)
 
 
-def pinned(subject: Subject, wishes: Iterable[ImageWish]) -> dict[str, Pin]:
+def pinned(environment: EnvironmentFacts, requests: Iterable[ImageRequest]) -> dict[str, ImagePin]:
     """By name, those of the head commit that are known; of an image that was moved to another repository, none."""
-    looked = _looked(subject)
-    found = {answer.name: answer.pin for answer in (looked.answers if looked else ()) if answer.pin}
-    known = {**found, **_of_record(subject.record, subject.head)}
+    looked = _current_lookup(environment)
+    found = {answer.name: answer.pin for answer in (looked.results if looked else ()) if answer.pin}
+    known = {**found, **_pins_of_record(environment.record, environment.head)}
     return {
         wish.name: known[wish.name]
-        for wish in wishes
+        for wish in requests
         if wish.name in known and known[wish.name].reference.startswith(f"{wish.repository}@")
     }
 
 
-def with_pins(recipe: Recipe, pins: Mapping[str, Pin]) -> Recipe:
+def with_pins(recipe: Recipe, pins: Mapping[str, ImagePin]) -> Recipe:
     references = {name: pin.reference for name, pin in pins.items()}
     spec = replace(recipe.spec, images=references, found={name: pin.how for name, pin in pins.items()})
-    return replace(recipe, spec=spec, digest=specs.pinned(recipe.digest, references))
+    return replace(recipe, spec=spec, digest=specs.digest_with_images(recipe.digest, references))
 
 
-def is_as_built(recipe: Recipe, built: Built) -> bool:
+def is_as_built(recipe: Recipe, built: BuildInfo) -> bool:
     """Whether what was built is what the recipe asks for, its images being those that were pinned then."""
-    digest = specs.pinned(recipe.digest, built.images) if recipe.images else recipe.digest
+    digest = specs.digest_with_images(recipe.digest, built.images) if recipe.images else recipe.digest
     return (built.commit, built.spec_digest) == (recipe.spec.source.commit, digest)
 
 
-def missing(subject: Subject, recipe: Recipe) -> tuple[Missing, ...]:
+def missing(environment: EnvironmentFacts, recipe: Recipe) -> tuple[MissingImage, ...]:
     """What was looked for in vain; nothing while nothing was looked for."""
-    looked = _looked(subject)
+    looked = _current_lookup(environment)
     if looked is None or not recipe.images:
         return ()
-    pins, answers = pinned(subject, recipe.images), {answer.name: answer for answer in looked.answers}
+    pins, answers = pinned(environment, recipe.images), {answer.name: answer for answer in looked.results}
     found = []
     for wish in recipe.images:
         if wish.name not in pins and wish.name in answers:
             answer = answers[wish.name]
             deadline = looked.since if wish.fallback is Fallback.FAIL else looked.since + wish.wait
-            found.append(Missing(wish, answer, deadline, deadline <= looked.at and not answer.unreachable))
+            found.append(MissingImage(wish, answer, deadline, deadline <= looked.at and not answer.unreachable))
     return tuple(found)
 
 
-def waits_since(subject: Subject) -> datetime | None:
-    looked = _looked(subject)
+def waiting_since(environment: EnvironmentFacts) -> datetime | None:
+    looked = _current_lookup(environment)
     return looked.since if looked else None
 
 
-def failure(subject: Subject, recipe: Recipe) -> tuple[str, datetime] | None:
+def failure(environment: EnvironmentFacts, recipe: Recipe) -> tuple[str, datetime] | None:
     """Why it will not be made for now, and since when; None: it is still waited for, or nothing is missing."""
-    over = [each for each in missing(subject, recipe) if each.over]
+    over = [each for each in missing(environment, recipe) if each.timed_out]
     if not over:
         return None
-    return _given_up(subject, over), max(each.deadline for each in over)
+    return _failure_reason(environment, over), max(each.deadline for each in over)
 
 
 # --- words
 
 
-def _reason(subject: Subject, recipe: Recipe) -> str:
+def _waiting_reason(environment: EnvironmentFacts, recipe: Recipe) -> str:
     """Each look finds the same words as long as the same is said, so that nothing is told anew."""
-    found = missing(subject, recipe)
-    over = [each for each in found if each.over]
+    found = missing(environment, recipe)
+    over = [each for each in found if each.timed_out]
     if over:
-        return _given_up(subject, over)
-    looked = _looked(subject)
-    commit = reasons.commit(subject.head)
+        return _failure_reason(environment, over)
+    looked = _current_lookup(environment)
+    commit = reasons.commit(environment.head)
     if not found or looked is None:
-        return f"the images of {commit} are looked for: {reasons.listing(wish.repository for wish in recipe.images)}"
-    silent = [each for each in found if each.answer.unreachable]
-    names = reasons.listing(each.wish.name for each in found)
+        return f"the images of {commit} are looked for: {reasons.join_words(wish.repository for wish in recipe.images)}"
+    silent = [each for each in found if each.result.unreachable]
+    names = reasons.join_words(each.request.name for each in found)
     if silent:
         return f"waits for image {names} of {commit}, which cannot be looked for: {silent[0].sentence}"
     until = min(each.deadline for each in found)
     said = ". ".join(each.sentence for each in found)
     return (
-        f"waits for image {names} of {commit} since {reasons.moment(looked.since)}, at most until "
-        f"{reasons.moment(until)}. {said}"
+        f"waits for image {names} of {commit} since {reasons.timestamp(looked.since)}, at most until "
+        f"{reasons.timestamp(until)}. {said}"
     )
 
 
-def _given_up(subject: Subject, over: Iterable[Missing]) -> str:
-    each = next(iter(over))
-    waited = "" if each.wish.fallback is Fallback.FAIL else f" within {reasons.duration(each.wish.wait)}"
+def _failure_reason(environment: EnvironmentFacts, images: Iterable[MissingImage]) -> str:
+    each = next(iter(images))
+    waited = "" if each.request.fallback is Fallback.FAIL else f" within {reasons.duration(each.request.wait)}"
     return (
-        f"there is no image {each.wish.name} for commit {reasons.commit(subject.head)}{waited}. {each.sentence}. "
+        f"there is no image {each.request.name} for commit {reasons.commit(environment.head)}{waited}. {each.sentence}. "
         "Once it is pushed, `/eph retry` looks again; so does a push"
     )
 
@@ -148,51 +148,51 @@ def _given_up(subject: Subject, over: Iterable[Missing]) -> str:
 # --- when
 
 
-def _looked(subject: Subject) -> Looked | None:
-    found = subject.looked
-    return found if found is not None and found.commit == subject.head else None
+def _current_lookup(environment: EnvironmentFacts) -> ImageLookup | None:
+    found = environment.image_lookup
+    return found if found is not None and found.commit == environment.head else None
 
 
-def _since(subject: Subject, looked: Looked | None, now: datetime) -> datetime:
+def _lookup_since(environment: EnvironmentFacts, lookup: ImageLookup | None, now: datetime) -> datetime:
     """When the wait began: a person who asks to try again begins it anew."""
-    again = subject.asked("retry")
-    if looked is None or (again is not None and again.at > looked.at):
+    again = environment.latest_intent("retry")
+    if lookup is None or (again is not None and again.at > lookup.at):
         return now
-    return min(looked.since, now)
+    return min(lookup.since, now)
 
 
-def _may_fall_back(wish: ImageWish, since: datetime, now: datetime) -> bool:
-    waited = wish.fallback is Fallback.WAIT and since + wish.wait <= now
-    return bool(wish.fallback_tag) and (wish.fallback is Fallback.USE or waited)
+def _may_fall_back(request: ImageRequest, since: datetime, now: datetime) -> bool:
+    waited = request.fallback is Fallback.WAIT and since + request.wait <= now
+    return bool(request.fallback_tag) and (request.fallback is Fallback.USE or waited)
 
 
-def _due(subject: Subject, recipe: Recipe, policy: Policy, now: datetime) -> datetime:
+def _next_lookup(environment: EnvironmentFacts, recipe: Recipe, policy: Policy, now: datetime) -> datetime:
     """When it is looked for again."""
-    looked, found = _looked(subject), missing(subject, recipe)
-    again = subject.asked("retry")
-    if looked is None or looked.wishes != recipe.images or looked.at > now or not found:
+    looked, found = _current_lookup(environment), missing(environment, recipe)
+    again = environment.latest_intent("retry")
+    if looked is None or looked.requests != recipe.images or looked.at > now or not found:
         return now
     if again is not None and again.at > looked.at:
         return now
     ends = [each.deadline for each in found if looked.at < each.deadline]
-    return min([looked.at + _pause(subject, looked, found, policy), *ends])
+    return min([looked.at + _lookup_interval(environment, looked, found, policy), *ends])
 
 
-def _pause(subject: Subject, looked: Looked, found: Iterable[Missing], policy: Policy) -> timedelta:
-    told = [each.answer for each in found]
+def _lookup_interval(environment: EnvironmentFacts, lookup: ImageLookup, missing_images: Iterable[MissingImage], policy: Policy) -> timedelta:
+    told = [each.result for each in missing_images]
     if any(answer.unreachable for answer in told):
-        asked_for = timedelta(seconds=max(answer.pause for answer in told))
-        return max(asked_for, backoff.delay(policy.backoff, looked.troubles, subject.ref))
-    if any(each.over for each in found):
-        return policy.backoff.stalled_every
-    return policy.image_every
+        asked_for = timedelta(seconds=max(answer.retry_after for answer in told))
+        return max(asked_for, backoff.backoff_delay(policy.backoff, lookup.consecutive_errors, environment.ref))
+    if any(each.timed_out for each in missing_images):
+        return policy.backoff.stalled_interval
+    return policy.image_poll_interval
 
 
-def _of_record(record: StackRecord | None, head: str) -> dict[str, Pin]:
+def _pins_of_record(record: StackRecord | None, head: str) -> dict[str, ImagePin]:
     """What the stack's own state says: of a build that began, else of the one that ended."""
     if record is None or not head:
         return {}
-    for said in (record.pinned, record.built):
+    for said in (record.pinned_images, record.built):
         if said is not None and said.commit == head and said.images:
-            return {name: Pin(text, said.found.get(name, "")) for name, text in said.images.items()}
+            return {name: ImagePin(text, said.found.get(name, "")) for name, text in said.images.items()}
     return {}

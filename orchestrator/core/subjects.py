@@ -12,70 +12,70 @@ from datetime import datetime
 
 from orchestrator.core import drifts
 from orchestrator.core.drifts import Drift
-from orchestrator.core.images import Looked
+from orchestrator.core.images import ImageLookup
 from orchestrator.core.model import (
-    Candidate,
-    Health,
+    Request,
+    HealthStatus,
     Intent,
     Key,
-    Mended,
+    CompletedRepair,
     Recipe,
     RepositoryFacts,
-    Running,
-    Traffic,
-    Use,
+    RunningOperation,
+    TrafficSnapshot,
+    Usage,
     World,
 )
 from stacks import names
-from stacks.model import OperationResult, RefKind, StackRecord, StackRef, Tag
+from stacks.model import OperationResult, RefKind, StackRecord, StackRef, StackTag
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """``seen`` is when the head commit was first seen; ``twin`` another stack that claims the same pull request."""
+class EnvironmentFacts:
+    """``first_seen_at`` is when the head commit was first seen; ``duplicate_of`` another stack that claims the same pull request."""
 
     ref: StackRef
     key: Key
     record: StackRecord | None = None
-    candidate: Candidate | None = None
+    request: Request | None = None
     repository: RepositoryFacts | None = None
-    running: Running | None = None
-    health: Health | None = None
+    running: RunningOperation | None = None
+    health: HealthStatus | None = None
     failure: OperationResult | None = None
-    tries: int = 0
-    seen: datetime | None = None
-    behind_since: datetime | None = None
+    failed_attempts: int = 0
+    first_seen_at: datetime | None = None
+    waiting_since: datetime | None = None
     intents: tuple[Intent, ...] = ()
-    twin: StackRef | None = None
-    lost: tuple[Drift, ...] = ()
+    duplicate_of: StackRef | None = None
+    drift: tuple[Drift, ...] = ()
     """The parts that its state knows and its target no longer has as they were made."""
-    mended: Mended | None = None
-    use: Use | None = None
-    testing: bool = False
+    last_repair: CompletedRepair | None = None
+    usage: Usage | None = None
+    is_testing: bool = False
     """A suite of its tests runs."""
-    looked: Looked | None = None
+    image_lookup: ImageLookup | None = None
     """The last look for its images, of whatever commit."""
 
     @property
-    def tag(self) -> Tag | None:
+    def tag(self) -> StackTag | None:
         return self.record.tag if self.record else None
 
     @property
     def head(self) -> str:
-        return self.candidate.pull.head_sha if self.candidate else ""
+        return self.request.pull.head_sha if self.request else ""
 
     @property
     def name(self) -> str:
         """The environment's name; empty when neither stack, recipe nor operation tells it."""
         if self.record is not None and self.record.name:
             return self.record.name
-        recipe = self.candidate.recipe if self.candidate else None
+        recipe = self.request.recipe if self.request else None
         if isinstance(recipe, Recipe):
             return recipe.spec.name
         return self.running.name if self.running else ""
 
     @property
-    def is_mistaken(self) -> bool:
+    def has_foreign_tag(self) -> bool:
         """Its tag says that it belongs to another pull request: then nothing of what the tag says may be believed."""
         return self.tag is not None and (self.tag.repository, self.tag.number) != (self.key.repository, self.key.number)
 
@@ -90,7 +90,7 @@ class Subject:
         """Of a branch or a tag; from the tag of its stack it may be only the beginning."""
         if self.key.kind is RefKind.PULL:
             return ""
-        return self.candidate.pull.head_ref if self.candidate else self.tag.ref_name if self.tag else ""
+        return self.request.pull.head_ref if self.request else self.tag.ref_name if self.tag else ""
 
     @property
     def title(self) -> str:
@@ -99,7 +99,7 @@ class Subject:
             return f"{self.repository_name}#{self.key.number}"
         return f"{self.repository_name}@{self.ref_name or self.ref.stack}"
 
-    def asked(self, kind: str) -> Intent | None:
+    def latest_intent(self, kind: str) -> Intent | None:
         """The newest wish of that kind that a person voiced."""
         if not self.intents:
             return None
@@ -111,15 +111,15 @@ def key_of(ref: StackRef) -> Key | None:
     return None if found is None else Key(*found)
 
 
-def of(world: World) -> list[Subject]:
+def collect(world: World) -> list[EnvironmentFacts]:
     """Every stack of ours, every candidate and every operation under way, each environment once, in stable order."""
     known = _known_refs(world)
-    intents = _by_ref(world.intents)
+    intents = _intents_by_stack(world.intents)
     subjects = []
     for key, refs in known.items():
-        main = _main(refs, world.stacks.stacks)
-        subjects.append(_subject(world, key, main, intents))
-        subjects += [replace(_subject(world, key, ref, intents), twin=main) for ref in sorted(refs) if ref != main]
+        main = _main_stack(refs, world.stacks.stacks)
+        subjects.append(_collect_one(world, key, main, intents))
+        subjects += [replace(_collect_one(world, key, ref, intents), duplicate_of=main) for ref in sorted(refs) if ref != main]
     return subjects
 
 
@@ -131,14 +131,14 @@ def _known_refs(world: World) -> dict[Key, list[StackRef]]:
         if key is not None:
             known.setdefault(key, []).append(ref)
     for repository in world.repositories.values():
-        for number in repository.candidates:
+        for number in repository.requests:
             key = Key(repository.id, number)
             if key not in known:
                 known[key] = [names.stack_ref(repository.id, repository.full_name, number)]
     return known
 
 
-def _main(refs: list[StackRef], records: Mapping[StackRef, StackRecord]) -> StackRef:
+def _main_stack(refs: list[StackRef], records: Mapping[StackRef, StackRecord]) -> StackRef:
     """Of several stacks for one pull request, the one that was built, the earliest: it is what people use."""
     if len(refs) == 1:
         return refs[0]
@@ -146,52 +146,52 @@ def _main(refs: list[StackRef], records: Mapping[StackRef, StackRecord]) -> Stac
     def rank(ref: StackRef) -> tuple[bool, bool, float, StackRef]:
         record = records.get(ref)
         built = record.built if record else None
-        return built is None, record is None, built.at.timestamp() if built else 0.0, ref
+        return built is None, record is None, built.built_at.timestamp() if built else 0.0, ref
 
     return min(refs, key=rank)
 
 
-def _by_ref(intents: Iterable[Intent]) -> dict[StackRef, tuple[Intent, ...]]:
+def _intents_by_stack(intents: Iterable[Intent]) -> dict[StackRef, tuple[Intent, ...]]:
     found: dict[StackRef, tuple[Intent, ...]] = {}
     for intent in intents:
         found[intent.ref] = (*found.get(intent.ref, ()), intent)
     return found
 
 
-def _subject(world: World, key: Key, ref: StackRef, intents: Mapping[StackRef, tuple[Intent, ...]]) -> Subject:
+def _collect_one(world: World, key: Key, ref: StackRef, intents: Mapping[StackRef, tuple[Intent, ...]]) -> EnvironmentFacts:
     repository = world.repositories.get(key.repository)
-    candidate = repository.candidates.get(key.number) if repository else None
+    candidate = repository.requests.get(key.number) if repository else None
     commit, seen = world.first_seen.get(key, ("", None))
     record = world.stacks.stacks.get(ref)
-    return Subject(
+    return EnvironmentFacts(
         ref=ref,
         key=key,
         record=record,
-        candidate=candidate,
+        request=candidate,
         repository=repository,
         running=world.running.get(ref),
         health=world.health.get(ref),
         failure=world.failures.get(ref),
-        tries=world.failed_tries.get(ref, 0),
-        seen=seen if candidate and candidate.pull.head_sha == commit else None,
-        behind_since=world.behind_since.get(key),
+        failed_attempts=world.failed_attempts.get(ref, 0),
+        first_seen_at=seen if candidate and candidate.pull.head_sha == commit else None,
+        waiting_since=world.waiting_since.get(key),
         intents=intents.get(ref, ()),
-        lost=drifts.lost(record, world.standing.get(record.target, {})) if record else (),
-        mended=world.mended.get(ref),
-        use=_use(record, world.traffic),
-        testing=any(run.ref == ref for run in world.trials.running),
-        looked=world.looked.get(key),
+        drift=drifts.detect(record, world.live_parts.get(record.target, {})) if record else (),
+        last_repair=world.completed_repairs.get(ref),
+        usage=_usage(record, world.traffic),
+        is_testing=any(run.ref == ref for run in world.suite_runs.running),
+        image_lookup=world.image_lookups.get(key),
     )
 
 
-def _use(record: StackRecord | None, traffic: Traffic | None) -> Use | None:
+def _usage(record: StackRecord | None, traffic: TrafficSnapshot | None) -> Usage | None:
     built = record.built if record else None
     if traffic is None or built is None:
         return None
     hosts = [host for url in (built.url, *built.urls.values()) if (host := host_of(url))]
-    used = [traffic.last[host] for host in hosts if host in traffic.last]
-    knocks = [traffic.knocks[host] for host in hosts if host in traffic.knocks]
-    return Use(max(used), traffic.until, max(knocks, default=None)) if used else None
+    used = [traffic.last_requests[host] for host in hosts if host in traffic.last_requests]
+    knocks = [traffic.wake_requests[host] for host in hosts if host in traffic.wake_requests]
+    return Usage(max(used), traffic.observed_until, max(knocks, default=None)) if used else None
 
 
 def host_of(url: str) -> str:

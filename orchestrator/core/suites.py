@@ -12,16 +12,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from orchestrator.core.junit import Report
+from orchestrator.core.junit import JUnitReport
 from orchestrator.core.phases import Phase
-from orchestrator.core.trials import Run, Trials, Verdict
+from orchestrator.core.trials import SuiteRun, SuiteRuns, SuiteOutcome
 from programs.spec import SuiteSpec
 from stacks.model import StackRef
 
-TRIES = 3
+MAX_ATTEMPTS = 3
 """How often a suite is begun for one commit when nothing but interruptions end it."""
-_GOES_ON = frozenset({Phase.READY, Phase.UNHEALTHY, Phase.STARTING})
-_SHOWN = _GOES_ON | {Phase.ASLEEP}
+_KEEPS_RUNNING = frozenset({Phase.READY, Phase.UNHEALTHY, Phase.STARTING})
+_VISIBLE = _KEEPS_RUNNING | {Phase.ASLEEP}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,12 @@ class SuiteView:
     seconds: float = 0.0
     detail: str = ""
     tail: tuple[str, ...] = ()
-    report: Report | None = None
+    report: JUnitReport | None = None
     since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SuiteEnvironment:
     """An environment with suites, as the last cycle showed it."""
 
     ref: StackRef
@@ -51,52 +51,52 @@ class Place:
     since: datetime | None = None
 
     @property
-    def testable(self) -> bool:
+    def is_testable(self) -> bool:
         return self.phase is Phase.READY and bool(self.commit) and self.commit == self.wanted_commit
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class SuiteDecision:
     """``skip`` comes with its reason."""
 
-    start: tuple[Run, ...] = ()
-    stop: tuple[Run, ...] = ()
-    skip: Mapping[Run, str] = field(default_factory=dict)
+    start: tuple[SuiteRun, ...] = ()
+    stop: tuple[SuiteRun, ...] = ()
+    skip: Mapping[SuiteRun, str] = field(default_factory=dict)
 
 
-def decide(places: Iterable[Place], trials: Trials, slots: int) -> Decision:
+def decide(environments: Iterable[SuiteEnvironment], suite_runs: SuiteRuns, slots: int) -> SuiteDecision:
     """What to begin, at most ``slots`` at a time in all, and what to end."""
-    known = {place.ref: place for place in places}
-    stop = tuple(sorted(run for run in trials.running if not _goes_on(run, known.get(run.ref))))
-    busy = {run.ref for run in trials.running}
-    start: list[Run] = []
-    skip: dict[Run, str] = {}
-    for place in sorted(known.values(), key=_turn):
-        if place.testable and place.ref not in busy:
-            _next(place, trials, start, skip)
-    return Decision(tuple(start[: max(0, slots - len(trials.running))]), stop, skip)
+    known = {place.ref: place for place in environments}
+    stop = tuple(sorted(run for run in suite_runs.running if not _should_continue(run, known.get(run.ref))))
+    busy = {run.ref for run in suite_runs.running}
+    start: list[SuiteRun] = []
+    skip: dict[SuiteRun, str] = {}
+    for place in sorted(known.values(), key=_priority):
+        if place.is_testable and place.ref not in busy:
+            _select_next(place, suite_runs, start, skip)
+    return SuiteDecision(tuple(start[: max(0, slots - len(suite_runs.running))]), stop, skip)
 
 
-def _goes_on(run: Run, place: Place | None) -> bool:
-    if place is None or place.phase not in _GOES_ON:
+def _should_continue(run: SuiteRun, environment: SuiteEnvironment | None) -> bool:
+    if environment is None or environment.phase not in _KEEPS_RUNNING:
         return False
-    named = any(suite.name == run.suite for suite in place.suites)
-    return named and run.commit == place.commit == place.wanted_commit
+    named = any(suite.name == run.suite for suite in environment.suites)
+    return named and run.commit == environment.commit == environment.wanted_commit
 
 
-def _turn(place: Place) -> tuple[float, StackRef]:
+def _priority(environment: SuiteEnvironment) -> tuple[float, StackRef]:
     """Who has been ready longest is first."""
-    return place.since.timestamp() if place.since else 0.0, place.ref
+    return environment.since.timestamp() if environment.since else 0.0, environment.ref
 
 
-def _next(place: Place, trials: Trials, start: list[Run], skip: dict[Run, str]) -> None:
+def _select_next(environment: SuiteEnvironment, suite_runs: SuiteRuns, start: list[SuiteRun], skip: dict[SuiteRun, str]) -> None:
     """The first suite without a result; those that cannot run because of another are skipped on the way."""
     passed: set[str] = set()
-    for suite in place.suites:
-        run = Run(place.ref, place.commit, suite.name)
-        result = trials.result(run)
+    for suite in environment.suites:
+        run = SuiteRun(environment.ref, environment.commit, suite.name)
+        result = suite_runs.result(run)
         if result is not None:
-            passed |= {suite.name} if result.verdict is Verdict.PASSED else set()
+            passed |= {suite.name} if result.outcome is SuiteOutcome.PASSED else set()
             continue
         missing = [name for name in suite.needs if name not in passed]
         if missing:
@@ -106,28 +106,28 @@ def _next(place: Place, trials: Trials, start: list[Run], skip: dict[Run, str]) 
         return
 
 
-def shown(place: Place, trials: Trials) -> tuple[SuiteView, ...]:
+def suite_views(environment: SuiteEnvironment, suite_runs: SuiteRuns) -> tuple[SuiteView, ...]:
     """Every suite of the newest commit, once that commit's environment stands."""
-    if place.phase not in _SHOWN or not place.commit or place.commit != place.wanted_commit:
+    if environment.phase not in _VISIBLE or not environment.commit or environment.commit != environment.wanted_commit:
         return ()
-    return tuple(_view(suite, Run(place.ref, place.commit, suite.name), trials) for suite in place.suites)
+    return tuple(_view(suite, SuiteRun(environment.ref, environment.commit, suite.name), suite_runs) for suite in environment.suites)
 
 
-def _view(suite: SuiteSpec, run: Run, trials: Trials) -> SuiteView:
-    result, began = trials.result(run), trials.running.get(run)
+def _view(suite: SuiteSpec, run: SuiteRun, suite_runs: SuiteRuns) -> SuiteView:
+    result, began = suite_runs.result(run), suite_runs.running.get(run)
     if result is not None:
         return SuiteView(
-            suite.name, suite.kind, result.verdict.value, suite.blocking, result.seconds, result.detail, result.tail,
+            suite.name, suite.kind, result.outcome.value, suite.blocking, result.seconds, result.detail, result.tail,
             result.report, result.at,
         )  # fmt: skip
     return SuiteView(suite.name, suite.kind, "running" if began else "waiting", suite.blocking, since=began)
 
 
-def failed(views: Iterable[SuiteView]) -> list[str]:
+def failed_suites(views: Iterable[SuiteView]) -> list[str]:
     """The blocking suites that failed: they turn the check red."""
-    return [view.name for view in views if view.blocking and view.state == Verdict.FAILED]
+    return [view.name for view in views if view.blocking and view.state == SuiteOutcome.FAILED]
 
 
-def pending(views: Iterable[SuiteView]) -> list[str]:
+def pending_suites(views: Iterable[SuiteView]) -> list[str]:
     """The blocking suites that have not ended."""
     return [view.name for view in views if view.blocking and view.state in ("waiting", "running")]

@@ -7,32 +7,32 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from orchestrator.core.junit import Report
+from orchestrator.core.junit import JUnitReport
 from stacks.model import StackRef
 
 
-class Verdict(StrEnum):
+class SuiteOutcome(StrEnum):
     PASSED = "passed"
     FAILED = "failed"
     SKIPPED = "skipped"
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class SuiteResult:
     """How a suite ended on one commit. ``detail`` is one sentence, ``tail`` its last lines; neither holds a secret."""
 
     suite: str
     commit: str
-    verdict: Verdict
+    outcome: SuiteOutcome
     at: datetime
     seconds: float = 0.0
     detail: str = ""
     tail: tuple[str, ...] = ()
-    report: Report | None = None
+    report: JUnitReport | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Run:
+class SuiteRun:
     """One suite of one commit of one environment."""
 
     ref: StackRef
@@ -41,12 +41,12 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Trials:
+class SuiteRuns:
     """What is known of suites: results by environment and name, and when what runs began."""
 
-    results: Mapping[StackRef, Mapping[str, Result]] = field(default_factory=dict)
-    running: Mapping[Run, datetime] = field(default_factory=dict)
+    results: Mapping[StackRef, Mapping[str, SuiteResult]] = field(default_factory=dict)
+    running: Mapping[SuiteRun, datetime] = field(default_factory=dict)
 
-    def result(self, run: Run) -> Result | None:
+    def result(self, run: SuiteRun) -> SuiteResult | None:
         found = self.results.get(run.ref, {}).get(run.suite)
         return found if found is not None and found.commit == run.commit else None

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from orchestrator.core import accounts, backoff, decisions, expiries, hours, phases, rests, sought, subjects, suites
-from orchestrator.core.actions import Action, Because, Find, Hold, Keep, Purge, Refuse, Wait
-from orchestrator.core.images import Pin
+from orchestrator.core.actions import Action, WaitingFor, Find, Hold, Keep, Purge, Refuse, Wait
+from orchestrator.core.images import ImagePin
 from orchestrator.core.model import Key, Recipe, World
 from orchestrator.core.phases import Phase
 from orchestrator.core.plans import Plan
 from orchestrator.core.policy import Policy
-from orchestrator.core.subjects import Subject
+from orchestrator.core.subjects import EnvironmentFacts
 from orchestrator.core.suites import SuiteView
-from orchestrator.core.trials import Trials
-from stacks.model import Outcome, RefKind, StackRef, Verb
+from orchestrator.core.trials import SuiteRuns
+from stacks.model import Outcome, RefKind, StackRef, OperationVerb
 
 IMAGE_STEP = "finding the image"
 """The step of a failure that no operation had."""
@@ -101,7 +101,7 @@ class EnvironmentView:
     """The last visit, as the gateway saw it."""
 
 
-def called(view: EnvironmentView) -> str:
+def display_name(view: EnvironmentView) -> str:
     """``acme/shop#42`` or ``acme/shop@main``."""
     if view.key is None:
         return view.repository
@@ -109,42 +109,42 @@ def called(view: EnvironmentView) -> str:
     return f"{view.repository}#{view.key.number}" if is_pull else f"{view.repository}@{view.ref_name or view.ref.stack}"
 
 
-def of(world: World, plan: Plan, policy: Policy, now: datetime) -> tuple[EnvironmentView, ...]:
+def build(world: World, plan: Plan, policy: Policy, now: datetime) -> tuple[EnvironmentView, ...]:
     """One view for each environment that exists, is wanted, or is refused; in order of name."""
     actions = {action.ref: action for action in plan.actions if not isinstance(action, Purge)}
     shown = [
-        _Facts(subject, actions[subject.ref], policy, now, world.trials)
-        for subject in subjects.of(world)
+        _ViewInputs(subject, actions[subject.ref], policy, now, world.suite_runs)
+        for subject in subjects.collect(world)
         if subject.ref in actions
     ]
-    views = [_view(facts) for facts in shown if not _is_nothing(facts)]
+    views = [_view(facts) for facts in shown if not _is_hidden(facts)]
     return tuple(sorted(views, key=lambda view: (view.repository, view.key or Key(0, 0), view.ref)))
 
 
 @dataclass(frozen=True, slots=True)
-class _Facts:
+class _ViewInputs:
     """What one view is made of."""
 
-    subject: Subject
+    subject: EnvironmentFacts
     action: Action
     policy: Policy
     now: datetime
-    trials: Trials
+    suite_runs: SuiteRuns
 
 
-def _is_nothing(facts: _Facts) -> bool:
+def _is_hidden(inputs: _ViewInputs) -> bool:
     """Neither wanted nor existing: a pull request that Eph has no word about."""
-    subject = facts.subject
-    return isinstance(facts.action, Keep) and subject.record is None and subject.running is None
+    subject = inputs.subject
+    return isinstance(inputs.action, Keep) and subject.record is None and subject.running is None
 
 
-def _view(facts: _Facts) -> EnvironmentView:
-    subject, action = facts.subject, facts.action
-    pull = subject.candidate.pull if subject.candidate else None
-    recipe = subject.candidate.recipe if subject.candidate else None
+def _view(inputs: _ViewInputs) -> EnvironmentView:
+    subject, action = inputs.subject, inputs.action
+    pull = subject.request.pull if subject.request else None
+    recipe = subject.request.recipe if subject.request else None
     built = subject.record.built if subject.record else None
-    failure = _failure(facts)
-    phase = phases.of(subject, action, failure is not None, facts.policy)
+    failure = _failure(inputs)
+    phase = phases.compute(subject, action, failure is not None, inputs.policy)
     slept = subject.tag.asleep if subject.tag and phase is Phase.ASLEEP else None
     return EnvironmentView(
         ref=subject.ref,
@@ -153,7 +153,7 @@ def _view(facts: _Facts) -> EnvironmentView:
         name=subject.name,
         host=_host(subject),
         phase=phase,
-        reasons=(action.reason, *accounts.of(subject, facts.policy, facts.now)),
+        reasons=(action.reason, *accounts.explain(subject, inputs.policy, inputs.now)),
         url=built.url if built else "",
         urls=built.urls if built else {},
         target=_target(subject),
@@ -164,60 +164,60 @@ def _view(facts: _Facts) -> EnvironmentView:
         pull_url=pull.url if pull else "",
         commit=built.commit if built else "",
         wanted_commit=subject.head,
-        since=_since(facts, phase),
+        since=_since(inputs, phase),
         ready_at=subject.health.since if phase is Phase.READY and subject.health else None,
-        expires_at=expiries.expires_at(subject, facts.policy, facts.now) if subject.candidate else None,
-        kept=subject.record is not None and expiries.kept(subject),
-        expires_soon=subject.candidate is not None and expiries.is_soon(subject, facts.policy, facts.now),
+        expires_at=expiries.expires_at(subject, inputs.policy, inputs.now) if subject.request else None,
+        kept=subject.record is not None and expiries.is_kept(subject),
+        expires_soon=subject.request is not None and expiries.expires_soon(subject, inputs.policy, inputs.now),
         queue_position=action.position if isinstance(action, Wait) else None,
         problems=action.problems if isinstance(action, Refuse) else (),
-        tests=_tests(facts, phase),
-        repaired=accounts.mended(subject),
+        tests=_suite_views(inputs, phase),
+        repaired=accounts.repair_sentence(subject),
         images={name: ImageView(pin.reference, pin.how) for name, pin in _pins(subject).items()},
         failure=failure,
         progress=subject.running.progress if subject.running else "",
         command=action.command if isinstance(action, Hold) else "",
         notices=recipe.notices if isinstance(recipe, Recipe) else (),
-        rules=tuple(rests.rules(subject, facts.policy)),
-        sleeps_at=_sleeps_at(facts, phase),
+        rules=tuple(rests.describe(subject, inputs.policy)),
+        sleeps_at=_sleeps_at(inputs, phase),
         asleep_since=slept,
-        wakes_at=_wakes_at(facts) if phase is Phase.ASLEEP else None,
+        wakes_at=_wakes_at(inputs) if phase is Phase.ASLEEP else None,
         used_at=rests.last_used(subject),
     )
 
 
-def _sleeps_at(facts: _Facts, phase: Phase) -> datetime | None:
-    if phase not in (Phase.READY, Phase.UNHEALTHY, Phase.STARTING) or facts.subject.tag is None:
+def _sleeps_at(inputs: _ViewInputs, phase: Phase) -> datetime | None:
+    if phase not in (Phase.READY, Phase.UNHEALTHY, Phase.STARTING) or inputs.subject.tag is None:
         return None
-    due = rests.sleeps_at(facts.subject, facts.policy, facts.now)
+    due = rests.sleeps_at(inputs.subject, inputs.policy, inputs.now)
     return due.at if due is not None else None
 
 
-def _wakes_at(facts: _Facts) -> datetime | None:
-    schedule = rests.schedule_of(facts.subject)
-    return hours.next_opens(schedule, facts.now) if schedule else None
+def _wakes_at(inputs: _ViewInputs) -> datetime | None:
+    schedule = rests.schedule_of(inputs.subject)
+    return hours.next_opening(schedule, inputs.now) if schedule else None
 
 
-def _tests(facts: _Facts, phase: Phase) -> tuple[SuiteView, ...]:
-    subject = facts.subject
-    recipe = subject.candidate.recipe if subject.candidate else None
+def _suite_views(inputs: _ViewInputs, phase: Phase) -> tuple[SuiteView, ...]:
+    subject = inputs.subject
+    recipe = subject.request.recipe if subject.request else None
     built = subject.record.built if subject.record else None
     if not isinstance(recipe, Recipe) or built is None:
         return ()
-    place = suites.Place(subject.ref, phase, built.commit, subject.head, recipe.suites)
-    return suites.shown(place, facts.trials)
+    place = suites.SuiteEnvironment(subject.ref, phase, built.commit, subject.head, recipe.suites)
+    return suites.suite_views(place, inputs.suite_runs)
 
 
-def _pins(subject: Subject) -> Mapping[str, Pin]:
-    recipe = subject.candidate.recipe if subject.candidate else None
-    return sought.pinned(subject, recipe.images) if isinstance(recipe, Recipe) else {}
+def _pins(environment: EnvironmentFacts) -> Mapping[str, ImagePin]:
+    recipe = environment.request.recipe if environment.request else None
+    return sought.pinned(environment, recipe.images) if isinstance(recipe, Recipe) else {}
 
 
-def _without_image(facts: _Facts) -> FailureView | None:
+def _image_failure(inputs: _ViewInputs) -> FailureView | None:
     """While nothing else was decided: an environment that nobody wants any more lacks nothing."""
-    subject, action = facts.subject, facts.action
-    recipe = subject.candidate.recipe if subject.candidate else None
-    waits = isinstance(action, Find) or (isinstance(action, Wait) and action.because is Because.IMAGE)
+    subject, action = inputs.subject, inputs.action
+    recipe = subject.request.recipe if subject.request else None
+    waits = isinstance(action, Find) or (isinstance(action, Wait) and action.waiting_for is WaitingFor.IMAGE)
     over = sought.failure(subject, recipe) if waits and isinstance(recipe, Recipe) else None
     if over is None:
         return None
@@ -225,18 +225,18 @@ def _without_image(facts: _Facts) -> FailureView | None:
     return FailureView(subject.head, IMAGE_STEP, over[0], (), over[1], 0, until)
 
 
-def _failure(facts: _Facts) -> FailureView | None:
+def _failure(inputs: _ViewInputs) -> FailureView | None:
     """What went wrong with what is wanted now; a failure of an older commit is no longer news."""
-    subject = facts.subject
-    if (found := _without_image(facts)) is not None:
+    subject = inputs.subject
+    if (found := _image_failure(inputs)) is not None:
         return found
     last = subject.failure if subject.failure and subject.failure.outcome is Outcome.FAILED else None
-    verb = last.verb if last is not None and last.verb in (Verb.DESTROY, Verb.WAKE) else Verb.UP
-    tried = backoff.tries(subject, verb, subject.head, facts.now)
+    verb = last.verb if last is not None and last.verb in (OperationVerb.DESTROY, OperationVerb.WAKE) else OperationVerb.UP
+    tried = backoff.count_attempts(subject, verb, subject.head, inputs.now)
     if not tried.failed or tried.last is None:
         return None
-    matching = last if last is not None and (verb is not Verb.UP or last.commit == subject.head) else None
-    action = facts.action
+    matching = last if last is not None and (verb is not OperationVerb.UP or last.commit == subject.head) else None
+    action = inputs.action
     return FailureView(
         commit=matching.commit if matching else subject.head,
         step=matching.step if matching else "",
@@ -248,34 +248,34 @@ def _failure(facts: _Facts) -> FailureView | None:
     )
 
 
-def _since(facts: _Facts, phase: Phase) -> datetime | None:
+def _since(inputs: _ViewInputs, phase: Phase) -> datetime | None:
     """When the phase began, as far as the facts tell."""
-    subject = facts.subject
+    subject = inputs.subject
     if subject.running is not None:
         return subject.running.started
     if phase in (Phase.READY, Phase.UNHEALTHY) and subject.health is not None:
         return subject.health.since
     if phase is Phase.IMAGE or (phase is Phase.FAILED and subject.failure is None):
-        return sought.waits_since(subject) or subject.seen
+        return sought.waiting_since(subject) or subject.first_seen_at
     if phase in (Phase.FAILED, Phase.STALLED) and subject.failure is not None:
         return subject.failure.ended
     if phase is Phase.ASLEEP and subject.tag is not None and subject.tag.asleep:
         return subject.tag.asleep
     if phase is Phase.STARTING and subject.record is not None and subject.record.built is not None:
-        return subject.record.built.at
-    return subject.behind_since or subject.seen
+        return subject.record.built.built_at
+    return subject.waiting_since or subject.first_seen_at
 
 
-def _host(subject: Subject) -> str:
-    recipe = subject.candidate.recipe if subject.candidate else None
+def _host(environment: EnvironmentFacts) -> str:
+    recipe = environment.request.recipe if environment.request else None
     if isinstance(recipe, Recipe):
-        return decisions.named_as_before(recipe.spec, subject.record.name if subject.record else "").host
-    built = subject.record.built if subject.record else None
+        return decisions.keep_name(recipe.spec, environment.record.name if environment.record else "").host
+    built = environment.record.built if environment.record else None
     return built.url.partition("://")[2].partition("/")[0].partition(":")[0] if built else ""
 
 
-def _target(subject: Subject) -> str:
-    if subject.record is not None:
-        return subject.record.target
-    recipe = subject.candidate.recipe if subject.candidate else None
+def _target(environment: EnvironmentFacts) -> str:
+    if environment.record is not None:
+        return environment.record.target
+    recipe = environment.request.recipe if environment.request else None
     return recipe.spec.target if isinstance(recipe, Recipe) else "local"

@@ -1,7 +1,7 @@
 """What should be, for one environment: wanted, not wanted, or left as it is because something is missing.
 
-Read ``of`` from the top like a table: the first line that applies decides. ``Unwanted`` needs a statement by the Git
-host, or by a person; whatever is less than that ends in ``Stay``. A reading that failed is never read as 'gone'.
+Read ``determine`` from the top like a table: the first line that applies decides. ``Unwanted`` needs a statement by the Git
+host, or by a person; whatever is less than that ends in ``Unchanged``. A reading that failed is never read as 'gone'.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from orchestrator.core import expiries, globs, reasons, rests, sought
-from orchestrator.core.actions import Because, Confirm, Expire, Find, Hold, Refuse, Revive, Unlabel, Wait
+from orchestrator.core.actions import WaitingFor, Confirm, Expire, Find, Hold, Refuse, Revive, Unlabel, Wait
 from orchestrator.core.model import CheckState, PullState, Recipe, RecipeError, RepositoryFacts
 from orchestrator.core.policy import Policy
-from orchestrator.core.subjects import Subject
+from orchestrator.core.subjects import EnvironmentFacts
 from stacks.model import RefKind
 
 
 @dataclass(frozen=True, slots=True)
-class At:
+class PlanContext:
     """What every decision of one plan shares."""
 
     policy: Policy
@@ -35,232 +35,232 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Unwanted:
-    """``guarded``: not stated positively. ``loud``: worth a word on the pull request even when nothing exists."""
+    """``guarded``: not stated positively. ``report_always``: worth a word on the pull request even when nothing exists."""
 
     reason: str
     guarded: bool = False
-    loud: bool = False
+    report_always: bool = False
     expired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Stay:
+class Unchanged:
     """Whatever exists stays as it is, and this is said or done about it."""
 
     action: Wait | Refuse | Hold | Confirm | Find | Expire | Unlabel | Revive
 
 
-Wish = Wanted | Unwanted | Stay
+DesiredState = Wanted | Unwanted | Unchanged
 
 
-def of(subject: Subject, at: At) -> Wish:
-    down, again = subject.asked("down"), subject.asked("retry")
+def determine(environment: EnvironmentFacts, context: PlanContext) -> DesiredState:
+    down, again = environment.latest_intent("down"), environment.latest_intent("retry")
     if down is not None and (again is None or again.at < down.at):  # a person's word needs no Git host
-        return Unwanted(f"{down.by} asked to take it down", loud=True)
-    if subject.repository is None:  # nobody tells us about it any more: an operator decides
-        return Stay(_not_served(subject))
-    if subject.candidate is None:  # not among the labelled ones: why?
-        return _absent(subject, subject.repository)
-    stated = _stated(subject, at)
+        return Unwanted(f"{down.by} asked to take it down", report_always=True)
+    if environment.repository is None:  # nobody tells us about it any more: an operator decides
+        return Unchanged(_not_served(environment))
+    if environment.request is None:  # not among the labelled ones: why?
+        return _absent(environment, environment.repository)
+    stated = _unwanted_by_host(environment, context)
     if (
-        stated is not None and not subject.repository.is_whole(subject.key.number) and _exists(subject)
+        stated is not None and not environment.repository.is_complete_for(environment.key.number) and _exists(environment)
     ):  # half an answer destroys nothing
-        return Stay(_incomplete(subject, subject.repository))
+        return Unchanged(_incomplete(environment, environment.repository))
     if stated is not None:  # closed, unlabelled, expired, a draft: the Git host says so
-        return _afterlife(subject, stated, at) or stated
-    over = _over(subject, at)
+        return _after_expiry(environment, stated, context) or stated
+    over = _expiry(environment, context)
     if over is not None:  # its time is up: first the mark, then the destroy
-        return Stay(over)
-    return _fit(subject, at)
+        return Unchanged(over)
+    return _check_buildable(environment, context)
 
 
-def _exists(subject: Subject) -> bool:
-    return subject.record is not None or subject.running is not None
+def _exists(environment: EnvironmentFacts) -> bool:
+    return environment.record is not None or environment.running is not None
 
 
-def _not_served(subject: Subject) -> Hold:
+def _not_served(environment: EnvironmentFacts) -> Hold:
     return Hold(
-        subject.ref,
-        f"the repository of {subject.title} is not among those that this server is told to serve, "
+        environment.ref,
+        f"the repository of {environment.title} is not among those that this server is told to serve, "
         "so nothing says whether it is still wanted",
-        f"eph down {subject.ref}",
+        f"eph down {environment.ref}",
     )
 
 
-def _absent(subject: Subject, repository: RepositoryFacts) -> Wish:
+def _absent(environment: EnvironmentFacts, repository: RepositoryFacts) -> DesiredState:
     """A stack whose pull request is not among the labelled ones."""
-    if subject.key.kind is not RefKind.PULL:
-        return _absent_ref(subject, repository)
-    number = subject.key.number
+    if environment.key.kind is not RefKind.PULL:
+        return _absent_ref(environment, repository)
+    number = environment.key.number
     confirmed = repository.confirmed.get(number)
     if number in repository.open:
         if repository.complete:  # open, read whole, and without our label
-            return Unwanted(f"{subject.title} carries no label that asks for an environment")
-        return Stay(_incomplete(subject, repository))
+            return Unwanted(f"{environment.title} carries no label that asks for an environment")
+        return Unchanged(_incomplete(environment, repository))
     if confirmed is not None and confirmed.state in (PullState.CLOSED, PullState.MERGED):  # stated for this very one
-        return Unwanted(f"{subject.title} is {confirmed.state}")
+        return Unwanted(f"{environment.title} is {confirmed.state}")
     if confirmed is not None and confirmed.state is PullState.GONE:  # weaker: a wrong id or a bug could say this
-        return Unwanted(f"{subject.title} does not exist on the Git host", guarded=True)
+        return Unwanted(f"{environment.title} does not exist on the Git host", guarded=True)
     if not repository.complete:  # absence from half a list proves nothing
-        return Stay(_incomplete(subject, repository))
+        return Unchanged(_incomplete(environment, repository))
     if confirmed is None:  # absent from a whole list: ask for that very one
-        return Stay(Confirm(subject.ref, subject.key, f"{subject.title} is not among the open pull requests"))
-    return Stay(Hold(subject.ref, f"{subject.title} is open, but was not in the list; the next look will tell"))
+        return Unchanged(Confirm(environment.ref, environment.key, f"{environment.title} is not among the open pull requests"))
+    return Unchanged(Hold(environment.ref, f"{environment.title} is open, but was not in the list; the next look will tell"))
 
 
-def _absent_ref(subject: Subject, repository: RepositoryFacts) -> Wish:
+def _absent_ref(environment: EnvironmentFacts, repository: RepositoryFacts) -> DesiredState:
     """A stack whose branch or tag is not among the watched ones: is it gone, or is it watched no more?"""
-    kind, confirmed = subject.key.kind, repository.confirmed.get(subject.key.number)
-    if not repository.is_whole(subject.key.number):
-        return Stay(_incomplete(subject, repository))
+    kind, confirmed = environment.key.kind, repository.confirmed.get(environment.key.number)
+    if not repository.is_complete_for(environment.key.number):
+        return Unchanged(_incomplete(environment, repository))
     if confirmed is None:
-        reason = f"{subject.title} is not among what the triggers of eph.yaml name (a {kind})"
-        return Stay(Confirm(subject.ref, subject.key, reason, subject.ref_name))
+        reason = f"{environment.title} is not among what the triggers of eph.yaml name (a {kind})"
+        return Unchanged(Confirm(environment.ref, environment.key, reason, environment.ref_name))
     if confirmed.state is PullState.GONE:
-        return Unwanted(f"the {kind} {subject.ref_name} does not exist on the Git host", guarded=True)
-    if not globs.any_matches(repository.watched.of(kind), confirmed.head_ref):
+        return Unwanted(f"the {kind} {environment.ref_name} does not exist on the Git host", guarded=True)
+    if not globs.any_matches(repository.watched_refs.patterns_for(kind), confirmed.head_ref):
         return Unwanted(f"no trigger in the default branch's eph.yaml names the {kind} {confirmed.head_ref}")
-    return Stay(Hold(subject.ref, f"{subject.title} is there, but was not in the list; the next look will tell"))
+    return Unchanged(Hold(environment.ref, f"{environment.title} is there, but was not in the list; the next look will tell"))
 
 
-def _incomplete(subject: Subject, repository: RepositoryFacts) -> Hold:
+def _incomplete(environment: EnvironmentFacts, repository: RepositoryFacts) -> Hold:
     why = repository.reason or repository.refs_reason or "the Git host's answer was not whole"
-    return Hold(subject.ref, f"{repository.full_name} could not be read whole ({why}), so nothing of it is destroyed")
+    return Hold(environment.ref, f"{repository.full_name} could not be read whole ({why}), so nothing of it is destroyed")
 
 
-def _stated(subject: Subject, at: At) -> Unwanted | None:
+def _unwanted_by_host(environment: EnvironmentFacts, context: PlanContext) -> Unwanted | None:
     """The Git host says positively that this pull request gets no environment."""
-    candidate = subject.candidate
+    candidate = environment.request
     if candidate is None:
         return None
     pull, recipe = candidate.pull, candidate.recipe
     if pull.state is not PullState.OPEN:
-        return Unwanted(f"{subject.title} is {pull.state}")
+        return Unwanted(f"{environment.title} is {pull.state}")
     # A broken eph.yaml cannot say which labels it means: it never takes away what it once gave.
     unlabelled = pull.key.kind is RefKind.PULL and not pull.labels & recipe.labels
-    if unlabelled and (isinstance(recipe, Recipe) or not _exists(subject)):
-        wanted = reasons.listing(recipe.labels) or "none at all"
-        return Unwanted(f"{subject.title} carries no label that asks for an environment (here: {wanted})")
-    if expiries.is_marked(subject, at.policy, at.now):
-        _, unused, why = candidate.expired_why.partition(rests.UNUSED)
-        over = f"{unused}{why}" if unused else f"the time of commit {reasons.commit(subject.head)} ran out"
-        return Unwanted(over, loud=True, expired=True)
-    if isinstance(recipe, Recipe) and pull.draft and not recipe.drafts:
-        return Unwanted(f"{subject.title} is a draft, and its eph.yaml wants none for drafts", loud=True)
-    if isinstance(recipe, Recipe) and recipe.paths and candidate.touches is False:
-        paths = reasons.listing(recipe.paths)
-        return Unwanted(f"{subject.title} changes no file that its eph.yaml names (paths: {paths})", loud=True)
+    if unlabelled and (isinstance(recipe, Recipe) or not _exists(environment)):
+        wanted = reasons.join_words(recipe.labels) or "none at all"
+        return Unwanted(f"{environment.title} carries no label that asks for an environment (here: {wanted})")
+    if expiries.is_marked_expired(environment, context.policy, context.now):
+        _, unused, why = candidate.expiry_reason.partition(rests.UNUSED_PREFIX)
+        over = f"{unused}{why}" if unused else f"the time of commit {reasons.commit(environment.head)} ran out"
+        return Unwanted(over, report_always=True, expired=True)
+    if isinstance(recipe, Recipe) and pull.draft and not recipe.allow_drafts:
+        return Unwanted(f"{environment.title} is a draft, and its eph.yaml wants none for drafts", report_always=True)
+    if isinstance(recipe, Recipe) and recipe.paths and candidate.matches_paths is False:
+        paths = reasons.join_words(recipe.paths)
+        return Unwanted(f"{environment.title} changes no file that its eph.yaml names (paths: {paths})", report_always=True)
     return None
 
 
-def _afterlife(subject: Subject, stated: Unwanted, at: At) -> Stay | None:
+def _after_expiry(environment: EnvironmentFacts, unwanted: Unwanted, context: PlanContext) -> Unchanged | None:
     """What expired loses its label once it is gone; and a label that comes back is a person who asks for more."""
-    candidate = subject.candidate
-    if not stated.expired or candidate is None or _exists(subject) or not at.stacks_complete:
+    candidate = environment.request
+    if not unwanted.expired or candidate is None or _exists(environment) or not context.stacks_complete:
         return None
-    commit, labels = subject.head, tuple(sorted(candidate.pull.labels & candidate.recipe.labels))
-    if candidate.label_off and labels:
+    commit, labels = environment.head, tuple(sorted(candidate.pull.labels & candidate.recipe.labels))
+    if candidate.label_removed and labels:
         reason = f"its label was put on again after the time of commit {reasons.commit(commit)} ran out"
-        return Stay(Revive(subject.ref, subject.key, commit, reason))
-    if candidate.label_off is None and labels:
-        return Stay(Unlabel(subject.ref, subject.key, commit, labels, stated.reason))
+        return Unchanged(Revive(environment.ref, environment.key, commit, reason))
+    if candidate.label_removed is None and labels:
+        return Unchanged(Unlabel(environment.ref, environment.key, commit, labels, unwanted.reason))
     return None
 
 
-def _over(subject: Subject, at: At) -> Expire | None:
-    end = expiries.expires_at(subject, at.policy, at.now)
-    if subject.candidate and subject.candidate.expired:
+def _expiry(environment: EnvironmentFacts, context: PlanContext) -> Expire | None:
+    end = expiries.expires_at(environment, context.policy, context.now)
+    if environment.request and environment.request.expired:
         return None
-    unused = rests.unused(subject, at.policy, at.now)
+    unused = rests.unused_reason(environment, context.policy, context.now)
     if unused:
-        return Expire(subject.ref, subject.key, subject.head, unused)
-    if end is None or end > at.now:
+        return Expire(environment.ref, environment.key, environment.head, unused)
+    if end is None or end > context.now:
         return None
-    ttl = reasons.duration(expiries.ttl(subject, at.policy))
-    reason = f"its time ran out at {reasons.moment(end)} ({ttl} after the newest commit, or the last extension)"
-    return Expire(subject.ref, subject.key, subject.head, reason)
+    ttl = reasons.duration(expiries.ttl(environment, context.policy))
+    reason = f"its time ran out at {reasons.timestamp(end)} ({ttl} after the newest commit, or the last extension)"
+    return Expire(environment.ref, environment.key, environment.head, reason)
 
 
-def _fit(subject: Subject, at: At) -> Wish:
+def _check_buildable(environment: EnvironmentFacts, context: PlanContext) -> DesiredState:
     """Open, labelled and in time: may it be built, and is everything known that building needs?"""
-    candidate = subject.candidate
+    candidate = environment.request
     if candidate is None:
-        raise ValueError(f"{subject.ref} has no pull request to judge")
+        raise ValueError(f"{environment.ref} has no pull request to judge")
     pull, recipe = candidate.pull, candidate.recipe
-    if pull.from_fork and (not at.policy.forks or not candidate.approved):  # nothing of a fork's runs unseen
-        return Stay(_unapproved(subject, at))
+    if pull.from_fork and (not context.policy.allow_forks or not candidate.approval):  # nothing of a fork's runs unseen
+        return Unchanged(_await_approval(environment, context))
     if isinstance(recipe, RecipeError):
-        return Stay(_unreadable_recipe(subject, recipe))
-    guarded = recipe.spec.target in at.policy.trusted_authors_only
-    if guarded and pull.from_fork and not at.policy.approval_is_trust:
-        return Stay(_outside(subject, recipe))
+        return Unchanged(_unreadable_recipe(environment, recipe))
+    guarded = recipe.spec.target in context.policy.trusted_authors_only
+    if guarded and pull.from_fork and not context.policy.approval_is_trust:
+        return Unchanged(_refuse_fork(environment, recipe))
     if guarded and not pull.from_fork and not pull.author_trusted:
-        return Stay(_untrusted(subject, recipe, pull.author, pull.author_trusted))
-    if recipe.paths and candidate.touches is None and not _exists(subject):
-        reason = f"what {subject.title} changes could not be read yet, and its eph.yaml names the paths that count"
-        return Stay(Wait(subject.ref, subject.key, reason))
-    missing = _missing_checks(subject, recipe)
+        return Unchanged(_untrusted(environment, recipe, pull.author, pull.author_trusted))
+    if recipe.paths and candidate.matches_paths is None and not _exists(environment):
+        reason = f"what {environment.title} changes could not be read yet, and its eph.yaml names the paths that count"
+        return Unchanged(Wait(environment.ref, environment.key, reason))
+    missing = _missing_checks(environment, recipe)
     if missing:
-        return Stay(Wait(subject.ref, subject.key, missing, because=Because.CHECKS))
-    whole = sought.judge(subject, recipe, at.policy, at.now)
-    return Wanted(whole) if isinstance(whole, Recipe) else Stay(whole)
+        return Unchanged(Wait(environment.ref, environment.key, missing, waiting_for=WaitingFor.CHECKS))
+    whole = sought.resolve(environment, recipe, context.policy, context.now)
+    return Wanted(whole) if isinstance(whole, Recipe) else Unchanged(whole)
 
 
-def _unreadable_recipe(subject: Subject, error: RecipeError) -> Wait | Refuse:
-    commit = reasons.commit(subject.head)
+def _unreadable_recipe(environment: EnvironmentFacts, error: RecipeError) -> Wait | Refuse:
+    commit = reasons.commit(environment.head)
     if error.transient:
         why = "; ".join(error.problems) or "the Git host did not answer"
-        return Wait(subject.ref, subject.key, f"eph.yaml at {commit} could not be read just now: {why}")
-    stays = "; the environment stays as it was" if subject.record else ""
-    return Refuse(subject.ref, subject.key, f"eph.yaml at {commit} is not valid{stays}", error.problems)
+        return Wait(environment.ref, environment.key, f"eph.yaml at {commit} could not be read just now: {why}")
+    stays = "; the environment stays as it was" if environment.record else ""
+    return Refuse(environment.ref, environment.key, f"eph.yaml at {commit} is not valid{stays}", error.problems)
 
 
-def _unapproved(subject: Subject, at: At) -> Wait | Refuse:
+def _await_approval(environment: EnvironmentFacts, context: PlanContext) -> Wait | Refuse:
     """The label alone never lets a fork run: people who may label may still not be let push."""
-    if not at.policy.forks:
+    if not context.policy.allow_forks:
         return Refuse(
-            subject.ref, subject.key, f"{subject.title} comes from a fork, and this server runs nothing of one"
+            environment.ref, environment.key, f"{environment.title} comes from a fork, and this server runs nothing of one"
         )
     reason = (
-        f"{subject.title} comes from a fork and waits for approval of commit {reasons.commit(subject.head)} by someone "
-        f"with write access: comment `/eph approve`, or run `eph approve {subject.title}`"
+        f"{environment.title} comes from a fork and waits for approval of commit {reasons.commit(environment.head)} by someone "
+        f"with write access: comment `/eph approve`, or run `eph approve {environment.title}`"
     )
-    return Wait(subject.ref, subject.key, reason, because=Because.APPROVAL)
+    return Wait(environment.ref, environment.key, reason, waiting_for=WaitingFor.APPROVAL)
 
 
-def _outside(subject: Subject, recipe: Recipe) -> Refuse:
+def _refuse_fork(environment: EnvironmentFacts, recipe: Recipe) -> Refuse:
     reason = (
-        f"{subject.title} comes from a fork, and the target {recipe.spec.target} of this server runs only what people "
+        f"{environment.title} comes from a fork, and the target {recipe.spec.target} of this server runs only what people "
         "with write access pushed, approved or not"
     )
-    return Refuse(subject.ref, subject.key, reason)
+    return Refuse(environment.ref, environment.key, reason)
 
 
-def _untrusted(subject: Subject, recipe: Recipe, author: str, trusted: bool | None) -> Wait | Refuse:
+def _untrusted(environment: EnvironmentFacts, recipe: Recipe, author: str, trusted: bool | None) -> Wait | Refuse:
     target = recipe.spec.target
     if trusted is None:
         reason = f"whether {author} may write to the repository could not be found out yet; {target} needs it"
-        return Wait(subject.ref, subject.key, reason)
+        return Wait(environment.ref, environment.key, reason)
     reason = f"{author} may not write to the repository, and the target {target} runs only what such people pushed"
-    return Refuse(subject.ref, subject.key, reason)
+    return Refuse(environment.ref, environment.key, reason)
 
 
-def _missing_checks(subject: Subject, recipe: Recipe) -> str:
+def _missing_checks(environment: EnvironmentFacts, recipe: Recipe) -> str:
     """The sentence for checks that are not green; empty when nothing is missing, or this commit is built already."""
-    checks = subject.candidate.checks if subject.candidate else {}
-    built = subject.record.built if subject.record else None
-    if not recipe.wait_for_checks or (built is not None and built.commit == subject.head):
+    checks = environment.request.checks if environment.request else {}
+    built = environment.record.built if environment.record else None
+    if not recipe.wait_for_checks or (built is not None and built.commit == environment.head):
         return ""
-    found = [pair for name in recipe.wait_for_checks for pair in _states(name, checks)]
+    found = [pair for name in recipe.wait_for_checks for pair in _matching_checks(name, checks)]
     failed = [name for name, state in found if state is CheckState.FAILED]
     open_ = [name for name, state in found if state in (None, CheckState.PENDING)]
-    parts = [f"{reasons.listing(failed)} failed"] if failed else []
-    parts += [f"{reasons.listing(open_)} not done"] if open_ else []
-    return f"waits for checks of {reasons.commit(subject.head)}: {', '.join(parts)}" if parts else ""
+    parts = [f"{reasons.join_words(failed)} failed"] if failed else []
+    parts += [f"{reasons.join_words(open_)} not done"] if open_ else []
+    return f"waits for checks of {reasons.commit(environment.head)}: {', '.join(parts)}" if parts else ""
 
 
-def _states(wanted: str, checks: Mapping[str, CheckState]) -> list[tuple[str, CheckState | None]]:
+def _matching_checks(pattern: str, checks: Mapping[str, CheckState]) -> list[tuple[str, CheckState | None]]:
     """A name, or a glob of names: then all of them, and while there is none the glob itself is missing."""
-    if wanted in checks or not globs.has_wildcard(wanted):
-        return [(wanted, checks.get(wanted))]
-    return [(name, checks[name]) for name in sorted(checks) if globs.matches(wanted, name)] or [(wanted, None)]
+    if pattern in checks or not globs.has_wildcard(pattern):
+        return [(pattern, checks.get(pattern))]
+    return [(name, checks[name]) for name in sorted(checks) if globs.matches(pattern, name)] or [(pattern, None)]

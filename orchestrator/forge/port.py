@@ -34,15 +34,15 @@ class ForgeRefused(ForgeError):
     """It will not work until somebody changes a permission or a setting."""
 
 
-class Forbidden(ForgeRefused):
+class ForgeForbidden(ForgeRefused):
     """What we were given there may not do this, for this repository as a whole."""
 
 
-class Unsupported(ForgeRefused):
+class ForgeUnsupported(ForgeRefused):
     """This Git host has no such thing. It stays so: to be said once, and not to be tried again and again."""
 
 
-class NotThere(ForgeError):
+class ForgeNotFound(ForgeError):
     """The repository answered, and has no such file or thing."""
 
 
@@ -52,12 +52,12 @@ class Repository:
     full_name: str
     clone_url: str
     default_branch: str
-    pushed: str = field(default="", compare=False)
+    pushed_at: str = field(default="", compare=False)
     """Changes with every push to it; empty where the host does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pulls:
+class PullList:
     """The open pull requests of a repository. Not ``complete``: ``reason`` says what was missing."""
 
     repository: Repository
@@ -67,7 +67,7 @@ class Pulls:
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class ChangedFiles:
     """The paths that a pull request changes, old names of renamed files included; not ``complete`` when there are more
     than anybody wants to read."""
 
@@ -76,7 +76,7 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
-class Refs:
+class RefList:
     """Branches or tags by name, each with its commit. Not ``complete``: ``reason`` says why, and absence proves
     nothing."""
 
@@ -128,16 +128,16 @@ class Reaction(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Remark:
-    """Somebody's comment on an issue or a pull request. ``by_program``: a bot's, or our own."""
+class ChatComment:
+    """Somebody's comment on an issue or a pull request. ``by_bot``: a bot's, or our own."""
 
     id: int
     number: int
     author: str
     body: str
     created: datetime
-    by_program: bool = False
-    answered: frozenset[Reaction] = frozenset()
+    by_bot: bool = False
+    our_reactions: frozenset[Reaction] = frozenset()
     """Our own reactions; what others think of it does not count."""
 
 
@@ -150,7 +150,7 @@ MARKS = (EXPIRED, APPROVED)
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
+class ApiUsage:
     """What reading cost so far (L4). ``counted`` took from the quota, ``free`` did not; -1: never told."""
 
     counted: int = 0
@@ -173,25 +173,25 @@ class Forge(Protocol):
     def problems(self) -> Mapping[str, str]:
         """By configured name, why a repository could not be read in the last ``repositories()``."""
 
-    def pulls(self, repository: Repository) -> Pulls:
+    def pulls(self, repository: Repository) -> PullList:
         """All open pull requests, with labels. A failure half-way gives what was read, not ``complete``; when
         nothing at all could be read it raises."""
 
     def pull(self, repository: Repository, number: int) -> PullRequest:
         """That very pull request; ``state`` GONE only when the repository itself answers with the same id."""
 
-    def refs(self, repository: Repository, kind: RefKind, patterns: tuple[str, ...]) -> Refs:
+    def refs(self, repository: Repository, kind: RefKind, patterns: tuple[str, ...]) -> RefList:
         """The branches or tags that any of the globs matches. A failure half-way gives what was read, not
         ``complete``; when nothing at all could be read it raises."""
 
-    def changed_files(self, repository: Repository, number: int) -> Changes:
+    def changed_files(self, repository: Repository, number: int) -> ChangedFiles:
         """What the pull request changes against its base, a thousand files at most."""
 
-    def ahead(
-        self, commits: Sequence[tuple[Repository, str]], path: str, anew: frozenset[tuple[int, str]] = frozenset()
+    def prefetch(
+        self, commits: Sequence[tuple[Repository, str]], path: str, refresh: frozenset[tuple[int, str]] = frozenset()
     ) -> None:
         """What will be asked about next: checks, our marks and the file ``path`` at these commits. A host that can be
-        asked about many at once is asked here; ``anew`` are the commits (repository id, sha) whose checks somebody
+        asked about many at once is asked here; ``refresh`` are the commits (repository id, sha) whose checks somebody
         waits for. Never raises: whatever did not come is asked one by one."""
 
     def file(self, repository: Repository, path: str, ref: str, limit: int) -> bytes:
@@ -217,7 +217,7 @@ class Forge(Protocol):
     def upsert_comment(self, repository: Repository, number: int, marker: str, body: str) -> None:
         """The one comment of ours that holds the hidden ``marker``: made, or edited when it reads otherwise."""
 
-    def comments_since(self, repository: Repository, since: datetime, words: Collection[str]) -> list[Remark]:
+    def comments_since(self, repository: Repository, since: datetime, keywords: Collection[str]) -> list[ChatComment]:
         """Comments of the whole repository that were made since then and hold one of the words, oldest first, whatever
         the case.
         One conditional request, as long as nobody comments. Unsupported where the host has no such list."""
@@ -246,7 +246,7 @@ class Forge(Protocol):
     def git_environment(self, repository: Repository) -> Mapping[str, str]:
         """Variables with which git is let in at ``clone_url``. A secret: for the git process alone."""
 
-    def cost(self) -> Cost: ...
+    def usage(self) -> ApiUsage: ...
 
 
 def labelled(pulls: Iterable[PullRequest], labels: frozenset[str]) -> list[PullRequest]:
@@ -254,16 +254,16 @@ def labelled(pulls: Iterable[PullRequest], labels: frozenset[str]) -> list[PullR
     return [pull for pull in pulls if pull.labels & labels]
 
 
-LABEL_OFF = "Label taken off: "
-LABEL_LEFT = "Label not ours to take off: "
+LABEL_REMOVED = "Label taken off: "
+LABEL_NOT_OURS = "Label not ours to take off: "
 """How the text of ``EXPIRED`` begins once its trigger label was dealt with: a label that is there after ``LABEL_OFF``
 was put on again by a person."""
 
 
-def holds(body: str, words: Collection[str]) -> bool:
+def mentions(body: str, keywords: Collection[str]) -> bool:
     """Whether a comment may be for us: one of the words is in it, whatever the case."""
     text = body.lower()
-    return any(word.lower() in text for word in words)
+    return any(word.lower() in text for word in keywords)
 
 
 def expired_mark(stack: str) -> str:

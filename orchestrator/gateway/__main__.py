@@ -12,7 +12,7 @@ from pathlib import Path
 from yarl import URL
 
 from orchestrator.gateway.run import Address, run
-from orchestrator.gateway.server import Settings
+from orchestrator.gateway.server import GatewaySettings
 
 
 def _network(text: str) -> str:
@@ -47,7 +47,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     arguments = _arguments()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    settings = Settings(
+    settings = GatewaySettings(
         arguments.domain.lower(),
         arguments.control.origin(),
         frozenset(arguments.trusted_proxy),

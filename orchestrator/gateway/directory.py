@@ -17,12 +17,12 @@ from yarl import URL
 
 from orchestrator.core.phases import Phase
 
-Signature = tuple[int, int, int]
-MOST_ROUTES = 10_000
+FileVersion = tuple[int, int, int]
+MAX_ROUTES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class PreviewRoute:
     host: str
     upstream: URL
     environment: str = ""
@@ -36,7 +36,7 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class PreviewState:
     """Why a host has no answer of its own just now, for the page that says so."""
 
     environment: str
@@ -50,18 +50,18 @@ class State:
     """When its last try failed, in seconds since the epoch."""
 
 
-class Directory:
+class RouteDirectory:
     """``host`` must have gone through ``hosts.normalise``: it becomes a file name here."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._folder = str(path / "routes") + os.sep
-        self._routes: dict[str, tuple[Signature, Route | None]] = {}
-        self._states: tuple[Signature, dict[str, State]] = ((0, 0, 0), {})
+        self._routes: dict[str, tuple[FileVersion, PreviewRoute | None]] = {}
+        self._states: tuple[FileVersion, dict[str, PreviewState]] = ((0, 0, 0), {})
 
-    def route(self, host: str) -> Route | None:
+    def route(self, host: str) -> PreviewRoute | None:
         name = f"{self._folder}{host}.json"
-        seen = signature(name)
+        seen = file_version(name)
         if seen is None:
             self._routes.pop(host, None)
             return None
@@ -69,14 +69,14 @@ class Directory:
         if known is not None and known[0] == seen:
             return known[1]
         route = _route(host, _read(name))
-        if len(self._routes) >= MOST_ROUTES:
+        if len(self._routes) >= MAX_ROUTES:
             self._routes.clear()
         self._routes[host] = (seen, route)
         return route
 
-    def state(self, host: str) -> State | None:
+    def state(self, host: str) -> PreviewState | None:
         name = str(self.path / "states.json")
-        seen = signature(name)
+        seen = file_version(name)
         if seen is not None and seen != self._states[0]:
             read = _read(name)
             if read is not None:
@@ -84,7 +84,7 @@ class Directory:
         return self._states[1].get(host)
 
 
-def signature(name: str) -> Signature | None:
+def file_version(name: str) -> FileVersion | None:
     try:
         found = os.stat(name)  # noqa: PTH116 - once a request; a Path would cost more than the call
     except OSError:
@@ -101,7 +101,7 @@ def _read(name: str) -> dict[str, Any] | None:
     return data if isinstance(data, dict) else None
 
 
-def _route(host: str, data: dict[str, Any] | None) -> Route | None:
+def _route(host: str, data: dict[str, Any] | None) -> PreviewRoute | None:
     if data is None:
         return None
     upstream = _upstream(data.get("upstream"))
@@ -109,7 +109,7 @@ def _route(host: str, data: dict[str, Any] | None) -> Route | None:
         return None
     environment, service, commit = (_text(data, key) for key in ("environment", "service", "commit"))
     asleep, health = data.get("asleep") is True, _text(data, "health")
-    return Route(host, upstream, environment, service, commit, _asked(data), asleep, health)
+    return PreviewRoute(host, upstream, environment, service, commit, _requires_sign_in(data), asleep, health)
 
 
 def _upstream(value: object) -> URL | None:
@@ -120,16 +120,16 @@ def _upstream(value: object) -> URL | None:
     return url.origin() if url.scheme in ("http", "https") and url.host else None
 
 
-def _states(data: dict[str, Any]) -> dict[str, State]:
+def _states(data: dict[str, Any]) -> dict[str, PreviewState]:
     hosts = data.get("hosts")
     if not isinstance(hosts, dict):
         return {}
     return {host: _state(value) for host, value in hosts.items() if isinstance(value, dict)}
 
 
-def _state(data: dict[str, Any]) -> State:
+def _state(data: dict[str, Any]) -> PreviewState:
     known = data.get("phase") in set(Phase)
-    return State(
+    return PreviewState(
         environment=_text(data, "environment"),
         phase=Phase(data["phase"]) if known else Phase.WAITING,
         message=_text(data, "message"),
@@ -145,7 +145,7 @@ def _seconds(value: object) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
 
 
-def _asked(data: dict[str, Any]) -> bool:
+def _requires_sign_in(data: dict[str, Any]) -> bool:
     """Whether people sign in first; anything but a plain no means yes."""
     return data.get("sign_in", False) is not False
 

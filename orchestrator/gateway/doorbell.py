@@ -16,77 +16,77 @@ from aiohttp import web
 
 from orchestrator.core.phases import Phase
 from orchestrator.gateway import hosts, pages, visitors
-from orchestrator.gateway.directory import Directory, Route, State
-from orchestrator.gateway.traffic import Traffic
+from orchestrator.gateway.directory import RouteDirectory, PreviewRoute, PreviewState
+from orchestrator.gateway.traffic import TrafficLog
 
 log = logging.getLogger("eph.gateway")
 
-LOOK_SECONDS = 0.03
+POLL_SECONDS = 0.03
 _FAILED = frozenset({Phase.FAILED, Phase.STALLED})
 
 
 @dataclass(slots=True)
-class _Waiting:
+class _WakeWaiters:
     """Those who wait for one host. ``task`` gives the state that says why they wait in vain; None: it is awake, or
     gone, which its route tells."""
 
-    task: asyncio.Task[State | None]
-    many: int = 0
+    task: asyncio.Task[PreviewState | None]
+    count: int = 0
 
 
 @dataclass(slots=True)
-class Doorbell:
-    """``patience``: seconds that a program is held."""
+class WakeOnRequest:
+    """``max_wait``: seconds that a program is held."""
 
-    directory: Directory
-    traffic: Traffic
-    patience: float
-    _waiting: dict[str, _Waiting] = field(default_factory=dict)
+    directory: RouteDirectory
+    traffic: TrafficLog
+    max_wait: float
+    _waiting: dict[str, _WakeWaiters] = field(default_factory=dict)
 
-    async def answer(self, request: web.BaseRequest, route: Route) -> web.StreamResponse | None:
+    async def hold(self, request: web.BaseRequest, route: PreviewRoute) -> web.StreamResponse | None:
         """None: it is awake now, or gone; its route tells."""
         headers, state = request.headers, self._state(route.host)
-        if not visitors.counts(request.method, request.path, headers, route.health):
+        if not visitors.is_visit(request.method, request.path, headers, route.health):
             return pages.render(pages.asleep(), headers, route.host, state)
-        self._knock(route.host)
+        self._request_wake(route.host)
         if visitors.is_browser(request.method, headers):
             failed = state is not None and state.phase in _FAILED
-            page = pages.not_woken(state.message) if failed and state else pages.waking()
+            page = pages.wake_failed(state.message) if failed and state else pages.waking()
             return pages.render(page, headers, route.host, state)
         try:
-            async with asyncio.timeout(self.patience):
-                found = await self._opened(route.host)
+            async with asyncio.timeout(self.max_wait):
+                found = await self._wait_until_awake(route.host)
         except TimeoutError:
-            return pages.render(pages.still_waking(), pages.FOR_PROGRAMS, route.host, self._state(route.host))
+            return pages.render(pages.still_waking(), pages.JSON_HEADERS, route.host, self._state(route.host))
         if found is None:
             return None
-        return pages.render(pages.not_woken(found.message), pages.FOR_PROGRAMS, route.host, found)
+        return pages.render(pages.wake_failed(found.message), pages.JSON_HEADERS, route.host, found)
 
-    def _state(self, host: str) -> State | None:
+    def _state(self, host: str) -> PreviewState | None:
         return self.directory.state(hosts.environment_host(host))
 
-    def _knock(self, host: str) -> None:
-        if self.traffic.knock(host):
+    def _request_wake(self, host: str) -> None:
+        if self.traffic.request_wake(host):
             try:
                 self.traffic.save()
             except OSError as error:
                 log.warning("that somebody knocks at %s could not be written: %s", host, error)
 
-    async def _opened(self, host: str) -> State | None:
+    async def _wait_until_awake(self, host: str) -> PreviewState | None:
         waiting = self._waiting.get(host)
         if waiting is None:
-            waiting = self._waiting[host] = _Waiting(asyncio.create_task(self._look(host, time.time())))
-        waiting.many += 1
+            waiting = self._waiting[host] = _WakeWaiters(asyncio.create_task(self._poll_until_awake(host, time.time())))
+        waiting.count += 1
         try:
             return await asyncio.shield(waiting.task)
         finally:
-            waiting.many -= 1
-            if self._waiting.get(host) is waiting and (waiting.task.done() or not waiting.many):
+            waiting.count -= 1
+            if self._waiting.get(host) is waiting and (waiting.task.done() or not waiting.count):
                 del self._waiting[host]  # whoever comes now needs a look of its own
-            if not waiting.many:
+            if not waiting.count:
                 waiting.task.cancel()
 
-    async def _look(self, host: str, since: float) -> State | None:
+    async def _poll_until_awake(self, host: str, since: float) -> PreviewState | None:
         while True:
             route = self.directory.route(host)
             if route is None or not route.asleep:
@@ -94,4 +94,4 @@ class Doorbell:
             state = self._state(host)
             if state is not None and state.failed_at > since:
                 return state
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)

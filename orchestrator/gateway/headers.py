@@ -12,11 +12,11 @@ from functools import lru_cache
 from aiohttp import hdrs
 from multidict import CIMultiDict, CIMultiDictProxy
 
-COOKIE = "eph_sign_in"
-TOKEN = "X-Eph-Preview-Token"  # noqa: S105 - the header's name, not a token
-ROBOTS = "X-Robots-Tag"
+SIGN_IN_COOKIE = "eph_sign_in"
+TOKEN_HEADER = "X-Eph-Preview-Token"  # noqa: S105 - the header's name, not a token
+ROBOTS_HEADER = "X-Robots-Tag"
 NO_ROBOTS = "noindex, nofollow"
-_HOP = frozenset(
+_HOP_BY_HOP = frozenset(
     {
         "connection",
         "keep-alive",
@@ -29,7 +29,7 @@ _HOP = frozenset(
         "upgrade",
     }
 )
-_NOT_UP = _HOP | {
+_NOT_FORWARDED = _HOP_BY_HOP | {
     "expect",
     "forwarded",
     "x-eph-preview-token",
@@ -41,7 +41,7 @@ _NOT_UP = _HOP | {
     "x-forwarded-server",
     "x-real-ip",
 }
-_NOT_UP_SOCKET = _NOT_UP | {
+_NOT_FORWARDED_WEBSOCKET = _NOT_FORWARDED | {
     "sec-websocket-extensions",
     "sec-websocket-key",
     "sec-websocket-protocol",
@@ -50,7 +50,7 @@ _NOT_UP_SOCKET = _NOT_UP | {
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
+class ClientInfo:
     """The client as we know it, not as it says itself. ``bearer``: its Authorization is our own token, which no
     upstream may see."""
 
@@ -60,7 +60,7 @@ class Sender:
 
 
 @lru_cache(maxsize=4096)
-def within(address: str, networks: frozenset[str]) -> bool:
+def in_networks(address: str, networks: frozenset[str]) -> bool:
     """``networks``: as 10.0.0.0/8, or one address."""
     try:
         parsed = ipaddress.ip_address(address)
@@ -71,15 +71,15 @@ def within(address: str, networks: frozenset[str]) -> bool:
     return any(parsed in ipaddress.ip_network(network) for network in networks)
 
 
-def upwards(headers: CIMultiDictProxy[str], sender: Sender, socket: bool = False) -> CIMultiDict[str]:
+def request_headers(headers: CIMultiDictProxy[str], client_info: ClientInfo, websocket: bool = False) -> CIMultiDict[str]:
     """A request's headers for the upstream; ``Host`` stays, so the app makes links that work."""
-    kept = _without(headers, _NOT_UP_SOCKET if socket else _NOT_UP)
-    if sender.bearer:
+    kept = _without(headers, _NOT_FORWARDED_WEBSOCKET if websocket else _NOT_FORWARDED)
+    if client_info.bearer:
         kept.popall(hdrs.AUTHORIZATION, None)
     if hdrs.COOKIE in kept:
         _hide_cookie(kept)
-    kept["X-Forwarded-For"] = sender.address
-    kept["X-Forwarded-Proto"] = sender.scheme
+    kept["X-Forwarded-For"] = client_info.address
+    kept["X-Forwarded-Proto"] = client_info.scheme
     kept["X-Forwarded-Host"] = headers.get(hdrs.HOST, "")
     return kept
 
@@ -93,25 +93,25 @@ def cookies(headers: CIMultiDictProxy[str], name: str) -> list[str]:
 def _hide_cookie(headers: CIMultiDict[str]) -> None:
     """Who signed in here is no business of the app's."""
     lines = headers.getall(hdrs.COOKIE)
-    if not any(COOKIE in line for line in lines):
+    if not any(SIGN_IN_COOKIE in line for line in lines):
         return
     del headers[hdrs.COOKIE]
     parts = [part.strip() for line in lines for part in line.split(";")]
-    kept = [part for part in parts if part and part.partition("=")[0].strip() != COOKIE]
+    kept = [part for part in parts if part and part.partition("=")[0].strip() != SIGN_IN_COOKIE]
     if kept:
         headers[hdrs.COOKIE] = "; ".join(kept)
 
 
-def downwards(headers: CIMultiDictProxy[str], preview: bool) -> CIMultiDict[str]:
+def response_headers(headers: CIMultiDictProxy[str], is_preview: bool) -> CIMultiDict[str]:
     """An answer's headers for the client; no preview is for search engines, whatever it says itself."""
-    kept = _without(headers, _HOP)
+    kept = _without(headers, _HOP_BY_HOP)
     kept.setdefault(hdrs.SERVER, "eph")
-    if preview:
-        kept[ROBOTS] = NO_ROBOTS
+    if is_preview:
+        kept[ROBOTS_HEADER] = NO_ROBOTS
     return kept
 
 
-def tokens(values: Iterable[str]) -> list[str]:
+def list_items(values: Iterable[str]) -> list[str]:
     """The parts of a header that is a list, however many lines it came in."""
     return [part.strip() for value in values for part in value.split(",") if part.strip()]
 
@@ -119,7 +119,7 @@ def tokens(values: Iterable[str]) -> list[str]:
 def _without(headers: CIMultiDictProxy[str], names: frozenset[str]) -> CIMultiDict[str]:
     connection = headers.getall(hdrs.CONNECTION, ())
     if connection:
-        names = names | {token.lower() for token in tokens(connection)}
+        names = names | {token.lower() for token in list_items(connection)}
     return CIMultiDict([(key, _safe(value)) for key, value in headers.items() if key.lower() not in names])
 
 

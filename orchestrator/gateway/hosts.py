@@ -11,7 +11,7 @@ from functools import lru_cache
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(?P<name>{_LABEL}(?:\.{_LABEL})*|\[::1\])\.?(?::[0-9]{{1,5}})?", re.ASCII)
-LONGEST = 253
+MAX_LENGTH = 253
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -20,10 +20,10 @@ class BadHost(ValueError):
 
 
 @lru_cache(maxsize=4096)
-def normalise(raw: str) -> str:
+def normalize(raw: str) -> str:
     """Lower case, without port and final dot; ``[::1]`` becomes ``::1``."""
-    match = _HOST.fullmatch(raw.lower()) if len(raw) <= LONGEST + 7 else None
-    if match is None or len(match["name"]) > LONGEST:
+    match = _HOST.fullmatch(raw.lower()) if len(raw) <= MAX_LENGTH + 7 else None
+    if match is None or len(match["name"]) > MAX_LENGTH:
         raise BadHost("The Host header is not a host name: letters, digits, dashes and dots only.")
     return match["name"].strip("[]")
 

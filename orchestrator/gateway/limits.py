@@ -16,63 +16,63 @@ from functools import lru_cache
 from math import ceil
 
 PER_MINUTE = 20
-MOST_CLIENTS = 10_000
-MOST_HOSTS = 256
+MAX_CLIENTS = 10_000
+MAX_HOSTS_PER_CLIENT = 256
 
 
 @dataclass(slots=True)
 class _Client:
     tokens: float
-    at: float
-    reached: set[str] = field(default_factory=set)
+    refilled_at: float
+    known_hosts: set[str] = field(default_factory=set)
 
 
-class Limits:
+class GuessLimiter:
     def __init__(self, per_minute: int = PER_MINUTE, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._most = float(per_minute)
+        self._capacity = float(per_minute)
         self._rate = per_minute / 60
         self._monotonic = monotonic
         self._clients: OrderedDict[str, _Client] = OrderedDict()
 
-    def reach(self, address: str, host: str) -> float:
+    def allow_host(self, address: str, host: str) -> float:
         """A known host: 0 to let it through, else the seconds to wait. Loopback is let through: ephd asks from it."""
         client = self._client(_network(address))
-        if host in client.reached:
+        if host in client.known_hosts:
             return 0.0
-        if self._tokens(client) < 1 and not _loopback(address):
-            return self._wait(client)
-        if len(client.reached) < MOST_HOSTS:
-            client.reached.add(host)
+        if self._refill(client) < 1 and not _loopback(address):
+            return self._retry_after(client)
+        if len(client.known_hosts) < MAX_HOSTS_PER_CLIENT:
+            client.known_hosts.add(host)
         return 0.0
 
-    def guess(self, address: str) -> float:
+    def take_try(self, address: str) -> float:
         """An unknown host: takes a try and gives 0, or the seconds until there is one."""
         client = self._client(_network(address))
-        if self._tokens(client) < 1:
-            return self._wait(client)
+        if self._refill(client) < 1:
+            return self._retry_after(client)
         client.tokens -= 1
         return 0.0
 
     def _client(self, network: str) -> _Client:
         client = self._clients.get(network)
         if client is None:
-            client = self._clients[network] = _Client(self._most, self._monotonic())
+            client = self._clients[network] = _Client(self._capacity, self._monotonic())
         self._clients.move_to_end(network)
-        while len(self._clients) > MOST_CLIENTS:
+        while len(self._clients) > MAX_CLIENTS:
             self._clients.popitem(last=False)
         return client
 
-    def _tokens(self, client: _Client) -> float:
+    def _refill(self, client: _Client) -> float:
         now = self._monotonic()
-        client.tokens = min(self._most, client.tokens + (now - client.at) * self._rate)
-        client.at = now
+        client.tokens = min(self._capacity, client.tokens + (now - client.refilled_at) * self._rate)
+        client.refilled_at = now
         return client.tokens
 
-    def _wait(self, client: _Client) -> float:
+    def _retry_after(self, client: _Client) -> float:
         return max(1, ceil((1 - client.tokens) / self._rate))
 
 
-@lru_cache(maxsize=MOST_CLIENTS)
+@lru_cache(maxsize=MAX_CLIENTS)
 def _network(address: str) -> str:
     """A person has one IPv4 address but 2**64 of IPv6: those count as one."""
     try:

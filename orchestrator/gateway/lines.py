@@ -26,39 +26,39 @@ from aiohttp.helpers import is_ip_address
 from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from orchestrator.gateway.lookups import Lookups
+from orchestrator.gateway.lookups import DnsCache
 
 CONNECT_SECONDS = 5.0
 # Shorter than common servers keep an idle connection, so that we seldom write into one that is being closed.
 IDLE_SECONDS = 1.5
-MOST_HEADER = 32 * 1024
-Place = tuple[str, int]
+MAX_HEADER = 32 * 1024
+Endpoint = tuple[str, int]
 
 
-class Refused(ClientConnectionError):
+class ConnectionRefused(ClientConnectionError):
     """Nobody accepts connections there; nothing was sent."""
 
 
-class Answer:
+class UpstreamResponse:
     """The head of an answer, and its body as it comes."""
 
     __slots__ = ("_done", "_line", "_lines", "_place", "content", "headers", "reason", "status")
 
-    def __init__(self, lines: Lines, place: Place, line: ResponseHandler) -> None:
-        self._lines = lines
-        self._place = place
-        self._line = line
+    def __init__(self, pool: UpstreamPool, endpoint: Endpoint, connection: ResponseHandler) -> None:
+        self._pool = pool
+        self._endpoint = endpoint
+        self._connection = connection
         self._done = False
         self.status = 0
         self.reason = ""
         self.headers: CIMultiDictProxy[str]
         self.content: StreamReader
 
-    async def start(self) -> Answer:
+    async def start(self) -> UpstreamResponse:
         """Raises what aiohttp's client would."""
         while True:
             try:
-                message, content = await self._line.read()
+                message, content = await self._connection.read()
             except HttpProcessingError as error:
                 raise ClientPayloadError(str(error)) from error
             if message.code >= 200:
@@ -66,74 +66,74 @@ class Answer:
             if message.code == 101:
                 raise ClientPayloadError("an upgrade that nobody asked for")
         self.status, self.reason, self.headers, self.content = message.code, message.reason, message.headers, content
-        content.on_eof(self._whole)
+        content.on_eof(self._complete)
         return self
 
-    def _whole(self) -> None:
+    def _complete(self) -> None:
         if not self._done:
             self._done = True
-            self._lines.give_back(self._place, self._line)
+            self._pool.release(self._endpoint, self._connection)
 
     def close(self) -> None:
         """Nothing, after a whole answer; else the connection is of no more use."""
         if not self._done:
             self._done = True
-            self._line.close()
+            self._connection.close()
 
 
-class Lines:
+class UpstreamPool:
     """Kept connections by upstream. One that was idle for long is closed and not used."""
 
-    def __init__(self, lookups: Lookups | None = None) -> None:
-        self._lookups = lookups or Lookups()
-        self._idle: dict[Place, deque[tuple[float, ResponseHandler]]] = {}
-        self._sweep: asyncio.TimerHandle | None = None
+    def __init__(self, dns: DnsCache | None = None) -> None:
+        self._dns = dns or DnsCache()
+        self._idle: dict[Endpoint, deque[tuple[float, ResponseHandler]]] = {}
+        self._sweep_timer: asyncio.TimerHandle | None = None
         self._closed = False
 
-    async def get(self, place: Place, path: str, headers: CIMultiDict[str]) -> Answer:
+    async def get(self, endpoint: Endpoint, path: str, headers: CIMultiDict[str]) -> UpstreamResponse:
         """``path`` with its query, as it was asked for."""
-        head = _head(path, headers)
-        kept = self._kept(place)
+        head = _request_head(path, headers)
+        kept = self._take_idle(endpoint)
         if kept is not None:
             with contextlib.suppress(ServerDisconnectedError, ClientOSError):  # it was closed in this very moment
-                return await self._ask(place, kept, head)
-        return await self._ask(place, await self._connect(place), head)
+                return await self._send(endpoint, kept, head)
+        return await self._send(endpoint, await self._connect(endpoint), head)
 
-    async def _ask(self, place: Place, line: ResponseHandler, head: bytes) -> Answer:
-        answer = Answer(self, place, line)
+    async def _send(self, endpoint: Endpoint, connection: ResponseHandler, head: bytes) -> UpstreamResponse:
+        answer = UpstreamResponse(self, endpoint, connection)
         try:
-            line.set_response_params(
-                read_until_eof=True, auto_decompress=False, max_line_size=MOST_HEADER, max_field_size=MOST_HEADER
+            connection.set_response_params(
+                read_until_eof=True, auto_decompress=False, max_line_size=MAX_HEADER, max_field_size=MAX_HEADER
             )
-            if line.transport is None:
+            if connection.transport is None:
                 raise ServerDisconnectedError
-            line.transport.write(head)
+            connection.transport.write(head)
             return await answer.start()
         except BaseException:
             answer.close()
             raise
 
-    def give_back(self, place: Place, line: ResponseHandler) -> None:
-        if self._closed or line.should_close or not line.is_connected():
-            line.close()
+    def release(self, endpoint: Endpoint, connection: ResponseHandler) -> None:
+        if self._closed or connection.should_close or not connection.is_connected():
+            connection.close()
             return
         loop = asyncio.get_running_loop()
-        self._idle.setdefault(place, deque()).append((loop.time(), line))
-        if self._sweep is None:
-            self._sweep = loop.call_later(IDLE_SECONDS, self._close_idle)
+        self._idle.setdefault(endpoint, deque()).append((loop.time(), connection))
+        if self._sweep_timer is None:
+            self._sweep_timer = loop.call_later(IDLE_SECONDS, self._close_idle)
 
     def close(self) -> None:
         self._closed = True
-        if self._sweep is not None:
-            self._sweep.cancel()
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
         for kept in self._idle.values():
             for _, line in kept:
                 line.close()
         self._idle.clear()
 
-    def _kept(self, place: Place) -> ResponseHandler | None:
+    def _take_idle(self, endpoint: Endpoint) -> ResponseHandler | None:
         """The one used last: the others then get old and go."""
-        kept = self._idle.get(place)
+        kept = self._idle.get(endpoint)
         now = asyncio.get_running_loop().time()
         while kept:
             since, line = kept.pop()
@@ -150,34 +150,34 @@ class Lines:
                 kept.popleft()[1].close()
             if not kept:
                 del self._idle[place]
-        self._sweep = loop.call_later(IDLE_SECONDS, self._close_idle) if self._idle else None
+        self._sweep_timer = loop.call_later(IDLE_SECONDS, self._close_idle) if self._idle else None
 
-    async def _connect(self, place: Place) -> ResponseHandler:
+    async def _connect(self, endpoint: Endpoint) -> ResponseHandler:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                return await _first(loop, await self._addresses(place))
+                return await _connect_first(loop, await self._addresses(endpoint))
         except TimeoutError as error:
-            raise ServerTimeoutError(f"no connection to {place[0]}:{place[1]} in time") from error
+            raise ServerTimeoutError(f"no connection to {endpoint[0]}:{endpoint[1]} in time") from error
         except OSError as error:
-            raise Refused(str(error)) from error
+            raise ConnectionRefused(str(error)) from error
 
-    async def _addresses(self, place: Place) -> list[Place]:
-        host, port = place
+    async def _addresses(self, endpoint: Endpoint) -> list[Endpoint]:
+        host, port = endpoint
         if is_ip_address(host):
-            return [place]
-        return [(found["host"], port) for found in await self._lookups.resolve(host, port, socket.AF_UNSPEC)]
+            return [endpoint]
+        return [(found["host"], port) for found in await self._dns.resolve(host, port, socket.AF_UNSPEC)]
 
 
-async def _first(loop: asyncio.AbstractEventLoop, places: list[Place]) -> ResponseHandler:
+async def _connect_first(loop: asyncio.AbstractEventLoop, endpoints: list[Endpoint]) -> ResponseHandler:
     """The first that takes the connection; what the last one said when none does."""
-    for place in places[:-1]:
+    for place in endpoints[:-1]:
         with contextlib.suppress(OSError):
             return (await loop.create_connection(lambda: ResponseHandler(loop), *place))[1]
-    return (await loop.create_connection(lambda: ResponseHandler(loop), *places[-1]))[1]
+    return (await loop.create_connection(lambda: ResponseHandler(loop), *endpoints[-1]))[1]
 
 
-def _head(path: str, headers: Mapping[str, str]) -> bytes:
+def _request_head(path: str, headers: Mapping[str, str]) -> bytes:
     lines = [f"GET {path} HTTP/1.1", *(f"{key}: {value}" for key, value in headers.items()), "", ""]
     head = "\r\n".join(lines)
     if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:

@@ -14,26 +14,26 @@ from aiohttp import ThreadedResolver
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 SECONDS = 1.0
-MOST = 10_000
-Name = tuple[str, int, socket.AddressFamily]
+MAX_NAMES = 10_000
+LookupKey = tuple[str, int, socket.AddressFamily]
 
 
-class Lookups(AbstractResolver):
+class DnsCache(AbstractResolver):
     """For both ways to upstreams. Raises ``OSError`` for a name that leads nowhere."""
 
     def __init__(self, resolver: AbstractResolver | None = None) -> None:
         self._resolver = resolver or ThreadedResolver()
-        self._known: dict[Name, tuple[float, asyncio.Task[list[ResolveResult]]]] = {}
+        self._cached: dict[LookupKey, tuple[float, asyncio.Task[list[ResolveResult]]]] = {}
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         name, now = (host, port, family), asyncio.get_running_loop().time()
-        known = self._known.get(name)
+        known = self._cached.get(name)
         if known is None or known[0] <= now:
-            if len(self._known) >= MOST:
-                self._known.clear()
-            known = self._known[name] = (now + SECONDS, asyncio.create_task(self._resolver.resolve(*name)))
+            if len(self._cached) >= MAX_NAMES:
+                self._cached.clear()
+            known = self._cached[name] = (now + SECONDS, asyncio.create_task(self._resolver.resolve(*name)))
         return await asyncio.shield(known[1])  # who gives up does not take it from the others
 
     async def close(self) -> None:

@@ -35,120 +35,120 @@ from aiohttp import (
 from multidict import CIMultiDict
 from yarl import URL
 
-from orchestrator.gateway.headers import Sender, downwards, upwards
-from orchestrator.gateway.lines import CONNECT_SECONDS, IDLE_SECONDS, MOST_HEADER, Answer, Lines, Refused
-from orchestrator.gateway.lookups import Lookups
+from orchestrator.gateway.headers import ClientInfo, response_headers, request_headers
+from orchestrator.gateway.lines import CONNECT_SECONDS, IDLE_SECONDS, MAX_HEADER, UpstreamResponse, UpstreamPool, ConnectionRefused
+from orchestrator.gateway.lookups import DnsCache
 
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
-REFUSED_WAITS = (0.05,) * 20
-Find = Callable[[], URL | None]
+REFUSED_RETRY_DELAYS = (0.05,) * 20
+FindUpstream = Callable[[], URL | None]
 T = TypeVar("T")
 
 
-class NoAnswer(Exception):
+class UpstreamUnavailable(Exception):
     """The upstream gave no answer; the message says how, in words for the page."""
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
+class UpstreamClient:
     """Two ways to the upstreams: the short one for what is plain, aiohttp's for all else."""
 
     session: ClientSession
-    lines: Lines
+    pool: UpstreamPool
 
 
 @contextlib.asynccontextmanager
-async def client() -> AsyncIterator[Client]:
-    lookups = Lookups()
-    lines = Lines(lookups)
-    async with session(lookups) as full:
+async def open_client() -> AsyncIterator[UpstreamClient]:
+    lookups = DnsCache()
+    lines = UpstreamPool(lookups)
+    async with open_session(lookups) as full:
         try:
-            yield Client(full, lines)
+            yield UpstreamClient(full, lines)
         finally:
             lines.close()
 
 
-def session(lookups: Lookups) -> ClientSession:
+def open_session(dns: DnsCache) -> ClientSession:
     """One pool for all upstreams. It stores no cookies, follows nothing, unpacks nothing, adds no header."""
     return ClientSession(
-        connector=TCPConnector(limit=0, keepalive_timeout=IDLE_SECONDS, resolver=lookups, use_dns_cache=False),
+        connector=TCPConnector(limit=0, keepalive_timeout=IDLE_SECONDS, resolver=dns, use_dns_cache=False),
         timeout=ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
         cookie_jar=DummyCookieJar(),
         auto_decompress=False,
         trust_env=False,
         skip_auto_headers=(hdrs.USER_AGENT, hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.CONTENT_TYPE),
-        max_line_size=MOST_HEADER,
-        max_field_size=MOST_HEADER,
+        max_line_size=MAX_HEADER,
+        max_field_size=MAX_HEADER,
     )
 
 
 async def forward(
-    request: web.BaseRequest, client: Client, find: Find, sender: Sender, preview: bool
+    request: web.BaseRequest, client: UpstreamClient, find_upstream: FindUpstream, client_info: ClientInfo, is_preview: bool
 ) -> web.StreamResponse:
-    """``find`` gives the upstream as it is now. Raises NoAnswer, and nothing was sent to the client by then."""
-    headers = upwards(request.headers, sender)
+    """``find_upstream`` gives the upstream as it is now. Raises NoAnswer, and nothing was sent to the client by then."""
+    headers = request_headers(request.headers, client_info)
     body = request.content if request.body_exists else None
-    await _welcome_body(request)
+    await _send_continue(request)
     path = request.rel_url.raw_path_qs
     plain = body is None and request.method == "GET" and path.startswith("/")
 
-    async def ask(upstream: URL) -> ClientResponse | Answer:
+    async def ask(upstream: URL) -> ClientResponse | UpstreamResponse:
         if plain and upstream.scheme == "http" and upstream.host and upstream.port:
-            return await client.lines.get((upstream.host, upstream.port), path, headers)
-        url = target(upstream, request.rel_url)
+            return await client.pool.get((upstream.host, upstream.port), path, headers)
+        url = upstream_url(upstream, request.rel_url)
         return await client.session.request(request.method, url, headers=headers, data=body, allow_redirects=False)
 
-    answer = await with_patience(ask, find, body is None and request.method in REPEATABLE)
+    answer = await with_retries(ask, find_upstream, body is None and request.method in REPEATABLE)
     try:
-        return await _relay(request, answer, downwards(answer.headers, preview))
+        return await _relay(request, answer, response_headers(answer.headers, is_preview))
     finally:
         # After a whole answer the connection is already back in the pool, and this does nothing.
         answer.close()
 
 
-def target(upstream: URL, asked: URL) -> URL:
+def upstream_url(upstream: URL, requested: URL) -> URL:
     """The upstream's origin with the path and query exactly as they were asked for, nothing decoded or tidied up."""
     return URL.build(
         scheme=upstream.scheme,
         authority=upstream.raw_authority,
-        path=asked.raw_path,
-        query_string=asked.raw_query_string,
+        path=requested.raw_path,
+        query_string=requested.raw_query_string,
         encoded=True,
     )
 
 
-async def with_patience(ask: Callable[[URL], Awaitable[T]], find: Find, repeatable: bool) -> T:
+async def with_retries(send: Callable[[URL], Awaitable[T]], find_upstream: FindUpstream, repeatable: bool) -> T:
     """Asks, and asks again where that is safe."""
-    waits = list(REFUSED_WAITS)
+    waits = list(REFUSED_RETRY_DELAYS)
     while True:
-        upstream = find()
+        upstream = find_upstream()
         try:
             if upstream is not None:
-                return await ask(upstream)
+                return await send(upstream)
         except ServerTimeoutError as error:
-            raise NoAnswer("It accepted no connection in time.") from error
-        except (ClientConnectorError, Refused) as error:
+            raise UpstreamUnavailable("It accepted no connection in time.") from error
+        except (ClientConnectorError, ConnectionRefused) as error:
             if not waits:
-                raise NoAnswer("It accepts no connection.") from error
+                raise UpstreamUnavailable("It accepts no connection.") from error
         except (ServerDisconnectedError, ClientOSError) as error:
             if not repeatable:
-                raise NoAnswer("It closed the connection without an answer.") from error
+                raise UpstreamUnavailable("It closed the connection without an answer.") from error
             repeatable = False
         except ClientError as error:
-            raise NoAnswer("What it answered is not HTTP.") from error
+            raise UpstreamUnavailable("What it answered is not HTTP.") from error
         if not waits:
-            raise NoAnswer("It accepts no connection.")
+            raise UpstreamUnavailable("It accepts no connection.")
         await asyncio.sleep(waits.pop(0))
 
 
-async def _welcome_body(request: web.BaseRequest) -> None:
+async def _send_continue(request: web.BaseRequest) -> None:
     """Clients that ask before they send a large body get their go-ahead once a route is known."""
     if request.version == HttpVersion11 and request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0
 
 
-class _Answer(web.StreamResponse):
+class _ProxiedResponse(web.StreamResponse):
     """As the upstream made it: aiohttp would name a type for an answer that has none, and browsers would save it."""
 
     async def _prepare_headers(self) -> None:
@@ -158,23 +158,23 @@ class _Answer(web.StreamResponse):
             self.headers.popall(hdrs.CONTENT_TYPE, None)
 
 
-class _Short(_Answer):
+class _CompleteResponse(_ProxiedResponse):
     """One that is already here whole: head and body leave in one piece."""
 
     _send_headers_immediately = False
 
 
 async def _relay(
-    request: web.BaseRequest, answer: ClientResponse | Answer, headers: CIMultiDict[str]
+    request: web.BaseRequest, answer: ClientResponse | UpstreamResponse, headers: CIMultiDict[str]
 ) -> web.StreamResponse:
-    kind = _Short if answer.content.is_eof() else _Answer
+    kind = _CompleteResponse if answer.content.is_eof() else _ProxiedResponse
     response = kind(status=answer.status, reason=answer.reason, headers=headers)
     await response.prepare(request)
     if request.method == "HEAD":
         await response.write_eof()
         return response
     try:
-        await _pour(answer.content, response)
+        await _stream_body(answer.content, response)
     except (ClientError, ConnectionError, OSError):
         # Either side is gone; the head has been sent, so the only honest end is a broken connection.
         if request.transport is not None:
@@ -182,7 +182,7 @@ async def _relay(
     return response
 
 
-async def _pour(source: StreamReader, response: web.StreamResponse) -> None:
+async def _stream_body(source: StreamReader, response: web.StreamResponse) -> None:
     while True:
         data = await source.readany()
         if source.at_eof():

@@ -15,19 +15,19 @@ from pathlib import Path
 from aiohttp import web
 
 from orchestrator.gateway import proxy
-from orchestrator.gateway.directory import Directory
-from orchestrator.gateway.limits import Limits
-from orchestrator.gateway.server import Gateway, Settings
-from orchestrator.gateway.traffic import Traffic
+from orchestrator.gateway.directory import RouteDirectory
+from orchestrator.gateway.limits import GuessLimiter
+from orchestrator.gateway.server import Gateway, GatewaySettings
+from orchestrator.gateway.traffic import TrafficLog
 
 log = logging.getLogger("eph.gateway")
 
 SAVE_SECONDS = 5.0
 # aiohttp waits so long twice: for requests to end, then for those that it cancelled.
-HOMELESS_SECONDS = 2.0
+DIRECTORY_CHECK_SECONDS = 2.0
 STOP_SECONDS = 1.0
 KEEPALIVE_SECONDS = 75.0
-MOST_FIELD = 16 * 1024
+MAX_FIELD = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +44,18 @@ class Address:
 
 
 @contextlib.asynccontextmanager
-async def serving(
-    address: Address, settings: Settings, directory: Path, limits: Limits | None = None
+async def running_gateway(
+    address: Address, settings: GatewaySettings, directory: Path, limits: GuessLimiter | None = None
 ) -> AsyncIterator[Address]:
     """The gateway, for as long as the block lasts; gives the address it got, which matters for port 0."""
-    traffic = Traffic(directory, time.time)
-    async with proxy.client() as client:
-        gateway = Gateway(settings, Directory(directory), limits or Limits(), traffic, client)
+    traffic = TrafficLog(directory, time.time)
+    async with proxy.open_client() as client:
+        gateway = Gateway(settings, RouteDirectory(directory), limits or GuessLimiter(), traffic, client)
         runner = web.ServerRunner(_server(gateway), shutdown_timeout=STOP_SECONDS)
         await runner.setup()
         site = web.TCPSite(runner, address.host, address.port, backlog=1024)
         _save(traffic)  # from now on it is known who comes
-        saving = asyncio.create_task(_save_now_and_then(traffic))
+        saving = asyncio.create_task(_save_periodically(traffic))
         try:
             await site.start()
             host, port = runner.addresses[0][:2]
@@ -66,7 +66,7 @@ async def serving(
             _save(traffic)
 
 
-async def run(address: Address, settings: Settings, directory: Path) -> None:
+async def run(address: Address, settings: GatewaySettings, directory: Path) -> None:
     """Until SIGTERM or SIGINT, or until its folder is gone: nobody would look for it any more. Open requests get two
     seconds."""
     # A proxy makes much and keeps little: the collector would look through it all, again and again, for nothing.
@@ -75,11 +75,11 @@ async def run(address: Address, settings: Settings, directory: Path) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with serving(address, settings, directory) as got:
+    async with running_gateway(address, settings, directory) as got:
         log.info("the gateway listens on http://%s:%s", got.host, got.port)
         while await asyncio.to_thread(directory.exists) and not stop.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), HOMELESS_SECONDS)
+                await asyncio.wait_for(stop.wait(), DIRECTORY_CHECK_SECONDS)
 
 
 def _server(gateway: Gateway) -> web.Server:
@@ -90,18 +90,18 @@ def _server(gateway: Gateway) -> web.Server:
         access_log=None,
         auto_decompress=False,
         keepalive_timeout=KEEPALIVE_SECONDS,
-        max_line_size=MOST_FIELD,
-        max_field_size=MOST_FIELD,
+        max_line_size=MAX_FIELD,
+        max_field_size=MAX_FIELD,
     )
 
 
-async def _save_now_and_then(traffic: Traffic) -> None:
+async def _save_periodically(traffic: TrafficLog) -> None:
     while True:
         await asyncio.sleep(SAVE_SECONDS)
         _save(traffic)
 
 
-def _save(traffic: Traffic) -> None:
+def _save(traffic: TrafficLog) -> None:
     try:
         traffic.save()
     except OSError as error:

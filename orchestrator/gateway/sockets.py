@@ -19,55 +19,55 @@ from aiohttp import (
 )
 from yarl import URL
 
-from orchestrator.gateway.headers import Sender, downwards, tokens, upwards
-from orchestrator.gateway.proxy import Client, Find, NoAnswer, target, with_patience
+from orchestrator.gateway.headers import ClientInfo, response_headers, list_items, request_headers
+from orchestrator.gateway.proxy import UpstreamClient, FindUpstream, UpstreamUnavailable, upstream_url, with_retries
 
-MOST_MESSAGE = 32 * 1024 * 1024
+MAX_MESSAGE = 32 * 1024 * 1024
 CLOSE_SECONDS = 5.0
-NO_STATUS = 1000
-BROKEN = 1011
-_NOT_TWICE = (
+NORMAL_CLOSURE = 1000
+INTERNAL_ERROR = 1011
+_HANDSHAKE_HEADERS = (
     hdrs.CONTENT_LENGTH,
     hdrs.SEC_WEBSOCKET_ACCEPT,
     hdrs.SEC_WEBSOCKET_EXTENSIONS,
     hdrs.SEC_WEBSOCKET_PROTOCOL,
 )
-End = ClientWebSocketResponse | web.WebSocketResponse
+WebSocketEnd = ClientWebSocketResponse | web.WebSocketResponse
 
 
-def wanted(request: web.BaseRequest) -> bool:
+def is_upgrade(request: web.BaseRequest) -> bool:
     return request.method == "GET" and request.headers.get(hdrs.UPGRADE, "").lower() == "websocket"
 
 
 async def tunnel(
-    request: web.BaseRequest, client: Client, find: Find, sender: Sender, preview: bool
+    request: web.BaseRequest, client: UpstreamClient, find_upstream: FindUpstream, client_info: ClientInfo, is_preview: bool
 ) -> web.StreamResponse:
     """Raises NoAnswer, as ``proxy.forward`` does."""
-    headers = upwards(request.headers, sender, socket=True)
-    protocols = tokens(request.headers.getall(hdrs.SEC_WEBSOCKET_PROTOCOL, ()))
+    headers = request_headers(request.headers, client_info, websocket=True)
+    protocols = list_items(request.headers.getall(hdrs.SEC_WEBSOCKET_PROTOCOL, ()))
 
     async def ask(upstream: URL) -> ClientWebSocketResponse:
         return await client.session.ws_connect(
-            target(upstream, request.rel_url),
+            upstream_url(upstream, request.rel_url),
             protocols=protocols,
             headers=headers,
             autoclose=False,
             autoping=False,
-            max_msg_size=MOST_MESSAGE,
+            max_msg_size=MAX_MESSAGE,
             timeout=ClientWSTimeout(ws_close=CLOSE_SECONDS),
         )
 
     try:
-        far = await with_patience(ask, find, repeatable=True)
-    except NoAnswer as error:
+        far = await with_retries(ask, find_upstream, repeatable=True)
+    except UpstreamUnavailable as error:
         if isinstance(error.__cause__, WSServerHandshakeError):
             return _refusal(error.__cause__)
         raise
     try:
-        near = await _accept(request, far, preview)
-        await _both_ways(near, far)
+        near = await _accept(request, far, is_preview)
+        await _relay_both(near, far)
     finally:
-        await far.close(code=BROKEN)
+        await far.close(code=INTERNAL_ERROR)
     return near
 
 
@@ -76,34 +76,34 @@ def _refusal(error: WSServerHandshakeError) -> web.StreamResponse:
     return web.Response(status=error.status if error.status >= 300 else 502, text="The upgrade was refused.\n")
 
 
-async def _accept(request: web.BaseRequest, far: ClientWebSocketResponse, preview: bool) -> web.WebSocketResponse:
+async def _accept(request: web.BaseRequest, upstream: ClientWebSocketResponse, is_preview: bool) -> web.WebSocketResponse:
     near = web.WebSocketResponse(
-        protocols=[far.protocol] if far.protocol else [],
+        protocols=[upstream.protocol] if upstream.protocol else [],
         autoclose=False,
         autoping=False,
         compress=False,
-        max_msg_size=MOST_MESSAGE,
+        max_msg_size=MAX_MESSAGE,
         timeout=CLOSE_SECONDS,
     )
-    answered = downwards(far._response.headers, preview)
-    for name in _NOT_TWICE:
+    answered = response_headers(upstream._response.headers, is_preview)
+    for name in _HANDSHAKE_HEADERS:
         answered.popall(name, None)
     near.headers.extend(answered)
     await near.prepare(request)
     return near
 
 
-async def _both_ways(near: web.WebSocketResponse, far: ClientWebSocketResponse) -> None:
+async def _relay_both(client_socket: web.WebSocketResponse, upstream: ClientWebSocketResponse) -> None:
     """Until one end closes or is gone; then no direction listens any more, and the other end hears the same code."""
-    to_far = asyncio.create_task(_one_way(near, far))
-    to_near = asyncio.create_task(_one_way(far, near))
+    to_far = asyncio.create_task(_relay_one(client_socket, upstream))
+    to_near = asyncio.create_task(_relay_one(upstream, client_socket))
     try:
         await asyncio.wait({to_far, to_near}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         ended = to_far if to_far.done() else to_near
         await _stop(to_far, to_near)
     code, reason = ended.result()
-    first, second = (far, near) if ended is to_far else (near, far)
+    first, second = (upstream, client_socket) if ended is to_far else (client_socket, upstream)
     await first.close(code=code, message=reason)
     await second.close(code=code, message=reason)
 
@@ -114,18 +114,18 @@ async def _stop(*tasks: asyncio.Task[tuple[int, bytes]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _one_way(source: End, sink: End) -> tuple[int, bytes]:
+async def _relay_one(source: WebSocketEnd, sink: WebSocketEnd) -> tuple[int, bytes]:
     """Until ``source`` closes or ``sink`` can take no more; gives the code and words to close with."""
     while True:
         message = await source.receive()
         try:
-            if not await _pass(message, sink):
-                return _farewell(message, source)
+            if not await _relay_message(message, sink):
+                return _close_reason(message, source)
         except ConnectionError:
-            return BROKEN, b""
+            return INTERNAL_ERROR, b""
 
 
-async def _pass(message: WSMessage, sink: End) -> bool:
+async def _relay_message(message: WSMessage, sink: WebSocketEnd) -> bool:
     match message.type:
         case WSMsgType.TEXT:
             await sink.send_str(message.data)
@@ -140,9 +140,9 @@ async def _pass(message: WSMessage, sink: End) -> bool:
     return True
 
 
-def _farewell(message: WSMessage, source: End) -> tuple[int, bytes]:
+def _close_reason(message: WSMessage, source: WebSocketEnd) -> tuple[int, bytes]:
     if message.type is WSMsgType.CLOSE:
-        return message.data or NO_STATUS, (message.extra or "").encode()
+        return message.data or NORMAL_CLOSURE, (message.extra or "").encode()
     # Gone without a word, or something that is no WebSocket frame: 1006 itself must not be sent.
     code = source.close_code
-    return (code if code and code not in (1005, 1006) else BROKEN), b""
+    return (code if code and code not in (1005, 1006) else INTERNAL_ERROR), b""

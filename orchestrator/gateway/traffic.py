@@ -20,56 +20,56 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-PROBE = "X-Eph-Probe"
-KNOCK_SECONDS = 0.2
+PROBE_HEADER = "X-Eph-Probe"
+WAKE_WRITE_SECONDS = 0.2
 """Of many who knock at one host, one in this time is written down at once."""
 
 
 @dataclass(slots=True)
-class _Known:
+class _Times:
     """Times in seconds since the epoch, as in the file."""
 
-    hosts: dict[str, float] = field(default_factory=dict)
-    knocks: dict[str, float] = field(default_factory=dict)
+    last_used: dict[str, float] = field(default_factory=dict)
+    wake_requests: dict[str, float] = field(default_factory=dict)
 
 
-class Traffic:
+class TrafficLog:
     """``now`` gives seconds since the epoch."""
 
     def __init__(self, directory: Path, now: Callable[[], float]) -> None:
         self._path = directory / "traffic.json"
         self._routes = directory / "routes"
         self._now = now
-        self._known = _load(self._path) or _Known()
+        self._times = _load(self._path) or _Times()
         self._open: Counter[str] = Counter()
 
-    def begin(self, host: str) -> None:
+    def request_started(self, host: str) -> None:
         self._open[host] += 1
-        self._known.hosts[host] = self._now()
+        self._times.last_used[host] = self._now()
 
-    def end(self, host: str) -> None:
-        self._known.hosts[host] = self._now()
+    def request_ended(self, host: str) -> None:
+        self._times.last_used[host] = self._now()
         self._open[host] -= 1
         if self._open[host] <= 0:
             del self._open[host]
 
-    def knock(self, host: str) -> bool:
+    def request_wake(self, host: str) -> bool:
         """Whether it should be written down at once."""
-        now, before = self._now(), self._known.knocks.get(host, 0.0)
-        self._known.hosts[host] = now
-        if before <= now < before + KNOCK_SECONDS:
+        now, before = self._now(), self._times.wake_requests.get(host, 0.0)
+        self._times.last_used[host] = now
+        if before <= now < before + WAKE_WRITE_SECONDS:
             return False
-        self._known.knocks[host] = now
+        self._times.wake_requests[host] = now
         return True
 
     def save(self) -> None:
         """Writes the file whole."""
-        now, known = self._now(), self._known
+        now, known = self._now(), self._times
         routed = {path.stem: path for path in self._routes.glob("*.json")}
-        noticed = [host for host, path in routed.items() if host in known.hosts or _is_sole(path)]
-        known.hosts = {host: now if host in self._open else known.hosts.get(host, now) for host in noticed}
-        known.knocks = {host: known.knocks[host] for host in routed if host in known.knocks}
-        data = {"until": now, "hosts": known.hosts, "knocks": known.knocks}
+        noticed = [host for host, path in routed.items() if host in known.last_used or _is_sole(path)]
+        known.last_used = {host: now if host in self._open else known.last_used.get(host, now) for host in noticed}
+        known.wake_requests = {host: known.wake_requests[host] for host in routed if host in known.wake_requests}
+        data = {"until": now, "hosts": known.last_used, "knocks": known.wake_requests}
         beside = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         beside.write_text(json.dumps(data, sort_keys=True), encoding="utf-8")
         beside.replace(self._path)
@@ -82,10 +82,10 @@ def _is_sole(route: Path) -> bool:
         return False
 
 
-def _load(path: Path) -> _Known | None:
+def _load(path: Path) -> _Times | None:
     try:
         data = json.loads(path.read_bytes())
-        return _Known(_times(data["hosts"]), _times(data["knocks"]))
+        return _Times(_times(data["hosts"]), _times(data["knocks"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 

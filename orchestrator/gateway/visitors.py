@@ -12,19 +12,19 @@ from collections.abc import Mapping
 
 from aiohttp import hdrs
 
-from orchestrator.gateway.traffic import PROBE
+from orchestrator.gateway.traffic import PROBE_HEADER
 
 _ROBOTS = re.compile(
     r"bot\b|bot[/ ;)-]|crawl|spider|slurp|facebookexternalhit|embedly|pingdom|uptime|statuscake|monitor|"
     r"health-?check|kube-probe|googlehc|prometheus|blackbox|eph-health",
     re.IGNORECASE,
 )
-ROBOTS_TXT = "/robots.txt"
+ROBOTS_PATH = "/robots.txt"
 
 
-def counts(method: str, path: str, headers: Mapping[str, str], health: str = "") -> bool:
-    """``health``: the path of the service's own health check."""
-    if PROBE in headers or path == ROBOTS_TXT or (health not in ("", "/") and path == health and method != "POST"):
+def is_visit(method: str, path: str, headers: Mapping[str, str], health_path: str = "") -> bool:
+    """``health_path``: the path of the service's own health check."""
+    if PROBE_HEADER in headers or path == ROBOTS_PATH or (health_path not in ("", "/") and path == health_path and method != "POST"):
         return False
     ahead = f"{headers.get('Sec-Purpose', '')} {headers.get('Purpose', '')}"
     return "prefetch" not in ahead and not _ROBOTS.search(headers.get(hdrs.USER_AGENT, ""))

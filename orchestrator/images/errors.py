@@ -7,17 +7,17 @@ class RegistryError(Exception):
     """The message says what, where and what to do about it."""
 
 
-class Absent(RegistryError):
+class ImageNotFound(RegistryError):
     """The registry answered, and has no such thing."""
 
 
-class Refused(RegistryError):
+class RegistryRefused(RegistryError):
     """It stays so until somebody changes a setting, a permission, or what was pushed."""
 
 
-class Unavailable(RegistryError):
-    """It may answer later, after ``pause`` seconds if it said so: nothing may be concluded from it."""
+class RegistryUnavailable(RegistryError):
+    """It may answer later, after ``retry_after`` seconds if it said so: nothing may be concluded from it."""
 
-    def __init__(self, message: str, pause: float = 0.0) -> None:
+    def __init__(self, message: str, retry_after: float = 0.0) -> None:
         super().__init__(message)
-        self.pause = pause
+        self.retry_after = retry_after

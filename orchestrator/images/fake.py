@@ -6,36 +6,36 @@ import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 
-from orchestrator.images.errors import Absent, RegistryError
-from orchestrator.images.port import Image
-from programs.images import Reference
+from orchestrator.images.errors import ImageNotFound, RegistryError
+from orchestrator.images.port import ImageInfo
+from programs.images import ImageReference
 
 
 class FakeRegistries:
-    """``down``: what every question is answered with while it is set. ``asked`` counts them."""
+    """``error``: what every question is answered with while it is set. ``requests`` counts them."""
 
     def __init__(self) -> None:
         self._tags: dict[str, dict[str, str]] = {}
-        self._images: dict[str, Image] = {}
-        self.down: RegistryError | None = None
-        self.asked = 0
+        self._images: dict[str, ImageInfo] = {}
+        self.error: RegistryError | None = None
+        self.requests = 0
 
     # --- the port
 
-    def digest(self, image: Reference) -> str:
-        found = self._listed(image).get(image.tag)
+    def digest(self, image: ImageReference) -> str:
+        found = self._tags_of(image).get(image.tag)
         if found is None:
-            raise Absent("is not in its registry")
+            raise ImageNotFound("is not in its registry")
         return found
 
-    def image(self, image: Reference) -> Image:
-        self._ask()
+    def image(self, image: ImageReference) -> ImageInfo:
+        self._count_request()
         if image.digest not in self._images:
-            raise Absent("is not in its registry")
+            raise ImageNotFound("is not in its registry")
         return self._images[image.digest]
 
-    def tags(self, image: Reference) -> tuple[str, ...]:
-        return tuple(sorted(self._listed(image)))
+    def tags(self, image: ImageReference) -> tuple[str, ...]:
+        return tuple(sorted(self._tags_of(image)))
 
     # --- the world
 
@@ -50,14 +50,14 @@ class FakeRegistries:
         """A new image each time, also for a tag that is there already; gives its digest."""
         digest = f"sha256:{hashlib.sha256(f'{name} {tag} {len(self._images)}'.encode()).hexdigest()}"
         self._tags.setdefault(name, {})[tag] = digest
-        self._images[digest] = Image(architectures, created, dict(labels or {}))
+        self._images[digest] = ImageInfo(architectures, created, dict(labels or {}))
         return digest
 
-    def _listed(self, image: Reference) -> Mapping[str, str]:
-        self._ask()
+    def _tags_of(self, image: ImageReference) -> Mapping[str, str]:
+        self._count_request()
         return self._tags.get(image.name, {})
 
-    def _ask(self) -> None:
-        self.asked += 1
-        if self.down is not None:
-            raise self.down
+    def _count_request(self) -> None:
+        self.requests += 1
+        if self.error is not None:
+            raise self.error

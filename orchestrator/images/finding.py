@@ -13,169 +13,169 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from orchestrator.core import globs, newness, reasons
-from orchestrator.core.images import Answer, ImageWish, Pin
-from orchestrator.images.access import Access
-from orchestrator.images.errors import Absent, Refused, RegistryError, Unavailable
-from orchestrator.images.port import Image, Registries
+from orchestrator.core.images import ImageResult, ImageRequest, ImagePin
+from orchestrator.images.access import RegistryPolicy
+from orchestrator.images.errors import ImageNotFound, RegistryRefused, RegistryError, RegistryUnavailable
+from orchestrator.images.port import ImageInfo, Registries
 from programs import images
-from programs.images import NoReference, Reference
+from programs.images import InvalidReference, ImageReference
 
-MOST_MATCHES = 50
-MOST_TOLD = 3
+MAX_MATCHES = 50
+MAX_REJECTIONS = 3
 NOTE_LINES = 100
-Note = Callable[[str], str]
+ReadNote = Callable[[str], str]
 """What the git note of that ref says of the commit; empty without one. Raises ``RegistryError``."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """``how`` goes on after the place's name."""
+class FoundImage:
+    """``explanation`` goes on after the place's name."""
 
-    image: Reference
-    how: str
+    image: ImageReference
+    explanation: str
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ImageSource:
     name: str
-    look: Callable[[], Found]
+    find: Callable[[], FoundImage]
 
 
-class Finder:
+class ImageResolver:
     """``now``: the time of day, to tell an image's age."""
 
-    def __init__(self, reach: Access, registry: Registries, now: Callable[[], datetime]) -> None:
-        self._access = reach
+    def __init__(self, policy: RegistryPolicy, registry: Registries, now: Callable[[], datetime]) -> None:
+        self._policy = policy
         self._registry = registry
         self._now = now
 
-    def find(self, wish: ImageWish, note: Note, fall_back: bool) -> Answer:
-        """``fall_back``: whether its fallback may be taken by now."""
+    def find(self, request: ImageRequest, read_note: ReadNote, allow_fallback: bool) -> ImageResult:
+        """``allow_fallback``: whether its fallback may be taken by now."""
         told: list[str] = []
-        for place in self._places(wish, note, fall_back):
+        for place in self._sources(request, read_note, allow_fallback):
             try:
-                self._access.check(images.parse(wish.repository))
-                found = place.look()
-            except Absent as error:
+                self._policy.check_allowed(images.parse(request.repository))
+                found = place.find()
+            except ImageNotFound as error:
                 told.append(f"{place.name} {error}")
-            except (RegistryError, NoReference) as error:
-                pause = error.pause if isinstance(error, Unavailable) else 0.0
+            except (RegistryError, InvalidReference) as error:
+                pause = error.retry_after if isinstance(error, RegistryUnavailable) else 0.0
                 trouble = f"{place.name} {error}"
-                return Answer(wish.name, tuple(told), None, trouble, isinstance(error, Unavailable), pause)
+                return ImageResult(request.name, tuple(told), None, trouble, isinstance(error, RegistryUnavailable), pause)
             else:
-                how = "; ".join([f"{place.name}{found.how}", *told])
-                return Answer(wish.name, tuple(told), Pin(str(found.image), how))
-        return Answer(wish.name, tuple(told))
+                how = "; ".join([f"{place.name}{found.explanation}", *told])
+                return ImageResult(request.name, tuple(told), ImagePin(str(found.image), how))
+        return ImageResult(request.name, tuple(told))
 
-    def _places(self, wish: ImageWish, note: Note, fall_back: bool) -> Iterator[Place]:
-        if wish.notes:
-            yield Place(f"git note {wish.notes}", partial(self._by_note, wish, note))
-        if wish.tag:
-            yield Place(f"tag_template: {wish.tag}", partial(self._by_tag, wish, wish.tag))
-        if wish.pattern:
-            yield Place(f"tag_pattern: {wish.pattern}", partial(self._by_scan, wish))
-        if wish.fallback_tag and fall_back:
-            yield Place(f"fallback_tag: {wish.fallback_tag}", partial(self._by_tag, wish, wish.fallback_tag))
+    def _sources(self, request: ImageRequest, read_note: ReadNote, allow_fallback: bool) -> Iterator[ImageSource]:
+        if request.notes:
+            yield ImageSource(f"git note {request.notes}", partial(self._by_note, request, read_note))
+        if request.tag:
+            yield ImageSource(f"tag_template: {request.tag}", partial(self._by_tag, request, request.tag))
+        if request.pattern:
+            yield ImageSource(f"tag_pattern: {request.pattern}", partial(self._by_scan, request))
+        if request.fallback_tag and allow_fallback:
+            yield ImageSource(f"fallback_tag: {request.fallback_tag}", partial(self._by_tag, request, request.fallback_tag))
 
-    def _by_note(self, wish: ImageWish, note: Note) -> Found:
-        text = note(wish.notes)
+    def _by_note(self, request: ImageRequest, read_note: ReadNote) -> FoundImage:
+        text = read_note(request.notes)
         if not text.strip():
-            raise Absent("is not on the commit")
-        named = named_by(text, wish)
+            raise ImageNotFound("is not on the commit")
+        named = reference_in_note(text, request)
         if not named:
-            raise Absent(f"on the commit names no image of {wish.repository}")
-        image = _reference(wish, named)
+            raise ImageNotFound(f"on the commit names no image of {request.repository}")
+        image = _reference(request, named)
         if not image.digest:
-            image = image.at(self._registry.digest(image))
-        self._accept(wish, image)
-        return Found(image, f": {named}")
+            image = image.with_digest(self._registry.digest(image))
+        self._accept(request, image)
+        return FoundImage(image, f": {named}")
 
-    def _by_tag(self, wish: ImageWish, tag: str) -> Found:
-        image = self._tagged(wish, tag)
-        self._accept(wish, image)
-        return Found(image, "")
+    def _by_tag(self, request: ImageRequest, tag: str) -> FoundImage:
+        image = self._resolve_tag(request, tag)
+        self._accept(request, image)
+        return FoundImage(image, "")
 
-    def _by_scan(self, wish: ImageWish) -> Found:
+    def _by_scan(self, request: ImageRequest) -> FoundImage:
         """The newest by when it was built; of those that were built at one time, the one whose name counts most."""
-        listed = self._registry.tags(_reference(wish, "latest"))
-        matching = sorted((tag for tag in listed if globs.matches(wish.pattern, tag)), key=newness.of, reverse=True)
+        listed = self._registry.tags(_reference(request, "latest"))
+        matching = sorted((tag for tag in listed if globs.matches(request.pattern, tag)), key=newness.sort_key, reverse=True)
         if not matching:
-            raise Absent("matches no tag in its registry")
-        good: list[tuple[datetime, int, Reference]] = []
+            raise ImageNotFound("matches no tag in its registry")
+        good: list[tuple[datetime, int, ImageReference]] = []
         wrong: list[str] = []
-        for place, tag in enumerate(matching[:MOST_MATCHES]):
+        for place, tag in enumerate(matching[:MAX_MATCHES]):
             try:
-                image = self._tagged(wish, tag)
-                built = self._accept(wish, image).created
-            except Absent as error:
+                image = self._resolve_tag(request, tag)
+                built = self._accept(request, image).created
+            except ImageNotFound as error:
                 wrong.append(f"{tag} {error}")
             else:
                 good.append((built or datetime.min.replace(tzinfo=UTC), -place, image))
-        most = f", of which {MOST_MATCHES} were looked at" if len(matching) > MOST_MATCHES else ""
+        most = f", of which {MAX_MATCHES} were looked at" if len(matching) > MAX_MATCHES else ""
         if not good:
-            said = "; ".join(wrong[:MOST_TOLD])
-            raise Absent(f"matches {reasons.count(len(matching), 'tag')}{most}, none of them right: {said}")
+            said = "; ".join(wrong[:MAX_REJECTIONS])
+            raise ImageNotFound(f"matches {reasons.count(len(matching), 'tag')}{most}, none of them right: {said}")
         built_at, _, image = max(good)
-        newest = f", built {reasons.moment(built_at.replace(microsecond=0))}" if built_at.year > 1 else ""
-        return Found(
+        newest = f", built {reasons.timestamp(built_at.replace(microsecond=0))}" if built_at.year > 1 else ""
+        return FoundImage(
             image, f": {image.tag}{newest}, the newest of {reasons.count(len(matching), 'match', 'matches')}{most}"
         )
 
-    def _tagged(self, wish: ImageWish, tag: str) -> Reference:
-        image = _reference(wish, tag)
-        return image.at(self._registry.digest(image))
+    def _resolve_tag(self, request: ImageRequest, tag: str) -> ImageReference:
+        image = _reference(request, tag)
+        return image.with_digest(self._registry.digest(image))
 
-    def _accept(self, wish: ImageWish, image: Reference) -> Image:
+    def _accept(self, request: ImageRequest, image: ImageReference) -> ImageInfo:
         """What says that this is a wrong one is no trouble: CI may push the right one."""
         found = self._registry.image(image)
-        missing = [name for name in self._access.architectures if name not in found.architectures]
-        if missing and not found.unread:
-            has = reasons.listing(found.architectures) or "no Linux at all"
-            raise Absent(f"is not for {reasons.listing(missing)}: it is for {has}")
-        if found.unread and (wish.labels or wish.max_age):
-            raise Refused(found.unread)
-        for key, value in wish.labels:
+        missing = [name for name in self._policy.architectures if name not in found.architectures]
+        if missing and not found.unread_reason:
+            has = reasons.join_words(found.architectures) or "no Linux at all"
+            raise ImageNotFound(f"is not for {reasons.join_words(missing)}: it is for {has}")
+        if found.unread_reason and (request.labels or request.max_age):
+            raise RegistryRefused(found.unread_reason)
+        for key, value in request.labels:
             given = found.labels.get(key)
             if given != value:
                 said = "no such label" if given is None else repr(given[:100])
-                raise Absent(f"does not have the label {key}={value!r}: it has {said}")
-        if wish.max_age is not None:
-            _young_enough(found, wish.max_age, self._now())
+                raise ImageNotFound(f"does not have the label {key}={value!r}: it has {said}")
+        if request.max_age is not None:
+            _check_age(found, request.max_age, self._now())
         return found
 
 
-def named_by(text: str, wish: ImageWish) -> str:
+def reference_in_note(text: str, request: ImageRequest) -> str:
     """The tag, digest or whole reference that a note names: ``NAME: TAG`` on a line of its own, or nothing but that."""
     lines = [line.strip() for line in text.splitlines()[:NOTE_LINES] if line.strip() and line.strip()[:1] != "#"]
     for line in lines:
         key, _, value = line.partition(" ")
-        if key.rstrip(":=") == wish.name and value.strip():
+        if key.rstrip(":=") == request.name and value.strip():
             return value.strip()
     for line in lines:
-        if line.startswith((f"{wish.repository}:", f"{wish.repository}@")):
+        if line.startswith((f"{request.repository}:", f"{request.repository}@")):
             return line
     alone = lines[0] if len(lines) == 1 else ""
     return alone if images.is_digest(alone) or images.is_tag(alone) else ""
 
 
-def _reference(wish: ImageWish, named: str) -> Reference:
-    home = images.parse(wish.repository)
+def _reference(request: ImageRequest, named: str) -> ImageReference:
+    home = images.parse(request.repository)
     if images.is_digest(named):
-        return home.at(named)
+        return home.with_digest(named)
     if images.is_tag(named):
-        return Reference(home.host, home.repository, named)
+        return ImageReference(home.host, home.repository, named)
     try:
         found = images.parse(named)
-    except NoReference as error:
-        raise Absent(f"names what is none: {error}") from error
+    except InvalidReference as error:
+        raise ImageNotFound(f"names what is none: {error}") from error
     if found.name != home.name:
-        raise Absent(f"names {found.name}, which is another repository than {home.name}")
+        raise ImageNotFound(f"names {found.name}, which is another repository than {home.name}")
     return found
 
 
-def _young_enough(found: Image, most: timedelta, now: datetime) -> None:
+def _check_age(found: ImageInfo, max_age: timedelta, now: datetime) -> None:
     if found.created is None:
-        raise Absent("does not say when it was built, and max_age asks for it")
-    if now - found.created > most:
-        built = reasons.moment(found.created.replace(microsecond=0))
-        raise Absent(f"was built {built}, longer ago than {reasons.duration(most)} (max_age)")
+        raise ImageNotFound("does not say when it was built, and max_age asks for it")
+    if now - found.created > max_age:
+        built = reasons.timestamp(found.created.replace(microsecond=0))
+        raise ImageNotFound(f"was built {built}, longer ago than {reasons.duration(max_age)} (max_age)")

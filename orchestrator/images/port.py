@@ -7,27 +7,27 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from programs.images import Reference
+from programs.images import ImageReference
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
-    """``unread``: why its labels and its age could not be had."""
+class ImageInfo:
+    """``unread_reason``: why its labels and its age could not be had."""
 
     architectures: frozenset[str]
     created: datetime | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
-    unread: str = ""
+    unread_reason: str = ""
 
 
 class Registries(Protocol):
     """Each raises ``Absent`` when the registry says so, and another ``RegistryError`` when nothing is known."""
 
-    def digest(self, image: Reference) -> str:
+    def digest(self, image: ImageReference) -> str:
         """Of the tag that it names."""
 
-    def image(self, image: Reference) -> Image:
+    def image(self, image: ImageReference) -> ImageInfo:
         """Of the digest that it names: of an index, one of the cluster's architectures speaks for all."""
 
-    def tags(self, image: Reference) -> tuple[str, ...]:
+    def tags(self, image: ImageReference) -> tuple[str, ...]:
         """All of its repository."""

@@ -17,204 +17,204 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from orchestrator.images import access
-from orchestrator.images.access import Access
-from orchestrator.images.errors import Absent, Refused
-from orchestrator.images.port import Image
-from orchestrator.images.tokens import Tokens
-from orchestrator.images.wire import Reply, Wire
+from orchestrator.images.access import RegistryPolicy
+from orchestrator.images.errors import ImageNotFound, RegistryRefused
+from orchestrator.images.port import ImageInfo
+from orchestrator.images.tokens import RegistryTokens
+from orchestrator.images.wire import HttpReply, RegistryHttp
 from programs import images
-from programs.images import Reference
+from programs.images import ImageReference
 
 INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
 MANIFESTS = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
 ACCEPT = ", ".join(INDEXES + MANIFESTS)
-MANIFEST_MOST = 4 * 1024**2
-CONFIG_MOST = 4 * 1024**2
-TAGS_MOST = 2 * 1024**2
-PAGES = 20
+MAX_MANIFEST_BYTES = 4 * 1024**2
+MAX_CONFIG_BYTES = 4 * 1024**2
+MAX_TAGS_BYTES = 2 * 1024**2
+MAX_PAGES = 20
 PER_PAGE = 1000
-KEPT = 5000
-AGAIN = 5.0
+MAX_CACHED = 5000
+TAG_CACHE_SECONDS = 5.0
 """Seconds in which the same question has the same answer: many commits may wait for one tag."""
 _NEXT = re.compile(r'<([^<>]*)>\s*;[^,<>]*\brel="?next"?')
 K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Registry:
+class RegistryClient:
     """All registries, really: each image names its own. Safe for several threads."""
 
-    def __init__(self, reach: Access, wire: Wire, now: Callable[[], float] = time.monotonic) -> None:
-        self._access = reach
-        self._wire = wire
-        self._tokens = Tokens(reach, wire, now)
-        self._images: _Kept[str, Image] = _Kept(now)
-        self._digests: _Kept[str, str] = _Kept(now, AGAIN)
-        self._tags: _Kept[str, tuple[str, ...]] = _Kept(now, AGAIN)
+    def __init__(self, policy: RegistryPolicy, http: RegistryHttp, now: Callable[[], float] = time.monotonic) -> None:
+        self._policy = policy
+        self._http = http
+        self._tokens = RegistryTokens(policy, http, now)
+        self._images: _TtlCache[str, ImageInfo] = _TtlCache(now)
+        self._digests: _TtlCache[str, str] = _TtlCache(now, TAG_CACHE_SECONDS)
+        self._tags: _TtlCache[str, tuple[str, ...]] = _TtlCache(now, TAG_CACHE_SECONDS)
 
-    def digest(self, image: Reference) -> str:
+    def digest(self, image: ImageReference) -> str:
         """Of the tag that it names."""
         name = f"{image.name}:{image.tag}"
         known = self._digests.get(name)
-        return known if known is not None else self._digests.keep(name, self._digest(image))
+        return known if known is not None else self._digests.put(name, self._digest(image))
 
-    def image(self, image: Reference) -> Image:
+    def image(self, image: ImageReference) -> ImageInfo:
         """Of the digest that it names: of an index, one of the cluster's architectures speaks for all."""
         name = f"{image.name}@{image.digest}"
         known = self._images.get(name)
         if known is not None:
             return known
         found = self._image(image)
-        return found if found.unread else self._images.keep(name, found)
+        return found if found.unread_reason else self._images.put(name, found)
 
-    def tags(self, image: Reference) -> tuple[str, ...]:
+    def tags(self, image: ImageReference) -> tuple[str, ...]:
         known = self._tags.get(image.name)
-        return known if known is not None else self._tags.keep(image.name, self._all_tags(image))
+        return known if known is not None else self._tags.put(image.name, self._all_tags(image))
 
     # --- questions
 
-    def _digest(self, image: Reference) -> str:
-        reply = self._ask("HEAD", image, f"manifests/{image.tag}", 0)
+    def _digest(self, image: ImageReference) -> str:
+        reply = self._request("HEAD", image, f"manifests/{image.tag}", 0)
         told = reply.headers.get("docker-content-digest", "")
-        return told if images.is_digest(told) else _hash(self._ask("GET", image, f"manifests/{image.tag}").body)
+        return told if images.is_digest(told) else _hash(self._request("GET", image, f"manifests/{image.tag}").body)
 
-    def _image(self, image: Reference) -> Image:
+    def _image(self, image: ImageReference) -> ImageInfo:
         manifest = self._manifest(image)
         listed = manifest.get("manifests")
         if not isinstance(listed, list):
             return self._single(image, manifest)
         found = dict(_platform(item) for item in reversed(listed) if _platform(item)[0])
-        wanted = next((found[name] for name in self._access.architectures if name in found), "")
+        wanted = next((found[name] for name in self._policy.architectures if name in found), "")
         if not wanted:
-            return Image(frozenset(found))
-        one = self._single(image, self._manifest(image.at(wanted)))
-        return Image(frozenset(found), one.created, one.labels, one.unread)
+            return ImageInfo(frozenset(found))
+        one = self._single(image, self._manifest(image.with_digest(wanted)))
+        return ImageInfo(frozenset(found), one.created, one.labels, one.unread_reason)
 
-    def _single(self, image: Reference, manifest: Mapping[str, Any]) -> Image:
-        digest = _at(manifest, "config", "digest")
+    def _single(self, image: ImageReference, manifest: Mapping[str, Any]) -> ImageInfo:
+        digest = _dig(manifest, "config", "digest")
         if not isinstance(digest, str) or not images.is_digest(digest):
-            raise Refused("is of an old kind, without a configuration: push it in OCI's or Docker's second format")
+            raise RegistryRefused("is of an old kind, without a configuration: push it in OCI's or Docker's second format")
         try:
-            reply = self._ask("GET", image, f"blobs/{digest}", CONFIG_MOST)
-        except Refused as error:  # It lies elsewhere, where we may not follow: good enough unless somebody asks.
-            return Image(frozenset(), unread=str(error))
+            reply = self._request("GET", image, f"blobs/{digest}", MAX_CONFIG_BYTES)
+        except RegistryRefused as error:  # It lies elsewhere, where we may not follow: good enough unless somebody asks.
+            return ImageInfo(frozenset(), unread_reason=str(error))
         if _hash(reply.body) != digest:
-            raise Refused(f"cannot be read: what its registry gives for {digest[:19]}… is something else")
-        config = _object(reply)
-        labels = _at(config, "config", "Labels")
-        return Image(
+            raise RegistryRefused(f"cannot be read: what its registry gives for {digest[:19]}… is something else")
+        config = _json_object(reply)
+        labels = _dig(config, "config", "Labels")
+        return ImageInfo(
             architectures=frozenset({str(config.get("architecture") or "")}) - {""},
-            created=_moment(config.get("created")),
+            created=_time(config.get("created")),
             labels={str(key): str(value) for key, value in labels.items()} if isinstance(labels, dict) else {},
         )
 
-    def _manifest(self, image: Reference) -> Mapping[str, Any]:
-        reply = self._ask("GET", image, f"manifests/{image.digest}")
+    def _manifest(self, image: ImageReference) -> Mapping[str, Any]:
+        reply = self._request("GET", image, f"manifests/{image.digest}")
         if _hash(reply.body) != image.digest:
-            raise Refused(f"cannot be read: what its registry gives for {image.digest[:19]}… is something else")
-        return _object(reply)
+            raise RegistryRefused(f"cannot be read: what its registry gives for {image.digest[:19]}… is something else")
+        return _json_object(reply)
 
-    def _all_tags(self, image: Reference) -> tuple[str, ...]:
+    def _all_tags(self, image: ImageReference) -> tuple[str, ...]:
         found: list[str] = []
         path = f"tags/list?n={PER_PAGE}"
-        for _ in range(PAGES):
-            reply = self._ask("GET", image, path, TAGS_MOST)
-            listed = _object(reply).get("tags")
+        for _ in range(MAX_PAGES):
+            reply = self._request("GET", image, path, MAX_TAGS_BYTES)
+            listed = _json_object(reply).get("tags")
             found += [tag for tag in listed if isinstance(tag, str) and images.is_tag(tag)] if listed else []
-            path = _next(reply, image)
+            path = _next_page(reply, image)
             if not path:
                 return tuple(found)
-        raise Refused(
-            f"cannot be scanned: its repository has more than {PAGES * PER_PAGE} tags; name one by tag_template"
+        raise RegistryRefused(
+            f"cannot be scanned: its repository has more than {MAX_PAGES * PER_PAGE} tags; name one by tag_template"
         )
 
     # --- asking
 
-    def _ask(self, method: str, image: Reference, path: str, most: int = MANIFEST_MOST) -> Reply:
+    def _request(self, method: str, image: ImageReference, path: str, max_bytes: int = MAX_MANIFEST_BYTES) -> HttpReply:
         host = access.host_of(image)
-        scheme = "http" if host in self._access.plain_http else "https"
+        scheme = "http" if host in self._policy.plain_http else "https"
         url = f"{scheme}://{host}/v2/{access.repository_of(image)}/{path}"
-        reply = self._once(method, url, image, self._tokens.held(image), most)
+        reply = self._request_once(method, url, image, self._tokens.cached_header(image), max_bytes)
         if reply.status == 401:
-            header = self._tokens.answer(image, reply.headers.get("www-authenticate", ""))
-            reply = self._once(method, url, image, header, most) if header else reply
-        return _well(reply, host)
+            header = self._tokens.authenticate(image, reply.headers.get("www-authenticate", ""))
+            reply = self._request_once(method, url, image, header, max_bytes) if header else reply
+        return _check_status(reply, host)
 
-    def _once(self, method: str, url: str, image: Reference, authorization: str, most: int) -> Reply:
+    def _request_once(self, method: str, url: str, image: ImageReference, authorization: str, max_bytes: int) -> HttpReply:
         headers = {"Accept": ACCEPT, **({"Authorization": authorization} if authorization else {})}
-        return self._wire.ask(method, url, access.host_of(image), headers, most)
+        return self._http.request(method, url, access.host_of(image), headers, max_bytes)
 
 
-class _Kept(Generic[K, V]):
+class _TtlCache(Generic[K, V]):
     """The newest answers; ``lasts`` seconds, or for ever."""
 
-    def __init__(self, now: Callable[[], float], lasts: float = float("inf")) -> None:
-        self._now, self._lasts = now, lasts
+    def __init__(self, now: Callable[[], float], ttl: float = float("inf")) -> None:
+        self._now, self._ttl = now, ttl
         self._lock = threading.Lock()
-        self._held: OrderedDict[K, tuple[float, V]] = OrderedDict()
+        self._entries: OrderedDict[K, tuple[float, V]] = OrderedDict()
 
     def get(self, key: K) -> V | None:
         with self._lock:
-            held = self._held.get(key)
+            held = self._entries.get(key)
         return held[1] if held is not None and held[0] > self._now() else None
 
-    def keep(self, key: K, value: V) -> V:
+    def put(self, key: K, value: V) -> V:
         with self._lock:
-            self._held.pop(key, None)
-            self._held[key] = (self._now() + self._lasts, value)
-            while len(self._held) > KEPT:
-                self._held.popitem(last=False)
+            self._entries.pop(key, None)
+            self._entries[key] = (self._now() + self._ttl, value)
+            while len(self._entries) > MAX_CACHED:
+                self._entries.popitem(last=False)
         return value
 
 
-def _well(reply: Reply, host: str) -> Reply:
+def _check_status(reply: HttpReply, host: str) -> HttpReply:
     match reply.status:
         case 200:
             return reply
         case 401 | 403:
-            raise Refused(
+            raise RegistryRefused(
                 f"cannot be asked for: {host} does not let this server in (the setting kubernetes.pull_secret_file), "
                 "or has no such repository"
             )
         case 404:
-            raise Absent("is not in its registry")
+            raise ImageNotFound("is not in its registry")
         case status:
-            raise Refused(f"cannot be asked for: {host} answers {status}")
+            raise RegistryRefused(f"cannot be asked for: {host} answers {status}")
 
 
 def _platform(item: Any) -> tuple[str, str]:
     """Architecture and digest of one entry of an index; empty for what no Linux node would run."""
-    system, architecture = _at(item, "platform", "os"), _at(item, "platform", "architecture")
-    digest = _at(item, "digest")
+    system, architecture = _dig(item, "platform", "os"), _dig(item, "platform", "architecture")
+    digest = _dig(item, "digest")
     good = system == "linux" and isinstance(architecture, str) and isinstance(digest, str) and images.is_digest(digest)
     return (architecture, digest) if good else ("", "")
 
 
-def _next(reply: Reply, image: Reference) -> str:
+def _next_page(reply: HttpReply, image: ImageReference) -> str:
     """The page after it, of the same list of the same registry, whatever the link says besides."""
     found = _NEXT.search(reply.headers.get("link", ""))
     if not found:
         return ""
     there = urlsplit(urljoin(reply.url, found[1]))
     if there.path != f"/v2/{access.repository_of(image)}/tags/list":
-        raise Refused("cannot be scanned: its registry's list of tags goes on elsewhere")
+        raise RegistryRefused("cannot be scanned: its registry's list of tags goes on elsewhere")
     return f"tags/list?{there.query}"
 
 
-def _object(reply: Reply) -> Mapping[str, Any]:
+def _json_object(reply: HttpReply) -> Mapping[str, Any]:
     data = reply.json()
     if not isinstance(data, dict):
-        raise Refused("cannot be read: its registry answers in another shape than API v2 has")
+        raise RegistryRefused("cannot be read: its registry answers in another shape than API v2 has")
     return data
 
 
-def _at(data: Any, *keys: str) -> Any:
+def _dig(data: Any, *keys: str) -> Any:
     for key in keys:
         data = data.get(key) if isinstance(data, dict) else None
     return data
 
 
-def _moment(text: Any) -> datetime | None:
+def _time(text: Any) -> datetime | None:
     try:
         found = datetime.fromisoformat(str(text))
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

@@ -17,17 +17,17 @@ from urllib.parse import urlencode
 import httpx
 
 from orchestrator.images import access
-from orchestrator.images.access import Access
-from orchestrator.images.errors import Refused
-from orchestrator.images.wire import Wire
-from programs.images import Reference
+from orchestrator.images.access import RegistryPolicy
+from orchestrator.images.errors import RegistryRefused
+from orchestrator.images.wire import RegistryHttp
+from programs.images import ImageReference
 
-MOST = 256 * 1024
-LASTS = 60.0
+MAX_BYTES = 256 * 1024
+DEFAULT_TTL = 60.0
 """What the token specification says of one that does not tell."""
-LASTS_MOST = 3600.0
-EARLY = 10.0
-KEPT = 2000
+MAX_TTL = 3600.0
+RENEW_BEFORE_SECONDS = 10.0
+MAX_CACHED = 2000
 _SCHEME = re.compile(r"(?:^|,)\s*(bearer|basic)\b", re.IGNORECASE)
 _PARAMETER = re.compile(r'(\w+)\s*=\s*(?:"([^"]*)"|([^\s",]+))')
 
@@ -40,7 +40,7 @@ class Challenge:
     service: str = ""
 
 
-def read(header: str) -> Challenge | None:
+def parse_challenge(header: str) -> Challenge | None:
     """None: nothing that we could answer. Bearer is preferred, as it shows our password to one place only."""
     found = {match[1].lower(): match for match in _SCHEME.finditer(header[:4096])}
     if "bearer" in found:
@@ -51,57 +51,57 @@ def read(header: str) -> Challenge | None:
     return Challenge() if "basic" in found else None
 
 
-class Tokens:
-    def __init__(self, reach: Access, wire: Wire, now: Callable[[], float] = time.monotonic) -> None:
-        self._access = reach
-        self._wire = wire
+class RegistryTokens:
+    def __init__(self, policy: RegistryPolicy, http: RegistryHttp, now: Callable[[], float] = time.monotonic) -> None:
+        self._policy = policy
+        self._http = http
         self._now = now
         self._lock = threading.Lock()
-        self._held: OrderedDict[tuple[str, str], tuple[str, float]] = OrderedDict()
+        self._headers: OrderedDict[tuple[str, str], tuple[str, float]] = OrderedDict()
 
-    def held(self, image: Reference) -> str:
+    def cached_header(self, image: ImageReference) -> str:
         """The header that let us in last; empty when it ended, or there was none."""
         with self._lock:
-            header, until = self._held.get(_place(image), ("", 0.0))
+            header, until = self._headers.get(_repository_key(image), ("", 0.0))
         return header if until > self._now() else ""
 
-    def answer(self, image: Reference, header: str) -> str:
+    def authenticate(self, image: ImageReference, challenge_header: str) -> str:
         """A header that should let us in; empty: we have nothing to say to such a challenge."""
-        challenge, (registry, _) = read(header), _place(image)
+        challenge, (registry, _) = parse_challenge(challenge_header), _repository_key(image)
         if challenge is None:
             return ""
         if not challenge.realm:
-            secret = self._access.secret_for(registry, registry)
-            return self._keep(image, f"Basic {secret}", LASTS_MOST) if secret else ""
-        return self._buy(image, challenge)
+            secret = self._policy.credentials_for(registry, registry)
+            return self._cache(image, f"Basic {secret}", MAX_TTL) if secret else ""
+        return self._fetch_token(image, challenge)
 
-    def _buy(self, image: Reference, challenge: Challenge) -> str:
-        registry, repository = _place(image)
-        secret = self._access.secret_for(registry, _realm_host(challenge.realm, registry))
+    def _fetch_token(self, image: ImageReference, challenge: Challenge) -> str:
+        registry, repository = _repository_key(image)
+        secret = self._policy.credentials_for(registry, _realm_host(challenge.realm, registry))
         asked = {"scope": f"repository:{repository}:pull"}
         if challenge.service:
             asked["service"] = challenge.service
         joint = "&" if "?" in challenge.realm else "?"
         headers = {"Authorization": f"Basic {secret}"} if secret else {}
-        reply = self._wire.ask("GET", f"{challenge.realm}{joint}{urlencode(asked)}", registry, headers, MOST)
+        reply = self._http.request("GET", f"{challenge.realm}{joint}{urlencode(asked)}", registry, headers, MAX_BYTES)
         if reply.status != httpx.codes.OK:
             return ""
         data = reply.json()
         token = (data.get("token") or data.get("access_token")) if isinstance(data, dict) else None
         if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
-            raise Refused(f"cannot be asked for: {registry} sends us for a token to a place that gives none")
+            raise RegistryRefused(f"cannot be asked for: {registry} sends us for a token to a place that gives none")
         lasts = data.get("expires_in")
-        return self._keep(image, f"Bearer {token}", float(lasts) if isinstance(lasts, int) else LASTS)
+        return self._cache(image, f"Bearer {token}", float(lasts) if isinstance(lasts, int) else DEFAULT_TTL)
 
-    def _keep(self, image: Reference, header: str, lasts: float) -> str:
+    def _cache(self, image: ImageReference, header: str, ttl: float) -> str:
         with self._lock:
-            self._held[_place(image)] = (header, self._now() + min(LASTS_MOST, lasts) - EARLY)
-            while len(self._held) > KEPT:
-                self._held.popitem(last=False)
+            self._headers[_repository_key(image)] = (header, self._now() + min(MAX_TTL, ttl) - RENEW_BEFORE_SECONDS)
+            while len(self._headers) > MAX_CACHED:
+                self._headers.popitem(last=False)
         return header
 
 
-def _place(image: Reference) -> tuple[str, str]:
+def _repository_key(image: ImageReference) -> tuple[str, str]:
     return access.host_of(image), access.repository_of(image)
 
 
@@ -109,4 +109,4 @@ def _realm_host(realm: str, registry: str) -> str:
     try:
         return httpx.URL(realm).netloc.decode("ascii").rpartition("@")[2]
     except (httpx.InvalidURL, ValueError):
-        raise Refused(f"cannot be asked for: {registry} sends us for a token to what is no URL") from None
+        raise RegistryRefused(f"cannot be asked for: {registry} sends us for a token to what is no URL") from None

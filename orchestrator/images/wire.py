@@ -23,21 +23,21 @@ from typing import Any
 
 import httpx
 
-from orchestrator.images.access import Access
-from orchestrator.images.errors import Refused, Unavailable
+from orchestrator.images.access import RegistryPolicy
+from orchestrator.images.errors import RegistryRefused, RegistryUnavailable
 
-SECONDS = 20.0
+REQUEST_SECONDS = 20.0
 """For one question in all, however slowly its answer drips."""
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
-REDIRECTS = 3
-AT_ONCE = 4
-UNTOLD = 30.0
-PAUSE_MOST = 3600.0
-_MOVED = frozenset({301, 302, 303, 307, 308})
+MAX_REDIRECTS = 3
+REQUESTS_PER_HOST = 4
+DEFAULT_RETRY_AFTER = 30.0
+MAX_RETRY_AFTER = 3600.0
+_REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class HttpReply:
     """``body`` is whole: what is over the bound raises."""
 
     status: int
@@ -49,99 +49,99 @@ class Reply:
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
-            raise Refused(f"cannot be read: {_host(httpx.URL(self.url))} answered what is no JSON") from None
+            raise RegistryRefused(f"cannot be read: {_host(httpx.URL(self.url))} answered what is no JSON") from None
 
 
-class Wire:
+class RegistryHttp:
     """``now``: seconds that only grow."""
 
     def __init__(
         self,
-        access: Access,
+        policy: RegistryPolicy,
         now: Callable[[], float] = time.monotonic,
-        public: Callable[[str], bool] | None = None,
+        is_public_address: Callable[[str], bool] | None = None,
     ) -> None:
-        self._access = access
+        self._policy = policy
         self._now = now
         self._lock = threading.Lock()
         self._slots: dict[str, threading.Semaphore] = {}
-        self._silent: dict[str, float] = {}
-        context = _trusted()
+        self._blocked_until: dict[str, float] = {}
+        context = _tls_context()
         given = {"timeout": TIMEOUT, "follow_redirects": False, "headers": {"Accept-Encoding": "identity"}}
         # To mypy all values of a dictionary are of one type.
-        self._named = httpx.Client(verify=context, **given)  # type: ignore[arg-type]
-        self._public = httpx.Client(transport=_OnlyPublic(context, public or is_public), **given)  # type: ignore[arg-type]
+        self._configured_client = httpx.Client(verify=context, **given)  # type: ignore[arg-type]
+        self._public_client = httpx.Client(transport=_PublicOnlyTransport(context, is_public_address or is_public), **given)  # type: ignore[arg-type]
 
     def close(self) -> None:
-        self._named.close()
-        self._public.close()
+        self._configured_client.close()
+        self._public_client.close()
 
-    def ask(self, method: str, url: str, registry: str, headers: Mapping[str, str], most: int) -> Reply:
-        """``registry``: the host on whose behalf; ``most``: so many bytes of the answer and no more."""
-        here = self._judged(url, registry)
+    def request(self, method: str, url: str, registry: str, headers: Mapping[str, str], max_bytes: int) -> HttpReply:
+        """``registry``: the host on whose behalf; ``max_bytes``: so many bytes of the answer and no more."""
+        here = self._checked_url(url, registry)
         given = dict(headers)
-        for _ in range(REDIRECTS + 1):
-            reply = self._once(method, here, given, most)
-            if reply.status not in _MOVED:
+        for _ in range(MAX_REDIRECTS + 1):
+            reply = self._request_once(method, here, given, max_bytes)
+            if reply.status not in _REDIRECT_STATUSES:
                 return reply
-            there = self._judged(str(here.join(reply.headers.get("location", ""))), registry)
+            there = self._checked_url(str(here.join(reply.headers.get("location", ""))), registry)
             if _host(there) != _host(here):
                 given.pop("Authorization", None)
             here = there
-        raise Refused(f"cannot be read: {registry} sends us from one place to the next without end")
+        raise RegistryRefused(f"cannot be read: {registry} sends us from one place to the next without end")
 
-    def _judged(self, url: str, registry: str) -> httpx.URL:
+    def _checked_url(self, url: str, registry: str) -> httpx.URL:
         try:
             found = httpx.URL(url)
             host = _host(found)
         except (httpx.InvalidURL, ValueError):
-            raise Refused(f"cannot be asked for: {registry} sends us to what is no URL") from None
-        if found.scheme != "https" and not (found.scheme == "http" and host in self._access.plain_http):
-            raise Refused(f"cannot be asked for: {host} is not reached by TLS (the setting kubernetes.plain_http)")
-        if found.userinfo or not self._access.may_follow(registry, host):
-            raise Refused(
+            raise RegistryRefused(f"cannot be asked for: {registry} sends us to what is no URL") from None
+        if found.scheme != "https" and not (found.scheme == "http" and host in self._policy.plain_http):
+            raise RegistryRefused(f"cannot be asked for: {host} is not reached by TLS (the setting kubernetes.plain_http)")
+        if found.userinfo or not self._policy.allows_redirect(registry, host):
+            raise RegistryRefused(
                 f"cannot be asked for: its registry sends us to {host}, which the setting images.hosts does not name"
             )
         return found
 
-    def _once(self, method: str, url: httpx.URL, headers: Mapping[str, str], most: int) -> Reply:
+    def _request_once(self, method: str, url: httpx.URL, headers: Mapping[str, str], max_bytes: int) -> HttpReply:
         host = _host(url)
-        client = self._named if self._access.is_named(host) else self._public
-        until = self._now() + SECONDS
-        with self._turn(host):
+        client = self._configured_client if self._policy.is_configured(host) else self._public_client
+        until = self._now() + REQUEST_SECONDS
+        with self._slot(host):
             try:
                 with client.stream(method, url, headers=dict(headers)) as answer:
-                    body = _bounded(answer, most, until, self._now)
-                    reply = Reply(answer.status_code, dict(answer.headers), body, str(url))
-            except _Private as error:
-                raise Refused(f"cannot be asked for: {error}") from None
+                    body = _read_bounded(answer, max_bytes, until, self._now)
+                    reply = HttpReply(answer.status_code, dict(answer.headers), body, str(url))
+            except _PrivateAddress as error:
+                raise RegistryRefused(f"cannot be asked for: {error}") from None
             except httpx.HTTPError as error:
-                raise Unavailable(_why(host, error)) from None
+                raise RegistryUnavailable(_error_message(host, error)) from None
             except (httpx.InvalidURL, UnicodeError, ValueError):
-                raise Refused(f"cannot be asked for: {host} is no host, or answers what is no HTTP") from None
-        self._heed(host, reply)
+                raise RegistryRefused(f"cannot be asked for: {host} is no host, or answers what is no HTTP") from None
+        self._check_status(host, reply)
         return reply
 
-    def _turn(self, host: str) -> threading.Semaphore:
+    def _slot(self, host: str) -> threading.Semaphore:
         with self._lock:
-            left = self._silent.get(host, 0.0) - self._now()
+            left = self._blocked_until.get(host, 0.0) - self._now()
             if left > 0:
-                raise Unavailable(f"cannot be asked for just now: {host} asks for patience", left)
-            return self._slots.setdefault(host, threading.Semaphore(AT_ONCE))
+                raise RegistryUnavailable(f"cannot be asked for just now: {host} asks for patience", left)
+            return self._slots.setdefault(host, threading.Semaphore(REQUESTS_PER_HOST))
 
-    def _heed(self, host: str, reply: Reply) -> None:
-        told = _pause(reply.headers.get("retry-after", ""))
+    def _check_status(self, host: str, reply: HttpReply) -> None:
+        told = _retry_after(reply.headers.get("retry-after", ""))
         if reply.status == httpx.codes.TOO_MANY_REQUESTS or (reply.status == 503 and told):
-            pause = told or UNTOLD
+            pause = told or DEFAULT_RETRY_AFTER
             with self._lock:
-                self._silent[host] = self._now() + pause
-            raise Unavailable(f"cannot be asked for just now: {host} asks for patience ({reply.status})", pause)
+                self._blocked_until[host] = self._now() + pause
+            raise RegistryUnavailable(f"cannot be asked for just now: {host} asks for patience ({reply.status})", pause)
         if reply.status >= 500:
-            raise Unavailable(f"cannot be asked for just now: {host} answers {reply.status}")
+            raise RegistryUnavailable(f"cannot be asked for just now: {host} answers {reply.status}")
 
 
 @cache
-def _trusted() -> ssl.SSLContext:
+def _tls_context() -> ssl.SSLContext:
     """Reading all the authorities takes a moment, so it is done once."""
     return httpx.create_ssl_context()
 
@@ -158,16 +158,16 @@ def is_public(address: str) -> bool:
     return found.is_global and not found.is_multicast
 
 
-class _OnlyPublic(httpx.BaseTransport):
+class _PublicOnlyTransport(httpx.BaseTransport):
     """Connects to the address that was judged, under the name that was asked for."""
 
-    def __init__(self, context: ssl.SSLContext, public: Callable[[str], bool]) -> None:
+    def __init__(self, context: ssl.SSLContext, is_public_address: Callable[[str], bool]) -> None:
         self._inner = httpx.HTTPTransport(verify=context)
-        self._is_public = public
+        self._is_public = is_public_address
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         host = request.url.host
-        address = self._address(host, request.url.port or 443)
+        address = self._resolve_public(host, request.url.port or 443)
         inner = httpx.Request(
             request.method,
             request.url.copy_with(host=address),
@@ -177,7 +177,7 @@ class _OnlyPublic(httpx.BaseTransport):
         )
         return self._inner.handle_request(inner)
 
-    def _address(self, host: str, port: int) -> str:
+    def _resolve_public(self, host: str, port: int) -> str:
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
@@ -185,14 +185,14 @@ class _OnlyPublic(httpx.BaseTransport):
         addresses = [str(item[4][0]) for item in found]
         good = [item for item in addresses if self._is_public(item)]
         if not good:
-            raise _Private(host)
+            raise _PrivateAddress(host)
         return good[0]
 
     def close(self) -> None:
         self._inner.close()
 
 
-class _Private(httpx.ConnectError):
+class _PrivateAddress(httpx.ConnectError):
     def __init__(self, host: str) -> None:
         super().__init__(
             f"{host} lies in a private network; an operator names it in kubernetes.registries or images.hosts if it "
@@ -200,18 +200,18 @@ class _Private(httpx.ConnectError):
         )
 
 
-def _bounded(answer: httpx.Response, most: int, until: float, now: Callable[[], float]) -> bytes:
+def _read_bounded(answer: httpx.Response, max_bytes: int, deadline: float, now: Callable[[], float]) -> bytes:
     body = bytearray()
     for piece in answer.iter_bytes():
         body += piece
-        if len(body) > most:
-            raise Refused(f"cannot be read: the answer has more than {most} bytes")
-        if now() > until:
+        if len(body) > max_bytes:
+            raise RegistryRefused(f"cannot be read: the answer has more than {max_bytes} bytes")
+        if now() > deadline:
             raise httpx.ReadTimeout("too slow")
     return bytes(body)
 
 
-def _why(host: str, error: httpx.HTTPError) -> str:
+def _error_message(host: str, error: httpx.HTTPError) -> str:
     if isinstance(error, httpx.TimeoutException):
         return f"cannot be asked for just now: {host} does not answer in time"
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
@@ -226,11 +226,11 @@ def _host(url: httpx.URL) -> str:
     return url.netloc.decode("ascii").rpartition("@")[2]
 
 
-def _pause(text: str) -> float:
+def _retry_after(text: str) -> float:
     """Retry-After: seconds, or a date."""
     if text.isascii() and text.isdigit():
-        return min(PAUSE_MOST, float(text[:9]))
+        return min(MAX_RETRY_AFTER, float(text[:9]))
     try:
-        return min(PAUSE_MOST, max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()))
+        return min(MAX_RETRY_AFTER, max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()))
     except (TypeError, ValueError):
         return 0.0

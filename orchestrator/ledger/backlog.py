@@ -16,17 +16,17 @@ from orchestrator.ledger.port import Event
 
 
 @dataclass(slots=True)
-class Item:
-    """``mark`` stays the same however often it is tried to write the event."""
+class BufferedEvent:
+    """``idempotency_key`` stays the same however often it is tried to write the event."""
 
     event: Event
-    mark: str
+    idempotency_key: str
     late: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    items: Sequence[Item]
+    items: Sequence[BufferedEvent]
     lost: int
 
     @property
@@ -35,10 +35,10 @@ class Batch:
 
 
 class Backlog:
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self._lock = threading.Lock()
-        self._waiting: deque[Item] = deque()
+        self._waiting: deque[BufferedEvent] = deque()
         self._lost = 0
         self._writer = uuid.uuid4().hex
         self._count = 0
@@ -46,39 +46,39 @@ class Backlog:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def mark(self) -> str:
+    def new_key(self) -> str:
         """A name that no other event of any writer has."""
         with self._lock:
-            return self._mark()
+            return self._new_key()
 
     def add(self, event: Event, late: bool) -> None:
         with self._lock:
-            self._waiting.append(Item(event, self._mark(), late))
+            self._waiting.append(BufferedEvent(event, self._new_key(), late))
             self._trim()
 
     def take(self) -> Batch:
-        """All that waits. Ends with ``written`` or ``give_back``."""
+        """All that waits. Ends with ``confirm`` or ``put_back``."""
         with self._lock:
             batch = Batch(tuple(self._waiting), self._lost)
             self._waiting.clear()
             return batch
 
-    def written(self, batch: Batch) -> None:
+    def confirm(self, batch: Batch) -> None:
         with self._lock:
             self._lost -= batch.lost
 
-    def give_back(self, batch: Batch) -> None:
+    def put_back(self, batch: Batch) -> None:
         with self._lock:
             self._waiting.extendleft(reversed(batch.items))
             for item in self._waiting:
                 item.late = True
             self._trim()
 
-    def _mark(self) -> str:
+    def _new_key(self) -> str:
         self._count += 1
         return f"{self._writer}-{self._count}"
 
     def _trim(self) -> None:
-        while len(self._waiting) > self._most:
+        while len(self._waiting) > self._limit:
             self._waiting.popleft()
             self._lost += 1

@@ -26,7 +26,7 @@ from sqlalchemy.exc import ArgumentError
 POSTGRES = "postgresql"
 CONNECT_SECONDS = 2
 """Per address of the server; less than 2 is more to the driver."""
-PATIENCE = 3.0
+EXCHANGE_SECONDS = 3.0
 """Seconds for one exchange; the server is given 2."""
 _SESSION = (
     "SET statement_timeout = '2s'; SET lock_timeout = '2s'; SET idle_in_transaction_session_timeout = '5s'; "
@@ -40,21 +40,21 @@ class BadDatabaseUrl(ValueError):
     """The setting ledger_url names no database that Eph can use. Never repeats the URL: it may hold a password."""
 
 
-class Bounded(psycopg.Connection[Any]):
-    """Every exchange with the server ends within ``patience`` seconds, by its answer or by a lost connection."""
+class TimeoutConnection(psycopg.Connection[Any]):
+    """Every exchange with the server ends within ``exchange_timeout`` seconds, by its answer or by a lost connection."""
 
-    patience = PATIENCE
+    exchange_timeout = EXCHANGE_SECONDS
 
     def wait(self, gen: PQGen[RV], *args: Any, **kwargs: Any) -> RV:
-        with _cut_after(self.pgconn.socket, self.patience):
+        with _shutdown_after(self.pgconn.socket, self.exchange_timeout):
             return super().wait(gen, *args, **kwargs)
 
 
 @contextmanager
-def _cut_after(number: int, seconds: float) -> Iterator[None]:
+def _shutdown_after(descriptor: int, seconds: float) -> Iterator[None]:
     """Shuts the socket when the block takes longer; through a handle of its own, as the number may be used anew."""
-    handle = socket.socket(fileno=socket.dup(number))
-    timer = threading.Timer(seconds, _cut, [handle])
+    handle = socket.socket(fileno=socket.dup(descriptor))
+    timer = threading.Timer(seconds, _shutdown, [handle])
     timer.daemon = True
     timer.start()
     try:
@@ -65,18 +65,18 @@ def _cut_after(number: int, seconds: float) -> Iterator[None]:
         handle.close()
 
 
-def _cut(handle: socket.socket) -> None:
+def _shutdown(handle: socket.socket) -> None:
     try:
         handle.shutdown(socket.SHUT_RDWR)
     except OSError:
         return  # The other side was quicker.
 
 
-def be_patient(connection: sa.Connection, seconds: float) -> None:
+def extend_timeout(connection: sa.Connection, seconds: float) -> None:
     """More time for this connection's work, on both sides; PostgreSQL only, until its transaction ends."""
     raw = connection.connection.driver_connection
-    if isinstance(raw, Bounded):
-        raw.patience = seconds
+    if isinstance(raw, TimeoutConnection):
+        raw.exchange_timeout = seconds
         milliseconds = int(seconds * 1000)
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = {milliseconds}")
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {milliseconds}")
@@ -105,32 +105,32 @@ def is_postgres(url: str) -> bool:
     return parse(url).get_backend_name() == POSTGRES
 
 
-def told(url: sa.URL) -> str:
+def display_url(url: sa.URL) -> str:
     """The database, for people: no password, and no parameters, which may hold one."""
     shown = sa.URL.create(url.get_backend_name(), url.username, None, url.host, url.port, url.database)
     return shown.render_as_string(hide_password=True)
 
 
-def cause(error: BaseException) -> str:
+def error_summary(error: BaseException) -> str:
     """The first line of what the driver said; it names hosts and users, no passwords."""
     lines = str(getattr(error, "orig", None) or error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
 
 
-def engine(url: str, patience: float = PATIENCE) -> sa.Engine:
+def create_engine(url: str, exchange_timeout: float = EXCHANGE_SECONDS) -> sa.Engine:
     """Nothing is connected yet. A connection that was lost while it lay in the pool is replaced, not met."""
     parsed = parse(url)
-    return _sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _postgres(parsed, patience)
+    return _sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _postgres(parsed, exchange_timeout)
 
 
-def _postgres(url: sa.URL, patience: float) -> sa.Engine:
-    made = sa.create_engine(url, pool_pre_ping=True, pool_size=2, max_overflow=8, pool_timeout=PATIENCE)
+def _postgres(url: sa.URL, exchange_timeout: float) -> sa.Engine:
+    made = sa.create_engine(url, pool_pre_ping=True, pool_size=2, max_overflow=8, pool_timeout=EXCHANGE_SECONDS)
 
     @sa.event.listens_for(made, "do_connect")
-    def _connect(_dialect: object, _record: object, _args: object, given: dict[str, Any]) -> Bounded:
+    def _connect(_dialect: object, _record: object, _args: object, given: dict[str, Any]) -> TimeoutConnection:
         words = {"connect_timeout": CONNECT_SECONDS, "fallback_application_name": "eph", "prepare_threshold": None}
-        raw = Bounded.connect(**{**words, **given}, autocommit=True)
-        raw.patience = patience
+        raw = TimeoutConnection.connect(**{**words, **given}, autocommit=True)
+        raw.exchange_timeout = exchange_timeout
         raw.execute(_SESSION)
         raw.autocommit = False
         return raw
@@ -138,7 +138,7 @@ def _postgres(url: sa.URL, patience: float) -> sa.Engine:
     @sa.event.listens_for(made, "checkin")
     def _impatient(raw: Any, _record: object) -> None:
         if raw is not None:
-            raw.patience = patience
+            raw.patience = exchange_timeout
 
     return made
 
@@ -154,16 +154,16 @@ def _sqlite(url: sa.URL) -> sa.Engine:
     @sa.event.listens_for(made, "connect")
     def _pragmas(connection: Any, _record: object) -> None:
         cursor = connection.cursor()
-        _into_wal(cursor)
+        _enable_wal(cursor)
         cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.close()
 
     return made
 
 
-def _into_wal(cursor: sqlite3.Cursor) -> None:
+def _enable_wal(cursor: sqlite3.Cursor) -> None:
     """SQLite's own patience does not hold for a change of the journal: with two that begin at once, one is refused."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + EXCHANGE_SECONDS
     while True:
         try:
             cursor.execute("PRAGMA journal_mode=WAL")

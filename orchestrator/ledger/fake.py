@@ -33,15 +33,15 @@ class FakeLease:
     """Leads when it is told to."""
 
     def __init__(self, leads: bool = False) -> None:
-        self.changed: Callable[[bool], None] = lambda _leads: None
+        self.on_change: Callable[[bool], None] = lambda _leads: None
         self.epoch = int(leads)
         self.leader = ""
         self._leads = leads
 
-    def tell(self, leads: bool) -> None:
+    def set_leading(self, leads: bool) -> None:
         self.epoch += leads and not self._leads
         self._leads = leads
-        self.changed(leads)
+        self.on_change(leads)
 
     def leads(self) -> bool:
         return self._leads

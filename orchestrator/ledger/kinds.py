@@ -123,13 +123,13 @@ KINDS: Mapping[str, str] = {
 }
 
 
-def page() -> str:
+def reference_page() -> str:
     """docs/reference/events.md, whole; `python -m orchestrator.ledger.kinds` writes it anew."""
     rows = "\n".join(f"| `{kind}` | {sentence} |" for kind, sentence in KINDS.items())
-    return _HEAD + rows + "\n"
+    return _PAGE_HEADER + rows + "\n"
 
 
-_HEAD = """# Events
+_PAGE_HEADER = """# Events
 
 Everything that happens to an environment is one event in the ledger: `eph why NAME` and `GET /api/v1/events` show
 them. An event has a number that grows, a kind from the list below, a time in UTC, a subject (the stack as
@@ -146,4 +146,4 @@ up to 1,000 events wait in memory, and `ledger.gap` says afterwards how many wer
 if __name__ == "__main__":
     import sys
 
-    sys.stdout.write(page())
+    sys.stdout.write(reference_page())

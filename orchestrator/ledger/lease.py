@@ -23,20 +23,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import ParamSpec, Protocol, TypeVar
 
-from orchestrator.ledger.lease_rows import LeaseUnavailable, Row, Rows, SqlRows
-from stacks.processes import running_clock as running_clock
+from orchestrator.ledger.lease_rows import LeaseUnavailable, LeaseRow, LeaseStore, SqlLeaseStore
+from stacks.processes import boot_clock as running_clock
 
 log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Changed = Callable[[bool], None]
+OnChange = Callable[[bool], None]
 
 
 class Lease(Protocol):
     """Asked before anything is started; kept by ``run`` for as long as this replica may lead."""
 
-    changed: Changed
+    on_change: OnChange
     """Told in the event loop when this replica begins or ceases to lead. ``leads`` is right without it."""
 
     def leads(self) -> bool:
@@ -63,23 +63,23 @@ class Lease(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """In seconds. ``lease`` and ``margin`` must be the same for all replicas."""
+    """In seconds. ``lease_seconds`` and ``margin_seconds`` must be the same for all replicas."""
 
-    lease: float = 9.0
-    margin: float = 1.5
-    renew: float = 2.0
-    poll: float = 1.0
+    lease_seconds: float = 9.0
+    margin_seconds: float = 1.5
+    renew_seconds: float = 2.0
+    poll_seconds: float = 1.0
 
     @property
-    def valid(self) -> float:
-        return self.lease - self.margin
+    def valid_seconds(self) -> float:
+        return self.lease_seconds - self.margin_seconds
 
 
 class NoLease:
     """One replica alone: it always leads, and no database that is down can stop it."""
 
     def __init__(self) -> None:
-        self.changed: Changed = _nothing
+        self.on_change: OnChange = _ignore_change
 
     def leads(self) -> bool:
         return True
@@ -100,12 +100,12 @@ class NoLease:
         return True
 
     async def run(self) -> None:
-        self.changed(True)
+        self.on_change(True)
         await asyncio.Event().wait()
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
+class _HeldLease:
     epoch: int
     until: float
 
@@ -122,21 +122,21 @@ class PostgresLease:
         *,
         timing: Timing | None = None,
         clock: Callable[[], float] = running_clock,
-        rows: Rows | None = None,
+        store: LeaseStore | None = None,
     ) -> None:
-        self.changed: Changed = _nothing
-        self._rows = rows or SqlRows(url, name, address)
+        self.on_change: OnChange = _ignore_change
+        self._store = store or SqlLeaseStore(url, name, address)
         self._timing = timing or Timing()
         self._clock = clock
-        self._me = uuid.uuid4().hex
-        self._held: _Held | None = None
+        self._holder_id = uuid.uuid4().hex
+        self._held: _HeldLease | None = None
         self._epoch = 0
         self._leader = ""
-        self._seen: tuple[Row, float] | None = None
-        self._told = False
+        self._observed: tuple[LeaseRow, float] | None = None
+        self._last_notified = False
         self._timer: asyncio.TimerHandle | None = None
-        self._troubled = False
-        self._one = asyncio.Lock()
+        self._unavailable = False
+        self._turn_lock = asyncio.Lock()
         # A thread of its own: the shared ones may all be waiting for a Git host.
         self._thread = ThreadPoolExecutor(1, "lease")
 
@@ -158,103 +158,103 @@ class PostgresLease:
 
     async def confirm(self) -> bool:
         if self.leads():
-            await self.turn()
+            await self.tick()
         return self.leads()
 
     async def run(self) -> None:
         try:
             while True:
-                await self.turn()
-                await self._rest()
+                await self.tick()
+                await self._wait()
         finally:
-            await self._give_back()
+            await self._release()
 
-    async def turn(self) -> None:
+    async def tick(self) -> None:
         """One exchange with the database: renew, or watch and take. Never raises for the database's sake."""
-        async with self._one:
+        async with self._turn_lock:
             try:
-                await (self._renew(self._held) if self._held else self._contend())
-                self._troubled = False
+                await (self._renew(self._held) if self._held else self._try_take())
+                self._unavailable = False
             except LeaseUnavailable as error:
-                self._trouble(error)
-        self._tell()
+                self._on_unavailable(error)
+        self._notify()
 
     # --- holder
 
-    async def _renew(self, held: _Held) -> None:
+    async def _renew(self, held: _HeldLease) -> None:
         sent = self._clock()
-        if await self._ask(self._rows.renew, self._me, held.epoch):
-            self._held = _Held(held.epoch, sent + self._timing.valid)
+        if await self._call_store(self._store.renew, self._holder_id, held.epoch):
+            self._held = _HeldLease(held.epoch, sent + self._timing.valid_seconds)
             return
         self._held = None
         log.warning("The lease of the leader, epoch %d, was taken by another replica.", held.epoch)
 
-    async def _give_back(self) -> None:
+    async def _release(self) -> None:
         """After this nothing here is led; an exchange that was still on its way is answered first."""
         self._held = None
-        self._tell()
+        self._notify()
         try:
-            await self._ask(self._rows.release, self._me)
+            await self._call_store(self._store.release, self._holder_id)
         except LeaseUnavailable as error:
-            self._trouble(error)
+            self._on_unavailable(error)
         finally:
-            self._thread.submit(self._rows.close)
+            self._thread.submit(self._store.close)
             self._thread.shutdown(wait=False)
 
     # --- candidate
 
-    async def _contend(self) -> None:
-        row = await self._ask(self._rows.read)
-        self._leader = "" if row.free else row.address
+    async def _try_take(self) -> None:
+        row = await self._call_store(self._store.read)
+        self._leader = "" if row.is_released else row.address
         now = self._clock()
-        if self._seen is None or self._seen[0] != row:
-            self._seen = (row, now)
-        if row.free or now - self._seen[1] >= self._timing.lease:
+        if self._observed is None or self._observed[0] != row:
+            self._observed = (row, now)
+        if row.is_released or now - self._observed[1] >= self._timing.lease_seconds:
             await self._take(row)
 
-    async def _take(self, row: Row) -> None:
+    async def _take(self, row: LeaseRow) -> None:
         sent = self._clock()
-        epoch = await self._ask(self._rows.take, row, self._me)
-        self._seen = None
+        epoch = await self._call_store(self._store.take, row, self._holder_id)
+        self._observed = None
         if epoch:
             self._epoch = epoch
-            self._held = _Held(epoch, sent + self._timing.valid)
+            self._held = _HeldLease(epoch, sent + self._timing.valid_seconds)
             log.info("This replica leads now, epoch %d.", epoch)
 
     # --- both
 
-    async def _ask(self, verb: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: verb(*args, **kwargs))
+    async def _call_store(self, method: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: method(*args, **kwargs))
 
-    async def _rest(self) -> None:
+    async def _wait(self) -> None:
         """Until the next exchange, or the first moment at which the row may be taken."""
         now = self._clock()
-        pause = self._timing.renew if self._held else self._timing.poll
-        if not self._held and self._seen:
-            pause = min(pause, max(self._seen[1] + self._timing.lease - now, 0.05))
+        pause = self._timing.renew_seconds if self._held else self._timing.poll_seconds
+        if not self._held and self._observed:
+            pause = min(pause, max(self._observed[1] + self._timing.lease_seconds - now, 0.05))
         await asyncio.sleep(pause)
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         """Also at the moment that the lease runs out, should no answer come before."""
         if self._timer:
             self._timer.cancel()
             self._timer = None
-        if self._told != (leads := self.leads()):
-            self._told = leads
+        if self._last_notified != (leads := self.leads()):
+            self._last_notified = leads
             try:
-                self.changed(leads)
+                self.on_change(leads)
             except Exception:  # the listener's trouble must not end the lease
                 log.exception("telling who leads failed")
         if leads:
             left = max(self.until - self._clock(), 0.0)
-            self._timer = asyncio.get_running_loop().call_later(left + 0.001, self._tell)
+            self._timer = asyncio.get_running_loop().call_later(left + 0.001, self._notify)
 
-    def _trouble(self, error: LeaseUnavailable) -> None:
-        self._seen = None
-        if not self._troubled:
-            self._troubled = True
+    def _on_unavailable(self, error: LeaseUnavailable) -> None:
+        self._observed = None
+        if not self._unavailable:
+            self._unavailable = True
             log.warning("%s Without it this replica starts nothing new.", error)
 
 
-def _nothing(_leads: bool) -> None:
+def _ignore_change(_leads: bool) -> None:
     """Nobody listens."""

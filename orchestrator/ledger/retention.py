@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from orchestrator.ledger.tables import EVENTS, stamp
+from orchestrator.ledger.tables import EVENTS, format_time
 
 KEEP = timedelta(days=90)
 BATCH = 500
-SOON, LATER = 60.0, 3600.0
+SOON_SECONDS, LATER_SECONDS = 60.0, 3600.0
 """Seconds until the next look: when there was a whole batch, and when there was not."""
 
 
@@ -21,5 +21,5 @@ def prune(connection: sa.Connection, before: datetime, batch: int = BATCH) -> in
     """How many went; less than ``batch`` says that no more are left."""
     newer = EVENTS.alias("newer")
     superseded = sa.exists().where(newer.c.subject == EVENTS.c.subject, newer.c.id > EVENTS.c.id)
-    old = sa.select(EVENTS.c.id).where(EVENTS.c.at < stamp(before), superseded).order_by(EVENTS.c.at).limit(batch)
+    old = sa.select(EVENTS.c.id).where(EVENTS.c.at < format_time(before), superseded).order_by(EVENTS.c.at).limit(batch)
     return connection.execute(sa.delete(EVENTS).where(EVENTS.c.id.in_(old))).rowcount

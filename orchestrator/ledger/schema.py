@@ -16,30 +16,30 @@ import sqlalchemy as sa
 
 from orchestrator.ledger import databases
 
-HEAD = "0003"
+LATEST_REVISION = "0003"
 """The last step; they are numbered with four digits, in order."""
-FIRST = "0001"
+FIRST_REVISION = "0001"
 FOLDER = Path(__file__).parent / "migrations"
-LOCK = 0x65706801
+ADVISORY_LOCK = 0x65706801
 """The number of PostgreSQL's advisory lock for this; the next one is that of writing events."""
-PATIENCE = 600.0
+LOCK_SECONDS = 600.0
 
-_alone = threading.Lock()
+_process_lock = threading.Lock()
 
 
-def ensure(engine: sa.Engine) -> None:
+def upgrade(engine: sa.Engine) -> None:
     """Costs two small questions when there is nothing to do."""
-    _folder(engine)
+    _create_folder(engine)
     with engine.connect() as connection:
-        if _version(connection) >= HEAD:
+        if _version(connection) >= LATEST_REVISION:
             return
-    with _alone, engine.begin() as connection:  # Alembic's environment is one for the process
+    with _process_lock, engine.begin() as connection:  # Alembic's environment is one for the process
         _lock(connection)
-        if _version(connection) < HEAD:
-            _upgrade(connection)
+        if _version(connection) < LATEST_REVISION:
+            _run_migrations(connection)
 
 
-def _folder(engine: sa.Engine) -> None:
+def _create_folder(engine: sa.Engine) -> None:
     database = engine.url.database
     if engine.dialect.name == "sqlite" and database and database != ":memory:":
         Path(database).parent.mkdir(parents=True, exist_ok=True)
@@ -56,11 +56,11 @@ def _lock(connection: sa.Connection) -> None:
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         return
-    databases.be_patient(connection, PATIENCE)
-    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+    databases.extend_timeout(connection, LOCK_SECONDS)
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
 
 
-def _upgrade(connection: sa.Connection) -> None:
+def _run_migrations(connection: sa.Connection) -> None:
     from alembic import command  # here, because it is needed once in a ledger's life and takes its time to import
     from alembic.config import Config
 
@@ -70,5 +70,5 @@ def _upgrade(connection: sa.Connection) -> None:
     config.attributes["connection"] = connection
     tables = sa.inspect(connection)
     if tables.has_table("events") and not tables.has_table("alembic_version"):
-        command.stamp(config, FIRST)
-    command.upgrade(config, HEAD)
+        command.stamp(config, FIRST_REVISION)
+    command.upgrade(config, LATEST_REVISION)

@@ -28,7 +28,7 @@ from orchestrator.ledger.tables import EVENTS, from_row, to_row
 
 log = logging.getLogger(__name__)
 
-BUFFER = 1000
+MAX_BUFFERED = 1000
 QUIET_SECONDS = 5.0
 BUSY_SECONDS = 5.0
 CLOSE_SECONDS = 10.0
@@ -51,27 +51,27 @@ class SqlLedger:
         url: str,
         *,
         keep: timedelta = retention.KEEP,
-        buffer: int = BUFFER,
+        buffer: int = MAX_BUFFERED,
         monotonic: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = _now,
     ) -> None:
-        self._engine = databases.engine(url)
-        self._where = databases.told(self._engine.url)
+        self._engine = databases.create_engine(url)
+        self._display_url = databases.display_url(self._engine.url)
         self._backlog = Backlog(buffer)
         self._keep = keep
         self._monotonic = monotonic
         self._now = now
-        self._quiet_until = NEVER
-        self._prune_at = monotonic() + retention.SOON
-        self._made = False
-        self._writing = threading.Lock()
+        self._retry_at = NEVER
+        self._prune_at = monotonic() + retention.SOON_SECONDS
+        self._schema_ready = False
+        self._write_lock = threading.Lock()
         self._wake = threading.Event()
         self._closed = False
         self._thread = threading.Thread(target=self._write, name="ledger", daemon=True)
-        self._starting = threading.Lock()
+        self._start_lock = threading.Lock()
 
     def record(self, event: Event) -> None:
-        self._backlog.add(event, late=self._quiet)
+        self._backlog.add(event, late=self._is_backing_off)
         self._start()
         self._wake.set()
 
@@ -82,31 +82,31 @@ class SqlLedger:
         if subject:
             query = query.where(EVENTS.c.subject == subject)
         try:
-            self._settle()
+            self._flush_before_read()
             with self._engine.connect() as connection:
                 found = [from_row(row) for row in connection.execute(query).mappings()]
         except (SQLAlchemyError, OSError) as error:
-            raise LedgerUnavailable(self._sentence("read", error)) from error
+            raise LedgerUnavailable(self._error_message("read", error)) from error
         return found[::-1] if newest else found
 
     def close(self) -> None:
         """Writes what waits if it can be written at once."""
-        with self._starting:
+        with self._start_lock:
             self._closed = True
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join(CLOSE_SECONDS)
-        if self._writing.acquire(timeout=BUSY_SECONDS):
+        if self._write_lock.acquire(timeout=BUSY_SECONDS):
             try:
                 self._flush()
             finally:
-                self._writing.release()
+                self._write_lock.release()
         self._engine.dispose()
 
     # --- the thread
 
     def _start(self) -> None:
-        with self._starting:
+        with self._start_lock:
             if not self._closed and not self._thread.ident:
                 self._thread.start()
 
@@ -114,37 +114,37 @@ class SqlLedger:
         while not self._closed:
             self._wake.wait(self._pause())
             self._wake.clear()
-            with self._writing:
-                if not self._quiet:
+            with self._write_lock:
+                if not self._is_backing_off:
                     self._flush()
                     self._prune()
 
     def _pause(self) -> float:
         """Until the database may be tried again when something waits for that, else until there may be old ones."""
-        until = self._quiet_until if len(self._backlog) else self._prune_at
-        return min(max(until - self._monotonic(), 0.05), retention.LATER)
+        until = self._retry_at if len(self._backlog) else self._prune_at
+        return min(max(until - self._monotonic(), 0.05), retention.LATER_SECONDS)
 
     @property
-    def _quiet(self) -> bool:
-        return self._monotonic() < self._quiet_until
+    def _is_backing_off(self) -> bool:
+        return self._monotonic() < self._retry_at
 
     # --- with the writing lock held
 
-    def _settle(self) -> None:
+    def _flush_before_read(self) -> None:
         """The tables are there, and what waited is written if it can be."""
-        if not self._writing.acquire(timeout=BUSY_SECONDS):
+        if not self._write_lock.acquire(timeout=BUSY_SECONDS):
             raise OSError("another thread is still waiting for it")
         try:
-            if not self._quiet:
+            if not self._is_backing_off:
                 self._flush()
-            self._make()
+            self._ensure_schema()
         finally:
-            self._writing.release()
+            self._write_lock.release()
 
-    def _make(self) -> None:
-        if not self._made:
-            schema.ensure(self._engine)
-            self._made = True
+    def _ensure_schema(self) -> None:
+        if not self._schema_ready:
+            schema.upgrade(self._engine)
+            self._schema_ready = True
 
     def _flush(self) -> None:
         """Writes all that waits in one transaction; on an error all of it goes on waiting."""
@@ -152,27 +152,27 @@ class SqlLedger:
         if not batch.items and not batch.lost:
             return
         try:
-            self._make()
+            self._ensure_schema()
             with self._engine.begin() as connection:
                 self._insert(connection, batch)
         except Exception as error:  # noqa: BLE001 - recording never raises, and the thread never ends
-            self._backlog.give_back(batch)
-            self._failed(error)
+            self._backlog.put_back(batch)
+            self._back_off(error)
             return
-        self._backlog.written(batch)
-        self._quiet_until = NEVER
+        self._backlog.confirm(batch)
+        self._retry_at = NEVER
 
     def _insert(self, connection: sa.Connection, batch: Batch) -> None:
-        rows = [to_row(item.event, item.mark) for item in batch.items]
+        rows = [to_row(item.event, item.idempotency_key) for item in batch.items]
         if batch.late or batch.lost:
-            rows.append(to_row(self._gap(batch), self._backlog.mark()))
+            rows.append(to_row(self._gap_event(batch), self._backlog.new_key()))
         if connection.dialect.name == databases.POSTGRES:
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({schema.LOCK + 1})")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({schema.ADVISORY_LOCK + 1})")
             connection.execute(postgresql.insert(EVENTS).on_conflict_do_nothing(), rows)
         else:
             connection.execute(sqlite.insert(EVENTS).on_conflict_do_nothing(), rows)
 
-    def _gap(self, batch: Batch) -> Event:
+    def _gap_event(self, batch: Batch) -> Event:
         return Event(
             kind=kinds.LEDGER_GAP,
             at=self._now(),
@@ -185,24 +185,24 @@ class SqlLedger:
         if self._monotonic() < self._prune_at:
             return
         try:
-            self._make()
+            self._ensure_schema()
             with self._engine.begin() as connection:
                 gone = retention.prune(connection, self._now() - self._keep)
         except Exception as error:  # noqa: BLE001 - old events can stay a while longer
-            self._failed(error)
+            self._back_off(error)
             gone = 0
-        self._prune_at = self._monotonic() + (retention.SOON if gone == retention.BATCH else retention.LATER)
+        self._prune_at = self._monotonic() + (retention.SOON_SECONDS if gone == retention.BATCH else retention.LATER_SECONDS)
 
-    def _failed(self, error: Exception) -> None:
-        if self._quiet_until == NEVER:
-            log.warning("%s", self._sentence("written", error))
-        self._quiet_until = self._monotonic() + QUIET_SECONDS
-        self._made = False
+    def _back_off(self, error: Exception) -> None:
+        if self._retry_at == NEVER:
+            log.warning("%s", self._error_message("written", error))
+        self._retry_at = self._monotonic() + QUIET_SECONDS
+        self._schema_ready = False
         # A database that was put back under the same name must be opened anew, not through an old handle.
         self._engine.dispose()
 
-    def _sentence(self, verb: str, error: Exception) -> str:
+    def _error_message(self, verb: str, error: Exception) -> str:
         return (
-            f"The event log at {self._where} cannot be {verb}: {databases.cause(error)}. "
+            f"The event log at {self._display_url} cannot be {verb}: {databases.error_summary(error)}. "
             f"The loop goes on; check that the database is up and that there is space."
         )

@@ -46,16 +46,16 @@ LEASES = sa.Table(
 )
 
 
-def to_row(event: Event, mark: str) -> dict[str, str]:
+def to_row(event: Event, idempotency_key: str) -> dict[str, str]:
     """Cut to the columns' widths, and without the NUL that PostgreSQL refuses: a long name must not lose an event."""
     return {
         "kind": _text(event.kind)[:64],
-        "at": stamp(event.at),
+        "at": format_time(event.at),
         "subject": _text(event.subject)[:256],
         "message": _text(event.message),
         "actor": _text(event.actor)[:256],
         "data": json.dumps({_text(key): _text(value) for key, value in event.data.items()}, sort_keys=True),
-        "mark": mark,
+        "mark": idempotency_key,
     }
 
 
@@ -71,7 +71,7 @@ def from_row(row: sa.RowMapping) -> Event:
     )
 
 
-def stamp(at: datetime) -> str:
+def format_time(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 

@@ -10,43 +10,43 @@ import logging
 from collections.abc import Callable, Coroutine, Hashable
 from datetime import timedelta
 
-from orchestrator.core.moments import Rest
+from orchestrator.core.moments import TimeWindow
 from orchestrator.runtime.clock import Clock
 
 log = logging.getLogger("eph.errands")
 
-PAUSE = timedelta(seconds=10)
+COOLDOWN = timedelta(seconds=10)
 """Before what failed is asked for again: cycles come much more often than a Git host in trouble likes."""
 
 
-class Errands:
-    """``once`` keeps a plan that says the same each cycle from doing the same twice at a time."""
+class BackgroundTasks:
+    """``start_once`` keeps a plan that says the same each cycle from doing the same twice at a time."""
 
-    def __init__(self, clock: Clock, trouble: Callable[[str], None]) -> None:
+    def __init__(self, clock: Clock, report_problem: Callable[[str], None]) -> None:
         self._clock = clock
-        self._trouble = trouble
+        self._report_problem = report_problem
         self._tasks: set[asyncio.Task[None]] = set()
-        self._under_way: set[Hashable] = set()
-        self._resting: dict[Hashable, Rest] = {}
+        self._active: set[Hashable] = set()
+        self._cooldowns: dict[Hashable, TimeWindow] = {}
 
     @property
-    def under_way(self) -> bool:
-        """Whether any that is done ``once`` at a time is not over."""
-        return bool(self._under_way)
+    def is_busy(self) -> bool:
+        """Whether any that is done ``start_once`` at a time is not over."""
+        return bool(self._active)
 
-    def run(self, work: Coroutine[None, None, None]) -> None:
+    def start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._on_done)
 
-    def once(self, what: Hashable, work: Callable[[], Coroutine[None, None, bool]]) -> bool:
+    def start_once(self, key: Hashable, work: Callable[[], Coroutine[None, None, bool]]) -> bool:
         """Whether it begins now. ``work`` gives False when it failed and should rest before it is tried again."""
         now = self._clock()
-        self._resting = {one: rest for one, rest in self._resting.items() if rest.lasts(now)}
-        if what in self._under_way or what in self._resting:
+        self._cooldowns = {one: rest for one, rest in self._cooldowns.items() if rest.contains(now)}
+        if key in self._active or key in self._cooldowns:
             return False
-        self._under_way.add(what)
-        self.run(self._once(what, work))
+        self._active.add(key)
+        self.start(self._run_once(key, work))
         return True
 
     async def close(self) -> None:
@@ -55,18 +55,18 @@ class Errands:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _once(self, what: Hashable, work: Callable[[], Coroutine[None, None, bool]]) -> None:
+    async def _run_once(self, key: Hashable, work: Callable[[], Coroutine[None, None, bool]]) -> None:
         well = False
         try:
             well = await work()
         finally:
-            self._under_way.discard(what)
+            self._active.discard(key)
             if not well:
-                self._resting[what] = Rest(self._clock(), PAUSE)
+                self._cooldowns[key] = TimeWindow(self._clock(), COOLDOWN)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _on_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if task.cancelled() or (error := task.exception()) is None:
             return
         log.error("something in the background broke", exc_info=error)
-        self._trouble(f"{type(error).__name__}: {error}")
+        self._report_problem(f"{type(error).__name__}: {error}")

@@ -10,15 +10,15 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from orchestrator.core import actions
-from orchestrator.core.model import Mended, RepositoryFacts
+from orchestrator.core.model import CompletedRepair, RepositoryFacts
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import IMAGE_STEP, EnvironmentView
 from orchestrator.ledger import kinds
 from orchestrator.ledger.port import Event, Ledger
 from orchestrator.runtime.clock import Clock
-from stacks.model import Operation, OperationResult, Outcome, StackRef, Verb
+from stacks.model import Operation, OperationResult, Outcome, StackRef, OperationVerb
 
-_TURNS: Mapping[Phase, str] = {
+_PHASE_EVENTS: Mapping[Phase, str] = {
     Phase.QUEUED: kinds.ENVIRONMENT_QUEUED,
     Phase.WAITING: kinds.ENVIRONMENT_WAITING,
     Phase.IMAGE: kinds.ENVIRONMENT_AWAITS_IMAGE,
@@ -28,10 +28,10 @@ _TURNS: Mapping[Phase, str] = {
     Phase.STALLED: kinds.ENVIRONMENT_STALLED,
     Phase.HELD: kinds.ENVIRONMENT_HELD,
 }
-AGAIN = timedelta(hours=1)
-MOST_TROUBLES = 200
-RECALLED = 1000
-SINCE = "image_since"
+REPEAT_AFTER = timedelta(hours=1)
+MAX_PROBLEMS = 200
+RECALL_LIMIT = 1000
+IMAGE_SINCE = "image_since"
 """In an event's data: when Eph began to look for the images of the ``commit`` beside it."""
 GUARDED = "guarded"
 """In an event's data: what went counts against the share that may go in an hour."""
@@ -44,86 +44,86 @@ class Journal:
         self._ledger = ledger
         self._clock = clock
         self._phases: dict[StackRef, tuple[Phase, str]] = {}
-        self._troubles: dict[str, datetime] = {}
-        self._making: set[StackRef] = set()
-        self._unread: frozenset[str] = frozenset()
+        self._problems: dict[str, datetime] = {}
+        self._creating: set[StackRef] = set()
+        self._incomplete: frozenset[str] = frozenset()
         self._held = ""
 
     @property
     def ledger(self) -> Ledger:
         return self._ledger
 
-    def tell(self, kind: str, message: str, subject: str = "", actor: str = "eph", **data: str) -> None:
+    def record(self, kind: str, message: str, subject: str = "", actor: str = "eph", **data: str) -> None:
         self._ledger.record(Event(kind, self._clock(), subject, message, actor, data))
 
     def started(self, action: actions.Action, operation: Operation) -> None:
         match action:
             case actions.Create(reason=reason):
-                self._making.add(operation.ref)
-                self.tell(kinds.ENVIRONMENT_CREATING, reason, str(operation.ref))
+                self._creating.add(operation.ref)
+                self.record(kinds.ENVIRONMENT_CREATING, reason, str(operation.ref))
             case actions.Update(reason=reason):
-                if action.mends:
-                    self.tell(kinds.ENVIRONMENT_DRIFTED, reason, str(operation.ref))
-                self.tell(kinds.ENVIRONMENT_UPDATING, reason, str(operation.ref))
+                if action.repair_note:
+                    self.record(kinds.ENVIRONMENT_DRIFTED, reason, str(operation.ref))
+                self.record(kinds.ENVIRONMENT_UPDATING, reason, str(operation.ref))
             case actions.Sleep(reason=reason):
-                self.tell(kinds.ENVIRONMENT_SLEEPING, reason, str(operation.ref))
+                self.record(kinds.ENVIRONMENT_SLEEPING, reason, str(operation.ref))
             case actions.Wake(reason=reason):
-                self.tell(kinds.ENVIRONMENT_WAKING, reason, str(operation.ref))
+                self.record(kinds.ENVIRONMENT_WAKING, reason, str(operation.ref))
             case actions.Destroy(reason=reason):
                 counted = {GUARDED: "yes"} if action.guarded else {}
-                self.tell(kinds.ENVIRONMENT_DESTROYING, reason, str(operation.ref), **counted)
+                self.record(kinds.ENVIRONMENT_DESTROYING, reason, str(operation.ref), **counted)
             case _:
                 return
 
     def ended(self, operation: Operation, result: OperationResult) -> None:
         subject = str(operation.ref)
-        first = operation.ref in self._making
-        self._making.discard(operation.ref)
+        first = operation.ref in self._creating
+        self._creating.discard(operation.ref)
         if result.outcome is Outcome.FAILED:
             at = f" at {result.step}" if result.step else ""
-            self.tell(kinds.ENVIRONMENT_FAILED, f"{operation.verb} failed{at}: {result.error}", subject)
+            self.record(kinds.ENVIRONMENT_FAILED, f"{operation.verb} failed{at}: {result.error}", subject)
         elif result.outcome is Outcome.SUCCEEDED:
             self._succeeded(operation, (result.ended - result.started).total_seconds(), first)
 
-    def _succeeded(self, operation: Operation, seconds: float, first: bool) -> None:
+    def _succeeded(self, operation: Operation, seconds: float, created: bool) -> None:
         subject = str(operation.ref)
         match operation.verb:
-            case Verb.UP:
-                kind = kinds.ENVIRONMENT_CREATED if first else kinds.ENVIRONMENT_UPDATED
-                self.tell(kind, f"commit {operation.commit[:7]} was built in {seconds:.1f} s", subject)
-            case Verb.DESTROY:
-                self.tell(kinds.ENVIRONMENT_DESTROYED, f"everything is gone after {seconds:.1f} s", subject)
-            case Verb.SLEEP:
-                self.tell(kinds.ENVIRONMENT_SLEPT, f"nothing of it runs after {seconds:.1f} s", subject)
-            case Verb.WAKE:
-                self.tell(kinds.ENVIRONMENT_WOKEN, f"it answers after {seconds:.1f} s", subject)
-            case Verb.RETAG if operation.tag is not None and operation.tag.extended_until is not None:
+            case OperationVerb.UP:
+                kind = kinds.ENVIRONMENT_CREATED if created else kinds.ENVIRONMENT_UPDATED
+                self.record(kind, f"commit {operation.commit[:7]} was built in {seconds:.1f} s", subject)
+            case OperationVerb.DESTROY:
+                self.record(kinds.ENVIRONMENT_DESTROYED, f"everything is gone after {seconds:.1f} s", subject)
+            case OperationVerb.SLEEP:
+                self.record(kinds.ENVIRONMENT_SLEPT, f"nothing of it runs after {seconds:.1f} s", subject)
+            case OperationVerb.WAKE:
+                self.record(kinds.ENVIRONMENT_WOKEN, f"it answers after {seconds:.1f} s", subject)
+            case OperationVerb.RETAG if operation.tag is not None and operation.tag.extended_until is not None:
                 message = f"it lives until {operation.tag.extended_until:%Y-%m-%d %H:%M} UTC"
-                self.tell(kinds.ENVIRONMENT_EXTENDED, message, subject)
+                self.record(kinds.ENVIRONMENT_EXTENDED, message, subject)
             case _:
                 return
 
-    def repaired(self, ref: StackRef, mended: Mended) -> None:
-        self.tell(kinds.ENVIRONMENT_REPAIRED, mended.sentence, str(ref), commit=mended.commit)
+    def repaired(self, ref: StackRef, repair: CompletedRepair) -> None:
+        self.record(kinds.ENVIRONMENT_REPAIRED, repair.sentence, str(ref), commit=repair.commit)
 
-    def mended(self) -> dict[StackRef, Mended]:
+    def recall_repairs(self) -> dict[StackRef, CompletedRepair]:
         """The repairs that an earlier life told; with the event log down, none."""
         told = [event for event in self._recent() if event.kind == kinds.ENVIRONMENT_REPAIRED and "/" in event.subject]
         return {
-            StackRef(*event.subject.split("/", 1)): Mended(event.at, event.data.get("commit", ""), event.message)
+            StackRef(*event.subject.split("/", 1)): CompletedRepair(event.at, event.data.get("commit", ""), event.message)
             for event in told
         }
 
-    def awaited(self) -> dict[StackRef, tuple[str, datetime]]:
+    def recall_image_waits(self) -> dict[StackRef, tuple[str, datetime]]:
         """The commits whose image an earlier life waited for, and since when."""
         found: dict[StackRef, tuple[str, datetime]] = {}
         for event in self._recent():
-            if event.data.get(SINCE) and "/" in event.subject:
-                since = datetime.fromisoformat(event.data[SINCE])
+            if event.data.get(IMAGE_SINCE) and "/" in event.subject:
+                since = datetime.fromisoformat(event.data[IMAGE_SINCE])
                 found[StackRef(*event.subject.split("/", 1))] = (event.data.get("commit", ""), since)
         return found
 
-    def unstated(self) -> list[datetime]:
+    def recall_guarded_destroys(self) -> list[datetime]:
         """When earlier lives removed what the Git host had not stated: a restart does not begin a new share. A destroy
         that was tried again counts once."""
         first: dict[str, datetime] = {}
@@ -135,51 +135,51 @@ class Journal:
     def _recent(self) -> list[Event]:
         """What earlier lives told last; with the event log down, nothing."""
         try:
-            return self._ledger.events(limit=RECALLED, newest=True)
+            return self._ledger.events(limit=RECALL_LIMIT, newest=True)
         except Exception:  # noqa: BLE001 - losing it loses a line of a comment, never a start
             return []
 
     def interrupted(self, action: actions.Interrupt) -> None:
-        self.tell(kinds.OPERATION_INTERRUPTED, action.reason, str(action.ref))
+        self.record(kinds.OPERATION_INTERRUPTED, action.reason, str(action.ref))
 
     def purged(self, action: actions.Purge) -> None:
-        self.tell(kinds.SWEEP_REMOVED, f"{action.target}:{action.name}: {action.reason}", **{GUARDED: "yes"})
+        self.record(kinds.SWEEP_REMOVED, f"{action.target}:{action.name}: {action.reason}", **{GUARDED: "yes"})
 
     def expired(self, action: actions.Expire) -> None:
-        self.tell(kinds.ENVIRONMENT_EXPIRED, action.reason, str(action.ref))
+        self.record(kinds.ENVIRONMENT_EXPIRED, action.reason, str(action.ref))
 
-    def trouble(self, message: str) -> None:
+    def record_problem(self, message: str) -> None:
         """Said once an hour: a cycle every few seconds must not flood the log."""
         now = self._clock()
-        said = self._troubles.get(message)
-        if said is not None and now - said < AGAIN:
+        said = self._problems.get(message)
+        if said is not None and now - said < REPEAT_AFTER:
             return
-        if len(self._troubles) >= MOST_TROUBLES:
-            self._troubles.clear()
-        self._troubles[message] = now
-        self.tell(kinds.CYCLE_FAILED, message)
+        if len(self._problems) >= MAX_PROBLEMS:
+            self._problems.clear()
+        self._problems[message] = now
+        self.record(kinds.CYCLE_FAILED, message)
 
-    def read(self, repositories: Iterable[RepositoryFacts], held: str) -> None:
+    def record_repositories(self, repositories: Iterable[RepositoryFacts], held_note: str) -> None:
         """Which repositories could not be read whole, and the note of a guard that holds."""
         unread = {facts.full_name: facts.reason for facts in repositories if not facts.complete}
-        for name in sorted(unread.keys() - self._unread):
-            self.tell(kinds.FORGE_INCOMPLETE, f"{name} could not be read whole: {unread[name] or 'no reason'}")
-        for name in sorted(self._unread - unread.keys()):
-            self.tell(kinds.FORGE_RECOVERED, f"{name} is read whole again")
-        self._unread = frozenset(unread)
-        if held and held != self._held:
-            self.tell(kinds.PLAN_HELD, held)
-        self._held = held
+        for name in sorted(unread.keys() - self._incomplete):
+            self.record(kinds.FORGE_INCOMPLETE, f"{name} could not be read whole: {unread[name] or 'no reason'}")
+        for name in sorted(self._incomplete - unread.keys()):
+            self.record(kinds.FORGE_RECOVERED, f"{name} is read whole again")
+        self._incomplete = frozenset(unread)
+        if held_note and held_note != self._held:
+            self.record(kinds.PLAN_HELD, held_note)
+        self._held = held_note
 
-    def turned(self, views: Iterable[EnvironmentView]) -> None:
+    def record_phases(self, views: Iterable[EnvironmentView]) -> None:
         """Tells of environments whose phase is another than at the last cycle."""
         phases = {}
         for view in views:
             now = (view.phase, view.wanted_commit)
             phases[view.ref] = now
-            kind = kinds.ENVIRONMENT_WITHOUT_IMAGE if _lacks_image(view) else _TURNS.get(view.phase)
+            kind = kinds.ENVIRONMENT_WITHOUT_IMAGE if _lacks_image(view) else _PHASE_EVENTS.get(view.phase)
             if kind is not None and self._phases.get(view.ref) != now:
-                self.tell(kind, view.reasons[0] if view.reasons else "", str(view.ref), **_awaited(view))
+                self.record(kind, view.reasons[0] if view.reasons else "", str(view.ref), **_image_wait(view))
         self._phases = phases
 
 
@@ -187,6 +187,6 @@ def _lacks_image(view: EnvironmentView) -> bool:
     return view.phase is Phase.FAILED and view.failure is not None and view.failure.step == IMAGE_STEP
 
 
-def _awaited(view: EnvironmentView) -> dict[str, str]:
+def _image_wait(view: EnvironmentView) -> dict[str, str]:
     waits = view.phase is Phase.IMAGE or _lacks_image(view)
-    return {"commit": view.wanted_commit, SINCE: view.since.isoformat()} if waits and view.since else {}
+    return {"commit": view.wanted_commit, IMAGE_SINCE: view.since.isoformat()} if waits and view.since else {}

@@ -13,50 +13,50 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
-from orchestrator.core.model import Running
+from orchestrator.core.model import RunningOperation
 from orchestrator.ledger import kinds
 from orchestrator.ledger.lease import Lease, NoLease
 from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.wakeups import Wakeups
 from stacks import records
 from stacks.model import StackRef
-from stacks.others import Settled
+from stacks.others import Recovery
 
 log = logging.getLogger("eph.leading")
 
-LOOK_AGAIN = 1.0
+POLL_INTERVAL = 1.0
 """Seconds between two looks at operations that other replicas began: nobody tells when they end."""
 
 
-class Leading:
-    """``begin`` is awaited when a term begins; ``settle`` is called, in a thread, before each look of a leader that has
+class Leadership:
+    """``on_term_start`` is awaited when a term begins; ``recover_operations`` is called, in a thread, before each look of a leader that has
     replicas. ``me`` is this replica's address."""
 
-    def __init__(self, lease: Lease, journal: Journal, wakeups: Wakeups, me: str = "") -> None:
+    def __init__(self, lease: Lease, journal: Journal, wakeups: Wakeups, address: str = "") -> None:
         self._lease = lease
         self._journal = journal
         self._wakeups = wakeups
-        self._me = me
-        self._begun = 0
-        self.begin: Callable[[], Awaitable[None]] = _nothing
-        self.settle: Callable[[], Settled] = Settled
-        self.replicas = not isinstance(lease, NoLease)
+        self._address = address
+        self._current_term = 0
+        self.on_term_start: Callable[[], Awaitable[None]] = _nothing
+        self.recover_operations: Callable[[], Recovery] = Recovery
+        self.has_replicas = not isinstance(lease, NoLease)
         """Whether there may be others."""
-        if self.replicas:
-            lease.changed = self._changed
+        if self.has_replicas:
+            lease.on_change = self._on_change
 
     @staticmethod
-    def alone(journal: Journal, wakeups: Wakeups) -> Leading:
-        return Leading(NoLease(), journal, wakeups)
+    def single_replica(journal: Journal, wakeups: Wakeups) -> Leadership:
+        return Leadership(NoLease(), journal, wakeups)
 
     @property
     def term(self) -> int:
         """0 while this replica follows. A term that has not begun yet counts as none."""
-        return self._begun if self.leads() else 0
+        return self._current_term if self.is_leader() else 0
 
-    def leads(self) -> bool:
+    def is_leader(self) -> bool:
         """No I/O, from any thread."""
-        return self._lease.leads() and self._lease.epoch == self._begun
+        return self._lease.leads() and self._lease.epoch == self._current_term
 
     @property
     def epoch(self) -> int:
@@ -67,44 +67,44 @@ class Leading:
         """Where the one that leads is reached; empty when it is this replica, or nobody knows."""
         return self._lease.leader
 
-    async def ready(self) -> bool:
+    async def ensure_term(self) -> bool:
         """Whether this replica leads; a new term begins here."""
-        if self._lease.leads() and (epoch := self._lease.epoch) != self._begun:
-            await self.begin()
-            self._begun = epoch
-            if self.replicas:
-                self._journal.tell(kinds.LEADER_CHANGED, f"the replica at {self._me} leads now, term {epoch}")
-        return self.leads()
+        if self._lease.leads() and (epoch := self._lease.epoch) != self._current_term:
+            await self.on_term_start()
+            self._current_term = epoch
+            if self.has_replicas:
+                self._journal.record(kinds.LEADER_CHANGED, f"the replica at {self._address} leads now, term {epoch}")
+        return self.is_leader()
 
-    async def still(self, term: int) -> bool:
+    async def confirm_term(self, term: int) -> bool:
         """Whether a plan of that term may be carried out; asks the database."""
         return bool(term) and await self._lease.confirm() and self.term == term
 
-    async def elsewhere(self) -> Mapping[StackRef, Running]:
+    async def remote_operations(self) -> Mapping[StackRef, RunningOperation]:
         """What replicas that led before still have under way; what is over was tidied up."""
-        if not (self.replicas and self.leads()):
+        if not (self.has_replicas and self.is_leader()):
             return {}
-        settled = await asyncio.to_thread(self.settle)
+        settled = await asyncio.to_thread(self.recover_operations)
         for ref in settled.ended:
-            self._journal.tell(kinds.OPERATION_RECOVERED, "an operation of an earlier leader was ended", str(ref))
-        if settled.living:
-            asyncio.get_running_loop().call_later(LOOK_AGAIN, self._wakeups.wake)
-        return {each.ref: _running(each) for each in settled.living}
+            self._journal.record(kinds.OPERATION_RECOVERED, "an operation of an earlier leader was ended", str(ref))
+        if settled.still_running:
+            asyncio.get_running_loop().call_later(POLL_INTERVAL, self._wakeups.wake)
+        return {each.ref: _as_running(each) for each in settled.still_running}
 
-    def _changed(self, leads: bool) -> None:
-        if not leads:
+    def _on_change(self, is_leader: bool) -> None:
+        if not is_leader:
             log.warning("This replica leads no more: it starts nothing, and what runs goes on.")
-        self._wakeups.wake(look=True)
+        self._wakeups.wake(refresh=True)
 
 
-def _running(left: records.Running) -> Running:
-    return Running(
-        ref=left.ref,
-        verb=left.verb,
-        commit=left.commit,
-        started=datetime.fromisoformat(left.started),
-        progress=f"begun by another replica: process {left.worker.pid} on {left.where.partition(' ')[0]}",
-        elsewhere=True,
+def _as_running(record: records.OperationRecord) -> RunningOperation:
+    return RunningOperation(
+        ref=record.ref,
+        verb=record.verb,
+        commit=record.commit,
+        started=datetime.fromisoformat(record.started),
+        progress=f"begun by another replica: process {record.worker.pid} on {record.where.partition(' ')[0]}",
+        remote=True,
     )
 
 

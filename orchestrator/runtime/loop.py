@@ -16,7 +16,7 @@ from time import monotonic
 
 from orchestrator.core import plans, views
 from orchestrator.core.actions import Wait
-from orchestrator.core.moments import lasts
+from orchestrator.core.moments import is_within
 from orchestrator.core.plans import Plan
 from orchestrator.core.policy import Policy
 from orchestrator.core.views import EnvironmentView
@@ -24,147 +24,147 @@ from orchestrator.ledger import kinds
 from orchestrator.runtime import health
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.executor import Executor
-from orchestrator.runtime.forge_facts import ForgeFacts
-from orchestrator.runtime.health import Monitor
+from orchestrator.runtime.forge_facts import ForgeSnapshot
+from orchestrator.runtime.health import HealthMonitor
 from orchestrator.runtime.journal import Journal
-from orchestrator.runtime.leading import Leading
+from orchestrator.runtime.leading import Leadership
 from orchestrator.runtime.observe import Observer
-from orchestrator.runtime.wakeups import EVERYTHING, NO_LIMIT, Look, Only, Wakeups
+from orchestrator.runtime.wakeups import FULL_REFRESH, UNLIMITED, Refresh, RefreshScope, Wakeups
 
 log = logging.getLogger("eph.loop")
 
-SHORTEST = 0.05
+MIN_CYCLE_INTERVAL = 0.05
 """Seconds between two cycles that the plan itself asks for."""
-LOOKS_APART = 0.5
+MIN_REFRESH_INTERVAL = 0.5
 """Seconds between two readings of the Git host, so that a storm of webhooks is a few cycles and not many. The first
 wake after a quiet time is heeded at once."""
-AFTER_FAILURE = timedelta(seconds=5)
+RETRY_AFTER = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class CycleResult:
     """What the last cycle saw and decided; replaced whole, so readers in other threads never see half of it."""
 
     views: tuple[EnvironmentView, ...] = ()
     plan: Plan | None = None
-    forge: ForgeFacts = field(default_factory=ForgeFacts)
-    foreign: int = 0
+    forge: ForgeSnapshot = field(default_factory=ForgeSnapshot)
+    foreign_stacks: int = 0
     complete: bool = False
     at: datetime | None = None
     seconds: float = 0.0
 
 
-Audience = Callable[[Shown], None]
+CycleListener = Callable[[CycleResult], None]
 
 
 @dataclass(slots=True)
-class Parts:
+class LoopDependencies:
     observer: Observer
     executor: Executor
-    monitor: Monitor
+    monitor: HealthMonitor
     journal: Journal
     wakeups: Wakeups
-    leading: Leading | None = None
+    leadership: Leadership | None = None
     """None: one replica alone."""
 
 
 class Loop:
-    """``audience`` is shown every cycle's outcome: reports, the gateway's pages, metrics."""
+    """``listeners`` is shown every cycle's outcome: reports, the gateway's pages, metrics."""
 
-    def __init__(self, parts: Parts, policy: Policy, clock: Clock, interval: timedelta) -> None:
-        self._parts = parts
+    def __init__(self, dependencies: LoopDependencies, policy: Policy, clock: Clock, interval: timedelta) -> None:
+        self._dependencies = dependencies
         self._policy = policy
         self._clock = clock
         self._interval = interval
-        self._looked: datetime | None = None
+        self._refreshed_at: datetime | None = None
         self._failed = False
-        self._leading = parts.leading or Leading.alone(parts.journal, parts.wakeups)
-        self.shown = Shown()
-        self.audience: Sequence[Audience] = ()
+        self._leadership = dependencies.leadership or Leadership.single_replica(dependencies.journal, dependencies.wakeups)
+        self.last_cycle = CycleResult()
+        self.listeners: Sequence[CycleListener] = ()
 
     async def run(self) -> None:
         """Until cancelled."""
-        look = EVERYTHING
+        look = FULL_REFRESH
         while True:
             began = monotonic()
-            until = await self.cycle(look.wanted, look.only)
-            looked, look = look, await self._sleep(until)
-            if looked.wanted and look.wanted:
-                await asyncio.sleep(max(0.0, began + LOOKS_APART - monotonic()))
+            until = await self.cycle(look.needed, look.scope)
+            looked, look = look, await self._wait(until)
+            if looked.needed and look.needed:
+                await asyncio.sleep(max(0.0, began + MIN_REFRESH_INTERVAL - monotonic()))
 
-    async def _sleep(self, until: datetime) -> Look:
-        return await self._parts.wakeups.wait(max(SHORTEST, (until - self._clock()).total_seconds()))
+    async def _wait(self, until: datetime) -> Refresh:
+        return await self._dependencies.wakeups.wait(max(MIN_CYCLE_INTERVAL, (until - self._clock()).total_seconds()))
 
-    async def cycle(self, look: bool, only: Only = NO_LIMIT) -> datetime:
+    async def cycle(self, refresh: bool, scope: RefreshScope = UNLIMITED) -> datetime:
         """One cycle; gives when the next is due. An error is told, and changes nothing but that.
 
-        ``only``: of the Git host just this is asked again, unless the interval is over and it is everything's turn.
+        ``scope``: of the Git host just this is asked again, unless the interval is over and it is everything's turn.
         """
         began = self._clock()
-        if self._looked is None or not lasts(self._looked, self._interval, began):
-            look, only = True, NO_LIMIT
+        if self._refreshed_at is None or not is_within(self._refreshed_at, self._interval, began):
+            refresh, scope = True, UNLIMITED
         try:
-            plan = await self._cycle(began, Look(look, only))
+            plan = await self._cycle(began, Refresh(refresh, scope))
         except Exception as error:  # the next cycle looks at everything again
             log.exception("the cycle failed")
             self._failed = True
-            self._parts.journal.trouble(f"{type(error).__name__}: {error}")
-            return began + min(self._interval, AFTER_FAILURE)
-        self._recovered()
-        if look and not only:
-            self._looked = began
-        return self._due(plan)
+            self._dependencies.journal.record_problem(f"{type(error).__name__}: {error}")
+            return began + min(self._interval, RETRY_AFTER)
+        self._record_recovery()
+        if refresh and not scope:
+            self._refreshed_at = began
+        return self._next_cycle_at(plan)
 
-    async def _cycle(self, began: datetime, look: Look) -> Plan:
-        parts, leading = self._parts, self._leading
-        await leading.ready()
+    async def _cycle(self, began: datetime, refresh: Refresh) -> Plan:
+        parts, leading = self._dependencies, self._leadership
+        await leading.ensure_term()
         term = leading.term
-        world = await parts.observer.look(self._clock, look, await leading.elsewhere())
+        world = await parts.observer.observe(self._clock, refresh, await leading.remote_operations())
         now = self._clock()
         plan = plans.plan(world, self._policy, now)
-        if plan.changes and await leading.still(term):
-            parts.executor.carry_out(plan, parts.observer.forge.repositories)
-        parts.monitor.watch(health.questions(world))
-        seen = views.of(world, plan, self._policy, now)
+        if plan.changes and await leading.confirm_term(term):
+            parts.executor.execute(plan, parts.observer.forge.repositories)
+        parts.monitor.watch(health.probe_requests(world))
+        seen = views.build(world, plan, self._policy, now)
         leads = term != 0 and leading.term == term
         if leads:
-            parts.journal.turned(seen)
-            parts.journal.read(world.repositories.values(), _held(plan))
-        self.shown = Shown(
+            parts.journal.record_phases(seen)
+            parts.journal.record_repositories(world.repositories.values(), _held_note(plan))
+        self.last_cycle = CycleResult(
             views=seen,
             plan=plan,
             forge=parts.observer.forge,
-            foreign=world.stacks.foreign,
+            foreign_stacks=world.stacks.foreign_count,
             complete=world.stacks.complete and all(facts.complete for facts in world.repositories.values()),
             at=now,
             seconds=(self._clock() - began).total_seconds(),
         )
         if leads:
-            self._show()
+            self._notify_listeners()
         return plan
 
-    def _show(self) -> None:
+    def _notify_listeners(self) -> None:
         """What cannot be shown just now (a full disk, say) is shown after the next cycle; the cycle itself is over."""
-        for show in self.audience:
+        for show in self.listeners:
             try:
-                show(self.shown)
+                show(self.last_cycle)
             except Exception as error:
                 log.exception("the cycle could not be shown")
-                self._parts.journal.trouble(f"the cycle could not be shown: {type(error).__name__}: {error}")
+                self._dependencies.journal.record_problem(f"the cycle could not be shown: {type(error).__name__}: {error}")
 
-    def _recovered(self) -> None:
+    def _record_recovery(self) -> None:
         if self._failed:
             self._failed = False
-            self._parts.journal.tell(kinds.CYCLE_RECOVERED, "cycles succeed again")
+            self._dependencies.journal.record(kinds.CYCLE_RECOVERED, "cycles succeed again")
 
-    def _due(self, plan: Plan) -> datetime:
+    def _next_cycle_at(self, plan: Plan) -> datetime:
         """The interval, or the first moment that the plan itself waits for."""
         now = self._clock()
         waits = [action.until for action in plan.actions if isinstance(action, Wait) and action.until is not None]
-        return min([(self._looked or now) + self._interval, *(max(until, now) for until in waits)])
+        return min([(self._refreshed_at or now) + self._interval, *(max(until, now) for until in waits)])
 
 
-def _held(plan: Plan) -> str:
+def _held_note(plan: Plan) -> str:
     """The guard's own note, when it holds."""
     command = f"eph approve {plan.digest}"
     return next((note for note in plan.notes if plan.digest and note.endswith(command)), "")

@@ -10,9 +10,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from orchestrator.core import newness
-from orchestrator.core.model import Key, PullRequest, PullState, RecipeError, Watched
+from orchestrator.core.model import Key, PullRequest, PullState, RecipeError, WatchedRefs
 from orchestrator.forge.port import Forge, ForgeError, Repository
-from orchestrator.runtime.recipes import Recipes
+from orchestrator.runtime.recipes import RecipeReader
 from stacks import names
 from stacks.model import RefKind
 
@@ -21,27 +21,27 @@ KINDS = (RefKind.BRANCH, RefKind.TAG)
 
 @dataclass(frozen=True, slots=True)
 class RefFacts:
-    """``wanted`` are those to look at, ``listed`` the numbers of all that a glob names. ``note``: how many are not
+    """``selected`` are those to look at, ``matching`` the numbers of all that a glob names. ``note``: how many are not
     looked at."""
 
-    wanted: tuple[PullRequest, ...] = ()
-    listed: frozenset[int] = frozenset()
+    selected: tuple[PullRequest, ...] = ()
+    matching: frozenset[int] = frozenset()
     complete: bool = True
     reason: str = ""
-    watched: Watched = field(default_factory=Watched)
+    watched_refs: WatchedRefs = field(default_factory=WatchedRefs)
     note: str = ""
 
 
-def read(forge: Forge, recipes: Recipes, repository: Repository, existing: Collection[int], most: int) -> RefFacts:
+def read(forge: Forge, recipes: RecipeReader, repository: Repository, existing: Collection[int], limit: int) -> RefFacts:
     """Blocking. ``existing``: numbers of the environments that are there."""
-    watched = recipes.watched(repository)
+    watched = recipes.watched_refs(repository)
     if isinstance(watched, RecipeError):
         why = "; ".join(watched.problems)
         return RefFacts(complete=False, reason=f"eph.yaml of {repository.default_branch} could not be read: {why}")
     found: dict[int, PullRequest] = {}
     reason = ""
     for kind in KINDS:
-        patterns = watched.of(kind)
+        patterns = watched.patterns_for(kind)
         if not patterns:
             continue
         try:
@@ -50,17 +50,17 @@ def read(forge: Forge, recipes: Recipes, repository: Repository, existing: Colle
             reason = reason or str(error)
             continue
         reason = reason or ("" if refs.complete else refs.reason or "the list was not whole")
-        for name in sorted(refs.commits, key=newness.of, reverse=kind is RefKind.TAG):
-            pull = _pull(repository, kind, name, refs.commits[name])
+        for name in sorted(refs.commits, key=newness.sort_key, reverse=kind is RefKind.TAG):
+            pull = _as_pull_request(repository, kind, name, refs.commits[name])
             found.setdefault(pull.key.number, pull)
-    chosen = sorted(found.values(), key=lambda pull: pull.key.number not in existing)[:most]
-    note = f"{repository.full_name}: {len(found)} branches and tags match, {most} are looked at (limits.refs)"
+    chosen = sorted(found.values(), key=lambda pull: pull.key.number not in existing)[:limit]
+    note = f"{repository.full_name}: {len(found)} branches and tags match, {limit} are looked at (limits.refs)"
     return RefFacts(
         tuple(chosen), frozenset(found), not reason, reason, watched, note if len(found) > len(chosen) else ""
     )
 
 
-def _pull(repository: Repository, kind: RefKind, name: str, commit: str) -> PullRequest:
+def _as_pull_request(repository: Repository, kind: RefKind, name: str, commit: str) -> PullRequest:
     """Who pushes a branch or a tag of the repository itself has write access to it."""
     key = Key(repository.id, names.ref_number(kind, name))
     return PullRequest(

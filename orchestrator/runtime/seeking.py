@@ -6,49 +6,49 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from orchestrator.core.actions import Find
-from orchestrator.core.images import Answer
+from orchestrator.core.images import ImageResult
 from orchestrator.forge.port import Forge, ForgeError, ForgeUnavailable, Repository
-from orchestrator.images.access import Access
-from orchestrator.images.errors import Refused, RegistryError, Unavailable
-from orchestrator.images.finding import Finder
+from orchestrator.images.access import RegistryPolicy
+from orchestrator.images.errors import RegistryRefused, RegistryError, RegistryUnavailable
+from orchestrator.images.finding import ImageResolver
 from orchestrator.images.port import Registries
 
 
-class Seeker:
+class ImageFinder:
     """``access``: by target, whom it may ask; a target that is not among them runs no images."""
 
     def __init__(
         self,
-        access: Mapping[str, Access],
-        registries: Callable[[Access], Registries],
+        access: Mapping[str, RegistryPolicy],
+        registries: Callable[[RegistryPolicy], Registries],
         forge: Forge,
         now: Callable[[], datetime],
     ) -> None:
         self._forge = forge
-        self._finders = {target: Finder(reach, registries(reach), now) for target, reach in access.items()}
+        self._finders = {target: ImageResolver(reach, registries(reach), now) for target, reach in access.items()}
 
-    def find(self, action: Find, repository: Repository) -> tuple[Answer, ...]:
+    def find(self, action: Find, repository: Repository) -> tuple[ImageResult, ...]:
         """Blocking. One answer for each that is left; an image that breaks our own code is its own trouble alone."""
         finder = self._finders.get(action.target)
         if finder is None:
             return tuple(
-                Answer(wish.name, trouble=f"the target {action.target} finds no images") for wish in action.left
+                ImageResult(wish.name, error=f"the target {action.target} finds no images") for wish in action.remaining
             )
 
         def note(ref: str) -> str:
             return self._note(repository, action.commit, ref)
 
-        return tuple(finder.find(wish, note, wish.name in action.fall_back) for wish in action.left)
+        return tuple(finder.find(wish, note, wish.name in action.fallback_names) for wish in action.remaining)
 
     def _note(self, repository: Repository, commit: str, ref: str) -> str:
         try:
             return self._forge.note(repository, commit, ref)
         except ForgeError as error:
-            raise _translated(error) from error
+            raise _as_registry_error(error) from error
 
 
-def _translated(error: ForgeError) -> RegistryError:
+def _as_registry_error(error: ForgeError) -> RegistryError:
     """What the Git host says instead of a note."""
     if isinstance(error, ForgeUnavailable):
-        return Unavailable(f"cannot be asked for just now: {error}", error.retry_after or 0.0)
-    return Refused(f"cannot be read: {error}")
+        return RegistryUnavailable(f"cannot be asked for just now: {error}", error.retry_after or 0.0)
+    return RegistryRefused(f"cannot be read: {error}")

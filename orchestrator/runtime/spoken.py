@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from markdown_it import MarkdownIt
 
-LONGEST = 16_384
+MAX_CHARACTERS = 16_384
 """Characters that are read: a parser takes its time over a page that is nothing but list items."""
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _HIDDEN = re.compile(
@@ -21,12 +21,12 @@ _HIDDEN = re.compile(
 )
 _READER = MarkdownIt("commonmark").disable("inline")
 """Blocks only."""
-_WITHIN = MarkdownIt("commonmark")
+_INLINE_READER = MarkdownIt("commonmark")
 
 
-def lines(body: str) -> Iterator[str]:
+def authored_lines(body: str) -> Iterator[str]:
     """Those at the left margin, without the blanks behind them."""
-    text = _COMMENT.sub("\n\n", body[:LONGEST].replace("\r\n", "\n").replace("\r", "\n"))
+    text = _COMMENT.sub("\n\n", body[:MAX_CHARACTERS].replace("\r\n", "\n").replace("\r", "\n"))
     text = _HIDDEN.sub("\n\n", text)
     raw, quotes = text.split("\n"), 0
     for token in _READER.parse(text):
@@ -36,15 +36,15 @@ def lines(body: str) -> Iterator[str]:
             yield from _outside_of_code(token.content, mine) if "`" in token.content else mine
 
 
-def _outside_of_code(block: str, lines_of_it: list[str]) -> list[str]:
+def _outside_of_code(block: str, block_lines: list[str]) -> list[str]:
     """Code within a paragraph may go over several of its lines: of these none stands there as a line of its own."""
     shown = [""]
-    for part in _WITHIN.parseInline(block)[0].children or []:
+    for part in _INLINE_READER.parseInline(block)[0].children or []:
         if part.type in ("softbreak", "hardbreak"):
             shown.append("")
         else:
             shown[-1] += part.content
     left = Counter(shown)
-    left.subtract(lines_of_it)
+    left.subtract(block_lines)
     hidden = -left
-    return [line for line in lines_of_it if not hidden[line]]
+    return [line for line in block_lines if not hidden[line]]

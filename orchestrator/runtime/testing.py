@@ -17,47 +17,47 @@ from functools import partial
 from pathlib import Path
 
 from orchestrator.core import junit, suites
-from orchestrator.core.junit import BadReport, Report
-from orchestrator.core.model import Candidate, Recipe
-from orchestrator.core.suites import Place
-from orchestrator.core.trials import Result, Run, Verdict
+from orchestrator.core.junit import InvalidReport, JUnitReport
+from orchestrator.core.model import Request, Recipe
+from orchestrator.core.suites import SuiteEnvironment
+from orchestrator.core.trials import SuiteResult, SuiteRun, SuiteOutcome
 from orchestrator.core.views import EnvironmentView
 from orchestrator.runtime import trial, verdicts
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.journal import Journal
-from orchestrator.runtime.loop import Shown
-from orchestrator.runtime.memory import Memory
-from orchestrator.runtime.trial import Ended, Started
+from orchestrator.runtime.loop import CycleResult
+from orchestrator.runtime.memory import LoopState
+from orchestrator.runtime.trial import SuiteExit, SuiteCommand
 from programs import registry
-from programs.concealing import Veil
-from programs.registry import Target, Tests
+from programs.concealing import Redactor
+from programs.registry import Target, RunsTests
 from programs.spec import EnvironmentSpec, SuiteSpec
 from stacks.model import StackRef
-from stacks.places import Places
+from stacks.places import StackPaths
 
 log = logging.getLogger("eph.testing")
 
 
 @dataclass(slots=True)
-class Bench:
-    """What it works with. ``token`` gives the preview token where people sign in; ``leads``: whether this replica may
-    start anything; ``woken`` makes the loop show what changed."""
+class SuiteRunnerDependencies:
+    """What it works with. ``token`` gives the preview token where people sign in; ``is_leader``: whether this replica may
+    start anything; ``wake`` makes the loop show what changed."""
 
-    places: Places
-    memory: Memory
+    paths: StackPaths
+    state: LoopState
     journal: Journal
     clock: Clock
-    woken: Callable[[], None]
+    wake: Callable[[], None]
     token: Callable[[EnvironmentSpec], str]
     slots: int = 2
-    leads: Callable[[], bool] = lambda: True
+    is_leader: Callable[[], bool] = lambda: True
     target: Callable[[str], Target] = registry.get
-    hidden: Callable[[], tuple[str, ...]] = tuple
+    secrets: Callable[[], tuple[str, ...]] = tuple
     """What no output may show: a suite is given none of it, and an environment may tell."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Ready:
+class _ReadyEnvironment:
     """What a run needs to know, by its environment."""
 
     spec: EnvironmentSpec
@@ -69,59 +69,59 @@ class _Ready:
 class SuiteRunner:
     """An audience of the loop. Everything but ``recover`` is for the loop's thread."""
 
-    def __init__(self, bench: Bench) -> None:
-        self._bench = bench
-        self._tasks: dict[Run, asyncio.Task[None]] = {}
-        self._known: set[StackRef] = set()
-        self._begun: Counter[Run] = Counter()
+    def __init__(self, dependencies: SuiteRunnerDependencies) -> None:
+        self._dependencies = dependencies
+        self._tasks: dict[SuiteRun, asyncio.Task[None]] = {}
+        self._loaded: set[StackRef] = set()
+        self._attempts: Counter[SuiteRun] = Counter()
         self._closed = False
 
-    def begin(self) -> None:
+    def start_term(self) -> None:
         """A term of leading begins: results are read anew, as another replica may have led meanwhile."""
-        self._known.clear()
-        self._begun.clear()
-        self._bench.memory.tested.clear()
+        self._loaded.clear()
+        self._attempts.clear()
+        self._dependencies.state.suite_results.clear()
 
-    def show(self, shown: Shown) -> None:
+    def on_cycle(self, cycle: CycleResult) -> None:
         """After each cycle. Only starts and ends; what takes time has a task of its own."""
         if self._closed:
             return
-        found = {view.ref: pair for view in shown.views if (pair := _ready(view, shown)) is not None}
+        found = {view.ref: pair for view in cycle.views if (pair := _ready(view, cycle)) is not None}
         places = [place for place, _ in found.values()]
-        self._forget({view.ref for view in shown.views})
-        self._learn([place for place in places if place.testable])
-        trials = self._bench.memory.trials()
-        known = [place for place in places if place.ref in self._known] if self._bench.leads() else []
-        decision = suites.decide(known, trials, self._bench.slots)
+        self._forget({view.ref for view in cycle.views})
+        self._load_results([place for place in places if place.is_testable])
+        trials = self._dependencies.state.suite_runs()
+        known = [place for place in places if place.ref in self._loaded] if self._dependencies.is_leader() else []
+        decision = suites.decide(known, trials, self._dependencies.slots)
         for run in decision.stop:
             self._stop(run)
         for run, why in decision.skip.items():
-            self._keep(run.ref, Result(run.suite, run.commit, Verdict.SKIPPED, self._bench.clock(), detail=why))
+            self._record(run.ref, SuiteResult(run.suite, run.commit, SuiteOutcome.SKIPPED, self._dependencies.clock(), detail=why))
         for run in decision.start:
             self._start(run, found[run.ref][1])
         if decision.skip:
-            self._bench.woken()
+            self._dependencies.wake()
 
-    def again(self, ref: StackRef) -> None:
+    def retry(self, ref: StackRef) -> None:
         """A person asked to try again: what failed or was skipped is forgotten."""
-        results = self._bench.memory.tested.get(ref, {})
-        self._bench.memory.tested[ref] = {
-            name: result for name, result in results.items() if result.verdict is Verdict.PASSED
+        results = self._dependencies.state.suite_results.get(ref, {})
+        self._dependencies.state.suite_results[ref] = {
+            name: result for name, result in results.items() if result.outcome is SuiteOutcome.PASSED
         }
-        for run in [run for run in self._begun if run.ref == ref]:
-            del self._begun[run]
+        for run in [run for run in self._attempts if run.ref == ref]:
+            del self._attempts[run]
 
-    def lines(self, ref: StackRef, suite: str, most: int) -> list[str]:
+    def log_lines(self, ref: StackRef, suite: str, limit: int) -> list[str]:
         """Blocking: the last lines of a suite's last run."""
-        path = trial.log_file(self._folder(ref), suite)
+        path = trial.log_path(self._folder(ref), suite)
         try:
-            return path.read_text(errors="replace").splitlines()[-most:]
+            return path.read_text(errors="replace").splitlines()[-limit:]
         except FileNotFoundError:
             return []
 
     def recover(self) -> list[str]:
         """Blocking: ends what an earlier life left running."""
-        return trial.recover(self._bench.places.operations)
+        return trial.recover(self._dependencies.paths.operations)
 
     async def close(self) -> None:
         self._closed = True
@@ -132,119 +132,119 @@ class SuiteRunner:
 
     # --- what is known
 
-    def _learn(self, places: Iterable[Place]) -> None:
+    def _load_results(self, environments: Iterable[SuiteEnvironment]) -> None:
         """The event log is asked once for each environment; meanwhile nothing of it begins."""
-        for place in places:
-            asking = Run(place.ref, "", "")
-            if place.suites and place.ref not in self._known and asking not in self._tasks:
-                self._task(asking, self._recall(place.ref))
+        for place in environments:
+            asking = SuiteRun(place.ref, "", "")
+            if place.suites and place.ref not in self._loaded and asking not in self._tasks:
+                self._start_task(asking, self._load_result_of(place.ref))
 
-    async def _recall(self, ref: StackRef) -> None:
-        found = await asyncio.to_thread(verdicts.recall, self._bench.journal.ledger, ref)
-        self._bench.memory.tested[ref] = {**found, **self._bench.memory.tested.get(ref, {})}
-        self._known.add(ref)
+    async def _load_result_of(self, ref: StackRef) -> None:
+        found = await asyncio.to_thread(verdicts.load_results, self._dependencies.journal.ledger, ref)
+        self._dependencies.state.suite_results[ref] = {**found, **self._dependencies.state.suite_results.get(ref, {})}
+        self._loaded.add(ref)
 
-    def _forget(self, there: set[StackRef]) -> None:
-        self._known &= there
-        for ref in self._bench.memory.tested.keys() - there:
-            del self._bench.memory.tested[ref]
-        for run in [run for run in self._begun if run.ref not in there]:
-            del self._begun[run]
+    def _forget(self, existing: set[StackRef]) -> None:
+        self._loaded &= existing
+        for ref in self._dependencies.state.suite_results.keys() - existing:
+            del self._dependencies.state.suite_results[ref]
+        for run in [run for run in self._attempts if run.ref not in existing]:
+            del self._attempts[run]
 
-    def _keep(self, ref: StackRef, result: Result) -> None:
-        self._bench.memory.tested.setdefault(ref, {})[result.suite] = result
-        verdicts.tell(self._bench.journal, ref, result)
+    def _record(self, ref: StackRef, result: SuiteResult) -> None:
+        self._dependencies.state.suite_results.setdefault(ref, {})[result.suite] = result
+        verdicts.record_result(self._dependencies.journal, ref, result)
 
     # --- one run
 
-    def _start(self, run: Run, ready: _Ready) -> None:
-        self._begun[run] += 1
-        if self._begun[run] > suites.TRIES:
-            why = f"it was interrupted {suites.TRIES} times; `eph up` begins it again"
-            self._keep(run.ref, Result(run.suite, run.commit, Verdict.FAILED, self._bench.clock(), detail=why))
-            self._bench.woken()
+    def _start(self, run: SuiteRun, ready: _ReadyEnvironment) -> None:
+        self._attempts[run] += 1
+        if self._attempts[run] > suites.MAX_ATTEMPTS:
+            why = f"it was interrupted {suites.MAX_ATTEMPTS} times; `eph up` begins it again"
+            self._record(run.ref, SuiteResult(run.suite, run.commit, SuiteOutcome.FAILED, self._dependencies.clock(), detail=why))
+            self._dependencies.wake()
             return
-        self._bench.memory.testing[run] = self._bench.clock()
-        verdicts.began(self._bench.journal, run)
-        self._task(run, self._run(run, ready))
-        self._bench.woken()
+        self._dependencies.state.running_suites[run] = self._dependencies.clock()
+        verdicts.record_started(self._dependencies.journal, run)
+        self._start_task(run, self._run(run, ready))
+        self._dependencies.wake()
 
-    def _stop(self, run: Run) -> None:
+    def _stop(self, run: SuiteRun) -> None:
         task = self._tasks.get(run)
         if task is not None:
             task.cancel()
 
-    def _task(self, run: Run, work: Coroutine[None, None, None]) -> None:
+    def _start_task(self, run: SuiteRun, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work, name=f"{run.ref} {run.suite}")
         self._tasks[run] = task
-        task.add_done_callback(partial(self._done, run))
+        task.add_done_callback(partial(self._on_done, run))
 
-    def _done(self, run: Run, task: asyncio.Task[None]) -> None:
+    def _on_done(self, run: SuiteRun, task: asyncio.Task[None]) -> None:
         self._tasks.pop(run, None)
-        self._bench.memory.testing.pop(run, None)
+        self._dependencies.state.running_suites.pop(run, None)
         if task.cancelled():
             if run.suite:
-                verdicts.stopped(self._bench.journal, run)
+                verdicts.record_stopped(self._dependencies.journal, run)
         elif (error := task.exception()) is not None:
             log.error("tests of %s broke", run.ref, exc_info=error)
-            self._bench.journal.trouble(f"the tests of {run.ref} broke: {type(error).__name__}: {error}")
+            self._dependencies.journal.record_problem(f"the tests of {run.ref} broke: {type(error).__name__}: {error}")
         if not self._closed:
-            self._bench.woken()
+            self._dependencies.wake()
 
-    async def _run(self, run: Run, ready: _Ready) -> None:
+    async def _run(self, run: SuiteRun, ready: _ReadyEnvironment) -> None:
         suite = ready.suites[run.suite]
         try:
-            ended, report, note = await self._ended(run, ready, suite)
+            ended, report, note = await self._run_process(run, ready, suite)
         except Exception as error:  # noqa: BLE001 - whatever keeps it from running is its result
-            ended, report, note = Ended(1, 0.0, ()), None, f"it could not be run: {str(error).splitlines()[0][:300]}"
-        self._keep(run.ref, _result(run, ended, report, note or _detail(ended, suite), self._bench.clock))
+            ended, report, note = SuiteExit(1, 0.0, ()), None, f"it could not be run: {str(error).splitlines()[0][:300]}"
+        self._record(run.ref, _result(run, ended, report, note or _detail(ended, suite), self._dependencies.clock))
 
-    async def _ended(self, run: Run, ready: _Ready, suite: SuiteSpec) -> tuple[Ended, Report | None, str]:
-        target = self._bench.target(ready.spec.target)
-        if not isinstance(target, Tests):
+    async def _run_process(self, run: SuiteRun, ready: _ReadyEnvironment, suite: SuiteSpec) -> tuple[SuiteExit, JUnitReport | None, str]:
+        target = self._dependencies.target(ready.spec.target)
+        if not isinstance(target, RunsTests):
             raise TypeError(f"the target {ready.spec.target} runs no tests")
         mark = uuid.uuid4().hex
-        token = self._bench.token(ready.spec) if suite.token and not ready.fork else ""
-        env = {**_environment(ready, suite), trial.MARK: mark, **({"PREVIEW_TOKEN": token} if token else {})}
-        argv = await asyncio.to_thread(target.suite, ready.spec, suite, env)
-        hidden = (token, *self._bench.hidden())
-        what = Started(argv, run.suite, mark, self._folder(run.ref), suite.command.timeout, hidden)
+        token = self._dependencies.token(ready.spec) if suite.token and not ready.fork else ""
+        env = {**_environment_variables(ready, suite), trial.RUN_ID: mark, **({"PREVIEW_TOKEN": token} if token else {})}
+        argv = await asyncio.to_thread(target.suite_command, ready.spec, suite, env)
+        hidden = (token, *self._dependencies.secrets())
+        what = SuiteCommand(argv, run.suite, mark, self._folder(run.ref), suite.command.timeout, hidden)
         ended = await trial.run(what)
         if not suite.junit:
             return ended, None, ""
-        data = await asyncio.to_thread(target.report, ready.spec, suite, junit.MOST_BYTES)
+        data = await asyncio.to_thread(target.suite_report, ready.spec, suite, junit.MAX_BYTES)
         try:
-            return ended, junit.parse(_veiled(data, hidden)) if data is not None else None, ""
-        except BadReport as error:
+            return ended, junit.parse(_redacted(data, hidden)) if data is not None else None, ""
+        except InvalidReport as error:
             detail = _detail(ended, suite)
             said = f"its report {suite.junit} cannot be read: {error}"
             return ended, None, f"{detail}; {said}" if detail else said
 
     def _folder(self, ref: StackRef) -> Path:
-        return self._bench.places.logs(ref) / "tests"
+        return self._dependencies.paths.operation_folder(ref) / "tests"
 
 
-def _veiled(report: bytes, hidden: tuple[str, ...]) -> bytes:
+def _redacted(report: bytes, secrets: tuple[str, ...]) -> bytes:
     """Bytes that are no text go through as they are."""
-    return Veil(hidden)(report.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+    return Redactor(secrets)(report.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
 
-def _ready(view: EnvironmentView, shown: Shown) -> tuple[Place, _Ready] | None:
-    candidate = _candidate(view, shown)
+def _ready(view: EnvironmentView, cycle: CycleResult) -> tuple[SuiteEnvironment, _ReadyEnvironment] | None:
+    candidate = _request(view, cycle)
     recipe = candidate.recipe if candidate else None
     if candidate is None or not isinstance(recipe, Recipe) or not recipe.suites:
         return None
-    place = Place(view.ref, view.phase, view.commit, view.wanted_commit, recipe.suites, view.ready_at)
+    place = SuiteEnvironment(view.ref, view.phase, view.commit, view.wanted_commit, recipe.suites, view.ready_at)
     spec = replace(recipe.spec, name=view.name, host=view.host)
-    return place, _Ready(spec, view.url, candidate.pull.from_fork, {suite.name: suite for suite in recipe.suites})
+    return place, _ReadyEnvironment(spec, view.url, candidate.pull.from_fork, {suite.name: suite for suite in recipe.suites})
 
 
-def _candidate(view: EnvironmentView, shown: Shown) -> Candidate | None:
-    facts = shown.forge.facts.get(view.key.repository) if view.key else None
-    return facts.candidates.get(view.key.number) if facts and view.key else None
+def _request(view: EnvironmentView, cycle: CycleResult) -> Request | None:
+    facts = cycle.forge.facts.get(view.key.repository) if view.key else None
+    return facts.requests.get(view.key.number) if facts and view.key else None
 
 
-def _environment(ready: _Ready, suite: SuiteSpec) -> dict[str, str]:
+def _environment_variables(ready: _ReadyEnvironment, suite: SuiteSpec) -> dict[str, str]:
     """What Eph says counts more than what the repository says."""
     return {
         "PREVIEW_URL": ready.url,
@@ -254,18 +254,18 @@ def _environment(ready: _Ready, suite: SuiteSpec) -> dict[str, str]:
     }
 
 
-def _result(run: Run, ended: Ended, report: Report | None, detail: str, clock: Clock) -> Result:
-    verdict = {0: Verdict.PASSED, trial.SKIPPED: Verdict.SKIPPED}.get(1 if ended.code is None else ended.code)
-    tail = ended.tail if verdict is not Verdict.PASSED else ()
-    return Result(
-        run.suite, run.commit, verdict or Verdict.FAILED, clock(), round(ended.seconds, 1), detail, tail, report
+def _result(run: SuiteRun, ended: SuiteExit, report: JUnitReport | None, detail: str, clock: Clock) -> SuiteResult:
+    verdict = {0: SuiteOutcome.PASSED, trial.SKIPPED_EXIT_CODE: SuiteOutcome.SKIPPED}.get(1 if ended.code is None else ended.code)
+    tail = ended.tail if verdict is not SuiteOutcome.PASSED else ()
+    return SuiteResult(
+        run.suite, run.commit, verdict or SuiteOutcome.FAILED, clock(), round(ended.seconds, 1), detail, tail, report
     )
 
 
-def _detail(ended: Ended, suite: SuiteSpec) -> str:
+def _detail(ended: SuiteExit, suite: SuiteSpec) -> str:
     if ended.code is None:
         return f"took longer than its limit of {suite.command.timeout} s"
-    if ended.code == trial.SKIPPED:
+    if ended.code == trial.SKIPPED_EXIT_CODE:
         said = [line.strip() for line in ended.tail if line.strip()]
         return said[-1][:200] if said else "it said that it cannot run here"
     if ended.code:

@@ -19,40 +19,40 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from programs.concealing import Veil, redact
+from programs.concealing import Redactor, redact
 from stacks import processes
-from stacks.processes import Identity
+from stacks.processes import ProcessIdentity
 
-MARK = "EPH_SUITE_RUN"
+RUN_ID = "EPH_SUITE_RUN"
 TAIL_LINES = 40
-LONGEST_LINE = 2000
+MAX_LINE = 2000
 LOG_BYTES = 2 * 1024 * 1024
 CHUNK = 64 * 1024
-LAST_WORDS = 1.0
+DRAIN_SECONDS = 1.0
 """Seconds in which what was still in the pipe is read after the command ended."""
-SKIPPED = 77
+SKIPPED_EXIT_CODE = 77
 """The exit status by which a suite says that it cannot run here; its last line says why."""
 _RUNNING = "running.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class SuiteCommand:
     """What to run: ``folder`` takes its log and its record; ``secrets`` are never written anywhere."""
 
     argv: Sequence[str]
     name: str
-    mark: str
+    run_id: str
     folder: Path
     timeout: float
     secrets: tuple[str, ...] = ()
 
     @property
     def log(self) -> Path:
-        return log_file(self.folder, self.name)
+        return log_path(self.folder, self.name)
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class SuiteExit:
     """``code`` None: its time was up."""
 
     code: int | None
@@ -60,37 +60,37 @@ class Ended:
     tail: tuple[str, ...]
 
 
-def log_file(folder: Path, name: str) -> Path:
+def log_path(folder: Path, name: str) -> Path:
     return folder / f"{name}.log"
 
 
-async def run(what: Started) -> Ended:
+async def run(command: SuiteCommand) -> SuiteExit:
     """Until it ended, its deadline passed, or this was cancelled."""
-    what.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    command.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     began = monotonic()
     process = await asyncio.create_subprocess_exec(
-        *what.argv,
+        *command.argv,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        env={MARK: what.mark, "PATH": os.defpath},
+        env={RUN_ID: command.run_id, "PATH": os.defpath},
         cwd="/",
         start_new_session=True,
     )
-    record = what.folder / f"{what.name}.{_RUNNING}"
-    output = _Output(what.log, what.secrets)
-    reading = asyncio.create_task(_read(process, output))
+    record = command.folder / f"{command.name}.{_RUNNING}"
+    output = _Output(command.log, command.secrets)
+    reading = asyncio.create_task(_read_output(process, output))
     try:
-        _write(record, what.mark, processes.identify(process.pid))
-        code = await _until_ended(process, what.timeout)
+        _write_record(record, command.run_id, processes.identify(process.pid))
+        code = await _until_ended(process, command.timeout)
         # A child left in the background may hold the pipe open: the command's own end is what counts.
-        await asyncio.wait({reading}, timeout=LAST_WORDS)
+        await asyncio.wait({reading}, timeout=DRAIN_SECONDS)
         seconds = monotonic() - began
     finally:
-        await asyncio.shield(_finish(process, reading, what.mark))
+        await asyncio.shield(_finish(process, reading, command.run_id))
         record.unlink(missing_ok=True)
         output.close()
-    return Ended(code, seconds, output.tail())
+    return SuiteExit(code, seconds, output.tail())
 
 
 async def _until_ended(process: asyncio.subprocess.Process, seconds: float) -> int | None:
@@ -101,33 +101,33 @@ async def _until_ended(process: asyncio.subprocess.Process, seconds: float) -> i
         return None
 
 
-async def _finish(process: asyncio.subprocess.Process, reading: asyncio.Task[None], mark: str) -> None:
+async def _finish(process: asyncio.subprocess.Process, reading: asyncio.Task[None], run_id: str) -> None:
     """All of it is ended, so the pipe ends too, and with its end it is closed."""
-    await asyncio.to_thread(_end, process.pid, mark)
+    await asyncio.to_thread(_kill_session, process.pid, run_id)
     with contextlib.suppress(ProcessLookupError):
         process.kill()
     await process.wait()
-    await asyncio.wait({reading}, timeout=LAST_WORDS)
+    await asyncio.wait({reading}, timeout=DRAIN_SECONDS)
     reading.cancel()
     await asyncio.gather(reading, return_exceptions=True)
 
 
-async def _read(process: asyncio.subprocess.Process, output: _Output) -> None:
+async def _read_output(process: asyncio.subprocess.Process, output: _Output) -> None:
     while process.stdout is not None and (data := await process.stdout.read(CHUNK)):
         output.feed(data)
 
 
-def _end(session: int, mark: str) -> None:
+def _kill_session(session: int, run_id: str) -> None:
     """Everything in the session, and what left it with our mark; one may fork while the others are being ended."""
     for _ in range(50):
-        members = {*processes.session_members(session), *(processes.marked(MARK, mark) if mark else ())}
+        members = {*processes.session_members(session), *(processes.pids_with_variable(RUN_ID, run_id) if run_id else ())}
         alive = [found for pid in members if (found := processes.identify(pid)) is not None]
         if not alive:
             return
         for identity in alive:
-            processes.send(identity.pid, signal.SIGKILL)
+            processes.send_signal(identity.pid, signal.SIGKILL)
         for identity in alive:
-            processes.wait_gone(identity, 0.2)
+            processes.wait_until_gone(identity, 0.2)
 
 
 class _Output:
@@ -136,28 +136,28 @@ class _Output:
     def __init__(self, log: Path, secrets: tuple[str, ...]) -> None:
         self._file = log.open("w", errors="replace")
         log.chmod(0o600)
-        self._room = LOG_BYTES
-        self._veil = Veil(secrets)
+        self._remaining = LOG_BYTES
+        self._redactor = Redactor(secrets)
         self._lines: collections.deque[str] = collections.deque(maxlen=TAIL_LINES)
         self._rest = ""
 
     def feed(self, data: bytes) -> None:
         *whole, self._rest = (self._rest + data.decode(errors="replace")).split("\n")
         for line in whole:
-            self._take(line)
+            self._add_line(line)
         # Twice what is kept: a secret that the cut goes through is then beyond what is shown.
-        self._rest = self._rest[: 2 * LONGEST_LINE]
+        self._rest = self._rest[: 2 * MAX_LINE]
 
-    def _take(self, line: str) -> None:
-        clean = scrub(line[: 2 * LONGEST_LINE], self._veil)[:LONGEST_LINE]
+    def _add_line(self, line: str) -> None:
+        clean = redact_line(line[: 2 * MAX_LINE], self._redactor)[:MAX_LINE]
         self._lines.append(clean)
-        if self._room > 0:
+        if self._remaining > 0:
             self._file.write(clean + "\n")
-            self._room -= len(clean) + 1
+            self._remaining -= len(clean) + 1
 
     def tail(self) -> tuple[str, ...]:
         if self._rest:
-            self._take(self._rest)
+            self._add_line(self._rest)
             self._rest = ""
         return tuple(self._lines)
 
@@ -166,9 +166,9 @@ class _Output:
         self._file.close()
 
 
-def scrub(line: str, veil: Veil) -> str:
+def redact_line(line: str, redactor: Redactor) -> str:
     """Without the passwords of its URLs, and without what it was trusted with."""
-    return redact(veil(line))
+    return redact(redactor(line))
 
 
 # --- what an earlier life left
@@ -177,27 +177,27 @@ def scrub(line: str, veil: Veil) -> str:
 def recover(operations: Path) -> list[str]:
     """Ends what is recorded as running; gives a word for each that was still alive."""
     ended = []
-    for path, mark, identity in _records(operations):
-        marked = list(processes.marked(MARK, mark)) if mark else []
-        if marked or (identity is not None and processes.alive(identity)):
+    for path, mark, identity in _read_records(operations):
+        marked = list(processes.pids_with_variable(RUN_ID, mark)) if mark else []
+        if marked or (identity is not None and processes.is_alive(identity)):
             ended.append(path.name.removesuffix(f".{_RUNNING}"))
-            _end(identity.pid if identity is not None and processes.alive(identity) else -1, mark)
+            _kill_session(identity.pid if identity is not None and processes.is_alive(identity) else -1, mark)
         path.unlink(missing_ok=True)
     return ended
 
 
-def _records(operations: Path) -> Iterator[tuple[Path, str, Identity | None]]:
+def _read_records(operations: Path) -> Iterator[tuple[Path, str, ProcessIdentity | None]]:
     for path in operations.glob(f"*/*/tests/*.{_RUNNING}"):
         try:
             data = json.loads(path.read_text())
-            yield path, str(data["mark"]), Identity(**data["identity"])
+            yield path, str(data["mark"]), ProcessIdentity(**data["identity"])
         except (OSError, ValueError, KeyError, TypeError):
             yield path, "", None
 
 
-def _write(path: Path, mark: str, identity: Identity | None) -> None:
+def _write_record(path: Path, run_id: str, identity: ProcessIdentity | None) -> None:
     if identity is None:
         return
     fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps({"mark": mark, "identity": dataclasses.asdict(identity)}))
+    fresh.write_text(json.dumps({"mark": run_id, "identity": dataclasses.asdict(identity)}))
     fresh.replace(path)

@@ -6,47 +6,47 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from orchestrator.core.junit import Report
+from orchestrator.core.junit import JUnitReport
 from orchestrator.core.reasons import commit
-from orchestrator.core.trials import Result, Run, Verdict
+from orchestrator.core.trials import SuiteResult, SuiteRun, SuiteOutcome
 from orchestrator.ledger import kinds
 from orchestrator.ledger.port import Event, Ledger
 from orchestrator.runtime.journal import Journal
 from stacks.model import StackRef
 
-NEWEST = 500
+MAX_EVENTS = 500
 TAIL_KEPT = 20
 _KINDS = {
-    Verdict.PASSED: kinds.TESTS_PASSED,
-    Verdict.FAILED: kinds.TESTS_FAILED,
-    Verdict.SKIPPED: kinds.TESTS_SKIPPED,
+    SuiteOutcome.PASSED: kinds.TESTS_PASSED,
+    SuiteOutcome.FAILED: kinds.TESTS_FAILED,
+    SuiteOutcome.SKIPPED: kinds.TESTS_SKIPPED,
 }
 
 
-def began(journal: Journal, run: Run) -> None:
-    journal.tell(kinds.TESTS_STARTED, f"{run.suite} on commit {commit(run.commit)}", str(run.ref))
+def record_started(journal: Journal, run: SuiteRun) -> None:
+    journal.record(kinds.TESTS_STARTED, f"{run.suite} on commit {commit(run.commit)}", str(run.ref))
 
 
-def stopped(journal: Journal, run: Run) -> None:
-    journal.tell(kinds.TESTS_STOPPED, f"{run.suite} on commit {commit(run.commit)}", str(run.ref))
+def record_stopped(journal: Journal, run: SuiteRun) -> None:
+    journal.record(kinds.TESTS_STOPPED, f"{run.suite} on commit {commit(run.commit)}", str(run.ref))
 
 
-def tell(journal: Journal, ref: StackRef, result: Result) -> None:
+def record_result(journal: Journal, ref: StackRef, result: SuiteResult) -> None:
     how = f": {result.detail}" if result.detail else ""
-    message = f"{result.suite} on commit {commit(result.commit)} {result.verdict} in {result.seconds:.1f} s{how}"
-    journal.tell(_KINDS[result.verdict], message, str(ref), **_dump(result))
+    message = f"{result.suite} on commit {commit(result.commit)} {result.outcome} in {result.seconds:.1f} s{how}"
+    journal.record(_KINDS[result.outcome], message, str(ref), **_dump(result))
 
 
-def recall(ledger: Ledger, ref: StackRef) -> dict[str, Result]:
+def load_results(ledger: Ledger, ref: StackRef) -> dict[str, SuiteResult]:
     """The newest result of each suite; with the event log down, none: what was run is then run again."""
     try:
-        events = ledger.events(str(ref), limit=NEWEST, newest=True)
+        events = ledger.events(str(ref), limit=MAX_EVENTS, newest=True)
     except Exception:  # noqa: BLE001 - history, never truth
         return {}
     return {result.suite: result for event in events if (result := _load(event)) is not None}
 
 
-def _dump(result: Result) -> dict[str, str]:
+def _dump(result: SuiteResult) -> dict[str, str]:
     report = json.dumps(asdict(result.report)) if result.report else ""
     return {
         "suite": result.suite,
@@ -58,22 +58,22 @@ def _dump(result: Result) -> dict[str, str]:
     }
 
 
-def _load(event: Event) -> Result | None:
+def _load(event: Event) -> SuiteResult | None:
     verdict = next((verdict for verdict, kind in _KINDS.items() if kind == event.kind), None)
     if verdict is None:
         return None
     try:
         data: dict[str, Any] = dict(event.data)
         report = json.loads(data["report"]) if data["report"] else None
-        return Result(
+        return SuiteResult(
             suite=data["suite"],
             commit=data["commit"],
-            verdict=verdict,
+            outcome=verdict,
             at=event.at,
             seconds=float(data["seconds"]),
             detail=data["detail"],
             tail=tuple(json.loads(data["tail"])),
-            report=Report(**{**report, "names": tuple(report["names"])}) if report else None,
+            report=JUnitReport(**{**report, "names": tuple(report["names"])}) if report else None,
         )
     except (KeyError, ValueError, TypeError):
         return None

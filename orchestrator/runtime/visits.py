@@ -17,23 +17,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orchestrator.core.model import Traffic
+from orchestrator.core.model import TrafficSnapshot
 
 log = logging.getLogger("eph.visits")
 
-EVERY = 0.05
+POLL_INTERVAL = 0.05
 Signature = tuple[int, int, int]
 
 
-class Visits:
+class TrafficFile:
     """``read`` is for the loop's look, ``watch`` runs beside it."""
 
-    def __init__(self, directory: Path, woken: Callable[[], None]) -> None:
+    def __init__(self, directory: Path, wake: Callable[[], None]) -> None:
         self._path = directory / "traffic.json"
-        self._woken = woken
-        self._known: tuple[Signature | None, Traffic | None] = (None, None)
+        self._wake = wake
+        self._known: tuple[Signature | None, TrafficSnapshot | None] = (None, None)
 
-    def read(self) -> Traffic | None:
+    def read(self) -> TrafficSnapshot | None:
         """What the file says; None: there is none, or it says nothing."""
         seen = self._signature()
         if seen is None or seen != self._known[0]:
@@ -42,12 +42,12 @@ class Visits:
 
     async def watch(self) -> None:
         """Until cancelled."""
-        heard = _knocks(self.read())
+        heard = _wake_requests(self.read())
         while True:
-            await asyncio.sleep(EVERY)
-            now = _knocks(self.read())
+            await asyncio.sleep(POLL_INTERVAL)
+            now = _wake_requests(self.read())
             if any(at > heard.get(host, at.min.replace(tzinfo=UTC)) for host, at in now.items()):
-                self._woken()
+                self._wake()
             heard = now
 
     def _signature(self) -> Signature | None:
@@ -58,22 +58,22 @@ class Visits:
         return found.st_mtime_ns, found.st_ino, found.st_size
 
 
-def _knocks(traffic: Traffic | None) -> Mapping[str, datetime]:
-    return traffic.knocks if traffic is not None else {}
+def _wake_requests(traffic: TrafficSnapshot | None) -> Mapping[str, datetime]:
+    return traffic.wake_requests if traffic is not None else {}
 
 
-def _load(path: Path) -> Traffic | None:
+def _load(path: Path) -> TrafficSnapshot | None:
     try:
         data = json.loads(path.read_bytes())
-        return Traffic(_at(data["until"]), _times(data["hosts"]), _times(data["knocks"]))
+        return TrafficSnapshot(_as_datetime(data["until"]), _times(data["hosts"]), _times(data["knocks"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         log.warning("%s does not read back (%s): nothing counts as idle", path, error)
         return None
 
 
 def _times(data: Mapping[str, Any]) -> dict[str, datetime]:
-    return {str(host): _at(at) for host, at in data.items()}
+    return {str(host): _as_datetime(at) for host, at in data.items()}
 
 
-def _at(seconds: float) -> datetime:
+def _as_datetime(seconds: float) -> datetime:
     return datetime.fromtimestamp(float(seconds), UTC)

@@ -13,26 +13,26 @@ from dataclasses import dataclass
 
 from orchestrator.core.model import Key
 
-Only = frozenset[Key | int]
+RefreshScope = frozenset[Key | int]
 """Pull requests, and repositories by id. Empty: no limit."""
-NO_LIMIT: Only = frozenset()
+UNLIMITED: RefreshScope = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Refresh:
     """Whether the Git host must be asked again, and for what of it only."""
 
-    wanted: bool = False
-    only: Only = NO_LIMIT
+    needed: bool = False
+    scope: RefreshScope = UNLIMITED
 
-    def and_(self, other: Look) -> Look:
-        if not (self.wanted and other.wanted):
-            return self if self.wanted else other
-        return Look(True, self.only | other.only if self.only and other.only else NO_LIMIT)
+    def merge(self, other: Refresh) -> Refresh:
+        if not (self.needed and other.needed):
+            return self if self.needed else other
+        return Refresh(True, self.scope | other.scope if self.scope and other.scope else UNLIMITED)
 
 
-NOTHING = Look()
-EVERYTHING = Look(wanted=True)
+NO_REFRESH = Refresh()
+FULL_REFRESH = Refresh(needed=True)
 
 
 class Wakeups:
@@ -41,32 +41,32 @@ class Wakeups:
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
-        self._look = NOTHING
+        self._refresh = NO_REFRESH
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def wake(self, look: bool = False, only: Key | int | None = None) -> None:
-        """``only``: what the host said has changed."""
-        asked = Look(look or only is not None, NO_LIMIT if only is None else frozenset({only}))
-        self._look = self._look.and_(asked)
+    def wake(self, refresh: bool = False, scope: Key | int | None = None) -> None:
+        """``scope``: what the host said has changed."""
+        asked = Refresh(refresh or scope is not None, UNLIMITED if scope is None else frozenset({scope}))
+        self._refresh = self._refresh.merge(asked)
         self._event.set()
 
-    def wake_soon(self, look: bool = False, only: Key | int | None = None) -> None:
+    def wake_soon(self, refresh: bool = False, scope: Key | int | None = None) -> None:
         """Before the first ``wait`` nobody sleeps yet, so that a plain note is enough."""
         if self._loop is None:
-            self.wake(look, only)
+            self.wake(refresh, scope)
             return
         with contextlib.suppress(RuntimeError):  # the loop ended: there is nothing left to wake
-            self._loop.call_soon_threadsafe(self.wake, look, only)
+            self._loop.call_soon_threadsafe(self.wake, refresh, scope)
 
-    async def wait(self, seconds: float) -> Look:
+    async def wait(self, seconds: float) -> Refresh:
         """Until the time is over or a wake comes."""
         self._loop = asyncio.get_running_loop()
         with contextlib.suppress(TimeoutError):
             # Not wait_for: before Python 3.12 it swallows a cancel that comes together with the wake.
             async with asyncio.timeout(max(0.0, seconds)):
                 await self._event.wait()
-            look, self._look = self._look, NOTHING
+            look, self._refresh = self._refresh, NO_REFRESH
             self._event.clear()
             return look
-        self._look = NOTHING
-        return EVERYTHING
+        self._refresh = NO_REFRESH
+        return FULL_REFRESH

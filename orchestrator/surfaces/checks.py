@@ -13,10 +13,10 @@ from orchestrator.core.views import EnvironmentView
 from orchestrator.forge.port import CheckReport, Conclusion
 from orchestrator.surfaces import comment, suites
 from orchestrator.surfaces.markdown import plain
-from orchestrator.surfaces.phrases import WORDS, outdated, reachable, short
+from orchestrator.surfaces.phrases import PHASE_LABELS, is_outdated, is_reachable, short_sha
 from stacks.model import RefKind
 
-NAME = "eph/preview"
+CHECK_NAME = "eph/preview"
 LONGEST_TITLE = 120
 _CONCLUSIONS: Mapping[Phase, Conclusion] = {
     Phase.READY: Conclusion.SUCCESS,
@@ -35,7 +35,7 @@ _CONCLUSIONS: Mapping[Phase, Conclusion] = {
 def name_of(view: EnvironmentView) -> str:
     """A branch's or a tag's commit may be a pull request's too, and each has a word of its own to say."""
     if view.key is None or view.key.kind is RefKind.PULL:
-        return NAME
+        return CHECK_NAME
     return f"eph/{view.key.kind}/{view.ref_name or view.ref.stack}"
 
 
@@ -44,7 +44,7 @@ def commit_of(view: EnvironmentView) -> str:
     return view.wanted_commit or view.commit
 
 
-def is_turning(view: EnvironmentView) -> bool:
+def is_in_progress(view: EnvironmentView) -> bool:
     return bool(commit_of(view)) and _conclusion(view) is Conclusion.IN_PROGRESS
 
 
@@ -53,13 +53,13 @@ def report(view: EnvironmentView, now: datetime) -> CheckReport:
         conclusion=_conclusion(view),
         title=plain(_title(view), LONGEST_TITLE),
         summary=comment.render(view, now),
-        details_url=view.url if reachable(view) else "",
+        details_url=view.url if is_reachable(view) else "",
     )
 
 
 def superseded(newer: str) -> CheckReport:
     """For a commit that was still being worked on when a newer one came: its check must not turn for ever."""
-    sentence = f"Not made: commit {short(newer)} came after it."
+    sentence = f"Not made: commit {short_sha(newer)} came after it."
     return CheckReport(Conclusion.NEUTRAL, plain(sentence, LONGEST_TITLE), plain(sentence))
 
 
@@ -67,13 +67,13 @@ def _conclusion(view: EnvironmentView) -> Conclusion:
     found = _CONCLUSIONS.get(view.phase, Conclusion.IN_PROGRESS)
     if view.phase is Phase.REFUSED and view.problems:
         return Conclusion.FAILURE
-    if found is Conclusion.SUCCESS and outdated(view):
+    if found is Conclusion.SUCCESS and is_outdated(view):
         return Conclusion.IN_PROGRESS
     return suites.conclusion(view, found)
 
 
 def _title(view: EnvironmentView) -> str:
-    head = f"{WORDS[view.phase]}, commit {short(commit_of(view))}" if commit_of(view) else WORDS[view.phase]
+    head = f"{PHASE_LABELS[view.phase]}, commit {short_sha(commit_of(view))}" if commit_of(view) else PHASE_LABELS[view.phase]
     return f"{head}: {rest}" if (rest := _rest(view)) else head
 
 

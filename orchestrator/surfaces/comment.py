@@ -10,19 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from orchestrator.core.commands import Reply
+from orchestrator.core.commands import ChatReply
 from orchestrator.core.model import Key
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView, FailureView
 from orchestrator.surfaces import suites
 from orchestrator.surfaces.markdown import code, fence, link, plain, text
-from orchestrator.surfaces.phrases import GONE, WORDS, outdated, reachable, short, when
+from orchestrator.surfaces.phrases import GONE_PHASES, PHASE_LABELS, is_outdated, is_reachable, short_sha, format_time
 
-MOST_PROBLEMS = 20
-MOST_SERVICES = 20
-MOST_NOTICES = 10
-MOST_SAID = 20
-_MAKING = frozenset({Phase.CREATING, Phase.UPDATING, Phase.STARTING})
+MAX_PROBLEMS = 20
+MAX_SERVICES = 20
+MAX_NOTICES = 10
+MAX_REPLY_LINES = 20
+_IN_PROGRESS_PHASES = frozenset({Phase.CREATING, Phase.UPDATING, Phase.STARTING})
 _GOOD = "🟢"
 _BUSY = "🟡"
 _BAD = "🔴"
@@ -45,25 +45,25 @@ def marker(key: Key) -> str:
     return f"<!-- eph:{key.repository}/{key.number} -->"
 
 
-def render(view: EnvironmentView, now: datetime, reply: Reply | None = None) -> str:
-    state = [_headline(view), _why(view), _facts(view, now), suites.section(view)]
+def render(view: EnvironmentView, now: datetime, reply: ChatReply | None = None) -> str:
+    state = [_headline(view), _reason(view), _facts(view, now), suites.section(view)]
     trouble = [_problems(view), _failure(view), _notices(view), _command(view)]
     end = marker(view.key) if view.key is not None else ""
     said = _reply(reply) if reply is not None else ""
     return "\n\n".join(part for part in [*state, *trouble, said, _help(view), end] if part) + "\n"
 
 
-def alone(key: Key, reply: Reply) -> str:
+def render_reply_only(key: Key, reply: ChatReply) -> str:
     """For a pull request that has no environment, and somebody who asked for something."""
     return "\n\n".join([f"### {_CALM} No environment", _reply(reply), marker(key)]) + "\n"
 
 
 def _headline(view: EnvironmentView) -> str:
-    place = link(view.url) if reachable(view) else code(view.name)
-    return f"### {_DOTS.get(view.phase, _BUSY)} {WORDS[view.phase]}: {place}"
+    place = link(view.url) if is_reachable(view) else code(view.name)
+    return f"### {_DOTS.get(view.phase, _BUSY)} {PHASE_LABELS[view.phase]}: {place}"
 
 
-def _why(view: EnvironmentView) -> str:
+def _reason(view: EnvironmentView) -> str:
     """A ready environment needs no reason; all others give their first one."""
     if view.phase is Phase.READY or not view.reasons:
         return ""
@@ -71,13 +71,13 @@ def _why(view: EnvironmentView) -> str:
 
 
 def _facts(view: EnvironmentView, now: datetime) -> str:
-    return "\n".join(f"- {fact}" for fact in _each_fact(view, now))
+    return "\n".join(f"- {fact}" for fact in _iter_facts(view, now))
 
 
-def _each_fact(view: EnvironmentView, now: datetime) -> Iterator[str]:
+def _iter_facts(view: EnvironmentView, now: datetime) -> Iterator[str]:
     if view.queue_position is not None:
         yield f"Place **{view.queue_position}** in the queue."
-    if view.phase not in GONE:
+    if view.phase not in GONE_PHASES:
         yield from _commits(view)
         yield from _services(view)
         yield from _images(view)
@@ -92,29 +92,29 @@ def _each_fact(view: EnvironmentView, now: datetime) -> Iterator[str]:
 
 
 def _commits(view: EnvironmentView) -> Iterator[str]:
-    if outdated(view):
-        yield f"Commit {code(short(view.wanted_commit))} is wanted; running commit {_still(view)}."
+    if is_outdated(view):
+        yield f"Commit {code(short_sha(view.wanted_commit))} is wanted; running commit {_running_commit(view)}."
     elif view.commit and view.ready_at is not None and view.phase is Phase.READY:
-        yield f"Commit {code(short(view.commit))}, ready since {when(view.ready_at)}."
+        yield f"Commit {code(short_sha(view.commit))}, ready since {format_time(view.ready_at)}."
     elif view.commit or view.wanted_commit:
-        yield f"Commit {code(short(view.commit or view.wanted_commit))}."
+        yield f"Commit {code(short_sha(view.commit or view.wanted_commit))}."
 
 
-def _still(view: EnvironmentView) -> str:
+def _running_commit(view: EnvironmentView) -> str:
     answers = "still answers" if view.phase not in (Phase.UNHEALTHY, Phase.ASLEEP) else "is the last one made"
-    return f"{code(short(view.commit))} {answers}"
+    return f"{code(short_sha(view.commit))} {answers}"
 
 
 def _services(view: EnvironmentView) -> Iterator[str]:
-    if not reachable(view) or len(view.urls) < 2:
+    if not is_reachable(view) or len(view.urls) < 2:
         return
-    for name, url in sorted(view.urls.items())[:MOST_SERVICES]:
+    for name, url in sorted(view.urls.items())[:MAX_SERVICES]:
         yield f"{code(name)}: {link(url)}"
 
 
 def _images(view: EnvironmentView) -> Iterator[str]:
     """Those that are not simply this commit's own by its tag."""
-    for name, image in sorted(view.images.items())[:MOST_SERVICES]:
+    for name, image in sorted(view.images.items())[:MAX_SERVICES]:
         if not image.how.startswith(("tag_template", "git note")):
             yield f"Image {code(name)} by {code(image.how)}."
 
@@ -122,8 +122,8 @@ def _images(view: EnvironmentView) -> Iterator[str]:
 def _sleep(view: EnvironmentView) -> Iterator[str]:
     """No times that move with each visit: the comment would be edited with each."""
     if view.phase is Phase.ASLEEP:
-        since = f" since {when(view.asleep_since)}" if view.asleep_since else ""
-        hours = f" Its hours begin {when(view.wakes_at)}." if view.wakes_at else ""
+        since = f" since {format_time(view.asleep_since)}" if view.asleep_since else ""
+        hours = f" Its hours begin {format_time(view.wakes_at)}." if view.wakes_at else ""
         yield f"Asleep{since}, with all its data. Open the URL, or comment {code('/eph wake')}: both wake it.{hours}"
     elif view.rules and view.commit:
         yield f"{'; '.join(text(rule) for rule in view.rules).capitalize()}. A visit wakes it again."
@@ -132,17 +132,17 @@ def _sleep(view: EnvironmentView) -> Iterator[str]:
 def _expiry(view: EnvironmentView, now: datetime) -> Iterator[str]:
     if view.kept and view.phase is not Phase.WAITING:
         yield f"Kept: it does not expire. The comment {code('/eph unkeep')} lets its time count again."
-    if view.expires_at is None or not (view.commit or view.phase in _MAKING):
+    if view.expires_at is None or not (view.commit or view.phase in _IN_PROGRESS_PHASES):
         return
     soon = "**Expires soon:**" if view.expires_soon or view.expires_at <= now else "Expires"
     longer = code("/eph extend 24h")
-    yield f"{soon} {when(view.expires_at)}. A push starts the time anew; the comment {longer} adds to it."
+    yield f"{soon} {format_time(view.expires_at)}. A push starts the time anew; the comment {longer} adds to it."
 
 
 def _problems(view: EnvironmentView) -> str:
     if not view.problems:
         return ""
-    shown = [f"- {code(problem)}" for problem in view.problems[:MOST_PROBLEMS]]
+    shown = [f"- {code(problem)}" for problem in view.problems[:MAX_PROBLEMS]]
     more = len(view.problems) - len(shown)
     rest = [f"- and {more} more: {code('eph validate')} shows them all"] if more else []
     return "\n".join(["**What to change in eph.yaml**", "", *shown, *rest])
@@ -150,9 +150,9 @@ def _problems(view: EnvironmentView) -> str:
 
 def _notices(view: EnvironmentView) -> str:
     """What people asked for in eph.yaml and do not get; each sentence names its line."""
-    if not view.notices or view.phase in GONE:
+    if not view.notices or view.phase in GONE_PHASES:
         return ""
-    shown = [f"- {code(notice)}" for notice in view.notices[:MOST_NOTICES]]
+    shown = [f"- {code(notice)}" for notice in view.notices[:MAX_NOTICES]]
     more = len(view.notices) - len(shown)
     return "\n".join(["**Asked for in eph.yaml, and not done**", "", *shown, *([f"- and {more} more"] if more else [])])
 
@@ -163,8 +163,8 @@ def _failure(view: EnvironmentView) -> str:
     if failure is None or view.phase in (Phase.READY, Phase.DESTROYED, Phase.EXPIRED, Phase.ASLEEP):
         return ""
     step = f" at {code(failure.step)}" if failure.step else ""
-    commit = f" on commit {code(short(failure.commit))}" if failure.commit else ""
-    head = f"**What failed**{step}{commit}, {when(failure.at)}: {text(failure.error)}"
+    commit = f" on commit {code(short_sha(failure.commit))}" if failure.commit else ""
+    head = f"**What failed**{step}{commit}, {format_time(failure.at)}: {text(failure.error)}"
     tail = fence(failure.tail) if any(line.strip() for line in failure.tail) else ""
     return "\n\n".join(part for part in [head, tail, _next_try(failure)] if part)
 
@@ -172,16 +172,16 @@ def _failure(view: EnvironmentView) -> str:
 def _next_try(failure: FailureView) -> str:
     tries = {0: "", 1: "Tried once."}.get(failure.tries, f"Tried {failure.tries} times.")
     now = f"A push, or the comment {code('/eph retry')}, tries again at once."
-    return " ".join(filter(None, [tries, f"Next try {when(failure.next_try)}." if failure.next_try else "", now]))
+    return " ".join(filter(None, [tries, f"Next try {format_time(failure.next_try)}." if failure.next_try else "", now]))
 
 
-def _reply(reply: Reply) -> str:
+def _reply(reply: ChatReply) -> str:
     """What people asked in a comment: their words as code, ours as prose, output as it is and nothing else."""
-    answer = reply.answer
-    head = f"{code(reply.asked)} by {code(reply.by)}: {text(answer.text)}"
+    answer = reply.result
+    head = f"{code(reply.command)} by {code(reply.author)}: {text(answer.text)}"
     if not answer.lines:
         return head
-    listed = [f"- {text(line)}" for line in answer.lines[:MOST_SAID] if plain(line)]
+    listed = [f"- {text(line)}" for line in answer.lines[:MAX_REPLY_LINES] if plain(line)]
     return f"{head}\n\n{fence(answer.lines) if answer.verbatim else chr(10).join(listed)}"
 
 
@@ -192,4 +192,4 @@ def _command(view: EnvironmentView) -> str:
 def _help(view: EnvironmentView) -> str:
     why = f"Why it is so: {code(f'eph why {view.name}')}."
     more = f"What can be said in a comment: {code('/eph help')}."
-    return why if view.phase in GONE else f"{why} What it prints: {code(f'eph logs {view.name}')}. {more}"
+    return why if view.phase in GONE_PHASES else f"{why} What it prints: {code(f'eph logs {view.name}')}. {more}"

@@ -12,9 +12,9 @@ from orchestrator.core.phases import Phase
 from orchestrator.core.views import IMAGE_STEP, EnvironmentView
 from orchestrator.forge.port import DeploymentReport, DeploymentState
 from orchestrator.surfaces.markdown import plain
-from orchestrator.surfaces.phrases import WORDS, outdated, reachable, short
+from orchestrator.surfaces.phrases import PHASE_LABELS, is_outdated, is_reachable, short_sha
 
-LONGEST = 140
+MAX_DESCRIPTION = 140
 _STATES: Mapping[Phase, DeploymentState] = {
     Phase.CREATING: DeploymentState.IN_PROGRESS,
     Phase.UPDATING: DeploymentState.IN_PROGRESS,
@@ -31,15 +31,15 @@ _STATES: Mapping[Phase, DeploymentState] = {
 def report(view: EnvironmentView) -> DeploymentReport | None:
     """About the commit that is wanted (``checks.commit_of``). None: there is nothing to say of it."""
     state = _STATES.get(view.phase)
-    if state is None or not view.name or _was_never_made(view):
+    if state is None or not view.name or _never_deployed(view):
         return None
-    if state is DeploymentState.SUCCESS and outdated(view):
+    if state is DeploymentState.SUCCESS and is_outdated(view):
         state = DeploymentState.IN_PROGRESS
-    shown = reachable(view) and state is not DeploymentState.INACTIVE
-    return DeploymentReport(state, plain(_sentence(view), LONGEST), view.url if shown else "")
+    shown = is_reachable(view) and state is not DeploymentState.INACTIVE
+    return DeploymentReport(state, plain(_sentence(view), MAX_DESCRIPTION), view.url if shown else "")
 
 
-def _was_never_made(view: EnvironmentView) -> bool:
+def _never_deployed(view: EnvironmentView) -> bool:
     """Its image was not to be had, so that nothing of that commit was deployed."""
     return view.phase is Phase.FAILED and view.failure is not None and view.failure.step == IMAGE_STEP
 
@@ -53,6 +53,6 @@ def is_over(view: EnvironmentView) -> bool:
 
 def _sentence(view: EnvironmentView) -> str:
     if view.phase in (Phase.FAILED, Phase.STALLED) and view.failure is not None:
-        return f"{WORDS[view.phase]}: {view.failure.error}"
+        return f"{PHASE_LABELS[view.phase]}: {view.failure.error}"
     commit = view.wanted_commit or view.commit
-    return f"{WORDS[view.phase]}, commit {short(commit)}"
+    return f"{PHASE_LABELS[view.phase]}, commit {short_sha(commit)}"

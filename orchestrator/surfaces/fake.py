@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from orchestrator.core.audits import Audit
+from orchestrator.core.audits import AuditResult
 from orchestrator.core.model import Key
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
 from orchestrator.ledger.port import Event
-from orchestrator.surfaces.port import ForgeCost, NoSuchEnvironment, Refused, ServiceStatus, Unavailable
-from programs.insides import Inside, Reading
+from orchestrator.surfaces.port import ForgeUsage, EnvironmentNotFound, RequestRefused, ServiceStatus, TemporarilyUnavailable
+from programs.insides import RuntimeInfo, LogRequest
 from stacks.model import StackRef
 
 START = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
@@ -51,40 +51,40 @@ def sample(
     )
 
 
-class FakeDesk:
-    """Implements ``surfaces.port.Desk``. What was asked of it is in ``asked``, by whom and how."""
+class FakeEnvironmentService:
+    """Implements ``surfaces.port.Desk``. What was asked of it is in ``calls``, by whom and how."""
 
     def __init__(self, *views: EnvironmentView, clock: Callable[[], datetime] = lambda: START) -> None:
         self.views = {str(view.ref): view for view in views}
         self.lines: dict[tuple[str, bool], list[str]] = {}
         self.log: list[Event] = []
-        self.asked: list[tuple[str, ...]] = []
-        self.leftovers: list[str] = []
-        self.audited = Audit()
+        self.calls: list[tuple[str, ...]] = []
+        self.orphans: list[str] = []
+        self.audit_result = AuditResult()
         self.refusal = ""
-        self.insides = Inside()
-        self.silent = ""
+        self.runtime_info_result = RuntimeInfo()
+        self.unavailable_reason = ""
         """Why the target does not answer."""
         self.held_plans: set[str] = set()
         self.clock = clock
         self.last_cycle: datetime | None = clock()
         self.notes: tuple[str, ...] = ()
-        self._coming: dict[str, list[Phase]] = {}
+        self._next_phases: dict[str, list[Phase]] = {}
 
     # The world's verbs, for tests
 
-    def put(self, view: EnvironmentView) -> None:
+    def put_environment(self, view: EnvironmentView) -> None:
         self.views[str(view.ref)] = view
 
-    def then(self, name: str, *phases: Phase) -> None:
+    def queue_phases(self, name: str, *phases: Phase) -> None:
         """What each next look at the environment will find; DESTROYED as the last one means gone after it."""
-        self._coming[str(self._find(name).ref)] = list(phases)
+        self._next_phases[str(self._find(name).ref)] = list(phases)
 
-    def happened(self, kind: str, message: str = "", name: str = "", actor: str = "eph") -> None:
+    def add_event(self, kind: str, message: str = "", name: str = "", actor: str = "eph") -> None:
         subject = str(self._find(name).ref) if name else ""
         self.log.append(Event(kind, self.clock(), subject, message, actor, {}, len(self.log) + 1))
 
-    def prints(self, name: str, *lines: str, operation: bool = False) -> None:
+    def add_log_lines(self, name: str, *lines: str, operation: bool = False) -> None:
         self.lines.setdefault((str(self._find(name).ref), operation), []).extend(lines)
 
     # The desk
@@ -101,7 +101,7 @@ class FakeDesk:
             notes=self.notes,
             running=sum(phase in busy for phase in phases),
             queued=phases.count(Phase.QUEUED),
-            forge=ForgeCost(counted=12, free=340, remaining=4988, limit=5000, blocked_for=0.0),
+            forge=ForgeUsage(counted=12, free=340, remaining=4988, limit=5000, blocked_for=0.0),
         )
 
     def environments(self) -> list[EnvironmentView]:
@@ -109,37 +109,37 @@ class FakeDesk:
 
     def environment(self, name: str) -> EnvironmentView:
         view = self._find(name)
-        coming = self._coming.get(str(view.ref))
+        coming = self._next_phases.get(str(view.ref))
         if coming:
             view = replace(view, phase=coming.pop(0))
-            self.put(view)
+            self.put_environment(view)
             if not coming and view.phase is Phase.DESTROYED:
                 del self.views[str(view.ref)]
         return view
 
-    async def logs(self, name: str, asked: Reading) -> list[str]:
+    async def logs(self, name: str, query: LogRequest) -> list[str]:
         found = self.lines.get((str(self._find(name).ref), False), [])
-        if asked.previous:
+        if query.previous:
             found = [f"{line} (before)" for line in found]
-        return [line for line in found if asked.service is None or line.startswith(f"{asked.service} ")][-asked.lines :]
+        return [line for line in found if query.service is None or line.startswith(f"{query.service} ")][-query.lines :]
 
     async def operation_log(self, name: str, lines: int) -> list[str]:
         return self.lines.get((str(self._find(name).ref), True), [])[-lines:]
 
-    async def inside(self, name: str) -> Inside:
+    async def runtime_info(self, name: str) -> RuntimeInfo:
         self._find(name)
-        if self.silent:
-            raise Unavailable(self.silent)
-        return self.insides
+        if self.unavailable_reason:
+            raise TemporarilyUnavailable(self.unavailable_reason)
+        return self.runtime_info_result
 
     async def suite_logs(self, name: str, suite: str, lines: int) -> list[str]:
         known = [each.name for each in self._find(name).tests]
         if suite not in known:
-            raise Refused(f"there is no suite {suite!r}; there are: {', '.join(known) or 'none'}")
+            raise RequestRefused(f"there is no suite {suite!r}; there are: {', '.join(known) or 'none'}")
         return self.lines.get((str(self._find(name).ref), False), [])[-lines:]
 
     async def follow(self, name: str, service: str | None) -> AsyncIterator[str]:
-        for line in await self.logs(name, Reading(service, 1000)):
+        for line in await self.logs(name, LogRequest(service, 1000)):
             yield line
         self._find(name)
 
@@ -155,68 +155,68 @@ class FakeDesk:
         return found[-limit:] if newest else found[:limit]
 
     async def up(self, name: str, by: str) -> EnvironmentView:
-        return self._act("up", name, by, Phase.CREATING)
+        return self._record_call("up", name, by, Phase.CREATING)
 
     async def down(self, name: str, by: str) -> EnvironmentView:
-        return self._act("down", name, by, Phase.DESTROYING)
+        return self._record_call("down", name, by, Phase.DESTROYING)
 
     async def extend(self, name: str, seconds: int, by: str) -> EnvironmentView:
-        view = self._act("extend", name, by, None, str(seconds))
+        view = self._record_call("extend", name, by, None, str(seconds))
         extended = replace(view, expires_at=self.clock() + timedelta(seconds=seconds))
-        self.put(extended)
+        self.put_environment(extended)
         return extended
 
     async def keep(self, name: str, keep: bool, by: str) -> EnvironmentView:
-        view = self._act("keep" if keep else "unkeep", name, by, None)
+        view = self._record_call("keep" if keep else "unkeep", name, by, None)
         kept = replace(view, expires_at=None if keep else self.clock() + timedelta(hours=72), kept=keep)
-        self.put(kept)
+        self.put_environment(kept)
         return kept
 
     async def sleep(self, name: str, by: str) -> EnvironmentView:
-        return self._act("sleep", name, by, Phase.ASLEEP)
+        return self._record_call("sleep", name, by, Phase.ASLEEP)
 
-    async def rouse(self, name: str, by: str) -> EnvironmentView:
-        return self._act("wake", name, by, Phase.STARTING)
+    async def wake_up(self, name: str, by: str) -> EnvironmentView:
+        return self._record_call("wake", name, by, Phase.STARTING)
 
-    async def approve_commit(self, name: str, commit: str, by: str, said: datetime | None = None) -> EnvironmentView:
+    async def approve_commit(self, name: str, commit: str, by: str, requested_at: datetime | None = None) -> EnvironmentView:
         view = self._find(name)
         if commit != view.wanted_commit:
-            raise Refused(f"the newest commit of {name} is {view.wanted_commit}, not {commit}")
-        return self._act("approve_commit", name, by, None, commit, *([said.isoformat()] if said else []))
+            raise RequestRefused(f"the newest commit of {name} is {view.wanted_commit}, not {commit}")
+        return self._record_call("approve_commit", name, by, None, commit, *([requested_at.isoformat()] if requested_at else []))
 
-    async def audit(self) -> Audit:
-        return self.audited
+    async def audit(self) -> AuditResult:
+        return self.audit_result
 
     async def sweep(self, dry_run: bool, by: str) -> list[str]:
-        self.asked.append(("sweep", "dry" if dry_run else "real", by))
-        found = list(self.leftovers)
+        self.calls.append(("sweep", "dry" if dry_run else "real", by))
+        found = list(self.orphans)
         if not dry_run:
-            self.leftovers.clear()
+            self.orphans.clear()
         return found
 
-    async def approve(self, plan: str, by: str) -> str:
+    async def approve_plan(self, plan: str, by: str) -> str:
         if plan not in self.held_plans:
-            raise Refused(f"no plan {plan} is held; the held ones are in the notes of /api/v1/status")
+            raise RequestRefused(f"no plan {plan} is held; the held ones are in the notes of /api/v1/status")
         self.held_plans.discard(plan)
-        self.asked.append(("approve", plan, by))
+        self.calls.append(("approve", plan, by))
         return f"The plan {plan} goes through at the next look."
 
-    def wake(self, reason: str) -> None:
-        self.asked.append(("wake", reason))
+    def trigger_cycle(self, reason: str) -> None:
+        self.calls.append(("wake", reason))
 
-    def _act(self, verb: str, name: str, by: str, phase: Phase | None, *more: str) -> EnvironmentView:
+    def _record_call(self, verb: str, name: str, by: str, phase: Phase | None, *more: str) -> EnvironmentView:
         view = self._find(name)
         if self.refusal:
-            raise Refused(self.refusal)
-        self.asked.append((verb, view.name, by, *more))
+            raise RequestRefused(self.refusal)
+        self.calls.append((verb, view.name, by, *more))
         if phase is not None:
             view = replace(view, phase=phase)
-            self.put(view)
-        self.happened(f"environment.{verb}", f"{by} asked for {verb}.", view.name, by)
+            self.put_environment(view)
+        self.add_event(f"environment.{verb}", f"{by} asked for {verb}.", view.name, by)
         return view
 
     def _find(self, name: str) -> EnvironmentView:
         for view in self.views.values():
             if name in (view.name, str(view.ref)) or (view.key and name == f"{view.repository}#{view.key.number}"):
                 return view
-        raise NoSuchEnvironment(f"there is no environment {name!r}")
+        raise EnvironmentNotFound(f"there is no environment {name!r}")

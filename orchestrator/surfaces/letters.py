@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from orchestrator.core.commands import Reply
+from orchestrator.core.commands import ChatReply
 from orchestrator.core.model import Key
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
@@ -20,23 +20,23 @@ from stacks.model import RefKind
 
 
 @dataclass(frozen=True, slots=True)
-class Comment:
-    what = "comment"
+class CommentReport:
+    kind = "comment"
     body: str
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class CheckRunReport:
     """``report`` None: nothing is said, because another pull request of that commit speaks there."""
 
-    what = "check"
+    kind = "check"
     commit: str
     report: CheckReport | None
-    name: str = checks.NAME
+    name: str = checks.CHECK_NAME
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CheckSlot:
     """Where a check stands on the Git host: one place, though several pull requests may have that very commit."""
 
     repository: int
@@ -45,70 +45,70 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Deployment:
+class DeploymentUpdate:
     """``report`` None: all that were made are retired."""
 
-    what = "deployment"
+    kind = "deployment"
     environment: str
     commit: str
     report: DeploymentReport | None
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class ForgeReport:
     repository: Repository
     key: Key
     phase: Phase
-    says: Comment | Check | Deployment
+    content: CommentReport | CheckRunReport | DeploymentUpdate
 
     @property
-    def what(self) -> str:
-        return self.says.what
+    def kind(self) -> str:
+        return self.content.kind
 
     @property
-    def place(self) -> Place | None:
+    def check_slot(self) -> CheckSlot | None:
         """Of a check."""
-        return Place(self.repository.id, self.says.commit, self.says.name) if isinstance(self.says, Check) else None
+        return CheckSlot(self.repository.id, self.content.commit, self.content.name) if isinstance(self.content, CheckRunReport) else None
 
     @property
-    def is_cleaning(self) -> bool:
-        return isinstance(self.says, Deployment) and self.says.report is None
+    def is_cleanup(self) -> bool:
+        return isinstance(self.content, DeploymentUpdate) and self.content.report is None
 
     @property
     def digest(self) -> str:
-        return hashlib.sha256(repr(self.says).encode()).hexdigest()
+        return hashlib.sha256(repr(self.content).encode()).hexdigest()
 
 
-def of(view: EnvironmentView, repository: Repository, now: datetime, reply: Reply | None = None) -> Iterator[Letter]:
+def reports_for(view: EnvironmentView, repository: Repository, now: datetime, reply: ChatReply | None = None) -> Iterator[ForgeReport]:
     if view.key is None:
         return
     commit = checks.commit_of(view)
     if view.key.kind is RefKind.PULL:  # a branch or a tag has no place for a comment
-        yield Letter(repository, view.key, view.phase, Comment(comment.render(view, now, reply)))
+        yield ForgeReport(repository, view.key, view.phase, CommentReport(comment.render(view, now, reply)))
     if commit:
-        yield Letter(repository, view.key, view.phase, Check(commit, checks.report(view, now), checks.name_of(view)))
+        yield ForgeReport(repository, view.key, view.phase, CheckRunReport(commit, checks.report(view, now), checks.name_of(view)))
     told = deployments.report(view)
     if (told is not None and commit) or deployments.is_over(view):
-        yield Letter(repository, view.key, view.phase, Deployment(view.name, commit, told))
+        yield ForgeReport(repository, view.key, view.phase, DeploymentUpdate(view.name, commit, told))
 
 
-def silenced(letter: Letter) -> Letter:
+def suppressed(report: ForgeReport) -> ForgeReport:
     """Of a check: nothing is said in its place."""
-    return replace(letter, says=replace(letter.says, report=None)) if isinstance(letter.says, Check) else letter
+    return replace(report, content=replace(report.content, report=None)) if isinstance(report.content, CheckRunReport) else report
 
 
-def alone(key: Key, repository: Repository, reply: Reply) -> Letter:
+def reply_only(key: Key, repository: Repository, reply: ChatReply) -> ForgeReport:
     """An answer where there is no environment."""
-    return Letter(repository, key, Phase.DESTROYED, Comment(comment.alone(key, reply)))
+    return ForgeReport(repository, key, Phase.DESTROYED, CommentReport(comment.render_reply_only(key, reply)))
 
 
-def speakers(offered: Iterable[Letter]) -> dict[Place, Key]:
+def check_owners(reports: Iterable[ForgeReport]) -> dict[CheckSlot, Key]:
     """Whose check stands where: of those who share a place the one that has something to say, the oldest of these.
 
     One that is over or refused is neutral, and must not cover that the same commit runs and answers elsewhere."""
-    found: dict[Place, tuple[bool, Key]] = {}
-    for letter in offered:
-        if letter.place is not None and isinstance(letter.says, Check) and letter.says.report is not None:
-            rank = (letter.says.report.conclusion is Conclusion.NEUTRAL, letter.key)
-            found[letter.place] = min(found.get(letter.place, rank), rank)
+    found: dict[CheckSlot, tuple[bool, Key]] = {}
+    for letter in reports:
+        if letter.check_slot is not None and isinstance(letter.content, CheckRunReport) and letter.content.report is not None:
+            rank = (letter.content.report.conclusion is Conclusion.NEUTRAL, letter.key)
+            found[letter.check_slot] = min(found.get(letter.check_slot, rank), rank)
     return {place: key for place, (_, key) in found.items()}

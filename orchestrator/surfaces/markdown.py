@@ -16,28 +16,28 @@ _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[
 _HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _SPACE = re.compile(r"\s+")
 _BREAK = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
-_SIGN = re.compile(r"[`*_~<>\[\]\\#|&$!]")
+_SPECIAL = re.compile(r"[`*_~<>\[\]\\#|&$!]")
 # What opens a list, a heading's underline or a directive, at the start of a line alone.
-_OPENING = re.compile(r"^(\d*)([-+=:.)%])")
-_RUN = re.compile(r"`+")
+_LINE_START = re.compile(r"^(\d*)([-+=:.)%])")
+_BACKTICKS = re.compile(r"`+")
 _URL = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+(?:/[A-Za-z0-9._~!$&'*+,;=:@%/?#-]*)?")
 INVISIBLE = "\u200b"
-_LIVE = re.compile(r"(?<=@)|(?<=#)|(?=://)|(?<=www)(?=\.)|(?<=GH-)|(?<=gh-)", re.IGNORECASE)
-LONGEST_TEXT = 600
-LONGEST_LINE = 300
-MOST_LINES = 20
+_AUTOLINK = re.compile(r"(?<=@)|(?<=#)|(?=://)|(?<=www)(?=\.)|(?<=GH-)|(?<=gh-)", re.IGNORECASE)
+MAX_TEXT = 600
+MAX_LINE = 300
+MAX_LINES = 20
 
 
-def plain(value: str, longest: int = LONGEST_TEXT) -> str:
+def plain(value: str, max_length: int = MAX_TEXT) -> str:
     """One line without control characters, cut to a length: for places that show text as it is."""
     line = _SPACE.sub(" ", _HIDDEN.sub("", _ANSI.sub("", _BREAK.sub(" ", value)))).strip()
-    return line if len(line) <= longest else f"{line[: longest - 1]}…"
+    return line if len(line) <= max_length else f"{line[: max_length - 1]}…"
 
 
 def text(value: str) -> str:
     """Prose: reads as it was written, and is nothing but text."""
-    escaped = _escape(_LIVE.sub(INVISIBLE, plain(value)))
-    return _OPENING.sub(lambda match: f"{match[1]}&#{ord(match[2])};", escaped)
+    escaped = _escape(_AUTOLINK.sub(INVISIBLE, plain(value)))
+    return _LINE_START.sub(lambda match: f"{match[1]}&#{ord(match[2])};", escaped)
 
 
 def code(value: str) -> str:
@@ -49,7 +49,7 @@ def code(value: str) -> str:
 
 def fence(lines: tuple[str, ...]) -> str:
     """A code block of the last lines; nothing in them can end it."""
-    kept = [_line(line) for each in lines for line in _BREAK.split(each)][-MOST_LINES:]
+    kept = [_line(line) for each in lines for line in _BREAK.split(each)][-MAX_LINES:]
     mark = "`" * max(3, max((_longest_run(line) for line in kept), default=0) + 1)
     return "\n".join([f"{mark}text", *kept, mark])
 
@@ -62,13 +62,13 @@ def link(url: str, label: str = "") -> str:
 
 
 def _escape(value: str) -> str:
-    return _SIGN.sub(lambda match: f"&#{ord(match[0])};", value)
+    return _SPECIAL.sub(lambda match: f"&#{ord(match[0])};", value)
 
 
 def _line(value: str) -> str:
     line = _HIDDEN.sub("", _ANSI.sub("", value)).rstrip()
-    return line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 1]}…"
+    return line if len(line) <= MAX_LINE else f"{line[: MAX_LINE - 1]}…"
 
 
 def _longest_run(value: str) -> int:
-    return max((len(run) for run in _RUN.findall(value)), default=0)
+    return max((len(run) for run in _BACKTICKS.findall(value)), default=0)

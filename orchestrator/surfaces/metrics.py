@@ -13,24 +13,24 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from orchestrator.core.phases import Phase
-from orchestrator.surfaces.port import Desk, ForgeCost, ServiceStatus
+from orchestrator.surfaces.port import EnvironmentService, ForgeUsage, ServiceStatus
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
-def render(desk: Desk) -> bytes:
+def render(environment_service: EnvironmentService) -> bytes:
     registry = CollectorRegistry()
-    registry.register(_Desk(desk))
+    registry.register(_ServiceCollector(environment_service))
     return generate_latest(registry)
 
 
-class _Desk(Collector):
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+class _ServiceCollector(Collector):
+    def __init__(self, environment_service: EnvironmentService) -> None:
+        self._environment_service = environment_service
 
     def collect(self) -> Iterator[Metric]:
-        status = self._desk.status()
-        yield from _environments(self._desk)
+        status = self._environment_service.status()
+        yield from _environments(self._environment_service)
         yield from _service(status)
 
     def describe(self) -> list[Metric]:
@@ -38,9 +38,9 @@ class _Desk(Collector):
         return []
 
 
-def _environments(desk: Desk) -> Iterator[Metric]:
+def _environments(environment_service: EnvironmentService) -> Iterator[Metric]:
     family = GaugeMetricFamily("eph_environments", "Environments by phase", labels=["phase"])
-    counts = Counter(view.phase for view in desk.environments())
+    counts = Counter(view.phase for view in environment_service.environments())
     # Phases with none are there too: a series that disappears breaks alerts.
     for phase in Phase:
         family.add_metric([phase.value], counts[phase])
@@ -64,15 +64,15 @@ def _service(status: ServiceStatus) -> Iterator[Metric]:
         yield from _forge(status.forge)
 
 
-def _forge(cost: ForgeCost) -> Iterator[Metric]:
+def _forge(usage: ForgeUsage) -> Iterator[Metric]:
     family = CounterMetricFamily("eph_forge_requests", "Requests to the Git host", labels=["quota"])
-    family.add_metric(["counted"], cost.counted)
-    family.add_metric(["free"], cost.free)
+    family.add_metric(["counted"], usage.counted)
+    family.add_metric(["free"], usage.free)
     yield family
-    if cost.limit >= 0:
-        yield _gauge("eph_forge_quota_remaining", "Requests that are left, of the token with least", cost.remaining)
-        yield _gauge("eph_forge_quota_limit", "Requests that it may make in an hour", cost.limit)
-    yield _gauge("eph_forge_blocked_seconds", "How long the Git host wants to be left alone", cost.blocked_for)
+    if usage.limit >= 0:
+        yield _gauge("eph_forge_quota_remaining", "Requests that are left, of the token with least", usage.remaining)
+        yield _gauge("eph_forge_quota_limit", "Requests that it may make in an hour", usage.limit)
+    yield _gauge("eph_forge_blocked_seconds", "How long the Git host wants to be left alone", usage.blocked_for)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

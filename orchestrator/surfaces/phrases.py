@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
 
-WORDS: Mapping[Phase, str] = {
+PHASE_LABELS: Mapping[Phase, str] = {
     Phase.QUEUED: "Queued",
     Phase.WAITING: "Waiting",
     Phase.IMAGE: "Waiting for image",
@@ -29,24 +29,24 @@ WORDS: Mapping[Phase, str] = {
     Phase.DESTROYING: "Being removed",
     Phase.DESTROYED: "Removed",
 }
-GONE = frozenset({Phase.EXPIRED, Phase.DESTROYING, Phase.DESTROYED})
-UNSURE = frozenset({Phase.FAILED, Phase.STALLED, Phase.REFUSED, Phase.HELD})
+GONE_PHASES = frozenset({Phase.EXPIRED, Phase.DESTROYING, Phase.DESTROYED})
+UNCERTAIN_PHASES = frozenset({Phase.FAILED, Phase.STALLED, Phase.REFUSED, Phase.HELD})
 """Phases in which something answers only when an earlier build still runs."""
 
 
-def short(commit: str) -> str:
+def short_sha(commit: str) -> str:
     return commit[:7]
 
 
-def when(at: datetime) -> str:
+def format_time(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def outdated(view: EnvironmentView) -> bool:
+def is_outdated(view: EnvironmentView) -> bool:
     """What runs is not what should."""
     return bool(view.commit and view.wanted_commit and view.commit != view.wanted_commit)
 
 
-def reachable(view: EnvironmentView) -> bool:
+def is_reachable(view: EnvironmentView) -> bool:
     """The URL leads somewhere: to the app, or to the page that waits for it."""
-    return bool(view.url) and view.phase not in GONE and (view.phase not in UNSURE or bool(view.commit))
+    return bool(view.url) and view.phase not in GONE_PHASES and (view.phase not in UNCERTAIN_PHASES or bool(view.commit))

@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from orchestrator.core.audits import Audit
+from orchestrator.core.audits import AuditResult
 from orchestrator.core.views import EnvironmentView
 from orchestrator.ledger.port import Event
-from programs.insides import Inside, Reading
+from programs.insides import RuntimeInfo, LogRequest
 
 
-class NoSuchEnvironment(LookupError):
+class EnvironmentNotFound(LookupError):
     """Neither wanted nor existing under that name."""
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """The request is understood and not carried out; the message says why and what to do."""
 
 
-class Unavailable(Exception):
+class TemporarilyUnavailable(Exception):
     """What is asked for cannot be had just now, through no fault of the request; the message says what is down."""
 
 
@@ -38,7 +38,7 @@ class ServiceStatus:
     """Sentences: repositories that could not be read, foreign stacks left alone, a guard that holds."""
     running: int
     queued: int
-    forge: ForgeCost | None = None
+    forge: ForgeUsage | None = None
     leads: bool = True
     """Of several replicas, the one that acts."""
     term: int = 1
@@ -48,7 +48,7 @@ class ServiceStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class WebhookTest:
+class WebhookTestResult:
     """What came of a webhook that we sent to ourselves. ``hook_urls``, ``deliveries`` and ``note`` are what the Git
     host says of its own."""
 
@@ -63,7 +63,7 @@ class WebhookTest:
 
 
 @dataclass(frozen=True, slots=True)
-class ForgeCost:
+class ForgeUsage:
     """What the Git host cost so far; ``remaining`` and ``limit`` -1: it never told."""
 
     counted: int
@@ -73,7 +73,7 @@ class ForgeCost:
     blocked_for: float
 
 
-class Desk(Protocol):
+class EnvironmentService(Protocol):
     """``name``: an environment (shop-gentle-stream-42), its stack (eph-shop-9ix/pr-42), ``owner/repo#42``."""
 
     def status(self) -> ServiceStatus: ...
@@ -83,14 +83,14 @@ class Desk(Protocol):
     def environment(self, name: str) -> EnvironmentView:
         """Raises NoSuchEnvironment."""
 
-    async def logs(self, name: str, asked: Reading) -> list[str]:
+    async def logs(self, name: str, query: LogRequest) -> list[str]:
         """The last lines of the environment's services. Refused for a service that it does not have; Unavailable when
         its target does not answer."""
 
     async def operation_log(self, name: str, lines: int) -> list[str]:
         """The last lines of its last operation."""
 
-    async def inside(self, name: str) -> Inside:
+    async def runtime_info(self, name: str) -> RuntimeInfo:
         """Its pods or processes, and what the target says happened to them. Unavailable: it does not answer."""
 
     async def suite_logs(self, name: str, suite: str, lines: int) -> list[str]:
@@ -118,20 +118,20 @@ class Desk(Protocol):
     async def sleep(self, name: str, by: str) -> EnvironmentView:
         """Stops what runs of it and keeps all that it holds."""
 
-    async def rouse(self, name: str, by: str) -> EnvironmentView:
+    async def wake_up(self, name: str, by: str) -> EnvironmentView:
         """Starts it again; one that is awake stays so for a while."""
 
-    async def approve_commit(self, name: str, commit: str, by: str, said: datetime | None = None) -> EnvironmentView:
+    async def approve_commit(self, name: str, commit: str, by: str, requested_at: datetime | None = None) -> EnvironmentView:
         """Lets that very commit (all forty digits) of a fork run. Refused when it is not the newest, or when the newest
-        was not yet seen when the person ``said`` so: they may have meant the one before."""
+        was not yet seen when the person ``requested_at`` so: they may have meant the one before."""
 
-    async def audit(self) -> Audit:
+    async def audit(self) -> AuditResult:
         """Compares what there really is with stacks and pull requests; changes nothing."""
 
     async def sweep(self, dry_run: bool, by: str) -> list[str]:
         """Looks for leftovers now and removes them; gives a sentence for each."""
 
-    async def approve(self, plan: str, by: str) -> str:
+    async def approve_plan(self, plan: str, by: str) -> str:
         """Lets one very plan that a guard holds go through."""
 
-    def wake(self, reason: str) -> None: ...
+    def trigger_cycle(self, reason: str) -> None: ...

@@ -6,22 +6,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from orchestrator.core import suites
-from orchestrator.core.reasons import listing
+from orchestrator.core.reasons import join_words
 from orchestrator.core.suites import SuiteView
 from orchestrator.core.views import EnvironmentView
 from orchestrator.forge.port import Conclusion
 from orchestrator.surfaces.markdown import code, fence, text
 
-MOST_SUITES = 20
-MOST_LINES = 12
-_SIGNS: Mapping[str, str] = {"passed": "🟢", "failed": "🔴", "skipped": "⚪", "running": "🟡", "waiting": "🟡"}
+MAX_SUITES = 20
+MAX_LINES = 12
+_STATE_EMOJI: Mapping[str, str] = {"passed": "🟢", "failed": "🔴", "skipped": "⚪", "running": "🟡", "waiting": "🟡"}
 
 
 def section(view: EnvironmentView) -> str:
     """Empty when there are no suites, or nothing that they could run against."""
     if not view.tests:
         return ""
-    shown = view.tests[:MOST_SUITES]
+    shown = view.tests[:MAX_SUITES]
     counted = any(suite.report for suite in shown)
     head = ["suite", "result", "seconds", *(["cases", "failed", "errors", "skipped"] if counted else [])]
     rows = ["| " + " | ".join(head) + " |", "|" + " --- |" * 2 + " ---: |" * (len(head) - 2)]
@@ -35,7 +35,7 @@ def _cells(suite: SuiteView, counted: bool) -> Iterator[str]:
     yield code(suite.name)
     note = "" if suite.blocking else " (not blocking)"
     detail = f": {text(suite.detail)}" if suite.detail else ""
-    yield f"{_SIGNS.get(suite.state, '')} {suite.state}{note}{detail}"
+    yield f"{_STATE_EMOJI.get(suite.state, '')} {suite.state}{note}{detail}"
     yield f"{suite.seconds:.1f}" if suite.state in ("passed", "failed") else ""
     if counted:
         found = suite.report
@@ -45,29 +45,29 @@ def _cells(suite: SuiteView, counted: bool) -> Iterator[str]:
 
 
 def _failures(view: EnvironmentView) -> Iterator[str]:
-    for suite in view.tests[:MOST_SUITES]:
+    for suite in view.tests[:MAX_SUITES]:
         if suite.state != "failed":
             continue
         yield f"{code(suite.name)} failed. All it printed: {code(f'eph logs {view.name} --suite {suite.name}')}."
         if suite.report and suite.report.names:
             yield "\n".join(f"- {text(name)}" for name in suite.report.names)
         if any(line.strip() for line in suite.tail):
-            yield fence(suite.tail[-MOST_LINES:])
+            yield fence(suite.tail[-MAX_LINES:])
 
 
-def conclusion(view: EnvironmentView, found: Conclusion) -> Conclusion:
+def conclusion(view: EnvironmentView, environment_conclusion: Conclusion) -> Conclusion:
     """A success waits for the suites that block, and is none when one of them failed."""
-    if found is not Conclusion.SUCCESS:
-        return found
-    if suites.failed(view.tests):
+    if environment_conclusion is not Conclusion.SUCCESS:
+        return environment_conclusion
+    if suites.failed_suites(view.tests):
         return Conclusion.FAILURE
-    return Conclusion.IN_PROGRESS if suites.pending(view.tests) else found
+    return Conclusion.IN_PROGRESS if suites.pending_suites(view.tests) else environment_conclusion
 
 
 def title(view: EnvironmentView) -> str:
     """What the check says after the environment's own state; empty when tests change nothing of it."""
-    if wrong := suites.failed(view.tests):
-        return f"environment is up, tests failed: {listing(wrong)}"
-    if left := suites.pending(view.tests):
-        return f"environment is up, tests run: {listing(left)}"
+    if wrong := suites.failed_suites(view.tests):
+        return f"environment is up, tests failed: {join_words(wrong)}"
+    if left := suites.pending_suites(view.tests):
+        return f"environment is up, tests run: {join_words(left)}"
     return ""

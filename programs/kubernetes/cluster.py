@@ -19,20 +19,20 @@ from lightkube.config.kubeconfig import KubeConfig, SingleConfig
 from lightkube.core.exceptions import ConfigError
 
 from programs.kubernetes import names
-from programs.kubernetes.errors import KubernetesError, Unreachable
-from programs.kubernetes.settings import Settings
+from programs.kubernetes.errors import KubernetesError, ClusterUnreachable
+from programs.kubernetes.settings import KubernetesSettings
 
 Data = dict[str, Any]
-SECONDS = 10.0
-APPLY = "application/apply-patch+yaml"
-PAGE = 500
-METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+TIMEOUT = 10.0
+APPLY_CONTENT_TYPE = "application/apply-patch+yaml"
+PAGE_SIZE = 500
+METADATA_LIST_TYPE = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _LOG_LINES = 30
 _LOG_BYTES = 4 * 1024 * 1024
 """Far more than the lines that are asked for: where this cuts, the newest lines are lost."""
 
 
-class Cluster:
+class ClusterClient:
     """One connection; threads may share it."""
 
     def __init__(self, http: httpx2.Client) -> None:
@@ -40,55 +40,55 @@ class Cluster:
 
     def get(self, path: str, **query: str | int) -> Data:
         """Raises ``Missing`` for what is not there."""
-        return self._ask("GET", path, params=dict(query)).json()  # type: ignore[no-any-return]  # JSON
+        return self._request("GET", path, params=dict(query)).json()  # type: ignore[no-any-return]  # JSON
 
-    def items(self, path: str, **query: str | int) -> list[Data]:
+    def list_items(self, path: str, **query: str | int) -> list[Data]:
         return list(self.get(path, **query).get("items") or [])
 
-    def namespaced(self, namespace: str, kind: str, **query: str | int) -> list[Data]:
+    def list_namespaced(self, namespace: str, kind: str, **query: str | int) -> list[Data]:
         """``kind`` with its group: ``v1/pods``, ``apps/v1/deployments``."""
-        return self.items(f"{_prefix(kind)}/namespaces/{namespace}/{kind.rpartition('/')[2]}", **query)
+        return self.list_items(f"{_api_prefix(kind)}/namespaces/{namespace}/{kind.rpartition('/')[2]}", **query)
 
-    def one(self, namespace: str, kind: str, name: str) -> Data:
-        return self.get(f"{_prefix(kind)}/namespaces/{namespace}/{kind.rpartition('/')[2]}/{name}")
+    def get_namespaced(self, namespace: str, kind: str, name: str) -> Data:
+        return self.get(f"{_api_prefix(kind)}/namespaces/{namespace}/{kind.rpartition('/')[2]}/{name}")
 
-    def post(self, path: str, data: Data) -> Data:
+    def create(self, path: str, data: Data) -> Data:
         """What is there already stays as it is; then nothing is given."""
         try:
-            return dict(self._ask("POST", path, params={}, content=json.dumps(data).encode()).json())
-        except Taken:
+            return dict(self._request("POST", path, params={}, content=json.dumps(data).encode()).json())
+        except ObjectConflict:
             return {}
 
-    def apply(self, path: str, body: Data, manager: str) -> None:
+    def apply(self, path: str, body: Data, field_manager: str) -> None:
         """Server-side, as a field manager of its own, and of what is there already: raises ``Missing`` else."""
-        query = {"fieldManager": manager, "force": "true"}
+        query = {"fieldManager": field_manager, "force": "true"}
         try:
-            self._ask("PATCH", path, params=query, headers={"Content-Type": APPLY}, content=json.dumps(body).encode())
-        except Taken as error:  # one of that name, and another one
-            raise Missing(f"{path} is not the one that it was") from error
+            self._request("PATCH", path, params=query, headers={"Content-Type": APPLY_CONTENT_TYPE}, content=json.dumps(body).encode())
+        except ObjectConflict as error:  # one of that name, and another one
+            raise ObjectNotFound(f"{path} is not the one that it was") from error
 
-    def about(self, path: str, **query: str | int) -> Iterator[Data]:
+    def list_metadata(self, path: str, **query: str | int) -> Iterator[Data]:
         """What there is, without its content: names, labels and who wrote which field, a page at a time."""
         after = ""
         while True:
             more = {"continue": after} if after else {}
-            answer = self._ask("GET", path, params={**query, "limit": PAGE, **more}, headers={"Accept": METADATA_LIST})
+            answer = self._request("GET", path, params={**query, "limit": PAGE_SIZE, **more}, headers={"Accept": METADATA_LIST_TYPE})
             page = answer.json()
             yield from page.get("items") or []  # none may be null
             after = page.get("metadata", {}).get("continue", "")
             if not after:
                 return
 
-    def delete(self, path: str, *, orphan: bool = False) -> None:
-        """``orphan``: what it made stays, for the one that comes after it."""
-        self._ask("DELETE", path, params={"propagationPolicy": "Orphan" if orphan else "Background"})
+    def delete(self, path: str, *, orphan_dependents: bool = False) -> None:
+        """``orphan_dependents``: what it made stays, for the one that comes after it."""
+        self._request("DELETE", path, params={"propagationPolicy": "Orphan" if orphan_dependents else "Background"})
 
-    def patch(self, path: str, change: Data) -> None:
-        """Merges ``change`` into what is there."""
+    def patch(self, path: str, patch_body: Data) -> None:
+        """Merges ``patch_body`` into what is there."""
         about = {"Content-Type": "application/merge-patch+json"}
-        self._ask("PATCH", path, {"fieldManager": "eph"}, about, json.dumps(change).encode())
+        self._request("PATCH", path, {"fieldManager": "eph"}, about, json.dumps(patch_body).encode())
 
-    def log(
+    def read_log(
         self,
         namespace: str,
         pod: str,
@@ -108,12 +108,12 @@ class Cluster:
         if since:
             query["sinceTime"] = since
         try:
-            answer = self._ask("GET", f"/api/v1/namespaces/{namespace}/pods/{pod}/log", params=query)
+            answer = self._request("GET", f"/api/v1/namespaces/{namespace}/pods/{pod}/log", params=query)
         except KubernetesError:
             return []
         return answer.content.decode(errors="replace").splitlines()
 
-    def _ask(
+    def _request(
         self,
         method: str,
         path: str,
@@ -126,67 +126,67 @@ class Cluster:
         try:
             answer = self._http.request(method, path, params=dict(params), content=content, headers=told)
         except (httpx2.HTTPError, ConfigError, OSError) as error:
-            raise Unreachable(f"the cluster does not answer: {type(error).__name__}: {error}") from error
+            raise ClusterUnreachable(f"the cluster does not answer: {type(error).__name__}: {error}") from error
         if answer.status_code == httpx2.codes.NOT_FOUND:
-            raise Missing(f"{path} is not in the cluster")
+            raise ObjectNotFound(f"{path} is not in the cluster")
         if answer.status_code in (httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN):
-            raise Forbidden(f"the cluster refuses {method} {path}: {_message(answer)}; check the kubeconfig's rights")
+            raise AccessDenied(f"the cluster refuses {method} {path}: {_message(answer)}; check the kubeconfig's rights")
         if answer.is_error:
-            why = Taken if answer.status_code == httpx2.codes.CONFLICT else Unreachable
+            why = ObjectConflict if answer.status_code == httpx2.codes.CONFLICT else ClusterUnreachable
             raise why(f"the cluster answered {answer.status_code} to {method} {path}: {_message(answer)}")
         return answer
 
 
-class Missing(KubernetesError):
+class ObjectNotFound(KubernetesError):
     """The cluster answered, and there is no such thing."""
 
 
-class Taken(Unreachable):
+class ObjectConflict(ClusterUnreachable):
     """There is one of that name already, or it was changed meanwhile."""
 
 
-class Forbidden(Unreachable):
+class AccessDenied(ClusterUnreachable):
     """It answered, and does not let us look."""
 
 
-def ours(cluster: Cluster, server: str) -> Iterator[Data]:
+def list_namespaces(cluster: ClusterClient, server: str) -> Iterator[Data]:
     """The namespaces of this server's environments."""
-    yield from cluster.items("/api/v1/namespaces", labelSelector=selector(server))
+    yield from cluster.list_items("/api/v1/namespaces", labelSelector=server_selector(server))
 
 
-def selector(server: str) -> str:
+def server_selector(server: str) -> str:
     """Of everything that this server made, on a cluster that it may share with others."""
-    return f"{names.MANAGED}=eph,{names.SERVER}={names.value(server)}"
+    return f"{names.MANAGED_BY}=eph,{names.SERVER}={names.label_value(server)}"
 
 
-def stamp(on: Settings) -> int:
+def kubeconfig_mtime(settings: KubernetesSettings) -> int:
     """Changes with the kubeconfig: certificates and tokens in it are renewed."""
     try:
-        return Path(on.kubeconfig).stat().st_mtime_ns if on.kubeconfig else 0
+        return Path(settings.kubeconfig).stat().st_mtime_ns if settings.kubeconfig else 0
     except OSError as error:
-        raise Unreachable(f"the kubeconfig {on.kubeconfig} cannot be read: {error.strerror}") from error
+        raise ClusterUnreachable(f"the kubeconfig {settings.kubeconfig} cannot be read: {error.strerror}") from error
 
 
-def connect(on: Settings) -> Cluster:
+def connect(settings: KubernetesSettings) -> ClusterClient:
     """Kept for the next call, until the file changes."""
-    return _connect(on.kubeconfig, on.context, stamp(on))
+    return _connect(settings.kubeconfig, settings.context, kubeconfig_mtime(settings))
 
 
 @lru_cache(maxsize=4)
-def _connect(kubeconfig: str, context: str, _stamp: int) -> Cluster:
-    limits = ConnectionParams(timeout=httpx2.Timeout(SECONDS), trust_env=False)
-    with _readable(kubeconfig):
-        return Cluster(Client(single(kubeconfig, context), limits))
+def _connect(kubeconfig: str, context: str, _stamp: int) -> ClusterClient:
+    limits = ConnectionParams(timeout=httpx2.Timeout(TIMEOUT), trust_env=False)
+    with _kubeconfig_errors(kubeconfig):
+        return ClusterClient(Client(load_kubeconfig(kubeconfig, context), limits))
 
 
-def open_streams(on: Settings, silence: float) -> httpx2.AsyncClient:
+def open_streams(settings: KubernetesSettings, silence: float) -> httpx2.AsyncClient:
     """For answers that come as they happen, each on a connection of its own; ``silence``: after which one is dead."""
-    limits = ConnectionParams(timeout=httpx2.Timeout(SECONDS, read=silence, pool=None), trust_env=False)
-    with _readable(on.kubeconfig):
-        return AsyncClient(single(on.kubeconfig, on.context), limits)
+    limits = ConnectionParams(timeout=httpx2.Timeout(TIMEOUT, read=silence, pool=None), trust_env=False)
+    with _kubeconfig_errors(settings.kubeconfig):
+        return AsyncClient(load_kubeconfig(settings.kubeconfig, settings.context), limits)
 
 
-def single(kubeconfig: str, context: str) -> SingleConfig:
+def load_kubeconfig(kubeconfig: str, context: str) -> SingleConfig:
     config = KubeConfig.from_file(kubeconfig) if kubeconfig else KubeConfig.from_env()
     found = config.get(context_name=context or None)
     if found is None:
@@ -195,14 +195,14 @@ def single(kubeconfig: str, context: str) -> SingleConfig:
 
 
 @contextlib.contextmanager
-def _readable(kubeconfig: str) -> Iterator[None]:
+def _kubeconfig_errors(kubeconfig: str) -> Iterator[None]:
     try:
         yield
     except (ConfigError, OSError, KeyError, ValueError) as error:
         raise KubernetesError(f"the kubeconfig {kubeconfig or 'of this account'} cannot be used: {error}") from error
 
 
-def _prefix(kind: str) -> str:
+def _api_prefix(kind: str) -> str:
     version = kind.rpartition("/")[0]
     return f"/api/{version}" if "/" not in version else f"/apis/{version}"
 

@@ -10,33 +10,33 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from programs.kubernetes.settings import Settings as Target
+from programs.kubernetes.settings import KubernetesSettings as Target
 from programs.local import routes
-from programs.local.routes import Route
-from programs.local.settings import Settings
+from programs.local.routes import RouteRecord
+from programs.local.settings import HostSettings
 
 TARGET = "kubernetes"
-remove = routes.remove
-__all__ = ["Route", "every", "folder", "of", "put", "remove", "upstream"]
+remove = routes.delete
+__all__ = ["RouteRecord", "list_routes", "routes_folder", "routes_of", "write", "remove", "upstream"]
 
 
-def put(folder_: Settings, route: Route) -> None:
-    routes.put(folder_, replace(route, target=TARGET))
+def write(folder: HostSettings, route: RouteRecord) -> None:
+    routes.write(folder, replace(route, target=TARGET))
 
 
-def upstream(on: Target, namespace: str, service: str, port: int) -> str:
+def upstream(settings: Target, namespace: str, service: str, port: int) -> str:
     """Nothing: the gateway has no way to it."""
-    return f"http://{service}.{namespace}.svc:{port}" if on.front == "eph" else on.ingress_url
+    return f"http://{service}.{namespace}.svc:{port}" if settings.front == "eph" else settings.ingress_url
 
 
-def folder(path: str) -> Settings:
+def routes_folder(path: str) -> HostSettings:
     """The folder that the gateway reads."""
-    return Settings(root=Path(path), routes=Path(path))
+    return HostSettings(root=Path(path), routes=Path(path))
 
 
-def every(path: str) -> list[Route]:
-    return list(routes.every(folder(path), TARGET)) if path else []
+def list_routes(path: str) -> list[RouteRecord]:
+    return list(routes.list_routes(routes_folder(path), TARGET)) if path else []
 
 
-def of(path: str, environment: str) -> list[Route]:
-    return [route for route in every(path) if route.environment == environment]
+def routes_of(path: str, environment: str) -> list[RouteRecord]:
+    return [route for route in list_routes(path) if route.environment == environment]

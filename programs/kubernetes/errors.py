@@ -20,5 +20,5 @@ class KubernetesError(Exception):
         super().__init__("\n".join([self.sentence, *(f"| {line}" for line in self.tail)]))
 
 
-class Unreachable(KubernetesError):
+class ClusterUnreachable(KubernetesError):
     """The cluster did not answer, or did not let us in: nothing is known of it, so nothing may be concluded."""

@@ -10,76 +10,76 @@ import contextlib
 import shlex
 from collections.abc import Iterator
 
-from programs.holdings import Holding
+from programs.holdings import HeldResource
 from programs.kubernetes import cluster, doors, kinds, names
-from programs.kubernetes.cluster import Cluster, Data, Forbidden, Missing
-from programs.kubernetes.settings import Settings
+from programs.kubernetes.cluster import ClusterClient, Data, AccessDenied, ObjectNotFound
+from programs.kubernetes.settings import KubernetesSettings
 
-_GIVEN = frozenset({"ConfigMap:kube-root-ca.crt", "ConfigMap:istio-ca-root-cert", "ServiceAccount:default"})
-_TOKEN_OF = "kubernetes.io/service-account.name"  # noqa: S105 - an annotation's name
+_BUILT_IN = frozenset({"ConfigMap:kube-root-ca.crt", "ConfigMap:istio-ca-root-cert", "ServiceAccount:default"})
+_TOKEN_ANNOTATION = "kubernetes.io/service-account.name"  # noqa: S105 - an annotation's name
 
 
-def every(found: Cluster, on: Settings) -> list[Holding]:
+def list_resources(client: ClusterClient, settings: KubernetesSettings) -> list[HeldResource]:
     """Raises when it cannot be looked at; kinds that we may not list are left out."""
-    spaces = {item["metadata"]["name"] for item in cluster.ours(found, on.server)}
-    things = [Holding("namespace", name, name, f"Namespace:{name}", _kubectl(on, "namespace", name)) for name in spaces]
-    for kind, path in kinds.HELD.items():
+    spaces = {item["metadata"]["name"] for item in cluster.list_namespaces(client, settings.server)}
+    things = [HeldResource("namespace", name, name, f"Namespace:{name}", _kubectl_delete(settings, "namespace", name)) for name in spaces]
+    for kind, path in kinds.LISTED_KINDS.items():
         if kind != "Namespace":
-            listed = _listed(found, path, [kinds.in_namespace(kind, space) for space in spaces])
-            things += [_holding(on, kind, item) for item in listed if _is_of(item, kind, spaces)]
-    return sorted([*things, *_doors(on)])
+            listed = _list_kind(client, path, [kinds.collection_path(kind, space) for space in spaces])
+            things += [_resource(settings, kind, item) for item in listed if _belongs_to_environment(item, kind, spaces)]
+    return sorted([*things, *_gateway_routes(settings)])
 
 
-def _listed(found: Cluster, path: str, inside: list[str]) -> Iterator[Data]:
+def _list_kind(client: ClusterClient, path: str, fallback_paths: list[str]) -> Iterator[Data]:
     """In all namespaces at once; where our account may only look into our own, in one after the other."""
     try:
-        yield from list(found.about(path))
-    except Missing:
+        yield from list(client.list_metadata(path))
+    except ObjectNotFound:
         return
-    except Forbidden:
-        for each in inside:
-            with contextlib.suppress(Forbidden, Missing):
-                yield from list(found.about(each))
+    except AccessDenied:
+        for each in fallback_paths:
+            with contextlib.suppress(AccessDenied, ObjectNotFound):
+                yield from list(client.list_metadata(each))
 
 
-def _is_of(item: Data, kind: str, spaces: set[str]) -> bool:
+def _belongs_to_environment(item: Data, kind: str, namespaces: set[str]) -> bool:
     about = item["metadata"]
-    if about["namespace"] not in spaces or about.get("ownerReferences") or not kinds.stands(item):
+    if about["namespace"] not in namespaces or about.get("ownerReferences") or not kinds.is_live(item):
         return False
     if kind == "PersistentVolumeClaim" and about["name"].startswith(f"data-{names.PREFIX}"):
         return False  # made for a database by its StatefulSet
-    return f"{kind}:{about['name']}" not in _GIVEN and _TOKEN_OF not in (about.get("annotations") or {})
+    return f"{kind}:{about['name']}" not in _BUILT_IN and _TOKEN_ANNOTATION not in (about.get("annotations") or {})
 
 
-def _holding(on: Settings, kind: str, item: Data) -> Holding:
+def _resource(settings: KubernetesSettings, kind: str, item: Data) -> HeldResource:
     space, name = item["metadata"]["namespace"], item["metadata"]["name"]
-    command = _kubectl(on, kind.lower(), name, space)
-    return Holding(kind.lower(), f"{space}/{name}", space, f"{kind}:{space}/{name}", command)
+    command = _kubectl_delete(settings, kind.lower(), name, space)
+    return HeldResource(kind.lower(), f"{space}/{name}", space, f"{kind}:{space}/{name}", command)
 
 
-def _doors(on: Settings) -> Iterator[Holding]:
-    for route in doors.every(on.routes):
-        path = doors.folder(on.routes).routes / f"{route.host}.json"
+def _gateway_routes(settings: KubernetesSettings) -> Iterator[HeldResource]:
+    for route in doors.list_routes(settings.routes):
+        path = doors.routes_folder(settings.routes).routes / f"{route.host}.json"
         part = f"Door:{route.environment}/{route.host}"
-        yield Holding("door", route.host, route.environment, part, shlex.join(["rm", "-f", str(path)]))
+        yield HeldResource("door", route.host, route.environment, part, shlex.join(["rm", "-f", str(path)]))
 
 
-def _kubectl(on: Settings, kind: str, name: str, space: str = "") -> str:
-    where = [*(["--kubeconfig", on.kubeconfig] if on.kubeconfig else []), *(["-n", space] if space else [])]
+def _kubectl_delete(settings: KubernetesSettings, kind: str, name: str, namespace: str = "") -> str:
+    where = [*(["--kubeconfig", settings.kubeconfig] if settings.kubeconfig else []), *(["-n", namespace] if namespace else [])]
     return shlex.join(["kubectl", *where, "delete", kind, name])
 
 
-def discard(found: Cluster, on: Settings, thing: Holding) -> bool:
+def delete_resource(client: ClusterClient, settings: KubernetesSettings, resource: HeldResource) -> bool:
     """A namespace goes with its whole environment only."""
-    if thing.kind == "namespace":
+    if resource.kind == "namespace":
         return False
-    if thing not in every(found, on):
+    if resource not in list_resources(client, settings):
         return True
-    if thing.kind == "door":
-        route = next(route for route in doors.every(on.routes) if route.host == thing.name)
-        doors.remove(doors.folder(on.routes), route.host, route.environment, route.service)
+    if resource.kind == "door":
+        route = next(route for route in doors.list_routes(settings.routes) if route.host == resource.name)
+        doors.remove(doors.routes_folder(settings.routes), route.host, route.environment, route.service)
         return True
-    kind, _, id_ = thing.part.partition(":")
+    kind, _, id_ = resource.resource_id.partition(":")
     space, _, name = id_.partition("/")
-    found.delete(kinds.path_of(kind, space, name))
+    client.delete(kinds.object_path(kind, space, name))
     return True

@@ -16,14 +16,14 @@ from typing import Any
 
 from programs import insides
 from programs.concealing import redact
-from programs.insides import Happening, Inside, Process, Reading, Told
+from programs.insides import RuntimeEvent, RuntimeInfo, ProcessInfo, LogRequest, LogLines
 from programs.kubernetes import names, watching
-from programs.kubernetes.cluster import Cluster, Data
+from programs.kubernetes.cluster import ClusterClient, Data
 
-JOB_NAME = "batch.kubernetes.io/job-name"
-LEAST_SECRET = 8
+JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
+MIN_SECRET_LENGTH = 8
 """Shorter values are words of every day: without them no line could be read."""
-HAPPENINGS = 15
+MAX_EVENTS = 15
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -34,59 +34,59 @@ class _Line:
     text: str
 
 
-def printed(cluster: Cluster, namespace: str, asked: Reading) -> Told:
-    pods = sorted(cluster.namespaced(namespace, "v1/pods"), key=lambda pod: str(pod["metadata"]["name"]))
-    told = [(service_of(pod), pod) for pod in pods]
-    insides.require(asked.service, {service for service, _ in told}, namespace)
+def read_logs(cluster: ClusterClient, namespace: str, request: LogRequest) -> LogLines:
+    pods = sorted(cluster.list_namespaced(namespace, "v1/pods"), key=lambda pod: str(pod["metadata"]["name"]))
+    told = [(service_name(pod), pod) for pod in pods]
+    insides.require_service(request.service, {service for service, _ in told}, namespace)
     own = {service for service, _ in told if not service.startswith(names.PREFIX)}
     wanted = [
-        (service, pod) for service, pod in told if service == asked.service or (not asked.service and service in own)
+        (service, pod) for service, pod in told if service == request.service or (not request.service and service in own)
     ]
-    hidden = secrets(cluster.namespaced(namespace, "v1/secrets")) if wanted else ()
+    hidden = secret_values(cluster.list_namespaced(namespace, "v1/secrets")) if wanted else ()
     lines: list[_Line] = []
-    marks = dict(asked.since or {})
+    marks = dict(request.since or {})
     for service, pod in wanted:
         for container in pod["spec"]["containers"]:
             key = f"{pod['metadata']['name']}/{container['name']}"
-            fresh = list(_lines(cluster, pod, container["name"], asked, marks.get(key, "")))
+            fresh = list(_lines(cluster, pod, container["name"], request, marks.get(key, "")))
             marks[key] = fresh[-1][0] if fresh else marks.get(key, "")
-            lines += [_Line(at, service, hide(text, hidden)) for at, text in fresh]
+            lines += [_Line(at, service, mask_secrets(text, hidden)) for at, text in fresh]
     ordered = [(line.service, line.text) for line in sorted(lines, key=lambda line: line.at)]
-    return Told(insides.prefixed(ordered, several=not asked.service and len(own) > 1), marks)
+    return LogLines(insides.with_service_prefix(ordered, multiple=not request.service and len(own) > 1), marks)
 
 
-def _lines(cluster: Cluster, pod: Data, container: str, asked: Reading, mark: str) -> Iterable[tuple[str, str]]:
+def _lines(cluster: ClusterClient, pod: Data, container: str, request: LogRequest, position: str) -> Iterable[tuple[str, str]]:
     about = pod["metadata"]
-    found = cluster.log(
-        about["namespace"], about["name"], container, previous=asked.previous, lines=asked.lines, since=mark
+    found = cluster.read_log(
+        about["namespace"], about["name"], container, previous=request.previous, lines=request.lines, since=position
     )
     for line in found:
         at, _, text = line.partition(" ")
-        if at > mark:
+        if at > position:
             yield at, text
 
 
-def service_of(pod: Data) -> str:
+def service_name(pod: Data) -> str:
     """Whose pod it is, as people call it: the service, or the Job."""
     labels: Mapping[str, Any] = pod["metadata"].get("labels") or {}
-    return str(labels.get(names.SERVICE) or labels.get(JOB_NAME) or pod["metadata"]["name"])
+    return str(labels.get(names.SERVICE) or labels.get(JOB_NAME_LABEL) or pod["metadata"]["name"])
 
 
-def secrets(found: Iterable[Data]) -> tuple[str, ...]:
+def secret_values(secret_objects: Iterable[Data]) -> tuple[str, ...]:
     """The values that no line may show, the longest first, because one may be part of another."""
     values = set()
-    for secret in found:
+    for secret in secret_objects:
         for coded in (secret.get("data") or {}).values():
             try:
                 text = base64.b64decode(coded, validate=True).decode()
             except (binascii.Error, ValueError):
                 continue
-            values |= {line.strip() for line in text.splitlines() if len(line.strip()) >= LEAST_SECRET}
+            values |= {line.strip() for line in text.splitlines() if len(line.strip()) >= MIN_SECRET_LENGTH}
     return tuple(sorted(values, key=len, reverse=True))
 
 
-def hide(text: str, hidden: Iterable[str]) -> str:
-    for value in hidden:
+def mask_secrets(text: str, values: Iterable[str]) -> str:
+    for value in values:
         text = text.replace(value, "***")
     return redact(text)
 
@@ -94,28 +94,28 @@ def hide(text: str, hidden: Iterable[str]) -> str:
 # --- pods and events
 
 
-def look(cluster: Cluster, namespace: str) -> Inside:
-    pods = cluster.namespaced(namespace, "v1/pods")
-    events = cluster.namespaced(namespace, "v1/events")
-    processes = sorted((process(pod, events) for pod in pods), key=lambda item: (item.service, item.name))
-    return Inside(tuple(processes), happenings(events))
+def inspect(cluster: ClusterClient, namespace: str) -> RuntimeInfo:
+    pods = cluster.list_namespaced(namespace, "v1/pods")
+    events = cluster.list_namespaced(namespace, "v1/events")
+    processes = sorted((process_info(pod, events) for pod in pods), key=lambda item: (item.service, item.name))
+    return RuntimeInfo(tuple(processes), recent_events(events))
 
 
-def process(pod: Data, events: Iterable[Data]) -> Process:
+def process_info(pod: Data, events: Iterable[Data]) -> ProcessInfo:
     statuses = (pod.get("status") or {}).get("containerStatuses") or []
-    state, detail = watching.state(pod, events)
-    return Process(
+    state, detail = watching.pod_state(pod, events)
+    return ProcessInfo(
         name=str(pod["metadata"]["name"]),
-        service=service_of(pod),
+        service=service_name(pod),
         state=state,
         detail=redact(detail),
         restarts=sum(int(status.get("restartCount", 0)) for status in statuses),
-        since=_moment((pod.get("status") or {}).get("startTime") or pod["metadata"].get("creationTimestamp")),
+        since=_parse_time((pod.get("status") or {}).get("startTime") or pod["metadata"].get("creationTimestamp")),
         image=", ".join(str(container.get("image", "")) for container in pod["spec"]["containers"]),
     )
 
 
-_WORDS = {
+_EVENT_TEXTS = {
     "Scheduled": "has a node",
     "Pulling": "gets its image",
     "Pulled": "has its image",
@@ -138,25 +138,25 @@ _WORDS = {
     "SuccessfulDelete": "a pod is removed",
     "Completed": "is done",
 }
-_QUIET = frozenset({"Pulled", "Created", "Pulling", "Scheduled", "SuccessfulCreate", "ScalingReplicaSet"})
+_REASON_ONLY = frozenset({"Pulled", "Created", "Pulling", "Scheduled", "SuccessfulCreate", "ScalingReplicaSet"})
 """Words that say it all: what the cluster adds to them are numbers and names that nobody reads."""
 
 
-def happenings(events: Iterable[Data], most: int = HAPPENINGS) -> tuple[Happening, ...]:
+def recent_events(events: Iterable[Data], max_events: int = MAX_EVENTS) -> tuple[RuntimeEvent, ...]:
     """The newest last."""
-    found = sorted((_happening(event) for event in events), key=lambda item: item.at)
-    return tuple(found[-most:])
+    found = sorted((_runtime_event(event) for event in events), key=lambda item: item.at)
+    return tuple(found[-max_events:])
 
 
-def _happening(event: Data) -> Happening:
+def _runtime_event(event: Data) -> RuntimeEvent:
     concerned, reason = event.get("involvedObject") or {}, str(event.get("reason", ""))
-    message = watching.short(str(event.get("message", "")))
-    words = _WORDS.get(reason, reason)
-    said = words if reason in _QUIET or not message else f"{words}: {message}" if words else message
+    message = watching.shorten(str(event.get("message", "")))
+    words = _EVENT_TEXTS.get(reason, reason)
+    said = words if reason in _REASON_ONLY or not message else f"{words}: {message}" if words else message
     series = event.get("series") or {}
     at = series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime")
-    return Happening(
-        at=_moment(at or (event.get("metadata") or {}).get("creationTimestamp")) or LONG_AGO,
+    return RuntimeEvent(
+        at=_parse_time(at or (event.get("metadata") or {}).get("creationTimestamp")) or LONG_AGO,
         about=f"{str(concerned.get('kind', '')).lower()} {concerned.get('name', '')}".strip(),
         message=redact(said),
         bad=event.get("type") == "Warning",
@@ -164,7 +164,7 @@ def _happening(event: Data) -> Happening:
     )
 
 
-def _moment(text: object) -> datetime | None:
+def _parse_time(text: object) -> datetime | None:
     try:
         return datetime.fromisoformat(str(text)).astimezone(UTC)
     except ValueError:

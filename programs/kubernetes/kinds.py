@@ -13,7 +13,7 @@ from typing import Any
 
 Data = Mapping[str, Any]
 
-LOOKED_AT: Mapping[str, str] = {
+WATCHED_KINDS: Mapping[str, str] = {
     "Namespace": "/api/v1/namespaces",
     "Deployment": "/apis/apps/v1/deployments",
     "StatefulSet": "/apis/apps/v1/statefulsets",
@@ -29,55 +29,55 @@ LOOKED_AT: Mapping[str, str] = {
     "PersistentVolumeClaim": "/api/v1/persistentvolumeclaims",
 }
 """What must stand as it was made. A Job that is done may go."""
-HELD: Mapping[str, str] = {
-    **LOOKED_AT,
+LISTED_KINDS: Mapping[str, str] = {
+    **WATCHED_KINDS,
     "Job": "/apis/batch/v1/jobs",
     "Pod": "/api/v1/pods",
     "HorizontalPodAutoscaler": "/apis/autoscaling/v2/horizontalpodautoscalers",
     "PodDisruptionBudget": "/apis/policy/v1/poddisruptionbudgets",
 }
-_OURS = ("pulumi", "eph")
-_CLUSTER = ("kube-", "kubelet")
-_ABOUT = frozenset({"f:metadata", "f:status", "f:apiVersion", "f:kind", "f:secrets", "f:imagePullSecrets"})
+_OUR_MANAGERS = ("pulumi", "eph")
+_CLUSTER_MANAGERS = ("kube-", "kubelet")
+_IGNORED_FIELDS = frozenset({"f:metadata", "f:status", "f:apiVersion", "f:kind", "f:secrets", "f:imagePullSecrets"})
 """The last two are what some clusters give to every account."""
-_COUNTED = frozenset({"f:replicas"})
+_SCALING_FIELDS = frozenset({"f:replicas"})
 
 
-def path_of(kind: str, namespace: str, name: str) -> str:
+def object_path(kind: str, namespace: str, name: str) -> str:
     """The address of one object."""
-    head, _, plural = HELD[kind].rpartition("/")
+    head, _, plural = LISTED_KINDS[kind].rpartition("/")
     return f"{head}/{plural}/{name}" if kind == "Namespace" else f"{head}/namespaces/{namespace}/{plural}/{name}"
 
 
-def in_namespace(kind: str, namespace: str) -> str:
+def collection_path(kind: str, namespace: str) -> str:
     """The address of all of that kind in it."""
-    return path_of(kind, namespace, "").rstrip("/")
+    return object_path(kind, namespace, "").rstrip("/")
 
 
-def id_of(data: Data) -> str:
+def object_id(data: Data) -> str:
     """As Pulumi's state has it."""
     about = data["metadata"]
     return f"{about['namespace']}/{about['name']}" if about.get("namespace") else str(about["name"])
 
 
-def stands(data: Data) -> bool:
+def is_live(data: Data) -> bool:
     return not data["metadata"].get("deletionTimestamp")
 
 
-def changed_by(data: Data) -> str:
+def modified_by(data: Data) -> str:
     """Who else wrote what it is for; empty: it is as it was made."""
     for entry in data["metadata"].get("managedFields") or ():
         who = str(entry.get("manager", ""))
-        if entry.get("subresource") or who.startswith((*_OURS, *_CLUSTER)):
+        if entry.get("subresource") or who.startswith((*_OUR_MANAGERS, *_CLUSTER_MANAGERS)):
             continue
-        if _content(entry.get("fieldsV1") or {}):
+        if _touches_content(entry.get("fieldsV1") or {}):
             return who or "somebody"
     return ""
 
 
-def _content(fields: Mapping[str, Any]) -> bool:
-    for key in fields.keys() - _ABOUT:
+def _touches_content(fields: Mapping[str, Any]) -> bool:
+    for key in fields.keys() - _IGNORED_FIELDS:
         inner = fields[key]
-        if key != "f:spec" or not isinstance(inner, Mapping) or inner.keys() - _COUNTED:
+        if key != "f:spec" or not isinstance(inner, Mapping) or inner.keys() - _SCALING_FIELDS:
             return True
     return False

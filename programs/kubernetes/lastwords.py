@@ -10,18 +10,18 @@ import copy
 import secrets
 
 from programs.kubernetes import waiting
-from programs.kubernetes.cluster import Cluster, Data
-from programs.kubernetes.waiting import Awaited
+from programs.kubernetes.cluster import ClusterClient, Data
+from programs.kubernetes.waiting import AwaitedWorkload
 
-START_SECONDS = 20.0
+START_TIMEOUT = 20.0
 
 
-def run(cluster: Cluster, namespace: str, title: str, job: Data) -> None:
+def run(cluster: ClusterClient, namespace: str, title: str, job: Data) -> None:
     """Raises with the last lines that it printed when it failed or took too long."""
     data = copy.deepcopy(job)
     # An interrupted destroy is tried again, and a Job cannot be made twice.
     data["metadata"]["name"] += f"-{secrets.token_hex(3)}"
     name = data["metadata"]["name"]
-    cluster.post(f"/apis/batch/v1/namespaces/{namespace}/jobs", data)
-    seconds = float(data["spec"]["activeDeadlineSeconds"]) + START_SECONDS
-    waiting.until_ready(cluster, Awaited(namespace, "Job", name, title, seconds))
+    cluster.create(f"/apis/batch/v1/namespaces/{namespace}/jobs", data)
+    seconds = float(data["spec"]["activeDeadlineSeconds"]) + START_TIMEOUT
+    waiting.wait_until_ready(cluster, AwaitedWorkload(namespace, "Job", name, title, seconds))

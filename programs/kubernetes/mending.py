@@ -14,110 +14,110 @@ import time
 from collections.abc import Iterator, Sequence
 
 from programs.kubernetes import kinds, names, watching
-from programs.kubernetes.cluster import Cluster, Data, Forbidden, Missing
+from programs.kubernetes.cluster import ClusterClient, Data, AccessDenied, ObjectNotFound
 from programs.kubernetes.errors import KubernetesError
 from programs.local.waiting import pause
 from programs.spec import DatabaseSpec, EnvironmentSpec
 
-GONE_SECONDS = 120.0
-OBJECT_SECONDS = 30.0
-EVERY = 0.2
-_SAFE = frozenset(kinds.LOOKED_AT) - {"Namespace", "PersistentVolumeClaim"}
+NAMESPACE_TIMEOUT = 120.0
+OBJECT_TIMEOUT = 30.0
+POLL_SECONDS = 0.2
+_REPLACEABLE_KINDS = frozenset(kinds.WATCHED_KINDS) - {"Namespace", "PersistentVolumeClaim"}
 """A claim holds data: it is never removed for having been changed."""
 
 
-def clear(cluster: Cluster, spec: EnvironmentSpec, databases: Sequence[DatabaseSpec]) -> bool:
+def prepare(cluster: ClusterClient, spec: EnvironmentSpec, databases: Sequence[DatabaseSpec]) -> bool:
     """Whether anything was removed. ``databases``: those that have a server of their own in the namespace. Nothing to
     do, as nearly always, costs a request, or one for each kind once the environment exists."""
     space = names.namespace(spec.name)
     try:
         data = cluster.get(f"/api/v1/namespaces/{space}")
-    except Missing:
+    except ObjectNotFound:
         return False
-    if not kinds.stands(data):
-        gone(cluster, f"/api/v1/namespaces/{space}", spec.name)
+    if not kinds.is_live(data):
+        wait_until_namespace_deleted(cluster, f"/api/v1/namespaces/{space}", spec.name)
         return True
-    removed = [path for path, orphan in _unfit(cluster, databases, space) if _remove(cluster, path, orphan)]
+    removed = [path for path, orphan in _objects_to_replace(cluster, databases, space) if _remove(cluster, path, orphan)]
     for path in removed:
-        _await_gone(cluster, path)
+        _wait_until_deleted(cluster, path)
     return bool(removed)
 
 
-def _unfit(cluster: Cluster, databases: Sequence[DatabaseSpec], space: str) -> Iterator[tuple[str, bool]]:
+def _objects_to_replace(cluster: ClusterClient, databases: Sequence[DatabaseSpec], namespace: str) -> Iterator[tuple[str, bool]]:
     """Paths, and whether what they made stays."""
-    found = {kind: _listed(cluster, kind, space) for kind in _SAFE}
-    for kind in _SAFE:
+    found = {kind: _list_kind(cluster, kind, namespace) for kind in _REPLACEABLE_KINDS}
+    for kind in _REPLACEABLE_KINDS:
         for item in found[kind]:
-            if item["metadata"].get("labels", {}).get(names.ENVIRONMENT) and kinds.changed_by(item):
-                yield kinds.path_of(kind, space, item["metadata"]["name"]), True
+            if item["metadata"].get("labels", {}).get(names.ENVIRONMENT) and kinds.modified_by(item):
+                yield kinds.object_path(kind, namespace, item["metadata"]["name"]), True
     servers = {item["metadata"]["name"] for item in found["StatefulSet"]}
     lost = [re.escape(item.name[:24]) for item in databases if names.database(item) not in servers]
     filled = re.compile(rf"eph-(seed|run-seed|run-migrate)-({'|'.join(lost)}).*")
-    for item in _jobs(cluster, space):
+    for item in _jobs(cluster, namespace):
         name = item["metadata"]["name"]
         if watching.has_failed(item) or (lost and filled.fullmatch(name)):
-            yield kinds.path_of("Job", space, name), False
+            yield kinds.object_path("Job", namespace, name), False
 
 
-def _jobs(cluster: Cluster, space: str) -> list[Data]:
+def _jobs(cluster: ClusterClient, namespace: str) -> list[Data]:
     """Those of the environment itself: what a CronJob starts is its own affair."""
     try:
-        found = cluster.items(kinds.in_namespace("Job", space), labelSelector=names.ENVIRONMENT)
-    except Forbidden:
+        found = cluster.list_items(kinds.collection_path("Job", namespace), labelSelector=names.ENVIRONMENT)
+    except AccessDenied:
         return []
     return [item for item in found if not item["metadata"].get("ownerReferences")]
 
 
-def _listed(cluster: Cluster, kind: str, space: str) -> list[Data]:
+def _list_kind(cluster: ClusterClient, kind: str, namespace: str) -> list[Data]:
     try:
-        return list(cluster.about(kinds.in_namespace(kind, space)))
-    except Forbidden:
+        return list(cluster.list_metadata(kinds.collection_path(kind, namespace)))
+    except AccessDenied:
         return []
 
 
-def _remove(cluster: Cluster, path: str, orphan: bool) -> bool:
+def _remove(cluster: ClusterClient, path: str, orphan: bool) -> bool:
     try:
-        cluster.delete(path, orphan=orphan)
-    except Missing:
+        cluster.delete(path, orphan_dependents=orphan)
+    except ObjectNotFound:
         return False
     return True
 
 
-def _await_gone(cluster: Cluster, path: str) -> None:
-    deadline = time.monotonic() + OBJECT_SECONDS
+def _wait_until_deleted(cluster: ClusterClient, path: str) -> None:
+    deadline = time.monotonic() + OBJECT_TIMEOUT
     while time.monotonic() < deadline:
         try:
             cluster.get(path)
-        except Missing:
+        except ObjectNotFound:
             return
-        pause(EVERY)
-    raise KubernetesError(f"{path} is still being removed after {OBJECT_SECONDS:.0f} s; it is tried again")
+        pause(POLL_SECONDS)
+    raise KubernetesError(f"{path} is still being removed after {OBJECT_TIMEOUT:.0f} s; it is tried again")
 
 
-def gone(cluster: Cluster, path: str, name: str, seconds: float = GONE_SECONDS) -> None:
+def wait_until_namespace_deleted(cluster: ClusterClient, path: str, name: str, timeout: float = NAMESPACE_TIMEOUT) -> None:
     """Waits for a namespace that is being removed; raises with what keeps it and what an operator can do."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + timeout
     while True:
         try:
             data = cluster.get(path)
-        except Missing:
+        except ObjectNotFound:
             return
         if time.monotonic() > deadline:
             break
-        pause(EVERY)
-    late = f"namespace {name} is still being removed after {seconds:.0f} s"
-    if nodes := watching.lost_nodes(cluster.namespaced(name, "v1/pods")):
+        pause(POLL_SECONDS)
+    late = f"namespace {name} is still being removed after {timeout:.0f} s"
+    if nodes := watching.lost_nodes(cluster.list_namespaced(name, "v1/pods")):
         raise KubernetesError(
             f"{late}: node {', '.join(nodes)} does not answer, and its pods end only there. "
             f"Eph tries on; if it never comes back: kubectl delete node {' '.join(nodes)}"
         )
-    why = kept_by(data)
+    why = deletion_blockers(data)
     raise KubernetesError(
         f"{late}{': ' + why if why else ''}. Eph tries on; an operator looks with: kubectl get namespace {name} -o yaml"
     )
 
 
-def kept_by(namespace: Data) -> str:
+def deletion_blockers(namespace: Data) -> str:
     """What the cluster says keeps it: objects whose finalizers nobody takes away, an API that does not answer."""
     found = namespace.get("status", {}).get("conditions") or []
     said = [str(item.get("message", "")) for item in found if item.get("status") == "True"]

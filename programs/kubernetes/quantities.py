@@ -16,14 +16,14 @@ _UNITS: dict[str | None, Decimal] = {
 }
 
 
-def number(text: str) -> Decimal:
+def parse(text: str) -> Decimal:
     found = _AMOUNT.fullmatch(text)
     if not found:
         raise KubernetesError(f"{text!r} is not an amount; write 500m or 2 for CPU, 512Mi or 2Gi for memory and disk")
     return Decimal(found[1]) * _UNITS["k" if found[2] == "K" else found[2]]
 
 
-def text(amount: Decimal) -> str:
+def format_bytes(amount: Decimal) -> str:
     """For people: bytes in the largest unit that leaves something before the point."""
     for unit in ("Ti", "Gi", "Mi", "Ki"):
         if amount >= _UNITS[unit]:
@@ -31,11 +31,11 @@ def text(amount: Decimal) -> str:
     return f"{amount:f}"
 
 
-def twice(text: str) -> str:
+def double(text: str) -> str:
     found = _AMOUNT.fullmatch(text)
     return f"{2 * Decimal(found[1]):f}{found[2] or ''}" if found else text
 
 
-def legal(text: str) -> str:
+def normalize(text: str) -> str:
     """As the cluster takes it: a thousand is a small k there."""
     return f"{text[:-1]}k" if text.endswith("K") else text

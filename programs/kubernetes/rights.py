@@ -12,64 +12,64 @@ from __future__ import annotations
 import time
 
 from programs.kubernetes import names
-from programs.kubernetes.cluster import Cluster, Data, Missing, connect
+from programs.kubernetes.cluster import ClusterClient, Data, ObjectNotFound, connect
 from programs.kubernetes.errors import KubernetesError
-from programs.kubernetes.settings import Settings
+from programs.kubernetes.settings import KubernetesSettings
 
-BINDING = f"{names.PREFIX}server"
+BINDING_NAME = f"{names.PREFIX}server"
 RBAC = "rbac.authorization.k8s.io"
 SECONDS = 30.0
-EVERY = 0.1
-_AGREED = 3
+POLL_SECONDS = 0.1
+_REQUIRED_CONFIRMATIONS = 3
 """Times in a row: behind one address several API servers may answer, and each hears of a binding for itself."""
 
 
-def enter(name: str, on: Settings) -> None:
+def ensure_access(name: str, settings: KubernetesSettings) -> None:
     """The namespace is there, and ours, and we may work in it; nothing to do where the account may anyway."""
-    if not on.role:
+    if not settings.role:
         return
-    cluster, namespace = connect(on), names.namespace(name)
-    _own(cluster, namespace, on)
+    cluster, namespace = connect(settings), names.namespace(name)
+    _ensure_namespace(cluster, namespace, settings)
     try:
-        cluster.get(f"/apis/{RBAC}/v1/namespaces/{namespace}/rolebindings/{BINDING}")
-    except Missing:
-        cluster.post(f"/apis/{RBAC}/v1/namespaces/{namespace}/rolebindings", binding(on))
-    _await_allowed(cluster, namespace, on)
+        cluster.get(f"/apis/{RBAC}/v1/namespaces/{namespace}/rolebindings/{BINDING_NAME}")
+    except ObjectNotFound:
+        cluster.create(f"/apis/{RBAC}/v1/namespaces/{namespace}/rolebindings", role_binding(settings))
+    _wait_until_allowed(cluster, namespace, settings)
 
 
-def binding(on: Settings) -> Data:
-    namespace, _, account = on.account.partition("/")
+def role_binding(settings: KubernetesSettings) -> Data:
+    namespace, _, account = settings.account.partition("/")
     return {
         "apiVersion": f"{RBAC}/v1",
         "kind": "RoleBinding",
-        "metadata": {"name": BINDING, "labels": marks(on)},
-        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": on.role},
+        "metadata": {"name": BINDING_NAME, "labels": ownership_labels(settings)},
+        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": settings.role},
         "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": namespace}],
     }
 
 
-def marks(on: Settings) -> dict[str, str]:
-    return {names.MANAGED: "eph", names.SERVER: names.value(on.server)}
+def ownership_labels(settings: KubernetesSettings) -> dict[str, str]:
+    return {names.MANAGED_BY: "eph", names.SERVER: names.label_value(settings.server)}
 
 
-def _own(cluster: Cluster, namespace: str, on: Settings) -> None:
+def _ensure_namespace(cluster: ClusterClient, namespace: str, settings: KubernetesSettings) -> None:
     """A namespace that only has our name is somebody else's."""
     try:
         labels = cluster.get(f"/api/v1/namespaces/{namespace}")["metadata"].get("labels") or {}
-    except Missing:
-        cluster.post(
+    except ObjectNotFound:
+        cluster.create(
             "/api/v1/namespaces",
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": marks(on)}},
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": ownership_labels(settings)}},
         )
         return
-    if marks(on).items() - labels.items():
+    if ownership_labels(settings).items() - labels.items():
         raise KubernetesError(
             f"there is a namespace {namespace} that is not this server's; an operator looks with: "
             f"kubectl get namespace {namespace} --show-labels"
         )
 
 
-def _await_allowed(cluster: Cluster, namespace: str, on: Settings) -> None:
+def _wait_until_allowed(cluster: ClusterClient, namespace: str, settings: KubernetesSettings) -> None:
     deadline, agreed = time.monotonic() + SECONDS, 0
     asked = {"namespace": namespace, "verb": "create", "resource": "secrets"}
     review = {
@@ -77,12 +77,12 @@ def _await_allowed(cluster: Cluster, namespace: str, on: Settings) -> None:
         "kind": "SelfSubjectAccessReview",
         "spec": {"resourceAttributes": asked},
     }
-    while agreed < _AGREED:
-        said = cluster.post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
+    while agreed < _REQUIRED_CONFIRMATIONS:
+        said = cluster.create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
         agreed = agreed + 1 if said.get("status", {}).get("allowed") else 0
         if time.monotonic() > deadline:
             raise KubernetesError(
-                f"the account {on.account} has no rights in namespace {namespace}, although {BINDING} there binds it "
-                f"to {on.role}; an operator looks with: kubectl describe clusterrole {on.role}"
+                f"the account {settings.account} has no rights in namespace {namespace}, although {BINDING_NAME} there binds it "
+                f"to {settings.role}; an operator looks with: kubectl describe clusterrole {settings.role}"
             )
-        time.sleep(0 if agreed else EVERY)
+        time.sleep(0 if agreed else POLL_SECONDS)

@@ -18,33 +18,33 @@ from pathlib import Path
 
 from programs.kubernetes.errors import KubernetesError
 from programs.kubernetes.objects import Data
-from programs.kubernetes.settings import Settings
+from programs.kubernetes.settings import KubernetesSettings
 from programs.local import databases, files, postgres
-from programs.local.errors import LocalError
-from programs.local.settings import Settings as LocalSettings
+from programs.local.errors import TargetError
+from programs.local.settings import HostSettings as LocalSettings
 from programs.spec import DatabaseSpec
 
-FILE = "postgres.url"
-_SERVICE = re.compile(r"[a-z0-9-]+\.(?P<namespace>[a-z0-9-]+)\.svc(\.[a-z0-9.-]+)?")
+ADMIN_URL_FILE = "postgres.url"
+_SERVICE_HOST = re.compile(r"[a-z0-9-]+\.(?P<namespace>[a-z0-9-]+)\.svc(\.[a-z0-9.-]+)?")
 
 
-def wanted(spec: DatabaseSpec, on: Settings) -> bool:
+def is_shared(spec: DatabaseSpec, settings: KubernetesSettings) -> bool:
     """Whether it lives there and not in the namespace."""
-    return spec.strategy == "template" or on.databases == "shared"
+    return spec.strategy == "template" or settings.databases == "shared"
 
 
-def remember(on: Settings) -> None:
+def save_admin_url(settings: KubernetesSettings) -> None:
     """A destroy has nothing but the state: the administrator's URL waits beside it, for us alone to read."""
-    if on.postgres:
-        path = on.root / FILE
-        if not path.exists() or path.read_text() != on.postgres:
-            files.write(path, on.postgres)
+    if settings.postgres:
+        path = settings.root / ADMIN_URL_FILE
+        if not path.exists() or path.read_text() != settings.postgres:
+            files.write(path, settings.postgres)
 
 
-def server(root: str) -> LocalSettings:
+def server_settings(root: str) -> LocalSettings:
     """As the modules of the local target know it."""
     try:
-        url = (Path(root) / FILE).read_text()
+        url = (Path(root) / ADMIN_URL_FILE).read_text()
     except FileNotFoundError:
         url = ""
     if not url:
@@ -52,78 +52,78 @@ def server(root: str) -> LocalSettings:
     return LocalSettings(root=Path(root), routes=Path(root), postgres=url)
 
 
-def owner(environment: str) -> str:
+def environment_digest(environment: str) -> str:
     return hashlib.sha256(environment.encode()).hexdigest()[:16]
 
 
-def name(environment: str, spec: DatabaseSpec) -> str:
+def database_name(environment: str, spec: DatabaseSpec) -> str:
     """What it is filled with counts: another source is another database."""
     seed = spec.seed.run if spec.seed else ""
-    key = "\0".join([owner(environment), spec.name, spec.strategy, spec.source, seed, *spec.scripts])
-    return f"eph_{owner(environment)}_{hashlib.sha256(key.encode()).hexdigest()[:10]}"
+    key = "\0".join([environment_digest(environment), spec.name, spec.strategy, spec.source, seed, *spec.scripts])
+    return f"eph_{environment_digest(environment)}_{hashlib.sha256(key.encode()).hexdigest()[:10]}"
 
 
 def create(root: str, environment: str, database: str, source: str) -> str:
     """Gives the URL as this machine reaches the server."""
     try:
-        return databases.create(server(root), owner(environment), database, source)
-    except LocalError as error:
+        return databases.create(server_settings(root), environment_digest(environment), database, source)
+    except TargetError as error:
         raise KubernetesError(error.sentence, error.tail) from error
 
 
-def drop(root: str, names: list[str]) -> None:
+def drop(root: str, database_names: list[str]) -> None:
     try:
-        databases.drop(server(root), names)
-    except LocalError as error:
+        databases.drop(server_settings(root), database_names)
+    except TargetError as error:
         raise KubernetesError(error.sentence, error.tail) from error
 
 
 def exists(root: str, database: str) -> bool:
-    return any(item.name == database and item.kind == "DATABASE" for item in _owned(root))
+    return any(item.name == database and item.kind == "DATABASE" for item in _list_owned(root))
 
 
-def _owned(root: str) -> list[databases.Owned]:
+def _list_owned(root: str) -> list[databases.OwnedObject]:
     try:
-        return databases.owned(server(root))
-    except LocalError as error:
+        return databases.list_owned(server_settings(root))
+    except TargetError as error:
         raise KubernetesError(error.sentence, error.tail) from error
 
 
-def purge(on: Settings, environment: str) -> None:
+def drop_all(settings: KubernetesSettings, environment: str) -> None:
     """Whatever no state knows of any more."""
-    if on.postgres:
-        remember(on)
-        drop(str(on.root), sorted({item.name for item in every(on) if item.environment == owner(environment)}))
+    if settings.postgres:
+        save_admin_url(settings)
+        drop(str(settings.root), sorted({item.name for item in list_owned(settings) if item.environment == environment_digest(environment)}))
 
 
-def every(on: Settings) -> list[databases.Owned]:
-    if not on.postgres:
+def list_owned(settings: KubernetesSettings) -> list[databases.OwnedObject]:
+    if not settings.postgres:
         return []
-    remember(on)
-    return _owned(str(on.root))
+    save_admin_url(settings)
+    return _list_owned(str(settings.root))
 
 
-def address(on: Settings) -> tuple[str, int]:
+def address(settings: KubernetesSettings) -> tuple[str, int]:
     """Where pods reach it."""
-    host, port = postgres.address(LocalSettings(root=on.root, routes=on.root, postgres=on.postgres))
-    given, _, other = on.postgres_address.partition(":")
+    host, port = postgres.address(LocalSettings(root=settings.root, routes=settings.root, postgres=settings.postgres))
+    given, _, other = settings.postgres_address.partition(":")
     return given or host, int(other) if other else port
 
 
-def seen_by_pods(url: str, on: Settings) -> str:
+def pod_url(url: str, settings: KubernetesSettings) -> str:
     """The same URL with the address, and the way of encryption, that pods are told."""
     from psycopg import conninfo
 
-    host, port = address(on)
-    mode = conninfo.conninfo_to_dict(on.postgres).get("sslmode")
+    host, port = address(settings)
+    mode = conninfo.conninfo_to_dict(settings.postgres).get("sslmode")
     before, _, rest = url.rpartition("@")
     return f"{before}@{host}:{port}/{rest.partition('/')[2]}" + (f"?sslmode={mode}" if mode else "")
 
 
-def peers(on: Settings) -> list[Data]:
+def network_peers(settings: KubernetesSettings) -> list[Data]:
     """Whom a network policy lets pods call: a service of the cluster by its namespace, a host by its addresses."""
-    host, _ = address(on)
-    inside = _SERVICE.fullmatch(host)
+    host, _ = address(settings)
+    inside = _SERVICE_HOST.fullmatch(host)
     if inside:
         return [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": inside["namespace"]}}}]
     return [{"ipBlock": {"cidr": cidr}} for cidr in sorted(set(_cidrs(host)))]

@@ -16,29 +16,29 @@ from typing import Any
 import httpx
 
 from programs.kubernetes import doors, names, waiting
-from programs.kubernetes.cluster import Cluster, Missing
+from programs.kubernetes.cluster import ClusterClient, ObjectNotFound
 from programs.kubernetes.doors import Route
 from programs.kubernetes.errors import KubernetesError
-from programs.kubernetes.settings import Settings
-from programs.kubernetes.waiting import Awaited
+from programs.kubernetes.settings import KubernetesSettings
+from programs.kubernetes.waiting import AwaitedWorkload
 from programs.local.waiting import pause
 
 Data = dict[str, Any]
-MANAGER = "eph-sleep"
-SECONDS = 180.0
-FRONT_SECONDS = 60.0
-_KINDS = {"Deployment": ("apps/v1", "deployments"), "StatefulSet": ("apps/v1", "statefulsets")}
-_CRON = ("CronJob", "batch/v1", "cronjobs")
+FIELD_MANAGER = "eph-sleep"
+READY_TIMEOUT = 180.0
+FRONT_TIMEOUT = 60.0
+_SCALABLE_KINDS = {"Deployment": ("apps/v1", "deployments"), "StatefulSet": ("apps/v1", "statefulsets")}
+_CRON_JOB = ("CronJob", "batch/v1", "cronjobs")
 
 
-def without_replicas(data: Data, scaled: frozenset[str] = frozenset()) -> Data:
-    """The same object without its number of pods, which an annotation holds instead. ``scaled``: names of what a
+def without_replicas(data: Data, autoscaled_names: frozenset[str] = frozenset()) -> Data:
+    """The same object without its number of pods, which an annotation holds instead. ``autoscaled_names``: names of what a
     HorizontalPodAutoscaler of the repository looks after; how many that has is its to say."""
-    if data["kind"] not in _KINDS or "replicas" not in data.get("spec", {}):
+    if data["kind"] not in _SCALABLE_KINDS or "replicas" not in data.get("spec", {}):
         return data
     spec = {key: value for key, value in data["spec"].items() if key != "replicas"}
     about = data["metadata"]
-    if about["name"] not in scaled:
+    if about["name"] not in autoscaled_names:
         many = {names.REPLICAS: str(data["spec"]["replicas"])}
         about = {**about, "annotations": {**about.get("annotations", {}), **many}}
     return {**data, "metadata": about, "spec": spec}
@@ -51,128 +51,128 @@ def autoscaled(objects: Iterable[Data]) -> frozenset[str]:
     return frozenset(str(target.get("name", "")) for target in targets)
 
 
-def settle(cluster: Cluster, namespace: str, kind: str, name: str) -> None:
+def restore_replicas(cluster: ClusterClient, namespace: str, kind: str, name: str) -> None:
     """After Pulumi made or changed a workload: as many pods as its annotation says."""
-    if kind not in _KINDS:
+    if kind not in _SCALABLE_KINDS:
         return
-    version, plural = _KINDS[kind]
-    data = cluster.one(namespace, f"{version}/{plural}", name)
-    if names.REPLICAS in _notes(data) and data["spec"].get("replicas") != _wanted(data):
-        _scale(cluster, namespace, kind, data, _wanted(data))
+    version, plural = _SCALABLE_KINDS[kind]
+    data = cluster.get_namespaced(namespace, f"{version}/{plural}", name)
+    if names.REPLICAS in _annotations(data) and data["spec"].get("replicas") != _desired_replicas(data):
+        _scale(cluster, namespace, kind, data, _desired_replicas(data))
 
 
-def sleep(cluster: Cluster, on: Settings, namespace: str, environment: str) -> None:
-    _tell(on, environment, asleep=True)
-    for data in _crons(cluster, namespace):
-        _apply(cluster, namespace, _CRON, data, {"spec": {"suspend": True}})
+def sleep(cluster: ClusterClient, settings: KubernetesSettings, namespace: str, environment: str) -> None:
+    _mark_routes(settings, environment, asleep=True)
+    for data in _cron_jobs(cluster, namespace):
+        _apply(cluster, namespace, _CRON_JOB, data, {"spec": {"suspend": True}})
     for kind, data in _workloads(cluster, namespace):
         if data["spec"].get("replicas", 1) != 0:
             _scale(cluster, namespace, kind, data, 0)
 
 
-def wake(cluster: Cluster, on: Settings, namespace: str, environment: str, patient: bool) -> None:
-    """Databases first, then services, each after those that it names; not ``patient``: all at once."""
+def wake(cluster: ClusterClient, settings: KubernetesSettings, namespace: str, environment: str, wait: bool) -> None:
+    """Databases first, then services, each after those that it names; not ``wait``: all at once."""
     found = list(_workloads(cluster, namespace))
-    for layer in _layers(found):
+    for layer in _start_order(found):
         for kind, data in layer:
-            if data["spec"].get("replicas", 1) != _wanted(data):
-                _scale(cluster, namespace, kind, data, _wanted(data))
-        for kind, data in layer if patient else ():
-            waiting.until_ready(cluster, _awaited(namespace, kind, data))
-    for data in _crons(cluster, namespace):
-        _apply(cluster, namespace, _CRON, data, {})  # nothing of it is ours any more: as the program says
-    if patient:
-        for route in _routes(on, environment):
-            _await_front(route)
-    _tell(on, environment, asleep=False)
+            if data["spec"].get("replicas", 1) != _desired_replicas(data):
+                _scale(cluster, namespace, kind, data, _desired_replicas(data))
+        for kind, data in layer if wait else ():
+            waiting.wait_until_ready(cluster, _awaited_workload(namespace, kind, data))
+    for data in _cron_jobs(cluster, namespace):
+        _apply(cluster, namespace, _CRON_JOB, data, {})  # nothing of it is ours any more: as the program says
+    if wait:
+        for route in _routes(settings, environment):
+            _wait_for_front(route)
+    _mark_routes(settings, environment, asleep=False)
 
 
-def _awaited(namespace: str, kind: str, data: Data) -> Awaited:
+def _awaited_workload(namespace: str, kind: str, data: Data) -> AwaitedWorkload:
     name = data["metadata"]["name"]
-    seconds = float(data["spec"].get("progressDeadlineSeconds", SECONDS))
+    seconds = float(data["spec"].get("progressDeadlineSeconds", READY_TIMEOUT))
     title = f"database {name}" if kind == "StatefulSet" else f"service {name}"
-    return Awaited(namespace, kind, name, title, seconds)
+    return AwaitedWorkload(namespace, kind, name, title, seconds)
 
 
 # --- which, and in what order
 
 
-def _workloads(cluster: Cluster, namespace: str) -> Iterator[tuple[str, Data]]:
-    for kind, (version, plural) in _KINDS.items():
-        for data in cluster.namespaced(namespace, f"{version}/{plural}"):
-            if _may_sleep(kind, data):
+def _workloads(cluster: ClusterClient, namespace: str) -> Iterator[tuple[str, Data]]:
+    for kind, (version, plural) in _SCALABLE_KINDS.items():
+        for data in cluster.list_namespaced(namespace, f"{version}/{plural}"):
+            if _can_sleep(kind, data):
                 yield kind, data
 
 
-def _may_sleep(kind: str, data: Data) -> bool:
+def _can_sleep(kind: str, data: Data) -> bool:
     """A StatefulSet without a volume of its own loses what it holds with its pod."""
     keeps = kind != "StatefulSet" or bool(data["spec"].get("volumeClaimTemplates"))
-    return keeps and _notes(data).get(names.STAYS) != "false"
+    return keeps and _annotations(data).get(names.SLEEP_POLICY) != "false"
 
 
-def _crons(cluster: Cluster, namespace: str) -> list[Data]:
-    found = cluster.namespaced(namespace, "batch/v1/cronjobs")
-    return [data for data in found if _notes(data).get(names.STAYS) != "false"]
+def _cron_jobs(cluster: ClusterClient, namespace: str) -> list[Data]:
+    found = cluster.list_namespaced(namespace, "batch/v1/cronjobs")
+    return [data for data in found if _annotations(data).get(names.SLEEP_POLICY) != "false"]
 
 
-def _layers(found: list[tuple[str, Data]]) -> Iterator[list[tuple[str, Data]]]:
+def _start_order(found: list[tuple[str, Data]]) -> Iterator[list[tuple[str, Data]]]:
     """Those that nobody has to wait for first; what waits for something that is not there waits for nothing."""
     yield [(kind, data) for kind, data in found if kind == "StatefulSet"]
     left = {data["metadata"]["name"]: data for kind, data in found if kind == "Deployment"}
     while left:
-        free = [name for name, data in left.items() if not _after(data) & left.keys()] or list(left)
+        free = [name for name, data in left.items() if not _dependencies(data) & left.keys()] or list(left)
         yield [("Deployment", left.pop(name)) for name in free]
 
 
-def _after(data: Data) -> frozenset[str]:
-    return frozenset(name for name in _notes(data).get(names.AFTER, "").split(",") if name)
+def _dependencies(data: Data) -> frozenset[str]:
+    return frozenset(name for name in _annotations(data).get(names.AFTER, "").split(",") if name)
 
 
-def _wanted(data: Data) -> int:
-    text = _notes(data).get(names.REPLICAS, "1")
+def _desired_replicas(data: Data) -> int:
+    text = _annotations(data).get(names.REPLICAS, "1")
     return int(text) if text.isdecimal() else 1
 
 
-def _notes(data: Data) -> Mapping[str, str]:
+def _annotations(data: Data) -> Mapping[str, str]:
     return data["metadata"].get("annotations") or {}
 
 
 # --- doing it
 
 
-def _scale(cluster: Cluster, namespace: str, kind: str, data: Data, replicas: int) -> None:
-    _apply(cluster, namespace, (kind, *_KINDS[kind]), data, {"spec": {"replicas": replicas}})
+def _scale(cluster: ClusterClient, namespace: str, kind: str, data: Data, replicas: int) -> None:
+    _apply(cluster, namespace, (kind, *_SCALABLE_KINDS[kind]), data, {"spec": {"replicas": replicas}})
 
 
-def _apply(cluster: Cluster, namespace: str, of: tuple[str, str, str], data: Data, more: Data) -> None:
+def _apply(cluster: ClusterClient, namespace: str, kind_info: tuple[str, str, str], data: Data, changes: Data) -> None:
     """One that went meanwhile needs nothing, and is not made anew by it."""
-    kind, version, plural = of
+    kind, version, plural = kind_info
     about = data["metadata"]
-    body = {"apiVersion": version, "kind": kind, "metadata": {"name": about["name"], "uid": about["uid"]}, **more}
+    body = {"apiVersion": version, "kind": kind, "metadata": {"name": about["name"], "uid": about["uid"]}, **changes}
     try:
-        cluster.apply(f"/apis/{version}/namespaces/{namespace}/{plural}/{about['name']}", body, MANAGER)
-    except Missing:
+        cluster.apply(f"/apis/{version}/namespaces/{namespace}/{plural}/{about['name']}", body, FIELD_MANAGER)
+    except ObjectNotFound:
         return
 
 
 # --- the doors
 
 
-def _routes(on: Settings, environment: str) -> list[Route]:
-    return doors.of(on.routes, environment) if on.routes else []
+def _routes(settings: KubernetesSettings, environment: str) -> list[Route]:
+    return doors.routes_of(settings.routes, environment) if settings.routes else []
 
 
-def _tell(on: Settings, environment: str, asleep: bool) -> None:
-    for route in _routes(on, environment):
+def _mark_routes(settings: KubernetesSettings, environment: str, asleep: bool) -> None:
+    for route in _routes(settings, environment):
         if route.asleep != asleep:
-            doors.put(doors.folder(on.routes), replace(route, asleep=asleep))
+            doors.write(doors.routes_folder(settings.routes), replace(route, asleep=asleep))
 
 
-def _await_front(route: Route) -> None:
+def _wait_for_front(route: Route) -> None:
     """The ingress controller, or the cluster's own way to a service, hears of its pods a moment later than we."""
-    deadline, said = time.monotonic() + FRONT_SECONDS, ""
+    deadline, said = time.monotonic() + FRONT_TIMEOUT, ""
     while time.monotonic() < deadline:
-        ok, said = _asks(route)
+        ok, said = _probe(route)
         if ok:
             return
         pause(0.1)
@@ -180,7 +180,7 @@ def _await_front(route: Route) -> None:
     raise KubernetesError(f"{route.host} was woken, and does not answer {way}: {said}")
 
 
-def _asks(route: Route) -> tuple[bool, str]:
+def _probe(route: Route) -> tuple[bool, str]:
     try:
         answer = httpx.get(
             f"{route.upstream}{route.health or '/'}",

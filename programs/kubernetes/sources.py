@@ -12,97 +12,97 @@ from pathlib import Path
 from typing import Protocol
 
 from programs.kubernetes.errors import KubernetesError
-from programs.kubernetes.settings import Settings
+from programs.kubernetes.settings import KubernetesSettings
 from programs.local import mirrors
-from programs.local.errors import LocalError
-from programs.local.settings import Settings as LocalSettings
-from programs.spec import Source
+from programs.local.errors import TargetError
+from programs.local.settings import HostSettings as LocalSettings
+from programs.spec import GitSource
 
-MOST_BYTES = 1_000_000
+MAX_FILE_BYTES = 1_000_000
 """Of one file, and of all SQL of one seed: a ConfigMap takes no more."""
 
 
-class Files(Protocol):
+class CommitFiles(Protocol):
     """What the rest needs of a commit."""
 
-    def read(self, path: str) -> str: ...
+    def read_text(self, path: str) -> str: ...
 
-    def raw(self, path: str) -> bytes: ...
+    def read_bytes(self, path: str) -> bytes: ...
 
-    def listing(self, folder: str) -> list[str] | None:
+    def list_folder(self, folder: str) -> list[str] | None:
         """The names of the files in a folder; None when it is none."""
 
-    def under(self, folder: str) -> list[str]:
+    def list_tree(self, folder: str) -> list[str]:
         """The paths, from that folder on, of all files in it and below."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
+class CommitTree:
     """Every blob of a commit by its path: mode, id and size."""
 
     mirror: Path
     blobs: Mapping[str, tuple[str, str, int]]
 
-    def read(self, path: str) -> str:
-        return _text(path, self.raw(path))
+    def read_text(self, path: str) -> str:
+        return _decode(path, self.read_bytes(path))
 
-    def raw(self, path: str) -> bytes:
-        found = self.blobs.get(inside(path))
+    def read_bytes(self, path: str) -> bytes:
+        found = self.blobs.get(repository_path(path))
         if found is None:
             raise KubernetesError(f"{path} is not in this commit")
         mode, identity, size = found
         if mode not in ("100644", "100755"):
             raise KubernetesError(f"{path} is a symbolic link or a submodule; write the file itself")
-        if size > MOST_BYTES:
-            raise KubernetesError(f"{path} has {size} bytes; the most is {MOST_BYTES}")
+        if size > MAX_FILE_BYTES:
+            raise KubernetesError(f"{path} has {size} bytes; the most is {MAX_FILE_BYTES}")
         return mirrors.git(["-C", str(self.mirror), "cat-file", "blob", identity])
 
-    def listing(self, folder: str) -> list[str] | None:
-        return _listing(self.blobs, folder)
+    def list_folder(self, folder: str) -> list[str] | None:
+        return _list_folder(self.blobs, folder)
 
-    def under(self, folder: str) -> list[str]:
-        return _under(self.blobs, folder)
+    def list_tree(self, folder: str) -> list[str]:
+        return _list_tree(self.blobs, folder)
 
 
 @dataclass(frozen=True, slots=True)
-class Texts:
+class InMemoryFiles:
     """Files held in memory, by path: for what needs no repository, and for tests."""
 
-    texts: Mapping[str, str]
+    files: Mapping[str, str]
 
-    def read(self, path: str) -> str:
-        return _text(path, self.raw(path))
+    def read_text(self, path: str) -> str:
+        return _decode(path, self.read_bytes(path))
 
-    def raw(self, path: str) -> bytes:
-        if inside(path) not in self.texts:
+    def read_bytes(self, path: str) -> bytes:
+        if repository_path(path) not in self.files:
             raise KubernetesError(f"{path} is not in this commit")
-        return self.texts[inside(path)].encode()
+        return self.files[repository_path(path)].encode()
 
-    def listing(self, folder: str) -> list[str] | None:
-        return _listing(self.texts, folder)
+    def list_folder(self, folder: str) -> list[str] | None:
+        return _list_folder(self.files, folder)
 
-    def under(self, folder: str) -> list[str]:
-        return _under(self.texts, folder)
+    def list_tree(self, folder: str) -> list[str]:
+        return _list_tree(self.files, folder)
 
 
-def _text(path: str, content: bytes) -> str:
+def _decode(path: str, content: bytes) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError:
         raise KubernetesError(f"{path} is not UTF-8 text") from None
 
 
-def _under(paths: Iterable[str], folder: str) -> list[str]:
-    prefix = "" if inside(folder) == "." else f"{inside(folder)}/"
-    return sorted(inside(path[len(prefix) :]) for path in paths if path.startswith(prefix))
+def _list_tree(paths: Iterable[str], folder: str) -> list[str]:
+    prefix = "" if repository_path(folder) == "." else f"{repository_path(folder)}/"
+    return sorted(repository_path(path[len(prefix) :]) for path in paths if path.startswith(prefix))
 
 
-def _listing(paths: Iterable[str], folder: str) -> list[str] | None:
-    found = _under(paths, folder)
+def _list_folder(paths: Iterable[str], folder: str) -> list[str] | None:
+    found = _list_tree(paths, folder)
     return [path for path in found if "/" not in path] if found else None
 
 
-def inside(path: str) -> str:
+def repository_path(path: str) -> str:
     """The path as git names it; one that leads out is refused."""
     normal = posixpath.normpath(path)
     if normal.startswith(("/", "../")) or normal == ".." or "\0" in path:
@@ -110,13 +110,13 @@ def inside(path: str) -> str:
     return normal
 
 
-def tree(on: Settings, source: Source) -> Tree:
+def load_tree(settings: KubernetesSettings, source: GitSource) -> CommitTree:
     """Fetches the commit, unless the mirror has it."""
-    local = LocalSettings(root=on.root, routes=on.root)
+    local = LocalSettings(root=settings.root, routes=settings.root)
     try:
         mirror = mirrors.fetch(local, source.clone_url, source.commit)
         listing = mirrors.git(["-C", str(mirror), "ls-tree", "-r", "-l", "-z", "--full-tree", source.commit])
-    except LocalError as error:
+    except TargetError as error:
         raise KubernetesError(error.sentence, error.tail) from error
     blobs = {}
     for entry in listing.decode(errors="replace").split("\0"):
@@ -124,4 +124,4 @@ def tree(on: Settings, source: Source) -> Tree:
         if found:
             mode, _, identity, size = about.split()
             blobs[path] = (mode, identity, int(size) if size.isdigit() else 0)
-    return Tree(mirror, blobs)
+    return CommitTree(mirror, blobs)

@@ -23,248 +23,248 @@ from typing import Any
 
 import httpx2
 
-from programs.holdings import CHANGED
+from programs.holdings import DRIFTED
 from programs.kubernetes import cluster, doors, kinds
-from programs.kubernetes.cluster import METADATA_LIST, Cluster, Data, Forbidden
+from programs.kubernetes.cluster import METADATA_LIST_TYPE, ClusterClient, Data, AccessDenied
 from programs.kubernetes.errors import KubernetesError
-from programs.kubernetes.settings import Settings
+from programs.kubernetes.settings import KubernetesSettings
 
 log = logging.getLogger("eph.kubernetes")
 
-TURN = 60
+WATCH_SECONDS = 60
 """Seconds after which the server ends a stream: one that died unseen is old by no more than that."""
-SILENCE = TURN + 10.0
+STALE_SECONDS = WATCH_SECONDS + 10.0
 IDLE = 600.0
 PAUSES = (0.5, 1.0, 2.0, 5.0, 15.0)
-METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-GONE = 410
-FEW = 30
+METADATA_TYPE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+HTTP_GONE = 410
+MAX_LISTED_NAMESPACES = 30
 """Namespaces that are listed one by one at each look, where our account may not list over all of them."""
 
-Standing = Mapping[str, frozenset[str]]
+LiveResources = Mapping[str, frozenset[str]]
 
 
-def every(on: Settings) -> Standing:
+def live_resources(settings: KubernetesSettings) -> LiveResources:
     """Raises when it cannot be looked at."""
-    connection = cluster.connect(on)
-    found = _watch(on).answer() or listed(connection, on.server)
-    found = _with_narrow_rights(connection, on.server, found)
-    routes = frozenset(f"{route.environment}/{route.host}" for route in doors.every(on.routes))
-    return {**found, **({"Door": routes} if on.routes else {})}
+    connection = cluster.connect(settings)
+    found = _shared_watch(settings).snapshot() or list_live(connection, settings.server)
+    found = _with_namespaced_kinds(connection, settings.server, found)
+    routes = frozenset(f"{route.environment}/{route.host}" for route in doors.list_routes(settings.routes))
+    return {**found, **({"Door": routes} if settings.routes else {})}
 
 
-def watching(on: Settings) -> bool:
+def is_watching(settings: KubernetesSettings) -> bool:
     """Whether the watch tells, so that nothing has to be listed."""
-    return _watch(on).answer() is not None
+    return _shared_watch(settings).snapshot() is not None
 
 
-def listed(found: Cluster, server: str) -> Standing:
+def list_live(client: ClusterClient, server: str) -> LiveResources:
     """A kind that may not be listed is left out: nothing is known of it."""
     told: dict[str, Iterable[Data]] = {}
-    for kind, path in kinds.LOOKED_AT.items():
-        with contextlib.suppress(Forbidden):
-            told[kind] = list(found.about(path, labelSelector=cluster.selector(server)))
-    return _standing({kind: _Ids.of(items) for kind, items in told.items()})
+    for kind, path in kinds.WATCHED_KINDS.items():
+        with contextlib.suppress(AccessDenied):
+            told[kind] = list(client.list_metadata(path, labelSelector=cluster.server_selector(server)))
+    return _live_resources({kind: _KnownObjects.from_items(items) for kind, items in told.items()})
 
 
-def _with_narrow_rights(found: Cluster, server: str, standing: Standing) -> Standing:
+def _with_namespaced_kinds(client: ClusterClient, server: str, standing: LiveResources) -> LiveResources:
     """What we may look at in our own namespaces only is listed there, as long as they are few."""
     spaces = standing.get("Namespace", frozenset())
-    hidden = [kind for kind in kinds.LOOKED_AT if kind not in standing]
-    if not hidden or not spaces or len(spaces) > FEW:
+    hidden = [kind for kind in kinds.WATCHED_KINDS if kind not in standing]
+    if not hidden or not spaces or len(spaces) > MAX_LISTED_NAMESPACES:
         return standing
-    told: dict[str, _Ids] = {}
+    told: dict[str, _KnownObjects] = {}
     for kind in hidden:
-        with contextlib.suppress(Forbidden):
-            every = [kinds.in_namespace(kind, space) for space in sorted(spaces)]
-            told[kind] = _Ids.of(
-                item for path in every for item in found.about(path, labelSelector=cluster.selector(server))
+        with contextlib.suppress(AccessDenied):
+            every = [kinds.collection_path(kind, space) for space in sorted(spaces)]
+            told[kind] = _KnownObjects.from_items(
+                item for path in every for item in client.list_metadata(path, labelSelector=cluster.server_selector(server))
             )
-    more = _standing(told)
-    return {**standing, **more, CHANGED: standing[CHANGED] | more[CHANGED]}
+    more = _live_resources(told)
+    return {**standing, **more, DRIFTED: standing[DRIFTED] | more[DRIFTED]}
 
 
 @dataclass(slots=True)
-class _Ids:
+class _KnownObjects:
     """What there is of one kind, and whether it was changed."""
 
-    known: dict[str, bool] = field(default_factory=dict)
+    drifted_by_id: dict[str, bool] = field(default_factory=dict)
 
     @staticmethod
-    def of(items: Iterable[Data]) -> _Ids:
-        made = _Ids()
+    def from_items(items: Iterable[Data]) -> _KnownObjects:
+        made = _KnownObjects()
         for item in items:
-            made.put(item)
+            made.add(item)
         return made
 
-    def put(self, item: Data) -> None:
-        if kinds.stands(item):
-            self.known[kinds.id_of(item)] = bool(kinds.changed_by(item))
+    def add(self, item: Data) -> None:
+        if kinds.is_live(item):
+            self.drifted_by_id[kinds.object_id(item)] = bool(kinds.modified_by(item))
         else:
             self.remove(item)
 
     def remove(self, item: Data) -> None:
-        self.known.pop(kinds.id_of(item), None)
+        self.drifted_by_id.pop(kinds.object_id(item), None)
 
 
-def _standing(told: Mapping[str, _Ids]) -> Standing:
-    changed = (f"{kind}:{id_}" for kind, ids in told.items() for id_, other in ids.known.items() if other)
-    return {**{kind: frozenset(ids.known) for kind, ids in told.items()}, CHANGED: frozenset(changed)}
+def _live_resources(told: Mapping[str, _KnownObjects]) -> LiveResources:
+    changed = (f"{kind}:{id_}" for kind, ids in told.items() for id_, other in ids.drifted_by_id.items() if other)
+    return {**{kind: frozenset(ids.drifted_by_id) for kind, ids in told.items()}, DRIFTED: frozenset(changed)}
 
 
 # --- the watch
 
 
 @dataclass(slots=True)
-class _Stream:
-    """One kind. ``version`` empty: begin with a list. ``heard``: when it was last known to be whole; 0: never, or it
-    broke. ``closed``: we may not look at it."""
+class _WatchStream:
+    """One kind. ``version`` empty: begin with a list. ``last_seen``: when it was last known to be whole; 0: never, or it
+    broke. ``is_forbidden``: we may not look at it."""
 
     kind: str
-    ids: _Ids = field(default_factory=_Ids)
+    objects: _KnownObjects = field(default_factory=_KnownObjects)
     version: str = ""
-    heard: float = 0.0
-    closed: bool = False
-    lists: int = 0
+    last_seen: float = 0.0
+    is_forbidden: bool = False
+    list_count: int = 0
 
 
-class Watch:
-    """``answer`` is for any thread; the streams belong to the thread that ``begin`` starts."""
+class ClusterWatch:
+    """``snapshot`` is for any thread; the streams belong to the thread that ``start`` starts."""
 
-    def __init__(self, on: Settings) -> None:
-        self._on = on
-        self._asked = time.monotonic()
-        self.streams = [_Stream(kind) for kind in kinds.LOOKED_AT]
+    def __init__(self, settings: KubernetesSettings) -> None:
+        self._settings = settings
+        self._last_query = time.monotonic()
+        self.streams = [_WatchStream(kind) for kind in kinds.WATCHED_KINDS]
         self._thread = threading.Thread(target=self._run, name="eph-kubernetes-watch", daemon=True)
 
-    def begin(self) -> Watch:
+    def start(self) -> ClusterWatch:
         self._thread.start()
         return self
 
     @property
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
         return self._thread.is_alive()
 
-    def answer(self) -> Standing | None:
+    def snapshot(self) -> LiveResources | None:
         """None while not every kind was heard of lately."""
-        self._asked = time.monotonic()
-        looked = [stream for stream in self.streams if not stream.closed]
-        if not looked or any(self._asked - stream.heard > SILENCE for stream in looked):
+        self._last_query = time.monotonic()
+        looked = [stream for stream in self.streams if not stream.is_forbidden]
+        if not looked or any(self._last_query - stream.last_seen > STALE_SECONDS for stream in looked):
             return None
-        return _standing({stream.kind: _Ids(dict(stream.ids.known)) for stream in looked})
+        return _live_resources({stream.kind: _KnownObjects(dict(stream.objects.drifted_by_id)) for stream in looked})
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._all())
+            asyncio.run(self._run_all())
         except (KubernetesError, OSError) as error:
             log.warning("the watch on the cluster ended: %s", error)
 
-    async def _all(self) -> None:
-        async with cluster.open_streams(self._on, SILENCE) as http:
-            tasks = [asyncio.create_task(self._keep(http, stream)) for stream in self.streams]
-            while time.monotonic() - self._asked < IDLE:  # noqa: ASYNC110 - that time passes is what is waited for
+    async def _run_all(self) -> None:
+        async with cluster.open_streams(self._settings, STALE_SECONDS) as http:
+            tasks = [asyncio.create_task(self._run_stream(http, stream)) for stream in self.streams]
+            while time.monotonic() - self._last_query < IDLE:  # noqa: ASYNC110 - that time passes is what is waited for
                 await asyncio.sleep(1)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _keep(self, http: httpx2.AsyncClient, stream: _Stream) -> None:
+    async def _run_stream(self, http: httpx2.AsyncClient, stream: _WatchStream) -> None:
         tries = 0
-        while not stream.closed:
+        while not stream.is_forbidden:
             try:
                 if not stream.version:
                     await self._list(http, stream)
                 await self._follow(http, stream)
                 tries = 0
-            except _Refused as error:
-                stream.closed = True
+            except _WatchForbidden as error:
+                stream.is_forbidden = True
                 log.warning("%s", error)
-            except _Old:
-                stream.heard, stream.version = 0.0, ""
+            except _VersionExpired:
+                stream.last_seen, stream.version = 0.0, ""
             except Exception as error:  # noqa: BLE001 - whatever it is, lists stand in until it is over
-                stream.heard = 0.0
+                stream.last_seen = 0.0
                 log.log(logging.DEBUG if tries else logging.INFO, "the watch of %s broke: %s", stream.kind, error)
                 await asyncio.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
                 tries += 1
 
-    async def _list(self, http: httpx2.AsyncClient, stream: _Stream) -> None:
-        query = {"labelSelector": cluster.selector(self._on.server), "limit": str(cluster.PAGE)}
-        ids, after = _Ids(), ""
+    async def _list(self, http: httpx2.AsyncClient, stream: _WatchStream) -> None:
+        query = {"labelSelector": cluster.server_selector(self._settings.server), "limit": str(cluster.PAGE_SIZE)}
+        ids, after = _KnownObjects(), ""
         while True:
             more = {"continue": after} if after else {}
-            answer = await http.get(_path(stream), params={**query, **more}, headers={"Accept": METADATA_LIST})
-            page = _read(answer, stream.kind)
+            answer = await http.get(_stream_path(stream), params={**query, **more}, headers={"Accept": METADATA_LIST_TYPE})
+            page = _parse_answer(answer, stream.kind)
             for item in page.get("items") or []:  # none may be null
-                ids.put(item)
+                ids.add(item)
             after = page["metadata"].get("continue", "")
             if not after:
                 break
-        stream.ids, stream.version, stream.heard = ids, page["metadata"]["resourceVersion"], time.monotonic()
-        stream.lists += 1
+        stream.objects, stream.version, stream.last_seen = ids, page["metadata"]["resourceVersion"], time.monotonic()
+        stream.list_count += 1
 
-    async def _follow(self, http: httpx2.AsyncClient, stream: _Stream) -> None:
+    async def _follow(self, http: httpx2.AsyncClient, stream: _WatchStream) -> None:
         """Until the server ends it, which is no trouble: the next one goes on from here."""
         query = {
-            "labelSelector": cluster.selector(self._on.server),
+            "labelSelector": cluster.server_selector(self._settings.server),
             "watch": "true",
             "allowWatchBookmarks": "true",
-            "timeoutSeconds": str(TURN),
+            "timeoutSeconds": str(WATCH_SECONDS),
             "resourceVersion": stream.version,
         }
-        async with http.stream("GET", _path(stream), params=query, headers={"Accept": METADATA}) as answer:
+        async with http.stream("GET", _stream_path(stream), params=query, headers={"Accept": METADATA_TYPE}) as answer:
             if answer.is_error:
                 await answer.aread()
-                _read(answer, stream.kind)
-            stream.heard = time.monotonic()
+                _parse_answer(answer, stream.kind)
+            stream.last_seen = time.monotonic()
             async for line in answer.aiter_lines():
-                _take(stream, json.loads(line))
-                stream.heard = time.monotonic()
+                _apply_event(stream, json.loads(line))
+                stream.last_seen = time.monotonic()
 
 
-def _take(stream: _Stream, event: Mapping[str, Any]) -> None:
+def _apply_event(stream: _WatchStream, event: Mapping[str, Any]) -> None:
     item = event["object"]
     match event["type"]:
         case "ADDED" | "MODIFIED":
-            stream.ids.put(item)
+            stream.objects.add(item)
         case "DELETED":
-            stream.ids.remove(item)
+            stream.objects.remove(item)
         case "ERROR":
-            raise _Old(str(item.get("message", ""))) if item.get("code") == GONE else ValueError(str(item)[:200])
+            raise _VersionExpired(str(item.get("message", ""))) if item.get("code") == HTTP_GONE else ValueError(str(item)[:200])
     stream.version = item["metadata"]["resourceVersion"]
 
 
-class _Old(LookupError):
+class _VersionExpired(LookupError):
     """What we go on from is no longer kept."""
 
 
-class _Refused(Exception):
+class _WatchForbidden(Exception):
     """We may not look at it."""
 
 
-def _path(stream: _Stream) -> str:
-    return kinds.LOOKED_AT[stream.kind]
+def _stream_path(stream: _WatchStream) -> str:
+    return kinds.WATCHED_KINDS[stream.kind]
 
 
-def _read(answer: httpx2.Response, kind: str) -> Any:
-    if answer.status_code == GONE:
-        raise _Old(kind)
+def _parse_answer(answer: httpx2.Response, kind: str) -> Any:
+    if answer.status_code == HTTP_GONE:
+        raise _VersionExpired(kind)
     if answer.status_code == httpx2.codes.FORBIDDEN:
-        raise _Refused(f"the cluster does not let us look at {kind}: changes of them are not noticed")
+        raise _WatchForbidden(f"the cluster does not let us look at {kind}: changes of them are not noticed")
     if answer.is_error:
         raise ValueError(f"the cluster answered {answer.status_code} for {kind}")
     return answer.json()
 
 
-_watches: dict[tuple[str, str, str, int], Watch] = {}
+_watches: dict[tuple[str, str, str, int], ClusterWatch] = {}
 _lock = threading.Lock()
 
 
-def _watch(on: Settings) -> Watch:
+def _shared_watch(settings: KubernetesSettings) -> ClusterWatch:
     """One for each cluster and server; a renewed kubeconfig begins another, and the old one ends for want of use."""
-    key = (on.kubeconfig, on.context, on.server, cluster.stamp(on))
+    key = (settings.kubeconfig, settings.context, settings.server, cluster.kubeconfig_mtime(settings))
     with _lock:
         found = _watches.get(key)
-        if found is None or not found.alive:
+        if found is None or not found.is_alive:
             _watches.clear()
-            found = _watches[key] = Watch(on).begin()
+            found = _watches[key] = ClusterWatch(settings).start()
         return found

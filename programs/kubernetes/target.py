@@ -13,9 +13,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from programs import images, ordering
-from programs.holdings import Holding
-from programs.images import NoReference
-from programs.insides import Inside, Reading, Told
+from programs.holdings import HeldResource
+from programs.images import InvalidReference
+from programs.insides import RuntimeInfo, LogRequest, LogLines
 from programs.kubernetes import (
     cluster,
     doors,
@@ -32,246 +32,246 @@ from programs.kubernetes import (
     standing,
     testing,
 )
-from programs.kubernetes.cluster import Cluster, Missing
+from programs.kubernetes.cluster import ClusterClient, ObjectNotFound
 from programs.kubernetes.errors import KubernetesError
-from programs.kubernetes.rights import enter
-from programs.kubernetes.settings import Settings, words
+from programs.kubernetes.rights import ensure_access
+from programs.kubernetes.settings import KubernetesSettings, split_list
 from programs.local import identifiers
-from programs.local.errors import LocalError
+from programs.local.errors import TargetError
 from programs.spec import EnvironmentSpec, ServiceSpec, SuiteSpec
 
 if TYPE_CHECKING:
-    from programs.kubernetes.environment import Prepared
+    from programs.kubernetes.environment import PreparedInputs
 
 VERSION = "kubernetes-2"
 STRATEGIES = ("empty", "seed", "template")
-GROUPS = ("v1/pods", "v1/services", "v1/persistentvolumeclaims", "v1/secrets", "apps/v1/deployments")
+LISTED_KINDS = ("v1/pods", "v1/services", "v1/persistentvolumeclaims", "v1/secrets", "apps/v1/deployments")
 
 
-class Kubernetes:
+class KubernetesTarget:
     """Environments as namespaces; see ``programs.registry.Target``."""
 
     version = VERSION
 
     def program(self, spec: EnvironmentSpec) -> Callable[[], None]:
         on = settings.from_mapping(spec.settings)
-        check(spec)
-        _check_sources(spec, on)
-        granted(spec, on)
+        check_spec(spec)
+        _check_templates(spec, on)
+        check_limits(spec, on)
         prepared = _prepare(spec, on)
 
         def run() -> None:
-            from programs.kubernetes.environment import Environment
+            from programs.kubernetes.environment import KubernetesProgram
 
-            Environment(spec, on, prepared, VERSION).build()
+            KubernetesProgram(spec, on, prepared, VERSION).build()
 
         return run
 
     def ensure(self, settings_: Mapping[str, str]) -> None:
         """Environments share nothing that we bring up; but what the settings name must be there."""
-        shared.remember(settings.from_mapping(settings_))
+        shared.save_admin_url(settings.from_mapping(settings_))
 
-    def clear(self, spec: EnvironmentSpec) -> bool:
+    def prepare_update(self, spec: EnvironmentSpec) -> bool:
         on = settings.from_mapping(spec.settings)
-        own = [item for item in spec.databases if not shared.wanted(item, on)]
-        cleared = mending.clear(cluster.connect(on), spec, own)
-        enter(spec.name, on)
+        own = [item for item in spec.databases if not shared.is_shared(item, on)]
+        cleared = mending.prepare(cluster.connect(on), spec, own)
+        ensure_access(spec.name, on)
         return cleared
 
-    def enter(self, name: str, settings_: Mapping[str, str]) -> None:
-        enter(name, settings.from_mapping(settings_))
+    def refresh_access(self, name: str, settings_: Mapping[str, str]) -> None:
+        ensure_access(name, settings.from_mapping(settings_))
 
     def purge(self, name: str, settings_: Mapping[str, str]) -> None:
         """The namespace, when it is ours, and the routes. A namespace that only has our name is not touched."""
         on = settings.from_mapping(settings_)
-        _remove_doors(on, name)
-        shared.purge(on, name)
-        testing.forget(on, name)
+        _remove_routes(on, name)
+        shared.drop_all(on, name)
+        testing.delete(on, name)
         found = cluster.connect(on)
         path = f"/api/v1/namespaces/{names.namespace(name)}"
-        if _owned(found, path, on):
+        if _is_ours(found, path, on):
             found.delete(path)
-            mending.gone(found, path, name)
+            mending.wait_until_namespace_deleted(found, path, name)
 
-    def names(self, settings_: Mapping[str, str]) -> frozenset[str]:
+    def list_environments(self, settings_: Mapping[str, str]) -> frozenset[str]:
         on = settings.from_mapping(settings_)
-        spaces = {item["metadata"]["name"] for item in cluster.ours(cluster.connect(on), on.server)}
-        here = {path.name for path in testing.folders(on)}
-        return frozenset(spaces | here | {route.environment for route in doors.every(on.routes)})
+        spaces = {item["metadata"]["name"] for item in cluster.list_namespaces(cluster.connect(on), on.server)}
+        here = {path.name for path in testing.list_folders(on)}
+        return frozenset(spaces | here | {route.environment for route in doors.list_routes(on.routes)})
 
-    def standing(self, settings_: Mapping[str, str]) -> Mapping[str, frozenset[str]]:
-        return standing.every(settings.from_mapping(settings_))
+    def live_resources(self, settings_: Mapping[str, str]) -> Mapping[str, frozenset[str]]:
+        return standing.live_resources(settings.from_mapping(settings_))
 
-    def holdings(self, settings_: Mapping[str, str]) -> list[Holding]:
+    def list_resources(self, settings_: Mapping[str, str]) -> list[HeldResource]:
         on = settings.from_mapping(settings_)
-        return holdings.every(cluster.connect(on), on)
+        return holdings.list_resources(cluster.connect(on), on)
 
-    def discard(self, holding: Holding, settings_: Mapping[str, str]) -> bool:
+    def delete_resource(self, resource: HeldResource, settings_: Mapping[str, str]) -> bool:
         on = settings.from_mapping(settings_)
-        return holdings.discard(cluster.connect(on), on, holding)
+        return holdings.delete_resource(cluster.connect(on), on, resource)
 
-    def leftovers(self, settings_: Mapping[str, str]) -> list[str]:
+    def list_remaining(self, settings_: Mapping[str, str]) -> list[str]:
         on = settings.from_mapping(settings_)
         found = cluster.connect(on)
         lines = []
-        for namespace in cluster.ours(found, on.server):
+        for namespace in cluster.list_namespaces(found, on.server):
             name = namespace["metadata"]["name"]
             lines.append(f"namespace {name} ({namespace['status']['phase']})")
-            for kind in GROUPS:
+            for kind in LISTED_KINDS:
                 lines += [
                     f"{kind.rpartition('/')[2]} {name}/{item['metadata']['name']}"
-                    for item in found.namespaced(name, kind)
+                    for item in found.list_namespaced(name, kind)
                 ]
-        lines += [f"folder {path}" for path in testing.folders(on)]
-        lines += [f"{item.kind.lower()} {item.name}" for item in shared.every(on)]
-        return lines + [f"door {route.host}" for route in doors.every(on.routes)]
+        lines += [f"folder {path}" for path in testing.list_folders(on)]
+        lines += [f"{item.kind.lower()} {item.name}" for item in shared.list_owned(on)]
+        return lines + [f"door {route.host}" for route in doors.list_routes(on.routes)]
 
     def sleep(self, name: str, settings_: Mapping[str, str]) -> None:
         on = settings.from_mapping(settings_)
         sleeping.sleep(cluster.connect(on), on, names.namespace(name), name)
 
-    def wake(self, name: str, settings_: Mapping[str, str], patient: bool = True) -> None:
+    def wake(self, name: str, settings_: Mapping[str, str], wait: bool = True) -> None:
         on = settings.from_mapping(settings_)
-        sleeping.wake(cluster.connect(on), on, names.namespace(name), name, patient)
+        sleeping.wake(cluster.connect(on), on, names.namespace(name), name, wait)
 
     def stop(self, settings_: Mapping[str, str]) -> None:
         """Nothing of ours runs beside the environments."""
 
-    def logs(self, name: str, settings_: Mapping[str, str], asked: Reading) -> Told:
+    def logs(self, name: str, settings_: Mapping[str, str], request: LogRequest) -> LogLines:
         on = settings.from_mapping(settings_)
-        return inside.printed(cluster.connect(on), names.namespace(name), asked)
+        return inside.read_logs(cluster.connect(on), names.namespace(name), request)
 
-    def inside(self, name: str, settings_: Mapping[str, str]) -> Inside:
+    def inspect(self, name: str, settings_: Mapping[str, str]) -> RuntimeInfo:
         on = settings.from_mapping(settings_)
-        return inside.look(cluster.connect(on), names.namespace(name))
+        return inside.inspect(cluster.connect(on), names.namespace(name))
 
-    def suite(self, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]) -> list[str]:
-        return testing.prepare(settings.from_mapping(spec.settings), spec, suite, env)
+    def suite_command(self, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]) -> list[str]:
+        return testing.command_line(settings.from_mapping(spec.settings), spec, suite, env)
 
-    def report(self, spec: EnvironmentSpec, suite: SuiteSpec, most: int) -> bytes | None:
-        return testing.report(settings.from_mapping(spec.settings), spec, suite, most)
+    def suite_report(self, spec: EnvironmentSpec, suite: SuiteSpec, max_bytes: int) -> bytes | None:
+        return testing.read_report(settings.from_mapping(spec.settings), spec, suite, max_bytes)
 
-    def dated(self, name: str, settings_: Mapping[str, str], until: datetime | None) -> None:
+    def set_expiry(self, name: str, settings_: Mapping[str, str], expires_at: datetime | None) -> None:
         """On the namespace, which everything of the environment lies in."""
         on = settings.from_mapping(settings_)
-        told = until.astimezone(UTC).isoformat(timespec="seconds") if until else "never"
-        note = {"metadata": {"annotations": {names.EXPIRES: told}}}
-        with contextlib.suppress(Missing):
+        told = expires_at.astimezone(UTC).isoformat(timespec="seconds") if expires_at else "never"
+        note = {"metadata": {"annotations": {names.EXPIRES_AT: told}}}
+        with contextlib.suppress(ObjectNotFound):
             cluster.connect(on).patch(f"/api/v1/namespaces/{names.namespace(name)}", note)
 
 
-def _prepare(spec: EnvironmentSpec, on: Settings) -> Prepared:
-    from programs.kubernetes.environment import Prepared
-    from programs.kubernetes.manifests import bring
+def _prepare(spec: EnvironmentSpec, settings: KubernetesSettings) -> PreparedInputs:
+    from programs.kubernetes.environment import PreparedInputs
+    from programs.kubernetes.manifests import load_manifests
 
     scripts = {path for item in spec.databases for path in item.scripts}
-    tree = sources.tree(on, spec.source) if scripts or spec.manifests else sources.Texts({})
-    images = {name: _pinned(name, text, on) for name, text in spec.images.items()}
-    brought = bring(tree, spec, on, images)
-    return Prepared(
+    tree = sources.load_tree(settings, spec.source) if scripts or spec.manifests else sources.InMemoryFiles({})
+    images = {name: _pinned_reference(name, text, settings) for name, text in spec.images.items()}
+    brought = load_manifests(tree, spec, settings, images)
+    return PreparedInputs(
         images=images,
-        scripts={path: tree.read(path) for path in scripts},
+        scripts={path: tree.read_text(path) for path in scripts},
         objects=brought.objects,
-        front=brought.front,
-        front_ports=brought.ports,
-        certificate=_way_in(on),
-        server=_server(spec, on),
+        front_service=brought.front_service,
+        front_ports=brought.front_ports,
+        certificate=_front_certificate(settings),
+        database_server=_database_server(spec, settings),
     )
 
 
-def _server(spec: EnvironmentSpec, on: Settings) -> tuple[list[objects.Data], int] | None:
-    if not any(shared.wanted(item, on) for item in spec.databases):
+def _database_server(spec: EnvironmentSpec, settings: KubernetesSettings) -> tuple[list[objects.Data], int] | None:
+    if not any(shared.is_shared(item, settings) for item in spec.databases):
         return None
-    shared.remember(on)
-    return shared.peers(on), shared.address(on)[1]
+    shared.save_admin_url(settings)
+    return shared.network_peers(settings), shared.address(settings)[1]
 
 
-def _way_in(on: Settings) -> Mapping[str, str]:
+def _front_certificate(settings: KubernetesSettings) -> Mapping[str, str]:
     """The certificate to copy, when there is one; raises when the cluster lacks what the settings count on."""
-    if on.gateway:
+    if settings.gateway:
         try:
-            kinds = {item["kind"] for item in cluster.connect(on).get(f"/apis/{objects.GATEWAY_API}")["resources"]}
-        except Missing:
+            kinds = {item["kind"] for item in cluster.connect(settings).get(f"/apis/{objects.GATEWAY_API}")["resources"]}
+        except ObjectNotFound:
             kinds = set()
         if "HTTPRoute" not in kinds:
             raise KubernetesError(
-                f"setting 'gateway' is {on.gateway!r}, and the cluster knows no HTTPRoute of {objects.GATEWAY_API}; an "
+                f"setting 'gateway' is {settings.gateway!r}, and the cluster knows no HTTPRoute of {objects.GATEWAY_API}; an "
                 "operator installs the Gateway API and a controller for it, or takes the setting out"
             )
-    if not on.certificate:
+    if not settings.certificate_secret:
         return {}
-    namespace, name = on.certificate
+    namespace, name = settings.certificate_secret
     try:
-        data = cluster.connect(on).one(namespace, "v1/secrets", name).get("data") or {}
-    except Missing:
+        data = cluster.connect(settings).get_namespaced(namespace, "v1/secrets", name).get("data") or {}
+    except ObjectNotFound:
         raise KubernetesError(f"setting 'tls_secret': there is no Secret {name} in the namespace {namespace}") from None
     if not {"tls.crt", "tls.key"} <= data.keys():
-        raise KubernetesError(f"setting 'tls_secret': the Secret {on.tls_secret} has no tls.crt and tls.key")
+        raise KubernetesError(f"setting 'tls_secret': the Secret {settings.tls_secret} has no tls.crt and tls.key")
     return {key: data[key] for key in ("tls.crt", "tls.key")}
 
 
-def _pinned(name: str, text: str, on: Settings) -> str:
+def _pinned_reference(name: str, text: str, settings: KubernetesSettings) -> str:
     """What runs is what was found, by its digest, whoever moves its tag meanwhile."""
     try:
         reference = images.parse(text)
-    except NoReference as error:
+    except InvalidReference as error:
         raise KubernetesError(str(error)) from error
     if not reference.digest:
         raise KubernetesError(f"image {name} is {text}, which is not pinned to a digest")
-    if not images.allowed(words(on.registries), reference):
-        raise KubernetesError(f"image {text}: this server takes images from {on.registries} only")
+    if not images.is_allowed(split_list(settings.registries), reference):
+        raise KubernetesError(f"image {text}: this server takes images from {settings.registries} only")
     return str(reference)
 
 
-def _owned(found: Cluster, path: str, on: Settings) -> bool:
+def _is_ours(client: ClusterClient, path: str, settings: KubernetesSettings) -> bool:
     try:
-        labels = found.get(path)["metadata"].get("labels", {})
-    except Missing:
+        labels = client.get(path)["metadata"].get("labels", {})
+    except ObjectNotFound:
         return False
-    return bool(labels.get(names.MANAGED) == "eph" and labels.get(names.SERVER) == names.value(on.server))
+    return bool(labels.get(names.MANAGED_BY) == "eph" and labels.get(names.SERVER) == names.label_value(settings.server))
 
 
-def _remove_doors(on: Settings, name: str) -> None:
-    if on.routes:
-        for route in doors.of(on.routes, name):
-            doors.remove(doors.folder(on.routes), route.host, name, route.service)
+def _remove_routes(settings: KubernetesSettings, name: str) -> None:
+    if settings.routes:
+        for route in doors.routes_of(settings.routes, name):
+            doors.remove(doors.routes_folder(settings.routes), route.host, name, route.service)
 
 
-def granted(spec: EnvironmentSpec, on: Settings) -> None:
+def check_limits(spec: EnvironmentSpec, settings: KubernetesSettings) -> None:
     """Over the server's bound is a mistake that names the bound, never a cut (Y4)."""
     for what, asked in spec.resources.items():
-        most = getattr(on, what)
-        if quantities.number(asked) > quantities.number(most):
+        most = getattr(settings, what)
+        if quantities.parse(asked) > quantities.parse(most):
             raise KubernetesError(
                 f"environment.resources.{what} asks for {asked}; this server grants an environment at most {most}"
             )
     for item in spec.services:
-        _within(item, spec, on)
-    sizes = (quantities.number(size) for item in spec.services for size in item.volumes.values())
+        _check_service_limits(item, spec, settings)
+    sizes = (quantities.parse(size) for item in spec.services for size in item.volumes.values())
     volumes = sum(sizes, Decimal(0))
-    disk = spec.resources.get("disk", on.disk)
-    if volumes > quantities.number(disk):
+    disk = spec.resources.get("disk", settings.disk)
+    if volumes > quantities.parse(disk):
         raise KubernetesError(
-            f"the volumes of the services hold {quantities.text(volumes)} in all; this environment may have {disk}"
+            f"the volumes of the services hold {quantities.format_bytes(volumes)} in all; this environment may have {disk}"
         )
 
 
-def _within(service: ServiceSpec, spec: EnvironmentSpec, on: Settings) -> None:
+def _check_service_limits(service: ServiceSpec, spec: EnvironmentSpec, settings: KubernetesSettings) -> None:
     for what, asked in service.resources.items():
-        most = spec.resources.get(what, getattr(on, what))
-        if quantities.number(asked) > quantities.number(most):
+        most = spec.resources.get(what, getattr(settings, what))
+        if quantities.parse(asked) > quantities.parse(most):
             raise KubernetesError(
                 f"service {service.name!r} asks for {what} {asked}; the whole environment may have {most}"
             )
 
 
-def check(spec: EnvironmentSpec) -> None:
+def check_spec(spec: EnvironmentSpec) -> None:
     """What the cluster would refuse later, or what would clash, said at once."""
     try:
-        identifiers.commit(spec.source.commit)
+        identifiers.check_commit(spec.source.commit)
         for name in [*spec.env, *(name for item in spec.services for name in item.env)]:
-            identifiers.word(name, "variable")
-    except LocalError as error:
+            identifiers.check_variable(name, "variable")
+    except TargetError as error:
         raise KubernetesError(error.sentence) from error
     names.namespace(spec.name)
     if not spec.services and not spec.manifests:
@@ -296,15 +296,15 @@ def _check_services(spec: EnvironmentSpec) -> None:
             raise KubernetesError(f"service {item.name!r} is to start after {unknown[0]!r}, which is no service")
         if item.public and item.schedule:
             raise KubernetesError(f"service {item.name!r} has a schedule, so nobody can reach it: write public: false")
-    waiting_for_each_other = ordering.circle({item.name: item.after for item in spec.services})
+    waiting_for_each_other = ordering.find_cycle({item.name: item.after for item in spec.services})
     if waiting_for_each_other:
         raise KubernetesError(f"services {', '.join(waiting_for_each_other)} wait for each other; none could start")
 
 
-def _check_sources(spec: EnvironmentSpec, on: Settings) -> None:
+def _check_templates(spec: EnvironmentSpec, settings: KubernetesSettings) -> None:
     for item in spec.databases:
-        if item.strategy == "template" and item.source not in on.prepared:
-            known = ", ".join(sorted(on.prepared)) or "there is none"
+        if item.strategy == "template" and item.source not in settings.template_databases:
+            known = ", ".join(sorted(settings.template_databases)) or "there is none"
             raise KubernetesError(
                 f"database {item.name!r}: no prepared database is called {item.source!r}; known: {known}"
             )
@@ -330,4 +330,4 @@ def _check_databases(spec: EnvironmentSpec) -> None:
         raise KubernetesError("hooks are run in the image of the first service, and there is none")
 
 
-TARGET = Kubernetes()
+TARGET = KubernetesTarget()

@@ -12,47 +12,47 @@ from pathlib import Path
 
 from programs.kubernetes import names
 from programs.kubernetes.errors import KubernetesError
-from programs.kubernetes.settings import Settings
+from programs.kubernetes.settings import KubernetesSettings
 from programs.local import checkouts, files, identifiers, sandbox, suites
-from programs.local.settings import Settings as LocalSettings
+from programs.local.settings import HostSettings as LocalSettings
 from programs.local.settings import from_mapping
 from programs.spec import EnvironmentSpec, SuiteSpec
 
 
-def prepare(on: Settings, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]) -> list[str]:
-    local = _local(on)
+def command_line(settings: KubernetesSettings, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]) -> list[str]:
+    local = _host_settings(settings)
     if sandbox.kind(local) != "bubblewrap":
         raise KubernetesError(
             "this server has no sandbox for tests: bubblewrap does not work here (in a pod it needs user namespaces); "
             "run them in CI against the preview's URL"
         )
     folder = local.env(names.namespace(spec.name))
-    commit = identifiers.commit(spec.source.commit)
+    commit = identifiers.check_commit(spec.source.commit)
     with files.locked(folder / "tests.lock"):
         checkout = folder / "src" / f"{commit[:12]}-tests"
         for path in folder.glob("src/*"):
             if path != checkout:
                 files.remove(path)
         if not checkout.exists():
-            checkouts.make(local, (spec.source.clone_url, commit), checkout)
-        files.folder(folder / "home" / "tmp")
-    return suites.prepare(local, spec, suite, env)
+            checkouts.create(local, (spec.source.clone_url, commit), checkout)
+        files.make_folder(folder / "home" / "tmp")
+    return suites.command_line(local, spec, suite, env)
 
 
-def report(on: Settings, spec: EnvironmentSpec, suite: SuiteSpec, most: int) -> bytes | None:
-    return suites.report(_local(on), spec, suite, most)
+def read_report(settings: KubernetesSettings, spec: EnvironmentSpec, suite: SuiteSpec, max_bytes: int) -> bytes | None:
+    return suites.read_report(_host_settings(settings), spec, suite, max_bytes)
 
 
-def folders(on: Settings) -> Iterator[Path]:
+def list_folders(settings: KubernetesSettings) -> Iterator[Path]:
     """By environment, what its tests have on this machine."""
-    envs = _local(on).envs
+    envs = _host_settings(settings).envs
     if envs.is_dir():
         yield from sorted(path for path in envs.iterdir() if identifiers.LABEL.fullmatch(path.name))
 
 
-def forget(on: Settings, name: str) -> None:
-    files.remove(_local(on).env(names.namespace(name)))
+def delete(settings: KubernetesSettings, name: str) -> None:
+    files.remove(_host_settings(settings).env(names.namespace(name)))
 
 
-def _local(on: Settings) -> LocalSettings:
-    return from_mapping({"root": str(on.root), "toolbox": on.toolbox, "path": on.path, "sandbox": "auto"})
+def _host_settings(settings: KubernetesSettings) -> LocalSettings:
+    return from_mapping({"root": str(settings.root), "toolbox": settings.toolbox, "path": settings.path, "sandbox": "auto"})

@@ -6,76 +6,76 @@ import time
 from dataclasses import dataclass
 
 from programs.kubernetes import inside, watching
-from programs.kubernetes.cluster import Cluster, Missing
-from programs.kubernetes.errors import KubernetesError, Unreachable
-from programs.kubernetes.watching import Verdict
+from programs.kubernetes.cluster import ClusterClient, ObjectNotFound
+from programs.kubernetes.errors import KubernetesError, ClusterUnreachable
+from programs.kubernetes.watching import RolloutStatus
 from programs.local.waiting import pause
 
-EVERY = 0.5
-PATIENCE = 150.0
+POLL_SECONDS = 0.5
+UNREACHABLE_TIMEOUT = 150.0
 """Seconds for which a cluster may not answer before that is what went wrong."""
-JOB = "batch/v1/jobs"
-KINDS = {
+JOB_KIND = "batch/v1/jobs"
+WORKLOAD_KINDS = {
     "Deployment": "apps/v1/deployments",
     "StatefulSet": "apps/v1/statefulsets",
     "DaemonSet": "apps/v1/daemonsets",
-    "Job": JOB,
+    "Job": JOB_KIND,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Awaited:
+class AwaitedWorkload:
     """What to wait for, and how people call it."""
 
     namespace: str
     kind: str
     name: str
     title: str
-    seconds: float
+    timeout: float
 
 
-def until_ready(cluster: Cluster, awaited: Awaited) -> None:
+def wait_until_ready(cluster: ClusterClient, workload: AwaitedWorkload) -> None:
     """Returns when it is ready; raises with the reason and the last lines of its log when it is not in time."""
-    deadline, silent_since = time.monotonic() + awaited.seconds, 0.0
-    verdict = Verdict()
+    deadline, silent_since = time.monotonic() + workload.timeout, 0.0
+    verdict = RolloutStatus()
     while True:
         try:
-            verdict, silent_since = look(cluster, awaited), 0.0
-        except Unreachable:
+            verdict, silent_since = check_status(cluster, workload), 0.0
+        except ClusterUnreachable:
             silent_since = silent_since or time.monotonic()
-            if time.monotonic() - silent_since > PATIENCE:
+            if time.monotonic() - silent_since > UNREACHABLE_TIMEOUT:
                 raise
         if verdict.ready:
             return
-        if verdict.trouble:
-            raise KubernetesError(f"{awaited.title}: {verdict.trouble}", _tail(cluster, awaited, verdict))
+        if verdict.failure:
+            raise KubernetesError(f"{workload.title}: {verdict.failure}", _tail(cluster, workload, verdict))
         if time.monotonic() > deadline:
-            late = f"{awaited.title} was not ready within {awaited.seconds:.0f} s: {verdict.doubt or 'no answer'}"
-            raise KubernetesError(late, _tail(cluster, awaited, verdict))
-        pause(EVERY)
+            late = f"{workload.title} was not ready within {workload.timeout:.0f} s: {verdict.pending_reason or 'no answer'}"
+            raise KubernetesError(late, _tail(cluster, workload, verdict))
+        pause(POLL_SECONDS)
 
 
-def look(cluster: Cluster, awaited: Awaited) -> Verdict:
+def check_status(cluster: ClusterClient, workload: AwaitedWorkload) -> RolloutStatus:
     """The verdict as of now."""
     try:
-        data = cluster.one(awaited.namespace, KINDS[awaited.kind], awaited.name)
-    except Missing:
-        return Verdict(trouble="it is gone; somebody removed it")
-    data = {**data, "kind": awaited.kind}
+        data = cluster.get_namespaced(workload.namespace, WORKLOAD_KINDS[workload.kind], workload.name)
+    except ObjectNotFound:
+        return RolloutStatus(failure="it is gone; somebody removed it")
+    data = {**data, "kind": workload.kind}
     selector = ",".join(f"{key}={value}" for key, value in data["spec"]["selector"]["matchLabels"].items())
-    pods = cluster.namespaced(awaited.namespace, "v1/pods", labelSelector=selector)
-    events = cluster.namespaced(awaited.namespace, "v1/events", limit=500)
-    judge = watching.job if awaited.kind == "Job" else watching.workload
+    pods = cluster.list_namespaced(workload.namespace, "v1/pods", labelSelector=selector)
+    events = cluster.list_namespaced(workload.namespace, "v1/events", limit=500)
+    judge = watching.job_status if workload.kind == "Job" else watching.workload_status
     return judge(data, pods, events)
 
 
-def _tail(cluster: Cluster, awaited: Awaited, verdict: Verdict) -> list[str]:
+def _tail(cluster: ClusterClient, workload: AwaitedWorkload, verdict: RolloutStatus) -> list[str]:
     if not verdict.pod:
         return []
-    where = awaited.namespace, verdict.pod, verdict.container
-    lines = cluster.log(*where, previous=verdict.previous) or cluster.log(*where, previous=not verdict.previous)
+    where = workload.namespace, verdict.pod, verdict.container
+    lines = cluster.read_log(*where, previous=verdict.previous) or cluster.read_log(*where, previous=not verdict.previous)
     try:
-        hidden = inside.secrets(cluster.namespaced(awaited.namespace, "v1/secrets")) if lines else ()
+        hidden = inside.secret_values(cluster.list_namespaced(workload.namespace, "v1/secrets")) if lines else ()
     except KubernetesError:
         return []
-    return [inside.hide(line, hidden) for line in lines]
+    return [inside.mask_secrets(line, hidden) for line in lines]

@@ -13,37 +13,37 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from programs.local import files, identifiers, mirrors, sandbox
-from programs.local.errors import LocalError
-from programs.local.settings import MEGABYTE, Settings
+from programs.local.errors import TargetError
+from programs.local.settings import MEGABYTE, HostSettings
 
-FILES_MOST = 200_000
-POINTER = b"version https://git-lfs.github.com/spec/"
-POINTER_MOST = 1024
+MAX_FILES = 200_000
+LFS_POINTER_PREFIX = b"version https://git-lfs.github.com/spec/"
+MAX_POINTER_BYTES = 1024
 """Bytes: the format's own limit."""
-NAMED_MOST = 5
+MAX_LISTED_PATHS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class _TreeEntry:
     """A line of the commit's tree; ``size`` is None for a submodule."""
 
     path: str
     size: int | None
 
 
-def make(settings: Settings, source: tuple[str, str], target: Path) -> tuple[str, ...]:
+def create(settings: HostSettings, source: tuple[str, str], target: Path) -> tuple[str, ...]:
     """``source`` is the clone URL and the commit. What an interrupted earlier try left is made anew. Gives what people
     should know of the files that are there."""
     clone_url, commit = source
-    mirror = mirrors.fetch(settings, clone_url, identifiers.commit(commit))
-    entries = _tree(mirror, commit)
+    mirror = mirrors.fetch(settings, clone_url, identifiers.check_commit(commit))
+    entries = _list_tree(mirror, commit)
     _check_size(entries, commit, settings.checkout_bytes)
-    fresh = files.folder(target.parent / f".{uuid.uuid4().hex}")
+    fresh = files.make_folder(target.parent / f".{uuid.uuid4().hex}")
     index = fresh.with_suffix(".index")
     try:
         _export(mirror, commit, fresh, index)
         _check_links(fresh)
-        sandbox.hand_over(settings, fresh)
+        sandbox.grant_access(settings, fresh)
         files.remove(target)
         fresh.replace(target)
         return _notes(target, entries)
@@ -52,40 +52,40 @@ def make(settings: Settings, source: tuple[str, str], target: Path) -> tuple[str
         files.remove(index)
 
 
-def _export(mirror: Path, commit: str, fresh: Path, index: Path) -> None:
+def _export(mirror: Path, commit: str, folder: Path, index: Path) -> None:
     # Not `git archive`: it would leave out what the repository's attributes mark as export-ignore.
-    place = ["--git-dir", str(mirror), "--work-tree", str(fresh)]
+    place = ["--git-dir", str(mirror), "--work-tree", str(folder)]
     mirrors.git([*place, "read-tree", commit], GIT_INDEX_FILE=str(index))
     mirrors.git([*place, "checkout-index", "--all", "--quiet"], GIT_INDEX_FILE=str(index))
 
 
-def _tree(mirror: Path, commit: str) -> list[_Entry]:
+def _list_tree(mirror: Path, commit: str) -> list[_TreeEntry]:
     listing = mirrors.git(["-C", str(mirror), "ls-tree", "-r", "-l", "-z", "--full-tree", commit])
     found = []
     for entry in filter(None, listing.split(b"\0")):
         words, _, path = entry.partition(b"\t")
         size = words.split()[3]
-        found.append(_Entry(os.fsdecode(path), int(size) if size.isdigit() else None))
+        found.append(_TreeEntry(os.fsdecode(path), int(size) if size.isdigit() else None))
     return found
 
 
-def _check_size(entries: list[_Entry], commit: str, most: int) -> None:
-    total = sum(entry.size or 0 for entry in entries)
-    if total > most:
-        raise LocalError(
+def _check_size(tree_entries: list[_TreeEntry], commit: str, max_bytes: int) -> None:
+    total = sum(entry.size or 0 for entry in tree_entries)
+    if total > max_bytes:
+        raise TargetError(
             f"commit {commit[:12]} holds {total / MEGABYTE:.0f} MB of files, more than the server's limit of "
-            f"{most / MEGABYTE:.0f} MB (setting local.checkout_bytes)"
+            f"{max_bytes / MEGABYTE:.0f} MB (setting local.checkout_bytes)"
         )
-    if len(entries) > FILES_MOST:
-        raise LocalError(f"commit {commit[:12]} holds {len(entries)} files, more than the limit of {FILES_MOST}")
+    if len(tree_entries) > MAX_FILES:
+        raise TargetError(f"commit {commit[:12]} holds {len(tree_entries)} files, more than the limit of {MAX_FILES}")
 
 
-def _notes(checkout: Path, entries: list[_Entry]) -> tuple[str, ...]:
+def _notes(checkout: Path, entries: list[_TreeEntry]) -> tuple[str, ...]:
     submodules = [entry.path for entry in entries if entry.size is None]
-    small = (entry.path for entry in entries if entry.size is not None and entry.size <= POINTER_MOST)
+    small = (entry.path for entry in entries if entry.size is not None and entry.size <= MAX_POINTER_BYTES)
     pointers = [path for path in small if _is_pointer(checkout / path)]
-    notes = [f"{_named(submodules)}: submodules are not fetched, the folder is empty"] if submodules else []
-    notes += [f"{_named(pointers)}: Git LFS is not fetched, the file is its pointer"] if pointers else []
+    notes = [f"{_list_paths(submodules)}: submodules are not fetched, the folder is empty"] if submodules else []
+    notes += [f"{_list_paths(pointers)}: Git LFS is not fetched, the file is its pointer"] if pointers else []
     return tuple(notes)
 
 
@@ -93,12 +93,12 @@ def _is_pointer(path: Path) -> bool:
     if path.is_symlink():
         return False
     with path.open("rb") as file:
-        return file.read(len(POINTER)) == POINTER
+        return file.read(len(LFS_POINTER_PREFIX)) == LFS_POINTER_PREFIX
 
 
-def _named(paths: list[str]) -> str:
-    shown = ", ".join(repr(path) for path in paths[:NAMED_MOST])
-    return shown if len(paths) <= NAMED_MOST else f"{shown} and {len(paths) - NAMED_MOST} more"
+def _list_paths(paths: list[str]) -> str:
+    shown = ", ".join(repr(path) for path in paths[:MAX_LISTED_PATHS])
+    return shown if len(paths) <= MAX_LISTED_PATHS else f"{shown} and {len(paths) - MAX_LISTED_PATHS} more"
 
 
 def _check_links(checkout: Path) -> None:
@@ -108,17 +108,17 @@ def _check_links(checkout: Path) -> None:
         for path in (Path(folder, name) for name in [*names, *others]):
             if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(top):
                 shown = path.relative_to(checkout)
-                raise LocalError(
+                raise TargetError(
                     f"{shown} is a symbolic link to {str(path.readlink())!r}, which leads out of the repository; "
                     "make it point inside, or remove it"
                 )
 
 
-def inside(checkout: Path, path: str) -> Path:
+def file_in_checkout(checkout: Path, path: str) -> Path:
     """A file of the checkout by its path in the repository."""
     found = Path(os.path.realpath(checkout / path))
     if not found.is_relative_to(os.path.realpath(checkout)):
-        raise LocalError(f"{path} leads out of the repository; name a file in it")
+        raise TargetError(f"{path} leads out of the repository; name a file in it")
     if not found.is_file():
-        raise LocalError(f"there is no file {path} in the repository at this commit")
+        raise TargetError(f"there is no file {path} in the repository at this commit")
     return found

@@ -13,14 +13,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from programs.local import postgres
-from programs.local.errors import LocalError
-from programs.local.settings import Settings
+from programs.local.errors import TargetError
+from programs.local.settings import HostSettings
 
 if TYPE_CHECKING:
     import psycopg
 
-QUEUE = 0x657068  # "eph"
-QUEUE_SECONDS = 900
+QUEUE_LOCK_ID = 0x657068  # "eph"
+QUEUE_TIMEOUT = 900
 FILE_COPY_SINCE = 150000
 
 _NOT_OF_AN_EXTENSION = "NOT EXISTS (SELECT 1 FROM pg_depend e WHERE e.objid = {oid} AND e.deptype = 'e')"
@@ -48,39 +48,39 @@ SELECT format('ALTER TYPE %I.%I OWNER TO ', n.nspname, t.typname) FROM pg_type t
 
 
 @contextlib.contextmanager
-def queued(session: psycopg.Connection[Any]) -> Iterator[None]:
+def clone_queue(session: psycopg.Connection[Any]) -> Iterator[None]:
     """One at a time on this server, whoever asks; the server itself forgets one that died."""
     from psycopg import errors
 
-    session.execute(f"SET lock_timeout = '{QUEUE_SECONDS}s'")
+    session.execute(f"SET lock_timeout = '{QUEUE_TIMEOUT}s'")
     try:
-        session.execute("SELECT pg_advisory_lock(%s)", (QUEUE,))
+        session.execute("SELECT pg_advisory_lock(%s)", (QUEUE_LOCK_ID,))
     except errors.LockNotAvailable:
-        raise LocalError(f"other databases have been cloned for {QUEUE_SECONDS} s; this one is tried again") from None
+        raise TargetError(f"other databases have been cloned for {QUEUE_TIMEOUT} s; this one is tried again") from None
     session.execute("RESET lock_timeout")
     try:
         yield
     finally:
-        session.execute("SELECT pg_advisory_unlock(%s)", (QUEUE,))
+        session.execute("SELECT pg_advisory_unlock(%s)", (QUEUE_LOCK_ID,))
 
 
-def copy(session: psycopg.Connection[Any], name: str, source: str) -> None:
+def clone(session: psycopg.Connection[Any], name: str, source: str) -> None:
     """Makes ``name``, of the role of that name, from the files of ``source``, which nobody may be using."""
     from psycopg import errors
 
     how = "STRATEGY FILE_COPY" if session.info.server_version >= FILE_COPY_SINCE else ""
-    with queued(session):
+    with clone_queue(session):
         try:
             postgres.execute(session, f"CREATE DATABASE {{}} OWNER {{}} TEMPLATE {{}} {how}", name, name, source)
         except errors.ObjectInUse:
-            raise LocalError(
+            raise TargetError(
                 f"the prepared database {source} is in use and cannot be cloned; whoever is connected must leave"
             ) from None
         except errors.InvalidCatalogName:
-            raise LocalError(f"the server has no prepared database {source}; see the setting templates") from None
+            raise TargetError(f"the server has no prepared database {source}; see the setting templates") from None
 
 
-def hand_over(settings: Settings, name: str) -> None:
+def reassign_ownership(settings: HostSettings, name: str) -> None:
     """All that is in the database belongs to the role of its name afterwards."""
     with postgres.connect(settings, name) as session, session.transaction():
         for (statement,) in session.execute(_OBJECTS).fetchall():

@@ -18,28 +18,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from programs.concealing import Veil
+from programs.concealing import Redactor
 from programs.local import sandbox
-from programs.local.errors import Interrupted, LocalError
-from programs.local.sandbox import Place
-from programs.local.settings import Settings
+from programs.local.errors import Cancelled, TargetError
+from programs.local.sandbox import Workspace
+from programs.local.settings import HostSettings
 from programs.local.waiting import CANCELLED
 
 TAIL_LINES = 40
-LINE_MOST = 2000
+MAX_LINE_LENGTH = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """``title`` is what people call it (build, migrate db); ``slug`` names its files. ``hidden``: values that neither
+class CommandRun:
+    """``title`` is what people call it (build, migrate db); ``slug`` names its files. ``secret_values``: values that neither
     its log nor an error shows."""
 
     title: str
     slug: str
-    run: str
+    command: str
     timeout: int
     env: Mapping[str, str]
-    hidden: tuple[str, ...] = ()
+    secret_values: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -47,53 +47,53 @@ class _Output:
     """The end of what a command printed, and a log that stops growing."""
 
     log: Path
-    room: int
-    veil: Veil = field(default_factory=Veil)
+    bytes_left: int
+    redactor: Redactor = field(default_factory=Redactor)
     lines: collections.deque[str] = field(default_factory=lambda: collections.deque(maxlen=TAIL_LINES))
-    rest: str = ""
+    partial_line: str = ""
     decoder: codecs.IncrementalDecoder = field(
         default_factory=lambda: codecs.getincrementaldecoder("utf-8")(errors="replace")
     )
 
     def feed(self, data: bytes) -> None:
-        *whole, rest = (self.rest + self.decoder.decode(data)).split("\n")
+        *whole, rest = (self.partial_line + self.decoder.decode(data)).split("\n")
         # Twice what is kept: a hidden value that the cut goes through is then beyond what is shown.
-        self.rest = rest[-2 * LINE_MOST :]
-        self._take(whole)
+        self.partial_line = rest[-2 * MAX_LINE_LENGTH :]
+        self._add_lines(whole)
 
-    def end(self) -> list[str]:
+    def finish(self) -> list[str]:
         """The last lines, once nothing comes any more."""
-        self._take([self.rest] if self.rest else [])
-        self.rest = ""
+        self._add_lines([self.partial_line] if self.partial_line else [])
+        self.partial_line = ""
         return list(self.lines)
 
-    def _take(self, whole: list[str]) -> None:
-        clean = [self.veil(line[: 2 * LINE_MOST])[:LINE_MOST] for line in whole]
+    def _add_lines(self, whole: list[str]) -> None:
+        clean = [self.redactor(line[: 2 * MAX_LINE_LENGTH])[:MAX_LINE_LENGTH] for line in whole]
         self.lines.extend(clean)
-        if self.room > 0 and clean:
-            data = "".join(f"{line}\n" for line in clean).encode()[: self.room]
+        if self.bytes_left > 0 and clean:
+            data = "".join(f"{line}\n" for line in clean).encode()[: self.bytes_left]
             with self.log.open("ab") as file:
                 file.write(data)
-            self.room -= len(data)
+            self.bytes_left -= len(data)
 
 
-def run(settings: Settings, environment: str, place: Place, job: Job) -> None:
+def run(settings: HostSettings, environment: str, workspace: Workspace, command: CommandRun) -> None:
     """Returns when the command succeeded; raises LocalError with its last lines when it did not."""
     folder = settings.env(environment)
-    launch = sandbox.wrap(settings, place, job.run, job.env)
-    argv = sandbox.save(folder / "run" / f"{job.slug}.json", launch)
-    log = folder / "logs" / f"{job.slug}.log"
+    launch = sandbox.sandboxed(settings, workspace, command.command, command.env)
+    argv = sandbox.write_launch_file(folder / "run" / f"{command.slug}.json", launch)
+    log = folder / "logs" / f"{command.slug}.log"
     log.parent.mkdir(mode=0o700, exist_ok=True)
     log.write_bytes(b"")
-    output = _Output(log, settings.log_bytes, Veil(job.hidden))
+    output = _Output(log, settings.log_bytes, Redactor(command.secret_values))
     started = time.monotonic()
     try:
-        reason = _execute(argv, output, job.timeout)
+        reason = _execute(argv, output, command.timeout)
     finally:
-        tail = output.end()
+        tail = output.finish()
     if reason:
         seconds = time.monotonic() - started
-        raise LocalError(f"{job.title} {reason} after {seconds:.1f} s: {job.run}", tail)
+        raise TargetError(f"{command.title} {reason} after {seconds:.1f} s: {command.command}", tail)
 
 
 def _execute(argv: list[str], output: _Output, timeout: int) -> str:
@@ -102,7 +102,7 @@ def _execute(argv: list[str], output: _Output, timeout: int) -> str:
         argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
     ) as process:
         try:
-            if not _pump(process, output, time.monotonic() + timeout):
+            if not _read_output(process, output, time.monotonic() + timeout):
                 return f"took longer than its limit of {timeout} s"
         finally:
             with contextlib.suppress(ProcessLookupError):
@@ -111,7 +111,7 @@ def _execute(argv: list[str], output: _Output, timeout: int) -> str:
     return "" if code == 0 else (f"failed with exit status {code}" if code > 0 else f"was ended by signal {-code}")
 
 
-def _pump(process: subprocess.Popen[bytes], output: _Output, deadline: float) -> bool:
+def _read_output(process: subprocess.Popen[bytes], output: _Output, deadline: float) -> bool:
     """Reads until the command ended; False when the deadline came first."""
     pipe = process.stdout
     if pipe is None:
@@ -129,18 +129,18 @@ def _pump(process: subprocess.Popen[bytes], output: _Output, deadline: float) ->
                 return True
             elif data is not None:
                 selector.unregister(pipe)
-                return _ended(process, deadline)
+                return _wait_for_exit(process, deadline)
             if CANCELLED.is_set():
-                raise Interrupted("interrupted: the operation was asked to end early")
+                raise Cancelled("interrupted: the operation was asked to end early")
             if time.monotonic() > deadline:
                 return False
 
 
-def _ended(process: subprocess.Popen[bytes], deadline: float) -> bool:
+def _wait_for_exit(process: subprocess.Popen[bytes], deadline: float) -> bool:
     """The command closed its output and runs on."""
     while process.poll() is None:
         if CANCELLED.wait(0.02):
-            raise Interrupted("interrupted: the operation was asked to end early")
+            raise Cancelled("interrupted: the operation was asked to end early")
         if time.monotonic() > deadline:
             return False
     return True

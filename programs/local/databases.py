@@ -14,28 +14,28 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from programs.local import cloning, postgres
-from programs.local.errors import LocalError
-from programs.local.identifiers import owner
-from programs.local.settings import Settings
+from programs.local.errors import TargetError
+from programs.local.identifiers import server_id
+from programs.local.settings import HostSettings
 
 if TYPE_CHECKING:
     import psycopg
 
-CONNECTIONS = 50
+MAX_CONNECTIONS = 50
 SEEDING, SEEDED = "seeding", "seeded"
 
 
 @dataclass(frozen=True, slots=True)
-class Owned:
+class OwnedObject:
     """A database or a role of ours, and the environment it belongs to."""
 
     kind: str
     name: str
     environment: str
-    state: str = ""
+    seed_state: str = ""
 
 
-def create(settings: Settings, environment: str, name: str, source: str = "") -> str:
+def create(settings: HostSettings, environment: str, name: str, source: str = "") -> str:
     """Makes the database and gives its URL; what an interrupted earlier try left goes first. ``source``: a database of
     the server that it is cloned from."""
     postgres.ensure(settings)
@@ -46,29 +46,29 @@ def create(settings: Settings, environment: str, name: str, source: str = "") ->
             postgres.execute(
                 session,
                 "CREATE ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION "
-                f"CONNECTION LIMIT {CONNECTIONS} PASSWORD {{password}}",
+                f"CONNECTION LIMIT {MAX_CONNECTIONS} PASSWORD {{password}}",
                 name,
                 password=password,
             )
-            _comment(session, Owned("ROLE", name, environment), settings)
+            _comment(session, OwnedObject("ROLE", name, environment), settings)
             # Giving a database to a role needs membership in it, for an administrator who is no superuser.
-            session.execute(_member(name))
-        _make(session, Owned("DATABASE", name, environment), settings, source)
+            session.execute(_grant_membership(name))
+        _create_database(session, OwnedObject("DATABASE", name, environment), settings, source)
         if source:
-            cloning.hand_over(settings, name)
+            cloning.reassign_ownership(settings, name)
     host, port = postgres.address(settings)
     return f"postgresql://{name}:{password}@{host}:{port}/{name}"
 
 
-def _member(name: str) -> Any:
+def _grant_membership(name: str) -> Any:
     from psycopg import sql
 
     return sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(name))
 
 
-def _make(session: psycopg.Connection[Any], owned: Owned, settings: Settings, source: str = "") -> None:
+def _create_database(session: psycopg.Connection[Any], owned: OwnedObject, settings: HostSettings, source: str = "") -> None:
     if source:
-        cloning.copy(session, owned.name, source)
+        cloning.clone(session, owned.name, source)
     else:
         # template0 accepts no sessions, so several environments can be cloned from it at once.
         postgres.execute(session, "CREATE DATABASE {} OWNER {} TEMPLATE template0", owned.name, owned.name)
@@ -76,29 +76,29 @@ def _make(session: psycopg.Connection[Any], owned: Owned, settings: Settings, so
     _comment(session, owned, settings)
 
 
-def _comment(session: psycopg.Connection[Any], owned: Owned, settings: Settings) -> None:
-    note = {"eph": owner(str(settings.root)), "environment": owned.environment, "state": owned.state}
+def _comment(session: psycopg.Connection[Any], owned: OwnedObject, settings: HostSettings) -> None:
+    note = {"eph": server_id(str(settings.root)), "environment": owned.environment, "state": owned.seed_state}
     postgres.execute(session, f"COMMENT ON {owned.kind} {{}} IS {{note}}", owned.name, note=json.dumps(note))
 
 
-def state(settings: Settings, name: str) -> str:
+def seed_state(settings: HostSettings, name: str) -> str:
     """How far filling it got: nothing, ``seeding`` or ``seeded``."""
-    return next((item.state for item in owned(settings) if item.kind == "DATABASE" and item.name == name), "")
+    return next((item.seed_state for item in list_owned(settings) if item.kind == "DATABASE" and item.name == name), "")
 
 
-def mark(settings: Settings, environment: str, name: str, reached: str) -> None:
+def set_seed_state(settings: HostSettings, environment: str, name: str, new_state: str) -> None:
     with _session(settings) as session:
-        _comment(session, Owned("DATABASE", name, environment, reached), settings)
+        _comment(session, OwnedObject("DATABASE", name, environment, new_state), settings)
 
 
-def empty(settings: Settings, environment: str, name: str) -> None:
+def recreate(settings: HostSettings, environment: str, name: str) -> None:
     """Makes the database anew, for a seed that was interrupted half-way."""
     with _session(settings) as session:
         postgres.execute(session, "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
-        _make(session, Owned("DATABASE", name, environment), settings)
+        _create_database(session, OwnedObject("DATABASE", name, environment), settings)
 
 
-def drop(settings: Settings, names: list[str]) -> None:
+def drop(settings: HostSettings, names: list[str]) -> None:
     if names and postgres.exists(settings):
         postgres.ensure(settings)
         with _session(settings) as session:
@@ -111,7 +111,7 @@ def _drop(session: psycopg.Connection[Any], name: str) -> None:
     postgres.execute(session, "DROP ROLE IF EXISTS {}", name)
 
 
-def owned(settings: Settings) -> list[Owned]:
+def list_owned(settings: HostSettings) -> list[OwnedObject]:
     """Every database and role of this server's environments, by their comments and by their owners."""
     if not postgres.exists(settings):
         return []
@@ -121,21 +121,21 @@ def owned(settings: Settings) -> list[Owned]:
             "UNION ALL SELECT 'DATABASE', datname, coalesce(shobj_description(d.oid, 'pg_database'), "
             "shobj_description(datdba, 'pg_authid')) FROM pg_database d WHERE datname LIKE 'eph\\_%'"
         ).fetchall()
-    return list(_ours(rows, owner(str(settings.root))))
+    return list(_parse_owned(rows, server_id(str(settings.root))))
 
 
-def _ours(rows: list[tuple[str, str, str | None]], mine: str) -> Iterator[Owned]:
+def _parse_owned(rows: list[tuple[str, str, str | None]], owner_id: str) -> Iterator[OwnedObject]:
     for kind, name, note in rows:
         try:
             data = json.loads(note or "")
         except ValueError:
             continue
-        if isinstance(data, dict) and data.get("eph") == mine:
-            yield Owned(kind, name, str(data.get("environment", "")), str(data.get("state", "")))
+        if isinstance(data, dict) and data.get("eph") == owner_id:
+            yield OwnedObject(kind, name, str(data.get("environment", "")), str(data.get("state", "")))
 
 
 @contextlib.contextmanager
-def _session(settings: Settings) -> Iterator[psycopg.Connection[Any]]:
+def _session(settings: HostSettings) -> Iterator[psycopg.Connection[Any]]:
     """A session of the administrator whose errors are ours."""
     import psycopg
 
@@ -143,4 +143,4 @@ def _session(settings: Settings) -> Iterator[psycopg.Connection[Any]]:
         with postgres.connect(settings) as session:
             yield session
     except psycopg.Error as error:
-        raise LocalError(f"PostgreSQL failed or cannot be reached: {error}".strip()) from None
+        raise TargetError(f"PostgreSQL failed or cannot be reached: {error}".strip()) from None

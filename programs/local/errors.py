@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from programs.concealing import redact
 
 
-class LocalError(Exception):
+class TargetError(Exception):
     """What could not be done, where, and what to do about it."""
 
     def __init__(self, sentence: str, tail: Iterable[str] = ()) -> None:
@@ -20,5 +20,5 @@ class LocalError(Exception):
         super().__init__("\n".join([self.sentence, *(f"| {line}" for line in self.tail)]))
 
 
-class Interrupted(LocalError):
+class Cancelled(TargetError):
     """The operation was asked to end early; nothing is wrong with the commit."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 
-def folder(path: Path) -> Path:
+def make_folder(path: Path) -> Path:
     """Makes a folder that only its owner can enter."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
@@ -21,7 +21,7 @@ def folder(path: Path) -> Path:
 
 def write(path: Path, text: str, mode: int = 0o600) -> None:
     """Writes beside, then renames: a reader sees the old text or the new one."""
-    folder(path.parent)
+    make_folder(path.parent)
     beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
@@ -36,12 +36,12 @@ def write(path: Path, text: str, mode: int = 0o600) -> None:
 def remove(path: Path) -> None:
     """Removes a file, a link or a whole tree, whatever modes a preview gave to its folders."""
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, onerror=_force)
+        shutil.rmtree(path, onerror=_retry_with_permissions)
     else:
         path.unlink(missing_ok=True)
 
 
-def _force(function: Callable[..., Any], path: str, info: Any) -> None:
+def _retry_with_permissions(function: Callable[..., Any], path: str, info: Any) -> None:
     if issubclass(info[0], FileNotFoundError):
         return
     for place in (Path(path).parent, Path(path)):
@@ -57,7 +57,7 @@ def _force(function: Callable[..., Any], path: str, info: Any) -> None:
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Holds a lock that other processes and threads respect; the kernel frees it with its holder."""
-    folder(path.parent)
+    make_folder(path.parent)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -66,12 +66,12 @@ def locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def tail(path: Path, lines: int, most: int = 64 * 1024) -> list[str]:
+def tail(path: Path, lines: int, max_bytes: int = 64 * 1024) -> list[str]:
     """The last lines of a text file; none when there is no such file."""
     try:
         with path.open("rb") as file:
             file.seek(0, os.SEEK_END)
-            start = max(0, file.tell() - most)
+            start = max(0, file.tell() - max_bytes)
             file.seek(start)
             text = file.read().decode(errors="replace")
     except FileNotFoundError:

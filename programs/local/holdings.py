@@ -14,13 +14,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from programs.holdings import Holding
+from programs.holdings import HeldResource
 from programs.local import databases, files, identifiers, ports, postgres, processes, routes, supervision
-from programs.local.identifiers import Program
-from programs.local.settings import Settings
+from programs.local.identifiers import ProgramName
+from programs.local.settings import HostSettings
 
 
-def every(settings: Settings) -> list[Holding]:
+def list_resources(settings: HostSettings) -> list[HeldResource]:
     """Raises when any of it cannot be looked at."""
     return sorted([
         *_folders(settings),
@@ -32,42 +32,42 @@ def every(settings: Settings) -> list[Holding]:
     ])  # fmt: skip
 
 
-def discard(settings: Settings, thing: Holding) -> bool:
+def delete_resource(settings: HostSettings, resource: HeldResource) -> bool:
     """What was seen must still be so: a number may be another's by now. A home goes with its environment alone."""
-    if thing not in every(settings):
+    if resource not in list_resources(settings):
         return True
-    match thing.kind:
+    match resource.kind:
         case "checkout" | "half-made checkout":
-            files.remove(settings.env(thing.environment) / "src" / thing.name.rpartition("/")[2])
+            files.remove(settings.env(resource.environment) / "src" / resource.name.rpartition("/")[2])
         case "service" | "launch file" | "log":
-            supervision.remove(settings, [thing.name])
+            supervision.remove(settings, [resource.name])
         case "port":
-            ports.free(settings, int(thing.name))
+            ports.release_port(settings, int(resource.name))
         case "route":
-            route = next(route for route in routes.every(settings) if route.host == thing.name)
-            routes.remove(settings, route.host, route.environment, route.service)
+            route = next(route for route in routes.list_routes(settings) if route.host == resource.name)
+            routes.delete(settings, route.host, route.environment, route.service)
         case "process" | "sandbox":
-            processes.end([int(thing.name.partition(" ")[0])])
+            processes.kill([int(resource.name.partition(" ")[0])])
         case "database" | "role":
-            databases.drop(settings, [thing.name])
+            databases.drop(settings, [resource.name])
         case _:
             return False
     return True
 
 
-def _folders(settings: Settings) -> Iterator[Holding]:
+def _folders(settings: HostSettings) -> Iterator[HeldResource]:
     for folder in _entries(settings.envs):
         name = folder.name
         if not identifiers.LABEL.fullmatch(name):
             continue
-        yield Holding("folder", str(folder), name, f"Home:{name}", _rm(folder, tree=True))
+        yield HeldResource("folder", str(folder), name, f"Home:{name}", _rm_command(folder, tree=True))
         for path in _entries(folder / "src"):
             if path.name.startswith("."):  # what a checkout is written to until it is whole
-                command = _rm(path, tree=True)
-                yield Holding("half-made checkout", f"{name}/{path.name}", name, "", command, supported=False)
+                command = _rm_command(path, tree=True)
+                yield HeldResource("half-made checkout", f"{name}/{path.name}", name, "", command, is_supervised=False)
             else:
                 part = f"Checkout:{name}/{path.name}"
-                yield Holding("checkout", f"{name}/{path.name}", name, part, _rm(path, tree=True))
+                yield HeldResource("checkout", f"{name}/{path.name}", name, part, _rm_command(path, tree=True))
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -78,7 +78,7 @@ def _entries(folder: Path) -> list[Path]:
         return []
 
 
-def _programs(settings: Settings) -> Iterator[Holding]:
+def _programs(settings: HostSettings) -> Iterator[HeldResource]:
     places = (
         ("service", settings.programs, ".conf"),
         ("launch file", settings.launches, ".json"),
@@ -87,68 +87,68 @@ def _programs(settings: Settings) -> Iterator[Holding]:
     for kind, folder, ending in places:
         for path in sorted(folder.glob(f"*{ending}")):
             name = path.name.removesuffix(ending)
-            found = identifiers.program(name)
+            found = identifiers.parse_program(name)
             if found:
-                command = _stop(settings, name, path) if kind == "service" else _rm(path)
-                yield Holding(kind, name, found.environment, _part(found), command)
+                command = _stop_command(settings, name, path) if kind == "service" else _rm_command(path)
+                yield HeldResource(kind, name, found.environment, _service_id(found), command)
 
 
-def _part(found: Program) -> str:
+def _service_id(found: ProgramName) -> str:
     return f"Service:{found.environment}/{found.service}/{found.generation}"
 
 
-def _stop(settings: Settings, name: str, path: Path) -> str:
+def _stop_command(settings: HostSettings, name: str, path: Path) -> str:
     socket = supervision.socket_path(settings)
     words = [sys.executable, "-m", "supervisor.supervisorctl", "-s", f"unix://{socket}", "stop", name]
-    return f"{shlex.join(words)}; {_rm(path)}"
+    return f"{shlex.join(words)}; {_rm_command(path)}"
 
 
-def _ports(settings: Settings) -> Iterator[Holding]:
-    for port, owner in ports.reserved(settings):
-        found = identifiers.program(owner)
+def _ports(settings: HostSettings) -> Iterator[HeldResource]:
+    for port, owner in ports.list_reserved(settings):
+        found = identifiers.parse_program(owner)
         if found:
             part = f"Ports:{found.environment}/{found.generation}"
-            yield Holding("port", str(port), found.environment, part, _rm(ports.file(settings, port)))
+            yield HeldResource("port", str(port), found.environment, part, _rm_command(ports.reservation_file(settings, port)))
 
 
-def _routes(settings: Settings) -> Iterator[Holding]:
-    for route in routes.every(settings):
+def _routes(settings: HostSettings) -> Iterator[HeldResource]:
+    for route in routes.list_routes(settings):
         part = f"Route:{route.environment}/{route.host}"
-        yield Holding("route", route.host, route.environment, part, _rm(settings.routes / f"{route.host}.json"))
+        yield HeldResource("route", route.host, route.environment, part, _rm_command(settings.routes / f"{route.host}.json"))
 
 
-def _processes(settings: Settings) -> Iterator[Holding]:
-    keepers = {os.getpid(), *(pid for pid in processes.pids() if _keeps(settings, pid))}
+def _processes(settings: HostSettings) -> Iterator[HeldResource]:
+    keepers = {os.getpid(), *(pid for pid in processes.pids() if _is_supervisor(settings, pid))}
     for pid in processes.pids():
-        environment = _of(settings, pid)
-        if environment and processes.alive(pid):
-            name = f"{pid} ({processes.name(pid)})"
-            kind = "sandbox" if processes.name(pid) == "bwrap" else "process"
-            kept = not keepers.isdisjoint(processes.line(pid))
-            yield Holding(kind, name, environment, "", f"kill -9 {pid}", supported=kept)
+        environment = _environment_of(settings, pid)
+        if environment and processes.is_alive(pid):
+            name = f"{pid} ({processes.process_name(pid)})"
+            kind = "sandbox" if processes.process_name(pid) == "bwrap" else "process"
+            kept = not keepers.isdisjoint(processes.ancestry(pid))
+            yield HeldResource(kind, name, environment, "", f"kill -9 {pid}", is_supervised=kept)
 
 
-def _keeps(settings: Settings, pid: int) -> bool:
-    return f"supervisor.supervisord -c {supervision.config(settings)}" in processes.command(pid)
+def _is_supervisor(settings: HostSettings, pid: int) -> bool:
+    return f"supervisor.supervisord -c {supervision.config(settings)}" in processes.command_line(pid)
 
 
-def _of(settings: Settings, pid: int) -> str:
+def _environment_of(settings: HostSettings, pid: int) -> str:
     """The environment whose home a process was given, or that it is about to be started for."""
-    home = processes.variable(pid, "HOME")
+    home = processes.environment_variable(pid, "HOME")
     if home.startswith(f"{settings.envs}/") and home.endswith("/home"):
         return Path(home).parent.name
-    line = processes.command(pid)
+    line = processes.command_line(pid)
     if "launch.py " not in line:
         return ""
     file = Path(line.rpartition(" ")[2])
     if file.is_relative_to(settings.envs):
         return file.relative_to(settings.envs).parts[0]
-    found = identifiers.program(file.stem) if file.is_relative_to(settings.launches) else None
+    found = identifiers.parse_program(file.stem) if file.is_relative_to(settings.launches) else None
     return found.environment if found else ""
 
 
-def _databases(settings: Settings) -> Iterator[Holding]:
-    owned = databases.owned(settings)
+def _databases(settings: HostSettings) -> Iterator[HeldResource]:
+    owned = databases.list_owned(settings)
     base = {item.name for item in owned if item.kind == "DATABASE"}
     for item in owned:
         name = item.name
@@ -157,11 +157,11 @@ def _databases(settings: Settings) -> Iterator[Holding]:
         # A role can only go after its database.
         kind = "role" if item.kind == "ROLE" else "database"
         before = f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)' if kind == "role" and name in base else ""
-        command = _psql(settings, [word for word in (before, statement) if word])
-        yield Holding(kind, name, item.environment, part, command)
+        command = _psql_command(settings, [word for word in (before, statement) if word])
+        yield HeldResource(kind, name, item.environment, part, command)
 
 
-def _psql(settings: Settings, statements: list[str]) -> str:
+def _psql_command(settings: HostSettings, statements: list[str]) -> str:
     """The administrator's password is named by its file, never shown."""
     host, port = postgres.address(settings)
     words = [word for statement in statements for word in ("-c", statement)]
@@ -171,5 +171,5 @@ def _psql(settings: Settings, statements: list[str]) -> str:
     return f'PGPASSWORD="$(cat {shlex.quote(str(settings.root / "postgres" / "password"))})" {line}'
 
 
-def _rm(path: Path, *, tree: bool = False) -> str:
+def _rm_command(path: Path, *, tree: bool = False) -> str:
     return shlex.join(["rm", "-r" if tree else "-f", str(path)])

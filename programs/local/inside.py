@@ -13,11 +13,11 @@ from typing import Any
 
 from programs import insides
 from programs.concealing import redact
-from programs.insides import NoSuchLog, Process, Reading, Told
+from programs.insides import NoSuchLog, ProcessInfo, LogRequest, LogLines
 from programs.local import files, identifiers, rpc, supervision, traces
-from programs.local.settings import Settings
+from programs.local.settings import HostSettings
 
-MOST_BYTES = 256 * 1024
+MAX_BYTES = 256 * 1024
 _STATES = {
     "RUNNING": "running",
     "STARTING": "starting",
@@ -29,36 +29,36 @@ _STATES = {
 }
 
 
-def printed(settings: Settings, name: str, asked: Reading) -> Told:
-    found = [item for item in traces.programs(settings) if item.environment == name]
+def read_logs(settings: HostSettings, name: str, request: LogRequest) -> LogLines:
+    found = [item for item in traces.list_programs(settings) if item.environment == name]
     known = {item.service for item in found}
-    insides.require(asked.service, known, name)
-    if asked.previous:
+    insides.require_service(request.service, known, name)
+    if request.previous:
         raise NoSuchLog("on this target a service's log goes on over its restarts; leave --previous out")
     lines, marks = [], {}
     for item in found:
-        if asked.service in (None, item.service):
+        if request.service in (None, item.service):
             path = supervision.log(settings, str(item))
-            fresh, marks[str(item)] = _read(path, asked, str(item))
+            fresh, marks[str(item)] = _read_since(path, request, str(item))
             lines += [(item.service, redact(line)) for line in fresh]
-    return Told(insides.prefixed(lines, several=asked.service is None and len(known) > 1), marks)
+    return LogLines(insides.with_service_prefix(lines, multiple=request.service is None and len(known) > 1), marks)
 
 
-def _read(path: Path, asked: Reading, key: str) -> tuple[list[str], str]:
+def _read_since(path: Path, request: LogRequest, key: str) -> tuple[list[str], str]:
     """Whole lines only: the rest of one comes with its end."""
     size = _size(path)
-    if asked.since is None:
-        return files.tail(path, asked.lines), str(size)
-    start = int(asked.since.get(key, "0"))
+    if request.since is None:
+        return files.tail(path, request.lines), str(size)
+    start = int(request.since.get(key, "0"))
     if start > size:
         start = 0
     try:
         with path.open("rb") as file:
             file.seek(start)
-            data = file.read(MOST_BYTES)
+            data = file.read(MAX_BYTES)
     except FileNotFoundError:
         return [], "0"
-    whole = len(data) if len(data) == MOST_BYTES else data.rfind(b"\n") + 1
+    whole = len(data) if len(data) == MAX_BYTES else data.rfind(b"\n") + 1
     return data[:whole].decode(errors="replace").splitlines(), str(start + whole)
 
 
@@ -69,19 +69,19 @@ def _size(path: Path) -> int:
         return 0
 
 
-def processes(settings: Settings, name: str) -> Iterator[Process]:
+def list_processes(settings: HostSettings, name: str) -> Iterator[ProcessInfo]:
     """Raises OSError when supervisord does not answer."""
-    for info in rpc.Daemon(supervision.socket_path(settings)).call("getAllProcessInfo"):
-        found = identifiers.program(info["name"])
+    for info in rpc.SupervisorClient(supervision.socket_path(settings)).call("getAllProcessInfo"):
+        found = identifiers.parse_program(info["name"])
         if found and found.environment == name:
-            yield _process(found.service, info)
+            yield _process_info(found.service, info)
 
 
-def _process(service: str, info: Mapping[str, Any]) -> Process:
+def _process_info(service: str, info: Mapping[str, Any]) -> ProcessInfo:
     state = _STATES.get(info["statename"], "unknown")
     since = info["stop"] if state in ("ended", "stopped", "failing") else info["start"]
     detail = str(info.get("spawnerr") or "")
     if state == "ended":
         detail = detail or f"exit status {info['exitstatus']}"
     at = datetime.fromtimestamp(since, UTC) if since else None
-    return Process(str(info["pid"] or service), service, state, redact(detail), since=at)
+    return ProcessInfo(str(info["pid"] or service), service, state, redact(detail), since=at)

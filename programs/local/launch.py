@@ -21,15 +21,15 @@ CLONE_NEWUSER = 0x10000000
 FILE_BYTES = 4 * 1024**3
 
 
-def die_with_parent(word: str) -> None:
+def exit_with_parent(expected: str) -> None:
     libc().prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if word:
+    if expected:
         line = pathlib.Path(f"/proc/{os.getppid()}/cmdline").read_bytes()
-        if word.encode() not in line:
+        if expected.encode() not in line:
             sys.exit("launch: the parent is gone")
 
 
-def take_identity(identity: str) -> None:
+def switch_user(identity: str) -> None:
     if identity == "namespace":
         if libc().unshare(CLONE_NEWUSER) != 0:
             sys.exit("launch: this kernel gives no user namespace")
@@ -43,7 +43,7 @@ def take_identity(identity: str) -> None:
         os.setuid(int(user))
 
 
-def forget_stale(pidfile: str) -> None:
+def remove_stale_pidfile(pidfile: str) -> None:
     """Removes PostgreSQL's lock file when its process id belongs to another program by now, as after a restart."""
     path = pathlib.Path(pidfile)
     if pidfile and path.exists():
@@ -61,10 +61,10 @@ def main(path: str) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if what.get("bounded"):
         resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES, FILE_BYTES))
-    forget_stale(what["pidfile"])
-    take_identity(what["identity"])
+    remove_stale_pidfile(what["pidfile"])
+    switch_user(what["identity"])
     # Last: a change of identity makes the kernel forget what was asked of it.
-    die_with_parent(what["parent"])
+    exit_with_parent(what["parent"])
     os.chdir(what["cwd"])
     os.execve(what["argv"][0], what["argv"], what["env"])  # noqa: S606 - becoming that program is the purpose
 

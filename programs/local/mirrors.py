@@ -20,13 +20,13 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from programs.local import files, identifiers
-from programs.local.errors import LocalError
-from programs.local.settings import MEGABYTE, Settings
+from programs.local.errors import TargetError
+from programs.local.settings import MEGABYTE, HostSettings
 
 FETCH_SECONDS = 600
-REST_BYTES = 16 * MEGABYTE
+EXTRA_BYTES = 16 * MEGABYTE
 """What a fetch may bring beyond the files themselves: trees, and what does not compress."""
-HISTORY_TIMES = 8
+HISTORY_FACTOR = 8
 """How much more all branches with their history may hold than one commit."""
 ALL_REFS = ("+refs/heads/*:refs/eph/heads/*", "+refs/pull/*/head:refs/eph/pull/*")
 CONFIG = {
@@ -55,9 +55,9 @@ class Remote:
     header: str = ""
 
 
-def remote(clone_url: str) -> Remote:
+def parse_remote(clone_url: str) -> Remote:
     if not clone_url or clone_url.startswith("-") or "::" in clone_url.split("/")[0]:
-        raise LocalError(f"clone URL {clone_url!r} is not one that git may be given")
+        raise TargetError(f"clone URL {clone_url!r} is not one that git may be given")
     parts = urlsplit(clone_url)
     if parts.scheme not in ("http", "https") or "@" not in parts.netloc:
         return Remote(clone_url)
@@ -67,49 +67,49 @@ def remote(clone_url: str) -> Remote:
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
-    """Of one call of git. ``most``: bytes that any file it writes may have, 0 for no limit."""
+class GitLimits:
+    """Of one call of git. ``max_file_bytes``: bytes that any file it writes may have, 0 for no limit."""
 
     header: str = ""
-    seconds: float = 120
-    most: int = 0
+    timeout: float = 120
+    max_file_bytes: int = 0
     config: Mapping[str, str] = field(default_factory=dict)
 
 
-PLAIN = Bounds()
+DEFAULT_LIMITS = GitLimits()
 
 
-class TooLarge(LocalError):
+class RepositoryTooLarge(TargetError):
     """It was ended because it brought more than it may."""
 
 
-_FULL = "File too large"
+_FILE_TOO_LARGE = "File too large"
 # The kernel's limit as an error of write() instead of a signal, so that git says what happened and tidies up.
-_LIMITED = ("/bin/sh", "-c", 'trap \'\' XFSZ; ulimit -f "$0"; exec "$@"')
+_ULIMIT_COMMAND = ("/bin/sh", "-c", 'trap \'\' XFSZ; ulimit -f "$0"; exec "$@"')
 _BLOCK = 512
 
 
-def git(arguments: list[str], bounds: Bounds = PLAIN, **extra: str) -> bytes:
+def git(arguments: list[str], limits: GitLimits = DEFAULT_LIMITS, **extra_env: str) -> bytes:
     """git's output; a failure is an error with git's own last lines."""
-    env = {**_env(bounds), **extra}
-    limited = [*_LIMITED, str(-(-bounds.most // _BLOCK))] if bounds.most else []
+    env = {**_env(limits), **extra_env}
+    limited = [*_ULIMIT_COMMAND, str(-(-limits.max_file_bytes // _BLOCK))] if limits.max_file_bytes else []
     try:
         result = subprocess.run(
             [*limited, "git", *arguments], env=env, capture_output=True, stdin=subprocess.DEVNULL,
-            timeout=bounds.seconds, check=False,
+            timeout=limits.timeout, check=False,
         )  # fmt: skip
     except FileNotFoundError:
-        raise LocalError("git is not on PATH; install git") from None
+        raise TargetError("git is not on PATH; install git") from None
     except subprocess.TimeoutExpired:
-        raise LocalError(f"git took longer than {bounds.seconds:.0f} s") from None
+        raise TargetError(f"git took longer than {limits.timeout:.0f} s") from None
     if result.returncode != 0:
         lines = result.stderr.decode(errors="replace").splitlines()
-        raise LocalError(f"git failed with exit status {result.returncode}", lines[-10:])
+        raise TargetError(f"git failed with exit status {result.returncode}", lines[-10:])
     return result.stdout
 
 
-def _env(bounds: Bounds) -> dict[str, str]:
-    config = {**CONFIG, **bounds.config, **({"http.extraHeader": bounds.header} if bounds.header else {})}
+def _env(limits: GitLimits) -> dict[str, str]:
+    config = {**CONFIG, **limits.config, **({"http.extraHeader": limits.header} if limits.header else {})}
     env = {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": "/nonexistent",
@@ -127,27 +127,27 @@ def _env(bounds: Bounds) -> dict[str, str]:
     return env | {key: value for key, value in os.environ.items() if key in ("SSH_AUTH_SOCK", "SSL_CERT_FILE")}
 
 
-def fetch(settings: Settings, clone_url: str, commit: str) -> Path:
+def fetch(settings: HostSettings, clone_url: str, commit: str) -> Path:
     """The mirror of the repository, with the commit in it."""
-    source = remote(clone_url)
-    identifiers.commit(commit)
+    source = parse_remote(clone_url)
+    identifiers.check_commit(commit)
     mirror = settings.root / "mirrors" / f"{hashlib.sha256(source.url.encode()).hexdigest()[:16]}.git"
-    if has(mirror, commit):
+    if has_commit(mirror, commit):
         return mirror
     with files.locked(mirror.with_suffix(".lock")):
-        if not has(mirror, commit):
+        if not has_commit(mirror, commit):
             _prepare(mirror)
-            _bring(mirror, source, commit, settings.checkout_bytes + REST_BYTES)
+            _fetch_commit(mirror, source, commit, settings.checkout_bytes + EXTRA_BYTES)
     return mirror
 
 
-def has(mirror: Path, commit: str) -> bool:
+def has_commit(mirror: Path, commit: str) -> bool:
     """Whether the commit was fetched whole: its own ref is written after its objects."""
     if not mirror.exists():
         return False
     try:
         git(["-C", str(mirror), "rev-parse", "--verify", "--quiet", f"refs/eph/commits/{commit}^{{commit}}"])
-    except LocalError:
+    except TargetError:
         return False
     return True
 
@@ -161,43 +161,43 @@ def _prepare(mirror: Path) -> None:
         stale.unlink(missing_ok=True)
 
 
-def _bring(mirror: Path, source: Remote, commit: str, most: int) -> None:
+def _fetch_commit(mirror: Path, source: Remote, commit: str, max_file_bytes: int) -> None:
     own = f"refs/eph/commits/{commit}"
     try:
-        _fetch(mirror, source, ["--depth=1", source.url, f"+{commit}:{own}"], most)
+        _fetch(mirror, source, ["--depth=1", source.url, f"+{commit}:{own}"], max_file_bytes)
         return
-    except TooLarge:
+    except RepositoryTooLarge:
         raise
-    except LocalError:
+    except TargetError:
         # Some hosts give single commits only when a ref points at them: fetch the refs, then look again.
         pass
     try:
-        _fetch(mirror, source, ["--update-shallow", source.url, *ALL_REFS], most * HISTORY_TIMES)
-    except TooLarge:
+        _fetch(mirror, source, ["--update-shallow", source.url, *ALL_REFS], max_file_bytes * HISTORY_FACTOR)
+    except RepositoryTooLarge:
         raise
-    except LocalError as error:
-        raise LocalError(f"the repository {source.url} could not be fetched: {error.sentence}", error.tail) from None
+    except TargetError as error:
+        raise TargetError(f"the repository {source.url} could not be fetched: {error.sentence}", error.tail) from None
     try:
         git(["-C", str(mirror), "update-ref", own, commit])
-    except LocalError:
-        raise LocalError(
+    except TargetError:
+        raise TargetError(
             f"commit {commit} is not in {source.url}, on no branch and no pull request; "
             "it may have been pushed over: push again"
         ) from None
 
 
-def _fetch(mirror: Path, source: Remote, what: list[str], most: int) -> None:
+def _fetch(mirror: Path, source: Remote, arguments: list[str], max_file_bytes: int) -> None:
     """As one pack, whose file may grow so far and no further."""
     options = ["--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"]
     one_pack = {"fetch.unpackLimit": "1"}
     try:
-        git(["-C", str(mirror), "fetch", *options, *what], Bounds(source.header, FETCH_SECONDS, most, one_pack))
-    except LocalError as error:
-        if not any(_FULL in line for line in error.tail):
+        git(["-C", str(mirror), "fetch", *options, *arguments], GitLimits(source.header, FETCH_SECONDS, max_file_bytes, one_pack))
+    except TargetError as error:
+        if not any(_FILE_TOO_LARGE in line for line in error.tail):
             raise
         for half in (mirror / "objects" / "pack").glob("tmp_*"):
             half.unlink(missing_ok=True)
-        raise TooLarge(
-            f"what {source.url} sends takes more than {most / MEGABYTE:.0f} MB, which is what the server's limit for a "
+        raise RepositoryTooLarge(
+            f"what {source.url} sends takes more than {max_file_bytes / MEGABYTE:.0f} MB, which is what the server's limit for a "
             "checkout allows (setting local.checkout_bytes)"
         ) from None

@@ -15,48 +15,48 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from programs.local import files
-from programs.local.errors import LocalError
-from programs.local.settings import Settings
+from programs.local.errors import TargetError
+from programs.local.settings import HostSettings
 
 
-def _folder(settings: Settings) -> Path:
+def _folder(settings: HostSettings) -> Path:
     return settings.root / "ports"
 
 
-def reserve(settings: Settings, owner: str) -> int:
+def reserve(settings: HostSettings, owner: str) -> int:
     """A free port for ``owner``; the one it already has, if any."""
     with files.locked(_folder(settings) / "lock"):
-        for port, name in reserved(settings):
+        for port, name in list_reserved(settings):
             if name == owner:
                 return port
-        taken = {port for port, _ in reserved(settings)}
+        taken = {port for port, _ in list_reserved(settings)}
         span = settings.last_port - settings.first_port + 1
         # A random start keeps two servers on one machine out of each other's way.
         start = random.randrange(span)  # noqa: S311 - no secret
         for step in range(span):
             port = settings.first_port + (start + step) % span
-            if port not in taken and _free(port):
+            if port not in taken and _is_free(port):
                 files.write(_folder(settings) / str(port), json.dumps({"owner": owner}))
                 return port
-    raise LocalError(f"no free port between {settings.first_port} and {settings.last_port}")
+    raise TargetError(f"no free port between {settings.first_port} and {settings.last_port}")
 
 
-def release(settings: Settings, owners: set[str]) -> None:
-    for port, name in reserved(settings):
+def release(settings: HostSettings, owners: set[str]) -> None:
+    for port, name in list_reserved(settings):
         if name in owners:
             (_folder(settings) / str(port)).unlink(missing_ok=True)
 
 
-def free(settings: Settings, port: int) -> None:
-    file(settings, port).unlink(missing_ok=True)
+def release_port(settings: HostSettings, port: int) -> None:
+    reservation_file(settings, port).unlink(missing_ok=True)
 
 
-def file(settings: Settings, port: int) -> Path:
+def reservation_file(settings: HostSettings, port: int) -> Path:
     """What makes a port taken."""
     return _folder(settings) / str(port)
 
 
-def reserved(settings: Settings) -> Iterator[tuple[int, str]]:
+def list_reserved(settings: HostSettings) -> Iterator[tuple[int, str]]:
     """Every reservation: the port and whose it is."""
     with contextlib.suppress(FileNotFoundError):
         for name in sorted(os.listdir(_folder(settings))):  # noqa: PTH208 - names only
@@ -65,7 +65,7 @@ def reserved(settings: Settings) -> Iterator[tuple[int, str]]:
                     yield int(name), json.loads((_folder(settings) / name).read_text())["owner"]
 
 
-def _free(port: int) -> bool:
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

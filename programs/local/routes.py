@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from programs.local import files, identifiers
-from programs.local.settings import Settings
+from programs.local.settings import HostSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class RouteRecord:
     host: str
     upstream: str
     environment: str
@@ -29,22 +29,22 @@ class Route:
     """There is no other way to it than by the gateway, so who does not come by here does not come at all."""
 
 
-def put(settings: Settings, route: Route) -> None:
+def write(settings: HostSettings, route: RouteRecord) -> None:
     files.write(_path(settings, route.host), json.dumps(asdict(route)), mode=0o644)
 
 
-def remove(settings: Settings, host: str, environment: str, service: str) -> None:
+def delete(settings: HostSettings, host: str, environment: str, service: str) -> None:
     """Removes the host's route, unless the host is another's by now."""
     found = _read(_path(settings, host))
     if found and (found.environment, found.service) == (environment, service):
         _path(settings, host).unlink(missing_ok=True)
 
 
-def exists(settings: Settings, host: str) -> bool:
+def exists(settings: HostSettings, host: str) -> bool:
     return _path(settings, host).exists()
 
 
-def every(settings: Settings, target: str = "local") -> Iterator[Route]:
+def list_routes(settings: HostSettings, target: str = "local") -> Iterator[RouteRecord]:
     if settings.routes.is_dir():
         for path in sorted(settings.routes.glob("*.json")):
             route = _read(path)
@@ -52,12 +52,12 @@ def every(settings: Settings, target: str = "local") -> Iterator[Route]:
                 yield route
 
 
-def _path(settings: Settings, host: str) -> Path:
-    return settings.routes / f"{identifiers.host(host)}.json"
+def _path(settings: HostSettings, host: str) -> Path:
+    return settings.routes / f"{identifiers.check_host(host)}.json"
 
 
-def _read(path: Path) -> Route | None:
+def _read(path: Path) -> RouteRecord | None:
     try:
-        return Route(**json.loads(path.read_text()))
+        return RouteRecord(**json.loads(path.read_text()))
     except (FileNotFoundError, ValueError, TypeError):
         return None

@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 from xmlrpc.client import Fault
 
-SECONDS = 30.0
+TIMEOUT = 30.0
 BAD_NAME = 10
 ALREADY_STARTED = 60
 NOT_RUNNING = 70
 ALREADY_ADDED = 90
 STILL_RUNNING = 91
 
-__all__ = ["ALREADY_ADDED", "ALREADY_STARTED", "BAD_NAME", "NOT_RUNNING", "STILL_RUNNING", "Daemon", "Fault"]
+__all__ = ["ALREADY_ADDED", "ALREADY_STARTED", "BAD_NAME", "NOT_RUNNING", "STILL_RUNNING", "SupervisorClient", "Fault"]
 
 
 class _Connection(http.client.HTTPConnection):
     def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=SECONDS)
+        super().__init__("localhost", timeout=TIMEOUT)
         self._path = path
 
     def connect(self) -> None:
@@ -30,7 +30,7 @@ class _Connection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-class Daemon:
+class SupervisorClient:
     """The supervisord that listens on a socket. Only its own answers are parsed."""
 
     def __init__(self, path: Path) -> None:

@@ -4,7 +4,7 @@ With bubblewrap: own user, process, IPC and host-name namespaces; the machine's 
 checkout and the environment's home writable at their own paths; a private /tmp. The network is shared, so a preview
 reaches whatever listens on this machine's loopback: that is why only trusted authors' commits run here. Memory and
 processor time are not bounded either. Without bubblewrap only the environment is cleaned, and root becomes
-``nobody``; ``none`` by setting keeps the user too.
+``nobody_ids``; ``none`` by setting keeps the user too.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from programs.local import files
-from programs.local.errors import LocalError
-from programs.local.settings import Settings
+from programs.local.errors import TargetError
+from programs.local.settings import HostSettings
 
-ROOTS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
-ETC = (
+SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+ETC_FILES = (
     "alternatives",
     "ca-certificates",
     "chromium.d",
@@ -50,7 +50,7 @@ NAMESPACES = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Workspace:
     """Where a command runs: its working copy, and the home that all commands of the environment share. ``hosts`` is a
     file that stands in for the machine's list of host names, where the sandbox can do that."""
 
@@ -60,7 +60,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Launch:
+class LaunchSpec:
     """What ``launch.py`` becomes. ``parent``: a word of the parent's command line, when that is to be checked."""
 
     argv: tuple[str, ...]
@@ -72,14 +72,14 @@ class Launch:
     bounded: bool = True
 
 
-def kind(settings: Settings) -> str:
+def kind(settings: HostSettings) -> str:
     """``bubblewrap``, ``user`` (root becomes nobody) or ``none``."""
     if settings.sandbox == "none":
         return "none"
     if works():
         return "bubblewrap"
     if settings.sandbox == "bubblewrap":
-        raise LocalError(
+        raise TargetError(
             "setting 'sandbox' asks for bubblewrap, and bwrap cannot make its namespaces on this machine; "
             "install bubblewrap, allow user namespaces, or set it to auto"
         )
@@ -99,41 +99,41 @@ def works() -> bool:
     return result.returncode == 0
 
 
-def nobody() -> tuple[int, int]:
+def nobody_ids() -> tuple[int, int]:
     entry = pwd.getpwnam("nobody")
     return entry.pw_uid, entry.pw_gid
 
 
-def hand_over(settings: Settings, tree: Path) -> None:
+def grant_access(settings: HostSettings, folder_tree: Path) -> None:
     """Gives a tree to the user that commands run as, where that is another one, and lets it walk there."""
     if kind(settings) != "user":
         return
-    user, group = nobody()
-    for folder, _, names in os.walk(tree):
+    user, group = nobody_ids()
+    for folder, _, names in os.walk(folder_tree):
         for path in [folder, *(os.path.join(folder, name) for name in names)]:  # noqa: PTH118 - many, and fast
             os.chown(path, user, group, follow_symlinks=False)
-    for above in tree.parents:
+    for above in folder_tree.parents:
         if above.is_relative_to(settings.root):
             above.chmod(0o711)
 
 
-def wrap(settings: Settings, place: Place, command: str, env: Mapping[str, str]) -> Launch:
+def sandboxed(settings: HostSettings, workspace: Workspace, command: str, env: Mapping[str, str]) -> LaunchSpec:
     """The repository's shell command, ready to be launched in this machine's best sandbox."""
     how = kind(settings)
     shell = ("/bin/sh", "-c", command)
-    clean = {**base_env(settings, place, how), **env}
+    clean = {**base_env(settings, workspace, how), **env}
     if how == "bubblewrap":
-        return Launch((*_bubblewrap(settings, place), *shell), clean, "/")
-    identity = "{}:{}".format(*nobody()) if how == "user" else "same"
-    return Launch(shell, clean, str(place.checkout), identity)
+        return LaunchSpec((*_bubblewrap(settings, workspace), *shell), clean, "/")
+    identity = "{}:{}".format(*nobody_ids()) if how == "user" else "same"
+    return LaunchSpec(shell, clean, str(workspace.checkout), identity)
 
 
-def base_env(settings: Settings, place: Place, how: str) -> dict[str, str]:
+def base_env(settings: HostSettings, workspace: Workspace, sandbox_kind: str) -> dict[str, str]:
     """All that a command sees of this machine's own environment: nothing, but a few words made here."""
-    private = "/tmp" if how == "bubblewrap" else str(place.home / "tmp")  # noqa: S108 - a private mount
+    private = "/tmp" if sandbox_kind == "bubblewrap" else str(workspace.home / "tmp")  # noqa: S108 - a private mount
     return {
         "PATH": settings.path,
-        "HOME": str(place.home),
+        "HOME": str(workspace.home),
         "TMPDIR": private,
         "LANG": "C.UTF-8",
         "USER": "preview",
@@ -142,34 +142,34 @@ def base_env(settings: Settings, place: Place, how: str) -> dict[str, str]:
     }
 
 
-def _bubblewrap(settings: Settings, place: Place) -> list[str]:
+def _bubblewrap(settings: HostSettings, workspace: Workspace) -> list[str]:
     bwrap = shutil.which("bwrap") or "bwrap"
     arguments = [bwrap, *NAMESPACES, "--uid", "1000", "--gid", "1000", "--hostname", "preview"]
     arguments += ["--die-with-parent", "--new-session", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108 - a private mount
-    arguments += [word for root in ROOTS for word in _root(root)]
-    arguments += [word for name in ETC for word in ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")]
-    arguments += [word for item in shown(settings) for word in ("--ro-bind-try", item, item)]
-    arguments += ["--ro-bind", str(place.hosts), "/etc/hosts"] if place.hosts else []
-    for own in (place.home, place.checkout):
+    arguments += [word for root in SYSTEM_FOLDERS for word in _bind_root(root)]
+    arguments += [word for name in ETC_FILES for word in ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")]
+    arguments += [word for item in visible_folders(settings) for word in ("--ro-bind-try", item, item)]
+    arguments += ["--ro-bind", str(workspace.hosts), "/etc/hosts"] if workspace.hosts else []
+    for own in (workspace.home, workspace.checkout):
         arguments += ["--bind", str(own), str(own)]
-    return [*arguments, "--chdir", str(place.checkout)]
+    return [*arguments, "--chdir", str(workspace.checkout)]
 
 
-def shown(settings: Settings) -> list[str]:
+def visible_folders(settings: HostSettings) -> list[str]:
     """Folders outside the usual ones that previews may read: the toolbox, and PostgreSQL's own programs."""
     from programs.local import postgres
 
-    folder = postgres.binaries()
+    folder = postgres.binaries_folder()
     return [*settings.toolbox, *([str(folder.parent)] if folder and not folder.is_relative_to("/usr") else [])]
 
 
-def _root(path: str) -> list[str]:
+def _bind_root(path: str) -> list[str]:
     if Path(path).is_symlink():
         return ["--symlink", str(Path(path).readlink()), path]
     return ["--ro-bind-try", path, path]
 
 
-def save(file: Path, launch: Launch) -> list[str]:
+def write_launch_file(path: Path, launch: LaunchSpec) -> list[str]:
     """Writes what a process is to become, readable by its owner only; gives the command line that becomes it."""
-    files.write(file, json.dumps(dataclasses.asdict(launch)))
-    return [sys.executable, "-I", "-S", str(Path(__file__).with_name("launch.py")), str(file)]
+    files.write(path, json.dumps(dataclasses.asdict(launch)))
+    return [sys.executable, "-I", "-S", str(Path(__file__).with_name("launch.py")), str(path)]

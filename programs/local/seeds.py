@@ -11,58 +11,58 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from programs.local import checkouts, commands, databases, postgres
-from programs.local.commands import Job
-from programs.local.errors import LocalError
-from programs.local.sandbox import Place
-from programs.local.settings import Settings
+from programs.local.commands import CommandRun
+from programs.local.errors import TargetError
+from programs.local.sandbox import Workspace
+from programs.local.settings import HostSettings
 
-SCRIPT_SECONDS = 600
+SCRIPT_TIMEOUT = 600
 
 
 @dataclass(frozen=True, slots=True)
-class Seed:
-    """``title`` is the database's name in eph.yaml, ``name`` its name in the server."""
+class SeedRun:
+    """``config_name`` is the database's name in eph.yaml, ``name`` its name in the server."""
 
     environment: str
-    title: str
+    config_name: str
     name: str
     url: str
     scripts: tuple[str, ...]
     command: tuple[str, int] | None
     env: Mapping[str, str]
-    hidden: tuple[str, ...] = ()
+    secret_values: tuple[str, ...] = ()
 
 
-def run(settings: Settings, place: Place, seed: Seed) -> None:
-    reached = databases.state(settings, seed.name)
+def run(settings: HostSettings, workspace: Workspace, seed: SeedRun) -> None:
+    reached = databases.seed_state(settings, seed.name)
     if reached == databases.SEEDED:
         return
     if reached == databases.SEEDING:
-        databases.empty(settings, seed.environment, seed.name)
-    databases.mark(settings, seed.environment, seed.name, databases.SEEDING)
-    for job in _jobs(place, seed):
-        commands.run(settings, seed.environment, place, job)
-    databases.mark(settings, seed.environment, seed.name, databases.SEEDED)
+        databases.recreate(settings, seed.environment, seed.name)
+    databases.set_seed_state(settings, seed.environment, seed.name, databases.SEEDING)
+    for job in _commands(workspace, seed):
+        commands.run(settings, seed.environment, workspace, job)
+    databases.set_seed_state(settings, seed.environment, seed.name, databases.SEEDED)
 
 
-def _jobs(place: Place, seed: Seed) -> list[Job]:
-    jobs = [_script(place, seed, path) for path in seed.scripts]
+def _commands(workspace: Workspace, seed: SeedRun) -> list[CommandRun]:
+    jobs = [_script_command(workspace, seed, path) for path in seed.scripts]
     if seed.command:
         run, timeout = seed.command
-        title = f"the seed command of database {seed.title}"
-        jobs.append(Job(title, f"seed-{seed.title}", run, timeout, seed.env, seed.hidden))
+        title = f"the seed command of database {seed.config_name}"
+        jobs.append(CommandRun(title, f"seed-{seed.config_name}", run, timeout, seed.env, seed.secret_values))
     return jobs
 
 
-def _script(place: Place, seed: Seed, path: str) -> Job:
-    checkouts.inside(place.checkout, path)
-    folder = postgres.binaries()
+def _script_command(workspace: Workspace, seed: SeedRun, path: str) -> CommandRun:
+    checkouts.file_in_checkout(workspace.checkout, path)
+    folder = postgres.binaries_folder()
     psql = folder / "psql" if folder else None
     if psql is None or not psql.exists():
-        raise LocalError("psql was not found beside PostgreSQL's other programs; install postgresql-client")
+        raise TargetError("psql was not found beside PostgreSQL's other programs; install postgresql-client")
     words = [str(psql), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", path]
     env = {**seed.env, "PGDATABASE": seed.url, "PGCONNECT_TIMEOUT": "10", "PGOPTIONS": "-c client_min_messages=warning"}
     # psql takes a whole URL in place of a name only as an argument; a variable keeps it out of the command line.
     line = f'exec {shlex.join(words)} -d "$PGDATABASE"'
-    title = f"the script {path} of database {seed.title}"
-    return Job(title, f"seed-{seed.title}", line, SCRIPT_SECONDS, env, seed.hidden)
+    title = f"the script {path} of database {seed.config_name}"
+    return CommandRun(title, f"seed-{seed.config_name}", line, SCRIPT_TIMEOUT, env, seed.secret_values)

@@ -14,22 +14,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from programs.local import files, sandbox, supervision
-from programs.local.errors import LocalError
-from programs.local.identifiers import Program
-from programs.local.sandbox import Place
-from programs.local.settings import Settings
-from programs.local.waiting import POLL, pause
+from programs.local.errors import TargetError
+from programs.local.identifiers import ProgramName
+from programs.local.sandbox import Workspace
+from programs.local.settings import HostSettings
+from programs.local.waiting import POLL_SECONDS, pause
 
-EXITS_MOST = 3
-LOOK_SECONDS = 0.2
-ANSWER_SECONDS = 5.0
+MAX_EXITS = 3
+CHECK_INTERVAL = 0.2
+PROBE_TIMEOUT = 5.0
 TAIL_LINES = 40
-ASKED = 2
+PROBE_ATTEMPTS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
-    program: Program
+class ServiceProcess:
+    program: ProgramName
     command: str
     port: int
     path: str
@@ -38,80 +38,80 @@ class Service:
 
 
 @dataclass(slots=True)
-class _Exits:
+class _ExitCounter:
     """How often a program ended, as far as looking now and then can tell."""
 
     seen: set[tuple[int, int]] = field(default_factory=set)
 
-    def look(self, info: Mapping[str, Any]) -> int:
+    def count(self, info: Mapping[str, Any]) -> int:
         if info.get("statename") in ("BACKOFF", "EXITED", "FATAL"):
             self.seen.add((info["start"], info["stop"]))
         return len(self.seen)
 
 
-def start(settings: Settings, place: Place, service: Service) -> None:
+def start(settings: HostSettings, workspace: Workspace, service: ServiceProcess) -> None:
     """Returns when the service answers."""
     name = str(service.program)
-    launch = sandbox.wrap(settings, place, service.command, service.env)
+    launch = sandbox.sandboxed(settings, workspace, service.command, service.env)
     try:
-        supervision.add(settings, supervision.Entry(name, launch, _note(service)))
-        _wait(settings, service)
+        supervision.add(settings, supervision.SupervisedProgram(name, launch, _probe_note(service)))
+        _wait_until_ready(settings, service)
     except BaseException:
         stop(settings, [service.program])
         raise
 
 
-def _note(service: Service) -> str:
+def _probe_note(service: ServiceProcess) -> str:
     """What whoever starts it again needs to know to tell that it answers."""
     return json.dumps({"port": service.port, "path": service.path, "deadline": service.deadline})
 
 
-def await_again(settings: Settings, program: Program) -> None:
+def wait_after_restart(settings: HostSettings, program: ProgramName) -> None:
     """Of one that was just started again: returns when it answers, as ``start`` does."""
     try:
         told = json.loads(supervision.note(settings, str(program)))
         port, path, deadline = int(told["port"]), str(told["path"]), int(told["deadline"])
     except (OSError, ValueError, KeyError, TypeError):
         return  # an earlier version made it and noted nothing: ephd's own questions tell
-    _wait(settings, Service(program, "", port, path, deadline, {}))
+    _wait_until_ready(settings, ServiceProcess(program, "", port, path, deadline, {}))
 
 
-def stop(settings: Settings, found: list[Program]) -> None:
-    supervision.remove(settings, [str(item) for item in found])
+def stop(settings: HostSettings, programs: list[ProgramName]) -> None:
+    supervision.remove(settings, [str(item) for item in programs])
 
 
-def answers(port: int, path: str) -> bool:
+def is_answering(port: int, path: str) -> bool:
     """Asked more than once: one slow answer must not cost a running service its life."""
-    return any(probe(port, path)[0] for _ in range(ASKED))
+    return any(probe(port, path)[0] for _ in range(PROBE_ATTEMPTS))
 
 
-def _wait(settings: Settings, service: Service) -> None:
+def _wait_until_ready(settings: HostSettings, service: ServiceProcess) -> None:
     name = str(service.program)
     began = time.monotonic()
-    looked, exits, answer = began, _Exits(), "nothing listens there"
+    looked, exits, answer = began, _ExitCounter(), "nothing listens there"
     while time.monotonic() - began < service.deadline:
         ok, answer = probe(service.port, service.path)
         now = time.monotonic()
-        if ok or now - looked > LOOK_SECONDS:
+        if ok or now - looked > CHECK_INTERVAL:
             looked = now
-            ended = exits.look(supervision.info(settings, name))
+            ended = exits.count(supervision.info(settings, name))
             # A port that answers while our process ended is somebody else's.
             if ok and not ended:
                 return
-            if ended >= EXITS_MOST:
+            if ended >= MAX_EXITS:
                 raise _failed(settings, service, f"ended {ended} times in {now - began:.1f} s without answering")
-        pause(POLL)
+        pause(POLL_SECONDS)
     raise _failed(settings, service, f"did not answer {service.path} within {service.deadline} s: {answer}")
 
 
-def _failed(settings: Settings, service: Service, reason: str) -> LocalError:
+def _failed(settings: HostSettings, service: ServiceProcess, reason: str) -> TargetError:
     tail = files.tail(supervision.log(settings, str(service.program)), TAIL_LINES)
-    return LocalError(f"service {service.program.service} {reason}", tail)
+    return TargetError(f"service {service.program.service} {reason}", tail)
 
 
 def probe(port: int, path: str) -> tuple[bool, str]:
     """Whether any 2xx or 3xx answer came, and what came instead."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PROBE_TIMEOUT)
     try:
         connection.request("GET", path, headers={"User-Agent": "eph-health", "Connection": "close"})
         status = connection.getresponse().status

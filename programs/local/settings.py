@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from programs.local import files
-from programs.local.errors import LocalError
+from programs.local.errors import TargetError
 
-SANDBOXES = ("auto", "bubblewrap", "none")
+SANDBOX_MODES = ("auto", "bubblewrap", "none")
 MEGABYTE = 1024 * 1024
 
 
@@ -25,7 +25,7 @@ def _default_root() -> Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class HostSettings:
     """``toolbox``: folders shown read-only to previews. ``postgres``: an administrator's URL, empty for our own
     server. ``templates``: prepared databases of it, name=database, that previews may be cloned from. ``drain``: seconds
     between moving a route and ending what it pointed to."""
@@ -61,7 +61,7 @@ class Settings:
         return self.root / "launch"
 
     @property
-    def prepared(self) -> dict[str, str]:
+    def template_databases(self) -> dict[str, str]:
         """What eph.yaml may call a prepared database, and what the server calls it."""
         return {name: database for name, _, database in (item.partition("=") for item in self.templates)}
 
@@ -69,11 +69,11 @@ class Settings:
         return self.envs / name
 
 
-def from_mapping(data: Mapping[str, str]) -> Settings:
+def from_mapping(data: Mapping[str, str]) -> HostSettings:
     """Reads the server's strings; a missing one takes its default."""
     root = Path(data.get("root") or _default_root()).absolute()
-    defaults = Settings(root, root / "routes")
-    settings = Settings(
+    defaults = HostSettings(root, root / "routes")
+    settings = HostSettings(
         root=root,
         routes=Path(data.get("routes") or defaults.routes).absolute(),
         url=data.get("url") or defaults.url,
@@ -92,21 +92,21 @@ def from_mapping(data: Mapping[str, str]) -> Settings:
     return settings
 
 
-def to_mapping(settings: Settings) -> dict[str, str]:
-    data = {name: getattr(settings, name) for name in Settings.__dataclass_fields__}
+def to_mapping(settings: HostSettings) -> dict[str, str]:
+    data = {name: getattr(settings, name) for name in HostSettings.__dataclass_fields__}
     data["toolbox"] = os.pathsep.join(settings.toolbox)
     data["templates"] = ",".join(settings.templates)
     return {name: str(value) for name, value in data.items()}
 
 
-def save(settings: Settings) -> None:
+def save(settings: HostSettings) -> None:
     text = json.dumps(to_mapping(settings), sort_keys=True)
     path = settings.root / "settings.json"
     if not path.exists() or path.read_text() != text:
         files.write(path, text)
 
 
-def load(root: str) -> Settings:
+def load(root: str) -> HostSettings:
     """The settings of the last ``ensure`` of that root; the defaults where there was none."""
     try:
         data = json.loads((Path(root) / "settings.json").read_text())
@@ -115,13 +115,13 @@ def load(root: str) -> Settings:
     return from_mapping({**data, "root": root})
 
 
-def _check(settings: Settings) -> None:
-    if settings.sandbox not in SANDBOXES:
-        raise LocalError(f"setting 'sandbox' is {settings.sandbox!r}; it may be one of: {', '.join(SANDBOXES)}")
+def _check(settings: HostSettings) -> None:
+    if settings.sandbox not in SANDBOX_MODES:
+        raise TargetError(f"setting 'sandbox' is {settings.sandbox!r}; it may be one of: {', '.join(SANDBOX_MODES)}")
     if "{host}" not in settings.url:
-        raise LocalError(f"setting 'url' is {settings.url!r}; it must contain {{host}}, as in http://{{host}}:8080")
+        raise TargetError(f"setting 'url' is {settings.url!r}; it must contain {{host}}, as in http://{{host}}:8080")
     for item in settings.toolbox:
         shown = Path(item).absolute()
         for kept in (settings.root, settings.routes):
             if kept.is_relative_to(shown) or shown.is_relative_to(kept):
-                raise LocalError(f"setting 'toolbox' would show {kept} to previews by {item}; name a narrower folder")
+                raise TargetError(f"setting 'toolbox' would show {kept} to previews by {item}; name a narrower folder")

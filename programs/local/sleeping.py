@@ -12,34 +12,34 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from programs.local import routes, services, supervision, traces
-from programs.local.identifiers import Program
-from programs.local.settings import Settings
+from programs.local.identifiers import ProgramName
+from programs.local.settings import HostSettings
 
 
-def sleep(settings: Settings, name: str) -> None:
-    _tell(settings, name, asleep=True)
-    supervision.rest(settings, [str(item) for item in _programs(settings, name)])
+def sleep(settings: HostSettings, name: str) -> None:
+    _mark_routes(settings, name, asleep=True)
+    supervision.suspend(settings, [str(item) for item in _programs(settings, name)])
 
 
-def wake(settings: Settings, name: str, patient: bool) -> None:
+def wake(settings: HostSettings, name: str, wait: bool) -> None:
     """All at once, as they were started; the first that does not answer is the reason that is given."""
     found = _programs(settings, name)
     supervision.resume(settings, [str(item) for item in found])
-    if patient and found:
+    if wait and found:
         with ThreadPoolExecutor(len(found)) as pool:
-            list(pool.map(lambda item: services.await_again(settings, item), found))
-    _tell(settings, name, asleep=False)
+            list(pool.map(lambda item: services.wait_after_restart(settings, item), found))
+    _mark_routes(settings, name, asleep=False)
 
 
-def _programs(settings: Settings, name: str) -> list[Program]:
-    return [item for item in traces.programs(settings) if item.environment == name]
+def _programs(settings: HostSettings, name: str) -> list[ProgramName]:
+    return [item for item in traces.list_programs(settings) if item.environment == name]
 
 
-def _tell(settings: Settings, name: str, asleep: bool) -> None:
+def _mark_routes(settings: HostSettings, name: str, asleep: bool) -> None:
     for route in _routes(settings, name):
         if route.asleep != asleep:
-            routes.put(settings, replace(route, asleep=asleep))
+            routes.write(settings, replace(route, asleep=asleep))
 
 
-def _routes(settings: Settings, name: str) -> Iterable[routes.Route]:
-    return [route for route in routes.every(settings) if route.environment == name]
+def _routes(settings: HostSettings, name: str) -> Iterable[routes.RouteRecord]:
+    return [route for route in routes.list_routes(settings) if route.environment == name]

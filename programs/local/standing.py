@@ -11,19 +11,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from programs.local import databases, identifiers, routes, rpc, supervision
-from programs.local.settings import Settings
+from programs.local.settings import HostSettings
 
-UP = frozenset({"RUNNING", "STARTING", "STOPPING"})
-MOMENT = 5
+LIVE_STATES = frozenset({"RUNNING", "STARTING", "STOPPING"})
+RESTART_GRACE = 5
 """Seconds. supervisord waits one second longer before each start, so this is a crash loop of five."""
 
 
-def every(settings: Settings) -> Mapping[str, frozenset[str]]:
+def live_resources(settings: HostSettings) -> Mapping[str, frozenset[str]]:
     """Raises when any of it cannot be looked at."""
-    owned = [item for item in databases.owned(settings) if item.kind == "DATABASE"]
+    owned = [item for item in databases.list_owned(settings) if item.kind == "DATABASE"]
     found = {
         "Database": (f"{item.environment}/{item.name}" for item in owned),
-        "Route": (f"{route.environment}/{route.host}" for route in routes.every(settings)),
+        "Route": (f"{route.environment}/{route.host}" for route in routes.list_routes(settings)),
         "Service": _services(settings),
         "Checkout": (
             f"{path.parents[1].name}/{path.name}" for path in settings.envs.glob("*/src/*") if path.name[0] != "."
@@ -32,13 +32,13 @@ def every(settings: Settings) -> Mapping[str, frozenset[str]]:
     return {kind: frozenset(ids) for kind, ids in found.items()}
 
 
-def _services(settings: Settings) -> Iterator[str]:
-    daemon = rpc.Daemon(supervision.socket_path(settings))
+def _services(settings: HostSettings) -> Iterator[str]:
+    daemon = rpc.SupervisorClient(supervision.socket_path(settings))
     for info in daemon.call("getAllProcessInfo"):
-        program = identifiers.program(info["name"])
-        if program and stands(info):
+        program = identifiers.parse_program(info["name"])
+        if program and is_live(info):
             yield f"{program.environment}/{program.service}/{program.generation}"
 
 
-def stands(info: Mapping[str, Any]) -> bool:
-    return info["statename"] in UP or info["now"] - info["stop"] <= MOMENT
+def is_live(info: Mapping[str, Any]) -> bool:
+    return info["statename"] in LIVE_STATES or info["now"] - info["stop"] <= RESTART_GRACE

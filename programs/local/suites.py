@@ -13,44 +13,44 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from programs.local import files, identifiers, sandbox
-from programs.local.errors import LocalError
-from programs.local.sandbox import Place
-from programs.local.settings import Settings
+from programs.local.errors import TargetError
+from programs.local.sandbox import Workspace
+from programs.local.settings import HostSettings
 from programs.spec import EnvironmentSpec, SuiteSpec
 
-LOOPBACK = ".localhost"
+LOOPBACK_SUFFIX = ".localhost"
 
 
-def prepare(settings: Settings, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]) -> list[str]:
-    folder = settings.env(identifiers.label(spec.name, "environment"))
-    name = identifiers.label(suite.name, "suite")
-    place = Place(_checkout(folder, spec), folder / "home", _hosts(folder, spec))
-    launch = sandbox.wrap(settings, place, suite.command.run, {**spec.env, **suite.env, **env})
-    return sandbox.save(folder / "run" / f"tests-{name}.json", launch)
+def command_line(settings: HostSettings, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]) -> list[str]:
+    folder = settings.env(identifiers.check_label(spec.name, "environment"))
+    name = identifiers.check_label(suite.name, "suite")
+    place = Workspace(_checkout(folder, spec), folder / "home", _hosts(folder, spec))
+    launch = sandbox.sandboxed(settings, place, suite.command.run, {**spec.env, **suite.env, **env})
+    return sandbox.write_launch_file(folder / "run" / f"tests-{name}.json", launch)
 
 
-def report(settings: Settings, spec: EnvironmentSpec, suite: SuiteSpec, most: int) -> bytes | None:
-    folder = settings.env(identifiers.label(spec.name, "environment"))
+def read_report(settings: HostSettings, spec: EnvironmentSpec, suite: SuiteSpec, max_bytes: int) -> bytes | None:
+    folder = settings.env(identifiers.check_label(spec.name, "environment"))
     try:
-        with _plain(_checkout(folder, spec), suite.junit) as file:
-            return os.read(file, most + 1) if file >= 0 else None
-    except (OSError, LocalError):
+        with _open_regular_file(_checkout(folder, spec), suite.junit) as file:
+            return os.read(file, max_bytes + 1) if file >= 0 else None
+    except (OSError, TargetError):
         return None
 
 
 def _checkout(folder: Path, spec: EnvironmentSpec) -> Path:
     """Of that commit. Its generation may be another than this version would make, until the next update."""
-    commit = identifiers.commit(spec.source.commit)
+    commit = identifiers.check_commit(spec.source.commit)
     found = sorted((folder / "src").glob(f"{commit[:12]}-*"))
     if not found:
-        raise LocalError(f"there is no checkout of commit {commit[:7]} for tests to run in")
+        raise TargetError(f"there is no checkout of commit {commit[:7]} for tests to run in")
     return found[-1]
 
 
 def _hosts(folder: Path, spec: EnvironmentSpec) -> Path | None:
     """Names under .localhost mean this machine, and not every program knows it without being told."""
     names = [identifiers.service_host(spec, item.name) for item in spec.services if item.public] or [spec.host]
-    local = [name for name in names if name.endswith(LOOPBACK)]
+    local = [name for name in names if name.endswith(LOOPBACK_SUFFIX)]
     if not local:
         return None
     own = Path("/etc/hosts")
@@ -61,7 +61,7 @@ def _hosts(folder: Path, spec: EnvironmentSpec) -> Path | None:
 
 
 @contextlib.contextmanager
-def _plain(top: Path, path: str) -> Iterator[int]:
+def _open_regular_file(top: Path, path: str) -> Iterator[int]:
     """A descriptor of a plain file below ``top``, with no link on the way; -1 when it is none."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
     here = os.open(top, flags | os.O_DIRECTORY)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from programs.holdings import Holding
-from programs.insides import Inside, Reading, Told
+from programs.holdings import HeldResource
+from programs.insides import RuntimeInfo, LogRequest, LogLines
 from programs.local import (
     files,
     holdings,
@@ -20,15 +20,15 @@ from programs.local import (
     supervision,
     traces,
 )
-from programs.local.errors import LocalError
-from programs.local.settings import Settings
+from programs.local.errors import TargetError
+from programs.local.settings import HostSettings
 from programs.spec import EnvironmentSpec, SuiteSpec
 
 VERSION = "local-3"
 STRATEGIES = ("empty", "seed", "template")
 
 
-class Local:
+class LocalTarget:
     """Environments on this machine; see ``programs.registry.Target``."""
 
     version = VERSION
@@ -38,16 +38,16 @@ class Local:
         _check(spec, on)
 
         def run() -> None:
-            from programs.local.environment import Environment
+            from programs.local.environment import LocalProgram
 
             self.ensure(spec.settings)
-            Environment(spec, on, VERSION).build()
+            LocalProgram(spec, on, VERSION).build()
 
         return run
 
     def ensure(self, settings_: Mapping[str, str]) -> None:
         on = settings.from_mapping(settings_)
-        files.folder(on.root)
+        files.make_folder(on.root)
         settings.save(on)
         sandbox.kind(on)
         supervision.ensure(on)
@@ -58,39 +58,39 @@ class Local:
         if on.root.exists():
             traces.purge(on, name)
 
-    def names(self, settings_: Mapping[str, str]) -> frozenset[str]:
-        return traces.names(settings.from_mapping(settings_))
+    def list_environments(self, settings_: Mapping[str, str]) -> frozenset[str]:
+        return traces.list_environments(settings.from_mapping(settings_))
 
-    def logs(self, name: str, settings_: Mapping[str, str], asked: Reading) -> Told:
-        return inside.printed(settings.from_mapping(settings_), name, asked)
+    def logs(self, name: str, settings_: Mapping[str, str], request: LogRequest) -> LogLines:
+        return inside.read_logs(settings.from_mapping(settings_), name, request)
 
-    def inside(self, name: str, settings_: Mapping[str, str]) -> Inside:
-        return Inside(tuple(inside.processes(settings.from_mapping(settings_), name)))
+    def inspect(self, name: str, settings_: Mapping[str, str]) -> RuntimeInfo:
+        return RuntimeInfo(tuple(inside.list_processes(settings.from_mapping(settings_), name)))
 
-    def leftovers(self, settings_: Mapping[str, str], *, stopped: bool = False) -> list[str]:
-        """Whatever exists of environments here, a line each; ``stopped``: of the server's own too."""
-        return traces.leftovers(settings.from_mapping(settings_), stopped=stopped)
+    def list_remaining(self, settings_: Mapping[str, str], *, including_server: bool = False) -> list[str]:
+        """Whatever exists of environments here, a line each; ``including_server``: of the server's own too."""
+        return traces.list_remaining(settings.from_mapping(settings_), including_server=including_server)
 
-    def suite(self, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]) -> list[str]:
-        return suites.prepare(settings.from_mapping(spec.settings), spec, suite, env)
+    def suite_command(self, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]) -> list[str]:
+        return suites.command_line(settings.from_mapping(spec.settings), spec, suite, env)
 
-    def report(self, spec: EnvironmentSpec, suite: SuiteSpec, most: int) -> bytes | None:
-        return suites.report(settings.from_mapping(spec.settings), spec, suite, most)
+    def suite_report(self, spec: EnvironmentSpec, suite: SuiteSpec, max_bytes: int) -> bytes | None:
+        return suites.read_report(settings.from_mapping(spec.settings), spec, suite, max_bytes)
 
-    def standing(self, settings_: Mapping[str, str]) -> Mapping[str, frozenset[str]]:
-        return standing.every(settings.from_mapping(settings_))
+    def live_resources(self, settings_: Mapping[str, str]) -> Mapping[str, frozenset[str]]:
+        return standing.live_resources(settings.from_mapping(settings_))
 
-    def holdings(self, settings_: Mapping[str, str]) -> list[Holding]:
-        return holdings.every(settings.from_mapping(settings_))
+    def list_resources(self, settings_: Mapping[str, str]) -> list[HeldResource]:
+        return holdings.list_resources(settings.from_mapping(settings_))
 
-    def discard(self, holding: Holding, settings_: Mapping[str, str]) -> bool:
-        return holdings.discard(settings.from_mapping(settings_), holding)
+    def delete_resource(self, resource: HeldResource, settings_: Mapping[str, str]) -> bool:
+        return holdings.delete_resource(settings.from_mapping(settings_), resource)
 
     def sleep(self, name: str, settings_: Mapping[str, str]) -> None:
         sleeping.sleep(settings.from_mapping(settings_), name)
 
-    def wake(self, name: str, settings_: Mapping[str, str], patient: bool = True) -> None:
-        sleeping.wake(settings.from_mapping(settings_), name, patient)
+    def wake(self, name: str, settings_: Mapping[str, str], wait: bool = True) -> None:
+        sleeping.wake(settings.from_mapping(settings_), name, wait)
 
     def stop(self, settings_: Mapping[str, str]) -> None:
         """Ends everything that runs here; ``ensure`` brings it back from what is on disk."""
@@ -99,30 +99,30 @@ class Local:
         supervision.stop(on)
 
 
-def _check(spec: EnvironmentSpec, on: Settings) -> None:
-    identifiers.commit(spec.source.commit)
+def _check(spec: EnvironmentSpec, settings: HostSettings) -> None:
+    identifiers.check_commit(spec.source.commit)
     if not spec.services:
-        raise LocalError("the environment has no service; name at least one under 'services'")
-    for kind, names in _named(spec).items():
+        raise TargetError("the environment has no service; name at least one under 'services'")
+    for kind, names in _names_by_kind(spec).items():
         twice = {name for name in names if names.count(name) > 1}
         if twice:
-            raise LocalError(f"{kind} {sorted(twice)[0]!r} is named twice; each needs a name of its own")
+            raise TargetError(f"{kind} {sorted(twice)[0]!r} is named twice; each needs a name of its own")
         for name in names:
-            (identifiers.word if kind == "variable" else identifiers.label)(name, kind)
+            (identifiers.check_variable if kind == "variable" else identifiers.check_label)(name, kind)
     for name in [*spec.env, *(name for item in spec.services for name in item.env)]:
-        identifiers.word(name, "variable")
+        identifiers.check_variable(name, "variable")
     for item in spec.databases:
         if item.strategy not in STRATEGIES:
             known = ", ".join(STRATEGIES)
-            raise LocalError(
+            raise TargetError(
                 f"database {item.name!r}: the local target has no strategy {item.strategy!r}, only {known}"
             )
-        if item.strategy == "template" and item.source not in on.prepared:
-            known = ", ".join(sorted(on.prepared)) or "there is none"
-            raise LocalError(f"database {item.name!r}: no prepared database is called {item.source!r}; known: {known}")
+        if item.strategy == "template" and item.source not in settings.template_databases:
+            known = ", ".join(sorted(settings.template_databases)) or "there is none"
+            raise TargetError(f"database {item.name!r}: no prepared database is called {item.source!r}; known: {known}")
 
 
-def _named(spec: EnvironmentSpec) -> dict[str, list[str]]:
+def _names_by_kind(spec: EnvironmentSpec) -> dict[str, list[str]]:
     return {
         "service": [item.name for item in spec.services],
         "database": [item.name for item in spec.databases],
@@ -130,4 +130,4 @@ def _named(spec: EnvironmentSpec) -> dict[str, list[str]]:
     }
 
 
-TARGET = Local()
+TARGET = LocalTarget()

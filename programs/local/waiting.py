@@ -10,23 +10,23 @@ import threading
 import time
 from collections.abc import Callable
 
-from programs.local.errors import Interrupted
+from programs.local.errors import Cancelled
 
 CANCELLED = threading.Event()
-POLL = 0.03
+POLL_SECONDS = 0.03
 
 
 def pause(seconds: float) -> None:
     """Sleeps, and raises when the operation was cancelled meanwhile."""
     if CANCELLED.wait(seconds):
-        raise Interrupted("interrupted: the operation was asked to end early")
+        raise Cancelled("interrupted: the operation was asked to end early")
 
 
-def until(true: Callable[[], bool], seconds: float, every: float = POLL) -> bool:
+def wait_until(condition: Callable[[], bool], timeout: float, interval: float = POLL_SECONDS) -> bool:
     """Whether it became true in time."""
-    deadline = time.monotonic() + seconds
-    while not true():
+    deadline = time.monotonic() + timeout
+    while not condition():
         if time.monotonic() > deadline:
             return False
-        pause(every)
+        pause(interval)
     return True

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from stacks.toolchain import Toolchain
-from tests.stories.town import Town
+from tests.stories.town import World
 
 
 @pytest.fixture
-async def town() -> AsyncIterator[Town]:
-    made = Town()
+async def world() -> AsyncIterator[World]:
+    made = World()
     yield made
     await made.close()
 

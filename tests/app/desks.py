@@ -4,37 +4,37 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from orchestrator.app.desk import Behind
-from orchestrator.runtime.auditing import Around, Auditor
-from orchestrator.runtime.testing import Bench, SuiteRunner
-from stacks.places import Places
-from tests.stories.town import Town
+from orchestrator.app.desk import ControlPlaneDependencies
+from orchestrator.runtime.auditing import AuditDependencies, Auditor
+from orchestrator.runtime.testing import SuiteRunnerDependencies, SuiteRunner
+from stacks.places import StackPaths
+from tests.stories.town import World
 
 
-def behind(town: Town, folder: Path) -> Behind:
-    places = Places(*(folder / name for name in ("backend", "work", "operations", "pulumi", "passphrase")))
-    return Behind(
+def action_dependencies(world: World, folder: Path) -> ControlPlaneDependencies:
+    places = StackPaths(*(folder / name for name in ("backend", "work", "operations", "pulumi", "passphrase")))
+    return ControlPlaneDependencies(
         version="1",
-        started=town.now,
+        started_at=world.now,
         auditor=Auditor(
-            Around(
-                shown=lambda: town.loop.shown,
-                executor=town.executor,
-                inventory=lambda: town.stacks,
-                places=places,
+            AuditDependencies(
+                last_cycle=lambda: world.loop.last_cycle,
+                executor=world.executor,
+                inventory=lambda: world.stacks,
+                paths=places,
                 settings={"local": {}},
-                target=lambda _: town.target,
+                target=lambda _: world.target,
             )
         ),
-        tester=SuiteRunner(Bench(places, town.memory, town.journal, town.clock, town.wakes.wake, token=lambda _: "")),
-        loop=town.loop,
-        executor=town.executor,
-        memory=town.memory,
-        journal=town.journal,
-        wakeups=town.wakes,
-        forge=town.forge,
-        ledger=town.ledger,
-        places=places,
-        settings=lambda _: {},
-        clock=town.clock,
+        suite_runner=SuiteRunner(SuiteRunnerDependencies(places, world.memory, world.journal, world.clock, world.wakeups.wake, token=lambda _: "")),
+        loop=world.loop,
+        executor=world.executor,
+        loop_state=world.memory,
+        journal=world.journal,
+        wakeups=world.wakeups,
+        forge=world.forge,
+        ledger=world.ledger,
+        paths=places,
+        target_settings=lambda _: {},
+        clock=world.clock,
     )

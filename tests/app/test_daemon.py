@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 from orchestrator.app.demo import leftovers
-from orchestrator.forge.sandbox.world import SandboxForge, free_port
+from orchestrator.forge.sandbox.world import DemoGitHub, free_port
 from programs.local.target import TARGET
 from stacks import toolchain
 
@@ -29,12 +29,12 @@ READY_SECONDS = 90.0
 STOP_SECONDS = 15.0
 
 
-class Machine:
+class EphdHarness:
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.api, self.gateway = free_port(), free_port()
-        self.forge = SandboxForge(home / "forge")
-        self.lives: list[subprocess.Popen[bytes]] = []
+        self.api_port, self.gateway_port = free_port(), free_port()
+        self.forge = DemoGitHub(home / "forge")
+        self.processes: list[subprocess.Popen[bytes]] = []
         self.log = home / "ephd.log"
 
     def prepare(self) -> None:
@@ -44,8 +44,8 @@ class Machine:
         token.write_text(self.forge.token("eph-bot"))
         token.chmod(0o600)
         (self.home / "eph.toml").write_text(
-            f'home = "{self.home / "eph"}"\ninterval = 1\nlisten = "127.0.0.1:{self.api}"\n'
-            f'gateway_listen = "127.0.0.1:{self.gateway}"\n'
+            f'home = "{self.home / "eph"}"\ninterval = 1\nlisten = "127.0.0.1:{self.api_port}"\n'
+            f'gateway_listen = "127.0.0.1:{self.gateway_port}"\n'
             f'[forge]\nurl = "{self.forge.api_url}"\ntoken_file = "{token}"\nrepositories = ["acme/shop"]\n'
         )
 
@@ -58,15 +58,15 @@ class Machine:
                 env={**kept, "PATH": path, "XDG_CONFIG_HOME": str(self.home / "config")},
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
-        self.lives.append(life)
+        self.processes.append(life)
         return life
 
-    def ready(self, life: subprocess.Popen[bytes]) -> None:
+    def wait_ready(self, process: subprocess.Popen[bytes]) -> None:
         end = time.monotonic() + READY_SECONDS
         while time.monotonic() < end:
-            assert life.poll() is None, self.log.read_text()
+            assert process.poll() is None, self.log.read_text()
             try:
-                if httpx.get(f"http://127.0.0.1:{self.api}/readyz", trust_env=False).status_code == 200:
+                if httpx.get(f"http://127.0.0.1:{self.api_port}/readyz", trust_env=False).status_code == 200:
                     return
             except httpx.HTTPError:
                 pass
@@ -74,7 +74,7 @@ class Machine:
         pytest.fail(f"not ready within {READY_SECONDS:.0f} s: {self.log.read_text()}")
 
     def gateway_answers(self) -> bool:
-        return httpx.get(f"http://127.0.0.1:{self.gateway}/_eph/healthz", trust_env=False).status_code == 200
+        return httpx.get(f"http://127.0.0.1:{self.gateway_port}/_eph/healthz", trust_env=False).status_code == 200
 
     def target(self) -> dict[str, str]:
         return {"root": str(self.home / "eph/local"), "routes": str(self.home / "eph/gateway/routes")}
@@ -83,7 +83,7 @@ class Machine:
         return set(leftovers.processes(f"EPH_GATEWAY_OF={self.home / 'eph/gateway'}"))
 
     def close(self) -> None:
-        for life in self.lives:
+        for life in self.processes:
             if life.poll() is None:
                 life.kill()
             life.wait(10)
@@ -94,10 +94,10 @@ class Machine:
 
 
 @pytest.fixture
-def machine() -> Iterator[Machine]:
+def ephd() -> Iterator[EphdHarness]:
     home = Path(tempfile.mkdtemp(prefix="eph-daemon-"))
     home.chmod(0o755)
-    made = Machine(home)
+    made = EphdHarness(home)
     try:
         made.prepare()
         yield made
@@ -107,25 +107,25 @@ def machine() -> Iterator[Machine]:
 
 
 @pytest.mark.long
-def test_it_gets_ready_stops_within_fifteen_seconds_and_leaves_the_gateway(machine: Machine) -> None:
-    life = machine.start()
-    machine.ready(life)
+def test_it_gets_ready_stops_within_fifteen_seconds_and_leaves_the_gateway(ephd: EphdHarness) -> None:
+    life = ephd.start()
+    ephd.wait_ready(life)
     began = time.monotonic()
     life.send_signal(signal.SIGTERM)
     assert life.wait(60) == 0
     assert time.monotonic() - began < STOP_SECONDS
-    assert machine.gateway_answers()
-    TARGET.stop(machine.target())
-    assert set(leftovers.processes(str(machine.home / "eph"))) == machine.gateways()
-    assert not (machine.home / "config/eph/current.json").exists()
+    assert ephd.gateway_answers()
+    TARGET.stop(ephd.target())
+    assert set(leftovers.processes(str(ephd.home / "eph"))) == ephd.gateways()
+    assert not (ephd.home / "config/eph/current.json").exists()
 
-    again = machine.start()
-    before = machine.gateways()
-    machine.ready(again)
-    assert machine.gateways() == before
-    second = machine.start()
+    again = ephd.start()
+    before = ephd.gateways()
+    ephd.wait_ready(again)
+    assert ephd.gateways() == before
+    second = ephd.start()
     assert second.wait(60) == 1
-    assert f"port {machine.api} is taken" in machine.log.read_text()
-    assert "Traceback" not in machine.log.read_text()
+    assert f"port {ephd.api_port} is taken" in ephd.log.read_text()
+    assert "Traceback" not in ephd.log.read_text()
     again.send_signal(signal.SIGTERM)
     assert again.wait(60) == 0

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from orchestrator.app.dates import Dates
+from orchestrator.app.dates import ExpirySync
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
 from orchestrator.surfaces.fake import START, sample
@@ -16,40 +16,40 @@ LATER = START + timedelta(hours=96)
 
 
 @dataclass(frozen=True)
-class Shown:
+class CycleViews:
     views: tuple[EnvironmentView, ...]
 
 
 class FakeTarget:
     def __init__(self) -> None:
         self.written: list[tuple[str, datetime | None]] = []
-        self.down = False
+        self.unreachable = False
 
-    def dated(self, name: str, settings: Mapping[str, str], until: datetime | None) -> None:
-        if self.down:
+    def set_expiry(self, name: str, settings: Mapping[str, str], expires_at: datetime | None) -> None:
+        if self.unreachable:
             raise OSError("no answer")
-        self.written.append((name, until))
+        self.written.append((name, expires_at))
 
 
 async def test_a_date_is_written_once_and_again_when_it_changes_or_the_environment_was_made_anew() -> None:
     target = FakeTarget()
-    dates = Dates({"kubernetes": {}}, target=lambda _: target)
+    dates = ExpirySync({"kubernetes": {}}, get_target=lambda _: target)
     view = replace(sample(42), target="kubernetes")
 
     async def see(*views: EnvironmentView) -> list[tuple[str, datetime | None]]:
         target.written.clear()
-        dates.show(Shown(views))
+        dates.on_cycle(CycleViews(views))
         await asyncio.sleep(0)
-        if dates.turn is not None:
-            await dates.turn
+        if dates.task is not None:
+            await dates.task
         return list(target.written)
 
     assert await see(view, replace(sample(7), target="local")) == [(view.name, view.expires_at)]
     assert await see(view) == []
     assert await see(replace(view, expires_at=LATER)) == [(view.name, LATER)]
-    target.down = True
+    target.unreachable = True
     assert await see(replace(view, expires_at=None)) == []
-    target.down = False
+    target.unreachable = False
     assert await see(replace(view, expires_at=None)) == [(view.name, None)], "what failed is tried again"
     assert await see(replace(view, phase=Phase.UPDATING, expires_at=None)) == []
     assert await see(replace(view, expires_at=None)) == [(view.name, None)], "a namespace may be another by now"

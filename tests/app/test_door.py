@@ -20,8 +20,8 @@ import httpx
 import pytest
 
 from orchestrator.app import door as doors
-from orchestrator.app.addresses import StartTrouble
-from orchestrator.app.door import Door, Doorkeeper, GatewayTrouble, Neighbour
+from orchestrator.app.addresses import StartupError
+from orchestrator.app.door import GatewaySpec, GatewayProcess, GatewayError, ExternalGateway
 from stacks import processes
 
 pytestmark = pytest.mark.real
@@ -33,17 +33,17 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class House:
+class GatewayHome:
     """One gateway folder and address, and every keeper that looked after it, so that each is ended at last."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.port = free_port()
-        self.keepers: list[Doorkeeper] = []
+        self.supervisors: list[GatewayProcess] = []
 
-    def keeper(self, domain: str = "localhost") -> Doorkeeper:
-        made = Doorkeeper(Door(f"127.0.0.1:{self.port}", "127.0.0.1:1", self.directory, domain))
-        self.keepers.append(made)
+    def supervisor(self, domain: str = "localhost") -> GatewayProcess:
+        made = GatewayProcess(GatewaySpec(f"127.0.0.1:{self.port}", "127.0.0.1:1", self.directory, domain))
+        self.supervisors.append(made)
         return made
 
     @property
@@ -51,8 +51,8 @@ class House:
         return self.directory / "gateway.json"
 
     @property
-    def identity(self) -> processes.Identity:
-        return processes.Identity(**json.loads(self.record.read_text())["identity"])
+    def identity(self) -> processes.ProcessIdentity:
+        return processes.ProcessIdentity(**json.loads(self.record.read_text())["identity"])
 
     def answers(self) -> bool:
         with contextlib.suppress(httpx.HTTPError):
@@ -61,134 +61,134 @@ class House:
 
     def kill(self) -> None:
         identity = self.identity
-        processes.send(identity.pid, signal.SIGKILL)
-        assert processes.wait_gone(identity, 10)
+        processes.send_signal(identity.pid, signal.SIGKILL)
+        assert processes.wait_until_gone(identity, 10)
 
 
-def stranger_at_work() -> subprocess.Popen[bytes]:
+def unrelated_process() -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    made = House(tmp_path / "gateway")
+async def gateway_home(tmp_path: Path) -> AsyncIterator[GatewayHome]:
+    made = GatewayHome(tmp_path / "gateway")
     yield made
-    for keeper in reversed(made.keepers):
+    for keeper in reversed(made.supervisors):
         await asyncio.to_thread(keeper.stop)
-        if keeper._started is not None:
-            await asyncio.to_thread(keeper._started.wait)
+        if keeper._process is not None:
+            await asyncio.to_thread(keeper._process.wait)
     assert not made.answers()
 
 
-async def test_a_new_life_adopts_the_gateway_of_the_one_before(house: House) -> None:
-    await house.keeper().ensure()
-    first = house.identity
-    await house.keeper().ensure()
-    assert house.identity == first
-    assert house.answers()
+async def test_restart_adopts_the_running_gateway(gateway_home: GatewayHome) -> None:
+    await gateway_home.supervisor().ensure()
+    first = gateway_home.identity
+    await gateway_home.supervisor().ensure()
+    assert gateway_home.identity == first
+    assert gateway_home.answers()
 
 
-async def test_one_that_was_killed_is_replaced(house: House) -> None:
-    await house.keeper().ensure()
-    first = house.identity
-    house.kill()
-    assert not house.answers()
-    await house.keeper().ensure()
-    assert house.identity != first
-    assert house.answers()
+async def test_killed_gateway_is_restarted(gateway_home: GatewayHome) -> None:
+    await gateway_home.supervisor().ensure()
+    first = gateway_home.identity
+    gateway_home.kill()
+    assert not gateway_home.answers()
+    await gateway_home.supervisor().ensure()
+    assert gateway_home.identity != first
+    assert gateway_home.answers()
 
 
-async def test_it_is_looked_after_while_ephd_lives(house: House) -> None:
-    keeper = house.keeper()
+async def test_gateway_is_supervised(gateway_home: GatewayHome) -> None:
+    keeper = gateway_home.supervisor()
     await keeper.ensure()
-    watching = asyncio.create_task(keeper.keep(0.05))
-    house.kill()
+    watching = asyncio.create_task(keeper.keep_running(0.05))
+    gateway_home.kill()
     async with asyncio.timeout(30):
-        while not await asyncio.to_thread(house.answers):
+        while not await asyncio.to_thread(gateway_home.answers):
             await asyncio.sleep(0.1)
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
 
 
-async def test_one_with_other_settings_is_replaced(house: House) -> None:
-    await house.keeper().ensure()
-    first = house.identity
-    await house.keeper("previews.example").ensure()
-    assert not processes.alive(first)
-    assert house.answers()
+async def test_gateway_with_other_settings_is_replaced(gateway_home: GatewayHome) -> None:
+    await gateway_home.supervisor().ensure()
+    first = gateway_home.identity
+    await gateway_home.supervisor("previews.example").ensure()
+    assert not processes.is_alive(first)
+    assert gateway_home.answers()
 
 
-async def test_one_whose_record_was_lost_is_found_by_its_mark(house: House) -> None:
-    await house.keeper().ensure()
-    first = house.identity
-    house.record.write_text('{"identity": {"pid"')  # cut in the middle of writing
-    await house.keeper().ensure()
-    assert not processes.alive(first)
-    assert house.answers()
+async def test_gateway_without_record_is_found_by_its_mark(gateway_home: GatewayHome) -> None:
+    await gateway_home.supervisor().ensure()
+    first = gateway_home.identity
+    gateway_home.record.write_text('{"identity": {"pid"')  # cut in the middle of writing
+    await gateway_home.supervisor().ensure()
+    assert not processes.is_alive(first)
+    assert gateway_home.answers()
 
 
-async def test_a_stranger_with_the_number_of_the_dead_one_is_left_alone(house: House) -> None:
-    house.directory.mkdir(parents=True)
-    with stranger_at_work() as stranger:
+async def test_reused_pid_is_left_alone(gateway_home: GatewayHome) -> None:
+    gateway_home.directory.mkdir(parents=True)
+    with unrelated_process() as stranger:
         try:
             identity = processes.identify(stranger.pid)
             assert identity is not None
             entry = dataclasses.asdict(identity) | {"started": identity.started - 1}
-            house.record.write_text(json.dumps({"identity": entry, "command": []}))
-            keeper = house.keeper()
+            gateway_home.record.write_text(json.dumps({"identity": entry, "command": []}))
+            keeper = gateway_home.supervisor()
             await keeper.ensure()
             await asyncio.to_thread(keeper.stop)
-            assert processes.alive(identity)
+            assert processes.is_alive(identity)
         finally:
             stranger.kill()
 
 
-async def test_a_taken_port_is_one_sentence_with_setting_and_port(house: House) -> None:
+async def test_a_taken_port_is_one_sentence_with_setting_and_port(gateway_home: GatewayHome) -> None:
     with (
-        socket.create_server(("127.0.0.1", house.port)),
-        pytest.raises(StartTrouble, match=rf"gateway_listen.*{house.port} is taken"),
+        socket.create_server(("127.0.0.1", gateway_home.port)),
+        pytest.raises(StartupError, match=rf"gateway_listen.*{gateway_home.port} is taken"),
     ):
-        await house.keeper().ensure()
-    assert not house.record.exists()
+        await gateway_home.supervisor().ensure()
+    assert not gateway_home.record.exists()
 
 
-async def test_a_gateway_of_somebody_else_there_is_not_taken_for_ours(house: House, tmp_path: Path) -> None:
-    other = House(tmp_path / "other")
-    other.port = house.port
-    await other.keeper().ensure()
+async def test_a_gateway_of_somebody_else_there_is_not_taken_for_ours(gateway_home: GatewayHome, tmp_path: Path) -> None:
+    other = GatewayHome(tmp_path / "other")
+    other.port = gateway_home.port
+    await other.supervisor().ensure()
     theirs = other.identity
-    with pytest.raises(StartTrouble, match="is taken"):
-        await house.keeper().ensure()
-    assert processes.alive(theirs)
-    await asyncio.to_thread(other.keepers[0].stop)
+    with pytest.raises(StartupError, match="is taken"):
+        await gateway_home.supervisor().ensure()
+    assert processes.is_alive(theirs)
+    await asyncio.to_thread(other.supervisors[0].stop)
 
 
-async def test_one_that_ends_at_once_says_its_last_words(house: House) -> None:
-    house.directory.mkdir(parents=True)
-    keeper = Doorkeeper(
-        Door(f"127.0.0.1:{house.port}", "127.0.0.1:1", house.directory, "localhost", sign_in="nonsense")
+async def test_gateway_that_exits_at_once_reports_its_output(gateway_home: GatewayHome) -> None:
+    gateway_home.directory.mkdir(parents=True)
+    keeper = GatewayProcess(
+        GatewaySpec(f"127.0.0.1:{gateway_home.port}", "127.0.0.1:1", gateway_home.directory, "localhost", sign_in="nonsense")
     )
-    house.keepers.append(keeper)
-    with pytest.raises(GatewayTrouble, match=r"ended at once.*nonsense"):
+    gateway_home.supervisors.append(keeper)
+    with pytest.raises(GatewayError, match=r"ended at once.*nonsense"):
         await keeper.ensure()
-    assert not any(processes.marked("EPH_GATEWAY_OF", str(house.directory)))
+    assert not any(processes.pids_with_variable("EPH_GATEWAY_OF", str(gateway_home.directory)))
 
 
 def test_the_stop_of_what_never_ran_is_quiet(tmp_path: Path) -> None:
-    Doorkeeper(Door("127.0.0.1:1", "127.0.0.1:1", tmp_path / "none", "localhost")).stop()
+    GatewayProcess(GatewaySpec("127.0.0.1:1", "127.0.0.1:1", tmp_path / "none", "localhost")).stop()
     assert list(tmp_path.iterdir()) == []
 
 
 async def test_a_gateway_that_something_else_keeps_is_waited_for_and_left_alone(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    gateway_home: GatewayHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """O4: in a pod the gateway has a container of its own."""
     monkeypatch.setattr(doors, "NEIGHBOUR_SECONDS", 0.1)
-    beside = Neighbour(Door(f"127.0.0.1:{house.port}", "127.0.0.1:1", house.directory, "localhost"))
-    with pytest.raises(GatewayTrouble, match="ephd --gateway"):
+    beside = ExternalGateway(GatewaySpec(f"127.0.0.1:{gateway_home.port}", "127.0.0.1:1", gateway_home.directory, "localhost"))
+    with pytest.raises(GatewayError, match="ephd --gateway"):
         await beside.ensure()
-    assert not house.record.exists(), "none was started"
-    await house.keeper().ensure()
+    assert not gateway_home.record.exists(), "none was started"
+    await gateway_home.supervisor().ensure()
     await beside.ensure()
     beside.stop()
-    assert house.answers()
+    assert gateway_home.answers()

@@ -9,15 +9,15 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from orchestrator.app.relay import App, Message, Receive, Relay, Scope, Send
+from orchestrator.app.relay import App, Message, Receive, LeaderProxy, Scope, Send
 from orchestrator.ledger.fake import FakeLease, MemoryLedger
 from orchestrator.runtime import clock
 from orchestrator.runtime.journal import Journal
-from orchestrator.runtime.leading import Leading
+from orchestrator.runtime.leading import Leadership
 from orchestrator.runtime.wakeups import Wakeups
 
 LEADER = "http://leader:8081"
-MORE = [(b"x-more", b"1"), (b"x-more", b"2"), (b"date", b"now"), (b"connection", b"close")]
+EXTRA_HEADERS = [(b"x-more", b"1"), (b"x-more", b"2"), (b"date", b"now"), (b"connection", b"close")]
 
 
 def app(name: str) -> App:
@@ -28,18 +28,18 @@ def app(name: str) -> App:
         headers = dict(scope["headers"])
         said = [name, scope["method"], scope["path"], scope["query_string"].decode(), body.decode()]
         said += [headers.get(b"authorization", b"").decode(), headers.get(b"host", b"").decode()]
-        await send({"type": "http.response.start", "status": 202, "headers": MORE})
+        await send({"type": "http.response.start", "status": 202, "headers": EXTRA_HEADERS})
         await send({"type": "http.response.body", "body": "|".join(said).encode(), "more_body": False})
 
     return answer
 
 
-class Gone(httpx.AsyncBaseTransport):
+class UnreachableLeader(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("nobody there", request=request)
 
 
-class Silent(httpx.AsyncBaseTransport):
+class HangingLeader(httpx.AsyncBaseTransport):
     """A leader that is stopped: the connection stands, and no answer comes. Somebody else leads soon."""
 
     def __init__(self, lease: FakeLease) -> None:
@@ -52,45 +52,45 @@ class Silent(httpx.AsyncBaseTransport):
 
 
 @asynccontextmanager
-async def replica(lease: FakeLease, to: httpx.AsyncBaseTransport | None = None) -> AsyncIterator[httpx.AsyncClient]:
-    leading = Leading(lease, Journal(MemoryLedger(), clock.system), Wakeups())
+async def replica(lease: FakeLease, transport: httpx.AsyncBaseTransport | None = None) -> AsyncIterator[httpx.AsyncClient]:
+    leading = Leadership(lease, Journal(MemoryLedger(), clock.system), Wakeups())
     if lease.leads():
-        await leading.ready()
-    relay = Relay(app("own"), leading, to or httpx.ASGITransport(app("leader")))
+        await leading.ensure_term()
+    relay = LeaderProxy(app("own"), leading, transport or httpx.ASGITransport(app("leader")))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(relay), base_url="http://eph.example") as client:
         yield client
     await relay.close()
 
 
-def following(leader: str = LEADER) -> FakeLease:
+def follower_lease(leader: str = LEADER) -> FakeLease:
     lease = FakeLease()
     lease.leader = leader
     return lease
 
 
-async def test_who_follows_passes_on_what_it_is_asked_as_it_came() -> None:
+async def test_follower_forwards_requests_unchanged() -> None:
     headers = {"Authorization": "Bearer t"}
-    async with replica(following()) as client:
+    async with replica(follower_lease()) as client:
         found = await client.post("/api/v1/environments/a%20b/up?x=1%202", content=b"body", headers=headers)
     assert found.text == "leader|POST|/api/v1/environments/a b/up|x=1%202|body|Bearer t|eph.example"
     assert (found.status_code, found.headers.get_list("x-more")) == (202, ["1", "2"])
     assert {"date", "connection"} & {*found.headers} == set(), "each web server says these for itself"
 
 
-async def test_the_leader_answers_itself() -> None:
+async def test_leader_answers_directly() -> None:
     async with replica(FakeLease(leads=True)) as client:
         assert (await client.post("/api/v1/wake")).text.startswith("own|POST|/api/v1/wake|")
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
 async def test_probes_are_about_this_very_replica(path: str) -> None:
-    async with replica(following()) as client:
+    async with replica(follower_lease()) as client:
         assert (await client.get(path)).text.startswith("own|")
 
 
-async def test_nothing_is_passed_on_twice() -> None:
+async def test_request_is_forwarded_once() -> None:
     """Two that each take the other for the leader."""
-    async with replica(following()) as client:
+    async with replica(follower_lease()) as client:
         found = await client.get("/api/v1/environments", headers={"X-Eph-Passed-On": "1"})
         assert found.text.startswith("own|")
         refused = await client.post("/api/v1/sweep", headers={"X-Eph-Passed-On": "1"})
@@ -98,9 +98,9 @@ async def test_nothing_is_passed_on_twice() -> None:
 
 
 @pytest.mark.parametrize("lost", ["nobody leads", "it cannot be reached", "it is stopped"])
-async def test_without_a_leader_it_shows_what_it_sees_and_refuses_wishes(lost: str) -> None:
-    lease = following("" if lost == "nobody leads" else LEADER)
-    to = Silent(lease) if lost == "it is stopped" else Gone()
+async def test_without_a_leader_reads_work_and_writes_are_refused(lost: str) -> None:
+    lease = follower_lease("" if lost == "nobody leads" else LEADER)
+    to = HangingLeader(lease) if lost == "it is stopped" else UnreachableLeader()
     async with replica(lease, to) as client:
         refused = await client.post("/api/v1/environments/x/up", content=b"body")
         assert (await client.get("/api/v1/environments")).text.startswith("own|GET|")
@@ -111,7 +111,7 @@ async def test_without_a_leader_it_shows_what_it_sees_and_refuses_wishes(lost: s
     assert hook.text.startswith("own|POST|/api/v1/webhooks/github||hook|")
 
 
-async def test_a_stream_ends_when_nobody_listens_any_more() -> None:
+async def test_stream_ends_when_the_client_disconnects() -> None:
     ended = asyncio.Event()
 
     class Endless(httpx.AsyncByteStream):
@@ -126,8 +126,8 @@ async def test_a_stream_ends_when_nobody_listens_any_more() -> None:
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             return httpx.Response(200, stream=Endless(), request=request)
 
-    leading = Leading(following(), Journal(MemoryLedger(), clock.system), Wakeups())
-    relay = Relay(app("own"), leading, Streams())
+    leading = Leadership(follower_lease(), Journal(MemoryLedger(), clock.system), Wakeups())
+    relay = LeaderProxy(app("own"), leading, Streams())
     seen: list[Message] = []
     heard: asyncio.Queue[Message] = asyncio.Queue()
     heard.put_nowait({"type": "http.request", "body": b"", "more_body": False})

@@ -6,44 +6,44 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.app.addresses import StartTrouble
-from orchestrator.app.sharing import sharing
-from orchestrator.config.settings import Settings
+from orchestrator.app.addresses import StartupError
+from orchestrator.app.sharing import lock_shared_folder
+from orchestrator.config.settings import ServerSettings
 
 URL = "postgresql://eph@db/eph"
 
 
-def replica(folder: Path, name: str, lease: str = "postgres") -> Settings:
-    return Settings(home=folder / name, ledger_url=URL, replicas={"lease": lease, "shared": folder / "shared"})
+def replica(folder: Path, name: str, lease: str = "postgres") -> ServerSettings:
+    return ServerSettings(home=folder / name, ledger_url=URL, replicas={"lease": lease, "shared": folder / "shared"})
 
 
 def test_several_that_agree_on_a_leader(tmp_path: Path) -> None:
-    with sharing(replica(tmp_path, "a")), sharing(replica(tmp_path, "b")):
+    with lock_shared_folder(replica(tmp_path, "a")), lock_shared_folder(replica(tmp_path, "b")):
         pass
 
 
 @pytest.mark.parametrize(("first", "second"), [("postgres", "none"), ("none", "postgres"), ("none", "none")])
 def test_one_that_asks_for_no_lease_is_alone(tmp_path: Path, first: str, second: str) -> None:
     with (
-        sharing(replica(tmp_path, "a", first)),
-        pytest.raises(StartTrouble, match=r"give all replicas replicas\.lease = postgres"),
-        sharing(replica(tmp_path, "b", second)),
+        lock_shared_folder(replica(tmp_path, "a", first)),
+        pytest.raises(StartupError, match=r"give all replicas replicas\.lease = postgres"),
+        lock_shared_folder(replica(tmp_path, "b", second)),
     ):
         pass
-    with sharing(replica(tmp_path, "b", second)):
+    with lock_shared_folder(replica(tmp_path, "b", second)):
         pass
 
 
 def test_the_target_local_stays_on_its_machine(tmp_path: Path) -> None:
-    with sharing(replica(tmp_path, "a")):
+    with lock_shared_folder(replica(tmp_path, "a")):
         pass
     machine = tmp_path / "shared" / "local" / "machine"
     assert machine.exists()
     machine.write_text("another-machine\n")
-    with pytest.raises(StartTrouble, match="on another-machine, and this is"), sharing(replica(tmp_path, "a")):
+    with pytest.raises(StartupError, match="on another-machine, and this is"), lock_shared_folder(replica(tmp_path, "a")):
         pass
 
 
 def test_one_alone_in_its_home_needs_none_of_it(tmp_path: Path) -> None:
-    with sharing(Settings(home=tmp_path)):
+    with lock_shared_folder(ServerSettings(home=tmp_path)):
         assert list(tmp_path.iterdir()) == []

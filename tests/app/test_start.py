@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 
 from orchestrator.app import service
-from orchestrator.app.addresses import StartTrouble, listening
-from orchestrator.config.settings import Settings
+from orchestrator.app.addresses import StartupError, open_listener
+from orchestrator.config.settings import ServerSettings
 from stacks.toolchain import Toolchain
 
 
-def settings(home: Path, **more: object) -> Settings:
+def settings(home: Path, **more: object) -> ServerSettings:
     token = home.parent / "token"
     token.write_text("t" * 40)
     token.chmod(0o600)
     forge = {"url": "http://127.0.0.1:1", "token_file": token, "repositories": ["acme/shop"]}
-    return Settings(home=home, listen=f"127.0.0.1:{free_port()}", forge=forge, **more)
+    return ServerSettings(home=home, listen=f"127.0.0.1:{free_port()}", forge=forge, **more)
 
 
 def free_port() -> int:
@@ -29,8 +29,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-async def begin(told: Settings, tools: Toolchain) -> None:
-    async with service.running(told, tools):
+async def start_ephd(config: ServerSettings, tools: Toolchain) -> None:
+    async with service.running(config, tools):
         pytest.fail("it started")
 
 
@@ -39,26 +39,26 @@ async def test_a_taken_port_is_named_with_its_setting_before_anything_is_touched
 ) -> None:
     told = settings(tmp_path / "home")
     with (
-        socket.create_server(told.listen_on),
-        pytest.raises(StartTrouble, match=rf"listen = {told.listen}: port {told.listen_on[1]} is taken.*EPH_LISTEN"),
+        socket.create_server(told.listen_address),
+        pytest.raises(StartupError, match=rf"listen = {told.listen}: port {told.listen_address[1]} is taken.*EPH_LISTEN"),
     ):
-        await begin(told, tools)
+        await start_ephd(told, tools)
     assert not (tmp_path / "home").exists()
 
 
-async def test_two_on_one_home_are_told_apart(tmp_path: Path, tools: Toolchain) -> None:
+async def test_second_ephd_on_one_home_is_refused(tmp_path: Path, tools: Toolchain) -> None:
     told = settings(tmp_path / "home")
     told.home.mkdir()
     with (told.home / "ephd.lock").open("a+") as lock:
         lock.write("4711")
         lock.flush()
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(StartTrouble, match=r"another ephd \(process 4711\) runs on"):
-            await begin(told, tools)
-    listening("listen", told.listen).close()
+        with pytest.raises(StartupError, match=r"another ephd \(process 4711\) runs on"):
+            await start_ephd(told, tools)
+    open_listener("listen", told.listen).close()
 
 
-async def test_a_start_that_breaks_half_way_ends_what_it_had_started(
+async def test_failed_start_stops_what_it_started(
     tmp_path: Path, tools: Toolchain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = settings(tmp_path / "home")
@@ -66,21 +66,21 @@ async def test_a_start_that_breaks_half_way_ends_what_it_had_started(
 
     def broken(_: object) -> None:
         """By now the API answers."""
-        with socket.create_connection(told.listen_on, timeout=5) as there:
+        with socket.create_connection(told.listen_address, timeout=5) as there:
             there.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
             answered.append(there.recv(100))
         raise RuntimeError("the target does not come up")
 
     monkeypatch.setattr(service.Wiring, "_prepare", broken)
     with pytest.raises(RuntimeError, match="does not come up"):
-        await begin(told, tools)
+        await start_ephd(told, tools)
     assert b"200" in answered[0]
-    listening("listen", told.listen).close()
+    open_listener("listen", told.listen).close()
     assert {task.get_name() for task in asyncio.all_tasks()} & {"api", "loop", "herald", "door"} == set()
     with (told.home / "ephd.lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def test_an_address_that_is_not_of_this_machine_is_said() -> None:
-    with pytest.raises(StartTrouble, match="give an address of this machine"):
-        listening("listen", "192.0.2.1:8080")
+def test_foreign_listen_address_is_reported() -> None:
+    with pytest.raises(StartupError, match="give an address of this machine"):
+        open_listener("listen", "192.0.2.1:8080")

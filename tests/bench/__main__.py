@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
 
 from tests.bench import cleanup, clones, cluster, environments, hour, kept, page, quiet, waking
-from tests.bench.kept import Kept
+from tests.bench.kept import Measurement
 from tests.bench.rows import Row
 from tests.bench.sizes import FULL, SMALL, Size
 
@@ -25,14 +25,14 @@ ROWS: dict[str, Measure] = {
     "label-to-url": environments.label_to_url,
     "pulumi-processes": environments.pulumi_processes,
     "parallel-20": environments.parallel_20,
-    "wake": waking.wake,
+    "wake": waking.wake_row,
     "quiet-cycle": quiet.quiet_cycle,
     "plan-10000": quiet.plan_10000,
     "ephd-memory": quiet.ephd_memory,
     "github-hour": hour.github_hour,
     "template-clone": clones.template_clone,
 }
-ON_A_CLUSTER: dict[str, Measure] = {
+CLUSTER_ROWS: dict[str, Measure] = {
     "kubernetes-url": cluster.kubernetes_url,
     "kubernetes-10": cluster.kubernetes_10,
     "kubernetes-wake": cluster.kubernetes_wake,
@@ -42,7 +42,7 @@ ON_A_CLUSTER: dict[str, Measure] = {
 
 def main(words: Sequence[str]) -> int:
     """0 when every row was measured, whether it kept its budget or not, and left nothing behind."""
-    everything = ROWS | ON_A_CLUSTER
+    everything = ROWS | CLUSTER_ROWS
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measure Eph against its budgets.")
     parser.add_argument("--small", action="store_true", help="every local row in a reduced size, without budgets")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"rows to run: {', '.join(everything)}")
@@ -55,21 +55,21 @@ def main(words: Sequence[str]) -> int:
     try:
         return _small(names) if options.small else _full(names, everything)
     except KeyboardInterrupt:
-        _say("bench: stopped; everything that was started has ended")
+        _print("bench: stopped; everything that was started has ended")
         return 130
 
 
 def _full(names: Iterable[str], everything: dict[str, Measure]) -> int:
-    measured: list[Kept] = []
+    measured: list[Measurement] = []
     clean = True
     version = kept.version()
     for name in names:
         before = os.getloadavg()[0]
         row, error, leftovers = _measured(everything[name], FULL)
         loads = (before, os.getloadavg()[0])
-        measured.append(Kept(name, row, version, f"{datetime.now(UTC):%Y-%m-%d %H:%M}", loads, error))
-        _say(*([row.line(), f"  {row.ours}", f"  {row.theirs}"] if row else [f"bench {name} not measured: {error}"]))
-        _say(*(f"bench {name} left behind: {line}" for line in leftovers))
+        measured.append(Measurement(name, row, version, f"{datetime.now(UTC):%Y-%m-%d %H:%M}", loads, error))
+        _print(*([row.line(), f"  {row.ours}", f"  {row.theirs}"] if row else [f"bench {name} not measured: {error}"]))
+        _print(*(f"bench {name} left behind: {line}" for line in leftovers))
         clean = clean and not leftovers
     page.write(kept.write(measured, everything))
     return 0 if clean and all(item.row for item in measured) else 1
@@ -80,12 +80,12 @@ def _small(names: Iterable[str]) -> int:
     failed = []
     for name in names:
         begun = time.monotonic()
-        row, error, leftovers = _measured((ROWS | ON_A_CLUSTER)[name], SMALL)
+        row, error, leftovers = _measured((ROWS | CLUSTER_ROWS)[name], SMALL)
         problems = [*([error] if error else []), *(f"left behind: {line}" for line in leftovers)]
         figures = ", ".join(f"{figure.what} {figure.shown}" for figure in row.figures) if row else ""
-        _say(f"bench-small {name:16} {time.monotonic() - begun:5.1f} s  {'; '.join(problems) or figures}")
+        _print(f"bench-small {name:16} {time.monotonic() - begun:5.1f} s  {'; '.join(problems) or figures}")
         failed += [name] if problems or not figures else []
-    _say(f"bench-small: {len(failed)} rows failed: {', '.join(failed)}" if failed else "bench-small: ok")
+    _print(f"bench-small: {len(failed)} rows failed: {', '.join(failed)}" if failed else "bench-small: ok")
     return 1 if failed else 0
 
 
@@ -101,7 +101,7 @@ def _measured(measure: Measure, size: Size) -> tuple[Row | None, str, list[str]]
     return row, error, leftovers
 
 
-def _say(*lines: str) -> None:
+def _print(*lines: str) -> None:
     if lines:
         print(*lines, sep="\n", flush=True)
 

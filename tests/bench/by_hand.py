@@ -12,34 +12,34 @@ from typing import Any
 from orchestrator.core.views import EnvironmentView
 from programs.kubernetes import names
 from tests.cluster.environments import Page
-from tests.cluster.machines import Site, eventually
+from tests.cluster.machines import Cluster, wait_for
 
-PATIENCE = 180.0
+TIMEOUT = 180.0
 KINDS = "serviceaccount,secret,resourcequota,limitrange,networkpolicy,service,deployment,ingress"
-_GIVEN = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink", "ownerReferences")
+_SERVER_SET_FIELDS = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink", "ownerReferences")
 
 
-def until_empty(site: Site, space: str) -> None:
-    _await(lambda: not site.get("pods", "-n", space)["items"])
+def wait_until_empty(site: Cluster, namespace: str) -> None:
+    _wait_for(lambda: not site.get("pods", "-n", namespace)["items"])
 
 
-def _await(true: Callable[[], bool]) -> None:
-    eventually(true, PATIENCE, every=0.05)
+def _wait_for(condition: Callable[[], bool]) -> None:
+    wait_for(condition, TIMEOUT, interval=0.05)
 
 
 @contextmanager
-def copied(site: Site, preview: EnvironmentView, name: str) -> Iterator[ByHand]:
+def kubectl_copy(site: Cluster, preview: EnvironmentView, name: str) -> Iterator[KubectlCopy]:
     """The copy is made by ``apply``, and gone with the block."""
     try:
-        yield ByHand(site, preview, name)
+        yield KubectlCopy(site, preview, name)
     finally:
         site.kubectl("delete", "namespace", name, "--ignore-not-found", "--wait=false")
 
 
-class ByHand:
+class KubectlCopy:
     """A copy of a preview that answers at a host name of its own."""
 
-    def __init__(self, site: Site, preview: EnvironmentView, name: str) -> None:
+    def __init__(self, site: Cluster, preview: EnvironmentView, name: str) -> None:
         self._site = site
         self._preview = preview
         self._name = name
@@ -47,40 +47,40 @@ class ByHand:
 
     def apply(self) -> float:
         """Seconds until its page answers."""
-        objects = self._objects()
+        objects = self._manifests()
         begun = time.monotonic()
         self._site.apply(*objects)
-        return self._answered(begun)
+        return self._seconds_until_answer(begun)
 
     def sleep(self) -> None:
         self._scale(0)
-        until_empty(self._site, self._name)
-        _await(lambda: self._page.ask()[0] != HTTPStatus.OK)
+        wait_until_empty(self._site, self._name)
+        _wait_for(lambda: self._page.request()[0] != HTTPStatus.OK)
 
     def wake(self) -> float:
         begun = time.monotonic()
         self._scale(1)
-        return self._answered(begun)
+        return self._seconds_until_answer(begun)
 
     def _scale(self, replicas: int) -> None:
         self._site.kubectl("scale", "deployment/web", f"--replicas={replicas}", "-n", self._name)
 
-    def _answered(self, begun: float) -> float:
-        _await(lambda: self._page.ask()[0] == HTTPStatus.OK)
-        return time.monotonic() - begun
+    def _seconds_until_answer(self, started: float) -> float:
+        _wait_for(lambda: self._page.request()[0] == HTTPStatus.OK)
+        return time.monotonic() - started
 
-    def _objects(self) -> list[dict[str, Any]]:
+    def _manifests(self) -> list[dict[str, Any]]:
         """The host name, which stands in several of them, is another one."""
         listed = self._site.get(KINDS, "-n", self._preview.name)["items"]
         space = self._site.get("namespace", self._preview.name)
         labels = {key: text for key, text in space["metadata"]["labels"].items() if key.startswith("pod-security")}
         made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self._name, "labels": labels}}
-        text = json.dumps([made, *(self._copy(item) for item in listed if _is_asked_for(item))])
+        text = json.dumps([made, *(self._copy(item) for item in listed if _is_created_by_eph(item))])
         found: list[dict[str, Any]] = json.loads(text.replace(self._preview.host, self._page.host))
         return found
 
     def _copy(self, item: Mapping[str, Any]) -> dict[str, Any]:
-        about = {key: value for key, value in item["metadata"].items() if key not in _GIVEN}
+        about = {key: value for key, value in item["metadata"].items() if key not in _SERVER_SET_FIELDS}
         data = {**item, "metadata": {**about, "namespace": self._name}}
         data.pop("status", None)
         for key in ("clusterIP", "clusterIPs"):
@@ -88,6 +88,6 @@ class ByHand:
         return data
 
 
-def _is_asked_for(item: Mapping[str, Any]) -> bool:
+def _is_created_by_eph(item: Mapping[str, Any]) -> bool:
     about = item["metadata"]
     return bool(about.get("labels", {}).get(names.ENVIRONMENT)) and not about.get("ownerReferences")

@@ -9,19 +9,19 @@ import time
 from pathlib import Path
 
 from programs.local import databases, postgres
-from programs.local.settings import Settings
+from programs.local.settings import HostSettings
 from programs.local.target import TARGET
 from tests.bench.rows import Figure, Row, seconds
 from tests.bench.sizes import Size
-from tests.bench.worlds import folder
+from tests.bench.worlds import temporary_folder
 
-PAIRS = 3
-FILL = "CREATE TABLE orders AS SELECT id, repeat(chr(97 + id % 26), 1000) AS text FROM generate_series(1, %s) AS id"
+ROUNDS = 3
+FILL_TABLE = "CREATE TABLE orders AS SELECT id, repeat(chr(97 + id % 26), 1000) AS text FROM generate_series(1, %s) AS id"
 
 
 async def template_clone(size: Size) -> Row:
     """In turns, on the server that the target `local` brings up, and in the same folder of the same disk."""
-    with folder() as home:
+    with temporary_folder() as home:
         strings = {"root": str(home / "local"), "routes": str(home / "routes")}
         try:
             return await asyncio.to_thread(_measure, strings, home, size)
@@ -31,10 +31,10 @@ async def template_clone(size: Size) -> Row:
 
 def _measure(strings: dict[str, str], home: Path, size: Size) -> Row:
     TARGET.ensure(strings)
-    on = Settings(root=Path(strings["root"]), routes=Path(strings["routes"]))
+    on = HostSettings(root=Path(strings["root"]), routes=Path(strings["routes"]))
     source, megabytes = _prepare(on, size.database_rows)
     ours, theirs = [], []
-    for number in range(min(PAIRS, size.pairs)):
+    for number in range(min(ROUNDS, size.pairs)):
         begun = time.monotonic()
         databases.create(on, "bench", f"eph_bench_{number}", "prepared")
         ours.append(time.monotonic() - begun)
@@ -52,14 +52,14 @@ def _measure(strings: dict[str, str], home: Path, size: Size) -> Row:
     )
 
 
-def _prepare(on: Settings, rows: int) -> tuple[Path, str]:
-    with postgres.connect(on) as session:
+def _prepare(settings: HostSettings, rows: int) -> tuple[Path, str]:
+    with postgres.connect(settings) as session:
         postgres.execute(session, "CREATE DATABASE {}", "prepared")
-    with postgres.connect(on, "prepared") as session:
-        session.execute(FILL.replace("%s", str(rows)).encode())
+    with postgres.connect(settings, "prepared") as session:
+        session.execute(FILL_TABLE.replace("%s", str(rows)).encode())
         session.execute("ALTER TABLE orders ADD PRIMARY KEY (id); CHECKPOINT")
         found = session.execute(
             "SELECT oid::text, pg_size_pretty(pg_database_size(oid)) FROM pg_database WHERE datname = 'prepared'"
         ).fetchone()
     oid, size = found or ("", "")
-    return on.root / "postgres" / "data" / "base" / oid, size
+    return settings.root / "postgres" / "data" / "base" / oid, size

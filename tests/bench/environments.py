@@ -10,16 +10,16 @@ from orchestrator.app.demo.world import REPOSITORY
 from programs.spec import EnvironmentSpec
 from tests.bench.rows import Figure, Row, seconds
 from tests.bench.sizes import Size
-from tests.bench.worlds import Plain, counting, eph, folder, plain
+from tests.bench.worlds import PlainPulumi, counting_toolchain, running_eph, temporary_folder, plain_pulumi
 
 
 async def label_to_url(size: Size) -> Row:
     """In turns, one of each for warming up first."""
     ours, theirs = [], []
-    async with eph() as running:
-        with plain(running.world.settings.local_settings()) as bare:
+    async with running_eph() as running:
+        with plain_pulumi(running.world.settings.local_settings()) as bare:
             for number in await running.open_pulls(size.pairs + 1):
-                ours.append(await running.made(number))
+                ours.append(await running.seconds_until_ready(number))
                 theirs.append(await asyncio.to_thread(bare.up, "cli", f"pr-{number}", running.spec(number)))
     ours, theirs = ours[1:], theirs[1:]
     ratio = statistics.median(ours) / statistics.median(theirs)
@@ -32,27 +32,27 @@ async def label_to_url(size: Size) -> Row:
 
 
 async def pulumi_processes(_: Size) -> Row:
-    with folder() as home:
-        tools, log = counting(home)
-        async with eph(tools) as running:
+    with temporary_folder() as home:
+        tools, log = counting_toolchain(home)
+        async with running_eph(tools) as running:
             [number] = await running.open_pulls(1)
             log.write_text("")
-            await running.made(number)
+            await running.seconds_until_ready(number)
             first = log.read_text().splitlines()
             log.write_text("")
             branch = running.world.forge.pull(REPOSITORY, number)["head"]["ref"]
             commit = running.world.forge.push(REPOSITORY, branch, {"colour.txt": "#00ff00\n"}, "another colour")
-            await running.answer([number], commit)
+            await running.wait_until_answering([number], commit)
             update = log.read_text().splitlines()
     return Row(
         "pulumi-processes",
         (Figure("first-up", len(first), 3), Figure("update", len(update), 2)),
-        f"a first up starts: {_commands(first)}; an update: {_commands(update)}",
+        f"a first up starts: {_summarize(first)}; an update: {_summarize(update)}",
         "counted by a wrapper in front of `pulumi`",
     )
 
 
-def _commands(lines: list[str]) -> str:
+def _summarize(lines: list[str]) -> str:
     words = [[word for word in line.split() if not word.startswith("-")] for line in lines]
     return ", ".join(f"`pulumi {' '.join(found[: 2 if found[0] == 'stack' else 1])}`" for found in words)
 
@@ -60,16 +60,16 @@ def _commands(lines: list[str]) -> str:
 async def parallel_20(size: Size) -> Row:
     """Half of the sequential ones before and half after, so that a machine that grows busy slows both."""
     many = size.many
-    async with eph() as running:
+    async with running_eph() as running:
         pulls = await running.open_pulls(many + 1)
-        await running.made(pulls[0])
-        with plain(running.world.settings.local_settings()) as bare:
+        await running.seconds_until_ready(pulls[0])
+        with plain_pulumi(running.world.settings.local_settings()) as bare:
             spec = running.spec(pulls[0])
             await asyncio.to_thread(bare.up, "api", "warm-up", spec)
             before = await asyncio.to_thread(in_sequence, bare, range(many // 2), spec)
             begun = time.monotonic()
             await asyncio.gather(*(running.label(number) for number in pulls[1:]))
-            await running.answer(pulls[1:])
+            await running.wait_until_answering(pulls[1:])
             ours = time.monotonic() - begun
             after = await asyncio.to_thread(in_sequence, bare, range(many // 2, many), spec)
     return Row(
@@ -80,5 +80,5 @@ async def parallel_20(size: Size) -> Row:
     )
 
 
-def in_sequence(bare: Plain, numbers: range, spec: EnvironmentSpec) -> float:
-    return sum(bare.up("api", f"pr-{number}", spec) for number in numbers)
+def in_sequence(plain_pulumi: PlainPulumi, numbers: range, spec: EnvironmentSpec) -> float:
+    return sum(plain_pulumi.up("api", f"pr-{number}", spec) for number in numbers)

@@ -10,13 +10,13 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.app.wiring import Wiring
+from orchestrator.app.wiring import Composition
 from programs.local import databases, files, postgres, routes, standing, supervision
 from programs.local import settings as local_settings
-from programs.local.databases import Owned
-from programs.local.identifiers import Program
-from programs.local.routes import Route
-from programs.local.settings import Settings
+from programs.local.databases import OwnedObject
+from programs.local.identifiers import ProgramName
+from programs.local.routes import RouteRecord
+from programs.local.settings import HostSettings
 from programs.local.target import TARGET
 from stacks.inventory import FileInventory
 
@@ -38,47 +38,47 @@ SELECT (jsonb_populate_record(template, jsonb_build_object('oid', %s::bigint, 'd
   FROM pg_database template WHERE template.datname = 'template0'"""
 
 
-def hold(parts: Wiring, upstream: str) -> None:
+def hold(parts: Composition, upstream: str) -> None:
     """Everything that the records in the store say was made; every route leads to the same app."""
     strings = parts.settings.local_settings()
     on = local_settings.from_mapping(strings)
     # Not the inventory that is measured, which would have read every file already.
-    records = FileInventory(parts.places.backend).snapshot().stacks.values()
-    made = [part.partition(":")[::2] for record in records for part in record.parts]
+    records = FileInventory(parts.paths.backend).snapshot().stacks.values()
+    made = [part.partition(":")[::2] for record in records for part in record.resource_names]
     for kind, name in made:
         environment, _, rest = name.partition("/")
         if kind == "Checkout":
-            files.folder(on.envs / environment / "src" / rest)
+            files.make_folder(on.envs / environment / "src" / rest)
         elif kind == "Route":
-            routes.put(on, Route(rest, upstream, environment, "web", ""))
+            routes.write(on, RouteRecord(rest, upstream, environment, "web", ""))
     _register_databases(on, [name for kind, name in made if kind == "Database"])
     _start_services(strings, {name for kind, name in made if kind == "Service"})
 
 
-def _register_databases(on: Settings, names: Iterable[str]) -> None:
+def _register_databases(on: HostSettings, names: Iterable[str]) -> None:
     with postgres.connect(on) as session, session.transaction():
         for number, name in enumerate(names):
             environment, _, database = name.partition("/")
             _register(session, on, (FIRST_OID + number, environment, database))
 
 
-def _register(session: psycopg.Connection[Any], on: Settings, what: tuple[int, str, str]) -> None:
+def _register(session: psycopg.Connection[Any], on: HostSettings, what: tuple[int, str, str]) -> None:
     oid, environment, name = what
     postgres.execute(session, "CREATE ROLE {}", name)
     session.execute(CATALOGUE, (oid, name))
     for kind in ("ROLE", "DATABASE"):
-        databases._comment(session, Owned(kind, name, environment, databases.SEEDED), on)
+        databases._comment(session, OwnedObject(kind, name, environment, databases.SEEDED), on)
 
 
 def _start_services(strings: Mapping[str, str], wanted: set[str]) -> None:
     on = local_settings.from_mapping(strings)
-    names = [str(Program(*name.split("/"))) for name in sorted(wanted)]
+    names = [str(ProgramName(*name.split("/"))) for name in sorted(wanted)]
     for name in names:
-        files.write(supervision.conf(on, name), SERVICE.format(name=name))
+        files.write(supervision.program_file(on, name), SERVICE.format(name=name))
     TARGET.stop(strings)
     TARGET.ensure(strings)  # brings up all that is on disk, which is faster than one after the other
     deadline = time.monotonic() + PATIENCE
-    while missing := wanted - standing.every(on)["Service"]:
+    while missing := wanted - standing.live_resources(on)["Service"]:
         if time.monotonic() > deadline:
             raise RuntimeError(f"{len(missing)} of {len(wanted)} services did not start within {PATIENCE:.0f} s")
         time.sleep(0.5)

@@ -16,25 +16,25 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from orchestrator.config.bounds import ServerPolicy
+from orchestrator.config.bounds import AdmissionPolicy
 from orchestrator.forge.github import GitHubForge
-from orchestrator.forge.github.client import AppKey, Options
-from orchestrator.forge.github.shelf import Shelf
+from orchestrator.forge.github.client import AppKey, GitHubOptions
+from orchestrator.forge.github.shelf import DiskCache
 from orchestrator.forge.port import CheckReport, Conclusion, Repository
-from orchestrator.forge.sandbox.world import SandboxForge
+from orchestrator.forge.sandbox.world import DemoGitHub
 from orchestrator.runtime import commands as chat
-from orchestrator.runtime.forge_facts import ForgeFacts, ForgeReader
-from orchestrator.runtime.recipes import Recipes, Rules
+from orchestrator.runtime.forge_facts import ForgeSnapshot, ForgeReader
+from orchestrator.runtime.recipes import RecipeReader, ServerRules
 from tests.bench.rows import Figure, Row
 from tests.bench.sizes import Size
-from tests.bench.worlds import folder
+from tests.bench.worlds import temporary_folder
 
 LABEL = "preview"
 OWNER = "acme"
-PATIENCE = 120
+TIMEOUT = 120
 """Seconds for an answer: on a machine that others use, too, the sandbox is slower than GitHub ever is."""
 MARKER = "<!-- eph:bench -->"
-FILE = """version: "1.0"
+EPH_YAML = """version: "1.0"
 name: shop
 triggers:
   - type: pr_label
@@ -49,7 +49,7 @@ services:
 
 
 @dataclass(slots=True)
-class Clock:
+class AdjustableClock:
     """The machine's time and what we turned it by; the sandbox's is turned with it."""
 
     ahead: float = 0.0
@@ -62,37 +62,37 @@ class Clock:
 
 
 @dataclass(slots=True)
-class Scene:
-    world: SandboxForge
+class Fixture:
+    world: DemoGitHub
     key: AppKey
     names: list[str]
     pulls: list[tuple[str, int, str]] = field(default_factory=list)
     """Repository, number, branch."""
-    clock: Clock = field(default_factory=Clock)
+    clock: AdjustableClock = field(default_factory=AdjustableClock)
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class RequestCount:
     counted: int
     requests: int
-    candidates: int
-    busiest: int
+    pull_requests: int
+    peak_requests: int
     """Requests of one look at most, after the first: that one follows a restart, and is told on its own."""
 
 
 @contextmanager
-def scene(home: Path, repositories: int, each: int) -> Iterator[Scene]:
-    world = SandboxForge(home / "sandbox")
+def fixture_repositories(home: Path, repositories: int, pulls_each: int) -> Iterator[Fixture]:
+    world = DemoGitHub(home / "sandbox")
     world.start(process=True)
     try:
-        made = Scene(world, AppKey(*world.create_app("eph-previews")), [])
+        made = Fixture(world, AppKey(*world.create_app("eph-previews")), [])
         world.set_quota(1_000_000)
-        world.install_app(made.key.app, OWNER)
+        world.install_app(made.key.app_id, OWNER)
         for number in range(repositories):
             name = f"{OWNER}/shop-{number}"
-            world.create_repository(name, {"eph.yaml": FILE, "web": "#!/bin/sh\n"})
+            world.create_repository(name, {"eph.yaml": EPH_YAML, "web": "#!/bin/sh\n"})
             made.names.append(name)
-            heads = _branches(home / "sandbox" / "git" / f"{name}.git", each)
+            heads = _branches(home / "sandbox" / "git" / f"{name}.git", pulls_each)
             opened = world.open_pulls(name, heads, LABEL, "build")
             made.pulls += [(name, number, branch) for branch, number in opened.items()]
             subprocess.run(["git", "-C", home / "sandbox" / "git" / f"{name}.git", "pack-refs", "--all"], check=True)
@@ -116,42 +116,42 @@ def _branches(repository: Path, count: int) -> list[str]:
     return names
 
 
-def life(made: Scene, cache: Path) -> tuple[GitHubForge, ForgeReader]:
-    options = Options(organisations=(OWNER,), shelf=Shelf(cache, made.clock))
-    forge = GitHubForge(made.world.api_url, made.key, [], timeout=PATIENCE, now=made.clock, options=options)
-    rules = Rules(ServerPolicy(installed=frozenset({"local"})), b"k" * 32, "localhost", {"local": {}})
-    recipes = Recipes(forge, rules, made.clock.utc)
-    return forge, ForgeReader(forge, recipes, frozenset({"local"}), made.clock.utc)
+def new_client(fixture: Fixture, cache: Path) -> tuple[GitHubForge, ForgeReader]:
+    options = GitHubOptions(organisations=(OWNER,), cache=DiskCache(cache, fixture.clock))
+    forge = GitHubForge(fixture.world.api_url, fixture.key, [], timeout=TIMEOUT, now=fixture.clock, options=options)
+    rules = ServerRules(AdmissionPolicy(installed_targets=frozenset({"local"})), b"k" * 32, "localhost", {"local": {}})
+    recipes = RecipeReader(forge, rules, fixture.clock.utc)
+    return forge, ForgeReader(forge, recipes, frozenset({"local"}), fixture.clock.utc)
 
 
-async def watch(made: Scene, cache: Path, looks: int, every: float, busy: bool) -> Spent:
+async def poll(fixture: Fixture, cache: Path, cycles: int, interval: float, busy: bool) -> RequestCount:
     """So many looks of one life, counted by the Git host."""
-    forge, reader = life(made, cache)
-    before, busiest, facts = made.world.stats(), 0, ForgeFacts()
+    forge, reader = new_client(fixture, cache)
+    before, busiest, facts = fixture.world.stats(), 0, ForgeSnapshot()
     try:
-        for look in range(looks):
+        for look in range(cycles):
             began = time.monotonic()
-            made.world.set_clock(made.clock.ahead)
+            fixture.world.set_clock(fixture.clock.ahead)
             if busy:
-                await asyncio.to_thread(_happen, made, forge, facts, look)
-            seen = made.world.stats()["requests"]
+                await asyncio.to_thread(_apply_activity, fixture, forge, facts, look)
+            seen = fixture.world.stats()["requests"]
             facts = await reader.read({})
-            await _listen(made, forge, facts)
+            await _read_comments(fixture, forge, facts)
             if look:
-                busiest = max(busiest, made.world.stats()["requests"] - seen)
-            if lacking := _lacking(made, facts):
+                busiest = max(busiest, fixture.world.stats()["requests"] - seen)
+            if lacking := _incomplete(fixture, facts):
                 raise RuntimeError(f"look {look} is not whole: {'; '.join(lacking)}")
-            made.clock.ahead += max(0.0, every - (time.monotonic() - began))  # the look itself took some of it
+            fixture.clock.ahead += max(0.0, interval - (time.monotonic() - began))  # the look itself took some of it
     finally:
         forge.close()
-    after = made.world.stats()
-    candidates = sum(len(item.candidates) for item in facts.facts.values())
-    return Spent(after["counted"] - before["counted"], after["requests"] - before["requests"], candidates, busiest)
+    after = fixture.world.stats()
+    candidates = sum(len(item.requests) for item in facts.facts.values())
+    return RequestCount(after["counted"] - before["counted"], after["requests"] - before["requests"], candidates, busiest)
 
 
-async def _listen(made: Scene, forge: GitHubForge, facts: ForgeFacts) -> None:
+async def _read_comments(fixture: Fixture, forge: GitHubForge, facts: ForgeSnapshot) -> None:
     """For chat commands, as ephd does after each look."""
-    slots, since = asyncio.Semaphore(chat.AT_ONCE), made.clock.utc() - chat.HEARD_FOR
+    slots, since = asyncio.Semaphore(chat.MAX_CONCURRENT), fixture.clock.utc() - chat.MAX_COMMENT_AGE
 
     async def one(home: Repository) -> None:
         async with slots:
@@ -160,22 +160,22 @@ async def _listen(made: Scene, forge: GitHubForge, facts: ForgeFacts) -> None:
     await asyncio.gather(*(one(home) for home in facts.repositories.values()))
 
 
-def _lacking(made: Scene, facts: ForgeFacts) -> list[str]:
+def _incomplete(fixture: Fixture, facts: ForgeSnapshot) -> list[str]:
     """Why a look is not whole, each repository in its own words; nothing: it is."""
     every = facts.facts.values()
     found = [f"{item.full_name}: {item.reason}" for item in every if not item.complete]
     found += [f"{item.full_name}, its refs: {item.refs_reason}" for item in every if not item.refs_complete]
-    missing = {*made.names} - {item.full_name for item in every}
-    return [*found, *(f"{name} is not there" for name in sorted(missing)), *facts.trouble]
+    missing = {*fixture.names} - {item.full_name for item in every}
+    return [*found, *(f"{name} is not there" for name in sorted(missing)), *facts.problems]
 
 
-def _happen(made: Scene, forge: GitHubForge, facts: ForgeFacts, look: int) -> None:
+def _apply_activity(fixture: Fixture, forge: GitHubForge, facts: ForgeSnapshot, cycle: int) -> None:
     """What people and CI do, and what Eph writes for it."""
-    name, number, branch = made.pulls[look * 7 % len(made.pulls)]
-    sha = made.world.push(name, branch, {"change.txt": f"look {look}\n"})
-    made.world.set_check(name, sha, "build", None if look % 2 else "success")
-    other, labelled, _ = made.pulls[look * 11 % len(made.pulls)]
-    made.world.label(other, labelled, "size: s")
+    name, number, branch = fixture.pulls[cycle * 7 % len(fixture.pulls)]
+    sha = fixture.world.push(name, branch, {"change.txt": f"look {cycle}\n"})
+    fixture.world.set_check(name, sha, "build", None if cycle % 2 else "success")
+    other, labelled, _ = fixture.pulls[cycle * 11 % len(fixture.pulls)]
+    fixture.world.label(other, labelled, "size: s")
     for repository in facts.repositories.values():
         if repository.full_name == name:
             for state in (Conclusion.IN_PROGRESS, Conclusion.SUCCESS):
@@ -186,14 +186,14 @@ def _happen(made: Scene, forge: GitHubForge, facts: ForgeFacts, look: int) -> No
 async def github_hour(size: Size) -> Row:
     """100 repositories with 20 open pull requests each, 120 looks; then what a push costs with what is told of it."""
     pushes = size.pushes
-    with folder() as home:
+    with temporary_folder() as home:
         begun = time.monotonic()
-        with scene(home, size.repositories, size.pulls) as made:
+        with fixture_repositories(home, size.repositories, size.pulls) as made:
             built = time.monotonic() - begun
-            first = await watch(made, home / "cache.db", 1, 30, busy=False)
-            quiet = await watch(made, home / "cache.db", size.looks, 30, busy=False)
-            restart = await watch(made, home / "cache.db", 1, 30, busy=False)
-            busy = await watch(made, home / "cache.db", pushes, 30, busy=True)
+            first = await poll(made, home / "cache.db", 1, 30, busy=False)
+            quiet = await poll(made, home / "cache.db", size.looks, 30, busy=False)
+            restart = await poll(made, home / "cache.db", 1, 30, busy=False)
+            busy = await poll(made, home / "cache.db", pushes, 30, busy=True)
     each = (busy.counted - restart.counted) / pushes
     hours = timedelta(seconds=time.monotonic() - begun)
     return Row(
@@ -201,9 +201,9 @@ async def github_hour(size: Size) -> Row:
         (
             Figure("counted, quiet", quiet.counted, 1000),
             Figure("counted for a push", each, 15),
-            Figure("requests of a later look", busy.busiest, 400),
+            Figure("requests of a later look", busy.peak_requests, 400),
         ),
-        f"{size.looks} looks, one each half minute, at {quiet.candidates} pull requests in {size.repositories} "
+        f"{size.looks} looks, one each half minute, at {quiet.pull_requests} pull requests in {size.repositories} "
         "repositories, beginning with a restart: "
         f"{quiet.counted} counted of {quiet.requests} requests; a restart alone: {restart.counted}; a push, a label, a "
         f"comment and a check twice in each look: {each:.1f} more",

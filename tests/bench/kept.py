@@ -21,7 +21,7 @@ PAGES = ["docs/reference/benchmarks.json", "docs/reference/benchmarks.md"]
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class Measurement:
     """``row`` is None when it was not measured, and ``error`` says why. ``commit``: Eph's version, empty for a row
     that was never tried. ``loads``: of the machine before and after, one minute's average."""
 
@@ -45,20 +45,20 @@ def _git(*words: str) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def read() -> dict[str, Kept]:
-    return {item["name"]: _kept(item) for item in json.loads(FILE.read_text())}
+def read() -> dict[str, Measurement]:
+    return {item["name"]: _from_json(item) for item in json.loads(FILE.read_text())}
 
 
-def write(measured: Iterable[Kept], order: Iterable[str]) -> list[Kept]:
+def write(measured: Iterable[Measurement], order: Iterable[str]) -> list[Measurement]:
     """Puts these in the place of older ones, and gives one for each name, in that order."""
     known = read() | {item.name: item for item in measured}
-    every = [known.get(name, Kept(name)) for name in order]
+    every = [known.get(name, Measurement(name)) for name in order]
     FILE.write_text(json.dumps([asdict(item) for item in every], indent=1) + "\n")
     return every
 
 
-def _kept(item: dict[str, Any]) -> Kept:
+def _from_json(item: dict[str, Any]) -> Measurement:
     row = item["row"]
     if row is not None:
         row = Row(**{**row, "figures": tuple(Figure(**figure) for figure in row["figures"])})
-    return Kept(**{**item, "row": row, "loads": tuple(item["loads"])})
+    return Measurement(**{**item, "row": row, "loads": tuple(item["loads"])})

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
-from tests.bench.kept import Kept
+from tests.bench.kept import Measurement
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "benchmarks.md"
 
@@ -24,7 +24,7 @@ Repeat it with `make bench`, one row with `make bench ARGS=label-to-url`; those 
 runs it.
 """
 
-_HOW = """## What is measured
+_METHODOLOGY = """## What is measured
 
 - **label-to-url**: a whole Eph with a Git host beside it; from the moment the label is set until the preview answers
   through the gateway. Against it `pulumi stack init` and `pulumi up --yes --skip-preview` of the same program by the
@@ -69,11 +69,11 @@ _HOW = """## What is measured
 """
 
 
-def write(rows: Sequence[Kept]) -> None:
-    PAGE.write_text(f"{_HEAD}\n{_table(rows)}\n{_figures(rows)}\n{_HOW}\n{_machine()}")
+def write(rows: Sequence[Measurement]) -> None:
+    PAGE.write_text(f"{_HEAD}\n{_table(rows)}\n{_figures(rows)}\n{_METHODOLOGY}\n{_machine()}")
 
 
-def _table(rows: Sequence[Kept]) -> str:
+def _table(rows: Sequence[Measurement]) -> str:
     lines = ["| row | figure | measured | budget | |", "|---|---|---|---|---|"]
     for kept in rows:
         for figure in kept.row.figures if kept.row else ():
@@ -85,7 +85,7 @@ def _table(rows: Sequence[Kept]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _figures(rows: Sequence[Kept]) -> str:
+def _figures(rows: Sequence[Measurement]) -> str:
     lines = [
         "## The two figures of each row",
         "",
@@ -98,13 +98,13 @@ def _figures(rows: Sequence[Kept]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _reason(kept: Kept) -> str:
+def _reason(kept: Measurement) -> str:
     """One line that does not break the table."""
     words = " ".join(kept.error.replace("|", "/").replace("`", "'").split())
     return f": `{words[:200]}`" if words else ""
 
 
-def _when(kept: Kept) -> str:
+def _when(kept: Measurement) -> str:
     load = " to ".join(f"{load:.1f}" for load in kept.loads)
     return f"{kept.at} UTC, {load}" if kept.at else "never"
 

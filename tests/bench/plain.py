@@ -33,7 +33,7 @@ PROJECT = "eph-bench-1"
 Program = Callable[[], None]
 
 
-def by_cli(stack: str, program: Program) -> float:
+def run_cli(stack: str, program: Program) -> float:
     with tempfile.TemporaryDirectory(prefix="eph-bench-plain-") as folder:
         Path(folder, "Pulumi.yaml").write_text(f"name: {PROJECT}\nruntime: python\n")
         begun = time.monotonic()
@@ -44,7 +44,7 @@ def by_cli(stack: str, program: Program) -> float:
         return time.monotonic() - begun
 
 
-def by_api(stack: str, program: Program) -> float:
+def run_automation_api(stack: str, program: Program) -> float:
     begun = time.monotonic()
     automation.create_or_select_stack(stack, PROJECT, program).up()
     return time.monotonic() - begun
@@ -69,7 +69,7 @@ def _language_host(program: Program) -> Iterator[int]:
 
 
 def main() -> None:
-    ways = {"cli": by_cli, "api": by_api}
+    ways = {"cli": run_cli, "api": run_automation_api}
     for line in sys.stdin:
         order: dict[str, Any] = json.loads(line)
         spec = EnvironmentSpec.from_json(order["spec"])

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from orchestrator.app.demo.world import free_port
-from orchestrator.app.wiring import Wiring
+from orchestrator.app.wiring import Composition
 from orchestrator.core import plans
 from orchestrator.core.model import World
 from orchestrator.core.policy import Policy
@@ -26,17 +26,17 @@ from programs.local.target import TARGET
 from tests.bench import thousand
 from tests.bench.rows import Figure, Row, seconds
 from tests.bench.sizes import Size
-from tests.bench.worlds import folder, tools
-from tests.core.test_speed import NOW, large
+from tests.bench.worlds import temporary_folder, tools
+from tests.core.test_speed import NOW, large_world
 
-TURNS = 3
+ROUNDS = 3
 
 
 @contextlib.asynccontextmanager
-async def _world(count: int, upstream: str) -> AsyncIterator[tuple[Wiring, Path]]:
-    with folder() as home, thousand.in_memory(count):
+async def _thousand(count: int, upstream: str) -> AsyncIterator[tuple[Composition, Path]]:
+    with temporary_folder() as home, thousand.in_memory(count):
         settings = thousand.settings(home, (free_port(), free_port()), count)
-        parts = Wiring(settings, tools())
+        parts = Composition(settings, tools())
         try:
             await parts.prepare()
             await thousand.populate(parts, home, upstream)
@@ -55,16 +55,16 @@ async def quiet_cycle(size: Size) -> Row:
     async def well(_host: str, _path: str) -> tuple[bool, str]:
         return True, "/healthz answered 200"
 
-    async with _world(count, "http://127.0.0.1:1") as (parts, _home):
+    async with _thousand(count, "http://127.0.0.1:1") as (parts, _home):
         loop, executor, monitor = parts.loop(well)
         try:
-            first = await _cycle(loop)
-            await _cycle(loop)  # the first that knows that all of them answer
+            first = await _time_cycle(loop)
+            await _time_cycle(loop)  # the first that knows that all of them answer
             ours, theirs = [], []
-            for _ in range(min(TURNS, size.pairs)):
-                ours.append(await _cycle(loop))
-                _nothing_to_do(loop, count)
-                theirs.append(await asyncio.to_thread(_stack_ls, parts.places.environment(), count))
+            for _ in range(min(ROUNDS, size.pairs)):
+                ours.append(await _time_cycle(loop))
+                _check_quiet(loop, count)
+                theirs.append(await asyncio.to_thread(_time_stack_ls, parts.paths.environment(), count))
         finally:
             await monitor.close()
             await executor.close()
@@ -76,21 +76,21 @@ async def quiet_cycle(size: Size) -> Row:
     )
 
 
-async def _cycle(loop: Loop) -> float:
+async def _time_cycle(loop: Loop) -> float:
     begun = time.monotonic()
-    await loop.cycle(look=True)
+    await loop.cycle(refresh=True)
     return time.monotonic() - begun
 
 
-def _nothing_to_do(loop: Loop, count: int) -> None:
-    plan, views = loop.shown.plan, loop.shown.views
+def _check_quiet(loop: Loop, count: int) -> None:
+    plan, views = loop.last_cycle.plan, loop.last_cycle.views
     if plan is None or len(views) != count:
         raise RuntimeError(f"{count} environments should be seen, not {len(views)}")
     if plan.changes:
         raise RuntimeError(f"the world is not quiet: {len(plan.changes)} changes, the first is {plan.changes[0]}")
 
 
-def _stack_ls(environment: dict[str, str], count: int) -> float:
+def _time_stack_ls(environment: dict[str, str], count: int) -> float:
     begun = time.monotonic()
     command = ["pulumi", "stack", "ls", "--all", "--non-interactive"]
     done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=True)
@@ -100,10 +100,10 @@ def _stack_ls(environment: dict[str, str], count: int) -> float:
 
 
 async def ephd_memory(size: Size) -> Row:
-    with _app() as upstream:
-        async with _world(size.stacks, upstream) as (parts, home):
-            addresses = (parts.settings.listen_on[1], parts.settings.gateway_listen_on[1])
-            told = await _watch(home, addresses, size.stacks)
+    with _healthy_app() as upstream:
+        async with _thousand(size.stacks, upstream) as (parts, home):
+            addresses = (parts.settings.listen_address[1], parts.settings.gateway_listen_address[1])
+            told = await _measure_memory(home, addresses, size.stacks)
     return Row(
         "ephd-memory",
         (Figure("megabytes", told["megabytes"], 250.0),),
@@ -113,7 +113,7 @@ async def ephd_memory(size: Size) -> Row:
     )
 
 
-async def _watch(home: Path, addresses: tuple[int, int], count: int) -> dict[str, float]:
+async def _measure_memory(home: Path, addresses: tuple[int, int], count: int) -> dict[str, float]:
     """It ends before this returns or raises: while it lives, it brings back what the target lacks."""
     command = [sys.executable, "-m", "tests.bench.watcher", str(home), *map(str, addresses), str(count)]
     pipe = asyncio.subprocess.PIPE
@@ -130,7 +130,7 @@ async def _watch(home: Path, addresses: tuple[int, int], count: int) -> dict[str
     return found
 
 
-class _Well(http.server.BaseHTTPRequestHandler):
+class _HealthyHandler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
@@ -143,8 +143,8 @@ class _Well(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def _app() -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Well)
+def _healthy_app() -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _HealthyHandler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
@@ -155,7 +155,7 @@ def _app() -> Iterator[str]:
 
 async def plan_10000(size: Size) -> Row:
     """The best of a few turns: other processes and their caches have no part in it."""
-    half, whole = _large(size.planned // 2), _large(size.planned)
+    half, whole = _large_case(size.planned // 2), _large_case(size.planned)
     turns = [(_plan_seconds(*half), _plan_seconds(*whole)) for _ in range(5)]
     smaller, larger = (min(column) for column in zip(*turns, strict=True))
     return Row(
@@ -166,12 +166,12 @@ async def plan_10000(size: Size) -> Row:
     )
 
 
-def _large(number: int) -> tuple[World, Policy]:
-    return large(number), Policy(max_environments=2 * number, max_per_repository=2 * number)
+def _large_case(number: int) -> tuple[World, Policy]:
+    return large_world(number), Policy(max_environments=2 * number, max_per_repository=2 * number)
 
 
-def _plan_seconds(seen: World, policy: Policy) -> float:
+def _plan_seconds(world: World, policy: Policy) -> float:
     gc.collect()
     begun = time.process_time()
-    plans.plan(seen, policy, NOW)
+    plans.plan(world, policy, NOW)
     return time.process_time() - begun

@@ -19,25 +19,25 @@ from programs.local import services, supervision
 from programs.local import settings as local_settings
 from tests.bench.rows import Figure, Row, seconds
 from tests.bench.sizes import Size
-from tests.bench.worlds import PATIENCE, Eph, eph
+from tests.bench.worlds import TIMEOUT, RunningEph, running_eph
 
 
-async def wake(size: Size) -> Row:
+async def wake_row(size: Size) -> Row:
     """In turns, one of each for warming up first; and once with two hundred requests at the same moment."""
     many = size.cold
     ours, theirs = [], []
-    async with eph() as running:
+    async with running_eph() as running:
         [number] = await running.open_pulls(1)
         await running.label(number)
-        await running.answer([number])
+        await running.wait_until_answering([number])
         for _ in range(size.pairs + 1):
             await sleep(running, number)
-            theirs.append(await asyncio.to_thread(_by_hand, running.world.settings.local_settings()))
-            ours.append((await visit(running, number, 1))[0])
+            theirs.append(await asyncio.to_thread(_time_manual_start, running.world.settings.local_settings()))
+            ours.append((await send_requests(running, number, 1))[0])
         await sleep(running, number)
-        starts = await times_woken(running, number)
-        cold = await visit(running, number, many)
-        starts = await times_woken(running, number) - starts
+        starts = await wake_count(running, number)
+        cold = await send_requests(running, number, many)
+        starts = await wake_count(running, number) - starts
     ratio = statistics.median(ours[1:]) / statistics.median(theirs[1:])
     return Row(
         "wake",
@@ -47,47 +47,47 @@ async def wake(size: Size) -> Row:
     )
 
 
-def view(running: Eph, number: int) -> EnvironmentView:
-    return next(view for view in running.service.desk.environments() if view.key and view.key.number == number)
+def view_of(running: RunningEph, number: int) -> EnvironmentView:
+    return next(view for view in running.service.control_plane.environments() if view.key and view.key.number == number)
 
 
-async def sleep(running: Eph, number: int) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while view(running, number).phase is not Phase.READY:
+async def sleep(running: RunningEph, number: int) -> None:
+    async with asyncio.timeout(TIMEOUT):
+        while view_of(running, number).phase is not Phase.READY:
             await asyncio.sleep(0.05)
-        await running.service.desk.sleep(str(view(running, number).ref), "bench")
-        while view(running, number).asleep_since is None or running.service.desk.status().running:
+        await running.service.control_plane.sleep(str(view_of(running, number).ref), "bench")
+        while view_of(running, number).asleep_since is None or running.service.control_plane.status().running:
             await asyncio.sleep(0.05)
     await asyncio.sleep(3)  # the warm interpreter that was used is replaced meanwhile
 
 
-async def visit(running: Eph, number: int, many: int) -> list[float]:
+async def send_requests(running: RunningEph, number: int, count: int) -> list[float]:
     """Seconds until each of so many requests is answered well."""
-    gateway, host = f"http://{running.world.settings.gateway_listen}/", view(running, number).host
+    gateway, host = f"http://{running.world.settings.gateway_listen}/", view_of(running, number).host
 
     async def one() -> float:
         begun = time.monotonic()
-        answer = await running.client.get(gateway, headers={"Host": host}, timeout=PATIENCE)
+        answer = await running.client.get(gateway, headers={"Host": host}, timeout=TIMEOUT)
         if answer.status_code != 200:
             raise RuntimeError(f"a cold request got {answer.status_code}: {answer.text[:300]}")
         return time.monotonic() - begun
 
-    return list(await asyncio.gather(*(one() for _ in range(many))))
+    return list(await asyncio.gather(*(one() for _ in range(count))))
 
 
-async def times_woken(running: Eph, number: int) -> int:
-    found = await running.service.desk.events(str(view(running, number).ref), 0, 1000, True)
+async def wake_count(running: RunningEph, number: int) -> int:
+    found = await running.service.control_plane.events(str(view_of(running, number).ref), 0, 1000, True)
     return sum(event.kind == kinds.ENVIRONMENT_WAKING for event in found)
 
 
-def _by_hand(told: dict[str, str]) -> float:
+def _time_manual_start(raw_settings: dict[str, str]) -> float:
     """What supervisord would start, started by us in the same sandbox with the same variables."""
-    on = local_settings.from_mapping(told)
-    names = [name for name in supervision.programs(on) if "." in name]
+    on = local_settings.from_mapping(raw_settings)
+    names = [name for name in supervision.list_programs(on) if "." in name]
     notes = [json.loads(supervision.note(on, name)) for name in names]
     launches = [json.loads((on.launches / f"{name}.json").read_text()) for name in names]
     begun = time.monotonic()
-    started = [_start(launch) for launch in launches]
+    started = [_start_process(launch) for launch in launches]
     try:
         while not all(services.probe(note["port"], note["path"])[0] for note in notes):
             time.sleep(0.005)
@@ -99,7 +99,7 @@ def _by_hand(told: dict[str, str]) -> float:
             process.wait()
 
 
-def _start(launch: dict[str, object]) -> subprocess.Popen[bytes]:
+def _start_process(launch: dict[str, object]) -> subprocess.Popen[bytes]:
     argv, env = launch["argv"], launch["env"]
     if not isinstance(argv, list) or not isinstance(env, dict):
         raise TypeError("a launch file holds a command line and variables")

@@ -14,13 +14,13 @@ from collections import Counter
 from pathlib import Path
 
 from orchestrator.app import service
-from orchestrator.app.service import Service
+from orchestrator.app.service import RunningSystem
 from orchestrator.core.phases import Phase
 from tests.bench import thousand
 from tests.bench.worlds import tools
 
 CYCLES = 3
-PATIENCE = 60.0
+TIMEOUT = 60.0
 
 
 async def main(home: Path, addresses: tuple[int, int], count: int) -> dict[str, float]:
@@ -30,37 +30,37 @@ async def main(home: Path, addresses: tuple[int, int], count: int) -> dict[str, 
             return await measure(alive, count)
 
 
-async def measure(alive: Service, count: int) -> dict[str, float]:
-    await _all_ready(alive, count)
+async def measure(alive: RunningSystem, count: int) -> dict[str, float]:
+    await _wait_until_ready(alive, count)
     for _ in range(CYCLES):
-        await _another(alive)
+        await _run_cycle(alive)
     return {
-        "megabytes": _status("self", "VmRSS"),
-        "most": _status("self", "VmHWM"),
-        "worker": max((_status(pid, "VmRSS") for pid in _workers()), default=0.0),
+        "megabytes": _process_status_mb("self", "VmRSS"),
+        "most": _process_status_mb("self", "VmHWM"),
+        "worker": max((_process_status_mb(pid, "VmRSS") for pid in _workers()), default=0.0),
     }
 
 
-async def _all_ready(alive: Service, count: int) -> None:
+async def _wait_until_ready(ephd: RunningSystem, count: int) -> None:
     try:
-        async with asyncio.timeout(PATIENCE):
-            while sum(view.phase is Phase.READY for view in alive.loop.shown.views) < count:
+        async with asyncio.timeout(TIMEOUT):
+            while sum(view.phase is Phase.READY for view in ephd.loop.last_cycle.views) < count:
                 await asyncio.sleep(0.2)
     except TimeoutError:
-        phases = Counter(view.phase.value for view in alive.loop.shown.views)
-        raise RuntimeError(f"not all became ready: {dict(phases)}, {alive.desk.status()}") from None
+        phases = Counter(view.phase.value for view in ephd.loop.last_cycle.views)
+        raise RuntimeError(f"not all became ready: {dict(phases)}, {ephd.control_plane.status()}") from None
 
 
-async def _another(alive: Service) -> None:
-    before = alive.loop.shown.at
-    alive.wakeups.wake(look=True)
-    async with asyncio.timeout(PATIENCE):
-        while alive.loop.shown.at == before:
+async def _run_cycle(ephd: RunningSystem) -> None:
+    before = ephd.loop.last_cycle.at
+    ephd.wakeups.wake(refresh=True)
+    async with asyncio.timeout(TIMEOUT):
+        while ephd.loop.last_cycle.at == before:
             await asyncio.sleep(0.2)
 
 
-def _status(process: str, what: str) -> float:
-    found = re.search(rf"{what}:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
+def _process_status_mb(process: str, field: str) -> float:
+    found = re.search(rf"{field}:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
     return int(found[1]) / 1024 if found else 0.0
 
 

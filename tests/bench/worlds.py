@@ -24,10 +24,10 @@ import httpx
 
 from orchestrator.app import service
 from orchestrator.app.demo import clusters, world
-from orchestrator.app.demo.clusters import Site
-from orchestrator.app.demo.world import REPOSITORY, World
-from orchestrator.app.service import Service
-from orchestrator.config.settings import Settings
+from orchestrator.app.demo.clusters import DemoCluster
+from orchestrator.app.demo.world import REPOSITORY, DemoWorld
+from orchestrator.app.service import RunningSystem
+from orchestrator.config.settings import ServerSettings
 from orchestrator.core.model import Recipe
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
@@ -37,8 +37,8 @@ from programs.spec import EnvironmentSpec
 from stacks import plugins, toolchain
 from stacks.toolchain import Toolchain
 
-PATIENCE = 240.0
-ROOM = {"environments": 100, "per_repository": 100}
+TIMEOUT = 240.0
+LIMITS = {"environments": 100, "per_repository": 100}
 
 
 @cache
@@ -47,7 +47,7 @@ def tools() -> Toolchain:
 
 
 @contextmanager
-def folder() -> Iterator[Path]:
+def temporary_folder() -> Iterator[Path]:
     made = Path(tempfile.mkdtemp(prefix="eph-bench-"))
     made.chmod(0o755)
     try:
@@ -60,11 +60,11 @@ def folder() -> Iterator[Path]:
 
 
 @dataclass(slots=True)
-class Eph:
+class RunningEph:
     """A running one, with what people do to it and what they see of it."""
 
-    world: World
-    service: Service
+    world: DemoWorld
+    service: RunningSystem
     client: httpx.AsyncClient
 
     async def open_pulls(self, count: int, **files: str) -> list[int]:
@@ -82,42 +82,42 @@ class Eph:
     async def label(self, number: int) -> None:
         await asyncio.to_thread(self.world.forge.label, REPOSITORY, number, world.LABEL)
 
-    async def made(self, number: int) -> float:
+    async def seconds_until_ready(self, number: int) -> float:
         """Seconds from its label to its answer."""
         begun = time.monotonic()
         await self.label(number)
-        await self.answer([number])
+        await self.wait_until_answering([number])
         return time.monotonic() - begun
 
     def spec(self, number: int) -> EnvironmentSpec:
-        facts = next(iter(self.service.loop.shown.forge.facts.values()))
-        recipe = facts.candidates[number].recipe
+        facts = next(iter(self.service.loop.last_cycle.forge.facts.values()))
+        recipe = facts.requests[number].recipe
         if not isinstance(recipe, Recipe):
             raise TypeError(f"eph.yaml is not valid: {recipe.problems}")
         return recipe.spec
 
-    async def answer(self, numbers: Sequence[int], commit: str = "") -> None:
+    async def wait_until_answering(self, numbers: Sequence[int], commit: str = "") -> None:
         """Returns when all their URLs answer through the gateway, with that commit's page if one is given.
 
         The pages are asked for only once Eph calls them ready: a crowd that asks all the time would be measured too.
         """
         waiting = set(numbers)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             while waiting:
                 await asyncio.sleep(0.02)
-                waiting -= {view.key.number for view in self._ready(commit) if view.key}
-        for view in self.service.desk.environments():
+                waiting -= {view.key.number for view in self._ready_views(commit) if view.key}
+        for view in self.service.control_plane.environments():
             if view.key and view.key.number in numbers:
-                await self._ask(view, commit)
+                await self._check_page(view, commit)
 
-    def _ready(self, commit: str) -> list[EnvironmentView]:
-        seen = self.service.desk.environments()
+    def _ready_views(self, commit: str) -> list[EnvironmentView]:
+        seen = self.service.control_plane.environments()
         for view in seen:
             if view.failure is not None:
                 raise RuntimeError(f"{view.name} failed: {view.failure}")
         return [view for view in seen if view.phase is Phase.READY and commit in ("", view.commit)]
 
-    async def _ask(self, view: EnvironmentView, commit: str) -> None:
+    async def _check_page(self, view: EnvironmentView, commit: str) -> None:
         gateway = f"http://{self.world.settings.gateway_listen}/"
         found = await self.client.get(gateway, headers={"Host": view.host})
         if found.status_code != 200 or commit not in found.text:
@@ -125,26 +125,26 @@ class Eph:
 
 
 @asynccontextmanager
-async def eph(with_tools: Toolchain | None = None, cluster: Site | None = None, **settings: Any) -> AsyncIterator[Eph]:
+async def running_eph(with_tools: Toolchain | None = None, cluster: DemoCluster | None = None, **settings: Any) -> AsyncIterator[RunningEph]:
     """A whole one beside a sandbox of a Git host with the demo's shop; its previews on the cluster if one is given."""
-    with _temporary_folder_kept(), world.opened(None, cluster=cluster) as made:
-        made.settings = _changed(made.settings, {"limits": ROOM, **settings})
+    with _restore_tempdir(), world.open_world(None, cluster=cluster) as made:
+        made.settings = _with_changes(made.settings, {"limits": LIMITS, **settings})
         try:
             async with (
                 service.running(made.settings, with_tools or tools(), stop_gateway=True) as running,
                 httpx.AsyncClient(timeout=10, trust_env=False) as client,
             ):
-                await _looked(running)
-                yield Eph(made, running, client)
+                await _wait_for_first_cycle(running)
+                yield RunningEph(made, running, client)
         finally:
             TARGET.stop(made.settings.local_settings())
             if cluster:
-                for line in await asyncio.to_thread(clusters.clear, made.target_settings, print):
+                for line in await asyncio.to_thread(clusters.remove_environments, made.target_settings, print):
                     print(line, file=sys.stderr)
 
 
 @contextmanager
-def _temporary_folder_kept() -> Iterator[None]:
+def _restore_tempdir() -> Iterator[None]:
     """The demo's world points this process at a folder of its own, which goes with it."""
     before, variable = tempfile.tempdir, os.environ.get("TMPDIR")
     try:
@@ -157,19 +157,19 @@ def _temporary_folder_kept() -> Iterator[None]:
             os.environ["TMPDIR"] = variable
 
 
-def _changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
-    return Settings(**{name: getattr(settings, name) for name in settings.model_fields_set} | dict(changes))
+def _with_changes(settings: ServerSettings, changes: Mapping[str, Any]) -> ServerSettings:
+    return ServerSettings(**{name: getattr(settings, name) for name in settings.model_fields_set} | dict(changes))
 
 
-async def _looked(running: Service) -> None:
+async def _wait_for_first_cycle(running: RunningSystem) -> None:
     """Until the first look is over and the warm interpreters had time to warm."""
-    async with asyncio.timeout(PATIENCE):
-        while running.loop.shown.at is None:
+    async with asyncio.timeout(TIMEOUT):
+        while running.loop.last_cycle.at is None:
             await asyncio.sleep(0.05)
     await asyncio.sleep(3)
 
 
-def counting(home: Path) -> tuple[Toolchain, Path]:
+def counting_toolchain(home: Path) -> tuple[Toolchain, Path]:
     """The tools with a ``pulumi`` in front that writes a line into the log for each start."""
     log, wrapper = home / "pulumi.log", home / "bin" / "pulumi"
     wrapper.parent.mkdir()
@@ -182,31 +182,31 @@ def counting(home: Path) -> tuple[Toolchain, Path]:
 # --- Pulumi alone
 
 
-class Plain:
+class PlainPulumi:
     """Pulumi without Eph, in the hands of one warm interpreter, with the target's shared parts up already."""
 
     def __init__(self, home: Path, target: str = "local") -> None:
         self._target = registry.get(target)
         self._settings = {"root": str(home / target), "routes": str(home / "routes")}
-        self._made: set[str] = set()
+        self._created: set[str] = set()
         self._env = _environment(home, target)
         command = [sys.executable, "-m", "tests.bench.plain"]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self._env, text=True
         )
 
-    def ensure(self, like: Mapping[str, str]) -> None:
-        """``like``: the settings of an Eph to compare with, which would take away what it has no record of."""
-        own = {"server": "eph-bench-plain"} if "server" in like else {}
-        self._settings = {**like, **own, **self._settings}
+    def ensure(self, reference_settings: Mapping[str, str]) -> None:
+        """``reference_settings``: the settings of an Eph to compare with, which would take away what it has no record of."""
+        own = {"server": "eph-bench-plain"} if "server" in reference_settings else {}
+        self._settings = {**reference_settings, **own, **self._settings}
         self._target.ensure(self._settings)
 
-    def up(self, way: str, stack: str, spec: EnvironmentSpec) -> float:
+    def up(self, mode: str, stack: str, spec: EnvironmentSpec) -> float:
         """Seconds until the same program's app answers."""
         name = f"plain-{stack}"
-        self._made.add(name)
+        self._created.add(name)
         own = replace(spec, name=name, host=f"{name}.localhost", settings=self._settings)
-        order = {"way": way, "stack": stack, "spec": own.to_json()}
+        order = {"way": mode, "stack": stack, "spec": own.to_json()}
         if self._process.stdin is None or self._process.stdout is None:
             raise AssertionError("they were asked for as pipes")
         self._process.stdin.write(json.dumps(order) + "\n")
@@ -223,8 +223,8 @@ class Plain:
         if self._process.stdin is not None:
             self._process.stdin.close()
         self._process.wait(timeout=60)
-        for name in self._target.names(self._settings) if self._made else ():
-            if name in self._made:
+        for name in self._target.list_environments(self._settings) if self._created else ():
+            if name in self._created:
                 self._target.purge(name, self._settings)
         self._target.stop(self._settings)
 
@@ -233,7 +233,7 @@ def _environment(home: Path, target: str) -> dict[str, str]:
     (home / "backend").mkdir()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PULUMI_")}
     return kept | {
-        "PATH": os.pathsep.join([plugins.beside(tools(), [target], print).path, os.environ.get("PATH", os.defpath)]),
+        "PATH": os.pathsep.join([plugins.with_plugins(tools(), [target], print).path, os.environ.get("PATH", os.defpath)]),
         "PULUMI_BACKEND_URL": f"file://{home}/backend",
         "PULUMI_HOME": f"{home}/pulumi",
         "PULUMI_CONFIG_PASSPHRASE": "bench",
@@ -243,11 +243,11 @@ def _environment(home: Path, target: str) -> dict[str, str]:
 
 
 @contextmanager
-def plain(like: Mapping[str, str], target: str = "local") -> Iterator[Plain]:
-    with folder() as home:
-        made = Plain(home, target)
+def plain_pulumi(reference_settings: Mapping[str, str], target: str = "local") -> Iterator[PlainPulumi]:
+    with temporary_folder() as home:
+        made = PlainPulumi(home, target)
         try:
-            made.ensure(like)
+            made.ensure(reference_settings)
             yield made
         finally:
             made.close()

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.chaos import outcomes
-from tests.chaos.alone import Player
+from tests.chaos.alone import RunProcess
 from tests.chaos.outcomes import Outcome
 from tests.chaos.schedules import FAULTS
 
@@ -19,25 +19,25 @@ from tests.chaos.schedules import FAULTS
 def main() -> int:
     asked = _arguments()
     numbers = iter(range(asked.first, asked.first + asked.runs))
-    players = [Player(asked.seed, asked.only) for _ in range(min(asked.jobs, asked.runs))]
+    players = [RunProcess(asked.seed, asked.only) for _ in range(min(asked.jobs, asked.runs))]
     done: list[Outcome] = []
     told = threading.Lock()
 
     def end(*_: object) -> None:
         for player in players:
-            player.cut_short()
+            player.interrupt()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
 
-    def go_on(player: Player) -> None:
+    def go_on(player: RunProcess) -> None:
         while (run := _next(numbers, told)) is not None:
-            outcome = player.play(run, print if asked.verbose else _silent)
+            outcome = player.run(run, print if asked.verbose else _discard)
             if outcome is None:
                 return
             with told:
                 done.append(outcome)
-                print("\n  ".join([outcomes.line(outcome), *map(str, outcome.problems)]), flush=True)
+                print("\n  ".join([outcomes.run_line(outcome), *map(str, outcome.problems)]), flush=True)
             if not outcome.faults:  # its process is gone; the others go on
                 return
 
@@ -45,7 +45,7 @@ def main() -> int:
         list(several.map(go_on, players))
     for player in players:
         player.close()
-    print("\n".join(outcomes.figures(done)), flush=True)
+    print("\n".join(outcomes.summary_lines(done)), flush=True)
     return 1 if len(done) < asked.runs or any(outcome.problems for outcome in done) else 0
 
 
@@ -54,11 +54,11 @@ def _next(numbers: Iterator[int], lock: threading.Lock) -> int | None:
         return next(numbers, None)
 
 
-def _silent(_: str) -> None:
+def _discard(_: str) -> None:
     """The story is kept with the logs when something was wrong."""
 
 
-def _kinds(text: str) -> tuple[str, ...]:
+def _fault_kinds(text: str) -> tuple[str, ...]:
     kinds = tuple(text.split(","))
     if unknown := set(kinds) - FAULTS.keys():
         raise argparse.ArgumentTypeError(f"no fault {', '.join(sorted(unknown))}; there are {', '.join(FAULTS)}")
@@ -72,7 +72,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=0, help="the number of the first run: repeats one of them")
     parser.add_argument("--jobs", type=int, default=1, help="so many runs at a time; each is a world of its own")
     parser.add_argument("--verbose", action="store_true", help="tell each step as it happens")
-    parser.add_argument("--only", type=_kinds, default=(), metavar="KIND,KIND", help="a storm of these faults alone")
+    parser.add_argument("--only", type=_fault_kinds, default=(), metavar="KIND,KIND", help="a storm of these faults alone")
     return parser.parse_args()
 
 

@@ -14,19 +14,19 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from orchestrator.forge.sandbox.world import WorldError
+from orchestrator.forge.sandbox.world import DemoGitHubError
 from tests.chaos import machine, outcomes, runs
 from tests.chaos.outcomes import Outcome, Problem
 from tests.chaos.schedules import FAULTS
 
 ROOT = Path(__file__).parents[2]
 _OUTCOME = "outcome "
-_CUT_SHORT = 143
-_TRIES = 3
-Say = Callable[[str], object]
+_INTERRUPTED = 143
+_ATTEMPTS = 3
+Log = Callable[[str], object]
 
 
-class Player:
+class RunProcess:
     """One such process: one run after the other."""
 
     def __init__(self, seed: int, kinds: Iterable[str] = ()) -> None:
@@ -35,7 +35,7 @@ class Player:
         pipe = subprocess.PIPE
         self._child = subprocess.Popen(words, cwd=ROOT, stdin=pipe, stdout=pipe, text=True, start_new_session=True)
 
-    def play(self, run: int, say: Say = lambda _: None) -> Outcome | None:
+    def run(self, run: int, log: Log = lambda _: None) -> Outcome | None:
         """None when it was cut short."""
         if self._child.stdin is None or self._child.stdout is None:
             raise AssertionError("it was started with pipes")
@@ -44,14 +44,14 @@ class Player:
             self._child.stdin.flush()
         for line in self._child.stdout:
             if line.startswith(_OUTCOME):
-                return outcomes.read(line.removeprefix(_OUTCOME))
-            say(line.rstrip())
+                return outcomes.load(line.removeprefix(_OUTCOME))
+            log(line.rstrip())
         code = self._child.wait()
-        if code == _CUT_SHORT:
+        if code == _INTERRUPTED:
             return None
         return Outcome(self._seed, run, problems=[Problem("stuck", f"the process of the run ended with {code}")])
 
-    def cut_short(self) -> None:
+    def interrupt(self) -> None:
         """The run under way takes its world with it."""
         self._child.terminate()
 
@@ -64,35 +64,35 @@ class Player:
             self._child.stdout.close()
 
 
-def play(seed: int, run: int) -> Outcome | None:
-    player = Player(seed)
+def run_once(seed: int, run: int) -> Outcome | None:
+    player = RunProcess(seed)
     try:
-        return player.play(run)
+        return player.run(run)
     finally:
         player.close()
 
 
-def _end(*_: object) -> None:
+def _on_sigterm(*_: object) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise SystemExit(_CUT_SHORT)
+    raise SystemExit(_INTERRUPTED)
 
 
 def main() -> int:
     seed, kinds = int(sys.argv[1]), set(sys.argv[2].split(","))
-    machine.alone()
-    signal.signal(signal.SIGTERM, _end)
+    machine.enter_mount_namespace()
+    signal.signal(signal.SIGTERM, _on_sigterm)
     faults = {kind: weight for kind, weight in FAULTS.items() if kinds == {""} or kind in kinds}
     for number in sys.stdin:
-        print(_OUTCOME + _played(seed, int(number), faults).dump(), flush=True)
+        print(_OUTCOME + _run_with_retries(seed, int(number), faults).dump(), flush=True)
     return 0
 
 
-def _played(seed: int, run: int, faults: Mapping[str, int]) -> Outcome:
+def _run_with_retries(seed: int, run: int, faults: Mapping[str, int]) -> Outcome:
     """A machine that is too busy to bring up the Git host says nothing of Eph, which was not even started."""
-    for _ in range(_TRIES - 1):
-        with contextlib.suppress(WorldError):
-            return runs.play(seed, run, lambda line: print(line, flush=True), faults)
-    return runs.play(seed, run, lambda line: print(line, flush=True), faults)
+    for _ in range(_ATTEMPTS - 1):
+        with contextlib.suppress(DemoGitHubError):
+            return runs.run(seed, run, lambda line: print(line, flush=True), faults)
+    return runs.run(seed, run, lambda line: print(line, flush=True), faults)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ os.execv(real, [real, *words])
 
 
 @dataclass(frozen=True, slots=True)
-class Audit:
+class OverlapAudit:
     folder: Path
 
     def install(self, real: Path) -> Path:
@@ -66,7 +66,7 @@ class Audit:
             if entry["overlap"]
         ]
 
-    def working(self, stack: str) -> bool:
+    def is_busy(self, stack: str) -> bool:
         """Whether a pulumi is at work on it just now; ``stack`` is project.stack."""
         path = self.folder / f"{stack}.lock"
         if not path.exists():

@@ -19,17 +19,17 @@ from pathlib import Path
 from typing import Any
 
 from tests.chaos.schedules import Step
-from tests.chaos.site import REPOSITORIES, Site
+from tests.chaos.site import REPOSITORIES, ChaosSite
 
-PATIENCE = 1.0
+FIND_SECONDS = 1.0
 
 
 class Faults:
     """``called`` tells a repository's name of now."""
 
-    def __init__(self, site: Site, called: Callable[[str], str]) -> None:
+    def __init__(self, site: ChaosSite, current_name: Callable[[str], str]) -> None:
         self._site = site
-        self._called = called
+        self._current_name = current_name
 
     def inject(self, step: Step) -> str:
         try:
@@ -46,49 +46,49 @@ class Faults:
         return f"kill_ephd, back in {step.size * 2:.1f} s"
 
     def _kill_worker(self, step: Step) -> str:
-        return self._kill(step, self._workers)
+        return self._kill_one(step, self._worker_pids)
 
     def _kill_pulumi(self, step: Step) -> str:
-        return self._kill(step, self._pulumis)
+        return self._kill_one(step, self._pulumi_pids)
 
     def _kill_provider(self, step: Step) -> str:
-        return self._kill(step, lambda: [pid for pid in self._site.processes("stacks.provider") if self._busy(pid)])
+        return self._kill_one(step, lambda: [pid for pid in self._site.processes("stacks.provider") if self._has_operation(pid)])
 
     def _kill_supervisord(self, step: Step) -> str:
-        return self._kill(step, lambda: self._site.processes("supervisor.supervisord"))
+        return self._kill_one(step, lambda: self._site.processes("supervisor.supervisord"))
 
     def _kill_postgres(self, step: Step) -> str:
-        return self._kill(step, lambda: self._site.processes("postgres -D "))
+        return self._kill_one(step, lambda: self._site.processes("postgres -D "))
 
     def _kill_app(self, step: Step) -> str:
-        return self._kill(step, lambda: self._site.processes("python3 -S app.py"))
+        return self._kill_one(step, lambda: self._site.processes("python3 -S app.py"))
 
     def _kill_gateway(self, step: Step) -> str:
-        return self._kill(step, lambda: self._site.processes("orchestrator.gateway"))
+        return self._kill_one(step, lambda: self._site.processes("orchestrator.gateway"))
 
     def _pause_worker(self, step: Step) -> str:
         """Stopped and continued: a machine that was short of breath."""
-        pid = self._pick(step, self._workers)
-        if not pid or not _send(pid, signal.SIGSTOP):
+        pid = self._pick(step, self._worker_pids)
+        if not pid or not _send_signal(pid, signal.SIGSTOP):
             return ""
         seconds = 1 + step.size * 4
-        self._site.later(seconds, lambda: _send(pid, signal.SIGCONT))
+        self._site.schedule(seconds, lambda: _send_signal(pid, signal.SIGCONT))
         return f"pause_worker {pid} for {seconds:.1f} s"
 
-    def _kill(self, step: Step, look: Callable[[], list[int]]) -> str:
-        pid = self._pick(step, look)
-        return f"{step.kind} {pid}" if pid and _send(pid, signal.SIGKILL) else ""
+    def _kill_one(self, step: Step, find_pids: Callable[[], list[int]]) -> str:
+        pid = self._pick(step, find_pids)
+        return f"{step.kind} {pid}" if pid and _send_signal(pid, signal.SIGKILL) else ""
 
-    def _pick(self, step: Step, look: Callable[[], list[int]]) -> int:
-        end = time.monotonic() + PATIENCE
+    def _pick(self, step: Step, find_pids: Callable[[], list[int]]) -> int:
+        end = time.monotonic() + FIND_SECONDS
         while time.monotonic() < end:
-            found = look()
+            found = find_pids()
             if found:
                 return found[int(step.pick * len(found))]
             self._site.wait(0.15)
         return 0
 
-    def _workers(self) -> list[int]:
+    def _worker_pids(self) -> list[int]:
         """Those with an operation: it is written down who."""
         found = []
         for path in (self._site.eph_home / "operations").glob("*/*/running.*.json"):
@@ -96,39 +96,39 @@ class Faults:
                 found.append(int(json.loads(path.read_text())["worker"]["pid"]))
         return sorted(pid for pid in found if Path(f"/proc/{pid}").exists())
 
-    def _busy(self, pid: int) -> bool:
+    def _has_operation(self, pid: int) -> bool:
         with contextlib.suppress(OSError, ValueError, IndexError):
-            return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]) in self._workers()
+            return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]) in self._worker_pids()
         return False
 
-    def _pulumis(self) -> list[int]:
+    def _pulumi_pids(self) -> list[int]:
         """Not ``pulumi version``, by which ephd finds its tools: it would take another, which the audit cannot see."""
         found = set(self._site.processes("pulumi")) - set(self._site.processes("pulumi version"))
-        return sorted(pid for pid in found if _name(pid) == "pulumi")
+        return sorted(pid for pid in found if _process_name(pid) == "pulumi")
 
     # --- the Git host
 
     def _forge_500(self, step: Step) -> str:
-        return self._answers(step, int(1 + step.size * 8), status=500)
+        return self._fail_responses(step, int(1 + step.size * 8), status=500)
 
     def _forge_403(self, step: Step) -> str:
-        return self._answers(step, int(1 + step.size * 6), status=403, body='{"message": "Resource not accessible"}')
+        return self._fail_responses(step, int(1 + step.size * 6), status=403, body='{"message": "Resource not accessible"}')
 
     def _forge_404(self, step: Step) -> str:
         """The repository is 'not there': as when access was taken away."""
         path = f"/api/v3/repos/{self._repository(step)}"
-        return self._answers(step, int(1 + step.size * 6), status=404, path=path, body='{"message": "Not Found"}')
+        return self._fail_responses(step, int(1 + step.size * 6), status=404, path=path, body='{"message": "Not Found"}')
 
     def _forge_429(self, step: Step) -> str:
-        return self._answers(step, 1, status=429, headers={"Retry-After": "2"}, body='{"message": "slow down"}')
+        return self._fail_responses(step, 1, status=429, headers={"Retry-After": "2"}, body='{"message": "slow down"}')
 
     def _forge_cut(self, step: Step) -> str:
-        return self._answers(step, int(1 + step.size * 4), truncate=40)
+        return self._fail_responses(step, int(1 + step.size * 4), truncate=40)
 
     def _forge_empty(self, step: Step) -> str:
         """A lie with 200: there are no pull requests. Each absence has to be confirmed."""
         path = f"/api/v3/repos/{self._repository(step)}/pulls"
-        return self._answers(step, int(1 + step.size * 3), status=200, body="[]", path=path)
+        return self._fail_responses(step, int(1 + step.size * 3), status=200, body="[]", path=path)
 
     def _forge_half(self, step: Step) -> str:
         """The first page of two, and the second never comes."""
@@ -137,11 +137,11 @@ class Faults:
         path = f"/api/v3/repos/{name}/pulls"
         following = f'<{self._site.forge.url}{path}?state=open&per_page=100&page=2>; rel="next"'
         half = json.dumps(pulls[: len(pulls) // 2])
-        self._answers(step, 1, status=200, body=half, headers={"Link": following}, path=path)
-        return self._answers(step, 2, status=502, path=path)
+        self._fail_responses(step, 1, status=200, body=half, headers={"Link": following}, path=path)
+        return self._fail_responses(step, 2, status=502, path=path)
 
     def _forge_hang(self, step: Step) -> str:
-        return self._answers(step, 1, hang=30)
+        return self._fail_responses(step, 1, hang=30)
 
     def _forge_killed(self, step: Step) -> str:
         forge = self._site.forge
@@ -151,13 +151,13 @@ class Faults:
         forge.start(port, process=True)
         return f"forge_killed, back after {step.size * 2:.1f} s"
 
-    def _answers(self, step: Step, count: int, path: str = "/api/v3/", **fault: Any) -> str:
-        self._site.refused |= fault.get("status") in (403, 404)
+    def _fail_responses(self, step: Step, count: int, path: str = "/api/v3/", **fault: Any) -> str:
+        self._site.saw_refusal |= fault.get("status") in (403, 404)
         self._site.forge.fail_next(count, path=path, **fault)
         return f"{step.kind} × {count}"
 
     def _repository(self, step: Step) -> str:
-        return self._called(REPOSITORIES[int(step.pick * len(REPOSITORIES))])
+        return self._current_name(REPOSITORIES[int(step.pick * len(REPOSITORIES))])
 
     # --- the machine
 
@@ -169,11 +169,11 @@ class Faults:
 
     def _disk_full(self, step: Step, which: str) -> str:
         disk = self._site.disks[which]
-        if not disk.is_own:
+        if not disk.is_mounted:
             return ""
         disk.fill()
         seconds = 1 + step.size * 4
-        self._site.later(seconds, disk.free)
+        self._site.schedule(seconds, disk.free)
         return f"{step.kind} for {seconds:.1f} s"
 
     def _clock_jump(self, step: Step) -> str:
@@ -184,24 +184,24 @@ class Faults:
         ahead = int((60 + 7140 * step.size**2) * (1 if step.pick < 0.5 else -1))
         clock.set(ahead)
         seconds = 2 + (step.pick * 2 % 1) * 4
-        self._site.later(seconds, lambda: clock.set(0))
+        self._site.schedule(seconds, lambda: clock.set(0))
         return f"clock_jump by {ahead} s for {seconds:.1f} s"
 
     # --- webhooks
 
     def _hooks_lost(self, step: Step) -> str:
-        return self._hooks("lost", step)
+        return self._disrupt_webhooks("lost", step)
 
     def _hooks_doubled(self, step: Step) -> str:
-        return self._hooks("doubled", step)
+        return self._disrupt_webhooks("doubled", step)
 
     def _hooks_reordered(self, step: Step) -> str:
-        return self._hooks("reordered", step)
+        return self._disrupt_webhooks("reordered", step)
 
-    def _hooks(self, manner: str, step: Step) -> str:
+    def _disrupt_webhooks(self, mode: str, step: Step) -> str:
         count = int(2 + step.size * 4)
-        self._site.relay.spoil(manner, count)
-        return f"the next {count} webhooks are {manner}"
+        self._site.relay.disrupt(mode, count)
+        return f"the next {count} webhooks are {mode}"
 
     def _hook_forged(self, step: Step) -> str:
         """A stranger says that a pull request was closed; nobody may listen."""
@@ -240,13 +240,13 @@ class Faults:
             path.unlink(missing_ok=True)
             raise
         if operator:
-            self._site.later(2 + step.size * 3, lambda: path.unlink(missing_ok=True))
+            self._site.schedule(2 + step.size * 3, lambda: path.unlink(missing_ok=True))
         return f"{step.kind} on {state.parent.name}/{state.stem}"
 
     def _state_cut(self, step: Step) -> str:
         """The harness restores the backup, as an operator would, unless Pulumi itself wrote it whole since."""
         state = self._state(step)
-        if state is None or self._site.audit.working(f"{state.parent.name}.{state.stem}"):
+        if state is None or self._site.audit.is_busy(f"{state.parent.name}.{state.stem}"):
             return ""
         whole = state.read_bytes()
         cut = whole[: len(whole) // 2]
@@ -258,7 +258,7 @@ class Faults:
                 if state.read_bytes() == cut:
                     state.write_bytes(whole)
 
-        self._site.later(1 + step.size * 3, restore)
+        self._site.schedule(1 + step.size * 3, restore)
         return f"state_cut {state.parent.name}/{state.stem}"
 
     def _lock_cut(self, step: Step) -> str:
@@ -268,7 +268,7 @@ class Faults:
         if state is None:
             return ""
         path = self._lock_path(state)
-        self._site.later(2 + step.size * 3, lambda: path.unlink(missing_ok=True))
+        self._site.schedule(2 + step.size * 3, lambda: path.unlink(missing_ok=True))
         path.write_text("" if step.pick < 0.5 else '{"pid": 42, "user')
         return f"lock_cut on {state.parent.name}/{state.stem}"
 
@@ -303,7 +303,7 @@ class Faults:
         return found[int(step.pick * len(found))] if found else None
 
 
-def _send(pid: int, number: signal.Signals) -> bool:
+def _send_signal(pid: int, number: signal.Signals) -> bool:
     try:
         os.kill(pid, number)
     except ProcessLookupError:
@@ -311,7 +311,7 @@ def _send(pid: int, number: signal.Signals) -> bool:
     return True
 
 
-def _name(pid: int) -> str:
+def _process_name(pid: int) -> str:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/comm").read_text().strip()
     return ""

@@ -20,7 +20,7 @@ SOURCE = Path(__file__).with_name("clock.c")
 _NEWNS, _PRIVATE, _DETACH = 0x00020000, (1 << 18) | (1 << 14), 2
 
 
-def alone() -> bool:
+def enter_mount_namespace() -> bool:
     """A mount namespace of this process's own. Called before any thread is started."""
     libc = ctypes.CDLL(None)
     return libc.unshare(_NEWNS) == 0 and libc.mount(b"none", b"/", None, _PRIVATE, None) == 0
@@ -33,7 +33,7 @@ class Disk:
         self._folder = folder
         folder.mkdir(parents=True, mode=0o700)
         told = f"size={megabytes}m,mode=700".encode()
-        self.is_own = ctypes.CDLL(None).mount(b"tmpfs", bytes(folder), b"tmpfs", 0, told) == 0
+        self.is_mounted = ctypes.CDLL(None).mount(b"tmpfs", bytes(folder), b"tmpfs", 0, told) == 0
 
     def fill(self) -> None:
         block = b"\0" * 65536
@@ -44,8 +44,8 @@ class Disk:
     def free(self) -> None:
         self._filler.unlink(missing_ok=True)
 
-    def end(self) -> None:
-        if self.is_own:
+    def unmount(self) -> None:
+        if self.is_mounted:
             ctypes.CDLL(None).umount2(bytes(self._folder), _DETACH)
 
     @property
@@ -72,7 +72,7 @@ class Clock:
             file.write(struct.pack("l", ahead))
 
 
-class FairTime:
+class CpuShareClock:
     """Seconds in which the machine had room: where four want to run on two processors, half of them.
 
     A machine that others keep busy makes everything later, and says nothing about Eph.
@@ -83,7 +83,7 @@ class FairTime:
         self._before = time.monotonic()
         self.now = 0.0
 
-    def pass_(self) -> None:
+    def update(self) -> None:
         """Called often: each time counts what went by since the last."""
         now = time.monotonic()
         self.now += (now - self._before) * min(1.0, self._processors / max(1, _running()))

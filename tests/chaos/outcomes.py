@@ -42,13 +42,13 @@ class Outcome:
         return json.dumps({**plain, "problems": [asdict(problem) for problem in self.problems]})
 
 
-def read(text: str) -> Outcome:
+def load(text: str) -> Outcome:
     data = json.loads(text)
     data["problems"] = [Problem(**problem) for problem in data["problems"]]
     return Outcome(**{**data, "faults": Counter(data["faults"]), "history": Counter(data["history"])})
 
 
-def line(outcome: Outcome) -> str:
+def run_line(outcome: Outcome) -> str:
     end = f"quiet for {outcome.calm_after:.1f} s" if not outcome.problems else f"WRONG, logs in {outcome.kept}"
     return (
         f"run {outcome.run} of seed {outcome.seed}: {outcome.faults.total()} faults, {outcome.operations} pulumi "
@@ -57,7 +57,7 @@ def line(outcome: Outcome) -> str:
     )
 
 
-def figures(done: list[Outcome]) -> list[str]:
+def summary_lines(done: list[Outcome]) -> list[str]:
     """What was done, for people; the last line is the verdict."""
     if not done:
         return [summary(done)]
@@ -65,8 +65,8 @@ def figures(done: list[Outcome]) -> list[str]:
     fair, wall = [outcome.fair for outcome in done], [outcome.seconds for outcome in done]
     calm = sorted(outcome.calm_after for outcome in done)
     return [
-        f"history: {_listing(sum((outcome.history for outcome in done), Counter()))}",
-        f"faults: {_listing(sum((outcome.faults for outcome in done), Counter()))}; "
+        f"history: {_count_list(sum((outcome.history for outcome in done), Counter()))}",
+        f"faults: {_count_list(sum((outcome.faults for outcome in done), Counter()))}; "
         f"{min(outcome.faults.total() for outcome in done)} in a run at least",
         f"seconds of a run: {sum(wall) / count:.0f} on average, {max(wall):.0f} at most; where the machine had room "
         f"for it {sum(fair) / count:.0f} and {max(fair):.0f}",
@@ -83,5 +83,5 @@ def summary(done: list[Outcome]) -> str:
     return f"chaos: {len(done)} runs, {sum(outcome.faults.total() for outcome in done)} faults, {told}"
 
 
-def _listing(counts: Counter[str]) -> str:
+def _count_list(counts: Counter[str]) -> str:
     return ", ".join(f"{kind} {number}" for kind, number in counts.most_common())

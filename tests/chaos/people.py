@@ -5,12 +5,12 @@ from __future__ import annotations
 import subprocess
 from dataclasses import dataclass, field
 
-from orchestrator.forge.sandbox.world import WorldError
+from orchestrator.forge.sandbox.world import DemoGitHubError
 from tests.chaos.schedules import Step
-from tests.chaos.site import REPOSITORIES, Forge
+from tests.chaos.site import REPOSITORIES, ChaosForge
 
 LABEL = "preview"
-MOST_OPEN = 4
+MAX_OPEN = 4
 
 
 @dataclass(slots=True)
@@ -22,7 +22,7 @@ class Pull:
 
 @dataclass(slots=True)
 class People:
-    forge: Forge
+    forge: ChaosForge
     names: dict[str, str] = field(default_factory=lambda: {name: name for name in REPOSITORIES})
     pulls: list[Pull] = field(default_factory=list)
     done: int = 0
@@ -32,10 +32,10 @@ class People:
         self.done += 1
         try:
             return str(getattr(self, f"_{step.kind}")(step))
-        except WorldError as refused:
+        except DemoGitHubError as refused:
             return f"{step.kind}: refused: {str(refused)[:120]}"
 
-    def now_called(self, repository: str) -> str:
+    def current_name(self, repository: str) -> str:
         return self.names[repository]
 
     # --- choosing
@@ -43,107 +43,107 @@ class People:
     def _states(self) -> list[tuple[Pull, dict[str, object]]]:
         return [(pull, self.forge.pull(self.names[pull.repository], pull.number)) for pull in self.pulls]
 
-    def _one(self, step: Step, *wanted: str) -> Pull | None:
+    def _pick_pull(self, step: Step, *wanted: str) -> Pull | None:
         """One of those in that state: open, closed, labelled, bare, draft."""
-        fit = [pull for pull, state in self._states() if set(wanted) <= _words(state)]
+        fit = [pull for pull, state in self._states() if set(wanted) <= _state_words(state)]
         return fit[int(step.pick * len(fit))] if fit else None
 
-    def _name(self, pull: Pull) -> str:
+    def _repository_name(self, pull: Pull) -> str:
         return self.names[pull.repository]
 
     # --- what people do
 
     def _open(self, step: Step) -> str:
-        if sum("open" in _words(state) for _, state in self._states()) >= MOST_OPEN:
+        if sum("open" in _state_words(state) for _, state in self._states()) >= MAX_OPEN:
             return self._push(step)
         repository = REPOSITORIES[self.done % len(REPOSITORIES)]
         branch = f"change-{self.done}"
         self.forge.push(self.names[repository], branch, {"note.txt": f"{branch} {step.pick}\n"})
-        return self._propose(repository, branch)
+        return self._open_labelled_pull(repository, branch)
 
-    def _propose(self, repository: str, branch: str) -> str:
+    def _open_labelled_pull(self, repository: str, branch: str) -> str:
         number = self.forge.open_pull(self.names[repository], branch)
         self.pulls.append(Pull(repository, number, branch))
         self.forge.label(self.names[repository], number, LABEL)
         return f"open {self.names[repository]}#{number} from {branch}"
 
     def _push(self, step: Step) -> str:
-        pull = self._one(step, "open")
+        pull = self._pick_pull(step, "open")
         if pull is None:
             return self._open(step)
-        sha = self.forge.push(self._name(pull), pull.branch, {"note.txt": f"{self.done} {step.pick}\n"})
-        return f"push {self._name(pull)}#{pull.number} {sha[:7]}"
+        sha = self.forge.push(self._repository_name(pull), pull.branch, {"note.txt": f"{self.done} {step.pick}\n"})
+        return f"push {self._repository_name(pull)}#{pull.number} {sha[:7]}"
 
     def _force_push(self, step: Step) -> str:
         """Another history under the same name: one commit on the base's newest."""
-        pull = self._one(step, "open")
+        pull = self._pick_pull(step, "open")
         if pull is None:
             return self._open(step)
         head = self._git(pull, "rev-parse", f"refs/heads/{pull.branch}^{{tree}}")
         fresh = self._git(pull, "commit-tree", head, "-p", "refs/heads/main", "-m", f"Anew {self.done}")
         self._git(pull, "update-ref", f"refs/heads/{pull.branch}", fresh)
-        return f"force_push {self._name(pull)}#{pull.number} {fresh[:7]}"
+        return f"force_push {self._repository_name(pull)}#{pull.number} {fresh[:7]}"
 
     def _same_commit(self, step: Step) -> str:
         """A second pull request of the very same commit."""
-        pull = self._one(step, "open")
-        if pull is None or sum("open" in _words(state) for _, state in self._states()) >= MOST_OPEN:
+        pull = self._pick_pull(step, "open")
+        if pull is None or sum("open" in _state_words(state) for _, state in self._states()) >= MAX_OPEN:
             return self._push(step)
         branch = f"twin-{self.done}"
         self._git(pull, "update-ref", f"refs/heads/{branch}", f"refs/heads/{pull.branch}")
-        return f"same_commit: {self._propose(pull.repository, branch)}"
+        return f"same_commit: {self._open_labelled_pull(pull.repository, branch)}"
 
     def _label(self, step: Step) -> str:
-        pull = self._one(step, "open", "bare")
+        pull = self._pick_pull(step, "open", "bare")
         if pull is None:
             return self._open(step)
-        self.forge.label(self._name(pull), pull.number, LABEL)
-        return f"label {self._name(pull)}#{pull.number}"
+        self.forge.label(self._repository_name(pull), pull.number, LABEL)
+        return f"label {self._repository_name(pull)}#{pull.number}"
 
     def _unlabel(self, step: Step) -> str:
-        pull = self._one(step, "open", "labelled")
+        pull = self._pick_pull(step, "open", "labelled")
         if pull is None:
             return self._open(step)
-        self.forge.unlabel(self._name(pull), pull.number, LABEL)
-        return f"unlabel {self._name(pull)}#{pull.number}"
+        self.forge.unlabel(self._repository_name(pull), pull.number, LABEL)
+        return f"unlabel {self._repository_name(pull)}#{pull.number}"
 
     def _draft(self, step: Step, draft: bool = True) -> str:
-        pull = self._one(step, "open", "full" if draft else "draft")
+        pull = self._pick_pull(step, "open", "full" if draft else "draft")
         if pull is None:
             return self._push(step)
-        self.forge.api("PATCH", f"/repos/{self._name(pull)}/pulls/{pull.number}", {"draft": draft})
-        return f"draft={draft} {self._name(pull)}#{pull.number}"
+        self.forge.api("PATCH", f"/repos/{self._repository_name(pull)}/pulls/{pull.number}", {"draft": draft})
+        return f"draft={draft} {self._repository_name(pull)}#{pull.number}"
 
     def _undraft(self, step: Step) -> str:
         return self._draft(step, draft=False)
 
     def _close(self, step: Step) -> str:
-        pull = self._one(step, "open")
+        pull = self._pick_pull(step, "open")
         if pull is None:
             return self._open(step)
-        self.forge.close_pull(self._name(pull), pull.number)
-        return f"close {self._name(pull)}#{pull.number}"
+        self.forge.close_pull(self._repository_name(pull), pull.number)
+        return f"close {self._repository_name(pull)}#{pull.number}"
 
     def _reopen(self, step: Step) -> str:
-        pull = self._one(step, "closed")
-        if pull is None or sum("open" in _words(state) for _, state in self._states()) >= MOST_OPEN:
+        pull = self._pick_pull(step, "closed")
+        if pull is None or sum("open" in _state_words(state) for _, state in self._states()) >= MAX_OPEN:
             return self._push(step)
-        self.forge.reopen(self._name(pull), pull.number)
-        return f"reopen {self._name(pull)}#{pull.number}"
+        self.forge.reopen(self._repository_name(pull), pull.number)
+        return f"reopen {self._repository_name(pull)}#{pull.number}"
 
     def _merge(self, step: Step) -> str:
-        pull = self._one(step, "open")
+        pull = self._pick_pull(step, "open")
         if pull is None:
             return self._open(step)
-        self.forge.merge(self._name(pull), pull.number)
-        return f"merge {self._name(pull)}#{pull.number}"
+        self.forge.merge(self._repository_name(pull), pull.number)
+        return f"merge {self._repository_name(pull)}#{pull.number}"
 
     def _delete_branch(self, step: Step) -> str:
-        pull = self._one(step, "open")
+        pull = self._pick_pull(step, "open")
         if pull is None:
             return self._open(step)
-        self.forge.delete_branch(self._name(pull), pull.branch)
-        return f"delete_branch {self._name(pull)}#{pull.number}"
+        self.forge.delete_branch(self._repository_name(pull), pull.branch)
+        return f"delete_branch {self._repository_name(pull)}#{pull.number}"
 
     def _rename(self, step: Step) -> str:
         repository = REPOSITORIES[int(step.pick * len(REPOSITORIES))]
@@ -165,22 +165,22 @@ class People:
 
     def _conflict(self, step: Step) -> str:
         """The base goes another way in the same file: GitHub itself runs nothing for such a pull request."""
-        pull = self._one(step, "open")
+        pull = self._pick_pull(step, "open")
         if pull is None:
             return self._open(step)
-        self.forge.push(self._name(pull), "main", {"note.txt": f"main {self.done}\n"})
-        return f"conflict {self._name(pull)}#{pull.number}"
+        self.forge.push(self._repository_name(pull), "main", {"note.txt": f"main {self.done}\n"})
+        return f"conflict {self._repository_name(pull)}#{pull.number}"
 
     def _git(self, pull: Pull, *words: str) -> str:
-        folder = self.forge.root / "git" / f"{self._name(pull)}.git"
+        folder = self.forge.root / "git" / f"{self._repository_name(pull)}.git"
         who = ["-c", "user.name=ada", "-c", "user.email=ada@example.com"]
         done = subprocess.run(["git", "-C", str(folder), *who, *words], capture_output=True, text=True, timeout=20)
         if done.returncode:
-            raise WorldError(done.stderr.strip())
+            raise DemoGitHubError(done.stderr.strip())
         return done.stdout.strip()
 
 
-def _words(state: dict[str, object]) -> set[str]:
+def _state_words(state: dict[str, object]) -> set[str]:
     labels = {label["name"] for label in state["labels"]}  # a list, as GitHub has it
     words = {str(state["state"]), "labelled" if LABEL in labels else "bare", "draft" if state["draft"] else "full"}
     return words | ({"merged"} if state.get("merged") else set())

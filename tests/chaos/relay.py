@@ -8,18 +8,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 
-Hook = tuple[bytes, dict[str, str]]
+Webhook = tuple[bytes, dict[str, str]]
 
 
-class Relay:
+class WebhookRelay:
     """``spoil('lost', 3)`` is what becomes of the next three."""
 
-    def __init__(self, to: str) -> None:
-        self._to = to
+    def __init__(self, destination: str) -> None:
+        self._destination = destination
         self._lock = threading.Lock()
         self._client = httpx.Client(timeout=3, trust_env=False)  # one for all: making its TLS context costs
-        self._manner, self._left = "", 0
-        self._held: list[Hook] = []
+        self._mode, self._remaining = "", 0
+        self._held: list[Webhook] = []
         relay = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -28,7 +28,7 @@ class Relay:
                 kept = {
                     key: value for key, value in self.headers.items() if key.lower().startswith(("x-", "content-t"))
                 }
-                relay.heard((body, kept))
+                relay.receive((body, kept))
                 self.send_response(202)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -44,18 +44,18 @@ class Relay:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}/"
 
-    def spoil(self, manner: str, count: int) -> None:
+    def disrupt(self, mode: str, count: int) -> None:
         with self._lock:
-            self._manner, self._left = manner, count
+            self._mode, self._remaining = mode, count
 
-    def heard(self, hook: Hook) -> None:
-        for one in self._become(hook):
+    def receive(self, webhook: Webhook) -> None:
+        for one in self._apply_disruption(webhook):
             self.send(one)
 
-    def send(self, hook: Hook) -> int:
+    def send(self, webhook: Webhook) -> int:
         """The status of ephd's answer; 0 when there was none."""
         with contextlib.suppress(httpx.HTTPError):
-            return self._client.post(self._to, content=hook[0], headers=hook[1]).status_code
+            return self._client.post(self._destination, content=webhook[0], headers=webhook[1]).status_code
         return 0
 
     def close(self) -> None:
@@ -64,14 +64,14 @@ class Relay:
         self._thread.join(5)
         self._client.close()
 
-    def _become(self, hook: Hook) -> list[Hook]:
+    def _apply_disruption(self, webhook: Webhook) -> list[Webhook]:
         with self._lock:
-            manner = self._manner if self._left else ""
-            self._left = max(0, self._left - 1)
-            if manner == "reordered" and self._left:
-                self._held.append(hook)
+            manner = self._mode if self._remaining else ""
+            self._remaining = max(0, self._remaining - 1)
+            if manner == "reordered" and self._remaining:
+                self._held.append(webhook)
                 return []
             held, self._held = self._held, []
         if manner == "lost":
             return held
-        return [hook, *reversed(held)] if manner != "doubled" else [hook, hook, *held]
+        return [webhook, *reversed(held)] if manner != "doubled" else [webhook, webhook, *held]

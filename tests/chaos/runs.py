@@ -12,130 +12,130 @@ import httpx
 
 from tests.chaos import schedules, site
 from tests.chaos.faults import Faults
-from tests.chaos.looking import Looker
+from tests.chaos.looking import InvariantChecker
 from tests.chaos.outcomes import Outcome, Problem
 from tests.chaos.people import People
-from tests.chaos.site import Site
+from tests.chaos.site import ChaosSite
 
 QUIET_SECONDS = 30.0
 """All in fair time: what others do on this machine makes Eph late, and not wrong."""
-CALM_SECONDS = 3.0
+STABLE_SECONDS = 3.0
 """Two cycles: what is right must stay right for that long."""
-TRUE_SECONDS = 15.0
+STALE_SECONDS = 15.0
 """What is shown is true within two cycles; an app that is ready is asked every ten seconds whether it still is."""
 READY_SECONDS = 40.0
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
-def play(seed: int, run: int, say: Say = print, faults: Mapping[str, int] = schedules.FAULTS) -> Outcome:
+def run(seed: int, run: int, say: Log = print, faults: Mapping[str, int] = schedules.FAULTS) -> Outcome:
     outcome = Outcome(seed, run)
     began = time.monotonic()
-    with site.opened() as world:
+    with site.running_site() as world:
         try:
-            _Run(world, outcome, say).play(schedules.of(seed, run, faults))
+            _Run(world, outcome, say).play(schedules.schedule(seed, run, faults))
         except Exception as error:  # noqa: BLE001 - a harness that breaks is a run that failed
             outcome.problems.append(Problem("stuck", f"the harness broke: {type(error).__name__}: {error}"))
             outcome.story += traceback.format_exc().splitlines()
         outcome.problems += [Problem("leaks", line) for line in world.close()]
-        outcome.restarts = world.lives - 1
-        outcome.fair = world.time.now
-        outcome.story += world.ended
+        outcome.restarts = world.start_count - 1
+        outcome.fair = world.cpu_clock.now
+        outcome.story += world.unexpected_exits
     outcome.seconds = time.monotonic() - began
-    _end(world, outcome)
+    _finish(world, outcome)
     return outcome
 
 
-def _end(world: Site, outcome: Outcome) -> None:
+def _finish(chaos_site: ChaosSite, outcome: Outcome) -> None:
     if not outcome.problems:
-        site.remove(world)
+        site.remove(chaos_site)
         return
-    (world.home / "story.txt").write_text("\n".join([*outcome.story, "", *map(str, outcome.problems)]) + "\n")
-    outcome.kept = str(site.keep(world))
+    (chaos_site.home / "story.txt").write_text("\n".join([*outcome.story, "", *map(str, outcome.problems)]) + "\n")
+    outcome.kept = str(site.preserve(chaos_site))
 
 
 class _Run:
-    def __init__(self, world: Site, outcome: Outcome, say: Say) -> None:
-        self._world = world
+    def __init__(self, chaos_site: ChaosSite, outcome: Outcome, log: Log) -> None:
+        self._world = chaos_site
         self._outcome = outcome
-        self._people = People(world.forge)
-        self._faults = Faults(world, self._people.now_called)
-        self._looker = Looker(world, self._people)
-        self._say = say
+        self._people = People(chaos_site.forge)
+        self._faults = Faults(chaos_site, self._people.current_name)
+        self._checker = InvariantChecker(chaos_site, self._people)
+        self._log_line = log
         self._began = time.monotonic()
 
     def play(self, steps: tuple[schedules.Step, ...]) -> None:
-        self._ready()
+        self._wait_until_ready()
         self._began = time.monotonic()
         for step in steps:
             self._world.wait(max(0.0, self._began + step.at - time.monotonic()))
-            self._tell(self._fault(step) if step.is_fault else self._act(step))
-        self._top_up(steps[-1])
-        self._world.calm()
-        self._ready()  # the quiet begins when the last start is over
-        self._tell("quiet")
+            self._record(self._inject(step) if step.is_fault else self._take_step(step))
+        self._add_faults(steps[-1])
+        self._world.end_faults()
+        self._wait_until_ready()  # the quiet begins when the last start is over
+        self._record("quiet")
         self._outcome.problems += self._settle()
-        self._outcome.problems += [*self._looker.overlaps(), *self._looker.secrets()]
+        self._outcome.problems += [*self._checker.overlaps(), *self._checker.secrets()]
         self._outcome.operations = len(self._world.audit.entries())
         trouble = self._world.stop_ephd()
         self._outcome.problems += [Problem("stuck", trouble)] if trouble else []
-        self._outcome.problems += self._looker.after_the_end()
+        self._outcome.problems += self._checker.leftovers_after_stop()
 
-    def _ready(self) -> None:
+    def _wait_until_ready(self) -> None:
         """ephd has made its folders and PostgreSQL: the storm breaks over a service, not over an installation."""
-        end = self._world.time.now + READY_SECONDS
-        while self._world.time.now < end:
+        end = self._world.cpu_clock.now + READY_SECONDS
+        while self._world.cpu_clock.now < end:
             with contextlib.suppress(httpx.HTTPError, OSError):
                 if self._world.http.get(f"http://127.0.0.1:{self._world.api_port}/readyz").status_code == 200:
                     return
             self._world.wait(0.25)
-        raise TimeoutError(f"ephd was not ready after {READY_SECONDS:.0f} s: {self._world.said(600)}")
+        raise TimeoutError(f"ephd was not ready after {READY_SECONDS:.0f} s: {self._world.log_tail(600)}")
 
-    def _act(self, step: schedules.Step) -> str:
+    def _take_step(self, step: schedules.Step) -> str:
         """What was really done counts: a step that finds nothing to act on does something else."""
         done = self._people.act(step)
         if "refused" not in done:
             self._outcome.history[done.partition(" ")[0].rstrip(":").partition("=")[0]] += 1
         return done
 
-    def _fault(self, step: schedules.Step) -> str:
+    def _inject(self, step: schedules.Step) -> str:
         done = self._faults.inject(step)
         if done:
             self._outcome.faults[step.kind] += 1
         return f"FAULT {done}" if done else f"({step.kind}: nothing there to break)"
 
-    def _top_up(self, last: schedules.Step) -> None:
+    def _add_faults(self, last: schedules.Step) -> None:
         """A fault finds nothing to break now and then; of these there is always something."""
-        for kind in ("kill_ephd", "forge_cut", "hook_forged", "kill_gateway") * schedules.FAULTS_LEAST:
-            if self._outcome.faults.total() >= schedules.FAULTS_LEAST:
+        for kind in ("kill_ephd", "forge_cut", "hook_forged", "kill_gateway") * schedules.MIN_FAULTS:
+            if self._outcome.faults.total() >= schedules.MIN_FAULTS:
                 return
-            self._tell(self._fault(replace(last, kind=kind)))
+            self._record(self._inject(replace(last, kind=kind)))
             self._world.wait(1.0)
 
     def _settle(self) -> list[Problem]:
         """Nothing may be wrong at two looks a while apart; what is wrong at the end of the quiet is what is told."""
-        began = self._world.time.now
+        began = self._world.cpu_clock.now
         right_since = 0.0
         lies: dict[str, float] = {}
         while True:
             self._world.wait(0.5)
-            found = self._looker.look()
-            now = self._world.time.now
-            lies = {lie: lies.get(lie, now) for lie in (self._looker.lies() if found else ())}
-            if old := [f"for {now - since:.0f} s {lie}" for lie, since in lies.items() if now - since > TRUE_SECONDS]:
+            found = self._checker.check()
+            now = self._world.cpu_clock.now
+            lies = {lie: lies.get(lie, now) for lie in (self._checker.untrue_reports() if found else ())}
+            if old := [f"for {now - since:.0f} s {lie}" for lie, since in lies.items() if now - since > STALE_SECONDS]:
                 return [Problem("stuck", line) for line in old]
             if found:
                 right_since = 0.0
-                self._ask_again()
+                self._retry_failed()
             elif not right_since:
                 right_since = now
                 self._outcome.calm_after = now - began
-            elif now - right_since > CALM_SECONDS:
+            elif now - right_since > STABLE_SECONDS:
                 return []
             if now - began > QUIET_SECONDS and not right_since:
-                return self._looker.look(everything=True) or found
+                return self._checker.check(everything=True) or found
 
-    def _ask_again(self) -> None:
+    def _retry_failed(self) -> None:
         """What failed under the storm waits for its next try, longer each time. People who see that the trouble is
         over ask for it at once, and so does the harness, by the API."""
         with contextlib.suppress(httpx.HTTPError, OSError):
@@ -143,9 +143,9 @@ class _Run:
                 if item["phase"] in ("failed", "stalled"):
                     self._world.api(f"environments/{item['ref']}/up", "POST")
                     self._outcome.retried += 1
-                    self._tell(f"asked again for {item['ref']}: {item['failure'] and item['failure']['error'][:200]}")
+                    self._record(f"asked again for {item['ref']}: {item['failure'] and item['failure']['error'][:200]}")
 
-    def _tell(self, line: str) -> None:
+    def _record(self, line: str) -> None:
         text = f"{time.monotonic() - self._began:6.2f}  {line}"
         self._outcome.story.append(text)
-        self._say(text)
+        self._log_line(text)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 SECONDS = 12.0
-FAULTS_LEAST = 8
+MIN_FAULTS = 8
 
 HISTORY = {
     "open": 4,
@@ -82,7 +82,7 @@ class Step:
         return self.kind in FAULTS
 
 
-def of(seed: int, run: int, faults: Mapping[str, int] = FAULTS, seconds: float = SECONDS) -> tuple[Step, ...]:
+def schedule(seed: int, run: int, faults: Mapping[str, int] = FAULTS, seconds: float = SECONDS) -> tuple[Step, ...]:
     """In the order of time. The first two open pull requests in both repositories, so that there is something."""
     chance = random.Random(f"{seed}/{run}")
     steps = [_step(chance, 0.0, "open"), _step(chance, 0.1, "open")]
@@ -90,8 +90,8 @@ def of(seed: int, run: int, faults: Mapping[str, int] = FAULTS, seconds: float =
     while at < seconds:
         steps += _burst(chance, at, faults)
         at += chance.uniform(0.6, 1.8)
-    while sum(step.is_fault for step in steps) < FAULTS_LEAST + 2:
-        steps.append(_step(chance, chance.uniform(1.0, seconds), _one(chance, faults)))
+    while sum(step.is_fault for step in steps) < MIN_FAULTS + 2:
+        steps.append(_step(chance, chance.uniform(1.0, seconds), _choose(chance, faults)))
     return tuple(sorted(steps, key=lambda step: step.at))
 
 
@@ -99,12 +99,12 @@ def _burst(chance: random.Random, at: float, faults: Mapping[str, int]) -> list[
     """Something happens, and while Eph is at it, something breaks, at times twice."""
     times = range(chance.choice((0, 1, 1, 1, 2)))
     return [
-        _step(chance, at, _one(chance, HISTORY)),
-        *(_step(chance, at + chance.uniform(0.1, 2.5), _one(chance, faults)) for _ in times),
+        _step(chance, at, _choose(chance, HISTORY)),
+        *(_step(chance, at + chance.uniform(0.1, 2.5), _choose(chance, faults)) for _ in times),
     ]
 
 
-def _one(chance: random.Random, kinds: Mapping[str, int]) -> str:
+def _choose(chance: random.Random, kinds: Mapping[str, int]) -> str:
     return chance.choices(list(kinds), list(kinds.values()))[0]
 
 

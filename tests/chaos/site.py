@@ -20,12 +20,12 @@ from typing import Any
 import httpx
 
 from orchestrator.app.demo import leftovers, world
-from orchestrator.forge.sandbox.world import SandboxForge, Webhook, free_port
+from orchestrator.forge.sandbox.world import DemoGitHub, WebhookConfig, free_port
 from programs import registry
 from stacks import toolchain
-from tests.chaos.audit import Audit
-from tests.chaos.machine import Clock, Disk, FairTime
-from tests.chaos.relay import Relay
+from tests.chaos.audit import OverlapAudit
+from tests.chaos.machine import Clock, Disk, CpuShareClock
+from tests.chaos.relay import WebhookRelay
 
 ROOT = Path(__file__).parents[2]
 APP = Path(__file__).parent / "app"
@@ -34,7 +34,7 @@ INTERVAL = 1.5
 STOP_SECONDS = 20.0
 
 
-class Forge(SandboxForge):
+class ChaosForge(DemoGitHub):
     """People and checks come in without the prefix that Eph's client uses, so faults meet Eph alone."""
 
     @property
@@ -47,33 +47,33 @@ class Forge(SandboxForge):
 
 
 @dataclass(slots=True)
-class Later:
+class ScheduledAction:
     """Something to undo: a paused process goes on, a foreign lock is removed."""
 
     at: float
-    do: Callable[[], object]
+    action: Callable[[], object]
 
 
-class Site:
+class ChaosSite:
     def __init__(self, home: Path) -> None:
         self.home, self.eph_home = home, home / "eph"
         self.api_port, self.gateway_port = free_port(), free_port()
-        self.relay = Relay(f"http://127.0.0.1:{self.api_port}/api/v1/webhooks/github")
+        self.relay = WebhookRelay(f"http://127.0.0.1:{self.api_port}/api/v1/webhooks/github")
         self.secret, self.token = home / "webhook.secret", home / "forge.token"
-        self.forge = Forge(home / "forge", Webhook(self.relay.url, self.secret))
-        self.audit = Audit(home / "audit")
+        self.forge = ChaosForge(home / "forge", WebhookConfig(self.relay.url, self.secret))
+        self.audit = OverlapAudit(home / "audit")
         self.clock = Clock(home / "clock")
         self.disks = {"state": Disk(home / "eph" / "backend", 64), "ledger": Disk(home / "ledger", 16)}
-        self.time = FairTime()
+        self.cpu_clock = CpuShareClock()
         self.http = httpx.Client(timeout=5, trust_env=False)
         self.daemon: subprocess.Popen[bytes] | None = None
-        self.lives = 0
-        self.killed = False
-        self.refused = False
+        self.start_count = 0
+        self.was_killed = False
+        self.saw_refusal = False
         """The Git host said 403 or 404: a permission that was taken away looks like that."""
-        self.ended: list[str] = []
+        self.unexpected_exits: list[str] = []
         self._not_before = 0.0
-        self._later: list[Later] = []
+        self._scheduled: list[ScheduledAction] = []
 
     # --- the world
 
@@ -101,7 +101,7 @@ class Site:
             f"[limits]\nconcurrent = 2\n"
             f'[forge]\nurl = "{self.forge.for_eph}"\ntoken_file = "{self.token}"\n'
             f'webhook_secret_file = "{self.secret}"\nrepositories = {json.dumps(REPOSITORIES)}\n'
-            f'[local]\ntoolbox = {json.dumps(world.toolbox())}\npath = "{world.search_path()}"\n'
+            f'[local]\ntoolbox = {json.dumps(world.python_prefixes())}\npath = "{world.search_path()}"\n'
         )
 
     @property
@@ -123,9 +123,9 @@ class Site:
     # --- ephd, brought back whenever it ends
 
     def launch(self) -> None:
-        self.lives += 1
-        self.killed = False
-        with (self.home / f"ephd.{self.lives}.log").open("wb") as log:
+        self.start_count += 1
+        self.was_killed = False
+        with (self.home / f"ephd.{self.start_count}.log").open("wb") as log:
             self.daemon = subprocess.Popen(
                 [sys.executable, "-m", "orchestrator.app", "--config", str(self.home / "eph.toml")],
                 cwd=ROOT, env=self.environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
@@ -133,49 +133,49 @@ class Site:
 
     def kill_ephd(self, down_for: float) -> None:
         if self.daemon and self.daemon.poll() is None:
-            self.killed = True
+            self.was_killed = True
             self.daemon.kill()
             self.daemon.wait(10)
         self._not_before = time.monotonic() + down_for
 
-    def later(self, seconds: float, do: Callable[[], object]) -> None:
-        self._later.append(Later(time.monotonic() + seconds, do))
+    def schedule(self, seconds: float, do: Callable[[], object]) -> None:
+        self._scheduled.append(ScheduledAction(time.monotonic() + seconds, do))
 
-    def tend(self) -> None:
+    def supervise(self) -> None:
         """Brings ephd back, and undoes what is due."""
-        self.time.pass_()
+        self.cpu_clock.update()
         now = time.monotonic()
-        for item in [item for item in self._later if item.at <= now]:
-            self._later.remove(item)
-            item.do()
+        for item in [item for item in self._scheduled if item.at <= now]:
+            self._scheduled.remove(item)
+            item.action()
         if self.daemon and self.daemon.poll() is not None and now >= self._not_before:
-            if not self.killed:
-                self.ended.append(f"ephd ended by itself with {self.daemon.returncode}: {self.said(400)}")
+            if not self.was_killed:
+                self.unexpected_exits.append(f"ephd ended by itself with {self.daemon.returncode}: {self.log_tail(400)}")
                 self._not_before = now + 1.0
-                self.killed = True
+                self.was_killed = True
                 return
             self.launch()
 
     def wait(self, seconds: float) -> None:
         end = time.monotonic() + seconds
-        self.tend()
+        self.supervise()
         while (left := end - time.monotonic()) > 0:
             time.sleep(min(0.1, left))
-            self.tend()
+            self.supervise()
 
-    def calm(self) -> None:
+    def end_faults(self) -> None:
         """The quiet after the storm: everything that was to be undone later is undone now, and the Git host is well."""
-        for item in self._later:
+        for item in self._scheduled:
             item.at = 0.0
         self._not_before = 0.0
-        self.tend()
+        self.supervise()
         self.forge.fail_next(0)
-        self.relay.spoil("", 0)
+        self.relay.disrupt("", 0)
 
     # --- looking
 
-    def said(self, most: int = 3000) -> str:
-        return (self.home / f"ephd.{self.lives}.log").read_text(errors="replace")[-most:]
+    def log_tail(self, limit: int = 3000) -> str:
+        return (self.home / f"ephd.{self.start_count}.log").read_text(errors="replace")[-limit:]
 
     def api(self, path: str, method: str = "GET", **query: str) -> Any:
         token = (self.eph_home / "keys" / "api.token").read_text().strip()
@@ -218,7 +218,7 @@ class Site:
             self.daemon.kill()
             self.daemon.wait(10)
             return f"ephd did not stop within {STOP_SECONDS:.0f} s of SIGTERM"
-        return "" if code == 0 else f"ephd ended with {code} when asked to stop: {self.said(600)}"
+        return "" if code == 0 else f"ephd ended with {code} when asked to stop: {self.log_tail(600)}"
 
     def close(self) -> list[str]:
         """Ends everything; gives what would have stayed."""
@@ -232,9 +232,9 @@ class Site:
         self.forge.close()
         self.relay.close()
         self.http.close()
-        return self._kill_the_rest()
+        return self._kill_remaining()
 
-    def _kill_the_rest(self) -> list[str]:
+    def _kill_remaining(self) -> list[str]:
         end = time.monotonic() + 5
         while (left := leftovers.processes(str(self.home))) and time.monotonic() < end:
             time.sleep(0.1)
@@ -254,11 +254,11 @@ def _kill(pid: int, number: signal.Signals) -> None:
 
 
 @contextlib.contextmanager
-def opened() -> Iterator[Site]:
+def running_site() -> Iterator[ChaosSite]:
     """The folder is the caller's to remove: after a failure its logs are kept."""
     home = Path(tempfile.mkdtemp(prefix="eph-chaos-"))
     home.chmod(0o755)
-    site = Site(home)
+    site = ChaosSite(home)
     try:
         site.open()
         yield site
@@ -268,13 +268,13 @@ def opened() -> Iterator[Site]:
         raise
 
 
-def remove(site: Site) -> None:
+def remove(site: ChaosSite) -> None:
     for disk in site.disks.values():
-        disk.end()
+        disk.unmount()
     shutil.rmtree(site.home, ignore_errors=True)
 
 
-def keep(site: Site) -> Path:
+def preserve(site: ChaosSite) -> Path:
     """Of a failed run: logs, the audit and what Eph wrote of itself; not the Git host, databases and tokens."""
     home = site.home
     kept = home.with_name(f"{home.name}-kept")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos import alone, outcomes, schedules
-from tests.chaos.audit import Audit
+from tests.chaos.audit import OverlapAudit
 from tests.chaos.machine import Clock
 from tests.chaos.outcomes import Outcome, Problem
 
@@ -25,30 +25,30 @@ SEED = 4
 @pytest.mark.long
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("run", [0, 1])
-def test_after_the_storm_everything_is_as_it_should_be(run: int) -> None:
-    outcome = alone.play(SEED, run)
+def test_system_converges_after_faults(run: int) -> None:
+    outcome = alone.run_once(SEED, run)
     assert outcome is not None
     assert outcome.problems == []
-    assert outcome.faults.total() >= schedules.FAULTS_LEAST
+    assert outcome.faults.total() >= schedules.MIN_FAULTS
     assert outcome.operations > 0
 
 
 def test_a_seed_repeats_its_schedule_and_each_run_has_its_own() -> None:
-    assert schedules.of(7, 3) == schedules.of(7, 3)
-    assert schedules.of(7, 3) != schedules.of(7, 4)
-    assert schedules.of(7, 3) != schedules.of(8, 3)
+    assert schedules.schedule(7, 3) == schedules.schedule(7, 3)
+    assert schedules.schedule(7, 3) != schedules.schedule(7, 4)
+    assert schedules.schedule(7, 3) != schedules.schedule(8, 3)
 
 
 @pytest.mark.parametrize("seed", range(50))
 def test_every_run_has_enough_faults_and_ends_in_time(seed: int) -> None:
-    steps = schedules.of(seed, 0)
-    assert sum(step.is_fault for step in steps) >= schedules.FAULTS_LEAST
+    steps = schedules.schedule(seed, 0)
+    assert sum(step.is_fault for step in steps) >= schedules.MIN_FAULTS
     assert [step.at for step in steps] == sorted(step.at for step in steps)
     assert steps[-1].at < schedules.SECONDS + 3
 
 
 def test_every_fault_and_every_step_happens_within_some_runs() -> None:
-    kinds = {step.kind for run in range(50) for step in schedules.of(1, run)}
+    kinds = {step.kind for run in range(50) for step in schedules.schedule(1, run)}
     assert kinds == {*schedules.HISTORY, *schedules.FAULTS}
 
 
@@ -58,7 +58,7 @@ def test_two_that_work_on_one_stack_are_an_overlap(tmp_path: Path) -> None:
     real.write_text(f"#!{sys.executable} -IS\nprint('at work', flush=True)\ninput()\n")
     real.chmod(0o755)
     (tmp_path / "Pulumi.yaml").write_text("name: eph-shop-1\n")
-    audit = Audit(tmp_path / "audit")
+    audit = OverlapAudit(tmp_path / "audit")
     wrapper = audit.install(real) / "pulumi"
 
     def start(stack: str) -> subprocess.Popen[str]:
@@ -69,14 +69,14 @@ def test_two_that_work_on_one_stack_are_an_overlap(tmp_path: Path) -> None:
         return began
 
     first = start("pr-1")
-    assert audit.working("eph-shop-1.pr-1")
+    assert audit.is_busy("eph-shop-1.pr-1")
     other = start("pr-2")
     assert audit.overlaps() == []
     second = start("pr-1")
     assert len(audit.overlaps()) == 1
     for process in (first, other, second):
         process.communicate("\n", timeout=10)
-    assert not audit.working("eph-shop-1.pr-1")
+    assert not audit.is_busy("eph-shop-1.pr-1")
     start("pr-1").communicate("\n", timeout=10)
     assert len(audit.overlaps()) == 1
 
@@ -119,8 +119,8 @@ def test_a_disk_can_be_full_for_one_run_alone(tmp_path: Path) -> None:
     assert list((tmp_path / "disk").iterdir()) == [], "nobody else sees it"
 
 
-def test_one_line_tells_all_runs() -> None:
+def test_summary_line_covers_all_runs() -> None:
     good = Outcome(1, 0, Counter(kill_ephd=9))
     bad = Outcome(1, 1, Counter(kill_ephd=8), problems=[Problem(kind, "a") for kind in ("leaks", "leaks", "stuck")])
     line = "chaos: 2 runs, 17 faults, leaks 2, lost 0, stuck 1, overlaps 0, secrets 0"
-    assert outcomes.figures([outcomes.read(good.dump()), outcomes.read(bad.dump())])[-1] == line
+    assert outcomes.summary_lines([outcomes.load(good.dump()), outcomes.load(bad.dump())])[-1] == line

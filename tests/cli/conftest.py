@@ -9,33 +9,33 @@ from typer.testing import CliRunner, Result
 from orchestrator.cli.main import app
 from orchestrator.core.phases import Phase
 from orchestrator.surfaces.api.app import create_app
-from orchestrator.surfaces.fake import FakeDesk, sample
-from tests.surfaces.serving import TOKENS, Standing, api_settings, serve
+from orchestrator.surfaces.fake import FakeEnvironmentService, sample
+from tests.surfaces.serving import TOKENS, SwappableDesk, api_settings, serve
 
 Eph = Callable[..., Result]
 
 
 @pytest.fixture(scope="session")
-def standing() -> Iterator[tuple[Standing, str]]:
-    desk = Standing()
+def shared_server() -> Iterator[tuple[SwappableDesk, str]]:
+    desk = SwappableDesk()
     with serve(create_app(desk.as_desk(), api_settings())) as address:
         yield desk, address
 
 
 @pytest.fixture
-def desk(standing: tuple[Standing, str]) -> FakeDesk:
-    desk = FakeDesk(sample(7), sample(42), sample(9, Phase.FAILED), sample(3, Phase.QUEUED, "demo/api"))
-    standing[0].current = desk
+def desk(shared_server: tuple[SwappableDesk, str]) -> FakeEnvironmentService:
+    desk = FakeEnvironmentService(sample(7), sample(42), sample(9, Phase.FAILED), sample(3, Phase.QUEUED, "demo/api"))
+    shared_server[0].current = desk
     return desk
 
 
 @pytest.fixture
-def url(standing: tuple[Standing, str], desk: FakeDesk) -> str:
-    return standing[1]
+def url(shared_server: tuple[SwappableDesk, str], desk: FakeEnvironmentService) -> str:
+    return shared_server[1]
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def isolated_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No server of this machine, and nothing of the developer's own settings."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     for name in ("EPH_URL", "EPH_TOKEN", "DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):

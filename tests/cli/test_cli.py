@@ -12,14 +12,14 @@ from ruamel.yaml import YAML
 from typer.testing import Result
 
 from orchestrator.cli import waiting
-from orchestrator.cli.errors import Code
-from orchestrator.core.audits import Audit, Orphan
-from orchestrator.core.junit import Report
+from orchestrator.cli.errors import ExitCode
+from orchestrator.core.audits import AuditResult, OrphanedResource
+from orchestrator.core.junit import JUnitReport
 from orchestrator.core.phases import Phase
 from orchestrator.core.suites import SuiteView
 from orchestrator.core.views import FailureView
-from orchestrator.surfaces.fake import START, FakeDesk, sample
-from programs.insides import Happening, Inside, Process
+from orchestrator.surfaces.fake import START, FakeEnvironmentService, sample
+from programs.insides import RuntimeEvent, RuntimeInfo, ProcessInfo
 
 Eph = Callable[..., Result]
 NAME = "shop-gentle-stream-42"
@@ -77,9 +77,9 @@ def test_a_start_that_several_have_is_asked_back(eph: Eph) -> None:
     assert NAME in result.stderr
 
 
-def test_get_shows_what_failed_with_the_last_lines(eph: Eph, desk: FakeDesk) -> None:
+def test_get_shows_what_failed_with_the_last_lines(eph: Eph, desk: FakeEnvironmentService) -> None:
     failure = FailureView("9" * 40, "build", "make ended with 2.", ("no rule", "stop"), START, 2, START)
-    desk.put(replace(sample(9, Phase.FAILED), failure=failure))
+    desk.put_environment(replace(sample(9, Phase.FAILED), failure=failure))
     text = eph("get", "9").stdout
     assert "build: make ended with 2." in text
     assert "  no rule\n  stop\n" in text
@@ -92,41 +92,41 @@ def test_why_says_sentences_and_facts(eph: Eph) -> None:
     assert "eph-shop-9ix/pr-42" in text
 
 
-def test_get_shows_pods_and_what_happened_to_them(eph: Eph, desk: FakeDesk) -> None:
+def test_get_shows_pods_and_what_happened_to_them(eph: Eph, desk: FakeEnvironmentService) -> None:
     """P5: states and reasons in words; what cannot be asked hides nothing else."""
-    pod = Process(
+    pod = ProcessInfo(
         "web-5d4f8-x", "web", "failing", "its process keeps ending (3 times): exit status 3", 2, START, "shop:1"
     )
-    desk.insides = Inside(
-        (pod,), (Happening(START, "pod web-5d4f8-x", "waits before the next try", bad=True, times=4),)
+    desk.runtime_info_result = RuntimeInfo(
+        (pod,), (RuntimeEvent(START, "pod web-5d4f8-x", "waits before the next try", bad=True, times=4),)
     )
     said = eph("get", NAME).stdout
     for part in ("web-5d4f8-x", "failing", "shop:1", "web: its process keeps ending (3 times)", "next try (4 times)"):
         assert part in said, said
     assert json.loads(eph("get", NAME, "-o", "json").stdout)["processes"][0]["restarts"] == 2
-    desk.silent = "the target kubernetes could not be asked: no route"
+    desk.unavailable_reason = "the target kubernetes could not be asked: no route"
     silent = eph("get", NAME)
     assert (silent.exit_code, "no route" in silent.stderr, NAME in silent.stdout) == (0, True, True)
 
 
-def test_what_the_process_before_printed(eph: Eph, desk: FakeDesk) -> None:
-    desk.prints(NAME, "web died")
+def test_what_the_process_before_printed(eph: Eph, desk: FakeEnvironmentService) -> None:
+    desk.add_log_lines(NAME, "web died")
     assert eph("logs", NAME, "--previous").stdout == "web died (before)\n"
     assert eph("logs", NAME, "--previous", "--follow").exit_code == 2
 
 
-def test_logs_and_following_them_to_the_end(eph: Eph, desk: FakeDesk) -> None:
-    desk.prints(NAME, *(f"web line {number}" for number in range(5)))
-    desk.prints(NAME, "pulumi up", operation=True)
+def test_logs_and_following_them_to_the_end(eph: Eph, desk: FakeEnvironmentService) -> None:
+    desk.add_log_lines(NAME, *(f"web line {number}" for number in range(5)))
+    desk.add_log_lines(NAME, "pulumi up", operation=True)
     assert eph("logs", NAME, "-n", "2").stdout == "web line 3\nweb line 4\n"
     assert eph("logs", NAME, "--operation").stdout == "pulumi up\n"
     assert eph("logs", NAME, "--follow").stdout.count("\n") == 5
     assert eph("logs", NAME, "--follow", "-o", "json").exit_code == 2
 
 
-def test_what_a_pull_request_prints_cannot_steer_the_terminal(eph: Eph, desk: FakeDesk) -> None:
-    desk.prints(NAME, "\x1b]0;owned\x07\x1b[31mred\x1b[0m \x1b[2Jcleared\r\u202egnp.exe", "[bold]markup[/bold]")
-    desk.put(replace(sample(42), title="\x1b[5m[blink]title[/blink]"))
+def test_what_a_pull_request_prints_cannot_steer_the_terminal(eph: Eph, desk: FakeEnvironmentService) -> None:
+    desk.add_log_lines(NAME, "\x1b]0;owned\x07\x1b[31mred\x1b[0m \x1b[2Jcleared\r\u202egnp.exe", "[bold]markup[/bold]")
+    desk.put_environment(replace(sample(42), title="\x1b[5m[blink]title[/blink]"))
     assert eph("logs", NAME).stdout == "red clearedgnp.exe\n[bold]markup[/bold]\n"
     shown = eph("get", NAME).stdout
     assert "[blink]title[/blink]" in shown
@@ -138,44 +138,44 @@ class TestWaiting:
     def impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(waiting, "INTERVAL", 0.0)
 
-    def test_up_stays_until_ready_and_prints_the_url(self, eph: Eph, desk: FakeDesk) -> None:
-        desk.put(sample(42))
-        desk.then(NAME, Phase.FAILED, Phase.CREATING, Phase.STARTING, Phase.READY)
+    def test_up_stays_until_ready_and_prints_the_url(self, eph: Eph, desk: FakeEnvironmentService) -> None:
+        desk.put_environment(sample(42))
+        desk.queue_phases(NAME, Phase.FAILED, Phase.CREATING, Phase.STARTING, Phase.READY)
         result = eph("up", NAME, "--wait")
         assert result.exit_code == 0, result.output
         assert result.stdout == f"http://{NAME}.localhost:8080\n"
         told = [line for line in result.stderr.splitlines() if line.startswith(NAME)]
         assert told == [f"{NAME} creating", f"{NAME} starting", f"{NAME} ready"]
 
-    def test_up_ends_with_1_when_it_fails_again(self, eph: Eph, desk: FakeDesk) -> None:
-        desk.then("demo/shop#9", Phase.FAILED, Phase.CREATING, Phase.STALLED)
+    def test_up_ends_with_1_when_it_fails_again(self, eph: Eph, desk: FakeEnvironmentService) -> None:
+        desk.queue_phases("demo/shop#9", Phase.FAILED, Phase.CREATING, Phase.STALLED)
         result = eph("up", "9", "--wait")
         assert result.exit_code == 1
         assert "is stalled" in result.stderr
         assert "--operation" in result.stderr
 
-    def test_up_gives_up_on_what_never_changes(self, eph: Eph, desk: FakeDesk) -> None:
-        desk.then("demo/shop#9", *[Phase.REFUSED] * 50)
+    def test_up_gives_up_on_what_never_changes(self, eph: Eph, desk: FakeEnvironmentService) -> None:
+        desk.queue_phases("demo/shop#9", *[Phase.REFUSED] * 50)
         result = eph("up", "9", "--wait")
         assert result.exit_code == 1
         assert "is refused" in result.stderr
 
-    def test_a_deadline(self, eph: Eph, desk: FakeDesk) -> None:
-        desk.then(NAME, *[Phase.CREATING] * 10_000)
+    def test_a_deadline(self, eph: Eph, desk: FakeEnvironmentService) -> None:
+        desk.queue_phases(NAME, *[Phase.CREATING] * 10_000)
         result = eph("up", NAME, "--wait", "--timeout", "1s")
         assert result.exit_code == 1
         assert "not there after 1 s" in result.stderr
 
-    def test_down_stays_until_it_is_gone(self, eph: Eph, desk: FakeDesk) -> None:
-        desk.then(NAME, Phase.READY, Phase.DESTROYING, Phase.DESTROYED)
+    def test_down_stays_until_it_is_gone(self, eph: Eph, desk: FakeEnvironmentService) -> None:
+        desk.queue_phases(NAME, Phase.READY, Phase.DESTROYING, Phase.DESTROYED)
         result = eph("down", NAME, "--yes", "--wait")
         assert result.exit_code == 0, result.output
         assert result.stdout == f"{NAME} is gone\n"
         assert "eph-shop-9ix/pr-42" not in desk.views
 
-    def test_down_tells_what_holds_it(self, eph: Eph, desk: FakeDesk) -> None:
-        desk.put(replace(sample(42), command="eph approve 4f2a91c0"))
-        desk.then(NAME, Phase.READY, Phase.HELD)
+    def test_down_tells_what_holds_it(self, eph: Eph, desk: FakeEnvironmentService) -> None:
+        desk.put_environment(replace(sample(42), command="eph approve 4f2a91c0"))
+        desk.queue_phases(NAME, Phase.READY, Phase.HELD)
         result = eph("down", NAME, "--yes", "--wait")
         assert result.exit_code == 1
         assert "eph approve 4f2a91c0" in result.stderr
@@ -184,20 +184,20 @@ class TestWaiting:
 def test_up_of_one_that_expired_says_what_brings_it_back(eph: Eph) -> None:
     """L5: expiry took its label off, so there is nothing that could be tried again."""
     done = eph("up", "shop-long-gone-abcd-99")
-    assert done.exit_code == Code.NOT_FOUND
+    assert done.exit_code == ExitCode.NOT_FOUND
     assert "put the label on its pull request again, or comment `/eph up` there" in done.stderr
 
 
-def test_down_needs_a_yes_from_a_person_or_a_flag(eph: Eph, desk: FakeDesk) -> None:
+def test_down_needs_a_yes_from_a_person_or_a_flag(eph: Eph, desk: FakeEnvironmentService) -> None:
     result = eph("down", NAME, input="y\n")
     assert result.exit_code == 2
     assert "--yes" in result.stderr
-    assert desk.asked == []
+    assert desk.calls == []
     assert eph("down", NAME, "--yes").exit_code == 0
-    assert desk.asked == [("down", NAME, "admin-name")]
+    assert desk.calls == [("down", NAME, "admin-name")]
 
 
-def test_extend_takes_a_length_of_time(eph: Eph, desk: FakeDesk) -> None:
+def test_extend_takes_a_length_of_time(eph: Eph, desk: FakeEnvironmentService) -> None:
     assert eph("extend", NAME, "24h").exit_code == 0
     assert desk.environment(NAME).expires_at == START + timedelta(hours=24)
     wrong = eph("extend", NAME, "soon")
@@ -205,18 +205,18 @@ def test_extend_takes_a_length_of_time(eph: Eph, desk: FakeDesk) -> None:
     assert "72h" in wrong.stderr
 
 
-ORPHAN = Orphan("database", "eph_stray", "local", NAME, "the stack has 9 parts, and not this", 'psql -c "DROP"')
+ORPHAN = OrphanedResource("database", "eph_stray", "local", NAME, "the stack has 9 parts, and not this", 'psql -c "DROP"')
 
 
-def test_audit_names_each_orphan_and_ends_by_what_it_found(eph: Eph, desk: FakeDesk) -> None:
+def test_audit_names_each_orphan_and_ends_by_what_it_found(eph: Eph, desk: FakeEnvironmentService) -> None:
     """C2: 0 clean, 1 orphans, 2 not all could be looked at, which is never clean."""
     clean = eph("audit")
     assert (clean.exit_code, clean.stdout) == (0, "0 orphans; looked at nothing\n")
-    desk.audited = Audit((), ("the target local could not be looked at",), {"stacks": 3})
+    desk.audit_result = AuditResult((), ("the target local could not be looked at",), {"stacks": 3})
     blind = eph("audit")
     assert blind.exit_code == 2
     assert "not looked at: the target local" in blind.stderr
-    desk.audited = Audit((ORPHAN,), ("and something else",), {"stacks": 3, "local": 40})
+    desk.audit_result = AuditResult((ORPHAN,), ("and something else",), {"stacks": 3, "local": 40})
     found = eph("audit")
     assert found.exit_code == 1
     for part in (
@@ -235,14 +235,14 @@ def test_audit_names_each_orphan_and_ends_by_what_it_found(eph: Eph, desk: FakeD
     assert eph("audit", role="viewer").exit_code == 3
 
 
-def test_tests_are_in_get_and_their_lines_in_logs(eph: Eph, desk: FakeDesk) -> None:
+def test_tests_are_in_get_and_their_lines_in_logs(eph: Eph, desk: FakeEnvironmentService) -> None:
     """P4"""
     passed = SuiteView("integration", "integration", "passed", seconds=1.5)
     failed = SuiteView(
-        "browser", "browser", "failed", seconds=9.0, detail="exit status 1", report=Report(3, 1, 0, 0, ("a",))
+        "browser", "browser", "failed", seconds=9.0, detail="exit status 1", report=JUnitReport(3, 1, 0, 0, ("a",))
     )
-    desk.put(replace(sample(42), tests=(passed, failed)))
-    desk.prints(NAME, "no tea")
+    desk.put_environment(replace(sample(42), tests=(passed, failed)))
+    desk.add_log_lines(NAME, "no tea")
     shown = eph("get", NAME).stdout
     assert "passed in 1.5 s" in shown
     assert "failed in 9.0 s: exit status 1" in shown
@@ -255,27 +255,27 @@ def test_tests_are_in_get_and_their_lines_in_logs(eph: Eph, desk: FakeDesk) -> N
     assert eph("logs", NAME, "--suite", "browser", "--follow").exit_code == 2
 
 
-def test_sweep_and_approve(eph: Eph, desk: FakeDesk) -> None:
+def test_sweep_and_approve(eph: Eph, desk: FakeEnvironmentService) -> None:
     assert eph("sweep").stdout == "nothing is left over\n"
-    desk.leftovers = ["The database eph_old belongs to no pull request."]
+    desk.orphans = ["The database eph_old belongs to no pull request."]
     dry = eph("sweep", "--dry-run")
     assert dry.stdout == "The database eph_old belongs to no pull request.\n"
     assert "nothing was removed" in dry.stderr
-    assert len(desk.leftovers) == 1
+    assert len(desk.orphans) == 1
     desk.held_plans.add("abcdef0123")
     assert eph("approve", "abcdef0123").exit_code == 0
     assert eph("approve", "abcdef0123").exit_code == 6
     assert eph("approve", "what").exit_code == 4
 
 
-def test_approve_of_a_fork_is_bound_to_the_commit_that_was_shown(eph: Eph, desk: FakeDesk) -> None:
+def test_approve_of_a_fork_is_bound_to_the_commit_that_was_shown(eph: Eph, desk: FakeEnvironmentService) -> None:
     """S2: a script names the commit or says --yes; the API takes all forty digits only."""
     commit = desk.environment(NAME).wanted_commit
     unsaid = eph("approve", "demo/shop#42")
     assert unsaid.exit_code == 2
     assert commit in unsaid.stderr
     assert eph("approve", "demo/shop#42", "--yes").stdout == f"commit {commit} may run; a push needs a new approval\n"
-    assert desk.asked == [("approve_commit", NAME, "admin-name", commit)]
+    assert desk.calls == [("approve_commit", NAME, "admin-name", commit)]
     assert eph("approve", "demo/shop#42", "--commit", commit).exit_code == 0
     older = eph("approve", "demo/shop#42", "--commit", "ab" * 20)
     assert older.exit_code == 6
@@ -284,7 +284,7 @@ def test_approve_of_a_fork_is_bound_to_the_commit_that_was_shown(eph: Eph, desk:
     assert eph("approve", "demo/shop#42", "--yes", role="viewer").exit_code == 3
 
 
-def test_keep_stops_the_clock(eph: Eph, desk: FakeDesk) -> None:  # L5
+def test_keep_stops_the_clock(eph: Eph, desk: FakeEnvironmentService) -> None:  # L5
     assert eph("keep", NAME).stdout == f"{NAME} does not expire\n"
     assert desk.environment(NAME).kept
     assert eph("unkeep", NAME).exit_code == 0
@@ -298,7 +298,7 @@ def test_open_prints_the_url_without_a_browser(eph: Eph) -> None:
     assert "eph why" in result.stderr
 
 
-def test_exit_codes_and_hints(eph: Eph, desk: FakeDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_exit_codes_and_hints(eph: Eph, desk: FakeEnvironmentService, monkeypatch: pytest.MonkeyPatch) -> None:
     assert eph("get", NAME, role="nobody").exit_code == 3
     forbidden = eph("down", NAME, "--yes", role="viewer")
     assert forbidden.exit_code == 3

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from orchestrator.cli import discovery
 from orchestrator.cli.main import app
-from orchestrator.surfaces.fake import FakeDesk
+from orchestrator.surfaces.fake import FakeEnvironmentService
 from tests.surfaces.serving import TOKENS
 
 
@@ -56,7 +56,7 @@ def test_a_file_that_makes_no_sense_is_no_server(text: str) -> None:
     discovery.remove()
 
 
-def test_a_server_on_this_machine_is_found(url: str, desk: FakeDesk, tmp_path: Path) -> None:
+def test_a_server_on_this_machine_is_found(url: str, desk: FakeEnvironmentService, tmp_path: Path) -> None:
     discovery.write(url, token_file(tmp_path))
     result = CliRunner().invoke(app, ["list"])
     assert result.exit_code == 0, result.output
@@ -98,7 +98,7 @@ def run(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_real_process(url: str, desk: FakeDesk, tmp_path: Path) -> None:
+def test_the_real_process(url: str, desk: FakeEnvironmentService, tmp_path: Path) -> None:
     discovery.write(url, token_file(tmp_path))
     good = run("get", "42", "-o", "json")
     assert good.returncode == 0, good.stderr
@@ -122,7 +122,7 @@ def test_help_is_fast_and_imports_nothing_large() -> None:
     assert done.stderr == ""
 
 
-def test_names_complete_in_the_shell(url: str, desk: FakeDesk, tmp_path: Path) -> None:
+def test_names_complete_in_the_shell(url: str, desk: FakeEnvironmentService, tmp_path: Path) -> None:
     discovery.write(url, token_file(tmp_path))
     assert "_EPH_COMPLETE" in run("completion", "bash").stdout
     done = run(_EPH_COMPLETE="complete_bash", COMP_WORDS="eph get shop-gentle-stream-4", COMP_CWORD="2")

@@ -92,12 +92,12 @@ def test_what_the_repository_looks_like_decides_the_command(
         (tmp_path / name).write_text(text)
     found = starter.detect(tmp_path)
     assert found.command.startswith(command)
-    assert validate_text(starter.text("shop", found), "eph.yaml") == []
+    assert validate_text(starter.render_eph_yaml("shop", found), "eph.yaml") == []
 
 
 @pytest.mark.parametrize("folder", ["shop", "42", "Ünïcode", "---", "a" * 99, "a.b c--d", "x" * 29 + "-y"])
 def test_any_folder_gives_a_valid_name(folder: str) -> None:
-    text = starter.text(folder, starter.Found("true", "a test"))
+    text = starter.render_eph_yaml(folder, starter.DetectedApp("true", "a test"))
     assert validate_text(text, "eph.yaml") == [], starter.project_name(folder)
 
 
@@ -123,19 +123,19 @@ def test_doctor_tells_a_sandbox_that_does_not_start(tmp_path: Path, monkeypatch:
     broken.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     check = doctor._bubblewrap()
-    assert check.verdict is doctor.Verdict.WARN
+    assert check.verdict is doctor.CheckStatus.WARN
     assert "No permissions" in check.found
 
 
 def test_doctor_sees_a_port_that_is_taken(eph: Eph) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert doctor._port(port).verdict is doctor.Verdict.WARN
-    assert doctor._port(port).verdict is doctor.Verdict.OK
+        assert doctor._port(port).verdict is doctor.CheckStatus.WARN
+    assert doctor._port(port).verdict is doctor.CheckStatus.OK
 
 
 def test_doctor_fails_for_a_server_that_was_named_and_is_not_there(eph: Eph, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     monkeypatch.setenv("EPH_URL", f"http://127.0.0.1:{port}")
-    assert doctor._server().verdict is doctor.Verdict.FAIL
+    assert doctor._server().verdict is doctor.CheckStatus.FAIL

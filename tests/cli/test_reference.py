@@ -7,13 +7,13 @@ from pathlib import Path
 
 from typer.main import get_command
 
-from orchestrator.cli.errors import Code
+from orchestrator.cli.errors import ExitCode
 from orchestrator.cli.main import app
 from orchestrator.surfaces import metrics
 from orchestrator.surfaces.api.app import create_app
 from orchestrator.surfaces.api.errors import CODES
 from orchestrator.surfaces.api.settings import ApiSettings
-from orchestrator.surfaces.fake import FakeDesk
+from orchestrator.surfaces.fake import FakeEnvironmentService
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 CLI = (REFERENCE / "cli.md").read_text()
@@ -56,11 +56,11 @@ def test_every_command_says_what_it_does_in_one_line() -> None:
 
 
 def test_every_exit_code_is_documented() -> None:
-    assert {int(found) for found in re.findall(r"^\| (\d+) \|", CLI, re.MULTILINE)} == {int(code) for code in Code}
+    assert {int(found) for found in re.findall(r"^\| (\d+) \|", CLI, re.MULTILINE)} == {int(code) for code in ExitCode}
 
 
 def test_every_path_is_documented() -> None:
-    paths = create_app(FakeDesk(), ApiSettings("1")).openapi()["paths"]
+    paths = create_app(FakeEnvironmentService(), ApiSettings("1")).openapi()["paths"]
     there = {f"{method.upper()} `{path}`" for path, methods in paths.items() for method in methods}
     written = set(re.findall(r"^\| ((?:GET|POST) `[^`]+`) \|", API, re.MULTILINE))
     assert there | {"GET `/openapi.json`"} == written
@@ -68,5 +68,5 @@ def test_every_path_is_documented() -> None:
 
 def test_every_error_and_metric_is_documented() -> None:
     assert {(int(a), b) for a, b in re.findall(r"^\| (\d{3}) \| `(\w+)` \|", API, re.MULTILINE)} == set(CODES.items())
-    there = set(re.findall(r"^# HELP (\w+)", metrics.render(FakeDesk()).decode(), re.MULTILINE))
+    there = set(re.findall(r"^# HELP (\w+)", metrics.render(FakeEnvironmentService()).decode(), re.MULTILINE))
     assert there == set(re.findall(r"^\| `(eph_\w+)", API, re.MULTILINE))

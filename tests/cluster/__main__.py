@@ -9,21 +9,21 @@ from __future__ import annotations
 import subprocess
 import sys
 
-WHERE = ("tests/cluster", "tests/stacks/test_chart.py")
-TURNS = (
+TEST_PATHS = ("tests/cluster", "tests/stacks/test_chart.py")
+PASSES = (
     ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "-m", "not alone"),
     ("-n", "0", "-m", "alone"),
 )
 """In the order of their names, where the longest module is not the last: by default xdist begins with the one that has
 the most tests, which is not the one that lasts."""
-NOTHING_CHOSEN = 5
+NO_TESTS_COLLECTED = 5
 
 
-def main(words: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Both turns are taken, whatever the first said; the worse code is the answer."""
-    codes = [subprocess.run([sys.executable, "-m", "pytest", *turn, *WHERE, *words]).returncode for turn in TURNS]
-    told = [code for code in codes if code != NOTHING_CHOSEN]
-    return max(told, default=NOTHING_CHOSEN)
+    codes = [subprocess.run([sys.executable, "-m", "pytest", *turn, *TEST_PATHS, *arguments]).returncode for turn in PASSES]
+    told = [code for code in codes if code != NO_TESTS_COLLECTED]
+    return max(told, default=NO_TESTS_COLLECTED)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 from programs.kubernetes.target import TARGET
-from tests.cluster.environments import SCHEMA, Eph
-from tests.cluster.machines import Site, push_images
+from tests.cluster.environments import SCHEMA, OperationRunner
+from tests.cluster.machines import Cluster, push_images
 
 HERE = Path(__file__).parent
 
@@ -35,8 +35,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    made = Site.of(tmp_path_factory.mktemp("site"), os.environ)
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    made = Cluster.from_environment(tmp_path_factory.mktemp("site"), os.environ)
     push_images(made)
     yield made
     made.clear()
@@ -51,10 +51,10 @@ def home() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def eph(site: Site, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Eph]:
+def eph(site: Cluster, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[OperationRunner]:
     """One for each module; none looks at what another's made."""
-    made = Eph(site, tmp_path_factory.mktemp("eph"), request.module.__name__.rpartition("test_")[2])
+    made = OperationRunner(site, tmp_path_factory.mktemp("eph"), request.module.__name__.rpartition("test_")[2])
     made.repository.push({"db/schema.sql": SCHEMA})
     yield made
-    for name in TARGET.names(made.settings):
+    for name in TARGET.list_environments(made.settings):
         TARGET.purge(name, made.settings)

@@ -13,40 +13,40 @@ from pathlib import Path
 from typing import Any
 
 from programs.kubernetes.target import TARGET
-from programs.spec import Command, DatabaseSpec, EnvironmentSpec, Health, ServiceSpec, Source
+from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, HealthCheck, ServiceSpec, GitSource
 from stacks import names, plugins, toolchain
 from stacks.inventory import FileInventory
-from stacks.model import Operation, OperationResult, Outcome, StackRecord, StackRef, Tag, Verb
-from stacks.places import Places
+from stacks.model import Operation, OperationResult, Outcome, StackRecord, StackRef, StackTag, OperationVerb
+from stacks.places import StackPaths
 from stacks.pool import Pool
-from tests.beside import Beside
-from tests.cluster.machines import Site, eventually
+from tests.beside import BackgroundPoller
+from tests.cluster.machines import Cluster, wait_for
 from tests.targets.machines import Repository, new_repository
 
 REPOSITORY, SHOP = 12345, "acme/shop"
 SCHEMA = "CREATE TABLE fruit (name text PRIMARY KEY); INSERT INTO fruit VALUES ('apple'), ('pear');"
 MIGRATE = 'psql "$DATABASE_URL" -X -q -v ON_ERROR_STOP=1 -c "INSERT INTO fruit VALUES (\'$EPH_COMMIT\')"'
-DATABASE = DatabaseSpec("main", strategy="seed", scripts=("db/schema.sql",), migrate=Command(MIGRATE, timeout=60))
+DATABASE = DatabaseSpec("main", strategy="seed", scripts=("db/schema.sql",), migrate=CommandSpec(MIGRATE, timeout=60))
 
 
 @dataclass
-class Eph:
-    """Operations and looks, as ephd has them. ``theme`` is part of the name and of the mark of all that is made, so
+class OperationRunner:
+    """Operations and looks, as ephd has them. ``suffix`` is part of the name and of the mark of all that is made, so
     that several of these work on one cluster at once."""
 
-    site: Site
+    site: Cluster
     folder: Path
-    theme: str
-    told: list[str] = field(default_factory=list)
+    suffix: str
+    progress: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        quiet = plugins.beside(toolchain.find(), ["kubernetes"], self.told.append)
+        quiet = plugins.with_plugins(toolchain.find(), ["kubernetes"], self.progress.append)
         self.version = quiet.version
         passphrase = self.folder / "passphrase"
         passphrase.write_text("test")
         homes = {name: self.folder / name for name in ("backend", "work", "operations", "pulumi_home")}
-        self.places = Places(**homes, passphrase_file=passphrase, tools=quiet.path)
-        self.places.prepare()
+        self.places = StackPaths(**homes, passphrase_file=passphrase, tools=quiet.path)
+        self.places.make_folders()
         self.inventory = FileInventory(self.places.backend)
         self.repository: Repository = new_repository(self.folder / "repository")
 
@@ -54,7 +54,7 @@ class Eph:
     def settings(self) -> dict[str, str]:
         return {
             "root": str(self.folder / "root"),
-            "server": f"eph-{self.theme}-tests",
+            "server": f"eph-{self.suffix}-tests",
             "kubeconfig": self.site.kubeconfig,
             "routes": str(self.folder / "routes"),
             "url": "http://{host}",
@@ -67,17 +67,17 @@ class Eph:
         }
 
     def name(self, number: int) -> str:
-        return f"shop-{self.theme}-words-{number}"
+        return f"shop-{self.suffix}-words-{number}"
 
     def spec(self, number: int, commit: str, **changes: Any) -> EnvironmentSpec:
         name = self.name(number)
-        web = ServiceSpec("web", "", health=Health(deadline=90), image="shop", port=8080)
+        web = ServiceSpec("web", "", health=HealthCheck(deadline=90), image="shop", port=8080)
         made = EnvironmentSpec(
             name=name,
             host=f"{name}.preview.test",
             target="kubernetes",
             project="shop",
-            source=Source(str(self.repository.bare), commit, "feature"),
+            source=GitSource(str(self.repository.bare), commit, "feature"),
             services=(web,),
             images={"shop": self.site.image("acme/shop:v1")},
             marks={"Environment": name, "ManagedBy": "eph", "PRNumber": str(number), "EphemeralTTL": "72h"},
@@ -88,45 +88,45 @@ class Eph:
     def up(self, spec: EnvironmentSpec, *, refresh: bool = False) -> OperationResult:
         return self._run([replace(self._up(spec), refresh=refresh)], 1)[0]
 
-    def ups(self, specs: Sequence[EnvironmentSpec], at_once: int) -> list[OperationResult]:
+    def up_many(self, specs: Sequence[EnvironmentSpec], at_once: int) -> list[OperationResult]:
         return self._run([self._up(spec) for spec in specs], at_once)
 
     def _up(self, spec: EnvironmentSpec) -> Operation:
         number = int(spec.marks["PRNumber"])
         now = datetime.now(UTC)
-        tag = Tag(REPOSITORY, SHOP, number, spec.name, "", spec.source.commit, now, target=spec.target)
+        tag = StackTag(REPOSITORY, SHOP, number, spec.name, "", spec.source.commit, now, target=spec.target)
         told = {"tag": tag, "spec": spec, "commit": spec.source.commit, "settings": spec.settings}
-        return Operation(ref(number), Verb.UP, "kubernetes", spec.name, deadline=580.0, **told)
+        return Operation(ref(number), OperationVerb.UP, "kubernetes", spec.name, deadline=580.0, **told)
 
-    def rest(self, number: int, verb: Verb) -> OperationResult:
+    def sleep_or_wake(self, number: int, verb: OperationVerb) -> OperationResult:
         """Puts it to sleep, or wakes it, from the record alone, as ephd does it."""
         record = self.record(number)
         assert record.tag is not None
-        now = datetime.now(UTC) if verb is Verb.SLEEP else None
+        now = datetime.now(UTC) if verb is OperationVerb.SLEEP else None
         tag = replace(record.tag, asleep=now, half=False)
         return self._run([Operation(ref(number), verb, "kubernetes", tag.name, tag, settings=self.settings)], 1)[0]
 
     def down(self, number: int) -> OperationResult:
-        return self.downs([number], 1)[0]
+        return self.down_many([number], 1)[0]
 
-    def downs(self, numbers: Sequence[int], at_once: int) -> list[OperationResult]:
+    def down_many(self, numbers: Sequence[int], at_once: int) -> list[OperationResult]:
         """From the records alone, as ephd does it."""
         return self._run([self._down(number) for number in numbers], at_once)
 
     def _down(self, number: int) -> Operation:
         name, target = self.name(number), self.record(number).target
-        return Operation(ref(number), Verb.DESTROY, target, name, settings=self.settings)
+        return Operation(ref(number), OperationVerb.DESTROY, target, name, settings=self.settings)
 
     def record(self, number: int) -> StackRecord:
         return self.inventory.snapshot().stacks[ref(number)]
 
     def _run(self, operations: Sequence[Operation], at_once: int) -> list[OperationResult]:
         async def perform() -> list[OperationResult]:
-            pool, slots = Pool(self.places, self.version, warm=0), asyncio.Semaphore(at_once)
+            pool, slots = Pool(self.places, self.version, warm_workers=0), asyncio.Semaphore(at_once)
 
             async def one(operation: Operation) -> OperationResult:
                 async with slots:
-                    return await pool.start(operation, self.told.append).wait()
+                    return await pool.start(operation, self.progress.append).wait()
 
             try:
                 return await asyncio.gather(*(one(operation) for operation in operations))
@@ -135,27 +135,27 @@ class Eph:
 
         return asyncio.run(perform())
 
-    def well(self, result: OperationResult) -> None:
-        assert result.outcome is Outcome.SUCCEEDED, (result.error, result.step, result.tail, self.told[-20:])
+    def assert_succeeded(self, result: OperationResult) -> None:
+        assert result.outcome is Outcome.SUCCEEDED, (result.error, result.step, result.tail, self.progress[-20:])
 
-    def failed(self, result: OperationResult, *words: str) -> None:
+    def assert_failed(self, result: OperationResult, *words: str) -> None:
         """With all of the words in what it says."""
         told = " ".join([result.error, *result.tail])
         assert result.outcome is Outcome.FAILED, told
         assert [word for word in words if word not in told] == [], told
 
     def log(self, number: int) -> str:
-        folder = self.places.logs(ref(number))
+        folder = self.places.operation_folder(ref(number))
         return "\n".join(path.read_text(errors="replace") for path in sorted(folder.glob("*.log")))
 
-    def left(self) -> list[str]:
+    def remaining(self) -> list[str]:
         """What is there of us, by label; and by name, whatever its labels."""
         listed = self.site.get("namespaces")["items"]
         named = [
-            item["metadata"]["name"] for item in listed if item["metadata"]["name"].startswith(f"shop-{self.theme}-")
+            item["metadata"]["name"] for item in listed if item["metadata"]["name"].startswith(f"shop-{self.suffix}-")
         ]
         routes = [str(path) for path in (self.folder / "routes").glob("*")]
-        return TARGET.leftovers(self.settings) + named + routes
+        return TARGET.list_remaining(self.settings) + named + routes
 
 
 def ref(number: int) -> StackRef:
@@ -166,51 +166,51 @@ def ref(number: int) -> StackRef:
 class Page:
     """An environment's URL, asked through the ingress controller by its host name."""
 
-    site: Site
+    site: Cluster
     host: str
     accept: str = ""
-    patience: float = 15.0
+    timeout: float = 15.0
 
-    def ask(self, path: str = "/", **query: str) -> tuple[int, str]:
+    def request(self, path: str = "/", **query: str) -> tuple[int, str]:
         asked = f"?{urllib.parse.urlencode(query)}" if query else ""
         headers = {"Host": self.host, **({"Accept": self.accept} if self.accept else {})}
         request = urllib.request.Request(f"{self.site.ingress}{path}{asked}", headers=headers)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(request, timeout=self.patience) as answer:
+            with opener.open(request, timeout=self.timeout) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
         except OSError as error:
             return 0, str(error)
 
-    def text(self, path: str = "/", **query: str) -> str:
+    def wait_for_text(self, path: str = "/", **query: str) -> str:
         """What it answers once it answers; an ingress controller hears of a new name within a moment."""
         seen = [(0, "nothing")]
 
         def answered() -> bool:
-            seen.append(self.ask(path, **query))
+            seen.append(self.request(path, **query))
             return seen[-1][0] in (200, 500)
 
         try:
-            eventually(answered, 30)
+            wait_for(answered, 30)
         except AssertionError as late:
             raise AssertionError(f"{self.host}{path}: {seen[-1]}") from late
         assert seen[-1][0] == 200, seen[-1][1]
         return seen[-1][1].strip()
 
 
-class Watch(Beside):
-    """``misses`` are the answers that were not a page."""
+class PageMonitor(BackgroundPoller):
+    """``failures`` are the answers that were not a page."""
 
     def __init__(self, page: Page) -> None:
         super().__init__()
         self._page = page
-        self.asked = 0
-        self.misses: list[tuple[int, str]] = []
+        self.requests = 0
+        self.failures: list[tuple[int, str]] = []
 
-    def look(self) -> None:
-        found = self._page.ask()
-        self.asked += 1
+    def poll(self) -> None:
+        found = self._page.request()
+        self.requests += 1
         if found[0] != 200:
-            self.misses.append(found)
+            self.failures.append(found)

@@ -13,20 +13,20 @@ from typing import Any
 
 import httpx
 
-from orchestrator.forge.sandbox.world import SandboxForge
+from orchestrator.forge.sandbox.world import DemoGitHub
 from stacks import plugins
-from tests.cluster.machines import MARK, ROOT, Site, eventually
+from tests.cluster.machines import TEST_LABEL, ROOT, Cluster, wait_for
 
 RELEASE, REPOSITORY = "eph", "acme/shop"
 NAMESPACE = f"eph-test-install-{secrets.token_hex(3)}"
 """Of this run: another one may be at work on the same cluster."""
 DOMAIN = f"{NAMESPACE}.test"
-ACCOUNT = f"system:serviceaccount:{NAMESPACE}:{RELEASE}"
+SERVICE_ACCOUNT = f"system:serviceaccount:{NAMESPACE}:{RELEASE}"
 PASSPHRASE = "correct horse battery staple"
 FORGE_PORT = 8080
 
 
-def build_image(site: Site) -> str:
+def build_image(site: Cluster) -> str:
     """Built by the Dockerfile and pushed to the cluster's registry; gives the repository. ``EPH_TEST_IMAGE``: one that
     lies in a registry already, by its repository; its tag is test."""
     if given := os.environ.get("EPH_TEST_IMAGE"):
@@ -45,16 +45,16 @@ def build_image(site: Site) -> str:
 
 
 @dataclass
-class Install:
-    """A release in a namespace of its own. ``made``: what lies outside the namespace and must go by hand."""
+class ChartRelease:
+    """A release in a namespace of its own. ``cluster_resources``: what lies outside the namespace and must go by hand."""
 
-    site: Site
+    site: Cluster
     folder: Path
     repository: str
-    made: list[str] = field(default_factory=list)
+    cluster_resources: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.forge = SandboxForge(self.folder / "forge")
+        self.forge = DemoGitHub(self.folder / "forge")
 
     def kubectl(self, *words: str, stdin: str = "") -> str:
         return self.site.kubectl("-n", NAMESPACE, *words, stdin=stdin)
@@ -63,14 +63,14 @@ class Install:
         command = [plugins.find(plugins.HELM) / "helm", *words, "-n", NAMESPACE, "--kubeconfig", self.site.kubeconfig]
         given = {"input": json.dumps(values)} if values is not None else {}
         done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False, **given)
-        assert done.returncode == 0, done.stderr + self.said()
+        assert done.returncode == 0, done.stderr + self.logs()
         return done.stdout
 
     # --- what must be there before
 
     def prepare(self) -> None:
         self.site.namespace(NAMESPACE, **{"pod-security.kubernetes.io/enforce": "restricted"})
-        self.site.kubectl("label", "namespace", NAMESPACE, f"{MARK}-")  # it has an end of its own: ``clear``
+        self.site.kubectl("label", "namespace", NAMESPACE, f"{TEST_LABEL}-")  # it has an end of its own: ``clear``
         self._forge()
         self._volume()
         pull = {".dockerconfigjson": self.site.pull_secret().read_text()}
@@ -115,7 +115,7 @@ class Install:
             {"apiVersion": "v1", "kind": "Service", "metadata": about, "spec": ports},
         )
         ready = ("get", "pod", "forge", "-o", "jsonpath={.status.containerStatuses[0].ready}")
-        eventually(lambda: self.kubectl(*ready) == "true", 300)  # the first pull of the image
+        wait_for(lambda: self.kubectl(*ready) == "true", 300)  # the first pull of the image
         self.forge.url = (
             f"http://{self.site.get('service', 'forge', '-n', NAMESPACE)['spec']['clusterIP']}:{FORGE_PORT}"
         )
@@ -140,7 +140,7 @@ class Install:
         }
         about = {"name": f"{NAMESPACE}-home"}
         self.site.apply({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": about, "spec": spec})
-        self.made.append(f"persistentvolume/{about['name']}")
+        self.cluster_resources.append(f"persistentvolume/{about['name']}")
 
     # --- the release
 
@@ -175,32 +175,32 @@ class Install:
         chart = str(ROOT / "infra" / "helm")
         self.helm("install", RELEASE, chart, "--wait", "--timeout", "300s", "-f", "-", values=self.values)
 
-    def upgrade(self, front: str) -> None:
-        """``front``: who leads people to previews."""
+    def upgrade(self, router: str) -> None:
+        """``router``: who leads people to previews."""
         values, site = self.values, self.site
         told = values["settings"]["kubernetes"]
-        told["front"] = front
-        if front == "ingress":
+        told["front"] = router
+        if router == "ingress":
             told |= {"ingress_class": site.ingress_class, "ingress_namespace": site.ingress_namespace}
         chart = str(ROOT / "infra" / "helm")
         self.helm("upgrade", RELEASE, chart, "--wait", "--timeout", "300s", "-f", "-", values=values)
 
-    def said(self) -> str:
+    def logs(self) -> str:
         """The last words of ephd and its gateway, for what goes wrong."""
         logs = ["kubectl", "--kubeconfig", self.site.kubeconfig, "-n", NAMESPACE, "logs", f"{RELEASE}-0", "--tail=30"]
         told = [subprocess.run([*logs, "-c", name], capture_output=True, text=True) for name in ("ephd", "gateway")]
         return "\n".join(done.stdout + done.stderr for done in told)
 
-    def inside(self, *words: str, container: str = "ephd") -> str:
+    def run_in_pod(self, *words: str, container: str = "ephd") -> str:
         return self.kubectl("exec", f"{RELEASE}-0", "-c", container, "--", *words).strip()
 
-    def refused(self, *words: str) -> str:
+    def denied(self, *words: str) -> str:
         """What the cluster says when Eph's own account tries this; nothing is changed where it may."""
-        command = ["kubectl", "--kubeconfig", self.site.kubeconfig, "--as", ACCOUNT, *words]
+        command = ["kubectl", "--kubeconfig", self.site.kubeconfig, "--as", SERVICE_ACCOUNT, *words]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         return done.stderr if done.returncode else ""
 
-    def scaled_up(self, namespace: str, name: str) -> int:
+    def scale_up_count(self, namespace: str, name: str) -> int:
         """How often, by the cluster's own account, that workload went from no pod to one."""
         about = f"reason=ScalingReplicaSet,involvedObject.name={name}"
         events = self.site.get("events", "-n", namespace, "--field-selector", about)["items"]
@@ -210,19 +210,19 @@ class Install:
         bodies = [item["body"] for item in self.forge.comments(REPOSITORY, number) if "<!-- eph:" in item["body"]]
         return str(bodies[0]) if bodies else ""
 
-    def _says(self, number: int, text: str) -> bool:
+    def _comment_contains(self, number: int, text: str) -> bool:
         with contextlib.suppress(httpx.TransportError):
             return text in self.comment(number)
         return False
 
-    def told(self, number: int, text: str, seconds: float = 120) -> str:
+    def wait_for_comment(self, number: int, text: str, seconds: float = 120) -> str:
         try:
-            eventually(lambda: self._says(number, text), seconds)
+            wait_for(lambda: self._comment_contains(number, text), seconds)
         except AssertionError as late:
-            raise AssertionError(f"no {text!r} in {self.comment(number)!r}\n{self.said()}") from late
+            raise AssertionError(f"no {text!r} in {self.comment(number)!r}\n{self.logs()}") from late
         return self.comment(number)
 
-    def left(self) -> list[str]:
+    def remaining(self) -> list[str]:
         """Whatever carries the release's label, of every kind that can be listed."""
         kinds = self.site.kubectl("api-resources", "--verbs=list", "-o", "name").split()
         kinds = [kind for kind in kinds if not kind.startswith("events")]
@@ -243,5 +243,5 @@ class Install:
             [*helm, "uninstall", RELEASE, "--ignore-not-found"], capture_output=True, timeout=60, check=False
         )
         self.site.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=60s")
-        for name in self.made:
+        for name in self.cluster_resources:
             self.site.kubectl(*gone, name)

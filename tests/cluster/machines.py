@@ -13,24 +13,24 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from orchestrator.app.demo.bases import postgres
-from orchestrator.app.demo.pushing import Registry
+from orchestrator.app.demo.bases import postgres_image
+from orchestrator.app.demo.pushing import DemoRegistry
 
 ROOT = Path(__file__).parents[2]
-MARK = "eph-test"
+TEST_LABEL = "eph-test"
 """A label of every namespace that a test makes by hand."""
 
 
-def eventually(true: Callable[[], Any], seconds: float = 60.0, every: float = 0.2) -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = 60.0, interval: float = 0.2) -> Any:
     deadline = time.monotonic() + seconds
-    while not (found := true()):
+    while not (found := condition()):
         assert time.monotonic() < deadline, "it did not become true in time"
-        time.sleep(every)
+        time.sleep(interval)
     return found
 
 
 @dataclass
-class Site:
+class Cluster:
     """A cluster, its registry and its way in. ``namespaces``: made here by hand, removed at the end."""
 
     folder: Path
@@ -45,8 +45,8 @@ class Site:
     digests: dict[str, str] = field(default_factory=dict)
 
     @staticmethod
-    def of(folder: Path, env: Mapping[str, str]) -> Site:
-        return Site(
+    def from_environment(folder: Path, env: Mapping[str, str]) -> Cluster:
+        return Cluster(
             folder=folder,
             kubeconfig=env["EPH_TEST_KUBECONFIG"],
             registry=env["EPH_TEST_REGISTRY"],
@@ -73,9 +73,9 @@ class Site:
     def get(self, *words: str) -> Any:
         return json.loads(self.kubectl("get", *words, "-o", "json"))
 
-    def pushed_to(self) -> Registry:
+    def registry_client(self) -> DemoRegistry:
         user, _, password = self.auth.partition(":")
-        return Registry(f"http://{self.registry}", user, password)
+        return DemoRegistry(f"http://{self.registry}", user, password)
 
     def pull_secret(self) -> Path:
         """A Docker configuration that lets in at the registry."""
@@ -85,7 +85,7 @@ class Site:
         return path
 
     def namespace(self, name: str, **labels: str) -> str:
-        data = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {MARK: "yes", **labels}}}
+        data = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {TEST_LABEL: "yes", **labels}}}
         secret = {
             "apiVersion": "v1",
             "kind": "Secret",
@@ -102,7 +102,7 @@ class Site:
             # By name: others may be at work on the same cluster.
             self.kubectl("delete", "namespace", *self.namespaces, "--ignore-not-found", "--wait=false")
 
-    def pods(self, namespace: str, *names: str, **labels: str) -> dict[str, str]:
+    def create_pods(self, namespace: str, *names: str, **labels: str) -> dict[str, str]:
         """Pods of the sample app, awaited; gives the address of each."""
         self.apply(*(self._pod(namespace, name, labels) for name in names))
         for name in names:
@@ -127,12 +127,12 @@ class Site:
             },
         }
 
-    def reaches(self, namespace: str, pod: str, to: str) -> bool:
+    def can_connect(self, namespace: str, pod: str, address: str) -> bool:
         """Whether a connection from inside that pod to ``host:port`` is made."""
-        ask = f"http://127.0.0.1:8080/connect?to={urllib.parse.quote(to)}"
+        ask = f"http://127.0.0.1:8080/connect?to={urllib.parse.quote(address)}"
         return "yes" in self.kubectl("-n", namespace, "exec", pod, "--", "tools", "fetch", ask)
 
-    def fetches(self, namespace: str, pod: str, url: str) -> str:
+    def fetch_from(self, namespace: str, pod: str, url: str) -> str:
         """What a URL answers inside that pod's network; begins with ``no:`` where nothing does."""
         ask = f"http://127.0.0.1:8080/fetch?url={urllib.parse.quote(url)}"
         return self.kubectl("-n", namespace, "exec", pod, "--", "tools", "fetch", ask).partition(" ")[2].strip()
@@ -152,8 +152,8 @@ def images() -> ModuleType:
     return module
 
 
-def push_images(site: Site) -> None:
-    registry, tools = site.pushed_to(), site.tools / "tools"
-    registry.push(postgres(), "library/postgres", "15")
+def push_images(site: Cluster) -> None:
+    registry, tools = site.registry_client(), site.tools / "tools"
+    registry.push(postgres_image(), "library/postgres", "15")
     for version in ("v1", "v2"):
         site.digests[f"acme/shop:{version}"] = registry.push(images().app(tools, version), "acme/shop", version)

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from programs.spec import Command, DatabaseSpec, EnvironmentSpec
-from tests.cluster.environments import SCHEMA, Eph, Page
+from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec
+from tests.cluster.environments import SCHEMA, OperationRunner, Page
 
 pytestmark = pytest.mark.real
 ROWS = "INSERT INTO fruit VALUES ('cherry');"
@@ -19,47 +19,47 @@ ONLY_LATER = (
     ' INSERT INTO tries DEFAULT VALUES" && test "$(psql "$DATABASE_URL" -XAtc "SELECT count(*) FROM tries")" -gt 1'
 )
 MAIN = DatabaseSpec(
-    "main", strategy="seed", scripts=("db/schema.sql", "db/rows.sql"), migrate=Command(ONLY_LATER, timeout=60)
+    "main", strategy="seed", scripts=("db/schema.sql", "db/rows.sql"), migrate=CommandSpec(ONLY_LATER, timeout=60)
 )
 
 
-def pushed(eph: Eph, **changed: str) -> EnvironmentSpec:
-    files = {"db/schema.sql": SCHEMA, "db/rows.sql": ROWS, **{f"db/{name}.sql": text for name, text in changed.items()}}
+def push_spec(eph: OperationRunner, **scripts: str) -> EnvironmentSpec:
+    files = {"db/schema.sql": SCHEMA, "db/rows.sql": ROWS, **{f"db/{name}.sql": text for name, text in scripts.items()}}
     return eph.spec(91, eph.repository.push(files), databases=(MAIN,))
 
 
-def rows(eph: Eph, spec: EnvironmentSpec) -> list[str]:
-    return Page(eph.site, spec.host).text("/query", sql="select name from fruit order by 1").splitlines()
+def rows(eph: OperationRunner, spec: EnvironmentSpec) -> list[str]:
+    return Page(eph.site, spec.host).wait_for_text("/query", sql="select name from fruit order by 1").splitlines()
 
 
 @pytest.fixture(scope="module")
-def good(eph: Eph) -> EnvironmentSpec:
-    return pushed(eph)
+def good_spec(eph: OperationRunner) -> EnvironmentSpec:
+    return push_spec(eph)
 
 
-def test_a_script_that_fails_is_told_and_mended_by_a_push(eph: Eph, good: EnvironmentSpec) -> None:
+def test_a_script_that_fails_is_told_and_mended_by_a_push(eph: OperationRunner, good_spec: EnvironmentSpec) -> None:
     """All scripts of a seed, or none."""
-    bad = pushed(eph, rows="INSERT INTO vegetables VALUES (1);")
+    bad = push_spec(eph, rows="INSERT INTO vegetables VALUES (1);")
     for _ in range(2):
-        eph.failed(eph.up(bad), "seed main", "psql:db/rows.sql:1: ERROR", "vegetables")
-    eph.failed(eph.up(good), "migrate main", "exit status 1")
+        eph.assert_failed(eph.up(bad), "seed main", "psql:db/rows.sql:1: ERROR", "vegetables")
+    eph.assert_failed(eph.up(good_spec), "migrate main", "exit status 1")
 
 
-def test_the_next_try_runs_what_failed_and_nothing_else(eph: Eph, good: EnvironmentSpec) -> None:
+def test_the_next_try_runs_what_failed_and_nothing_else(eph: OperationRunner, good_spec: EnvironmentSpec) -> None:
     """D2, L5: of the very same commit, though nothing of what is asked for has changed."""
-    eph.well(eph.up(good))
-    assert rows(eph, good) == ["apple", "cherry", "pear"]
-    again = eph.up(good)
-    eph.well(again)
+    eph.assert_succeeded(eph.up(good_spec))
+    assert rows(eph, good_spec) == ["apple", "cherry", "pear"]
+    again = eph.up(good_spec)
+    eph.assert_succeeded(again)
     assert {key: count for key, count in again.changes.items() if key != "same"} == {}
 
 
-def test_a_seed_that_changes_leaves_what_is_there(eph: Eph) -> None:
+def test_a_seed_that_changes_leaves_what_is_there(eph: OperationRunner) -> None:
     """As on the target local: what a database was filled with once stays, until another one is asked for."""
-    spec = pushed(eph, rows="INSERT INTO fruit VALUES ('plum');", schema=f"{SCHEMA} -- and more")
-    eph.well(eph.up(spec))
+    spec = push_spec(eph, rows="INSERT INTO fruit VALUES ('plum');", schema=f"{SCHEMA} -- and more")
+    eph.assert_succeeded(eph.up(spec))
     assert rows(eph, spec) == ["apple", "cherry", "pear"]
     another = replace(spec, databases=(replace(MAIN, scripts=("db/rows.sql", "db/schema.sql")),))
-    eph.failed(eph.up(another), "psql:db/rows.sql:1: ERROR", "fruit")
-    eph.well(eph.down(91))
-    assert eph.left() == []
+    eph.assert_failed(eph.up(another), "psql:db/rows.sql:1: ERROR", "fruit")
+    eph.assert_succeeded(eph.down(91))
+    assert eph.remaining() == []

@@ -20,9 +20,9 @@ import pytest
 
 from orchestrator.app.demo import leftovers
 from stacks import processes
-from tests.cluster.machines import Site
-from tests.e2e.ground import Ground
-from tests.e2e.site import ROOT, until
+from tests.cluster.machines import Cluster
+from tests.e2e.ground import DemoSandbox
+from tests.e2e.site import ROOT, wait_until
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 
@@ -41,14 +41,14 @@ STEPS = (
 )
 
 
-class OnCluster(Ground):
+class ClusterDemo(DemoSandbox):
     """``server`` is what the demo's namespaces are marked with."""
 
-    def __init__(self, folder: Path, cluster: Site) -> None:
+    def __init__(self, folder: Path, cluster: Cluster) -> None:
         super().__init__(folder)
         self.cluster, self.server = cluster, ""
 
-    def play(self, *words: str, out: int | None = None) -> subprocess.Popen[str]:
+    def start_on_cluster(self, *words: str, out: int | None = None) -> subprocess.Popen[str]:
         auth = self.folder / "said.auth"
         auth.write_text(self.cluster.auth)
         said = {
@@ -62,14 +62,14 @@ class OnCluster(Ground):
         }
         listed = [word for name, value in said.items() for word in (f"--{name}", value)]
         demo = self.start(*words, *listed, out=out)
-        until("the demo has looked at the cluster", lambda: self._remembered(demo), 120)
+        wait_until("the demo has looked at the cluster", lambda: self._read_server(demo), 120)
         return demo
 
-    def _remembered(self, demo: subprocess.Popen[str]) -> str:
-        assert demo.poll() is None, self.said()
+    def _read_server(self, demo: subprocess.Popen[str]) -> str:
+        assert demo.poll() is None, self.output()
         home = self.home()
         if home is None or not (home / "cluster.json").is_file():
-            return self.said() or "nothing yet"
+            return self.output() or "nothing yet"
         self.server = json.loads((home / "cluster.json").read_text() or "{}").get("server", "")
         return "" if self.server else "half-written"
 
@@ -77,57 +77,57 @@ class OnCluster(Ground):
         found = self.cluster.get("namespaces", "-l", f"eph.dev/server={self.server}")["items"]
         return [item["metadata"]["name"] for item in found]
 
-    def left(self, ports: set[int]) -> str:
+    def remaining(self, ports: set[int]) -> str:
         (self.folder / "said.auth").unlink(missing_ok=True)
         (self.folder / "config").mkdir(exist_ok=True)
-        return ", ".join(filter(None, [super().left(ports), *self.namespaces()]))
+        return ", ".join(filter(None, [super().remaining(ports), *self.namespaces()]))
 
 
 @pytest.fixture
-def ground(site: Site) -> Iterator[OnCluster]:
+def demo(site: Cluster) -> Iterator[ClusterDemo]:
     folder = Path(tempfile.mkdtemp(prefix="eph-cluster-"))
     folder.chmod(0o755)
-    made = OnCluster(folder, site)
+    made = ClusterDemo(folder, site)
     try:
         yield made
     finally:
         for pid in leftovers.processes(str(folder)):
-            processes.send(pid, signal.SIGKILL)
+            processes.send_signal(pid, signal.SIGKILL)
         if made.server and made.namespaces():
             site.kubectl("delete", "namespace", *made.namespaces(), "--wait=false")
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def test_once_plays_the_whole_story_and_leaves_nothing(ground: OnCluster) -> None:
-    demo = ground.play("--once")
-    assert demo.wait(800) == 0, ground.said()
-    said = ground.said()
+def test_once_plays_the_whole_story_and_leaves_nothing(demo: ClusterDemo) -> None:
+    demo = demo.start_on_cluster("--once")
+    assert demo.wait(800) == 0, demo.output()
+    said = demo.output()
     assert re.search(LINE, said), said
     assert [step for step in STEPS if step not in said] == [], said
-    assert ground.left(set()) == ""
+    assert demo.remaining(set()) == ""
 
 
-def test_the_next_demo_takes_away_what_a_killed_one_left_on_the_cluster(ground: OnCluster) -> None:
+def test_the_next_demo_takes_away_what_a_killed_one_left_on_the_cluster(demo: ClusterDemo) -> None:
     """Not even ``kill -9`` leaves a namespace for ever."""
-    demo = ground.play("--no-open")
-    until("a namespace is there", lambda: "" if ground.namespaces() else ground.said(), 120)
-    home = ground.home()
+    demo = demo.start_on_cluster("--no-open")
+    wait_until("a namespace is there", lambda: "" if demo.namespaces() else demo.output(), 120)
+    home = demo.home()
     demo.kill()
     demo.wait(10)
     command = [sys.executable, "-c", SWEEP]
-    swept = subprocess.run(command, cwd=ROOT, env=ground.env, capture_output=True, text=True, timeout=240)
+    swept = subprocess.run(command, cwd=ROOT, env=demo.env, capture_output=True, text=True, timeout=240)
     assert swept.stdout.strip() == str(home), swept.stderr
-    (ground.folder / "config/eph/current.json").unlink()  # it names the process, and counts no more
-    assert ground.left(set()) == ""
+    (demo.folder / "config/eph/current.json").unlink()  # it names the process, and counts no more
+    assert demo.remaining(set()) == ""
 
 
-def test_a_terminal_that_is_closed_takes_the_environments_away(ground: OnCluster) -> None:
+def test_a_terminal_that_is_closed_takes_the_environments_away(demo: ClusterDemo) -> None:
     """It ends as by Ctrl-C, and every word that it still has to say fails."""
     ours, theirs = os.pipe()
-    demo = ground.play("--no-open", out=theirs)
+    demo = demo.start_on_cluster("--no-open", out=theirs)
     os.close(theirs)
-    until("a namespace is there", lambda: "" if ground.namespaces() else "none", 120)
+    wait_until("a namespace is there", lambda: "" if demo.namespaces() else "none", 120)
     os.close(ours)
     demo.send_signal(signal.SIGHUP)
     demo.wait(240)
-    assert ground.left(set()) == ""
+    assert demo.remaining(set()) == ""

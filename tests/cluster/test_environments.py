@@ -14,21 +14,21 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from programs.insides import NoSuchLog, Reading
+from programs.insides import NoSuchLog, LogRequest
 from programs.kubernetes import names
 from programs.kubernetes.target import TARGET
-from programs.spec import EnvironmentSpec, Health, ServiceSpec
+from programs.spec import EnvironmentSpec, HealthCheck, ServiceSpec
 from stacks.model import Outcome
-from tests.cluster.environments import DATABASE, Eph, Page, Watch
-from tests.cluster.machines import eventually
+from tests.cluster.environments import DATABASE, OperationRunner, Page, PageMonitor
+from tests.cluster.machines import wait_for
 
 pytestmark = pytest.mark.real
 
 
 @pytest.fixture(scope="module")
-def first(eph: Eph) -> EnvironmentSpec:
+def first_spec(eph: OperationRunner) -> EnvironmentSpec:
     """A shop of four services and a database."""
-    web = ServiceSpec("web", "", health=Health(deadline=90), image="shop", port=8080, after=("api",))
+    web = ServiceSpec("web", "", health=HealthCheck(deadline=90), image="shop", port=8080, after=("api",))
     api = ServiceSpec("api", "exec tools serve", public=False, image="shop", port=9000, env={"WHO": "api"})
     worker = ServiceSpec("worker", "echo working for $(echo $COLOUR)$$; exec sleep 3600", public=False, image="shop")
     nightly = ServiceSpec("nightly", "true", public=False, image="shop", schedule="0 3 * * *")
@@ -36,75 +36,75 @@ def first(eph: Eph) -> EnvironmentSpec:
     return replace(spec, env={"COLOUR": "green", "PRICE": "5 $$ or $(COLOUR)"})
 
 
-def test_an_environment_is_made_and_answers(eph: Eph, first: EnvironmentSpec) -> None:
-    eph.well(eph.up(first))
-    page = Page(eph.site, first.host)
-    assert f"commit {first.source.commit}" in page.text()
-    rows = page.text("/query", sql="select name from fruit order by 1")
-    assert set(rows.splitlines()) == {"apple", "pear", first.source.commit}
+def test_an_environment_is_made_and_answers(eph: OperationRunner, first_spec: EnvironmentSpec) -> None:
+    eph.assert_succeeded(eph.up(first_spec))
+    page = Page(eph.site, first_spec.host)
+    assert f"commit {first_spec.source.commit}" in page.wait_for_text()
+    rows = page.wait_for_text("/query", sql="select name from fruit order by 1")
+    assert set(rows.splitlines()) == {"apple", "pear", first_spec.source.commit}
     assert [
-        page.text("/env", name=name) for name in ("COLOUR", "PRICE", "EPH_ENVIRONMENT", "PREVIEW_URL", "API_URL")
+        page.wait_for_text("/env", name=name) for name in ("COLOUR", "PRICE", "EPH_ENVIRONMENT", "PREVIEW_URL", "API_URL")
     ] == [
         "green",
         "5 $$ or $(COLOUR)",
-        first.name,
-        f"http://{first.host}",
+        first_spec.name,
+        f"http://{first_spec.host}",
         "http://api",
     ]
-    assert page.text("/fetch", url="http://api/env?name=WHO") == "200 api"
-    assert re.fullmatch(r"working for green\d+", TARGET.logs(first.name, eph.settings, Reading("worker", 10)).lines[0])
-    assert any(line.startswith("worker | ") for line in TARGET.logs(first.name, eph.settings, Reading(lines=10)).lines)
-    told = TARGET.logs(first.name, eph.settings, Reading(lines=10))
-    password = urlsplit(page.text("/env", name="DATABASE_URL")).password
-    page.text(f"/{password}")  # the app prints each path that it is asked for
-    later = eventually(lambda: TARGET.logs(first.name, eph.settings, Reading(since=told.marks)).lines, 20)
+    assert page.wait_for_text("/fetch", url="http://api/env?name=WHO") == "200 api"
+    assert re.fullmatch(r"working for green\d+", TARGET.logs(first_spec.name, eph.settings, LogRequest("worker", 10)).lines[0])
+    assert any(line.startswith("worker | ") for line in TARGET.logs(first_spec.name, eph.settings, LogRequest(lines=10)).lines)
+    told = TARGET.logs(first_spec.name, eph.settings, LogRequest(lines=10))
+    password = urlsplit(page.wait_for_text("/env", name="DATABASE_URL")).password
+    page.wait_for_text(f"/{password}")  # the app prints each path that it is asked for
+    later = wait_for(lambda: TARGET.logs(first_spec.name, eph.settings, LogRequest(since=told.positions)).lines, 20)
     assert "web | GET /***" in later
     assert not set(later) & set(told.lines), "a follower is told nothing twice"
     with pytest.raises(NoSuchLog, match=r"there are: api, eph-db-main-[0-9a-f]+, eph-run"):
-        TARGET.logs(first.name, eph.settings, Reading("nothing"))
-    inside = TARGET.inside(first.name, eph.settings)
+        TARGET.logs(first_spec.name, eph.settings, LogRequest("nothing"))
+    inside = TARGET.inspect(first_spec.name, eph.settings)
     states = {item.service: (item.state, item.restarts) for item in inside.processes}
     assert {states[name] for name in ("web", "api", "worker")} == {("running", 0)}
-    assert any(item.message == "has its image" for item in inside.happenings)
+    assert any(item.message == "has its image" for item in inside.events)
     built = eph.record(1).built
     assert built is not None
-    assert (built.commit, built.target, built.url) == (first.source.commit, "kubernetes", f"http://{first.host}")
-    assert TARGET.names(eph.settings) == {first.name}
+    assert (built.commit, built.target, built.url) == (first_spec.source.commit, "kubernetes", f"http://{first_spec.host}")
+    assert TARGET.list_environments(eph.settings) == {first_spec.name}
 
 
-def test_everything_is_marked_bounded_and_without_a_token(eph: Eph, first: EnvironmentSpec) -> None:
-    about = eph.site.get("namespace", first.name)["metadata"]
+def test_everything_is_marked_bounded_and_without_a_token(eph: OperationRunner, first_spec: EnvironmentSpec) -> None:
+    about = eph.site.get("namespace", first_spec.name)["metadata"]
     assert about["annotations"]["eph.dev/ephemeral-ttl"] == "72h"
-    assert (about["labels"]["eph.dev/pr-number"], about["labels"][names.MANAGED]) == ("1", "eph")
+    assert (about["labels"]["eph.dev/pr-number"], about["labels"][names.MANAGED_BY]) == ("1", "eph")
     assert about["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     kinds = "deployments,services,statefulsets,ingresses,networkpolicies,resourcequotas,jobs,cronjobs"
-    found = eph.site.get(kinds, "-n", first.name)["items"]
+    found = eph.site.get(kinds, "-n", first_spec.name)["items"]
     assert {item["kind"] for item in found} >= {"Deployment", "StatefulSet", "Ingress", "NetworkPolicy", "CronJob"}
     assert [
-        item["metadata"]["name"] for item in found if item["metadata"]["labels"][names.ENVIRONMENT] != first.name
+        item["metadata"]["name"] for item in found if item["metadata"]["labels"][names.ENVIRONMENT] != first_spec.name
     ] == []
-    pods = eph.site.get("pods", "-n", first.name)["items"]
+    pods = eph.site.get("pods", "-n", first_spec.name)["items"]
     assert [pod for pod in pods if pod["spec"].get("automountServiceAccountToken") is not False] == []
 
 
-def test_a_push_is_built_in_place_and_a_second_look_changes_nothing(eph: Eph, first: EnvironmentSpec) -> None:
+def test_a_push_is_built_in_place_and_a_second_look_changes_nothing(eph: OperationRunner, first_spec: EnvironmentSpec) -> None:
     """L5: the same URL, and the old answers until the new does."""
     commit = eph.repository.push({"a": "2"})
     spec = replace(
-        first,
-        source=replace(first.source, commit=commit),
+        first_spec,
+        source=replace(first_spec.source, commit=commit),
         images={"shop": eph.site.image("acme/shop:v2")},
     )
-    page = Page(eph.site, first.host)
-    with Watch(page) as watch:
-        eph.well(eph.up(spec))
-    assert watch.asked > 0
-    assert watch.misses == []
-    assert f"commit {commit}" in page.text()
-    assert page.text("/env", name="APP_VERSION") == "v2"
-    assert page.text("/query", sql="select count(*) from fruit") == "4", "seeded once, migrated twice"
+    page = Page(eph.site, first_spec.host)
+    with PageMonitor(page) as watch:
+        eph.assert_succeeded(eph.up(spec))
+    assert watch.requests > 0
+    assert watch.failures == []
+    assert f"commit {commit}" in page.wait_for_text()
+    assert page.wait_for_text("/env", name="APP_VERSION") == "v2"
+    assert page.wait_for_text("/query", sql="select count(*) from fruit") == "4", "seeded once, migrated twice"
     again = eph.up(spec)
-    eph.well(again)
+    eph.assert_succeeded(again)
     assert {key: count for key, count in again.changes.items() if key != "same"} == {}
 
 
@@ -112,58 +112,58 @@ def test_a_push_is_built_in_place_and_a_second_look_changes_nothing(eph: Eph, fi
     ("change", "words", "most"),
     [
         ({"command": "echo about to fail; exit 3"}, ("service web", "exit status 3"), 30),
-        ({"env": {"BROKEN": "yes"}, "health": Health(deadline=8)}, ("service web", "health check says no", "500"), 40),
+        ({"env": {"BROKEN": "yes"}, "health": HealthCheck(deadline=8)}, ("service web", "health check says no", "500"), 40),
     ],
     ids=["ends at once", "unhealthy"],
 )
 def test_a_broken_commit_is_told_why_and_the_old_one_answers(
-    eph: Eph, first: EnvironmentSpec, change: dict[str, object], words: tuple[str, ...], most: int
+    eph: OperationRunner, first_spec: EnvironmentSpec, change: dict[str, object], words: tuple[str, ...], most: int
 ) -> None:
     """P3: recognised within seconds, in one sentence, with the last lines of the log."""
-    before = Page(eph.site, first.host).text()
-    spec = eph.spec(1, eph.repository.push({"a": "broken"}), databases=(DATABASE,), env=first.env)
+    before = Page(eph.site, first_spec.host).wait_for_text()
+    spec = eph.spec(1, eph.repository.push({"a": "broken"}), databases=(DATABASE,), env=first_spec.env)
     broken = replace(spec.services[0], **change)
-    result = eph.up(replace(spec, services=(broken, *first.services[1:])))
+    result = eph.up(replace(spec, services=(broken, *first_spec.services[1:])))
     assert result.outcome is Outcome.FAILED
     assert [word for word in words if word not in result.error] == [], result.error
     if "exit status 3" in result.error:
         assert any("about to fail" in line for line in result.tail), result.tail
     assert (result.ended - result.started).total_seconds() < most + 60
-    assert Page(eph.site, first.host).text().partition(",")[2] == before.partition(",")[2]
+    assert Page(eph.site, first_spec.host).wait_for_text().partition(",")[2] == before.partition(",")[2]
 
 
-def test_what_cannot_be_had_is_said_before_anything_is_touched(eph: Eph, first: EnvironmentSpec) -> None:
-    missing = replace(first, images={"shop": f"{eph.site.registry}/acme/shop:v1"})
+def test_what_cannot_be_had_is_said_before_anything_is_touched(eph: OperationRunner, first_spec: EnvironmentSpec) -> None:
+    missing = replace(first_spec, images={"shop": f"{eph.site.registry}/acme/shop:v1"})
     result = eph.up(missing)
     assert result.outcome is Outcome.FAILED
     assert "is not pinned to a digest" in result.error
     assert result.changes == {}
 
 
-def test_two_environments_do_not_reach_each_other(eph: Eph, first: EnvironmentSpec) -> None:
+def test_two_environments_do_not_reach_each_other(eph: OperationRunner, first_spec: EnvironmentSpec) -> None:
     """S3, D3: tried from inside a pod, by address and by name, with policies that are enforced."""
     second = eph.spec(2, eph.repository.push({"a": "3"}), databases=(DATABASE,))
-    eph.well(eph.up(second))
+    eph.assert_succeeded(eph.up(second))
     site, page = eph.site, Page(eph.site, second.host)
-    pods = site.get("pods", "-n", first.name)["items"]
+    pods = site.get("pods", "-n", first_spec.name)["items"]
     theirs = [pod["status"]["podIP"] for pod in pods if pod["status"].get("phase") == "Running"]
-    services = site.get("services", "-n", first.name)["items"]
+    services = site.get("services", "-n", first_spec.name)["items"]
     ways = [f"{address}:{port}" for address in theirs for port in (8080, 9000, 5432)]
     ways += [f"{item['spec']['clusterIP']}:{item['spec']['ports'][0]['port']}" for item in services]
-    ways += [f"web.{first.name}.svc.cluster.local:80", "169.254.169.254:80", "kubernetes.default.svc:443"]
+    ways += [f"web.{first_spec.name}.svc.cluster.local:80", "169.254.169.254:80", "kubernetes.default.svc:443"]
     node = site.get("nodes")["items"][0]["status"]["addresses"][0]["address"]
     ways += [f"{node}:6443", f"{node}:10250", f"{node}:5000"]
     with ThreadPoolExecutor(16) as pool:
-        reached = list(pool.map(lambda way: page.text("/connect", to=way), ways))
+        reached = list(pool.map(lambda way: page.wait_for_text("/connect", to=way), ways))
     assert [way for way, said in zip(ways, reached, strict=True) if not said.startswith("no:")] == []
     own = names.database(DATABASE)
-    assert page.text("/connect", to=f"{own}:5432") == "yes", "its own database is not far"
-    assert page.text("/query", sql="select count(*) from fruit") == "3"
-    url = page.text("/env", name="DATABASE_URL")
-    assert url not in "\n".join(eph.told) + eph.log(2)
+    assert page.wait_for_text("/connect", to=f"{own}:5432") == "yes", "its own database is not far"
+    assert page.wait_for_text("/query", sql="select count(*) from fruit") == "3"
+    url = page.wait_for_text("/env", name="DATABASE_URL")
+    assert url not in "\n".join(eph.progress) + eph.log(2)
 
 
-def test_gone_is_gone(eph: Eph, first: EnvironmentSpec) -> None:
+def test_gone_is_gone(eph: OperationRunner, first_spec: EnvironmentSpec) -> None:
     """Nothing is left by label nor by name, and what was never whole goes too."""
     started = time.monotonic()
     half = eph.spec(3, eph.repository.push({"a": "4"}))
@@ -171,7 +171,7 @@ def test_gone_is_gone(eph: Eph, first: EnvironmentSpec) -> None:
     assert eph.up(half).outcome is Outcome.FAILED
     assert eph.record(3).target == "kubernetes"
     for number in (1, 2, 3):
-        eph.well(eph.down(number))
-    assert eph.left() == []
+        eph.assert_succeeded(eph.down(number))
+    assert eph.remaining() == []
     assert dict(eph.inventory.snapshot().stacks) == {}
     assert time.monotonic() - started < 240

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from orchestrator.config import keys
-from tests.cluster.machines import Site as Cluster
+from tests.cluster.machines import Cluster as Cluster
 from tests.cluster.machines import images
-from tests.e2e.site import REPOSITORY, Site, until
+from tests.e2e.site import REPOSITORY, Site, wait_until
 
 pytestmark = pytest.mark.real
 
-FILE = """
+CLUSTER_EPH_YAML = """
 version: "1.0"
 name: shop
 target: kubernetes
@@ -33,7 +33,7 @@ database:
 SCHEMA = "CREATE TABLE fruit (name text); INSERT INTO fruit VALUES ('apple');"
 
 
-class OnCluster(Site):
+class ClusterSite(Site):
     def __init__(self, home: Path, cluster: Cluster) -> None:
         super().__init__(home)
         self.cluster = cluster
@@ -49,50 +49,50 @@ class OnCluster(Site):
         )
 
     def files(self, more: str = "", **texts: str) -> dict[str, str]:
-        file = FILE.format(registry=self.cluster.registry, more=more)
+        file = CLUSTER_EPH_YAML.format(registry=self.cluster.registry, more=more)
         return {"eph.yaml": file, "db/schema.sql": SCHEMA, **texts}
 
     def namespaces(self) -> list[str]:
         """This very server's: others may be at work on the same cluster."""
-        server = f"eph.dev/server=eph-{keys.identity(self.eph_home / 'keys')}"
+        server = f"eph.dev/server=eph-{keys.server_id(self.eph_home / 'keys')}"
         return [item["metadata"]["name"] for item in self.cluster.get("namespaces", "-l", server)["items"]]
 
-    def ci_pushes(self, sha: str, version: str) -> str:
+    def push_image(self, sha: str, version: str) -> str:
         """Gives the digest."""
         image = images().app(self.cluster.tools / "tools", version)
-        return self.cluster.pushed_to().push(image, "acme/shop", sha[:7])
+        return self.cluster.registry_client().push(image, "acme/shop", sha[:7])
 
 
 @pytest.fixture
-def eph(site: Cluster, home: Path) -> Iterator[OnCluster]:
-    made = OnCluster(home, site)
+def eph(site: Cluster, home: Path) -> Iterator[ClusterSite]:
+    made = ClusterSite(home, site)
     made.open()
     yield made
     made.close()
 
 
-def test_a_pull_request_lives_on_kubernetes(eph: OnCluster) -> None:
+def test_a_pull_request_lives_on_kubernetes(eph: ClusterSite) -> None:
     number, sha = eph.open_pull("feature", eph.files())
-    host = eph.told_host(number, 150)
+    host = eph.wait_for_host(number, 150)
     name = host.partition(".")[0]
-    until("it answers", lambda: "" if f"commit {sha}" in eph.page(host).text else eph.page(host).text, 60)
+    wait_until("it answers", lambda: "" if f"commit {sha}" in eph.page(host).text else eph.page(host).text, 60)
     assert eph.page(host, "/query", sql="select name from fruit").text.strip() == "apple"
     assert eph.namespaces() == [name]
 
     pushed = eph.forge.push(REPOSITORY, "feature", {"a": "2"})
-    eph.ci_pushes(pushed, "v2")
-    until("the push answers", lambda: "" if f"commit {pushed}" in eph.page(host).text else "the old one", 120)
+    eph.push_image(pushed, "v2")
+    wait_until("the push answers", lambda: "" if f"commit {pushed}" in eph.page(host).text else "the old one", 120)
 
     eph.cluster.kubectl("delete", "deployment,service", "web", "-n", name)
     eph.cluster.kubectl("wait", "--for=delete", "pod", "-l", "eph.dev/service=web", "-n", name, "--timeout=60s")
-    until("what somebody removed is back", lambda: "" if f"commit {pushed}" in eph.page(host).text else "gone", 120)
+    wait_until("what somebody removed is back", lambda: "" if f"commit {pushed}" in eph.page(host).text else "gone", 120)
 
     eph.forge.push(REPOSITORY, "feature", eph.files(more=", command: 'echo no luck; exit 7'"))
-    until("the comment says why", lambda: "" if "exit status 7" in eph.comment(number) else eph.comment(number), 120)
+    wait_until("the comment says why", lambda: "" if "exit status 7" in eph.comment(number) else eph.comment(number), 120)
     assert "no luck" in eph.comment(number)
     assert f"commit {pushed}" in eph.page(host).text, "the last good commit still answers"
 
     eph.forge.close_pull(REPOSITORY, number)
-    until("the namespace is gone", lambda: ", ".join(eph.namespaces()), 120)
-    until("the comment says so", lambda: "" if "Removed" in eph.comment(number) else eph.comment(number))
+    wait_until("the namespace is gone", lambda: ", ".join(eph.namespaces()), 120)
+    wait_until("the comment says so", lambda: "" if "Removed" in eph.comment(number) else eph.comment(number))
     assert list((eph.eph_home / "gateway" / "routes").glob("*.json")) == []

@@ -17,13 +17,13 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
-from tests.cluster.environments import Page, Watch
-from tests.cluster.install import ACCOUNT, DOMAIN, NAMESPACE, PASSPHRASE, RELEASE, REPOSITORY, Install, build_image
-from tests.cluster.machines import Site, eventually
+from tests.cluster.environments import Page, PageMonitor
+from tests.cluster.install import SERVICE_ACCOUNT, DOMAIN, NAMESPACE, PASSPHRASE, RELEASE, REPOSITORY, ChartRelease, build_image
+from tests.cluster.machines import Cluster, wait_for
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(1800)]
 
-FILE = """
+EPH_YAML_TEMPLATE = """
 version: "1.0"
 name: shop
 target: kubernetes
@@ -46,8 +46,8 @@ ROLE = f"{NAMESPACE}-{RELEASE}-environment"
 
 
 @pytest.fixture(scope="module")
-def eph(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Install]:
-    made = Install(site, tmp_path_factory.mktemp("install"), build_image(site))
+def eph(site: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChartRelease]:
+    made = ChartRelease(site, tmp_path_factory.mktemp("install"), build_image(site))
     try:
         made.prepare()
         made.install()
@@ -57,49 +57,49 @@ def eph(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instal
 
 
 @pytest.fixture(scope="module")
-def preview(eph: Install) -> tuple[int, str]:
+def preview(eph: ChartRelease) -> tuple[int, str]:
     """A pull request that has its environment, and the host."""
-    files = {"eph.yaml": file(eph, "v1")}
+    files = {"eph.yaml": eph_yaml(eph, "v1")}
     eph.forge.create_repository(REPOSITORY, {"README.md": "shop"})
     sha = eph.forge.push(REPOSITORY, "feature", files)
     number = eph.forge.open_pull(REPOSITORY, "feature")
     eph.forge.label(REPOSITORY, number, "preview")
-    body = eph.told(number, "Ready", 240)
+    body = eph.wait_for_comment(number, "Ready", 240)
     assert sha[:7] in body
     found = re.search(rf"http://([a-z0-9-]+\.{re.escape(DOMAIN)})", body)
     assert found, body
     return number, found[1]
 
 
-def file(eph: Install, tag: str, more: str = "") -> str:
-    return FILE.format(registry=eph.site.registry, tag=tag, more=more)
+def eph_yaml(eph: ChartRelease, tag: str, more: str = "") -> str:
+    return EPH_YAML_TEMPLATE.format(registry=eph.site.registry, tag=tag, more=more)
 
 
 def environment(preview: tuple[int, str]) -> str:
     return preview[1].partition(".")[0]
 
 
-def test_a_labelled_pull_request_answers_through_the_ingress(eph: Install, preview: tuple[int, str]) -> None:
-    assert "commit" in Page(eph.site, preview[1]).text()
-    assert Page(eph.site, f"eph.{DOMAIN}").text("/healthz"), "the API has its own host"
-    status, page = Page(eph.site, f"nobody.{DOMAIN}").ask()
+def test_a_labelled_pull_request_answers_through_the_ingress(eph: ChartRelease, preview: tuple[int, str]) -> None:
+    assert "commit" in Page(eph.site, preview[1]).wait_for_text()
+    assert Page(eph.site, f"eph.{DOMAIN}").wait_for_text("/healthz"), "the API has its own host"
+    status, page = Page(eph.site, f"nobody.{DOMAIN}").request()
     assert (status, "No preview here" in page) == (404, True), "the gateway answers for every other name"
-    assert environment(preview) in eph.inside("eph", "list")
-    assert "warning" not in eph.inside("sh", "-c", "eph list 2>&1"), "the token stays in the pod"
+    assert environment(preview) in eph.run_in_pod("eph", "list")
+    assert "warning" not in eph.run_in_pod("sh", "-c", "eph list 2>&1"), "the token stays in the pod"
 
 
-def test_the_gateway_is_the_only_way_in(eph: Install, preview: tuple[int, str]) -> None:
+def test_the_gateway_is_the_only_way_in(eph: ChartRelease, preview: tuple[int, str]) -> None:
     """S3, C1: no Ingress of its own; its pods let in the gateway's alone, though they answer the node's own probes."""
     name = environment(preview)
     assert eph.site.get("ingresses", "-n", name)["items"] == []
     address = eph.site.get("pods", "-n", name, "-l", "eph.dev/public=true")["items"][0]["status"]["podIP"]
     stranger = eph.site.namespace(f"{NAMESPACE}-near")
-    eph.site.pods(stranger, "near")
-    assert not eph.site.reaches(stranger, "near", f"{address}:8080")
-    assert not eph.site.reaches(stranger, "near", f"web.{name}.svc:80")
+    eph.site.create_pods(stranger, "near")
+    assert not eph.site.can_connect(stranger, "near", f"{address}:8080")
+    assert not eph.site.can_connect(stranger, "near", f"web.{name}.svc:80")
     page = Page(eph.site, preview[1])
-    assert page.text("/header", name="X-Forwarded-Host") == preview[1]
-    seen = page.text("/header", name="X-Forwarded-For")
+    assert page.wait_for_text("/header", name="X-Forwarded-Host") == preview[1]
+    seen = page.wait_for_text("/header", name="X-Forwarded-For")
     assert seen
     assert seen not in addresses(eph.site.get("pods", "-A")), "the visitor's own, not the ingress controller's"
 
@@ -108,7 +108,7 @@ def addresses(pods: Any) -> set[str]:
     return {pod["status"].get("podIP", "") for pod in pods["items"]}
 
 
-async def test_web_sockets_pass(eph: Install, preview: tuple[int, str]) -> None:
+async def test_web_sockets_pass(eph: ChartRelease, preview: tuple[int, str]) -> None:
     async with (
         ClientSession() as client,
         client.ws_connect(f"{eph.site.ingress}/socket", headers={"Host": preview[1]}) as socket,
@@ -118,12 +118,12 @@ async def test_web_sockets_pass(eph: Install, preview: tuple[int, str]) -> None:
             assert await socket.receive_str(timeout=10) == text
 
 
-def test_a_chart_of_a_repository_is_rendered_in_the_pod(eph: Install) -> None:
+def test_a_chart_of_a_repository_is_rendered_in_the_pod(eph: ChartRelease) -> None:
     """T2: helm is in the image, and needs neither a home nor a root that can be written."""
-    assert eph.inside("python3", "-c", RENDER) == "hello from shop-a-1"
+    assert eph.run_in_pod("python3", "-c", RENDER) == "hello from shop-a-1"
 
 
-def test_previews_answer_while_ephd_starts_anew(eph: Install, preview: tuple[int, str]) -> None:
+def test_previews_answer_while_ephd_starts_anew(eph: ChartRelease, preview: tuple[int, str]) -> None:
     """L2: the way to them leads through the gateway alone, which is a container of its own."""
 
     def ephd() -> Any:
@@ -131,43 +131,43 @@ def test_previews_answer_while_ephd_starts_anew(eph: Install, preview: tuple[int
         return next(item for item in found if item["name"] == "ephd")
 
     before = ephd()["restartCount"]
-    with Watch(Page(eph.site, preview[1])) as watch:
-        eph.inside("sh", "-c", "kill 1")
-        eventually(lambda: ephd()["restartCount"] > before and ephd()["ready"], 120)
-    assert watch.asked > 5
-    assert watch.misses == []
+    with PageMonitor(Page(eph.site, preview[1])) as watch:
+        eph.run_in_pod("sh", "-c", "kill 1")
+        wait_for(lambda: ephd()["restartCount"] > before and ephd()["ready"], 120)
+    assert watch.requests > 5
+    assert watch.failures == []
 
 
-def test_it_sleeps_when_nobody_comes_and_a_visit_wakes_it_once(eph: Install, preview: tuple[int, str]) -> None:
+def test_it_sleeps_when_nobody_comes_and_a_visit_wakes_it_once(eph: ChartRelease, preview: tuple[int, str]) -> None:
     """L5, C1: idle is what the gateway sees."""
     number, name = preview[0], environment(preview)
-    sha = eph.forge.push(REPOSITORY, "feature", {"eph.yaml": file(eph, "v1", "  idle_timeout: 20s")})
-    eph.told(number, f"`{sha[:7]}`")
-    eph.told(number, "Asleep")
+    sha = eph.forge.push(REPOSITORY, "feature", {"eph.yaml": eph_yaml(eph, "v1", "  idle_timeout: 20s")})
+    eph.wait_for_comment(number, f"`{sha[:7]}`")
+    eph.wait_for_comment(number, "Asleep")
     pods = ("pods", "-n", name, "--field-selector=status.phase=Running")
-    eventually(lambda: eph.site.get(*pods)["items"] == [], 60)
-    before = eph.scaled_up(name, "web")
+    wait_for(lambda: eph.site.get(*pods)["items"] == [], 60)
+    before = eph.scale_up_count(name, "web")
     person = Page(eph.site, preview[1], accept="text/html")
-    status, text = person.ask()
+    status, text = person.request()
     assert (status, "waking up" in text) == (503, True), "a page that opens by itself"
-    program = Page(eph.site, preview[1], accept="application/json", patience=90.0)
+    program = Page(eph.site, preview[1], accept="application/json", timeout=90.0)
     with ThreadPoolExecutor(200) as many:
-        found = list(many.map(lambda _: program.ask(), range(200)))
+        found = list(many.map(lambda _: program.request(), range(200)))
     assert {status for status, _ in found} == {200}, "programs are held until it answers"
-    assert person.ask()[0] == 200
-    assert eph.scaled_up(name, "web") == before + 1
-    assert "Ready" in eph.told(number, "Ready")
+    assert person.request()[0] == 200
+    assert eph.scale_up_count(name, "web") == before + 1
+    assert "Ready" in eph.wait_for_comment(number, "Ready")
 
 
-def test_it_runs_as_nobody_on_a_read_only_root(eph: Install) -> None:
-    assert eph.inside("id", "-u") == "10001"
+def test_it_runs_as_nobody_on_a_read_only_root(eph: ChartRelease) -> None:
+    assert eph.run_in_pod("id", "-u") == "10001"
     for folder in ("/opt/eph", "/etc", "/usr/bin"):
-        assert "no" in eph.inside("sh", "-c", f"touch {folder}/x 2>/dev/null || echo no")
-    assert eph.inside("cat", "/etc/eph/passphrase/passphrase") == PASSPHRASE
-    assert "passphrase" not in eph.inside("ls", "/var/lib/eph/keys").split(), "none was made beside the operator's"
+        assert "no" in eph.run_in_pod("sh", "-c", f"touch {folder}/x 2>/dev/null || echo no")
+    assert eph.run_in_pod("cat", "/etc/eph/passphrase/passphrase") == PASSPHRASE
+    assert "passphrase" not in eph.run_in_pod("ls", "/var/lib/eph/keys").split(), "none was made beside the operator's"
 
 
-def test_its_account_may_do_nothing_else(eph: Install, preview: tuple[int, str]) -> None:
+def test_its_account_may_do_nothing_else(eph: ChartRelease, preview: tuple[int, str]) -> None:
     """S3: tried as that account, and asked."""
     tries = {
         "secrets of others": ("get", "secrets", "-n", "kube-system"),
@@ -201,53 +201,53 @@ def test_its_account_may_do_nothing_else(eph: Install, preview: tuple[int, str])
         ),
         "rights everywhere": ("create", "clusterrolebinding", "x", f"--clusterrole={ROLE}", "--dry-run=server"),
     }
-    said = {what: eph.refused(*words) for what, words in tries.items()}
+    said = {what: eph.denied(*words) for what, words in tries.items()}
     assert [what for what, why in said.items() if "orbidden" not in why and "denied" not in why] == [], said
-    assert eph.refused("get", "secrets", "-n", environment(preview)) == "", "in its own environment it may"
-    assert ACCOUNT in said["nodes"]
+    assert eph.denied("get", "secrets", "-n", environment(preview)) == "", "in its own environment it may"
+    assert SERVICE_ACCOUNT in said["nodes"]
 
 
-def test_it_reaches_neither_the_metadata_service_nor_what_it_need_not(eph: Install) -> None:
+def test_it_reaches_neither_the_metadata_service_nor_what_it_need_not(eph: ChartRelease) -> None:
     ask = "import socket,sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 2)"
     for address, port in (("169.254.169.254", "80"), (socket.gethostbyname("localhost"), "1")):
         tried = f"python3 -c '{ask}' {address} {port} 2>/dev/null || echo no"
-        assert eph.inside("sh", "-c", tried) == "no"
+        assert eph.run_in_pod("sh", "-c", tried) == "no"
 
 
 def test_a_pod_that_is_killed_half_way_is_followed_by_one_that_ends_the_work(
-    eph: Install, preview: tuple[int, str]
+    eph: ChartRelease, preview: tuple[int, str]
 ) -> None:
     """L2, L8: the volume, the name and the passphrase stay; what was under way is taken over."""
     number = preview[0]
     before = eph.site.get("pod", f"{RELEASE}-0", "-n", NAMESPACE)["metadata"]["uid"]
-    sha = eph.forge.push(REPOSITORY, "feature", {"eph.yaml": file(eph, "v2")})
+    sha = eph.forge.push(REPOSITORY, "feature", {"eph.yaml": eph_yaml(eph, "v2")})
     running = "ls /var/lib/eph/operations/*/*/running.*.json 2>/dev/null || true"
-    eventually(lambda: eph.inside("sh", "-c", running), 60)
+    wait_for(lambda: eph.run_in_pod("sh", "-c", running), 60)
     eph.kubectl("delete", "pod", f"{RELEASE}-0", "--grace-period=0", "--force", "--wait=false")
     page = Page(eph.site, preview[1])
-    eventually(lambda: f"commit {sha}" in page.ask()[1], 180)
-    eph.told(number, sha[:7])
-    eph.told(number, "Ready")
-    assert page.text("/env", name="APP_VERSION") == "v2"
+    wait_for(lambda: f"commit {sha}" in page.request()[1], 180)
+    eph.wait_for_comment(number, sha[:7])
+    eph.wait_for_comment(number, "Ready")
+    assert page.wait_for_text("/env", name="APP_VERSION") == "v2"
     assert eph.site.get("pod", f"{RELEASE}-0", "-n", NAMESPACE)["metadata"]["uid"] != before
 
 
-def test_each_preview_may_have_an_ingress_of_its_own_instead(eph: Install, preview: tuple[int, str]) -> None:
+def test_each_preview_may_have_an_ingress_of_its_own_instead(eph: ChartRelease, preview: tuple[int, str]) -> None:
     """O4: the operator's choice, there and back; what exists follows by itself."""
     name, page = environment(preview), Page(eph.site, preview[1])
     for front, many in (("ingress", 1), ("eph", 0)):
         eph.upgrade(front)
-        eventually(lambda: len(eph.site.get("ingresses", "-n", name)["items"]) == many, 180)  # noqa: B023 - at once
-        eph.told(preview[0], "Ready")
-        assert page.text("/env", name="APP_VERSION") == "v2"
-        asked = eph.inside("sh", "-c", "cat /var/lib/eph/gateway/routes/*.json")
+        wait_for(lambda: len(eph.site.get("ingresses", "-n", name)["items"]) == many, 180)  # noqa: B023 - at once
+        eph.wait_for_comment(preview[0], "Ready")
+        assert page.wait_for_text("/env", name="APP_VERSION") == "v2"
+        asked = eph.run_in_pod("sh", "-c", "cat /var/lib/eph/gateway/routes/*.json")
         assert (f"http://web.{name}.svc:80" in asked) == (front == "eph")
 
 
-def test_closed_is_gone_and_uninstalled_leaves_nothing(eph: Install, preview: tuple[int, str]) -> None:
+def test_closed_is_gone_and_uninstalled_leaves_nothing(eph: ChartRelease, preview: tuple[int, str]) -> None:
     eph.forge.close_pull(REPOSITORY, preview[0])
-    eph.told(preview[0], "Removed")
+    eph.wait_for_comment(preview[0], "Removed")
     listed = [item["metadata"]["name"] for item in eph.site.get("namespaces")["items"]]
     assert environment(preview) not in listed
     eph.helm("uninstall", RELEASE, "--wait", "--timeout", "100s")
-    eventually(lambda: eph.left() == [], 60)
+    wait_for(lambda: eph.remaining() == [], 60)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from stacks.model import Outcome
-from tests.cluster.environments import Eph, Page
+from tests.cluster.environments import OperationRunner, Page
 
 pytestmark = pytest.mark.real
 
@@ -42,24 +42,24 @@ configMapGenerator: [{name: conf, literals: [COLOUR=blue]}]
 }
 
 
-def test_an_overlay_is_applied_and_what_asks_for_too_much_is_told(eph: Eph) -> None:
+def test_an_overlay_is_applied_and_what_asks_for_too_much_is_told(eph: OperationRunner) -> None:
     spec = eph.spec(7, eph.repository.push(FILES), services=(), manifests=("k8s/preview",))
     result = eph.up(spec)
     assert result.outcome is Outcome.SUCCEEDED, (result.error, result.tail)
     page = Page(eph.site, spec.host)
-    assert page.text("/env", name="COLOUR") == "blue"
+    assert page.wait_for_text("/env", name="COLOUR") == "blue"
     (pod,) = eph.site.get("pods", "-n", spec.name)["items"]
     assert "@sha256:" in pod["spec"]["containers"][0]["image"]
-    greedy = replace(spec, source=replace(spec.source, commit=eph.repository.push(_greedy())))
+    greedy = replace(spec, source=replace(spec.source, commit=eph.repository.push(_over_quota_files())))
     refused = eph.up(greedy)
     assert refused.outcome is Outcome.FAILED
     assert "quota is used up" in refused.error
-    assert page.text("/env", name="COLOUR") == "blue"
+    assert page.wait_for_text("/env", name="COLOUR") == "blue"
     assert eph.down(7).outcome is Outcome.SUCCEEDED
-    assert eph.left() == []
+    assert eph.remaining() == []
 
 
-def _greedy() -> dict[str, str]:
+def _over_quota_files() -> dict[str, str]:
     """Two containers more, each as large as one may be: with the first they are more than an environment twice."""
     more = "".join(f"      - {{name: {name}, image: shop, resources: {{limits: {{memory: 4Gi}}}}}}\n" for name in "ab")
     return {"k8s/base/web.yaml": FILES["k8s/base/web.yaml"].replace("---\n", f"{more}---\n", 1)}

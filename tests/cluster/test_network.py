@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.machines import Site, eventually
+from tests.cluster.machines import Cluster, wait_for
 
 ONE, TWO = "eph-test-one", "eph-test-two"
 METADATA = "169.254.169.254:80"
@@ -25,31 +25,31 @@ def policy(name: str, selector: dict[str, Any], **rules: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def pods(site: Site) -> Iterator[dict[str, str]]:
+def pods(site: Cluster) -> Iterator[dict[str, str]]:
     site.namespace(ONE, team="red")
     site.namespace(TWO, team="blue")
-    yield {**site.pods(ONE, "near"), **site.pods(TWO, "shop", "other")}
+    yield {**site.create_pods(ONE, "near"), **site.create_pods(TWO, "shop", "other")}
     site.kubectl("delete", "namespace", ONE, TWO, "--wait=false")
 
 
 @pytest.fixture
-def two(site: Site, pods: dict[str, str]) -> Iterator[Site]:
+def clean_policies(site: Cluster, pods: dict[str, str]) -> Iterator[Cluster]:
     yield site
     site.kubectl("delete", "networkpolicy", "--all", "-n", TWO)
 
 
-def settles(site: Site, expected: dict[tuple[str, str, str], bool]) -> None:
+def wait_for_reachability(site: Cluster, expected: dict[tuple[str, str, str], bool]) -> None:
     """Rules follow a policy within a moment, and then hold for every way at once."""
 
     def seen() -> dict[tuple[str, str, str], bool]:
-        return {way: site.reaches(*way) for way in expected}
+        return {way: site.can_connect(*way) for way in expected}
 
-    eventually(lambda: seen() == expected, 30)
+    wait_for(lambda: seen() == expected, 30)
 
 
-def test_without_a_policy_everything_is_reached(two: Site, pods: dict[str, str]) -> None:
-    settles(
-        two,
+def test_without_a_policy_everything_is_reached(clean_policies: Cluster, pods: dict[str, str]) -> None:
+    wait_for_reachability(
+        clean_policies,
         {
             (ONE, "near", f"{pods['shop']}:8080"): True,
             (TWO, "shop", f"{pods['near']}:8080"): True,
@@ -59,10 +59,10 @@ def test_without_a_policy_everything_is_reached(two: Site, pods: dict[str, str])
     )
 
 
-def test_default_deny_shuts_in_and_out_and_keeps_probes(two: Site, pods: dict[str, str]) -> None:
-    two.apply(policy("deny", {}, ingress=None, egress=None))
-    settles(
-        two,
+def test_default_deny_shuts_in_and_out_and_keeps_probes(clean_policies: Cluster, pods: dict[str, str]) -> None:
+    clean_policies.apply(policy("deny", {}, ingress=None, egress=None))
+    wait_for_reachability(
+        clean_policies,
         {
             (ONE, "near", f"{pods['shop']}:8080"): False,
             (TWO, "other", f"{pods['shop']}:8080"): False,
@@ -71,26 +71,26 @@ def test_default_deny_shuts_in_and_out_and_keeps_probes(two: Site, pods: dict[st
             (TWO, "shop", "10.96.0.1:443"): False,
         },
     )
-    conditions = two.get("pod", "shop", "-n", TWO)["status"]["conditions"]
+    conditions = clean_policies.get("pod", "shop", "-n", TWO)["status"]["conditions"]
     assert {item["type"]: item["status"] for item in conditions}["Ready"] == "True"
 
 
-def test_pods_namespaces_and_ports_are_told_apart(two: Site, pods: dict[str, str]) -> None:
+def test_pods_namespaces_and_ports_are_told_apart(clean_policies: Cluster, pods: dict[str, str]) -> None:
     red = {"namespaceSelector": {"matchLabels": {"team": "red"}}, "podSelector": {"matchLabels": {"app": "near"}}}
-    two.apply(policy("named", {"matchLabels": {"app": "shop"}}, ingress=[{"from": [red], "ports": [{"port": "http"}]}]))
-    settles(two, {(ONE, "near", f"{pods['shop']}:8080"): True, (TWO, "other", f"{pods['shop']}:8080"): False})
-    two.apply(policy("named", {"matchLabels": {"app": "shop"}}, ingress=[{"from": [red], "ports": [{"port": 81}]}]))
-    settles(two, {(ONE, "near", f"{pods['shop']}:8080"): False, (ONE, "near", f"{pods['other']}:8080"): True})
-    two.apply(policy("named", {"matchLabels": {"app": "shop"}}, ingress=[{"from": [{"podSelector": {}}]}]))
-    settles(two, {(ONE, "near", f"{pods['shop']}:8080"): False, (TWO, "other", f"{pods['shop']}:8080"): True})
+    clean_policies.apply(policy("named", {"matchLabels": {"app": "shop"}}, ingress=[{"from": [red], "ports": [{"port": "http"}]}]))
+    wait_for_reachability(clean_policies, {(ONE, "near", f"{pods['shop']}:8080"): True, (TWO, "other", f"{pods['shop']}:8080"): False})
+    clean_policies.apply(policy("named", {"matchLabels": {"app": "shop"}}, ingress=[{"from": [red], "ports": [{"port": 81}]}]))
+    wait_for_reachability(clean_policies, {(ONE, "near", f"{pods['shop']}:8080"): False, (ONE, "near", f"{pods['other']}:8080"): True})
+    clean_policies.apply(policy("named", {"matchLabels": {"app": "shop"}}, ingress=[{"from": [{"podSelector": {}}]}]))
+    wait_for_reachability(clean_policies, {(ONE, "near", f"{pods['shop']}:8080"): False, (TWO, "other", f"{pods['shop']}:8080"): True})
 
 
-def test_networks_and_their_exceptions(two: Site, pods: dict[str, str]) -> None:
+def test_networks_and_their_exceptions(clean_policies: Cluster, pods: dict[str, str]) -> None:
     """What every environment gets: the world, but not what is private."""
     outside = {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16", f"{pods['near']}/32"]}}
-    two.apply(policy("out", {"matchLabels": {"app": "shop"}}, egress=[{"to": [outside]}]))
-    settles(
-        two,
+    clean_policies.apply(policy("out", {"matchLabels": {"app": "shop"}}, egress=[{"to": [outside]}]))
+    wait_for_reachability(
+        clean_policies,
         {
             (TWO, "shop", f"{pods['other']}:8080"): True,
             (TWO, "shop", f"{pods['near']}:8080"): False,

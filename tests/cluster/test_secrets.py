@@ -10,28 +10,28 @@ import pytest
 from programs.kubernetes import names
 from programs.spec import EnvironmentSpec, Secret
 from stacks.model import Outcome
-from tests.cluster.environments import Eph, Page
+from tests.cluster.environments import OperationRunner, Page
 
 pytestmark = pytest.mark.real
 
 FIRST, SECOND = "sk_first_4eC39HqLyjWD", "sk_second_arjtT1zdp7dc"
 
 
-def spec(eph: Eph, value: str) -> EnvironmentSpec:
+def spec(eph: OperationRunner, value: str) -> EnvironmentSpec:
     made = eph.spec(7, "", secrets={"STRIPE_KEY": Secret("stripe", f"mark of {value}", value)})
     name = "shop-hidden-words-7"
     return replace(made, name=name, host=f"{name}.preview.test", marks={**made.marks, "Environment": name})
 
 
-def test_a_secret_reaches_the_pods_by_name_and_a_new_value_makes_new_ones(eph: Eph) -> None:
+def test_a_secret_reaches_the_pods_by_name_and_a_new_value_makes_new_ones(eph: OperationRunner) -> None:
     commit = eph.repository.push({"a": "1"})
     wanted = spec(eph, FIRST)
     wanted = replace(wanted, source=replace(wanted.source, commit=commit))
     for value in (FIRST, SECOND):
         wanted = replace(wanted, secrets=spec(eph, value).secrets)
         done = eph.up(wanted)
-        assert done.outcome is Outcome.SUCCEEDED, (done.error, done.tail, eph.told[-20:])
-        assert Page(eph.site, wanted.host).text("/env", name="STRIPE_KEY") == value
+        assert done.outcome is Outcome.SUCCEEDED, (done.error, done.tail, eph.progress[-20:])
+        assert Page(eph.site, wanted.host).wait_for_text("/env", name="STRIPE_KEY") == value
     held = eph.site.get("secret", names.SECRETS, "-n", wanted.name)
     assert set(held["data"]) == {"STRIPE_KEY"}
     shown = json.dumps(eph.site.get("deployments,pods,replicasets,configmaps", "-n", wanted.name))
@@ -39,5 +39,5 @@ def test_a_secret_reaches_the_pods_by_name_and_a_new_value_makes_new_ones(eph: E
     states = "".join(path.read_text() for path in eph.places.backend.rglob("*.json*") if path.is_file())
     assert names.SECRETS in states
     for value in (FIRST, SECOND):
-        for place, text in (("objects", shown), ("state", states), ("log", eph.log(7)), ("told", "\n".join(eph.told))):
+        for place, text in (("objects", shown), ("state", states), ("log", eph.log(7)), ("told", "\n".join(eph.progress))):
             assert value not in text, place

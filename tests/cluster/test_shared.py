@@ -14,10 +14,10 @@ import pytest
 
 from programs.kubernetes import names, shared, workloads
 from programs.kubernetes.settings import from_mapping
-from programs.spec import Command, DatabaseSpec, EnvironmentSpec
+from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec
 from stacks.model import Outcome
-from tests.cluster.environments import Eph, Page
-from tests.cluster.machines import Site, eventually
+from tests.cluster.environments import OperationRunner, Page
+from tests.cluster.machines import Cluster, wait_for
 
 pytestmark = pytest.mark.real
 DATA = "eph-shared-data"
@@ -48,12 +48,12 @@ ROUTES = {
 SERVER = DatabaseSpec("shared")
 PREPARED = "CREATE TABLE fruit (id serial, name text); INSERT INTO fruit (name) VALUES ('apple'), ('pear')"
 MAIN = DatabaseSpec(
-    "main", strategy="template", source="shop", migrate=Command('psql "$DATABASE_URL" -c "ALTER TABLE fruit ADD x int"')
+    "main", strategy="template", source="shop", migrate=CommandSpec('psql "$DATABASE_URL" -c "ALTER TABLE fruit ADD x int"')
 )
 
 
 @pytest.fixture(scope="module", autouse=True)
-def without_the_kind(site: Site) -> Iterator[None]:
+def without_gateway_api(site: Cluster) -> Iterator[None]:
     """Neither before nor after; what somebody else installed is not ours to take away."""
     if site.kubectl("get", "crd", f"httproutes.{GROUP}", "--ignore-not-found", "-o", "name"):
         pytest.skip("this cluster has the Gateway API already, and these tests define it anew")
@@ -62,7 +62,7 @@ def without_the_kind(site: Site) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def server(eph: Eph) -> str:
+def admin_url(eph: OperationRunner) -> str:
     """An administrator's URL of a PostgreSQL in the cluster, with a prepared database."""
     site, on = eph.site, from_mapping(eph.settings)
     site.namespace(DATA)
@@ -73,10 +73,10 @@ def server(eph: Eph) -> str:
         {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"password": "admin"}},
         {**pull, "metadata": {"name": names.PULL_SECRET}},
         workloads.postgres_service(SERVER),
-        workloads.postgres(SERVER, on, {}),
+        workloads.postgres_stateful_set(SERVER, on, {}),
     ]
     site.apply(*({**item, "metadata": {**item["metadata"], **here}} for item in objects))
-    eventually(lambda: site.get("statefulset", name, "-n", DATA)["status"].get("readyReplicas"), 200)
+    wait_for(lambda: site.get("statefulset", name, "-n", DATA)["status"].get("readyReplicas"), 200)
     address = site.get("service", name, "-n", DATA)["spec"]["clusterIP"]
     url = f"postgresql://app:admin@{address}:5432/app"
     with psycopg.connect(url, autocommit=True) as session:
@@ -86,7 +86,7 @@ def server(eph: Eph) -> str:
     return url
 
 
-def asked(eph: Eph, server: str, number: int) -> EnvironmentSpec:
+def shared_spec(eph: OperationRunner, server: str, number: int) -> EnvironmentSpec:
     settings = {
         **eph.settings,
         "postgres": server,
@@ -97,43 +97,43 @@ def asked(eph: Eph, server: str, number: int) -> EnvironmentSpec:
     return replace(spec, settings=settings)
 
 
-def test_a_gateway_that_the_cluster_does_not_know_is_said_and_then_a_route_leads_there(eph: Eph, server: str) -> None:
+def test_a_gateway_that_the_cluster_does_not_know_is_said_and_then_a_route_leads_there(eph: OperationRunner, admin_url: str) -> None:
     """And the database is a clone, the environment's own, reached from its pods and from none of another's."""
     site = eph.site
-    spec = asked(eph, server, 71)
+    spec = shared_spec(eph, admin_url, 71)
     routed = replace(spec, settings={**spec.settings, "ingress_class": "", "gateway": f"{DATA}/edge"})
     refused = eph.up(routed)
     assert refused.outcome is Outcome.FAILED
     assert f"knows no HTTPRoute of {GROUP}/v1" in refused.error
     site.apply(ROUTES)
     site.kubectl("wait", "--for=condition=Established", f"crd/httproutes.{GROUP}", "--timeout=60s")
-    eph.well(eph.up(routed))
+    eph.assert_succeeded(eph.up(routed))
     (route,) = site.get("httproutes", "-n", spec.name)["items"]
     assert route["spec"]["hostnames"] == [spec.host]
     assert route["metadata"]["labels"][names.ENVIRONMENT] == spec.name
     assert site.get("ingresses", "-n", spec.name)["items"] == []
-    assert f"commit {spec.source.commit}" in Page(site, spec.host).text(), "nothing else leads there"
-    assert ask(site, spec, 'psql "$DATABASE_URL" -Atc "SELECT count(*), count(x) FROM fruit"') == "2|0"
-    own = shared.name(spec.name, MAIN)
-    assert own in ask(site, spec, 'psql "$DATABASE_URL" -Atc "SELECT current_user"')
+    assert f"commit {spec.source.commit}" in Page(site, spec.host).wait_for_text(), "nothing else leads there"
+    assert run_in_pod(site, spec, 'psql "$DATABASE_URL" -Atc "SELECT count(*), count(x) FROM fruit"') == "2|0"
+    own = shared.database_name(spec.name, MAIN)
+    assert own in run_in_pod(site, spec, 'psql "$DATABASE_URL" -Atc "SELECT current_user"')
     other = shared.create(str(eph.folder / "root"), "another", "eph_another", "prepared")
     assert other
     elsewhere = 'psql "${DATABASE_URL%/*}/eph_another" -Atc "SELECT 1" 2>&1 || true'
-    assert "permission denied" in ask(site, spec, elsewhere)
-    assert server not in "\n".join(eph.told) + eph.log(71)
+    assert "permission denied" in run_in_pod(site, spec, elsewhere)
+    assert admin_url not in "\n".join(eph.progress) + eph.log(71)
 
 
-def test_the_clone_goes_with_its_environment(eph: Eph, server: str) -> None:
-    eph_settings = asked(eph, server, 71).settings
-    eph.well(eph.down(71))
-    with psycopg.connect(server, autocommit=True) as session:
+def test_the_clone_goes_with_its_environment(eph: OperationRunner, admin_url: str) -> None:
+    eph_settings = shared_spec(eph, admin_url, 71).settings
+    eph.assert_succeeded(eph.down(71))
+    with psycopg.connect(admin_url, autocommit=True) as session:
         left = session.execute("SELECT datname FROM pg_database WHERE datname LIKE 'eph_%'").fetchall()
     assert left == [("eph_another",)]
-    shared.purge(from_mapping(eph_settings), "another")
-    assert shared.every(from_mapping(eph_settings)) == []
-    assert eph.left() == []
+    shared.drop_all(from_mapping(eph_settings), "another")
+    assert shared.list_owned(from_mapping(eph_settings)) == []
+    assert eph.remaining() == []
 
 
-def ask(site: Site, spec: EnvironmentSpec, command: str) -> str:
+def run_in_pod(site: Cluster, spec: EnvironmentSpec, command: str) -> str:
     """What a command says inside the pod of the service."""
     return str(site.kubectl("-n", spec.name, "exec", "deploy/web", "--", "sh", "-c", command)).strip()

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from programs.kubernetes.target import TARGET
-from programs.spec import EnvironmentSpec, Health, ServiceSpec
-from stacks.model import Outcome, Verb
-from tests.cluster.environments import DATABASE, SCHEMA, Eph, Page
-from tests.cluster.machines import eventually
+from programs.spec import EnvironmentSpec, HealthCheck, ServiceSpec
+from stacks.model import Outcome, OperationVerb
+from tests.cluster.environments import DATABASE, SCHEMA, OperationRunner, Page
+from tests.cluster.machines import wait_for
 
 pytestmark = pytest.mark.real
 
@@ -36,27 +36,27 @@ spec:
 
 
 @pytest.fixture(scope="module")
-def shop(eph: Eph) -> EnvironmentSpec:
+def shop(eph: OperationRunner) -> EnvironmentSpec:
     commit = eph.repository.push({"db/schema.sql": SCHEMA, "k8s/beside.yaml": MANIFESTS})
-    web = ServiceSpec("web", "", health=Health(deadline=90), image="shop", port=8080, after=("api",))
+    web = ServiceSpec("web", "", health=HealthCheck(deadline=90), image="shop", port=8080, after=("api",))
     api = ServiceSpec("api", "exec tools serve", public=False, image="shop", port=9000)
     nightly = ServiceSpec("nightly", "true", public=False, image="shop", schedule="0 3 * * *")
     parts = {"services": (web, api, nightly), "databases": (DATABASE,), "manifests": ("k8s",)}
     return eph.spec(7, commit, **parts)
 
 
-def wanted(eph: Eph, shop: EnvironmentSpec) -> dict[str, int]:
+def replica_counts(eph: OperationRunner, shop: EnvironmentSpec) -> dict[str, int]:
     """How many pods each workload asks for."""
     items = eph.site.get("deployments,statefulsets", "-n", shop.name)["items"]
     return {item["metadata"]["name"].partition("-main")[0]: item["spec"]["replicas"] for item in items}
 
 
-def suspended(eph: Eph, shop: EnvironmentSpec) -> bool:
+def suspended(eph: OperationRunner, shop: EnvironmentSpec) -> bool:
     items = eph.site.get("cronjobs", "-n", shop.name)["items"]
     return bool(items[0]["spec"].get("suspend"))
 
 
-def route(eph: Eph, shop: EnvironmentSpec) -> dict[str, Any]:
+def route(eph: OperationRunner, shop: EnvironmentSpec) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((Path(eph.settings["routes"]) / f"{shop.host}.json").read_text())
     return found
 
@@ -64,61 +64,61 @@ def route(eph: Eph, shop: EnvironmentSpec) -> dict[str, Any]:
 AWAKE = {"web": 1, "api": 1, "beside": 2, "eph-db": 1}
 
 
-def test_it_falls_asleep_without_pulumi_and_keeps_what_it_holds(eph: Eph, shop: EnvironmentSpec) -> None:
-    eph.well(eph.up(shop))
-    assert wanted(eph, shop) == AWAKE
-    result = eph.rest(7, Verb.SLEEP)
-    eph.well(result)
+def test_it_falls_asleep_without_pulumi_and_keeps_what_it_holds(eph: OperationRunner, shop: EnvironmentSpec) -> None:
+    eph.assert_succeeded(eph.up(shop))
+    assert replica_counts(eph, shop) == AWAKE
+    result = eph.sleep_or_wake(7, OperationVerb.SLEEP)
+    eph.assert_succeeded(result)
     assert result.pulumi_processes == 0
-    assert wanted(eph, shop) == {**AWAKE, "web": 0, "api": 0, "beside": 0}, "without a volume the database stays"
+    assert replica_counts(eph, shop) == {**AWAKE, "web": 0, "api": 0, "beside": 0}, "without a volume the database stays"
     assert suspended(eph, shop)
     assert (route(eph, shop)["asleep"], route(eph, shop)["health"]) == (True, "/healthz")
-    eventually(
+    wait_for(
         lambda: len(eph.site.get("pods", "-n", shop.name, "--field-selector=status.phase=Running")["items"]) == 1, 60
     )
     tag = eph.record(7).tag
     assert tag is not None
     assert tag.asleep
-    eph.well(eph.rest(7, Verb.SLEEP))
+    eph.assert_succeeded(eph.sleep_or_wake(7, OperationVerb.SLEEP))
 
 
-def test_it_wakes_in_order_and_answers_when_that_is_said(eph: Eph, shop: EnvironmentSpec) -> None:
-    result = eph.rest(7, Verb.WAKE)
-    eph.well(result)
+def test_it_wakes_in_order_and_answers_when_that_is_said(eph: OperationRunner, shop: EnvironmentSpec) -> None:
+    result = eph.sleep_or_wake(7, OperationVerb.WAKE)
+    eph.assert_succeeded(result)
     assert result.pulumi_processes == 0
     page = Page(eph.site, shop.host)
-    assert page.ask()[0] == 200, "at once, through the ingress controller"
-    assert set(page.text("/query", sql="select name from fruit order by 1").splitlines()) >= {"apple", "pear"}
-    assert wanted(eph, shop) == AWAKE
+    assert page.request()[0] == 200, "at once, through the ingress controller"
+    assert set(page.wait_for_text("/query", sql="select name from fruit order by 1").splitlines()) >= {"apple", "pear"}
+    assert replica_counts(eph, shop) == AWAKE
     assert not suspended(eph, shop)
     assert not route(eph, shop)["asleep"]
     again = eph.up(shop)
-    eph.well(again)
+    eph.assert_succeeded(again)
     assert {key: count for key, count in again.changes.items() if key != "same"} == {}, "Pulumi does not fight it"
 
 
-def test_a_push_while_it_sleeps_wakes_it(eph: Eph, shop: EnvironmentSpec) -> None:
-    eph.well(eph.rest(7, Verb.SLEEP))
+def test_a_push_while_it_sleeps_wakes_it(eph: OperationRunner, shop: EnvironmentSpec) -> None:
+    eph.assert_succeeded(eph.sleep_or_wake(7, OperationVerb.SLEEP))
     commit = eph.repository.push({"a": "2"})
     pushed = replace(shop, source=replace(shop.source, commit=commit))
-    eph.well(eph.up(pushed))
-    assert wanted(eph, shop) == AWAKE
-    assert f"commit {commit}" in Page(eph.site, shop.host).text()
+    eph.assert_succeeded(eph.up(pushed))
+    assert replica_counts(eph, shop) == AWAKE
+    assert f"commit {commit}" in Page(eph.site, shop.host).wait_for_text()
     assert not route(eph, shop)["asleep"]
 
 
-def test_a_start_that_fails_says_why_and_is_taken_back(eph: Eph, shop: EnvironmentSpec) -> None:
-    eph.well(eph.rest(7, Verb.SLEEP))
+def test_a_start_that_fails_says_why_and_is_taken_back(eph: OperationRunner, shop: EnvironmentSpec) -> None:
+    eph.assert_succeeded(eph.sleep_or_wake(7, OperationVerb.SLEEP))
     missing = f"web={eph.site.registry}/acme/shop:never-pushed"
     eph.site.kubectl("set", "image", "deployment/web", missing, "-n", shop.name)
-    result = eph.rest(7, Verb.WAKE)
+    result = eph.sleep_or_wake(7, OperationVerb.WAKE)
     assert result.outcome is Outcome.FAILED
     assert "service web" in result.error
     assert "cannot be had" in result.error
-    assert wanted(eph, shop)["web"] == 0
+    assert replica_counts(eph, shop)["web"] == 0
     assert route(eph, shop)["asleep"]
     tag = eph.record(7).tag
     assert tag is not None
     assert (bool(tag.asleep), tag.half) == (True, False)
-    eph.well(eph.down(7))
-    assert TARGET.leftovers(eph.settings) == []
+    eph.assert_succeeded(eph.down(7))
+    assert TARGET.list_remaining(eph.settings) == []

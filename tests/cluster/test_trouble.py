@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from programs.holdings import CHANGED
+from programs.holdings import DRIFTED
 from programs.kubernetes import cluster, settings, waiting
 from programs.kubernetes.errors import KubernetesError
 from programs.kubernetes.target import TARGET
-from programs.kubernetes.waiting import Awaited
-from tests.cluster.environments import Eph, Page
-from tests.cluster.machines import Site, eventually
+from programs.kubernetes.waiting import AwaitedWorkload
+from tests.cluster.environments import OperationRunner, Page
+from tests.cluster.machines import Cluster, wait_for
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
@@ -28,7 +28,7 @@ SOON = 10.0
 
 
 @pytest.fixture(scope="module")
-def space(site: Site) -> str:
+def namespace(site: Cluster) -> str:
     name = site.namespace("eph-trouble-words")
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q", "namespace": name}}
     site.apply({**quota, "spec": {"hard": {"pods": "6", "requests.memory": "64Gi"}}})
@@ -38,7 +38,7 @@ def space(site: Site) -> str:
     return name
 
 
-def deployment(site: Site, space: str, name: str, **changes: Any) -> dict[str, Any]:
+def deployment(site: Cluster, space: str, name: str, **changes: Any) -> dict[str, Any]:
     container = {"name": "app", "image": f"{site.registry}/acme/shop:v1", **changes}
     pod = {"containers": [container], "imagePullSecrets": [{"name": "pull"}], "terminationGracePeriodSeconds": 0}
     spec = {
@@ -70,71 +70,71 @@ FAILING: dict[str, tuple[dict[str, Any], str, str]] = {
 }
 
 
-def patience() -> float:
+def timeout_seconds() -> float:
     """Ten seconds on a machine that has a processor to spare; as much more as others wait for it."""
     return SOON * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 @pytest.mark.parametrize("name", FAILING)
 def test_a_workload_that_cannot_become_ready_is_told_within_ten_seconds(
-    eph: Eph, site: Site, space: str, name: str
+    eph: OperationRunner, site: Cluster, namespace: str, name: str
 ) -> None:
     changes, words, last = FAILING[name]
     texts = json.loads(json.dumps(changes).replace("{registry}", site.registry))
     found = cluster.connect(settings.from_mapping(eph.settings))
-    site.apply(deployment(site, space, name, **texts))
+    site.apply(deployment(site, namespace, name, **texts))
     began = time.monotonic()
     with pytest.raises(KubernetesError, match=words) as caught:
-        waiting.until_ready(found, Awaited(space, "Deployment", name, f"service {name}", 120))
+        waiting.wait_until_ready(found, AwaitedWorkload(namespace, "Deployment", name, f"service {name}", 120))
     took = time.monotonic() - began
-    site.kubectl("-n", space, "delete", "deployment", name)
-    assert took < patience()
+    site.kubectl("-n", namespace, "delete", "deployment", name)
+    assert took < timeout_seconds()
     assert last in "\n".join(caught.value.tail), caught.value.tail
     assert caught.value.sentence.startswith(f"service {name}: ")
 
 
-def test_a_health_check_that_says_no_is_told_while_it_may_still_say_yes(eph: Eph, site: Site, space: str) -> None:
+def test_a_health_check_that_says_no_is_told_while_it_may_still_say_yes(eph: OperationRunner, site: Cluster, namespace: str) -> None:
     probe = {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 1}
-    site.apply(deployment(site, space, "sick", env=[{"name": "BROKEN", "value": "1"}], readinessProbe=probe))
+    site.apply(deployment(site, namespace, "sick", env=[{"name": "BROKEN", "value": "1"}], readinessProbe=probe))
     found = cluster.connect(settings.from_mapping(eph.settings))
-    awaited = Awaited(space, "Deployment", "sick", "service sick", 120)
-    eventually(lambda: "its health check says no: " in waiting.look(found, awaited).doubt, patience())
-    site.kubectl("-n", space, "delete", "deployment", "sick")
+    awaited = AwaitedWorkload(namespace, "Deployment", "sick", "service sick", 120)
+    wait_for(lambda: "its health check says no: " in waiting.check_status(found, awaited).pending_reason, timeout_seconds())
+    site.kubectl("-n", namespace, "delete", "deployment", "sick")
 
 
-def test_a_namespace_that_a_dead_controller_keeps_is_told_and_goes_once_it_may(eph: Eph) -> None:
+def test_a_namespace_that_a_dead_controller_keeps_is_told_and_goes_once_it_may(eph: OperationRunner) -> None:
     """L7: the record stays, every try says what keeps it, and the next one after that ends it."""
     spec = eph.spec(71, eph.repository.push({"a": "1"}))
-    eph.well(eph.up(spec))
+    eph.assert_succeeded(eph.up(spec))
     kept = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kept", "namespace": spec.name}}
     eph.site.apply({**kept, "metadata": {**kept["metadata"], "finalizers": ["example.com/nobody"]}})
-    eph.failed(eph.down(71), "still being removed", "example.com/nobody", f"kubectl get namespace {spec.name} -o yaml")
+    eph.assert_failed(eph.down(71), "still being removed", "example.com/nobody", f"kubectl get namespace {spec.name} -o yaml")
     assert eph.record(71).name == spec.name
     let = json.dumps({"metadata": {"finalizers": None}})
     eph.site.kubectl("-n", spec.name, "patch", "configmap", "kept", "--type=merge", "-p", let)
-    eph.well(eph.down(71))
-    assert eph.left() == []
+    eph.assert_succeeded(eph.down(71))
+    assert eph.remaining() == []
 
 
-def test_a_key_that_does_not_open_any_more_is_named_and_nothing_is_concluded(eph: Eph, tmp_path: Path) -> None:
+def test_a_key_that_does_not_open_any_more_is_named_and_nothing_is_concluded(eph: OperationRunner, tmp_path: Path) -> None:
     spec = eph.spec(72, eph.repository.push({"a": "2"}))
-    eph.well(eph.up(spec))
+    eph.assert_succeeded(eph.up(spec))
     good = eph.site.kubeconfig
     revoked = json.loads(eph.site.kubectl("config", "view", "--raw", "-o", "json"))
     revoked["users"] = [{"name": each["name"], "user": {"token": "revoked"}} for each in revoked["users"]]
     (tmp_path / "kubeconfig").write_text(json.dumps(revoked))
     eph.site.kubeconfig = str(tmp_path / "kubeconfig")
     try:
-        for ask in (TARGET.names, TARGET.holdings):
+        for ask in (TARGET.list_environments, TARGET.list_resources):
             with pytest.raises(KubernetesError, match=r"refuses GET .*check the kubeconfig's rights"):
                 ask(eph.settings)
-        standing = TARGET.standing(eph.settings)
-        assert standing.keys() <= {"Door", CHANGED}, "kinds that may not be looked at are left out"
-        eph.failed(eph.up(eph.spec(72, eph.repository.push({"a": "3"}))), "check the kubeconfig's rights")
-        eph.failed(eph.down(72), "check the kubeconfig's rights")
+        standing = TARGET.live_resources(eph.settings)
+        assert standing.keys() <= {"Door", DRIFTED}, "kinds that may not be looked at are left out"
+        eph.assert_failed(eph.up(eph.spec(72, eph.repository.push({"a": "3"}))), "check the kubeconfig's rights")
+        eph.assert_failed(eph.down(72), "check the kubeconfig's rights")
         assert eph.record(72).name == spec.name
     finally:
         eph.site.kubeconfig = good
-    assert spec.source.commit in Page(eph.site, spec.host).text(), "what runs goes on"
-    eph.well(eph.down(72))
-    assert eph.left() == []
+    assert spec.source.commit in Page(eph.site, spec.host).wait_for_text(), "what runs goes on"
+    eph.assert_succeeded(eph.down(72))
+    assert eph.remaining() == []

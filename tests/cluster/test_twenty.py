@@ -10,8 +10,8 @@ import pytest
 
 from programs.kubernetes.target import TARGET
 from stacks.model import OperationResult, Outcome
-from tests.cluster.environments import DATABASE, Eph, Page
-from tests.cluster.machines import Site
+from tests.cluster.environments import DATABASE, OperationRunner, Page
+from tests.cluster.machines import Cluster
 
 pytestmark = [pytest.mark.real, pytest.mark.alone, pytest.mark.timeout(900)]
 
@@ -21,30 +21,30 @@ EVERYTHING = "all,ingress,pvc,secret,configmap,networkpolicy,serviceaccount,reso
 """Not events and leases, which the cluster itself makes and drops."""
 
 
-def all_there_is(site: Site) -> set[str]:
+def all_objects(site: Cluster) -> set[str]:
     columns = "custom-columns=K:.kind,S:.metadata.namespace,N:.metadata.name,U:.metadata.uid"
     lines = site.kubectl("get", EVERYTHING, "-A", "--no-headers", "-o", columns).splitlines()
     return {" ".join(line.split()) for line in lines}
 
 
-def wrong(results: list[OperationResult]) -> list[tuple[str, tuple[str, ...]]]:
+def failures(results: list[OperationResult]) -> list[tuple[str, tuple[str, ...]]]:
     return [(result.error, result.tail) for result in results if result.outcome is not Outcome.SUCCEEDED]
 
 
-def test_after_twenty_came_and_went_nothing_differs(eph: Eph) -> None:
-    before = all_there_is(eph.site)
+def test_after_twenty_came_and_went_nothing_differs(eph: OperationRunner) -> None:
+    before = all_objects(eph.site)
     commit = eph.repository.push({"a": "1"})
     specs = [eph.spec(number, commit) for number in NUMBERS]
     specs[0] = replace(specs[0], databases=(DATABASE,))
     began = time.monotonic()
-    assert wrong(eph.ups(specs, AT_ONCE)) == []
+    assert failures(eph.up_many(specs, AT_ONCE)) == []
     made = time.monotonic()
-    assert len(TARGET.names(eph.settings)) == len(NUMBERS)
+    assert len(TARGET.list_environments(eph.settings)) == len(NUMBERS)
     for spec in (specs[0], specs[-1]):
-        assert commit in Page(eph.site, spec.host).text()
-    assert wrong(eph.downs(NUMBERS, AT_ONCE)) == []
+        assert commit in Page(eph.site, spec.host).wait_for_text()
+    assert failures(eph.down_many(NUMBERS, AT_ONCE)) == []
     gone = time.monotonic()
     print(f"20 made in {made - began:.0f} s and gone in {gone - made:.0f} s, load {os.getloadavg()[0]:.0f}")
-    assert eph.left() == []
+    assert eph.remaining() == []
     assert dict(eph.inventory.snapshot().stacks) == {}
-    assert all_there_is(eph.site) ^ before == set()
+    assert all_objects(eph.site) ^ before == set()

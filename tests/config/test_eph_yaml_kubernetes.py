@@ -10,34 +10,34 @@ from typing import Any
 import pytest
 
 from orchestrator.config.availability import notices
-from orchestrator.config.bounds import ServerPolicy
+from orchestrator.config.bounds import AdmissionPolicy
 from orchestrator.config.parsing import parse
 from orchestrator.config.problems import InvalidConfig
-from orchestrator.config.recipe import Context, recipe
-from orchestrator.config.settings import Settings
-from orchestrator.core.images import Fallback, ImageWish
+from orchestrator.config.recipe import RecipeContext, build_recipe
+from orchestrator.config.settings import ServerSettings
+from orchestrator.core.images import Fallback, ImageRequest
 from programs.kubernetes import settings as target_settings
 from programs.kubernetes.errors import KubernetesError
 from programs.spec import EnvironmentSpec
 
 BOTH = frozenset({"local", "kubernetes"})
-POLICY = ServerPolicy(installed=BOTH, targets=BOTH, registries=("r.test", "registry.example.com"))
+POLICY = AdmissionPolicy(installed_targets=BOTH, allowed_targets=BOTH, registries=("r.test", "registry.example.com"))
 IMAGE = "services: [{name: w, image: a}]\nenvironment: {images: [{name: a, repository: %s}]}\n"
-CONTEXT = Context(1, "acme/shop", 42, "a" * 40, "feature", "/origin.git", "gentle-stream")
+CONTEXT = RecipeContext(1, "acme/shop", 42, "a" * 40, "feature", "/origin.git", "gentle-stream")
 HEAD = 'version: "1.0"\nname: shop\ntarget: kubernetes\n'
 EXAMPLE = Path(__file__).parents[2] / "eph.example.yaml"
 
 
 def spec(text: str) -> EnvironmentSpec:
-    return recipe(parse(text.encode()), CONTEXT, POLICY).spec
+    return build_recipe(parse(text.encode()), CONTEXT, POLICY).spec
 
 
 def test_the_example_means_what_it_says() -> None:
-    found = recipe(parse(EXAMPLE.read_bytes()), CONTEXT, POLICY)
+    found = build_recipe(parse(EXAMPLE.read_bytes()), CONTEXT, POLICY)
     made = found.spec
     assert made.target == "kubernetes"
     assert found.images == (
-        ImageWish(
+        ImageRequest(
             "api",
             "registry.example.com/acme/shop",
             tag="pr-42-aaaaaaa",
@@ -60,7 +60,7 @@ def test_services_of_images_and_what_they_may_use() -> None:
         "services: [{name: web, image: web, port: 3000}]\n"
     )
     made = spec(text)
-    [wish] = recipe(parse(text.encode()), CONTEXT, POLICY).images
+    [wish] = build_recipe(parse(text.encode()), CONTEXT, POLICY).images
     assert (wish.tag, wish.notes, wish.wait) == ("a" * 40, "refs/notes/eph", timedelta(minutes=5))
     assert (wish.fallback, wish.fallback_tag) == (Fallback.WAIT, "main")
     assert wish.labels == (("rev", "aaaaaaa"), ("team", "red"))
@@ -177,11 +177,11 @@ def test_a_prepared_database_is_one_that_the_server_offers_for_that_target() -> 
     policy = replace(POLICY, templates={"kubernetes": frozenset({"shop"}), "local": frozenset({"tiny"})})
     database = "database: {instances: [{name: main, template: {strategy: template, source: SOURCE}}]}\n"
     text = HEAD + "kubernetes: {manifests: [k8s]}\n" + database
-    made = recipe(parse(text.replace("SOURCE", "shop").encode()), CONTEXT, policy).spec
+    made = build_recipe(parse(text.replace("SOURCE", "shop").encode()), CONTEXT, policy).spec
     assert (made.databases[0].strategy, made.databases[0].source) == ("template", "shop")
     assert EnvironmentSpec.from_json(made.to_json()) == made
     with pytest.raises(InvalidConfig, match="no prepared database `tiny` for target `kubernetes`; it has shop"):
-        recipe(parse(text.replace("SOURCE", "tiny").encode()), CONTEXT, policy)
+        build_recipe(parse(text.replace("SOURCE", "tiny").encode()), CONTEXT, policy)
 
 
 def test_what_is_not_done_is_said() -> None:
@@ -209,24 +209,24 @@ def test_the_servers_settings_reach_the_target(tmp_path: Path) -> None:
             "templates": ["shop=shop_prepared"],
         },
     }
-    settings = Settings(**told)
-    assert settings.bounds().templates["kubernetes"] == {"shop"}
+    settings = ServerSettings(**told)
+    assert settings.admission_policy().templates["kubernetes"] == {"shop"}
     assert "admin:secret" not in repr(settings)
     on = target_settings.from_mapping(settings.target_settings("c0ffee")["kubernetes"])
-    assert (on.ingress_class, on.networks, on.registries, on.pods, on.server) == (
+    assert (on.ingress_class, on.allowed_networks, on.registries, on.pods, on.server) == (
         "nginx",
         ("10.1.0.0/16",),
         "r.test",
         "9",
         "eph-c0ffee",
     )
-    assert (on.postgres, on.prepared) == ("postgresql://admin:secret@db/postgres", {"shop": "shop_prepared"})
-    assert "kubernetes" not in Settings(home=tmp_path).target_settings("")
+    assert (on.postgres, on.template_databases) == ("postgresql://admin:secret@db/postgres", {"shop": "shop_prepared"})
+    assert "kubernetes" not in ServerSettings(home=tmp_path).target_settings("")
 
 
 def test_the_target_local_is_brought_up_only_where_it_may_be_used_or_was(tmp_path: Path) -> None:
     """O4: an ephd in a pod has neither PostgreSQL's server nor a sandbox, and needs none (T2)."""
-    only = Settings(home=tmp_path, targets={"allowed": ["kubernetes"], "default": "kubernetes"})
+    only = ServerSettings(home=tmp_path, targets={"allowed": ["kubernetes"], "default": "kubernetes"})
     assert set(only.target_settings("")) == {"kubernetes"}
     only.local_dir.mkdir()
     assert set(only.target_settings("")) == {"kubernetes", "local"}
@@ -234,10 +234,10 @@ def test_the_target_local_is_brought_up_only_where_it_may_be_used_or_was(tmp_pat
 
 def test_a_target_that_may_not_be_asked_for_any_more_can_still_be_reached(tmp_path: Path) -> None:
     """L7: a destroy is always possible, whatever was taken out of targets.allowed."""
-    configured = Settings(home=tmp_path, kubernetes={"ingress_class": "nginx"})
-    assert "kubernetes" not in configured.bounds().targets
+    configured = ServerSettings(home=tmp_path, kubernetes={"ingress_class": "nginx"})
+    assert "kubernetes" not in configured.admission_policy().allowed_targets
     assert configured.target_settings("c0ffee")["kubernetes"]["ingress_class"] == "nginx"
-    bare = Settings(home=tmp_path)
+    bare = ServerSettings(home=tmp_path)
     assert "kubernetes" in bare.target_settings("c0ffee", frozenset({"kubernetes"})), "a stack says that it is there"
     with pytest.raises(KubernetesError, match=r"put the section \[kubernetes\] back"):
         target_settings.from_mapping({})

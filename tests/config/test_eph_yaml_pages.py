@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.config import schema
-from orchestrator.config.availability import missing, notices
-from orchestrator.config.bounds import ServerPolicy
-from orchestrator.config.fields import fields
+from orchestrator.config.availability import unsupported_features, notices
+from orchestrator.config.bounds import AdmissionPolicy
+from orchestrator.config.fields import documented_keys
 from orchestrator.config.parsing import parse, validate_text
 
 ROOT = Path(__file__).parents[2]
@@ -45,7 +45,7 @@ def test_every_key_of_the_schema_is_explained_for_editors() -> None:
 
 
 def test_every_key_is_on_the_page_with_its_meaning() -> None:
-    missing_rows = [path for path, meaning in fields() if f"| `{path}` | {meaning} |" not in PAGE]
+    missing_rows = [path for path, meaning in documented_keys() if f"| `{path}` | {meaning} |" not in PAGE]
     assert missing_rows == []
 
 
@@ -58,8 +58,8 @@ def test_the_page_starts_with_the_example_as_it_stands() -> None:
 def test_the_full_example_runs_on_local_without_a_notice() -> None:
     block = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[1]
     document = parse(block.encode())
-    assert list(missing(document, "local", ServerPolicy())) == []
-    assert notices(document, ServerPolicy()) == ()
+    assert list(unsupported_features(document, "local", AdmissionPolicy())) == []
+    assert notices(document, AdmissionPolicy()) == ()
 
 
 def test_the_example_validates_and_means_what_it_says() -> None:

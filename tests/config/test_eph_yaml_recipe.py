@@ -12,48 +12,48 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.config.availability import notices
-from orchestrator.config.bounds import ServerPolicy
+from orchestrator.config.bounds import AdmissionPolicy
 from orchestrator.config.durations import format_duration, parse_duration
 from orchestrator.config.parsing import parse
 from orchestrator.config.problems import InvalidConfig
-from orchestrator.config.recipe import Context, labels_of, recipe, watched_by
-from orchestrator.core.model import Recipe, Watched
-from programs.spec import Command, DatabaseSpec, EnvironmentSpec, Health, Hooks, ServiceSpec
+from orchestrator.config.recipe import RecipeContext, trigger_labels, build_recipe, ref_patterns
+from orchestrator.core.model import Recipe, WatchedRefs
+from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, HealthCheck, LifecycleHooks, ServiceSpec
 from stacks.model import RefKind
 from stacks.names import ref_number
 
 ROOT = Path(__file__).parents[2]
 HEAD = 'version: "1.0"\nname: shop\n'
 WEB = "services: [{name: web, command: run}]\n"
-CONTEXT = Context(
+CONTEXT = RecipeContext(
     repository_id=12345,
     repository_name="acme/shop",
     number=42,
     head_sha="0123456789abcdef0123456789abcdef01234567",
     head_ref="feature/Größe",
     clone_url="https://git.example.com/acme/shop.git",
-    words="gentle-stream-k7wq",
-    settings={"root": "/somewhere"},
+    random_words="gentle-stream-k7wq",
+    target_settings={"root": "/somewhere"},
 )
 
 
-def made(text: str, context: Context = CONTEXT, policy: ServerPolicy | None = None) -> Recipe:
-    return recipe(parse((HEAD + text).encode()), context, policy or ServerPolicy())
+def build_recipe(text: str, context: RecipeContext = CONTEXT, policy: AdmissionPolicy | None = None) -> Recipe:
+    return build_recipe(parse((HEAD + text).encode()), context, policy or AdmissionPolicy())
 
 
-def refused(text: str, context: Context = CONTEXT, policy: ServerPolicy | None = None) -> str:
+def config_error(text: str, context: RecipeContext = CONTEXT, policy: AdmissionPolicy | None = None) -> str:
     with pytest.raises(InvalidConfig) as caught:
-        made(text, context, policy)
+        build_recipe(text, context, policy)
     return str(caught.value)
 
 
 def test_a_small_file_becomes_a_recipe_with_the_defaults() -> None:
-    found = made(WEB)
+    found = build_recipe(WEB)
     assert found.labels == {"preview"}
-    assert (found.ttl, found.idle_timeout, found.wait_for_checks, found.drafts) == (None, None, (), True)
+    assert (found.ttl, found.idle_timeout, found.wait_for_checks, found.allow_drafts) == (None, None, (), True)
     assert found.spec.name == "shop-gentle-stream-k7wq-42"
     assert found.spec.host == "shop-gentle-stream-k7wq-42.localhost"
-    assert found.spec.services == (ServiceSpec("web", "run", True, Health("/healthz", 300)),)
+    assert found.spec.services == (ServiceSpec("web", "run", True, HealthCheck("/healthz", 300)),)
     assert found.spec.settings == {"root": "/somewhere"}
     assert found.spec.marks == {
         "Environment": "shop-gentle-stream-k7wq-42",
@@ -67,13 +67,13 @@ def test_a_small_file_becomes_a_recipe_with_the_defaults() -> None:
 def test_everything_of_the_file_arrives_in_the_spec_and_survives_json() -> None:
     page = (ROOT / "docs/reference/eph-yaml.md").read_text()
     text = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[1]
-    found = recipe(parse(text.encode()), CONTEXT, ServerPolicy())
+    found = build_recipe(parse(text.encode()), CONTEXT, AdmissionPolicy())
     spec = found.spec
-    assert (found.labels, found.wait_for_checks, found.drafts) == ({"preview", "demo"}, ("build",), False)
-    assert spec.build == Command("pip install --target .deps -r requirements.txt", 900)
+    assert (found.labels, found.wait_for_checks, found.allow_drafts) == ({"preview", "demo"}, ("build",), False)
+    assert spec.build == CommandSpec("pip install --target .deps -r requirements.txt", 900)
     assert spec.env == {"LOG_LEVEL": "info", "WORKERS": "2"}
     assert spec.services == (
-        ServiceSpec("web", "python3 web.py", True, Health("/healthz", 120), {"THEME": "dark"}),
+        ServiceSpec("web", "python3 web.py", True, HealthCheck("/healthz", 120), {"THEME": "dark"}),
         ServiceSpec("api", "python3 api.py", False),
     )
     assert spec.databases == (
@@ -83,14 +83,14 @@ def test_everything_of_the_file_arrives_in_the_spec_and_survives_json() -> None:
             "DATABASE_URL",
             "seed",
             ("db/schema.sql", "db/rows.sql"),
-            Command("python3 db/more_rows.py", 600),
-            Command("python3 db/migrate.py", 300),
+            CommandSpec("python3 db/more_rows.py", 600),
+            CommandSpec("python3 db/migrate.py", 300),
         ),
         DatabaseSpec("events", "15", "EVENTS_URL"),
     )
-    assert spec.hooks == Hooks(
-        post_create=(Command("python3 scripts/warm_cache.py"),),
-        pre_destroy=(Command("python3 scripts/say_goodbye.py", 30),),
+    assert spec.hooks == LifecycleHooks(
+        post_create=(CommandSpec("python3 scripts/warm_cache.py"),),
+        pre_destroy=(CommandSpec("python3 scripts/say_goodbye.py", 30),),
     )
     assert spec.marks["Team"] == "Storefront"
     assert EnvironmentSpec.from_json(spec.to_json()) == spec
@@ -99,17 +99,17 @@ def test_everything_of_the_file_arrives_in_the_spec_and_survives_json() -> None:
 def test_the_example_is_refused_only_where_its_target_is_not_installed() -> None:
     document = parse((ROOT / "eph.example.yaml").read_bytes())
     with pytest.raises(InvalidConfig) as caught:
-        recipe(document, CONTEXT, ServerPolicy())
+        build_recipe(document, CONTEXT, AdmissionPolicy())
     assert str(caught.value) == (
         "eph.yaml:22:1: kubernetes: target `kubernetes` is not installed on this server; "
         "write `target: local` and what it needs"
     )
-    both = ServerPolicy(installed=frozenset({"local", "kubernetes"}), targets=frozenset({"kubernetes"}))
-    assert recipe(document, CONTEXT, both).spec.target == "kubernetes"
+    both = AdmissionPolicy(installed_targets=frozenset({"local", "kubernetes"}), allowed_targets=frozenset({"kubernetes"}))
+    assert build_recipe(document, CONTEXT, both).spec.target == "kubernetes"
 
 
 def test_local_without_services_says_what_to_add() -> None:
-    assert "there are no services, and the target `local` runs nothing else; add services" in refused("target: local\n")
+    assert "there are no services, and the target `local` runs nothing else; add services" in config_error("target: local\n")
 
 
 @pytest.mark.parametrize(
@@ -144,44 +144,44 @@ def test_local_without_services_says_what_to_add() -> None:
     ],
 )
 def test_what_the_server_does_not_grant_is_told_with_its_place(text: str, expected: str) -> None:
-    assert expected in refused(text + WEB)
+    assert expected in config_error(text + WEB)
 
 
 def test_counts_are_bounded() -> None:
     many = "services: [" + ", ".join(f"{{name: s{i}, command: x}}" for i in range(11)) + "]\n"
     databases = "database: {instances: [" + ", ".join(f"{{name: d{i}, variable: D{i}}}" for i in range(4)) + "]}\n"
-    found = refused(many + databases)
+    found = config_error(many + databases)
     assert "services: 11 services are more than this server allows; at most 10" in found
     assert "services: 11 public services are more than this server allows; at most 5" in found
     assert "database.instances: 4 databases are more than this server allows; at most 3" in found
 
 
 def test_a_target_that_is_installed_may_still_be_forbidden() -> None:
-    policy = ServerPolicy(installed=frozenset({"local", "aws"}))
-    assert "target `aws` is not allowed on this server" in refused("target: aws\n", policy=policy)
+    policy = AdmissionPolicy(installed_targets=frozenset({"local", "aws"}))
+    assert "target `aws` is not allowed on this server" in config_error("target: aws\n", policy=policy)
 
 
 def test_a_database_that_is_switched_off_is_not_made_and_not_judged() -> None:
     text = "database: {enabled: false, instances: [{name: a, template: {strategy: branch, source: x}}]}\n"
-    assert made(text + WEB).spec.databases == ()
+    assert build_recipe(text + WEB).spec.databases == ()
 
 
 def test_a_domain_that_the_server_allows_is_used() -> None:
-    policy = ServerPolicy(domains=frozenset({"preview.example.com"}))
-    found = made("environment: {dns: {domain: preview.example.com}}\n" + WEB, policy=policy)
+    policy = AdmissionPolicy(domains=frozenset({"preview.example.com"}))
+    found = build_recipe("environment: {dns: {domain: preview.example.com}}\n" + WEB, policy=policy)
     assert found.spec.host == "shop-gentle-stream-k7wq-42.preview.example.com"
 
 
 def test_an_image_without_a_command_cannot_run_on_local() -> None:
     text = "environment: {images: [{name: api, repository: acme/api, fallback_tag: x}]}\n"
     text += "services: [{name: web, image: api}]\n"
-    assert "services[0]: the target `local` runs no images, and service `web` has no command; add a com" in refused(
+    assert "services[0]: the target `local` runs no images, and service `web` has no command; add a com" in config_error(
         text
     )
 
 
 def test_an_environment_keeps_the_name_it_has() -> None:
-    found = made(
+    found = build_recipe(
         "environment: {name_template: 'new-{words}-{number}'}\n" + WEB, replace(CONTEXT, existing_name="old-42")
     )
     assert (found.spec.name, found.spec.host) == ("old-42", "old-42.localhost")
@@ -189,13 +189,13 @@ def test_an_environment_keeps_the_name_it_has() -> None:
 
 def test_a_host_name_of_a_second_service_that_is_too_long_is_told() -> None:
     text = "services: [{name: web, command: x}, {name: " + "a" * 30 + ", command: x}]\n"
-    assert "is too long for a host name; shorten the service's name" in refused(
+    assert "is too long for a host name; shorten the service's name" in config_error(
         text, replace(CONTEXT, existing_name="x" * 40)
     )
 
 
 def test_words_longer_than_foreseen_are_told_and_not_cut() -> None:
-    assert "the name would have 68 characters" in refused(WEB, replace(CONTEXT, words="w" * 60))
+    assert "the name would have 68 characters" in config_error(WEB, replace(CONTEXT, random_words="w" * 60))
 
 
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
@@ -204,7 +204,7 @@ LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 @given(branch=st.text(max_size=60), number=st.integers(1, 9_999_999))
 def test_a_name_is_a_dns_label_with_words_and_number_whatever_the_branch(branch: str, number: int) -> None:
     text = "environment: {name_template: '{branch}-{words}-{number}'}\n" + WEB
-    name = made(text, replace(CONTEXT, head_ref=branch, number=number)).spec.name
+    name = build_recipe(text, replace(CONTEXT, head_ref=branch, number=number)).spec.name
     assert LABEL.fullmatch(name)
     assert "--" not in name
     assert len(name) <= 53
@@ -220,13 +220,13 @@ TRIGGERS = """triggers:
 
 def test_labels_are_those_of_all_label_triggers() -> None:
     document = parse((HEAD + TRIGGERS + WEB).encode())
-    assert labels_of(document) == {"preview", "quick", "1.0"}
-    assert labels_of(parse(HEAD.encode()), frozenset({"ours"})) == {"ours"}
+    assert trigger_labels(document) == {"preview", "quick", "1.0"}
+    assert trigger_labels(parse(HEAD.encode()), frozenset({"ours"})) == {"ours"}
     only_comments = parse((HEAD + "triggers: [{type: comment, phrases: [please]}]\n").encode())
-    assert labels_of(only_comments, frozenset({"ours"})) == {"ours"}, "what a comment asks for is kept as a label"
-    assert watched_by(only_comments).phrases == ("please",)
+    assert trigger_labels(only_comments, frozenset({"ours"})) == {"ours"}, "what a comment asks for is kept as a label"
+    assert ref_patterns(only_comments).phrases == ("please",)
     only_branches = "triggers: [{type: branch, branches: [main]}]\n"
-    assert labels_of(parse((HEAD + only_branches).encode()), frozenset({"ours"})) == frozenset()
+    assert trigger_labels(parse((HEAD + only_branches).encode()), frozenset({"ours"})) == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -236,8 +236,8 @@ def test_labels_are_those_of_all_label_triggers() -> None:
 def test_a_pull_request_waits_for_what_its_own_trigger_says(
     labels: set[str], checks: tuple[str, ...], drafts: bool
 ) -> None:
-    found = made(TRIGGERS + WEB, replace(CONTEXT, labels=frozenset(labels)))
-    assert (found.wait_for_checks, found.drafts) == (checks, drafts)
+    found = build_recipe(TRIGGERS + WEB, replace(CONTEXT, labels=frozenset(labels)))
+    assert (found.wait_for_checks, found.allow_drafts) == (checks, drafts)
 
 
 def test_what_is_not_done_yet_is_said() -> None:
@@ -250,7 +250,7 @@ def test_what_is_not_done_yet_is_said() -> None:
             "schedule: {awake: ['Mon-Fri 08:00-19:00']}, images: [{name: a, repository: a, git_notes: true}]}\n"
         )
     )
-    found = notices(parse((HEAD + text).encode()), ServerPolicy())
+    found = notices(parse((HEAD + text).encode()), AdmissionPolicy())
     assert len(found) == 4
     assert all(re.fullmatch(r"eph\.yaml:[0-9]+:[0-9]+: .+", line) for line in found)
 
@@ -263,7 +263,7 @@ tests:
 
 
 def test_suites_are_the_files_and_change_nothing_of_what_is_built() -> None:  # P4
-    plain, found = made(WEB), made(WEB + SUITES)
+    plain, found = build_recipe(WEB), build_recipe(WEB + SUITES)
     unit, browser = found.suites
     assert (unit.command.run, unit.command.timeout, unit.junit, unit.env) == (
         "make test", 120, "out/junit.xml", {"TZ": "UTC"},
@@ -271,7 +271,7 @@ def test_suites_are_the_files_and_change_nothing_of_what_is_built() -> None:  # 
     assert (unit.kind, unit.blocking, unit.token) == ("integration", True, True)
     assert (browser.kind, browser.needs, browser.blocking) == ("browser", ("unit",), False)
     assert found.digest == plain.digest
-    assert notices(parse((HEAD + WEB + SUITES).encode()), ServerPolicy()) == ()
+    assert notices(parse((HEAD + WEB + SUITES).encode()), AdmissionPolicy()) == ()
 
 
 @pytest.mark.parametrize(
@@ -303,19 +303,19 @@ def test_problems_become_the_plans_own_value() -> None:
 def test_a_branch_and_a_tag_have_legal_names_and_their_own_triggers() -> None:
     """L3, Y2, Y3: the words tell them apart; where the number stands, the start of the name is for people."""
     number = ref_number(RefKind.BRANCH, "release/1.0")
-    on_branch = replace(CONTEXT, number=number, head_ref="release/1.0", kind=RefKind.BRANCH)
+    on_branch = replace(CONTEXT, number=number, head_ref="release/1.0", ref_kind=RefKind.BRANCH)
     triggers = (
         "triggers: [{type: branch, branches: ['release/*'], wait_for_checks: [build]}, {type: tag, tags: ['v*']}]\n"
     )
-    found = made(triggers + WEB, on_branch)
-    assert found.spec.name == f"shop-{CONTEXT.words}-release"
+    found = build_recipe(triggers + WEB, on_branch)
+    assert found.spec.name == f"shop-{CONTEXT.random_words}-release"
     assert found.spec.marks["Ref"] == "branch release/1.0"
     assert "PRNumber" not in found.spec.marks
-    assert (found.wait_for_checks, found.paths, found.drafts) == (("build",), (), True)
+    assert (found.wait_for_checks, found.paths, found.allow_drafts) == (("build",), (), True)
     on_tag = replace(on_branch, head_ref="日本", kind=RefKind.TAG)
     template = "environment: {name_template: '{words}-{number}-{ref_type}'}\n"
-    assert made(triggers + template + WEB, on_tag).spec.name == f"{CONTEXT.words}-tag-tag"
-    assert watched_by(parse((HEAD + triggers + WEB).encode())) == Watched(("release/*",), ("v*",))
+    assert build_recipe(triggers + template + WEB, on_tag).spec.name == f"{CONTEXT.random_words}-tag-tag"
+    assert ref_patterns(parse((HEAD + triggers + WEB).encode())) == WatchedRefs(("release/*",), ("v*",))
 
 
 @given(st.integers(1, 365 * 86400))

@@ -11,17 +11,17 @@ import pytest
 
 from orchestrator.config import keys
 from orchestrator.config.availability import notices
-from orchestrator.config.bounds import ServerPolicy
+from orchestrator.config.bounds import AdmissionPolicy
 from orchestrator.config.parsing import parse
 from orchestrator.config.problems import InvalidConfig
-from orchestrator.config.recipe import Context, recipe
-from orchestrator.config.settings import Settings
+from orchestrator.config.recipe import RecipeContext, build_recipe
+from orchestrator.config.settings import ServerSettings
 from programs.local import routes
-from programs.local.routes import Route
-from programs.local.settings import Settings as LocalSettings
+from programs.local.routes import RouteRecord
+from programs.local.settings import HostSettings as LocalSettings
 from programs.spec import EnvironmentSpec
 
-CONTEXT = Context(7, "acme/shop", 42, "c" * 40, "b", "https://git.example/acme/shop", "gentle-stream")
+CONTEXT = RecipeContext(7, "acme/shop", 42, "c" * 40, "b", "https://git.example/acme/shop", "gentle-stream")
 FILE = """version: "1.0"
 name: shop
 target: local
@@ -30,34 +30,34 @@ services: [{{name: web, command: x}}]
 """
 
 
-def made(protection: str, sign_in: str) -> EnvironmentSpec:
-    bounds = Settings.model_validate({"previews": {"sign_in": sign_in}}).bounds()
-    return recipe(parse(FILE.format(protection).encode()), CONTEXT, bounds).spec
+def build_spec(protection: str, sign_in: str) -> EnvironmentSpec:
+    bounds = ServerSettings.model_validate({"previews": {"sign_in": sign_in}}).admission_policy()
+    return build_recipe(parse(FILE.format(protection).encode()), CONTEXT, bounds).spec
 
 
 @pytest.mark.parametrize("sign_in", ["asked", "all"])
 def test_a_file_may_ask_where_the_server_can(sign_in: str) -> None:
-    assert made("{sign_in: required}", sign_in).sign_in is True
-    assert made("{}", sign_in).sign_in is True
-    assert made("{sign_in: none}", sign_in).sign_in is False
+    assert build_spec("{sign_in: required}", sign_in).sign_in is True
+    assert build_spec("{}", sign_in).sign_in is True
+    assert build_spec("{sign_in: none}", sign_in).sign_in is False
 
 
 def test_elsewhere_the_error_names_the_setting_and_the_place() -> None:
     with pytest.raises(InvalidConfig) as caught:
-        made("{sign_in: required}", "off")
+        build_spec("{sign_in: required}", "off")
     assert "eph.yaml:4:27: environment.protection: " in str(caught.value)
     assert "EPH_PREVIEWS__SIGN_IN=asked" in str(caught.value)
-    assert made("{sign_in: none}", "off").sign_in is False
+    assert build_spec("{sign_in: none}", "off").sign_in is False
 
 
 def test_people_by_name_are_refused_and_not_passed_over() -> None:
     with pytest.raises(InvalidConfig, match=r"protection\.allow: this version of Eph cannot tell people apart"):
-        made("{allow: [alice]}", "asked")
-    assert notices(parse(FILE.format("{token_for_tests: false}").encode()), ServerPolicy()) == ()
+        build_spec("{allow: [alice]}", "asked")
+    assert notices(parse(FILE.format("{token_for_tests: false}").encode()), AdmissionPolicy()) == ()
 
 
 def test_what_was_built_before_has_the_same_digest_and_is_still_read() -> None:
-    plain, protected = made("{sign_in: none}", "asked"), made("{}", "asked")
+    plain, protected = build_spec("{sign_in: none}", "asked"), build_spec("{}", "asked")
     old = plain.to_json()
     for key in ("sign_in", "images", "manifests", "resources", "values", "values_files", "found", "secrets"):
         del old[key]
@@ -77,11 +77,11 @@ def _digest(data: dict[str, object]) -> str:
 
 def test_a_route_file_says_it_and_one_of_before_is_read(tmp_path: Path) -> None:
     here = LocalSettings(tmp_path, tmp_path / "routes")
-    routes.put(here, Route("a.localhost", "http://127.0.0.1:1", "a", "web", "c", sign_in=True))
+    routes.write(here, RouteRecord("a.localhost", "http://127.0.0.1:1", "a", "web", "c", sign_in=True))
     assert json.loads((tmp_path / "routes" / "a.localhost.json").read_text())["sign_in"] is True
     old = {"host": "b.localhost", "upstream": "http://127.0.0.1:1", "environment": "b", "service": "web", "commit": "c"}
     (tmp_path / "routes" / "b.localhost.json").write_text(json.dumps(old))
-    assert [route.sign_in for route in routes.every(here)] == [True, False]
+    assert [route.sign_in for route in routes.list_routes(here)] == [True, False]
 
 
 def test_the_token_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
@@ -93,8 +93,8 @@ def test_the_token_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> N
     path.write_text(f"# mine\nshort\n{'n' * 24}\n{token}\n")
     assert keys.preview_token(tmp_path) == "n" * 24
     path.write_text("short\n")
-    with pytest.raises(keys.BadKey, match="no token of 24 characters"):
+    with pytest.raises(keys.InvalidKey, match="no token of 24 characters"):
         keys.preview_token(tmp_path)
     path.chmod(0o644)
-    with pytest.raises(keys.BadKey, match="chmod 600"):
+    with pytest.raises(keys.InvalidKey, match="chmod 600"):
         keys.preview_tokens_file(tmp_path)

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config.bounds import Grants, ServerPolicy, withheld_secrets
+from orchestrator.config.bounds import SecretGrants, AdmissionPolicy, withheld_secrets
 from orchestrator.config.loading import load
 from orchestrator.config.parsing import parse
-from orchestrator.config.problems import BadSettings, InvalidConfig
-from orchestrator.config.recipe import Context, recipe
+from orchestrator.config.problems import InvalidSettings, InvalidConfig
+from orchestrator.config.recipe import RecipeContext, build_recipe
 from orchestrator.config.sections import PreviewSecret
-from orchestrator.config.vault import LARGEST, LOOK_AGAIN, Vault
+from orchestrator.config.vault import MAX_SECRET_BYTES, REREAD_INTERVAL, SecretStore
 from programs.spec import EnvironmentSpec, Secret
 
 VALUE = "sk_test_4eC39HqLyjWDarjtT1zdp7dc"
@@ -30,7 +30,7 @@ environment:
 """
 
 
-class Room:
+class SecretSetup:
     """A vault with one secret in a file, on a clock of its own."""
 
     def __init__(self, folder: Path, value: str = VALUE, **entry: object) -> None:
@@ -38,30 +38,30 @@ class Room:
         self.file = folder / "stripe"
         self.file.write_text(value)
         told = {"file": self.file, "repositories": ["acme/*"], **entry}
-        self.vault = Vault({"stripe": PreviewSecret.model_validate(told)}, b"k" * 32, lambda: self.now, {})
+        self.vault = SecretStore({"stripe": PreviewSecret.model_validate(told)}, b"k" * 32, lambda: self.now, {})
 
     def write(self, value: str) -> None:
         self.file.write_text(value)
-        self.now += LOOK_AGAIN
+        self.now += REREAD_INTERVAL
 
     def spec(self, repository: str = "acme/shop", fork: bool = False) -> EnvironmentSpec:
         grants = self.vault.grants(repository, fork)
-        context = Context(7, repository, 42, "c" * 40, "b", "https://git.example/x", "gentle-stream", grants=grants)
-        return recipe(parse(FILE), context, ServerPolicy()).spec
+        context = RecipeContext(7, repository, 42, "c" * 40, "b", "https://git.example/x", "gentle-stream", grants=grants)
+        return build_recipe(parse(FILE), context, AdmissionPolicy()).spec
 
 
-def problem(room: Room, repository: str = "acme/shop") -> str:
+def config_error(setup: SecretSetup, repository: str = "acme/shop") -> str:
     with pytest.raises(InvalidConfig) as caught:
-        room.spec(repository)
+        setup.spec(repository)
     return str(caught.value)
 
 
 def test_a_spec_holds_the_name_and_a_mark_and_an_operation_the_value(tmp_path: Path) -> None:
-    room = Room(tmp_path, f"{VALUE}\n")
+    room = SecretSetup(tmp_path, f"{VALUE}\n")
     spec = room.spec()
     assert spec.secrets["STRIPE_KEY"].name == "stripe"
     assert VALUE not in repr(spec) + str(spec.to_json())
-    opened = room.vault.unlocked(spec)
+    opened = room.vault.with_values(spec)
     assert opened.secret_values == {"STRIPE_KEY": VALUE}
     assert VALUE not in repr(opened)
     assert opened.digest == spec.digest
@@ -69,28 +69,28 @@ def test_a_spec_holds_the_name_and_a_mark_and_an_operation_the_value(tmp_path: P
 
 
 def test_a_value_that_changes_changes_the_digest_and_one_that_does_not_leaves_it(tmp_path: Path) -> None:
-    room = Room(tmp_path)
-    before, state = room.spec(), room.vault.state()
+    room = SecretSetup(tmp_path)
+    before, state = room.spec(), room.vault.fingerprint()
     room.write(VALUE)
-    assert (room.spec().digest, room.vault.state()) == (before.digest, state)
+    assert (room.spec().digest, room.vault.fingerprint()) == (before.digest, state)
     room.write(VALUE + "2")
     assert room.spec().digest != before.digest
-    assert room.vault.state() != state
-    late = room.vault.unlocked(before)
+    assert room.vault.fingerprint() != state
+    late = room.vault.with_values(before)
     assert (late.secret_values["STRIPE_KEY"], late.digest) == (VALUE + "2", room.spec().digest)
 
 
 def test_a_mark_tells_nothing_without_the_servers_key(tmp_path: Path) -> None:
     """Not even that two secrets, or two servers, have the same value."""
-    room = Room(tmp_path)
+    room = SecretSetup(tmp_path)
     entry = PreviewSecret.model_validate({"file": room.file, "repositories": ["acme/*"]})
-    other_key = Vault({"stripe": entry}, b"x" * 32).grants("acme/shop", False).given["stripe"]
-    other_name = Vault({"pay": entry}, b"k" * 32).grants("acme/shop", False).given["pay"]
-    assert len({room.vault.grants("acme/shop", False).given["stripe"], other_key, other_name}) == 3
+    other_key = SecretStore({"stripe": entry}, b"x" * 32).grants("acme/shop", False).granted["stripe"]
+    other_name = SecretStore({"pay": entry}, b"k" * 32).grants("acme/shop", False).granted["pay"]
+    assert len({room.vault.grants("acme/shop", False).granted["stripe"], other_key, other_name}) == 3
 
 
 def test_a_digest_of_before_there_were_secrets_is_the_same(tmp_path: Path) -> None:
-    spec = Room(tmp_path).spec()
+    spec = SecretSetup(tmp_path).spec()
     plain = EnvironmentSpec.from_json({**spec.to_json(), "secrets": {}})
     data = plain.to_json()
     del data["secrets"]
@@ -100,61 +100,61 @@ def test_a_digest_of_before_there_were_secrets_is_the_same(tmp_path: Path) -> No
 @pytest.mark.parametrize("repository", ["other/shop", "acme-evil/shop", "acme"])
 def test_what_is_not_for_a_repository_is_not_there_for_it(tmp_path: Path, repository: str) -> None:
     """Y4. And nobody learns what others have: it reads as one that no server knows."""
-    room = Room(tmp_path)
-    said = problem(room, repository)
+    room = SecretSetup(tmp_path)
+    said = config_error(room, repository)
     assert said.startswith("eph.yaml:7:17: environment.secrets.STRIPE_KEY: ")
     assert f"no secret 'stripe' for {repository}" in said
     assert "its operator adds it" in said
-    nothing = Context(7, repository, 42, "c" * 40, "b", "https://git.example/x", "gentle-stream")
+    nothing = RecipeContext(7, repository, 42, "c" * 40, "b", "https://git.example/x", "gentle-stream")
     with pytest.raises(InvalidConfig, match=r"no secret 'stripe' for"):
-        recipe(parse(FILE), nothing, ServerPolicy())
+        build_recipe(parse(FILE), nothing, AdmissionPolicy())
 
 
 def test_capital_letters_are_githubs_own_matter(tmp_path: Path) -> None:
-    assert "STRIPE_KEY" in Room(tmp_path).spec("ACME/Shop").secrets
+    assert "STRIPE_KEY" in SecretSetup(tmp_path).spec("ACME/Shop").secrets
 
 
 def test_a_fork_gets_what_is_marked_for_it_and_is_told_of_the_rest(tmp_path: Path) -> None:
     """S2: the variable is absent, not empty; the environment is made all the same."""
-    room = Room(tmp_path)
+    room = SecretSetup(tmp_path)
     assert room.spec(fork=True).secrets == {}
     [told] = withheld_secrets(parse(FILE), room.vault.grants("acme/shop", True))
     assert str(told).startswith(
         "eph.yaml:7:17: environment.secrets.STRIPE_KEY: a fork is not given the secret 'stripe'"
     )
-    marked = Room(tmp_path, forks=True)
+    marked = SecretSetup(tmp_path, forks=True)
     assert "STRIPE_KEY" in marked.spec(fork=True).secrets
     assert list(withheld_secrets(parse(FILE), marked.vault.grants("acme/shop", True))) == []
 
 
-BAD = {
+INVALID_VALUES = {
     "short": ("12345", "fewer than 6 cannot be kept out of logs"),
     "empty": ("\n", "is empty"),
     "zero": ("abc\0defgh", "zero byte"),
-    "large": ("x" * (LARGEST + 1), "holds more than 32768 bytes"),
+    "large": ("x" * (MAX_SECRET_BYTES + 1), "holds more than 32768 bytes"),
 }
 
 
-@pytest.mark.parametrize(("value", "why"), BAD.values(), ids=BAD)
+@pytest.mark.parametrize(("value", "why"), INVALID_VALUES.values(), ids=INVALID_VALUES)
 def test_a_value_that_cannot_be_is_the_operators_matter_and_never_shown(tmp_path: Path, value: str, why: str) -> None:
-    room = Room(tmp_path, value)
+    room = SecretSetup(tmp_path, value)
     [told] = room.vault.problems()
     assert told.startswith(f"secret stripe: {room.file} ")
     assert why in told
     assert value.strip() not in told or not value.strip()
-    assert "this server cannot read its secret 'stripe' just now" in problem(room)
+    assert "this server cannot read its secret 'stripe' just now" in config_error(room)
 
 
 def test_a_file_that_is_gone_or_no_text_is_told_and_comes_back(tmp_path: Path) -> None:
-    room = Room(tmp_path)
+    room = SecretSetup(tmp_path)
     was = room.spec()
     room.file.write_bytes(b"\xff\xfe\xff\xfe\xff\xfe")
-    room.now += LOOK_AGAIN
+    room.now += REREAD_INTERVAL
     assert "is not UTF-8" in room.vault.problems()[0]
     room.file.unlink()
-    room.now += LOOK_AGAIN
+    room.now += REREAD_INTERVAL
     assert "cannot be read: No such file" in room.vault.problems()[0]
-    assert room.vault.unlocked(was).secrets == {}
+    assert room.vault.with_values(was).secrets == {}
     room.write(VALUE)
     assert room.vault.problems() == []
     assert room.spec() == was
@@ -162,29 +162,29 @@ def test_a_file_that_is_gone_or_no_text_is_told_and_comes_back(tmp_path: Path) -
 
 def test_a_variable_of_ephd_will_do(tmp_path: Path) -> None:
     entry = PreviewSecret.model_validate({"variable": "SHOP_STRIPE", "repositories": ["acme/shop"]})
-    vault = Vault({"stripe": entry}, b"k" * 32, environ={"SHOP_STRIPE": VALUE})
+    vault = SecretStore({"stripe": entry}, b"k" * 32, environ={"SHOP_STRIPE": VALUE})
     assert vault.values() == (VALUE,)
-    assert Vault({"stripe": entry}, b"k" * 32, environ={}).problems() == [
+    assert SecretStore({"stripe": entry}, b"k" * 32, environ={}).problems() == [
         "secret stripe: the variable SHOP_STRIPE is empty; write the value into it"
     ]
 
 
 def test_what_a_value_was_stays_hidden_too(tmp_path: Path) -> None:
-    room = Room(tmp_path)
-    assert room.vault.veil(f"key={VALUE}") == "key=***"
+    room = SecretSetup(tmp_path)
+    assert room.vault.redact(f"key={VALUE}") == "key=***"
     room.write("another-value")
-    assert room.vault.veil(f"key={VALUE} another-value") == "key=*** ***"
+    assert room.vault.redact(f"key={VALUE} another-value") == "key=*** ***"
     assert set(room.vault.values()) == {VALUE, "another-value"}
 
 
 def test_without_any_secret_nothing_changes() -> None:
-    vault = Vault()
-    assert (vault.state(), vault.values(), vault.veil("text"), vault.problems()) == ("", (), "text", [])
-    assert vault.grants("acme/shop", False) == Grants()
+    vault = SecretStore()
+    assert (vault.fingerprint(), vault.values(), vault.redact("text"), vault.problems()) == ("", (), "text", [])
+    assert vault.grants("acme/shop", False) == SecretGrants()
 
 
 def test_a_clock_that_is_set_back_keeps_nothing_for_long(tmp_path: Path) -> None:
-    room = Room(tmp_path)
+    room = SecretSetup(tmp_path)
     room.spec()
     room.file.write_text("another-value")
     room.now -= timedelta(hours=1)
@@ -217,7 +217,7 @@ def test_each_has_a_table_in_the_settings(tmp_path: Path) -> None:
 )
 def test_a_wrong_table_is_told_and_never_with_a_value(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "eph.toml").write_text(text)
-    with pytest.raises(BadSettings) as caught:
+    with pytest.raises(InvalidSettings) as caught:
         load(home=tmp_path)
     assert said in str(caught.value)
     assert "hunter2" not in str(caught.value)

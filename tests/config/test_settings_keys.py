@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config.keys import BadKey, passphrase_file, server_key
+from orchestrator.config.keys import InvalidKey, passphrase_file, server_key
 
 
 def test_a_key_is_made_once_and_then_stays(tmp_path: Path) -> None:
@@ -36,18 +36,18 @@ def test_servers_that_start_at_once_have_one_key(tmp_path: Path) -> None:
 def test_a_key_that_others_can_read_is_refused_with_the_command(tmp_path: Path) -> None:
     server_key(tmp_path)
     (tmp_path / "server.key").chmod(0o640)
-    with pytest.raises(BadKey, match=r"mode 0640\); type: chmod 600 "):
+    with pytest.raises(InvalidKey, match=r"mode 0640\); type: chmod 600 "):
         server_key(tmp_path)
 
 
 def test_a_cut_key_is_never_replaced(tmp_path: Path) -> None:
     server_key(tmp_path)
     (tmp_path / "server.key").write_bytes(b"short")
-    with pytest.raises(BadKey, match="has 5 bytes instead of 32; restore it from a backup"):
+    with pytest.raises(InvalidKey, match="has 5 bytes instead of 32; restore it from a backup"):
         server_key(tmp_path)
     assert (tmp_path / "server.key").read_bytes() == b"short"
     (tmp_path / "passphrase").touch(0o600)
-    with pytest.raises(BadKey, match="passphrase is empty"):
+    with pytest.raises(InvalidKey, match="passphrase is empty"):
         passphrase_file(tmp_path)
 
 
@@ -60,7 +60,7 @@ def test_an_operators_own_passphrase_is_used_where_it_is(tmp_path: Path) -> None
     assert not (tmp_path / "keys").exists()
     given.chmod(0o640)
     given.write_text(" ")
-    with pytest.raises(BadKey, match="given is empty; without the passphrase"):
+    with pytest.raises(InvalidKey, match="given is empty; without the passphrase"):
         passphrase_file(tmp_path / "keys", given)
-    with pytest.raises(BadKey, match="absent cannot be read: No such file"):
+    with pytest.raises(InvalidKey, match="absent cannot be read: No such file"):
         passphrase_file(tmp_path / "keys", tmp_path / "absent")

@@ -9,34 +9,34 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config.loading import load, names, variable
-from orchestrator.config.problems import BadSettings
-from orchestrator.config.settings import Settings
+from orchestrator.config.loading import load, setting_paths, env_variable
+from orchestrator.config.problems import InvalidSettings
+from orchestrator.config.settings import ServerSettings
 
 
 @pytest.fixture(autouse=True)
-def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in [name for name in os.environ if name.startswith("EPH_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("EPH_HOME", str(tmp_path))
 
 
-def bad(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str]) -> tuple[str, ...]:
+def load_errors(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str]) -> tuple[str, ...]:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(BadSettings) as caught:
+    with pytest.raises(InvalidSettings) as caught:
         load()
     return caught.value.problems
 
 
 def test_the_defaults_lie_in_home_and_on_loopback(tmp_path: Path) -> None:
     found = load()
-    assert (found.listen_on, found.gateway_listen_on) == (("127.0.0.1", 8081), ("127.0.0.1", 8080))
+    assert (found.listen_address, found.gateway_listen_address) == (("127.0.0.1", 8081), ("127.0.0.1", 8080))
     assert (found.interval, found.deadline) == (timedelta(seconds=30), timedelta(minutes=30))
     assert found.url_template == "http://{host}:8080"
     assert found.stacks_url == f"file://{tmp_path}/backend"
     assert found.backend_dir == tmp_path / "backend"
-    assert found.events_url == f"sqlite:///{tmp_path}/ledger.db"
+    assert found.ledger_database_url == f"sqlite:///{tmp_path}/ledger.db"
     folders = [found.work_dir, found.operations_dir, found.gateway_dir, found.routes_dir, found.local_dir]
     folders += [found.keys_dir, found.pulumi_home]
     assert all(folder.is_relative_to(tmp_path) for folder in folders)
@@ -55,20 +55,20 @@ def test_options_win_over_variables_over_the_file_over_defaults(
     found = load(workers=5)
     assert (found.interval, found.deadline, found.workers) == (timedelta(minutes=1), timedelta(seconds=90), 5)
     assert (found.labels, found.limits.environments, found.limits.services) == (("x", "y"), 8, 2)
-    assert (found.policy().max_environments, found.bounds().services_most) == (8, 2)
-    assert found.policy().default_labels == found.bounds().default_labels == {"x", "y"}
+    assert (found.policy().max_environments, found.admission_policy().max_services) == (8, 2)
+    assert found.policy().default_labels == found.admission_policy().default_labels == {"x", "y"}
 
 
 def test_another_file_is_read_when_named(tmp_path: Path) -> None:
     other = tmp_path / "other.toml"
     other.write_text('domain = "preview.example.com"\n')
     assert load(config=other).domain == "preview.example.com"
-    with pytest.raises(BadSettings, match=r"nothing\.toml: there is no such file; name another with --config"):
+    with pytest.raises(InvalidSettings, match=r"nothing\.toml: there is no such file; name another with --config"):
         load(config=tmp_path / "nothing.toml")
 
 
 def test_what_is_left_empty_follows_the_gateways_port_and_home() -> None:
-    found = Settings(home=Path("/srv/eph"), gateway_listen="0.0.0.0:9999")
+    found = ServerSettings(home=Path("/srv/eph"), gateway_listen="0.0.0.0:9999")
     assert found.url_template == "http://{host}:9999"
     assert found.local_settings() == {
         "root": "/srv/eph/local",
@@ -93,7 +93,7 @@ def test_what_is_left_empty_follows_the_gateways_port_and_home() -> None:
     ],
 )
 def test_programs_of_this_machine_reach_the_api_by_loopback_where_it_listens_there(listen: str, url: str) -> None:
-    assert Settings(home=Path("/srv/eph"), listen=listen).own_url == url
+    assert ServerSettings(home=Path("/srv/eph"), listen=listen).local_api_url == url
 
 
 def test_previews_are_asked_where_people_come_in() -> None:
@@ -104,12 +104,12 @@ def test_previews_are_asked_where_people_come_in() -> None:
         (own, "http://127.0.0.1:8080"),
         ({**own, "ingress_url": "http://10.0.0.5"}, "http://10.0.0.5"),
     ):
-        assert Settings(home=Path("/srv/eph"), kubernetes=told).way_in == way
+        assert ServerSettings(home=Path("/srv/eph"), kubernetes=told).probe_url == way
 
 
 def test_settings_made_by_hand_look_at_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EPH_WORKERS", "9")
-    assert Settings(home=Path("/srv/eph")).workers == 1
+    assert ServerSettings(home=Path("/srv/eph")).workers == 1
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_settings_made_by_hand_look_at_no_variable(monkeypatch: pytest.MonkeyPat
     ],
 )
 def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: str) -> None:
-    assert any(expected in line for line in bad(monkeypatch, {name: value}))
+    assert any(expected in line for line in load_errors(monkeypatch, {name: value}))
 
 
 @pytest.mark.parametrize(
@@ -166,12 +166,12 @@ def test_a_wrong_line_of_the_file_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, expected: str
 ) -> None:
     (tmp_path / "eph.toml").write_text(text)
-    assert any(expected in line for line in bad(monkeypatch, {}))
+    assert any(expected in line for line in load_errors(monkeypatch, {}))
 
 
 def test_a_file_that_is_not_text_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "eph.toml").write_bytes(b"\xff")
-    assert "not UTF-8" in bad(monkeypatch, {})[0]
+    assert "not UTF-8" in load_errors(monkeypatch, {})[0]
 
 
 def test_variables_that_are_not_settings_are_nobodys_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,10 +189,10 @@ def test_no_secret_is_repeated_in_an_error_or_shown(monkeypatch: pytest.MonkeyPa
         "EPH_BACKEND_URL": "s3://hunter2@bucket",
         "EPH_PUBLIC_URL": "hunter2",
     }
-    assert "hunter2" not in "\n".join(bad(monkeypatch, secrets))
+    assert "hunter2" not in "\n".join(load_errors(monkeypatch, secrets))
     (tmp_path / "eph.toml").write_text("[forge]\nwebhook_secret = ['hunter2']\n")
-    assert "hunter2" not in "\n".join(bad(monkeypatch, secrets))
-    quiet = Settings(home=tmp_path, forge={"token": "hunter2"}, local={"postgres": "postgresql://hunter2"})
+    assert "hunter2" not in "\n".join(load_errors(monkeypatch, secrets))
+    quiet = ServerSettings(home=tmp_path, forge={"token": "hunter2"}, local={"postgres": "postgresql://hunter2"})
     assert "hunter2" not in f"{quiet!r} {quiet} {quiet.model_dump_json()}"
     assert quiet.local_settings()["postgres"] == "postgresql://hunter2"
 
@@ -200,19 +200,19 @@ def test_no_secret_is_repeated_in_an_error_or_shown(monkeypatch: pytest.MonkeyPa
 def test_the_token_comes_from_the_variable_or_from_the_file(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("from-file\n")
-    assert Settings(forge={"token": " given "}).forge.read_token() == "given"
-    assert Settings(forge={"token_file": file}).forge.read_token() == "from-file"
-    assert Settings().forge.read_token() == ""
-    with pytest.raises(BadSettings, match=r"forge\.token_file: .*gone cannot be read: No such file"):
-        Settings(forge={"token_file": tmp_path / "gone"}).forge.read_token()
+    assert ServerSettings(forge={"token": " given "}).forge.read_token() == "given"
+    assert ServerSettings(forge={"token_file": file}).forge.read_token() == "from-file"
+    assert ServerSettings().forge.read_token() == ""
+    with pytest.raises(InvalidSettings, match=r"forge\.token_file: .*gone cannot be read: No such file"):
+        ServerSettings(forge={"token_file": tmp_path / "gone"}).forge.read_token()
 
 
 def test_every_setting_has_a_description_and_a_variable() -> None:
-    assert all(field.description for field in Settings.model_fields.values())
-    listed = [variable(steps) for steps in names()]
+    assert all(field.description for field in ServerSettings.model_fields.values())
+    listed = [env_variable(steps) for steps in setting_paths()]
     assert len(listed) == len(set(listed)) > 30
     assert "EPH_FORGE__TOKEN" in listed
-    for field in Settings.model_fields.values():
+    for field in ServerSettings.model_fields.values():
         for inner in getattr(field.annotation, "model_fields", {}).values():
             assert inner.description
 
@@ -254,5 +254,5 @@ def test_replicas_that_could_not_work_are_refused(
 ) -> None:
     """O2: at the start, with the way out."""
     variables = {**SHARED, name: value}
-    [problem] = bad(monkeypatch, {key: text for key, text in variables.items() if text})
+    [problem] = load_errors(monkeypatch, {key: text for key, text in variables.items() if text})
     assert said in problem

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.forge.sandbox.world import SandboxForge
+from orchestrator.forge.sandbox.world import DemoGitHub
 from tests.contracts.emulate_host import EmulateHost, emulate
 from tests.contracts.forge_hosts import FakeHost, Host, SandboxHost
 
@@ -24,7 +24,7 @@ def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Host]:
     if request.param == "fake":
         yield FakeHost()
     elif request.param == "sandbox":
-        world = SandboxForge(tmp_path / "sandbox")
+        world = DemoGitHub(tmp_path / "sandbox")
         world.start()
         sandbox = SandboxHost(world)
         yield sandbox

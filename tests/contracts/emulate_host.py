@@ -35,7 +35,7 @@ EMULATE_LACKS = {
 
 
 class EmulateHost:
-    lacks: Mapping[str, str] = EMULATE_LACKS
+    unsupported: Mapping[str, str] = EMULATE_LACKS
     writer, stranger = "grace", "mallory"
 
     def __init__(self, url: str, name: str) -> None:
@@ -101,7 +101,7 @@ class EmulateHost:
         found = self._repo("GET", f"/issues/{number}/comments")
         return [item["body"] for item in found if item["user"]["login"] == "eph-bot"]
 
-    def say(self, number: int, body: str) -> None:
+    def comment_as_stranger(self, number: int, body: str) -> None:
         self._ask("POST", f"/repos/{self.name}/issues/{number}/comments", {"body": body}, by="grace")
 
     def set_check(self, sha: str, name: str, state: CheckState) -> None:
@@ -116,14 +116,14 @@ class EmulateHost:
         runs = self._repo("GET", f"/commits/{sha}/check-runs")["check_runs"]
         return {run["name"]: run["conclusion"] or run["status"] for run in runs if run["name"].startswith("eph")}
 
-    def ask(self, number: int, body: str) -> int:
+    def comment_as_writer(self, number: int, body: str) -> int:
         said = self._ask("POST", f"/repos/{self.name}/issues/{number}/comments", {"body": body}, by="grace")
         return int(said["id"])
 
-    def rewrite(self, comment: int, body: str) -> None:
+    def edit_comment(self, comment: int, body: str) -> None:
         self._ask("PATCH", f"/repos/{self.name}/issues/comments/{comment}", {"body": body}, by="grace")
 
-    def like(self, comment: int) -> None:
+    def react_as_other(self, comment: int) -> None:
         raise NotImplementedError
 
     def reactions(self, comment: int) -> set[str]:
@@ -135,13 +135,13 @@ class EmulateHost:
     def environments(self) -> list[str]:
         raise NotImplementedError
 
-    def own(self) -> None:
+    def grant_admin(self) -> None:
         raise NotImplementedError
 
     def rename(self, to: str) -> None:
         self._repo("PATCH", "", {"name": to.partition("/")[2]})
 
-    def hide(self) -> None:
+    def delete_repository(self) -> None:
         self._repo("DELETE", "")
 
     def _put(self, branch: str, path: str, text: str) -> None:
@@ -152,12 +152,12 @@ class EmulateHost:
             said["sha"] = before.json()["sha"]
         self._repo("PUT", f"/contents/{path}", said)
 
-    def _repo(self, method: str, path: str, said: Any = None) -> Any:
-        return self._ask(method, f"/repos/{self.name}{path}", said)
+    def _repo(self, method: str, path: str, payload: Any = None) -> Any:
+        return self._ask(method, f"/repos/{self.name}{path}", payload)
 
-    def _ask(self, method: str, path: str, said: Any = None, by: str = "ada") -> Any:
+    def _ask(self, method: str, path: str, payload: Any = None, by: str = "ada") -> Any:
         headers = {"Authorization": f"token token_{by}"}
-        answer = self._http.request(method, f"{self.url}{path}", json=said, headers=headers)
+        answer = self._http.request(method, f"{self.url}{path}", json=payload, headers=headers)
         assert answer.status_code < 400 or answer.status_code == 422, answer.text
         return answer.json() if answer.content else None
 
@@ -172,7 +172,7 @@ github:
 """
 
 
-def need_npm() -> None:
+def require_npm() -> None:
     if shutil.which("npm") is None:
         pytest.skip("emulate needs Node 20 and npm, which are not on this machine")
 
@@ -180,7 +180,7 @@ def need_npm() -> None:
 @contextmanager
 def emulate(folder: Path, config: str = SEED) -> Iterator[str]:
     """Comes from npm the first time, from the cache later. Starts on a free port; that very process is ended."""
-    need_npm()
+    require_npm()
     done = subprocess.run([ROOT / "infra/toolchain/emulate.sh"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     command = Path(done.stdout.strip())
@@ -191,7 +191,7 @@ def emulate(folder: Path, config: str = SEED) -> Iterator[str]:
     with (folder / "emulate.log").open("wb") as out:
         process = subprocess.Popen(arguments, stdout=out, stderr=out, cwd=folder, env=environment)
     try:
-        _answering(f"http://localhost:{port}", process, folder / "emulate.log")
+        _wait_until_ready(f"http://localhost:{port}", process, folder / "emulate.log")
         yield f"http://localhost:{port}"
     finally:
         process.terminate()
@@ -202,7 +202,7 @@ def emulate(folder: Path, config: str = SEED) -> Iterator[str]:
             process.wait()
 
 
-def _answering(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     end = time.monotonic() + 30
     with httpx.Client(trust_env=False) as client:
         while time.monotonic() < end and process.poll() is None:

@@ -17,16 +17,16 @@ from orchestrator.core.model import CheckState
 from orchestrator.forge.fake import FakeForge
 from orchestrator.forge.github import GitHubForge
 from orchestrator.forge.port import CheckReport, Forge, Repository
-from orchestrator.forge.sandbox.world import SandboxForge
+from orchestrator.forge.sandbox.world import DemoGitHub
 
 ROOT = Path(__file__).resolve().parents[2]
-NAME = "ada/shop"
+REPOSITORY_NAME = "ada/shop"
 FILES = {"README.md": "# Shop\n", "eph.yaml": "version: 1\n"}
 CONCLUSIONS = {CheckState.PASSED: "success", CheckState.FAILED: "failure", CheckState.PENDING: None}
 
 
 class Host(Protocol):
-    lacks: Mapping[str, str]
+    unsupported: Mapping[str, str]
     writer: str
     stranger: str
 
@@ -44,17 +44,17 @@ class Host(Protocol):
     def reopen(self, number: int) -> None: ...
     def merge(self, number: int) -> None: ...
     def comments(self, number: int) -> list[str]: ...
-    def say(self, number: int, body: str) -> None: ...
+    def comment_as_stranger(self, number: int, body: str) -> None: ...
     def set_check(self, sha: str, name: str, state: CheckState) -> None: ...
     def set_status(self, sha: str, name: str, state: CheckState) -> None: ...
     def reports(self, sha: str) -> Mapping[str, str]:
         """What we reported, by name: the conclusion, or how far it is."""
 
-    def ask(self, number: int, body: str) -> int:
+    def comment_as_writer(self, number: int, body: str) -> int:
         """A comment by ``writer``; gives its id."""
 
-    def rewrite(self, comment: int, body: str) -> None: ...
-    def like(self, comment: int) -> None:
+    def edit_comment(self, comment: int, body: str) -> None: ...
+    def react_as_other(self, comment: int) -> None:
         """Somebody else's thumb."""
 
     def reactions(self, comment: int) -> set[str]:
@@ -64,11 +64,11 @@ class Host(Protocol):
         """What we deployed, by commit: its state."""
 
     def environments(self) -> list[str]: ...
-    def own(self) -> None:
+    def grant_admin(self) -> None:
         """From now on we may administer the repository."""
 
     def rename(self, to: str) -> None: ...
-    def hide(self) -> None: ...
+    def delete_repository(self) -> None: ...
 
 
 def repository(host: Host) -> tuple[Forge, Repository]:
@@ -77,7 +77,7 @@ def repository(host: Host) -> tuple[Forge, Repository]:
 
 
 class FakeHost:
-    lacks: Mapping[str, str] = {
+    unsupported: Mapping[str, str] = {
         "strangers": "the fake holds only what we wrote",
         "etags": "the fake has no transport",
     }
@@ -85,8 +85,8 @@ class FakeHost:
 
     def __init__(self) -> None:
         self.fake = FakeForge()
-        self.home = self.fake.create_repository(NAME, FILES)
-        self.fake.allow(self.home, "grace")
+        self.home = self.fake.create_repository(REPOSITORY_NAME, FILES)
+        self.fake.grant_write(self.home, "grace")
 
     def client(self) -> Forge:
         return self.fake
@@ -126,7 +126,7 @@ class FakeHost:
     def comments(self, number: int) -> list[str]:
         return self.fake.comments(self.home, number)
 
-    def say(self, number: int, body: str) -> None:
+    def comment_as_stranger(self, number: int, body: str) -> None:
         raise NotImplementedError
 
     def set_check(self, sha: str, name: str, state: CheckState) -> None:
@@ -138,13 +138,13 @@ class FakeHost:
         found: Mapping[str, CheckReport] = self.fake.reports(self.home, sha)
         return {name: report.conclusion.value for name, report in found.items()}
 
-    def ask(self, number: int, body: str) -> int:
-        return self.fake.say(self.home, number, body, datetime.now(UTC), self.writer)
+    def comment_as_writer(self, number: int, body: str) -> int:
+        return self.fake.add_comment(self.home, number, body, datetime.now(UTC), self.writer)
 
-    def rewrite(self, comment: int, body: str) -> None:
-        self.fake.edit(self.home, comment, body)
+    def edit_comment(self, comment: int, body: str) -> None:
+        self.fake.edit_comment(self.home, comment, body)
 
-    def like(self, comment: int) -> None:
+    def react_as_other(self, comment: int) -> None:
         pass
 
     def reactions(self, comment: int) -> set[str]:
@@ -157,27 +157,27 @@ class FakeHost:
     def environments(self) -> list[str]:
         return list(self.fake.deployments(self.home))
 
-    def own(self) -> None:
+    def grant_admin(self) -> None:
         pass
 
     def rename(self, to: str) -> None:
         self.fake.rename(self.home, to)
 
-    def hide(self) -> None:
+    def delete_repository(self) -> None:
         self.fake.hide(self.home)
 
 
 class SandboxHost:
-    lacks: Mapping[str, str] = {}
+    unsupported: Mapping[str, str] = {}
     writer, stranger = "grace", "mallory"
 
-    def __init__(self, world: SandboxForge) -> None:
-        self.world, self.name = world, NAME
-        self.id = world.create_repository(NAME, FILES)
+    def __init__(self, world: DemoGitHub) -> None:
+        self.world, self.name = world, REPOSITORY_NAME
+        self.id = world.create_repository(REPOSITORY_NAME, FILES)
         self._clients: list[GitHubForge] = []
 
     def client(self) -> GitHubForge:
-        made = GitHubForge(self.world.api_url, self.world.token("eph-bot"), [NAME])
+        made = GitHubForge(self.world.api_url, self.world.token("eph-bot"), [REPOSITORY_NAME])
         self._clients.append(made)
         return made
 
@@ -221,7 +221,7 @@ class SandboxHost:
     def comments(self, number: int) -> list[str]:
         return [item["body"] for item in self.world.comments(self.name, number) if item["user"]["login"] == "eph-bot"]
 
-    def say(self, number: int, body: str) -> None:
+    def comment_as_stranger(self, number: int, body: str) -> None:
         self.world.comment(self.name, number, body, by="mallory")
 
     def set_check(self, sha: str, name: str, state: CheckState) -> None:
@@ -233,13 +233,13 @@ class SandboxHost:
     def reports(self, sha: str) -> Mapping[str, str]:
         return {name: state for name, state in self.world.checks(self.name, sha).items() if name.startswith("eph")}
 
-    def ask(self, number: int, body: str) -> int:
+    def comment_as_writer(self, number: int, body: str) -> int:
         return self.world.comment(self.name, number, body, by=self.writer)
 
-    def rewrite(self, comment: int, body: str) -> None:
+    def edit_comment(self, comment: int, body: str) -> None:
         self.world.edit_comment(self.name, comment, body, by=self.writer)
 
-    def like(self, comment: int) -> None:
+    def react_as_other(self, comment: int) -> None:
         self.world.react(self.name, comment, "+1", by="ada")
 
     def reactions(self, comment: int) -> set[str]:
@@ -251,19 +251,19 @@ class SandboxHost:
     def environments(self) -> list[str]:
         return self.world.environments(self.name)
 
-    def own(self) -> None:
+    def grant_admin(self) -> None:
         self.world.set_permission(self.name, "eph-bot", "admin")
 
     def rename(self, to: str) -> None:
         self.world.rename(self.name, to)
         self.name = to
 
-    def hide(self) -> None:
+    def delete_repository(self) -> None:
         self.world.delete_repository(self.name)
 
 
-def need(host: Host, *what: str) -> None:
+def require_support(host: Host, *features: str) -> None:
     """Skips a test, by name and with the reason, where a host has not what it is about."""
-    for thing in what:
-        if thing in host.lacks:
-            pytest.skip(host.lacks[thing])
+    for thing in features:
+        if thing in host.unsupported:
+            pytest.skip(host.unsupported[thing])

@@ -17,7 +17,7 @@ from orchestrator.forge.github.client import AppKey
 from orchestrator.forge.port import EXPIRED, CheckReport, Conclusion, ForgeRefused
 from tests.contracts.emulate_host import SEED, EmulateHost, emulate
 from tests.forge.test_hooks import rsa_key
-from tests.forge.test_sandbox import Ear
+from tests.forge.test_sandbox import WebhookReceiver
 
 MARKER = "<!-- eph:preview -->"
 SECRET = "quiet"
@@ -37,33 +37,33 @@ APP = """
 
 
 @dataclass
-class Stage:
+class AppSetup:
     url: str
     key: AppKey
-    ear: Ear
+    receiver: WebhookReceiver
 
     def forge(self, *names: str, key: AppKey | None = None) -> GitHubForge:
         return GitHubForge(self.url, key or self.key, names)
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    key, ear = rsa_key(), Ear()
+def app_setup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppSetup]:
+    key, ear = rsa_key(), WebhookReceiver()
     seed = SEED + APP.format(key=json.dumps(key), url=ear.url, secret=SECRET)
     with emulate(tmp_path_factory.mktemp("emulate"), seed) as url:
-        yield Stage(url, AppKey("4711", key), ear)
+        yield AppSetup(url, AppKey("4711", key), ear)
     ear.close()
 
 
 @pytest.mark.real
-def test_an_app_reads_and_reports_there(stage: Stage) -> None:
+def test_an_app_reads_and_reports_there(app_setup: AppSetup) -> None:
     """O5, P1, P2: found by ticket, read and written by the installation's token; found again by a fresh client."""
-    host = EmulateHost(stage.url, "ada/app-shop")
+    host = EmulateHost(app_setup.url, "ada/app-shop")
     sha = host.push("one", {"message.txt": "one\\n"})
     number = host.open_pull("one")
     host.label(number, "preview")
     for text in ("creating", "ready"):
-        forge = stage.forge("ada/app-shop")
+        forge = app_setup.forge("ada/app-shop")
         [shop] = forge.repositories()
         [pull] = forge.pulls(shop).open
         assert (pull.key.number, pull.head_sha, pull.labels) == (number, sha, {"preview"})
@@ -74,23 +74,23 @@ def test_an_app_reads_and_reports_there(stage: Stage) -> None:
     said = [item["body"] for item in host._repo("GET", f"/issues/{number}/comments")]
     assert said == [f"{MARKER} ready"]
     assert host.reports(sha)["eph"] == "success"
-    forge = stage.forge("ada/app-shop")
+    forge = app_setup.forge("ada/app-shop")
     assert forge.decisions(forge.repositories()[0], sha) == {EXPIRED: "ready"}
     forge.close()
     host.done()
 
 
 @pytest.mark.real
-def test_its_webhooks_fit_our_check(stage: Stage) -> None:
+def test_its_webhooks_fit_our_check(app_setup: AppSetup) -> None:
     """L1, S1: signed by somebody else's code, and they name the pull request."""
-    host = EmulateHost(stage.url, "ada/app-hooks")
+    host = EmulateHost(app_setup.url, "ada/app-hooks")
     host.push("one", {"message.txt": "one\\n"})
     number = host.open_pull("one")
-    forge = stage.forge("ada/app-hooks")
+    forge = app_setup.forge("ada/app-hooks")
     [shop] = forge.repositories()
-    event, signed, body = stage.ear.until("opened")
+    event, signed, body = app_setup.receiver.wait_for("opened")
     while json.loads(body)["repository"]["full_name"] != "ada/app-hooks":  # another test's
-        event, signed, body = stage.ear.until("opened")
+        event, signed, body = app_setup.receiver.wait_for("opened")
     assert webhooks.verify(SECRET.encode(), body, signed)
     assert not webhooks.verify(b"another", body, signed)
     assert webhooks.key_of(event, body) == Key(shop.id, number)
@@ -99,9 +99,9 @@ def test_its_webhooks_fit_our_check(stage: Stage) -> None:
 
 
 @pytest.mark.real
-def test_what_it_refuses_is_said(stage: Stage) -> None:
+def test_what_it_refuses_is_said(app_setup: AppSetup) -> None:
     """O5: another key, and an owner who has not installed the App."""
-    wrong, elsewhere = stage.forge("ada/app-shop", key=AppKey("4711", rsa_key())), stage.forge("grace/shop")
+    wrong, elsewhere = app_setup.forge("ada/app-shop", key=AppKey("4711", rsa_key())), app_setup.forge("grace/shop")
     with pytest.raises(ForgeRefused, match="401"):
         wrong.repositories()
     with pytest.raises(ForgeRefused, match="not installed at grace"):

@@ -17,12 +17,12 @@ from orchestrator.forge.port import (
     Conclusion,
     ForgeError,
     ForgeRefused,
-    NotThere,
-    Refs,
+    ForgeNotFound,
+    RefList,
 )
-from orchestrator.forge.sandbox.world import SandboxForge
+from orchestrator.forge.sandbox.world import DemoGitHub
 from stacks.model import RefKind
-from tests.contracts.forge_hosts import Host, SandboxHost, need, repository
+from tests.contracts.forge_hosts import Host, SandboxHost, require_support, repository
 
 READY = CheckReport(Conclusion.SUCCESS, "Ready", "It answers", "http://shop.localhost/")
 
@@ -44,7 +44,7 @@ def test_open_pull_requests_come_with_labels_and_commit(host: Host) -> None:
 
 def test_a_push_changes_the_commit_at_the_next_look(host: Host) -> None:
     """L1, L5, pitfall 11: never a head commit from yesterday."""
-    need(host, "pushes")
+    require_support(host, "pushes")
     forge, shop = repository(host)
     host.push("one", {"message.txt": "one\n"})
     number = host.open_pull("one")
@@ -76,7 +76,7 @@ def test_gone_only_when_the_repository_itself_answers(host: Host) -> None:
     host.push("one", {"message.txt": "one\n"})
     number = host.open_pull("one")
     assert len(forge.pulls(shop).open) == 1
-    host.hide()
+    host.delete_repository()
     for ask in (lambda: forge.pull(shop, number), lambda: forge.pull(shop, 4711), lambda: forge.pulls(shop)):
         with pytest.raises(ForgeError):
             ask()
@@ -89,7 +89,7 @@ def test_files_at_a_commit(host: Host) -> None:
     later = host.push("one", {"eph.yaml": "version: 3\n"})
     assert forge.file(shop, "eph.yaml", sha, 1000) == b"version: 2\n"
     assert forge.file(shop, "eph.yaml", later, 1000) == b"version: 3\n"
-    with pytest.raises(NotThere, match=r"nowhere\.yaml"):
+    with pytest.raises(ForgeNotFound, match=r"nowhere\.yaml"):
         forge.file(shop, "nowhere.yaml", sha, 1000)
     with pytest.raises(ForgeRefused, match="at most 5"):
         forge.file(shop, "eph.yaml", sha, 5)
@@ -100,13 +100,13 @@ def test_branches_and_tags_by_glob(host: Host) -> None:
     forge, shop = repository(host)
     one, two = host.push("release/1", {"a.txt": "1\n"}), host.push("release/2", {"a.txt": "2\n"})
     host.push("other", {"a.txt": "3\n"})
-    assert forge.refs(shop, RefKind.BRANCH, ("release/*",)) == Refs({"release/1": one, "release/2": two})
+    assert forge.refs(shop, RefKind.BRANCH, ("release/*",)) == RefList({"release/1": one, "release/2": two})
     assert forge.refs(shop, RefKind.BRANCH, ("release/1", "nothing/*")).commits == {"release/1": one}
-    assert forge.refs(shop, RefKind.TAG, ("**",)) == Refs({})
+    assert forge.refs(shop, RefKind.TAG, ("**",)) == RefList({})
     host.tag("v1.0", one)
     host.tag("v2.0", two, "The second")
     host.tag("w1", two)
-    assert forge.refs(shop, RefKind.TAG, ("v*",)) == Refs({"v1.0": one, "v2.0": two})
+    assert forge.refs(shop, RefKind.TAG, ("v*",)) == RefList({"v1.0": one, "v2.0": two})
     host.delete_ref("tags/v1.0")
     host.delete_ref("heads/release/1")
     assert forge.refs(shop, RefKind.TAG, ("v*",)).commits == {"v2.0": two}
@@ -116,14 +116,14 @@ def test_branches_and_tags_by_glob(host: Host) -> None:
 def test_refs_of_a_repository_out_of_sight_are_an_error(host: Host) -> None:
     """L7, pitfall 3: never an empty list."""
     forge, shop = repository(host)
-    host.hide()
+    host.delete_repository()
     with pytest.raises(ForgeError):
         forge.refs(shop, RefKind.BRANCH, ("**",))
 
 
 def test_what_a_pull_request_changes(host: Host) -> None:
     """L3: path filters see every file that differs from the base, whichever commit changed it."""
-    need(host, "changed files")
+    require_support(host, "changed files")
     forge, shop = repository(host)
     host.push("one", {"web/app.py": "1\n"})
     host.push("one", {"docs/page.md": "1\n"})
@@ -146,7 +146,7 @@ def test_checks_of_others_without_our_own(host: Host) -> None:
 
 def test_statuses_of_others_count_as_checks(host: Host) -> None:
     """L3: older CI systems set commit statuses; the newest of a name counts, the graver of two kinds."""
-    need(host, "statuses")
+    require_support(host, "statuses")
     forge, shop = repository(host)
     sha = host.push("one", {"message.txt": "one\n"})
     host.set_status(sha, "ci/build", CheckState.PENDING)
@@ -165,13 +165,13 @@ def test_what_was_read_ahead_is_what_is_there(host: Host) -> None:
     forge.mark(shop, second, EXPIRED, "Expired after 72 h")
     fresh = host.client()
     fresh.repositories()
-    fresh.ahead([(shop, first), (shop, second), (shop, "0" * 40)], "eph.yaml")
+    fresh.prefetch([(shop, first), (shop, second), (shop, "0" * 40)], "eph.yaml")
     assert fresh.checks(shop, first) == {"build": CheckState.FAILED}
     assert fresh.checks(shop, second) == {"build": CheckState.PENDING}
     assert (fresh.decisions(shop, first), fresh.decisions(shop, second)) == ({}, {EXPIRED: "Expired after 72 h"})
     assert fresh.file(shop, "eph.yaml", first, 1000) == b"version: 2\n"
     host.set_check(second, "build", CheckState.PASSED)
-    fresh.ahead([(shop, second)], "eph.yaml", frozenset({(shop.id, second)}))
+    fresh.prefetch([(shop, second)], "eph.yaml", frozenset({(shop.id, second)}))
     forge.mark(shop, second, EXPIRED, "")
     assert host.client().checks(shop, second) == {"build": CheckState.PASSED}
     assert forge.decisions(shop, second) == {}
@@ -188,7 +188,7 @@ def test_who_may_write(host: Host) -> None:
 
 def test_a_repository_keeps_its_identity_when_renamed(host: Host) -> None:
     """Y3, pitfall 11: the id counts; a client that still knows the old name goes on."""
-    need(host, "rename")
+    require_support(host, "rename")
     forge, shop = repository(host)
     host.push("one", {"message.txt": "one\n"})
     number = host.open_pull("one")
@@ -208,7 +208,7 @@ def test_the_clone_url_holds_no_secret(host: Host) -> None:
 
 def test_a_pull_request_from_a_fork_says_so(host: Host) -> None:
     """S2, pitfall 7."""
-    need(host, "forks")
+    require_support(host, "forks")
     forge, shop = repository(host)
     number = host.open_from_fork("patch-1")
     [pull] = forge.pulls(shop).open
@@ -217,20 +217,20 @@ def test_a_pull_request_from_a_fork_says_so(host: Host) -> None:
 
 def test_a_quiet_look_takes_nothing_from_the_quota(host: Host) -> None:
     """L4: the second cycle in which nothing changed is answered by 304 alone; our own marks are remembered."""
-    need(host, "etags")
+    require_support(host, "etags")
     forge, shop = repository(host)
     sha = host.push("one", {"message.txt": "one\n"})
     number = host.open_pull("one")
 
     def cycle() -> tuple[int, int]:
-        before = forge.cost()
+        before = forge.usage()
         [seen] = forge.repositories()
         forge.pulls(seen)
         forge.file(seen, "eph.yaml", sha, 1000)
         forge.checks(seen, sha)
         forge.decisions(seen, sha)
         forge.refs(seen, RefKind.BRANCH, ("o*",))
-        after = forge.cost()
+        after = forge.usage()
         return after.counted - before.counted, after.free - before.free
 
     cycle()
@@ -245,7 +245,7 @@ def test_a_git_note_is_read_whatever_folders_git_made(host: Host) -> None:
     forge, shop = repository(host)
     sha = host.push("one", {"message.txt": "one\n"})
     assert forge.note(shop, sha, "refs/notes/eph") == ""
-    need(host, "git notes")
+    require_support(host, "git notes")
     host.note(sha, "api: 1.2.3\n")
     assert forge.note(shop, sha, "refs/notes/eph").strip() == "api: 1.2.3"
     assert forge.note(shop, sha, "refs/notes/other") == ""
@@ -259,25 +259,25 @@ def test_a_git_note_is_read_whatever_folders_git_made(host: Host) -> None:
 
 def test_a_note_of_a_repository_that_is_gone_is_no_missing_note(host: Host) -> None:
     forge, shop = repository(host)
-    host.hide()
+    host.delete_repository()
     with pytest.raises(ForgeError):
         forge.note(shop, "b" * 40, "refs/notes/eph")
 
 
 def test_many_notes_are_found_in_the_folders_that_git_sorts_them_into(tmp_path: Path) -> None:
-    world = SandboxForge(tmp_path / "sandbox")
+    world = DemoGitHub(tmp_path / "sandbox")
     world.start()
     host = SandboxHost(world)
     shas = [host.push("one", {"message.txt": str(number)}) for number in range(3)]
     bare = next((tmp_path / "sandbox").rglob("HEAD")).parent
-    _fan_out(bare, shas)
+    _write_fanned_out_notes(bare, shas)
     forge, shop = repository(host)
     assert [forge.note(shop, sha, "refs/notes/eph") for sha in shas] == [f"note of {sha}" for sha in shas]
     assert forge.note(shop, "c" * 40, "refs/notes/eph") == ""
     host.done()
 
 
-def _fan_out(bare: Path, shas: list[str]) -> None:
+def _write_fanned_out_notes(bare: Path, shas: list[str]) -> None:
     """As git has it from some hundreds of notes on: two letters make a folder."""
     stream = ["commit refs/notes/eph", "committer ci <ci@sandbox.invalid> 0 +0000", "data 0"]
     for sha in shas:

@@ -9,157 +9,157 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.forge.port import DeploymentReport, DeploymentState, ForgeRefused, Unsupported
-from orchestrator.forge.sandbox.world import SandboxForge
-from tests.contracts.forge_hosts import Host, SandboxHost, need, repository
+from orchestrator.forge.port import DeploymentReport, DeploymentState, ForgeRefused, ForgeUnsupported
+from orchestrator.forge.sandbox.world import DemoGitHub
+from tests.contracts.forge_hosts import Host, SandboxHost, require_support, repository
 
-PLACE = "shop-gentle-stream-1"
-MAKING = DeploymentReport(DeploymentState.IN_PROGRESS, "Being made")
-MADE = DeploymentReport(DeploymentState.SUCCESS, "Ready", "http://shop-gentle-stream-1.localhost/")
-BROKEN = DeploymentReport(DeploymentState.FAILURE, "The build failed")
-ENDING = DeploymentReport(DeploymentState.INACTIVE, "Being removed")
+ENVIRONMENT_NAME = "shop-gentle-stream-1"
+CREATING = DeploymentReport(DeploymentState.IN_PROGRESS, "Being made")
+SUCCEEDED = DeploymentReport(DeploymentState.SUCCESS, "Ready", "http://shop-gentle-stream-1.localhost/")
+FAILED = DeploymentReport(DeploymentState.FAILURE, "The build failed")
+INACTIVE = DeploymentReport(DeploymentState.INACTIVE, "Being removed")
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> SandboxHost:
-    world = SandboxForge(tmp_path / "sandbox")
+def sandbox_host(tmp_path: Path) -> SandboxHost:
+    world = DemoGitHub(tmp_path / "sandbox")
     world.start()
     return SandboxHost(world)
 
 
-def commits(host: Host, count: int) -> list[str]:
+def push_commits(host: Host, count: int) -> list[str]:
     return [host.push("one", {"message.txt": f"{number}\n"}) for number in range(count)]
 
 
 def test_a_commit_has_one_deployment_that_goes_through_its_states(host: Host) -> None:
-    need(host, "deployments")
+    require_support(host, "deployments")
     forge, shop = repository(host)
-    [sha] = commits(host, 1)
-    for report, state in ((MAKING, "in_progress"), (MADE, "success"), (BROKEN, "failure"), (ENDING, "inactive")):
-        forge.report_deployment(shop, sha, PLACE, report)
-        assert host.deployments(PLACE) == {sha: state}
-        host.client().report_deployment(shop, sha, PLACE, report)
-        assert host.deployments(PLACE) == {sha: state}
+    [sha] = push_commits(host, 1)
+    for report, state in ((CREATING, "in_progress"), (SUCCEEDED, "success"), (FAILED, "failure"), (INACTIVE, "inactive")):
+        forge.report_deployment(shop, sha, ENVIRONMENT_NAME, report)
+        assert host.deployments(ENVIRONMENT_NAME) == {sha: state}
+        host.client().report_deployment(shop, sha, ENVIRONMENT_NAME, report)
+        assert host.deployments(ENVIRONMENT_NAME) == {sha: state}
 
 
 def test_an_older_commit_turns_inactive_when_the_newer_one_is_made_or_failed(host: Host) -> None:
     """Pitfall 9: until then it is what answers; afterwards none is green beside a red one."""
-    need(host, "deployments")
+    require_support(host, "deployments")
     forge, shop = repository(host)
-    first, second, third = commits(host, 3)
-    forge.report_deployment(shop, first, PLACE, MADE)
-    forge.report_deployment(shop, second, PLACE, MAKING)
-    assert host.deployments(PLACE) == {first: "success", second: "in_progress"}
-    host.client().report_deployment(shop, third, PLACE, MAKING)
-    assert host.deployments(PLACE) == {first: "success", second: "inactive", third: "in_progress"}
-    host.client().report_deployment(shop, third, PLACE, BROKEN)
-    assert host.deployments(PLACE) == {first: "inactive", second: "inactive", third: "failure"}
+    first, second, third = push_commits(host, 3)
+    forge.report_deployment(shop, first, ENVIRONMENT_NAME, SUCCEEDED)
+    forge.report_deployment(shop, second, ENVIRONMENT_NAME, CREATING)
+    assert host.deployments(ENVIRONMENT_NAME) == {first: "success", second: "in_progress"}
+    host.client().report_deployment(shop, third, ENVIRONMENT_NAME, CREATING)
+    assert host.deployments(ENVIRONMENT_NAME) == {first: "success", second: "inactive", third: "in_progress"}
+    host.client().report_deployment(shop, third, ENVIRONMENT_NAME, FAILED)
+    assert host.deployments(ENVIRONMENT_NAME) == {first: "inactive", second: "inactive", third: "failure"}
 
 
 def test_a_commit_that_comes_back_is_active_again(host: Host) -> None:
     """Pitfall 11, a force push to an older commit."""
-    need(host, "deployments")
+    require_support(host, "deployments")
     forge, shop = repository(host)
-    first, second = commits(host, 2)
+    first, second = push_commits(host, 2)
     for sha in (first, second, first):
-        forge.report_deployment(shop, sha, PLACE, MADE)
-    assert host.deployments(PLACE) == {first: "success", second: "inactive"}
-    forge.report_deployment(shop, first, PLACE, ENDING)
-    assert set(host.deployments(PLACE).values()) == {"inactive"}
+        forge.report_deployment(shop, sha, ENVIRONMENT_NAME, SUCCEEDED)
+    assert host.deployments(ENVIRONMENT_NAME) == {first: "success", second: "inactive"}
+    forge.report_deployment(shop, first, ENVIRONMENT_NAME, INACTIVE)
+    assert set(host.deployments(ENVIRONMENT_NAME).values()) == {"inactive"}
 
 
 def test_an_end_that_comes_first_makes_nothing(host: Host) -> None:
-    need(host, "deployments")
+    require_support(host, "deployments")
     forge, shop = repository(host)
-    [sha] = commits(host, 1)
-    forge.report_deployment(shop, sha, PLACE, ENDING)
-    assert forge.retire_deployment(shop, PLACE) == ""
-    assert (host.deployments(PLACE), host.environments()) == ({}, [])
+    [sha] = push_commits(host, 1)
+    forge.report_deployment(shop, sha, ENVIRONMENT_NAME, INACTIVE)
+    assert forge.retire_deployment(shop, ENVIRONMENT_NAME) == ""
+    assert (host.deployments(ENVIRONMENT_NAME), host.environments()) == ({}, [])
 
 
 def test_at_the_end_all_of_them_go_and_no_other_environments(host: Host) -> None:
     """Pitfall 2: by a client that remembers nothing, and as often as it is asked to."""
-    need(host, "deployments")
+    require_support(host, "deployments")
     forge, shop = repository(host)
-    host.own()
-    first, second = commits(host, 2)
+    host.grant_admin()
+    first, second = push_commits(host, 2)
     for sha in (first, second):
-        forge.report_deployment(shop, sha, PLACE, MADE)
-    forge.report_deployment(shop, second, "another-2", MADE)
-    assert host.client().retire_deployment(shop, PLACE) == ""
-    assert (host.deployments(PLACE), host.environments()) == ({}, ["another-2"])
-    assert forge.retire_deployment(shop, PLACE) == ""
-    forge.report_deployment(shop, second, PLACE, MADE)
-    assert host.deployments(PLACE) == {second: "success"}
+        forge.report_deployment(shop, sha, ENVIRONMENT_NAME, SUCCEEDED)
+    forge.report_deployment(shop, second, "another-2", SUCCEEDED)
+    assert host.client().retire_deployment(shop, ENVIRONMENT_NAME) == ""
+    assert (host.deployments(ENVIRONMENT_NAME), host.environments()) == ({}, ["another-2"])
+    assert forge.retire_deployment(shop, ENVIRONMENT_NAME) == ""
+    forge.report_deployment(shop, second, ENVIRONMENT_NAME, SUCCEEDED)
+    assert host.deployments(ENVIRONMENT_NAME) == {second: "success"}
 
 
 def test_a_host_that_has_none_says_so_and_is_not_asked_again(host: Host) -> None:
-    if "deployments" not in host.lacks:
+    if "deployments" not in host.unsupported:
         pytest.skip("this host has deployments")
     forge, shop = repository(host)
-    [sha] = commits(host, 1)
+    [sha] = push_commits(host, 1)
     for _ in range(2):
-        with pytest.raises(Unsupported, match="has no deployments"):
-            forge.report_deployment(shop, sha, PLACE, MADE)
-    assert forge.retire_deployment(shop, PLACE) == ""
+        with pytest.raises(ForgeUnsupported, match="has no deployments"):
+            forge.report_deployment(shop, sha, ENVIRONMENT_NAME, SUCCEEDED)
+    assert forge.retire_deployment(shop, ENVIRONMENT_NAME) == ""
 
 
-def test_who_may_not_remove_environments_removes_the_deployments_and_says_what_stays(shop: SandboxHost) -> None:
+def test_who_may_not_remove_environments_removes_the_deployments_and_says_what_stays(sandbox_host: SandboxHost) -> None:
     """Pitfall 2: a token with less than administration: write."""
-    forge, home = repository(shop)
-    [sha] = commits(shop, 1)
-    forge.report_deployment(home, sha, PLACE, MADE)
-    assert "administration: write" in forge.retire_deployment(home, PLACE)
-    assert (shop.deployments(PLACE), shop.environments()) == ({}, [PLACE])
-    shop.done()
+    forge, home = repository(sandbox_host)
+    [sha] = push_commits(sandbox_host, 1)
+    forge.report_deployment(home, sha, ENVIRONMENT_NAME, SUCCEEDED)
+    assert "administration: write" in forge.retire_deployment(home, ENVIRONMENT_NAME)
+    assert (sandbox_host.deployments(ENVIRONMENT_NAME), sandbox_host.environments()) == ({}, [ENVIRONMENT_NAME])
+    sandbox_host.done()
 
 
-def test_what_broke_off_half_way_is_finished_by_the_next_life(shop: SandboxHost) -> None:
+def test_what_broke_off_half_way_is_finished_by_the_next_life(sandbox_host: SandboxHost) -> None:
     """L2: the newest deployment goes last, so that as long as anything is left it can be found."""
-    forge, home = repository(shop)
-    shop.own()
-    first, second = commits(shop, 2)
+    forge, home = repository(sandbox_host)
+    sandbox_host.grant_admin()
+    first, second = push_commits(sandbox_host, 2)
     for sha in (first, second):
-        forge.report_deployment(home, sha, PLACE, MADE)
-    shop.world.fail_next(9, status=500, path="/environments/")
+        forge.report_deployment(home, sha, ENVIRONMENT_NAME, SUCCEEDED)
+    sandbox_host.world.fail_next(9, status=500, path="/environments/")
     with pytest.raises(Exception, match="500"):
-        forge.retire_deployment(home, PLACE)
-    shop.world.fail_next(0)
-    assert shop.deployments(PLACE) == {second: "inactive"}
-    assert shop.client().retire_deployment(home, PLACE) == ""
-    assert (shop.deployments(PLACE), shop.environments()) == ({}, [])
-    shop.done()
+        forge.retire_deployment(home, ENVIRONMENT_NAME)
+    sandbox_host.world.fail_next(0)
+    assert sandbox_host.deployments(ENVIRONMENT_NAME) == {second: "inactive"}
+    assert sandbox_host.client().retire_deployment(home, ENVIRONMENT_NAME) == ""
+    assert (sandbox_host.deployments(ENVIRONMENT_NAME), sandbox_host.environments()) == ({}, [])
+    sandbox_host.done()
 
 
-def test_a_long_history_of_commits_is_cut(shop: SandboxHost) -> None:
+def test_a_long_history_of_commits_is_cut(sandbox_host: SandboxHost) -> None:
     """Nothing grows without bound. A fresh client for each, so that none waits for its pace."""
-    repository(shop)
-    made = commits(shop, 14)
+    repository(sandbox_host)
+    made = push_commits(sandbox_host, 14)
     for sha in made:
-        forge, home = repository(shop)
-        forge.report_deployment(home, sha, PLACE, MADE)
-    assert list(shop.deployments(PLACE)) == made[-11:]
-    shop.done()
+        forge, home = repository(sandbox_host)
+        forge.report_deployment(home, sha, ENVIRONMENT_NAME, SUCCEEDED)
+    assert list(sandbox_host.deployments(ENVIRONMENT_NAME)) == made[-11:]
+    sandbox_host.done()
 
 
-def test_what_is_so_already_is_not_written_again(shop: SandboxHost) -> None:
+def test_what_is_so_already_is_not_written_again(sandbox_host: SandboxHost) -> None:
     """L4: neither by this life nor by the next."""
-    forge, home = repository(shop)
-    [sha] = commits(shop, 1)
-    forge.report_deployment(home, sha, PLACE, MADE)
-    quiet = forge.cost().counted
-    forge.report_deployment(home, sha, PLACE, MADE)
-    assert forge.cost().counted == quiet
-    fresh = shop.client()
+    forge, home = repository(sandbox_host)
+    [sha] = push_commits(sandbox_host, 1)
+    forge.report_deployment(home, sha, ENVIRONMENT_NAME, SUCCEEDED)
+    quiet = forge.usage().counted
+    forge.report_deployment(home, sha, ENVIRONMENT_NAME, SUCCEEDED)
+    assert forge.usage().counted == quiet
+    fresh = sandbox_host.client()
     fresh.repositories()
-    before = fresh.cost().counted
-    fresh.report_deployment(home, sha, PLACE, MADE)
-    assert fresh.cost().counted - before == 2  # the list, and the newest status
-    shop.done()
+    before = fresh.usage().counted
+    fresh.report_deployment(home, sha, ENVIRONMENT_NAME, SUCCEEDED)
+    assert fresh.usage().counted - before == 2  # the list, and the newest status
+    sandbox_host.done()
 
 
-def test_a_deployment_that_the_host_refuses_is_an_error_with_its_words(shop: SandboxHost) -> None:
-    forge, home = repository(shop)
+def test_a_deployment_that_the_host_refuses_is_an_error_with_its_words(sandbox_host: SandboxHost) -> None:
+    forge, home = repository(sandbox_host)
     with pytest.raises(ForgeRefused, match="No commit found"):
-        forge.report_deployment(home, "0" * 40, PLACE, MADE)
-    shop.done()
+        forge.report_deployment(home, "0" * 40, ENVIRONMENT_NAME, SUCCEEDED)
+    sandbox_host.done()

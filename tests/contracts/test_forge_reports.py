@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.core.model import CheckState
 from orchestrator.forge.port import APPROVED, EXPIRED, CheckReport, Conclusion, is_marked
-from tests.contracts.forge_hosts import Host, need, repository
+from tests.contracts.forge_hosts import Host, require_support, repository
 
 MARKER = "<!-- eph:preview -->"
 RUNNING = CheckReport(Conclusion.IN_PROGRESS, "Creating", "Making the database")
@@ -31,11 +31,11 @@ def test_one_comment_edited_in_place(host: Host) -> None:
 
 def test_a_strangers_copy_of_the_marker_is_not_ours(host: Host) -> None:
     """P1, S3: somebody who quotes our comment does not become its author."""
-    need(host, "strangers")
+    require_support(host, "strangers")
     forge, shop = repository(host)
     host.push("one", {"message.txt": "one\n"})
     number = host.open_pull("one")
-    host.say(number, f"{MARKER}\nmine")
+    host.comment_as_stranger(number, f"{MARKER}\nmine")
     forge.upsert_comment(shop, number, MARKER, f"{MARKER}\nours")
     assert host.comments(number) == [f"{MARKER}\nours"]
 
@@ -76,7 +76,7 @@ def test_a_mark_on_a_commit_is_found_and_lifted(host: Host) -> None:
 
 def test_marks_of_others_neither_count_nor_hide_ours(host: Host) -> None:
     """S2, S3: whoever may push can set a status of any name, and a job of a workflow is a check run of any name."""
-    need(host, "strangers", "statuses")
+    require_support(host, "strangers", "statuses")
     forge, shop = repository(host)
     sha = host.push("one", {"message.txt": "one\n"})
     host.set_status(sha, APPROVED, CheckState.PASSED)

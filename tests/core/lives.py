@@ -23,8 +23,8 @@ POLICY = Policy(
     max_per_repository=3,
     max_concurrent=3,
     debounce=timedelta(seconds=2),
-    destroy_least=99,
-    backoff=Backoff(first=timedelta(seconds=5), most=timedelta(seconds=20), tries=3),
+    destroy_min=99,
+    backoff=Backoff(initial=timedelta(seconds=5), maximum=timedelta(seconds=20), max_attempts=3),
 )
 COMMITS = ("aaaaaaa", "bbbbbbb", "ccccccc", "baddbad")
 """The last one never builds."""
@@ -38,12 +38,12 @@ def play(history: Sequence[Event]) -> None:
     world = Simulation(POLICY)
     world.failing.add(sha("baddbad"))
     for event in history:
-        happen(world, event)
-    calm(world)
+        apply_event(world, event)
+    settle(world)
     check_converged(world)
 
 
-def by_chance(seed: int, number: int) -> list[Event]:
+def random_history(seed: int, number: int) -> list[Event]:
     chance = random.Random(f"{seed}/{number}")
     values = {
         "open": lambda: chance.choice(COMMITS),
@@ -63,7 +63,7 @@ def by_chance(seed: int, number: int) -> list[Event]:
     return [(kind, chance.randint(1, 2), chance.randint(1, 4), values[kind]()) for kind in kinds]
 
 
-def happen(world: Simulation, event: tuple[str, int, int, object]) -> None:
+def apply_event(world: Simulation, event: tuple[str, int, int, object]) -> None:
     verb, repository, number, value = event
     key = Key(repository, number)
     pull = world.pulls.get(key)
@@ -91,7 +91,7 @@ def happen(world: Simulation, event: tuple[str, int, int, object]) -> None:
             world.stacks_complete = not hidden
         case "plan", int(most):
             plan = world.plan()
-            check(world, plan)
+            check_plan(world, plan)
             world.start(plan, most)
         case "finish", None:
             for ref in sorted(world.jobs)[:1]:
@@ -99,10 +99,10 @@ def happen(world: Simulation, event: tuple[str, int, int, object]) -> None:
         case "crash", None:
             world.crash()
         case "pass", int(seconds):
-            world.pass_(seconds=seconds)
+            world.advance(seconds=seconds)
 
 
-def check(world: Simulation, plan: plans.Plan) -> None:
+def check_plan(world: Simulation, plan: plans.Plan) -> None:
     """What every plan must obey, given what is true."""
     facts = world.world()
     assert plan == plans.plan(facts, world.policy, world.now), "the same facts give the same plan"
@@ -117,7 +117,7 @@ def check(world: Simulation, plan: plans.Plan) -> None:
             check_destroy(world, action)
         if isinstance(action, actions.Purge):
             assert facts.stacks.complete
-    views.of(facts, plan, world.policy, world.now)
+    views.build(facts, plan, world.policy, world.now)
 
 
 def check_destroy(world: Simulation, destroy: actions.Destroy) -> None:
@@ -125,13 +125,13 @@ def check_destroy(world: Simulation, destroy: actions.Destroy) -> None:
     assert found is not None
     key = Key(*found)
     pull = world.pulls.get(key)
-    assert pull is None or not pull.wanted, f"{destroy} ends what is wanted"
+    assert pull is None or not pull.desired, f"{destroy} ends what is wanted"
     assert key.repository not in world.incomplete or key in world.confirmed, "half an answer destroys nothing"
     assert world.stacks_complete or not destroy.guarded
     assert destroy.ref in world.world().stacks.stacks
 
 
-def calm(world: Simulation, cycles: int = 40) -> None:
+def settle(world: Simulation, cycles: int = 40) -> None:
     """No more events, and everything that was broken outside works again."""
     world.incomplete.clear()
     world.failing.clear()
@@ -140,28 +140,28 @@ def calm(world: Simulation, cycles: int = 40) -> None:
     for pull in world.pulls.values():
         pull.problems = ()
     for _ in range(cycles):
-        check(world, world.plan())
+        check_plan(world, world.plan())
         world.cycle()
 
 
 def check_converged(world: Simulation) -> None:
-    wanted = {key for key, pull in world.pulls.items() if pull.wanted}
+    wanted = {key for key, pull in world.pulls.items() if pull.desired}
     held: dict[Key, str] = {}
     for ref, record in world.stacks.items():
         found = names.parse(ref)
         if found is None:
             continue
         assert record.built is not None, f"{ref} is half-made"
-        assert not record.pending
+        assert not record.pending_operations
         held[Key(*found)] = record.built.commit
     assert held.keys() <= wanted
     assert all(commit == world.pulls[key].commit for key, commit in held.items())
-    assert len(held) == room_for(wanted)
+    assert len(held) == capacity_for(wanted)
     assert world.targets["local"] == {world.pulls[key].name for key in held}
     assert world.plan().changes == ()
     assert FOREIGN in world.stacks
 
 
-def room_for(wanted: set[Key]) -> int:
+def capacity_for(wanted: set[Key]) -> int:
     of_each = [min(POLICY.max_per_repository, sum(key.repository == each for key in wanted)) for each in (1, 2)]
     return min(POLICY.max_environments, sum(of_each))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from orchestrator.core.model import (
-    Candidate,
+    Request,
     CheckState,
     Key,
     PullRequest,
@@ -14,7 +14,7 @@ from orchestrator.core.model import (
     Recipe,
     RecipeError,
 )
-from programs.spec import EnvironmentSpec, ServiceSpec, Source
+from programs.spec import EnvironmentSpec, ServiceSpec, GitSource
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 PREVIEW = frozenset({"preview"})
@@ -26,12 +26,12 @@ def sha(text: str) -> str:
 
 
 def spec(name: str, commit: str, target: str = "local") -> EnvironmentSpec:
-    source = Source("shop.git", commit, "branch")
+    source = GitSource("shop.git", commit, "branch")
     return EnvironmentSpec(name, f"{name}.localhost", target, "shop", source, (ServiceSpec("web", "serve"),))
 
 
 @dataclass
-class Pull:
+class SimulatedPull:
     key: Key
     commit: str
     labels: frozenset[str] = PREVIEW
@@ -52,7 +52,7 @@ class Pull:
     def name(self) -> str:
         return f"shop{self.key.repository}-gentle-stream-{self.key.number}"
 
-    def candidate(self, expired: bool) -> Candidate:
+    def request(self, expired: bool) -> Request:
         pull = PullRequest(
             self.key,
             self.state,
@@ -69,8 +69,8 @@ class Pull:
         )
         made = Recipe(spec(self.name, self.commit), PREVIEW)
         recipe = RecipeError(self.problems, PREVIEW, self.transient) if self.problems else replace(made, **self.recipe)
-        return Candidate(pull, recipe, dict(self.checks), self.retry, expired, approved=self.approved)
+        return Request(pull, recipe, dict(self.checks), self.retry, expired, approval=self.approved)
 
     @property
-    def wanted(self) -> bool:
+    def desired(self) -> bool:
         return self.state is PullState.OPEN and bool(self.labels & PREVIEW) and not self.draft

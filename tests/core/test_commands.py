@@ -8,39 +8,39 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.core.commands import Command, Misunderstood, Verb, parse
+from orchestrator.core.commands import ChatCommand, InvalidCommand, ChatVerb, parse
 
 
 @pytest.mark.parametrize(
     ("line", "command"),
     [
-        ("/eph up", Command(Verb.UP)),
-        ("/eph down", Command(Verb.DOWN)),
-        ("/eph retry", Command(Verb.RETRY)),
-        ("/eph keep", Command(Verb.KEEP)),
-        ("/eph wake", Command(Verb.WAKE)),
-        ("/eph logs", Command(Verb.LOGS)),
-        ("/eph why", Command(Verb.WHY)),
-        ("/eph help", Command(Verb.HELP)),
-        ("/eph", Command(Verb.HELP)),
-        ("/EPH  Down  ", Command(Verb.DOWN)),
-        ("/eph\tup", Command(Verb.UP)),
-        ("/eph extend", Command(Verb.EXTEND, timedelta(hours=24))),
-        ("/eph extend 24h", Command(Verb.EXTEND, timedelta(hours=24))),
-        ("/eph extend 2D", Command(Verb.EXTEND, timedelta(days=2))),
-        ("/eph extend 90m", Command(Verb.EXTEND, timedelta(minutes=90))),
-        ("/eph approve", Command(Verb.APPROVE)),
-        ("/eph approve 1A2B3C4", Command(Verb.APPROVE, commit="1a2b3c4")),
+        ("/eph up", ChatCommand(ChatVerb.UP)),
+        ("/eph down", ChatCommand(ChatVerb.DOWN)),
+        ("/eph retry", ChatCommand(ChatVerb.RETRY)),
+        ("/eph keep", ChatCommand(ChatVerb.KEEP)),
+        ("/eph wake", ChatCommand(ChatVerb.WAKE)),
+        ("/eph logs", ChatCommand(ChatVerb.LOGS)),
+        ("/eph why", ChatCommand(ChatVerb.WHY)),
+        ("/eph help", ChatCommand(ChatVerb.HELP)),
+        ("/eph", ChatCommand(ChatVerb.HELP)),
+        ("/EPH  Down  ", ChatCommand(ChatVerb.DOWN)),
+        ("/eph\tup", ChatCommand(ChatVerb.UP)),
+        ("/eph extend", ChatCommand(ChatVerb.EXTEND, timedelta(hours=24))),
+        ("/eph extend 24h", ChatCommand(ChatVerb.EXTEND, timedelta(hours=24))),
+        ("/eph extend 2D", ChatCommand(ChatVerb.EXTEND, timedelta(days=2))),
+        ("/eph extend 90m", ChatCommand(ChatVerb.EXTEND, timedelta(minutes=90))),
+        ("/eph approve", ChatCommand(ChatVerb.APPROVE)),
+        ("/eph approve 1A2B3C4", ChatCommand(ChatVerb.APPROVE, commit="1a2b3c4")),
     ],
 )
-def test_what_people_write(line: str, command: Command) -> None:
+def test_accepted_commands(line: str, command: ChatCommand) -> None:
     assert parse([line]) == (command,)
 
 
 @pytest.mark.parametrize(
     "line", ["", "please /eph up", "`/eph up`", " /eph up", "/ephemeral up", "/eph-up", "\\/eph down"]
 )
-def test_what_is_no_command(line: str) -> None:
+def test_text_that_is_not_a_command(line: str) -> None:
     assert parse([line]) == ()
 
 
@@ -58,30 +58,30 @@ def test_what_is_no_command(line: str) -> None:
 )
 def test_what_cannot_be_understood_says_why(line: str, why: str) -> None:
     [said] = parse([f"/eph {line}"])
-    assert isinstance(said, Misunderstood)
+    assert isinstance(said, InvalidCommand)
     assert said.line == line
-    assert why in said.why
+    assert why in said.reason
 
 
 def test_several_in_one_comment_are_heard_in_order_and_not_without_end() -> None:
-    assert parse(["/eph up", "Thanks!", "/eph why"]) == (Command(Verb.UP), Command(Verb.WHY))
+    assert parse(["/eph up", "Thanks!", "/eph why"]) == (ChatCommand(ChatVerb.UP), ChatCommand(ChatVerb.WHY))
     many = parse(["/eph why"] * 50)
-    assert many[:3] == (Command(Verb.WHY),) * 3
+    assert many[:3] == (ChatCommand(ChatVerb.WHY),) * 3
     assert len(many) == 4
-    assert isinstance(many[3], Misunderstood)
+    assert isinstance(many[3], InvalidCommand)
 
 
 @given(st.text(max_size=300))
 @settings(max_examples=100)
-def test_no_words_break_it(body: str) -> None:
+def test_any_text_is_parsed(body: str) -> None:
     for said in parse([body, f"/eph {body}"]):
-        assert isinstance(said, Command | Misunderstood)
+        assert isinstance(said, ChatCommand | InvalidCommand)
 
 
 def test_a_line_that_is_a_phrase_asks_for_an_environment() -> None:
     """L3: exactly the line."""
     phrases = ("please preview", "/eph deploy")
-    asked = (Command(Verb.UP),)
+    asked = (ChatCommand(ChatVerb.UP),)
     assert parse(["Looks good!", "", "please preview", "Thanks"], phrases) == asked
     assert parse(["/eph deploy"], phrases) == asked, "a phrase counts before a command"
     assert len(parse(["please preview", "/eph why"], phrases)) == 2

@@ -7,43 +7,43 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.core import drifts
-from orchestrator.core.drifts import Drift, Loss
-from programs.holdings import CHANGED
+from orchestrator.core.drifts import Drift, DriftKind
+from programs.holdings import DRIFTED
 from stacks import names
-from stacks.model import Built, StackRecord
+from stacks.model import BuildInfo, StackRecord
 from tests.core.pulls import START, sha
 
-BUILT = Built(sha("a"), "0" * 16, "local-2", "local", "http://x", {}, START)
+BUILT = BuildInfo(sha("a"), "0" * 16, "local-2", "local", "http://x", {}, START)
 PARTS = {"Database:e/eph_app": "database-app", "Seed:e/eph_app": "seed-app", "Route:e/h": "route-web", "Home:e": "home"}
-RECORD = StackRecord(names.stack_ref(8, "acme/shop", 1), built=BUILT, parts=PARTS)
+RECORD = StackRecord(names.stack_ref(8, "acme/shop", 1), built=BUILT, resource_names=PARTS)
 THERE = {"Database": frozenset({"e/eph_app"}), "Route": frozenset({"e/h"})}
 
 
 def test_only_what_the_target_can_look_at_can_be_lost() -> None:
-    assert drifts.lost(RECORD, THERE) == ()
-    assert drifts.lost(RECORD, {}) == (), "it could not be looked at"
-    assert drifts.lost(RECORD, {"Route": frozenset()}) == (Drift("route-web"),)
-    assert drifts.lost(RECORD, {**THERE, "Database": frozenset({"other/x"})}) == (Drift("database-app"),)
+    assert drifts.detect(RECORD, THERE) == ()
+    assert drifts.detect(RECORD, {}) == (), "it could not be looked at"
+    assert drifts.detect(RECORD, {"Route": frozenset()}) == (Drift("route-web"),)
+    assert drifts.detect(RECORD, {**THERE, "Database": frozenset({"other/x"})}) == (Drift("database-app"),)
     for unsure in (replace(RECORD, built=None), replace(RECORD, unreadable="cut")):
-        assert drifts.lost(unsure, {"Route": frozenset()}) == ()
+        assert drifts.detect(unsure, {"Route": frozenset()}) == ()
 
 
 def test_what_somebody_changed_counts_and_a_namespace_stands_for_all_in_it() -> None:
     parts = {"Namespace:e": "namespace", "Service:e/web": "service-web", "Deployment:e/web": "deployment-web"}
-    record = replace(RECORD, parts=parts, target="kubernetes")
+    record = replace(RECORD, resource_names=parts, target="kubernetes")
     there = {"Namespace": frozenset({"e"}), "Service": frozenset({"e/web"}), "Deployment": frozenset({"e/web"})}
-    assert drifts.lost(record, {**there, CHANGED: frozenset({"Service:e/web"})}) == (
-        Drift("service-web", Loss.CHANGED),
+    assert drifts.detect(record, {**there, DRIFTED: frozenset({"Service:e/web"})}) == (
+        Drift("service-web", DriftKind.CHANGED),
     )
-    assert drifts.lost(record, {**there, "Service": frozenset()}) == (Drift("service-web", Loss.GONE),)
-    assert drifts.lost(record, dict.fromkeys(there, frozenset())) == (Drift("namespace"),)
-    assert drifts.lost(replace(record, target="local"), {"Service": frozenset()}) == (
-        Drift("service-web", Loss.STOPPED),
+    assert drifts.detect(record, {**there, "Service": frozenset()}) == (Drift("service-web", DriftKind.GONE),)
+    assert drifts.detect(record, dict.fromkeys(there, frozenset())) == (Drift("namespace"),)
+    assert drifts.detect(replace(record, target="local"), {"Service": frozenset()}) == (
+        Drift("service-web", DriftKind.STOPPED),
     )
 
 
 APP = Drift("database-app")
-STOPPED, CHANGED_WEB = Drift("service-web", Loss.STOPPED), Drift("service-web", Loss.CHANGED)
+STOPPED, CHANGED_WEB = Drift("service-web", DriftKind.STOPPED), Drift("service-web", DriftKind.CHANGED)
 
 
 @pytest.mark.parametrize(
@@ -75,5 +75,5 @@ STOPPED, CHANGED_WEB = Drift("service-web", Loss.STOPPED), Drift("service-web", 
     ],
 )
 def test_it_is_said_in_one_sentence(lost: list[Drift], now: str, then: str) -> None:
-    assert drifts.noticed(lost) == now
-    assert drifts.mended(lost, PARTS.values()) == then
+    assert drifts.describe(lost) == now
+    assert drifts.describe_repair(lost, PARTS.values()) == then

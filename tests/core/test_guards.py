@@ -14,7 +14,7 @@ from stacks.model import StackRef
 from .worlds import FOREIGN, Simulation
 
 
-def crowd(number: int, **policy: object) -> Simulation:
+def world_with_pulls(number: int, **policy: object) -> Simulation:
     limits = {"max_concurrent": 50, "concurrent_destroys": 40, "max_per_repository": 50} | policy
     world = Simulation(Policy(debounce=timedelta(0), **limits))
     for each in range(1, number + 1):
@@ -23,7 +23,7 @@ def crowd(number: int, **policy: object) -> Simulation:
     return world
 
 
-def vanish(world: Simulation, number: int) -> None:
+def remove_pulls(world: Simulation, number: int) -> None:
     """So many pull requests are suddenly unknown to the Git host, which was asked for each."""
     for key in list(world.pulls)[:number]:
         del world.pulls[key]
@@ -35,24 +35,24 @@ def destroys(world: Simulation) -> list[actions.Destroy]:
 
 
 @pytest.mark.parametrize(("ours", "gone", "through"), [(10, 5, 5), (10, 6, 0), (40, 12, 12), (40, 13, 0)])
-def test_more_than_the_share_is_held_whole(ours: int, gone: int, through: int) -> None:
-    world = crowd(ours)
-    vanish(world, gone)
+def test_mass_deletion_above_the_share_is_held(ours: int, gone: int, through: int) -> None:
+    world = world_with_pulls(ours)
+    remove_pulls(world, gone)
     assert len(destroys(world)) == through
 
 
-def test_what_went_within_the_hour_counts() -> None:
-    world = crowd(10)
-    vanish(world, 3)
+def test_recent_destroys_count() -> None:
+    world = world_with_pulls(10)
+    remove_pulls(world, 3)
     world.cycle()
-    vanish(world, 3)
+    remove_pulls(world, 3)
     assert destroys(world) == []
-    world.pass_(minutes=61)
+    world.advance(minutes=61)
     assert len(destroys(world)) == 3
 
 
-def test_what_the_host_states_never_counts() -> None:
-    world = crowd(10)
+def test_confirmed_closes_do_not_count() -> None:
+    world = world_with_pulls(10)
     for number in range(1, 11):
         world.change(number, state=PullState.MERGED)
     world.cycle(3)
@@ -60,9 +60,9 @@ def test_what_the_host_states_never_counts() -> None:
 
 
 def test_an_operator_lets_that_very_plan_through_to_its_end() -> None:
-    world = crowd(20, max_concurrent=4, concurrent_destroys=2)
+    world = world_with_pulls(20, max_concurrent=4, concurrent_destroys=2)
     world.cycle(5)
-    vanish(world, 9)
+    remove_pulls(world, 9)
     plan = world.plan()
     hold = plan.actions[0]
     assert isinstance(hold, actions.Hold)
@@ -76,24 +76,24 @@ def test_an_operator_lets_that_very_plan_through_to_its_end() -> None:
 
 
 def test_an_approval_is_for_that_very_set() -> None:
-    world = crowd(20)
-    vanish(world, 7)
+    world = world_with_pulls(20)
+    remove_pulls(world, 7)
     world.approved_plans.add(world.plan().digest)
-    vanish(world, 1)
+    remove_pulls(world, 1)
     assert destroys(world) == []
 
 
 def test_a_guarded_destroy_that_failed_is_not_judged_again() -> None:
-    world = crowd(10)
-    vanish(world, 5)
+    world = world_with_pulls(10)
+    remove_pulls(world, 5)
     world.stuck |= set(world.stacks)
     world.cycle()
-    world.pass_(minutes=1)
+    world.advance(minutes=1)
     assert len(destroys(world)) == 5
 
 
 def test_leftovers_are_purged_and_nothing_else() -> None:
-    world = crowd(2)
+    world = world_with_pulls(2)
     world.targets["local"] |= {"shop1-lost-lamb-7"}
     purges = [action for action in world.plan().actions if isinstance(action, actions.Purge)]
     assert [(purge.target, purge.name) for purge in purges] == [("local", "shop1-lost-lamb-7")]
@@ -102,7 +102,7 @@ def test_leftovers_are_purged_and_nothing_else() -> None:
 
 
 def test_nothing_is_purged_while_stacks_are_unknown() -> None:
-    world = crowd(2)
+    world = world_with_pulls(2)
     world.targets["local"] |= {"shop1-lost-lamb-7"}
     world.stacks_complete = False
     assert not [action for action in world.plan().actions if isinstance(action, actions.Purge)]
@@ -110,15 +110,15 @@ def test_nothing_is_purged_while_stacks_are_unknown() -> None:
 
 
 def test_a_stack_without_a_name_protects_its_number() -> None:
-    world = crowd(2)
+    world = world_with_pulls(2)
     world.pulls.clear()
-    world.edit(1, tag=None, unreadable="cut")
+    world.edit_record(1, tag=None, unreadable="cut")
     purges = [action for action in world.plan().actions if isinstance(action, actions.Purge)]
     assert purges == []
 
 
 def test_a_wrong_backend_does_not_empty_the_targets() -> None:
-    world = crowd(0)
+    world = world_with_pulls(0)
     world.targets["local"] |= {f"shop1-lost-lamb-{number}" for number in range(30)}
     plan = world.plan()
     assert plan.changes == ()
@@ -126,14 +126,14 @@ def test_a_wrong_backend_does_not_empty_the_targets() -> None:
 
 
 def test_a_half_made_leftover_of_a_candidate_waits_for_its_creation() -> None:
-    world = crowd(0)
+    world = world_with_pulls(0)
     world.open(7)
     world.targets["local"] |= {"shop1-gentle-stream-7"}
     assert [type(action) for action in world.plan().changes] == [actions.Create]
 
 
 def test_stacks_that_are_not_ours_are_never_mentioned() -> None:
-    world = crowd(1)
+    world = world_with_pulls(1)
     for foreign in (StackRef("eph-shop-1", "main"), StackRef("eph-shop-007", "pr-1"), StackRef("shop-1", "pr-1")):
         world.stacks[foreign] = world.stacks[world.ref(1)]
     world.pulls.clear()
@@ -141,15 +141,15 @@ def test_stacks_that_are_not_ours_are_never_mentioned() -> None:
 
 
 def test_the_share_counts_what_was_there_when_the_hour_began() -> None:
-    world = crowd(40, max_concurrent=6)
+    world = world_with_pulls(40, max_concurrent=6)
     world.cycle(6)
-    vanish(world, 12)
+    remove_pulls(world, 12)
     world.cycle(4)
     assert len(world.stacks) == 28 + 1, "twelve of forty, though only five at once"
 
 
 def test_a_leftover_of_one_that_is_not_wanted_is_purged() -> None:
-    world = crowd(0)
+    world = world_with_pulls(0)
     world.open(7, draft=True, recipe={"drafts": False})
     world.targets["local"] |= {"shop1-gentle-stream-7"}
     assert [type(action) for action in world.plan().changes] == [actions.Purge]

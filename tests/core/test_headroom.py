@@ -18,20 +18,20 @@ MB = 1_000_000
 
 
 @dataclass
-class Small(Simulation):
+class SmallMachine(Simulation):
     """A machine with so much memory."""
 
-    free: int = 0
-    used: tuple[int, ...] = ()
+    free_bytes: int = 0
+    used_bytes: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         super().__init__(Policy(max_concurrent=4, debounce=timedelta(0)))
 
     def world(self) -> World:
-        return replace(super().world(), headroom=Headroom(self.free, 200 * MB, 100 * MB, self.used))
+        return replace(super().world(), headroom=Headroom(self.free_bytes, 200 * MB, 100 * MB, self.used_bytes))
 
 
-def begun(world: Simulation) -> int:
+def started_creates(world: Simulation) -> int:
     return len([a for a in world.plan().actions if isinstance(a, actions.Create)])
 
 
@@ -39,28 +39,28 @@ def begun(world: Simulation) -> int:
     ("free", "started"), [(5000 * MB, 4), (900 * MB, 4), (899 * MB, 3), (500 * MB, 2), (300 * MB, 1), (0, 1)]
 )
 def test_as_many_as_fit_and_always_one(free: int, started: int) -> None:
-    world = Small(free)
+    world = SmallMachine(free)
     for number in range(1, 7):
         world.open(number)
-    assert begun(world) == started
+    assert started_creates(world) == started
 
 
 def test_what_runs_has_not_used_all_that_it_will() -> None:
     """Two under way: one took half of its share, the other was not measured yet."""
-    world = Small(800 * MB)
+    world = SmallMachine(800 * MB)
     for number in range(1, 7):
         world.open(number)
-    world.start(world.plan(), most=2)
-    world.used = (100 * MB,)
-    assert begun(world) == 2
-    world.free = 700 * MB
-    assert begun(world) == 1
-    world.used = (200 * MB, 200 * MB)
-    assert begun(world) == 2, "what they took is gone from what is free"
+    world.start(world.plan(), limit=2)
+    world.used_bytes = (100 * MB,)
+    assert started_creates(world) == 2
+    world.free_bytes = 700 * MB
+    assert started_creates(world) == 1
+    world.used_bytes = (200 * MB, 200 * MB)
+    assert started_creates(world) == 2, "what they took is gone from what is free"
 
 
 def test_the_queue_says_why() -> None:
-    world = Small(500 * MB)
+    world = SmallMachine(500 * MB)
     for number in range(1, 4):
         world.open(number)
     [waits] = [a for a in world.plan().actions if isinstance(a, actions.Wait)]
@@ -71,7 +71,7 @@ def test_the_queue_says_why() -> None:
 
 
 def test_plenty_of_memory_says_nothing() -> None:
-    world = Small(5000 * MB)
+    world = SmallMachine(5000 * MB)
     for number in range(1, 9):
         world.open(number)
     assert world.plan().notes == ()
@@ -80,5 +80,5 @@ def test_plenty_of_memory_says_nothing() -> None:
 
 def test_who_measured_nothing_bounds_nothing() -> None:
     policy = Policy()
-    assert headroom.bounded(policy, None, 3) is policy
+    assert headroom.limit_policy(policy, None, 3) is policy
     assert plans.plan(Simulation().world(), policy, Simulation().now).notes == ()

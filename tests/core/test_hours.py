@@ -9,36 +9,36 @@ import pytest
 from orchestrator.core import hours
 
 
-def at(day: int, hour: int, minute: int = 0, month: int = 3) -> datetime:
+def utc(day: int, hour: int, minute: int = 0, month: int = 3) -> datetime:
     return datetime(2026, month, day, hour, minute, tzinfo=UTC)
 
 
 def test_a_week_of_days_in_berlin() -> None:
-    office = hours.read("Europe/Berlin", ("Mon-Fri 08:00-19:00",))
-    monday = hours.current(office, at(2, 7))
-    assert monday == hours.Opening(at(2, 7), at(2, 18))
-    assert hours.current(office, at(2, 6, 59)) is None
-    assert hours.current(office, at(2, 18)) is None
-    assert hours.current(office, at(7, 12)) is None, "a Saturday"
-    assert (hours.last_closed(office, at(7, 12)), hours.next_opens(office, at(7, 12))) == (at(6, 18), at(9, 7))
+    office = hours.parse("Europe/Berlin", ("Mon-Fri 08:00-19:00",))
+    monday = hours.current(office, utc(2, 7))
+    assert monday == hours.OpenPeriod(utc(2, 7), utc(2, 18))
+    assert hours.current(office, utc(2, 6, 59)) is None
+    assert hours.current(office, utc(2, 18)) is None
+    assert hours.current(office, utc(7, 12)) is None, "a Saturday"
+    assert (hours.last_closing(office, utc(7, 12)), hours.next_opening(office, utc(7, 12))) == (utc(6, 18), utc(9, 7))
 
 
 def test_summer_time_moves_them() -> None:
-    office = hours.read("Europe/Berlin", ("Mon-Fri 08:00-19:00",))
-    assert hours.next_opens(office, at(28, 12)) == at(30, 6)
+    office = hours.parse("Europe/Berlin", ("Mon-Fri 08:00-19:00",))
+    assert hours.next_opening(office, utc(28, 12)) == utc(30, 6)
 
 
 def test_the_day_on_which_it_begins_has_an_hour_less() -> None:
-    night = hours.current(hours.read("Europe/Berlin", ("Sat 22:00-06:00",)), at(29, 0))
-    assert night == hours.Opening(at(28, 21), at(29, 4))
+    night = hours.current(hours.parse("Europe/Berlin", ("Sat 22:00-06:00",)), utc(29, 0))
+    assert night == hours.OpenPeriod(utc(28, 21), utc(29, 4))
 
 
 def test_over_midnight_over_the_week_and_side_by_side() -> None:
-    nights = hours.read("UTC", ("Fri-Sun 22:00-06:00",))
-    assert hours.current(nights, at(9, 5)) == hours.Opening(at(8, 22), at(9, 6)), "into Monday"
-    assert hours.current(hours.read("UTC", ("Sat-Mon 00:00-24:00",)), at(8, 12)) == hours.Opening(at(7, 0), at(10, 0))
-    two = hours.read("UTC", ("Mon 08:00-12:00", "Mon 12:00-14:00"))
-    assert hours.current(two, at(2, 11)) == hours.Opening(at(2, 8), at(2, 14))
+    nights = hours.parse("UTC", ("Fri-Sun 22:00-06:00",))
+    assert hours.current(nights, utc(9, 5)) == hours.OpenPeriod(utc(8, 22), utc(9, 6)), "into Monday"
+    assert hours.current(hours.parse("UTC", ("Sat-Mon 00:00-24:00",)), utc(8, 12)) == hours.OpenPeriod(utc(7, 0), utc(10, 0))
+    two = hours.parse("UTC", ("Mon 08:00-12:00", "Mon 12:00-14:00"))
+    assert hours.current(two, utc(2, 11)) == hours.OpenPeriod(utc(2, 8), utc(2, 14))
 
 
 @pytest.mark.parametrize(
@@ -52,4 +52,4 @@ def test_over_midnight_over_the_week_and_side_by_side() -> None:
 )
 def test_what_does_not_exist_is_said(zone: str, span: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        hours.read(zone, (span,))
+        hours.parse(zone, (span,))

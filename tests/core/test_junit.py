@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.core import junit
-from orchestrator.core.junit import BadReport, Report
+from orchestrator.core.junit import InvalidReport, JUnitReport
 
 PYTEST = b"""<?xml version="1.0" encoding="utf-8"?>
 <testsuites><testsuite name="pytest" tests="999" failures="0">
@@ -21,7 +21,7 @@ OUTSIDE = b"""<!DOCTYPE x SYSTEM "file:///etc/passwd"><testsuite/>"""
 
 def test_cases_are_counted_and_headers_are_not_believed() -> None:
     report = junit.parse(PYTEST)
-    assert report == Report(4, 1, 1, 1, ("tests.test_shop test_tea", "tests.test_shop test_cart"))
+    assert report == JUnitReport(4, 1, 1, 1, ("tests.test_shop test_tea", "tests.test_shop test_cart"))
     assert report.passed == 1
 
 
@@ -29,8 +29,8 @@ def test_names_are_few_and_short() -> None:
     case = f'<testcase name="{"x" * 5000}"><failure/></testcase>'
     report = junit.parse(f"<testsuite>{case * 50}</testsuite>".encode())
     assert report.failures == 50
-    assert len(report.names) == junit.MOST_NAMES
-    assert max(map(len, report.names)) == junit.LONGEST
+    assert len(report.names) == junit.MAX_NAMES
+    assert max(map(len, report.names)) == junit.MAX_NAME_LENGTH
 
 
 @pytest.mark.parametrize(
@@ -38,8 +38,8 @@ def test_names_are_few_and_short() -> None:
     [
         (BOMB, "document type or an entity"),
         (OUTSIDE, "document type or an entity"),
-        (b"<testsuite>" * (junit.MOST_DEPTH + 1), "levels deep"),
-        (b" " * (junit.MOST_BYTES + 1), "more than 2 MB"),
+        (b"<testsuite>" * (junit.MAX_DEPTH + 1), "levels deep"),
+        (b" " * (junit.MAX_BYTES + 1), "more than 2 MB"),
         (b"<html/>", "neither testsuites nor testsuite"),
         (b"<testsuite><testcase", "no XML"),
         (b"", "no XML"),
@@ -47,5 +47,5 @@ def test_names_are_few_and_short() -> None:
     ],
 )
 def test_what_cannot_be_read_is_told_and_harms_nobody(data: bytes, why: str) -> None:
-    with pytest.raises(BadReport, match=why):
+    with pytest.raises(InvalidReport, match=why):
         junit.parse(data)

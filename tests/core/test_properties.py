@@ -61,7 +61,7 @@ def test_interrupted_after_any_prefix_of_a_plan_it_converges(history: list[Event
     for prefix in range(most):
         world.start(world.plan(), prefix)
         world.crash()
-        world.pass_(seconds=1)
+        world.advance(seconds=1)
     calm(world)
     check_converged(world)
 
@@ -104,7 +104,7 @@ def test_one_broken_environment_stops_nobody_else(number: int, fault: str) -> No
     if fault == "broken":
         world.change(number, problems=("eph.yaml:1: wrong",))
     if fault == "unreadable":
-        world.edit(number, unreadable="cut")
+        world.edit_record(number, unreadable="cut")
     world.cycle(4)
     for each in {1, 2, 3, 4} - {number}:
         built = world.stacks[world.ref(each)].built
@@ -120,9 +120,9 @@ def test_a_storm_of_pushes_ends_at_the_last_one(pushes: list[str]) -> None:
     ref = world.open(1)
     for commit in pushes:
         world.push(1, commit)
-        world.pass_(seconds=1.5)
+        world.advance(seconds=1.5)
         world.start(world.plan())
-        assert world.superseded[ref] <= world.policy.supersede_most
+        assert world.superseded[ref] <= world.policy.max_supersedes
         if ref in world.jobs and world.jobs[ref].running.interrupting:
             world.finish(ref)
     world.finish_all()

@@ -13,23 +13,23 @@ from .pulls import sha
 from .worlds import Simulation
 
 
-def crowd(policy: Policy, number: int) -> Simulation:
+def world_with_pulls(policy: Policy, number: int) -> Simulation:
     """So many pull requests, opened a minute apart, the highest number first."""
     world = Simulation(policy)
     for each in range(number, 0, -1):
         world.open(each)
-        world.pass_(minutes=1)
+        world.advance(minutes=1)
     return world
 
 
-def places(world: Simulation) -> dict[int, int | None]:
+def queue_positions(world: Simulation) -> dict[int, int | None]:
     return {a.key.number: a.position for a in world.plan().actions if isinstance(a, actions.Wait)}
 
 
 def test_what_is_over_the_limit_waits_by_who_came_first() -> None:
-    world = crowd(Policy(max_environments=2), 5)
+    world = world_with_pulls(Policy(max_environments=2), 5)
     assert {a.key.number for a in world.plan().actions if isinstance(a, actions.Create)} == {5, 4}
-    assert places(world) == {3: 1, 2: 2, 1: 3}
+    assert queue_positions(world) == {3: 1, 2: 2, 1: 3}
     wait = world.action(3)
     assert wait.reason.endswith("the server holds 2 environments, and at most 2; 1st in the queue")
     view = world.view(2)
@@ -37,7 +37,7 @@ def test_what_is_over_the_limit_waits_by_who_came_first() -> None:
 
 
 def test_what_exists_is_never_evicted_and_room_goes_to_the_first() -> None:
-    world = crowd(Policy(max_environments=2), 4)
+    world = world_with_pulls(Policy(max_environments=2), 4)
     world.cycle()
     world.policy = replace(world.policy, max_environments=1)
     assert not [a for a in world.plan().actions if isinstance(a, actions.Destroy)]
@@ -45,29 +45,29 @@ def test_what_exists_is_never_evicted_and_room_goes_to_the_first() -> None:
     world.change(4, labels=frozenset())
     world.cycle(2)
     assert isinstance(world.action(2), actions.Keep)
-    assert places(world) == {1: 1}
+    assert queue_positions(world) == {1: 1}
 
 
 def test_a_full_repository_does_not_hold_up_another() -> None:
-    world = crowd(Policy(max_per_repository=1), 3)
+    world = world_with_pulls(Policy(max_per_repository=1), 3)
     world.open(9, repository=2)
     assert isinstance(world.action(9, 2), actions.Create)
-    assert places(world) == {2: 1, 1: 2}
+    assert queue_positions(world) == {2: 1, 1: 2}
     assert "the repository has 1 environments, and at most 1" in world.action(1).reason
 
 
 def test_so_many_operations_run_at_once_and_creations_under_way_take_room() -> None:
-    world = crowd(Policy(max_concurrent=2, max_environments=3), 5)
+    world = world_with_pulls(Policy(max_concurrent=2, max_environments=3), 5)
     world.start(world.plan())
     assert len(world.jobs) == 2
-    assert places(world) == {5: None, 4: None, 3: 1, 2: 2, 1: 3}
+    assert queue_positions(world) == {5: None, 4: None, 3: 1, 2: 2, 1: 3}
     world.finish_all()
     world.start(world.plan())
     assert len(world.jobs) == 1, "there was room for one more"
 
 
 def test_making_and_cleaning_share_the_slots() -> None:
-    world = crowd(Policy(max_concurrent=4, concurrent_destroys=2, debounce=timedelta(0)), 12)
+    world = world_with_pulls(Policy(max_concurrent=4, concurrent_destroys=2, debounce=timedelta(0)), 12)
     world.cycle(3)
     for number in range(1, 7):
         world.change(number, labels=frozenset())
@@ -76,13 +76,13 @@ def test_making_and_cleaning_share_the_slots() -> None:
     world.start(world.plan())
     kinds = sorted(type(job.action).__name__ for job in world.jobs.values())
     assert kinds == ["Destroy", "Destroy", "Update", "Update"]
-    waiting = [a for a in world.plan().actions if isinstance(a, actions.Wait) and a.because is actions.Because.DESTROY]
+    waiting = [a for a in world.plan().actions if isinstance(a, actions.Wait) and a.waiting_for is actions.WaitingFor.DESTROY]
     assert len(waiting) == 4
     assert {a.position for a in waiting} == {None}
 
 
 def test_destroys_that_hang_leave_a_slot_for_making() -> None:
-    world = crowd(Policy(max_concurrent=4), 8)
+    world = world_with_pulls(Policy(max_concurrent=4), 8)
     world.cycle(2)
     for number in range(1, 9):
         world.change(number, labels=frozenset())
@@ -93,7 +93,7 @@ def test_destroys_that_hang_leave_a_slot_for_making() -> None:
 
 
 def test_a_running_crowd_of_makes_gives_way_to_a_destroy() -> None:
-    world = crowd(Policy(max_concurrent=4, debounce=timedelta(0)), 9)
+    world = world_with_pulls(Policy(max_concurrent=4, debounce=timedelta(0)), 9)
     world.cycle()
     world.start(world.plan())
     world.change(9, labels=frozenset())
@@ -111,7 +111,7 @@ def test_with_one_slot_making_and_cleaning_take_turns() -> None:
     kinds = set()
     for _ in range(2):
         kinds |= {type(action) for action in world.plan().changes}
-        world.pass_(minutes=1)
+        world.advance(minutes=1)
     assert kinds == {actions.Create, actions.Destroy}
 
 
@@ -129,7 +129,7 @@ def test_a_destroy_that_makes_room_for_somebody_goes_first() -> None:
 
 
 def test_an_upgrade_of_everything_waits_behind_people() -> None:
-    world = crowd(Policy(max_concurrent=2, program_versions={"local": "1"}), 4)
+    world = world_with_pulls(Policy(max_concurrent=2, program_versions={"local": "1"}), 4)
     world.cycle(2)
     world.policy = replace(world.policy, program_versions={"local": "2"})
     world.open(9)
@@ -138,14 +138,14 @@ def test_an_upgrade_of_everything_waits_behind_people() -> None:
 
 
 def test_further_pushes_do_not_lose_the_place() -> None:
-    world = crowd(Policy(max_environments=1), 3)
+    world = world_with_pulls(Policy(max_environments=1), 3)
     world.push(3, "ccccccc")
     world.push(2, "bbbbbbb")
-    assert places(world) == {2: 1, 1: 2}
+    assert queue_positions(world) == {2: 1, 1: 2}
 
 
 def test_a_creation_under_way_takes_room_before_its_stack_is_to_be_seen() -> None:
-    world = crowd(Policy(max_environments=2, max_concurrent=4), 3)
+    world = world_with_pulls(Policy(max_environments=2, max_concurrent=4), 3)
     world.start(world.plan())
     assert len(world.jobs) == 2
     assert "the server holds 2 environments" in world.action(1).reason
@@ -156,10 +156,10 @@ def test_a_retry_queues_from_its_failure() -> None:
     world.failing.add(sha("baddbad"))
     world.open(1, "baddbad")
     world.start(world.plan())
-    world.pass_(seconds=5)
+    world.advance(seconds=5)
     world.open(2)
-    world.pass_(seconds=5)
+    world.advance(seconds=5)
     world.finish_all()
-    world.pass_(seconds=30)
+    world.advance(seconds=30)
     assert isinstance(world.action(2), actions.Create), "it waits since before the failure"
     assert world.action(1).position == 1

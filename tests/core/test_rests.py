@@ -9,61 +9,61 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from orchestrator.core import actions, hours, plans
-from orchestrator.core.model import Traffic
+from orchestrator.core.model import TrafficSnapshot
 from orchestrator.core.phases import Phase
 from orchestrator.core.policy import Policy
-from stacks.model import Tag, Verb
+from stacks.model import StackTag, OperationVerb
 from tests.core.worlds import Simulation
 
 IDLE = timedelta(hours=2)
-OFFICE = hours.read("Europe/Berlin", ("Mon-Fri 08:00-19:00",))
+OFFICE = hours.parse("Europe/Berlin", ("Mon-Fri 08:00-19:00",))
 MONDAY_EVENING = datetime(2026, 3, 2, 18, 30, tzinfo=UTC)  # 19:30 there
 
 
-def made(policy: Policy | None = None, **recipe: object) -> Simulation:
+def live_world(policy: Policy | None = None, **recipe: object) -> Simulation:
     world = Simulation(policy or Policy(debounce=timedelta(seconds=2), program_versions={"local": "1"}))
     world.open(42, recipe=recipe)
     world.cycle()
-    world.answer(42)
-    world.watch()
+    world.report_health(42)
+    world.record_traffic()
     return world
 
 
-def tag(world: Simulation) -> Tag:
+def tag_of(world: Simulation) -> StackTag:
     found = world.stacks[world.ref(42)].tag
     assert found is not None
     return found
 
 
-def asleep(world: Simulation) -> Simulation:
-    world.ask("sleep", 42)
+def put_to_sleep(world: Simulation) -> Simulation:
+    world.request_action("sleep", 42)
     world.cycle()
-    assert tag(world).asleep
-    world.watch()
+    assert tag_of(world).asleep
+    world.record_traffic()
     return world
 
 
-def until_idle(world: Simulation) -> actions.Action:
-    world.pass_(hours=2, minutes=1)
-    world.watch()
+def pass_idle_time(world: Simulation) -> actions.Action:
+    world.advance(hours=2, minutes=1)
+    world.record_traffic()
     return world.action(42)
 
 
 # --- idle
 
 
-def test_what_nobody_uses_falls_asleep_and_a_visit_wakes_it() -> None:
-    world = made(idle_timeout=IDLE)
-    world.pass_(hours=1)
+def test_idle_environment_sleeps_and_a_request_wakes_it() -> None:
+    world = live_world(idle_timeout=IDLE)
+    world.advance(hours=1)
     world.visit(42)
-    world.pass_(hours=1, minutes=30)
-    world.watch()
+    world.advance(hours=1, minutes=30)
+    world.record_traffic()
     assert isinstance(world.action(42), actions.Keep), "it was used half an hour ago and more, not two hours ago"
-    sleep = until_idle(world)
+    sleep = pass_idle_time(world)
     assert isinstance(sleep, actions.Sleep)
     assert "nobody has used it since 2026-03-02 13:00" in sleep.reason
     world.cycle()
-    assert (world.view(42).phase, tag(world).half) == (Phase.ASLEEP, False)
+    assert (world.view(42).phase, tag_of(world).half) == (Phase.ASLEEP, False)
     assert [world.view(42).phase for _ in range(3) if world.cycle(seconds=3600) is None] == [Phase.ASLEEP] * 3
     world.visit(42, knock=True)
     wake = world.action(42)
@@ -76,57 +76,57 @@ def test_what_nobody_uses_falls_asleep_and_a_visit_wakes_it() -> None:
 
 def test_the_server_may_say_what_eph_yaml_does_not() -> None:
     policy = Policy(idle_timeout=IDLE, program_versions={"local": "1"})
-    assert isinstance(until_idle(made(policy)), actions.Sleep)
-    assert isinstance(until_idle(made(policy, idle_timeout=timedelta(hours=9))), actions.Keep)
-    assert isinstance(until_idle(made()), actions.Keep), "nobody says anything"
+    assert isinstance(pass_idle_time(live_world(policy)), actions.Sleep)
+    assert isinstance(pass_idle_time(live_world(policy, idle_timeout=timedelta(hours=9))), actions.Keep)
+    assert isinstance(pass_idle_time(live_world()), actions.Keep), "nobody says anything"
 
 
-def test_where_nobody_watches_nothing_is_idle() -> None:
+def test_without_traffic_data_nothing_is_idle() -> None:
     """A gateway that is dead, a disk that is full, a file that was lost: late, never early."""
-    blind = made(idle_timeout=IDLE)
+    blind = live_world(idle_timeout=IDLE)
     blind.traffic = None
-    blind.pass_(hours=9)
+    blind.advance(hours=9)
     assert isinstance(blind.action(42), actions.Keep)
-    dead = made(idle_timeout=IDLE)
-    dead.pass_(hours=9)  # its last word is nine hours old
+    dead = live_world(idle_timeout=IDLE)
+    dead.advance(hours=9)  # its last word is nine hours old
     assert isinstance(dead.action(42), actions.Keep)
-    lost = made(idle_timeout=IDLE)
-    lost.pass_(hours=9)
+    lost = live_world(idle_timeout=IDLE)
+    lost.advance(hours=9)
     lost.traffic = None
-    lost.watch()
-    lost.pass_(hours=1)
-    lost.watch()
+    lost.record_traffic()
+    lost.advance(hours=1)
+    lost.record_traffic()
     assert isinstance(lost.action(42), actions.Keep), "all that it knew was lost an hour ago"
-    beside = made(idle_timeout=IDLE)
-    beside.pass_(hours=9)
-    beside.traffic = Traffic(beside.now, {"another.localhost": beside.now})
+    beside = live_world(idle_timeout=IDLE)
+    beside.advance(hours=9)
+    beside.traffic = TrafficSnapshot(beside.now, {"another.localhost": beside.now})
     assert isinstance(beside.action(42), actions.Keep), "people reach it by another way"
 
 
 def test_a_suite_that_runs_keeps_it_awake() -> None:
-    world = made(idle_timeout=IDLE)
-    world.testing.add(world.ref(42))
-    assert isinstance(until_idle(world), actions.Keep)
-    world.testing.clear()
+    world = live_world(idle_timeout=IDLE)
+    world.running_suites.add(world.ref(42))
+    assert isinstance(pass_idle_time(world), actions.Keep)
+    world.running_suites.clear()
     assert isinstance(world.action(42), actions.Sleep)
 
 
 def test_a_target_that_cannot_sleep_is_left_alone() -> None:
-    policy = Policy(sleepers=frozenset(), program_versions={"local": "1"})
-    assert isinstance(until_idle(made(policy, idle_timeout=IDLE)), actions.Keep)
+    policy = Policy(sleep_capable_targets=frozenset(), program_versions={"local": "1"})
+    assert isinstance(pass_idle_time(live_world(policy, idle_timeout=IDLE)), actions.Keep)
 
 
 def test_what_is_broken_because_it_sleeps_is_not_broken() -> None:
     """L9: neither drift nor readiness takes it for lost, nor does housekeeping wake it."""
-    world = asleep(made())
-    world.answer(42, ok=False, since=timedelta(hours=1))
-    world.edit(42, parts={"Service:x/web/1": "service-web"})
-    seen = replace(world.world(), standing={"local": {"Service": frozenset()}})
+    world = put_to_sleep(live_world())
+    world.report_health(42, ok=False, ago=timedelta(hours=1))
+    world.edit_record(42, parts={"Service:x/web/1": "service-web"})
+    seen = replace(world.world(), live_parts={"local": {"Service": frozenset()}})
     assert [type(action) for action in plans.plan(seen, world.policy, world.now).actions] == [actions.Keep]
     world.policy = replace(world.policy, program_versions={"local": "2"})
     assert isinstance(world.action(42), actions.Keep)
     assert world.view(42).phase is Phase.ASLEEP
-    world.ask("wake", 42)
+    world.request_action("wake", 42)
     world.cycle()
     assert isinstance(world.action(42), actions.Update), "now it is brought up to date"
 
@@ -135,49 +135,49 @@ def test_what_is_broken_because_it_sleeps_is_not_broken() -> None:
 
 
 def test_people_put_it_to_sleep_and_wake_it() -> None:
-    world = made()
-    world.ask("sleep", 42)
+    world = live_world()
+    world.request_action("sleep", 42)
     sleep = world.action(42)
     assert isinstance(sleep, actions.Sleep)
     assert sleep.reason == "bob asked to put it to sleep"
     world.cycle()
     assert isinstance(world.action(42), actions.Keep)
-    world.ask("wake", 42)
+    world.request_action("wake", 42)
     wake = world.action(42)
     assert isinstance(wake, actions.Wake)
     assert wake.reason == "bob asked to wake it"
     world.cycle()
-    assert tag(world).awake_until == world.now.replace(microsecond=0) - timedelta(seconds=30) + timedelta(hours=1)
+    assert tag_of(world).awake_until == world.now.replace(microsecond=0) - timedelta(seconds=30) + timedelta(hours=1)
 
 
 def test_a_wish_to_try_again_wakes_it() -> None:
-    world = asleep(made())
-    world.pass_(seconds=5)
-    world.ask("retry", 42)
+    world = put_to_sleep(live_world())
+    world.advance(seconds=5)
+    world.request_action("retry", 42)
     assert isinstance(world.action(42), actions.Wake)
 
 
 def test_who_wakes_what_is_awake_keeps_it_so() -> None:
-    world = made(idle_timeout=timedelta(minutes=30))
-    world.pass_(minutes=20)
-    world.ask("wake", 42)
+    world = live_world(idle_timeout=timedelta(minutes=30))
+    world.advance(minutes=20)
+    world.request_action("wake", 42)
     retag = world.action(42)
     assert isinstance(retag, actions.Retag)
     world.cycle()
-    world.pass_(minutes=20)
-    world.watch()
+    world.advance(minutes=20)
+    world.record_traffic()
     assert isinstance(world.action(42), actions.Keep)
 
 
 def test_a_push_wakes_and_extensions_do_not() -> None:
-    world = asleep(made())
-    world.ask("extend", 42, world.now + timedelta(days=9))
+    world = put_to_sleep(live_world())
+    world.request_action("extend", 42, world.now + timedelta(days=9))
     retag = world.action(42)
     assert isinstance(retag, actions.Retag)
-    assert retag.tag.asleep == tag(world).asleep
+    assert retag.tag.asleep == tag_of(world).asleep
     world.cycle()
     world.push(42, "bbbbbbb")
-    world.pass_(seconds=5)
+    world.advance(seconds=5)
     update = world.action(42)
     assert isinstance(update, actions.Update)
     assert update.tag is not None
@@ -185,10 +185,10 @@ def test_a_push_wakes_and_extensions_do_not() -> None:
 
 
 def test_a_broken_eph_yaml_does_not_lock_people_out() -> None:
-    world = asleep(made())
+    world = put_to_sleep(live_world())
     world.push(42, "bbbbbbb")
     world.change(42, problems=("eph.yaml:1: no",))
-    world.pass_(seconds=5)
+    world.advance(seconds=5)
     assert isinstance(world.action(42), actions.Refuse)
     world.visit(42, knock=True)
     assert isinstance(world.action(42), actions.Wake)
@@ -198,7 +198,7 @@ def test_a_broken_eph_yaml_does_not_lock_people_out() -> None:
 
 
 def test_outside_of_its_hours_it_sleeps_and_it_is_awake_at_their_start() -> None:
-    world = made(schedule=OFFICE)
+    world = live_world(schedule=OFFICE)
     world.now = MONDAY_EVENING - timedelta(hours=1)
     assert isinstance(world.action(42), actions.Keep)
     world.now = MONDAY_EVENING
@@ -214,44 +214,44 @@ def test_outside_of_its_hours_it_sleeps_and_it_is_awake_at_their_start() -> None
 
 
 def test_somebody_who_uses_it_at_the_end_of_its_hours_is_not_cut_off() -> None:
-    world = made(schedule=OFFICE)
+    world = live_world(schedule=OFFICE)
     world.now = MONDAY_EVENING - timedelta(minutes=5)
     world.visit(42)
     world.now = MONDAY_EVENING
     assert isinstance(world.action(42), actions.Keep)
-    world.pass_(minutes=6)
+    world.advance(minutes=6)
     assert isinstance(world.action(42), actions.Sleep)
 
 
 @pytest.mark.parametrize("how", ["wake", "knock"])
 def test_who_wakes_it_outside_of_its_hours_has_it_for_a_bounded_time(how: str) -> None:
-    world = made(schedule=OFFICE, idle_timeout=timedelta(days=2))
+    world = live_world(schedule=OFFICE, idle_timeout=timedelta(days=2))
     world.now = MONDAY_EVENING
     world.cycle()
-    world.pass_(hours=2)
+    world.advance(hours=2)
     if how == "wake":
-        world.ask("wake", 42)
+        world.request_action("wake", 42)
     else:
         world.visit(42, knock=True)
     assert isinstance(world.action(42), actions.Wake)
     world.cycle()
-    world.pass_(minutes=55)
+    world.advance(minutes=55)
     assert isinstance(world.action(42), actions.Keep)
-    world.pass_(minutes=10)
+    world.advance(minutes=10)
     assert isinstance(world.action(42), actions.Sleep)
 
 
 def test_the_start_of_the_hours_counts_as_use() -> None:
-    world = made(schedule=OFFICE, idle_timeout=IDLE)
+    world = live_world(schedule=OFFICE, idle_timeout=IDLE)
     world.now = MONDAY_EVENING
     world.cycle()
     world.now = datetime(2026, 3, 3, 7, 0, tzinfo=UTC)
     world.cycle()
     world.now = datetime(2026, 3, 3, 8, 59, tzinfo=UTC)
-    world.watch()
+    world.record_traffic()
     assert isinstance(world.action(42), actions.Keep)
-    world.pass_(minutes=2)
-    world.watch()
+    world.advance(minutes=2)
+    world.record_traffic()
     assert isinstance(world.action(42), actions.Sleep)
 
 
@@ -259,8 +259,8 @@ def test_the_start_of_the_hours_counts_as_use() -> None:
 
 
 def test_on_idle_destroy_ends_it_by_a_mark_with_its_words_and_the_label_brings_it_back() -> None:
-    world = made(idle_timeout=IDLE, destroy_idle=True)
-    expire = until_idle(world)
+    world = live_world(idle_timeout=IDLE, destroy_idle=True)
+    expire = pass_idle_time(world)
     assert isinstance(expire, actions.Expire)
     assert expire.reason == "nobody used it for 2 h, and its eph.yaml says on_idle: destroy"
     world.cycle()
@@ -275,39 +275,39 @@ def test_on_idle_destroy_ends_it_by_a_mark_with_its_words_and_the_label_brings_i
 
 
 def test_what_is_kept_sleeps_where_others_end() -> None:
-    world = made(idle_timeout=IDLE, destroy_idle=True)
-    world.ask("keep", 42)
+    world = live_world(idle_timeout=IDLE, destroy_idle=True)
+    world.request_action("keep", 42)
     world.cycle()
-    assert isinstance(until_idle(world), actions.Sleep)
+    assert isinstance(pass_idle_time(world), actions.Sleep)
 
 
 # --- crashes and failures
 
 
 @pytest.mark.parametrize("wish", ["sleep", "wake"])
-def test_half_way_is_gone_on_with_or_taken_back(wish: str) -> None:
+def test_interrupted_sleep_or_wake_is_completed_or_reverted(wish: str) -> None:
     """L2: killed after the tag said that it sleeps; the next life knows no wish, and converges all the same."""
-    world = made() if wish == "sleep" else asleep(made())
-    world.pass_(seconds=5)
-    world.ask(wish, 42)
+    world = live_world() if wish == "sleep" else put_to_sleep(live_world())
+    world.advance(seconds=5)
+    world.request_action(wish, 42)
     world.start(world.plan())
-    assert tag(world).half
+    assert tag_of(world).half
     world.crash()
     world.intents.clear()
     again = world.action(42)
     assert isinstance(again, actions.Sleep)
-    assert again.tag.asleep == tag(world).asleep, "it sleeps since then"
-    world.pass_(seconds=1)
+    assert again.tag.asleep == tag_of(world).asleep, "it sleeps since then"
+    world.advance(seconds=1)
     world.visit(42, knock=True)
     assert isinstance(world.action(42), actions.Wake), "whoever comes meanwhile counts more"
     world.cycle(2)
-    assert (tag(world).asleep, tag(world).half) == (None, False)
+    assert (tag_of(world).asleep, tag_of(world).half) == (None, False)
 
 
 def test_a_start_that_fails_is_told_and_tried_again_later() -> None:
-    world = asleep(made())
+    world = put_to_sleep(live_world())
     world.stuck.add(world.ref(42))
-    world.pass_(seconds=5)
+    world.advance(seconds=5)
     world.visit(42, knock=True)
     world.cycle(seconds=1)
     wait = world.action(42)
@@ -318,33 +318,33 @@ def test_a_start_that_fails_is_told_and_tried_again_later() -> None:
     assert view.failure is not None
     assert view.failure.error == "service web ended 3 times"
     world.stuck.clear()
-    world.pass_(minutes=1)
+    world.advance(minutes=1)
     assert isinstance(world.action(42), actions.Wake)
     world.cycle()
-    assert tag(world).asleep is None
+    assert tag_of(world).asleep is None
 
 
-def test_nobody_is_woken_for_by_a_knock_of_long_ago() -> None:
-    world = asleep(made())
-    world.pass_(seconds=5)
+def test_stale_wake_request_is_ignored() -> None:
+    world = put_to_sleep(live_world())
+    world.advance(seconds=5)
     world.visit(42, knock=True)
-    world.pass_(hours=2)
+    world.advance(hours=2)
     assert isinstance(world.action(42), actions.Keep)
 
 
 def test_many_that_wake_do_not_wait_behind_those_that_are_made() -> None:
-    world = asleep(made(Policy(max_concurrent=1, program_versions={"local": "1"})))
+    world = put_to_sleep(live_world(Policy(max_concurrent=1, program_versions={"local": "1"})))
     world.open(43)
     world.start(world.plan())
-    assert [job.running.verb for job in world.jobs.values()] == [Verb.UP]
-    world.pass_(seconds=5)
+    assert [job.running.verb for job in world.jobs.values()] == [OperationVerb.UP]
+    world.advance(seconds=5)
     world.visit(42, knock=True)
     assert isinstance(world.action(42), actions.Wake)
 
 
 def test_a_close_ends_a_waking_early() -> None:
-    world = asleep(made())
-    world.ask("wake", 42)
+    world = put_to_sleep(live_world())
+    world.request_action("wake", 42)
     world.start(world.plan())
     assert world.view(42).phase is Phase.STARTING
     world.change(42, labels=frozenset())

@@ -9,24 +9,24 @@ from orchestrator.core import plans
 from orchestrator.core.model import Key, RepositoryFacts, World
 from orchestrator.core.policy import Policy
 from stacks import names
-from stacks.model import Built, StackRecord, StackSnapshot, Tag
+from stacks.model import BuildInfo, StackRecord, StackSnapshot, StackTag
 
 from .pulls import START, Pull, sha
 
 NOW = START + timedelta(hours=1)
 
 
-def large(number: int) -> World:
+def large_world(number: int) -> World:
     """Every second environment is as it should be, every second waits for an update."""
     pulls = [Pull(Key(1, each), sha("aaaaaaa")) for each in range(1, number + 1)]
-    candidates = {pull.key.number: pull.candidate(False) for pull in pulls}
+    candidates = {pull.key.number: pull.request(False) for pull in pulls}
     stacks = {}
     for pull in pulls:
         ref = names.stack_ref(1, "acme/shop", pull.key.number)
         commit = pull.commit if pull.key.number % 2 else sha("bbbbbbb")
         recipe = candidates[pull.key.number].recipe
-        built = Built(commit, getattr(recipe, "digest", ""), "1", "local", "", {}, START)
-        tag = Tag(1, "acme/shop", pull.key.number, pull.name, "", commit, START)
+        built = BuildInfo(commit, getattr(recipe, "digest", ""), "1", "local", "", {}, START)
+        tag = StackTag(1, "acme/shop", pull.key.number, pull.name, "", commit, START)
         stacks[ref] = StackRecord(ref, tag, built, 3)
     return World({1: RepositoryFacts(1, "acme/shop", True, "", candidates)}, StackSnapshot(stacks))
 
@@ -43,5 +43,5 @@ def cpu_seconds(world: World) -> float:
 
 
 def test_eight_times_as_many_take_about_eight_times_as_long() -> None:
-    small, big = cpu_seconds(large(200)), cpu_seconds(large(1600))
+    small, big = cpu_seconds(large_world(200)), cpu_seconds(large_world(1600))
     assert big / small < 16, f"{small:.4f} s for 200, {big:.4f} s for 1,600"

@@ -29,16 +29,16 @@ def test_the_life_of_an_environment_in_phases(world: Simulation) -> None:  # L5,
     seen.append(world.view(42).phase)
     world.finish_all()
     seen.append(world.view(42).phase)
-    world.answer(42)
+    world.report_health(42)
     seen.append(world.view(42).phase)
     world.push(42, "bbbbbbb")
     seen.append(world.view(42).phase)
-    world.pass_(seconds=3)
+    world.advance(seconds=3)
     world.start(world.plan())
     seen.append(world.view(42).phase)
     world.finish_all()
     seen.append(world.view(42).phase)
-    world.answer(42)
+    world.report_health(42)
     world.change(42, state=PullState.MERGED)
     world.start(world.plan())
     seen.append(world.view(42).phase)
@@ -49,21 +49,21 @@ def test_the_life_of_an_environment_in_phases(world: Simulation) -> None:  # L5,
         Phase.CREATING, Phase.CREATING, Phase.STARTING, Phase.READY, Phase.WAITING, Phase.UPDATING, Phase.STARTING,
         Phase.DESTROYING, Phase.DESTROYING,
     ]  # fmt: skip
-    assert views.of(world.world(), world.plan(), world.policy, world.now) == ()
+    assert views.build(world.world(), world.plan(), world.policy, world.now) == ()
 
 
 def test_an_answer_for_the_old_commit_does_not_make_the_new_one_ready(world: Simulation) -> None:  # P3, pitfall 9
     world.cycle()
-    world.answer(42)
+    world.report_health(42)
     world.push(42, "bbbbbbb")
-    world.pass_(seconds=3)
+    world.advance(seconds=3)
     world.cycle()
     assert world.view(42).phase is Phase.STARTING
 
 
 def test_why_names_the_decision_then_the_facts(world: Simulation) -> None:  # P5
     world.cycle()
-    world.answer(42)
+    world.report_health(42)
     assert world.view(42).reasons == (
         "aaaaaaa is built, as wanted",
         "acme/shop#42 is open and has the label preview",
@@ -76,7 +76,7 @@ def test_why_names_the_decision_then_the_facts(world: Simulation) -> None:  # P5
 
 def test_a_view_carries_what_a_comment_needs(world: Simulation) -> None:  # P1
     world.cycle()
-    world.answer(42)
+    world.report_health(42)
     view = world.view(42)
     assert (view.repository, view.name, view.host) == (
         "acme/shop",
@@ -91,7 +91,7 @@ def test_a_view_carries_what_a_comment_needs(world: Simulation) -> None:  # P1
 def test_an_upgrade_that_waits_does_not_hide_that_it_is_ready(world: Simulation) -> None:  # P3
     world.policy = Policy(max_concurrent=1, program_versions={"local": "2"}, debounce=timedelta(0))
     world.cycle()
-    world.answer(42)
+    world.report_health(42)
     world.open(43)
     world.start(world.plan())
     assert isinstance(world.action(42), actions.Wait)
@@ -99,7 +99,7 @@ def test_an_upgrade_that_waits_does_not_hide_that_it_is_ready(world: Simulation)
 
 
 def test_a_plan_prints_as_a_dry_run(world: Simulation) -> None:  # L7 (sweep --dry-run)
-    world.policy = replace(world.policy, forks=False)
+    world.policy = replace(world.policy, allow_forks=False)
     world.open(43, fork=True)
     assert str(world.plan()).splitlines() == [
         "create    eph-shop-1/pr-42: acme/shop#42 has the label preview and no environment yet",
@@ -108,7 +108,7 @@ def test_a_plan_prints_as_a_dry_run(world: Simulation) -> None:  # L7 (sweep --d
     world.cycle()
     world.change(43, state=PullState.CLOSED)
     assert str(world.plan()) == "nothing to do"
-    assert world.plan().render(everything=True).startswith("keep ")
+    assert world.plan().render(include_unchanged=True).startswith("keep ")
 
 
 def test_the_same_facts_give_the_same_plan(world: Simulation) -> None:  # habit 2
@@ -132,9 +132,9 @@ def test_durations_read_well(span: timedelta, text: str) -> None:  # P1
 
 
 def test_lists_and_ordinals_read_well() -> None:  # P1
-    assert reasons.listing(["c", "a", "b"]) == "a, b and c"
-    assert reasons.listing(["b", "a"]) == "a and b"
-    assert reasons.listing([]) == ""
+    assert reasons.join_words(["c", "a", "b"]) == "a, b and c"
+    assert reasons.join_words(["b", "a"]) == "a and b"
+    assert reasons.join_words([]) == ""
     assert [reasons.ordinal(number) for number in (1, 2, 3, 11, 22, 113)] == [
         "1st",
         "2nd",

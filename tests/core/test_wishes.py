@@ -20,11 +20,11 @@ def world() -> Simulation:
 
 
 @pytest.fixture
-def live(world: Simulation) -> Simulation:
+def live_world(world: Simulation) -> Simulation:
     """One environment, built and answering."""
     world.open(42)
     world.cycle()
-    world.answer(42)
+    world.report_health(42)
     return world
 
 
@@ -61,7 +61,7 @@ def test_without_the_label_nothing_is_made_and_nothing_shown(world: Simulation) 
         ({"recipe": {"wait_for_checks": ("unit",)}}, actions.Wait, "waits for checks of aaaaaaa: unit not done"),
     ],
 )  # fmt: skip
-def test_what_keeps_one_from_being_made(world: Simulation, facts: dict[str, object], kind: type, words: str) -> None:
+def test_reasons_that_block_creation(world: Simulation, facts: dict[str, object], kind: type, words: str) -> None:
     """S2, S3, Y1, L3."""
     world.open(42, **facts)
     action = world.action(42)
@@ -77,13 +77,13 @@ def test_checks_are_named_by_what_became_of_them(world: Simulation) -> None:  # 
     assert isinstance(world.action(42), actions.Create)
 
 
-def test_a_broken_eph_yaml_leaves_the_environment_as_it_was(live: Simulation) -> None:  # Y1
-    live.push(42, "bbbbbbb")
-    live.change(42, problems=("eph.yaml:3: unknown key 'servces'",))
-    refuse = live.action(42)
+def test_a_broken_eph_yaml_leaves_the_environment_as_it_was(live_world: Simulation) -> None:  # Y1
+    live_world.push(42, "bbbbbbb")
+    live_world.change(42, problems=("eph.yaml:3: unknown key 'servces'",))
+    refuse = live_world.action(42)
     assert isinstance(refuse, actions.Refuse)
     assert refuse.problems == ("eph.yaml:3: unknown key 'servces'",)
-    view = live.view(42)
+    view = live_world.view(42)
     assert (view.phase, view.commit[:7], view.url) == (
         Phase.REFUSED,
         "aaaaaaa",
@@ -99,108 +99,108 @@ def test_a_broken_eph_yaml_leaves_the_environment_as_it_was(live: Simulation) ->
         ({"draft": True, "recipe": {"drafts": False}}, "is a draft"),
     ],
 )
-def test_what_the_host_states_destroys(live: Simulation, change: dict[str, object], words: str) -> None:  # L5
-    live.change(42, **change)
-    destroy = live.action(42)
+def test_closed_or_unlabelled_pull_request_is_destroyed(live_world: Simulation, change: dict[str, object], words: str) -> None:  # L5
+    live_world.change(42, **change)
+    destroy = live_world.action(42)
     assert isinstance(destroy, actions.Destroy)
     assert words in destroy.reason
     assert (destroy.name, destroy.guarded) == ("shop1-gentle-stream-42", False)
 
 
 @pytest.mark.parametrize("state", [PullState.CLOSED, PullState.MERGED])
-def test_a_closed_one_is_asked_for_before_it_is_believed(live: Simulation, state: PullState) -> None:  # L7
-    live.change(42, state=state)
-    assert isinstance(live.action(42), actions.Confirm)
-    live.start(live.plan())
-    destroy = live.action(42)
+def test_missing_pull_request_is_confirmed_before_destroy(live_world: Simulation, state: PullState) -> None:  # L7
+    live_world.change(42, state=state)
+    assert isinstance(live_world.action(42), actions.Confirm)
+    live_world.start(live_world.plan())
+    destroy = live_world.action(42)
     assert isinstance(destroy, actions.Destroy)
     assert (destroy.guarded, destroy.reason) == (False, f"acme/shop#42 is {state}")
-    live.cycle(2)
-    assert live.stacks.keys() == {FOREIGN}
+    live_world.cycle(2)
+    assert live_world.stacks.keys() == {FOREIGN}
 
 
-def test_one_that_does_not_exist_goes_under_guard(live: Simulation) -> None:  # L7
-    live.pulls.clear()
-    live.start(live.plan())
-    destroy = live.action(42)
+def test_nonexistent_pull_request_counts_against_the_guard(live_world: Simulation) -> None:  # L7
+    live_world.pulls.clear()
+    live_world.start(live_world.plan())
+    destroy = live_world.action(42)
     assert isinstance(destroy, actions.Destroy)
     assert destroy.guarded
 
 
-def test_half_an_answer_destroys_nothing(live: Simulation) -> None:  # L7, pitfall 3
-    live.open(1)
-    live.incomplete.add(1)
-    held = live.action(42)
+def test_incomplete_snapshot_destroys_nothing(live_world: Simulation) -> None:  # L7, pitfall 3
+    live_world.open(1)
+    live_world.incomplete.add(1)
+    held = live_world.action(42)
     assert isinstance(held, actions.Hold)
     assert "acme/shop could not be read whole (502 on page 2)" in held.reason
-    assert isinstance(live.action(1), actions.Create), "what is read may still be made"
+    assert isinstance(live_world.action(1), actions.Create), "what is read may still be made"
 
 
-def test_a_repository_no_longer_served_is_left_to_an_operator(live: Simulation) -> None:  # L7
-    del live.names[1]
-    hold = live.plan().actions[0]
+def test_a_repository_no_longer_served_is_left_to_an_operator(live_world: Simulation) -> None:  # L7
+    del live_world.names[1]
+    hold = live_world.plan().actions[0]
     assert isinstance(hold, actions.Hold)
     assert hold.command == f"eph down {hold.ref}"
-    live.names[1] = "acme/shop"
-    live.ask("down", 42)
-    del live.names[1]
-    assert isinstance(live.plan().actions[0], actions.Destroy), "the command it names works"
+    live_world.names[1] = "acme/shop"
+    live_world.request_action("down", 42)
+    del live_world.names[1]
+    assert isinstance(live_world.plan().actions[0], actions.Destroy), "the command it names works"
 
 
-def test_a_renamed_repository_keeps_its_environment(live: Simulation) -> None:  # Y3
-    ref = live.ref(42)
-    live.names[1] = "acme/store"
-    retag = live.action(42)
+def test_a_renamed_repository_keeps_its_environment(live_world: Simulation) -> None:  # Y3
+    ref = live_world.ref(42)
+    live_world.names[1] = "acme/store"
+    retag = live_world.action(42)
     assert isinstance(retag, actions.Retag)
     assert (retag.ref, retag.tag.repository_name, retag.tag.name) == (ref, "acme/store", "shop1-gentle-stream-42")
-    live.cycle()
-    assert live.plan().changes == ()
+    live_world.cycle()
+    assert live_world.plan().changes == ()
 
 
-def test_new_names_do_not_reach_an_environment_that_exists(live: Simulation) -> None:  # Y3
-    live.push(42, "bbbbbbb")
-    tag = live.stacks[live.ref(42)].tag
+def test_new_names_do_not_reach_an_environment_that_exists(live_world: Simulation) -> None:  # Y3
+    live_world.push(42, "bbbbbbb")
+    tag = live_world.stacks[live_world.ref(42)].tag
     assert tag is not None
-    live.edit(42, tag=replace(tag, name="old-gentle-stream-42"))
-    update = live.action(42)
+    live_world.edit_record(42, tag=replace(tag, name="old-gentle-stream-42"))
+    update = live_world.action(42)
     assert isinstance(update, actions.Update)
     assert (update.spec.name, update.spec.host) == ("old-gentle-stream-42", "old-gentle-stream-42.localhost")
 
 
-def test_down_destroys_and_stays_down_while_it_is_asked(live: Simulation) -> None:  # P5
-    live.ask("down", 42)
-    live.cycle()
-    assert live.stacks.keys() == {FOREIGN}
-    assert "bob asked to take it down" in live.action(42).reason
-    live.pass_(minutes=1)
-    live.ask("retry", 42)
-    assert isinstance(live.action(42), actions.Create), "the newer wish counts"
+def test_down_destroys_and_stays_down_while_it_is_asked(live_world: Simulation) -> None:  # P5
+    live_world.request_action("down", 42)
+    live_world.cycle()
+    assert live_world.stacks.keys() == {FOREIGN}
+    assert "bob asked to take it down" in live_world.action(42).reason
+    live_world.advance(minutes=1)
+    live_world.request_action("retry", 42)
+    assert isinstance(live_world.action(42), actions.Create), "the newer wish counts"
 
 
 @pytest.mark.parametrize("statement", ["draft", "expired"])
-def test_what_half_a_list_states_destroys_nothing_either(live: Simulation, statement: str) -> None:  # L7
-    live.incomplete.add(1)
+def test_what_half_a_list_states_destroys_nothing_either(live_world: Simulation, statement: str) -> None:  # L7
+    live_world.incomplete.add(1)
     if statement == "draft":
-        live.change(42, draft=True, recipe={"drafts": False})
+        live_world.change(42, draft=True, recipe={"drafts": False})
     else:
-        live.marks[Key(1, 42), sha("aaaaaaa")] = None
-    assert isinstance(live.action(42), actions.Hold)
-    live.incomplete.clear()
-    assert isinstance(live.action(42), actions.Destroy)
+        live_world.marks[Key(1, 42), sha("aaaaaaa")] = None
+    assert isinstance(live_world.action(42), actions.Hold)
+    live_world.incomplete.clear()
+    assert isinstance(live_world.action(42), actions.Destroy)
 
 
-def test_a_broken_eph_yaml_cannot_say_that_a_label_is_missing(live: Simulation) -> None:  # Y1
-    facts = live.world()
-    candidate = facts.repositories[1].candidates[42]
+def test_a_broken_eph_yaml_cannot_say_that_a_label_is_missing(live_world: Simulation) -> None:  # Y1
+    facts = live_world.world()
+    candidate = facts.repositories[1].requests[42]
     broken = replace(candidate, recipe=RecipeError(("eph.yaml:1: wrong",), frozenset({"other"})))
-    repository = replace(facts.repositories[1], candidates={42: broken})
+    repository = replace(facts.repositories[1], requests={42: broken})
     facts = replace(facts, repositories={1: repository})
-    assert [type(action) for action in plans.plan(facts, live.policy, live.now).actions] == [actions.Refuse]
+    assert [type(action) for action in plans.plan(facts, live_world.policy, live_world.now).actions] == [actions.Refuse]
 
 
-def test_checks_that_run_again_do_not_trouble_what_is_built(live: Simulation) -> None:  # L3
-    live.change(42, recipe={"wait_for_checks": ("unit",)})
-    assert isinstance(live.action(42), actions.Keep)
+def test_checks_that_run_again_do_not_trouble_what_is_built(live_world: Simulation) -> None:  # L3
+    live_world.change(42, recipe={"wait_for_checks": ("unit",)})
+    assert isinstance(live_world.action(42), actions.Keep)
 
 
 def test_a_draft_is_built_unless_eph_yaml_says_no(world: Simulation) -> None:  # L3
@@ -208,10 +208,10 @@ def test_a_draft_is_built_unless_eph_yaml_says_no(world: Simulation) -> None:  #
     assert isinstance(world.action(42), actions.Create)
 
 
-def test_what_may_exist_unseen_is_not_made_again(live: Simulation) -> None:  # L2
-    live.open(43)
-    live.stacks_complete = False
-    wait = live.action(43)
+def test_unseen_stack_is_not_created_again(live_world: Simulation) -> None:  # L2
+    live_world.open(43)
+    live_world.stacks_complete = False
+    wait = live_world.action(43)
     assert isinstance(wait, actions.Wait)
     assert "not all stacks could be read (the disk is slow), so it may exist already" in wait.reason
 

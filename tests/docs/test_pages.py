@@ -25,7 +25,7 @@ REGISTRIES = [
     "npm" + "js",
     "deb." + "debian",
 ]
-PLACES = [
+LOCAL_PATHS = [
     *(f"/root/{name}" for name in (".pyenv", ".cache", ".venv", "go/")),
     "/" + "work/",
     "/tmp/" + "venv",
@@ -33,7 +33,7 @@ PLACES = [
 ]
 
 
-def committed() -> list[Path]:
+def committed_files() -> list[Path]:
     """The files that git knows; in an unpacked archive, all that are text and not made here."""
     listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-z"], capture_output=True, check=False)
     if listed.returncode == 0 and listed.stdout:
@@ -78,20 +78,20 @@ def test_every_page_is_reached_from_the_readme() -> None:
     assert set(PAGES) - seen == set()
 
 
-def targets() -> list[str]:
+def make_targets() -> list[str]:
     phony = re.findall(r"^\.PHONY:(.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     return sorted({name for line in phony for name in line.split()} - {"help", "venv", "pulumi"})
 
 
 def test_every_target_of_make_is_in_contributing() -> None:
     page = (ROOT / "CONTRIBUTING.md").read_text()
-    assert [name for name in targets() if f"| `make {name}` |" not in page] == []
+    assert [name for name in make_targets() if f"| `make {name}` |" not in page] == []
 
 
 def test_every_make_command_in_a_page_is_a_target() -> None:
     for page in PAGES:
         told = re.findall(r"`make ([a-z-]+)|^make ([a-z-]+)", page.read_text(), re.MULTILINE)
-        assert {first or second for first, second in told} <= {*targets(), "help"}, page
+        assert {first or second for first, second in told} <= {*make_targets(), "help"}, page
 
 
 def test_every_decision_is_in_the_index_and_numbered_in_order() -> None:
@@ -149,13 +149,13 @@ def test_generated_pages_are_up_to_date(page: Path) -> None:
 def test_every_variable_of_ours_is_documented() -> None:
     page = generate.CONFIGURATION.read_text()
     known = set(re.findall(r"`(EPH_[A-Z0-9_]+)`", page))
-    assert {name: places for name, places in variables().items() if name not in known} == {}
+    assert {name: places for name, places in environment_variables().items() if name not in known} == {}
 
 
-def variables() -> dict[str, str]:
+def environment_variables() -> dict[str, str]:
     """Each EPH_ variable that code or a script names, and one file that does."""
     found: dict[str, str] = {}
-    for path in committed():
+    for path in committed_files():
         if path.suffix in {".py", ".sh", ".toml"} or path.name in {"Makefile", "run"}:
             inside = path.relative_to(ROOT)
             if inside.parts[0] != "tests":
@@ -165,7 +165,7 @@ def variables() -> dict[str, str]:
 
 
 def findings(words: list[str]) -> Iterator[str]:
-    for path in committed():
+    for path in committed_files():
         text = text_of(path)
         yield from (f"{path.relative_to(ROOT)}: {word}" for word in words if word in text)
 
@@ -175,7 +175,7 @@ def test_no_committed_file_names_a_package_registry() -> None:
 
 
 def test_no_committed_file_names_a_path_of_one_machine() -> None:
-    assert list(findings(PLACES)) == []
+    assert list(findings(LOCAL_PATHS)) == []
 
 
 def test_locks_name_no_address() -> None:

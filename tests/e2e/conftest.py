@@ -13,22 +13,22 @@ import pytest
 
 from orchestrator.app.demo import leftovers
 from tests.e2e import site as sites
-from tests.e2e.ground import Ground
+from tests.e2e.ground import DemoSandbox
 from tests.e2e.site import Site
 
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
-    with sites.opened() as made:
+    with sites.running_site() as made:
         yield made
 
 
 @pytest.fixture
-def ground() -> Iterator[Ground]:
+def demo() -> Iterator[DemoSandbox]:
     folder = Path(tempfile.mkdtemp(prefix="eph-e2e-"))
     folder.chmod(0o755)
     try:
-        yield Ground(folder)
+        yield DemoSandbox(folder)
     finally:
         for pid in leftovers.processes(str(folder)):
             os.kill(pid, signal.SIGKILL)

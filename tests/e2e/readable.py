@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 from tests.e2e.site import Site
-from tests.trees import below
+from tests.trees import all_files
 
 
-def lines_of_processes() -> list[str]:
+def process_command_lines() -> list[str]:
     """What ``ps`` shows everybody."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
@@ -20,12 +20,12 @@ def lines_of_processes() -> list[str]:
     return found
 
 
-def files_read(site: Site) -> dict[str, str]:
+def readable_files(site: Site) -> dict[str, str]:
     """Every file of the server's but those that are there to keep a secret, which nobody else may read; and but what
     a service itself wrote into its own log."""
     kept = [site.eph_home / "keys", site.eph_home / "local" / "launch"]
     found = {}
-    for path in [*site.home.glob("*.log"), *below(site.eph_home)]:
+    for path in [*site.home.glob("*.log"), *all_files(site.eph_home)]:
         if not path.is_file() or path.is_relative_to(site.eph_home / "local" / "postgres" / "data"):
             continue
         secret = any(path.is_relative_to(place) for place in kept) or "password" in path.name

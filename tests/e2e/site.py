@@ -25,36 +25,36 @@ import httpx
 import pytest
 
 from orchestrator.app.demo import leftovers, world
-from orchestrator.forge.sandbox.world import Files, SandboxForge, Webhook, free_port
+from orchestrator.forge.sandbox.world import Files, DemoGitHub, WebhookConfig, free_port
 from programs import registry
 from programs.local import settings as local_settings
 from stacks import toolchain
-from tests.trees import below
+from tests.trees import all_files
 
 SHOP = Path(__file__).parent / "shop"
 ROOT = Path(__file__).parents[2]
 REPOSITORY = "acme/shop"
 LABEL = "preview"
 CYCLE = 5.0
-MADE = 90.0
-TOLD = 40.0
-PAUSE = 0.05
-OURS = "<!-- eph:"
+CREATE_TIMEOUT = 90.0
+REPORT_TIMEOUT = 40.0
+POLL_INTERVAL = 0.05
+COMMENT_MARKER = "<!-- eph:"
 _HOST = re.compile(r"http://(?P<host>[a-z0-9-]+(?:\.[a-z0-9-]+)+)(?::\d+)?")
 
 
-def shop() -> dict[str, str]:
+def shop_files() -> dict[str, str]:
     """The files of the sample repository."""
     return {str(path.relative_to(SHOP)): path.read_text() for path in sorted(SHOP.rglob("*.*")) if path.is_file()}
 
 
-def until(what: str, wrong: Callable[[], str], seconds: float = TOLD) -> float:
-    """Waits until ``wrong`` gives an empty word; gives the seconds."""
+def wait_until(what: str, problem: Callable[[], str], seconds: float = REPORT_TIMEOUT) -> float:
+    """Waits until ``problem`` gives an empty word; gives the seconds."""
     began = time.monotonic()
-    while said := wrong():
+    while said := problem():
         if time.monotonic() - began > seconds:
             raise AssertionError(f"{what}: not within {seconds:.0f} s; {said}")
-        time.sleep(PAUSE)
+        time.sleep(POLL_INTERVAL)
     return time.monotonic() - began
 
 
@@ -97,12 +97,12 @@ class Site:
         self.api_port, self.gateway_port = free_port(), free_port()
         self.secret = home / "webhook.secret"
         self.token = home / "forge.token"
-        hook = Webhook(f"http://127.0.0.1:{self.api_port}/api/v1/webhooks/github", self.secret)
-        self.forge = SandboxForge(home / "forge", hook if webhooks else None)
+        hook = WebhookConfig(f"http://127.0.0.1:{self.api_port}/api/v1/webhooks/github", self.secret)
+        self.forge = DemoGitHub(home / "forge", hook if webhooks else None)
         self.tools = toolchain.find()
         self.http = httpx.Client(timeout=10, trust_env=False)
         self.daemon: subprocess.Popen[bytes] | None = None
-        self.lives = 0
+        self.start_count = 0
 
     # --- the service
 
@@ -111,14 +111,14 @@ class Site:
         self.secret.write_text("0123456789abcdef-webhook-secret")
         self.secret.chmod(0o600)
         self.forge.start(process=True)
-        self.forge.create_repository(REPOSITORY, shop())
+        self.forge.create_repository(REPOSITORY, shop_files())
         self.token.write_text(self.forge.token("eph-bot"))
         self.token.chmod(0o600)
         (self.home / "eph.toml").write_text(self._toml())
         self.start()
 
     def _toml(self) -> str:
-        toolbox = json.dumps(world.toolbox())
+        toolbox = json.dumps(world.python_prefixes())
         return (
             f'home = "{self.eph_home}"\ninterval = {CYCLE}\nledger_url = "{self.ledger_url}"\n'
             f'listen = "127.0.0.1:{self.api_port}"\ngateway_listen = "127.0.0.1:{self.gateway_port}"\nworkers = 2\n'
@@ -136,8 +136,8 @@ class Site:
 
     def launch(self) -> None:
         """Starts ephd and does not wait."""
-        self.lives += 1
-        with (self.home / f"ephd.{self.lives}.log").open("wb") as log:
+        self.start_count += 1
+        with (self.home / f"ephd.{self.start_count}.log").open("wb") as log:
             self.daemon = subprocess.Popen(
                 [sys.executable, "-m", "orchestrator.app", "--config", str(self.home / "eph.toml")],
                 cwd=ROOT, env=self.environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
@@ -145,20 +145,20 @@ class Site:
 
     def start(self) -> None:
         self.launch()
-        until("ephd answers", self._silent, 60)
+        wait_until("ephd answers", self._startup_error, 60)
 
-    def _silent(self) -> str:
+    def _startup_error(self) -> str:
         assert self.daemon
         if self.daemon.poll() is not None:
-            pytest.fail(f"ephd ended with {self.daemon.returncode}: {self.said()}")
+            pytest.fail(f"ephd ended with {self.daemon.returncode}: {self.log_tail()}")
         try:
             self.http.get(self.api_url("healthz")).raise_for_status()
         except httpx.HTTPError as error:
-            return f"{error}; {self.said()}"
+            return f"{error}; {self.log_tail()}"
         return ""
 
-    def said(self) -> str:
-        return (self.home / f"ephd.{self.lives}.log").read_text(errors="replace")[-3000:]
+    def log_tail(self) -> str:
+        return (self.home / f"ephd.{self.start_count}.log").read_text(errors="replace")[-3000:]
 
     def kill(self) -> None:
         """As the kernel would for want of memory: ephd alone, at once."""
@@ -212,30 +212,30 @@ class Site:
 
     def preview(self, branch: str, files: Files | None = None) -> Preview:
         """A new pull request whose environment answers."""
-        return self.arrived(branch, *self.open_pull(branch, files))
+        return self.wait_for_preview(branch, *self.open_pull(branch, files))
 
-    def arrived(self, branch: str, number: int, sha: str, within: float = MADE) -> Preview:
-        made = Preview(number, branch, self.told_host(number, within), sha)
-        self.answers(made, sha, within)
+    def wait_for_preview(self, branch: str, number: int, sha: str, timeout: float = CREATE_TIMEOUT) -> Preview:
+        made = Preview(number, branch, self.wait_for_host(number, timeout), sha)
+        self.wait_for_commit(made, sha, timeout)
         return made
 
     def push(self, preview: Preview, files: Files) -> str:
         return self.forge.push(REPOSITORY, preview.branch, files)
 
-    def answers(self, preview: Preview, sha: str, within: float = MADE) -> float:
+    def wait_for_commit(self, preview: Preview, sha: str, timeout: float = CREATE_TIMEOUT) -> float:
         """Waits for the URL to answer with this commit, and for its pull request to say so."""
-        took = until(f"#{preview.number} answers with {sha[:7]}", lambda: self._not_from(preview, sha), within)
-        self.told(preview.number, "Ready", sha[:7])
+        took = wait_until(f"#{preview.number} answers with {sha[:7]}", lambda: self._commit_mismatch(preview, sha), timeout)
+        self.wait_for_comment(preview.number, "Ready", sha[:7])
         return took
 
-    def _not_from(self, preview: Preview, sha: str) -> str:
+    def _commit_mismatch(self, preview: Preview, sha: str) -> str:
         page = self.page(preview.host)
         runs = page.data.get("commit")
         return (
-            "" if runs == sha else f"{page.status} {page.text[:200]!r}; {self.comment(preview.number)}; {self.said()}"
+            "" if runs == sha else f"{page.status} {page.text[:200]!r}; {self.comment(preview.number)}; {self.log_tail()}"
         )
 
-    def told(self, number: int, *parts: str, within: float = TOLD) -> str:
+    def wait_for_comment(self, number: int, *parts: str, timeout: float = REPORT_TIMEOUT) -> str:
         """Waits for Eph's one comment to hold all of the parts, and gives it."""
 
         def wrong() -> str:
@@ -243,33 +243,33 @@ class Site:
             missing = [part for part in parts if part not in body]
             return f"the comment of #{number} lacks {missing}: {body}" if missing else ""
 
-        until(f"#{number} is told", wrong, within)
+        wait_until(f"#{number} is told", wrong, timeout)
         return self.comment(number)
 
-    def checked(self, sha: str, conclusion: str) -> None:
+    def wait_for_check(self, sha: str, conclusion: str) -> None:
         """Waits for Eph's check on that very commit."""
 
         def wrong() -> str:
             found = self.forge.checks(REPOSITORY, sha)
             return "" if found.get("eph/preview") == conclusion else f"checks of {sha[:7]}: {found}"
 
-        until(f"{sha[:7]} is checked", wrong)
+        wait_until(f"{sha[:7]} is checked", wrong)
 
     def comment(self, number: int) -> str:
-        bodies = [item["body"] for item in self.forge.comments(REPOSITORY, number) if OURS in item["body"]]
+        bodies = [item["body"] for item in self.forge.comments(REPOSITORY, number) if COMMENT_MARKER in item["body"]]
         assert len(bodies) <= 1, f"#{number} has {len(bodies)} comments of Eph's"
         return bodies[0] if bodies else ""
 
-    def told_host(self, number: int, within: float = MADE) -> str:
+    def wait_for_host(self, number: int, timeout: float = CREATE_TIMEOUT) -> str:
         """Wherever the pull request says that it is; nobody can guess it."""
         found: list[str] = []
 
         def wrong() -> str:
             body = self.comment(number)
             found.extend(match["host"] for match in _HOST.finditer(body))
-            return "" if found else f"no URL in {body!r}; {self.said()}"
+            return "" if found else f"no URL in {body!r}; {self.log_tail()}"
 
-        until(f"#{number} has a URL", wrong, within)
+        wait_until(f"#{number} has a URL", wrong, timeout)
         return found[0]
 
     def page(self, host: str, path: str = "/", **query: str) -> Page:
@@ -280,9 +280,9 @@ class Site:
             return Page(0, f"{type(error).__name__}: {error}")
         return Page(answer.status_code, answer.text, answer.headers)
 
-    def gone(self, preview: Preview, within: float = MADE) -> None:
+    def wait_until_gone(self, preview: Preview, timeout: float = CREATE_TIMEOUT) -> None:
         """Waits until nothing on this machine is the environment's."""
-        until(f"{preview.name} is gone", lambda: "; ".join(self.left_of(preview.name)), within)
+        wait_until(f"{preview.name} is gone", lambda: "; ".join(self.remains_of(preview.name)), timeout)
 
     # --- the operator's side
 
@@ -327,18 +327,18 @@ class Site:
         return {"root": str(self.eph_home / "local"), "routes": str(self.eph_home / "gateway" / "routes")}
 
     @property
-    def machine(self) -> local_settings.Settings:
+    def target_settings(self) -> local_settings.HostSettings:
         return local_settings.from_mapping(self.local)
 
-    def left_of(self, *names: str) -> list[str]:
+    def remains_of(self, *names: str) -> list[str]:
         """What exists of these environments, wherever on this machine: nothing of it from anybody's records."""
         found = [f"process {pid} of {name}" for name in names for pid in leftovers.processes(name)]
-        found += [line for line in registry.get("local").leftovers(self.local) if self._names(line, names)]
+        found += [line for line in registry.get("local").list_remaining(self.local) if self._mentions(line, names)]
         places = (self.eph_home / "local", self.eph_home / "gateway" / "routes")
-        return found + [f"path {path}" for place in places for path in leftovers.paths(place, names)]
+        return found + [f"path {path}" for place in places for path in leftovers.paths_named(place, names)]
 
     @staticmethod
-    def _names(line: str, names: tuple[str, ...]) -> bool:
+    def _mentions(line: str, names: tuple[str, ...]) -> bool:
         return any(name in line or name.replace("-", "_") in line for name in names)
 
     def stacks(self) -> list[int]:
@@ -351,13 +351,13 @@ class Site:
         backend = self.eph_home / "backend"
         return [
             path
-            for path in below(backend)
+            for path in all_files(backend)
             if f"pr-{number}" in {path.stem, path.name, *path.parts, path.name.partition(".")[0]}
         ]
 
 
 @contextlib.contextmanager
-def opened(webhooks: bool = True, ledger_url: str = "", local: str = "") -> Iterator[Site]:
+def running_site(webhooks: bool = True, ledger_url: str = "", local: str = "") -> Iterator[Site]:
     """Everything ends with it; what would stay is a failure of the tests that used it. ``local``: more settings of
     that target."""
     home = Path(tempfile.mkdtemp(prefix="eph-e2e-"))
@@ -368,7 +368,7 @@ def opened(webhooks: bool = True, ledger_url: str = "", local: str = "") -> Iter
         yield site
     finally:
         site.close()
-        left = [pid for pid in leftovers.processes(str(home)) if _stays(pid)]
+        left = [pid for pid in leftovers.processes(str(home)) if _survives(pid)]
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -376,8 +376,8 @@ def opened(webhooks: bool = True, ledger_url: str = "", local: str = "") -> Iter
     assert left == []
 
 
-def _stays(pid: int) -> bool:
+def _survives(pid: int) -> bool:
     end = time.monotonic() + 5
     while Path(f"/proc/{pid}").exists() and time.monotonic() < end:
-        time.sleep(PAUSE)
+        time.sleep(POLL_INTERVAL)
     return Path(f"/proc/{pid}").exists()

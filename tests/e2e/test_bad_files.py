@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import site as sites
-from tests.e2e.site import REPOSITORY, Git, Preview, Site, until
+from tests.e2e.site import REPOSITORY, Git, Preview, Site, wait_until
 
 pytestmark = [pytest.mark.real, pytest.mark.long]
 
@@ -24,44 +24,44 @@ def line_of(text: str, part: str) -> int:
     return next(number for number, line in enumerate(text.splitlines(), 1) if part in line)
 
 
-def put(old: str, new: str) -> str:
+def replace_in_good(old: str, new: str) -> str:
     assert old in GOOD
     return GOOD.replace(old, new)
 
 
-def where(text: str, part: str) -> str:
+def location(text: str, part: str) -> str:
     return f"eph.yaml:{line_of(text, part)}"
 
 
-def kinds() -> dict[str, tuple[str | bytes, tuple[str, ...]]]:
+def bad_files() -> dict[str, tuple[str | bytes, tuple[str, ...]]]:
     """What stands in the file, and what the pull request must be told of it."""
     broken = GOOD + "\ttabbed: [\n"
-    unknown = put("name: shop\n", "name: shop\ndatabse: {}\n")
-    mistyped = put("command: exec python3 app.py", "command: [python3, app.py]")
-    duration = put("deadline: 30s", "deadline: half an hour")
-    image = put("build:", "environment:\n  images:\n    - name: api\n\nbuild:")
-    outside = put("./db/schema.sql", "../../../etc/passwd")
+    unknown = replace_in_good("name: shop\n", "name: shop\ndatabse: {}\n")
+    mistyped = replace_in_good("command: exec python3 app.py", "command: [python3, app.py]")
+    duration = replace_in_good("deadline: 30s", "deadline: half an hour")
+    image = replace_in_good("build:", "environment:\n  images:\n    - name: api\n\nbuild:")
+    outside = replace_in_good("./db/schema.sql", "../../../etc/passwd")
     return {
-        "not YAML": (broken, (where(broken, "tabbed"), "tab")),
-        "unknown key": (unknown, (where(unknown, "databse"), "databse", "database")),
-        "wrong type": (mistyped, (where(mistyped, "command: [python3"), "command")),
-        "bad duration": (duration, (where(duration, "half an hour"), "30m")),
-        "image without a repository": (image, (where(image, "- name: api"), "repository")),
-        "a path out of the repository": (outside, (where(outside, "etc/passwd"), "../../../etc/passwd")),
+        "not YAML": (broken, (location(broken, "tabbed"), "tab")),
+        "unknown key": (unknown, (location(unknown, "databse"), "databse", "database")),
+        "wrong type": (mistyped, (location(mistyped, "command: [python3"), "command")),
+        "bad duration": (duration, (location(duration, "half an hour"), "30m")),
+        "image without a repository": (image, (location(image, "- name: api"), "repository")),
+        "a path out of the repository": (outside, (location(outside, "etc/passwd"), "../../../etc/passwd")),
         "ten megabytes": ("# " + "x" * 10_000_000, ("eph.yaml has 10000002 bytes", "at most 65536")),
         "a YAML bomb": (BOMB, ("eph.yaml", "alias")),
         "not text": (b"version: \xff\xfe\x00", ("eph.yaml", "UTF-8")),
     }
 
 
-ROUNDS = [list(kinds())[start : start + 3] for start in range(0, len(kinds()), 3)]
+ROUNDS = [list(bad_files())[start : start + 3] for start in range(0, len(bad_files()), 3)]
 """Comments are paced, so three pull requests are tried at once."""
 
 
 @pytest.fixture(scope="module")
 def previews(site: Site) -> list[Preview]:
     opened = [(branch, *site.open_pull(branch)) for branch in ("one", "two", "three")]
-    made = [site.arrived(*item) for item in opened]
+    made = [site.wait_for_preview(*item) for item in opened]
     for item in made:
         assert site.page(item.host, "/add", q="a row that must stay").status == 200
     return made
@@ -72,7 +72,7 @@ def preview(previews: list[Preview]) -> Preview:
     return previews[0]
 
 
-def still_runs(site: Site, preview: Preview) -> None:
+def assert_still_runs(site: Site, preview: Preview) -> None:
     """The commit and the rows from before any of it."""
     data = site.page(preview.host).data
     assert data["commit"] == preview.commit
@@ -84,29 +84,29 @@ def test_it_is_told_with_file_and_line_and_what_runs_stays(
     site: Site, previews: list[Preview], round_: list[str]
 ) -> None:
     pushed = [
-        (preview, site.push(preview, {"eph.yaml": kinds()[kind][0]}), kinds()[kind][1])
+        (preview, site.push(preview, {"eph.yaml": bad_files()[kind][0]}), bad_files()[kind][1])
         for preview, kind in zip(previews, round_, strict=True)
     ]
     for preview, sha, parts in pushed:
-        body = site.told(preview.number, sha[:7], "What to change in eph.yaml", *parts)
+        body = site.wait_for_comment(preview.number, sha[:7], "What to change in eph.yaml", *parts)
         assert len(re.findall(r"^- `+ ?eph\.yaml", body, re.MULTILINE)) == 1, body
         assert len(body) < 2000
-        site.checked(sha, "failure")
-        still_runs(site, preview)
+        site.wait_for_check(sha, "failure")
+        assert_still_runs(site, preview)
 
 
 def test_a_missing_file_is_told(site: Site, preview: Preview) -> None:
     sha = site.push(preview, {"eph.yaml": None})
-    site.told(preview.number, sha[:7], "eph.yaml", "not in this commit")
-    still_runs(site, preview)
+    site.wait_for_comment(preview.number, sha[:7], "eph.yaml", "not in this commit")
+    assert_still_runs(site, preview)
 
 
 def test_a_link_out_of_the_checkout_is_not_followed(site: Site, preview: Preview, tmp_path: Path) -> None:
     """S3: the schema is a link to a file of the server's."""
     sha = push_link(site, preview, tmp_path, "db/schema.sql", str(site.token))
-    body = site.told(preview.number, sha[:7], "db/schema.sql", "What failed")
+    body = site.wait_for_comment(preview.number, sha[:7], "db/schema.sql", "What failed")
     assert site.token.read_text() not in body
-    still_runs(site, preview)
+    assert_still_runs(site, preview)
 
 
 def push_link(site: Site, preview: Preview, folder: Path, path: str, to: str) -> str:
@@ -120,17 +120,17 @@ def push_link(site: Site, preview: Preview, folder: Path, path: str, to: str) ->
 
 
 def test_a_command_that_hangs_ends_at_its_timeout(site: Site, preview: Preview) -> None:
-    slow = put("timeout: 1m", "timeout: 3s")
+    slow = replace_in_good("timeout: 1m", "timeout: 3s")
     schema = (sites.SHOP / "db/schema.sql").read_text()
     files = {"eph.yaml": slow, "build.sh": "echo waiting; sleep 1000\n", "db/schema.sql": None}
     site.push(preview, files)
     sha = site.push(preview, {"db/schema.sql": schema})
-    site.told(preview.number, sha[:7], "What failed", "build", "3 s", "waiting", within=60)
-    still_runs(site, preview)
-    until("the command is ended", lambda: "sleep 1000" if sleeping(site, preview) else "")
+    site.wait_for_comment(preview.number, sha[:7], "What failed", "build", "3 s", "waiting", timeout=60)
+    assert_still_runs(site, preview)
+    wait_until("the command is ended", lambda: "sleep 1000" if sleeping_pids(site, preview) else "")
 
 
-def sleeping(site: Site, preview: Preview) -> list[int]:
+def sleeping_pids(site: Site, preview: Preview) -> list[int]:
     return [pid for pid in sites.leftovers.processes(preview.name) if b"sleep\x001000" in command_line(pid)]
 
 
@@ -143,11 +143,11 @@ def command_line(pid: int) -> bytes:
 
 
 def test_the_next_good_push_is_all_it_takes(site: Site, preview: Preview) -> None:
-    good = {path: text for path, text in sites.shop().items() if path in ("eph.yaml", "build.sh")}
+    good = {path: text for path, text in sites.shop_files().items() if path in ("eph.yaml", "build.sh")}
     sha = site.push(preview, good)
-    site.answers(preview, sha)
+    site.wait_for_commit(preview, sha)
     assert "a row that must stay" in site.page(preview.host).data["goods"]
-    site.checked(sha, "success")
+    site.wait_for_check(sha, "success")
     comment = site.comment(preview.number)
     assert "What to change" not in comment
     assert "What failed" not in comment

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from tests.e2e.site import LABEL, REPOSITORY, Preview, Site, until
+from tests.e2e.site import LABEL, REPOSITORY, Preview, Site, wait_until
 
 pytestmark = pytest.mark.real
 
@@ -17,7 +17,7 @@ def preview(site: Site) -> Preview:
     return site.preview("one")
 
 
-def ok(site: Site, *words: str) -> str:
+def run_eph(site: Site, *words: str) -> str:
     done = site.eph(*words)
     assert done.returncode == 0, (words, done.stdout, done.stderr)
     return done.stdout
@@ -25,75 +25,75 @@ def ok(site: Site, *words: str) -> str:
 
 def not_running(site: Site, preview: Preview) -> str:
     """A service answers before the supervisor, which waits for two seconds, calls it running."""
-    got = json.loads(ok(site, "get", preview.name, "--output", "json"))
+    got = json.loads(run_eph(site, "get", preview.name, "--output", "json"))
     states = [process["state"] for process in got["processes"]]
     return "" if states == ["running"] else f"its processes are {states}"
 
 
 def test_list_and_get_show_it_by_every_name_that_people_use(site: Site, preview: Preview) -> None:
-    assert preview.name in ok(site, "list")
-    [listed] = json.loads(ok(site, "list", "--output", "json"))
+    assert preview.name in run_eph(site, "list")
+    [listed] = json.loads(run_eph(site, "list", "--output", "json"))
     assert (listed["phase"], listed["number"], listed["commit"]) == ("ready", preview.number, preview.commit)
     url = f"http://{preview.host}:{site.gateway_port}"
     for name in (preview.name, preview.name[:-4], f"{REPOSITORY}#{preview.number}", str(preview.number), url):
-        got = json.loads(ok(site, "get", name, "--output", "json"))
+        got = json.loads(run_eph(site, "get", name, "--output", "json"))
         told_later = {"used_at", "reasons"}  # of the fixture's visit the gateway tells within a second
         assert {key: got[key] for key in listed if key not in told_later} == {
             key: value for key, value in listed.items() if key not in told_later
         }
-    until("its process runs", lambda: not_running(site, preview))
-    assert ok(site, "open", preview.name).strip() == url
+    wait_until("its process runs", lambda: not_running(site, preview))
+    assert run_eph(site, "open", preview.name).strip() == url
 
 
 def test_why_says_which_facts_led_to_it(site: Site, preview: Preview) -> None:
-    told = ok(site, "why", preview.name)
+    told = run_eph(site, "why", preview.name)
     assert f"{REPOSITORY}#{preview.number} is open and has the label {LABEL}" in told
     assert f"its URL answers for {preview.commit[:7]}" in told
 
 
 def test_logs_of_the_services_and_of_the_last_operation(site: Site, preview: Preview) -> None:
-    assert f"serving {preview.commit}" in ok(site, "logs", preview.name)
-    assert "service-web created" in ok(site, "logs", preview.name, "--operation")
-    assert "Resources:" in ok(site, "logs", preview.name, "--operation", "--lines", "8")
+    assert f"serving {preview.commit}" in run_eph(site, "logs", preview.name)
+    assert "service-web created" in run_eph(site, "logs", preview.name, "--operation")
+    assert "Resources:" in run_eph(site, "logs", preview.name, "--operation", "--lines", "8")
 
 
 def test_doctor_finds_the_server_and_the_tools(site: Site, preview: Preview) -> None:
-    told = ok(site, "doctor")
+    told = run_eph(site, "doctor")
     assert f"127.0.0.1:{site.api_port} answers" in told
     assert "Pulumi" in told
 
 
 def test_extend_lets_it_live_longer(site: Site, preview: Preview) -> None:
     """L5: the tag has it, so a restart forgets nothing; the pull request is told."""
-    before = datetime.fromisoformat(json.loads(ok(site, "get", preview.name, "-o", "json"))["expires_at"])
-    ok(site, "extend", preview.name, "24h")
+    before = datetime.fromisoformat(json.loads(run_eph(site, "get", preview.name, "-o", "json"))["expires_at"])
+    run_eph(site, "extend", preview.name, "24h")
 
     def later() -> str:
-        now = datetime.fromisoformat(json.loads(ok(site, "get", preview.name, "-o", "json"))["expires_at"])
+        now = datetime.fromisoformat(json.loads(run_eph(site, "get", preview.name, "-o", "json"))["expires_at"])
         return "" if now - before >= timedelta(hours=24) - timedelta(seconds=1) else f"{before} → {now}"
 
-    until("it expires later", later)
-    site.told(preview.number, f"Expires {before + timedelta(hours=24):%Y-%m-%d %H:%M}")
+    wait_until("it expires later", later)
+    site.wait_for_comment(preview.number, f"Expires {before + timedelta(hours=24):%Y-%m-%d %H:%M}")
 
 
 def test_up_tries_a_failed_one_again_at_once(site: Site, preview: Preview) -> None:
     """L5: the build fails for as long as a file outside says so; nobody has to push."""
     broken = 'test -e "$HOME/mended" || { echo "not yet" >&2; exit 1; }\n'
     number, sha = site.open_pull("retried", {"build.sh": broken})
-    site.told(number, "Failed", "not yet", sha[:7])
-    name = json.loads(ok(site, "get", str(number), "-o", "json"))["name"]
+    site.wait_for_comment(number, "Failed", "not yet", sha[:7])
+    name = json.loads(run_eph(site, "get", str(number), "-o", "json"))["name"]
     done = site.eph("up", name, "--wait", "--timeout", "60s")
     assert done.returncode == 1, done.stderr
     assert "failed" in done.stderr
     [home] = (site.eph_home / "local" / "envs" / name).glob("home")
     (home / "mended").touch()
-    ok(site, "up", name, "--wait", "--timeout", "60s")
-    site.arrived("retried", number, sha)
+    run_eph(site, "up", name, "--wait", "--timeout", "60s")
+    site.wait_for_preview("retried", number, sha)
 
 
 def test_sweep_finds_nothing_where_all_is_well(site: Site, preview: Preview) -> None:
     """L7"""
-    assert "nothing is left over" in ok(site, "sweep", "--dry-run")
+    assert "nothing is left over" in run_eph(site, "sweep", "--dry-run")
 
 
 def test_errors_have_a_sentence_a_hint_and_a_code_of_their_own(site: Site, preview: Preview) -> None:
@@ -111,12 +111,12 @@ def test_errors_have_a_sentence_a_hint_and_a_code_of_their_own(site: Site, previ
 def test_down_takes_the_label_off_and_everything_away(site: Site) -> None:
     """L5: a label that stayed would only bring it back."""
     preview = site.preview("unwanted")
-    ok(site, "up", preview.name)
-    ok(site, "extend", preview.name, "1h")
-    assert "is gone" in ok(site, "down", preview.name, "--yes", "--wait", "--timeout", "60s")
+    run_eph(site, "up", preview.name)
+    run_eph(site, "extend", preview.name, "1h")
+    assert "is gone" in run_eph(site, "down", preview.name, "--yes", "--wait", "--timeout", "60s")
     assert site.forge.pull(REPOSITORY, preview.number)["labels"] == []
-    site.told(preview.number, "Removed")
-    site.gone(preview)
+    site.wait_for_comment(preview.number, "Removed")
+    site.wait_until_gone(preview)
     assert site.stack_files(preview.number) == []
     assert site.page(preview.host).status == 404
     assert site.eph("get", preview.name).returncode == 4
@@ -130,4 +130,4 @@ def test_no_server_is_said_at_once(site: Site, preview: Preview) -> None:
     assert "ephd" in done.stderr
     assert site.page(preview.host).data["commit"] == preview.commit
     site.start()
-    until("it is listed again", lambda: "" if preview.name in site.eph("list").stdout else "not yet")
+    wait_until("it is listed again", lambda: "" if preview.name in site.eph("list").stdout else "not yet")

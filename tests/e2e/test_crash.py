@@ -15,13 +15,13 @@ import pytest
 
 from programs.local import databases, identifiers, ports, postgres, routes, traces
 from tests.e2e import site as sites
-from tests.e2e.site import CYCLE, LABEL, REPOSITORY, Preview, Site, until
+from tests.e2e.site import CYCLE, LABEL, REPOSITORY, Preview, Site, wait_until
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(240)]
 
 SLOW = "touch building; sleep 2; echo built > built.txt\n"
 SLOWER = "touch building; sleep 6; echo built > built.txt\n"
-LONG_WORDS = (sites.SHOP / "eph.yaml").read_text() + "hooks:\n  pre_destroy:\n    - command: touch leaving; sleep 8\n"
+SLOW_HOOKS = (sites.SHOP / "eph.yaml").read_text() + "hooks:\n  pre_destroy:\n    - command: touch leaving; sleep 8\n"
 
 
 @pytest.fixture(scope="module")
@@ -31,16 +31,16 @@ def bystander(site: Site) -> Preview:
 
 
 @pytest.fixture(autouse=True)
-def alive(site: Site, bystander: Preview) -> None:
+def running_service(site: Site, bystander: Preview) -> None:
     """Every test starts from a living service, and from one that answers."""
     assert site.daemon
     assert site.daemon.poll() is None
     assert site.page(bystander.host).data["commit"] == bystander.commit
 
 
-def killed_when(site: Site, bystander: Preview, what: str, came: Callable[[], bool]) -> None:
+def kill_when(site: Site, bystander: Preview, what: str, reached: Callable[[], bool]) -> None:
     """Kills ephd at that instant, looks at what goes on without it, and starts the next life."""
-    until(what, lambda: "" if came() else f"not yet; {site.said()}", 60)
+    wait_until(what, lambda: "" if reached() else f"not yet; {site.log_tail()}", 60)
     site.kill()
     assert site.page(bystander.host).data["commit"] == bystander.commit
     time.sleep(0.5)
@@ -53,34 +53,34 @@ def stack_of(site: Site, number: int) -> Path:
     return project / f"pr-{number}.json"
 
 
-def env(site: Site, number: int) -> Path | None:
+def environment_folder(site: Site, number: int) -> Path | None:
     return next((site.eph_home / "local" / "envs").glob(f"*-{number}"), None)
 
 
-def exists(site: Site, number: int, file: str) -> bool:
-    found = env(site, number)
+def file_exists(site: Site, number: int, file: str) -> bool:
+    found = environment_folder(site, number)
     return found is not None and any(found.glob(f"src/*/{file}"))
 
 
-def once(site: Site, preview: Preview) -> None:
+def assert_exactly_one(site: Site, preview: Preview) -> None:
     """Of everything exactly what one environment needs."""
-    name, on = preview.name, site.machine
+    name, on = preview.name, site.target_settings
 
     def wrong() -> str:
         counted = {
-            "programs": sum(item.environment == name for item in traces.programs(on)),
-            "ports": sum(owner.startswith(f"{name}.") for _, owner in ports.reserved(on)),
-            "routes": sum(item.environment == name for item in routes.every(on)),
+            "programs": sum(item.environment == name for item in traces.list_programs(on)),
+            "ports": sum(owner.startswith(f"{name}.") for _, owner in ports.list_reserved(on)),
+            "routes": sum(item.environment == name for item in routes.list_routes(on)),
             "checkouts": len(list((on.envs / name / "src").iterdir())),
-            "databases": sum(item.environment == name and item.kind == "DATABASE" for item in databases.owned(on)),
-            "roles": sum(item.environment == name and item.kind == "ROLE" for item in databases.owned(on)),
+            "databases": sum(item.environment == name and item.kind == "DATABASE" for item in databases.list_owned(on)),
+            "roles": sum(item.environment == name and item.kind == "ROLE" for item in databases.list_owned(on)),
             "stacks": len(list((site.eph_home / "backend").glob(f".pulumi/stacks/*/pr-{preview.number}.json"))),
         }
         locks = list((site.eph_home / "backend").glob(f".pulumi/locks/*/*/pr-{preview.number}/*"))
         extra = {what: count for what, count in counted.items() if count != 1}
         return "" if not extra and not locks else f"{extra}, locks {locks}"
 
-    until(f"{name} is there once", wrong)
+    wait_until(f"{name} is there once", wrong)
     servers = [pid for pid in sites.leftovers.processes(name) if _runs(pid, "app.py")]
     assert len(servers) <= 3, "more than one app, its shell and its sandbox"
 
@@ -92,10 +92,10 @@ def _runs(pid: int, word: str) -> bool:
         return False
 
 
-INSTANTS = {
+KILL_POINTS = {
     "before its stack": lambda site, number: site.comment(number) != "",
     "its stack is there": lambda site, number: stack_of(site, number).exists(),
-    "in the middle of the build": lambda site, number: exists(site, number, "building"),
+    "in the middle of the build": lambda site, number: file_exists(site, number, "building"),
     "built and not yet ready": lambda site, number: _is_built(stack_of(site, number)),
 }
 
@@ -107,22 +107,22 @@ def _is_built(stack: Path) -> bool:
         return False
 
 
-@pytest.mark.parametrize("instant", INSTANTS)
+@pytest.mark.parametrize("instant", KILL_POINTS)
 def test_killed_while_it_makes_one(site: Site, bystander: Preview, instant: str) -> None:
     number, sha = site.open_pull(instant.replace(" ", "-"), {"build.sh": SLOW})
-    killed_when(site, bystander, instant, lambda: INSTANTS[instant](site, number))
-    made = site.arrived("made", number, sha)
-    once(site, made)
+    kill_when(site, bystander, instant, lambda: KILL_POINTS[instant](site, number))
+    made = site.wait_for_preview("made", number, sha)
+    assert_exactly_one(site, made)
     site.forge.close_pull(REPOSITORY, number)
-    site.gone(made)
+    site.wait_until_gone(made)
 
 
 def test_killed_in_the_middle_of_an_update_and_of_a_destroy(site: Site, bystander: Preview) -> None:
     """Two at once, to have one life less: the update ends at the newest commit, the destroy to its end."""
     changed, leaving = [
-        site.arrived(branch, *opened)
+        site.wait_for_preview(branch, *opened)
         for branch, opened in [
-            (branch, site.open_pull(branch, {"eph.yaml": LONG_WORDS})) for branch in ("changed", "leaving")
+            (branch, site.open_pull(branch, {"eph.yaml": SLOW_HOOKS})) for branch in ("changed", "leaving")
         ]
     ]
     assert site.page(changed.host, "/add", q="a row that must stay").status == 200
@@ -130,15 +130,15 @@ def test_killed_in_the_middle_of_an_update_and_of_a_destroy(site: Site, bystande
     site.forge.unlabel(REPOSITORY, leaving.number, LABEL)
 
     def both() -> bool:
-        return exists(site, changed.number, "building") and exists(site, leaving.number, "leaving")
+        return file_exists(site, changed.number, "building") and file_exists(site, leaving.number, "leaving")
 
-    killed_when(site, bystander, "both are under way", both)
-    site.answers(changed, sha)
+    kill_when(site, bystander, "both are under way", both)
+    site.wait_for_commit(changed, sha)
     assert "a row that must stay" in site.page(changed.host).data["goods"]
-    once(site, changed)
-    site.gone(leaving)
-    until("its stack is gone", lambda: str(site.stack_files(leaving.number) or ""))
-    site.told(leaving.number, "Removed")
+    assert_exactly_one(site, changed)
+    site.wait_until_gone(leaving)
+    wait_until("its stack is gone", lambda: str(site.stack_files(leaving.number) or ""))
+    site.wait_for_comment(leaving.number, "Removed")
 
 
 def test_closed_while_nobody_looked(site: Site, bystander: Preview) -> None:
@@ -147,8 +147,8 @@ def test_closed_while_nobody_looked(site: Site, bystander: Preview) -> None:
     site.kill()
     site.forge.close_pull(REPOSITORY, preview.number)
     site.start()
-    site.gone(preview)
-    until("its stack is gone", lambda: str(site.stack_files(preview.number) or ""))
+    site.wait_until_gone(preview)
+    wait_until("its stack is gone", lambda: str(site.stack_files(preview.number) or ""))
 
 
 def test_a_killed_supervisor_comes_back_with_all_it_ran(site: Site, bystander: Preview) -> None:
@@ -157,18 +157,18 @@ def test_a_killed_supervisor_comes_back_with_all_it_ran(site: Site, bystander: P
     ran = set(sites.leftovers.processes(bystander.name))
     assert ran
     os.kill(daemon, signal.SIGKILL)
-    until("what it ran ended with it", lambda: str(ran & set(sites.leftovers.processes(bystander.name)) or ""), 10)
-    assert site.answers(bystander, bystander.commit) < 2 * CYCLE
-    once(site, bystander)
+    wait_until("what it ran ended with it", lambda: str(ran & set(sites.leftovers.processes(bystander.name)) or ""), 10)
+    assert site.wait_for_commit(bystander, bystander.commit) < 2 * CYCLE
+    assert_exactly_one(site, bystander)
 
 
 def test_a_killed_database_server_comes_back_with_its_rows(site: Site, bystander: Preview) -> None:
     assert site.page(bystander.host, "/add", q="a row before the kill").status == 200
-    on = site.machine
+    on = site.target_settings
     postmaster = int((on.root / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
     os.kill(postmaster, signal.SIGKILL)
-    until("it is noticed", lambda: "" if site.page(bystander.host).status != 200 else "still answers", 10)
-    site.answers(bystander, bystander.commit)
+    wait_until("it is noticed", lambda: "" if site.page(bystander.host).status != 200 else "still answers", 10)
+    site.wait_for_commit(bystander, bystander.commit)
     assert "a row before the kill" in site.page(bystander.host).data["goods"]
     with postgres.connect(on) as session:
         assert isinstance(session, psycopg.Connection)
@@ -179,8 +179,8 @@ def test_a_killed_app_is_started_again(site: Site, bystander: Preview) -> None:
     for pid in sites.leftovers.processes(bystander.name):
         if _runs(pid, "app.py"):
             os.kill(pid, signal.SIGKILL)
-    took = site.answers(bystander, bystander.commit)
+    took = site.wait_for_commit(bystander, bystander.commit)
     assert took < CYCLE, "the supervisor does it, without waiting for anybody's cycle"
     assert site.page(bystander.host, "/environ").data["PORT"] == before
-    once(site, bystander)
+    assert_exactly_one(site, bystander)
     assert identifiers.LABEL.fullmatch(bystander.name)

@@ -12,8 +12,8 @@ import pytest
 
 from orchestrator.app.demo import leftovers
 from orchestrator.forge.sandbox.world import free_port
-from tests.e2e.ground import Ground
-from tests.e2e.site import ROOT, until
+from tests.e2e.ground import DemoSandbox
+from tests.e2e.site import ROOT, wait_until
 
 pytestmark = pytest.mark.real
 
@@ -23,60 +23,60 @@ LINE = r"demo: 2 environments, label to URL \d+\.\d s, update \d+\.\d s, leftove
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
-def test_once_plays_the_whole_story_and_leaves_nothing(ground: Ground) -> None:
+def test_once_plays_the_whole_story_and_leaves_nothing(demo: DemoSandbox) -> None:
     """L1, L5, T1, P1, P3, P9: two made, a push seen, a build broken and mended, one unlabelled, one closed."""
     command = [sys.executable, "-m", "orchestrator.cli.main", "demo", "--once"]
-    done = subprocess.run(command, cwd=ROOT, env=ground.env, capture_output=True, text=True, timeout=280)
+    done = subprocess.run(command, cwd=ROOT, env=demo.env, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr
     assert re.fullmatch(LINE, done.stdout), done.stdout
     for step in ("answers at its URL", "pulumi stack ls", "same URL", "broken build", "mends it", "closed", "label"):
         assert step in done.stderr
-    (ground.folder / "config").mkdir(exist_ok=True)
-    assert ground.left(set()) == ""
+    (demo.folder / "config").mkdir(exist_ok=True)
+    assert demo.remaining(set()) == ""
 
 
 @pytest.mark.long
-def test_ctrl_c_in_the_middle_of_making_leaves_nothing(ground: Ground) -> None:
+def test_ctrl_c_in_the_middle_of_making_leaves_nothing(demo: DemoSandbox) -> None:
     port = free_port()
-    demo = ground.start("--no-open", "--port", str(port))
-    until("the demo makes environments", ground.creating, 90)
-    ports = ground.ports()
+    demo = demo.start("--no-open", "--port", str(port))
+    wait_until("the demo makes environments", demo.creation_status, 90)
+    ports = demo.ports()
     assert port in ports
     assert len(ports) == 3
     demo.send_signal(signal.SIGINT)
-    assert demo.wait(60) == 130, ground.said()
-    assert ground.left(ports) == ""
-    assert "Traceback" not in ground.said()
+    assert demo.wait(60) == 130, demo.output()
+    assert demo.remaining(ports) == ""
+    assert "Traceback" not in demo.output()
 
 
 @pytest.mark.long
-def test_the_next_demo_takes_away_what_a_killed_one_left(ground: Ground) -> None:
+def test_the_next_demo_takes_away_what_a_killed_one_left(demo: DemoSandbox) -> None:
     """Issue 3: not even ``kill -9`` leaves anything for ever."""
-    demo = ground.start("--no-open", "--port", str(free_port()))
-    until("the demo makes environments", ground.creating, 90)
-    ports, home = ground.ports(), ground.home()
+    demo = demo.start("--no-open", "--port", str(free_port()))
+    wait_until("the demo makes environments", demo.creation_status, 90)
+    ports, home = demo.ports(), demo.home()
     demo.kill()
     demo.wait(10)
     assert leftovers.processes(str(home)), "nothing outlived the kill, so this proves nothing"
     swept = subprocess.run(
-        [sys.executable, "-c", SWEEP], cwd=ROOT, env=ground.env, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", SWEEP], cwd=ROOT, env=demo.env, capture_output=True, text=True, timeout=60
     )
     assert swept.stdout.strip() == str(home), swept.stderr
-    (ground.folder / "config/eph/current.json").unlink()  # it names the process, and counts no more
-    assert ground.left(ports) == ""
+    (demo.folder / "config/eph/current.json").unlink()  # it names the process, and counts no more
+    assert demo.remaining(ports) == ""
 
 
-def test_a_taken_port_is_one_clear_message(ground: Ground) -> None:
+def test_a_taken_port_is_one_clear_message(demo: DemoSandbox) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        demo = ground.start("--once", "--port", str(port))
+        demo = demo.start("--once", "--port", str(port))
         assert demo.wait(60) == 1
-    assert ground.said() == f"demo: port {port} is taken; give another with --port, or none for a free one\n"
-    assert ground.home() is None
+    assert demo.output() == f"demo: port {port} is taken; give another with --port, or none for a free one\n"
+    assert demo.home() is None
 
 
 @pytest.mark.parametrize("port", ["70000", "-1"])
-def test_a_port_that_is_none_is_one_clear_message(ground: Ground, port: str) -> None:
-    demo = ground.start("--once", "--port", port)
+def test_a_port_that_is_none_is_one_clear_message(demo: DemoSandbox, port: str) -> None:
+    demo = demo.start("--once", "--port", port)
     assert demo.wait(60) == 1
-    assert ground.said() == f"demo: {port} is no port; give one up to 65535 with --port, or none for a free one\n"
+    assert demo.output() == f"demo: {port} is no port; give one up to 65535 with --port, or none for a free one\n"

@@ -13,8 +13,8 @@ import sys
 import pytest
 
 from orchestrator.app.demo import emulate
-from tests.contracts.emulate_host import need_npm
-from tests.e2e.ground import Ground
+from tests.contracts.emulate_host import require_npm
+from tests.e2e.ground import DemoSandbox
 from tests.e2e.site import ROOT
 
 pytestmark = [pytest.mark.real, pytest.mark.long]
@@ -39,19 +39,19 @@ STEPS = (
 
 
 @pytest.mark.timeout(360)
-def test_the_story_is_played_on_a_github_that_we_did_not_write(ground: Ground) -> None:
-    need_npm()
+def test_the_story_is_played_on_a_github_that_we_did_not_write(demo: DemoSandbox) -> None:
+    require_npm()
     command = [sys.executable, "-m", "orchestrator.cli.main", "demo", "--once", "--forge", "emulate"]
-    done = subprocess.run(command, cwd=ROOT, env=ground.env, capture_output=True, text=True, timeout=340)
+    done = subprocess.run(command, cwd=ROOT, env=demo.env, capture_output=True, text=True, timeout=340)
     assert done.returncode == 0, done.stderr
     assert re.fullmatch(LINE, done.stdout), done.stdout
     assert [step for step in STEPS if step not in done.stderr] == []
-    assert emulate.LACKS_PUSHES in done.stderr
-    (ground.folder / "config").mkdir(exist_ok=True)
-    assert ground.left(set()) == ""
+    assert emulate.NO_PUSHES_TO_PULLS in done.stderr
+    (demo.folder / "config").mkdir(exist_ok=True)
+    assert demo.remaining(set()) == ""
 
 
-def test_without_once_it_says_what_to_add(ground: Ground) -> None:
-    demo = ground.start("--forge", "emulate")
+def test_without_once_it_says_what_to_add(demo: DemoSandbox) -> None:
+    demo = demo.start("--forge", "emulate")
     assert demo.wait(60) == 1
-    assert ground.said() == "demo: emulate has no pages to click on; add --once, which plays the story\n"
+    assert demo.output() == "demo: emulate has no pages to click on; add --once, which plays the story\n"

@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import site as sites
-from tests.e2e.site import LABEL, REPOSITORY, Git, Site, until
-from tests.trees import below
+from tests.e2e.site import LABEL, REPOSITORY, Git, Site, wait_until
+from tests.trees import all_files
 
 pytestmark = [pytest.mark.real, pytest.mark.long]
 
 STRANGER = "mallory"
-MOST = 2_000_000
+CHECKOUT_LIMIT = 2_000_000
 OPTION = "--upload-pack=touch"
 NOTE = "ran.txt"
 """Every build of theirs leaves it in its checkout: where there is none, nothing ran."""
@@ -42,7 +42,7 @@ class Attack:
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
-    with sites.opened(local=f"checkout_bytes = {MOST}\n") as made:
+    with sites.running_site(local=f"checkout_bytes = {CHECKOUT_LIMIT}\n") as made:
         yield made
 
 
@@ -51,7 +51,7 @@ def attacks(site: Site, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
     """All of them labelled, and none of them approved."""
     fork = site.forge.fork(REPOSITORY, STRANGER)
     made = {}
-    for name, (branch, change) in _changes(site, tmp_path_factory).items():
+    for name, (branch, change) in _attack_changes(site, tmp_path_factory).items():
         folder = tmp_path_factory.mktemp("work")
         sha = site.commit_by_git(fork, branch, folder, lambda git, change=change, folder=folder: change(folder, git))
         number = site.forge.open_pull(REPOSITORY, f"{STRANGER}:{branch}", title=name, by=STRANGER)
@@ -63,7 +63,7 @@ def attacks(site: Site, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
 Change = Callable[[Path, Git], None]
 
 
-def _changes(site: Site, temporary: pytest.TempPathFactory) -> dict[str, tuple[str, Change]]:
+def _attack_changes(site: Site, temporary: pytest.TempPathFactory) -> dict[str, tuple[str, Change]]:
     hit = temporary.mktemp("hit")
     peek = PEEK.format(secrets=f"{site.token} {site.eph_home}/keys/*", folders=f"{site.eph_home} {site.home}")
 
@@ -102,7 +102,7 @@ def _changes(site: Site, temporary: pytest.TempPathFactory) -> dict[str, tuple[s
         "a link to a secret": ("link", linking),
         "submodules and LFS": ("nested", nesting),
         "a branch like an option": (OPTION, writing()),
-        "a huge repository": ("huge", writing(**{"large.bin": "x" * (MOST + 1)})),
+        "a huge repository": ("huge", writing(**{"large.bin": "x" * (CHECKOUT_LIMIT + 1)})),
         "a curious build": ("peek", writing(**{"build.sh": BUILD + peek})),
         "hooks and filters": ("hooks", configuring),
         "a push after the look": ("moved", writing()),
@@ -114,7 +114,7 @@ def approved(site: Site, attacks: dict[str, Attack]) -> dict[str, Attack]:
     """The last one's branch moves on between the look and the approval."""
     moved = attacks["a push after the look"]
     newer = site.forge.push(f"{STRANGER}/shop", moved.branch, {"build.sh": "echo newer > newer.txt\n"})
-    site.told(moved.number, newer[:7], "approval")
+    site.wait_for_comment(moved.number, newer[:7], "approval")
     for item in attacks.values():
         done = site.eph("approve", f"{REPOSITORY}#{item.number}", "--commit", item.sha)
         if item is not moved:
@@ -124,36 +124,36 @@ def approved(site: Site, attacks: dict[str, Attack]) -> dict[str, Attack]:
 
 def checkout(site: Site, item: Attack) -> Path:
     """Where its files are, once it was made."""
-    name = site.told_host(item.number).partition(".")[0]
+    name = site.wait_for_host(item.number).partition(".")[0]
     [found] = (site.eph_home / "local" / "envs" / name / "src").glob(f"{item.sha[:12]}-*")
     return found
 
 
-def test_the_label_alone_runs_nothing(site: Site, attacks: dict[str, Attack]) -> None:
+def test_unapproved_fork_runs_nothing(site: Site, attacks: dict[str, Attack]) -> None:
     for item in attacks.values():
-        site.told(item.number, "waits for approval of commit", item.sha[:7], "/eph approve")
+        site.wait_for_comment(item.number, "waits for approval of commit", item.sha[:7], "/eph approve")
     assert site.stacks() == []
-    assert NOTE not in {path.name for path in below(site.eph_home / "local")}
+    assert NOTE not in {path.name for path in all_files(site.eph_home / "local")}
 
 
 def test_its_own_eph_yaml_counts_for_nothing(site: Site, approved: dict[str, Attack]) -> None:
     item = approved["its own eph.yaml"]
-    host = site.told_host(item.number)
-    until("the base's service answers", lambda: "" if site.page(host).data.get("commit") == item.sha else site.said())
+    host = site.wait_for_host(item.number)
+    wait_until("the base's service answers", lambda: "" if site.page(host).data.get("commit") == item.sha else site.log_tail())
 
 
-def test_a_link_out_is_refused_in_words(site: Site, approved: dict[str, Attack]) -> None:
-    body = site.told(approved["a link to a secret"].number, "What failed", "symbolic link", "leads out")
+def test_symlink_out_of_the_checkout_is_refused(site: Site, approved: dict[str, Attack]) -> None:
+    body = site.wait_for_comment(approved["a link to a secret"].number, "What failed", "symbolic link", "leads out")
     assert site.token.read_text() not in body
 
 
-def test_a_huge_one_is_refused_in_words(site: Site, approved: dict[str, Attack]) -> None:
-    site.told(approved["a huge repository"].number, "What failed", "more than the server's limit of 2 MB")
+def test_oversized_checkout_is_refused(site: Site, approved: dict[str, Attack]) -> None:
+    site.wait_for_comment(approved["a huge repository"].number, "What failed", "more than the server's limit of 2 MB")
 
 
 def test_submodules_and_lfs_ask_nobody_and_are_told(site: Site, approved: dict[str, Attack]) -> None:
     item = approved["submodules and LFS"]
-    site.told(item.number, "Ready", item.sha[:7])
+    site.wait_for_comment(item.number, "Ready", item.sha[:7])
     folder = checkout(site, item)
     assert list((folder / "vendor" / "x").iterdir()) == []
     assert (folder / "model.bin").read_text().startswith("version https://git-lfs")
@@ -167,7 +167,7 @@ def test_nothing_of_git_runs_on_the_server(
     site: Site, approved: dict[str, Attack], name: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     item = approved[name]
-    site.told(item.number, "Ready", item.sha[:7])
+    site.wait_for_comment(item.number, "Ready", item.sha[:7])
     assert (checkout(site, item) / NOTE).exists()  # it was made, by the build that everybody sees
     assert [path.name for path in tmp_path_factory.getbasetemp().glob("hit*/*")] == []
 
@@ -175,7 +175,7 @@ def test_nothing_of_git_runs_on_the_server(
 def test_a_build_sees_nothing_of_the_server(site: Site, approved: dict[str, Attack]) -> None:
     """S4: neither by the environment of any process, nor by its files, nor their names."""
     item = approved["a curious build"]
-    site.told(item.number, "Ready", item.sha[:7])
+    site.wait_for_comment(item.number, "Ready", item.sha[:7])
     folder = checkout(site, item)
     environs = (folder / "environs.txt").read_text(errors="replace")
     assert "EPH_COMMIT=" in environs  # it could read its own
@@ -191,12 +191,12 @@ def test_a_build_sees_nothing_of_the_server(site: Site, approved: dict[str, Atta
 
 def test_a_push_after_the_look_is_not_what_was_approved(site: Site, approved: dict[str, Attack]) -> None:
     item = approved["a push after the look"]
-    site.told(item.number, "waits for approval")
-    assert "newer.txt" not in {path.name for path in below(site.eph_home / "local")}
+    site.wait_for_comment(item.number, "waits for approval")
+    assert "newer.txt" not in {path.name for path in all_files(site.eph_home / "local")}
     assert item.number not in site.stacks()
 
 
 def test_what_was_approved_goes_without_a_trace(site: Site, approved: dict[str, Attack]) -> None:
     for item in approved.values():
         site.forge.close_pull(REPOSITORY, item.number)
-    until("all of them are gone", lambda: json.dumps(site.stacks()) if site.stacks() else "", sites.MADE)
+    wait_until("all of them are gone", lambda: json.dumps(site.stacks()) if site.stacks() else "", sites.CREATE_TIMEOUT)

@@ -8,37 +8,37 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e import site as sites
-from tests.e2e.site import REPOSITORY, Site, until
+from tests.e2e.site import REPOSITORY, Site, wait_until
 from tests.ledger import servers
-from tests.ledger.servers import Server
+from tests.ledger.servers import PostgresServer
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(240)]
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with servers.server() as made:
+def server() -> Iterator[PostgresServer]:
+    with servers.running_server() as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def site(server: Server) -> Iterator[Site]:
-    with sites.opened(ledger_url=server.url(server.database())) as made:
+def site(server: PostgresServer) -> Iterator[Site]:
+    with sites.running_site(ledger_url=server.url(server.create_database())) as made:
         yield made
 
 
-def test_nothing_stops_and_the_gap_is_told(site: Site, server: Server) -> None:
+def test_nothing_stops_and_the_gap_is_told(site: Site, server: PostgresServer) -> None:
     before = site.preview("before")
     server.kill()
     assert site.eph("why", before.name).returncode == 0, "the facts are not in the log"
     assert _events(site) == 503, "a failed reading is never an empty one"
     during = site.preview("during")
     site.forge.close_pull(REPOSITORY, before.number)
-    site.gone(before)
-    site.told(before.number, "Removed")
+    site.wait_until_gone(before)
+    site.wait_for_comment(before.number, "Removed")
     server.start()
     both = {"ledger.gap", "environment.destroyed"}
-    until("the log is written again", lambda: str(both - set(_kinds(site)) or ""), 60)
+    wait_until("the log is written again", lambda: str(both - set(_kinds(site)) or ""), 60)
     told = _kinds(site)
     assert told.count("environment.created") == 2, told
     assert told.count("environment.ready") >= 2, told

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import site as sites
-from tests.e2e.readable import files_read, lines_of_processes
+from tests.e2e.readable import readable_files, process_command_lines
 from tests.e2e.site import LABEL, REPOSITORY, Site
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(400)]
@@ -25,7 +25,7 @@ BUILD = 'echo "built with $STRIPE_KEY"; env | sort\n'
 
 
 @pytest.fixture(scope="module")
-def values(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def secret_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("values")
     for name, value in (("stripe", FIRST), ("maps", SAFE)):
         (folder / name).write_text(f"{value}\n")
@@ -34,42 +34,42 @@ def values(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def site(values: Path) -> Iterator[Site]:
+def site(secret_files: Path) -> Iterator[Site]:
     toml = "".join(
-        f'[secrets.{name}]\nfile = "{values / name}"\nrepositories = ["acme/*"]\nforks = {forks}\n'
+        f'[secrets.{name}]\nfile = "{secret_files / name}"\nrepositories = ["acme/*"]\nforks = {forks}\n'
         for name, forks in (("stripe", "false"), ("maps", "true"))
     )
-    with sites.opened(local=toml) as made:
+    with sites.running_site(local=toml) as made:
         yield made
 
 
-def environ(site: Site, host: str) -> dict[str, str]:
+def service_environ(site: Site, host: str) -> dict[str, str]:
     return dict(site.page(host, "/environ").data)
 
 
-def test_a_secret_reaches_the_service_changes_with_its_file_and_is_read_nowhere(site: Site, values: Path) -> None:
+def test_a_secret_reaches_the_service_changes_with_its_file_and_is_read_nowhere(site: Site, secret_files: Path) -> None:
     one = site.preview("one", {"eph.yaml": YAML, "build.sh": BUILD + (sites.SHOP / "build.sh").read_text()})
-    assert (environ(site, one.host)["STRIPE_KEY"], environ(site, one.host)["MAPS_KEY"]) == (FIRST, SAFE)
+    assert (service_environ(site, one.host)["STRIPE_KEY"], service_environ(site, one.host)["MAPS_KEY"]) == (FIRST, SAFE)
 
-    (values / "stripe").write_text(SECOND)
-    sites.until(
+    (secret_files / "stripe").write_text(SECOND)
+    sites.wait_until(
         "the new value arrives",
-        lambda: "" if environ(site, one.host).get("STRIPE_KEY") == SECOND else "not yet",
-        sites.MADE,
+        lambda: "" if service_environ(site, one.host).get("STRIPE_KEY") == SECOND else "not yet",
+        sites.CREATE_TIMEOUT,
     )
-    site.told(one.number, "Ready", one.commit[:7])
+    site.wait_for_comment(one.number, "Ready", one.commit[:7])
 
     failed = site.push(one, {"build.sh": BUILD + "exit 7\n"})
-    site.told(one.number, failed[:7], "built with ***", "STRIPE_KEY=***", within=sites.MADE)
-    assert environ(site, one.host)["STRIPE_KEY"] == SECOND, "the running one stays"
+    site.wait_for_comment(one.number, failed[:7], "built with ***", "STRIPE_KEY=***", timeout=sites.CREATE_TIMEOUT)
+    assert service_environ(site, one.host)["STRIPE_KEY"] == SECOND, "the running one stays"
 
     wrong = site.push(one, {"eph.yaml": YAML.replace("stripe", "payroll")})
-    site.told(
+    site.wait_for_comment(
         one.number, wrong[:7], "environment.secrets.STRIPE_KEY: this server has no secret 'payroll' for acme/shop"
     )
-    assert environ(site, one.host)["STRIPE_KEY"] == SECOND, "the running one stays"
+    assert service_environ(site, one.host)["STRIPE_KEY"] == SECOND, "the running one stays"
 
-    for place, text in {**said(site, one.number, one.name, (failed, wrong)), **files_read(site)}.items():
+    for place, text in {**visible_texts(site, one.number, one.name, (failed, wrong)), **readable_files(site)}.items():
         assert not [value for value in (FIRST, SECOND, SAFE) if value in text], place
     assert "STRIPE_KEY" in site.pulumi("stack", "export", "--show-secrets", "--stack", stack(site))
 
@@ -79,9 +79,9 @@ def stack(site: Site) -> str:
     return str(listed["name"])
 
 
-def said(site: Site, number: int, name: str, commits: tuple[str, ...]) -> dict[str, str]:
+def visible_texts(site: Site, number: int, name: str, commits: tuple[str, ...]) -> dict[str, str]:
     """Everything that can be asked of Eph and of the Git host; the service printed nothing of it itself."""
-    found = {"comment": site.comment(number), "ps": "\n".join(lines_of_processes())}
+    found = {"comment": site.comment(number), "ps": "\n".join(process_command_lines())}
     for path in ("status", "environments", "events", f"environments/{name}", f"environments/{name}/why"):
         found[path] = json.dumps(site.api(path))
     for sha in commits:
@@ -99,9 +99,9 @@ def test_a_fork_gets_what_is_marked_for_it_and_says_what_it_goes_without(site: S
     sha = site.forge.push(fork, "borrowed", {"note.txt": "x"})
     number = site.forge.open_pull(REPOSITORY, "mallory:borrowed", by="mallory")
     site.forge.label(REPOSITORY, number, LABEL)
-    site.told(number, sha[:7], "approve")
+    site.wait_for_comment(number, sha[:7], "approve")
     site.forge.comment(REPOSITORY, number, f"/eph approve {sha}")
-    made = site.arrived("borrowed", number, sha)
-    assert environ(site, made.host)["MAPS_KEY"] == SAFE
-    assert "STRIPE_KEY" not in environ(site, made.host)
-    site.told(number, "a fork is not given the secret 'stripe', so this variable is not set")
+    made = site.wait_for_preview("borrowed", number, sha)
+    assert service_environ(site, made.host)["MAPS_KEY"] == SAFE
+    assert "STRIPE_KEY" not in service_environ(site, made.host)
+    site.wait_for_comment(number, "a fork is not given the secret 'stripe', so this variable is not set")

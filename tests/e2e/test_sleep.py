@@ -12,18 +12,18 @@ import pytest
 
 from orchestrator.app.demo import leftovers
 from tests.e2e import site as sites
-from tests.e2e.site import Preview, Site, until
-from tests.trees import below
+from tests.e2e.site import Preview, Site, wait_until
+from tests.trees import all_files
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(300)]
 
 FILE = (sites.SHOP / "eph.yaml").read_text() + "environment:\n  idle_timeout: 10s\n"
 LONG = FILE.replace("10s", "1h")
-COLD = 50
+COLD_REQUESTS = 50
 """Two hundred are in tests/gateway."""
 
 
-def happened(site: Site, preview: Preview, kind: str) -> int:
+def event_count(site: Site, preview: Preview, kind: str) -> int:
     items = site.api("events", name=preview.name, limit="500")["items"]
     return sum(item["kind"] == f"environment.{kind}" for item in items)
 
@@ -33,45 +33,45 @@ def not_in_phase(site: Site, preview: Preview, phase: str) -> str:
     return "" if now == phase else f"its phase is {now}"
 
 
-def asleep(site: Site, preview: Preview) -> None:
+def wait_until_asleep(site: Site, preview: Preview) -> None:
     """Its pull request says so, and nothing of it runs."""
-    site.told(preview.number, "Asleep", "/eph wake", within=60)
-    until("nothing of it runs", lambda: str(leftovers.processes(f"/{preview.name}/home") or ""))
+    site.wait_for_comment(preview.number, "Asleep", "/eph wake", timeout=60)
+    wait_until("nothing of it runs", lambda: str(leftovers.processes(f"/{preview.name}/home") or ""))
 
 
-def updates(site: Site, preview: Preview) -> int:
-    kept = [path for path in below(site.eph_home / "backend") if "history" in path.parts]
+def update_count(site: Site, preview: Preview) -> int:
+    kept = [path for path in all_files(site.eph_home / "backend") if "history" in path.parts]
     return sum(path.match(f"pr-{preview.number}-*.history.json") for path in kept)
 
 
 def test_it_sleeps_when_nobody_uses_it_and_wakes_for_who_comes(site: Site) -> None:
     one = site.preview("sleepy", {"eph.yaml": FILE})
     assert site.page(one.host, "/add", q="cherry").status == 200
-    before = updates(site, one)
-    asleep(site, one)
+    before = update_count(site, one)
+    wait_until_asleep(site, one)
     assert site.page(one.host, "/healthz").status == 503, "a health check is no visit"
-    assert happened(site, one, "waking") == 0
+    assert event_count(site, one, "waking") == 0
 
     url = f"http://127.0.0.1:{site.gateway_port}/"
-    with httpx.Client(timeout=90, trust_env=False) as client, ThreadPoolExecutor(COLD) as pool:
-        answers = list(pool.map(lambda _: client.get(url, headers={"Host": one.host}), range(COLD)))
+    with httpx.Client(timeout=90, trust_env=False) as client, ThreadPoolExecutor(COLD_REQUESTS) as pool:
+        answers = list(pool.map(lambda _: client.get(url, headers={"Host": one.host}), range(COLD_REQUESTS)))
     assert {answer.status_code for answer in answers} == {200}
     assert all("cherry" in answer.json()["goods"] for answer in answers), "its data was there all the time"
-    until("it is woken", lambda: "" if happened(site, one, "woken") else "no event yet")
-    assert (happened(site, one, "waking"), happened(site, one, "woken")) == (1, 1)
-    assert updates(site, one) == before, "neither needs an update by Pulumi"
-    site.told(one.number, "Ready", "It sleeps after 10 s without a visit")
+    wait_until("it is woken", lambda: "" if event_count(site, one, "woken") else "no event yet")
+    assert (event_count(site, one, "waking"), event_count(site, one, "woken")) == (1, 1)
+    assert update_count(site, one) == before, "neither needs an update by Pulumi"
+    site.wait_for_comment(one.number, "Ready", "It sleeps after 10 s without a visit")
 
 
 def test_people_say_so_a_kill_changes_nothing_and_a_push_wakes_it(site: Site) -> None:
     two = site.preview("told", {"eph.yaml": LONG})
     done = site.eph("sleep", two.name)
     assert done.returncode == 0, done.stderr
-    asleep(site, two)
+    wait_until_asleep(site, two)
     site.kill()
     site.start()
-    until("ephd has looked", lambda: "" if site.api("status")["last_cycle"] else "not yet")
-    until("it is shown asleep", lambda: not_in_phase(site, two, "asleep"))
+    wait_until("ephd has looked", lambda: "" if site.api("status")["last_cycle"] else "not yet")
+    wait_until("it is shown asleep", lambda: not_in_phase(site, two, "asleep"))
     assert leftovers.processes(f"/{two.name}/home") == []
 
     done = site.eph("wake", two.name, "--wait", "--timeout", "60s")
@@ -79,7 +79,7 @@ def test_people_say_so_a_kill_changes_nothing_and_a_push_wakes_it(site: Site) ->
     assert site.page(two.host).data["commit"] == two.commit
 
     site.eph("sleep", two.name)
-    asleep(site, two)
+    wait_until_asleep(site, two)
     pushed = site.push(two, {"note.txt": "a push while it sleeps"})
-    site.answers(two, pushed)
-    assert happened(site, two, "updated") == 1
+    site.wait_for_commit(two, pushed)
+    assert event_count(site, two, "updated") == 1

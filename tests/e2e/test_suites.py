@@ -16,11 +16,11 @@ DEMO = ROOT / "orchestrator" / "app" / "demo" / "shop"
 BREAK = "import sys\nprint('no apples today')\nsys.exit(1)\n"
 
 
-def shop() -> dict[str, str]:
+def shop_files() -> dict[str, str]:
     return {str(path.relative_to(DEMO)): path.read_text() for path in DEMO.rglob("*.*") if path.is_file()}
 
 
-def ended(site: Site, number: int, commit: str) -> dict[str, dict[str, Any]]:
+def wait_for_results(site: Site, number: int, commit: str) -> dict[str, dict[str, Any]]:
     """The suites of that commit, once none waits or runs."""
 
     def found() -> dict[str, Any]:
@@ -32,22 +32,22 @@ def ended(site: Site, number: int, commit: str) -> dict[str, dict[str, Any]]:
         over = now.get("commit") == commit and states and not {"waiting", "running"} & set(states.values())
         return "" if over else f"{now.get('phase')} {now.get('commit')} {states}"
 
-    sites.until("the suites end", wrong, sites.MADE)
+    sites.wait_until("the suites end", wrong, sites.CREATE_TIMEOUT)
     return {suite["name"]: suite for suite in found()["tests"]}
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium")
 def test_a_real_browser_opens_the_preview_and_a_push_that_breaks_a_suite_is_told(site: Site) -> None:
     """P4: result in the comment and in the check, each for its commit."""
-    number, commit = site.open_pull("browse", shop())
-    suites = ended(site, number, commit)
+    number, commit = site.open_pull("browse", shop_files())
+    suites = wait_for_results(site, number, commit)
     assert {name: suite["state"] for name, suite in suites.items()} == {"integration": "passed", "browser": "passed"}
     assert suites["integration"]["report"]["tests"] > 0
-    site.told(number, "Ready", commit[:7], "browser", "passed")
-    site.checked(commit, "success")
+    site.wait_for_comment(number, "Ready", commit[:7], "browser", "passed")
+    site.wait_for_check(commit, "success")
 
     broken = site.forge.push(sites.REPOSITORY, "browse", {"tests/integration.py": BREAK})
-    suites = ended(site, number, broken)
+    suites = wait_for_results(site, number, broken)
     assert {name: suite["state"] for name, suite in suites.items()} == {"integration": "failed", "browser": "skipped"}
-    site.told(number, broken[:7], "no apples today")
-    site.checked(broken, "failure")
+    site.wait_for_comment(number, broken[:7], "no apples today")
+    site.wait_for_check(broken, "failure")

@@ -10,16 +10,16 @@ import pytest
 from orchestrator.core.model import CheckState
 from orchestrator.forge.github import GitHubForge
 from orchestrator.forge.github.client import AppKey
-from orchestrator.forge.github.queries import Place, answers, question
+from orchestrator.forge.github.queries import CommitRef, parse_response, build_query
 from orchestrator.forge.port import APPROVED, EXPIRED, Repository
-from orchestrator.forge.sandbox.world import SandboxForge
+from orchestrator.forge.sandbox.world import DemoGitHub
 
 SHOP = "ada/shop"
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[SandboxForge]:
-    made = SandboxForge(tmp_path / "sandbox")
+def world(tmp_path: Path) -> Iterator[DemoGitHub]:
+    made = DemoGitHub(tmp_path / "sandbox")
     made.start()
     made.create_repository(SHOP, {"eph.yaml": "version: 1\n"})
     yield made
@@ -27,19 +27,19 @@ def world(tmp_path: Path) -> Iterator[SandboxForge]:
 
 
 @pytest.fixture
-def forge(world: SandboxForge) -> Iterator[GitHubForge]:
+def forge(world: DemoGitHub) -> Iterator[GitHubForge]:
     key = AppKey(*world.create_app("eph-previews"))
-    world.install_app(key.app, "ada")
+    world.install_app(key.app_id, "ada")
     made = GitHubForge(world.api_url, key, [SHOP])
     yield made
     made.close()
 
 
-def asked(world: SandboxForge) -> int:
+def request_count(world: DemoGitHub) -> int:
     return int(world.stats()["requests"])
 
 
-def test_many_commits_are_one_question(world: SandboxForge, forge: GitHubForge) -> None:
+def test_many_commits_are_one_question(world: DemoGitHub, forge: GitHubForge) -> None:
     """L4: checks, marks and eph.yaml of twenty commits for one request, and nothing after it."""
     [shop] = forge.repositories()
     shas = [world.push(SHOP, "one", {"n": str(number)}) for number in range(20)]
@@ -47,32 +47,32 @@ def test_many_commits_are_one_question(world: SandboxForge, forge: GitHubForge) 
         world.set_check(SHOP, sha, "build", "success" if number % 2 else None)
         world.set_status(SHOP, sha, "ci/lint", "failure")
     forge.mark(shop, shas[3], EXPIRED, "Expired")
-    before = asked(world)
-    forge.ahead([(shop, sha) for sha in shas], "eph.yaml")
-    assert asked(world) - before == 1
+    before = request_count(world)
+    forge.prefetch([(shop, sha) for sha in shas], "eph.yaml")
+    assert request_count(world) - before == 1
     for number, sha in enumerate(shas):
         state = CheckState.PASSED if number % 2 else CheckState.PENDING
         assert forge.checks(shop, sha) == {"build": state, "ci/lint": CheckState.FAILED}
         assert forge.decisions(shop, sha) == ({EXPIRED: "Expired"} if number == 3 else {})
         assert forge.file(shop, "eph.yaml", sha, 100) == b"version: 1\n"
-    assert asked(world) - before == 1
-    forge.ahead([(shop, sha) for sha in shas], "eph.yaml")
-    assert asked(world) - before == 1
-    forge.ahead([(shop, sha) for sha in shas], "eph.yaml", frozenset({(shop.id, shas[0])}))
-    assert asked(world) - before == 2
+    assert request_count(world) - before == 1
+    forge.prefetch([(shop, sha) for sha in shas], "eph.yaml")
+    assert request_count(world) - before == 1
+    forge.prefetch([(shop, sha) for sha in shas], "eph.yaml", frozenset({(shop.id, shas[0])}))
+    assert request_count(world) - before == 2
 
 
-def test_somebody_elses_newer_mark_does_not_hide_ours(world: SandboxForge, forge: GitHubForge) -> None:
+def test_somebody_elses_newer_mark_does_not_hide_ours(world: DemoGitHub, forge: GitHubForge) -> None:
     """S3: GraphQL tells the newest status of a name only; then the whole list is asked for."""
     [shop] = forge.repositories()
     sha = world.push(SHOP, "one", {"x": "x"})
     forge.mark(shop, sha, APPROVED, "by grace")
     world.set_status(SHOP, sha, APPROVED, "success", by="grace")
-    forge.ahead([(shop, sha)], "eph.yaml")
+    forge.prefetch([(shop, sha)], "eph.yaml")
     assert forge.decisions(shop, sha) == {APPROVED: "by grace"}
     other = world.push(SHOP, "one", {"x": "y"})
     world.set_status(SHOP, other, APPROVED, "success", by="grace")
-    forge.ahead([(shop, other)], "eph.yaml")
+    forge.prefetch([(shop, other)], "eph.yaml")
     assert forge.decisions(shop, other) == {}
 
 
@@ -84,47 +84,47 @@ def test_somebody_elses_newer_mark_does_not_hide_ours(world: SandboxForge, forge
     ids=["none there", "not allowed", "502", "cut", "no data", "a list", "another repository"],
 )  # fmt: skip
 def test_without_an_answer_each_is_asked_alone(
-    world: SandboxForge, forge: GitHubForge, fault: dict[str, object]
+    world: DemoGitHub, forge: GitHubForge, fault: dict[str, object]
 ) -> None:
     """L4: an old server, a missing permission or a bad day cost requests, and never a wrong answer."""
     [shop] = forge.repositories()
     sha = world.push(SHOP, "one", {"x": "x"})
     world.set_check(SHOP, sha, "build", "success")
     world.fail_next(path="/graphql", **fault)
-    forge.ahead([(shop, sha)], "eph.yaml")
+    forge.prefetch([(shop, sha)], "eph.yaml")
     assert forge.checks(shop, sha) == {"build": CheckState.PASSED}
     assert forge.decisions(shop, sha) == {}
     assert forge.file(shop, "eph.yaml", sha, 100) == b"version: 1\n"
 
 
-def test_a_limit_told_by_graphql_is_obeyed(world: SandboxForge, forge: GitHubForge) -> None:
+def test_a_limit_told_by_graphql_is_obeyed(world: DemoGitHub, forge: GitHubForge) -> None:
     """L4: it comes as an answer of 200."""
     [shop] = forge.repositories()
     sha = world.push(SHOP, "one", {"x": "x"})
     body = '{"errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded"}]}'
     world.fail_next(path="/graphql", status=200, body=body)
-    forge.ahead([(shop, sha)], "eph.yaml")
-    assert forge.cost().blocked_for > 50
+    forge.prefetch([(shop, sha)], "eph.yaml")
+    assert forge.usage().blocked_for > 50
 
 
 def test_names_never_leave_their_quotes() -> None:
     """S3: what is put into the text of a question is JSON's string, which is GraphQL's own."""
-    text = question([Place('/repos/a"b/c\\d', 1, 'x"){evil}')], 'p"q')
+    text = build_query([CommitRef('/repos/a"b/c\\d', 1, 'x"){evil}')], 'p"q')
     assert 'owner: "a\\"b", name: "c\\\\d"' in text
     assert 'oid: "x\\"){evil}"' in text
     assert 'path: "p\\"q"' in text
 
 
 def test_answers_of_nobody_are_nothing() -> None:
-    places = [Place("/repos/a/b", 1, "a" * 40)]
+    places = [CommitRef("/repos/a/b", 1, "a" * 40)]
     for data in ({}, {"data": {"r0": None}}, {"data": {"r0": {"databaseId": 2, "c0": {"file": None}}}},
                  {"data": {"r0": {"databaseId": 1, "c7": {"file": None}, "c0": None}}}):  # fmt: skip
-        assert answers(data, places) == {}
+        assert parse_response(data, places) == {}
 
 
-def test_another_repositorys_answer_is_not_believed(world: SandboxForge, forge: GitHubForge) -> None:
+def test_another_repositorys_answer_is_not_believed(world: DemoGitHub, forge: GitHubForge) -> None:
     """L7: the name leads elsewhere now; the id does not fit."""
     [shop] = forge.repositories()
     sha = world.push(SHOP, "one", {"x": "x"})
-    forge.ahead([(Repository(shop.id + 1000, shop.full_name, "/x", "main"), sha)], "eph.yaml")
-    assert not forge._files.knows(shop.id + 1000, "eph.yaml", sha)
+    forge.prefetch([(Repository(shop.id + 1000, shop.full_name, "/x", "main"), sha)], "eph.yaml")
+    assert not forge._files.is_cached(shop.id + 1000, "eph.yaml", sha)

@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 
 from orchestrator.forge.github import GitHubForge
-from orchestrator.forge.github.client import AppKey, Options
+from orchestrator.forge.github.client import AppKey, GitHubOptions
 from orchestrator.forge.port import CheckReport, Conclusion, ForgeError, ForgeRefused
-from orchestrator.forge.sandbox.world import SandboxForge
+from orchestrator.forge.sandbox.world import DemoGitHub
 
 MARKER = "<!-- eph -->"
 FILES = {"eph.yaml": "version: 1\n"}
-Made = Callable[..., GitHubForge]
+ForgeFactory = Callable[..., GitHubForge]
 
 
-class Clock:
+class AheadClock:
     """The real time, and what was added to it."""
 
     def __init__(self) -> None:
@@ -33,13 +33,13 @@ class Clock:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> AheadClock:
+    return AheadClock()
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[SandboxForge]:
-    made = SandboxForge(tmp_path / "sandbox")
+def world(tmp_path: Path) -> Iterator[DemoGitHub]:
+    made = DemoGitHub(tmp_path / "sandbox")
     made.start()
     for name in ("acme/shop", "acme/pay", "other/site", "stranger/thing"):
         made.create_repository(name, FILES, private=True)
@@ -48,16 +48,16 @@ def world(tmp_path: Path) -> Iterator[SandboxForge]:
 
 
 @pytest.fixture
-def key(world: SandboxForge) -> AppKey:
+def key(world: DemoGitHub) -> AppKey:
     return AppKey(*world.create_app("eph-previews"))
 
 
 @pytest.fixture
-def made(world: SandboxForge, key: AppKey, clock: Clock) -> Iterator[Made]:
+def new_forge(world: DemoGitHub, key: AppKey, clock: AheadClock) -> Iterator[ForgeFactory]:
     forges: list[GitHubForge] = []
 
     def make(*repositories: str, key: AppKey = key, **options: tuple[str, ...]) -> GitHubForge:
-        more = Options(**options)
+        more = GitHubOptions(**options)
         forges.append(GitHubForge(world.api_url, key, repositories, now=clock, options=more))
         return forges[-1]
 
@@ -66,16 +66,16 @@ def made(world: SandboxForge, key: AppKey, clock: Clock) -> Iterator[Made]:
         forge.close()
 
 
-def names(forge: GitHubForge) -> list[str]:
+def repository_names(forge: GitHubForge) -> list[str]:
     return sorted(item.full_name for item in forge.repositories())
 
 
-def test_several_installations_each_with_its_own_token(world: SandboxForge, key: AppKey, made: Made) -> None:
+def test_several_installations_each_with_its_own_token(world: DemoGitHub, key: AppKey, new_forge: ForgeFactory) -> None:
     """O5: two organisations; everything that is read or written goes with the token of its own."""
     for account in ("acme", "other", "stranger"):
-        world.install_app(key.app, account)
-    forge = made("acme/*", organisations=("other",))
-    assert names(forge) == ["acme/pay", "acme/shop", "other/site"]
+        world.install_app(key.app_id, account)
+    forge = new_forge("acme/*", organisations=("other",))
+    assert repository_names(forge) == ["acme/pay", "acme/shop", "other/site"]
     tokens = set()
     for repository in forge.repositories():
         world.push(repository.full_name, "one", {"x": "x"})
@@ -86,25 +86,25 @@ def test_several_installations_each_with_its_own_token(world: SandboxForge, key:
         assert world.checks(repository.full_name, pull.head_sha) == {"eph": "success"}
         [said] = world.comments(repository.full_name, number)
         assert said["user"]["login"] == "eph-previews[bot]"
-        tokens.add(forge._transport.line(f"/repos/{repository.full_name}/").token)
+        tokens.add(forge._router.connection_for(f"/repos/{repository.full_name}/").token)
     assert len(tokens) == 2
 
 
-def test_who_installs_it_unasked_is_not_served(world: SandboxForge, key: AppKey, made: Made) -> None:
+def test_who_installs_it_unasked_is_not_served(world: DemoGitHub, key: AppKey, new_forge: ForgeFactory) -> None:
     """S3: anybody may install a public App; only who stands in the settings gets environments."""
-    world.install_app(key.app, "acme")
-    world.install_app(key.app, "stranger")
-    assert names(made("acme/shop")) == ["acme/shop"]
+    world.install_app(key.app_id, "acme")
+    world.install_app(key.app_id, "stranger")
+    assert repository_names(new_forge("acme/shop")) == ["acme/shop"]
     with pytest.raises(ValueError, match="owner/name"):
-        made("*/*")
+        new_forge("*/*")
 
 
-def test_a_token_is_replaced_before_it_ends(world: SandboxForge, key: AppKey, made: Made, clock: Clock) -> None:
+def test_a_token_is_replaced_before_it_ends(world: DemoGitHub, key: AppKey, new_forge: ForgeFactory, clock: AheadClock) -> None:
     """O5: an hour's token; five minutes before its end there is another."""
-    world.install_app(key.app, "acme")
-    forge = made("acme/shop")
+    world.install_app(key.app_id, "acme")
+    forge = new_forge("acme/shop")
     [shop] = forge.repositories()
-    line = forge._transport.line("/repos/acme/shop/")
+    line = forge._router.connection_for("/repos/acme/shop/")
     first = line.token
     clock.ahead = 3200
     assert line.token == first
@@ -115,10 +115,10 @@ def test_a_token_is_replaced_before_it_ends(world: SandboxForge, key: AppKey, ma
     assert forge.pulls(shop).complete
 
 
-def test_a_token_that_was_taken_back_is_bought_anew(world: SandboxForge, key: AppKey, made: Made) -> None:
+def test_a_token_that_was_taken_back_is_bought_anew(world: DemoGitHub, key: AppKey, new_forge: ForgeFactory) -> None:
     """O5: refused once, and good again at the next look."""
-    world.install_app(key.app, "acme")
-    forge = made("acme/shop")
+    world.install_app(key.app_id, "acme")
+    forge = new_forge("acme/shop")
     [shop] = forge.repositories()
     world.revoke_tokens()
     with pytest.raises(ForgeRefused, match="401"):
@@ -126,12 +126,12 @@ def test_a_token_that_was_taken_back_is_bought_anew(world: SandboxForge, key: Ap
     assert forge.pulls(shop).complete
 
 
-def test_what_became_of_an_installation_is_said(world: SandboxForge, key: AppKey, made: Made) -> None:
+def test_what_became_of_an_installation_is_said(world: DemoGitHub, key: AppKey, new_forge: ForgeFactory) -> None:
     """O5: never installed, suspended, lifted, removed: each its own sentence, and what was known stays listed."""
-    forge = made("acme/shop")
+    forge = new_forge("acme/shop")
     with pytest.raises(ForgeRefused, match="not installed at acme"):
         forge.repositories()
-    number = world.install_app(key.app, "acme")
+    number = world.install_app(key.app_id, "acme")
     [shop] = forge.repositories()
     world.suspend_app(number)
     assert [item.id for item in forge.repositories()] == [shop.id]
@@ -148,40 +148,40 @@ def test_what_became_of_an_installation_is_said(world: SandboxForge, key: AppKey
         forge.pulls(shop)
 
 
-def test_the_key_of_another_app(world: SandboxForge, key: AppKey, made: Made) -> None:
+def test_the_key_of_another_app(world: DemoGitHub, key: AppKey, new_forge: ForgeFactory) -> None:
     """O5: what to do stands in the message; the key does not."""
-    world.install_app(key.app, "acme")
-    other = AppKey(key.app, world.create_app("somebody-else")[1])
+    world.install_app(key.app_id, "acme")
+    other = AppKey(key.app_id, world.create_app("somebody-else")[1])
     with pytest.raises(ForgeRefused, match=r"401.*App's key") as caught:
-        made("acme/shop", key=other).repositories()
+        new_forge("acme/shop", key=other).repositories()
     assert "PRIVATE KEY" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("seconds", "side"), [(3600, "ahead of"), (-3600, "behind")])
 def test_a_clock_that_is_wrong_is_named(
-    world: SandboxForge, key: AppKey, made: Made, clock: Clock, seconds: float, side: str
+    world: DemoGitHub, key: AppKey, new_forge: ForgeFactory, clock: AheadClock, seconds: float, side: str
 ) -> None:
     """O5: a key that is right fails too; the message says by how much the clock is off."""
-    world.install_app(key.app, "acme")
+    world.install_app(key.app_id, "acme")
     clock.ahead = seconds
     with pytest.raises(ForgeRefused, match=rf"clock is 3[56]\d\d s {side} GitHub's"):
-        made("acme/shop").repositories()
+        new_forge("acme/shop").repositories()
 
 
 @pytest.mark.parametrize(
     "text", ["", "not a key", "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----"]
 )
-def test_what_is_not_a_key_is_said_at_the_start(world: SandboxForge, made: Made, text: str) -> None:
+def test_what_is_not_a_key_is_said_at_the_start(world: DemoGitHub, new_forge: ForgeFactory, text: str) -> None:
     """Untrusted input gets a clear error, without repeating a secret."""
     with pytest.raises(ValueError, match="not a private key in PEM form"):
-        made("acme/shop", key=AppKey("1", text))
+        new_forge("acme/shop", key=AppKey("1", text))
 
 
-def test_git_gets_the_token_of_the_repository_s_installation(world: SandboxForge, key: AppKey, made: Made) -> None:
+def test_git_gets_the_token_of_the_repository_s_installation(world: DemoGitHub, key: AppKey, new_forge: ForgeFactory) -> None:
     """O5, S4: for the API's own host only, and by the environment, never by the URL."""
     for account in ("acme", "other"):
-        world.install_app(key.app, account)
-    forge = made("acme/shop", "other/site")
+        world.install_app(key.app_id, account)
+    forge = new_forge("acme/shop", "other/site")
     seen = {}
     for repository in forge.repositories():
         url = f"{world.url}/{repository.full_name}.git"
@@ -192,38 +192,38 @@ def test_git_gets_the_token_of_the_repository_s_installation(world: SandboxForge
     assert len(set(seen.values())) == 2
 
 
-def test_discovery_by_pattern(world: SandboxForge, key: AppKey, made: Made, clock: Clock) -> None:
+def test_discovery_by_pattern(world: DemoGitHub, key: AppKey, new_forge: ForgeFactory, clock: AheadClock) -> None:
     """O5: new ones are found within minutes, archived ones left out with a note, what fits nothing is said."""
-    world.install_app(key.app, "acme")
+    world.install_app(key.app_id, "acme")
     world.create_repository("acme/shop-two", FILES)
     world.archive("acme/shop-two")
-    forge = made("acme/shop*", "acme/nothing-*")
-    assert names(forge) == ["acme/shop"]
+    forge = new_forge("acme/shop*", "acme/nothing-*")
+    assert repository_names(forge) == ["acme/shop"]
     assert sorted(forge.problems()) == ["acme/nothing-*", "acme/shop-two"]
     assert "archived" in forge.problems()["acme/shop-two"]
     world.create_repository("acme/shop-three", FILES)
-    assert names(forge) == ["acme/shop"]
+    assert repository_names(forge) == ["acme/shop"]
     clock.ahead = 301
-    assert names(forge) == ["acme/shop", "acme/shop-three"]
+    assert repository_names(forge) == ["acme/shop", "acme/shop-three"]
 
 
-def test_archiving_takes_environments_away(world: SandboxForge, key: AppKey, made: Made) -> None:
+def test_archiving_takes_environments_away(world: DemoGitHub, key: AppKey, new_forge: ForgeFactory) -> None:
     """L7: nobody can take a label off any more, so no label counts there; the repository stays known for that."""
-    world.install_app(key.app, "acme")
+    world.install_app(key.app_id, "acme")
     world.push("acme/shop", "one", {"x": "x"})
     number = world.open_pull("acme/shop", "one")
     world.label("acme/shop", number, "preview")
-    forge = made("acme/shop")
+    forge = new_forge("acme/shop")
     [shop] = forge.repositories()
     assert forge.pulls(shop).open[0].labels == {"preview"}
     world.archive("acme/shop")
-    assert names(forge) == ["acme/shop"]
+    assert repository_names(forge) == ["acme/shop"]
     assert forge.pulls(shop).open[0].labels == frozenset()
     assert forge.pull(shop, number).labels == frozenset()
 
 
-def test_by_token_patterns_hold_against_what_it_may_see(world: SandboxForge) -> None:
+def test_by_token_patterns_hold_against_what_it_may_see(world: DemoGitHub) -> None:
     """O5: without an App too."""
     forge = GitHubForge(world.api_url, world.token("eph-bot"), ["acme/*"])
-    assert names(forge) == ["acme/pay", "acme/shop"]
+    assert repository_names(forge) == ["acme/pay", "acme/shop"]
     forge.close()

@@ -18,7 +18,7 @@ from orchestrator.core.model import CheckState, Key
 from orchestrator.forge.github import GitHubForge, webhooks
 from orchestrator.forge.port import CheckReport, Conclusion, ForgeUnavailable
 from orchestrator.forge.sandbox.pages.markdown import render
-from orchestrator.forge.sandbox.world import SandboxForge, Webhook, WorldError
+from orchestrator.forge.sandbox.world import DemoGitHub, WebhookConfig, DemoGitHubError
 
 SHOP = "ada/shop"
 MARKER = "<!-- eph -->"
@@ -26,8 +26,8 @@ READY = CheckReport(Conclusion.SUCCESS, "Ready", "It answers")
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[SandboxForge]:
-    made = SandboxForge(tmp_path / "sandbox")
+def world(tmp_path: Path) -> Iterator[DemoGitHub]:
+    made = DemoGitHub(tmp_path / "sandbox")
     made.start()
     made.create_repository(SHOP, {"README.md": "# Shop\n"})
     yield made
@@ -35,14 +35,14 @@ def world(tmp_path: Path) -> Iterator[SandboxForge]:
 
 
 @pytest.fixture
-def forge(world: SandboxForge) -> Iterator[GitHubForge]:
+def forge(world: DemoGitHub) -> Iterator[GitHubForge]:
     made = GitHubForge(world.api_url, world.token("eph-bot"), [SHOP])
     yield made
     made.close()
 
 
 @pytest.fixture
-def number(world: SandboxForge) -> int:
+def number(world: DemoGitHub) -> int:
     world.push(SHOP, "one", {"message.txt": "one\n"})
     return world.open_pull(SHOP, "one")
 
@@ -53,7 +53,7 @@ def git(folder: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def test_a_push_by_plain_git_is_seen(world: SandboxForge, forge: GitHubForge, number: int, tmp_path: Path) -> None:
+def test_a_push_by_plain_git_is_seen(world: DemoGitHub, forge: GitHubForge, number: int, tmp_path: Path) -> None:
     """L1: clones and pushes are git's own; a force push and the pull request's own ref too."""
     [shop] = forge.repositories()
     git(tmp_path, "clone", "--quiet", forge.clone_url(shop), "clone")
@@ -70,7 +70,7 @@ def test_a_push_by_plain_git_is_seen(world: SandboxForge, forge: GitHubForge, nu
 @pytest.mark.real
 def test_kill_9_loses_nothing(tmp_path: Path) -> None:
     """L2: everything that was answered is there after a kill, under the same ids and tokens."""
-    world = SandboxForge(tmp_path / "sandbox")
+    world = DemoGitHub(tmp_path / "sandbox")
     world.start(process=True)
     home = world.create_repository(SHOP, {"README.md": "# Shop\n"})
     sha = world.push(SHOP, "one", {"message.txt": "one\n"})
@@ -91,7 +91,7 @@ def test_kill_9_loses_nothing(tmp_path: Path) -> None:
     world.close()
 
 
-def test_two_comments_by_a_race_become_the_oldest(world: SandboxForge, forge: GitHubForge, number: int) -> None:
+def test_two_comments_by_a_race_become_the_oldest(world: DemoGitHub, forge: GitHubForge, number: int) -> None:
     """P1: two replicas made one each; the newer goes."""
     [shop] = forge.repositories()
     first = world.comment(SHOP, number, f"{MARKER}\nfrom one", by="eph-bot")
@@ -101,7 +101,7 @@ def test_two_comments_by_a_race_become_the_oldest(world: SandboxForge, forge: Gi
     assert (left["id"], left["body"]) == (first, f"{MARKER}\nnow")
 
 
-def test_a_comment_that_somebody_deleted_is_made_again(world: SandboxForge, forge: GitHubForge, number: int) -> None:
+def test_a_comment_that_somebody_deleted_is_made_again(world: DemoGitHub, forge: GitHubForge, number: int) -> None:
     """P1."""
     [shop] = forge.repositories()
     forge.upsert_comment(shop, number, MARKER, f"{MARKER}\none")
@@ -111,7 +111,7 @@ def test_a_comment_that_somebody_deleted_is_made_again(world: SandboxForge, forg
     assert [item["body"] for item in world.comments(SHOP, number)] == [f"{MARKER}\ntwo"]
 
 
-def test_saying_the_same_again_sends_nothing(world: SandboxForge, forge: GitHubForge, number: int) -> None:
+def test_saying_the_same_again_sends_nothing(world: DemoGitHub, forge: GitHubForge, number: int) -> None:
     """P1, P2, L4, pitfall 8: neither the comment nor the check is written twice."""
     [shop] = forge.repositories()
     sha = forge.pull(shop, number).head_sha
@@ -124,7 +124,7 @@ def test_saying_the_same_again_sends_nothing(world: SandboxForge, forge: GitHubF
 
 
 @pytest.mark.parametrize("status", [403, 404])
-def test_without_check_runs_it_is_a_status(world: SandboxForge, forge: GitHubForge, number: int, status: int) -> None:
+def test_without_check_runs_it_is_a_status(world: DemoGitHub, forge: GitHubForge, number: int, status: int) -> None:
     """P2: a plain token may not create check runs on github.com; that is asked once, then remembered."""
     [shop] = forge.repositories()
     sha = forge.pull(shop, number).head_sha
@@ -136,7 +136,7 @@ def test_without_check_runs_it_is_a_status(world: SandboxForge, forge: GitHubFor
     assert world.api("GET", f"/repos/{SHOP}/commits/{sha}/check-runs")["total_count"] == 0
 
 
-def test_somebody_elses_mark_is_not_a_decision(world: SandboxForge, forge: GitHubForge, number: int) -> None:
+def test_somebody_elses_mark_is_not_a_decision(world: DemoGitHub, forge: GitHubForge, number: int) -> None:
     """S3: only what we wrote ourselves expires an environment."""
     [shop] = forge.repositories()
     sha = forge.pull(shop, number).head_sha
@@ -144,19 +144,19 @@ def test_somebody_elses_mark_is_not_a_decision(world: SandboxForge, forge: GitHu
     assert forge.decisions(shop, sha) == {}
 
 
-def test_an_exhausted_quota_answers_as_githubs(world: SandboxForge, forge: GitHubForge) -> None:
+def test_an_exhausted_quota_answers_as_githubs(world: DemoGitHub, forge: GitHubForge) -> None:
     """L4."""
     [shop] = forge.repositories()
-    world.set_quota(forge.cost().limit - forge.cost().remaining)
+    world.set_quota(forge.usage().limit - forge.usage().remaining)
     with pytest.raises(ForgeUnavailable, match="rate limit") as caught:
         forge.pull(shop, 99)
     assert caught.value.retry_after is not None
     assert 3000 < caught.value.retry_after <= 3600
 
 
-def test_strangers_are_kept_out(world: SandboxForge) -> None:
+def test_strangers_are_kept_out(world: DemoGitHub) -> None:
     """S1: wrong tokens, readers who write, and whoever would play the world without the owner's token."""
-    with pytest.raises(WorldError, match="403"):
+    with pytest.raises(DemoGitHubError, match="403"):
         world.set_status(SHOP, "main", "x", "success", by="linus")
     url = f"{world.url}/_sandbox/do/delete_repository"
     answers = [httpx.post(url, json={"repository": SHOP}), httpx.get(f"{world.api_url}/user")]
@@ -164,17 +164,17 @@ def test_strangers_are_kept_out(world: SandboxForge) -> None:
     assert [answer.status_code for answer in answers] == [403, 401, 401]
 
 
-class Ear:
+class WebhookReceiver:
     """A server that hears webhooks."""
 
     def __init__(self) -> None:
-        self.heard: queue.Queue[tuple[str, str, bytes]] = queue.Queue()
+        self.received: queue.Queue[tuple[str, str, bytes]] = queue.Queue()
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                outer.heard.put((self.headers["X-GitHub-Event"], self.headers["X-Hub-Signature-256"], body))
+                outer.received.put((self.headers["X-GitHub-Event"], self.headers["X-Hub-Signature-256"], body))
                 self.send_response(204)
                 self.end_headers()
 
@@ -186,9 +186,9 @@ class Ear:
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
         self._thread.start()
 
-    def until(self, action: str) -> tuple[str, str, bytes]:
+    def wait_for(self, action: str) -> tuple[str, str, bytes]:
         while True:
-            event, signed, body = self.heard.get(timeout=10)
+            event, signed, body = self.received.get(timeout=10)
             if json.loads(body).get("action", event) == action:
                 return event, signed, body
 
@@ -200,10 +200,10 @@ class Ear:
 
 def test_webhooks_are_signed_and_name_the_pull_request(tmp_path: Path) -> None:
     """L1, S1: the sandbox's webhooks pass the production client's check, whoever makes the change."""
-    ear = Ear()
+    ear = WebhookReceiver()
     secret = tmp_path / "secret"
     secret.write_text("quiet\n")
-    world = SandboxForge(tmp_path / "sandbox", Webhook(ear.url, secret))
+    world = DemoGitHub(tmp_path / "sandbox", WebhookConfig(ear.url, secret))
     world.start()
     home = world.create_repository(SHOP, {"README.md": "# Shop\n"})
     world.push(SHOP, "one", {"message.txt": "one\n"})
@@ -212,14 +212,14 @@ def test_webhooks_are_signed_and_name_the_pull_request(tmp_path: Path) -> None:
     world.push(SHOP, "one", {"message.txt": "two\n"})
     world.close_pull(SHOP, number)
     for action in ("opened", "labeled", "synchronize", "closed"):
-        event, signed, body = ear.until(action)
+        event, signed, body = ear.wait_for(action)
         assert webhooks.verify(b"quiet", body, signed)
         assert webhooks.key_of(event, body) == Key(home, number)
     world.close()
     ear.close()
 
 
-def test_people_can_do_it_all_without_javascript(world: SandboxForge, forge: GitHubForge) -> None:
+def test_people_can_do_it_all_without_javascript(world: DemoGitHub, forge: GitHubForge) -> None:
     """Issue 3 item 7: open, label, push, comment, close by plain forms."""
     [shop] = forge.repositories()
     with httpx.Client(base_url=world.url, headers={"Origin": world.url}, follow_redirects=True) as browser:
@@ -256,7 +256,7 @@ def test_people_can_do_it_all_without_javascript(world: SandboxForge, forge: Git
     ids=["no origin", "another site", "sandboxed frame", "browser says so", "rebound name"],
 )  # fmt: skip
 def test_another_site_cannot_use_the_forms(
-    world: SandboxForge, forge: GitHubForge, number: int, headers: dict[str, str]
+    world: DemoGitHub, forge: GitHubForge, number: int, headers: dict[str, str]
 ) -> None:
     """S1: same origin only."""
     port = world.url.rpartition(":")[2]
@@ -269,16 +269,16 @@ def test_another_site_cannot_use_the_forms(
 @pytest.mark.parametrize(
     "path", ["../x", "a/../../x", "/etc/passwd", ".git/config", "a//b", "a\nb", ""], ids=lambda path: repr(path)
 )
-def test_paths_stay_in_the_repository(world: SandboxForge, path: str) -> None:
+def test_paths_stay_in_the_repository(world: DemoGitHub, path: str) -> None:
     """S3."""
-    with pytest.raises(WorldError, match="not a path"):
+    with pytest.raises(DemoGitHubError, match="not a path"):
         world.push(SHOP, "one", {path: "x"})
 
 
 @pytest.mark.parametrize("branch", ["-x", "a..b", "a b", "x.lock", "--upload-pack=evil", "a~1", ""])
-def test_branches_are_never_options(world: SandboxForge, branch: str) -> None:
+def test_branches_are_never_options(world: DemoGitHub, branch: str) -> None:
     """S3."""
-    with pytest.raises(WorldError, match="not a name"):
+    with pytest.raises(DemoGitHubError, match="not a name"):
         world.push(SHOP, branch, {"x": "x"})
 
 

@@ -12,27 +12,27 @@ from pathlib import Path
 import pytest
 
 from orchestrator.forge.github import GitHubForge, shelf
-from orchestrator.forge.github.client import Options
-from orchestrator.forge.github.shelf import Shelf
+from orchestrator.forge.github.client import GitHubOptions
+from orchestrator.forge.github.shelf import DiskCache
 from orchestrator.forge.port import EXPIRED
-from orchestrator.forge.sandbox.world import SandboxForge
+from orchestrator.forge.sandbox.world import DemoGitHub
 
 SHOP = "ada/shop"
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[SandboxForge]:
-    made = SandboxForge(tmp_path / "sandbox")
+def world(tmp_path: Path) -> Iterator[DemoGitHub]:
+    made = DemoGitHub(tmp_path / "sandbox")
     made.start()
     made.create_repository(SHOP, {"eph.yaml": "version: 1\n"})
     yield made
     made.close()
 
 
-def life(world: SandboxForge, path: Path, sha: str) -> tuple[int, int]:
+def first_cycle_cost(world: DemoGitHub, path: Path, sha: str) -> tuple[int, int]:
     """One life's first cycle: what counted, and how many requests there were."""
     forge = GitHubForge(
-        world.api_url, world.token("eph-bot"), [SHOP], options=Options(login="eph-bot", shelf=Shelf(path))
+        world.api_url, world.token("eph-bot"), [SHOP], options=GitHubOptions(login="eph-bot", cache=DiskCache(path))
     )
     before = world.stats()
     [shop] = forge.repositories()
@@ -44,15 +44,15 @@ def life(world: SandboxForge, path: Path, sha: str) -> tuple[int, int]:
     return after["counted"] - before["counted"], after["requests"] - before["requests"]
 
 
-def test_a_quiet_cycle_after_a_restart_costs_nothing(world: SandboxForge, tmp_path: Path) -> None:
+def test_a_quiet_cycle_after_a_restart_costs_nothing(world: DemoGitHub, tmp_path: Path) -> None:
     """L4: what can change is asked conditionally, what cannot is not asked at all."""
     sha = world.push(SHOP, "one", {"x": "x"})
     world.open_pull(SHOP, "one")
     path = tmp_path / "cache.db"
     said = {"state": "success", "context": EXPIRED, "description": "Expired"}
     world.api("POST", f"/repos/{SHOP}/statuses/{sha}", said, "eph-bot")
-    assert life(world, path, sha)[0] > 0
-    assert life(world, path, sha) == (0, 2)
+    assert first_cycle_cost(world, path, sha)[0] > 0
+    assert first_cycle_cost(world, path, sha) == (0, 2)
     assert world.token("eph-bot").encode() not in b"".join(item.read_bytes() for item in tmp_path.glob("cache.db*"))
     assert path.stat().st_mode & 0o077 == 0
 
@@ -61,7 +61,7 @@ def test_a_quiet_cycle_after_a_restart_costs_nothing(world: SandboxForge, tmp_pa
 def test_a_damaged_file_is_begun_anew(tmp_path: Path, damage: str) -> None:
     """L2: the loop never fails for it."""
     path = tmp_path / "cache.db"
-    kept = Shelf(path)
+    kept = DiskCache(path)
     for number in range(200):
         kept.put(f"key {number}", b"body " * 200, f'"{number}"')
     kept.close()
@@ -75,7 +75,7 @@ def test_a_damaged_file_is_begun_anew(tmp_path: Path, damage: str) -> None:
         db.close()
     else:
         path.write_bytes({"cut": whole[: len(whole) // 2], "garbage": b"\xff" * len(whole), "empty": b""}[damage])
-    again = Shelf(path)
+    again = DiskCache(path)
     for number in range(200):
         found = again.get(f"key {number}")
         assert found is None or found.body == b"body " * 200
@@ -88,7 +88,7 @@ def test_a_damaged_file_is_begun_anew(tmp_path: Path, damage: str) -> None:
 def test_a_damaged_entry_is_no_entry(tmp_path: Path) -> None:
     """The checksum of each is its own."""
     path = tmp_path / "cache.db"
-    kept = Shelf(path)
+    kept = DiskCache(path)
     kept.put("one", b"1" * 1000)
     with sqlite3.connect(path) as db:
         db.execute("UPDATE kept SET body = x'00112233'")
@@ -106,7 +106,7 @@ def test_it_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shelf, "MOST_ENTRIES", 100)
     monkeypatch.setattr(shelf, "TIDY_EVERY", 50)
     clock = iter(range(10_000))
-    kept = Shelf(tmp_path / "cache.db", lambda: float(next(clock)))
+    kept = DiskCache(tmp_path / "cache.db", lambda: float(next(clock)))
     for number in range(400):
         kept.put(f"key {number}", b"x")
     held = [number for number in range(400) if kept.get(f"key {number}") is not None]
@@ -116,7 +116,7 @@ def test_it_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_a_path_nothing_is_kept() -> None:
-    kept = Shelf(None)
+    kept = DiskCache(None)
     kept.put("one", b"1")
     assert kept.get("one") is None
     kept.close()

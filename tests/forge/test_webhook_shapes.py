@@ -12,23 +12,23 @@ import pytest
 
 from orchestrator.core.model import Key
 from orchestrator.forge.github import webhooks
-from orchestrator.forge.github.webhooks import Heard
+from orchestrator.forge.github.webhooks import WebhookEffect
 
 FIXTURES = Path(__file__).parent / "fixtures"
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 SHOP = 70123
-PULL = Heard(Key(SHOP, 142), note="pull request #142 of repository 70123 is looked at")
-HOME = Heard(SHOP, note="repository 70123 is looked at")
+PULL_REQUEST_EVENT = WebhookEffect(Key(SHOP, 142), note="pull request #142 of repository 70123 is looked at")
+REPOSITORY_EVENT = WebhookEffect(SHOP, note="repository 70123 is looked at")
 EXPECTED = {
-    "pull_request.opened": PULL,
-    "pull_request.synchronize": PULL,
-    "pull_request.labeled": PULL,
-    "pull_request.closed": PULL,
-    "issue_comment.created": PULL,
-    "push": HOME,
-    "push.deleted": HOME,
-    "installation.created": Heard(everything=True, note="what we may see has changed; everything is looked at"),
-    "ping": Heard(note="the Git host asks whether we hear"),
+    "pull_request.opened": PULL_REQUEST_EVENT,
+    "pull_request.synchronize": PULL_REQUEST_EVENT,
+    "pull_request.labeled": PULL_REQUEST_EVENT,
+    "pull_request.closed": PULL_REQUEST_EVENT,
+    "issue_comment.created": PULL_REQUEST_EVENT,
+    "push": REPOSITORY_EVENT,
+    "push.deleted": REPOSITORY_EVENT,
+    "installation.created": WebhookEffect(everything=True, note="what we may see has changed; everything is looked at"),
+    "ping": WebhookEffect(note="the Git host asks whether we hear"),
 }
 
 
@@ -45,12 +45,12 @@ def test_whom_it_wakes(name: str) -> None:
     event = name.partition(".")[0]
     expected = EXPECTED[name]
     assert webhooks.key_of(event, _body(name)) == expected.key
-    assert webhooks.heard(event, _body(name), NOW) == expected
+    assert webhooks.effect_of(event, _body(name), NOW) == expected
 
 
 @pytest.mark.parametrize("name", ["pull_request.opened", "issue_comment.created", "push"])
 def test_one_that_is_sent_again_after_days_wakes_nobody(name: str) -> None:
     """S1: its age is read from what it is about, a push's from its newest commit."""
-    heard = webhooks.heard(name.partition(".")[0], _body(name), NOW + timedelta(days=2))
+    heard = webhooks.effect_of(name.partition(".")[0], _body(name), NOW + timedelta(days=2))
     assert (heard.key, heard.everything) == (None, False)
     assert "days old" in heard.note

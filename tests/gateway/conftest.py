@@ -13,16 +13,16 @@ import pytest
 from aiohttp import ClientResponse, ClientSession, web
 from yarl import URL
 
-from orchestrator.gateway.limits import Limits
-from orchestrator.gateway.run import Address, serving
-from orchestrator.gateway.server import Settings
+from orchestrator.gateway.limits import GuessLimiter
+from orchestrator.gateway.run import Address, running_gateway
+from orchestrator.gateway.server import GatewaySettings
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 @dataclass
-class World:
-    """``answer`` is what a client gets that asks the gateway for a host."""
+class GatewayWorld:
+    """``request`` is what a client gets that asks the gateway for a host."""
 
     directory: Path
     stack: AsyncExitStack
@@ -31,9 +31,9 @@ class World:
     port: int = 0
 
     async def start(self, control: int = 1, **settings: object) -> None:
-        limits = Limits(per_minute=3, monotonic=lambda: self.clock[0])
-        made = Settings("eph.test", URL(f"http://127.0.0.1:{control}"), **settings)
-        address = await self.stack.enter_async_context(serving(Address("127.0.0.1", 0), made, self.directory, limits))
+        limits = GuessLimiter(per_minute=3, monotonic=lambda: self.clock[0])
+        made = GatewaySettings("eph.test", URL(f"http://127.0.0.1:{control}"), **settings)
+        address = await self.stack.enter_async_context(running_gateway(Address("127.0.0.1", 0), made, self.directory, limits))
         self.port = address.port
 
     async def upstream(self, handler: Handler, port: int = 0) -> int:
@@ -59,7 +59,7 @@ class World:
     def url(self, path: str = "/") -> URL:
         return URL(f"http://127.0.0.1:{self.port}{path}", encoded=True)
 
-    async def answer(
+    async def request(
         self,
         host: str,
         path: str = "/",
@@ -74,15 +74,15 @@ class World:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path) -> AsyncIterator[GatewayWorld]:
     (tmp_path / "routes").mkdir()
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(ClientSession(auto_decompress=False))
-        yield World(tmp_path, stack, client)
+        yield GatewayWorld(tmp_path, stack, client)
 
 
 @pytest.fixture
-def free() -> Callable[[], int]:
+def free_port() -> Callable[[], int]:
     """A port that nobody listens on."""
 
     def find() -> int:

@@ -14,73 +14,73 @@ from collections.abc import Callable
 import pytest
 from aiohttp import ClientResponse, web
 
-from orchestrator.gateway.traffic import PROBE
-from orchestrator.gateway.visitors import counts
-from tests.gateway.conftest import World
+from orchestrator.gateway.traffic import PROBE_HEADER
+from orchestrator.gateway.visitors import is_visit
+from tests.gateway.conftest import GatewayWorld
 
 HOST = "shop-gentle-stream-42.eph.test"
 BROWSER = {"Accept": "text/html,application/xhtml+xml", "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"}
-MANY = 200
+COLD_REQUESTS = 200
 
 
 async def hello(_: web.BaseRequest) -> web.Response:
     return web.Response(text="hello")
 
 
-def knocks(world: World) -> dict[str, float]:
+def wake_requests(world: GatewayWorld) -> dict[str, float]:
     found: dict[str, float] = json.loads((world.directory / "traffic.json").read_text())["knocks"]
     return found
 
 
-def route(world: World, port: int, asleep: bool, host: str = HOST) -> None:
+def route(world: GatewayWorld, port: int, asleep: bool, host: str = HOST) -> None:
     upstream = f"http://127.0.0.1:{port}"
     world.write(f"routes/{host}.json", {"host": host, "upstream": upstream, "asleep": asleep, "health": "/healthz"})
 
 
-async def until(true: Callable[[], bool]) -> None:
+async def wait_until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not true():
+        while not condition():
             await asyncio.sleep(0.01)
 
 
-async def waiting(world: World, many: int) -> list[asyncio.Task[ClientResponse]]:
+async def held_requests(world: GatewayWorld, count: int) -> list[asyncio.Task[ClientResponse]]:
     """Programs that ask, and are held."""
-    tasks = [asyncio.create_task(world.answer(HOST)) for _ in range(many)]
-    await until(lambda: HOST in knocks(world))
+    tasks = [asyncio.create_task(world.request(HOST)) for _ in range(count)]
+    await wait_until(lambda: HOST in wake_requests(world))
     return tasks
 
 
 async def test_two_hundred_cold_requests_are_two_hundred_answers_and_one_start(
-    world: World, free: Callable[[], int]
+    world: GatewayWorld, free_port: Callable[[], int]
 ) -> None:
     await world.start()
-    port = free()
+    port = free_port()
     route(world, port, asleep=True)
-    tasks = await waiting(world, MANY)  # as ephd does it: a knock that is newer than the sleep is one start
-    assert list(knocks(world)) == [HOST]
-    assert [task.done() for task in tasks] == [False] * MANY, "all are held"
+    tasks = await held_requests(world, COLD_REQUESTS)  # as ephd does it: a knock that is newer than the sleep is one start
+    assert list(wake_requests(world)) == [HOST]
+    assert [task.done() for task in tasks] == [False] * COLD_REQUESTS, "all are held"
     await world.upstream(hello, port)
     route(world, port, asleep=False)
     answers = await asyncio.gather(*tasks)
-    assert [answer.status for answer in answers] == [200] * MANY
+    assert [answer.status for answer in answers] == [200] * COLD_REQUESTS
 
 
-async def test_a_browser_gets_a_page_that_reloads_by_itself(world: World) -> None:
+async def test_a_browser_gets_a_page_that_reloads_by_itself(world: GatewayWorld) -> None:
     await world.start()
     route(world, 1, asleep=True)
-    answer = await world.answer(HOST, headers=BROWSER)
+    answer = await world.request(HOST, headers=BROWSER)
     text = await answer.text()
     assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
     assert "waking up" in text
     assert 'http-equiv="refresh"' in text
-    assert HOST in knocks(world), "written at once, not with the next round"
+    assert HOST in wake_requests(world), "written at once, not with the next round"
 
 
-async def test_a_start_that_failed_is_told_to_all_who_wait(world: World) -> None:
+async def test_a_start_that_failed_is_told_to_all_who_wait(world: GatewayWorld) -> None:
     await world.start()
     route(world, 1, asleep=True)
     world.state(HOST, phase="failed", message="service web ended 3 times", failed_at=time.time() - 60)
-    tasks = await waiting(world, 20)
+    tasks = await held_requests(world, 20)
     await asyncio.sleep(0.1)
     assert not any(task.done() for task in tasks), "a failure of before they came is not theirs"
     world.state(HOST, phase="failed", message="service web ended 3 times", failed_at=time.time())
@@ -88,32 +88,32 @@ async def test_a_start_that_failed_is_told_to_all_who_wait(world: World) -> None
         assert answer.status == 503
         assert "service web ended 3 times" in (await answer.json())["message"]
         assert int(answer.headers["Retry-After"]) > 0
-    page = await world.answer(HOST, headers=BROWSER)
+    page = await world.request(HOST, headers=BROWSER)
     assert "could not be woken" in await page.text()
 
 
-async def test_whoever_waits_too_long_is_told_to_come_again(world: World) -> None:
+async def test_whoever_waits_too_long_is_told_to_come_again(world: GatewayWorld) -> None:
     await world.start(hold=0.2)
     route(world, 1, asleep=True)
-    answer = await world.answer(HOST, method="POST", data=b"x")
+    answer = await world.request(HOST, method="POST", data=b"x")
     assert (answer.status, answer.content_type) == (503, "application/json")
     assert int(answer.headers["Retry-After"]) > 0
 
 
-async def test_one_that_goes_while_people_wait_is_said_to_be_gone(world: World) -> None:
+async def test_one_that_goes_while_people_wait_is_said_to_be_gone(world: GatewayWorld) -> None:
     await world.start()
     route(world, 1, asleep=True)
-    tasks = await waiting(world, 2)
+    tasks = await held_requests(world, 2)
     world.state(HOST, phase="destroying")
     (world.directory / "routes" / f"{HOST}.json").unlink()
     assert [answer.status for answer in await asyncio.gather(*tasks)] == [410, 410]
 
 
-async def test_who_gives_up_leaves_the_others_waiting(world: World, free: Callable[[], int]) -> None:
+async def test_who_gives_up_leaves_the_others_waiting(world: GatewayWorld, free_port: Callable[[], int]) -> None:
     await world.start()
-    port = free()
+    port = free_port()
     route(world, port, asleep=True)
-    first, second = await waiting(world, 2)
+    first, second = await held_requests(world, 2)
     first.cancel()
     await asyncio.sleep(0.1)
     await world.upstream(hello, port)
@@ -124,7 +124,7 @@ async def test_who_gives_up_leaves_the_others_waiting(world: World, free: Callab
 @pytest.mark.parametrize(
     ("path", "headers"),
     [
-        ("/", {PROBE: "1"}),
+        ("/", {PROBE_HEADER: "1"}),
         ("/healthz", {}),
         ("/robots.txt", BROWSER),
         ("/", {"User-Agent": "kube-probe/1.34"}),
@@ -133,16 +133,16 @@ async def test_who_gives_up_leaves_the_others_waiting(world: World, free: Callab
     ],
     ids=["our probe", "its health check", "robots.txt", "kubelet", "robot", "prefetch"],
 )
-async def test_nobody_of_these_wakes_it(world: World, path: str, headers: dict[str, str]) -> None:
+async def test_bots_and_health_checks_do_not_wake(world: GatewayWorld, path: str, headers: dict[str, str]) -> None:
     await world.start()
     route(world, 1, asleep=True)
-    answer = await world.answer(HOST, path, headers=headers)
+    answer = await world.request(HOST, path, headers=headers)
     assert answer.status == 503
     assert "asleep" in await answer.text()
-    assert knocks(world) == {}
+    assert wake_requests(world) == {}
 
 
 @pytest.mark.parametrize("agent", ["curl/8.9.1", "python-httpx/0.28", "", "okhttp/4", BROWSER["User-Agent"]])
-def test_people_and_their_tools_count(agent: str) -> None:
-    assert counts("GET", "/", {"User-Agent": agent})
-    assert counts("POST", "/healthz", {"User-Agent": agent}, "/healthz")
+def test_browsers_and_clients_wake(agent: str) -> None:
+    assert is_visit("GET", "/", {"User-Agent": agent})
+    assert is_visit("POST", "/healthz", {"User-Agent": agent}, "/healthz")

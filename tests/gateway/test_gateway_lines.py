@@ -13,29 +13,29 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from multidict import CIMultiDict
 
 from orchestrator.gateway import lines, lookups
-from orchestrator.gateway.lines import Lines, Place, Refused
-from orchestrator.gateway.lookups import Lookups
+from orchestrator.gateway.lines import UpstreamPool, Endpoint, ConnectionRefused
+from orchestrator.gateway.lookups import DnsCache
 
 HOST = "shop-gentle-stream-42.eph.test"
 HEADERS = CIMultiDict({"Host": HOST})
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-class Upstream:
+class ScriptedUpstream:
     """Says the next of ``answers`` to each request; None closes the connection instead. Keeps what it was asked."""
 
-    def __init__(self, answers: Sequence[bytes | None], close: bool = False) -> None:
-        self._answers = iter(answers)
+    def __init__(self, responses: Sequence[bytes | None], close: bool = False) -> None:
+        self._answers = iter(responses)
         self._close = close
-        self.asked: list[bytes] = []
+        self.requests: list[bytes] = []
         self.connections = 0
         self.ended = asyncio.Event()
 
-    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         try:
             while True:
-                self.asked.append(await reader.readuntil(b"\r\n\r\n"))
+                self.requests.append(await reader.readuntil(b"\r\n\r\n"))
                 answer = next(self._answers)
                 if answer is None:
                     return
@@ -50,9 +50,9 @@ class Upstream:
 
 
 @asynccontextmanager
-async def serving(upstream: Upstream) -> AsyncIterator[tuple[Lines, Place]]:
-    kept = Lines()
-    server = await asyncio.start_server(upstream.talk, "127.0.0.1", 0)
+async def serve_upstream(upstream: ScriptedUpstream) -> AsyncIterator[tuple[UpstreamPool, Endpoint]]:
+    kept = UpstreamPool()
+    server = await asyncio.start_server(upstream.handle, "127.0.0.1", 0)
     try:
         yield kept, server.sockets[0].getsockname()[:2]
     finally:
@@ -60,22 +60,22 @@ async def serving(upstream: Upstream) -> AsyncIterator[tuple[Lines, Place]]:
         server.close()
 
 
-async def read(kept: Lines, place: Place, path: str = "/") -> tuple[int, bytes]:
-    answer = await kept.get(place, path, HEADERS)
+async def read(pool: UpstreamPool, address: Endpoint, path: str = "/") -> tuple[int, bytes]:
+    answer = await pool.get(address, path, HEADERS)
     return answer.status, await answer.content.read()
 
 
 async def test_one_connection_serves_one_request_after_the_other() -> None:
-    upstream = Upstream([OK, b"HTTP/1.1 304 Not Modified\r\n\r\n", OK])
-    async with serving(upstream) as (kept, place):
+    upstream = ScriptedUpstream([OK, b"HTTP/1.1 304 Not Modified\r\n\r\n", OK])
+    async with serve_upstream(upstream) as (kept, place):
         assert [await read(kept, place) for _ in range(3)] == [(200, b"ok"), (304, b""), (200, b"ok")]
     assert upstream.connections == 1
-    assert upstream.asked[0] == f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
+    assert upstream.requests[0] == f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
 
 
 async def test_two_at_once_have_two_connections() -> None:
-    upstream = Upstream([OK, OK])
-    async with serving(upstream) as (kept, place):
+    upstream = ScriptedUpstream([OK, OK])
+    async with serve_upstream(upstream) as (kept, place):
         first, second = await kept.get(place, "/1", HEADERS), await kept.get(place, "/2", HEADERS)
         assert [await first.content.read(), await second.content.read()] == [b"ok", b"ok"]
 
@@ -91,21 +91,21 @@ async def test_two_at_once_have_two_connections() -> None:
     ],
 )
 async def test_an_answer_may_end_in_every_way(answer: bytes, body: bytes) -> None:
-    upstream = Upstream([answer], close=True)
-    async with serving(upstream) as (kept, place):
+    upstream = ScriptedUpstream([answer], close=True)
+    async with serve_upstream(upstream) as (kept, place):
         assert await read(kept, place) == (200, body)
 
 
 async def test_a_kept_connection_that_was_closed_meanwhile_is_not_noticed() -> None:
-    upstream = Upstream([OK, None, OK])
-    async with serving(upstream) as (kept, place):
+    upstream = ScriptedUpstream([OK, None, OK])
+    async with serve_upstream(upstream) as (kept, place):
         assert [await read(kept, place) for _ in range(2)] == [(200, b"ok")] * 2
-    assert (upstream.connections, len(upstream.asked)) == (2, 3)
+    assert (upstream.connections, len(upstream.requests)) == (2, 3)
 
 
 async def test_an_old_connection_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    upstream = Upstream([OK, OK])
-    async with serving(upstream) as (kept, place):
+    upstream = ScriptedUpstream([OK, OK])
+    async with serve_upstream(upstream) as (kept, place):
         await read(kept, place)
         monkeypatch.setattr(lines, "IDLE_SECONDS", 0)
         await read(kept, place)
@@ -114,22 +114,22 @@ async def test_an_old_connection_is_not_used_again(monkeypatch: pytest.MonkeyPat
 
 async def test_idle_connections_are_closed_without_another_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "IDLE_SECONDS", 0.01)
-    upstream = Upstream([OK])
-    async with serving(upstream) as (kept, place):
+    upstream = ScriptedUpstream([OK])
+    async with serve_upstream(upstream) as (kept, place):
         await read(kept, place)
         await asyncio.wait_for(upstream.ended.wait(), 2)
 
 
 async def test_an_answer_that_is_left_half_read_ends_its_connection() -> None:
-    upstream = Upstream([b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf"])
-    async with serving(upstream) as (kept, place):
+    upstream = ScriptedUpstream([b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf"])
+    async with serve_upstream(upstream) as (kept, place):
         (await kept.get(place, "/", HEADERS)).close()
         await asyncio.wait_for(upstream.ended.wait(), 2)
 
 
 async def test_an_answer_that_breaks_off_is_an_error() -> None:
-    upstream = Upstream([b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf"], close=True)
-    async with serving(upstream) as (kept, place):
+    upstream = ScriptedUpstream([b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf"], close=True)
+    async with serve_upstream(upstream) as (kept, place):
         with pytest.raises(ClientPayloadError):
             await read(kept, place)
 
@@ -146,38 +146,38 @@ async def test_an_answer_that_breaks_off_is_an_error() -> None:
 async def test_what_is_no_answer_is_the_error_that_aiohttp_has_for_it(
     answer: bytes | None, error: type[Exception]
 ) -> None:
-    async with serving(Upstream([answer])) as (kept, place):
+    async with serve_upstream(ScriptedUpstream([answer])) as (kept, place):
         with pytest.raises(error):
             await read(kept, place)
 
 
-async def test_nobody_there_is_told_apart_because_nothing_was_sent(free: Callable[[], int]) -> None:
-    with pytest.raises(Refused):
-        await Lines().get(("127.0.0.1", free()), "/", HEADERS)
+async def test_nobody_there_is_told_apart_because_nothing_was_sent(free_port: Callable[[], int]) -> None:
+    with pytest.raises(ConnectionRefused):
+        await UpstreamPool().get(("127.0.0.1", free_port()), "/", HEADERS)
 
 
 @pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nb", "a\rb"])
 async def test_no_header_can_become_two(value: str) -> None:
-    upstream = Upstream([OK])
-    async with serving(upstream) as (kept, place):
+    upstream = ScriptedUpstream([OK])
+    async with serve_upstream(upstream) as (kept, place):
         with pytest.raises(ClientPayloadError):
             await kept.get(place, "/", CIMultiDict({"Host": HOST, "X": value}))
         with pytest.raises(ClientPayloadError):
             await kept.get(place, f"/{value}", HEADERS)
-    assert upstream.asked == []
+    assert upstream.requests == []
 
 
-class Names(AbstractResolver):
+class CountingResolver(AbstractResolver):
     """Knows ``known``, and counts the questions."""
 
     def __init__(self, known: dict[str, list[str]]) -> None:
         self.known = known
-        self.asked = 0
+        self.lookups = 0
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        self.asked += 1
+        self.lookups += 1
         await asyncio.sleep(0)
         if host not in self.known:
             raise OSError(f"nobody is called {host}")
@@ -191,24 +191,24 @@ class Names(AbstractResolver):
 async def test_a_name_is_looked_up_once_for_all_who_connect(monkeypatch: pytest.MonkeyPatch) -> None:
     """A service of the cluster is called by its name; the first address of two may not answer."""
     monkeypatch.setattr(lines, "IDLE_SECONDS", 0.0)  # each request has a connection of its own
-    names = Names({"web.shop.svc": ["127.0.0.9", "127.0.0.1"]})
-    async with serving(Upstream([OK] * 9)) as (_, (_, port)):
-        kept = Lines(Lookups(names))
+    names = CountingResolver({"web.shop.svc": ["127.0.0.9", "127.0.0.1"]})
+    async with serve_upstream(ScriptedUpstream([OK] * 9)) as (_, (_, port)):
+        kept = UpstreamPool(DnsCache(names))
         for _ in range(3):
             assert await read(kept, ("web.shop.svc", port)) == (200, b"ok")
-        assert names.asked == 1
+        assert names.lookups == 1
         for _ in range(3):
-            with pytest.raises(Refused, match=r"nobody is called gone\.shop\.svc"):
+            with pytest.raises(ConnectionRefused, match=r"nobody is called gone\.shop\.svc"):
                 await kept.get(("gone.shop.svc", port), "/", HEADERS)
-        assert names.asked == 2
+        assert names.lookups == 2
         kept.close()
 
 
 async def test_a_name_is_looked_up_anew_after_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     """A service that was made anew has another address."""
     monkeypatch.setattr(lookups, "SECONDS", 0.0)
-    names = Names({"web.shop.svc": ["10.96.0.7"]})
-    known = Lookups(names)
+    names = CountingResolver({"web.shop.svc": ["10.96.0.7"]})
+    known = DnsCache(names)
     assert (await known.resolve("web.shop.svc"))[0]["host"] == "10.96.0.7"
     names.known["web.shop.svc"] = ["10.96.0.8"]
     assert (await known.resolve("web.shop.svc"))[0]["host"] == "10.96.0.8"

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from orchestrator.core.phases import Phase
 from orchestrator.gateway import hosts
-from orchestrator.gateway.limits import Limits
-from orchestrator.gateway.traffic import PROBE, Traffic
-from tests.gateway.conftest import World
+from orchestrator.gateway.limits import GuessLimiter
+from orchestrator.gateway.traffic import PROBE_HEADER, TrafficLog
+from tests.gateway.conftest import GatewayWorld
 
 HOST = "shop-gentle-stream-42.eph.test"
 HOSTILE = "<script>alert(1)</script>\"'&{{7*7}}"
@@ -28,7 +28,7 @@ async def hello(request: web.BaseRequest) -> web.Response:
     return web.Response(text=f"hello from {request.headers['Host']}")
 
 
-async def raw(world: World, text: str) -> bytes:
+async def send_raw(world: GatewayWorld, text: str) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
     writer.write(text.encode("latin-1"))
     answer = await reader.readuntil(b"\r\n")
@@ -38,9 +38,9 @@ async def raw(world: World, text: str) -> bytes:
 
 
 @pytest.mark.parametrize("host", ["eph.test", "localhost", "127.0.0.1", "[::1]", "LocalHost.:8080"])
-async def test_ephs_own_hosts_go_to_ephd(world: World, host: str) -> None:
+async def test_ephs_own_hosts_go_to_ephd(world: GatewayWorld, host: str) -> None:
     await world.start(control=await world.upstream(hello))
-    answer = await world.answer(host, "/api/v1/status")
+    answer = await world.request(host, "/api/v1/status")
     assert await answer.text() == f"hello from {host}"
     assert "X-Robots-Tag" not in answer.headers
 
@@ -57,32 +57,32 @@ async def test_ephs_own_hosts_go_to_ephd(world: World, host: str) -> None:
     ],
 )
 async def test_a_previews_page_cannot_press_ephds_buttons(
-    world: World, method: str, headers: dict[str, str], status: int
+    world: GatewayWorld, method: str, headers: dict[str, str], status: int
 ) -> None:
     """S3: what a pull request serves runs in a browser that may reach ephd's API, too."""
     await world.start(control=await world.upstream(hello))
-    assert (await world.answer("localhost", "/api/v1/x", method, headers)).status == status
+    assert (await world.request("localhost", "/api/v1/x", method, headers)).status == status
 
 
-async def test_without_ephd_its_hosts_say_so(world: World) -> None:
+async def test_without_ephd_its_hosts_say_so(world: GatewayWorld) -> None:
     await world.start(control=1)
-    answer = await world.answer("localhost")
+    answer = await world.request("localhost")
     assert answer.status == 502
     assert "Is ephd running?" in await answer.text()
 
 
-async def test_a_route_counts_from_the_next_request_on(world: World) -> None:
+async def test_a_route_counts_from_the_next_request_on(world: GatewayWorld) -> None:
     """P3: made, moved and removed, with no delay in between."""
     await world.start()
     one, two = await world.upstream(hello), await world.upstream(_status(201))
     seen = []
     for change in (lambda: None, lambda: world.route(HOST, one), lambda: world.route(HOST, two), _remove(world)):
         change()
-        seen.append((await world.answer(HOST)).status)
+        seen.append((await world.request(HOST)).status)
     assert seen == [404, 200, 201, 404]
 
 
-def _remove(world: World):
+def _remove(world: GatewayWorld):
     return (world.directory / "routes" / f"{HOST}.json").unlink
 
 
@@ -93,12 +93,12 @@ def _status(status: int):
     return handler
 
 
-async def test_each_service_has_its_own_host(world: World) -> None:
+async def test_each_service_has_its_own_host(world: GatewayWorld) -> None:
     await world.start()
     world.route(f"api--{HOST}", await world.upstream(hello))
     world.state(HOST, phase="creating")
-    assert (await world.answer(f"api--{HOST}")).status == 200
-    assert (await world.answer(f"admin--{HOST}")).status == 503
+    assert (await world.request(f"api--{HOST}")).status == 200
+    assert (await world.request(f"admin--{HOST}")).status == 503
 
 
 @pytest.mark.parametrize(
@@ -122,68 +122,68 @@ async def test_each_service_has_its_own_host(world: World) -> None:
         "",
     ],
 )
-async def test_what_is_no_host_name_is_refused(world: World, host: str) -> None:
+async def test_what_is_no_host_name_is_refused(world: GatewayWorld, host: str) -> None:
     """S5: a host becomes a file name, so nothing else may pass; the file that is asked for exists."""
     world.write("x.json", {"host": "../x", "upstream": "http://127.0.0.1:9"})
     await world.start()
-    assert (await raw(world, f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+    assert (await send_raw(world, f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
 
 
 @given(st.text(max_size=300))
 def test_no_text_becomes_a_path(text: str) -> None:
     try:
-        host = hosts.normalise(text)
+        host = hosts.normalize(text)
     except hosts.BadHost:
         return
     assert host == "::1" or (set(host) <= set("abcdefghijklmnopqrstuvwxyz0123456789-.") and ".." not in host)
     assert Path("routes", f"{host}.json").parent == Path("routes")
 
 
-async def test_two_hosts_are_none(world: World) -> None:
+async def test_two_hosts_are_none(world: GatewayWorld) -> None:
     await world.start()
-    assert b" 400 " in await raw(world, f"GET / HTTP/1.1\r\nHost: {HOST}\r\nHost: localhost\r\n\r\n")
+    assert b" 400 " in await send_raw(world, f"GET / HTTP/1.1\r\nHost: {HOST}\r\nHost: localhost\r\n\r\n")
 
 
-async def test_head_lines_without_end_are_refused(world: World) -> None:
+async def test_head_lines_without_end_are_refused(world: GatewayWorld) -> None:
     await world.start()
-    assert b" 400 " in await raw(world, f"GET / HTTP/1.1\r\nHost: localhost\r\nX: {'a' * 70_000}\r\n\r\n")
+    assert b" 400 " in await send_raw(world, f"GET / HTTP/1.1\r\nHost: localhost\r\nX: {'a' * 70_000}\r\n\r\n")
 
 
-async def test_health_answers_on_any_host(world: World) -> None:
+async def test_health_answers_on_any_host(world: GatewayWorld) -> None:
     await world.start()
     for host in ("nope.eph.test", "localhost"):
-        answer = await world.answer(host, "/_eph/healthz")
+        answer = await world.request(host, "/_eph/healthz")
         assert (answer.status, (await answer.json())["ok"]) == (200, True)
 
 
-async def test_unknown_names_cannot_be_tried_at_will(world: World) -> None:
+async def test_unknown_names_cannot_be_tried_at_will(world: GatewayWorld) -> None:
     """S5: three a minute in this test; time gives tries back."""
     await world.start()
-    assert [(await world.answer(f"shop-{n}.eph.test")).status for n in range(5)] == [404, 404, 404, 429, 429]
-    answer = await world.answer("shop-9.eph.test")
+    assert [(await world.request(f"shop-{n}.eph.test")).status for n in range(5)] == [404, 404, 404, 429, 429]
+    answer = await world.request("shop-9.eph.test")
     assert int(answer.headers["Retry-After"]) == 20
     world.clock[0] += 20
-    assert [(await world.answer(f"shop-{n}.eph.test")).status for n in range(2)] == [404, 429]
+    assert [(await world.request(f"shop-{n}.eph.test")).status for n in range(2)] == [404, 429]
 
 
 def test_a_guesser_cannot_tell_known_from_unknown() -> None:
     """S5: once out of tries, a client hears the same of every name it had not reached before."""
     clock = [0.0]
-    limits = Limits(per_minute=2, monotonic=lambda: clock[0])
-    assert limits.reach("203.0.113.9", "mine") == 0
-    assert [limits.guess("203.0.113.9") for _ in range(3)] == [0, 0, 30]
-    assert limits.reach("203.0.113.9", "yours") == 30
-    assert limits.reach("203.0.113.9", "mine") == 0
-    assert limits.reach("198.51.100.1", "yours") == 0
+    limits = GuessLimiter(per_minute=2, monotonic=lambda: clock[0])
+    assert limits.allow_host("203.0.113.9", "mine") == 0
+    assert [limits.take_try("203.0.113.9") for _ in range(3)] == [0, 0, 30]
+    assert limits.allow_host("203.0.113.9", "yours") == 30
+    assert limits.allow_host("203.0.113.9", "mine") == 0
+    assert limits.allow_host("198.51.100.1", "yours") == 0
     clock[0] += 30
-    assert limits.reach("203.0.113.9", "yours") == 0
+    assert limits.allow_host("203.0.113.9", "yours") == 0
 
 
 def test_an_ipv6_network_is_one_client_and_loopback_is_ephd() -> None:
-    limits = Limits(per_minute=1, monotonic=lambda: 0.0)
-    assert [limits.guess(f"2001:db8::{n}") for n in range(2)] == [0, 60]
-    assert [limits.guess("127.0.0.1") for _ in range(2)] == [0, 60]
-    assert limits.reach("127.0.0.1", "new") == 0
+    limits = GuessLimiter(per_minute=1, monotonic=lambda: 0.0)
+    assert [limits.take_try(f"2001:db8::{n}") for n in range(2)] == [0, 60]
+    assert [limits.take_try("127.0.0.1") for _ in range(2)] == [0, 60]
+    assert limits.allow_host("127.0.0.1", "new") == 0
 
 
 STATUS = {
@@ -195,11 +195,11 @@ STATUS = {
 
 
 @pytest.mark.parametrize("phase", list(Phase))
-async def test_every_phase_has_its_page(world: World, phase: Phase) -> None:
+async def test_every_phase_has_its_page(world: GatewayWorld, phase: Phase) -> None:
     """Pitfall 13: a page that says why, and comes back by itself while something is being done."""
     await world.start()
     world.state(HOST, phase=phase, message="the migration failed", pull_url="https://git.test/shop/pull/42")
-    answer = await world.answer(HOST)
+    answer = await world.request(HOST)
     text = await answer.text()
     assert answer.status == STATUS[phase]
     assert "the migration failed" in text
@@ -211,32 +211,32 @@ async def test_every_phase_has_its_page(world: World, phase: Phase) -> None:
     assert ('http-equiv="refresh" content="2"' in text) == (answer.status == 503 and phase != "asleep")
 
 
-async def test_nothing_from_outside_becomes_html(world: World) -> None:
+async def test_nothing_from_outside_becomes_html(world: GatewayWorld) -> None:
     """S3: titles, messages and links are other people's words."""
     await world.start()
     world.state(
         HOST, phase="failed", message=HOSTILE, title=HOSTILE, progress=HOSTILE + "!", pull_url="javascript:alert(1)"
     )
-    text = await (await world.answer(HOST)).text()
+    text = await (await world.request(HOST)).text()
     assert "<script" not in text
     assert "javascript:" not in text
     assert text.count("&lt;script&gt;") == 3
     assert "{{7*7}}" in text
 
 
-async def test_programs_get_json(world: World) -> None:
+async def test_programs_get_json(world: GatewayWorld) -> None:
     await world.start()
     world.state(HOST, phase="creating", progress="database", commit="abc")
-    answer = await world.answer(HOST, headers={"Accept": "application/json"})
+    answer = await world.request(HOST, headers={"Accept": "application/json"})
     data = await answer.json()
     assert (data["phase"], data["progress"], data["commit"], data["status"]) == ("creating", "database", "abc", 503)
 
 
-async def test_a_dead_upstream_is_a_page_that_comes_back(world: World) -> None:
+async def test_a_dead_upstream_is_a_page_that_comes_back(world: GatewayWorld) -> None:
     await world.start()
     world.route(HOST, 1)
     world.state(HOST, phase="unhealthy", message="it exited with code 1")
-    answer = await world.answer(HOST)
+    answer = await world.request(HOST)
     text = await answer.text()
     assert answer.status == 502
     assert "is starting or has stopped" in text
@@ -244,19 +244,19 @@ async def test_a_dead_upstream_is_a_page_that_comes_back(world: World) -> None:
     assert 'http-equiv="refresh"' in text
 
 
-async def test_states_that_are_broken_take_nothing_down(world: World) -> None:
+async def test_states_that_are_broken_take_nothing_down(world: GatewayWorld) -> None:
     await world.start()
     world.state(HOST, phase="creating")
-    assert (await world.answer(HOST)).status == 503
+    assert (await world.request(HOST)).status == 503
     (world.directory / "states.json").write_text("{half")
-    assert (await world.answer(HOST)).status == 503
+    assert (await world.request(HOST)).status == 503
     (world.directory / "routes" / f"{HOST}.json").write_text("[]")
-    assert (await world.answer(HOST)).status == 503
+    assert (await world.request(HOST)).status == 503
     world.write("states.json", {"hosts": {HOST: {"phase": "no such phase", "message": None}}})
-    assert (await world.answer(HOST)).status == 503
+    assert (await world.request(HOST)).status == 503
 
 
-async def test_what_is_too_much_at_once_waits_outside(world: World) -> None:
+async def test_what_is_too_much_at_once_waits_outside(world: GatewayWorld) -> None:
     inside, hold = asyncio.Event(), asyncio.Event()
 
     async def handler(request: web.BaseRequest) -> web.Response:
@@ -266,18 +266,18 @@ async def test_what_is_too_much_at_once_waits_outside(world: World) -> None:
 
     await world.start(most_open=1)
     world.route(HOST, await world.upstream(handler))
-    first = asyncio.create_task(world.answer(HOST))
+    first = asyncio.create_task(world.request(HOST))
     await inside.wait()
-    assert (await (await world.answer(HOST, "/_eph/healthz")).json())["open"] == 1
-    answer = await world.answer(HOST)
+    assert (await (await world.request(HOST, "/_eph/healthz")).json())["open"] == 1
+    answer = await world.request(HOST)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
     hold.set()
     assert (await first).status == 200
 
 
-async def test_connect_and_trace_are_not_passed_on(world: World) -> None:
+async def test_connect_and_trace_are_not_passed_on(world: GatewayWorld) -> None:
     await world.start(control=await world.upstream(hello))
-    assert (await world.answer("localhost", method="TRACE")).status == 405
+    assert (await world.request("localhost", method="TRACE")).status == 405
 
 
 def test_traffic_knows_when_a_host_was_last_used(tmp_path: Path) -> None:
@@ -286,24 +286,24 @@ def test_traffic_knows_when_a_host_was_last_used(tmp_path: Path) -> None:
     for host in ("a", "b"):
         (tmp_path / "routes" / f"{host}.json").write_text("{}")
     clock = [100.0]
-    traffic = Traffic(tmp_path, lambda: clock[0])
-    traffic.begin("a")
-    traffic.begin("b")
-    traffic.end("b")
+    traffic = TrafficLog(tmp_path, lambda: clock[0])
+    traffic.request_started("a")
+    traffic.request_started("b")
+    traffic.request_ended("b")
     clock[0] = 200.0
     traffic.save()
-    assert traffic.knock("b"), "somebody waits: it is written at once"
-    assert not traffic.knock("b"), "but not for each of many"
+    assert traffic.request_wake("b"), "somebody waits: it is written at once"
+    assert not traffic.request_wake("b"), "but not for each of many"
     traffic.save()
     told = {"until": 200.0, "hosts": {"a": 200.0, "b": 200.0}, "knocks": {"b": 200.0}}
     assert json.loads((tmp_path / "traffic.json").read_text()) == told
     (tmp_path / "routes" / "b.json").unlink()
-    again = Traffic(tmp_path, lambda: 300.0)
+    again = TrafficLog(tmp_path, lambda: 300.0)
     again.save()
     told = {"until": 300.0, "hosts": {"a": 200.0}, "knocks": {}}
     assert json.loads((tmp_path / "traffic.json").read_text()) == told, "it watches on, and nobody came"
     (tmp_path / "traffic.json").write_text("{")
-    assert json.loads(_saved(Traffic(tmp_path, lambda: 400.0), tmp_path)) == {
+    assert json.loads(_save_traffic(TrafficLog(tmp_path, lambda: 400.0), tmp_path)) == {
         "until": 400.0, "hosts": {"a": 400.0}, "knocks": {},
     }, "what was lost counts as used when it was noticed again"  # fmt: skip
 
@@ -312,19 +312,19 @@ def test_who_may_come_by_another_way_is_not_taken_for_gone(tmp_path: Path) -> No
     """C1: people may reach an Ingress without passing here; only one that came by here shows that they do not."""
     (tmp_path / "routes").mkdir()
     (tmp_path / "routes" / "a.json").write_text('{"sole": false}')
-    traffic = Traffic(tmp_path, lambda: 100.0)
-    assert json.loads(_saved(traffic, tmp_path))["hosts"] == {}
-    traffic.begin("a")
-    traffic.end("a")
-    assert json.loads(_saved(traffic, tmp_path))["hosts"] == {"a": 100.0}
+    traffic = TrafficLog(tmp_path, lambda: 100.0)
+    assert json.loads(_save_traffic(traffic, tmp_path))["hosts"] == {}
+    traffic.request_started("a")
+    traffic.request_ended("a")
+    assert json.loads(_save_traffic(traffic, tmp_path))["hosts"] == {"a": 100.0}
 
 
-def _saved(traffic: Traffic, folder: Path) -> str:
+def _save_traffic(traffic: TrafficLog, folder: Path) -> str:
     traffic.save()
     return (folder / "traffic.json").read_text()
 
 
-async def _noticed(world: World) -> float:
+async def _wait_until_recorded(world: GatewayWorld) -> float:
     """When the gateway first wrote the host down."""
     async with asyncio.timeout(20):
         while HOST not in (hosts := json.loads((world.directory / "traffic.json").read_text())["hosts"]):
@@ -332,20 +332,20 @@ async def _noticed(world: World) -> float:
     return float(hosts[HOST])
 
 
-async def test_health_checks_are_no_traffic(world: World) -> None:
+async def test_health_checks_are_no_traffic(world: GatewayWorld) -> None:
     await world.start()
     world.route(HOST, await world.upstream(hello))
-    noticed = await _noticed(world)
-    for headers in ({PROBE: "1"}, {"User-Agent": "kube-probe/1.34"}, {"Sec-Purpose": "prefetch"}):
-        await world.answer(HOST, headers=headers)
-    await world.answer(HOST, "/robots.txt")
+    noticed = await _wait_until_recorded(world)
+    for headers in ({PROBE_HEADER: "1"}, {"User-Agent": "kube-probe/1.34"}, {"Sec-Purpose": "prefetch"}):
+        await world.request(HOST, headers=headers)
+    await world.request(HOST, "/robots.txt")
     await world.stack.aclose()
     assert json.loads((world.directory / "traffic.json").read_text())["hosts"][HOST] == noticed
 
 
-async def test_traffic_is_written_at_the_end(world: World) -> None:
+async def test_traffic_is_written_at_the_end(world: GatewayWorld) -> None:
     await world.start()
     world.route(HOST, await world.upstream(hello))
-    await world.answer(HOST)
+    await world.request(HOST)
     await world.stack.aclose()
     assert list(json.loads((world.directory / "traffic.json").read_text())["hosts"]) == [HOST]

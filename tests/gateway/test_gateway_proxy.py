@@ -10,8 +10,8 @@ import socket
 import pytest
 from aiohttp import ClientPayloadError, ClientResponse, web
 
-from orchestrator.gateway.headers import within
-from tests.gateway.conftest import World
+from orchestrator.gateway.headers import in_networks
+from tests.gateway.conftest import GatewayWorld
 
 HOST = "shop-gentle-stream-42.eph.test"
 
@@ -24,15 +24,15 @@ async def echo(request: web.BaseRequest) -> web.Response:
     )
 
 
-async def serve(world: World, handler: object = echo, **settings: object) -> None:
+async def serve(world: GatewayWorld, handler: object = echo, **settings: object) -> None:
     world.route(HOST, await world.upstream(handler))
     await world.start(**settings)
 
 
-async def test_a_request_arrives_as_it_was_sent(world: World) -> None:
+async def test_a_request_arrives_as_it_was_sent(world: GatewayWorld) -> None:
     await serve(world)
     path = "//a/../b%2Fc;x=1?q=%20a+b&q=&%C3%A4"
-    answer = await world.answer(HOST, path, "POST", {"X-Mine": "é", "Host": f"{HOST.upper()}.:8080"}, b"hello")
+    answer = await world.request(HOST, path, "POST", {"X-Mine": "é", "Host": f"{HOST.upper()}.:8080"}, b"hello")
     text = await answer.text()
     assert text.startswith(f"POST {path}\n")
     assert text.endswith("\nhello")
@@ -41,7 +41,7 @@ async def test_a_request_arrives_as_it_was_sent(world: World) -> None:
     assert answer.headers.getall("Set-Cookie") == ["a=1", "b"]
 
 
-async def test_clients_cannot_say_who_they_are(world: World) -> None:
+async def test_clients_cannot_say_who_they_are(world: GatewayWorld) -> None:
     await serve(world)
     forged = {
         "X-Forwarded-For": "6.6.6.6",
@@ -49,7 +49,7 @@ async def test_clients_cannot_say_who_they_are(world: World) -> None:
         "X-Forwarded-Host": "evil",
         "Forwarded": "for=6",
     }
-    text = await (await world.answer(HOST, headers={**forged, "X-Real-IP": "6.6.6.6"})).text()
+    text = await (await world.request(HOST, headers={**forged, "X-Real-IP": "6.6.6.6"})).text()
     assert "6.6.6.6" not in text
     assert "evil" not in text
     assert "X-Forwarded-For: 127.0.0.1\n" in text
@@ -58,10 +58,10 @@ async def test_clients_cannot_say_who_they_are(world: World) -> None:
     assert "\nForwarded" not in text
 
 
-async def test_a_trusted_proxy_is_believed_about_its_last_hop(world: World) -> None:
+async def test_a_trusted_proxy_is_believed_about_its_last_hop(world: GatewayWorld) -> None:
     await serve(world, proxies=frozenset({"10.0.0.0/8", "127.0.0.0/8"}))
     said = {"X-Forwarded-For": "6.6.6.6, 203.0.113.9", "X-Forwarded-Proto": "https"}
-    text = await (await world.answer(HOST, headers=said)).text()
+    text = await (await world.request(HOST, headers=said)).text()
     assert "X-Forwarded-For: 203.0.113.9\n" in text
     assert "X-Forwarded-Proto: https\n" in text
 
@@ -79,10 +79,10 @@ async def test_a_trusted_proxy_is_believed_about_its_last_hop(world: World) -> N
 )
 def test_who_stands_in_front_is_told_by_networks(address: str, networks: list[str], found: bool) -> None:
     """An ingress controller in a cluster has another address after each restart."""
-    assert within(address, frozenset(networks)) is found
+    assert in_networks(address, frozenset(networks)) is found
 
 
-async def test_headers_of_one_connection_stay_there(world: World) -> None:
+async def test_headers_of_one_connection_stay_there(world: GatewayWorld) -> None:
     async def handler(request: web.BaseRequest) -> web.Response:
         answer = await echo(request)
         answer.headers.update({"Connection": "X-Private", "X-Private": "1", "Proxy-Authenticate": "x"})
@@ -90,56 +90,56 @@ async def test_headers_of_one_connection_stay_there(world: World) -> None:
 
     await serve(world, handler)
     sent = {"Connection": "keep-alive, X-Secret", "X-Secret": "1", "TE": "trailers", "Proxy-Authorization": "x"}
-    answer = await world.answer(HOST, headers=sent)
+    answer = await world.request(HOST, headers=sent)
     text = await answer.text()
     assert not {"X-Secret", "TE", "Proxy-Authorization"} & {line.partition(":")[0] for line in text.splitlines()}
     assert not {"X-Private", "Proxy-Authenticate"} & set(answer.headers)
 
 
-async def test_no_preview_is_for_search_engines(world: World) -> None:
+async def test_no_preview_is_for_search_engines(world: GatewayWorld) -> None:
     """S5: robots.txt itself passes, the header is on every answer, whatever the app says."""
 
     async def handler(request: web.BaseRequest) -> web.Response:
         return web.Response(text=f"robots of {request.raw_path}", headers={"X-Robots-Tag": "all"})
 
     await serve(world, handler)
-    answer = await world.answer(HOST, "/robots.txt")
+    answer = await world.request(HOST, "/robots.txt")
     assert await answer.text() == "robots of /robots.txt"
     assert answer.headers.getall("X-Robots-Tag") == ["noindex, nofollow"]
 
 
-async def test_head_range_and_not_modified_keep_their_meaning(world: World) -> None:
+async def test_head_range_and_not_modified_keep_their_meaning(world: GatewayWorld) -> None:
     async def handler(request: web.BaseRequest) -> web.Response:
         if "Range" in request.headers:
             return web.Response(status=206, body=b"cd", headers={"Content-Range": "bytes 2-3/9"})
         return web.Response(status=304) if "If-None-Match" in request.headers else web.Response(body=b"123456789")
 
     await serve(world, handler)
-    head = await world.answer(HOST, method="HEAD")
+    head = await world.request(HOST, method="HEAD")
     assert (head.status, head.headers["Content-Length"], await head.read()) == (200, "9", b"")
-    part = await world.answer(HOST, headers={"Range": "bytes=2-3"})
+    part = await world.request(HOST, headers={"Range": "bytes=2-3"})
     assert (part.status, part.headers["Content-Range"], await part.read()) == (206, "bytes 2-3/9", b"cd")
-    assert (await world.answer(HOST, headers={"If-None-Match": "x"})).status == 304
+    assert (await world.request(HOST, headers={"If-None-Match": "x"})).status == 304
 
 
-async def test_bodies_are_neither_unpacked_nor_given_a_type(world: World) -> None:
+async def test_bodies_are_neither_unpacked_nor_given_a_type(world: GatewayWorld) -> None:
     packed = gzip.compress(b"hello" * 100)
 
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
         assert await request.read() == b"hello" * 100  # unpacked by the upstream itself, so it arrived packed
         response = web.StreamResponse(headers={"Content-Encoding": "gzip"})
-        response._prepare_headers = _untyped(response)
+        response._prepare_headers = _without_content_type(response)
         await response.prepare(request)
         await response.write(packed)
         return response
 
     await serve(world, handler)
-    answer = await world.answer(HOST, method="POST", headers={"Content-Encoding": "gzip"}, data=packed)
+    answer = await world.request(HOST, method="POST", headers={"Content-Encoding": "gzip"}, data=packed)
     assert await answer.read() == packed
     assert "Content-Type" not in answer.headers
 
 
-def _untyped(response: web.StreamResponse) -> object:
+def _without_content_type(response: web.StreamResponse) -> object:
     inner = response._prepare_headers
 
     async def prepare() -> None:
@@ -149,11 +149,11 @@ def _untyped(response: web.StreamResponse) -> object:
     return prepare
 
 
-async def opened(world: World, **headers: str) -> ClientResponse:
+async def open_stream(world: GatewayWorld, **headers: str) -> ClientResponse:
     return await world.client.get(world.url(), headers={"Host": HOST, **headers})
 
 
-async def test_an_event_stream_arrives_event_by_event(world: World) -> None:
+async def test_an_event_stream_arrives_event_by_event(world: GatewayWorld) -> None:
     go_on = asyncio.Event()
 
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
@@ -167,14 +167,14 @@ async def test_an_event_stream_arrives_event_by_event(world: World) -> None:
         return response
 
     await serve(world, handler)
-    answer = await opened(world)  # the head is here before any event
+    answer = await open_stream(world)  # the head is here before any event
     for expected in (b"data: 1\n\n", b"data: 2\n\n"):
         go_on.set()
         assert await answer.content.readany() == expected
     assert await answer.content.read() == b""
 
 
-async def test_an_upload_is_answered_while_it_goes_on(world: World) -> None:
+async def test_an_upload_is_answered_while_it_goes_on(world: GatewayWorld) -> None:
     """Chunks come back one by one, so nothing is collected in either direction."""
 
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
@@ -200,7 +200,7 @@ async def test_an_upload_is_answered_while_it_goes_on(world: World) -> None:
     assert await answer.content.read() == b""
 
 
-async def test_a_large_body_goes_both_ways_whole(world: World) -> None:
+async def test_a_large_body_goes_both_ways_whole(world: GatewayWorld) -> None:
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
@@ -210,10 +210,10 @@ async def test_a_large_body_goes_both_ways_whole(world: World) -> None:
 
     await serve(world, handler)
     body = bytes(range(256)) * 40_000  # 10 MB
-    assert await (await world.answer(HOST, method="PUT", data=io.BytesIO(body))).read() == body
+    assert await (await world.request(HOST, method="PUT", data=io.BytesIO(body))).read() == body
 
 
-async def test_a_client_that_asks_first_is_told_to_go_on(world: World) -> None:
+async def test_a_client_that_asks_first_is_told_to_go_on(world: GatewayWorld) -> None:
     await serve(world)
     answer = await world.client.post(world.url(), headers={"Host": HOST}, data=b"large", expect100=True)
     text = await answer.text()
@@ -221,7 +221,7 @@ async def test_a_client_that_asks_first_is_told_to_go_on(world: World) -> None:
     assert "Expect" not in text
 
 
-async def test_an_answer_that_breaks_off_does_not_look_whole(world: World) -> None:
+async def test_an_answer_that_breaks_off_does_not_look_whole(world: GatewayWorld) -> None:
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
@@ -231,12 +231,12 @@ async def test_an_answer_that_breaks_off_does_not_look_whole(world: World) -> No
         return response
 
     await serve(world, handler)
-    answer = await opened(world)
+    answer = await open_stream(world)
     with pytest.raises((ClientPayloadError, ConnectionError)):
         await answer.read()
 
 
-async def test_a_client_that_leaves_ends_the_request_upstream(world: World) -> None:
+async def test_a_client_that_leaves_ends_the_request_upstream(world: GatewayWorld) -> None:
     ended = asyncio.Event()
 
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
@@ -249,15 +249,15 @@ async def test_a_client_that_leaves_ends_the_request_upstream(world: World) -> N
         return response
 
     await serve(world, handler)
-    (await opened(world)).close()
+    (await open_stream(world)).close()
     await asyncio.wait_for(ended.wait(), 2)
 
 
-async def test_a_restart_in_progress_is_not_seen(world: World) -> None:
+async def test_a_restart_in_progress_is_not_seen(world: GatewayWorld) -> None:
     """P3: the service comes back within the second, at another port."""
     world.route(HOST, _free_port())
     await world.start()
-    asking = asyncio.create_task(world.answer(HOST, method="POST", data=b"once"))
+    asking = asyncio.create_task(world.request(HOST, method="POST", data=b"once"))
     await asyncio.sleep(0.1)
     world.route(HOST, await world.upstream(echo))
     answer = await asking
@@ -273,7 +273,7 @@ def _free_port() -> int:
 
 @pytest.mark.parametrize(("method", "status", "tries"), [("GET", 200, 2), ("POST", 502, 1)])
 async def test_a_dropped_connection_is_tried_again_only_when_that_is_safe(
-    world: World, method: str, status: int, tries: int
+    world: GatewayWorld, method: str, status: int, tries: int
 ) -> None:
     seen: list[str] = []
 
@@ -284,11 +284,11 @@ async def test_a_dropped_connection_is_tried_again_only_when_that_is_safe(
         return web.Response(text="ok")
 
     await serve(world, handler)
-    answer = await world.answer(HOST, method=method, data=b"x" if method == "POST" else None)
+    answer = await world.request(HOST, method=method, data=b"x" if method == "POST" else None)
     assert (answer.status, len(seen)) == (status, tries)
 
 
-async def test_what_is_no_http_becomes_a_page(world: World) -> None:
+async def test_what_is_no_http_becomes_a_page(world: GatewayWorld) -> None:
     async def talk(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 mail.example ESMTP\r\n\r\n")
         writer.close()
@@ -297,12 +297,12 @@ async def test_what_is_no_http_becomes_a_page(world: World) -> None:
     async with server:
         world.route(HOST, server.sockets[0].getsockname()[1])
         await world.start()
-        answer = await world.answer(HOST)
+        answer = await world.request(HOST)
         assert answer.status == 502
         assert "not HTTP" in await answer.text()
 
 
-async def test_redirects_and_cookies_belong_to_the_client(world: World) -> None:
+async def test_redirects_and_cookies_belong_to_the_client(world: GatewayWorld) -> None:
     """The gateway follows nothing, and keeps no cookie of one client for another."""
 
     async def handler(request: web.BaseRequest) -> web.Response:
@@ -312,11 +312,11 @@ async def test_redirects_and_cookies_belong_to_the_client(world: World) -> None:
     await serve(world, handler)
     for _ in range(2):
         world.client.cookie_jar.clear()
-        answer = await world.answer(HOST)
+        answer = await world.request(HOST)
         assert (answer.status, answer.headers["Location"]) == (302, "/next?none")
 
 
-async def test_header_bytes_that_are_no_utf8_do_not_break_an_answer(world: World) -> None:
+async def test_header_bytes_that_are_no_utf8_do_not_break_an_answer(world: GatewayWorld) -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nX-Name: caf\xe9\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
@@ -326,5 +326,5 @@ async def test_header_bytes_that_are_no_utf8_do_not_break_an_answer(world: World
     async with server:
         world.route(HOST, server.sockets[0].getsockname()[1])
         await world.start()
-        answer = await world.answer(HOST)
+        answer = await world.request(HOST)
         assert (answer.status, answer.headers["X-Name"]) == (200, "café")

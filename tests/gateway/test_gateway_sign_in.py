@@ -12,17 +12,17 @@ import pytest
 from aiohttp import ClientResponse, WSServerHandshakeError, web
 
 from orchestrator.app.probe import GatewayProbe
-from orchestrator.gateway.sign_in import LIFE_SECONDS, Guard, Tokens, _seal, safe
-from tests.gateway.conftest import World
+from orchestrator.gateway.sign_in import COOKIE_SECONDS, SignInGuard, PreviewTokens, _cookie_signature, safe_path
+from tests.gateway.conftest import GatewayWorld
 
 HOST = "shop-gentle-stream-42.eph.test"
-OPEN = "shop-quiet-river-7.eph.test"
+OPEN_HOST = "shop-quiet-river-7.eph.test"
 TOKEN = "token-of-the-test-that-is-long-enough"
-PAGE = {"Accept": "text/html"}
+HTML_HEADERS = {"Accept": "text/html"}
 
 
 @pytest.fixture
-async def door(world: World, tmp_path: Path) -> World:
+async def protected_world(world: GatewayWorld, tmp_path: Path) -> GatewayWorld:
     """One preview that asks people to sign in, one that does not; both tell the headers that reached them."""
 
     async def echo(request: web.BaseRequest) -> web.Response:
@@ -32,14 +32,14 @@ async def door(world: World, tmp_path: Path) -> World:
     upstream = f"http://127.0.0.1:{port}"
     world.write(f"routes/{HOST}.json", {"host": HOST, "upstream": upstream, "sign_in": True})
     world.write(f"routes/api--{HOST}.json", {"host": f"api--{HOST}", "upstream": upstream, "sign_in": True})
-    world.route(OPEN, port)
+    world.route(OPEN_HOST, port)
     tokens = tmp_path / "previews.token"
     tokens.write_text(f"# for tests\n{TOKEN}\nshort\n")
     await world.start(tokens=tokens, sign_in="asked")
     return world
 
 
-async def sign_in(world: World, token: str = TOKEN, to: str = "/", **headers: str) -> ClientResponse:
+async def sign_in(world: GatewayWorld, token: str = TOKEN, to: str = "/", **headers: str) -> ClientResponse:
     data = {"token": token, "to": to}
     response = await world.client.post(
         world.url("/_eph/sign-in"), headers={"Host": HOST, **headers}, data=data, allow_redirects=False
@@ -53,36 +53,36 @@ def cookie(response: ClientResponse) -> str:
     return response.headers["Set-Cookie"].partition(";")[0]
 
 
-async def test_who_shows_nothing_gets_the_form_and_nothing_of_the_preview(door: World) -> None:
-    answer = await door.answer(HOST, "/cart?a=1&b=2", headers=PAGE)
+async def test_who_shows_nothing_gets_the_form_and_nothing_of_the_preview(protected_world: GatewayWorld) -> None:
+    answer = await protected_world.request(HOST, "/cart?a=1&b=2", headers=HTML_HEADERS)
     text = await answer.text()
     assert (answer.status, answer.headers["Cache-Control"]) == (401, "no-store")
     assert '<form method="post" action="/_eph/sign-in">' in text
     assert 'value="/cart?a=1&amp;b=2"' in text
     assert "form-action 'self'" in answer.headers["Content-Security-Policy"]
     assert "X-Forwarded" not in text
-    assert (await door.answer(HOST, headers={"Accept": "application/json"})).content_type == "application/json"
+    assert (await protected_world.request(HOST, headers={"Accept": "application/json"})).content_type == "application/json"
 
 
-async def test_what_is_not_protected_is_open_as_before(door: World) -> None:
-    assert (await door.answer(OPEN)).status == 200
+async def test_what_is_not_protected_is_open_as_before(protected_world: GatewayWorld) -> None:
+    assert (await protected_world.request(OPEN_HOST)).status == 200
 
 
-async def test_a_person_signs_in_once_and_comes_back_to_the_page(door: World) -> None:
-    welcome = await sign_in(door, to="/cart?a=1")
+async def test_a_person_signs_in_once_and_comes_back_to_the_page(protected_world: GatewayWorld) -> None:
+    welcome = await sign_in(protected_world, to="/cart?a=1")
     assert (welcome.status, welcome.headers["Location"]) == (303, "/cart?a=1")
     attributes = welcome.headers["Set-Cookie"]
-    for attribute in ("HttpOnly", "SameSite=Lax", f"Max-Age={LIFE_SECONDS}", "Path=/"):
+    for attribute in ("HttpOnly", "SameSite=Lax", f"Max-Age={COOKIE_SECONDS}", "Path=/"):
         assert attribute in attributes
     assert "Secure" not in attributes
     assert "Domain" not in attributes
     assert TOKEN not in attributes
-    answer = await door.answer(HOST, headers={"Cookie": f"mine=1; {cookie(welcome)}; other=2"})
+    answer = await protected_world.request(HOST, headers={"Cookie": f"mine=1; {cookie(welcome)}; other=2"})
     assert answer.status == 200
     assert "Cookie: mine=1; other=2" in await answer.text()
 
 
-async def test_the_cookie_is_secure_where_the_connection_is(world: World, tmp_path: Path) -> None:
+async def test_the_cookie_is_secure_where_the_connection_is(world: GatewayWorld, tmp_path: Path) -> None:
     (tmp_path / "t").write_text(TOKEN)
     world.route(HOST, 1)
     await world.start(tokens=tmp_path / "t", sign_in="all", proxies=frozenset({"127.0.0.1"}))
@@ -90,48 +90,48 @@ async def test_the_cookie_is_secure_where_the_connection_is(world: World, tmp_pa
     assert "Secure" in answer.headers["Set-Cookie"]
 
 
-async def test_a_cookie_opens_one_host_only_and_no_changed_one_opens_any(door: World) -> None:
-    good = cookie(await sign_in(door))
-    assert (await door.answer(f"api--{HOST}", headers={"Cookie": good})).status == 401
+async def test_a_cookie_opens_one_host_only_and_no_changed_one_opens_any(protected_world: GatewayWorld) -> None:
+    good = cookie(await sign_in(protected_world))
+    assert (await protected_world.request(f"api--{HOST}", headers={"Cookie": good})).status == 401
     name, _, value = good.partition("=")
     until, _, seal = value.partition(".")
     later, cut = f"{int(until) + 1}.{seal}", f"{until}.{seal[:-1]}{'0' if seal[-1] != '0' else '1'}"
     for wrong in (later, cut, until, f"{until}.", "", "x" * 5000, "9" * 400 + "." + seal):
-        assert (await door.answer(HOST, headers={"Cookie": f"{name}={wrong}"})).status == 401
+        assert (await protected_world.request(HOST, headers={"Cookie": f"{name}={wrong}"})).status == 401
     # A neighbouring preview may have set one of its own under the same name.
-    assert (await door.answer(HOST, headers={"Cookie": f"{name}=tossed; {good}"})).status == 200
+    assert (await protected_world.request(HOST, headers={"Cookie": f"{name}=tossed; {good}"})).status == 200
 
 
 @pytest.mark.parametrize("header", [("X-Eph-Preview-Token", TOKEN), ("Authorization", f"Bearer {TOKEN}")])
-async def test_a_token_lets_machines_in_and_stays_here(door: World, header: tuple[str, str]) -> None:
-    for host in (HOST, OPEN):
-        answer = await door.answer(host, headers=dict([header]))
+async def test_a_token_lets_machines_in_and_stays_here(protected_world: GatewayWorld, header: tuple[str, str]) -> None:
+    for host in (HOST, OPEN_HOST):
+        answer = await protected_world.request(host, headers=dict([header]))
         assert answer.status == 200
         text = await answer.text()
         assert TOKEN not in text
         assert header[0].lower() not in text.lower()
 
 
-async def test_an_app_keeps_its_own_authorization(door: World) -> None:
-    sent = {"Authorization": "Bearer the-apps-own", "Cookie": cookie(await sign_in(door))}
-    text = await (await door.answer(HOST, headers=sent)).text()
+async def test_an_app_keeps_its_own_authorization(protected_world: GatewayWorld) -> None:
+    sent = {"Authorization": "Bearer the-apps-own", "Cookie": cookie(await sign_in(protected_world))}
+    text = await (await protected_world.request(HOST, headers=sent)).text()
     assert "Authorization: Bearer the-apps-own" in text
 
 
 @pytest.mark.parametrize(
     "token", ["", "wrong", "short", "# for tests", TOKEN[:-1], TOKEN + "x", "\udcff", f"{TOKEN}\n{TOKEN}"]
 )
-async def test_no_other_token_opens(door: World, token: str) -> None:
-    assert not Guard(Tokens(door.directory / "previews.token")).right(token)
-    assert "Set-Cookie" not in (await sign_in(door, token.encode("utf-8", "replace").decode())).headers
+async def test_no_other_token_opens(protected_world: GatewayWorld, token: str) -> None:
+    assert not SignInGuard(PreviewTokens(protected_world.directory / "previews.token")).is_valid(token)
+    assert "Set-Cookie" not in (await sign_in(protected_world, token.encode("utf-8", "replace").decode())).headers
 
 
-async def test_wrong_tokens_are_counted_and_the_right_one_still_passes(door: World) -> None:
-    tries = [(await sign_in(door, f"wrong-{number}")).status for number in range(12)]
+async def test_wrong_tokens_are_counted_and_the_right_one_still_passes(protected_world: GatewayWorld) -> None:
+    tries = [(await sign_in(protected_world, f"wrong-{number}")).status for number in range(12)]
     assert tries == [401] * 10 + [429] * 2
-    assert (await door.answer(HOST, headers={"X-Eph-Preview-Token": "wrong"})).status == 429
-    assert (await door.answer(HOST, headers={"X-Eph-Preview-Token": TOKEN})).status == 200
-    assert (await sign_in(door)).status == 303
+    assert (await protected_world.request(HOST, headers={"X-Eph-Preview-Token": "wrong"})).status == 429
+    assert (await protected_world.request(HOST, headers={"X-Eph-Preview-Token": TOKEN})).status == 200
+    assert (await sign_in(protected_world)).status == 303
 
 
 @pytest.mark.parametrize(
@@ -147,16 +147,16 @@ async def test_wrong_tokens_are_counted_and_the_right_one_still_passes(door: Wor
         "/\t/evil.test",
     ],
 )
-async def test_the_way_back_leads_nowhere_else(door: World, to: str) -> None:
-    assert (await sign_in(door, to=to)).headers["Location"] == "/"
-    assert safe(to) == "/"
+async def test_the_way_back_leads_nowhere_else(protected_world: GatewayWorld, to: str) -> None:
+    assert (await sign_in(protected_world, to=to)).headers["Location"] == "/"
+    assert safe_path(to) == "/"
 
 
-async def test_a_large_or_strange_body_is_only_a_wrong_try(door: World) -> None:
+async def test_a_large_or_strange_body_is_only_a_wrong_try(protected_world: GatewayWorld) -> None:
     for body in (b"x" * 100_000, b"token", b"\xff\x00", b"&" * 4000):
-        answer = await door.answer(HOST, "/_eph/sign-in", "POST", data=body)
+        answer = await protected_world.request(HOST, "/_eph/sign-in", "POST", data=body)
         assert answer.status == 401
-    chunks = await door.client.post(door.url("/_eph/sign-in"), headers={"Host": HOST}, data=_chunks())
+    chunks = await protected_world.client.post(protected_world.url("/_eph/sign-in"), headers={"Host": HOST}, data=_chunks())
     assert chunks.status == 401
 
 
@@ -165,13 +165,13 @@ async def _chunks():
         yield b"token=" * 100
 
 
-async def test_search_engines_are_told_to_stay_out(door: World) -> None:
-    answer = await door.answer(HOST, "/robots.txt")
+async def test_search_engines_are_told_to_stay_out(protected_world: GatewayWorld) -> None:
+    answer = await protected_world.request(HOST, "/robots.txt")
     assert (answer.status, await answer.text()) == (200, "User-agent: *\nDisallow: /\n")
     assert answer.headers["X-Robots-Tag"] == "noindex, nofollow"
 
 
-async def test_websockets_ask_too_and_not_for_another_previews_page(world: World, tmp_path: Path) -> None:
+async def test_websockets_ask_too_and_not_for_another_previews_page(world: GatewayWorld, tmp_path: Path) -> None:
     async def talk(request: web.BaseRequest) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
@@ -190,89 +190,89 @@ async def test_websockets_ask_too_and_not_for_another_previews_page(world: World
     assert await first(Cookie=good) == "none"
     assert await first(Cookie=good, Origin=f"http://api--{HOST}:8080") == "none"
     assert await first(**{"X-Eph-Preview-Token": TOKEN}) == "none"
-    for refused in ({}, {"Cookie": good, "Origin": f"http://{OPEN}"}, {"Cookie": good, "Origin": "null"}):
+    for refused in ({}, {"Cookie": good, "Origin": f"http://{OPEN_HOST}"}, {"Cookie": good, "Origin": "null"}):
         with pytest.raises(WSServerHandshakeError) as caught:
             await first(**refused)
         assert caught.value.status == 401
 
 
-async def test_all_protects_what_has_no_route_yet_and_own_hosts_stay_open(world: World, tmp_path: Path) -> None:
+async def test_all_protects_what_has_no_route_yet_and_own_hosts_stay_open(world: GatewayWorld, tmp_path: Path) -> None:
     async def ephd(_request: web.BaseRequest) -> web.Response:
         return web.Response(text="ephd")
 
     (tmp_path / "t").write_text(TOKEN)
     world.state(HOST, phase="creating", title="A secret title")
     await world.start(await world.upstream(ephd), tokens=tmp_path / "t", sign_in="all")
-    assert (await world.answer(HOST)).status == 401
-    signed = await world.answer(HOST, headers={"X-Eph-Preview-Token": TOKEN})
+    assert (await world.request(HOST)).status == 401
+    signed = await world.request(HOST, headers={"X-Eph-Preview-Token": TOKEN})
     assert (signed.status, "A secret title" in await signed.text()) == (503, True)
-    assert await (await world.answer("eph.test")).text() == "ephd"
-    assert (await world.answer("unknown.eph.test")).status == 404
+    assert await (await world.request("eph.test")).text() == "ephd"
+    assert (await world.request("unknown.eph.test")).status == 404
 
 
-async def test_with_asked_the_page_before_the_first_route_tells_no_details(door: World) -> None:
-    door.state(
+async def test_with_asked_the_page_before_the_first_route_tells_no_details(protected_world: GatewayWorld) -> None:
+    protected_world.state(
         "shop-new-one-1.eph.test", phase="creating", title="A secret title", message="why", pull_url="http://x/1"
     )
-    answer = await door.answer("shop-new-one-1.eph.test")
+    answer = await protected_world.request("shop-new-one-1.eph.test")
     text = await answer.text()
     assert "This preview is being made" in text
     assert not [word for word in ("secret title", "why</p>", "http://x/1") if word in text]
 
 
 @pytest.mark.parametrize("spoil", [lambda path: path.unlink(), lambda path: path.write_text("short\n#" + TOKEN)])
-async def test_without_a_token_nobody_gets_in(door: World, spoil: Callable[[Path], object]) -> None:
-    spoil(door.directory / "previews.token")
-    answer = await door.answer(HOST, headers={"X-Eph-Preview-Token": TOKEN})
+async def test_without_a_token_nobody_gets_in(protected_world: GatewayWorld, spoil: Callable[[Path], object]) -> None:
+    spoil(protected_world.directory / "previews.token")
+    answer = await protected_world.request(HOST, headers={"X-Eph-Preview-Token": TOKEN})
     assert answer.status == 503
     assert "no token" in await answer.text()
 
 
-async def test_a_token_that_is_replaced_takes_its_cookies_with_it(door: World) -> None:
-    good = cookie(await sign_in(door))
+async def test_a_token_that_is_replaced_takes_its_cookies_with_it(protected_world: GatewayWorld) -> None:
+    good = cookie(await sign_in(protected_world))
     fresh = TOKEN[::-1] + "-new"
-    (door.directory / "previews.token").write_text(fresh + "\n")
-    assert (await door.answer(HOST, headers={"Cookie": good})).status == 401
-    assert (await sign_in(door, fresh)).status == 303
+    (protected_world.directory / "previews.token").write_text(fresh + "\n")
+    assert (await protected_world.request(HOST, headers={"Cookie": good})).status == 401
+    assert (await sign_in(protected_world, fresh)).status == 303
 
 
-async def test_a_cookie_ends_after_twelve_hours(world: World, tmp_path: Path) -> None:
+async def test_a_cookie_ends_after_twelve_hours(world: GatewayWorld, tmp_path: Path) -> None:
     tokens = tmp_path / "t"
     tokens.write_text(TOKEN)
-    guard = Guard(Tokens(tokens), now=lambda: 1000.0)
+    guard = SignInGuard(PreviewTokens(tokens), now=lambda: 1000.0)
     seal = "{}.{}".format
-    for until, opens in ((1001, True), (1000 + LIFE_SECONDS, True), (1000, False), (1000 + LIFE_SECONDS * 2, False)):
-        value = seal(until, _seal(TOKEN.encode(), HOST, str(until)))
-        assert guard._sealed(value, HOST) is opens
+    for until, opens in ((1001, True), (1000 + COOKIE_SECONDS, True), (1000, False), (1000 + COOKIE_SECONDS * 2, False)):
+        value = seal(until, _cookie_signature(TOKEN.encode(), HOST, str(until)))
+        assert guard._is_valid_cookie(value, HOST) is opens
 
 
-async def test_who_is_turned_away_does_not_keep_a_preview_awake(door: World) -> None:
-    before = await _noticed(door)
-    await door.answer(HOST)
-    await door.answer(OPEN)
-    await door.stack.aclose()
-    seen = json.loads((door.directory / "traffic.json").read_text())["hosts"]
-    assert (seen[HOST] == before[HOST], seen[OPEN] > before[OPEN]) == (True, True)
+async def test_who_is_turned_away_does_not_keep_a_preview_awake(protected_world: GatewayWorld) -> None:
+    before = await _wait_until_recorded(protected_world)
+    await protected_world.request(HOST)
+    await protected_world.request(OPEN_HOST)
+    await protected_world.stack.aclose()
+    seen = json.loads((protected_world.directory / "traffic.json").read_text())["hosts"]
+    assert (seen[HOST] == before[HOST], seen[OPEN_HOST] > before[OPEN_HOST]) == (True, True)
 
 
-async def _noticed(door: World) -> dict[str, float]:
+async def _wait_until_recorded(world: GatewayWorld) -> dict[str, float]:
     """When the gateway first wrote each of them down: within its first rounds."""
     async with asyncio.timeout(20):
-        while not {HOST, OPEN} <= (found := json.loads((door.directory / "traffic.json").read_text())["hosts"]).keys():
+        while not {HOST, OPEN_HOST} <= (found := json.loads((world.directory / "traffic.json").read_text())["hosts"]).keys():
             await asyncio.sleep(0.05)
     return dict(found)
 
 
-async def test_tokens_are_in_no_log(door: World, caplog: pytest.LogCaptureFixture) -> None:
+async def test_tokens_are_in_no_log(protected_world: GatewayWorld, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    await sign_in(door)
-    await door.answer(HOST, headers={"X-Eph-Preview-Token": TOKEN})
+    await sign_in(protected_world)
+    await protected_world.request(HOST, headers={"X-Eph-Preview-Token": TOKEN})
     assert TOKEN not in caplog.text
 
 
-async def test_ephds_own_health_checks_get_in(door: World, tmp_path: Path) -> None:
-    probe = GatewayProbe(f"http://127.0.0.1:{door.port}", lambda: TOKEN)
-    stranger = GatewayProbe(f"http://127.0.0.1:{door.port}")
+async def test_ephds_own_health_checks_get_in(protected_world: GatewayWorld, tmp_path: Path) -> None:
+    probe = GatewayProbe(f"http://127.0.0.1:{protected_world.port}", lambda: TOKEN)
+    stranger = GatewayProbe(f"http://127.0.0.1:{protected_world.port}")
     try:
         assert await probe(HOST, "/healthz") == (True, "/healthz answered 200")
         assert await stranger(HOST, "/healthz") == (False, "/healthz answered 401")
@@ -281,7 +281,7 @@ async def test_ephds_own_health_checks_get_in(door: World, tmp_path: Path) -> No
         await stranger.close()
 
 
-async def test_what_stands_in_front_does_not_answer_for_a_preview(world: World) -> None:
+async def test_what_stands_in_front_does_not_answer_for_a_preview(world: GatewayWorld) -> None:
     """P3: an ingress controller that sends everybody to https has not asked the preview."""
 
     async def redirect(_: web.BaseRequest) -> web.Response:

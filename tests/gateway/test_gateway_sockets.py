@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError, web
 
-from tests.gateway.conftest import World
+from tests.gateway.conftest import GatewayWorld
 
 HOST = "shop-gentle-stream-42.eph.test"
 
@@ -32,7 +32,7 @@ async def echo(request: web.BaseRequest) -> web.StreamResponse:
     return socket
 
 
-async def connect(world: World, handler: object = echo, **options: object) -> ClientWebSocketResponse:
+async def connect(world: GatewayWorld, handler: object = echo, **options: object) -> ClientWebSocketResponse:
     world.route(HOST, await world.upstream(handler))
     await world.start()
     url = world.url("/live?room=1%2F2")
@@ -40,7 +40,7 @@ async def connect(world: World, handler: object = echo, **options: object) -> Cl
     return await world.client.ws_connect(url, headers=headers, autoping=False, max_msg_size=0, **options)
 
 
-async def test_messages_pass_both_ways(world: World) -> None:
+async def test_messages_pass_both_ways(world: GatewayWorld) -> None:
     socket = await connect(world)
     await socket.send_str("hällo")
     assert await socket.receive_str() == "HÄLLO"
@@ -51,25 +51,25 @@ async def test_messages_pass_both_ways(world: World) -> None:
     assert (pong.type, bytes(pong.data)) == (WSMsgType.PONG, b"are you there")
 
 
-async def test_the_upstream_chooses_the_subprotocol(world: World) -> None:
+async def test_the_upstream_chooses_the_subprotocol(world: GatewayWorld) -> None:
     socket = await connect(world, protocols=("other", "chat.v1"), origin="http://shop")
     assert socket.protocol == "chat.v1"
     assert socket._response.headers["X-Seen"] == "127.0.0.1 http://shop /live?room=1%2F2"
     assert socket._response.headers["X-Robots-Tag"] == "noindex, nofollow"
 
 
-async def test_no_subprotocol_is_none(world: World) -> None:
+async def test_no_subprotocol_is_none(world: GatewayWorld) -> None:
     assert (await connect(world)).protocol is None
 
 
-async def test_a_close_of_the_upstream_keeps_its_code_and_words(world: World) -> None:
+async def test_a_close_of_the_upstream_keeps_its_code_and_words(world: GatewayWorld) -> None:
     socket = await connect(world)
     await socket.send_str("close 4001 go away")
     message = await socket.receive()
     assert (message.type, message.data, message.extra) == (WSMsgType.CLOSE, 4001, "go away")
 
 
-async def test_a_close_of_the_client_reaches_the_upstream(world: World) -> None:
+async def test_a_close_of_the_client_reaches_the_upstream(world: GatewayWorld) -> None:
     codes: asyncio.Queue[int | None] = asyncio.Queue()
 
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
@@ -84,7 +84,7 @@ async def test_a_close_of_the_client_reaches_the_upstream(world: World) -> None:
     assert await asyncio.wait_for(codes.get(), 2) == 4002
 
 
-async def test_an_upstream_that_dies_is_not_a_normal_close(world: World) -> None:
+async def test_an_upstream_that_dies_is_not_a_normal_close(world: GatewayWorld) -> None:
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
@@ -97,7 +97,7 @@ async def test_an_upstream_that_dies_is_not_a_normal_close(world: World) -> None
     assert socket.close_code == 1011
 
 
-async def test_a_client_that_dies_ends_the_upstreams_socket(world: World) -> None:
+async def test_a_client_that_dies_ends_the_upstreams_socket(world: GatewayWorld) -> None:
     ended = asyncio.Event()
 
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
@@ -114,7 +114,7 @@ async def test_a_client_that_dies_ends_the_upstreams_socket(world: World) -> Non
     await asyncio.wait_for(ended.wait(), 2)
 
 
-async def test_a_refused_upgrade_is_the_answer_it_was(world: World) -> None:
+async def test_a_refused_upgrade_is_the_answer_it_was(world: GatewayWorld) -> None:
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
         return web.Response(status=403)
 

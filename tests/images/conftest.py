@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.images.registries import OPEN
+from tests.images.registries import OPEN_CONNECTIONS
 
 
 @pytest.fixture(autouse=True)
-def _closed() -> Iterator[None]:
+def _close_connections() -> Iterator[None]:
     yield
-    while OPEN:
-        OPEN.pop().close()
+    while OPEN_CONNECTIONS:
+        OPEN_CONNECTIONS.pop().close()

@@ -27,8 +27,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from orchestrator.forge.sandbox.world import free_port
-from orchestrator.images.access import Access
-from orchestrator.images.wire import Wire
+from orchestrator.images.access import RegistryPolicy
+from orchestrator.images.wire import RegistryHttp
 
 ROOT = Path(__file__).resolve().parents[2]
 USER, PASSWORD = "puller", "a very secret word"
@@ -41,16 +41,16 @@ NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Knows no authority: reading them takes longer than all that is asked here."""
-OPEN: list[Wire] = []
+OPEN_CONNECTIONS: list[RegistryHttp] = []
 """Closed after each test (conftest)."""
 
 
-def wire(access: Access, now: Callable[[], float] = time.monotonic, **more: Any) -> Wire:
-    OPEN.append(Wire(access, now, **more))
-    return OPEN[-1]
+def wire(access: RegistryPolicy, now: Callable[[], float] = time.monotonic, **more: Any) -> RegistryHttp:
+    OPEN_CONNECTIONS.append(RegistryHttp(access, now, **more))
+    return OPEN_CONNECTIONS[-1]
 
 
-def command() -> str | None:
+def registry_program() -> str | None:
     """Where it is; None: it is not on this machine and could not be installed."""
     done = subprocess.run([ROOT / "infra/toolchain/registry.sh"], capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else None
@@ -61,7 +61,7 @@ def digest(data: bytes) -> str:
 
 
 @dataclass
-class Registry:
+class RegistryServer:
     """``authorization``: what lets a push in. ``tokens``: what the token server was asked for."""
 
     host: str
@@ -81,7 +81,7 @@ class Registry:
         if created:
             about["created"] = created.isoformat().replace("+00:00", ".123456789Z")
         config = json.dumps({**about, "rootfs": {"type": "layers", "diff_ids": []}}).encode()
-        self._blob(repository, config)
+        self._push_blob(repository, config)
         given = {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest(config), "size": len(config)}
         return self.manifest(
             repository, tag, {"schemaVersion": 2, "mediaType": MANIFEST, "config": given, "layers": []}
@@ -98,15 +98,15 @@ class Registry:
 
     def manifest(self, repository: str, tag: str, manifest: Mapping[str, Any]) -> str:
         body = json.dumps(manifest).encode()
-        self._ask("PUT", f"/v2/{repository}/manifests/{tag}", body, str(manifest["mediaType"]))
+        self._request("PUT", f"/v2/{repository}/manifests/{tag}", body, str(manifest["mediaType"]))
         return digest(body)
 
-    def _blob(self, repository: str, blob: bytes) -> None:
-        place = self._ask("POST", f"/v2/{repository}/blobs/uploads/").headers["Location"]
-        self._ask("PUT", f"{place}&digest={digest(blob)}", blob, "application/octet-stream")
+    def _push_blob(self, repository: str, blob: bytes) -> None:
+        place = self._request("POST", f"/v2/{repository}/blobs/uploads/").headers["Location"]
+        self._request("PUT", f"{place}&digest={digest(blob)}", blob, "application/octet-stream")
 
-    def _ask(self, method: str, path: str, body: bytes = b"", kind: str = "") -> httpx.Response:
-        headers = {"Authorization": self._let_in(path), "Content-Type": kind}
+    def _request(self, method: str, path: str, body: bytes = b"", kind: str = "") -> httpx.Response:
+        headers = {"Authorization": self._authorization_for(path), "Content-Type": kind}
         given = {key: value for key, value in headers.items() if value}
         url = path if path.startswith("http") else f"http://{self.host}{path}"
         with httpx.Client(trust_env=False, verify=NO_TLS) as client:
@@ -114,27 +114,27 @@ class Registry:
         assert answer.is_success, answer.text
         return answer
 
-    def _let_in(self, path: str) -> str:
+    def _authorization_for(self, path: str) -> str:
         return self.authorization
 
 
 @contextmanager
-def plain(program: str, folder: Path) -> Iterator[Registry]:
-    with _running(program, folder, {}) as host:
-        yield Registry(host)
+def open_registry(program: str, folder: Path) -> Iterator[RegistryServer]:
+    with _run_registry(program, folder, {}) as host:
+        yield RegistryServer(host)
 
 
 @contextmanager
-def basic(program: str, folder: Path) -> Iterator[Registry]:
+def password_registry(program: str, folder: Path) -> Iterator[RegistryServer]:
     folder.mkdir(exist_ok=True)
     (folder / "htpasswd").write_text(f"{USER}:{HASHED}\n")
     auth = {"auth": {"htpasswd": {"realm": SERVICE, "path": str(folder / "htpasswd")}}}
-    with _running(program, folder, auth) as host:
-        yield Registry(host, f"Basic {base64.b64encode(f'{USER}:{PASSWORD}'.encode()).decode()}")
+    with _run_registry(program, folder, auth) as host:
+        yield RegistryServer(host, f"Basic {base64.b64encode(f'{USER}:{PASSWORD}'.encode()).decode()}")
 
 
 @contextmanager
-def by_token(program: str, folder: Path) -> Iterator[Registry]:
+def token_registry(program: str, folder: Path) -> Iterator[RegistryServer]:
     """The token server knows one user, who may pull; a push here is let in by a token of its own making."""
     folder.mkdir(exist_ok=True)
     maker = TokenMaker(folder / "root.pem")
@@ -145,15 +145,15 @@ def by_token(program: str, folder: Path) -> Iterator[Registry]:
             "issuer": ISSUER,
             "rootcertbundle": str(maker.certificate),
         }
-        with _running(program, folder, {"auth": {"token": told}}) as host:
-            yield _ByToken(host, token_host=f"127.0.0.1:{port}", tokens=maker.asked, maker=maker)
+        with _run_registry(program, folder, {"auth": {"token": told}}) as host:
+            yield TokenRegistry(host, token_host=f"127.0.0.1:{port}", tokens=maker.requests, maker=maker)
 
 
 @dataclass
-class _ByToken(Registry):
+class TokenRegistry(RegistryServer):
     maker: TokenMaker | None = None
 
-    def _let_in(self, path: str) -> str:
+    def _authorization_for(self, path: str) -> str:
         assert self.maker is not None
         repository = (
             urlsplit(path).path.removeprefix("/v2/").rpartition("/blobs/")[0]
@@ -166,8 +166,8 @@ class TokenMaker:
     """Signs tokens as the specification of Docker's registry asks for: a JWT with its certificate in the header."""
 
     def __init__(self, certificate: Path) -> None:
-        self.certificate, self.asked = certificate, list[Mapping[str, str]]()
-        self.lasts = 60
+        self.certificate, self.requests = certificate, list[Mapping[str, str]]()
+        self.lifetime = 60
         self._key = ec.generate_private_key(ec.SECP256R1())
         name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, ISSUER)]), datetime.now(UTC)
         made = (
@@ -204,11 +204,11 @@ def _token_server(maker: TokenMaker) -> Iterator[int]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked = {key: values[0] for key, values in parse_qs(urlsplit(self.path).query).items()}
-            maker.asked.append(asked)
+            maker.requests.append(asked)
             known = self.headers.get("Authorization") == f"Basic {wanted}"
             repository = asked.get("scope", "::").split(":")[1]
             token = maker.token(repository, ["pull"] if known or repository.startswith("open/") else [])
-            body = json.dumps({"token": token, "expires_in": maker.lasts}).encode()
+            body = json.dumps({"token": token, "expires_in": maker.lifetime}).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -217,12 +217,12 @@ def _token_server(maker: TokenMaker) -> Iterator[int]:
         def log_message(self, *_: object) -> None:
             """Silent."""
 
-    with serving(Handler) as host:
+    with serve(Handler) as host:
         yield int(host.rpartition(":")[2])
 
 
 @contextmanager
-def serving(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
+def serve(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
     """On a free port of this machine; gives host and port."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -236,7 +236,7 @@ def serving(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
 
 
 @contextmanager
-def _running(program: str, folder: Path, more: Mapping[str, Any]) -> Iterator[str]:
+def _run_registry(program: str, folder: Path, extra_config: Mapping[str, Any]) -> Iterator[str]:
     folder.mkdir(exist_ok=True)
     host = f"127.0.0.1:{free_port()}"
     told = {
@@ -244,21 +244,21 @@ def _running(program: str, folder: Path, more: Mapping[str, Any]) -> Iterator[st
         "log": {"level": "error", "accesslog": {"disabled": True}},
         "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
         "http": {"addr": host},
-        **more,
+        **extra_config,
     }
     config = folder / "config.yaml"
     config.write_text(json.dumps(told))
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([program, "serve", str(config)], stdout=log, stderr=log, cwd=folder)
     try:
-        _answering(host, process, folder / "log")
+        _wait_until_ready(host, process, folder / "log")
         yield host
     finally:
         process.terminate()
         process.wait(timeout=10)
 
 
-def _answering(host: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_until_ready(host: str, process: subprocess.Popen[bytes], log: Path) -> None:
     end = time.monotonic() + 20
     with httpx.Client(trust_env=False, verify=NO_TLS) as client:
         while time.monotonic() < end and process.poll() is None:

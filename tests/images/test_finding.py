@@ -7,40 +7,40 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestrator.core.images import Answer, ImageWish
-from orchestrator.images.access import Access
-from orchestrator.images.errors import Refused, RegistryError, Unavailable
+from orchestrator.core.images import ImageResult, ImageRequest
+from orchestrator.images.access import RegistryPolicy
+from orchestrator.images.errors import RegistryRefused, RegistryError, RegistryUnavailable
 from orchestrator.images.fake import FakeRegistries
-from orchestrator.images.finding import MOST_MATCHES, Finder, named_by
+from orchestrator.images.finding import MAX_MATCHES, ImageResolver, reference_in_note
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 HOME = "registry.test/acme/shop"
-WISH = ImageWish("api", HOME)
+WISH = ImageRequest("api", HOME)
 ALL = replace(WISH, notes="refs/notes/eph", tag="pr-42-abc", pattern="pr-42-*", fallback_tag="stable")
 
 
 @pytest.fixture
-def at() -> FakeRegistries:
+def registries() -> FakeRegistries:
     return FakeRegistries()
 
 
-def find(at: FakeRegistries, wish: ImageWish, note: str | RegistryError = "", fall_back: bool = True) -> Answer:
+def resolve(registries: FakeRegistries, request: ImageRequest, note: str | RegistryError = "", fall_back: bool = True) -> ImageResult:
     def told(_: str) -> str:
         if isinstance(note, RegistryError):
             raise note
         return note
 
-    return Finder(Access(), at, lambda: NOW).find(wish, told, fall_back)
+    return ImageResolver(RegistryPolicy(), registries, lambda: NOW).find(request, told, fall_back)
 
 
-def pinned(answer: Answer) -> str:
+def pinned(answer: ImageResult) -> str:
     return answer.pin.reference if answer.pin else f"none: {answer}"
 
 
-def test_the_first_that_has_one_wins_and_the_others_are_told(at: FakeRegistries) -> None:
+def test_the_first_that_has_one_wins_and_the_others_are_told(registries: FakeRegistries) -> None:
     """I1: in the order note, tag, scan, fallback."""
-    nothing = find(at, ALL)
-    assert nothing == Answer(
+    nothing = resolve(registries, ALL)
+    assert nothing == ImageResult(
         "api",
         (
             "git note refs/notes/eph is not on the commit",
@@ -50,40 +50,40 @@ def test_the_first_that_has_one_wins_and_the_others_are_told(at: FakeRegistries)
         ),
     )
     for tag in ("stable", "pr-42-older", "pr-42-abc"):  # each place before the one that had it
-        digest = at.push(HOME, tag, NOW)
-        assert pinned(find(at, ALL)) == f"{HOME}@{digest}"
-    noted = at.push(HOME, "release")
-    answer = find(at, ALL, note="api: release")
+        digest = registries.push(HOME, tag, NOW)
+        assert pinned(resolve(registries, ALL)) == f"{HOME}@{digest}"
+    noted = registries.push(HOME, "release")
+    answer = resolve(registries, ALL, note="api: release")
     assert pinned(answer) == f"{HOME}@{noted}"
     assert answer.pin is not None
     assert answer.pin.how == "git note refs/notes/eph: release"
 
 
-def test_the_fallback_counts_only_once_it_may(at: FakeRegistries) -> None:
-    at.push(HOME, "stable")
-    assert find(at, ALL, fall_back=False).pin is None
-    answer = find(at, ALL)
+def test_the_fallback_counts_only_once_it_may(registries: FakeRegistries) -> None:
+    registries.push(HOME, "stable")
+    assert resolve(registries, ALL, fall_back=False).pin is None
+    answer = resolve(registries, ALL)
     assert answer.pin is not None
     assert answer.pin.how.startswith("fallback_tag: stable; git note refs/notes/eph is not on the commit; tag_template")
 
 
 @pytest.mark.parametrize(
     ("trouble", "unreachable", "pause"),
-    [(Unavailable("does not answer", 7), True, 7), (Refused("does not let us in"), False, 0)],
+    [(RegistryUnavailable("does not answer", 7), True, 7), (RegistryRefused("does not let us in"), False, 0)],
 )
 def test_a_place_that_cannot_be_asked_lets_no_later_one_win(
-    at: FakeRegistries, trouble: RegistryError, unreachable: bool, pause: float
+    registries: FakeRegistries, trouble: RegistryError, unreachable: bool, pause: float
 ) -> None:
     """A registry that is down for a minute must not make a commit run the fallback for ever."""
-    at.push(HOME, "stable")
-    noted = find(at, ALL, note=trouble)
-    assert (noted.pin, noted.told, noted.unreachable, noted.pause) == (None, (), unreachable, pause)
-    assert noted.trouble == f"git note refs/notes/eph {trouble}"
-    at.down = trouble
-    answer = find(at, ALL)
+    registries.push(HOME, "stable")
+    noted = resolve(registries, ALL, note=trouble)
+    assert (noted.pin, noted.messages, noted.unreachable, noted.retry_after) == (None, (), unreachable, pause)
+    assert noted.error == f"git note refs/notes/eph {trouble}"
+    registries.error = trouble
+    answer = resolve(registries, ALL)
     assert (answer.pin, answer.unreachable) == (None, unreachable)
-    assert answer.told == ("git note refs/notes/eph is not on the commit",)
-    assert answer.trouble == f"tag_template: pr-42-abc {trouble}"
+    assert answer.messages == ("git note refs/notes/eph is not on the commit",)
+    assert answer.error == f"tag_template: pr-42-abc {trouble}"
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_place_that_cannot_be_asked_lets_no_later_one_win(
 )
 @pytest.mark.parametrize("place", ["tag", "pattern", "note", "fallback"])
 def test_a_wrong_one_is_passed_over_wherever_it_is_named(
-    at: FakeRegistries, wish: ImageWish, created: datetime | None, labels: dict[str, str] | None, words: str, place: str
+    registries: FakeRegistries, wish: ImageRequest, created: datetime | None, labels: dict[str, str] | None, words: str, place: str
 ) -> None:
     named = {
         "tag": replace(wish, tag="x"),
@@ -106,36 +106,36 @@ def test_a_wrong_one_is_passed_over_wherever_it_is_named(
         "note": replace(wish, notes="refs/notes/eph"),
         "fallback": replace(wish, fallback_tag="x"),
     }[place]
-    at.push(HOME, "x", created, labels, frozenset({"amd64"} if labels is not None else ()))
-    answer = find(at, named, note="x")
+    registries.push(HOME, "x", created, labels, frozenset({"amd64"} if labels is not None else ()))
+    answer = resolve(registries, named, note="x")
     assert answer.pin is None
-    assert words in answer.told[0]
-    right = at.push(HOME, "x", NOW - timedelta(days=1), {"team": "red"})
-    assert pinned(find(at, named, note="x")) == f"{HOME}@{right}"
+    assert words in answer.messages[0]
+    right = registries.push(HOME, "x", NOW - timedelta(days=1), {"team": "red"})
+    assert pinned(resolve(registries, named, note="x")) == f"{HOME}@{right}"
 
 
-def test_the_newest_of_a_scan_by_its_building_then_by_its_name(at: FakeRegistries) -> None:
-    at.push(HOME, "v1.10", NOW - timedelta(hours=5))
-    newest = at.push(HOME, "v1.9", NOW - timedelta(hours=1))
-    assert pinned(find(at, replace(WISH, pattern="v1.*"))) == f"{HOME}@{newest}"
-    at.push(HOME, "w1.9", None)
-    by_name = at.push(HOME, "w1.10", None)
-    answer = find(at, replace(WISH, pattern="w*"))
+def test_the_newest_of_a_scan_by_its_building_then_by_its_name(registries: FakeRegistries) -> None:
+    registries.push(HOME, "v1.10", NOW - timedelta(hours=5))
+    newest = registries.push(HOME, "v1.9", NOW - timedelta(hours=1))
+    assert pinned(resolve(registries, replace(WISH, pattern="v1.*"))) == f"{HOME}@{newest}"
+    registries.push(HOME, "w1.9", None)
+    by_name = registries.push(HOME, "w1.10", None)
+    answer = resolve(registries, replace(WISH, pattern="w*"))
     assert pinned(answer) == f"{HOME}@{by_name}"
     assert answer.pin is not None
     assert answer.pin.how == "tag_pattern: w*: w1.10, the newest of 2 matches"
 
 
-def test_of_very_many_matches_so_many_are_looked_at_and_that_is_said(at: FakeRegistries) -> None:
-    for number in range(MOST_MATCHES + 10):
-        newest = at.push(HOME, f"n{number}", NOW - timedelta(hours=100 - number))
-    before = at.asked
-    answer = find(at, replace(WISH, pattern="n*"))
+def test_of_very_many_matches_so_many_are_looked_at_and_that_is_said(registries: FakeRegistries) -> None:
+    for number in range(MAX_MATCHES + 10):
+        newest = registries.push(HOME, f"n{number}", NOW - timedelta(hours=100 - number))
+    before = registries.requests
+    answer = resolve(registries, replace(WISH, pattern="n*"))
     assert pinned(answer) == f"{HOME}@{newest}"
     assert answer.pin is not None
     assert "the newest of 60 matches, of which 50 were looked at" in answer.pin.how
-    assert at.asked - before <= 2 * MOST_MATCHES + 1
-    told = find(at, replace(WISH, pattern="n*", labels=(("a", "b"),))).told[0]
+    assert registries.requests - before <= 2 * MAX_MATCHES + 1
+    told = resolve(registries, replace(WISH, pattern="n*", labels=(("a", "b"),))).messages[0]
     assert told.count("does not have the label") == 3
 
 
@@ -156,23 +156,23 @@ def test_of_very_many_matches_so_many_are_looked_at_and_that_is_said(at: FakeReg
     ],
 )
 def test_what_a_note_names(text: str, named: str) -> None:
-    assert named_by(text, WISH) == named
+    assert reference_in_note(text, WISH) == named
 
 
-def test_a_note_cannot_lead_to_another_repository(at: FakeRegistries) -> None:
-    at.push("registry.test/evil/miner", "1")
+def test_a_note_cannot_lead_to_another_repository(registries: FakeRegistries) -> None:
+    registries.push("registry.test/evil/miner", "1")
     noted = replace(WISH, notes="refs/notes/eph")
-    answer = find(at, noted, note="api: registry.test/evil/miner:1")
+    answer = resolve(registries, noted, note="api: registry.test/evil/miner:1")
     other = "names registry.test/evil/miner, which is another repository than registry.test/acme/shop"
-    assert answer.told == (f"git note refs/notes/eph {other}",)
-    assert "';rm -rf /' is not a reference" in find(at, noted, note="api: ;rm -rf /").told[0]
-    missing = find(at, noted, note=f"sha256:{'f' * 64}")
-    assert missing.told == ("git note refs/notes/eph is not in its registry",)
+    assert answer.messages == (f"git note refs/notes/eph {other}",)
+    assert "';rm -rf /' is not a reference" in resolve(registries, noted, note="api: ;rm -rf /").messages[0]
+    missing = resolve(registries, noted, note=f"sha256:{'f' * 64}")
+    assert missing.messages == ("git note refs/notes/eph is not in its registry",)
 
 
-def test_a_registry_that_this_server_does_not_allow_is_not_asked(at: FakeRegistries) -> None:
-    at.push(HOME, "x")
-    finder = Finder(Access(registries=("other.test",)), at, lambda: NOW)
+def test_a_registry_that_this_server_does_not_allow_is_not_asked(registries: FakeRegistries) -> None:
+    registries.push(HOME, "x")
+    finder = ImageResolver(RegistryPolicy(registries=("other.test",)), registries, lambda: NOW)
     answer = finder.find(replace(WISH, tag="x"), str, False)
-    assert answer.trouble == "tag_template: x may not be used: this server takes images from other.test only"
-    assert at.asked == 0
+    assert answer.error == "tag_template: x may not be used: this server takes images from other.test only"
+    assert registries.requests == 0

@@ -13,133 +13,133 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.site import Preview, until
+from tests.e2e.site import Preview, wait_until
 from tests.leader import replicas
-from tests.leader.replicas import SOON, Pair, Replica
+from tests.leader.replicas import TAKEOVER_SECONDS, ReplicaPair, Replica
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(300)]
 
 SLOW = "touch building; sleep 4; echo built > built.txt\n"
 QUICK = "echo built > built.txt\n"
-TOLD = 60.0
+REPORT_SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")
-def pair() -> Iterator[Pair]:
-    with replicas.opened() as made:
+def pair() -> Iterator[ReplicaPair]:
+    with replicas.running_pair() as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def bystander(pair: Pair) -> Preview:
+def bystander(pair: ReplicaPair) -> Preview:
     """One that runs all the while, and has nothing to do with any of it."""
     return pair.preview("bystander")
 
 
 @pytest.fixture(autouse=True)
-def never_two(pair: Pair, bystander: Preview) -> Iterator[None]:
+def no_overlaps(pair: ReplicaPair, bystander: Preview) -> Iterator[None]:
     yield
     assert pair.audit.overlaps() == []
     assert pair.page(bystander.host).data["commit"] == bystander.commit
 
 
-def in_the_middle(pair: Pair, branch: str, leader: Replica) -> tuple[int, str]:
+def start_slow_build(pair: ReplicaPair, branch: str, leader: Replica) -> tuple[int, str]:
     """An ``up`` that the leader began and has not ended."""
-    assert pair.leader() == leader.name
+    assert pair.leader_name() == leader.name
     number, sha = pair.open_pull(branch, {"build.sh": SLOW})
-    until(f"{branch} is being built", lambda: "" if pair.building(number) else pair.said(), TOLD)
+    wait_until(f"{branch} is being built", lambda: "" if pair.is_building(number) else pair.log_tail(), REPORT_SECONDS)
     return number, sha
 
 
-def tell(what: str, seconds: float) -> None:
+def print_duration(what: str, seconds: float) -> None:
     sys.stdout.write(f"\n{what}: {seconds:.1f} s\n")
 
 
-def test_any_replica_will_do(pair: Pair, bystander: Preview) -> None:
+def test_any_replica_serves_requests(pair: ReplicaPair, bystander: Preview) -> None:
     """A webhook and an action at the one that follows reach the one that leads; what it shows is what that one knows.
     The pages at the gateway's own name come from whoever leads."""
-    one, other = (pair.ask(each, "api/v1/environments").json() for each in (pair.a, pair.b))
+    one, other = (pair.request(each, "api/v1/environments").json() for each in (pair.a, pair.b))
     assert one == other
-    extended = pair.ask(pair.b, f"api/v1/environments/{bystander.name}/extend", "POST")
+    extended = pair.request(pair.b, f"api/v1/environments/{bystander.name}/extend", "POST")
     assert extended.status_code == 422, "the leader judges what is asked"
-    assert pair.ask(pair.b, "api/v1/wake", "POST").status_code == 202
-    assert [_leads(pair, each) for each in (pair.a, pair.b)] == ["eph_leads 1.0", "eph_leads 0.0"]
-    assert pair.ask(pair.b, "api/v1/status").json()["leads"] is True
-    assert pair.began(pair.b, 0) == []
+    assert pair.request(pair.b, "api/v1/wake", "POST").status_code == 202
+    assert [_leads_metric(pair, each) for each in (pair.a, pair.b)] == ["eph_leads 1.0", "eph_leads 0.0"]
+    assert pair.request(pair.b, "api/v1/status").json()["leads"] is True
+    assert pair.operations_since(pair.b, 0) == []
 
 
-def _leads(pair: Pair, replica: Replica) -> str:
-    lines = pair.ask(replica, "metrics").text.splitlines()
+def _leads_metric(pair: ReplicaPair, replica: Replica) -> str:
+    lines = pair.request(replica, "metrics").text.splitlines()
     return next(line for line in lines if line.startswith("eph_leads "))
 
 
-def test_the_leader_is_killed_in_the_middle_of_an_up(pair: Pair) -> None:
-    number, sha = in_the_middle(pair, "killed", pair.a)
-    at = pair.a.send(signal.SIGKILL)
-    took = pair.taken_over(pair.b, at)
-    tell("another leads after kill -9 of the leader", took)
-    assert took < SOON
-    pair.arrived("killed", number, sha)
-    tell("and its environment answers after", time.time() - at)
-    assert pair.began(pair.b, at)
-    pair.begin(pair.a)
+def test_the_leader_is_killed_in_the_middle_of_an_up(pair: ReplicaPair) -> None:
+    number, sha = start_slow_build(pair, "killed", pair.a)
+    at = pair.a.send_signal(signal.SIGKILL)
+    took = pair.wait_for_takeover(pair.b, at)
+    print_duration("another leads after kill -9 of the leader", took)
+    assert took < TAKEOVER_SECONDS
+    pair.wait_for_preview("killed", number, sha)
+    print_duration("and its environment answers after", time.time() - at)
+    assert pair.operations_since(pair.b, at)
+    pair.start_replica(pair.a)
 
 
-def test_the_leader_is_stopped_in_the_middle_of_an_up_and_wakes(pair: Pair) -> None:
-    number, sha = in_the_middle(pair, "stopped", pair.b)
-    at = pair.b.send(signal.SIGSTOP)
-    took = pair.taken_over(pair.a, at)
-    tell("another leads after SIGSTOP of the leader", took)
-    assert took < SOON
-    preview = pair.arrived("stopped", number, sha)
-    woken = pair.b.send(signal.SIGCONT)
+def test_the_leader_is_stopped_in_the_middle_of_an_up_and_wakes(pair: ReplicaPair) -> None:
+    number, sha = start_slow_build(pair, "stopped", pair.b)
+    at = pair.b.send_signal(signal.SIGSTOP)
+    took = pair.wait_for_takeover(pair.a, at)
+    print_duration("another leads after SIGSTOP of the leader", took)
+    assert took < TAKEOVER_SECONDS
+    preview = pair.wait_for_preview("stopped", number, sha)
+    woken = pair.b.send_signal(signal.SIGCONT)
     newer = pair.push(preview, {"build.sh": QUICK})
-    pair.answers(preview, newer)
-    assert pair.began(pair.b, woken) == []
-    until("it follows", lambda: "" if "leads no more" in pair.b.said() else pair.b.said())
-    assert pair.leader() == "a"
+    pair.wait_for_commit(preview, newer)
+    assert pair.operations_since(pair.b, woken) == []
+    wait_until("it follows", lambda: "" if "leads no more" in pair.b.log_text() else pair.b.log_text())
+    assert pair.leader_name() == "a"
 
 
-def test_the_leader_is_cut_off_from_the_database_in_the_middle_of_an_up(pair: Pair) -> None:
-    number, sha = in_the_middle(pair, "cut-off", pair.a)
-    pair.a.line.cut()
+def test_the_leader_is_cut_off_from_the_database_in_the_middle_of_an_up(pair: ReplicaPair) -> None:
+    number, sha = start_slow_build(pair, "cut-off", pair.a)
+    pair.a.database_proxy.cut()
     at = time.time()
-    took = pair.taken_over(pair.b, at)
-    tell("another leads after the leader was cut off", took)
-    assert took < SOON
-    preview = pair.arrived("cut-off", number, sha)
+    took = pair.wait_for_takeover(pair.b, at)
+    print_duration("another leads after the leader was cut off", took)
+    assert took < TAKEOVER_SECONDS
+    preview = pair.wait_for_preview("cut-off", number, sha)
     newer = pair.push(preview, {"build.sh": QUICK})
-    pair.answers(preview, newer)
-    assert pair.began(pair.a, at + took) == []
-    pair.a.line.mend()
-    until("it follows", lambda: "" if "leads no more" in pair.a.said() else pair.a.said())
-    assert pair.leader() == "b"
+    pair.wait_for_commit(preview, newer)
+    assert pair.operations_since(pair.a, at + took) == []
+    pair.a.database_proxy.restore()
+    wait_until("it follows", lambda: "" if "leads no more" in pair.a.log_text() else pair.a.log_text())
+    assert pair.leader_name() == "b"
 
 
-def test_without_the_database_nobody_leads_and_nothing_falls(pair: Pair, bystander: Preview) -> None:
+def test_without_the_database_nobody_leads_and_nothing_crashes(pair: ReplicaPair, bystander: Preview) -> None:
     """Consistency comes first: nothing new is begun, environments stay up, and it goes on by itself (O1)."""
-    before = pair.b.said().count("leads no more")
+    before = pair.b.log_text().count("leads no more")
     pair.server.kill()
-    until("b leads no more", lambda: "" if pair.b.said().count("leads no more") > before else pair.b.said(), SOON)
+    wait_until("b leads no more", lambda: "" if pair.b.log_text().count("leads no more") > before else pair.b.log_text(), TAKEOVER_SECONDS)
     at = time.time()
     number, sha = pair.open_pull("meanwhile")
-    assert pair.ask(pair.b, "api/v1/wake", "POST").status_code in (202, 503)
-    refused = pair.ask(pair.a, f"api/v1/environments/{bystander.name}/up", "POST")
+    assert pair.request(pair.b, "api/v1/wake", "POST").status_code in (202, 503)
+    refused = pair.request(pair.a, f"api/v1/environments/{bystander.name}/up", "POST")
     assert refused.status_code == 503, refused.text
     time.sleep(replicas.CYCLE + 1)
-    assert [*pair.began(pair.a, at), *pair.began(pair.b, at)] == []
+    assert [*pair.operations_since(pair.a, at), *pair.operations_since(pair.b, at)] == []
     assert pair.page(bystander.host).data["commit"] == bystander.commit
     pair.server.start()
     back = time.time()
-    pair.arrived("meanwhile", number, sha)
-    tell("after the database came back it answers after", time.time() - back)
-    gap = pair.ask(pair.b, "api/v1/events", newest="true", limit="50").json()["items"]
+    pair.wait_for_preview("meanwhile", number, sha)
+    print_duration("after the database came back it answers after", time.time() - back)
+    gap = pair.request(pair.b, "api/v1/events", newest="true", limit="50").json()["items"]
     assert "leader.changed" in {event["kind"] for event in gap}
 
 
-def test_a_leader_that_is_asked_to_stop_hands_over_at_once(pair: Pair) -> None:
-    leader, other = (pair.a, pair.b) if pair.leader() == "a" else (pair.b, pair.a)
-    at = leader.send(signal.SIGTERM)
-    took = pair.taken_over(other, at)
-    tell("another leads after SIGTERM of the leader", took)
-    assert took < SOON / 2
+def test_stopping_leader_hands_over_at_once(pair: ReplicaPair) -> None:
+    leader, other = (pair.a, pair.b) if pair.leader_name() == "a" else (pair.b, pair.a)
+    at = leader.send_signal(signal.SIGTERM)
+    took = pair.wait_for_takeover(other, at)
+    print_duration("another leads after SIGTERM of the leader", took)
+    assert took < TAKEOVER_SECONDS / 2

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.ledger import servers
-from tests.ledger.servers import Server
+from tests.ledger.servers import PostgresServer
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with servers.server() as made:
+def server() -> Iterator[PostgresServer]:
+    with servers.running_server() as made:
         yield made

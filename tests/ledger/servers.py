@@ -18,7 +18,7 @@ from pathlib import Path
 import psycopg
 
 from programs.local import postgres, sandbox
-from programs.local.sandbox import Launch
+from programs.local.sandbox import LaunchSpec
 
 PASSWORD = "hunter2-secret"
 OPTIONS = {**postgres.OPTIONS, "max_connections": "60"}
@@ -30,11 +30,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class Server:
+class PostgresServer:
     """Ended by ``kill -9`` of all its processes, started anew on the same folder and port."""
 
     def __init__(self, folder: Path) -> None:
-        found = postgres.binaries()
+        found = postgres.binaries_folder()
         assert found is not None, "these tests need PostgreSQL's server programs on PATH or in /usr/lib/postgresql"
         self._binaries = found
         self._folder = folder
@@ -42,17 +42,17 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
         (folder / "password").write_text(PASSWORD)
         words = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", "--username=eph"]
-        line = self._line("initdb", "-D", str(folder / "data"), *words, f"--pwfile={folder / 'password'}")
+        line = self._command("initdb", "-D", str(folder / "data"), *words, f"--pwfile={folder / 'password'}")
         subprocess.run(line, check=True, capture_output=True, timeout=60)
 
-    def _line(self, program: str, *words: str) -> list[str]:
+    def _command(self, program: str, *words: str) -> list[str]:
         identity = "namespace" if os.geteuid() == 0 else "same"
         argv = (str(self._binaries / program), *words)
-        return sandbox.save(self._folder / f"{program}.json", Launch(argv, {"LANG": "C", "TZ": "UTC"}, "/", identity))
+        return sandbox.write_launch_file(self._folder / f"{program}.json", LaunchSpec(argv, {"LANG": "C", "TZ": "UTC"}, "/", identity))
 
     def start(self) -> None:
         options = [word for key, value in OPTIONS.items() for word in ("-c", f"{key}={value}")]
-        line = self._line("postgres", "-D", str(self._folder / "data"), "-p", str(self.port), *options)
+        line = self._command("postgres", "-D", str(self._folder / "data"), "-p", str(self.port), *options)
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             if self._process is None or self._process.poll() is not None:
@@ -64,11 +64,11 @@ class Server:
         raise AssertionError((self._folder / "log").read_text()[-2000:])
 
     def kill(self) -> None:
-        self.signal(signal.SIGKILL)
+        self.send_signal(signal.SIGKILL)
         assert self._process is not None
         self._process.wait()
 
-    def signal(self, number: int) -> None:
+    def send_signal(self, number: int) -> None:
         assert self._process is not None
         with suppress(ProcessLookupError, FileNotFoundError):  # it was killed before
             for pid in self._pids():
@@ -89,7 +89,7 @@ class Server:
     def _conninfo(self, database: str) -> str:
         return f"host=127.0.0.1 port={self.port} user=eph password={PASSWORD} dbname={database}"
 
-    def database(self) -> str:
+    def create_database(self) -> str:
         name = f"d{uuid.uuid4().hex[:12]}"
         with self.session() as session:
             session.execute(f'CREATE DATABASE "{name}"'.encode())
@@ -100,10 +100,10 @@ class Server:
 
 
 @contextmanager
-def server() -> Iterator[Server]:
+def running_server() -> Iterator[PostgresServer]:
     folder = Path(tempfile.mkdtemp(prefix="eph-ledger-"))
     try:
-        made = Server(folder)
+        made = PostgresServer(folder)
         made.start()
         try:
             yield made
@@ -113,11 +113,11 @@ def server() -> Iterator[Server]:
         shutil.rmtree(folder)
 
 
-class Line:
-    """A proxy in front of a server. ``cut``: nothing passes any more, and no side is told; ``mend``: it does again."""
+class CuttableProxy:
+    """A proxy in front of a server. ``cut``: nothing passes any more, and no side is told; ``restore``: it does again."""
 
     def __init__(self, port: int) -> None:
-        self._to = port
+        self._upstream_port = port
         self._open = threading.Event()
         self._open.set()
         self._closed = False
@@ -125,16 +125,16 @@ class Line:
         self.port = int(self._listener.getsockname()[1])
         self._threads: list[threading.Thread] = []
         self._sockets: list[socket.socket] = []
-        self._run(self._accept)
+        self._run_thread(self._accept)
 
-    def _run(self, work: Callable[..., None], *args: socket.socket) -> None:
+    def _run_thread(self, work: Callable[..., None], *args: socket.socket) -> None:
         self._threads.append(threading.Thread(target=work, args=args, daemon=True))
         self._threads[-1].start()
 
     def cut(self) -> None:
         self._open.clear()
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         self._open.set()
 
     def close(self) -> None:
@@ -160,12 +160,12 @@ class Line:
             self._sockets.append(near)
             self._open.wait()
             with suppress(OSError):
-                far = socket.create_connection(("127.0.0.1", self._to))
+                far = socket.create_connection(("127.0.0.1", self._upstream_port))
                 self._sockets.append(far)
-                self._run(self._pass, near, far)
-                self._run(self._pass, far, near)
+                self._run_thread(self._forward, near, far)
+                self._run_thread(self._forward, far, near)
 
-    def _pass(self, source: socket.socket, sink: socket.socket) -> None:
+    def _forward(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
                 self._open.wait()
@@ -176,8 +176,8 @@ class Line:
 
 
 @contextmanager
-def line(port: int) -> Iterator[Line]:
-    made = Line(port)
+def cuttable_proxy(port: int) -> Iterator[CuttableProxy]:
+    made = CuttableProxy(port)
     try:
         yield made
     finally:

@@ -13,208 +13,208 @@ from hypothesis import strategies as st
 from orchestrator.ledger.databases import BadDatabaseUrl
 from orchestrator.ledger.fake import FakeLease
 from orchestrator.ledger.lease import Lease, NoLease, PostgresLease, Timing, running_clock
-from orchestrator.ledger.lease_rows import UNKNOWN, LeaseUnavailable, Row
+from orchestrator.ledger.lease_rows import UNKNOWN_HOLDER, LeaseUnavailable, LeaseRow
 
 TIMING = Timing()
 T = TypeVar("T")
 
 
-class World:
+class LeaseWorld:
     """The one row, and the time."""
 
     def __init__(self) -> None:
-        self.row = Row(UNKNOWN, 0, 0)
+        self.row = LeaseRow(UNKNOWN_HOLDER, 0, 0)
         self.now = 1000.0
         self.late: list[Callable[[], object]] = []
 
-    def pass_(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         self.now += seconds
 
 
-class Wire:
+class UnreliableRows:
     """One replica's way to the row: may be cut, slow to ask, slow to answer, or lose what it is told."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: LeaseWorld) -> None:
         self._world = world
         self.cut = False
-        self.loses: str = ""
-        self.asking = 0.0
-        self.answering = 0.0
-        self.asked = 0
+        self.lost_calls: str = ""
+        self.request_delay = 0.0
+        self.response_delay = 0.0
+        self.calls = 0
 
-    def read(self) -> Row:
-        return self._over(lambda: self._world.row)
+    def read(self) -> LeaseRow:
+        return self._call(lambda: self._world.row)
 
     def renew(self, holder: str, epoch: int) -> bool:
         def renewed() -> bool:
             row = self._world.row
             fits = (row.holder, row.epoch) == (holder, epoch)
             if fits:
-                self._world.row = Row(holder, epoch, row.beat + 1)
+                self._world.row = LeaseRow(holder, epoch, row.beat + 1)
             return fits
 
-        return self._over(renewed)
+        return self._call(renewed)
 
-    def take(self, seen: Row, holder: str) -> int:
+    def take(self, seen: LeaseRow, holder: str) -> int:
         def taken() -> int:
             if self._world.row != seen:
                 return 0
-            self._world.row = Row(holder, seen.epoch + 1, seen.beat + 1)
+            self._world.row = LeaseRow(holder, seen.epoch + 1, seen.beat + 1)
             return seen.epoch + 1
 
-        return self._over(taken)
+        return self._call(taken)
 
     def release(self, holder: str) -> None:
         def released() -> None:
             row = self._world.row
             if row.holder == holder:
-                self._world.row = Row("", row.epoch, row.beat + 1)
+                self._world.row = LeaseRow("", row.epoch, row.beat + 1)
 
-        self._over(released)
+        self._call(released)
 
     def close(self) -> None:
         """Nothing to end."""
 
-    def _over(self, work: Callable[[], T]) -> T:
-        self.asked += 1
+    def _call(self, work: Callable[[], T]) -> T:
+        self.calls += 1
         if self.cut:
             raise LeaseUnavailable("cut")
-        self._world.pass_(self.asking)
-        if self.loses == "late":  # on its way for long, and carried out at last
+        self._world.advance(self.request_delay)
+        if self.lost_calls == "late":  # on its way for long, and carried out at last
             self._world.late.append(work)
             raise LeaseUnavailable("no answer yet")
         answer = work()
-        self._world.pass_(self.answering)
-        if self.loses == "answer":
+        self._world.advance(self.response_delay)
+        if self.lost_calls == "answer":
             raise LeaseUnavailable("the answer is lost")
         return answer
 
 
-def replicas(world: World, count: int = 2) -> tuple[list[PostgresLease], list[Wire]]:
-    wires = [Wire(world) for _ in range(count)]
-    return [PostgresLease("", "eph", timing=TIMING, clock=lambda: world.now, rows=wire) for wire in wires], wires
+def create_leases(world: LeaseWorld, count: int = 2) -> tuple[list[PostgresLease], list[UnreliableRows]]:
+    wires = [UnreliableRows(world) for _ in range(count)]
+    return [PostgresLease("", "eph", timing=TIMING, clock=lambda: world.now, store=wire) for wire in wires], wires
 
 
-async def led(world: World, lease: PostgresLease) -> None:
+async def make_leader(world: LeaseWorld, lease: PostgresLease) -> None:
     """It waits as long as it takes for a row of which nothing is known, and leads."""
-    await lease.turn()
-    world.pass_(TIMING.lease)
-    await lease.turn()
+    await lease.tick()
+    world.advance(TIMING.lease_seconds)
+    await lease.tick()
     assert lease.leads()
 
 
 async def test_a_row_of_which_nothing_is_known_is_watched_before_it_is_taken() -> None:
     """It may be new because its database was lost, and another may still lead by the old one."""
-    world = World()
-    (one, _), _ = replicas(world)
-    await one.turn()
-    world.pass_(TIMING.lease - 0.01)
-    await one.turn()
+    world = LeaseWorld()
+    (one, _), _ = create_leases(world)
+    await one.tick()
+    world.advance(TIMING.lease_seconds - 0.01)
+    await one.tick()
     assert (one.leads(), one.epoch) == (False, 0)
-    world.pass_(0.01)
-    await one.turn()
+    world.advance(0.01)
+    await one.tick()
     assert (one.leads(), one.epoch) == (True, 1)
 
 
 async def test_it_leads_until_its_time_is_over_and_no_longer() -> None:
-    world = World()
-    (one, _), (wire, _) = replicas(world)
-    await led(world, one)
-    assert one.until == world.now + TIMING.valid
+    world = LeaseWorld()
+    (one, _), (wire, _) = create_leases(world)
+    await make_leader(world, one)
+    assert one.until == world.now + TIMING.valid_seconds
     wire.cut = True
-    world.pass_(TIMING.valid - 0.01)
-    await one.turn()
+    world.advance(TIMING.valid_seconds - 0.01)
+    await one.tick()
     assert one.leads()
-    world.pass_(0.01)
+    world.advance(0.01)
     assert not one.leads()
 
 
 async def test_its_time_counts_from_when_it_asked_not_from_the_answer() -> None:
-    world = World()
-    (one, _), (wire, _) = replicas(world)
-    await led(world, one)
-    asked, wire.answering = world.now, 3.0
-    await one.turn()
-    assert one.until == asked + TIMING.valid
+    world = LeaseWorld()
+    (one, _), (wire, _) = create_leases(world)
+    await make_leader(world, one)
+    asked, wire.response_delay = world.now, 3.0
+    await one.tick()
+    assert one.until == asked + TIMING.valid_seconds
 
 
 async def test_neither_does_it_when_it_takes_the_row() -> None:
-    world = World()
-    (one, _), (wire, _) = replicas(world)
-    await one.turn()
-    wire.answering = 9.0
-    await one.turn()
+    world = LeaseWorld()
+    (one, _), (wire, _) = create_leases(world)
+    await one.tick()
+    wire.response_delay = 9.0
+    await one.tick()
     assert (one.epoch, one.leads()) == (1, False)
-    assert one.until == world.now - 9.0 + TIMING.valid
+    assert one.until == world.now - 9.0 + TIMING.valid_seconds
 
 
 async def test_watching_counts_from_the_answer_not_from_when_it_asked() -> None:
     """What the row said may have been written just before the answer."""
-    world = World()
-    (one, _), (wire, _) = replicas(world)
-    wire.asking = 5.0
-    await one.turn()
-    wire.asking = 0.0
-    world.pass_(TIMING.lease - 0.01)
-    await one.turn()
+    world = LeaseWorld()
+    (one, _), (wire, _) = create_leases(world)
+    wire.request_delay = 5.0
+    await one.tick()
+    wire.request_delay = 0.0
+    world.advance(TIMING.lease_seconds - 0.01)
+    await one.tick()
     assert not one.leads()
 
 
 async def test_asking_whether_it_leads_asks_nobody() -> None:
-    world = World()
-    (one, _), (wire, _) = replicas(world)
-    await led(world, one)
-    before = wire.asked
+    world = LeaseWorld()
+    (one, _), (wire, _) = create_leases(world)
+    await make_leader(world, one)
+    before = wire.calls
     assert all(one.leads() for _ in range(100))
-    assert wire.asked == before
+    assert wire.calls == before
     assert await one.confirm()
-    assert wire.asked == before + 1
+    assert wire.calls == before + 1
 
 
 async def test_another_waits_while_it_is_renewed_and_takes_it_when_it_is_not() -> None:
-    world = World()
-    (one, two), _ = replicas(world)
-    await led(world, one)
+    world = LeaseWorld()
+    (one, two), _ = create_leases(world)
+    await make_leader(world, one)
     for _ in range(10):
-        world.pass_(TIMING.renew)
-        await one.turn()
-        await two.turn()
+        world.advance(TIMING.renew_seconds)
+        await one.tick()
+        await two.tick()
     assert (one.leads(), two.leads()) == (True, False)
-    world.pass_(TIMING.lease)
-    await two.turn()
+    world.advance(TIMING.lease_seconds)
+    await two.tick()
     assert (one.leads(), two.leads(), two.epoch) == (False, True, 2)
 
 
 async def test_who_slept_finds_that_it_leads_no_more_before_it_asks_anyone() -> None:
-    world = World()
-    (one, two), (wire, _) = replicas(world)
-    await led(world, one)
-    await two.turn()
-    world.pass_(3600)
-    asked = wire.asked
+    world = LeaseWorld()
+    (one, two), (wire, _) = create_leases(world)
+    await make_leader(world, one)
+    await two.tick()
+    world.advance(3600)
+    asked = wire.calls
     assert not one.leads()
-    assert wire.asked == asked
-    await two.turn()
+    assert wire.calls == asked
+    await two.tick()
     assert not await one.confirm()
-    await one.turn()
+    await one.tick()
     assert (one.leads(), two.leads()) == (False, True)
 
 
 async def test_who_slept_and_was_not_replaced_leads_on_in_its_epoch() -> None:
-    world = World()
-    (one, _), _ = replicas(world)
-    await led(world, one)
-    world.pass_(3600)
-    await one.turn()
+    world = LeaseWorld()
+    (one, _), _ = create_leases(world)
+    await make_leader(world, one)
+    world.advance(3600)
+    await one.tick()
     assert (one.leads(), one.epoch) == (True, 1)
 
 
 async def test_confirming_finds_what_a_clock_that_stood_still_hides() -> None:
     """A virtual machine that was frozen with its clock: only asking helps."""
-    world = World()
-    (one, _), _ = replicas(world)
-    await led(world, one)
-    world.row = Row("another", 2, 99)
+    world = LeaseWorld()
+    (one, _), _ = create_leases(world)
+    await make_leader(world, one)
+    world.row = LeaseRow("another", 2, 99)
     assert one.leads()
     assert not await one.confirm()
     assert not one.leads()
@@ -222,27 +222,27 @@ async def test_confirming_finds_what_a_clock_that_stood_still_hides() -> None:
 
 async def test_an_error_in_between_starts_the_watching_anew() -> None:
     """The database may have come back as an older copy of itself."""
-    world = World()
-    (_, two), (_, wire) = replicas(world)
-    await two.turn()
-    world.pass_(TIMING.lease / 2)
+    world = LeaseWorld()
+    (_, two), (_, wire) = create_leases(world)
+    await two.tick()
+    world.advance(TIMING.lease_seconds / 2)
     wire.cut = True
-    await two.turn()
+    await two.tick()
     wire.cut = False
-    world.pass_(TIMING.lease / 2)
-    await two.turn()
+    world.advance(TIMING.lease_seconds / 2)
+    await two.tick()
     assert not two.leads()
-    world.pass_(TIMING.lease)
-    await two.turn()
+    world.advance(TIMING.lease_seconds)
+    await two.tick()
     assert two.leads()
 
 
 async def test_a_change_of_the_leader_is_told_once_also_when_time_alone_makes_it() -> None:
     """In real time, as it is the event loop that tells."""
-    world, told = World(), list[bool]()
-    wire = Wire(world)
-    timing = Timing(lease=0.2, margin=0.05, renew=0.05, poll=0.02)
-    lease = PostgresLease("", "eph", timing=timing, rows=wire)
+    world, told = LeaseWorld(), list[bool]()
+    wire = UnreliableRows(world)
+    timing = Timing(lease_seconds=0.2, margin_seconds=0.05, renew_seconds=0.05, poll_seconds=0.02)
+    lease = PostgresLease("", "eph", timing=timing, store=wire)
     began, over = asyncio.Event(), asyncio.Event()
 
     def changed(leads: bool) -> None:
@@ -250,7 +250,7 @@ async def test_a_change_of_the_leader_is_told_once_also_when_time_alone_makes_it
         (began if leads else over).set()
         raise RuntimeError("a listener's trouble is its own")
 
-    lease.changed = changed
+    lease.on_change = changed
     running = asyncio.create_task(lease.run())
     async with asyncio.timeout(5):
         await began.wait()
@@ -260,13 +260,13 @@ async def test_a_change_of_the_leader_is_told_once_also_when_time_alone_makes_it
     wire.cut = False
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-    assert world.row.free
+    assert world.row.is_released
 
 
-async def test_one_alone_always_leads() -> None:
+async def test_single_replica_always_leads() -> None:
     lease: Lease = NoLease()
     told: list[bool] = []
-    lease.changed = told.append
+    lease.on_change = told.append
     running = asyncio.create_task(lease.run())
     await asyncio.sleep(0)
     assert lease.leads()
@@ -293,24 +293,24 @@ STEP = st.tuples(
 
 @settings(max_examples=100)
 @given(st.lists(STEP, min_size=10, max_size=60))
-def test_never_two_whatever_is_slow_lost_late_or_cut(
+def test_never_two_leaders_under_any_network_fault(
     steps: list[tuple[int, str, float, float, str]],
 ) -> None:
-    assert asyncio.run(most_at_once(steps)) <= 1
+    assert asyncio.run(max_leaders(steps)) <= 1
 
 
-async def most_at_once(steps: list[tuple[int, str, float, float, str]]) -> int:
-    world = World()
-    leases, wires = replicas(world, 3)
+async def max_leaders(steps: list[tuple[int, str, float, float, str]]) -> int:
+    world = LeaseWorld()
+    leases, wires = create_leases(world, 3)
     most = 0
     for who, what, passing, slow, loses in steps:
         lease, wire = leases[who], wires[who]
-        world.pass_(passing)
+        world.advance(passing)
         most = max(most, sum(each.leads() for each in leases))
-        wire.asking, wire.answering, wire.loses = slow / 2, slow / 2, loses
+        wire.request_delay, wire.response_delay, wire.lost_calls = slow / 2, slow / 2, loses
         match what:
             case "turn":
-                await lease.turn()
+                await lease.tick()
             case "confirm":
                 await lease.confirm()
             case "stop":
@@ -327,29 +327,29 @@ async def most_at_once(steps: list[tuple[int, str, float, float, str]]) -> int:
     return most
 
 
-async def restarted(world: World, lease: PostgresLease, wire: Wire) -> PostgresLease:
+async def restarted(world: LeaseWorld, lease: PostgresLease, wire: UnreliableRows) -> PostgresLease:
     """It gives back what it has, and another life of it begins."""
-    await lease._give_back()
-    return PostgresLease("", "eph", timing=TIMING, clock=lambda: world.now, rows=wire)
+    await lease._release()
+    return PostgresLease("", "eph", timing=TIMING, clock=lambda: world.now, store=wire)
 
 
 async def test_the_simulation_does_see_leaders() -> None:
     """So that the property above cannot hold for the lack of any."""
     steps = [(0, "turn", 9.0, 0.0, ""), (0, "turn", 9.0, 0.0, ""), (1, "turn", 0.0, 0.0, "")]
-    assert await most_at_once(steps) == 1
+    assert await max_leaders(steps) == 1
 
 
 async def test_the_lease_of_tests_leads_when_it_is_told_to() -> None:
     lease: Lease = (fake := FakeLease())
     told: list[bool] = []
-    lease.changed = told.append
+    lease.on_change = told.append
     assert (lease.leads(), lease.epoch) == (False, 0)
-    fake.tell(True)
+    fake.set_leading(True)
     assert lease.leads()
     assert lease.until > running_clock()
     assert await lease.confirm()
-    fake.tell(False)
+    fake.set_leading(False)
     assert not lease.leads()
     assert lease.until == float("-inf")
-    fake.tell(True)
+    fake.set_leading(True)
     assert (told, lease.epoch) == ([True, False, True], 2)

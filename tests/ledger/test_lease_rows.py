@@ -7,36 +7,36 @@ from collections.abc import Iterator
 
 import pytest
 
-from orchestrator.ledger.lease_rows import UNKNOWN, LeaseUnavailable, Row, Rows, SqlRows
-from tests.ledger.servers import PASSWORD, Server, free_port
-from tests.ledger.test_lease import Wire, World
+from orchestrator.ledger.lease_rows import UNKNOWN_HOLDER, LeaseUnavailable, LeaseRow, LeaseStore, SqlLeaseStore
+from tests.ledger.servers import PASSWORD, PostgresServer, free_port
+from tests.ledger.test_lease import UnreliableRows, LeaseWorld
 
-Pair = tuple[Rows, Rows]
+RowsPair = tuple[LeaseStore, LeaseStore]
 
 
 @pytest.fixture(params=["memory", pytest.param("postgres", marks=pytest.mark.real)])
-def rows(request: pytest.FixtureRequest) -> Iterator[Pair]:
-    made = pair(request)
+def rows(request: pytest.FixtureRequest) -> Iterator[RowsPair]:
+    made = create_rows(request)
     yield made
     for each in made:
         each.close()
 
 
-def pair(request: pytest.FixtureRequest) -> Pair:
+def create_rows(request: pytest.FixtureRequest) -> RowsPair:
     if request.param == "memory":
-        world = World()
-        return Wire(world), Wire(world)
-    server: Server = request.getfixturevalue("server")
-    url = server.url(server.database())
-    return SqlRows(url, "eph"), SqlRows(url, "eph")
+        world = LeaseWorld()
+        return UnreliableRows(world), UnreliableRows(world)
+    server: PostgresServer = request.getfixturevalue("server")
+    url = server.url(server.create_database())
+    return SqlLeaseStore(url, "eph"), SqlLeaseStore(url, "eph")
 
 
-def test_a_new_row_is_not_free(rows: Pair) -> None:
-    assert rows[0].read() == rows[1].read() == Row(UNKNOWN, 0, 0)
-    assert not rows[0].read().free
+def test_a_new_row_is_not_free(rows: RowsPair) -> None:
+    assert rows[0].read() == rows[1].read() == LeaseRow(UNKNOWN_HOLDER, 0, 0)
+    assert not rows[0].read().is_released
 
 
-def test_of_two_that_saw_the_same_one_takes_it(rows: Pair) -> None:
+def test_of_two_that_saw_the_same_one_takes_it(rows: RowsPair) -> None:
     one, two = rows
     seen = one.read()
     assert two.read() == seen
@@ -44,7 +44,7 @@ def test_of_two_that_saw_the_same_one_takes_it(rows: Pair) -> None:
     assert two.read().holder == "one"
 
 
-def test_a_renewal_makes_what_was_seen_old(rows: Pair) -> None:
+def test_a_renewal_makes_what_was_seen_old(rows: RowsPair) -> None:
     one, two = rows
     one.take(one.read(), "one")
     seen = two.read()
@@ -53,7 +53,7 @@ def test_a_renewal_makes_what_was_seen_old(rows: Pair) -> None:
     assert two.take(two.read(), "two") == 2
 
 
-def test_who_was_replaced_can_neither_renew_nor_give_back(rows: Pair) -> None:
+def test_who_was_replaced_can_neither_renew_nor_give_back(rows: RowsPair) -> None:
     one, two = rows
     one.take(one.read(), "one")
     two.take(two.read(), "two")
@@ -65,19 +65,19 @@ def test_who_was_replaced_can_neither_renew_nor_give_back(rows: Pair) -> None:
     assert two.read() == before
 
 
-def test_what_is_given_back_is_free_and_keeps_its_epoch(rows: Pair) -> None:
+def test_what_is_given_back_is_free_and_keeps_its_epoch(rows: RowsPair) -> None:
     one, two = rows
     one.take(one.read(), "one")
     one.release("one")
     seen = two.read()
-    assert (seen.free, seen.epoch) == (True, 1)
+    assert (seen.is_released, seen.epoch) == (True, 1)
     assert two.take(seen, "two") == 2
 
 
 @pytest.mark.real
-def test_of_many_at_the_same_time_one_takes_it(server: Server) -> None:
-    url = server.url(server.database())
-    all_rows = [SqlRows(url, "eph") for _ in range(8)]
+def test_of_many_at_the_same_time_one_takes_it(server: PostgresServer) -> None:
+    url = server.url(server.create_database())
+    all_rows = [SqlLeaseStore(url, "eph") for _ in range(8)]
     seen = [each.read() for each in all_rows]
     together, taken = threading.Barrier(8), list[int]()
 
@@ -96,18 +96,18 @@ def test_of_many_at_the_same_time_one_takes_it(server: Server) -> None:
 
 
 @pytest.mark.real
-def test_leases_of_two_names_have_nothing_to_do_with_each_other(server: Server) -> None:
-    url = server.url(server.database())
-    one, two = SqlRows(url, "eph"), SqlRows(url, "eph-staging")
+def test_leases_of_two_names_have_nothing_to_do_with_each_other(server: PostgresServer) -> None:
+    url = server.url(server.create_database())
+    one, two = SqlLeaseStore(url, "eph"), SqlLeaseStore(url, "eph-staging")
     assert (one.take(one.read(), "me"), two.take(two.read(), "me")) == (1, 1)
     one.release("me")
-    assert (one.read().free, two.read().free) == (True, False)
+    assert (one.read().is_released, two.read().is_released) == (True, False)
     one.close()
     two.close()
 
 
 def test_no_server_is_said_without_the_password() -> None:
-    rows = SqlRows(f"postgresql://eph:{PASSWORD}@127.0.0.1:{free_port()}/eph", "eph")
+    rows = SqlLeaseStore(f"postgresql://eph:{PASSWORD}@127.0.0.1:{free_port()}/eph", "eph")
     with pytest.raises(LeaseUnavailable, match=r"eph@127\.0\.0\.1.* cannot be kept: .*refused") as caught:
         rows.read()
     assert PASSWORD not in str(caught.value)

@@ -19,13 +19,13 @@ from orchestrator.ledger import kinds
 from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.ledger.port import Event, Ledger
 from orchestrator.ledger.store import LedgerUnavailable, SqlLedger
-from tests.ledger.servers import Server
+from tests.ledger.servers import PostgresServer
 
 NOW = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "events.md"
 
 
-class Clock:
+class FakeMonotonic:
     def __init__(self) -> None:
         self.now = 100.0
 
@@ -43,18 +43,18 @@ def url(path: Path) -> str:
 
 @pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.real)])
 def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
-    made = a_ledger(request, tmp_path)
+    made = create_ledger(request, tmp_path)
     yield made
     made.close()
 
 
-def a_ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Ledger:
+def create_ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Ledger:
     if request.param == "memory":
         return MemoryLedger()
     if request.param == "sqlite":
         return SqlLedger(url(tmp_path / "new" / "ledger.db"))
-    server: Server = request.getfixturevalue("server")
-    return SqlLedger(server.url(server.database()))
+    server: PostgresServer = request.getfixturevalue("server")
+    return SqlLedger(server.url(server.create_database()))
 
 
 def messages(ledger: Ledger) -> list[str]:
@@ -148,7 +148,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def test_while_the_database_is_down_events_wait_and_the_gap_is_told(tmp_path: Path) -> None:
-    clock = Clock()
+    clock = FakeMonotonic()
     with closing(SqlLedger(url(tmp_path / "l.db"), buffer=3, monotonic=clock)) as ledger:
         ledger.record(event("before"))
         assert messages(ledger) == ["before"]
@@ -167,7 +167,7 @@ def test_while_the_database_is_down_events_wait_and_the_gap_is_told(tmp_path: Pa
 
 
 def test_a_dead_database_is_left_alone_for_a_while(tmp_path: Path) -> None:
-    clock = Clock()
+    clock = FakeMonotonic()
     with closing(SqlLedger(url(tmp_path / "l.db"), monotonic=clock)) as ledger:
         ledger.record(event("before"))
         assert messages(ledger) == ["before"]
@@ -181,7 +181,7 @@ def test_a_dead_database_is_left_alone_for_a_while(tmp_path: Path) -> None:
 
 
 def test_a_start_without_a_database_is_a_start(tmp_path: Path) -> None:
-    clock = Clock()
+    clock = FakeMonotonic()
     (tmp_path / "l.db").mkdir()
     with closing(SqlLedger(url(tmp_path / "l.db"), monotonic=clock)) as ledger:
         ledger.record(event("early"))
@@ -195,7 +195,7 @@ def test_a_start_without_a_database_is_a_start(tmp_path: Path) -> None:
 
 
 def test_what_waits_is_written_at_the_end(tmp_path: Path) -> None:
-    ledger = SqlLedger(url(tmp_path / "l.db"), monotonic=Clock())
+    ledger = SqlLedger(url(tmp_path / "l.db"), monotonic=FakeMonotonic())
     ledger.record(event("before"))
     assert messages(ledger) == ["before"]
     with locked(tmp_path / "l.db"):
@@ -213,7 +213,7 @@ def test_recording_after_the_end_is_no_error(tmp_path: Path) -> None:
 
 
 def test_the_page_lists_every_kind_with_its_sentence() -> None:
-    assert PAGE.read_text(encoding="utf-8") == kinds.page()
+    assert PAGE.read_text(encoding="utf-8") == kinds.reference_page()
 
 
 def test_every_constant_is_in_the_list() -> None:

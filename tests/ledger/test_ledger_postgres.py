@@ -19,24 +19,24 @@ from orchestrator.ledger import databases, kinds, store
 from orchestrator.ledger.port import Event
 from orchestrator.ledger.store import LedgerUnavailable, SqlLedger
 from tests.ledger import servers
-from tests.ledger.servers import PASSWORD, Line, Server
+from tests.ledger.servers import PASSWORD, CuttableProxy, PostgresServer
 
 pytestmark = pytest.mark.real
 
 NOW = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
-MOMENT = 0.2
+WRITE_SECONDS = 0.2
 """Seconds that recording may take, whatever the database does."""
-READ = 12.0
+READ_SECONDS = 12.0
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_retry_delay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "QUIET_SECONDS", 0.5)
 
 
 @pytest.fixture
-def ledger(server: Server) -> Iterator[SqlLedger]:
-    with closing(SqlLedger(server.url(server.database()))) as made:
+def ledger(server: PostgresServer) -> Iterator[SqlLedger]:
+    with closing(SqlLedger(server.url(server.create_database()))) as made:
         yield made
 
 
@@ -50,29 +50,29 @@ def record(ledger: SqlLedger, *numbers: int) -> float:
     return longest
 
 
-def numbers(found: list[Event]) -> list[int]:
-    return [int(event.message) for event in found if event.kind != kinds.LEDGER_GAP]
+def numbers(events: list[Event]) -> list[int]:
+    return [int(event.message) for event in events if event.kind != kinds.LEDGER_GAP]
 
 
-def gaps(found: list[Event]) -> list[tuple[int, int]]:
-    return [(int(e.data["late"]), int(e.data["lost"])) for e in found if e.kind == kinds.LEDGER_GAP]
+def gaps(events: list[Event]) -> list[tuple[int, int]]:
+    return [(int(e.data["late"]), int(e.data["lost"])) for e in events if e.kind == kinds.LEDGER_GAP]
 
 
-def eventually(wanted: Callable[[], bool], seconds: float = 15.0) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 15.0) -> None:
     deadline = time.monotonic() + seconds
-    while not wanted():
+    while not condition():
         assert time.monotonic() < deadline, "it did not come about in time"
         time.sleep(0.05)
 
 
-def read(ledger: SqlLedger) -> list[Event]:
+def read_events(ledger: SqlLedger) -> list[Event]:
     try:
         return ledger.events(limit=5000)
     except LedgerUnavailable:
         return []
 
 
-def unreadable(ledger: SqlLedger) -> float:
+def failed_read_seconds(ledger: SqlLedger) -> float:
     began = time.monotonic()
     with pytest.raises(LedgerUnavailable) as caught:
         ledger.events()
@@ -81,23 +81,23 @@ def unreadable(ledger: SqlLedger) -> float:
 
 
 def test_killed_and_restored_it_gets_all_in_order_and_the_gap(
-    server: Server, ledger: SqlLedger, caplog: pytest.LogCaptureFixture
+    server: PostgresServer, ledger: SqlLedger, caplog: pytest.LogCaptureFixture
 ) -> None:
     record(ledger, *range(5))
     assert numbers(ledger.events()) == [0, 1, 2, 3, 4]
     server.kill()
-    assert record(ledger, *range(5, 50)) < MOMENT
-    assert unreadable(ledger) < READ
+    assert record(ledger, *range(5, 50)) < WRITE_SECONDS
+    assert failed_read_seconds(ledger) < READ_SECONDS
     server.start()
     record(ledger, 50)
-    eventually(lambda: numbers(read(ledger)) == list(range(51)))
+    wait_until(lambda: numbers(read_events(ledger)) == list(range(51)))
     ((late, lost),) = gaps(ledger.events(limit=100))
     assert (late, lost) in {(45, 0), (46, 0)}
     assert "cannot be written" in caplog.text
     assert PASSWORD not in caplog.text
 
 
-def test_killed_in_the_middle_of_writing_nothing_is_lost_or_doubled(server: Server, ledger: SqlLedger) -> None:
+def test_killed_in_the_middle_of_writing_nothing_is_lost_or_doubled(server: PostgresServer, ledger: SqlLedger) -> None:
     """A commit whose answer is lost is tried again: the marks keep the event from being there twice."""
     stop = threading.Event()
     longest: list[float] = []
@@ -118,39 +118,39 @@ def test_killed_in_the_middle_of_writing_nothing_is_lost_or_doubled(server: Serv
         server.start()
     stop.set()
     thread.join()
-    eventually(lambda: len(numbers(read(ledger))) >= len(written))
+    wait_until(lambda: len(numbers(read_events(ledger))) >= len(written))
     found = ledger.events(limit=5000)
     assert numbers(found) == written
     assert gaps(found)
-    assert max(longest) < MOMENT
+    assert max(longest) < WRITE_SECONDS
 
 
 @pytest.mark.long
-def test_frozen_it_is_given_up_after_a_moment_and_gets_all_when_it_thaws(server: Server, ledger: SqlLedger) -> None:
+def test_frozen_it_is_given_up_after_a_moment_and_gets_all_when_it_thaws(server: PostgresServer, ledger: SqlLedger) -> None:
     """A stopped server closes nothing: only our own clock ends the waiting."""
     record(ledger, 0)
     assert numbers(ledger.events()) == [0]
-    server.signal(signal.SIGSTOP)
+    server.send_signal(signal.SIGSTOP)
     try:
-        assert record(ledger, 1, 2, 3) < MOMENT
-        assert unreadable(ledger) < READ
+        assert record(ledger, 1, 2, 3) < WRITE_SECONDS
+        assert failed_read_seconds(ledger) < READ_SECONDS
     finally:
-        server.signal(signal.SIGCONT)
-    eventually(lambda: numbers(read(ledger)) == [0, 1, 2, 3])
+        server.send_signal(signal.SIGCONT)
+    wait_until(lambda: numbers(read_events(ledger)) == [0, 1, 2, 3])
     assert len(gaps(ledger.events())) == 1
 
 
 @pytest.mark.long
-def test_cut_off_without_a_goodbye_it_ends_in_time(server: Server) -> None:
-    with servers.line(server.port) as line:
-        ledger = SqlLedger(server.url(server.database(), line.port))
+def test_cut_off_without_a_goodbye_it_ends_in_time(server: PostgresServer) -> None:
+    with servers.cuttable_proxy(server.port) as line:
+        ledger = SqlLedger(server.url(server.create_database(), line.port))
         record(ledger, 0)
         assert numbers(ledger.events()) == [0]
         line.cut()
-        assert record(ledger, 1, 2) < MOMENT
-        assert unreadable(ledger) < READ
-        line.mend()
-        eventually(lambda: numbers(read(ledger)) == [0, 1, 2])
+        assert record(ledger, 1, 2) < WRITE_SECONDS
+        assert failed_read_seconds(ledger) < READ_SECONDS
+        line.restore()
+        wait_until(lambda: numbers(read_events(ledger)) == [0, 1, 2])
         line.cut()
         record(ledger, 3)
         began = time.monotonic()
@@ -159,19 +159,19 @@ def test_cut_off_without_a_goodbye_it_ends_in_time(server: Server) -> None:
 
 
 def test_a_start_without_a_server_is_a_start() -> None:
-    ledger = SqlLedger(url_of_nobody())
-    assert record(ledger, *range(3)) < MOMENT
-    assert unreadable(ledger) < READ
+    ledger = SqlLedger(unreachable_url())
+    assert record(ledger, *range(3)) < WRITE_SECONDS
+    assert failed_read_seconds(ledger) < READ_SECONDS
     ledger.close()
 
 
-def url_of_nobody() -> str:
+def unreachable_url() -> str:
     return f"postgresql://eph:{PASSWORD}@127.0.0.1:{servers.free_port()}/eph"
 
 
-def test_two_replicas_number_their_events_in_the_order_in_which_they_appear(server: Server) -> None:
+def test_two_replicas_number_their_events_in_the_order_in_which_they_appear(server: PostgresServer) -> None:
     """A reader that pages by number must not miss one that was committed later."""
-    url = server.url(server.database())
+    url = server.url(server.create_database())
     with closing(SqlLedger(url)) as one, closing(SqlLedger(url)) as two, closing(SqlLedger(url)) as reader:
         reader.events()
         threads = [threading.Thread(target=record, args=(each, *range(60))) for each in (one, two)]
@@ -186,15 +186,15 @@ def test_two_replicas_number_their_events_in_the_order_in_which_they_appear(serv
 
 
 def test_a_replica_that_stops_in_the_middle_of_writing_does_not_hold_the_others_up(
-    server: Server, ledger: SqlLedger
+    server: PostgresServer, ledger: SqlLedger
 ) -> None:
     record(ledger, 0)
     assert numbers(ledger.events()) == [0]
-    engine = databases.engine(ledger._engine.url.render_as_string(hide_password=False))
+    engine = databases.create_engine(ledger._engine.url.render_as_string(hide_password=False))
     with engine.connect() as stopped:
-        stopped.exec_driver_sql(f"SELECT pg_advisory_xact_lock({store.schema.LOCK + 1})")
+        stopped.exec_driver_sql(f"SELECT pg_advisory_xact_lock({store.schema.ADVISORY_LOCK + 1})")
         record(ledger, 1)
-        eventually(lambda: numbers(read(ledger)) == [0, 1])
+        wait_until(lambda: numbers(read_events(ledger)) == [0, 1])
         stopped.invalidate()
     engine.dispose()
 
@@ -202,9 +202,9 @@ def test_a_replica_that_stops_in_the_middle_of_writing_does_not_hold_the_others_
 # --- what may be told
 
 
-def test_a_wrong_password_is_not_told(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_wrong_password_is_not_told(server: PostgresServer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    ledger = SqlLedger(server.url(server.database()).replace(PASSWORD, "another-secret"))
+    ledger = SqlLedger(server.url(server.create_database()).replace(PASSWORD, "another-secret"))
     record(ledger, 1)
     with pytest.raises(LedgerUnavailable, match="password authentication failed") as caught:
         ledger.events()
@@ -231,12 +231,12 @@ def test_a_url_that_is_wrong_says_so_and_not_itself(url: str, said: str) -> None
 
 
 def test_a_password_among_the_parameters_is_not_told() -> None:
-    told = databases.told(databases.parse(f"postgres://eph@host:5433/eph?password={PASSWORD}&sslmode=require"))
+    told = databases.display_url(databases.parse(f"postgres://eph@host:5433/eph?password={PASSWORD}&sslmode=require"))
     assert told == "postgresql://eph@host:5433/eph"
 
 
-def test_the_line_of_these_tests_does_pass_things_on(server: Server) -> None:
-    with servers.line(server.port) as line, closing(SqlLedger(server.url(server.database(), line.port))) as ledger:
-        assert isinstance(line, Line)
+def test_the_line_of_these_tests_does_pass_things_on(server: PostgresServer) -> None:
+    with servers.cuttable_proxy(server.port) as line, closing(SqlLedger(server.url(server.create_database(), line.port))) as ledger:
+        assert isinstance(line, CuttableProxy)
         record(ledger, 7)
         assert numbers(ledger.events()) == [7]

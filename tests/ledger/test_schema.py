@@ -19,7 +19,7 @@ from orchestrator.ledger import databases, schema
 from orchestrator.ledger.port import Event
 from orchestrator.ledger.store import SqlLedger
 from orchestrator.ledger.tables import METADATA
-from tests.ledger.servers import Server
+from tests.ledger.servers import PostgresServer
 
 NOW = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
 
@@ -28,18 +28,18 @@ NOW = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/new folder/100%/ledger.db"
-    server: Server = request.getfixturevalue("server")
-    return server.url(server.database())
+    server: PostgresServer = request.getfixturevalue("server")
+    return server.url(server.create_database())
 
 
 @pytest.fixture
 def engine(url: str) -> Iterator[sa.Engine]:
-    made = databases.engine(url)
+    made = databases.create_engine(url)
     yield made
     made.dispose()
 
 
-def the_first_versions_table(engine: sa.Engine) -> None:
+def create_first_version_table(engine: sa.Engine) -> None:
     """As ``metadata.create_all`` of Eph's first version made it, with one event."""
     metadata = sa.MetaData()
     events = sa.Table(
@@ -74,13 +74,13 @@ def versions(engine: sa.Engine) -> list[str]:
 
 
 def test_the_steps_lead_to_the_tables_that_the_code_uses(engine: sa.Engine) -> None:
-    schema.ensure(engine)
+    schema.upgrade(engine)
     assert differences(engine) == []
-    assert versions(engine) == [schema.HEAD]
+    assert versions(engine) == [schema.LATEST_REVISION]
 
 
 def test_the_first_versions_table_is_taken_over_with_its_events(engine: sa.Engine, url: str) -> None:
-    the_first_versions_table(engine)
+    create_first_version_table(engine)
     with closing(SqlLedger(url)) as ledger:
         ledger.record(Event("a.c", NOW, "s", "of new"))
         assert [(found.id, found.message) for found in ledger.events()] == [(1, "of old"), (2, "of new")]
@@ -89,7 +89,7 @@ def test_the_first_versions_table_is_taken_over_with_its_events(engine: sa.Engin
 
 def test_the_first_version_can_go_on_writing(engine: sa.Engine) -> None:
     """While replicas are replaced one by one, the old ones know nothing of the new columns."""
-    schema.ensure(engine)
+    schema.upgrade(engine)
     old = "INSERT INTO events (kind, at, subject, message, actor, data) VALUES ('k', 'a', 's', 'm', 'e', '{}')"
     with engine.begin() as connection:
         connection.execute(sa.text(old))
@@ -98,14 +98,14 @@ def test_the_first_version_can_go_on_writing(engine: sa.Engine) -> None:
 
 
 def test_many_replicas_that_start_at_once_make_it_once(url: str) -> None:
-    engines = [databases.engine(url) for _ in range(6)]
+    engines = [databases.create_engine(url) for _ in range(6)]
     failed: list[BaseException] = []
     together = threading.Barrier(len(engines))
 
     def start(engine: sa.Engine) -> None:
         together.wait()
         try:
-            schema.ensure(engine)
+            schema.upgrade(engine)
         except BaseException as error:
             failed.append(error)
             raise
@@ -116,27 +116,27 @@ def test_many_replicas_that_start_at_once_make_it_once(url: str) -> None:
     for thread in threads:
         thread.join()
     assert failed == []
-    assert versions(engines[0]) == [schema.HEAD]
+    assert versions(engines[0]) == [schema.LATEST_REVISION]
     for engine in engines:
         engine.dispose()
 
 
 def test_a_step_that_fails_leaves_the_old_schema(engine: sa.Engine) -> None:
-    the_first_versions_table(engine)
+    create_first_version_table(engine)
     with engine.begin() as connection:
         connection.execute(sa.text("CREATE TABLE leases (in_the_way INTEGER)"))
     with pytest.raises(DBAPIError):
-        schema.ensure(engine)
+        schema.upgrade(engine)
     assert not sa.inspect(engine).has_table("alembic_version")
     assert "mark" not in {column["name"] for column in sa.inspect(engine).get_columns("events")}
     with engine.begin() as connection:
         connection.execute(sa.text("DROP TABLE leases"))
-    schema.ensure(engine)
+    schema.upgrade(engine)
     assert differences(engine) == []
 
 
 def test_a_newer_schema_is_left_as_it_is_and_used(engine: sa.Engine, url: str) -> None:
-    schema.ensure(engine)
+    schema.upgrade(engine)
     with engine.begin() as connection:
         connection.execute(sa.text("ALTER TABLE events ADD COLUMN later VARCHAR(8)"))
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0999'"))
@@ -157,6 +157,6 @@ def test_events_cannot_be_changed(engine: sa.Engine, url: str) -> None:
 
 def test_the_code_knows_the_last_step() -> None:
     script = ScriptDirectory(str(schema.FOLDER))
-    assert script.get_heads() == [schema.HEAD]
-    assert script.get_bases() == [schema.FIRST]
+    assert script.get_heads() == [schema.LATEST_REVISION]
+    assert script.get_bases() == [schema.FIRST_REVISION]
     assert all(len(step.revision) == 4 and step.revision.isdigit() for step in script.walk_revisions())

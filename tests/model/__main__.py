@@ -24,13 +24,13 @@ from tests.model.problems import Problem
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """``of`` makes a history by chance from a seed and a number; ``play`` tells what went wrong in it."""
+    """``generate`` makes a history by chance from a seed and a number; ``play`` tells what went wrong in it."""
 
-    of: Callable[[int, int], list[Any]]
+    generate: Callable[[int, int], list[Any]]
     play: Callable[[list[Any]], list[Problem]]
 
 
-def _planned(history: list[lives.Event]) -> list[Problem]:
+def _play_plan(history: list[lives.Event]) -> list[Problem]:
     try:
         lives.play(history)
     except AssertionError as wrong:
@@ -39,32 +39,32 @@ def _planned(history: list[lives.Event]) -> list[Problem]:
 
 
 LEVELS: Mapping[str, Level] = {
-    "plan": Level(lives.by_chance, _planned),
-    "model": Level(histories.of, histories.play),
+    "plan": Level(lives.random_history, _play_plan),
+    "model": Level(histories.random_history, histories.play),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class WorkShare:
     """What one process plays: every so-manieth history, until its time is over or enough went wrong."""
 
     level: str
     seed: int
     numbers: range
     seconds: float
-    enough: int
+    max_failures: int
 
 
-def play(share: Share) -> tuple[int, list[tuple[int, list[Problem]]]]:
+def play(share: WorkShare) -> tuple[int, list[tuple[int, list[Problem]]]]:
     """How many it played, and those that went wrong."""
     logging.disable(logging.CRITICAL)
     level, end = LEVELS[share.level], time.monotonic() + share.seconds
     done, wrong = 0, []
     for number in share.numbers:
-        if time.monotonic() > end or len(wrong) >= share.enough:
+        if time.monotonic() > end or len(wrong) >= share.max_failures:
             break
         done += 1
-        if problems := level.play(level.of(share.seed, number)):
+        if problems := level.play(level.generate(share.seed, number)):
             wrong.append((number, problems))
     return done, wrong
 
@@ -74,31 +74,31 @@ def main() -> int:
     logging.disable(logging.CRITICAL)
     names = [asked.level] if asked.level else list(LEVELS)
     with multiprocessing.Pool(asked.jobs) as pool:
-        found = [_level(name, asked, pool.map, asked.seconds / len(names)) for name in names]
+        found = [_run_level(name, asked, pool.map, asked.seconds / len(names)) for name in names]
     return 1 if any(found) else 0
 
 
-def _level(name: str, asked: argparse.Namespace, several: Callable[..., Any], seconds: float) -> int:
+def _run_level(name: str, options: argparse.Namespace, map_shares: Callable[..., Any], seconds: float) -> int:
     """How many went wrong, in its share of the time."""
-    end = asked.first + asked.most
-    ranges = [range(asked.first + each, end, asked.jobs) for each in range(asked.jobs)]
+    end = options.first + options.most
+    ranges = [range(options.first + each, end, options.jobs) for each in range(options.jobs)]
     began = time.monotonic()
-    shares = several(play, [Share(name, asked.seed, numbers, seconds, asked.enough) for numbers in ranges])
+    shares = map_shares(play, [WorkShare(name, options.seed, numbers, seconds, options.enough) for numbers in ranges])
     taken = time.monotonic() - began
     done = sum(played for played, _ in shares)
     wrong = [one for _, found in shares for one in found]
-    for number, problems in wrong[: asked.enough]:
-        _tell(name, asked.seed, number, problems)
+    for number, problems in wrong[: options.enough]:
+        _print_failure(name, options.seed, number, problems)
     kinds = Counter(problem.kind for _, problems in wrong for problem in problems)
     told = ", ".join(f"{kind} {times}" for kind, times in sorted(kinds.items())) or "nothing wrong"
     print(f"{name}: {done} histories in {taken:.0f} s ({60 * done / taken:.0f} a minute), {told}", flush=True)
     return len(wrong)
 
 
-def _tell(name: str, seed: int, number: int, problems: list[Problem]) -> None:
+def _print_failure(name: str, seed: int, number: int, problems: list[Problem]) -> None:
     level, kind = LEVELS[name], problems[0].kind
-    history = level.of(seed, number)
-    short = histories.shorter(history, lambda less: any(one.kind == kind for one in level.play(list(less))))
+    history = level.generate(seed, number)
+    short = histories.shrink(history, lambda less: any(one.kind == kind for one in level.play(list(less))))
     print(f"{name}, history {number} of seed {seed}:", *map(str, problems[:4]), sep="\n  ", flush=True)
     print(f"  {short!r}", *map(str, level.play(short)[:4]), sep="\n  ", flush=True)
 

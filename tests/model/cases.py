@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from tests.model.steps import Step
 
-CASES: Mapping[str, list[Step]] = {
+REGRESSIONS: Mapping[str, list[Step]] = {
     "the clock is put back, and nobody looks at the Git host for an hour": [
         Step("open", 1, 0), Step("push", 1, 1), Step("jump", 7, 0),
     ],

@@ -14,7 +14,7 @@ LENGTH = 25
 History = Sequence[Step]
 
 
-def of(seed: int, number: int, length: int = LENGTH) -> list[Step]:
+def random_history(seed: int, number: int, length: int = LENGTH) -> list[Step]:
     chance = random.Random(f"{seed}/{number}")
     kinds = chance.choices(list(STEPS), [weight for weight, _ in STEPS.values()], k=chance.randint(5, length))
     opened = [Step("open", chance.randrange(8), 0) for _ in range(chance.randint(1, 5))]
@@ -23,22 +23,22 @@ def of(seed: int, number: int, length: int = LENGTH) -> list[Step]:
 
 def play(history: History, policy: Policy = world.POLICY) -> list[Problem]:
     """What went wrong on the way or was wrong in the end."""
-    with world.opened(policy) as opened:
+    with world.running_world(policy) as opened:
         for step in history:
-            steps.act(opened, step)
-            if problems := opened.found():
+            steps.take_step(opened, step)
+            if problems := opened.problems_so_far():
                 return problems
-        return opened.calm()
+        return opened.settle()
 
 
-def shorter(history: History, wrong: Callable[[History], bool]) -> list[Step]:
+def shrink(history: History, is_failing: Callable[[History], bool]) -> list[Step]:
     """The same without the steps that it does not need to go wrong."""
     found, size = list(history), max(1, len(history) // 2)
     while True:
         place, before = 0, len(found)
         while place < len(found):
             less = found[:place] + found[place + size :]
-            if less and wrong(less):
+            if less and is_failing(less):
                 found = less
             else:
                 place += size

@@ -11,17 +11,17 @@ from dataclasses import replace
 from orchestrator.core.model import CheckState, Key, PullRequest, PullState
 from orchestrator.forge.fake import FakeForge
 from orchestrator.forge.port import (
-    Changes,
+    ChangedFiles,
     CheckReport,
     DeploymentReport,
     ForgeError,
     ForgeRefused,
     ForgeUnavailable,
-    Pulls,
+    PullList,
     Repository,
 )
 
-HONEST = "honest"
+HEALTHY = "honest"
 MOODS = (
     "down", "limited", "half", "empty", "without_one", "gone", "hidden", "no_files", "no_marks", "no_writes",
     "writes_refused", "no_people", "unlisted",
@@ -38,21 +38,21 @@ _FAILING: Mapping[str, tuple[str, ForgeError]] = {
 }
 
 
-class LyingForge(FakeForge):
+class UnreliableForge(FakeForge):
     """``marking`` is told of each mark on a commit before it is written."""
 
-    def __init__(self, marking: Callable[[Repository, str, str, str], None]) -> None:
+    def __init__(self, before_mark: Callable[[Repository, str, str, str], None]) -> None:
         super().__init__()
-        self.mood = HONEST
-        self._marking = marking
+        self.mood = HEALTHY
+        self._before_mark = before_mark
 
     def repositories(self) -> list[Repository]:
-        self._may("repositories")
+        self._check_read("repositories")
         found = super().repositories()
         return [one for one in found if self.mood != "hidden" or one.id != min(each.id for each in found)] or found
 
-    def pulls(self, repository: Repository) -> Pulls:
-        self._may("pulls")
+    def pulls(self, repository: Repository) -> PullList:
+        self._check_read("pulls")
         found = super().pulls(repository)
         match self.mood:
             case "half":
@@ -68,7 +68,7 @@ class LyingForge(FakeForge):
                 return found
 
     def pull(self, repository: Repository, number: int) -> PullRequest:
-        self._may("pull")
+        self._check_read("pull")
         if self.mood == "gone":
             return PullRequest(Key(repository.id, number), PullState.GONE, "", frozenset(), "", "", "", "", "")
         if self.mood == "hidden" and repository.id == 1000:
@@ -76,59 +76,59 @@ class LyingForge(FakeForge):
         return super().pull(repository, number)
 
     def file(self, repository: Repository, path: str, ref: str, limit: int) -> bytes:
-        self._may("file")
+        self._check_read("file")
         return super().file(repository, path, ref, limit)
 
     def checks(self, repository: Repository, sha: str) -> Mapping[str, CheckState]:
-        self._may("checks")
+        self._check_read("checks")
         return super().checks(repository, sha)
 
     def decisions(self, repository: Repository, sha: str) -> Mapping[str, str]:
-        self._may("decisions")
+        self._check_read("decisions")
         return super().decisions(repository, sha)
 
     def may_write(self, repository: Repository, user: str) -> bool:
-        self._may("may_write")
+        self._check_read("may_write")
         return super().may_write(repository, user)
 
-    def changed_files(self, repository: Repository, number: int) -> Changes:
-        self._may("changed_files")
+    def changed_files(self, repository: Repository, number: int) -> ChangedFiles:
+        self._check_read("changed_files")
         return super().changed_files(repository, number)
 
     def mark(self, repository: Repository, sha: str, mark: str, description: str) -> None:
-        self._may_say()
-        self._marking(repository, sha, mark, description)
+        self._check_write()
+        self._before_mark(repository, sha, mark, description)
         super().mark(repository, sha, mark, description)
 
     def remove_label(self, repository: Repository, number: int, label: str) -> None:
-        self._may_say()
+        self._check_write()
         super().remove_label(repository, number, label)
 
     def report_deployment(self, repository: Repository, sha: str, environment: str, report: DeploymentReport) -> None:
-        self._may_say()
+        self._check_write()
         super().report_deployment(repository, sha, environment, report)
 
     def retire_deployment(self, repository: Repository, environment: str) -> str:
-        self._may_say()
+        self._check_write()
         return super().retire_deployment(repository, environment)
 
     def upsert_comment(self, repository: Repository, number: int, marker: str, body: str) -> None:
-        self._may_say()
+        self._check_write()
         super().upsert_comment(repository, number, marker, body)
 
     def report_check(self, repository: Repository, sha: str, name: str, report: CheckReport) -> None:
-        self._may_say()
+        self._check_write()
         super().report_check(repository, sha, name, report)
 
-    def _may(self, verb: str) -> None:
+    def _check_read(self, verb: str) -> None:
         if self.mood in _DOWN:
             raise _DOWN[self.mood]
         mood, error = _FAILING.get(verb, ("", None))
         if error is not None and self.mood == mood:
             raise error
 
-    def _may_say(self) -> None:
-        self._may("write")
+    def _check_write(self) -> None:
+        self._check_read("write")
         if self.mood == "no_writes":
             raise ForgeUnavailable("503 for a write")
         if self.mood == "writes_refused":

@@ -1,6 +1,6 @@
 """What is wrong with the world: looked at from outside, with nothing of what ephd believes.
 
-``shown`` watches what people are told, cycle by cycle; ``wrong`` is the look at the end, when everything should be as
+``check_cycle`` watches what people are told, cycle by cycle; ``final_problems`` is the look at the end, when everything should be as
 the Git host says, with nothing besides.
 """
 
@@ -11,91 +11,91 @@ from typing import TYPE_CHECKING
 
 from orchestrator.core.model import Key
 from orchestrator.core.phases import Phase
-from orchestrator.runtime.loop import Shown
-from orchestrator.surfaces.phrases import WORDS
-from stacks.model import StackRef, Verb
+from orchestrator.runtime.loop import CycleResult
+from orchestrator.surfaces.phrases import PHASE_LABELS
+from stacks.model import StackRef, OperationVerb
 from tests.model.problems import Problem
 
 if TYPE_CHECKING:
-    from tests.model.world import World
+    from tests.model.world import ModelWorld
 
-SOON = 40.0
+REPORT_SECONDS = 40.0
 """Seconds for which what is shown may lag: a look every 30, and a URL is asked every 10."""
-TURNING, MOST_TURNS = 20.0, 300
-_NOT_THERE = ("Removed", "Not made", "Expired")
+HOT_LOOP_SECONDS, MAX_CYCLES = 20.0, 300
+_GONE_WORDS = ("Removed", "Not made", "Expired")
 
 
-def shown(world: World, seen: Shown) -> None:
+def check_cycle(world: ModelWorld, cycle: CycleResult) -> None:
     """Told by the loop itself, at every cycle."""
-    world.note()
+    world.record_truth()
     world.cycles += 1
-    world.turns = [moment for moment in world.turns if world.time - moment < TURNING] + [world.time]
-    if len(world.turns) > MOST_TURNS:
-        world.turns.clear()
-        world.problems.append(Problem("excess", f"{MOST_TURNS} cycles in {TURNING:.0f} s: the loop turns in a circle"))
-    for view in seen.views:
+    world.cycle_times = [moment for moment in world.cycle_times if world.time - moment < HOT_LOOP_SECONDS] + [world.time]
+    if len(world.cycle_times) > MAX_CYCLES:
+        world.cycle_times.clear()
+        world.problems.append(Problem("excess", f"{MAX_CYCLES} cycles in {HOT_LOOP_SECONDS:.0f} s: the loop turns in a circle"))
+    for view in cycle.views:
         if view.phase is Phase.READY:
-            _ready(world, view.name, view.commit)
-    if world.machine.busiest > world.policy.max_concurrent:
-        world.problems.append(Problem("excess", f"{world.machine.busiest} operations at once"))
-        world.machine.busiest = 0
+            _check_ready(world, view.name, view.commit)
+    if world.machine.peak_operations > world.policy.max_concurrent:
+        world.problems.append(Problem("excess", f"{world.machine.peak_operations} operations at once"))
+        world.machine.peak_operations = 0
     _unwanted_builds(world)
     held = len(world.machine.states.keys() - world.twins)
     if held > world.policy.max_environments:
         world.problems.append(Problem("excess", f"{held} environments"))
 
 
-def _ready(world: World, name: str, commit: str) -> None:
-    if world.machine.serves(name) == commit:
-        world.silent.pop(name, None)
+def _check_ready(world: ModelWorld, name: str, commit: str) -> None:
+    if world.machine.served_commit(name) == commit:
+        world.unanswered.pop(name, None)
         return
-    since = world.silent.setdefault(name, (commit, world.time))
+    since = world.unanswered.setdefault(name, (commit, world.time))
     if since[0] != commit:
-        world.silent[name] = (commit, world.time)
-    elif world.time - since[1] > SOON:
-        world.silent.pop(name)
+        world.unanswered[name] = (commit, world.time)
+    elif world.time - since[1] > REPORT_SECONDS:
+        world.unanswered.pop(name)
         world.problems.append(Problem("lies", f"{name} is called ready with {commit[:7]}, and does not answer"))
 
 
-def _unwanted_builds(world: World) -> None:
+def _unwanted_builds(world: ModelWorld) -> None:
     """A build of what nobody wants is ended, and not waited for."""
     for worker in world.machine.workers:
         key = world.key(worker.operation.ref)
-        since = max(world.wanted_at.get(key, 0.0), world.misled_at, world.born)
-        if worker.operation.verb is Verb.UP and not worker.orphan and not worker.asked and world.time - since > SOON:
-            world.problems.append(Problem("stuck", f"{worker.operation.ref} is built for {SOON:.0f} s, and not wanted"))
+        since = max(world.desired_at.get(key, 0.0), world.last_incomplete_at, world.started_at)
+        if worker.operation.verb is OperationVerb.UP and not worker.orphan and not worker.interrupted and world.time - since > REPORT_SECONDS:
+            world.problems.append(Problem("stuck", f"{worker.operation.ref} is built for {REPORT_SECONDS:.0f} s, and not wanted"))
 
 
-def wrong(world: World) -> list[Problem]:
+def final_problems(world: ModelWorld) -> list[Problem]:
     return [
-        *world.found(),
-        *_alive(world),
-        *_stacks(world),
-        *_leaks(world),
-        *_secrets(world),
-        *_comments(world),
-        *_excess(world),
+        *world.problems_so_far(),
+        *_process_problems(world),
+        *_all_stack_problems(world),
+        *_leak_problems(world),
+        *_secret_problems(world),
+        *_all_comment_problems(world),
+        *_excess_problems(world),
     ]
 
 
-def _alive(world: World) -> Iterator[Problem]:
-    if world.life is None or world.life.broken:
-        yield Problem("stuck", f"ephd is dead: {world.life.broken if world.life else ''}")
+def _process_problems(world: ModelWorld) -> Iterator[Problem]:
+    if world.ephd is None or world.ephd.failure:
+        yield Problem("stuck", f"ephd is dead: {world.ephd.failure if world.ephd else ''}")
     for worker in world.machine.workers:
-        if world.may_stay(world.key(worker.operation.ref)):
+        if world.may_exist(world.key(worker.operation.ref)):
             continue  # what cannot be built is tried now and then
         yield Problem("stuck", f"{worker.operation.verb} of {worker.operation.ref} is under way")
 
 
-def room(world: World, wanted: set[Key]) -> int:
+def capacity(world: ModelWorld, desired: set[Key]) -> int:
     """How many of the wanted ones fit, and those that may stay take room as well."""
     policy = world.policy
-    per = [sum(key.repository == one.id for key in wanted) for one in world.repositories]
+    per = [sum(key.repository == one.id for key in desired) for one in world.repositories]
     return min(policy.max_environments, sum(min(policy.max_per_repository, count) for count in per))
 
 
-def _stacks(world: World) -> Iterator[Problem]:
-    wanted = {pull.key: commit for pull in world.pulls() if (commit := world.wanted(pull.key))}
+def _all_stack_problems(world: ModelWorld) -> Iterator[Problem]:
+    wanted = {pull.key: commit for pull in world.pulls() if (commit := world.desired_commit(pull.key))}
     there: dict[Key, StackRef] = {}
     staying = 0
     for ref in world.machine.states:
@@ -104,19 +104,19 @@ def _stacks(world: World) -> Iterator[Problem]:
             yield Problem("leaks", f"{ref} is a second stack, beside {there[key]}")
         there[key] = ref
         if key in wanted:
-            yield from _one(world, ref, wanted[key])
-        elif world.may_stay(key):
+            yield from _stack_problems(world, ref, wanted[key])
+        elif world.may_exist(key):
             staying += 1
         else:
             yield Problem("leaks", f"stack {ref} of nobody")
-    fits = room(world, {*wanted, *(key for key in there if world.may_stay(key))})
+    fits = capacity(world, {*wanted, *(key for key in there if world.may_exist(key))})
     if len(there) < fits:
         yield Problem(
             "lost", f"{fits} environments should be there, and {len(there)} are: {sorted(wanted.keys() - there.keys())}"
         )
 
 
-def _one(world: World, ref: StackRef, commit: str) -> Iterator[Problem]:
+def _stack_problems(world: ModelWorld, ref: StackRef, commit: str) -> Iterator[Problem]:
     machine = world.machine
     state, tag = machine.states[ref], machine.tags.get(ref)
     if state.built is None or state.built.commit != commit:
@@ -124,13 +124,13 @@ def _one(world: World, ref: StackRef, commit: str) -> Iterator[Problem]:
         yield Problem("stuck", f"{ref} has {built}, and {commit[:7]} is wanted")
     elif tag is None:
         yield Problem("stuck", f"{ref} has no tag")
-    elif machine.serves(tag.name) != commit:
+    elif machine.served_commit(tag.name) != commit:
         yield Problem("lost", f"{tag.name} does not answer with {commit[:7]}")
-    if state.pending or ref in machine.locks:
-        yield Problem("stuck", f"{ref} has {state.pending} pending, lock {machine.locks.get(ref)}")
+    if state.pending_operations or ref in machine.locks:
+        yield Problem("stuck", f"{ref} has {state.pending_operations} pending, lock {machine.locks.get(ref)}")
 
 
-def _leaks(world: World) -> Iterator[Problem]:
+def _leak_problems(world: ModelWorld) -> Iterator[Problem]:
     machine = world.machine
     of_stacks = {machine.tags[ref].name for ref in machine.states if ref in machine.tags}
     nameless = {str(world.key(ref).number) for ref in machine.states if ref not in machine.tags}
@@ -143,46 +143,46 @@ def _leaks(world: World) -> Iterator[Problem]:
             yield Problem("leaks", f"a {what} of {ref}, which is gone")
     keys = {world.key(ref) for ref in machine.states}
     for ref in machine.logs:
-        if world.key(ref) not in keys and not world.wanted(world.key(ref)) and not world.may_stay(world.key(ref)):
+        if world.key(ref) not in keys and not world.desired_commit(world.key(ref)) and not world.may_exist(world.key(ref)):
             yield Problem("leaks", f"logs of {ref}, which is gone")
 
 
-def _secrets(world: World) -> Iterator[Problem]:
+def _secret_problems(world: ModelWorld) -> Iterator[Problem]:
     """Nothing of a stranger's may run: it would see what the target gives to what it runs."""
     strangers = {pull.key for pull in world.pulls() if pull.from_fork or pull.author != "ada"}
-    for ref, commit in world.machine.ran:
+    for ref, commit in world.machine.built_commits:
         if world.key(ref) in strangers:
             yield Problem("secrets", f"{commit[:7]} of a stranger ran in {ref}")
 
 
-def _comments(world: World) -> Iterator[Problem]:
+def _all_comment_problems(world: ModelWorld) -> Iterator[Problem]:
     for pull in world.pulls():
         found = world.forge.comments(world.repository(pull.key), pull.key.number)
         if len(found) > 1:
             yield Problem("lies", f"{pull.key} has {len(found)} comments")
         for body in found:
-            yield from _comment(world, pull.key, body)
+            yield from _comment_problems(world, pull.key, body)
 
 
-def _comment(world: World, key: Key, body: str) -> Iterator[Problem]:
+def _comment_problems(world: ModelWorld, key: Key, body: str) -> Iterator[Problem]:
     head = body.partition("\n")[0]
-    commit, view = world.wanted(key), world.view(key)
+    commit, view = world.desired_commit(key), world.view(key)
     has = any(world.key(ref) == key for ref in world.machine.states)
     if commit and has:
-        if WORDS[Phase.READY] not in head or commit[:7] not in body:
+        if PHASE_LABELS[Phase.READY] not in head or commit[:7] not in body:
             yield Problem("lies", f"{key} is ready with {commit[:7]}, and its comment says {head!r}")
-    elif not commit and not world.may_stay(key):
-        if not any(word in head for word in _NOT_THERE):
+    elif not commit and not world.may_exist(key):
+        if not any(word in head for word in _GONE_WORDS):
             yield Problem("lies", f"{key} has and wants nothing, and its comment says {head!r}")
-    elif view is not None and WORDS[view.phase] not in head:
+    elif view is not None and PHASE_LABELS[view.phase] not in head:
         yield Problem("lies", f"{key} is {view.phase}, and its comment says {head!r}")
     if has and "Removed" in head:
         yield Problem("lies", f"{key} exists, and its comment says {head!r}")
 
 
-def _excess(world: World) -> Iterator[Problem]:
+def _excess_problems(world: ModelWorld) -> Iterator[Problem]:
     """No commit is built again and again: tries, repairs and people together stay within some dozens an hour."""
-    for (ref, commit), times in world.machine.ups.items():
+    for (ref, commit), times in world.machine.up_times.items():
         recent = [moment for moment in times if (times[-1] - moment).total_seconds() < 600]
         if len(recent) > 25:
             yield Problem("excess", f"{ref}: {commit[:7]} was begun {len(recent)} times within ten minutes")

@@ -15,13 +15,13 @@ import pytest
 from orchestrator.core.phases import Phase
 from orchestrator.core.policy import Policy
 from tests.model import soaks, world
-from tests.model.world import World
+from tests.model.world import ModelWorld
 
-NUMBER = 200
+PULLS = 200
 
 
 @pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
+def no_logging() -> Iterator[None]:
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)
@@ -31,51 +31,51 @@ def quiet() -> Iterator[None]:
 @pytest.mark.timeout(300)
 def test_two_hundred_labelled_at_once_go_through_in_order_and_see_their_place() -> None:
     """L6: first come, first made; each that waits sees its place in the view and in its comment, and moves up."""
-    policy = Policy(max_environments=NUMBER, max_per_repository=NUMBER, max_concurrent=4)
-    with world.opened(policy) as town:
-        for _ in range(NUMBER):
+    policy = Policy(max_environments=PULLS, max_per_repository=PULLS, max_concurrent=4)
+    with world.running_world(policy) as town:
+        for _ in range(PULLS):
             town.open(town.repositories[0])
-        town.hook()
-        town.pass_(3)
-        _places_are_shown(town)
-        waited = _places(town)
+        town.send_webhook()
+        town.pass_seconds(3)
+        _check_positions_shown(town)
+        waited = _queue_positions(town)
         while waited:
-            town.pass_(30)
-            now = _places(town)
+            town.pass_seconds(30)
+            now = _queue_positions(town)
             assert all(now[number] < waited[number] for number in now), "everybody moves up"
             assert [number for number in sorted(waited, key=waited.__getitem__) if number in now] == sorted(
                 now, key=now.__getitem__
             ), "nobody overtakes"
             waited = now
-        town.pass_(60)
-        assert [view.phase for view in town.shown().views] == [Phase.READY] * NUMBER
-        assert len(town.machine.ran) == NUMBER
-        assert town.found() == []
+        town.pass_seconds(60)
+        assert [view.phase for view in town.last_cycle().views] == [Phase.READY] * PULLS
+        assert len(town.machine.built_commits) == PULLS
+        assert town.problems_so_far() == []
 
 
-def _places(town: World) -> dict[int, int]:
+def _queue_positions(world: ModelWorld) -> dict[int, int]:
     return {
         view.key.number: view.queue_position
-        for view in town.shown().views
+        for view in world.last_cycle().views
         if view.key is not None and view.queue_position is not None
     }
 
 
-def _places_are_shown(town: World) -> None:
-    places = _places(town)
+def _check_positions_shown(world: ModelWorld) -> None:
+    places = _queue_positions(world)
     assert sorted(places.values()) == list(range(1, len(places) + 1))
-    assert len(places) >= NUMBER - 8
+    assert len(places) >= PULLS - 8
     for number, place in places.items():
-        [body] = town.forge.comments(town.repositories[0], number)
+        [body] = world.forge.comments(world.repositories[0], number)
         found = re.search(r"Place \*\*(\d+)\*\* in the queue", body)
         assert found is not None
         assert int(found[1]) - place in range(5), "paced: at most one round of operations behind"
 
 
 @pytest.mark.timeout(300)
-def test_nothing_grows(tmp_path: Path) -> None:
+def test_soak_does_not_grow(tmp_path: Path) -> None:
     """L2: pull requests come and go, builds fail, ephd is killed now and then; after it, all is as it was before."""
     figures = soaks.soak(tmp_path, cycles=400)
     assert figures.cycles >= 400
     assert figures.problems == []
-    assert figures.grown() == {}
+    assert figures.excess_growth() == {}

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from tests.model import histories, steps
-from tests.model.cases import CASES
+from tests.model.cases import REGRESSIONS
 from tests.model.steps import STEPS, Step
-from tests.model.world import World
+from tests.model.world import ModelWorld
 
 EXAMPLES = int(os.environ.get("EPH_MODEL_EXAMPLES", "20"))
 PEOPLE = ("open", "push", "storm", "label", "unlabel", "close", "reopen", "delete", "rename", "same_commit", "ask")
-BREAKS = (
+FAULTS = (
     "crash", "kill", "wreck", "deaf", "cut_state", "cut_tag", "lock", "unlock", "leftover", "fail", "drag", "blind",
     "jump",
 )  # fmt: skip
@@ -30,79 +30,79 @@ digits = st.integers(0, 7)
 
 
 @pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
+def no_logging() -> Iterator[None]:
     """Much goes wrong here, and ephd logs all of it."""
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)
 
 
-class Anything(RuleBasedStateMachine):
+class AnyHistory(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.world = World()
+        self.world = ModelWorld()
 
     @initialize(more=st.integers(0, 3))
     def begin(self, more: int) -> None:
         for each in range(more + 1):
-            steps.act(self.world, Step("open", each, 0))
+            steps.take_step(self.world, Step("open", each, 0))
 
     @rule(kind=st.sampled_from(PEOPLE), who=digits, what=digits)
     def people(self, kind: str, who: int, what: int) -> None:
-        steps.act(self.world, Step(kind, who, what))
+        steps.take_step(self.world, Step(kind, who, what))
 
-    @rule(kind=st.sampled_from(BREAKS), who=digits, what=digits)
+    @rule(kind=st.sampled_from(FAULTS), who=digits, what=digits)
     def breaks(self, kind: str, who: int, what: int) -> None:
-        steps.act(self.world, Step(kind, who, what))
+        steps.take_step(self.world, Step(kind, who, what))
 
     @rule(kind=st.sampled_from(("mood", "mood", "honest")), who=digits, what=digits)
     def host(self, kind: str, who: int, what: int) -> None:
-        steps.act(self.world, Step(kind, who, what))
+        steps.take_step(self.world, Step(kind, who, what))
 
     @rule(what=digits)
     def time(self, what: int) -> None:
-        steps.act(self.world, Step("pass", 0, what))
+        steps.take_step(self.world, Step("pass", 0, what))
 
     @invariant()
     def nothing_that_must_never_happen(self) -> None:
-        assert self.world.found() == []
+        assert self.world.problems_so_far() == []
 
     def teardown(self) -> None:
         try:
-            if not self.world.found():
-                assert self.world.calm() == []
+            if not self.world.problems_so_far():
+                assert self.world.settle() == []
         finally:
             self.world.close()
 
 
 @pytest.mark.timeout(300)
-def test_whatever_happens_it_comes_right() -> None:
+def test_any_history_converges() -> None:
     limits = settings(
         max_examples=EXAMPLES, stateful_step_count=20, deadline=None, derandomize=EXAMPLES < 1000, database=None,
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
-    run_state_machine_as_test(Anything, settings=limits)
+    run_state_machine_as_test(AnyHistory, settings=limits)
 
 
 @pytest.mark.parametrize("number", range(20))
-def test_a_history_by_chance(number: int) -> None:
-    assert histories.play(histories.of(1, number)) == []
+def test_random_history_converges(number: int) -> None:
+    assert histories.play(histories.random_history(1, number)) == []
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_what_was_wrong_once_is_right_now(name: str) -> None:
-    assert histories.play(CASES[name]) == []
+@pytest.mark.parametrize("name", REGRESSIONS)
+def test_regressions_stay_fixed(name: str) -> None:
+    assert histories.play(REGRESSIONS[name]) == []
 
 
 def test_every_step_is_taken_by_some_history() -> None:
-    taken = {step.kind for number in range(300) for step in histories.of(1, number)}
+    taken = {step.kind for number in range(300) for step in histories.random_history(1, number)}
     assert taken == {kind for kind, (weight, _) in STEPS.items() if weight}
-    assert {*PEOPLE, *BREAKS, "mood", "honest", "pass", "long_pass"} == taken
+    assert {*PEOPLE, *FAULTS, "mood", "honest", "pass", "long_pass"} == taken
 
 
 def test_a_seed_repeats_its_history() -> None:
-    assert histories.of(3, 4) == histories.of(3, 4) != histories.of(3, 5)
-    history = histories.of(3, 4)
-    assert histories.shorter(history, lambda less: any(step.kind == "open" for step in less)) == [
+    assert histories.random_history(3, 4) == histories.random_history(3, 4) != histories.random_history(3, 5)
+    history = histories.random_history(3, 4)
+    assert histories.shrink(history, lambda less: any(step.kind == "open" for step in less)) == [
         next(step for step in reversed(history) if step.kind == "open")
     ]

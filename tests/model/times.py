@@ -12,10 +12,10 @@ import selectors
 from collections.abc import Callable
 from typing import Any
 
-THREAD = 0.01
+THREAD_SECONDS = 0.01
 
 
-class _Jumping(selectors.SelectSelector):
+class _JumpingSelector(selectors.SelectSelector):
     """Waiting for input is where time goes by."""
 
     def __init__(self) -> None:
@@ -31,20 +31,20 @@ class _Jumping(selectors.SelectSelector):
 
 class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
-        self._jumping = _Jumping()
-        super().__init__(self._jumping)
-        self.thread_takes = THREAD
+        self._jumping_selector = _JumpingSelector()
+        super().__init__(self._jumping_selector)
+        self.thread_seconds = THREAD_SECONDS
 
     def time(self) -> float:
-        return self._jumping.now
+        return self._jumping_selector.now
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
         answer = self.create_future()
         inner = getattr(func, "args", ())
         if inner and getattr(inner[0], "late", False):
-            self.call_later(self.thread_takes, lambda: _settle(answer, *_outcome(func, args)))
+            self.call_later(self.thread_seconds, lambda: _settle(answer, *_outcome(func, args)))
         else:
-            self.call_later(self.thread_takes, _settle, answer, *_outcome(func, args))
+            self.call_later(self.thread_seconds, _settle, answer, *_outcome(func, args))
         return answer
 
     def _write_to_self(self) -> None:

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.stories.town import Town
+from tests.stories.town import World
 
 
 @pytest.fixture
-async def town() -> AsyncIterator[Town]:
-    made = Town()
+async def world() -> AsyncIterator[World]:
+    made = World()
     yield made
     await made.close()

@@ -9,36 +9,36 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.runtime.machine import FIRST, KEPT, MEGABYTE, Machine, available, used_by
+from orchestrator.runtime.machine import DEFAULT_PER_OPERATION, SAMPLES_KEPT, MEGABYTE, MemoryMonitor, available_memory, memory_by_session
 
 MEMINFO = "MemTotal: 8000000 kB\nMemFree: 100 kB\nMemAvailable:    2000 kB\n"
 
 
 def test_the_most_that_one_came_to_is_what_the_next_is_expected_to_take() -> None:
-    machine = Machine(tuple, 1)
-    assert machine.each == FIRST
-    machine.note({7: 100 * MEGABYTE})
-    machine.note({7: FIRST + 50, 8: 1})
-    assert machine.each == FIRST + 50, "also of one that is still under way"
-    machine.note({8: 1})
-    assert machine.each == FIRST + 50
-    for session in range(KEPT):
-        machine.note({100 + session: 30})
-    machine.note({1: 0})
-    machine.note({})
-    assert machine.each == 30, "what was long ago is forgotten, and what nobody saw says nothing"
+    machine = MemoryMonitor(tuple, 1)
+    assert machine.per_operation == DEFAULT_PER_OPERATION
+    machine.record({7: 100 * MEGABYTE})
+    machine.record({7: DEFAULT_PER_OPERATION + 50, 8: 1})
+    assert machine.per_operation == DEFAULT_PER_OPERATION + 50, "also of one that is still under way"
+    machine.record({8: 1})
+    assert machine.per_operation == DEFAULT_PER_OPERATION + 50
+    for session in range(SAMPLES_KEPT):
+        machine.record({100 + session: 30})
+    machine.record({1: 0})
+    machine.record({})
+    assert machine.per_operation == 30, "what was long ago is forgotten, and what nobody saw says nothing"
 
 
 def test_who_is_told_to_spare_nothing_measures_nothing() -> None:
-    assert Machine(tuple, 0).headroom() is None
+    assert MemoryMonitor(tuple, 0).headroom() is None
 
 
 def test_what_just_began_has_used_nothing_yet() -> None:
-    machine = Machine(lambda: (7, 8), 5)
-    machine.note({7: 40})
+    machine = MemoryMonitor(lambda: (7, 8), 5)
+    machine.record({7: 40})
     found = machine.headroom()
     assert found is not None
-    assert (found.used, found.spare, found.each) == ((40, 0), 5, FIRST)
+    assert (found.used, found.reserve, found.per_operation) == ((40, 0), 5, DEFAULT_PER_OPERATION)
 
 
 def test_a_session_is_measured_whole() -> None:
@@ -50,13 +50,13 @@ def test_a_session_is_measured_whole() -> None:
     ) as parent:
         assert parent.stdout
         parent.stdout.readline()
-        found = used_by([parent.pid, 1 << 30])
+        found = memory_by_session([parent.pid, 1 << 30])
     assert 60 * MEGABYTE < found[parent.pid] < 120 * MEGABYTE
     assert found[1 << 30] == 0
     assert os.getpid() not in found
 
 
-def machine(folder: Path, **files: str) -> Path:
+def memory_files(folder: Path, **files: str) -> Path:
     (folder / "memory").mkdir()
     (folder / "meminfo").write_text(MEMINFO)
     for name, text in files.items():
@@ -93,9 +93,9 @@ STAT = "cache 5\ninactive_file 1000\ntotal_inactive_file 3000\n"
     ],
 )
 def test_a_container_s_own_limit_counts_when_it_is_nearer(tmp_path: Path, files: dict[str, str], left: int) -> None:
-    assert available(machine(tmp_path, **files), tmp_path) == left
+    assert available_memory(memory_files(tmp_path, **files), tmp_path) == left
 
 
 def test_a_system_that_does_not_say(tmp_path: Path) -> None:
-    assert available(tmp_path, tmp_path) is None
-    assert available() is not None
+    assert available_memory(tmp_path, tmp_path) is None
+    assert available_memory() is not None

@@ -9,17 +9,17 @@ from datetime import datetime, timedelta
 import pytest
 
 from orchestrator.runtime import loop as loops
-from orchestrator.runtime.errands import PAUSE, Errands
-from orchestrator.runtime.health import Monitor, Question
-from orchestrator.runtime.loop import Loop, Parts
-from orchestrator.runtime.wakeups import EVERYTHING, NO_LIMIT, Only, Wakeups
+from orchestrator.runtime.errands import COOLDOWN, BackgroundTasks
+from orchestrator.runtime.health import HealthMonitor, ProbeRequest
+from orchestrator.runtime.loop import Loop, LoopDependencies
+from orchestrator.runtime.wakeups import FULL_REFRESH, UNLIMITED, RefreshScope, Wakeups
 from stacks.model import StackRef
-from tests.stories.town import START, Town
+from tests.stories.town import START, World
 
-QUESTION = Question(StackRef("eph-shop-rs", "pr-1"), "a" * 40, "shop.localhost", "/healthz")
+QUESTION = ProbeRequest(StackRef("eph-shop-rs", "pr-1"), "a" * 40, "shop.localhost", "/healthz")
 
 
-class Clock:
+class FakeClock:
     def __init__(self) -> None:
         self.now = START
 
@@ -27,51 +27,51 @@ class Clock:
         return self.now
 
 
-async def quiet() -> None:
+async def drain() -> None:
     for _ in range(8):
         await asyncio.sleep(0)
 
 
-async def test_what_breaks_in_the_background_is_told(caplog: pytest.LogCaptureFixture) -> None:  # L2
+async def test_background_failure_is_reported(caplog: pytest.LogCaptureFixture) -> None:  # L2
     told: list[str] = []
-    errands = Errands(Clock(), told.append)
+    errands = BackgroundTasks(FakeClock(), told.append)
 
     async def broken() -> None:
         raise KeyError("a fault")
 
     with caplog.at_level(logging.ERROR):
-        errands.run(broken())
-        await quiet()
+        errands.start(broken())
+        await drain()
     assert told == ["KeyError: 'a fault'"]
     assert "Traceback" in caplog.text
 
 
-async def test_one_at_a_time_and_a_rest_after_a_failure() -> None:  # L4
-    clock, tries = Clock(), []
-    errands = Errands(clock, lambda _: None)
+async def test_task_runs_once_at_a_time_and_pauses_after_failure() -> None:  # L4
+    clock, tries = FakeClock(), []
+    errands = BackgroundTasks(clock, lambda _: None)
 
     async def failing() -> bool:
         tries.append(clock.now)
         return False
 
     for _ in range(3):
-        errands.once("this", failing)
-        await quiet()
+        errands.start_once("this", failing)
+        await drain()
     assert len(tries) == 1
-    clock.now += PAUSE + timedelta(seconds=1)
-    errands.once("this", failing)
-    await quiet()
+    clock.now += COOLDOWN + timedelta(seconds=1)
+    errands.start_once("this", failing)
+    await drain()
     assert len(tries) == 2
     clock.now -= timedelta(hours=1)  # somebody sets the clock back: nothing rests that long
-    errands.once("this", failing)
-    await quiet()
+    errands.start_once("this", failing)
+    await drain()
     assert len(tries) == 3
-    assert not errands.under_way
+    assert not errands.is_busy
 
 
 async def test_one_that_breaks_rests_too_and_another_goes_on() -> None:  # pitfall 5
     told: list[str] = []
-    errands = Errands(Clock(), told.append)
+    errands = BackgroundTasks(FakeClock(), told.append)
     done = []
 
     async def broken() -> bool:
@@ -82,9 +82,9 @@ async def test_one_that_breaks_rests_too_and_another_goes_on() -> None:  # pitfa
         return True
 
     for _ in range(3):
-        errands.once("broken", broken)
-        errands.once("fine", fine)
-        await quiet()
+        errands.start_once("broken", broken)
+        errands.start_once("fine", fine)
+        await drain()
     assert told == ["OSError: no network"]
     assert done == ["fine"] * 3
 
@@ -100,37 +100,37 @@ async def test_a_prober_that_breaks_goes_on_asking() -> None:  # P3
         return found
 
     async def no_sleep(_: float) -> None:
-        if monitor.answers[QUESTION.ref].ok:
+        if monitor.statuses[QUESTION.ref].ok:
             turned.set()
             await asyncio.Event().wait()
 
-    monitor = Monitor(probe, Clock(), lambda: None, no_sleep)
+    monitor = HealthMonitor(probe, FakeClock(), lambda: None, no_sleep)
     monitor.watch([QUESTION])
     async with asyncio.timeout(5):
         await turned.wait()
-    assert monitor.answers[QUESTION.ref].ok
+    assert monitor.statuses[QUESTION.ref].ok
     monitor.watch([])
-    assert monitor.answers == {}
+    assert monitor.statuses == {}
     await monitor.close()
 
 
-async def test_a_storm_of_webhooks_is_a_few_readings(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:  # L4, L6
+async def test_many_webhooks_cause_few_reads(world: World, monkeypatch: pytest.MonkeyPatch) -> None:  # L4, L6
     """In real time: the pace is what is tried. 60 wakes in a row are at most a handful of cycles."""
     monkeypatch.setattr(loops, "LOOKS_APART", 0.2)
     looks: list[bool] = []
     wakeups = Wakeups()
 
     class Counted(Loop):
-        async def cycle(self, look: bool, only: Only = NO_LIMIT) -> datetime:
+        async def cycle(self, look: bool, only: RefreshScope = UNLIMITED) -> datetime:
             looks.append(look)
             return await super().cycle(look, only)
 
-    parts = Parts(town.loop._parts.observer, town.executor, town.monitor, town.journal, wakeups)
-    counted = Counted(parts, town.policy, lambda: datetime.now(tz=START.tzinfo), timedelta(seconds=30))
+    parts = LoopDependencies(world.loop._dependencies.observer, world.executor, world.monitor, world.journal, wakeups)
+    counted = Counted(parts, world.policy, lambda: datetime.now(tz=START.tzinfo), timedelta(seconds=30))
     began = asyncio.get_running_loop().time()
     running = asyncio.create_task(counted.run())
     for _ in range(60):
-        wakeups.wake_soon(look=True)
+        wakeups.wake_soon(refresh=True)
         await asyncio.sleep(0.005)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
@@ -142,7 +142,7 @@ async def test_a_wake_before_the_first_sleep_is_not_lost() -> None:  # L1
     wakeups = Wakeups()
     await asyncio.to_thread(wakeups.wake_soon, look=True)
     async with asyncio.timeout(5):
-        assert await wakeups.wait(60) == EVERYTHING
+        assert await wakeups.wait(60) == FULL_REFRESH
 
 
 async def test_a_wake_after_the_end_harms_nobody() -> None:  # L2
@@ -151,4 +151,4 @@ async def test_a_wake_after_the_end_harms_nobody() -> None:  # L2
     ended = asyncio.new_event_loop()
     ended.close()
     wakeups._loop = ended
-    wakeups.wake_soon(look=True)
+    wakeups.wake_soon(refresh=True)

@@ -7,132 +7,132 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config.bounds import ServerPolicy
+from orchestrator.config.bounds import AdmissionPolicy
 from orchestrator.config.parsing import parse
 from orchestrator.config.sections import PreviewSecret
-from orchestrator.config.vault import LOOK_AGAIN, Vault
+from orchestrator.config.vault import REREAD_INTERVAL, SecretStore
 from orchestrator.core.model import PullRequest, Recipe, RecipeError
 from orchestrator.forge.fake import FakeForge
 from orchestrator.forge.port import ForgeRefused, ForgeUnavailable
 from orchestrator.runtime import recipes
-from orchestrator.runtime.recipes import Recipes, Rules
+from orchestrator.runtime.recipes import RecipeReader, ServerRules
 from tests.stories.town import BAD_YAML, EPH_YAML, START
 
 STAGING = "triggers:\n  - type: pr_label\n    labels: [staging]\n"
 
 
-class Desk:
+class RecipeSetup:
     """A Git host with one repository, and a reader with a clock."""
 
-    def __init__(self, largest: int = 64 * 1024, vault: Vault | None = None) -> None:
+    def __init__(self, max_bytes: int = 64 * 1024, vault: SecretStore | None = None) -> None:
         self.now = START
         self.forge = FakeForge()
-        self.home = self.forge.create_repository("acme/shop", {"eph.yaml": EPH_YAML})
-        bounds = ServerPolicy(installed=frozenset({"local"}))
-        rules = Rules(bounds, b"k" * 32, "localhost", {"local": {}}, largest, vault or Vault())
-        self.recipes = Recipes(self.forge, rules, self.clock)
+        self.repository = self.forge.create_repository("acme/shop", {"eph.yaml": EPH_YAML})
+        bounds = AdmissionPolicy(installed_targets=frozenset({"local"}))
+        rules = ServerRules(bounds, b"k" * 32, "localhost", {"local": {}}, max_bytes, vault or SecretStore())
+        self.recipes = RecipeReader(self.forge, rules, self.clock)
 
     def clock(self) -> datetime:
         return self.now
 
     def pull(self, files: dict[str, str], from_fork: bool = False) -> PullRequest:
-        self.forge.push(self.home, "change", files)
-        number = self.forge.open_pull(self.home, "change", from_fork=from_fork)
-        self.forge.label(self.home, number, "preview")
-        return self.forge.pull(self.home, number)
+        self.forge.push(self.repository, "change", files)
+        number = self.forge.open_pull(self.repository, "change", from_fork=from_fork)
+        self.forge.label(self.repository, number, "preview")
+        return self.forge.pull(self.repository, number)
 
-    def of(self, pull: PullRequest, name: str = "") -> Recipe | RecipeError:
-        return self.recipes.of(self.home, pull, name)
+    def read(self, pull: PullRequest, name: str = "") -> Recipe | RecipeError:
+        return self.recipes.recipe_for(self.repository, pull, name)
 
     @property
-    def asked(self) -> int:
-        return self.forge.cost().counted
+    def request_count(self) -> int:
+        return self.forge.usage().counted
 
 
 def test_a_commit_is_read_once() -> None:  # L4
-    desk = Desk()
+    desk = RecipeSetup()
     pull = desk.pull({"text": "x"})
-    desk.of(pull)
-    before = desk.asked
+    desk.read(pull)
+    before = desk.request_count
     for _ in range(10):
         desk.now += timedelta(minutes=10)
-        assert isinstance(desk.of(pull), Recipe)
-    assert desk.asked == before
+        assert isinstance(desk.read(pull), Recipe)
+    assert desk.request_count == before
 
 
 def test_a_file_that_is_wrong_is_read_once_and_its_base_now_and_then() -> None:  # L4, Y1
-    desk = Desk()
+    desk = RecipeSetup()
     pull = desk.pull({"eph.yaml": BAD_YAML})
-    assert isinstance(desk.of(pull), RecipeError)
-    before = desk.asked
+    assert isinstance(desk.read(pull), RecipeError)
+    before = desk.request_count
     for _ in range(60):
-        desk.of(pull)
+        desk.read(pull)
         desk.now += timedelta(seconds=5)
-    assert desk.asked - before <= 6
+    assert desk.request_count - before <= 6
 
 
 def test_a_forks_file_comes_from_the_base_and_follows_it() -> None:  # S2
-    desk = Desk()
+    desk = RecipeSetup()
     pull = desk.pull({"eph.yaml": EPH_YAML + STAGING}, from_fork=True)
-    found = desk.of(pull)
+    found = desk.read(pull)
     assert isinstance(found, Recipe)
     assert found.labels == {"preview"}
-    before = desk.asked
-    desk.of(pull)
-    assert desk.asked == before
-    desk.forge.push(desk.home, "main", {"eph.yaml": EPH_YAML + STAGING})
+    before = desk.request_count
+    desk.read(pull)
+    assert desk.request_count == before
+    desk.forge.push(desk.repository, "main", {"eph.yaml": EPH_YAML + STAGING})
     desk.now += timedelta(minutes=2)
-    later = desk.of(pull)
+    later = desk.read(pull)
     assert later.labels == {"staging"}
 
 
 def test_the_labels_of_a_wrong_file_are_the_bases() -> None:  # Y1
-    desk = Desk()
-    desk.forge.push(desk.home, "main", {"eph.yaml": EPH_YAML + STAGING})
-    assert desk.of(desk.pull({"eph.yaml": BAD_YAML})).labels == {"staging"}
+    desk = RecipeSetup()
+    desk.forge.push(desk.repository, "main", {"eph.yaml": EPH_YAML + STAGING})
+    assert desk.read(desk.pull({"eph.yaml": BAD_YAML})).labels == {"staging"}
 
 
 def test_what_could_not_be_read_just_now_is_read_again() -> None:  # L1
-    desk = Desk()
+    desk = RecipeSetup()
     pull = desk.pull({"text": "x"})
     desk.forge.fail_next(ForgeUnavailable("502"), "file")
-    found = desk.of(pull)
+    found = desk.read(pull)
     assert isinstance(found, RecipeError)
     assert found.transient
-    assert isinstance(desk.of(pull), Recipe)
+    assert isinstance(desk.read(pull), Recipe)
 
 
 def test_a_refusal_is_not_for_ever() -> None:  # Y1
-    desk = Desk()
+    desk = RecipeSetup()
     pull = desk.pull({"text": "x"})
     desk.forge.fail_next(ForgeRefused("the token may not read contents"), "file")
-    found = desk.of(pull)
+    found = desk.read(pull)
     assert isinstance(found, RecipeError)
     assert "may not read" in found.problems[0]
     desk.now += timedelta(minutes=2)
-    assert isinstance(desk.of(pull), Recipe)
+    assert isinstance(desk.read(pull), Recipe)
 
 
 def test_the_largest_file_is_the_servers_setting() -> None:  # Y1, Y4
     long = EPH_YAML + "# " + "x" * 2000 + "\n"
-    assert isinstance(Desk().of(Desk().pull({"eph.yaml": long})), RecipeError | Recipe)
-    small, large = Desk(largest=1024), Desk(largest=200_000)
-    refused = small.of(small.pull({"eph.yaml": long}))
+    assert isinstance(RecipeSetup().read(RecipeSetup().pull({"eph.yaml": long})), RecipeError | Recipe)
+    small, large = RecipeSetup(max_bytes=1024), RecipeSetup(max_bytes=200_000)
+    refused = small.read(small.pull({"eph.yaml": long}))
     assert isinstance(refused, RecipeError)
     assert "1024" in refused.problems[0]
-    assert isinstance(large.of(large.pull({"eph.yaml": EPH_YAML + "# " + "x" * 100_000 + "\n"})), Recipe)
+    assert isinstance(large.read(large.pull({"eph.yaml": EPH_YAML + "# " + "x" * 100_000 + "\n"})), Recipe)
 
 
 def test_the_notices_of_a_file_come_with_its_recipe() -> None:  # Y2
-    desk = Desk()
-    found = desk.of(desk.pull({"eph.yaml": EPH_YAML + "environment:\n  alias_template: shop-pr-{number}\n"}))
+    desk = RecipeSetup()
+    found = desk.read(desk.pull({"eph.yaml": EPH_YAML + "environment:\n  alias_template: shop-pr-{number}\n"}))
     assert isinstance(found, Recipe)
     assert any(notice.startswith("eph.yaml:7") for notice in found.notices)
 
 
 def test_an_environment_keeps_its_name(tmp_path: object) -> None:  # Y3
-    desk = Desk()
-    found = desk.of(desk.pull({"text": "x"}), "shop-of-old-1")
+    desk = RecipeSetup()
+    found = desk.read(desk.pull({"text": "x"}), "shop-of-old-1")
     assert isinstance(found, Recipe)
     assert found.spec.name == "shop-of-old-1"
 
@@ -140,10 +140,10 @@ def test_an_environment_keeps_its_name(tmp_path: object) -> None:  # Y3
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:  # L2
     monkeypatch.setattr(recipes, "KEPT", 5)
     monkeypatch.setattr(recipes, "BASES_KEPT", 2)
-    desk = Desk()
+    desk = RecipeSetup()
     for each in range(20):
-        desk.of(desk.pull({"eph.yaml": BAD_YAML, "text": str(each)}))
-    for cache in (desk.recipes._made, desk.recipes._wrong, desk.recipes._bases):
+        desk.read(desk.pull({"eph.yaml": BAD_YAML, "text": str(each)}))
+    for cache in (desk.recipes._recipes, desk.recipes._invalid, desk.recipes._bases):
         assert len(cache) <= 5
 
 
@@ -156,19 +156,19 @@ def test_a_secret_that_changed_makes_another_recipe(tmp_path: Path) -> None:
     file.write_text("first-value")
     now = [START]
     entry = PreviewSecret.model_validate({"file": file, "repositories": ["acme/shop"]})
-    desk = Desk(vault=Vault({"stripe": entry}, b"k" * 32, lambda: now[0]))
+    desk = RecipeSetup(vault=SecretStore({"stripe": entry}, b"k" * 32, lambda: now[0]))
     pull = desk.pull({"eph.yaml": SECRET_YAML})
-    first = desk.of(pull)
+    first = desk.read(pull)
     assert isinstance(first, Recipe)
-    assert desk.of(pull) is first
+    assert desk.read(pull) is first
     file.write_text("second-value")
-    now[0] += LOOK_AGAIN
-    second = desk.of(pull)
+    now[0] += REREAD_INTERVAL
+    second = desk.read(pull)
     assert isinstance(second, Recipe)
     assert second.digest != first.digest
     file.unlink()
-    now[0] += LOOK_AGAIN
-    gone = desk.of(pull)
+    now[0] += REREAD_INTERVAL
+    gone = desk.read(pull)
     assert isinstance(gone, RecipeError), "what runs stays as it is"
     assert "cannot read its secret" in gone.problems[0]
 
@@ -178,9 +178,9 @@ def test_a_fork_is_told_which_secret_it_goes_without(tmp_path: Path) -> None:
     file = tmp_path / "stripe"
     file.write_text("first-value")
     entry = PreviewSecret.model_validate({"file": file, "repositories": ["acme/shop"]})
-    desk = Desk(vault=Vault({"stripe": entry}, b"k" * 32))
-    desk.forge.push(desk.home, "main", {"eph.yaml": SECRET_YAML})
-    made = desk.of(desk.pull({"text": "x"}, from_fork=True))
+    desk = RecipeSetup(vault=SecretStore({"stripe": entry}, b"k" * 32))
+    desk.forge.push(desk.repository, "main", {"eph.yaml": SECRET_YAML})
+    made = desk.read(desk.pull({"text": "x"}, from_fork=True))
     assert isinstance(made, Recipe)
     assert made.spec.secrets == {}
     assert "a fork is not given the secret 'stripe'" in made.notices[0]
@@ -188,11 +188,11 @@ def test_a_fork_is_told_which_secret_it_goes_without(tmp_path: Path) -> None:
 
 def test_files_that_say_the_same_are_understood_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """L4: most commits of a repository hold the same file, and reading YAML takes longer than all the rest."""
-    desk = Desk()
+    desk = RecipeSetup()
     read: list[bytes] = []
     monkeypatch.setattr(recipes, "parse", lambda text, limits: read.append(text) or parse(text, limits=limits))
     for number in range(5):
-        desk.forge.push(desk.home, f"change-{number}", {"text": f"{number}"})
-        opened = desk.forge.open_pull(desk.home, f"change-{number}")
-        assert isinstance(desk.of(desk.forge.pull(desk.home, opened)), Recipe)
+        desk.forge.push(desk.repository, f"change-{number}", {"text": f"{number}"})
+        opened = desk.forge.open_pull(desk.repository, f"change-{number}")
+        assert isinstance(desk.read(desk.forge.pull(desk.repository, opened)), Recipe)
     assert read == [EPH_YAML.encode()]

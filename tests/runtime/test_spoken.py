@@ -9,12 +9,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from orchestrator.core.commands import Command, Verb, parse
+from orchestrator.core.commands import ChatCommand, ChatVerb, parse
 from orchestrator.runtime import spoken
 
 
-def heard(body: str) -> tuple[object, ...]:
-    return parse(spoken.lines(body))
+def parse_comment(body: str) -> tuple[object, ...]:
+    return parse(spoken.authored_lines(body))
 
 
 @pytest.mark.parametrize(
@@ -31,8 +31,8 @@ def heard(body: str) -> tuple[object, ...]:
         "- item\n  ```\n/eph up",
     ],
 )
-def test_what_is_said_to_us(body: str) -> None:
-    assert heard(body) == (Command(Verb.UP),)
+def test_command_lines_are_found(body: str) -> None:
+    assert parse_comment(body) == (ChatCommand(ChatVerb.UP),)
 
 
 @pytest.mark.parametrize(
@@ -62,12 +62,12 @@ def test_what_is_said_to_us(body: str) -> None:
         "<details>\n\n/eph down\n</details>",
     ],
 )
-def test_what_is_not_said_to_us(body: str) -> None:
+def test_quoted_and_code_lines_are_ignored(body: str) -> None:
     """P8: quoted, in a code block, hidden, or in the middle of a sentence."""
-    assert heard(body) == ()
+    assert parse_comment(body) == ()
 
 
-class Reader(HTMLParser):
+class PlainTextReader(HTMLParser):
     """The lines that are read as somebody's own words: in no quote and no code, of the page that is really shown."""
 
     def __init__(self) -> None:
@@ -100,15 +100,15 @@ lines = st.sampled_from(
 @example(["> ```", "/eph down"])
 @example(["- item", "  ```", "> quote", "  ```", "/eph down"])
 @example(["``` `x`", "/eph down", "``` `x`"])
-def test_whatever_is_obeyed_is_shown_as_plain_text(text: list[str]) -> None:
+def test_accepted_commands_render_as_plain_text(text: list[str]) -> None:
     """A reader of the page sees each command that is heard."""
     body = "\n".join(text)
-    page = Reader()
+    page = PlainTextReader()
     page.feed(MarkdownIt("commonmark").render(body))
-    assert list(spoken.lines(body)).count("/eph down") <= page.lines.count("/eph down")
+    assert list(spoken.authored_lines(body)).count("/eph down") <= page.lines.count("/eph down")
 
 
 @given(st.text(max_size=300))
 @settings(max_examples=100)
-def test_no_words_break_it(body: str) -> None:
-    assert all(line[:1].strip() for line in spoken.lines(body))
+def test_any_text_is_parsed(body: str) -> None:
+    assert all(line[:1].strip() for line in spoken.authored_lines(body))

@@ -7,35 +7,35 @@ import asyncio
 import pytest
 
 from orchestrator.core.model import Key
-from orchestrator.runtime.wakeups import EVERYTHING, NOTHING, Look, Wakeups
+from orchestrator.runtime.wakeups import FULL_REFRESH, NO_REFRESH, Refresh, Wakeups
 
 
 async def test_wakes_before_a_wait_are_one_and_the_strongest_counts() -> None:
     wakeups = Wakeups()
     wakeups.wake()
-    wakeups.wake(look=True)
+    wakeups.wake(refresh=True)
     wakeups.wake()
-    assert await wakeups.wait(60) == EVERYTHING
+    assert await wakeups.wait(60) == FULL_REFRESH
     waiting = asyncio.create_task(wakeups.wait(60))
     await asyncio.sleep(0)
     wakeups.wake()
-    assert await waiting == NOTHING
+    assert await waiting == NO_REFRESH
 
 
 async def test_without_a_wake_everything_is_looked_at_when_the_time_is_over() -> None:
-    assert await Wakeups().wait(0) == EVERYTHING
+    assert await Wakeups().wait(0) == FULL_REFRESH
 
 
 async def test_what_changed_is_all_that_is_asked_until_somebody_wants_everything() -> None:
     """L1, L4: webhooks of two repositories are one look at those two; a button in between widens it."""
     wakeups = Wakeups()
-    wakeups.wake(only=7)
+    wakeups.wake(scope=7)
     wakeups.wake()
-    wakeups.wake(only=Key(8, 3))
-    assert await wakeups.wait(60) == Look(True, frozenset({7, Key(8, 3)}))
+    wakeups.wake(scope=Key(8, 3))
+    assert await wakeups.wait(60) == Refresh(True, frozenset({7, Key(8, 3)}))
     for wake in ({"only": 7}, {"look": True}, {"only": 8}):
         wakeups.wake(**wake)
-    assert await wakeups.wait(60) == EVERYTHING
+    assert await wakeups.wait(60) == FULL_REFRESH
 
 
 @pytest.mark.parametrize("ticks", range(4))

@@ -16,23 +16,23 @@ def main() -> int:
     asked = _arguments()
     guards = [guard for guard in (*MODELLED, *REAL) if asked.only in guard.name]
     missed = 0
-    with plays.player() as player, tempfile.TemporaryDirectory(prefix="eph-sabotage-") as name:
-        folder = trees.copy(Path(name), ())
+    with plays.history_player() as player, tempfile.TemporaryDirectory(prefix="eph-sabotage-") as name:
+        folder = trees.copy_code(Path(name), ())
         quick = [guard for guard in guards if guard.is_quick]
         if asked.search:
             for guard in quick:
-                print(guard.name, judges.searched(player, folder, guard, asked.search), sep="\n  ", flush=True)
+                print(guard.name, judges.search(player, folder, guard, asked.search), sep="\n  ", flush=True)
             return 0
-        for guard, problems in judges.controls(player, folder, quick).items():
-            missed += _tell(guard, "with it", f"it is wrong already: {problems[:3]}" if problems else "")
+        for guard, problems in judges.control_runs(player, folder, quick).items():
+            missed += _report(guard, "with it", f"it is wrong already: {problems[:3]}" if problems else "")
         for guard in guards:
-            trouble = judges.modelled(player, folder, guard) if guard.is_quick else judges.real(guard)
-            missed += _tell(guard.name, guard.counter, trouble)
+            trouble = judges.verify_modelled(player, folder, guard) if guard.is_quick else judges.verify_real(guard)
+            missed += _report(guard.name, guard.counter, trouble)
     print(f"sabotage: {len(guards)} guards switched off, {len(guards) - missed} seen, {missed} not", flush=True)
     return 1 if missed else 0
 
 
-def _tell(guard: str, well: str, trouble: str) -> bool:
+def _report(guard: str, well: str, trouble: str) -> bool:
     if trouble or well != "with it":
         print(f"{guard}: {f'NOT SEEN: {trouble}' if trouble else well}", flush=True)
     return bool(trouble)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-Turn = tuple[str, int, int]
+StepTuple = tuple[str, int, int]
 """A step of the model: kind, who, what."""
 
 
@@ -22,36 +22,36 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """``counter`` is what turns from zero without it. ``history`` or ``test`` is the proof; ``sign`` is what the failed
+    """``counter`` is what turns from zero without it. ``history`` or ``test`` is the proof; ``expected_output`` is what the failed
     test says, so that nothing else than the missing guard made it fail."""
 
     name: str
     counter: str
     patches: tuple[Patch, ...]
-    history: tuple[Turn, ...] = ()
-    beside: tuple[Patch, ...] = ()
+    history: tuple[StepTuple, ...] = ()
+    also_disabled: tuple[Patch, ...] = ()
     test: str = ""
-    sign: str = "AssertionError"
+    expected_output: str = "AssertionError"
 
     @property
     def is_quick(self) -> bool:
         return bool(self.history)
 
 
-DECISIONS, WISHES = "orchestrator/core/decisions.py", "orchestrator/core/wishes.py"
-EXECUTOR, SHOWS = "orchestrator/runtime/executor.py", "orchestrator/app/shows.py"
-LEFTOVERS, QUEUES = "orchestrator/core/leftovers.py", "orchestrator/core/queues.py"
+DECISIONS, DESIRED = "orchestrator/core/decisions.py", "orchestrator/core/wishes.py"
+EXECUTOR, NOTIFIER = "orchestrator/runtime/executor.py", "orchestrator/app/shows.py"
+ORPHANS, QUEUES = "orchestrator/core/leftovers.py", "orchestrator/core/queues.py"
 
 NO_CONFIRM = Patch(
-    WISHES,
+    DESIRED,
     '        return Stay(Confirm(subject.ref, subject.key, f"{subject.title} is not among the open pull requests"))',
     '        return Unwanted("it is not in the list")',
 )
-NO_MEMORY_OF_THE_TOLD = Patch(SHOWS, "EnvironmentView] = self._kept.recall()", "EnvironmentView] = {}")
+NO_REPORT_MEMORY = Patch(NOTIFIER, "EnvironmentView] = self._kept.recall()", "EnvironmentView] = {}")
 ANY_AUTHOR = Patch(
-    WISHES, "    if guarded and not pull.from_fork and not pull.author_trusted:", "    if guarded and False:"
+    DESIRED, "    if guarded and not pull.from_fork and not pull.author_trusted:", "    if guarded and False:"
 )
-TAKES_WHAT_RUNS = Patch(DECISIONS, "    if subject.running is not None:  # one lane", "    if False:  # one lane")
+IGNORE_RUNNING = Patch(DECISIONS, "    if subject.running is not None:  # one lane", "    if False:  # one lane")
 
 MODELLED = (
     Guard(
@@ -60,8 +60,8 @@ MODELLED = (
     ),
     Guard(
         "half a list destroys nothing", "lost",
-        (Patch(WISHES, "    if not repository.complete:  # absence from half", "    if False:  # absence from half"),),
-        (("open", 1, 0), ("long_pass", 0, 0), ("mood", 0, 2), ("crash", 0, 4), ("pass", 0, 6)), beside=(NO_CONFIRM,),
+        (Patch(DESIRED, "    if not repository.complete:  # absence from half", "    if False:  # absence from half"),),
+        (("open", 1, 0), ("long_pass", 0, 0), ("mood", 0, 2), ("crash", 0, 4), ("pass", 0, 6)), also_disabled=(NO_CONFIRM,),
     ),
     Guard(
         "no more than a share goes within an hour without the Git host stating it", "excess",
@@ -70,12 +70,12 @@ MODELLED = (
     ),
     Guard(
         "a pull request that is said not to exist counts against that share", "excess",
-        (Patch(WISHES, "{subject.title} does not exist on the Git host\", guarded=True)", "{subject.title} does not exist on the Git host\")"),),
+        (Patch(DESIRED, "{subject.title} does not exist on the Git host\", guarded=True)", "{subject.title} does not exist on the Git host\")"),),
         (*(("open", each, 0) for each in (0, 1, 0, 1)), ("long_pass", 0, 0), ("mood", 0, 5), ("pass", 0, 7), ("pass", 0, 6)),
     ),
     Guard(
         "one stack has one operation", "overlaps",
-        (TAKES_WHAT_RUNS, Patch(EXECUTOR, "        if action.ref in self._busy or (", "        if (")),
+        (IGNORE_RUNNING, Patch(EXECUTOR, "        if action.ref in self._busy or (", "        if (")),
         (("open", 0, 0), ("pass", 0, 5), ("drag", 0, 0), ("push", 1, 0), ("pass", 0, 4), ("close", 1, 0), ("pass", 0, 4)),
     ),
     Guard(
@@ -90,7 +90,7 @@ MODELLED = (
     ),
     Guard(
         "the mark of expiry comes before the destroy", "lost",
-        (Patch(WISHES, "    if over is not None:  # its time is up: first the mark, then the destroy\n        return Stay(over)",
+        (Patch(DESIRED, "    if over is not None:  # its time is up: first the mark, then the destroy\n        return Stay(over)",
                "    if over is not None:\n        return Unwanted(over.reason)"),),
         (("open", 1, 0), *[("long_pass", 0, 2)] * 3),
     ),
@@ -111,18 +111,18 @@ MODELLED = (
     ),
     Guard(
         "a stack whose name is not known protects its number", "lost",
-        (Patch(LEFTOVERS, "            numbers.add(str(subject.key.number))", "            pass"),),
+        (Patch(ORPHANS, "            numbers.add(str(subject.key.number))", "            pass"),),
         (("open", 0, 0), ("pass", 0, 5), ("push", 0, 7), ("cut_state", 0, 0), ("unlabel", 0, 0), ("pass", 0, 6)),
     ),
     Guard(
         "what an operation makes is not taken for a leftover", "lost",
-        (Patch(LEFTOVERS, "record is not None or subject.running is not None", "record is not None"),),
+        (Patch(ORPHANS, "record is not None or subject.running is not None", "record is not None"),),
         (("lag", 0, 3), ("open", 1, 0), ("pass", 0, 5), ("unlabel", 1, 0), ("pass", 0, 6)),
     ),
     Guard(
         "nothing of a fork runs unapproved", "secrets",
-        (Patch(WISHES, "    if pull.from_fork and (not at.policy.forks or not candidate.approved):", "    if False:"),
-         Patch(WISHES, "    if guarded and pull.from_fork and not at.policy.approval_is_trust:", "    if False:")),
+        (Patch(DESIRED, "    if pull.from_fork and (not at.policy.forks or not candidate.approved):", "    if False:"),
+         Patch(DESIRED, "    if guarded and pull.from_fork and not at.policy.approval_is_trust:", "    if False:")),
         (("open", 0, 7), ("pass", 0, 5)),
     ),
     Guard(
@@ -141,12 +141,12 @@ MODELLED = (
     ),
     Guard(
         "a last word is said before the record goes", "lies",
-        (Patch(SHOWS, "        view = self._last.get(operation.ref)\n        if view is None", "        return True\n        view = self._last.get(operation.ref)\n        if view is None"),),
+        (Patch(NOTIFIER, "        view = self._last.get(operation.ref)\n        if view is None", "        return True\n        view = self._last.get(operation.ref)\n        if view is None"),),
         (("open", 0, 0), ("pass", 0, 5), ("mood", 1, 1), ("close", 1, 0), ("pass", 0, 4), ("crash", 1, 4)),
-        beside=(NO_MEMORY_OF_THE_TOLD,),
+        also_disabled=(NO_REPORT_MEMORY,),
     ),
     Guard(
-        "who was told something is remembered over a kill", "lies", (NO_MEMORY_OF_THE_TOLD,),
+        "who was told something is remembered over a kill", "lies", (NO_REPORT_MEMORY,),
         (("open", 1, 0), ("unlabel", 0, 0), ("crash", 0, 4)),
     ),
     Guard(
@@ -177,7 +177,7 @@ MODELLED = (
     ),
     Guard(
         "logs of what is gone go too", "leaks",
-        (Patch(SHOWS, "            if self._owed.get(ref) is owed[ref]:\n                del self._owed[ref]\n                self.forget(ref)",
+        (Patch(NOTIFIER, "            if self._owed.get(ref) is owed[ref]:\n                del self._owed[ref]\n                self.forget(ref)",
                "            if self._owed.get(ref) is owed[ref]:\n                del self._owed[ref]"),),
         (("open", 0, 0), ("kill", 0, 0), ("unlabel", 0, 0), ("crash", 0, 4)),
     ),

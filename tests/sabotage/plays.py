@@ -18,24 +18,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.sabotage.guards import Turn
+from tests.sabotage.guards import StepTuple
 from tests.sabotage.trees import ROOT
 
 KINDS = ("leaks", "lost", "stuck", "overlaps", "secrets", "lies", "excess")
-FOREIGN = ("pydantic", "pydantic_settings", "ruamel.yaml", "asyncio", "hypothesis.internal.reflection")
+PRELOADED = ("pydantic", "pydantic_settings", "ruamel.yaml", "asyncio", "hypothesis.internal.reflection")
 
 
-class Player:
+class HistoryPlayer:
     """The process that forks, from our side."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def play(self, folder: Path, histories: Sequence[Sequence[Turn]]) -> list[list[tuple[str, str]]]:
+    def play(self, folder: Path, histories: Sequence[Sequence[StepTuple]]) -> list[list[tuple[str, str]]]:
         """By history, kind and text of what was wrong."""
         return self._ask({"folder": str(folder), "histories": [list(history) for history in histories]})
 
-    def search(self, folder: Path, counter: str, most: int) -> list[Turn]:
+    def search(self, folder: Path, counter: str, most: int) -> list[StepTuple]:
         """The shortest history by chance that turns the counter; empty when none of so many does."""
         return [tuple(turn) for turn in self._ask({"folder": str(folder), "search": counter, "most": most})]
 
@@ -51,12 +51,12 @@ class Player:
 
 
 @contextmanager
-def player() -> Iterator[Player]:
+def history_player() -> Iterator[HistoryPlayer]:
     command = [sys.executable, "-P", "-m", "tests.sabotage.plays"]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     with subprocess.Popen(command, stdin=-1, stdout=-1, text=True, env=env, cwd="/") as process:
         try:
-            yield Player(process)
+            yield HistoryPlayer(process)
         finally:
             if process.stdin is not None:
                 process.stdin.close()
@@ -66,7 +66,7 @@ def player() -> Iterator[Player]:
 
 
 def main() -> None:
-    for name in FOREIGN:
+    for name in PRELOADED:
         importlib.import_module(name)
     ours = [name for name in sys.modules if name.partition(".")[0] in ("orchestrator", "stacks", "programs")]
     assert not ours, f"imported too early: {ours}"
@@ -75,7 +75,7 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             os.close(read)
-            os.write(write, json.dumps(_answer(json.loads(line))).encode())
+            os.write(write, json.dumps(_respond(json.loads(line))).encode())
             os._exit(0)
         os.close(write)
         with os.fdopen(read) as answer:
@@ -84,14 +84,14 @@ def main() -> None:
         print(text or json.dumps({"error": "the process died"}), flush=True)
 
 
-def _answer(order: dict[str, Any]) -> dict[str, Any]:
+def _respond(order: dict[str, Any]) -> dict[str, Any]:
     try:
-        return {"found": _obey(order)}
+        return {"found": _execute(order)}
     except BaseException as error:  # noqa: BLE001 - it is the answer
         return {"error": f"{type(error).__name__}: {error}"}
 
 
-def _obey(order: dict[str, Any]) -> list[Any]:
+def _execute(order: dict[str, Any]) -> list[Any]:
     sys.path.insert(0, order["folder"])
     logging.disable(logging.CRITICAL)
     from tests.model import histories
@@ -105,16 +105,16 @@ def _obey(order: dict[str, Any]) -> list[Any]:
     return [[(problem.kind, problem.text) for problem in problems] for problems in played]
 
 
-def _search(counter: str, most: int) -> list[Turn]:
+def _search(counter: str, most: int) -> list[StepTuple]:
     from tests.model import histories
 
     def turns(history: histories.History) -> bool:
         return any(problem.kind == counter for problem in histories.play(history))
 
     for number in range(most):
-        history = histories.of(1, number)
+        history = histories.random_history(1, number)
         if turns(history):
-            return [(step.kind, step.who, step.what) for step in histories.shorter(history, turns)]
+            return [(step.kind, step.who, step.what) for step in histories.shrink(history, turns)]
     return []
 
 

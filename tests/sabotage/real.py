@@ -10,7 +10,7 @@ LIFECYCLE, BACKENDS = "stacks/lifecycle.py", "stacks/backends.py"
 CRASHES, CONTRACT = "tests/stacks/test_crashes.py", "tests/stacks/test_contract.py"
 INVENTORY = "stacks/inventory.py"
 
-NO_END_OF_ITS_SESSION = Patch(
+NO_SESSION_CLEANUP = Patch(
     "stacks/interpreters.py",
     "        members = processes.session_members(process.pid)",
     "        members: list[int] = []",
@@ -30,7 +30,7 @@ FILES = (
     Guard(
         "a state that cannot be read is not absent", "lost",
         (Patch(INVENTORY, "            return _Seen((), StackRecord(ref, history=past, unreadable=reason))", "            return None"),),
-        test="tests/stacks/test_inventory.py::test_a_state_that_is_cut_or_odd_hides_no_other", sign="Error",
+        test="tests/stacks/test_inventory.py::test_a_state_that_is_cut_or_odd_hides_no_other", expected_output="Error",
     ),
     Guard(
         "a store that is not mounted is not empty", "lost",
@@ -55,20 +55,20 @@ FILES = (
     Guard(
         "an operation that heeds nothing is killed", "stuck",
         (Patch("stacks/conversation.py", "                processes.send_group(self._interpreter.process.pid, signal.SIGKILL)", "                pass"),
-         NO_END_OF_ITS_SESSION),
-        test="tests/stacks/test_conversation.py::test_one_that_heeds_nothing_is_killed", sign="TimeoutError",
+         NO_SESSION_CLEANUP),
+        test="tests/stacks/test_conversation.py::test_one_that_heeds_nothing_is_killed", expected_output="TimeoutError",
     ),
     Guard(
         "one ephd for one home", "overlaps",
         (Patch("orchestrator/app/service.py", "            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)", "            pass"),),
-        test="tests/app/test_start.py::test_two_on_one_home_are_told_apart", sign="",
+        test="tests/app/test_start.py::test_two_on_one_home_are_told_apart", expected_output="",
     ),
 )  # fmt: skip
 
 PROCESSES = (
     Guard(
         "a killed worker takes all of its session with it", "leaks",
-        (NO_END_OF_ITS_SESSION,),
+        (NO_SESSION_CLEANUP,),
         test=f"{CRASHES}::test_the_worker_is_killed",
     ),
     Guard(

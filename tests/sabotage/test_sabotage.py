@@ -12,45 +12,45 @@ import pytest
 
 from tests.sabotage import judges, plays, trees
 from tests.sabotage.guards import MODELLED, Guard, Patch
-from tests.sabotage.plays import Player
+from tests.sabotage.plays import HistoryPlayer
 from tests.sabotage.real import FILES, REAL
 
 ALL = {guard.name: guard for guard in (*MODELLED, *REAL)}
 
 
 @pytest.fixture(scope="module")
-def player() -> Iterator[Player]:
-    with plays.player() as made:
+def player() -> Iterator[HistoryPlayer]:
+    with plays.history_player() as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return trees.copy(tmp_path_factory.mktemp("code"), ())
+def code_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trees.copy_code(tmp_path_factory.mktemp("code"), ())
 
 
 @pytest.mark.long
-def test_with_all_of_them_nothing_goes_wrong(player: Player, folder: Path) -> None:
-    found = judges.controls(player, folder, MODELLED)
+def test_all_guards_on_passes(player: HistoryPlayer, code_copy: Path) -> None:
+    found = judges.control_runs(player, code_copy, MODELLED)
     assert found == {guard.name: [] for guard in MODELLED}
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("guard", MODELLED, ids=lambda guard: guard.name)
-def test_without_it_something_goes_wrong(player: Player, folder: Path, guard: Guard) -> None:
-    assert judges.modelled(player, folder, guard) == ""
+def test_disabled_guard_is_detected_by_the_model(player: HistoryPlayer, code_copy: Path, guard: Guard) -> None:
+    assert judges.verify_modelled(player, code_copy, guard) == ""
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("guard", FILES[:1], ids=lambda guard: guard.name)
-def test_without_it_its_test_fails(guard: Guard) -> None:
-    assert judges.real(guard) == ""
+def test_disabled_guard_fails_its_test(guard: Guard) -> None:
+    assert judges.verify_real(guard) == ""
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_every_patch_fits_exactly_once(name: str) -> None:
     guard = ALL[name]
-    assert trees.fits([*guard.patches, *guard.beside]) == []
+    assert trees.mismatches([*guard.patches, *guard.also_disabled]) == []
     assert bool(guard.history) != bool(guard.test)
 
 
@@ -60,10 +60,10 @@ def test_guards_are_many_and_turn_every_figure() -> None:
 
 
 def test_a_patch_that_does_not_fit_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(trees.DoesNotFit, match="0 times"):
-        trees.copy(tmp_path, [Patch("stacks/locks.py", "no such line", "")])
+    with pytest.raises(trees.PatchMismatch, match="0 times"):
+        trees.copy_code(tmp_path, [Patch("stacks/locks.py", "no such line", "")])
 
 
-def test_a_guard_that_is_not_seen_is_told(player: Player, folder: Path) -> None:
+def test_a_guard_that_is_not_seen_is_told(player: HistoryPlayer, code_copy: Path) -> None:
     blind = Guard("none", "lost", (Patch("stacks/locks.py", "_SLACK = 2.0", "_SLACK = 3.0"),), (("open", 1, 0),))
-    assert "lost stays 0" in judges.modelled(player, folder, blind)
+    assert "lost stays 0" in judges.verify_modelled(player, code_copy, blind)

@@ -14,37 +14,37 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("orchestrator", "stacks", "programs")
 
 
-class DoesNotFit(Exception):
+class PatchMismatch(Exception):
     """The text of a patch is not there, or not once."""
 
 
-def copy(folder: Path, patches: Iterable[Patch]) -> Path:
+def copy_code(folder: Path, patches: Iterable[Patch]) -> Path:
     """With the compiled files: what is not patched need not be compiled again."""
     for package in PACKAGES:
         shutil.copytree(ROOT / package, folder / package)
     for patch in patches:
-        apply(folder, patch)
+        apply_patch(folder, patch)
     return folder
 
 
 @contextmanager
-def switched_off(folder: Path, patches: Sequence[Patch]) -> Iterator[None]:
+def patched(folder: Path, patches: Sequence[Patch]) -> Iterator[None]:
     """In a copy, for as long as the block lasts."""
     before = {folder / patch.file: (folder / patch.file).read_text() for patch in patches}
     try:
         for patch in patches:
-            apply(folder, patch)
+            apply_patch(folder, patch)
         yield
     finally:
         for path, text in before.items():
             _write(path, text)
 
 
-def apply(folder: Path, patch: Patch) -> None:
+def apply_patch(folder: Path, patch: Patch) -> None:
     path = folder / patch.file
     text = path.read_text()
     if text.count(patch.old) != 1:
-        raise DoesNotFit(f"{patch.file} holds {text.count(patch.old)} times: {patch.old!r}")
+        raise PatchMismatch(f"{patch.file} holds {text.count(patch.old)} times: {patch.old!r}")
     _write(path, text.replace(patch.old, patch.new))
 
 
@@ -54,7 +54,7 @@ def _write(path: Path, text: str) -> None:
         compiled.unlink()  # its time might be the same second
 
 
-def fits(patches: Iterable[Patch]) -> list[str]:
+def mismatches(patches: Iterable[Patch]) -> list[str]:
     """What would be wrong with them."""
     wrong = []
     for patch in patches:

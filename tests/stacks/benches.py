@@ -16,18 +16,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from programs.spec import EnvironmentSpec, ServiceSpec, Source
+from programs.spec import EnvironmentSpec, ServiceSpec, GitSource
 from stacks import names, toolchain
 from stacks.fake import FakeStacks
 from stacks.inventory import FileInventory
-from stacks.model import Operation, OperationResult, StackRecord, StackRef, StackSnapshot, Tag, Verb
-from stacks.places import Places
+from stacks.model import Operation, OperationResult, StackRecord, StackRef, StackSnapshot, StackTag, OperationVerb
+from stacks.places import StackPaths
 from stacks.pool import Pool
 from stacks.port import Lane
 
 ROOT = Path(__file__).parents[2]
 REPOSITORY, SHOP = 12345, "acme/shop"
-PATIENCE = 30.0
+TIMEOUT = 30.0
 
 
 def sha(text: str) -> str:
@@ -39,39 +39,39 @@ def ref(number: int) -> StackRef:
 
 
 @dataclass(frozen=True)
-class Orders:
+class OperationFactory:
     """Operations as the plan would order them."""
 
     settings: Mapping[str, str] = field(default_factory=dict)
 
-    def tag(self, number: int, commit: str, **changes: Any) -> Tag:
+    def tag(self, number: int, commit: str, **changes: Any) -> StackTag:
         seen = datetime.now(UTC)
-        made = Tag(REPOSITORY, SHOP, number, f"shop-probe-{number}", "", sha(commit), seen, target="probe")
+        made = StackTag(REPOSITORY, SHOP, number, f"shop-probe-{number}", "", sha(commit), seen, target="probe")
         return replace(made, **changes)
 
     def up(self, number: int, commit: str, parts: tuple[str, ...] = ("web",), **changes: Any) -> Operation:
         name = f"shop-probe-{number}"
         services = tuple(ServiceSpec(part, "serve") for part in parts)
-        source = Source("shop.git", sha(commit), "branch")
+        source = GitSource("shop.git", sha(commit), "branch")
         spec = EnvironmentSpec(name, f"{name}.localhost", "probe", "shop", source, services, settings=self.settings)
         tag = self.tag(number, commit)
-        made = Operation(ref(number), Verb.UP, "probe", name, tag, spec, sha(commit), settings=self.settings)
+        made = Operation(ref(number), OperationVerb.UP, "probe", name, tag, spec, sha(commit), settings=self.settings)
         return replace(made, **changes)
 
     def destroy(self, number: int, **changes: Any) -> Operation:
-        made = Operation(ref(number), Verb.DESTROY, "probe", f"shop-probe-{number}", settings=self.settings)
+        made = Operation(ref(number), OperationVerb.DESTROY, "probe", f"shop-probe-{number}", settings=self.settings)
         return replace(made, **changes)
 
     def retag(self, number: int, commit: str, **changes: Any) -> Operation:
         tag = self.tag(number, commit, **changes)
-        return Operation(ref(number), Verb.RETAG, "", tag.name, tag)
+        return Operation(ref(number), OperationVerb.RETAG, "", tag.name, tag)
 
     def refresh(self, number: int) -> Operation:
-        return Operation(ref(number), Verb.REFRESH, "probe", f"shop-probe-{number}", settings=self.settings)
+        return Operation(ref(number), OperationVerb.REFRESH, "probe", f"shop-probe-{number}", settings=self.settings)
 
 
-class Bench(Protocol):
-    orders: Orders
+class StackBench(Protocol):
+    factory: OperationFactory
 
     @property
     def operations(self) -> Any: ...
@@ -80,27 +80,27 @@ class Bench(Protocol):
     def hold(self, number: int) -> None: ...
     def release(self, number: int) -> None: ...
     def fail(self, number: int, error: str) -> None: ...
-    def mend(self, number: int) -> None: ...
-    async def under_way(self, number: int) -> None: ...
+    def stop_failing(self, number: int) -> None: ...
+    async def wait_until_running(self, number: int) -> None: ...
 
 
-async def run(bench: Bench, operation: Operation, told: list[str] | None = None) -> OperationResult:
-    return await start(bench, operation, told).wait()
+async def run_operation(bench: StackBench, operation: Operation, progress: list[str] | None = None) -> OperationResult:
+    return await start_operation(bench, operation, progress).wait()
 
 
-def start(bench: Bench, operation: Operation, told: list[str] | None = None) -> Lane:
-    lane: Lane = bench.operations.start(operation, (told if told is not None else []).append)
+def start_operation(bench: StackBench, operation: Operation, progress: list[str] | None = None) -> Lane:
+    lane: Lane = bench.operations.start(operation, (progress if progress is not None else []).append)
     return lane
 
 
-def record(bench: Bench, number: int) -> StackRecord:
+def record_of(bench: StackBench, number: int) -> StackRecord:
     return bench.snapshot().stacks[ref(number)]
 
 
 @dataclass
 class FakeBench:
     operations: FakeStacks = field(default_factory=FakeStacks)
-    orders: Orders = field(default_factory=Orders)
+    factory: OperationFactory = field(default_factory=OperationFactory)
 
     def snapshot(self) -> StackSnapshot:
         return self.operations.snapshot()
@@ -112,30 +112,30 @@ class FakeBench:
         self.operations.release(ref(number))
 
     def fail(self, number: int, error: str) -> None:
-        self.operations.fail(ref(number), error, times=1000, verb=Verb.UP)
+        self.operations.fail(ref(number), error, times=1000, verb=OperationVerb.UP)
 
-    def mend(self, number: int) -> None:
-        self.operations.mend(ref(number))
+    def stop_failing(self, number: int) -> None:
+        self.operations.clear_failure(ref(number))
 
-    async def under_way(self, number: int) -> None:
-        await until(lambda: ref(number) in self.operations.records and record(self, number).locks != ())
+    async def wait_until_running(self, number: int) -> None:
+        await wait_until(lambda: ref(number) in self.operations.records and record_of(self, number).locks != ())
 
 
 @dataclass
 class RealBench:
     folder: Path
-    places: Places
+    places: StackPaths
     version: str
     operations: Pool = field(init=False)
     inventory: FileInventory = field(init=False)
 
     def __post_init__(self) -> None:
-        self.operations = Pool(self.places, self.version, warm=0)  # a warm one would cost each test a process
+        self.operations = Pool(self.places, self.version, warm_workers=0)  # a warm one would cost each test a process
         self.inventory = FileInventory(self.places.backend)
 
     @property
-    def orders(self) -> Orders:
-        return Orders({"folder": str(self.folder / "target")})
+    def factory(self) -> OperationFactory:
+        return OperationFactory({"folder": str(self.folder / "target")})
 
     @property
     def target(self) -> Path:
@@ -146,25 +146,25 @@ class RealBench:
 
     # --- the target's control
 
-    def control(self, word: str, number: int) -> Path:
+    def control_file(self, word: str, number: int) -> Path:
         return self.target / "control" / f"{word}-shop-probe-{number}"
 
     def hold(self, number: int) -> None:
-        self.control("hold", number).touch()
+        self.control_file("hold", number).touch()
 
     def release(self, number: int) -> None:
-        self.control("hold", number).unlink(missing_ok=True)
+        self.control_file("hold", number).unlink(missing_ok=True)
 
     def fail(self, number: int, error: str) -> None:
-        self.control("fail", number).write_text(error)
+        self.control_file("fail", number).write_text(error)
 
-    def mend(self, number: int) -> None:
-        self.control("fail", number).unlink(missing_ok=True)
+    def stop_failing(self, number: int) -> None:
+        self.control_file("fail", number).unlink(missing_ok=True)
 
-    async def under_way(self, number: int) -> None:
+    async def wait_until_running(self, number: int) -> None:
         """Until a resource of it is being worked on."""
         name = f"shop-probe-{number}"
-        await until(lambda: any(line.split()[0] in BEGINS for line in self.journal(name)[-1:]))
+        await wait_until(lambda: any(line.split()[0] in START_WORDS for line in self.journal(name)[-1:]))
 
     def journal(self, name: str) -> list[str]:
         path = self.target / "journal"
@@ -173,11 +173,11 @@ class RealBench:
 
     # --- what is there
 
-    def made(self) -> dict[str, str]:
+    def created_files(self) -> dict[str, str]:
         root = self.target / "made"
         return {str(path.relative_to(root)): path.read_text() for path in root.rglob("*") if path.is_file()}
 
-    def started(self) -> list[str]:
+    def pulumi_commands(self) -> list[str]:
         """The command lines of all ``pulumi`` processes so far, by the wrapper on PATH."""
         path = self.folder / "started"
         return path.read_text().splitlines() if path.exists() else []
@@ -190,31 +190,31 @@ class RealBench:
         )
         return done.stdout
 
-    def left(self) -> list[str]:
+    def remaining_files(self) -> list[str]:
         """Files in the folders of operations, other than the store's own marker and the logs of what still exists."""
         places = self.places
         found = [*_files(places.backend), *_files(places.operations), *_files(self.folder / "tmp")]
-        warm = {interpreter.folder for interpreter in self.operations._waiting}
+        warm = {interpreter.folder for interpreter in self.operations._idle}
         found += [path for path in _files(places.work) if path.parent not in warm]
         return [str(path.relative_to(self.folder)) for path in found if path.name != "meta.yaml"]
 
 
-BEGINS = ("create", "update", "delete")
+START_WORDS = ("create", "update", "delete")
 
 
 def _files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-async def until(true: Callable[[], bool], seconds: float = PATIENCE) -> None:
+async def wait_until(condition: Callable[[], bool], seconds: float = TIMEOUT) -> None:
     end = time.monotonic() + seconds
-    while not true():
+    while not condition():
         assert time.monotonic() < end, "it did not come true in time"
         await asyncio.sleep(0.03)
 
 
-def real_bench(folder: Path, environ: Any) -> RealBench:
-    """``environ`` sets variables for the test: the folder for temporary files, and where the entry point lies."""
+def create_real_bench(folder: Path, monkeypatch: Any) -> RealBench:
+    """``monkeypatch`` sets variables for the test: the folder for temporary files, and where the entry point lies."""
     found = toolchain.find()
     for name in ("bin", "tmp", "target/control", "site/eph_probe-1.dist-info"):
         (folder / name).mkdir(parents=True)
@@ -225,9 +225,9 @@ def real_bench(folder: Path, environ: Any) -> RealBench:
     (point / "METADATA").write_text("Metadata-Version: 2.1\nName: eph-probe\nVersion: 1\n")
     (point / "entry_points.txt").write_text("[eph.targets]\nprobe = tests.stacks.probe_target:TARGET\n")
     (folder / "pass").write_text("a passphrase")
-    environ.setenv("PYTHONPATH", f"{folder / 'site'}{os.pathsep}{ROOT}")
-    environ.setenv("TMPDIR", str(folder / "tmp"))
-    places = Places(
+    monkeypatch.setenv("PYTHONPATH", f"{folder / 'site'}{os.pathsep}{ROOT}")
+    monkeypatch.setenv("TMPDIR", str(folder / "tmp"))
+    places = StackPaths(
         backend=folder / "backend",
         work=folder / "work",
         operations=folder / "operations",
@@ -235,7 +235,7 @@ def real_bench(folder: Path, environ: Any) -> RealBench:
         passphrase_file=folder / "pass",
         tools=f"{folder / 'bin'}{os.pathsep}{found.path}",
     )
-    places.prepare()
+    places.make_folders()
     return RealBench(folder, places, found.version)
 
 

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.stacks.benches import Bench, FakeBench, RealBench, real_bench
+from tests.stacks.benches import StackBench, FakeBench, RealBench, create_real_bench
 
 
 @pytest.fixture
 async def real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RealBench]:
-    bench = real_bench(tmp_path, monkeypatch)
+    bench = create_real_bench(tmp_path, monkeypatch)
     await bench.operations.open()
     yield bench
     await bench.operations.close()
 
 
 @pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.real)])
-def bench(request: pytest.FixtureRequest) -> Bench:
+def bench(request: pytest.FixtureRequest) -> StackBench:
     return FakeBench() if request.param == "fake" else request.getfixturevalue("real")

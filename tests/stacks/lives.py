@@ -9,18 +9,18 @@ import asyncio
 import sys
 from pathlib import Path
 
-from stacks.places import Places
+from stacks.places import StackPaths
 from stacks.pool import Pool
-from tests.stacks.benches import Orders
+from tests.stacks.benches import OperationFactory
 
 
-async def live(folder: Path, tools: str, version: str) -> None:
-    places = Places(folder / "backend", folder / "work", folder / "operations", folder / "home", folder / "pass", tools)
+async def run_ephd(folder: Path, tools: str, version: str) -> None:
+    places = StackPaths(folder / "backend", folder / "work", folder / "operations", folder / "home", folder / "pass", tools)
     pool = Pool(places, version)
     await pool.open()
-    lane = pool.start(Orders({"folder": str(folder / "target")}).up(1, "aaaa", ("one", "two")), lambda _: None)
+    lane = pool.start(OperationFactory({"folder": str(folder / "target")}).up(1, "aaaa", ("one", "two")), lambda _: None)
     await lane.wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(live(Path(sys.argv[1]), sys.argv[2], sys.argv[3]))
+    asyncio.run(run_ephd(Path(sys.argv[1]), sys.argv[2], sys.argv[3]))

@@ -18,7 +18,7 @@ from typing import Any
 
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
-from programs.insides import Reading, Told
+from programs.insides import LogRequest, LogLines
 from programs.local.waiting import pause
 from programs.spec import EnvironmentSpec
 
@@ -34,7 +34,7 @@ class PartProvider(ResourceProvider):
         _work("create", props)
         _file(props).parent.mkdir(parents=True, exist_ok=True)
         _file(props).write_text(props["commit"])
-        _tell("created", props)
+        _log("created", props)
         return CreateResult(f"{props['environment']}/{props['part']}", {**props, "url": SECRET})
 
     def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
@@ -43,13 +43,13 @@ class PartProvider(ResourceProvider):
     def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
         _work("update", news)
         _file(news).write_text(news["commit"])
-        _tell("updated", news)
+        _log("updated", news)
         return UpdateResult({**news, "url": SECRET})
 
     def delete(self, _id: str, props: Props) -> None:
         _work("delete", props)
         _file(props).unlink(missing_ok=True)
-        _tell("deleted", props)
+        _log("deleted", props)
 
     def read(self, id_: str, props: Props) -> ReadResult:
         return ReadResult(id_, props) if _file(props).exists() else ReadResult("", {})
@@ -59,17 +59,17 @@ def _file(props: Props) -> Path:
     return Path(props["folder"]) / "made" / props["environment"] / props["part"]
 
 
-def _tell(word: str, props: Props) -> None:
+def _log(word: str, props: Props) -> None:
     with (Path(props["folder"]) / "journal").open("a") as journal:
         journal.write(f"{word} {props['environment']} {props['part']} {props['commit'][:7]}\n")
 
 
 def _work(word: str, props: Props) -> None:
     control = Path(props["folder"]) / "control"
-    _tell(word, props)
+    _log(word, props)
     noise = control / f"noise-{props['environment']}"
     if noise.exists():
-        _print(noise.read_bytes())
+        _write_stdout(noise.read_bytes())
     hold = control / f"hold-{props['environment']}"
     while hold.exists():
         (time.sleep if hold.read_text() == "stubborn" else pause)(0.02)
@@ -78,7 +78,7 @@ def _work(word: str, props: Props) -> None:
         raise ValueError(failure.read_text())
 
 
-def _print(data: bytes) -> None:
+def _write_stdout(data: bytes) -> None:
     for start in range(0, len(data), 65536):
         os.write(1, data[start : start + 65536])
 
@@ -92,15 +92,15 @@ class Probe:
     def purge(self, name: str, settings: Mapping[str, str]) -> None:
         shutil.rmtree(Path(settings["folder"]) / "made" / name, ignore_errors=True)
 
-    def names(self, settings: Mapping[str, str]) -> frozenset[str]:
+    def list_environments(self, settings: Mapping[str, str]) -> frozenset[str]:
         made = Path(settings["folder"]) / "made"
         return frozenset(path.name for path in made.iterdir()) if made.exists() else frozenset()
 
     def ensure(self, settings: Mapping[str, str]) -> None:
         Path(settings["folder"]).mkdir(parents=True, exist_ok=True)
 
-    def logs(self, name: str, settings: Mapping[str, str], asked: Reading) -> Told:
-        return Told()
+    def logs(self, name: str, settings: Mapping[str, str], request: LogRequest) -> LogLines:
+        return LogLines()
 
 
 def _build(spec: EnvironmentSpec) -> None:

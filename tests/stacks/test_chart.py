@@ -14,45 +14,45 @@ from typing import Any
 import pytest
 import yaml
 
-from orchestrator.config.settings import Settings
-from orchestrator.gateway.headers import within
+from orchestrator.config.settings import ServerSettings
+from orchestrator.gateway.headers import in_networks
 from programs.kubernetes import names, rights
 from programs.kubernetes import settings as kubernetes
-from programs.kubernetes.manifests.judging import KINDS
+from programs.kubernetes.manifests.judging import ALLOWED_KINDS
 from stacks import plugins
-from stacks.toolchain import NoToolchain
+from stacks.toolchain import ToolchainNotFound
 
 pytestmark = pytest.mark.long  # needs helm, which `make test-long` builds
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "infra" / "helm"
-LEAST: dict[str, Any] = {"image": {"repository": "registry.test/eph"}, "settings": {"domain": "preview.test"}}
+MINIMAL_VALUES: dict[str, Any] = {"image": {"repository": "registry.test/eph"}, "settings": {"domain": "preview.test"}}
 Values = dict[str, Any]
 
 
 def helm(*words: str, values: Values) -> subprocess.CompletedProcess[str]:
     try:
         binary = plugins.find(plugins.HELM) / "helm"
-    except NoToolchain:
+    except ToolchainNotFound:
         pytest.skip("there is no helm here: make helm")
     command = [binary, *words, CHART, "--namespace", "tools", "--values", "-"]
     return subprocess.run(command, input=json.dumps(values), capture_output=True, text=True, timeout=60, check=False)
 
 
-def rendered(**values: Any) -> dict[tuple[str, str], dict[str, Any]]:
+def render(**values: Any) -> dict[tuple[str, str], dict[str, Any]]:
     """By kind and name."""
-    settings = {**LEAST["settings"], **values.pop("settings", {})}
-    done = helm("template", "eph", values={**LEAST, "settings": settings, **values})
+    settings = {**MINIMAL_VALUES["settings"], **values.pop("settings", {})}
+    done = helm("template", "eph", values={**MINIMAL_VALUES, "settings": settings, **values})
     assert done.returncode == 0, done.stderr
     found = [item for item in yaml.safe_load_all(done.stdout) if item]
     return {(item["kind"], item["metadata"]["name"]): item for item in found}
 
 
-def settings_of(found: dict[tuple[str, str], dict[str, Any]]) -> Settings:
-    return Settings(**tomllib.loads(found["ConfigMap", "eph"]["data"]["eph.toml"]))
+def settings_of(found: dict[tuple[str, str], dict[str, Any]]) -> ServerSettings:
+    return ServerSettings(**tomllib.loads(found["ConfigMap", "eph"]["data"]["eph.toml"]))
 
 
 def test_it_passes_helms_own_checks() -> None:
-    done = helm("lint", "--strict", values=LEAST)
+    done = helm("lint", "--strict", values=MINIMAL_VALUES)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -79,13 +79,13 @@ def test_it_passes_helms_own_checks() -> None:
     ids=lambda value: value[:24] if isinstance(value, str) else "",
 )
 def test_a_value_that_cannot_be_is_refused_by_its_name(values: Values, words: str) -> None:
-    done = helm("template", "eph", values={**LEAST, **values})
+    done = helm("template", "eph", values={**MINIMAL_VALUES, **values})
     assert done.returncode != 0
     assert words in done.stderr
 
 
 def test_values_become_settings_that_ephd_takes() -> None:
-    found = rendered(
+    found = render(
         settings={
             "domain": "preview.test",
             "public_url": "https://{host}",
@@ -114,7 +114,7 @@ def test_values_become_settings_that_ephd_takes() -> None:
 
 def test_people_come_to_previews_by_the_gateway_and_nobody_else_does() -> None:
     """C1, L5: the wildcard is the way in, and what ephd is told, the policies and the pod's own labels agree."""
-    found = rendered(settings={"domain": "preview.test", "domains": ["acme.test"], "public_url": "https://{host}"})
+    found = render(settings={"domain": "preview.test", "domains": ["acme.test"], "public_url": "https://{host}"})
     made = settings_of(found)
     (rule, other) = found["Ingress", "eph-previews"]["spec"]["rules"]
     assert [rule["host"], other["host"]] == ["*.preview.test", "*.acme.test"]
@@ -123,37 +123,37 @@ def test_people_come_to_previews_by_the_gateway_and_nobody_else_does() -> None:
     told = kubernetes.from_mapping(made.kubernetes_settings("0123456789"))
     assert (told.front, told.front_namespace) == ("eph", "tools")
     pod = found["StatefulSet", "eph"]["spec"]["template"]["metadata"]["labels"]
-    assert told.front_pods
-    assert told.front_pods.items() <= pod.items()
-    peer = {"namespaceSelector": {"matchLabels": {names.MANAGED: "eph"}}}
+    assert told.gateway_pod_labels
+    assert told.gateway_pod_labels.items() <= pod.items()
+    peer = {"namespaceSelector": {"matchLabels": {names.MANAGED_BY: "eph"}}}
     peer["podSelector"] = {"matchLabels": {names.PUBLIC: "true"}}
     assert {"to": [peer]} in found["NetworkPolicy", "eph"]["spec"]["egress"]
-    assert within("10.244.0.9", frozenset(made.previews.proxies)), "the ingress controller, whatever its address"
-    assert not within("203.0.113.9", frozenset(made.previews.proxies))
+    assert in_networks("10.244.0.9", frozenset(made.previews.proxies)), "the ingress controller, whatever its address"
+    assert not in_networks("203.0.113.9", frozenset(made.previews.proxies))
     assert found["Service", "eph"]["spec"]["publishNotReadyAddresses"] is True, "also while ephd starts anew"
-    assert ("ingresses", "create") not in rights_of(found)
-    assert ("ingresses", "delete") in rights_of(found), "those that it had before"
-    own = rendered(settings={"previews": {"proxies": ["10.9.0.1/32"], "sign_in": "all"}})
+    assert ("ingresses", "create") not in permissions_of(found)
+    assert ("ingresses", "delete") in permissions_of(found), "those that it had before"
+    own = render(settings={"previews": {"proxies": ["10.9.0.1/32"], "sign_in": "all"}})
     assert settings_of(own).previews.proxies == ("10.9.0.1/32",)
 
 
 def test_or_each_preview_has_an_ingress_of_its_own() -> None:
-    found = rendered(settings={"kubernetes": {"front": "ingress", "ingress_class": "nginx"}})
+    found = render(settings={"kubernetes": {"front": "ingress", "ingress_class": "nginx"}})
     made = settings_of(found)
     assert (made.kubernetes.front, made.kubernetes.ingress_class) == ("ingress", "nginx")
     assert (made.kubernetes.front_labels, made.previews.proxies) == ((), ())
     assert names.PUBLIC not in json.dumps(found["NetworkPolicy", "eph"])
-    assert {("ingresses", "create"), ("httproutes", "patch")} <= rights_of(found)
+    assert {("ingresses", "create"), ("httproutes", "patch")} <= permissions_of(found)
 
 
-def rights_of(found: dict[tuple[str, str], dict[str, Any]]) -> set[tuple[str, str]]:
+def permissions_of(found: dict[tuple[str, str], dict[str, Any]]) -> set[tuple[str, str]]:
     """What it may do in an environment's namespace."""
     rules = found["ClusterRole", "tools-eph-environment"]["rules"]
     return {(kind, verb) for rule in rules for kind in rule["resources"] for verb in rule["verbs"]}
 
 
 def test_the_pod_runs_as_a_user_of_no_rights_on_a_read_only_root() -> None:
-    pod = rendered()["StatefulSet", "eph"]["spec"]["template"]["spec"]
+    pod = render()["StatefulSet", "eph"]["spec"]["template"]["spec"]
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     for container in pod["containers"]:
@@ -165,7 +165,7 @@ def test_the_pod_runs_as_a_user_of_no_rights_on_a_read_only_root() -> None:
 def test_no_right_is_wider_than_what_the_program_does() -> None:
     """Everywhere only namespaces; in an environment's own, the kinds that repositories and we bring, and what is read
     of pods. Nothing with a star, no exec, no nodes."""
-    found = rendered()
+    found = render()
     wide = found["ClusterRole", "tools-eph-server"]["rules"]
     assert {(group, kind) for rule in wide for group in rule["apiGroups"] for kind in rule["resources"]} == {
         ("", "namespaces"),
@@ -175,7 +175,7 @@ def test_no_right_is_wider_than_what_the_program_does() -> None:
     assert [rule["resourceNames"] for rule in wide if "bind" in rule["verbs"]] == [["tools-eph-environment"]]
     own = found["ClusterRole", "tools-eph-environment"]["rules"]
     written = {kind for rule in own if "create" in rule["verbs"] for kind in rule["resources"]}
-    brought = {plural(kind) for kind in KINDS}
+    brought = {plural(kind) for kind in ALLOWED_KINDS}
     ours = {"resourcequotas", "limitranges", "serviceaccounts", "networkpolicies"}
     assert written == (brought | ours) - {"ingresses"}
     read = {kind for rule in own if {"create", "delete"}.isdisjoint(rule["verbs"]) for kind in rule["resources"]}
@@ -186,13 +186,13 @@ def test_no_right_is_wider_than_what_the_program_does() -> None:
 
 
 def test_a_shared_certificate_is_the_one_secret_that_may_be_read_elsewhere() -> None:
-    found = rendered(settings={"kubernetes": {"front": "ingress", "tls_secret": "infra/wildcard"}})
+    found = render(settings={"kubernetes": {"front": "ingress", "tls_secret": "infra/wildcard"}})
     role = found["Role", "tools-eph-certificate"]
     assert role["metadata"]["namespace"] == "infra"
     assert role["rules"] == [
         {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["wildcard"], "verbs": ["get"]}
     ]
-    alone = rendered(settings={"kubernetes": {"front": "ingress", "tls_secret": "wildcard"}})
+    alone = render(settings={"kubernetes": {"front": "ingress", "tls_secret": "wildcard"}})
     assert ("Role", "tools-eph-certificate") not in alone, "one of each environment's own namespace"
 
 
@@ -201,7 +201,7 @@ def plural(kind: str) -> str:
 
 
 def test_the_binding_names_what_the_chart_made() -> None:
-    found = rendered()
+    found = render()
     made = settings_of(found).kubernetes
     assert found["ClusterRole", made.role]
     namespace, _, account = made.account.partition("/")

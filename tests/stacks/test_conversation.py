@@ -13,29 +13,29 @@ from pathlib import Path
 import pytest
 
 from stacks import conversation, interpreters, wire
-from stacks.conversation import Conversation, Emptied, Ending, Until
-from stacks.interpreters import LINE_LIMIT, Interpreter
-from stacks.model import Operation, OperationResult, Outcome, Verb
-from stacks.places import Places
-from tests.stacks.benches import Orders, ref
+from stacks.conversation import WorkerSession, OnDestroyed, WorkerExit, LeaseUntil
+from stacks.interpreters import MAX_LINE_BYTES, WarmWorker
+from stacks.model import Operation, OperationResult, Outcome, OperationVerb
+from stacks.places import StackPaths
+from tests.stacks.benches import OperationFactory, ref
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-RESULT = OperationResult(ref(1), Verb.UP, Outcome.SUCCEEDED, "a" * 40, NOW, NOW)
-SAY = f"import json, sys, time\nRESULT = {json.dumps(json.dumps({'event': 'result', 'result': wire.dump(RESULT)}))}\n"
+RESULT = OperationResult(ref(1), OperationVerb.UP, Outcome.SUCCEEDED, "a" * 40, NOW, NOW)
+WORKER_PREAMBLE = f"import json, sys, time\nRESULT = {json.dumps(json.dumps({'event': 'result', 'result': wire.dump(RESULT)}))}\n"
 
 
-async def hold(
+async def run_worker(
     folder: Path,
     program: str,
     operation: Operation | None = None,
     progress: Callable[[str], None] = str,
-    emptied: Emptied | None = None,
-    lease: Until | None = None,
-) -> Ending:
+    emptied: OnDestroyed | None = None,
+    lease: LeaseUntil | None = None,
+) -> WorkerExit:
     """Listens to a worker that is this program."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", SAY + program, stdin=pipe, stdout=pipe, limit=LINE_LIMIT, start_new_session=True
+        sys.executable, "-c", WORKER_PREAMBLE + program, stdin=pipe, stdout=pipe, limit=MAX_LINE_BYTES, start_new_session=True
     )
 
     async def willing(operation: Operation) -> bool:
@@ -43,27 +43,27 @@ async def hold(
 
     work = folder / "own"
     work.mkdir()
-    interpreter = Interpreter(process, "mark", work)
-    talk = Conversation(interpreter, operation or Orders().up(1, "aaaa"), progress, emptied or willing, lease)
-    places = Places(folder, folder, folder, folder, folder / "pass")
+    interpreter = WarmWorker(process, "mark", work)
+    talk = WorkerSession(interpreter, operation or OperationFactory().up(1, "aaaa"), progress, emptied or willing, lease)
+    places = StackPaths(folder, folder, folder, folder, folder / "pass")
     try:
-        return await talk.hold(places, "3.259.0", asyncio.Event())
+        return await talk.run(places, "3.259.0", asyncio.Event())
     finally:
         await interpreters.end(interpreter)
         assert not work.exists()
 
 
-async def test_lines_that_are_no_message_are_passed_over(tmp_path: Path) -> None:
+async def test_invalid_messages_are_ignored(tmp_path: Path) -> None:
     """No JSON, no object, an unknown word, five megabytes, bytes that are no UTF-8."""
     program = (
         "print('hello'); print('[]'); print('{}'); print('{\"event\": 7}'); print('x' * 5_000_000, flush=True)\n"
         "sys.stdout.buffer.write(b'\\xff\\xfe\\n'); print(RESULT, flush=True)"
     )
-    assert await hold(tmp_path, program) == Ending(RESULT)
+    assert await run_worker(tmp_path, program) == WorkerExit(RESULT)
 
 
-async def test_a_worker_without_a_word(tmp_path: Path) -> None:
-    assert await hold(tmp_path, "sys.exit(1)") == Ending(None)
+async def test_silent_worker_is_a_failure(tmp_path: Path) -> None:
+    assert await run_worker(tmp_path, "sys.exit(1)") == WorkerExit(None)
 
 
 async def test_callbacks_that_raise_hold_nothing_up(tmp_path: Path) -> None:
@@ -80,24 +80,24 @@ async def test_callbacks_that_raise_hold_nothing_up(tmp_path: Path) -> None:
         "order = sys.stdin.readline(); answer = sys.stdin.readline()\n"
         "print(RESULT if answer == 'keep\\n' else 'no', flush=True)"
     )
-    assert await hold(tmp_path, program, progress=raising, emptied=unable) == Ending(RESULT)
+    assert await run_worker(tmp_path, program, progress=raising, emptied=unable) == WorkerExit(RESULT)
 
 
-async def test_one_that_heeds_nothing_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unresponsive_worker_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the deadline and the grace; what it had started in its session is gone with it."""
     monkeypatch.setattr(conversation, "GRACE", 0.2)
     monkeypatch.setattr(interpreters, "_FAREWELL", 0.2)
-    slow = Orders().up(1, "aaaa", deadline=0.2)
+    slow = OperationFactory().up(1, "aaaa", deadline=0.2)
     async with asyncio.timeout(15):
-        assert await hold(tmp_path, "time.sleep(60)", slow) == Ending(None, late=True)
+        assert await run_worker(tmp_path, "time.sleep(60)", slow) == WorkerExit(None, timed_out=True)
 
 
-async def test_one_that_is_stopped_holds_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_stopped_worker_does_not_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGSTOP before it read its order, which is more than a pipe holds. Its deadline, the grace, then the kill."""
     monkeypatch.setattr(conversation, "GRACE", 0.2)
-    long = replace(Orders().up(1, "aaaa", deadline=0.2), commit="a" * 3_000_000)
+    long = replace(OperationFactory().up(1, "aaaa", deadline=0.2), commit="a" * 3_000_000)
     async with asyncio.timeout(20):
-        assert await hold(tmp_path, "import os, signal; os.kill(0, signal.SIGSTOP)", long) == Ending(None, late=True)
+        assert await run_worker(tmp_path, "import os, signal; os.kill(0, signal.SIGSTOP)", long) == WorkerExit(None, timed_out=True)
 
 
 async def test_a_worker_is_told_of_each_renewal_of_the_lease(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,16 +109,16 @@ async def test_a_worker_is_told_of_each_renewal_of_the_lease(tmp_path: Path, mon
         "order = json.loads(sys.stdin.readline()); line = sys.stdin.readline()\n"
         "print(RESULT if (order['not_after'], line) == (7.5, 'lead 9.25\\n') else 'no', flush=True)"
     )
-    found = await hold(tmp_path, program, lease=lambda: now.pop(0) if len(now) > 1 else now[0])
-    assert found == Ending(RESULT)
+    found = await run_worker(tmp_path, program, lease=lambda: now.pop(0) if len(now) > 1 else now[0])
+    assert found == WorkerExit(RESULT)
 
 
 async def test_one_alone_is_told_of_no_lease(tmp_path: Path) -> None:
     program = "print(RESULT if json.loads(sys.stdin.readline())['not_after'] is None else 'no', flush=True)"
-    assert await hold(tmp_path, program) == Ending(RESULT)
+    assert await run_worker(tmp_path, program) == WorkerExit(RESULT)
 
 
 async def test_the_word_for_a_deadline_is_late(tmp_path: Path) -> None:
     program = "sys.stdin.readline(); print(RESULT if sys.stdin.readline() == 'late\\n' else 'no', flush=True)"
-    slow = Orders().up(1, "aaaa", deadline=0.2)
-    assert await hold(tmp_path, program, slow) == Ending(RESULT, late=True)
+    slow = OperationFactory().up(1, "aaaa", deadline=0.2)
+    assert await run_worker(tmp_path, program, slow) == WorkerExit(RESULT, timed_out=True)

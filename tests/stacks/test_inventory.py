@@ -18,7 +18,7 @@ import pytest
 from stacks import history, names, tags
 from stacks.backends import FileBackend
 from stacks.inventory import FileInventory
-from stacks.model import Outcome, Pinned, StackRef, Tag, Verb
+from stacks.model import Outcome, PinnedImages, StackRef, StackTag, OperationVerb
 
 AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SHA = "a" * 40
@@ -33,7 +33,7 @@ BUILT = {
 }
 
 
-class Store:
+class BackendFiles:
     def __init__(self, folder: Path) -> None:
         self.backend = FileBackend(folder)
         self.folder = folder
@@ -43,18 +43,18 @@ class Store:
         stack = {"urn": "x", "type": "pulumi:pulumi:Stack", "outputs": {"built": BUILT} if outputs is None else outputs}
         latest = {"resources": [stack, {"type": "pulumi:providers:x"}, {"type": "eph:Service"}], **deployment}
         self.write(ref, {"version": 3, "checkpoint": {"stack": str(ref), "latest": latest}})
-        self.backend.tag(ref).unlink(missing_ok=True)
-        value = tags.encode(Tag(12345, "acme/shop", number, f"shop-{number}", "i", SHA, AT))
-        self.backend.tag(ref).write_text(json.dumps({"version": 1, "tags": {tags.KEY: value}}))
-        past = self.backend.history(ref)
+        self.backend.tag_file(ref).unlink(missing_ok=True)
+        value = tags.encode(StackTag(12345, "acme/shop", number, f"shop-{number}", "i", SHA, AT))
+        self.backend.tag_file(ref).write_text(json.dumps({"version": 1, "tags": {tags.TAG_KEY: value}}))
+        past = self.backend.history_folder(ref)
         past.mkdir(parents=True, exist_ok=True)
-        entry = {"kind": "update", "message": history.message(Verb.UP, SHA), "result": "succeeded", "endTime": 1}
+        entry = {"kind": "update", "message": history.message(OperationVerb.UP, SHA), "result": "succeeded", "endTime": 1}
         (past / "1.history.json").unlink(missing_ok=True)
         (past / "1.history.json").write_text(json.dumps(entry))
         return ref
 
     def write(self, ref: StackRef, document: Any) -> None:
-        path = self.backend.state(ref)
+        path = self.backend.state_file(ref)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
         path.write_text(document if isinstance(document, str) else json.dumps(document))
@@ -62,43 +62,43 @@ class Store:
     def copy(self, ref: StackRef, number: int) -> None:
         """Another stack with the same files, by links: a thousand are made in no time."""
         other = StackRef(ref.project, f"pr-{number}")
-        self.backend.history(other).mkdir()
-        for of in (self.backend.state, self.backend.tag):
+        self.backend.history_folder(other).mkdir()
+        for of in (self.backend.state_file, self.backend.tag_file):
             of(other).hardlink_to(of(ref))
-        for path in self.backend.history(ref).iterdir():
-            (self.backend.history(other) / path.name).hardlink_to(path)
+        for path in self.backend.history_folder(ref).iterdir():
+            (self.backend.history_folder(other) / path.name).hardlink_to(path)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path)
+def store(tmp_path: Path) -> BackendFiles:
+    return BackendFiles(tmp_path)
 
 
-def test_what_a_record_says(store: Store) -> None:
+def test_what_a_record_says(store: BackendFiles) -> None:
     ref = store.add(1, pending_operations=[{}, {}])
     snapshot = FileInventory(store.folder).snapshot()
     record = snapshot.stacks[ref]
-    assert (snapshot.complete, snapshot.foreign) == (True, 0)
+    assert (snapshot.complete, snapshot.foreign_count) == (True, 0)
     assert record.built is not None
     assert record.tag is not None
-    assert (record.built.commit, record.built.at, record.tag.name) == (SHA, AT, "shop-1")
-    assert (record.resources, record.pending, record.locks, record.unreadable) == (1, 2, (), "")
+    assert (record.built.commit, record.built.built_at, record.tag.name) == (SHA, AT, "shop-1")
+    assert (record.resource_count, record.pending_operations, record.locks, record.unreadable) == (1, 2, (), "")
     assert [(entry.commit, entry.outcome) for entry in record.history] == [(SHA, Outcome.SUCCEEDED)]
 
 
-def test_a_record_says_which_images_its_build_began_with(store: Store) -> None:
+def test_a_record_says_which_images_its_build_began_with(store: BackendFiles) -> None:
     """I2: said by the first resource, so that a build that broke off goes on with the same."""
     begun = {"commit": "b" * 40, "images": {"api": "r.test/a@sha256:2"}, "found": {"api": "tag x"}}
     built = {**BUILT, "images": {"api": "r.test/a@sha256:1"}, "found": {"api": "tag w"}}
     stack = {"urn": "x", "type": "pulumi:pulumi:Stack", "outputs": {"built": built}}
     ref = store.add(1, resources=[stack, {"type": "eph:Mark", "inputs": {"pinned": begun}}])
     record = FileInventory(store.folder).snapshot().stacks[ref]
-    assert record.pinned == Pinned("b" * 40, {"api": "r.test/a@sha256:2"}, {"api": "tag x"})
+    assert record.pinned_images == PinnedImages("b" * 40, {"api": "r.test/a@sha256:2"}, {"api": "tag x"})
     assert record.built is not None
     assert (record.built.images, record.built.found) == ({"api": "r.test/a@sha256:1"}, {"api": "tag w"})
     for odd in ("", 7, {}, {"commit": 7}, {"commit": "c", "images": 7}):
         store.add(1, resources=[stack, {"type": "eph:Mark", "inputs": {"pinned": odd}}])
-        found = FileInventory(store.folder).snapshot().stacks[ref].pinned
+        found = FileInventory(store.folder).snapshot().stacks[ref].pinned_images
         assert found is None or found.images == {}
 
 
@@ -120,11 +120,11 @@ def test_a_record_says_which_images_its_build_began_with(store: Store) -> None:
         "\udcff",
     ],
 )
-def test_a_state_that_is_cut_or_odd_hides_no_other(store: Store, document: Any) -> None:
+def test_corrupt_state_hides_no_other_stack(store: BackendFiles, document: Any) -> None:
     """Unreadable, not absent; the others are whole, and it is read again once it is mended."""
     bad, good = store.add(1), store.add(2)
     if document == "\udcff":
-        store.backend.state(bad).write_bytes(b'{"checkpoint": "\xff\xfe"')
+        store.backend.state_file(bad).write_bytes(b'{"checkpoint": "\xff\xfe"')
     else:
         store.write(bad, document)
     inventory = FileInventory(store.folder)
@@ -139,27 +139,27 @@ def test_a_state_that_is_cut_or_odd_hides_no_other(store: Store, document: Any) 
 
 @pytest.mark.parametrize("text", ["", '{"version": 3, "checkp'])
 @pytest.mark.parametrize("result", ["", "failed"])
-def test_a_state_that_was_cut_before_anything_was_made_is_half_made(store: Store, text: str, result: str) -> None:
+def test_a_state_that_was_cut_before_anything_was_made_is_half_made(store: BackendFiles, text: str, result: str) -> None:
     """L8; found by ``make chaos``: a full disk in its first ``up``. One that was ever built stays unreadable."""
     ref = store.add(1)
-    [entry] = store.backend.history(ref).iterdir()
+    [entry] = store.backend.history_folder(ref).iterdir()
     if result:
         entry.write_text(json.dumps({**json.loads(entry.read_text()), "result": result}))
     else:
         entry.unlink()
     store.write(ref, text)
     record = FileInventory(store.folder).snapshot().stacks[ref]
-    assert (record.unreadable, record.built, record.pending) == ("", None, 1)
+    assert (record.unreadable, record.built, record.pending_operations) == ("", None, 1)
     assert record.tag is not None
     entry.write_text("cut")
     assert FileInventory(store.folder).snapshot().stacks[ref].unreadable
 
 
 @pytest.mark.parametrize("text", ["", '{"version":1,"tags":{"ep', "[]", '{"tags": []}', '{"tags": {"eph": 7}}'])
-def test_a_cut_tag_makes_a_half_made_stack(store: Store, text: str) -> None:
+def test_a_cut_tag_makes_a_half_made_stack(store: BackendFiles, text: str) -> None:
     """Never lost: it is listed without a tag, and so completed or destroyed (L8)."""
     ref = store.add(1)
-    store.backend.tag(ref).write_text(text)
+    store.backend.tag_file(ref).write_text(text)
     record = FileInventory(store.folder).snapshot().stacks[ref]
     assert (record.tag, record.unreadable) == (None, "")
     assert record.built is not None
@@ -168,36 +168,36 @@ def test_a_cut_tag_makes_a_half_made_stack(store: Store, text: str) -> None:
 @pytest.mark.parametrize(
     "outputs", [{}, {"built": 7}, {"built": {}}, {"built": {**BUILT, "at": "noon"}}, {"built": {**BUILT, "urls": 7}}]
 )
-def test_an_output_that_is_not_ours_is_no_build(store: Store, outputs: Any) -> None:
+def test_an_output_that_is_not_ours_is_no_build(store: BackendFiles, outputs: Any) -> None:
     ref = store.add(1, outputs)
     record = FileInventory(store.folder).snapshot().stacks[ref]
     assert (record.built, record.unreadable) == (None, "")
 
 
 @pytest.mark.parametrize("inputs", [None, [], {"environment": 1}, {"environment": "../etc"}, {"environment": ""}])
-def test_a_lost_tag_does_not_lose_the_name(store: Store, inputs: Any) -> None:
+def test_a_lost_tag_does_not_lose_the_name(store: BackendFiles, inputs: Any) -> None:
     """L2, L8. Found by ``make chaos``: without a name nothing that a state does not know could be removed."""
     ref = store.add(1)
-    state = json.loads(store.backend.state(ref).read_text())
+    state = json.loads(store.backend.state_file(ref).read_text())
     odd, told = {"type": "eph:Home", "inputs": inputs}, {"type": "eph:Home", "inputs": {"environment": "shop-x-1"}}
     state["checkpoint"]["latest"]["resources"] += [odd, told]
     store.write(ref, state)
     assert FileInventory(store.folder).snapshot().stacks[ref].name == "shop-1", "the tag counts first"
-    store.backend.tag(ref).unlink()
+    store.backend.tag_file(ref).unlink()
     assert FileInventory(store.folder).snapshot().stacks[ref].name == "shop-x-1"
 
 
-def test_foreign_stacks_are_counted_and_never_listed(store: Store) -> None:
+def test_foreign_stacks_are_counted_and_never_listed(store: BackendFiles) -> None:
     ours = store.add(1)
     for foreign in ("payroll/production", "payroll/staging", "eph-shop-9ix/main"):
         store.write(StackRef(*foreign.split("/")), "not even JSON")
     snapshot = FileInventory(store.folder).snapshot()
     assert set(snapshot.stacks) == {ours}
-    assert snapshot.foreign == 3
+    assert snapshot.foreign_count == 3
 
 
-def test_a_store_that_was_never_used_is_empty_and_one_that_is_not_there_says_nothing(
-    store: Store, tmp_path: Path
+def test_unused_backend_is_empty_and_missing_backend_is_unknown(
+    store: BackendFiles, tmp_path: Path
 ) -> None:
     """Pitfall: an empty answer read as 'none'. A disk that is not mounted must not look like no stacks."""
     assert FileInventory(tmp_path).snapshot().complete
@@ -211,7 +211,7 @@ def test_a_store_that_was_never_used_is_empty_and_one_that_is_not_there_says_not
     assert not inventory.snapshot().complete
 
 
-def test_a_project_that_cannot_be_listed_hides_no_other(store: Store) -> None:
+def test_a_project_that_cannot_be_listed_hides_no_other(store: BackendFiles) -> None:
     """And makes the snapshot incomplete, so that nothing is destroyed for its sake."""
     ref = store.add(1)
     loop = store.backend.root / "stacks" / "eph-wiki-7"
@@ -226,24 +226,24 @@ def test_a_project_that_cannot_be_listed_hides_no_other(store: Store) -> None:
     assert inventory.snapshot().complete
 
 
-def test_what_changed_is_seen(store: Store) -> None:
+def test_what_changed_is_seen(store: BackendFiles) -> None:
     """Each of the files alone, and a stack that goes."""
     ref, other = store.add(1), store.add(2)
     inventory = FileInventory(store.folder)
     first = inventory.snapshot().stacks[ref]
-    store.backend.write_tag(ref, Tag(12345, "acme/shop", 1, "shop-1", "i", "b" * 40, AT))
+    store.backend.write_tag(ref, StackTag(12345, "acme/shop", 1, "shop-1", "i", "b" * 40, AT))
     second = inventory.snapshot().stacks[ref]
     assert second.tag is not None
     assert (second.tag.commit, second.built) == ("b" * 40, first.built)
-    history.mark_cancelled(store.backend.history(ref), AT)  # it succeeded: stays so
+    history.mark_cancelled(store.backend.history_folder(ref), AT)  # it succeeded: stays so
     assert inventory.snapshot().stacks[ref].history == first.history
     store.add(1, {})
     assert inventory.snapshot().stacks[ref].built is None
-    store.backend.state(other).unlink()
+    store.backend.state_file(other).unlink()
     assert set(inventory.snapshot().stacks) == {ref}
 
 
-def test_a_quiet_look_at_a_thousand_stacks_reads_no_file(store: Store) -> None:
+def test_a_quiet_look_at_a_thousand_stacks_reads_no_file(store: BackendFiles) -> None:
     """L4: nothing is opened for what did not change; and one that changed is one that is read."""
     first = store.add(1)
     for number in range(2, 1001):

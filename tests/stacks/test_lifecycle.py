@@ -19,7 +19,7 @@ import pytest
 from stacks import locks, records
 from stacks.backends import FileBackend
 from stacks.model import Outcome, StackRef
-from tests.stacks.benches import RealBench, record, ref, run, sha, start
+from tests.stacks.benches import RealBench, record_of, ref, run_operation, sha, start_operation
 from tests.stacks.probe_target import SECRET
 
 pytestmark = pytest.mark.real
@@ -29,28 +29,28 @@ async def test_a_first_up_starts_three_processes_at_most_and_an_update_two(real:
     """Budget and pitfall '10 processes where 2 would do', counted by the pulumi on PATH, not by us. P9, O3 (file): a
     person sees pr-N under the repository's project. Afterwards nothing is left: no backup, tag, lock, history, log,
     temporary folder, nor a stack selected in PULUMI_HOME (pulumi #8186)."""
-    old = real.orders.tag(1, "ffff", keep=True, incarnation="before")
+    old = real.factory.tag(1, "ffff", keep=True, incarnation="before")
     FileBackend(real.places.backend).write_tag(ref(1), old)  # an earlier stack's, that outlived it
-    result = await run(real, real.orders.up(1, "aaaa"))
+    result = await run_operation(real, real.factory.up(1, "aaaa"))
     assert result.outcome is Outcome.SUCCEEDED
-    tag = record(real, 1).tag
+    tag = record_of(real, 1).tag
     assert tag is not None
     assert (tag.keep, tag.commit, tag.incarnation != "before") == (False, sha("aaaa"), True)
-    assert 1 <= len(real.started()) <= 3
-    assert result.pulumi_processes == len(real.started())
+    assert 1 <= len(real.pulumi_commands()) <= 3
+    assert result.pulumi_processes == len(real.pulumi_commands())
 
-    before = len(real.started())
-    await run(real, real.orders.up(1, "bbbb"))
-    assert 1 <= len(real.started()) - before <= 2
-    assert real.made() == {"shop-probe-1/web": sha("bbbb")}
+    before = len(real.pulumi_commands())
+    await run_operation(real, real.factory.up(1, "bbbb"))
+    assert 1 <= len(real.pulumi_commands()) - before <= 2
+    assert real.created_files() == {"shop-probe-1/web": sha("bbbb")}
 
     listed = json.loads(real.pulumi("stack", "ls", "--all", "--json"))
     assert [stack["name"] for stack in listed] == ["organization/eph-shop-9ix/pr-1"]
 
     FileBackend(real.places.backend).root.joinpath("backups/eph-shop-9ix/pr-1").mkdir(parents=True)
-    assert (await run(real, real.orders.destroy(1))).outcome is Outcome.SUCCEEDED
-    assert real.made() == {}
-    assert real.left() == []
+    assert (await run_operation(real, real.factory.destroy(1))).outcome is Outcome.SUCCEEDED
+    assert real.created_files() == {}
+    assert real.remaining_files() == []
     assert not (real.places.pulumi_home / "workspaces").exists()
     kept = {path.name for path in real.places.backend.glob(".pulumi/*/*")}
     assert "eph-shop-9ix" not in kept
@@ -59,14 +59,14 @@ async def test_a_first_up_starts_three_processes_at_most_and_an_update_two(real:
 async def test_a_secret_is_nowhere_but_encrypted_in_the_state(real: RealBench) -> None:
     """S4 and pitfall 'outputs return secrets in plaintext': not in progress, result, log, last result or store."""
     told: list[str] = []
-    result = await run(real, real.orders.up(1, "aaaa"), told)
+    result = await run_operation(real, real.factory.up(1, "aaaa"), told)
     assert result.outcome is Outcome.SUCCEEDED
     assert SECRET not in repr(result) + "\n".join(told)
     read = _texts(real.places.operations) | _texts(real.places.backend) | _texts(real.places.work)
     assert any(path.suffix == ".log" for path in read)
     assert any(path.name == "last.json" for path in read)
     assert [path for path, text in read.items() if SECRET in text] == []
-    state = FileBackend(real.places.backend).state(ref(1)).read_text()
+    state = FileBackend(real.places.backend).state_file(ref(1)).read_text()
     assert len(state) < 30_000, "a pickled provider lies in the state of each resource: keep it small"
 
 
@@ -74,10 +74,10 @@ async def test_two_stacks_of_one_project_at_once_and_one_of_them_is_loud(real: R
     """L6; pitfalls: programs in one process share globals, and a byte that is no UTF-8 or ten megabytes on one line
     kill the SDK's reader and the call never returns."""
     noise = b"\xff\xfe no utf-8 \n" + b"x" * 10_000_000 + b"\n"
-    real.control("noise", 1).write_bytes(noise)
+    real.control_file("noise", 1).write_bytes(noise)
     real.fail(2, "first line\n" + "y" * 10_000_000)
     told: list[str] = []
-    loud, wordy = await asyncio.gather(run(real, real.orders.up(1, "aaaa")), run(real, real.orders.up(2, "bbbb"), told))
+    loud, wordy = await asyncio.gather(run_operation(real, real.factory.up(1, "aaaa")), run_operation(real, real.factory.up(2, "bbbb"), told))
     assert loud.outcome is Outcome.SUCCEEDED
     assert wordy.outcome is Outcome.FAILED
     assert "first line" in wordy.error
@@ -93,13 +93,13 @@ async def test_a_deadline_is_a_failure(real: RealBench) -> None:
     """Pitfall 'no timeout and no handle on the child process' (pulumi #9103): it ends, gracefully, as a failed try,
     even when a provider does not heed: it is ended, and Pulumi saves that as an error."""
     began = time.monotonic()
-    await run(real, real.orders.up(1, "aaaa"))
+    await run_operation(real, real.factory.up(1, "aaaa"))
     deadline = round(2 * (time.monotonic() - began))  # on a machine of any speed, it is at work on the part by then
-    real.control("hold", 1).write_text("stubborn")
-    result = await run(real, real.orders.up(1, "bbbb", deadline=float(deadline)))
+    real.control_file("hold", 1).write_text("stubborn")
+    result = await run_operation(real, real.factory.up(1, "bbbb", deadline=float(deadline)))
     assert (result.outcome, result.error) == (Outcome.FAILED, f"it took longer than {deadline} s and was ended")
     assert result.step == "part web"
-    after = record(real, 1)
+    after = record_of(real, 1)
     assert after.locks == ()
     assert (after.history[-1].commit, after.history[-1].outcome) == (sha("bbbb"), Outcome.FAILED)
 
@@ -107,34 +107,34 @@ async def test_a_deadline_is_a_failure(real: RealBench) -> None:
 async def test_whose_a_lock_is(real: RealBench) -> None:
     """L8 and pitfall 'break a lock only when its owner is ours and proven dead': another host's stays and is told
     with the command that helps; one whose pid was used again is broken, and the operation goes on."""
-    await run(real, real.orders.up(1, "aaaa"))
+    await run_operation(real, real.factory.up(1, "aaaa"))
     folder = locks.folder(real.places.backend, ref(1))
     folder.mkdir(parents=True, exist_ok=True)
     far = _lock(folder / "far.json", "another-host", 1)
-    before = len(real.started())
-    refused = await run(real, real.orders.up(1, "bbbb"))
+    before = len(real.pulumi_commands())
+    refused = await run_operation(real, real.factory.up(1, "bbbb"))
     assert refused.outcome is Outcome.FAILED
     assert "process 1 of ann on another-host since 2001-01-01 00:00:00 UTC, not proven dead" in refused.error
     assert f"pulumi cancel --yes --stack organization/{ref(1)}" in refused.error
     assert far.exists()
-    assert len(real.started()) == before
+    assert len(real.pulumi_commands()) == before
     far.unlink()
     reused = _lock(folder / "reused.json", socket.gethostname(), os.getpid())
     told: list[str] = []
-    assert (await run(real, real.orders.up(1, "bbbb"), told)).outcome is Outcome.SUCCEEDED
+    assert (await run_operation(real, real.factory.up(1, "bbbb"), told)).outcome is Outcome.SUCCEEDED
     assert not reused.exists()
     assert any("took over a lock whose owner is dead" in line for line in told)
 
 
 async def test_the_wrong_key_is_said_clearly(real: RealBench) -> None:
     """Pitfall 'error classes come from regular expressions over text': one sentence, and no retry that cannot help."""
-    await run(real, real.orders.up(1, "aaaa"))
+    await run_operation(real, real.factory.up(1, "aaaa"))
     real.places.passphrase_file.write_text("another passphrase")
-    result = await run(real, real.orders.up(1, "bbbb"))
+    result = await run_operation(real, real.factory.up(1, "bbbb"))
     assert result.outcome is Outcome.FAILED
     assert result.error == "the passphrase does not open this stack's state; is it the server's key?"
     assert not result.retryable
-    assert real.made() == {"shop-probe-1/web": sha("aaaa")}
+    assert real.created_files() == {"shop-probe-1/web": sha("aaaa")}
 
 
 async def test_a_shell_that_knows_another_pulumi(real: RealBench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,27 +142,27 @@ async def test_a_shell_that_knows_another_pulumi(real: RealBench, monkeypatch: p
     listed, never touched."""
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "the shell's")
     monkeypatch.setenv("PULUMI_DIY_BACKEND_GZIP", "true")
-    foreign = FileBackend(real.places.backend).state(StackRef("payroll", "production"))
+    foreign = FileBackend(real.places.backend).state_file(StackRef("payroll", "production"))
     foreign.parent.mkdir(parents=True)
     foreign.write_text('{"version": 3, "checkpoint": {"stack": "organization/payroll/production"}}')
-    lane = start(real, real.orders.up(1, "aaaa"))
+    lane = start_operation(real, real.factory.up(1, "aaaa"))
     result = await lane.wait()
     assert (result.outcome, result.error) == (Outcome.SUCCEEDED, "")
     assert set(real.snapshot().stacks) == {ref(1)}
-    assert real.snapshot().foreign == 1
+    assert real.snapshot().foreign_count == 1
     monkeypatch.delenv("PULUMI_CONFIG_PASSPHRASE")
-    assert (await run(real, real.orders.destroy(1))).outcome is Outcome.SUCCEEDED
+    assert (await run_operation(real, real.factory.destroy(1))).outcome is Outcome.SUCCEEDED
     assert foreign.exists()
 
 
 async def test_a_program_that_is_wrong_and_a_target_that_is_not_there(real: RealBench) -> None:
     """One sentence, and the last lines of why; the last result is read back whole."""
-    twice = await run(real, real.orders.up(1, "aaaa", ("web", "web")))
+    twice = await run_operation(real, real.factory.up(1, "aaaa", ("web", "web")))
     assert twice.outcome is Outcome.FAILED
     assert "web" in " ".join([twice.error, *twice.tail])
-    unknown = await run(real, real.orders.up(1, "aaaa", target="cloud"))
+    unknown = await run_operation(real, real.factory.up(1, "aaaa", target="cloud"))
     assert "no target 'cloud' is installed" in unknown.error
-    assert records.last(real.places) == {ref(1): unknown}
+    assert records.last_results(real.places) == {ref(1): unknown}
     log = records.newest_log(real.places, ref(1))
     assert log is not None
     assert log.name.endswith("-up.log")
@@ -179,27 +179,27 @@ def _texts(folder: Path) -> Mapping[Path, str]:
 
 async def test_a_destroy_that_fails_keeps_the_record(real: RealBench) -> None:
     """L7, pitfall 6: what could not be removed is still on record, and goes with the next try."""
-    await run(real, real.orders.up(1, "aaaa"))
-    stays = real.control("undeletable", 1)
+    await run_operation(real, real.factory.up(1, "aaaa"))
+    stays = real.control_file("undeletable", 1)
     stays.write_text("a namespace hangs")
-    result = await run(real, real.orders.destroy(1))
+    result = await run_operation(real, real.factory.destroy(1))
     assert (result.outcome, result.error) == (Outcome.FAILED, "a namespace hangs")
-    assert record(real, 1).resources == 1
+    assert record_of(real, 1).resource_count == 1
     stays.unlink()
-    assert (await run(real, real.orders.destroy(1))).outcome is Outcome.SUCCEEDED
-    assert real.left() == []
+    assert (await run_operation(real, real.factory.destroy(1))).outcome is Outcome.SUCCEEDED
+    assert real.remaining_files() == []
 
 
 async def test_a_state_that_a_full_disk_cut_in_the_first_up_is_begun_anew(real: RealBench) -> None:
     """L8; Pulumi puts what was written before the disk was full in the place of the whole state. Found by chaos."""
     backend = FileBackend(real.places.backend)
     for number in (1, 2):
-        backend.begin(ref(number))
-        backend.state(ref(number)).write_text('{"version": 3, "check')
+        backend.create(ref(number))
+        backend.state_file(ref(number)).write_text('{"version": 3, "check')
     told: list[str] = []
-    made = await run(real, replace(real.orders.up(1, "aaaa"), refresh=True), told)
+    made = await run_operation(real, replace(real.factory.up(1, "aaaa"), refresh=True), told)
     assert made.outcome is Outcome.SUCCEEDED, made.error
     assert any("begun anew" in line for line in told)
-    gone = await run(real, replace(real.orders.destroy(2), refresh=True))
+    gone = await run_operation(real, replace(real.factory.destroy(2), refresh=True))
     assert gone.outcome is Outcome.SUCCEEDED, gone.error
     assert set(real.snapshot().stacks) == {ref(1)}

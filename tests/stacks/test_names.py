@@ -69,7 +69,7 @@ def test_what_is_not_ours(name: str) -> None:
 
 @given(KEYS, IDS, NUMBERS)
 def test_words_are_legal_in_a_host_name(key: bytes, repository: int, number: int) -> None:
-    made = names.words(key, repository, number)
+    made = names.unguessable_words(key, repository, number)
     assert LEGAL.fullmatch(made)
     assert len(made) <= 24, "room for the project and the number in 63"
 
@@ -77,8 +77,8 @@ def test_words_are_legal_in_a_host_name(key: bytes, repository: int, number: int
 def test_words_stay_the_same_and_need_the_key() -> None:
     """Y3: pinned, since a restart or an upgrade must give the same; another key, id or number gives others."""
     key = b"k" * 32
-    assert names.words(key, 12345, 42) == names.words(key, 12345, 42) == PINNED
-    others = {names.words(*of) for of in [(b"l" * 32, 12345, 42), (key, 12346, 42), (key, 12345, 43)]}
+    assert names.unguessable_words(key, 12345, 42) == names.unguessable_words(key, 12345, 42) == PINNED
+    others = {names.unguessable_words(*of) for of in [(b"l" * 32, 12345, 42), (key, 12346, 42), (key, 12345, 43)]}
     assert len(others | {PINNED}) == 4
 
 
@@ -90,7 +90,7 @@ def test_words_hold_36_bits() -> None:
     assert len(set(ADJECTIVES)) == len(set(NOUNS)) == 256
     bits = math.log2(len(set(ADJECTIVES)) * len(set(NOUNS)) * len(set(names._LETTERS)) ** 4)
     assert bits == 36
-    many = [names.words(b"key", 1, number).split("-") for number in range(20_000)]
+    many = [names.unguessable_words(b"key", 1, number).split("-") for number in range(20_000)]
     assert len({"-".join(words) for words in many}) == 20_000
     for place in (0, 1):
         assert len(Counter(words[place] for words in many)) == 256
@@ -114,8 +114,8 @@ def test_a_branch_or_a_tag_has_a_legal_stack_that_reads_back(
     assert LEGAL.fullmatch(made.stack)
     assert made.stack.startswith(f"{kind}-")
     assert names.parse(made) == (repository, number)
-    assert names.kind_of(number) is kind
-    assert names.REFS_FROM <= number < 2**53
+    assert names.ref_kind(number) is kind
+    assert names.FIRST_REF_NUMBER <= number < 2**53
 
 
 @given(st.text(min_size=1), st.text(min_size=1))

@@ -18,26 +18,26 @@ from pulumi.automation.errors import create_command_error
 
 from stacks import errors, history, processes, records
 from stacks.backends import FileBackend
-from stacks.model import Outcome, StackRef, Verb
-from stacks.places import Places
+from stacks.model import Outcome, StackRef, OperationVerb
+from stacks.places import StackPaths
 from stacks.pool import Pool
-from stacks.processes import Identity
-from stacks.progress import MOST_CHARACTERS, Progress
+from stacks.processes import ProcessIdentity
+from stacks.progress import MAX_MESSAGE_LENGTH, ProgressCollector
 
 WRONG_KEY = "the passphrase does not open this stack's state; is it the server's key?"
 WEB = "urn:pulumi:pr-1::eph-shop-9ix::pulumi-python:dynamic/eph:Service::web"
 STACK = "urn:pulumi:pr-1::eph-shop-9ix::pulumi:pulumi:Stack::eph-shop-9ix-pr-1"
 
 
-def hear(*events: dict[str, Any]) -> tuple[Progress, list[str]]:
+def read_events(*events: dict[str, Any]) -> tuple[ProgressCollector, list[str]]:
     said: list[str] = []
-    progress = Progress(said.append)
+    progress = ProgressCollector(said.append)
     for number, event in enumerate(events):
         progress.on_event(EngineEvent.from_json({"sequence": number, "timestamp": 1, **event}))
     return progress, said
 
 
-def before(op: str, urn: str, kind: str = "pulumi-python:dynamic/eph:Service", **more: Any) -> dict[str, Any]:
+def resource_event(op: str, urn: str, kind: str = "pulumi-python:dynamic/eph:Service", **more: Any) -> dict[str, Any]:
     return {"metadata": {"op": op, "urn": urn, "type": kind, "provider": "", **more}}
 
 
@@ -57,12 +57,12 @@ def test_progress_reads_like_sentences() -> None:
             "provider": "",
         }
     }
-    progress, said = hear(
-        {"resourcePreEvent": before("create", STACK, "pulumi:pulumi:Stack")},
-        {"resourcePreEvent": before("create", WEB)},
-        {"resourcePreEvent": before("same", WEB)},
-        {"resourcePreEvent": before("delete-replaced", WEB)},
-        {"resOutputsEvent": before("create", STACK, "pulumi:pulumi:Stack", **outputs)},
+    progress, said = read_events(
+        {"resourcePreEvent": resource_event("create", STACK, "pulumi:pulumi:Stack")},
+        {"resourcePreEvent": resource_event("create", WEB)},
+        {"resourcePreEvent": resource_event("same", WEB)},
+        {"resourcePreEvent": resource_event("delete-replaced", WEB)},
+        {"resOutputsEvent": resource_event("create", STACK, "pulumi:pulumi:Stack", **outputs)},
         diagnostic("warming up", severity="info"),
         diagnostic("noise", severity="debug"),
         {
@@ -75,15 +75,15 @@ def test_progress_reads_like_sentences() -> None:
         },
     )
     assert said == ["creating service web", "removing the old service web", "warming up"]
-    assert (progress.doing, progress.step) == ("service web", "")
+    assert (progress.current_step, progress.failed_step) == ("service web", "")
     assert progress.outputs == {"built": {"url": "u"}}
     assert progress.changes == {"create": 2}
 
 
 def test_the_cause_comes_from_the_resource_that_failed() -> None:
-    progress, _ = hear(
+    progress, _ = read_events(
         diagnostic("Exception calling application: the build failed with exit status 2: make\nline one\nline two"),
-        {"resOpFailedEvent": {"metadata": before("create", WEB)["metadata"], "status": 1, "steps": 1}},
+        {"resOpFailedEvent": {"metadata": resource_event("create", WEB)["metadata"], "status": 1, "steps": 1}},
         diagnostic("update failed", STACK),
     )
     why = errors.explain(_error("error: update failed"), progress)
@@ -104,22 +104,22 @@ def test_the_cause_comes_from_the_resource_that_failed() -> None:
     ],
 )  # fmt: skip
 def test_the_command_s_own_words(stderr: str, error: str, retryable: bool) -> None:
-    why = errors.explain(_error(stderr), hear()[0])
+    why = errors.explain(_error(stderr), read_events()[0])
     assert (why.error, why.retryable) == (error, retryable)
 
 
 def test_megabytes_become_sentences() -> None:
     """Neither the result nor what is told grows with what a build prints."""
-    progress, said = hear(*[diagnostic("x" * 1_000_000 + "\n" + "y" * 1_000_000) for _ in range(60)])
+    progress, said = read_events(*[diagnostic("x" * 1_000_000 + "\n" + "y" * 1_000_000) for _ in range(60)])
     why = errors.explain(_error("z" * 1_000_000), progress)
-    assert max(map(len, said)) <= MOST_CHARACTERS + 3
+    assert max(map(len, said)) <= MAX_MESSAGE_LENGTH + 3
     assert len(repr(why)) < 20_000
     assert sum(map(len, progress.errors.values())) == 50
 
 
 def test_events_of_an_unknown_shape_are_passed_over() -> None:
     """Never raises: the SDK calls it from a thread of its own."""
-    progress = Progress(str)
+    progress = ProgressCollector(str)
     progress.on_event(None)
     event = EngineEvent.from_json(
         {
@@ -160,9 +160,9 @@ def test_history_tells_tries(tmp_path: Path) -> None:
     entry(tmp_path, 6, endTime="x")
     read = history.read(tmp_path)
     assert [(update.verb, update.commit, update.outcome) for update in read] == [
-        (Verb.UP, "abc", Outcome.FAILED),
-        (Verb.DESTROY, "", Outcome.SUCCEEDED),
-        (Verb.UP, "", Outcome.FAILED),
+        (OperationVerb.UP, "abc", Outcome.FAILED),
+        (OperationVerb.DESTROY, "", Outcome.SUCCEEDED),
+        (OperationVerb.UP, "", Outcome.FAILED),
     ]
     assert history.read(tmp_path / "none") == ()
 
@@ -189,15 +189,15 @@ def test_an_interrupted_update_is_marked_once(tmp_path: Path) -> None:
 def test_what_a_killed_life_was_at_is_no_failure(tmp_path: Path) -> None:
     """L2, L8: Pulumi wrote one on its way out, and nobody was left to say that it was interrupted."""
     home = tmp_path / "home"
-    places = Places(tmp_path / "backend", tmp_path / "work", tmp_path / "operations", home, home / "pass")
+    places = StackPaths(tmp_path / "backend", tmp_path / "work", tmp_path / "operations", home, home / "pass")
     ref = StackRef("eph-shop-1", "pr-1")
-    dead = Identity(2**22 + 1, 1, "an earlier boot")
-    records.write_running(places, records.Running(ref, Verb.UP, "mark", dead, where=processes.here()))
+    dead = ProcessIdentity(2**22 + 1, 1, "an earlier boot")
+    records.write_running(places, records.OperationRecord(ref, OperationVerb.UP, "mark", dead, where=processes.pid_scope()))
     backend = FileBackend(places.backend)
     state = backend.root / "stacks" / ref.project / f"{ref.stack}.json"
     state.parent.mkdir(parents=True)
     state.write_text("{}")  # of a stack that is not there, nothing stays
-    past = backend.history(ref)
+    past = backend.history_folder(ref)
     past.parent.mkdir(parents=True)
     entry(past, 0, endTime=int(time.time()) + 1)
     assert Pool(places, "3.0.0").recover() == [ref]
@@ -210,6 +210,6 @@ def test_history_is_pruned_with_its_checkpoints(tmp_path: Path) -> None:
         entry(tmp_path, number)
     history.prune(tmp_path)
     left = sorted(path.name for path in tmp_path.iterdir())
-    assert len(left) == 2 * history.KEPT
-    assert left[0] == f"pr-1-{1_000 + 50 - history.KEPT}.checkpoint.json"
-    assert len(history.read(tmp_path)) == history.NEWEST
+    assert len(left) == 2 * history.MAX_KEPT
+    assert left[0] == f"pr-1-{1_000 + 50 - history.MAX_KEPT}.checkpoint.json"
+    assert len(history.read(tmp_path)) == history.MAX_READ

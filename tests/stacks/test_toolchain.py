@@ -19,14 +19,14 @@ from pathlib import Path
 import pytest
 
 from stacks import toolchain, toolchain_sources
-from stacks.toolchain import VERSION, NoToolchain
+from stacks.toolchain import VERSION, ToolchainNotFound
 
 ROOT = Path(__file__).parents[2]
 SYSTEM = "/usr/bin:/bin"
 
 
 @dataclass(frozen=True)
-class Machine:
+class ToolMachine:
     """A machine that has what a test puts into its ``bin``, and a shell."""
 
     folder: Path
@@ -40,7 +40,7 @@ class Machine:
         return self.folder / "cache"
 
     @property
-    def place(self) -> Path:
+    def cached_pulumi(self) -> Path:
         return self.cache / "pulumi" / VERSION / "bin" / "pulumi"
 
     def program(self, name: str, text: str) -> Path:
@@ -52,13 +52,13 @@ class Machine:
     def pulumi(self, version: str) -> Path:
         return self.program("pulumi", f"echo v{version}")
 
-    def go(self, before: str = "", version: str = VERSION) -> None:
+    def install_fake_go(self, before: str = "", version: str = VERSION) -> None:
         """A go that counts its runs and links a pulumi that tells its version."""
         out = 'while [ "$1" != -o ]; do shift; done\n'
         link = f'printf \'#!/bin/sh\\necho v{version}\\n\' >"$2"; chmod +x "$2"'
         self.program("go", f"echo run >>{self.folder}/runs\n{out}{before}\n{link}")
 
-    def runs(self) -> int:
+    def build_count(self) -> int:
         told = self.folder / "runs"
         return len(told.read_text().split()) if told.exists() else 0
 
@@ -73,8 +73,8 @@ class Machine:
 
 
 @pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    here = Machine(tmp_path)
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ToolMachine:
+    here = ToolMachine(tmp_path)
     here.bin.mkdir()
     monkeypatch.setenv("PATH", f"{here.bin}:{SYSTEM}")
     monkeypatch.setenv("EPH_CACHE", str(here.cache))
@@ -82,38 +82,38 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     return here
 
 
-def silent(_: str) -> None: ...
+def discard(_: str) -> None: ...
 
 
-def newer() -> str:
+def newer_version() -> str:
     major, minor, patch = VERSION.split(".")
     return f"{major}.{int(minor) + 1}.{patch}"
 
 
-@pytest.mark.parametrize("version", [VERSION, newer()])
-def test_a_fit_pulumi_on_path_is_used(machine: Machine, version: str) -> None:
+@pytest.mark.parametrize("version", [VERSION, newer_version()])
+def test_a_fit_pulumi_on_path_is_used(machine: ToolMachine, version: str) -> None:
     binary = machine.pulumi(version)
     found = toolchain.find()
     assert (found.pulumi, found.version, found.source) == (binary, version, "path")
 
 
-def test_our_plugin_comes_first_on_the_path(machine: Machine) -> None:
+def test_our_plugin_comes_first_on_the_path(machine: ToolMachine) -> None:
     machine.pulumi(VERSION)
     first, second = toolchain.find().path.split(os.pathsep)
-    assert (Path(first) / toolchain_sources.PLUGIN).stat().st_mode & 0o111
+    assert (Path(first) / toolchain_sources.PYTHON_PLUGIN).stat().st_mode & 0o111
     assert second == str(machine.bin)
 
 
-def test_the_plugin_starts_the_interpreter_that_it_is_told(machine: Machine) -> None:
+def test_the_plugin_starts_the_interpreter_that_it_is_told(machine: ToolMachine) -> None:
     told = machine.program("my python", 'echo "$@"')
-    plugin = toolchain_sources.plugin_folder(machine.cache) / toolchain_sources.PLUGIN
+    plugin = toolchain_sources.plugin_folder(machine.cache) / toolchain_sources.PYTHON_PLUGIN
     env = {**os.environ, "PULUMI_PYTHON_CMD": str(told)}
     done = subprocess.run([plugin, "127.0.0.1:9 x", "y"], capture_output=True, text=True, env=env, check=True)
     assert done.stdout == "-u -m pulumi.dynamic 127.0.0.1:9 x y\n"
 
 
-def test_the_plugin_hands_over_a_warm_provider_and_ends_with_pulumi(machine: Machine) -> None:
-    plugin = toolchain_sources.plugin_folder(machine.cache) / toolchain_sources.PLUGIN
+def test_the_plugin_hands_over_a_warm_provider_and_ends_with_pulumi(machine: ToolMachine) -> None:
+    plugin = toolchain_sources.plugin_folder(machine.cache) / toolchain_sources.PYTHON_PLUGIN
     env = {**os.environ, "EPH_DYNAMIC_PROVIDER_PORT": "4711"}
     with subprocess.Popen([plugin], env=env, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as waiting:
         assert waiting.stdout is not None
@@ -128,32 +128,32 @@ def test_the_plugin_hands_over_a_warm_provider_and_ends_with_pulumi(machine: Mac
     ("version", "reason"),
     [("3.1.0", f"older than the SDK's {VERSION}"), ("4.0.0", "another major version"), ("dev", "not a version")],
 )
-def test_an_unfit_pulumi_on_path_is_passed_over_and_said_why(machine: Machine, version: str, reason: str) -> None:
+def test_an_unfit_pulumi_on_path_is_passed_over_and_said_why(machine: ToolMachine, version: str, reason: str) -> None:
     binary = machine.pulumi(version)
-    with pytest.raises(NoToolchain, match=re.escape(reason)) as told:
+    with pytest.raises(ToolchainNotFound, match=re.escape(reason)) as told:
         toolchain.find()
     assert f"{binary} is {version}" in str(told.value)
 
 
-def test_a_pulumi_on_path_that_does_not_run_is_passed_over(machine: Machine) -> None:
+def test_a_pulumi_on_path_that_does_not_run_is_passed_over(machine: ToolMachine) -> None:
     machine.program("pulumi", "exit 3")
-    with pytest.raises(NoToolchain, match="does not run"):
+    with pytest.raises(ToolchainNotFound, match="does not run"):
         toolchain.find()
 
 
-def test_built_once_then_found_in_the_cache(machine: Machine) -> None:
+def test_built_once_then_found_in_the_cache(machine: ToolMachine) -> None:
     machine.pulumi("3.1.0")
-    machine.go()
-    made, again = toolchain.ensure(silent), toolchain.ensure(silent)
-    assert (made.pulumi, made.source) == (machine.place, "build")
-    assert (again.pulumi, again.source) == (machine.place, "cache")
-    assert machine.runs() == 1
+    machine.install_fake_go()
+    made, again = toolchain.ensure(discard), toolchain.ensure(discard)
+    assert (made.pulumi, made.source) == (machine.cached_pulumi, "build")
+    assert (again.pulumi, again.source) == (machine.cached_pulumi, "cache")
+    assert machine.build_count() == 1
 
 
-def test_two_at_once_build_once(machine: Machine) -> None:
+def test_two_at_once_build_once(machine: ToolMachine) -> None:
     gate = machine.folder / "gate"
     os.mkfifo(gate)
-    machine.go(before=f"echo building >&2; read go <{gate}")
+    machine.install_fake_go(before=f"echo building >&2; read go <{gate}")
     first = machine.start()
     assert first.stderr is not None
     assert "building from its Go module" in first.stderr.readline()  # so the first has the lock
@@ -164,62 +164,62 @@ def test_two_at_once_build_once(machine: Machine) -> None:
         seen = [first.communicate()[0], second.communicate()[0]]
     assert [first.returncode, second.returncode] == [0, 0]
     assert [re.findall(r"source +(\w+)", text) for text in seen] == [["build"], ["cache"]]
-    assert machine.runs() == 1
+    assert machine.build_count() == 1
 
 
-def test_a_killed_build_leaves_nothing_half(machine: Machine) -> None:
+def test_a_killed_build_leaves_nothing_half(machine: ToolMachine) -> None:
     gate = machine.folder / "gate"
     os.mkfifo(gate)
-    machine.go(before=f'printf half >"$2"; echo $$ >{gate}; read go <{gate}')
+    machine.install_fake_go(before=f'printf half >"$2"; echo $$ >{gate}; read go <{gate}')
     with machine.start() as killed:
         compiler = int(gate.read_text())  # it has written the half binary now
         killed.kill()
-    assert not machine.place.exists()
+    assert not machine.cached_pulumi.exists()
     os.kill(compiler, signal.SIGKILL)
 
-    machine.go()
-    assert toolchain.ensure(silent).source == "build"
+    machine.install_fake_go()
+    assert toolchain.ensure(discard).source == "build"
     assert [path.name for path in (machine.cache / "pulumi").iterdir() if path.name.startswith(".new")] == []
-    assert subprocess.run([machine.place], capture_output=True, text=True, check=True).stdout == f"v{VERSION}\n"
+    assert subprocess.run([machine.cached_pulumi], capture_output=True, text=True, check=True).stdout == f"v{VERSION}\n"
 
 
-def test_a_build_of_another_version_is_refused(machine: Machine) -> None:
-    machine.go(version="3.1.0")
-    with pytest.raises(NoToolchain, match=f"what came is 3.1.0, not {re.escape(VERSION)}"):
-        toolchain.ensure(silent)
-    assert not machine.place.exists()
+def test_a_build_of_another_version_is_refused(machine: ToolMachine) -> None:
+    machine.install_fake_go(version="3.1.0")
+    with pytest.raises(ToolchainNotFound, match=f"what came is 3.1.0, not {re.escape(VERSION)}"):
+        toolchain.ensure(discard)
+    assert not machine.cached_pulumi.exists()
 
 
-def test_the_command_can_tell_the_path_alone(machine: Machine) -> None:
-    machine.go()
+def test_the_command_can_tell_the_path_alone(machine: ToolMachine) -> None:
+    machine.install_fake_go()
     out, err = io.StringIO(), io.StringIO()
     assert toolchain.main(["--path"], out, err) == 0
-    assert out.getvalue().endswith(f"{os.pathsep}{machine.place.parent}\n")
+    assert out.getvalue().endswith(f"{os.pathsep}{machine.cached_pulumi.parent}\n")
     assert "building" in err.getvalue()
 
 
-def test_the_command_fails_with_the_reasons(machine: Machine) -> None:
+def test_the_command_fails_with_the_reasons(machine: ToolMachine) -> None:
     machine.program("go", "exit 1")
     out, err = io.StringIO(), io.StringIO()
     assert toolchain.main([], out, err) == 1
     assert (out.getvalue(), "Tried:" in err.getvalue()) == ("", True)
 
 
-def test_progress_says_what_takes_so_long(machine: Machine) -> None:
-    machine.go()
+def test_progress_says_what_takes_so_long(machine: ToolMachine) -> None:
+    machine.install_fake_go()
     heard: list[str] = []
     toolchain.ensure(heard.append)
     assert f"pulumi {VERSION}: building" in heard[0]
 
 
-def test_when_nothing_works_one_message_lists_every_way(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_nothing_works_one_message_lists_every_way(machine: ToolMachine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EPH_TOOLCHAIN_WAYS")
     for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there: refused at once
     machine.pulumi("3.1.0")
     machine.program("go", "echo 'no such module: example' >&2; exit 1")
-    with pytest.raises(NoToolchain) as told:
-        toolchain.ensure(silent)
+    with pytest.raises(ToolchainNotFound) as told:
+        toolchain.ensure(discard)
     text = str(told.value)
     for expected in ("path: ", "older than", "cache: nothing at", "download: URLError", "refused", "no such module"):
         assert expected in text
@@ -227,35 +227,35 @@ def test_when_nothing_works_one_message_lists_every_way(machine: Machine, monkey
     assert "not tried" not in text
 
 
-def test_no_go_is_a_reason_of_its_own(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_go_is_a_reason_of_its_own(machine: ToolMachine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.program("sh", 'exec /bin/sh "$@"')
     monkeypatch.setenv("PATH", str(machine.bin))
-    with pytest.raises(NoToolchain, match="build: no go on PATH"):
-        toolchain.ensure(silent)
+    with pytest.raises(ToolchainNotFound, match="build: no go on PATH"):
+        toolchain.ensure(discard)
 
 
-def test_ways_can_be_forbidden_and_a_wrong_name_is_told(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    machine.go()
+def test_ways_can_be_forbidden_and_a_wrong_name_is_told(machine: ToolMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine.install_fake_go()
     monkeypatch.setenv("EPH_TOOLCHAIN_WAYS", "path,cache")
-    with pytest.raises(NoToolchain, match="build: not allowed by EPH_TOOLCHAIN_WAYS"):
-        toolchain.ensure(silent)
-    assert machine.runs() == 0
+    with pytest.raises(ToolchainNotFound, match="build: not allowed by EPH_TOOLCHAIN_WAYS"):
+        toolchain.ensure(discard)
+    assert machine.build_count() == 0
     monkeypatch.setenv("EPH_TOOLCHAIN_WAYS", "conjure")
-    with pytest.raises(NoToolchain, match="names conjure; the ways there are: path, cache, download, build"):
+    with pytest.raises(ToolchainNotFound, match="names conjure; the ways there are: path, cache, download, build"):
         toolchain.find()
 
 
-def test_a_cache_that_cannot_be_written_is_one_sentence(machine: Machine) -> None:
+def test_a_cache_that_cannot_be_written_is_one_sentence(machine: ToolMachine) -> None:
     machine.cache.write_text("a file where the folder should be")
     for pulumi_there in (False, True):
         if pulumi_there:
             machine.pulumi(VERSION)
-        with pytest.raises(NoToolchain, match="set EPH_CACHE to a folder that can be written"):
-            toolchain.ensure(silent)
+        with pytest.raises(ToolchainNotFound, match="set EPH_CACHE to a folder that can be written"):
+            toolchain.ensure(discard)
 
 
 def test_an_endless_child_meets_its_deadline() -> None:
-    with pytest.raises(toolchain_sources.Unavailable, match="not done within 0 s"):
+    with pytest.raises(toolchain_sources.SourceUnavailable, match="not done within 0 s"):
         toolchain_sources._run(["sleep", "60"], 0.01, lambda _: None)
 
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from programs.spec import Command, DatabaseSpec, EnvironmentSpec, Health, Hooks, Secret, ServiceSpec, Source
+from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, HealthCheck, LifecycleHooks, Secret, ServiceSpec, GitSource
 from stacks import tags, wire
-from stacks.model import Operation, OperationResult, Outcome, StackRef, Tag, Verb
+from stacks.model import Operation, OperationResult, Outcome, StackRef, StackTag, OperationVerb
 
 SECONDS = st.integers(0, 2**32).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
 TIMES = st.floats(0, 2**32).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
@@ -22,14 +22,14 @@ HEX = st.text("0123456789abcdef", min_size=40, max_size=40)
 ANY = st.text(max_size=40)
 REPOSITORIES = st.from_regex(r"[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}", fullmatch=True)
 
-RESTS = st.one_of(
+SLEEP_STATES = st.one_of(
     st.builds(lambda at, half: {"asleep": at + timedelta(seconds=1), "half": half}, SECONDS, st.booleans()),
     st.builds(lambda at: {"awake_until": at}, st.none() | SECONDS),
 )
 """What sleeps, perhaps half-way, or what is awake, perhaps because somebody woke it."""
 TAGS = st.builds(
-    lambda rest, **rest_of_it: Tag(**rest, **rest_of_it),
-    rest=RESTS,
+    lambda rest, **rest_of_it: StackTag(**rest, **rest_of_it),
+    rest=SLEEP_STATES,
     repository=st.integers(0, 10**10),
     repository_name=REPOSITORIES,
     number=st.integers(1, 10**9),
@@ -48,20 +48,20 @@ LOSSY = {"repository_name": "", "ref_name": ""}
 
 
 @given(TAGS)
-def test_a_tag_reads_back(tag: Tag) -> None:
+def test_a_tag_reads_back(tag: StackTag) -> None:
     """The repository's name gives way to the bound of 256, then the end of a branch's name; nothing else is lost."""
     value = tags.encode(tag)
-    assert len(value) <= tags.MOST
+    assert len(value) <= tags.MAX_LENGTH
     read = tags.decode(value)
     assert read is not None
     assert tag.repository_name.endswith(read.repository_name)
     assert tag.ref_name.startswith(read.ref_name)
-    assert read == tag or len(value) > tags.MOST - 13  # one sign may take twelve
+    assert read == tag or len(value) > tags.MAX_LENGTH - 13  # one sign may take twelve
     assert {**_fields(read), **LOSSY} == {**_fields(tag), **LOSSY}
 
 
-def _fields(tag: Tag) -> dict[str, Any]:
-    return {name: getattr(tag, name) for name in Tag.__slots__}
+def _fields(tag: StackTag) -> dict[str, Any]:
+    return {name: getattr(tag, name) for name in StackTag.__slots__}
 
 
 @pytest.mark.parametrize(
@@ -100,9 +100,9 @@ def test_a_hostile_tag_never_raises(value: str) -> None:
     tags.decode(value)
 
 
-COMMANDS = st.builds(Command, ANY, st.integers(1, 900))
+COMMANDS = st.builds(CommandSpec, ANY, st.integers(1, 900))
 VARIABLES = st.dictionaries(ANY, ANY, max_size=2)
-HEALTH = st.builds(Health, ANY, st.integers(1, 900))
+HEALTH = st.builds(HealthCheck, ANY, st.integers(1, 900))
 SERVICES = st.builds(ServiceSpec, WORDS, ANY, st.booleans(), HEALTH, VARIABLES)
 SCRIPTS = st.lists(ANY, max_size=2).map(tuple)
 DATABASES = st.builds(DatabaseSpec, WORDS, WORDS, WORDS, WORDS, SCRIPTS, st.none() | COMMANDS, st.none() | COMMANDS)
@@ -112,12 +112,12 @@ SPECS = st.builds(
     host=WORDS,
     target=WORDS,
     project=WORDS,
-    source=st.builds(Source, ANY, HEX, ANY),
+    source=st.builds(GitSource, ANY, HEX, ANY),
     services=st.lists(SERVICES, max_size=2).map(tuple),
     databases=st.lists(DATABASES, max_size=2).map(tuple),
     build=st.none() | COMMANDS,
     env=VARIABLES,
-    hooks=st.builds(Hooks, st.lists(COMMANDS, max_size=1).map(tuple)),
+    hooks=st.builds(LifecycleHooks, st.lists(COMMANDS, max_size=1).map(tuple)),
     settings=VARIABLES,
     secrets=st.dictionaries(WORDS, st.builds(Secret, WORDS, HEX, ANY), max_size=2),
 )
@@ -125,10 +125,10 @@ REFS = st.builds(StackRef, WORDS, WORDS)
 OPERATIONS = st.builds(
     Operation,
     ref=REFS,
-    verb=st.sampled_from(Verb),
+    verb=st.sampled_from(OperationVerb),
     target=WORDS,
     name=WORDS,
-    tag=st.none() | st.builds(Tag, st.integers(0), ANY, st.integers(1), WORDS, ANY, HEX, TIMES, st.none() | TIMES),
+    tag=st.none() | st.builds(StackTag, st.integers(0), ANY, st.integers(1), WORDS, ANY, HEX, TIMES, st.none() | TIMES),
     spec=st.none() | SPECS,
     commit=HEX,
     refresh=st.booleans(),
@@ -139,7 +139,7 @@ OPERATIONS = st.builds(
 RESULTS = st.builds(
     OperationResult,
     ref=REFS,
-    verb=st.sampled_from(Verb),
+    verb=st.sampled_from(OperationVerb),
     outcome=st.sampled_from(Outcome),
     commit=HEX,
     started=TIMES,
@@ -158,9 +158,9 @@ RESULTS = st.builds(
 def test_an_operation_survives_the_pipe(operation: Operation) -> None:
     line = json.dumps(wire.dump(operation))
     assert "\n" not in line
-    assert wire.operation(json.loads(line)) == operation
+    assert wire.load_operation(json.loads(line)) == operation
 
 
 @given(RESULTS)
 def test_a_result_survives_the_pipe(result: OperationResult) -> None:
-    assert wire.result(json.loads(json.dumps(wire.dump(result)))) == result
+    assert wire.load_result(json.loads(json.dumps(wire.dump(result)))) == result

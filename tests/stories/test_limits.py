@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from orchestrator.core.phases import Phase
-from tests.stories.town import Town
+from tests.stories.town import World
 
 
 async def test_what_is_over_the_limit_waits_and_its_pull_request_says_its_place() -> None:  # L6
-    town = Town(max_environments=2)
+    town = World(max_environments=2)
     numbers = [town.open(str(each)) for each in range(4)]
-    await town.live(minutes=2)
+    await town.run_for(minutes=2)
     phases = [town.phase(number) for number in numbers]
     assert phases.count(Phase.READY) == 2
     queued = [number for number in numbers if town.phase(number) is Phase.QUEUED]
@@ -22,53 +22,53 @@ async def test_what_is_over_the_limit_waits_and_its_pull_request_says_its_place(
     first = min(queued, key=lambda number: getattr(town.view(number), "queue_position", 0))
     ready = next(number for number in numbers if town.phase(number) is Phase.READY)
     town.forge.close_pull(town.shop, ready)
-    await town.live(minutes=2)
+    await town.run_for(minutes=2)
     assert town.phase(first) is Phase.READY
     assert len(town.stacks.records) == 2
     await town.close()
 
 
 async def test_a_repository_has_its_own_limit() -> None:  # L6
-    town = Town(max_per_repository=1)
+    town = World(max_per_repository=1)
     other = town.forge.create_repository("acme/wiki", {"eph.yaml": 'version: "1.0"\nname: wiki\nservices:\n'
                                                        "  - name: web\n    command: serve\n"})  # fmt: skip
-    town.forge.allow(other, "ada")
+    town.forge.grant_write(other, "ada")
     here = [town.open(str(each)) for each in range(2)]
     there = town.open("there", repository=other)
-    await town.live(minutes=2)
+    await town.run_for(minutes=2)
     assert [town.phase(number) for number in here] == [Phase.READY, Phase.QUEUED]
     assert town.phase(there, other) is Phase.READY
     await town.close()
 
 
-async def test_never_more_operations_than_the_limit(town: Town) -> None:  # L6
-    numbers = [town.open(str(each)) for each in range(9)]
-    refs = [town.hold(number) for number in numbers]
+async def test_never_more_operations_than_the_limit(world: World) -> None:  # L6
+    numbers = [world.open(str(each)) for each in range(9)]
+    refs = [world.hold(number) for number in numbers]
     most = 0
     for _ in range(len(refs)):
-        await town.live(seconds=1)
-        running = list(town.executor.running)
+        await world.run_for(seconds=1)
+        running = list(world.executor.running)
         most = max(most, len(running))
-        town.release(running[0])
-    assert most == town.policy.max_concurrent
+        world.release(running[0])
+    assert most == world.policy.max_concurrent
     for ref in refs:
-        town.release(ref)
-    await town.live(minutes=2)
-    assert {town.phase(number) for number in numbers} == {Phase.READY}
-    assert len(town.stacks.started) == 9
+        world.release(ref)
+    await world.run_for(minutes=2)
+    assert {world.phase(number) for number in numbers} == {Phase.READY}
+    assert len(world.stacks.started) == 9
 
 
-async def test_one_stack_never_has_two_operations(town: Town) -> None:  # L6
-    number = town.open()
-    ref = town.hold(number)
-    await town.cycle()
+async def test_one_stack_never_has_two_operations(world: World) -> None:  # L6
+    number = world.open()
+    ref = world.hold(number)
+    await world.cycle()
     for _ in range(10):
-        town.wakes.wake(look=True)
-        await town.cycle()
-    assert len(town.stacks.started) == 1
-    town.forge.close_pull(town.shop, number)
-    await town.live(seconds=1)
-    assert [each.verb.value for each in town.stacks.started] == ["up", "destroy"]
-    town.release(ref)
-    await town.live(minutes=1)
-    assert town.stacks.records == {}
+        world.wakeups.wake(refresh=True)
+        await world.cycle()
+    assert len(world.stacks.started) == 1
+    world.forge.close_pull(world.shop, number)
+    await world.run_for(seconds=1)
+    assert [each.verb.value for each in world.stacks.started] == ["up", "destroy"]
+    world.release(ref)
+    await world.run_for(minutes=1)
+    assert world.stacks.records == {}

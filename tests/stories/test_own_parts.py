@@ -11,15 +11,15 @@ import pytest
 
 from orchestrator.core.phases import Phase
 from orchestrator.runtime import observe
-from orchestrator.runtime.executor import PURGES_AT_ONCE
+from orchestrator.runtime.executor import MAX_CONCURRENT_PURGES
 from stacks.model import Operation, OperationResult
-from tests.stories.town import Town
+from tests.stories.town import World
 
 
 async def test_an_operation_that_raises_frees_its_lane_and_is_told(
-    town: Town, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # L8
-    start = town.stacks.start
+    start = world.stacks.start
     broken = [True]
 
     class Broken:
@@ -32,98 +32,98 @@ async def test_an_operation_that_raises_frees_its_lane_and_is_told(
     def once(operation: Operation, progress):
         return Broken() if broken and broken.pop() else start(operation, progress)
 
-    monkeypatch.setattr(town.stacks, "start", once)
-    number = town.open()
-    await town.live(seconds=5)
-    assert town.executor.running == {}
-    assert town.phase(number) is Phase.FAILED
-    assert "the pipe broke" in town.comment(number)
-    await town.live(minutes=1)
-    assert town.phase(number) is Phase.READY
+    monkeypatch.setattr(world.stacks, "start", once)
+    number = world.open()
+    await world.run_for(seconds=5)
+    assert world.executor.running == {}
+    assert world.phase(number) is Phase.FAILED
+    assert "the pipe broke" in world.comment(number)
+    await world.run_for(minutes=1)
+    assert world.phase(number) is Phase.READY
 
 
 async def test_one_that_cannot_be_started_stops_nobody(
-    town: Town, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # pitfall 5
-    bad, good = town.open("bad"), town.open("good")
-    start, ref = town.stacks.start, town.ref(bad)
+    bad, good = world.open("bad"), world.open("good")
+    start, ref = world.stacks.start, world.ref(bad)
 
     def refusing(operation: Operation, progress):
         if operation.ref == ref:
             raise OSError("no process could be started")
         return start(operation, progress)
 
-    monkeypatch.setattr(town.stacks, "start", refusing)
-    await town.live(minutes=1)
-    assert town.phase(good) is Phase.READY
-    assert any("no process could be started" in sentence for sentence in town.said("cycle.failed"))
+    monkeypatch.setattr(world.stacks, "start", refusing)
+    await world.run_for(minutes=1)
+    assert world.phase(good) is Phase.READY
+    assert any("no process could be started" in sentence for sentence in world.event_messages("cycle.failed"))
     monkeypatch.undo()
-    await town.live(minutes=1)
-    assert town.phase(bad) is Phase.READY
+    await world.run_for(minutes=1)
+    assert world.phase(bad) is Phase.READY
 
 
-async def test_a_show_that_fails_does_not_fail_the_cycle(town: Town) -> None:  # L2
+async def test_a_show_that_fails_does_not_fail_the_cycle(world: World) -> None:  # L2
     def full(_: object) -> None:
         raise OSError("no space left on device")
 
-    town.loop.audience = (full, town.herald.show)
-    number = town.open()
-    await town.live(minutes=1)
-    assert town.phase(number) is Phase.READY
-    assert "Ready" in town.comment(number)
-    assert len(town.said("cycle.failed")) == 1
+    world.loop.listeners = (full, world.notifier.on_cycle)
+    number = world.open()
+    await world.run_for(minutes=1)
+    assert world.phase(number) is Phase.READY
+    assert "Ready" in world.comment(number)
+    assert len(world.event_messages("cycle.failed")) == 1
 
 
-async def test_a_cycle_that_fails_is_followed_by_the_next(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:  # L2
+async def test_a_cycle_that_fails_is_followed_by_the_next(world: World, monkeypatch: pytest.MonkeyPatch) -> None:  # L2
     def broken() -> None:
         raise OSError("the disk is gone")
 
-    monkeypatch.setattr(town.stacks, "snapshot", broken)
-    number = town.open()
-    due = await town.cycle()
-    assert due - town.now == timedelta(seconds=5)
+    monkeypatch.setattr(world.stacks, "snapshot", broken)
+    number = world.open()
+    due = await world.cycle()
+    assert due - world.now == timedelta(seconds=5)
     monkeypatch.undo()
-    await town.live(seconds=6)
-    assert town.phase(number) is Phase.READY
-    assert town.said("cycle.recovered")
+    await world.run_for(seconds=6)
+    assert world.phase(number) is Phase.READY
+    assert world.event_messages("cycle.recovered")
 
 
-async def test_stacks_that_cannot_all_be_read_are_neither_made_twice_nor_destroyed(town: Town) -> None:  # L7
-    number = town.open()
-    await town.live(minutes=1)
-    town.stacks.incomplete = "one object could not be read"
-    another = town.open("another")
-    await town.live(minutes=5)
-    assert town.phase(number) is Phase.READY
-    assert town.stack(another) is None
-    town.stacks.incomplete = ""
-    await town.live(minutes=1)
-    assert town.phase(another) is Phase.READY
+async def test_stacks_that_cannot_all_be_read_are_neither_made_twice_nor_destroyed(world: World) -> None:  # L7
+    number = world.open()
+    await world.run_for(minutes=1)
+    world.stacks.incomplete = "one object could not be read"
+    another = world.open("another")
+    await world.run_for(minutes=5)
+    assert world.phase(number) is Phase.READY
+    assert world.stack(another) is None
+    world.stacks.incomplete = ""
+    await world.run_for(minutes=1)
+    assert world.phase(another) is Phase.READY
 
 
-async def test_few_may_go_within_the_hour_and_the_next_ones_are_held(town: Town) -> None:  # L7
-    numbers = [town.open(str(each)) for each in range(10)]
-    await town.live(minutes=2)
+async def test_few_may_go_within_the_hour_and_the_next_ones_are_held(world: World) -> None:  # L7
+    numbers = [world.open(str(each)) for each in range(10)]
+    await world.run_for(minutes=2)
     for number in numbers[:5]:
-        town.forge.vanish(town.shop, number)
-    await town.live(minutes=3)
-    assert len(town.stacks.records) == 5
-    town.forge.vanish(town.shop, numbers[5])
-    await town.live(minutes=3)
-    assert len(town.stacks.records) == 5
-    town.forge.close_pull(town.shop, numbers[6])  # stated by the Git host: that one may go
-    await town.live(minutes=3)
-    assert len(town.stacks.records) == 4
-    await town.live(hours=1)
-    assert len(town.stacks.records) == 3
+        world.forge.vanish(world.shop, number)
+    await world.run_for(minutes=3)
+    assert len(world.stacks.records) == 5
+    world.forge.vanish(world.shop, numbers[5])
+    await world.run_for(minutes=3)
+    assert len(world.stacks.records) == 5
+    world.forge.close_pull(world.shop, numbers[6])  # stated by the Git host: that one may go
+    await world.run_for(minutes=3)
+    assert len(world.stacks.records) == 4
+    await world.run_for(hours=1)
+    assert len(world.stacks.records) == 3
 
 
 async def test_leftovers_are_purged_two_at_a_time_and_the_living_are_left_alone(
-    town: Town, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # L7, L6
-    number = town.open()
-    await town.live(minutes=1)
-    purge, under_way, most = town.target.purge, [], []
+    number = world.open()
+    await world.run_for(minutes=1)
+    purge, under_way, most = world.target.purge, [], []
 
     def counted(name: str, told: Mapping[str, str]) -> None:
         under_way.append(name)
@@ -132,64 +132,64 @@ async def test_leftovers_are_purged_two_at_a_time_and_the_living_are_left_alone(
         purge(name, told)
         under_way.remove(name)
 
-    monkeypatch.setattr(town.target, "purge", counted)
-    town.target.leftovers.update(f"shop-old-name-{each}" for each in range(100, 105))
-    await town.live(minutes=2)
-    assert town.target.leftovers == set()
-    assert town.phase(number) is Phase.READY
-    assert len(town.said("sweep.removed")) == 5
-    assert max(most) <= PURGES_AT_ONCE
+    monkeypatch.setattr(world.target, "purge", counted)
+    world.target.leftovers.update(f"shop-old-name-{each}" for each in range(100, 105))
+    await world.run_for(minutes=2)
+    assert world.target.leftovers == set()
+    assert world.phase(number) is Phase.READY
+    assert len(world.event_messages("sweep.removed")) == 5
+    assert max(most) <= MAX_CONCURRENT_PURGES
 
 
-async def test_a_purge_that_fails_rests_and_is_told_once(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:  # L7
+async def test_a_purge_that_fails_rests_and_is_told_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:  # L7
     tries = []
 
     def stuck(name: str, _: object) -> None:
         tries.append(name)
         raise OSError("the folder is busy")
 
-    monkeypatch.setattr(town.target, "purge", stuck)
-    town.target.leftovers.add("shop-old-name-100")
-    await town.live(minutes=5)
+    monkeypatch.setattr(world.target, "purge", stuck)
+    world.target.leftovers.add("shop-old-name-100")
+    await world.run_for(minutes=5)
     assert 3 < len(tries) <= 35
-    assert len(town.said("cycle.failed")) == 1
+    assert len(world.event_messages("cycle.failed")) == 1
     monkeypatch.undo()
-    await town.live(minutes=1)
-    assert town.target.leftovers == set()
+    await world.run_for(minutes=1)
+    assert world.target.leftovers == set()
 
 
-async def test_nothing_in_the_background_ends_without_a_word(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:  # L2
-    number = town.open()
-    await town.live(minutes=1)
+async def test_nothing_in_the_background_ends_without_a_word(world: World, monkeypatch: pytest.MonkeyPatch) -> None:  # L2
+    number = world.open()
+    await world.run_for(minutes=1)
 
     def broken(*_: object) -> None:
         raise KeyError("a fault of ours")
 
-    monkeypatch.setattr(town.forge, "pull", broken)
-    town.forge.change(town.shop, number, state="closed")
-    town.forge._homes[town.shop.id].pulls.pop(number)
-    await town.live(minutes=1)
-    assert any("a fault of ours" in sentence for sentence in town.said("cycle.failed"))
-    assert len(town.stacks.records) == 1
+    monkeypatch.setattr(world.forge, "pull", broken)
+    world.forge.update_pull(world.shop, number, state="closed")
+    world.forge._repositories[world.shop.id].pulls.pop(number)
+    await world.run_for(minutes=1)
+    assert any("a fault of ours" in sentence for sentence in world.event_messages("cycle.failed"))
+    assert len(world.stacks.records) == 1
 
 
-async def test_a_target_that_hangs_holds_nobody_up(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:  # pitfall 5
+async def test_a_target_that_hangs_holds_nobody_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:  # pitfall 5
     """It is asked once, not once a cycle: threads are few."""
     hangs, asked = threading.Event(), []
 
     def never() -> frozenset[str]:
-        asked.append(town.now)
+        asked.append(world.now)
         hangs.wait(20)
         return frozenset()
 
     monkeypatch.setattr(observe, "PATIENCE", 0.02)
-    town.loop._parts.observer._sources.targets["other"] = never
-    number = town.open()
-    town.target.leftovers.add("shop-old-name-7")
-    await town.live(minutes=2)
-    assert town.phase(number) is Phase.READY
-    assert town.target.leftovers == set()
+    world.loop._dependencies.observer._sources.targets["other"] = never
+    number = world.open()
+    world.target.leftovers.add("shop-old-name-7")
+    await world.run_for(minutes=2)
+    assert world.phase(number) is Phase.READY
+    assert world.target.leftovers == set()
     assert len(asked) == 1
     hangs.set()
-    await town.live(minutes=1)
+    await world.run_for(minutes=1)
     assert len(asked) > 1

@@ -4,77 +4,77 @@ from __future__ import annotations
 
 from orchestrator.core.phases import Phase
 from orchestrator.core.policy import Policy
-from tests.stories.town import Town
+from tests.stories.town import World
 
 
-async def test_a_push_during_the_first_up_supersedes_it(town: Town) -> None:  # L5
-    number = town.open()
-    ref = town.hold(number)
-    await town.live(seconds=1)
-    old = town.head(number)
-    new = town.push(number)
-    await town.live(seconds=3)
-    town.release(ref)
-    await town.live(minutes=1)
-    assert town.ups(number) == [old, new]
-    assert town.runs(number) == new
-    assert town.phase(number) is Phase.READY
+async def test_push_during_create_supersedes_it(world: World) -> None:  # L5
+    number = world.open()
+    ref = world.hold(number)
+    await world.run_for(seconds=1)
+    old = world.head(number)
+    new = world.push(number)
+    await world.run_for(seconds=3)
+    world.release(ref)
+    await world.run_for(minutes=1)
+    assert world.built_commits(number) == [old, new]
+    assert world.running_commit(number) == new
+    assert world.phase(number) is Phase.READY
 
 
-async def test_pushes_in_a_row_are_awaited(town: Town) -> None:  # L6
-    number = town.open()
-    await town.live(minutes=1)
+async def test_pushes_in_a_row_are_awaited(world: World) -> None:  # L6
+    number = world.open()
+    await world.run_for(minutes=1)
     for _ in range(3):
-        last = town.push(number)
-        town.wakes.wake(look=True)
-        await town.live(seconds=1)
-    await town.live(minutes=1)
-    assert town.ups(number)[1:] == [last]
-    assert town.runs(number) == last
+        last = world.push(number)
+        world.wakeups.wake(refresh=True)
+        await world.run_for(seconds=1)
+    await world.run_for(minutes=1)
+    assert world.built_commits(number)[1:] == [last]
+    assert world.running_commit(number) == last
 
 
-async def test_a_storm_of_fifty_pushes_ends_in_few_updates_and_the_last_commit(town: Town) -> None:  # L6
-    number = town.open()
-    await town.live(minutes=1)
-    ref = town.hold(number)
+async def test_a_storm_of_fifty_pushes_ends_in_few_updates_and_the_last_commit(world: World) -> None:  # L6
+    number = world.open()
+    await world.run_for(minutes=1)
+    ref = world.hold(number)
     for _ in range(50):
-        last = town.push(number)
-        town.wakes.wake(look=True)
-        await town.live(seconds=3)
-    most = Policy().supersede_most
-    assert 0 < len(town.ups(number)[1:]) <= most + 1
-    town.release(ref)
-    await town.live(minutes=2)
-    assert len(town.ups(number)[1:]) <= most + 2
-    assert town.runs(number) == last
-    assert town.phase(number) is Phase.READY
+        last = world.push(number)
+        world.wakeups.wake(refresh=True)
+        await world.run_for(seconds=3)
+    most = Policy().max_supersedes
+    assert 0 < len(world.built_commits(number)[1:]) <= most + 1
+    world.release(ref)
+    await world.run_for(minutes=2)
+    assert len(world.built_commits(number)[1:]) <= most + 2
+    assert world.running_commit(number) == last
+    assert world.phase(number) is Phase.READY
 
 
-async def test_the_old_url_answers_while_the_update_runs(town: Town) -> None:  # L5
-    number = town.open()
-    await town.live(minutes=1)
-    old, url = town.runs(number), town.url(number)
-    town.hold(number)
-    town.push(number)
-    await town.live(seconds=20)
-    assert town.phase(number) is Phase.UPDATING
-    assert (town.runs(number), town.url(number)) == (old, url)
-    assert old[:7] in town.comment(number)
+async def test_old_version_serves_during_update(world: World) -> None:  # L5
+    number = world.open()
+    await world.run_for(minutes=1)
+    old, url = world.running_commit(number), world.url(number)
+    world.hold(number)
+    world.push(number)
+    await world.run_for(seconds=20)
+    assert world.phase(number) is Phase.UPDATING
+    assert (world.running_commit(number), world.url(number)) == (old, url)
+    assert old[:7] in world.comment(number)
 
 
-async def test_supersedes_count_from_the_last_end_of_its_own(town: Town) -> None:  # L6
+async def test_supersedes_count_from_the_last_end_of_its_own(world: World) -> None:  # L6
     """A failure ends the row of interruptions: the next commits may supersede again."""
-    number = town.open()
-    await town.live(minutes=1)
+    number = world.open()
+    await world.run_for(minutes=1)
     for _ in range(2):
-        ref = town.hold(number)
-        for _ in range(Policy().supersede_most):
-            town.push(number)
-            await town.live(seconds=5)
-            town.push(number)
-            await town.live(seconds=5)
-        town.stacks.fail(ref, "the build broke", times=1)
-        town.release(ref)
-        await town.live(minutes=2)
-        assert town.runs(number) == town.head(number)
-    assert town.memory.superseded == {}
+        ref = world.hold(number)
+        for _ in range(Policy().max_supersedes):
+            world.push(number)
+            await world.run_for(seconds=5)
+            world.push(number)
+            await world.run_for(seconds=5)
+        world.stacks.fail(ref, "the build broke", times=1)
+        world.release(ref)
+        await world.run_for(minutes=2)
+        assert world.running_commit(number) == world.head(number)
+    assert world.memory.superseded == {}

@@ -12,100 +12,100 @@ from orchestrator.core.phases import Phase
 from orchestrator.ledger import kinds
 from orchestrator.ledger.fake import FakeLease
 from stacks import records
-from stacks.model import Verb
-from stacks.others import Settled
-from stacks.processes import Identity
-from tests.stories.town import Town
+from stacks.model import OperationVerb
+from stacks.others import Recovery
+from stacks.processes import ProcessIdentity
+from tests.stories.town import World
 
 
 @pytest.fixture
-async def follower() -> AsyncIterator[Town]:
-    town = Town()
+async def follower() -> AsyncIterator[World]:
+    town = World()
     town.lease = FakeLease()
-    await town.kill()  # a new life, with that lease
+    await town.restart()  # a new life, with that lease
     yield town
     await town.close()
 
 
-def lease(town: Town) -> FakeLease:
-    assert isinstance(town.lease, FakeLease)
-    return town.lease
+def lease(world: World) -> FakeLease:
+    assert isinstance(world.lease, FakeLease)
+    return world.lease
 
 
-async def test_who_follows_looks_and_neither_acts_nor_tells(follower: Town) -> None:
+async def test_who_follows_looks_and_neither_acts_nor_tells(follower: World) -> None:
     number = follower.open()
-    await follower.live(minutes=5)
+    await follower.run_for(minutes=5)
     assert follower.stacks.records == {}
     assert follower.comment(number) == ""
-    assert len(follower.loop.shown.views) == 1, "it looks"
+    assert len(follower.loop.last_cycle.views) == 1, "it looks"
     assert follower.ledger.events() == []
 
 
-async def test_who_begins_to_lead_acts_at_once(follower: Town) -> None:
+async def test_who_begins_to_lead_acts_at_once(follower: World) -> None:
     number = follower.open()
-    await follower.live(minutes=5)
-    lease(follower).tell(True)
-    await follower.live(seconds=10)
+    await follower.run_for(minutes=5)
+    lease(follower).set_leading(True)
+    await follower.run_for(seconds=10)
     assert follower.phase(number) is Phase.READY
     assert "Ready" in follower.comment(number)
     assert kinds.LEADER_CHANGED in {event.kind for event in follower.ledger.events()}
 
 
-async def test_who_ceases_to_lead_starts_nothing_new(follower: Town) -> None:
-    lease(follower).tell(True)
+async def test_who_ceases_to_lead_starts_nothing_new(follower: World) -> None:
+    lease(follower).set_leading(True)
     one = follower.open()
-    await follower.live(minutes=1)
-    lease(follower).tell(False)
+    await follower.run_for(minutes=1)
+    lease(follower).set_leading(False)
     said = follower.comment(one)
     other = follower.open("another")
     follower.push(one)
-    await follower.live(minutes=5)
+    await follower.run_for(minutes=5)
     assert len(follower.stacks.records) == 1
     assert follower.comment(other) == ""
     assert follower.comment(one) == said
 
 
-async def test_a_plan_of_an_earlier_term_is_not_carried_out(follower: Town) -> None:
+async def test_a_plan_of_an_earlier_term_is_not_carried_out(follower: World) -> None:
     """Another led while this one looked: what it saw may be old."""
-    lease(follower).tell(True)
+    lease(follower).set_leading(True)
     follower.open()
 
     async def confirm() -> bool:
-        lease(follower).tell(False)
-        lease(follower).tell(True)
+        lease(follower).set_leading(False)
+        lease(follower).set_leading(True)
         return True
 
     lease(follower).confirm = confirm
     await follower.cycle()
     assert follower.stacks.records == {}
     del lease(follower).confirm
-    await follower.live(minutes=1)
+    await follower.run_for(minutes=1)
     assert len(follower.stacks.records) == 1
 
 
-async def test_what_was_asked_for_in_an_earlier_term_is_forgotten(follower: Town) -> None:
-    lease(follower).tell(True)
+async def test_what_was_asked_for_in_an_earlier_term_is_forgotten(follower: World) -> None:
+    lease(follower).set_leading(True)
     number = follower.open()
-    await follower.live(minutes=1)
-    follower.memory.intend(Intent(follower.ref(number), "down", "ada", follower.now))
-    lease(follower).tell(False)
-    lease(follower).tell(True)
-    await follower.live(minutes=5)
+    await follower.run_for(minutes=1)
+    follower.memory.add_intent(Intent(follower.ref(number), "down", "ada", follower.now))
+    lease(follower).set_leading(False)
+    lease(follower).set_leading(True)
+    await follower.run_for(minutes=5)
     assert follower.phase(number) is Phase.READY
 
 
-async def test_a_stack_on_which_an_earlier_leader_still_works_is_left_alone(follower: Town) -> None:
-    lease(follower).tell(True)
+async def test_a_stack_on_which_an_earlier_leader_still_works_is_left_alone(follower: World) -> None:
+    lease(follower).set_leading(True)
     number = follower.open()
-    here = Identity(7, 1, "b")
-    left = records.Running(follower.ref(number), Verb.UP, "m", here, here, "one", "c" * 40, follower.now.isoformat())
-    follower.leading.settle = lambda: Settled((), (left,))
+    here = ProcessIdentity(7, 1, "b")
+    left = records.OperationRecord(follower.ref(number), OperationVerb.UP, "m", here, here, "one", "c" * 40, follower.now.isoformat())
+    follower.leadership.recover_operations = lambda: Recovery((), (left,))
     await follower.cycle()
     await follower.cycle()
     assert follower.stacks.records == {}
-    [view] = follower.loop.shown.views
+    [view] = follower.loop.last_cycle.views
     assert view.reasons[0] == "up of ccccccc, begun by another replica, ends first"
     assert view.progress == "begun by another replica: process 7 on one"
-    follower.leading.settle = Settled
-    await follower.live(minutes=1)
+    follower.leadership.recover_operations = Recovery
+    await follower.run_for(minutes=1)
     assert follower.phase(number) is Phase.READY

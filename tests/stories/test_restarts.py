@@ -10,130 +10,130 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from orchestrator.core.phases import Phase
-from stacks.model import Verb
-from tests.stories.town import Town
+from stacks.model import OperationVerb
+from tests.stories.town import World
 
-Moment = Callable[[Town, int], Awaitable[None]]
-
-
-async def while_it_is_made(town: Town, number: int) -> None:
-    town.hold(number)
-    await town.live(seconds=2)
+KillPoint = Callable[[World, int], Awaitable[None]]
 
 
-async def while_it_is_updated(town: Town, number: int) -> None:
-    await town.live(minutes=1)
-    town.push(number)
-    town.hold(number)
-    await town.live(seconds=10)
+async def during_create(world: World, number: int) -> None:
+    world.hold(number)
+    await world.run_for(seconds=2)
 
 
-async def while_it_is_destroyed(town: Town, number: int) -> None:
-    await town.live(minutes=1)
-    town.hold(number)
-    town.forge.unlabel(town.shop, number, "preview")
-    await town.live(seconds=2)
-    town.forge.label(town.shop, number, "preview")
+async def during_update(world: World, number: int) -> None:
+    await world.run_for(minutes=1)
+    world.push(number)
+    world.hold(number)
+    await world.run_for(seconds=10)
 
 
-async def after_a_failed_build(town: Town, number: int) -> None:
-    town.stacks.fail(town.ref(number), "exit code 2", times=1)
-    await town.live(seconds=2)
+async def during_destroy(world: World, number: int) -> None:
+    await world.run_for(minutes=1)
+    world.hold(number)
+    world.forge.unlabel(world.shop, number, "preview")
+    await world.run_for(seconds=2)
+    world.forge.label(world.shop, number, "preview")
 
 
-async def while_an_update_is_superseded(town: Town, number: int) -> None:
-    await town.live(minutes=1)
-    town.push(number)
-    town.hold(number)
-    await town.live(seconds=10)
-    town.push(number)
-    await town.live(seconds=1)
+async def after_a_failed_build(world: World, number: int) -> None:
+    world.stacks.fail(world.ref(number), "exit code 2", times=1)
+    await world.run_for(seconds=2)
 
 
-async def while_pushes_are_awaited(town: Town, number: int) -> None:
-    await town.live(minutes=1)
-    town.push(number)
-    await town.cycle()
+async def during_superseded_update(world: World, number: int) -> None:
+    await world.run_for(minutes=1)
+    world.push(number)
+    world.hold(number)
+    await world.run_for(seconds=10)
+    world.push(number)
+    await world.run_for(seconds=1)
 
 
-async def when_all_is_quiet(town: Town, number: int) -> None:
-    await town.live(minutes=3)
+async def during_debounce(world: World, number: int) -> None:
+    await world.run_for(minutes=1)
+    world.push(number)
+    await world.cycle()
 
 
-MOMENTS = [
-    while_it_is_made,
-    while_it_is_updated,
-    while_it_is_destroyed,
+async def when_idle(world: World, number: int) -> None:
+    await world.run_for(minutes=3)
+
+
+KILL_POINTS = [
+    during_create,
+    during_update,
+    during_destroy,
     after_a_failed_build,
-    while_an_update_is_superseded,
-    while_pushes_are_awaited,
-    when_all_is_quiet,
+    during_superseded_update,
+    during_debounce,
+    when_idle,
 ]
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-async def test_a_restart_brings_it_to_its_newest_commit(town: Town, moment: Moment) -> None:  # L2, L8
-    number, other = town.open("this"), town.open("another")
-    await moment(town, number)
-    await town.kill()
-    await town.live(minutes=3)
-    assert town.phase(number) is Phase.READY
-    assert town.runs(number) == town.head(number)
-    assert town.phase(other) is Phase.READY
-    assert len(town.stacks.records) == 2
-    assert all(not record.locks and not record.pending for record in town.stacks.records.values())
+@pytest.mark.parametrize("moment", KILL_POINTS)
+async def test_a_restart_brings_it_to_its_newest_commit(world: World, moment: KillPoint) -> None:  # L2, L8
+    number, other = world.open("this"), world.open("another")
+    await moment(world, number)
+    await world.restart()
+    await world.run_for(minutes=3)
+    assert world.phase(number) is Phase.READY
+    assert world.running_commit(number) == world.head(number)
+    assert world.phase(other) is Phase.READY
+    assert len(world.stacks.records) == 2
+    assert all(not record.locks and not record.pending_operations for record in world.stacks.records.values())
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-async def test_what_is_closed_while_nobody_looks_is_gone_afterwards(town: Town, moment: Moment) -> None:  # L2, L7
-    number = town.open()
-    await moment(town, number)
-    await town.kill()
-    town.forge.close_pull(town.shop, number)
-    await town.live(minutes=3)
-    assert town.stacks.records == {}
-    assert "Removed" in town.comment(number)
+@pytest.mark.parametrize("moment", KILL_POINTS)
+async def test_what_is_closed_while_nobody_looks_is_gone_afterwards(world: World, moment: KillPoint) -> None:  # L2, L7
+    number = world.open()
+    await moment(world, number)
+    await world.restart()
+    world.forge.close_pull(world.shop, number)
+    await world.run_for(minutes=3)
+    assert world.stacks.records == {}
+    assert "Removed" in world.comment(number)
 
 
-async def test_a_restart_in_peace_does_nothing_again(town: Town) -> None:  # L2, L4
+async def test_a_restart_in_peace_does_nothing_again(world: World) -> None:  # L2, L4
     for each in range(3):
-        town.open(str(each))
-    await town.live(minutes=2)
-    started = len(town.stacks.started)
-    await town.kill()
-    await town.live(minutes=5)
-    assert len(town.stacks.started) == started
+        world.open(str(each))
+    await world.run_for(minutes=2)
+    started = len(world.stacks.started)
+    await world.restart()
+    await world.run_for(minutes=5)
+    assert len(world.stacks.started) == started
 
 
-async def test_a_restart_while_the_git_host_is_down_destroys_nothing(town: Town) -> None:  # L2, L7
-    number = town.open()
-    await town.live(minutes=1)
-    await town.kill()
-    town.forge.hide(town.shop)
-    await town.live(minutes=10)
-    assert town.stack(number) is not None
-    assert all(each.verb is not Verb.DESTROY for each in town.stacks.started)
-    town.forge.hide(town.shop, hidden=False)
-    await town.live(minutes=1)
-    assert town.phase(number) is Phase.READY
+async def test_a_restart_while_the_git_host_is_down_destroys_nothing(world: World) -> None:  # L2, L7
+    number = world.open()
+    await world.run_for(minutes=1)
+    await world.restart()
+    world.forge.hide(world.shop)
+    await world.run_for(minutes=10)
+    assert world.stack(number) is not None
+    assert all(each.verb is not OperationVerb.DESTROY for each in world.stacks.started)
+    world.forge.hide(world.shop, hidden=False)
+    await world.run_for(minutes=1)
+    assert world.phase(number) is Phase.READY
 
 
-async def test_the_time_to_live_survives_a_restart(town: Town) -> None:  # L5
-    number = town.open()
-    await town.skip(hours=40)
-    await town.kill()
-    await town.skip(hours=30)
-    assert town.phase(number) is Phase.READY
-    await town.skip(hours=3)
-    assert town.stack(number) is None
+async def test_the_time_to_live_survives_a_restart(world: World) -> None:  # L5
+    number = world.open()
+    await world.skip_ahead(hours=40)
+    await world.restart()
+    await world.skip_ahead(hours=30)
+    assert world.phase(number) is Phase.READY
+    await world.skip_ahead(hours=3)
+    assert world.stack(number) is None
 
 
-async def test_a_failed_destroy_is_remembered_by_its_stack(town: Town) -> None:  # L7
-    number = town.open()
-    await town.live(minutes=1)
-    town.stacks.fail(town.ref(number), "a namespace hangs", times=3, verb=Verb.DESTROY)
-    town.forge.close_pull(town.shop, number)
-    await town.live(minutes=1)
-    await town.kill()
-    await town.live(hours=1)
-    assert town.stacks.records == {}
+async def test_a_failed_destroy_is_remembered_by_its_stack(world: World) -> None:  # L7
+    number = world.open()
+    await world.run_for(minutes=1)
+    world.stacks.fail(world.ref(number), "a namespace hangs", times=3, verb=OperationVerb.DESTROY)
+    world.forge.close_pull(world.shop, number)
+    await world.run_for(minutes=1)
+    await world.restart()
+    await world.run_for(hours=1)
+    assert world.stacks.records == {}

@@ -7,13 +7,13 @@ import pytest
 
 from orchestrator.core.phases import Phase
 from orchestrator.surfaces.api.app import create_app
-from orchestrator.surfaces.fake import FakeDesk, sample
-from tests.surfaces.serving import TOKENS, Standing, api_settings, serve
+from orchestrator.surfaces.fake import FakeEnvironmentService, sample
+from tests.surfaces.serving import TOKENS, SwappableDesk, api_settings, serve
 
 
 @pytest.fixture
-def desk() -> FakeDesk:
-    return FakeDesk(sample(7), sample(42), sample(9, Phase.FAILED), sample(3, Phase.QUEUED, "demo/api"))
+def desk() -> FakeEnvironmentService:
+    return FakeEnvironmentService(sample(7), sample(42), sample(9, Phase.FAILED), sample(3, Phase.QUEUED, "demo/api"))
 
 
 @pytest.fixture
@@ -23,18 +23,18 @@ def overrides() -> dict[str, object]:
 
 
 @pytest.fixture(scope="session")
-def standing() -> Iterator[tuple[Standing, str]]:
+def shared_server() -> Iterator[tuple[SwappableDesk, str]]:
     """One server for all tests that want the usual settings: starting one costs more than most of them."""
-    desk = Standing()
+    desk = SwappableDesk()
     with serve(create_app(desk.as_desk(), api_settings())) as address:
         yield desk, address
 
 
 @pytest.fixture
-def url(desk: FakeDesk, overrides: dict[str, object], standing: tuple[Standing, str]) -> Iterator[str]:
+def url(desk: FakeEnvironmentService, overrides: dict[str, object], shared_server: tuple[SwappableDesk, str]) -> Iterator[str]:
     if not overrides:
-        standing[0].current = desk
-        yield standing[1]
+        shared_server[0].current = desk
+        yield shared_server[1]
         return
     with serve(create_app(desk, api_settings(**overrides))) as address:
         yield address

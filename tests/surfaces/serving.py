@@ -11,27 +11,27 @@ import uvicorn
 from fastapi import FastAPI
 
 from orchestrator.surfaces.api.settings import ApiSettings, Role, Token
-from orchestrator.surfaces.fake import START, FakeDesk
-from orchestrator.surfaces.port import Desk
+from orchestrator.surfaces.fake import START, FakeEnvironmentService
+from orchestrator.surfaces.port import EnvironmentService
 
 TOKENS = {role.name.lower(): f"{role.name.lower()}-" + "x" * 32 for role in Role}
 
 
 def api_settings(**more: object) -> ApiSettings:
-    tokens = tuple(Token.of(TOKENS[role.name.lower()], f"{role.name.lower()}-name", role) for role in Role)
+    tokens = tuple(Token.from_secret(TOKENS[role.name.lower()], f"{role.name.lower()}-name", role) for role in Role)
     values = {"version": "1.2.3", "tokens": tokens, "clock": lambda: START, "stream_poll": 0.01, **more}
     return ApiSettings(**values)
 
 
-class Standing:
+class SwappableDesk:
     """A desk whose place is taken by another one for each test, behind one server."""
 
-    current: FakeDesk
+    current: FakeEnvironmentService
 
     def __getattr__(self, name: str) -> object:
         return getattr(self.current, name)
 
-    def as_desk(self) -> Desk:
+    def as_desk(self) -> EnvironmentService:
         return self
 
 

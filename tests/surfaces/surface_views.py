@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from orchestrator.core.commands import HELP, Answer, Reply
+from orchestrator.core.commands import HELP, CommandResult, ChatReply
 from orchestrator.core.model import Key
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import IMAGE_STEP, EnvironmentView, FailureView, ImageView
@@ -48,7 +48,7 @@ def view(phase: Phase, **changes: object) -> EnvironmentView:
     return replace(BASE, phase=phase, **changes)
 
 
-EACH = {
+VIEWS_BY_NAME = {
     "ready": BASE,
     "ready_services": replace(BASE, urls={"web": BASE.url, "api": "http://api--shop-gentle-stream-42.localhost:8080"}),
     "ready_expires_soon": replace(BASE, expires_at=NOW + timedelta(hours=2), expires_soon=True),
@@ -141,12 +141,12 @@ EACH = {
     "destroyed": view(Phase.DESTROYED, commit="", url="", reasons=("The pull request was merged.",)),
 }
 
-_EXTENDED = Answer(True, "shop-gentle-stream-42 lives until 2026-11-25 03:00 UTC, or as long as this server allows.")
+_EXTENDED = CommandResult(True, "shop-gentle-stream-42 lives until 2026-11-25 03:00 UTC, or as long as this server allows.")
 REPLIES = {
-    "done": Reply("/eph extend", "ada", _EXTENDED),
-    "logs": Reply(
-        "/eph logs", "ada", Answer(True, "What it printed last:", ("GET / 200", "GET /x 404"), verbatim=True)
+    "done": ChatReply("/eph extend", "ada", _EXTENDED),
+    "logs": ChatReply(
+        "/eph logs", "ada", CommandResult(True, "What it printed last:", ("GET / 200", "GET /x 404"), verbatim=True)
     ),
-    "help": Reply("/eph help", "ada", Answer(True, "Commands, each on a line of its own:", HELP)),
-    "misunderstood": Reply("/eph upp", "grace", Answer(False, "'upp' is no command; these are understood:", HELP)),
+    "help": ChatReply("/eph help", "ada", CommandResult(True, "Commands, each on a line of its own:", HELP)),
+    "misunderstood": ChatReply("/eph upp", "grace", CommandResult(False, "'upp' is no command; these are understood:", HELP)),
 }

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from orchestrator.core.phases import Phase
-from orchestrator.surfaces.fake import START, FakeDesk, sample
+from orchestrator.surfaces.fake import START, FakeEnvironmentService, sample
 
 NAME = "shop-gentle-stream-42"
 
@@ -22,7 +22,7 @@ def test_an_environment_is_found_by_any_of_its_names(admin: httpx.Client) -> Non
         assert answer.json()["name"] == NAME
 
 
-def test_an_environment_has_all_that_the_view_has(admin: httpx.Client, desk: FakeDesk) -> None:
+def test_an_environment_has_all_that_the_view_has(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     found = admin.get(f"/api/v1/environments/{NAME}").json()
     view = desk.environment(NAME)
     assert found["ref"] == "eph-shop-9ix/pr-42"
@@ -33,9 +33,9 @@ def test_an_environment_has_all_that_the_view_has(admin: httpx.Client, desk: Fak
     assert found["expires_at"].startswith("2026-03-07T12:00:00")
 
 
-def test_pages_follow_each_other_without_gap_or_repeat(admin: httpx.Client, desk: FakeDesk) -> None:
+def test_pages_follow_each_other_without_gap_or_repeat(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     for number in range(100, 125):
-        desk.put(sample(number))
+        desk.put_environment(sample(number))
     seen: list[str] = []
     cursor = ""
     while True:
@@ -48,7 +48,7 @@ def test_pages_follow_each_other_without_gap_or_repeat(admin: httpx.Client, desk
     assert len(seen) == len(set(seen)) == 29
 
 
-def test_an_environment_that_goes_between_two_pages_hides_no_other(admin: httpx.Client, desk: FakeDesk) -> None:
+def test_an_environment_that_goes_between_two_pages_hides_no_other(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     first = admin.get("/api/v1/environments", params={"limit": 2}).json()
     del desk.views[first["items"][0]["ref"]]
     rest = admin.get("/api/v1/environments", params={"limit": 100, "cursor": first["next"]}).json()
@@ -74,22 +74,22 @@ def test_why_has_sentences_and_facts(admin: httpx.Client) -> None:
     assert "running commit" not in facts, "nothing runs, so there is no such fact"
 
 
-def test_logs_of_services_and_of_the_operation(admin: httpx.Client, desk: FakeDesk) -> None:
-    desk.prints(NAME, "web one", "worker two", "web three")
-    desk.prints(NAME, "pulumi up", operation=True)
+def test_logs_of_services_and_of_the_operation(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
+    desk.add_log_lines(NAME, "web one", "worker two", "web three")
+    desk.add_log_lines(NAME, "pulumi up", operation=True)
     base = f"/api/v1/environments/{NAME}/logs"
     assert admin.get(base).json()["lines"] == ["web one", "worker two", "web three"]
     assert admin.get(base, params={"service": "web", "lines": 1}).json()["lines"] == ["web three"]
     assert admin.get(base, params={"operation": True}).json()["lines"] == ["pulumi up"]
 
 
-def test_actions_reach_the_desk_with_the_callers_name(admin: httpx.Client, desk: FakeDesk) -> None:
+def test_actions_reach_the_desk_with_the_callers_name(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     assert admin.post(f"/api/v1/environments/{NAME}/up").json()["phase"] == "creating"
     assert admin.post(f"/api/v1/environments/{NAME}/down").status_code == 202
     extended = admin.post(f"/api/v1/environments/{NAME}/extend", json={"seconds": 3600}).json()
     assert extended["expires_at"].startswith((START + timedelta(hours=1)).isoformat()[:19])
     assert admin.post("/api/v1/wake").status_code == 202
-    assert desk.asked == [
+    assert desk.calls == [
         ("up", NAME, "admin-name"),
         ("down", NAME, "admin-name"),
         ("extend", NAME, "admin-name", "3600"),
@@ -97,15 +97,15 @@ def test_actions_reach_the_desk_with_the_callers_name(admin: httpx.Client, desk:
     ]
 
 
-def test_sweep_names_leftovers_and_removes_them_only_when_real(admin: httpx.Client, desk: FakeDesk) -> None:
-    desk.leftovers = ["The database eph_old belongs to no pull request."]
-    assert admin.post("/api/v1/sweep", params={"dry_run": True}).json() == {"dry_run": True, "found": desk.leftovers}
-    assert len(desk.leftovers) == 1
+def test_sweep_names_leftovers_and_removes_them_only_when_real(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
+    desk.orphans = ["The database eph_old belongs to no pull request."]
+    assert admin.post("/api/v1/sweep", params={"dry_run": True}).json() == {"dry_run": True, "found": desk.orphans}
+    assert len(desk.orphans) == 1
     assert len(admin.post("/api/v1/sweep").json()["found"]) == 1
-    assert desk.leftovers == []
+    assert desk.orphans == []
 
 
-def test_a_held_plan_is_approved_once(admin: httpx.Client, desk: FakeDesk) -> None:
+def test_a_held_plan_is_approved_once(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     desk.held_plans.add("abcdef0123")
     assert "abcdef0123" in admin.post("/api/v1/plans/abcdef0123/approve").json()["message"]
     again = admin.post("/api/v1/plans/abcdef0123/approve")
@@ -114,9 +114,9 @@ def test_a_held_plan_is_approved_once(admin: httpx.Client, desk: FakeDesk) -> No
     assert admin.post("/api/v1/plans/NOT-A-DIGEST/approve").status_code == 422
 
 
-def test_events_after_a_point_and_the_newest(admin: httpx.Client, desk: FakeDesk) -> None:
+def test_events_after_a_point_and_the_newest(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     for number in range(10):
-        desk.happened("environment.ready", f"event {number}", NAME if number % 2 else "")
+        desk.add_event("environment.ready", f"event {number}", NAME if number % 2 else "")
     page = admin.get("/api/v1/events", params={"after": 3, "limit": 2}).json()
     assert [item["id"] for item in page["items"]] == [4, 5]
     assert page["next"] == 5
@@ -127,8 +127,8 @@ def test_events_after_a_point_and_the_newest(admin: httpx.Client, desk: FakeDesk
     assert admin.get("/api/v1/events", params={"after": 10}).json() == {"items": [], "next": 10}
 
 
-def test_what_is_gone_still_has_its_history(admin: httpx.Client, desk: FakeDesk) -> None:
-    desk.happened("environment.destroyed", "Gone.", NAME)
+def test_what_is_gone_still_has_its_history(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
+    desk.add_event("environment.destroyed", "Gone.", NAME)
     del desk.views["eph-shop-9ix/pr-42"]
     found = admin.get("/api/v1/events", params={"environment": "eph-shop-9ix/pr-42"}).json()["items"]
     assert [item["message"] for item in found] == ["Gone."]
@@ -153,32 +153,32 @@ def read_stream(client: httpx.Client, path: str, count: int, **headers: str) -> 
     return found
 
 
-def test_log_lines_stream_and_say_when_they_end(admin: httpx.Client, desk: FakeDesk) -> None:
-    desk.prints(NAME, "plain", "two\rparts\nin one: ✓", "data: forged")
+def test_log_lines_stream_and_say_when_they_end(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
+    desk.add_log_lines(NAME, "plain", "two\rparts\nin one: ✓", "data: forged")
     found = read_stream(admin, f"/api/v1/environments/{NAME}/logs/stream", 4)
     lines = [json.loads(item["data"])["line"] for item in found if item["event"] == "line"]
     assert lines == ["plain", "two\rparts\nin one: ✓", "data: forged"]
     assert found[-1]["event"] == "end"
 
 
-def test_a_log_stream_ends_when_the_environment_goes(admin: httpx.Client, desk: FakeDesk) -> None:
-    desk.prints(NAME, "last words")
-    desk.then(NAME, Phase.DESTROYED)
+def test_a_log_stream_ends_when_the_environment_goes(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
+    desk.add_log_lines(NAME, "last words")
+    desk.queue_phases(NAME, Phase.DESTROYED)
     found = read_stream(admin, f"/api/v1/environments/{NAME}/logs/stream", 1)
     assert found == [{"event": "end", "data": "{}"}]
 
 
-def test_events_stream_and_go_on_where_a_reader_was(admin: httpx.Client, desk: FakeDesk) -> None:
+def test_events_stream_and_go_on_where_a_reader_was(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     for number in range(3):
-        desk.happened("environment.ready", f"event {number}", NAME)
+        desk.add_event("environment.ready", f"event {number}", NAME)
     assert [item["id"] for item in read_stream(admin, "/api/v1/events/stream", 3)] == ["1", "2", "3"]
     again = read_stream(admin, "/api/v1/events/stream", 1, **{"Last-Event-ID": "2"})
     assert json.loads(again[0]["data"])["message"] == "event 2"
 
 
 @pytest.mark.parametrize("overrides", [{"stream_limit": 1}])
-def test_streams_are_bounded_and_a_closed_one_makes_room(admin: httpx.Client, desk: FakeDesk) -> None:
-    desk.happened("environment.ready", "first", NAME)
+def test_streams_are_bounded_and_a_closed_one_makes_room(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
+    desk.add_event("environment.ready", "first", NAME)
     with admin.stream("GET", "/api/v1/events/stream") as first:
         reading = first.iter_lines()
         assert next(reading) == ": open"
@@ -192,7 +192,7 @@ def test_streams_are_bounded_and_a_closed_one_makes_room(admin: httpx.Client, de
     pytest.fail("the place of a closed stream was never given back")
 
 
-def test_status_says_what_could_not_be_read(admin: httpx.Client, desk: FakeDesk) -> None:
+def test_status_says_what_could_not_be_read(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     desk.notes = ("demo/shop could not be read: 502.",)
     found = admin.get("/api/v1/status").json()
     assert found["complete"] is False
@@ -200,7 +200,7 @@ def test_status_says_what_could_not_be_read(admin: httpx.Client, desk: FakeDesk)
     assert (found["environments"], found["queued"]) == (4, 1)
 
 
-def test_probes(admin: httpx.Client, desk: FakeDesk) -> None:
+def test_probes(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     assert admin.get("/healthz").status_code == 200
     assert admin.get("/readyz").status_code == 200
     desk.last_cycle = START - timedelta(minutes=10)
@@ -209,13 +209,13 @@ def test_probes(admin: httpx.Client, desk: FakeDesk) -> None:
     assert admin.get("/readyz").status_code == 503
 
 
-def test_metrics_count_environments_by_phase_at_the_scrape(admin: httpx.Client, desk: FakeDesk) -> None:
+def test_metrics_count_environments_by_phase_at_the_scrape(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     def scrape() -> str:
         return admin.get("/metrics").text
 
     assert 'eph_environments{phase="ready"} 2.0' in scrape()
     assert 'eph_environments{phase="held"} 0.0' in scrape()
-    desk.put(sample(77, Phase.HELD))
+    desk.put_environment(sample(77, Phase.HELD))
     assert 'eph_environments{phase="held"} 1.0' in scrape()
     assert "eph_queue_length 1.0" in scrape()
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from orchestrator.surfaces.api.settings import Token, local_token
-from orchestrator.surfaces.fake import START, FakeDesk
+from orchestrator.surfaces.fake import START, FakeEnvironmentService
 from tests.surfaces.serving import TOKENS
 
 ROLES = ("nobody", "viewer", "developer", "admin")
@@ -41,7 +41,7 @@ MATRIX = [
 Client = Callable[[str], httpx.Client]
 
 
-def test_the_whole_matrix(as_role: Client, desk: FakeDesk) -> None:
+def test_the_whole_matrix(as_role: Client, desk: FakeEnvironmentService) -> None:
     for role in ROLES:
         client = as_role(role)
         for method, path, least in MATRIX:
@@ -53,11 +53,11 @@ def test_the_whole_matrix(as_role: Client, desk: FakeDesk) -> None:
                 assert status == (401 if role == "nobody" else 403), (role, path, status)
 
 
-def test_nothing_is_done_for_those_who_may_not(as_role: Client, desk: FakeDesk) -> None:
+def test_nothing_is_done_for_those_who_may_not(as_role: Client, desk: FakeEnvironmentService) -> None:
     as_role("nobody").post(f"{ONE}/down")
     as_role("viewer").post(f"{ONE}/down")
     as_role("developer").post("/api/v1/sweep")
-    assert desk.asked == []
+    assert desk.calls == []
 
 
 def test_an_unknown_name_is_hidden_from_those_who_may_not_look(as_role: Client) -> None:
@@ -81,7 +81,7 @@ def test_public_reads_opens_reading_only(as_role: Client) -> None:
 
 
 def test_a_token_is_kept_as_its_hash() -> None:
-    token = Token.of(TOKENS["admin"], "me", 3)
+    token = Token.from_secret(TOKENS["admin"], "me", 3)
     assert TOKENS["admin"] not in repr(token)
 
 
@@ -136,21 +136,21 @@ class TestBrowser:
         ],
     )
     def test_another_site_cannot_use_the_cookie(
-        self, as_role: Client, url: str, desk: FakeDesk, headers: dict[str, str]
+        self, as_role: Client, url: str, desk: FakeEnvironmentService, headers: dict[str, str]
     ) -> None:
         browser = as_role("nobody")
         sign_in(browser, url, "admin")
         sent = {name: value.replace("SELF", url) for name, value in headers.items()}
         for path in (f"{ONE}/down", "/e/shop-gentle-stream-42/down", "/api/v1/sweep", "/logout", "/login"):
             assert browser.post(path, headers=sent).status_code == 403, path
-        assert desk.asked == []
+        assert desk.calls == []
 
-    def test_our_own_page_can(self, as_role: Client, url: str, desk: FakeDesk) -> None:
+    def test_our_own_page_can(self, as_role: Client, url: str, desk: FakeEnvironmentService) -> None:
         browser = as_role("nobody")
         sign_in(browser, url, "developer")
         answer = browser.post("/e/shop-gentle-stream-42/down", headers={"Origin": url, "Sec-Fetch-Site": "same-origin"})
         assert answer.status_code == 303
-        assert desk.asked == [("down", "shop-gentle-stream-42", "developer-name")]
+        assert desk.calls == [("down", "shop-gentle-stream-42", "developer-name")]
 
     def test_a_viewer_sees_no_buttons_and_gets_403(self, as_role: Client, url: str) -> None:
         browser = as_role("nobody")

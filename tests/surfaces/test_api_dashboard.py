@@ -6,20 +6,20 @@ from dataclasses import replace
 
 import httpx
 
-from orchestrator.core.junit import Report
+from orchestrator.core.junit import JUnitReport
 from orchestrator.core.phases import Phase
 from orchestrator.core.suites import SuiteView
 from orchestrator.core.views import FailureView
-from orchestrator.surfaces.fake import START, FakeDesk, sample
-from programs.insides import Happening, Inside, Process
+from orchestrator.surfaces.fake import START, FakeEnvironmentService, sample
+from programs.insides import RuntimeEvent, RuntimeInfo, ProcessInfo
 
 NASTY = "<script>alert(1)</script>"
 
 
-def test_the_list_says_where_everything_stands(admin: httpx.Client, desk: FakeDesk) -> None:
+def test_the_list_says_where_everything_stands(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     failure = FailureView("9" * 40, "build", "The command 'make' ended with 2.", ("no rule",), START, 2, None)
-    desk.put(replace(sample(9, Phase.FAILED), failure=failure))
-    desk.put(replace(sample(3, Phase.QUEUED, "demo/api"), queue_position=2))
+    desk.put_environment(replace(sample(9, Phase.FAILED), failure=failure))
+    desk.put_environment(replace(sample(3, Phase.QUEUED, "demo/api"), queue_position=2))
     desk.notes = ("demo/web could not be read: 502.",)
     text = admin.get("/").text
     assert 'href="http://shop-gentle-stream-42.localhost:8080"' in text
@@ -30,15 +30,15 @@ def test_the_list_says_where_everything_stands(admin: httpx.Client, desk: FakeDe
     assert 'http-equiv="refresh"' in text
 
 
-def test_an_empty_list_says_what_to_do(admin: httpx.Client, desk: FakeDesk) -> None:
+def test_an_empty_list_says_what_to_do(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     desk.views.clear()
     assert "Put the trigger label on a pull request" in admin.get("/").text
 
 
-def test_one_environment_has_reasons_events_and_logs(admin: httpx.Client, desk: FakeDesk) -> None:
-    desk.happened("environment.ready", "It answered.", "shop-gentle-stream-42")
-    desk.prints("shop-gentle-stream-42", "web listening")
-    desk.prints("shop-gentle-stream-42", "pulumi up done", operation=True)
+def test_one_environment_has_reasons_events_and_logs(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
+    desk.add_event("environment.ready", "It answered.", "shop-gentle-stream-42")
+    desk.add_log_lines("shop-gentle-stream-42", "web listening")
+    desk.add_log_lines("shop-gentle-stream-42", "pulumi up done", operation=True)
     text = admin.get("/e/shop-gentle-stream-42").text
     for part in ("has the label preview", "It answered.", "web listening", "pulumi up done", "Take down"):
         assert part in text
@@ -46,14 +46,14 @@ def test_one_environment_has_reasons_events_and_logs(admin: httpx.Client, desk: 
 
 
 def test_pods_and_their_events_are_on_the_page_and_a_silent_target_hides_nothing_else(
-    admin: httpx.Client, desk: FakeDesk
+    admin: httpx.Client, desk: FakeEnvironmentService
 ) -> None:
-    pod = Process("web-1", "web", "failing", f"exit status 3 {NASTY}", 2, START, "shop:1")
-    desk.insides = Inside((pod,), (Happening(START, "pod web-1", "its health check says no", bad=True, times=7),))
+    pod = ProcessInfo("web-1", "web", "failing", f"exit status 3 {NASTY}", 2, START, "shop:1")
+    desk.runtime_info_result = RuntimeInfo((pod,), (RuntimeEvent(START, "pod web-1", "its health check says no", bad=True, times=7),))
     text = admin.get("/e/shop-gentle-stream-42").text
     for part in ("web-1", "exit status 3 &lt;script&gt;", "its health check says no", "7 times"):
         assert part in text
-    desk.silent = "no answer"
+    desk.unavailable_reason = "no answer"
     assert "has the label preview" in admin.get("/e/shop-gentle-stream-42").text
 
 
@@ -63,7 +63,7 @@ def test_asking_twice_before_it_goes(admin: httpx.Client) -> None:
     assert 'http-equiv="refresh"' not in text
 
 
-def test_a_refusal_is_shown_on_the_page(admin: httpx.Client, desk: FakeDesk) -> None:
+def test_a_refusal_is_shown_on_the_page(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     desk.refusal = "It is being destroyed."
     answer = admin.post("/e/shop-gentle-stream-42/up")
     assert answer.status_code == 409
@@ -76,7 +76,7 @@ def test_a_name_that_is_not_there_suggests_one(admin: httpx.Client) -> None:
     assert "shop-gentle-stream-42" in answer.text
 
 
-def test_what_a_pull_request_says_stays_text(admin: httpx.Client, desk: FakeDesk) -> None:
+def test_what_a_pull_request_says_stays_text(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     nasty = replace(
         sample(42),
         title=NASTY,
@@ -89,9 +89,9 @@ def test_what_a_pull_request_says_stays_text(admin: httpx.Client, desk: FakeDesk
         urls={NASTY: "javascript:alert(1)"},
         progress=NASTY,
     )
-    desk.put(nasty)
-    desk.prints("shop-gentle-stream-42", NASTY, "</pre>" + NASTY)
-    desk.happened("environment.failed", NASTY, "shop-gentle-stream-42", NASTY)
+    desk.put_environment(nasty)
+    desk.add_log_lines("shop-gentle-stream-42", NASTY, "</pre>" + NASTY)
+    desk.add_event("environment.failed", NASTY, "shop-gentle-stream-42", NASTY)
     for path in ("/", "/e/shop-gentle-stream-42", f"/e/{NASTY}"):
         text = admin.get(path).text
         assert "<script" not in text, path
@@ -108,12 +108,12 @@ def test_every_answer_forbids_scripts_and_framing(admin: httpx.Client) -> None:
         assert "noindex" in headers["x-robots-tag"]
 
 
-def test_suites_of_tests_have_a_table(admin: httpx.Client, desk: FakeDesk) -> None:  # P4
+def test_suites_of_tests_have_a_table(admin: httpx.Client, desk: FakeEnvironmentService) -> None:  # P4
     failed = SuiteView(
         "browser", "browser", "failed", seconds=9.0, detail="exit status 1", tail=(NASTY,),
-        report=Report(3, 1, 1, 0, (NASTY,)),
+        report=JUnitReport(3, 1, 1, 0, (NASTY,)),
     )  # fmt: skip
-    desk.put(replace(sample(42), tests=(SuiteView("unit", "integration", "waiting"), failed)))
+    desk.put_environment(replace(sample(42), tests=(SuiteView("unit", "integration", "waiting"), failed)))
     text = admin.get("/e/shop-gentle-stream-42").text
     for part in ("unit", "waiting", "browser", "exit status 1", "9.0", "<td>2</td>", "&lt;script&gt;"):
         assert part in text

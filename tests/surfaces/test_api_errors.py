@@ -9,14 +9,14 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from orchestrator.surfaces.api.settings import Delivery
-from orchestrator.surfaces.fake import FakeDesk
+from orchestrator.surfaces.api.settings import WebhookDelivery
+from orchestrator.surfaces.fake import FakeEnvironmentService
 
 SECRET = b"webhook secret"
 SEEN: list[str] = []
 
 
-def check(delivery: Delivery) -> bool:
+def check(delivery: WebhookDelivery) -> bool:
     expected = "sha256=" + hmac.new(SECRET, delivery.body, hashlib.sha256).hexdigest()
     good = hmac.compare_digest(expected, delivery.signature)
     if good:
@@ -51,7 +51,7 @@ def test_an_unknown_name_gives_the_nearest_ones(admin: httpx.Client) -> None:
         assert detail(admin.post(f"/api/v1/environments/none/{path}"), 404)["code"] == "not_found"
 
 
-def test_a_refusal_is_409_with_the_reason(admin: httpx.Client, desk: FakeDesk) -> None:
+def test_a_refusal_is_409_with_the_reason(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     desk.refusal = "It is being destroyed; wait until that is done."
     error = detail(admin.post("/api/v1/environments/demo%2Fshop%2342/up"), 409)
     assert error == {"code": "refused", "message": desk.refusal, "hint": ""}
@@ -90,7 +90,7 @@ def test_unknown_paths_and_methods(admin: httpx.Client) -> None:
     assert detail(admin.delete("/api/v1/status"), 405)["code"] == "method_not_allowed"
 
 
-def test_a_bug_inside_is_500_and_tells_the_caller_nothing_of_it(admin: httpx.Client, desk: FakeDesk) -> None:
+def test_a_bug_inside_is_500_and_tells_the_caller_nothing_of_it(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     class Broken:
         def __call__(self) -> None:
             raise RuntimeError("postgresql://user:hunter2@db")

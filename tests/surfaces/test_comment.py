@@ -19,14 +19,14 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from orchestrator.core.commands import Answer, Reply
+from orchestrator.core.commands import CommandResult, ChatReply
 from orchestrator.core.model import Key
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
 from orchestrator.forge.port import Conclusion
 from orchestrator.forge.sandbox.pages.markdown import render as page
 from orchestrator.surfaces import checks, comment, deployments, markdown
-from tests.surfaces.surface_views import BASE, EACH, FAILURE, NEW, NOW, OLD, REPLIES, view
+from tests.surfaces.surface_views import BASE, VIEWS_BY_NAME, FAILURE, NEW, NOW, OLD, REPLIES, view
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -53,22 +53,22 @@ HOSTILE = [
 words = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=60), st.text("`~@#<>[]()!*_|\\\n -&;:/w.1+=", max_size=60))
 
 
-@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize("name", VIEWS_BY_NAME)
 def test_each_phase_reads_as_committed(name: str) -> None:
     """P1, P2: change a text, look at the difference, commit it."""
-    check = checks.report(EACH[name], NOW)
-    text = f"{comment.render(EACH[name], NOW)}\n=== check: {check.conclusion}\n{check.title}\n{check.details_url}\n"
-    as_committed(name, text + f"\n=== deployment: {deployed(EACH[name])}\n")
+    check = checks.report(VIEWS_BY_NAME[name], NOW)
+    text = f"{comment.render(VIEWS_BY_NAME[name], NOW)}\n=== check: {check.conclusion}\n{check.title}\n{check.details_url}\n"
+    assert_matches_snapshot(name, text + f"\n=== deployment: {deployed(VIEWS_BY_NAME[name])}\n")
 
 
 @pytest.mark.parametrize("name", REPLIES)
 def test_each_answer_reads_as_committed(name: str) -> None:
     """P8: within our one comment, and alone where there is no environment."""
-    alone = comment.alone(Key(1296269, 42), REPLIES[name])
-    as_committed(f"reply_{name}", f"{comment.render(BASE, NOW, REPLIES[name])}\n=== without environment\n{alone}")
+    alone = comment.render_reply_only(Key(1296269, 42), REPLIES[name])
+    assert_matches_snapshot(f"reply_{name}", f"{comment.render(BASE, NOW, REPLIES[name])}\n=== without environment\n{alone}")
 
 
-def as_committed(name: str, text: str) -> None:
+def assert_matches_snapshot(name: str, text: str) -> None:
     path = SNAPSHOTS / f"{name}.md"
     if os.environ.get("EPH_SNAPSHOTS") == "write":
         SNAPSHOTS.mkdir(exist_ok=True)
@@ -84,8 +84,8 @@ def deployed(view: EnvironmentView) -> str:
 
 
 def test_every_phase_has_a_text() -> None:
-    assert {each.phase for each in EACH.values()} == set(Phase)
-    assert {path.stem for path in SNAPSHOTS.iterdir()} == {*EACH, *(f"reply_{name}" for name in REPLIES)}
+    assert {each.phase for each in VIEWS_BY_NAME.values()} == set(Phase)
+    assert {path.stem for path in SNAPSHOTS.iterdir()} == {*VIEWS_BY_NAME, *(f"reply_{name}" for name in REPLIES)}
 
 
 def test_the_marker_names_the_pull_request_by_number() -> None:
@@ -94,10 +94,10 @@ def test_the_marker_names_the_pull_request_by_number() -> None:
     assert "<!--" not in comment.render(replace(BASE, key=None), NOW)
 
 
-@pytest.mark.parametrize("name", EACH)
+@pytest.mark.parametrize("name", VIEWS_BY_NAME)
 def test_time_that_passes_changes_nothing_by_itself(name: str) -> None:
     """P1: edited only when something changed; the one warning before the end comes once."""
-    texts = {comment.render(EACH[name], NOW + timedelta(seconds=30 * cycle)) for cycle in range(200)}
+    texts = {comment.render(VIEWS_BY_NAME[name], NOW + timedelta(seconds=30 * cycle)) for cycle in range(200)}
     assert len(texts) == 1
 
 
@@ -108,8 +108,8 @@ def tainted(words: str) -> EnvironmentView:
     return view(Phase.FAILED, commit=OLD, failure=failure, **changes)
 
 
-def tainted_reply(words: str, verbatim: bool) -> Reply:
-    return Reply(words or "x", words or "x", Answer(True, words or "x", (words or "x", "x"), verbatim))
+def tainted_reply(words: str, verbatim: bool) -> ChatReply:
+    return ChatReply(words or "x", words or "x", CommandResult(True, words or "x", (words or "x", "x"), verbatim))
 
 
 def tokens(text: str) -> list[Token]:
@@ -122,7 +122,7 @@ def shape(found: list[Token]) -> list[str]:
 
 
 @functools.cache
-def usual(verbatim: bool) -> list[str]:
+def harmless_shape(verbatim: bool) -> list[str]:
     """What the same comment is made of, when all its words are harmless."""
     return shape(tokens(comment.render(tainted("words"), NOW, tainted_reply("words", verbatim))))
 
@@ -132,7 +132,7 @@ def usual(verbatim: bool) -> list[str]:
 def test_no_words_change_what_the_comment_is_made_of(words: str, verbatim: bool) -> None:
     """S3."""
     found = tokens(comment.render(tainted(words), NOW, tainted_reply(words, verbatim)))
-    assert shape(found) == usual(verbatim)
+    assert shape(found) == harmless_shape(verbatim)
     assert [token.content for token in found if token.type.startswith("html")] == ["<!-- eph:1296269/42 -->\n"]
     assert {token.attrs["href"] for token in found if token.type == "link_open"} == {BASE.url}
 
@@ -142,7 +142,7 @@ def test_no_words_change_what_the_comment_is_made_of(words: str, verbatim: bool)
 def test_nothing_that_people_wrote_is_a_link_a_mention_or_an_image_of_ours(words: str, verbatim: bool) -> None:
     """S3: read as a Git host does, Markdown first, then what looks like a reference in the text that came out."""
     reply = tainted_reply(words, verbatim)
-    for rendered in (comment.render(tainted(words), NOW, reply), comment.alone(Key(1296269, 42), reply)):
+    for rendered in (comment.render(tainted(words), NOW, reply), comment.render_reply_only(Key(1296269, 42), reply)):
         html = str(page(rendered))
         assert set(re.findall(r'href="([^"]*)"', html)) <= {BASE.url}
         assert not re.search(r"<(?!/?(?:h3|p|ul|li|a|code|pre|strong|br)\b)", html)
@@ -189,7 +189,7 @@ def test_a_code_span_holds_what_it_was_given(words: str) -> None:
 def test_no_line_ends_a_code_block(lines: tuple[str, ...]) -> None:
     found = READER.parse(f"{markdown.fence(lines)}\n\nafter")
     assert [token.type for token in found] == ["fence", "paragraph_open", "inline", "paragraph_close"]
-    assert found[0].content.count("\n") <= markdown.MOST_LINES
+    assert found[0].content.count("\n") <= markdown.MAX_LINES
     assert found[2].content == "after"
 
 
@@ -221,13 +221,13 @@ def test_a_check_is_green_only_for_the_commit_that_answers() -> None:
 
 
 def test_a_wrong_file_is_a_failure_and_a_fork_is_not() -> None:
-    assert checks.report(EACH["refused"], NOW).conclusion is Conclusion.FAILURE
+    assert checks.report(VIEWS_BY_NAME["refused"], NOW).conclusion is Conclusion.FAILURE
     assert checks.report(view(Phase.REFUSED, problems=()), NOW).conclusion is Conclusion.NEUTRAL
 
 
 def test_an_older_build_that_still_answers_is_linked() -> None:
     """P1: what failed, and that the URL goes on."""
-    rendered = comment.render(EACH["failed_update"], NOW)
+    rendered = comment.render(VIEWS_BY_NAME["failed_update"], NOW)
     assert rendered.startswith("### 🔴 Failed: [")
     assert f"running commit `{OLD[:7]}` still answers" in rendered
-    assert "](<" not in comment.render(EACH["failed_first"], NOW)
+    assert "](<" not in comment.render(VIEWS_BY_NAME["failed_first"], NOW)

@@ -14,22 +14,22 @@ from orchestrator.forge.port import (
     Conclusion,
     DeploymentReport,
     DeploymentState,
-    Forbidden,
+    ForgeForbidden,
     ForgeRefused,
     ForgeUnavailable,
-    NotThere,
+    ForgeNotFound,
     Repository,
-    Unsupported,
+    ForgeUnsupported,
 )
 from orchestrator.surfaces import comment
 from orchestrator.surfaces.reporter import Reporter
-from tests.surfaces.surface_views import BASE, EACH, NEW, NOW, OLD
+from tests.surfaces.surface_views import BASE, VIEWS_BY_NAME, NEW, NOW, OLD
 
 REPOSITORY = Repository(1296269, "acme/shop", "http://git.test/acme/shop.git", "main")
 
 
 @dataclass
-class Host:
+class FakeHost:
     """Keeps what it is told. ``broken`` raises for a pull request, ``broken_checks`` for every check."""
 
     comments: dict[int, str] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class Host:
     broken_checks: Exception | None = None
     broken_deployments: Exception | None = None
     deployments: dict[str, dict[str, DeploymentReport]] = field(default_factory=dict)
-    left: str = ""
+    undeletable: str = ""
 
     def upsert_comment(self, repository: Repository, number: int, marker: str, body: str) -> None:
         self.writes["asked"] += 1
@@ -68,14 +68,14 @@ class Host:
         if self.broken_deployments is not None:
             raise self.broken_deployments
         self.deployments.pop(environment, None)
-        return self.left
+        return self.undeletable
 
 
-class Story:
-    """``cycle`` lets time pass and reports; ``says`` is the first line that a pull request's readers see."""
+class ReporterSetup:
+    """``cycle`` lets time pass and reports; ``headline`` is the first line that a pull request's readers see."""
 
     def __init__(self) -> None:
-        self.host = Host()
+        self.host = FakeHost()
         self.now = NOW
         self.reporter = self.restart()
 
@@ -87,25 +87,25 @@ class Story:
         self.now = self.now + timedelta(seconds=seconds)
         return self.reporter.report(views, {REPOSITORY.id: REPOSITORY})
 
-    def says(self, number: int = 42) -> str:
+    def headline(self, number: int = 42) -> str:
         return self.host.comments[number].splitlines()[0].split(":")[0]
 
 
 def pull(name: str, number: int = 42) -> EnvironmentView:
-    return replace(EACH[name], key=Key(REPOSITORY.id, number))
+    return replace(VIEWS_BY_NAME[name], key=Key(REPOSITORY.id, number))
 
 
 def test_a_pull_request_shows_every_state_it_comes_to() -> None:
-    story = Story()
+    story = ReporterSetup()
     for name, words in (("creating", "Being made"), ("starting", "Starting"), ("ready", "Ready")):
         assert story.cycle(pull(name), seconds=30) == []
-        assert story.says().endswith(words)
+        assert story.headline().endswith(words)
     assert story.host.checks[NEW].conclusion is Conclusion.SUCCESS
     assert story.host.writes["comment"] == 3
 
 
 def test_what_did_not_change_is_not_even_asked_for() -> None:
-    story = Story()
+    story = ReporterSetup()
     for _ in range(50):
         story.cycle(pull("ready"), seconds=30)
     assert story.host.writes == {"asked": 1, "comment": 1, "check": 1, "deployment": 1}
@@ -113,7 +113,7 @@ def test_what_did_not_change_is_not_even_asked_for() -> None:
 
 def test_changes_in_quick_succession_are_one_write() -> None:
     """Pitfall 8: the newest text wins, five seconds later."""
-    story = Story()
+    story = ReporterSetup()
     for place in range(9, 0, -1):
         story.cycle(replace(pull("queued"), queue_position=place), seconds=0.5)
     assert story.host.writes["comment"] == 1
@@ -123,14 +123,14 @@ def test_changes_in_quick_succession_are_one_write() -> None:
 
 
 def test_a_final_state_is_told_at_once() -> None:
-    story = Story()
+    story = ReporterSetup()
     story.cycle(pull("creating"))
     story.cycle(pull("failed_first"), seconds=0.1)
-    assert story.says().endswith("Failed")
+    assert story.headline().endswith("Failed")
 
 
 def test_a_restart_rewrites_nothing() -> None:
-    story = Story()
+    story = ReporterSetup()
     story.cycle(pull("ready"))
     story.restart()
     story.cycle(pull("ready"))
@@ -139,7 +139,7 @@ def test_a_restart_rewrites_nothing() -> None:
 
 def test_one_broken_pull_request_does_not_stop_the_others() -> None:
     """Pitfall 5, for reports: even an error of a kind that nobody expected."""
-    story = Story()
+    story = ReporterSetup()
     story.host.broken = {1: ForgeUnavailable("the answer was 502"), 2: KeyError("node_id")}
     sentences = story.cycle(pull("ready", 1), pull("ready", 2), pull("ready", 3))
     assert set(story.host.comments) == {3}
@@ -148,18 +148,18 @@ def test_one_broken_pull_request_does_not_stop_the_others() -> None:
 
 
 def test_what_failed_is_tried_again_with_backoff() -> None:
-    story = Story()
+    story = ReporterSetup()
     story.host.broken = {42: ForgeUnavailable("the answer was 502")}
     for _ in range(600):
         story.cycle(pull("ready"))
     assert 5 <= story.host.writes["asked"] <= 7
     story.host.broken = {}
     story.cycle(pull("ready"), seconds=1800)
-    assert story.says().endswith("Ready")
+    assert story.headline().endswith("Ready")
 
 
 def test_a_git_host_that_says_when_to_come_back_is_obeyed_by_all() -> None:
-    story = Story()
+    story = ReporterSetup()
     story.host.broken = {1: ForgeUnavailable("rate limit", retry_after=60)}
     assert len(story.cycle(pull("ready", 1), pull("ready", 2))) == 1
     story.host.broken = {}
@@ -171,17 +171,17 @@ def test_a_git_host_that_says_when_to_come_back_is_obeyed_by_all() -> None:
 
 
 def test_a_token_that_may_not_write_checks_still_keeps_the_comment_true() -> None:
-    story = Story()
+    story = ReporterSetup()
     story.host.broken_checks = ForgeRefused("the token may not write checks; give it checks: write")
     (sentence,) = story.cycle(pull("creating"))
     assert "the check could not be brought up to date" in sentence
     assert story.cycle(pull("ready")) == []
-    assert story.says().endswith("Ready")
+    assert story.headline().endswith("Ready")
 
 
 def test_the_check_of_a_commit_that_was_overtaken_stops_turning() -> None:
     """Pitfall 9: every report names its commit, and none is left in progress."""
-    story = Story()
+    story = ReporterSetup()
     story.cycle(replace(pull("creating"), wanted_commit=OLD))
     story.cycle(pull("creating"), seconds=10)
     assert story.host.checks[OLD].conclusion is Conclusion.NEUTRAL
@@ -191,7 +191,7 @@ def test_the_check_of_a_commit_that_was_overtaken_stops_turning() -> None:
 
 def test_pull_requests_of_one_commit_share_its_check_and_the_one_that_runs_speaks() -> None:
     """P2; found by chaos: a push to one of them said 'neutral' over the other's commit, for ever."""
-    story = Story()
+    story = ReporterSetup()
     old = {"wanted_commit": OLD, "commit": OLD}
     first, second = replace(pull("creating", 1), **old), replace(pull("ready", 2), **old)
     story.cycle(first, second)
@@ -203,11 +203,11 @@ def test_pull_requests_of_one_commit_share_its_check_and_the_one_that_runs_speak
 
 def test_the_end_of_one_does_not_cover_what_the_other_says_of_their_commit() -> None:
     """P2: whatever either is told last, before its record goes or after."""
-    story = Story()
+    story = ReporterSetup()
     story.cycle(pull("ready", 1), pull("ready", 2))
     gone = replace(pull("ready", 1), phase=Phase.DESTROYED)
     story.cycle(replace(pull("ready", 1), phase=Phase.DESTROYING), pull("ready", 2), seconds=30)
-    assert story.reporter.tell(gone, {REPOSITORY.id: REPOSITORY})
+    assert story.reporter.report_final(gone, {REPOSITORY.id: REPOSITORY})
     assert story.host.checks[NEW].conclusion is Conclusion.SUCCESS
     story.cycle(gone, pull("failed_first", 2), seconds=30)
     assert story.host.checks[NEW].conclusion is Conclusion.FAILURE
@@ -217,10 +217,10 @@ def test_the_end_of_one_does_not_cover_what_the_other_says_of_their_commit() -> 
 
 def test_the_check_that_an_earlier_life_left_turning_stops_too() -> None:
     """Pitfall 9, L2."""
-    story = Story()
+    story = ReporterSetup()
     story.cycle(replace(pull("creating"), wanted_commit=OLD))
     story.restart()
-    story.reporter.recall([replace(pull("creating"), wanted_commit=OLD), pull("ready", 7)])
+    story.reporter.restore([replace(pull("creating"), wanted_commit=OLD), pull("ready", 7)])
     story.cycle(pull("creating"), pull("updating", 7), seconds=10)
     assert story.host.checks[OLD].conclusion is Conclusion.NEUTRAL
     assert story.host.checks[NEW].conclusion is Conclusion.IN_PROGRESS
@@ -228,28 +228,28 @@ def test_the_check_that_an_earlier_life_left_turning_stops_too() -> None:
 
 def test_the_end_is_told_before_the_record_goes() -> None:
     """Design: reports are turned to destroyed first; what may work later is asked for again, a refusal is not."""
-    story = Story()
+    story = ReporterSetup()
     repositories = {REPOSITORY.id: REPOSITORY}
     story.host.broken = {42: ForgeUnavailable("the answer was 502")}
-    assert story.reporter.tell(pull("destroyed"), repositories) is False
+    assert story.reporter.report_final(pull("destroyed"), repositories) is False
     story.host.broken = {}
     story.now += timedelta(seconds=10)
-    assert story.reporter.tell(pull("destroyed"), repositories) is True
-    assert story.says().endswith("Removed")
-    story.host.broken = {7: NotThere("no such pull request")}
-    assert story.reporter.tell(pull("destroyed", 7), repositories) is True
-    assert story.reporter.tell(pull("destroyed", 7), repositories) is True
+    assert story.reporter.report_final(pull("destroyed"), repositories) is True
+    assert story.headline().endswith("Removed")
+    story.host.broken = {7: ForgeNotFound("no such pull request")}
+    assert story.reporter.report_final(pull("destroyed", 7), repositories) is True
+    assert story.reporter.report_final(pull("destroyed", 7), repositories) is True
 
 
 def test_without_a_pull_request_or_its_repository_nothing_is_written() -> None:
-    story = Story()
+    story = ReporterSetup()
     elsewhere = replace(BASE, key=Key(7, 1))
     assert story.cycle(replace(BASE, key=None), elsewhere) == []
     assert story.host.writes == {}
 
 
 def test_an_environment_without_any_commit_has_a_comment_only() -> None:
-    story = Story()
+    story = ReporterSetup()
     story.cycle(replace(BASE, phase=Phase.DESTROYED, commit="", wanted_commit=""))
     assert comment.marker(Key(REPOSITORY.id, 42)) in story.host.comments[42]
     assert story.host.checks == {}
@@ -260,7 +260,7 @@ ENVIRONMENT = BASE.name
 
 def test_a_deployment_says_what_became_of_its_commit() -> None:
     """P2: in progress, made, failed, and gone with the environment."""
-    story = Story()
+    story = ReporterSetup()
     for name, state in (
         ("creating", DeploymentState.IN_PROGRESS),
         ("ready", DeploymentState.SUCCESS),
@@ -269,13 +269,13 @@ def test_a_deployment_says_what_became_of_its_commit() -> None:
     ):
         assert story.cycle(pull(name), seconds=30) == []
         assert story.host.deployments[ENVIRONMENT][NEW].state is state
-    assert story.reporter.tell(pull("destroyed"), {REPOSITORY.id: REPOSITORY}) is True
+    assert story.reporter.report_final(pull("destroyed"), {REPOSITORY.id: REPOSITORY}) is True
     assert story.host.deployments == {}
 
 
 def test_a_failed_commit_is_red_though_the_older_one_still_answers() -> None:
     """Pitfall 9: each report names its commit, and none is green for another."""
-    story = Story()
+    story = ReporterSetup()
     story.cycle(pull("failed_update"))
     said = story.host.deployments[ENVIRONMENT][NEW]
     assert (said.state, said.environment_url) == (DeploymentState.FAILURE, BASE.url)
@@ -283,14 +283,14 @@ def test_a_failed_commit_is_red_though_the_older_one_still_answers() -> None:
 
 
 def test_what_waits_or_was_refused_deploys_nothing() -> None:
-    story = Story()
+    story = ReporterSetup()
     story.cycle(*(pull(name, number) for number, name in enumerate(("queued", "waiting_checks", "refused", "held"))))
     assert story.host.writes["deployment"] == 0
 
 
 def test_what_is_refused_while_it_is_made_is_in_progress_no_more() -> None:
     """P2. Found by ``make chaos``: a draft, say, whose creation was interrupted; nothing else ever said so."""
-    story = Story()
+    story = ReporterSetup()
     story.cycle(pull("creating"))
     assert story.host.deployments
     story.cycle(pull("refused"), seconds=60)
@@ -299,28 +299,28 @@ def test_what_is_refused_while_it_is_made_is_in_progress_no_more() -> None:
 
 def test_a_host_without_deployments_is_told_of_once_and_stops_nothing() -> None:
     """P2: nor does it keep an environment from being cleaned up."""
-    story = Story()
-    story.host.broken_deployments = Unsupported("this Git host has no deployments")
+    story = ReporterSetup()
+    story.host.broken_deployments = ForgeUnsupported("this Git host has no deployments")
     sentences = story.cycle(pull("creating", 1), pull("ready", 2))
     assert sentences == ["acme/shop: pull requests show no deployment: this Git host has no deployments"]
     assert story.cycle(pull("ready", 1), pull("ready", 2), seconds=60) == []
-    assert story.says(1).endswith("Ready")
+    assert story.headline(1).endswith("Ready")
     assert story.host.writes["deployment"] == 1
-    assert not story.reporter.behind
-    assert story.reporter.tell(pull("destroyed", 1), {REPOSITORY.id: REPOSITORY}) is True
+    assert not story.reporter.has_pending
+    assert story.reporter.report_final(pull("destroyed", 1), {REPOSITORY.id: REPOSITORY}) is True
     story.cycle(pull("ready", 2), seconds=3600)
     assert story.host.writes["deployment"] == 2
 
 
 def test_what_was_forbidden_for_a_moment_is_not_untrue_for_an_hour() -> None:
     """P2: and what stays forbidden is asked for ever more seldom."""
-    story = Story()
-    story.host.broken_deployments = Forbidden("403 just now")
+    story = ReporterSetup()
+    story.host.broken_deployments = ForgeForbidden("403 just now")
     story.cycle(pull("creating"), seconds=30)
     story.host.broken_deployments = None
     story.cycle(pull("ready"), seconds=20)
     assert story.host.deployments[ENVIRONMENT][NEW].state is DeploymentState.SUCCESS
-    story.host.broken_deployments = Forbidden("403 from now on")
+    story.host.broken_deployments = ForgeForbidden("403 from now on")
     before = story.host.writes["deployment"]
     for turn in range(240):
         story.cycle(pull(("unhealthy", "ready")[turn % 2]), seconds=30)
@@ -329,35 +329,35 @@ def test_what_was_forbidden_for_a_moment_is_not_untrue_for_an_hour() -> None:
 
 def test_what_was_deployed_is_cleaned_up_though_deployments_were_forbidden_a_while() -> None:
     """P2: one 403 that passes must not leave an environment for ever."""
-    story = Story()
+    story = ReporterSetup()
     repositories = {REPOSITORY.id: REPOSITORY}
     story.cycle(pull("ready"))
-    story.host.broken_deployments = Forbidden("403 just now")
+    story.host.broken_deployments = ForgeForbidden("403 just now")
     assert len(story.cycle(pull("unhealthy"), seconds=60)) == 1
-    assert story.reporter.tell(pull("destroyed"), repositories) is True
-    assert story.reporter.settled(pull("destroyed"), repositories) is False
+    assert story.reporter.report_final(pull("destroyed"), repositories) is True
+    assert story.reporter.is_delivered(pull("destroyed"), repositories) is False
     story.host.broken_deployments = None
     story.cycle(pull("destroyed"), seconds=60)
     assert story.host.deployments == {}
-    assert story.reporter.settled(pull("destroyed"), repositories) is True
+    assert story.reporter.is_delivered(pull("destroyed"), repositories) is True
 
 
 def test_a_deployment_that_can_never_be_retired_does_not_stop_the_cleaning() -> None:
     """P2, L7: for some minutes it waits, then the environment goes, and the retiring is tried on."""
-    story = Story()
+    story = ReporterSetup()
     story.host.broken_deployments = ForgeUnavailable("the answer was 502")
     tries = 0
-    while not story.reporter.tell(pull("destroyed"), {REPOSITORY.id: REPOSITORY}):
+    while not story.reporter.report_final(pull("destroyed"), {REPOSITORY.id: REPOSITORY}):
         story.now += timedelta(minutes=1)
         tries += 1
         assert tries < 10
     assert tries >= 2
-    assert story.reporter.settled(pull("destroyed"), {REPOSITORY.id: REPOSITORY}) is False
+    assert story.reporter.is_delivered(pull("destroyed"), {REPOSITORY.id: REPOSITORY}) is False
 
 
 def test_what_has_to_stay_on_the_git_host_is_said_once() -> None:
     """Pitfall 2: environments that leak are at least told of."""
-    story = Story()
-    story.host.left = "environments stay"
+    story = ReporterSetup()
+    story.host.undeletable = "environments stay"
     assert story.cycle(pull("destroyed", 1)) == ["acme/shop: environments stay"]
     assert story.cycle(pull("destroyed", 2)) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from orchestrator.core.junit import Report
+from orchestrator.core.junit import JUnitReport
 from orchestrator.core.phases import Phase
 from orchestrator.core.suites import SuiteView
 from orchestrator.core.views import EnvironmentView
@@ -12,7 +12,7 @@ from orchestrator.forge.port import Conclusion
 from orchestrator.surfaces import checks, comment, suites
 from orchestrator.surfaces.fake import START, sample
 
-PASSED = SuiteView("integration", "integration", "passed", seconds=1.25, report=Report(12, 0, 0, 1))
+PASSED = SuiteView("integration", "integration", "passed", seconds=1.25, report=JUnitReport(12, 0, 0, 1))
 FAILED = SuiteView(
     "browser",
     "browser",
@@ -20,7 +20,7 @@ FAILED = SuiteView(
     seconds=9.0,
     detail="exit status 1",
     tail=("Error: no tea", "```", "@everyone"),
-    report=Report(3, 1, 1, 0, ("cart | <b>tea</b> @ann #1",)),
+    report=JUnitReport(3, 1, 1, 0, ("cart | <b>tea</b> @ann #1",)),
 )
 RUNS = SuiteView("scan", "security", "running", since=START)
 

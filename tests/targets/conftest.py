@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from programs.local.target import TARGET
-from tests.targets.machines import Machine, Repository, new_repository, pulumi_env
+from tests.targets.machines import LocalMachine, Repository, new_repository, pulumi_env
 
 
 @pytest.fixture
@@ -19,20 +19,20 @@ def repository(tmp_path: Path) -> Repository:
 
 
 @pytest.fixture
-def machine() -> Iterator[Machine]:
+def machine() -> Iterator[LocalMachine]:
     folder = Path(tempfile.mkdtemp(prefix="eph-local-"))
     strings = {"root": str(folder / "root"), "routes": str(folder / "routes"), "url": "http://{host}:8080"}
-    made = Machine(folder, strings)
+    made = LocalMachine(folder, strings)
     try:
         yield made
     finally:
-        TARGET.stop(made.strings)
-        left = TARGET.leftovers(made.strings, stopped=True)
+        TARGET.stop(made.raw_settings)
+        left = TARGET.list_remaining(made.raw_settings, including_server=True)
         shutil.rmtree(folder)
         assert [line for line in left if line.startswith(("process", "socket"))] == []
 
 
 @pytest.fixture
-def pulumi(machine: Machine) -> Machine:
+def pulumi(machine: LocalMachine) -> LocalMachine:
     machine.env = pulumi_env(machine.folder)
     return machine

@@ -14,18 +14,18 @@ from programs.local.target import TARGET
 from programs.spec import EnvironmentSpec
 
 
-def nothing() -> None:
+def empty_program() -> None:
     """The program of what needs none."""
 
 
-def stack(work: dict[str, Any]) -> automation.Stack:
-    spec = EnvironmentSpec.from_json(work["spec"]) if work["spec"] else None
-    program: Callable[[], None] = TARGET.program(spec) if spec else nothing
-    backend = automation.ProjectBackend(work["env"]["PULUMI_BACKEND_URL"])
+def create_stack(request: dict[str, Any]) -> automation.Stack:
+    spec = EnvironmentSpec.from_json(request["spec"]) if request["spec"] else None
+    program: Callable[[], None] = TARGET.program(spec) if spec else empty_program
+    backend = automation.ProjectBackend(request["env"]["PULUMI_BACKEND_URL"])
     options = automation.LocalWorkspaceOptions(
         project_settings=automation.ProjectSettings("eph-shop", "python", backend=backend),
-        env_vars=work["env"],
-        work_dir=work["folder"],
+        env_vars=request["env"],
+        work_dir=request["folder"],
         secrets_provider="passphrase",
     )
     return automation.create_or_select_stack("pr-42", "eph-shop", program, opts=options)
@@ -33,7 +33,7 @@ def stack(work: dict[str, Any]) -> automation.Stack:
 
 def main() -> dict[str, Any]:
     work = json.load(sys.stdin)
-    subject = stack(work)
+    subject = create_stack(work)
     match work["verb"]:
         case "up":
             done = subject.up(color="never")

@@ -12,63 +12,63 @@ from typing import Any
 
 Data = dict[str, Any]
 LABELS = {"app.kubernetes.io/managed-by": "eph", "eph.dev/server": "eph-1", "eph.dev/environment": "shop-a-1"}
-SPACE = "/api/v1/namespaces"
+NAMESPACES_PATH = "/api/v1/namespaces"
 
 
-class Api(http.server.ThreadingHTTPServer):
-    """``objects`` by address; ``past`` is what a stream can tell of. ``asked``: every request."""
+class FakeApiServer(http.server.ThreadingHTTPServer):
+    """``objects`` by address; ``events`` is what a stream can tell of. ``requests``: every request."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.objects: dict[str, Data] = {}
-        self.past: list[tuple[int, str, Data]] = []
-        self.asked: list[str] = []
+        self.events: list[tuple[int, str, Data]] = []
+        self.requests: list[str] = []
         self.version = 100
-        self.oldest = 0
+        self.oldest_version = 0
         self.epoch = 0
         self.down = False
         self.forbidden: set[str] = set()
-        self.news = threading.Condition()
+        self.changed = threading.Condition()
 
     # --- what happens in the cluster
 
-    def put(self, path: str, *, by: str = "pulumi-kubernetes", fields: Data | None = None, **about: Any) -> str:
+    def put(self, path: str, *, manager: str = "pulumi-kubernetes", fields: Data | None = None, **metadata: Any) -> str:
         """``path`` as ``apps/v1/deployments:shop-a-1/web``; gives the object's address."""
         address, data = _object(path)
-        entry = {"manager": by, "fieldsV1": {"f:spec": {"f:x": {}}} if fields is None else fields}
-        data["metadata"] |= {"labels": LABELS, "managedFields": [entry], **about}
+        entry = {"manager": manager, "fieldsV1": {"f:spec": {"f:x": {}}} if fields is None else fields}
+        data["metadata"] |= {"labels": LABELS, "managedFields": [entry], **metadata}
         kind = "MODIFIED" if address in self.objects else "ADDED"
         self.objects[address] = data
-        self._tell(kind, address, data)
+        self._publish(kind, address, data)
         return address
 
     def remove(self, address: str) -> None:
-        self._tell("DELETED", address, self.objects.pop(address))
+        self._publish("DELETED", address, self.objects.pop(address))
 
-    def _tell(self, kind: str, address: str, data: Data) -> None:
-        with self.news:
+    def _publish(self, kind: str, address: str, data: Data) -> None:
+        with self.changed:
             self.version += 1
             data["metadata"]["resourceVersion"] = str(self.version)
-            self.past.append((self.version, address, {"type": kind, "object": json.loads(json.dumps(data))}))
-            self.news.notify_all()
+            self.events.append((self.version, address, {"type": kind, "object": json.loads(json.dumps(data))}))
+            self.changed.notify_all()
 
-    def cut(self, *, forget: bool = False, down: bool = False) -> None:
-        """Every stream ends; with ``forget`` none can go on from where it was."""
-        with self.news:
+    def end_streams(self, *, expire: bool = False, down: bool = False) -> None:
+        """Every stream ends; with ``expire`` none can go on from where it was."""
+        with self.changed:
             self.epoch += 1
             self.down = down
-            if forget:
+            if expire:
                 self.version += 1
-                self.oldest = self.version
-            self.news.notify_all()
+                self.oldest_version = self.version
+            self.changed.notify_all()
 
     def count(self, *words: str) -> int:
-        return sum(all(word in line for word in words) for line in self.asked)
+        return sum(all(word in line for word in words) for line in self.requests)
 
     def close(self) -> None:
-        self.cut(down=True)
+        self.end_streams(down=True)
         self.shutdown()
         self.server_close()
 
@@ -101,7 +101,7 @@ def _object(path: str) -> tuple[str, Data]:
     return address, {"metadata": {"name": name, **({"namespace": space} if slash else {})}}
 
 
-def _listed(path: str, address: str) -> bool:
+def _is_listed(path: str, address: str) -> bool:
     """Whether an object belongs to a list: of its namespace, or of its kind in all of them."""
     head, _, plural = path.rpartition("/")
     parts = address.split("/")
@@ -111,56 +111,56 @@ def _listed(path: str, address: str) -> bool:
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
-    server: Api
+    server: FakeApiServer
 
     def do_GET(self) -> None:
         path, _, query = self.path.partition("?")
         asked = dict(urllib.parse.parse_qsl(query))
-        self.server.asked.append(f"{'WATCH' if asked.get('watch') else 'GET'} {path}")
+        self.server.requests.append(f"{'WATCH' if asked.get('watch') else 'GET'} {path}")
         if self.server.down:
-            self._say(503, {"message": "down"})
+            self._respond(503, {"message": "down"})
         elif path in self.server.forbidden:
-            self._say(403, {"message": "not yours"})
+            self._respond(403, {"message": "not yours"})
         elif asked.get("watch"):
             self._watch(path, int(asked["resourceVersion"]))
         elif path in self.server.objects:
-            self._say(200, self.server.objects[path])
+            self._respond(200, self.server.objects[path])
         elif path.rpartition("/")[2].endswith("s"):
-            items = [data for address, data in self.server.objects.items() if _listed(path, address)]
-            self._say(200, {"metadata": {"resourceVersion": str(self.server.version)}, "items": items or None})
+            items = [data for address, data in self.server.objects.items() if _is_listed(path, address)]
+            self._respond(200, {"metadata": {"resourceVersion": str(self.server.version)}, "items": items or None})
         else:
-            self._say(404, {"message": "not found"})
+            self._respond(404, {"message": "not found"})
 
     def do_DELETE(self) -> None:
         path = self.path.partition("?")[0]
-        self.server.asked.append(f"DELETE {self.path}")
+        self.server.requests.append(f"DELETE {self.path}")
         if path in self.server.objects:
             self.server.remove(path)
-            self._say(200, {})
+            self._respond(200, {})
         else:
-            self._say(404, {"message": "not found"})
+            self._respond(404, {"message": "not found"})
 
     def _watch(self, path: str, version: int) -> None:
         server = self.server
-        if version < server.oldest:
-            self._say(410, {"message": "too old resource version"})
+        if version < server.oldest_version:
+            self._respond(410, {"message": "too old resource version"})
             return
         self.send_response(200)
         self.end_headers()
         epoch = server.epoch
         while True:
-            with server.news:
-                told = [(at, event) for at, address, event in server.past if at > version and _listed(path, address)]
+            with server.changed:
+                told = [(at, event) for at, address, event in server.events if at > version and _is_listed(path, address)]
                 if not told:
                     if server.epoch != epoch:
                         return
-                    server.news.wait(30)
+                    server.changed.wait(30)
             for at, event in told:
                 self.wfile.write(json.dumps(event).encode() + b"\n")
                 self.wfile.flush()
                 version = at
 
-    def _say(self, status: int, data: Any) -> None:
+    def _respond(self, status: int, data: Any) -> None:
         body = json.dumps(data).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))

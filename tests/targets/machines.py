@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from programs.local import settings as settings_module
-from programs.local.settings import Settings
+from programs.local.settings import HostSettings
 from programs.local.target import TARGET
-from programs.spec import Command, DatabaseSpec, EnvironmentSpec, Health, ServiceSpec, Source
+from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, HealthCheck, ServiceSpec, GitSource
 
 APP = """
 import http.server, json, os, urllib.request
@@ -53,7 +53,7 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler)
 """
 
 
-def on(folder: Path, **changes: str) -> Settings:
+def local_settings(folder: Path, **changes: str) -> HostSettings:
     return settings_module.from_mapping({"root": str(folder / "root"), "routes": str(folder / "routes"), **changes})
 
 
@@ -92,21 +92,21 @@ def new_repository(folder: Path) -> Repository:
     return found
 
 
-class Failed(Exception):
+class PulumiFailed(Exception):
     """Pulumi's whole output."""
 
 
 @dataclass
-class Machine:
+class LocalMachine:
     """A root of the local target, and the real Pulumi with a store in a folder."""
 
     folder: Path
-    strings: dict[str, str]
+    raw_settings: dict[str, str]
     env: dict[str, str] = field(default_factory=dict)
 
     @property
-    def settings(self) -> Settings:
-        return settings_module.from_mapping(self.strings)
+    def settings(self) -> HostSettings:
+        return settings_module.from_mapping(self.raw_settings)
 
     def spec(self, repository: Repository, commit: str, **changes: Any) -> EnvironmentSpec:
         spec = EnvironmentSpec(
@@ -114,9 +114,9 @@ class Machine:
             host="shop-gentle-stream-42.localhost",
             target="local",
             project="eph-shop",
-            source=Source(str(repository.bare), commit, "main"),
-            services=(ServiceSpec("web", "exec python3 app.py", health=Health("/version", 20)),),
-            settings=self.strings,
+            source=GitSource(str(repository.bare), commit, "main"),
+            services=(ServiceSpec("web", "exec python3 app.py", health=HealthCheck("/version", 20)),),
+            settings=self.raw_settings,
         )
         return replace(spec, **changes)
 
@@ -137,27 +137,27 @@ class Machine:
         process.stdin.close()
         return process
 
-    def work(self, verb: str, spec: EnvironmentSpec | None = None) -> dict[str, Any]:
+    def run(self, verb: str, spec: EnvironmentSpec | None = None) -> dict[str, Any]:
         with self.start(verb, spec) as process:
             assert process.stdout
             answer: dict[str, Any] = json.loads(process.stdout.read().splitlines()[-1])
         if "error" in answer:
-            raise Failed(answer["error"])
+            raise PulumiFailed(answer["error"])
         return answer
 
     def up(self, spec: EnvironmentSpec) -> dict[str, Any]:
-        outputs: dict[str, Any] = self.work("up", spec)["outputs"]
+        outputs: dict[str, Any] = self.run("up", spec)["outputs"]
         return outputs
 
     def destroy(self) -> None:
-        self.work("destroy")
+        self.run("destroy")
 
     def outputs(self) -> dict[str, Any]:
-        outputs: dict[str, Any] = self.work("outputs")["outputs"]
+        outputs: dict[str, Any] = self.run("outputs")["outputs"]
         return outputs
 
     def state(self) -> list[dict[str, Any]]:
-        return list(self.work("state")["resources"])
+        return list(self.run("state")["resources"])
 
     def route(self, host: str = "shop-gentle-stream-42.localhost") -> dict[str, str]:
         data: dict[str, str] = json.loads((self.settings.routes / f"{host}.json").read_text())
@@ -167,13 +167,13 @@ class Machine:
         with urllib.request.urlopen(self.route(host)["upstream"] + path, timeout=5) as answer:
             return str(answer.read().decode())
 
-    def leftovers(self) -> list[str]:
-        return TARGET.leftovers(self.strings)
+    def remaining(self) -> list[str]:
+        return TARGET.list_remaining(self.raw_settings)
 
 
-def wait_for(true: Callable[[], bool], seconds: float = 10.0) -> bool:
+def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
     deadline = time.monotonic() + seconds
-    while not true():
+    while not condition():
         if time.monotonic() > deadline:
             return False
         time.sleep(0.05)
@@ -201,5 +201,5 @@ def pulumi_env(folder: Path) -> dict[str, str]:
 
 
 WITH_DATABASE = (
-    DatabaseSpec("db", strategy="seed", scripts=("db/schema.sql",), migrate=Command("sh migrate.sh", timeout=30)),
+    DatabaseSpec("db", strategy="seed", scripts=("db/schema.sql",), migrate=CommandSpec("sh migrate.sh", timeout=30)),
 )

@@ -12,23 +12,23 @@ from typing import Any
 import pulumi
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_mocks
 
-from programs.kubernetes.environment import Environment, Prepared
-from programs.kubernetes.settings import Settings
-from programs.spec import EnvironmentSpec, ServiceSpec, Source
+from programs.kubernetes.environment import KubernetesProgram, PreparedInputs
+from programs.kubernetes.settings import KubernetesSettings
+from programs.spec import EnvironmentSpec, ServiceSpec, GitSource
 
 _LOOP = asyncio.new_event_loop()
-ON = Settings(root=Path("/nowhere"), server="eph")
+SETTINGS = KubernetesSettings(root=Path("/nowhere"), server="eph")
 IMAGE = f"registry.test/acme/shop@sha256:{'c' * 64}"
 WEB = ServiceSpec("web", "", image="shop", port=8080)
 
 
-def spec(*services: ServiceSpec, **more: Any) -> EnvironmentSpec:
+def kubernetes_spec(*services: ServiceSpec, **more: Any) -> EnvironmentSpec:
     given: dict[str, Any] = {
         "name": "shop-a-42",
         "host": "shop-a-42.preview.test",
         "target": "kubernetes",
         "project": "shop",
-        "source": Source("/origin.git", "a" * 40, "feature"),
+        "source": GitSource("/origin.git", "a" * 40, "feature"),
         "services": services or (WEB,),
         "images": {"shop": "registry.test/acme/shop:1"},
         "marks": {"PRNumber": "42"},
@@ -37,14 +37,14 @@ def spec(*services: ServiceSpec, **more: Any) -> EnvironmentSpec:
 
 
 @dataclass
-class Shape(Mocks):
+class RecordedProgram(Mocks):
     """Every resource by its name in the program; what waits for an object has its name too, and gets ``ready:``."""
 
-    made: dict[str, dict[str, Any]] = field(default_factory=dict)
+    resources: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         waits = args.typ.endswith(":Ready")
-        self.made[f"ready:{args.name}" if waits else args.name] = dict(args.inputs)
+        self.resources[f"ready:{args.name}" if waits else args.name] = dict(args.inputs)
         secrets: dict[str, dict[str, Any]] = {
             "password": {"value": "password"},
             "shared": {"url": "postgresql://r:p@127.0.0.1:5432/d"},
@@ -58,11 +58,11 @@ class Shape(Mocks):
         return {}
 
 
-def shape(asked: EnvironmentSpec, on: Settings = ON, prepared: Prepared | None = None) -> Shape:
-    found = Shape()
+def record_program(environment_spec: EnvironmentSpec, settings: KubernetesSettings = SETTINGS, prepared: PreparedInputs | None = None) -> RecordedProgram:
+    found = RecordedProgram()
     with event_loop():
         set_mocks(found, project="eph-shop-1", stack="pr-42", preview=False)
-        made = Environment(asked, on, prepared or Prepared(images={"shop": IMAGE}), "test")
+        made = KubernetesProgram(environment_spec, settings, prepared or PreparedInputs(images={"shop": IMAGE}), "test")
         pulumi.runtime.test(made.build)()
     return found
 

@@ -21,16 +21,16 @@ from pulumi.runtime import set_mocks
 from programs.kubernetes import settings as kubernetes_settings
 from programs.kubernetes import shared
 from programs.kubernetes.errors import KubernetesError
-from programs.kubernetes.settings import Settings
+from programs.kubernetes.settings import KubernetesSettings
 from programs.local import cloning, databases, identifiers, postgres
 from programs.local import settings as local_settings
-from programs.local.environment import Environment
-from programs.local.errors import LocalError
+from programs.local.environment import LocalProgram
+from programs.local.errors import TargetError
 from programs.local.target import TARGET
-from programs.local.waiting import until
-from programs.spec import DatabaseSpec, EnvironmentSpec, ServiceSpec, Source
-from tests.targets.machines import Machine
-from tests.targets.shapes import Shape, event_loop
+from programs.local.waiting import wait_until
+from programs.spec import DatabaseSpec, EnvironmentSpec, ServiceSpec, GitSource
+from tests.targets.machines import LocalMachine
+from tests.targets.shapes import RecordedProgram, event_loop
 
 PREPARED = """
 CREATE TYPE colour AS ENUM ('red', 'green');
@@ -48,10 +48,10 @@ INSERT INTO fruit (name, colour) VALUES ('apple', 'red'), ('pear', 'green');
 
 
 @pytest.fixture(scope="module")
-def machine() -> Iterator[Machine]:
+def machine() -> Iterator[LocalMachine]:
     folder = Path(tempfile.mkdtemp(prefix="eph-local-"))
-    made = Machine(folder, {"root": str(folder / "root"), "routes": str(folder / "routes")})
-    TARGET.ensure(made.strings)
+    made = LocalMachine(folder, {"root": str(folder / "root"), "routes": str(folder / "routes")})
+    TARGET.ensure(made.raw_settings)
     with postgres.connect(made.settings) as session:
         session.execute("CREATE ROLE preparer LOGIN PASSWORD 'x'")
         session.execute("CREATE DATABASE prepared OWNER preparer")
@@ -62,20 +62,20 @@ def machine() -> Iterator[Machine]:
     try:
         yield made
     finally:
-        TARGET.stop(made.strings)
+        TARGET.stop(made.raw_settings)
         shutil.rmtree(folder)
 
 
 @contextlib.contextmanager
-def own(url: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+def connect(url: str) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
     with contextlib.closing(psycopg.connect(url, autocommit=True)) as session:
         yield session
 
 
-def test_all_of_a_clone_belongs_to_its_environment_and_the_prepared_one_stays(machine: Machine) -> None:
+def test_all_of_a_clone_belongs_to_its_environment_and_the_prepared_one_stays(machine: LocalMachine) -> None:
     """Whoever made what is in it: the environment's migrations may change, and its tests drop, everything."""
     url = databases.create(machine.settings, "one", "eph_one", "prepared")
-    with own(url) as session:
+    with connect(url) as session:
         session.execute("INSERT INTO fruit (name, colour) VALUES ('plum', 'red')")
         session.execute("INSERT INTO stock.crate (fruit) VALUES (3); SELECT nextval('free')")
         session.execute("REFRESH MATERIALIZED VIEW counts; ALTER VIEW reds RENAME TO reddish")
@@ -91,20 +91,20 @@ def test_all_of_a_clone_belongs_to_its_environment_and_the_prepared_one_stays(ma
     with pytest.raises(psycopg.OperationalError, match="permission denied"):
         psycopg.connect(other.rpartition("/")[0] + "/eph_one").close()
     databases.drop(machine.settings, ["eph_one", "eph_two"])
-    assert databases.owned(machine.settings) == []
+    assert databases.list_owned(machine.settings) == []
 
 
-def test_one_that_is_in_use_or_not_there_is_said_and_leaves_nothing_behind(machine: Machine) -> None:
-    with postgres.connect(machine.settings, "prepared"), pytest.raises(LocalError, match="prepared is in use"):
+def test_one_that_is_in_use_or_not_there_is_said_and_leaves_nothing_behind(machine: LocalMachine) -> None:
+    with postgres.connect(machine.settings, "prepared"), pytest.raises(TargetError, match="prepared is in use"):
         databases.create(machine.settings, "one", "eph_one", "prepared")
-    with pytest.raises(LocalError, match="no prepared database missing"):
+    with pytest.raises(TargetError, match="no prepared database missing"):
         databases.create(machine.settings, "one", "eph_one", "missing")
-    assert {item.kind for item in databases.owned(machine.settings)} == {"ROLE"}, "found by name, made anew next time"
+    assert {item.kind for item in databases.list_owned(machine.settings)} == {"ROLE"}, "found by name, made anew next time"
     databases.create(machine.settings, "one", "eph_one", "prepared")
     databases.drop(machine.settings, ["eph_one"])
 
 
-def test_clones_stand_in_a_queue(machine: Machine) -> None:
+def test_clones_stand_in_a_queue(machine: LocalMachine) -> None:
     """Copies side by side only wait for the disk."""
     made: list[str] = []
     waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
@@ -113,40 +113,40 @@ def test_clones_stand_in_a_queue(machine: Machine) -> None:
         made.append(databases.create(machine.settings, "one", "eph_one", "prepared"))
 
     thread = threading.Thread(target=clone)
-    with postgres.connect(machine.settings) as session, cloning.queued(session):
+    with postgres.connect(machine.settings) as session, cloning.clone_queue(session):
         thread.start()
-        assert until(lambda: session.execute(waits).fetchone() == (1,), 20)
+        assert wait_until(lambda: session.execute(waits).fetchone() == (1,), 20)
         assert made == []
     thread.join()
     assert len(made) == 1
     databases.drop(machine.settings, ["eph_one"])
 
 
-def test_the_local_target_clones_what_its_settings_offer_and_nothing_else(machine: Machine) -> None:
+def test_the_local_target_clones_what_its_settings_offer_and_nothing_else(machine: LocalMachine) -> None:
     """Y4: eph.yaml names it, the server says which database that is; another source is another database."""
     spec = EnvironmentSpec(
         name="shop-a-42",
         host="shop-a-42.localhost",
         target="local",
         project="shop",
-        source=Source("/origin.git", "a" * 40, "feature"),
+        source=GitSource("/origin.git", "a" * 40, "feature"),
         services=(ServiceSpec("web", "run"),),
         databases=(DatabaseSpec("main", strategy="template", source="shop"),),
-        settings={**machine.strings, "templates": "shop=prepared,tiny=prepared_tiny"},
+        settings={**machine.raw_settings, "templates": "shop=prepared,tiny=prepared_tiny"},
     )
     with event_loop():
-        set_mocks(found := Shape(), project="eph-shop-1", stack="pr-42", preview=False)
-        pulumi.runtime.test(Environment(spec, local_settings.from_mapping(spec.settings), "test").build)()
-    assert found.made["database-main"]["source"] == "prepared"
+        set_mocks(found := RecordedProgram(), project="eph-shop-1", stack="pr-42", preview=False)
+        pulumi.runtime.test(LocalProgram(spec, local_settings.from_mapping(spec.settings), "test").build)()
+    assert found.resources["database-main"]["source"] == "prepared"
     other = replace(spec, databases=(DatabaseSpec("main", strategy="template", source="tiny"),))
-    assert identifiers.database(spec.name, spec.databases[0]) != identifiers.database(spec.name, other.databases[0])
+    assert identifiers.database_name(spec.name, spec.databases[0]) != identifiers.database_name(spec.name, other.databases[0])
     TARGET.program(spec)
-    with pytest.raises(LocalError, match="no prepared database is called 'else'; known: shop, tiny"):
+    with pytest.raises(TargetError, match="no prepared database is called 'else'; known: shop, tiny"):
         TARGET.program(replace(spec, databases=(DatabaseSpec("main", strategy="template", source="else"),)))
 
 
 @pytest.fixture
-def on(machine: Machine, tmp_path: Path) -> Settings:
+def settings(machine: LocalMachine, tmp_path: Path) -> KubernetesSettings:
     host, port = postgres.address(machine.settings)
     password = (machine.settings.root / "postgres" / "password").read_text()
     told = {
@@ -158,42 +158,42 @@ def on(machine: Machine, tmp_path: Path) -> Settings:
     return kubernetes_settings.from_mapping(told)
 
 
-def test_a_shared_server_gives_each_environment_its_own_and_tells_no_names(on: Settings) -> None:
+def test_a_shared_server_gives_each_environment_its_own_and_tells_no_names(settings: KubernetesSettings) -> None:
     """S3, S5: who can list the databases of a server learns nothing of the environments on it."""
     spec = DatabaseSpec("main", strategy="template", source="shop")
-    shared.remember(on)
-    assert (on.root / shared.FILE).stat().st_mode & 0o077 == 0
-    name, other = (shared.name(environment, spec) for environment in ("shop-gentle-stream-1", "shop-x-2"))
-    assert name != other != shared.name("shop-x-2", replace(spec, source="else"))
-    url = shared.create(str(on.root), "shop-gentle-stream-1", name, "prepared")
-    shared.create(str(on.root), "shop-x-2", other, "")
-    with own(url) as session:
+    shared.save_admin_url(settings)
+    assert (settings.root / shared.ADMIN_URL_FILE).stat().st_mode & 0o077 == 0
+    name, other = (shared.database_name(environment, spec) for environment in ("shop-gentle-stream-1", "shop-x-2"))
+    assert name != other != shared.database_name("shop-x-2", replace(spec, source="else"))
+    url = shared.create(str(settings.root), "shop-gentle-stream-1", name, "prepared")
+    shared.create(str(settings.root), "shop-x-2", other, "")
+    with connect(url) as session:
         assert session.execute("SELECT count(*) FROM fruit").fetchone() == (2,)
         told = session.execute(
             "SELECT datname || coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database UNION ALL "
             "SELECT rolname || coalesce(shobj_description(oid, 'pg_authid'), '') FROM pg_roles"
         ).fetchall()
         assert not [text for (text,) in told if "gentle" in str(text)]
-    assert shared.exists(str(on.root), name)
-    shared.purge(on, "shop-gentle-stream-1")
-    assert {item.environment for item in shared.every(on)} == {shared.owner("shop-x-2")}
-    assert not shared.exists(str(on.root), name)
-    shared.purge(on, "shop-x-2")
-    assert shared.every(on) == []
+    assert shared.exists(str(settings.root), name)
+    shared.drop_all(settings, "shop-gentle-stream-1")
+    assert {item.environment for item in shared.list_owned(settings)} == {shared.environment_digest("shop-x-2")}
+    assert not shared.exists(str(settings.root), name)
+    shared.drop_all(settings, "shop-x-2")
+    assert shared.list_owned(settings) == []
 
 
-def test_where_pods_find_a_shared_server(on: Settings) -> None:
+def test_where_pods_find_a_shared_server(settings: KubernetesSettings) -> None:
     made = "postgresql://r:p@127.0.0.1:5000/d"
-    there = replace(on, postgres_address="db.example.internal:6432")
-    assert shared.seen_by_pods(made, there) == "postgresql://r:p@db.example.internal:6432/d?sslmode=prefer"
-    assert shared.peers(on) == [{"ipBlock": {"cidr": "127.0.0.1/32"}}]
-    inside = replace(on, postgres_address="postgres.data.svc.cluster.local")
-    assert shared.peers(inside) == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "data"}}}]
+    there = replace(settings, postgres_address="db.example.internal:6432")
+    assert shared.pod_url(made, there) == "postgresql://r:p@db.example.internal:6432/d?sslmode=prefer"
+    assert shared.network_peers(settings) == [{"ipBlock": {"cidr": "127.0.0.1/32"}}]
+    inside = replace(settings, postgres_address="postgres.data.svc.cluster.local")
+    assert shared.network_peers(inside) == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "data"}}}]
     assert shared.address(inside)[0] == "postgres.data.svc.cluster.local"
     with pytest.raises(KubernetesError, match="has no address here"):
-        shared.peers(replace(on, postgres_address="nowhere.invalid"))
+        shared.network_peers(replace(settings, postgres_address="nowhere.invalid"))
     with pytest.raises(KubernetesError, match="is not known"):
-        shared.server("/nowhere/at/all")
+        shared.server_settings("/nowhere/at/all")
 
 
 @pytest.mark.parametrize(

@@ -10,16 +10,16 @@ from urllib.parse import quote
 
 import pytest
 
-from programs.concealing import Veil, redact
+from programs.concealing import Redactor, redact
 from programs.kubernetes import names as kubernetes_names
 from programs.kubernetes import workloads
 from programs.local import commands
-from programs.local.commands import Job
-from programs.local.errors import LocalError
-from programs.local.sandbox import Place
+from programs.local.commands import CommandRun
+from programs.local.errors import TargetError
+from programs.local.sandbox import Workspace
 from programs.local.v1.base import Provider, hidden
-from programs.spec import EnvironmentSpec, Secret, Source
-from tests.targets.machines import on
+from programs.spec import EnvironmentSpec, Secret, GitSource
+from tests.targets.machines import local_settings
 
 VALUE = 'p@ss "wörd"/+=&\\n'
 PEM = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0\nq9f\n-----END KEY-----"
@@ -36,7 +36,7 @@ PEM = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0\nq9f\n-----END KEY-----"
     ],
 )
 def test_a_value_is_found_as_others_write_it(shown: str) -> None:
-    clean = Veil([VALUE])(f"before {shown} after")
+    clean = Redactor([VALUE])(f"before {shown} after")
     assert clean.startswith("before ")
     assert clean.endswith(" after")
     assert "***" in clean
@@ -44,35 +44,35 @@ def test_a_value_is_found_as_others_write_it(shown: str) -> None:
 
 
 def test_a_value_of_several_lines_is_found_line_by_line() -> None:
-    veil = Veil([PEM])
+    veil = Redactor([PEM])
     assert [veil(line) for line in PEM.splitlines()] == ["***", "***", "q9f", "***"]
     assert veil(PEM) == "***"
 
 
 def test_the_longest_goes_first_and_what_is_short_or_nothing_goes_by() -> None:
-    assert Veil(["secret", "secret-longer"])("a secret-longer one, a secret one") == "a *** one, a *** one"
-    assert Veil(["yes", ""])("yes, and nothing") == "yes, and nothing"
-    assert Veil()("text") == "text"
-    assert Veil(["a.c*+?("])("abcccc a.c*+?(") == "abcccc ***"
+    assert Redactor(["secret", "secret-longer"])("a secret-longer one, a secret one") == "a *** one, a *** one"
+    assert Redactor(["yes", ""])("yes, and nothing") == "yes, and nothing"
+    assert Redactor()("text") == "text"
+    assert Redactor(["a.c*+?("])("abcccc a.c*+?(") == "abcccc ***"
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    made = Place(tmp_path / "root" / "envs" / "shop" / "src" / "x", tmp_path / "root" / "envs" / "shop" / "home")
+def place(tmp_path: Path) -> Workspace:
+    made = Workspace(tmp_path / "root" / "envs" / "shop" / "src" / "x", tmp_path / "root" / "envs" / "shop" / "home")
     for folder in (made.checkout, made.home / "tmp"):
         folder.mkdir(parents=True)
     return made
 
 
-def test_a_build_that_prints_it_tells_it_neither_in_its_log_nor_in_its_error(tmp_path: Path, place: Place) -> None:
+def test_a_build_that_prints_it_tells_it_neither_in_its_log_nor_in_its_error(tmp_path: Path, place: Workspace) -> None:
     """Where a long line is cut, and when it arrives in pieces, too."""
     value = "gehe1mes-Wört-42"
     line = (
         "env | sort; printf 'first half gehe1mes-W\\303'; sleep 0.2; "
         "printf '\\266rt-42 second'; sleep 0.1; echo; head -c 1993 /dev/zero | tr '\\0' x; echo $KEY; exit 3"
     )
-    with pytest.raises(LocalError) as caught:
-        commands.run(on(tmp_path), "shop", place, Job("build", "build", line, 20, {"KEY": value}, (value,)))
+    with pytest.raises(TargetError) as caught:
+        commands.run(local_settings(tmp_path), "shop", place, CommandRun("build", "build", line, 20, {"KEY": value}, (value,)))
     log = (place.checkout.parents[1] / "logs" / "build.log").read_text()
     for text in ("\n".join(caught.value.tail), log):
         assert "KEY=***" in text
@@ -91,20 +91,20 @@ def test_what_a_provider_hides_is_named_and_not_held() -> None:
 
 
 def spec(**secrets: Secret) -> EnvironmentSpec:
-    source = Source("/origin.git", "a" * 40, "feature")
+    source = GitSource("/origin.git", "a" * 40, "feature")
     return EnvironmentSpec("shop-a-42", "shop.test", "kubernetes", "shop", source, (), secrets=secrets)
 
 
 def test_pods_change_with_a_secret_and_hold_only_its_name() -> None:
     """T2: a new value makes new pods, though none of them holds it."""
     first, other = spec(KEY=Secret("k", "m1", VALUE)), spec(KEY=Secret("k", "m2", VALUE))
-    notes = kubernetes_names.secrets_note(first)
-    assert notes != kubernetes_names.secrets_note(other)
-    assert notes == kubernetes_names.secrets_note(replace(first, name="other"))
-    assert kubernetes_names.secrets_note(spec()) == {}
-    template = workloads.template({}, {}, notes)
+    notes = kubernetes_names.secrets_annotation(first)
+    assert notes != kubernetes_names.secrets_annotation(other)
+    assert notes == kubernetes_names.secrets_annotation(replace(first, name="other"))
+    assert kubernetes_names.secrets_annotation(spec()) == {}
+    template = workloads.pod_template({}, {}, notes)
     assert template["metadata"]["annotations"] == notes
-    assert "annotations" not in workloads.template({}, {}, {})["metadata"]
+    assert "annotations" not in workloads.pod_template({}, {}, {})["metadata"]
 
 
 @pytest.mark.parametrize(

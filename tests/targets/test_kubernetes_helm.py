@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 
 from programs.kubernetes.errors import KubernetesError
-from programs.kubernetes.manifests import bring, helm
-from programs.kubernetes.manifests.reading import Found, Release
-from programs.kubernetes.settings import Settings
-from programs.kubernetes.sources import Texts
+from programs.kubernetes.manifests import load_manifests, helm
+from programs.kubernetes.manifests.reading import Manifest, ChartRelease
+from programs.kubernetes.settings import KubernetesSettings
+from programs.kubernetes.sources import InMemoryFiles
 from programs.local import sandbox
-from programs.spec import EnvironmentSpec, Source
+from programs.spec import EnvironmentSpec, GitSource
 
 CHART = {
     "chart/Chart.yaml": "apiVersion: v2\nname: shop\nversion: 0.1.0\n",
@@ -55,7 +55,7 @@ def _helm() -> str:
 
 HELM = _helm()
 needs_helm = pytest.mark.skipif(not HELM, reason="needs helm on PATH or in Eph's cache: run `make helm`")
-ON = Settings(root=Path("/nowhere"), server="eph", helm=HELM)
+SETTINGS = KubernetesSettings(root=Path("/nowhere"), server="eph", helm=HELM)
 
 
 def spec(**more: Any) -> EnvironmentSpec:
@@ -64,7 +64,7 @@ def spec(**more: Any) -> EnvironmentSpec:
         host="shop-gentle-stream-42.preview.test",
         target="kubernetes",
         project="shop",
-        source=Source("/nowhere", "0" * 40, "feature"),
+        source=GitSource("/nowhere", "0" * 40, "feature"),
         services=(),
         images={"api": "registry.test/acme/shop:pr-42"},
         manifests=("chart",),
@@ -72,30 +72,30 @@ def spec(**more: Any) -> EnvironmentSpec:
     return replace(made, **more)
 
 
-def rendered(texts: Mapping[str, str], program: str = HELM, **more: Any) -> list[Found]:
-    return helm.render(Texts({**CHART, **texts}), "chart", Release("shop-a-42", helm=program, **more))
+def render_chart(texts: Mapping[str, str], program: str = HELM, **more: Any) -> list[Manifest]:
+    return helm.render(InMemoryFiles({**CHART, **texts}), "chart", ChartRelease("shop-a-42", helm=program, **more))
 
 
 @pytest.mark.long
 @needs_helm
 def test_a_chart_is_rendered_with_the_values_of_eph_yaml_judged_and_pinned() -> None:
     """Files of values count more than the chart's own, and eph.yaml more than they."""
-    files = Texts({**CHART, "preview.yaml": "replicas: 2\nimage: {tag: preview}\n"})
-    found = bring(
-        files, spec(values={"image.tag": "0123456", "replicas": 3}, values_files=("preview.yaml",)), ON, PINNED
+    files = InMemoryFiles({**CHART, "preview.yaml": "replicas: 2\nimage: {tag: preview}\n"})
+    found = load_manifests(
+        files, spec(values={"image.tag": "0123456", "replicas": 3}, values_files=("preview.yaml",)), SETTINGS, PINNED
     )
     deployment = next(item for item in found.objects if item["kind"] == "Deployment")
     assert deployment["spec"]["replicas"] == 3
     assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == PINNED["api"]
-    assert (found.front, found.ports) == (("web", 80), (8080,))
+    assert (found.front_service, found.front_ports) == (("web", 80), (8080,))
     (service, *_) = [
-        item for item in rendered({}, values={"image.tag": "0123456"}) if item.data["kind"] == "Deployment"
+        item for item in render_chart({}, values={"image.tag": "0123456"}) if item.data["kind"] == "Deployment"
     ]
     assert service.data["spec"]["template"]["spec"]["containers"][0]["image"] == "registry.test/acme/shop:0123456"
     assert service.path == "chart/templates/web.yaml"
 
 
-LOOKS = """
+PROBING_TEMPLATE = """
 apiVersion: v1
 kind: ConfigMap
 metadata: {name: told}
@@ -111,7 +111,7 @@ data:
 @pytest.mark.long
 @needs_helm
 def test_a_chart_sees_nothing_but_itself() -> None:
-    (told, *_) = [item.data for item in rendered({"chart/templates/told.yaml": LOOKS}) if item.name == "told"]
+    (told, *_) = [item.data for item in render_chart({"chart/templates/told.yaml": PROBING_TEMPLATE}) if item.name == "told"]
     assert told["data"] == {"secrets": "{}", "file": "", "absolute": "", "glob": "{}", "address": ""}
 
 
@@ -136,7 +136,7 @@ def test_a_chart_sees_nothing_but_itself() -> None:
 )
 def test_what_cannot_be_rendered_is_told_in_helms_words(files: dict[str, str], why: str) -> None:
     with pytest.raises(KubernetesError, match=why) as caught:
-        rendered(files)
+        render_chart(files)
     assert str(caught.value).startswith("chart: ")
 
 
@@ -163,10 +163,10 @@ def test_what_cannot_be_rendered_is_told_in_helms_words(files: dict[str, str], w
 )
 def test_what_a_chart_renders_is_judged_like_any_manifest(text: str, why: str) -> None:
     with pytest.raises(KubernetesError, match=why):
-        bring(Texts({**CHART, "chart/templates/evil.yaml": text}), spec(), ON, PINNED)
+        load_manifests(InMemoryFiles({**CHART, "chart/templates/evil.yaml": text}), spec(), SETTINGS, PINNED)
 
 
-def stand_in(folder: Path, script: str) -> str:
+def write_fake_helm(folder: Path, script: str) -> str:
     path = folder / "helm"
     path.write_text(f"#!/bin/sh\n{textwrap.dedent(script)}\n")
     path.chmod(0o755)
@@ -174,46 +174,46 @@ def stand_in(folder: Path, script: str) -> str:
 
 
 @pytest.fixture
-def unshut(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a machine where bubblewrap does not work: a script needs a shell, which the sandbox does not show."""
     monkeypatch.setattr(sandbox, "works", lambda: False)
 
 
-def test_one_that_never_ends_is_ended(tmp_path: Path, unshut: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_never_ends_is_ended(tmp_path: Path, no_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(helm, "SECONDS", 1)
     with pytest.raises(KubernetesError, match="takes longer than 1 s"):
-        rendered({}, stand_in(tmp_path, "sleep 60"))
+        render_chart({}, write_fake_helm(tmp_path, "sleep 60"))
 
 
-def test_one_that_prints_without_end_is_ended(tmp_path: Path, unshut: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_prints_without_end_is_ended(tmp_path: Path, no_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(helm, "MOST_OUTPUT", 51200)
     with pytest.raises(KubernetesError, match="renders more than 51200 bytes"):
-        rendered({}, stand_in(tmp_path, "while :; do echo 'a: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'; done"))
+        render_chart({}, write_fake_helm(tmp_path, "while :; do echo 'a: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'; done"))
 
 
-def test_helm_gets_nothing_of_this_server(tmp_path: Path, unshut: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_helm_gets_nothing_of_this_server(tmp_path: Path, no_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBECONFIG", "/secret")
     monkeypatch.setenv("EPH_FORGE__TOKEN", "secret")
     with pytest.raises(KubernetesError) as caught:
-        rendered({}, stand_in(tmp_path, "env | cut -d= -f1 | sort >&2; exit 1"))
+        render_chart({}, write_fake_helm(tmp_path, "env | cut -d= -f1 | sort >&2; exit 1"))
     shown = set("\n".join(caught.value.tail).split())
     assert shown <= {"GOMAXPROCS", "HELM_NO_PLUGINS", "HOME", "PATH", "PWD", "OLDPWD", "SHLVL", "_", "LC_CTYPE"}
 
 
 def test_a_server_without_helm_and_a_chart_that_is_too_large_are_said() -> None:
     with pytest.raises(KubernetesError, match="this server has no helm"):
-        rendered({}, "/nowhere/helm")
-    many = {f"chart/files/{number}": "" for number in range(helm.MOST_FILES)}
+        render_chart({}, "/nowhere/helm")
+    many = {f"chart/files/{number}": "" for number in range(helm.MAX_FILES)}
     with pytest.raises(KubernetesError, match="the most of a chart is 1000"):
-        rendered(many, "/bin/true")
+        render_chart(many, "/bin/true")
     with pytest.raises(KubernetesError, match="more than 5000000 bytes"):
-        rendered({f"chart/files/{number}": "x" * 999_999 for number in range(6)}, "/bin/true")
+        render_chart({f"chart/files/{number}": "x" * 999_999 for number in range(6)}, "/bin/true")
     with pytest.raises(KubernetesError, match=r"values\.yaml, line 2: not YAML"):
-        rendered({"values.yaml": "a: 1\n}"}, "/bin/true", files=("values.yaml",))
+        render_chart({"values.yaml": "a: 1\n}"}, "/bin/true", files=("values.yaml",))
 
 
 @pytest.mark.parametrize("values", [{"a": 1, "a.b": 2}, {"a.b": 2, "a": 1}])
 def test_values_that_stand_on_each_other_are_refused(values: dict[str, int]) -> None:
-    assert helm.nested({"a.b": 1, "a.c": "x", "d": True}) == {"a": {"b": 1, "c": "x"}, "d": True}
+    assert helm.nest_values({"a.b": 1, "a.c": "x", "d": True}) == {"a": {"b": 1, "c": "x"}, "d": True}
     with pytest.raises(KubernetesError, match=r"kubernetes\.values: a"):
-        helm.nested(values)
+        helm.nest_values(values)

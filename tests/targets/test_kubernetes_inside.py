@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from programs.insides import NoSuchLog, Reading
+from programs.insides import NoSuchLog, LogRequest
 from programs.kubernetes import inside
 
 PASSWORD = "a-password-of-nobody"
@@ -33,41 +33,41 @@ class FakeCluster:
         }
         self.before = {"web-1": ["2025-01-01T00:00:00Z died of postgres://app:hunter@db/app"]}
 
-    def namespaced(self, _: str, kind: str) -> list[dict[str, Any]]:
+    def list_namespaced(self, _: str, kind: str) -> list[dict[str, Any]]:
         coded = base64.b64encode(PASSWORD.encode()).decode()
         return self.pods if kind == "v1/pods" else [{"data": {"password": coded, "short": "eWVz", "bad": "***"}}]
 
-    def log(self, _: str, pod: str, container: str, *, previous: bool, lines: int, since: str) -> list[str]:
+    def read_log(self, _: str, pod: str, container: str, *, previous: bool, lines: int, since: str) -> list[str]:
         return (self.before if previous else self.lines).get(pod, [])[-lines:]
 
 
 def test_lines_of_several_come_in_order_with_their_service_and_without_secrets() -> None:
-    told = inside.printed(FakeCluster(), "shop-1", Reading())
+    told = inside.read_logs(FakeCluster(), "shop-1", LogRequest())
     assert told.lines == ("web | web begins", "api | api begins", "web | it is ***!")
 
 
 def test_a_follower_gets_what_came_since_of_pods_that_came_since_too() -> None:
     cluster = FakeCluster()
-    told = inside.printed(cluster, "shop-1", Reading())
-    assert inside.printed(cluster, "shop-1", Reading(since=told.marks)).lines == ()
+    told = inside.read_logs(cluster, "shop-1", LogRequest())
+    assert inside.read_logs(cluster, "shop-1", LogRequest(since=told.positions)).lines == ()
     cluster.lines["api-1"].append("2026-01-01T00:00:05Z more")
     cluster.pods.append(pod("web-2", {SERVICE: "web"}))
     cluster.lines["web-2"] = ["2026-01-01T00:00:04Z a new one"]
-    again = inside.printed(cluster, "shop-1", Reading(since=told.marks))
+    again = inside.read_logs(cluster, "shop-1", LogRequest(since=told.positions))
     assert again.lines == ("web | a new one", "api | more")
-    assert inside.printed(cluster, "shop-1", Reading(since=again.marks)).lines == ()
+    assert inside.read_logs(cluster, "shop-1", LogRequest(since=again.positions)).lines == ()
 
 
 def test_one_service_the_process_before_and_what_is_not_there() -> None:
     cluster = FakeCluster()
-    assert inside.printed(cluster, "shop-1", Reading("eph-db")).lines == ("database",)
-    assert inside.printed(cluster, "shop-1", Reading("web", previous=True)).lines == (
+    assert inside.read_logs(cluster, "shop-1", LogRequest("eph-db")).lines == ("database",)
+    assert inside.read_logs(cluster, "shop-1", LogRequest("web", previous=True)).lines == (
         "died of postgres://app:***@db/app",
     )
     with pytest.raises(NoSuchLog, match="no service 'wbe'; there are: api, eph-db, web"):
-        inside.printed(cluster, "shop-1", Reading("wbe"))
+        inside.read_logs(cluster, "shop-1", LogRequest("wbe"))
     cluster.pods.clear()
-    assert inside.printed(cluster, "shop-1", Reading("web")).lines == (), "it is not there yet"
+    assert inside.read_logs(cluster, "shop-1", LogRequest("web")).lines == (), "it is not there yet"
 
 
 READY = {"containerStatuses": [{"name": "app", "ready": True, "restartCount": 2}]}
@@ -96,7 +96,7 @@ STATES = [
 
 @pytest.mark.parametrize(("data", "state", "detail"), STATES, ids=[state for _, state, _ in STATES])
 def test_a_pod_is_a_word_and_a_reason(data: dict[str, Any], state: str, detail: str) -> None:
-    found = inside.process(data, [])
+    found = inside.process_info(data, [])
     assert found.state == state
     assert detail in found.detail
     assert found.image == "acme/shop:1"
@@ -105,7 +105,7 @@ def test_a_pod_is_a_word_and_a_reason(data: dict[str, Any], state: str, detail: 
 def test_a_pod_that_was_told_to_end_does_so() -> None:
     going = pod("a", {"batch.kubernetes.io/job-name": "eph-seed"}, **READY)
     going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    found = inside.process(going, [])
+    found = inside.process_info(going, [])
     assert (found.state, found.restarts, found.service) == ("ending", 2, "eph-seed")
 
 
@@ -115,7 +115,7 @@ def event(reason: str, at: str, message: str = "", **more: Any) -> dict[str, Any
 
 
 def test_events_are_told_in_words_the_newest_last() -> None:
-    found = inside.happenings([
+    found = inside.recent_events([
         event("Unhealthy", "2026-01-01T00:00:03Z", "HTTP probe failed with 500", type="Warning", count=7),
         event("Pulled", "2026-01-01T00:00:01Z", "Successfully pulled image in 3ms"),
         event("Strange", "2026-01-01T00:00:02Z", "postgres://app:hunter@db"),

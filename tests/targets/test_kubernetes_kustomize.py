@@ -9,7 +9,7 @@ import yaml
 
 from programs.kubernetes.errors import KubernetesError
 from programs.kubernetes.manifests import patching, reading
-from programs.kubernetes.sources import Texts
+from programs.kubernetes.sources import InMemoryFiles
 
 BASE = {
     "base/kustomization.yaml": "resources: [web.yaml]\ncommonLabels: {app: web}\n",
@@ -27,11 +27,11 @@ spec:
 """,
 }
 
-RELEASE = reading.Release("shop-a-42")
+RELEASE = reading.ChartRelease("shop-a-42")
 
 
-def built(files: dict[str, str], folder: str = "over") -> dict[str, dict[str, Any]]:
-    found = reading.read(Texts({**BASE, **files}), folder, RELEASE)
+def build(files: dict[str, str], folder: str = "over") -> dict[str, dict[str, Any]]:
+    found = reading.read(InMemoryFiles({**BASE, **files}), folder, RELEASE)
     return {f"{item.data['kind']}/{item.name}": item.data for item in found}
 
 
@@ -40,7 +40,7 @@ def overlay(**fields: Any) -> dict[str, str]:
 
 
 def test_an_overlay_stands_on_its_base() -> None:
-    found = built(
+    found = build(
         overlay(
             images=[{"name": "acme/shop", "newName": "acme/store", "newTag": "2"}],
             replicas=[{"name": "web", "count": 1}],
@@ -77,7 +77,7 @@ spec:
 @pytest.mark.parametrize("key", ["patches", "patchesStrategicMerge"])
 def test_a_merge_knows_lists_by_name(key: str) -> None:
     patch = {"path": "p.yaml"} if key == "patches" else "p.yaml"
-    found = built({**overlay(**{key: [patch]}), "over/p.yaml": MERGE})
+    found = build({**overlay(**{key: [patch]}), "over/p.yaml": MERGE})
     (container,) = found["Deployment/web"]["spec"]["template"]["spec"]["containers"]
     assert {item["name"]: item["value"] for item in container["env"]} == {"A": "1", "B": "3", "C": "4"}
     assert container["image"] == "acme/shop:1"
@@ -90,7 +90,7 @@ def test_operations_at_paths() -> None:
         {"op": "remove", "path": "/spec/template/spec/containers/1"},
     ]
     target = {"kind": "Deployment", "name": "web"}
-    web = built(overlay(patches=[{"target": target, "patch": yaml.safe_dump(patch)}]))["Deployment/web"]
+    web = build(overlay(patches=[{"target": target, "patch": yaml.safe_dump(patch)}]))["Deployment/web"]
     assert (web["spec"]["replicas"], web["metadata"]["labels"]["tier"]) == (1, "front")
     assert len(web["spec"]["template"]["spec"]["containers"]) == 1
 
@@ -123,7 +123,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("fields", "why"), REFUSED, ids=[why for _, why in REFUSED])
 def test_what_is_not_known_or_not_here_is_refused(fields: dict[str, Any], why: str) -> None:
     with pytest.raises(KubernetesError, match=why):
-        built(overlay(**fields))
+        build(overlay(**fields))
 
 
 def test_a_patch_that_does_not_fit_says_where() -> None:
@@ -135,13 +135,13 @@ def test_a_patch_that_does_not_fit_says_where() -> None:
         {"op": "add", "path": "a", "value": 1},
         {"path": "/a"},
     ):
-        with pytest.raises(patching.BadPatch):
-            patching.operate({"a": 1, "list": [1]}, [operation])
+        with pytest.raises(patching.InvalidPatch):
+            patching.apply_operations({"a": 1, "list": [1]}, [operation])
 
 
 def test_operations_of_the_standard() -> None:
     data = {"a": {"b/c": 1}, "list": [1, 3]}
-    made = patching.operate(
+    made = patching.apply_operations(
         data,
         [
             {"op": "test", "path": "/a/b~1c", "value": 1},

@@ -15,13 +15,13 @@ import yaml
 
 from programs.kubernetes import names
 from programs.kubernetes.errors import KubernetesError
-from programs.kubernetes.manifests import Brought, bring
-from programs.kubernetes.settings import Settings
-from programs.kubernetes.sources import Texts
-from programs.spec import EnvironmentSpec, Source
+from programs.kubernetes.manifests import LoadedManifests, load_manifests
+from programs.kubernetes.settings import KubernetesSettings
+from programs.kubernetes.sources import InMemoryFiles
+from programs.spec import EnvironmentSpec, GitSource
 
 PINNED = {"api": "registry.test/acme/shop@sha256:" + "a" * 64}
-ON = Settings(root=Path("/nowhere"), server="eph", pull_secret_file="/secret", registries="registry.test, redis")
+SETTINGS = KubernetesSettings(root=Path("/nowhere"), server="eph", pull_secret_file="/secret", registries="registry.test, redis")
 
 DEPLOYMENT: dict[str, Any] = {
     "apiVersion": "apps/v1",
@@ -51,7 +51,7 @@ def spec(**more: Any) -> EnvironmentSpec:
         host="shop-gentle-stream-42.preview.test",
         target="kubernetes",
         project="shop",
-        source=Source("/nowhere", "0" * 40, "feature"),
+        source=GitSource("/nowhere", "0" * 40, "feature"),
         services=(),
         images=PINNED,
         manifests=("k8s",),
@@ -59,11 +59,11 @@ def spec(**more: Any) -> EnvironmentSpec:
     )
 
 
-def brought(*objects: dict[str, Any], on: Settings = ON) -> Brought:
-    return bring(Texts({"k8s/all.yaml": yaml.safe_dump_all(objects)}), spec(), on, PINNED)
+def apply_manifests(*objects: dict[str, Any], settings: KubernetesSettings = SETTINGS) -> LoadedManifests:
+    return load_manifests(InMemoryFiles({"k8s/all.yaml": yaml.safe_dump_all(objects)}), spec(), settings, PINNED)
 
 
-def changed(data: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+def with_change(data: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     """A copy with one more thing in it, at a path of keys and numbers."""
     made = copy.deepcopy(data)
     *above, last = path.split(".")
@@ -75,7 +75,7 @@ def changed(data: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
 
 
 def test_a_plain_pair_is_applied_pinned_shut_in_and_reached() -> None:
-    found = brought(DEPLOYMENT, SERVICE)
+    found = apply_manifests(DEPLOYMENT, SERVICE)
     pod = found.objects[0]["spec"]["template"]["spec"]
     assert pod["containers"][0]["image"] == PINNED["api"]
     assert pod["containers"][0]["securityContext"] == {
@@ -86,14 +86,14 @@ def test_a_plain_pair_is_applied_pinned_shut_in_and_reached() -> None:
     assert (pod["serviceAccountName"], pod["automountServiceAccountToken"]) == (names.ACCOUNT, False)
     assert pod["imagePullSecrets"] == [{"name": names.PULL_SECRET}]
     assert found.objects[0]["spec"]["template"]["metadata"]["labels"][names.PUBLIC] == "true"
-    assert (found.front, found.ports) == (("web", 80), (8080,))
+    assert (found.front_service, found.front_ports) == (("web", 80), (8080,))
 
 
 def test_images_are_pinned_by_name_or_repository_and_others_must_be_allowed() -> None:
-    by_repository = changed(DEPLOYMENT, "spec.template.spec.containers.0.image", "registry.test/acme/shop:latest")
-    assert brought(by_repository).objects[0]["spec"]["template"]["spec"]["containers"][0]["image"] == PINNED["api"]
-    allowed = changed(DEPLOYMENT, "spec.template.spec.containers.0.image", "redis:7")
-    assert brought(allowed).objects[0]["spec"]["template"]["spec"]["containers"][0]["image"] == "redis:7"
+    by_repository = with_change(DEPLOYMENT, "spec.template.spec.containers.0.image", "registry.test/acme/shop:latest")
+    assert apply_manifests(by_repository).objects[0]["spec"]["template"]["spec"]["containers"][0]["image"] == PINNED["api"]
+    allowed = with_change(DEPLOYMENT, "spec.template.spec.containers.0.image", "redis:7")
+    assert apply_manifests(allowed).objects[0]["spec"]["template"]["spec"]["containers"][0]["image"] == "redis:7"
 
 
 POD = "spec.template.spec"
@@ -170,13 +170,13 @@ ATTACKS: list[tuple[str, Any, str]] = [
 @pytest.mark.parametrize(("path", "value", "word"), ATTACKS, ids=[f"{path} {word}" for path, _, word in ATTACKS])
 def test_what_could_break_out_is_refused_by_file_and_object(path: str, value: Any, word: str) -> None:
     with pytest.raises(KubernetesError) as refused:
-        brought(changed(DEPLOYMENT, path, value))
+        apply_manifests(with_change(DEPLOYMENT, path, value))
     sentence = refused.value.sentence
     assert sentence.startswith("k8s/all.yaml: Deployment ")
     assert word in sentence
 
 
-OTHERS: list[tuple[dict[str, Any], str]] = [
+FORBIDDEN_KINDS: list[tuple[dict[str, Any], str]] = [
     ({"apiVersion": "v1", "kind": "Namespace"}, "kinds"),
     ({"apiVersion": "v1", "kind": "Node"}, "kinds"),
     ({"apiVersion": "v1", "kind": "PersistentVolume", "spec": {"hostPath": {"path": "/"}}}, "kinds"),
@@ -218,11 +218,11 @@ OTHERS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("data", "word"), OTHERS, ids=[f"{data['kind']} {word}" for data, word in OTHERS])
+@pytest.mark.parametrize(("data", "word"), FORBIDDEN_KINDS, ids=[f"{data['kind']} {word}" for data, word in FORBIDDEN_KINDS])
 def test_kinds_and_fields_that_reach_beyond_the_namespace_are_refused(data: dict[str, Any], word: str) -> None:
     named = {**data, "metadata": {"name": "web"}}
     with pytest.raises(KubernetesError, match=word.replace("no storage", "has none")) as refused:
-        brought(named)
+        apply_manifests(named)
     assert refused.value.sentence.startswith(f"k8s/all.yaml: {data['kind']} web: ")
 
 
@@ -238,11 +238,11 @@ def test_an_ingress_only_says_which_service_people_reach() -> None:
             "rules": [{"host": "bank.test", "http": {"paths": [{"path": "/", "backend": backend}]}}],
         },
     }
-    found = brought(DEPLOYMENT, SERVICE, ingress)
+    found = apply_manifests(DEPLOYMENT, SERVICE, ingress)
     assert [data["kind"] for data in found.objects] == ["Deployment", "Service"]
-    assert found.front == ("web", 80)
+    assert found.front_service == ("web", 80)
     with pytest.raises(KubernetesError, match="not among the manifests"):
-        brought(DEPLOYMENT, ingress)
+        apply_manifests(DEPLOYMENT, ingress)
 
 
 def test_a_service_without_an_address_of_its_own_is_reached_at_its_pods() -> None:
@@ -252,18 +252,18 @@ def test_a_service_without_an_address_of_its_own_is_reached_at_its_pods() -> Non
     rules = [{"http": {"paths": [{"path": "/", "backend": backend}]}}]
     about = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "web"}}
     given = (DEPLOYMENT, headless, {**about, "spec": {"rules": rules}})
-    own = replace(ON, front="eph", front_namespace="tools", front_labels="app=eph")
-    assert brought(*given).front == ("web", 80)
-    assert brought(*given, on=own).front == ("web", 8080)
-    assert brought(DEPLOYMENT, SERVICE, on=own).front == ("web", 80)
+    own = replace(SETTINGS, front="eph", front_namespace="tools", front_labels="app=eph")
+    assert apply_manifests(*given).front_service == ("web", 80)
+    assert apply_manifests(*given, settings=own).front_service == ("web", 8080)
+    assert apply_manifests(DEPLOYMENT, SERVICE, settings=own).front_service == ("web", 80)
 
 
 def test_which_service_people_reach_must_be_clear() -> None:
     api, worker = ({**SERVICE, "metadata": {"name": name}} for name in ("one", "two"))
     with pytest.raises(KubernetesError, match="which service do people reach: one, two"):
-        brought(DEPLOYMENT, api, worker)
+        apply_manifests(DEPLOYMENT, api, worker)
     named = {**SERVICE, "metadata": {"name": "shop"}}
-    assert brought(DEPLOYMENT, api, named).front == ("shop", 80)
+    assert apply_manifests(DEPLOYMENT, api, named).front_service == ("shop", 80)
 
 
 BAD_FILES = [
@@ -284,21 +284,21 @@ BAD_FILES = [
 @pytest.mark.parametrize(("text", "why"), BAD_FILES, ids=[why for _, why in BAD_FILES])
 def test_a_file_that_is_no_manifest_is_refused_by_name(text: str, why: str) -> None:
     with pytest.raises(KubernetesError, match=why) as refused:
-        bring(Texts({"k8s/bad.yaml": text}), spec(), ON, PINNED)
+        load_manifests(InMemoryFiles({"k8s/bad.yaml": text}), spec(), SETTINGS, PINNED)
     assert "k8s/bad.yaml" in refused.value.sentence
 
 
 @pytest.mark.parametrize("path", ["../other", "/etc", "a/../../b", ".."])
 def test_a_path_stays_in_the_repository(path: str) -> None:
     with pytest.raises(KubernetesError, match="leads out of the repository"):
-        Texts({}).listing(path)
+        InMemoryFiles({}).list_folder(path)
     with pytest.raises(KubernetesError, match="leads out of the repository"):
-        Texts({}).read(path)
+        InMemoryFiles({}).read_text(path)
 
 
 def test_lists_and_later_files_are_read_as_kubectl_does() -> None:
-    later = changed(DEPLOYMENT, "spec.replicas", 3)
-    files = Texts(
+    later = with_change(DEPLOYMENT, "spec.replicas", 3)
+    files = InMemoryFiles(
         {
             "base/all.yaml": yaml.safe_dump({"apiVersion": "v1", "kind": "List", "items": [DEPLOYMENT, SERVICE]}),
             "over/web.yaml": yaml.safe_dump(later),
@@ -306,7 +306,7 @@ def test_lists_and_later_files_are_read_as_kubectl_does() -> None:
         }
     )
     asked = EnvironmentSpec.from_json({**spec().to_json(), "manifests": ["base", "over"]})
-    found = bring(files, asked, ON, PINNED)
+    found = load_manifests(files, asked, SETTINGS, PINNED)
     assert [(data["kind"], data["spec"].get("replicas")) for data in found.objects] == [
         ("Deployment", 3),
         ("Service", None),

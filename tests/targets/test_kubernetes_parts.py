@@ -14,11 +14,11 @@ import pytest
 from programs import images, ordering
 from programs.kubernetes import names, objects, quantities, settings, target, workloads
 from programs.kubernetes.errors import KubernetesError
-from programs.kubernetes.settings import Settings
-from programs.spec import Command, DatabaseSpec, EnvironmentSpec, Hooks, ServiceSpec, Source
+from programs.kubernetes.settings import KubernetesSettings
+from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, LifecycleHooks, ServiceSpec, GitSource
 
 DIGEST = f"sha256:{'b' * 64}"
-ON = Settings(root=Path("/nowhere"), server="eph")
+SETTINGS = KubernetesSettings(root=Path("/nowhere"), server="eph")
 MARKS = {"Team": "Red & blue", "PRNumber": "42", "EphemeralTTL": "72h", "ManagedBy": "eph", "Environment": "shop-a-42"}
 WEB = ServiceSpec("web", "", image="shop")
 
@@ -30,7 +30,7 @@ def spec(*services: ServiceSpec, **more: Any) -> EnvironmentSpec:
         host="shop-a-42.preview.test",
         target="kubernetes",
         project="shop",
-        source=Source("/origin.git", "a" * 40, "feature"),
+        source=GitSource("/origin.git", "a" * 40, "feature"),
         services=given,
         images={"shop": f"registry.test/acme/shop@{DIGEST}"},
         marks=MARKS,
@@ -47,12 +47,12 @@ def test_marks_are_legal_labels_and_whole_annotations() -> None:
         "eph.dev/server": "eph",
         "eph.dev/team": "Red-blue",
     }
-    assert names.notes(MARKS)["eph.dev/team"] == "Red & blue"
+    assert names.mark_annotations(MARKS)["eph.dev/team"] == "Red & blue"
 
 
 def test_a_database_is_another_one_when_it_is_filled_otherwise() -> None:
     first = DatabaseSpec("main", scripts=("a.sql",), strategy="seed")
-    assert names.database(first) == names.database(replace(first, migrate=Command("other")))
+    assert names.database(first) == names.database(replace(first, migrate=CommandSpec("other")))
     assert len({names.database(first), names.database(replace(first, scripts=("b.sql",)))}) == 2
     assert len(names.database(replace(first, name="x" * 63))) <= 52, "a pod's name has its number after it"
 
@@ -63,27 +63,27 @@ def test_a_namespace_that_is_not_ours_to_make(name: str) -> None:
         names.namespace(name)
 
 
-def egress(on: Settings) -> list[str]:
-    rules = [rule for item in objects.policies(on, [8080]) for rule in item["spec"].get("egress", [])]
+def egress(settings: KubernetesSettings) -> list[str]:
+    rules = [rule for item in objects.network_policies(settings, [8080]) for rule in item["spec"].get("egress", [])]
     return [peer["ipBlock"]["cidr"] for rule in rules for peer in rule["to"] if "ipBlock" in peer]
 
 
 def test_the_network_is_shut_and_opened_for_what_is_needed() -> None:
-    found = {item["metadata"]["name"]: item["spec"] for item in objects.policies(ON, [8080, 3000])}
+    found = {item["metadata"]["name"]: item["spec"] for item in objects.network_policies(SETTINGS, [8080, 3000])}
     assert found["eph-deny"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     front = found["eph-front"]
     assert front["podSelector"] == {"matchLabels": {"eph.dev/public": "true"}}
     assert [port["port"] for port in front["ingress"][0]["ports"]] == [3000, 8080]
     (world, _) = [item["ipBlock"] for item in found["eph-outside"]["egress"][0]["to"]]
     assert set(world["except"]) >= {"169.254.0.0/16", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"}
-    assert "eph-front" not in {item["metadata"]["name"] for item in objects.policies(ON, [])}
-    shut = replace(ON, egress="none")
+    assert "eph-front" not in {item["metadata"]["name"] for item in objects.network_policies(SETTINGS, [])}
+    shut = replace(SETTINGS, egress="none")
     assert egress(shut) == [objects.NODE_LOCAL_DNS]
     assert egress(replace(shut, egress_allow="10.1.0.0/16")) == [objects.NODE_LOCAL_DNS, "10.1.0.0/16"]
 
 
 def test_what_it_may_use_is_what_its_file_says_or_the_server() -> None:
-    hard = objects.quota(spec(resources={"cpu": "2"}), ON)["spec"]["hard"]
+    hard = objects.resource_quota(spec(resources={"cpu": "2"}), SETTINGS)["spec"]["hard"]
     assert (hard["limits.cpu"], hard["limits.memory"], hard["services.loadbalancers"]) == ("4", "8Gi", "0")
 
 
@@ -91,10 +91,10 @@ def test_what_it_may_use_is_what_its_file_says_or_the_server() -> None:
 def test_more_than_the_server_grants_is_refused_and_never_cut(what: str, asked: str) -> None:
     """Y4: the bound is named."""
     with pytest.raises(KubernetesError, match=rf"resources\.{what} asks for {asked}; this server grants .* at most"):
-        target.granted(spec(resources={what: asked}), ON)
-    target.granted(spec(resources={"cpu": "4000m", "memory": "4096Mi", "disk": "20000000K"}), ON)
-    target.granted(spec(replace(WEB, resources={"cpu": "4", "memory": "4Gi"}, volumes={"/a": "19Gi", "/b": "1Gi"})), ON)
-    assert objects.quota(spec(resources={"disk": "20000000K"}), ON)["spec"]["hard"]["requests.storage"] == "20000000k"
+        target.check_limits(spec(resources={what: asked}), SETTINGS)
+    target.check_limits(spec(resources={"cpu": "4000m", "memory": "4096Mi", "disk": "20000000K"}), SETTINGS)
+    target.check_limits(spec(replace(WEB, resources={"cpu": "4", "memory": "4Gi"}, volumes={"/a": "19Gi", "/b": "1Gi"})), SETTINGS)
+    assert objects.resource_quota(spec(resources={"disk": "20000000K"}), SETTINGS)["spec"]["hard"]["requests.storage"] == "20000000k"
 
 
 @pytest.mark.parametrize(
@@ -108,23 +108,23 @@ def test_more_than_the_server_grants_is_refused_and_never_cut(what: str, asked: 
 def test_a_service_may_not_ask_for_more_than_its_environment(asked: dict[str, Any], why: str) -> None:
     """Y4: volumes are counted together."""
     with pytest.raises(KubernetesError, match=why):
-        target.granted(spec(replace(WEB, **asked), resources={"memory": "1Gi", "disk": "2Gi"}), ON)
-    assert quantities.text(quantities.number("512Ki")) == "512Ki"
+        target.check_limits(spec(replace(WEB, **asked), resources={"memory": "1Gi", "disk": "2Gi"}), SETTINGS)
+    assert quantities.format_bytes(quantities.parse("512Ki")) == "512Ki"
 
 
 def test_a_database_keeps_its_data_where_there_is_storage() -> None:
-    data = workloads.postgres(DatabaseSpec("main"), replace(ON, storage_class="fast"), {})
+    data = workloads.postgres_stateful_set(DatabaseSpec("main"), replace(SETTINGS, storage_class="fast"), {})
     assert data["spec"]["volumeClaimTemplates"][0]["spec"]["storageClassName"] == "fast"
-    assert "volumeClaimTemplates" not in workloads.postgres(DatabaseSpec("main"), ON, {})["spec"]
+    assert "volumeClaimTemplates" not in workloads.postgres_stateful_set(DatabaseSpec("main"), SETTINGS, {})["spec"]
 
 
 def test_volumes_that_one_pod_only_can_have_are_handed_over() -> None:
     service = ServiceSpec("web", "", image="shop", volumes={"/data": "1Gi"})
-    kept = replace(ON, storage_class="fast")
+    kept = replace(SETTINGS, storage_class="fast")
     assert workloads.deployment(service, {}, kept)["spec"]["strategy"] == {"type": "Recreate"}
-    assert workloads.deployment(service, {}, ON)["spec"]["strategy"]["type"] == "RollingUpdate"
-    assert workloads.volumes(service, ON) == [{"name": "data-0", "emptyDir": {"sizeLimit": "1Gi"}}]
-    assert workloads.claims(service, kept)[0]["metadata"]["name"] == "web-data-0"
+    assert workloads.deployment(service, {}, SETTINGS)["spec"]["strategy"]["type"] == "RollingUpdate"
+    assert workloads.pod_volumes(service, SETTINGS) == [{"name": "data-0", "emptyDir": {"sizeLimit": "1Gi"}}]
+    assert workloads.volume_claims(service, kept)[0]["metadata"]["name"] == "web-data-0"
 
 
 def test_services_start_in_order() -> None:
@@ -134,8 +134,8 @@ def test_services_start_in_order() -> None:
         ServiceSpec("db", ""),
     )
     assert [item.name for item in ordering.in_order((web, api, db))] == ["db", "api", "web"]
-    assert ordering.circle({item.name: item.after for item in (web, api, db)}) == []
-    assert ordering.circle({"web": ["api"], "api": ["db"], "db": ["web"], "x": ["web"]}) == ["api", "db", "web"]
+    assert ordering.find_cycle({item.name: item.after for item in (web, api, db)}) == []
+    assert ordering.find_cycle({"web": ["api"], "api": ["db"], "db": ["web"], "x": ["web"]}) == ["api", "db", "web"]
 
 
 REFUSED: list[tuple[EnvironmentSpec, str]] = [
@@ -148,22 +148,22 @@ REFUSED: list[tuple[EnvironmentSpec, str]] = [
     (spec(replace(WEB, after=("web",))), "wait for each other"),
     (spec(replace(WEB, schedule="* * * * *")), "public: false"),
     (spec(replace(WEB, env={"A-B": ""})), "letters, digits and underscores"),
-    (spec(services=(), manifests=("k8s",), hooks=Hooks(pre_destroy=(Command("x"),))), "hooks are run in the image"),
+    (spec(services=(), manifests=("k8s",), hooks=LifecycleHooks(pre_destroy=(CommandSpec("x"),))), "hooks are run in the image"),
     (spec(databases=(DatabaseSpec("a", strategy="branch"),)), "only empty, seed, template"),
     (spec(databases=(DatabaseSpec("a"), DatabaseSpec("b"))), "the variable 'DATABASE_URL'"),
     (
-        spec(services=(), manifests=("k8s",), databases=(DatabaseSpec("a", migrate=Command("x")),)),
+        spec(services=(), manifests=("k8s",), databases=(DatabaseSpec("a", migrate=CommandSpec("x")),)),
         "no service has an image",
     ),
     (spec(name="kube-system"), "cannot be the name of a namespace"),
-    (spec(source=Source("/origin.git", "main", "main")), "full hexadecimal id"),
+    (spec(source=GitSource("/origin.git", "main", "main")), "full hexadecimal id"),
 ]
 
 
 @pytest.mark.parametrize(("asked", "why"), REFUSED, ids=[why for _, why in REFUSED])
 def test_what_the_cluster_would_refuse_later_is_said_at_once(asked: EnvironmentSpec, why: str) -> None:
     with pytest.raises(KubernetesError, match=why):
-        target.check(asked)
+        target.check_spec(asked)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_references() -> None:
         f"r.test/a@sha256:{'0' * 64}",
     ]
     for text in ("", "A/b", "a b", "http://r.test/a", "a:b:c", "r.test/a@sha256:0", "a;rm"):
-        with pytest.raises(images.NoReference, match="not a reference"):
+        with pytest.raises(images.InvalidReference, match="not a reference"):
             images.parse(text)
 
 
@@ -226,6 +226,6 @@ def test_references() -> None:
 def test_only_what_is_pinned_and_allowed_is_run(image: str, registries: str, why: str) -> None:
     """I2: a program looks for no image; it is told which digest to run."""
     with pytest.raises(KubernetesError, match=why):
-        target._prepare(spec(images={"shop": image}), replace(ON, registries=registries))
+        target._prepare(spec(images={"shop": image}), replace(SETTINGS, registries=registries))
     pinned = f"registry.test/acme/shop@{DIGEST}"
-    assert target._prepare(spec(images={"shop": pinned}), ON).images == {"shop": pinned}
+    assert target._prepare(spec(images={"shop": pinned}), SETTINGS).images == {"shop": pinned}

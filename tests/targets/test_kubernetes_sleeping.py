@@ -30,14 +30,14 @@ def test_what_an_autoscaler_looks_after_keeps_no_number() -> None:
     assert (found["spec"], found["metadata"]["annotations"]) == ({}, {})
 
 
-class Cluster:
+class FakeCluster:
     """Lists what it was given, and notes what is applied."""
 
     def __init__(self, *found: Data) -> None:
         self.found = found
         self.applied: list[tuple[str, Data]] = []
 
-    def namespaced(self, _: str, kind: str, **__: object) -> list[Data]:
+    def list_namespaced(self, _: str, kind: str, **__: object) -> list[Data]:
         plural = kind.rpartition("/")[2]
         return [data for data in self.found if f"{data['kind'].lower()}s" == plural]
 
@@ -47,47 +47,47 @@ class Cluster:
         self.applied.append((path.rpartition("/")[2], body.get("spec", {})))
 
 
-def cluster(*found: Data) -> Any:
+def cluster_with(*found: Data) -> Any:
     for data in found:
         data["metadata"]["uid"] = f"id of {data['metadata']['name']}"
-    return Cluster(*found)
+    return FakeCluster(*found)
 
 
-class On:
+class FakeSettings:
     """A server without a gateway's folder."""
 
     routes = ""
 
 
 def test_what_would_lose_its_data_and_what_says_so_stays_awake() -> None:
-    made = cluster(
+    made = cluster_with(
         workload("Deployment", "web", replicas=1),
-        workload("Deployment", "cache", {names.STAYS: "false"}, replicas=1),
+        workload("Deployment", "cache", {names.SLEEP_POLICY: "false"}, replicas=1),
         workload("StatefulSet", "scratch", replicas=1),
         workload("StatefulSet", "kept", replicas=1, volumeClaimTemplates=[{}]),
         workload("CronJob", "nightly"),
     )
-    sleeping.sleep(made, On(), "shop", "shop")
+    sleeping.sleep(made, FakeSettings(), "shop", "shop")
     assert made.applied == [("nightly", {"suspend": True}), ("web", {"replicas": 0}), ("kept", {"replicas": 0})]
 
 
 def test_it_wakes_from_the_database_outwards_to_as_many_as_there_were() -> None:
-    made = cluster(
+    made = cluster_with(
         workload("Deployment", "web", {names.AFTER: "api", names.REPLICAS: "2"}, replicas=0),
         workload("Deployment", "api", replicas=0),
         workload("Deployment", "runs", replicas=1),
         workload("StatefulSet", "kept", replicas=0, volumeClaimTemplates=[{}]),
         workload("CronJob", "nightly"),
     )
-    sleeping.wake(made, On(), "shop", "shop", patient=False)
+    sleeping.wake(made, FakeSettings(), "shop", "shop", wait=False)
     ones = {"replicas": 1}
     assert made.applied == [("kept", ones), ("api", ones), ("web", {"replicas": 2}), ("nightly", {})]
 
 
 def test_services_that_wait_for_each_other_wake_all_the_same() -> None:
-    made = cluster(
+    made = cluster_with(
         workload("Deployment", "a", {names.AFTER: "b"}, replicas=0),
         workload("Deployment", "b", {names.AFTER: "a,gone"}, replicas=0),
     )
-    sleeping.wake(made, On(), "shop", "shop", patient=False)
+    sleeping.wake(made, FakeSettings(), "shop", "shop", wait=False)
     assert [name for name, _ in made.applied] == ["a", "b"]

@@ -10,49 +10,49 @@ import pytest
 from programs.kubernetes import settings, testing
 from programs.kubernetes.errors import KubernetesError
 from programs.local import sandbox
-from programs.spec import Command, EnvironmentSpec, ServiceSpec, Source, SuiteSpec
+from programs.spec import CommandSpec, EnvironmentSpec, ServiceSpec, GitSource, SuiteSpec
 from tests.targets.machines import Repository
 
 
-def spec(told: dict[str, str], repository: Repository, commit: str) -> EnvironmentSpec:
-    source = Source(str(repository.bare), commit, "feature")
+def spec(raw_settings: dict[str, str], repository: Repository, commit: str) -> EnvironmentSpec:
+    source = GitSource(str(repository.bare), commit, "feature")
     services = (ServiceSpec("web", "", image="shop"),)
-    return EnvironmentSpec("shop-a-1", "shop-a-1.localhost", "kubernetes", "shop", source, services, settings=told)
+    return EnvironmentSpec("shop-a-1", "shop-a-1.localhost", "kubernetes", "shop", source, services, settings=raw_settings)
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> dict[str, str]:
+def raw_settings(tmp_path: Path) -> dict[str, str]:
     key = tmp_path / "kubeconfig"
     key.write_text("the key of the cluster")
     return {"root": str(tmp_path / "root"), "server": "eph-1", "kubeconfig": str(key)}
 
 
-def run(made: EnvironmentSpec, suite: SuiteSpec) -> str:
-    argv = testing.prepare(settings.from_mapping(made.settings), made, suite, {"PREVIEW_URL": "http://x"})
+def run(environment_spec: EnvironmentSpec, suite: SuiteSpec) -> str:
+    argv = testing.command_line(settings.from_mapping(environment_spec.settings), environment_spec, suite, {"PREVIEW_URL": "http://x"})
     return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False).stdout
 
 
-def test_it_runs_in_its_commit_sees_no_key_and_reports(told: dict[str, str], repository: Repository) -> None:
+def test_it_runs_in_its_commit_sees_no_key_and_reports(raw_settings: dict[str, str], repository: Repository) -> None:
     if not sandbox.works():
         pytest.skip("needs bubblewrap")
     first = repository.push({"a.txt": "one"})
-    made = spec(told, repository, repository.push({"a.txt": "two"}))
-    command = f'cat a.txt; echo " $PREVIEW_URL"; cat {told["kubeconfig"]} || echo none; echo "<testsuite/>" > r.xml'
-    suite = SuiteSpec("unit", Command(command), junit="r.xml")
-    assert run(spec(told, repository, first), suite).startswith("one")
+    made = spec(raw_settings, repository, repository.push({"a.txt": "two"}))
+    command = f'cat a.txt; echo " $PREVIEW_URL"; cat {raw_settings["kubeconfig"]} || echo none; echo "<testsuite/>" > r.xml'
+    suite = SuiteSpec("unit", CommandSpec(command), junit="r.xml")
+    assert run(spec(raw_settings, repository, first), suite).startswith("one")
     assert run(made, suite) == "two http://x\nnone\n"
-    on = settings.from_mapping(told)
-    assert testing.report(on, made, suite, 100) == b"<testsuite/>\n"
-    [folder] = testing.folders(on)
+    on = settings.from_mapping(raw_settings)
+    assert testing.read_report(on, made, suite, 100) == b"<testsuite/>\n"
+    [folder] = testing.list_folders(on)
     assert [path.name for path in (folder / "src").iterdir()] == [f"{made.source.commit[:12]}-tests"]
-    testing.forget(on, "shop-a-1")
-    assert list(testing.folders(on)) == []
+    testing.delete(on, "shop-a-1")
+    assert list(testing.list_folders(on)) == []
 
 
 def test_without_a_sandbox_nothing_runs_beside_the_clusters_key(
-    told: dict[str, str], repository: Repository, monkeypatch: pytest.MonkeyPatch
+    raw_settings: dict[str, str], repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sandbox, "works", lambda: False)
-    made = spec(told, repository, repository.push({"a.txt": "one"}))
+    made = spec(raw_settings, repository, repository.push({"a.txt": "one"}))
     with pytest.raises(KubernetesError, match="no sandbox for tests"):
-        run(made, SuiteSpec("unit", Command("true")))
+        run(made, SuiteSpec("unit", CommandSpec("true")))

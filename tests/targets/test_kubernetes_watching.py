@@ -39,14 +39,14 @@ DONE = {"updatedReplicas": 1, "replicas": 1, "availableReplicas": 1}
 
 
 def test_ready_is_when_the_new_pods_are_available_and_the_old_are_gone() -> None:
-    assert watching.workload(deployment(**DONE), [], []).ready
-    assert not watching.workload(deployment(**{**DONE, "replicas": 2}), [], []).ready
-    assert not watching.workload(deployment(**{**DONE, "availableReplicas": 0}), [], []).ready
-    assert not watching.workload(deployment(**{**DONE, "observedGeneration": 1}), [], []).ready
+    assert watching.workload_status(deployment(**DONE), [], []).ready
+    assert not watching.workload_status(deployment(**{**DONE, "replicas": 2}), [], []).ready
+    assert not watching.workload_status(deployment(**{**DONE, "availableReplicas": 0}), [], []).ready
+    assert not watching.workload_status(deployment(**{**DONE, "observedGeneration": 1}), [], []).ready
     old = {"metadata": {**NAME, "deletionTimestamp": "2026"}, "status": {}}
-    assert watching.workload(deployment(**DONE), [old], []).doubt == "its old pods still answer"
+    assert watching.workload_status(deployment(**DONE), [old], []).pending_reason == "its old pods still answer"
     none = {**deployment(), "spec": {"replicas": 0}}
-    assert watching.workload(none, [], []).ready
+    assert watching.workload_status(none, [], []).ready
 
 
 @pytest.mark.parametrize("seen", [{"observedGeneration": 1}, {"updatedReplicas": 0}])
@@ -54,8 +54,8 @@ def test_what_ailed_the_last_try_says_nothing_of_this_one(seen: dict[str, int]) 
     """Until there are pods of the newest template, the newest pods are the last try's."""
     ended = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}
     last = container(ended, {"terminated": {"exitCode": 3}}, restartCount=2)
-    assert "keeps ending" in watching.workload(deployment(), [last], []).trouble
-    assert watching.workload(deployment(**seen), [last], []).doubt == "its pods are not there yet"
+    assert "keeps ending" in watching.workload_status(deployment(), [last], []).failure
+    assert watching.workload_status(deployment(**seen), [last], []).pending_reason == "its pods are not there yet"
 
 
 QUOTA = (
@@ -121,15 +121,15 @@ CASES: list[tuple[dict[str, Any] | None, list[dict[str, Any]], str]] = [
 
 @pytest.mark.parametrize(("found", "events", "why"), CASES, ids=[why for _, _, why in CASES])
 def test_what_is_certain_is_said_at_once(found: dict[str, Any] | None, events: list[dict[str, Any]], why: str) -> None:
-    verdict = watching.workload(deployment(), [found] if found else [], events)
+    verdict = watching.workload_status(deployment(), [found] if found else [], events)
     assert not verdict.ready
-    assert "preemption" not in verdict.trouble
-    assert re.search(why, verdict.trouble), verdict.trouble
+    assert "preemption" not in verdict.failure
+    assert re.search(why, verdict.failure), verdict.failure
 
 
 def test_a_controller_says_by_condition_too() -> None:
     told = [{"type": "ReplicaFailure", "status": "True", "message": QUOTA}]
-    assert "quota is used up" in watching.workload(deployment(conditions=told), [], []).trouble
+    assert "quota is used up" in watching.workload_status(deployment(conditions=told), [], []).failure
 
 
 @pytest.mark.parametrize(
@@ -154,8 +154,8 @@ def test_a_controller_says_by_condition_too() -> None:
 def test_what_may_still_become_well_is_waited_for(
     found: dict[str, Any], events: list[dict[str, Any]], doubt: str
 ) -> None:
-    verdict = watching.workload(deployment(), [found], events)
-    assert (verdict.trouble, doubt in verdict.doubt) == ("", True), verdict
+    verdict = watching.workload_status(deployment(), [found], events)
+    assert (verdict.failure, doubt in verdict.pending_reason) == ("", True), verdict
 
 
 def test_pods_of_the_last_template_and_those_that_go_say_nothing() -> None:
@@ -166,7 +166,7 @@ def test_pods_of_the_last_template_and_those_that_go_say_nothing() -> None:
     }
     going = {**broken, "metadata": {**NAME, "deletionTimestamp": "2026"}}
     fine = container({"running": {}}, ready=False)
-    assert watching.workload(deployment(), [old, going, fine], []).trouble == ""
+    assert watching.workload_status(deployment(), [old, going, fine], []).failure == ""
 
 
 def job(**condition: str) -> dict[str, Any]:
@@ -176,13 +176,13 @@ def job(**condition: str) -> dict[str, Any]:
 
 def test_a_job_is_done_failed_late_or_under_way() -> None:
     ended = container({"terminated": {"exitCode": 4}})
-    assert watching.job(job(type="Complete"), [], []).ready
-    failed = watching.job(job(type="Failed", reason="BackoffLimitExceeded"), [ended], [])
-    assert (failed.trouble, failed.pod, failed.container) == ("it failed: exit status 4", "web-1", "app")
-    assert "longer than it may" in watching.job(job(type="Failed", reason="DeadlineExceeded"), [], []).trouble
-    assert watching.job(job(), [container({"running": {}})], []).doubt == "it is not done yet"
+    assert watching.job_status(job(type="Complete"), [], []).ready
+    failed = watching.job_status(job(type="Failed", reason="BackoffLimitExceeded"), [ended], [])
+    assert (failed.failure, failed.pod, failed.container) == ("it failed: exit status 4", "web-1", "app")
+    assert "longer than it may" in watching.job_status(job(type="Failed", reason="DeadlineExceeded"), [], []).failure
+    assert watching.job_status(job(), [container({"running": {}})], []).pending_reason == "it is not done yet"
     pulled = container({"waiting": {"reason": "ImagePullBackOff"}})
-    assert "cannot be had" in watching.job(job(), [pulled], []).trouble
+    assert "cannot be had" in watching.job_status(job(), [pulled], []).failure
 
 
 def test_the_only_try_of_a_job_counts_as_soon_as_its_pod_says_how_it_ended() -> None:
@@ -190,12 +190,12 @@ def test_the_only_try_of_a_job_counts_as_soon_as_its_pod_says_how_it_ended() -> 
     done, failed = container({"terminated": {"exitCode": 0}}), container({"terminated": {"exitCode": 4}})
     late = {**failed, "metadata": {**NAME, "deletionTimestamp": "2026"}}
     once = {**job(), "spec": {"backoffLimit": 0}}
-    assert watching.job(once, [done], []).ready
-    assert watching.job(once, [failed], []).trouble == "it failed: exit status 4"
-    assert watching.job(once, [late], []).doubt, "its time was up, which the Job will say"
+    assert watching.job_status(once, [done], []).ready
+    assert watching.job_status(once, [failed], []).failure == "it failed: exit status 4"
+    assert watching.job_status(once, [late], []).pending_reason, "its time was up, which the Job will say"
     for many in ({"backoffLimit": 0, "completions": 2}, {"backoffLimit": 3}, {}):
-        assert not watching.job({**job(), "spec": many}, [done], []).ready
-        assert not watching.job({**job(), "spec": many}, [failed], []).trouble
+        assert not watching.job_status({**job(), "spec": many}, [done], []).ready
+        assert not watching.job_status({**job(), "spec": many}, [failed], []).failure
 
 
 def test_nodes_that_do_not_answer_are_known_by_their_pods() -> None:

@@ -10,14 +10,14 @@ import pytest
 
 from programs.concealing import redact
 from programs.local import checkouts, files, mirrors
-from programs.local.errors import LocalError
-from tests.targets.machines import Repository, on
+from programs.local.errors import TargetError
+from tests.targets.machines import Repository, local_settings
 
 
-def refuse(folder: Path, repository: Repository, commit: str, **changes: str) -> str:
+def refusal_message(folder: Path, repository: Repository, commit: str, **changes: str) -> str:
     target = folder / "root" / "envs" / "shop" / "src" / "x"
-    with pytest.raises(LocalError) as caught:
-        checkouts.make(on(folder, **changes), (str(repository.bare), commit), target)
+    with pytest.raises(TargetError) as caught:
+        checkouts.create(local_settings(folder, **changes), (str(repository.bare), commit), target)
     assert list(target.parent.glob("*")) + list(target.parent.glob(".*")) == [], "a refused checkout left something"
     return str(caught.value)
 
@@ -29,11 +29,11 @@ def test_a_checkout_is_plain_files_and_runs_nothing(tmp_path: Path, repository: 
     repository.push({".gitattributes": attributes, "a.txt": "text", "kept.md": "kept", "deep/down/b.txt": "b"})
     (repository.work / "deep" / "link").symlink_to("../a.txt")
     commit = repository.push({".gitmodules": f'[submodule "x"]\npath = x\nurl = ext::touch {marker}\n'})
-    made = on(tmp_path)
+    made = local_settings(tmp_path)
     target = made.env("shop") / "src" / "x"
-    files.folder(target)
+    files.make_folder(target)
     (target / "half-made").write_text("of an earlier try")
-    checkouts.make(made, (str(repository.bare), commit), target)
+    checkouts.create(made, (str(repository.bare), commit), target)
     assert (target / "deep" / "link").read_text() == "text"
     assert (target / "kept.md").read_text() == "kept"
     assert not (target / "half-made").exists()
@@ -47,27 +47,27 @@ def test_links_that_lead_out_are_refused(tmp_path: Path, repository: Repository,
     repository.push({"sub/file": "x", "a/b/c/file": "y"})
     (repository.work / "a" / "b" / "c" / "way").symlink_to("../../../sub")
     (repository.work / "bad").symlink_to(to)
-    said = refuse(tmp_path, repository, repository.push({}))
+    said = refusal_message(tmp_path, repository, repository.push({}))
     assert f"bad is a symbolic link to {to!r}, which leads out of the repository" in said
 
 
 def test_too_large_and_unknown_commits_are_refused(tmp_path: Path, repository: Repository) -> None:
     """T1 S3: with the number, the limit and the way out."""
     commit = repository.push({"large.bin": "x" * 3_000_000})
-    said = refuse(tmp_path, repository, commit, checkout_bytes="2000000")
+    said = refusal_message(tmp_path, repository, commit, checkout_bytes="2000000")
     assert "3 MB" in said
     assert "limit of 2 MB" in said
-    assert "push again" in refuse(tmp_path, repository, "b" * 40)
+    assert "push again" in refusal_message(tmp_path, repository, "b" * 40)
     gone = Repository(tmp_path / "nowhere.git", repository.work)
-    assert "could not be fetched" in refuse(tmp_path, gone, commit)
-    assert "must be a full hexadecimal id" in refuse(tmp_path, repository, "--upload-pack=touch")
+    assert "could not be fetched" in refusal_message(tmp_path, gone, commit)
+    assert "must be a full hexadecimal id" in refusal_message(tmp_path, repository, "--upload-pack=touch")
 
 
 def test_a_repository_that_sends_without_end_fills_no_disk(tmp_path: Path, repository: Repository) -> None:
     """S3: what is fetched is bounded before anybody can know how large the files are, and half a pack goes."""
     (repository.work / "noise.bin").write_bytes(os.urandom(17_000_000))
     commit = repository.push({})
-    said = refuse(tmp_path, repository, commit, checkout_bytes="8")
+    said = refusal_message(tmp_path, repository, commit, checkout_bytes="8")
     assert "takes more than 16 MB" in said
     assert "checkout_bytes" in said
     left = sum(path.stat().st_size for path in (tmp_path / "root" / "mirrors").rglob("*") if path.is_file())
@@ -82,9 +82,9 @@ def test_what_is_not_fetched_is_told(tmp_path: Path, repository: Repository) -> 
     repository.git("commit", "--quiet", "-m", "a submodule")
     repository.git("push", "--quiet", str(repository.bare), "HEAD:main")
     commit = repository.git("rev-parse", "HEAD")
-    made = on(tmp_path)
+    made = local_settings(tmp_path)
     target = made.env("shop") / "src" / "x"
-    notes = checkouts.make(made, (str(repository.bare), commit), target)
+    notes = checkouts.create(made, (str(repository.bare), commit), target)
     assert notes == (
         "'vendor/lib': submodules are not fetched, the folder is empty",
         "'model.bin', 'pointer': Git LFS is not fetched, the file is its pointer",
@@ -94,13 +94,13 @@ def test_what_is_not_fetched_is_told(tmp_path: Path, repository: Repository) -> 
 
 @pytest.mark.parametrize("url", ["", "--upload-pack=x", "ext::sh -c touch", "-x"])
 def test_clone_urls_that_are_commands_are_refused(url: str) -> None:
-    with pytest.raises(LocalError, match="clone URL"):
-        mirrors.remote(url)
+    with pytest.raises(TargetError, match="clone URL"):
+        mirrors.parse_remote(url)
 
 
 def test_a_clone_url_keeps_its_password_from_command_lines_and_errors() -> None:
     """S4: it travels as a header in git's environment."""
-    found = mirrors.remote("https://x-access-token:s3cret@example.com/acme/shop.git")
+    found = mirrors.parse_remote("https://x-access-token:s3cret@example.com/acme/shop.git")
     assert found.url == "https://example.com/acme/shop.git"
     assert found.header.startswith("Authorization: Basic ")
     assert "s3cret" not in redact("fatal: could not read https://bot:s3cret@example.com/x")
@@ -108,7 +108,7 @@ def test_a_clone_url_keeps_its_password_from_command_lines_and_errors() -> None:
 
 def test_commits_come_from_branches_and_pull_requests_and_force_pushes(tmp_path: Path, repository: Repository) -> None:
     """T1: one mirror, filled by several at once."""
-    made = on(tmp_path)
+    made = local_settings(tmp_path)
     first = repository.push({"a": "1"})
     second = repository.push({"a": "2"}, branch="topic")
     repository.git("push", "--quiet", str(repository.bare), f"{second}:refs/pull/7/head")
@@ -117,8 +117,8 @@ def test_commits_come_from_branches_and_pull_requests_and_force_pushes(tmp_path:
 
     def make(commit: str) -> None:
         try:
-            checkouts.make(made, (str(repository.bare), commit), made.envs / commit[:12])
-        except LocalError as error:
+            checkouts.create(made, (str(repository.bare), commit), made.envs / commit[:12])
+        except TargetError as error:
             failed.append(error)
 
     threads = [threading.Thread(target=make, args=(commit,)) for commit in (first, second, third)]
@@ -134,7 +134,7 @@ def test_scripts_are_files_of_the_repository(tmp_path: Path) -> None:
     """S3 D1"""
     (tmp_path / "db").mkdir()
     (tmp_path / "db" / "a.sql").write_text("select 1")
-    assert checkouts.inside(tmp_path / "db", "./a.sql").name == "a.sql"
+    assert checkouts.file_in_checkout(tmp_path / "db", "./a.sql").name == "a.sql"
     for path, said in (("../../etc/passwd", "leads out"), ("/etc/passwd", "leads out"), ("missing.sql", "no file")):
-        with pytest.raises(LocalError, match=said):
-            checkouts.inside(tmp_path / "db", path)
+        with pytest.raises(TargetError, match=said):
+            checkouts.file_in_checkout(tmp_path / "db", path)

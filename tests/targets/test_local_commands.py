@@ -18,34 +18,34 @@ from programs.local import (
     routes,
     waiting,
 )
-from programs.local.commands import Job
-from programs.local.errors import Interrupted, LocalError
-from programs.local.routes import Route
-from programs.local.sandbox import Place
-from tests.targets.machines import on
+from programs.local.commands import CommandRun
+from programs.local.errors import Cancelled, TargetError
+from programs.local.routes import RouteRecord
+from programs.local.sandbox import Workspace
+from tests.targets.machines import local_settings
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    made = Place(tmp_path / "root" / "envs" / "shop" / "src" / "x", tmp_path / "root" / "envs" / "shop" / "home")
+def place(tmp_path: Path) -> Workspace:
+    made = Workspace(tmp_path / "root" / "envs" / "shop" / "src" / "x", tmp_path / "root" / "envs" / "shop" / "home")
     for folder in (made.checkout, made.home, made.home / "tmp"):
-        files.folder(folder)
+        files.make_folder(folder)
     return made
 
 
-def run(tmp_path: Path, place: Place, line: str, timeout: int = 20, **changes: str) -> None:
-    commands.run(on(tmp_path, **changes), "shop", place, Job("build", "build", line, timeout, {"WORD": "hello"}))
+def run(tmp_path: Path, place: Workspace, line: str, timeout: int = 20, **changes: str) -> None:
+    commands.run(local_settings(tmp_path, **changes), "shop", place, CommandRun("build", "build", line, timeout, {"WORD": "hello"}))
 
 
-def test_a_command_runs_in_its_checkout(tmp_path: Path, place: Place) -> None:
+def test_a_command_runs_in_its_checkout(tmp_path: Path, place: Workspace) -> None:
     run(tmp_path, place, "echo $WORD > made.txt; echo said; pwd")
     assert (place.checkout / "made.txt").read_text() == "hello\n"
     assert (place.checkout.parents[1] / "logs" / "build.log").read_text() == f"said\n{place.checkout}\n"
 
 
-def test_a_failing_command_says_its_last_lines(tmp_path: Path, place: Place) -> None:
+def test_a_failing_command_says_its_last_lines(tmp_path: Path, place: Workspace) -> None:
     """D2: the output of what failed, with passwords taken out, and not all of it."""
-    with pytest.raises(LocalError) as caught:
+    with pytest.raises(TargetError) as caught:
         run(tmp_path, place, "seq 1 100000; echo postgresql://me:s3cret@host/db; exit 7", log_bytes="1000")
     assert caught.value.sentence.startswith("build failed with exit status 7 after ")
     assert caught.value.tail[-2:] == ("100000", "postgresql://me:***@host/db")
@@ -54,9 +54,9 @@ def test_a_failing_command_says_its_last_lines(tmp_path: Path, place: Place) -> 
     assert str(caught.value).splitlines()[1].startswith("| ")
 
 
-def test_a_command_that_hangs_is_ended_with_all_it_started(tmp_path: Path, place: Place) -> None:
+def test_a_command_that_hangs_is_ended_with_all_it_started(tmp_path: Path, place: Workspace) -> None:
     """Y1 T1: a limit, and nothing left in the background."""
-    with pytest.raises(LocalError, match="took longer than its limit of 1 s"):
+    with pytest.raises(TargetError, match="took longer than its limit of 1 s"):
         run(tmp_path, place, "sleep 987 & sleep 987", timeout=1)
     run(tmp_path, place, "(sleep 986 &) ; echo done")
     assert [pid for pid in processes.pids() if _is_sleep(pid)] == []
@@ -70,7 +70,7 @@ def _is_sleep(pid: int) -> bool:
 
 
 def test_a_cancelled_operation_ends_its_command_at_once(
-    tmp_path: Path, place: Place, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, place: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """L5 L6: a newer commit or a close does not wait for a build."""
     cancelled = threading.Event()
@@ -79,11 +79,11 @@ def test_a_cancelled_operation_ends_its_command_at_once(
     timer = threading.Timer(0.2, cancelled.set)
     timer.start()
     began = time.monotonic()
-    with pytest.raises(Interrupted):
+    with pytest.raises(Cancelled):
         run(tmp_path, place, "sleep 30")
     timer.join()
     assert time.monotonic() - began < 5
-    with pytest.raises(Interrupted):
+    with pytest.raises(Cancelled):
         waiting.pause(10)
 
 
@@ -110,18 +110,18 @@ def test_the_tail_of_a_long_file(tmp_path: Path) -> None:
 
 def test_ports_are_kept_by_their_owner(tmp_path: Path) -> None:
     """T1: the same over restarts, never two owners, given back by name."""
-    made = on(tmp_path, first_port="21000", last_port="21050")
+    made = local_settings(tmp_path, first_port="21000", last_port="21050")
     found = {ports.reserve(made, f"shop.web.{number}") for number in range(10)}
     assert len(found) == 10
     assert ports.reserve(made, "shop.web.3") in found
     ports.release(made, {f"shop.web.{number}" for number in range(10)})
-    assert list(ports.reserved(made)) == []
+    assert list(ports.list_reserved(made)) == []
 
 
 def test_routes_are_whole_files_of_one_owner(tmp_path: Path) -> None:
-    made = on(tmp_path)
-    route = Route("shop-1.localhost", "http://127.0.0.1:1", "shop-1", "web", "c")
-    routes.put(made, route)
+    made = local_settings(tmp_path)
+    route = RouteRecord("shop-1.localhost", "http://127.0.0.1:1", "shop-1", "web", "c")
+    routes.write(made, route)
     stored = json.loads((made.routes / "shop-1.localhost.json").read_text())
     assert stored == {
         "host": "shop-1.localhost",
@@ -135,9 +135,9 @@ def test_routes_are_whole_files_of_one_owner(tmp_path: Path) -> None:
         "sole": True,
         "target": "local",
     }
-    routes.remove(made, route.host, "another", "web")
-    assert list(routes.every(made)) == [route]
+    routes.delete(made, route.host, "another", "web")
+    assert list(routes.list_routes(made)) == [route]
     (made.routes / "foreign.json").write_text("[]")
-    assert list(routes.every(made)) == [route]
-    with pytest.raises(LocalError):
-        routes.put(made, dataclasses.replace(route, host="../x"))
+    assert list(routes.list_routes(made)) == [route]
+    with pytest.raises(TargetError):
+        routes.write(made, dataclasses.replace(route, host="../x"))

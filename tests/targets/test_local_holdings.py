@@ -7,21 +7,21 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from programs.holdings import Holding
+from programs.holdings import HeldResource
 from programs.local import databases, files, ports, postgres, routes, services
-from programs.local.identifiers import Program
-from programs.local.routes import Route
-from programs.local.sandbox import Place
-from programs.local.services import Service
+from programs.local.identifiers import ProgramName
+from programs.local.routes import RouteRecord
+from programs.local.sandbox import Workspace
+from programs.local.services import ServiceProcess
 from programs.local.target import TARGET
-from tests.targets.machines import APP, Machine
+from tests.targets.machines import APP, LocalMachine
 
 NAME = "shop-gentle-stream-42"
 GENERATION = "aaaaaaaaaaaa-bbbbbb"
 
 
 @contextmanager
-def lonely(home: str, folder: str = "/") -> Iterator[int]:
+def orphan_process(home: str, folder: str = "/") -> Iterator[int]:
     """A process with that home that no supervisor looks after, and whose starter is not ephd."""
     line = 'sleep 60 >/dev/null 2>&1 & echo "$!"'
     started = subprocess.run(
@@ -34,28 +34,28 @@ def lonely(home: str, folder: str = "/") -> Iterator[int]:
         subprocess.run(["kill", "-9", str(pid)], check=False, capture_output=True)
 
 
-def plant(machine: Machine) -> None:
+def create_one_of_each(machine: LocalMachine) -> None:
     """One thing of each kind, as the target itself makes them."""
     on = machine.settings
-    TARGET.ensure(machine.strings)
-    checkout = files.folder(on.env(NAME) / "src" / GENERATION)
+    TARGET.ensure(machine.raw_settings)
+    checkout = files.make_folder(on.env(NAME) / "src" / GENERATION)
     (checkout / "app.py").write_text(APP)
     (checkout / "version.txt").write_text("1")
-    files.folder(on.env(NAME) / "home" / "tmp")
-    program = Program(NAME, "web", GENERATION)
+    files.make_folder(on.env(NAME) / "home" / "tmp")
+    program = ProgramName(NAME, "web", GENERATION)
     port = ports.reserve(on, str(program))
     env = {"PORT": str(port), "EPH_COMMIT": "a" * 40}
     services.start(
-        on, Place(checkout, on.env(NAME) / "home"), Service(program, "exec python3 app.py", port, "/", 20, env)
+        on, Workspace(checkout, on.env(NAME) / "home"), ServiceProcess(program, "exec python3 app.py", port, "/", 20, env)
     )
-    routes.put(on, Route(f"{NAME}.localhost", f"http://127.0.0.1:{port}", NAME, "web", "a" * 40))
+    routes.write(on, RouteRecord(f"{NAME}.localhost", f"http://127.0.0.1:{port}", NAME, "web", "a" * 40))
     databases.create(on, NAME, "eph_shop_1")
 
 
-def test_each_thing_is_named_with_its_mark_its_part_and_its_command(machine: Machine) -> None:
-    plant(machine)
-    found = TARGET.holdings(machine.strings)
-    parts = {(thing.kind, thing.part) for thing in found}
+def test_each_thing_is_named_with_its_mark_its_part_and_its_command(machine: LocalMachine) -> None:
+    create_one_of_each(machine)
+    found = TARGET.list_resources(machine.raw_settings)
+    parts = {(thing.kind, thing.resource_id) for thing in found}
     service = f"Service:{NAME}/web/{GENERATION}"
     assert parts >= {
         ("folder", f"Home:{NAME}"),
@@ -70,35 +70,35 @@ def test_each_thing_is_named_with_its_mark_its_part_and_its_command(machine: Mac
     }
     alive = [thing for thing in found if thing.kind in ("process", "sandbox")]
     assert alive
-    assert all(thing.supported and thing.command.startswith("kill -9 ") for thing in alive)
+    assert all(thing.is_supervised and thing.removal_command.startswith("kill -9 ") for thing in alive)
     assert {thing.environment for thing in found} == {NAME}
-    assert all(thing.command for thing in found)
+    assert all(thing.removal_command for thing in found)
 
 
-def test_every_command_by_hand_removes_its_thing(machine: Machine) -> None:
+def test_every_command_by_hand_removes_its_thing(machine: LocalMachine) -> None:
     """C2: the exact command; processes go with their service."""
-    plant(machine)
+    create_one_of_each(machine)
     databases.create(machine.settings, NAME, "eph_shop_2")
-    env = {"PATH": f"{postgres.binaries()}:/usr/bin:/bin"}
+    env = {"PATH": f"{postgres.binaries_folder()}:/usr/bin:/bin"}
     order = ("service", "launch file", "log", "route", "port", "role", "database", "checkout", "folder")
-    found = [thing for thing in TARGET.holdings(machine.strings) if thing.kind in order]
+    found = [thing for thing in TARGET.list_resources(machine.raw_settings) if thing.kind in order]
     for thing in sorted(found, key=lambda each: order.index(each.kind)):
-        subprocess.run(["sh", "-c", thing.command], env=env, check=True, capture_output=True)
-    assert TARGET.holdings(machine.strings) == []
+        subprocess.run(["sh", "-c", thing.removal_command], env=env, check=True, capture_output=True)
+    assert TARGET.list_resources(machine.raw_settings) == []
 
 
-def test_what_has_no_mark_of_ours_is_neither_named_nor_touched(machine: Machine) -> None:
-    plant(machine)
+def test_what_has_no_mark_of_ours_is_neither_named_nor_touched(machine: LocalMachine) -> None:
+    create_one_of_each(machine)
     on = machine.settings
-    other = files.folder(on.envs / "Not_Ours" / "src" / "x")
+    other = files.make_folder(on.envs / "Not_Ours" / "src" / "x")
     (on.routes / "theirs.example.com.json").write_text(json.dumps({"upstream": "http://127.0.0.1:1"}))
     with postgres.connect(on) as session:
         session.execute("CREATE ROLE eph_theirs LOGIN")
         session.execute("CREATE DATABASE eph_theirs OWNER eph_theirs")
         session.execute("""COMMENT ON DATABASE eph_theirs IS '{"eph": "0123456789ab", "environment": "shop-x-1"}'""")
-    with lonely("/root", str(on.env(NAME))) as stranger:
-        found = TARGET.holdings(machine.strings)
-        named = " ".join(f"{thing.name} {thing.command}" for thing in found)
+    with orphan_process("/root", str(on.env(NAME))) as stranger:
+        found = TARGET.list_resources(machine.raw_settings)
+        named = " ".join(f"{thing.name} {thing.removal_command}" for thing in found)
         assert str(stranger) not in [thing.name.split()[0] for thing in found]
     assert "theirs" not in named
     assert "Not_Ours" not in named
@@ -108,31 +108,31 @@ def test_what_has_no_mark_of_ours_is_neither_named_nor_touched(machine: Machine)
         session.execute("DROP ROLE eph_theirs")
 
 
-def test_a_single_thing_goes_and_the_environment_lives_on(machine: Machine) -> None:
-    plant(machine)
+def test_a_single_thing_goes_and_the_environment_lives_on(machine: LocalMachine) -> None:
+    create_one_of_each(machine)
     on = machine.settings
     databases.create(on, NAME, "eph_stray")
-    files.folder(on.env(NAME) / "src" / ".0123").joinpath("half").write_text("")
-    files.folder(on.env(NAME) / "src" / "cccccccccccc-dddddd")
-    routes.put(on, Route("stray.localhost", "http://127.0.0.1:1", NAME, "web", "c" * 40))
-    ports.reserve(on, str(Program(NAME, "web", "cccccccccccc-dddddd")))
-    with lonely(str(on.env(NAME) / "home")) as pid:
-        before = TARGET.holdings(machine.strings)
+    files.make_folder(on.env(NAME) / "src" / ".0123").joinpath("half").write_text("")
+    files.make_folder(on.env(NAME) / "src" / "cccccccccccc-dddddd")
+    routes.write(on, RouteRecord("stray.localhost", "http://127.0.0.1:1", NAME, "web", "c" * 40))
+    ports.reserve(on, str(ProgramName(NAME, "web", "cccccccccccc-dddddd")))
+    with orphan_process(str(on.env(NAME) / "home")) as pid:
+        before = TARGET.list_resources(machine.raw_settings)
         strays = [thing for thing in before if is_stray(thing, pid)]
         assert {thing.kind for thing in strays} >= {
             "database", "role", "half-made checkout", "checkout", "route", "port", "process",
         }  # fmt: skip
         for thing in strays:
-            assert TARGET.discard(thing, machine.strings)
-            assert TARGET.discard(thing, machine.strings), "twice is as good as once"
-    after = TARGET.holdings(machine.strings)
+            assert TARGET.delete_resource(thing, machine.raw_settings)
+            assert TARGET.delete_resource(thing, machine.raw_settings), "twice is as good as once"
+    after = TARGET.list_resources(machine.raw_settings)
     assert [thing for thing in after if is_stray(thing, pid)] == []
     kept = {thing for thing in before if not is_stray(thing, pid)}
     assert kept <= set(after)
     home = next(thing for thing in after if thing.kind == "folder")
-    assert not TARGET.discard(home, machine.strings), "a home goes with its environment"
+    assert not TARGET.delete_resource(home, machine.raw_settings), "a home goes with its environment"
 
 
-def is_stray(thing: Holding, pid: int) -> bool:
+def is_stray(thing: HeldResource, pid: int) -> bool:
     marks = ("stray", "/.0123", "cccccccccccc-dddddd")
-    return any(mark in f"{thing.name} {thing.part}" for mark in marks) or thing.name.startswith(f"{pid} ")
+    return any(mark in f"{thing.name} {thing.resource_id}" for mark in marks) or thing.name.startswith(f"{pid} ")

@@ -12,11 +12,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from programs.insides import NoSuchLog, Reading
+from programs.insides import NoSuchLog, LogRequest
 from programs.local import processes
 from programs.local.target import TARGET
-from programs.spec import Command, DatabaseSpec, EnvironmentSpec, Health, Hooks, ServiceSpec
-from tests.targets.machines import APP, WITH_DATABASE, Failed, Machine, Repository, wait_for
+from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, HealthCheck, LifecycleHooks, ServiceSpec
+from tests.targets.machines import APP, WITH_DATABASE, PulumiFailed, LocalMachine, Repository, wait_for
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
 
@@ -30,18 +30,18 @@ def rows(url: str, statement: str = "select name from items order by 1") -> list
         return [row[0] for row in session.execute(statement).fetchall()]
 
 
-def error_of(machine: Machine, spec: EnvironmentSpec) -> str:
-    with pytest.raises(Failed) as caught:
+def error_of(machine: LocalMachine, spec: EnvironmentSpec) -> str:
+    with pytest.raises(PulumiFailed) as caught:
         machine.up(spec)
     return str(caught.value)
 
 
 @pytest.mark.long
-def test_an_environment_lives_through_pushes_and_broken_commits(pulumi: Machine, repository: Repository) -> None:
+def test_an_environment_lives_through_pushes_and_broken_commits(pulumi: LocalMachine, repository: Repository) -> None:
     """T1 T7 D1 D2 P3: the URL stays, rows stay, and a broken commit never touches what answers."""
     machine = pulumi
     spec = machine.spec(
-        repository, repository.push(FILES), databases=WITH_DATABASE, build=Command("test -f app.py", 20)
+        repository, repository.push(FILES), databases=WITH_DATABASE, build=CommandSpec("test -f app.py", 20)
     )
     outputs = machine.up(spec)
 
@@ -73,11 +73,11 @@ def test_an_environment_lives_through_pushes_and_broken_commits(pulumi: Machine,
 
     _break_and_mend(machine, repository, second)
     machine.destroy()
-    assert machine.leftovers() == []
-    assert TARGET.names(machine.strings) == frozenset()
+    assert machine.remaining() == []
+    assert TARGET.list_environments(machine.raw_settings) == frozenset()
 
 
-def _break_and_mend(machine: Machine, repository: Repository, good: EnvironmentSpec) -> None:
+def _break_and_mend(machine: LocalMachine, repository: Repository, good: EnvironmentSpec) -> None:
     before = machine.route()
 
     def still_two() -> None:
@@ -90,7 +90,7 @@ def _break_and_mend(machine: Machine, repository: Repository, good: EnvironmentS
         source = dataclasses.replace(good.source, commit=repository.push({"version.txt": text}))
         return dataclasses.replace(good, source=source)
 
-    broken = dataclasses.replace(push("three"), build=Command("echo compiling; echo no such symbol >&2; exit 3", 20))
+    broken = dataclasses.replace(push("three"), build=CommandSpec("echo compiling; echo no such symbol >&2; exit 3", 20))
     said = error_of(machine, broken)
     assert "build failed with exit status 3" in said
     assert "| no such symbol" in said
@@ -113,7 +113,7 @@ def _break_and_mend(machine: Machine, repository: Repository, good: EnvironmentS
     assert len(list(machine.settings.envs.glob("*/src/*"))) == 1
 
 
-def _check_state(machine: Machine, database: str) -> None:
+def _check_state(machine: LocalMachine, database: str) -> None:
     """S4: no password in the state, and little of anything."""
     resources = machine.state()
     own = [item for item in resources if "dynamic/eph" in item["type"]]
@@ -128,21 +128,21 @@ def _check_state(machine: Machine, database: str) -> None:
 
 
 @pytest.mark.long
-def test_services_find_each_other_and_hooks_run(pulumi: Machine, repository: Repository) -> None:
+def test_services_find_each_other_and_hooks_run(pulumi: LocalMachine, repository: Repository) -> None:
     """T1 T7 D3: a circle of two services, two databases, one route each for what is public, hooks around it all."""
     machine = pulumi
-    web = ServiceSpec("web", "exec python3 app.py", health=Health("/version", 20), env={"PORT": "1", "COLOUR": "blue"})
-    api = ServiceSpec("api-v1", "exec python3 app.py", public=True, health=Health("/version", 20))
-    worker = ServiceSpec("worker", "exec python3 app.py", public=False, health=Health("/version", 20))
+    web = ServiceSpec("web", "exec python3 app.py", health=HealthCheck("/version", 20), env={"PORT": "1", "COLOUR": "blue"})
+    api = ServiceSpec("api-v1", "exec python3 app.py", public=True, health=HealthCheck("/version", 20))
+    worker = ServiceSpec("worker", "exec python3 app.py", public=False, health=HealthCheck("/version", 20))
     last_words = machine.folder / "last-words"
-    hooks = Hooks(
-        pre_create=(Command("echo pre >> hooks.txt"),),
-        post_create=(Command("echo post >> hooks.txt"),),
-        pre_destroy=(Command(f"cp hooks.txt {last_words}"),),
+    hooks = LifecycleHooks(
+        pre_create=(CommandSpec("echo pre >> hooks.txt"),),
+        post_create=(CommandSpec("echo post >> hooks.txt"),),
+        pre_destroy=(CommandSpec(f"cp hooks.txt {last_words}"),),
     )
     # A place outside the sandbox, to see the last hook's effect after everything is gone.
     last_words.mkdir()
-    machine.strings["sandbox"] = "none"
+    machine.raw_settings["sandbox"] = "none"
     spec = machine.spec(
         repository,
         repository.push(FILES),
@@ -165,53 +165,53 @@ def test_services_find_each_other_and_hooks_run(pulumi: Machine, repository: Rep
     assert f":{seen['PORT']}" in machine.route()["upstream"]
     assert {"db": seen["DATABASE_URL"], "stats": seen["STATS_URL"]} == outputs["database_urls"]
     assert not {name for name in seen if name.startswith(("PULUMI", "SUPERVISOR"))}
-    assert any("starting" in line for line in TARGET.logs(spec.name, machine.strings, Reading("worker", 10)).lines)
-    told = TARGET.logs(spec.name, machine.strings, Reading(lines=10))
+    assert any("starting" in line for line in TARGET.logs(spec.name, machine.raw_settings, LogRequest("worker", 10)).lines)
+    told = TARGET.logs(spec.name, machine.raw_settings, LogRequest(lines=10))
     assert any(line.startswith("api-v1 | ") for line in told.lines)
     machine.get("/version", host)
-    later = TARGET.logs(spec.name, machine.strings, Reading(since=told.marks)).lines
+    later = TARGET.logs(spec.name, machine.raw_settings, LogRequest(since=told.positions)).lines
     assert later == ("api-v1 | request /version",), "nothing is told twice"
     with pytest.raises(NoSuchLog, match="there are: api-v1, web, worker"):
-        TARGET.logs(spec.name, machine.strings, Reading("nothing"))
+        TARGET.logs(spec.name, machine.raw_settings, LogRequest("nothing"))
     running = {"web": "running", "api-v1": "running", "worker": "running"}
     assert wait_for(lambda: states(machine, spec) == running), states(machine, spec)
 
     machine.up(machine.spec(repository, repository.push({"hooks.txt": ""}), services=(web, api, worker), hooks=hooks))
     machine.destroy()
     assert (last_words / "hooks.txt").read_text() == "", "hooks of creation ran again, or the last one on an old commit"
-    assert machine.leftovers() == []
+    assert machine.remaining() == []
 
 
-def states(machine: Machine, spec: EnvironmentSpec) -> dict[str, str]:
+def states(machine: LocalMachine, spec: EnvironmentSpec) -> dict[str, str]:
     """Of its services; supervisord calls one running two seconds after its start, whether it answers or not."""
-    return {item.service: item.state for item in TARGET.inside(spec.name, machine.strings).processes}
+    return {item.service: item.state for item in TARGET.inspect(spec.name, machine.raw_settings).processes}
 
 
 @pytest.mark.long
-def test_killed_in_the_middle_and_purged_or_run_again(pulumi: Machine, repository: Repository) -> None:
+def test_killed_in_the_middle_and_purged_or_run_again(pulumi: LocalMachine, repository: Repository) -> None:
     """T1 L2: kill -9 of Pulumi at several moments; the next run completes it, and a purge leaves nothing."""
     machine = pulumi
     spec = machine.spec(repository, repository.push(FILES), databases=WITH_DATABASE)
     for moment in ("src/*", "logs/migrate-db.log"):
-        _kill_when(machine, spec, moment)
-        assert TARGET.names(machine.strings) == {spec.name}
-        machine.work("cancel")
+        _kill_once_file_exists(machine, spec, moment)
+        assert TARGET.list_environments(machine.raw_settings) == {spec.name}
+        machine.run("cancel")
         machine.up(spec)
         assert machine.get() == "one"
         machine.destroy()
-        assert machine.leftovers() == []
+        assert machine.remaining() == []
 
-    _kill_when(machine, spec, "run/seed-db.json")
-    TARGET.purge(spec.name, machine.strings)
-    assert machine.leftovers() == []
-    assert TARGET.names(machine.strings) == frozenset()
-    TARGET.purge(spec.name, machine.strings)
-    machine.work("cancel")
+    _kill_once_file_exists(machine, spec, "run/seed-db.json")
+    TARGET.purge(spec.name, machine.raw_settings)
+    assert machine.remaining() == []
+    assert TARGET.list_environments(machine.raw_settings) == frozenset()
+    TARGET.purge(spec.name, machine.raw_settings)
+    machine.run("cancel")
     # The state still tells of what is gone: its deletes find nothing to do.
     machine.destroy()
 
 
-def _kill_when(machine: Machine, spec: EnvironmentSpec, moment: str) -> None:
+def _kill_once_file_exists(machine: LocalMachine, spec: EnvironmentSpec, moment: str) -> None:
     """Starts an update, and kills it with every process of its own as soon as a file of the environment exists."""
     folder = machine.settings.env(spec.name)
     with machine.start("up", spec) as process:
@@ -219,7 +219,7 @@ def _kill_when(machine: Machine, spec: EnvironmentSpec, moment: str) -> None:
         assert process.poll() is None, f"the update was over before it could be killed at {moment}"
         os.killpg(process.pid, signal.SIGKILL)
         mine = f"PULUMI_HOME={machine.folder}/home\0".encode()
-        processes.end([pid for pid in processes.pids() if mine in _environ(pid)])
+        processes.kill([pid for pid in processes.pids() if mine in _environ(pid)])
 
 
 def _environ(pid: int) -> bytes:
@@ -231,18 +231,18 @@ def _environ(pid: int) -> bytes:
 
 @pytest.mark.long
 def test_the_same_spec_changes_nothing_and_a_refresh_finds_what_is_lost(
-    pulumi: Machine, repository: Repository
+    pulumi: LocalMachine, repository: Repository
 ) -> None:
     """L4 L9 T1: nothing is restarted; what was taken away behind our back is made again."""
     machine = pulumi
     spec = machine.spec(repository, repository.push(FILES))
     machine.up(spec)
     before = machine.route()
-    assert machine.work("up", spec)["changes"] == {"same": 7}
+    assert machine.run("up", spec)["changes"] == {"same": 7}
     assert machine.route() == before
-    TARGET.purge(spec.name, machine.strings)
-    assert machine.leftovers() == []
-    machine.work("refresh")
+    TARGET.purge(spec.name, machine.raw_settings)
+    assert machine.remaining() == []
+    machine.run("refresh")
     machine.up(spec)
     assert machine.get() == "one"
     machine.destroy()

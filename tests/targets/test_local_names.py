@@ -12,20 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from programs import registry
-from programs.insides import Reading
+from programs.insides import LogRequest
 from programs.local import identifiers, sandbox, settings
-from programs.local.errors import LocalError
-from programs.local.identifiers import Program
-from programs.local.sandbox import Place
+from programs.local.errors import TargetError
+from programs.local.identifiers import ProgramName
+from programs.local.sandbox import Workspace
 from programs.local.target import TARGET, VERSION
-from programs.spec import DatabaseSpec, EnvironmentSpec, ServiceSpec, Source
-from tests.targets.machines import on
+from programs.spec import DatabaseSpec, EnvironmentSpec, ServiceSpec, GitSource
+from tests.targets.machines import local_settings
 
 LABELS = st.from_regex(identifiers.LABEL, fullmatch=True)
 
 
 def spec(**changes: object) -> EnvironmentSpec:
-    source = Source("/somewhere", "a" * 40, "main")
+    source = GitSource("/somewhere", "a" * 40, "main")
     base = EnvironmentSpec("shop-1", "shop-1.localhost", "local", "eph-shop", source, (ServiceSpec("web", "run"),))
     return dataclasses.replace(base, **changes)
 
@@ -33,7 +33,7 @@ def spec(**changes: object) -> EnvironmentSpec:
 @given(LABELS, LABELS, LABELS, LABELS)
 def test_database_names_are_legal_and_never_shared(one: str, two: str, first: str, second: str) -> None:
     """Y3 D3: legal for PostgreSQL, the same each time, another for another environment or database."""
-    names = {identifiers.database(env, DatabaseSpec(name)) for env in (one, two) for name in (first, second)}
+    names = {identifiers.database_name(env, DatabaseSpec(name)) for env in (one, two) for name in (first, second)}
     assert len(names) == len({(env, name) for env in (one, two) for name in (first, second)})
     assert all(re.fullmatch(r"eph_[a-z0-9_]{1,59}", name) for name in names)
 
@@ -42,16 +42,16 @@ def test_a_new_seed_is_a_new_database() -> None:
     """D1: what a database is filled from belongs to its identity; a migration does not."""
     plain = DatabaseSpec("db", strategy="seed", scripts=("a.sql",))
     other = dataclasses.replace(plain, scripts=("b.sql",))
-    assert identifiers.database("shop", plain) != identifiers.database("shop", other)
-    assert identifiers.database("shop", plain) == identifiers.database("shop", dataclasses.replace(plain, version="16"))
+    assert identifiers.database_name("shop", plain) != identifiers.database_name("shop", other)
+    assert identifiers.database_name("shop", plain) == identifiers.database_name("shop", dataclasses.replace(plain, version="16"))
 
 
 @given(LABELS, LABELS)
 def test_a_program_name_can_be_taken_apart(environment: str, service: str) -> None:
     """T1: what supervisord runs says whose it is."""
-    made = Program(environment, service, identifiers.generation(spec(), VERSION))
-    assert identifiers.program(str(made)) == made
-    assert identifiers.program("postgres") is None
+    made = ProgramName(environment, service, identifiers.generation(spec(), VERSION))
+    assert identifiers.parse_program(str(made)) == made
+    assert identifiers.parse_program("postgres") is None
 
 
 def test_a_generation_is_commit_spec_and_program() -> None:
@@ -67,14 +67,14 @@ def test_hosts_of_services() -> None:
     three = tuple(ServiceSpec(name, "run", public=name != "job") for name in ("job", "web", "api"))
     found = {name: identifiers.service_host(spec(services=three), name) for name in ("web", "api")}
     assert found == {"web": "shop-1.localhost", "api": "api--shop-1.localhost"}
-    assert identifiers.variable("api-v1") == "API_V1_URL"
+    assert identifiers.url_variable("api-v1") == "API_V1_URL"
 
 
 @pytest.mark.parametrize("text", ["", "-x", "a/b", "..", "a.b", "A", "x" * 64, "a\nb", "--upload-pack=x"])
 def test_what_may_not_name_anything(text: str) -> None:
     """S3: no name leaves its folder, looks like an option or splits a line."""
-    for check in (identifiers.commit, lambda name: identifiers.label(name, "service")):
-        with pytest.raises(LocalError, match="must be"):
+    for check in (identifiers.check_commit, lambda name: identifiers.check_label(name, "service")):
+        with pytest.raises(TargetError, match="must be"):
             check(text)
 
 
@@ -87,12 +87,12 @@ def test_what_may_not_name_anything(text: str) -> None:
         ({"databases": (DatabaseSpec("db", strategy="snapshot"),)}, "no strategy 'snapshot', only empty, seed"),
         ({"databases": (DatabaseSpec("a"), DatabaseSpec("b"))}, "'DATABASE_URL' is named twice"),
         ({"env": {"A=B": "x"}}, "variable 'A=B'"),
-        ({"source": Source("/x", "HEAD", "main")}, "commit 'HEAD'"),
+        ({"source": GitSource("/x", "HEAD", "main")}, "commit 'HEAD'"),
     ],
 )
 def test_a_spec_that_cannot_be_built_is_refused_before_anything_runs(changes: dict[str, object], said: str) -> None:
     """T1 S3: a clear sentence, before Pulumi starts."""
-    with pytest.raises(LocalError, match=re.escape(said)):
+    with pytest.raises(TargetError, match=re.escape(said)):
         TARGET.program(spec(**changes))
 
 
@@ -102,16 +102,16 @@ def test_the_registry_finds_it() -> None:
 
 def test_nothing_is_started_or_made_by_looking(tmp_path: Path) -> None:
     """T1: names and purge of a root that was never used."""
-    strings = settings.to_mapping(on(tmp_path))
-    assert TARGET.names(strings) == frozenset()
+    strings = settings.to_mapping(local_settings(tmp_path))
+    assert TARGET.list_environments(strings) == frozenset()
     TARGET.purge("shop", strings)
-    assert TARGET.leftovers(strings, stopped=True) == []
-    assert TARGET.logs("shop", strings, Reading(lines=10)).lines == ()
+    assert TARGET.list_remaining(strings, including_server=True) == []
+    assert TARGET.logs("shop", strings, LogRequest(lines=10)).lines == ()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_settings_survive_their_strings(tmp_path: Path) -> None:
-    made = on(tmp_path, toolbox=f"/opt/a{os.pathsep}/opt/b", drain="0.5", sandbox="none")
+    made = local_settings(tmp_path, toolbox=f"/opt/a{os.pathsep}/opt/b", drain="0.5", sandbox="none")
     assert settings.from_mapping(settings.to_mapping(made)) == made
     settings.save(made)
     assert settings.load(str(made.root)) == made
@@ -128,16 +128,16 @@ def test_settings_survive_their_strings(tmp_path: Path) -> None:
 )
 def test_wrong_settings_are_refused(tmp_path: Path, changes: dict[str, str], said: str) -> None:
     """S3: a toolbox never shows the server's own folders."""
-    with pytest.raises(LocalError, match=re.escape(said)):
-        on(tmp_path, **changes)
+    with pytest.raises(TargetError, match=re.escape(said)):
+        local_settings(tmp_path, **changes)
 
 
 @pytest.mark.skipif(not sandbox.works(), reason="bubblewrap cannot make its namespaces here")
 def test_what_the_sandbox_is_told(tmp_path: Path) -> None:
     """T1 S3: own namespaces, read-only machine, nothing of the server's folder but checkout and home."""
-    made = on(tmp_path, toolbox="/opt/tools")
-    place = Place(made.env("shop") / "src" / "x", made.env("shop") / "home")
-    launch = sandbox.wrap(made, place, "run me", {"PORT": "1", "PATH": "/mine"})
+    made = local_settings(tmp_path, toolbox="/opt/tools")
+    place = Workspace(made.env("shop") / "src" / "x", made.env("shop") / "home")
+    launch = sandbox.sandboxed(made, place, "run me", {"PORT": "1", "PATH": "/mine"})
     words = list(launch.argv)
     for needed in ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent"):
         assert needed in words
@@ -154,7 +154,7 @@ def test_what_the_sandbox_is_told(tmp_path: Path) -> None:
 def test_without_a_sandbox_the_environment_is_still_clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """S4: nothing of the server's own environment reaches a preview."""
     monkeypatch.setenv("EPH_SECRET", "x")
-    place = Place(tmp_path / "src", tmp_path / "home")
-    launch = sandbox.wrap(on(tmp_path, sandbox="none"), place, "run", {})
+    place = Workspace(tmp_path / "src", tmp_path / "home")
+    launch = sandbox.sandboxed(local_settings(tmp_path, sandbox="none"), place, "run", {})
     assert (launch.argv, launch.cwd) == (("/bin/sh", "-c", "run"), str(place.checkout))
     assert "EPH_SECRET" not in launch.env

@@ -26,14 +26,14 @@ from programs.local import (
     supervision,
     traces,
 )
-from programs.local.errors import LocalError
-from programs.local.identifiers import Program
-from programs.local.routes import Route
-from programs.local.sandbox import Place, works
-from programs.local.services import Service
+from programs.local.errors import TargetError
+from programs.local.identifiers import ProgramName
+from programs.local.routes import RouteRecord
+from programs.local.sandbox import Workspace, works
+from programs.local.services import ServiceProcess
 from programs.local.target import TARGET
 from programs.local.v1.serving import CurrentProvider
-from tests.targets.machines import APP, Machine, Repository, on, wait_for
+from tests.targets.machines import APP, LocalMachine, Repository, local_settings, wait_for
 
 pytestmark = pytest.mark.real
 
@@ -41,36 +41,36 @@ NAME = "shop-gentle-stream-42"
 HOST = f"{NAME}.localhost"
 
 
-def run_service(machine: Machine, repository: Repository, name: str = NAME, **env: str) -> Program:
+def run_service(machine: LocalMachine, repository: Repository, name: str = NAME, **env: str) -> ProgramName:
     """An environment with one service, put together by hand from the target's own parts, without Pulumi."""
     here = machine.settings
-    TARGET.ensure(machine.strings)
+    TARGET.ensure(machine.raw_settings)
     commit = repository.push({"app.py": APP, "version.txt": "one"})
-    program = Program(name, "web", "aaaaaaaaaaaa-bbbbbb")
-    place = Place(here.env(name) / "src" / program.generation, here.env(name) / "home")
-    files.folder(place.home / "tmp")
-    sandbox.hand_over(here, place.home)
-    checkouts.make(here, (str(repository.bare), commit), place.checkout)
+    program = ProgramName(name, "web", "aaaaaaaaaaaa-bbbbbb")
+    place = Workspace(here.env(name) / "src" / program.generation, here.env(name) / "home")
+    files.make_folder(place.home / "tmp")
+    sandbox.grant_access(here, place.home)
+    checkouts.create(here, (str(repository.bare), commit), place.checkout)
     port = ports.reserve(here, str(program))
     env = {**env, "PORT": str(port), "EPH_COMMIT": commit}
-    services.start(here, place, Service(program, "exec python3 app.py", port, "/version", 20, env))
-    routes.put(here, Route(f"{name}.localhost", f"http://127.0.0.1:{port}", name, "web", commit))
+    services.start(here, place, ServiceProcess(program, "exec python3 app.py", port, "/version", 20, env))
+    routes.write(here, RouteRecord(f"{name}.localhost", f"http://127.0.0.1:{port}", name, "web", commit))
     return program
 
 
-def app_processes(machine: Machine, name: str = NAME) -> list[int]:
-    return [pid for pid in processes.started_for(machine.settings.env(name), "-") if "app.py" in processes.command(pid)]
+def app_processes(machine: LocalMachine, name: str = NAME) -> list[int]:
+    return [pid for pid in processes.started_for(machine.settings.env(name), "-") if "app.py" in processes.command_line(pid)]
 
 
-def daemon(machine: Machine) -> int:
+def supervisord_pid(machine: LocalMachine) -> int:
     return int((machine.settings.root / "supervisor" / "supervisord.pid").read_text())
 
 
 @pytest.fixture(params=["auto", "none", "user"])
-def boxed(machine: Machine, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Machine:
+def sandboxed_machine(machine: LocalMachine, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> LocalMachine:
     """Each way of keeping previews apart; ``user`` is what a machine without bubblewrap does for root."""
     if request.param != "user":
-        machine.strings["sandbox"] = request.param
+        machine.raw_settings["sandbox"] = request.param
     elif os.geteuid() != 0:
         pytest.skip("only root can become somebody else")
     else:
@@ -79,21 +79,21 @@ def boxed(machine: Machine, request: pytest.FixtureRequest, monkeypatch: pytest.
     return machine
 
 
-def test_a_killed_supervisord_takes_all_with_it_and_brings_all_back(boxed: Machine, repository: Repository) -> None:
+def test_a_killed_supervisord_takes_all_with_it_and_brings_all_back(sandboxed_machine: LocalMachine, repository: Repository) -> None:
     """T1 L2: kill -9 of supervisord ends its children; the next ensure gives the same URL, once, and the same rows."""
-    machine = boxed
+    machine = sandboxed_machine
     program = run_service(machine, repository)
     url = databases.create(machine.settings, NAME, "eph_kept")
     with psycopg.connect(url) as session:
         session.execute("create table kept as select 1 as x")
     before = sorted(app_processes(machine))
     if sandbox.kind(machine.settings) == "user":
-        assert {Path(f"/proc/{pid}").stat().st_uid for pid in before} == {sandbox.nobody()[0]}
+        assert {Path(f"/proc/{pid}").stat().st_uid for pid in before} == {sandbox.nobody_ids()[0]}
         assert machine.get(f"/read?{machine.settings.root}/postgres/password").startswith("refused")
-    os.kill(daemon(machine), signal.SIGKILL)
-    assert wait_for(lambda: not any(processes.alive(pid) for pid in before), 5), "the service outlived its supervisord"
+    os.kill(supervisord_pid(machine), signal.SIGKILL)
+    assert wait_for(lambda: not any(processes.is_alive(pid) for pid in before), 5), "the service outlived its supervisord"
 
-    starters = [threading.Thread(target=TARGET.ensure, args=(machine.strings,)) for _ in range(4)]
+    starters = [threading.Thread(target=TARGET.ensure, args=(machine.raw_settings,)) for _ in range(4)]
     for thread in starters:
         thread.start()
     for thread in starters:
@@ -104,59 +104,59 @@ def test_a_killed_supervisord_takes_all_with_it_and_brings_all_back(boxed: Machi
         assert session.execute("select x from kept").fetchall() == [(1,)]
     assert len(_daemons(machine)) == 1
     assert len(app_processes(machine)) == len(before)
-    assert TARGET.names(machine.strings) == {NAME}
+    assert TARGET.list_environments(machine.raw_settings) == {NAME}
 
-    TARGET.purge(NAME, machine.strings)
-    assert machine.leftovers() == []
+    TARGET.purge(NAME, machine.raw_settings)
+    assert machine.remaining() == []
     assert not machine.settings.env(NAME).exists()
     assert supervision.info(machine.settings, str(program)) == {}
 
 
-def _port(machine: Machine) -> int:
+def _port(machine: LocalMachine) -> int:
     return int(machine.route()["upstream"].rpartition(":")[2])
 
 
-def _daemons(machine: Machine) -> list[int]:
+def _daemons(machine: LocalMachine) -> list[int]:
     mark = f"supervisor.supervisord -c {supervision.config(machine.settings)}"
-    return [pid for pid in processes.pids() if mark in processes.command(pid)]
+    return [pid for pid in processes.pids() if mark in processes.command_line(pid)]
 
 
-def test_a_service_that_dies_comes_back_and_stop_ends_everything(machine: Machine, repository: Repository) -> None:
+def test_a_service_that_dies_comes_back_and_stop_ends_everything(machine: LocalMachine, repository: Repository) -> None:
     """T1: a crash is mended without us; after stop nothing runs, and after ensure it answers again."""
     run_service(machine, repository)
-    processes.end(app_processes(machine))
+    processes.kill(app_processes(machine))
     assert wait_for(lambda: services.probe(_port(machine), "/version")[0])
-    TARGET.stop(machine.strings)
-    left = [line for line in TARGET.leftovers(machine.strings, stopped=True) if line.startswith(("process", "socket"))]
+    TARGET.stop(machine.raw_settings)
+    left = [line for line in TARGET.list_remaining(machine.raw_settings, including_server=True) if line.startswith(("process", "socket"))]
     assert left == []
-    TARGET.ensure(machine.strings)
+    TARGET.ensure(machine.raw_settings)
     assert wait_for(lambda: services.probe(_port(machine), "/version")[0])
 
 
-def test_supervisord_survives_us_and_is_no_child_of_ours(machine: Machine) -> None:
+def test_supervisord_survives_us_and_is_no_child_of_ours(machine: LocalMachine) -> None:
     """T1 L2: neither a kill of our process group nor Ctrl-C reaches it."""
-    TARGET.ensure(machine.strings)
-    assert os.getsid(daemon(machine)) != os.getsid(0)
-    assert os.getpgid(daemon(machine)) != os.getpgid(0)
-    assert daemon(machine) not in processes.ancestors()
+    TARGET.ensure(machine.raw_settings)
+    assert os.getsid(supervisord_pid(machine)) != os.getsid(0)
+    assert os.getpgid(supervisord_pid(machine)) != os.getpgid(0)
+    assert supervisord_pid(machine) not in processes.ancestors()
 
 
-def test_a_long_root_gets_a_short_socket(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_root_gets_a_short_socket(machine: LocalMachine, monkeypatch: pytest.MonkeyPatch) -> None:
     """T1: a unix socket's path is bounded by the kernel; a root's is not. Operations find it, too."""
-    machine.strings["root"] = str(machine.folder / ("long-" * 20) / "root")
+    machine.raw_settings["root"] = str(machine.folder / ("long-" * 20) / "root")
     socket = supervision.socket_path(machine.settings)
     monkeypatch.setattr(tempfile, "tempdir", str(machine.folder / "of an operation"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(machine.folder))
     assert supervision.socket_path(machine.settings) == socket
     supervision.ensure(machine.settings)
-    assert supervision.answers(machine.settings)
+    assert supervision.is_answering(machine.settings)
     assert socket.parent.stat().st_mode & 0o777 == 0o700
-    TARGET.stop(machine.strings)
+    TARGET.stop(machine.raw_settings)
     assert not socket.parent.exists()
 
 
 @pytest.mark.skipif(not works(), reason="bubblewrap cannot make its namespaces here")
-def test_a_service_sees_nothing_of_the_machine(machine: Machine, repository: Repository, tmp_path: Path) -> None:
+def test_a_service_sees_nothing_of_the_machine(machine: LocalMachine, repository: Repository, tmp_path: Path) -> None:
     """T1 S3 S4: not the server's key, not /root, not another checkout, not its parent's environment."""
     run_service(machine, repository, "other")
     run_service(machine, repository, SECRET="mine")
@@ -175,13 +175,13 @@ def test_a_service_sees_nothing_of_the_machine(machine: Machine, repository: Rep
     allowed = {"PATH", "HOME", "TMPDIR", "LANG", "USER", "LOGNAME", "SHELL", "PORT", "EPH_COMMIT", "SECRET", "PWD"}
     assert set(environ) <= allowed | {"LC_CTYPE", "OLDPWD", "SHLVL", "_"}
     assert machine.get("/read?/tmp/marker").startswith("refused")
-    command_lines = " ".join(processes.command(pid) for pid in processes.started_for(machine.settings.env(NAME), "-"))
+    command_lines = " ".join(processes.command_line(pid) for pid in processes.started_for(machine.settings.env(NAME), "-"))
     assert "mine" not in command_lines
 
 
-def test_a_role_sees_its_own_database_only(machine: Machine) -> None:
+def test_a_role_sees_its_own_database_only(machine: LocalMachine) -> None:
     """D3 S3: no environment reaches another's data, nor the server's own databases."""
-    TARGET.ensure(machine.strings)
+    TARGET.ensure(machine.raw_settings)
     here = machine.settings
     first, second = (databases.create(here, name, f"eph_{name}_db") for name in ("one", "two"))
     for url in (second.rpartition("/")[2], "postgres", "template1"):
@@ -191,59 +191,59 @@ def test_a_role_sees_its_own_database_only(machine: Machine) -> None:
         session.execute("create schema more")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             session.execute("create role intruder")
-    assert {item.environment for item in databases.owned(here)} == {"one", "two"}
+    assert {item.environment for item in databases.list_owned(here)} == {"one", "two"}
     again = databases.create(here, "one", "eph_one_db")
     assert again != first
     with contextlib.closing(psycopg.connect(again)) as session:
         assert session.execute("select count(*) from pg_namespace where nspname = 'more'").fetchall() == [(0,)]
         databases.drop(here, ["eph_one_db"])
-    TARGET.purge("two", machine.strings)
-    assert databases.owned(here) == []
-    assert machine.leftovers() == []
+    TARGET.purge("two", machine.raw_settings)
+    assert databases.list_owned(here) == []
+    assert machine.remaining() == []
 
 
-def test_names_come_from_every_kind_of_trace(machine: Machine) -> None:
+def test_names_come_from_every_kind_of_trace(machine: LocalMachine) -> None:
     """T1 L2: whatever a crash left, one piece is enough to be found and purged by name."""
-    TARGET.ensure(machine.strings)
+    TARGET.ensure(machine.raw_settings)
     here = machine.settings
-    files.folder(here.env("folder"))
+    files.make_folder(here.env("folder"))
     ports.reserve(here, "port.web.gen")
-    routes.put(here, Route("route.localhost", "http://127.0.0.1:1", "route", "web", "c"))
+    routes.write(here, RouteRecord("route.localhost", "http://127.0.0.1:1", "route", "web", "c"))
     databases.create(here, "database", "eph_database_x")
-    files.write(supervision.conf(here, "program.web.gen"), "; interrupted before supervisord read it\n")
+    files.write(supervision.program_file(here, "program.web.gen"), "; interrupted before supervisord read it\n")
     found = {"folder", "port", "route", "database", "program"}
-    assert TARGET.names(machine.strings) == found
-    assert len(machine.leftovers()) == len(found) + 1
+    assert TARGET.list_environments(machine.raw_settings) == found
+    assert len(machine.remaining()) == len(found) + 1
     for name in found:
-        TARGET.purge(name, machine.strings)
-    assert TARGET.names(machine.strings) == frozenset()
-    assert machine.leftovers() == []
-    with pytest.raises(LocalError):
-        TARGET.purge("../../etc", machine.strings)
-    assert traces.names(here) == frozenset()
+        TARGET.purge(name, machine.raw_settings)
+    assert TARGET.list_environments(machine.raw_settings) == frozenset()
+    assert machine.remaining() == []
+    with pytest.raises(TargetError):
+        TARGET.purge("../../etc", machine.raw_settings)
+    assert traces.list_environments(here) == frozenset()
 
 
-def test_an_operators_own_server_is_shared_with_others(machine: Machine, tmp_path: Path) -> None:
+def test_an_operators_own_server_is_shared_with_others(machine: LocalMachine, tmp_path: Path) -> None:
     """D3: another server's databases are neither listed nor touched."""
-    TARGET.ensure(machine.strings)
+    TARGET.ensure(machine.raw_settings)
     first = machine.settings
     host, port = postgres.address(first)
     password = (first.root / "postgres" / "password").read_text()
-    second = on(tmp_path, postgres=f"postgresql://{postgres.ADMIN}:{password}@{host}:{port}/postgres")
+    second = local_settings(tmp_path, postgres=f"postgresql://{postgres.ADMIN}:{password}@{host}:{port}/postgres")
     databases.create(first, "shop", "eph_shop_first")
     url = databases.create(second, "shop", "eph_shop_second")
     with contextlib.closing(psycopg.connect(url)) as session:
         assert session.execute("select current_database()").fetchall() == [("eph_shop_second",)]
-    assert {item.name for item in databases.owned(second)} == {"eph_shop_second"}
-    databases.drop(second, [item.name for item in databases.owned(second)])
-    assert {item.name for item in databases.owned(first)} == {"eph_shop_first"}
+    assert {item.name for item in databases.list_owned(second)} == {"eph_shop_second"}
+    databases.drop(second, [item.name for item in databases.list_owned(second)])
+    assert {item.name for item in databases.list_owned(first)} == {"eph_shop_first"}
 
 
-def test_a_checkout_that_nothing_runs_from_goes_with_the_next_build(machine: Machine, repository: Repository) -> None:
+def test_a_checkout_that_nothing_runs_from_goes_with_the_next_build(machine: LocalMachine, repository: Repository) -> None:
     """L2; found by chaos: a first build was killed after its checkout, before anything ran, and the state forgot it."""
     program = run_service(machine, repository)
     source = machine.settings.env(NAME) / "src"
-    files.folder(source / "ffffffffffff-000000")
+    files.make_folder(source / "ffffffffffff-000000")
     CurrentProvider().make(machine.settings, {"environment": NAME, "generation": program.generation})
     assert [path.name for path in source.iterdir()] == [program.generation]
     assert app_processes(machine)

@@ -17,56 +17,56 @@ from typing import Any
 import httpx
 
 from orchestrator.app.demo import oci
-from orchestrator.app.demo.pushing import NotPushed, Registry, Silent, is_private
+from orchestrator.app.demo.pushing import PushFailed, DemoRegistry, RegistryUnreachable, is_private
 from programs import registry as targets
 from programs.kubernetes import cluster, names
 from programs.kubernetes import settings as kubernetes_settings
-from programs.kubernetes.cluster import Cluster, Missing
+from programs.kubernetes.cluster import ClusterClient, ObjectNotFound
 from programs.kubernetes.errors import KubernetesError
 
 TARGET = "kubernetes"
-PREFIX = "eph-demo"
+REPOSITORY_PREFIX = "eph-demo"
 """Of the repositories that the demo pushes to."""
-OLDEST = (1, 30)
-SECONDS = 10.0
+MIN_VERSION = (1, 30)
+HTTP_TIMEOUT = 10.0
 _DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
-_WELL_KNOWN = ("ingress", "ingress-nginx", "traefik")
-_REGISTRY = "a registry that takes pushes from here and that the cluster's nodes pull from"
-_INGRESS = "a URL at which the cluster's ingress controller answers, seen from here"
+_INGRESS_NAMESPACES = ("ingress", "ingress-nginx", "traefik")
+_REGISTRY_TEXT = "a registry that takes pushes from here and that the cluster's nodes pull from"
+_INGRESS_TEXT = "a URL at which the cluster's ingress controller answers, seen from here"
 OPTIONS: Mapping[str, tuple[str, str, str]] = {
     "kubeconfig": ("FILE", "KUBECONFIG", "the cluster; else ~/.kube/config"),
-    "registry": ("HOST[:PORT]", "EPH_TEST_REGISTRY", f"{_REGISTRY}; http:// before it: without TLS"),
+    "registry": ("HOST[:PORT]", "EPH_TEST_REGISTRY", f"{_REGISTRY_TEXT}; http:// before it: without TLS"),
     "registry-auth": ("FILE", "EPH_TEST_REGISTRY_AUTH", "a file with user:password, if the registry asks for it"),
-    "ingress": ("URL", "EPH_TEST_INGRESS", _INGRESS),
+    "ingress": ("URL", "EPH_TEST_INGRESS", _INGRESS_TEXT),
     "ingress-class": ("NAME", "EPH_TEST_INGRESS_CLASS", "its class; else the cluster's default, or its only one"),
     "ingress-namespace": ("NAME", "EPH_TEST_INGRESS_NAMESPACE", "where its pods run; else a well-known one"),
     "postgres-image": ("IMAGE", "EPH_TEST_POSTGRES_IMAGE", "of databases; else one made of this machine's PostgreSQL"),
 }
 """By option: what it takes, the variable that counts without it, and what it says."""
-HOW = """\
+SETUP_HINT = """\
 On a Linux machine, as root, `eval "$(make -s cluster-up)"` starts a cluster with all of it, and says so to the shell.
 For another cluster: docs/how-to/kubernetes.md, "Try it"."""
 
 
-class NoCluster(Exception):
+class ClusterUnavailable(Exception):
     """There is none that the demo could use; the message says all that is missing, and what to do."""
 
     def __init__(self, missing: Iterable[str]) -> None:
         listed = "".join(f"\n  - {line}" for line in missing)
-        super().__init__(f"the target kubernetes cannot be used; missing:{listed}\n{HOW}")
+        super().__init__(f"the target kubernetes cannot be used; missing:{listed}\n{SETUP_HINT}")
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class DemoCluster:
     """``postgres_image`` empty: the demo makes one."""
 
     kubeconfig: Path
-    registry: Registry
+    registry: DemoRegistry
     ingress: str
     ingress_class: str
     ingress_namespace: str
     postgres_image: str = ""
-    words: str = field(default="", compare=False)
+    description: str = field(default="", compare=False)
 
     def settings(self, home: Path, postgres_image: str) -> dict[str, Any]:
         """The section [kubernetes] of a server that uses it."""
@@ -77,8 +77,8 @@ class Site:
             "ingress_namespace": self.ingress_namespace,
             "ingress_url": self.ingress,
             "postgres_image": postgres_image,
-            "registries": (f"{host}/{PREFIX}",),
-            "plain_http": (host,) if self.registry.plain else (),
+            "registries": (f"{host}/{REPOSITORY_PREFIX}",),
+            "plain_http": (host,) if self.registry.plain_http else (),
             "pull_secret_file": self._pull_secret(home),
         }
 
@@ -98,7 +98,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         group.add_argument(f"--{name}", metavar=value, default="", help=f"{text} ({variable})")
 
 
-def look(options: argparse.Namespace, env: Mapping[str, str]) -> Site:
+def discover(options: argparse.Namespace, env: Mapping[str, str]) -> DemoCluster:
     """Raises ``NoCluster``."""
     said = {
         name: str(getattr(options, name.replace("-", "_")) or env.get(variable, ""))
@@ -106,62 +106,62 @@ def look(options: argparse.Namespace, env: Mapping[str, str]) -> Site:
     }
     home = Path(env.get("HOME", "/nonexistent"))
     kubeconfig = Path(said["kubeconfig"] or home / ".kube" / "config").absolute()
-    missing = list(_unsaid(said, kubeconfig))
+    missing = list(_missing_options(said, kubeconfig))
     if missing:
-        raise NoCluster(missing)
-    found = _Look(said, kubeconfig)
-    site = found.site()
+        raise ClusterUnavailable(missing)
+    found = _ClusterCheck(said, kubeconfig)
+    site = found.check()
     if found.missing:
-        raise NoCluster(found.missing)
+        raise ClusterUnavailable(found.missing)
     return site
 
 
-def _unsaid(said: Mapping[str, str], kubeconfig: Path) -> Iterator[str]:
+def _missing_options(values: Mapping[str, str], kubeconfig: Path) -> Iterator[str]:
     if not kubeconfig.is_file():
-        named = said["kubeconfig"] and f"{kubeconfig} is no file"
+        named = values["kubeconfig"] and f"{kubeconfig} is no file"
         yield f"a cluster: {named or f'neither --kubeconfig nor KUBECONFIG names one, and {kubeconfig} is no file'}"
-    if not said["registry"]:
-        yield f"{_REGISTRY}: name it with --registry"
-    if not said["ingress"]:
-        yield f"{_INGRESS}: name it with --ingress, such as http://localhost"
-    if said["registry-auth"] and not Path(said["registry-auth"]).is_file():
-        yield f"the registry's credentials: --registry-auth, {said['registry-auth']} is no file"
+    if not values["registry"]:
+        yield f"{_REGISTRY_TEXT}: name it with --registry"
+    if not values["ingress"]:
+        yield f"{_INGRESS_TEXT}: name it with --ingress, such as http://localhost"
+    if values["registry-auth"] and not Path(values["registry-auth"]).is_file():
+        yield f"the registry's credentials: --registry-auth, {values['registry-auth']} is no file"
 
 
-class _Look:
-    """``missing`` grows while it looks; a part that is missing is empty in the ``site``."""
+class _ClusterCheck:
+    """``missing`` grows while it looks; a part that is missing is empty in the ``check``."""
 
-    def __init__(self, said: Mapping[str, str], kubeconfig: Path) -> None:
-        self._said, self._kubeconfig = said, kubeconfig
+    def __init__(self, values: Mapping[str, str], kubeconfig: Path) -> None:
+        self._options, self._kubeconfig = values, kubeconfig
         self.missing: list[str] = []
 
-    def site(self) -> Site:
-        on = kubernetes_settings.Settings(Path("/nonexistent"), PREFIX, str(self._kubeconfig))
+    def check(self) -> DemoCluster:
+        on = kubernetes_settings.KubernetesSettings(Path("/nonexistent"), REPOSITORY_PREFIX, str(self._kubeconfig))
         chosen = space = version = ""
         try:
             found = cluster.connect(on)
             version = str(found.get("/version")["gitVersion"])
-            self._new_enough(version)
-            self._nodes(found)
-            chosen, space = self._class(found), self._space(found)
+            self._check_version(version)
+            self._check_architecture(found)
+            chosen, space = self._ingress_class(found), self._ingress_namespace(found)
         except KubernetesError as error:
             self.missing.append(f"a cluster that answers, by {self._kubeconfig}: {error.sentence}")
         pushed = self._registry()
-        self._answers()
-        where = f"Kubernetes {version}, images at {pushed.host}, ingress class {chosen} at {self._said['ingress']}"
-        return Site(
-            self._kubeconfig, pushed, self._said["ingress"].rstrip("/"), chosen, space,
-            self._said["postgres-image"], where,
+        self._check_ingress()
+        where = f"Kubernetes {version}, images at {pushed.host}, ingress class {chosen} at {self._options['ingress']}"
+        return DemoCluster(
+            self._kubeconfig, pushed, self._options["ingress"].rstrip("/"), chosen, space,
+            self._options["postgres-image"], where,
         )  # fmt: skip
 
-    def _new_enough(self, version: str) -> None:
+    def _check_version(self, version: str) -> None:
         numbers = [int("".join(filter(str.isdigit, part)) or 0) for part in version.split(".")[:2]]
-        if tuple(numbers) < OLDEST:
-            self.missing.append(f"a newer cluster: this one is {version}, and Eph needs {'.'.join(map(str, OLDEST))}")
+        if tuple(numbers) < MIN_VERSION:
+            self.missing.append(f"a newer cluster: this one is {version}, and Eph needs {'.'.join(map(str, MIN_VERSION))}")
 
-    def _nodes(self, found: Cluster) -> None:
+    def _check_architecture(self, found: ClusterClient) -> None:
         """Images are made of this machine's programs."""
-        kinds = {item["status"]["nodeInfo"]["architecture"] for item in found.items("/api/v1/nodes")}
+        kinds = {item["status"]["nodeInfo"]["architecture"] for item in found.list_items("/api/v1/nodes")}
         if not kinds:
             self.missing.append("a node: the cluster has none")
         if kinds - {oci.architecture()}:
@@ -170,15 +170,15 @@ class _Look:
                 f"{oci.architecture()}; start the demo on a machine like them"
             )
 
-    def _class(self, found: Cluster) -> str:
-        listed = found.items("/apis/networking.k8s.io/v1/ingressclasses")
+    def _ingress_class(self, found: ClusterClient) -> str:
+        listed = found.list_items("/apis/networking.k8s.io/v1/ingressclasses")
         known = [str(item["metadata"]["name"]) for item in listed]
         marked = [
             str(item["metadata"]["name"])
             for item in listed
             if (item["metadata"].get("annotations") or {}).get(_DEFAULT_CLASS) == "true"
         ]
-        wanted = self._said["ingress-class"]
+        wanted = self._options["ingress-class"]
         if wanted in known:
             return wanted
         chosen = (marked or known) if not wanted else []
@@ -188,10 +188,10 @@ class _Look:
         self.missing.append(f"an ingress class{f' {wanted}' if wanted else ''} of the cluster: {has}")
         return ""
 
-    def _space(self, found: Cluster) -> str:
-        spaces = {str(item["metadata"]["name"]) for item in found.items("/api/v1/namespaces")}
-        wanted = self._said["ingress-namespace"]
-        known = [wanted] if wanted else [name for name in _WELL_KNOWN if name in spaces]
+    def _ingress_namespace(self, found: ClusterClient) -> str:
+        spaces = {str(item["metadata"]["name"]) for item in found.list_items("/api/v1/namespaces")}
+        wanted = self._options["ingress-namespace"]
+        known = [wanted] if wanted else [name for name in _INGRESS_NAMESPACES if name in spaces]
         if len(known) == 1 and known[0] in spaces:
             return known[0]
         why = f"there is no {wanted}" if wanted else f"it may be any of {', '.join(known) or 'many'}"
@@ -201,34 +201,34 @@ class _Look:
         )
         return ""
 
-    def _registry(self) -> Registry:
-        said, auth = self._said["registry"].rstrip("/"), self._said["registry-auth"]
+    def _registry(self) -> DemoRegistry:
+        said, auth = self._options["registry"].rstrip("/"), self._options["registry-auth"]
         user, _, password = Path(auth).read_text().strip().partition(":") if auth else ("", "", "")
         ways = [said] if "://" in said else [f"https://{said}", *([f"http://{said}"] if is_private(said) else [])]
         why = ""
         for way in ways:
-            tried = Registry(way, user, password)
+            tried = DemoRegistry(way, user, password)
             try:
                 tried.check()
-            except Silent as error:
+            except RegistryUnreachable as error:
                 why = str(error)
-            except NotPushed as error:
+            except PushFailed as error:
                 why = f"{error}; its user and password go into a file, --registry-auth"
                 break
             else:
                 return tried
-        self.missing.append(f"{_REGISTRY}: {why}")
-        return Registry(ways[-1])
+        self.missing.append(f"{_REGISTRY_TEXT}: {why}")
+        return DemoRegistry(ways[-1])
 
-    def _answers(self) -> None:
-        url = self._said["ingress"]
+    def _check_ingress(self) -> None:
+        url = self._options["ingress"]
         try:
-            httpx.get(url, timeout=SECONDS, trust_env=False)
+            httpx.get(url, timeout=HTTP_TIMEOUT, trust_env=False)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            self.missing.append(f"{_INGRESS}: {url} does not answer: {type(error).__name__}: {error}")
+            self.missing.append(f"{_INGRESS_TEXT}: {url} does not answer: {type(error).__name__}: {error}")
 
 
-def clear(settings: Mapping[str, str], say: Callable[[str], object]) -> list[str]:
+def remove_environments(settings: Mapping[str, str], say: Callable[[str], object]) -> list[str]:
     """Takes away every environment of this server; gives what could not be."""
     target = targets.get(TARGET)
 
@@ -240,25 +240,25 @@ def clear(settings: Mapping[str, str], say: Callable[[str], object]) -> list[str
         return ""
 
     try:
-        found = sorted(target.names(settings))
+        found = sorted(target.list_environments(settings))
         if found:
             say(f"taking {', '.join(found)} away from the cluster")
         with ThreadPoolExecutor(8) as pool:
             return [line for line in pool.map(end, found) if line]
     except KubernetesError as error:
-        what = f"delete namespace -l {cluster.selector(settings['server'])}"
+        what = f"delete namespace -l {cluster.server_selector(settings['server'])}"
         command = f"kubectl --kubeconfig {settings['kubeconfig']} {what}"
         return [f"what it made on the cluster: {error.sentence}. Once it answers: {command}"]
 
 
-def left(wanted: Iterable[str], settings: Mapping[str, str]) -> list[str]:
+def find_leftovers(environments: Iterable[str], settings: Mapping[str, str]) -> list[str]:
     """By label, and by name whatever its labels."""
     on = kubernetes_settings.from_mapping(settings)
-    lines = targets.get(TARGET).leftovers(settings)
-    for name in wanted:
+    lines = targets.get(TARGET).list_remaining(settings)
+    for name in environments:
         try:
             cluster.connect(on).get(f"/api/v1/namespaces/{names.namespace(name)}")
-        except Missing:
+        except ObjectNotFound:
             continue
         lines.append(f"namespace {name}, by its name")
     return lines

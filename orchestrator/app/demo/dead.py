@@ -19,50 +19,50 @@ from pathlib import Path
 
 from orchestrator.app.demo import clusters, leftovers
 from stacks import processes
-from stacks.processes import Identity
+from stacks.processes import ProcessIdentity
 
-PREFIX = "eph-demo-"
+DIR_PREFIX = "eph-demo-"
 _RECORD, _CLUSTER = "demo.json", "cluster.json"
-_PATIENCE = 5.0
+_KILL_TIMEOUT = 5.0
 
 
 @contextlib.contextmanager
-def recorded(home: Path) -> Iterator[None]:
+def record_process(home: Path) -> Iterator[None]:
     identity = processes.identify(os.getpid())
     if identity is not None:
         (home / _RECORD).write_text(json.dumps(dataclasses.asdict(identity)))
     yield
 
 
-def remember(home: Path, settings: Mapping[str, str]) -> None:
+def record_cluster(home: Path, settings: Mapping[str, str]) -> None:
     """Which cluster the demo works on, and as whom."""
     (home / _CLUSTER).write_text(json.dumps(dict(settings)))
 
 
-def sweep(tell: Callable[[str], object] = lambda _: None) -> list[Path]:
+def clean_up(say: Callable[[str], object] = lambda _: None) -> list[Path]:
     """Takes away what killed demos left; gives their folders. One that still runs, or is another's, stays; and one
     whose cluster does not answer, which is told."""
     swept = []
-    for home in sorted(Path(tempfile.gettempdir()).glob(f"{PREFIX}*")):
+    for home in sorted(Path(tempfile.gettempdir()).glob(f"{DIR_PREFIX}*")):
         if home.owner() == Path("/proc/self").owner() and _is_dead(home):
-            _end(home)
-            left = _on_cluster(home, tell)
+            _kill_processes(home)
+            left = _clean_up_cluster(home, say)
             for line in left:
-                tell(f"a killed demo left {line}. It is tried again; if that cluster is gone, remove {home}")
+                say(f"a killed demo left {line}. It is tried again; if that cluster is gone, remove {home}")
             if not left:
-                _remove(home)
+                _remove_home(home)
                 swept.append(home)
     return swept
 
 
-def _on_cluster(home: Path, tell: Callable[[str], object]) -> list[str]:
+def _clean_up_cluster(home: Path, say: Callable[[str], object]) -> list[str]:
     try:
-        return clusters.clear(json.loads((home / _CLUSTER).read_text()), tell)
+        return clusters.remove_environments(json.loads((home / _CLUSTER).read_text()), say)
     except (OSError, ValueError):
         return []
 
 
-def _remove(home: Path) -> None:
+def _remove_home(home: Path) -> None:
     """The records go last: a sweep that is cut short itself leaves the rest for the next one."""
     for path in home.iterdir():
         if path.is_dir():
@@ -74,15 +74,15 @@ def _remove(home: Path) -> None:
 
 def _is_dead(home: Path) -> bool:
     try:
-        return not processes.alive(Identity(**json.loads((home / _RECORD).read_text())))
+        return not processes.is_alive(ProcessIdentity(**json.loads((home / _RECORD).read_text())))
     except (OSError, ValueError, TypeError):
         return False
 
 
-def _end(home: Path) -> None:
+def _kill_processes(home: Path) -> None:
     """A supervisor brings back what it keeps, so all are killed again until none is left."""
-    end = time.monotonic() + _PATIENCE
+    end = time.monotonic() + _KILL_TIMEOUT
     while (left := leftovers.processes(str(home))) and time.monotonic() < end:
         for pid in left:
-            processes.send(pid, signal.SIGKILL)
+            processes.send_signal(pid, signal.SIGKILL)
         time.sleep(0.05)

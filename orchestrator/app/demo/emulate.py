@@ -22,51 +22,51 @@ import httpx
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from orchestrator.app.demo.mirror import FILE, Commit, Mirror, Person
-from orchestrator.forge.sandbox.world import Webhook, WorldError
+from orchestrator.app.demo.mirror import FILE_MODE, MirrorCommit, GitMirror, GitPerson
+from orchestrator.forge.sandbox.world import WebhookConfig, DemoGitHubError
 
-START = 30.0
-INSTALL = 600.0
+START_TIMEOUT = 30.0
+INSTALL_TIMEOUT = 600.0
 APP, SLUG, INSTALLATION = 4711, "eph-previews", 99
 PERMISSIONS = {"contents": "read", "pull_requests": "write", "issues": "write", "checks": "write", "metadata": "read"}
 EVENTS = ["pull_request", "issue_comment", "push"]
-LACKS_PUSHES = (
+NO_PUSHES_TO_PULLS = (
     "emulate 0.11.2 keeps the files that a pull request was opened with: a push moves the branch and not the pull "
     'request; only "update branch" does, and the merge that it makes has the old files'
 )
 _SCRIPT = Path(__file__).parents[3] / "infra" / "toolchain" / "emulate.sh"
 
 
-class NoEmulate(Exception):
+class EmulateUnavailable(Exception):
     """It cannot be had here; the message says what to do."""
 
 
-def command() -> Path:
+def install() -> Path:
     """The program, installed into the cache when it is not there yet."""
     if not _SCRIPT.is_file():
-        raise NoEmulate("--forge emulate needs Eph's source tree, where infra/toolchain installs it from")
+        raise EmulateUnavailable("--forge emulate needs Eph's source tree, where infra/toolchain installs it from")
     if shutil.which("npm") is None or shutil.which("node") is None:
-        raise NoEmulate("--forge emulate needs Node 20 and npm; install Debian's nodejs and npm, or leave --forge out")
-    done = subprocess.run([str(_SCRIPT)], capture_output=True, text=True, timeout=INSTALL, check=False)
+        raise EmulateUnavailable("--forge emulate needs Node 20 and npm; install Debian's nodejs and npm, or leave --forge out")
+    done = subprocess.run([str(_SCRIPT)], capture_output=True, text=True, timeout=INSTALL_TIMEOUT, check=False)
     if done.returncode != 0:
-        raise NoEmulate(f"emulate could not be installed: {done.stderr.strip()[-500:]}")
+        raise EmulateUnavailable(f"emulate could not be installed: {done.stderr.strip()[-500:]}")
     return Path(done.stdout.strip())
 
 
-class EmulateForge:
+class EmulateHost:
     """Speaks in the sandbox's verbs. ``owner`` owns the repository, has installed the App, and acts."""
 
     owner = "acme"
     bot = f"{SLUG}[bot]"
-    branches = "live/*"
-    lacks_pushes = LACKS_PUSHES
+    branch_glob = "live/*"
+    limitation = NO_PUSHES_TO_PULLS
 
-    def __init__(self, root: Path, program: Path, webhook: Webhook) -> None:
+    def __init__(self, root: Path, program: Path, webhook: WebhookConfig) -> None:
         self.root, self._program, self._webhook = root, program, webhook
         self.url = self.api_url = ""
         self._process: subprocess.Popen[bytes] | None = None
         self._client = httpx.Client(timeout=30, trust_env=False)
-        self._mirrors: dict[str, Mirror] = {}
+        self._mirrors: dict[str, GitMirror] = {}
 
     def start(self, port: int) -> None:
         self.root.mkdir(parents=True)
@@ -82,7 +82,7 @@ class EmulateForge:
             self._process = subprocess.Popen(
                 words, cwd=self.root, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out
             )
-        self._wait(self._process)
+        self._wait_started(self._process)
 
     def close(self) -> None:
         self._client.close()
@@ -96,7 +96,7 @@ class EmulateForge:
             self._process.wait()
         self._process = None
 
-    def access(self) -> dict[str, Any]:
+    def forge_settings(self) -> dict[str, Any]:
         """How Eph gets in: as an App, and at the commits by our mirror."""
         return {
             "url": self.api_url,
@@ -107,7 +107,7 @@ class EmulateForge:
 
     def create_repository(self, name: str, files: Mapping[str, str]) -> int:
         made = self._api("POST", "/user/repos", {"name": name.partition("/")[2]})
-        self._mirrors[name] = Mirror(self.root / f"{name}.git")
+        self._mirrors[name] = GitMirror(self.root / f"{name}.git")
         self.push(name, "main", files, "A shop")
         return int(made["id"])
 
@@ -116,14 +116,14 @@ class EmulateForge:
         mirror, git = self._mirrors[repository], f"/repos/{repository}/git"
         old = mirror.head(branch)
         parent = old or mirror.head("main")
-        by = Person(self.owner, f"{self.owner}@example.com")
+        by = GitPerson(self.owner, f"{self.owner}@example.com")
         tree = mirror.tree(parent, files)
-        made = Commit(
+        made = MirrorCommit(
             tree, (parent,) if parent else (), message or "Change", by, datetime.now(UTC).replace(microsecond=0)
         )
         sha = mirror.commit(made)
-        mirror.point(branch, sha)
-        self._same(sha, self._made_there(repository, made, files))
+        mirror.set_branch(branch, sha)
+        self._check_same_id(sha, self._create_remote_commit(repository, made, files))
         if old:
             self._api("PATCH", f"{git}/refs/heads/{branch}", {"sha": sha})
         else:
@@ -136,12 +136,12 @@ class EmulateForge:
         head = self.pull(repository, number)["head"]
         shown = self._api("GET", f"/repos/{repository}/git/commits/{head['sha']}")
         parents = tuple(parent["sha"] for parent in shown["parents"])
-        by = Person(shown["author"]["name"], shown["author"]["email"])
+        by = GitPerson(shown["author"]["name"], shown["author"]["email"])
         at = datetime.fromisoformat(shown["author"]["date"])
         mirror = self._mirrors[repository]
-        sha = mirror.commit(Commit(shown["tree"]["sha"], parents, shown["message"], by, at))
-        mirror.point(head["ref"], sha)
-        self._same(sha, str(head["sha"]))
+        sha = mirror.commit(MirrorCommit(shown["tree"]["sha"], parents, shown["message"], by, at))
+        mirror.set_branch(head["ref"], sha)
+        self._check_same_id(sha, str(head["sha"]))
         return sha
 
     def open_pull(self, repository: str, branch: str, title: str = "") -> int:
@@ -176,22 +176,22 @@ class EmulateForge:
     def delete_branch(self, repository: str, branch: str) -> None:
         self._api("DELETE", f"/repos/{repository}/git/refs/heads/{branch}")
 
-    def _made_there(self, repository: str, commit: Commit, files: Mapping[str, str]) -> str:
+    def _create_remote_commit(self, repository: str, commit: MirrorCommit, files: Mapping[str, str]) -> str:
         git = f"/repos/{repository}/git"
         for text in files.values():
             content = base64.b64encode(text.encode()).decode()
             self._api("POST", f"{git}/blobs", {"content": content, "encoding": "base64"})
-        blobs = self._mirrors[repository].files(commit.tree)
-        entries = [{"path": path, "mode": FILE, "type": "blob", "sha": blob} for path, blob in blobs.items()]
+        blobs = self._mirrors[repository].blobs(commit.tree)
+        entries = [{"path": path, "mode": FILE_MODE, "type": "blob", "sha": blob} for path, blob in blobs.items()]
         tree = self._api("POST", f"{git}/trees", {"tree": entries})["sha"]
-        self._same(commit.tree, tree)
-        person = {"name": commit.by.name, "email": commit.by.email, "date": commit.at.isoformat()}
+        self._check_same_id(commit.tree, tree)
+        person = {"name": commit.author.name, "email": commit.author.email, "date": commit.date.isoformat()}
         said = {"message": commit.message, "tree": tree, "parents": commit.parents}
         return str(self._api("POST", f"{git}/commits", {**said, "author": person, "committer": person})["sha"])
 
-    def _same(self, ours: str, theirs: str) -> None:
+    def _check_same_id(self, ours: str, theirs: str) -> None:
         if ours != theirs:
-            raise WorldError(f"git made {ours} of what emulate made {theirs}; the mirror would not have its commits")
+            raise DemoGitHubError(f"git made {ours} of what emulate made {theirs}; the mirror would not have its commits")
 
     def _seed(self) -> dict[str, Any]:
         app = {
@@ -208,15 +208,15 @@ class EmulateForge:
         tokens = {f"token_{self.owner}": {"login": self.owner, "scopes": ["repo", "user"]}}
         return {"tokens": tokens, "github": {"users": [{"login": self.owner}], "apps": [app]}}
 
-    def _api(self, method: str, path: str, said: Any = None) -> Any:
+    def _api(self, method: str, path: str, body: Any = None) -> Any:
         headers = {"Authorization": f"token token_{self.owner}"}
-        answer = self._client.request(method, f"{self.api_url}{path}", json=said, headers=headers)
+        answer = self._client.request(method, f"{self.api_url}{path}", json=body, headers=headers)
         if answer.is_error:
-            raise WorldError(f"emulate, {method} {path}: {answer.status_code} {answer.text[:500]}")
+            raise DemoGitHubError(f"emulate, {method} {path}: {answer.status_code} {answer.text[:500]}")
         return answer.json() if answer.content else None
 
-    def _wait(self, process: subprocess.Popen[bytes]) -> None:
-        end = time.monotonic() + START
+    def _wait_started(self, process: subprocess.Popen[bytes]) -> None:
+        end = time.monotonic() + START_TIMEOUT
         while time.monotonic() < end and process.poll() is None:
             try:
                 self._client.get(f"{self.url}/rate_limit")
@@ -224,7 +224,7 @@ class EmulateForge:
                 time.sleep(0.05)
                 continue
             return
-        raise WorldError(f"emulate did not answer at {self.url}: {(self.root / 'emulate.log').read_text()[-500:]}")
+        raise DemoGitHubError(f"emulate did not answer at {self.url}: {(self.root / 'emulate.log').read_text()[-500:]}")
 
 
 def _private_key() -> str:

@@ -7,22 +7,22 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from orchestrator.app.demo import emulate
-from orchestrator.app.demo.emulate import EmulateForge
-from orchestrator.forge.sandbox.world import SandboxForge, Webhook
+from orchestrator.app.demo.emulate import EmulateHost
+from orchestrator.forge.sandbox.world import DemoGitHub, WebhookConfig
 
 SANDBOX, EMULATE = "sandbox", "emulate"
 
 
-class Host(Protocol):
+class GitHost(Protocol):
     """The verbs of people on a Git host, which the demo's story is told in; ``repository`` is ``owner/name``."""
 
     url: str
-    branches: str
+    branch_glob: str
     """A glob of branches that shall have environments of their own; may be empty."""
 
     def start(self, port: int) -> object: ...
     def close(self) -> None: ...
-    def access(self) -> Mapping[str, Any]:
+    def forge_settings(self) -> Mapping[str, Any]:
         """Settings of ``forge`` by which Eph gets in."""
 
     def create_repository(self, name: str, files: Mapping[str, str]) -> int: ...
@@ -37,25 +37,25 @@ class Host(Protocol):
         """By name: the conclusion, or how far it is."""
 
 
-class Sandbox(SandboxForge):
+class DemoGitHubHost(DemoGitHub):
     """Eph comes with a token here."""
 
-    branches = ""
+    branch_glob = ""
 
-    def git(self, repository: str) -> Path:
+    def git_dir(self, repository: str) -> Path:
         """Where its commits lie, for a CI on the same machine."""
         return self.root / "git" / f"{repository}.git"
 
     def start(self, port: int = 0, process: bool = True) -> str:
         return super().start(port, process)
 
-    def access(self) -> Mapping[str, Any]:
+    def forge_settings(self) -> Mapping[str, Any]:
         token = self.root / "bot.token"
         token.write_text(self.token("eph-bot"))
         token.chmod(0o600)
         return {"url": self.api_url, "token_file": token}
 
 
-def made(name: str, root: Path, webhook: Webhook) -> Host:
+def create_host(name: str, root: Path, webhook: WebhookConfig) -> GitHost:
     """Raises ``NoEmulate`` where that cannot be had."""
-    return EmulateForge(root, emulate.command(), webhook) if name == EMULATE else Sandbox(root, webhook)
+    return EmulateHost(root, emulate.install(), webhook) if name == EMULATE else DemoGitHubHost(root, webhook)

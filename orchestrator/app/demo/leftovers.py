@@ -12,48 +12,48 @@ from orchestrator.app.demo import clusters
 from programs import registry
 
 
-def of_environments(home: Path, names: Iterable[str], target: str, settings: Mapping[str, str]) -> list[str]:
+def environment_leaks(home: Path, names: Iterable[str], target: str, settings: Mapping[str, str]) -> list[str]:
     """While the service still runs: whatever exists of environments that should all be gone."""
     wanted = sorted(set(names))
     on_cluster = target == clusters.TARGET
-    told = clusters.left(wanted, settings) if on_cluster else registry.get(target).leftovers(settings)
+    told = clusters.find_leftovers(wanted, settings) if on_cluster else registry.get(target).list_remaining(settings)
     return [
         *(f"process {pid} of {name}" for name in wanted for pid in processes(name)),
-        *(f"path {path}" for path in paths(home / "eph", wanted)),
+        *(f"path {path}" for path in paths_named(home / "eph", wanted)),
         *(f"stack file {path}" for path in _stack_files(home / "eph" / "backend")),
         *(f"{target}: {line}" for line in told),
     ]
 
 
-def of_operations(home: Path) -> list[str]:
+def operation_leaks(home: Path) -> list[str]:
     """After the service ended: temporary things that Pulumi, its SDK or we made and forgot."""
-    return [f"temporary {path}" for path in temporary(home).iterdir()]
+    return [f"temporary {path}" for path in temp_dir(home).iterdir()]
 
 
-def of_the_demo(home: Path, ports: Iterable[int]) -> list[str]:
+def demo_leaks(home: Path, ports: Iterable[int]) -> list[str]:
     """After the end: whatever exists of the demo itself."""
     return [
         *(f"process {pid} of {home}" for pid in processes(str(home))),
-        *(f"port {port} is still taken" for port in sorted(set(ports)) if _listens(port)),
+        *(f"port {port} is still taken" for port in sorted(set(ports)) if _is_listening(port)),
         *([f"folder {home}"] if home.exists() else []),
     ]
 
 
-def temporary(home: Path) -> Path:
+def temp_dir(home: Path) -> Path:
     """TMPDIR of everything that the demo starts, so that what it forgets is told from what others do."""
     return home / "tmp"
 
 
-def processes(mark: str) -> list[int]:
+def processes(text: str) -> list[int]:
     """Processes that name the mark in their command, environment or working folder; not this one and its parents."""
-    return [pid for pid in _pids() if pid not in _ancestors() and mark.encode() in _traits(pid)]
+    return [pid for pid in _pids() if pid not in _ancestors() and text.encode() in _process_text(pid)]
 
 
 def _pids() -> list[int]:
     return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
 
 
-def _traits(pid: int) -> bytes:
+def _process_text(pid: int) -> bytes:
     traits = b""
     for part in ("cmdline", "environ"):
         with contextlib.suppress(OSError):
@@ -75,7 +75,7 @@ def _ancestors() -> set[int]:
     return found
 
 
-def paths(root: Path, names: Sequence[str]) -> list[Path]:
+def paths_named(root: Path, names: Sequence[str]) -> list[Path]:
     """Files and folders that carry an environment's name."""
     # Not rglob, which fails on a folder that goes while it looks.
     found = [Path(folder) / name for folder, folders, files in os.walk(root) for name in (*folders, *files)]
@@ -87,7 +87,7 @@ def _stack_files(backend: Path) -> list[Path]:
     return [path for path in backend.rglob("*") if path.is_file() and path.name != "meta.yaml"]
 
 
-def _listens(port: int) -> bool:
+def _is_listening(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0

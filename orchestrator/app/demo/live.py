@@ -12,13 +12,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.app.demo.world import LABEL, REPOSITORY, World
-from orchestrator.app.service import Service
+from orchestrator.app.demo.world import LABEL, REPOSITORY, DemoWorld
+from orchestrator.app.service import RunningSystem
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
 from programs.kubernetes import names
 
-REFRESH = 0.25
+REFRESH_INTERVAL = 0.25
 _COLOURS = {
     Phase.READY: "green",
     Phase.FAILED: "red",
@@ -27,32 +27,32 @@ _COLOURS = {
     Phase.REFUSED: "yellow",
     Phase.HELD: "yellow",
 }
-_SHOWN = ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE", "PULUMI_HOME")
+_SHOWN_VARIABLES = ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE", "PULUMI_HOME")
 
 
-async def run(world: World, service: Service, console: Console, open_browser: bool) -> None:
+async def run(world: DemoWorld, system: RunningSystem, console: Console, open_browser: bool) -> None:
     """Until cancelled. Labels the first two pull requests, as a person would."""
-    _introduce(world, service, console)
+    _print_intro(world, system, console)
     for branch in ("warmer-colour", "sell-tea"):
         await asyncio.to_thread(world.forge.label, REPOSITORY, world.pulls[branch], LABEL)
     opened: set[str] = set()
     with Live(console=console, auto_refresh=False, transient=False) as live:
         while True:
-            views = service.desk.environments()
+            views = system.control_plane.environments()
             live.update(_table(views), refresh=True)
             if open_browser:
-                _open(views, opened)
-            await asyncio.sleep(REFRESH)
+                _open_ready(views, opened)
+            await asyncio.sleep(REFRESH_INTERVAL)
 
 
-def _introduce(world: World, service: Service, console: Console) -> None:
-    token = service.token_file.read_text().strip()
-    exports = " ".join(f"{name}={shlex.quote(world.pulumi_environment[name])}" for name in _SHOWN)
+def _print_intro(world: DemoWorld, system: RunningSystem, console: Console) -> None:
+    token = system.token_file.read_text().strip()
+    exports = " ".join(f"{name}={shlex.quote(world.pulumi_environment[name])}" for name in _SHOWN_VARIABLES)
     console.print(f"pull requests   {world.forge.url}", highlight=False)
     console.print(f"dashboard, API  http://localhost:{world.ports.gateway}/?token={token}", highlight=False)
     if world.cluster:
         seen = f"kubectl --kubeconfig {shlex.quote(str(world.cluster.kubeconfig))} get namespaces"
-        label = f"-l {names.SERVER}={names.value(world.target_settings['server'])}"
+        label = f"-l {names.SERVER}={names.label_value(world.target_settings['server'])}"
         console.print(f"cluster         {seen} {label}", highlight=False, soft_wrap=True)
     console.print("command line    eph list, eph why 1, eph logs 1 (in another terminal)", highlight=False)
     console.print(f"Pulumi          export {exports} && pulumi stack ls --all", highlight=False, soft_wrap=True)
@@ -68,11 +68,11 @@ def _table(views: Sequence[EnvironmentView]) -> Table:
         table.add_column(name, **options)  # type: ignore[arg-type]  # rich names them all
     for view in views:
         state = Text(view.phase.value, style=_COLOURS.get(view.phase, "cyan"))
-        table.add_row(f"#{view.key.number}" if view.key else "", state, view.commit[:7], _words(view))
+        table.add_row(f"#{view.key.number}" if view.key else "", state, view.commit[:7], _status_text(view))
     return table
 
 
-def _words(view: EnvironmentView) -> Text:
+def _status_text(view: EnvironmentView) -> Text:
     if view.failure is not None:
         return Text(f"{view.failure.step}: {view.failure.error}".strip(": "), style="red")
     if view.phase is Phase.READY:
@@ -80,7 +80,7 @@ def _words(view: EnvironmentView) -> Text:
     return Text(view.progress or (view.reasons[0] if view.reasons else ""))
 
 
-def _open(views: Sequence[EnvironmentView], opened: set[str]) -> None:
+def _open_ready(views: Sequence[EnvironmentView], opened: set[str]) -> None:
     for view in views:
         if view.phase is Phase.READY and view.url not in opened:
             opened.add(view.url)

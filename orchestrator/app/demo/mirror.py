@@ -1,6 +1,6 @@
 """A bare git repository that holds what a Git host without a git server holds: the same objects with the same ids.
 
-Commits are made here by git itself; ``Commit`` says all that an API needs to make the very same one.
+Commits are made here by git itself; ``MirrorCommit`` says all that an API needs to make the very same one.
 """
 
 from __future__ import annotations
@@ -13,46 +13,46 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-TIMEOUT = 30.0
-FILE = "100644"
+GIT_TIMEOUT = 30.0
+FILE_MODE = "100644"
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class GitPerson:
     name: str
     email: str
 
 
 @dataclass(frozen=True, slots=True)
-class Commit:
-    """``at`` counts in whole seconds, as git does. ``sha`` is empty until the commit is made."""
+class MirrorCommit:
+    """``date`` counts in whole seconds, as git does. ``sha`` is empty until the commit is made."""
 
     tree: str
     parents: tuple[str, ...]
     message: str
-    by: Person
-    at: datetime
+    author: GitPerson
+    date: datetime
     sha: str = ""
 
 
-class Mirror:
+class GitMirror:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._one_at_a_time = threading.Lock()
+        self._lock = threading.Lock()
         folder.mkdir(parents=True)
         self._git("init", "--quiet", "--bare", "--initial-branch=main")
 
     def tree(self, parent: str, files: Mapping[str, str]) -> str:
         """The parent's files with these changed."""
-        with self._one_at_a_time:
+        with self._lock:
             index = {"GIT_INDEX_FILE": str(self.folder / "index.new")}
-            self._git("read-tree", parent or "--empty", more=index)
+            self._git("read-tree", parent or "--empty", extra_env=index)
             for path, text in files.items():
-                blob = self._git("hash-object", "-w", "--stdin", said=text)
-                self._git("update-index", "--add", "--cacheinfo", f"{FILE},{blob},{path}", more=index)
-            return self._git("write-tree", more=index)
+                blob = self._git("hash-object", "-w", "--stdin", stdin=text)
+                self._git("update-index", "--add", "--cacheinfo", f"{FILE_MODE},{blob},{path}", extra_env=index)
+            return self._git("write-tree", extra_env=index)
 
-    def files(self, tree: str) -> dict[str, str]:
+    def blobs(self, tree: str) -> dict[str, str]:
         """The id of each blob by its path."""
         listed = self._git("ls-tree", "-r", "-z", "--format=%(objectname) %(path)", tree)
         entries = [entry.partition(" ") for entry in listed.split("\0") if entry]
@@ -62,21 +62,21 @@ class Mirror:
         """Empty where there is no such branch."""
         return self._git("for-each-ref", "--format=%(objectname)", f"refs/heads/{branch}")
 
-    def commit(self, commit: Commit) -> str:
-        date = f"{int(commit.at.astimezone(UTC).timestamp())} +0000"
+    def commit(self, commit: MirrorCommit) -> str:
+        date = f"{int(commit.date.astimezone(UTC).timestamp())} +0000"
         told: dict[str, str] = {}
         for role in ("AUTHOR", "COMMITTER"):
-            told |= {f"GIT_{role}_NAME": commit.by.name, f"GIT_{role}_EMAIL": commit.by.email}
+            told |= {f"GIT_{role}_NAME": commit.author.name, f"GIT_{role}_EMAIL": commit.author.email}
             told |= {f"GIT_{role}_DATE": date}
         parents = [word for parent in commit.parents for word in ("-p", parent)]
-        return self._git("commit-tree", commit.tree, *parents, said=commit.message + "\n", more=told)
+        return self._git("commit-tree", commit.tree, *parents, stdin=commit.message + "\n", extra_env=told)
 
-    def point(self, branch: str, sha: str) -> None:
+    def set_branch(self, branch: str, sha: str) -> None:
         self._git("update-ref", f"refs/heads/{branch}", sha)
 
-    def _git(self, *words: str, said: str = "", more: Mapping[str, str] = {}) -> str:
+    def _git(self, *words: str, stdin: str = "", extra_env: Mapping[str, str] = {}) -> str:
         own = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "HOME": str(self.folder)}
-        env = {"PATH": os.environ["PATH"], **own, **more}
+        env = {"PATH": os.environ["PATH"], **own, **extra_env}
         command = ["git", "--git-dir", str(self.folder), *words]
-        done = subprocess.run(command, input=said.encode(), env=env, capture_output=True, timeout=TIMEOUT, check=True)
+        done = subprocess.run(command, input=stdin.encode(), env=env, capture_output=True, timeout=GIT_TIMEOUT, check=True)
         return done.stdout.decode().rstrip("\n")

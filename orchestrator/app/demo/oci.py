@@ -20,8 +20,8 @@ from typing import Any
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 """What the machine is called, and what registries and nodes call it."""
-NOBODY = "65532"
-TYPES = {
+UNPRIVILEGED_USER = "65532"
+MEDIA_TYPES = {
     "manifest": "application/vnd.oci.image.manifest.v1+json",
     "config": "application/vnd.oci.image.config.v1+json",
     "layer": "application/vnd.oci.image.layer.v1.tar",
@@ -29,43 +29,43 @@ TYPES = {
 
 
 @dataclass(frozen=True)
-class Layer:
+class ImageLayer:
     """``files``: path in the image to path here, or to bytes. ``links``: path in the image to what it points to.
-    ``folders``: those that everybody may write in."""
+    ``writable_dirs``: those that everybody may write in."""
 
     files: Mapping[str, Path | bytes]
     links: Mapping[str, str] = field(default_factory=dict)
-    folders: tuple[str, ...] = ()
+    writable_dirs: tuple[str, ...] = ()
 
-    def packed(self) -> bytes:
+    def tar_bytes(self) -> bytes:
         """Not compressed: it travels within one machine, whose processor has other work. Not kept: it may be large, and
         once a registry has it only ``blob`` is asked for."""
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as tar:
-            for name in self.folders:
-                _add(tar, name, b"", kind=tarfile.DIRTYPE, mode=0o1777)
+            for name in self.writable_dirs:
+                _add_entry(tar, name, b"", kind=tarfile.DIRTYPE, mode=0o1777)
             for name, source in sorted(self.files.items()):
-                _add(tar, name, source if isinstance(source, bytes) else source.read_bytes(), mode=0o755)
+                _add_entry(tar, name, source if isinstance(source, bytes) else source.read_bytes(), mode=0o755)
             for name, target in sorted(self.links.items()):
-                _add(tar, name, b"", kind=tarfile.SYMTYPE, target=target)
+                _add_entry(tar, name, b"", kind=tarfile.SYMTYPE, target=target)
         return packed.getvalue()
 
     @cached_property
     def blob(self) -> dict[str, Any]:
-        return descriptor("layer", self.packed())
+        return descriptor("layer", self.tar_bytes())
 
 
 @dataclass(frozen=True)
-class Image:
+class OciImage:
     """``user`` is a number: a pod that must not run as root is judged by it."""
 
-    layers: tuple[Layer, ...]
+    layers: tuple[ImageLayer, ...]
     command: tuple[str, ...]
     entrypoint: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
-    user: str = NOBODY
+    user: str = UNPRIVILEGED_USER
     labels: Mapping[str, str] = field(default_factory=dict)
-    folder: str = ""
+    working_dir: str = ""
 
     @property
     def config(self) -> bytes:
@@ -75,7 +75,7 @@ class Image:
             "Env": [f"{key}={value}" for key, value in sorted(self.env.items())],
             "User": self.user,
             "Labels": dict(self.labels),
-            "WorkingDir": self.folder,
+            "WorkingDir": self.working_dir,
         }
         data = {
             "architecture": architecture(),
@@ -89,7 +89,7 @@ class Image:
     def manifest(self) -> bytes:
         data = {
             "schemaVersion": 2,
-            "mediaType": TYPES["manifest"],
+            "mediaType": MEDIA_TYPES["manifest"],
             "config": descriptor("config", self.config),
             "layers": [layer.blob for layer in self.layers],
         }
@@ -106,20 +106,20 @@ def digest(data: bytes) -> str:
 
 
 def descriptor(kind: str, data: bytes) -> dict[str, Any]:
-    return {"mediaType": TYPES[kind], "digest": digest(data), "size": len(data)}
+    return {"mediaType": MEDIA_TYPES[kind], "digest": digest(data), "size": len(data)}
 
 
-def import_tar(image: Image, name: str, path: Path) -> None:
+def write_docker_archive(image: OciImage, name: str, path: Path) -> None:
     """Docker's archive format: what ``ctr images import`` reads in one go."""
-    layers = {f"layer{index}.tar": layer.packed() for index, layer in enumerate(image.layers)}
+    layers = {f"layer{index}.tar": layer.tar_bytes() for index, layer in enumerate(image.layers)}
     told = [{"Config": "config.json", "RepoTags": [name], "Layers": list(layers)}]
     entries = {"config.json": image.config, **layers, "manifest.json": json.dumps(told).encode()}
     with tarfile.open(path, "w") as tar:
         for entry, content in entries.items():
-            _add(tar, entry, content, mode=0o644)
+            _add_entry(tar, entry, content, mode=0o644)
 
 
-def _add(tar: tarfile.TarFile, name: str, content: bytes, **about: Any) -> None:
+def _add_entry(tar: tarfile.TarFile, name: str, content: bytes, **about: Any) -> None:
     """``about``: kind, mode and target, as far as they are not those of a plain file."""
     entry = tarfile.TarInfo(name)
     entry.type, entry.mode = about.get("kind", tarfile.REGTYPE), about.get("mode", 0o777)

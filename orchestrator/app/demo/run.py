@@ -17,51 +17,51 @@ from rich.console import Console
 
 from orchestrator.app import service
 from orchestrator.app.demo import clusters, dead, hosts, leftovers, live, world
-from orchestrator.app.demo.bases import NoBase
-from orchestrator.app.demo.clusters import NoCluster, Site
-from orchestrator.app.demo.elsewhere import StoryElsewhere
-from orchestrator.app.demo.emulate import EmulateForge, NoEmulate
+from orchestrator.app.demo.bases import BaseImageUnavailable
+from orchestrator.app.demo.clusters import ClusterUnavailable, DemoCluster
+from orchestrator.app.demo.elsewhere import EmulateStory
+from orchestrator.app.demo.emulate import EmulateHost, EmulateUnavailable
 from orchestrator.app.demo.outside import StepFailed
-from orchestrator.app.demo.pushing import NotPushed
-from orchestrator.app.demo.story import Figures, Story
-from orchestrator.app.demo.world import World
-from orchestrator.app.door import GatewayTrouble
-from orchestrator.app.service import Service
+from orchestrator.app.demo.pushing import PushFailed
+from orchestrator.app.demo.story import StoryResult, Story
+from orchestrator.app.demo.world import DemoWorld
+from orchestrator.app.door import GatewayError
+from orchestrator.app.service import RunningSystem
 from orchestrator.cli import discovery
-from orchestrator.forge.sandbox.world import WorldError
+from orchestrator.forge.sandbox.world import DemoGitHubError
 from programs import registry
 from stacks import plugins, toolchain
-from stacks.toolchain import NoToolchain, Toolchain
+from stacks.toolchain import ToolchainNotFound, Toolchain
 
 DEFAULT_PORT = 8080
-HIGHEST_PORT = 65535
-_MISSING = (NoEmulate, NoCluster, NoBase, NotPushed)
+MAX_PORT = 65535
+_UNAVAILABLE_ERRORS = (EmulateUnavailable, ClusterUnavailable, BaseImageUnavailable, PushFailed)
 
 
-class Unusable(Exception):
+class DemoUnavailable(Exception):
     """What was asked for cannot be had; the message says what to do."""
 
 
 def main(args: list[str]) -> int:
-    options = _options(args)
+    options = _parse_options(args)
     console = Console(stderr=True)
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(name)s %(message)s")
     try:
-        port = _port(options.port)
+        port = _choose_port(options.port)
         if options.forge != hosts.SANDBOX and not options.once:
-            raise Unusable(f"{options.forge} has no pages to click on; add --once, which plays the story")
-        cluster = _cluster(options)
-        say = partial(_say, console)
-        tools = plugins.beside(toolchain.ensure(say), [options.target], say)
-        for gone in dead.sweep(say):
+            raise DemoUnavailable(f"{options.forge} has no pages to click on; add --once, which plays the story")
+        cluster = _find_cluster(options)
+        say = partial(_print_line, console)
+        tools = plugins.with_plugins(toolchain.ensure(say), [options.target], say)
+        for gone in dead.clean_up(say):
             say(f"took away what a killed demo had left in {gone}")
-        return asyncio.run(_cancelled_by_signals(_demo(Play(options, tools, port, cluster), console)))
-    except (Unusable, *_MISSING, NoToolchain, GatewayTrouble, WorldError) as error:
-        _say(console, f"demo: {error}", "red")
+        return asyncio.run(_cancelled_by_signals(_run_demo(DemoRun(options, tools, port, cluster), console)))
+    except (DemoUnavailable, *_UNAVAILABLE_ERRORS, ToolchainNotFound, GatewayError, DemoGitHubError) as error:
+        _print_line(console, f"demo: {error}", "red")
         return 1
 
 
-def _say(console: Console, line: str, style: str = "") -> None:
+def _print_line(console: Console, line: str, style: str = "") -> None:
     """A terminal that was closed hears nothing more, and keeps nothing from being taken away. (rich exits when it was a
     pipe.)"""
     with contextlib.suppress(OSError, SystemExit):
@@ -69,16 +69,16 @@ def _say(console: Console, line: str, style: str = "") -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Play:
+class DemoRun:
     """What was asked for, and what there is for it."""
 
     options: argparse.Namespace
     tools: Toolchain
     port: int
-    cluster: Site | None
+    cluster: DemoCluster | None
 
 
-def _options(args: list[str]) -> argparse.Namespace:
+def _parse_options(args: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="eph demo", description="A whole Eph on this machine, with a sample shop.")
     parser.add_argument("--port", type=int, help=f"of previews, dashboard and API; {DEFAULT_PORT}, or a free one")
     parser.add_argument("--no-open", action="store_true", help="don't open URLs in a browser")
@@ -99,22 +99,22 @@ def _options(args: list[str]) -> argparse.Namespace:
     return parser.parse_args(args)
 
 
-def _cluster(options: argparse.Namespace) -> Site | None:
+def _find_cluster(options: argparse.Namespace) -> DemoCluster | None:
     if options.target == world.LOCAL:
         return None
     if options.forge != hosts.SANDBOX:
-        raise Unusable(f"{options.forge} plays on the target {world.LOCAL} only; leave --forge or --target out")
-    return clusters.look(options, os.environ)
+        raise DemoUnavailable(f"{options.forge} plays on the target {world.LOCAL} only; leave --forge or --target out")
+    return clusters.discover(options, os.environ)
 
 
-def _port(wanted: int | None) -> int:
-    if wanted is None:
+def _choose_port(requested: int | None) -> int:
+    if requested is None:
         return DEFAULT_PORT if world.is_free(DEFAULT_PORT) else world.free_port()
-    if not 0 <= wanted <= HIGHEST_PORT:
-        raise Unusable(f"{wanted} is no port; give one up to {HIGHEST_PORT} with --port, or none for a free one")
-    if not world.is_free(wanted):
-        raise Unusable(f"port {wanted} is taken; give another with --port, or none for a free one")
-    return wanted
+    if not 0 <= requested <= MAX_PORT:
+        raise DemoUnavailable(f"{requested} is no port; give one up to {MAX_PORT} with --port, or none for a free one")
+    if not world.is_free(requested):
+        raise DemoUnavailable(f"port {requested} is taken; give another with --port, or none for a free one")
+    return requested
 
 
 async def _cancelled_by_signals(work: Coroutine[None, None, int]) -> int:
@@ -128,68 +128,68 @@ async def _cancelled_by_signals(work: Coroutine[None, None, int]) -> int:
         return 130
 
 
-async def _demo(play: Play, console: Console) -> int:
-    opened = world.opened(play.port, play.options.forge, play.cluster, partial(_say, console))
+async def _run_demo(run: DemoRun, console: Console) -> int:
+    opened = world.open_world(run.port, run.options.forge, run.cluster, partial(_print_line, console))
     try:
-        with opened as made, dead.recorded(made.home), _target(made, console):
-            figures, left = await _with_service(play, made, console)
-            left += leftovers.of_operations(made.home)
+        with opened as made, dead.record_process(made.home), _stop_target_after(made, console):
+            figures, left = await _run_system(run, made, console)
+            left += leftovers.operation_leaks(made.home)
     except StepFailed as failed:
-        _say(console, f"demo: {failed}", "red")
+        _print_line(console, f"demo: {failed}", "red")
         return 1
-    return _account(figures, [*left, *leftovers.of_the_demo(made.home, _ports(made, figures))], console)
+    return _print_summary(figures, [*left, *leftovers.demo_leaks(made.home, _used_ports(made, figures))], console)
 
 
-async def _with_service(play: Play, made: World, console: Console) -> tuple[Figures, list[str]]:
-    async with service.running(made.settings, play.tools, stop_gateway=True) as alive:
-        made.pulumi_environment = {**os.environ, **alive.places.environment()}
-        made.token_file = alive.token_file
-        discovery.write(f"http://127.0.0.1:{made.ports.api}", alive.token_file)
+async def _run_system(run: DemoRun, world: DemoWorld, console: Console) -> tuple[StoryResult, list[str]]:
+    async with service.running(world.settings, run.tools, stop_gateway=True) as alive:
+        world.pulumi_environment = {**os.environ, **alive.paths.environment()}
+        world.token_file = alive.token_file
+        discovery.write(f"http://127.0.0.1:{world.ports.api}", alive.token_file)
         try:
-            figures = await _act(play.options, made, alive, console)
-            return figures, await asyncio.to_thread(_left_of_environments, made, figures)
+            figures = await _play(run.options, world, alive, console)
+            return figures, await asyncio.to_thread(_environment_leaks, world, figures)
         finally:
             discovery.remove()
 
 
-async def _act(options: argparse.Namespace, made: World, alive: Service, console: Console) -> Figures:
+async def _play(options: argparse.Namespace, world: DemoWorld, system: RunningSystem, console: Console) -> StoryResult:
     if not options.once:
-        await live.run(made, alive, console, open_browser=not options.no_open)
+        await live.run(world, system, console, open_browser=not options.no_open)
 
-    say = partial(_say, console)
-    if isinstance(made.forge, EmulateForge):
-        return await StoryElsewhere(made, made.forge, say).play()
-    return await Story(made, say).play()
-
-
-def _left_of_environments(made: World, figures: Figures) -> list[str]:
-    return leftovers.of_environments(made.home, figures.names, made.target, made.target_settings)
+    say = partial(_print_line, console)
+    if isinstance(world.forge, EmulateHost):
+        return await EmulateStory(world, world.forge, say).play()
+    return await Story(world, say).play()
 
 
-def _ports(made: World, figures: Figures) -> set[int]:
-    return {made.ports.gateway, made.ports.api, made.ports.forge, *figures.ports}
+def _environment_leaks(world: DemoWorld, result: StoryResult) -> list[str]:
+    return leftovers.environment_leaks(world.home, result.names, world.target, world.target_settings)
 
 
-def _account(figures: Figures, left: list[str], console: Console) -> int:
-    for line in left:
-        _say(console, f"left behind: {line}", "red")
+def _used_ports(world: DemoWorld, result: StoryResult) -> set[int]:
+    return {world.ports.gateway, world.ports.api, world.ports.forge, *result.ports}
+
+
+def _print_summary(result: StoryResult, leaks: list[str], console: Console) -> int:
+    for line in leaks:
+        _print_line(console, f"left behind: {line}", "red")
     sys.stdout.write(
-        f"demo: {len(figures.names)} environments, label to URL {figures.label_to_url:.1f} s, "
-        f"update {figures.update:.1f} s, leftovers {len(left)}\n"
+        f"demo: {len(result.names)} environments, label to URL {result.label_to_url:.1f} s, "
+        f"update {result.update:.1f} s, leftovers {len(leaks)}\n"
     )
-    return 1 if left else 0
+    return 1 if leaks else 0
 
 
 @contextlib.contextmanager
-def _target(made: World, console: Console) -> Iterator[None]:
+def _stop_target_after(world: DemoWorld, console: Console) -> Iterator[None]:
     """Everything that the target keeps running for all environments ends with the demo; on a cluster, which outlives
     it, also the environments."""
-    settings = made.target_settings
-    if made.cluster:
-        dead.remember(made.home, settings)
+    settings = world.target_settings
+    if world.cluster:
+        dead.record_cluster(world.home, settings)
     try:
         yield
     finally:
-        registry.get(made.target).stop(settings)
-        for line in clusters.clear(settings, partial(_say, console)) if made.cluster else ():
-            _say(console, f"left behind: {line}", "red")
+        registry.get(world.target).stop(settings)
+        for line in clusters.remove_environments(settings, partial(_print_line, console)) if world.cluster else ():
+            _print_line(console, f"left behind: {line}", "red")

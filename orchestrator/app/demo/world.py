@@ -19,26 +19,26 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.app.demo import ci, clusters, hosts, leftovers, oci
-from orchestrator.app.demo.ci import CI, Shelf
-from orchestrator.app.demo.clusters import Site
-from orchestrator.app.demo.hosts import SANDBOX, Host, Sandbox
+from orchestrator.app.demo.ci import DemoCI, ImagePublisher
+from orchestrator.app.demo.clusters import DemoCluster
+from orchestrator.app.demo.hosts import SANDBOX, GitHost, DemoGitHubHost
 from orchestrator.config import keys
-from orchestrator.config.settings import Settings
-from orchestrator.forge.sandbox.world import Webhook
+from orchestrator.config.settings import ServerSettings
+from orchestrator.forge.sandbox.world import WebhookConfig
 
 REPOSITORY = "acme/shop"
 SHOP = Path(__file__).parent / "shop"
-ON_CLUSTER = "eph.kubernetes.yaml"
+KUBERNETES_EPH_YAML = "eph.kubernetes.yaml"
 """The shop's eph.yaml for the target `kubernetes`; it differs in what is built, and from what."""
-PLACE = "registry.example.com/shop"
+IMAGE_PLACEHOLDER = "registry.example.com/shop"
 """What that file calls the image, until the registry is known."""
 LOCAL = "local"
 LABEL = "preview"
-CYCLE = timedelta(seconds=5)
+CYCLE_INTERVAL = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
-class Ports:
+class DemoPorts:
     """``gateway`` is what people type; the others are found by what knows them."""
 
     gateway: int
@@ -47,16 +47,16 @@ class Ports:
 
 
 @dataclass(slots=True)
-class World:
+class DemoWorld:
     home: Path
-    ports: Ports
-    forge: Host
-    settings: Settings
+    ports: DemoPorts
+    forge: GitHost
+    settings: ServerSettings
     pulls: dict[str, int]
     pulumi_environment: dict[str, str] = field(default_factory=dict)
     token_file: Path = Path()
     """Of Eph's API; there once Eph is."""
-    cluster: Site | None = None
+    cluster: DemoCluster | None = None
 
     @property
     def target(self) -> str:
@@ -65,11 +65,11 @@ class World:
     @property
     def target_settings(self) -> dict[str, str]:
         if self.cluster:
-            return self.settings.kubernetes_settings(keys.identity(self.settings.keys_dir))
+            return self.settings.kubernetes_settings(keys.server_id(self.settings.keys_dir))
         return self.settings.local_settings()
 
     @property
-    def patience(self) -> float:
+    def timeout_factor(self) -> float:
         """A cluster pulls images, and lets pods end."""
         return 2.0 if self.cluster else 1.0
 
@@ -90,50 +90,50 @@ def is_free(port: int) -> bool:
     return True
 
 
-def _unsaid(_: str) -> None:
+def _ignore(_: str) -> None:
     """For whoever does not listen."""
 
 
 @contextlib.contextmanager
-def opened(
-    port: int | None, forge_name: str = SANDBOX, cluster: Site | None = None, say: Callable[[str], None] = _unsaid
-) -> Iterator[World]:
+def open_world(
+    port: int | None, forge_name: str = SANDBOX, cluster: DemoCluster | None = None, say: Callable[[str], None] = _ignore
+) -> Iterator[DemoWorld]:
     """The world without Eph yet: a home folder, a Git host with the shop, settings that point at it. With a cluster
     also a CI that makes the shop's images."""
     home = Path(tempfile.mkdtemp(prefix="eph-demo-"))
     home.chmod(0o755)
-    _use_own_temporary_folder(home)
-    ports = Ports(port or free_port(), free_port(), free_port())
+    _use_temp_dir(home)
+    ports = DemoPorts(port or free_port(), free_port(), free_port())
     secret = home / "webhook.secret"
     secret.write_text(secrets.token_hex(20))
     secret.chmod(0o600)
-    hook = Webhook(f"http://127.0.0.1:{ports.api}/api/v1/webhooks/github", secret)
+    hook = WebhookConfig(f"http://127.0.0.1:{ports.api}/api/v1/webhooks/github", secret)
     with contextlib.ExitStack() as ends:
         ends.callback(shutil.rmtree, home, ignore_errors=True)
-        forge = hosts.made(forge_name, home / "forge", hook)
+        forge = hosts.create_host(forge_name, home / "forge", hook)
         ends.callback(forge.close)
         forge.start(ports.forge)
-        pulls = _populate(forge, files(cluster))
-        runs = _on_this_machine()
+        pulls = _create_repository(forge, shop_files(cluster))
+        runs = _local_settings()
         if cluster:
-            runs |= _on_cluster(cluster, home, forge, say, ends)
-        yield World(home, ports, forge, _settings(home, ports, forge, secret, runs), pulls, cluster=cluster)
+            runs |= _start_ci(cluster, home, forge, say, ends)
+        yield DemoWorld(home, ports, forge, _server_settings(home, ports, forge, secret, runs), pulls, cluster=cluster)
 
 
-def _on_cluster(
-    cluster: Site, home: Path, forge: Host, say: Callable[[str], None], ends: contextlib.ExitStack
+def _start_ci(
+    cluster: DemoCluster, home: Path, forge: GitHost, say: Callable[[str], None], exit_stack: contextlib.ExitStack
 ) -> dict[str, Any]:
     """The settings; CI is at work from here on."""
-    if not isinstance(forge, Sandbox):
+    if not isinstance(forge, DemoGitHubHost):
         raise TypeError("only the sandbox's repositories can be read by a CI on this machine")
-    say(cluster.words)
-    shelf = Shelf.of(cluster.registry, clusters.PREFIX)
-    databases = cluster.postgres_image or shelf.databases(say)
+    say(cluster.description)
+    shelf = ImagePublisher.create(cluster.registry, clusters.REPOSITORY_PREFIX)
+    databases = cluster.postgres_image or shelf.postgres_image(say)
 
     def report(commit: str, conclusion: str | None) -> None:
-        forge.set_check(REPOSITORY, commit, ci.CHECK, conclusion)
+        forge.set_check(REPOSITORY, commit, ci.IMAGE_CHECK, conclusion)
 
-    ends.enter_context(CI(forge.git(REPOSITORY), shelf, report, say).at_work())
+    exit_stack.enter_context(DemoCI(forge.git_dir(REPOSITORY), shelf, report, say).running())
     return {
         "targets": {"allowed": (clusters.TARGET,), "default": clusters.TARGET},
         "kubernetes": cluster.settings(home, databases),
@@ -141,17 +141,17 @@ def _on_cluster(
     }
 
 
-def _use_own_temporary_folder(home: Path) -> None:
+def _use_temp_dir(home: Path) -> None:
     """For this process and all that it starts."""
-    own = leftovers.temporary(home)
+    own = leftovers.temp_dir(home)
     own.mkdir(mode=0o1777)
     os.environ["TMPDIR"] = str(own)
     tempfile.tempdir = str(own)
 
 
-def _populate(forge: Host, shop: dict[str, str]) -> dict[str, int]:
+def _create_repository(forge: GitHost, shop: dict[str, str]) -> dict[str, int]:
     """A shop on main, and three pull requests that each change something one can see."""
-    forge.create_repository(REPOSITORY, _with_branches(shop, forge.branches))
+    forge.create_repository(REPOSITORY, _with_branch_trigger(shop, forge.branch_glob))
     pulls = {}
     for branch, title, changed in (
         ("warmer-colour", "A warmer colour", {"colour.txt": "#ea580c\n"}),
@@ -163,7 +163,7 @@ def _populate(forge: Host, shop: dict[str, str]) -> dict[str, int]:
     return pulls
 
 
-def _with_branches(shop: dict[str, str], glob: str) -> dict[str, str]:
+def _with_branch_trigger(shop: dict[str, str], glob: str) -> dict[str, str]:
     """The shop whose eph.yaml asks for environments of branches too."""
     if not glob:
         return shop
@@ -171,43 +171,43 @@ def _with_branches(shop: dict[str, str], glob: str) -> dict[str, str]:
     return {**shop, "eph.yaml": shop["eph.yaml"].replace("triggers:\n", trigger)}
 
 
-def files(cluster: Site | None = None) -> dict[str, str]:
+def shop_files(cluster: DemoCluster | None = None) -> dict[str, str]:
     found = {str(path.relative_to(SHOP)): path.read_text() for path in sorted(SHOP.rglob("*")) if path.is_file()}
-    there = found.pop(ON_CLUSTER)
+    there = found.pop(KUBERNETES_EPH_YAML)
     if cluster:
-        found["eph.yaml"] = there.replace(PLACE, f"{cluster.registry.host}/{clusters.PREFIX}/{ci.SHOP}")
+        found["eph.yaml"] = there.replace(IMAGE_PLACEHOLDER, f"{cluster.registry.host}/{clusters.REPOSITORY_PREFIX}/{ci.SHOP}")
     return found
 
 
-def _on_this_machine() -> dict[str, Any]:
+def _local_settings() -> dict[str, Any]:
     """What builds, services and suites run with; of a cluster's previews, the suites alone."""
-    return {"local": {"toolbox": tuple(toolbox()), "path": search_path()}}
+    return {"local": {"toolbox": tuple(python_prefixes()), "path": search_path()}}
 
 
-def _settings(home: Path, ports: Ports, forge: Host, secret: Path, runs: dict[str, Any]) -> Settings:
-    return Settings(
+def _server_settings(home: Path, ports: DemoPorts, forge: GitHost, secret: Path, target_sections: dict[str, Any]) -> ServerSettings:
+    return ServerSettings(
         home=home / "eph",
-        interval=CYCLE,
+        interval=CYCLE_INTERVAL,
         listen=f"127.0.0.1:{ports.api}",
         gateway_listen=f"127.0.0.1:{ports.gateway}",
         workers=2,
         forge={
-            **forge.access(),
+            **forge.forge_settings(),
             "webhook_secret_file": secret,
             "repositories": [REPOSITORY],
         },
-        **runs,
+        **target_sections,
     )
 
 
-_SYSTEM = ("/usr/local/bin", "/usr/bin", "/bin")
+_SYSTEM_PATH = ("/usr/local/bin", "/usr/bin", "/bin")
 
 
 def search_path() -> str:
     """Of previews: this interpreter first, so that the shop finds its psycopg."""
-    return os.pathsep.join([f"{sys.prefix}/bin", *_SYSTEM])
+    return os.pathsep.join([f"{sys.prefix}/bin", *_SYSTEM_PATH])
 
 
-def toolbox() -> list[str]:
+def python_prefixes() -> list[str]:
     """This interpreter with its psycopg, for the shop to run on."""
     return sorted({sys.prefix, sys.base_prefix} - {"/usr", "/usr/local"})

@@ -10,11 +10,11 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.json_schema import JsonSchemaValue
 
 from orchestrator.config.durations import Duration
-from orchestrator.config.problems import Rejected, quote
-from orchestrator.config.reading import Fraction, WholeNumber
-from orchestrator.config.templates import MOST, parse_template
+from orchestrator.config.problems import InvalidValue, quote
+from orchestrator.config.reading import YamlFloat, YamlInt
+from orchestrator.config.templates import MAX_TEMPLATE_LENGTH, parse_template
 
-TEXT_MOST = 4000
+MAX_TEXT_LENGTH = 4000
 _DNS = r"^[a-z]([a-z0-9-]*[a-z0-9])?$"
 _VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 _RESERVED = re.compile(r"EPH_.*|PORT")
@@ -31,24 +31,24 @@ class Section(BaseModel):
 
 def _text(value: Any) -> Any:
     """A number stands for the text it was written as: ``version: 15`` and ``1.10`` mean what they say."""
-    if isinstance(value, WholeNumber | Fraction):
+    if isinstance(value, YamlInt | YamlFloat):
         return value.text
     if isinstance(value, bool):
-        raise Rejected(f"{str(value).lower()} is a truth value, not a text", "put it in quotes")
+        raise InvalidValue(f"{str(value).lower()} is a truth value, not a text", "put it in quotes")
     return value
 
 
-def _short(value: str) -> str:
+def _check_text_length(value: str) -> str:
     if not value.strip():
-        raise Rejected("nothing is written here", "write a text, or leave the key out")
-    if len(value) > TEXT_MOST:
-        raise Rejected(f"the text has {len(value):,} characters", f"write at most {TEXT_MOST:,}")
+        raise InvalidValue("nothing is written here", "write a text, or leave the key out")
+    if len(value) > MAX_TEXT_LENGTH:
+        raise InvalidValue(f"the text has {len(value):,} characters", f"write at most {MAX_TEXT_LENGTH:,}")
     return value
 
 
 def _name(value: str) -> str:
     if not re.fullmatch(_DNS, value) or len(value) > 30 or "--" in value:
-        raise Rejected(
+        raise InvalidValue(
             f"{quote(value)} is not a name",
             "write 1 to 30 lower-case letters, digits and single dashes, a letter first, no dash last",
         )
@@ -57,9 +57,9 @@ def _name(value: str) -> str:
 
 def _variable(value: str) -> str:
     if not re.fullmatch(_VARIABLE, value) or len(value) > 100:
-        raise Rejected(f"{quote(value)} is not the name of a variable", "write letters, digits and _, no digit first")
+        raise InvalidValue(f"{quote(value)} is not the name of a variable", "write letters, digits and _, no digit first")
     if _RESERVED.fullmatch(value):
-        raise Rejected(f"{quote(value)} is set by Eph itself", "take another name than PORT or EPH_…")
+        raise InvalidValue(f"{quote(value)} is set by Eph itself", "take another name than PORT or EPH_…")
     return value
 
 
@@ -67,13 +67,13 @@ def repository_path(value: str) -> str:
     """A path that stays in the repository, whoever reads it: git, psql, kubectl or a shell."""
     parts = value.split("/")
     if not value.strip() or len(value) > 300 or not value.isprintable():
-        raise Rejected(f"{quote(value)} is not a path", "write a path in the repository, such as ./db/schema.sql")
+        raise InvalidValue(f"{quote(value)} is not a path", "write a path in the repository, such as ./db/schema.sql")
     if value.startswith(("/", "~")) or ".." in parts or "\\" in value or ":" in value:
-        raise Rejected(
+        raise InvalidValue(
             f"{quote(value)} leads out of the repository", "write a path from the repository's root, without `..`"
         )
     if ".git" in (part.lower() for part in parts) or any(part.startswith("-") for part in parts):
-        raise Rejected(f"{quote(value)} is not a file of the repository", "name no .git folder and no leading dash")
+        raise InvalidValue(f"{quote(value)} is not a file of the repository", "name no .git folder and no leading dash")
     return value
 
 
@@ -84,47 +84,47 @@ def _template(value: str) -> str:
 
 def _url_path(value: str) -> str:
     if not re.fullmatch(_URL_PATH, value) or len(value) > 200:
-        raise Rejected(f"{quote(value)} is not a path of a URL", "start with a slash, such as /healthz")
+        raise InvalidValue(f"{quote(value)} is not a path of a URL", "start with a slash, such as /healthz")
     return value
 
 
-def matching(pattern: str, what: str, expected: str) -> AfterValidator:
+def matches(pattern: str, description: str, expected: str) -> AfterValidator:
     def check(value: str) -> str:
         if not re.fullmatch(pattern, value):
-            raise Rejected(f"{quote(value)} is not {what}", expected)
+            raise InvalidValue(f"{quote(value)} is not {description}", expected)
         return value
 
     return AfterValidator(check)
 
 
 Text = Annotated[
-    str, BeforeValidator(_text), AfterValidator(_short), WithJsonSchema({"type": ["string", "number"], "minLength": 1})
+    str, BeforeValidator(_text), AfterValidator(_check_text_length), WithJsonSchema({"type": ["string", "number"], "minLength": 1})
 ]
 EnvValue = Annotated[str, BeforeValidator(_text), WithJsonSchema({"type": ["string", "number"]})]
-Shell = Annotated[str, AfterValidator(_short), WithJsonSchema({"type": "string", "minLength": 1})]
+ShellCommand = Annotated[str, AfterValidator(_check_text_length), WithJsonSchema({"type": "string", "minLength": 1})]
 Name = Annotated[str, AfterValidator(_name), WithJsonSchema({"type": "string", "pattern": _DNS, "maxLength": 30})]
-Variable = Annotated[str, AfterValidator(_variable), WithJsonSchema({"type": "string", "pattern": _VARIABLE})]
-Path = Annotated[str, AfterValidator(repository_path), WithJsonSchema({"type": "string", "maxLength": 300})]
-Template = Annotated[str, AfterValidator(_template), WithJsonSchema({"type": "string", "maxLength": MOST})]
+VariableName = Annotated[str, AfterValidator(_variable), WithJsonSchema({"type": "string", "pattern": _VARIABLE})]
+RepositoryPath = Annotated[str, AfterValidator(repository_path), WithJsonSchema({"type": "string", "maxLength": 300})]
+Template = Annotated[str, AfterValidator(_template), WithJsonSchema({"type": "string", "maxLength": MAX_TEMPLATE_LENGTH})]
 UrlPath = Annotated[str, AfterValidator(_url_path), WithJsonSchema({"type": "string", "pattern": _URL_PATH})]
 Cpu = Annotated[
     Text,
-    matching(_CPU, "an amount of CPU", "write 500m or 2"),
+    matches(_CPU, "an amount of CPU", "write 500m or 2"),
     WithJsonSchema({"type": ["string", "number"], "examples": ["500m", "2"]}),
 ]
 Memory = Annotated[
     Text,
-    matching(_MEMORY, "an amount of memory", "write 512Mi or 2Gi"),
+    matches(_MEMORY, "an amount of memory", "write 512Mi or 2Gi"),
     WithJsonSchema({"type": "string", "pattern": _MEMORY}),
 ]
-Glob = Annotated[str, BeforeValidator(_text), AfterValidator(_short), Field(max_length=200)]
-Env = dict[Variable, EnvValue]
+Glob = Annotated[str, BeforeValidator(_text), AfterValidator(_check_text_length), Field(max_length=200)]
+Env = dict[VariableName, EnvValue]
 
 
-class Command(Section):
+class CommandConfig(Section):
     """A shell command. Short form: the command alone."""
 
-    command: Shell = Field(description="What the shell runs, in the root of the checkout.")
+    command: ShellCommand = Field(description="What the shell runs, in the root of the checkout.")
     timeout: Duration = Field(
         default=timedelta(minutes=10),
         description="The longest it may take; then it is ended, and that counts as a failure.",

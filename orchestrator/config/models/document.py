@@ -7,27 +7,27 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from orchestrator.config.models.base import Command, Name, Section
-from orchestrator.config.models.databases import Databases
-from orchestrator.config.models.environment import Environment
-from orchestrator.config.models.services import Hooks, Kubernetes, Service, Suite
+from orchestrator.config.models.base import CommandConfig, Name, Section
+from orchestrator.config.models.databases import DatabasesConfig
+from orchestrator.config.models.environment import EnvironmentConfig
+from orchestrator.config.models.services import HooksConfig, KubernetesConfig, ServiceConfig, SuiteConfig
 from orchestrator.config.models.triggers import Trigger
-from orchestrator.config.problems import Rejected, quote
-from orchestrator.config.reading import Fraction, WholeNumber
+from orchestrator.config.problems import InvalidValue, quote
+from orchestrator.config.reading import YamlFloat, YamlInt
 
 _TEAM = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}$"
 
 
 def _version(value: object) -> object:
-    written = value.text if isinstance(value, WholeNumber | Fraction) else value
+    written = value.text if isinstance(value, YamlInt | YamlFloat) else value
     if written != "1.0":
-        raise Rejected(f"{quote(written)} is not a version of this file", 'write version: "1.0"')
+        raise InvalidValue(f"{quote(written)} is not a version of this file", 'write version: "1.0"')
     return written
 
 
 def _team(value: str) -> str:
     if not re.fullmatch(_TEAM, value):
-        raise Rejected(f"{quote(value)} is not the name of a team", "write up to 60 letters, digits, spaces, . _ -")
+        raise InvalidValue(f"{quote(value)} is not the name of a team", "write up to 60 letters, digits, spaces, . _ -")
     return value
 
 
@@ -49,10 +49,10 @@ class EphYaml(Section):
     triggers: tuple[Trigger, ...] | None = Field(
         default=None, min_length=1, description="What asks for an environment. Without it: the server's own labels."
     )
-    environment: Environment = Field(default=Environment(), description="The environment itself.")
-    services: tuple[Service, ...] = Field(default=(), description="What runs in it.")
-    build: Command | None = Field(default=None, description="Run in the checkout before services start (local).")
-    kubernetes: Kubernetes | None = Field(default=None, description="The repository's own manifests.")
-    database: Databases = Field(default=Databases(), description="Its databases.")
-    tests: tuple[Suite, ...] = Field(default=(), description="Tests to run against the ready environment.")
-    hooks: Hooks = Field(default=Hooks(), description="Commands around its life.")
+    environment: EnvironmentConfig = Field(default=EnvironmentConfig(), description="The environment itself.")
+    services: tuple[ServiceConfig, ...] = Field(default=(), description="What runs in it.")
+    build: CommandConfig | None = Field(default=None, description="Run in the checkout before services start (local).")
+    kubernetes: KubernetesConfig | None = Field(default=None, description="The repository's own manifests.")
+    database: DatabasesConfig = Field(default=DatabasesConfig(), description="Its databases.")
+    tests: tuple[SuiteConfig, ...] = Field(default=(), description="Tests to run against the ready environment.")
+    hooks: HooksConfig = Field(default=HooksConfig(), description="Commands around its life.")

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from orchestrator.config.durations import Duration
-from orchestrator.config.models.base import Cpu, Env, Memory, Section, Template, Text, Variable, matching
-from orchestrator.config.models.images import Image
-from orchestrator.config.problems import Rejected, quote
+from orchestrator.config.models.base import Cpu, Env, Memory, Section, Template, Text, VariableName, matches
+from orchestrator.config.models.images import ImageConfig
+from orchestrator.config.problems import InvalidValue, quote
 from orchestrator.config.templates import parse_template, placeholders
 from orchestrator.core import hours
 
@@ -24,56 +24,56 @@ def _host_label(value: str) -> str:
     """What becomes a host name is made of letters, digits and dashes, and does not change with a push."""
     for part in parse_template(value):
         if isinstance(part, str) and not _LITERAL.fullmatch(part):
-            raise Rejected(f"{quote(part)} cannot be in a host name", "write lower-case letters, digits and dashes")
+            raise InvalidValue(f"{quote(part)} cannot be in a host name", "write lower-case letters, digits and dashes")
     if "commit_sha" in (part.name for part in placeholders(value)):
-        raise Rejected("{commit_sha} would change the name with every push", "take it out; the URL must stay")
+        raise InvalidValue("{commit_sha} would change the name with every push", "take it out; the URL must stay")
     return value
 
 
 def _name_template(value: str) -> str:
     """Not guessable, and never the same for two pull requests (Y3): so both the words and the number, uncut."""
-    whole = {part.name for part in placeholders(_host_label(value)) if part.whole}
+    whole = {part.name for part in placeholders(_host_label(value)) if part.is_whole}
     if "words" not in whole:
-        raise Rejected("{words} is missing, so anybody could guess the URL", f"write for example {DEFAULT_NAME}")
+        raise InvalidValue("{words} is missing, so anybody could guess the URL", f"write for example {DEFAULT_NAME}")
     if not whole & {"number", "pr_number"}:
-        raise Rejected("{number} is missing, so two could get one name", f"write for example {DEFAULT_NAME}")
+        raise InvalidValue("{number} is missing, so two could get one name", f"write for example {DEFAULT_NAME}")
     return value
 
 
-def _zone(value: str) -> str:
+def _timezone(value: str) -> str:
     try:
-        hours.read(value, ())
+        hours.parse(value, ())
     except ValueError as error:
-        raise Rejected(str(error), "write one such as UTC or Europe/Berlin") from None
+        raise InvalidValue(str(error), "write one such as UTC or Europe/Berlin") from None
     return value
 
 
-def _span(value: str) -> str:
+def _hours(value: str) -> str:
     try:
-        hours.read("UTC", (value,))
+        hours.parse("UTC", (value,))
     except ValueError as error:
-        raise Rejected(str(error), "write Mon-Fri 08:00-19:00") from None
+        raise InvalidValue(str(error), "write Mon-Fri 08:00-19:00") from None
     return value
 
 
 _TEMPLATE_SCHEMA = WithJsonSchema({"type": "string", "examples": [DEFAULT_NAME]})
 NameTemplate = Annotated[Template, AfterValidator(_name_template), _TEMPLATE_SCHEMA]
 HostTemplate = Annotated[Template, AfterValidator(_host_label), _TEMPLATE_SCHEMA]
-Zone = Annotated[Text, AfterValidator(_zone)]
+Zone = Annotated[Text, AfterValidator(_timezone)]
 Domain = Annotated[
     str,
-    matching(_DOMAIN, "a domain", "write preview.example.com"),
+    matches(_DOMAIN, "a domain", "write preview.example.com"),
     WithJsonSchema({"type": "string", "pattern": _DOMAIN}),
 ]
 Hours = Annotated[
     str,
-    matching(_HOURS, "a span of hours", "write Mon-Fri 08:00-19:00"),
-    AfterValidator(_span),
+    matches(_HOURS, "a span of hours", "write Mon-Fri 08:00-19:00"),
+    AfterValidator(_hours),
     WithJsonSchema({"type": "string", "pattern": _HOURS}),
 ]
 
 
-class Resources(Section):
+class EnvironmentResources(Section):
     """The most that the environment's services may use together."""
 
     cpu: Cpu | None = Field(default=None, description="CPU in cores (2) or thousandths (500m).")
@@ -81,7 +81,7 @@ class Resources(Section):
     disk: Memory | None = Field(default=None, description="Disk, such as 5Gi.")
 
 
-class Protection(Section):
+class ProtectionConfig(Section):
     """Who may open the URL."""
 
     sign_in: Literal["none", "required"] = Field(
@@ -93,7 +93,7 @@ class Protection(Section):
     token_for_tests: bool = Field(default=True, description="Let tests in with a token.")
 
 
-class Schedule(Section):
+class ScheduleConfig(Section):
     """Office hours: outside of them the environment sleeps."""
 
     timezone: Zone = Field(default="UTC", description="The time zone of the hours, such as Europe/Berlin.")
@@ -102,13 +102,13 @@ class Schedule(Section):
     )
 
 
-class Dns(Section):
+class DnsConfig(Section):
     """Where the environment's host name lives."""
 
     domain: Domain = Field(description="The domain under which the name is put; one that the server allows.")
 
 
-class Environment(Section):
+class EnvironmentConfig(Section):
     """The environment: name, life, content, protection."""
 
     name_template: NameTemplate = Field(
@@ -128,12 +128,12 @@ class Environment(Section):
     on_idle: Literal["sleep", "destroy"] = Field(
         default="sleep", description="What happens when it is idle. Sleeping keeps all its data; a visit wakes it."
     )
-    images: tuple[Image, ...] = Field(default=(), description="The images it runs, and where to find them.")
+    images: tuple[ImageConfig, ...] = Field(default=(), description="The images it runs, and where to find them.")
     env: Env = Field(default={}, description="Variables for builds, migrations and all services. Not for secrets.")
-    secrets: dict[Variable, Text] = Field(
+    secrets: dict[VariableName, Text] = Field(
         default={}, description="Variables whose values come from the server's secret store: variable to secret's name."
     )
-    resources: Resources | None = Field(default=None, description="The most that it may use.")
-    protection: Protection | None = Field(default=None, description="Who may open its URL.")
-    schedule: Schedule | None = Field(default=None, description="Office hours.")
-    dns: Dns | None = Field(default=None, description="Where its host name lives.")
+    resources: EnvironmentResources | None = Field(default=None, description="The most that it may use.")
+    protection: ProtectionConfig | None = Field(default=None, description="Who may open its URL.")
+    schedule: ScheduleConfig | None = Field(default=None, description="Office hours.")
+    dns: DnsConfig | None = Field(default=None, description="Where its host name lives.")

@@ -10,21 +10,21 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from orchestrator.config.durations import Duration
 from orchestrator.config.models.base import Name, Section, Template, Text
-from orchestrator.config.problems import Rejected, quote
+from orchestrator.config.problems import InvalidValue, quote
 
 _REPOSITORY = r"^[a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"
 
 
 def _repository(value: str) -> str:
     if len(value) > 255 or not re.fullmatch(_REPOSITORY, value) or ":" in value.rpartition("/")[2]:
-        raise Rejected(
+        raise InvalidValue(
             f"{quote(value)} is not an image repository",
             "write it without a tag, such as registry.example.com/acme/shop",
         )
     return value
 
 
-Repository = Annotated[
+ImageRepository = Annotated[
     str, AfterValidator(_repository), WithJsonSchema({"type": "string", "pattern": _REPOSITORY, "maxLength": 255})
 ]
 
@@ -34,7 +34,7 @@ _NOTES = r"^refs/notes/[A-Za-z0-9][A-Za-z0-9_-]*(/[A-Za-z0-9][A-Za-z0-9_-]*)*$"
 
 def _notes(value: str) -> str:
     if len(value) > 100 or not re.fullmatch(_NOTES, value):
-        raise Rejected(f"{quote(value)} is no ref of git notes", "write it in full, such as refs/notes/eph")
+        raise InvalidValue(f"{quote(value)} is no ref of git notes", "write it in full, such as refs/notes/eph")
     return value
 
 
@@ -43,11 +43,11 @@ NotesRef = Annotated[
 ]
 
 
-class Image(Section):
+class ImageConfig(Section):
     """One image. An image never triggers anything; it is looked for when a commit needs it."""
 
     name: Name = Field(description="How services and manifests refer to it.")
-    repository: Repository = Field(description="The image's repository in its registry, without a tag.")
+    repository: ImageRepository = Field(description="The image's repository in its registry, without a tag.")
     git_notes: bool = Field(default=False, description="Look for the digest in a git note on the commit first.")
     notes_ref: NotesRef = Field(default="refs/notes/eph", description="Where such git notes are kept.")
     tag_template: Template | None = Field(default=None, description="The tag that CI gives the image of this commit.")
@@ -68,9 +68,9 @@ class Image(Section):
     )
 
     @model_validator(mode="after")
-    def _findable(self) -> Image:
+    def _check_findable(self) -> ImageConfig:
         if not (self.git_notes or self.tag_template or self.tag_pattern or self.fallback_tag):
-            raise Rejected(
+            raise InvalidValue(
                 "nothing says which tag to take", "add tag_template, tag_pattern, fallback_tag or git_notes: true"
             )
         return self

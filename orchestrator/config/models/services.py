@@ -10,33 +10,33 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 
 from orchestrator.config.durations import Duration
 from orchestrator.config.models.base import (
-    Command,
+    CommandConfig,
     Cpu,
     Env,
     Memory,
     Name,
-    Path,
+    RepositoryPath,
     Section,
-    Shell,
+    ShellCommand,
     UrlPath,
-    matching,
+    matches,
 )
-from orchestrator.config.problems import Rejected, quote
-from orchestrator.config.reading import Fraction, WholeNumber
+from orchestrator.config.problems import InvalidValue, quote
+from orchestrator.config.reading import YamlFloat, YamlInt
 from orchestrator.config.templates import parse_template
 
 _CRON = r"^[0-9A-Za-z*/,-]+( [0-9A-Za-z*/,-]+){4}$"
 _MOUNT = r"^(/[A-Za-z0-9._-]+)+$"
 _VALUE = r"^[A-Za-z0-9_-]{1,60}(\.[A-Za-z0-9_-]{1,60}){0,9}$"
-_TAKEN = ("/dev", "/proc", "/sys", "/etc", "/bin", "/lib", "/lib64", "/sbin", "/usr", "/var/run/secrets")
+_RESERVED_MOUNTS = ("/dev", "/proc", "/sys", "/etc", "/bin", "/lib", "/lib64", "/sbin", "/usr", "/var/run/secrets")
 """Where a volume would hide what the image or the cluster puts there."""
 
 
 def _value(value: Any) -> Any:
     """A text is a template; a number that YAML reads as one stays one."""
-    if isinstance(value, WholeNumber):
+    if isinstance(value, YamlInt):
         return int(value.text)
-    if isinstance(value, Fraction):
+    if isinstance(value, YamlFloat):
         return float(value.text)
     if isinstance(value, str):
         parse_template(value)
@@ -45,26 +45,26 @@ def _value(value: Any) -> Any:
 
 def _mount(value: str) -> str:
     if not re.fullmatch(_MOUNT, value) or len(value) > 200 or {".", ".."} & set(value.split("/")):
-        raise Rejected(f"{quote(value)} is not a place for a volume", "write a whole path, such as /data")
-    taken = [place for place in _TAKEN if f"{value}/".startswith(f"{place}/")]
+        raise InvalidValue(f"{quote(value)} is not a place for a volume", "write a whole path, such as /data")
+    taken = [place for place in _RESERVED_MOUNTS if f"{value}/".startswith(f"{place}/")]
     if taken:
-        raise Rejected(f"{quote(value)} would hide what is in {taken[0]}", "take another path, such as /data")
+        raise InvalidValue(f"{quote(value)} would hide what is in {taken[0]}", "take another path, such as /data")
     return value
 
 
 Cron = Annotated[
     str,
-    matching(_CRON, "a schedule", "write the five fields of cron, such as 0 3 * * *"),
+    matches(_CRON, "a schedule", "write the five fields of cron, such as 0 3 * * *"),
     WithJsonSchema({"type": "string", "pattern": _CRON}),
 ]
-ValuePath = Annotated[str, matching(_VALUE, "a path of a value", "write names with dots, such as image.tag")]
+ValuePath = Annotated[str, matches(_VALUE, "a path of a value", "write names with dots, such as image.tag")]
 ValueText = Annotated[
     str | int | float | bool, BeforeValidator(_value), WithJsonSchema({"type": ["string", "number", "boolean"]})
 ]
-Mount = Annotated[str, AfterValidator(_mount), WithJsonSchema({"type": "string", "pattern": _MOUNT})]
+MountPath = Annotated[str, AfterValidator(_mount), WithJsonSchema({"type": "string", "pattern": _MOUNT})]
 
 
-class Health(Section):
+class HealthCheckConfig(Section):
     """How to tell that a service is ready."""
 
     path: UrlPath = Field(default="/healthz", description="Any 2xx or 3xx answer on this path means ready.")
@@ -73,18 +73,18 @@ class Health(Section):
     )
 
 
-class Share(Section):
+class ServiceResources(Section):
     """The most that one service may use."""
 
     cpu: Cpu | None = Field(default=None, description="CPU in cores (2) or thousandths (500m).")
     memory: Memory | None = Field(default=None, description="Memory, such as 512Mi or 2Gi; with more it is ended.")
 
 
-class Service(Section):
+class ServiceConfig(Section):
     """One process (target `local`) or one workload (targets with images)."""
 
     name: Name = Field(description="Its name; other services find it in the variable <NAME>_URL.")
-    command: Shell | None = Field(
+    command: ShellCommand | None = Field(
         default=None, description="What runs it. It must listen on 127.0.0.1 at the port in the variable PORT."
     )
     image: Name | None = Field(default=None, description="The name of one of environment.images.")
@@ -92,60 +92,60 @@ class Service(Section):
     public: bool = Field(
         default=True, description="true: it gets a host name. false: only the environment's other services reach it."
     )
-    health: Health = Field(default=Health(), description="How to tell that it is ready.")
+    health: HealthCheckConfig = Field(default=HealthCheckConfig(), description="How to tell that it is ready.")
     env: Env = Field(default={}, description="Variables for this service alone; they win over environment.env.")
     after: tuple[Name, ...] = Field(default=(), description="Services that must be ready before it starts.")
     schedule: Cron | None = Field(
         default=None, description="Run by cron, in UTC, and not all the time: five fields. It is never public."
     )
-    volumes: dict[Mount, Memory] = Field(
+    volumes: dict[MountPath, Memory] = Field(
         default={}, max_length=5, description="Places for files that outlive a restart of its process: path to size."
     )
-    resources: Share | None = Field(default=None, description="The most that it may use of the environment's share.")
+    resources: ServiceResources | None = Field(default=None, description="The most that it may use of the environment's share.")
 
     @model_validator(mode="before")
     @classmethod
-    def _hidden(cls, value: Any) -> Any:
+    def _scheduled_is_private(cls, value: Any) -> Any:
         """What runs by schedule is reached by nobody, so nobody needs to write it."""
         scheduled = isinstance(value, dict) and value.get("schedule") is not None
         return {"public": False, **value} if scheduled else value
 
     @model_validator(mode="after")
-    def _runnable(self) -> Service:
+    def _check_runnable(self) -> ServiceConfig:
         if self.command is None and self.image is None:
-            raise Rejected("nothing says what to run", "add a command, or an image where the target runs images")
+            raise InvalidValue("nothing says what to run", "add a command, or an image where the target runs images")
         if self.schedule and self.public:
-            raise Rejected("what runs by schedule answers nobody", "take `public` or `schedule` out", ("public",))
+            raise InvalidValue("what runs by schedule answers nobody", "take `public` or `schedule` out", ("public",))
         if self.schedule and self.port:
-            raise Rejected("what runs by schedule listens at no port", "take `port` or `schedule` out", ("port",))
+            raise InvalidValue("what runs by schedule listens at no port", "take `port` or `schedule` out", ("port",))
         return self
 
 
-class Kubernetes(Section):
+class KubernetesConfig(Section):
     """The repository's own manifests, for the target `kubernetes`."""
 
-    manifests: tuple[Path, ...] = Field(
+    manifests: tuple[RepositoryPath, ...] = Field(
         min_length=1, description="Files or folders, applied in this order: plain, kustomize or a Helm chart."
     )
     values: dict[ValuePath, ValueText] = Field(
         default={}, max_length=200, description="Values for Helm charts, by dotted path such as image.tag; templates."
     )
-    values_files: tuple[Path, ...] = Field(
+    values_files: tuple[RepositoryPath, ...] = Field(
         default=(), max_length=20, description="Files of values for Helm charts; `values` count more."
     )
 
 
-class Suite(Section):
+class SuiteConfig(Section):
     """A named suite of tests, run against the ready environment with its URL in PREVIEW_URL. Exit status 77 skips."""
 
     name: Name = Field(description="The name under which the result is shown.")
-    command: Shell = Field(description="What the shell runs, in the root of the checkout.")
+    command: ShellCommand = Field(description="What the shell runs, in the root of the checkout.")
     timeout: Duration = Field(default=timedelta(minutes=10), description="The longest it may take.")
     kind: Literal["integration", "browser", "security"] = Field(
         default="integration", description="What kind of tests they are."
     )
     env: Env = Field(default={}, description="Variables for this suite alone; they win over environment.env.")
-    junit: Path | None = Field(
+    junit: RepositoryPath | None = Field(
         default=None, description="Where it writes its JUnit XML; counts and failed cases are then shown as a table."
     )
     blocking: bool = Field(default=True, description="Whether its failure makes the check of the commit a failure.")
@@ -154,9 +154,9 @@ class Suite(Section):
     )
 
 
-class Hooks(Section):
+class HooksConfig(Section):
     """The repository's own commands around the life of an environment."""
 
-    pre_create: tuple[Command, ...] = Field(default=(), description="Before the services start for the first time.")
-    post_create: tuple[Command, ...] = Field(default=(), description="After they are ready for the first time.")
-    pre_destroy: tuple[Command, ...] = Field(default=(), description="Before everything is removed; may fail.")
+    pre_create: tuple[CommandConfig, ...] = Field(default=(), description="Before the services start for the first time.")
+    post_create: tuple[CommandConfig, ...] = Field(default=(), description="After they are ready for the first time.")
+    pre_destroy: tuple[CommandConfig, ...] = Field(default=(), description="Before everything is removed; may fail.")

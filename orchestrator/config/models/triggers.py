@@ -7,21 +7,21 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from orchestrator.config.models.base import Glob, Section, Text
-from orchestrator.config.problems import Rejected, quote
+from orchestrator.config.problems import InvalidValue, quote
 
-WILDCARDS_MOST = 8
+MAX_WILDCARDS = 8
 """Of one glob: it is matched against every file of a pull request, and whoever wrote it is not to be trusted."""
 
 
 def _few_wildcards(value: str) -> str:
-    if value.count("*") + value.count("?") > WILDCARDS_MOST:
-        raise Rejected(f"{quote(value)} has too many wildcards", f"write at most {WILDCARDS_MOST} of * and ?")
+    if value.count("*") + value.count("?") > MAX_WILDCARDS:
+        raise InvalidValue(f"{quote(value)} has too many wildcards", f"write at most {MAX_WILDCARDS} of * and ?")
     return value
 
 
 def _one_line(value: str) -> str:
     if not value.isprintable() or value != value.strip():
-        raise Rejected(f"{quote(value)} is no line of a comment", "write one line, without blanks at its ends")
+        raise InvalidValue(f"{quote(value)} is no line of a comment", "write one line, without blanks at its ends")
     return value
 
 
@@ -32,7 +32,7 @@ Patterns = Annotated[tuple[Pattern, ...], Field(max_length=20)]
 Checks = Annotated[tuple[Annotated[Text, AfterValidator(_few_wildcards)], ...], Field(max_length=20)]
 
 
-class PrLabel(Section):
+class LabelTrigger(Section):
     """An open pull request that carries one of the labels."""
 
     type: Literal["pr_label"] = Field(description="A label on a pull request.")
@@ -49,7 +49,7 @@ class PrLabel(Section):
     drafts: bool = Field(default=True, description="Whether drafts get an environment too.")
 
 
-class Branch(Section):
+class BranchTrigger(Section):
     """A branch whose name matches."""
 
     type: Literal["branch"] = Field(description="A branch, without a pull request.")
@@ -61,7 +61,7 @@ class Branch(Section):
     paths: Patterns = Field(default=(), description="Reserved: refused by this version, as every push counts.")
 
 
-class Tag(Section):
+class TagTrigger(Section):
     """A tag whose name matches."""
 
     type: Literal["tag"] = Field(description="A tag.")
@@ -72,7 +72,7 @@ class Tag(Section):
     )
 
 
-class Comment(Section):
+class CommentTrigger(Section):
     """A comment on a pull request, by somebody with write access. The default branch's phrases count."""
 
     type: Literal["comment"] = Field(description="A comment on a pull request.")
@@ -85,4 +85,4 @@ class Comment(Section):
     )
 
 
-Trigger = Annotated[PrLabel | Branch | Tag | Comment, Field(discriminator="type")]
+Trigger = Annotated[LabelTrigger | BranchTrigger | TagTrigger | CommentTrigger, Field(discriminator="type")]

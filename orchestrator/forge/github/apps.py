@@ -16,25 +16,25 @@ from typing import Any
 
 from github import Auth
 
-from orchestrator.forge.github.transport import Line, Means
-from orchestrator.forge.port import ForgeRefused, NotThere
+from orchestrator.forge.github.transport import Connection, TransportConfig
+from orchestrator.forge.port import ForgeRefused, ForgeNotFound
 
-TICKET_SECONDS = 540
-BACK_DATED = 60
+JWT_SECONDS = 540
+CLOCK_SKEW_SECONDS = 60
 """GitHub's advice against clocks that drift a little."""
-EARLY = 300.0
+RENEW_BEFORE_SECONDS = 300.0
 """A token is replaced so many seconds before it ends: longer than any clone takes to begin."""
 
 
-class Standing(Auth.Auth):
+class CallbackAuth(Auth.Auth):
     """A token that somebody else keeps good; asked for anew with each request."""
 
-    def __init__(self, token: Callable[[], str], kind: str = "token") -> None:
-        self._token, self._kind = token, kind
+    def __init__(self, token: Callable[[], str], token_type: str = "token") -> None:
+        self._token, self._token_type = token, token_type
 
     @property
     def token_type(self) -> str:
-        return self._kind
+        return self._token_type
 
     @property
     def token(self) -> str:
@@ -46,58 +46,58 @@ class Installation:
     id: int
     account: str
     suspended: bool
-    page: str
+    settings_url: str
 
 
 @dataclass(frozen=True, slots=True)
-class Bought:
+class InstallationToken:
     token: str
-    until: float
+    expires_at: float
 
 
-class App:
+class GitHubApp:
     """``now`` of ``means`` is also the clock of the tickets."""
 
-    def __init__(self, means: Means, app_id: str, private_key: str) -> None:
-        self._means, self._id = means, app_id
+    def __init__(self, config: TransportConfig, app_id: str, private_key: str) -> None:
+        self._config, self._id = config, app_id
         self._sign = Auth.AppAuth.create_jwt_sign(private_key, "RS256")
         try:
-            self._ticket()
+            self._jwt()
         except Exception as error:  # whatever the cryptography library calls it
             raise ValueError(
                 "forge.private_key is not a private key in PEM form: make one on the App's page under 'Private keys', "
                 "and give the whole file that is downloaded"
             ) from error
-        self.line = Line(means, Standing(self._ticket, "Bearer"), f"app {app_id}")
+        self.connection = Connection(config, CallbackAuth(self._jwt, "Bearer"), f"app {app_id}")
         self._lock = threading.Lock()
-        self._bought: dict[int, Bought] = {}
+        self._tokens: dict[int, InstallationToken] = {}
         self._slug = ""
 
     def login(self) -> str:
         """Who writes our comments."""
-        self._slug = self._slug or self.line.get("/app", _slug)
+        self._slug = self._slug or self.connection.get("/app", _slug)
         return f"{self._slug}[bot]"
 
     def installations(self) -> list[Installation]:
-        return list(self.line.listing("/app/installations", _installations).whole())
+        return list(self.connection.listing("/app/installations", _installations).all_items())
 
-    def line_of(self, installation: Installation) -> Line:
+    def connect(self, installation: Installation) -> Connection:
         number = installation.id
-        auth = Standing(lambda: self._token(installation))
-        return Line(self._means, auth, f"installation {number}", lambda: self._renew(installation))
+        auth = CallbackAuth(lambda: self._installation_token(installation))
+        return Connection(self._config, auth, f"installation {number}", lambda: self._renew_token(installation))
 
-    def _token(self, installation: Installation) -> str:
-        now = self._means.now()
+    def _installation_token(self, installation: Installation) -> str:
+        now = self._config.now()
         with self._lock:
-            held = self._bought.get(installation.id)
-            if held is None or held.until - EARLY <= now:
-                held = self._bought[installation.id] = self._buy(installation)
+            held = self._tokens.get(installation.id)
+            if held is None or held.expires_at - RENEW_BEFORE_SECONDS <= now:
+                held = self._tokens[installation.id] = self._create_token(installation)
             return held.token
 
-    def _buy(self, installation: Installation) -> Bought:
+    def _create_token(self, installation: Installation) -> InstallationToken:
         try:
-            return _bought(self.line.buy(f"/app/installations/{installation.id}/access_tokens"))
-        except NotThere:
+            return _installation_token(self.connection.post_unthrottled(f"/app/installations/{installation.id}/access_tokens"))
+        except ForgeNotFound:
             raise ForgeRefused(
                 f"the App is not installed at {installation.account} any more: install it again, or take "
                 f"{installation.account} out of Eph's settings"
@@ -105,22 +105,22 @@ class App:
         except ForgeRefused as refusal:
             if "suspended" not in str(refusal).lower():
                 raise
-            raise ForgeRefused(suspended(installation)) from refusal
+            raise ForgeRefused(suspended_message(installation)) from refusal
 
-    def _renew(self, installation: Installation) -> None:
+    def _renew_token(self, installation: Installation) -> None:
         """After a refusal: the next question has a new token, or the reason why there is none is what people read."""
         with self._lock:
-            self._bought.pop(installation.id, None)
-        self._token(installation)
+            self._tokens.pop(installation.id, None)
+        self._installation_token(installation)
 
-    def _ticket(self) -> str:
-        now = int(self._means.now())
-        made = self._sign({"iat": now - BACK_DATED, "exp": now + TICKET_SECONDS, "iss": self._id})
+    def _jwt(self) -> str:
+        now = int(self._config.now())
+        made = self._sign({"iat": now - CLOCK_SKEW_SECONDS, "exp": now + JWT_SECONDS, "iss": self._id})
         return made.decode() if isinstance(made, bytes) else str(made)
 
 
-def suspended(installation: Installation) -> str:
-    where = f" at {installation.page}" if installation.page else ""
+def suspended_message(installation: Installation) -> str:
+    where = f" at {installation.settings_url}" if installation.settings_url else ""
     return (
         f"the App's installation at {installation.account} is suspended: an owner of {installation.account} "
         f"can lift that{where}"
@@ -143,5 +143,5 @@ def _installations(data: Any) -> list[Installation]:
     ]  # fmt: skip
 
 
-def _bought(data: Any) -> Bought:
-    return Bought(str(data["token"]), datetime.fromisoformat(str(data["expires_at"])).timestamp())
+def _installation_token(data: Any) -> InstallationToken:
+    return InstallationToken(str(data["token"]), datetime.fromisoformat(str(data["expires_at"])).timestamp())

@@ -11,80 +11,80 @@ from collections.abc import Callable
 
 from orchestrator.forge.github import readings
 from orchestrator.forge.github.transport import Transport
-from orchestrator.forge.port import NotThere
+from orchestrator.forge.port import ForgeNotFound
 
-KEEP = 4096
+MAX_CACHED = 4096
 LOCKS = 64
 
-Place = tuple[str, int, str]
+CommentKey = tuple[str, int, str]
 """Where: the repository's path, the number, the marker."""
 
 
-class Comments:
-    def __init__(self, transport: Transport, viewer: Callable[[], str]) -> None:
-        self._transport, self._viewer = transport, viewer
-        self._known: OrderedDict[Place, readings.Comment] = OrderedDict()
+class StickyComments:
+    def __init__(self, transport: Transport, login: Callable[[], str]) -> None:
+        self._transport, self._login = transport, login
+        self._cached: OrderedDict[CommentKey, readings.ReportComment] = OrderedDict()
         self._locks = [threading.Lock() for _ in range(LOCKS)]
-        self._guard = threading.Lock()
+        self._cache_lock = threading.Lock()
 
-    def upsert(self, place: Place, body: str) -> None:
-        if place[2] not in body:
+    def upsert(self, key: CommentKey, body: str) -> None:
+        if key[2] not in body:
             raise ValueError("the comment's body does not hold its marker, so it could never be found again")
-        with self._locks[hash(place) % LOCKS]:
-            known = self._known.get(place)
-            if known is None or not self._edit(place, known, body):
-                self._find_or_make(place, body)
+        with self._locks[hash(key) % LOCKS]:
+            known = self._cached.get(key)
+            if known is None or not self._edit(key, known, body):
+                self._find_or_create(key, body)
 
-    def _find_or_make(self, place: Place, body: str) -> None:
-        found = self._ours(place)
-        if found and self._edit(place, found[0], body):
-            self._remove(place, found[1:])
+    def _find_or_create(self, key: CommentKey, body: str) -> None:
+        found = self._find_ours(key)
+        if found and self._edit(key, found[0], body):
+            self._remove(key, found[1:])
             return
-        path, number, _ = place
+        path, number, _ = key
         made = self._transport.send("POST", f"{path}/issues/{number}/comments", {"body": body})
-        self._remember(place, readings.comment(made))
-        found = self._ours(place)
+        self._remember(key, readings.comment(made))
+        found = self._find_ours(key)
         if len(found) > 1:
-            self._edit(place, found[0], body)
-            self._remove(place, found[1:])
+            self._edit(key, found[0], body)
+            self._remove(key, found[1:])
 
-    def _edit(self, place: Place, known: readings.Comment, body: str) -> bool:
+    def _edit(self, key: CommentKey, existing: readings.ReportComment, body: str) -> bool:
         """False: it is no longer there."""
-        if _same(known.body, body):
-            self._remember(place, known)
+        if _same_text(existing.body, body):
+            self._remember(key, existing)
             return True
         try:
-            self._transport.send("PATCH", f"{place[0]}/issues/comments/{known.id}", {"body": body})
-        except NotThere:
-            with self._guard:
-                self._known.pop(place, None)
+            self._transport.send("PATCH", f"{key[0]}/issues/comments/{existing.id}", {"body": body})
+        except ForgeNotFound:
+            with self._cache_lock:
+                self._cached.pop(key, None)
             return False
-        self._remember(place, readings.Comment(known.id, known.author, body))
+        self._remember(key, readings.ReportComment(existing.id, existing.author, body))
         return True
 
-    def _ours(self, place: Place) -> list[readings.Comment]:
+    def _find_ours(self, key: CommentKey) -> list[readings.ReportComment]:
         """Oldest first."""
-        path, number, marker = place
-        me = self._viewer()
-        found = self._transport.listing(f"{path}/issues/{number}/comments", readings.comments).whole()
+        path, number, marker = key
+        me = self._login()
+        found = self._transport.listing(f"{path}/issues/{number}/comments", readings.comments).all_items()
         mine = [item for item in found if item.author == me and marker in item.body]
         return sorted(mine, key=lambda item: item.id)
 
-    def _remove(self, place: Place, others: list[readings.Comment]) -> None:
+    def _remove(self, key: CommentKey, others: list[readings.ReportComment]) -> None:
         for other in others:
             try:
-                self._transport.send("DELETE", f"{place[0]}/issues/comments/{other.id}")
-            except NotThere:
+                self._transport.send("DELETE", f"{key[0]}/issues/comments/{other.id}")
+            except ForgeNotFound:
                 continue
 
-    def _remember(self, place: Place, comment: readings.Comment) -> None:
-        with self._guard:
-            self._known[place] = comment
-            self._known.move_to_end(place)
-            while len(self._known) > KEEP:
-                self._known.popitem(last=False)
+    def _remember(self, key: CommentKey, comment: readings.ReportComment) -> None:
+        with self._cache_lock:
+            self._cached[key] = comment
+            self._cached.move_to_end(key)
+            while len(self._cached) > MAX_CACHED:
+                self._cached.popitem(last=False)
 
 
-def _same(one: str, other: str) -> bool:
+def _same_text(one: str, other: str) -> bool:
     """GitHub stores what browsers send: other line ends, and no blanks at the end."""
     return one.replace("\r\n", "\n").rstrip() == other.replace("\r\n", "\n").rstrip()

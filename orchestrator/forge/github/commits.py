@@ -18,58 +18,58 @@ from typing import Any, TypeVar
 
 from orchestrator.core.model import CheckState
 from orchestrator.forge.github import queries, readings
-from orchestrator.forge.github.accounts import Switchboard
-from orchestrator.forge.github.files import Files
-from orchestrator.forge.github.marks import Marks
-from orchestrator.forge.github.pace import Forward
-from orchestrator.forge.github.queries import Answer, Place
-from orchestrator.forge.github.transport import Line, Means
-from orchestrator.forge.port import ForgeError, ForgeRefused, NotThere, is_mark
+from orchestrator.forge.github.accounts import ConnectionRouter
+from orchestrator.forge.github.files import FileReader
+from orchestrator.forge.github.marks import CommitMarks
+from orchestrator.forge.github.pace import MonotonicClock
+from orchestrator.forge.github.queries import CommitData, CommitRef
+from orchestrator.forge.github.transport import Connection, TransportConfig
+from orchestrator.forge.port import ForgeError, ForgeRefused, ForgeNotFound, is_mark
 
 log = logging.getLogger("eph.forge")
 
-CHECKS_FOR = 300.0
+CHECKS_SECONDS = 300.0
 """What was read ahead is given out once: for the look that it was read for, however long that takes."""
-MARKS_FOR = 1800.0
-AHEAD_AGAIN = 1200.0
-AHEAD_MOST = 500
+MARKS_SECONDS = 1800.0
+PREFETCH_AFTER_SECONDS = 1200.0
+MAX_PREFETCH_STALE = 500
 """Of those that are read again for their age alone; new ones are all read."""
-WITHOUT = 3600.0
-KEPT = 20_000
+NO_GRAPHQL_SECONDS = 3600.0
+MAX_CACHED = 20_000
 SHA = re.compile(r"[0-9a-f]{40}")
 V = TypeVar("V")
-At = tuple[float, V]
+Timed = tuple[float, V]
 
 
-class Commits:
-    def __init__(self, board: Switchboard, marks: Marks, files: Files, viewer: Callable[[], str], means: Means) -> None:
-        self._board, self._marks_of, self._files, self._viewer = board, marks, files, viewer
-        self._now, self._shelf = Forward(means.now), means.shelf
+class CommitCache:
+    def __init__(self, router: ConnectionRouter, marks: CommitMarks, files: FileReader, login: Callable[[], str], config: TransportConfig) -> None:
+        self._router, self._mark_reader, self._files, self._login = router, marks, files, login
+        self._now, self._disk_cache = MonotonicClock(config.now), config.cache
         self._lock = threading.Lock()
-        self._marks: OrderedDict[tuple[str, str], At[Mapping[str, str]]] = OrderedDict()
-        self._checks: OrderedDict[tuple[str, str], At[Mapping[str, CheckState]]] = OrderedDict()
-        self._without: dict[str, float] = {}
+        self._marks: OrderedDict[tuple[str, str], Timed[Mapping[str, str]]] = OrderedDict()
+        self._checks: OrderedDict[tuple[str, str], Timed[Mapping[str, CheckState]]] = OrderedDict()
+        self._no_graphql_until: dict[str, float] = {}
 
-    def decisions(self, path: str, sha: str, present: Callable[[], None]) -> Mapping[str, str]:
-        held = self._known_marks(path, sha)
-        if held is not None and held[0] + MARKS_FOR > self._now():
+    def decisions(self, path: str, sha: str, check_exists: Callable[[], None]) -> Mapping[str, str]:
+        held = self._cached_marks(path, sha)
+        if held is not None and held[0] + MARKS_SECONDS > self._now():
             return held[1]
-        found = self._marks_of.decisions(path, sha, present)
-        self._keep_marks(path, sha, found)
+        found = self._mark_reader.decisions(path, sha, check_exists)
+        self._cache_marks(path, sha, found)
         return found
 
-    def checks(self, path: str, sha: str, present: Callable[[], None]) -> Mapping[str, CheckState]:
+    def checks(self, path: str, sha: str, check_exists: Callable[[], None]) -> Mapping[str, CheckState]:
         with self._lock:
             held = self._checks.get((path, sha))
             if held is not None:
                 self._checks[path, sha] = (0.0, held[1])
-        if held is not None and held[0] + CHECKS_FOR > self._now():
+        if held is not None and held[0] + CHECKS_SECONDS > self._now():
             return held[1]
-        runs = [(run.name, run.state) for run in self._marks_of.runs(path, sha, present)]
-        statuses = [(item.context, item.state) for item in readings.newest(self._marks_of.statuses(path, sha, present))]
+        runs = [(run.name, run.state) for run in self._mark_reader.runs(path, sha, check_exists)]
+        statuses = [(item.context, item.state) for item in readings.newest(self._mark_reader.statuses(path, sha, check_exists))]
         return readings.worst(pair for pair in [*runs, *statuses] if not readings.is_ours(pair[0]))
 
-    def sent(self, path: str, body: Any) -> None:
+    def invalidate(self, path: str, body: Any) -> None:
         """Something was written: what is known of the commit that it names is so no longer."""
         named = str(body.get("head_sha") or "") if isinstance(body, dict) else ""
         for sha in {*SHA.findall(path), named} - {""}:
@@ -78,46 +78,46 @@ class Commits:
                 for key in known:
                     del self._marks[key]
             for key in known:
-                self._shelf.drop(self._place(*key))
+                self._disk_cache.delete(self._cache_key(*key))
 
-    def ahead(self, places: Sequence[Place], file: str, anew: frozenset[Place]) -> None:
+    def prefetch(self, commits: Sequence[CommitRef], file: str, refresh: frozenset[CommitRef]) -> None:
         """What can be read in few questions is; whatever goes wrong is left to the single askings."""
-        by_line: dict[str, tuple[Line, list[Place]]] = {}
-        for place in self._due(places, file, anew):
+        by_line: dict[str, tuple[Connection, list[CommitRef]]] = {}
+        for place in self._stale(commits, file, refresh):
             try:
-                line = self._board.line(f"{place.path}/")
+                line = self._router.connection_for(f"{place.path}/")
             except ForgeError:
                 continue
             by_line.setdefault(line.name, (line, []))[1].append(place)
         for line, due in by_line.values():
             for some in _chunks(due):
-                if not self._ask(line, some, file):
+                if not self._query(line, some, file):
                     break
 
-    def _due(self, places: Sequence[Place], file: str, anew: frozenset[Place]) -> list[Place]:
+    def _stale(self, commits: Sequence[CommitRef], file: str, refresh: frozenset[CommitRef]) -> list[CommitRef]:
         now = self._now()
-        new: list[Place] = []
-        old: list[tuple[float, Place]] = []
-        for place in places:
-            held = self._known_marks(place.path, place.sha)
-            told = (place.path, place.sha) in self._checks and self._files.knows(place.repository, file, place.sha)
-            if place in anew or held is None or not told:
+        new: list[CommitRef] = []
+        old: list[tuple[float, CommitRef]] = []
+        for place in commits:
+            held = self._cached_marks(place.path, place.sha)
+            told = (place.path, place.sha) in self._checks and self._files.is_cached(place.repository, file, place.sha)
+            if place in refresh or held is None or not told:
                 new.append(place)
-            elif held[0] + AHEAD_AGAIN <= now:
+            elif held[0] + PREFETCH_AFTER_SECONDS <= now:
                 old.append((held[0], place))
-        return [*new, *(place for _, place in sorted(old, key=lambda item: item[0])[:AHEAD_MOST])]
+        return [*new, *(place for _, place in sorted(old, key=lambda item: item[0])[:MAX_PREFETCH_STALE])]
 
-    def _ask(self, line: Line, places: Sequence[Place], file: str) -> bool:
+    def _query(self, line: Connection, commits: Sequence[CommitRef], file: str) -> bool:
         """Whether it is worth while to ask more."""
-        if self._without.get(line.name, 0.0) > self._now():
+        if self._no_graphql_until.get(line.name, 0.0) > self._now():
             return False
         try:
-            data = line.query(queries.question(places, file))
-            found = queries.answers(data, places)
-            line.charge(queries.price(data) - 1)
-        except (NotThere, ForgeRefused) as refusal:
+            data = line.query(queries.build_query(commits, file))
+            found = queries.parse_response(data, commits)
+            line.charge(queries.query_cost(data) - 1)
+        except (ForgeNotFound, ForgeRefused) as refusal:
             log.info("%s: not asked by GraphQL for an hour: %s", line.name, refusal)
-            self._without[line.name] = self._now() + WITHOUT
+            self._no_graphql_until[line.name] = self._now() + NO_GRAPHQL_SECONDS
             return False
         except ForgeError as error:
             log.info("%s: %s", line.name, error)
@@ -126,56 +126,56 @@ class Commits:
             log.warning("an answer to GraphQL that does not look like GitHub's: %r", problem)
             return False
         for place, answer in found.items():
-            self._take(place, answer, file)
+            self._store_answer(place, answer, file)
         return True
 
-    def _take(self, place: Place, answer: Answer, file: str) -> None:
+    def _store_answer(self, commit: CommitRef, answer: CommitData, file: str) -> None:
         if answer.file is not None:
-            self._files.keep(place.repository, file, place.sha, answer.file[0] if answer.file else None)
+            self._files.put(commit.repository, file, commit.sha, answer.file[0] if answer.file else None)
         if answer.statuses is None or answer.runs is None:
             return
         pairs = [*((run.name, run.state) for run in answer.runs),
                  *((status.context, status.state) for status in answer.statuses)]  # fmt: skip
         checks = readings.worst(pair for pair in pairs if not readings.is_ours(pair[0]))
         with self._lock:
-            _keep(self._checks, (place.path, place.sha), (self._now(), checks))
+            _put(self._checks, (commit.path, commit.sha), (self._now(), checks))
         marks = [status for status in answer.statuses if is_mark(status.context)]
-        me = self._viewer()
+        me = self._login()
         # Only the newest status of a name is told here: somebody else's of the same name may hide ours.
         if all(status.creator == me for status in marks) and not any(is_mark(run.name) for run in answer.runs):
             said = {status.context: status.description for status in marks if status.description}
-            self._keep_marks(place.path, place.sha, said)
+            self._cache_marks(commit.path, commit.sha, said)
 
-    def _known_marks(self, path: str, sha: str) -> At[Mapping[str, str]] | None:
+    def _cached_marks(self, path: str, sha: str) -> Timed[Mapping[str, str]] | None:
         with self._lock:
             held = self._marks.get((path, sha))
         if held is None:
-            kept = self._shelf.get(self._place(path, sha))
+            kept = self._disk_cache.get(self._cache_key(path, sha))
             if kept is not None:
                 held = (
-                    min(kept.at, self._now()),
+                    min(kept.stored_at, self._now()),
                     {str(key): str(value) for key, value in json.loads(kept.body).items()},
                 )
                 with self._lock:
-                    _keep(self._marks, (path, sha), held)
+                    _put(self._marks, (path, sha), held)
         return held
 
-    def _keep_marks(self, path: str, sha: str, found: Mapping[str, str]) -> None:
+    def _cache_marks(self, path: str, sha: str, found: Mapping[str, str]) -> None:
         with self._lock:
-            _keep(self._marks, (path, sha), (self._now(), found))
-        self._shelf.put(self._place(path, sha), json.dumps(dict(found)).encode())
+            _put(self._marks, (path, sha), (self._now(), found))
+        self._disk_cache.put(self._cache_key(path, sha), json.dumps(dict(found)).encode())
 
-    def _place(self, path: str, sha: str) -> str:
-        return f"marks {self._board.home} {self._viewer()} {path} {sha}"
+    def _cache_key(self, path: str, sha: str) -> str:
+        return f"marks {self._router.base_url} {self._login()} {path} {sha}"
 
 
-def _keep(cache: OrderedDict[tuple[str, str], V], key: tuple[str, str], value: V) -> None:
+def _put(cache: OrderedDict[tuple[str, str], V], key: tuple[str, str], value: V) -> None:
     cache.pop(key, None)
     cache[key] = value
-    while len(cache) > KEPT:
+    while len(cache) > MAX_CACHED:
         cache.popitem(last=False)
 
 
-def _chunks(places: Sequence[Place]) -> Iterator[Sequence[Place]]:
-    for start in range(0, len(places), queries.AT_ONCE):
-        yield places[start : start + queries.AT_ONCE]
+def _chunks(commits: Sequence[CommitRef]) -> Iterator[Sequence[CommitRef]]:
+    for start in range(0, len(commits), queries.BATCH_SIZE):
+        yield commits[start : start + queries.BATCH_SIZE]

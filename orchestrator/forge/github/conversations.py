@@ -13,80 +13,80 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 
 from orchestrator.forge.github import readings
-from orchestrator.forge.github.lacks import Lacks
+from orchestrator.forge.github.lacks import UnsupportedCache
 from orchestrator.forge.github.transport import PER_PAGE, Transport
-from orchestrator.forge.port import NotThere, Reaction, Remark, Unsupported, holds
+from orchestrator.forge.port import ForgeNotFound, Reaction, ChatComment, ForgeUnsupported, mentions
 
-KEEP = 4096
-MOST_PAGES = 5
+MAX_CACHED = 4096
+MAX_COMMENT_PAGES = 5
 """Of a hundred comments each: so many within the time that counts is an attack, or a very busy day."""
 
 
-class Conversations:
-    def __init__(self, transport: Transport, viewer: Callable[[], str], now: Callable[[], float]) -> None:
-        self._transport, self._viewer = transport, viewer
-        self._settled: OrderedDict[tuple[str, int], frozenset[Reaction]] = OrderedDict()
+class ChatComments:
+    def __init__(self, transport: Transport, login: Callable[[], str], now: Callable[[], float]) -> None:
+        self._transport, self._login = transport, login
+        self._final_reactions: OrderedDict[tuple[str, int], frozenset[Reaction]] = OrderedDict()
         self._lock = threading.Lock()
-        self._without = Lacks(now)
+        self._unsupported = UnsupportedCache(now)
 
-    def since(self, path: str, since: datetime, words: Collection[str], present: Callable[[], None]) -> list[Remark]:
-        me = self._viewer()
-        said = (item for item in self._changed(path, since, present) if holds(item.body, words))
-        found = [self._remark(path, item, me) for item in said if item.created >= since]
+    def since(self, path: str, since: datetime, keywords: Collection[str], check_exists: Callable[[], None]) -> list[ChatComment]:
+        me = self._login()
+        said = (item for item in self._updated_since(path, since, check_exists) if mentions(item.body, keywords))
+        found = [self._chat_comment(path, item, me) for item in said if item.created >= since]
         return sorted(found, key=lambda item: (item.created, item.id))
 
-    def react(self, path: str, comment: int, reaction: Reaction, present: Callable[[], None]) -> None:
+    def react(self, path: str, comment: int, reaction: Reaction, check_exists: Callable[[], None]) -> None:
         url = f"{path}/issues/comments/{comment}"
         try:
             self._transport.send("POST", f"{url}/reactions", {"content": reaction.value})
-        except NotThere:
-            present()
+        except ForgeNotFound:
+            check_exists()
             self._transport.get(url, readings.comment)
-            raise Unsupported(f"{path}: this Git host has no reactions") from None
+            raise ForgeUnsupported(f"{path}: this Git host has no reactions") from None
         if reaction is not Reaction.SEEN:
-            self._settle((path, comment), frozenset({reaction}))
+            self._remember_reactions((path, comment), frozenset({reaction}))
 
-    def _changed(self, path: str, since: datetime, present: Callable[[], None]) -> Iterator[readings.Remark]:
-        if path in self._without:
-            raise _no_list(path)
-        for page in range(1, MOST_PAGES + 1):
+    def _updated_since(self, path: str, since: datetime, check_exists: Callable[[], None]) -> Iterator[readings.IssueComment]:
+        if path in self._unsupported:
+            raise _cannot_list(path)
+        for page in range(1, MAX_COMMENT_PAGES + 1):
             url = f"{path}/issues/comments?sort=updated&direction=desc&per_page={PER_PAGE}"
             try:
-                found = self._transport.get(url if page == 1 else f"{url}&page={page}", readings.remarks)
-            except NotThere:
-                present()
-                self._without.add(path)
-                raise _no_list(path) from None
+                found = self._transport.get(url if page == 1 else f"{url}&page={page}", readings.issue_comments)
+            except ForgeNotFound:
+                check_exists()
+                self._unsupported.add(path)
+                raise _cannot_list(path) from None
             yield from (item for item in found if item.updated >= since)
             if len(found) < PER_PAGE or found[-1].updated < since:
                 return
 
-    def _remark(self, path: str, item: readings.Remark, me: str) -> Remark:
-        by_program = item.bot or item.author == me or item.author.endswith("[bot]")
-        ours = frozenset[Reaction]() if by_program else self._ours(path, item, me)
-        return Remark(item.id, item.number, item.author, item.body, item.created, by_program, ours)
+    def _chat_comment(self, path: str, item: readings.IssueComment, login: str) -> ChatComment:
+        by_program = item.by_bot or item.author == login or item.author.endswith("[bot]")
+        ours = frozenset[Reaction]() if by_program else self._our_reactions(path, item, login)
+        return ChatComment(item.id, item.number, item.author, item.body, item.created, by_program, ours)
 
-    def _ours(self, path: str, item: readings.Remark, me: str) -> frozenset[Reaction]:
+    def _our_reactions(self, path: str, item: readings.IssueComment, login: str) -> frozenset[Reaction]:
         if not item.reactions:
             return frozenset()
         with self._lock:
-            known = self._settled.get((path, item.id))
+            known = self._final_reactions.get((path, item.id))
         if known is not None:
             return known
         url = f"{path}/issues/comments/{item.id}/reactions"
-        given = self._transport.listing(url, readings.reactions).whole()
+        given = self._transport.listing(url, readings.reactions).all_items()
         known_words = set(Reaction)
-        ours = frozenset(Reaction(word) for who, word in given if who == me and word in known_words)
+        ours = frozenset(Reaction(word) for who, word in given if who == login and word in known_words)
         if ours - {Reaction.SEEN}:
-            self._settle((path, item.id), ours)
+            self._remember_reactions((path, item.id), ours)
         return ours
 
-    def _settle(self, what: tuple[str, int], ours: frozenset[Reaction]) -> None:
+    def _remember_reactions(self, key: tuple[str, int], reactions: frozenset[Reaction]) -> None:
         with self._lock:
-            self._settled[what] = ours
-            while len(self._settled) > KEEP:
-                self._settled.popitem(last=False)
+            self._final_reactions[key] = reactions
+            while len(self._final_reactions) > MAX_CACHED:
+                self._final_reactions.popitem(last=False)
 
 
-def _no_list(path: str) -> Unsupported:
-    return Unsupported(f"{path}: this Git host does not list the comments of a repository, so chat commands do nothing")
+def _cannot_list(path: str) -> ForgeUnsupported:
+    return ForgeUnsupported(f"{path}: this Git host does not list the comments of a repository, so chat commands do nothing")

@@ -15,14 +15,14 @@ from typing import Any
 
 from github.Requester import Requester
 
-from orchestrator.forge.port import Forbidden, ForgeError, ForgeRefused, ForgeUnavailable, NotThere
+from orchestrator.forge.port import ForgeForbidden, ForgeError, ForgeRefused, ForgeUnavailable, ForgeNotFound
 
-LONGEST = 3600.0
-SKEW = 30.0
-UNTOLD = 60.0
+MAX_RETRY_AFTER = 3600.0
+MAX_CLOCK_SKEW = 30.0
+DEFAULT_RETRY_AFTER = 60.0
 """How long to keep away when a limit says not how long, as GitHub's documentation asks."""
 
-HELP = {
+HINTS = {
     401: "the token, or the App's key, is wrong or was revoked: give Eph a new one",
     403: "the token may not do this: give it the permission, or the account access",
     410: "it was removed",
@@ -31,73 +31,73 @@ HELP = {
 }
 
 
-class Limited(ForgeUnavailable):
+class RateLimited(ForgeUnavailable):
     """A rate limit, primary or secondary."""
 
 
-def of_answer(status: int, headers: Mapping[str, Any], data: Any, what: str, now: float) -> ForgeError:
+def from_response(status: int, headers: Mapping[str, Any], data: Any, request: str, now: float) -> ForgeError:
     message = _message(data)
-    if _is_limit(status, headers, message):
+    if _is_rate_limit(status, headers, message):
         wait = retry_after(headers, now)
-        return Limited(f"{what}: GitHub's rate limit is reached; trying again in {wait:.0f} s", wait)
+        return RateLimited(f"{request}: GitHub's rate limit is reached; trying again in {wait:.0f} s", wait)
     if status >= 500:
-        return ForgeUnavailable(f"{what}: GitHub answered {status}; trying again", _stated(headers))
+        return ForgeUnavailable(f"{request}: GitHub answered {status}; trying again", _retry_after_header(headers))
     if status == 404:
-        return NotThere(f"{what}: not found")
+        return ForgeNotFound(f"{request}: not found")
     if 300 <= status < 400:
-        return ForgeRefused(f"{what}: answered with a redirect ({status}) that is not followed; check the base URL")
-    kind = Forbidden if status == 403 else ForgeRefused
-    clock = _clock(headers, now) if status == 401 else ""
-    return kind(f"{what}: {status} {message or 'refused'}; {HELP.get(status, 'see the message')}{clock}")
+        return ForgeRefused(f"{request}: answered with a redirect ({status}) that is not followed; check the base URL")
+    kind = ForgeForbidden if status == 403 else ForgeRefused
+    clock = _clock_hint(headers, now) if status == 401 else ""
+    return kind(f"{request}: {status} {message or 'refused'}; {HINTS.get(status, 'see the message')}{clock}")
 
 
-def _clock(headers: Mapping[str, Any], now: float) -> str:
+def _clock_hint(headers: Mapping[str, Any], now: float) -> str:
     """An App's tickets are good for minutes: a clock that is wrong makes every one of them invalid."""
     try:
         ahead = now - parsedate_to_datetime(str(headers.get("date") or "")).timestamp()
     except ValueError:
         return ""
-    if abs(ahead) < SKEW:
+    if abs(ahead) < MAX_CLOCK_SKEW:
         return ""
     side = "ahead of" if ahead > 0 else "behind"
     return f". This machine's clock is {abs(ahead):.0f} s {side} GitHub's, which alone makes an App's key fail: set it"
 
 
-def of_query(data: Mapping[str, Any]) -> Limited | None:
+def from_graphql(data: Mapping[str, Any]) -> RateLimited | None:
     """GraphQL says so in an answer of 200; whatever else it has to complain of concerns single things."""
     found = [item for item in data.get("errors") or () if isinstance(item, dict)]
     if any(item.get("type") == "RATE_LIMITED" for item in found):
-        return Limited(f"POST /graphql: GitHub's rate limit is reached; trying again in {UNTOLD:.0f} s", UNTOLD)
+        return RateLimited(f"POST /graphql: GitHub's rate limit is reached; trying again in {DEFAULT_RETRY_AFTER:.0f} s", DEFAULT_RETRY_AFTER)
     return None
 
 
-def of_exception(problem: Exception, what: str) -> ForgeUnavailable:
+def from_exception(problem: Exception, request: str) -> ForgeUnavailable:
     """A time-out, a connection that broke, an answer that ends in the middle."""
-    return ForgeUnavailable(f"{what}: no whole answer from GitHub ({type(problem).__name__}); trying again")
+    return ForgeUnavailable(f"{request}: no whole answer from GitHub ({type(problem).__name__}); trying again")
 
 
-def of_shape(problem: Exception, what: str) -> ForgeUnavailable:
-    return ForgeUnavailable(f"{what}: an answer that does not look like GitHub's ({problem!r}); check the base URL")
+def from_unexpected_shape(problem: Exception, request: str) -> ForgeUnavailable:
+    return ForgeUnavailable(f"{request}: an answer that does not look like GitHub's ({problem!r}); check the base URL")
 
 
 def retry_after(headers: Mapping[str, Any], now: float) -> float:
-    stated = _stated(headers)
+    stated = _retry_after_header(headers)
     if stated is None and str(headers.get("x-ratelimit-remaining")) == "0":
         reset = _number(headers.get("x-ratelimit-reset"))
         stated = None if reset is None else reset - now
-    return max(1.0, min(LONGEST, UNTOLD if stated is None else stated))
+    return max(1.0, min(MAX_RETRY_AFTER, DEFAULT_RETRY_AFTER if stated is None else stated))
 
 
-def _is_limit(status: int, headers: Mapping[str, Any], message: str) -> bool:
+def _is_rate_limit(status: int, headers: Mapping[str, Any], message: str) -> bool:
     if status == 429:
         return True
     exhausted = str(headers.get("x-ratelimit-remaining")) == "0"
     return status == 403 and (exhausted or "retry-after" in headers or Requester.isRateLimitError(message))
 
 
-def _stated(headers: Mapping[str, Any]) -> float | None:
+def _retry_after_header(headers: Mapping[str, Any]) -> float | None:
     wait = _number(headers.get("retry-after"))
-    return None if wait is None else max(0.0, min(LONGEST, wait))
+    return None if wait is None else max(0.0, min(MAX_RETRY_AFTER, wait))
 
 
 def _number(text: Any) -> float | None:

@@ -15,78 +15,78 @@ from typing import Any
 from urllib.parse import quote
 
 from orchestrator.forge.github import readings
-from orchestrator.forge.github.accounts import Switchboard
-from orchestrator.forge.github.pace import Forward
-from orchestrator.forge.github.transport import Means
-from orchestrator.forge.port import ForgeRefused, ForgeUnavailable, NotThere
+from orchestrator.forge.github.accounts import ConnectionRouter
+from orchestrator.forge.github.pace import MonotonicClock
+from orchestrator.forge.github.transport import TransportConfig
+from orchestrator.forge.port import ForgeRefused, ForgeUnavailable, ForgeNotFound
 
 SHA = re.compile(r"[0-9a-f]{40}")
 MISSING_SECONDS = 60.0
-KEPT = 4096
-KEPT_MOST = 65_536
+MAX_CACHED = 4096
+MAX_CACHED_BYTES = 65_536
 
-Name = tuple[int, str, str]
+FileKey = tuple[int, str, str]
 """Repository, path, commit."""
 
 
-class Files:
-    def __init__(self, board: Switchboard, means: Means) -> None:
-        self._board, self._now, self._shelf = board, Forward(means.now), means.shelf
+class FileReader:
+    def __init__(self, router: ConnectionRouter, config: TransportConfig) -> None:
+        self._router, self._now, self._disk_cache = router, MonotonicClock(config.now), config.cache
         self._lock = threading.Lock()
-        self._held: OrderedDict[Name, tuple[float, bytes | None]] = OrderedDict()
+        self._cached: OrderedDict[FileKey, tuple[float, bytes | None]] = OrderedDict()
 
-    def read(self, home: str, name: Name, limit: int, present: Callable[[], None]) -> bytes | None:
-        """None: there is none. ``home`` is the path of the repository."""
-        held = self._recall(name)
+    def read(self, repository_path: str, key: FileKey, limit: int, check_exists: Callable[[], None]) -> bytes | None:
+        """None: there is none. ``repository_path`` is the path of the repository."""
+        held = self._recall(key)
         if held is None:
-            content = self._fetch(home, name, limit, present)
-            self.keep(*name, content)
+            content = self._fetch(repository_path, key, limit, check_exists)
+            self.put(*key, content)
             held = (0.0, content)
         if held[1] is not None and len(held[1]) > limit:
-            raise _too_large(name[1], len(held[1]), limit)
+            raise _too_large(key[1], len(held[1]), limit)
         return held[1]
 
-    def knows(self, repository: int, path: str, sha: str) -> bool:
+    def is_cached(self, repository: int, path: str, sha: str) -> bool:
         return self._recall((repository, path, sha)) is not None
 
-    def keep(self, repository: int, path: str, sha: str, content: bytes | None) -> None:
+    def put(self, repository: int, path: str, sha: str, content: bytes | None) -> None:
         name = (repository, path, sha)
-        if not SHA.fullmatch(sha) or len(content or b"") > KEPT_MOST:
+        if not SHA.fullmatch(sha) or len(content or b"") > MAX_CACHED_BYTES:
             return
         until = math.inf if content is not None else self._now() + MISSING_SECONDS
         with self._lock:
-            self._held.pop(name, None)
-            self._held[name] = (until, content)
-            while len(self._held) > KEPT:
-                self._held.popitem(last=False)
+            self._cached.pop(name, None)
+            self._cached[name] = (until, content)
+            while len(self._cached) > MAX_CACHED:
+                self._cached.popitem(last=False)
         if content is not None:
-            self._shelf.put(self._place(name), content)
+            self._disk_cache.put(self._cache_key(name), content)
 
-    def _recall(self, name: Name) -> tuple[float, bytes | None] | None:
+    def _recall(self, key: FileKey) -> tuple[float, bytes | None] | None:
         with self._lock:
-            held = self._held.get(name)
+            held = self._cached.get(key)
         if held is not None:
             return held if held[0] > self._now() else None
-        kept = self._shelf.get(self._place(name)) if SHA.fullmatch(name[2]) else None
+        kept = self._disk_cache.get(self._cache_key(key)) if SHA.fullmatch(key[2]) else None
         if kept is None:
             return None
         with self._lock:
-            self._held[name] = (math.inf, kept.body)
+            self._cached[key] = (math.inf, kept.body)
         return (math.inf, kept.body)
 
-    def _place(self, name: Name) -> str:
-        repository, path, sha = name
-        return f"file {self._board.home} {repository} {sha} {path}"
+    def _cache_key(self, key: FileKey) -> str:
+        repository, path, sha = key
+        return f"file {self._router.base_url} {repository} {sha} {path}"
 
-    def _fetch(self, home: str, name: Name, limit: int, present: Callable[[], None]) -> bytes | None:
-        _, path, ref = name
-        where = f"{home}/contents/{quote(path)}?ref={quote(ref, safe='')}"
+    def _fetch(self, repository_path: str, key: FileKey, limit: int, check_exists: Callable[[], None]) -> bytes | None:
+        _, path, ref = key
+        where = f"{repository_path}/contents/{quote(path)}?ref={quote(ref, safe='')}"
         try:
             # A branch moves: it is asked again and again, so by its version.
-            ask = self._board.get_once if SHA.fullmatch(ref) else self._board.get
+            ask = self._router.get_once if SHA.fullmatch(ref) else self._router.get
             data = ask(where, readings.content)
-        except NotThere:
-            present()
+        except ForgeNotFound:
+            check_exists()
             return None
         return _content(data, path, limit)
 

@@ -13,35 +13,35 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from orchestrator.forge.github import readings
-from orchestrator.forge.github.accounts import Accounts
-from orchestrator.forge.github.pace import Forward
-from orchestrator.forge.github.readings import Found
+from orchestrator.forge.github.accounts import ConnectionProvider
+from orchestrator.forge.github.pace import MonotonicClock
+from orchestrator.forge.github.readings import ListedRepository
 from orchestrator.forge.github.selection import Selection
-from orchestrator.forge.github.transport import Line
-from orchestrator.forge.port import ForgeError, ForgeRefused, NotThere, Repository
+from orchestrator.forge.github.transport import Connection
+from orchestrator.forge.port import ForgeError, ForgeRefused, ForgeNotFound, Repository
 
 AT_ONCE = 8
-FEWEST = 5
-TURNS = 60
+MIN_PER_POLL = 5
+POLLS_PER_ROUND = 60
 """A name is asked about again within so many looks: half an hour. Each answer counts, whenever anybody pushed."""
-LIST_AGAIN = 300.0
+LIST_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    at: float
-    found: tuple[Found, ...]
+class CachedListing:
+    fetched_at: float
+    repositories: tuple[ListedRepository, ...]
 
 
-class Finder:
-    def __init__(self, selection: Selection, accounts: Accounts, now: Callable[[], float]) -> None:
-        self._selection, self._accounts, self._now = selection, accounts, Forward(now)
+class RepositoryFinder:
+    def __init__(self, selection: Selection, connections: ConnectionProvider, now: Callable[[], float]) -> None:
+        self._selection, self._connections, self._now = selection, connections, MonotonicClock(now)
         self._lock = threading.Lock()
-        self._known: dict[str, Found] = {}
-        self._turns: dict[str, int] = {}
-        self._turn = 0
-        self._shown: dict[str, Shown] = {}
-        self._served: set[int] = set()
+        self._known: dict[str, ListedRepository] = {}
+        self._last_poll: dict[str, int] = {}
+        self._poll = 0
+        self._listings: dict[str, CachedListing] = {}
+        self._served_ids: set[int] = set()
         self._problems: dict[str, str] = {}
         self._notes: dict[str, str] = {}
 
@@ -55,10 +55,10 @@ class Finder:
 
     def is_archived(self, repository: int) -> bool:
         with self._lock:
-            return any(item.repository.id == repository and item.archived for item in self._all())
+            return any(item.repository.id == repository and item.is_archived for item in self._all())
 
     def find(self) -> list[Repository]:
-        failed = self._look_at_accounts()
+        failed = self._refresh_connections()
         names = self._due()
         with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
             failed += [error for error in pool.map(self._look_up, names) if error is not None]
@@ -69,46 +69,46 @@ class Finder:
             raise failed[0]
         return found
 
-    def _look_at_accounts(self) -> list[ForgeError]:
+    def _refresh_connections(self) -> list[ForgeError]:
         try:
-            self._accounts.look()
+            self._connections.refresh()
         except ForgeError as error:
-            self._tell("the installations", str(error))
+            self._set_problem("the installations", str(error))
             return [error]
-        self._tell("the installations", "")
+        self._set_problem("the installations", "")
         return []
 
     def _due(self) -> list[str]:
         """New ones, those in trouble, and the few whose turn is longest ago."""
         with self._lock:
-            self._turn += 1
-            names = sorted(self._selection.names, key=lambda name: self._turns.get(name, -1))
-            some = max(FEWEST, -(-len(names) // TURNS))
+            self._poll += 1
+            names = sorted(self._selection.names, key=lambda name: self._last_poll.get(name, -1))
+            some = max(MIN_PER_POLL, -(-len(names) // POLLS_PER_ROUND))
             pressing = [name for name in names if name not in self._known or name in self._problems]
             due = list(dict.fromkeys([*pressing, *names[:some]]))
-            self._turns.update(dict.fromkeys(due, self._turn))
+            self._last_poll.update(dict.fromkeys(due, self._poll))
             return due
 
     def _look_up(self, name: str) -> ForgeError | None:
         try:
-            found = self._accounts.line(name.partition("/")[0]).get(f"/repos/{name}", readings.found)
-        except NotThere:
+            found = self._connections.connection(name.partition("/")[0]).get(f"/repos/{name}", readings.listed_repository)
+        except ForgeNotFound:
             error: ForgeError = ForgeRefused(f"{name} cannot be seen: it is not there, or we were not given access")
         except ForgeError as problem:
             error = problem
         else:
             with self._lock:
                 self._known[name] = found
-            self._tell(name, "")
+            self._set_problem(name, "")
             return None
-        self._tell(name, str(error))
+        self._set_problem(name, str(error))
         return error
 
     def _owners(self) -> list[str]:
         """Lines to ask for everything that they are shown; for an App, each owner with a pattern."""
         if not self._selection.patterns:
             return []
-        lines = self._accounts.lines()
+        lines = self._connections.connections()
         if "*" in lines:
             return ["*"]
         wanted = {item.partition("/")[0].lower(): item.partition("/")[0] for item in self._selection.patterns}
@@ -116,23 +116,23 @@ class Finder:
 
     def _list(self, owner: str) -> ForgeError | None:
         with self._lock:
-            held = self._shown.get(owner)
-        if held is not None and held.at + LIST_AGAIN > self._now():
+            held = self._listings.get(owner)
+        if held is not None and held.fetched_at + LIST_SECONDS > self._now():
             return None
         name = "/user/repos" if owner == "*" else f"{owner}/*"
         try:
-            line: Line = self._accounts.line(owner)
-            found = line.listing(self._accounts.shown, readings.shown).whole()
+            line: Connection = self._connections.connection(owner)
+            found = line.listing(self._connections.repositories_path, readings.listed_repositories).all_items()
         except ForgeError as error:
-            self._tell(name, str(error))
+            self._set_problem(name, str(error))
             return error
         with self._lock:
-            self._shown[owner] = Shown(self._now(), tuple(found))
-        self._tell(name, "")
+            self._listings[owner] = CachedListing(self._now(), tuple(found))
+        self._set_problem(name, "")
         return None
 
-    def _all(self) -> list[Found]:
-        shown = [item for entry in self._shown.values() for item in entry.found]
+    def _all(self) -> list[ListedRepository]:
+        shown = [item for entry in self._listings.values() for item in entry.repositories]
         return [*(self._known[name] for name in self._selection.names if name in self._known),
                 *(item for item in shown if self._selection.matching(item.repository.full_name))]  # fmt: skip
 
@@ -142,19 +142,19 @@ class Finder:
         self._notes = {}
         for item in self._all():
             name, number = item.repository.full_name, item.repository.id
-            if item.archived:
+            if item.is_archived:
                 self._notes[name] = f"{name} is archived: no environment is made for it"
-            if not item.archived or number in self._served:
+            if not item.is_archived or number in self._served_ids:
                 chosen.setdefault(number, item.repository)
         for pattern in self._selection.patterns:
             owner = pattern.partition("/")[0]
-            listed = "*" in self._shown or owner in self._shown
+            listed = "*" in self._listings or owner in self._listings
             if listed and not any(self._selection.matching(item.full_name) == pattern for item in chosen.values()):
                 self._notes[pattern] = f"{pattern}: nothing that we were given access to fits"
-        self._served |= chosen.keys()
+        self._served_ids |= chosen.keys()
         return list(chosen.values())
 
-    def _tell(self, name: str, problem: str) -> None:
+    def _set_problem(self, name: str, problem: str) -> None:
         with self._lock:
             if problem:
                 self._problems[name] = problem

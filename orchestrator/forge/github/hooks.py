@@ -10,54 +10,54 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.forge.github.accounts import Accounts, ByApp
+from orchestrator.forge.github.accounts import ConnectionProvider, AppConnections
 from orchestrator.forge.github.transport import Transport
 from orchestrator.forge.port import ForgeError, Repository
 
-MOST = 10
-REPOSITORIES = 3
+MAX_DELIVERIES = 10
+MAX_REPOSITORIES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class PastDelivery:
     """One delivery, as the Git host remembers it."""
 
     id: str
     event: str
-    at: str
+    delivered_at: str
     outcome: str
 
 
 @dataclass(frozen=True, slots=True)
-class Hooks:
+class WebhookStatus:
     """``urls``: where the Git host sends. ``note``: why it could not be asked; empty when it could."""
 
     urls: tuple[str, ...] = ()
-    past: tuple[Past, ...] = ()
+    deliveries: tuple[PastDelivery, ...] = ()
     note: str = ""
 
 
-def look(accounts: Accounts, board: Transport, repositories: Sequence[Repository]) -> Hooks:
+def read(connections: ConnectionProvider, transport: Transport, repositories: Sequence[Repository]) -> WebhookStatus:
     try:
-        if isinstance(accounts, ByApp):
-            line = accounts.ticket
+        if isinstance(connections, AppConnections):
+            line = connections.app_connection
             url = line.get("/app/hook/config", _url)
-            return Hooks((url,) if url else (), tuple(line.get(f"/app/hook/deliveries?per_page={MOST}", _past)))
-        return _of_repositories(board, repositories[:REPOSITORIES])
+            return WebhookStatus((url,) if url else (), tuple(line.get(f"/app/hook/deliveries?per_page={MAX_DELIVERIES}", _deliveries)))
+        return _from_repositories(transport, repositories[:MAX_REPOSITORIES])
     except ForgeError as error:
-        return Hooks(note=f"the Git host does not let us look at its webhooks: {error}")
+        return WebhookStatus(note=f"the Git host does not let us look at its webhooks: {error}")
 
 
-def _of_repositories(board: Transport, repositories: Sequence[Repository]) -> Hooks:
+def _from_repositories(transport: Transport, repositories: Sequence[Repository]) -> WebhookStatus:
     urls: list[str] = []
-    past: list[Past] = []
+    past: list[PastDelivery] = []
     for repository in repositories:
         path = f"/repos/{repository.full_name}/hooks"
-        for number, url in board.get(path, _hooks):
+        for number, url in transport.get(path, _hooks):
             urls.append(url)
-            past += board.get(f"{path}/{number}/deliveries?per_page={MOST}", _past)
-    newest = sorted(past, key=lambda item: item.at, reverse=True)[:MOST]
-    return Hooks(tuple(dict.fromkeys(urls)), tuple(newest))
+            past += transport.get(f"{path}/{number}/deliveries?per_page={MAX_DELIVERIES}", _deliveries)
+    newest = sorted(past, key=lambda item: item.delivered_at, reverse=True)[:MAX_DELIVERIES]
+    return WebhookStatus(tuple(dict.fromkeys(urls)), tuple(newest))
 
 
 def _url(data: Any) -> str:
@@ -68,9 +68,9 @@ def _hooks(data: Any) -> list[tuple[int, str]]:
     return [(int(item["id"]), str(item["config"]["url"])) for item in data]
 
 
-def _past(data: Any) -> list[Past]:
+def _deliveries(data: Any) -> list[PastDelivery]:
     return [
-        Past(
+        PastDelivery(
             str(item["guid"]), str(item["event"]), str(item["delivered_at"]), f"{item['status_code']} {item['status']}"
         )
         for item in data

@@ -6,10 +6,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-SECONDS = 600.0
+RETRY_SECONDS = 600.0
 
 
-class Lacks:
+class UnsupportedCache:
     """Safe for several threads."""
 
     def __init__(self, now: Callable[[], float]) -> None:
@@ -19,8 +19,8 @@ class Lacks:
 
     def add(self, path: str) -> None:
         with self._lock:
-            self._until[path] = self._now() + SECONDS
+            self._until[path] = self._now() + RETRY_SECONDS
 
     def __contains__(self, path: str) -> bool:
         with self._lock:
-            return self._now() < self._until.get(path, 0.0) <= self._now() + SECONDS
+            return self._now() < self._until.get(path, 0.0) <= self._now() + RETRY_SECONDS

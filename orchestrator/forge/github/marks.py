@@ -13,11 +13,11 @@ from typing import Any
 
 from orchestrator.forge.github import readings
 from orchestrator.forge.github.transport import Transport
-from orchestrator.forge.port import CheckReport, Conclusion, Forbidden, NotThere, is_mark
+from orchestrator.forge.port import CheckReport, Conclusion, ForgeForbidden, ForgeNotFound, is_mark
 
-KEEP = 4096
-SUMMARY = 65_000
-DESCRIPTION = 140
+MAX_CACHED = 4096
+MAX_SUMMARY = 65_000
+MAX_DESCRIPTION = 140
 STATES = {
     Conclusion.IN_PROGRESS: "pending",
     Conclusion.SUCCESS: "success",
@@ -26,74 +26,74 @@ STATES = {
 }
 
 
-class Marks:
+class CommitMarks:
     """``path`` is the repository's; ``present`` raises unless the repository itself answers."""
 
-    def __init__(self, transport: Transport, viewer: Callable[[], str]) -> None:
-        self._transport, self._viewer = transport, viewer
+    def __init__(self, transport: Transport, login: Callable[[], str]) -> None:
+        self._transport, self._login = transport, login
         self._lock = threading.Lock()
         self._runs: OrderedDict[tuple[str, str, str], tuple[int, dict[str, Any]]] = OrderedDict()
-        self._no_runs: set[str] = set()
-        self._no_statuses: set[str] = set()
+        self._without_check_runs: set[str] = set()
+        self._without_statuses: set[str] = set()
 
-    def statuses(self, path: str, sha: str, present: Callable[[], None]) -> list[readings.Status]:
+    def statuses(self, path: str, sha: str, check_exists: Callable[[], None]) -> list[readings.CommitStatus]:
         """Every one ever set, newest first; none where the host has no statuses."""
         try:
-            return list(self._transport.listing(f"{path}/commits/{sha}/statuses", readings.statuses).whole())
-        except NotThere:
-            present()
-            self._no_statuses.add(path)
+            return list(self._transport.listing(f"{path}/commits/{sha}/statuses", readings.statuses).all_items())
+        except ForgeNotFound:
+            check_exists()
+            self._without_statuses.add(path)
             return []
 
-    def runs(self, path: str, sha: str, present: Callable[[], None]) -> list[readings.CheckRun]:
+    def runs(self, path: str, sha: str, check_exists: Callable[[], None]) -> list[readings.CheckRun]:
         try:
-            return list(self._transport.listing(f"{path}/commits/{sha}/check-runs", readings.check_runs).whole())
-        except NotThere:
-            present()
+            return list(self._transport.listing(f"{path}/commits/{sha}/check-runs", readings.check_runs).all_items())
+        except ForgeNotFound:
+            check_exists()
             return []
 
-    def decisions(self, path: str, sha: str, present: Callable[[], None]) -> Mapping[str, str]:
+    def decisions(self, path: str, sha: str, check_exists: Callable[[], None]) -> Mapping[str, str]:
         """Ours first, then the newest: whoever may push can set a status of any name, and must not hide ours by it.
         A job of a workflow becomes a check run of any name, so with those the app counts."""
-        me = self._viewer()
-        mine = [item for item in self.statuses(path, sha, present) if item.creator == me]
+        me = self._login()
+        mine = [item for item in self.statuses(path, sha, check_exists) if item.creator == me]
         said = {item.context: item.description for item in readings.newest(mine) if is_mark(item.context)}
-        if path in self._no_statuses:
-            runs = [run for run in self.runs(path, sha, present) if is_mark(run.name) and run.is_by(me)]
+        if path in self._without_statuses:
+            runs = [run for run in self.runs(path, sha, check_exists) if is_mark(run.name) and run.is_by(me)]
             said |= {run.name: run.title for run in sorted(runs, key=lambda run: run.id)}
         return {name: text for name, text in said.items() if text}
 
-    def mark(self, path: str, sha: str, said: tuple[str, str], present: Callable[[], None]) -> None:
-        mark, description = said
-        if self.decisions(path, sha, present).get(mark, "") == description[:DESCRIPTION]:
+    def mark(self, path: str, sha: str, mark_and_text: tuple[str, str], check_exists: Callable[[], None]) -> None:
+        mark, description = mark_and_text
+        if self.decisions(path, sha, check_exists).get(mark, "") == description[:MAX_DESCRIPTION]:
             return
-        body = {"state": "success", "context": mark, "description": description[:DESCRIPTION]}
+        body = {"state": "success", "context": mark, "description": description[:MAX_DESCRIPTION]}
         try:
             self._transport.send("POST", f"{path}/statuses/{sha}", body)
-        except NotThere:
-            present()
+        except ForgeNotFound:
+            check_exists()
             output = {"title": description, "summary": description or "Taken back."}
             run = {"name": mark, "head_sha": sha, "status": "completed", "conclusion": "neutral", "output": output}
             self._transport.send("POST", f"{path}/check-runs", run)
 
-    def report(self, path: str, sha: str, name: str, report: CheckReport, present: Callable[[], None]) -> None:
-        if path in self._no_runs:
+    def report(self, path: str, sha: str, name: str, report: CheckReport, check_exists: Callable[[], None]) -> None:
+        if path in self._without_check_runs:
             self._report_status(path, sha, name, report)
             return
         try:
-            self._report_run(path, sha, name, _run(report))
-        except NotThere:
-            present()
-        except Forbidden:
+            self._report_run(path, sha, name, _run_body(report))
+        except ForgeNotFound:
+            check_exists()
+        except ForgeForbidden:
             pass  # a plain token: only apps may make check runs
         else:
             return
-        self._no_runs.add(path)
+        self._without_check_runs.add(path)
         self._report_status(path, sha, name, report)
 
     def _report_run(self, path: str, sha: str, name: str, body: dict[str, Any]) -> None:
         key = (path, sha, name)
-        number, said = self._runs.get(key) or self._look(path, sha, name)
+        number, said = self._runs.get(key) or self._find_run(path, sha, name)
         if said == body:
             return
         if number:
@@ -103,17 +103,17 @@ class Marks:
             number = readings.check_run(made).id
         with self._lock:
             self._runs[key] = (number, body)
-            while len(self._runs) > KEEP:
+            while len(self._runs) > MAX_CACHED:
                 self._runs.popitem(last=False)
 
-    def _look(self, path: str, sha: str, name: str) -> tuple[int, dict[str, Any]]:
+    def _find_run(self, path: str, sha: str, name: str) -> tuple[int, dict[str, Any]]:
         """Our run of an earlier life, and what it said."""
-        found = self._transport.listing(f"{path}/commits/{sha}/check-runs", readings.check_runs).whole()
+        found = self._transport.listing(f"{path}/commits/{sha}/check-runs", readings.check_runs).all_items()
         mine = sorted((run for run in found if run.name == name), key=lambda run: run.id)
-        return (mine[-1].id, _body(mine[-1])) if mine else (0, {})
+        return (mine[-1].id, _body_of_run(mine[-1])) if mine else (0, {})
 
     def _report_status(self, path: str, sha: str, name: str, report: CheckReport) -> None:
-        body = {"state": STATES[report.conclusion], "context": name, "description": report.title[:DESCRIPTION]}
+        body = {"state": STATES[report.conclusion], "context": name, "description": report.title[:MAX_DESCRIPTION]}
         key = (path, sha, name)
         body |= {"target_url": report.details_url} if report.details_url else {}
         if self._runs.get(key, (0, {}))[1] == body:
@@ -123,15 +123,15 @@ class Marks:
             self._runs[key] = (0, body)
 
 
-def _run(report: CheckReport) -> dict[str, Any]:
+def _run_body(report: CheckReport) -> dict[str, Any]:
     body: dict[str, Any] = {"status": "in_progress"}
     if report.conclusion is not Conclusion.IN_PROGRESS:
         body = {"status": "completed", "conclusion": report.conclusion.value}
-    body["output"] = {"title": report.title, "summary": (report.summary or report.title)[:SUMMARY]}
+    body["output"] = {"title": report.title, "summary": (report.summary or report.title)[:MAX_SUMMARY]}
     return {**body, **({"details_url": report.details_url} if report.details_url else {})}
 
 
-def _body(run: readings.CheckRun) -> dict[str, Any]:
+def _body_of_run(run: readings.CheckRun) -> dict[str, Any]:
     """What would have to be sent to make it what it is."""
     body: dict[str, Any] = {"status": run.status, "output": {"title": run.title, "summary": run.summary}}
     body |= {"conclusion": run.conclusion} if run.conclusion else {}

@@ -12,48 +12,48 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 from orchestrator.forge.github import readings
-from orchestrator.forge.github.readings import Tree
+from orchestrator.forge.github.readings import GitTree
 from orchestrator.forge.github.transport import Transport
-from orchestrator.forge.port import ForgeRefused, NotThere
+from orchestrator.forge.port import ForgeRefused, ForgeNotFound
 
-SPACE = "refs/"
-DEEPEST = 8
-KEPT = 64
-MOST = 64 * 1024
+REFS_PREFIX = "refs/"
+MAX_DEPTH = 8
+MAX_TREES = 64
+MAX_NOTE_BYTES = 64 * 1024
 
 
-class Notes:
+class GitNotes:
     """``path`` is the repository's; ``present`` raises unless the repository itself answers."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._lock = threading.Lock()
-        self._trees: OrderedDict[str, Tree] = OrderedDict()
+        self._trees: OrderedDict[str, GitTree] = OrderedDict()
 
-    def read(self, path: str, sha: str, ref: str, present: Callable[[], None]) -> str:
-        where = f"{path}/git/matching-refs/{quote(ref.removeprefix(SPACE))}"
+    def read(self, path: str, sha: str, ref: str, check_exists: Callable[[], None]) -> str:
+        where = f"{path}/git/matching-refs/{quote(ref.removeprefix(REFS_PREFIX))}"
         try:
             tip = next((item.sha for item in self._transport.get(where, readings.refs) if item.name == ref), "")
-        except NotThere:
+        except ForgeNotFound:
             tip = ""
         if not tip:
-            present()
+            check_exists()
             return ""
         note = self._find(path, tip, sha)
         return self._transport.get_once(f"{path}/git/blobs/{note}", _text) if note else ""
 
-    def _find(self, path: str, tree: str, rest: str) -> str:
+    def _find(self, path: str, tree: str, name: str) -> str:
         """The id of the note's text; empty: that commit has none."""
-        for _ in range(DEEPEST):
+        for _ in range(MAX_DEPTH):
             found = self._tree(path, tree)
-            if rest in found.files:
-                return found.files[rest]
-            if rest[:2] not in found.folders:
+            if name in found.files:
+                return found.files[name]
+            if name[:2] not in found.folders:
                 return ""
-            tree, rest = found.folders[rest[:2]], rest[2:]
+            tree, name = found.folders[name[:2]], name[2:]
         return ""
 
-    def _tree(self, path: str, sha: str) -> Tree:
+    def _tree(self, path: str, sha: str) -> GitTree:
         known = self._trees.get(sha)
         if known is not None:
             return known
@@ -62,13 +62,13 @@ class Notes:
             raise ForgeRefused("the git notes are more than the Git host lists; let git sort them into folders")
         with self._lock:
             self._trees[sha] = found
-            while len(self._trees) > KEPT:
+            while len(self._trees) > MAX_TREES:
                 self._trees.popitem(last=False)
         return found
 
 
 def _text(data: object) -> str:
     content = readings.blob(data)
-    if len(content) > MOST:
-        raise ForgeRefused(f"the git note has {len(content)} bytes; at most {MOST} are read")
+    if len(content) > MAX_NOTE_BYTES:
+        raise ForgeRefused(f"the git note has {len(content)} bytes; at most {MAX_NOTE_BYTES} are read")
     return content.decode(errors="replace")

@@ -11,66 +11,66 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-READS_A_MINUTE = 800
-BURST = 10
-WRITES_A_SECOND = 1.0
-NEW_AN_HOUR = 450
-PATIENCE = 5.0
+READS_PER_MINUTE = 800
+WRITE_BURST = 10
+WRITES_PER_SECOND = 1.0
+CREATES_PER_HOUR = 450
+MAX_WRITE_WAIT = 5.0
 """Seconds that a write waits in its thread; with more it is an error that says when."""
 
 
-class Forward:
+class MonotonicClock:
     """Seconds that only ever go forward, for measuring how long ago something was: when somebody sets the clock back by
     an hour, a wait of a second must not become one of an hour."""
 
     def __init__(self, now: Callable[[], float]) -> None:
-        self._wall = now
+        self._now = now
         self._lock = threading.Lock()
-        self._ahead = 0.0
+        self._offset = 0.0
         self._last = 0.0
 
     def __call__(self) -> float:
         with self._lock:
-            wall = self._wall()
-            self._ahead = max(self._ahead, self._last - wall)
-            self._last = wall + self._ahead
+            wall = self._now()
+            self._offset = max(self._offset, self._last - wall)
+            self._last = wall + self._offset
             return self._last
 
 
-class Pace:
+class RateLimiter:
     def __init__(self, now: Callable[[], float]) -> None:
-        self._now = Forward(now)
+        self._now = MonotonicClock(now)
         self._lock = threading.Lock()
         self._reads: deque[float] = deque()
-        self._made: deque[float] = deque()
-        self._free_at = 0.0
+        self._creates: deque[float] = deque()
+        self._next_write_at = 0.0
 
-    def read(self) -> float:
+    def acquire_read(self) -> float:
         """Takes a place; or gives the seconds until there is one, and takes none."""
         with self._lock:
             now = self._now()
-            _forget(self._reads, now - 60.0)
-            if len(self._reads) >= READS_A_MINUTE:
+            _drop_before(self._reads, now - 60.0)
+            if len(self._reads) >= READS_PER_MINUTE:
                 return max(0.1, self._reads[0] + 60.0 - now)
             self._reads.append(now)
             return 0.0
 
-    def write(self, new: bool = False) -> float:
-        """The seconds to wait for one's turn. Up to ``PATIENCE`` the turn is taken, above it is not. ``new``: it makes
+    def acquire_write(self, creates: bool = False) -> float:
+        """The seconds to wait for one's turn. Up to ``PATIENCE`` the turn is taken, above it is not. ``creates``: it makes
         something that people are told of."""
         with self._lock:
             now = self._now()
-            _forget(self._made, now - 3600.0)
-            if new and len(self._made) >= NEW_AN_HOUR:
-                return max(PATIENCE + 0.1, self._made[0] + 3600.0 - now)
-            due = max(self._free_at, now - BURST / WRITES_A_SECOND)
+            _drop_before(self._creates, now - 3600.0)
+            if creates and len(self._creates) >= CREATES_PER_HOUR:
+                return max(MAX_WRITE_WAIT + 0.1, self._creates[0] + 3600.0 - now)
+            due = max(self._next_write_at, now - WRITE_BURST / WRITES_PER_SECOND)
             wait = max(0.0, due - now)
-            if wait <= PATIENCE:
-                self._free_at = due + 1 / WRITES_A_SECOND
-                self._made.extend([now + wait] * new)
+            if wait <= MAX_WRITE_WAIT:
+                self._next_write_at = due + 1 / WRITES_PER_SECOND
+                self._creates.extend([now + wait] * creates)
             return wait
 
 
-def _forget(times: deque[float], before: float) -> None:
+def _drop_before(times: deque[float], before: float) -> None:
     while times and times[0] <= before:
         times.popleft()

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.forge.github import readings
-from orchestrator.forge.github.readings import CheckRun, Status
+from orchestrator.forge.github.readings import CheckRun, CommitStatus
 
-AT_ONCE = 50
+BATCH_SIZE = 50
 """Commits of one question. More would be cheaper still, and nearer to GitHub's ten seconds for an answer."""
 
 _COMMIT = """... on Commit {
@@ -25,7 +25,7 @@ _COMMIT = """... on Commit {
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CommitRef:
     """``path`` is the repository's, ``/repos/owner/name``; ``repository`` its id, which the answer must have."""
 
     path: str
@@ -34,77 +34,77 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CommitData:
     """``statuses`` and ``runs`` None: not all of them came. ``file`` None: not told; empty tuple: there is none."""
 
-    statuses: tuple[Status, ...] | None
+    statuses: tuple[CommitStatus, ...] | None
     runs: tuple[CheckRun, ...] | None
     file: tuple[bytes, ...] | None
 
 
-def question(places: Sequence[Place], file: str) -> str:
+def build_query(commits: Sequence[CommitRef], file: str) -> str:
     lines = ["query {", " rateLimit { cost remaining limit }"]
     by_path: dict[str, list[int]] = {}
-    for index, place in enumerate(places):
+    for index, place in enumerate(commits):
         by_path.setdefault(place.path, []).append(index)
     for number, (path, indexes) in enumerate(by_path.items()):
         owner, name = path.removeprefix("/repos/").split("/", 1)
         lines.append(f" r{number}: repository(owner: {json.dumps(owner)}, name: {json.dumps(name)}) {{ databaseId")
         for index in indexes:
-            oid = json.dumps(places[index].sha)
+            oid = json.dumps(commits[index].sha)
             lines.append(f"  c{index}: object(oid: {oid}) {{ {_COMMIT % json.dumps(file)} }}")
         lines.append(" }")
     return "\n".join([*lines, "}"])
 
 
-def price(data: Any) -> int:
+def query_cost(data: Any) -> int:
     told = (data.get("data") or {}).get("rateLimit") or {}
     return max(1, int(told.get("cost") or 1))
 
 
-def answers(data: Any, places: Sequence[Place]) -> Mapping[Place, Answer]:
+def parse_response(data: Any, commits: Sequence[CommitRef]) -> Mapping[CommitRef, CommitData]:
     """Of those that were answered; what is missing (no access, not pushed yet) is asked about by other ways."""
-    found: dict[Place, Answer] = {}
+    found: dict[CommitRef, CommitData] = {}
     for name, home in (data.get("data") or {}).items():
         if name.startswith("r") and name[1:].isdigit() and isinstance(home, dict):
             for alias, commit in home.items():
-                place = _place(alias, places)
+                place = _commit_ref(alias, commits)
                 if place is not None and commit and home.get("databaseId") == place.repository:
-                    found[place] = _answer(commit)
+                    found[place] = _commit_data(commit)
     return found
 
 
-def _place(alias: str, places: Sequence[Place]) -> Place | None:
+def _commit_ref(alias: str, commits: Sequence[CommitRef]) -> CommitRef | None:
     number = alias[1:]
-    if not alias.startswith("c") or not number.isdigit() or int(number) >= len(places):
+    if not alias.startswith("c") or not number.isdigit() or int(number) >= len(commits):
         return None
-    return places[int(number)]
+    return commits[int(number)]
 
 
-def _answer(commit: Mapping[str, Any]) -> Answer:
+def _commit_data(commit: Mapping[str, Any]) -> CommitData:
     rollup = commit.get("statusCheckRollup")
     file = _file(commit.get("file"))
     if rollup is None:
-        return Answer((), (), file)
+        return CommitData((), (), file)
     contexts = rollup["contexts"]
     if contexts["pageInfo"]["hasNextPage"]:
-        return Answer(None, None, file)
+        return CommitData(None, None, file)
     nodes = contexts["nodes"]
-    return Answer(
+    return CommitData(
         tuple(_status(node) for node in nodes if node["__typename"] == "StatusContext"),
         tuple(_run(node) for node in nodes if node["__typename"] == "CheckRun"),
         file,
     )
 
 
-def _status(node: Mapping[str, Any]) -> Status:
+def _status(node: Mapping[str, Any]) -> CommitStatus:
     """REST's names for people differ from GraphQL's in one thing: an App's ends in [bot] there only."""
     creator = node.get("creator") or {}
     login = str(creator.get("login") or "")
     if creator.get("__typename") == "Bot" and not login.endswith("[bot]"):
         login += "[bot]"
     state = readings.status_state(str(node["state"]).lower())
-    return Status(str(node["context"]), state, str(node.get("description") or ""), login)
+    return CommitStatus(str(node["context"]), state, str(node.get("description") or ""), login)
 
 
 def _run(node: Mapping[str, Any]) -> CheckRun:

@@ -12,38 +12,38 @@ from orchestrator.core.model import CheckState, Key, PullRequest, PullState
 from orchestrator.forge.port import Repository
 
 PASSED = frozenset({"success", "neutral", "skipped"})
-GRAVITY = (CheckState.PASSED, CheckState.PENDING, CheckState.FAILED)
+SEVERITY = (CheckState.PASSED, CheckState.PENDING, CheckState.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ListedRepository:
     """A repository, and whether it still takes changes."""
 
     repository: Repository
-    archived: bool
+    is_archived: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Comment:
+class ReportComment:
     id: int
     author: str
     body: str
 
 
 @dataclass(frozen=True, slots=True)
-class Remark:
+class IssueComment:
     id: int
     number: int
     author: str
     body: str
     created: datetime
     updated: datetime
-    bot: bool
+    by_bot: bool
     reactions: int
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class CommitStatus:
     context: str
     state: CheckState
     description: str
@@ -69,13 +69,13 @@ class CheckRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Deployment:
+class DeploymentRef:
     id: int
     sha: str
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
+class GitTree:
     """One folder of git's, by name. Not ``complete``: it holds more than was told."""
 
     files: Mapping[str, str]
@@ -95,14 +95,14 @@ def repository(data: Any) -> Repository:
     return Repository(int(data["id"]), *names, str(data.get("pushed_at") or ""))
 
 
-def found(data: Any) -> Found:
-    return Found(repository(data), bool(data.get("archived")))
+def listed_repository(data: Any) -> ListedRepository:
+    return ListedRepository(repository(data), bool(data.get("archived")))
 
 
-def shown(data: Any) -> list[Found]:
+def listed_repositories(data: Any) -> list[ListedRepository]:
     """Everything that we were given access to. An App's comes within an object."""
     listed = data["repositories"] if isinstance(data, dict) else data
-    return [found(item) for item in _list(listed)]
+    return [listed_repository(item) for item in _list(listed)]
 
 
 def content(data: Any) -> Mapping[str, Any]:
@@ -110,10 +110,10 @@ def content(data: Any) -> Mapping[str, Any]:
     return {"type": "folder"} if isinstance(data, list) else dict(data)
 
 
-def tree(data: Any) -> Tree:
+def tree(data: Any) -> GitTree:
     listed = [(str(item["type"]), str(item["path"]), str(item["sha"])) for item in _list(data["tree"])]
     files = {path: sha for kind, path, sha in listed if kind == "blob"}
-    return Tree(files, {path: sha for kind, path, sha in listed if kind == "tree"}, not data.get("truncated"))
+    return GitTree(files, {path: sha for kind, path, sha in listed if kind == "tree"}, not data.get("truncated"))
 
 
 def blob(data: Any) -> bytes:
@@ -154,13 +154,13 @@ def pulls(data: Any) -> list[PullRequest]:
     return [pull(item) for item in _list(data)]
 
 
-def changed(data: Any) -> list[tuple[str, ...]]:
+def changed_paths(data: Any) -> list[tuple[str, ...]]:
     """Each file's name, and the one it had before."""
     return [tuple(str(item[key]) for key in ("filename", "previous_filename") if item.get(key)) for item in _list(data)]
 
 
 @dataclass(frozen=True, slots=True)
-class Ref:
+class GitRef:
     """``name`` is whole: refs/heads/main. ``annotated``: ``sha`` is a tag object's, not a commit's."""
 
     name: str
@@ -168,9 +168,9 @@ class Ref:
     annotated: bool
 
 
-def refs(data: Any) -> list[Ref]:
+def refs(data: Any) -> list[GitRef]:
     return [
-        Ref(str(item["ref"]), str(item["object"]["sha"]), item["object"].get("type") == "tag") for item in _list(data)
+        GitRef(str(item["ref"]), str(item["object"]["sha"]), item["object"].get("type") == "tag") for item in _list(data)
     ]
 
 
@@ -179,30 +179,30 @@ def tag_target(data: Any) -> tuple[str, bool]:
     return str(data["object"]["sha"]), data["object"].get("type") == "tag"
 
 
-def comments(data: Any) -> list[Comment]:
+def comments(data: Any) -> list[ReportComment]:
     return [comment(item) for item in _list(data)]
 
 
-def comment(data: Any) -> Comment:
-    return Comment(int(data["id"]), str((data.get("user") or {}).get("login") or "ghost"), str(data.get("body") or ""))
+def comment(data: Any) -> ReportComment:
+    return ReportComment(int(data["id"]), str((data.get("user") or {}).get("login") or "ghost"), str(data.get("body") or ""))
 
 
-def remarks(data: Any) -> list[Remark]:
-    return [remark(item) for item in _list(data)]
+def issue_comments(data: Any) -> list[IssueComment]:
+    return [issue_comment(item) for item in _list(data)]
 
 
-def remark(data: Any) -> Remark:
+def issue_comment(data: Any) -> IssueComment:
     """``reactions`` -1: not told, so they have to be asked for."""
     user = data.get("user") or {}
     count = (data.get("reactions") or {}).get("total_count")
-    return Remark(
+    return IssueComment(
         id=int(data["id"]),
         number=int(str(data["issue_url"]).rpartition("/")[2]),
         author=str(user.get("login") or "ghost"),
         body=str(data.get("body") or ""),
-        created=_moment(data["created_at"]),
-        updated=_moment(data["updated_at"]),
-        bot=str(user.get("type")) == "Bot" or data.get("performed_via_github_app") is not None,
+        created=_time(data["created_at"]),
+        updated=_time(data["updated_at"]),
+        by_bot=str(user.get("type")) == "Bot" or data.get("performed_via_github_app") is not None,
         reactions=-1 if count is None else int(count),
     )
 
@@ -212,9 +212,9 @@ def reactions(data: Any) -> list[tuple[str, str]]:
     return [(str((item.get("user") or {}).get("login") or ""), str(item["content"])) for item in _list(data)]
 
 
-def statuses(data: Any) -> list[Status]:
+def statuses(data: Any) -> list[CommitStatus]:
     return [
-        Status(str(item["context"]), status_state(str(item["state"])), str(item.get("description") or ""),
+        CommitStatus(str(item["context"]), status_state(str(item["state"])), str(item.get("description") or ""),
                str((item.get("creator") or {}).get("login") or ""))
         for item in _list(data)
     ]  # fmt: skip
@@ -236,12 +236,12 @@ def check_run(data: Any) -> CheckRun:
     return CheckRun(int(data["id"]), str(data["name"]), state, status, conclusion, texts[0], texts[1], url, app)
 
 
-def deployments(data: Any) -> list[Deployment]:
+def deployments(data: Any) -> list[DeploymentRef]:
     return [deployment(item) for item in _list(data)]
 
 
-def deployment(data: Any) -> Deployment:
-    return Deployment(int(data["id"]), str(data["sha"]))
+def deployment(data: Any) -> DeploymentRef:
+    return DeploymentRef(int(data["id"]), str(data["sha"]))
 
 
 def deployment_status(data: Any) -> DeploymentStatus | None:
@@ -252,7 +252,7 @@ def deployment_status(data: Any) -> DeploymentStatus | None:
     return None
 
 
-def newest(found: Iterable[Status]) -> list[Status]:
+def newest(found: Iterable[CommitStatus]) -> list[CommitStatus]:
     """GitHub lists every status ever set, newest first; the first of each context counts."""
     return list({status.context: status for status in reversed(list(found))}.values())
 
@@ -261,7 +261,7 @@ def worst(pairs: Iterable[tuple[str, CheckState]]) -> Mapping[str, CheckState]:
     """Two of one name, from two apps: the graver counts."""
     found: dict[str, CheckState] = {}
     for name, state in pairs:
-        found[name] = max(state, found.get(name, state), key=GRAVITY.index)
+        found[name] = max(state, found.get(name, state), key=SEVERITY.index)
     return found
 
 
@@ -269,7 +269,7 @@ def is_ours(name: str) -> bool:
     return name == "eph" or name.startswith(("eph/", "eph:", "eph "))
 
 
-def gone(key: Key) -> PullRequest:
+def gone_pull(key: Key) -> PullRequest:
     return PullRequest(key, PullState.GONE, "", frozenset(), "", "", "", "", "")
 
 
@@ -281,7 +281,7 @@ def _state(data: Any) -> PullState:
     return PullState.MERGED if data.get("merged_at") or data.get("merged") else PullState.CLOSED
 
 
-def _moment(text: Any) -> datetime:
+def _time(text: Any) -> datetime:
     return datetime.fromisoformat(str(text)).astimezone(UTC)
 
 

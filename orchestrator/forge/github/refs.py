@@ -12,13 +12,13 @@ from urllib.parse import quote
 from orchestrator.core import globs
 from orchestrator.forge.github import readings
 from orchestrator.forge.github.transport import Transport
-from orchestrator.forge.port import ForgeError, ForgeUnavailable, Refs
+from orchestrator.forge.port import ForgeError, ForgeUnavailable, RefList
 from stacks.model import RefKind
 
-SPACES = {RefKind.BRANCH: "heads", RefKind.TAG: "tags"}
-DEEPEST = 5
+REF_PREFIXES = {RefKind.BRANCH: "heads", RefKind.TAG: "tags"}
+MAX_TAG_DEPTH = 5
 """Tags of tags."""
-KEPT = 20_000
+MAX_CACHED = 20_000
 
 
 class RefReader:
@@ -27,44 +27,44 @@ class RefReader:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._lock = threading.Lock()
-        self._targets: dict[str, str] = {}
+        self._tag_commits: dict[str, str] = {}
 
-    def matching(self, path: str, kind: RefKind, patterns: tuple[str, ...], present: Callable[[], None]) -> Refs:
-        space = f"refs/{SPACES[kind]}/"
-        found: dict[str, readings.Ref] = {}
+    def matching(self, path: str, kind: RefKind, patterns: tuple[str, ...], check_exists: Callable[[], None]) -> RefList:
+        space = f"refs/{REF_PREFIXES[kind]}/"
+        found: dict[str, readings.GitRef] = {}
         trouble = ""
         for prefix in _prefixes(patterns):
-            listing = self._transport.listing(f"{path}/git/matching-refs/{SPACES[kind]}/{quote(prefix)}", readings.refs)
+            listing = self._transport.listing(f"{path}/git/matching-refs/{REF_PREFIXES[kind]}/{quote(prefix)}", readings.refs)
             trouble = trouble or str(listing.error or "")
             found |= {item.name.removeprefix(space): item for item in listing.items if item.name.startswith(space)}
         if not found:
-            present()
+            check_exists()
         wanted = {name: item for name, item in found.items() if globs.any_matches(patterns, name)}
         return self._commits(path, wanted, trouble)
 
-    def _commits(self, path: str, wanted: dict[str, readings.Ref], trouble: str) -> Refs:
+    def _commits(self, path: str, refs: dict[str, readings.GitRef], problem: str) -> RefList:
         commits = {}
-        for name, item in sorted(wanted.items()):
+        for name, item in sorted(refs.items()):
             try:
-                commits[name] = self._target(path, item.sha) if item.annotated else item.sha
+                commits[name] = self._tag_commit(path, item.sha) if item.annotated else item.sha
             except ForgeError as error:
-                trouble = trouble or f"what the tag {name} means could not be read: {error}"
-        return Refs(commits, not trouble, trouble)
+                problem = problem or f"what the tag {name} means could not be read: {error}"
+        return RefList(commits, not problem, problem)
 
-    def _target(self, path: str, sha: str) -> str:
-        if sha in self._targets:
-            return self._targets[sha]
+    def _tag_commit(self, path: str, sha: str) -> str:
+        if sha in self._tag_commits:
+            return self._tag_commits[sha]
         target, again = sha, True
-        for _ in range(DEEPEST):
+        for _ in range(MAX_TAG_DEPTH):
             target, again = self._transport.get_once(f"{path}/git/tags/{target}", readings.tag_target)
             if not again:
                 break
         else:
-            raise ForgeUnavailable(f"it is a tag of a tag, more than {DEEPEST} deep")
+            raise ForgeUnavailable(f"it is a tag of a tag, more than {MAX_TAG_DEPTH} deep")
         with self._lock:
-            self._targets[sha] = target
-            while len(self._targets) > KEPT:
-                self._targets.pop(next(iter(self._targets)))
+            self._tag_commits[sha] = target
+            while len(self._tag_commits) > MAX_CACHED:
+                self._tag_commits.pop(next(iter(self._tag_commits)))
         return target
 
 

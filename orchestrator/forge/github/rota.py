@@ -13,82 +13,82 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from orchestrator.forge.port import Cost
+from orchestrator.forge.port import ApiUsage
 
 RESERVE = 0.1
 """Of the limit: for writes, and for the questions that a change brings with it."""
-PLENTY = 0.5
+UNRESTRICTED_SHARE = 0.5
 """Of the limit: with so much left, nobody waits."""
-LEARN = 0.2
-PRICE_AT_FIRST = 0.2
+SMOOTHING = 0.2
+INITIAL_COST = 0.2
 NEVER = -1.0
 
 
 @dataclass(slots=True)
-class Habit:
-    """``read``: when it was last read; ``price``: what a reading costs on average."""
+class PollStats:
+    """``last_read_at``: when it was last read; ``average_cost``: what a reading costs on average."""
 
-    read: float = NEVER
-    price: float = PRICE_AT_FIRST
+    last_read_at: float = NEVER
+    average_cost: float = INITIAL_COST
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    left_out: frozenset[int] = frozenset()
+class PollDecision:
+    deferred: frozenset[int] = frozenset()
     note: str = ""
 
 
-class Rota:
+class PollSchedule:
     """``every``: seconds between two looks."""
 
-    def __init__(self, every: float) -> None:
-        self._every = every
+    def __init__(self, poll_seconds: float) -> None:
+        self._poll_seconds = poll_seconds
         self._lock = threading.Lock()
-        self._habits: dict[int, Habit] = {}
+        self._stats: dict[int, PollStats] = {}
 
-    def was_read(self, repository: int, now: float, cost: float) -> None:
+    def record_read(self, repository: int, now: float, cost: float) -> None:
         with self._lock:
-            habit = self._habits.setdefault(repository, Habit())
-            habit.read = now
-            habit.price += LEARN * (cost - habit.price)
+            habit = self._stats.setdefault(repository, PollStats())
+            habit.last_read_at = now
+            habit.average_cost += SMOOTHING * (cost - habit.average_cost)
 
-    def turn(self, repositories: Sequence[int], cost: Cost, now: float) -> Turn:
-        """``cost`` is that of the line with which all of these are asked."""
+    def select(self, repositories: Sequence[int], usage: ApiUsage, now: float) -> PollDecision:
+        """``usage`` is that of the line with which all of these are asked."""
         with self._lock:
-            habits = {number: self._habits.setdefault(number, Habit()) for number in repositories}
-        allowed = self._allowed(cost, now)
-        if allowed is None or sum(habit.price for habit in habits.values()) <= allowed:
-            return Turn()
+            habits = {number: self._stats.setdefault(number, PollStats()) for number in repositories}
+        allowed = self._budget(usage, now)
+        if allowed is None or sum(habit.average_cost for habit in habits.values()) <= allowed:
+            return PollDecision()
         chosen = _affordable(habits.items(), allowed, now)
         left_out = frozenset(habits.keys() - chosen)
-        minutes = max(1, round((cost.reset - now) / 60))
+        minutes = max(1, round((usage.reset - now) / 60))
         note = (
-            f"{len(left_out)} of {len(habits)} repositories wait for a later look: {cost.remaining} of {cost.limit} "
+            f"{len(left_out)} of {len(habits)} repositories wait for a later look: {usage.remaining} of {usage.limit} "
             f"requests are left for {minutes} minutes"
         )
-        return Turn(left_out, note) if left_out else Turn()
+        return PollDecision(left_out, note) if left_out else PollDecision()
 
-    def _allowed(self, cost: Cost, now: float) -> float | None:
+    def _budget(self, usage: ApiUsage, now: float) -> float | None:
         """What this look may cost; None: nothing is known, or there is plenty, so nothing is held back."""
-        if cost.limit <= 0 or cost.reset <= now or cost.remaining >= PLENTY * cost.limit:
+        if usage.limit <= 0 or usage.reset <= now or usage.remaining >= UNRESTRICTED_SHARE * usage.limit:
             return None
-        looks = max(1.0, (cost.reset - now) / self._every)
-        return max(0.0, cost.remaining - RESERVE * cost.limit) / looks
+        looks = max(1.0, (usage.reset - now) / self._poll_seconds)
+        return max(0.0, usage.remaining - RESERVE * usage.limit) / looks
 
 
-def _affordable(habits: Iterable[tuple[int, Habit]], allowed: float, now: float) -> set[int]:
+def _affordable(stats: Iterable[tuple[int, PollStats]], budget: float, now: float) -> set[int]:
     """At least one, so that each has its turn at some time."""
     chosen: set[int] = set()
     spent = 0.0
-    for number, habit in sorted(habits, key=lambda item: (-_urgency(item[1], now), item[0])):
-        if chosen and spent + habit.price > allowed:
+    for number, habit in sorted(stats, key=lambda item: (-_priority(item[1], now), item[0])):
+        if chosen and spent + habit.average_cost > budget:
             continue
         chosen.add(number)
-        spent += habit.price
+        spent += habit.average_cost
     return chosen
 
 
-def _urgency(habit: Habit, now: float) -> float:
-    if habit.read == NEVER:
+def _priority(stats: PollStats, now: float) -> float:
+    if stats.last_read_at == NEVER:
         return float("inf")
-    return (now - habit.read) * (0.2 + habit.price)
+    return (now - stats.last_read_at) * (0.2 + stats.average_cost)

@@ -37,8 +37,8 @@ class Selection:
         return [item for item in self.patterns if _owner(item) == owner.lower()]
 
 
-def of(repositories: Iterable[str], organisations: Iterable[str] = ()) -> Selection:
-    wanted = [*repositories, *(f"{owner}/*" for owner in organisations)]
+def parse(repositories: Iterable[str], organizations: Iterable[str] = ()) -> Selection:
+    wanted = [*repositories, *(f"{owner}/*" for owner in organizations)]
     wrong = [item for item in wanted if not (EXACT.fullmatch(item) or PATTERN.fullmatch(item))]
     if wrong:
         raise ValueError(

@@ -19,10 +19,10 @@ from pathlib import Path
 
 log = logging.getLogger("eph.forge")
 
-FORM = 1
+FORMAT_VERSION = 1
 MOST_ENTRIES = 30_000
 MOST_BYTES = 128 * 1024 * 1024
-LARGEST = 16 * 1024 * 1024
+MAX_ENTRY_BYTES = 16 * 1024 * 1024
 TIDY_EVERY = 1000
 
 _SCHEMA = """
@@ -34,16 +34,16 @@ CREATE INDEX IF NOT EXISTS kept_by_age ON kept (at);
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """``at``: when it was put there, in seconds since the epoch."""
+class CacheEntry:
+    """``stored_at``: when it was put there, in seconds since the epoch."""
 
     etag: str
     next: str
     body: bytes
-    at: float
+    stored_at: float
 
 
-class Shelf:
+class DiskCache:
     """Safe for several threads. ``path`` None: nothing is kept."""
 
     def __init__(self, path: Path | None, now: Callable[[], float] = time.time) -> None:
@@ -52,38 +52,38 @@ class Shelf:
         self._writes = 0
         self._db = self._open()
 
-    def get(self, key: str) -> Kept | None:
+    def get(self, key: str) -> CacheEntry | None:
         with self._lock:
             if self._db is None:
                 return None
             try:
                 row = self._db.execute("SELECT etag, next, body, at FROM kept WHERE key = ?", (key,)).fetchone()
-                return None if row is None else Kept(row[0], row[1], zlib.decompress(row[2]), row[3])
+                return None if row is None else CacheEntry(row[0], row[1], zlib.decompress(row[2]), row[3])
             except zlib.error:
-                self._forget(key)
+                self._delete(key)
             except sqlite3.Error as error:
-                self._give_up(error)
+                self._disable(error)
             return None
 
-    def put(self, key: str, body: bytes, etag: str = "", following: str = "") -> None:
+    def put(self, key: str, body: bytes, etag: str = "", next_page: str = "") -> None:
         packed = zlib.compress(body, 3)
-        if len(packed) > LARGEST:
+        if len(packed) > MAX_ENTRY_BYTES:
             return
         with self._lock:
             if self._db is None:
                 return
             try:
-                row = (key, etag, following, packed, self._now())
+                row = (key, etag, next_page, packed, self._now())
                 self._db.execute("INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?, ?)", row)
                 self._writes += 1
                 if self._writes % TIDY_EVERY == 0:
-                    self._tidy(self._db)
+                    self._evict(self._db)
             except sqlite3.Error as error:
-                self._give_up(error)
+                self._disable(error)
 
-    def drop(self, key: str) -> None:
+    def delete(self, key: str) -> None:
         with self._lock:
-            self._forget(key)
+            self._delete(key)
 
     def close(self) -> None:
         with self._lock:
@@ -91,7 +91,7 @@ class Shelf:
                 self._db.close()
                 self._db = None
 
-    def _forget(self, key: str) -> None:
+    def _delete(self, key: str) -> None:
         if self._db is not None:
             with contextlib.suppress(sqlite3.Error):
                 self._db.execute("DELETE FROM kept WHERE key = ?", (key,))
@@ -101,33 +101,33 @@ class Shelf:
             return None
         for _ in range(2):
             try:
-                return self._opened(self._path)
+                return self._connect(self._path)
             except (sqlite3.Error, OSError) as error:
                 log.warning("the cache %s is begun anew: %s", self._path, error)
                 self._remove(self._path)
         return None
 
-    def _opened(self, path: Path) -> sqlite3.Connection:
+    def _connect(self, path: Path) -> sqlite3.Connection:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
         path.chmod(0o600)
         db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         try:
             form = db.execute("PRAGMA user_version").fetchone()[0]
-            if form not in (0, FORM):
-                raise sqlite3.DatabaseError(f"it is of form {form}, and this version writes {FORM}")
+            if form not in (0, FORMAT_VERSION):
+                raise sqlite3.DatabaseError(f"it is of form {form}, and this version writes {FORMAT_VERSION}")
             db.execute("PRAGMA journal_mode=WAL")
             # Losing the last entries to a power cut costs a few requests; waiting for the disk would cost all the time.
             db.execute("PRAGMA synchronous=OFF")
             db.executescript(_SCHEMA)
-            db.execute(f"PRAGMA user_version={FORM}")
-            self._tidy(db)
+            db.execute(f"PRAGMA user_version={FORMAT_VERSION}")
+            self._evict(db)
         except sqlite3.Error:
             db.close()
             raise
         return db
 
-    def _tidy(self, db: sqlite3.Connection) -> None:
+    def _evict(self, db: sqlite3.Connection) -> None:
         """The oldest go when there are too many, or too much."""
         count, size = db.execute("SELECT count(*), coalesce(sum(length(body)), 0) FROM kept").fetchone()
         if count > MOST_ENTRIES or size > MOST_BYTES:
@@ -135,7 +135,7 @@ class Shelf:
             db.execute("DELETE FROM kept WHERE key IN (SELECT key FROM kept ORDER BY at LIMIT ?)", (spare,))
             db.execute("VACUUM")
 
-    def _give_up(self, error: sqlite3.Error) -> None:
+    def _disable(self, error: sqlite3.Error) -> None:
         """A damaged one is begun anew; with a full disk, or a lock, nothing is kept until the next life."""
         log.warning("the cache %s cannot be used: %s", self._path, error)
         if self._db is not None:

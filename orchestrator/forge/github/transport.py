@@ -6,7 +6,7 @@ pages are followed by GitHub's own links, and a page that was promised and came 
 before it is believed to be short. When GitHub asks for patience, nothing is sent until then. Readings never wait here;
 a write may, for its turn.
 
-``Line`` is one token's: quotas and limits are GitHub's for each token, so patience, pace and cost are a line's own.
+``Connection`` is one token's: quotas and limits are GitHub's for each token, so patience, pace and cost are a line's own.
 """
 
 from __future__ import annotations
@@ -25,40 +25,40 @@ from github import Auth, Github
 from github.GithubException import GithubException
 
 from orchestrator.forge.github import errors, pace
-from orchestrator.forge.github.pace import Forward, Pace
-from orchestrator.forge.github.shelf import Shelf
-from orchestrator.forge.port import Cost, ForgeError, ForgeRefused, ForgeUnavailable
+from orchestrator.forge.github.pace import MonotonicClock, RateLimiter
+from orchestrator.forge.github.shelf import DiskCache
+from orchestrator.forge.port import ApiUsage, ForgeError, ForgeRefused, ForgeUnavailable
 
 T = TypeVar("T")
 PER_PAGE = 100
-MOST_PAGES = 200
-KEEP = 8192
+MAX_PAGES = 200
+MAX_CACHED = 8192
 ABORTED = "Connection aborted"
 """In the library's words: the other end closed before any answer."""
-NEXT = re.compile(r'<([^<>]*)>\s*;[^,<>]*\brel="?next"?')
+NEXT_LINK = re.compile(r'<([^<>]*)>\s*;[^,<>]*\brel="?next"?')
 
 Parse = Callable[[Any], T]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading(Generic[T]):
-    """A value with what GitHub said of its version and of the page after it. ``fresh``: not from memory."""
+class CachedResponse(Generic[T]):
+    """A value with what GitHub said of its version and of the page after it. ``from_server``: not from memory."""
 
     value: T
     etag: str
     next: str
-    fresh: bool = True
+    from_server: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Listing(Generic[T]):
-    """``cost``: how many of its pages counted."""
+    """``requests_counted``: how many of its pages counted."""
 
     items: tuple[T, ...]
     error: ForgeError | None = None
-    cost: int = 0
+    requests_counted: int = 0
 
-    def whole(self) -> tuple[T, ...]:
+    def all_items(self) -> tuple[T, ...]:
         """Everything, or the error that is in the way."""
         if self.error is not None:
             raise self.error
@@ -75,47 +75,47 @@ class Transport(Protocol):
     def listing(self, path: str, parse: Parse[list[T]]) -> Listing[T]:
         """All pages. The first one's failure raises; a later one's is told with what was read before it."""
 
-    def send(self, verb: str, path: str, body: Any = None) -> Any:
+    def send(self, method: str, path: str, body: Any = None) -> Any:
         """A change; gives the answer's JSON."""
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class TransportConfig:
     """What all lines share. ``now`` tells seconds since the epoch: reset times are compared with it."""
 
     base_url: str
     timeout: int = 10
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
-    shelf: Shelf = field(default_factory=lambda: Shelf(None))
+    cache: DiskCache = field(default_factory=lambda: DiskCache(None))
 
 
-class Line:
+class Connection:
     """``name``: whose token it is, for keeping apart what each may see. Safe for several threads.
 
     ``refused`` is told of a 401: a token that was made may have been taken back, and the next one be good.
     """
 
-    def __init__(self, means: Means, auth: Auth.Auth, name: str, refused: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, config: TransportConfig, auth: Auth.Auth, name: str, on_unauthorized: Callable[[], None] = lambda: None) -> None:
         self._github = Github(
-            auth=auth, base_url=means.base_url, timeout=means.timeout, retry=None, user_agent="eph", pool_size=16,
+            auth=auth, base_url=config.base_url, timeout=config.timeout, retry=None, user_agent="eph", pool_size=16,
             per_page=PER_PAGE, seconds_between_requests=None, seconds_between_writes=None, lazy=True,
         )  # fmt: skip
         self._requester = self._github.requester
-        self.name, self._auth, self._refused = name, auth, refused
-        self._means, self._now, self._shelf = means, Forward(means.now), means.shelf
-        self._pace = Pace(means.now)
+        self.name, self._auth, self._on_unauthorized = name, auth, on_unauthorized
+        self._config, self._now, self._disk_cache = config, MonotonicClock(config.now), config.cache
+        self._limiter = RateLimiter(config.now)
         self._lock = threading.Lock()
-        self._held: OrderedDict[tuple[str, Any], Reading[Any]] = OrderedDict()
+        self._cached: OrderedDict[tuple[str, Any], CachedResponse[Any]] = OrderedDict()
         self._blocked_until = 0.0
-        self._cost = Cost()
+        self._usage = ApiUsage()
 
     def close(self) -> None:
         self._github.close()
 
-    def cost(self) -> Cost:
+    def usage(self) -> ApiUsage:
         with self._lock:
-            return replace(self._cost, blocked_for=max(0.0, self._blocked_until - self._now()))
+            return replace(self._usage, blocked_for=max(0.0, self._blocked_until - self._now()))
 
     def get(self, url: str, parse: Parse[T]) -> T:
         return self._read(url, parse).value
@@ -130,154 +130,154 @@ class Line:
 
     def listing(self, path: str, parse: Parse[list[T]]) -> Listing[T]:
         url = f"{path}{'&' if '?' in path else '?'}per_page={PER_PAGE}"
-        found, suspicious = self._walk(url, parse, {})
+        found, suspicious = self._fetch_pages(url, parse, {})
         if suspicious:
-            found, _ = self._walk(url, parse, None)
+            found, _ = self._fetch_pages(url, parse, None)
         return found
 
-    def send(self, verb: str, path: str, body: Any = None) -> Any:
-        self._wait_for_a_turn(f"{verb} {path}", new=verb == "POST" and path.endswith("/comments"))
-        return self._ask(verb, path, {}, body)[2]
+    def send(self, method: str, path: str, body: Any = None) -> Any:
+        self._wait_to_write(f"{method} {path}", creates=method == "POST" and path.endswith("/comments"))
+        return self._request(method, path, {}, body)[2]
 
-    def buy(self, path: str) -> Any:
+    def post_unthrottled(self, path: str) -> Any:
         """A POST that changes nothing of anybody's: it takes no turn from the writes."""
-        return self._ask("POST", path, {}, None)[2]
+        return self._request("POST", path, {}, None)[2]
 
     def charge(self, points: int) -> None:
         """What an answer turned out to have cost, beyond the request itself."""
         with self._lock:
-            self._cost = replace(self._cost, counted=self._cost.counted + points)
+            self._usage = replace(self._usage, counted=self._usage.counted + points)
 
     def query(self, text: str) -> Any:
         """GraphQL: one question about many things. NotThere where the host has none."""
-        data = self._ask("POST", self._requester.graphql_url, {}, {"query": text})[2]
+        data = self._request("POST", self._requester.graphql_url, {}, {"query": text})[2]
         if not isinstance(data, dict):
-            raise errors.of_shape(TypeError("no object"), "POST /graphql")
-        limited = errors.of_query(data)
+            raise errors.from_unexpected_shape(TypeError("no object"), "POST /graphql")
+        limited = errors.from_graphql(data)
         if limited is not None:
-            self._block(limited.retry_after or errors.UNTOLD)
+            self._block(limited.retry_after or errors.DEFAULT_RETRY_AFTER)
             raise limited
         return data
 
-    def _walk(self, first: str, parse: Parse[list[T]], headers: Mapping[str, str] | None) -> tuple[Listing[T], bool]:
+    def _fetch_pages(self, first: str, parse: Parse[list[T]], headers: Mapping[str, str] | None) -> tuple[Listing[T], bool]:
         """Whether it is suspicious comes with it: short, and partly from memory. ``headers`` None: all anew."""
         items: list[T] = []
         url, promised, remembered, cost = first, False, False, 0
-        for page in range(1, MOST_PAGES + 1):
+        for page in range(1, MAX_PAGES + 1):
             try:
                 reading = self._read(url, parse, conditional=headers is not None)
             except ForgeError as problem:
                 if page == 1:
                     raise
                 return Listing(tuple(items), problem, cost), False
-            remembered = remembered or not reading.fresh
-            cost += reading.fresh
+            remembered = remembered or not reading.from_server
+            cost += reading.from_server
             if not reading.value and promised:
                 text = f"{first}: page {page} was promised and came empty; not believed to be all"
                 return Listing(tuple(items), ForgeUnavailable(text), cost), remembered
             items += reading.value
             promised = bool(reading.next)
             if not promised and len(reading.value) < PER_PAGE:
-                return Listing(tuple(items), cost=cost), False
+                return Listing(tuple(items), requests_counted=cost), False
             url = reading.next or f"{first}&page={page + 1}"
-        return Listing(tuple(items), ForgeUnavailable(f"{first}: more than {MOST_PAGES} pages")), False
+        return Listing(tuple(items), ForgeUnavailable(f"{first}: more than {MAX_PAGES} pages")), False
 
-    def _read(self, url: str, parse: Parse[T], conditional: bool = True, keep: bool = True) -> Reading[T]:
+    def _read(self, url: str, parse: Parse[T], conditional: bool = True, keep: bool = True) -> CachedResponse[T]:
         key = (url, parse)
         with self._lock:
-            held = cast("Reading[T] | None", self._held.get(key)) if conditional else None
+            held = cast("Reading[T] | None", self._cached.get(key)) if conditional else None
         if held is None and conditional and keep:
-            held = self._recall(url, parse)
-        self._be_quick(f"GET {url}")
-        status, headers, text = self._ask_raw("GET", url, {"If-None-Match": held.etag} if held else {})
+            held = self._load_from_disk(url, parse)
+        self._check_read_rate(f"GET {url}")
+        status, headers, text = self._request_raw("GET", url, {"If-None-Match": held.etag} if held else {})
         if status == 304 and held is not None:
-            self._keep(key, held)
+            self._cache(key, held)
             following = _next(headers) if "link" in headers else held.next
-            return replace(held, next=following, fresh=False)
+            return replace(held, next=following, from_server=False)
         try:
-            reading = Reading(parse(self._json(status, text, f"GET {url}")), _etag(headers), _next(headers))
+            reading = CachedResponse(parse(self._json(status, text, f"GET {url}")), _etag(headers), _next(headers))
         except (KeyError, TypeError, ValueError, AttributeError) as problem:
-            raise errors.of_shape(problem, f"GET {url}") from problem
+            raise errors.from_unexpected_shape(problem, f"GET {url}") from problem
         if keep:
-            self._keep(key, reading)
-            self._store(url, text, reading)
+            self._cache(key, reading)
+            self._store_on_disk(url, text, reading)
         return reading
 
-    def _keep(self, key: tuple[str, Any], reading: Reading[Any]) -> None:
+    def _cache(self, key: tuple[str, Any], reading: CachedResponse[Any]) -> None:
         with self._lock:
-            self._held.pop(key, None)
+            self._cached.pop(key, None)
             if reading.etag:
-                self._held[key] = reading
-            while len(self._held) > KEEP:
-                self._held.popitem(last=False)
+                self._cached[key] = reading
+            while len(self._cached) > MAX_CACHED:
+                self._cached.popitem(last=False)
 
-    def _store(self, url: str, text: str, reading: Reading[Any]) -> None:
+    def _store_on_disk(self, url: str, text: str, reading: CachedResponse[Any]) -> None:
         if reading.etag:
-            self._shelf.put(self._place(url), text.encode(), reading.etag, reading.next)
+            self._disk_cache.put(self._cache_key(url), text.encode(), reading.etag, reading.next)
 
-    def _recall(self, url: str, parse: Parse[T]) -> Reading[T] | None:
+    def _load_from_disk(self, url: str, parse: Parse[T]) -> CachedResponse[T] | None:
         """What an earlier life read; one that cannot be understood any more is not asked about by its version."""
-        kept = self._shelf.get(self._place(url))
+        kept = self._disk_cache.get(self._cache_key(url))
         if kept is None or not kept.etag:
             return None
         try:
-            return Reading(parse(json.loads(kept.body)), kept.etag, kept.next)
+            return CachedResponse(parse(json.loads(kept.body)), kept.etag, kept.next)
         except (KeyError, TypeError, ValueError, AttributeError):
             return None
 
-    def _place(self, url: str) -> str:
-        return f"{self._means.base_url} {self.name} {url}"
+    def _cache_key(self, url: str) -> str:
+        return f"{self._config.base_url} {self.name} {url}"
 
-    def _ask(
-        self, verb: str, url: str, headers: Mapping[str, str], body: Any = None
+    def _request(
+        self, method: str, url: str, headers: Mapping[str, str], body: Any = None
     ) -> tuple[int, dict[str, Any], Any]:
-        status, answered, text = self._ask_raw(verb, url, headers, body)
-        return status, answered, self._json(status, text, f"{verb} {url}")
+        status, answered, text = self._request_raw(method, url, headers, body)
+        return status, answered, self._json(status, text, f"{method} {url}")
 
-    def _ask_raw(
-        self, verb: str, url: str, headers: Mapping[str, str], body: Any = None
+    def _request_raw(
+        self, method: str, url: str, headers: Mapping[str, str], body: Any = None
     ) -> tuple[int, dict[str, Any], str]:
-        what = f"{verb} {url}"
-        self._be_patient(what)
+        what = f"{method} {url}"
+        self._check_not_blocked(what)
         try:
-            status, answered, text = self._exchange(verb, url, headers, body)
+            status, answered, text = self._send_with_retry(method, url, headers, body)
         except (requests.RequestException, GithubException, OSError, RuntimeError, ValueError) as problem:
-            raise errors.of_exception(problem, what) from problem
+            raise errors.from_exception(problem, what) from problem
         self._count(status, answered)
         if status >= 300 and status != 304:
-            refusal = errors.of_answer(status, answered, self._json(status, text, what), what, self._means.now())
-            if isinstance(refusal, errors.Limited):
-                self._block(refusal.retry_after or errors.UNTOLD)
+            refusal = errors.from_response(status, answered, self._json(status, text, what), what, self._config.now())
+            if isinstance(refusal, errors.RateLimited):
+                self._block(refusal.retry_after or errors.DEFAULT_RETRY_AFTER)
             if status == 401 and isinstance(refusal, ForgeRefused):
-                self._refused()
+                self._on_unauthorized()
             raise refusal
         return status, answered, text
 
-    def _exchange(self, verb: str, url: str, headers: Mapping[str, str], body: Any) -> tuple[int, dict[str, Any], str]:
+    def _send_with_retry(self, method: str, url: str, headers: Mapping[str, str], body: Any) -> tuple[int, dict[str, Any], str]:
         """A host closes a connection that rested, at times just when it is used again. A question is then asked once
         more, on another; a change is not, for it may have arrived."""
         try:
-            return self._requester.requestJson(verb, url, headers=dict(headers), input=body)
+            return self._requester.requestJson(method, url, headers=dict(headers), input=body)
         except requests.ConnectionError as broken:
-            is_question = verb == "GET" or url == self._requester.graphql_url
+            is_question = method == "GET" or url == self._requester.graphql_url
             if ABORTED not in str(broken) or not is_question:
                 raise
-        return self._requester.requestJson(verb, url, headers=dict(headers), input=body)
+        return self._requester.requestJson(method, url, headers=dict(headers), input=body)
 
-    def _be_quick(self, what: str) -> None:
-        wait = self._pace.read()
+    def _check_read_rate(self, request: str) -> None:
+        wait = self._limiter.acquire_read()
         if wait:
-            text = f"{what}: not sent, GitHub allows only so many readings a minute; trying again in {wait:.0f} s"
-            raise errors.Limited(text, wait)
+            text = f"{request}: not sent, GitHub allows only so many readings a minute; trying again in {wait:.0f} s"
+            raise errors.RateLimited(text, wait)
 
-    def _wait_for_a_turn(self, what: str, new: bool) -> None:
-        wait = self._pace.write(new)
-        if wait > pace.PATIENCE:
-            raise errors.Limited(f"{what}: not sent, writes are paced; trying again in {wait:.0f} s", wait)
+    def _wait_to_write(self, request: str, creates: bool) -> None:
+        wait = self._limiter.acquire_write(creates)
+        if wait > pace.MAX_WRITE_WAIT:
+            raise errors.RateLimited(f"{request}: not sent, writes are paced; trying again in {wait:.0f} s", wait)
         if wait:
-            self._means.sleep(wait)
+            self._config.sleep(wait)
 
-    def _json(self, status: int, text: str, what: str) -> Any:
+    def _json(self, status: int, text: str, request: str) -> Any:
         if not text:
             return None
         try:
@@ -285,13 +285,13 @@ class Line:
         except ValueError as problem:
             if status >= 300:
                 return None
-            raise errors.of_exception(problem, what) from problem
+            raise errors.from_exception(problem, request) from problem
 
-    def _be_patient(self, what: str) -> None:
+    def _check_not_blocked(self, request: str) -> None:
         with self._lock:
             wait = self._blocked_until - self._now()
         if wait > 0:
-            raise errors.Limited(f"{what}: not sent, GitHub asked for patience; trying again in {wait:.0f} s", wait)
+            raise errors.RateLimited(f"{request}: not sent, GitHub asked for patience; trying again in {wait:.0f} s", wait)
 
     def _block(self, seconds: float) -> None:
         with self._lock:
@@ -299,12 +299,12 @@ class Line:
 
     def _count(self, status: int, headers: Mapping[str, Any]) -> None:
         with self._lock:
-            old = self._cost
+            old = self._usage
             free = status == 304
-            self._cost = replace(old, counted=old.counted + (not free), free=old.free + free)
+            self._usage = replace(old, counted=old.counted + (not free), free=old.free + free)
             if str(headers.get("x-ratelimit-resource") or "core") == "core":
-                self._cost = replace(
-                    self._cost, remaining=_int(headers.get("x-ratelimit-remaining"), old.remaining),
+                self._usage = replace(
+                    self._usage, remaining=_int(headers.get("x-ratelimit-remaining"), old.remaining),
                     limit=_int(headers.get("x-ratelimit-limit"), old.limit),
                     reset=_int(headers.get("x-ratelimit-reset"), old.reset),
                 )  # fmt: skip
@@ -315,12 +315,12 @@ def _etag(headers: Mapping[str, Any]) -> str:
 
 
 def _next(headers: Mapping[str, Any]) -> str:
-    found = NEXT.search(str(headers.get("link") or ""))
+    found = NEXT_LINK.search(str(headers.get("link") or ""))
     return found.group(1) if found else ""
 
 
-def _int(text: Any, otherwise: int) -> int:
+def _int(text: Any, default: int) -> int:
     try:
         return int(float(str(text)))
     except ValueError:
-        return otherwise
+        return default

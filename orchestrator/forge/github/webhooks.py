@@ -14,24 +14,24 @@ from typing import Any
 
 from orchestrator.core.model import Key
 
-MOST = 5_000_000
+MAX_BODY = 5_000_000
 """GitHub's own limit is 25 MB; an event that we listen to is far below this."""
 
-DATES = (
+DATE_FIELDS = (
     ("pull_request", "updated_at"), ("comment", "updated_at"), ("issue", "updated_at"), ("head_commit", "timestamp"),
     ("check_run", "completed_at"), ("check_run", "started_at"), ("check_suite", "updated_at"), ("updated_at",),
 )  # fmt: skip
-EVENTS = frozenset({"pull_request", "issue_comment", "push", "status", "check_run", "check_suite", "repository"})
+PULL_REQUEST_EVENTS = frozenset({"pull_request", "issue_comment", "push", "status", "check_run", "check_suite", "repository"})
 
 
-OLD = timedelta(days=1)
+MAX_AGE = timedelta(days=1)
 """GitHub lets people send a delivery again for three days; one that is older than this tells nothing new."""
-EVERYTHING = frozenset({"installation", "installation_repositories", "installation_target", "repository"})
+REPOSITORY_EVENTS = frozenset({"installation", "installation_repositories", "installation_target", "repository"})
 """What may change which repositories there are."""
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class WebhookEffect:
     """``note``: a sentence for the audit; empty for what does not concern us."""
 
     key: Key | int | None = None
@@ -43,22 +43,22 @@ def sign(secret: bytes, body: bytes) -> str:
     return "sha256=" + hmac.new(secret, body, hashlib.sha256).hexdigest()
 
 
-def heard(event: str, body: bytes, now: datetime) -> Heard:
+def effect_of(event: str, body: bytes, now: datetime) -> WebhookEffect:
     """Whom it wakes. Its words about what happened are not believed, only that something did."""
     if event == "ping":
-        return Heard(note="the Git host asks whether we hear")
-    if event in EVERYTHING:
-        return Heard(everything=True, note="what we may see has changed; everything is looked at")
+        return WebhookEffect(note="the Git host asks whether we hear")
+    if event in REPOSITORY_EVENTS:
+        return WebhookEffect(everything=True, note="what we may see has changed; everything is looked at")
     key = key_of(event, body)
     if key is None:
-        return Heard()
+        return WebhookEffect()
     age = _age(body, now)
-    if age is not None and age > OLD:
-        return Heard(note=f"it is {age.days} days old; nothing is looked at for it")
+    if age is not None and age > MAX_AGE:
+        return WebhookEffect(note=f"it is {age.days} days old; nothing is looked at for it")
     where = (
         f"pull request #{key.number} of repository {key.repository}" if isinstance(key, Key) else f"repository {key}"
     )
-    return Heard(key, note=f"{where} is looked at")
+    return WebhookEffect(key, note=f"{where} is looked at")
 
 
 def verify(secret: bytes, body: bytes, signature: str) -> bool:
@@ -70,7 +70,7 @@ def verify(secret: bytes, body: bytes, signature: str) -> bool:
 
 def key_of(event: str, body: bytes) -> Key | int | None:
     """The pull request to look at; else the id of the repository to look at; else None."""
-    if event not in EVENTS or len(body) > MOST:
+    if event not in PULL_REQUEST_EVENTS or len(body) > MAX_BODY:
         return None
     try:
         data = json.loads(body)
@@ -86,12 +86,12 @@ def key_of(event: str, body: bytes) -> Key | int | None:
 def _age(body: bytes, now: datetime) -> timedelta | None:
     """By the newest date that the thing it is about carries; None when there is none to be read."""
     data = json.loads(body)
-    told = [_moment(data, *path) for path in DATES]
+    told = [_time(data, *path) for path in DATE_FIELDS]
     known = [moment for moment in told if moment is not None]
     return now - max(known) if known else None
 
 
-def _moment(data: Any, *path: str) -> datetime | None:
+def _time(data: Any, *path: str) -> datetime | None:
     for step in path:
         data = data.get(step) if isinstance(data, dict) else None
     try:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import uvicorn
 
-from orchestrator.forge.sandbox.server import Sandbox
-from orchestrator.forge.sandbox.webhooks import Target
+from orchestrator.forge.sandbox.server import GitHubServer
+from orchestrator.forge.sandbox.webhooks import WebhookTarget
 
 HOST = "127.0.0.1"
 
@@ -27,8 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--webhook-secret-file", type=Path, help="the file with the secret that signs them")
     given = parser.parse_args(arguments)
     secret = given.webhook_secret_file.read_text().strip() if given.webhook_secret_file else ""
-    webhook = Target(given.webhook, secret, frozenset({"*"})) if given.webhook else None
-    sandbox = Sandbox(given.root, given.url or f"http://{given.host}:{given.port}", webhook)
+    webhook = WebhookTarget(given.webhook, secret, frozenset({"*"})) if given.webhook else None
+    sandbox = GitHubServer(given.root, given.url or f"http://{given.host}:{given.port}", webhook)
     uvicorn.run(sandbox.app, host=given.host, port=given.port, log_level="warning", ws="none", loop="asyncio")
     return 0
 

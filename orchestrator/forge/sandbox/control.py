@@ -12,22 +12,22 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from orchestrator.forge.sandbox import pulls
-from orchestrator.forge.sandbox.api.way import Way
-from orchestrator.forge.sandbox.gits import GitRefused
-from orchestrator.forge.sandbox.hub import Hub, Refusal
+from orchestrator.forge.sandbox.api.way import RequestHandler
+from orchestrator.forge.sandbox.gits import GitError
+from orchestrator.forge.sandbox.hub import Hub, GitHubApiError
 from orchestrator.forge.sandbox.quota import Clock, Fault
-from orchestrator.forge.sandbox.store import Doc
+from orchestrator.forge.sandbox.store import Document
 from orchestrator.forge.sandbox.verbs import VERBS
-from orchestrator.forge.sandbox.webhooks import Sender
+from orchestrator.forge.sandbox.webhooks import WebhookSender
 
 OWNER = "ada"
 
 
-def routes(way: Way, sender: Sender, clock: Clock) -> list[Route]:
-    desk = Desk(way, sender, clock)
+def routes(handler: RequestHandler, sender: WebhookSender, clock: Clock) -> list[Route]:
+    desk = ControlEndpoints(handler, sender, clock)
     return [
-        Route("/_sandbox/do/{verb}", desk.do, methods=["POST"]),
-        Route("/_sandbox/faults", desk.order_faults, methods=["POST"]),
+        Route("/_sandbox/do/{verb}", desk.run_verb, methods=["POST"]),
+        Route("/_sandbox/faults", desk.inject_faults, methods=["POST"]),
         Route("/_sandbox/quota", desk.set_quota, methods=["POST"]),
         Route("/_sandbox/clock", desk.set_clock, methods=["POST"]),
         Route("/_sandbox/stats", desk.stats),
@@ -35,66 +35,66 @@ def routes(way: Way, sender: Sender, clock: Clock) -> list[Route]:
     ]
 
 
-class Desk:
-    def __init__(self, way: Way, sender: Sender, clock: Clock) -> None:
-        self._way, self._sender, self._clock = way, sender, clock
+class ControlEndpoints:
+    def __init__(self, handler: RequestHandler, sender: WebhookSender, clock: Clock) -> None:
+        self._handler, self._sender, self._clock = handler, sender, clock
 
-    async def do(self, request: Request) -> JSONResponse:
-        said = await _owners(request, self._way)
+    async def run_verb(self, request: Request) -> JSONResponse:
+        said = await _owner_body(request, self._handler)
         verb = VERBS.get(request.path_params["verb"])
         if said is None or verb is None:
             return JSONResponse({"message": "not for you" if said is None else "no such verb"}, 403)
-        return JSONResponse(*await run_in_threadpool(self._act, verb, said))
+        return JSONResponse(*await run_in_threadpool(self._run_verb, verb, said))
 
-    async def order_faults(self, request: Request) -> JSONResponse:
-        said = await _owners(request, self._way)
+    async def inject_faults(self, request: Request) -> JSONResponse:
+        said = await _owner_body(request, self._handler)
         if said is None:
             return JSONResponse({"message": "not for you"}, 403)
         count = int(said.pop("count", 1))
-        self._way.faults.order(Fault(**said), count) if count else self._way.faults.clear()
+        self._handler.faults.inject(Fault(**said), count) if count else self._handler.faults.clear()
         return JSONResponse({})
 
     async def set_quota(self, request: Request) -> JSONResponse:
-        said = await _owners(request, self._way)
+        said = await _owner_body(request, self._handler)
         if said is None:
             return JSONResponse({"message": "not for you"}, 403)
-        self._way.quota.limit = int(said["limit"])
+        self._handler.quota.limit = int(said["limit"])
         return JSONResponse({})
 
     async def set_clock(self, request: Request) -> JSONResponse:
-        said = await _owners(request, self._way)
+        said = await _owner_body(request, self._handler)
         if said is None:
             return JSONResponse({"message": "not for you"}, 403)
-        self._clock.ahead = float(said["ahead"])
+        self._clock.offset = float(said["ahead"])
         return JSONResponse({})
 
     async def stats(self, _: Request) -> JSONResponse:
-        return JSONResponse({**self._way.quota.stats(), "deliveries": list(self._sender.deliveries)})
+        return JSONResponse({**self._handler.quota.stats(), "deliveries": list(self._sender.deliveries)})
 
     async def pushed(self, request: Request) -> JSONResponse:
         """Said by git's hook. Needs no token: it only makes us look at what git holds anyway."""
-        return JSONResponse(*await run_in_threadpool(self._act, _look, {"id": request.path_params["repository"]}))
+        return JSONResponse(*await run_in_threadpool(self._run_verb, _refresh, {"id": request.path_params["repository"]}))
 
-    def _act(self, verb: Callable[[Hub, Doc], Any], said: Doc) -> tuple[Any, int]:
-        hub = self._way.hub
+    def _run_verb(self, verb: Callable[[Hub, Document], Any], arguments: Document) -> tuple[Any, int]:
+        hub = self._handler.hub
         try:
             with hub.lock, hub.store.transaction():
-                return verb(hub, said), 200
-        except Refusal as refusal:
+                return verb(hub, arguments), 200
+        except GitHubApiError as refusal:
             return {"message": refusal.message, "errors": refusal.errors}, refusal.status
-        except (GitRefused, KeyError) as problem:
+        except (GitError, KeyError) as problem:
             return {"message": f"{type(problem).__name__}: {problem}"}, 422
 
 
-def _look(hub: Hub, said: Doc) -> Doc:
-    pulls.refresh(hub, hub.repository_by_id(said["id"]))
+def _refresh(hub: Hub, arguments: Document) -> Document:
+    pulls.refresh(hub, hub.repository_by_id(arguments["id"]))
     return {}
 
 
-async def _owners(request: Request, way: Way) -> dict[str, Any] | None:
+async def _owner_body(request: Request, handler: RequestHandler) -> dict[str, Any] | None:
     """What was sent, if the owner sent it."""
     token = request.headers.get("authorization", "").partition(" ")[2]
-    if way.hub.login_of(token) != OWNER:
+    if handler.hub.login_for_token(token) != OWNER:
         return None
     said = json.loads(await request.body() or b"{}")
     return said if isinstance(said, dict) else None

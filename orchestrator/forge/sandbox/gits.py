@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-ENVIRONMENT = {
+GIT_ENVIRONMENT = {
     "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
     "LC_ALL": "C.UTF-8",
     "GIT_CONFIG_NOSYSTEM": "1",
@@ -25,12 +25,12 @@ BAD_REF = re.compile(r"[\x00-\x20~^:?*\[\\\x7f]|\.\.|@\{|//|^[-/]|/$|\.lock$|^@$
 SHA = re.compile(r"[0-9a-f]{40}")
 
 
-class GitRefused(Exception):
+class GitError(Exception):
     """Git would not do it; the message is what git said."""
 
 
 @dataclass(frozen=True, slots=True)
-class Commit:
+class CommitInfo:
     sha: str
     tree: str
     parents: tuple[str, ...]
@@ -41,7 +41,7 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TreeEntry:
     """One line of a folder. ``size`` is None for what is not a file."""
 
     mode: str
@@ -52,9 +52,9 @@ class Entry:
 
 
 def run(repo: Path, *arguments: str, data: bytes | None = None) -> bytes:
-    done = subprocess.run(["git", "-C", str(repo), *arguments], input=data, capture_output=True, env=ENVIRONMENT)
+    done = subprocess.run(["git", "-C", str(repo), *arguments], input=data, capture_output=True, env=GIT_ENVIRONMENT)
     if done.returncode:
-        raise GitRefused(done.stderr.decode(errors="replace").strip() or f"git {arguments[0]} failed")
+        raise GitError(done.stderr.decode(errors="replace").strip() or f"git {arguments[0]} failed")
     return done.stdout
 
 
@@ -64,14 +64,14 @@ def text(repo: Path, *arguments: str) -> str:
 
 def check_ref(name: str) -> str:
     if not name or BAD_REF.search(name):
-        raise GitRefused(f"{name!r} is not a name that git takes")
+        raise GitError(f"{name!r} is not a name that git takes")
     return name
 
 
 def check_path(path: str) -> str:
     parts = path.split("/")
     if not path or "\x00" in path or "\n" in path or any(part in ("", ".", "..", ".git") for part in parts):
-        raise GitRefused(f"{path!r} is not a path within a repository")
+        raise GitError(f"{path!r} is not a path within a repository")
     return path
 
 
@@ -98,10 +98,10 @@ def refs(repo: Path) -> dict[str, str]:
     return {name: sha for sha, _, name in packed if SHA.fullmatch(sha)} | loose
 
 
-def _read(place: str) -> str:
+def _read(path: str) -> str:
     """Empty when it is gone just now, as a lock is."""
     try:
-        return Path(place).read_text().strip()
+        return Path(path).read_text().strip()
     except FileNotFoundError:
         return ""
 
@@ -148,7 +148,7 @@ def tag_target(repo: Path, sha: str) -> str | None:
         return None
     try:
         return resolve(repo, sha) if text(repo, "cat-file", "-t", sha) == "tag" else None
-    except GitRefused:
+    except GitError:
         return None
 
 
@@ -156,23 +156,23 @@ def resolve(repo: Path, ref: str) -> str | None:
     """The commit of a branch, tag or (shortened) id; None when there is none."""
     try:
         return text(repo, "rev-parse", "--verify", "--quiet", f"{check_ref(ref)}^{{commit}}")
-    except GitRefused:
+    except GitError:
         return None
 
 
-def commit(repo: Path, sha: str) -> Commit:
+def commit(repo: Path, sha: str) -> CommitInfo:
     shown = run(repo, "log", "-1", "--format=%H%x00%T%x00%P%x00%an%x00%ae%x00%aI%x00%B", sha).decode(errors="replace")
     sha, tree, parents, author, email, date, message = shown.split("\x00", 6)
-    return Commit(sha, tree, tuple(parents.split()), author, email, date, message.strip())
+    return CommitInfo(sha, tree, tuple(parents.split()), author, email, date, message.strip())
 
 
-def entries(repo: Path, sha: str, path: str) -> list[Entry]:
+def entries(repo: Path, sha: str, path: str) -> list[TreeEntry]:
     out = run(repo, "ls-tree", "-l", "-z", "--full-tree", sha, *([path] if path else [])).decode(errors="replace")
     found = []
     for line in filter(None, out.split("\x00")):
         fields, _, name = line.partition("\t")
         mode, kind, blob, size = fields.split()
-        found.append(Entry(mode, kind, blob, None if size == "-" else int(size), name))
+        found.append(TreeEntry(mode, kind, blob, None if size == "-" else int(size), name))
     return found
 
 
@@ -192,7 +192,7 @@ def push(repo: Path, branch: str, files: Mapping[str, bytes | None], message: st
     if ref in refs(repo):
         stream.append(f"from {ref}^0\n".encode())
     for path, content in files.items():
-        stream.append(_change(check_path(path), content))
+        stream.append(_fast_import_change(check_path(path), content))
     run(repo, "fast-import", "--quiet", data=b"".join(stream))
     return refs(repo)[ref]
 
@@ -202,7 +202,7 @@ def set_ref(repo: Path, name: str, sha: str | None) -> None:
     run(repo, "update-ref", *(["-d", name] if sha is None else [name, sha]))
 
 
-def note(repo: Path, ref: str, sha: str, words: str) -> None:
+def note(repo: Path, ref: str, sha: str, content: str) -> None:
     """A git note on a commit, instead of the one that is there."""
     who = ["-c", "user.name=ci", "-c", "user.email=ci@sandbox.invalid"]
     run(
@@ -214,20 +214,20 @@ def note(repo: Path, ref: str, sha: str, words: str) -> None:
         "--force",
         "--file=-",
         check_ref(sha),
-        data=words.encode(),
+        data=content.encode(),
     )
 
 
-def fetch(repo: Path, source: Path, branch: str, into: str) -> None:
+def fetch(repo: Path, source: Path, branch: str, target_ref: str) -> None:
     # By its whole name: a branch may begin with a dash, as pushed by others than `git branch`.
-    refspec = f"+{check_ref(f'refs/heads/{branch}')}:{check_ref(into)}"
+    refspec = f"+{check_ref(f'refs/heads/{branch}')}:{check_ref(target_ref)}"
     run(repo, "-c", "protocol.file.allow=always", "fetch", "--quiet", "--no-tags", str(source), refspec)
 
 
 def mergeable(repo: Path, base: str, head: str) -> bool:
     try:
         run(repo, "merge-tree", "--write-tree", base, head)
-    except GitRefused:
+    except GitError:
         return False
     return True
 
@@ -246,7 +246,7 @@ def changed_paths(repo: Path, base: str, head: str) -> list[str]:
     return [name for name in out.split("\x00") if name]
 
 
-def _change(path: str, content: bytes | None) -> bytes:
+def _fast_import_change(path: str, content: bytes | None) -> bytes:
     quoted = '"' + path.replace("\\", "\\\\").replace('"', '\\"') + '"'
     if content is None:
         return f"D {quoted}\n".encode()

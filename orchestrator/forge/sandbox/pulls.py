@@ -10,32 +10,32 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from orchestrator.forge.sandbox import gits, shapes
-from orchestrator.forge.sandbox.hub import Hub, Refusal, invalid, not_found
-from orchestrator.forge.sandbox.store import Doc
+from orchestrator.forge.sandbox.hub import Hub, GitHubApiError, invalid, not_found
+from orchestrator.forge.sandbox.store import Document
 
-COLOURS = ("0e8a16", "1d76db", "5319e7", "b60205", "d93f0b", "fbca04", "006b75", "c5def5")
+LABEL_COLORS = ("0e8a16", "1d76db", "5319e7", "b60205", "d93f0b", "fbca04", "006b75", "c5def5")
 
 
-def get(hub: Hub, repo: Doc, number: int) -> Doc:
+def get(hub: Hub, repo: Document, number: int) -> Document:
     refresh(hub, repo)
-    found = hub.store.one("pull", repo["id"], number)
+    found = hub.store.first("pull", repo["id"], number)
     if found is None:
         raise not_found()
     return found
 
 
-def listing(hub: Hub, repo: Doc, state: str = "open") -> list[Doc]:
+def listing(hub: Hub, repo: Document, state: str = "open") -> list[Document]:
     """Newest first."""
     refresh(hub, repo)
     found = hub.store.find("pull", repo["id"])
     return [pull for pull in reversed(found) if state in ("all", pull["state"])]
 
 
-def open_pull(hub: Hub, repo: Doc, author: str, title: str, head: str, base: str, body: str = "") -> Doc:
+def open_pull(hub: Hub, repo: Document, author: str, title: str, head: str, base: str, body: str = "") -> Document:
     """``head`` is a branch, or ``owner:branch`` of a fork."""
     if not title.strip():
         raise invalid("PullRequest", "title", "title is missing")
-    source, branch = _head(hub, repo, head)
+    source, branch = _parse_head(hub, repo, head)
     sha = gits.refs(hub.path(source)).get(f"refs/heads/{branch}")
     target = gits.refs(hub.path(repo)).get(f"refs/heads/{base}")
     if sha is None or target is None:
@@ -44,8 +44,8 @@ def open_pull(hub: Hub, repo: Doc, author: str, title: str, head: str, base: str
         if (other["head_repo"], other["head_ref"], other["base_ref"]) == (source["id"], branch, base):
             raise invalid("PullRequest", "head", f"A pull request already exists for {head}.")
     if source["id"] == repo["id"]:
-        hub.commits.add((repo["id"], sha))
-    now = hub.stamp()
+        hub.known_commits.add((repo["id"], sha))
+    now = hub.timestamp()
     doc = {
         "repo": repo["id"],
         "title": title,
@@ -67,69 +67,69 @@ def open_pull(hub: Hub, repo: Doc, author: str, title: str, head: str, base: str
     with hub.store.transaction():
         number = hub.next_number(repo)
         pull = hub.store.add("pull", {**doc, "number": number}, repo["id"], number)
-        _follow(hub, repo, pull, source)
-    tell(hub, repo, pull, "opened")
+        _update_pull_ref(hub, repo, pull, source)
+    emit_event(hub, repo, pull, "opened")
     return pull
 
 
-def edit(hub: Hub, repo: Doc, pull: Doc, changes: Doc) -> Doc:
+def edit(hub: Hub, repo: Document, pull: Document, changes: Document) -> Document:
     """Title, body, draft and state; a merged one stays closed."""
     state = changes.get("state", pull["state"])
     if state not in ("open", "closed"):
         raise invalid("PullRequest", "state", f"state {state!r} is neither open nor closed")
     if pull["merged"] and state == "open":
         raise invalid("PullRequest", "state", "state cannot be changed. The pull request was merged.")
-    kept: Doc = {key: changes[key] for key in ("title", "body", "draft") if key in changes}
-    new = {**pull, **kept, "state": state, "updated_at": hub.stamp()}
+    kept: Document = {key: changes[key] for key in ("title", "body", "draft") if key in changes}
+    new = {**pull, **kept, "state": state, "updated_at": hub.timestamp()}
     if state != pull["state"]:
-        new["closed_at"] = hub.stamp() if state == "closed" else None
+        new["closed_at"] = hub.timestamp() if state == "closed" else None
     hub.store.save("pull", new)
     if state == "open" != pull["state"]:
         refresh(hub, repo)
-        new = hub.store.one("pull", repo["id"], pull["number"]) or new
+        new = hub.store.first("pull", repo["id"], pull["number"]) or new
     action = "edited" if state == pull["state"] else "closed" if state == "closed" else "reopened"
-    tell(hub, repo, new, action)
+    emit_event(hub, repo, new, action)
     return new
 
 
-def merge(hub: Hub, repo: Doc, pull: Doc, who: str) -> Doc:
+def merge(hub: Hub, repo: Document, pull: Document, login: str) -> Document:
     if pull["state"] != "open":
-        raise Refusal(405, "Pull Request is not mergeable")
+        raise GitHubApiError(405, "Pull Request is not mergeable")
     message = f"Merge pull request #{pull['number']} from {pull['head_ref']}\n\n{pull['title']}"
     try:
-        sha = gits.merge(hub.path(repo), f"refs/heads/{pull['base_ref']}", pull["head_sha"], message, who)
-    except gits.GitRefused:
-        raise Refusal(405, "Pull Request is not mergeable") from None
-    now = hub.stamp()
+        sha = gits.merge(hub.path(repo), f"refs/heads/{pull['base_ref']}", pull["head_sha"], message, login)
+    except gits.GitError:
+        raise GitHubApiError(405, "Pull Request is not mergeable") from None
+    now = hub.timestamp()
     changes = {
         "state": "closed",
         "merged": True,
         "merge_commit_sha": sha,
-        "merged_by": who,
+        "merged_by": login,
         "merged_at": now,
         "closed_at": now,
     }
     new = {**pull, **changes, "updated_at": now}
     hub.store.save("pull", new)
-    tell(hub, repo, new, "closed")
+    emit_event(hub, repo, new, "closed")
     return new
 
 
-def label(hub: Hub, repo: Doc, pull: Doc, names: Iterable[str]) -> Doc:
+def label(hub: Hub, repo: Document, pull: Document, names: Iterable[str]) -> Document:
     """Sets exactly these labels; those that the repository has not yet are made."""
     wanted = list(dict.fromkeys(name.strip() for name in names if name.strip()))
     for name in wanted:
-        if hub.store.one("label", repo["id"], name.lower()) is None:
-            colour = COLOURS[sum(name.encode()) % len(COLOURS)]
+        if hub.store.first("label", repo["id"], name.lower()) is None:
+            colour = LABEL_COLORS[sum(name.encode()) % len(LABEL_COLORS)]
             hub.store.add("label", {"name": name, "color": colour}, repo["id"], name.lower())
-    new = {**pull, "labels": wanted, "updated_at": hub.stamp()}
+    new = {**pull, "labels": wanted, "updated_at": hub.timestamp()}
     hub.store.save("pull", new)
     for name in set(wanted) ^ set(pull["labels"]):
-        tell(hub, repo, new, "labeled" if name in wanted else "unlabeled")
+        emit_event(hub, repo, new, "labeled" if name in wanted else "unlabeled")
     return new
 
 
-def refresh(hub: Hub, repo: Doc) -> None:
+def refresh(hub: Hub, repo: Document) -> None:
     """Brings every open pull request to what git says of its branch now."""
     heads: dict[int, dict[str, str] | None] = {}
     for pull in hub.store.find("pull", repo["id"]):
@@ -137,40 +137,40 @@ def refresh(hub: Hub, repo: Doc) -> None:
             continue
         source = pull["head_repo"]
         if source not in heads:
-            heads[source] = _heads(hub, source)
+            heads[source] = _branch_heads(hub, source)
         known = heads[source]
         sha = None if known is None else known.get(f"refs/heads/{pull['head_ref']}")
         if sha is None and known is not None:
-            edit_closed = {**pull, "state": "closed", "closed_at": hub.stamp(), "updated_at": hub.stamp()}
+            edit_closed = {**pull, "state": "closed", "closed_at": hub.timestamp(), "updated_at": hub.timestamp()}
             hub.store.save("pull", edit_closed)
-            tell(hub, repo, edit_closed, "closed")
+            emit_event(hub, repo, edit_closed, "closed")
         elif sha is not None and sha != pull["head_sha"]:
-            moved = {**pull, "head_sha": sha, "updated_at": hub.stamp()}
+            moved = {**pull, "head_sha": sha, "updated_at": hub.timestamp()}
             hub.store.save("pull", moved)
-            _follow(hub, repo, moved, hub.repository_by_id(source))
-            tell(hub, repo, moved, "synchronize")
+            _update_pull_ref(hub, repo, moved, hub.repository_by_id(source))
+            emit_event(hub, repo, moved, "synchronize")
 
 
-def tell(hub: Hub, repo: Doc, pull: Doc, action: str) -> None:
+def emit_event(hub: Hub, repo: Document, pull: Document, action: str) -> None:
     shape = shapes.pull(hub, repo, pull)
     payload = {"action": action, "number": pull["number"], "pull_request": shape}
     hub.emit(repo["id"], "pull_request", {**payload, "repository": shapes.repository(hub, repo)})
 
 
-def base_sha(hub: Hub, repo: Doc, pull: Doc) -> str:
+def base_sha(hub: Hub, repo: Document, pull: Document) -> str:
     """Where the base branch is now; where it was when it is gone."""
     return gits.refs(hub.path(repo)).get(f"refs/heads/{pull['base_ref']}") or str(pull["base_sha"])
 
 
-def _heads(hub: Hub, repository: int) -> dict[str, str] | None:
+def _branch_heads(hub: Hub, repository: int) -> dict[str, str] | None:
     """None: the repository itself is gone (a deleted fork), and what was last pushed stays."""
     try:
         return gits.refs(hub.path(hub.repository_by_id(repository)))
-    except Refusal:
+    except GitHubApiError:
         return None
 
 
-def _head(hub: Hub, repo: Doc, head: str) -> tuple[Doc, str]:
+def _parse_head(hub: Hub, repo: Document, head: str) -> tuple[Document, str]:
     owner, colon, branch = head.partition(":")
     if not colon or owner == repo["owner"]:
         return repo, branch or owner
@@ -180,11 +180,11 @@ def _head(hub: Hub, repo: Doc, head: str) -> tuple[Doc, str]:
     raise invalid("PullRequest", "head", f"{owner} has no fork of this repository")
 
 
-def _follow(hub: Hub, repo: Doc, pull: Doc, source: Doc) -> None:
+def _update_pull_ref(hub: Hub, repo: Document, pull: Document, source: Document) -> None:
     """``refs/pull/N/head`` in the base repository, from which everybody can fetch what is proposed."""
     name = f"refs/pull/{pull['number']}/head"
     if source["id"] == repo["id"]:
         gits.set_ref(hub.path(repo), name, pull["head_sha"])
         return
-    with suppress(gits.GitRefused):
+    with suppress(gits.GitError):
         gits.fetch(hub.path(repo), hub.path(source), pull["head_ref"], name)

@@ -16,12 +16,12 @@ class Clock:
     """The machine's time, and what a test has put it ahead by."""
 
     def __init__(self) -> None:
-        self.ahead = 0.0
+        self.offset = 0.0
 
     def __call__(self) -> float:
-        return time.time() + self.ahead
+        return time.time() + self.offset
 
-    def utc(self) -> datetime:
+    def now(self) -> datetime:
         return datetime.fromtimestamp(self(), UTC)
 
 
@@ -39,22 +39,22 @@ class Fault:
 
 class Faults:
     def __init__(self) -> None:
-        self._waiting: deque[Fault] = deque()
+        self._pending: deque[Fault] = deque()
         self._lock = threading.Lock()
 
-    def order(self, fault: Fault, count: int) -> None:
+    def inject(self, fault: Fault, count: int) -> None:
         with self._lock:
-            self._waiting.extend([fault] * count)
+            self._pending.extend([fault] * count)
 
     def clear(self) -> None:
         with self._lock:
-            self._waiting.clear()
+            self._pending.clear()
 
-    def take(self, path: str) -> Fault | None:
+    def next_for(self, path: str) -> Fault | None:
         with self._lock:
-            for fault in self._waiting:
+            for fault in self._pending:
                 if fault.path in path:
-                    self._waiting.remove(fault)
+                    self._pending.remove(fault)
                     return fault
         return None
 
@@ -68,45 +68,45 @@ class Quota:
         self._lock = threading.Lock()
         self.requests = self.counted = self.not_modified = 0
 
-    def spend(self, login: str, points: int = 1) -> bool:
+    def charge(self, key: str, points: int = 1) -> bool:
         """Whether so many more were allowed. More than one: what an answer cost beyond its request."""
         with self._lock:
-            used, reset = self._window(login)
-            if used >= self.limit_of(login):
+            used, reset = self._window(key)
+            if used >= self.limit_of(key):
                 return False
-            self._used[login] = (used + points, reset)
+            self._used[key] = (used + points, reset)
             self.counted += points
             return True
 
-    def asked(self) -> None:
+    def count_request(self) -> None:
         with self._lock:
             self.requests += 1
 
-    def give_back(self, login: str) -> None:
+    def refund(self, key: str) -> None:
         with self._lock:
-            used, reset = self._window(login)
-            self._used[login] = (max(0, used - 1), reset)
+            used, reset = self._window(key)
+            self._used[key] = (max(0, used - 1), reset)
             self.counted -= 1
             self.not_modified += 1
 
-    def limit_of(self, login: str) -> int:
-        return self.limit if login else self.anonymous
+    def limit_of(self, key: str) -> int:
+        return self.limit if key else self.anonymous
 
-    def state(self, login: str) -> dict[str, int]:
+    def usage(self, key: str) -> dict[str, int]:
         with self._lock:
-            used, reset = self._window(login)
-        limit = self.limit_of(login)
+            used, reset = self._window(key)
+        limit = self.limit_of(key)
         return {"limit": limit, "used": used, "remaining": max(0, limit - used), "reset": reset}
 
-    def headers(self, login: str) -> dict[str, str]:
-        state = {f"X-RateLimit-{name.title()}": str(value) for name, value in self.state(login).items()}
-        return {**state, "X-RateLimit-Resource": "graphql" if login.endswith(" graphql") else "core"}
+    def headers(self, key: str) -> dict[str, str]:
+        state = {f"X-RateLimit-{name.title()}": str(value) for name, value in self.usage(key).items()}
+        return {**state, "X-RateLimit-Resource": "graphql" if key.endswith(" graphql") else "core"}
 
     def stats(self) -> dict[str, int]:
         with self._lock:
             return {"requests": self.requests, "counted": self.counted, "not_modified": self.not_modified}
 
-    def _window(self, login: str) -> tuple[int, int]:
-        used, reset = self._used.get(login, (0, 0))
+    def _window(self, key: str) -> tuple[int, int]:
+        used, reset = self._used.get(key, (0, 0))
         now = int(self._now())
         return (used, reset) if reset > now else (0, now + HOUR)

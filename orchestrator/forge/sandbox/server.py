@@ -11,24 +11,24 @@ from starlette.applications import Starlette
 
 from orchestrator.forge.sandbox import control, pages
 from orchestrator.forge.sandbox.api import routes
-from orchestrator.forge.sandbox.api.way import Way
+from orchestrator.forge.sandbox.api.way import RequestHandler
 from orchestrator.forge.sandbox.hub import Hub
 from orchestrator.forge.sandbox.quota import Clock, Faults, Quota
-from orchestrator.forge.sandbox.webhooks import Sender, Target
+from orchestrator.forge.sandbox.webhooks import WebhookSender, WebhookTarget
 
 
-class Sandbox:
+class GitHubServer:
     """``webhook`` hears of everything in every repository, besides the hooks that repositories have."""
 
-    def __init__(self, root: Path, base: str, webhook: Target | None = None) -> None:
+    def __init__(self, root: Path, base: str, webhook: WebhookTarget | None = None) -> None:
         self._webhook = webhook
-        self._sender = Sender()
+        self._sender = WebhookSender()
         clock = Clock()
-        self.hub = Hub(root.absolute(), self._emit, clock.utc)
-        self.hub.set_base(base)
+        self.hub = Hub(root.absolute(), self._emit, clock.now)
+        self.hub.set_base_url(base)
         for repo in self.hub.repositories():
-            self.hub.hook_git(repo)
-        way = Way(self.hub, Quota(now=clock), Faults())
+            self.hub.install_git_hook(repo)
+        way = RequestHandler(self.hub, Quota(now=clock), Faults())
         found = [*control.routes(way, self._sender, clock), *pages.routes(self.hub), *routes.routes(way)]
         self.app = Starlette(routes=found, lifespan=self._lifespan)
 
@@ -46,7 +46,7 @@ class Sandbox:
         for hook in self.hub.store.find("hook", repository):
             if hook["active"]:
                 config = hook["config"]
-                targets.append(Target(config["url"], config.get("secret") or "", frozenset(hook["events"])))
+                targets.append(WebhookTarget(config["url"], config.get("secret") or "", frozenset(hook["events"])))
         for target in targets:
-            if target.wants(event):
+            if target.accepts(event):
                 self._sender.send(target, event, {**payload, "sender": {"login": "ada"}})

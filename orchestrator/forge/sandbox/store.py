@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-Doc = dict[str, Any]
+Document = dict[str, Any]
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS things (
@@ -24,7 +24,7 @@ CREATE INDEX IF NOT EXISTS things_by_key ON things (kind, repo, key);
 """
 
 
-class Store:
+class DocumentStore:
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
@@ -51,7 +51,7 @@ class Store:
             if not self._depth:
                 self._db.execute("COMMIT")
 
-    def add(self, kind: str, doc: Doc, repo: int = 0, key: str | int = "") -> Doc:
+    def add(self, kind: str, doc: Document, repo: int = 0, key: str | int = "") -> Document:
         with self.transaction():
             cursor = self._db.execute(
                 "INSERT INTO things (kind, repo, key, data) VALUES (?, ?, ?, '{}')", (kind, repo, str(key))
@@ -60,18 +60,18 @@ class Store:
             self.save(kind, doc)
             return doc
 
-    def save(self, kind: str, doc: Doc, key: str | int | None = None) -> None:
+    def save(self, kind: str, doc: Document, key: str | int | None = None) -> None:
         with self.transaction():
             self._db.execute("UPDATE things SET data = ? WHERE kind = ? AND id = ?", (json.dumps(doc), kind, doc["id"]))
             if key is not None:
                 self._db.execute("UPDATE things SET key = ? WHERE id = ?", (str(key), doc["id"]))
 
-    def get(self, kind: str, id: int) -> Doc | None:  # noqa: A002 - an id is what it is
+    def get(self, kind: str, id: int) -> Document | None:  # noqa: A002 - an id is what it is
         with self._lock:
             row = self._db.execute("SELECT data FROM things WHERE kind = ? AND id = ?", (kind, id)).fetchone()
         return None if row is None else json.loads(row[0])
 
-    def find(self, kind: str, repo: int = 0, key: str | int | None = None) -> list[Doc]:
+    def find(self, kind: str, repo: int = 0, key: str | int | None = None) -> list[Document]:
         """Oldest first."""
         sql, values = "SELECT data FROM things WHERE kind = ? AND repo = ?", [kind, repo]
         if key is not None:
@@ -79,11 +79,11 @@ class Store:
         with self._lock:
             return [json.loads(row[0]) for row in self._db.execute(f"{sql} ORDER BY id", values)]
 
-    def one(self, kind: str, repo: int = 0, key: str | int | None = None) -> Doc | None:
+    def first(self, kind: str, repo: int = 0, key: str | int | None = None) -> Document | None:
         found = self.find(kind, repo, key)
         return found[0] if found else None
 
-    def drop(self, kind: str, id: int) -> None:  # noqa: A002 - an id is what it is
+    def delete(self, kind: str, id: int) -> None:  # noqa: A002 - an id is what it is
         with self.transaction():
             self._db.execute("DELETE FROM things WHERE kind = ? AND id = ?", (kind, id))
 

@@ -21,23 +21,23 @@ import httpx
 
 log = logging.getLogger(__name__)
 
-WAITS = (0.0, 0.5, 2.0)
+RETRY_DELAYS = (0.0, 0.5, 2.0)
 """Seconds before each try."""
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class WebhookTarget:
     url: str
     secret: str
     events: frozenset[str]
 
-    def wants(self, event: str) -> bool:
+    def accepts(self, event: str) -> bool:
         return event in self.events or "*" in self.events
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
-    target: Target
+class QueuedDelivery:
+    target: WebhookTarget
     event: str
     body: bytes
     id: str
@@ -47,22 +47,22 @@ def signature(secret: str, body: bytes) -> str:
     return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
-class Sender:
+class WebhookSender:
     """``deliveries`` keeps what became of the last hundred, for whoever looks."""
 
     def __init__(self) -> None:
-        self._queue: queue.Queue[Delivery | None] = queue.Queue(maxsize=10_000)
+        self._queue: queue.Queue[QueuedDelivery | None] = queue.Queue(maxsize=10_000)
         self._stopped = threading.Event()
         self.deliveries: deque[dict[str, Any]] = deque(maxlen=100)
         self._thread = threading.Thread(target=self._run, name="sandbox-webhooks", daemon=True)
         self._thread.start()
 
-    def send(self, target: Target, event: str, payload: Mapping[str, Any]) -> None:
-        delivery = Delivery(target, event, json.dumps(payload).encode(), str(uuid.uuid4()))
+    def send(self, target: WebhookTarget, event: str, payload: Mapping[str, Any]) -> None:
+        delivery = QueuedDelivery(target, event, json.dumps(payload).encode(), str(uuid.uuid4()))
         try:
             self._queue.put_nowait(delivery)
         except queue.Full:
-            self._note(delivery, "dropped: too many are waiting")
+            self._record_outcome(delivery, "dropped: too many are waiting")
 
     def close(self) -> None:
         self._stopped.set()
@@ -72,15 +72,15 @@ class Sender:
     def _run(self) -> None:
         with httpx.Client(timeout=5.0, trust_env=False) as client:
             while (delivery := self._queue.get()) is not None and not self._stopped.is_set():
-                self._note(delivery, self._deliver(client, delivery))
+                self._record_outcome(delivery, self._deliver(client, delivery))
 
-    def _deliver(self, client: httpx.Client, delivery: Delivery) -> str:
+    def _deliver(self, client: httpx.Client, delivery: QueuedDelivery) -> str:
         headers = {"Content-Type": "application/json", "User-Agent": "GitHub-Hookshot/sandbox"}
         headers |= {"X-GitHub-Event": delivery.event, "X-GitHub-Delivery": delivery.id}
         if delivery.target.secret:
             headers["X-Hub-Signature-256"] = signature(delivery.target.secret, delivery.body)
         outcome = "never tried"
-        for wait in WAITS:
+        for wait in RETRY_DELAYS:
             if self._stopped.wait(wait):
                 return outcome
             try:
@@ -93,6 +93,6 @@ class Sender:
                 return outcome
         return outcome
 
-    def _note(self, delivery: Delivery, outcome: str) -> None:
+    def _record_outcome(self, delivery: QueuedDelivery, outcome: str) -> None:
         self.deliveries.append({"id": delivery.id, "event": delivery.event, "outcome": outcome})
         log.debug("webhook %s to %s: %s", delivery.event, delivery.target.url, outcome)

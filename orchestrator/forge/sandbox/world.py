@@ -23,32 +23,32 @@ from typing import Any
 import httpx
 import uvicorn
 
-from orchestrator.forge.sandbox.server import Sandbox
-from orchestrator.forge.sandbox.webhooks import Target
+from orchestrator.forge.sandbox.server import GitHubServer
+from orchestrator.forge.sandbox.webhooks import WebhookTarget
 
 Files = Mapping[str, str | bytes | None]
-START = 60.0
+START_SECONDS = 60.0
 
 
-class WorldError(Exception):
+class DemoGitHubError(Exception):
     """The sandbox did not do what the world wanted; the message is its own."""
 
 
 @dataclass(frozen=True, slots=True)
-class Webhook:
+class WebhookConfig:
     url: str
     secret_file: Path
 
-    def target(self) -> Target:
-        return Target(self.url, self.secret_file.read_text().strip(), frozenset({"*"}))
+    def target(self) -> WebhookTarget:
+        return WebhookTarget(self.url, self.secret_file.read_text().strip(), frozenset({"*"}))
 
 
-class SandboxForge:
+class DemoGitHub:
     """``owner`` acts where nothing else is said; ``token(login)`` is what anybody's client needs."""
 
     owner = "ada"
 
-    def __init__(self, root: Path, webhook: Webhook | None = None) -> None:
+    def __init__(self, root: Path, webhook: WebhookConfig | None = None) -> None:
         self.root, self._webhook = root, webhook
         self.url = ""
         self.pid = 0
@@ -66,7 +66,7 @@ class SandboxForge:
             self._start_process(port)
         else:
             self._start_thread(port)
-        self._wait()
+        self._wait_until_ready()
         return self.url
 
     def stop(self) -> None:
@@ -93,20 +93,20 @@ class SandboxForge:
 
     def create_repository(self, name: str, files: Files, private: bool = False) -> int:
         """``name`` is ``owner/name``; gives its id."""
-        return int(self._do("create_repository", name=name, files=_encoded(files), private=private)["id"])
+        return int(self._run_verb("create_repository", name=name, files=_encode_files(files), private=private)["id"])
 
     def fork(self, repository: str, owner: str) -> str:
-        return str(self._do("fork", repository=repository, owner=owner)["full_name"])
+        return str(self._run_verb("fork", repository=repository, owner=owner)["full_name"])
 
     def push(self, repository: str, branch: str, files: Files, message: str = "") -> str:
         """Commits onto a branch, from the default branch when it is new; gives the commit."""
         return str(
-            self._do("push", repository=repository, branch=branch, files=_encoded(files), message=message)["sha"]
+            self._run_verb("push", repository=repository, branch=branch, files=_encode_files(files), message=message)["sha"]
         )
 
     def note(self, repository: str, sha: str, text: str, ref: str = "refs/notes/eph") -> None:
         """What `git notes add` on that commit and a push of the ref would do."""
-        self._do("note", repository=repository, sha=sha, text=text, ref=ref)
+        self._run_verb("note", repository=repository, sha=sha, text=text, ref=ref)
 
     def open_pull(self, repository: str, branch: str, title: str = "", by: str = owner, draft: bool = False) -> int:
         """``branch`` may be ``owner:branch`` of a fork; gives the number."""
@@ -116,7 +116,7 @@ class SandboxForge:
     def open_pulls(self, repository: str, branches: Sequence[str], label: str, check: str) -> dict[str, int]:
         """Many at once, by branch; each with the label, and with a check that passed."""
         said = {"repository": repository, "branches": list(branches), "label": label, "check": check}
-        return dict(self._do("open_pulls", **said)["numbers"])
+        return dict(self._run_verb("open_pulls", **said)["numbers"])
 
     def tag(self, repository: str, name: str, sha: str, message: str = "") -> None:
         """With a message an annotated one, which is an object of its own."""
@@ -189,44 +189,44 @@ class SandboxForge:
 
     def set_check(self, repository: str, sha: str, name: str, conclusion: str | None) -> None:
         """As a CI would; None: it runs still."""
-        self._do("set_check", repository=repository, sha=sha, name=name, conclusion=conclusion)
+        self._run_verb("set_check", repository=repository, sha=sha, name=name, conclusion=conclusion)
 
     def set_status(self, repository: str, sha: str, context: str, state: str, by: str = owner) -> None:
         said = {"state": state, "context": context, "description": f"{context} is {state}"}
         self.api("POST", f"/repos/{repository}/statuses/{sha}", said, by)
 
     def set_permission(self, repository: str, login: str, permission: str) -> None:
-        self._do("set_permission", repository=repository, login=login, permission=permission)
+        self._run_verb("set_permission", repository=repository, login=login, permission=permission)
 
     def create_app(self, slug: str) -> tuple[str, str]:
         """Its id and its private key."""
-        made = self._do("create_app", slug=slug)
+        made = self._run_verb("create_app", slug=slug)
         return str(made["id"]), str(made["private_key"])
 
     def install_app(self, app: str, account: str) -> int:
-        return int(self._do("install_app", app=app, account=account)["id"])
+        return int(self._run_verb("install_app", app=app, account=account)["id"])
 
     def suspend_app(self, installation: int, suspended: bool = True) -> None:
-        self._do("suspend_app", installation=installation, suspended=suspended)
+        self._run_verb("suspend_app", installation=installation, suspended=suspended)
 
     def remove_app(self, installation: int) -> None:
-        self._do("remove_app", installation=installation)
+        self._run_verb("remove_app", installation=installation)
 
     def revoke_tokens(self) -> None:
         """Every installation's token is good no more."""
-        self._do("revoke_tokens")
+        self._run_verb("revoke_tokens")
 
     def archive(self, repository: str) -> None:
-        self._do("archive", repository=repository)
+        self._run_verb("archive", repository=repository)
 
     def rename(self, repository: str, to: str) -> None:
-        self._do("rename", repository=repository, to=to)
+        self._run_verb("rename", repository=repository, to=to)
 
     def delete_repository(self, repository: str) -> None:
-        self._do("delete_repository", repository=repository)
+        self._run_verb("delete_repository", repository=repository)
 
     def delete_branch(self, repository: str, branch: str) -> None:
-        self._do("delete_branch", repository=repository, branch=branch)
+        self._run_verb("delete_branch", repository=repository, branch=branch)
 
     def fail_next(self, count: int = 1, **fault: Any) -> None:
         """``status``, ``headers``, ``body``, ``truncate``, ``hang``, ``path``: see ``quota.Fault``; 0: no more."""
@@ -243,21 +243,21 @@ class SandboxForge:
         """``requests``, ``counted`` (against the quota), ``not_modified``, and the last webhook deliveries."""
         return dict(self._client.get(f"{self.url}/_sandbox/stats").json())
 
-    def api(self, method: str, path: str, said: Any = None, by: str = owner) -> Any:
+    def api(self, method: str, path: str, body: Any = None, by: str = owner) -> Any:
         headers = {"Authorization": f"token {self.token(by)}"}
-        answer = self._client.request(method, f"{self.api_url}{path}", json=said, headers=headers)
-        return _checked(answer, f"{method} {path}")
+        answer = self._client.request(method, f"{self.api_url}{path}", json=body, headers=headers)
+        return _json_or_raise(answer, f"{method} {path}")
 
-    def _do(self, verb: str, **said: Any) -> Any:
-        return self._post(f"/_sandbox/do/{verb}", said)
+    def _run_verb(self, verb: str, **arguments: Any) -> Any:
+        return self._post(f"/_sandbox/do/{verb}", arguments)
 
-    def _post(self, path: str, said: Any) -> Any:
+    def _post(self, path: str, body: Any) -> Any:
         headers = {"Authorization": f"token {self.token(self.owner)}"}
-        return _checked(self._client.post(f"{self.url}{path}", json=said, headers=headers), path)
+        return _json_or_raise(self._client.post(f"{self.url}{path}", json=body, headers=headers), path)
 
     def _start_thread(self, port: int) -> None:
         target = self._webhook.target() if self._webhook else None
-        app = Sandbox(self.root, self.url, target).app
+        app = GitHubServer(self.root, self.url, target).app
         config = uvicorn.Config(app, "127.0.0.1", port, log_level="warning", ws="none", loop="asyncio")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, name="sandbox", daemon=True)
@@ -271,11 +271,11 @@ class SandboxForge:
             self._process = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
         self.pid = self._process.pid
 
-    def _end_process(self, how: signal.Signals) -> None:
+    def _end_process(self, signal_number: signal.Signals) -> None:
         if self._process is None:
             return
         if self._process.poll() is None:
-            os.kill(self._process.pid, how)
+            os.kill(self._process.pid, signal_number)
         try:
             self._process.wait(timeout=15)
         except subprocess.TimeoutExpired:
@@ -283,8 +283,8 @@ class SandboxForge:
             self._process.wait()
         self._process = None
 
-    def _wait(self) -> None:
-        end = time.monotonic() + START
+    def _wait_until_ready(self) -> None:
+        end = time.monotonic() + START_SECONDS
         while time.monotonic() < end:
             if self._process is not None and self._process.poll() is not None:
                 break
@@ -295,7 +295,7 @@ class SandboxForge:
                 continue
             return
         self.stop()
-        raise WorldError(f"the sandbox did not answer at {self.url} within {START:.0f} s; see {self.root}/sandbox.log")
+        raise DemoGitHubError(f"the sandbox did not answer at {self.url} within {START_SECONDS:.0f} s; see {self.root}/sandbox.log")
 
 
 def free_port() -> int:
@@ -304,12 +304,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _encoded(files: Files) -> dict[str, str | None]:
+def _encode_files(files: Files) -> dict[str, str | None]:
     data = {path: text.encode() if isinstance(text, str) else text for path, text in files.items()}
     return {path: None if raw is None else base64.b64encode(raw).decode() for path, raw in data.items()}
 
 
-def _checked(answer: httpx.Response, what: str) -> Any:
+def _json_or_raise(answer: httpx.Response, request: str) -> Any:
     if answer.is_error:
-        raise WorldError(f"{what}: {answer.status_code} {answer.text[:500]}")
+        raise DemoGitHubError(f"{request}: {answer.status_code} {answer.text[:500]}")
     return answer.json() if answer.content else None

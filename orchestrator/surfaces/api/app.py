@@ -11,12 +11,12 @@ from fastapi.responses import JSONResponse, Response
 
 from orchestrator.surfaces import dashboard, metrics
 from orchestrator.surfaces.api import environments, errors, schemas, service, wiring
-from orchestrator.surfaces.api.auth import Doorkeeper
+from orchestrator.surfaces.api.auth import Authenticator
 from orchestrator.surfaces.api.limits import BodyLimit, SecurityHeaders
 from orchestrator.surfaces.api.settings import ApiSettings
 from orchestrator.surfaces.api.streams import Streams
 from orchestrator.surfaces.api.wiring import VIEWER
-from orchestrator.surfaces.port import Desk
+from orchestrator.surfaces.port import EnvironmentService
 
 ERRORS: dict[int | str, dict[str, object]] = {
     status: {"model": schemas.Error, "description": text}
@@ -34,24 +34,24 @@ ERRORS: dict[int | str, dict[str, object]] = {
 DENIED: dict[int | str, dict[str, object]] = {status: ERRORS[status] for status in (401, 403)}
 
 
-def create_app(desk: Desk, settings: ApiSettings) -> FastAPI:
+def create_app(environment_service: EnvironmentService, settings: ApiSettings) -> FastAPI:
     app = FastAPI(
         title="Eph", version=settings.version, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
     )
-    keeper = Doorkeeper(settings)
+    keeper = Authenticator(settings)
     wiring.install(app, keeper)
     streams = Streams(settings.stream_limit, settings.stream_poll)
-    app.include_router(environments.router(desk, streams), prefix="/api/v1", responses=ERRORS)
-    app.include_router(service.router(desk, streams, settings), prefix="/api/v1", responses=ERRORS)
-    app.include_router(dashboard.router(desk, keeper, settings), include_in_schema=False)
-    _probes(app, desk, settings)
-    errors.install(app, desk)
+    app.include_router(environments.router(environment_service, streams), prefix="/api/v1", responses=ERRORS)
+    app.include_router(service.router(environment_service, streams, settings), prefix="/api/v1", responses=ERRORS)
+    app.include_router(dashboard.router(environment_service, keeper, settings), include_in_schema=False)
+    _probes(app, environment_service, settings)
+    errors.install(app, environment_service)
     app.add_middleware(BodyLimit, limit=settings.body_limit, webhook_limit=settings.webhook_limit)
     app.add_middleware(SecurityHeaders)
     return app
 
 
-def _probes(app: FastAPI, desk: Desk, settings: ApiSettings) -> None:
+def _probes(app: FastAPI, environment_service: EnvironmentService, settings: ApiSettings) -> None:
     @app.get("/healthz", tags=["probes"])
     async def alive() -> dict[str, str]:
         """The process answers."""
@@ -60,20 +60,20 @@ def _probes(app: FastAPI, desk: Desk, settings: ApiSettings) -> None:
     @app.get("/readyz", tags=["probes"], responses={503: {"description": "No cycle ended lately"}})
     async def ready() -> Response:
         """A cycle ended lately."""
-        now, last = settings.clock(), desk.status().last_cycle
+        now, last = settings.clock(), environment_service.status().last_cycle
         if last is None:
             return JSONResponse({"status": "no cycle has ended yet"}, 503)
         age = (now - last).total_seconds()
         if age > settings.ready_within.total_seconds():
             return JSONResponse({"status": f"the last cycle ended {age:.0f} s ago"}, 503)
-        return JSONResponse({"status": "ok", "leads": desk.status().leads})
+        return JSONResponse({"status": "ok", "leads": environment_service.status().leads})
 
     page: dict[int | str, dict[str, object]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 
     @app.get("/metrics", tags=["probes"], dependencies=[VIEWER], response_class=Response, responses=DENIED | page)
     async def prometheus() -> Response:
         """For Prometheus; read with a viewer's token."""
-        return Response(metrics.render(desk), media_type=metrics.CONTENT_TYPE)
+        return Response(metrics.render(environment_service), media_type=metrics.CONTENT_TYPE)
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi(_: Request) -> Response:

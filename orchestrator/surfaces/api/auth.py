@@ -34,10 +34,10 @@ class Caller:
         return self.role is not None and self.role >= role
 
 
-NOBODY = Caller("anonymous", None)
+ANONYMOUS = Caller("anonymous", None)
 
 
-class Doorkeeper:
+class Authenticator:
     """Tells who a request is from."""
 
     def __init__(self, settings: ApiSettings) -> None:
@@ -48,9 +48,9 @@ class Doorkeeper:
         scheme, _, secret = header.partition(" ")
         if header:
             token = self.by_secret(secret.strip()) if scheme.lower() == "bearer" else None
-            return Caller(token.name, token.role) if token else NOBODY
+            return Caller(token.name, token.role) if token else ANONYMOUS
         token = self._by_session(request)
-        return Caller(token.name, token.role) if token else NOBODY
+        return Caller(token.name, token.role) if token else ANONYMOUS
 
     def by_secret(self, secret: str) -> Token | None:
         return self._by_hash(hash_token(secret)) if secret else None
@@ -61,7 +61,7 @@ class Doorkeeper:
         if caller.may(role) or (role is Role.VIEWER and self._settings.public_reads):
             return caller
         if caller.role is None:
-            raise unauthorised()
+            raise unauthorized()
         raise ApiError(
             403,
             f"{caller.name} is a {caller.role.name.lower()}; this needs the role {role.name.lower()}",
@@ -105,7 +105,7 @@ class Doorkeeper:
         return base64.urlsafe_b64encode(mac).decode().rstrip("=")
 
 
-def unauthorised() -> ApiError:
+def unauthorized() -> ApiError:
     error = ApiError(401, "no valid token", "set EPH_TOKEN, or send 'Authorization: Bearer <token>'")
     error.headers = {"WWW-Authenticate": "Bearer"}
     return error

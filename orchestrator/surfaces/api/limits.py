@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from orchestrator.surfaces.api.errors import ApiError, shaped
+from orchestrator.surfaces.api.errors import ApiError, error_response
 
 WEBHOOKS = "/api/v1/webhooks/"
 
@@ -50,13 +50,13 @@ class BodyLimit:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         limit = self._webhook_limit if scope["path"].startswith(WEBHOOKS) else self._limit
-        if _declared(scope) > limit:
+        if _content_length(scope) > limit:
             error = _too_large(limit)
-            return await shaped(413, error.detail, error.hint, {"Connection": "close"})(scope, receive, send)
-        return await self._app(scope, _counted(receive, limit), send)
+            return await error_response(413, error.detail, error.hint, {"Connection": "close"})(scope, receive, send)
+        return await self._app(scope, _limit_body(receive, limit), send)
 
 
-def _counted(receive: Receive, limit: int) -> Receive:
+def _limit_body(receive: Receive, limit: int) -> Receive:
     seen = 0
 
     async def counted() -> Message:
@@ -70,7 +70,7 @@ def _counted(receive: Receive, limit: int) -> Receive:
     return counted
 
 
-def _declared(scope: Scope) -> int:
+def _content_length(scope: Scope) -> int:
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit():
             return int(value)

@@ -13,25 +13,25 @@ from orchestrator.core.views import EnvironmentView
 from orchestrator.surfaces.api import render, schemas
 from orchestrator.surfaces.api.errors import ApiError
 
-Place = tuple[str, int, str]
+SortKey = tuple[str, int, str]
 
 
-def place(view: EnvironmentView) -> Place:
+def sort_key(view: EnvironmentView) -> SortKey:
     return (view.repository, view.key.number if view.key else 0, str(view.ref))
 
 
 def page(views: Iterable[EnvironmentView], limit: int, cursor: str | None) -> schemas.EnvironmentPage:
-    ordered = sorted(views, key=place)
+    ordered = sorted(views, key=sort_key)
     after = decode(cursor) if cursor else None
-    rest = [view for view in ordered if after is None or place(view) > after]
+    rest = [view for view in ordered if after is None or sort_key(view) > after]
     items = rest[:limit]
-    following = encode(place(items[-1])) if len(rest) > limit else None
+    following = encode(sort_key(items[-1])) if len(rest) > limit else None
     return schemas.EnvironmentPage(
         items=[render.environment(view) for view in items], total=len(ordered), next=following
     )
 
 
-def matching(
+def filtered(
     views: Iterable[EnvironmentView], repository: str | None, phases: Iterable[Phase]
 ) -> list[EnvironmentView]:
     wanted = frozenset(phases)
@@ -42,11 +42,11 @@ def matching(
     ]
 
 
-def encode(at: Place) -> str:
-    return base64.urlsafe_b64encode(json.dumps(at).encode()).decode().rstrip("=")
+def encode(key: SortKey) -> str:
+    return base64.urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
 
 
-def decode(cursor: str) -> Place:
+def decode(cursor: str) -> SortKey:
     try:
         repository, number, ref = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return (str(repository), int(number), str(ref))

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
 
-from orchestrator.core.audits import Audit
+from orchestrator.core.audits import AuditResult
 from orchestrator.core.suites import SuiteView
-from orchestrator.core.views import EnvironmentView, FailureView, called
+from orchestrator.core.views import EnvironmentView, FailureView, display_name
 from orchestrator.ledger.port import Event
 from orchestrator.surfaces.api import schemas
 from orchestrator.surfaces.port import ServiceStatus
-from programs.insides import Inside
+from programs.insides import RuntimeInfo
 from stacks.model import RefKind
 
 
-def environment(view: EnvironmentView) -> schemas.Environment:
-    return schemas.Environment(
+def environment(view: EnvironmentView) -> schemas.EnvironmentItem:
+    return schemas.EnvironmentItem(
         ref=str(view.ref),
         name=view.name,
         repository=view.repository,
@@ -50,16 +50,16 @@ def environment(view: EnvironmentView) -> schemas.Environment:
         problems=list(view.problems),
         tests=[_suite(each) for each in view.tests],
         repaired=view.repaired,
-        images={name: schemas.Image(reference=one.reference, how=one.how) for name, one in view.images.items()},
+        images={name: schemas.ImageItem(reference=one.reference, how=one.how) for name, one in view.images.items()},
         failure=_failure(view.failure) if view.failure else None,
         progress=view.progress,
         command=view.command,
     )
 
 
-def _suite(suite: SuiteView) -> schemas.Suite:
+def _suite(suite: SuiteView) -> schemas.SuiteItem:
     found = suite.report
-    return schemas.Suite(
+    return schemas.SuiteItem(
         name=suite.name,
         kind=suite.kind,
         state=suite.state,
@@ -67,7 +67,7 @@ def _suite(suite: SuiteView) -> schemas.Suite:
         seconds=suite.seconds,
         detail=suite.detail,
         tail=list(suite.tail),
-        report=schemas.Report(**{**asdict(found), "names": list(found.names)}) if found else None,
+        report=schemas.SuiteReport(**{**asdict(found), "names": list(found.names)}) if found else None,
         since=suite.since,
     )
 
@@ -84,13 +84,13 @@ def _failure(failure: FailureView) -> schemas.Failure:
     )
 
 
-def inside(found: Inside) -> schemas.Inside:
-    return schemas.Inside(
+def runtime_info(found: RuntimeInfo) -> schemas.RuntimeInfoResponse:
+    return schemas.RuntimeInfoResponse(
         processes=[
-            schemas.Process(**{**asdict(item), "restarts": None if item.restarts < 0 else item.restarts})
+            schemas.ProcessItem(**{**asdict(item), "restarts": None if item.restarts < 0 else item.restarts})
             for item in found.processes
         ],
-        happenings=[schemas.Happening(**asdict(item)) for item in found.happenings],
+        happenings=[schemas.RuntimeEventItem(**asdict(item)) for item in found.events],
     )
 
 
@@ -106,8 +106,8 @@ def event(item: Event) -> schemas.EventItem:
     )
 
 
-def status(now: ServiceStatus, environments: int) -> schemas.Status:
-    return schemas.Status(
+def status(now: ServiceStatus, environments: int) -> schemas.StatusResponse:
+    return schemas.StatusResponse(
         version=now.version,
         started=now.started,
         last_cycle=now.last_cycle,
@@ -123,18 +123,18 @@ def status(now: ServiceStatus, environments: int) -> schemas.Status:
     )
 
 
-def audit(found: Audit) -> schemas.Audit:
-    return schemas.Audit(
+def audit(found: AuditResult) -> schemas.AuditResponse:
+    return schemas.AuditResponse(
         clean=not found.orphans and not found.unread,
         orphans=[
-            schemas.Orphan(
-                kind=each.kind, name=each.name, where=each.where, whose=each.whose, why=each.why,
-                command=each.command, swept=each.swept,
+            schemas.OrphanItem(
+                kind=each.kind, name=each.name, where=each.location, whose=each.environment, why=each.reason,
+                command=each.command, swept=each.sweepable,
             )
             for each in found.orphans
         ],
         unread=list(found.unread),
-        looked=dict(found.looked),
+        looked=dict(found.checked),
     )  # fmt: skip
 
 
@@ -152,7 +152,7 @@ def facts(view: EnvironmentView) -> Iterator[schemas.Fact]:
 
 def _pairs(view: EnvironmentView) -> Iterator[tuple[str, str]]:
     kind = view.key.kind if view.key else RefKind.PULL
-    yield "pull request" if kind is RefKind.PULL else str(kind), called(view)
+    yield "pull request" if kind is RefKind.PULL else str(kind), display_name(view)
     yield "branch", view.branch
     yield "wanted commit", view.wanted_commit
     yield "running commit", view.commit

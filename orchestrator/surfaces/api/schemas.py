@@ -23,7 +23,7 @@ class Failure(BaseModel):
     next_try: datetime | None
 
 
-class Report(BaseModel):
+class SuiteReport(BaseModel):
     """What a suite's JUnit XML says."""
 
     tests: int
@@ -33,7 +33,7 @@ class Report(BaseModel):
     names: list[str] = Field(description="The first that failed.")
 
 
-class Suite(BaseModel):
+class SuiteItem(BaseModel):
     """One suite of eph.yaml's tests, on the newest commit."""
 
     name: str
@@ -43,18 +43,18 @@ class Suite(BaseModel):
     seconds: float
     detail: str
     tail: list[str] = Field(description="Its last lines, unless it passed.")
-    report: Report | None
+    report: SuiteReport | None
     since: datetime | None = Field(description="When it began to run, or ended.")
 
 
-class Image(BaseModel):
+class ImageItem(BaseModel):
     """An image of the wanted commit, pinned to its digest."""
 
     reference: str
     how: str = Field(description="Which place named it, and what those before it said.")
 
 
-class Environment(BaseModel):
+class EnvironmentItem(BaseModel):
     """One environment, wanted or existing."""
 
     ref: str = Field(description="Its Pulumi stack, as project/stack.")
@@ -87,16 +87,16 @@ class Environment(BaseModel):
     used_at: datetime | None = Field(default=None, description="The last visit, as the gateway saw it.")
     queue_position: int | None
     problems: list[str] = Field(description="Mistakes in eph.yaml, with file and line.")
-    tests: list[Suite] = Field(default=[], description="Once the newest commit's environment stands.")
+    tests: list[SuiteItem] = Field(default=[], description="Once the newest commit's environment stands.")
     repaired: str = Field(default="", description="What was lost behind Eph's back and is there again, and when.")
-    images: dict[str, Image] = Field(default={}, description="By name, what the wanted commit runs, once found.")
+    images: dict[str, ImageItem] = Field(default={}, description="By name, what the wanted commit runs, once found.")
     failure: Failure | None
     progress: str
     command: str = Field(description="What an operator can type when the phase is held.")
 
 
 class EnvironmentPage(BaseModel):
-    items: list[Environment]
+    items: list[EnvironmentItem]
     total: int = Field(description="How many match in all.")
     next: str | None = Field(description="Give it as ?cursor= for the next page; null on the last one.")
 
@@ -124,7 +124,7 @@ class Logs(BaseModel):
     lines: list[str]
 
 
-class Process(BaseModel):
+class ProcessItem(BaseModel):
     """A pod, or a process."""
 
     name: str
@@ -136,7 +136,7 @@ class Process(BaseModel):
     image: str
 
 
-class Happening(BaseModel):
+class RuntimeEventItem(BaseModel):
     """What the target says happened to a part."""
 
     at: datetime
@@ -146,11 +146,11 @@ class Happening(BaseModel):
     times: int = Field(description="How often, the last time ``at``.")
 
 
-class Inside(BaseModel):
+class RuntimeInfoResponse(BaseModel):
     """What an environment consists of just now."""
 
-    processes: list[Process]
-    happenings: list[Happening] = Field(description="The newest last.")
+    processes: list[ProcessItem]
+    happenings: list[RuntimeEventItem] = Field(description="The newest last.")
 
 
 class LogLine(BaseModel):
@@ -174,7 +174,7 @@ class EventPage(BaseModel):
     next: int = Field(description="Give it as ?after= to go on.")
 
 
-class Status(BaseModel):
+class StatusResponse(BaseModel):
     """The service itself."""
 
     version: str
@@ -217,7 +217,7 @@ class Sweep(BaseModel):
     found: list[str] = Field(description="A sentence for each leftover.")
 
 
-class Orphan(BaseModel):
+class OrphanItem(BaseModel):
     """Something that exists and that neither a stack nor a pull request accounts for."""
 
     kind: str = Field(description="database, role, process, checkout, port, route, tag file, work folder …")
@@ -229,11 +229,11 @@ class Orphan(BaseModel):
     swept: bool = Field(description="Whether `eph sweep` removes it.")
 
 
-class Audit(BaseModel):
+class AuditResponse(BaseModel):
     """What there really is, compared with stacks and pull requests."""
 
     clean: bool = Field(description="Everything could be looked at, and nothing is an orphan.")
-    orphans: list[Orphan]
+    orphans: list[OrphanItem]
     unread: list[str] = Field(description="What could not be looked at, so it is not known to be clean.")
     looked: dict[str, int] = Field(description="How many things of each place were compared.")
 

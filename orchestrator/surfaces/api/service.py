@@ -11,33 +11,33 @@ from sse_starlette import EventSourceResponse
 
 from orchestrator.surfaces.api import render, schemas
 from orchestrator.surfaces.api.errors import ApiError
-from orchestrator.surfaces.api.settings import ApiSettings, Delivery
+from orchestrator.surfaces.api.settings import ApiSettings, WebhookDelivery
 from orchestrator.surfaces.api.streams import Streams
 from orchestrator.surfaces.api.wiring import VIEWER, Admin, Developer
-from orchestrator.surfaces.port import Desk
+from orchestrator.surfaces.port import EnvironmentService
 
 EnvironmentName = Annotated[str, Query(alias="environment", max_length=300)]
 After = Annotated[int, Query(ge=0, le=2**63 - 1)]
 
 
-def router(desk: Desk, streams: Streams, settings: ApiSettings) -> APIRouter:
+def router(environment_service: EnvironmentService, streams: Streams, settings: ApiSettings) -> APIRouter:
     routes = APIRouter()
-    _reads(routes, desk, streams)
-    _actions(routes, desk)
+    _reads(routes, environment_service, streams)
+    _actions(routes, environment_service)
     _webhooks(routes, settings)
     return routes
 
 
-def _reads(routes: APIRouter, desk: Desk, streams: Streams) -> None:
+def _reads(routes: APIRouter, environment_service: EnvironmentService, streams: Streams) -> None:
     @routes.get("/status", tags=["service"], dependencies=[VIEWER])
-    async def service_status() -> schemas.Status:
+    async def service_status() -> schemas.StatusResponse:
         """How the service is, and what it could not read."""
-        return render.status(desk.status(), len(desk.environments()))
+        return render.status(environment_service.status(), len(environment_service.environments()))
 
     @routes.get("/audit", tags=["service"])
-    async def audit(_: Developer) -> schemas.Audit:
+    async def audit(_: Developer) -> schemas.AuditResponse:
         """Compares what there really is with stacks and pull requests; changes nothing."""
-        return render.audit(await desk.audit())
+        return render.audit(await environment_service.audit())
 
     @routes.get("/events", tags=["events"], dependencies=[VIEWER])
     async def list_events(
@@ -47,7 +47,7 @@ def _reads(routes: APIRouter, desk: Desk, streams: Streams) -> None:
         newest: bool = False,
     ) -> schemas.EventPage:
         """The event log, oldest first; ``newest`` gives the last ones instead."""
-        found = await desk.events(name, after, limit, newest)
+        found = await environment_service.events(name, after, limit, newest)
         return schemas.EventPage(items=[render.event(item) for item in found], next=found[-1].id if found else after)
 
     @routes.get("/events/stream", tags=["events"], dependencies=[VIEWER], response_class=EventSourceResponse)
@@ -60,15 +60,15 @@ def _reads(routes: APIRouter, desk: Desk, streams: Streams) -> None:
         if last_event_id and last_event_id.isdecimal():
             after = min(int(last_event_id), 2**63 - 1)
         # Asked once before the stream begins, so that an unknown name is a 404 and not a stream that breaks.
-        await desk.events(name, after, 1, False)
-        return streams.respond(streams.events(desk, name, after))
+        await environment_service.events(name, after, 1, False)
+        return streams.respond(streams.events(environment_service, name, after))
 
 
-def _actions(routes: APIRouter, desk: Desk) -> None:
+def _actions(routes: APIRouter, environment_service: EnvironmentService) -> None:
     @routes.post("/sweep", tags=["service"])
     async def sweep(caller: Admin, dry_run: bool = False) -> schemas.Sweep:
         """Looks for leftovers now and removes them; with ``dry_run`` only names them."""
-        return schemas.Sweep(dry_run=dry_run, found=await desk.sweep(dry_run, caller.name))
+        return schemas.Sweep(dry_run=dry_run, found=await environment_service.sweep(dry_run, caller.name))
 
     @routes.post("/plans/{digest}/approve", tags=["service"])
     async def approve(
@@ -76,12 +76,12 @@ def _actions(routes: APIRouter, desk: Desk) -> None:
         caller: Admin,
     ) -> schemas.Approved:
         """Lets one very plan that a guard holds go through."""
-        return schemas.Approved(message=await desk.approve(digest, caller.name))
+        return schemas.Approved(message=await environment_service.approve_plan(digest, caller.name))
 
     @routes.post("/wake", tags=["service"], status_code=202)
     async def wake(caller: Developer) -> schemas.Accepted:
         """Makes the loop look now instead of at its next turn."""
-        desk.wake(f"asked by {caller.name}")
+        environment_service.trigger_cycle(f"asked by {caller.name}")
         return schemas.Accepted(message="the loop looks now")
 
 
@@ -97,7 +97,7 @@ def _webhooks(routes: APIRouter, settings: ApiSettings) -> None:
         if settings.webhook is None:
             raise ApiError(404, "webhooks are not set up", "give ephd a webhook secret; without one it looks by itself")
         body = await request.body()
-        if not await run_in_threadpool(settings.webhook, Delivery(event, body, signature, delivery)):
+        if not await run_in_threadpool(settings.webhook, WebhookDelivery(event, body, signature, delivery)):
             raise ApiError(401, "the signature does not match", "use the same secret at the Git host and in ephd")
         return schemas.Accepted(message="thanks")
 

@@ -15,11 +15,11 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from pathlib import Path
 
-from orchestrator.surfaces.port import WebhookTest
+from orchestrator.surfaces.port import WebhookTestResult
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class WebhookDelivery:
     """A webhook as it came: nothing of it is believed before ``signature`` fits ``body``."""
 
     event: str
@@ -28,7 +28,7 @@ class Delivery:
     id: str = ""
 
 
-Webhook = Callable[[Delivery], bool]
+WebhookHandler = Callable[[WebhookDelivery], bool]
 """Whether the signature was good (and the loop was woken)."""
 
 
@@ -51,7 +51,7 @@ class Token:
     sha256: str
 
     @staticmethod
-    def of(secret: str, name: str, role: Role) -> Token:
+    def from_secret(secret: str, name: str, role: Role) -> Token:
         return Token(name, role, hash_token(secret))
 
 
@@ -71,8 +71,8 @@ class ApiSettings:
     version: str
     tokens: tuple[Token, ...] = ()
     public_reads: bool = False
-    webhook: Webhook | None = None
-    webhook_test: Callable[[], Awaitable[WebhookTest]] | None = None
+    webhook: WebhookHandler | None = None
+    webhook_test: Callable[[], Awaitable[WebhookTestResult]] | None = None
     session_key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     session_ttl: timedelta = timedelta(hours=12)
     ready_within: timedelta = timedelta(seconds=120)

@@ -14,7 +14,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from orchestrator.surfaces.api import render, schemas
 from orchestrator.surfaces.api.errors import ApiError
-from orchestrator.surfaces.port import Desk, NoSuchEnvironment
+from orchestrator.surfaces.port import EnvironmentService, EnvironmentNotFound
 
 
 class Streams:
@@ -26,9 +26,9 @@ class Streams:
     def respond(self, items: AsyncIterator[ServerSentEvent]) -> EventSourceResponse:
         if self._open >= self._limit:
             raise ApiError(429, f"{self._limit} streams are open already", "close one, or ask again later")
-        return EventSourceResponse(self._counted(items), ping=15, sep="\n")
+        return EventSourceResponse(self._count_open(items), ping=15, sep="\n")
 
-    async def _counted(self, items: AsyncIterator[ServerSentEvent]) -> AsyncIterator[ServerSentEvent]:
+    async def _count_open(self, items: AsyncIterator[ServerSentEvent]) -> AsyncIterator[ServerSentEvent]:
         # Counted once it runs: what is never begun would never be ended either.
         self._open += 1
         try:
@@ -39,9 +39,9 @@ class Streams:
         finally:
             self._open -= 1
 
-    async def events(self, desk: Desk, name: str, after: int) -> AsyncIterator[ServerSentEvent]:
+    async def events(self, environment_service: EnvironmentService, name: str, after: int) -> AsyncIterator[ServerSentEvent]:
         while True:
-            found = await desk.events(name, after, 100, False)
+            found = await environment_service.events(name, after, 100, False)
             for event in found:
                 after = event.id
                 yield ServerSentEvent(data=render.event(event).model_dump_json(), event="event", id=str(event.id))
@@ -52,7 +52,7 @@ class Streams:
 async def log_lines(lines: AsyncIterator[str]) -> AsyncIterator[ServerSentEvent]:
     """Each line as JSON, since a raw one may hold anything; a last event ``end`` tells an end from a broken line."""
     # It may be destroyed while somebody reads: that is an end like any other.
-    with suppress(NoSuchEnvironment):
+    with suppress(EnvironmentNotFound):
         async for line in lines:
             yield ServerSentEvent(data=schemas.LogLine(line=line).model_dump_json(), event="line")
     yield ServerSentEvent(data="{}", event="end")

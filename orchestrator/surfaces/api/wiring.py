@@ -7,16 +7,16 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Request, Security
 from fastapi.security import HTTPBearer
 
-from orchestrator.surfaces.api.auth import Caller, Doorkeeper
+from orchestrator.surfaces.api.auth import Caller, Authenticator
 from orchestrator.surfaces.api.settings import Role
 
 
-def install(app: FastAPI, keeper: Doorkeeper) -> None:
-    app.state.keeper = keeper
+def install(app: FastAPI, authenticator: Authenticator) -> None:
+    app.state.keeper = authenticator
 
 
 def _require(request: Request, role: Role) -> Caller:
-    keeper: Doorkeeper = request.app.state.keeper
+    keeper: Authenticator = request.app.state.keeper
     return keeper.require(request, role)
 
 

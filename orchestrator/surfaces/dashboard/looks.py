@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
 
-TONES: Mapping[Phase, str] = {
+PHASE_TONES: Mapping[Phase, str] = {
     Phase.READY: "good",
     Phase.FAILED: "bad",
     Phase.STALLED: "bad",
@@ -29,36 +29,36 @@ TONES: Mapping[Phase, str] = {
 }
 
 
-def order(view: EnvironmentView) -> tuple[bool, str, int, str]:
+def sort_key(view: EnvironmentView) -> tuple[bool, str, int, str]:
     """What is held comes first: nothing happens to it until a person acts."""
     return (view.phase is not Phase.HELD, view.repository, -(view.key.number if view.key else 0), str(view.ref))
 
 
 def tone(phase: Phase) -> str:
-    return TONES[phase]
+    return PHASE_TONES[phase]
 
 
-def verdict(state: str) -> str:
+def suite_tone(state: str) -> str:
     return {"passed": "good", "failed": "bad", "skipped": "calm"}.get(state, "busy")
 
 
-def pulse(state: str) -> str:
+def process_tone(state: str) -> str:
     """The tone of a process's state."""
     return {"running": "good", "failing": "bad", "unknown": "bad", "starting": "busy"}.get(state, "calm")
 
 
 def age(at: datetime | None, now: datetime) -> str:
-    return span(max((now - at).total_seconds(), 0)) if at else ""
+    return format_duration(max((now - at).total_seconds(), 0)) if at else ""
 
 
 def ago(at: datetime | None, now: datetime) -> str:
     if at is None:
         return "never"
     seconds = (now - at).total_seconds()
-    return f"{span(seconds)} ago" if seconds >= 0 else f"in {span(-seconds)}"
+    return f"{format_duration(seconds)} ago" if seconds >= 0 else f"in {format_duration(-seconds)}"
 
 
-def span(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """The largest unit of which there are at least two, days only from four on: 45 s, 12 min, 71 h, 5 d."""
     for unit, size, least in (("d", 86400, 4), ("h", 3600, 2), ("min", 60, 2)):
         if seconds >= least * size:
@@ -81,10 +81,10 @@ def number(view: EnvironmentView) -> str:
 
 FILTERS: Mapping[str, Callable[..., str]] = {
     "tone": tone,
-    "verdict": verdict,
+    "verdict": suite_tone,
     "ago": ago,
     "age": age,
-    "pulse": pulse,
+    "pulse": process_tone,
     "web_link": web_link,
     "path": path,
     "number": number,

@@ -13,31 +13,31 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from orchestrator.surfaces.api import render
-from orchestrator.surfaces.api.auth import Caller, Doorkeeper, cookie_name, same_origin
-from orchestrator.surfaces.api.errors import ApiError, nearest
+from orchestrator.surfaces.api.auth import Caller, Authenticator, cookie_name, same_origin
+from orchestrator.surfaces.api.errors import ApiError, suggest_names
 from orchestrator.surfaces.api.settings import ApiSettings, Role
 from orchestrator.surfaces.dashboard import looks
-from orchestrator.surfaces.port import Desk, NoSuchEnvironment, Refused, Unavailable
-from programs.insides import Inside, Reading
+from orchestrator.surfaces.port import EnvironmentService, EnvironmentNotFound, RequestRefused, TemporarilyUnavailable
+from programs.insides import RuntimeInfo, LogRequest
 
-HERE = Path(__file__).parent
-REFRESH = 5
+TEMPLATES_FOLDER = Path(__file__).parent
+REFRESH_SECONDS = 5
 LOG_LINES = 40
-DAY = 24 * 3600
+DAY_SECONDS = 24 * 3600
 
 
-class Pages:
+class DashboardPages:
     """Jinja with everything escaped, and what each page needs besides its own values."""
 
-    def __init__(self, desk: Desk, keeper: Doorkeeper, settings: ApiSettings) -> None:
-        self.desk, self.keeper, self.settings = desk, keeper, settings
+    def __init__(self, environment_service: EnvironmentService, authenticator: Authenticator, settings: ApiSettings) -> None:
+        self.environment_service, self.authenticator, self.settings = environment_service, authenticator, settings
         self._jinja = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined
+            loader=jinja2.FileSystemLoader(TEMPLATES_FOLDER), autoescape=True, undefined=jinja2.StrictUndefined
         )
         self._jinja.filters.update(looks.FILTERS)
 
     def html(self, template: str, request: Request, code: int = 200, **values: object) -> HTMLResponse:
-        caller = self.keeper.caller(request)
+        caller = self.authenticator.caller(request)
         values = {
             "now": self.settings.clock(),
             "version": self.settings.version,
@@ -48,19 +48,19 @@ class Pages:
         }
         return HTMLResponse(self._jinja.get_template(template).render(values), code)
 
-    def reads(self, request: Request) -> bool:
-        return self.settings.public_reads or self.keeper.caller(request).may(Role.VIEWER)
+    def may_read(self, request: Request) -> bool:
+        return self.settings.public_reads or self.authenticator.caller(request).may(Role.VIEWER)
 
     def sign_in(self, request: Request, status: int = 200, message: str = "") -> HTMLResponse:
         return self.html("login.html", request, status, message=message)
 
-    def actor(self, request: Request) -> Caller:
-        return self.keeper.require(request, Role.DEVELOPER)
+    def require_developer(self, request: Request) -> Caller:
+        return self.authenticator.require(request, Role.DEVELOPER)
 
 
-def router(desk: Desk, keeper: Doorkeeper, settings: ApiSettings) -> APIRouter:
+def router(environment_service: EnvironmentService, authenticator: Authenticator, settings: ApiSettings) -> APIRouter:
     routes = APIRouter()
-    pages = Pages(desk, keeper, settings)
+    pages = DashboardPages(environment_service, authenticator, settings)
     _session(routes, pages)
     _list(routes, pages)
     _actions(routes, pages)
@@ -68,10 +68,10 @@ def router(desk: Desk, keeper: Doorkeeper, settings: ApiSettings) -> APIRouter:
     return routes
 
 
-def _session(routes: APIRouter, pages: Pages) -> None:
+def _session(routes: APIRouter, pages: DashboardPages) -> None:
     @routes.get("/style.css")
     async def style() -> Response:
-        css = (HERE / "style.css").read_text()
+        css = (TEMPLATES_FOLDER / "style.css").read_text()
         return Response(css, media_type="text/css", headers={"Cache-Control": "public, max-age=300"})
 
     @routes.post("/login")
@@ -90,43 +90,43 @@ def _session(routes: APIRouter, pages: Pages) -> None:
         return answer
 
 
-def _signed_in(pages: Pages, request: Request, token: str) -> Response:
-    known = pages.keeper.by_secret(token.strip())
+def _signed_in(pages: DashboardPages, request: Request, token: str) -> Response:
+    known = pages.authenticator.by_secret(token.strip())
     if known is None:
         return pages.sign_in(request, 401, "That token is not known here.")
     # To the bare page, so that the token of a link does not stay in the address bar.
     answer = RedirectResponse("/", 303)
-    pages.keeper.sign_in(request, answer, known)
+    pages.authenticator.sign_in(request, answer, known)
     return answer
 
 
-def _list(routes: APIRouter, pages: Pages) -> None:
+def _list(routes: APIRouter, pages: DashboardPages) -> None:
     @routes.get("/")
     async def front(request: Request, token: Annotated[str, Query(max_length=500)] = "") -> Response:
         if token:
             return _signed_in(pages, request, token)
-        if not pages.reads(request):
+        if not pages.may_read(request):
             return pages.sign_in(request)
-        views = sorted(pages.desk.environments(), key=looks.order)
-        return pages.html("list.html", request, refresh=REFRESH, views=views, status=pages.desk.status())
+        views = sorted(pages.environment_service.environments(), key=looks.sort_key)
+        return pages.html("list.html", request, refresh=REFRESH_SECONDS, views=views, status=pages.environment_service.status())
 
 
-def _one(routes: APIRouter, pages: Pages) -> None:
+def _one(routes: APIRouter, pages: DashboardPages) -> None:
     @routes.get("/e/{name:path}")
     async def one(request: Request, name: str, confirm: bool = False) -> Response:
-        if not pages.reads(request):
+        if not pages.may_read(request):
             return pages.sign_in(request)
         return await _page(pages, request, name, confirm=confirm)
 
 
-async def _page(pages: Pages, request: Request, name: str, *, confirm: bool = False, refusal: str = "") -> Response:
-    desk = pages.desk
+async def _page(pages: DashboardPages, request: Request, name: str, *, confirm: bool = False, refusal: str = "") -> Response:
+    desk = pages.environment_service
     try:
         view = desk.environment(name)
-    except NoSuchEnvironment:
-        return pages.html("missing.html", request, 404, name=name, hint=nearest(name, desk.environments()))
+    except EnvironmentNotFound:
+        return pages.html("missing.html", request, 404, name=name, hint=suggest_names(name, desk.environments()))
     logs, operation, inside = await asyncio.gather(
-        _lines(desk.logs(name, Reading(lines=LOG_LINES))),
+        _lines(desk.logs(name, LogRequest(lines=LOG_LINES))),
         _lines(desk.operation_log(name, LOG_LINES)),
         _inside(desk, name),
     )
@@ -134,7 +134,7 @@ async def _page(pages: Pages, request: Request, name: str, *, confirm: bool = Fa
         "environment.html",
         request,
         409 if refusal else 200,
-        refresh=0 if confirm or refusal else REFRESH,
+        refresh=0 if confirm or refusal else REFRESH_SECONDS,
         view=view,
         facts=list(render.facts(view)),
         events=list(reversed(await desk.events(name, 0, 30, True))),
@@ -149,51 +149,51 @@ async def _page(pages: Pages, request: Request, name: str, *, confirm: bool = Fa
 async def _lines(found: Awaitable[list[str]]) -> list[str]:
     try:
         return await found
-    except (NoSuchEnvironment, Refused, Unavailable) as error:
+    except (EnvironmentNotFound, RequestRefused, TemporarilyUnavailable) as error:
         # Nothing has run yet, or its target is silent: the page is still worth showing.
         return [f"({error})"]
 
 
-async def _inside(desk: Desk, name: str) -> Inside:
+async def _inside(environment_service: EnvironmentService, name: str) -> RuntimeInfo:
     """What is wrong stands where the log would be."""
     try:
-        return await desk.inside(name)
-    except (NoSuchEnvironment, Unavailable):
-        return Inside()
+        return await environment_service.runtime_info(name)
+    except (EnvironmentNotFound, TemporarilyUnavailable):
+        return RuntimeInfo()
 
 
-def _actions(routes: APIRouter, pages: Pages) -> None:
-    desk = pages.desk
+def _actions(routes: APIRouter, pages: DashboardPages) -> None:
+    desk = pages.environment_service
 
     @routes.post("/e/{name:path}/up")
     async def up(request: Request, name: str) -> Response:
-        who = pages.actor(request).name
+        who = pages.require_developer(request).name
         return await _done(pages, request, name, desk.up(name, who))
 
     @routes.post("/e/{name:path}/down")
     async def down(request: Request, name: str) -> Response:
-        who = pages.actor(request).name
+        who = pages.require_developer(request).name
         return await _done(pages, request, name, desk.down(name, who))
 
     @routes.post("/e/{name:path}/sleep")
     async def sleep(request: Request, name: str) -> Response:
-        who = pages.actor(request).name
+        who = pages.require_developer(request).name
         return await _done(pages, request, name, desk.sleep(name, who))
 
     @routes.post("/e/{name:path}/wake")
     async def wake(request: Request, name: str) -> Response:
-        who = pages.actor(request).name
-        return await _done(pages, request, name, desk.rouse(name, who))
+        who = pages.require_developer(request).name
+        return await _done(pages, request, name, desk.wake_up(name, who))
 
     @routes.post("/e/{name:path}/extend")
     async def extend(request: Request, name: str) -> Response:
-        who = pages.actor(request).name
-        return await _done(pages, request, name, desk.extend(name, DAY, who))
+        who = pages.require_developer(request).name
+        return await _done(pages, request, name, desk.extend(name, DAY_SECONDS, who))
 
 
-async def _done(pages: Pages, request: Request, name: str, action: Awaitable[object]) -> Response:
+async def _done(pages: DashboardPages, request: Request, name: str, action: Awaitable[object]) -> Response:
     try:
         await action
-    except Refused as error:
+    except RequestRefused as error:
         return await _page(pages, request, name, refusal=str(error))
     return RedirectResponse(looks.path(name), 303)

@@ -15,54 +15,54 @@ from dataclasses import dataclass
 from programs.kubernetes import names
 from programs.kubernetes.errors import KubernetesError
 from programs.kubernetes.manifests import judging, reading, rewriting
-from programs.kubernetes.manifests.reading import Found, Release
+from programs.kubernetes.manifests.reading import Manifest, ChartRelease
 from programs.kubernetes.objects import Data
-from programs.kubernetes.settings import Settings
-from programs.kubernetes.sources import Files
+from programs.kubernetes.settings import KubernetesSettings
+from programs.kubernetes.sources import CommitFiles
 from programs.spec import EnvironmentSpec
 
-MOST_OBJECTS = 100
+MAX_OBJECTS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
-    """``front``: the service and port that the environment's host leads to, when no service of eph.yaml is public.
-    ``ports``: of the pods behind it, which whoever stands in front may reach."""
+class LoadedManifests:
+    """``front_service``: the service and port that the environment's host leads to, when no service of eph.yaml is public.
+    ``front_ports``: of the pods behind it, which whoever stands in front may reach."""
 
     objects: tuple[Data, ...] = ()
-    front: tuple[str, int] | None = None
-    ports: tuple[int, ...] = ()
+    front_service: tuple[str, int] | None = None
+    front_ports: tuple[int, ...] = ()
 
 
-def bring(files: Files, spec: EnvironmentSpec, on: Settings, images: Mapping[str, str]) -> Brought:
+def load_manifests(files: CommitFiles, spec: EnvironmentSpec, settings: KubernetesSettings, images: Mapping[str, str]) -> LoadedManifests:
     """What of the manifests is applied; raises with the first thing that may not be."""
     if not spec.manifests:
-        return Brought()
-    release = Release(spec.name, spec.values, spec.values_files, on.helm)
+        return LoadedManifests()
+    release = ChartRelease(spec.name, spec.values, spec.values_files, settings.helm)
     found = [item for path in spec.manifests for item in reading.read(files, path, release)]
-    if len(found) > MOST_OBJECTS:
-        raise KubernetesError(f"the manifests hold {len(found)} objects; the most is {MOST_OBJECTS}")
-    found = _last_of_each(found)
+    if len(found) > MAX_OBJECTS:
+        raise KubernetesError(f"the manifests hold {len(found)} objects; the most is {MAX_OBJECTS}")
+    found = _last_definitions(found)
     for item in found:
-        judging.judge(item, spec.name)
-    _no_clash(found, spec)
-    front = None if any(item.public for item in spec.services) else rewriting.front(found, spec.project)
-    notes = names.secrets_note(spec)
-    made = [rewriting.fit(item, on, images, notes) for item in found if item.data["kind"] != "Ingress"]
+        judging.check_manifest(item, spec.name)
+    _check_name_clashes(found, spec)
+    front = None if any(item.public for item in spec.services) else rewriting.find_front(found, spec.project)
+    notes = names.secrets_annotation(spec)
+    made = [rewriting.adapt(item, settings, images, notes) for item in found if item.data["kind"] != "Ingress"]
     if front:
-        made = [rewriting.open_to_front(data, front.selector) for data in made]
-        return Brought(tuple(made), front.reached(made, on), front.pod_ports(made))
-    return Brought(tuple(made))
+        made = [rewriting.label_front_pods(data, front.selector) for data in made]
+        return LoadedManifests(tuple(made), front.backend(made, settings), front.pod_ports(made))
+    return LoadedManifests(tuple(made))
 
 
-def _last_of_each(found: list[Found]) -> list[Found]:
+def _last_definitions(manifests: list[Manifest]) -> list[Manifest]:
     """A later path may define an object anew, as an overlay does; the last one counts, as with `kubectl apply`."""
-    last = {(item.data["kind"], item.name): item for item in found}
+    last = {(item.data["kind"], item.name): item for item in manifests}
     return list(last.values())
 
 
-def _no_clash(found: list[Found], spec: EnvironmentSpec) -> None:
+def _check_name_clashes(manifests: list[Manifest], spec: EnvironmentSpec) -> None:
     taken = {item.name for item in spec.services}
-    for item in found:
+    for item in manifests:
         if item.data["kind"] in ("Deployment", "Service", "CronJob") and item.name in taken:
-            raise item.refused("eph.yaml has a service of that name, too; rename one of the two")
+            raise item.error("eph.yaml has a service of that name, too; rename one of the two")

@@ -26,21 +26,21 @@ from typing import Any
 
 from programs.kubernetes.errors import KubernetesError
 from programs.kubernetes.manifests import reading
-from programs.kubernetes.manifests.reading import Found, Release
-from programs.kubernetes.sources import Files
+from programs.kubernetes.manifests.reading import Manifest, ChartRelease
+from programs.kubernetes.sources import CommitFiles
 from programs.local import sandbox
 
-MOST_FILES = 1000
-MOST_BYTES = 5_000_000
+MAX_FILES = 1000
+MAX_BYTES = 5_000_000
 SECONDS = 30
 MOST_OUTPUT = 4_000_000
 _KILOBYTES = 4_000_000
 """Of address space: helm's runtime reserves much and uses little."""
-_SOURCE = re.compile(r"^---\n# Source: [^/\n]*/(.*)\n", re.M)
+_SOURCE_COMMENT = re.compile(r"^---\n# Source: [^/\n]*/(.*)\n", re.M)
 _TAIL = 8
 
 
-def render(files: Files, folder: str, release: Release) -> list[Found]:
+def render(files: CommitFiles, folder: str, release: ChartRelease) -> list[Manifest]:
     binary = shutil.which(release.helm or "helm")
     if binary is None:
         raise KubernetesError(
@@ -48,29 +48,29 @@ def render(files: Files, folder: str, release: Release) -> list[Found]:
             "setting kubernetes.helm. Without it commit what the chart renders"
         )
     with tempfile.TemporaryDirectory(prefix="eph-chart-") as place:
-        words = _lay_out(files, folder, release, Path(place))
+        words = _write_chart(files, folder, release, Path(place))
         text = _run([binary, "template", release.name, "chart", *words], Path(place), folder)
     return _objects(folder, text)
 
 
-def _lay_out(files: Files, folder: str, release: Release, place: Path) -> list[str]:
+def _write_chart(files: CommitFiles, folder: str, release: ChartRelease, work_folder: Path) -> list[str]:
     """The chart's files, as they lie in the commit; and those with values."""
-    listed = files.under(folder)
-    if len(listed) > MOST_FILES:
-        raise KubernetesError(f"{folder} has {len(listed)} files; the most of a chart is {MOST_FILES}")
-    room = MOST_BYTES
+    listed = files.list_tree(folder)
+    if len(listed) > MAX_FILES:
+        raise KubernetesError(f"{folder} has {len(listed)} files; the most of a chart is {MAX_FILES}")
+    room = MAX_BYTES
     for path in listed:
-        content = files.raw(posixpath.join(folder, path))
+        content = files.read_bytes(posixpath.join(folder, path))
         room -= len(content)
         if room < 0:
-            raise KubernetesError(f"{folder} has more than {MOST_BYTES} bytes, the most of a chart")
-        _write(place / "chart" / path, content)
+            raise KubernetesError(f"{folder} has more than {MAX_BYTES} bytes, the most of a chart")
+        _write(work_folder / "chart" / path, content)
     words = ["--namespace", release.name, "--skip-tests"]
-    for index, path in enumerate(release.files):
-        reading.documents(path, files.read(path))  # a mistake in it is told with its line
-        _write(place / f"values-{index}.yaml", files.raw(path))
+    for index, path in enumerate(release.values_files):
+        reading.documents(path, files.read_text(path))  # a mistake in it is told with its line
+        _write(work_folder / f"values-{index}.yaml", files.read_bytes(path))
         words += ["--values", f"values-{index}.yaml"]
-    _write(place / "values.json", json.dumps(nested(release.values)).encode())
+    _write(work_folder / "values.json", json.dumps(nest_values(release.values)).encode())
     return [*words, "--values", "values.json"]
 
 
@@ -79,7 +79,7 @@ def _write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def nested(values: Mapping[str, Any]) -> dict[str, Any]:
+def nest_values(values: Mapping[str, Any]) -> dict[str, Any]:
     """``{"image.tag": "x"}`` as ``{"image": {"tag": "x"}}``."""
     made: dict[str, Any] = {}
     for path, value in values.items():
@@ -95,15 +95,15 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
     return made
 
 
-def _run(argv: list[str], place: Path, folder: str) -> str:
+def _run(argv: list[str], work_folder: Path, folder: str) -> str:
     """What it printed. The whole process group is gone afterwards, whatever happened."""
     limits = f'ulimit -t {SECONDS}; ulimit -v {_KILOBYTES}; ulimit -f {MOST_OUTPUT // 512}; exec "$@"'
-    command = ["/bin/sh", "-c", limits, "sh", *(_shut_in(argv, place) if sandbox.works() else argv)]
-    out, err = place / "out", place / "err"
+    command = ["/bin/sh", "-c", limits, "sh", *(_sandboxed(argv, work_folder) if sandbox.works() else argv)]
+    out, err = work_folder / "out", work_folder / "err"
     with out.open("wb") as stdout, err.open("wb") as stderr:
         process = subprocess.Popen(
             command,
-            cwd=place,
+            cwd=work_folder,
             env={"HOME": "/nonexistent", "PATH": os.defpath, "HELM_NO_PLUGINS": "1", "GOMAXPROCS": "1"},
             stdin=subprocess.DEVNULL,
             stdout=stdout,
@@ -121,36 +121,36 @@ def _run(argv: list[str], place: Path, folder: str) -> str:
     if out.stat().st_size >= MOST_OUTPUT // 512 * 512:
         raise KubernetesError(f"{folder}: this chart renders more than {MOST_OUTPUT} bytes")
     if code != 0:
-        raise KubernetesError(f"{folder}: helm cannot render this chart: {_first(err)}", _said(err))
+        raise KubernetesError(f"{folder}: helm cannot render this chart: {_first_error(err)}", _error_lines(err))
     return out.read_bytes().decode(errors="replace")
 
 
-def _shut_in(argv: list[str], place: Path) -> list[str]:
+def _sandboxed(argv: list[str], work_folder: Path) -> list[str]:
     """Its own namespaces, without a network; of this machine the chart, helm and the libraries that it may need."""
     bwrap = shutil.which("bwrap") or "bwrap"
     words = [bwrap, "--unshare-all", "--die-with-parent", "--new-session", "--proc", "/proc", "--dev", "/dev"]
     for path in ("/lib", "/lib64", "/usr/lib"):
         words += ["--ro-bind-try", path, path]
     binary = str(Path(argv[0]).resolve())
-    words += ["--ro-bind", binary, "/helm", "--ro-bind", str(place), "/work", "--chdir", "/work"]
+    words += ["--ro-bind", binary, "/helm", "--ro-bind", str(work_folder), "/work", "--chdir", "/work"]
     return [*words, "/helm", *argv[1:]]
 
 
-def _said(err: Path) -> list[str]:
+def _error_lines(err: Path) -> list[str]:
     lines = err.read_bytes()[-4000:].decode(errors="replace").splitlines()
     return [line[:500] for line in lines if line.strip()][-_TAIL:]
 
 
-def _first(err: Path) -> str:
+def _first_error(err: Path) -> str:
     """helm ends with one line, ``Error: …``; what it warned of stands before."""
-    said = _said(err)
+    said = _error_lines(err)
     found = [line.removeprefix("Error: ") for line in said if line.startswith("Error: ")]
     return (found or said or ["it ended without a word"])[-1][:300]
 
 
-def _objects(folder: str, text: str) -> list[Found]:
+def _objects(folder: str, text: str) -> list[Manifest]:
     """By the template that each came from, so that a refusal names it."""
-    pieces = _SOURCE.split(text)
+    pieces = _SOURCE_COMMENT.split(text)
     found = list(reading.parse(folder, pieces[0])) if pieces[0].strip() else []
     for path, piece in zip(pieces[1::2], pieces[2::2], strict=True):
         found += reading.parse(posixpath.join(folder, path), piece)

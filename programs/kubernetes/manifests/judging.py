@@ -11,101 +11,101 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from programs.kubernetes import names
-from programs.kubernetes.manifests.reading import Found
+from programs.kubernetes.manifests.reading import Manifest
 
-Judge = Callable[[Mapping[str, Any]], Iterator[str]]
+FieldCheck = Callable[[Mapping[str, Any]], Iterator[str]]
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
 
 
-def _words(text: str) -> frozenset[str]:
+def _fields(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-POD = _words(
+POD_FIELDS = _fields(
     "activeDeadlineSeconds automountServiceAccountToken containers dnsPolicy enableServiceLinks hostname "
     "imagePullSecrets initContainers restartPolicy securityContext serviceAccountName setHostnameAsFQDN "
     "shareProcessNamespace subdomain terminationGracePeriodSeconds volumes"
 )
-POD_SECURITY = _words("fsGroup fsGroupChangePolicy runAsGroup runAsNonRoot runAsUser seccompProfile supplementalGroups")
-CONTAINER = _words(
+POD_SECURITY_FIELDS = _fields("fsGroup fsGroupChangePolicy runAsGroup runAsNonRoot runAsUser seccompProfile supplementalGroups")
+CONTAINER_FIELDS = _fields(
     "args command env envFrom image imagePullPolicy lifecycle livenessProbe name ports readinessProbe resources "
     "restartPolicy securityContext startupProbe stdin terminationMessagePath terminationMessagePolicy tty volumeMounts "
     "workingDir"
 )
-SECURITY = _words(
+CONTAINER_SECURITY_FIELDS = _fields(
     "allowPrivilegeEscalation capabilities privileged readOnlyRootFilesystem runAsGroup runAsNonRoot runAsUser "
     "seccompProfile"
 )
-VOLUMES = _words("configMap downwardAPI emptyDir name persistentVolumeClaim projected secret")
-PROJECTED = _words("configMap downwardAPI secret")
-PORT = _words("containerPort name protocol")
-SERVICE = _words(
+VOLUME_FIELDS = _fields("configMap downwardAPI emptyDir name persistentVolumeClaim projected secret")
+PROJECTED_FIELDS = _fields("configMap downwardAPI secret")
+PORT_FIELDS = _fields("containerPort name protocol")
+SERVICE_FIELDS = _fields(
     "clusterIP ipFamilies ipFamilyPolicy ports publishNotReadyAddresses selector sessionAffinity "
     "sessionAffinityConfig type"
 )
-SERVICE_PORT = _words("appProtocol name port protocol targetPort")
-SECRET = _words("apiVersion data immutable kind metadata stringData type")
+SERVICE_PORT_FIELDS = _fields("appProtocol name port protocol targetPort")
+SECRET_FIELDS = _fields("apiVersion data immutable kind metadata stringData type")
 SECRET_TYPES = ("Opaque", "kubernetes.io/basic-auth", "kubernetes.io/tls")
-CONFIG = _words("apiVersion binaryData data immutable kind metadata")
-METADATA = _words("annotations labels name namespace")
-TEMPLATE_METADATA = _words("annotations creationTimestamp labels name")
-ANNOTATIONS = ("app.kubernetes.io/", "checksum/", "prometheus.io/", "kubectl.kubernetes.io/default-container")
-WORKLOAD = {
-    "Deployment": _words(
+CONFIG_MAP_FIELDS = _fields("apiVersion binaryData data immutable kind metadata")
+METADATA_FIELDS = _fields("annotations labels name namespace")
+TEMPLATE_METADATA_FIELDS = _fields("annotations creationTimestamp labels name")
+ANNOTATION_PREFIXES = ("app.kubernetes.io/", "checksum/", "prometheus.io/", "kubectl.kubernetes.io/default-container")
+WORKLOAD_FIELDS = {
+    "Deployment": _fields(
         "minReadySeconds paused progressDeadlineSeconds replicas revisionHistoryLimit selector strategy template"
     ),
-    "StatefulSet": _words(
+    "StatefulSet": _fields(
         "minReadySeconds persistentVolumeClaimRetentionPolicy podManagementPolicy replicas revisionHistoryLimit "
         "selector serviceName template updateStrategy volumeClaimTemplates"
     ),
-    "Job": _words(
+    "Job": _fields(
         "activeDeadlineSeconds backoffLimit completionMode completions parallelism template ttlSecondsAfterFinished"
     ),
 }
-CLAIM = _words("accessModes resources storageClassName volumeMode")
-CRON = _words(
+CLAIM_FIELDS = _fields("accessModes resources storageClassName volumeMode")
+CRON_JOB_FIELDS = _fields(
     "concurrencyPolicy failedJobsHistoryLimit jobTemplate schedule startingDeadlineSeconds "
     "successfulJobsHistoryLimit suspend timeZone"
 )
-SCALER = _words("behavior maxReplicas metrics minReplicas scaleTargetRef")
-BUDGET = _words("maxUnavailable minAvailable selector unhealthyPodEvictionPolicy")
+AUTOSCALER_FIELDS = _fields("behavior maxReplicas metrics minReplicas scaleTargetRef")
+DISRUPTION_BUDGET_FIELDS = _fields("maxUnavailable minAvailable selector unhealthyPodEvictionPolicy")
 
 
-def judge(found: Found, namespace: str) -> None:
+def check_manifest(manifest: Manifest, namespace: str) -> None:
     """Raises with the first thing that may not be there."""
-    kind, version = found.data["kind"], found.data["apiVersion"]
-    allowed = KINDS.get(kind)
+    kind, version = manifest.data["kind"], manifest.data["apiVersion"]
+    allowed = ALLOWED_KINDS.get(kind)
     if allowed is None or version not in allowed[0]:
-        known = ", ".join(sorted(KINDS))
-        raise found.refused(f"{version} {kind} is not among the kinds that a preview may bring: {known}")
-    for sentence in (*_metadata(found, namespace), *allowed[1](found.data)):
-        raise found.refused(sentence)
+        known = ", ".join(sorted(ALLOWED_KINDS))
+        raise manifest.error(f"{version} {kind} is not among the kinds that a preview may bring: {known}")
+    for sentence in (*_metadata(manifest, namespace), *allowed[1](manifest.data)):
+        raise manifest.error(sentence)
 
 
-def _metadata(found: Found, namespace: str) -> Iterator[str]:
-    metadata = found.data["metadata"]
-    yield from _only(metadata, METADATA, "metadata")
+def _metadata(manifest: Manifest, namespace: str) -> Iterator[str]:
+    metadata = manifest.data["metadata"]
+    yield from _only_allowed(metadata, METADATA_FIELDS, "metadata")
     if metadata.get("namespace", namespace) != namespace:
         yield f"metadata.namespace is {metadata['namespace']!r}; take it out, the environment's own is used"
-    if not _NAME.fullmatch(found.name):
+    if not _NAME.fullmatch(manifest.name):
         yield "its name must be lower-case letters, digits, dashes and dots"
-    if found.name.startswith(names.PREFIX):
+    if manifest.name.startswith(names.PREFIX):
         yield f"names that begin with {names.PREFIX} are Eph's own"
-    yield from _marks(metadata)
+    yield from _label_problems(metadata)
 
 
-def _marks(metadata: Mapping[str, Any]) -> Iterator[str]:
+def _label_problems(metadata: Mapping[str, Any]) -> Iterator[str]:
     """Labels that are ours would make it another environment's; annotations give orders to controllers."""
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     for key in (*labels, *annotations):
         if f"{names.DOMAIN}/" in key:
             yield f"{key} is Eph's own; take it out"
     for key in annotations:
-        if not key.startswith(ANNOTATIONS):
-            yield f"the annotation {key} is not allowed; those may begin with {', '.join(ANNOTATIONS)}"
+        if not key.startswith(ANNOTATION_PREFIXES):
+            yield f"the annotation {key} is not allowed; those may begin with {', '.join(ANNOTATION_PREFIXES)}"
 
 
-def _only(data: Any, allowed: frozenset[str], where: str) -> Iterator[str]:
+def _only_allowed(data: Any, allowed: frozenset[str], where: str) -> Iterator[str]:
     if not isinstance(data, dict):
         yield f"{where} is no mapping"
         return
@@ -119,35 +119,35 @@ def _only(data: Any, allowed: frozenset[str], where: str) -> Iterator[str]:
 
 def _workload(data: Mapping[str, Any]) -> Iterator[str]:
     spec = data.get("spec")
-    yield from _only(spec, WORKLOAD[data["kind"]], "spec")
+    yield from _only_allowed(spec, WORKLOAD_FIELDS[data["kind"]], "spec")
     for claim in (spec or {}).get("volumeClaimTemplates") or []:
-        yield from _only(claim.get("spec"), CLAIM, "spec.volumeClaimTemplates.spec")
+        yield from _only_allowed(claim.get("spec"), CLAIM_FIELDS, "spec.volumeClaimTemplates.spec")
     yield from _template((spec or {}).get("template"), "spec.template")
 
 
-def _cron(data: Mapping[str, Any]) -> Iterator[str]:
+def _cron_job(data: Mapping[str, Any]) -> Iterator[str]:
     spec = data.get("spec")
-    yield from _only(spec, CRON, "spec")
+    yield from _only_allowed(spec, CRON_JOB_FIELDS, "spec")
     job = ((spec or {}).get("jobTemplate") or {}).get("spec")
-    yield from _only(job, WORKLOAD["Job"], "spec.jobTemplate.spec")
+    yield from _only_allowed(job, WORKLOAD_FIELDS["Job"], "spec.jobTemplate.spec")
     yield from _template((job or {}).get("template"), "spec.jobTemplate.spec.template")
 
 
 def _template(template: Any, where: str) -> Iterator[str]:
-    yield from _only(template, frozenset(("metadata", "spec")), where)
+    yield from _only_allowed(template, frozenset(("metadata", "spec")), where)
     if not isinstance(template, dict):
         return
     metadata = template.get("metadata") or {}
-    yield from _only(metadata, TEMPLATE_METADATA, f"{where}.metadata")
-    yield from _marks(metadata)
+    yield from _only_allowed(metadata, TEMPLATE_METADATA_FIELDS, f"{where}.metadata")
+    yield from _label_problems(metadata)
     yield from _pod(template.get("spec"), f"{where}.spec")
 
 
 def _pod(spec: Any, where: str) -> Iterator[str]:
-    yield from _only(spec, POD, where)
+    yield from _only_allowed(spec, POD_FIELDS, where)
     if not isinstance(spec, dict):
         return
-    yield from _security(spec.get("securityContext") or {}, POD_SECURITY, f"{where}.securityContext")
+    yield from _security(spec.get("securityContext") or {}, POD_SECURITY_FIELDS, f"{where}.securityContext")
     if spec.get("automountServiceAccountToken"):
         yield f"{where}.automountServiceAccountToken: previews get no token of the cluster"
     for index, volume in enumerate(spec.get("volumes") or []):
@@ -160,7 +160,7 @@ def _pod(spec: Any, where: str) -> Iterator[str]:
 
 
 def _security(data: Any, allowed: frozenset[str], where: str) -> Iterator[str]:
-    yield from _only(data, allowed, where)
+    yield from _only_allowed(data, allowed, where)
     if not isinstance(data, dict):
         return
     for key in ("privileged", "allowPrivilegeEscalation"):
@@ -173,41 +173,41 @@ def _security(data: Any, allowed: frozenset[str], where: str) -> Iterator[str]:
     if (data.get("seccompProfile") or {}).get("type", "RuntimeDefault") != "RuntimeDefault":
         yield f"{where}.seccompProfile may only be RuntimeDefault"
     capabilities = data.get("capabilities") or {}
-    yield from _only(capabilities, frozenset(("add", "drop")), f"{where}.capabilities")
+    yield from _only_allowed(capabilities, frozenset(("add", "drop")), f"{where}.capabilities")
     if capabilities.get("add"):
         yield f"{where}.capabilities.add is not allowed in a preview"
 
 
 def _container(container: Any, where: str) -> Iterator[str]:
-    yield from _only(container, CONTAINER, where)
+    yield from _only_allowed(container, CONTAINER_FIELDS, where)
     if not isinstance(container, dict):
         return
     where = f"container {container.get('name')}"
     if not isinstance(container.get("image"), str):
         yield f"{where}: image is missing"
-    yield from _security(container.get("securityContext") or {}, SECURITY, f"{where}: securityContext")
+    yield from _security(container.get("securityContext") or {}, CONTAINER_SECURITY_FIELDS, f"{where}: securityContext")
     for port in container.get("ports") or []:
-        yield from _only(port, PORT, f"{where}: ports")
+        yield from _only_allowed(port, PORT_FIELDS, f"{where}: ports")
     for variable in container.get("env") or []:
         secret = ((variable.get("valueFrom") or {}).get("secretKeyRef") or {}).get("name")
-        if secret in names.GUARDED:
+        if secret in names.SERVER_SECRETS:
             yield f"{where}: the secret {secret} is the server's own"
     for source in container.get("envFrom") or []:
         secret = (source.get("secretRef") or {}).get("name")
-        if secret in names.GUARDED:
+        if secret in names.SERVER_SECRETS:
             yield f"{where}: the secret {secret} is the server's own"
 
 
 def _volume(volume: Any, where: str) -> Iterator[str]:
-    yield from _only(volume, VOLUMES, where)
+    yield from _only_allowed(volume, VOLUME_FIELDS, where)
     if not isinstance(volume, dict):
         return
     secrets = [volume.get("secret") or {}]
     for source in (volume.get("projected") or {}).get("sources") or []:
-        yield from _only(source, PROJECTED, f"{where}.projected")
+        yield from _only_allowed(source, PROJECTED_FIELDS, f"{where}.projected")
         secrets.append(source.get("secret") or {})
     for item in secrets:
-        for name in {item.get("secretName"), item.get("name")} & set(names.GUARDED):
+        for name in {item.get("secretName"), item.get("name")} & set(names.SERVER_SECRETS):
             yield f"{where}: the secret {name} is the server's own"
 
 
@@ -216,7 +216,7 @@ def _volume(volume: Any, where: str) -> Iterator[str]:
 
 def _service(data: Mapping[str, Any]) -> Iterator[str]:
     spec = data.get("spec")
-    yield from _only(spec, SERVICE, "spec")
+    yield from _only_allowed(spec, SERVICE_FIELDS, "spec")
     spec = spec or {}
     if spec.get("type", "ClusterIP") != "ClusterIP":
         yield f"spec.type is {spec['type']}; a preview's services are ClusterIP, and people come through its URL"
@@ -225,29 +225,29 @@ def _service(data: Mapping[str, Any]) -> Iterator[str]:
     if not spec.get("selector"):
         yield "spec.selector is missing; a service without one could lead anywhere"
     for port in spec.get("ports") or []:
-        yield from _only(port, SERVICE_PORT, "spec.ports")
+        yield from _only_allowed(port, SERVICE_PORT_FIELDS, "spec.ports")
 
 
 def _secret(data: Mapping[str, Any]) -> Iterator[str]:
-    yield from _only(data, SECRET, "it")
+    yield from _only_allowed(data, SECRET_FIELDS, "it")
     if data.get("type", "Opaque") not in SECRET_TYPES:
         yield f"type {data['type']} is not allowed in a preview"
 
 
-def _config(data: Mapping[str, Any]) -> Iterator[str]:
-    yield from _only(data, CONFIG, "it")
+def _config_map(data: Mapping[str, Any]) -> Iterator[str]:
+    yield from _only_allowed(data, CONFIG_MAP_FIELDS, "it")
 
 
 def _claim(data: Mapping[str, Any]) -> Iterator[str]:
-    yield from _only(data.get("spec"), CLAIM, "spec")
+    yield from _only_allowed(data.get("spec"), CLAIM_FIELDS, "spec")
 
 
-def _scaler(data: Mapping[str, Any]) -> Iterator[str]:
-    yield from _only(data.get("spec"), SCALER, "spec")
+def _autoscaler(data: Mapping[str, Any]) -> Iterator[str]:
+    yield from _only_allowed(data.get("spec"), AUTOSCALER_FIELDS, "spec")
 
 
-def _budget(data: Mapping[str, Any]) -> Iterator[str]:
-    yield from _only(data.get("spec"), BUDGET, "spec")
+def _disruption_budget(data: Mapping[str, Any]) -> Iterator[str]:
+    yield from _only_allowed(data.get("spec"), DISRUPTION_BUDGET_FIELDS, "spec")
 
 
 def _ingress(_: Mapping[str, Any]) -> Iterator[str]:
@@ -255,15 +255,15 @@ def _ingress(_: Mapping[str, Any]) -> Iterator[str]:
     yield from ()
 
 
-KINDS: Mapping[str, tuple[tuple[str, ...], Judge]] = {
-    "ConfigMap": (("v1",), _config),
-    "CronJob": (("batch/v1",), _cron),
+ALLOWED_KINDS: Mapping[str, tuple[tuple[str, ...], FieldCheck]] = {
+    "ConfigMap": (("v1",), _config_map),
+    "CronJob": (("batch/v1",), _cron_job),
     "Deployment": (("apps/v1",), _workload),
-    "HorizontalPodAutoscaler": (("autoscaling/v2",), _scaler),
+    "HorizontalPodAutoscaler": (("autoscaling/v2",), _autoscaler),
     "Ingress": (("networking.k8s.io/v1",), _ingress),
     "Job": (("batch/v1",), _workload),
     "PersistentVolumeClaim": (("v1",), _claim),
-    "PodDisruptionBudget": (("policy/v1",), _budget),
+    "PodDisruptionBudget": (("policy/v1",), _disruption_budget),
     "Secret": (("v1",), _secret),
     "Service": (("v1",), _service),
     "StatefulSet": (("apps/v1",), _workload),

@@ -15,159 +15,159 @@ from typing import Any
 
 from programs.kubernetes.errors import KubernetesError
 from programs.kubernetes.manifests import patching, reading
-from programs.kubernetes.manifests.reading import KUSTOMIZATION, Found
+from programs.kubernetes.manifests.reading import KUSTOMIZATION, Manifest
 from programs.kubernetes.objects import Data
-from programs.kubernetes.sources import Files
+from programs.kubernetes.sources import CommitFiles
 
-_DEEPEST = 10
+_MAX_DEPTH = 10
 _REMOTE = re.compile(r"^[a-z+]+://|^git@|^[a-z0-9-]+\.[a-z]+/|\?ref=")
-_PROGRAMS = ("generators", "transformers", "validators", "helmCharts", "helmChartInflationGenerator", "openapi")
+_FORBIDDEN_KEYS = ("generators", "transformers", "validators", "helmCharts", "helmChartInflationGenerator", "openapi")
 
 
 @dataclass(frozen=True, slots=True)
-class _Here:
+class _Kustomization:
     """The kustomization that is being read."""
 
-    files: Files
+    files: CommitFiles
     folder: str
     path: str
     depth: int
 
-    def at(self, path: str) -> str:
+    def resolve(self, path: str) -> str:
         """A path as written in it, from the root of the repository."""
         if _REMOTE.search(path):
-            raise self.refused(f"{path!r} is not in this repository; copy it here")
+            raise self.error(f"{path!r} is not in this repository; copy it here")
         return posixpath.normpath(posixpath.join(self.folder, path))
 
-    def refused(self, why: str) -> KubernetesError:
+    def error(self, why: str) -> KubernetesError:
         return KubernetesError(f"{self.path}: {why}")
 
 
-def build(files: Files, folder: str, depth: int = 0) -> list[Found]:
+def build(files: CommitFiles, folder: str, depth: int = 0) -> list[Manifest]:
     """What `kubectl kustomize` would print for that folder."""
-    name = next(item for item in KUSTOMIZATION if item in (files.listing(folder) or ()))
-    here = _Here(files, folder, posixpath.normpath(posixpath.join(folder, name)), depth)
-    if depth > _DEEPEST:
-        raise here.refused(f"more than {_DEEPEST} kustomizations stand on each other; do they stand in a circle?")
-    documents = reading.documents(here.path, files.read(here.path))
+    name = next(item for item in KUSTOMIZATION if item in (files.list_folder(folder) or ()))
+    here = _Kustomization(files, folder, posixpath.normpath(posixpath.join(folder, name)), depth)
+    if depth > _MAX_DEPTH:
+        raise here.error(f"more than {_MAX_DEPTH} kustomizations stand on each other; do they stand in a circle?")
+    documents = reading.documents(here.path, files.read_text(here.path))
     if len(documents) != 1 or not isinstance(documents[0], dict):
-        raise here.refused("one mapping was expected")
+        raise here.error("one mapping was expected")
     data = documents[0]
     for key in data:
-        if key in _PROGRAMS:
-            raise here.refused(f"{key} would run programs, which Eph does not do; commit what they make")
-        if key not in _STEPS and key not in ("apiVersion", "kind", "metadata", "namespace"):
-            raise here.refused(f"{key} is not known to Eph; it knows {', '.join(_STEPS)}")
-    found: list[Found] = []
-    for key, step in _STEPS.items():
+        if key in _FORBIDDEN_KEYS:
+            raise here.error(f"{key} would run programs, which Eph does not do; commit what they make")
+        if key not in _TRANSFORMERS and key not in ("apiVersion", "kind", "metadata", "namespace"):
+            raise here.error(f"{key} is not known to Eph; it knows {', '.join(_TRANSFORMERS)}")
+    found: list[Manifest] = []
+    for key, step in _TRANSFORMERS.items():
         if data.get(key):
             found = step(here, found, data[key])
     return found
 
 
-def _resources(here: _Here, found: list[Found], paths: Any) -> list[Found]:
-    for path in _listed(here, paths, "resources"):
-        place = here.at(str(path))
-        listed = here.files.listing(place)
+def _resources(kustomization: _Kustomization, manifests: list[Manifest], paths: Any) -> list[Manifest]:
+    for path in _require_list(kustomization, paths, "resources"):
+        place = kustomization.resolve(str(path))
+        listed = kustomization.files.list_folder(place)
         if listed is None:
-            found = [*found, *reading.parse(place, here.files.read(place))]
+            manifests = [*manifests, *reading.parse(place, kustomization.files.read_text(place))]
         elif any(name in KUSTOMIZATION for name in listed):
-            found = [*found, *build(here.files, place, here.depth + 1)]
+            manifests = [*manifests, *build(kustomization.files, place, kustomization.depth + 1)]
         else:
-            raise here.refused(f"{path} is a folder without a kustomization")
-    return found
+            raise kustomization.error(f"{path} is a folder without a kustomization")
+    return manifests
 
 
-def _config_maps(here: _Here, found: list[Found], generators: Any) -> list[Found]:
-    return [*found, *(_generated(here, "ConfigMap", "data", item) for item in _listed(here, generators, "it"))]
+def _config_maps(kustomization: _Kustomization, manifests: list[Manifest], generators: Any) -> list[Manifest]:
+    return [*manifests, *(_generate(kustomization, "ConfigMap", "data", item) for item in _require_list(kustomization, generators, "it"))]
 
 
-def _secrets(here: _Here, found: list[Found], generators: Any) -> list[Found]:
-    return [*found, *(_generated(here, "Secret", "stringData", item) for item in _listed(here, generators, "it"))]
+def _secrets(kustomization: _Kustomization, manifests: list[Manifest], generators: Any) -> list[Manifest]:
+    return [*manifests, *(_generate(kustomization, "Secret", "stringData", item) for item in _require_list(kustomization, generators, "it"))]
 
 
-def _generated(here: _Here, kind: str, field: str, item: Any) -> Found:
+def _generate(kustomization: _Kustomization, kind: str, field: str, item: Any) -> Manifest:
     """Without the hash that kustomize adds to the name: pods are made anew by the commit anyway."""
     if not (isinstance(item, dict) and isinstance(item.get("name"), str)):
-        raise here.refused(f"a generator of {kind} has no name")
+        raise kustomization.error(f"a generator of {kind} has no name")
     known = {"name", "literals", "files", "envs", "options", "type", "namespace"}
     if unknown := sorted(item.keys() - known):
-        raise here.refused(f"{unknown[0]} is not known to Eph in a generator; it knows {', '.join(sorted(known))}")
-    values = dict(_pair(here, text) for text in item.get("literals") or [])
+        raise kustomization.error(f"{unknown[0]} is not known to Eph in a generator; it knows {', '.join(sorted(known))}")
+    values = dict(_pair(kustomization, text) for text in item.get("literals") or [])
     for path in item.get("envs") or []:
-        lines = here.files.read(here.at(path)).splitlines()
-        values |= dict(_pair(here, line) for line in lines if line.strip() and not line.startswith("#"))
+        lines = kustomization.files.read_text(kustomization.resolve(path)).splitlines()
+        values |= dict(_pair(kustomization, line) for line in lines if line.strip() and not line.startswith("#"))
     for text in item.get("files") or []:
         key, found, path = str(text).rpartition("=")
-        values[key if found else posixpath.basename(path)] = here.files.read(here.at(path))
+        values[key if found else posixpath.basename(path)] = kustomization.files.read_text(kustomization.resolve(path))
     data: Data = {"apiVersion": "v1", "kind": kind, "metadata": {"name": item["name"]}, field: values}
-    return Found(here.path, {**data, **({"type": item["type"]} if "type" in item else {})})
+    return Manifest(kustomization.path, {**data, **({"type": item["type"]} if "type" in item else {})})
 
 
-def _pair(here: _Here, text: Any) -> tuple[str, str]:
+def _pair(kustomization: _Kustomization, text: Any) -> tuple[str, str]:
     key, found, value = str(text).partition("=")
     if not found:
-        raise here.refused(f"{text!r} is not key=value")
+        raise kustomization.error(f"{text!r} is not key=value")
     return key, value
 
 
-def _patches(here: _Here, found: list[Found], patches: Any) -> list[Found]:
-    for item in _listed(here, patches, "patches"):
+def _patches(kustomization: _Kustomization, manifests: list[Manifest], patches: Any) -> list[Manifest]:
+    for item in _require_list(kustomization, patches, "patches"):
         if isinstance(item, str):
             item = {"path": item}
         if unknown := sorted(item.keys() - {"path", "patch", "target", "options"}):
-            raise here.refused(f"{unknown[0]} is not known to Eph in a patch")
-        place = here.at(item["path"]) if "path" in item else here.path
-        text = here.files.read(place) if "path" in item else str(item.get("patch", ""))
+            raise kustomization.error(f"{unknown[0]} is not known to Eph in a patch")
+        place = kustomization.resolve(item["path"]) if "path" in item else kustomization.path
+        text = kustomization.files.read_text(place) if "path" in item else str(item.get("patch", ""))
         for document in reading.documents(place, text):
-            found = _patched(here, found, document, item.get("target"))
-    return found
+            manifests = _apply_patch(kustomization, manifests, document, item.get("target"))
+    return manifests
 
 
-def _patched(here: _Here, found: list[Found], patch: Any, target: Any) -> list[Found]:
+def _apply_patch(kustomization: _Kustomization, manifests: list[Manifest], patch: Any, target: Any) -> list[Manifest]:
     operations = isinstance(patch, list)
     if operations and not target:
-        raise here.refused("a list of patch operations needs a target")
+        raise kustomization.error("a list of patch operations needs a target")
     wanted = target or {"kind": patch.get("kind"), "name": (patch.get("metadata") or {}).get("name")}
     if not isinstance(wanted, dict) or wanted.keys() - {"kind", "name", "group", "version"}:
-        raise here.refused("a patch's target is known to Eph by group, version, kind and name only")
-    hit = [item for item in found if _is(item, wanted)]
+        raise kustomization.error("a patch's target is known to Eph by group, version, kind and name only")
+    hit = [item for item in manifests if _matches(item, wanted)]
     if not hit:
-        raise here.refused(f"a patch is for {wanted.get('kind')} {wanted.get('name')}, which is not here")
+        raise kustomization.error(f"a patch is for {wanted.get('kind')} {wanted.get('name')}, which is not here")
     made = []
-    for item in found:
+    for item in manifests:
         if item not in hit:
             made.append(item)
             continue
         try:
-            data = patching.operate(item.data, patch) if operations else patching.merge(item.data, patch)
-        except patching.BadPatch as error:
-            raise here.refused(f"the patch of {item.data['kind']} {item.name}: {error}") from error
+            data = patching.apply_operations(item.data, patch) if operations else patching.strategic_merge(item.data, patch)
+        except patching.InvalidPatch as error:
+            raise kustomization.error(f"the patch of {item.data['kind']} {item.name}: {error}") from error
         if data is not None:
             made.append(replace(item, data=data))
     return made
 
 
-def _is(item: Found, target: Mapping[str, Any]) -> bool:
-    group, _, version = item.data["apiVersion"].rpartition("/")
-    have = {"kind": item.data["kind"], "name": item.name, "group": group, "version": version}
+def _matches(manifest: Manifest, target: Mapping[str, Any]) -> bool:
+    group, _, version = manifest.data["apiVersion"].rpartition("/")
+    have = {"kind": manifest.data["kind"], "name": manifest.name, "group": group, "version": version}
     return all(value is None or re.fullmatch(re.escape(str(value)), have[key]) for key, value in target.items())
 
 
-def _common_labels(here: _Here, found: list[Found], labels: Any) -> list[Found]:
-    return [_labelled(item, _texts(here, labels), selectors=True) for item in found]
+def _common_labels(kustomization: _Kustomization, manifests: list[Manifest], labels: Any) -> list[Manifest]:
+    return [_with_labels(item, _require_strings(kustomization, labels), selectors=True) for item in manifests]
 
 
-def _labels(here: _Here, found: list[Found], groups: Any) -> list[Found]:
-    for group in _listed(here, groups, "labels"):
+def _labels(kustomization: _Kustomization, manifests: list[Manifest], groups: Any) -> list[Manifest]:
+    for group in _require_list(kustomization, groups, "labels"):
         selectors = bool(group.get("includeSelectors"))
         templates = selectors or bool(group.get("includeTemplates"))
-        found = [_labelled(item, _texts(here, group.get("pairs")), selectors, templates) for item in found]
-    return found
+        manifests = [_with_labels(item, _require_strings(kustomization, group.get("pairs")), selectors, templates) for item in manifests]
+    return manifests
 
 
-def _labelled(item: Found, labels: Mapping[str, str], selectors: bool, templates: bool = True) -> Found:
-    data = copy.deepcopy(item.data)
+def _with_labels(manifest: Manifest, labels: Mapping[str, str], selectors: bool, templates: bool = True) -> Manifest:
+    data = copy.deepcopy(manifest.data)
     _add(data, ("metadata", "labels"), labels)
     kind = data["kind"]
     if kind in ("Deployment", "StatefulSet"):
@@ -181,34 +181,34 @@ def _labelled(item: Found, labels: Mapping[str, str], selectors: bool, templates
         _add(data, ("spec", "jobTemplate", "spec", "template", "metadata", "labels"), labels)
     elif kind == "Job" and templates:
         _add(data, ("spec", "template", "metadata", "labels"), labels)
-    return replace(item, data=data)
+    return replace(manifest, data=data)
 
 
-def _annotations(here: _Here, found: list[Found], annotations: Any) -> list[Found]:
+def _annotations(kustomization: _Kustomization, manifests: list[Manifest], annotations: Any) -> list[Manifest]:
     made = []
-    for item in found:
+    for item in manifests:
         data = copy.deepcopy(item.data)
-        _add(data, ("metadata", "annotations"), _texts(here, annotations))
+        _add(data, ("metadata", "annotations"), _require_strings(kustomization, annotations))
         made.append(replace(item, data=data))
     return made
 
 
-def _images(here: _Here, found: list[Found], images: Any) -> list[Found]:
+def _images(kustomization: _Kustomization, manifests: list[Manifest], images: Any) -> list[Manifest]:
     """By name: another name, tag or digest. What eph.yaml lists is pinned afterwards, whatever stands here."""
-    for image in _listed(here, images, "images"):
+    for image in _require_list(kustomization, images, "images"):
         if unknown := sorted(image.keys() - {"name", "newName", "newTag", "digest"}):
-            raise here.refused(f"{unknown[0]} is not known to Eph in images")
+            raise kustomization.error(f"{unknown[0]} is not known to Eph in images")
         made = []
-        for item in found:
+        for item in manifests:
             data = copy.deepcopy(item.data)
             # The default binds this turn's image; mypy knows no types for a lambda's defaults.
-            _each_container(data, lambda container, image=image: _renamed(container, image))  # type: ignore[misc]
+            _each_container(data, lambda container, image=image: _rename_image(container, image))  # type: ignore[misc]
             made.append(replace(item, data=data))
-        found = made
-    return found
+        manifests = made
+    return manifests
 
 
-def _renamed(container: Data, image: Mapping[str, Any]) -> None:
+def _rename_image(container: Data, image: Mapping[str, Any]) -> None:
     text = str(container.get("image", ""))
     name, _, digest = text.partition("@")
     base, _, tag = name.rpartition(":")
@@ -235,10 +235,10 @@ def _each_container(value: Any, change: Callable[[Data], None]) -> None:
             _each_container(item, change)
 
 
-def _replicas(here: _Here, found: list[Found], counts: Any) -> list[Found]:
-    wanted = {str(item.get("name")): item.get("count") for item in _listed(here, counts, "replicas")}
+def _replicas(kustomization: _Kustomization, manifests: list[Manifest], counts: Any) -> list[Manifest]:
+    wanted = {str(item.get("name")): item.get("count") for item in _require_list(kustomization, counts, "replicas")}
     made = []
-    for item in found:
+    for item in manifests:
         data = copy.deepcopy(item.data)
         if item.data["kind"] in ("Deployment", "StatefulSet") and item.name in wanted:
             data.setdefault("spec", {})["replicas"] = wanted[item.name]
@@ -254,19 +254,19 @@ def _add(data: Data, path: tuple[str, ...], values: Mapping[str, str]) -> None:
     data.update(values)
 
 
-def _listed(here: _Here, value: Any, what: str) -> list[Any]:
+def _require_list(kustomization: _Kustomization, value: Any, what: str) -> list[Any]:
     if not isinstance(value, list):
-        raise here.refused(f"{what}: a list was expected")
+        raise kustomization.error(f"{what}: a list was expected")
     return value
 
 
-def _texts(here: _Here, value: Any) -> dict[str, str]:
+def _require_strings(kustomization: _Kustomization, value: Any) -> dict[str, str]:
     if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
-        raise here.refused("labels and annotations are text; put numbers in quotes")
+        raise kustomization.error("labels and annotations are text; put numbers in quotes")
     return value
 
 
-_STEPS: Mapping[str, Callable[[_Here, list[Found], Any], list[Found]]] = {
+_TRANSFORMERS: Mapping[str, Callable[[_Kustomization, list[Manifest], Any], list[Manifest]]] = {
     "bases": _resources,
     "resources": _resources,
     "configMapGenerator": _config_maps,

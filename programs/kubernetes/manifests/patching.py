@@ -8,7 +8,7 @@ from typing import Any
 
 from programs.kubernetes.objects import Data
 
-KEYS: Mapping[str, str] = {
+MERGE_KEYS: Mapping[str, str] = {
     "containers": "name",
     "initContainers": "name",
     "env": "name",
@@ -21,82 +21,82 @@ KEYS: Mapping[str, str] = {
 """Lists whose items are one and the same when this key is; ``ports`` have containerPort or port for it."""
 
 
-class BadPatch(ValueError):
+class InvalidPatch(ValueError):
     """The patch does not fit what it is for; the message says where."""
 
 
-def merge(data: Data, patch: Data) -> Data | None:
+def strategic_merge(data: Data, patch: Data) -> Data | None:
     """A strategic merge: mappings into each other, known lists item by item, all else replaced. None: it is deleted."""
     if patch.get("$patch") == "delete":
         return None
-    return _mapping(data, patch)
+    return _merge_mapping(data, patch)
 
 
-def _mapping(old: Mapping[str, Any], new: Mapping[str, Any]) -> Data:
+def _merge_mapping(old: Mapping[str, Any], new: Mapping[str, Any]) -> Data:
     if new.get("$patch") == "replace":
         return {key: copy.deepcopy(value) for key, value in new.items() if key != "$patch"}
     made = dict(old)
     for key, value in new.items():
         if key.startswith("$"):
-            raise BadPatch(f"{key} is not known to Eph")
+            raise InvalidPatch(f"{key} is not known to Eph")
         if value is None:
             made.pop(key, None)
         elif isinstance(value, dict) and isinstance(made.get(key), dict):
-            made[key] = _mapping(made[key], value)
-        elif isinstance(value, list) and isinstance(made.get(key), list) and key in KEYS:
-            made[key] = _list(made[key], value, key)
+            made[key] = _merge_mapping(made[key], value)
+        elif isinstance(value, list) and isinstance(made.get(key), list) and key in MERGE_KEYS:
+            made[key] = _merge_list(made[key], value, key)
         else:
             made[key] = copy.deepcopy(value)
     return made
 
 
-def _list(old: Sequence[Any], new: Sequence[Any], key: str) -> list[Any]:
+def _merge_list(old: Sequence[Any], new: Sequence[Any], key: str) -> list[Any]:
     made = list(old)
     for item in new:
         if not isinstance(item, dict):
-            raise BadPatch(f"an item of {key} is no mapping")
-        identity = KEYS[key] or ("containerPort" if "containerPort" in item else "port")
+            raise InvalidPatch(f"an item of {key} is no mapping")
+        identity = MERGE_KEYS[key] or ("containerPort" if "containerPort" in item else "port")
         place = next((i for i, known in enumerate(made) if known.get(identity) == item.get(identity)), None)
         if item.get("$patch") == "delete":
             made = [known for i, known in enumerate(made) if i != place]
         elif place is None or key == "envFrom":
             made.append(copy.deepcopy(item))
         else:
-            made[place] = _mapping(made[place], item)
+            made[place] = _merge_mapping(made[place], item)
     return made
 
 
-def operate(data: Data, operations: Sequence[Any]) -> Data:
+def apply_operations(data: Data, operations: Sequence[Any]) -> Data:
     """RFC 6902: add, remove, replace, test, copy and move, each at a path."""
     made = copy.deepcopy(data)
     for operation in operations:
         if not isinstance(operation, dict) or "op" not in operation or "path" not in operation:
-            raise BadPatch("an operation needs op and path")
-        _operate(made, operation)
+            raise InvalidPatch("an operation needs op and path")
+        _apply_operation(made, operation)
     return made
 
 
-def _operate(data: Data, operation: Mapping[str, Any]) -> None:
+def _apply_operation(data: Data, operation: Mapping[str, Any]) -> None:
     path, op = str(operation["path"]), operation["op"]
     match op:
         case "add" | "replace":
             _put(data, path, copy.deepcopy(operation.get("value")), new=op == "add")
         case "remove":
-            _take(data, path)
+            _pop(data, path)
         case "test":
             if _get(data, path) != operation.get("value"):
-                raise BadPatch(f"{path} is not what the test expects")
+                raise InvalidPatch(f"{path} is not what the test expects")
         case "copy":
             _put(data, path, copy.deepcopy(_get(data, str(operation.get("from")))), new=True)
         case "move":
-            _put(data, path, _take(data, str(operation.get("from"))), new=True)
+            _put(data, path, _pop(data, str(operation.get("from"))), new=True)
         case _:
-            raise BadPatch(f"the operation {op!r} is not known")
+            raise InvalidPatch(f"the operation {op!r} is not known")
 
 
 def _parent(data: Any, path: str) -> tuple[Any, str]:
     if not path.startswith("/"):
-        raise BadPatch(f"{path!r} is no path; it begins with /")
+        raise InvalidPatch(f"{path!r} is no path; it begins with /")
     *above, last = [part.replace("~1", "/").replace("~0", "~") for part in path[1:].split("/")]
     for part in above:
         data = _child(data, part, path)
@@ -107,7 +107,7 @@ def _child(data: Any, part: str, path: str) -> Any:
     try:
         return data[int(part)] if isinstance(data, list) else data[part]
     except (KeyError, IndexError, ValueError, TypeError):
-        raise BadPatch(f"there is nothing at {path}") from None
+        raise InvalidPatch(f"there is nothing at {path}") from None
 
 
 def _get(data: Any, path: str) -> Any:
@@ -126,11 +126,11 @@ def _put(data: Any, path: str, value: Any, *, new: bool) -> None:
         parent[index : index if new else index + 1] = [value]
         return
     if not isinstance(parent, dict) or (not new and last not in parent):
-        raise BadPatch(f"there is nothing at {path}")
+        raise InvalidPatch(f"there is nothing at {path}")
     parent[last] = value
 
 
-def _take(data: Any, path: str) -> Any:
+def _pop(data: Any, path: str) -> Any:
     parent, last = _parent(data, path)
     value = _child(parent, last, path)
     del parent[int(last) if isinstance(parent, list) else last]

@@ -11,26 +11,26 @@ import yaml
 
 from programs.kubernetes.errors import KubernetesError
 from programs.kubernetes.objects import Data
-from programs.kubernetes.sources import Files
+from programs.kubernetes.sources import CommitFiles
 
 KUSTOMIZATION = ("kustomization.yaml", "kustomization.yml", "Kustomization")
-_LONGEST = 500_000
-_DEEPEST = 60
+_MAX_CHARACTERS = 500_000
+_MAX_DEPTH = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Release:
-    """What a Helm chart is rendered with. ``values``: by dotted path, what eph.yaml says; ``files``: of the repository,
+class ChartRelease:
+    """What a Helm chart is rendered with. ``values``: by dotted path, what eph.yaml says; ``values_files``: of the repository,
     which count less, the last of them most. ``helm``: the program, when it is not the one on PATH."""
 
     name: str
     values: Mapping[str, Any] = field(default_factory=dict)
-    files: tuple[str, ...] = ()
+    values_files: tuple[str, ...] = ()
     helm: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Manifest:
     """One object and the file that it comes from."""
 
     path: str
@@ -40,17 +40,17 @@ class Found:
     def name(self) -> str:
         return str(self.data["metadata"]["name"])
 
-    def refused(self, why: str) -> KubernetesError:
+    def error(self, why: str) -> KubernetesError:
         return KubernetesError(f"{self.path}: {self.data['kind']} {self.name}: {why}")
 
 
-def read(files: Files, path: str, release: Release) -> list[Found]:
+def read(files: CommitFiles, path: str, release: ChartRelease) -> list[Manifest]:
     """A file, a folder of files, a folder with a kustomization, or one with a Helm chart."""
     from programs.kubernetes.manifests import helm, kustomize
 
-    listed = files.listing(path)
+    listed = files.list_folder(path)
     if listed is None:
-        return parse(path, files.read(path))
+        return parse(path, files.read_text(path))
     if any(name in KUSTOMIZATION for name in listed):
         return kustomize.build(files, path)
     if "Chart.yaml" in listed:
@@ -59,35 +59,35 @@ def read(files: Files, path: str, release: Release) -> list[Found]:
     if not chosen:
         raise KubernetesError(f"{path} holds no YAML file")
     return [
-        item for name in chosen for item in parse(posixpath.join(path, name), files.read(posixpath.join(path, name)))
+        item for name in chosen for item in parse(posixpath.join(path, name), files.read_text(posixpath.join(path, name)))
     ]
 
 
-def parse(path: str, text: str) -> list[Found]:
-    return [Found(path, data) for document in documents(path, text) for data in _objects(path, document)]
+def parse(path: str, text: str) -> list[Manifest]:
+    return [Manifest(path, data) for document in documents(path, text) for data in _objects(path, document)]
 
 
 def documents(path: str, text: str) -> list[Any]:
     """The documents of a file. No aliases: a few lines of them can stand for gigabytes."""
-    if len(text) > _LONGEST:
-        raise KubernetesError(f"{path} has {len(text)} characters; the most is {_LONGEST}")
+    if len(text) > _MAX_CHARACTERS:
+        raise KubernetesError(f"{path} has {len(text)} characters; the most is {_MAX_CHARACTERS}")
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent):
-                raise KubernetesError(f"{path}, line {_line(event.start_mark)}: aliases are not read; write it out")
-        found = [item for item in yaml.load_all(text, Loader=_Plain) if item is not None]
+                raise KubernetesError(f"{path}, line {_line_number(event.start_mark)}: aliases are not read; write it out")
+        found = [item for item in yaml.load_all(text, Loader=_StrictLoader) if item is not None]
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        where = f", line {_line(mark)}" if mark else ""
+        where = f", line {_line_number(mark)}" if mark else ""
         raise KubernetesError(f"{path}{where}: not YAML: {getattr(error, 'problem', None) or error}") from error
     except RecursionError as error:
         raise KubernetesError(f"{path}: nested too deeply") from error
     for item in found:
-        _shallow(path, item, _DEEPEST)
+        _check_depth(path, item, _MAX_DEPTH)
     return found
 
 
-class _Plain(yaml.SafeLoader):
+class _StrictLoader(yaml.SafeLoader):
     """Dates stay text, and a key that stands twice is a mistake: the second would hide the first from who reads it."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -98,27 +98,27 @@ class _Plain(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-_Plain.yaml_implicit_resolvers = {
+_StrictLoader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 
 
-def _line(mark: Any) -> int:
+def _line_number(mark: Any) -> int:
     return int(mark.line) + 1
 
 
-def _shallow(path: str, value: Any, left: int) -> None:
+def _check_depth(path: str, value: Any, left: int) -> None:
     if left == 0:
         raise KubernetesError(f"{path}: nested too deeply")
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
                 raise KubernetesError(f"{path}: the key {key!r} is no text; put it in quotes")
-            _shallow(path, item, left - 1)
+            _check_depth(path, item, left - 1)
     elif isinstance(value, list):
         for item in value:
-            _shallow(path, item, left - 1)
+            _check_depth(path, item, left - 1)
 
 
 def _objects(path: str, document: Any) -> Iterator[Data]:

@@ -13,7 +13,7 @@ from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvide
 from programs.kubernetes import cluster, doors, lastwords, shared, sleeping, waiting
 from programs.kubernetes.errors import KubernetesError
 from programs.kubernetes.settings import from_mapping
-from programs.kubernetes.waiting import Awaited
+from programs.kubernetes.waiting import AwaitedWorkload
 
 Props = dict[str, Any]
 
@@ -74,16 +74,16 @@ class ReadyProvider(_Provider):
     updated_by: ClassVar[tuple[str, ...]] = ("generation", "uid")
 
     def make(self, props: Props) -> Props:
-        wanted = Awaited(
+        wanted = AwaitedWorkload(
             namespace=props["namespace"],
             kind=props["kind"],
             name=props["name"],
             title=props["title"],
-            seconds=float(props["seconds"]),
+            timeout=float(props["seconds"]),
         )
         found = cluster.connect(from_mapping(props["on"]))
-        sleeping.settle(found, wanted.namespace, wanted.kind, wanted.name)
-        waiting.until_ready(found, wanted)
+        sleeping.restore_replicas(found, wanted.namespace, wanted.kind, wanted.name)
+        waiting.wait_until_ready(found, wanted)
         return {}
 
 
@@ -94,8 +94,8 @@ class DoorProvider(_Provider):
     updated_by: ClassVar[tuple[str, ...]] = ("service", "commit", "sign_in", "upstream", "folder", "health", "sole")
 
     def make(self, props: Props) -> Props:
-        doors.put(
-            doors.folder(props["folder"]),
+        doors.write(
+            doors.routes_folder(props["folder"]),
             doors.Route(
                 host=props["host"],
                 upstream=props["upstream"],
@@ -110,7 +110,7 @@ class DoorProvider(_Provider):
         return {}
 
     def delete(self, _id: str, props: Props) -> None:
-        doors.remove(doors.folder(props["folder"]), props["host"], props["environment"], props["service"])
+        doors.remove(doors.routes_folder(props["folder"]), props["host"], props["environment"], props["service"])
 
 
 class SharedDatabaseProvider(_Provider):

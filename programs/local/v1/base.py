@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
 from programs.local import settings
-from programs.local.sandbox import Place
-from programs.local.settings import Settings
+from programs.local.sandbox import Workspace
+from programs.local.settings import HostSettings
 
 Props = dict[str, Any]
 
@@ -50,13 +50,13 @@ class Provider(ResourceProvider):
         named = {name: props[name] for name in (*self.replaced_by, *self.updated_by)}
         return {**named, **{name: props[name] for name in self.kept if name in props}}
 
-    def make(self, on: Settings, props: Props) -> Props:
+    def make(self, on: HostSettings, props: Props) -> Props:
         raise NotImplementedError
 
-    def unmake(self, on: Settings, props: Props) -> None:
+    def unmake(self, on: HostSettings, props: Props) -> None:
         """Removes it; one that is gone is already what was asked for."""
 
-    def exists(self, on: Settings, props: Props) -> bool:
+    def exists(self, on: HostSettings, props: Props) -> bool:
         return on.env(props["environment"]).exists()
 
 
@@ -65,10 +65,10 @@ def hidden(props: Props) -> tuple[str, ...]:
     return tuple(props["env"][name] for name in props.get("secrets", ()))
 
 
-def place(on: Settings, props: Props) -> Place:
+def place(on: HostSettings, props: Props) -> Workspace:
     folder = on.env(props["environment"])
-    return Place(checkout=folder / "src" / props["generation"], home=folder / "home")
+    return Workspace(checkout=folder / "src" / props["generation"], home=folder / "home")
 
 
-def folder(on: Settings, props: Props) -> Path:
+def folder(on: HostSettings, props: Props) -> Path:
     return on.env(props["environment"])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from programs.local import commands
-from programs.local.commands import Job
-from programs.local.errors import LocalError
-from programs.local.settings import Settings
+from programs.local.commands import CommandRun
+from programs.local.errors import TargetError
+from programs.local.settings import HostSettings
 from programs.local.v1.base import Props, Provider, hidden, place
 
 LAST_WORDS_SECONDS = 60
@@ -20,7 +20,7 @@ class CommandProvider(Provider):
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "generation", "title")
     updated_by: ClassVar[tuple[str, ...]] = ("data",)
 
-    def make(self, on: Settings, props: Props) -> Props:
+    def make(self, on: HostSettings, props: Props) -> Props:
         _run(on, props, int(props["timeout"]))
         return {}
 
@@ -40,19 +40,19 @@ class LastWordsProvider(Provider):
     updated_by: ClassVar[tuple[str, ...]] = ("generation", "run", "timeout")
     kept: ClassVar[tuple[str, ...]] = ("env", "secrets")
 
-    def make(self, _on: Settings, _props: Props) -> Props:
+    def make(self, _on: HostSettings, _props: Props) -> Props:
         return {}
 
-    def unmake(self, on: Settings, props: Props) -> None:
+    def unmake(self, on: HostSettings, props: Props) -> None:
         if place(on, props).checkout.exists():
             try:
                 _run(on, props, min(int(props["timeout"]), LAST_WORDS_SECONDS))
-            except LocalError:
+            except TargetError:
                 # Its output is in the environment's log folder until that goes too; a destroy never waits for it.
                 return
 
 
-def _run(on: Settings, props: Props, timeout: int) -> None:
+def _run(on: HostSettings, props: Props, timeout: int) -> None:
     slug = props["title"].replace(" ", "-")
-    job = Job(props["title"], slug, props["run"], timeout, props["env"], hidden(props))
+    job = CommandRun(props["title"], slug, props["run"], timeout, props["env"], hidden(props))
     commands.run(on, props["environment"], place(on, props), job)

@@ -6,8 +6,8 @@ import uuid
 from typing import ClassVar
 
 from programs.local import databases, seeds
-from programs.local.seeds import Seed
-from programs.local.settings import Settings
+from programs.local.seeds import SeedRun
+from programs.local.settings import HostSettings
 from programs.local.v1.base import Props, Provider, hidden, place
 
 
@@ -17,15 +17,15 @@ class DatabaseProvider(Provider):
 
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "database")
 
-    def make(self, on: Settings, props: Props) -> Props:
+    def make(self, on: HostSettings, props: Props) -> Props:
         url = databases.create(on, props["environment"], props["database"], props.get("source", ""))
         return {"url": url, "made": uuid.uuid4().hex[:12]}
 
-    def unmake(self, on: Settings, props: Props) -> None:
+    def unmake(self, on: HostSettings, props: Props) -> None:
         databases.drop(on, [props["database"]])
 
-    def exists(self, on: Settings, props: Props) -> bool:
-        return any(item.name == props["database"] and item.kind == "DATABASE" for item in databases.owned(on))
+    def exists(self, on: HostSettings, props: Props) -> bool:
+        return any(item.name == props["database"] and item.kind == "DATABASE" for item in databases.list_owned(on))
 
 
 class SeedProvider(Provider):
@@ -33,20 +33,20 @@ class SeedProvider(Provider):
 
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "database")
 
-    def make(self, on: Settings, props: Props) -> Props:
+    def make(self, on: HostSettings, props: Props) -> Props:
         command = props.get("command")
-        seed = Seed(
+        seed = SeedRun(
             environment=props["environment"],
-            title=props["title"],
+            config_name=props["title"],
             name=props["database"],
             url=props["url"],
             scripts=tuple(props["scripts"]),
             command=(command["run"], int(command["timeout"])) if command else None,
             env=props["env"],
-            hidden=hidden(props),
+            secret_values=hidden(props),
         )
         seeds.run(on, place(on, props), seed)
         return {}
 
-    def exists(self, on: Settings, props: Props) -> bool:
-        return databases.state(on, props["database"]) == databases.SEEDED
+    def exists(self, on: HostSettings, props: Props) -> bool:
+        return databases.seed_state(on, props["database"]) == databases.SEEDED

@@ -6,22 +6,22 @@ import sys
 from typing import ClassVar
 
 from programs.local import checkouts, files, identifiers, ports, sandbox, traces
-from programs.local.identifiers import Program
-from programs.local.settings import Settings
+from programs.local.identifiers import ProgramName
+from programs.local.settings import HostSettings
 from programs.local.v1.base import Props, Provider, folder, place
 
 
 class HomeProvider(Provider):
     """Made first and removed last. Nothing of the name can be in use before it, so what there is goes."""
 
-    def make(self, on: Settings, props: Props) -> Props:
+    def make(self, on: HostSettings, props: Props) -> Props:
         traces.purge(on, props["environment"])
-        files.folder(folder(on, props))
-        files.folder(folder(on, props) / "home" / "tmp")
-        sandbox.hand_over(on, folder(on, props) / "home")
+        files.make_folder(folder(on, props))
+        files.make_folder(folder(on, props) / "home" / "tmp")
+        sandbox.grant_access(on, folder(on, props) / "home")
         return {}
 
-    def unmake(self, on: Settings, props: Props) -> None:
+    def unmake(self, on: HostSettings, props: Props) -> None:
         traces.purge(on, props["environment"])
 
 
@@ -29,15 +29,15 @@ class CheckoutProvider(Provider):
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "generation")
     kept: ClassVar[tuple[str, ...]] = ("commit",)
 
-    def make(self, on: Settings, props: Props) -> Props:
-        for note in checkouts.make(on, (props["clone_url"], props["commit"]), place(on, props).checkout):
+    def make(self, on: HostSettings, props: Props) -> Props:
+        for note in checkouts.create(on, (props["clone_url"], props["commit"]), place(on, props).checkout):
             sys.stderr.write(f"{note}\n")
         return {}
 
-    def unmake(self, on: Settings, props: Props) -> None:
+    def unmake(self, on: HostSettings, props: Props) -> None:
         files.remove(place(on, props).checkout)
 
-    def exists(self, on: Settings, props: Props) -> bool:
+    def exists(self, on: HostSettings, props: Props) -> bool:
         return place(on, props).checkout.exists()
 
 
@@ -47,17 +47,17 @@ class PortsProvider(Provider):
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "generation")
     kept: ClassVar[tuple[str, ...]] = ("services",)
 
-    def make(self, on: Settings, props: Props) -> Props:
+    def make(self, on: HostSettings, props: Props) -> Props:
         return {"ports": {name: ports.reserve(on, _owner(props, name)) for name in props["services"]}}
 
-    def unmake(self, on: Settings, props: Props) -> None:
+    def unmake(self, on: HostSettings, props: Props) -> None:
         ports.release(on, {_owner(props, name) for name in props["services"]})
 
-    def exists(self, on: Settings, props: Props) -> bool:
-        taken = {owner for _, owner in ports.reserved(on)}
+    def exists(self, on: HostSettings, props: Props) -> bool:
+        taken = {owner for _, owner in ports.list_reserved(on)}
         return all(_owner(props, name) in taken for name in props["services"])
 
 
 def _owner(props: Props, service: str) -> str:
-    identifiers.label(service, "service")
-    return str(Program(props["environment"], service, props["generation"]))
+    identifiers.check_label(service, "service")
+    return str(ProgramName(props["environment"], service, props["generation"]))

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import ClassVar
 
 from programs.local import routes, services, supervision, traces
-from programs.local.identifiers import Program
-from programs.local.routes import Route
-from programs.local.services import Service
-from programs.local.settings import Settings
+from programs.local.identifiers import ProgramName
+from programs.local.routes import RouteRecord
+from programs.local.services import ServiceProcess
+from programs.local.settings import HostSettings
 from programs.local.v1.base import Props, Provider, place
 from programs.local.waiting import pause
 
@@ -22,8 +22,8 @@ class ServiceProvider(Provider):
     updated_by: ClassVar[tuple[str, ...]] = ("data",)
     kept: ClassVar[tuple[str, ...]] = ("port", "path")
 
-    def make(self, on: Settings, props: Props) -> Props:
-        service = Service(
+    def make(self, on: HostSettings, props: Props) -> Props:
+        service = ServiceProcess(
             program=_program(props),
             command=props["command"],
             port=int(props["port"]),
@@ -34,33 +34,33 @@ class ServiceProvider(Provider):
         services.start(on, place(on, props), service)
         return {}
 
-    def unmake(self, on: Settings, props: Props) -> None:
+    def unmake(self, on: HostSettings, props: Props) -> None:
         services.stop(on, [_program(props)])
 
-    def exists(self, on: Settings, props: Props) -> bool:
+    def exists(self, on: HostSettings, props: Props) -> bool:
         """It stands when it runs and answers: a repair starts one anew that only seems to."""
         running = supervision.info(on, str(_program(props))).get("statename") in ("RUNNING", "STARTING")
         path = props.get("path")  # what an earlier version made does not say it
-        return running and (path is None or services.answers(int(props["port"]), path))
+        return running and (path is None or services.is_answering(int(props["port"]), path))
 
 
 class RouteProvider(Provider):
     replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment", "host")
     updated_by: ClassVar[tuple[str, ...]] = ("port", "commit", "service", "sign_in", "health")
 
-    def make(self, on: Settings, props: Props) -> Props:
+    def make(self, on: HostSettings, props: Props) -> Props:
         upstream = f"http://127.0.0.1:{int(props['port'])}"
         whose = (props["environment"], props["service"], props["commit"])
         health = str(props.get("health") or "")
-        routes.put(on, Route(props["host"], upstream, *whose, sign_in=bool(props["sign_in"]), health=health))
+        routes.write(on, RouteRecord(props["host"], upstream, *whose, sign_in=bool(props["sign_in"]), health=health))
         return {}
 
-    def unmake(self, on: Settings, props: Props) -> None:
-        routes.remove(on, props["host"], props["environment"], props["service"])
+    def unmake(self, on: HostSettings, props: Props) -> None:
+        routes.delete(on, props["host"], props["environment"], props["service"])
 
-    def exists(self, on: Settings, props: Props) -> bool:
+    def exists(self, on: HostSettings, props: Props) -> bool:
         """One that says that it sleeps, when a refresh asks, was left behind: what an update makes is awake."""
-        return any(route.host == props["host"] and not route.asleep for route in routes.every(on))
+        return any(route.host == props["host"] and not route.asleep for route in routes.list_routes(on))
 
 
 class CurrentProvider(Provider):
@@ -68,12 +68,12 @@ class CurrentProvider(Provider):
 
     updated_by: ClassVar[tuple[str, ...]] = ("generation",)
 
-    def make(self, on: Settings, props: Props) -> Props:
-        if traces.others(on, props["environment"], props["generation"]):
+    def make(self, on: HostSettings, props: Props) -> Props:
+        if traces.has_other_generations(on, props["environment"], props["generation"]):
             pause(on.drain)
-        traces.retire(on, props["environment"], props["generation"])
+        traces.remove_other_generations(on, props["environment"], props["generation"])
         return {"at": datetime.now(UTC).isoformat(timespec="milliseconds")}
 
 
-def _program(props: Props) -> Program:
-    return Program(props["environment"], props["service"], props["generation"])
+def _program(props: Props) -> ProgramName:
+    return ProgramName(props["environment"], props["service"], props["generation"])

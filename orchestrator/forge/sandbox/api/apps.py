@@ -3,51 +3,51 @@
 from __future__ import annotations
 
 from orchestrator.forge.sandbox import apps, shapes
-from orchestrator.forge.sandbox.api.way import Answer, Call, paged
-from orchestrator.forge.sandbox.hub import Refusal, not_found
-from orchestrator.forge.sandbox.store import Doc
+from orchestrator.forge.sandbox.api.way import ApiResponse, Call, paged
+from orchestrator.forge.sandbox.hub import GitHubApiError, not_found
+from orchestrator.forge.sandbox.store import Document
 
 
-def me(call: Call) -> Answer:
-    app = call.hub.store.get("app", _app(call))
-    return Answer({"id": app["id"], "slug": app["slug"], "name": app["slug"]} if app else {})
+def me(call: Call) -> ApiResponse:
+    app = call.hub.store.get("app", _require_app(call))
+    return ApiResponse({"id": app["id"], "slug": app["slug"], "name": app["slug"]} if app else {})
 
 
-def installations(call: Call) -> Answer:
-    return paged(call, [_shape(call, doc) for doc in apps.all_of(call.hub, _app(call))])
+def installations(call: Call) -> ApiResponse:
+    return paged(call, [_installation_shape(call, doc) for doc in apps.installations_of(call.hub, _require_app(call))])
 
 
-def installation(call: Call) -> Answer:
-    return Answer(_shape(call, _own(call)))
+def installation(call: Call) -> ApiResponse:
+    return ApiResponse(_installation_shape(call, _own_installation(call)))
 
 
-def access_token(call: Call) -> Answer:
-    return Answer(apps.buy(call.hub, _app(call), _own(call)["id"]), 201)
+def access_token(call: Call) -> ApiResponse:
+    return ApiResponse(apps.create_token(call.hub, _require_app(call), _own_installation(call)["id"]), 201)
 
 
-def repositories(call: Call) -> Answer:
+def repositories(call: Call) -> ApiResponse:
     if not call.caller.installation:
-        raise Refusal(403, "You must authenticate with an installation access token in order to list repositories.")
-    account = apps.one(call.hub, call.caller.installation)["account"].lower()
+        raise GitHubApiError(403, "You must authenticate with an installation access token in order to list repositories.")
+    account = apps.get_installation(call.hub, call.caller.installation)["account"].lower()
     mine = [repo for repo in call.hub.repositories() if repo["owner"].lower() == account]
-    return paged(call, [shapes.listed(call.hub, repo) for repo in mine], "repositories")
+    return paged(call, [shapes.listed_repository(call.hub, repo) for repo in mine], "repositories")
 
 
-def _app(call: Call) -> int:
+def _require_app(call: Call) -> int:
     if not call.caller.app:
-        raise Refusal(401, "A JSON web token could not be decoded")
+        raise GitHubApiError(401, "A JSON web token could not be decoded")
     return call.caller.app
 
 
-def _own(call: Call) -> Doc:
-    found = apps.one(call.hub, int(call.params["number"]))
-    if found["app"] != _app(call):
+def _own_installation(call: Call) -> Document:
+    found = apps.get_installation(call.hub, int(call.params["number"]))
+    if found["app"] != _require_app(call):
         raise not_found()
     return found
 
 
-def _shape(call: Call, doc: Doc) -> Doc:
+def _installation_shape(call: Call, doc: Document) -> Document:
     account = {**shapes.user(call.hub, doc["account"]), "login": doc["account"]}
-    page = f"{call.hub.base}/settings/installations/{doc['id']}"
+    page = f"{call.hub.base_url}/settings/installations/{doc['id']}"
     shape = {"id": doc["id"], "account": account, "app_id": doc["app"], "html_url": page}
     return {**shape, "repository_selection": "all", "suspended_at": doc["suspended_at"], "permissions": {}}

@@ -3,62 +3,62 @@
 from __future__ import annotations
 
 from orchestrator.forge.sandbox import reports, shapes
-from orchestrator.forge.sandbox.api.way import Answer, Call, paged
+from orchestrator.forge.sandbox.api.way import ApiResponse, Call, paged
 
 
-def create_status(call: Call) -> Answer:
+def create_status(call: Call) -> ApiResponse:
     repo = call.repo("write")
-    made = reports.status(call.hub, repo, call.params["sha"], call.login, call.said())
-    return Answer(shapes.status(call.hub, repo, made), 201)
+    made = reports.status(call.hub, repo, call.params["sha"], call.login, call.json_object())
+    return ApiResponse(shapes.status(call.hub, repo, made), 201)
 
 
-def statuses(call: Call) -> Answer:
+def statuses(call: Call) -> ApiResponse:
     repo = call.repo()
     found = reports.statuses(call.hub, repo, call.params["sha"])
     return paged(call, [shapes.status(call.hub, repo, doc) for doc in found])
 
 
-def combined_status(call: Call) -> Answer:
+def combined_status(call: Call) -> ApiResponse:
     repo = call.repo()
-    sha = reports.commit_of(call.hub, repo, call.params["sha"])
+    sha = reports.resolve_commit(call.hub, repo, call.params["sha"])
     found = reports.latest_statuses(call.hub, repo, sha)
     page = paged(call, [shapes.status(call.hub, repo, doc) for doc in found], "statuses")
-    data = {**page.data, "state": reports.combined(found), "sha": sha}
-    return Answer({**data, "repository": shapes.repository(call.hub, repo)}, headers=page.headers)
+    data = {**page.data, "state": reports.combined_state(found), "sha": sha}
+    return ApiResponse({**data, "repository": shapes.repository(call.hub, repo)}, headers=page.headers)
 
 
-def create_check(call: Call) -> Answer:
+def create_check(call: Call) -> ApiResponse:
     repo = call.repo("write")
-    return Answer(
-        shapes.check_run(call.hub, repo, reports.check_run(call.hub, repo, call.login, call.said())), 201
+    return ApiResponse(
+        shapes.check_run(call.hub, repo, reports.check_run(call.hub, repo, call.login, call.json_object())), 201
     )  # fmt: skip
 
 
-def check(call: Call) -> Answer:
+def check(call: Call) -> ApiResponse:
     repo = call.repo()
-    return Answer(shapes.check_run(call.hub, repo, reports.own(call.hub, repo, "check", call.params["number"])))
+    return ApiResponse(shapes.check_run(call.hub, repo, reports.get_owned(call.hub, repo, "check", call.params["number"])))
 
 
-def change_check(call: Call) -> Answer:
+def change_check(call: Call) -> ApiResponse:
     repo = call.repo("write")
-    doc = reports.own(call.hub, repo, "check", call.params["number"])
-    return Answer(shapes.check_run(call.hub, repo, reports.edit_check_run(call.hub, repo, doc, call.said())))
+    doc = reports.get_owned(call.hub, repo, "check", call.params["number"])
+    return ApiResponse(shapes.check_run(call.hub, repo, reports.edit_check_run(call.hub, repo, doc, call.json_object())))
 
 
-def checks(call: Call) -> Answer:
+def checks(call: Call) -> ApiResponse:
     repo = call.repo()
     found = reports.check_runs(call.hub, repo, call.params["sha"], call.query.get("filter", "latest") == "latest")
     wanted = [doc for doc in found if call.query.get("check_name") in (None, doc["name"])]
     return paged(call, [shapes.check_run(call.hub, repo, doc) for doc in wanted], "check_runs")
 
 
-def create_deployment(call: Call) -> Answer:
+def create_deployment(call: Call) -> ApiResponse:
     repo = call.repo("write")
-    made = reports.deployment(call.hub, repo, call.login, call.said())
-    return Answer(shapes.deployment(call.hub, repo, made), 201)
+    made = reports.deployment(call.hub, repo, call.login, call.json_object())
+    return ApiResponse(shapes.deployment(call.hub, repo, made), 201)
 
 
-def deployments(call: Call) -> Answer:
+def deployments(call: Call) -> ApiResponse:
     repo = call.repo()
     found = [
         doc
@@ -68,39 +68,39 @@ def deployments(call: Call) -> Answer:
     return paged(call, [shapes.deployment(call.hub, repo, doc) for doc in found])
 
 
-def deployment(call: Call) -> Answer:
+def deployment(call: Call) -> ApiResponse:
     repo = call.repo()
-    doc = reports.own(call.hub, repo, "deployment", call.params["number"])
-    return Answer(shapes.deployment(call.hub, repo, doc))
+    doc = reports.get_owned(call.hub, repo, "deployment", call.params["number"])
+    return ApiResponse(shapes.deployment(call.hub, repo, doc))
 
 
-def delete_deployment(call: Call) -> Answer:
+def delete_deployment(call: Call) -> ApiResponse:
     repo = call.repo("write")
-    reports.remove_deployment(call.hub, repo, reports.own(call.hub, repo, "deployment", call.params["number"]))
-    return Answer(None, 204)
+    reports.remove_deployment(call.hub, repo, reports.get_owned(call.hub, repo, "deployment", call.params["number"]))
+    return ApiResponse(None, 204)
 
 
-def create_deployment_status(call: Call) -> Answer:
+def create_deployment_status(call: Call) -> ApiResponse:
     repo = call.repo("write")
-    parent = reports.own(call.hub, repo, "deployment", call.params["number"])
-    made = reports.deployment_status(call.hub, repo, parent, call.login, call.said())
-    return Answer(shapes.deployment_status(call.hub, repo, made), 201)
+    parent = reports.get_owned(call.hub, repo, "deployment", call.params["number"])
+    made = reports.deployment_status(call.hub, repo, parent, call.login, call.json_object())
+    return ApiResponse(shapes.deployment_status(call.hub, repo, made), 201)
 
 
-def deployment_statuses(call: Call) -> Answer:
+def deployment_statuses(call: Call) -> ApiResponse:
     repo = call.repo()
-    parent = reports.own(call.hub, repo, "deployment", call.params["number"])
+    parent = reports.get_owned(call.hub, repo, "deployment", call.params["number"])
     found = reports.deployment_statuses(call.hub, repo, parent)
     return paged(call, [shapes.deployment_status(call.hub, repo, doc) for doc in found])
 
 
-def environments(call: Call) -> Answer:
+def environments(call: Call) -> ApiResponse:
     repo = call.repo()
     found = call.hub.store.find("environment", repo["id"])
     return paged(call, [{"id": doc["id"], "name": doc["name"]} for doc in found], "environments")
 
 
-def delete_environment(call: Call) -> Answer:
+def delete_environment(call: Call) -> ApiResponse:
     repo = call.repo("admin")
     reports.remove_environment(call.hub, repo, call.params["environment"])
-    return Answer(None, 204)
+    return ApiResponse(None, 204)

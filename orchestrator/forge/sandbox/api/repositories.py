@@ -6,58 +6,58 @@ import base64
 import binascii
 
 from orchestrator.forge.sandbox import gits, reports, shapes
-from orchestrator.forge.sandbox.api.way import Answer, Call, paged
-from orchestrator.forge.sandbox.hub import Refusal, invalid, not_found
-from orchestrator.forge.sandbox.store import Doc
+from orchestrator.forge.sandbox.api.way import ApiResponse, Call, paged
+from orchestrator.forge.sandbox.hub import GitHubApiError, invalid, not_found
+from orchestrator.forge.sandbox.store import Document
 
 
-def me(call: Call) -> Answer:
-    return Answer(shapes.user(call.hub, call.who()))
+def me(call: Call) -> ApiResponse:
+    return ApiResponse(shapes.user(call.hub, call.require_login()))
 
 
-def user(call: Call) -> Answer:
-    return Answer(shapes.user(call.hub, call.hub.user(call.params["login"])["login"]))
+def user(call: Call) -> ApiResponse:
+    return ApiResponse(shapes.user(call.hub, call.hub.user(call.params["login"])["login"]))
 
 
-def repository(call: Call) -> Answer:
+def repository(call: Call) -> ApiResponse:
     repo = call.repo()
     has = call.hub.permission(repo, call.login) if call.login else "read"
     permissions = {"admin": has == "admin", "push": has in ("admin", "write"), "pull": has != "none"}
-    return Answer({**shapes.listed(call.hub, repo), "permissions": permissions})
+    return ApiResponse({**shapes.listed_repository(call.hub, repo), "permissions": permissions})
 
 
-def my_repositories(call: Call) -> Answer:
-    login = call.who()
+def my_repositories(call: Call) -> ApiResponse:
+    login = call.require_login()
     mine = [repo for repo in call.hub.repositories() if call.hub.permission(repo, login) in ("write", "admin")]
-    return paged(call, [shapes.listed(call.hub, repo) for repo in mine])
+    return paged(call, [shapes.listed_repository(call.hub, repo) for repo in mine])
 
 
-def permission(call: Call) -> Answer:
+def permission(call: Call) -> ApiResponse:
     repo, login = call.repo("write"), call.params["login"]
     shape = shapes.user(call.hub, call.hub.user(login)["login"])
     has = call.hub.permission(repo, login)
-    return Answer({"permission": has, "role_name": has, "user": shape})
+    return ApiResponse({"permission": has, "role_name": has, "user": shape})
 
 
-def content(call: Call) -> Answer:
+def content(call: Call) -> ApiResponse:
     repo = call.repo()
     path = call.params.get("path", "").strip("/")
     sha = gits.resolve(call.hub.path(repo), call.query.get("ref") or repo["default_branch"])
     if sha is None:
-        raise Refusal(404, f"No commit found for the ref {call.query.get('ref')}")
+        raise GitHubApiError(404, f"No commit found for the ref {call.query.get('ref')}")
     if path:
         gits.check_path(path)
         found = gits.entries(call.hub.path(repo), sha, path)
         if not found:
             raise not_found()
         if found[0].type == "blob":
-            return Answer(shapes.content(call.hub, repo, found[0], gits.blob(call.hub.path(repo), found[0].sha)))
+            return ApiResponse(shapes.content(call.hub, repo, found[0], gits.blob(call.hub.path(repo), found[0].sha)))
     inside = gits.entries(call.hub.path(repo), sha, f"{path}/" if path else "")
-    return Answer([shapes.content(call.hub, repo, entry, None) for entry in inside])
+    return ApiResponse([shapes.content(call.hub, repo, entry, None) for entry in inside])
 
 
-def put_content(call: Call) -> Answer:
-    repo, said = call.repo("write"), call.said()
+def put_content(call: Call) -> ApiResponse:
+    repo, said = call.repo("write"), call.json_object()
     try:
         data = base64.b64decode(str(said.get("content") or ""), validate=False)
     except binascii.Error:
@@ -67,85 +67,85 @@ def put_content(call: Call) -> Answer:
     before = gits.resolve(git, branch)
     exists = before is not None and bool(gits.entries(git, before, gits.check_path(path)))
     if exists and not said.get("sha"):
-        raise Refusal(422, 'Invalid request.\n\n"sha" wasn\'t supplied.')
+        raise GitHubApiError(422, 'Invalid request.\n\n"sha" wasn\'t supplied.')
     sha = gits.push(git, branch, {path: data}, said.get("message") or f"Change {path}", call.login)
     entry = gits.entries(git, sha, path)[0]
     shape = {"content": shapes.content(call.hub, repo, entry, data)}
     shape["commit"] = shapes.git_commit(call.hub, repo, gits.commit(git, sha))
-    return Answer(shape, 200 if exists else 201)
+    return ApiResponse(shape, 200 if exists else 201)
 
 
-def branches(call: Call) -> Answer:
+def branches(call: Call) -> ApiResponse:
     repo = call.repo()
     found = gits.refs(call.hub.path(repo)).items()
     heads = [(name.removeprefix("refs/heads/"), sha) for name, sha in found if name.startswith("refs/heads/")]
     return paged(call, [shapes.branch(call.hub, repo, name, sha) for name, sha in heads])
 
 
-def branch(call: Call) -> Answer:
+def branch(call: Call) -> ApiResponse:
     repo, name = call.repo(), call.params["branch"]
     sha = gits.refs(call.hub.path(repo)).get(f"refs/heads/{name}")
     if sha is None:
-        raise Refusal(404, "Branch not found")
-    return Answer(shapes.branch(call.hub, repo, name, sha))
+        raise GitHubApiError(404, "Branch not found")
+    return ApiResponse(shapes.branch(call.hub, repo, name, sha))
 
 
-def commits(call: Call) -> Answer:
+def commits(call: Call) -> ApiResponse:
     repo = call.repo()
     git = call.hub.path(repo)
-    start = reports.commit_of(call.hub, repo, call.query.get("sha") or repo["default_branch"])
+    start = reports.resolve_commit(call.hub, repo, call.query.get("sha") or repo["default_branch"])
     names = gits.text(git, "rev-list", "--max-count=300", start).split()
     return paged(call, [shapes.commit(call.hub, repo, gits.commit(git, name)) for name in names])
 
 
-def commit(call: Call) -> Answer:
+def commit(call: Call) -> ApiResponse:
     repo = call.repo()
-    sha = reports.commit_of(call.hub, repo, call.params["sha"])
-    return Answer(shapes.commit(call.hub, repo, gits.commit(call.hub.path(repo), sha)))
+    sha = reports.resolve_commit(call.hub, repo, call.params["sha"])
+    return ApiResponse(shapes.commit(call.hub, repo, gits.commit(call.hub.path(repo), sha)))
 
 
-def git_commit(call: Call) -> Answer:
+def git_commit(call: Call) -> ApiResponse:
     repo = call.repo()
     sha = gits.resolve(call.hub.path(repo), call.params["sha"])
     if sha is None:
         raise not_found()
-    return Answer(shapes.git_commit(call.hub, repo, gits.commit(call.hub.path(repo), sha)))
+    return ApiResponse(shapes.git_commit(call.hub, repo, gits.commit(call.hub.path(repo), sha)))
 
 
-def git_tree(call: Call) -> Answer:
+def git_tree(call: Call) -> ApiResponse:
     """One folder alone; by its own id, or a commit's."""
     repo, sha = call.repo(), call.params["sha"]
     if not gits.SHA.fullmatch(sha):
         raise not_found()
     try:
         found = gits.entries(call.hub.path(repo), sha, "")
-    except gits.GitRefused:
+    except gits.GitError:
         raise not_found() from None
     listed = [{"path": item.path, "mode": item.mode, "type": item.type, "sha": item.sha} for item in found]
-    return Answer({"sha": sha, "tree": listed, "truncated": False})
+    return ApiResponse({"sha": sha, "tree": listed, "truncated": False})
 
 
-def git_blob(call: Call) -> Answer:
+def git_blob(call: Call) -> ApiResponse:
     repo, sha = call.repo(), call.params["sha"]
     if not gits.SHA.fullmatch(sha):
         raise not_found()
     try:
         data = gits.blob(call.hub.path(repo), sha)
-    except gits.GitRefused:
+    except gits.GitError:
         raise not_found() from None
     content = base64.b64encode(data).decode()
-    return Answer({"sha": sha, "size": len(data), "encoding": "base64", "content": content})
+    return ApiResponse({"sha": sha, "size": len(data), "encoding": "base64", "content": content})
 
 
-def ref(call: Call) -> Answer:
+def ref(call: Call) -> ApiResponse:
     repo, name = call.repo(), f"refs/{call.params['ref']}"
     sha = gits.refs(call.hub.path(repo)).get(name)
     if sha is None:
         raise not_found()
-    return Answer(shapes.ref(call.hub, repo, name, sha))
+    return ApiResponse(shapes.ref(call.hub, repo, name, sha))
 
 
-def matching_refs(call: Call) -> Answer:
+def matching_refs(call: Call) -> ApiResponse:
     repo, start = call.repo(), f"refs/{call.params['ref']}"
     found = [(name, sha) for name, sha in gits.refs(call.hub.path(repo)).items() if name.startswith(start)]
     tags = gits.annotated(call.hub.path(repo))
@@ -154,82 +154,82 @@ def matching_refs(call: Call) -> Answer:
     )
 
 
-def create_tag(call: Call) -> Answer:
+def create_tag(call: Call) -> ApiResponse:
     """The object alone: a ref is made apart, as GitHub wants it."""
-    repo, said = call.repo("write"), call.said()
-    sha = reports.commit_of(call.hub, repo, str(said.get("object") or ""))
+    repo, said = call.repo("write"), call.json_object()
+    sha = reports.resolve_commit(call.hub, repo, str(said.get("object") or ""))
     made = gits.make_tag(call.hub.path(repo), str(said.get("tag") or ""), sha, str(said.get("message") or ""))
-    return Answer(shapes.tag(call.hub, repo, made, sha), 201)
+    return ApiResponse(shapes.tag(call.hub, repo, made, sha), 201)
 
 
-def tag(call: Call) -> Answer:
+def tag(call: Call) -> ApiResponse:
     repo, sha = call.repo(), call.params["sha"]
     target = gits.tag_target(call.hub.path(repo), sha)
     if target is None:
         raise not_found()
-    return Answer(shapes.tag(call.hub, repo, sha, target))
+    return ApiResponse(shapes.tag(call.hub, repo, sha, target))
 
 
-def create_ref(call: Call) -> Answer:
-    repo, said = call.repo("write"), call.said()
+def create_ref(call: Call) -> ApiResponse:
+    repo, said = call.repo("write"), call.json_object()
     name, sha = str(said.get("ref") or ""), str(said.get("sha") or "")
-    sha = sha if gits.tag_target(call.hub.path(repo), sha) else reports.commit_of(call.hub, repo, sha)
+    sha = sha if gits.tag_target(call.hub.path(repo), sha) else reports.resolve_commit(call.hub, repo, sha)
     if not name.startswith(("refs/heads/", "refs/tags/")):
         raise invalid("Reference", "ref", "ref must begin with refs/heads/ or refs/tags/")
     if name in gits.refs(call.hub.path(repo)):
-        raise Refusal(422, "Reference already exists")
+        raise GitHubApiError(422, "Reference already exists")
     gits.set_ref(call.hub.path(repo), name, sha)
-    return Answer(shapes.ref(call.hub, repo, name, sha), 201)
+    return ApiResponse(shapes.ref(call.hub, repo, name, sha), 201)
 
 
-def change_ref(call: Call) -> Answer:
+def change_ref(call: Call) -> ApiResponse:
     repo, name = call.repo("write"), f"refs/{call.params['ref']}"
-    sha = reports.commit_of(call.hub, repo, str(call.said().get("sha") or ""))
+    sha = reports.resolve_commit(call.hub, repo, str(call.json_object().get("sha") or ""))
     if name not in gits.refs(call.hub.path(repo)):
-        raise Refusal(422, "Reference does not exist")
+        raise GitHubApiError(422, "Reference does not exist")
     gits.set_ref(call.hub.path(repo), name, sha)
-    return Answer(shapes.ref(call.hub, repo, name, sha))
+    return ApiResponse(shapes.ref(call.hub, repo, name, sha))
 
 
-def delete_ref(call: Call) -> Answer:
+def delete_ref(call: Call) -> ApiResponse:
     repo, name = call.repo("write"), f"refs/{call.params['ref']}"
     if name not in gits.refs(call.hub.path(repo)) or not name.startswith(("refs/heads/", "refs/tags/")):
-        raise Refusal(422, "Reference does not exist")
+        raise GitHubApiError(422, "Reference does not exist")
     gits.set_ref(call.hub.path(repo), name, None)
-    return Answer(None, 204)
+    return ApiResponse(None, 204)
 
 
-def hooks(call: Call) -> Answer:
+def hooks(call: Call) -> ApiResponse:
     repo = call.repo("admin")
     return paged(call, [shapes.hook(call.hub, repo, doc) for doc in call.hub.store.find("hook", repo["id"])])
 
 
-def create_hook(call: Call) -> Answer:
-    repo, said = call.repo("admin"), call.said()
+def create_hook(call: Call) -> ApiResponse:
+    repo, said = call.repo("admin"), call.json_object()
     config = said.get("config")
     if not isinstance(config, dict) or not str(config.get("url", "")).startswith(("http://", "https://")):
         raise invalid("Hook", "url", "config.url is not an http or https URL")
-    doc: Doc = {"name": "web", "active": said.get("active", True), "events": said.get("events") or ["push"]}
-    made = call.hub.store.add("hook", {**doc, "config": config, "created_at": call.hub.stamp()}, repo["id"])
-    return Answer(shapes.hook(call.hub, repo, made), 201)
+    doc: Document = {"name": "web", "active": said.get("active", True), "events": said.get("events") or ["push"]}
+    made = call.hub.store.add("hook", {**doc, "config": config, "created_at": call.hub.timestamp()}, repo["id"])
+    return ApiResponse(shapes.hook(call.hub, repo, made), 201)
 
 
-def hook(call: Call) -> Answer:
+def hook(call: Call) -> ApiResponse:
     repo = call.repo("admin")
-    return Answer(shapes.hook(call.hub, repo, reports.own(call.hub, repo, "hook", call.params["number"])))
+    return ApiResponse(shapes.hook(call.hub, repo, reports.get_owned(call.hub, repo, "hook", call.params["number"])))
 
 
-def change_hook(call: Call) -> Answer:
-    repo, said = call.repo("admin"), call.said()
-    doc = reports.own(call.hub, repo, "hook", call.params["number"])
+def change_hook(call: Call) -> ApiResponse:
+    repo, said = call.repo("admin"), call.json_object()
+    doc = reports.get_owned(call.hub, repo, "hook", call.params["number"])
     config = {**doc["config"], **(said.get("config") or {})}
-    kept: Doc = {key: said[key] for key in ("active", "events") if key in said}
+    kept: Document = {key: said[key] for key in ("active", "events") if key in said}
     new = {**doc, **kept, "config": config}
     call.hub.store.save("hook", new)
-    return Answer(shapes.hook(call.hub, repo, new))
+    return ApiResponse(shapes.hook(call.hub, repo, new))
 
 
-def delete_hook(call: Call) -> Answer:
+def delete_hook(call: Call) -> ApiResponse:
     repo = call.repo("admin")
-    call.hub.store.drop("hook", reports.own(call.hub, repo, "hook", call.params["number"])["id"])
-    return Answer(None, 204)
+    call.hub.store.delete("hook", reports.get_owned(call.hub, repo, "hook", call.params["number"])["id"])
+    return ApiResponse(None, 204)

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from starlette.routing import Route
 
 from orchestrator.forge.sandbox.api import apps, graph, pulls, reports, repositories
-from orchestrator.forge.sandbox.api.way import Answer, Call, Endpoint, Way
+from orchestrator.forge.sandbox.api.way import ApiResponse, Call, Endpoint, RequestHandler
 
-BELOW: Mapping[str, Mapping[str, Endpoint]] = {
+REPOSITORY_ROUTES: Mapping[str, Mapping[str, Endpoint]] = {
     "": {"GET": repositories.repository},
     "/collaborators/{login}/permission": {"GET": repositories.permission},
     "/contents": {"GET": repositories.content},
@@ -70,27 +70,27 @@ BELOW: Mapping[str, Mapping[str, Endpoint]] = {
 }
 
 
-def routes(way: Way) -> list[Route]:
-    def rate_limit(call: Call) -> Answer:
-        core = way.quota.state(call.caller.purse)
-        return Answer({"resources": {"core": core}, "rate": core})
+def routes(handler: RequestHandler) -> list[Route]:
+    def rate_limit(call: Call) -> ApiResponse:
+        core = handler.quota.usage(call.caller.quota_key)
+        return ApiResponse({"resources": {"core": core}, "rate": core})
 
     found = [
-        *way.route("/user", "GET", repositories.me),
-        *way.route("/user/repos", "GET", repositories.my_repositories),
-        *way.route("/app", "GET", apps.me),
-        *way.route("/app/installations", "GET", apps.installations),
-        *way.route("/app/installations/{number:int}", "GET", apps.installation),
-        *way.route("/app/installations/{number:int}/access_tokens", "POST", apps.access_token),
-        *way.route("/installation/repositories", "GET", apps.repositories),
-        *way.route("/graphql", "POST", graph.query, prefixes=("/api", "")),
-        *way.route("/users/{login}", "GET", repositories.user),
-        *way.route("/rate_limit", "GET", rate_limit),
+        *handler.route("/user", "GET", repositories.me),
+        *handler.route("/user/repos", "GET", repositories.my_repositories),
+        *handler.route("/app", "GET", apps.me),
+        *handler.route("/app/installations", "GET", apps.installations),
+        *handler.route("/app/installations/{number:int}", "GET", apps.installation),
+        *handler.route("/app/installations/{number:int}/access_tokens", "POST", apps.access_token),
+        *handler.route("/installation/repositories", "GET", apps.repositories),
+        *handler.route("/graphql", "POST", graph.query, prefixes=("/api", "")),
+        *handler.route("/users/{login}", "GET", repositories.user),
+        *handler.route("/rate_limit", "GET", rate_limit),
     ]
-    for path, methods in BELOW.items():
+    for path, methods in REPOSITORY_ROUTES.items():
         for method, endpoint in methods.items():
-            found += way.route(f"/repos/{{owner}}/{{name}}{path}", method, endpoint)
-            found += way.route(f"/repositories/{{repository:int}}{path}", method, endpoint)
+            found += handler.route(f"/repos/{{owner}}/{{name}}{path}", method, endpoint)
+            found += handler.route(f"/repositories/{{repository:int}}{path}", method, endpoint)
     for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
-        found.append(way.route("/{path:path}", method, pulls.nothing)[0])
+        found.append(handler.route("/{path:path}", method, pulls.unknown_path)[0])
     return found

@@ -21,22 +21,22 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from orchestrator.forge.sandbox import apps, shapes
-from orchestrator.forge.sandbox.apps import Caller
-from orchestrator.forge.sandbox.gits import GitRefused
-from orchestrator.forge.sandbox.hub import Hub, Moved, Refusal
+from orchestrator.forge.sandbox.apps import ApiCaller
+from orchestrator.forge.sandbox.gits import GitError
+from orchestrator.forge.sandbox.hub import Hub, RepositoryMoved, GitHubApiError
 from orchestrator.forge.sandbox.quota import Fault, Faults, Quota
-from orchestrator.forge.sandbox.store import Doc
+from orchestrator.forge.sandbox.store import Document
 
 log = logging.getLogger(__name__)
 
-BODY_MOST = 4_000_000
+MAX_BODY = 4_000_000
 DOCS = "https://docs.github.com/rest"
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     hub: Hub
-    caller: Caller
+    caller: ApiCaller
     path: str
     params: dict[str, Any]
     query: dict[str, str]
@@ -46,40 +46,40 @@ class Call:
     def login(self) -> str:
         return self.caller.login
 
-    def repo(self, wanted: str = "read") -> Doc:
-        """The repository that the path names, if this caller may do ``wanted`` to it."""
+    def repo(self, permission: str = "read") -> Document:
+        """The repository that the path names, if this caller may do ``permission`` to it."""
         if "repository" in self.params:
             found = self.hub.repository_by_id(int(self.params["repository"]))
         else:
             found = self.hub.repository(self.params["owner"], self.params["name"])
-        if wanted != "read":
-            self.who()
-        self.hub.may(found, self.login, wanted)
+        if permission != "read":
+            self.require_login()
+        self.hub.require_permission(found, self.login, permission)
         return found
 
-    def who(self) -> str:
+    def require_login(self) -> str:
         if not self.login:
-            raise Refusal(401, "Requires authentication")
+            raise GitHubApiError(401, "Requires authentication")
         return self.login
 
-    def said(self) -> Doc:
+    def json_object(self) -> Document:
         if not isinstance(self.body, dict):
-            raise Refusal(400, "Body should be a JSON object")
+            raise GitHubApiError(400, "Body should be a JSON object")
         return self.body
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApiResponse:
     data: Any = None
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     cost: int = 1
 
 
-Endpoint = Callable[[Call], Answer]
+Endpoint = Callable[[Call], ApiResponse]
 
 
-def paged(call: Call, items: Sequence[Any], wrap: str = "") -> Answer:
+def paged(call: Call, items: Sequence[Any], wrap: str = "") -> ApiResponse:
     """One page of them, and where the others are. ``wrap``: the name of the list within an object with a total."""
     size = max(1, min(100, _number(call.query.get("per_page"), 30)))
     page = max(1, _number(call.query.get("page"), 1))
@@ -90,17 +90,17 @@ def paged(call: Call, items: Sequence[Any], wrap: str = "") -> Answer:
     links = []
     for name, number in pages.items():
         query = urlencode({**call.query, "per_page": size, "page": number})
-        links.append(f'<{call.hub.base}{call.path}?{query}>; rel="{name}"')
+        links.append(f'<{call.hub.base_url}{call.path}?{query}>; rel="{name}"')
     headers = {"Link": ", ".join(links)} if links else {}
-    return Answer({"total_count": len(items), wrap: shown} if wrap else shown, headers=headers)
+    return ApiResponse({"total_count": len(items), wrap: shown} if wrap else shown, headers=headers)
 
 
-def _number(text: str | None, otherwise: int) -> int:
-    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 9 else otherwise
+def _number(text: str | None, default: int) -> int:
+    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 9 else default
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class RequestHandler:
     hub: Hub
     quota: Quota
     faults: Faults
@@ -111,18 +111,18 @@ class Way:
         """The path as github.com has it, and as GitHub Enterprise and so PyGithub with a base URL calls it."""
 
         async def handle(request: Request) -> Response:
-            return await self.pass_on(request, endpoint)
+            return await self.process(request, endpoint)
 
         return [Route(f"{prefix}{path}", handle, methods=[method]) for prefix in prefixes]
 
-    async def pass_on(self, request: Request, endpoint: Endpoint) -> Response:
-        fault = self.faults.take(request.url.path)
+    async def process(self, request: Request, endpoint: Endpoint) -> Response:
+        fault = self.faults.next_for(request.url.path)
         if fault is not None and fault.hang:
             await anyio.sleep(fault.hang)
         body = await _body(request)
         if fault is not None and fault.status:
             return _response(fault.status, fault.body.encode() or b'{"message": "ordered by a test"}', fault.headers)
-        caller, answer = await run_in_threadpool(self._answer, request, body, endpoint)
+        caller, answer = await run_in_threadpool(self._run_endpoint, request, body, endpoint)
         content = b"" if answer.data is None else json.dumps(answer.data).encode()
         headers = dict(answer.headers)
         if request.method == "GET" and answer.status == 200:
@@ -131,55 +131,55 @@ class Way:
             tag = shapes.etag(content + salt)
             headers |= {"ETag": tag, "Cache-Control": "private, max-age=60, s-maxage=60"}
             if request.headers.get("if-none-match") == tag:
-                self.quota.give_back(caller.purse)
-                return _response(304, b"", {**headers, **self.quota.headers(caller.purse)})
-        return _cut(_response(answer.status, content, {**self.quota.headers(caller.purse), **headers}), fault)
+                self.quota.refund(caller.quota_key)
+                return _response(304, b"", {**headers, **self.quota.headers(caller.quota_key)})
+        return _apply_fault(_response(answer.status, content, {**self.quota.headers(caller.quota_key), **headers}), fault)
 
-    def _answer(self, request: Request, body: Any, endpoint: Endpoint) -> tuple[Caller, Answer]:
-        caller = Caller()
+    def _run_endpoint(self, request: Request, body: Any, endpoint: Endpoint) -> tuple[ApiCaller, ApiResponse]:
+        caller = ApiCaller()
         try:
             caller = self._caller(request)
             self._charge(request, caller)
             call = Call(self.hub, caller, request.url.path, request.path_params, dict(request.query_params), body)
             with self.hub.lock, self.hub.store.transaction():
                 answer = endpoint(call)
-            self.quota.spend(caller.purse, answer.cost - 1)
+            self.quota.charge(caller.quota_key, answer.cost - 1)
             return caller, answer
-        except Moved as moved:
+        except RepositoryMoved as moved:
             return caller, self._moved(request, moved)
-        except Refusal as refusal:
-            return caller, _refused(refusal)
-        except GitRefused as refusal:
-            return caller, _refused(Refusal(422, str(refusal)))
+        except GitHubApiError as refusal:
+            return caller, _error_response(refusal)
+        except GitError as refusal:
+            return caller, _error_response(GitHubApiError(422, str(refusal)))
 
-    def _charge(self, request: Request, caller: Caller) -> None:
+    def _charge(self, request: Request, caller: ApiCaller) -> None:
         if request.url.path.endswith("/rate_limit"):
             return
-        self.quota.asked()
-        if not self.quota.spend(caller.purse):
-            raise Refusal(403, f"API rate limit exceeded for {caller.login or 'your address'}.")
+        self.quota.count_request()
+        if not self.quota.charge(caller.quota_key):
+            raise GitHubApiError(403, f"API rate limit exceeded for {caller.login or 'your address'}.")
 
-    def _caller(self, request: Request) -> Caller:
+    def _caller(self, request: Request) -> ApiCaller:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if not scheme:
-            return Caller()
+            return ApiCaller()
         if scheme.lower() == "basic":
             token = _password(token)
         token = token.strip()
         if token.count(".") == 2:
-            return apps.of_ticket(self.hub, token)
-        login = self.hub.login_of(token)
-        found = Caller(login, login) if login is not None else apps.of_token(self.hub, token)
+            return apps.caller_for_jwt(self.hub, token)
+        login = self.hub.login_for_token(token)
+        found = ApiCaller(login, login) if login is not None else apps.caller_for_token(self.hub, token)
         if found is None:
-            raise Refusal(401, "Bad credentials")
+            raise GitHubApiError(401, "Bad credentials")
         # GraphQL has a quota of its own, in points.
-        return replace(found, purse=f"{found.purse} graphql") if request.url.path.endswith("/graphql") else found
+        return replace(found, quota_key=f"{found.quota_key} graphql") if request.url.path.endswith("/graphql") else found
 
-    def _moved(self, request: Request, moved: Moved) -> Answer:
+    def _moved(self, request: Request, moved: RepositoryMoved) -> ApiResponse:
         rest = request.url.path.split("/repos/", 1)[1].split("/", 2)[2:]
-        where = "/".join([f"{self.hub.base}/api/v3/repositories/{moved.repository}", *rest])
+        where = "/".join([f"{self.hub.base_url}/api/v3/repositories/{moved.repository}", *rest])
         query = f"?{request.url.query}" if request.url.query else ""
-        return Answer({"message": "Moved Permanently", "url": where + query}, 301, {"Location": where + query})
+        return ApiResponse({"message": "Moved Permanently", "url": where + query}, 301, {"Location": where + query})
 
 
 def _password(token: str) -> str:
@@ -194,7 +194,7 @@ async def _body(request: Request) -> Any:
     data = b""
     async for chunk in request.stream():
         data += chunk
-        if len(data) > BODY_MOST:
+        if len(data) > MAX_BODY:
             return "too large"
     if not data:
         return None
@@ -204,16 +204,16 @@ async def _body(request: Request) -> Any:
         return "not JSON"
 
 
-def _refused(refusal: Refusal) -> Answer:
+def _error_response(refusal: GitHubApiError) -> ApiResponse:
     data = {"message": refusal.message, "documentation_url": DOCS, "status": str(refusal.status)}
-    return Answer({**data, **({"errors": refusal.errors} if refusal.errors else {})}, refusal.status)
+    return ApiResponse({**data, **({"errors": refusal.errors} if refusal.errors else {})}, refusal.status)
 
 
 def _response(status: int, content: bytes, headers: dict[str, str]) -> Response:
     return Response(content, status, headers, media_type="application/json; charset=utf-8")
 
 
-def _cut(response: Response, fault: Fault | None) -> Response:
+def _apply_fault(response: Response, fault: Fault | None) -> Response:
     """An answer that ends in the middle, as a broken proxy gives it."""
     if fault is None:
         return response

@@ -13,15 +13,15 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from orchestrator.forge.sandbox import gits, pulls, reports, shapes, verbs
-from orchestrator.forge.sandbox.hub import Hub, Moved, Refusal, invalid, not_found
+from orchestrator.forge.sandbox.hub import Hub, RepositoryMoved, GitHubApiError, invalid, not_found
 from orchestrator.forge.sandbox.pages.markdown import render
-from orchestrator.forge.sandbox.store import Doc
+from orchestrator.forge.sandbox.store import Document
 
 VISITOR = "ada"
-FORM_MOST = 1_000_000
+MAX_FORM = 1_000_000
 POLICY = "default-src 'none'; style-src 'self'; img-src * data:; form-action 'self'; frame-ancestors 'none'"
-MARKS = {"success": "passed", "failure": "failed", "error": "failed", "timed_out": "failed", "cancelled": "failed"}
-FACES = {
+CHECK_CLASSES = {"success": "passed", "failure": "failed", "error": "failed", "timed_out": "failed", "cancelled": "failed"}
+REACTION_EMOJI = {
     "+1": "👍",
     "-1": "👎",
     "confused": "😕",
@@ -31,43 +31,43 @@ FACES = {
     "hooray": "🎉",
     "rocket": "🚀",
 }
-WAITING = {"pending", "queued", "in_progress"}
-SUGGESTED = ("preview",)
-TEXT_MOST = 200_000
+WAITING_STATES = {"pending", "queued", "in_progress"}
+SUGGESTED_LABELS = ("preview",)
+MAX_TEXT = 200_000
 
 Handle = Callable[[Request], Awaitable[Response]]
 
 
 def routes(hub: Hub) -> list[Route]:
-    view = Views(hub)
+    view = PageViews(hub)
     return [
         Route("/", view.page(view.index)),
         Route("/style.css", view.style),
         Route("/{owner}/{name}", view.page(view.repository)),
         Route("/{owner}/{name}/pulls", view.form(view.open_pull), methods=["POST"]),
         Route("/{owner}/{name}/pull/{number:int}", view.page(view.pull)),
-        Route("/{owner}/{name}/pull/{number:int}/{act}", view.form(view.act), methods=["POST"]),
+        Route("/{owner}/{name}/pull/{number:int}/{act}", view.form(view.pull_action), methods=["POST"]),
     ]
 
 
-class Views:
+class PageViews:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._templates = jinja2.Environment(
             loader=jinja2.PackageLoader("orchestrator.forge.sandbox.pages", ""), autoescape=True, trim_blocks=True
         )
-        self._templates.filters |= {"markdown": render, "mark": _mark, "ink": _ink}
+        self._templates.filters |= {"markdown": render, "mark": _check_class, "ink": _label_class}
         self._style = self._templates.get_template("style.css").render()
 
-    def page(self, make: Callable[[Request], tuple[str, Doc]]) -> Handle:
+    def page(self, load: Callable[[Request], tuple[str, Document]]) -> Handle:
         def draw(request: Request) -> Response:
             try:
                 with self._hub.lock, self._hub.store.transaction():
-                    template, values = make(request)
-            except Moved as moved:
+                    template, values = load(request)
+            except RepositoryMoved as moved:
                 repo = self._hub.repository_by_id(moved.repository)
                 return RedirectResponse(f"/{shapes.full_name(repo)}", 301)
-            except Refusal as refusal:
+            except GitHubApiError as refusal:
                 return self._html("problem.html", {"message": refusal.message}, refusal.status)
             return self._html(template, values)
 
@@ -76,17 +76,17 @@ class Views:
 
         return handle
 
-    def form(self, act: Callable[[Request, dict[str, str]], str]) -> Handle:
-        """Does it, then shows the page that ``act`` names."""
+    def form(self, action: Callable[[Request, dict[str, str]], str]) -> Handle:
+        """Does it, then shows the page that ``action`` names."""
 
         def obey(request: Request, said: dict[str, str]) -> Response:
             try:
                 with self._hub.lock, self._hub.store.transaction():
-                    return RedirectResponse(act(request, said), 303)
-            except Refusal as refusal:
+                    return RedirectResponse(action(request, said), 303)
+            except GitHubApiError as refusal:
                 details = "; ".join(str(item["message"]) for item in refusal.errors)
                 return self._html("problem.html", {"message": details or refusal.message}, refusal.status)
-            except (gits.GitRefused, Moved) as problem:
+            except (gits.GitError, RepositoryMoved) as problem:
                 return self._html("problem.html", {"message": str(problem)}, 422)
 
         async def handle(request: Request) -> Response:
@@ -94,7 +94,7 @@ class Views:
                 message = "This form did not come from a page of this sandbox."
                 return self._html("problem.html", {"message": message}, 403)
             body = b"".join([chunk async for chunk in request.stream()])
-            if len(body) > FORM_MOST:
+            if len(body) > MAX_FORM:
                 return self._html("problem.html", {"message": "That is more than a form may hold (1 MB)."}, 413)
             said = dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
             return await run_in_threadpool(obey, request, said)
@@ -104,26 +104,26 @@ class Views:
     async def style(self, _: Request) -> Response:
         return Response(self._style, media_type="text/css", headers={"Cache-Control": "max-age=60"})
 
-    def index(self, _: Request) -> tuple[str, Doc]:
+    def index(self, _: Request) -> tuple[str, Document]:
         found = [(shapes.full_name(repo), self._rows(repo)) for repo in self._hub.repositories()]
         return "index.html", {"repositories": found}
 
-    def repository(self, request: Request) -> tuple[str, Doc]:
+    def repository(self, request: Request) -> tuple[str, Document]:
         repo = self._repo(request)
         git = self._hub.path(repo)
         sha = gits.resolve(git, repo["default_branch"])
         paths = _paths(git, sha) if sha else []
-        path = request.query_params.get("file") or _likely(paths)
+        path = request.query_params.get("file") or _default_path(paths)
         text = _text(git, sha, path) if sha and path in paths else ""
         named = {"name": shapes.full_name(repo), "clone_url": str(git), "repo": repo}
         return "repository.html", {**named, "found": self._rows(repo), "paths": paths, "path": path, "text": text}
 
-    def pull(self, request: Request) -> tuple[str, Doc]:
+    def pull(self, request: Request) -> tuple[str, Document]:
         repo = self._repo(request)
         doc = pulls.get(self._hub, repo, request.path_params["number"])
         git, sha = self._hub.path(repo), doc["head_sha"]
         paths = _paths(git, sha)
-        path = request.query_params.get("file") or _likely(paths)
+        path = request.query_params.get("file") or _default_path(paths)
         known = [item["name"] for item in self._hub.store.find("label", repo["id"])]
         values = {
             "name": shapes.full_name(repo),
@@ -138,50 +138,50 @@ class Views:
             "deployments": self._deployments(repo, doc),
         }
         values |= {"labels": shapes.labels(self._hub, repo, doc["labels"])}
-        values |= {"spare": [name for name in dict.fromkeys([*SUGGESTED, *known]) if name not in doc["labels"]]}
+        values |= {"spare": [name for name in dict.fromkeys([*SUGGESTED_LABELS, *known]) if name not in doc["labels"]]}
         return "pull.html", {**values, "watch": "watch" in request.query_params, "commit": gits.commit(git, sha)}
 
-    def open_pull(self, request: Request, said: dict[str, str]) -> str:
+    def open_pull(self, request: Request, form_fields: dict[str, str]) -> str:
         """A change to one file on a branch of its own, and the pull request for it, in one step."""
         repo = self._repo(request)
-        title, branch = said.get("title", "").strip(), said.get("branch", "").strip()
+        title, branch = form_fields.get("title", "").strip(), form_fields.get("branch", "").strip()
         if not title or not branch:
             raise invalid("PullRequest", "title", "A pull request needs a title and a branch.")
-        verbs.commit_files(self._hub, repo, branch, {said.get("path", ""): _lines(said)}, title)
+        verbs.commit_files(self._hub, repo, branch, {form_fields.get("path", ""): _form_content(form_fields)}, title)
         doc = pulls.open_pull(self._hub, repo, VISITOR, title, branch, repo["default_branch"])
-        if said.get("label"):
-            pulls.label(self._hub, repo, doc, [said["label"]])
+        if form_fields.get("label"):
+            pulls.label(self._hub, repo, doc, [form_fields["label"]])
         return f"/{shapes.full_name(repo)}/pull/{doc['number']}"
 
-    def act(self, request: Request, said: dict[str, str]) -> str:
+    def pull_action(self, request: Request, form_fields: dict[str, str]) -> str:
         repo = self._repo(request)
         doc = pulls.get(self._hub, repo, request.path_params["number"])
         here = f"/{shapes.full_name(repo)}/pull/{doc['number']}"
         match request.path_params["act"]:
             case "label":
-                pulls.label(self._hub, repo, doc, [*doc["labels"], said.get("label", "")])
+                pulls.label(self._hub, repo, doc, [*doc["labels"], form_fields.get("label", "")])
             case "unlabel":
-                pulls.label(self._hub, repo, doc, [name for name in doc["labels"] if name != said.get("label")])
+                pulls.label(self._hub, repo, doc, [name for name in doc["labels"] if name != form_fields.get("label")])
             case "close" | "reopen" as verb:
                 pulls.edit(self._hub, repo, doc, {"state": "closed" if verb == "close" else "open"})
             case "merge":
                 pulls.merge(self._hub, repo, doc, VISITOR)
             case "comment":
-                reports.comment(self._hub, repo, doc, VISITOR, said.get("body", ""))
+                reports.comment(self._hub, repo, doc, VISITOR, form_fields.get("body", ""))
             case "push":
-                here += f"?file={quote(self._push(doc, said))}"
+                here += f"?file={quote(self._push(doc, form_fields))}"
             case _:
                 raise not_found()
         return here
 
-    def _push(self, doc: Doc, said: dict[str, str]) -> str:
-        path = said.get("path", "").strip()
+    def _push(self, doc: Document, form_fields: dict[str, str]) -> str:
+        path = form_fields.get("path", "").strip()
         source = self._hub.repository_by_id(doc["head_repo"])
-        message = said.get("message", "").strip() or f"Change {path}"
-        verbs.commit_files(self._hub, source, doc["head_ref"], {path: _lines(said)}, message)
+        message = form_fields.get("message", "").strip() or f"Change {path}"
+        verbs.commit_files(self._hub, source, doc["head_ref"], {path: _form_content(form_fields)}, message)
         return path
 
-    def _rows(self, repo: Doc) -> list[Doc]:
+    def _rows(self, repo: Document) -> list[Document]:
         found = pulls.listing(self._hub, repo, "all")
         return [
             {
@@ -192,9 +192,9 @@ class Views:
             for doc in found
         ]
 
-    def _checks(self, repo: Doc, sha: str) -> list[Doc]:
+    def _checks(self, repo: Document, sha: str) -> list[Document]:
         runs = [
-            {"name": run["name"], "state": run["conclusion"] or run["status"], "url": _web(run["details_url"]),
+            {"name": run["name"], "state": run["conclusion"] or run["status"], "url": _web_url(run["details_url"]),
              "text": run["output"].get("title") or ""}
             for run in reports.check_runs(self._hub, repo, sha)
         ]  # fmt: skip
@@ -202,22 +202,22 @@ class Views:
             {
                 "name": item["context"],
                 "state": item["state"],
-                "url": _web(item["target_url"]),
+                "url": _web_url(item["target_url"]),
                 "text": item["description"],
             }
             for item in reports.latest_statuses(self._hub, repo, sha)
         ]
         return [*runs, *statuses]
 
-    def _comments(self, repo: Doc, pull: Doc) -> list[Doc]:
+    def _comments(self, repo: Document, pull: Document) -> list[Document]:
         shown = []
         for doc in reports.comments(self._hub, repo, pull):
-            given = [(FACES.get(item["content"], item["content"]), item["user"])
+            given = [(REACTION_EMOJI.get(item["content"], item["content"]), item["user"])
                      for item in reports.reactions(self._hub, repo, doc)]  # fmt: skip
             shown.append({**doc, "reactions": given})
         return shown
 
-    def _deployments(self, repo: Doc, pull: Doc) -> list[Doc]:
+    def _deployments(self, repo: Document, pull: Document) -> list[Document]:
         """To every environment that this commit was deployed to, with all the commits there, newest first."""
         found = reports.deployments(self._hub, repo)
         here = {item["environment"] for item in found if item["sha"] == pull["head_sha"]}
@@ -225,15 +225,15 @@ class Views:
         for item in [item for item in found if item["environment"] in here]:
             says = reports.deployment_statuses(self._hub, repo, item)
             said = says[0] if says else {"state": "pending", "environment_url": "", "description": ""}
-            url, state, text = _web(said["environment_url"]), said["state"], said["description"]
+            url, state, text = _web_url(said["environment_url"]), said["state"], said["description"]
             shown.append({**item, "state": state, "url": url, "text": text})
         return shown
 
-    def _repo(self, request: Request) -> Doc:
+    def _repo(self, request: Request) -> Document:
         return self._hub.repository(request.path_params["owner"], request.path_params["name"])
 
     def _same_origin(self, request: Request) -> bool:
-        own = urlsplit(self._hub.base)
+        own = urlsplit(self._hub.base_url)
         hosts = {own.netloc, f"localhost:{own.port}", f"127.0.0.1:{own.port}"}
         host = request.headers.get("host", "")
         site = request.headers.get("sec-fetch-site", "same-origin")
@@ -249,16 +249,16 @@ class Views:
         return HTMLResponse(text, status, headers)
 
 
-def _mark(state: str) -> str:
-    return MARKS.get(state, "waiting" if state in WAITING else "neutral")
+def _check_class(state: str) -> str:
+    return CHECK_CLASSES.get(state, "waiting" if state in WAITING_STATES else "neutral")
 
 
-def _ink(colour: str) -> str:
+def _label_class(colour: str) -> str:
     """One of the label styles of the style sheet, by its colour."""
     return f"label c{sum(colour.encode()) % 6}"
 
 
-def _web(url: str) -> str:
+def _web_url(url: str) -> str:
     return url if url.startswith(("http://", "https://")) else ""
 
 
@@ -266,7 +266,7 @@ def _paths(git: Any, sha: str) -> list[str]:
     return gits.text(git, "ls-tree", "-r", "--name-only", "--full-tree", sha).splitlines()[:500]
 
 
-def _likely(paths: list[str]) -> str:
+def _default_path(paths: list[str]) -> str:
     """The file that somebody most likely wants to change first."""
     for wanted in ("message.txt", "index.html", "app.py", "README.md", "eph.yaml"):
         if wanted in paths:
@@ -276,12 +276,12 @@ def _likely(paths: list[str]) -> str:
 
 def _text(git: Any, sha: str, path: str) -> str:
     found = gits.entries(git, sha, gits.check_path(path))
-    if not found or found[0].type != "blob" or (found[0].size or 0) > TEXT_MOST:
+    if not found or found[0].type != "blob" or (found[0].size or 0) > MAX_TEXT:
         return ""
     return gits.blob(git, found[0].sha).decode(errors="replace")
 
 
-def _lines(said: dict[str, str]) -> bytes:
+def _form_content(form_fields: dict[str, str]) -> bytes:
     """A browser sends CRLF; a file wants LF and one at its end."""
-    text = said.get("content", "").replace("\r\n", "\n")
+    text = form_fields.get("content", "").replace("\r\n", "\n")
     return (text if text.endswith("\n") or not text else f"{text}\n").encode()
