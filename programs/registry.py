@@ -8,7 +8,7 @@ from importlib import import_module, metadata
 from typing import Any, Protocol, runtime_checkable
 
 from programs.holdings import HeldResource
-from programs.insides import RuntimeInfo, LogRequest, LogLines
+from programs.insides import LogLines, LogRequest, RuntimeInfo
 from programs.spec import EnvironmentSpec, SuiteSpec
 
 ENTRY_POINT_GROUP = "eph.targets"

@@ -165,7 +165,9 @@ class EnvironmentSpec:
             databases=tuple(_load_database(item) for item in data["databases"]),
             build=_load_command(data["build"]),
             env=dict(data["env"]),
-            hooks=LifecycleHooks(**{key: tuple(CommandSpec(**item) for item in value) for key, value in data["hooks"].items()}),
+            hooks=LifecycleHooks(
+                **{key: tuple(CommandSpec(**item) for item in value) for key, value in data["hooks"].items()}
+            ),
             marks=dict(data["marks"]),
             settings=dict(data["settings"]),
             sign_in=data.get("sign_in", False),

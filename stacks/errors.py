@@ -16,7 +16,9 @@ from stacks.progress import ProgressCollector
 
 TAIL_LINES = 20
 _MAX_LINE_LENGTH = 300
-_WRAPPER_PREFIXES = re.compile(r"^(?:Exception calling application: |error: |diffing \S+: |creating \S+: |deleting \S+: )+")
+_WRAPPER_PREFIXES = re.compile(
+    r"^(?:Exception calling application: |error: |diffing \S+: |creating \S+: |deleting \S+: )+"
+)
 _COLOR_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|<\{%[^%]*%\}>")
 _SUMMARIES = ("update failed", "resource operation failed", "resource deletion failed", "destroy failed")
 
@@ -76,7 +78,9 @@ def _command_failure(text: str) -> FailureDetails:
         return FailureDetails("pulumi failed and said nothing")
     telling = next((line for line in lines if line.startswith("error:")), lines[-1])
     if "incorrect passphrase" in text:
-        return FailureDetails("the passphrase does not open this stack's state; is it the server's key?", retryable=False)
+        return FailureDetails(
+            "the passphrase does not open this stack's state; is it the server's key?", retryable=False
+        )
     return FailureDetails(_shorten(telling.removeprefix("error:").strip()), tail=_last_lines(lines))
 
 

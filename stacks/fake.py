@@ -17,16 +17,16 @@ from stacks.conversation import OnDestroyed
 from stacks.history import MAX_READ
 from stacks.model import (
     BuildInfo,
-    StackLock,
     Operation,
     OperationResult,
+    OperationVerb,
     Outcome,
     PinnedImages,
+    StackLock,
     StackRecord,
     StackRef,
     StackSnapshot,
     StackUpdate,
-    OperationVerb,
 )
 from stacks.pool import ALREADY_RUNNING
 from stacks.port import OnProgress
@@ -90,7 +90,9 @@ class FakeStacks:
         if ref in self._held:
             self._held.pop(ref).set()
 
-    def fail(self, ref: StackRef, error: str, times: int = 1, retryable: bool = True, verb: OperationVerb | None = None) -> None:
+    def fail(
+        self, ref: StackRef, error: str, times: int = 1, retryable: bool = True, verb: OperationVerb | None = None
+    ) -> None:
         """The next operations on this stack fail, or the next of one verb."""
         self._failures[ref] = _Failure(error, times, retryable, verb)
 
@@ -193,7 +195,12 @@ class FakeStacks:
 
     def _with_tag(self, record: StackRecord, operation: Operation, fresh: bool) -> StackRecord:
         tag = operation.tag
-        if tag is None or operation.verb not in (OperationVerb.UP, OperationVerb.RETAG, OperationVerb.SLEEP, OperationVerb.WAKE):
+        if tag is None or operation.verb not in (
+            OperationVerb.UP,
+            OperationVerb.RETAG,
+            OperationVerb.SLEEP,
+            OperationVerb.WAKE,
+        ):
             return record
         if operation.verb is OperationVerb.WAKE:
             slept = record.tag.asleep if record.tag else None
@@ -204,7 +211,9 @@ class FakeStacks:
         written = tags.encode(replace(tag, incarnation=kept or f"{self._incarnations:08x}"))
         return replace(record, tag=tags.decode(written))
 
-    def _finish_sleep_or_wake(self, operation: Operation, started_at: datetime, interruption: _Interruption) -> OperationResult:
+    def _finish_sleep_or_wake(
+        self, operation: Operation, started_at: datetime, interruption: _Interruption
+    ) -> OperationResult:
         """A start that fails is taken back; one that is interrupted stays half-way."""
         if interruption.interrupted.is_set() and not interruption.timed_out:
             return self._result(operation, started_at, Outcome.CANCELLED, "interrupted")
@@ -282,7 +291,14 @@ class FakeStacks:
         pending = 0 if operation.refresh else before.pending_operations
         parts = {f"Service:{spec.name}/{item.name}": f"service-{item.name}" for item in spec.services}
         parts |= {f"Database:{spec.name}/{item.name}": f"database-{item.name}" for item in spec.databases}
-        fresh = replace(before, built=built, resource_count=count, pending_operations=pending, target=spec.target, resource_names=parts)
+        fresh = replace(
+            before,
+            built=built,
+            resource_count=count,
+            pending_operations=pending,
+            target=spec.target,
+            resource_names=parts,
+        )
         self.records[operation.ref] = fresh
         changes = {"update": count} if before.built else {"create": count}
         result = self._result(operation, started_at, Outcome.SUCCEEDED)

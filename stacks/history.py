@@ -11,7 +11,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from stacks.model import Outcome, StackUpdate, OperationVerb
+from stacks.model import OperationVerb, Outcome, StackUpdate
 
 MAX_READ = 12
 MAX_KEPT = 20

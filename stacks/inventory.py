@@ -102,7 +102,9 @@ class FileInventory:
         except Exception as error:  # noqa: BLE001 - whatever a state holds, it must not hide the other stacks
             past = history.read(self._backend.history_folder(ref))
             if self._backend.is_truncated_before_first_update(ref):  # a half-made one, to complete or destroy
-                return _CacheEntry((), StackRecord(ref, tag=self._backend.read_tag(ref), history=past, pending_operations=1))
+                return _CacheEntry(
+                    (), StackRecord(ref, tag=self._backend.read_tag(ref), history=past, pending_operations=1)
+                )
             reason = f"its state cannot be read ({type(error).__name__}: {str(error)[:120]})"
             return _CacheEntry((), StackRecord(ref, history=past, unreadable=reason))
 
@@ -140,7 +142,9 @@ def _read(ref: StackRef, backend: FileBackend) -> StackRecord:
         resource_count=sum(_is_resource(resource) for resource in resources),
         pending_operations=len(deployment.get("pending_operations") or []),
         history=history.read(backend.history_folder(ref)),
-        target=built.target if built else _input_value(resources, registry.TARGET_INPUT) or (tag.target if tag else DEFAULT_TARGET),
+        target=built.target
+        if built
+        else _input_value(resources, registry.TARGET_INPUT) or (tag.target if tag else DEFAULT_TARGET),
         resource_names={part: name for part, name in map(_resource_name, filter(_is_resource, resources)) if part},
         name_from_state=_input_value(resources, registry.ENVIRONMENT_INPUT),
         pinned_images=_pinned_images(resources),

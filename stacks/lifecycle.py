@@ -27,7 +27,7 @@ from programs.registry import Target
 from stacks import errors, history, locks, names, resting
 from stacks.backends import FileBackend
 from stacks.command import OperationCommand
-from stacks.model import Operation, OperationResult, Outcome, StackRef, StackTag, OperationVerb
+from stacks.model import Operation, OperationResult, OperationVerb, Outcome, StackRef, StackTag
 from stacks.places import StackPaths
 from stacks.progress import ProgressCollector
 from stacks.resting import SleepOperation
@@ -87,9 +87,15 @@ def _outcome(failure: BaseException | None, command: OperationCommand) -> Outcom
     return Outcome.CANCELLED if command.interrupted and not command.timed_out else Outcome.FAILED
 
 
-def _with_failure(result: OperationResult, failure: BaseException, progress: ProgressCollector, lease_expired: bool) -> OperationResult:
+def _with_failure(
+    result: OperationResult, failure: BaseException, progress: ProgressCollector, lease_expired: bool
+) -> OperationResult:
     if result.outcome is Outcome.CANCELLED:
-        told = "the replica that ordered it leads no more; whoever leads begins it anew" if lease_expired else "interrupted"
+        told = (
+            "the replica that ordered it leads no more; whoever leads begins it anew"
+            if lease_expired
+            else "interrupted"
+        )
         return replace(result, error=told, step=progress.failed_step or progress.current_step)
     why = errors.explain(failure, progress)
     return replace(result, error=why.error, step=why.step, tail=why.tail, retryable=why.retryable)
@@ -101,7 +107,9 @@ def _built_url(progress: ProgressCollector) -> str:
 
 
 class _OperationRun:
-    def __init__(self, operation: Operation, context: OperationContext, progress: ProgressCollector, work: Path) -> None:
+    def __init__(
+        self, operation: Operation, context: OperationContext, progress: ProgressCollector, work: Path
+    ) -> None:
         self._operation = operation
         self._context = context
         self._progress = progress
@@ -135,7 +143,9 @@ class _OperationRun:
             raise ValueError("an up needs a spec")
         fresh = not self._backend.exists(self._operation.ref)
         fresh = self._take_over() or fresh
-        if not fresh and resting.wake_without_waiting(target, self._operation, self._backend.read_tag(self._operation.ref)):
+        if not fresh and resting.wake_without_waiting(
+            target, self._operation, self._backend.read_tag(self._operation.ref)
+        ):
             self._context.report_progress("it slept, and was started again")
         self._write_tag(fresh)
         if fresh:
@@ -192,7 +202,9 @@ class _OperationRun:
         file that was cut would stop Pulumi. True: the state was cut while it was first made, and is begun anew."""
         self._context.command.check_may_continue()
         for lock in locks.break_dead(self._context.paths.backend, self._operation.ref):
-            self._context.report_progress(f"took over a lock whose owner is dead (pid {lock.pid}, taken {lock.acquired_at:%H:%M:%S})")
+            self._context.report_progress(
+                f"took over a lock whose owner is dead (pid {lock.pid}, taken {lock.acquired_at:%H:%M:%S})"
+            )
         locks.raise_if_held(self._context.paths.backend, self._operation.ref)
         self._backend.delete_partial_files(self._operation.ref)
         self._backend.delete_corrupt_tag(self._operation.ref)
@@ -237,7 +249,9 @@ class _OperationRun:
 
     def _sleep_operation(self) -> SleepOperation:
         self._require_stack()
-        return SleepOperation(self._operation, self._target(), self._write_incarnation, self._context.command.check_may_continue)
+        return SleepOperation(
+            self._operation, self._target(), self._write_incarnation, self._context.command.check_may_continue
+        )
 
     def _wake(self) -> None:
         before = self._backend.read_tag(self._operation.ref)

@@ -54,7 +54,9 @@ def recover(paths: StackPaths, exclusive: bool) -> Recovery:
 def _mark_cancelled(paths: StackPaths, operation: OperationRecord) -> None:
     """Pulumi may have written a failure on its way out, and it was none."""
     with contextlib.suppress(OSError):
-        history.mark_cancelled(FileBackend(paths.backend).history_folder(operation.ref), records.started_at(paths, operation))
+        history.mark_cancelled(
+            FileBackend(paths.backend).history_folder(operation.ref), records.started_at(paths, operation)
+        )
 
 
 def _is_over(operation: OperationRecord) -> bool:

@@ -21,7 +21,7 @@ from typing import TextIO
 
 from stacks import toolchain
 from stacks import toolchain_sources as sources
-from stacks.toolchain import ToolchainNotFound, Progress, Toolchain
+from stacks.toolchain import Progress, Toolchain, ToolchainNotFound
 from stacks.toolchain_sources import SourceUnavailable
 
 REQUIRED_PLUGINS = {"kubernetes": "kubernetes"}

@@ -20,9 +20,9 @@ from pathlib import Path
 from programs.concealing import Redactor
 from stacks import interpreters, others, processes, records
 from stacks.backends import FileBackend
-from stacks.conversation import GRACE, WorkerSession, OnDestroyed, WorkerExit, LeaseUntil
+from stacks.conversation import GRACE, LeaseUntil, OnDestroyed, WorkerExit, WorkerSession
 from stacks.interpreters import WarmWorker
-from stacks.model import Operation, OperationResult, Outcome, StackRef, OperationVerb
+from stacks.model import Operation, OperationResult, OperationVerb, Outcome, StackRef
 from stacks.others import Recovery
 from stacks.places import OPERATION_ENV, StackPaths
 from stacks.port import OnProgress
@@ -105,7 +105,9 @@ class Pool:
         """Work folders of an earlier life of one of several replicas; each has its own. What still ends there keeps
         its folder: whoever leads sees to it."""
         for folder in _subfolders(self._paths.work):
-            if folder.name not in self._operation_ids and not any(processes.pids_with_variable(OPERATION_ENV, folder.name)):
+            if folder.name not in self._operation_ids and not any(
+                processes.pids_with_variable(OPERATION_ENV, folder.name)
+            ):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def sessions(self) -> tuple[int, ...]:
@@ -156,7 +158,9 @@ class Pool:
 
     # --- one operation
 
-    async def _run(self, operation: Operation, progress: OnProgress, interrupt_requested: asyncio.Event) -> OperationResult:
+    async def _run(
+        self, operation: Operation, progress: OnProgress, interrupt_requested: asyncio.Event
+    ) -> OperationResult:
         started = _now()
         if interrupt_requested.is_set():
             return _result_without_worker(operation, started, Outcome.CANCELLED, "interrupted before it began")
@@ -199,7 +203,9 @@ class Pool:
                 records.delete_running(self._paths, mine)
         return ending.result or _died_without_result(operation, started, ending, told)
 
-    def _running_record(self, operation: Operation, interpreter: WarmWorker, started: datetime) -> records.OperationRecord | None:
+    def _running_record(
+        self, operation: Operation, interpreter: WarmWorker, started: datetime
+    ) -> records.OperationRecord | None:
         """None: it is dead already."""
         worker = processes.identify(interpreter.process.pid)
         if worker is None:
@@ -239,10 +245,14 @@ def _subfolders(work: Path) -> list[Path]:
     return []
 
 
-def _died_without_result(operation: Operation, started: datetime, worker_exit: WorkerExit, log: Path) -> OperationResult:
+def _died_without_result(
+    operation: Operation, started: datetime, worker_exit: WorkerExit, log: Path
+) -> OperationResult:
     """A deadline is the commit's own failure, unlike an interrupt: it counts as a try."""
     if worker_exit.interrupted:
-        return _result_without_worker(operation, started, Outcome.CANCELLED, f"interrupted, and ended by force after {GRACE:.0f} s")
+        return _result_without_worker(
+            operation, started, Outcome.CANCELLED, f"interrupted, and ended by force after {GRACE:.0f} s"
+        )
     reason = "the operation's process ended without a result (killed, or out of memory)"
     if worker_exit.timed_out:
         reason = f"it took longer than {operation.deadline:.0f} s and was ended by force"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from stacks import wire
-from stacks.model import OperationResult, StackRef, OperationVerb
+from stacks.model import OperationResult, OperationVerb, StackRef
 from stacks.places import StackPaths
 from stacks.processes import ProcessIdentity
 
@@ -116,7 +116,9 @@ def last_results(paths: StackPaths) -> dict[StackRef, OperationResult]:
 def clear_wake_failure(paths: StackPaths, result: OperationResult) -> None:
     """One that slept or woke says nothing of why the last build failed; but that it could not be woken is over."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        if wire.load_result(json.loads((paths.operation_folder(result.ref) / _LAST_RESULT).read_text())).verb.skips_pulumi:
+        if wire.load_result(
+            json.loads((paths.operation_folder(result.ref) / _LAST_RESULT).read_text())
+        ).verb.skips_pulumi:
             write_last_result(paths, result)
 
 

@@ -87,7 +87,9 @@ def _work_folders(paths: StackPaths) -> Iterator[StrayFile]:
 
 
 def _stray_file(kind: str, path: Path, ref: StackRef | None, reason: str, *, in_use: bool = False) -> StrayFile:
-    return StrayFile(kind, str(path), ref, reason, shlex.join(["rm", "-r" if path.is_dir() else "-f", str(path)]), in_use)
+    return StrayFile(
+        kind, str(path), ref, reason, shlex.join(["rm", "-r" if path.is_dir() else "-f", str(path)]), in_use
+    )
 
 
 def _grandchildren(folder: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from programs.spec import EnvironmentSpec
-from stacks.model import Operation, OperationResult, Outcome, StackRef, StackTag, OperationVerb
+from stacks.model import Operation, OperationResult, OperationVerb, Outcome, StackRef, StackTag
 
 _TIMES = ("seen", "extended_until", "asleep", "awake_until")
 

@@ -15,7 +15,7 @@ from typing import Protocol
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
 from programs import registry
-from programs.registry import TracksExpiry, Target
+from programs.registry import Target, TracksExpiry
 from stacks.model import StackRef
 
 log = logging.getLogger("eph.dates")
@@ -50,7 +50,11 @@ class ExpirySync:
     def on_cycle(self, cycle: HasViews) -> None:
         if not self._is_leader() or (self.task is not None and not self.task.done()):
             return
-        there = {view.ref: view for view in cycle.views if view.phase in _SETTLED_PHASES and view.target in self._target_settings}
+        there = {
+            view.ref: view
+            for view in cycle.views
+            if view.phase in _SETTLED_PHASES and view.target in self._target_settings
+        }
         self._written = {ref: at for ref, at in self._written.items() if ref in there}
         due = [view for ref, view in there.items() if self._written.get(ref, _UNKNOWN) != view.expires_at]
         if due:

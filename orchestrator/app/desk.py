@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from orchestrator.core.audits import AuditResult, sweepable
-from orchestrator.core.model import Request, Intent
+from orchestrator.core.model import Intent, Request
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView, display_name
 from orchestrator.forge.port import APPROVED, ApiUsage, Forge, ForgeError, ForgeNotFound, Repository, expired_mark
@@ -25,10 +25,16 @@ from orchestrator.runtime.loop import Loop
 from orchestrator.runtime.memory import LoopState
 from orchestrator.runtime.testing import SuiteRunner
 from orchestrator.runtime.wakeups import Wakeups
-from orchestrator.surfaces.port import ForgeUsage, EnvironmentNotFound, RequestRefused, ServiceStatus, TemporarilyUnavailable
+from orchestrator.surfaces.port import (
+    EnvironmentNotFound,
+    ForgeUsage,
+    RequestRefused,
+    ServiceStatus,
+    TemporarilyUnavailable,
+)
 from programs import registry
 from programs.concealing import Redactor
-from programs.insides import RuntimeInfo, LogPositions, NoSuchLog, LogRequest, LogLines
+from programs.insides import LogLines, LogPositions, LogRequest, NoSuchLog, RuntimeInfo
 from programs.registry import Inspectable, Sleeps
 from stacks import records
 from stacks.model import RefKind
@@ -104,7 +110,12 @@ class LocalControlPlane:
     def environment(self, name: str) -> EnvironmentView:
         wanted = name.strip().lower()
         for view in self.environments():
-            if wanted and wanted in (view.name.lower(), str(view.ref).lower(), view.host.lower(), display_name(view).lower()):
+            if wanted and wanted in (
+                view.name.lower(),
+                str(view.ref).lower(),
+                view.host.lower(),
+                display_name(view).lower(),
+            ):
                 return view
         raise EnvironmentNotFound(f"there is no environment {name!r}")
 
@@ -169,7 +180,9 @@ class LocalControlPlane:
         since: LogPositions | None = None
         while True:
             try:
-                told = await self._read_logs(name, LogRequest(service, MAX_LINES if since else INITIAL_LINES, since=since))
+                told = await self._read_logs(
+                    name, LogRequest(service, MAX_LINES if since else INITIAL_LINES, since=since)
+                )
             except EnvironmentNotFound:
                 return
             except TemporarilyUnavailable:
@@ -281,7 +294,9 @@ class LocalControlPlane:
         self._deps.journal.record(told, f"asked {what}", str(view.ref), by)
         return view
 
-    async def approve_commit(self, name: str, commit: str, by: str, requested_at: datetime | None = None) -> EnvironmentView:
+    async def approve_commit(
+        self, name: str, commit: str, by: str, requested_at: datetime | None = None
+    ) -> EnvironmentView:
         view = self.environment(name)
         facts = self._deps.loop.last_cycle.forge
         home = facts.facts.get(view.key.repository) if view.key else None
@@ -291,7 +306,9 @@ class LocalControlPlane:
             raise RequestRefused(f"{name} is no open pull request from a fork, so there is nothing to approve")
         head = candidate.pull.head_sha
         if commit != head:
-            raise RequestRefused(f"the newest commit of {name} is {head}, not {commit}; look at it, then approve that one")
+            raise RequestRefused(
+                f"the newest commit of {name} is {head}, not {commit}; look at it, then approve that one"
+            )
         first = self._deps.loop_state.first_seen.get(candidate.pull.key, ("", None))
         if requested_at is not None and (first[0] != head or first[1] is None or first[1] >= requested_at):
             raise RequestRefused(f"commit {head[:7]} came in the meantime; look at it, then approve again")
@@ -323,7 +340,9 @@ class LocalControlPlane:
         lines = [] if plan is None else [line for line in plan.render().splitlines() if _is_removal(line)]
         if dry_run:
             found = await self._deps.auditor.audit()
-            return lines + [f"remove    {each.location}: {each.kind} {each.name}: {each.reason}" for each in sweepable(found)]
+            return lines + [
+                f"remove    {each.location}: {each.kind} {each.name}: {each.reason}" for each in sweepable(found)
+            ]
         removed = await self._deps.auditor.sweep()
         for sentence in removed:
             self._deps.journal.record(kinds.SWEEP_REMOVED, sentence, actor=by)

@@ -62,7 +62,11 @@ class GatewaySpec:
             *("--listen", self.listen),
             *("--directory", str(self.directory)),
             *("--domain", self.domain),
-            *(("--control-file", str(self.control_file)) if self.has_replicas else ("--control", f"http://{self.api_address}")),
+            *(
+                ("--control-file", str(self.control_file))
+                if self.has_replicas
+                else ("--control", f"http://{self.api_address}")
+            ),
             *(("--tokens", str(self.tokens_file)) if self.tokens_file else ()),
             *("--sign-in", self.sign_in),
             *(word for network in self.trusted_proxies for word in ("--trusted-proxy", network)),

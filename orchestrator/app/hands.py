@@ -9,7 +9,7 @@ from typing import assert_never
 
 from orchestrator.app.desk import LocalControlPlane
 from orchestrator.core import commands
-from orchestrator.core.commands import CommandResult, ChatCommand, ChatVerb
+from orchestrator.core.commands import ChatCommand, ChatVerb, CommandResult
 from orchestrator.core.model import Key, PullRequest
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
@@ -30,7 +30,9 @@ TriggerLabels = Callable[[Repository, PullRequest], frozenset[str]]
 
 
 class ChatActions:
-    def __init__(self, control_plane: LocalControlPlane, forge: Forge, loop_state: LoopState, trigger_labels: TriggerLabels) -> None:
+    def __init__(
+        self, control_plane: LocalControlPlane, forge: Forge, loop_state: LoopState, trigger_labels: TriggerLabels
+    ) -> None:
         self._control_plane = control_plane
         self._forge = forge
         self._loop_state = loop_state
@@ -62,8 +64,12 @@ class ChatActions:
             case ChatVerb.EXTEND:
                 return await self._extend(command, origin)
             case ChatVerb.KEEP | ChatVerb.UNKEEP:
-                view = await self._control_plane.keep(_stack_name(self._view(origin)), command.verb is ChatVerb.KEEP, origin.author)
-                kept = "is kept: it does not expire" if command.verb is ChatVerb.KEEP else "expires again as it would have"
+                view = await self._control_plane.keep(
+                    _stack_name(self._view(origin)), command.verb is ChatVerb.KEEP, origin.author
+                )
+                kept = (
+                    "is kept: it does not expire" if command.verb is ChatVerb.KEEP else "expires again as it would have"
+                )
                 return CommandResult(True, f"{view.name} {kept}.")
             case ChatVerb.SLEEP:
                 view = await self._control_plane.sleep(_stack_name(self._view(origin)), origin.author)
@@ -102,7 +108,9 @@ class ChatActions:
             await self._control_plane.up(_stack_name(self._view(origin)), origin.author)
         except EnvironmentNotFound:
             self._control_plane.trigger_cycle("labelled")
-        return CommandResult(True, f"The label {label} asks for an environment." if put_on else "It is tried again now.")
+        return CommandResult(
+            True, f"The label {label} asks for an environment." if put_on else "It is tried again now."
+        )
 
     async def _extend(self, command: ChatCommand, origin: CommandOrigin) -> CommandResult:
         seconds = int(command.duration.total_seconds())
@@ -116,15 +124,21 @@ class ChatActions:
         view = self._view(origin)
         head, named = view.wanted_commit, command.commit
         if named and not head.startswith(named):
-            return CommandResult(False, f"the newest commit is {head[:7]}, not {named[:7]}; look at it, then approve that one")
-        await self._control_plane.approve_commit(_stack_name(view), head, origin.author, None if named == head else origin.at)
+            return CommandResult(
+                False, f"the newest commit is {head[:7]}, not {named[:7]}; look at it, then approve that one"
+            )
+        await self._control_plane.approve_commit(
+            _stack_name(view), head, origin.author, None if named == head else origin.at
+        )
         return CommandResult(True, f"Commit {head[:7]} may run. A push needs a new approval.")
 
     async def _wake(self, view: EnvironmentView, by: str) -> CommandResult:
         """One that is awake is kept so for a while: whoever asks wants to use it."""
         await self._control_plane.wake_up(_stack_name(view), by)
         asleep = view.phase is Phase.ASLEEP
-        return CommandResult(True, f"{view.name} {'is woken' if asleep else 'is not asleep, and stays awake for a while'}.")
+        return CommandResult(
+            True, f"{view.name} {'is woken' if asleep else 'is not asleep, and stays awake for a while'}."
+        )
 
     async def _logs(self, view: EnvironmentView) -> CommandResult:
         lines = await self._control_plane.logs(_stack_name(view), LogRequest(lines=LOG_LINES))

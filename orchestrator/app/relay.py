@@ -70,7 +70,9 @@ class LeaderProxy:
             await self.app(scope, again, send)
         else:
             where = f"; the one at {leader} did, and does not answer" if leader else ""
-            await error_response(503, f"no replica leads just now{where}", RETRY_HINT, {"Retry-After": "5"})(scope, again, send)
+            await error_response(503, f"no replica leads just now{where}", RETRY_HINT, {"Retry-After": "5"})(
+                scope, again, send
+            )
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -80,7 +82,10 @@ class LeaderProxy:
         request = self._client.build_request(
             scope["method"],
             httpx.URL(leader).copy_with(raw_path=_raw_path(scope)),
-            headers=[*((key, value) for key, value in scope["headers"] if key not in HOP_BY_HOP_HEADERS), (FORWARDED_HEADER, b"1")],
+            headers=[
+                *((key, value) for key, value in scope["headers"] if key not in HOP_BY_HOP_HEADERS),
+                (FORWARDED_HEADER, b"1"),
+            ],
             content=body,
         )
         answer = await self._start_response(leader, request)
@@ -149,7 +154,9 @@ def _replay_body(body: bytes, receive: Receive) -> Receive:
 
 
 async def _send_response(response: httpx.Response, send: Send) -> None:
-    headers = [(key, value) for key, value in response.headers.raw if key.lower() not in HOP_BY_HOP_HEADERS | SERVER_HEADERS]
+    headers = [
+        (key, value) for key, value in response.headers.raw if key.lower() not in HOP_BY_HOP_HEADERS | SERVER_HEADERS
+    ]
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
     # A leader that dies in the middle ends the answer, as it would have ended its own.
     with contextlib.suppress(httpx.TransportError):

@@ -70,11 +70,15 @@ class RunningSystem:
         for task in self.tasks:
             if task.done():
                 error = None if task.cancelled() else task.exception()
-                raise ComponentFailed(f"the part {task.get_name()!r} of ephd ended: {error or 'without an error'}") from error
+                raise ComponentFailed(
+                    f"the part {task.get_name()!r} of ephd ended: {error or 'without an error'}"
+                ) from error
 
 
 @contextlib.asynccontextmanager
-async def running(settings: ServerSettings, tools: Toolchain, stop_gateway: bool = False) -> AsyncIterator[RunningSystem]:
+async def running(
+    settings: ServerSettings, tools: Toolchain, stop_gateway: bool = False
+) -> AsyncIterator[RunningSystem]:
     """A whole ephd for as long as the block lasts."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(WORKER_THREADS, "eph"))
     async with contextlib.AsyncExitStack() as ends:
@@ -103,7 +107,9 @@ async def _assemble(
     exit_stack.push_async_callback(probe.close)
     relay = LeaderProxy(create_app(desk, composition.api_settings()), composition.leadership)
     exit_stack.push_async_callback(relay.close)
-    alive.tasks.append(await _serve(_api_server(relay if composition.leadership.has_replicas else relay.app), sock, exit_stack))
+    alive.tasks.append(
+        await _serve(_api_server(relay if composition.leadership.has_replicas else relay.app), sock, exit_stack)
+    )
     start = _Startup(composition, alive, exit_stack)
     exit_stack.push_async_callback(start.release_lease)
     exit_stack.push_async_callback(monitor.close)

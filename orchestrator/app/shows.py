@@ -107,16 +107,24 @@ class Notifier:
         now = {view.ref: _with_last_known_name(view, self._last_views.get(view.ref)) for view in cycle.views}
         keys = {view.key for view in cycle.views}
         # By its pull request: a renamed repository's environment may be a stack of another name by now.
-        missing = {ref: view for ref, view in self._last_views.items() if ref not in now and ref not in self._reported_destroyed}
+        missing = {
+            ref: view
+            for ref, view in self._last_views.items()
+            if ref not in now and ref not in self._reported_destroyed
+        }
         undecided = {}
         for ref, view in missing.items():
             if view.key in keys:
                 self.forget_record(ref)
             elif _is_gone(view, cycle):
-                self._pending[ref] = _expired_view(view) if view.phase is Phase.EXPIRED else _final_view(view, NO_LONGER_REQUESTED)
+                self._pending[ref] = (
+                    _expired_view(view) if view.phase is Phase.EXPIRED else _final_view(view, NO_LONGER_REQUESTED)
+                )
             else:
                 undecided[ref] = view
-        for ref in self._reported_destroyed - now.keys():  # its destroy may have been killed when all but its result was there
+        for ref in (
+            self._reported_destroyed - now.keys()
+        ):  # its destroy may have been killed when all but its result was there
             self.forget_record(ref)
         self._reported_destroyed &= {ref for ref, view in now.items() if view.phase is Phase.DESTROYING}
         self._pending = {ref: view for ref, view in self._pending.items() if ref not in now and view.key not in keys}

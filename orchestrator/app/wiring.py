@@ -10,12 +10,12 @@ from importlib import metadata
 
 from orchestrator.app.dates import ExpirySync
 from orchestrator.app.desk import ControlPlaneDependencies, LocalControlPlane
-from orchestrator.app.door import GatewaySpec, GatewayProcess, ExternalGateway
+from orchestrator.app.door import ExternalGateway, GatewayProcess, GatewaySpec
 from orchestrator.app.hands import ChatActions
-from orchestrator.app.hooks import WebhookReceiver, WebhookEndpoint
+from orchestrator.app.hooks import WebhookEndpoint, WebhookReceiver
 from orchestrator.app.owed import PendingReports
 from orchestrator.app.probe import GatewayProbe
-from orchestrator.app.shows import Notifier, GatewayStatesFile
+from orchestrator.app.shows import GatewayStatesFile, Notifier
 from orchestrator.config import keys
 from orchestrator.config.availability import KUBERNETES
 from orchestrator.config.settings import ServerSettings
@@ -43,13 +43,13 @@ from orchestrator.runtime.memory import LoopState
 from orchestrator.runtime.observe import Observer, ObserverSources
 from orchestrator.runtime.recipes import RecipeReader, ServerRules
 from orchestrator.runtime.seeking import ImageFinder
-from orchestrator.runtime.testing import SuiteRunnerDependencies, SuiteRunner
+from orchestrator.runtime.testing import SuiteRunner, SuiteRunnerDependencies
 from orchestrator.runtime.visits import TrafficFile
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.surfaces.api.settings import ApiSettings, Role, Token, local_token
 from orchestrator.surfaces.reporter import Reporter
 from programs import registry
-from programs.registry import Sleeps, DetectsDrift
+from programs.registry import DetectsDrift, Sleeps
 from programs.spec import EnvironmentSpec
 from stacks import records
 from stacks.inventory import FileInventory
@@ -141,7 +141,9 @@ class Composition:
             self.pool.lease_until = lambda: self.lease.until
         self.leadership.recover_operations = self.pool.take_over
         self.memory_monitor = MemoryMonitor(self.pool.sessions, settings.limits.spare_memory * MEGABYTE)
-        self.target_settings = settings.target_settings(keys.server_id(settings.keys_dir), targets_of_stacks(self.inventory))
+        self.target_settings = settings.target_settings(
+            keys.server_id(settings.keys_dir), targets_of_stacks(self.inventory)
+        )
         self.policy = planning_policy(settings)
         keeper = GatewayProcess if settings.gateway == "own" else ExternalGateway
         self.gateway = keeper(gateway_spec(settings))
@@ -162,7 +164,15 @@ class Composition:
         slots, wake = self.settings.limits.suites, self.wakeups.wake
         places, leads = self.paths, self.leadership.is_leader
         return SuiteRunnerDependencies(
-            places, self.loop_state, self.journal, clock.system, wake, token, slots, leads, secrets=self.secret_store.values
+            places,
+            self.loop_state,
+            self.journal,
+            clock.system,
+            wake,
+            token,
+            slots,
+            leads,
+            secrets=self.secret_store.values,
         )
 
     async def prepare(self) -> None:
@@ -227,7 +237,9 @@ class Composition:
                 self.forge, self._recipes(), self.policy.trusted_authors_only, max_refs=self.settings.limits.refs
             ),
             inventory=self.inventory,
-            targets={name: partial(registry.get(name).list_environments, told) for name, told in self.target_settings.items()},
+            targets={
+                name: partial(registry.get(name).list_environments, told) for name, told in self.target_settings.items()
+            },
             health=monitor.statuses,
             operations=executor,
             headroom=self.memory_monitor.headroom,
@@ -238,11 +250,18 @@ class Composition:
                 if isinstance(target := registry.get(name), DetectsDrift)
             },
         )
-        parts = LoopDependencies(Observer(sources, self.loop_state), executor, monitor, self.journal, self.wakeups, self.leadership)
+        parts = LoopDependencies(
+            Observer(sources, self.loop_state), executor, monitor, self.journal, self.wakeups, self.leadership
+        )
         loop = Loop(parts, self.policy, clock.system, self.settings.interval)
         dates = ExpirySync(self.target_settings, self.leadership.is_leader)
         self.on_new_term.append(dates.start_term)
-        loop.listeners = (GatewayStatesFile(self.settings.gateway_dir).on_cycle, self.notifier.on_cycle, self.suite_runner.on_cycle, dates.on_cycle)
+        loop.listeners = (
+            GatewayStatesFile(self.settings.gateway_dir).on_cycle,
+            self.notifier.on_cycle,
+            self.suite_runner.on_cycle,
+            dates.on_cycle,
+        )
         self.notifier.destroy_reason = executor.reason
         self.notifier.forget_record = partial(records.delete, self.paths)
         self.pool.on_destroyed = self.notifier.report_destroyed
@@ -289,13 +308,17 @@ class Composition:
         def fresh() -> FileInventory:
             return FileInventory(self.paths.backend, self.inventory.was_used)
 
-        around = AuditDependencies(lambda: loop.last_cycle, executor, fresh, self.paths, self.target_settings, leadership=self.leadership)
+        around = AuditDependencies(
+            lambda: loop.last_cycle, executor, fresh, self.paths, self.target_settings, leadership=self.leadership
+        )
         return Auditor(around)
 
     def commands(self, loop: Loop, control_plane: LocalControlPlane) -> CommandListener:
         """What people say in comments; it sees every cycle, and the comments that Eph writes hold its answers."""
         recipes = self._recipes()
-        hands = ChatActions(control_plane, self.forge, self.loop_state, lambda home, pull: recipes.recipe_for(home, pull, "").labels)
+        hands = ChatActions(
+            control_plane, self.forge, self.loop_state, lambda home, pull: recipes.recipe_for(home, pull, "").labels
+        )
         found = CommandListener(self.forge, hands, self.journal, clock.system)
         found.is_leader = self.leadership.is_leader
         self.on_new_term.append(found.start_term)

@@ -30,7 +30,9 @@ GONE_HINT = (
 
 
 @app.command()
-def up(name: names.Name, wait: Wait = False, timeout: Timeout = "30m", form: output.OutputOption = OutputFormat.TABLE) -> None:
+def up(
+    name: names.Name, wait: Wait = False, timeout: Timeout = "30m", form: output.OutputOption = OutputFormat.TABLE
+) -> None:
     """Tries again now.
 
     A failed, stalled or waiting environment, instead of at its next turn.
@@ -110,7 +112,9 @@ def sleep(name: names.Name, form: output.OutputOption = OutputFormat.TABLE) -> N
 
 
 @app.command()
-def wake(name: names.Name, wait: Wait = False, timeout: Timeout = "30m", form: output.OutputOption = OutputFormat.TABLE) -> None:
+def wake(
+    name: names.Name, wait: Wait = False, timeout: Timeout = "30m", form: output.OutputOption = OutputFormat.TABLE
+) -> None:
     """Wakes an environment that sleeps.
 
     One that is awake stays so for a while, whatever its hours say.
@@ -127,7 +131,11 @@ def wake(name: names.Name, wait: Wait = False, timeout: Timeout = "30m", form: o
 
 
 def _act(
-    name: str, action: str, output_format: OutputFormat, describe: Callable[[EnvironmentItem], str], body: Mapping[str, Any] | None = None
+    name: str,
+    action: str,
+    output_format: OutputFormat,
+    describe: Callable[[EnvironmentItem], str],
+    body: Mapping[str, Any] | None = None,
 ) -> None:
     """A verb that nobody waits for. ``describe``: what becomes of it, for people."""
     from orchestrator.cli.client import connect
@@ -137,7 +145,9 @@ def _act(
     _print_result(item, output_format, f"{item.name} {describe(item)}")
 
 
-def _post_action(client: ApiClient, environment: EnvironmentItem, action: str, body: Mapping[str, Any] | None = None) -> EnvironmentItem:
+def _post_action(
+    client: ApiClient, environment: EnvironmentItem, action: str, body: Mapping[str, Any] | None = None
+) -> EnvironmentItem:
     from orchestrator.cli.client import path_segment
     from orchestrator.surfaces.api.schemas import EnvironmentItem
 

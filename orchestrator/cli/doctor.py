@@ -122,7 +122,9 @@ def _version_number(text: str) -> str:
 
 
 def _bubblewrap() -> DoctorCheck:
-    done, text = _run_command("bwrap", "--ro-bind", "/", "/", "--unshare-user", "--unshare-pid", "--die-with-parent", "true")
+    done, text = _run_command(
+        "bwrap", "--ro-bind", "/", "/", "--unshare-user", "--unshare-pid", "--die-with-parent", "true"
+    )
     if done:
         return DoctorCheck("bubblewrap", CheckStatus.OK, "sandboxes start")
     todo = "apt install bubblewrap and allow user namespaces; else only what trusted people pushed should run here"
@@ -136,7 +138,9 @@ def _port(port: int) -> DoctorCheck:
     except OSError as error:
         if _is_our_server(port):
             return DoctorCheck(name, CheckStatus.OK, "Eph listens there")
-        return DoctorCheck(name, CheckStatus.WARN, error.strerror or "cannot be used", f"use another one: --port {port + 1}")
+        return DoctorCheck(
+            name, CheckStatus.WARN, error.strerror or "cannot be used", f"use another one: --port {port + 1}"
+        )
     return DoctorCheck(name, CheckStatus.OK, "free")
 
 

@@ -196,7 +196,9 @@ def open_(name: names.Name) -> None:
     with connect() as client:
         item = names.find(client, name)
     if not item.url.startswith(("http://", "https://")):
-        raise CliError(f"{item.name} has no URL: it is {item.phase}", f"`eph why {item.name}` says why", ExitCode.REFUSED)
+        raise CliError(
+            f"{item.name} has no URL: it is {item.phase}", f"`eph why {item.name}` says why", ExitCode.REFUSED
+        )
     if not _open_browser(item.url):
         output.print_line(item.url)
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from orchestrator.cli.client import ApiClient
-    from orchestrator.surfaces.api.schemas import RuntimeEventItem, RuntimeInfoResponse, ProcessItem
+    from orchestrator.surfaces.api.schemas import ProcessItem, RuntimeEventItem, RuntimeInfoResponse
 
 HEADINGS = ("SERVICE", "STATE", "RESTARTS", "AGE", "NAME", "IMAGE")
 COLUMN_PRIORITY = ("SERVICE", "STATE", "NAME", "AGE", "RESTARTS", "IMAGE")
@@ -46,7 +46,14 @@ def print_info(found: RuntimeInfoResponse, error: str) -> None:
 
 def _row(item: ProcessItem) -> list[str | Text]:
     restarts = "" if item.restarts is None else str(item.restarts)
-    return [item.service, output.styled_phase(item.state), restarts, output.age(item.since), item.name, _short_image(item.image)]
+    return [
+        item.service,
+        output.styled_phase(item.state),
+        restarts,
+        output.age(item.since),
+        item.name,
+        _short_image(item.image),
+    ]
 
 
 def _short_image(image: str) -> str:

@@ -38,7 +38,9 @@ def logs(
     if suite and (follow or operation or service or previous):
         raise CliError("--suite goes with --lines and --output only", "leave the others out", ExitCode.USAGE)
     if previous and (follow or operation):
-        raise CliError("--previous tells of a process that has ended", "leave --follow and --operation out", ExitCode.USAGE)
+        raise CliError(
+            "--previous tells of a process that has ended", "leave --follow and --operation out", ExitCode.USAGE
+        )
     with connect() as client:
         path = f"environments/{path_segment(names.find(client, name).ref)}/logs"
         if follow:

@@ -145,7 +145,9 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str | Text]], p
     print_grid(grid)
 
 
-def _fitting_columns(headings: Sequence[str], widths: Mapping[str, int], priority: Sequence[str], width: int) -> list[str]:
+def _fitting_columns(
+    headings: Sequence[str], widths: Mapping[str, int], priority: Sequence[str], width: int
+) -> list[str]:
     chosen: list[str] = []
     for heading in priority:
         total = sum(widths[name] for name in [*chosen, heading]) + 2 * len(chosen)

@@ -67,7 +67,9 @@ def detect(folder: Path) -> DetectedApp:
         found = look(folder)
         if found is not None:
             return found
-    return DetectedApp("python3 -m http.server $PORT --bind 127.0.0.1", "nothing was recognised, so it serves the files")
+    return DetectedApp(
+        "python3 -m http.server $PORT --bind 127.0.0.1", "nothing was recognised, so it serves the files"
+    )
 
 
 def render_eph_yaml(folder: str, app: DetectedApp) -> str:

@@ -34,7 +34,9 @@ def until_ready(client: ApiClient, environment: EnvironmentItem, timeout: float)
         if item.phase in FAILED_PHASES:
             stale += 1
             if _fingerprint(item) != _fingerprint(environment) or stale > MAX_STALE_POLLS:
-                raise CliError(_failure_message(item), f"`eph why {item.name}` and `eph logs {item.name} --operation` say more")
+                raise CliError(
+                    _failure_message(item), f"`eph why {item.name}` and `eph logs {item.name} --operation` say more"
+                )
     raise _timeout_error(environment, timeout)
 
 
@@ -97,5 +99,6 @@ def _failure_message(item: EnvironmentItem) -> str:
 
 def _timeout_error(item: EnvironmentItem, timeout: float) -> CliError:
     return CliError(
-        f"{item.name} is not there after {output.format_span(timeout)}", "it goes on without you; `eph get` shows where it is"
+        f"{item.name} is not there after {output.format_span(timeout)}",
+        "it goes on without you; `eph get` shows where it is",
     )

@@ -72,7 +72,9 @@ def preview_token(keys_dir: Path) -> str:
     lines = [line.strip() for line in text.splitlines()]
     found = next((line for line in lines if len(line) >= MIN_TOKEN_LENGTH and not line.startswith("#")), "")
     if not found:
-        raise InvalidKey(f"{path} has no token of {MIN_TOKEN_LENGTH} characters or more; delete the file to get a new one")
+        raise InvalidKey(
+            f"{path} has no token of {MIN_TOKEN_LENGTH} characters or more; delete the file to get a new one"
+        )
     return found
 
 

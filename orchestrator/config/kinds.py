@@ -96,7 +96,9 @@ Labels = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=50)], ...
 Domains = Annotated[tuple[Domain, ...], *CommaSeparated]
 StringList = Annotated[tuple[str, ...], *CommaSeparated]
 Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], *CommaSeparated]
-TemplateDatabases = Annotated[tuple[Annotated[str, AfterValidator(_template_database)], ...], NoDecode, BeforeValidator(_split_commas)]
+TemplateDatabases = Annotated[
+    tuple[Annotated[str, AfterValidator(_template_database)], ...], NoDecode, BeforeValidator(_split_commas)
+]
 Owners = Annotated[tuple[Annotated[str, AfterValidator(_owner)], ...], *CommaSeparated]
 SecretName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 Repositories = Annotated[tuple[Annotated[str, AfterValidator(_repository)], ...], *CommaSeparated]

@@ -23,7 +23,9 @@ PREFIX = "EPH_"
 FILE = "eph.toml"
 _SECRET = re.compile(r"token|secret|postgres|ledger_url|public_url|backend_url")
 _HEADER = re.compile(r"\s*\[\s*([A-Za-z0-9_.-]+)\s*\]")
-_GROUP_TEXT = "this is a group of settings; set one of them, such as EPH_LIMITS__ENVIRONMENTS or environments in [limits]"
+_GROUP_TEXT = (
+    "this is a group of settings; set one of them, such as EPH_LIMITS__ENVIRONMENTS or environments in [limits]"
+)
 SettingPath = tuple[str, ...]
 
 

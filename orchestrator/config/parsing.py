@@ -16,13 +16,18 @@ from pydantic import BaseModel, ValidationError
 from orchestrator.config.models.base import Section
 from orchestrator.config.models.document import EphYaml
 from orchestrator.config.models.triggers import BranchTrigger, CommentTrigger, LabelTrigger, TagTrigger
-from orchestrator.config.problems import MAX_KEY, InvalidConfig, Problem, InvalidValue, escape, quote
-from orchestrator.config.reading import YamlLimits, YamlNode, locate, to_plain, read
+from orchestrator.config.problems import MAX_KEY, InvalidConfig, InvalidValue, Problem, escape, quote
+from orchestrator.config.reading import YamlLimits, YamlNode, locate, read, to_plain
 from orchestrator.config.relations import inconsistencies
 
 FILE = "eph.yaml"
 YamlPath = tuple[str | int, ...]
-_TRIGGERS: Mapping[str, type[BaseModel]] = {"pr_label": LabelTrigger, "branch": BranchTrigger, "tag": TagTrigger, "comment": CommentTrigger}
+_TRIGGERS: Mapping[str, type[BaseModel]] = {
+    "pr_label": LabelTrigger,
+    "branch": BranchTrigger,
+    "tag": TagTrigger,
+    "comment": CommentTrigger,
+}
 _TYPE_ERRORS: Mapping[str, tuple[str, str]] = {
     "string_type": ("a text", "write a text, in quotes if need be"),
     "int_type": ("a whole number", "write digits without quotes"),
@@ -54,7 +59,9 @@ def parse(text: bytes, filename: str = FILE, limits: YamlLimits | None = None) -
     try:
         config = EphYaml.model_validate(to_plain(root))
     except ValidationError as error:
-        found = [_translate(root, filename, item) for item in error.errors(include_url=False) if not _is_consequence(item)]
+        found = [
+            _translate(root, filename, item) for item in error.errors(include_url=False) if not _is_consequence(item)
+        ]
         raise InvalidConfig([*problems, *found]) from error
     document = Document(config, root, filename)
     problems.extend(document.problem(path, error.message, error.expected) for path, error in inconsistencies(config))

@@ -215,7 +215,9 @@ class _EventReader:
         self._reject_tag(event)
         node = self._new_node(event)
         if _INVALID_CHARACTERS.search(event.value):
-            self._add_problem(node, "a character that no text may hold (NUL or half a surrogate pair)", "remove the escape")
+            self._add_problem(
+                node, "a character that no text may hold (NUL or half a surrogate pair)", "remove the escape"
+            )
             node.value = _INVALID_CHARACTERS.sub("", event.value)
         else:
             node.value = _resolve(event.value) if event.style in (None, "") else event.value

@@ -15,8 +15,8 @@ from typing import Any
 from orchestrator.config import wishes
 from orchestrator.config.availability import KUBERNETES, TEST_TARGETS, unsupported_features
 from orchestrator.config.bounds import (
-    SecretGrants,
     AdmissionPolicy,
+    SecretGrants,
     limit_problems,
     resolve_target,
     target_problem,
@@ -97,14 +97,20 @@ def build_recipe(document: Document, context: RecipeContext, policy: AdmissionPo
     problems = [
         *limit_problems(document, policy, context.domain),
         *unsupported_features(document, resolve_target(config, policy), policy),
-        *(wishes.image_problems(document, _placeholder_values(config, context), policy) if _runs_images(config, policy) else ()),
+        *(
+            wishes.image_problems(document, _placeholder_values(config, context), policy)
+            if _runs_images(config, policy)
+            else ()
+        ),
         *unknown_secrets(document, context.grants, context.repository_name),
         *_name_problems(document, name),
     ]
     if problems:
         raise InvalidConfig(problems)
     triggers = _matching_triggers(config, context)
-    images = tuple(wishes.requests_of(config, _placeholder_values(config, context))) if _runs_images(config, policy) else ()
+    images = (
+        tuple(wishes.requests_of(config, _placeholder_values(config, context))) if _runs_images(config, policy) else ()
+    )
     return Recipe(
         spec=_spec(config, context, policy, name),
         labels=trigger_labels(document, policy.default_labels),

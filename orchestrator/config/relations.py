@@ -14,7 +14,14 @@ MAX_NAME_LENGTH = 53
 """A DNS label may have 63; the rest is for what targets put around the name."""
 MAX_BRANCH_LENGTH = 20
 """What of a branch's name goes into an environment's name."""
-_MAX_LENGTHS = {"words": 22, "number": 7, "pr_number": 7, "branch": MAX_BRANCH_LENGTH, "ref_name": MAX_BRANCH_LENGTH, "ref_type": 12}
+_MAX_LENGTHS = {
+    "words": 22,
+    "number": 7,
+    "pr_number": 7,
+    "branch": MAX_BRANCH_LENGTH,
+    "ref_name": MAX_BRANCH_LENGTH,
+    "ref_type": 12,
+}
 
 YamlPath = tuple[str | int, ...]
 Inconsistency = tuple[YamlPath, InvalidValue]

@@ -9,10 +9,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from orchestrator.config.kinds import Networks, Owners, TemplateDatabases, Repositories, DurationSetting, StringList
+from orchestrator.config.kinds import DurationSetting, Networks, Owners, Repositories, StringList, TemplateDatabases
 from orchestrator.config.problems import InvalidSettings, InvalidValue
 
-_TEMPLATES_TEXT = "Prepared databases of that PostgreSQL server that any repository may have cloned, name=database each."
+_TEMPLATES_TEXT = (
+    "Prepared databases of that PostgreSQL server that any repository may have cloned, name=database each."
+)
 
 
 class SettingsGroup(BaseModel):
@@ -66,7 +68,9 @@ class LimitsSettings(SettingsGroup):
     public_services: int = Field(default=5, ge=1, description="Services of one environment with a host name.")
     databases: int = Field(default=3, ge=0, description="Databases of one environment.")
     command: DurationSetting = Field(default=timedelta(minutes=30), description="The longest timeout of a command.")
-    health: DurationSetting = Field(default=timedelta(minutes=15), description="The longest deadline of a health check.")
+    health: DurationSetting = Field(
+        default=timedelta(minutes=15), description="The longest deadline of a health check."
+    )
     file_bytes: int = Field(default=65536, ge=1024, le=1048576, description="The largest eph.yaml, in bytes.")
 
 
@@ -166,7 +170,9 @@ class LocalTargetSettings(SettingsGroup):
     """The target `local`: processes and databases on this machine."""
 
     root: Path | None = Field(default=None, description="Where it keeps checkouts, logs, data. Empty: local in home.")
-    toolbox: StringList = Field(default=(), description="More folders that previews may read, such as a language's own.")
+    toolbox: StringList = Field(
+        default=(), description="More folders that previews may read, such as a language's own."
+    )
     path: str = Field(default="/usr/local/bin:/usr/bin:/bin", description="The PATH that previews get.")
     sandbox: Literal["auto", "bubblewrap", "none"] = Field(
         default="auto",
@@ -252,7 +258,9 @@ class KubernetesTargetSettings(SettingsGroup):
     egress: Literal["internet", "none"] = Field(
         default="internet", description="Whom previews may call: the internet without private networks, or nobody."
     )
-    egress_allow: StringList = Field(default=(), description="Networks that they may call besides, such as 10.1.2.0/24.")
+    egress_allow: StringList = Field(
+        default=(), description="Networks that they may call besides, such as 10.1.2.0/24."
+    )
     storage_class: str = Field(
         default="", description="The class of volumes. Empty: databases and volumes live as long as their pod."
     )

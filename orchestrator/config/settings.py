@@ -16,7 +16,16 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from orchestrator.config.bounds import AdmissionPolicy
-from orchestrator.config.kinds import Address, Domain, Domains, Labels, DurationSetting, SecretName, host_and_port, template_names
+from orchestrator.config.kinds import (
+    Address,
+    Domain,
+    Domains,
+    DurationSetting,
+    Labels,
+    SecretName,
+    host_and_port,
+    template_names,
+)
 from orchestrator.config.problems import InvalidValue
 from orchestrator.config.sections import (
     ForgeSettings,
@@ -27,8 +36,8 @@ from orchestrator.config.sections import (
     LedgerSettings,
     LimitsSettings,
     LocalTargetSettings,
-    PreviewsSettings,
     PreviewSecret,
+    PreviewsSettings,
     ReplicasSettings,
     TargetsSettings,
     TtlSettings,
@@ -98,7 +107,9 @@ class ServerSettings(BaseSettings):
     targets: TargetsSettings = Field(default=TargetsSettings(), description="What environments may be made of.")
     forks: ForksSettings = Field(default=ForksSettings(), description="Pull requests that come from a fork.")
     ledger: LedgerSettings = Field(default=LedgerSettings(), description="The event log.")
-    replicas: ReplicasSettings = Field(default=ReplicasSettings(), description="Several ephd for the same repositories.")
+    replicas: ReplicasSettings = Field(
+        default=ReplicasSettings(), description="Several ephd for the same repositories."
+    )
     previews: PreviewsSettings = Field(default=PreviewsSettings(), description="The door in front of previews.")
     secrets: dict[SecretName, PreviewSecret] = Field(
         default={},
@@ -106,8 +117,12 @@ class ServerSettings(BaseSettings):
         "variable, repositories, and forks.",
     )
     local: LocalTargetSettings = Field(default=LocalTargetSettings(), description="The target `local`.")
-    images: ImagesSettings = Field(default=ImagesSettings(), description="Where images are looked for, and for which machines.")
-    kubernetes: KubernetesTargetSettings = Field(default=KubernetesTargetSettings(), description="The target `kubernetes`.")
+    images: ImagesSettings = Field(
+        default=ImagesSettings(), description="Where images are looked for, and for which machines."
+    )
+    kubernetes: KubernetesTargetSettings = Field(
+        default=KubernetesTargetSettings(), description="The target `kubernetes`."
+    )
     forge: ForgeSettings = Field(default=ForgeSettings(), description="The Git host.")
 
     @classmethod
@@ -290,7 +305,10 @@ class ServerSettings(BaseSettings):
             max_command_timeout=self.limits.command,
             max_health_deadline=self.limits.health,
             sign_in_available=self.previews.sign_in != "off",
-            templates={"local": template_names(self.local.templates), "kubernetes": template_names(self.kubernetes.templates)},
+            templates={
+                "local": template_names(self.local.templates),
+                "kubernetes": template_names(self.kubernetes.templates),
+            },
             registries=self.kubernetes.registries,
         )
 

@@ -161,5 +161,7 @@ def _read_file(entry: PreviewSecret) -> str:
     except UnicodeDecodeError:
         raise UnreadableSecret(f"{path} is not UTF-8; encode it, such as in base64") from None
     if len(data) > MAX_SECRET_BYTES:
-        raise UnreadableSecret(f"{path} holds more than {MAX_SECRET_BYTES} bytes, and is given in a variable; take a smaller one")
+        raise UnreadableSecret(
+            f"{path} holds more than {MAX_SECRET_BYTES} bytes, and is given in a variable; take a smaller one"
+        )
     return text.rstrip("\r\n")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from orchestrator.core import expiries, reasons, rests, sought
-from orchestrator.core.model import Request, HealthStatus, Recipe
+from orchestrator.core.model import HealthStatus, Recipe, Request
 from orchestrator.core.policy import Policy
 from orchestrator.core.subjects import EnvironmentFacts
 from stacks.model import OperationResult, RefKind, StackRecord
@@ -84,7 +84,9 @@ def _about_record(record: StackRecord) -> str:
     if record.built is None:
         return f"the stack {record.ref} exists; nothing was ever built whole in it"
     built = record.built
-    return f"the stack {record.ref} holds commit {reasons.commit(built.commit)}, built {reasons.timestamp(built.built_at)}"
+    return (
+        f"the stack {record.ref} holds commit {reasons.commit(built.commit)}, built {reasons.timestamp(built.built_at)}"
+    )
 
 
 def _about_health(health: HealthStatus) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from orchestrator.core import subjects
-from orchestrator.core.actions import WaitingFor, Confirm, Hold, Purge, Wait
+from orchestrator.core.actions import Confirm, Hold, Purge, Wait, WaitingFor
 from orchestrator.core.leftovers import KnownNames
 from orchestrator.core.model import Key
 from orchestrator.core.plans import Plan
@@ -100,7 +100,9 @@ def orphaned_stacks(plan: Plan | None, context: AuditContext, wanted: frozenset[
         held = isinstance(action, Hold) and action.command and subjects.key_of(action.ref) not in wanted
         if held or (isinstance(action, Wait) and action.waiting_for is WaitingFor.DESTROY):
             command = action.command if isinstance(action, Hold) else f"eph down {action.ref}"
-            yield OrphanedResource("stack", str(action.ref), "backend", _title(action.ref), action.reason, command, sweepable=False)
+            yield OrphanedResource(
+                "stack", str(action.ref), "backend", _title(action.ref), action.reason, command, sweepable=False
+            )
 
 
 def unread_sources(stacks: StackSnapshot, incomplete: Iterable[tuple[str, str]]) -> Iterator[str]:
@@ -114,23 +116,37 @@ def unread_sources(stacks: StackSnapshot, incomplete: Iterable[tuple[str, str]])
         yield f"{name} could not be read whole: {reason or 'no reason'}"
 
 
-def _check_resource(target: str, resource: HeldResource, context: AuditContext, record: StackRecord | None) -> OrphanedResource | None:
+def _check_resource(
+    target: str, resource: HeldResource, context: AuditContext, record: StackRecord | None
+) -> OrphanedResource | None:
     if not context.stacks.complete or resource.environment in context.busy_names:
         return None  # nobody can say, or somebody is at work
     if not context.known_names.covers(resource.environment):
         why = f"neither a stack nor a pull request accounts for {resource.environment}"
         return replace(_as_orphan(target, resource, why), whole_environment=True)
-    if record is None or record.built is None or record.pending_operations or record.unreadable or record.ref in context.busy:
+    if (
+        record is None
+        or record.built is None
+        or record.pending_operations
+        or record.unreadable
+        or record.ref in context.busy
+    ):
         return None  # half-made: completed or destroyed by the next operation
     if not resource.is_supervised:
-        return _as_orphan(target, resource, f"nothing that is alive looks after it, and no operation on {record.ref} runs")
+        return _as_orphan(
+            target, resource, f"nothing that is alive looks after it, and no operation on {record.ref} runs"
+        )
     if resource.resource_id and resource.resource_id not in record.resource_names:
-        return _as_orphan(target, resource, f"the stack {record.ref} has {count(len(record.resource_names), 'part')}, and not this")
+        return _as_orphan(
+            target, resource, f"the stack {record.ref} has {count(len(record.resource_names), 'part')}, and not this"
+        )
     return None
 
 
 def _as_orphan(target: str, resource: HeldResource, reason: str) -> OrphanedResource:
-    return OrphanedResource(resource.kind, resource.name, target, resource.environment, reason, resource.removal_command or "eph sweep")
+    return OrphanedResource(
+        resource.kind, resource.name, target, resource.environment, reason, resource.removal_command or "eph sweep"
+    )
 
 
 def _check_file(orphan: StrayFile, context: AuditContext) -> OrphanedResource | None:

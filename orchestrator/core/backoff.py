@@ -17,7 +17,7 @@ from itertools import takewhile
 
 from orchestrator.core.policy import Backoff
 from orchestrator.core.subjects import EnvironmentFacts
-from stacks.model import Outcome, StackRef, StackUpdate, OperationVerb
+from stacks.model import OperationVerb, Outcome, StackRef, StackUpdate
 
 JITTER = 0.1
 
@@ -56,7 +56,9 @@ def count_attempts(environment: EnvironmentFacts, verb: OperationVerb, commit: s
     if last.outcome is Outcome.FAILED:
         failed = max(failed, environment.failed_attempts, 1)
     # An old failure is forgiven once a later try is known to have succeeded.
-    if environment.record and any(_supersedes_failure(entry, verb, commit, last.ended) for entry in environment.record.history):
+    if environment.record and any(
+        _supersedes_failure(entry, verb, commit, last.ended) for entry in environment.record.history
+    ):
         return Attempts(failed if entries else 0, _latest(ended, now), interrupted=broke_off)
     retryable = last.retryable or last.outcome is not Outcome.FAILED
     return Attempts(failed, _latest([*ended, last.ended], now), retryable, broke_off)
@@ -83,7 +85,9 @@ def destroy_delay(attempts: Attempts, backoff: Backoff, ref: StackRef, now: date
     """The same for a destroy, which is never given up."""
     if attempts.last is None or _retries_at_once(attempts):
         return None
-    return _if_pending(RetryDelay(attempts.failed, attempts.last + backoff_delay(backoff, attempts.failed, ref), stalled=False), now)
+    return _if_pending(
+        RetryDelay(attempts.failed, attempts.last + backoff_delay(backoff, attempts.failed, ref), stalled=False), now
+    )
 
 
 def _retries_at_once(attempts: Attempts) -> bool:

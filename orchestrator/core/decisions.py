@@ -12,7 +12,6 @@ from typing import assert_never
 from orchestrator.core import backoff, expiries, reasons, repairs, rests
 from orchestrator.core.actions import (
     Action,
-    WaitingFor,
     Confirm,
     Create,
     Destroy,
@@ -25,13 +24,14 @@ from orchestrator.core.actions import (
     Sleep,
     Update,
     Wait,
+    WaitingFor,
     Wake,
 )
 from orchestrator.core.model import Recipe, RunningOperation
 from orchestrator.core.subjects import EnvironmentFacts
-from orchestrator.core.wishes import PlanContext, Unchanged, Unwanted, Wanted, DesiredState
+from orchestrator.core.wishes import DesiredState, PlanContext, Unchanged, Unwanted, Wanted
 from programs.spec import EnvironmentSpec
-from stacks.model import RefKind, StackRecord, StackTag, OperationVerb
+from stacks.model import OperationVerb, RefKind, StackRecord, StackTag
 
 
 def decide(environment: EnvironmentFacts, desired: DesiredState, context: PlanContext) -> Action:
@@ -43,18 +43,28 @@ def decide(environment: EnvironmentFacts, desired: DesiredState, context: PlanCo
     match desired:
         case Unchanged(action):  # not enough is known, or it may not be built: it stays, but people may still extend it
             may = isinstance(action, Wait | Refuse | Find)
-            return (may and (_sleep_or_wake(environment, environment.tag, context) or _extend(environment, context))) or action
+            return (
+                may and (_sleep_or_wake(environment, environment.tag, context) or _extend(environment, context))
+            ) or action
         case Unwanted():
             return _destroy(environment, desired, context)
         case Wanted(recipe):
-            return _create(environment, recipe, context) if environment.record is None else _update(environment, environment.record, recipe, context)
+            return (
+                _create(environment, recipe, context)
+                if environment.record is None
+                else _update(environment, environment.record, recipe, context)
+            )
         case _:
             assert_never(desired)
 
 
-def _during_operation(environment: EnvironmentFacts, running: RunningOperation, desired: DesiredState, context: PlanContext) -> Action:
+def _during_operation(
+    environment: EnvironmentFacts, running: RunningOperation, desired: DesiredState, context: PlanContext
+) -> Action:
     busy = f"{running.verb} of {reasons.commit(running.commit)}" if running.commit else f"{running.verb}"
-    if isinstance(desired, Unchanged) and isinstance(desired.action, Confirm):  # only a question, and the answer may end it
+    if isinstance(desired, Unchanged) and isinstance(
+        desired.action, Confirm
+    ):  # only a question, and the answer may end it
         return desired.action
     if running.remote:  # nobody here can end it early
         return _wait_for_lane(environment, f"{busy}, begun by another replica, ends first")
@@ -74,10 +84,14 @@ def _supersede(environment: EnvironmentFacts, running: RunningOperation, context
     newer = f"{reasons.commit(environment.head)} is newer than {reasons.commit(running.commit)}"
     if running.superseded >= context.policy.max_supersedes:  # a storm of pushes must not starve the update
         times = reasons.count(running.superseded, "time")
-        return _wait_for_lane(environment, f"{newer}, but the update was superseded {times} in a row and now ends first")
+        return _wait_for_lane(
+            environment, f"{newer}, but the update was superseded {times} in a row and now ends first"
+        )
     settled = repairs.debounced_at(environment, context.policy)
     if settled is not None and settled > context.now:  # perhaps the next push is a second away
-        return Wait(environment.ref, environment.key, f"{newer}; waits for pushes to end", None, settled, WaitingFor.SETTLE)
+        return Wait(
+            environment.ref, environment.key, f"{newer}; waits for pushes to end", None, settled, WaitingFor.SETTLE
+        )
     return Interrupt(environment.ref, newer)
 
 
@@ -88,7 +102,9 @@ def _wait_for_lane(environment: EnvironmentFacts, reason: str) -> Wait:
 def _obstacle(environment: EnvironmentFacts) -> Hold | None:
     record, ref = environment.record, environment.ref
     name = reasons.pulumi_name(ref)
-    if environment.duplicate_of is not None:  # both carry one environment's name: destroying one would take the other's parts
+    if (
+        environment.duplicate_of is not None
+    ):  # both carry one environment's name: destroying one would take the other's parts
         reason = f"a second stack for {environment.title}, which {environment.duplicate_of} already serves"
         return Hold(ref, reason, f"pulumi stack rm --force --stack {name}")
     if record is None:
@@ -116,13 +132,21 @@ def _destroy(environment: EnvironmentFacts, unwanted: Unwanted, context: PlanCon
     if record is None:
         return Keep(ref, environment.key, f"{unwanted.reason}, and nothing exists")
     tried = backoff.count_attempts(environment, OperationVerb.DESTROY, "", context.now)
-    pause = None if _requested_since(environment, tried.last) else backoff.destroy_delay(tried, context.policy.backoff, ref, context.now)
+    pause = (
+        None
+        if _requested_since(environment, tried.last)
+        else backoff.destroy_delay(tried, context.policy.backoff, ref, context.now)
+    )
     if pause is not None and pause.until is not None:
-        failed = f"the destroy failed {reasons.count(pause.attempts, 'time')}" if pause.attempts else "the destroy broke off"
+        failed = (
+            f"the destroy failed {reasons.count(pause.attempts, 'time')}" if pause.attempts else "the destroy broke off"
+        )
         reason = f"{unwanted.reason}; {failed}, tried again at {reasons.timestamp(pause.until)}"
         return Wait(ref, environment.key, reason, None, pause.until, WaitingFor.DESTROY)
     if unwanted.guarded and not context.stacks_complete:  # how many share this fate cannot be told
-        return Hold(ref, f"{unwanted.reason}, but not all stacks could be read ({context.stacks_reason or 'no reason given'})")
+        return Hold(
+            ref, f"{unwanted.reason}, but not all stacks could be read ({context.stacks_reason or 'no reason given'})"
+        )
     return Destroy(ref, environment.name, record.target, unwanted.reason, unwanted.guarded)
 
 
@@ -132,7 +156,9 @@ def _create(environment: EnvironmentFacts, recipe: Recipe, context: PlanContext)
         return Wait(environment.ref, environment.key, f"not all stacks could be read ({why}), so it may exist already")
     label = reasons.join_words(environment.request.pull.labels & recipe.labels) if environment.request else ""
     why = (
-        f"has the label {label}" if environment.key.kind is RefKind.PULL else f"is a {environment.key.kind} that eph.yaml names"
+        f"has the label {label}"
+        if environment.key.kind is RefKind.PULL
+        else f"is a {environment.key.kind} that eph.yaml names"
     )
     reason = f"{environment.title} {why} and no environment yet"
     return _wait_for_retry(environment, reason, context) or Create(
@@ -152,14 +178,20 @@ def _update(environment: EnvironmentFacts, record: StackRecord, recipe: Recipe, 
     wait = _delay_update(environment, record, need, context)
     if wait is not None:
         asleep = record.tag is not None and record.tag.asleep is not None
-        rest = _sleep_or_wake(environment, record.tag, context) if asleep or wait.waiting_for is WaitingFor.STALLED else None
+        rest = (
+            _sleep_or_wake(environment, record.tag, context)
+            if asleep or wait.waiting_for is WaitingFor.STALLED
+            else None
+        )
         return rest or _extend(environment, context) or wait
     awake = replace(tag, asleep=None, awake_until=None, half=False) if tag.asleep else tag  # a push wakes it
     changed = awake if awake != record.tag else None
     return Update(environment.ref, environment.key, spec, changed, need.reason, need.refresh, need.repair_note)
 
 
-def _sleep_or_wake(environment: EnvironmentFacts, tag: StackTag | None, context: PlanContext) -> Sleep | Wake | Retag | Wait | None:
+def _sleep_or_wake(
+    environment: EnvironmentFacts, tag: StackTag | None, context: PlanContext
+) -> Sleep | Wake | Retag | Wait | None:
     """What has to be done so that it sleeps, or is awake, as is wanted; ``tag`` is what else shall be on it."""
     rest, record = rests.needed_change(environment, context.policy, context.now), environment.record
     if rest is None or record is None or record.built is None or tag is None or record.tag is None:
@@ -189,12 +221,16 @@ def _sleep_backoff(environment: EnvironmentFacts, change: rests.SleepChange, con
         return None
     because = WaitingFor.STALLED if found.stalled else WaitingFor.BACKOFF
     what = "putting it to sleep" if change.asleep else "waking it"
-    again = f"tried again at {reasons.timestamp(found.until)}" if found.until else "only a new commit or `eph wake` helps"
+    again = (
+        f"tried again at {reasons.timestamp(found.until)}" if found.until else "only a new commit or `eph wake` helps"
+    )
     failed = f"{what} failed {reasons.count(found.attempts, 'time')}" if found.attempts else f"{what} was interrupted"
     return Wait(environment.ref, environment.key, f"{change.reason}; {failed}, {again}", None, found.until, because)
 
 
-def _delay_update(environment: EnvironmentFacts, record: StackRecord, need: repairs.NeededUpdate, context: PlanContext) -> Wait | None:
+def _delay_update(
+    environment: EnvironmentFacts, record: StackRecord, need: repairs.NeededUpdate, context: PlanContext
+) -> Wait | None:
     """Why an update that is needed does not start now."""
     known = {record.tag.commit if record.tag else "", record.built.commit if record.built else ""}
     settled = repairs.debounced_at(environment, context.policy) if environment.head not in known else None
@@ -226,7 +262,9 @@ def _wait_for_retry(environment: EnvironmentFacts, reason: str, context: PlanCon
     if found is None:
         return None
     commit = reasons.commit(environment.head)
-    failed = f"{commit} failed {reasons.count(found.attempts, 'time')}" if found.attempts else f"{commit} was interrupted"
+    failed = (
+        f"{commit} failed {reasons.count(found.attempts, 'time')}" if found.attempts else f"{commit} was interrupted"
+    )
     because = WaitingFor.STALLED if found.stalled else WaitingFor.BACKOFF
     again = f"tried again at {reasons.timestamp(found.until)}" if found.until else "only a new commit or `eph up` helps"
     return Wait(environment.ref, environment.key, f"{reason}; {failed}, {again}", None, found.until, because)
@@ -267,10 +305,17 @@ def _desired_tag(environment: EnvironmentFacts, spec: EnvironmentSpec, context: 
     until = expiries.extended_until(environment, context.policy)
     seen, keep = expiries.commit_seen_at(environment, context.now), expiries.is_kept(environment)
     if old is None:
-        made = StackTag(key.repository, repository_name, key.number, spec.name, "", environment.head, seen, until, keep=keep)
+        made = StackTag(
+            key.repository, repository_name, key.number, spec.name, "", environment.head, seen, until, keep=keep
+        )
         return replace(made, ref_name=environment.ref_name, target=spec.target)
     wanted = replace(
-        old, repository_name=repository_name, commit=environment.head, extended_until=until, keep=keep, target=spec.target
+        old,
+        repository_name=repository_name,
+        commit=environment.head,
+        extended_until=until,
+        keep=keep,
+        target=spec.target,
     )
     return old if wanted == old else replace(wanted, seen=seen)
 

@@ -35,8 +35,16 @@ class Drift:
     kind: DriftKind = DriftKind.GONE
 
 
-_PRESENT_TENSE = {DriftKind.GONE: "is gone", DriftKind.STOPPED: "does not run", DriftKind.CHANGED: "was changed by somebody else"}
-_PAST_TENSE = {DriftKind.GONE: "was gone", DriftKind.STOPPED: "did not run", DriftKind.CHANGED: "had been changed by somebody else"}
+_PRESENT_TENSE = {
+    DriftKind.GONE: "is gone",
+    DriftKind.STOPPED: "does not run",
+    DriftKind.CHANGED: "was changed by somebody else",
+}
+_PAST_TENSE = {
+    DriftKind.GONE: "was gone",
+    DriftKind.STOPPED: "did not run",
+    DriftKind.CHANGED: "had been changed by somebody else",
+}
 _REPAIR_VERBS = {DriftKind.GONE: "made", DriftKind.STOPPED: "started", DriftKind.CHANGED: "made"}
 
 

@@ -56,7 +56,11 @@ def _closure(positions: set[int], tokens: tuple[str, ...]) -> set[int]:
         if place >= len(tokens) or tokens[place] not in _STARS:
             continue
         further = [place + 1]
-        if tokens[place] == "**" and tokens[place + 1 : place + 2] == ("/",) and tokens[place - 1 : place] in ((), ("/",)):
+        if (
+            tokens[place] == "**"
+            and tokens[place + 1 : place + 2] == ("/",)
+            and tokens[place - 1 : place] in ((), ("/",))
+        ):
             further.append(place + 2)
         fresh += [each for each in further if each not in found]
         found.update(further)

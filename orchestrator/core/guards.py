@@ -19,7 +19,7 @@ from orchestrator.core.actions import Action, Destroy, Hold, Purge
 from orchestrator.core.model import World
 from orchestrator.core.policy import Policy
 from orchestrator.core.subjects import EnvironmentFacts
-from stacks.model import StackRef, OperationVerb
+from stacks.model import OperationVerb, StackRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,9 @@ class GuardResult:
     note: str = ""
 
 
-def apply(actions: list[Action], environments: Mapping[StackRef, EnvironmentFacts], world: World, limit: DestroyLimit) -> GuardResult:
+def apply(
+    actions: list[Action], environments: Mapping[StackRef, EnvironmentFacts], world: World, limit: DestroyLimit
+) -> GuardResult:
     labels = [name_of(action) if _is_guarded(action, environments) else "" for action in actions]
     guarded = tuple(sorted(name for name in labels if name))
     open_ = [name for name in guarded if name not in world.approved_destroys]
@@ -45,7 +47,9 @@ def apply(actions: list[Action], environments: Mapping[StackRef, EnvironmentFact
     held = set(open_)
     pairs = zip(actions, labels, strict=True)
     kept = [_hold(action, note, command) if name in held else action for action, name in pairs]
-    return GuardResult(tuple(action for action in kept if action is not None), guarded, f"{note}: eph approve {command}")
+    return GuardResult(
+        tuple(action for action in kept if action is not None), guarded, f"{note}: eph approve {command}"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,9 @@ class DestroyLimit:
     window: str
 
 
-def destroy_limit(world: World, environments: Iterable[EnvironmentFacts], policy: Policy, now: datetime) -> DestroyLimit:
+def destroy_limit(
+    world: World, environments: Iterable[EnvironmentFacts], policy: Policy, now: datetime
+) -> DestroyLimit:
     """The share counts what was there when the window began: what went since, or is going, is added back."""
     ours = sum(subject.record is not None and not _is_being_destroyed(subject) for subject in environments)
     recent = sum(now - policy.destroy_window < moment <= now for moment in world.recent_destroys)

@@ -23,7 +23,9 @@ class Headroom:
 
     def additional(self, running: int) -> int:
         """How many may start besides those that run; of one that began just now nothing was measured yet."""
-        to_come = sum(max(0, self.per_operation - now) for now in self.used) + self.per_operation * max(0, running - len(self.used))
+        to_come = sum(max(0, self.per_operation - now) for now in self.used) + self.per_operation * max(
+            0, running - len(self.used)
+        )
         return max(0, self.available - self.reserve - to_come) // max(1, self.per_operation)
 
 

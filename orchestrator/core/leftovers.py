@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from orchestrator.core.actions import Purge
 from orchestrator.core.subjects import EnvironmentFacts
-from orchestrator.core.wishes import Unwanted, DesiredState
+from orchestrator.core.wishes import DesiredState, Unwanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,9 @@ def known_names(environments: Iterable[tuple[EnvironmentFacts, bool]]) -> KnownN
     return KnownNames(frozenset(names), frozenset(numbers))
 
 
-def purges(target_environments: Mapping[str, frozenset[str]], environments: Iterable[tuple[EnvironmentFacts, DesiredState]]) -> list[Purge]:
+def purges(
+    target_environments: Mapping[str, frozenset[str]], environments: Iterable[tuple[EnvironmentFacts, DesiredState]]
+) -> list[Purge]:
     if not any(target_environments.values()):
         return []
     known = known_names((subject, not isinstance(wish, Unwanted)) for subject, wish in environments)

@@ -13,11 +13,11 @@ from enum import StrEnum
 
 from orchestrator.core.headroom import Headroom
 from orchestrator.core.hours import WeeklySchedule
-from orchestrator.core.images import ImageRequest, ImageLookup
+from orchestrator.core.images import ImageLookup, ImageRequest
 from orchestrator.core.trials import SuiteRuns
 from programs.spec import EnvironmentSpec, SuiteSpec
 from stacks import names
-from stacks.model import OperationResult, RefKind, StackRef, StackSnapshot, OperationVerb
+from stacks.model import OperationResult, OperationVerb, RefKind, StackRef, StackSnapshot
 
 
 @dataclass(frozen=True, slots=True, order=True)

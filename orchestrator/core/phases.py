@@ -8,7 +8,6 @@ from typing import assert_never
 from orchestrator.core import repairs, sought
 from orchestrator.core.actions import (
     Action,
-    WaitingFor,
     Confirm,
     Create,
     Destroy,
@@ -25,6 +24,7 @@ from orchestrator.core.actions import (
     Unlabel,
     Update,
     Wait,
+    WaitingFor,
     Wake,
 )
 from orchestrator.core.policy import Policy
@@ -64,7 +64,13 @@ def compute(environment: EnvironmentFacts, action: Action, failed: bool, policy:
         return _under_way(environment, environment.running.verb, action)
     if environment.running is not None and environment.running.verb in (OperationVerb.SLEEP, OperationVerb.WAKE):
         ends = isinstance(action, Interrupt) and action.unwanted
-        return Phase.DESTROYING if ends else Phase.ASLEEP if environment.running.verb is OperationVerb.SLEEP else Phase.STARTING
+        return (
+            Phase.DESTROYING
+            if ends
+            else Phase.ASLEEP
+            if environment.running.verb is OperationVerb.SLEEP
+            else Phase.STARTING
+        )
     match action:
         case Sleep():
             return Phase.ASLEEP
@@ -74,15 +80,15 @@ def compute(environment: EnvironmentFacts, action: Action, failed: bool, policy:
             return _building(environment)
         case Destroy() | Interrupt():
             return Phase.DESTROYING
-        case Wait(because=WaitingFor.DESTROY):
+        case Wait(waiting_for=WaitingFor.DESTROY):
             return Phase.FAILED if failed else Phase.DESTROYING
-        case Wait(because=WaitingFor.QUEUE | WaitingFor.BACKOFF) if not failed and _is_current(environment):
+        case Wait(waiting_for=WaitingFor.QUEUE | WaitingFor.BACKOFF) if not failed and _is_current(environment):
             return _built(environment, policy)  # an upgrade or a repair waits; the newest commit is there
-        case Find() | Wait(because=WaitingFor.IMAGE):
+        case Find() | Wait(waiting_for=WaitingFor.IMAGE):
             return _without_images(environment, failed, policy)
-        case Wait(because=WaitingFor.QUEUE):
+        case Wait(waiting_for=WaitingFor.QUEUE):
             return Phase.QUEUED
-        case Wait(because=WaitingFor.STALLED):
+        case Wait(waiting_for=WaitingFor.STALLED):
             return Phase.STALLED
         case Wait():
             return Phase.FAILED if failed else Phase.WAITING

@@ -14,7 +14,6 @@ from datetime import datetime
 from orchestrator.core import decisions, guards, headroom, leftovers, queues, subjects, wishes
 from orchestrator.core.actions import (
     Action,
-    WaitingFor,
     Confirm,
     Create,
     Destroy,
@@ -31,6 +30,7 @@ from orchestrator.core.actions import (
     Unlabel,
     Update,
     Wait,
+    WaitingFor,
     Wake,
 )
 from orchestrator.core.model import World

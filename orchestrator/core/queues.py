@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from orchestrator.core import reasons
-from orchestrator.core.actions import Action, WaitingFor, Create, Destroy, Purge, Retag, Sleep, Update, Wait, Wake
+from orchestrator.core.actions import Action, Create, Destroy, Purge, Retag, Sleep, Update, Wait, WaitingFor, Wake
 from orchestrator.core.model import RunningOperation
 from orchestrator.core.policy import Policy
 from orchestrator.core.subjects import EnvironmentFacts
-from stacks.model import StackRef, OperationVerb
+from stacks.model import OperationVerb, StackRef
 
 BuildAction = Create | Update | Retag
 RemovalAction = Destroy | Purge
@@ -83,7 +83,9 @@ def admit(
     ]
 
 
-def _build_priority(build: BuildAction, environment: EnvironmentFacts, now: datetime) -> tuple[bool, datetime, StackRef]:
+def _build_priority(
+    build: BuildAction, environment: EnvironmentFacts, now: datetime
+) -> tuple[bool, datetime, StackRef]:
     """Who waited longest comes first; housekeeping after everybody that people wait for; a retry from its failure."""
     built = environment.record.built if environment.record else None
     idle = isinstance(build, Update) and not build.refresh and built is not None and built.commit == environment.head
@@ -102,7 +104,9 @@ def _used_capacity(environments: Iterable[EnvironmentFacts], policy: Policy) -> 
     return rooms
 
 
-def _count_ready(builds: Iterable[BuildAction], environments: Mapping[StackRef, EnvironmentFacts], capacity: _Capacity) -> tuple[int, frozenset[int]]:
+def _count_ready(
+    builds: Iterable[BuildAction], environments: Mapping[StackRef, EnvironmentFacts], capacity: _Capacity
+) -> tuple[int, frozenset[int]]:
     """How many could start if there were slots enough, and the repositories of which somebody waits for room."""
     ready, short = 0, set()
     for make in builds:
@@ -116,7 +120,9 @@ def _count_ready(builds: Iterable[BuildAction], environments: Mapping[StackRef, 
     return ready, frozenset(short)
 
 
-def _removal_priority(removal: RemovalAction, environments: Mapping[StackRef, EnvironmentFacts], full_repositories: frozenset[int]) -> tuple[int, str]:
+def _removal_priority(
+    removal: RemovalAction, environments: Mapping[StackRef, EnvironmentFacts], full_repositories: frozenset[int]
+) -> tuple[int, str]:
     if isinstance(removal, Purge):
         return 2, f"{removal.target}:{removal.name}"
     return (0 if environments[removal.ref].key.repository in full_repositories else 1), str(removal.ref)
@@ -163,16 +169,25 @@ def _admit_builds(
             yield make
             continue
         position += 1
-        why = full or f"{capacity.policy.limit_reason}{_describe_limit(capacity.policy.max_concurrent)} at once, and no more"
+        why = (
+            full
+            or f"{capacity.policy.limit_reason}{_describe_limit(capacity.policy.max_concurrent)} at once, and no more"
+        )
         reason = f"{make.reason}; {why}; {reasons.ordinal(position)} in the queue"
         yield Wait(make.ref, subject.key, reason, position, waiting_for=WaitingFor.QUEUE)
 
 
 def _admit_sleep_actions(
-    actions: list[SleepAction], environments: Mapping[StackRef, EnvironmentFacts], running: Iterable[RunningOperation], policy: Policy
+    actions: list[SleepAction],
+    environments: Mapping[StackRef, EnvironmentFacts],
+    running: Iterable[RunningOperation],
+    policy: Policy,
 ) -> Iterable[Action]:
     """They have slots of their own: whoever waits for an environment to wake must not wait for others to be made."""
-    free = max(0, policy.max_concurrent_sleeps - sum(each.verb in (OperationVerb.SLEEP, OperationVerb.WAKE) for each in running))
+    free = max(
+        0,
+        policy.max_concurrent_sleeps - sum(each.verb in (OperationVerb.SLEEP, OperationVerb.WAKE) for each in running),
+    )
     for light in sorted(actions, key=lambda each: (isinstance(each, Sleep), each.ref)):
         if free > 0:
             free -= 1

@@ -16,7 +16,7 @@ from orchestrator.core.policy import Policy
 from orchestrator.core.subjects import EnvironmentFacts
 from orchestrator.core.wishes import PlanContext
 from programs.spec import EnvironmentSpec
-from stacks.model import BuildInfo, Outcome, StackRecord, OperationVerb
+from stacks.model import BuildInfo, OperationVerb, Outcome, StackRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +31,25 @@ class NeededUpdate:
     repair_note: str = ""
 
 
-def needed_update(environment: EnvironmentFacts, recipe: Recipe, digest: str, context: PlanContext) -> NeededUpdate | None:
+def needed_update(
+    environment: EnvironmentFacts, recipe: Recipe, digest: str, context: PlanContext
+) -> NeededUpdate | None:
     """Whatever it is for: with something lost, what really exists is looked at first."""
     found = _find_needed_update(environment, recipe, digest, context)
     return replace(found, refresh=True) if found is not None and environment.drift else found
 
 
-def _find_needed_update(environment: EnvironmentFacts, recipe: Recipe, digest: str, context: PlanContext) -> NeededUpdate | None:
+def _find_needed_update(
+    environment: EnvironmentFacts, recipe: Recipe, digest: str, context: PlanContext
+) -> NeededUpdate | None:
     record = environment.record
     if record is None:
         raise ValueError(f"{environment.ref} does not exist, so it cannot need anything")
     if record.pending_operations:  # a try broke off in the middle of a resource
-        return NeededUpdate(f"{reasons.count(record.pending_operations, 'resource')} left half-done by a try that broke off", refresh=True)
+        return NeededUpdate(
+            f"{reasons.count(record.pending_operations, 'resource')} left half-done by a try that broke off",
+            refresh=True,
+        )
     if record.locks:  # proven dead, or it would be held
         return NeededUpdate("the last try died and left its lock; its owner is proven dead", refresh=True)
     built = record.built
@@ -99,7 +106,9 @@ def start_deadline(spec: EnvironmentSpec, built: BuildInfo) -> datetime:
     return built.built_at + timedelta(seconds=seconds)
 
 
-def _repair(environment: EnvironmentFacts, spec: EnvironmentSpec, built: BuildInfo, context: PlanContext) -> NeededUpdate | None:
+def _repair(
+    environment: EnvironmentFacts, spec: EnvironmentSpec, built: BuildInfo, context: PlanContext
+) -> NeededUpdate | None:
     health = environment.health
     if is_responding(environment) is not False or health is None or environment.record is None:
         return None

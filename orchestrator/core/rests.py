@@ -53,13 +53,17 @@ def _latest_intent(environment: EnvironmentFacts, *kinds: str) -> Intent | None:
 # --- waking
 
 
-def _wake_change(environment: EnvironmentFacts, asleep_since: datetime, policy: Policy, now: datetime) -> SleepChange | None:
+def _wake_change(
+    environment: EnvironmentFacts, asleep_since: datetime, policy: Policy, now: datetime
+) -> SleepChange | None:
     said = _latest_intent(environment, "sleep", "wake", "retry")
     if said is not None and said.kind != "sleep":
         return SleepChange(False, f"{said.by} asked to wake it", _awake_until(environment, said.at, policy))
     knock = environment.usage.wake_request if environment.usage else None
     if knock is not None and asleep_since < knock <= now < knock + policy.min_awake:
-        return SleepChange(False, f"somebody opened it at {reasons.timestamp(knock)}", _awake_until(environment, knock, policy))
+        return SleepChange(
+            False, f"somebody opened it at {reasons.timestamp(knock)}", _awake_until(environment, knock, policy)
+        )
     schedule = schedule_of(environment)
     opening = hours.current(schedule, now) if schedule else None
     if opening is not None and asleep_since < opening.opens:
@@ -99,7 +103,11 @@ class ScheduledSleep:
 
 def sleeps_at(environment: EnvironmentFacts, policy: Policy, now: datetime) -> ScheduledSleep | None:
     """The earliest of what its hours and its idleness say; None: neither ever does."""
-    due = [found for found in (_sleep_after_hours(environment, policy, now), _sleep_when_idle(environment, policy, now)) if found]
+    due = [
+        found
+        for found in (_sleep_after_hours(environment, policy, now), _sleep_when_idle(environment, policy, now))
+        if found
+    ]
     return min(due, key=lambda found: found.at, default=None)
 
 
@@ -112,13 +120,17 @@ def _sleep_after_hours(environment: EnvironmentFacts, policy: Policy, now: datet
     if closed is None:
         return None
     held = [environment.tag.awake_until] if environment.tag and environment.tag.awake_until else []
-    used = [moment + policy.after_hours_grace for moment in (built.built_at, last_used(environment)) if moment is not None]
+    used = [
+        moment + policy.after_hours_grace for moment in (built.built_at, last_used(environment)) if moment is not None
+    ]
     return ScheduledSleep(max(closed, *held, *used), f"it is outside of its hours ({schedule})", now)
 
 
 def _sleep_when_idle(environment: EnvironmentFacts, policy: Policy, now: datetime) -> ScheduledSleep | None:
     idle = idle_timeout(environment, policy)
-    if idle is None or (destroys_when_idle(environment) and not expiries.is_kept(environment)):  # then it ends instead: ``unused``
+    if idle is None or (
+        destroys_when_idle(environment) and not expiries.is_kept(environment)
+    ):  # then it ends instead: ``unused``
         return None
     since = _unused_since(environment, now)
     if since is None or environment.usage is None:
@@ -126,7 +138,9 @@ def _sleep_when_idle(environment: EnvironmentFacts, policy: Policy, now: datetim
     held = environment.tag.awake_until if environment.tag else None
     due = max(since + idle, held) if held else since + idle
     known = min(now, environment.usage.observed_until)
-    return ScheduledSleep(due, f"nobody has used it since {reasons.timestamp(since)} ({reasons.duration(idle)} and more)", known)
+    return ScheduledSleep(
+        due, f"nobody has used it since {reasons.timestamp(since)} ({reasons.duration(idle)} and more)", known
+    )
 
 
 def unused_reason(environment: EnvironmentFacts, policy: Policy, now: datetime) -> str:

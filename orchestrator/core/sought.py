@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from orchestrator.core import backoff, reasons
-from orchestrator.core.actions import WaitingFor, Find, Wait
-from orchestrator.core.images import ImageResult, Fallback, ImageRequest, ImageLookup, ImagePin
+from orchestrator.core.actions import Find, Wait, WaitingFor
+from orchestrator.core.images import Fallback, ImageLookup, ImagePin, ImageRequest, ImageResult
 from orchestrator.core.model import Recipe
 from orchestrator.core.policy import Policy
 from orchestrator.core.subjects import EnvironmentFacts
@@ -54,7 +54,15 @@ def resolve(environment: EnvironmentFacts, recipe: Recipe, policy: Policy, now: 
         left = tuple(wish for wish in recipe.images if wish.name not in pins)
         fall_back = frozenset(wish.name for wish in left if _may_fall_back(wish, since, now))
         return Find(
-            environment.ref, environment.key, environment.head, recipe.spec.target, recipe.images, left, fall_back, since, reason
+            environment.ref,
+            environment.key,
+            environment.head,
+            recipe.spec.target,
+            recipe.images,
+            left,
+            fall_back,
+            since,
+            reason,
         )
     return Wait(environment.ref, environment.key, reason, None, due, WaitingFor.IMAGE)
 
@@ -178,7 +186,9 @@ def _next_lookup(environment: EnvironmentFacts, recipe: Recipe, policy: Policy, 
     return min([looked.at + _lookup_interval(environment, looked, found, policy), *ends])
 
 
-def _lookup_interval(environment: EnvironmentFacts, lookup: ImageLookup, missing_images: Iterable[MissingImage], policy: Policy) -> timedelta:
+def _lookup_interval(
+    environment: EnvironmentFacts, lookup: ImageLookup, missing_images: Iterable[MissingImage], policy: Policy
+) -> timedelta:
     told = [each.result for each in missing_images]
     if any(answer.unreachable for answer in told):
         asked_for = timedelta(seconds=max(answer.retry_after for answer in told))

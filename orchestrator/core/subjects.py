@@ -14,13 +14,13 @@ from orchestrator.core import drifts
 from orchestrator.core.drifts import Drift
 from orchestrator.core.images import ImageLookup
 from orchestrator.core.model import (
-    Request,
+    CompletedRepair,
     HealthStatus,
     Intent,
     Key,
-    CompletedRepair,
     Recipe,
     RepositoryFacts,
+    Request,
     RunningOperation,
     TrafficSnapshot,
     Usage,
@@ -119,7 +119,9 @@ def collect(world: World) -> list[EnvironmentFacts]:
     for key, refs in known.items():
         main = _main_stack(refs, world.stacks.stacks)
         subjects.append(_collect_one(world, key, main, intents))
-        subjects += [replace(_collect_one(world, key, ref, intents), duplicate_of=main) for ref in sorted(refs) if ref != main]
+        subjects += [
+            replace(_collect_one(world, key, ref, intents), duplicate_of=main) for ref in sorted(refs) if ref != main
+        ]
     return subjects
 
 
@@ -158,7 +160,9 @@ def _intents_by_stack(intents: Iterable[Intent]) -> dict[StackRef, tuple[Intent,
     return found
 
 
-def _collect_one(world: World, key: Key, ref: StackRef, intents: Mapping[StackRef, tuple[Intent, ...]]) -> EnvironmentFacts:
+def _collect_one(
+    world: World, key: Key, ref: StackRef, intents: Mapping[StackRef, tuple[Intent, ...]]
+) -> EnvironmentFacts:
     repository = world.repositories.get(key.repository)
     candidate = repository.requests.get(key.number) if repository else None
     commit, seen = world.first_seen.get(key, ("", None))

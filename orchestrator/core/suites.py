@@ -14,7 +14,7 @@ from datetime import datetime
 
 from orchestrator.core.junit import JUnitReport
 from orchestrator.core.phases import Phase
-from orchestrator.core.trials import SuiteRun, SuiteRuns, SuiteOutcome
+from orchestrator.core.trials import SuiteOutcome, SuiteRun, SuiteRuns
 from programs.spec import SuiteSpec
 from stacks.model import StackRef
 
@@ -89,7 +89,9 @@ def _priority(environment: SuiteEnvironment) -> tuple[float, StackRef]:
     return environment.since.timestamp() if environment.since else 0.0, environment.ref
 
 
-def _select_next(environment: SuiteEnvironment, suite_runs: SuiteRuns, start: list[SuiteRun], skip: dict[SuiteRun, str]) -> None:
+def _select_next(
+    environment: SuiteEnvironment, suite_runs: SuiteRuns, start: list[SuiteRun], skip: dict[SuiteRun, str]
+) -> None:
     """The first suite without a result; those that cannot run because of another are skipped on the way."""
     passed: set[str] = set()
     for suite in environment.suites:
@@ -110,7 +112,10 @@ def suite_views(environment: SuiteEnvironment, suite_runs: SuiteRuns) -> tuple[S
     """Every suite of the newest commit, once that commit's environment stands."""
     if environment.phase not in _VISIBLE or not environment.commit or environment.commit != environment.wanted_commit:
         return ()
-    return tuple(_view(suite, SuiteRun(environment.ref, environment.commit, suite.name), suite_runs) for suite in environment.suites)
+    return tuple(
+        _view(suite, SuiteRun(environment.ref, environment.commit, suite.name), suite_runs)
+        for suite in environment.suites
+    )
 
 
 def _view(suite: SuiteSpec, run: SuiteRun, suite_runs: SuiteRuns) -> SuiteView:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from orchestrator.core import accounts, backoff, decisions, expiries, hours, phases, rests, sought, subjects, suites
-from orchestrator.core.actions import Action, WaitingFor, Find, Hold, Keep, Purge, Refuse, Wait
+from orchestrator.core.actions import Action, Find, Hold, Keep, Purge, Refuse, Wait, WaitingFor
 from orchestrator.core.images import ImagePin
 from orchestrator.core.model import Key, Recipe, World
 from orchestrator.core.phases import Phase
@@ -16,7 +16,7 @@ from orchestrator.core.policy import Policy
 from orchestrator.core.subjects import EnvironmentFacts
 from orchestrator.core.suites import SuiteView
 from orchestrator.core.trials import SuiteRuns
-from stacks.model import Outcome, RefKind, StackRef, OperationVerb
+from stacks.model import OperationVerb, Outcome, RefKind, StackRef
 
 IMAGE_STEP = "finding the image"
 """The step of a failure that no operation had."""
@@ -231,7 +231,9 @@ def _failure(inputs: _ViewInputs) -> FailureView | None:
     if (found := _image_failure(inputs)) is not None:
         return found
     last = subject.failure if subject.failure and subject.failure.outcome is Outcome.FAILED else None
-    verb = last.verb if last is not None and last.verb in (OperationVerb.DESTROY, OperationVerb.WAKE) else OperationVerb.UP
+    verb = (
+        last.verb if last is not None and last.verb in (OperationVerb.DESTROY, OperationVerb.WAKE) else OperationVerb.UP
+    )
     tried = backoff.count_attempts(subject, verb, subject.head, inputs.now)
     if not tried.failed or tried.last is None:
         return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from orchestrator.core import expiries, globs, reasons, rests, sought
-from orchestrator.core.actions import WaitingFor, Confirm, Expire, Find, Hold, Refuse, Revive, Unlabel, Wait
+from orchestrator.core.actions import Confirm, Expire, Find, Hold, Refuse, Revive, Unlabel, Wait, WaitingFor
 from orchestrator.core.model import CheckState, PullState, Recipe, RecipeError, RepositoryFacts
 from orchestrator.core.policy import Policy
 from orchestrator.core.subjects import EnvironmentFacts
@@ -63,7 +63,9 @@ def determine(environment: EnvironmentFacts, context: PlanContext) -> DesiredSta
         return _absent(environment, environment.repository)
     stated = _unwanted_by_host(environment, context)
     if (
-        stated is not None and not environment.repository.is_complete_for(environment.key.number) and _exists(environment)
+        stated is not None
+        and not environment.repository.is_complete_for(environment.key.number)
+        and _exists(environment)
     ):  # half an answer destroys nothing
         return Unchanged(_incomplete(environment, environment.repository))
     if stated is not None:  # closed, unlabelled, expired, a draft: the Git host says so
@@ -104,8 +106,12 @@ def _absent(environment: EnvironmentFacts, repository: RepositoryFacts) -> Desir
     if not repository.complete:  # absence from half a list proves nothing
         return Unchanged(_incomplete(environment, repository))
     if confirmed is None:  # absent from a whole list: ask for that very one
-        return Unchanged(Confirm(environment.ref, environment.key, f"{environment.title} is not among the open pull requests"))
-    return Unchanged(Hold(environment.ref, f"{environment.title} is open, but was not in the list; the next look will tell"))
+        return Unchanged(
+            Confirm(environment.ref, environment.key, f"{environment.title} is not among the open pull requests")
+        )
+    return Unchanged(
+        Hold(environment.ref, f"{environment.title} is open, but was not in the list; the next look will tell")
+    )
 
 
 def _absent_ref(environment: EnvironmentFacts, repository: RepositoryFacts) -> DesiredState:
@@ -120,12 +126,16 @@ def _absent_ref(environment: EnvironmentFacts, repository: RepositoryFacts) -> D
         return Unwanted(f"the {kind} {environment.ref_name} does not exist on the Git host", guarded=True)
     if not globs.any_matches(repository.watched_refs.patterns_for(kind), confirmed.head_ref):
         return Unwanted(f"no trigger in the default branch's eph.yaml names the {kind} {confirmed.head_ref}")
-    return Unchanged(Hold(environment.ref, f"{environment.title} is there, but was not in the list; the next look will tell"))
+    return Unchanged(
+        Hold(environment.ref, f"{environment.title} is there, but was not in the list; the next look will tell")
+    )
 
 
 def _incomplete(environment: EnvironmentFacts, repository: RepositoryFacts) -> Hold:
     why = repository.reason or repository.refs_reason or "the Git host's answer was not whole"
-    return Hold(environment.ref, f"{repository.full_name} could not be read whole ({why}), so nothing of it is destroyed")
+    return Hold(
+        environment.ref, f"{repository.full_name} could not be read whole ({why}), so nothing of it is destroyed"
+    )
 
 
 def _unwanted_by_host(environment: EnvironmentFacts, context: PlanContext) -> Unwanted | None:
@@ -149,7 +159,9 @@ def _unwanted_by_host(environment: EnvironmentFacts, context: PlanContext) -> Un
         return Unwanted(f"{environment.title} is a draft, and its eph.yaml wants none for drafts", report_always=True)
     if isinstance(recipe, Recipe) and recipe.paths and candidate.matches_paths is False:
         paths = reasons.join_words(recipe.paths)
-        return Unwanted(f"{environment.title} changes no file that its eph.yaml names (paths: {paths})", report_always=True)
+        return Unwanted(
+            f"{environment.title} changes no file that its eph.yaml names (paths: {paths})", report_always=True
+        )
     return None
 
 
@@ -219,7 +231,9 @@ def _await_approval(environment: EnvironmentFacts, context: PlanContext) -> Wait
     """The label alone never lets a fork run: people who may label may still not be let push."""
     if not context.policy.allow_forks:
         return Refuse(
-            environment.ref, environment.key, f"{environment.title} comes from a fork, and this server runs nothing of one"
+            environment.ref,
+            environment.key,
+            f"{environment.title} comes from a fork, and this server runs nothing of one",
         )
     reason = (
         f"{environment.title} comes from a fork and waits for approval of commit {reasons.commit(environment.head)} by someone "

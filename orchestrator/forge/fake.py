@@ -18,18 +18,18 @@ from typing import Any
 from orchestrator.core import globs
 from orchestrator.core.model import CheckState, Key, PullRequest, PullState
 from orchestrator.forge.port import (
-    ChangedFiles,
-    CheckReport,
     ApiUsage,
+    ChangedFiles,
+    ChatComment,
+    CheckReport,
     DeploymentReport,
     DeploymentState,
     ForgeError,
-    ForgeRefused,
     ForgeNotFound,
+    ForgeRefused,
     PullList,
     Reaction,
     RefList,
-    ChatComment,
     Repository,
     mentions,
 )
@@ -263,7 +263,9 @@ class FakeForge:
             home.pulls[number] = replace(home.pulls[number], **fields)
 
     def label(self, repository: Repository, number: int, *labels: str) -> None:
-        self.update_pull(repository, number, labels=self._repositories[repository.id].pulls[number].labels | set(labels))
+        self.update_pull(
+            repository, number, labels=self._repositories[repository.id].pulls[number].labels | set(labels)
+        )
 
     def unlabel(self, repository: Repository, number: int, label: str) -> None:
         self.update_pull(repository, number, labels=self._repositories[repository.id].pulls[number].labels - {label})
@@ -326,7 +328,9 @@ class FakeForge:
         remarks[:] = [replace(item, body=body) if item.id == comment else item for item in remarks]
 
     def reactions(self, repository: Repository, comment: int) -> frozenset[Reaction]:
-        return next(item.our_reactions for item in self._repositories[repository.id].chat_comments if item.id == comment)
+        return next(
+            item.our_reactions for item in self._repositories[repository.id].chat_comments if item.id == comment
+        )
 
     def truncate_next_refs(self, repository: Repository, count: int, reason: str = "page 2 did not come") -> None:
         self._partial_refs[repository.id] = (count, reason)

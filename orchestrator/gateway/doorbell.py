@@ -16,7 +16,7 @@ from aiohttp import web
 
 from orchestrator.core.phases import Phase
 from orchestrator.gateway import hosts, pages, visitors
-from orchestrator.gateway.directory import RouteDirectory, PreviewRoute, PreviewState
+from orchestrator.gateway.directory import PreviewRoute, PreviewState, RouteDirectory
 from orchestrator.gateway.traffic import TrafficLog
 
 log = logging.getLogger("eph.gateway")

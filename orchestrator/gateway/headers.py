@@ -71,7 +71,9 @@ def in_networks(address: str, networks: frozenset[str]) -> bool:
     return any(parsed in ipaddress.ip_network(network) for network in networks)
 
 
-def request_headers(headers: CIMultiDictProxy[str], client_info: ClientInfo, websocket: bool = False) -> CIMultiDict[str]:
+def request_headers(
+    headers: CIMultiDictProxy[str], client_info: ClientInfo, websocket: bool = False
+) -> CIMultiDict[str]:
     """A request's headers for the upstream; ``Host`` stays, so the app makes links that work."""
     kept = _without(headers, _NOT_FORWARDED_WEBSOCKET if websocket else _NOT_FORWARDED)
     if client_info.bearer:

@@ -42,7 +42,7 @@ class ConnectionRefused(ClientConnectionError):
 class UpstreamResponse:
     """The head of an answer, and its body as it comes."""
 
-    __slots__ = ("_done", "_line", "_lines", "_place", "content", "headers", "reason", "status")
+    __slots__ = ("_connection", "_done", "_endpoint", "_pool", "content", "headers", "reason", "status")
 
     def __init__(self, pool: UpstreamPool, endpoint: Endpoint, connection: ResponseHandler) -> None:
         self._pool = pool

@@ -58,7 +58,9 @@ _CREATING = _PhasePage(503, "This preview is being made", "It opens here by itse
 _FAILED = _PhasePage(502, "This preview could not be made", "The pull request says what failed and why.", "bad")
 _GONE = _PhasePage(410, "This preview is gone", "It was taken down and everything in it removed.", "calm")
 _PHASE_PAGES: Mapping[Phase, _PhasePage] = {
-    Phase.QUEUED: _PhasePage(503, "This preview waits for its turn", "Others are being made; it is in the queue.", "busy"),
+    Phase.QUEUED: _PhasePage(
+        503, "This preview waits for its turn", "Others are being made; it is in the queue.", "busy"
+    ),
     Phase.WAITING: _PhasePage(503, "This preview is about to be made", "It is wanted, and starts soon.", "busy"),
     Phase.IMAGE: _PhasePage(503, "This preview waits for its image", "It is made as soon as CI has pushed it.", "busy"),
     Phase.CREATING: _CREATING,
@@ -97,7 +99,9 @@ def waking() -> HoldingPage:
 
 
 def still_waking() -> HoldingPage:
-    return HoldingPage(503, "This preview is waking up", "It is not awake yet. Ask again.", "busy", WAKING_RETRY_SECONDS)
+    return HoldingPage(
+        503, "This preview is waking up", "It is not awake yet. Ask again.", "busy", WAKING_RETRY_SECONDS
+    )
 
 
 def wake_failed(sentence: str) -> HoldingPage:
@@ -106,7 +110,9 @@ def wake_failed(sentence: str) -> HoldingPage:
 
 
 def unknown() -> HoldingPage:
-    return HoldingPage(404, "No preview here", "No preview has this name. It may have been taken down, or the link is wrong.")
+    return HoldingPage(
+        404, "No preview here", "No preview has this name. It may have been taken down, or the link is wrong."
+    )
 
 
 def too_many(wait: float) -> HoldingPage:
@@ -116,7 +122,9 @@ def too_many(wait: float) -> HoldingPage:
 
 
 def sign_in(failed_before: bool, return_path: str) -> HoldingPage:
-    text = "That token does not open this preview. Try again." if failed_before else "This preview asks people to sign in."
+    text = (
+        "That token does not open this preview. Try again." if failed_before else "This preview asks people to sign in."
+    )
     return HoldingPage(401, "Sign in", text, "bad" if failed_before else "calm", form=return_path)
 
 
@@ -157,7 +165,9 @@ def method_not_allowed() -> HoldingPage:
     return HoldingPage(405, "Not possible here", "The gateway passes on neither CONNECT nor TRACE.", "bad")
 
 
-def render(page: HoldingPage, headers: Mapping[str, str], host: str = "", state: PreviewState | None = None) -> web.Response:
+def render(
+    page: HoldingPage, headers: Mapping[str, str], host: str = "", state: PreviewState | None = None
+) -> web.Response:
     """``headers`` are the request's: they tell whether a person or a program asks."""
     answer = _as_json(page, host, state) if _wants_json(headers) else _as_html(page, host, state)
     answer.headers.update({hdrs.CACHE_CONTROL: "no-store", hdrs.SERVER: "eph", ROBOTS_HEADER: NO_ROBOTS})

@@ -35,8 +35,15 @@ from aiohttp import (
 from multidict import CIMultiDict
 from yarl import URL
 
-from orchestrator.gateway.headers import ClientInfo, response_headers, request_headers
-from orchestrator.gateway.lines import CONNECT_SECONDS, IDLE_SECONDS, MAX_HEADER, UpstreamResponse, UpstreamPool, ConnectionRefused
+from orchestrator.gateway.headers import ClientInfo, request_headers, response_headers
+from orchestrator.gateway.lines import (
+    CONNECT_SECONDS,
+    IDLE_SECONDS,
+    MAX_HEADER,
+    ConnectionRefused,
+    UpstreamPool,
+    UpstreamResponse,
+)
 from orchestrator.gateway.lookups import DnsCache
 
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -83,7 +90,11 @@ def open_session(dns: DnsCache) -> ClientSession:
 
 
 async def forward(
-    request: web.BaseRequest, client: UpstreamClient, find_upstream: FindUpstream, client_info: ClientInfo, is_preview: bool
+    request: web.BaseRequest,
+    client: UpstreamClient,
+    find_upstream: FindUpstream,
+    client_info: ClientInfo,
+    is_preview: bool,
 ) -> web.StreamResponse:
     """``find_upstream`` gives the upstream as it is now. Raises NoAnswer, and nothing was sent to the client by then."""
     headers = request_headers(request.headers, client_info)

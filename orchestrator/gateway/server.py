@@ -14,12 +14,12 @@ from aiohttp import hdrs, web
 from yarl import URL
 
 from orchestrator.gateway import hosts, pages, proxy, sign_in, sockets, visitors
-from orchestrator.gateway.directory import RouteDirectory, PreviewRoute, PreviewState
+from orchestrator.gateway.directory import PreviewRoute, PreviewState, RouteDirectory
 from orchestrator.gateway.doorbell import WakeOnRequest
 from orchestrator.gateway.headers import ClientInfo, in_networks
 from orchestrator.gateway.limits import GuessLimiter
-from orchestrator.gateway.proxy import UpstreamClient, FindUpstream, UpstreamUnavailable
-from orchestrator.gateway.sign_in import SignInGuard, PreviewTokens
+from orchestrator.gateway.proxy import FindUpstream, UpstreamClient, UpstreamUnavailable
+from orchestrator.gateway.sign_in import PreviewTokens, SignInGuard
 from orchestrator.gateway.traffic import TrafficLog
 
 HEALTH_PATH = "/_eph/healthz"
@@ -50,7 +50,7 @@ class GatewaySettings:
     own_hosts: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "own", hosts.LOOPBACK | {self.domain})
+        object.__setattr__(self, "own_hosts", hosts.LOOPBACK | {self.domain})
 
     def api_url(self) -> URL:
         try:
@@ -63,7 +63,12 @@ class Gateway:
     """``handle`` is an aiohttp low-level handler: no routing table, no middlewares."""
 
     def __init__(
-        self, settings: GatewaySettings, directory: RouteDirectory, limits: GuessLimiter, traffic: TrafficLog, client: UpstreamClient
+        self,
+        settings: GatewaySettings,
+        directory: RouteDirectory,
+        limits: GuessLimiter,
+        traffic: TrafficLog,
+        client: UpstreamClient,
     ) -> None:
         self._settings = settings
         self._directory = directory
@@ -76,7 +81,9 @@ class Gateway:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.rel_url.raw_path == HEALTH_PATH:
-            return web.json_response({"ok": True, "open": self._open_requests}, headers={hdrs.CACHE_CONTROL: "no-store"})
+            return web.json_response(
+                {"ok": True, "open": self._open_requests}, headers={hdrs.CACHE_CONTROL: "no-store"}
+            )
         if self._open_requests >= self._settings.max_open:
             return pages.render(pages.overloaded(), request.headers)
         self._open_requests += 1
@@ -133,7 +140,9 @@ class Gateway:
         except hosts.BadHost:
             return True
 
-    async def _forward_to_preview(self, request: web.BaseRequest, route: PreviewRoute, client_info: ClientInfo) -> web.StreamResponse:
+    async def _forward_to_preview(
+        self, request: web.BaseRequest, route: PreviewRoute, client_info: ClientInfo
+    ) -> web.StreamResponse:
         host = route.host
         if hdrs.AUTHORIZATION in request.headers and self._sign_in_guard.is_valid(sign_in.bearer_token(request)):
             client_info = replace(client_info, bearer=True)
@@ -159,7 +168,9 @@ class Gateway:
 
         return find
 
-    async def _forward(self, request: web.BaseRequest, find_upstream: FindUpstream, client_info: ClientInfo, is_preview: bool) -> web.StreamResponse:
+    async def _forward(
+        self, request: web.BaseRequest, find_upstream: FindUpstream, client_info: ClientInfo, is_preview: bool
+    ) -> web.StreamResponse:
         through = sockets.tunnel if sockets.is_upgrade(request) else proxy.forward
         return await through(request, self._client, find_upstream, client_info, is_preview)
 

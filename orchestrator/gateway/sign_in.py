@@ -63,7 +63,10 @@ class PreviewTokens:
             except OSError:
                 return ()
             found = (line.strip() for line in lines)
-            self._cached = (seen, tuple(line for line in found if len(line) >= MIN_TOKEN_LENGTH and not line.startswith(b"#")))
+            self._cached = (
+                seen,
+                tuple(line for line in found if len(line) >= MIN_TOKEN_LENGTH and not line.startswith(b"#")),
+            )
         return self._cached[1]
 
 
@@ -76,7 +79,9 @@ class SignInGuard:
     now: Callable[[], float] = time.time
     failures: GuessLimiter = field(default_factory=lambda: GuessLimiter(FAILURES_PER_MINUTE))
 
-    async def challenge(self, request: web.BaseRequest, host: str, client_info: ClientInfo) -> web.StreamResponse | None:
+    async def challenge(
+        self, request: web.BaseRequest, host: str, client_info: ClientInfo
+    ) -> web.StreamResponse | None:
         """The answer to who may not pass, or None."""
         path = request.rel_url.raw_path
         if path == "/robots.txt":
@@ -132,14 +137,18 @@ class SignInGuard:
         until = str(int(self.now()) + COOKIE_SECONDS)
         value = f"{until}.{_cookie_signature(token.encode('utf-8', 'surrogateescape'), host, until)}"
         answer = web.Response(status=303, headers={hdrs.LOCATION: return_path, hdrs.CACHE_CONTROL: "no-store"})
-        answer.headers.update({hdrs.SERVER: "eph", names.ROBOTS_HEADER: names.NO_ROBOTS, "Referrer-Policy": "no-referrer"})
+        answer.headers.update(
+            {hdrs.SERVER: "eph", names.ROBOTS_HEADER: names.NO_ROBOTS, "Referrer-Policy": "no-referrer"}
+        )
         secure = client_info.scheme == "https"
         answer.set_cookie(
             names.SIGN_IN_COOKIE, value, max_age=COOKIE_SECONDS, path="/", httponly=True, samesite="Lax", secure=secure
         )
         return answer
 
-    def _sign_in_page(self, request: web.BaseRequest, host: str, return_path: str, failed_before: bool = False) -> web.Response:
+    def _sign_in_page(
+        self, request: web.BaseRequest, host: str, return_path: str, failed_before: bool = False
+    ) -> web.Response:
         if not self.tokens.all():
             return pages.render(pages.no_token(), request.headers)
         answer = pages.render(pages.sign_in(failed_before, safe_path(return_path)), request.headers, host)

@@ -19,8 +19,8 @@ from aiohttp import (
 )
 from yarl import URL
 
-from orchestrator.gateway.headers import ClientInfo, response_headers, list_items, request_headers
-from orchestrator.gateway.proxy import UpstreamClient, FindUpstream, UpstreamUnavailable, upstream_url, with_retries
+from orchestrator.gateway.headers import ClientInfo, list_items, request_headers, response_headers
+from orchestrator.gateway.proxy import FindUpstream, UpstreamClient, UpstreamUnavailable, upstream_url, with_retries
 
 MAX_MESSAGE = 32 * 1024 * 1024
 CLOSE_SECONDS = 5.0
@@ -40,7 +40,11 @@ def is_upgrade(request: web.BaseRequest) -> bool:
 
 
 async def tunnel(
-    request: web.BaseRequest, client: UpstreamClient, find_upstream: FindUpstream, client_info: ClientInfo, is_preview: bool
+    request: web.BaseRequest,
+    client: UpstreamClient,
+    find_upstream: FindUpstream,
+    client_info: ClientInfo,
+    is_preview: bool,
 ) -> web.StreamResponse:
     """Raises NoAnswer, as ``proxy.forward`` does."""
     headers = request_headers(request.headers, client_info, websocket=True)
@@ -76,7 +80,9 @@ def _refusal(error: WSServerHandshakeError) -> web.StreamResponse:
     return web.Response(status=error.status if error.status >= 300 else 502, text="The upgrade was refused.\n")
 
 
-async def _accept(request: web.BaseRequest, upstream: ClientWebSocketResponse, is_preview: bool) -> web.WebSocketResponse:
+async def _accept(
+    request: web.BaseRequest, upstream: ClientWebSocketResponse, is_preview: bool
+) -> web.WebSocketResponse:
     near = web.WebSocketResponse(
         protocols=[upstream.protocol] if upstream.protocol else [],
         autoclose=False,

@@ -24,7 +24,11 @@ ROBOTS_PATH = "/robots.txt"
 
 def is_visit(method: str, path: str, headers: Mapping[str, str], health_path: str = "") -> bool:
     """``health_path``: the path of the service's own health check."""
-    if PROBE_HEADER in headers or path == ROBOTS_PATH or (health_path not in ("", "/") and path == health_path and method != "POST"):
+    if (
+        PROBE_HEADER in headers
+        or path == ROBOTS_PATH
+        or (health_path not in ("", "/") and path == health_path and method != "POST")
+    ):
         return False
     ahead = f"{headers.get('Sec-Purpose', '')} {headers.get('Purpose', '')}"
     return "prefetch" not in ahead and not _ROBOTS.search(headers.get(hdrs.USER_AGENT, ""))

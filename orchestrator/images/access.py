@@ -83,7 +83,9 @@ class RegistryPolicy:
     architectures: tuple[str, ...] = ("amd64",)
 
     @staticmethod
-    def from_settings(settings: Mapping[str, str], hosts: Iterable[str] = (), architectures: Iterable[str] = ()) -> RegistryPolicy:
+    def from_settings(
+        settings: Mapping[str, str], hosts: Iterable[str] = (), architectures: Iterable[str] = ()
+    ) -> RegistryPolicy:
         """From what the server tells a target that runs images."""
         file = settings.get("pull_secret_file", "")
         return RegistryPolicy(
@@ -101,7 +103,9 @@ class RegistryPolicy:
     def is_configured(self, host: str) -> bool:
         """Whether the operator said of this very host that it may be asked, wherever it lies."""
         named = {item.partition("/")[0] for item in self.registries} | self.plain_http
-        return host in named or (host == DOCKER_HUB and bool(named & set(DOCKER_HUB_NAMES))) or _matches(self.hosts, host)
+        return (
+            host in named or (host == DOCKER_HUB and bool(named & set(DOCKER_HUB_NAMES))) or _matches(self.hosts, host)
+        )
 
     def allows_redirect(self, registry: str, host: str) -> bool:
         """Whether that registry may send us there. Who names the registries names these, too."""

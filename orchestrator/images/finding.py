@@ -13,12 +13,12 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from orchestrator.core import globs, newness, reasons
-from orchestrator.core.images import ImageResult, ImageRequest, ImagePin
+from orchestrator.core.images import ImagePin, ImageRequest, ImageResult
 from orchestrator.images.access import RegistryPolicy
-from orchestrator.images.errors import ImageNotFound, RegistryRefused, RegistryError, RegistryUnavailable
+from orchestrator.images.errors import ImageNotFound, RegistryError, RegistryRefused, RegistryUnavailable
 from orchestrator.images.port import ImageInfo, Registries
 from programs import images
-from programs.images import InvalidReference, ImageReference
+from programs.images import ImageReference, InvalidReference
 
 MAX_MATCHES = 50
 MAX_REJECTIONS = 3
@@ -61,7 +61,9 @@ class ImageResolver:
             except (RegistryError, InvalidReference) as error:
                 pause = error.retry_after if isinstance(error, RegistryUnavailable) else 0.0
                 trouble = f"{place.name} {error}"
-                return ImageResult(request.name, tuple(told), None, trouble, isinstance(error, RegistryUnavailable), pause)
+                return ImageResult(
+                    request.name, tuple(told), None, trouble, isinstance(error, RegistryUnavailable), pause
+                )
             else:
                 how = "; ".join([f"{place.name}{found.explanation}", *told])
                 return ImageResult(request.name, tuple(told), ImagePin(str(found.image), how))
@@ -75,7 +77,9 @@ class ImageResolver:
         if request.pattern:
             yield ImageSource(f"tag_pattern: {request.pattern}", partial(self._by_scan, request))
         if request.fallback_tag and allow_fallback:
-            yield ImageSource(f"fallback_tag: {request.fallback_tag}", partial(self._by_tag, request, request.fallback_tag))
+            yield ImageSource(
+                f"fallback_tag: {request.fallback_tag}", partial(self._by_tag, request, request.fallback_tag)
+            )
 
     def _by_note(self, request: ImageRequest, read_note: ReadNote) -> FoundImage:
         text = read_note(request.notes)
@@ -98,7 +102,9 @@ class ImageResolver:
     def _by_scan(self, request: ImageRequest) -> FoundImage:
         """The newest by when it was built; of those that were built at one time, the one whose name counts most."""
         listed = self._registry.tags(_reference(request, "latest"))
-        matching = sorted((tag for tag in listed if globs.matches(request.pattern, tag)), key=newness.sort_key, reverse=True)
+        matching = sorted(
+            (tag for tag in listed if globs.matches(request.pattern, tag)), key=newness.sort_key, reverse=True
+        )
         if not matching:
             raise ImageNotFound("matches no tag in its registry")
         good: list[tuple[datetime, int, ImageReference]] = []

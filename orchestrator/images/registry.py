@@ -93,10 +93,14 @@ class RegistryClient:
     def _single(self, image: ImageReference, manifest: Mapping[str, Any]) -> ImageInfo:
         digest = _dig(manifest, "config", "digest")
         if not isinstance(digest, str) or not images.is_digest(digest):
-            raise RegistryRefused("is of an old kind, without a configuration: push it in OCI's or Docker's second format")
+            raise RegistryRefused(
+                "is of an old kind, without a configuration: push it in OCI's or Docker's second format"
+            )
         try:
             reply = self._request("GET", image, f"blobs/{digest}", MAX_CONFIG_BYTES)
-        except RegistryRefused as error:  # It lies elsewhere, where we may not follow: good enough unless somebody asks.
+        except (
+            RegistryRefused
+        ) as error:  # It lies elsewhere, where we may not follow: good enough unless somebody asks.
             return ImageInfo(frozenset(), unread_reason=str(error))
         if _hash(reply.body) != digest:
             raise RegistryRefused(f"cannot be read: what its registry gives for {digest[:19]}… is something else")
@@ -140,7 +144,9 @@ class RegistryClient:
             reply = self._request_once(method, url, image, header, max_bytes) if header else reply
         return _check_status(reply, host)
 
-    def _request_once(self, method: str, url: str, image: ImageReference, authorization: str, max_bytes: int) -> HttpReply:
+    def _request_once(
+        self, method: str, url: str, image: ImageReference, authorization: str, max_bytes: int
+    ) -> HttpReply:
         headers = {"Accept": ACCEPT, **({"Authorization": authorization} if authorization else {})}
         return self._http.request(method, url, access.host_of(image), headers, max_bytes)
 

@@ -70,7 +70,9 @@ class RegistryHttp:
         given = {"timeout": TIMEOUT, "follow_redirects": False, "headers": {"Accept-Encoding": "identity"}}
         # To mypy all values of a dictionary are of one type.
         self._configured_client = httpx.Client(verify=context, **given)  # type: ignore[arg-type]
-        self._public_client = httpx.Client(transport=_PublicOnlyTransport(context, is_public_address or is_public), **given)  # type: ignore[arg-type]
+        self._public_client = httpx.Client(
+            transport=_PublicOnlyTransport(context, is_public_address or is_public), **given
+        )  # type: ignore[arg-type]
 
     def close(self) -> None:
         self._configured_client.close()
@@ -97,7 +99,9 @@ class RegistryHttp:
         except (httpx.InvalidURL, ValueError):
             raise RegistryRefused(f"cannot be asked for: {registry} sends us to what is no URL") from None
         if found.scheme != "https" and not (found.scheme == "http" and host in self._policy.plain_http):
-            raise RegistryRefused(f"cannot be asked for: {host} is not reached by TLS (the setting kubernetes.plain_http)")
+            raise RegistryRefused(
+                f"cannot be asked for: {host} is not reached by TLS (the setting kubernetes.plain_http)"
+            )
         if found.userinfo or not self._policy.allows_redirect(registry, host):
             raise RegistryRefused(
                 f"cannot be asked for: its registry sends us to {host}, which the setting images.hosts does not name"

@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import ParamSpec, Protocol, TypeVar
 
-from orchestrator.ledger.lease_rows import LeaseUnavailable, LeaseRow, LeaseStore, SqlLeaseStore
+from orchestrator.ledger.lease_rows import LeaseRow, LeaseStore, LeaseUnavailable, SqlLeaseStore
 from stacks.processes import boot_clock as running_clock
 
 log = logging.getLogger(__name__)

@@ -113,7 +113,9 @@ class SqlLeaseStore:
         except Exception as error:
             self._schema_ready = False
             self._engine.dispose()
-            raise LeaseUnavailable(f"The lease at {self._display_url} cannot be kept: {databases.error_summary(error)}.") from error
+            raise LeaseUnavailable(
+                f"The lease at {self._display_url} cannot be kept: {databases.error_summary(error)}."
+            ) from error
 
     def _session(self) -> AbstractContextManager[sa.Connection]:
         return self._engine.execution_options(isolation_level="AUTOCOMMIT").connect()

@@ -191,7 +191,9 @@ class SqlLedger:
         except Exception as error:  # noqa: BLE001 - old events can stay a while longer
             self._back_off(error)
             gone = 0
-        self._prune_at = self._monotonic() + (retention.SOON_SECONDS if gone == retention.BATCH else retention.LATER_SECONDS)
+        self._prune_at = self._monotonic() + (
+            retention.SOON_SECONDS if gone == retention.BATCH else retention.LATER_SECONDS
+        )
 
     def _back_off(self, error: Exception) -> None:
         if self._retry_at == NEVER:

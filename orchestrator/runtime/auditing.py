@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from orchestrator.core import audits, leftovers, subjects
-from orchestrator.core.audits import AuditResult, AuditContext, OrphanedResource, AuditReading
+from orchestrator.core.audits import AuditContext, AuditReading, AuditResult, OrphanedResource
 from orchestrator.core.model import Key, World
 from orchestrator.runtime.executor import Executor
 from orchestrator.runtime.leading import Leadership

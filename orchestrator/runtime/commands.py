@@ -18,9 +18,17 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from orchestrator.core import commands
-from orchestrator.core.commands import PREFIX, CommandResult, ChatCommand, InvalidCommand, ChatReply
+from orchestrator.core.commands import PREFIX, ChatCommand, ChatReply, CommandResult, InvalidCommand
 from orchestrator.core.model import Key, RepositoryFacts
-from orchestrator.forge.port import Forge, ForgeError, ForgeNotFound, Reaction, ChatComment, Repository, ForgeUnsupported
+from orchestrator.forge.port import (
+    ChatComment,
+    Forge,
+    ForgeError,
+    ForgeNotFound,
+    ForgeUnsupported,
+    Reaction,
+    Repository,
+)
 from orchestrator.ledger import kinds
 from orchestrator.runtime import spoken
 from orchestrator.runtime.clock import Clock
@@ -159,7 +167,11 @@ class CommandListener:
 
     def _is_candidate(self, comment: ChatComment, facts: RepositoryFacts) -> bool:
         """A comment on an issue, on a closed pull request, by a program, or answered before is none."""
-        known = comment.id in self._comments.done or comment.id in self._comments.pending or comment.our_reactions & _FINAL_REACTIONS
+        known = (
+            comment.id in self._comments.done
+            or comment.id in self._comments.pending
+            or comment.our_reactions & _FINAL_REACTIONS
+        )
         return not known and not comment.by_bot and comment.number in facts.open
 
     async def _handle_comment(self, repository: Repository, comment: ChatComment, phrases: tuple[str, ...]) -> None:
@@ -180,7 +192,9 @@ class CommandListener:
         self._record(kinds.COMMAND_REFUSED, origin, comment.body.strip().splitlines()[0], "no write access")
         await self._react(origin.repository, comment.id, Reaction.REFUSED)
 
-    async def _run_commands(self, origin: CommandOrigin, comment: ChatComment, parsed: tuple[commands.ParsedLine, ...]) -> None:
+    async def _run_commands(
+        self, origin: CommandOrigin, comment: ChatComment, parsed: tuple[commands.ParsedLine, ...]
+    ) -> None:
         """Where the host has no reactions, only this life's memory keeps it from happening twice."""
         if Reaction.SEEN not in comment.our_reactions:
             remembered = await self._react(origin.repository, comment.id, Reaction.SEEN)
@@ -247,7 +261,9 @@ class CommandListener:
     def _forget(self) -> None:
         now = self._clock()
         self._comments.done = {one: at for one, at in self._comments.done.items() if now - at < 2 * MAX_COMMENT_AGE}
-        self._rate_windows = {what: times for what, times in self._rate_windows.items() if times and now - times[-1] < RATE_WINDOW}
+        self._rate_windows = {
+            what: times for what, times in self._rate_windows.items() if times and now - times[-1] < RATE_WINDOW
+        }
         self._replies = {key: found for key, found in self._replies.items() if now - found[0] < REPLIES_KEPT_FOR}
 
 

@@ -25,9 +25,9 @@ from orchestrator.forge.port import (
     LABEL_REMOVED,
     Forge,
     ForgeError,
+    ForgeNotFound,
     ForgeRefused,
     ForgeUnavailable,
-    ForgeNotFound,
     Repository,
     expired_mark,
 )
@@ -38,7 +38,7 @@ from orchestrator.runtime.memory import LoopState
 from programs import registry
 from programs.registry import Target
 from stacks import names
-from stacks.model import Operation, OperationResult, Outcome, RefKind, StackRef, OperationVerb
+from stacks.model import Operation, OperationResult, OperationVerb, Outcome, RefKind, StackRef
 from stacks.port import Lane, Operations
 
 log = logging.getLogger("eph.executor")
@@ -133,7 +133,9 @@ class Executor:
                 self._start(action, repositories)
             except Exception as error:
                 log.exception("%s could not be started", type(action).__name__)
-                self._dependencies.journal.record_problem(f"{describe(action)}: could not be started: {type(error).__name__}: {error}")
+                self._dependencies.journal.record_problem(
+                    f"{describe(action)}: could not be started: {type(error).__name__}: {error}"
+                )
 
     async def close(self) -> None:
         """The operations themselves are ended by who owns them; here the waiting for them is."""
@@ -159,7 +161,9 @@ class Executor:
             case actions.Find():
                 self.background_tasks.start_once((action.ref, "images"), lambda: self._find(action, repositories))
             case actions.Expire() | actions.Unlabel() | actions.Revive():
-                self.background_tasks.start_once((action.ref, action.commit), lambda: self._update_commit_mark(action, repositories))
+                self.background_tasks.start_once(
+                    (action.ref, action.commit), lambda: self._update_commit_mark(action, repositories)
+                )
             case _:
                 raise AssertionError(f"{type(action).__name__} changes nothing")
 
@@ -210,7 +214,11 @@ class Executor:
             case actions.Retag(tag=tag):
                 return Operation(ref, OperationVerb.RETAG, target="", name=tag.name, tag=tag, deadline=deadline)
             case actions.Sleep(name=name, target=target) | actions.Wake(name=name, target=target):
-                verb, commit = (OperationVerb.SLEEP, "") if isinstance(action, actions.Sleep) else (OperationVerb.WAKE, action.commit)
+                verb, commit = (
+                    (OperationVerb.SLEEP, "")
+                    if isinstance(action, actions.Sleep)
+                    else (OperationVerb.WAKE, action.commit)
+                )
                 told = self._dependencies.settings.get(target, {})
                 return Operation(ref, verb, target, name, action.tag, commit=commit, deadline=deadline, settings=told)
             case actions.Destroy(name=name, target=target):
@@ -297,7 +305,9 @@ class Executor:
         try:
             pull = await asyncio.to_thread(self._look_up, action, repository)
         except ForgeError as error:
-            self._dependencies.journal.record_problem(f"{repository.full_name}#{action.key.number} could not be asked for: {error}")
+            self._dependencies.journal.record_problem(
+                f"{repository.full_name}#{action.key.number} could not be asked for: {error}"
+            )
             return False
         self._state.confirm(pull, self._dependencies.clock())
         self._dependencies.wake()
@@ -366,6 +376,8 @@ class Executor:
             except ForgeNotFound:
                 continue  # somebody was quicker
             except ForgeRefused as error:
-                self._dependencies.journal.record_problem(f"{action.ref}: the label {label} could not be taken off: {error}")
+                self._dependencies.journal.record_problem(
+                    f"{action.ref}: the label {label} could not be taken off: {error}"
+                )
                 allowed = False
         return allowed

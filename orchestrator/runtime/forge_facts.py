@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from orchestrator.core import globs
-from orchestrator.core.model import Request, CheckState, Key, PullRequest, Recipe, RecipeError, RepositoryFacts
+from orchestrator.core.model import CheckState, Key, PullRequest, Recipe, RecipeError, RepositoryFacts, Request
 from orchestrator.forge.port import (
     APPROVED,
     EXPIRED,
@@ -113,7 +113,10 @@ class ForgeReader:
         listed = await asyncio.gather(*(self._list_pulls(item, names) for item in repositories))
         await self._prefetch([pulls for pulls in listed if isinstance(pulls, PullList)], changed)
         return await asyncio.gather(
-            *(self._read_requests(found, names) if isinstance(found, PullList) else _as_coroutine(found) for found in listed)
+            *(
+                self._read_requests(found, names) if isinstance(found, PullList) else _as_coroutine(found)
+                for found in listed
+            )
         )
 
     async def _prefetch(self, listed: Sequence[PullList], changed: Collection[int]) -> None:
@@ -246,7 +249,9 @@ class ForgeReader:
         expired = said.get(expired_mark(stack_names.stack_name(request.pull.key.number))) or said.get(EXPIRED, "")
         label_off = True if expired.startswith(LABEL_REMOVED) else False if expired.startswith(LABEL_NOT_OURS) else None
         approved = said.get(APPROVED, "")
-        return replace(request, expired=bool(expired), expiry_reason=expired, label_removed=label_off, approval=approved)
+        return replace(
+            request, expired=bool(expired), expiry_reason=expired, label_removed=label_off, approval=approved
+        )
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         async with self._slots:

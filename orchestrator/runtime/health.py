@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from orchestrator.core.model import Request, HealthStatus, Recipe, World
+from orchestrator.core.model import HealthStatus, Recipe, Request, World
 from orchestrator.core.subjects import collect as subjects_of
 from orchestrator.runtime.clock import Clock
 from stacks.model import StackRef
@@ -64,7 +64,9 @@ def _path(request: Request) -> str:
 class HealthMonitor:
     """Keeps ``statuses`` true. ``changed`` is called, in the loop's thread, when an answer turns."""
 
-    def __init__(self, probe: Probe, clock: Clock, on_change: Callable[[], None], sleep: SleepFunction = asyncio.sleep) -> None:
+    def __init__(
+        self, probe: Probe, clock: Clock, on_change: Callable[[], None], sleep: SleepFunction = asyncio.sleep
+    ) -> None:
         self._probe = probe
         self._clock = clock
         self._on_change = on_change
@@ -100,7 +102,13 @@ class HealthMonitor:
             ok, detail = await self._probe_once(request)
             if self._record(request, ok, detail):
                 self._on_change()
-            pause = SLOW_INTERVAL if ok else min(MAX_FAST_INTERVAL, pause * INTERVAL_GROWTH) if pause < SLOW_INTERVAL else FAST_INTERVAL
+            pause = (
+                SLOW_INTERVAL
+                if ok
+                else min(MAX_FAST_INTERVAL, pause * INTERVAL_GROWTH)
+                if pause < SLOW_INTERVAL
+                else FAST_INTERVAL
+            )
             await self._sleep(pause)
 
     async def _probe_once(self, request: ProbeRequest) -> tuple[bool, str]:

@@ -16,7 +16,7 @@ from orchestrator.core.views import IMAGE_STEP, EnvironmentView
 from orchestrator.ledger import kinds
 from orchestrator.ledger.port import Event, Ledger
 from orchestrator.runtime.clock import Clock
-from stacks.model import Operation, OperationResult, Outcome, StackRef, OperationVerb
+from stacks.model import Operation, OperationResult, OperationVerb, Outcome, StackRef
 
 _PHASE_EVENTS: Mapping[Phase, str] = {
     Phase.QUEUED: kinds.ENVIRONMENT_QUEUED,
@@ -110,7 +110,9 @@ class Journal:
         """The repairs that an earlier life told; with the event log down, none."""
         told = [event for event in self._recent() if event.kind == kinds.ENVIRONMENT_REPAIRED and "/" in event.subject]
         return {
-            StackRef(*event.subject.split("/", 1)): CompletedRepair(event.at, event.data.get("commit", ""), event.message)
+            StackRef(*event.subject.split("/", 1)): CompletedRepair(
+                event.at, event.data.get("commit", ""), event.message
+            )
             for event in told
         }
 

@@ -78,7 +78,9 @@ class Loop:
         self._interval = interval
         self._refreshed_at: datetime | None = None
         self._failed = False
-        self._leadership = dependencies.leadership or Leadership.single_replica(dependencies.journal, dependencies.wakeups)
+        self._leadership = dependencies.leadership or Leadership.single_replica(
+            dependencies.journal, dependencies.wakeups
+        )
         self.last_cycle = CycleResult()
         self.listeners: Sequence[CycleListener] = ()
 
@@ -150,7 +152,9 @@ class Loop:
                 show(self.last_cycle)
             except Exception as error:
                 log.exception("the cycle could not be shown")
-                self._dependencies.journal.record_problem(f"the cycle could not be shown: {type(error).__name__}: {error}")
+                self._dependencies.journal.record_problem(
+                    f"the cycle could not be shown: {type(error).__name__}: {error}"
+                )
 
     def _record_recovery(self) -> None:
         if self._failed:

@@ -12,12 +12,12 @@ from typing import TypeVar, assert_never
 
 from orchestrator.core import sought
 from orchestrator.core.actions import Find
-from orchestrator.core.images import ImageResult, ImageLookup
-from orchestrator.core.model import Request, Intent, Key, CompletedRepair, PullRequest, Recipe, RepositoryFacts
+from orchestrator.core.images import ImageLookup, ImageResult
+from orchestrator.core.model import CompletedRepair, Intent, Key, PullRequest, Recipe, RepositoryFacts, Request
 from orchestrator.core.moments import is_within
 from orchestrator.core.trials import SuiteResult, SuiteRun, SuiteRuns
 from stacks import names
-from stacks.model import OperationResult, Outcome, StackRecord, StackRef, StackSnapshot, OperationVerb
+from stacks.model import OperationResult, OperationVerb, Outcome, StackRecord, StackRef, StackSnapshot
 
 CONFIRMED_TTL = timedelta(minutes=2)
 INTENTS_TTL = timedelta(hours=1)
@@ -52,7 +52,9 @@ class LoopState:
     approved_plans: dict[str, datetime] = field(default_factory=dict)
     approved_destroys: dict[str, datetime] = field(default_factory=dict)
 
-    def record_snapshot(self, repositories: Mapping[int, RepositoryFacts], stacks: StackSnapshot, now: datetime) -> None:
+    def record_snapshot(
+        self, repositories: Mapping[int, RepositoryFacts], stacks: StackSnapshot, now: datetime
+    ) -> None:
         """Takes note of commits seen for the first time, and forgets what a whole reading no longer shows."""
         built = {parsed: record for ref, record in stacks.stacks.items() if (parsed := names.parse(ref))}
         for facts in repositories.values():
@@ -94,7 +96,9 @@ class LoopState:
         self.confirmed = {key: item for key, item in self.confirmed.items() if is_within(item[1], CONFIRMED_TTL, now)}
         self.intents = {what: intent for what, intent in self.intents.items() if now - intent.at < INTENTS_TTL}
         self.guarded_destroys = [moment for moment in self.guarded_destroys if now - moment < DESTROYS_TTL]
-        self.completed_repairs = {ref: mended for ref, mended in self.completed_repairs.items() if now - mended.at < REPAIRS_TTL}
+        self.completed_repairs = {
+            ref: mended for ref, mended in self.completed_repairs.items() if now - mended.at < REPAIRS_TTL
+        }
         self.approved_destroys = _newer_than(self.approved_destroys, now, APPROVED_TTL)
         self.approved_plans = _newer_than(self.approved_plans, now, PLAN_APPROVAL_TTL)
 
@@ -163,7 +167,9 @@ class LoopState:
                     remembered.pop(ref, None)
                 self._resolve_intents(ref, began, "retry", *_TAG_INTENTS)
             case OperationVerb.RETAG | OperationVerb.SLEEP | OperationVerb.WAKE:
-                self._resolve_intents(ref, began, *_TAG_INTENTS, *(("retry",) if result.verb is OperationVerb.WAKE else ()))
+                self._resolve_intents(
+                    ref, began, *_TAG_INTENTS, *(("retry",) if result.verb is OperationVerb.WAKE else ())
+                )
                 if (failure := self.failures.get(ref)) is not None and failure.verb.skips_pulumi:
                     self._forget_failure(ref)
             case OperationVerb.REFRESH:
@@ -220,7 +226,11 @@ def _is_wanted(ref: StackRef, repositories: Mapping[int, RepositoryFacts]) -> bo
     """A pull request that may still ask for it; one that could not be read may."""
     parsed = names.parse(ref)
     facts = repositories.get(parsed[0]) if parsed else None
-    return parsed is not None and facts is not None and (not facts.is_complete_for(parsed[1]) or parsed[1] in facts.requests)
+    return (
+        parsed is not None
+        and facts is not None
+        and (not facts.is_complete_for(parsed[1]) or parsed[1] in facts.requests)
+    )
 
 
 def _newer_than(moments: Mapping[T, datetime], now: datetime, age: timedelta) -> dict[T, datetime]:

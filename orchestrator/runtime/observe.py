@@ -11,7 +11,7 @@ from typing import Protocol
 from orchestrator.core.headroom import Headroom
 from orchestrator.core.model import HealthStatus, PullRequest, RunningOperation, TrafficSnapshot, World
 from orchestrator.runtime.clock import Clock
-from orchestrator.runtime.forge_facts import ForgeSnapshot, ForgeReader
+from orchestrator.runtime.forge_facts import ForgeReader, ForgeSnapshot
 from orchestrator.runtime.memory import LoopState
 from orchestrator.runtime.wakeups import Refresh
 from stacks import names
@@ -57,7 +57,9 @@ class Observer:
         self._pending_parts: dict[str, asyncio.Task[Mapping[str, frozenset[str]]]] = {}
         self.forge = ForgeSnapshot()
 
-    async def observe(self, clock: Clock, refresh: Refresh, remote: Mapping[StackRef, RunningOperation] | None = None) -> World:
+    async def observe(
+        self, clock: Clock, refresh: Refresh, remote: Mapping[StackRef, RunningOperation] | None = None
+    ) -> World:
         """``remote``: what other replicas have under way. The clock is read when the look is over: what came in
         meanwhile (a confirmation) is not of the future.
 

@@ -14,15 +14,15 @@ from datetime import timedelta
 from typing import TypeVar
 
 from orchestrator.config import availability
-from orchestrator.config.bounds import SecretGrants, AdmissionPolicy, resolve_target, withheld_secrets
+from orchestrator.config.bounds import AdmissionPolicy, SecretGrants, resolve_target, withheld_secrets
 from orchestrator.config.parsing import Document, parse
 from orchestrator.config.problems import InvalidConfig
 from orchestrator.config.reading import YamlLimits
-from orchestrator.config.recipe import RecipeContext, trigger_labels, build_recipe, ref_patterns
+from orchestrator.config.recipe import RecipeContext, build_recipe, ref_patterns, trigger_labels
 from orchestrator.config.vault import SecretStore
 from orchestrator.core.model import PullRequest, Recipe, RecipeError, WatchedRefs
 from orchestrator.core.moments import TimeWindow
-from orchestrator.forge.port import Forge, ForgeRefused, ForgeUnavailable, ForgeNotFound, Repository
+from orchestrator.forge.port import Forge, ForgeNotFound, ForgeRefused, ForgeUnavailable, Repository
 from orchestrator.runtime.clock import Clock
 from stacks import names
 
@@ -112,7 +112,12 @@ class RecipeReader:
         made = self._resolve(repository, pull, existing_name)
         if not (isinstance(made, RecipeError) and made.transient):
             moves = pull.from_fork or isinstance(made, RecipeError)
-            _put(self._recipes, question, _CachedRecipe(made, TimeWindow(self._clock(), BASE_TTL) if moves else None), RECIPES_KEPT)
+            _put(
+                self._recipes,
+                question,
+                _CachedRecipe(made, TimeWindow(self._clock(), BASE_TTL) if moves else None),
+                RECIPES_KEPT,
+            )
         return made
 
     def watched_refs(self, repository: Repository) -> WatchedRefs | RecipeError:
@@ -133,7 +138,9 @@ class RecipeReader:
         return watched
 
     def _resolve(self, repository: Repository, pull: PullRequest, existing_name: str) -> Recipe | RecipeError:
-        found = self._read_base(repository, pull.base_ref) if pull.from_fork else self._read_head(repository, pull.head_sha)
+        found = (
+            self._read_base(repository, pull.base_ref) if pull.from_fork else self._read_head(repository, pull.head_sha)
+        )
         if isinstance(found, Document):
             return self._build(found, repository, pull, existing_name)
         if found.transient:

@@ -32,7 +32,9 @@ class RefFacts:
     note: str = ""
 
 
-def read(forge: Forge, recipes: RecipeReader, repository: Repository, existing: Collection[int], limit: int) -> RefFacts:
+def read(
+    forge: Forge, recipes: RecipeReader, repository: Repository, existing: Collection[int], limit: int
+) -> RefFacts:
     """Blocking. ``existing``: numbers of the environments that are there."""
     watched = recipes.watched_refs(repository)
     if isinstance(watched, RecipeError):

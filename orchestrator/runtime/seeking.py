@@ -9,7 +9,7 @@ from orchestrator.core.actions import Find
 from orchestrator.core.images import ImageResult
 from orchestrator.forge.port import Forge, ForgeError, ForgeUnavailable, Repository
 from orchestrator.images.access import RegistryPolicy
-from orchestrator.images.errors import RegistryRefused, RegistryError, RegistryUnavailable
+from orchestrator.images.errors import RegistryError, RegistryRefused, RegistryUnavailable
 from orchestrator.images.finding import ImageResolver
 from orchestrator.images.port import Registries
 

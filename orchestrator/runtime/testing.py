@@ -18,19 +18,19 @@ from pathlib import Path
 
 from orchestrator.core import junit, suites
 from orchestrator.core.junit import InvalidReport, JUnitReport
-from orchestrator.core.model import Request, Recipe
+from orchestrator.core.model import Recipe, Request
 from orchestrator.core.suites import SuiteEnvironment
-from orchestrator.core.trials import SuiteResult, SuiteRun, SuiteOutcome
+from orchestrator.core.trials import SuiteOutcome, SuiteResult, SuiteRun
 from orchestrator.core.views import EnvironmentView
 from orchestrator.runtime import trial, verdicts
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.loop import CycleResult
 from orchestrator.runtime.memory import LoopState
-from orchestrator.runtime.trial import SuiteExit, SuiteCommand
+from orchestrator.runtime.trial import SuiteCommand, SuiteExit
 from programs import registry
 from programs.concealing import Redactor
-from programs.registry import Target, RunsTests
+from programs.registry import RunsTests, Target
 from programs.spec import EnvironmentSpec, SuiteSpec
 from stacks.model import StackRef
 from stacks.places import StackPaths
@@ -96,7 +96,10 @@ class SuiteRunner:
         for run in decision.stop:
             self._stop(run)
         for run, why in decision.skip.items():
-            self._record(run.ref, SuiteResult(run.suite, run.commit, SuiteOutcome.SKIPPED, self._dependencies.clock(), detail=why))
+            self._record(
+                run.ref,
+                SuiteResult(run.suite, run.commit, SuiteOutcome.SKIPPED, self._dependencies.clock(), detail=why),
+            )
         for run in decision.start:
             self._start(run, found[run.ref][1])
         if decision.skip:
@@ -161,7 +164,9 @@ class SuiteRunner:
         self._attempts[run] += 1
         if self._attempts[run] > suites.MAX_ATTEMPTS:
             why = f"it was interrupted {suites.MAX_ATTEMPTS} times; `eph up` begins it again"
-            self._record(run.ref, SuiteResult(run.suite, run.commit, SuiteOutcome.FAILED, self._dependencies.clock(), detail=why))
+            self._record(
+                run.ref, SuiteResult(run.suite, run.commit, SuiteOutcome.FAILED, self._dependencies.clock(), detail=why)
+            )
             self._dependencies.wake()
             return
         self._dependencies.state.running_suites[run] = self._dependencies.clock()
@@ -196,16 +201,26 @@ class SuiteRunner:
         try:
             ended, report, note = await self._run_process(run, ready, suite)
         except Exception as error:  # noqa: BLE001 - whatever keeps it from running is its result
-            ended, report, note = SuiteExit(1, 0.0, ()), None, f"it could not be run: {str(error).splitlines()[0][:300]}"
+            ended, report, note = (
+                SuiteExit(1, 0.0, ()),
+                None,
+                f"it could not be run: {str(error).splitlines()[0][:300]}",
+            )
         self._record(run.ref, _result(run, ended, report, note or _detail(ended, suite), self._dependencies.clock))
 
-    async def _run_process(self, run: SuiteRun, ready: _ReadyEnvironment, suite: SuiteSpec) -> tuple[SuiteExit, JUnitReport | None, str]:
+    async def _run_process(
+        self, run: SuiteRun, ready: _ReadyEnvironment, suite: SuiteSpec
+    ) -> tuple[SuiteExit, JUnitReport | None, str]:
         target = self._dependencies.target(ready.spec.target)
         if not isinstance(target, RunsTests):
             raise TypeError(f"the target {ready.spec.target} runs no tests")
         mark = uuid.uuid4().hex
         token = self._dependencies.token(ready.spec) if suite.token and not ready.fork else ""
-        env = {**_environment_variables(ready, suite), trial.RUN_ID: mark, **({"PREVIEW_TOKEN": token} if token else {})}
+        env = {
+            **_environment_variables(ready, suite),
+            trial.RUN_ID: mark,
+            **({"PREVIEW_TOKEN": token} if token else {}),
+        }
         argv = await asyncio.to_thread(target.suite_command, ready.spec, suite, env)
         hidden = (token, *self._dependencies.secrets())
         what = SuiteCommand(argv, run.suite, mark, self._folder(run.ref), suite.command.timeout, hidden)
@@ -236,7 +251,9 @@ def _ready(view: EnvironmentView, cycle: CycleResult) -> tuple[SuiteEnvironment,
         return None
     place = SuiteEnvironment(view.ref, view.phase, view.commit, view.wanted_commit, recipe.suites, view.ready_at)
     spec = replace(recipe.spec, name=view.name, host=view.host)
-    return place, _ReadyEnvironment(spec, view.url, candidate.pull.from_fork, {suite.name: suite for suite in recipe.suites})
+    return place, _ReadyEnvironment(
+        spec, view.url, candidate.pull.from_fork, {suite.name: suite for suite in recipe.suites}
+    )
 
 
 def _request(view: EnvironmentView, cycle: CycleResult) -> Request | None:
@@ -255,7 +272,9 @@ def _environment_variables(ready: _ReadyEnvironment, suite: SuiteSpec) -> dict[s
 
 
 def _result(run: SuiteRun, ended: SuiteExit, report: JUnitReport | None, detail: str, clock: Clock) -> SuiteResult:
-    verdict = {0: SuiteOutcome.PASSED, trial.SKIPPED_EXIT_CODE: SuiteOutcome.SKIPPED}.get(1 if ended.code is None else ended.code)
+    verdict = {0: SuiteOutcome.PASSED, trial.SKIPPED_EXIT_CODE: SuiteOutcome.SKIPPED}.get(
+        1 if ended.code is None else ended.code
+    )
     tail = ended.tail if verdict is not SuiteOutcome.PASSED else ()
     return SuiteResult(
         run.suite, run.commit, verdict or SuiteOutcome.FAILED, clock(), round(ended.seconds, 1), detail, tail, report

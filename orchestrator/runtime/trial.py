@@ -120,7 +120,10 @@ async def _read_output(process: asyncio.subprocess.Process, output: _Output) -> 
 def _kill_session(session: int, run_id: str) -> None:
     """Everything in the session, and what left it with our mark; one may fork while the others are being ended."""
     for _ in range(50):
-        members = {*processes.session_members(session), *(processes.pids_with_variable(RUN_ID, run_id) if run_id else ())}
+        members = {
+            *processes.session_members(session),
+            *(processes.pids_with_variable(RUN_ID, run_id) if run_id else ()),
+        }
         alive = [found for pid in members if (found := processes.identify(pid)) is not None]
         if not alive:
             return

@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.core.junit import JUnitReport
 from orchestrator.core.reasons import commit
-from orchestrator.core.trials import SuiteResult, SuiteRun, SuiteOutcome
+from orchestrator.core.trials import SuiteOutcome, SuiteResult, SuiteRun
 from orchestrator.ledger import kinds
 from orchestrator.ledger.port import Event, Ledger
 from orchestrator.runtime.journal import Journal

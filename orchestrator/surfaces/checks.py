@@ -73,7 +73,11 @@ def _conclusion(view: EnvironmentView) -> Conclusion:
 
 
 def _title(view: EnvironmentView) -> str:
-    head = f"{PHASE_LABELS[view.phase]}, commit {short_sha(commit_of(view))}" if commit_of(view) else PHASE_LABELS[view.phase]
+    head = (
+        f"{PHASE_LABELS[view.phase]}, commit {short_sha(commit_of(view))}"
+        if commit_of(view)
+        else PHASE_LABELS[view.phase]
+    )
     return f"{head}: {rest}" if (rest := _rest(view)) else head
 
 

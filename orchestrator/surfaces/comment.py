@@ -16,7 +16,7 @@ from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView, FailureView
 from orchestrator.surfaces import suites
 from orchestrator.surfaces.markdown import code, fence, link, plain, text
-from orchestrator.surfaces.phrases import GONE_PHASES, PHASE_LABELS, is_outdated, is_reachable, short_sha, format_time
+from orchestrator.surfaces.phrases import GONE_PHASES, PHASE_LABELS, format_time, is_outdated, is_reachable, short_sha
 
 MAX_PROBLEMS = 20
 MAX_SERVICES = 20
@@ -172,7 +172,9 @@ def _failure(view: EnvironmentView) -> str:
 def _next_try(failure: FailureView) -> str:
     tries = {0: "", 1: "Tried once."}.get(failure.tries, f"Tried {failure.tries} times.")
     now = f"A push, or the comment {code('/eph retry')}, tries again at once."
-    return " ".join(filter(None, [tries, f"Next try {format_time(failure.next_try)}." if failure.next_try else "", now]))
+    return " ".join(
+        filter(None, [tries, f"Next try {format_time(failure.next_try)}." if failure.next_try else "", now])
+    )
 
 
 def _reply(reply: ChatReply) -> str:

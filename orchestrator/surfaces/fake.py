@@ -14,8 +14,14 @@ from orchestrator.core.model import Key
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
 from orchestrator.ledger.port import Event
-from orchestrator.surfaces.port import ForgeUsage, EnvironmentNotFound, RequestRefused, ServiceStatus, TemporarilyUnavailable
-from programs.insides import RuntimeInfo, LogRequest
+from orchestrator.surfaces.port import (
+    EnvironmentNotFound,
+    ForgeUsage,
+    RequestRefused,
+    ServiceStatus,
+    TemporarilyUnavailable,
+)
+from programs.insides import LogRequest, RuntimeInfo
 from stacks.model import StackRef
 
 START = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
@@ -178,11 +184,15 @@ class FakeEnvironmentService:
     async def wake_up(self, name: str, by: str) -> EnvironmentView:
         return self._record_call("wake", name, by, Phase.STARTING)
 
-    async def approve_commit(self, name: str, commit: str, by: str, requested_at: datetime | None = None) -> EnvironmentView:
+    async def approve_commit(
+        self, name: str, commit: str, by: str, requested_at: datetime | None = None
+    ) -> EnvironmentView:
         view = self._find(name)
         if commit != view.wanted_commit:
             raise RequestRefused(f"the newest commit of {name} is {view.wanted_commit}, not {commit}")
-        return self._record_call("approve_commit", name, by, None, commit, *([requested_at.isoformat()] if requested_at else []))
+        return self._record_call(
+            "approve_commit", name, by, None, commit, *([requested_at.isoformat()] if requested_at else [])
+        )
 
     async def audit(self) -> AuditResult:
         return self.audit_result

@@ -68,7 +68,11 @@ class ForgeReport:
     @property
     def check_slot(self) -> CheckSlot | None:
         """Of a check."""
-        return CheckSlot(self.repository.id, self.content.commit, self.content.name) if isinstance(self.content, CheckRunReport) else None
+        return (
+            CheckSlot(self.repository.id, self.content.commit, self.content.name)
+            if isinstance(self.content, CheckRunReport)
+            else None
+        )
 
     @property
     def is_cleanup(self) -> bool:
@@ -79,14 +83,18 @@ class ForgeReport:
         return hashlib.sha256(repr(self.content).encode()).hexdigest()
 
 
-def reports_for(view: EnvironmentView, repository: Repository, now: datetime, reply: ChatReply | None = None) -> Iterator[ForgeReport]:
+def reports_for(
+    view: EnvironmentView, repository: Repository, now: datetime, reply: ChatReply | None = None
+) -> Iterator[ForgeReport]:
     if view.key is None:
         return
     commit = checks.commit_of(view)
     if view.key.kind is RefKind.PULL:  # a branch or a tag has no place for a comment
         yield ForgeReport(repository, view.key, view.phase, CommentReport(comment.render(view, now, reply)))
     if commit:
-        yield ForgeReport(repository, view.key, view.phase, CheckRunReport(commit, checks.report(view, now), checks.name_of(view)))
+        yield ForgeReport(
+            repository, view.key, view.phase, CheckRunReport(commit, checks.report(view, now), checks.name_of(view))
+        )
     told = deployments.report(view)
     if (told is not None and commit) or deployments.is_over(view):
         yield ForgeReport(repository, view.key, view.phase, DeploymentUpdate(view.name, commit, told))
@@ -94,7 +102,11 @@ def reports_for(view: EnvironmentView, repository: Repository, now: datetime, re
 
 def suppressed(report: ForgeReport) -> ForgeReport:
     """Of a check: nothing is said in its place."""
-    return replace(report, content=replace(report.content, report=None)) if isinstance(report.content, CheckRunReport) else report
+    return (
+        replace(report, content=replace(report.content, report=None))
+        if isinstance(report.content, CheckRunReport)
+        else report
+    )
 
 
 def reply_only(key: Key, repository: Repository, reply: ChatReply) -> ForgeReport:
@@ -108,7 +120,11 @@ def check_owners(reports: Iterable[ForgeReport]) -> dict[CheckSlot, Key]:
     One that is over or refused is neutral, and must not cover that the same commit runs and answers elsewhere."""
     found: dict[CheckSlot, tuple[bool, Key]] = {}
     for letter in reports:
-        if letter.check_slot is not None and isinstance(letter.content, CheckRunReport) and letter.content.report is not None:
+        if (
+            letter.check_slot is not None
+            and isinstance(letter.content, CheckRunReport)
+            and letter.content.report is not None
+        ):
             rank = (letter.content.report.conclusion is Conclusion.NEUTRAL, letter.key)
             found[letter.check_slot] = min(found.get(letter.check_slot, rank), rank)
     return {place: key for place, (_, key) in found.items()}

@@ -49,4 +49,6 @@ def is_outdated(view: EnvironmentView) -> bool:
 
 def is_reachable(view: EnvironmentView) -> bool:
     """The URL leads somewhere: to the app, or to the page that waits for it."""
-    return bool(view.url) and view.phase not in GONE_PHASES and (view.phase not in UNCERTAIN_PHASES or bool(view.commit))
+    return (
+        bool(view.url) and view.phase not in GONE_PHASES and (view.phase not in UNCERTAIN_PHASES or bool(view.commit))
+    )

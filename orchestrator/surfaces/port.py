@@ -10,7 +10,7 @@ from typing import Protocol
 from orchestrator.core.audits import AuditResult
 from orchestrator.core.views import EnvironmentView
 from orchestrator.ledger.port import Event
-from programs.insides import RuntimeInfo, LogRequest
+from programs.insides import LogRequest, RuntimeInfo
 
 
 class EnvironmentNotFound(LookupError):
@@ -121,7 +121,9 @@ class EnvironmentService(Protocol):
     async def wake_up(self, name: str, by: str) -> EnvironmentView:
         """Starts it again; one that is awake stays so for a while."""
 
-    async def approve_commit(self, name: str, commit: str, by: str, requested_at: datetime | None = None) -> EnvironmentView:
+    async def approve_commit(
+        self, name: str, commit: str, by: str, requested_at: datetime | None = None
+    ) -> EnvironmentView:
         """Lets that very commit (all forty digits) of a fork run. Refused when it is not the newest, or when the newest
         was not yet seen when the person ``requested_at`` so: they may have meant the one before."""
 

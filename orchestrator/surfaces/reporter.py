@@ -23,16 +23,16 @@ from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
 from orchestrator.forge.port import (
     Conclusion,
-    ForgeForbidden,
     Forge,
+    ForgeForbidden,
+    ForgeNotFound,
     ForgeRefused,
     ForgeUnavailable,
-    ForgeNotFound,
-    Repository,
     ForgeUnsupported,
+    Repository,
 )
 from orchestrator.surfaces import checks, comment, letters
-from orchestrator.surfaces.letters import CheckRunReport, CommentReport, DeploymentUpdate, ForgeReport, CheckSlot
+from orchestrator.surfaces.letters import CheckRunReport, CheckSlot, CommentReport, DeploymentUpdate, ForgeReport
 
 WRITE_INTERVAL = timedelta(seconds=5)
 FIRST_RETRY = timedelta(seconds=10)
@@ -119,8 +119,13 @@ class Reporter:
 
     def is_delivered(self, view: EnvironmentView, repositories: Mapping[int, Repository]) -> bool:
         """Whether all of it was said, or was refused so often that it is given up."""
-        offered = [(letter, self._state_of(letter)) for letter in self._with_suppressed_checks(self._reports_for(view, repositories))]
-        return all(self._is_current(letter) or (sent.refused and sent.failures >= MAX_REFUSALS) for letter, sent in offered)
+        offered = [
+            (letter, self._state_of(letter))
+            for letter in self._with_suppressed_checks(self._reports_for(view, repositories))
+        ]
+        return all(
+            self._is_current(letter) or (sent.refused and sent.failures >= MAX_REFUSALS) for letter, sent in offered
+        )
 
     def _reports_for(self, view: EnvironmentView, repositories: Mapping[int, Repository]) -> list[ForgeReport]:
         repository = repositories.get(view.key.repository) if view.key is not None else None
@@ -137,7 +142,9 @@ class Reporter:
 
     def _reply_only_reports(self, repositories: Mapping[int, Repository]) -> list[ForgeReport]:
         homes = [(key, repositories.get(key.repository), self.replies.get(key)) for key in sorted(self.reply_only)]
-        return [letters.reply_only(key, home, reply) for key, home, reply in homes if home is not None and reply is not None]
+        return [
+            letters.reply_only(key, home, reply) for key, home, reply in homes if home is not None and reply is not None
+        ]
 
     def _state_of(self, report: ForgeReport) -> _DeliveryState:
         return self._states.setdefault((report.key, report.kind), _DeliveryState())
@@ -214,7 +221,9 @@ class Reporter:
     def _write_check(self, report: ForgeReport, check: CheckRunReport, state: _DeliveryState) -> None:
         left = CheckSlot(report.repository.id, state.in_progress_commit, check.name)
         if state.in_progress_commit not in ("", check.commit) and not self._is_covered(left, report.key):
-            self._forge.report_check(report.repository, state.in_progress_commit, check.name, checks.superseded(check.commit))
+            self._forge.report_check(
+                report.repository, state.in_progress_commit, check.name, checks.superseded(check.commit)
+            )
         state.in_progress_commit = ""
         if check.report is not None:
             self._forge.report_check(report.repository, check.commit, check.name, check.report)

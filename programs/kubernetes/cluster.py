@@ -19,7 +19,7 @@ from lightkube.config.kubeconfig import KubeConfig, SingleConfig
 from lightkube.core.exceptions import ConfigError
 
 from programs.kubernetes import names
-from programs.kubernetes.errors import KubernetesError, ClusterUnreachable
+from programs.kubernetes.errors import ClusterUnreachable, KubernetesError
 from programs.kubernetes.settings import KubernetesSettings
 
 Data = dict[str, Any]
@@ -63,7 +63,13 @@ class ClusterClient:
         """Server-side, as a field manager of its own, and of what is there already: raises ``Missing`` else."""
         query = {"fieldManager": field_manager, "force": "true"}
         try:
-            self._request("PATCH", path, params=query, headers={"Content-Type": APPLY_CONTENT_TYPE}, content=json.dumps(body).encode())
+            self._request(
+                "PATCH",
+                path,
+                params=query,
+                headers={"Content-Type": APPLY_CONTENT_TYPE},
+                content=json.dumps(body).encode(),
+            )
         except ObjectConflict as error:  # one of that name, and another one
             raise ObjectNotFound(f"{path} is not the one that it was") from error
 
@@ -72,7 +78,9 @@ class ClusterClient:
         after = ""
         while True:
             more = {"continue": after} if after else {}
-            answer = self._request("GET", path, params={**query, "limit": PAGE_SIZE, **more}, headers={"Accept": METADATA_LIST_TYPE})
+            answer = self._request(
+                "GET", path, params={**query, "limit": PAGE_SIZE, **more}, headers={"Accept": METADATA_LIST_TYPE}
+            )
             page = answer.json()
             yield from page.get("items") or []  # none may be null
             after = page.get("metadata", {}).get("continue", "")
@@ -130,7 +138,9 @@ class ClusterClient:
         if answer.status_code == httpx2.codes.NOT_FOUND:
             raise ObjectNotFound(f"{path} is not in the cluster")
         if answer.status_code in (httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN):
-            raise AccessDenied(f"the cluster refuses {method} {path}: {_message(answer)}; check the kubeconfig's rights")
+            raise AccessDenied(
+                f"the cluster refuses {method} {path}: {_message(answer)}; check the kubeconfig's rights"
+            )
         if answer.is_error:
             why = ObjectConflict if answer.status_code == httpx2.codes.CONFLICT else ClusterUnreachable
             raise why(f"the cluster answered {answer.status_code} to {method} {path}: {_message(answer)}")

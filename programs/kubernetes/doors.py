@@ -17,7 +17,7 @@ from programs.local.settings import HostSettings
 
 TARGET = "kubernetes"
 remove = routes.delete
-__all__ = ["RouteRecord", "list_routes", "routes_folder", "routes_of", "write", "remove", "upstream"]
+__all__ = ["RouteRecord", "list_routes", "remove", "routes_folder", "routes_of", "upstream", "write"]
 
 
 def write(folder: HostSettings, route: RouteRecord) -> None:

@@ -70,7 +70,9 @@ class ResourceGroup(pulumi.ComponentResource):
 class KubernetesProgram:
     """Builds the resources of one spec; a new one for each run of the program."""
 
-    def __init__(self, spec: EnvironmentSpec, settings: KubernetesSettings, prepared: PreparedInputs, version: str) -> None:
+    def __init__(
+        self, spec: EnvironmentSpec, settings: KubernetesSettings, prepared: PreparedInputs, version: str
+    ) -> None:
         self.spec = spec
         self.settings = settings
         self.prepared = prepared
@@ -136,7 +138,11 @@ class KubernetesProgram:
         home = objects.namespace(self.spec, self.settings)
         home["metadata"]["annotations"] |= SKIP_AWAIT  # the purge after a destroy waits, and says what keeps it
         self.namespace_resource = AppliedObject("namespace", home, options)
-        around = [objects.resource_quota(self.spec, self.settings), objects.limit_range(self.spec, self.settings), objects.service_account()]
+        around = [
+            objects.resource_quota(self.spec, self.settings),
+            objects.limit_range(self.spec, self.settings),
+            objects.service_account(),
+        ]
         around += objects.network_policies(self.settings, self._public_ports(), self.prepared.database_server)
         secret = objects.pull_secret(self.settings)
         around += [secret] if secret else []
@@ -190,7 +196,9 @@ class KubernetesProgram:
 
     def _database(self, item: DatabaseSpec) -> list[Resource]:
         part = ResourceGroup("Database", f"database-{item.name}")
-        last = self._shared_database(item, part) if shared.is_shared(item, self.settings) else self._own_server(item, part)
+        last = (
+            self._shared_database(item, part) if shared.is_shared(item, self.settings) else self._own_server(item, part)
+        )
         if item.strategy == "seed":
             last = self._seed(item, part, last)
         if item.migrate:
@@ -221,7 +229,11 @@ class KubernetesProgram:
         values = {"password": password.value, "url": url}
         secret = self._apply(objects.new_object("Secret", name, {"stringData": Output.secret(values)}), part)
         service = self._apply(workloads.postgres_service(item), part)
-        server = self._apply(workloads.postgres_stateful_set(item, self.settings, self.labels), part, [secret, service, *self.namespace_parts])
+        server = self._apply(
+            workloads.postgres_stateful_set(item, self.settings, self.labels),
+            part,
+            [secret, service, *self.namespace_parts],
+        )
         title = f"database {item.name}"
         return [self._wait_until_ready(server, "StatefulSet", name, title, DATABASE_TIMEOUT)]
 
@@ -232,7 +244,9 @@ class KubernetesProgram:
             name = names.job("seed", item.name, "\0".join([*item.scripts, *texts.values(), names.database(item)]))
             config = self._apply(workloads.scripts_config_map(name, texts), part)
             spec = workloads.psql_pod(item, name, self.settings)
-            made = self._apply(workloads.job_object(name, workloads.pod_template(self.labels, spec), 600), part, [config, *after])
+            made = self._apply(
+                workloads.job_object(name, workloads.pod_template(self.labels, spec), 600), part, [config, *after]
+            )
             after = [self._wait_until_ready(made, "Job", name, f"seed {item.name}", 660)]
         if item.seed:
             after = [self._command(f"seed {item.name}", item.seed, part, after, once=names.database(item))]
@@ -273,7 +287,12 @@ class KubernetesProgram:
             job = self._job(f"{names.PREFIX}run-pre-destroy-{index + 1}", short)
             job["metadata"]["labels"] = self.labels
             # As text: Pulumi would give a dynamic provider each number as a fraction.
-            props = {"namespace": self.namespace, "title": title, "job": json.dumps(job), "on": self._cluster_settings()}
+            props = {
+                "namespace": self.namespace,
+                "title": title,
+                "job": json.dumps(job),
+                "on": self._cluster_settings(),
+            }
             after = [resources.LastWords(f"pre-destroy-{index + 1}", props, ResourceOptions(depends_on=after))]
 
     # --- services

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from programs.holdings import HeldResource
 from programs.kubernetes import cluster, doors, kinds, names
-from programs.kubernetes.cluster import ClusterClient, Data, AccessDenied, ObjectNotFound
+from programs.kubernetes.cluster import AccessDenied, ClusterClient, Data, ObjectNotFound
 from programs.kubernetes.settings import KubernetesSettings
 
 _BUILT_IN = frozenset({"ConfigMap:kube-root-ca.crt", "ConfigMap:istio-ca-root-cert", "ServiceAccount:default"})
@@ -22,11 +22,16 @@ _TOKEN_ANNOTATION = "kubernetes.io/service-account.name"  # noqa: S105 - an anno
 def list_resources(client: ClusterClient, settings: KubernetesSettings) -> list[HeldResource]:
     """Raises when it cannot be looked at; kinds that we may not list are left out."""
     spaces = {item["metadata"]["name"] for item in cluster.list_namespaces(client, settings.server)}
-    things = [HeldResource("namespace", name, name, f"Namespace:{name}", _kubectl_delete(settings, "namespace", name)) for name in spaces]
+    things = [
+        HeldResource("namespace", name, name, f"Namespace:{name}", _kubectl_delete(settings, "namespace", name))
+        for name in spaces
+    ]
     for kind, path in kinds.LISTED_KINDS.items():
         if kind != "Namespace":
             listed = _list_kind(client, path, [kinds.collection_path(kind, space) for space in spaces])
-            things += [_resource(settings, kind, item) for item in listed if _belongs_to_environment(item, kind, spaces)]
+            things += [
+                _resource(settings, kind, item) for item in listed if _belongs_to_environment(item, kind, spaces)
+            ]
     return sorted([*things, *_gateway_routes(settings)])
 
 
@@ -65,7 +70,10 @@ def _gateway_routes(settings: KubernetesSettings) -> Iterator[HeldResource]:
 
 
 def _kubectl_delete(settings: KubernetesSettings, kind: str, name: str, namespace: str = "") -> str:
-    where = [*(["--kubeconfig", settings.kubeconfig] if settings.kubeconfig else []), *(["-n", namespace] if namespace else [])]
+    where = [
+        *(["--kubeconfig", settings.kubeconfig] if settings.kubeconfig else []),
+        *(["-n", namespace] if namespace else []),
+    ]
     return shlex.join(["kubectl", *where, "delete", kind, name])
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from programs import insides
 from programs.concealing import redact
-from programs.insides import RuntimeEvent, RuntimeInfo, ProcessInfo, LogRequest, LogLines
+from programs.insides import LogLines, LogRequest, ProcessInfo, RuntimeEvent, RuntimeInfo
 from programs.kubernetes import names, watching
 from programs.kubernetes.cluster import ClusterClient, Data
 
@@ -40,7 +40,9 @@ def read_logs(cluster: ClusterClient, namespace: str, request: LogRequest) -> Lo
     insides.require_service(request.service, {service for service, _ in told}, namespace)
     own = {service for service, _ in told if not service.startswith(names.PREFIX)}
     wanted = [
-        (service, pod) for service, pod in told if service == request.service or (not request.service and service in own)
+        (service, pod)
+        for service, pod in told
+        if service == request.service or (not request.service and service in own)
     ]
     hidden = secret_values(cluster.list_namespaced(namespace, "v1/secrets")) if wanted else ()
     lines: list[_Line] = []
@@ -55,7 +57,9 @@ def read_logs(cluster: ClusterClient, namespace: str, request: LogRequest) -> Lo
     return LogLines(insides.with_service_prefix(ordered, multiple=not request.service and len(own) > 1), marks)
 
 
-def _lines(cluster: ClusterClient, pod: Data, container: str, request: LogRequest, position: str) -> Iterable[tuple[str, str]]:
+def _lines(
+    cluster: ClusterClient, pod: Data, container: str, request: LogRequest, position: str
+) -> Iterable[tuple[str, str]]:
     about = pod["metadata"]
     found = cluster.read_log(
         about["namespace"], about["name"], container, previous=request.previous, lines=request.lines, since=position

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from programs.kubernetes import kinds, names, watching
-from programs.kubernetes.cluster import ClusterClient, Data, AccessDenied, ObjectNotFound
+from programs.kubernetes.cluster import AccessDenied, ClusterClient, Data, ObjectNotFound
 from programs.kubernetes.errors import KubernetesError
 from programs.local.waiting import pause
 from programs.spec import DatabaseSpec, EnvironmentSpec
@@ -37,13 +37,17 @@ def prepare(cluster: ClusterClient, spec: EnvironmentSpec, databases: Sequence[D
     if not kinds.is_live(data):
         wait_until_namespace_deleted(cluster, f"/api/v1/namespaces/{space}", spec.name)
         return True
-    removed = [path for path, orphan in _objects_to_replace(cluster, databases, space) if _remove(cluster, path, orphan)]
+    removed = [
+        path for path, orphan in _objects_to_replace(cluster, databases, space) if _remove(cluster, path, orphan)
+    ]
     for path in removed:
         _wait_until_deleted(cluster, path)
     return bool(removed)
 
 
-def _objects_to_replace(cluster: ClusterClient, databases: Sequence[DatabaseSpec], namespace: str) -> Iterator[tuple[str, bool]]:
+def _objects_to_replace(
+    cluster: ClusterClient, databases: Sequence[DatabaseSpec], namespace: str
+) -> Iterator[tuple[str, bool]]:
     """Paths, and whether what they made stays."""
     found = {kind: _list_kind(cluster, kind, namespace) for kind in _REPLACEABLE_KINDS}
     for kind in _REPLACEABLE_KINDS:
@@ -94,7 +98,9 @@ def _wait_until_deleted(cluster: ClusterClient, path: str) -> None:
     raise KubernetesError(f"{path} is still being removed after {OBJECT_TIMEOUT:.0f} s; it is tried again")
 
 
-def wait_until_namespace_deleted(cluster: ClusterClient, path: str, name: str, timeout: float = NAMESPACE_TIMEOUT) -> None:
+def wait_until_namespace_deleted(
+    cluster: ClusterClient, path: str, name: str, timeout: float = NAMESPACE_TIMEOUT
+) -> None:
     """Waits for a namespace that is being removed; raises with what keeps it and what an operator can do."""
     deadline = time.monotonic() + timeout
     while True:

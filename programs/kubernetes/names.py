@@ -95,7 +95,11 @@ def secrets_annotation(spec: EnvironmentSpec) -> dict[str, str]:
 
 def labels(spec: EnvironmentSpec, server: str) -> dict[str, str]:
     """What everything of the environment carries, so that it is found without any record."""
-    marks = {f"{DOMAIN}/{_label_key(key)}": label_value(text) for key, text in spec.marks.items() if _label_key(key) not in _OWN_KEYS}
+    marks = {
+        f"{DOMAIN}/{_label_key(key)}": label_value(text)
+        for key, text in spec.marks.items()
+        if _label_key(key) not in _OWN_KEYS
+    }
     return {**marks, MANAGED_BY: "eph", SERVER: label_value(server), ENVIRONMENT: label_value(spec.name)}
 
 

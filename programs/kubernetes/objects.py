@@ -87,7 +87,9 @@ def pull_secret(settings: KubernetesSettings) -> Data | None:
     return new_object("Secret", names.PULL_SECRET, {"type": kind, "data": {".dockerconfigjson": content}})
 
 
-def network_policies(settings: KubernetesSettings, public_ports: Iterable[int], database_server: tuple[list[Data], int] | None = None) -> list[Data]:
+def network_policies(
+    settings: KubernetesSettings, public_ports: Iterable[int], database_server: tuple[list[Data], int] | None = None
+) -> list[Data]:
     """``public_ports``: those of public services, which whoever stands in front may reach. ``database_server``: where the database
     server lies that environments share, and its port."""
     inside: list[Data] = [{"podSelector": {}}]
@@ -95,7 +97,9 @@ def network_policies(settings: KubernetesSettings, public_ports: Iterable[int], 
     asked = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
     found = [
         _network_policy("eph-deny", {}, ["Ingress", "Egress"], {}),
-        _network_policy("eph-inside", {}, ["Ingress", "Egress"], {"ingress": [{"from": inside}], "egress": [{"to": inside}]}),
+        _network_policy(
+            "eph-inside", {}, ["Ingress", "Egress"], {"ingress": [{"from": inside}], "egress": [{"to": inside}]}
+        ),
         _network_policy(
             "eph-names",
             {},

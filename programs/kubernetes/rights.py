@@ -59,7 +59,11 @@ def _ensure_namespace(cluster: ClusterClient, namespace: str, settings: Kubernet
     except ObjectNotFound:
         cluster.create(
             "/api/v1/namespaces",
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": ownership_labels(settings)}},
+            {
+                "apiVersion": "v1",
+                "kind": "Namespace",
+                "metadata": {"name": namespace, "labels": ownership_labels(settings)},
+            },
         )
         return
     if ownership_labels(settings).items() - labels.items():

@@ -93,7 +93,10 @@ def drop_all(settings: KubernetesSettings, environment: str) -> None:
     """Whatever no state knows of any more."""
     if settings.postgres:
         save_admin_url(settings)
-        drop(str(settings.root), sorted({item.name for item in list_owned(settings) if item.environment == environment_digest(environment)}))
+        drop(
+            str(settings.root),
+            sorted({item.name for item in list_owned(settings) if item.environment == environment_digest(environment)}),
+        )
 
 
 def list_owned(settings: KubernetesSettings) -> list[databases.OwnedObject]:

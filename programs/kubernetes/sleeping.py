@@ -17,7 +17,7 @@ import httpx
 
 from programs.kubernetes import doors, names, waiting
 from programs.kubernetes.cluster import ClusterClient, ObjectNotFound
-from programs.kubernetes.doors import Route
+from programs.kubernetes.doors import RouteRecord
 from programs.kubernetes.errors import KubernetesError
 from programs.kubernetes.settings import KubernetesSettings
 from programs.kubernetes.waiting import AwaitedWorkload
@@ -158,7 +158,7 @@ def _apply(cluster: ClusterClient, namespace: str, kind_info: tuple[str, str, st
 # --- the doors
 
 
-def _routes(settings: KubernetesSettings, environment: str) -> list[Route]:
+def _routes(settings: KubernetesSettings, environment: str) -> list[RouteRecord]:
     return doors.routes_of(settings.routes, environment) if settings.routes else []
 
 
@@ -168,7 +168,7 @@ def _mark_routes(settings: KubernetesSettings, environment: str, asleep: bool) -
             doors.write(doors.routes_folder(settings.routes), replace(route, asleep=asleep))
 
 
-def _wait_for_front(route: Route) -> None:
+def _wait_for_front(route: RouteRecord) -> None:
     """The ingress controller, or the cluster's own way to a service, hears of its pods a moment later than we."""
     deadline, said = time.monotonic() + FRONT_TIMEOUT, ""
     while time.monotonic() < deadline:
@@ -180,7 +180,7 @@ def _wait_for_front(route: Route) -> None:
     raise KubernetesError(f"{route.host} was woken, and does not answer {way}: {said}")
 
 
-def _probe(route: Route) -> tuple[bool, str]:
+def _probe(route: RouteRecord) -> tuple[bool, str]:
     try:
         answer = httpx.get(
             f"{route.upstream}{route.health or '/'}",

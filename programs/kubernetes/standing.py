@@ -25,7 +25,7 @@ import httpx2
 
 from programs.holdings import DRIFTED
 from programs.kubernetes import cluster, doors, kinds
-from programs.kubernetes.cluster import METADATA_LIST_TYPE, ClusterClient, Data, AccessDenied
+from programs.kubernetes.cluster import METADATA_LIST_TYPE, AccessDenied, ClusterClient, Data
 from programs.kubernetes.errors import KubernetesError
 from programs.kubernetes.settings import KubernetesSettings
 
@@ -78,7 +78,9 @@ def _with_namespaced_kinds(client: ClusterClient, server: str, standing: LiveRes
         with contextlib.suppress(AccessDenied):
             every = [kinds.collection_path(kind, space) for space in sorted(spaces)]
             told[kind] = _KnownObjects.from_items(
-                item for path in every for item in client.list_metadata(path, labelSelector=cluster.server_selector(server))
+                item
+                for path in every
+                for item in client.list_metadata(path, labelSelector=cluster.server_selector(server))
             )
     more = _live_resources(told)
     return {**standing, **more, DRIFTED: standing[DRIFTED] | more[DRIFTED]}
@@ -192,7 +194,9 @@ class ClusterWatch:
         ids, after = _KnownObjects(), ""
         while True:
             more = {"continue": after} if after else {}
-            answer = await http.get(_stream_path(stream), params={**query, **more}, headers={"Accept": METADATA_LIST_TYPE})
+            answer = await http.get(
+                _stream_path(stream), params={**query, **more}, headers={"Accept": METADATA_LIST_TYPE}
+            )
             page = _parse_answer(answer, stream.kind)
             for item in page.get("items") or []:  # none may be null
                 ids.add(item)
@@ -229,7 +233,11 @@ def _apply_event(stream: _WatchStream, event: Mapping[str, Any]) -> None:
         case "DELETED":
             stream.objects.remove(item)
         case "ERROR":
-            raise _VersionExpired(str(item.get("message", ""))) if item.get("code") == HTTP_GONE else ValueError(str(item)[:200])
+            raise (
+                _VersionExpired(str(item.get("message", "")))
+                if item.get("code") == HTTP_GONE
+                else ValueError(str(item)[:200])
+            )
     stream.version = item["metadata"]["resourceVersion"]
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from programs import images, ordering
 from programs.holdings import HeldResource
 from programs.images import InvalidReference
-from programs.insides import RuntimeInfo, LogRequest, LogLines
+from programs.insides import LogLines, LogRequest, RuntimeInfo
 from programs.kubernetes import (
     cluster,
     doors,
@@ -190,7 +190,9 @@ def _front_certificate(settings: KubernetesSettings) -> Mapping[str, str]:
     """The certificate to copy, when there is one; raises when the cluster lacks what the settings count on."""
     if settings.gateway:
         try:
-            kinds = {item["kind"] for item in cluster.connect(settings).get(f"/apis/{objects.GATEWAY_API}")["resources"]}
+            kinds = {
+                item["kind"] for item in cluster.connect(settings).get(f"/apis/{objects.GATEWAY_API}")["resources"]
+            }
         except ObjectNotFound:
             kinds = set()
         if "HTTPRoute" not in kinds:
@@ -228,7 +230,9 @@ def _is_ours(client: ClusterClient, path: str, settings: KubernetesSettings) -> 
         labels = client.get(path)["metadata"].get("labels", {})
     except ObjectNotFound:
         return False
-    return bool(labels.get(names.MANAGED_BY) == "eph" and labels.get(names.SERVER) == names.label_value(settings.server))
+    return bool(
+        labels.get(names.MANAGED_BY) == "eph" and labels.get(names.SERVER) == names.label_value(settings.server)
+    )
 
 
 def _remove_routes(settings: KubernetesSettings, name: str) -> None:

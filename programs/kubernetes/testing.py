@@ -19,7 +19,9 @@ from programs.local.settings import from_mapping
 from programs.spec import EnvironmentSpec, SuiteSpec
 
 
-def command_line(settings: KubernetesSettings, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]) -> list[str]:
+def command_line(
+    settings: KubernetesSettings, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]
+) -> list[str]:
     local = _host_settings(settings)
     if sandbox.kind(local) != "bubblewrap":
         raise KubernetesError(
@@ -55,4 +57,6 @@ def delete(settings: KubernetesSettings, name: str) -> None:
 
 
 def _host_settings(settings: KubernetesSettings) -> LocalSettings:
-    return from_mapping({"root": str(settings.root), "toolbox": settings.toolbox, "path": settings.path, "sandbox": "auto"})
+    return from_mapping(
+        {"root": str(settings.root), "toolbox": settings.toolbox, "path": settings.path, "sandbox": "auto"}
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from programs.kubernetes import inside, watching
 from programs.kubernetes.cluster import ClusterClient, ObjectNotFound
-from programs.kubernetes.errors import KubernetesError, ClusterUnreachable
+from programs.kubernetes.errors import ClusterUnreachable, KubernetesError
 from programs.kubernetes.watching import RolloutStatus
 from programs.local.waiting import pause
 
@@ -73,7 +73,9 @@ def _tail(cluster: ClusterClient, workload: AwaitedWorkload, verdict: RolloutSta
     if not verdict.pod:
         return []
     where = workload.namespace, verdict.pod, verdict.container
-    lines = cluster.read_log(*where, previous=verdict.previous) or cluster.read_log(*where, previous=not verdict.previous)
+    lines = cluster.read_log(*where, previous=verdict.previous) or cluster.read_log(
+        *where, previous=not verdict.previous
+    )
     try:
         hidden = inside.secret_values(cluster.list_namespaced(workload.namespace, "v1/secrets")) if lines else ()
     except KubernetesError:

@@ -130,7 +130,9 @@ def _failed_try(pods: Iterable[Data]) -> RolloutStatus | None:
         for status in _statuses(pod):
             ended = status.get("state", {}).get("terminated")
             if ended and ended.get("exitCode"):
-                return RolloutStatus(failure=f"it failed: {_exit_reason(ended)}", pod=_name(pod), container=status["name"])
+                return RolloutStatus(
+                    failure=f"it failed: {_exit_reason(ended)}", pod=_name(pod), container=status["name"]
+                )
     return None
 
 
@@ -217,10 +219,14 @@ def _pod_status(pod: Data, events: list[Data], is_job: bool) -> RolloutStatus:
     for status in _statuses(pod):
         found = _container_status(status, is_job)
         if found.failure:
-            return RolloutStatus(failure=found.failure, pod=_name(pod), container=status["name"], previous=found.previous)
+            return RolloutStatus(
+                failure=found.failure, pod=_name(pod), container=status["name"], previous=found.previous
+            )
     for status in _statuses(pod):
         if not status.get("ready") and not is_job:
-            return RolloutStatus(pending_reason=_not_ready_reason(status, own), pod=_name(pod), container=status["name"])
+            return RolloutStatus(
+                pending_reason=_not_ready_reason(status, own), pod=_name(pod), container=status["name"]
+            )
     return RolloutStatus()
 
 
@@ -233,7 +239,9 @@ def _container_status(status: Data, is_job: bool) -> RolloutStatus:
     waiting = status.get("state", {}).get("waiting") or {}
     reason, message = waiting.get("reason", ""), waiting.get("message", "")
     if reason in _IMAGE_ERRORS or (reason == "ErrImagePull" and _PERMANENT_PULL_ERROR.search(message)):
-        return RolloutStatus(failure=f"the image {status.get('image', '')} cannot be had: {_pull_error(message) or reason}")
+        return RolloutStatus(
+            failure=f"the image {status.get('image', '')} cannot be had: {_pull_error(message) or reason}"
+        )
     if reason in _CONTAINER_ERRORS:
         return RolloutStatus(failure=f"its container cannot start: {shorten(message)}")
     last = status.get("lastState", {}).get("terminated") or {}

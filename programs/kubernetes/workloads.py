@@ -32,7 +32,9 @@ class ContainerEnv:
     secrets: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def to_list(self) -> list[Data]:
-        listed: list[Data] = [{"name": name, "value": escape_expansion(value)} for name, value in sorted(self.plain.items())]
+        listed: list[Data] = [
+            {"name": name, "value": escape_expansion(value)} for name, value in sorted(self.plain.items())
+        ]
         for name, (secret, key) in sorted(self.secrets.items()):
             if name not in self.plain:
                 listed.append({"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}})
@@ -88,7 +90,12 @@ def escape_expansion(text: str) -> str:
 
 
 def container_spec(service: ServiceSpec, image: str, variables: ContainerEnv, settings: KubernetesSettings) -> Data:
-    data: Data = {"name": service.name, "image": image, "env": variables.to_list(), "securityContext": container_security()}
+    data: Data = {
+        "name": service.name,
+        "image": image,
+        "env": variables.to_list(),
+        "securityContext": container_security(),
+    }
     if service.command:
         data["command"] = ["sh", "-c", escape_expansion(service.command)]
     if has_port(service):
@@ -281,6 +288,8 @@ def psql_pod(spec: DatabaseSpec, config_map: str, settings: KubernetesSettings) 
         "volumeMounts": [{"name": "scripts", "mountPath": "/scripts"}],
     }
     items = [{"key": str(number), "path": path} for number, path in enumerate(dict.fromkeys(spec.scripts))]
-    found = pod_spec(settings, [container], volumes=[{"name": "scripts", "configMap": {"name": config_map, "items": items}}])
+    found = pod_spec(
+        settings, [container], volumes=[{"name": "scripts", "configMap": {"name": config_map, "items": items}}]
+    )
     found["securityContext"] |= {"runAsUser": user, "runAsGroup": user}
     return found

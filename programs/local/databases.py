@@ -66,7 +66,9 @@ def _grant_membership(name: str) -> Any:
     return sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(name))
 
 
-def _create_database(session: psycopg.Connection[Any], owned: OwnedObject, settings: HostSettings, source: str = "") -> None:
+def _create_database(
+    session: psycopg.Connection[Any], owned: OwnedObject, settings: HostSettings, source: str = ""
+) -> None:
     if source:
         cloning.clone(session, owned.name, source)
     else:

@@ -31,7 +31,10 @@ class LocalProgram:
         self.hosts = {item.name: identifiers.service_host(spec, item.name) for item in spec.services if item.public}
         self.urls = {name: settings.url.format(host=host) for name, host in self.hosts.items()}
         self.url = next(iter(self.urls.values()), "")
-        self.environment_props = {"root": str(settings.root), "environment": identifiers.check_label(spec.name, "environment")}
+        self.environment_props = {
+            "root": str(settings.root),
+            "environment": identifiers.check_label(spec.name, "environment"),
+        }
         self.generation_props = {**self.environment_props, "generation": self.generation}
 
     def build(self) -> None:
@@ -41,7 +44,9 @@ class LocalProgram:
         databases = {item.variable: self._database(item, home) for item in self.spec.databases}
         self.database_variables = Output.from_input({name: database.url for name, database in databases.items()})
         self.database_versions = Output.all(*(database.made for database in databases.values())).apply(" ".join)
-        ready: list[Resource] = self._run_once("pre-create", self.spec.hooks.pre_create, [checkout, *databases.values()])
+        ready: list[Resource] = self._run_once(
+            "pre-create", self.spec.hooks.pre_create, [checkout, *databases.values()]
+        )
         ready = self._build(ready)
         ready = self._seed_and_migrate(databases, ready)
         served = self._services(ready)

@@ -108,13 +108,17 @@ def _ports(settings: HostSettings) -> Iterator[HeldResource]:
         found = identifiers.parse_program(owner)
         if found:
             part = f"Ports:{found.environment}/{found.generation}"
-            yield HeldResource("port", str(port), found.environment, part, _rm_command(ports.reservation_file(settings, port)))
+            yield HeldResource(
+                "port", str(port), found.environment, part, _rm_command(ports.reservation_file(settings, port))
+            )
 
 
 def _routes(settings: HostSettings) -> Iterator[HeldResource]:
     for route in routes.list_routes(settings):
         part = f"Route:{route.environment}/{route.host}"
-        yield HeldResource("route", route.host, route.environment, part, _rm_command(settings.routes / f"{route.host}.json"))
+        yield HeldResource(
+            "route", route.host, route.environment, part, _rm_command(settings.routes / f"{route.host}.json")
+        )
 
 
 def _processes(settings: HostSettings) -> Iterator[HeldResource]:

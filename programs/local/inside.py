@@ -13,7 +13,7 @@ from typing import Any
 
 from programs import insides
 from programs.concealing import redact
-from programs.insides import NoSuchLog, ProcessInfo, LogRequest, LogLines
+from programs.insides import LogLines, LogRequest, NoSuchLog, ProcessInfo
 from programs.local import files, identifiers, rpc, supervision, traces
 from programs.local.settings import HostSettings
 

@@ -191,7 +191,10 @@ def _fetch(mirror: Path, source: Remote, arguments: list[str], max_file_bytes: i
     options = ["--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance"]
     one_pack = {"fetch.unpackLimit": "1"}
     try:
-        git(["-C", str(mirror), "fetch", *options, *arguments], GitLimits(source.header, FETCH_SECONDS, max_file_bytes, one_pack))
+        git(
+            ["-C", str(mirror), "fetch", *options, *arguments],
+            GitLimits(source.header, FETCH_SECONDS, max_file_bytes, one_pack),
+        )
     except TargetError as error:
         if not any(_FILE_TOO_LARGE in line for line in error.tail):
             raise

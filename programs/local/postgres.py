@@ -145,7 +145,9 @@ def _server_identity() -> str:
         with contextlib.suppress(KeyError):
             entry = pwd.getpwnam(name)
             return f"{entry.pw_uid}:{entry.pw_gid}"
-    raise TargetError("PostgreSQL refuses to run as root, and there is neither a user namespace nor another user for it")
+    raise TargetError(
+        "PostgreSQL refuses to run as root, and there is neither a user namespace nor another user for it"
+    )
 
 
 def _chown(folder: Path) -> None:

@@ -35,7 +35,9 @@ def started_for(folder: Path, launches: str) -> list[int]:
     """Live processes that we started for an environment: they have its home, or are about to become such. One that
     merely looks into the folder, like a shell of a curious person, is not among them."""
     home = f"HOME={folder}/home\0".encode()
-    return [pid for pid in pids() if is_alive(pid) and (_environ_has(pid, home) or _is_launching(pid, folder, launches))]
+    return [
+        pid for pid in pids() if is_alive(pid) and (_environ_has(pid, home) or _is_launching(pid, folder, launches))
+    ]
 
 
 def _environ_has(pid: int, text: bytes) -> bool:

@@ -16,7 +16,7 @@ NOT_RUNNING = 70
 ALREADY_ADDED = 90
 STILL_RUNNING = 91
 
-__all__ = ["ALREADY_ADDED", "ALREADY_STARTED", "BAD_NAME", "NOT_RUNNING", "STILL_RUNNING", "SupervisorClient", "Fault"]
+__all__ = ["ALREADY_ADDED", "ALREADY_STARTED", "BAD_NAME", "NOT_RUNNING", "STILL_RUNNING", "Fault", "SupervisorClient"]
 
 
 class _Connection(http.client.HTTPConnection):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from programs.holdings import HeldResource
-from programs.insides import RuntimeInfo, LogRequest, LogLines
+from programs.insides import LogLines, LogRequest, RuntimeInfo
 from programs.local import (
     files,
     holdings,

@@ -89,7 +89,9 @@ def _processes(settings: HostSettings, including_server: bool) -> list[str]:
     # The server is started from a launch file too, and carries its name until it has become PostgreSQL.
     own = f"{settings.root / 'launch' / postgres.PROGRAM}.json"
     lines = {pid: processes.command_line(pid) for pid in pids}
-    return [f"process {pid}: {line[:200]}" for pid, line in sorted(lines.items()) if including_server or own not in line]
+    return [
+        f"process {pid}: {line[:200]}" for pid, line in sorted(lines.items()) if including_server or own not in line
+    ]
 
 
 def _databases(settings: HostSettings) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from orchestrator.app.desk import ControlPlaneDependencies
 from orchestrator.runtime.auditing import AuditDependencies, Auditor
-from orchestrator.runtime.testing import SuiteRunnerDependencies, SuiteRunner
+from orchestrator.runtime.testing import SuiteRunner, SuiteRunnerDependencies
 from stacks.places import StackPaths
 from tests.stories.town import World
 
@@ -26,7 +26,11 @@ def action_dependencies(world: World, folder: Path) -> ControlPlaneDependencies:
                 target=lambda _: world.target,
             )
         ),
-        suite_runner=SuiteRunner(SuiteRunnerDependencies(places, world.memory, world.journal, world.clock, world.wakeups.wake, token=lambda _: "")),
+        suite_runner=SuiteRunner(
+            SuiteRunnerDependencies(
+                places, world.memory, world.journal, world.clock, world.wakeups.wake, token=lambda _: ""
+            )
+        ),
         loop=world.loop,
         executor=world.executor,
         loop_state=world.memory,

@@ -11,8 +11,13 @@ import pytest
 from orchestrator.app.desk import LocalControlPlane
 from orchestrator.app.hands import ChatActions
 from orchestrator.core.phases import Phase
-from orchestrator.forge.port import ForgeRefused, ForgeUnavailable, ForgeNotFound, Reaction, ForgeUnsupported
-from orchestrator.runtime.commands import MAX_COMMENT_AGE, MAX_COMMANDS_PER_PULL, MAX_REFUSALS_PER_REPOSITORY, CommandListener
+from orchestrator.forge.port import ForgeNotFound, ForgeRefused, ForgeUnavailable, ForgeUnsupported, Reaction
+from orchestrator.runtime.commands import (
+    MAX_COMMANDS_PER_PULL,
+    MAX_COMMENT_AGE,
+    MAX_REFUSALS_PER_REPOSITORY,
+    CommandListener,
+)
 from stacks.model import StackRef
 from tests.app.desks import action_dependencies
 from tests.stories.town import BAD_YAML, EPH_YAML, World
@@ -286,7 +291,9 @@ async def test_unknown_command_replies_with_help(chat_world: ChatWorld) -> None:
 async def test_old_comments_and_closed_pull_requests_are_history(chat_world: ChatWorld) -> None:
     town = chat_world.world
     number, closed = town.open(), town.open()
-    old = town.forge.add_comment(town.shop, number, "/eph down", town.now - MAX_COMMENT_AGE - timedelta(seconds=1), "ada")
+    old = town.forge.add_comment(
+        town.shop, number, "/eph down", town.now - MAX_COMMENT_AGE - timedelta(seconds=1), "ada"
+    )
     town.forge.close_pull(town.shop, closed)
     late = chat_world.say(closed, "/eph up")
     await town.run_for(minutes=2)
@@ -373,7 +380,9 @@ async def test_a_comment_that_is_deleted_meanwhile_breaks_nothing(chat_world: Ch
 
 async def test_forge_without_comment_listing_is_reported_once(chat_world: ChatWorld) -> None:
     town = chat_world.world
-    town.forge.fail_next(ForgeUnsupported("acme/shop: this Git host does not list comments"), "comments_since", count=999)
+    town.forge.fail_next(
+        ForgeUnsupported("acme/shop: this Git host does not list comments"), "comments_since", count=999
+    )
     number = town.open()
     await town.skip_ahead(hours=3)
     assert town.phase(number) is Phase.READY

@@ -16,11 +16,11 @@ import httpx
 import pytest
 
 from orchestrator.app.demo import clusters, oci, world
-from orchestrator.app.demo.ci import DemoCI, TAG_LENGTH, ImagePublisher
+from orchestrator.app.demo.ci import TAG_LENGTH, DemoCI, ImagePublisher
 from orchestrator.app.demo.clusters import ClusterUnavailable, DemoCluster
-from orchestrator.app.demo.mirror import MirrorCommit, GitMirror, GitPerson
-from orchestrator.app.demo.oci import OciImage, ImageLayer
-from orchestrator.app.demo.pushing import PushFailed, DemoRegistry
+from orchestrator.app.demo.mirror import GitMirror, GitPerson, MirrorCommit
+from orchestrator.app.demo.oci import ImageLayer, OciImage
+from orchestrator.app.demo.pushing import DemoRegistry, PushFailed
 from orchestrator.config.availability import notices
 from orchestrator.config.bounds import AdmissionPolicy
 from orchestrator.config.parsing import parse
@@ -114,7 +114,9 @@ def test_a_registry_that_refuses_is_told_and_the_check_is_red(tmp_path: Path, re
 
 
 @pytest.mark.real
-def test_a_git_host_that_hears_nothing_is_told_and_the_next_commit_is_built(tmp_path: Path, registry: DemoRegistry) -> None:
+def test_a_git_host_that_hears_nothing_is_told_and_the_next_commit_is_built(
+    tmp_path: Path, registry: DemoRegistry
+) -> None:
     shop = Shop(tmp_path, registry)
     shop.reject_checks = True
     lost = shop.push("main", web_py="print(1)")
@@ -260,7 +262,9 @@ def test_all_that_does_not_fit_is_told_at_once(probe: ClusterProbe, cluster: Fak
     assert [part in line for part, line in zip(parts, told, strict=True)] == [True] * len(parts), told
 
 
-def test_the_clusters_default_class_is_taken_and_a_wrong_name_is_not(probe: ClusterProbe, cluster: FakeClusterApi) -> None:
+def test_the_clusters_default_class_is_taken_and_a_wrong_name_is_not(
+    probe: ClusterProbe, cluster: FakeClusterApi
+) -> None:
     cluster.classes = {"a": False, "b": True}
     assert probe.inspect().ingress_class == "b"
     assert "no ingress class c" not in probe.problems("--ingress-class", "c")[0]

@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.app.desk import LocalControlPlane
 from orchestrator.core.phases import Phase
-from orchestrator.forge.port import ForgeRefused, ForgeNotFound
+from orchestrator.forge.port import ForgeNotFound, ForgeRefused
 from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.ledger.store import LedgerUnavailable
 from orchestrator.surfaces.api.app import create_app

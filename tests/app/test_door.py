@@ -21,7 +21,7 @@ import pytest
 
 from orchestrator.app import door as doors
 from orchestrator.app.addresses import StartupError
-from orchestrator.app.door import GatewaySpec, GatewayProcess, GatewayError, ExternalGateway
+from orchestrator.app.door import ExternalGateway, GatewayError, GatewayProcess, GatewaySpec
 from stacks import processes
 
 pytestmark = pytest.mark.real
@@ -152,7 +152,9 @@ async def test_a_taken_port_is_one_sentence_with_setting_and_port(gateway_home: 
     assert not gateway_home.record.exists()
 
 
-async def test_a_gateway_of_somebody_else_there_is_not_taken_for_ours(gateway_home: GatewayHome, tmp_path: Path) -> None:
+async def test_a_gateway_of_somebody_else_there_is_not_taken_for_ours(
+    gateway_home: GatewayHome, tmp_path: Path
+) -> None:
     other = GatewayHome(tmp_path / "other")
     other.port = gateway_home.port
     await other.supervisor().ensure()
@@ -166,7 +168,9 @@ async def test_a_gateway_of_somebody_else_there_is_not_taken_for_ours(gateway_ho
 async def test_gateway_that_exits_at_once_reports_its_output(gateway_home: GatewayHome) -> None:
     gateway_home.directory.mkdir(parents=True)
     keeper = GatewayProcess(
-        GatewaySpec(f"127.0.0.1:{gateway_home.port}", "127.0.0.1:1", gateway_home.directory, "localhost", sign_in="nonsense")
+        GatewaySpec(
+            f"127.0.0.1:{gateway_home.port}", "127.0.0.1:1", gateway_home.directory, "localhost", sign_in="nonsense"
+        )
     )
     gateway_home.supervisors.append(keeper)
     with pytest.raises(GatewayError, match=r"ended at once.*nonsense"):
@@ -184,7 +188,9 @@ async def test_a_gateway_that_something_else_keeps_is_waited_for_and_left_alone(
 ) -> None:
     """O4: in a pod the gateway has a container of its own."""
     monkeypatch.setattr(doors, "NEIGHBOUR_SECONDS", 0.1)
-    beside = ExternalGateway(GatewaySpec(f"127.0.0.1:{gateway_home.port}", "127.0.0.1:1", gateway_home.directory, "localhost"))
+    beside = ExternalGateway(
+        GatewaySpec(f"127.0.0.1:{gateway_home.port}", "127.0.0.1:1", gateway_home.directory, "localhost")
+    )
     with pytest.raises(GatewayError, match="ephd --gateway"):
         await beside.ensure()
     assert not gateway_home.record.exists(), "none was started"

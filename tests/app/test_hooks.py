@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from orchestrator.app.hooks import WebhookReceiver, WebhookEndpoint, _explain_response
+from orchestrator.app.hooks import WebhookEndpoint, WebhookReceiver, _explain_response
 from orchestrator.core.model import Key
 from orchestrator.forge.github import webhooks
-from orchestrator.forge.github.hooks import WebhookStatus, PastDelivery
+from orchestrator.forge.github.hooks import PastDelivery, WebhookStatus
 from orchestrator.forge.sandbox.world import free_port
 from orchestrator.ledger import kinds
 from orchestrator.ledger.fake import MemoryLedger
@@ -127,7 +127,9 @@ def test_it_takes_less_than_ten_milliseconds() -> None:
 
 async def test_unreachable_endpoint_is_reported() -> None:
     """`eph webhook test` says so, and what the Git host tells of its own."""
-    hooks = WebhookStatus(("https://eph.example/hook",), (PastDelivery("g", "push", "2026-03-02T11:00:00Z", "502 failed"),))
+    hooks = WebhookStatus(
+        ("https://eph.example/hook",), (PastDelivery("g", "push", "2026-03-02T11:00:00Z", "502 failed"),)
+    )
     found = await WebhookSetup(hooks=hooks).hook.test()
     assert (found.status, found.arrived) == (0, False)
     assert "does not answer" in found.message

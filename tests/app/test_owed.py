@@ -11,9 +11,9 @@ import pytest
 from orchestrator.app.owed import PendingReports
 from orchestrator.app.shows import Notifier
 from orchestrator.core.phases import Phase
-from orchestrator.forge.port import Conclusion, ForgeRefused, ForgeNotFound
+from orchestrator.forge.port import Conclusion, ForgeNotFound, ForgeRefused
 from orchestrator.surfaces.reporter import Reporter
-from stacks.model import Operation, StackRef, OperationVerb
+from stacks.model import Operation, OperationVerb, StackRef
 from tests.stories.town import BAD_YAML, World
 
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from orchestrator.app.relay import App, Message, Receive, LeaderProxy, Scope, Send
+from orchestrator.app.relay import App, LeaderProxy, Message, Receive, Scope, Send
 from orchestrator.ledger.fake import FakeLease, MemoryLedger
 from orchestrator.runtime import clock
 from orchestrator.runtime.journal import Journal
@@ -52,7 +52,9 @@ class HangingLeader(httpx.AsyncBaseTransport):
 
 
 @asynccontextmanager
-async def replica(lease: FakeLease, transport: httpx.AsyncBaseTransport | None = None) -> AsyncIterator[httpx.AsyncClient]:
+async def replica(
+    lease: FakeLease, transport: httpx.AsyncBaseTransport | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
     leading = Leadership(lease, Journal(MemoryLedger(), clock.system), Wakeups())
     if lease.leads():
         await leading.ensure_term()

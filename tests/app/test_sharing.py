@@ -40,7 +40,10 @@ def test_the_target_local_stays_on_its_machine(tmp_path: Path) -> None:
     machine = tmp_path / "shared" / "local" / "machine"
     assert machine.exists()
     machine.write_text("another-machine\n")
-    with pytest.raises(StartupError, match="on another-machine, and this is"), lock_shared_folder(replica(tmp_path, "a")):
+    with (
+        pytest.raises(StartupError, match="on another-machine, and this is"),
+        lock_shared_folder(replica(tmp_path, "a")),
+    ):
         pass
 
 

@@ -83,7 +83,10 @@ async def test_who_cannot_be_told_is_asked_again_and_who_refuses_for_good_is_not
     another = world.open("another")
     await world.run_for(minutes=1)
     world.forge.fail_next(ForgeRefused("the token may not write comments"), "upsert_comment", count=9)
-    assert await world.notifier.report_destroyed(Operation(world.ref(another), OperationVerb.DESTROY, "local", "x")) is True
+    assert (
+        await world.notifier.report_destroyed(Operation(world.ref(another), OperationVerb.DESTROY, "local", "x"))
+        is True
+    )
 
 
 async def test_a_text_that_breaks_is_told_and_the_next_one_is_said(world: World) -> None:  # P1

@@ -40,7 +40,9 @@ async def test_a_taken_port_is_named_with_its_setting_before_anything_is_touched
     told = settings(tmp_path / "home")
     with (
         socket.create_server(told.listen_address),
-        pytest.raises(StartupError, match=rf"listen = {told.listen}: port {told.listen_address[1]} is taken.*EPH_LISTEN"),
+        pytest.raises(
+            StartupError, match=rf"listen = {told.listen}: port {told.listen_address[1]} is taken.*EPH_LISTEN"
+        ),
     ):
         await start_ephd(told, tools)
     assert not (tmp_path / "home").exists()

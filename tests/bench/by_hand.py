@@ -16,7 +16,15 @@ from tests.cluster.machines import Cluster, wait_for
 
 TIMEOUT = 180.0
 KINDS = "serviceaccount,secret,resourcequota,limitrange,networkpolicy,service,deployment,ingress"
-_SERVER_SET_FIELDS = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink", "ownerReferences")
+_SERVER_SET_FIELDS = (
+    "uid",
+    "resourceVersion",
+    "creationTimestamp",
+    "generation",
+    "managedFields",
+    "selfLink",
+    "ownerReferences",
+)
 
 
 def wait_until_empty(site: Cluster, namespace: str) -> None:

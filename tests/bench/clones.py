@@ -16,7 +16,9 @@ from tests.bench.sizes import Size
 from tests.bench.worlds import temporary_folder
 
 ROUNDS = 3
-FILL_TABLE = "CREATE TABLE orders AS SELECT id, repeat(chr(97 + id % 26), 1000) AS text FROM generate_series(1, %s) AS id"
+FILL_TABLE = (
+    "CREATE TABLE orders AS SELECT id, repeat(chr(97 + id % 26), 1000) AS text FROM generate_series(1, %s) AS id"
+)
 
 
 async def template_clone(size: Size) -> Row:

@@ -23,7 +23,7 @@ from tests.bench.by_hand import KubectlCopy
 from tests.bench.environments import in_sequence
 from tests.bench.rows import Figure, Row, seconds
 from tests.bench.sizes import Size
-from tests.bench.worlds import RunningEph, PlainPulumi, running_eph, plain_pulumi, tools
+from tests.bench.worlds import PlainPulumi, RunningEph, plain_pulumi, running_eph, tools
 from tests.beside import BackgroundPoller
 from tests.cluster.machines import Cluster, images
 
@@ -72,7 +72,9 @@ async def cluster_bench(**settings: Any) -> AsyncIterator[ClusterBench]:
     digest = await asyncio.to_thread(cluster.registry.push, sample, REPOSITORY, "v1")
     with_plugin = plugins.with_plugins(tools(), [clusters.TARGET], print)
     async with running_eph(with_plugin, cluster, **settings) as running:
-        yield ClusterBench(running, by_kubectl, f"{host}/{REPOSITORY}@{digest}", EPH_YAML.format(image=f"{host}/{REPOSITORY}"))
+        yield ClusterBench(
+            running, by_kubectl, f"{host}/{REPOSITORY}@{digest}", EPH_YAML.format(image=f"{host}/{REPOSITORY}")
+        )
 
 
 def _cluster() -> clusters.DemoCluster:
@@ -129,7 +131,11 @@ async def kubernetes_wake(_: Size) -> Row:
     ratio = statistics.median(ours) / statistics.median(theirs)
     return Row(
         "kubernetes-wake",
-        (Figure("ratio", ratio, 1.3), Figure("starts", starts, 1), Figure("answers", len(cold), COLD_REQUESTS, at_least=True)),
+        (
+            Figure("ratio", ratio, 1.3),
+            Figure("starts", starts, 1),
+            Figure("answers", len(cold), COLD_REQUESTS, at_least=True),
+        ),
         f"a request to a preview that sleeps, until its answer: {seconds(ours)}; {COLD_REQUESTS} at once: {max(cold):.2f} s",
         f"`kubectl scale --replicas=1` of a copy's Deployment, until its page answers: {seconds(theirs)}",
     )

@@ -10,7 +10,7 @@ from orchestrator.app.demo.world import REPOSITORY
 from programs.spec import EnvironmentSpec
 from tests.bench.rows import Figure, Row, seconds
 from tests.bench.sizes import Size
-from tests.bench.worlds import PlainPulumi, counting_toolchain, running_eph, temporary_folder, plain_pulumi
+from tests.bench.worlds import PlainPulumi, counting_toolchain, plain_pulumi, running_eph, temporary_folder
 
 
 async def label_to_url(size: Size) -> Row:

@@ -23,7 +23,7 @@ from orchestrator.forge.github.shelf import DiskCache
 from orchestrator.forge.port import CheckReport, Conclusion, Repository
 from orchestrator.forge.sandbox.world import DemoGitHub
 from orchestrator.runtime import commands as chat
-from orchestrator.runtime.forge_facts import ForgeSnapshot, ForgeReader
+from orchestrator.runtime.forge_facts import ForgeReader, ForgeSnapshot
 from orchestrator.runtime.recipes import RecipeReader, ServerRules
 from tests.bench.rows import Figure, Row
 from tests.bench.sizes import Size
@@ -146,7 +146,9 @@ async def poll(fixture: Fixture, cache: Path, cycles: int, interval: float, busy
         forge.close()
     after = fixture.world.stats()
     candidates = sum(len(item.requests) for item in facts.facts.values())
-    return RequestCount(after["counted"] - before["counted"], after["requests"] - before["requests"], candidates, busiest)
+    return RequestCount(
+        after["counted"] - before["counted"], after["requests"] - before["requests"], candidates, busiest
+    )
 
 
 async def _read_comments(fixture: Fixture, forge: GitHubForge, facts: ForgeSnapshot) -> None:

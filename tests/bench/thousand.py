@@ -19,7 +19,7 @@ from orchestrator.app import wiring
 from orchestrator.app.demo import world
 from orchestrator.app.wiring import Composition
 from orchestrator.config.settings import ServerSettings
-from orchestrator.core.model import Request, Recipe
+from orchestrator.core.model import Recipe, Request
 from orchestrator.forge.fake import FakeForge
 from orchestrator.forge.github.hooks import WebhookStatus
 from orchestrator.runtime.forge_facts import ForgeReader
@@ -27,7 +27,7 @@ from programs.local.target import TARGET
 from programs.spec import EnvironmentSpec, GitSource
 from stacks import names
 from stacks.backends import FileBackend
-from stacks.model import Operation, Outcome, StackRef, StackTag, OperationVerb
+from stacks.model import Operation, OperationVerb, Outcome, StackRef, StackTag
 from stacks.pool import Pool
 from tests.bench import held
 from tests.bench.worlds import tools
@@ -113,7 +113,9 @@ async def _create_template(parts: Composition, home: Path, candidates: Mapping[i
     pool = Pool(parts.paths, tools().version, warm_workers=0)
     await pool.open()
     try:
-        order = Operation(ref, OperationVerb.UP, "local", TEMPLATE_NAME, spec=model, commit=commit, settings=model.settings)
+        order = Operation(
+            ref, OperationVerb.UP, "local", TEMPLATE_NAME, spec=model, commit=commit, settings=model.settings
+        )
         result = await pool.start(order, lambda _: None).wait()
     finally:
         await pool.close()

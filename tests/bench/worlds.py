@@ -125,7 +125,9 @@ class RunningEph:
 
 
 @asynccontextmanager
-async def running_eph(with_tools: Toolchain | None = None, cluster: DemoCluster | None = None, **settings: Any) -> AsyncIterator[RunningEph]:
+async def running_eph(
+    with_tools: Toolchain | None = None, cluster: DemoCluster | None = None, **settings: Any
+) -> AsyncIterator[RunningEph]:
     """A whole one beside a sandbox of a Git host with the demo's shop; its previews on the cluster if one is given."""
     with _restore_tempdir(), world.open_world(None, cluster=cluster) as made:
         made.settings = _with_changes(made.settings, {"limits": LIMITS, **settings})
@@ -233,7 +235,9 @@ def _environment(home: Path, target: str) -> dict[str, str]:
     (home / "backend").mkdir()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PULUMI_")}
     return kept | {
-        "PATH": os.pathsep.join([plugins.with_plugins(tools(), [target], print).path, os.environ.get("PATH", os.defpath)]),
+        "PATH": os.pathsep.join(
+            [plugins.with_plugins(tools(), [target], print).path, os.environ.get("PATH", os.defpath)]
+        ),
         "PULUMI_BACKEND_URL": f"file://{home}/backend",
         "PULUMI_HOME": f"{home}/pulumi",
         "PULUMI_CONFIG_PASSPHRASE": "bench",

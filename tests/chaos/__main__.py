@@ -72,7 +72,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=0, help="the number of the first run: repeats one of them")
     parser.add_argument("--jobs", type=int, default=1, help="so many runs at a time; each is a world of its own")
     parser.add_argument("--verbose", action="store_true", help="tell each step as it happens")
-    parser.add_argument("--only", type=_fault_kinds, default=(), metavar="KIND,KIND", help="a storm of these faults alone")
+    parser.add_argument(
+        "--only", type=_fault_kinds, default=(), metavar="KIND,KIND", help="a storm of these faults alone"
+    )
     return parser.parse_args()
 
 

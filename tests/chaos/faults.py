@@ -52,7 +52,9 @@ class Faults:
         return self._kill_one(step, self._pulumi_pids)
 
     def _kill_provider(self, step: Step) -> str:
-        return self._kill_one(step, lambda: [pid for pid in self._site.processes("stacks.provider") if self._has_operation(pid)])
+        return self._kill_one(
+            step, lambda: [pid for pid in self._site.processes("stacks.provider") if self._has_operation(pid)]
+        )
 
     def _kill_supervisord(self, step: Step) -> str:
         return self._kill_one(step, lambda: self._site.processes("supervisor.supervisord"))
@@ -112,12 +114,16 @@ class Faults:
         return self._fail_responses(step, int(1 + step.size * 8), status=500)
 
     def _forge_403(self, step: Step) -> str:
-        return self._fail_responses(step, int(1 + step.size * 6), status=403, body='{"message": "Resource not accessible"}')
+        return self._fail_responses(
+            step, int(1 + step.size * 6), status=403, body='{"message": "Resource not accessible"}'
+        )
 
     def _forge_404(self, step: Step) -> str:
         """The repository is 'not there': as when access was taken away."""
         path = f"/api/v3/repos/{self._repository(step)}"
-        return self._fail_responses(step, int(1 + step.size * 6), status=404, path=path, body='{"message": "Not Found"}')
+        return self._fail_responses(
+            step, int(1 + step.size * 6), status=404, path=path, body='{"message": "Not Found"}'
+        )
 
     def _forge_429(self, step: Step) -> str:
         return self._fail_responses(step, 1, status=429, headers={"Retry-After": "2"}, body='{"message": "slow down"}')

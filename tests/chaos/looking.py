@@ -94,7 +94,9 @@ class InvariantChecker:
                     yield Problem("stuck", f"{name}#{pull.number} wants none, and its comment says: {body[:300]!r}")
 
     def _eph_comments(self, repository: str, number: int) -> list[str]:
-        return [item["body"] for item in self._site.forge.comments(repository, number) if COMMENT_MARKER in item["body"]]
+        return [
+            item["body"] for item in self._site.forge.comments(repository, number) if COMMENT_MARKER in item["body"]
+        ]
 
     # --- what is
 

@@ -29,7 +29,9 @@ class DesiredEnvironment:
     stack: str
 
 
-def problems(site: ChaosSite, pulls: list[PullSnapshot], desired: list[DesiredEnvironment], names_by_stack: Mapping[str, str]) -> Iterator[Problem]:
+def problems(
+    site: ChaosSite, pulls: list[PullSnapshot], desired: list[DesiredEnvironment], names_by_stack: Mapping[str, str]
+) -> Iterator[Problem]:
     yield from _api_problems(site, desired)
     if site.saw_refusal:  # who is refused a check or a deployment leaves it alone for up to an hour (surfaces.reporter)
         return
@@ -64,7 +66,9 @@ def _check_problems(site: ChaosSite, desired: list[DesiredEnvironment]) -> Itera
             yield Problem("stuck", f"{one.repository}#{one.number} is ready, and its check says {said}")
 
 
-def _deployment_problems(site: ChaosSite, repository: str, living: Mapping[str, DesiredEnvironment]) -> Iterator[Problem]:
+def _deployment_problems(
+    site: ChaosSite, repository: str, living: Mapping[str, DesiredEnvironment]
+) -> Iterator[Problem]:
     """By environment the newest counts; of what is gone none may say that it is there."""
     newest = {item["environment"]: item for item in site.forge.deployments(repository)}
     for name, item in newest.items():

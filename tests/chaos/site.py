@@ -24,7 +24,7 @@ from orchestrator.forge.sandbox.world import DemoGitHub, WebhookConfig, free_por
 from programs import registry
 from stacks import toolchain
 from tests.chaos.audit import OverlapAudit
-from tests.chaos.machine import Clock, Disk, CpuShareClock
+from tests.chaos.machine import Clock, CpuShareClock, Disk
 from tests.chaos.relay import WebhookRelay
 
 ROOT = Path(__file__).parents[2]
@@ -150,7 +150,9 @@ class ChaosSite:
             item.action()
         if self.daemon and self.daemon.poll() is not None and now >= self._not_before:
             if not self.was_killed:
-                self.unexpected_exits.append(f"ephd ended by itself with {self.daemon.returncode}: {self.log_tail(400)}")
+                self.unexpected_exits.append(
+                    f"ephd ended by itself with {self.daemon.returncode}: {self.log_tail(400)}"
+                )
                 self._not_before = now + 1.0
                 self.was_killed = True
                 return

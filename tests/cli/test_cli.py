@@ -19,7 +19,7 @@ from orchestrator.core.phases import Phase
 from orchestrator.core.suites import SuiteView
 from orchestrator.core.views import FailureView
 from orchestrator.surfaces.fake import START, FakeEnvironmentService, sample
-from programs.insides import RuntimeEvent, RuntimeInfo, ProcessInfo
+from programs.insides import ProcessInfo, RuntimeEvent, RuntimeInfo
 
 Eph = Callable[..., Result]
 NAME = "shop-gentle-stream-42"
@@ -205,7 +205,9 @@ def test_extend_takes_a_length_of_time(eph: Eph, desk: FakeEnvironmentService) -
     assert "72h" in wrong.stderr
 
 
-ORPHAN = OrphanedResource("database", "eph_stray", "local", NAME, "the stack has 9 parts, and not this", 'psql -c "DROP"')
+ORPHAN = OrphanedResource(
+    "database", "eph_stray", "local", NAME, "the stack has 9 parts, and not this", 'psql -c "DROP"'
+)
 
 
 def test_audit_names_each_orphan_and_ends_by_what_it_found(eph: Eph, desk: FakeEnvironmentService) -> None:

@@ -21,7 +21,9 @@ NO_TESTS_COLLECTED = 5
 
 def main(arguments: list[str]) -> int:
     """Both turns are taken, whatever the first said; the worse code is the answer."""
-    codes = [subprocess.run([sys.executable, "-m", "pytest", *turn, *TEST_PATHS, *arguments]).returncode for turn in PASSES]
+    codes = [
+        subprocess.run([sys.executable, "-m", "pytest", *turn, *TEST_PATHS, *arguments]).returncode for turn in PASSES
+    ]
     told = [code for code in codes if code != NO_TESTS_COLLECTED]
     return max(told, default=NO_TESTS_COLLECTED)
 

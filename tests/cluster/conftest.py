@@ -51,7 +51,9 @@ def home() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def eph(site: Cluster, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[OperationRunner]:
+def eph(
+    site: Cluster, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[OperationRunner]:
     """One for each module; none looks at what another's made."""
     made = OperationRunner(site, tmp_path_factory.mktemp("eph"), request.module.__name__.rpartition("test_")[2])
     made.repository.push({"db/schema.sql": SCHEMA})

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from programs.kubernetes.target import TARGET
-from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, HealthCheck, ServiceSpec, GitSource
+from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, GitSource, HealthCheck, ServiceSpec
 from stacks import names, plugins, toolchain
 from stacks.inventory import FileInventory
-from stacks.model import Operation, OperationResult, Outcome, StackRecord, StackRef, StackTag, OperationVerb
+from stacks.model import Operation, OperationResult, OperationVerb, Outcome, StackRecord, StackRef, StackTag
 from stacks.places import StackPaths
 from stacks.pool import Pool
 from tests.beside import BackgroundPoller

@@ -15,7 +15,7 @@ import httpx
 
 from orchestrator.forge.sandbox.world import DemoGitHub
 from stacks import plugins
-from tests.cluster.machines import TEST_LABEL, ROOT, Cluster, wait_for
+from tests.cluster.machines import ROOT, TEST_LABEL, Cluster, wait_for
 
 RELEASE, REPOSITORY = "eph", "acme/shop"
 NAMESPACE = f"eph-test-install-{secrets.token_hex(3)}"

@@ -85,7 +85,11 @@ class Cluster:
         return path
 
     def namespace(self, name: str, **labels: str) -> str:
-        data = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {TEST_LABEL: "yes", **labels}}}
+        data = {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": name, "labels": {TEST_LABEL: "yes", **labels}},
+        }
         secret = {
             "apiVersion": "v1",
             "kind": "Secret",

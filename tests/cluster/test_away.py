@@ -57,7 +57,9 @@ def exclusive_cluster() -> Iterator[None]:
         yield
 
 
-def test_a_server_that_is_away_for_a_minute_in_the_middle_of_an_up_is_waited_for(eph: OperationRunner, exclusive_cluster: None) -> None:
+def test_a_server_that_is_away_for_a_minute_in_the_middle_of_an_up_is_waited_for(
+    eph: OperationRunner, exclusive_cluster: None
+) -> None:
     spec = eph.spec(73, eph.repository.push({"a": "4"}))
     results: list[OperationResult] = []
     thread = threading.Thread(target=lambda: results.append(eph.up(spec)))
@@ -79,7 +81,9 @@ def node_ready_status(site: Cluster) -> str:
     return str(next(item["status"] for item in node["status"]["conditions"] if item["type"] == "Ready"))
 
 
-def test_a_node_that_is_gone_is_named_and_what_waited_for_it_is_done_once_it_is_back(eph: OperationRunner, exclusive_cluster: None) -> None:
+def test_a_node_that_is_gone_is_named_and_what_waited_for_it_is_done_once_it_is_back(
+    eph: OperationRunner, exclusive_cluster: None
+) -> None:
     """A push finds no node and says so, what is to go says what keeps it, and nothing is left in the end."""
     stays, goes = (eph.spec(number, eph.repository.push({"a": str(number)})) for number in (74, 75))
     eph.assert_succeeded(eph.up(stays))
@@ -87,12 +91,16 @@ def test_a_node_that_is_gone_is_named_and_what_waited_for_it_is_done_once_it_is_
     pushed = eph.spec(74, eph.repository.push({"a": "pushed"}))
     with paused(KUBELET_VARIABLE):
         wait_for(lambda: node_ready_status(eph.site) == "Unknown", 120)
-        eph.assert_failed(eph.up(pushed), "no node can take it: 0/1 nodes are available: 1 node(s) had untolerated taint")
+        eph.assert_failed(
+            eph.up(pushed), "no node can take it: 0/1 nodes are available: 1 node(s) had untolerated taint"
+        )
         [pod] = TARGET.inspect(goes.name, eph.settings).processes
         assert (pod.state, pod.detail) == ("unknown", "its node does not answer")
         eph.site.kubectl("delete", "namespace", goes.name, "--wait=false")
         with pytest.raises(KubernetesError, match=r"node eph-node does not answer.*kubectl delete node eph-node"):
-            mending.wait_until_namespace_deleted(cluster.connect(from_mapping(eph.settings)), f"{SPACE}/{goes.name}", goes.name, 5)
+            mending.wait_until_namespace_deleted(
+                cluster.connect(from_mapping(eph.settings)), f"{SPACE}/{goes.name}", goes.name, 5
+            )
     wait_for(lambda: node_ready_status(eph.site) == "True", 60)
     eph.assert_succeeded(eph.up(pushed))
     assert pushed.source.commit in Page(eph.site, pushed.host).wait_for_text()

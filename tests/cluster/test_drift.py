@@ -50,7 +50,9 @@ def test_what_was_made_stands_and_nothing_else_is_there(eph: OperationRunner, sp
     assert {part for part in held if part not in eph.record(81).resource_names} == set()
 
 
-def test_what_somebody_deleted_changed_and_added_is_named_and_mended(eph: OperationRunner, spec: EnvironmentSpec) -> None:
+def test_what_somebody_deleted_changed_and_added_is_named_and_mended(
+    eph: OperationRunner, spec: EnvironmentSpec
+) -> None:
     kubectl, space = eph.site.kubectl, spec.name
     changed = [{"op": "replace", "path": "/spec/selector", "value": {"app": "another"}}]
     kubectl("-n", space, "patch", "service", "web", "--type=json", "-p", json.dumps(changed))

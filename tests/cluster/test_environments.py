@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from programs.insides import NoSuchLog, LogRequest
+from programs.insides import LogRequest, NoSuchLog
 from programs.kubernetes import names
 from programs.kubernetes.target import TARGET
 from programs.spec import EnvironmentSpec, HealthCheck, ServiceSpec
@@ -43,7 +43,8 @@ def test_an_environment_is_made_and_answers(eph: OperationRunner, first_spec: En
     rows = page.wait_for_text("/query", sql="select name from fruit order by 1")
     assert set(rows.splitlines()) == {"apple", "pear", first_spec.source.commit}
     assert [
-        page.wait_for_text("/env", name=name) for name in ("COLOUR", "PRICE", "EPH_ENVIRONMENT", "PREVIEW_URL", "API_URL")
+        page.wait_for_text("/env", name=name)
+        for name in ("COLOUR", "PRICE", "EPH_ENVIRONMENT", "PREVIEW_URL", "API_URL")
     ] == [
         "green",
         "5 $$ or $(COLOUR)",
@@ -52,8 +53,12 @@ def test_an_environment_is_made_and_answers(eph: OperationRunner, first_spec: En
         "http://api",
     ]
     assert page.wait_for_text("/fetch", url="http://api/env?name=WHO") == "200 api"
-    assert re.fullmatch(r"working for green\d+", TARGET.logs(first_spec.name, eph.settings, LogRequest("worker", 10)).lines[0])
-    assert any(line.startswith("worker | ") for line in TARGET.logs(first_spec.name, eph.settings, LogRequest(lines=10)).lines)
+    assert re.fullmatch(
+        r"working for green\d+", TARGET.logs(first_spec.name, eph.settings, LogRequest("worker", 10)).lines[0]
+    )
+    assert any(
+        line.startswith("worker | ") for line in TARGET.logs(first_spec.name, eph.settings, LogRequest(lines=10)).lines
+    )
     told = TARGET.logs(first_spec.name, eph.settings, LogRequest(lines=10))
     password = urlsplit(page.wait_for_text("/env", name="DATABASE_URL")).password
     page.wait_for_text(f"/{password}")  # the app prints each path that it is asked for
@@ -68,7 +73,11 @@ def test_an_environment_is_made_and_answers(eph: OperationRunner, first_spec: En
     assert any(item.message == "has its image" for item in inside.events)
     built = eph.record(1).built
     assert built is not None
-    assert (built.commit, built.target, built.url) == (first_spec.source.commit, "kubernetes", f"http://{first_spec.host}")
+    assert (built.commit, built.target, built.url) == (
+        first_spec.source.commit,
+        "kubernetes",
+        f"http://{first_spec.host}",
+    )
     assert TARGET.list_environments(eph.settings) == {first_spec.name}
 
 
@@ -87,7 +96,9 @@ def test_everything_is_marked_bounded_and_without_a_token(eph: OperationRunner, 
     assert [pod for pod in pods if pod["spec"].get("automountServiceAccountToken") is not False] == []
 
 
-def test_a_push_is_built_in_place_and_a_second_look_changes_nothing(eph: OperationRunner, first_spec: EnvironmentSpec) -> None:
+def test_a_push_is_built_in_place_and_a_second_look_changes_nothing(
+    eph: OperationRunner, first_spec: EnvironmentSpec
+) -> None:
     """L5: the same URL, and the old answers until the new does."""
     commit = eph.repository.push({"a": "2"})
     spec = replace(
@@ -112,7 +123,11 @@ def test_a_push_is_built_in_place_and_a_second_look_changes_nothing(eph: Operati
     ("change", "words", "most"),
     [
         ({"command": "echo about to fail; exit 3"}, ("service web", "exit status 3"), 30),
-        ({"env": {"BROKEN": "yes"}, "health": HealthCheck(deadline=8)}, ("service web", "health check says no", "500"), 40),
+        (
+            {"env": {"BROKEN": "yes"}, "health": HealthCheck(deadline=8)},
+            ("service web", "health check says no", "500"),
+            40,
+        ),
     ],
     ids=["ends at once", "unhealthy"],
 )
@@ -132,7 +147,9 @@ def test_a_broken_commit_is_told_why_and_the_old_one_answers(
     assert Page(eph.site, first_spec.host).wait_for_text().partition(",")[2] == before.partition(",")[2]
 
 
-def test_what_cannot_be_had_is_said_before_anything_is_touched(eph: OperationRunner, first_spec: EnvironmentSpec) -> None:
+def test_what_cannot_be_had_is_said_before_anything_is_touched(
+    eph: OperationRunner, first_spec: EnvironmentSpec
+) -> None:
     missing = replace(first_spec, images={"shop": f"{eph.site.registry}/acme/shop:v1"})
     result = eph.up(missing)
     assert result.outcome is Outcome.FAILED

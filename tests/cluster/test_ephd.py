@@ -85,10 +85,14 @@ def test_a_pull_request_lives_on_kubernetes(eph: ClusterSite) -> None:
 
     eph.cluster.kubectl("delete", "deployment,service", "web", "-n", name)
     eph.cluster.kubectl("wait", "--for=delete", "pod", "-l", "eph.dev/service=web", "-n", name, "--timeout=60s")
-    wait_until("what somebody removed is back", lambda: "" if f"commit {pushed}" in eph.page(host).text else "gone", 120)
+    wait_until(
+        "what somebody removed is back", lambda: "" if f"commit {pushed}" in eph.page(host).text else "gone", 120
+    )
 
     eph.forge.push(REPOSITORY, "feature", eph.files(more=", command: 'echo no luck; exit 7'"))
-    wait_until("the comment says why", lambda: "" if "exit status 7" in eph.comment(number) else eph.comment(number), 120)
+    wait_until(
+        "the comment says why", lambda: "" if "exit status 7" in eph.comment(number) else eph.comment(number), 120
+    )
     assert "no luck" in eph.comment(number)
     assert f"commit {pushed}" in eph.page(host).text, "the last good commit still answers"
 

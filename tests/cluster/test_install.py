@@ -18,7 +18,16 @@ import pytest
 from aiohttp import ClientSession
 
 from tests.cluster.environments import Page, PageMonitor
-from tests.cluster.install import SERVICE_ACCOUNT, DOMAIN, NAMESPACE, PASSPHRASE, RELEASE, REPOSITORY, ChartRelease, build_image
+from tests.cluster.install import (
+    DOMAIN,
+    NAMESPACE,
+    PASSPHRASE,
+    RELEASE,
+    REPOSITORY,
+    SERVICE_ACCOUNT,
+    ChartRelease,
+    build_image,
+)
 from tests.cluster.machines import Cluster, wait_for
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(1800)]

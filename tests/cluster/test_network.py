@@ -77,12 +77,22 @@ def test_default_deny_shuts_in_and_out_and_keeps_probes(clean_policies: Cluster,
 
 def test_pods_namespaces_and_ports_are_told_apart(clean_policies: Cluster, pods: dict[str, str]) -> None:
     red = {"namespaceSelector": {"matchLabels": {"team": "red"}}, "podSelector": {"matchLabels": {"app": "near"}}}
-    clean_policies.apply(policy("named", {"matchLabels": {"app": "shop"}}, ingress=[{"from": [red], "ports": [{"port": "http"}]}]))
-    wait_for_reachability(clean_policies, {(ONE, "near", f"{pods['shop']}:8080"): True, (TWO, "other", f"{pods['shop']}:8080"): False})
-    clean_policies.apply(policy("named", {"matchLabels": {"app": "shop"}}, ingress=[{"from": [red], "ports": [{"port": 81}]}]))
-    wait_for_reachability(clean_policies, {(ONE, "near", f"{pods['shop']}:8080"): False, (ONE, "near", f"{pods['other']}:8080"): True})
+    clean_policies.apply(
+        policy("named", {"matchLabels": {"app": "shop"}}, ingress=[{"from": [red], "ports": [{"port": "http"}]}])
+    )
+    wait_for_reachability(
+        clean_policies, {(ONE, "near", f"{pods['shop']}:8080"): True, (TWO, "other", f"{pods['shop']}:8080"): False}
+    )
+    clean_policies.apply(
+        policy("named", {"matchLabels": {"app": "shop"}}, ingress=[{"from": [red], "ports": [{"port": 81}]}])
+    )
+    wait_for_reachability(
+        clean_policies, {(ONE, "near", f"{pods['shop']}:8080"): False, (ONE, "near", f"{pods['other']}:8080"): True}
+    )
     clean_policies.apply(policy("named", {"matchLabels": {"app": "shop"}}, ingress=[{"from": [{"podSelector": {}}]}]))
-    wait_for_reachability(clean_policies, {(ONE, "near", f"{pods['shop']}:8080"): False, (TWO, "other", f"{pods['shop']}:8080"): True})
+    wait_for_reachability(
+        clean_policies, {(ONE, "near", f"{pods['shop']}:8080"): False, (TWO, "other", f"{pods['shop']}:8080"): True}
+    )
 
 
 def test_networks_and_their_exceptions(clean_policies: Cluster, pods: dict[str, str]) -> None:

@@ -39,5 +39,10 @@ def test_a_secret_reaches_the_pods_by_name_and_a_new_value_makes_new_ones(eph: O
     states = "".join(path.read_text() for path in eph.places.backend.rglob("*.json*") if path.is_file())
     assert names.SECRETS in states
     for value in (FIRST, SECOND):
-        for place, text in (("objects", shown), ("state", states), ("log", eph.log(7)), ("told", "\n".join(eph.progress))):
+        for place, text in (
+            ("objects", shown),
+            ("state", states),
+            ("log", eph.log(7)),
+            ("told", "\n".join(eph.progress)),
+        ):
             assert value not in text, place

@@ -48,7 +48,10 @@ ROUTES = {
 SERVER = DatabaseSpec("shared")
 PREPARED = "CREATE TABLE fruit (id serial, name text); INSERT INTO fruit (name) VALUES ('apple'), ('pear')"
 MAIN = DatabaseSpec(
-    "main", strategy="template", source="shop", migrate=CommandSpec('psql "$DATABASE_URL" -c "ALTER TABLE fruit ADD x int"')
+    "main",
+    strategy="template",
+    source="shop",
+    migrate=CommandSpec('psql "$DATABASE_URL" -c "ALTER TABLE fruit ADD x int"'),
 )
 
 
@@ -97,7 +100,9 @@ def shared_spec(eph: OperationRunner, server: str, number: int) -> EnvironmentSp
     return replace(spec, settings=settings)
 
 
-def test_a_gateway_that_the_cluster_does_not_know_is_said_and_then_a_route_leads_there(eph: OperationRunner, admin_url: str) -> None:
+def test_a_gateway_that_the_cluster_does_not_know_is_said_and_then_a_route_leads_there(
+    eph: OperationRunner, admin_url: str
+) -> None:
     """And the database is a clone, the environment's own, reached from its pods and from none of another's."""
     site = eph.site
     spec = shared_spec(eph, admin_url, 71)

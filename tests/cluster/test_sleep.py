@@ -14,7 +14,7 @@ import pytest
 
 from programs.kubernetes.target import TARGET
 from programs.spec import EnvironmentSpec, HealthCheck, ServiceSpec
-from stacks.model import Outcome, OperationVerb
+from stacks.model import OperationVerb, Outcome
 from tests.cluster.environments import DATABASE, SCHEMA, OperationRunner, Page
 from tests.cluster.machines import wait_for
 
@@ -70,7 +70,9 @@ def test_it_falls_asleep_without_pulumi_and_keeps_what_it_holds(eph: OperationRu
     result = eph.sleep_or_wake(7, OperationVerb.SLEEP)
     eph.assert_succeeded(result)
     assert result.pulumi_processes == 0
-    assert replica_counts(eph, shop) == {**AWAKE, "web": 0, "api": 0, "beside": 0}, "without a volume the database stays"
+    assert replica_counts(eph, shop) == {**AWAKE, "web": 0, "api": 0, "beside": 0}, (
+        "without a volume the database stays"
+    )
     assert suspended(eph, shop)
     assert (route(eph, shop)["asleep"], route(eph, shop)["health"]) == (True, "/healthz")
     wait_for(

@@ -93,12 +93,16 @@ def test_a_workload_that_cannot_become_ready_is_told_within_ten_seconds(
     assert caught.value.sentence.startswith(f"service {name}: ")
 
 
-def test_a_health_check_that_says_no_is_told_while_it_may_still_say_yes(eph: OperationRunner, site: Cluster, namespace: str) -> None:
+def test_a_health_check_that_says_no_is_told_while_it_may_still_say_yes(
+    eph: OperationRunner, site: Cluster, namespace: str
+) -> None:
     probe = {"httpGet": {"path": "/healthz", "port": 8080}, "periodSeconds": 1}
     site.apply(deployment(site, namespace, "sick", env=[{"name": "BROKEN", "value": "1"}], readinessProbe=probe))
     found = cluster.connect(settings.from_mapping(eph.settings))
     awaited = AwaitedWorkload(namespace, "Deployment", "sick", "service sick", 120)
-    wait_for(lambda: "its health check says no: " in waiting.check_status(found, awaited).pending_reason, timeout_seconds())
+    wait_for(
+        lambda: "its health check says no: " in waiting.check_status(found, awaited).pending_reason, timeout_seconds()
+    )
     site.kubectl("-n", namespace, "delete", "deployment", "sick")
 
 
@@ -108,7 +112,9 @@ def test_a_namespace_that_a_dead_controller_keeps_is_told_and_goes_once_it_may(e
     eph.assert_succeeded(eph.up(spec))
     kept = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kept", "namespace": spec.name}}
     eph.site.apply({**kept, "metadata": {**kept["metadata"], "finalizers": ["example.com/nobody"]}})
-    eph.assert_failed(eph.down(71), "still being removed", "example.com/nobody", f"kubectl get namespace {spec.name} -o yaml")
+    eph.assert_failed(
+        eph.down(71), "still being removed", "example.com/nobody", f"kubectl get namespace {spec.name} -o yaml"
+    )
     assert eph.record(71).name == spec.name
     let = json.dumps({"metadata": {"finalizers": None}})
     eph.site.kubectl("-n", spec.name, "patch", "configmap", "kept", "--type=merge", "-p", let)
@@ -116,7 +122,9 @@ def test_a_namespace_that_a_dead_controller_keeps_is_told_and_goes_once_it_may(e
     assert eph.remaining() == []
 
 
-def test_a_key_that_does_not_open_any_more_is_named_and_nothing_is_concluded(eph: OperationRunner, tmp_path: Path) -> None:
+def test_a_key_that_does_not_open_any_more_is_named_and_nothing_is_concluded(
+    eph: OperationRunner, tmp_path: Path
+) -> None:
     spec = eph.spec(72, eph.repository.push({"a": "2"}))
     eph.assert_succeeded(eph.up(spec))
     good = eph.site.kubeconfig

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.config import schema
-from orchestrator.config.availability import unsupported_features, notices
+from orchestrator.config.availability import notices, unsupported_features
 from orchestrator.config.bounds import AdmissionPolicy
 from orchestrator.config.fields import documented_keys
 from orchestrator.config.parsing import parse, validate_text

@@ -16,7 +16,7 @@ from orchestrator.config.bounds import AdmissionPolicy
 from orchestrator.config.durations import format_duration, parse_duration
 from orchestrator.config.parsing import parse
 from orchestrator.config.problems import InvalidConfig
-from orchestrator.config.recipe import RecipeContext, trigger_labels, build_recipe, ref_patterns
+from orchestrator.config.recipe import RecipeContext, build_recipe, ref_patterns, trigger_labels
 from orchestrator.core.model import Recipe, WatchedRefs
 from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, HealthCheck, LifecycleHooks, ServiceSpec
 from stacks.model import RefKind
@@ -104,12 +104,16 @@ def test_the_example_is_refused_only_where_its_target_is_not_installed() -> None
         "eph.yaml:22:1: kubernetes: target `kubernetes` is not installed on this server; "
         "write `target: local` and what it needs"
     )
-    both = AdmissionPolicy(installed_targets=frozenset({"local", "kubernetes"}), allowed_targets=frozenset({"kubernetes"}))
+    both = AdmissionPolicy(
+        installed_targets=frozenset({"local", "kubernetes"}), allowed_targets=frozenset({"kubernetes"})
+    )
     assert build_recipe(document, CONTEXT, both).spec.target == "kubernetes"
 
 
 def test_local_without_services_says_what_to_add() -> None:
-    assert "there are no services, and the target `local` runs nothing else; add services" in config_error("target: local\n")
+    assert "there are no services, and the target `local` runs nothing else; add services" in config_error(
+        "target: local\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -175,8 +179,9 @@ def test_a_domain_that_the_server_allows_is_used() -> None:
 def test_an_image_without_a_command_cannot_run_on_local() -> None:
     text = "environment: {images: [{name: api, repository: acme/api, fallback_tag: x}]}\n"
     text += "services: [{name: web, image: api}]\n"
-    assert "services[0]: the target `local` runs no images, and service `web` has no command; add a com" in config_error(
-        text
+    assert (
+        "services[0]: the target `local` runs no images, and service `web` has no command; add a com"
+        in config_error(text)
     )
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config.bounds import SecretGrants, AdmissionPolicy, withheld_secrets
+from orchestrator.config.bounds import AdmissionPolicy, SecretGrants, withheld_secrets
 from orchestrator.config.loading import load
 from orchestrator.config.parsing import parse
-from orchestrator.config.problems import InvalidSettings, InvalidConfig
+from orchestrator.config.problems import InvalidConfig, InvalidSettings
 from orchestrator.config.recipe import RecipeContext, build_recipe
 from orchestrator.config.sections import PreviewSecret
 from orchestrator.config.vault import MAX_SECRET_BYTES, REREAD_INTERVAL, SecretStore
@@ -46,7 +46,9 @@ class SecretSetup:
 
     def spec(self, repository: str = "acme/shop", fork: bool = False) -> EnvironmentSpec:
         grants = self.vault.grants(repository, fork)
-        context = RecipeContext(7, repository, 42, "c" * 40, "b", "https://git.example/x", "gentle-stream", grants=grants)
+        context = RecipeContext(
+            7, repository, 42, "c" * 40, "b", "https://git.example/x", "gentle-stream", grants=grants
+        )
         return build_recipe(parse(FILE), context, AdmissionPolicy()).spec
 
 

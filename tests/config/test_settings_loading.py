@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config.loading import load, setting_paths, env_variable
+from orchestrator.config.loading import env_variable, load, setting_paths
 from orchestrator.config.problems import InvalidSettings
 from orchestrator.config.settings import ServerSettings
 

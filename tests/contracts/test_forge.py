@@ -16,13 +16,13 @@ from orchestrator.forge.port import (
     CheckReport,
     Conclusion,
     ForgeError,
-    ForgeRefused,
     ForgeNotFound,
+    ForgeRefused,
     RefList,
 )
 from orchestrator.forge.sandbox.world import DemoGitHub
 from stacks.model import RefKind
-from tests.contracts.forge_hosts import Host, SandboxHost, require_support, repository
+from tests.contracts.forge_hosts import Host, SandboxHost, repository, require_support
 
 READY = CheckReport(Conclusion.SUCCESS, "Ready", "It answers", "http://shop.localhost/")
 

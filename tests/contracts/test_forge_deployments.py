@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.forge.port import DeploymentReport, DeploymentState, ForgeRefused, ForgeUnsupported
 from orchestrator.forge.sandbox.world import DemoGitHub
-from tests.contracts.forge_hosts import Host, SandboxHost, require_support, repository
+from tests.contracts.forge_hosts import Host, SandboxHost, repository, require_support
 
 ENVIRONMENT_NAME = "shop-gentle-stream-1"
 CREATING = DeploymentReport(DeploymentState.IN_PROGRESS, "Being made")
@@ -35,7 +35,12 @@ def test_a_commit_has_one_deployment_that_goes_through_its_states(host: Host) ->
     require_support(host, "deployments")
     forge, shop = repository(host)
     [sha] = push_commits(host, 1)
-    for report, state in ((CREATING, "in_progress"), (SUCCEEDED, "success"), (FAILED, "failure"), (INACTIVE, "inactive")):
+    for report, state in (
+        (CREATING, "in_progress"),
+        (SUCCEEDED, "success"),
+        (FAILED, "failure"),
+        (INACTIVE, "inactive"),
+    ):
         forge.report_deployment(shop, sha, ENVIRONMENT_NAME, report)
         assert host.deployments(ENVIRONMENT_NAME) == {sha: state}
         host.client().report_deployment(shop, sha, ENVIRONMENT_NAME, report)

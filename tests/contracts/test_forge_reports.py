@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.core.model import CheckState
 from orchestrator.forge.port import APPROVED, EXPIRED, CheckReport, Conclusion, is_marked
-from tests.contracts.forge_hosts import Host, require_support, repository
+from tests.contracts.forge_hosts import Host, repository, require_support
 
 MARKER = "<!-- eph:preview -->"
 RUNNING = CheckReport(Conclusion.IN_PROGRESS, "Creating", "Making the database")

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from orchestrator.core.model import (
-    Request,
     CheckState,
     Key,
     PullRequest,
     PullState,
     Recipe,
     RecipeError,
+    Request,
 )
-from programs.spec import EnvironmentSpec, ServiceSpec, GitSource
+from programs.spec import EnvironmentSpec, GitSource, ServiceSpec
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 PREVIEW = frozenset({"preview"})

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from orchestrator.core import audits
-from orchestrator.core.actions import WaitingFor, Hold, Keep, Wait
+from orchestrator.core.actions import Hold, Keep, Wait, WaitingFor
 from orchestrator.core.audits import AuditContext, AuditReading
 from orchestrator.core.leftovers import KnownNames
 from orchestrator.core.model import Key
 from orchestrator.core.plans import Plan
 from programs.holdings import HeldResource
 from stacks import names
-from stacks.model import BuildInfo, StackRecord, StackSnapshot, StrayFile, StackTag
+from stacks.model import BuildInfo, StackRecord, StackSnapshot, StackTag, StrayFile
 from tests.core.pulls import START, sha
 
 REF = names.stack_ref(8, "acme/shop", 1)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.core.commands import ChatCommand, InvalidCommand, ChatVerb, parse
+from orchestrator.core.commands import ChatCommand, ChatVerb, InvalidCommand, parse
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from orchestrator.core.model import Key, PullState, RunningOperation, World
 from orchestrator.core.phases import Phase
 from orchestrator.core.policy import Policy
 from stacks import names
-from stacks.model import StackLock, StackRecord, StackRef, StackSnapshot, OperationVerb
+from stacks.model import OperationVerb, StackLock, StackRecord, StackRef, StackSnapshot
 
 from .pulls import START, sha
 from .worlds import FOREIGN, Simulation
@@ -66,7 +66,9 @@ def test_the_first_make_does_not_wait_for_more_pushes(live_world: Simulation) ->
 def test_changed_spec_is_rebuilt(live_world: Simulation, part: str) -> None:  # L1
     built = live_world.stacks[live_world.ref(42)].built
     assert built is not None
-    live_world.edit_record(42, built=replace(built, **({"spec_digest": "0"} if part == "spec" else {"program_version": "0"})))
+    live_world.edit_record(
+        42, built=replace(built, **({"spec_digest": "0"} if part == "spec" else {"program_version": "0"}))
+    )
     update = live_world.action(42)
     assert isinstance(update, actions.Update)
     assert update.tag is None, "the tag says the same as before"
@@ -81,7 +83,9 @@ def test_changed_spec_is_rebuilt(live_world: Simulation, part: str) -> None:  # 
         ({"built": None}, False, "its making was not finished"),
     ],
 )
-def test_interrupted_create_is_completed(live_world: Simulation, facts: dict[str, object], refresh: bool, words: str) -> None:
+def test_interrupted_create_is_completed(
+    live_world: Simulation, facts: dict[str, object], refresh: bool, words: str
+) -> None:
     """L8."""
     live_world.edit_record(42, **facts)
     update = live_world.action(42)
@@ -333,8 +337,17 @@ def test_an_asleep_environment_is_left_alone_until_a_push(live_world: Simulation
 
 def test_an_operation_whose_stack_is_not_to_be_seen_yet_keeps_its_lane(live_world: Simulation) -> None:  # L6
     live_world.open(43)
-    world = replace(live_world.world(), running={live_world.ref(43): RunningOperation(live_world.ref(43), OperationVerb.UP, sha("aaaaaaa"), live_world.now)})
-    about = [action for action in plans.plan(world, live_world.policy, live_world.now).actions if action.ref == live_world.ref(43)]
+    world = replace(
+        live_world.world(),
+        running={
+            live_world.ref(43): RunningOperation(live_world.ref(43), OperationVerb.UP, sha("aaaaaaa"), live_world.now)
+        },
+    )
+    about = [
+        action
+        for action in plans.plan(world, live_world.policy, live_world.now).actions
+        if action.ref == live_world.ref(43)
+    ]
     assert isinstance(about[0], actions.Wait)
     assert about[0].waiting_for is actions.WaitingFor.LANE
 
@@ -350,7 +363,9 @@ def test_a_first_sight_of_an_older_commit_says_nothing_of_the_head(live_world: S
     live_world.push(42, "bbbbbbb")
     live_world.advance(hours=1)
     facts = replace(live_world.world(), first_seen={Key(1, 42): (sha("aaaaaaa"), START)})
-    update = next(a for a in plans.plan(facts, live_world.policy, live_world.now).actions if isinstance(a, actions.Update))
+    update = next(
+        a for a in plans.plan(facts, live_world.policy, live_world.now).actions if isinstance(a, actions.Update)
+    )
     assert update.tag is not None
     assert update.tag.seen == live_world.now
 

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.core import actions, backoff, plans
 from orchestrator.core.phases import Phase
 from orchestrator.core.policy import Backoff
-from stacks.model import Outcome, StackRef, StackUpdate, OperationVerb
+from stacks.model import OperationVerb, Outcome, StackRef, StackUpdate
 
 from .pulls import sha
 from .worlds import FOREIGN, Simulation
@@ -99,7 +99,9 @@ def test_an_interrupted_build_is_not_a_try(failing_world: Simulation) -> None:  
     failing_world.push(42, "ccccccc")
     for expected in (actions.Update, actions.Wait):
         failing_world.start(failing_world.plan())
-        failing_world.jobs[failing_world.ref(42)].running = replace(failing_world.jobs[failing_world.ref(42)].running, interrupting=True)
+        failing_world.jobs[failing_world.ref(42)].running = replace(
+            failing_world.jobs[failing_world.ref(42)].running, interrupting=True
+        )
         failing_world.finish_all()
         assert isinstance(failing_world.action(42), expected)
     wait = failing_world.action(42)
@@ -125,14 +127,18 @@ def test_a_clock_that_is_set_back_holds_nothing_up(failing_world: Simulation) ->
 def test_what_fails_before_its_stack_exists_is_paced_by_our_own_count(failing_world: Simulation) -> None:  # L5
     failing_world.open(43, "ddddddd")
     ref = failing_world.ref(43)
-    failed = replace(failing_world.failures[failing_world.ref(42)], ref=ref, commit=sha("ddddddd"), ended=failing_world.now)
+    failed = replace(
+        failing_world.failures[failing_world.ref(42)], ref=ref, commit=sha("ddddddd"), ended=failing_world.now
+    )
     failing_world.failures[ref] = failed
     once = failing_world.action(43)
     assert isinstance(once, actions.Wait)
     assert once.until is not None
     world = replace(failing_world.world(), failed_attempts={ref: 4})
     waits = [
-        a for a in plans.plan(world, failing_world.policy, failing_world.now).actions if isinstance(a, actions.Wait) and a.ref == ref
+        a
+        for a in plans.plan(world, failing_world.policy, failing_world.now).actions
+        if isinstance(a, actions.Wait) and a.ref == ref
     ]
     assert waits[0].until is not None
     assert waits[0].until > once.until + timedelta(seconds=60)

@@ -36,7 +36,9 @@ def test_the_day_on_which_it_begins_has_an_hour_less() -> None:
 def test_over_midnight_over_the_week_and_side_by_side() -> None:
     nights = hours.parse("UTC", ("Fri-Sun 22:00-06:00",))
     assert hours.current(nights, utc(9, 5)) == hours.OpenPeriod(utc(8, 22), utc(9, 6)), "into Monday"
-    assert hours.current(hours.parse("UTC", ("Sat-Mon 00:00-24:00",)), utc(8, 12)) == hours.OpenPeriod(utc(7, 0), utc(10, 0))
+    assert hours.current(hours.parse("UTC", ("Sat-Mon 00:00-24:00",)), utc(8, 12)) == hours.OpenPeriod(
+        utc(7, 0), utc(10, 0)
+    )
     two = hours.parse("UTC", ("Mon 08:00-12:00", "Mon 12:00-14:00"))
     assert hours.current(two, utc(2, 11)) == hours.OpenPeriod(utc(2, 8), utc(2, 14))
 

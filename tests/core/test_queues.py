@@ -76,7 +76,9 @@ def test_making_and_cleaning_share_the_slots() -> None:
     world.start(world.plan())
     kinds = sorted(type(job.action).__name__ for job in world.jobs.values())
     assert kinds == ["Destroy", "Destroy", "Update", "Update"]
-    waiting = [a for a in world.plan().actions if isinstance(a, actions.Wait) and a.waiting_for is actions.WaitingFor.DESTROY]
+    waiting = [
+        a for a in world.plan().actions if isinstance(a, actions.Wait) and a.waiting_for is actions.WaitingFor.DESTROY
+    ]
     assert len(waiting) == 4
     assert {a.position for a in waiting} == {None}
 

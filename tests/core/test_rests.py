@@ -12,7 +12,7 @@ from orchestrator.core import actions, hours, plans
 from orchestrator.core.model import TrafficSnapshot
 from orchestrator.core.phases import Phase
 from orchestrator.core.policy import Policy
-from stacks.model import StackTag, OperationVerb
+from stacks.model import OperationVerb, StackTag
 from tests.core.worlds import Simulation
 
 IDLE = timedelta(hours=2)

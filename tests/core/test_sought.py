@@ -9,8 +9,8 @@ from time import process_time
 import pytest
 
 from orchestrator.core import actions, sought
-from orchestrator.core.actions import WaitingFor, Find, Wait
-from orchestrator.core.images import ImageResult, Fallback, ImageRequest, ImageLookup, ImagePin
+from orchestrator.core.actions import Find, Wait, WaitingFor
+from orchestrator.core.images import Fallback, ImageLookup, ImagePin, ImageRequest, ImageResult
 from orchestrator.core.model import Key, Recipe
 from orchestrator.core.policy import Policy
 from orchestrator.core.subjects import EnvironmentFacts
@@ -39,7 +39,9 @@ def subject(looked: ImageLookup | None = None, record: StackRecord | None = None
     return EnvironmentFacts(REF, Key(1, 42), record=record, request=candidate, image_lookup=looked)
 
 
-def search_result(answer: ImageResult, after: timedelta = timedelta(0), request: ImageRequest = IMAGE_REQUEST, failures: int = 0) -> ImageLookup:
+def search_result(
+    answer: ImageResult, after: timedelta = timedelta(0), request: ImageRequest = IMAGE_REQUEST, failures: int = 0
+) -> ImageLookup:
     return ImageLookup(sha("a"), (request,), START, START + after, (answer,), failures)
 
 

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.core import suites
 from orchestrator.core.phases import Phase
 from orchestrator.core.suites import SuiteEnvironment
-from orchestrator.core.trials import SuiteResult, SuiteRun, SuiteRuns, SuiteOutcome
+from orchestrator.core.trials import SuiteOutcome, SuiteResult, SuiteRun, SuiteRuns
 from programs.spec import CommandSpec, SuiteSpec
 from stacks import names
 from tests.core.pulls import START, sha

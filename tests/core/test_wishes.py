@@ -99,7 +99,9 @@ def test_a_broken_eph_yaml_leaves_the_environment_as_it_was(live_world: Simulati
         ({"draft": True, "recipe": {"drafts": False}}, "is a draft"),
     ],
 )
-def test_closed_or_unlabelled_pull_request_is_destroyed(live_world: Simulation, change: dict[str, object], words: str) -> None:  # L5
+def test_closed_or_unlabelled_pull_request_is_destroyed(
+    live_world: Simulation, change: dict[str, object], words: str
+) -> None:  # L5
     live_world.change(42, **change)
     destroy = live_world.action(42)
     assert isinstance(destroy, actions.Destroy)

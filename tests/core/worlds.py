@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 
 from orchestrator.core import actions, plans, views
 from orchestrator.core.model import (
-    Request,
     HealthStatus,
     Intent,
     Key,
     PullRequest,
     PullState,
     RepositoryFacts,
+    Request,
     RunningOperation,
     TrafficSnapshot,
     World,
@@ -26,7 +26,17 @@ from orchestrator.core.model import (
 from orchestrator.core.policy import Policy
 from orchestrator.core.trials import SuiteRun, SuiteRuns
 from stacks import names
-from stacks.model import BuildInfo, OperationResult, Outcome, StackRecord, StackRef, StackSnapshot, StackTag, StackUpdate, OperationVerb
+from stacks.model import (
+    BuildInfo,
+    OperationResult,
+    OperationVerb,
+    Outcome,
+    StackRecord,
+    StackRef,
+    StackSnapshot,
+    StackTag,
+    StackUpdate,
+)
 from tests.core.pulls import PREVIEW, START, SimulatedPull, sha
 
 OperationAction = actions.Create | actions.Update | actions.Retag | actions.Sleep | actions.Wake | actions.Destroy
@@ -97,14 +107,18 @@ class Simulation:
         assert built is not None
         host = built.url.removeprefix("http://")
         knocks = {**self.traffic.wake_requests, **({host: self.now} if knock else {})}
-        self.traffic = replace(self.traffic, last_requests={**self.traffic.last_requests, host: self.now}, wake_requests=knocks)
+        self.traffic = replace(
+            self.traffic, last_requests={**self.traffic.last_requests, host: self.now}, wake_requests=knocks
+        )
 
     def record_traffic(self) -> None:
         """The gateway has seen everything up to now; what it did not know it noticed just now."""
         known = self.traffic or TrafficSnapshot(self.now)
         built = [record.built for record in self.stacks.values() if record.built]
         hosts = {each.url.removeprefix("http://") for each in built}
-        self.traffic = replace(known, observed_until=self.now, last_requests={**dict.fromkeys(hosts, self.now), **known.last_requests})
+        self.traffic = replace(
+            known, observed_until=self.now, last_requests={**dict.fromkeys(hosts, self.now), **known.last_requests}
+        )
 
     def report_health(self, number: int, ok: bool = True, ago: timedelta = timedelta(0)) -> None:
         ref = self.ref(number)
@@ -244,7 +258,9 @@ class Simulation:
             actions.Wake: OperationVerb.WAKE,
         }
         commit = action.spec.source.commit if isinstance(action, actions.Create | actions.Update) else ""
-        running = RunningOperation(ref, verbs.get(type(action), OperationVerb.UP), commit, self.now, self.superseded[ref])
+        running = RunningOperation(
+            ref, verbs.get(type(action), OperationVerb.UP), commit, self.now, self.superseded[ref]
+        )
         self.jobs[ref] = Job(action, running)
         self.started.append(action)
         if isinstance(action, actions.Destroy) and action.guarded:
@@ -301,7 +317,12 @@ class Simulation:
         old = self.stacks.get(ref) or StackRecord(ref)
         history = (*old.history, StackUpdate(OperationVerb.UP, commit, outcome, self.now))
         record = replace(
-            old, tag=action.tag or old.tag, history=history, resource_count=3, pending_operations=int(interrupted), locks=()
+            old,
+            tag=action.tag or old.tag,
+            history=history,
+            resource_count=3,
+            pending_operations=int(interrupted),
+            locks=(),
         )
         self.targets["local"].add(action.spec.name)
         self.superseded[ref] = self.superseded[ref] + 1 if interrupted else 0

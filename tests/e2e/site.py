@@ -25,7 +25,7 @@ import httpx
 import pytest
 
 from orchestrator.app.demo import leftovers, world
-from orchestrator.forge.sandbox.world import Files, DemoGitHub, WebhookConfig, free_port
+from orchestrator.forge.sandbox.world import DemoGitHub, Files, WebhookConfig, free_port
 from programs import registry
 from programs.local import settings as local_settings
 from stacks import toolchain
@@ -224,7 +224,9 @@ class Site:
 
     def wait_for_commit(self, preview: Preview, sha: str, timeout: float = CREATE_TIMEOUT) -> float:
         """Waits for the URL to answer with this commit, and for its pull request to say so."""
-        took = wait_until(f"#{preview.number} answers with {sha[:7]}", lambda: self._commit_mismatch(preview, sha), timeout)
+        took = wait_until(
+            f"#{preview.number} answers with {sha[:7]}", lambda: self._commit_mismatch(preview, sha), timeout
+        )
         self.wait_for_comment(preview.number, "Ready", sha[:7])
         return took
 
@@ -232,7 +234,9 @@ class Site:
         page = self.page(preview.host)
         runs = page.data.get("commit")
         return (
-            "" if runs == sha else f"{page.status} {page.text[:200]!r}; {self.comment(preview.number)}; {self.log_tail()}"
+            ""
+            if runs == sha
+            else f"{page.status} {page.text[:200]!r}; {self.comment(preview.number)}; {self.log_tail()}"
         )
 
     def wait_for_comment(self, number: int, *parts: str, timeout: float = REPORT_TIMEOUT) -> str:

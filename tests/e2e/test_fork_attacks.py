@@ -139,7 +139,9 @@ def test_unapproved_fork_runs_nothing(site: Site, attacks: dict[str, Attack]) ->
 def test_its_own_eph_yaml_counts_for_nothing(site: Site, approved: dict[str, Attack]) -> None:
     item = approved["its own eph.yaml"]
     host = site.wait_for_host(item.number)
-    wait_until("the base's service answers", lambda: "" if site.page(host).data.get("commit") == item.sha else site.log_tail())
+    wait_until(
+        "the base's service answers", lambda: "" if site.page(host).data.get("commit") == item.sha else site.log_tail()
+    )
 
 
 def test_symlink_out_of_the_checkout_is_refused(site: Site, approved: dict[str, Attack]) -> None:

@@ -21,7 +21,7 @@ from programs.local.routes import RouteRecord
 from stacks import names
 from stacks.words import ADJECTIVES, NOUNS
 from tests.e2e import site as sites
-from tests.e2e.readable import readable_files, process_command_lines
+from tests.e2e.readable import process_command_lines, readable_files
 from tests.e2e.site import CYCLE, LABEL, REPOSITORY, Preview, Site, wait_until
 from tests.trees import all_files
 
@@ -235,14 +235,18 @@ def test_what_is_lost_behind_its_back_is_noticed_repaired_and_told(site: Site, s
     (on.routes / f"{second.host}.json").unlink()
     noticed = wait_until("it is noticed", lambda: "" if drift_messages(site, second) else "no event", 3 * CYCLE)
     assert noticed < 2 * CYCLE + 1
-    body = site.wait_for_comment(second.number, "Ready", "the database main was gone", "the route web was gone", timeout=sites.CREATE_TIMEOUT)
+    body = site.wait_for_comment(
+        second.number, "Ready", "the database main was gone", "the route web was gone", timeout=sites.CREATE_TIMEOUT
+    )
     assert "made and seeded again" in body
     assert site.page(second.host, "/connect", q=url_of(site, second)).data == {"rows": 1}
     assert site.page(second.host).data["commit"] == second.commit
 
     [program] = [name for name in supervision.list_programs(on) if name.startswith(f"{second.name}.")]
     supervision.client(on).call("stopProcess", program)
-    site.wait_for_comment(second.number, "Ready", "the service web did not run; it was started again", timeout=sites.CREATE_TIMEOUT)
+    site.wait_for_comment(
+        second.number, "Ready", "the service web did not run; it was started again", timeout=sites.CREATE_TIMEOUT
+    )
     wait_until("it answers", lambda: "" if site.page(second.host).status == 200 else "not yet", 2 * CYCLE)
     assert "did not run; it was started again" in site.eph("why", second.name).stdout
     assert [
@@ -282,7 +286,9 @@ def test_its_own_tests_run_against_the_url_and_turn_the_check(site: Site) -> Non
     """P4, P1, P2: the suite asks the real URL by its name, from the sandbox."""
     yaml = (sites.SHOP / "eph.yaml").read_text() + SUITES
     number, sha = site.open_pull("tested", {"eph.yaml": yaml, "ask.py": ASK % "False"})
-    body = site.wait_for_comment(number, "Ready", sha[:7], "Tests against the URL", "failed: exit status 1", timeout=sites.CREATE_TIMEOUT)
+    body = site.wait_for_comment(
+        number, "Ready", sha[:7], "Tests against the URL", "failed: exit status 1", timeout=sites.CREATE_TIMEOUT
+    )
     assert "| `late` | ⚪ skipped: not run, because asks did not pass |" in body
     assert "| `asks` |" in body
     assert "@ann" not in body
@@ -292,7 +298,9 @@ def test_its_own_tests_run_against_the_url_and_turn_the_check(site: Site) -> Non
         site.eph("logs", tested.name, "--suite", "asks").stdout == f"asked http://{tested.host}:{site.gateway_port}\n"
     )
     mended = site.push(tested, {"ask.py": ASK % "True"})
-    site.wait_for_comment(number, "Ready", mended[:7], "| `asks` | 🟢 passed |", "| `late` | 🟢 passed |", within=sites.CREATE_TIMEOUT)
+    site.wait_for_comment(
+        number, "Ready", mended[:7], "| `asks` | 🟢 passed |", "| `late` | 🟢 passed |", within=sites.CREATE_TIMEOUT
+    )
     site.wait_for_check(mended, "success")
     kinds = [event["kind"] for event in site.api("events", environment=tested.name, limit="1000")["items"]]
     assert [kind for kind in kinds if kind.startswith("tests.")] == [

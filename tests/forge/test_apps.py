@@ -99,7 +99,9 @@ def test_who_installs_it_unasked_is_not_served(world: DemoGitHub, key: AppKey, n
         new_forge("*/*")
 
 
-def test_a_token_is_replaced_before_it_ends(world: DemoGitHub, key: AppKey, new_forge: ForgeFactory, clock: AheadClock) -> None:
+def test_a_token_is_replaced_before_it_ends(
+    world: DemoGitHub, key: AppKey, new_forge: ForgeFactory, clock: AheadClock
+) -> None:
     """O5: an hour's token; five minutes before its end there is another."""
     world.install_app(key.app_id, "acme")
     forge = new_forge("acme/shop")
@@ -177,7 +179,9 @@ def test_what_is_not_a_key_is_said_at_the_start(world: DemoGitHub, new_forge: Fo
         new_forge("acme/shop", key=AppKey("1", text))
 
 
-def test_git_gets_the_token_of_the_repository_s_installation(world: DemoGitHub, key: AppKey, new_forge: ForgeFactory) -> None:
+def test_git_gets_the_token_of_the_repository_s_installation(
+    world: DemoGitHub, key: AppKey, new_forge: ForgeFactory
+) -> None:
     """O5, S4: for the API's own host only, and by the environment, never by the URL."""
     for account in ("acme", "other"):
         world.install_app(key.app_id, account)

@@ -20,9 +20,9 @@ from orchestrator.forge.port import (
     DeploymentState,
     ForgeRefused,
     ForgeUnavailable,
+    ForgeUnsupported,
     PullList,
     Repository,
-    ForgeUnsupported,
 )
 from orchestrator.forge.sandbox.world import free_port
 
@@ -271,7 +271,9 @@ def test_a_remembered_link_to_a_page_that_is_no_more(server: ScriptedServer, for
         if "page=2" in path:
             return Response(200, second)
         link = {"Link": f'<{server.url}/repos/ada/shop/pulls?state=open&page=2>; rel="next"'} if second else {}
-        return Response(304, raw=b"") if server.if_none_match == '"v1"' else Response(200, first, {"ETag": '"v1"', **link})
+        return (
+            Response(304, raw=b"") if server.if_none_match == '"v1"' else Response(200, first, {"ETag": '"v1"', **link})
+        )
 
     server.script = script
     assert len(forge.pulls(SHOP).open) == 100
@@ -315,7 +317,9 @@ def test_404_then_500_is_unavailable_not_gone(server: ScriptedServer, forge: Git
 def test_one_broken_repository_does_not_hide_the_others(server: ScriptedServer, clock: FixedClock) -> None:
     """L1, pitfall 5: each on its own, and the trouble is told by name."""
     forge = GitHubForge(server.url, "t", ["ada/shop", "ada/lost"], timeout=1, now=clock)
-    server.script = lambda path: Response(200, REPO) if path.endswith("shop") else Response(404, {"message": "Not Found"})
+    server.script = lambda path: (
+        Response(200, REPO) if path.endswith("shop") else Response(404, {"message": "Not Found"})
+    )
     assert [found.full_name for found in forge.repositories()] == ["ada/shop"]
     assert list(forge.problems()) == ["ada/lost"]
     server.script = lambda _: Response(500, {})
@@ -333,7 +337,9 @@ def test_no_repository_can_be_read(server: ScriptedServer, forge: GitHubForge) -
     assert pulls is None
 
 
-def test_permission_is_asked_once_in_five_minutes(server: ScriptedServer, forge: GitHubForge, clock: FixedClock) -> None:
+def test_permission_is_asked_once_in_five_minutes(
+    server: ScriptedServer, forge: GitHubForge, clock: FixedClock
+) -> None:
     """S2, L4."""
     server.script = lambda _: Response(200, {"permission": "write"})
     assert forge.may_write(SHOP, "grace")
@@ -345,7 +351,9 @@ def test_permission_is_asked_once_in_five_minutes(server: ScriptedServer, forge:
     assert len(server.requests) == 2
 
 
-def test_a_person_who_was_not_found_is_asked_for_again_soon(server: ScriptedServer, forge: GitHubForge, clock: FixedClock) -> None:
+def test_a_person_who_was_not_found_is_asked_for_again_soon(
+    server: ScriptedServer, forge: GitHubForge, clock: FixedClock
+) -> None:
     """S2: a host in trouble says 404 too, and who may write must not be refused for minutes; found by chaos."""
     server.script = lambda path: Response(404, {}) if "collaborators" in path else Response(200, REPO)
     assert not forge.may_write(SHOP, "grace")
@@ -355,7 +363,9 @@ def test_a_person_who_was_not_found_is_asked_for_again_soon(server: ScriptedServ
     assert forge.may_write(SHOP, "grace")
 
 
-def test_what_a_host_was_found_to_lack_is_looked_for_again(server: ScriptedServer, forge: GitHubForge, clock: FixedClock) -> None:
+def test_what_a_host_was_found_to_lack_is_looked_for_again(
+    server: ScriptedServer, forge: GitHubForge, clock: FixedClock
+) -> None:
     """P2: one 404 does not end deployments for good."""
     server.script = lambda path: Response(200, REPO) if path == "/repos/ada/shop" else Response(404, {})
     over = DeploymentReport(DeploymentState.INACTIVE, "")

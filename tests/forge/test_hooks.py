@@ -53,7 +53,9 @@ def test_a_repositorys(server: ScriptedServer) -> None:
 
 def test_who_may_not_look_is_told_so(server: ScriptedServer) -> None:
     """It is no error: the ping itself has told enough."""
-    server.script = lambda path: Response(200, REPO) if path == "/repos/ada/shop" else Response(404, {"message": "Not Found"})
+    server.script = lambda path: (
+        Response(200, REPO) if path == "/repos/ada/shop" else Response(404, {"message": "Not Found"})
+    )
     forge = GitHubForge(server.url, "t", ["ada/shop"], timeout=1)
     forge.repositories()
     assert "does not let us look" in forge.webhook_status().note

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from orchestrator.forge.github import pace
 from orchestrator.forge.github.pace import RateLimiter
-from orchestrator.forge.github.rota import PollSchedule, PollDecision
+from orchestrator.forge.github.rota import PollDecision, PollSchedule
 from orchestrator.forge.port import ApiUsage
 
 REPOSITORIES = range(100)
@@ -68,14 +68,18 @@ def test_new_things_stay_under_githubs_limit_of_an_hour() -> None:
     assert line.acquire_write(creates=True) == 0.0
 
 
-def simulate_hour(schedule: PollSchedule, limit: int, remaining: int, busy: set[int]) -> tuple[int, dict[int, list[int]]]:
+def simulate_hour(
+    schedule: PollSchedule, limit: int, remaining: int, busy: set[int]
+) -> tuple[int, dict[int, list[int]]]:
     """An hour of looks on a host without ETags: every reading costs one; a busy one with its questions two."""
     start = 1_000_000.0
     read: dict[int, list[int]] = {number: [] for number in REPOSITORIES}
     spent = 0
     for look in range(120):
         now = start + look * 30
-        turn = schedule.select(REPOSITORIES, ApiUsage(remaining=remaining - spent, limit=limit, reset=int(start + 3600)), now)
+        turn = schedule.select(
+            REPOSITORIES, ApiUsage(remaining=remaining - spent, limit=limit, reset=int(start + 3600)), now
+        )
         for number in REPOSITORIES:
             if number not in turn.deferred:
                 cost = 2 if number in busy else 1
@@ -106,7 +110,10 @@ def test_quiet_ones_cost_nothing_so_all_are_read() -> None:
     for number in REPOSITORIES:
         for _ in range(40):
             rota.record_read(number, 0.0, 0)
-    assert rota.select(REPOSITORIES, ApiUsage(remaining=600, limit=5000, reset=1_003_600), 1_000_000).deferred == frozenset()
+    assert (
+        rota.select(REPOSITORIES, ApiUsage(remaining=600, limit=5000, reset=1_003_600), 1_000_000).deferred
+        == frozenset()
+    )
 
 
 def test_the_note_says_how_many_wait_and_why() -> None:

@@ -18,7 +18,7 @@ from orchestrator.core.model import CheckState, Key
 from orchestrator.forge.github import GitHubForge, webhooks
 from orchestrator.forge.port import CheckReport, Conclusion, ForgeUnavailable
 from orchestrator.forge.sandbox.pages.markdown import render
-from orchestrator.forge.sandbox.world import DemoGitHub, WebhookConfig, DemoGitHubError
+from orchestrator.forge.sandbox.world import DemoGitHub, DemoGitHubError, WebhookConfig
 
 SHOP = "ada/shop"
 MARKER = "<!-- eph -->"

@@ -33,7 +33,9 @@ class GatewayWorld:
     async def start(self, control: int = 1, **settings: object) -> None:
         limits = GuessLimiter(per_minute=3, monotonic=lambda: self.clock[0])
         made = GatewaySettings("eph.test", URL(f"http://127.0.0.1:{control}"), **settings)
-        address = await self.stack.enter_async_context(running_gateway(Address("127.0.0.1", 0), made, self.directory, limits))
+        address = await self.stack.enter_async_context(
+            running_gateway(Address("127.0.0.1", 0), made, self.directory, limits)
+        )
         self.port = address.port
 
     async def upstream(self, handler: Handler, port: int = 0) -> int:

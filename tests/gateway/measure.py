@@ -79,9 +79,7 @@ async def p50() -> Row:
     found = await asyncio.to_thread(measure)
     added = found.p50s["gateway"] - found.p50s["upstream"]
     told = ", ".join(f"{name} {value:.2f} ms" for name, value in found.p50s.items() if name != "gateway")
-    return Row(
-        "gateway-p50", (Figure("added ms", added, MAX_P50_MS),), f"gateway {found.p50s['gateway']:.2f} ms", told
-    )
+    return Row("gateway-p50", (Figure("added ms", added, MAX_P50_MS),), f"gateway {found.p50s['gateway']:.2f} ms", told)
 
 
 @cache
@@ -185,7 +183,9 @@ def profile() -> None:
     """The gateway in this process, asked by wrk for a few seconds."""
 
     async def serve(home: Path, port: int) -> None:
-        async with running_gateway(Address("127.0.0.1", port), GatewaySettings("localhost", URL("http://127.0.0.1:1")), home):
+        async with running_gateway(
+            Address("127.0.0.1", port), GatewaySettings("localhost", URL("http://127.0.0.1:1")), home
+        ):
             print("answers a second, profiled:", (await asyncio.to_thread(_run_wrk, port, CONNECTIONS))[0])
 
     with tempfile.TemporaryDirectory(prefix="eph-measure-") as folder, contextlib.ExitStack() as stack:

@@ -56,7 +56,9 @@ async def test_two_hundred_cold_requests_are_two_hundred_answers_and_one_start(
     await world.start()
     port = free_port()
     route(world, port, asleep=True)
-    tasks = await held_requests(world, COLD_REQUESTS)  # as ephd does it: a knock that is newer than the sleep is one start
+    tasks = await held_requests(
+        world, COLD_REQUESTS
+    )  # as ephd does it: a knock that is newer than the sleep is one start
     assert list(wake_requests(world)) == [HOST]
     assert [task.done() for task in tasks] == [False] * COLD_REQUESTS, "all are held"
     await world.upstream(hello, port)

@@ -13,7 +13,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from multidict import CIMultiDict
 
 from orchestrator.gateway import lines, lookups
-from orchestrator.gateway.lines import UpstreamPool, Endpoint, ConnectionRefused
+from orchestrator.gateway.lines import ConnectionRefused, Endpoint, UpstreamPool
 from orchestrator.gateway.lookups import DnsCache
 
 HOST = "shop-gentle-stream-42.eph.test"

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import ClientResponse, WSServerHandshakeError, web
 
 from orchestrator.app.probe import GatewayProbe
-from orchestrator.gateway.sign_in import COOKIE_SECONDS, SignInGuard, PreviewTokens, _cookie_signature, safe_path
+from orchestrator.gateway.sign_in import COOKIE_SECONDS, PreviewTokens, SignInGuard, _cookie_signature, safe_path
 from tests.gateway.conftest import GatewayWorld
 
 HOST = "shop-gentle-stream-42.eph.test"
@@ -61,7 +61,9 @@ async def test_who_shows_nothing_gets_the_form_and_nothing_of_the_preview(protec
     assert 'value="/cart?a=1&amp;b=2"' in text
     assert "form-action 'self'" in answer.headers["Content-Security-Policy"]
     assert "X-Forwarded" not in text
-    assert (await protected_world.request(HOST, headers={"Accept": "application/json"})).content_type == "application/json"
+    assert (
+        await protected_world.request(HOST, headers={"Accept": "application/json"})
+    ).content_type == "application/json"
 
 
 async def test_what_is_not_protected_is_open_as_before(protected_world: GatewayWorld) -> None:
@@ -156,7 +158,9 @@ async def test_a_large_or_strange_body_is_only_a_wrong_try(protected_world: Gate
     for body in (b"x" * 100_000, b"token", b"\xff\x00", b"&" * 4000):
         answer = await protected_world.request(HOST, "/_eph/sign-in", "POST", data=body)
         assert answer.status == 401
-    chunks = await protected_world.client.post(protected_world.url("/_eph/sign-in"), headers={"Host": HOST}, data=_chunks())
+    chunks = await protected_world.client.post(
+        protected_world.url("/_eph/sign-in"), headers={"Host": HOST}, data=_chunks()
+    )
     assert chunks.status == 401
 
 
@@ -241,7 +245,12 @@ async def test_a_cookie_ends_after_twelve_hours(world: GatewayWorld, tmp_path: P
     tokens.write_text(TOKEN)
     guard = SignInGuard(PreviewTokens(tokens), now=lambda: 1000.0)
     seal = "{}.{}".format
-    for until, opens in ((1001, True), (1000 + COOKIE_SECONDS, True), (1000, False), (1000 + COOKIE_SECONDS * 2, False)):
+    for until, opens in (
+        (1001, True),
+        (1000 + COOKIE_SECONDS, True),
+        (1000, False),
+        (1000 + COOKIE_SECONDS * 2, False),
+    ):
         value = seal(until, _cookie_signature(TOKEN.encode(), HOST, str(until)))
         assert guard._is_valid_cookie(value, HOST) is opens
 
@@ -258,7 +267,10 @@ async def test_who_is_turned_away_does_not_keep_a_preview_awake(protected_world:
 async def _wait_until_recorded(world: GatewayWorld) -> dict[str, float]:
     """When the gateway first wrote each of them down: within its first rounds."""
     async with asyncio.timeout(20):
-        while not {HOST, OPEN_HOST} <= (found := json.loads((world.directory / "traffic.json").read_text())["hosts"]).keys():
+        while (
+            not {HOST, OPEN_HOST}
+            <= (found := json.loads((world.directory / "traffic.json").read_text())["hosts"]).keys()
+        ):
             await asyncio.sleep(0.05)
     return dict(found)
 

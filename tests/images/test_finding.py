@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestrator.core.images import ImageResult, ImageRequest
+from orchestrator.core.images import ImageRequest, ImageResult
 from orchestrator.images.access import RegistryPolicy
-from orchestrator.images.errors import RegistryRefused, RegistryError, RegistryUnavailable
+from orchestrator.images.errors import RegistryError, RegistryRefused, RegistryUnavailable
 from orchestrator.images.fake import FakeRegistries
 from orchestrator.images.finding import MAX_MATCHES, ImageResolver, reference_in_note
 
@@ -24,7 +24,9 @@ def registries() -> FakeRegistries:
     return FakeRegistries()
 
 
-def resolve(registries: FakeRegistries, request: ImageRequest, note: str | RegistryError = "", fall_back: bool = True) -> ImageResult:
+def resolve(
+    registries: FakeRegistries, request: ImageRequest, note: str | RegistryError = "", fall_back: bool = True
+) -> ImageResult:
     def told(_: str) -> str:
         if isinstance(note, RegistryError):
             raise note
@@ -98,7 +100,12 @@ def test_a_place_that_cannot_be_asked_lets_no_later_one_win(
 )
 @pytest.mark.parametrize("place", ["tag", "pattern", "note", "fallback"])
 def test_a_wrong_one_is_passed_over_wherever_it_is_named(
-    registries: FakeRegistries, wish: ImageRequest, created: datetime | None, labels: dict[str, str] | None, words: str, place: str
+    registries: FakeRegistries,
+    wish: ImageRequest,
+    created: datetime | None,
+    labels: dict[str, str] | None,
+    words: str,
+    place: str,
 ) -> None:
     named = {
         "tag": replace(wish, tag="x"),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.core.images import ImageRequest
-from orchestrator.images.access import RegistryPolicy, DockerCredentials
+from orchestrator.images.access import DockerCredentials, RegistryPolicy
 from orchestrator.images.errors import ImageNotFound, RegistryRefused, RegistryUnavailable
 from orchestrator.images.finding import ImageResolver
 from orchestrator.images.registry import RegistryClient
@@ -124,7 +124,9 @@ def test_the_newest_match_is_the_one_that_was_built_last(open_registry: real.Reg
     assert answer.pin.how == "tag_pattern: pr-7-*: pr-7-new, built 2026-03-02 11:00:00 UTC, the newest of 3 matches"
 
 
-def test_a_password_lets_in_where_the_registry_asks_for_one(password_registry: real.RegistryServer, tmp_path: Path) -> None:
+def test_a_password_lets_in_where_the_registry_asks_for_one(
+    password_registry: real.RegistryServer, tmp_path: Path
+) -> None:
     pushed = password_registry.push("acme/shop", "1")
     file = tmp_path / "docker.json"
     client = RegistryClient(password_registry, credentials=docker_json(file, password_registry.host))
@@ -136,7 +138,9 @@ def test_a_password_lets_in_where_the_registry_asks_for_one(password_registry: r
             other.registry.digest(other.reference("acme/shop:1"))
     file.write_text("{}")
     with pytest.raises(RegistryRefused, match="no readable Docker configuration"):
-        RegistryClient(password_registry, credentials=DockerCredentials(file)).registry.digest(client.reference("acme/shop:1"))
+        RegistryClient(password_registry, credentials=DockerCredentials(file)).registry.digest(
+            client.reference("acme/shop:1")
+        )
 
 
 def test_credentials_that_were_renewed_are_read_again(password_registry: real.RegistryServer, tmp_path: Path) -> None:
@@ -179,7 +183,9 @@ def test_without_credentials_a_token_opens_what_is_open_and_no_more(token_regist
 def test_a_token_place_that_nobody_named_sees_no_password(token_registry: real.RegistryServer, tmp_path: Path) -> None:
     """S4: the realm is what the registry says, and whoever runs it may say anything."""
     before = len(token_registry.tokens)
-    client = RegistryClient(token_registry, hosts=(), credentials=docker_json(tmp_path / "docker.json", token_registry.host))
+    client = RegistryClient(
+        token_registry, hosts=(), credentials=docker_json(tmp_path / "docker.json", token_registry.host)
+    )
     with pytest.raises(RegistryRefused, match=r"with our credentials, and the setting images\.hosts does not name"):
         client.registry.digest(client.reference("acme/shop:1"))
     assert len(token_registry.tokens) == before

@@ -17,8 +17,8 @@ import pytest
 
 from orchestrator.images import registry as registries
 from orchestrator.images import wire as wires
-from orchestrator.images.access import DOCKER_HUB, RegistryPolicy, DockerCredentials, host_of, repository_of
-from orchestrator.images.errors import ImageNotFound, RegistryRefused, RegistryError, RegistryUnavailable
+from orchestrator.images.access import DOCKER_HUB, DockerCredentials, RegistryPolicy, host_of, repository_of
+from orchestrator.images.errors import ImageNotFound, RegistryError, RegistryRefused, RegistryUnavailable
 from orchestrator.images.registry import RegistryClient
 from orchestrator.images.tokens import Challenge, parse_challenge
 from orchestrator.images.wire import is_public
@@ -139,7 +139,9 @@ def test_without_tls_only_whom_the_operator_says_so_of(scripted_registry: Script
         RegistryClient(scripted_registry.host).registry.digest(reference(scripted_registry.host))
 
 
-def test_redirects_lead_only_where_they_may_and_carry_no_secret(scripted_registry: ScriptedRegistry, tmp_path: Path) -> None:
+def test_redirects_lead_only_where_they_may_and_carry_no_secret(
+    scripted_registry: ScriptedRegistry, tmp_path: Path
+) -> None:
     here, there = scripted_registry.host, scripted_registry.host.replace("127.0.0.1", "localhost")
     config = json.dumps({"architecture": "amd64", "config": {"Labels": {"a": "b"}}}).encode()
     digest = f"sha256:{hashlib.sha256(config).hexdigest()}"
@@ -209,14 +211,18 @@ def test_how_long_is_bounded_whatever_is_asked(scripted_registry: ScriptedRegist
         (503, RegistryUnavailable, "answers 503"),
     ],
 )
-def test_each_answer_means_what_it_says(scripted_registry: ScriptedRegistry, status: int, kind: type[RegistryError], words: str) -> None:
+def test_each_answer_means_what_it_says(
+    scripted_registry: ScriptedRegistry, status: int, kind: type[RegistryError], words: str
+) -> None:
     scripted_registry.respond(MANIFEST, status)
     with pytest.raises(kind, match=words) as error:
         RegistryClient(scripted_registry.host).registry.digest(reference(scripted_registry.host))
     assert type(error.value) is kind
 
 
-def test_no_more_is_read_than_is_worth_reading(scripted_registry: ScriptedRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_is_read_than_is_worth_reading(
+    scripted_registry: ScriptedRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     scripted_registry.respond(f"/v2/acme/shop/manifests/{DIGEST}", body=b" " * (registries.MAX_MANIFEST_BYTES + 1))
     client = RegistryClient(scripted_registry.host)
     with pytest.raises(RegistryRefused, match="more than 4194304 bytes"):
@@ -249,10 +255,15 @@ def test_content_that_is_not_what_its_digest_says_is_not_believed(scripted_regis
 
 def test_a_registry_that_tells_no_digest_is_asked_for_the_manifest_itself(scripted_registry: ScriptedRegistry) -> None:
     scripted_registry.respond(MANIFEST, body=b"{}")
-    assert RegistryClient(scripted_registry.host).registry.digest(reference(scripted_registry.host)) == f"sha256:{hashlib.sha256(b'{}').hexdigest()}"
+    assert (
+        RegistryClient(scripted_registry.host).registry.digest(reference(scripted_registry.host))
+        == f"sha256:{hashlib.sha256(b'{}').hexdigest()}"
+    )
 
 
-def test_pages_of_tags_are_followed_within_the_list(scripted_registry: ScriptedRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_of_tags_are_followed_within_the_list(
+    scripted_registry: ScriptedRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first, second = "/v2/acme/shop/tags/list?n=1000", "/v2/acme/shop/tags/list?n=1000&last=b"
     scripted_registry.respond(first, body=b'{"tags": ["a", "b", 7, "no tag"]}', Link=f'<{second}>; rel="next"')
     scripted_registry.respond(second, body=b'{"tags": ["c"]}')
@@ -269,8 +280,12 @@ def test_pages_of_tags_are_followed_within_the_list(scripted_registry: ScriptedR
 
 def test_a_challenge_cannot_talk_us_into_more_than_to_pull(scripted_registry: ScriptedRegistry) -> None:
     realm = f"http://{scripted_registry.host}/token"
-    scripted_registry.respond(MANIFEST, 401, WWW_Authenticate=f'Bearer realm="{realm}",service="r",scope="registry:catalog:*"')
-    scripted_registry.respond("/token?scope=repository%3Aacme%2Fshop%3Apull&service=r", body=b'{"access_token": "good"}')
+    scripted_registry.respond(
+        MANIFEST, 401, WWW_Authenticate=f'Bearer realm="{realm}",service="r",scope="registry:catalog:*"'
+    )
+    scripted_registry.respond(
+        "/token?scope=repository%3Aacme%2Fshop%3Apull&service=r", body=b'{"access_token": "good"}'
+    )
     with pytest.raises(RegistryRefused):
         RegistryClient(scripted_registry.host).registry.digest(reference(scripted_registry.host))
     assert scripted_registry.requests[1:] == [

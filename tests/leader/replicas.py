@@ -127,7 +127,11 @@ class ReplicaPair(Site):
 
     def wait_for_takeover(self, replica: Replica, since: float) -> float:
         """Seconds from that moment until it leads."""
-        wait_until(f"{replica.name} leads", lambda: "" if self.leader_name() == replica.name else self.log_tail(), TAKEOVER_SECONDS + 30)
+        wait_until(
+            f"{replica.name} leads",
+            lambda: "" if self.leader_name() == replica.name else self.log_tail(),
+            TAKEOVER_SECONDS + 30,
+        )
         return time.time() - since
 
     def request(self, replica: Replica, path: str, method: str = "GET", **query: Any) -> httpx.Response:

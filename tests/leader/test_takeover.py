@@ -15,7 +15,7 @@ import pytest
 
 from tests.e2e.site import Preview, wait_until
 from tests.leader import replicas
-from tests.leader.replicas import TAKEOVER_SECONDS, ReplicaPair, Replica
+from tests.leader.replicas import TAKEOVER_SECONDS, Replica, ReplicaPair
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(300)]
 
@@ -120,7 +120,11 @@ def test_without_the_database_nobody_leads_and_nothing_crashes(pair: ReplicaPair
     """Consistency comes first: nothing new is begun, environments stay up, and it goes on by itself (O1)."""
     before = pair.b.log_text().count("leads no more")
     pair.server.kill()
-    wait_until("b leads no more", lambda: "" if pair.b.log_text().count("leads no more") > before else pair.b.log_text(), TAKEOVER_SECONDS)
+    wait_until(
+        "b leads no more",
+        lambda: "" if pair.b.log_text().count("leads no more") > before else pair.b.log_text(),
+        TAKEOVER_SECONDS,
+    )
     at = time.time()
     number, sha = pair.open_pull("meanwhile")
     assert pair.request(pair.b, "api/v1/wake", "POST").status_code in (202, 503)

@@ -48,7 +48,9 @@ class PostgresServer:
     def _command(self, program: str, *words: str) -> list[str]:
         identity = "namespace" if os.geteuid() == 0 else "same"
         argv = (str(self._binaries / program), *words)
-        return sandbox.write_launch_file(self._folder / f"{program}.json", LaunchSpec(argv, {"LANG": "C", "TZ": "UTC"}, "/", identity))
+        return sandbox.write_launch_file(
+            self._folder / f"{program}.json", LaunchSpec(argv, {"LANG": "C", "TZ": "UTC"}, "/", identity)
+        )
 
     def start(self) -> None:
         options = [word for key, value in OPTIONS.items() for word in ("-c", f"{key}={value}")]

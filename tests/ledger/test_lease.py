@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from orchestrator.ledger.databases import BadDatabaseUrl
 from orchestrator.ledger.fake import FakeLease
 from orchestrator.ledger.lease import Lease, NoLease, PostgresLease, Timing, running_clock
-from orchestrator.ledger.lease_rows import UNKNOWN_HOLDER, LeaseUnavailable, LeaseRow
+from orchestrator.ledger.lease_rows import UNKNOWN_HOLDER, LeaseRow, LeaseUnavailable
 
 TIMING = Timing()
 T = TypeVar("T")

@@ -152,7 +152,10 @@ async def leader_cut_off_briefly(scenario: LeaseScenario, server: PostgresServer
         await asyncio.sleep(2)
         line.restore()
         await asyncio.sleep(8)
-        return {"works of the other": len(scenario.beats(other)), "goes on": len(scenario.beats(leader, running_clock() - 1))}
+        return {
+            "works of the other": len(scenario.beats(other)),
+            "goes on": len(scenario.beats(leader, running_clock() - 1)),
+        }
 
 
 async def leader_shut_down(scenario: LeaseScenario, server: PostgresServer) -> dict[str, float]:
@@ -176,7 +179,8 @@ async def many_standbys(scenario: LeaseScenario, server: PostgresServer) -> dict
 
 async def first_leader(scenario: LeaseScenario, pids: list[int], after: float) -> float:
     done, pending = await asyncio.wait(
-        [asyncio.create_task(scenario.wait_until_led_by(pid, after)) for pid in pids], return_when=asyncio.FIRST_COMPLETED
+        [asyncio.create_task(scenario.wait_until_led_by(pid, after)) for pid in pids],
+        return_when=asyncio.FIRST_COMPLETED,
     )
     await asyncio.sleep(2)
     for task in pending:
@@ -185,7 +189,10 @@ async def first_leader(scenario: LeaseScenario, pids: list[int], after: float) -
     return min(task.result() for task in done)
 
 
-SCENARIOS: dict[str, Scenario] = {play.__name__: play for play in (leader_killed, leader_stopped, leader_cut_off, leader_cut_off_briefly, leader_shut_down)}
+SCENARIOS: dict[str, Scenario] = {
+    play.__name__: play
+    for play in (leader_killed, leader_stopped, leader_cut_off, leader_cut_off_briefly, leader_shut_down)
+}
 SCENARIOS["crowd"] = many_standbys
 
 

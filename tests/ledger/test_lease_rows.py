@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from orchestrator.ledger.lease_rows import UNKNOWN_HOLDER, LeaseUnavailable, LeaseRow, LeaseStore, SqlLeaseStore
+from orchestrator.ledger.lease_rows import UNKNOWN_HOLDER, LeaseRow, LeaseStore, LeaseUnavailable, SqlLeaseStore
 from tests.ledger.servers import PASSWORD, PostgresServer, free_port
-from tests.ledger.test_lease import UnreliableRows, LeaseWorld
+from tests.ledger.test_lease import LeaseWorld, UnreliableRows
 
 RowsPair = tuple[LeaseStore, LeaseStore]
 

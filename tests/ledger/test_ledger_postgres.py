@@ -126,7 +126,9 @@ def test_killed_in_the_middle_of_writing_nothing_is_lost_or_doubled(server: Post
 
 
 @pytest.mark.long
-def test_frozen_it_is_given_up_after_a_moment_and_gets_all_when_it_thaws(server: PostgresServer, ledger: SqlLedger) -> None:
+def test_frozen_it_is_given_up_after_a_moment_and_gets_all_when_it_thaws(
+    server: PostgresServer, ledger: SqlLedger
+) -> None:
     """A stopped server closes nothing: only our own clock ends the waiting."""
     record(ledger, 0)
     assert numbers(ledger.events()) == [0]
@@ -236,7 +238,10 @@ def test_a_password_among_the_parameters_is_not_told() -> None:
 
 
 def test_the_line_of_these_tests_does_pass_things_on(server: PostgresServer) -> None:
-    with servers.cuttable_proxy(server.port) as line, closing(SqlLedger(server.url(server.create_database(), line.port))) as ledger:
+    with (
+        servers.cuttable_proxy(server.port) as line,
+        closing(SqlLedger(server.url(server.create_database(), line.port))) as ledger,
+    ):
         assert isinstance(line, CuttableProxy)
         record(ledger, 7)
         assert numbers(ledger.events()) == [7]

@@ -63,7 +63,12 @@ def test_what_is_too_old_goes(url: str, engine: sa.Engine) -> None:
 
 def test_the_newest_of_each_subject_stays(url: str, engine: sa.Engine) -> None:
     with closing(SqlLedger(url)) as ledger:
-        fill(ledger, *events_aged(300, 200, subject="quiet"), *events_aged(300, 250, subject=""), *events_aged(300, 2, subject="busy"))
+        fill(
+            ledger,
+            *events_aged(300, 200, subject="quiet"),
+            *events_aged(300, 250, subject=""),
+            *events_aged(300, 2, subject="busy"),
+        )
         assert prune_batch(engine, NOW - 90 * DAY) == 3
         assert (remaining(ledger, "quiet"), remaining(ledger, "busy")) == (["200"], ["2"])
         assert remaining(ledger) == ["200", "250", "2"]

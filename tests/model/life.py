@@ -21,7 +21,7 @@ from orchestrator.runtime.executor import Executor, ExecutorDependencies
 from orchestrator.runtime.forge_facts import ForgeReader
 from orchestrator.runtime.health import HealthMonitor
 from orchestrator.runtime.journal import Journal
-from orchestrator.runtime.loop import Loop, LoopDependencies, CycleResult
+from orchestrator.runtime.loop import CycleResult, Loop, LoopDependencies
 from orchestrator.runtime.memory import LoopState
 from orchestrator.runtime.observe import Observer, ObserverSources
 from orchestrator.runtime.recipes import RecipeReader, ServerRules
@@ -95,7 +95,9 @@ class ModelEphd:
             health=self.monitor.statuses,
             operations=self.executor,
         )
-        parts = LoopDependencies(Observer(sources, self.memory), self.executor, self.monitor, self.journal, self.wakeups)
+        parts = LoopDependencies(
+            Observer(sources, self.memory), self.executor, self.monitor, self.journal, self.wakeups
+        )
         loop = Loop(parts, ground.policy, ground.clock, ground.interval)
         loop.listeners = (self.herald.on_cycle, ground.on_cycle)
         self.herald.destroy_reason = self.executor.reason

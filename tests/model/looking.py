@@ -13,7 +13,7 @@ from orchestrator.core.model import Key
 from orchestrator.core.phases import Phase
 from orchestrator.runtime.loop import CycleResult
 from orchestrator.surfaces.phrases import PHASE_LABELS
-from stacks.model import StackRef, OperationVerb
+from stacks.model import OperationVerb, StackRef
 from tests.model.problems import Problem
 
 if TYPE_CHECKING:
@@ -29,10 +29,14 @@ def check_cycle(world: ModelWorld, cycle: CycleResult) -> None:
     """Told by the loop itself, at every cycle."""
     world.record_truth()
     world.cycles += 1
-    world.cycle_times = [moment for moment in world.cycle_times if world.time - moment < HOT_LOOP_SECONDS] + [world.time]
+    world.cycle_times = [moment for moment in world.cycle_times if world.time - moment < HOT_LOOP_SECONDS] + [
+        world.time
+    ]
     if len(world.cycle_times) > MAX_CYCLES:
         world.cycle_times.clear()
-        world.problems.append(Problem("excess", f"{MAX_CYCLES} cycles in {HOT_LOOP_SECONDS:.0f} s: the loop turns in a circle"))
+        world.problems.append(
+            Problem("excess", f"{MAX_CYCLES} cycles in {HOT_LOOP_SECONDS:.0f} s: the loop turns in a circle")
+        )
     for view in cycle.views:
         if view.phase is Phase.READY:
             _check_ready(world, view.name, view.commit)
@@ -62,8 +66,15 @@ def _unwanted_builds(world: ModelWorld) -> None:
     for worker in world.machine.workers:
         key = world.key(worker.operation.ref)
         since = max(world.desired_at.get(key, 0.0), world.last_incomplete_at, world.started_at)
-        if worker.operation.verb is OperationVerb.UP and not worker.orphan and not worker.interrupted and world.time - since > REPORT_SECONDS:
-            world.problems.append(Problem("stuck", f"{worker.operation.ref} is built for {REPORT_SECONDS:.0f} s, and not wanted"))
+        if (
+            worker.operation.verb is OperationVerb.UP
+            and not worker.orphan
+            and not worker.interrupted
+            and world.time - since > REPORT_SECONDS
+        ):
+            world.problems.append(
+                Problem("stuck", f"{worker.operation.ref} is built for {REPORT_SECONDS:.0f} s, and not wanted")
+            )
 
 
 def final_problems(world: ModelWorld) -> list[Problem]:
@@ -143,7 +154,11 @@ def _leak_problems(world: ModelWorld) -> Iterator[Problem]:
             yield Problem("leaks", f"a {what} of {ref}, which is gone")
     keys = {world.key(ref) for ref in machine.states}
     for ref in machine.logs:
-        if world.key(ref) not in keys and not world.desired_commit(world.key(ref)) and not world.may_exist(world.key(ref)):
+        if (
+            world.key(ref) not in keys
+            and not world.desired_commit(world.key(ref))
+            and not world.may_exist(world.key(ref))
+        ):
             yield Problem("leaks", f"logs of {ref}, which is gone")
 
 

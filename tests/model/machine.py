@@ -14,18 +14,18 @@ from datetime import datetime
 from stacks.history import MAX_READ
 from stacks.model import (
     BuildInfo,
-    StackLock,
     Operation,
     OperationResult,
+    OperationVerb,
     Outcome,
+    StackLock,
     StackRecord,
     StackRef,
     StackUpdate,
-    OperationVerb,
 )
 from stacks.port import OnProgress
 from tests.model.problems import Problem
-from tests.model.store import TargetPart, ModelStore, ModelWorker
+from tests.model.store import ModelStore, ModelWorker, TargetPart
 
 STEP = 0.5
 MAX_SUPERSEDED = 8
@@ -202,7 +202,9 @@ class ModelMachine(ModelStore):
     def _lock(self, worker: ModelWorker) -> None:
         self._counter += 1
         worker.lock = f"lock-{self._counter}"
-        self.locks[worker.operation.ref] = StackLock(worker.lock, self._counter, "here", "eph", self.clock(), owner_dead=False)
+        self.locks[worker.operation.ref] = StackLock(
+            worker.lock, self._counter, "here", "eph", self.clock(), owner_dead=False
+        )
 
     def _unlock(self, worker: ModelWorker) -> None:
         lock = self.locks.get(worker.operation.ref)
@@ -269,7 +271,12 @@ class ModelMachine(ModelStore):
         built = BuildInfo(operation.commit, spec.digest, VERSION, spec.target, url, {"web": url}, self.clock())
         state = self.states[ref]
         self.states[ref] = replace(
-            state, built=built, resource_count=1, name_from_state=operation.name, pending_operations=state.pending_operations - 1, target=spec.target
+            state,
+            built=built,
+            resource_count=1,
+            name_from_state=operation.name,
+            pending_operations=state.pending_operations - 1,
+            target=spec.target,
         )
         self._write_history(operation, Outcome.SUCCEEDED)
         await self._step(worker)
@@ -306,9 +313,13 @@ class ModelMachine(ModelStore):
                 self._write_history(operation, Outcome.FAILED)
                 self._unlock(worker)
                 raise OperationFailed("a namespace hangs")
-            for name in [name for name, part in self.parts.items() if part.ref == ref and self.states[ref].resource_count]:
+            for name in [
+                name for name, part in self.parts.items() if part.ref == ref and self.states[ref].resource_count
+            ]:
                 del self.parts[name]
-            self.states[ref] = replace(self.states[ref], built=None, resource_count=0, pending_operations=0, name_from_state="")
+            self.states[ref] = replace(
+                self.states[ref], built=None, resource_count=0, pending_operations=0, name_from_state=""
+            )
             self._write_history(operation, Outcome.SUCCEEDED)
             await self._step(worker)
             self._unlock(worker)

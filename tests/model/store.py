@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from stacks.model import (
-    StackLock,
     Operation,
     OperationResult,
+    StackLock,
     StackRecord,
     StackRef,
     StackSnapshot,

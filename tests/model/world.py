@@ -53,7 +53,9 @@ takes a while."""
 class ModelWorld:
     """A history happens in it, one step after the other. Close it."""
 
-    def __init__(self, policy: Policy = POLICY, ledger: Callable[[ModelWorld], Ledger] = lambda _: MemoryLedger()) -> None:
+    def __init__(
+        self, policy: Policy = POLICY, ledger: Callable[[ModelWorld], Ledger] = lambda _: MemoryLedger()
+    ) -> None:
         self._loop = VirtualLoop()
         self.policy = policy
         self.clock_skew = timedelta(0)
@@ -273,11 +275,14 @@ class ModelWorld:
         if not self.desired_commit(key) or self.time - self.undesired_at.get(key, -1e9) < CONFIRMATION_SECONDS:
             return
         if self.time - self.last_lie_at > CONFIRMATION_SECONDS:
-            self.problems.append(Problem("lost", f"{operation.ref} is destroyed, and {self.desired_commit(key)[:7]} is wanted"))
+            self.problems.append(
+                Problem("lost", f"{operation.ref} is destroyed, and {self.desired_commit(key)[:7]} is wanted")
+            )
             return
         self.wrong_destroys = [moment for moment in self.wrong_destroys if self.time - moment < 3600] + [self.time]
         most = max(
-            self.policy.destroy_min, int(self.policy.destroy_share * (len(self.machine.states) + len(self.wrong_destroys)))
+            self.policy.destroy_min,
+            int(self.policy.destroy_share * (len(self.machine.states) + len(self.wrong_destroys))),
         )
         if len(self.wrong_destroys) > most:
             self.problems.append(Problem("excess", f"{len(self.wrong_destroys)} went within an hour because of a lie"))

@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.runtime.machine import DEFAULT_PER_OPERATION, SAMPLES_KEPT, MEGABYTE, MemoryMonitor, available_memory, memory_by_session
+from orchestrator.runtime.machine import (
+    DEFAULT_PER_OPERATION,
+    MEGABYTE,
+    SAMPLES_KEPT,
+    MemoryMonitor,
+    available_memory,
+    memory_by_session,
+)
 
 MEMINFO = "MemTotal: 8000000 kB\nMemFree: 100 kB\nMemAvailable:    2000 kB\n"
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from orchestrator.core.model import Intent
 from orchestrator.runtime.memory import LoopState
-from stacks.model import OperationResult, Outcome, StackRef, OperationVerb
+from stacks.model import OperationResult, OperationVerb, Outcome, StackRef
 from tests.stories.town import BAD_YAML, START, World
 
 REF = StackRef("eph-shop-rs", "pr-1")

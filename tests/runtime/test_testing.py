@@ -16,9 +16,9 @@ from typing import cast
 import pytest
 
 from orchestrator.core.junit import JUnitReport
-from orchestrator.core.model import Request, Key, PullRequest, PullState, Recipe, RepositoryFacts
+from orchestrator.core.model import Key, PullRequest, PullState, Recipe, RepositoryFacts, Request
 from orchestrator.core.phases import Phase
-from orchestrator.core.trials import SuiteResult, SuiteOutcome
+from orchestrator.core.trials import SuiteOutcome, SuiteResult
 from orchestrator.core.views import EnvironmentView
 from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.runtime import trial
@@ -26,11 +26,11 @@ from orchestrator.runtime.forge_facts import ForgeSnapshot
 from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.loop import CycleResult
 from orchestrator.runtime.memory import LoopState
-from orchestrator.runtime.testing import SuiteRunnerDependencies, SuiteRunner
+from orchestrator.runtime.testing import SuiteRunner, SuiteRunnerDependencies
 from orchestrator.runtime.trial import SuiteCommand
 from programs.concealing import Redactor
 from programs.registry import Target
-from programs.spec import CommandSpec, EnvironmentSpec, ServiceSpec, GitSource, SuiteSpec
+from programs.spec import CommandSpec, EnvironmentSpec, GitSource, ServiceSpec, SuiteSpec
 from stacks import names, processes
 from stacks.places import StackPaths
 

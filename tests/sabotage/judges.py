@@ -34,7 +34,9 @@ def verify_modelled(player: HistoryPlayer, folder: Path, guard: Guard) -> str:
     return f"without the guard {guard.counter} stays 0; what was wrong: {broken[:3]}"
 
 
-def _play_patched(player: HistoryPlayer, folder: Path, guard: Guard, patches: tuple[Patch, ...]) -> list[tuple[str, str]]:
+def _play_patched(
+    player: HistoryPlayer, folder: Path, guard: Guard, patches: tuple[Patch, ...]
+) -> list[tuple[str, str]]:
     with trees.patched(folder, patches):
         return player.play(folder, [guard.history])[0]
 

@@ -16,11 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from programs.spec import EnvironmentSpec, ServiceSpec, GitSource
+from programs.spec import EnvironmentSpec, GitSource, ServiceSpec
 from stacks import names, toolchain
 from stacks.fake import FakeStacks
 from stacks.inventory import FileInventory
-from stacks.model import Operation, OperationResult, StackRecord, StackRef, StackSnapshot, StackTag, OperationVerb
+from stacks.model import Operation, OperationResult, OperationVerb, StackRecord, StackRef, StackSnapshot, StackTag
 from stacks.places import StackPaths
 from stacks.pool import Pool
 from stacks.port import Lane

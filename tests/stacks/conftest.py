@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stacks.benches import StackBench, FakeBench, RealBench, create_real_bench
+from tests.stacks.benches import FakeBench, RealBench, StackBench, create_real_bench
 
 
 @pytest.fixture

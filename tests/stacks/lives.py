@@ -15,10 +15,14 @@ from tests.stacks.benches import OperationFactory
 
 
 async def run_ephd(folder: Path, tools: str, version: str) -> None:
-    places = StackPaths(folder / "backend", folder / "work", folder / "operations", folder / "home", folder / "pass", tools)
+    places = StackPaths(
+        folder / "backend", folder / "work", folder / "operations", folder / "home", folder / "pass", tools
+    )
     pool = Pool(places, version)
     await pool.open()
-    lane = pool.start(OperationFactory({"folder": str(folder / "target")}).up(1, "aaaa", ("one", "two")), lambda _: None)
+    lane = pool.start(
+        OperationFactory({"folder": str(folder / "target")}).up(1, "aaaa", ("one", "two")), lambda _: None
+    )
     await lane.wait()
 
 

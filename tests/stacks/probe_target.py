@@ -18,7 +18,7 @@ from typing import Any
 
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
-from programs.insides import LogRequest, LogLines
+from programs.insides import LogLines, LogRequest
 from programs.local.waiting import pause
 from programs.spec import EnvironmentSpec
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from stacks.model import Operation, Outcome, OperationVerb
+from stacks.model import Operation, OperationVerb, Outcome
 from tests.stacks.benches import StackBench, record_of, ref, run_operation, sha, start_operation
 
 

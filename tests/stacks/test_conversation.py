@@ -13,15 +13,17 @@ from pathlib import Path
 import pytest
 
 from stacks import conversation, interpreters, wire
-from stacks.conversation import WorkerSession, OnDestroyed, WorkerExit, LeaseUntil
+from stacks.conversation import LeaseUntil, OnDestroyed, WorkerExit, WorkerSession
 from stacks.interpreters import MAX_LINE_BYTES, WarmWorker
-from stacks.model import Operation, OperationResult, Outcome, OperationVerb
+from stacks.model import Operation, OperationResult, OperationVerb, Outcome
 from stacks.places import StackPaths
 from tests.stacks.benches import OperationFactory, ref
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 RESULT = OperationResult(ref(1), OperationVerb.UP, Outcome.SUCCEEDED, "a" * 40, NOW, NOW)
-WORKER_PREAMBLE = f"import json, sys, time\nRESULT = {json.dumps(json.dumps({'event': 'result', 'result': wire.dump(RESULT)}))}\n"
+WORKER_PREAMBLE = (
+    f"import json, sys, time\nRESULT = {json.dumps(json.dumps({'event': 'result', 'result': wire.dump(RESULT)}))}\n"
+)
 
 
 async def run_worker(
@@ -35,7 +37,13 @@ async def run_worker(
     """Listens to a worker that is this program."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", WORKER_PREAMBLE + program, stdin=pipe, stdout=pipe, limit=MAX_LINE_BYTES, start_new_session=True
+        sys.executable,
+        "-c",
+        WORKER_PREAMBLE + program,
+        stdin=pipe,
+        stdout=pipe,
+        limit=MAX_LINE_BYTES,
+        start_new_session=True,
     )
 
     async def willing(operation: Operation) -> bool:
@@ -44,7 +52,9 @@ async def run_worker(
     work = folder / "own"
     work.mkdir()
     interpreter = WarmWorker(process, "mark", work)
-    talk = WorkerSession(interpreter, operation or OperationFactory().up(1, "aaaa"), progress, emptied or willing, lease)
+    talk = WorkerSession(
+        interpreter, operation or OperationFactory().up(1, "aaaa"), progress, emptied or willing, lease
+    )
     places = StackPaths(folder, folder, folder, folder, folder / "pass")
     try:
         return await talk.run(places, "3.259.0", asyncio.Event())
@@ -97,7 +107,9 @@ async def test_stopped_worker_does_not_block(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(conversation, "GRACE", 0.2)
     long = replace(OperationFactory().up(1, "aaaa", deadline=0.2), commit="a" * 3_000_000)
     async with asyncio.timeout(20):
-        assert await run_worker(tmp_path, "import os, signal; os.kill(0, signal.SIGSTOP)", long) == WorkerExit(None, timed_out=True)
+        assert await run_worker(tmp_path, "import os, signal; os.kill(0, signal.SIGSTOP)", long) == WorkerExit(
+            None, timed_out=True
+        )
 
 
 async def test_a_worker_is_told_of_each_renewal_of_the_lease(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

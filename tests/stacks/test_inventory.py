@@ -18,7 +18,7 @@ import pytest
 from stacks import history, names, tags
 from stacks.backends import FileBackend
 from stacks.inventory import FileInventory
-from stacks.model import Outcome, PinnedImages, StackRef, StackTag, OperationVerb
+from stacks.model import OperationVerb, Outcome, PinnedImages, StackRef, StackTag
 
 AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SHA = "a" * 40
@@ -48,7 +48,12 @@ class BackendFiles:
         self.backend.tag_file(ref).write_text(json.dumps({"version": 1, "tags": {tags.TAG_KEY: value}}))
         past = self.backend.history_folder(ref)
         past.mkdir(parents=True, exist_ok=True)
-        entry = {"kind": "update", "message": history.message(OperationVerb.UP, SHA), "result": "succeeded", "endTime": 1}
+        entry = {
+            "kind": "update",
+            "message": history.message(OperationVerb.UP, SHA),
+            "result": "succeeded",
+            "endTime": 1,
+        }
         (past / "1.history.json").unlink(missing_ok=True)
         (past / "1.history.json").write_text(json.dumps(entry))
         return ref
@@ -139,7 +144,9 @@ def test_corrupt_state_hides_no_other_stack(store: BackendFiles, document: Any) 
 
 @pytest.mark.parametrize("text", ["", '{"version": 3, "checkp'])
 @pytest.mark.parametrize("result", ["", "failed"])
-def test_a_state_that_was_cut_before_anything_was_made_is_half_made(store: BackendFiles, text: str, result: str) -> None:
+def test_a_state_that_was_cut_before_anything_was_made_is_half_made(
+    store: BackendFiles, text: str, result: str
+) -> None:
     """L8; found by ``make chaos``: a full disk in its first ``up``. One that was ever built stays unreadable."""
     ref = store.add(1)
     [entry] = store.backend.history_folder(ref).iterdir()
@@ -196,9 +203,7 @@ def test_foreign_stacks_are_counted_and_never_listed(store: BackendFiles) -> Non
     assert snapshot.foreign_count == 3
 
 
-def test_unused_backend_is_empty_and_missing_backend_is_unknown(
-    store: BackendFiles, tmp_path: Path
-) -> None:
+def test_unused_backend_is_empty_and_missing_backend_is_unknown(store: BackendFiles, tmp_path: Path) -> None:
     """Pitfall: an empty answer read as 'none'. A disk that is not mounted must not look like no stacks."""
     assert FileInventory(tmp_path).snapshot().complete
     gone = FileInventory(tmp_path / "gone").snapshot()

@@ -77,7 +77,9 @@ async def test_two_stacks_of_one_project_at_once_and_one_of_them_is_loud(real: R
     real.control_file("noise", 1).write_bytes(noise)
     real.fail(2, "first line\n" + "y" * 10_000_000)
     told: list[str] = []
-    loud, wordy = await asyncio.gather(run_operation(real, real.factory.up(1, "aaaa")), run_operation(real, real.factory.up(2, "bbbb"), told))
+    loud, wordy = await asyncio.gather(
+        run_operation(real, real.factory.up(1, "aaaa")), run_operation(real, real.factory.up(2, "bbbb"), told)
+    )
     assert loud.outcome is Outcome.SUCCEEDED
     assert wordy.outcome is Outcome.FAILED
     assert "first line" in wordy.error

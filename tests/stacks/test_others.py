@@ -49,7 +49,9 @@ class ProcessSetup:
 
     def record_running(self, number: int = 1, **more: object) -> OperationRecord:
         far = processes.boot_clock() + 600
-        made = OperationRecord(ref(number), OperationVerb.UP, f"mark{number}", self.process(), self.process(), processes.pid_scope())
+        made = OperationRecord(
+            ref(number), OperationVerb.UP, f"mark{number}", self.process(), self.process(), processes.pid_scope()
+        )
         usual = {"until": far, "commit": "aaaa", "started": "2026-11-21T06:00:00+00:00"}
         made = replace(made, **{**usual, **more})
         records.write_running(self.places, made)

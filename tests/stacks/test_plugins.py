@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stacks import plugins, toolchain
-from stacks.toolchain import ToolchainNotFound, Toolchain
+from stacks.toolchain import Toolchain, ToolchainNotFound
 
 NAME = "kubernetes"
 
@@ -73,7 +73,9 @@ def test_the_build_is_of_the_version_that_the_sdk_asks_for() -> None:
     assert f"\nversion={plugins.version(NAME)}\n" in script.read_text()
 
 
-def test_helm_is_the_one_that_the_plugin_renders_charts_with(bare_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_helm_is_the_one_that_the_plugin_renders_charts_with(
+    bare_machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     module = Path(toolchain.__file__).parents[1] / "infra" / "toolchain" / "kubernetes-plugin" / "go.mod"
     assert f"\thelm.sh/helm/v3 v{plugins.HELM_VERSION}" in module.read_text()
     monkeypatch.setenv("EPH_TOOLCHAIN_WAYS", "path,cache")

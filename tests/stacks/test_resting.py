@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stacks.model import Operation, StackRef, StackTag, OperationVerb
+from stacks.model import Operation, OperationVerb, StackRef, StackTag
 from stacks.resting import CannotSleep, SleepOperation, wake_without_waiting
 
 SINCE = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

@@ -18,7 +18,7 @@ from pulumi.automation.errors import create_command_error
 
 from stacks import errors, history, processes, records
 from stacks.backends import FileBackend
-from stacks.model import Outcome, StackRef, OperationVerb
+from stacks.model import OperationVerb, Outcome, StackRef
 from stacks.places import StackPaths
 from stacks.pool import Pool
 from stacks.processes import ProcessIdentity
@@ -192,7 +192,9 @@ def test_what_a_killed_life_was_at_is_no_failure(tmp_path: Path) -> None:
     places = StackPaths(tmp_path / "backend", tmp_path / "work", tmp_path / "operations", home, home / "pass")
     ref = StackRef("eph-shop-1", "pr-1")
     dead = ProcessIdentity(2**22 + 1, 1, "an earlier boot")
-    records.write_running(places, records.OperationRecord(ref, OperationVerb.UP, "mark", dead, where=processes.pid_scope()))
+    records.write_running(
+        places, records.OperationRecord(ref, OperationVerb.UP, "mark", dead, where=processes.pid_scope())
+    )
     backend = FileBackend(places.backend)
     state = backend.root / "stacks" / ref.project / f"{ref.stack}.json"
     state.parent.mkdir(parents=True)

@@ -11,9 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, HealthCheck, LifecycleHooks, Secret, ServiceSpec, GitSource
+from programs.spec import (
+    CommandSpec,
+    DatabaseSpec,
+    EnvironmentSpec,
+    GitSource,
+    HealthCheck,
+    LifecycleHooks,
+    Secret,
+    ServiceSpec,
+)
 from stacks import tags, wire
-from stacks.model import Operation, OperationResult, Outcome, StackRef, StackTag, OperationVerb
+from stacks.model import Operation, OperationResult, OperationVerb, Outcome, StackRef, StackTag
 
 SECONDS = st.integers(0, 2**32).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
 TIMES = st.floats(0, 2**32).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))

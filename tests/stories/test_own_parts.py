@@ -158,7 +158,9 @@ async def test_a_purge_that_fails_rests_and_is_told_once(world: World, monkeypat
     assert world.target.leftovers == set()
 
 
-async def test_nothing_in_the_background_ends_without_a_word(world: World, monkeypatch: pytest.MonkeyPatch) -> None:  # L2
+async def test_nothing_in_the_background_ends_without_a_word(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:  # L2
     number = world.open()
     await world.run_for(minutes=1)
 

@@ -98,7 +98,9 @@ async def test_a_stack_on_which_an_earlier_leader_still_works_is_left_alone(foll
     lease(follower).set_leading(True)
     number = follower.open()
     here = ProcessIdentity(7, 1, "b")
-    left = records.OperationRecord(follower.ref(number), OperationVerb.UP, "m", here, here, "one", "c" * 40, follower.now.isoformat())
+    left = records.OperationRecord(
+        follower.ref(number), OperationVerb.UP, "m", here, here, "one", "c" * 40, follower.now.isoformat()
+    )
     follower.leadership.recover_operations = lambda: Recovery((), (left,))
     await follower.cycle()
     await follower.cycle()

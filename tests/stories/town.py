@@ -90,7 +90,12 @@ class FakeMachine:
     def live_resources(self) -> dict[str, frozenset[str]]:
         if self.unreadable:
             raise ConnectionError("the database server does not answer")
-        parts = [part for record in self._stacks.records.values() for part in record.resource_names if not self._is_lost(part)]
+        parts = [
+            part
+            for record in self._stacks.records.values()
+            for part in record.resource_names
+            if not self._is_lost(part)
+        ]
         kinds = ("Service", "Database")
         return {kind: frozenset(p.partition(":")[2] for p in parts if p.startswith(f"{kind}:")) for kind in kinds}
 
@@ -175,13 +180,18 @@ class World:
             wake=self.wakeups.wake,
             refresh_forge=lambda: self.wakeups.wake(refresh=True),
             target=lambda _: self.target,
-            find_images=ImageFinder({"kubernetes": RegistryPolicy()}, lambda _: self.registries, self.forge, self.clock).find,
+            find_images=ImageFinder(
+                {"kubernetes": RegistryPolicy()}, lambda _: self.registries, self.forge, self.clock
+            ).find,
             is_leader=self.leadership.is_leader,
         )
 
     def _recipes(self) -> RecipeReader:
         both = frozenset({"local", "kubernetes"})
-        bounds, settings = AdmissionPolicy(installed_targets=both, allowed_targets=both), {name: dict[str, str]() for name in both}
+        bounds, settings = (
+            AdmissionPolicy(installed_targets=both, allowed_targets=both),
+            {name: dict[str, str]() for name in both},
+        )
         return RecipeReader(self.forge, ServerRules(bounds, b"k" * 32, "localhost", settings), self.clock)
 
     def clock(self) -> datetime:

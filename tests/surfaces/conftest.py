@@ -31,7 +31,9 @@ def shared_server() -> Iterator[tuple[SwappableDesk, str]]:
 
 
 @pytest.fixture
-def url(desk: FakeEnvironmentService, overrides: dict[str, object], shared_server: tuple[SwappableDesk, str]) -> Iterator[str]:
+def url(
+    desk: FakeEnvironmentService, overrides: dict[str, object], shared_server: tuple[SwappableDesk, str]
+) -> Iterator[str]:
     if not overrides:
         shared_server[0].current = desk
         yield shared_server[1]

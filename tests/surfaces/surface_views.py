@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from orchestrator.core.commands import HELP, CommandResult, ChatReply
+from orchestrator.core.commands import HELP, ChatReply, CommandResult
 from orchestrator.core.model import Key
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import IMAGE_STEP, EnvironmentView, FailureView, ImageView
@@ -141,12 +141,16 @@ VIEWS_BY_NAME = {
     "destroyed": view(Phase.DESTROYED, commit="", url="", reasons=("The pull request was merged.",)),
 }
 
-_EXTENDED = CommandResult(True, "shop-gentle-stream-42 lives until 2026-11-25 03:00 UTC, or as long as this server allows.")
+_EXTENDED = CommandResult(
+    True, "shop-gentle-stream-42 lives until 2026-11-25 03:00 UTC, or as long as this server allows."
+)
 REPLIES = {
     "done": ChatReply("/eph extend", "ada", _EXTENDED),
     "logs": ChatReply(
         "/eph logs", "ada", CommandResult(True, "What it printed last:", ("GET / 200", "GET /x 404"), verbatim=True)
     ),
     "help": ChatReply("/eph help", "ada", CommandResult(True, "Commands, each on a line of its own:", HELP)),
-    "misunderstood": ChatReply("/eph upp", "grace", CommandResult(False, "'upp' is no command; these are understood:", HELP)),
+    "misunderstood": ChatReply(
+        "/eph upp", "grace", CommandResult(False, "'upp' is no command; these are understood:", HELP)
+    ),
 }

@@ -48,7 +48,9 @@ def test_pages_follow_each_other_without_gap_or_repeat(admin: httpx.Client, desk
     assert len(seen) == len(set(seen)) == 29
 
 
-def test_an_environment_that_goes_between_two_pages_hides_no_other(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
+def test_an_environment_that_goes_between_two_pages_hides_no_other(
+    admin: httpx.Client, desk: FakeEnvironmentService
+) -> None:
     first = admin.get("/api/v1/environments", params={"limit": 2}).json()
     del desk.views[first["items"][0]["ref"]]
     rest = admin.get("/api/v1/environments", params={"limit": 100, "cursor": first["next"]}).json()
@@ -97,7 +99,9 @@ def test_actions_reach_the_desk_with_the_callers_name(admin: httpx.Client, desk:
     ]
 
 
-def test_sweep_names_leftovers_and_removes_them_only_when_real(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
+def test_sweep_names_leftovers_and_removes_them_only_when_real(
+    admin: httpx.Client, desk: FakeEnvironmentService
+) -> None:
     desk.orphans = ["The database eph_old belongs to no pull request."]
     assert admin.post("/api/v1/sweep", params={"dry_run": True}).json() == {"dry_run": True, "found": desk.orphans}
     assert len(desk.orphans) == 1

@@ -11,7 +11,7 @@ from orchestrator.core.phases import Phase
 from orchestrator.core.suites import SuiteView
 from orchestrator.core.views import FailureView
 from orchestrator.surfaces.fake import START, FakeEnvironmentService, sample
-from programs.insides import RuntimeEvent, RuntimeInfo, ProcessInfo
+from programs.insides import ProcessInfo, RuntimeEvent, RuntimeInfo
 
 NASTY = "<script>alert(1)</script>"
 
@@ -49,7 +49,9 @@ def test_pods_and_their_events_are_on_the_page_and_a_silent_target_hides_nothing
     admin: httpx.Client, desk: FakeEnvironmentService
 ) -> None:
     pod = ProcessInfo("web-1", "web", "failing", f"exit status 3 {NASTY}", 2, START, "shop:1")
-    desk.runtime_info_result = RuntimeInfo((pod,), (RuntimeEvent(START, "pod web-1", "its health check says no", bad=True, times=7),))
+    desk.runtime_info_result = RuntimeInfo(
+        (pod,), (RuntimeEvent(START, "pod web-1", "its health check says no", bad=True, times=7),)
+    )
     text = admin.get("/e/shop-gentle-stream-42").text
     for part in ("web-1", "exit status 3 &lt;script&gt;", "its health check says no", "7 times"):
         assert part in text

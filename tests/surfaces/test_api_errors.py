@@ -90,7 +90,9 @@ def test_unknown_paths_and_methods(admin: httpx.Client) -> None:
     assert detail(admin.delete("/api/v1/status"), 405)["code"] == "method_not_allowed"
 
 
-def test_a_bug_inside_is_500_and_tells_the_caller_nothing_of_it(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
+def test_a_bug_inside_is_500_and_tells_the_caller_nothing_of_it(
+    admin: httpx.Client, desk: FakeEnvironmentService
+) -> None:
     class Broken:
         def __call__(self) -> None:
             raise RuntimeError("postgresql://user:hunter2@db")

@@ -19,14 +19,14 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from orchestrator.core.commands import CommandResult, ChatReply
+from orchestrator.core.commands import ChatReply, CommandResult
 from orchestrator.core.model import Key
 from orchestrator.core.phases import Phase
 from orchestrator.core.views import EnvironmentView
 from orchestrator.forge.port import Conclusion
 from orchestrator.forge.sandbox.pages.markdown import render as page
 from orchestrator.surfaces import checks, comment, deployments, markdown
-from tests.surfaces.surface_views import BASE, VIEWS_BY_NAME, FAILURE, NEW, NOW, OLD, REPLIES, view
+from tests.surfaces.surface_views import BASE, FAILURE, NEW, NOW, OLD, REPLIES, VIEWS_BY_NAME, view
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -65,7 +65,9 @@ def test_each_phase_reads_as_committed(name: str) -> None:
 def test_each_answer_reads_as_committed(name: str) -> None:
     """P8: within our one comment, and alone where there is no environment."""
     alone = comment.render_reply_only(Key(1296269, 42), REPLIES[name])
-    assert_matches_snapshot(f"reply_{name}", f"{comment.render(BASE, NOW, REPLIES[name])}\n=== without environment\n{alone}")
+    assert_matches_snapshot(
+        f"reply_{name}", f"{comment.render(BASE, NOW, REPLIES[name])}\n=== without environment\n{alone}"
+    )
 
 
 def assert_matches_snapshot(name: str, text: str) -> None:

@@ -15,15 +15,15 @@ from orchestrator.forge.port import (
     DeploymentReport,
     DeploymentState,
     ForgeForbidden,
+    ForgeNotFound,
     ForgeRefused,
     ForgeUnavailable,
-    ForgeNotFound,
-    Repository,
     ForgeUnsupported,
+    Repository,
 )
 from orchestrator.surfaces import comment
 from orchestrator.surfaces.reporter import Reporter
-from tests.surfaces.surface_views import BASE, VIEWS_BY_NAME, NEW, NOW, OLD
+from tests.surfaces.surface_views import BASE, NEW, NOW, OLD, VIEWS_BY_NAME
 
 REPOSITORY = Repository(1296269, "acme/shop", "http://git.test/acme/shop.git", "main")
 

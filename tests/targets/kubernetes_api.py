@@ -150,7 +150,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         epoch = server.epoch
         while True:
             with server.changed:
-                told = [(at, event) for at, address, event in server.events if at > version and _is_listed(path, address)]
+                told = [
+                    (at, event) for at, address, event in server.events if at > version and _is_listed(path, address)
+                ]
                 if not told:
                     if server.epoch != epoch:
                         return

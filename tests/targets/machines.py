@@ -19,7 +19,7 @@ import pytest
 from programs.local import settings as settings_module
 from programs.local.settings import HostSettings
 from programs.local.target import TARGET
-from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, HealthCheck, ServiceSpec, GitSource
+from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, GitSource, HealthCheck, ServiceSpec
 
 APP = """
 import http.server, json, os, urllib.request

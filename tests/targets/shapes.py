@@ -14,7 +14,7 @@ from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_mocks
 
 from programs.kubernetes.environment import KubernetesProgram, PreparedInputs
 from programs.kubernetes.settings import KubernetesSettings
-from programs.spec import EnvironmentSpec, ServiceSpec, GitSource
+from programs.spec import EnvironmentSpec, GitSource, ServiceSpec
 
 _LOOP = asyncio.new_event_loop()
 SETTINGS = KubernetesSettings(root=Path("/nowhere"), server="eph")
@@ -58,7 +58,9 @@ class RecordedProgram(Mocks):
         return {}
 
 
-def record_program(environment_spec: EnvironmentSpec, settings: KubernetesSettings = SETTINGS, prepared: PreparedInputs | None = None) -> RecordedProgram:
+def record_program(
+    environment_spec: EnvironmentSpec, settings: KubernetesSettings = SETTINGS, prepared: PreparedInputs | None = None
+) -> RecordedProgram:
     found = RecordedProgram()
     with event_loop():
         set_mocks(found, project="eph-shop-1", stack="pr-42", preview=False)

@@ -28,7 +28,7 @@ from programs.local.environment import LocalProgram
 from programs.local.errors import TargetError
 from programs.local.target import TARGET
 from programs.local.waiting import wait_until
-from programs.spec import DatabaseSpec, EnvironmentSpec, ServiceSpec, GitSource
+from programs.spec import DatabaseSpec, EnvironmentSpec, GitSource, ServiceSpec
 from tests.targets.machines import LocalMachine
 from tests.targets.shapes import RecordedProgram, event_loop
 
@@ -99,7 +99,9 @@ def test_one_that_is_in_use_or_not_there_is_said_and_leaves_nothing_behind(machi
         databases.create(machine.settings, "one", "eph_one", "prepared")
     with pytest.raises(TargetError, match="no prepared database missing"):
         databases.create(machine.settings, "one", "eph_one", "missing")
-    assert {item.kind for item in databases.list_owned(machine.settings)} == {"ROLE"}, "found by name, made anew next time"
+    assert {item.kind for item in databases.list_owned(machine.settings)} == {"ROLE"}, (
+        "found by name, made anew next time"
+    )
     databases.create(machine.settings, "one", "eph_one", "prepared")
     databases.drop(machine.settings, ["eph_one"])
 
@@ -139,7 +141,9 @@ def test_the_local_target_clones_what_its_settings_offer_and_nothing_else(machin
         pulumi.runtime.test(LocalProgram(spec, local_settings.from_mapping(spec.settings), "test").build)()
     assert found.resources["database-main"]["source"] == "prepared"
     other = replace(spec, databases=(DatabaseSpec("main", strategy="template", source="tiny"),))
-    assert identifiers.database_name(spec.name, spec.databases[0]) != identifiers.database_name(spec.name, other.databases[0])
+    assert identifiers.database_name(spec.name, spec.databases[0]) != identifiers.database_name(
+        spec.name, other.databases[0]
+    )
     TARGET.program(spec)
     with pytest.raises(TargetError, match="no prepared database is called 'else'; known: shop, tiny"):
         TARGET.program(replace(spec, databases=(DatabaseSpec("main", strategy="template", source="else"),)))
@@ -188,7 +192,9 @@ def test_where_pods_find_a_shared_server(settings: KubernetesSettings) -> None:
     assert shared.pod_url(made, there) == "postgresql://r:p@db.example.internal:6432/d?sslmode=prefer"
     assert shared.network_peers(settings) == [{"ipBlock": {"cidr": "127.0.0.1/32"}}]
     inside = replace(settings, postgres_address="postgres.data.svc.cluster.local")
-    assert shared.network_peers(inside) == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "data"}}}]
+    assert shared.network_peers(inside) == [
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "data"}}}
+    ]
     assert shared.address(inside)[0] == "postgres.data.svc.cluster.local"
     with pytest.raises(KubernetesError, match="has no address here"):
         shared.network_peers(replace(settings, postgres_address="nowhere.invalid"))

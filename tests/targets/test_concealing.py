@@ -18,7 +18,7 @@ from programs.local.commands import CommandRun
 from programs.local.errors import TargetError
 from programs.local.sandbox import Workspace
 from programs.local.v1.base import Provider, hidden
-from programs.spec import EnvironmentSpec, Secret, GitSource
+from programs.spec import EnvironmentSpec, GitSource, Secret
 from tests.targets.machines import local_settings
 
 VALUE = 'p@ss "wörd"/+=&\\n'
@@ -72,7 +72,9 @@ def test_a_build_that_prints_it_tells_it_neither_in_its_log_nor_in_its_error(tmp
         "printf '\\266rt-42 second'; sleep 0.1; echo; head -c 1993 /dev/zero | tr '\\0' x; echo $KEY; exit 3"
     )
     with pytest.raises(TargetError) as caught:
-        commands.run(local_settings(tmp_path), "shop", place, CommandRun("build", "build", line, 20, {"KEY": value}, (value,)))
+        commands.run(
+            local_settings(tmp_path), "shop", place, CommandRun("build", "build", line, 20, {"KEY": value}, (value,))
+        )
     log = (place.checkout.parents[1] / "logs" / "build.log").read_text()
     for text in ("\n".join(caught.value.tail), log):
         assert "KEY=***" in text

@@ -16,10 +16,10 @@ import pytest
 
 from programs.kubernetes import cluster, rights, settings
 from programs.kubernetes.cluster import ObjectNotFound
-from programs.kubernetes.errors import KubernetesError, ClusterUnreachable
+from programs.kubernetes.errors import ClusterUnreachable, KubernetesError
 from programs.kubernetes.settings import KubernetesSettings
 from programs.kubernetes.target import TARGET
-from programs.spec import EnvironmentSpec, ServiceSpec, GitSource
+from programs.spec import EnvironmentSpec, GitSource, ServiceSpec
 
 OURS = {"app.kubernetes.io/managed-by": "eph", "eph.dev/server": "eph-1"}
 
@@ -46,7 +46,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.requests.append(f"POST {self.path}")
         if said["kind"] == "SelfSubjectAccessReview":
-            self._respond(201, {"status": {"allowed": self.server.access_answers.pop(0) if self.server.access_answers else True}})
+            self._respond(
+                201, {"status": {"allowed": self.server.access_answers.pop(0) if self.server.access_answers else True}}
+            )
             return
         path = f"{self.path}/{said['metadata']['name']}"
         taken = path in self.server.answers
@@ -123,7 +125,9 @@ def test_no_response_is_not_an_empty_cluster(raw_settings: dict[str, str], tmp_p
         TARGET.list_environments(silent)
 
 
-def test_a_renewed_kubeconfig_is_read_again(api: _ScriptedApiServer, raw_settings: dict[str, str], tmp_path: Path) -> None:
+def test_a_renewed_kubeconfig_is_read_again(
+    api: _ScriptedApiServer, raw_settings: dict[str, str], tmp_path: Path
+) -> None:
     api.answers["/api/v1/namespaces"] = (200, {"items": []})
     TARGET.list_environments(raw_settings)
     kubeconfig(tmp_path, api.server_address[1], bearer="second")
@@ -169,7 +173,9 @@ def environment_spec(raw_settings: dict[str, str], **more: str) -> EnvironmentSp
     )
 
 
-def test_a_cluster_without_the_gateway_api_is_said_before_anything_is_applied(api: _ScriptedApiServer, raw_settings: dict[str, str]) -> None:
+def test_a_cluster_without_the_gateway_api_is_said_before_anything_is_applied(
+    api: _ScriptedApiServer, raw_settings: dict[str, str]
+) -> None:
     spec = environment_spec(raw_settings, gateway="infra/edge")
     with pytest.raises(KubernetesError, match=r"knows no HTTPRoute of gateway\.networking\.k8s\.io/v1; an operator"):
         TARGET.program(spec)
@@ -204,7 +210,9 @@ def scoped_settings(raw_settings: dict[str, str]) -> KubernetesSettings:
     return settings_from({**raw_settings, "role": "eph-environment", "account": "tools/eph"})
 
 
-def test_its_own_rights_come_before_anything_else_in_a_namespace(api: _ScriptedApiServer, raw_settings: dict[str, str]) -> None:
+def test_its_own_rights_come_before_anything_else_in_a_namespace(
+    api: _ScriptedApiServer, raw_settings: dict[str, str]
+) -> None:
     """O4, S3: a server in a cluster binds itself a role in its environment's namespace, and has none in others."""
     api.access_answers = [False, True, False, True, True, True]
     rights.ensure_access("shop-1", scoped_settings(raw_settings))
@@ -230,7 +238,9 @@ def test_a_foreign_namespace_is_not_entered(api: _ScriptedApiServer, raw_setting
     assert BINDING not in api.answers
 
 
-def test_a_binding_that_gives_nothing_is_told(api: _ScriptedApiServer, raw_settings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_binding_that_gives_nothing_is_told(
+    api: _ScriptedApiServer, raw_settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rights, "SECONDS", 0.0)
     api.access_answers = [False] * 9
     with pytest.raises(KubernetesError, match="account tools/eph has no rights in namespace shop-1"):

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from programs.kubernetes.errors import KubernetesError
-from programs.kubernetes.manifests import load_manifests, helm
-from programs.kubernetes.manifests.reading import Manifest, ChartRelease
+from programs.kubernetes.manifests import helm, load_manifests
+from programs.kubernetes.manifests.reading import ChartRelease, Manifest
 from programs.kubernetes.settings import KubernetesSettings
 from programs.kubernetes.sources import InMemoryFiles
 from programs.local import sandbox
@@ -111,7 +111,9 @@ data:
 @pytest.mark.long
 @needs_helm
 def test_a_chart_sees_nothing_but_itself() -> None:
-    (told, *_) = [item.data for item in render_chart({"chart/templates/told.yaml": PROBING_TEMPLATE}) if item.name == "told"]
+    (told, *_) = [
+        item.data for item in render_chart({"chart/templates/told.yaml": PROBING_TEMPLATE}) if item.name == "told"
+    ]
     assert told["data"] == {"secrets": "{}", "file": "", "absolute": "", "glob": "{}", "address": ""}
 
 
@@ -185,10 +187,14 @@ def test_one_that_never_ends_is_ended(tmp_path: Path, no_sandbox: None, monkeypa
         render_chart({}, write_fake_helm(tmp_path, "sleep 60"))
 
 
-def test_one_that_prints_without_end_is_ended(tmp_path: Path, no_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_prints_without_end_is_ended(
+    tmp_path: Path, no_sandbox: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(helm, "MOST_OUTPUT", 51200)
     with pytest.raises(KubernetesError, match="renders more than 51200 bytes"):
-        render_chart({}, write_fake_helm(tmp_path, "while :; do echo 'a: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'; done"))
+        render_chart(
+            {}, write_fake_helm(tmp_path, "while :; do echo 'a: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'; done")
+        )
 
 
 def test_helm_gets_nothing_of_this_server(tmp_path: Path, no_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:

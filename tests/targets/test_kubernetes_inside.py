@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from programs.insides import NoSuchLog, LogRequest
+from programs.insides import LogRequest, NoSuchLog
 from programs.kubernetes import inside
 
 PASSWORD = "a-password-of-nobody"

@@ -21,7 +21,9 @@ from programs.kubernetes.sources import InMemoryFiles
 from programs.spec import EnvironmentSpec, GitSource
 
 PINNED = {"api": "registry.test/acme/shop@sha256:" + "a" * 64}
-SETTINGS = KubernetesSettings(root=Path("/nowhere"), server="eph", pull_secret_file="/secret", registries="registry.test, redis")
+SETTINGS = KubernetesSettings(
+    root=Path("/nowhere"), server="eph", pull_secret_file="/secret", registries="registry.test, redis"
+)
 
 DEPLOYMENT: dict[str, Any] = {
     "apiVersion": "apps/v1",
@@ -91,7 +93,9 @@ def test_a_plain_pair_is_applied_pinned_shut_in_and_reached() -> None:
 
 def test_images_are_pinned_by_name_or_repository_and_others_must_be_allowed() -> None:
     by_repository = with_change(DEPLOYMENT, "spec.template.spec.containers.0.image", "registry.test/acme/shop:latest")
-    assert apply_manifests(by_repository).objects[0]["spec"]["template"]["spec"]["containers"][0]["image"] == PINNED["api"]
+    assert (
+        apply_manifests(by_repository).objects[0]["spec"]["template"]["spec"]["containers"][0]["image"] == PINNED["api"]
+    )
     allowed = with_change(DEPLOYMENT, "spec.template.spec.containers.0.image", "redis:7")
     assert apply_manifests(allowed).objects[0]["spec"]["template"]["spec"]["containers"][0]["image"] == "redis:7"
 
@@ -218,7 +222,9 @@ FORBIDDEN_KINDS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("data", "word"), FORBIDDEN_KINDS, ids=[f"{data['kind']} {word}" for data, word in FORBIDDEN_KINDS])
+@pytest.mark.parametrize(
+    ("data", "word"), FORBIDDEN_KINDS, ids=[f"{data['kind']} {word}" for data, word in FORBIDDEN_KINDS]
+)
 def test_kinds_and_fields_that_reach_beyond_the_namespace_are_refused(data: dict[str, Any], word: str) -> None:
     named = {**data, "metadata": {"name": "web"}}
     with pytest.raises(KubernetesError, match=word.replace("no storage", "has none")) as refused:

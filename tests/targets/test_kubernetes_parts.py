@@ -15,7 +15,7 @@ from programs import images, ordering
 from programs.kubernetes import names, objects, quantities, settings, target, workloads
 from programs.kubernetes.errors import KubernetesError
 from programs.kubernetes.settings import KubernetesSettings
-from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, LifecycleHooks, ServiceSpec, GitSource
+from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, GitSource, LifecycleHooks, ServiceSpec
 
 DIGEST = f"sha256:{'b' * 64}"
 SETTINGS = KubernetesSettings(root=Path("/nowhere"), server="eph")
@@ -93,8 +93,13 @@ def test_more_than_the_server_grants_is_refused_and_never_cut(what: str, asked: 
     with pytest.raises(KubernetesError, match=rf"resources\.{what} asks for {asked}; this server grants .* at most"):
         target.check_limits(spec(resources={what: asked}), SETTINGS)
     target.check_limits(spec(resources={"cpu": "4000m", "memory": "4096Mi", "disk": "20000000K"}), SETTINGS)
-    target.check_limits(spec(replace(WEB, resources={"cpu": "4", "memory": "4Gi"}, volumes={"/a": "19Gi", "/b": "1Gi"})), SETTINGS)
-    assert objects.resource_quota(spec(resources={"disk": "20000000K"}), SETTINGS)["spec"]["hard"]["requests.storage"] == "20000000k"
+    target.check_limits(
+        spec(replace(WEB, resources={"cpu": "4", "memory": "4Gi"}, volumes={"/a": "19Gi", "/b": "1Gi"})), SETTINGS
+    )
+    assert (
+        objects.resource_quota(spec(resources={"disk": "20000000K"}), SETTINGS)["spec"]["hard"]["requests.storage"]
+        == "20000000k"
+    )
 
 
 @pytest.mark.parametrize(
@@ -148,7 +153,10 @@ REFUSED: list[tuple[EnvironmentSpec, str]] = [
     (spec(replace(WEB, after=("web",))), "wait for each other"),
     (spec(replace(WEB, schedule="* * * * *")), "public: false"),
     (spec(replace(WEB, env={"A-B": ""})), "letters, digits and underscores"),
-    (spec(services=(), manifests=("k8s",), hooks=LifecycleHooks(pre_destroy=(CommandSpec("x"),))), "hooks are run in the image"),
+    (
+        spec(services=(), manifests=("k8s",), hooks=LifecycleHooks(pre_destroy=(CommandSpec("x"),))),
+        "hooks are run in the image",
+    ),
     (spec(databases=(DatabaseSpec("a", strategy="branch"),)), "only empty, seed, template"),
     (spec(databases=(DatabaseSpec("a"), DatabaseSpec("b"))), "the variable 'DATABASE_URL'"),
     (

@@ -9,7 +9,7 @@ import pytest
 
 from programs.kubernetes.environment import PreparedInputs
 from programs.spec import CommandSpec, DatabaseSpec, LifecycleHooks, ServiceSpec
-from tests.targets.shapes import IMAGE, SETTINGS, WEB, record_program, kubernetes_spec
+from tests.targets.shapes import IMAGE, SETTINGS, WEB, kubernetes_spec, record_program
 
 
 def test_a_cron_service_runs_in_utc_and_nobody_reaches_it() -> None:
@@ -37,12 +37,19 @@ def test_volumes_live_with_the_pod_or_where_there_is_storage() -> None:
 
 
 def test_what_a_service_asks_for_is_its_bound() -> None:
-    pod = record_program(kubernetes_spec(replace(WEB, resources={"cpu": "2", "memory": "1G"}))).resources["deployment-web"]["spec"]["template"]
+    pod = record_program(kubernetes_spec(replace(WEB, resources={"cpu": "2", "memory": "1G"}))).resources[
+        "deployment-web"
+    ]["spec"]["template"]
     assert pod["spec"]["containers"][0]["resources"] == {
         "limits": {"cpu": "2", "memory": "1G"},
         "requests": {"cpu": "200m", "memory": "1G"},
     }
-    assert "resources" not in record_program(kubernetes_spec()).resources["deployment-web"]["spec"]["template"]["spec"]["containers"][0]
+    assert (
+        "resources"
+        not in record_program(kubernetes_spec()).resources["deployment-web"]["spec"]["template"]["spec"]["containers"][
+            0
+        ]
+    )
 
 
 @pytest.mark.parametrize("nodes", ["required", "preferred"])
@@ -76,12 +83,16 @@ def test_what_leads_to_a_service_is_an_ingress_or_a_route_of_a_gateway() -> None
     """Class, certificate and annotations are the server's; each public service has its own host name."""
     api = ServiceSpec("api", "", image="shop", port=9000)
     notes = "external-dns.alpha.kubernetes.io/ttl=60"
-    made = record_program(kubernetes_spec(WEB, api), replace(SETTINGS, ingress_class="nginx", ingress_annotations=notes)).resources
+    made = record_program(
+        kubernetes_spec(WEB, api), replace(SETTINGS, ingress_class="nginx", ingress_annotations=notes)
+    ).resources
     ingress = made["ingress-eph-api"]
     assert ingress["metadata"]["annotations"]["external-dns.alpha.kubernetes.io/ttl"] == "60"
     assert (ingress["spec"]["ingressClassName"], "tls" in ingress["spec"]) == ("nginx", False)
     assert ingress["spec"]["rules"][0]["host"] == "api--shop-a-42.preview.test"
-    made = record_program(kubernetes_spec(WEB, api), replace(SETTINGS, gateway="infra/edge/https", ingress_annotations=notes)).resources
+    made = record_program(
+        kubernetes_spec(WEB, api), replace(SETTINGS, gateway="infra/edge/https", ingress_annotations=notes)
+    ).resources
     assert not [name for name in made if name.startswith("ingress-")]
     route = made["httproute-eph-web"]
     assert route["apiVersion"] == "gateway.networking.k8s.io/v1"
@@ -99,7 +110,12 @@ def test_what_leads_to_a_service_is_an_ingress_or_a_route_of_a_gateway() -> None
 
 
 OWN_GATEWAY_SETTINGS = replace(
-    SETTINGS, front="eph", front_namespace="tools", front_labels="app=eph,tier=door", routes="/nowhere/routes", egress="none"
+    SETTINGS,
+    front="eph",
+    front_namespace="tools",
+    front_labels="app=eph,tier=door",
+    routes="/nowhere/routes",
+    egress="none",
 )
 
 
@@ -119,14 +135,20 @@ def test_where_ephs_own_gateway_stands_in_front_doors_lead_straight_to_the_servi
         }
     ]
     assert [port["port"] for port in rule["ports"]] == [8080, 9000], "those of the pods, behind the service"
-    behind = record_program(kubernetes_spec(), replace(SETTINGS, ingress_url="http://10.0.0.5", routes="/nowhere/routes")).resources
+    behind = record_program(
+        kubernetes_spec(), replace(SETTINGS, ingress_url="http://10.0.0.5", routes="/nowhere/routes")
+    ).resources
     assert (behind["door-web"]["upstream"], behind["door-web"]["sole"]) == ("http://10.0.0.5", False)
-    assert "door-web" not in record_program(kubernetes_spec(), replace(SETTINGS, routes="/nowhere/routes")).resources, "nowhere to lead to"
+    assert "door-web" not in record_program(kubernetes_spec(), replace(SETTINGS, routes="/nowhere/routes")).resources, (
+        "nowhere to lead to"
+    )
 
 
 def test_a_service_of_manifests_is_found_by_its_own_port() -> None:
     made = record_program(
-        kubernetes_spec(services=(), manifests=("k8s",)), OWN_GATEWAY_SETTINGS, PreparedInputs(front_service=("frontend", 3000), front_ports=(3001,))
+        kubernetes_spec(services=(), manifests=("k8s",)),
+        OWN_GATEWAY_SETTINGS,
+        PreparedInputs(front_service=("frontend", 3000), front_ports=(3001,)),
     ).resources
     assert made["door-frontend"]["upstream"] == "http://frontend.shop-a-42.svc:3000"
     assert made["networkpolicy-eph-front"]["spec"]["ingress"][0]["ports"] == [{"protocol": "TCP", "port": 3001}]
@@ -184,7 +206,9 @@ def test_a_database_lives_in_the_namespace_or_on_the_shared_server(where: str) -
     on = replace(SETTINGS, postgres="postgresql://a:b@10.1.2.3/postgres", templates="shop=prepared", databases=where)
     main, other = DatabaseSpec("main"), DatabaseSpec("other", "15", "OTHER_URL", "template", source="shop")
     server: tuple[list[dict[str, object]], int] = ([{"ipBlock": {"cidr": "10.1.2.3/32"}}], 5432)
-    made = record_program(kubernetes_spec(databases=(main, other)), on, PreparedInputs({"shop": IMAGE}, database_server=server)).resources
+    made = record_program(
+        kubernetes_spec(databases=(main, other)), on, PreparedInputs({"shop": IMAGE}, database_server=server)
+    ).resources
     assert made["shared-other"]["source"] == "prepared"
     assert ("shared-main" in made) == (where == "shared")
     servers = [name for name in made if name.startswith("statefulset-")]

@@ -105,7 +105,9 @@ def test_while_the_watch_is_broken_the_cluster_is_asked_and_its_silence_is_no_an
     wait_until(lambda: watch.snapshot() is not None)
 
 
-def test_who_may_look_into_our_own_namespaces_only_looks_there(api: FakeApiServer, target_settings: KubernetesSettings) -> None:
+def test_who_may_look_into_our_own_namespaces_only_looks_there(
+    api: FakeApiServer, target_settings: KubernetesSettings
+) -> None:
     """RBAC cannot tell namespaces by label: a narrow account lists them one by one, and what it may not see at all is
     left out."""
     api.put("v1/services:shop-a-1/web", manager="kubectl-edit", fields=BY_HAND)
@@ -139,14 +141,18 @@ def test_who_wrote_what_an_object_is_for_changed_it(who: str, fields: dict[str, 
     assert bool(kinds.modified_by(data)) is changed
 
 
-def test_everything_in_a_namespace_of_ours_is_held_and_one_thing_can_go(api: FakeApiServer, target_settings: KubernetesSettings) -> None:
+def test_everything_in_a_namespace_of_ours_is_held_and_one_thing_can_go(
+    api: FakeApiServer, target_settings: KubernetesSettings
+) -> None:
     """C2: what a controller made, what every namespace has, and what is another server's is not named."""
     service = api.put("v1/services:shop-a-1/extra")
     api.put("v1/pods:shop-a-1/web-1", ownerReferences=[{"kind": "ReplicaSet"}])
     api.put("v1/configmaps:shop-a-1/kube-root-ca.crt")
     api.put("v1/persistentvolumeclaims:shop-a-1/data-eph-db-main-1-0")
     api.put("v1/services:elsewhere/extra")
-    doors.write(doors.routes_folder(target_settings.routes), doors.Route("shop-a-1.test", "http://x", "shop-a-1", "web", "c"))
+    doors.write(
+        doors.routes_folder(target_settings.routes), doors.Route("shop-a-1.test", "http://x", "shop-a-1", "web", "c")
+    )
     found = holdings.list_resources(cluster.connect(target_settings), target_settings)
     assert [thing.resource_id for thing in found] == [
         "Deployment:shop-a-1/web",
@@ -184,7 +190,9 @@ def test_before_an_operation_what_others_changed_goes_and_a_lost_database_is_fil
     assert api.count("DELETE", changed, "Orphan") == 1, "its pods stay for the one that comes after it"
 
 
-def test_what_failed_is_taken_away_so_that_the_next_try_runs_it_again(api: FakeApiServer, target_settings: KubernetesSettings) -> None:
+def test_what_failed_is_taken_away_so_that_the_next_try_runs_it_again(
+    api: FakeApiServer, target_settings: KubernetesSettings
+) -> None:
     """D2: Pulumi believes that it is there, and would wait for it in vain."""
     failed, done, nightly = (
         api.put(f"batch/v1/jobs:shop-a-1/{name}") for name in ("eph-run-migrate-main-1", "eph-seed-main-1", "nightly-1")
@@ -197,14 +205,20 @@ def test_what_failed_is_taken_away_so_that_the_next_try_runs_it_again(api: FakeA
     assert {done, nightly} <= api.objects.keys()
 
 
-def test_a_namespace_that_does_not_go_is_said_with_what_keeps_it(api: FakeApiServer, target_settings: KubernetesSettings) -> None:
+def test_a_namespace_that_does_not_go_is_said_with_what_keeps_it(
+    api: FakeApiServer, target_settings: KubernetesSettings
+) -> None:
     address = api.put("v1/namespaces:shop-a-1", deletionTimestamp="2026-01-01T00:00:00Z")
     why = "Some content in the namespace has finalizers remaining: example.com/gone in 1 resource instances"
     api.objects[address]["status"] = {"conditions": [{"status": "True", "message": why}]}
     with pytest.raises(KubernetesError, match=r"shop-a-1 is still being removed after 0 s: .*example.com/gone"):
-        mending.wait_until_namespace_deleted(cluster.connect(target_settings), f"{NAMESPACES_PATH}/shop-a-1", "shop-a-1", 0)
+        mending.wait_until_namespace_deleted(
+            cluster.connect(target_settings), f"{NAMESPACES_PATH}/shop-a-1", "shop-a-1", 0
+        )
     pod = api.put("v1/pods:shop-a-1/web-1")
     said = [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}]
     api.objects[pod] |= {"spec": {"nodeName": "node-3"}, "status": {"conditions": said}}
     with pytest.raises(KubernetesError, match=r"0 s: node node-3 does not answer.*kubectl delete node node-3$"):
-        mending.wait_until_namespace_deleted(cluster.connect(target_settings), f"{NAMESPACES_PATH}/shop-a-1", "shop-a-1", 0)
+        mending.wait_until_namespace_deleted(
+            cluster.connect(target_settings), f"{NAMESPACES_PATH}/shop-a-1", "shop-a-1", 0
+        )

@@ -10,14 +10,16 @@ import pytest
 from programs.kubernetes import settings, testing
 from programs.kubernetes.errors import KubernetesError
 from programs.local import sandbox
-from programs.spec import CommandSpec, EnvironmentSpec, ServiceSpec, GitSource, SuiteSpec
+from programs.spec import CommandSpec, EnvironmentSpec, GitSource, ServiceSpec, SuiteSpec
 from tests.targets.machines import Repository
 
 
 def spec(raw_settings: dict[str, str], repository: Repository, commit: str) -> EnvironmentSpec:
     source = GitSource(str(repository.bare), commit, "feature")
     services = (ServiceSpec("web", "", image="shop"),)
-    return EnvironmentSpec("shop-a-1", "shop-a-1.localhost", "kubernetes", "shop", source, services, settings=raw_settings)
+    return EnvironmentSpec(
+        "shop-a-1", "shop-a-1.localhost", "kubernetes", "shop", source, services, settings=raw_settings
+    )
 
 
 @pytest.fixture
@@ -28,7 +30,9 @@ def raw_settings(tmp_path: Path) -> dict[str, str]:
 
 
 def run(environment_spec: EnvironmentSpec, suite: SuiteSpec) -> str:
-    argv = testing.command_line(settings.from_mapping(environment_spec.settings), environment_spec, suite, {"PREVIEW_URL": "http://x"})
+    argv = testing.command_line(
+        settings.from_mapping(environment_spec.settings), environment_spec, suite, {"PREVIEW_URL": "http://x"}
+    )
     return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False).stdout
 
 
@@ -37,7 +41,9 @@ def test_it_runs_in_its_commit_sees_no_key_and_reports(raw_settings: dict[str, s
         pytest.skip("needs bubblewrap")
     first = repository.push({"a.txt": "one"})
     made = spec(raw_settings, repository, repository.push({"a.txt": "two"}))
-    command = f'cat a.txt; echo " $PREVIEW_URL"; cat {raw_settings["kubeconfig"]} || echo none; echo "<testsuite/>" > r.xml'
+    command = (
+        f'cat a.txt; echo " $PREVIEW_URL"; cat {raw_settings["kubeconfig"]} || echo none; echo "<testsuite/>" > r.xml'
+    )
     suite = SuiteSpec("unit", CommandSpec(command), junit="r.xml")
     assert run(spec(raw_settings, repository, first), suite).startswith("one")
     assert run(made, suite) == "two http://x\nnone\n"

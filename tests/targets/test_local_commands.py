@@ -34,7 +34,12 @@ def place(tmp_path: Path) -> Workspace:
 
 
 def run(tmp_path: Path, place: Workspace, line: str, timeout: int = 20, **changes: str) -> None:
-    commands.run(local_settings(tmp_path, **changes), "shop", place, CommandRun("build", "build", line, timeout, {"WORD": "hello"}))
+    commands.run(
+        local_settings(tmp_path, **changes),
+        "shop",
+        place,
+        CommandRun("build", "build", line, timeout, {"WORD": "hello"}),
+    )
 
 
 def test_a_command_runs_in_its_checkout(tmp_path: Path, place: Workspace) -> None:

@@ -46,7 +46,9 @@ def create_one_of_each(machine: LocalMachine) -> None:
     port = ports.reserve(on, str(program))
     env = {"PORT": str(port), "EPH_COMMIT": "a" * 40}
     services.start(
-        on, Workspace(checkout, on.env(NAME) / "home"), ServiceProcess(program, "exec python3 app.py", port, "/", 20, env)
+        on,
+        Workspace(checkout, on.env(NAME) / "home"),
+        ServiceProcess(program, "exec python3 app.py", port, "/", 20, env),
     )
     routes.write(on, RouteRecord(f"{NAME}.localhost", f"http://127.0.0.1:{port}", NAME, "web", "a" * 40))
     databases.create(on, NAME, "eph_shop_1")

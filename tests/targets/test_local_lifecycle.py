@@ -12,11 +12,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from programs.insides import NoSuchLog, LogRequest
+from programs.insides import LogRequest, NoSuchLog
 from programs.local import processes
 from programs.local.target import TARGET
 from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, HealthCheck, LifecycleHooks, ServiceSpec
-from tests.targets.machines import APP, WITH_DATABASE, PulumiFailed, LocalMachine, Repository, wait_for
+from tests.targets.machines import APP, WITH_DATABASE, LocalMachine, PulumiFailed, Repository, wait_for
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(400)]
 
@@ -90,7 +90,9 @@ def _break_and_mend(machine: LocalMachine, repository: Repository, good: Environ
         source = dataclasses.replace(good.source, commit=repository.push({"version.txt": text}))
         return dataclasses.replace(good, source=source)
 
-    broken = dataclasses.replace(push("three"), build=CommandSpec("echo compiling; echo no such symbol >&2; exit 3", 20))
+    broken = dataclasses.replace(
+        push("three"), build=CommandSpec("echo compiling; echo no such symbol >&2; exit 3", 20)
+    )
     said = error_of(machine, broken)
     assert "build failed with exit status 3" in said
     assert "| no such symbol" in said
@@ -131,7 +133,9 @@ def _check_state(machine: LocalMachine, database: str) -> None:
 def test_services_find_each_other_and_hooks_run(pulumi: LocalMachine, repository: Repository) -> None:
     """T1 T7 D3: a circle of two services, two databases, one route each for what is public, hooks around it all."""
     machine = pulumi
-    web = ServiceSpec("web", "exec python3 app.py", health=HealthCheck("/version", 20), env={"PORT": "1", "COLOUR": "blue"})
+    web = ServiceSpec(
+        "web", "exec python3 app.py", health=HealthCheck("/version", 20), env={"PORT": "1", "COLOUR": "blue"}
+    )
     api = ServiceSpec("api-v1", "exec python3 app.py", public=True, health=HealthCheck("/version", 20))
     worker = ServiceSpec("worker", "exec python3 app.py", public=False, health=HealthCheck("/version", 20))
     last_words = machine.folder / "last-words"
@@ -165,7 +169,9 @@ def test_services_find_each_other_and_hooks_run(pulumi: LocalMachine, repository
     assert f":{seen['PORT']}" in machine.route()["upstream"]
     assert {"db": seen["DATABASE_URL"], "stats": seen["STATS_URL"]} == outputs["database_urls"]
     assert not {name for name in seen if name.startswith(("PULUMI", "SUPERVISOR"))}
-    assert any("starting" in line for line in TARGET.logs(spec.name, machine.raw_settings, LogRequest("worker", 10)).lines)
+    assert any(
+        "starting" in line for line in TARGET.logs(spec.name, machine.raw_settings, LogRequest("worker", 10)).lines
+    )
     told = TARGET.logs(spec.name, machine.raw_settings, LogRequest(lines=10))
     assert any(line.startswith("api-v1 | ") for line in told.lines)
     machine.get("/version", host)

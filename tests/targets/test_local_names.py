@@ -18,7 +18,7 @@ from programs.local.errors import TargetError
 from programs.local.identifiers import ProgramName
 from programs.local.sandbox import Workspace
 from programs.local.target import TARGET, VERSION
-from programs.spec import DatabaseSpec, EnvironmentSpec, ServiceSpec, GitSource
+from programs.spec import DatabaseSpec, EnvironmentSpec, GitSource, ServiceSpec
 from tests.targets.machines import local_settings
 
 LABELS = st.from_regex(identifiers.LABEL, fullmatch=True)
@@ -43,7 +43,9 @@ def test_a_new_seed_is_a_new_database() -> None:
     plain = DatabaseSpec("db", strategy="seed", scripts=("a.sql",))
     other = dataclasses.replace(plain, scripts=("b.sql",))
     assert identifiers.database_name("shop", plain) != identifiers.database_name("shop", other)
-    assert identifiers.database_name("shop", plain) == identifiers.database_name("shop", dataclasses.replace(plain, version="16"))
+    assert identifiers.database_name("shop", plain) == identifiers.database_name(
+        "shop", dataclasses.replace(plain, version="16")
+    )
 
 
 @given(LABELS, LABELS)

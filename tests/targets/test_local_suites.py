@@ -62,7 +62,9 @@ def test_without_its_commits_checkout_nothing_runs(machine: LocalMachine, reposi
         TARGET.suite_command(made, SuiteSpec("unit", CommandSpec("true")), {})
 
 
-def test_a_report_is_a_plain_file_of_the_checkout_and_nothing_else(machine: LocalMachine, repository: Repository) -> None:
+def test_a_report_is_a_plain_file_of_the_checkout_and_nothing_else(
+    machine: LocalMachine, repository: Repository
+) -> None:
     made = spec(machine, repository)
     checkout = next((machine.settings.env(made.name) / "src").iterdir())
 

@@ -59,7 +59,9 @@ def run_service(machine: LocalMachine, repository: Repository, name: str = NAME,
 
 
 def app_processes(machine: LocalMachine, name: str = NAME) -> list[int]:
-    return [pid for pid in processes.started_for(machine.settings.env(name), "-") if "app.py" in processes.command_line(pid)]
+    return [
+        pid for pid in processes.started_for(machine.settings.env(name), "-") if "app.py" in processes.command_line(pid)
+    ]
 
 
 def supervisord_pid(machine: LocalMachine) -> int:
@@ -67,7 +69,9 @@ def supervisord_pid(machine: LocalMachine) -> int:
 
 
 @pytest.fixture(params=["auto", "none", "user"])
-def sandboxed_machine(machine: LocalMachine, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> LocalMachine:
+def sandboxed_machine(
+    machine: LocalMachine, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> LocalMachine:
     """Each way of keeping previews apart; ``user`` is what a machine without bubblewrap does for root."""
     if request.param != "user":
         machine.raw_settings["sandbox"] = request.param
@@ -79,7 +83,9 @@ def sandboxed_machine(machine: LocalMachine, request: pytest.FixtureRequest, mon
     return machine
 
 
-def test_a_killed_supervisord_takes_all_with_it_and_brings_all_back(sandboxed_machine: LocalMachine, repository: Repository) -> None:
+def test_a_killed_supervisord_takes_all_with_it_and_brings_all_back(
+    sandboxed_machine: LocalMachine, repository: Repository
+) -> None:
     """T1 L2: kill -9 of supervisord ends its children; the next ensure gives the same URL, once, and the same rows."""
     machine = sandboxed_machine
     program = run_service(machine, repository)
@@ -91,7 +97,9 @@ def test_a_killed_supervisord_takes_all_with_it_and_brings_all_back(sandboxed_ma
         assert {Path(f"/proc/{pid}").stat().st_uid for pid in before} == {sandbox.nobody_ids()[0]}
         assert machine.get(f"/read?{machine.settings.root}/postgres/password").startswith("refused")
     os.kill(supervisord_pid(machine), signal.SIGKILL)
-    assert wait_for(lambda: not any(processes.is_alive(pid) for pid in before), 5), "the service outlived its supervisord"
+    assert wait_for(lambda: not any(processes.is_alive(pid) for pid in before), 5), (
+        "the service outlived its supervisord"
+    )
 
     starters = [threading.Thread(target=TARGET.ensure, args=(machine.raw_settings,)) for _ in range(4)]
     for thread in starters:
@@ -127,7 +135,11 @@ def test_a_service_that_dies_comes_back_and_stop_ends_everything(machine: LocalM
     processes.kill(app_processes(machine))
     assert wait_for(lambda: services.probe(_port(machine), "/version")[0])
     TARGET.stop(machine.raw_settings)
-    left = [line for line in TARGET.list_remaining(machine.raw_settings, including_server=True) if line.startswith(("process", "socket"))]
+    left = [
+        line
+        for line in TARGET.list_remaining(machine.raw_settings, including_server=True)
+        if line.startswith(("process", "socket"))
+    ]
     assert left == []
     TARGET.ensure(machine.raw_settings)
     assert wait_for(lambda: services.probe(_port(machine), "/version")[0])
@@ -175,7 +187,9 @@ def test_a_service_sees_nothing_of_the_machine(machine: LocalMachine, repository
     allowed = {"PATH", "HOME", "TMPDIR", "LANG", "USER", "LOGNAME", "SHELL", "PORT", "EPH_COMMIT", "SECRET", "PWD"}
     assert set(environ) <= allowed | {"LC_CTYPE", "OLDPWD", "SHLVL", "_"}
     assert machine.get("/read?/tmp/marker").startswith("refused")
-    command_lines = " ".join(processes.command_line(pid) for pid in processes.started_for(machine.settings.env(NAME), "-"))
+    command_lines = " ".join(
+        processes.command_line(pid) for pid in processes.started_for(machine.settings.env(NAME), "-")
+    )
     assert "mine" not in command_lines
 
 
@@ -239,7 +253,9 @@ def test_an_operators_own_server_is_shared_with_others(machine: LocalMachine, tm
     assert {item.name for item in databases.list_owned(first)} == {"eph_shop_first"}
 
 
-def test_a_checkout_that_nothing_runs_from_goes_with_the_next_build(machine: LocalMachine, repository: Repository) -> None:
+def test_a_checkout_that_nothing_runs_from_goes_with_the_next_build(
+    machine: LocalMachine, repository: Repository
+) -> None:
     """L2; found by chaos: a first build was killed after its checkout, before anything ran, and the state forgot it."""
     program = run_service(machine, repository)
     source = machine.settings.env(NAME) / "src"

@@ -16,7 +16,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from orchestrator.app.demo.oci import OciImage, ImageLayer
+from orchestrator.app.demo.oci import ImageLayer, OciImage
 
 ENTRYPOINT = """#!/bin/sh
 # As the official image has it: POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB, PGDATA; other commands run as they are.

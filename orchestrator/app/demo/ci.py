@@ -17,8 +17,8 @@ import httpx
 
 from orchestrator.app.demo import bases
 from orchestrator.app.demo.bases import BaseImageUnavailable
-from orchestrator.app.demo.oci import OciImage, ImageLayer
-from orchestrator.app.demo.pushing import PushFailed, DemoRegistry
+from orchestrator.app.demo.oci import ImageLayer, OciImage
+from orchestrator.app.demo.pushing import DemoRegistry, PushFailed
 from orchestrator.forge.sandbox.world import DemoGitHubError
 from programs.local import mirrors
 from programs.local.errors import TargetError
@@ -61,7 +61,9 @@ class ImagePublisher:
 
     def publish(self, commit: str, files: dict[str, bytes]) -> str:
         """Gives the digest."""
-        layer = ImageLayer({f"{APP_DIR}/{path}": content for path, content in files.items()}, writable_dirs=(f"{APP_DIR}/dist",))
+        layer = ImageLayer(
+            {f"{APP_DIR}/{path}": content for path, content in files.items()}, writable_dirs=(f"{APP_DIR}/dist",)
+        )
         layers = (*self.base.layers, layer)
         labels = {"org.opencontainers.image.revision": commit}
         image = replace(self.base, layers=layers, labels=labels, working_dir=f"/{APP_DIR}")
@@ -71,7 +73,9 @@ class ImagePublisher:
 class DemoCI:
     """``git``: the repository. ``report``: sets a commit's check. ``say``: what goes wrong, for people."""
 
-    def __init__(self, git_dir: Path, publisher: ImagePublisher, report: Callable[[str, str | None], None], say: Say) -> None:
+    def __init__(
+        self, git_dir: Path, publisher: ImagePublisher, report: Callable[[str, str | None], None], say: Say
+    ) -> None:
         self._git, self._publisher, self._report, self._say = git_dir, publisher, report, say
         self._built: set[str] = set()
         self._stopped = threading.Event()

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 
 from orchestrator.app.demo import oci
-from orchestrator.app.demo.pushing import PushFailed, DemoRegistry, RegistryUnreachable, is_private
+from orchestrator.app.demo.pushing import DemoRegistry, PushFailed, RegistryUnreachable, is_private
 from programs import registry as targets
 from programs.kubernetes import cluster, names
 from programs.kubernetes import settings as kubernetes_settings
@@ -157,7 +157,9 @@ class _ClusterCheck:
     def _check_version(self, version: str) -> None:
         numbers = [int("".join(filter(str.isdigit, part)) or 0) for part in version.split(".")[:2]]
         if tuple(numbers) < MIN_VERSION:
-            self.missing.append(f"a newer cluster: this one is {version}, and Eph needs {'.'.join(map(str, MIN_VERSION))}")
+            self.missing.append(
+                f"a newer cluster: this one is {version}, and Eph needs {'.'.join(map(str, MIN_VERSION))}"
+            )
 
     def _check_architecture(self, found: ClusterClient) -> None:
         """Images are made of this machine's programs."""

@@ -12,7 +12,16 @@ import time
 
 from orchestrator.app.demo.emulate import EmulateHost
 from orchestrator.app.demo.outside import StepFailed, wait_until
-from orchestrator.app.demo.story import UPDATE_TIMEOUT, REPORT_TIMEOUT, BUILD_ERROR, StoryResult, Preview, Say, Story, broken_change
+from orchestrator.app.demo.story import (
+    BUILD_ERROR,
+    REPORT_TIMEOUT,
+    UPDATE_TIMEOUT,
+    Preview,
+    Say,
+    Story,
+    StoryResult,
+    broken_change,
+)
 from orchestrator.app.demo.world import LABEL, REPOSITORY, DemoWorld
 
 LIVE_BRANCH = "live/colour"
@@ -28,12 +37,16 @@ class EmulateStory(Story):
 
     async def play(self) -> StoryResult:
         self._say(f"not played on a pull request: a push, a broken push and its mend. {self._forge.limitation}.")
-        self._say(f"They are played on the branch {LIVE_BRANCH} instead, whose commits have Eph's checks and no comment.")
+        self._say(
+            f"They are played on the branch {LIVE_BRANCH} instead, whose commits have Eph's checks and no comment."
+        )
         return await super().play()
 
     async def _change(self, preview: Preview) -> None:
         await self._check_app_identity(preview)
-        branch, *_ = await asyncio.gather(self._create_branch(), self._update_branch(preview), self._check_broken_build())
+        branch, *_ = await asyncio.gather(
+            self._create_branch(), self._update_branch(preview), self._check_broken_build()
+        )
         await super()._change(branch)
         await self._delete_branch(branch)
 

@@ -22,8 +22,8 @@ import httpx
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from orchestrator.app.demo.mirror import FILE_MODE, MirrorCommit, GitMirror, GitPerson
-from orchestrator.forge.sandbox.world import WebhookConfig, DemoGitHubError
+from orchestrator.app.demo.mirror import FILE_MODE, GitMirror, GitPerson, MirrorCommit
+from orchestrator.forge.sandbox.world import DemoGitHubError, WebhookConfig
 
 START_TIMEOUT = 30.0
 INSTALL_TIMEOUT = 600.0
@@ -46,7 +46,9 @@ def install() -> Path:
     if not _SCRIPT.is_file():
         raise EmulateUnavailable("--forge emulate needs Eph's source tree, where infra/toolchain installs it from")
     if shutil.which("npm") is None or shutil.which("node") is None:
-        raise EmulateUnavailable("--forge emulate needs Node 20 and npm; install Debian's nodejs and npm, or leave --forge out")
+        raise EmulateUnavailable(
+            "--forge emulate needs Node 20 and npm; install Debian's nodejs and npm, or leave --forge out"
+        )
     done = subprocess.run([str(_SCRIPT)], capture_output=True, text=True, timeout=INSTALL_TIMEOUT, check=False)
     if done.returncode != 0:
         raise EmulateUnavailable(f"emulate could not be installed: {done.stderr.strip()[-500:]}")
@@ -191,7 +193,9 @@ class EmulateHost:
 
     def _check_same_id(self, ours: str, theirs: str) -> None:
         if ours != theirs:
-            raise DemoGitHubError(f"git made {ours} of what emulate made {theirs}; the mirror would not have its commits")
+            raise DemoGitHubError(
+                f"git made {ours} of what emulate made {theirs}; the mirror would not have its commits"
+            )
 
     def _seed(self) -> dict[str, Any]:
         app = {

@@ -78,5 +78,7 @@ class GitMirror:
         own = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "HOME": str(self.folder)}
         env = {"PATH": os.environ["PATH"], **own, **extra_env}
         command = ["git", "--git-dir", str(self.folder), *words]
-        done = subprocess.run(command, input=stdin.encode(), env=env, capture_output=True, timeout=GIT_TIMEOUT, check=True)
+        done = subprocess.run(
+            command, input=stdin.encode(), env=env, capture_output=True, timeout=GIT_TIMEOUT, check=True
+        )
         return done.stdout.decode().rstrip("\n")

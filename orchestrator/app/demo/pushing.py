@@ -101,7 +101,9 @@ def _request(
         raise RegistryUnreachable(f"{client.base_url} does not answer: {type(error).__name__}: {error}") from error
     if answer.is_success or (allow_missing and answer.status_code == httpx.codes.NOT_FOUND):
         return answer
-    raise PushFailed(f"{client.base_url} answers {answer.status_code} to {method} {answer.url.path}: {_rejection_reason(answer)}")
+    raise PushFailed(
+        f"{client.base_url} answers {answer.status_code} to {method} {answer.url.path}: {_rejection_reason(answer)}"
+    )
 
 
 def _rejection_reason(answer: httpx.Response) -> str:

@@ -23,7 +23,7 @@ from orchestrator.app.demo.elsewhere import EmulateStory
 from orchestrator.app.demo.emulate import EmulateHost, EmulateUnavailable
 from orchestrator.app.demo.outside import StepFailed
 from orchestrator.app.demo.pushing import PushFailed
-from orchestrator.app.demo.story import StoryResult, Story
+from orchestrator.app.demo.story import Story, StoryResult
 from orchestrator.app.demo.world import DemoWorld
 from orchestrator.app.door import GatewayError
 from orchestrator.app.service import RunningSystem
@@ -31,7 +31,7 @@ from orchestrator.cli import discovery
 from orchestrator.forge.sandbox.world import DemoGitHubError
 from programs import registry
 from stacks import plugins, toolchain
-from stacks.toolchain import ToolchainNotFound, Toolchain
+from stacks.toolchain import Toolchain, ToolchainNotFound
 
 DEFAULT_PORT = 8080
 MAX_PORT = 65535

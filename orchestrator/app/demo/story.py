@@ -97,7 +97,11 @@ class Story:
 
     async def _wait_ready(self, preview: Preview, sha: str, began: float, since: str) -> tuple[Preview, float]:
         host = await self._wait_for_host(preview, began)
-        await wait_until(f"{preview} answers", lambda: self._page_problem(host, sha, *PRODUCT_ROWS), CREATE_TIMEOUT * self._timeout_factor)
+        await wait_until(
+            f"{preview} answers",
+            lambda: self._page_problem(host, sha, *PRODUCT_ROWS),
+            CREATE_TIMEOUT * self._timeout_factor,
+        )
         took = time.monotonic() - began
         self.result.names.add(host.partition(".")[0])
         self._say(f"{preview} answers at its URL {took:.1f} s after {since}")
@@ -148,7 +152,9 @@ class Story:
         self._say(f"the next push to {preview} mends it")
 
     async def _wait_for_page(self, description: str, preview: Preview, sha: str, *parts: str) -> None:
-        await wait_until(description, lambda: self._page_problem(preview.host, sha, *parts), UPDATE_TIMEOUT * self._timeout_factor)
+        await wait_until(
+            description, lambda: self._page_problem(preview.host, sha, *parts), UPDATE_TIMEOUT * self._timeout_factor
+        )
 
     async def _unlabel(self, preview: Preview) -> None:
         await asyncio.to_thread(self._world.forge.unlabel, REPOSITORY, preview.number, LABEL)
@@ -168,7 +174,9 @@ class Story:
         await self._check_report(preview, "", "", "Removed")
         self._say(f"everything of {preview} is gone, because {reason}")
 
-    async def _check_report(self, preview: Preview, sha: str, check: str, *parts: str, within: float = REPORT_TIMEOUT) -> None:
+    async def _check_report(
+        self, preview: Preview, sha: str, check: str, *parts: str, within: float = REPORT_TIMEOUT
+    ) -> None:
         """The words hold all of the parts, and the check on that very commit stands as it should."""
 
         async def look() -> str:

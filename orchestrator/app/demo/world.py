@@ -21,7 +21,7 @@ from typing import Any
 from orchestrator.app.demo import ci, clusters, hosts, leftovers, oci
 from orchestrator.app.demo.ci import DemoCI, ImagePublisher
 from orchestrator.app.demo.clusters import DemoCluster
-from orchestrator.app.demo.hosts import SANDBOX, GitHost, DemoGitHubHost
+from orchestrator.app.demo.hosts import SANDBOX, DemoGitHubHost, GitHost
 from orchestrator.config import keys
 from orchestrator.config.settings import ServerSettings
 from orchestrator.forge.sandbox.world import WebhookConfig
@@ -96,7 +96,10 @@ def _ignore(_: str) -> None:
 
 @contextlib.contextmanager
 def open_world(
-    port: int | None, forge_name: str = SANDBOX, cluster: DemoCluster | None = None, say: Callable[[str], None] = _ignore
+    port: int | None,
+    forge_name: str = SANDBOX,
+    cluster: DemoCluster | None = None,
+    say: Callable[[str], None] = _ignore,
 ) -> Iterator[DemoWorld]:
     """The world without Eph yet: a home folder, a Git host with the shop, settings that point at it. With a cluster
     also a CI that makes the shop's images."""
@@ -175,7 +178,9 @@ def shop_files(cluster: DemoCluster | None = None) -> dict[str, str]:
     found = {str(path.relative_to(SHOP)): path.read_text() for path in sorted(SHOP.rglob("*")) if path.is_file()}
     there = found.pop(KUBERNETES_EPH_YAML)
     if cluster:
-        found["eph.yaml"] = there.replace(IMAGE_PLACEHOLDER, f"{cluster.registry.host}/{clusters.REPOSITORY_PREFIX}/{ci.SHOP}")
+        found["eph.yaml"] = there.replace(
+            IMAGE_PLACEHOLDER, f"{cluster.registry.host}/{clusters.REPOSITORY_PREFIX}/{ci.SHOP}"
+        )
     return found
 
 
@@ -184,7 +189,9 @@ def _local_settings() -> dict[str, Any]:
     return {"local": {"toolbox": tuple(python_prefixes()), "path": search_path()}}
 
 
-def _server_settings(home: Path, ports: DemoPorts, forge: GitHost, secret: Path, target_sections: dict[str, Any]) -> ServerSettings:
+def _server_settings(
+    home: Path, ports: DemoPorts, forge: GitHost, secret: Path, target_sections: dict[str, Any]
+) -> ServerSettings:
     return ServerSettings(
         home=home / "eph",
         interval=CYCLE_INTERVAL,

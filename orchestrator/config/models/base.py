@@ -57,7 +57,9 @@ def _name(value: str) -> str:
 
 def _variable(value: str) -> str:
     if not re.fullmatch(_VARIABLE, value) or len(value) > 100:
-        raise InvalidValue(f"{quote(value)} is not the name of a variable", "write letters, digits and _, no digit first")
+        raise InvalidValue(
+            f"{quote(value)} is not the name of a variable", "write letters, digits and _, no digit first"
+        )
     if _RESERVED.fullmatch(value):
         raise InvalidValue(f"{quote(value)} is set by Eph itself", "take another name than PORT or EPH_…")
     return value
@@ -98,14 +100,19 @@ def matches(pattern: str, description: str, expected: str) -> AfterValidator:
 
 
 Text = Annotated[
-    str, BeforeValidator(_text), AfterValidator(_check_text_length), WithJsonSchema({"type": ["string", "number"], "minLength": 1})
+    str,
+    BeforeValidator(_text),
+    AfterValidator(_check_text_length),
+    WithJsonSchema({"type": ["string", "number"], "minLength": 1}),
 ]
 EnvValue = Annotated[str, BeforeValidator(_text), WithJsonSchema({"type": ["string", "number"]})]
 ShellCommand = Annotated[str, AfterValidator(_check_text_length), WithJsonSchema({"type": "string", "minLength": 1})]
 Name = Annotated[str, AfterValidator(_name), WithJsonSchema({"type": "string", "pattern": _DNS, "maxLength": 30})]
 VariableName = Annotated[str, AfterValidator(_variable), WithJsonSchema({"type": "string", "pattern": _VARIABLE})]
 RepositoryPath = Annotated[str, AfterValidator(repository_path), WithJsonSchema({"type": "string", "maxLength": 300})]
-Template = Annotated[str, AfterValidator(_template), WithJsonSchema({"type": "string", "maxLength": MAX_TEMPLATE_LENGTH})]
+Template = Annotated[
+    str, AfterValidator(_template), WithJsonSchema({"type": "string", "maxLength": MAX_TEMPLATE_LENGTH})
+]
 UrlPath = Annotated[str, AfterValidator(_url_path), WithJsonSchema({"type": "string", "pattern": _URL_PATH})]
 Cpu = Annotated[
     Text,

@@ -29,7 +29,9 @@ Version = Annotated[
 class SeedConfig(Section):
     """How the strategy `seed` fills a database."""
 
-    scripts: tuple[RepositoryPath, ...] = Field(default=(), description="SQL files of the repository, run in this order.")
+    scripts: tuple[RepositoryPath, ...] = Field(
+        default=(), description="SQL files of the repository, run in this order."
+    )
     command: CommandConfig | None = Field(
         default=None, description="A command that fills it, with the database's variable set; after the scripts."
     )

@@ -101,7 +101,9 @@ class ServiceConfig(Section):
     volumes: dict[MountPath, Memory] = Field(
         default={}, max_length=5, description="Places for files that outlive a restart of its process: path to size."
     )
-    resources: ServiceResources | None = Field(default=None, description="The most that it may use of the environment's share.")
+    resources: ServiceResources | None = Field(
+        default=None, description="The most that it may use of the environment's share."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -157,6 +159,8 @@ class SuiteConfig(Section):
 class HooksConfig(Section):
     """The repository's own commands around the life of an environment."""
 
-    pre_create: tuple[CommandConfig, ...] = Field(default=(), description="Before the services start for the first time.")
+    pre_create: tuple[CommandConfig, ...] = Field(
+        default=(), description="Before the services start for the first time."
+    )
     post_create: tuple[CommandConfig, ...] = Field(default=(), description="After they are ready for the first time.")
     pre_destroy: tuple[CommandConfig, ...] = Field(default=(), description="Before everything is removed; may fail.")

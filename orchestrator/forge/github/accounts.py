@@ -16,7 +16,7 @@ from github import Auth
 from orchestrator.forge.github import apps, readings
 from orchestrator.forge.github.apps import GitHubApp, Installation
 from orchestrator.forge.github.selection import Selection
-from orchestrator.forge.github.transport import Connection, Listing, TransportConfig, Parse
+from orchestrator.forge.github.transport import Connection, Listing, Parse, TransportConfig
 from orchestrator.forge.port import ApiUsage, ForgeRefused
 
 T = TypeVar("T")

@@ -17,7 +17,7 @@ from typing import Any
 from github import Auth
 
 from orchestrator.forge.github.transport import Connection, TransportConfig
-from orchestrator.forge.port import ForgeRefused, ForgeNotFound
+from orchestrator.forge.port import ForgeNotFound, ForgeRefused
 
 JWT_SECONDS = 540
 CLOCK_SKEW_SECONDS = 60
@@ -96,7 +96,9 @@ class GitHubApp:
 
     def _create_token(self, installation: Installation) -> InstallationToken:
         try:
-            return _installation_token(self.connection.post_unthrottled(f"/app/installations/{installation.id}/access_tokens"))
+            return _installation_token(
+                self.connection.post_unthrottled(f"/app/installations/{installation.id}/access_tokens")
+            )
         except ForgeNotFound:
             raise ForgeRefused(
                 f"the App is not installed at {installation.account} any more: install it again, or take "

@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 
 from orchestrator.core.model import CheckState, Key, PullRequest
 from orchestrator.forge.github import hooks, readings, selection
-from orchestrator.forge.github.accounts import ConnectionProvider, AppConnections, TokenConnections, ConnectionRouter
+from orchestrator.forge.github.accounts import AppConnections, ConnectionProvider, ConnectionRouter, TokenConnections
 from orchestrator.forge.github.apps import GitHubApp
 from orchestrator.forge.github.comments import StickyComments
 from orchestrator.forge.github.commits import CommitCache
@@ -35,17 +35,17 @@ from orchestrator.forge.github.rota import PollSchedule
 from orchestrator.forge.github.shelf import DiskCache
 from orchestrator.forge.github.transport import PER_PAGE, TransportConfig
 from orchestrator.forge.port import (
-    ChangedFiles,
-    CheckReport,
     ApiUsage,
+    ChangedFiles,
+    ChatComment,
+    CheckReport,
     DeploymentReport,
     ForgeError,
-    ForgeRefused,
     ForgeNotFound,
+    ForgeRefused,
     PullList,
     Reaction,
     RefList,
-    ChatComment,
     Repository,
 )
 from stacks.model import RefKind
@@ -148,7 +148,9 @@ class GitHubForge:
         by_line: dict[str, list[Repository]] = {}
         for repository in repositories:
             try:
-                by_line.setdefault(self._router.connection_for(f"/repos/{repository.full_name}/").name, []).append(repository)
+                by_line.setdefault(self._router.connection_for(f"/repos/{repository.full_name}/").name, []).append(
+                    repository
+                )
             except ForgeError:
                 continue  # its reading will tell
         waiting: set[int] = set()
@@ -240,7 +242,9 @@ class GitHubForge:
 
     def may_write(self, repository: Repository, user: str) -> bool:
         key = (repository.id, user)
-        with self._permission_locks[hash(key) % len(self._permission_locks)]:  # many pull requests of one author ask at once
+        with self._permission_locks[
+            hash(key) % len(self._permission_locks)
+        ]:  # many pull requests of one author ask at once
             until, allowed = self._writers.get(key, (0.0, False))
             if until <= self._now():
                 allowed, seconds = self._ask_permission(repository, user)
@@ -260,7 +264,9 @@ class GitHubForge:
         self._sticky_comments.upsert((self._path(repository), number, marker), body)
 
     def comments_since(self, repository: Repository, since: datetime, keywords: Collection[str]) -> list[ChatComment]:
-        return self._chat_comments.since(self._path(repository), since, keywords, lambda: self._check_exists(repository))
+        return self._chat_comments.since(
+            self._path(repository), since, keywords, lambda: self._check_exists(repository)
+        )
 
     def react(self, repository: Repository, comment: int, reaction: Reaction) -> None:
         self._chat_comments.react(self._path(repository), comment, reaction, lambda: self._check_exists(repository))
@@ -272,7 +278,9 @@ class GitHubForge:
         self._marks.report(self._path(repository), sha, name, report, lambda: self._check_exists(repository))
 
     def report_deployment(self, repository: Repository, sha: str, environment: str, report: DeploymentReport) -> None:
-        self._deployments.report((self._path(repository), environment), sha, report, lambda: self._check_exists(repository))
+        self._deployments.report(
+            (self._path(repository), environment), sha, report, lambda: self._check_exists(repository)
+        )
 
     def retire_deployment(self, repository: Repository, environment: str) -> str:
         return self._deployments.retire((self._path(repository), environment), lambda: self._check_exists(repository))

@@ -24,7 +24,7 @@ from orchestrator.forge.github.marks import CommitMarks
 from orchestrator.forge.github.pace import MonotonicClock
 from orchestrator.forge.github.queries import CommitData, CommitRef
 from orchestrator.forge.github.transport import Connection, TransportConfig
-from orchestrator.forge.port import ForgeError, ForgeRefused, ForgeNotFound, is_mark
+from orchestrator.forge.port import ForgeError, ForgeNotFound, ForgeRefused, is_mark
 
 log = logging.getLogger("eph.forge")
 
@@ -42,7 +42,14 @@ Timed = tuple[float, V]
 
 
 class CommitCache:
-    def __init__(self, router: ConnectionRouter, marks: CommitMarks, files: FileReader, login: Callable[[], str], config: TransportConfig) -> None:
+    def __init__(
+        self,
+        router: ConnectionRouter,
+        marks: CommitMarks,
+        files: FileReader,
+        login: Callable[[], str],
+        config: TransportConfig,
+    ) -> None:
         self._router, self._mark_reader, self._files, self._login = router, marks, files, login
         self._now, self._disk_cache = MonotonicClock(config.now), config.cache
         self._lock = threading.Lock()
@@ -66,7 +73,9 @@ class CommitCache:
         if held is not None and held[0] + CHECKS_SECONDS > self._now():
             return held[1]
         runs = [(run.name, run.state) for run in self._mark_reader.runs(path, sha, check_exists)]
-        statuses = [(item.context, item.state) for item in readings.newest(self._mark_reader.statuses(path, sha, check_exists))]
+        statuses = [
+            (item.context, item.state) for item in readings.newest(self._mark_reader.statuses(path, sha, check_exists))
+        ]
         return readings.worst(pair for pair in [*runs, *statuses] if not readings.is_ours(pair[0]))
 
     def invalidate(self, path: str, body: Any) -> None:

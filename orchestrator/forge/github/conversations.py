@@ -15,7 +15,7 @@ from datetime import datetime
 from orchestrator.forge.github import readings
 from orchestrator.forge.github.lacks import UnsupportedCache
 from orchestrator.forge.github.transport import PER_PAGE, Transport
-from orchestrator.forge.port import ForgeNotFound, Reaction, ChatComment, ForgeUnsupported, mentions
+from orchestrator.forge.port import ChatComment, ForgeNotFound, ForgeUnsupported, Reaction, mentions
 
 MAX_CACHED = 4096
 MAX_COMMENT_PAGES = 5
@@ -29,7 +29,9 @@ class ChatComments:
         self._lock = threading.Lock()
         self._unsupported = UnsupportedCache(now)
 
-    def since(self, path: str, since: datetime, keywords: Collection[str], check_exists: Callable[[], None]) -> list[ChatComment]:
+    def since(
+        self, path: str, since: datetime, keywords: Collection[str], check_exists: Callable[[], None]
+    ) -> list[ChatComment]:
         me = self._login()
         said = (item for item in self._updated_since(path, since, check_exists) if mentions(item.body, keywords))
         found = [self._chat_comment(path, item, me) for item in said if item.created >= since]
@@ -46,7 +48,9 @@ class ChatComments:
         if reaction is not Reaction.SEEN:
             self._remember_reactions((path, comment), frozenset({reaction}))
 
-    def _updated_since(self, path: str, since: datetime, check_exists: Callable[[], None]) -> Iterator[readings.IssueComment]:
+    def _updated_since(
+        self, path: str, since: datetime, check_exists: Callable[[], None]
+    ) -> Iterator[readings.IssueComment]:
         if path in self._unsupported:
             raise _cannot_list(path)
         for page in range(1, MAX_COMMENT_PAGES + 1):
@@ -89,4 +93,6 @@ class ChatComments:
 
 
 def _cannot_list(path: str) -> ForgeUnsupported:
-    return ForgeUnsupported(f"{path}: this Git host does not list the comments of a repository, so chat commands do nothing")
+    return ForgeUnsupported(
+        f"{path}: this Git host does not list the comments of a repository, so chat commands do nothing"
+    )

@@ -24,8 +24,8 @@ from orchestrator.forge.port import (
     DeploymentReport,
     DeploymentState,
     ForgeForbidden,
-    ForgeRefused,
     ForgeNotFound,
+    ForgeRefused,
     ForgeUnsupported,
 )
 
@@ -38,7 +38,9 @@ MAX_DESCRIPTION = 140
 DeploymentKey = tuple[str, str]
 """The repository's path, and the environment's name."""
 _NO_STATUS = DeploymentReport(DeploymentState.INACTIVE, "")
-ENVIRONMENT_KEPT = "environments that are no longer used stay on the Git host; administration: write lets Eph remove them"
+ENVIRONMENT_KEPT = (
+    "environments that are no longer used stay on the Git host; administration: write lets Eph remove them"
+)
 
 
 @dataclass(slots=True)
@@ -118,7 +120,9 @@ class Deployments:
                 self._known.popitem(last=False)
         return known
 
-    def _create(self, key: DeploymentKey, known: _EnvironmentDeployments, sha: str, check_exists: Callable[[], None]) -> int:
+    def _create(
+        self, key: DeploymentKey, known: _EnvironmentDeployments, sha: str, check_exists: Callable[[], None]
+    ) -> int:
         """Neither merged nor held up by checks: what runs is the commit as it is, and Eph has its own waits."""
         body: dict[str, Any] = {"ref": sha, "environment": key[1], "description": "Preview by Eph"}
         body |= {"auto_merge": False, "required_contexts": []}
@@ -127,7 +131,9 @@ class Deployments:
             made = readings.deployment(self._transport.send("POST", f"{key[0]}/deployments", body))
         except ForgeNotFound:  # who may read them and not write them is told that they are not there
             check_exists()
-            raise ForgeForbidden(f"{key[0]}: deployments may not be written; give the token deployments: write") from None
+            raise ForgeForbidden(
+                f"{key[0]}: deployments may not be written; give the token deployments: write"
+            ) from None
         known.shas[made.id], known.statuses[made.id] = sha, _NO_STATUS
         return made.id
 
@@ -137,7 +143,9 @@ class Deployments:
             known.statuses[number] = _report(self._transport.get(url, readings.deployment_status))
         return known.statuses[number]
 
-    def _set_status(self, key: DeploymentKey, known: _EnvironmentDeployments, number: int, report: DeploymentReport) -> None:
+    def _set_status(
+        self, key: DeploymentKey, known: _EnvironmentDeployments, number: int, report: DeploymentReport
+    ) -> None:
         body: dict[str, Any] = {"state": report.state.value, "description": report.description, "auto_inactive": False}
         body |= {"environment_url": report.environment_url} if report.environment_url else {}
         try:

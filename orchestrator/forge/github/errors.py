@@ -15,7 +15,7 @@ from typing import Any
 
 from github.Requester import Requester
 
-from orchestrator.forge.port import ForgeForbidden, ForgeError, ForgeRefused, ForgeUnavailable, ForgeNotFound
+from orchestrator.forge.port import ForgeError, ForgeForbidden, ForgeNotFound, ForgeRefused, ForgeUnavailable
 
 MAX_RETRY_AFTER = 3600.0
 MAX_CLOCK_SKEW = 30.0
@@ -67,7 +67,10 @@ def from_graphql(data: Mapping[str, Any]) -> RateLimited | None:
     """GraphQL says so in an answer of 200; whatever else it has to complain of concerns single things."""
     found = [item for item in data.get("errors") or () if isinstance(item, dict)]
     if any(item.get("type") == "RATE_LIMITED" for item in found):
-        return RateLimited(f"POST /graphql: GitHub's rate limit is reached; trying again in {DEFAULT_RETRY_AFTER:.0f} s", DEFAULT_RETRY_AFTER)
+        return RateLimited(
+            f"POST /graphql: GitHub's rate limit is reached; trying again in {DEFAULT_RETRY_AFTER:.0f} s",
+            DEFAULT_RETRY_AFTER,
+        )
     return None
 
 

@@ -18,7 +18,7 @@ from orchestrator.forge.github import readings
 from orchestrator.forge.github.accounts import ConnectionRouter
 from orchestrator.forge.github.pace import MonotonicClock
 from orchestrator.forge.github.transport import TransportConfig
-from orchestrator.forge.port import ForgeRefused, ForgeUnavailable, ForgeNotFound
+from orchestrator.forge.port import ForgeNotFound, ForgeRefused, ForgeUnavailable
 
 SHA = re.compile(r"[0-9a-f]{40}")
 MISSING_SECONDS = 60.0

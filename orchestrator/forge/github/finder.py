@@ -18,7 +18,7 @@ from orchestrator.forge.github.pace import MonotonicClock
 from orchestrator.forge.github.readings import ListedRepository
 from orchestrator.forge.github.selection import Selection
 from orchestrator.forge.github.transport import Connection
-from orchestrator.forge.port import ForgeError, ForgeRefused, ForgeNotFound, Repository
+from orchestrator.forge.port import ForgeError, ForgeNotFound, ForgeRefused, Repository
 
 AT_ONCE = 8
 MIN_PER_POLL = 5
@@ -91,7 +91,9 @@ class RepositoryFinder:
 
     def _look_up(self, name: str) -> ForgeError | None:
         try:
-            found = self._connections.connection(name.partition("/")[0]).get(f"/repos/{name}", readings.listed_repository)
+            found = self._connections.connection(name.partition("/")[0]).get(
+                f"/repos/{name}", readings.listed_repository
+            )
         except ForgeNotFound:
             error: ForgeError = ForgeRefused(f"{name} cannot be seen: it is not there, or we were not given access")
         except ForgeError as problem:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.forge.github.accounts import ConnectionProvider, AppConnections
+from orchestrator.forge.github.accounts import AppConnections, ConnectionProvider
 from orchestrator.forge.github.transport import Transport
 from orchestrator.forge.port import ForgeError, Repository
 
@@ -42,7 +42,9 @@ def read(connections: ConnectionProvider, transport: Transport, repositories: Se
         if isinstance(connections, AppConnections):
             line = connections.app_connection
             url = line.get("/app/hook/config", _url)
-            return WebhookStatus((url,) if url else (), tuple(line.get(f"/app/hook/deliveries?per_page={MAX_DELIVERIES}", _deliveries)))
+            return WebhookStatus(
+                (url,) if url else (), tuple(line.get(f"/app/hook/deliveries?per_page={MAX_DELIVERIES}", _deliveries))
+            )
         return _from_repositories(transport, repositories[:MAX_REPOSITORIES])
     except ForgeError as error:
         return WebhookStatus(note=f"the Git host does not let us look at its webhooks: {error}")

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from orchestrator.forge.github import readings
 from orchestrator.forge.github.readings import GitTree
 from orchestrator.forge.github.transport import Transport
-from orchestrator.forge.port import ForgeRefused, ForgeNotFound
+from orchestrator.forge.port import ForgeNotFound, ForgeRefused
 
 REFS_PREFIX = "refs/"
 MAX_DEPTH = 8

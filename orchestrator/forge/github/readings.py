@@ -170,7 +170,8 @@ class GitRef:
 
 def refs(data: Any) -> list[GitRef]:
     return [
-        GitRef(str(item["ref"]), str(item["object"]["sha"]), item["object"].get("type") == "tag") for item in _list(data)
+        GitRef(str(item["ref"]), str(item["object"]["sha"]), item["object"].get("type") == "tag")
+        for item in _list(data)
     ]
 
 
@@ -184,7 +185,9 @@ def comments(data: Any) -> list[ReportComment]:
 
 
 def comment(data: Any) -> ReportComment:
-    return ReportComment(int(data["id"]), str((data.get("user") or {}).get("login") or "ghost"), str(data.get("body") or ""))
+    return ReportComment(
+        int(data["id"]), str((data.get("user") or {}).get("login") or "ghost"), str(data.get("body") or "")
+    )
 
 
 def issue_comments(data: Any) -> list[IssueComment]:

@@ -29,12 +29,16 @@ class RefReader:
         self._lock = threading.Lock()
         self._tag_commits: dict[str, str] = {}
 
-    def matching(self, path: str, kind: RefKind, patterns: tuple[str, ...], check_exists: Callable[[], None]) -> RefList:
+    def matching(
+        self, path: str, kind: RefKind, patterns: tuple[str, ...], check_exists: Callable[[], None]
+    ) -> RefList:
         space = f"refs/{REF_PREFIXES[kind]}/"
         found: dict[str, readings.GitRef] = {}
         trouble = ""
         for prefix in _prefixes(patterns):
-            listing = self._transport.listing(f"{path}/git/matching-refs/{REF_PREFIXES[kind]}/{quote(prefix)}", readings.refs)
+            listing = self._transport.listing(
+                f"{path}/git/matching-refs/{REF_PREFIXES[kind]}/{quote(prefix)}", readings.refs
+            )
             trouble = trouble or str(listing.error or "")
             found |= {item.name.removeprefix(space): item for item in listing.items if item.name.startswith(space)}
         if not found:

@@ -96,7 +96,9 @@ class Connection:
     ``refused`` is told of a 401: a token that was made may have been taken back, and the next one be good.
     """
 
-    def __init__(self, config: TransportConfig, auth: Auth.Auth, name: str, on_unauthorized: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, config: TransportConfig, auth: Auth.Auth, name: str, on_unauthorized: Callable[[], None] = lambda: None
+    ) -> None:
         self._github = Github(
             auth=auth, base_url=config.base_url, timeout=config.timeout, retry=None, user_agent="eph", pool_size=16,
             per_page=PER_PAGE, seconds_between_requests=None, seconds_between_writes=None, lazy=True,
@@ -159,7 +161,9 @@ class Connection:
             raise limited
         return data
 
-    def _fetch_pages(self, first: str, parse: Parse[list[T]], headers: Mapping[str, str] | None) -> tuple[Listing[T], bool]:
+    def _fetch_pages(
+        self, first: str, parse: Parse[list[T]], headers: Mapping[str, str] | None
+    ) -> tuple[Listing[T], bool]:
         """Whether it is suspicious comes with it: short, and partly from memory. ``headers`` None: all anew."""
         items: list[T] = []
         url, promised, remembered, cost = first, False, False, 0
@@ -185,7 +189,7 @@ class Connection:
     def _read(self, url: str, parse: Parse[T], conditional: bool = True, keep: bool = True) -> CachedResponse[T]:
         key = (url, parse)
         with self._lock:
-            held = cast("Reading[T] | None", self._cached.get(key)) if conditional else None
+            held = cast("CachedResponse[T] | None", self._cached.get(key)) if conditional else None
         if held is None and conditional and keep:
             held = self._load_from_disk(url, parse)
         self._check_read_rate(f"GET {url}")
@@ -253,7 +257,9 @@ class Connection:
             raise refusal
         return status, answered, text
 
-    def _send_with_retry(self, method: str, url: str, headers: Mapping[str, str], body: Any) -> tuple[int, dict[str, Any], str]:
+    def _send_with_retry(
+        self, method: str, url: str, headers: Mapping[str, str], body: Any
+    ) -> tuple[int, dict[str, Any], str]:
         """A host closes a connection that rested, at times just when it is used again. A question is then asked once
         more, on another; a change is not, for it may have arrived."""
         try:
@@ -291,7 +297,9 @@ class Connection:
         with self._lock:
             wait = self._blocked_until - self._now()
         if wait > 0:
-            raise errors.RateLimited(f"{request}: not sent, GitHub asked for patience; trying again in {wait:.0f} s", wait)
+            raise errors.RateLimited(
+                f"{request}: not sent, GitHub asked for patience; trying again in {wait:.0f} s", wait
+            )
 
     def _block(self, seconds: float) -> None:
         with self._lock:

@@ -21,7 +21,9 @@ DATE_FIELDS = (
     ("pull_request", "updated_at"), ("comment", "updated_at"), ("issue", "updated_at"), ("head_commit", "timestamp"),
     ("check_run", "completed_at"), ("check_run", "started_at"), ("check_suite", "updated_at"), ("updated_at",),
 )  # fmt: skip
-PULL_REQUEST_EVENTS = frozenset({"pull_request", "issue_comment", "push", "status", "check_run", "check_suite", "repository"})
+PULL_REQUEST_EVENTS = frozenset(
+    {"pull_request", "issue_comment", "push", "status", "check_run", "check_suite", "repository"}
+)
 
 
 MAX_AGE = timedelta(days=1)

@@ -14,7 +14,7 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from orchestrator.forge.sandbox.hub import Hub, GitHubApiError, not_found
+from orchestrator.forge.sandbox.hub import GitHubApiError, Hub, not_found
 from orchestrator.forge.sandbox.store import Document
 
 TOKEN_LIFETIME = timedelta(hours=1)

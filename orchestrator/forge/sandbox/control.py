@@ -14,7 +14,7 @@ from starlette.routing import Route
 from orchestrator.forge.sandbox import pulls
 from orchestrator.forge.sandbox.api.way import RequestHandler
 from orchestrator.forge.sandbox.gits import GitError
-from orchestrator.forge.sandbox.hub import Hub, GitHubApiError
+from orchestrator.forge.sandbox.hub import GitHubApiError, Hub
 from orchestrator.forge.sandbox.quota import Clock, Fault
 from orchestrator.forge.sandbox.store import Document
 from orchestrator.forge.sandbox.verbs import VERBS
@@ -73,7 +73,9 @@ class ControlEndpoints:
 
     async def pushed(self, request: Request) -> JSONResponse:
         """Said by git's hook. Needs no token: it only makes us look at what git holds anyway."""
-        return JSONResponse(*await run_in_threadpool(self._run_verb, _refresh, {"id": request.path_params["repository"]}))
+        return JSONResponse(
+            *await run_in_threadpool(self._run_verb, _refresh, {"id": request.path_params["repository"]})
+        )
 
     def _run_verb(self, verb: Callable[[Hub, Document], Any], arguments: Document) -> tuple[Any, int]:
         hub = self._handler.hub

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from orchestrator.forge.sandbox import gits, shapes
-from orchestrator.forge.sandbox.hub import Hub, GitHubApiError, invalid, not_found
+from orchestrator.forge.sandbox.hub import GitHubApiError, Hub, invalid, not_found
 from orchestrator.forge.sandbox.store import Document
 
 LABEL_COLORS = ("0e8a16", "1d76db", "5319e7", "b60205", "d93f0b", "fbca04", "006b75", "c5def5")

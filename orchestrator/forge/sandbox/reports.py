@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.forge.sandbox import gits, shapes
-from orchestrator.forge.sandbox.hub import Hub, GitHubApiError, invalid, not_found
+from orchestrator.forge.sandbox.hub import GitHubApiError, Hub, invalid, not_found
 from orchestrator.forge.sandbox.store import Document
 
 STATES = ("error", "failure", "pending", "success")
@@ -115,7 +115,14 @@ def check_run(hub: Hub, repo: Document, author: str, fields: Document) -> Docume
     if not name or not isinstance(sha, str):
         raise invalid("CheckRun", "name", "name and head_sha are needed")
     sha = resolve_commit(hub, repo, sha)
-    doc = {"name": name, "sha": sha, "app": author, "status": "queued", "conclusion": None, "started_at": hub.timestamp()}
+    doc = {
+        "name": name,
+        "sha": sha,
+        "app": author,
+        "status": "queued",
+        "conclusion": None,
+        "started_at": hub.timestamp(),
+    }
     doc |= {"completed_at": None, "details_url": "", "output": {}, "external_id": ""}
     made = hub.store.add("check", _updated_check(hub, doc, fields), repo["id"], sha)
     _emit_check(hub, repo, made, "created")
@@ -138,7 +145,12 @@ def check_runs(hub: Hub, repo: Document, sha: str, latest: bool = True) -> list[
 
 def deployment(hub: Hub, repo: Document, author: str, fields: Document) -> Document:
     sha = resolve_commit(hub, repo, str(fields.get("ref") or ""))
-    doc = {"ref": fields["ref"], "sha": sha, "creator": author, "environment": fields.get("environment") or "production"}
+    doc = {
+        "ref": fields["ref"],
+        "sha": sha,
+        "creator": author,
+        "environment": fields.get("environment") or "production",
+    }
     doc |= {"description": fields.get("description") or "", "task": "deploy", "payload": fields.get("payload") or {}}
     doc |= {"created_at": hub.timestamp(), "transient_environment": bool(fields.get("transient_environment"))}
     if hub.store.first("environment", repo["id"], doc["environment"]) is None:

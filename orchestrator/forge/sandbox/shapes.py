@@ -31,7 +31,11 @@ def repository(hub: Hub, repo: Document) -> Document:
     name = full_name(repo)
     shape = {"id": repo["id"], "name": repo["name"], "full_name": name, "owner": user(hub, repo["owner"])}
     shape |= {"private": repo["private"], "fork": bool(repo["fork_of"]), "default_branch": repo["default_branch"]}
-    shape |= {"url": f"{api_url(hub)}/repos/{name}", "html_url": f"{hub.base_url}/{name}", "clone_url": str(hub.path(repo))}
+    shape |= {
+        "url": f"{api_url(hub)}/repos/{name}",
+        "html_url": f"{hub.base_url}/{name}",
+        "clone_url": str(hub.path(repo)),
+    }
     return shape | {"created_at": repo["created_at"], "archived": bool(repo.get("archived")), "disabled": False}
 
 
@@ -171,7 +175,13 @@ def content(hub: Hub, repo: Document, entry: gits.TreeEntry, data: bytes | None)
     """``data`` None: only listed. GitHub leaves out what is above 1 MB."""
     url = f"{api_url(hub)}/repos/{full_name(repo)}/contents/{entry.path}"
     kind = {"tree": "dir", "commit": "submodule"}.get(entry.type, "symlink" if entry.mode == "120000" else "file")
-    shape: Document = {"type": kind, "name": entry.path.rsplit("/", 1)[-1], "path": entry.path, "sha": entry.sha, "url": url}
+    shape: Document = {
+        "type": kind,
+        "name": entry.path.rsplit("/", 1)[-1],
+        "path": entry.path,
+        "sha": entry.sha,
+        "url": url,
+    }
     shape |= {"size": entry.size or 0}
     if data is None:
         return shape

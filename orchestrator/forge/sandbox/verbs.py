@@ -28,7 +28,9 @@ def fork(hub: Hub, arguments: Document) -> Document:
 def push(hub: Hub, arguments: Document) -> Document:
     """Onto a branch, which starts at the default branch when it is new."""
     repo = _repo(hub, arguments)
-    sha = commit_files(hub, repo, arguments["branch"], _decode_files(arguments["files"]), arguments.get("message") or "Change")
+    sha = commit_files(
+        hub, repo, arguments["branch"], _decode_files(arguments["files"]), arguments.get("message") or "Change"
+    )
     return {"sha": sha}
 
 
@@ -56,7 +58,11 @@ def delete_branch(hub: Hub, arguments: Document) -> Document:
 def set_permission(hub: Hub, arguments: Document) -> Document:
     repo = _repo(hub, arguments)
     if arguments["permission"] not in PERMISSION_LEVELS:
-        raise invalid("Repository", "permission", f"permission {arguments['permission']!r} is none of {', '.join(PERMISSION_LEVELS)}")
+        raise invalid(
+            "Repository",
+            "permission",
+            f"permission {arguments['permission']!r} is none of {', '.join(PERMISSION_LEVELS)}",
+        )
     repo["permissions"][arguments["login"]] = arguments["permission"]
     hub.store.save("repo", repo)
     return {}
@@ -81,7 +87,12 @@ def open_pulls(hub: Hub, arguments: Document) -> Document:
     for branch in arguments["branches"]:
         pull = pulls.open_pull(hub, repo, repo["owner"], branch, branch, repo["default_branch"])
         pulls.label(hub, repo, pull, [arguments["label"]])
-        passed = {"name": arguments["check"], "head_sha": pull["head_sha"], "status": "completed", "conclusion": "success"}
+        passed = {
+            "name": arguments["check"],
+            "head_sha": pull["head_sha"],
+            "status": "completed",
+            "conclusion": "success",
+        }
         reports.check_run(hub, repo, "ci", passed)
         numbers[branch] = pull["number"]
     return {"numbers": numbers}

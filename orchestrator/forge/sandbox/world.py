@@ -101,7 +101,9 @@ class DemoGitHub:
     def push(self, repository: str, branch: str, files: Files, message: str = "") -> str:
         """Commits onto a branch, from the default branch when it is new; gives the commit."""
         return str(
-            self._run_verb("push", repository=repository, branch=branch, files=_encode_files(files), message=message)["sha"]
+            self._run_verb("push", repository=repository, branch=branch, files=_encode_files(files), message=message)[
+                "sha"
+            ]
         )
 
     def note(self, repository: str, sha: str, text: str, ref: str = "refs/notes/eph") -> None:
@@ -295,7 +297,9 @@ class DemoGitHub:
                 continue
             return
         self.stop()
-        raise DemoGitHubError(f"the sandbox did not answer at {self.url} within {START_SECONDS:.0f} s; see {self.root}/sandbox.log")
+        raise DemoGitHubError(
+            f"the sandbox did not answer at {self.url} within {START_SECONDS:.0f} s; see {self.root}/sandbox.log"
+        )
 
 
 def free_port() -> int:

@@ -57,7 +57,11 @@ def _reads(routes: APIRouter, environment_service: EnvironmentService) -> None:
         services' processes before those that run now printed."""
         if suite:
             return schemas.Logs(
-                name=name, service=None, operation=False, suite=suite, lines=await environment_service.suite_logs(name, suite, lines)
+                name=name,
+                service=None,
+                operation=False,
+                suite=suite,
+                lines=await environment_service.suite_logs(name, suite, lines),
             )
         if operation:
             found = await environment_service.operation_log(name, lines)
@@ -76,7 +80,11 @@ def _streams(routes: APIRouter, environment_service: EnvironmentService, streams
     async def follow_logs(name: Name, service: Service = None, operation: bool = False) -> EventSourceResponse:
         """Log lines as server-sent events: ``line`` with {"line"}, then ``end``."""
         environment_service.environment(name)
-        return streams.respond(log_lines(environment_service.follow_operation(name) if operation else environment_service.follow(name, service)))
+        return streams.respond(
+            log_lines(
+                environment_service.follow_operation(name) if operation else environment_service.follow(name, service)
+            )
+        )
 
 
 def _actions(routes: APIRouter, environment_service: EnvironmentService) -> None:

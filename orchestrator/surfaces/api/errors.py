@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 
 from orchestrator.core.views import EnvironmentView, display_name
 from orchestrator.surfaces.api import schemas
-from orchestrator.surfaces.port import EnvironmentService, EnvironmentNotFound, RequestRefused, TemporarilyUnavailable
+from orchestrator.surfaces.port import EnvironmentNotFound, EnvironmentService, RequestRefused, TemporarilyUnavailable
 
 CODES: Mapping[int, str] = {
     401: "unauthorised",

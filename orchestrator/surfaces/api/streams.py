@@ -14,7 +14,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from orchestrator.surfaces.api import render, schemas
 from orchestrator.surfaces.api.errors import ApiError
-from orchestrator.surfaces.port import EnvironmentService, EnvironmentNotFound
+from orchestrator.surfaces.port import EnvironmentNotFound, EnvironmentService
 
 
 class Streams:
@@ -39,7 +39,9 @@ class Streams:
         finally:
             self._open -= 1
 
-    async def events(self, environment_service: EnvironmentService, name: str, after: int) -> AsyncIterator[ServerSentEvent]:
+    async def events(
+        self, environment_service: EnvironmentService, name: str, after: int
+    ) -> AsyncIterator[ServerSentEvent]:
         while True:
             found = await environment_service.events(name, after, 100, False)
             for event in found:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Request, Security
 from fastapi.security import HTTPBearer
 
-from orchestrator.surfaces.api.auth import Caller, Authenticator
+from orchestrator.surfaces.api.auth import Authenticator, Caller
 from orchestrator.surfaces.api.settings import Role
 
 

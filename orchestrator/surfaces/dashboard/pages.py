@@ -13,12 +13,12 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from orchestrator.surfaces.api import render
-from orchestrator.surfaces.api.auth import Caller, Authenticator, cookie_name, same_origin
+from orchestrator.surfaces.api.auth import Authenticator, Caller, cookie_name, same_origin
 from orchestrator.surfaces.api.errors import ApiError, suggest_names
 from orchestrator.surfaces.api.settings import ApiSettings, Role
 from orchestrator.surfaces.dashboard import looks
-from orchestrator.surfaces.port import EnvironmentService, EnvironmentNotFound, RequestRefused, TemporarilyUnavailable
-from programs.insides import RuntimeInfo, LogRequest
+from orchestrator.surfaces.port import EnvironmentNotFound, EnvironmentService, RequestRefused, TemporarilyUnavailable
+from programs.insides import LogRequest, RuntimeInfo
 
 TEMPLATES_FOLDER = Path(__file__).parent
 REFRESH_SECONDS = 5
@@ -29,7 +29,9 @@ DAY_SECONDS = 24 * 3600
 class DashboardPages:
     """Jinja with everything escaped, and what each page needs besides its own values."""
 
-    def __init__(self, environment_service: EnvironmentService, authenticator: Authenticator, settings: ApiSettings) -> None:
+    def __init__(
+        self, environment_service: EnvironmentService, authenticator: Authenticator, settings: ApiSettings
+    ) -> None:
         self.environment_service, self.authenticator, self.settings = environment_service, authenticator, settings
         self._jinja = jinja2.Environment(
             loader=jinja2.FileSystemLoader(TEMPLATES_FOLDER), autoescape=True, undefined=jinja2.StrictUndefined
@@ -108,7 +110,9 @@ def _list(routes: APIRouter, pages: DashboardPages) -> None:
         if not pages.may_read(request):
             return pages.sign_in(request)
         views = sorted(pages.environment_service.environments(), key=looks.sort_key)
-        return pages.html("list.html", request, refresh=REFRESH_SECONDS, views=views, status=pages.environment_service.status())
+        return pages.html(
+            "list.html", request, refresh=REFRESH_SECONDS, views=views, status=pages.environment_service.status()
+        )
 
 
 def _one(routes: APIRouter, pages: DashboardPages) -> None:
@@ -119,7 +123,9 @@ def _one(routes: APIRouter, pages: DashboardPages) -> None:
         return await _page(pages, request, name, confirm=confirm)
 
 
-async def _page(pages: DashboardPages, request: Request, name: str, *, confirm: bool = False, refusal: str = "") -> Response:
+async def _page(
+    pages: DashboardPages, request: Request, name: str, *, confirm: bool = False, refusal: str = ""
+) -> Response:
     desk = pages.environment_service
     try:
         view = desk.environment(name)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from programs.kubernetes import names
 from programs.kubernetes.errors import KubernetesError
 from programs.kubernetes.manifests import judging, reading, rewriting
-from programs.kubernetes.manifests.reading import Manifest, ChartRelease
+from programs.kubernetes.manifests.reading import ChartRelease, Manifest
 from programs.kubernetes.objects import Data
 from programs.kubernetes.settings import KubernetesSettings
 from programs.kubernetes.sources import CommitFiles
@@ -34,7 +34,9 @@ class LoadedManifests:
     front_ports: tuple[int, ...] = ()
 
 
-def load_manifests(files: CommitFiles, spec: EnvironmentSpec, settings: KubernetesSettings, images: Mapping[str, str]) -> LoadedManifests:
+def load_manifests(
+    files: CommitFiles, spec: EnvironmentSpec, settings: KubernetesSettings, images: Mapping[str, str]
+) -> LoadedManifests:
     """What of the manifests is applied; raises with the first thing that may not be."""
     if not spec.manifests:
         return LoadedManifests()

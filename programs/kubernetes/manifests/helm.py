@@ -26,7 +26,7 @@ from typing import Any
 
 from programs.kubernetes.errors import KubernetesError
 from programs.kubernetes.manifests import reading
-from programs.kubernetes.manifests.reading import Manifest, ChartRelease
+from programs.kubernetes.manifests.reading import ChartRelease, Manifest
 from programs.kubernetes.sources import CommitFiles
 from programs.local import sandbox
 

@@ -26,7 +26,9 @@ POD_FIELDS = _fields(
     "imagePullSecrets initContainers restartPolicy securityContext serviceAccountName setHostnameAsFQDN "
     "shareProcessNamespace subdomain terminationGracePeriodSeconds volumes"
 )
-POD_SECURITY_FIELDS = _fields("fsGroup fsGroupChangePolicy runAsGroup runAsNonRoot runAsUser seccompProfile supplementalGroups")
+POD_SECURITY_FIELDS = _fields(
+    "fsGroup fsGroupChangePolicy runAsGroup runAsNonRoot runAsUser seccompProfile supplementalGroups"
+)
 CONTAINER_FIELDS = _fields(
     "args command env envFrom image imagePullPolicy lifecycle livenessProbe name ports readinessProbe resources "
     "restartPolicy securityContext startupProbe stdin terminationMessagePath terminationMessagePolicy tty volumeMounts "

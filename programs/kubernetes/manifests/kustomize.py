@@ -79,11 +79,23 @@ def _resources(kustomization: _Kustomization, manifests: list[Manifest], paths: 
 
 
 def _config_maps(kustomization: _Kustomization, manifests: list[Manifest], generators: Any) -> list[Manifest]:
-    return [*manifests, *(_generate(kustomization, "ConfigMap", "data", item) for item in _require_list(kustomization, generators, "it"))]
+    return [
+        *manifests,
+        *(
+            _generate(kustomization, "ConfigMap", "data", item)
+            for item in _require_list(kustomization, generators, "it")
+        ),
+    ]
 
 
 def _secrets(kustomization: _Kustomization, manifests: list[Manifest], generators: Any) -> list[Manifest]:
-    return [*manifests, *(_generate(kustomization, "Secret", "stringData", item) for item in _require_list(kustomization, generators, "it"))]
+    return [
+        *manifests,
+        *(
+            _generate(kustomization, "Secret", "stringData", item)
+            for item in _require_list(kustomization, generators, "it")
+        ),
+    ]
 
 
 def _generate(kustomization: _Kustomization, kind: str, field: str, item: Any) -> Manifest:
@@ -92,7 +104,9 @@ def _generate(kustomization: _Kustomization, kind: str, field: str, item: Any) -
         raise kustomization.error(f"a generator of {kind} has no name")
     known = {"name", "literals", "files", "envs", "options", "type", "namespace"}
     if unknown := sorted(item.keys() - known):
-        raise kustomization.error(f"{unknown[0]} is not known to Eph in a generator; it knows {', '.join(sorted(known))}")
+        raise kustomization.error(
+            f"{unknown[0]} is not known to Eph in a generator; it knows {', '.join(sorted(known))}"
+        )
     values = dict(_pair(kustomization, text) for text in item.get("literals") or [])
     for path in item.get("envs") or []:
         lines = kustomization.files.read_text(kustomization.resolve(path)).splitlines()
@@ -140,7 +154,11 @@ def _apply_patch(kustomization: _Kustomization, manifests: list[Manifest], patch
             made.append(item)
             continue
         try:
-            data = patching.apply_operations(item.data, patch) if operations else patching.strategic_merge(item.data, patch)
+            data = (
+                patching.apply_operations(item.data, patch)
+                if operations
+                else patching.strategic_merge(item.data, patch)
+            )
         except patching.InvalidPatch as error:
             raise kustomization.error(f"the patch of {item.data['kind']} {item.name}: {error}") from error
         if data is not None:
@@ -162,7 +180,10 @@ def _labels(kustomization: _Kustomization, manifests: list[Manifest], groups: An
     for group in _require_list(kustomization, groups, "labels"):
         selectors = bool(group.get("includeSelectors"))
         templates = selectors or bool(group.get("includeTemplates"))
-        manifests = [_with_labels(item, _require_strings(kustomization, group.get("pairs")), selectors, templates) for item in manifests]
+        manifests = [
+            _with_labels(item, _require_strings(kustomization, group.get("pairs")), selectors, templates)
+            for item in manifests
+        ]
     return manifests
 
 

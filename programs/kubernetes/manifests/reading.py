@@ -59,7 +59,9 @@ def read(files: CommitFiles, path: str, release: ChartRelease) -> list[Manifest]
     if not chosen:
         raise KubernetesError(f"{path} holds no YAML file")
     return [
-        item for name in chosen for item in parse(posixpath.join(path, name), files.read_text(posixpath.join(path, name)))
+        item
+        for name in chosen
+        for item in parse(posixpath.join(path, name), files.read_text(posixpath.join(path, name)))
     ]
 
 
@@ -74,7 +76,9 @@ def documents(path: str, text: str) -> list[Any]:
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent):
-                raise KubernetesError(f"{path}, line {_line_number(event.start_mark)}: aliases are not read; write it out")
+                raise KubernetesError(
+                    f"{path}, line {_line_number(event.start_mark)}: aliases are not read; write it out"
+                )
         found = [item for item in yaml.load_all(text, Loader=_StrictLoader) if item is not None]
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)

@@ -55,7 +55,12 @@ class FrontService:
         return tuple(sorted(found))
 
 
-def adapt(manifest: Manifest, settings: KubernetesSettings, images: Mapping[str, str], annotations: Mapping[str, str] | None = None) -> Data:
+def adapt(
+    manifest: Manifest,
+    settings: KubernetesSettings,
+    images: Mapping[str, str],
+    annotations: Mapping[str, str] | None = None,
+) -> Data:
     """A copy with what is ours to say. ``images``: pinned references by the name that eph.yaml gives them. ``annotations``:
     annotations of its pods."""
     data = copy.deepcopy(manifest.data)
@@ -109,7 +114,9 @@ def _harden_pod(pod: Data, settings: KubernetesSettings) -> None:
     pod["securityContext"] = {**ours["securityContext"], **(pod.get("securityContext") or {})}
 
 
-def _adapt_container(manifest: Manifest, container: Data, images: Mapping[str, str], settings: KubernetesSettings) -> None:
+def _adapt_container(
+    manifest: Manifest, container: Data, images: Mapping[str, str], settings: KubernetesSettings
+) -> None:
     given = container.get("securityContext") or {}
     container["securityContext"] = {**given, **workloads.container_security()}
     container["image"] = _resolve_image(manifest, container["image"], images, settings)

@@ -96,7 +96,7 @@ class DoorProvider(_Provider):
     def make(self, props: Props) -> Props:
         doors.write(
             doors.routes_folder(props["folder"]),
-            doors.Route(
+            doors.RouteRecord(
                 host=props["host"],
                 upstream=props["upstream"],
                 environment=props["environment"],

@@ -27,7 +27,9 @@ def access_token(call: Call) -> ApiResponse:
 
 def repositories(call: Call) -> ApiResponse:
     if not call.caller.installation:
-        raise GitHubApiError(403, "You must authenticate with an installation access token in order to list repositories.")
+        raise GitHubApiError(
+            403, "You must authenticate with an installation access token in order to list repositories."
+        )
     account = apps.get_installation(call.hub, call.caller.installation)["account"].lower()
     mine = [repo for repo in call.hub.repositories() if repo["owner"].lower() == account]
     return paged(call, [shapes.listed_repository(call.hub, repo) for repo in mine], "repositories")

@@ -15,7 +15,7 @@ from typing import Any
 
 from orchestrator.forge.sandbox import apps, gits, reports, shapes
 from orchestrator.forge.sandbox.api.way import ApiResponse, Call
-from orchestrator.forge.sandbox.hub import RepositoryMoved, GitHubApiError
+from orchestrator.forge.sandbox.hub import GitHubApiError, RepositoryMoved
 from orchestrator.forge.sandbox.store import Document
 
 TOKEN = re.compile(r'\s*(\.\.\.|[A-Za-z_]\w*|[{}():,]|-?\d+|"(?:\\.|[^"\\])*")')

@@ -152,7 +152,9 @@ def create_reaction(call: Call) -> ApiResponse:
 def change_comment(call: Call) -> ApiResponse:
     repo, doc = _comment(call, write=True)
     return ApiResponse(
-        shapes.comment(call.hub, repo, reports.edit_comment(call.hub, repo, doc, str(call.json_object().get("body") or "")))
+        shapes.comment(
+            call.hub, repo, reports.edit_comment(call.hub, repo, doc, str(call.json_object().get("body") or ""))
+        )
     )
 
 

@@ -36,13 +36,17 @@ def create_check(call: Call) -> ApiResponse:
 
 def check(call: Call) -> ApiResponse:
     repo = call.repo()
-    return ApiResponse(shapes.check_run(call.hub, repo, reports.get_owned(call.hub, repo, "check", call.params["number"])))
+    return ApiResponse(
+        shapes.check_run(call.hub, repo, reports.get_owned(call.hub, repo, "check", call.params["number"]))
+    )
 
 
 def change_check(call: Call) -> ApiResponse:
     repo = call.repo("write")
     doc = reports.get_owned(call.hub, repo, "check", call.params["number"])
-    return ApiResponse(shapes.check_run(call.hub, repo, reports.edit_check_run(call.hub, repo, doc, call.json_object())))
+    return ApiResponse(
+        shapes.check_run(call.hub, repo, reports.edit_check_run(call.hub, repo, doc, call.json_object()))
+    )
 
 
 def checks(call: Call) -> ApiResponse:

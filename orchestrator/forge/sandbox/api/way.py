@@ -23,7 +23,7 @@ from starlette.routing import Route
 from orchestrator.forge.sandbox import apps, shapes
 from orchestrator.forge.sandbox.apps import ApiCaller
 from orchestrator.forge.sandbox.gits import GitError
-from orchestrator.forge.sandbox.hub import Hub, RepositoryMoved, GitHubApiError
+from orchestrator.forge.sandbox.hub import GitHubApiError, Hub, RepositoryMoved
 from orchestrator.forge.sandbox.quota import Fault, Faults, Quota
 from orchestrator.forge.sandbox.store import Document
 
@@ -133,7 +133,9 @@ class RequestHandler:
             if request.headers.get("if-none-match") == tag:
                 self.quota.refund(caller.quota_key)
                 return _response(304, b"", {**headers, **self.quota.headers(caller.quota_key)})
-        return _apply_fault(_response(answer.status, content, {**self.quota.headers(caller.quota_key), **headers}), fault)
+        return _apply_fault(
+            _response(answer.status, content, {**self.quota.headers(caller.quota_key), **headers}), fault
+        )
 
     def _run_endpoint(self, request: Request, body: Any, endpoint: Endpoint) -> tuple[ApiCaller, ApiResponse]:
         caller = ApiCaller()
@@ -173,7 +175,9 @@ class RequestHandler:
         if found is None:
             raise GitHubApiError(401, "Bad credentials")
         # GraphQL has a quota of its own, in points.
-        return replace(found, quota_key=f"{found.quota_key} graphql") if request.url.path.endswith("/graphql") else found
+        return (
+            replace(found, quota_key=f"{found.quota_key} graphql") if request.url.path.endswith("/graphql") else found
+        )
 
     def _moved(self, request: Request, moved: RepositoryMoved) -> ApiResponse:
         rest = request.url.path.split("/repos/", 1)[1].split("/", 2)[2:]

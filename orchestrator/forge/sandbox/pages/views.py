@@ -13,14 +13,20 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from orchestrator.forge.sandbox import gits, pulls, reports, shapes, verbs
-from orchestrator.forge.sandbox.hub import Hub, RepositoryMoved, GitHubApiError, invalid, not_found
+from orchestrator.forge.sandbox.hub import GitHubApiError, Hub, RepositoryMoved, invalid, not_found
 from orchestrator.forge.sandbox.pages.markdown import render
 from orchestrator.forge.sandbox.store import Document
 
 VISITOR = "ada"
 MAX_FORM = 1_000_000
 POLICY = "default-src 'none'; style-src 'self'; img-src * data:; form-action 'self'; frame-ancestors 'none'"
-CHECK_CLASSES = {"success": "passed", "failure": "failed", "error": "failed", "timed_out": "failed", "cancelled": "failed"}
+CHECK_CLASSES = {
+    "success": "passed",
+    "failure": "failed",
+    "error": "failed",
+    "timed_out": "failed",
+    "cancelled": "failed",
+}
 REACTION_EMOJI = {
     "+1": "👍",
     "-1": "👎",
