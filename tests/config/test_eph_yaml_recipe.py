@@ -37,18 +37,18 @@ CONTEXT = RecipeContext(
 )
 
 
-def build_recipe(text: str, context: RecipeContext = CONTEXT, policy: AdmissionPolicy | None = None) -> Recipe:
+def make_recipe(text: str, context: RecipeContext = CONTEXT, policy: AdmissionPolicy | None = None) -> Recipe:
     return build_recipe(parse((HEAD + text).encode()), context, policy or AdmissionPolicy())
 
 
 def config_error(text: str, context: RecipeContext = CONTEXT, policy: AdmissionPolicy | None = None) -> str:
     with pytest.raises(InvalidConfig) as caught:
-        build_recipe(text, context, policy)
+        make_recipe(text, context, policy)
     return str(caught.value)
 
 
 def test_a_small_file_becomes_a_recipe_with_the_defaults() -> None:
-    found = build_recipe(WEB)
+    found = make_recipe(WEB)
     assert found.labels == {"preview"}
     assert (found.ttl, found.idle_timeout, found.wait_for_checks, found.allow_drafts) == (None, None, (), True)
     assert found.spec.name == "shop-gentle-stream-k7wq-42"
@@ -67,7 +67,7 @@ def test_a_small_file_becomes_a_recipe_with_the_defaults() -> None:
 def test_everything_of_the_file_arrives_in_the_spec_and_survives_json() -> None:
     page = (ROOT / "docs/reference/eph-yaml.md").read_text()
     text = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[1]
-    found = build_recipe(parse(text.encode()), CONTEXT, AdmissionPolicy())
+    found = make_recipe(parse(text.encode()), CONTEXT, AdmissionPolicy())
     spec = found.spec
     assert (found.labels, found.wait_for_checks, found.allow_drafts) == ({"preview", "demo"}, ("build",), False)
     assert spec.build == CommandSpec("pip install --target .deps -r requirements.txt", 900)
@@ -99,7 +99,7 @@ def test_everything_of_the_file_arrives_in_the_spec_and_survives_json() -> None:
 def test_the_example_is_refused_only_where_its_target_is_not_installed() -> None:
     document = parse((ROOT / "eph.example.yaml").read_bytes())
     with pytest.raises(InvalidConfig) as caught:
-        build_recipe(document, CONTEXT, AdmissionPolicy())
+        make_recipe(document, CONTEXT, AdmissionPolicy())
     assert str(caught.value) == (
         "eph.yaml:22:1: kubernetes: target `kubernetes` is not installed on this server; "
         "write `target: local` and what it needs"
@@ -107,7 +107,7 @@ def test_the_example_is_refused_only_where_its_target_is_not_installed() -> None
     both = AdmissionPolicy(
         installed_targets=frozenset({"local", "kubernetes"}), allowed_targets=frozenset({"kubernetes"})
     )
-    assert build_recipe(document, CONTEXT, both).spec.target == "kubernetes"
+    assert make_recipe(document, CONTEXT, both).spec.target == "kubernetes"
 
 
 def test_local_without_services_says_what_to_add() -> None:
@@ -167,12 +167,12 @@ def test_a_target_that_is_installed_may_still_be_forbidden() -> None:
 
 def test_a_database_that_is_switched_off_is_not_made_and_not_judged() -> None:
     text = "database: {enabled: false, instances: [{name: a, template: {strategy: branch, source: x}}]}\n"
-    assert build_recipe(text + WEB).spec.databases == ()
+    assert make_recipe(text + WEB).spec.databases == ()
 
 
 def test_a_domain_that_the_server_allows_is_used() -> None:
     policy = AdmissionPolicy(domains=frozenset({"preview.example.com"}))
-    found = build_recipe("environment: {dns: {domain: preview.example.com}}\n" + WEB, policy=policy)
+    found = make_recipe("environment: {dns: {domain: preview.example.com}}\n" + WEB, policy=policy)
     assert found.spec.host == "shop-gentle-stream-k7wq-42.preview.example.com"
 
 
@@ -186,7 +186,7 @@ def test_an_image_without_a_command_cannot_run_on_local() -> None:
 
 
 def test_an_environment_keeps_the_name_it_has() -> None:
-    found = build_recipe(
+    found = make_recipe(
         "environment: {name_template: 'new-{words}-{number}'}\n" + WEB, replace(CONTEXT, existing_name="old-42")
     )
     assert (found.spec.name, found.spec.host) == ("old-42", "old-42.localhost")
@@ -209,7 +209,7 @@ LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 @given(branch=st.text(max_size=60), number=st.integers(1, 9_999_999))
 def test_a_name_is_a_dns_label_with_words_and_number_whatever_the_branch(branch: str, number: int) -> None:
     text = "environment: {name_template: '{branch}-{words}-{number}'}\n" + WEB
-    name = build_recipe(text, replace(CONTEXT, head_ref=branch, number=number)).spec.name
+    name = make_recipe(text, replace(CONTEXT, head_ref=branch, number=number)).spec.name
     assert LABEL.fullmatch(name)
     assert "--" not in name
     assert len(name) <= 53
@@ -241,7 +241,7 @@ def test_labels_are_those_of_all_label_triggers() -> None:
 def test_a_pull_request_waits_for_what_its_own_trigger_says(
     labels: set[str], checks: tuple[str, ...], drafts: bool
 ) -> None:
-    found = build_recipe(TRIGGERS + WEB, replace(CONTEXT, labels=frozenset(labels)))
+    found = make_recipe(TRIGGERS + WEB, replace(CONTEXT, labels=frozenset(labels)))
     assert (found.wait_for_checks, found.allow_drafts) == (checks, drafts)
 
 
@@ -268,7 +268,7 @@ tests:
 
 
 def test_suites_are_the_files_and_change_nothing_of_what_is_built() -> None:  # P4
-    plain, found = build_recipe(WEB), build_recipe(WEB + SUITES)
+    plain, found = make_recipe(WEB), build_recipe(WEB + SUITES)
     unit, browser = found.suites
     assert (unit.command.run, unit.command.timeout, unit.junit, unit.env) == (
         "make test", 120, "out/junit.xml", {"TZ": "UTC"},
@@ -312,14 +312,14 @@ def test_a_branch_and_a_tag_have_legal_names_and_their_own_triggers() -> None:
     triggers = (
         "triggers: [{type: branch, branches: ['release/*'], wait_for_checks: [build]}, {type: tag, tags: ['v*']}]\n"
     )
-    found = build_recipe(triggers + WEB, on_branch)
+    found = make_recipe(triggers + WEB, on_branch)
     assert found.spec.name == f"shop-{CONTEXT.random_words}-release"
     assert found.spec.marks["Ref"] == "branch release/1.0"
     assert "PRNumber" not in found.spec.marks
     assert (found.wait_for_checks, found.paths, found.allow_drafts) == (("build",), (), True)
     on_tag = replace(on_branch, head_ref="日本", kind=RefKind.TAG)
     template = "environment: {name_template: '{words}-{number}-{ref_type}'}\n"
-    assert build_recipe(triggers + template + WEB, on_tag).spec.name == f"{CONTEXT.random_words}-tag-tag"
+    assert make_recipe(triggers + template + WEB, on_tag).spec.name == f"{CONTEXT.random_words}-tag-tag"
     assert ref_patterns(parse((HEAD + triggers + WEB).encode())) == WatchedRefs(("release/*",), ("v*",))
 
 

@@ -47,7 +47,7 @@ def token_registry(program: str, tmp_path_factory: pytest.TempPathFactory) -> It
         yield made
 
 
-class RegistryClient:
+class ClientUnderTest:
     """What ephd would have for such a registry. ``now`` is moved by hand."""
 
     def __init__(self, server: real.RegistryServer, **access: object) -> None:
@@ -68,7 +68,7 @@ def docker_json(path: Path, host: str, password: str = PASSWORD) -> DockerCreden
 
 
 def test_a_tag_leads_to_its_digest_and_to_what_the_image_says(open_registry: real.RegistryServer) -> None:
-    client = RegistryClient(open_registry)
+    client = ClientUnderTest(open_registry)
     pushed = open_registry.push("acme/shop", "pr-1-abc", labels={"team": "red"})
     image = client.reference("acme/shop:pr-1-abc")
     assert client.registry.digest(image) == pushed
@@ -82,7 +82,7 @@ def test_a_tag_leads_to_its_digest_and_to_what_the_image_says(open_registry: rea
 
 
 def test_a_tag_that_is_moved_is_seen_after_a_moment(open_registry: real.RegistryServer) -> None:
-    client = RegistryClient(open_registry)
+    client = ClientUnderTest(open_registry)
     image = client.reference("acme/moved:latest")
     first = open_registry.push("acme/moved", "latest", labels={"n": "1"})
     assert client.registry.digest(image) == first
@@ -95,7 +95,7 @@ def test_a_tag_that_is_moved_is_seen_after_a_moment(open_registry: real.Registry
 
 def test_an_index_speaks_for_its_architectures(open_registry: real.RegistryServer) -> None:
     """I2: what is pinned is the index, and each node takes what is its own."""
-    client = RegistryClient(open_registry, architectures=("arm64",))
+    client = ClientUnderTest(open_registry, architectures=("arm64",))
     parts = [
         (name, open_registry.push("acme/multi", f"one-{name}", labels={"of": name}, architecture=name))
         for name in ("amd64", "arm64")
@@ -117,7 +117,7 @@ def test_an_index_speaks_for_its_architectures(open_registry: real.RegistryServe
 def test_the_newest_match_is_the_one_that_was_built_last(open_registry: real.RegistryServer) -> None:
     for tag, hours in (("pr-7-old", 40), ("pr-7-new", 1), ("pr-7-mid", 3), ("pr-70-other", 0)):
         open_registry.push("acme/scanned", tag, created=NOW - timedelta(hours=hours))
-    client = RegistryClient(open_registry)
+    client = ClientUnderTest(open_registry)
     finder = ImageResolver(client.access, client.registry, lambda: NOW)
     answer = finder.find(ImageRequest("api", f"{open_registry.host}/acme/scanned", pattern="pr-7-*"), str, False)
     assert answer.pin is not None
@@ -129,16 +129,16 @@ def test_a_password_lets_in_where_the_registry_asks_for_one(
 ) -> None:
     pushed = password_registry.push("acme/shop", "1")
     file = tmp_path / "docker.json"
-    client = RegistryClient(password_registry, credentials=docker_json(file, password_registry.host))
+    client = ClientUnderTest(password_registry, credentials=docker_json(file, password_registry.host))
     assert client.registry.digest(client.reference("acme/shop:1")) == pushed
     assert client.registry.tags(client.reference("acme/shop")) == ("1",)
     for wrong in (DockerCredentials(None), docker_json(tmp_path / "wrong.json", password_registry.host, "guessed")):
-        other = RegistryClient(password_registry, credentials=wrong)
+        other = ClientUnderTest(password_registry, credentials=wrong)
         with pytest.raises(RegistryRefused, match=r"does not let this server in .*pull_secret_file"):
             other.registry.digest(other.reference("acme/shop:1"))
     file.write_text("{}")
     with pytest.raises(RegistryRefused, match="no readable Docker configuration"):
-        RegistryClient(password_registry, credentials=DockerCredentials(file)).registry.digest(
+        ClientUnderTest(password_registry, credentials=DockerCredentials(file)).registry.digest(
             client.reference("acme/shop:1")
         )
 
@@ -146,7 +146,7 @@ def test_a_password_lets_in_where_the_registry_asks_for_one(
 def test_credentials_that_were_renewed_are_read_again(password_registry: real.RegistryServer, tmp_path: Path) -> None:
     pushed = password_registry.push("acme/renewed", "1")
     file = tmp_path / "docker.json"
-    client = RegistryClient(password_registry, credentials=docker_json(file, password_registry.host, "expired"))
+    client = ClientUnderTest(password_registry, credentials=docker_json(file, password_registry.host, "expired"))
     image = client.reference("acme/renewed:1")
     with pytest.raises(RegistryRefused):
         client.registry.digest(image)
@@ -158,7 +158,7 @@ def test_a_token_is_bought_once_for_each_repository_and_again_when_it_ends(
     token_registry: real.RegistryServer, tmp_path: Path
 ) -> None:
     pushed = token_registry.push("acme/shop", "1")
-    client = RegistryClient(token_registry, credentials=docker_json(tmp_path / "docker.json", token_registry.host))
+    client = ClientUnderTest(token_registry, credentials=docker_json(tmp_path / "docker.json", token_registry.host))
     image = client.reference("acme/shop:1")
     before = len(token_registry.tokens)
     assert client.registry.digest(image) == pushed
@@ -174,7 +174,7 @@ def test_a_token_is_bought_once_for_each_repository_and_again_when_it_ends(
 def test_without_credentials_a_token_opens_what_is_open_and_no_more(token_registry: real.RegistryServer) -> None:
     pushed = token_registry.push("open/shop", "1")
     token_registry.push("acme/closed", "1")
-    client = RegistryClient(token_registry)
+    client = ClientUnderTest(token_registry)
     assert client.registry.digest(client.reference("open/shop:1")) == pushed
     with pytest.raises(RegistryRefused, match="does not let this server in"):
         client.registry.digest(client.reference("acme/closed:1"))
@@ -183,7 +183,7 @@ def test_without_credentials_a_token_opens_what_is_open_and_no_more(token_regist
 def test_a_token_place_that_nobody_named_sees_no_password(token_registry: real.RegistryServer, tmp_path: Path) -> None:
     """S4: the realm is what the registry says, and whoever runs it may say anything."""
     before = len(token_registry.tokens)
-    client = RegistryClient(
+    client = ClientUnderTest(
         token_registry, hosts=(), credentials=docker_json(tmp_path / "docker.json", token_registry.host)
     )
     with pytest.raises(RegistryRefused, match=r"with our credentials, and the setting images\.hosts does not name"):
@@ -194,6 +194,6 @@ def test_a_token_place_that_nobody_named_sees_no_password(token_registry: real.R
 def test_a_registry_that_is_down_says_nothing_of_its_images(program: str, tmp_path: Path) -> None:
     with real.open_registry(program, tmp_path / "gone") as at:
         at.push("acme/shop", "1")
-    client = RegistryClient(at)
+    client = ClientUnderTest(at)
     with pytest.raises(RegistryUnavailable, match=f"{at.host} does not answer"):
         client.registry.digest(client.reference("acme/shop:1"))

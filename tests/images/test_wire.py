@@ -66,7 +66,7 @@ def scripted_registry() -> Iterator[ScriptedRegistry]:
         yield made
 
 
-class RegistryClient:
+class ClientUnderTest:
     def __init__(self, *hosts: str, **access: object) -> None:
         self.seconds = 0.0
         self.access = RegistryPolicy(plain_http=frozenset(hosts), **access)
@@ -87,9 +87,9 @@ def test_private_hosts_are_asked_only_when_the_operator_names_them(scripted_regi
     for host in (f"127.0.0.1:{port}", f"localhost:{port}", "169.254.169.254", "10.0.0.1", "[::1]:5000"):
         reference = images.ImageReference(host, "acme/shop", "1")
         with pytest.raises(RegistryRefused, match="lies in a private network"):
-            RegistryClient().registry.digest(reference)
+            ClientUnderTest().registry.digest(reference)
     assert scripted_registry.requests == []
-    assert RegistryClient(scripted_registry.host).registry.digest(reference(scripted_registry.host)) == DIGEST
+    assert ClientUnderTest(scripted_registry.host).registry.digest(reference(scripted_registry.host)) == DIGEST
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_name_is_connected_to_at_the_address_that_was_looked_at(scripted_regis
 def test_without_tls_only_whom_the_operator_says_so_of(scripted_registry: ScriptedRegistry) -> None:
     scripted_registry.respond(MANIFEST, 302, Location="http://registry.test/elsewhere")
     with pytest.raises(RegistryRefused, match=r"not reached by TLS \(the setting kubernetes.plain_http\)"):
-        RegistryClient(scripted_registry.host).registry.digest(reference(scripted_registry.host))
+        ClientUnderTest(scripted_registry.host).registry.digest(reference(scripted_registry.host))
 
 
 def test_redirects_lead_only_where_they_may_and_carry_no_secret(
@@ -150,13 +150,13 @@ def test_redirects_lead_only_where_they_may_and_carry_no_secret(
     scripted_registry.respond(f"/v2/acme/shop/manifests/{pinned}", body=manifest)
     scripted_registry.respond(f"/v2/acme/shop/blobs/{digest}", 307, Location=f"http://{there}/store")
     scripted_registry.respond("/store", body=config)
-    open_ = RegistryClient(here, there)
+    open_ = ClientUnderTest(here, there)
     open_.registry._tokens._cache(reference(here), "Bearer secret", 1000)
     assert open_.registry.image(reference(here).with_digest(pinned)).labels == {"a": "b"}
     assert scripted_registry.requests[-2:] == [(f"/v2/acme/shop/blobs/{digest}", "Bearer secret"), ("/store", "")]
     scripted_registry.respond(f"/v2/acme/shop/blobs/{digest}", 307, Location="https://localhost/store")
     listed = RegistryPolicy(registries=(here,), plain_http=frozenset({here}))
-    found = RegistryClient(listed, wire(listed)).image(reference(here).with_digest(pinned))
+    found = ClientUnderTest(listed, wire(listed)).image(reference(here).with_digest(pinned))
     assert "sends us to localhost" in found.unread_reason
     assert "images.hosts" in found.unread_reason
 
@@ -168,18 +168,18 @@ def test_redirects_lead_only_where_they_may_and_carry_no_secret(
 def test_a_redirect_to_what_is_no_place_is_refused(scripted_registry: ScriptedRegistry, location: str) -> None:
     scripted_registry.respond(MANIFEST, 302, Location=location)
     with pytest.raises(RegistryError):
-        RegistryClient(scripted_registry.host).registry.digest(reference(scripted_registry.host))
+        ClientUnderTest(scripted_registry.host).registry.digest(reference(scripted_registry.host))
 
 
 def test_redirects_end(scripted_registry: ScriptedRegistry) -> None:
     scripted_registry.respond(MANIFEST, 302, Location=MANIFEST)
     with pytest.raises(RegistryRefused, match="without end"):
-        RegistryClient(scripted_registry.host).registry.digest(reference(scripted_registry.host))
+        ClientUnderTest(scripted_registry.host).registry.digest(reference(scripted_registry.host))
 
 
 def test_patience_is_kept_once_it_is_asked_for(scripted_registry: ScriptedRegistry) -> None:
     scripted_registry.respond(MANIFEST, 429, Retry_After="120")
-    client = RegistryClient(scripted_registry.host)
+    client = ClientUnderTest(scripted_registry.host)
     with pytest.raises(RegistryUnavailable, match="asks for patience") as first:
         client.registry.digest(reference(scripted_registry.host))
     assert first.value.retry_after == 120
@@ -196,7 +196,7 @@ def test_patience_is_kept_once_it_is_asked_for(scripted_registry: ScriptedRegist
 def test_how_long_is_bounded_whatever_is_asked(scripted_registry: ScriptedRegistry, told: str, pause: float) -> None:
     scripted_registry.respond(MANIFEST, 429, **({"Retry_After": told} if told else {}))
     with pytest.raises(RegistryUnavailable) as error:
-        RegistryClient(scripted_registry.host).registry.digest(reference(scripted_registry.host))
+        ClientUnderTest(scripted_registry.host).registry.digest(reference(scripted_registry.host))
     assert error.value.retry_after == pause
 
 
@@ -216,7 +216,7 @@ def test_each_answer_means_what_it_says(
 ) -> None:
     scripted_registry.respond(MANIFEST, status)
     with pytest.raises(kind, match=words) as error:
-        RegistryClient(scripted_registry.host).registry.digest(reference(scripted_registry.host))
+        ClientUnderTest(scripted_registry.host).registry.digest(reference(scripted_registry.host))
     assert type(error.value) is kind
 
 
@@ -224,7 +224,7 @@ def test_no_more_is_read_than_is_worth_reading(
     scripted_registry: ScriptedRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scripted_registry.respond(f"/v2/acme/shop/manifests/{DIGEST}", body=b" " * (registries.MAX_MANIFEST_BYTES + 1))
-    client = RegistryClient(scripted_registry.host)
+    client = ClientUnderTest(scripted_registry.host)
     with pytest.raises(RegistryRefused, match="more than 4194304 bytes"):
         client.registry.image(reference(scripted_registry.host).with_digest(DIGEST))
 
@@ -244,19 +244,19 @@ def test_what_is_no_manifest_is_refused_in_words(scripted_registry: ScriptedRegi
     digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
     scripted_registry.respond(f"/v2/acme/shop/manifests/{digest}", body=body)
     with pytest.raises(RegistryRefused):
-        RegistryClient(scripted_registry.host).registry.image(reference(scripted_registry.host).with_digest(digest))
+        ClientUnderTest(scripted_registry.host).registry.image(reference(scripted_registry.host).with_digest(digest))
 
 
 def test_content_that_is_not_what_its_digest_says_is_not_believed(scripted_registry: ScriptedRegistry) -> None:
     scripted_registry.respond(f"/v2/acme/shop/manifests/{DIGEST}", body=b'{"config": {}}')
     with pytest.raises(RegistryRefused, match="is something else"):
-        RegistryClient(scripted_registry.host).registry.image(reference(scripted_registry.host).with_digest(DIGEST))
+        ClientUnderTest(scripted_registry.host).registry.image(reference(scripted_registry.host).with_digest(DIGEST))
 
 
 def test_a_registry_that_tells_no_digest_is_asked_for_the_manifest_itself(scripted_registry: ScriptedRegistry) -> None:
     scripted_registry.respond(MANIFEST, body=b"{}")
     assert (
-        RegistryClient(scripted_registry.host).registry.digest(reference(scripted_registry.host))
+        ClientUnderTest(scripted_registry.host).registry.digest(reference(scripted_registry.host))
         == f"sha256:{hashlib.sha256(b'{}').hexdigest()}"
     )
 
@@ -267,15 +267,15 @@ def test_pages_of_tags_are_followed_within_the_list(
     first, second = "/v2/acme/shop/tags/list?n=1000", "/v2/acme/shop/tags/list?n=1000&last=b"
     scripted_registry.respond(first, body=b'{"tags": ["a", "b", 7, "no tag"]}', Link=f'<{second}>; rel="next"')
     scripted_registry.respond(second, body=b'{"tags": ["c"]}')
-    assert RegistryClient(scripted_registry.host).registry.tags(reference(scripted_registry.host)) == ("a", "b", "c")
+    assert ClientUnderTest(scripted_registry.host).registry.tags(reference(scripted_registry.host)) == ("a", "b", "c")
     scripted_registry.respond(first, body=b'{"tags": null}')
-    assert RegistryClient(scripted_registry.host).registry.tags(reference(scripted_registry.host)) == ()
+    assert ClientUnderTest(scripted_registry.host).registry.tags(reference(scripted_registry.host)) == ()
     scripted_registry.respond(first, body=b"{}", Link='</v2/other/tags/list?n=1>; rel="next"')
     with pytest.raises(RegistryRefused, match="goes on elsewhere"):
-        RegistryClient(scripted_registry.host).registry.tags(reference(scripted_registry.host))
+        ClientUnderTest(scripted_registry.host).registry.tags(reference(scripted_registry.host))
     scripted_registry.respond(first, body=b"{}", Link=f'<{first}>; rel="next"')
     with pytest.raises(RegistryRefused, match="more than 20000 tags"):
-        RegistryClient(scripted_registry.host).registry.tags(reference(scripted_registry.host))
+        ClientUnderTest(scripted_registry.host).registry.tags(reference(scripted_registry.host))
 
 
 def test_a_challenge_cannot_talk_us_into_more_than_to_pull(scripted_registry: ScriptedRegistry) -> None:
@@ -287,7 +287,7 @@ def test_a_challenge_cannot_talk_us_into_more_than_to_pull(scripted_registry: Sc
         "/token?scope=repository%3Aacme%2Fshop%3Apull&service=r", body=b'{"access_token": "good"}'
     )
     with pytest.raises(RegistryRefused):
-        RegistryClient(scripted_registry.host).registry.digest(reference(scripted_registry.host))
+        ClientUnderTest(scripted_registry.host).registry.digest(reference(scripted_registry.host))
     assert scripted_registry.requests[1:] == [
         ("/token?scope=repository%3Aacme%2Fshop%3Apull&service=r", ""),
         (MANIFEST, "Bearer good"),
@@ -299,7 +299,7 @@ def test_a_token_that_is_none_is_refused(scripted_registry: ScriptedRegistry, to
     scripted_registry.respond(MANIFEST, 401, WWW_Authenticate=f'Bearer realm="http://{scripted_registry.host}/token"')
     scripted_registry.respond("/token?scope=repository%3Aacme%2Fshop%3Apull", body=token)
     with pytest.raises(RegistryRefused):
-        RegistryClient(scripted_registry.host).registry.digest(reference(scripted_registry.host))
+        ClientUnderTest(scripted_registry.host).registry.digest(reference(scripted_registry.host))
 
 
 @pytest.mark.parametrize(
@@ -349,4 +349,4 @@ def test_a_slow_registry_is_left_in_time(scripted_registry: ScriptedRegistry, mo
     monkeypatch.setattr(wires, "TIMEOUT", 0.05)
     scripted_registry.answers[MANIFEST] = late
     with pytest.raises(RegistryUnavailable, match="does not answer in time"):
-        RegistryClient(scripted_registry.host).registry.digest(reference(scripted_registry.host))
+        ClientUnderTest(scripted_registry.host).registry.digest(reference(scripted_registry.host))
