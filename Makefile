@@ -9,7 +9,7 @@ SEED ?=
 SECONDS ?= 60
 
 # Tests and measurements compare with the bare CLI, so they find it on PATH. Eph itself looks for it.
-WITH_TOOLS = PATH="$$($(PY) -m stacks.toolchain --path):$$PATH"
+WITH_TOOLS = PATH="$$($(PY) -m stacks.toolchain.pulumi_cli --path):$$PATH"
 
 .PHONY: demo test test-long check bench bench-small chaos model sabotage soak toolchain hooks docs locks clean venv pulumi
 .PHONY: cluster-up cluster-down test-cluster plugin-kubernetes helm image
@@ -50,7 +50,7 @@ sabotage: pulumi ## each guard switched off in turn: the tests must see it; ARGS
 	@$(WITH_TOOLS) $(PY) -m tests.sabotage $(ARGS)
 
 soak: venv ## ten thousand cycles in virtual time, and nothing that grows; ARGS='--cycles 1000'
-	@$(PY) -m tests.model.soaks $(ARGS)
+	@$(PY) -m tests.model.soak $(ARGS)
 
 test-cluster: pulumi plugin-kubernetes helm ## the tests on a real Kubernetes, started for them; EPH_TEST_KUBECONFIG=file: on yours
 	@$(WITH_TOOLS) PYTHON=$(CURDIR)/$(PY) infra/toolchain/cluster/with.sh $(PY) -m tests.cluster $(ARGS)
@@ -65,13 +65,13 @@ cluster-down: ## end it, without a trace
 	@infra/toolchain/cluster/down.sh
 
 plugin-kubernetes: pulumi ## find, download or build Pulumi's plugin for the target kubernetes
-	@PATH="$$($(PY) -m stacks.toolchain --path):$$PATH" $(PY) -m stacks.plugins kubernetes >/dev/null
+	@PATH="$$($(PY) -m stacks.toolchain.pulumi_cli --path):$$PATH" $(PY) -m stacks.toolchain.plugins kubernetes >/dev/null
 
 helm: pulumi ## find or build Helm
-	@PATH="$$($(PY) -m stacks.toolchain --path):$$PATH" $(PY) -m stacks.plugins helm >/dev/null
+	@PATH="$$($(PY) -m stacks.toolchain.pulumi_cli --path):$$PATH" $(PY) -m stacks.toolchain.plugins helm >/dev/null
 
 toolchain: venv ## find, download or build the Pulumi CLI, and say where it is
-	@$(PY) -m stacks.toolchain
+	@$(PY) -m stacks.toolchain.pulumi_cli
 
 hooks: ## check before each commit
 	@mkdir -p "$$(git rev-parse --git-path hooks)"
@@ -95,4 +95,4 @@ venv:
 	@infra/toolchain/venv.sh
 
 pulumi: venv
-	@$(PY) -m stacks.toolchain >/dev/null
+	@$(PY) -m stacks.toolchain.pulumi_cli >/dev/null

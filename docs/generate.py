@@ -20,8 +20,8 @@ from typing import Any
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from orchestrator.config import loading
-from orchestrator.config.settings import ServerSettings
+from orchestrator.config.settings import loading
+from orchestrator.config.settings.server_settings import ServerSettings
 
 ROOT = Path(__file__).parent.parent
 REQUIREMENTS = ROOT / "docs" / "requirements.md"

@@ -7,8 +7,8 @@ from datetime import datetime
 from importlib import import_module, metadata
 from typing import Any, Protocol, runtime_checkable
 
-from programs.holdings import HeldResource
-from programs.insides import LogLines, LogRequest, RuntimeInfo
+from programs.inventory import HeldResource
+from programs.runtime_info import LogLines, LogRequest, RuntimeInfo
 from programs.spec import EnvironmentSpec, SuiteSpec
 
 ENTRY_POINT_GROUP = "eph.targets"
@@ -21,8 +21,8 @@ PINNED_INPUT = "pinned"
 """The input in which a program that runs images says, before it makes anything, which ones: ``commit``, ``images`` and
 ``found``. What a build began with is then known even when it never ended."""
 BUILTIN: Mapping[str, str] = {
-    "kubernetes": "programs.kubernetes.target:TARGET",
-    "local": "programs.local.target:TARGET",
+    "kubernetes": "programs.targets.kubernetes.target:TARGET",
+    "local": "programs.targets.local.target:TARGET",
 }
 
 

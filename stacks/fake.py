@@ -1,6 +1,6 @@
 """Stacks in memory: the inventory and the operations of ``port``, for stories and for trying things out.
 
-It keeps records as the real thing leaves them, proven by one contract suite on both (tests/stacks/test_contract.py).
+It keeps records as the real thing leaves them, proven by one contract suite on both (tests/stacks/test_operations_contract.py).
 Operations take no time, except those of a stack that is held; ``fail`` makes the next ones go wrong; ``crash`` is the
 ``kill -9`` of everything. No Pulumi, no process, no file.
 """
@@ -13,8 +13,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from stacks import tags
-from stacks.conversation import OnDestroyed
-from stacks.history import MAX_READ
+from stacks.backends.file.history import MAX_READ
+from stacks.executors.port import OnProgress
+from stacks.executors.process.pool import ALREADY_RUNNING
+from stacks.executors.process.worker_protocol import OnDestroyed
 from stacks.model import (
     BuildInfo,
     Operation,
@@ -28,8 +30,6 @@ from stacks.model import (
     StackSnapshot,
     StackUpdate,
 )
-from stacks.pool import ALREADY_RUNNING
-from stacks.port import OnProgress
 
 VERSION = "fake-1"
 _PID = 4711

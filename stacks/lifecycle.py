@@ -24,13 +24,14 @@ from pulumi.automation import LocalWorkspace, Stack
 
 from programs import registry
 from programs.registry import Target
-from stacks import errors, history, locks, names, resting
-from stacks.backends import FileBackend
-from stacks.command import OperationCommand
+from stacks import errors, names, sleep
+from stacks.backends.file import history, locks
+from stacks.backends.file.layout import FileBackend
 from stacks.model import Operation, OperationResult, OperationVerb, Outcome, StackRef, StackTag
-from stacks.places import StackPaths
+from stacks.paths import StackPaths
 from stacks.progress import ProgressCollector
-from stacks.resting import SleepOperation
+from stacks.pulumi_command import OperationCommand
+from stacks.sleep import SleepOperation
 
 Now = Callable[[], datetime]
 
@@ -143,7 +144,7 @@ class _OperationRun:
             raise ValueError("an up needs a spec")
         fresh = not self._backend.exists(self._operation.ref)
         fresh = self._take_over() or fresh
-        if not fresh and resting.wake_without_waiting(
+        if not fresh and sleep.wake_without_waiting(
             target, self._operation, self._backend.read_tag(self._operation.ref)
         ):
             self._context.report_progress("it slept, and was started again")

@@ -15,7 +15,7 @@ import hmac
 import re
 
 from stacks.model import RefKind, StackRef
-from stacks.words import ADJECTIVES, NOUNS
+from stacks.word_lists import ADJECTIVES, NOUNS
 
 PREFIX = "eph"
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"

@@ -26,13 +26,13 @@ import threading
 from collections.abc import Callable
 from typing import IO, Any, TextIO
 
-from programs.concealing import Redactor
-from programs.local import waiting
-from stacks import lifecycle, provider, wire
-from stacks.command import MAX_LINE_LENGTH, OperationCommand
+from programs.kit import waiting
+from programs.redaction import Redactor
+from stacks import dynamic_provider, lifecycle, serialization
+from stacks.dynamic_provider import ProviderProcess
 from stacks.model import Operation, OperationVerb
-from stacks.places import WARM_PROVIDER_PORT_ENV, StackPaths
-from stacks.provider import ProviderProcess
+from stacks.paths import WARM_PROVIDER_PORT_ENV, StackPaths
+from stacks.pulumi_command import MAX_LINE_LENGTH, OperationCommand
 
 CANCEL_GRACE = 4.0
 """Seconds between asking Pulumi to cancel and ending the provider that keeps it waiting."""
@@ -51,21 +51,21 @@ class Worker:
         self._waits_in_worker = False
 
     def main(self) -> int:
-        self._provider = provider.start()
+        self._provider = dynamic_provider.start()
         self.send("ready")
         line = self._control.readline()
         if not line.strip():
             self._kill_provider()
             return 0
         order = json.loads(line)
-        operation = wire.load_operation(order["operation"])
+        operation = serialization.load_operation(order["operation"])
         self._waits_in_worker = operation.verb.skips_pulumi
         self._log.redactor = Redactor(operation.hidden)
         command = OperationCommand(order["version"], on_line=self._log, lease_until=order.get("not_after"))
         threading.Thread(target=self._listen, args=(command,), daemon=True).start()
         result = lifecycle.run(operation, self._context(order, operation, command))
         self._kill_provider()
-        self.send("result", result=wire.dump(result))
+        self.send("result", result=serialization.dump(result))
         return 0
 
     def send(self, event: str, **data: Any) -> None:

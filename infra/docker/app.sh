@@ -9,4 +9,4 @@ PYTHONPATH=/tmp/build $pip --no-build-isolation --target /opt/eph/app /src
 rm -rf /tmp/build /tmp/build.lock
 /opt/eph/bin/python3 -m compileall -q /opt/eph/app
 cd /
-PATH=/opt/eph/tools:$PATH EPH_CACHE=/opt/eph/cache EPH_TOOLCHAIN_WAYS=path /opt/eph/bin/python3 -m stacks.toolchain
+PATH=/opt/eph/tools:$PATH EPH_CACHE=/opt/eph/cache EPH_TOOLCHAIN_WAYS=path /opt/eph/bin/python3 -m stacks.toolchain.pulumi_cli

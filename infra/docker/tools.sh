@@ -9,12 +9,12 @@ folder=${1:?usage: tools.sh FOLDER}
 cd /src
 export EPH_CACHE=/tmp/cache PATH="/tools/pulumi:/tools/kubernetes:/tools/helm:$PATH"
 python=/opt/eph/bin/python3
-PATH="$($python -m stacks.toolchain --path):$PATH"
-PATH="$($python -m stacks.plugins kubernetes):$PATH"
+PATH="$($python -m stacks.toolchain.pulumi_cli --path):$PATH"
+PATH="$($python -m stacks.toolchain.plugins kubernetes):$PATH"
 for name in pulumi pulumi-resource-kubernetes; do
   install -D -m 755 "$(command -v "$name")" "$folder/$name"
 done
-if helm=$($python -m stacks.plugins helm); then
+if helm=$($python -m stacks.toolchain.plugins helm); then
   install -m 755 "$helm/helm" "$folder/helm"
 else
   echo "this image has no helm: repositories' charts will be refused" >&2

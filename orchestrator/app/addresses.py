@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 
-from orchestrator.config.kinds import host_and_port
+from orchestrator.config.settings.setting_types import host_and_port
 
 
 class StartupError(RuntimeError):

@@ -12,15 +12,15 @@ import threading
 from pathlib import Path
 from typing import NoReturn
 
-from orchestrator.app import service, wiring
+from orchestrator.app import composition, system
 from orchestrator.app.addresses import StartupError
 from orchestrator.cli import discovery
-from orchestrator.config.loading import load
 from orchestrator.config.problems import InvalidSettings
-from orchestrator.config.settings import ServerSettings
-from stacks import plugins, toolchain
-from stacks.inventory import FileInventory
-from stacks.toolchain import ToolchainNotFound
+from orchestrator.config.settings.loading import load
+from orchestrator.config.settings.server_settings import ServerSettings
+from stacks.backends.file.file_inventory import FileInventory
+from stacks.toolchain import plugins, pulumi_cli
+from stacks.toolchain.pulumi_cli import ToolchainNotFound
 
 log = logging.getLogger("eph")
 
@@ -36,9 +36,9 @@ def main() -> int:
         settings = load(arguments.config)
         if arguments.gateway:
             _exec_gateway(settings)
-        tools = plugins.with_plugins(toolchain.ensure(_print_line), _targets_in_use(settings), _print_line)
+        tools = plugins.with_plugins(pulumi_cli.ensure(_print_line), _targets_in_use(settings), _print_line)
         asyncio.run(_run(settings, tools))
-    except (InvalidSettings, ToolchainNotFound, StartupError, service.ComponentFailed, OSError, ValueError) as error:
+    except (InvalidSettings, ToolchainNotFound, StartupError, system.ComponentFailed, OSError, ValueError) as error:
         log.debug("ephd ends", exc_info=True)
         sys.stderr.write(f"ephd: {error}\n")
         return 1
@@ -46,20 +46,20 @@ def main() -> int:
 
 
 def _targets_in_use(settings: ServerSettings) -> frozenset[str]:
-    return settings.known_targets | wiring.targets_of_stacks(FileInventory(settings.backend_dir))
+    return settings.known_targets | composition.targets_of_stacks(FileInventory(settings.backend_dir))
 
 
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="ephd", description="Gives every labelled pull request its own environment.")
     parser.add_argument("--config", type=Path, help="an eph.toml; $EPH_HOME/eph.toml when left out")
     parser.add_argument("--gateway", action="store_true", help="be the gateway of an ephd with gateway = beside")
-    parser.add_argument("--version", action="version", version=f"eph {service.version()}")
+    parser.add_argument("--version", action="version", version=f"eph {system.version()}")
     return parser.parse_args()
 
 
 def _exec_gateway(settings: ServerSettings) -> NoReturn:
     """This very process, so that whoever supervises it sees its end."""
-    door = wiring.gateway_spec(settings)
+    door = composition.gateway_spec(settings)
     settings.routes_dir.mkdir(parents=True, exist_ok=True)
     os.execv(door.command[0], door.command)  # noqa: S606 - our own command, no shell
 
@@ -68,11 +68,11 @@ def _print_line(line: str) -> None:
     sys.stderr.write(line + "\n")
 
 
-async def _run(settings: ServerSettings, tools: toolchain.Toolchain) -> None:
+async def _run(settings: ServerSettings, tools: pulumi_cli.Toolchain) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with service.running(settings, tools) as alive:
+    async with system.running(settings, tools) as alive:
         discovery.write(settings.local_api_url, alive.token_file)
         try:
             sys.stderr.write(f"ephd: the API is at http://{settings.listen}, previews at {settings.url_template}\n")
@@ -85,7 +85,7 @@ async def _run(settings: ServerSettings, tools: toolchain.Toolchain) -> None:
     last.start()
 
 
-async def _wait_for_stop(stop: asyncio.Event, system: service.RunningSystem) -> None:
+async def _wait_for_stop(stop: asyncio.Event, system: system.RunningSystem) -> None:
     """A signal, or the end of a part that ephd cannot be without: then whoever supervises it starts it anew."""
     asked, broken = asyncio.create_task(stop.wait()), asyncio.create_task(system.wait_for_failure())
     try:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import os
+import sys
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from orchestrator.cli import actions, doctor, environments, logs, output, project, service, shell, webhooks
-from orchestrator.cli.errors import CliError, ExitCode
+from orchestrator.cli import output
+from orchestrator.cli.cli_errors import CliError, ExitCode
+from orchestrator.cli.commands import (
+    doctor,
+    environment_actions,
+    environment_queries,
+    logs,
+    maintenance,
+    project,
+    shell,
+    webhook,
+)
 
 
 class EphGroup(TyperGroup):
@@ -40,11 +50,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (environments, logs, actions, service, project, doctor, shell):
+for group in (environment_queries, logs, environment_actions, maintenance, project, doctor, shell):
     app.add_typer(group.app)
-app.add_typer(webhooks.app, name="webhook")
+app.add_typer(webhook.app, name="webhook")
 
-DEMO_MODULE = "orchestrator.cli.demo"
+DEMO_MODULE = "orchestrator.demo"
 if importlib.util.find_spec(DEMO_MODULE) is not None:
 
     @app.command(
@@ -52,7 +62,7 @@ if importlib.util.find_spec(DEMO_MODULE) is not None:
     )
     def demo(ctx: typer.Context) -> None:
         """Runs all of it here, with a sample shop."""
-        raise typer.Exit(importlib.import_module(DEMO_MODULE).main(list(ctx.args)))
+        os.execv(sys.executable, [sys.executable, "-m", DEMO_MODULE, *ctx.args])  # noqa: S606 - our own module, no shell
 
 
 def _print_version(requested: bool) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.cli.errors import CliError
+from orchestrator.cli.cli_errors import CliError
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

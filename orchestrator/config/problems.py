@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from orchestrator.core.model import RecipeError
+from orchestrator.core.model.world import RecipeError
 
 MAX_QUOTED = 60
 MAX_KEY = 20

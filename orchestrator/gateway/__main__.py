@@ -11,8 +11,8 @@ from pathlib import Path
 
 from yarl import URL
 
-from orchestrator.gateway.run import Address, run
-from orchestrator.gateway.server import GatewaySettings
+from orchestrator.gateway.gateway_server import GatewaySettings
+from orchestrator.gateway.serve import Address, run
 
 
 def _network(text: str) -> str:

@@ -35,8 +35,9 @@ from aiohttp import (
 from multidict import CIMultiDict
 from yarl import URL
 
+from orchestrator.gateway.dns_cache import DnsCache
 from orchestrator.gateway.headers import ClientInfo, request_headers, response_headers
-from orchestrator.gateway.lines import (
+from orchestrator.gateway.upstream_pool import (
     CONNECT_SECONDS,
     IDLE_SECONDS,
     MAX_HEADER,
@@ -44,7 +45,6 @@ from orchestrator.gateway.lines import (
     UpstreamPool,
     UpstreamResponse,
 )
-from orchestrator.gateway.lookups import DnsCache
 
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 REFUSED_RETRY_DELAYS = (0.05,) * 20

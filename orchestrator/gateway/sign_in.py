@@ -24,10 +24,10 @@ from urllib.parse import parse_qs
 from aiohttp import hdrs, web
 
 from orchestrator.gateway import headers as names
-from orchestrator.gateway import hosts, pages
-from orchestrator.gateway.directory import file_version
+from orchestrator.gateway import holding_pages, hostnames
+from orchestrator.gateway.guess_limiter import GuessLimiter
 from orchestrator.gateway.headers import ClientInfo
-from orchestrator.gateway.limits import GuessLimiter
+from orchestrator.gateway.route_directory import file_version
 
 SIGN_IN_PATH = "/_eph/sign-in"
 COOKIE_SECONDS = 12 * 3600
@@ -92,7 +92,7 @@ class SignInGuard:
         if shown is TokenCheck.RIGHT or self._has_valid_cookie(request, host):
             return None
         if shown is TokenCheck.WRONG and (wait := self.failures.take_try(client_info.address)):
-            return pages.render(pages.too_many_tokens(wait), request.headers)
+            return holding_pages.render(holding_pages.too_many_tokens(wait), request.headers)
         back = request.rel_url.raw_path_qs if request.method == "GET" else "/"
         return self._sign_in_page(request, host, back)
 
@@ -130,7 +130,7 @@ class SignInGuard:
         if self.is_valid(said):
             return self._signed_in(host, said, back, client_info)
         if wait := self.failures.take_try(client_info.address):
-            return pages.render(pages.too_many_tokens(wait), request.headers)
+            return holding_pages.render(holding_pages.too_many_tokens(wait), request.headers)
         return self._sign_in_page(request, host, back, failed_before=True)
 
     def _signed_in(self, host: str, token: str, return_path: str, client_info: ClientInfo) -> web.Response:
@@ -150,8 +150,10 @@ class SignInGuard:
         self, request: web.BaseRequest, host: str, return_path: str, failed_before: bool = False
     ) -> web.Response:
         if not self.tokens.all():
-            return pages.render(pages.no_token(), request.headers)
-        answer = pages.render(pages.sign_in(failed_before, safe_path(return_path)), request.headers, host)
+            return holding_pages.render(holding_pages.no_token(), request.headers)
+        answer = holding_pages.render(
+            holding_pages.sign_in(failed_before, safe_path(return_path)), request.headers, host
+        )
         answer.headers[hdrs.WWW_AUTHENTICATE] = 'Bearer realm="preview"'
         return answer
 
@@ -188,10 +190,10 @@ async def _form_fields(request: web.BaseRequest) -> dict[str, str]:
 
 def _same_environment(origin: str, host: str) -> bool:
     try:
-        asking = hosts.normalize(origin.partition("://")[2])
-    except hosts.BadHost:
+        asking = hostnames.normalize(origin.partition("://")[2])
+    except hostnames.BadHost:
         return False
-    return hosts.environment_host(asking) == hosts.environment_host(host)
+    return hostnames.environment_host(asking) == hostnames.environment_host(host)
 
 
 def _cookie_signature(token: bytes, host: str, until: str) -> str:

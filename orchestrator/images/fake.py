@@ -8,7 +8,7 @@ from datetime import datetime
 
 from orchestrator.images.errors import ImageNotFound, RegistryError
 from orchestrator.images.port import ImageInfo
-from programs.images import ImageReference
+from programs.image_references import ImageReference
 
 
 class FakeRegistries:

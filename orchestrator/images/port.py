@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from programs.images import ImageReference
+from programs.image_references import ImageReference
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import ParamSpec, Protocol, TypeVar
 
-from orchestrator.ledger.lease_rows import LeaseRow, LeaseStore, LeaseUnavailable, SqlLeaseStore
-from stacks.processes import boot_clock as running_clock
+from orchestrator.ledger.lease_store import LeaseRow, LeaseStore, LeaseUnavailable, SqlLeaseStore
+from stacks.executors.process.process_identity import boot_clock as running_clock
 
 log = logging.getLogger(__name__)
 

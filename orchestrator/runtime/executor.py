@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from orchestrator.config.vault import SecretStore
-from orchestrator.core import actions
-from orchestrator.core.actions import Action, Find
-from orchestrator.core.images import ImageResult
-from orchestrator.core.model import CompletedRepair, PullRequest, PullState, RunningOperation
-from orchestrator.core.plans import Plan, describe
-from orchestrator.forge.port import (
+from orchestrator.config.secret_store import SecretStore
+from orchestrator.core.model.image_lookup import ImageResult
+from orchestrator.core.model.world import CompletedRepair, PullRequest, PullState, RunningOperation
+from orchestrator.core.planning import plan_actions
+from orchestrator.core.planning.plan_actions import Action, Find
+from orchestrator.core.planning.plans import Plan, describe
+from orchestrator.forges.port import (
     EXPIRED,
     LABEL_NOT_OURS,
     LABEL_REMOVED,
@@ -31,20 +31,27 @@ from orchestrator.forge.port import (
     Repository,
     expired_mark,
 )
+from orchestrator.runtime.background_tasks import BackgroundTasks
 from orchestrator.runtime.clock import Clock
-from orchestrator.runtime.errands import BackgroundTasks
 from orchestrator.runtime.journal import Journal
-from orchestrator.runtime.memory import LoopState
+from orchestrator.runtime.loop_state import LoopState
 from programs import registry
 from programs.registry import Target
 from stacks import names
+from stacks.executors.port import Lane, Operations
 from stacks.model import Operation, OperationResult, OperationVerb, Outcome, RefKind, StackRef
-from stacks.port import Lane, Operations
 
 log = logging.getLogger("eph.executor")
 
-CommitMarkAction = actions.Expire | actions.Unlabel | actions.Revive
-OperationAction = actions.Create | actions.Update | actions.Retag | actions.Sleep | actions.Wake | actions.Destroy
+CommitMarkAction = plan_actions.Expire | plan_actions.Unlabel | plan_actions.Revive
+OperationAction = (
+    plan_actions.Create
+    | plan_actions.Update
+    | plan_actions.Retag
+    | plan_actions.Sleep
+    | plan_actions.Wake
+    | plan_actions.Destroy
+)
 
 
 @dataclass(slots=True)
@@ -148,19 +155,19 @@ class Executor:
 
     def _start(self, action: Action, repositories: Mapping[int, Repository]) -> None:
         match action:
-            case actions.Create() | actions.Update() | actions.Retag() | actions.Destroy():
+            case plan_actions.Create() | plan_actions.Update() | plan_actions.Retag() | plan_actions.Destroy():
                 self._start_operation(action)
-            case actions.Sleep() | actions.Wake():
+            case plan_actions.Sleep() | plan_actions.Wake():
                 self._start_operation(action)
-            case actions.Interrupt():
+            case plan_actions.Interrupt():
                 self._interrupt(action)
-            case actions.Purge():
+            case plan_actions.Purge():
                 self._purge(action)
-            case actions.Confirm():
+            case plan_actions.Confirm():
                 self.background_tasks.start_once(action.key, lambda: self._confirm(action, repositories))
-            case actions.Find():
+            case plan_actions.Find():
                 self.background_tasks.start_once((action.ref, "images"), lambda: self._find(action, repositories))
-            case actions.Expire() | actions.Unlabel() | actions.Revive():
+            case plan_actions.Expire() | plan_actions.Unlabel() | plan_actions.Revive():
                 self.background_tasks.start_once(
                     (action.ref, action.commit), lambda: self._update_commit_mark(action, repositories)
                 )
@@ -182,9 +189,9 @@ class Executor:
             name=operation.name,
         )
         lane = self._dependencies.operations.start(operation, lambda text: self._record_progress(action.ref, text))
-        mends = action.repair_note if isinstance(action, actions.Update) else ""
+        mends = action.repair_note if isinstance(action, plan_actions.Update) else ""
         self._active[action.ref] = _ActiveOperation(lane, running, operation.name, action.reason, repair_note=mends)
-        if isinstance(action, actions.Destroy) and action.guarded:
+        if isinstance(action, plan_actions.Destroy) and action.guarded:
             self._count_guarded_destroy(action.ref)
         self._dependencies.journal.started(action, operation)
         self.background_tasks.start(self._await_operation(operation, lane))
@@ -198,7 +205,7 @@ class Executor:
     def _build_operation(self, action: OperationAction) -> Operation:
         ref, deadline = action.ref, self._dependencies.deadline
         match action:
-            case actions.Create(spec=spec) | actions.Update(spec=spec):
+            case plan_actions.Create(spec=spec) | plan_actions.Update(spec=spec):
                 return Operation(
                     ref=ref,
                     verb=OperationVerb.UP,
@@ -207,21 +214,21 @@ class Executor:
                     tag=action.tag,
                     spec=self._dependencies.secrets.with_values(spec),
                     commit=spec.source.commit,
-                    refresh=isinstance(action, actions.Update) and action.refresh,
+                    refresh=isinstance(action, plan_actions.Update) and action.refresh,
                     deadline=deadline,
                     settings=spec.settings,
                 )
-            case actions.Retag(tag=tag):
+            case plan_actions.Retag(tag=tag):
                 return Operation(ref, OperationVerb.RETAG, target="", name=tag.name, tag=tag, deadline=deadline)
-            case actions.Sleep(name=name, target=target) | actions.Wake(name=name, target=target):
+            case plan_actions.Sleep(name=name, target=target) | plan_actions.Wake(name=name, target=target):
                 verb, commit = (
                     (OperationVerb.SLEEP, "")
-                    if isinstance(action, actions.Sleep)
+                    if isinstance(action, plan_actions.Sleep)
                     else (OperationVerb.WAKE, action.commit)
                 )
                 told = self._dependencies.settings.get(target, {})
                 return Operation(ref, verb, target, name, action.tag, commit=commit, deadline=deadline, settings=told)
-            case actions.Destroy(name=name, target=target):
+            case plan_actions.Destroy(name=name, target=target):
                 settings = self._dependencies.settings.get(target, {})
                 return Operation(ref, OperationVerb.DESTROY, target, name, deadline=deadline, settings=settings)
             case _:
@@ -263,7 +270,7 @@ class Executor:
             busy.running = replace(busy.running, progress=text[:200])
             self.on_progress()
 
-    def _interrupt(self, action: actions.Interrupt) -> None:
+    def _interrupt(self, action: plan_actions.Interrupt) -> None:
         busy = self._active.get(action.ref)
         if busy is None or busy.running.interrupting:
             return
@@ -274,7 +281,7 @@ class Executor:
 
     # --- what is no operation
 
-    def _purge(self, action: actions.Purge) -> None:
+    def _purge(self, action: plan_actions.Purge) -> None:
         what = (action.target, action.name)
         names = {busy.name for busy in self._active.values()}
         if action.name in names or what in self._purging or len(self._purging) >= MAX_CONCURRENT_PURGES:
@@ -282,7 +289,7 @@ class Executor:
         if self.background_tasks.start_once(what, lambda: self._run_purge(action, what)):
             self._purging.add(what)  # from this very moment: nothing of that name is made meanwhile
 
-    async def _run_purge(self, action: actions.Purge, key: tuple[str, str]) -> bool:
+    async def _run_purge(self, action: plan_actions.Purge, key: tuple[str, str]) -> bool:
         settings = self._dependencies.settings.get(action.target, {})
         try:
             await asyncio.to_thread(self._dependencies.target(action.target).purge, action.name, settings)
@@ -297,7 +304,7 @@ class Executor:
         self._dependencies.journal.purged(action)
         return True
 
-    async def _confirm(self, action: actions.Confirm, repositories: Mapping[int, Repository]) -> bool:
+    async def _confirm(self, action: plan_actions.Confirm, repositories: Mapping[int, Repository]) -> bool:
         """A look-up that fails confirms nothing: the stack stays, and is asked about again."""
         repository = repositories.get(action.key.repository)
         if repository is None:
@@ -323,7 +330,7 @@ class Executor:
         self._dependencies.wake()
         return True
 
-    def _look_up(self, action: actions.Confirm, repository: Repository) -> PullRequest:
+    def _look_up(self, action: plan_actions.Confirm, repository: Repository) -> PullRequest:
         """Blocking. Of a branch or a tag all are listed that begin as its name does: a stack's tag may have no more."""
         key = action.key
         if key.kind is RefKind.PULL:
@@ -345,9 +352,9 @@ class Executor:
         except ForgeError as error:
             self._dependencies.journal.record_problem(f"{action.ref} could not be marked as expired: {error}")
             return False
-        if isinstance(action, actions.Expire):
+        if isinstance(action, plan_actions.Expire):
             self._dependencies.journal.expired(action)
-        elif isinstance(action, actions.Revive):
+        elif isinstance(action, plan_actions.Revive):
             self._state.first_seen.pop(action.key, None)  # its time counts anew
         self._dependencies.refresh_forge()
         return True
@@ -356,18 +363,18 @@ class Executor:
         """Blocking."""
         forge, mark = self._dependencies.forge, expired_mark(action.ref.stack)
         match action:
-            case actions.Expire():
+            case plan_actions.Expire():
                 forge.mark(repository, action.commit, mark, action.reason)
-            case actions.Unlabel():
+            case plan_actions.Unlabel():
                 how = LABEL_REMOVED if self._remove_labels(action, repository) else LABEL_NOT_OURS
                 forge.mark(repository, action.commit, mark, how + action.reason)
-            case actions.Revive():
+            case plan_actions.Revive():
                 for name in (mark, EXPIRED):
                     forge.mark(repository, action.commit, name, "")
             case _:
                 assert_never(action)
 
-    def _remove_labels(self, action: actions.Unlabel, repository: Repository) -> bool:
+    def _remove_labels(self, action: plan_actions.Unlabel, repository: Repository) -> bool:
         """Whether none is left that we may not take off."""
         allowed = True
         for label in action.labels:

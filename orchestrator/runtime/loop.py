@@ -14,21 +14,22 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from time import monotonic
 
-from orchestrator.core import plans, views
-from orchestrator.core.actions import Wait
-from orchestrator.core.moments import is_within
-from orchestrator.core.plans import Plan
-from orchestrator.core.policy import Policy
-from orchestrator.core.views import EnvironmentView
-from orchestrator.ledger import kinds
-from orchestrator.runtime import health
+from orchestrator.core.model.policy import Policy
+from orchestrator.core.planning import plans
+from orchestrator.core.planning.plan_actions import Wait
+from orchestrator.core.planning.plans import Plan
+from orchestrator.core.util.time_windows import is_within
+from orchestrator.core.views import environment_views
+from orchestrator.core.views.environment_views import EnvironmentView
+from orchestrator.ledger import event_kinds
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.executor import Executor
-from orchestrator.runtime.forge_facts import ForgeSnapshot
-from orchestrator.runtime.health import HealthMonitor
 from orchestrator.runtime.journal import Journal
-from orchestrator.runtime.leading import Leadership
-from orchestrator.runtime.observe import Observer
+from orchestrator.runtime.leadership import Leadership
+from orchestrator.runtime.observation import health_monitor
+from orchestrator.runtime.observation.forge_reader import ForgeSnapshot
+from orchestrator.runtime.observation.health_monitor import HealthMonitor
+from orchestrator.runtime.observation.observer import Observer
 from orchestrator.runtime.wakeups import FULL_REFRESH, UNLIMITED, Refresh, RefreshScope, Wakeups
 
 log = logging.getLogger("eph.loop")
@@ -126,8 +127,8 @@ class Loop:
         plan = plans.plan(world, self._policy, now)
         if plan.changes and await leading.confirm_term(term):
             parts.executor.execute(plan, parts.observer.forge.repositories)
-        parts.monitor.watch(health.probe_requests(world))
-        seen = views.build(world, plan, self._policy, now)
+        parts.monitor.watch(health_monitor.probe_requests(world))
+        seen = environment_views.build(world, plan, self._policy, now)
         leads = term != 0 and leading.term == term
         if leads:
             parts.journal.record_phases(seen)
@@ -159,7 +160,7 @@ class Loop:
     def _record_recovery(self) -> None:
         if self._failed:
             self._failed = False
-            self._dependencies.journal.record(kinds.CYCLE_RECOVERED, "cycles succeed again")
+            self._dependencies.journal.record(event_kinds.CYCLE_RECOVERED, "cycles succeed again")
 
     def _next_cycle_at(self, plan: Plan) -> datetime:
         """The interval, or the first moment that the plan itself waits for."""

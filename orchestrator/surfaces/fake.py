@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from orchestrator.core.audits import AuditResult
-from orchestrator.core.model import Key
-from orchestrator.core.phases import Phase
-from orchestrator.core.views import EnvironmentView
+from orchestrator.core.model.world import Key
+from orchestrator.core.orphans.orphan_audit import AuditResult
+from orchestrator.core.views.environment_views import EnvironmentView
+from orchestrator.core.views.phases import Phase
 from orchestrator.ledger.port import Event
 from orchestrator.surfaces.port import (
     EnvironmentNotFound,
@@ -21,7 +21,7 @@ from orchestrator.surfaces.port import (
     ServiceStatus,
     TemporarilyUnavailable,
 )
-from programs.insides import LogRequest, RuntimeInfo
+from programs.runtime_info import LogRequest, RuntimeInfo
 from stacks.model import StackRef
 
 START = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)

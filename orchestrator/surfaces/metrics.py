@@ -12,7 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from orchestrator.core.phases import Phase
+from orchestrator.core.views.phases import Phase
 from orchestrator.surfaces.port import EnvironmentService, ForgeUsage, ServiceStatus
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST

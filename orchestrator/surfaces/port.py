@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from orchestrator.core.audits import AuditResult
-from orchestrator.core.views import EnvironmentView
+from orchestrator.core.orphans.orphan_audit import AuditResult
+from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.ledger.port import Event
-from programs.insides import LogRequest, RuntimeInfo
+from programs.runtime_info import LogRequest, RuntimeInfo
 
 
 class EnvironmentNotFound(LookupError):

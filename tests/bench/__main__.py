@@ -14,8 +14,18 @@ import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
 
-from tests.bench import cleanup, clones, cluster, environments, hour, kept, page, quiet, waking
-from tests.bench.kept import Measurement
+from tests.bench import (
+    cleanup,
+    environments,
+    github_hour,
+    on_kubernetes,
+    quiet_cycle,
+    report,
+    results,
+    template_clone,
+    waking,
+)
+from tests.bench.results import Measurement
 from tests.bench.rows import Row
 from tests.bench.sizes import FULL, SMALL, Size
 
@@ -26,16 +36,16 @@ ROWS: dict[str, Measure] = {
     "pulumi-processes": environments.pulumi_processes,
     "parallel-20": environments.parallel_20,
     "wake": waking.wake_row,
-    "quiet-cycle": quiet.quiet_cycle,
-    "plan-10000": quiet.plan_10000,
-    "ephd-memory": quiet.ephd_memory,
-    "github-hour": hour.github_hour,
-    "template-clone": clones.template_clone,
+    "quiet-cycle": quiet_cycle.quiet_cycle,
+    "plan-10000": quiet_cycle.plan_10000,
+    "ephd-memory": quiet_cycle.ephd_memory,
+    "github-hour": github_hour.github_hour,
+    "template-clone": template_clone.template_clone,
 }
 CLUSTER_ROWS: dict[str, Measure] = {
-    "kubernetes-url": cluster.kubernetes_url,
-    "kubernetes-10": cluster.kubernetes_10,
-    "kubernetes-wake": cluster.kubernetes_wake,
+    "kubernetes-url": on_kubernetes.kubernetes_url,
+    "kubernetes-10": on_kubernetes.kubernetes_10,
+    "kubernetes-wake": on_kubernetes.kubernetes_wake,
 }
 """Run when EPH_TEST_KUBECONFIG names a cluster, as for tests/cluster, or when they are asked for."""
 
@@ -62,7 +72,7 @@ def main(words: Sequence[str]) -> int:
 def _full(names: Iterable[str], everything: dict[str, Measure]) -> int:
     measured: list[Measurement] = []
     clean = True
-    version = kept.version()
+    version = results.version()
     for name in names:
         before = os.getloadavg()[0]
         row, error, leftovers = _measured(everything[name], FULL)
@@ -71,7 +81,7 @@ def _full(names: Iterable[str], everything: dict[str, Measure]) -> int:
         _print(*([row.line(), f"  {row.ours}", f"  {row.theirs}"] if row else [f"bench {name} not measured: {error}"]))
         _print(*(f"bench {name} left behind: {line}" for line in leftovers))
         clean = clean and not leftovers
-    page.write(kept.write(measured, everything))
+    report.write(results.write(measured, everything))
     return 0 if clean and all(item.row for item in measured) else 1
 
 

@@ -6,11 +6,11 @@ import asyncio
 import statistics
 import time
 
-from orchestrator.app.demo.world import REPOSITORY
+from orchestrator.demo.demo_world import REPOSITORY
 from programs.spec import EnvironmentSpec
 from tests.bench.rows import Figure, Row, seconds
 from tests.bench.sizes import Size
-from tests.bench.worlds import PlainPulumi, counting_toolchain, plain_pulumi, running_eph, temporary_folder
+from tests.bench.systems import PlainPulumi, counting_toolchain, plain_pulumi, running_eph, temporary_folder
 
 
 async def label_to_url(size: Size) -> Row:

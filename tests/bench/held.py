@@ -10,15 +10,18 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.app.wiring import Composition
-from programs.local import databases, files, postgres, routes, standing, supervision
-from programs.local import settings as local_settings
-from programs.local.databases import OwnedObject
-from programs.local.identifiers import ProgramName
-from programs.local.routes import RouteRecord
-from programs.local.settings import HostSettings
-from programs.local.target import TARGET
-from stacks.inventory import FileInventory
+from orchestrator.app.composition import Composition
+from programs.kit import files, routes
+from programs.kit import host_settings as local_settings
+from programs.kit.database import environment_databases, postgres
+from programs.kit.database.environment_databases import OwnedObject
+from programs.kit.host_settings import HostSettings
+from programs.kit.identifiers import ProgramName
+from programs.kit.processes import supervisor
+from programs.kit.routes import RouteRecord
+from programs.targets.local import liveness
+from programs.targets.local.target import TARGET
+from stacks.backends.file.file_inventory import FileInventory
 
 if TYPE_CHECKING:
     import psycopg
@@ -67,18 +70,18 @@ def _register(session: psycopg.Connection[Any], on: HostSettings, what: tuple[in
     postgres.execute(session, "CREATE ROLE {}", name)
     session.execute(CATALOGUE, (oid, name))
     for kind in ("ROLE", "DATABASE"):
-        databases._comment(session, OwnedObject(kind, name, environment, databases.SEEDED), on)
+        environment_databases._comment(session, OwnedObject(kind, name, environment, environment_databases.SEEDED), on)
 
 
 def _start_services(strings: Mapping[str, str], wanted: set[str]) -> None:
     on = local_settings.from_mapping(strings)
     names = [str(ProgramName(*name.split("/"))) for name in sorted(wanted)]
     for name in names:
-        files.write(supervision.program_file(on, name), SERVICE.format(name=name))
+        files.write(supervisor.program_file(on, name), SERVICE.format(name=name))
     TARGET.stop(strings)
     TARGET.ensure(strings)  # brings up all that is on disk, which is faster than one after the other
     deadline = time.monotonic() + PATIENCE
-    while missing := wanted - standing.live_resources(on)["Service"]:
+    while missing := wanted - liveness.live_resources(on)["Service"]:
         if time.monotonic() > deadline:
             raise RuntimeError(f"{len(missing)} of {len(wanted)} services did not start within {PATIENCE:.0f} s")
         time.sleep(0.5)

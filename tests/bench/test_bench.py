@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.bench import kept
+from tests.bench import results
 
 ROWS = """
 import pathlib, subprocess, sys, tempfile
@@ -42,7 +42,7 @@ def bench(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     (folder / "benchmarks.json").write_text("[]")
     script = ROWS.format(folder=str(folder), words=list(words))
     env = {**os.environ, "TMPDIR": str(folder / "tmp"), "EPH_TEST_KUBECONFIG": ""}
-    return subprocess.run([sys.executable, "-c", script], cwd=kept.ROOT, env=env, capture_output=True, text=True)
+    return subprocess.run([sys.executable, "-c", script], cwd=results.ROOT, env=env, capture_output=True, text=True)
 
 
 def nothing_left(folder: Path) -> bool:
@@ -57,7 +57,7 @@ def test_a_row_that_crashes_fails_the_run_and_is_shown_as_not_measured(tmp_path:
     assert "| breaks | | not measured | | **not measured** |" in page
     assert "`RuntimeError: the watcher / crashed`" in page
     [row] = [line for line in page.splitlines() if line.startswith("| works | ours")]
-    assert f"| {kept.version()} | 20" in row
+    assert f"| {results.version()} | 20" in row
     assert nothing_left(tmp_path)
 
 

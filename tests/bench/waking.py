@@ -12,14 +12,15 @@ import subprocess
 import time
 from pathlib import Path
 
-from orchestrator.core.phases import Phase
-from orchestrator.core.views import EnvironmentView
-from orchestrator.ledger import kinds
-from programs.local import services, supervision
-from programs.local import settings as local_settings
+from orchestrator.core.views.environment_views import EnvironmentView
+from orchestrator.core.views.phases import Phase
+from orchestrator.ledger import event_kinds
+from programs.kit import host_settings as local_settings
+from programs.kit.processes import supervisor
+from programs.targets.local import supervised_services
 from tests.bench.rows import Figure, Row, seconds
 from tests.bench.sizes import Size
-from tests.bench.worlds import TIMEOUT, RunningEph, running_eph
+from tests.bench.systems import TIMEOUT, RunningEph, running_eph
 
 
 async def wake_row(size: Size) -> Row:
@@ -77,19 +78,19 @@ async def send_requests(running: RunningEph, number: int, count: int) -> list[fl
 
 async def wake_count(running: RunningEph, number: int) -> int:
     found = await running.service.control_plane.events(str(view_of(running, number).ref), 0, 1000, True)
-    return sum(event.kind == kinds.ENVIRONMENT_WAKING for event in found)
+    return sum(event.kind == event_kinds.ENVIRONMENT_WAKING for event in found)
 
 
 def _time_manual_start(raw_settings: dict[str, str]) -> float:
     """What supervisord would start, started by us in the same sandbox with the same variables."""
     on = local_settings.from_mapping(raw_settings)
-    names = [name for name in supervision.list_programs(on) if "." in name]
-    notes = [json.loads(supervision.note(on, name)) for name in names]
+    names = [name for name in supervisor.list_programs(on) if "." in name]
+    notes = [json.loads(supervisor.note(on, name)) for name in names]
     launches = [json.loads((on.launches / f"{name}.json").read_text()) for name in names]
     begun = time.monotonic()
     started = [_start_process(launch) for launch in launches]
     try:
-        while not all(services.probe(note["port"], note["path"])[0] for note in notes):
+        while not all(supervised_services.probe(note["port"], note["path"])[0] for note in notes):
             time.sleep(0.005)
         return time.monotonic() - begun
     finally:

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.chaos import outcomes
-from tests.chaos.alone import RunProcess
 from tests.chaos.outcomes import Outcome
+from tests.chaos.run_process import RunProcess
 from tests.chaos.schedules import FAULTS
 
 

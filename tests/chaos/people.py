@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from dataclasses import dataclass, field
 
-from orchestrator.forge.sandbox.world import DemoGitHubError
+from orchestrator.demo.github.demo_github import DemoGitHubError
 from tests.chaos.schedules import Step
 from tests.chaos.site import REPOSITORIES, ChaosForge
 

@@ -19,13 +19,13 @@ from typing import Any
 
 import httpx
 
-from orchestrator.app.demo import leftovers, world
-from orchestrator.forge.sandbox.world import DemoGitHub, WebhookConfig, free_port
+from orchestrator.demo import demo_world, leak_check
+from orchestrator.demo.github.demo_github import DemoGitHub, WebhookConfig, free_port
 from programs import registry
-from stacks import toolchain
-from tests.chaos.audit import OverlapAudit
-from tests.chaos.machine import Clock, CpuShareClock, Disk
-from tests.chaos.relay import WebhookRelay
+from stacks.toolchain import pulumi_cli
+from tests.chaos.overlap_audit import OverlapAudit
+from tests.chaos.resources import Clock, CpuShareClock, Disk
+from tests.chaos.webhook_relay import WebhookRelay
 
 ROOT = Path(__file__).parents[2]
 APP = Path(__file__).parent / "app"
@@ -89,7 +89,7 @@ class ChaosSite:
         for path in (self.secret, self.token):
             path.chmod(0o600)
         (self.home / "eph.toml").write_text(self._toml())
-        found = toolchain.find()
+        found = pulumi_cli.find()
         self._path = os.pathsep.join([str(self.audit.install(found.pulumi)), found.path, os.environ["PATH"]])
         self.launch()
 
@@ -101,7 +101,7 @@ class ChaosSite:
             f"[limits]\nconcurrent = 2\n"
             f'[forge]\nurl = "{self.forge.for_eph}"\ntoken_file = "{self.token}"\n'
             f'webhook_secret_file = "{self.secret}"\nrepositories = {json.dumps(REPOSITORIES)}\n'
-            f'[local]\ntoolbox = {json.dumps(world.python_prefixes())}\npath = "{world.search_path()}"\n'
+            f'[local]\ntoolbox = {json.dumps(demo_world.python_prefixes())}\npath = "{demo_world.search_path()}"\n'
         )
 
     @property
@@ -200,7 +200,7 @@ class ChaosSite:
     def processes(self, *words: str) -> list[int]:
         """Of this run, by words that all stand in the command line."""
         found = []
-        for pid in leftovers.processes(str(self.home)):
+        for pid in leak_check.processes(str(self.home)):
             with contextlib.suppress(OSError):
                 line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
                 if line and all(word in line for word in words):
@@ -238,7 +238,7 @@ class ChaosSite:
 
     def _kill_remaining(self) -> list[str]:
         end = time.monotonic() + 5
-        while (left := leftovers.processes(str(self.home))) and time.monotonic() < end:
+        while (left := leak_check.processes(str(self.home))) and time.monotonic() < end:
             time.sleep(0.1)
         found = []
         for pid in left:

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos import alone, outcomes, schedules
-from tests.chaos.audit import OverlapAudit
-from tests.chaos.machine import Clock
+from tests.chaos import outcomes, run_process, schedules
 from tests.chaos.outcomes import Outcome, Problem
+from tests.chaos.overlap_audit import OverlapAudit
+from tests.chaos.resources import Clock
 
 SEED = 4
 
@@ -26,7 +26,7 @@ SEED = 4
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("run", [0, 1])
 def test_system_converges_after_faults(run: int) -> None:
-    outcome = alone.run_once(SEED, run)
+    outcome = run_process.run_once(SEED, run)
     assert outcome is not None
     assert outcome.problems == []
     assert outcome.faults.total() >= schedules.MIN_FAULTS
@@ -112,7 +112,7 @@ Path(sys.argv[1], "two").write_text("x" * 70000)
 
 def test_a_disk_can_be_full_for_one_run_alone(tmp_path: Path) -> None:
     words = [sys.executable, "-c", _FULL, str(tmp_path / "disk")]
-    done = subprocess.run(words, cwd=alone.ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(words, cwd=run_process.ROOT, capture_output=True, text=True, timeout=60)
     if done.returncode == 3:
         pytest.skip("mounting a disk takes root")
     assert (done.stdout, done.stderr, done.returncode) == ("No space left on device\n", "", 0)

@@ -7,10 +7,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from orchestrator.cli.main import app
-from orchestrator.core.phases import Phase
+from orchestrator.core.views.phases import Phase
 from orchestrator.surfaces.api.app import create_app
 from orchestrator.surfaces.fake import FakeEnvironmentService, sample
-from tests.surfaces.serving import TOKENS, SwappableDesk, api_settings, serve
+from tests.surfaces.api_server import TOKENS, SwappableDesk, api_settings, serve
 
 Eph = Callable[..., Result]
 

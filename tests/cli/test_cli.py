@@ -11,15 +11,15 @@ import pytest
 from ruamel.yaml import YAML
 from typer.testing import Result
 
-from orchestrator.cli import waiting
-from orchestrator.cli.errors import ExitCode
-from orchestrator.core.audits import AuditResult, OrphanedResource
-from orchestrator.core.junit import JUnitReport
-from orchestrator.core.phases import Phase
-from orchestrator.core.suites import SuiteView
-from orchestrator.core.views import FailureView
+from orchestrator.cli import polling
+from orchestrator.cli.cli_errors import ExitCode
+from orchestrator.core.orphans.orphan_audit import AuditResult, OrphanedResource
+from orchestrator.core.suites.junit import JUnitReport
+from orchestrator.core.suites.suite_plan import SuiteView
+from orchestrator.core.views.environment_views import FailureView
+from orchestrator.core.views.phases import Phase
 from orchestrator.surfaces.fake import START, FakeEnvironmentService, sample
-from programs.insides import ProcessInfo, RuntimeEvent, RuntimeInfo
+from programs.runtime_info import ProcessInfo, RuntimeEvent, RuntimeInfo
 
 Eph = Callable[..., Result]
 NAME = "shop-gentle-stream-42"
@@ -136,7 +136,7 @@ def test_what_a_pull_request_prints_cannot_steer_the_terminal(eph: Eph, desk: Fa
 class TestWaiting:
     @pytest.fixture(autouse=True)
     def impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(waiting, "INTERVAL", 0.0)
+        monkeypatch.setattr(polling, "INTERVAL", 0.0)
 
     def test_up_stays_until_ready_and_prints_the_url(self, eph: Eph, desk: FakeEnvironmentService) -> None:
         desk.put_environment(sample(42))

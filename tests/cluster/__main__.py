@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-TEST_PATHS = ("tests/cluster", "tests/stacks/test_chart.py")
+TEST_PATHS = ("tests/cluster", "tests/infra/test_helm_chart.py")
 PASSES = (
     ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "-m", "not alone"),
     ("-n", "0", "-m", "alone"),

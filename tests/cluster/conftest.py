@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from programs.kubernetes.target import TARGET
+from programs.targets.kubernetes.target import TARGET
+from tests.cluster.cluster_access import Cluster, push_images
 from tests.cluster.environments import SCHEMA, OperationRunner
-from tests.cluster.machines import Cluster, push_images
 
 HERE = Path(__file__).parent
 

@@ -12,16 +12,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from programs.kubernetes.target import TARGET
 from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, GitSource, HealthCheck, ServiceSpec
-from stacks import names, plugins, toolchain
-from stacks.inventory import FileInventory
+from programs.targets.kubernetes.target import TARGET
+from stacks import names
+from stacks.backends.file.file_inventory import FileInventory
+from stacks.executors.process.pool import Pool
 from stacks.model import Operation, OperationResult, OperationVerb, Outcome, StackRecord, StackRef, StackTag
-from stacks.places import StackPaths
-from stacks.pool import Pool
-from tests.beside import BackgroundPoller
-from tests.cluster.machines import Cluster, wait_for
-from tests.targets.machines import Repository, new_repository
+from stacks.paths import StackPaths
+from stacks.toolchain import plugins, pulumi_cli
+from tests.cluster.cluster_access import Cluster, wait_for
+from tests.polling import BackgroundPoller
+from tests.targets.local_machine import Repository, new_repository
 
 REPOSITORY, SHOP = 12345, "acme/shop"
 SCHEMA = "CREATE TABLE fruit (name text PRIMARY KEY); INSERT INTO fruit VALUES ('apple'), ('pear');"
@@ -40,7 +41,7 @@ class OperationRunner:
     progress: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        quiet = plugins.with_plugins(toolchain.find(), ["kubernetes"], self.progress.append)
+        quiet = plugins.with_plugins(pulumi_cli.find(), ["kubernetes"], self.progress.append)
         self.version = quiet.version
         passphrase = self.folder / "passphrase"
         passphrase.write_text("test")

@@ -11,13 +11,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from orchestrator.core import drifts
-from orchestrator.core.drifts import Drift, DriftKind
-from programs.kubernetes import names, settings, standing
-from programs.kubernetes.target import TARGET
+from orchestrator.core.planning import drift_detection
+from orchestrator.core.planning.drift_detection import Drift, DriftKind
 from programs.spec import EnvironmentSpec
+from programs.targets.kubernetes import settings
+from programs.targets.kubernetes.api import object_names
+from programs.targets.kubernetes.observation import cluster_watch
+from programs.targets.kubernetes.target import TARGET
+from tests.cluster.cluster_access import wait_for
 from tests.cluster.environments import DATABASE, OperationRunner, Page
-from tests.cluster.machines import wait_for
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
@@ -31,7 +33,7 @@ def spec(eph: OperationRunner) -> EnvironmentSpec:
 
 def detect_drift(eph: OperationRunner) -> tuple[Drift, ...]:
     """As the loop sees it at each look."""
-    return drifts.detect(eph.record(81), TARGET.live_resources(eph.settings))
+    return drift_detection.detect(eph.record(81), TARGET.live_resources(eph.settings))
 
 
 def assert_repaired(eph: OperationRunner, spec: EnvironmentSpec) -> None:
@@ -44,7 +46,7 @@ def assert_repaired(eph: OperationRunner, spec: EnvironmentSpec) -> None:
 def test_what_was_made_stands_and_nothing_else_is_there(eph: OperationRunner, spec: EnvironmentSpec) -> None:
     assert detect_drift(eph) == ()
     on = settings.from_mapping(eph.settings)
-    assert wait_for(lambda: standing.is_watching(on), 30), "the watch took over from the lists"
+    assert wait_for(lambda: cluster_watch.is_watching(on), 30), "the watch took over from the lists"
     assert_repaired(eph, spec)
     held = {thing.resource_id for thing in TARGET.list_resources(eph.settings)}
     assert {part for part in held if part not in eph.record(81).resource_names} == set()
@@ -58,12 +60,12 @@ def test_what_somebody_deleted_changed_and_added_is_named_and_mended(
     kubectl("-n", space, "patch", "service", "web", "--type=json", "-p", json.dumps(changed))
     kubectl("-n", space, "delete", "deployment,statefulset", "--all")
     kubectl("-n", space, "create", "configmap", "by-hand", "--from-literal=a=b")
-    server = f"statefulset-{names.database(DATABASE)}"
+    server = f"statefulset-{object_names.database(DATABASE)}"
     seen = (Drift("deployment-web"), Drift("service-web", DriftKind.CHANGED), Drift(server))
     assert wait_for(lambda: detect_drift(eph) == seen and seen, 30)
     eph.assert_succeeded(eph.up(spec, refresh=True))
     assert_repaired(eph, spec)
-    assert eph.site.get("service", "web", "-n", space)["spec"]["selector"] == {names.SERVICE: "web"}
+    assert eph.site.get("service", "web", "-n", space)["spec"]["selector"] == {object_names.SERVICE: "web"}
     parts = eph.record(81).resource_names
     added = [thing for thing in TARGET.list_resources(eph.settings) if thing.resource_id not in parts]
     assert [thing.name for thing in added] == [f"{space}/by-hand"]
@@ -80,7 +82,7 @@ def test_a_namespace_that_is_gone_is_made_again_whole(eph: OperationRunner, spec
 
 def test_until_when_it_lives_stands_on_the_namespace(eph: OperationRunner, spec: EnvironmentSpec) -> None:
     def told() -> str:
-        return str(eph.site.get("namespace", spec.name)["metadata"]["annotations"].get(names.EXPIRES_AT))
+        return str(eph.site.get("namespace", spec.name)["metadata"]["annotations"].get(object_names.EXPIRES_AT))
 
     TARGET.set_expiry(spec.name, eph.settings, datetime(2030, 1, 2, tzinfo=UTC))
     assert told() == "2030-01-02T00:00:00+00:00"

@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from programs.insides import LogRequest, NoSuchLog
-from programs.kubernetes import names
-from programs.kubernetes.target import TARGET
+from programs.runtime_info import LogRequest, NoSuchLog
 from programs.spec import EnvironmentSpec, HealthCheck, ServiceSpec
+from programs.targets.kubernetes.api import object_names
+from programs.targets.kubernetes.target import TARGET
 from stacks.model import Outcome
+from tests.cluster.cluster_access import wait_for
 from tests.cluster.environments import DATABASE, OperationRunner, Page, PageMonitor
-from tests.cluster.machines import wait_for
 
 pytestmark = pytest.mark.real
 
@@ -84,13 +84,15 @@ def test_an_environment_is_made_and_answers(eph: OperationRunner, first_spec: En
 def test_everything_is_marked_bounded_and_without_a_token(eph: OperationRunner, first_spec: EnvironmentSpec) -> None:
     about = eph.site.get("namespace", first_spec.name)["metadata"]
     assert about["annotations"]["eph.dev/ephemeral-ttl"] == "72h"
-    assert (about["labels"]["eph.dev/pr-number"], about["labels"][names.MANAGED_BY]) == ("1", "eph")
+    assert (about["labels"]["eph.dev/pr-number"], about["labels"][object_names.MANAGED_BY]) == ("1", "eph")
     assert about["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     kinds = "deployments,services,statefulsets,ingresses,networkpolicies,resourcequotas,jobs,cronjobs"
     found = eph.site.get(kinds, "-n", first_spec.name)["items"]
     assert {item["kind"] for item in found} >= {"Deployment", "StatefulSet", "Ingress", "NetworkPolicy", "CronJob"}
     assert [
-        item["metadata"]["name"] for item in found if item["metadata"]["labels"][names.ENVIRONMENT] != first_spec.name
+        item["metadata"]["name"]
+        for item in found
+        if item["metadata"]["labels"][object_names.ENVIRONMENT] != first_spec.name
     ] == []
     pods = eph.site.get("pods", "-n", first_spec.name)["items"]
     assert [pod for pod in pods if pod["spec"].get("automountServiceAccountToken") is not False] == []
@@ -173,7 +175,7 @@ def test_two_environments_do_not_reach_each_other(eph: OperationRunner, first_sp
     with ThreadPoolExecutor(16) as pool:
         reached = list(pool.map(lambda way: page.wait_for_text("/connect", to=way), ways))
     assert [way for way, said in zip(ways, reached, strict=True) if not said.startswith("no:")] == []
-    own = names.database(DATABASE)
+    own = object_names.database(DATABASE)
     assert page.wait_for_text("/connect", to=f"{own}:5432") == "yes", "its own database is not far"
     assert page.wait_for_text("/query", sql="select count(*) from fruit") == "3"
     url = page.wait_for_text("/env", name="DATABASE_URL")

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from programs.kubernetes import names
 from programs.spec import EnvironmentSpec, Secret
+from programs.targets.kubernetes.api import object_names
 from stacks.model import Outcome
 from tests.cluster.environments import OperationRunner, Page
 
@@ -32,12 +32,12 @@ def test_a_secret_reaches_the_pods_by_name_and_a_new_value_makes_new_ones(eph: O
         done = eph.up(wanted)
         assert done.outcome is Outcome.SUCCEEDED, (done.error, done.tail, eph.progress[-20:])
         assert Page(eph.site, wanted.host).wait_for_text("/env", name="STRIPE_KEY") == value
-    held = eph.site.get("secret", names.SECRETS, "-n", wanted.name)
+    held = eph.site.get("secret", object_names.SECRETS, "-n", wanted.name)
     assert set(held["data"]) == {"STRIPE_KEY"}
     shown = json.dumps(eph.site.get("deployments,pods,replicasets,configmaps", "-n", wanted.name))
-    assert f'"secretKeyRef": {{"key": "STRIPE_KEY", "name": "{names.SECRETS}"}}' in shown
+    assert f'"secretKeyRef": {{"key": "STRIPE_KEY", "name": "{object_names.SECRETS}"}}' in shown
     states = "".join(path.read_text() for path in eph.places.backend.rglob("*.json*") if path.is_file())
-    assert names.SECRETS in states
+    assert object_names.SECRETS in states
     for value in (FIRST, SECOND):
         for place, text in (
             ("objects", shown),

@@ -9,11 +9,11 @@ import time
 
 import pytest
 
-from programs.kubernetes import cluster
-from programs.kubernetes.settings import from_mapping
 from programs.spec import CommandSpec, EnvironmentSpec, HealthCheck, LifecycleHooks, ServiceSpec
-from tests.beside import BackgroundPoller
+from programs.targets.kubernetes.api import cluster
+from programs.targets.kubernetes.settings import from_mapping
 from tests.cluster.environments import DATABASE, OperationRunner, Page
+from tests.polling import BackgroundPoller
 
 pytestmark = pytest.mark.real
 NUMBER = 61

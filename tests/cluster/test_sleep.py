@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from programs.kubernetes.target import TARGET
 from programs.spec import EnvironmentSpec, HealthCheck, ServiceSpec
+from programs.targets.kubernetes.target import TARGET
 from stacks.model import OperationVerb, Outcome
+from tests.cluster.cluster_access import wait_for
 from tests.cluster.environments import DATABASE, SCHEMA, OperationRunner, Page
-from tests.cluster.machines import wait_for
 
 pytestmark = pytest.mark.real
 

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from orchestrator.config.availability import notices
-from orchestrator.config.bounds import AdmissionPolicy
-from orchestrator.config.parsing import parse
+from orchestrator.config.eph_yaml.admission import AdmissionPolicy
+from orchestrator.config.eph_yaml.parsing import parse
+from orchestrator.config.eph_yaml.recipe import RecipeContext, build_recipe
+from orchestrator.config.eph_yaml.unsupported import notices
 from orchestrator.config.problems import InvalidConfig
-from orchestrator.config.recipe import RecipeContext, build_recipe
-from orchestrator.config.settings import ServerSettings
-from orchestrator.core.images import Fallback, ImageRequest
-from programs.kubernetes import settings as target_settings
-from programs.kubernetes.errors import KubernetesError
+from orchestrator.config.settings.server_settings import ServerSettings
+from orchestrator.core.model.image_lookup import Fallback, ImageRequest
 from programs.spec import EnvironmentSpec
+from programs.targets.kubernetes import settings as target_settings
+from programs.targets.kubernetes.errors import KubernetesError
 
 BOTH = frozenset({"local", "kubernetes"})
 POLICY = AdmissionPolicy(installed_targets=BOTH, allowed_targets=BOTH, registries=("r.test", "registry.example.com"))

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config import keys
-from orchestrator.config.availability import notices
-from orchestrator.config.bounds import AdmissionPolicy
-from orchestrator.config.parsing import parse
+from orchestrator.config import server_keys
+from orchestrator.config.eph_yaml.admission import AdmissionPolicy
+from orchestrator.config.eph_yaml.parsing import parse
+from orchestrator.config.eph_yaml.recipe import RecipeContext, build_recipe
+from orchestrator.config.eph_yaml.unsupported import notices
 from orchestrator.config.problems import InvalidConfig
-from orchestrator.config.recipe import RecipeContext, build_recipe
-from orchestrator.config.settings import ServerSettings
-from programs.local import routes
-from programs.local.routes import RouteRecord
-from programs.local.settings import HostSettings as LocalSettings
+from orchestrator.config.settings.server_settings import ServerSettings
+from programs.kit import routes
+from programs.kit.host_settings import HostSettings as LocalSettings
+from programs.kit.routes import RouteRecord
 from programs.spec import EnvironmentSpec
 
 CONTEXT = RecipeContext(7, "acme/shop", 42, "c" * 40, "b", "https://git.example/acme/shop", "gentle-stream")
@@ -85,16 +85,16 @@ def test_a_route_file_says_it_and_one_of_before_is_read(tmp_path: Path) -> None:
 
 
 def test_the_token_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
-    path = keys.preview_tokens_file(tmp_path)
-    token = keys.preview_token(tmp_path)
+    path = server_keys.preview_tokens_file(tmp_path)
+    token = server_keys.preview_token(tmp_path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert len(token) >= 40
-    assert keys.preview_token(tmp_path) == token
+    assert server_keys.preview_token(tmp_path) == token
     path.write_text(f"# mine\nshort\n{'n' * 24}\n{token}\n")
-    assert keys.preview_token(tmp_path) == "n" * 24
+    assert server_keys.preview_token(tmp_path) == "n" * 24
     path.write_text("short\n")
-    with pytest.raises(keys.InvalidKey, match="no token of 24 characters"):
-        keys.preview_token(tmp_path)
+    with pytest.raises(server_keys.InvalidKey, match="no token of 24 characters"):
+        server_keys.preview_token(tmp_path)
     path.chmod(0o644)
-    with pytest.raises(keys.InvalidKey, match="chmod 600"):
-        keys.preview_tokens_file(tmp_path)
+    with pytest.raises(server_keys.InvalidKey, match="chmod 600"):
+        server_keys.preview_tokens_file(tmp_path)

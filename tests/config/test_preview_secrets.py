@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config.bounds import AdmissionPolicy, SecretGrants, withheld_secrets
-from orchestrator.config.loading import load
-from orchestrator.config.parsing import parse
+from orchestrator.config.eph_yaml.admission import AdmissionPolicy, SecretGrants, withheld_secrets
+from orchestrator.config.eph_yaml.parsing import parse
+from orchestrator.config.eph_yaml.recipe import RecipeContext, build_recipe
 from orchestrator.config.problems import InvalidConfig, InvalidSettings
-from orchestrator.config.recipe import RecipeContext, build_recipe
-from orchestrator.config.sections import PreviewSecret
-from orchestrator.config.vault import MAX_SECRET_BYTES, REREAD_INTERVAL, SecretStore
+from orchestrator.config.secret_store import MAX_SECRET_BYTES, REREAD_INTERVAL, SecretStore
+from orchestrator.config.settings.groups import PreviewSecret
+from orchestrator.config.settings.loading import load
 from programs.spec import EnvironmentSpec, Secret
 
 VALUE = "sk_test_4eC39HqLyjWDarjtT1zdp7dc"

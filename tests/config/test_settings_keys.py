@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config.keys import InvalidKey, passphrase_file, server_key
+from orchestrator.config.server_keys import InvalidKey, passphrase_file, server_key
 
 
 def test_a_key_is_made_once_and_then_stays(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config.loading import env_variable, load, setting_paths
 from orchestrator.config.problems import InvalidSettings
-from orchestrator.config.settings import ServerSettings
+from orchestrator.config.settings.loading import env_variable, load, setting_paths
+from orchestrator.config.settings.server_settings import ServerSettings
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.forge.sandbox.world import DemoGitHub
+from orchestrator.demo.github.demo_github import DemoGitHub
 from tests.contracts.emulate_host import EmulateHost, emulate
 from tests.contracts.forge_hosts import FakeHost, Host, SandboxHost
 

@@ -15,9 +15,9 @@ from typing import Any
 import httpx
 import pytest
 
-from orchestrator.core.model import CheckState
-from orchestrator.forge.github import GitHubForge
-from orchestrator.forge.sandbox.world import free_port
+from orchestrator.core.model.world import CheckState
+from orchestrator.demo.github.demo_github import free_port
+from orchestrator.forges.github import GitHubForge
 from tests.contracts.forge_hosts import CONCLUSIONS, FILES, ROOT
 
 EMULATE_LACKS = {

@@ -13,11 +13,11 @@ from typing import Protocol
 
 import pytest
 
-from orchestrator.core.model import CheckState
-from orchestrator.forge.fake import FakeForge
-from orchestrator.forge.github import GitHubForge
-from orchestrator.forge.port import CheckReport, Forge, Repository
-from orchestrator.forge.sandbox.world import DemoGitHub
+from orchestrator.core.model.world import CheckState
+from orchestrator.demo.github.demo_github import DemoGitHub
+from orchestrator.forges.fake import FakeForge
+from orchestrator.forges.github import GitHubForge
+from orchestrator.forges.port import CheckReport, Forge, Repository
 
 ROOT = Path(__file__).resolve().parents[2]
 REPOSITORY_NAME = "ada/shop"

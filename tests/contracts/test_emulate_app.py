@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from orchestrator.core.model import Key
-from orchestrator.forge.github import GitHubForge, webhooks
-from orchestrator.forge.github.client import AppKey
-from orchestrator.forge.port import EXPIRED, CheckReport, Conclusion, ForgeRefused
+from orchestrator.core.model.world import Key
+from orchestrator.forges.github import GitHubForge
+from orchestrator.forges.github.github_forge import AppKey
+from orchestrator.forges.github.webhooks import webhook_events
+from orchestrator.forges.port import EXPIRED, CheckReport, Conclusion, ForgeRefused
 from tests.contracts.emulate_host import SEED, EmulateHost, emulate
-from tests.forge.test_hooks import rsa_key
-from tests.forge.test_sandbox import WebhookReceiver
+from tests.demo.test_sample_github import WebhookReceiver
+from tests.forges.github.test_webhook_deliveries import rsa_key
 
 MARKER = "<!-- eph:preview -->"
 SECRET = "quiet"
@@ -91,9 +92,9 @@ def test_its_webhooks_fit_our_check(app_setup: AppSetup) -> None:
     event, signed, body = app_setup.receiver.wait_for("opened")
     while json.loads(body)["repository"]["full_name"] != "ada/app-hooks":  # another test's
         event, signed, body = app_setup.receiver.wait_for("opened")
-    assert webhooks.verify(SECRET.encode(), body, signed)
-    assert not webhooks.verify(b"another", body, signed)
-    assert webhooks.key_of(event, body) == Key(shop.id, number)
+    assert webhook_events.verify(SECRET.encode(), body, signed)
+    assert not webhook_events.verify(b"another", body, signed)
+    assert webhook_events.key_of(event, body) == Key(shop.id, number)
     forge.close()
     host.done()
 

@@ -10,17 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.core.model import CheckState, PullState
-from orchestrator.forge.port import (
-    EXPIRED,
-    CheckReport,
-    Conclusion,
-    ForgeError,
-    ForgeNotFound,
-    ForgeRefused,
-    RefList,
-)
-from orchestrator.forge.sandbox.world import DemoGitHub
+from orchestrator.core.model.world import CheckState, PullState
+from orchestrator.demo.github.demo_github import DemoGitHub
+from orchestrator.forges.port import EXPIRED, CheckReport, Conclusion, ForgeError, ForgeNotFound, ForgeRefused, RefList
 from stacks.model import RefKind
 from tests.contracts.forge_hosts import Host, SandboxHost, repository, require_support
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestrator.forge.port import ForgeNotFound, ForgeUnsupported, Reaction
+from orchestrator.forges.port import ForgeNotFound, ForgeUnsupported, Reaction
 from tests.contracts.forge_hosts import Host, repository, require_support
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)

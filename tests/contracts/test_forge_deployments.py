@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.forge.port import DeploymentReport, DeploymentState, ForgeRefused, ForgeUnsupported
-from orchestrator.forge.sandbox.world import DemoGitHub
+from orchestrator.demo.github.demo_github import DemoGitHub
+from orchestrator.forges.port import DeploymentReport, DeploymentState, ForgeRefused, ForgeUnsupported
 from tests.contracts.forge_hosts import Host, SandboxHost, repository, require_support
 
 ENVIRONMENT_NAME = "shop-gentle-stream-1"

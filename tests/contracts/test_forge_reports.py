@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.core.model import CheckState
-from orchestrator.forge.port import APPROVED, EXPIRED, CheckReport, Conclusion, is_marked
+from orchestrator.core.model.world import CheckState
+from orchestrator.forges.port import APPROVED, EXPIRED, CheckReport, Conclusion, is_marked
 from tests.contracts.forge_hosts import Host, repository, require_support
 
 MARKER = "<!-- eph:preview -->"

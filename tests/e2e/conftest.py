@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.app.demo import leftovers
+from orchestrator.demo import leak_check
 from tests.e2e import site as sites
-from tests.e2e.ground import DemoSandbox
+from tests.e2e.demo_sandbox import DemoSandbox
 from tests.e2e.site import Site
 
 
@@ -30,6 +30,6 @@ def demo() -> Iterator[DemoSandbox]:
     try:
         yield DemoSandbox(folder)
     finally:
-        for pid in leftovers.processes(str(folder)):
+        for pid in leak_check.processes(str(folder)):
             os.kill(pid, signal.SIGKILL)
         shutil.rmtree(folder, ignore_errors=True)

@@ -24,12 +24,12 @@ from typing import Any
 import httpx
 import pytest
 
-from orchestrator.app.demo import leftovers, world
-from orchestrator.forge.sandbox.world import DemoGitHub, Files, WebhookConfig, free_port
+from orchestrator.demo import demo_world, leak_check
+from orchestrator.demo.github.demo_github import DemoGitHub, Files, WebhookConfig, free_port
 from programs import registry
-from programs.local import settings as local_settings
-from stacks import toolchain
-from tests.trees import all_files
+from programs.kit import host_settings as local_settings
+from stacks.toolchain import pulumi_cli
+from tests.file_trees import all_files
 
 SHOP = Path(__file__).parent / "shop"
 ROOT = Path(__file__).parents[2]
@@ -99,7 +99,7 @@ class Site:
         self.token = home / "forge.token"
         hook = WebhookConfig(f"http://127.0.0.1:{self.api_port}/api/v1/webhooks/github", self.secret)
         self.forge = DemoGitHub(home / "forge", hook if webhooks else None)
-        self.tools = toolchain.find()
+        self.tools = pulumi_cli.find()
         self.http = httpx.Client(timeout=10, trust_env=False)
         self.daemon: subprocess.Popen[bytes] | None = None
         self.start_count = 0
@@ -118,13 +118,13 @@ class Site:
         self.start()
 
     def _toml(self) -> str:
-        toolbox = json.dumps(world.python_prefixes())
+        toolbox = json.dumps(demo_world.python_prefixes())
         return (
             f'home = "{self.eph_home}"\ninterval = {CYCLE}\nledger_url = "{self.ledger_url}"\n'
             f'listen = "127.0.0.1:{self.api_port}"\ngateway_listen = "127.0.0.1:{self.gateway_port}"\nworkers = 2\n'
             f'[forge]\nurl = "{self.forge.api_url}"\ntoken_file = "{self.token}"\n'
             f'webhook_secret_file = "{self.secret}"\nrepositories = ["{REPOSITORY}"]\n'
-            f'[local]\ntoolbox = {toolbox}\npath = "{world.search_path()}"\n{self.local_toml}'
+            f'[local]\ntoolbox = {toolbox}\npath = "{demo_world.search_path()}"\n{self.local_toml}'
         )
 
     @property
@@ -180,7 +180,7 @@ class Site:
             last.callback(registry.get("local").stop, self.local)
             if self.daemon:
                 self.stop()
-        for pid in leftovers.processes(f"{self.eph_home}/gateway"):
+        for pid in leak_check.processes(f"{self.eph_home}/gateway"):
             os.kill(pid, signal.SIGTERM)
 
     # --- the people's side
@@ -336,10 +336,10 @@ class Site:
 
     def remains_of(self, *names: str) -> list[str]:
         """What exists of these environments, wherever on this machine: nothing of it from anybody's records."""
-        found = [f"process {pid} of {name}" for name in names for pid in leftovers.processes(name)]
+        found = [f"process {pid} of {name}" for name in names for pid in leak_check.processes(name)]
         found += [line for line in registry.get("local").list_remaining(self.local) if self._mentions(line, names)]
         places = (self.eph_home / "local", self.eph_home / "gateway" / "routes")
-        return found + [f"path {path}" for place in places for path in leftovers.paths_named(place, names)]
+        return found + [f"path {path}" for place in places for path in leak_check.paths_named(place, names)]
 
     @staticmethod
     def _mentions(line: str, names: tuple[str, ...]) -> bool:
@@ -372,7 +372,7 @@ def running_site(webhooks: bool = True, ledger_url: str = "", local: str = "") -
         yield site
     finally:
         site.close()
-        left = [pid for pid in leftovers.processes(str(home)) if _survives(pid)]
+        left = [pid for pid in leak_check.processes(str(home)) if _survives(pid)]
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -13,7 +13,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from programs.local import databases, identifiers, ports, postgres, routes, traces
+from programs.kit import identifiers, routes
+from programs.kit.database import environment_databases, postgres
+from programs.kit.processes import ports
+from programs.targets.local import cleanup
 from tests.e2e import site as sites
 from tests.e2e.site import CYCLE, LABEL, REPOSITORY, Preview, Site, wait_until
 
@@ -68,12 +71,16 @@ def assert_exactly_one(site: Site, preview: Preview) -> None:
 
     def wrong() -> str:
         counted = {
-            "programs": sum(item.environment == name for item in traces.list_programs(on)),
+            "programs": sum(item.environment == name for item in cleanup.list_programs(on)),
             "ports": sum(owner.startswith(f"{name}.") for _, owner in ports.list_reserved(on)),
             "routes": sum(item.environment == name for item in routes.list_routes(on)),
             "checkouts": len(list((on.envs / name / "src").iterdir())),
-            "databases": sum(item.environment == name and item.kind == "DATABASE" for item in databases.list_owned(on)),
-            "roles": sum(item.environment == name and item.kind == "ROLE" for item in databases.list_owned(on)),
+            "databases": sum(
+                item.environment == name and item.kind == "DATABASE" for item in environment_databases.list_owned(on)
+            ),
+            "roles": sum(
+                item.environment == name and item.kind == "ROLE" for item in environment_databases.list_owned(on)
+            ),
             "stacks": len(list((site.eph_home / "backend").glob(f".pulumi/stacks/*/pr-{preview.number}.json"))),
         }
         locks = list((site.eph_home / "backend").glob(f".pulumi/locks/*/*/pr-{preview.number}/*"))

@@ -10,14 +10,14 @@ import sys
 
 import pytest
 
-from orchestrator.app.demo import leftovers
-from orchestrator.forge.sandbox.world import free_port
-from tests.e2e.ground import DemoSandbox
+from orchestrator.demo import leak_check
+from orchestrator.demo.github.demo_github import free_port
+from tests.e2e.demo_sandbox import DemoSandbox
 from tests.e2e.site import ROOT, wait_until
 
 pytestmark = pytest.mark.real
 
-SWEEP = "from orchestrator.app.demo import dead; print(*dead.sweep())"
+SWEEP = "from orchestrator.demo import dead; print(*dead.sweep())"
 LINE = r"demo: 2 environments, label to URL \d+\.\d s, update \d+\.\d s, leftovers 0\n"
 
 
@@ -57,7 +57,7 @@ def test_the_next_demo_takes_away_what_a_killed_one_left(demo: DemoSandbox) -> N
     ports, home = demo.ports(), demo.home()
     demo.kill()
     demo.wait(10)
-    assert leftovers.processes(str(home)), "nothing outlived the kill, so this proves nothing"
+    assert leak_check.processes(str(home)), "nothing outlived the kill, so this proves nothing"
     swept = subprocess.run(
         [sys.executable, "-c", SWEEP], cwd=ROOT, env=demo.env, capture_output=True, text=True, timeout=60
     )

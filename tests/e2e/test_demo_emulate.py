@@ -12,9 +12,9 @@ import sys
 
 import pytest
 
-from orchestrator.app.demo import emulate
+from orchestrator.demo.emulate import emulate_host
 from tests.contracts.emulate_host import require_npm
-from tests.e2e.ground import DemoSandbox
+from tests.e2e.demo_sandbox import DemoSandbox
 from tests.e2e.site import ROOT
 
 pytestmark = [pytest.mark.real, pytest.mark.long]
@@ -46,7 +46,7 @@ def test_the_story_is_played_on_a_github_that_we_did_not_write(demo: DemoSandbox
     assert done.returncode == 0, done.stderr
     assert re.fullmatch(LINE, done.stdout), done.stdout
     assert [step for step in STEPS if step not in done.stderr] == []
-    assert emulate.NO_PUSHES_TO_PULLS in done.stderr
+    assert emulate_host.NO_PUSHES_TO_PULLS in done.stderr
     (demo.folder / "config").mkdir(exist_ok=True)
     assert demo.remaining(set()) == ""
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.e2e import site as sites
 from tests.e2e.site import LABEL, REPOSITORY, Git, Site, wait_until
-from tests.trees import all_files
+from tests.file_trees import all_files
 
 pytestmark = [pytest.mark.real, pytest.mark.long]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import site as sites
-from tests.e2e.readable import process_command_lines, readable_files
+from tests.e2e.exposure import process_command_lines, readable_files
 from tests.e2e.site import LABEL, REPOSITORY, Site
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(400)]

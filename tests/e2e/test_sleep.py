@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from orchestrator.app.demo import leftovers
+from orchestrator.demo import leak_check
 from tests.e2e import site as sites
 from tests.e2e.site import Preview, Site, wait_until
-from tests.trees import all_files
+from tests.file_trees import all_files
 
 pytestmark = [pytest.mark.real, pytest.mark.long, pytest.mark.timeout(300)]
 
@@ -36,7 +36,7 @@ def not_in_phase(site: Site, preview: Preview, phase: str) -> str:
 def wait_until_asleep(site: Site, preview: Preview) -> None:
     """Its pull request says so, and nothing of it runs."""
     site.wait_for_comment(preview.number, "Asleep", "/eph wake", timeout=60)
-    wait_until("nothing of it runs", lambda: str(leftovers.processes(f"/{preview.name}/home") or ""))
+    wait_until("nothing of it runs", lambda: str(leak_check.processes(f"/{preview.name}/home") or ""))
 
 
 def update_count(site: Site, preview: Preview) -> int:
@@ -72,7 +72,7 @@ def test_people_say_so_a_kill_changes_nothing_and_a_push_wakes_it(site: Site) ->
     site.start()
     wait_until("ephd has looked", lambda: "" if site.api("status")["last_cycle"] else "not yet")
     wait_until("it is shown asleep", lambda: not_in_phase(site, two, "asleep"))
-    assert leftovers.processes(f"/{two.name}/home") == []
+    assert leak_check.processes(f"/{two.name}/home") == []
 
     done = site.eph("wake", two.name, "--wait", "--timeout", "60s")
     assert done.returncode == 0, done.stderr

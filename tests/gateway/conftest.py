@@ -13,9 +13,9 @@ import pytest
 from aiohttp import ClientResponse, ClientSession, web
 from yarl import URL
 
-from orchestrator.gateway.limits import GuessLimiter
-from orchestrator.gateway.run import Address, running_gateway
-from orchestrator.gateway.server import GatewaySettings
+from orchestrator.gateway.gateway_server import GatewaySettings
+from orchestrator.gateway.guess_limiter import GuessLimiter
+from orchestrator.gateway.serve import Address, running_gateway
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 

@@ -14,10 +14,10 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.core.phases import Phase
-from orchestrator.gateway import hosts
-from orchestrator.gateway.limits import GuessLimiter
-from orchestrator.gateway.traffic import PROBE_HEADER, TrafficLog
+from orchestrator.core.views.phases import Phase
+from orchestrator.gateway import hostnames
+from orchestrator.gateway.guess_limiter import GuessLimiter
+from orchestrator.gateway.traffic_log import PROBE_HEADER, TrafficLog
 from tests.gateway.conftest import GatewayWorld
 
 HOST = "shop-gentle-stream-42.eph.test"
@@ -132,8 +132,8 @@ async def test_what_is_no_host_name_is_refused(world: GatewayWorld, host: str) -
 @given(st.text(max_size=300))
 def test_no_text_becomes_a_path(text: str) -> None:
     try:
-        host = hosts.normalize(text)
-    except hosts.BadHost:
+        host = hostnames.normalize(text)
+    except hostnames.BadHost:
         return
     assert host == "::1" or (set(host) <= set("abcdefghijklmnopqrstuvwxyz0123456789-.") and ".." not in host)
     assert Path("routes", f"{host}.json").parent == Path("routes")

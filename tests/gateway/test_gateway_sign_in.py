@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientResponse, WSServerHandshakeError, web
 
-from orchestrator.app.probe import GatewayProbe
+from orchestrator.gateway.health_probe import GatewayProbe
 from orchestrator.gateway.sign_in import COOKIE_SECONDS, PreviewTokens, SignInGuard, _cookie_signature, safe_path
 from tests.gateway.conftest import GatewayWorld
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.images.registries import OPEN_CONNECTIONS
+from tests.images.registry_server import OPEN_CONNECTIONS
 
 
 @pytest.fixture(autouse=True)

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.core.images import ImageRequest
-from orchestrator.images.access import DockerCredentials, RegistryPolicy
+from orchestrator.core.model.image_lookup import ImageRequest
 from orchestrator.images.errors import ImageNotFound, RegistryRefused, RegistryUnavailable
-from orchestrator.images.finding import ImageResolver
-from orchestrator.images.registry import RegistryClient
-from programs import images
-from tests.images import registries as real
-from tests.images.registries import NOW, PASSWORD, USER
+from orchestrator.images.image_resolver import ImageResolver
+from orchestrator.images.registry_client import RegistryClient
+from orchestrator.images.registry_policy import DockerCredentials, RegistryPolicy
+from programs import image_references
+from tests.images import registry_server as real
+from tests.images.registry_server import NOW, PASSWORD, USER
 
 pytestmark = pytest.mark.real
 
@@ -58,8 +58,8 @@ class ClientUnderTest:
         self.registry = RegistryClient(self.access, real.wire(self.access, lambda: self.seconds), lambda: self.seconds)
         self.host = server.host
 
-    def reference(self, name: str) -> images.ImageReference:
-        return images.parse(f"{self.host}/{name}")
+    def reference(self, name: str) -> image_references.ImageReference:
+        return image_references.parse(f"{self.host}/{name}")
 
 
 def docker_json(path: Path, host: str, password: str = PASSWORD) -> DockerCredentials:

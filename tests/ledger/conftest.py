@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.ledger import servers
-from tests.ledger.servers import PostgresServer
+from tests.ledger import postgres_server
+from tests.ledger.postgres_server import PostgresServer
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
-    with servers.running_server() as made:
+    with postgres_server.running_server() as made:
         yield made

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.ledger.databases import BadDatabaseUrl
+from orchestrator.ledger.database_engine import BadDatabaseUrl
 from orchestrator.ledger.fake import FakeLease
 from orchestrator.ledger.lease import Lease, NoLease, PostgresLease, Timing, running_clock
-from orchestrator.ledger.lease_rows import UNKNOWN_HOLDER, LeaseRow, LeaseUnavailable
+from orchestrator.ledger.lease_store import UNKNOWN_HOLDER, LeaseRow, LeaseUnavailable
 
 TIMING = Timing()
 T = TypeVar("T")

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.ledger.lease import Timing, running_clock
-from tests.ledger import servers
-from tests.ledger.servers import PostgresServer
+from tests.ledger import postgres_server
+from tests.ledger.postgres_server import PostgresServer
 
 pytestmark = [pytest.mark.real, pytest.mark.long]
 
@@ -44,7 +44,7 @@ class LeaseScenario:
         self._processes: dict[int, asyncio.subprocess.Process] = {}
 
     async def start_replica(self, url: str) -> int:
-        words = ["-m", "tests.ledger.replica", url, self.name, str(self._file)]
+        words = ["-m", "tests.ledger.lease_holder", url, self.name, str(self._file)]
         quiet = asyncio.subprocess.DEVNULL
         process = await asyncio.create_subprocess_exec(sys.executable, *words, cwd=ROOT, stdout=quiet, stderr=quiet)
         self._processes[process.pid] = process
@@ -127,7 +127,7 @@ async def leader_stopped(scenario: LeaseScenario, server: PostgresServer) -> dic
 
 
 async def leader_cut_off(scenario: LeaseScenario, server: PostgresServer) -> dict[str, float]:
-    with servers.cuttable_proxy(server.port) as line:
+    with postgres_server.cuttable_proxy(server.port) as line:
         leader, other, _ = await leader_and_standby(scenario, server, line.port)
         line.cut()
         at = running_clock()
@@ -146,7 +146,7 @@ async def leader_cut_off(scenario: LeaseScenario, server: PostgresServer) -> dic
 
 async def leader_cut_off_briefly(scenario: LeaseScenario, server: PostgresServer) -> dict[str, float]:
     """Shorter than the lease: nobody takes over, the leader leads on in its epoch."""
-    with servers.cuttable_proxy(server.port) as line:
+    with postgres_server.cuttable_proxy(server.port) as line:
         leader, other, _ = await leader_and_standby(scenario, server, line.port)
         line.cut()
         await asyncio.sleep(2)

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.ledger import kinds
+from orchestrator.ledger import event_kinds
 from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.ledger.port import Event, Ledger
-from orchestrator.ledger.store import LedgerUnavailable, SqlLedger
-from tests.ledger.servers import PostgresServer
+from orchestrator.ledger.sql_ledger import LedgerUnavailable, SqlLedger
+from tests.ledger.postgres_server import PostgresServer
 
 NOW = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "events.md"
@@ -34,7 +34,7 @@ class FakeMonotonic:
 
 
 def event(message: str, subject: str = "eph-shop/pr-1") -> Event:
-    return Event(kinds.ENVIRONMENT_READY, NOW, subject, message, "maria", {"commit": "abc"})
+    return Event(event_kinds.ENVIRONMENT_READY, NOW, subject, message, "maria", {"commit": "abc"})
 
 
 def url(path: Path) -> str:
@@ -64,7 +64,9 @@ def messages(ledger: Ledger) -> list[str]:
 def test_what_is_recorded_is_read_back_whole(ledger: Ledger) -> None:
     ledger.record(event("one"))
     (found,) = ledger.events()
-    assert found == Event(kinds.ENVIRONMENT_READY, NOW, "eph-shop/pr-1", "one", "maria", {"commit": "abc"}, found.id)
+    assert found == Event(
+        event_kinds.ENVIRONMENT_READY, NOW, "eph-shop/pr-1", "one", "maria", {"commit": "abc"}, found.id
+    )
     assert found.id > 0
 
 
@@ -118,7 +120,7 @@ def test_a_store_survives_its_process(tmp_path: Path) -> None:
 def test_times_are_utc_whatever_the_zone(tmp_path: Path) -> None:
     zone = timezone(timedelta(hours=5, minutes=30))
     with closing(SqlLedger(url(tmp_path / "l.db"))) as ledger:
-        ledger.record(Event(kinds.SERVICE_STARTED, NOW.astimezone(zone)))
+        ledger.record(Event(event_kinds.SERVICE_STARTED, NOW.astimezone(zone)))
         assert ledger.events()[0].at.isoformat() == "2026-11-21T04:00:00+00:00"
 
 
@@ -159,11 +161,11 @@ def test_while_the_database_is_down_events_wait_and_the_gap_is_told(tmp_path: Pa
         clock.now += 60
         *kept, gap = ledger.events()
         assert [found.message for found in kept] == ["before", "2", "3", "4"]
-        assert gap.kind == kinds.LEDGER_GAP
+        assert gap.kind == event_kinds.LEDGER_GAP
         assert gap.data == {"late": "3", "lost": "2"}
         ledger.record(event("later"))
         assert messages(ledger)[-1] == "later"
-        assert sum(found.kind == kinds.LEDGER_GAP for found in ledger.events()) == 1
+        assert sum(found.kind == event_kinds.LEDGER_GAP for found in ledger.events()) == 1
 
 
 def test_a_dead_database_is_left_alone_for_a_while(tmp_path: Path) -> None:
@@ -213,9 +215,9 @@ def test_recording_after_the_end_is_no_error(tmp_path: Path) -> None:
 
 
 def test_the_page_lists_every_kind_with_its_sentence() -> None:
-    assert PAGE.read_text(encoding="utf-8") == kinds.reference_page()
+    assert PAGE.read_text(encoding="utf-8") == event_kinds.reference_page()
 
 
 def test_every_constant_is_in_the_list() -> None:
-    constants = {value for name, value in vars(kinds).items() if name.isupper() and isinstance(value, str)}
-    assert {each for each in constants if "\n" not in each} == set(kinds.KINDS)
+    constants = {value for name, value in vars(event_kinds).items() if name.isupper() and isinstance(value, str)}
+    assert {each for each in constants if "\n" not in each} == set(event_kinds.KINDS)

@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from orchestrator.ledger import databases, kinds, store
+from orchestrator.ledger import database_engine, event_kinds, sql_ledger
 from orchestrator.ledger.port import Event
-from orchestrator.ledger.store import LedgerUnavailable, SqlLedger
-from tests.ledger import servers
-from tests.ledger.servers import PASSWORD, CuttableProxy, PostgresServer
+from orchestrator.ledger.sql_ledger import LedgerUnavailable, SqlLedger
+from tests.ledger import postgres_server
+from tests.ledger.postgres_server import PASSWORD, CuttableProxy, PostgresServer
 
 pytestmark = pytest.mark.real
 
@@ -31,7 +31,7 @@ READ_SECONDS = 12.0
 
 @pytest.fixture(autouse=True)
 def short_retry_delay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "QUIET_SECONDS", 0.5)
+    monkeypatch.setattr(sql_ledger, "QUIET_SECONDS", 0.5)
 
 
 @pytest.fixture
@@ -45,17 +45,17 @@ def record(ledger: SqlLedger, *numbers: int) -> float:
     longest = 0.0
     for number in numbers:
         began = time.monotonic()
-        ledger.record(Event(kinds.ENVIRONMENT_READY, NOW, "shop/pr-1", str(number)))
+        ledger.record(Event(event_kinds.ENVIRONMENT_READY, NOW, "shop/pr-1", str(number)))
         longest = max(longest, time.monotonic() - began)
     return longest
 
 
 def numbers(events: list[Event]) -> list[int]:
-    return [int(event.message) for event in events if event.kind != kinds.LEDGER_GAP]
+    return [int(event.message) for event in events if event.kind != event_kinds.LEDGER_GAP]
 
 
 def gaps(events: list[Event]) -> list[tuple[int, int]]:
-    return [(int(e.data["late"]), int(e.data["lost"])) for e in events if e.kind == kinds.LEDGER_GAP]
+    return [(int(e.data["late"]), int(e.data["lost"])) for e in events if e.kind == event_kinds.LEDGER_GAP]
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 15.0) -> None:
@@ -144,7 +144,7 @@ def test_frozen_it_is_given_up_after_a_moment_and_gets_all_when_it_thaws(
 
 @pytest.mark.long
 def test_cut_off_without_a_goodbye_it_ends_in_time(server: PostgresServer) -> None:
-    with servers.cuttable_proxy(server.port) as line:
+    with postgres_server.cuttable_proxy(server.port) as line:
         ledger = SqlLedger(server.url(server.create_database(), line.port))
         record(ledger, 0)
         assert numbers(ledger.events()) == [0]
@@ -168,7 +168,7 @@ def test_a_start_without_a_server_is_a_start() -> None:
 
 
 def unreachable_url() -> str:
-    return f"postgresql://eph:{PASSWORD}@127.0.0.1:{servers.free_port()}/eph"
+    return f"postgresql://eph:{PASSWORD}@127.0.0.1:{postgres_server.free_port()}/eph"
 
 
 def test_two_replicas_number_their_events_in_the_order_in_which_they_appear(server: PostgresServer) -> None:
@@ -192,9 +192,9 @@ def test_a_replica_that_stops_in_the_middle_of_writing_does_not_hold_the_others_
 ) -> None:
     record(ledger, 0)
     assert numbers(ledger.events()) == [0]
-    engine = databases.create_engine(ledger._engine.url.render_as_string(hide_password=False))
+    engine = database_engine.create_engine(ledger._engine.url.render_as_string(hide_password=False))
     with engine.connect() as stopped:
-        stopped.exec_driver_sql(f"SELECT pg_advisory_xact_lock({store.schema.ADVISORY_LOCK + 1})")
+        stopped.exec_driver_sql(f"SELECT pg_advisory_xact_lock({sql_ledger.schema.ADVISORY_LOCK + 1})")
         record(ledger, 1)
         wait_until(lambda: numbers(read_events(ledger)) == [0, 1])
         stopped.invalidate()
@@ -226,20 +226,22 @@ def test_a_wrong_password_is_not_told(server: PostgresServer, caplog: pytest.Log
     ],
 )
 def test_a_url_that_is_wrong_says_so_and_not_itself(url: str, said: str) -> None:
-    with pytest.raises(databases.BadDatabaseUrl) as caught:
+    with pytest.raises(database_engine.BadDatabaseUrl) as caught:
         SqlLedger(url)
     assert said in str(caught.value)
     assert PASSWORD not in str(caught.value)
 
 
 def test_a_password_among_the_parameters_is_not_told() -> None:
-    told = databases.display_url(databases.parse(f"postgres://eph@host:5433/eph?password={PASSWORD}&sslmode=require"))
+    told = database_engine.display_url(
+        database_engine.parse(f"postgres://eph@host:5433/eph?password={PASSWORD}&sslmode=require")
+    )
     assert told == "postgresql://eph@host:5433/eph"
 
 
 def test_the_line_of_these_tests_does_pass_things_on(server: PostgresServer) -> None:
     with (
-        servers.cuttable_proxy(server.port) as line,
+        postgres_server.cuttable_proxy(server.port) as line,
         closing(SqlLedger(server.url(server.create_database(), line.port))) as ledger,
     ):
         assert isinstance(line, CuttableProxy)

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from orchestrator.ledger import databases, retention
+from orchestrator.ledger import database_engine, retention
 from orchestrator.ledger.port import Event
-from orchestrator.ledger.store import SqlLedger
-from tests.ledger.servers import PostgresServer
+from orchestrator.ledger.sql_ledger import SqlLedger
+from tests.ledger.postgres_server import PostgresServer
 
 NOW = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -30,7 +30,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def engine(url: str) -> Iterator[sa.Engine]:
-    made = databases.create_engine(url)
+    made = database_engine.create_engine(url)
     yield made
     made.dispose()
 

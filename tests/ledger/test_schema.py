@@ -15,11 +15,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 
-from orchestrator.ledger import databases, schema
+from orchestrator.ledger import database_engine, schema_upgrade
 from orchestrator.ledger.port import Event
-from orchestrator.ledger.store import SqlLedger
+from orchestrator.ledger.sql_ledger import SqlLedger
 from orchestrator.ledger.tables import METADATA
-from tests.ledger.servers import PostgresServer
+from tests.ledger.postgres_server import PostgresServer
 
 NOW = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
 
@@ -34,7 +34,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def engine(url: str) -> Iterator[sa.Engine]:
-    made = databases.create_engine(url)
+    made = database_engine.create_engine(url)
     yield made
     made.dispose()
 
@@ -74,9 +74,9 @@ def versions(engine: sa.Engine) -> list[str]:
 
 
 def test_the_steps_lead_to_the_tables_that_the_code_uses(engine: sa.Engine) -> None:
-    schema.upgrade(engine)
+    schema_upgrade.upgrade(engine)
     assert differences(engine) == []
-    assert versions(engine) == [schema.LATEST_REVISION]
+    assert versions(engine) == [schema_upgrade.LATEST_REVISION]
 
 
 def test_the_first_versions_table_is_taken_over_with_its_events(engine: sa.Engine, url: str) -> None:
@@ -89,7 +89,7 @@ def test_the_first_versions_table_is_taken_over_with_its_events(engine: sa.Engin
 
 def test_the_first_version_can_go_on_writing(engine: sa.Engine) -> None:
     """While replicas are replaced one by one, the old ones know nothing of the new columns."""
-    schema.upgrade(engine)
+    schema_upgrade.upgrade(engine)
     old = "INSERT INTO events (kind, at, subject, message, actor, data) VALUES ('k', 'a', 's', 'm', 'e', '{}')"
     with engine.begin() as connection:
         connection.execute(sa.text(old))
@@ -98,14 +98,14 @@ def test_the_first_version_can_go_on_writing(engine: sa.Engine) -> None:
 
 
 def test_many_replicas_that_start_at_once_make_it_once(url: str) -> None:
-    engines = [databases.create_engine(url) for _ in range(6)]
+    engines = [database_engine.create_engine(url) for _ in range(6)]
     failed: list[BaseException] = []
     together = threading.Barrier(len(engines))
 
     def start(engine: sa.Engine) -> None:
         together.wait()
         try:
-            schema.upgrade(engine)
+            schema_upgrade.upgrade(engine)
         except BaseException as error:
             failed.append(error)
             raise
@@ -116,7 +116,7 @@ def test_many_replicas_that_start_at_once_make_it_once(url: str) -> None:
     for thread in threads:
         thread.join()
     assert failed == []
-    assert versions(engines[0]) == [schema.LATEST_REVISION]
+    assert versions(engines[0]) == [schema_upgrade.LATEST_REVISION]
     for engine in engines:
         engine.dispose()
 
@@ -126,17 +126,17 @@ def test_a_step_that_fails_leaves_the_old_schema(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         connection.execute(sa.text("CREATE TABLE leases (in_the_way INTEGER)"))
     with pytest.raises(DBAPIError):
-        schema.upgrade(engine)
+        schema_upgrade.upgrade(engine)
     assert not sa.inspect(engine).has_table("alembic_version")
     assert "mark" not in {column["name"] for column in sa.inspect(engine).get_columns("events")}
     with engine.begin() as connection:
         connection.execute(sa.text("DROP TABLE leases"))
-    schema.upgrade(engine)
+    schema_upgrade.upgrade(engine)
     assert differences(engine) == []
 
 
 def test_a_newer_schema_is_left_as_it_is_and_used(engine: sa.Engine, url: str) -> None:
-    schema.upgrade(engine)
+    schema_upgrade.upgrade(engine)
     with engine.begin() as connection:
         connection.execute(sa.text("ALTER TABLE events ADD COLUMN later VARCHAR(8)"))
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0999'"))
@@ -156,7 +156,7 @@ def test_events_cannot_be_changed(engine: sa.Engine, url: str) -> None:
 
 
 def test_the_code_knows_the_last_step() -> None:
-    script = ScriptDirectory(str(schema.FOLDER))
-    assert script.get_heads() == [schema.LATEST_REVISION]
-    assert script.get_bases() == [schema.FIRST_REVISION]
+    script = ScriptDirectory(str(schema_upgrade.FOLDER))
+    assert script.get_heads() == [schema_upgrade.LATEST_REVISION]
+    assert script.get_bases() == [schema_upgrade.FIRST_REVISION]
     assert all(len(step.revision) == 4 and step.revision.isdigit() for step in script.walk_revisions())

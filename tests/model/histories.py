@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 
-from orchestrator.core.policy import Policy
-from tests.model import steps, world
-from tests.model.problems import Problem
+from orchestrator.core.model.policy import Policy
+from tests.model import steps
 from tests.model.steps import STEPS, Step
+from tests.worlds.model import model_world
+from tests.worlds.model.problems import Problem
 
 LENGTH = 25
 History = Sequence[Step]
@@ -21,9 +22,9 @@ def random_history(seed: int, number: int, length: int = LENGTH) -> list[Step]:
     return [*opened, *(Step(kind, chance.randrange(8), chance.randrange(8)) for kind in kinds)]
 
 
-def play(history: History, policy: Policy = world.POLICY) -> list[Problem]:
+def play(history: History, policy: Policy = model_world.POLICY) -> list[Problem]:
     """What went wrong on the way or was wrong in the end."""
-    with world.running_world(policy) as opened:
+    with model_world.running_world(policy) as opened:
         for step in history:
             steps.take_step(opened, step)
             if problems := opened.problems_so_far():

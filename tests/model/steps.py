@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from orchestrator.core.model import Key, PullRequest, PullState
+from orchestrator.core.model.world import Key, PullRequest, PullState
 from stacks.model import StackLock, StackRef
-from tests.model import looking
-from tests.model.hosts import HEALTHY, MOODS
-from tests.model.store import TargetPart
-from tests.model.world import BAD_YAML, EPH_YAML, ModelWorld
+from tests.worlds.model import invariants
+from tests.worlds.model.model_world import BAD_YAML, EPH_YAML, ModelWorld
+from tests.worlds.model.store import TargetPart
+from tests.worlds.model.unreliable_forge import HEALTHY, MOODS
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +241,7 @@ def slow_responses(world: ModelWorld, _: int, what: int) -> None:
 
 def check_now(world: ModelWorld, _: int, __: int) -> None:
     """Not a thing that happens: nothing was broken, so by now everything should be as wanted."""
-    world.problems += looking.final_problems(world)
+    world.problems += invariants.final_problems(world)
 
 
 # --- the Git host, and time

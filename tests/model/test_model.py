@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from tests.model import histories, steps
-from tests.model.cases import REGRESSIONS
+from tests.model.regressions import REGRESSIONS
 from tests.model.steps import STEPS, Step
-from tests.model.world import ModelWorld
+from tests.worlds.model.model_world import ModelWorld
 
 EXAMPLES = int(os.environ.get("EPH_MODEL_EXAMPLES", "20"))
 PEOPLE = ("open", "push", "storm", "label", "unlabel", "close", "reopen", "delete", "rename", "same_commit", "ask")

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config.bounds import AdmissionPolicy
-from orchestrator.config.parsing import parse
-from orchestrator.config.sections import PreviewSecret
-from orchestrator.config.vault import REREAD_INTERVAL, SecretStore
-from orchestrator.core.model import PullRequest, Recipe, RecipeError
-from orchestrator.forge.fake import FakeForge
-from orchestrator.forge.port import ForgeRefused, ForgeUnavailable
-from orchestrator.runtime import recipes
-from orchestrator.runtime.recipes import RecipeReader, ServerRules
-from tests.stories.town import BAD_YAML, EPH_YAML, START
+from orchestrator.config.eph_yaml.admission import AdmissionPolicy
+from orchestrator.config.eph_yaml.parsing import parse
+from orchestrator.config.secret_store import REREAD_INTERVAL, SecretStore
+from orchestrator.config.settings.groups import PreviewSecret
+from orchestrator.core.model.world import PullRequest, Recipe, RecipeError
+from orchestrator.forges.fake import FakeForge
+from orchestrator.forges.port import ForgeRefused, ForgeUnavailable
+from orchestrator.runtime.observation import recipe_reader
+from orchestrator.runtime.observation.recipe_reader import RecipeReader, ServerRules
+from tests.worlds.world import BAD_YAML, EPH_YAML, START
 
 STAGING = "triggers:\n  - type: pr_label\n    labels: [staging]\n"
 
@@ -138,8 +138,8 @@ def test_an_environment_keeps_its_name(tmp_path: object) -> None:  # Y3
 
 
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:  # L2
-    monkeypatch.setattr(recipes, "KEPT", 5)
-    monkeypatch.setattr(recipes, "BASES_KEPT", 2)
+    monkeypatch.setattr(recipe_reader, "KEPT", 5)
+    monkeypatch.setattr(recipe_reader, "BASES_KEPT", 2)
     desk = RecipeSetup()
     for each in range(20):
         desk.read(desk.pull({"eph.yaml": BAD_YAML, "text": str(each)}))
@@ -190,7 +190,7 @@ def test_files_that_say_the_same_are_understood_once(monkeypatch: pytest.MonkeyP
     """L4: most commits of a repository hold the same file, and reading YAML takes longer than all the rest."""
     desk = RecipeSetup()
     read: list[bytes] = []
-    monkeypatch.setattr(recipes, "parse", lambda text, limits: read.append(text) or parse(text, limits=limits))
+    monkeypatch.setattr(recipe_reader, "parse", lambda text, limits: read.append(text) or parse(text, limits=limits))
     for number in range(5):
         desk.forge.push(desk.repository, f"change-{number}", {"text": f"{number}"})
         opened = desk.forge.open_pull(desk.repository, f"change-{number}")

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from orchestrator.core.model import Key
+from orchestrator.core.model.world import Key
 from orchestrator.runtime.wakeups import FULL_REFRESH, NO_REFRESH, Refresh, Wakeups
 
 

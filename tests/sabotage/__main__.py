@@ -7,26 +7,30 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.sabotage import judges, plays, trees
+from tests.sabotage import history_player, patched_copy, verification
 from tests.sabotage.guards import MODELLED
-from tests.sabotage.real import REAL
+from tests.sabotage.real_guards import REAL
 
 
 def main() -> int:
     asked = _arguments()
     guards = [guard for guard in (*MODELLED, *REAL) if asked.only in guard.name]
     missed = 0
-    with plays.history_player() as player, tempfile.TemporaryDirectory(prefix="eph-sabotage-") as name:
-        folder = trees.copy_code(Path(name), ())
+    with history_player.history_player() as player, tempfile.TemporaryDirectory(prefix="eph-sabotage-") as name:
+        folder = patched_copy.copy_code(Path(name), ())
         quick = [guard for guard in guards if guard.is_quick]
         if asked.search:
             for guard in quick:
-                print(guard.name, judges.search(player, folder, guard, asked.search), sep="\n  ", flush=True)
+                print(guard.name, verification.search(player, folder, guard, asked.search), sep="\n  ", flush=True)
             return 0
-        for guard, problems in judges.control_runs(player, folder, quick).items():
+        for guard, problems in verification.control_runs(player, folder, quick).items():
             missed += _report(guard, "with it", f"it is wrong already: {problems[:3]}" if problems else "")
         for guard in guards:
-            trouble = judges.verify_modelled(player, folder, guard) if guard.is_quick else judges.verify_real(guard)
+            trouble = (
+                verification.verify_modelled(player, folder, guard)
+                if guard.is_quick
+                else verification.verify_real(guard)
+            )
             missed += _report(guard.name, guard.counter, trouble)
     print(f"sabotage: {len(guards)} guards switched off, {len(guards) - missed} seen, {missed} not", flush=True)
     return 1 if missed else 0

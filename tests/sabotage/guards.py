@@ -38,9 +38,9 @@ class Guard:
         return bool(self.history)
 
 
-DECISIONS, DESIRED = "orchestrator/core/decisions.py", "orchestrator/core/wishes.py"
-EXECUTOR, NOTIFIER = "orchestrator/runtime/executor.py", "orchestrator/app/shows.py"
-ORPHANS, QUEUES = "orchestrator/core/leftovers.py", "orchestrator/core/queues.py"
+DECISIONS, DESIRED = "orchestrator/core/planning/decisions.py", "orchestrator/core/desired/desired_state.py"
+EXECUTOR, NOTIFIER = "orchestrator/runtime/executor.py", "orchestrator/service/notifier.py"
+ORPHANS, QUEUES = "orchestrator/core/orphans/orphan_purges.py", "orchestrator/core/planning/queues.py"
 
 NO_CONFIRM = Patch(
     DESIRED,
@@ -65,7 +65,7 @@ MODELLED = (
     ),
     Guard(
         "no more than a share goes within an hour without the Git host stating it", "excess",
-        (Patch("orchestrator/core/guards.py", "    if limits.recent + len(open_) <= limits.most or command", "    if True or command"),),
+        (Patch("orchestrator/core/planning/guards.py", "    if limits.recent + len(open_) <= limits.most or command", "    if True or command"),),
         (*(("open", each, 0) for each in (0, 1, 0, 1)), ("long_pass", 0, 0), ("mood", 0, 5), ("pass", 0, 7), ("pass", 0, 6)),
     ),
     Guard(
@@ -106,7 +106,7 @@ MODELLED = (
     ),
     Guard(
         "nothing is purged while not all stacks are known", "lost",
-        (Patch("orchestrator/core/plans.py", "    if world.stacks.complete:\n        actions += leftovers", "    if True:\n        actions += leftovers"),),
+        (Patch("orchestrator/core/planning/plans.py", "    if world.stacks.complete:\n        actions += leftovers", "    if True:\n        actions += leftovers"),),
         (("open", 6, 0), ("blind", 5, 1), ("unlabel", 6, 7), ("crash", 7, 5)),
     ),
     Guard(
@@ -151,12 +151,12 @@ MODELLED = (
     ),
     Guard(
         "what broke off is refreshed before it goes on", "stuck",
-        (Patch("orchestrator/core/repairs.py", "left half-done by a try that broke off\", refresh=True)", "left half-done by a try that broke off\")"),),
+        (Patch("orchestrator/core/planning/repairs.py", "left half-done by a try that broke off\", refresh=True)", "left half-done by a try that broke off\")"),),
         (("open", 1, 0), ("pass", 0, 1), ("kill", 0, 0)),
     ),
     Guard(
         "a URL that does not answer is repaired", "lost",
-        (Patch("orchestrator/core/repairs.py", "    if at.now < patient:\n        return None", "    return None"),),
+        (Patch("orchestrator/core/planning/repairs.py", "    if at.now < patient:\n        return None", "    return None"),),
         (("open", 0, 0), ("pass", 0, 5), ("wreck", 0, 1)),
     ),
     Guard(
@@ -172,7 +172,7 @@ MODELLED = (
     ),
     Guard(
         "a clock that is put back does not keep the loop from looking", "lies",
-        (Patch("orchestrator/core/moments.py", "    return since <= now < since + length", "    return now < since + length"),),
+        (Patch("orchestrator/core/util/time_windows.py", "    return since <= now < since + length", "    return now < since + length"),),
         (("open", 0, 0), ("pass", 0, 5), ("jump", 0, 0), ("push", 0, 0)),
     ),
     Guard(

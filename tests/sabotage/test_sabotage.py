@@ -10,60 +10,62 @@ from pathlib import Path
 
 import pytest
 
-from tests.sabotage import judges, plays, trees
+from tests.sabotage import history_player, patched_copy, verification
 from tests.sabotage.guards import MODELLED, Guard, Patch
-from tests.sabotage.plays import HistoryPlayer
-from tests.sabotage.real import FILES, REAL
+from tests.sabotage.history_player import HistoryPlayer
+from tests.sabotage.real_guards import FILES, REAL
 
 ALL = {guard.name: guard for guard in (*MODELLED, *REAL)}
 
 
 @pytest.fixture(scope="module")
 def player() -> Iterator[HistoryPlayer]:
-    with plays.history_player() as made:
+    with history_player.history_player() as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def code_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return trees.copy_code(tmp_path_factory.mktemp("code"), ())
+    return patched_copy.copy_code(tmp_path_factory.mktemp("code"), ())
 
 
 @pytest.mark.long
 def test_all_guards_on_passes(player: HistoryPlayer, code_copy: Path) -> None:
-    found = judges.control_runs(player, code_copy, MODELLED)
+    found = verification.control_runs(player, code_copy, MODELLED)
     assert found == {guard.name: [] for guard in MODELLED}
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("guard", MODELLED, ids=lambda guard: guard.name)
 def test_disabled_guard_is_detected_by_the_model(player: HistoryPlayer, code_copy: Path, guard: Guard) -> None:
-    assert judges.verify_modelled(player, code_copy, guard) == ""
+    assert verification.verify_modelled(player, code_copy, guard) == ""
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("guard", FILES[:1], ids=lambda guard: guard.name)
 def test_disabled_guard_fails_its_test(guard: Guard) -> None:
-    assert judges.verify_real(guard) == ""
+    assert verification.verify_real(guard) == ""
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_every_patch_fits_exactly_once(name: str) -> None:
     guard = ALL[name]
-    assert trees.mismatches([*guard.patches, *guard.also_disabled]) == []
+    assert patched_copy.mismatches([*guard.patches, *guard.also_disabled]) == []
     assert bool(guard.history) != bool(guard.test)
 
 
 def test_guards_are_many_and_turn_every_figure() -> None:
     assert len(ALL) == len(MODELLED) + len(REAL) >= 20
-    assert {guard.counter for guard in ALL.values()} == set(plays.KINDS)
+    assert {guard.counter for guard in ALL.values()} == set(history_player.KINDS)
 
 
 def test_a_patch_that_does_not_fit_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(trees.PatchMismatch, match="0 times"):
-        trees.copy_code(tmp_path, [Patch("stacks/locks.py", "no such line", "")])
+    with pytest.raises(patched_copy.PatchMismatch, match="0 times"):
+        patched_copy.copy_code(tmp_path, [Patch("stacks/backends/file/locks.py", "no such line", "")])
 
 
 def test_a_guard_that_is_not_seen_is_told(player: HistoryPlayer, code_copy: Path) -> None:
-    blind = Guard("none", "lost", (Patch("stacks/locks.py", "_SLACK = 2.0", "_SLACK = 3.0"),), (("open", 1, 0),))
-    assert "lost stays 0" in judges.verify_modelled(player, code_copy, blind)
+    blind = Guard(
+        "none", "lost", (Patch("stacks/backends/file/locks.py", "_SLACK = 2.0", "_SLACK = 3.0"),), (("open", 1, 0),)
+    )
+    assert "lost stays 0" in verification.verify_modelled(player, code_copy, blind)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stacks.benches import FakeBench, RealBench, StackBench, create_real_bench
+from tests.stacks.stack_bench import FakeBench, RealBench, StackBench, create_real_bench
 
 
 @pytest.fixture

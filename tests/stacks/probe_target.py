@@ -18,8 +18,8 @@ from typing import Any
 
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
-from programs.insides import LogLines, LogRequest
-from programs.local.waiting import pause
+from programs.kit.waiting import pause
+from programs.runtime_info import LogLines, LogRequest
 from programs.spec import EnvironmentSpec
 
 VERSION = "probe-1"

@@ -16,11 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from stacks import locks, records
-from stacks.backends import FileBackend
+from stacks.backends.file import locks
+from stacks.backends.file.layout import FileBackend
+from stacks.executors.process import operation_records
 from stacks.model import Outcome, StackRef
-from tests.stacks.benches import RealBench, record_of, ref, run_operation, sha, start_operation
 from tests.stacks.probe_target import SECRET
+from tests.stacks.stack_bench import RealBench, record_of, ref, run_operation, sha, start_operation
 
 pytestmark = pytest.mark.real
 
@@ -164,8 +165,8 @@ async def test_a_program_that_is_wrong_and_a_target_that_is_not_there(real: Real
     assert "web" in " ".join([twice.error, *twice.tail])
     unknown = await run_operation(real, real.factory.up(1, "aaaa", target="cloud"))
     assert "no target 'cloud' is installed" in unknown.error
-    assert records.last_results(real.places) == {ref(1): unknown}
-    log = records.newest_log(real.places, ref(1))
+    assert operation_records.last_results(real.places) == {ref(1): unknown}
+    log = operation_records.newest_log(real.places, ref(1))
     assert log is not None
     assert log.name.endswith("-up.log")
 

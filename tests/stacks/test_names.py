@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from stacks import names
 from stacks.model import RefKind, StackRef
-from stacks.words import ADJECTIVES, NOUNS
+from stacks.word_lists import ADJECTIVES, NOUNS
 
 IDS = st.integers(0, 2**63 - 1)
 NUMBERS = st.integers(1, 2**31 - 1)

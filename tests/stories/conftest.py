@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.stories.town import World
+from tests.worlds.world import World
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from orchestrator.core.phases import Phase
-from tests.stories.town import EPH_YAML, World
+from orchestrator.core.views.phases import Phase
+from tests.worlds.world import EPH_YAML, World
 
 WITH_DATABASE = (
     EPH_YAML

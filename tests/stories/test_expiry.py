@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from orchestrator.core.phases import Phase
-from orchestrator.forge.port import EXPIRED, LABEL_NOT_OURS, LABEL_REMOVED, ForgeRefused, ForgeUnavailable
-from tests.stories.town import World
+from orchestrator.core.views.phases import Phase
+from orchestrator.forges.port import EXPIRED, LABEL_NOT_OURS, LABEL_REMOVED, ForgeRefused, ForgeUnavailable
+from tests.worlds.world import World
 
 
 def mark(world: World, number: int) -> str:

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from orchestrator.core.phases import Phase
-from orchestrator.forge.port import APPROVED, ForgeUnavailable
-from tests.stories.town import EPH_YAML, World, eph_yaml
+from orchestrator.core.views.phases import Phase
+from orchestrator.forges.port import APPROVED, ForgeUnavailable
+from tests.worlds.world import EPH_YAML, World, eph_yaml
 
 
 @pytest.fixture

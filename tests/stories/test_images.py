@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from orchestrator.core.phases import Phase
-from orchestrator.forge.port import ForgeUnavailable
+from orchestrator.core.views.phases import Phase
+from orchestrator.forges.port import ForgeUnavailable
 from orchestrator.images.errors import RegistryRefused, RegistryUnavailable
-from tests.stories.town import INTERVAL, World
+from tests.worlds.world import INTERVAL, World
 
 REPOSITORY = "registry.test/acme/shop"
 FILE = """\

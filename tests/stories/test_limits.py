@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from orchestrator.core.phases import Phase
-from tests.stories.town import World
+from orchestrator.core.views.phases import Phase
+from tests.worlds.world import World
 
 
 async def test_what_is_over_the_limit_waits_and_its_pull_request_says_its_place() -> None:  # L6

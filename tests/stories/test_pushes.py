@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from orchestrator.core.phases import Phase
-from orchestrator.core.policy import Policy
-from tests.stories.town import World
+from orchestrator.core.model.policy import Policy
+from orchestrator.core.views.phases import Phase
+from tests.worlds.world import World
 
 
 async def test_push_during_create_supersedes_it(world: World) -> None:  # L5

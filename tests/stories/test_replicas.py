@@ -7,15 +7,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from orchestrator.core.model import Intent
-from orchestrator.core.phases import Phase
-from orchestrator.ledger import kinds
+from orchestrator.core.model.world import Intent
+from orchestrator.core.views.phases import Phase
+from orchestrator.ledger import event_kinds
 from orchestrator.ledger.fake import FakeLease
-from stacks import records
+from stacks.executors.process import operation_records
+from stacks.executors.process.process_identity import ProcessIdentity
+from stacks.executors.process.recovery import Recovery
 from stacks.model import OperationVerb
-from stacks.others import Recovery
-from stacks.processes import ProcessIdentity
-from tests.stories.town import World
+from tests.worlds.world import World
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ async def test_who_begins_to_lead_acts_at_once(follower: World) -> None:
     await follower.run_for(seconds=10)
     assert follower.phase(number) is Phase.READY
     assert "Ready" in follower.comment(number)
-    assert kinds.LEADER_CHANGED in {event.kind for event in follower.ledger.events()}
+    assert event_kinds.LEADER_CHANGED in {event.kind for event in follower.ledger.events()}
 
 
 async def test_who_ceases_to_lead_starts_nothing_new(follower: World) -> None:
@@ -98,7 +98,7 @@ async def test_a_stack_on_which_an_earlier_leader_still_works_is_left_alone(foll
     lease(follower).set_leading(True)
     number = follower.open()
     here = ProcessIdentity(7, 1, "b")
-    left = records.OperationRecord(
+    left = operation_records.OperationRecord(
         follower.ref(number), OperationVerb.UP, "m", here, here, "one", "c" * 40, follower.now.isoformat()
     )
     follower.leadership.recover_operations = lambda: Recovery((), (left,))

@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from orchestrator.core.phases import Phase
+from orchestrator.core.views.phases import Phase
 from stacks.model import OperationVerb
-from tests.stories.town import World
+from tests.worlds.world import World
 
 KillPoint = Callable[[World, int], Awaitable[None]]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from orchestrator.core.model import CheckState
-from orchestrator.core.phases import Phase
-from orchestrator.forge.port import ForgeUnavailable
-from tests.stories.town import EPH_YAML, World
+from orchestrator.core.model.world import CheckState
+from orchestrator.core.views.phases import Phase
+from orchestrator.forges.port import ForgeUnavailable
+from tests.worlds.world import EPH_YAML, World
 
 TRIGGER = "triggers:\n  - type: pr_label\n    labels: [preview]\n"
 

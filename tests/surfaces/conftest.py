@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from orchestrator.core.phases import Phase
+from orchestrator.core.views.phases import Phase
 from orchestrator.surfaces.api.app import create_app
 from orchestrator.surfaces.fake import FakeEnvironmentService, sample
-from tests.surfaces.serving import TOKENS, SwappableDesk, api_settings, serve
+from tests.surfaces.api_server import TOKENS, SwappableDesk, api_settings, serve
 
 
 @pytest.fixture

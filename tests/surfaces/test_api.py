@@ -9,7 +9,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from orchestrator.core.phases import Phase
+from orchestrator.core.views.phases import Phase
 from orchestrator.surfaces.fake import START, FakeEnvironmentService, sample
 
 NAME = "shop-gentle-stream-42"

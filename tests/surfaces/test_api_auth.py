@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from orchestrator.surfaces.api.settings import Token, local_token
+from orchestrator.surfaces.api.api_settings import Token, local_token
 from orchestrator.surfaces.fake import START, FakeEnvironmentService
-from tests.surfaces.serving import TOKENS
+from tests.surfaces.api_server import TOKENS
 
 ROLES = ("nobody", "viewer", "developer", "admin")
 ONE = "/api/v1/environments/shop-gentle-stream-42"

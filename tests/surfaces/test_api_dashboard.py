@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import httpx
 
-from orchestrator.core.junit import JUnitReport
-from orchestrator.core.phases import Phase
-from orchestrator.core.suites import SuiteView
-from orchestrator.core.views import FailureView
+from orchestrator.core.suites.junit import JUnitReport
+from orchestrator.core.suites.suite_plan import SuiteView
+from orchestrator.core.views.environment_views import FailureView
+from orchestrator.core.views.phases import Phase
 from orchestrator.surfaces.fake import START, FakeEnvironmentService, sample
-from programs.insides import ProcessInfo, RuntimeEvent, RuntimeInfo
+from programs.runtime_info import ProcessInfo, RuntimeEvent, RuntimeInfo
 
 NASTY = "<script>alert(1)</script>"
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from orchestrator.surfaces.api.settings import WebhookDelivery
+from orchestrator.surfaces.api.api_settings import WebhookDelivery
 from orchestrator.surfaces.fake import FakeEnvironmentService
 
 SECRET = b"webhook secret"

@@ -19,14 +19,14 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from orchestrator.core.commands import ChatReply, CommandResult
-from orchestrator.core.model import Key
-from orchestrator.core.phases import Phase
-from orchestrator.core.views import EnvironmentView
-from orchestrator.forge.port import Conclusion
-from orchestrator.forge.sandbox.pages.markdown import render as page
-from orchestrator.surfaces import checks, comment, deployments, markdown
-from tests.surfaces.surface_views import BASE, FAILURE, NEW, NOW, OLD, REPLIES, VIEWS_BY_NAME, view
+from orchestrator.core.chat_commands import ChatReply, CommandResult
+from orchestrator.core.model.world import Key
+from orchestrator.core.views.environment_views import EnvironmentView
+from orchestrator.core.views.phases import Phase
+from orchestrator.demo.github.pages.render_markdown import render as page
+from orchestrator.forges.port import Conclusion
+from orchestrator.surfaces.reports import check_runs, comment, deployment_states, markdown
+from tests.surfaces.sample_views import BASE, FAILURE, NEW, NOW, OLD, REPLIES, VIEWS_BY_NAME, view
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -56,7 +56,7 @@ words = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=60), st.text("`~@#<
 @pytest.mark.parametrize("name", VIEWS_BY_NAME)
 def test_each_phase_reads_as_committed(name: str) -> None:
     """P1, P2: change a text, look at the difference, commit it."""
-    check = checks.report(VIEWS_BY_NAME[name], NOW)
+    check = check_runs.report(VIEWS_BY_NAME[name], NOW)
     text = f"{comment.render(VIEWS_BY_NAME[name], NOW)}\n=== check: {check.conclusion}\n{check.title}\n{check.details_url}\n"
     assert_matches_snapshot(name, text + f"\n=== deployment: {deployed(VIEWS_BY_NAME[name])}\n")
 
@@ -79,10 +79,10 @@ def assert_matches_snapshot(name: str, text: str) -> None:
 
 
 def deployed(view: EnvironmentView) -> str:
-    said = deployments.report(view)
+    said = deployment_states.report(view)
     if said is None:
-        return "all removed" if deployments.is_over(view) else "left as it is"
-    return f"{said.state} of {checks.commit_of(view)[:7]}\n{said.description}\n{said.environment_url}"
+        return "all removed" if deployment_states.is_over(view) else "left as it is"
+    return f"{said.state} of {check_runs.commit_of(view)[:7]}\n{said.description}\n{said.environment_url}"
 
 
 def test_every_phase_has_a_text() -> None:
@@ -159,7 +159,7 @@ def test_nothing_that_people_wrote_is_a_link_a_mention_or_an_image_of_ours(words
 @settings(max_examples=80)
 def test_titles_and_descriptions_are_one_line_of_a_bounded_length(words: str) -> None:
     """P2, S3: those are shown as they are, so that nothing but their length and their lines can be wrong."""
-    report, deployment = checks.report(tainted(words), NOW), deployments.report(tainted(words))
+    report, deployment = check_runs.report(tainted(words), NOW), deployment_states.report(tainted(words))
     assert deployment is not None
     for text, longest in ((report.title, 120), (deployment.description, 140)):
         assert len(text) <= longest
@@ -207,7 +207,7 @@ def test_what_is_long_is_cut() -> None:
     rendered = comment.render(worst, NOW)
     assert len(rendered) < 40_000
     assert "and 480 more" in rendered
-    assert len(checks.report(worst, NOW).title) <= 120
+    assert len(check_runs.report(worst, NOW).title) <= 120
 
 
 def test_control_characters_are_gone() -> None:
@@ -216,15 +216,15 @@ def test_control_characters_are_gone() -> None:
 
 def test_a_check_is_green_only_for_the_commit_that_answers() -> None:
     """P2, pitfall 9."""
-    assert checks.report(BASE, NOW).conclusion is Conclusion.SUCCESS
+    assert check_runs.report(BASE, NOW).conclusion is Conclusion.SUCCESS
     older = replace(BASE, commit=OLD, wanted_commit=NEW)
-    assert checks.report(older, NOW).conclusion is Conclusion.IN_PROGRESS
-    assert checks.commit_of(older) == NEW
+    assert check_runs.report(older, NOW).conclusion is Conclusion.IN_PROGRESS
+    assert check_runs.commit_of(older) == NEW
 
 
 def test_a_wrong_file_is_a_failure_and_a_fork_is_not() -> None:
-    assert checks.report(VIEWS_BY_NAME["refused"], NOW).conclusion is Conclusion.FAILURE
-    assert checks.report(view(Phase.REFUSED, problems=()), NOW).conclusion is Conclusion.NEUTRAL
+    assert check_runs.report(VIEWS_BY_NAME["refused"], NOW).conclusion is Conclusion.FAILURE
+    assert check_runs.report(view(Phase.REFUSED, problems=()), NOW).conclusion is Conclusion.NEUTRAL
 
 
 def test_an_older_build_that_still_answers_is_linked() -> None:

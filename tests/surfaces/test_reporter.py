@@ -6,10 +6,10 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from orchestrator.core.model import Key
-from orchestrator.core.phases import Phase
-from orchestrator.core.views import EnvironmentView
-from orchestrator.forge.port import (
+from orchestrator.core.model.world import Key
+from orchestrator.core.views.environment_views import EnvironmentView
+from orchestrator.core.views.phases import Phase
+from orchestrator.forges.port import (
     CheckReport,
     Conclusion,
     DeploymentReport,
@@ -21,9 +21,9 @@ from orchestrator.forge.port import (
     ForgeUnsupported,
     Repository,
 )
-from orchestrator.surfaces import comment
-from orchestrator.surfaces.reporter import Reporter
-from tests.surfaces.surface_views import BASE, NEW, NOW, OLD, VIEWS_BY_NAME
+from orchestrator.surfaces.reports import comment
+from orchestrator.surfaces.reports.reporter import Reporter
+from tests.surfaces.sample_views import BASE, NEW, NOW, OLD, VIEWS_BY_NAME
 
 REPOSITORY = Repository(1296269, "acme/shop", "http://git.test/acme/shop.git", "main")
 

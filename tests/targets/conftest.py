@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from programs.local.target import TARGET
-from tests.targets.machines import LocalMachine, Repository, new_repository, pulumi_env
+from programs.targets.local.target import TARGET
+from tests.targets.local_machine import LocalMachine, Repository, new_repository, pulumi_env
 
 
 @pytest.fixture

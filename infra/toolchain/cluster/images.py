@@ -1,7 +1,7 @@
 """Container images of the test cluster: those that its node runs itself, and those that tests deploy.
 
 How an image is made and pushed without a daemon and without the internet is the demo's, which plays CI
-(orchestrator/app/demo/oci.py, pushing.py, bases.py).
+(orchestrator/demo/cluster/oci.py, pushing.py, bases.py).
 
     python3 images.py system FOLDER BIN          the images that the node itself runs, as archives in FOLDER
     python3 images.py samples REGISTRY BIN       the images that tests deploy, pushed to REGISTRY
@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from orchestrator.app.demo.bases import postgres
-from orchestrator.app.demo.oci import Image, Layer, import_tar
+from orchestrator.demo.cluster.base_images import postgres
+from orchestrator.demo.cluster.oci import Image, Layer, import_tar
 
 
 def system(tools: Path, coredns: Path) -> dict[str, Image]:
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> None:
         for name, image in system(binaries / "tools", binaries / "coredns").items():
             import_tar(image, f"cluster.test/{name}:1", folder / f"{name}.tar")
         return
-    from orchestrator.app.demo.pushing import Registry  # needs packages, which a bare Python does not have
+    from orchestrator.demo.cluster.registry_push import Registry  # needs packages, which a bare Python does not have
 
     registry = Registry(place, os.environ.get("REGISTRY_USER", ""), os.environ.get("REGISTRY_PASSWORD", ""))
     samples = {("library/postgres", "15"): postgres()}

@@ -29,7 +29,7 @@ cd "$here"
 digest() { cat "$@" | sha256sum | cut -c1-16; }
 built=$CACHE/$(digest go.mod go.sum build.sh coredns/go.* coredns/*.go node/*.go tools/*.go)
 project=$here/../../..
-export BIN=$built/bin IMAGES=$built/images-$(digest images.py "$project"/orchestrator/app/demo/oci.py)
+export BIN=$built/bin IMAGES=$built/images-$(digest images.py "$project"/orchestrator/demo/cluster/oci.py)
 if [ ! -e "$built/.whole" ]; then
   say "building Kubernetes from its Go modules; 8 to 15 minutes the first time on two cores"
   rm -rf "$CACHE"/.new-* # of one that was killed: we hold the lock

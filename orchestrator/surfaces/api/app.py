@@ -10,12 +10,12 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
 from orchestrator.surfaces import dashboard, metrics
-from orchestrator.surfaces.api import environments, errors, schemas, service, wiring
-from orchestrator.surfaces.api.auth import Authenticator
-from orchestrator.surfaces.api.limits import BodyLimit, SecurityHeaders
-from orchestrator.surfaces.api.settings import ApiSettings
+from orchestrator.surfaces.api import api_errors, environment_routes, role_dependencies, schemas, service_routes
+from orchestrator.surfaces.api.api_settings import ApiSettings
+from orchestrator.surfaces.api.authentication import Authenticator
+from orchestrator.surfaces.api.middleware import BodyLimit, SecurityHeaders
+from orchestrator.surfaces.api.role_dependencies import VIEWER
 from orchestrator.surfaces.api.streams import Streams
-from orchestrator.surfaces.api.wiring import VIEWER
 from orchestrator.surfaces.port import EnvironmentService
 
 ERRORS: dict[int | str, dict[str, object]] = {
@@ -39,13 +39,15 @@ def create_app(environment_service: EnvironmentService, settings: ApiSettings) -
         title="Eph", version=settings.version, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
     )
     keeper = Authenticator(settings)
-    wiring.install(app, keeper)
+    role_dependencies.install(app, keeper)
     streams = Streams(settings.stream_limit, settings.stream_poll)
-    app.include_router(environments.router(environment_service, streams), prefix="/api/v1", responses=ERRORS)
-    app.include_router(service.router(environment_service, streams, settings), prefix="/api/v1", responses=ERRORS)
+    app.include_router(environment_routes.router(environment_service, streams), prefix="/api/v1", responses=ERRORS)
+    app.include_router(
+        service_routes.router(environment_service, streams, settings), prefix="/api/v1", responses=ERRORS
+    )
     app.include_router(dashboard.router(environment_service, keeper, settings), include_in_schema=False)
     _probes(app, environment_service, settings)
-    errors.install(app, environment_service)
+    api_errors.install(app, environment_service)
     app.add_middleware(BodyLimit, limit=settings.body_limit, webhook_limit=settings.webhook_limit)
     app.add_middleware(SecurityHeaders)
     return app

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
 
-from orchestrator.core.audits import AuditResult
-from orchestrator.core.suites import SuiteView
-from orchestrator.core.views import EnvironmentView, FailureView, display_name
+from orchestrator.core.orphans.orphan_audit import AuditResult
+from orchestrator.core.suites.suite_plan import SuiteView
+from orchestrator.core.views.environment_views import EnvironmentView, FailureView, display_name
 from orchestrator.ledger.port import Event
 from orchestrator.surfaces.api import schemas
 from orchestrator.surfaces.port import ServiceStatus
-from programs.insides import RuntimeInfo
+from programs.runtime_info import RuntimeInfo
 from stacks.model import RefKind
 
 

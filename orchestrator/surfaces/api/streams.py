@@ -13,7 +13,7 @@ from contextlib import suppress
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from orchestrator.surfaces.api import render, schemas
-from orchestrator.surfaces.api.errors import ApiError
+from orchestrator.surfaces.api.api_errors import ApiError
 from orchestrator.surfaces.port import EnvironmentNotFound, EnvironmentService
 
 

@@ -4,6 +4,6 @@ They read the same views as the API and act through the same desk, with the role
 page refreshes itself every few seconds; the one that asks 'are you sure' does not.
 """
 
-from orchestrator.surfaces.dashboard.pages import router
+from orchestrator.surfaces.dashboard.dashboard_pages import router
 
 __all__ = ["router"]

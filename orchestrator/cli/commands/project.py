@@ -1,0 +1,77 @@
+"""``eph validate`` and ``init``: the eph.yaml of the repository here, without a server."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli import output
+from orchestrator.cli.cli_errors import CliError, ExitCode
+from orchestrator.cli.output import OutputFormat
+
+app = typer.Typer()
+
+MAX_FILE_BYTES = 1024 * 1024
+
+
+@app.command()
+def validate(
+    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="The file; - reads standard input.")] = Path(
+        "eph.yaml"
+    ),
+    form: output.OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Checks an eph.yaml, offline.
+
+    Tells each mistake with file, line, column and what was expected.
+    """
+    from orchestrator.config.eph_yaml.parsing import validate_text
+
+    problems = validate_text(_read_file(file), str(file))
+    if form is not OutputFormat.TABLE:
+        output.print_data({"file": str(file), "valid": not problems, "problems": problems}, form)
+    elif not problems:
+        output.print_line(f"{file} is valid")
+    for problem in problems if form is OutputFormat.TABLE else ():
+        output.print_line(problem)
+    if problems:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _read_file(file: Path) -> bytes:
+    try:
+        if str(file) == "-":
+            return sys.stdin.buffer.read(MAX_FILE_BYTES)
+        with file.open("rb") as opened:
+            return opened.read(MAX_FILE_BYTES)
+    except FileNotFoundError as error:
+        hint = "`eph init` writes one" if file.name == "eph.yaml" else "check the path"
+        raise CliError(f"there is no {file}", hint, ExitCode.USAGE) from error
+    except OSError as error:
+        raise CliError(f"{file}: {error.strerror}", "name a file that can be read", ExitCode.USAGE) from error
+
+
+@app.command()
+def init() -> None:
+    """Writes an eph.yaml for the repository here.
+
+    With comments, and never over one that is there.
+    """
+    from orchestrator.cli import scaffold
+
+    root = scaffold.repository_root(Path.cwd())
+    target = root / "eph.yaml"
+    found = scaffold.detect(root)
+    try:
+        with target.open("x") as file:
+            file.write(scaffold.render_eph_yaml(root.name, found))
+    except FileExistsError as error:
+        raise CliError(f"{target} is there already", "`eph validate` checks it", ExitCode.REFUSED) from error
+    except OSError as error:
+        raise CliError(f"{target}: {error.strerror}") from error
+    output.print_line(f"wrote {target}")
+    output.print_line(f"service: {found.command}  ({found.reason})")
+    output.print_note("commit it, push, and put the label preview on a pull request")

@@ -1,0 +1,52 @@
+"""``eph webhook test``: whether the Git host can be heard, and what it said of its last tries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from orchestrator.cli import output
+from orchestrator.cli.output import OutputFormat
+
+if TYPE_CHECKING:
+    from orchestrator.surfaces.api.schemas import WebhookTest
+
+app = typer.Typer(help="The way from the Git host to here.", no_args_is_help=True)
+
+
+@app.callback()
+def webhook() -> None:
+    """The way from the Git host to here."""
+
+
+@app.command("test")
+def test_webhook(form: output.OutputOption = OutputFormat.TABLE) -> None:
+    """Sends a signed ping to the server by its public address, and tells what came of it.
+
+    The address is forge.webhook_url; without one it is the server's own. Also lists the last deliveries of the Git
+    host, where it lets Eph look. Nothing is made or changed. Ends with 1 when the ping did not arrive.
+    """
+    from orchestrator.cli.api_client import connect
+    from orchestrator.surfaces.api.schemas import WebhookTest
+
+    with connect(timeout=60.0) as client:
+        found = WebhookTest.model_validate(client.post("webhooks/github/test"))
+    if form is not OutputFormat.TABLE:
+        output.print_data(found.model_dump(mode="json"), form)
+    else:
+        _print_result(found)
+    if not found.arrived:
+        raise typer.Exit(1)
+
+
+def _print_result(found: WebhookTest) -> None:
+    answer = f"{found.status} in {found.milliseconds:.0f} ms" if found.status else "no answer"
+    output.print_line(f"{found.url}: {answer}")
+    output.print_line(found.message)
+    for url in found.hook_urls:
+        output.print_line(f"the Git host sends to {url}")
+    for line in found.deliveries:
+        output.print_line(f"  {line}")
+    if found.note:
+        output.print_note(found.note)

@@ -1,0 +1,75 @@
+"""From what a person types to one environment: its name, the start of it, ``owner/repo#42``, ``42``, its URL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from orchestrator.cli.cli_errors import CliError, ExitCode
+
+if TYPE_CHECKING:
+    from orchestrator.cli.api_client import ApiClient
+    from orchestrator.surfaces.api.schemas import EnvironmentItem
+
+
+def complete(incomplete: str) -> list[str]:
+    """For the shell: names that begin so. Silent when the server is not there."""
+    from orchestrator.cli.api_client import connect
+
+    try:
+        with connect(timeout=1.0) as client:
+            return [item.name for item in client.environments() if item.name.startswith(incomplete)]
+    except CliError:
+        return []
+
+
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help="Its name or the unique start of it, owner/repo#42, 42, or its URL.",
+        autocompletion=complete,
+        show_default=False,
+    ),
+]
+
+
+def find(client: ApiClient, typed: str, missing_hint: str = "") -> EnvironmentItem:
+    """The one environment that is meant; else an error that lists what could be meant. ``missing_hint``: what to do when
+    there is none."""
+    from orchestrator.cli.api_client import path_segment
+    from orchestrator.surfaces.api.schemas import EnvironmentItem
+
+    wanted = _host_label(typed)
+    if not wanted:
+        raise CliError("the name is empty", "`eph list` shows the names", ExitCode.USAGE)
+    try:
+        return EnvironmentItem.model_validate(client.get(f"environments/{path_segment(wanted)}"))
+    except CliError as error:
+        if error.code is not ExitCode.NOT_FOUND:
+            raise
+        missing = CliError(error.message, missing_hint or error.hint, error.code)
+        return _match_abbreviation(client.environments(), wanted, missing)
+
+
+def _match_abbreviation(environments: list[EnvironmentItem], query: str, not_found: CliError) -> EnvironmentItem:
+    number = query.removeprefix("#")
+    found = [
+        item
+        for item in environments
+        if item.name.startswith(query) or (number.isdecimal() and item.number == int(number))
+    ]
+    if len(found) > 1:
+        names = ", ".join(sorted(item.name for item in found)[:5])
+        raise CliError(f"{query!r} could be {len(found)} environments", f"which one: {names}?", ExitCode.NOT_FOUND)
+    if not found:
+        raise not_found
+    return found[0]
+
+
+def _host_label(typed: str) -> str:
+    if not typed.startswith(("http://", "https://")):
+        return typed.strip()
+    return (urlsplit(typed).hostname or "").partition(".")[0]

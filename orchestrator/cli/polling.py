@@ -1,0 +1,104 @@
+"""Waiting for an environment to arrive somewhere, telling each step on the way."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+from orchestrator.cli import output
+from orchestrator.cli.cli_errors import CliError, ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.status import Status
+
+    from orchestrator.cli.api_client import ApiClient
+    from orchestrator.surfaces.api.schemas import EnvironmentItem
+
+POLL_INTERVAL = 1.0
+MAX_STALE_POLLS = 8
+"""Looks at which the state from before the request may still be shown: the loop has not come to it yet."""
+FAILED_PHASES = frozenset({"failed", "stalled", "refused", "held", "expired", "destroyed"})
+
+
+def until_ready(client: ApiClient, environment: EnvironmentItem, timeout: float) -> EnvironmentItem:
+    """Returns the ready one; raises when it ends otherwise."""
+    stale = 0
+    for item in _poll(client, environment, timeout):
+        if item is None:
+            raise CliError(f"{environment.name} is gone", "its pull request is closed, or its label was taken away")
+        if item.phase == "ready":
+            return item
+        if item.phase in FAILED_PHASES:
+            stale += 1
+            if _fingerprint(item) != _fingerprint(environment) or stale > MAX_STALE_POLLS:
+                raise CliError(
+                    _failure_message(item), f"`eph why {item.name}` and `eph logs {item.name} --operation` say more"
+                )
+    raise _timeout_error(environment, timeout)
+
+
+def until_gone(client: ApiClient, environment: EnvironmentItem, timeout: float) -> None:
+    for item in _poll(client, environment, timeout):
+        if item is None or item.phase == "destroyed":
+            return
+        if item.phase == "held":
+            raise CliError(_failure_message(item), item.command or f"`eph why {item.name}` says more")
+    raise _timeout_error(environment, timeout)
+
+
+def _poll(client: ApiClient, environment: EnvironmentItem, timeout: float) -> Iterator[EnvironmentItem | None]:
+    """One reading a second, told when it changed; None when there is no such environment."""
+    from orchestrator.cli.api_client import path_segment
+    from orchestrator.surfaces.api.schemas import EnvironmentItem
+
+    end = time.monotonic() + timeout
+    told = ""
+    with _spinner(environment.name) as spinner:
+        while time.monotonic() < end:
+            try:
+                item = EnvironmentItem.model_validate(client.get(f"environments/{path_segment(environment.ref)}"))
+            except CliError as error:
+                if error.code is not ExitCode.NOT_FOUND:
+                    raise
+                yield None
+                return
+            step = f"{item.phase}: {item.progress}" if item.progress else item.phase
+            if step != told:
+                told = step
+                _print_step(spinner, f"{item.name} {step}")
+            yield item
+            time.sleep(POLL_INTERVAL)
+
+
+def _spinner(name: str) -> AbstractContextManager[Status | None]:
+    out = output.console(err=True)
+    return out.status(output.clean(name)) if out.is_terminal else nullcontext()
+
+
+def _print_step(spinner: Status | None, text: str) -> None:
+    if spinner is None:
+        output.print_note(text)
+    else:
+        spinner.update(output.clean(text))
+        spinner.console.print(output.clean(text), style="dim")
+
+
+def _fingerprint(item: EnvironmentItem) -> tuple[object, ...]:
+    return (item.phase, item.since, item.failure.at if item.failure else None, item.problems)
+
+
+def _failure_message(item: EnvironmentItem) -> str:
+    because = item.problems[0] if item.problems else item.failure.error if item.failure else ""
+    if not because and item.reasons:
+        because = item.reasons[0]
+    return f"{item.name} is {item.phase}: {because}" if because else f"{item.name} is {item.phase}"
+
+
+def _timeout_error(item: EnvironmentItem, timeout: float) -> CliError:
+    return CliError(
+        f"{item.name} is not there after {output.format_span(timeout)}",
+        "it goes on without you; `eph get` shows where it is",
+    )

@@ -1,0 +1,1 @@
+"""eph.yaml: read, validated, and turned into what the planner works with."""

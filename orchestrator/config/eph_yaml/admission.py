@@ -1,0 +1,153 @@
+"""What this server lets a repository ask for (Y4). Over a bound is a mistake that names the bound, never a cut."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from orchestrator.config.durations import format_duration
+from orchestrator.config.eph_yaml.models.document import EphYaml
+from orchestrator.config.eph_yaml.models.field_types import CommandConfig
+from orchestrator.config.eph_yaml.parsing import Document
+from orchestrator.config.problems import Problem, quote
+
+YamlPath = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionPolicy:
+    """``allowed_targets`` may be asked for, ``installed_targets`` exist; ``domains`` may be chosen beside the server's own.
+
+    ``sign_in_available``: whether a file may ask for it. ``templates``: by target, the prepared databases to be cloned.
+    ``registries``: where images may come from, as prefixes; anywhere when empty."""
+
+    installed_targets: frozenset[str] = frozenset({"local"})
+    allowed_targets: frozenset[str] = frozenset({"local"})
+    default_target: str = "local"
+    default_labels: frozenset[str] = frozenset({"preview"})
+    max_ttl: timedelta = timedelta(days=30)
+    default_ttl: timedelta = timedelta(hours=72)
+    idle_timeout: timedelta | None = None
+    domains: frozenset[str] = frozenset()
+    max_services: int = 10
+    max_public_services: int = 5
+    max_databases: int = 3
+    max_command_timeout: timedelta = timedelta(minutes=30)
+    max_health_deadline: timedelta = timedelta(minutes=15)
+    sign_in_available: bool = False
+    templates: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    registries: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SecretGrants:
+    """What one repository may name of this server's secrets (Y4). ``granted``: by name, the mark of the value as it is
+    now. ``withheld``: what it may name, and its forks do not get. ``unreadable``: what cannot be read just now."""
+
+    granted: Mapping[str, str] = field(default_factory=dict)
+    withheld: frozenset[str] = frozenset()
+    unreadable: frozenset[str] = frozenset()
+
+
+def resolve_target(config: EphYaml, policy: AdmissionPolicy) -> str:
+    """What the environments are made of: what the file says, what its sections mean, what the server prefers."""
+    return config.target or ("kubernetes" if config.kubernetes else policy.default_target)
+
+
+def target_problem(document: Document, policy: AdmissionPolicy) -> Problem | None:
+    """Whether the target can be had here at all; if not, nothing else is worth saying."""
+    target = resolve_target(document.config, policy)
+    path: YamlPath = ("target",) if document.config.target else ("kubernetes",) if document.config.kubernetes else ()
+    usable = sorted(policy.installed_targets & policy.allowed_targets)
+    hint = f"write `target: {usable[0]}` and what it needs" if usable else "ask the operator of this server"
+    if target not in policy.installed_targets:
+        return document.problem(path, f"target `{target}` is not installed on this server", hint)
+    if target not in policy.allowed_targets:
+        return document.problem(path, f"target `{target}` is not allowed on this server", hint)
+    return None
+
+
+def limit_problems(document: Document, policy: AdmissionPolicy, domain: str) -> Iterator[Problem]:
+    """Everything in the file that the server does not grant."""
+    config = document.config
+    yield from _count_problems(document, policy)
+    for path, length, most in (*_durations(config, policy), *_command_timeouts(config, policy)):
+        if length > most:
+            asked, granted = format_duration(length), format_duration(most)
+            yield document.problem(path, f"{asked} is more than this server allows", f"write at most {granted}")
+    dns = config.environment.dns
+    if dns and dns.domain not in policy.domains | {domain}:
+        allowed = ", ".join(sorted(policy.domains | {domain}))
+        yield document.problem(
+            ("environment", "dns", "domain"), "this server does not serve that domain", f"it serves {allowed}"
+        )
+
+
+def unknown_secrets(document: Document, grants: SecretGrants, repository: str) -> Iterator[Problem]:
+    """Names that lead to no value. Whether the server has one for others is not told."""
+    for variable, name in document.config.environment.secrets.items():
+        path: YamlPath = ("environment", "secrets", variable)
+        if name in grants.unreadable:
+            message = f"this server cannot read its secret {quote(name)} just now"
+            yield document.problem(path, message, "its operator finds the reason in ephd's events")
+        elif name not in grants.granted and name not in grants.withheld:
+            message = f"this server has no secret {quote(name)} for {repository}"
+            hint = "its operator adds it, with this repository, to [secrets] of eph.toml"
+            yield document.problem(path, message, hint)
+
+
+def withheld_secrets(document: Document, grants: SecretGrants) -> Iterator[Problem]:
+    """What a fork goes without; its environment is made all the same."""
+    for variable, name in document.config.environment.secrets.items():
+        if name in grants.withheld:
+            message = f"a fork is not given the secret {quote(name)}, so this variable is not set"
+            yield document.problem(("environment", "secrets", variable), message)
+
+
+def _count_problems(document: Document, policy: AdmissionPolicy) -> Iterator[Problem]:
+    config = document.config
+    public = sum(service.public for service in config.services)
+    databases = config.database.instances if config.database.enabled else ()
+    counted: tuple[tuple[YamlPath, str, int, int], ...] = (
+        (("services",), "services", len(config.services), policy.max_services),
+        (("services",), "public services", public, policy.max_public_services),
+        (("database", "instances"), "databases", len(databases), policy.max_databases),
+    )
+    for path, what, count, most in counted:
+        if count > most:
+            yield document.problem(path, f"{count} {what} are more than this server allows", f"at most {most}")
+
+
+def _durations(config: EphYaml, policy: AdmissionPolicy) -> Iterator[tuple[YamlPath, timedelta, timedelta]]:
+    if config.environment.ttl:
+        yield ("environment", "ttl"), config.environment.ttl, policy.max_ttl
+    for index, service in enumerate(config.services):
+        yield ("services", index, "health", "deadline"), service.health.deadline, policy.max_health_deadline
+
+
+def _command_timeouts(config: EphYaml, policy: AdmissionPolicy) -> Iterator[tuple[YamlPath, timedelta, timedelta]]:
+    """Every command ends in time, so that one that hangs holds nobody up for long."""
+    for path, command in all_commands(config):
+        yield (*path, "timeout"), command.timeout, policy.max_command_timeout
+    for index, suite in enumerate(config.tests):
+        yield ("tests", index, "timeout"), suite.timeout, policy.max_command_timeout
+
+
+def all_commands(config: EphYaml) -> Iterator[tuple[YamlPath, CommandConfig]]:
+    """Every command of the file with its path."""
+    if config.build:
+        yield ("build",), config.build
+    for index, item in enumerate(config.database.instances):
+        if item.migrate:
+            yield ("database", "instances", index, "migrate"), item.migrate
+        if item.template.seed and item.template.seed.command:
+            yield ("database", "instances", index, "template", "seed", "command"), item.template.seed.command
+    yield from _hook_commands("pre_create", config.hooks.pre_create)
+    yield from _hook_commands("post_create", config.hooks.post_create)
+    yield from _hook_commands("pre_destroy", config.hooks.pre_destroy)
+
+
+def _hook_commands(name: str, commands: Iterable[CommandConfig]) -> Iterator[tuple[YamlPath, CommandConfig]]:
+    for index, command in enumerate(commands):
+        yield ("hooks", name, index), command

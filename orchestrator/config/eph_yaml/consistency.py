@@ -1,0 +1,142 @@
+"""What must fit together between the sections of an eph.yaml, whatever the server and the target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+
+from orchestrator.config.eph_yaml.models.document import EphYaml
+from orchestrator.config.eph_yaml.templates import max_length
+from orchestrator.config.problems import InvalidValue
+from programs import start_order
+
+MAX_NAME_LENGTH = 53
+"""A DNS label may have 63; the rest is for what targets put around the name."""
+MAX_BRANCH_LENGTH = 20
+"""What of a branch's name goes into an environment's name."""
+_MAX_LENGTHS = {
+    "words": 22,
+    "number": 7,
+    "pr_number": 7,
+    "branch": MAX_BRANCH_LENGTH,
+    "ref_name": MAX_BRANCH_LENGTH,
+    "ref_type": 12,
+}
+
+YamlPath = tuple[str | int, ...]
+Inconsistency = tuple[YamlPath, InvalidValue]
+
+
+def inconsistencies(config: EphYaml) -> Iterator[Inconsistency]:
+    """Every rule between sections that the file breaks."""
+    yield from _duplicates((("services", i, "name"), service.name) for i, service in enumerate(config.services))
+    yield from _duplicates((("tests", i, "name"), suite.name) for i, suite in enumerate(config.tests))
+    images = config.environment.images
+    yield from _duplicates((("environment", "images", i, "name"), image.name) for i, image in enumerate(images))
+    instances = config.database.instances
+    yield from _duplicates((("database", "instances", i, "name"), item.name) for i, item in enumerate(instances))
+    yield from _name_length(config)
+    yield from _images(config)
+    yield from _needs(config)
+    yield from _variables(config)
+    yield from _public(config)
+    yield from _start_order(config)
+
+
+def _duplicates(named: Iterable[tuple[YamlPath, str]]) -> Iterator[Inconsistency]:
+    seen: set[str] = set()
+    for path, name in named:
+        if name in seen:
+            yield path, InvalidValue(f"there are two with the name `{name}`", "give each its own")
+        seen.add(name)
+
+
+def _needs(config: EphYaml) -> Iterator[Inconsistency]:
+    """Only what stands above, so nothing waits for itself."""
+    above: list[str] = []
+    for index, suite in enumerate(config.tests):
+        for place, name in enumerate(suite.needs):
+            if name not in above:
+                known = f"write one of {', '.join(above)}" if above else "the first suite can need none"
+                yield ("tests", index, "needs", place), InvalidValue(f"no suite above is called `{name}`", known)
+        above.append(suite.name)
+
+
+def _name_length(config: EphYaml) -> Iterator[Inconsistency]:
+    """A name that is too long would only be found out by the pull request with a long branch."""
+    lengths = {**_MAX_LENGTHS, "project": len(config.name)}
+    for key in ("name_template", "alias_template"):
+        template = getattr(config.environment, key)
+        most = max_length(template, lengths) if template else 0
+        if most > MAX_NAME_LENGTH:
+            yield (
+                ("environment", key),
+                InvalidValue(
+                    f"a name could get {most} characters, the most is {MAX_NAME_LENGTH}",
+                    "shorten `name` or cut a placeholder, as in {branch:0:10}",
+                ),
+            )
+
+
+def _images(config: EphYaml) -> Iterator[Inconsistency]:
+    known = [image.name for image in config.environment.images]
+    for index, service in enumerate(config.services):
+        if service.image is None or service.image in known:
+            continue
+        close = get_close_matches(service.image, known, n=1)
+        hint = f"did you mean `{close[0]}`?" if close else "add it to environment.images"
+        yield ("services", index, "image"), InvalidValue(f"there is no image `{service.image}`", hint)
+
+
+def _variables(config: EphYaml) -> Iterator[Inconsistency]:
+    """A variable has one source: else which one wins would be anybody's guess."""
+    taken: dict[str, str] = {f"{_upper(service.name)}_URL": f"service `{service.name}`" for service in config.services}
+    for index, item in enumerate(config.database.instances):
+        if item.variable in taken:
+            message = f"`{item.variable}` is already set by {taken[item.variable]}"
+            yield ("database", "instances", index, "variable"), InvalidValue(message, "give it a variable of its own")
+        taken.setdefault(item.variable, f"database `{item.name}`")
+    environment = config.environment
+    for variable in environment.secrets:
+        if variable in taken:
+            yield ("environment", "secrets", variable), _already_set(variable, taken)
+        taken.setdefault(variable, "environment.secrets")
+    for variable in environment.env:
+        if variable in taken:
+            yield ("environment", "env", variable), _already_set(variable, taken)
+    for index, service in enumerate(config.services):
+        for variable in service.env:
+            if variable in taken:
+                yield ("services", index, "env", variable), _already_set(variable, taken)
+
+
+def _already_set(variable: str, taken: dict[str, str]) -> InvalidValue:
+    return InvalidValue(f"this is already set by {taken[variable]}", "take it out in one of the two places")
+
+
+def _upper(name: str) -> str:
+    return name.upper().replace("-", "_")
+
+
+def _public(config: EphYaml) -> Iterator[Inconsistency]:
+    if config.services and not any(service.public for service in config.services):
+        yield ("services",), InvalidValue("no service is public, so nothing would answer at the URL", "make one public")
+
+
+def _start_order(config: EphYaml) -> Iterator[Inconsistency]:
+    """Each after services that become ready, and none in a circle."""
+    ready = {service.name: service for service in config.services}
+    for index, service in enumerate(config.services):
+        for place, name in enumerate(service.after):
+            path: YamlPath = ("services", index, "after", place)
+            if name not in ready:
+                close = get_close_matches(name, ready, n=1)
+                hint = f"did you mean `{close[0]}`?" if close else f"the services are {', '.join(ready)}"
+                yield path, InvalidValue(f"there is no service `{name}`", hint)
+            elif ready[name].schedule:
+                yield path, InvalidValue(f"`{name}` runs by schedule, so it is never ready", "take it out")
+    circle = start_order.find_cycle({service.name: service.after for service in config.services})
+    for index, service in enumerate(config.services):
+        if circle and service.name == circle[0]:
+            listed = ", ".join(circle)
+            yield ("services", index, "after"), InvalidValue(f"{listed} wait for each other", "take one `after` out")

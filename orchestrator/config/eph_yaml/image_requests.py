@@ -1,0 +1,52 @@
+"""The images of an eph.yaml for one commit: templates filled in, and what can be known to be wrong before any look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from orchestrator.config.eph_yaml.admission import AdmissionPolicy
+from orchestrator.config.eph_yaml.models.document import EphYaml
+from orchestrator.config.eph_yaml.models.images_section import ImageConfig
+from orchestrator.config.eph_yaml.parsing import Document
+from orchestrator.config.eph_yaml.templates import render
+from orchestrator.config.problems import Problem, quote
+from orchestrator.core.model.image_lookup import Fallback, ImageRequest
+from programs import image_references
+
+
+def requests_of(config: EphYaml, values: Mapping[str, str]) -> Iterator[ImageRequest]:
+    """Those that something may run: manifests may name any, services say which."""
+    used = {service.image for service in config.services}
+    for image in config.environment.images:
+        if image.name in used or config.kubernetes:
+            yield _request(image, values)
+
+
+def image_problems(document: Document, values: Mapping[str, str], policy: AdmissionPolicy) -> Iterator[Problem]:
+    """A tag that no registry takes, and a registry that this server does not take images from."""
+    for index, image in enumerate(document.config.environment.images):
+        path = ("environment", "images", index)
+        for key in ("tag_template", "fallback_tag"):
+            text = getattr(image, key)
+            tag = render(text, values) if text else "x"
+            if not image_references.is_tag(tag):
+                message = f"{quote(tag)} is not a tag that a registry takes"
+                yield document.problem((*path, key), message, "use letters, digits, dots, dashes, at most 128")
+        if not image_references.is_allowed(policy.registries, image_references.parse(image.repository)):
+            message = f"this server takes no images from {image.repository}"
+            yield document.problem((*path, "repository"), message, f"it takes them from {', '.join(policy.registries)}")
+
+
+def _request(image: ImageConfig, values: Mapping[str, str]) -> ImageRequest:
+    return ImageRequest(
+        name=image.name,
+        repository=image.repository,
+        notes=image.notes_ref if image.git_notes else "",
+        tag=render(image.tag_template, values) if image.tag_template else "",
+        pattern=render(image.tag_pattern, values) if image.tag_pattern else "",
+        max_age=image.max_age,
+        labels=tuple((key, render(text, values)) for key, text in image.required_labels.items()),
+        fallback_tag=image.fallback_tag or "",
+        fallback=Fallback(image.fallback),
+        wait=image.wait,
+    )

@@ -1,0 +1,103 @@
+"""Databases, and where their data comes from (D1)."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+
+from orchestrator.config.eph_yaml.models.field_types import (
+    CommandConfig,
+    Name,
+    RepositoryPath,
+    Section,
+    Text,
+    VariableName,
+)
+from orchestrator.config.problems import InvalidValue, quote
+
+Strategy = Literal["empty", "seed", "template", "snapshot", "read_replica", "branch"]
+_STRATEGIES_WITH_SOURCE: tuple[Strategy, ...] = ("template", "snapshot", "read_replica", "branch")
+_VERSION = r"^[0-9]{1,3}(\.[0-9]{1,3}){0,2}$"
+
+
+def _version(value: str) -> str:
+    if not re.fullmatch(_VERSION, value):
+        raise InvalidValue(f"{quote(value)} is not a version", 'write a number in quotes, such as "15"')
+    return value
+
+
+Version = Annotated[
+    Text, AfterValidator(_version), WithJsonSchema({"type": ["string", "number"], "examples": ["15", "16.4"]})
+]
+
+
+class SeedConfig(Section):
+    """How the strategy `seed` fills a database."""
+
+    scripts: tuple[RepositoryPath, ...] = Field(
+        default=(), description="SQL files of the repository, run in this order."
+    )
+    command: CommandConfig | None = Field(
+        default=None, description="A command that fills it, with the database's variable set; after the scripts."
+    )
+
+    @model_validator(mode="after")
+    def _check_not_empty(self) -> SeedConfig:
+        if not self.scripts and self.command is None:
+            raise InvalidValue("nothing says what to seed with", "add scripts or a command")
+        return self
+
+
+class DataSourceConfig(Section):
+    """Where the data comes from."""
+
+    strategy: Strategy = Field(
+        default="empty",
+        description="empty: nothing but what migrations make. seed: scripts and a command. template: a clone of a "
+        "prepared database. snapshot: a dump, masked. read_replica: read-only access, no copy. branch: the "
+        "provider's own branch.",
+    )
+    seed: SeedConfig | None = Field(default=None, description="For the strategy seed.")
+    source: Text | None = Field(
+        default=None, description="For template, snapshot, read_replica and branch: the server's name of the source."
+    )
+    mask: tuple[RepositoryPath, ...] = Field(
+        default=(), description="For snapshot: SQL files that mask the data before anyone can reach it."
+    )
+
+    @model_validator(mode="after")
+    def _check_strategy(self) -> DataSourceConfig:
+        if self.strategy == "seed" and self.seed is None:
+            raise InvalidValue("the strategy `seed` has no seed", "add seed with scripts or a command")
+        if self.strategy != "seed" and self.seed is not None:
+            raise InvalidValue(f"seed is not used by the strategy `{self.strategy}`", "write strategy: seed", ("seed",))
+        if self.strategy not in _STRATEGIES_WITH_SOURCE and self.source is not None:
+            raise InvalidValue(f"source is not used by the strategy `{self.strategy}`", "take it out", ("source",))
+        if self.strategy in _STRATEGIES_WITH_SOURCE and self.source is None:
+            raise InvalidValue(f"the strategy `{self.strategy}` needs a source", "add source with the name of one")
+        if self.strategy != "snapshot" and self.mask:
+            raise InvalidValue(f"mask is not used by the strategy `{self.strategy}`", "take it out", ("mask",))
+        return self
+
+
+class DatabaseConfig(Section):
+    """One PostgreSQL database of each environment's own."""
+
+    name: Name = Field(description="Its name within the environment.")
+    version: Version = Field(default="15", description="The PostgreSQL version it should have.")
+    variable: VariableName = Field(
+        default="DATABASE_URL", description="The variable that holds its URL in builds, migrations and services."
+    )
+    template: DataSourceConfig = Field(default=DataSourceConfig(), description="Where its data comes from.")
+    migrate: CommandConfig | None = Field(
+        default=None, description="The migrations; run after seeding, at the first build and at every push."
+    )
+
+
+class DatabasesConfig(Section):
+    """The environment's databases."""
+
+    enabled: bool = Field(default=True, description="false: none is made, whatever stands below.")
+    instances: tuple[DatabaseConfig, ...] = Field(default=(), description="The databases, each with its own variable.")

@@ -1,0 +1,63 @@
+"""The whole file."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+
+from orchestrator.config.eph_yaml.models.database_section import DatabasesConfig
+from orchestrator.config.eph_yaml.models.environment_section import EnvironmentConfig
+from orchestrator.config.eph_yaml.models.field_types import CommandConfig, Name, Section
+from orchestrator.config.eph_yaml.models.services_section import (
+    HooksConfig,
+    KubernetesConfig,
+    ServiceConfig,
+    SuiteConfig,
+)
+from orchestrator.config.eph_yaml.models.triggers import Trigger
+from orchestrator.config.eph_yaml.yaml_reader import YamlFloat, YamlInt
+from orchestrator.config.problems import InvalidValue, quote
+
+_TEAM = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}$"
+
+
+def _version(value: object) -> object:
+    written = value.text if isinstance(value, YamlInt | YamlFloat) else value
+    if written != "1.0":
+        raise InvalidValue(f"{quote(written)} is not a version of this file", 'write version: "1.0"')
+    return written
+
+
+def _team(value: str) -> str:
+    if not re.fullmatch(_TEAM, value):
+        raise InvalidValue(f"{quote(value)} is not the name of a team", "write up to 60 letters, digits, spaces, . _ -")
+    return value
+
+
+FileVersion = Annotated[Literal["1.0"], BeforeValidator(_version), WithJsonSchema({"enum": ["1.0", 1.0]})]
+Team = Annotated[str, AfterValidator(_team), WithJsonSchema({"type": "string", "pattern": _TEAM})]
+
+
+class EphYaml(Section):
+    """How one repository gets its preview environments. Lies at the root of the repository as eph.yaml."""
+
+    version: FileVersion = Field(description="The version of this file's format.")
+    name: Name = Field(description="The project; {project} in templates.")
+    team: Team | None = Field(default=None, description="Who owns the environments; the tag Team of every resource.")
+    target: Name | None = Field(
+        default=None,
+        description="What environments are made of, such as local or kubernetes. Without it: kubernetes if the file "
+        "has that section, else the server's default.",
+    )
+    triggers: tuple[Trigger, ...] | None = Field(
+        default=None, min_length=1, description="What asks for an environment. Without it: the server's own labels."
+    )
+    environment: EnvironmentConfig = Field(default=EnvironmentConfig(), description="The environment itself.")
+    services: tuple[ServiceConfig, ...] = Field(default=(), description="What runs in it.")
+    build: CommandConfig | None = Field(default=None, description="Run in the checkout before services start (local).")
+    kubernetes: KubernetesConfig | None = Field(default=None, description="The repository's own manifests.")
+    database: DatabasesConfig = Field(default=DatabasesConfig(), description="Its databases.")
+    tests: tuple[SuiteConfig, ...] = Field(default=(), description="Tests to run against the ready environment.")
+    hooks: HooksConfig = Field(default=HooksConfig(), description="Commands around its life.")

@@ -1,0 +1,148 @@
+"""The environment itself: its name, how long it lives, what it is given and who may see it."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, WithJsonSchema
+
+from orchestrator.config.durations import Duration
+from orchestrator.config.eph_yaml.models.field_types import (
+    Cpu,
+    Env,
+    Memory,
+    Section,
+    Template,
+    Text,
+    VariableName,
+    matches,
+)
+from orchestrator.config.eph_yaml.models.images_section import ImageConfig
+from orchestrator.config.eph_yaml.templates import parse_template, placeholders
+from orchestrator.config.problems import InvalidValue, quote
+from orchestrator.core.sleep import schedules
+
+DEFAULT_NAME = "{project}-{words}-{number}"
+_LITERAL = re.compile(r"[a-z0-9-]*")
+_DOMAIN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$"
+_HOURS = r"^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)(-(Mon|Tue|Wed|Thu|Fri|Sat|Sun))? [0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$"
+
+
+def _host_label(value: str) -> str:
+    """What becomes a host name is made of letters, digits and dashes, and does not change with a push."""
+    for part in parse_template(value):
+        if isinstance(part, str) and not _LITERAL.fullmatch(part):
+            raise InvalidValue(f"{quote(part)} cannot be in a host name", "write lower-case letters, digits and dashes")
+    if "commit_sha" in (part.name for part in placeholders(value)):
+        raise InvalidValue("{commit_sha} would change the name with every push", "take it out; the URL must stay")
+    return value
+
+
+def _name_template(value: str) -> str:
+    """Not guessable, and never the same for two pull requests (Y3): so both the words and the number, uncut."""
+    whole = {part.name for part in placeholders(_host_label(value)) if part.is_whole}
+    if "words" not in whole:
+        raise InvalidValue("{words} is missing, so anybody could guess the URL", f"write for example {DEFAULT_NAME}")
+    if not whole & {"number", "pr_number"}:
+        raise InvalidValue("{number} is missing, so two could get one name", f"write for example {DEFAULT_NAME}")
+    return value
+
+
+def _timezone(value: str) -> str:
+    try:
+        schedules.parse(value, ())
+    except ValueError as error:
+        raise InvalidValue(str(error), "write one such as UTC or Europe/Berlin") from None
+    return value
+
+
+def _hours(value: str) -> str:
+    try:
+        schedules.parse("UTC", (value,))
+    except ValueError as error:
+        raise InvalidValue(str(error), "write Mon-Fri 08:00-19:00") from None
+    return value
+
+
+_TEMPLATE_SCHEMA = WithJsonSchema({"type": "string", "examples": [DEFAULT_NAME]})
+NameTemplate = Annotated[Template, AfterValidator(_name_template), _TEMPLATE_SCHEMA]
+HostTemplate = Annotated[Template, AfterValidator(_host_label), _TEMPLATE_SCHEMA]
+Zone = Annotated[Text, AfterValidator(_timezone)]
+Domain = Annotated[
+    str,
+    matches(_DOMAIN, "a domain", "write preview.example.com"),
+    WithJsonSchema({"type": "string", "pattern": _DOMAIN}),
+]
+Hours = Annotated[
+    str,
+    matches(_HOURS, "a span of hours", "write Mon-Fri 08:00-19:00"),
+    AfterValidator(_hours),
+    WithJsonSchema({"type": "string", "pattern": _HOURS}),
+]
+
+
+class EnvironmentResources(Section):
+    """The most that the environment's services may use together."""
+
+    cpu: Cpu | None = Field(default=None, description="CPU in cores (2) or thousandths (500m).")
+    memory: Memory | None = Field(default=None, description="Memory, such as 512Mi or 2Gi.")
+    disk: Memory | None = Field(default=None, description="Disk, such as 5Gi.")
+
+
+class ProtectionConfig(Section):
+    """Who may open the URL."""
+
+    sign_in: Literal["none", "required"] = Field(
+        default="required", description="Whether people sign in, with the server's preview token, before they see it."
+    )
+    allow: tuple[Text, ...] = Field(
+        default=(), description="People and teams who may; without any, all who have the server's preview token."
+    )
+    token_for_tests: bool = Field(default=True, description="Let tests in with a token.")
+
+
+class ScheduleConfig(Section):
+    """Office hours: outside of them the environment sleeps."""
+
+    timezone: Zone = Field(default="UTC", description="The time zone of the hours, such as Europe/Berlin.")
+    awake: tuple[Hours, ...] = Field(
+        min_length=1, max_length=20, description="Spans such as Mon-Fri 08:00-19:00; one may end on the next day."
+    )
+
+
+class DnsConfig(Section):
+    """Where the environment's host name lives."""
+
+    domain: Domain = Field(description="The domain under which the name is put; one that the server allows.")
+
+
+class EnvironmentConfig(Section):
+    """The environment: name, life, content, protection."""
+
+    name_template: NameTemplate = Field(
+        default=DEFAULT_NAME,
+        description="How it is named. Needs {words}, which cannot be guessed, and {number} or {pr_number}.",
+    )
+    alias_template: HostTemplate | None = Field(
+        default=None, description="A second, readable host name that redirects to the first, such as shop-pr-{number}."
+    )
+    ttl: Duration | None = Field(
+        default=None,
+        description="How long it lives, counted from the first sight of the newest commit. Server's default if absent.",
+    )
+    idle_timeout: Duration | None = Field(
+        default=None, description="After how long without a visit it is idle. Server's default if absent."
+    )
+    on_idle: Literal["sleep", "destroy"] = Field(
+        default="sleep", description="What happens when it is idle. Sleeping keeps all its data; a visit wakes it."
+    )
+    images: tuple[ImageConfig, ...] = Field(default=(), description="The images it runs, and where to find them.")
+    env: Env = Field(default={}, description="Variables for builds, migrations and all services. Not for secrets.")
+    secrets: dict[VariableName, Text] = Field(
+        default={}, description="Variables whose values come from the server's secret store: variable to secret's name."
+    )
+    resources: EnvironmentResources | None = Field(default=None, description="The most that it may use.")
+    protection: ProtectionConfig | None = Field(default=None, description="Who may open its URL.")
+    schedule: ScheduleConfig | None = Field(default=None, description="Office hours.")
+    dns: DnsConfig | None = Field(default=None, description="Where its host name lives.")

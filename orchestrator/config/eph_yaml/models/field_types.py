@@ -1,0 +1,149 @@
+"""The kinds of values that sections share. Each says in its error what to write instead."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic.json_schema import JsonSchemaValue
+
+from orchestrator.config.durations import Duration
+from orchestrator.config.eph_yaml.templates import MAX_TEMPLATE_LENGTH, parse_template
+from orchestrator.config.eph_yaml.yaml_reader import YamlFloat, YamlInt
+from orchestrator.config.problems import InvalidValue, quote
+
+MAX_TEXT_LENGTH = 4000
+_DNS = r"^[a-z]([a-z0-9-]*[a-z0-9])?$"
+_VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+_RESERVED = re.compile(r"EPH_.*|PORT")
+_URL_PATH = r"^/[A-Za-z0-9/._~!$&'()*+,;=:@%?-]*$"
+_CPU = r"^([0-9]{1,6}m|[0-9]{1,3}(\.[0-9]{1,3})?)$"
+_MEMORY = r"^[0-9]{1,9}(Ki|Mi|Gi|Ti|K|M|G|T)$"
+
+
+class Section(BaseModel):
+    """A mapping of the file: unknown keys are mistakes, values are taken as written, nothing changes afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _text(value: Any) -> Any:
+    """A number stands for the text it was written as: ``version: 15`` and ``1.10`` mean what they say."""
+    if isinstance(value, YamlInt | YamlFloat):
+        return value.text
+    if isinstance(value, bool):
+        raise InvalidValue(f"{str(value).lower()} is a truth value, not a text", "put it in quotes")
+    return value
+
+
+def _check_text_length(value: str) -> str:
+    if not value.strip():
+        raise InvalidValue("nothing is written here", "write a text, or leave the key out")
+    if len(value) > MAX_TEXT_LENGTH:
+        raise InvalidValue(f"the text has {len(value):,} characters", f"write at most {MAX_TEXT_LENGTH:,}")
+    return value
+
+
+def _name(value: str) -> str:
+    if not re.fullmatch(_DNS, value) or len(value) > 30 or "--" in value:
+        raise InvalidValue(
+            f"{quote(value)} is not a name",
+            "write 1 to 30 lower-case letters, digits and single dashes, a letter first, no dash last",
+        )
+    return value
+
+
+def _variable(value: str) -> str:
+    if not re.fullmatch(_VARIABLE, value) or len(value) > 100:
+        raise InvalidValue(
+            f"{quote(value)} is not the name of a variable", "write letters, digits and _, no digit first"
+        )
+    if _RESERVED.fullmatch(value):
+        raise InvalidValue(f"{quote(value)} is set by Eph itself", "take another name than PORT or EPH_…")
+    return value
+
+
+def repository_path(value: str) -> str:
+    """A path that stays in the repository, whoever reads it: git, psql, kubectl or a shell."""
+    parts = value.split("/")
+    if not value.strip() or len(value) > 300 or not value.isprintable():
+        raise InvalidValue(f"{quote(value)} is not a path", "write a path in the repository, such as ./db/schema.sql")
+    if value.startswith(("/", "~")) or ".." in parts or "\\" in value or ":" in value:
+        raise InvalidValue(
+            f"{quote(value)} leads out of the repository", "write a path from the repository's root, without `..`"
+        )
+    if ".git" in (part.lower() for part in parts) or any(part.startswith("-") for part in parts):
+        raise InvalidValue(f"{quote(value)} is not a file of the repository", "name no .git folder and no leading dash")
+    return value
+
+
+def _template(value: str) -> str:
+    parse_template(value)
+    return value
+
+
+def _url_path(value: str) -> str:
+    if not re.fullmatch(_URL_PATH, value) or len(value) > 200:
+        raise InvalidValue(f"{quote(value)} is not a path of a URL", "start with a slash, such as /healthz")
+    return value
+
+
+def matches(pattern: str, description: str, expected: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise InvalidValue(f"{quote(value)} is not {description}", expected)
+        return value
+
+    return AfterValidator(check)
+
+
+Text = Annotated[
+    str,
+    BeforeValidator(_text),
+    AfterValidator(_check_text_length),
+    WithJsonSchema({"type": ["string", "number"], "minLength": 1}),
+]
+EnvValue = Annotated[str, BeforeValidator(_text), WithJsonSchema({"type": ["string", "number"]})]
+ShellCommand = Annotated[str, AfterValidator(_check_text_length), WithJsonSchema({"type": "string", "minLength": 1})]
+Name = Annotated[str, AfterValidator(_name), WithJsonSchema({"type": "string", "pattern": _DNS, "maxLength": 30})]
+VariableName = Annotated[str, AfterValidator(_variable), WithJsonSchema({"type": "string", "pattern": _VARIABLE})]
+RepositoryPath = Annotated[str, AfterValidator(repository_path), WithJsonSchema({"type": "string", "maxLength": 300})]
+Template = Annotated[
+    str, AfterValidator(_template), WithJsonSchema({"type": "string", "maxLength": MAX_TEMPLATE_LENGTH})
+]
+UrlPath = Annotated[str, AfterValidator(_url_path), WithJsonSchema({"type": "string", "pattern": _URL_PATH})]
+Cpu = Annotated[
+    Text,
+    matches(_CPU, "an amount of CPU", "write 500m or 2"),
+    WithJsonSchema({"type": ["string", "number"], "examples": ["500m", "2"]}),
+]
+Memory = Annotated[
+    Text,
+    matches(_MEMORY, "an amount of memory", "write 512Mi or 2Gi"),
+    WithJsonSchema({"type": "string", "pattern": _MEMORY}),
+]
+Glob = Annotated[str, BeforeValidator(_text), AfterValidator(_check_text_length), Field(max_length=200)]
+Env = dict[VariableName, EnvValue]
+
+
+class CommandConfig(Section):
+    """A shell command. Short form: the command alone."""
+
+    command: ShellCommand = Field(description="What the shell runs, in the root of the checkout.")
+    timeout: Duration = Field(
+        default=timedelta(minutes=10),
+        description="The longest it may take; then it is ended, and that counts as a failure.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        return {"command": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> JsonSchemaValue:
+        """In place of the mapping, the text alone may stand."""
+        mapping = handler.resolve_ref_schema(handler(core_schema))
+        return {"anyOf": [{"type": "string", "minLength": 1}, mapping], "description": mapping["description"]}

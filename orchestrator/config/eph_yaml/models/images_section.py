@@ -1,0 +1,76 @@
+"""Where to find an image that somebody else built (I1): the first of note, tag, scan and fallback that answers."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+
+from orchestrator.config.durations import Duration
+from orchestrator.config.eph_yaml.models.field_types import Name, Section, Template, Text
+from orchestrator.config.problems import InvalidValue, quote
+
+_REPOSITORY = r"^[a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"
+
+
+def _repository(value: str) -> str:
+    if len(value) > 255 or not re.fullmatch(_REPOSITORY, value) or ":" in value.rpartition("/")[2]:
+        raise InvalidValue(
+            f"{quote(value)} is not an image repository",
+            "write it without a tag, such as registry.example.com/acme/shop",
+        )
+    return value
+
+
+ImageRepository = Annotated[
+    str, AfterValidator(_repository), WithJsonSchema({"type": "string", "pattern": _REPOSITORY, "maxLength": 255})
+]
+
+
+_NOTES = r"^refs/notes/[A-Za-z0-9][A-Za-z0-9_-]*(/[A-Za-z0-9][A-Za-z0-9_-]*)*$"
+
+
+def _notes(value: str) -> str:
+    if len(value) > 100 or not re.fullmatch(_NOTES, value):
+        raise InvalidValue(f"{quote(value)} is no ref of git notes", "write it in full, such as refs/notes/eph")
+    return value
+
+
+NotesRef = Annotated[
+    str, AfterValidator(_notes), WithJsonSchema({"type": "string", "pattern": _NOTES, "maxLength": 100})
+]
+
+
+class ImageConfig(Section):
+    """One image. An image never triggers anything; it is looked for when a commit needs it."""
+
+    name: Name = Field(description="How services and manifests refer to it.")
+    repository: ImageRepository = Field(description="The image's repository in its registry, without a tag.")
+    git_notes: bool = Field(default=False, description="Look for the digest in a git note on the commit first.")
+    notes_ref: NotesRef = Field(default="refs/notes/eph", description="Where such git notes are kept.")
+    tag_template: Template | None = Field(default=None, description="The tag that CI gives the image of this commit.")
+    tag_pattern: Template | None = Field(
+        default=None, description="A glob over the registry's tags; the newest that matches is taken."
+    )
+    max_age: Duration | None = Field(default=None, description="An image built longer ago is not taken.")
+    required_labels: dict[str, Template] = Field(
+        default={}, description="Labels that the image must carry; a value may have placeholders, as {commit_sha}."
+    )
+    fallback_tag: Text | None = Field(default=None, description="The tag for when no other is found.")
+    fallback: Literal["use", "wait", "fail"] = Field(
+        default="use",
+        description="Without an image of this commit: use fallback_tag at once, use it when wait is over, or fail.",
+    )
+    wait: Duration = Field(
+        default=timedelta(minutes=30), description="How long to wait for CI to push the image, where there is no other."
+    )
+
+    @model_validator(mode="after")
+    def _check_findable(self) -> ImageConfig:
+        if not (self.git_notes or self.tag_template or self.tag_pattern or self.fallback_tag):
+            raise InvalidValue(
+                "nothing says which tag to take", "add tag_template, tag_pattern, fallback_tag or git_notes: true"
+            )
+        return self

@@ -1,0 +1,166 @@
+"""What runs: services, how they are built, tested and hooked into, and a repository's own manifests."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+
+from orchestrator.config.durations import Duration
+from orchestrator.config.eph_yaml.models.field_types import (
+    CommandConfig,
+    Cpu,
+    Env,
+    Memory,
+    Name,
+    RepositoryPath,
+    Section,
+    ShellCommand,
+    UrlPath,
+    matches,
+)
+from orchestrator.config.eph_yaml.templates import parse_template
+from orchestrator.config.eph_yaml.yaml_reader import YamlFloat, YamlInt
+from orchestrator.config.problems import InvalidValue, quote
+
+_CRON = r"^[0-9A-Za-z*/,-]+( [0-9A-Za-z*/,-]+){4}$"
+_MOUNT = r"^(/[A-Za-z0-9._-]+)+$"
+_VALUE = r"^[A-Za-z0-9_-]{1,60}(\.[A-Za-z0-9_-]{1,60}){0,9}$"
+_RESERVED_MOUNTS = ("/dev", "/proc", "/sys", "/etc", "/bin", "/lib", "/lib64", "/sbin", "/usr", "/var/run/secrets")
+"""Where a volume would hide what the image or the cluster puts there."""
+
+
+def _value(value: Any) -> Any:
+    """A text is a template; a number that YAML reads as one stays one."""
+    if isinstance(value, YamlInt):
+        return int(value.text)
+    if isinstance(value, YamlFloat):
+        return float(value.text)
+    if isinstance(value, str):
+        parse_template(value)
+    return value
+
+
+def _mount(value: str) -> str:
+    if not re.fullmatch(_MOUNT, value) or len(value) > 200 or {".", ".."} & set(value.split("/")):
+        raise InvalidValue(f"{quote(value)} is not a place for a volume", "write a whole path, such as /data")
+    taken = [place for place in _RESERVED_MOUNTS if f"{value}/".startswith(f"{place}/")]
+    if taken:
+        raise InvalidValue(f"{quote(value)} would hide what is in {taken[0]}", "take another path, such as /data")
+    return value
+
+
+Cron = Annotated[
+    str,
+    matches(_CRON, "a schedule", "write the five fields of cron, such as 0 3 * * *"),
+    WithJsonSchema({"type": "string", "pattern": _CRON}),
+]
+ValuePath = Annotated[str, matches(_VALUE, "a path of a value", "write names with dots, such as image.tag")]
+ValueText = Annotated[
+    str | int | float | bool, BeforeValidator(_value), WithJsonSchema({"type": ["string", "number", "boolean"]})
+]
+MountPath = Annotated[str, AfterValidator(_mount), WithJsonSchema({"type": "string", "pattern": _MOUNT})]
+
+
+class HealthCheckConfig(Section):
+    """How to tell that a service is ready."""
+
+    path: UrlPath = Field(default="/healthz", description="Any 2xx or 3xx answer on this path means ready.")
+    deadline: Duration = Field(
+        default=timedelta(minutes=5), description="How long it may take until the first such answer."
+    )
+
+
+class ServiceResources(Section):
+    """The most that one service may use."""
+
+    cpu: Cpu | None = Field(default=None, description="CPU in cores (2) or thousandths (500m).")
+    memory: Memory | None = Field(default=None, description="Memory, such as 512Mi or 2Gi; with more it is ended.")
+
+
+class ServiceConfig(Section):
+    """One process (target `local`) or one workload (targets with images)."""
+
+    name: Name = Field(description="Its name; other services find it in the variable <NAME>_URL.")
+    command: ShellCommand | None = Field(
+        default=None, description="What runs it. It must listen on 127.0.0.1 at the port in the variable PORT."
+    )
+    image: Name | None = Field(default=None, description="The name of one of environment.images.")
+    port: int | None = Field(default=None, ge=1, le=65535, description="The port that its image listens on.")
+    public: bool = Field(
+        default=True, description="true: it gets a host name. false: only the environment's other services reach it."
+    )
+    health: HealthCheckConfig = Field(default=HealthCheckConfig(), description="How to tell that it is ready.")
+    env: Env = Field(default={}, description="Variables for this service alone; they win over environment.env.")
+    after: tuple[Name, ...] = Field(default=(), description="Services that must be ready before it starts.")
+    schedule: Cron | None = Field(
+        default=None, description="Run by cron, in UTC, and not all the time: five fields. It is never public."
+    )
+    volumes: dict[MountPath, Memory] = Field(
+        default={}, max_length=5, description="Places for files that outlive a restart of its process: path to size."
+    )
+    resources: ServiceResources | None = Field(
+        default=None, description="The most that it may use of the environment's share."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _scheduled_is_private(cls, value: Any) -> Any:
+        """What runs by schedule is reached by nobody, so nobody needs to write it."""
+        scheduled = isinstance(value, dict) and value.get("schedule") is not None
+        return {"public": False, **value} if scheduled else value
+
+    @model_validator(mode="after")
+    def _check_runnable(self) -> ServiceConfig:
+        if self.command is None and self.image is None:
+            raise InvalidValue("nothing says what to run", "add a command, or an image where the target runs images")
+        if self.schedule and self.public:
+            raise InvalidValue("what runs by schedule answers nobody", "take `public` or `schedule` out", ("public",))
+        if self.schedule and self.port:
+            raise InvalidValue("what runs by schedule listens at no port", "take `port` or `schedule` out", ("port",))
+        return self
+
+
+class KubernetesConfig(Section):
+    """The repository's own manifests, for the target `kubernetes`."""
+
+    manifests: tuple[RepositoryPath, ...] = Field(
+        min_length=1, description="Files or folders, applied in this order: plain, kustomize or a Helm chart."
+    )
+    values: dict[ValuePath, ValueText] = Field(
+        default={}, max_length=200, description="Values for Helm charts, by dotted path such as image.tag; templates."
+    )
+    values_files: tuple[RepositoryPath, ...] = Field(
+        default=(), max_length=20, description="Files of values for Helm charts; `values` count more."
+    )
+
+
+class SuiteConfig(Section):
+    """A named suite of tests, run against the ready environment with its URL in PREVIEW_URL. Exit status 77 skips."""
+
+    name: Name = Field(description="The name under which the result is shown.")
+    command: ShellCommand = Field(description="What the shell runs, in the root of the checkout.")
+    timeout: Duration = Field(default=timedelta(minutes=10), description="The longest it may take.")
+    kind: Literal["integration", "browser", "security"] = Field(
+        default="integration", description="What kind of tests they are."
+    )
+    env: Env = Field(default={}, description="Variables for this suite alone; they win over environment.env.")
+    junit: RepositoryPath | None = Field(
+        default=None, description="Where it writes its JUnit XML; counts and failed cases are then shown as a table."
+    )
+    blocking: bool = Field(default=True, description="Whether its failure makes the check of the commit a failure.")
+    needs: tuple[Name, ...] = Field(
+        default=(), description="Suites above it; unless all of them passed, it is skipped. Suites run one by one."
+    )
+
+
+class HooksConfig(Section):
+    """The repository's own commands around the life of an environment."""
+
+    pre_create: tuple[CommandConfig, ...] = Field(
+        default=(), description="Before the services start for the first time."
+    )
+    post_create: tuple[CommandConfig, ...] = Field(default=(), description="After they are ready for the first time.")
+    pre_destroy: tuple[CommandConfig, ...] = Field(default=(), description="Before everything is removed; may fail.")

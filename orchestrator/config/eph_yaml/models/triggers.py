@@ -1,0 +1,88 @@
+"""What asks for an environment. Git alone does: labels, branches, tags, comments (L3)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from orchestrator.config.eph_yaml.models.field_types import Glob, Section, Text
+from orchestrator.config.problems import InvalidValue, quote
+
+MAX_WILDCARDS = 8
+"""Of one glob: it is matched against every file of a pull request, and whoever wrote it is not to be trusted."""
+
+
+def _few_wildcards(value: str) -> str:
+    if value.count("*") + value.count("?") > MAX_WILDCARDS:
+        raise InvalidValue(f"{quote(value)} has too many wildcards", f"write at most {MAX_WILDCARDS} of * and ?")
+    return value
+
+
+def _one_line(value: str) -> str:
+    if not value.isprintable() or value != value.strip():
+        raise InvalidValue(f"{quote(value)} is no line of a comment", "write one line, without blanks at its ends")
+    return value
+
+
+Phrase = Annotated[Text, AfterValidator(_one_line), Field(max_length=100)]
+Label = Annotated[Text, Field(max_length=50)]
+Pattern = Annotated[Glob, AfterValidator(_few_wildcards)]
+Patterns = Annotated[tuple[Pattern, ...], Field(max_length=20)]
+Checks = Annotated[tuple[Annotated[Text, AfterValidator(_few_wildcards)], ...], Field(max_length=20)]
+
+
+class LabelTrigger(Section):
+    """An open pull request that carries one of the labels."""
+
+    type: Literal["pr_label"] = Field(description="A label on a pull request.")
+    labels: tuple[Label, ...] = Field(min_length=1, description="Any one of these labels asks for an environment.")
+    wait_for_checks: Checks = Field(
+        default=(),
+        description="Wait until these checks are green on the commit. With * all that match, and at least one.",
+    )
+    paths: Patterns = Field(
+        default=(),
+        description="Only when the pull request changes a file that one of these globs matches: * stops at a slash, "
+        "** does not.",
+    )
+    drafts: bool = Field(default=True, description="Whether drafts get an environment too.")
+
+
+class BranchTrigger(Section):
+    """A branch whose name matches."""
+
+    type: Literal["branch"] = Field(description="A branch, without a pull request.")
+    branches: Patterns = Field(min_length=1, description="Globs of branch names, such as release/*.")
+    wait_for_checks: Checks = Field(
+        default=(),
+        description="Wait until these checks are green on the commit. With * all that match, and at least one.",
+    )
+    paths: Patterns = Field(default=(), description="Reserved: refused by this version, as every push counts.")
+
+
+class TagTrigger(Section):
+    """A tag whose name matches."""
+
+    type: Literal["tag"] = Field(description="A tag.")
+    tags: Patterns = Field(min_length=1, description="Globs of tag names, such as v*.")
+    wait_for_checks: Checks = Field(
+        default=(),
+        description="Wait until these checks are green on the commit. With * all that match, and at least one.",
+    )
+
+
+class CommentTrigger(Section):
+    """A comment on a pull request, by somebody with write access. The default branch's phrases count."""
+
+    type: Literal["comment"] = Field(description="A comment on a pull request.")
+    phrases: tuple[Phrase, ...] = Field(
+        default=("/eph up",),
+        min_length=1,
+        max_length=20,
+        description="A line of the comment that says exactly one of these asks, as `/eph up` does. It puts a label on: "
+        "one of a pr_label trigger, or the server's own where there is none.",
+    )
+
+
+Trigger = Annotated[LabelTrigger | BranchTrigger | TagTrigger | CommentTrigger, Field(discriminator="type")]

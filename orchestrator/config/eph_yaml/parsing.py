@@ -1,0 +1,199 @@
+"""From bytes that nobody vouches for to a ``Document``, or to all that is wrong with them, with lines.
+
+Three steps, each on what the one before let through: reading (limits, YAML), the models (each section on its own),
+relations (between sections). Pydantic's errors are translated here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from orchestrator.config.eph_yaml.consistency import inconsistencies
+from orchestrator.config.eph_yaml.models.document import EphYaml
+from orchestrator.config.eph_yaml.models.field_types import Section
+from orchestrator.config.eph_yaml.models.triggers import BranchTrigger, CommentTrigger, LabelTrigger, TagTrigger
+from orchestrator.config.eph_yaml.yaml_reader import YamlLimits, YamlNode, locate, read, to_plain
+from orchestrator.config.problems import MAX_KEY, InvalidConfig, InvalidValue, Problem, escape, quote
+
+FILE = "eph.yaml"
+YamlPath = tuple[str | int, ...]
+_TRIGGERS: Mapping[str, type[BaseModel]] = {
+    "pr_label": LabelTrigger,
+    "branch": BranchTrigger,
+    "tag": TagTrigger,
+    "comment": CommentTrigger,
+}
+_TYPE_ERRORS: Mapping[str, tuple[str, str]] = {
+    "string_type": ("a text", "write a text, in quotes if need be"),
+    "int_type": ("a whole number", "write digits without quotes"),
+    "bool_type": ("a truth value", "write true or false"),
+    "tuple_type": ("a list", "write a list, each item on a line that starts with a dash"),
+    "dict_type": ("a mapping", "write keys and values, as in `key: value`"),
+    "model_type": ("a mapping", "write keys and values, as in `key: value`"),
+    "model_attributes_type": ("a mapping", "write keys and values, as in `key: value`"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """An eph.yaml that is right in itself, and where in its file each value stands."""
+
+    config: EphYaml
+    tree: YamlNode
+    file: str = FILE
+
+    def problem(self, path: YamlPath, message: str, expected: str = "") -> Problem:
+        """A problem with the value at ``path``, for rules that only the server knows."""
+        line, column = locate(self.tree, path)
+        return Problem(self.file, line, column, f"{dotted(path)}: {message}" if path else message, expected)
+
+
+def parse(text: bytes, filename: str = FILE, limits: YamlLimits | None = None) -> Document:
+    """Reads an eph.yaml; raises InvalidConfig with everything that is wrong with it, and nothing else."""
+    root, problems = read(text, filename, limits or YamlLimits())
+    try:
+        config = EphYaml.model_validate(to_plain(root))
+    except ValidationError as error:
+        found = [
+            _translate(root, filename, item) for item in error.errors(include_url=False) if not _is_consequence(item)
+        ]
+        raise InvalidConfig([*problems, *found]) from error
+    document = Document(config, root, filename)
+    problems.extend(document.problem(path, error.message, error.expected) for path, error in inconsistencies(config))
+    if problems:
+        raise InvalidConfig(problems)
+    return document
+
+
+def validate_text(text: str | bytes, filename: str = FILE) -> list[str]:
+    """What is wrong with a file, one sentence a problem; empty when nothing is."""
+    try:
+        parse(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text, filename)
+    except InvalidConfig as error:
+        return list(error.lines())
+    return []
+
+
+def dotted(path: YamlPath) -> str:
+    """``environment.images[0].name``; keys that people chose are cut short and escaped."""
+    shown = ""
+    for step in path:
+        if isinstance(step, int):
+            shown += f"[{step}]"
+        else:
+            shown += f".{escape(step, MAX_KEY)}" if shown else escape(step, MAX_KEY)
+    return shown
+
+
+def _is_consequence(error: Any) -> bool:
+    """A list is also called too short when its items were wrong; that helps nobody."""
+    return error["type"] == "too_short" and bool(error["input"])
+
+
+def _translate(root: YamlNode, file: str, error: Any) -> Problem:
+    """One of pydantic's errors in our words, at the place in the file that it is about."""
+    kind = error["type"]
+    path, of_key = _file_path(error["loc"])
+    if kind == "missing":
+        line, column = locate(root, path[:-1])
+        return Problem(file, line, column, f"{dotted(path)} is missing", _missing_key_hint(error["loc"]))
+    if kind == "extra_forbidden":
+        line, column = locate(root, path, of_key=True)
+        return Problem(file, line, column, f"unknown key `{dotted(path)}`", _suggest(error["loc"]))
+    if not path and kind in _TYPE_ERRORS:
+        return Problem(file, root.line, 1, "the file is not a mapping", 'start with version: "1.0" and name')
+    message, expected, deeper = _explain(kind, error)
+    line, column = locate(root, path + deeper, of_key)
+    where = dotted(path + deeper)
+    return Problem(file, line, column, f"{where}: {message}" if where else message, expected)
+
+
+def _file_path(location: YamlPath) -> tuple[YamlPath, bool]:
+    """Pydantic's location without what is no step in the file: a trigger's kind, and the mark for a key."""
+    of_key = bool(location) and location[-1] == "[key]"
+    path = location[:-1] if of_key else location
+    if path[:1] == ("triggers",) and len(path) > 2:
+        path = path[:2] + path[3:]
+    return path, of_key
+
+
+def _explain(kind: str, error: Any) -> tuple[str, str, YamlPath]:
+    """What is wrong, what to write, and how much deeper the mistake lies than pydantic says."""
+    given, context = error["input"], error.get("ctx", {})
+    rejected = context.get("error")
+    if isinstance(rejected, InvalidValue):
+        return rejected.message, rejected.expected, rejected.path
+    if kind in _TYPE_ERRORS:
+        wanted, expected = _TYPE_ERRORS[kind]
+        return f"{_describe(given)} is not {wanted}", expected, ()
+    if kind == "literal_error":
+        return f"{_describe(given)} is not possible here", f"write {_alternatives(context['expected'])}", ()
+    if kind == "union_tag_invalid":
+        tag = quote(context["tag"])
+        return f"{tag} is not possible here", f"write {_alternatives(context['expected_tags'])}", ("type",)
+    if kind == "union_tag_not_found":
+        return "`type` is missing", "add type: pr_label, branch, tag or comment", ()
+    if kind == "too_short":
+        return "the list is empty", "write at least one item, or leave the key out", ()
+    return f"{_describe(given)} does not fit", escape(str(error["msg"]).lower(), 80), ()
+
+
+def _describe(value: object) -> str:
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return str(value).lower()
+        case dict():
+            return "a mapping"
+        case tuple():
+            return "a list"
+        case _:
+            return quote(value)
+
+
+def _alternatives(expected: object) -> str:
+    return str(expected).replace("'", "")
+
+
+def _missing_key_hint(location: YamlPath) -> str:
+    """What a missing key is for, in the words of its own description."""
+    section = _section_at(location[:-1])
+    field = section.model_fields.get(str(location[-1])) if section else None
+    return f"add it: {field.description}" if field and field.description else "add it"
+
+
+def _suggest(location: YamlPath) -> str:
+    """The key that was probably meant, or all that are possible here."""
+    section = _section_at(location[:-1])
+    known = list(section.model_fields) if section else []
+    close = get_close_matches(str(location[-1])[:50], known, n=1)
+    if close:
+        return f"did you mean `{close[0]}`?"
+    return f"possible here: {', '.join(known)}" if known else "take it out"
+
+
+def _section_at(location: YamlPath) -> type[BaseModel] | None:
+    """The model of the mapping at a location of pydantic's, which names the kind of a trigger as a step."""
+    section: type[BaseModel] | None = EphYaml
+    for step in location:
+        if section is None or isinstance(step, int):
+            continue
+        field = section.model_fields.get(step)
+        section = _model_in(field.annotation) if field else _TRIGGERS.get(step)
+        if field and step == "triggers":
+            section = Section
+    return section
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The one model in an annotation such as ``tuple[Service, ...]`` or ``Build | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = {model for part in get_args(annotation) if (model := _model_in(part)) is not None}
+    return found.pop() if len(found) == 1 else None

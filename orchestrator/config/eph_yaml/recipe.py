@@ -1,0 +1,333 @@
+"""From a repository's file and one pull request to what the plan works with, within the server's bounds.
+
+Nothing is cut to fit: what is over a bound, or not to be had on the target, is a problem with file and line, and the
+running environment stays as it is.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from orchestrator.config.durations import format_duration
+from orchestrator.config.eph_yaml import image_requests
+from orchestrator.config.eph_yaml.admission import (
+    AdmissionPolicy,
+    SecretGrants,
+    limit_problems,
+    resolve_target,
+    target_problem,
+    unknown_secrets,
+)
+from orchestrator.config.eph_yaml.consistency import MAX_BRANCH_LENGTH, MAX_NAME_LENGTH
+from orchestrator.config.eph_yaml.models.database_section import DatabaseConfig
+from orchestrator.config.eph_yaml.models.document import EphYaml
+from orchestrator.config.eph_yaml.models.field_types import CommandConfig
+from orchestrator.config.eph_yaml.models.services_section import KubernetesConfig, ServiceConfig
+from orchestrator.config.eph_yaml.models.triggers import BranchTrigger, CommentTrigger, LabelTrigger
+from orchestrator.config.eph_yaml.models.triggers import TagTrigger as RefTag
+from orchestrator.config.eph_yaml.parsing import Document
+from orchestrator.config.eph_yaml.templates import render
+from orchestrator.config.eph_yaml.unsupported import KUBERNETES, TEST_TARGETS, unsupported_features
+from orchestrator.config.problems import InvalidConfig, Problem
+from orchestrator.core.model.world import Recipe, WatchedRefs
+from orchestrator.core.sleep import schedules
+from orchestrator.core.sleep.schedules import WeeklySchedule
+from orchestrator.core.util import globs
+from programs import spec as specs
+from stacks.model import RefKind
+from stacks.names import slug
+
+MAX_HOST_LABEL = 63
+MAX_NUMBER_LENGTH = 7
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeContext:
+    """The pull request that the file is read for. ``target_settings`` are the target's own, from the server.
+
+    ``existing_name`` is the name of the environment that runs already: it keeps it, so its URL stays. ``labels`` are
+    the pull request's: with them only the triggers that they match say what to wait for.
+    """
+
+    repository_id: int
+    repository_name: str
+    number: int
+    head_sha: str
+    head_ref: str
+    clone_url: str
+    random_words: str
+    existing_name: str = ""
+    domain: str = "localhost"
+    target_settings: Mapping[str, str] = field(default_factory=dict)
+    labels: frozenset[str] = frozenset()
+    ref_kind: RefKind = RefKind.PULL
+    grants: SecretGrants = field(default_factory=SecretGrants)
+
+
+def ref_patterns(document: Document) -> WatchedRefs:
+    """The branches, tags and phrases of comments that the file, being the default branch's, asks environments for."""
+    triggers = document.config.triggers or ()
+    return WatchedRefs(
+        branches=tuple(glob for item in triggers if isinstance(item, BranchTrigger) for glob in item.branches),
+        tags=tuple(glob for item in triggers if isinstance(item, RefTag) for glob in item.tags),
+        phrases=tuple(phrase for item in triggers if isinstance(item, CommentTrigger) for phrase in item.phrases),
+    )
+
+
+def trigger_labels(document: Document, default: frozenset[str] = frozenset()) -> frozenset[str]:
+    """The labels that ask for an environment; ``default`` for a file without triggers. What a comment asks for is kept
+    as a label, too: where only comments ask, it is the ``default``."""
+    triggers = document.config.triggers
+    if triggers is None:
+        return default
+    named = frozenset(label for item in triggers if isinstance(item, LabelTrigger) for label in item.labels)
+    return default if not named and any(isinstance(item, CommentTrigger) for item in triggers) else named
+
+
+def build_recipe(document: Document, context: RecipeContext, policy: AdmissionPolicy) -> Recipe:
+    """What to build for this pull request; raises InvalidConfig with all that stands against it."""
+    config = document.config
+    unusable = target_problem(document, policy)
+    if unusable:
+        raise InvalidConfig([unusable])
+    name = context.existing_name or environment_name(config, context)
+    problems = [
+        *limit_problems(document, policy, context.domain),
+        *unsupported_features(document, resolve_target(config, policy), policy),
+        *(
+            image_requests.image_problems(document, _placeholder_values(config, context), policy)
+            if _runs_images(config, policy)
+            else ()
+        ),
+        *unknown_secrets(document, context.grants, context.repository_name),
+        *_name_problems(document, name),
+    ]
+    if problems:
+        raise InvalidConfig(problems)
+    triggers = _matching_triggers(config, context)
+    images = (
+        tuple(image_requests.requests_of(config, _placeholder_values(config, context)))
+        if _runs_images(config, policy)
+        else ()
+    )
+    return Recipe(
+        spec=_spec(config, context, policy, name),
+        labels=trigger_labels(document, policy.default_labels),
+        wait_for_checks=tuple(dict.fromkeys(check for item in triggers for check in item.wait_for_checks)),
+        ttl=config.environment.ttl,
+        suites=_suites(config) if resolve_target(config, policy) in TEST_TARGETS else (),
+        images=images,
+        idle_timeout=config.environment.idle_timeout,
+        destroy_when_idle=config.environment.on_idle == "destroy",
+        schedule=_schedule(config),
+        paths=_paths(triggers),
+        allow_drafts=_drafts(triggers),
+    )
+
+
+def _schedule(config: EphYaml) -> WeeklySchedule | None:
+    schedule = config.environment.schedule
+    return schedules.parse(schedule.timezone, schedule.awake) if schedule else None
+
+
+def environment_name(config: EphYaml, context: RecipeContext) -> str:
+    """The name by the file's template: always a DNS label, whatever the branch is called."""
+    return slug(render(config.environment.name_template, _placeholder_values(config, context)), 500)
+
+
+def _placeholder_values(config: EphYaml, context: RecipeContext) -> dict[str, str]:
+    """What placeholders stand for."""
+    branch = slug(context.head_ref, MAX_BRANCH_LENGTH)
+    # The words tell a branch or a tag from all others; in the number's place the start of its name is for people.
+    is_pull = context.ref_kind is RefKind.PULL
+    number = str(context.number) if is_pull else slug(context.head_ref, MAX_NUMBER_LENGTH) or context.ref_kind
+    return {
+        "project": config.name,
+        "words": context.random_words,
+        "number": number,
+        "pr_number": number,
+        "branch": branch,
+        "ref_type": str(context.ref_kind),
+        "ref_name": branch,
+        "commit_sha": context.head_sha,
+    }
+
+
+def _name_problems(document: Document, name: str) -> list[Problem]:
+    found = []
+    if len(name) > MAX_NAME_LENGTH:
+        found.append(
+            document.problem(
+                ("environment", "name_template"),
+                f"the name would have {len(name)} characters",
+                f"shorten it or `name`; the most is {MAX_NAME_LENGTH}",
+            )
+        )
+    public = [(index, item) for index, item in enumerate(document.config.services) if item.public]
+    for index, service in public[1:]:
+        if len(f"{service.name}--{name}") > MAX_HOST_LABEL:
+            message = f"`{service.name}--{name}` is too long for a host name"
+            found.append(document.problem(("services", index, "name"), message, "shorten the service's name"))
+    return found
+
+
+def _suites(config: EphYaml) -> tuple[specs.SuiteSpec, ...]:
+    protection = config.environment.protection
+    return tuple(
+        specs.SuiteSpec(
+            name=suite.name,
+            command=specs.CommandSpec(suite.command, _seconds(suite.timeout)),
+            kind=suite.kind,
+            env=dict(suite.env),
+            junit=posixpath.normpath(suite.junit) if suite.junit else "",
+            blocking=suite.blocking,
+            needs=suite.needs,
+            token=protection is None or protection.token_for_tests,
+        )
+        for suite in config.tests
+    )
+
+
+def _matching_triggers(config: EphYaml, context: RecipeContext) -> Sequence[LabelTrigger | BranchTrigger | RefTag]:
+    """The label triggers that this pull request matches; all of them when its labels are not known. Of a branch or a
+    tag, those whose globs match."""
+    if context.ref_kind is not RefKind.PULL:
+        named = (item for item in config.triggers or () if isinstance(item, BranchTrigger | RefTag))
+        return [item for item in named if globs.any_matches(_globs(item, context.ref_kind), context.head_ref)]
+    found = [item for item in config.triggers or () if isinstance(item, LabelTrigger)]
+    matched = [item for item in found if context.labels & set(item.labels)]
+    return matched or found
+
+
+def _globs(trigger: BranchTrigger | RefTag, kind: RefKind) -> tuple[str, ...]:
+    if kind is RefKind.BRANCH:
+        return trigger.branches if isinstance(trigger, BranchTrigger) else ()
+    return trigger.tags if isinstance(trigger, RefTag) else ()
+
+
+def _paths(triggers: Sequence[LabelTrigger | BranchTrigger | RefTag]) -> tuple[str, ...]:
+    """A trigger that names none takes any change. Only a pull request changes files against something."""
+    labelled = [item for item in triggers if isinstance(item, LabelTrigger)]
+    if not all(item.paths for item in labelled):
+        return ()
+    return tuple(dict.fromkeys(path for item in labelled for path in item.paths))
+
+
+def _drafts(triggers: Sequence[LabelTrigger | BranchTrigger | RefTag]) -> bool:
+    labelled = [item for item in triggers if isinstance(item, LabelTrigger)]
+    return not labelled or any(item.drafts for item in labelled)
+
+
+def _spec(config: EphYaml, context: RecipeContext, policy: AdmissionPolicy, name: str) -> specs.EnvironmentSpec:
+    dns, protection = config.environment.dns, config.environment.protection
+    return specs.EnvironmentSpec(
+        name=name,
+        host=f"{name}.{dns.domain if dns else context.domain}",
+        target=resolve_target(config, policy),
+        project=config.name,
+        source=specs.GitSource(context.clone_url, context.head_sha, context.head_ref),
+        services=tuple(_service(item) for item in config.services),
+        databases=tuple(_database(item) for item in config.database.instances if config.database.enabled),
+        build=_command(config.build),
+        env=dict(config.environment.env),
+        hooks=_hooks(config),
+        marks=_tags(config, context, policy, name),
+        settings=dict(context.target_settings),
+        sign_in=protection is not None and protection.sign_in == "required",
+        secrets=_secrets(config, context.grants),
+        **(_image_target_fields(config, context) if _runs_images(config, policy) else {}),
+    )
+
+
+def _runs_images(config: EphYaml, policy: AdmissionPolicy) -> bool:
+    return resolve_target(config, policy) == KUBERNETES
+
+
+def _secrets(config: EphYaml, grants: SecretGrants) -> dict[str, specs.Secret]:
+    named = config.environment.secrets.items()
+    return {
+        variable: specs.Secret(name, grants.granted[name]) for variable, name in sorted(named) if name in grants.granted
+    }
+
+
+def _image_target_fields(config: EphYaml, context: RecipeContext) -> dict[str, Any]:
+    """What targets that run images are told besides; the images themselves are found first (``Recipe.images``)."""
+    asked = config.environment.resources
+    return {
+        **_manifests(config.kubernetes, _placeholder_values(config, context)),
+        "resources": {key: value for key, value in (asked or ()) if value is not None},
+    }
+
+
+def _manifests(section: KubernetesConfig | None, values: Mapping[str, str]) -> dict[str, Any]:
+    if section is None:
+        return {}
+    given = {key: render(value, values) if isinstance(value, str) else value for key, value in section.values.items()}
+    return {
+        "manifests": tuple(map(posixpath.normpath, section.manifests)),
+        "values": given,
+        "values_files": tuple(map(posixpath.normpath, section.values_files)),
+    }
+
+
+def _tags(config: EphYaml, context: RecipeContext, policy: AdmissionPolicy, name: str) -> dict[str, str]:
+    """What every resource of the environment is marked with."""
+    marks = {
+        "Environment": name,
+        "ManagedBy": "eph",
+        "EphemeralTTL": format_duration(config.environment.ttl or policy.default_ttl),
+        "Repository": context.repository_name,
+    }
+    is_pull = context.ref_kind is RefKind.PULL
+    marks |= {"PRNumber": str(context.number)} if is_pull else {"Ref": f"{context.ref_kind} {context.head_ref}"}
+    return {"Team": config.team, **marks} if config.team else marks
+
+
+def _service(service: ServiceConfig) -> specs.ServiceSpec:
+    return specs.ServiceSpec(
+        name=service.name,
+        command=service.command or "",
+        public=service.public,
+        health=specs.HealthCheck(service.health.path, _seconds(service.health.deadline)),
+        env=dict(service.env),
+        image=service.image or "",
+        port=service.port or 0,
+        schedule=service.schedule or "",
+        after=service.after,
+        volumes=dict(service.volumes),
+        resources={key: value for key, value in (service.resources or ()) if value is not None},
+    )
+
+
+def _database(database: DatabaseConfig) -> specs.DatabaseSpec:
+    seed = database.template.seed
+    return specs.DatabaseSpec(
+        name=database.name,
+        version=database.version,
+        variable=database.variable,
+        strategy=database.template.strategy,
+        scripts=tuple(posixpath.normpath(path) for path in seed.scripts) if seed else (),
+        seed=_command(seed.command) if seed else None,
+        migrate=_command(database.migrate),
+        source=database.template.source or "",
+    )
+
+
+def _hooks(config: EphYaml) -> specs.LifecycleHooks:
+    def made(commands: tuple[CommandConfig, ...]) -> tuple[specs.CommandSpec, ...]:
+        return tuple(specs.CommandSpec(item.command, _seconds(item.timeout)) for item in commands)
+
+    hooks = config.hooks
+    return specs.LifecycleHooks(made(hooks.pre_create), made(hooks.post_create), made(hooks.pre_destroy))
+
+
+def _command(command: CommandConfig | None) -> specs.CommandSpec | None:
+    return specs.CommandSpec(command.command, _seconds(command.timeout)) if command else None
+
+
+def _seconds(length: timedelta) -> int:
+    return max(1, int(length.total_seconds()))

@@ -1,0 +1,167 @@
+"""The server's secrets for previews (S4): where their values are, whose eph.yaml may name them, and how they change.
+
+A value leaves the vault at two doors only: into the spec of an operation that is about to begin, and into the list of
+what no text may show. Everybody else gets its mark, made with the server's key: it changes with the value, and whoever
+reads it, in a stack or in the digest of a spec, learns nothing and cannot try guesses.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from orchestrator.config.eph_yaml.admission import SecretGrants
+from orchestrator.config.settings.groups import PreviewSecret
+from orchestrator.core.util import globs
+from orchestrator.core.util.time_windows import TimeWindow
+from programs.redaction import MIN_LENGTH, Redactor
+from programs.spec import EnvironmentSpec, Secret
+
+REREAD_INTERVAL = timedelta(seconds=5)
+MAX_SECRET_BYTES = 32 * 1024
+FINGERPRINT_DIGITS = 24
+MAX_PREVIOUS_VALUES = 100
+"""Values of earlier are kept out of texts too, for as long as ephd runs: old lines of a log hold them."""
+
+
+class UnreadableSecret(Exception):
+    """Why there is no value; never the value."""
+
+
+@dataclass(frozen=True, slots=True)
+class _SecretValue:
+    """``value`` None: it cannot be read, and ``error``."""
+
+    value: str | None
+    fingerprint: str = ""
+    error: str = ""
+
+
+class SecretStore:
+    """Safe for several threads. A file is read again within seconds of its change."""
+
+    def __init__(
+        self,
+        entries: Mapping[str, PreviewSecret] | None = None,
+        key: bytes = b"",
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        self._entries = dict(entries or {})
+        self._key, self._clock, self._environ = key, clock, environ
+        self._lock = threading.Lock()
+        self._cache_age: TimeWindow | None = None
+        self._values: dict[str, _SecretValue] = {}
+        self._previous_values: dict[str, None] = {}
+        self._redactor = Redactor()
+
+    def grants(self, repository: str, fork: bool) -> SecretGrants:
+        """For ``owner/name``, by the name that it has now."""
+        held = self._current()
+        mine = {name for name, entry in self._entries.items() if _is_granted_to(entry, repository)}
+        withheld = {name for name in mine if fork and not self._entries[name].forks}
+        unread = {name for name in mine - withheld if held[name].value is None}
+        given = {name: held[name].fingerprint for name in sorted(mine - withheld - unread)}
+        return SecretGrants(given, frozenset(withheld), frozenset(unread))
+
+    def fingerprint(self) -> str:
+        """Changes when any value does."""
+        return " ".join(item.fingerprint or "-" for item in self._current().values())
+
+    def with_values(self, spec: EnvironmentSpec) -> EnvironmentSpec:
+        """With the values, for an operation. One that has gone since the spec was made is left out; the next look sees
+        that, too."""
+        if not spec.secrets:
+            return spec
+        held = self._current()
+        found = {variable: held.get(secret.name, _SecretValue(None)) for variable, secret in spec.secrets.items()}
+        secrets = {
+            variable: Secret(spec.secrets[variable].name, item.fingerprint, item.value)
+            for variable, item in found.items()
+            if item.value is not None
+        }
+        return replace(spec, secrets=secrets)
+
+    def values(self) -> tuple[str, ...]:
+        """All that no text may show."""
+        held = self._current()
+        with self._lock:
+            return tuple(dict.fromkeys([*(item.value for item in held.values() if item.value), *self._previous_values]))
+
+    def redact(self, text: str) -> str:
+        self._current()
+        return self._redactor(text)
+
+    def problems(self) -> list[str]:
+        return [f"secret {name}: {item.error}" for name, item in self._current().items() if item.value is None]
+
+    def _current(self) -> Mapping[str, _SecretValue]:
+        with self._lock:
+            if self._cache_age is None or not self._cache_age.contains(self._clock()):
+                self._cache_age = TimeWindow(self._clock(), REREAD_INTERVAL)
+                self._reload()
+            return self._values
+
+    def _reload(self) -> None:
+        held = {name: self._load(name, entry) for name, entry in sorted(self._entries.items())}
+        if held == self._values:
+            return
+        for item in self._values.values():
+            if item.value:
+                self._previous_values[item.value] = None
+        while len(self._previous_values) > MAX_PREVIOUS_VALUES:
+            self._previous_values.pop(next(iter(self._previous_values)))
+        self._values = held
+        self._redactor = Redactor([*(item.value for item in held.values() if item.value), *self._previous_values])
+
+    def _load(self, name: str, entry: PreviewSecret) -> _SecretValue:
+        try:
+            value = _read_value(entry, self._environ)
+        except UnreadableSecret as error:
+            return _SecretValue(None, error=str(error))
+        text = f"{name}\0{value}".encode()
+        return _SecretValue(value, hmac.new(self._key, text, hashlib.sha256).hexdigest()[:FINGERPRINT_DIGITS])
+
+
+def _is_granted_to(entry: PreviewSecret, repository: str) -> bool:
+    """GitHub's names differ by more than capital letters."""
+    return globs.any_matches((pattern.lower() for pattern in entry.repositories), repository.lower())
+
+
+def _read_value(entry: PreviewSecret, environ: Mapping[str, str]) -> str:
+    value = _read_file(entry) if entry.file else environ.get(entry.variable, "").rstrip("\r\n")
+    where = str(entry.file or f"the variable {entry.variable}")
+    if not value:
+        raise UnreadableSecret(f"{where} is empty; write the value into it")
+    if "\0" in value:
+        raise UnreadableSecret(f"{where} holds a zero byte, which no variable can; encode it, such as in base64")
+    if len(value) < MIN_LENGTH:
+        raise UnreadableSecret(
+            f"{where} holds {len(value)} characters; fewer than {MIN_LENGTH} cannot be kept out of logs: take a longer one"
+        )
+    return value
+
+
+def _read_file(entry: PreviewSecret) -> str:
+    """Without the end of the line that editors add."""
+    path = entry.file
+    if path is None:
+        raise AssertionError("one that has a variable")
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_SECRET_BYTES + 1)
+        text = data.decode()
+    except OSError as error:
+        raise UnreadableSecret(f"{path} cannot be read: {error.strerror}; name a readable file") from None
+    except UnicodeDecodeError:
+        raise UnreadableSecret(f"{path} is not UTF-8; encode it, such as in base64") from None
+    if len(data) > MAX_SECRET_BYTES:
+        raise UnreadableSecret(
+            f"{path} holds more than {MAX_SECRET_BYTES} bytes, and is given in a variable; take a smaller one"
+        )
+    return text.rstrip("\r\n")

@@ -1,0 +1,1 @@
+"""The server's settings: sections, sources and validation."""

@@ -1,0 +1,163 @@
+"""Reads the settings from where they are, and says of a wrong one which variable or line it is.
+
+A secret's value is in no message: of a setting that may hold one only the name and the rule are told.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_settings import EnvSettingsSource, SettingsError
+
+from orchestrator.config.problems import MAX_KEY, InvalidSettings, InvalidValue, escape, quote
+from orchestrator.config.settings.server_settings import ServerSettings, default_home
+
+PREFIX = "EPH_"
+FILE = "eph.toml"
+_SECRET = re.compile(r"token|secret|postgres|ledger_url|public_url|backend_url")
+_HEADER = re.compile(r"\s*\[\s*([A-Za-z0-9_.-]+)\s*\]")
+_GROUP_TEXT = (
+    "this is a group of settings; set one of them, such as EPH_LIMITS__ENVIRONMENTS or environments in [limits]"
+)
+SettingPath = tuple[str, ...]
+
+
+def load(config: Path | None = None, **overrides: Any) -> ServerSettings:
+    """``config`` is the file of ``--config``, else eph.toml in home if there; ``overrides`` win over everything."""
+    home = Path(overrides.get("home") or os.environ.get(f"{PREFIX}HOME") or default_home()).expanduser()
+    path = config or home / FILE
+    written = _read_toml(path, required=config is not None)
+    variables = _read_environment()
+    mistyped = _misspelled_variables(os.environ)
+    try:
+        settings = ServerSettings(**_deep_merge(written, _deep_merge(variables, overrides)))
+    except ValidationError as error:
+        found = [_error_text(item, path, written, variables) for item in error.errors(include_url=False)]
+        raise InvalidSettings([*mistyped, *found]) from None  # the cause would show values that may be secret
+    if mistyped:
+        raise InvalidSettings(mistyped)
+    return settings
+
+
+def setting_paths(group: type[BaseModel] = ServerSettings, prefix: SettingPath = ()) -> list[SettingPath]:
+    """Every setting's path: ``("ttl", "most")``."""
+    found: list[SettingPath] = []
+    for key, field in group.model_fields.items():
+        model = field.annotation
+        inner = isinstance(model, type) and issubclass(model, BaseModel)
+        found += setting_paths(model, (*prefix, key)) if inner else [(*prefix, key)]  # type: ignore[arg-type] # inner says so
+    return found
+
+
+def env_variable(path: SettingPath) -> str:
+    return PREFIX + "__".join(path).upper()
+
+
+def _read_environment() -> dict[str, Any]:
+    try:
+        return EnvSettingsSource(ServerSettings)()
+    except SettingsError as error:
+        key = re.search(r'field "([a-z_]+)"', str(error))
+        name = env_variable((key[1],)) if key else PREFIX
+        raise InvalidSettings([f"{name}: {_GROUP_TEXT}"]) from None
+
+
+def _read_toml(path: Path, required: bool) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        if required:
+            raise InvalidSettings([f"{path}: there is no such file; name another with --config"]) from None
+        return {}
+    except OSError as error:
+        raise InvalidSettings([f"{path}: cannot be read: {error.strerror}; check its owner and mode"]) from None
+    except UnicodeDecodeError:
+        raise InvalidSettings([f"{path}: not UTF-8; save the file as UTF-8"]) from None
+    except tomllib.TOMLDecodeError as error:
+        place = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
+        where = f"{path}:{place[1]}:{place[2]}" if place else f"{path}"
+        why = str(error).partition(" (at ")[0]
+        raise InvalidSettings([f"{where}: this is not TOML: {escape(why, 80)}"]) from None
+
+
+def _deep_merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(lower)
+    for key, value in upper.items():
+        below = merged.get(key)
+        merged[key] = _deep_merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _misspelled_variables(environ: Mapping[str, str]) -> list[str]:
+    """Variables that are nearly one of ours: a typing mistake would else be passed over. Others may be anybody's."""
+    known = {env_variable(steps) for steps in setting_paths()}
+    found = []
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in known:
+            close = get_close_matches(name, known, n=1, cutoff=0.92)
+            if close and close[0] != name:
+                found.append(f"{name}: there is no such setting; did you mean {close[0]}?")
+    return found
+
+
+def _error_text(error: Any, path: Path, written: Mapping[str, Any], variables: Mapping[str, Any]) -> str:
+    rejected = error.get("ctx", {}).get("error")
+    own = isinstance(rejected, InvalidValue)
+    steps = tuple(str(step) for step in (*error["loc"], *(rejected.at if own else ())))
+    named = tuple(step for step in steps if not step.isdigit())
+    where = _source_of(named, path, written, variables)
+    if error["type"] == "extra_forbidden":
+        return f"{where}: there is no such setting; {_suggest(named)}"
+    if own:
+        return f"{where}: {rejected}"
+    if error["type"] == "model_type":
+        return f"{where}: {_GROUP_TEXT}"
+    why = escape(str(error["msg"]), 120).lower()
+    shown = "" if _SECRET.search(".".join(named)) else f"{quote(error['input'])} does not fit: "
+    return f"{where}: {shown}{why}"
+
+
+def _source_of(steps: SettingPath, path: Path, written: Mapping[str, Any], variables: Mapping[str, Any]) -> str:
+    """The variable or the line that the value at ``steps`` came from."""
+    if _has_path(variables, steps):
+        return env_variable(steps)
+    name = ".".join(escape(step, MAX_KEY) for step in steps)
+    return f"{path}:{_line_of(path, steps)}: {name}" if _has_path(written, steps) else name
+
+
+def _has_path(data: Any, path: SettingPath) -> bool:
+    for step in path:
+        if not isinstance(data, Mapping) or step not in data:
+            return False
+        data = data[step]
+    return True
+
+
+def _line_of(path: Path, steps: SettingPath) -> int:
+    """The line of a key in the file, found by its table's header and its own name; of the header when that fails."""
+    table, best = "", 1
+    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        header = _HEADER.match(text)
+        table = header[1] if header else table
+        key = text.partition("=")[0].strip().strip("\"'") if "=" in text and not header else ""
+        full = ".".join(part for part in (table, key) if part)
+        if full == ".".join(steps):
+            return number
+        if full and ".".join(steps).startswith(f"{full}."):
+            best = number
+    return best
+
+
+def _suggest(steps: SettingPath) -> str:
+    known = [".".join(item) for item in setting_paths()]
+    close = get_close_matches(".".join(steps)[:60], known, n=1)
+    if not close:
+        return "take it out"
+    return f"did you mean {close[0]}?"

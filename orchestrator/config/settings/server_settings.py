@@ -1,0 +1,356 @@
+"""The server's settings, from highest to lowest: command line, variables ``EPH_…``, the file eph.toml, defaults.
+
+``Settings(...)`` alone looks at nothing but its arguments; ``load`` (in ``loading``) reads the outside. A folder, a
+URL or a name that is left empty follows from ``home`` and the listening addresses, so that one setting moves all.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+from urllib.parse import unquote, urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from orchestrator.config.eph_yaml.admission import AdmissionPolicy
+from orchestrator.config.problems import InvalidValue
+from orchestrator.config.settings.groups import (
+    ForgeSettings,
+    ForksSettings,
+    IdleSettings,
+    ImagesSettings,
+    KubernetesTargetSettings,
+    LedgerSettings,
+    LimitsSettings,
+    LocalTargetSettings,
+    PreviewSecret,
+    PreviewsSettings,
+    ReplicasSettings,
+    TargetsSettings,
+    TtlSettings,
+)
+from orchestrator.config.settings.setting_types import (
+    Address,
+    Domain,
+    Domains,
+    DurationSetting,
+    Labels,
+    SecretName,
+    host_and_port,
+    template_names,
+)
+from orchestrator.core.model.policy import Policy
+from programs import registry
+
+_WILDCARD_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - looked for, not bound
+
+
+def default_home() -> Path:
+    """Where Eph keeps its things: /var/lib/eph for root, else below the user's own folder for state."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/eph")
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "eph"
+
+
+class ServerSettings(BaseSettings):
+    """Everything that an operator can set."""
+
+    model_config = SettingsConfigDict(env_prefix="EPH_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    home: Path = Field(default_factory=default_home, description="The folder that holds everything of this server.")
+    name: str = Field(
+        default="eph",
+        pattern=r"^[a-z][a-z0-9-]{0,30}$",
+        description="This server's name, for when several serve the same repositories: their reports stay apart.",
+    )
+    interval: DurationSetting = Field(
+        default=timedelta(seconds=30), description="How often everything wanted is compared with everything there is."
+    )
+    listen: Address = Field(default="127.0.0.1:8081", description="Where the API listens, as host:port.")
+    gateway_listen: Address = Field(default="127.0.0.1:8080", description="Where the gateway listens, as host:port.")
+    gateway: Literal["own", "beside"] = Field(
+        default="own",
+        description="own: ephd starts the gateway and keeps it up. beside: something else does, by `ephd --gateway`.",
+    )
+    domain: Domain = Field(default="localhost", description="The domain under which environments get their names.")
+    domains: Domains = Field(
+        default=(), description="More domains that a repository may choose with environment.dns.domain."
+    )
+    public_url: str = Field(
+        default="",
+        description="How people reach a host name: a URL with {host}. Empty: http://{host}: and the gateway's port.",
+    )
+    backend_url: str = Field(
+        default="", description="Where Pulumi keeps the stacks, as a file:// URL. Empty: the folder backend in home."
+    )
+    passphrase_file: Path | None = Field(
+        default=None,
+        description="A file with the passphrase that encrypts secrets in stacks. Empty: one is made in home, once.",
+    )
+    ledger_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="The database of the event log, as a SQLAlchemy URL. Empty: the file ledger.db in home.",
+    )
+    workers: int = Field(default=1, ge=0, le=32, description="How many warm interpreters wait for the next operation.")
+    deadline: DurationSetting = Field(
+        default=timedelta(seconds=1800), description="The longest that one operation may take; then it is ended."
+    )
+    labels: Labels = Field(
+        default=("preview",), description="The labels that ask for an environment where eph.yaml names no triggers."
+    )
+    idle: IdleSettings = Field(default=IdleSettings(), description="Previews that nobody uses.")
+    ttl: TtlSettings = Field(default=TtlSettings(), description="How long environments live.")
+    limits: LimitsSettings = Field(default=LimitsSettings(), description="How much of everything there may be.")
+    targets: TargetsSettings = Field(default=TargetsSettings(), description="What environments may be made of.")
+    forks: ForksSettings = Field(default=ForksSettings(), description="Pull requests that come from a fork.")
+    ledger: LedgerSettings = Field(default=LedgerSettings(), description="The event log.")
+    replicas: ReplicasSettings = Field(
+        default=ReplicasSettings(), description="Several ephd for the same repositories."
+    )
+    previews: PreviewsSettings = Field(default=PreviewsSettings(), description="The door in front of previews.")
+    secrets: dict[SecretName, PreviewSecret] = Field(
+        default={},
+        description="Secrets that previews may be given, each with a table of its own: [secrets.NAME] with file or "
+        "variable, repositories, and forks.",
+    )
+    local: LocalTargetSettings = Field(default=LocalTargetSettings(), description="The target `local`.")
+    images: ImagesSettings = Field(
+        default=ImagesSettings(), description="Where images are looked for, and for which machines."
+    )
+    kubernetes: KubernetesTargetSettings = Field(
+        default=KubernetesTargetSettings(), description="The target `kubernetes`."
+    )
+    forge: ForgeSettings = Field(default=ForgeSettings(), description="The Git host.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is the library's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is the library's
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is the library's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is the library's
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments only: ``load`` reads the rest itself, because it must tell where a wrong value came from."""
+        return (init_settings,)
+
+    @field_validator("home")
+    @classmethod
+    def _make_absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("public_url")
+    @classmethod
+    def _check_host_placeholder(cls, value: str) -> str:
+        fits = value.startswith(("http://", "https://")) and value.count("{") == 1 and "{host}" in value
+        if value and not fits:
+            raise InvalidValue("this is not a URL with {host} in it", "write for example https://{host}")
+        return value.rstrip("/")
+
+    @field_validator("backend_url")
+    @classmethod
+    def _check_file_url(cls, value: str) -> str:
+        if value and not (value.startswith("file:///") and len(value) > len("file:///")):
+            raise InvalidValue("this version of Eph keeps stacks on disk only", "write file:// and an absolute path")
+        return value
+
+    @model_validator(mode="after")
+    def _check_ports(self) -> ServerSettings:
+        port = host_and_port(self.listen)[1]
+        if port and port == host_and_port(self.gateway_listen)[1]:
+            raise InvalidValue("the API and the gateway have the same port", "give each its own", ("gateway_listen",))
+        return self
+
+    @model_validator(mode="after")
+    def _check_replicas(self) -> ServerSettings:
+        if self.replicas.lease == "none":
+            return self
+        if not self.ledger_database_url.startswith(("postgresql", "postgres:")):
+            raise InvalidValue(
+                "replicas find their leader by PostgreSQL, and ledger_url names none",
+                "set ledger_url to the PostgreSQL database that all replicas share",
+                ("replicas", "lease"),
+            )
+        if not self.replicas.url and self.listen_address[0] in _WILDCARD_ADDRESSES:
+            raise InvalidValue(
+                f"other replicas cannot reach {self.listen_address[0]}",
+                "set replicas.url to where they reach this one",
+                ("replicas", "url"),
+            )
+        if self.shared_dir == self.home:
+            raise InvalidValue(
+                "the shared folder is this replica's home",
+                "give each replica a home of its own",
+                ("replicas", "shared"),
+            )
+        return self
+
+    @property
+    def url_template(self) -> str:
+        """``public_url``, or what follows from the gateway's port."""
+        return self.public_url or f"http://{{host}}:{host_and_port(self.gateway_listen)[1]}"
+
+    @property
+    def shared_dir(self) -> Path:
+        """What all replicas share; the home of one that is alone."""
+        return self.replicas.shared.expanduser().absolute() if self.replicas.shared else self.home
+
+    @property
+    def local_api_url(self) -> str:
+        """Where this machine's own programs reach the API: one that listens everywhere listens on loopback, too."""
+        host, port = self.listen_address
+        host = _WILDCARD_ADDRESSES.get(host, host)
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    @property
+    def probe_url(self) -> str:
+        """Where previews are asked whether they answer: where people come in, as far as ephd can reach that."""
+        front = self.kubernetes.ingress_url if self.kubernetes.front == "eph" else ""
+        return front or f"http://{self.gateway_listen}"
+
+    @property
+    def replica_url(self) -> str:
+        """Where other replicas reach this one."""
+        return self.replicas.url.rstrip("/") or f"http://{self.listen}"
+
+    @property
+    def stacks_url(self) -> str:
+        """``backend_url``, or the folder in home."""
+        return self.backend_url or f"file://{self.shared_dir / 'backend'}"
+
+    @property
+    def ledger_database_url(self) -> str:
+        """``ledger_url``, or the file in home. May hold a password."""
+        return self.ledger_url.get_secret_value() or f"sqlite:///{self.ledger_path}"
+
+    @property
+    def backend_dir(self) -> Path:
+        return Path(unquote(urlsplit(self.stacks_url).path))
+
+    @property
+    def work_dir(self) -> Path:
+        return self.home / "work"
+
+    @property
+    def operations_dir(self) -> Path:
+        return self.shared_dir / "operations"
+
+    @property
+    def gateway_dir(self) -> Path:
+        return self.shared_dir / "gateway"
+
+    @property
+    def routes_dir(self) -> Path:
+        return self.gateway_dir / "routes"
+
+    @property
+    def local_dir(self) -> Path:
+        return self.local.root.expanduser().absolute() if self.local.root else self.shared_dir / "local"
+
+    @property
+    def ledger_path(self) -> Path:
+        return self.home / "ledger.db"
+
+    @property
+    def keys_dir(self) -> Path:
+        return self.shared_dir / "keys"
+
+    @property
+    def pulumi_home(self) -> Path:
+        return self.home / "pulumi"
+
+    @property
+    def listen_address(self) -> tuple[str, int]:
+        return host_and_port(self.listen)
+
+    @property
+    def gateway_listen_address(self) -> tuple[str, int]:
+        return host_and_port(self.gateway_listen)
+
+    def policy(self) -> Policy:
+        """What the plan has to respect."""
+        return Policy(
+            server=self.name,
+            default_labels=frozenset(self.labels),
+            max_environments=self.limits.environments,
+            max_per_repository=self.limits.per_repository,
+            max_concurrent=self.limits.concurrent,
+            concurrent_destroys=self.limits.concurrent_destroys,
+            ttl_default=self.ttl.default,
+            ttl_max=self.ttl.most,
+            expiry_warning=self.ttl.warning,
+            idle_timeout=self.idle.timeout,
+            min_awake=self.idle.awake,
+            allow_forks=self.forks.allow == "approve",
+            approval_is_trust=self.forks.guarded == "approve",
+        )
+
+    def admission_policy(self) -> AdmissionPolicy:
+        """What a repository may ask for."""
+        return AdmissionPolicy(
+            installed_targets=frozenset(registry.installed_targets()),
+            allowed_targets=frozenset(self.targets.allowed),
+            default_target=self.targets.default,
+            default_labels=frozenset(self.labels),
+            max_ttl=self.ttl.most,
+            default_ttl=self.ttl.default,
+            idle_timeout=self.idle.timeout,
+            domains=frozenset(self.domains),
+            max_services=self.limits.services,
+            max_public_services=self.limits.public_services,
+            max_databases=self.limits.databases,
+            max_command_timeout=self.limits.command,
+            max_health_deadline=self.limits.health,
+            sign_in_available=self.previews.sign_in != "off",
+            templates={
+                "local": template_names(self.local.templates),
+                "kubernetes": template_names(self.kubernetes.templates),
+            },
+            registries=self.kubernetes.registries,
+        )
+
+    def local_settings(self) -> dict[str, str]:
+        """What the target `local` is told. ``postgres`` may hold a password."""
+        return {
+            "root": str(self.local_dir),
+            "routes": str(self.routes_dir),
+            "url": self.url_template,
+            "toolbox": os.pathsep.join(self.local.toolbox),
+            "path": self.local.path,
+            "sandbox": self.local.sandbox,
+            "postgres": self.local.postgres.get_secret_value(),
+            "checkout_bytes": str(self.local.checkout_bytes),
+            "templates": ",".join(self.local.templates),
+        }
+
+    def kubernetes_settings(self, server_id: str) -> dict[str, str]:
+        """What the target `kubernetes` is told. ``postgres`` may hold a password. ``server_id`` tells this server's
+        namespaces from those of another one that happens to have its name."""
+        server = f"{self.name}-{server_id}"
+        told = {"root": str(self.home / "kubernetes"), "server": server, "routes": str(self.routes_dir)}
+        for key, value in self.kubernetes:
+            told[key] = ",".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
+        told["postgres"] = self.kubernetes.postgres.get_secret_value()
+        told |= {"toolbox": os.pathsep.join(self.local.toolbox), "path": self.local.path}
+        return {**told, "url": self.url_template}
+
+    @property
+    def known_targets(self) -> frozenset[str]:
+        """Those that may be asked for, and those of which something may exist, which must still be destroyed: what is
+        configured, and ``local`` where it once made something here. Elsewhere it need not be able to run."""
+        configured = {"kubernetes"} if self.kubernetes != KubernetesTargetSettings() else set()
+        local = {"local"} if self.local_dir.exists() else set()
+        return frozenset({*self.targets.allowed, *configured, *local})
+
+    def target_settings(self, server_id: str, used_targets: frozenset[str] = frozenset()) -> dict[str, dict[str, str]]:
+        """By target, for those that this server knows; ``used_targets``: those that stacks say they are on."""
+        known = self.known_targets
+        told: dict[str, dict[str, str]] = {}
+        if "local" in known:  # not for a stack that only seems to be: it would have to be brought up
+            told["local"] = self.local_settings()
+        if "kubernetes" in known | used_targets:
+            told["kubernetes"] = self.kubernetes_settings(server_id)
+        return told

@@ -1,0 +1,132 @@
+"""What people say to Eph in a comment: lines that start with ``/eph``, read as commands.
+
+Only a line of its own at the left margin counts; ``orchestrator.service.comment_text`` tells which lines of a comment are
+somebody's own words. A line that cannot be understood is a value too, because whoever wrote it waits for an answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+PREFIX = "/eph"
+MAX_COMMANDS = 3
+"""Commands of one comment that are heard; nobody needs more at a time."""
+_LINE = re.compile(r"/eph(?:[ \t]+(?P<rest>.*))?", re.IGNORECASE)
+_DURATION = re.compile(r"(\d{1,5})(m|min|h|d)")
+_COMMIT = re.compile(r"[0-9a-f]{7,40}")
+_UNITS = {"m": "minutes", "min": "minutes", "h": "hours", "d": "days"}
+DEFAULT_EXTENSION = timedelta(hours=24)
+
+
+class ChatVerb(StrEnum):
+    UP = "up"
+    DOWN = "down"
+    RETRY = "retry"
+    EXTEND = "extend"
+    KEEP = "keep"
+    UNKEEP = "unkeep"
+    SLEEP = "sleep"
+    WAKE = "wake"
+    APPROVE = "approve"
+    LOGS = "logs"
+    WHY = "why"
+    HELP = "help"
+
+
+@dataclass(frozen=True, slots=True)
+class ChatCommand:
+    """``duration`` is for ``extend``; ``commit``, or its first digits, for ``approve``."""
+
+    verb: ChatVerb
+    duration: timedelta = DEFAULT_EXTENSION
+    commit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidCommand:
+    line: str
+    reason: str
+
+
+ParsedLine = ChatCommand | InvalidCommand
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """What Eph says to a command: a sentence, and lines where there are some to show (logs, reasons)."""
+
+    ok: bool
+    text: str
+    lines: tuple[str, ...] = ()
+    verbatim: bool = False
+    """The lines are output, not prose."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatReply:
+    """An answer with who asked what; the newest of a pull request stands in Eph's comment."""
+
+    command: str
+    author: str
+    result: CommandResult
+
+
+HELP = (
+    "up: puts the label on that asks for an environment, or tries again",
+    "down: takes the label off, and the environment goes",
+    "retry: tries again now",
+    "extend 24h: it lives so much longer (90m, 24h, 2d)",
+    "keep, unkeep: it does not expire; its time counts again",
+    "sleep: stops it and keeps its data; a visit wakes it",
+    "wake: wakes it when it sleeps",
+    "approve: lets this very commit of a fork run",
+    "logs: the last lines that it printed",
+    "why: what was decided, and from which facts",
+)
+
+
+def parse(lines: Iterable[str], phrases: Collection[str] = ()) -> tuple[ParsedLine, ...]:
+    """In their order. ``phrases``: whole lines that ask as ``/eph up`` does."""
+    found: list[ParsedLine] = []
+    for line in lines:
+        if line in phrases:
+            found.append(ChatCommand(ChatVerb.UP))
+        elif match := _LINE.fullmatch(line):
+            found.append(_parse_line(match["rest"] or ""))
+    if len(found) > MAX_COMMANDS:
+        return (*found[:MAX_COMMANDS], InvalidCommand("…", f"at most {MAX_COMMANDS} commands of one comment are heard"))
+    return tuple(found)
+
+
+def _parse_line(rest: str) -> ParsedLine:
+    words = rest.split()
+    if not words:
+        return ChatCommand(ChatVerb.HELP)
+    name, more = words[0].lower(), words[1:]
+    if name not in set(ChatVerb):
+        return InvalidCommand(rest, f"{name[:30]!r} is no command")
+    verb = ChatVerb(name)
+    match verb, more:
+        case ChatVerb.EXTEND, [span] if _DURATION.fullmatch(span.lower()):
+            return _parse_extend(span.lower(), rest)
+        case ChatVerb.EXTEND, [_, *_]:
+            return InvalidCommand(rest, "a time is given as 24h, 90m or 2d")
+        case ChatVerb.APPROVE, [commit] if _COMMIT.fullmatch(commit.lower()):
+            return ChatCommand(verb, commit=commit.lower())
+        case ChatVerb.APPROVE, [_, *_]:
+            return InvalidCommand(rest, "a commit is given by its number, seven digits of it at least")
+        case _, [_, *_]:
+            return InvalidCommand(rest, f"{verb.value} takes nothing behind it")
+        case _:
+            return ChatCommand(verb)
+
+
+def _parse_extend(span: str, rest: str) -> ParsedLine:
+    match = _DURATION.fullmatch(span)
+    if match is None or not int(match[1]):
+        return InvalidCommand(rest, "a time is more than nothing")
+    return ChatCommand(ChatVerb.EXTEND, duration=timedelta(**{_UNITS[match[2]]: int(match[1])}))

@@ -1,0 +1,81 @@
+"""How long an environment may live: from the first sight of its newest commit, or until the last extension.
+
+Never from commit dates, which can be forged, nor from the pull request's last change, which our own comment moves.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from orchestrator.core.model.environment_facts import EnvironmentFacts
+from orchestrator.core.model.policy import Policy
+from orchestrator.core.model.world import Recipe
+
+
+def ttl(environment: EnvironmentFacts, policy: Policy) -> timedelta:
+    recipe = environment.request.recipe if environment.request else None
+    asked = recipe.ttl if isinstance(recipe, Recipe) else None
+    return min(asked or policy.ttl_default, policy.ttl_max)
+
+
+def commit_seen_at(environment: EnvironmentFacts, now: datetime) -> datetime:
+    """When the head commit was first seen: the tag knows it over restarts, the memory knows it for a new push."""
+    tag = environment.tag
+    if tag is not None and tag.commit == environment.head:
+        return tag.seen
+    return environment.first_seen_at or now
+
+
+def extended_until(environment: EnvironmentFacts, policy: Policy) -> datetime | None:
+    """The latest of what the tag says and what people ask for now, which the server's longest time bounds."""
+    if not environment.intents:
+        return environment.tag.extended_until if environment.tag else None
+    ends = [environment.tag.extended_until] if environment.tag else []
+    for intent in environment.intents:
+        if intent.kind == "extend":
+            most = intent.at + policy.ttl_max
+            ends.append(min(intent.until, most) if intent.until else intent.at + ttl(environment, policy))
+    revived = revived_until(environment, policy)
+    return max((end for end in (*ends, revived) if end), default=None)
+
+
+def revived_until(environment: EnvironmentFacts, policy: Policy) -> datetime | None:
+    """Asking to try again what had expired gives it one more life of the usual length."""
+    asked = environment.latest_intent("retry")
+    if asked is None or environment.request is None or not environment.request.expired:
+        return None
+    return asked.at + ttl(environment, policy)
+
+
+def is_kept(environment: EnvironmentFacts) -> bool:
+    """Nobody's clock runs: what people asked for last counts, else what the tag says."""
+    keep, unkeep = environment.latest_intent("keep"), environment.latest_intent("unkeep")
+    if keep is None and unkeep is None:
+        return environment.tag is not None and environment.tag.keep
+    return keep is not None and (unkeep is None or unkeep.at < keep.at)
+
+
+def expires_at(environment: EnvironmentFacts, policy: Policy, now: datetime) -> datetime | None:
+    """None: there is nothing to expire, or it is kept."""
+    if environment.tag is None or is_kept(environment):
+        return None
+    end = commit_seen_at(environment, now) + ttl(environment, policy)
+    extended = extended_until(environment, policy)
+    return max(end, extended) if extended else end
+
+
+def expires_soon(environment: EnvironmentFacts, policy: Policy, now: datetime) -> bool:
+    """Whether to warn: a fixed while before the end, but never for most of a short life."""
+    end = expires_at(environment, policy, now)
+    warning = min(policy.expiry_warning, ttl(environment, policy) / 4)
+    return end is not None and end - warning <= now
+
+
+def is_marked_expired(environment: EnvironmentFacts, policy: Policy, now: datetime) -> bool:
+    """The Git host holds our mark that this commit's time ran out, and nobody has asked for more since."""
+    if environment.request is None or not environment.request.expired:
+        return False
+    if environment.tag is not None and is_kept(environment):
+        return False
+    extended = extended_until(environment, policy)
+    return extended is None or extended <= now

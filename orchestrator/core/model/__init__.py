@@ -1,0 +1,1 @@
+"""The world as values: everything the planner may look at."""

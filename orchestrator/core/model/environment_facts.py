@@ -1,0 +1,205 @@
+"""One environment as the plan sees it: everything the world knows of one stack or one pull request, side by side.
+
+A stack belongs to the pull request that its name reads back to, so a renamed repository keeps its stacks. A name that
+does not read back is not ours: nothing here ever mentions it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from orchestrator.core.model.image_lookup import ImageLookup
+from orchestrator.core.model.world import (
+    CompletedRepair,
+    HealthStatus,
+    Intent,
+    Key,
+    Recipe,
+    RepositoryFacts,
+    Request,
+    RunningOperation,
+    TrafficSnapshot,
+    Usage,
+    World,
+)
+from orchestrator.core.planning import drift_detection
+from orchestrator.core.planning.drift_detection import Drift
+from stacks import names
+from stacks.model import OperationResult, RefKind, StackRecord, StackRef, StackTag
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentFacts:
+    """``first_seen_at`` is when the head commit was first seen; ``duplicate_of`` another stack that claims the same pull request."""
+
+    ref: StackRef
+    key: Key
+    record: StackRecord | None = None
+    request: Request | None = None
+    repository: RepositoryFacts | None = None
+    running: RunningOperation | None = None
+    health: HealthStatus | None = None
+    failure: OperationResult | None = None
+    failed_attempts: int = 0
+    first_seen_at: datetime | None = None
+    waiting_since: datetime | None = None
+    intents: tuple[Intent, ...] = ()
+    duplicate_of: StackRef | None = None
+    drift: tuple[Drift, ...] = ()
+    """The parts that its state knows and its target no longer has as they were made."""
+    last_repair: CompletedRepair | None = None
+    usage: Usage | None = None
+    is_testing: bool = False
+    """A suite of its tests runs."""
+    image_lookup: ImageLookup | None = None
+    """The last look for its images, of whatever commit."""
+
+    @property
+    def tag(self) -> StackTag | None:
+        return self.record.tag if self.record else None
+
+    @property
+    def head(self) -> str:
+        return self.request.pull.head_sha if self.request else ""
+
+    @property
+    def name(self) -> str:
+        """The environment's name; empty when neither stack, recipe nor operation tells it."""
+        if self.record is not None and self.record.name:
+            return self.record.name
+        recipe = self.request.recipe if self.request else None
+        if isinstance(recipe, Recipe):
+            return recipe.spec.name
+        return self.running.name if self.running else ""
+
+    @property
+    def has_foreign_tag(self) -> bool:
+        """Its tag says that it belongs to another pull request: then nothing of what the tag says may be believed."""
+        return self.tag is not None and (self.tag.repository, self.tag.number) != (self.key.repository, self.key.number)
+
+    @property
+    def repository_name(self) -> str:
+        tag = self.tag
+        name = self.repository.full_name if self.repository else (tag.repository_name if tag else "")
+        return name or f"repository {self.key.repository}"
+
+    @property
+    def ref_name(self) -> str:
+        """Of a branch or a tag; from the tag of its stack it may be only the beginning."""
+        if self.key.kind is RefKind.PULL:
+            return ""
+        return self.request.pull.head_ref if self.request else self.tag.ref_name if self.tag else ""
+
+    @property
+    def title(self) -> str:
+        """``acme/shop#42``, as people call it; of a branch or a tag ``acme/shop@main``."""
+        if self.key.kind is RefKind.PULL:
+            return f"{self.repository_name}#{self.key.number}"
+        return f"{self.repository_name}@{self.ref_name or self.ref.stack}"
+
+    def latest_intent(self, kind: str) -> Intent | None:
+        """The newest wish of that kind that a person voiced."""
+        if not self.intents:
+            return None
+        return max((intent for intent in self.intents if intent.kind == kind), key=lambda i: i.at, default=None)
+
+
+def key_of(ref: StackRef) -> Key | None:
+    found = names.parse(ref)
+    return None if found is None else Key(*found)
+
+
+def collect(world: World) -> list[EnvironmentFacts]:
+    """Every stack of ours, every candidate and every operation under way, each environment once, in stable order."""
+    known = _known_refs(world)
+    intents = _intents_by_stack(world.intents)
+    subjects = []
+    for key, refs in known.items():
+        main = _main_stack(refs, world.stacks.stacks)
+        subjects.append(_collect_one(world, key, main, intents))
+        subjects += [
+            replace(_collect_one(world, key, ref, intents), duplicate_of=main) for ref in sorted(refs) if ref != main
+        ]
+    return subjects
+
+
+def _known_refs(world: World) -> dict[Key, list[StackRef]]:
+    """By pull request, the stacks that exist or are in the making; for a candidate without any, the one to make."""
+    known: dict[Key, list[StackRef]] = {}
+    for ref in dict.fromkeys((*world.stacks.stacks, *world.running)):
+        key = key_of(ref)
+        if key is not None:
+            known.setdefault(key, []).append(ref)
+    for repository in world.repositories.values():
+        for number in repository.requests:
+            key = Key(repository.id, number)
+            if key not in known:
+                known[key] = [names.stack_ref(repository.id, repository.full_name, number)]
+    return known
+
+
+def _main_stack(refs: list[StackRef], records: Mapping[StackRef, StackRecord]) -> StackRef:
+    """Of several stacks for one pull request, the one that was built, the earliest: it is what people use."""
+    if len(refs) == 1:
+        return refs[0]
+
+    def rank(ref: StackRef) -> tuple[bool, bool, float, StackRef]:
+        record = records.get(ref)
+        built = record.built if record else None
+        return built is None, record is None, built.built_at.timestamp() if built else 0.0, ref
+
+    return min(refs, key=rank)
+
+
+def _intents_by_stack(intents: Iterable[Intent]) -> dict[StackRef, tuple[Intent, ...]]:
+    found: dict[StackRef, tuple[Intent, ...]] = {}
+    for intent in intents:
+        found[intent.ref] = (*found.get(intent.ref, ()), intent)
+    return found
+
+
+def _collect_one(
+    world: World, key: Key, ref: StackRef, intents: Mapping[StackRef, tuple[Intent, ...]]
+) -> EnvironmentFacts:
+    repository = world.repositories.get(key.repository)
+    candidate = repository.requests.get(key.number) if repository else None
+    commit, seen = world.first_seen.get(key, ("", None))
+    record = world.stacks.stacks.get(ref)
+    return EnvironmentFacts(
+        ref=ref,
+        key=key,
+        record=record,
+        request=candidate,
+        repository=repository,
+        running=world.running.get(ref),
+        health=world.health.get(ref),
+        failure=world.failures.get(ref),
+        failed_attempts=world.failed_attempts.get(ref, 0),
+        first_seen_at=seen if candidate and candidate.pull.head_sha == commit else None,
+        waiting_since=world.waiting_since.get(key),
+        intents=intents.get(ref, ()),
+        drift=drift_detection.detect(record, world.live_parts.get(record.target, {})) if record else (),
+        last_repair=world.completed_repairs.get(ref),
+        usage=_usage(record, world.traffic),
+        is_testing=any(run.ref == ref for run in world.suite_runs.running),
+        image_lookup=world.image_lookups.get(key),
+    )
+
+
+def _usage(record: StackRecord | None, traffic: TrafficSnapshot | None) -> Usage | None:
+    built = record.built if record else None
+    if traffic is None or built is None:
+        return None
+    hosts = [host for url in (built.url, *built.urls.values()) if (host := host_of(url))]
+    used = [traffic.last_requests[host] for host in hosts if host in traffic.last_requests]
+    knocks = [traffic.wake_requests[host] for host in hosts if host in traffic.wake_requests]
+    return Usage(max(used), traffic.observed_until, max(knocks, default=None)) if used else None
+
+
+def host_of(url: str) -> str:
+    """Without its port."""
+    host = url.partition("://")[2].partition("/")[0]
+    name, colon, port = host.rpartition(":")
+    return name if colon and port.isdecimal() else host

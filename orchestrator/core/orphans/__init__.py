@@ -1,0 +1,1 @@
+"""Resources that no stack and no pull request accounts for."""

@@ -1,0 +1,1 @@
+"""The plan: decisions, repairs, guards and queues."""

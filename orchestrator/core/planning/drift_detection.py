@@ -1,0 +1,94 @@
+"""What a stack's state knows and its target no longer has as it was made: noticed at each look, repaired at once, told.
+
+Compared are only the kinds of parts that a target says it can look at; a target that could not be looked at says
+nothing. Names are the program's own: ``database-main`` is the database main.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from orchestrator.core.util import formatting
+from programs.inventory import DRIFTED
+from stacks.model import StackRecord
+
+LiveParts = Mapping[str, frozenset[str]]
+"""By kind, the ids of all that stands on a target; under CHANGED, what does so otherwise than it was made."""
+NAMESPACE = "namespace"
+"""With it goes everything in it: nothing else needs to be named."""
+MAX_NAMED = 3
+
+
+class DriftKind(StrEnum):
+    GONE = "gone"
+    STOPPED = "stopped"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Drift:
+    """A part by its name in the program, and what became of it."""
+
+    name: str
+    kind: DriftKind = DriftKind.GONE
+
+
+_PRESENT_TENSE = {
+    DriftKind.GONE: "is gone",
+    DriftKind.STOPPED: "does not run",
+    DriftKind.CHANGED: "was changed by somebody else",
+}
+_PAST_TENSE = {
+    DriftKind.GONE: "was gone",
+    DriftKind.STOPPED: "did not run",
+    DriftKind.CHANGED: "had been changed by somebody else",
+}
+_REPAIR_VERBS = {DriftKind.GONE: "made", DriftKind.STOPPED: "started", DriftKind.CHANGED: "made"}
+
+
+def detect(record: StackRecord, live_parts: LiveParts) -> tuple[Drift, ...]:
+    """The parts that are not there any more, or not as they were made, in order."""
+    if not live_parts or record.built is None or record.unreadable:
+        return ()
+    changed = live_parts.get(DRIFTED, frozenset())
+    found = []
+    for part, name in record.resource_names.items():
+        kind, _, id_ = part.partition(":")
+        there = live_parts.get(kind)
+        if there is not None and id_ not in there:
+            runs = kind == "Service" and record.target == "local"  # there a service is a process
+            found.append(Drift(name, DriftKind.STOPPED if runs else DriftKind.GONE))
+        elif part in changed:
+            found.append(Drift(name, DriftKind.CHANGED))
+    whole = [drift for drift in found if drift.name == NAMESPACE and drift.kind is DriftKind.GONE]
+    return tuple(whole or sorted(found))
+
+
+def describe(drifts: Sequence[Drift]) -> str:
+    """``the database main is gone``: why an update starts."""
+    return _join_limited([f"the {_display_name(drift.name)} {_PRESENT_TENSE[drift.kind]}" for drift in drifts])
+
+
+def describe_repair(drifts: Sequence[Drift], part_names: Iterable[str]) -> str:
+    """``the database main was gone; it was made and seeded again``: what is told afterwards. ``part_names`` are the names of
+    all parts, which say whether a database is seeded."""
+    everything = set(part_names)
+    gone = [drift.name for drift in drifts if drift.name.startswith("database-")]
+    seeded = any(name.replace("database-", "seed-", 1) in everything for name in gone)
+    verbs = {_REPAIR_VERBS[drift.kind] for drift in drifts} | ({"seeded"} if seeded else set())
+    they = "it was" if len(drifts) == 1 else "they were"
+    was = _join_limited([f"the {_display_name(drift.name)} {_PAST_TENSE[drift.kind]}" for drift in drifts])
+    return f"{was}; {they} {formatting.join_words(verbs)} again"
+
+
+def _join_limited(sentences: list[str]) -> str:
+    more = len(sentences) - MAX_NAMED
+    told = ", ".join(sentences[:MAX_NAMED])
+    return f"{told}, and {formatting.count(more, 'more part')}" if more > 0 else told
+
+
+def _display_name(name: str) -> str:
+    kind, dash, rest = name.partition("-")
+    return f"{kind} {rest}" if dash else kind

@@ -1,0 +1,1 @@
+"""When an environment sleeps and wakes."""

@@ -1,0 +1,213 @@
+"""Whether an environment should sleep, and why: what people asked, the gateway's word on who used it, office hours.
+
+Idle is what the gateway sees. It is counted up to the moment until which the gateway is known to have watched, never up
+to now: while nobody watches, nothing becomes idle. An environment whose hosts the gateway does not name is reached by
+another way, and never idle. So a lost record of traffic can make something sleep late, and never early.
+
+Asleep is a fact in the tag. Whatever wakes must be newer than it: a request, a person's word, the start of the hours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from orchestrator.core.desired import expiry
+from orchestrator.core.model.environment_facts import EnvironmentFacts
+from orchestrator.core.model.policy import Policy
+from orchestrator.core.model.world import Intent, Recipe
+from orchestrator.core.sleep import schedules
+from orchestrator.core.sleep.schedules import WeeklySchedule
+from orchestrator.core.util import formatting
+
+
+@dataclass(frozen=True, slots=True)
+class SleepChange:
+    """``until``: of what is woken, how long it stays awake at least."""
+
+    asleep: bool
+    reason: str
+    until: datetime | None = None
+
+
+def needed_change(environment: EnvironmentFacts, policy: Policy, now: datetime) -> SleepChange | None:
+    """A change of what the tag says, or what was begun and not ended; None: it may stay as it is."""
+    record, tag = environment.record, environment.tag
+    if record is None or tag is None or record.built is None or record.target not in policy.sleep_capable_targets:
+        return None
+    if tag.asleep is None:
+        return _sleep_change(environment, policy, now)
+    return _wake_change(environment, tag.asleep, policy, now) or _resume_interrupted(environment)
+
+
+def _resume_interrupted(environment: EnvironmentFacts) -> SleepChange | None:
+    half = environment.tag is not None and environment.tag.half
+    return SleepChange(True, "falling asleep, or waking up, broke off half-way") if half else None
+
+
+def _latest_intent(environment: EnvironmentFacts, *kinds: str) -> Intent | None:
+    """The newest of what people said of these kinds."""
+    said = [intent for kind in kinds if (intent := environment.latest_intent(kind)) is not None]
+    return max(said, key=lambda intent: intent.at, default=None)
+
+
+# --- waking
+
+
+def _wake_change(
+    environment: EnvironmentFacts, asleep_since: datetime, policy: Policy, now: datetime
+) -> SleepChange | None:
+    said = _latest_intent(environment, "sleep", "wake", "retry")
+    if said is not None and said.kind != "sleep":
+        return SleepChange(False, f"{said.by} asked to wake it", _awake_until(environment, said.at, policy))
+    knock = environment.usage.wake_request if environment.usage else None
+    if knock is not None and asleep_since < knock <= now < knock + policy.min_awake:
+        return SleepChange(
+            False, f"somebody opened it at {formatting.timestamp(knock)}", _awake_until(environment, knock, policy)
+        )
+    schedule = schedule_of(environment)
+    opening = schedules.current(schedule, now) if schedule else None
+    if opening is not None and asleep_since < opening.opens:
+        return SleepChange(False, f"its hours ({schedule}) began at {formatting.timestamp(opening.opens)}")
+    return None
+
+
+def _awake_until(environment: EnvironmentFacts, woken_at: datetime, policy: Policy) -> datetime:
+    """In its hours as long as it may be idle; outside of them for a bounded time."""
+    schedule, idle = schedule_of(environment), idle_timeout(environment, policy)
+    outside = schedule is not None and schedules.current(schedule, woken_at) is None
+    span = policy.min_awake if outside or idle is None else idle
+    return (woken_at + span).replace(microsecond=0)
+
+
+# --- falling asleep
+
+
+def _sleep_change(environment: EnvironmentFacts, policy: Policy, now: datetime) -> SleepChange | None:
+    said = _latest_intent(environment, "sleep", "wake")
+    if said is not None and said.kind == "sleep":
+        return SleepChange(True, f"{said.by} asked to put it to sleep")
+    if said is not None:
+        return SleepChange(False, f"{said.by} asked to keep it awake", _awake_until(environment, said.at, policy))
+    due = None if environment.is_testing else sleeps_at(environment, policy, now)
+    return SleepChange(True, due.reason) if due is not None and due.at <= due.known_until else None
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledSleep:
+    """When it falls asleep if nobody uses it, and why. ``known_until``: up to when it is known that nobody did."""
+
+    at: datetime
+    reason: str
+    known_until: datetime
+
+
+def sleeps_at(environment: EnvironmentFacts, policy: Policy, now: datetime) -> ScheduledSleep | None:
+    """The earliest of what its hours and its idleness say; None: neither ever does."""
+    due = [
+        found
+        for found in (_sleep_after_hours(environment, policy, now), _sleep_when_idle(environment, policy, now))
+        if found
+    ]
+    return min(due, key=lambda found: found.at, default=None)
+
+
+def _sleep_after_hours(environment: EnvironmentFacts, policy: Policy, now: datetime) -> ScheduledSleep | None:
+    schedule, built = schedule_of(environment), environment.record.built if environment.record else None
+    if schedule is None or built is None:
+        return None
+    opening = schedules.current(schedule, now)
+    closed = opening.closes if opening else schedules.last_closing(schedule, now)
+    if closed is None:
+        return None
+    held = [environment.tag.awake_until] if environment.tag and environment.tag.awake_until else []
+    used = [
+        moment + policy.after_hours_grace for moment in (built.built_at, last_used(environment)) if moment is not None
+    ]
+    return ScheduledSleep(max(closed, *held, *used), f"it is outside of its hours ({schedule})", now)
+
+
+def _sleep_when_idle(environment: EnvironmentFacts, policy: Policy, now: datetime) -> ScheduledSleep | None:
+    idle = idle_timeout(environment, policy)
+    if idle is None or (
+        destroys_when_idle(environment) and not expiry.is_kept(environment)
+    ):  # then it ends instead: ``unused``
+        return None
+    since = _unused_since(environment, now)
+    if since is None or environment.usage is None:
+        return None
+    held = environment.tag.awake_until if environment.tag else None
+    due = max(since + idle, held) if held else since + idle
+    known = min(now, environment.usage.observed_until)
+    return ScheduledSleep(
+        due, f"nobody has used it since {formatting.timestamp(since)} ({formatting.duration(idle)} and more)", known
+    )
+
+
+def unused_reason(environment: EnvironmentFacts, policy: Policy, now: datetime) -> str:
+    """The sentence for what is to be destroyed because nobody uses it (``on_idle: destroy``); empty when it is not."""
+    idle = idle_timeout(environment, policy)
+    if idle is None or not destroys_when_idle(environment) or expiry.is_kept(environment) or environment.is_testing:
+        return ""
+    since = _unused_since(environment, now)
+    if since is None or environment.usage is None or since + idle > min(now, environment.usage.observed_until):
+        return ""
+    return f"{UNUSED_PREFIX} for {formatting.duration(idle)}, and its eph.yaml says on_idle: destroy"
+
+
+UNUSED_PREFIX = "nobody used it"
+"""How the sentence begins that the mark on the commit carries."""
+
+
+def _unused_since(environment: EnvironmentFacts, now: datetime) -> datetime | None:
+    """Since when nobody used it: the last visit, the build, the waking, the start of its hours, or a wish for more."""
+    used, built = last_used(environment), environment.record.built if environment.record else None
+    if used is None or built is None:
+        return None
+    schedule = schedule_of(environment)
+    opening = schedules.current(schedule, now) if schedule else None
+    began = [opening.opens] if opening else []
+    seen = [environment.first_seen_at] if environment.first_seen_at else []
+    asked = [intent.at for intent in environment.intents if intent.kind in ("wake", "retry", "extend", "keep")]
+    return max(used, built.built_at, *began, *seen, *asked)
+
+
+def last_used(environment: EnvironmentFacts) -> datetime | None:
+    return environment.usage.last_request if environment.usage else None
+
+
+# --- what eph.yaml and the server say
+
+
+def _recipe(environment: EnvironmentFacts) -> Recipe | None:
+    recipe = environment.request.recipe if environment.request else None
+    return recipe if isinstance(recipe, Recipe) else None
+
+
+def schedule_of(environment: EnvironmentFacts) -> WeeklySchedule | None:
+    recipe = _recipe(environment)
+    return recipe.schedule if recipe else None
+
+
+def idle_timeout(environment: EnvironmentFacts, policy: Policy) -> timedelta | None:
+    recipe = _recipe(environment)
+    return (recipe.idle_timeout if recipe else None) or policy.idle_timeout
+
+
+def destroys_when_idle(environment: EnvironmentFacts) -> bool:
+    recipe = _recipe(environment)
+    return recipe is not None and recipe.destroy_when_idle
+
+
+def describe(environment: EnvironmentFacts, policy: Policy) -> Iterator[str]:
+    """When it sleeps, in words that do not change with every visit."""
+    record = environment.record
+    if record is None or record.target not in policy.sleep_capable_targets:
+        return
+    idle, schedule = idle_timeout(environment, policy), schedule_of(environment)
+    if idle is not None:
+        ends = destroys_when_idle(environment) and not expiry.is_kept(environment)
+        yield f"{'it is removed' if ends else 'it sleeps'} after {formatting.duration(idle)} without a visit"
+    if schedule is not None:
+        yield f"it sleeps outside of {schedule}"

@@ -1,0 +1,138 @@
+"""Tests against the URL (P4): which suites should run now, and how their state is shown. Pure.
+
+A suite runs once for each commit, when the newest commit's environment is ready; one after the other in each
+environment, in the order of the file, so that none disturbs another. A result is a fact of that commit; losing it
+means running again. What runs goes on while its environment merely stumbles (its tests may be why), and ends with a new
+commit, a refusal or a destroy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from orchestrator.core.suites.junit import JUnitReport
+from orchestrator.core.suites.suite_results import SuiteOutcome, SuiteRun, SuiteRuns
+from orchestrator.core.views.phases import Phase
+from programs.spec import SuiteSpec
+from stacks.model import StackRef
+
+MAX_ATTEMPTS = 3
+"""How often a suite is begun for one commit when nothing but interruptions end it."""
+_KEEPS_RUNNING = frozenset({Phase.READY, Phase.UNHEALTHY, Phase.STARTING})
+_VISIBLE = _KEEPS_RUNNING | {Phase.ASLEEP}
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteView:
+    """``state``: waiting, running, passed, failed or skipped. ``since`` is when it began to run, or ended."""
+
+    name: str
+    kind: str
+    state: str
+    blocking: bool = True
+    seconds: float = 0.0
+    detail: str = ""
+    tail: tuple[str, ...] = ()
+    report: JUnitReport | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteEnvironment:
+    """An environment with suites, as the last cycle showed it."""
+
+    ref: StackRef
+    phase: Phase
+    commit: str
+    wanted_commit: str
+    suites: Sequence[SuiteSpec]
+    since: datetime | None = None
+
+    @property
+    def is_testable(self) -> bool:
+        return self.phase is Phase.READY and bool(self.commit) and self.commit == self.wanted_commit
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteDecision:
+    """``skip`` comes with its reason."""
+
+    start: tuple[SuiteRun, ...] = ()
+    stop: tuple[SuiteRun, ...] = ()
+    skip: Mapping[SuiteRun, str] = field(default_factory=dict)
+
+
+def decide(environments: Iterable[SuiteEnvironment], suite_runs: SuiteRuns, slots: int) -> SuiteDecision:
+    """What to begin, at most ``slots`` at a time in all, and what to end."""
+    known = {place.ref: place for place in environments}
+    stop = tuple(sorted(run for run in suite_runs.running if not _should_continue(run, known.get(run.ref))))
+    busy = {run.ref for run in suite_runs.running}
+    start: list[SuiteRun] = []
+    skip: dict[SuiteRun, str] = {}
+    for place in sorted(known.values(), key=_priority):
+        if place.is_testable and place.ref not in busy:
+            _select_next(place, suite_runs, start, skip)
+    return SuiteDecision(tuple(start[: max(0, slots - len(suite_runs.running))]), stop, skip)
+
+
+def _should_continue(run: SuiteRun, environment: SuiteEnvironment | None) -> bool:
+    if environment is None or environment.phase not in _KEEPS_RUNNING:
+        return False
+    named = any(suite.name == run.suite for suite in environment.suites)
+    return named and run.commit == environment.commit == environment.wanted_commit
+
+
+def _priority(environment: SuiteEnvironment) -> tuple[float, StackRef]:
+    """Who has been ready longest is first."""
+    return environment.since.timestamp() if environment.since else 0.0, environment.ref
+
+
+def _select_next(
+    environment: SuiteEnvironment, suite_runs: SuiteRuns, start: list[SuiteRun], skip: dict[SuiteRun, str]
+) -> None:
+    """The first suite without a result; those that cannot run because of another are skipped on the way."""
+    passed: set[str] = set()
+    for suite in environment.suites:
+        run = SuiteRun(environment.ref, environment.commit, suite.name)
+        result = suite_runs.result(run)
+        if result is not None:
+            passed |= {suite.name} if result.outcome is SuiteOutcome.PASSED else set()
+            continue
+        missing = [name for name in suite.needs if name not in passed]
+        if missing:
+            skip[run] = f"not run, because {missing[0]} did not pass"
+            continue
+        start.append(run)
+        return
+
+
+def suite_views(environment: SuiteEnvironment, suite_runs: SuiteRuns) -> tuple[SuiteView, ...]:
+    """Every suite of the newest commit, once that commit's environment stands."""
+    if environment.phase not in _VISIBLE or not environment.commit or environment.commit != environment.wanted_commit:
+        return ()
+    return tuple(
+        _view(suite, SuiteRun(environment.ref, environment.commit, suite.name), suite_runs)
+        for suite in environment.suites
+    )
+
+
+def _view(suite: SuiteSpec, run: SuiteRun, suite_runs: SuiteRuns) -> SuiteView:
+    result, began = suite_runs.result(run), suite_runs.running.get(run)
+    if result is not None:
+        return SuiteView(
+            suite.name, suite.kind, result.outcome.value, suite.blocking, result.seconds, result.detail, result.tail,
+            result.report, result.at,
+        )  # fmt: skip
+    return SuiteView(suite.name, suite.kind, "running" if began else "waiting", suite.blocking, since=began)
+
+
+def failed_suites(views: Iterable[SuiteView]) -> list[str]:
+    """The blocking suites that failed: they turn the check red."""
+    return [view.name for view in views if view.blocking and view.state == SuiteOutcome.FAILED]
+
+
+def pending_suites(views: Iterable[SuiteView]) -> list[str]:
+    """The blocking suites that have not ended."""
+    return [view.name for view in views if view.blocking and view.state in ("waiting", "running")]

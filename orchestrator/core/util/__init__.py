@@ -1,0 +1,1 @@
+"""Small pure helpers: globs, sorting, time windows, formatting."""

@@ -1,0 +1,288 @@
+"""What people see of an environment, from one value: comment, check run, API, CLI, gateway pages all render this."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from orchestrator.core.desired import expiry, image_pinning
+from orchestrator.core.model import environment_facts
+from orchestrator.core.model.environment_facts import EnvironmentFacts
+from orchestrator.core.model.image_lookup import ImagePin
+from orchestrator.core.model.policy import Policy
+from orchestrator.core.model.world import Key, Recipe, World
+from orchestrator.core.planning import backoff, decisions
+from orchestrator.core.planning.plan_actions import Action, Find, Hold, Keep, Purge, Refuse, Wait, WaitingFor
+from orchestrator.core.planning.plans import Plan
+from orchestrator.core.sleep import schedules, sleep_rules
+from orchestrator.core.suites import suite_plan
+from orchestrator.core.suites.suite_plan import SuiteView
+from orchestrator.core.suites.suite_results import SuiteRuns
+from orchestrator.core.views import explanations, phases
+from orchestrator.core.views.phases import Phase
+from stacks.model import OperationVerb, Outcome, RefKind, StackRef
+
+IMAGE_STEP = "finding the image"
+"""The step of a failure that no operation had."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailureView:
+    """What went wrong, for the person who can mend it. ``tries`` 0: nothing was tried, for something is missing."""
+
+    commit: str
+    step: str
+    error: str
+    tail: tuple[str, ...]
+    at: datetime
+    tries: int
+    next_try: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageView:
+    """``how``: which place named it, and what those before it said."""
+
+    reference: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentView:
+    """One environment, wanted or existing. ``commit`` is what runs, ``wanted_commit`` what should.
+
+    ``reasons`` are the sentences of ``eph why``: first what was decided and why, then the facts that it stands on.
+    ``problems`` are eph.yaml's mistakes with file and line.
+    """
+
+    ref: StackRef
+    key: Key | None
+    repository: str
+    name: str
+    host: str
+    phase: Phase
+    reasons: tuple[str, ...]
+    url: str = ""
+    urls: Mapping[str, str] = field(default_factory=dict)
+    target: str = "local"
+    title: str = ""
+    author: str = ""
+    branch: str = ""
+    pull_url: str = ""
+    ref_name: str = ""
+    """Of a branch or a tag, which has no pull request: its name."""
+    commit: str = ""
+    wanted_commit: str = ""
+    since: datetime | None = None
+    ready_at: datetime | None = None
+    expires_at: datetime | None = None
+    queue_position: int | None = None
+    problems: tuple[str, ...] = ()
+    tests: tuple[SuiteView, ...] = ()
+    """The suites of the newest commit, once its environment stands."""
+    repaired: str = ""
+    """What was lost behind our back and is there again, and when."""
+    images: Mapping[str, ImageView] = field(default_factory=dict)
+    """By name, what the wanted commit runs, as far as it was found."""
+    failure: FailureView | None = None
+    progress: str = ""
+    command: str = ""
+    """What an operator can type, when the phase is ``held``."""
+    kept: bool = False
+    """Its clock stands still: it does not expire."""
+    expires_soon: bool = False
+    """Its time is up within the warning that the policy sets."""
+    notices: tuple[str, ...] = ()
+    """What eph.yaml asks for and this version of Eph does not do."""
+    rules: tuple[str, ...] = ()
+    """When it sleeps, in sentences that stay the same."""
+    sleeps_at: datetime | None = None
+    """When it falls asleep if nobody uses it until then."""
+    asleep_since: datetime | None = None
+    wakes_at: datetime | None = None
+    """Of one that sleeps, when its hours begin."""
+    used_at: datetime | None = None
+    """The last visit, as the gateway saw it."""
+
+
+def display_name(view: EnvironmentView) -> str:
+    """``acme/shop#42`` or ``acme/shop@main``."""
+    if view.key is None:
+        return view.repository
+    is_pull = view.key.kind is RefKind.PULL
+    return f"{view.repository}#{view.key.number}" if is_pull else f"{view.repository}@{view.ref_name or view.ref.stack}"
+
+
+def build(world: World, plan: Plan, policy: Policy, now: datetime) -> tuple[EnvironmentView, ...]:
+    """One view for each environment that exists, is wanted, or is refused; in order of name."""
+    actions = {action.ref: action for action in plan.actions if not isinstance(action, Purge)}
+    shown = [
+        _ViewInputs(subject, actions[subject.ref], policy, now, world.suite_runs)
+        for subject in environment_facts.collect(world)
+        if subject.ref in actions
+    ]
+    views = [_view(facts) for facts in shown if not _is_hidden(facts)]
+    return tuple(sorted(views, key=lambda view: (view.repository, view.key or Key(0, 0), view.ref)))
+
+
+@dataclass(frozen=True, slots=True)
+class _ViewInputs:
+    """What one view is made of."""
+
+    subject: EnvironmentFacts
+    action: Action
+    policy: Policy
+    now: datetime
+    suite_runs: SuiteRuns
+
+
+def _is_hidden(inputs: _ViewInputs) -> bool:
+    """Neither wanted nor existing: a pull request that Eph has no word about."""
+    subject = inputs.subject
+    return isinstance(inputs.action, Keep) and subject.record is None and subject.running is None
+
+
+def _view(inputs: _ViewInputs) -> EnvironmentView:
+    subject, action = inputs.subject, inputs.action
+    pull = subject.request.pull if subject.request else None
+    recipe = subject.request.recipe if subject.request else None
+    built = subject.record.built if subject.record else None
+    failure = _failure(inputs)
+    phase = phases.compute(subject, action, failure is not None, inputs.policy)
+    slept = subject.tag.asleep if subject.tag and phase is Phase.ASLEEP else None
+    return EnvironmentView(
+        ref=subject.ref,
+        key=subject.key,
+        repository=subject.repository_name,
+        name=subject.name,
+        host=_host(subject),
+        phase=phase,
+        reasons=(action.reason, *explanations.explain(subject, inputs.policy, inputs.now)),
+        url=built.url if built else "",
+        urls=built.urls if built else {},
+        target=_target(subject),
+        title=pull.title if pull else "",
+        ref_name=subject.ref_name,
+        author=pull.author if pull else "",
+        branch=pull.head_ref if pull else "",
+        pull_url=pull.url if pull else "",
+        commit=built.commit if built else "",
+        wanted_commit=subject.head,
+        since=_since(inputs, phase),
+        ready_at=subject.health.since if phase is Phase.READY and subject.health else None,
+        expires_at=expiry.expires_at(subject, inputs.policy, inputs.now) if subject.request else None,
+        kept=subject.record is not None and expiry.is_kept(subject),
+        expires_soon=subject.request is not None and expiry.expires_soon(subject, inputs.policy, inputs.now),
+        queue_position=action.position if isinstance(action, Wait) else None,
+        problems=action.problems if isinstance(action, Refuse) else (),
+        tests=_suite_views(inputs, phase),
+        repaired=explanations.repair_sentence(subject),
+        images={name: ImageView(pin.reference, pin.how) for name, pin in _pins(subject).items()},
+        failure=failure,
+        progress=subject.running.progress if subject.running else "",
+        command=action.command if isinstance(action, Hold) else "",
+        notices=recipe.notices if isinstance(recipe, Recipe) else (),
+        rules=tuple(sleep_rules.describe(subject, inputs.policy)),
+        sleeps_at=_sleeps_at(inputs, phase),
+        asleep_since=slept,
+        wakes_at=_wakes_at(inputs) if phase is Phase.ASLEEP else None,
+        used_at=sleep_rules.last_used(subject),
+    )
+
+
+def _sleeps_at(inputs: _ViewInputs, phase: Phase) -> datetime | None:
+    if phase not in (Phase.READY, Phase.UNHEALTHY, Phase.STARTING) or inputs.subject.tag is None:
+        return None
+    due = sleep_rules.sleeps_at(inputs.subject, inputs.policy, inputs.now)
+    return due.at if due is not None else None
+
+
+def _wakes_at(inputs: _ViewInputs) -> datetime | None:
+    schedule = sleep_rules.schedule_of(inputs.subject)
+    return schedules.next_opening(schedule, inputs.now) if schedule else None
+
+
+def _suite_views(inputs: _ViewInputs, phase: Phase) -> tuple[SuiteView, ...]:
+    subject = inputs.subject
+    recipe = subject.request.recipe if subject.request else None
+    built = subject.record.built if subject.record else None
+    if not isinstance(recipe, Recipe) or built is None:
+        return ()
+    place = suite_plan.SuiteEnvironment(subject.ref, phase, built.commit, subject.head, recipe.suites)
+    return suite_plan.suite_views(place, inputs.suite_runs)
+
+
+def _pins(environment: EnvironmentFacts) -> Mapping[str, ImagePin]:
+    recipe = environment.request.recipe if environment.request else None
+    return image_pinning.pinned(environment, recipe.images) if isinstance(recipe, Recipe) else {}
+
+
+def _image_failure(inputs: _ViewInputs) -> FailureView | None:
+    """While nothing else was decided: an environment that nobody wants any more lacks nothing."""
+    subject, action = inputs.subject, inputs.action
+    recipe = subject.request.recipe if subject.request else None
+    waits = isinstance(action, Find) or (isinstance(action, Wait) and action.waiting_for is WaitingFor.IMAGE)
+    over = image_pinning.failure(subject, recipe) if waits and isinstance(recipe, Recipe) else None
+    if over is None:
+        return None
+    until = action.until if isinstance(action, Wait) else None
+    return FailureView(subject.head, IMAGE_STEP, over[0], (), over[1], 0, until)
+
+
+def _failure(inputs: _ViewInputs) -> FailureView | None:
+    """What went wrong with what is wanted now; a failure of an older commit is no longer news."""
+    subject = inputs.subject
+    if (found := _image_failure(inputs)) is not None:
+        return found
+    last = subject.failure if subject.failure and subject.failure.outcome is Outcome.FAILED else None
+    verb = (
+        last.verb if last is not None and last.verb in (OperationVerb.DESTROY, OperationVerb.WAKE) else OperationVerb.UP
+    )
+    tried = backoff.count_attempts(subject, verb, subject.head, inputs.now)
+    if not tried.failed or tried.last is None:
+        return None
+    matching = last if last is not None and (verb is not OperationVerb.UP or last.commit == subject.head) else None
+    action = inputs.action
+    return FailureView(
+        commit=matching.commit if matching else subject.head,
+        step=matching.step if matching else "",
+        error=matching.error if matching else "the last try failed; its output was lost with a restart",
+        tail=matching.tail if matching else (),
+        at=tried.last,
+        tries=tried.failed,
+        next_try=action.until if isinstance(action, Wait) else None,
+    )
+
+
+def _since(inputs: _ViewInputs, phase: Phase) -> datetime | None:
+    """When the phase began, as far as the facts tell."""
+    subject = inputs.subject
+    if subject.running is not None:
+        return subject.running.started
+    if phase in (Phase.READY, Phase.UNHEALTHY) and subject.health is not None:
+        return subject.health.since
+    if phase is Phase.IMAGE or (phase is Phase.FAILED and subject.failure is None):
+        return image_pinning.waiting_since(subject) or subject.first_seen_at
+    if phase in (Phase.FAILED, Phase.STALLED) and subject.failure is not None:
+        return subject.failure.ended
+    if phase is Phase.ASLEEP and subject.tag is not None and subject.tag.asleep:
+        return subject.tag.asleep
+    if phase is Phase.STARTING and subject.record is not None and subject.record.built is not None:
+        return subject.record.built.built_at
+    return subject.waiting_since or subject.first_seen_at
+
+
+def _host(environment: EnvironmentFacts) -> str:
+    recipe = environment.request.recipe if environment.request else None
+    if isinstance(recipe, Recipe):
+        return decisions.keep_name(recipe.spec, environment.record.name if environment.record else "").host
+    built = environment.record.built if environment.record else None
+    return built.url.partition("://")[2].partition("/")[0].partition(":")[0] if built else ""
+
+
+def _target(environment: EnvironmentFacts) -> str:
+    if environment.record is not None:
+        return environment.record.target
+    recipe = environment.request.recipe if environment.request else None
+    return recipe.spec.target if isinstance(recipe, Recipe) else "local"

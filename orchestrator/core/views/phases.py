@@ -1,0 +1,147 @@
+"""The phase of an environment: computed from facts each time, stored nowhere."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import assert_never
+
+from orchestrator.core.desired import image_pinning
+from orchestrator.core.model.environment_facts import EnvironmentFacts
+from orchestrator.core.model.policy import Policy
+from orchestrator.core.planning import repairs
+from orchestrator.core.planning.plan_actions import (
+    Action,
+    Confirm,
+    Create,
+    Destroy,
+    Expire,
+    Find,
+    Hold,
+    Interrupt,
+    Keep,
+    Purge,
+    Refuse,
+    Retag,
+    Revive,
+    Sleep,
+    Unlabel,
+    Update,
+    Wait,
+    WaitingFor,
+    Wake,
+)
+from stacks.model import OperationVerb
+
+
+class Phase(StrEnum):
+    QUEUED = "queued"
+    WAITING = "waiting"
+    """For checks, a debounce, a backoff, or facts that are not known yet."""
+    IMAGE = "waiting for image"
+    """CI has not pushed it, or its registry does not answer."""
+    CREATING = "creating"
+    UPDATING = "updating"
+    STARTING = "starting"
+    """``up`` succeeded; the URL has not answered its health check yet."""
+    READY = "ready"
+    UNHEALTHY = "unhealthy"
+    """It was ready, and its URL no longer answers."""
+    FAILED = "failed"
+    STALLED = "stalled"
+    """Failed as often as it is tried; waits for a new commit, a person, or the hour."""
+    REFUSED = "refused"
+    """Not made: a wrong eph.yaml, a fork, an untrusted author, a limit of the server."""
+    ASLEEP = "asleep"
+    """Stopped, with all that it holds; a visit wakes it."""
+    HELD = "held"
+    EXPIRED = "expired"
+    DESTROYING = "destroying"
+    DESTROYED = "destroyed"
+
+
+def compute(environment: EnvironmentFacts, action: Action, failed: bool, policy: Policy) -> Phase:
+    """``failed``: the last tries of what is wanted now did."""
+    if environment.running is not None and environment.running.verb in (OperationVerb.UP, OperationVerb.DESTROY):
+        return _under_way(environment, environment.running.verb, action)
+    if environment.running is not None and environment.running.verb in (OperationVerb.SLEEP, OperationVerb.WAKE):
+        ends = isinstance(action, Interrupt) and action.unwanted
+        return (
+            Phase.DESTROYING
+            if ends
+            else Phase.ASLEEP
+            if environment.running.verb is OperationVerb.SLEEP
+            else Phase.STARTING
+        )
+    match action:
+        case Sleep():
+            return Phase.ASLEEP
+        case Wake():
+            return Phase.STARTING
+        case Create() | Update():
+            return _building(environment)
+        case Destroy() | Interrupt():
+            return Phase.DESTROYING
+        case Wait(waiting_for=WaitingFor.DESTROY):
+            return Phase.FAILED if failed else Phase.DESTROYING
+        case Wait(waiting_for=WaitingFor.QUEUE | WaitingFor.BACKOFF) if not failed and _is_current(environment):
+            return _built(environment, policy)  # an upgrade or a repair waits; the newest commit is there
+        case Find() | Wait(waiting_for=WaitingFor.IMAGE):
+            return _without_images(environment, failed, policy)
+        case Wait(waiting_for=WaitingFor.QUEUE):
+            return Phase.QUEUED
+        case Wait(waiting_for=WaitingFor.STALLED):
+            return Phase.STALLED
+        case Wait():
+            return Phase.FAILED if failed else Phase.WAITING
+        case Refuse():
+            return Phase.EXPIRED if environment.request and environment.request.expired else Phase.REFUSED
+        case Expire() | Unlabel():
+            return Phase.EXPIRED
+        case Revive():
+            return Phase.WAITING
+        case Hold():
+            return Phase.HELD
+        case Keep() | Retag() | Confirm():
+            return _built(environment, policy)
+        case Purge():
+            raise ValueError("a leftover is no environment")
+        case _:
+            assert_never(action)
+
+
+def _under_way(environment: EnvironmentFacts, verb: OperationVerb, action: Action) -> Phase:
+    ending = verb is OperationVerb.DESTROY or (isinstance(action, Interrupt) and action.unwanted)
+    return Phase.DESTROYING if ending else _building(environment)
+
+
+def _is_current(environment: EnvironmentFacts) -> bool:
+    built = environment.record.built if environment.record else None
+    return built is not None and built.commit == environment.head
+
+
+def _without_images(environment: EnvironmentFacts, failed: bool, policy: Policy) -> Phase:
+    """Without its images. What runs of this very commit runs on, whatever a registry says."""
+    if _is_current(environment):
+        return _built(environment, policy)
+    if failed:
+        return Phase.FAILED
+    return Phase.IMAGE if image_pinning.waiting_since(environment) else Phase.WAITING
+
+
+def _building(environment: EnvironmentFacts) -> Phase:
+    return Phase.UPDATING if environment.record and environment.record.built else Phase.CREATING
+
+
+def _built(environment: EnvironmentFacts, policy: Policy) -> Phase:
+    """It is built as wanted; ready only once its own URL answered for the commit that is wanted."""
+    built = environment.record.built if environment.record else None
+    if environment.tag is not None and environment.tag.asleep:
+        return Phase.ASLEEP
+    if built is None:
+        return Phase.WAITING
+    answers = repairs.is_responding(environment)
+    if answers:
+        return Phase.READY if built.commit == (environment.head or built.commit) else Phase.UPDATING
+    if answers is None or environment.health is None or repairs.is_starting(environment.health, built, policy):
+        return Phase.STARTING
+    return Phase.UNHEALTHY

@@ -1,0 +1,1 @@
+"""The demo on Kubernetes: a cluster, a registry, and CI's part. Standard library only: toolchain scripts import it."""

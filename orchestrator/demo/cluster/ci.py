@@ -1,0 +1,127 @@
+"""CI's part, played by the demo: an image for each commit, pushed to where the cluster pulls it, and a check on it.
+
+It only packs what is in the commit. Nothing of it runs here: what the shop has to build is built where it starts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tarfile
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import httpx
+
+from orchestrator.demo.cluster import base_images
+from orchestrator.demo.cluster.base_images import BaseImageUnavailable
+from orchestrator.demo.cluster.oci import ImageLayer, OciImage
+from orchestrator.demo.cluster.registry_push import DemoRegistry, PushFailed
+from orchestrator.demo.github.demo_github import DemoGitHubError
+from programs.kit.errors import TargetError
+from programs.kit.git import mirrors
+
+IMAGE_CHECK = "ci/image"
+"""As the shop's eph.yaml for Kubernetes calls it."""
+TAG_LENGTH = 12
+APP_DIR = "app"
+POLL_INTERVAL = 0.3
+SHOP, POSTGRES = "shop", "postgres"
+OFFICIAL_POSTGRES = "postgres:{version}"
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePublisher:
+    """Where images go, by the part of the registry that is the demo's, and what the shop's start from."""
+
+    registry: DemoRegistry
+    prefix: str
+    base: OciImage
+
+    @staticmethod
+    def create(registry: DemoRegistry, prefix: str) -> ImagePublisher:
+        """What all images start from is there once this returns; what was there before is not sent again."""
+        shelf = ImagePublisher(registry, prefix, base_images.python_image())
+        registry.push(shelf.base, f"{prefix}/python", "latest")
+        return shelf
+
+    def postgres_image(self, say: Say) -> str:
+        """The image of databases, pushed; the official one's name where this machine has no PostgreSQL."""
+        try:
+            image = base_images.postgres_image()
+        except BaseImageUnavailable as error:
+            say(f"databases are the public {OFFICIAL_POSTGRES.format(version=15)}: {error}")
+            return OFFICIAL_POSTGRES
+        digest = self.registry.push(image, f"{self.prefix}/{POSTGRES}", "latest")
+        return f"{self.registry.host}/{self.prefix}/{POSTGRES}@{digest}"
+
+    def publish(self, commit: str, files: dict[str, bytes]) -> str:
+        """Gives the digest."""
+        layer = ImageLayer(
+            {f"{APP_DIR}/{path}": content for path, content in files.items()}, writable_dirs=(f"{APP_DIR}/dist",)
+        )
+        layers = (*self.base.layers, layer)
+        labels = {"org.opencontainers.image.revision": commit}
+        image = replace(self.base, layers=layers, labels=labels, working_dir=f"/{APP_DIR}")
+        return self.registry.push(image, f"{self.prefix}/{SHOP}", commit[:TAG_LENGTH])
+
+
+class DemoCI:
+    """``git``: the repository. ``report``: sets a commit's check. ``say``: what goes wrong, for people."""
+
+    def __init__(
+        self, git_dir: Path, publisher: ImagePublisher, report: Callable[[str, str | None], None], say: Say
+    ) -> None:
+        self._git, self._publisher, self._report, self._say = git_dir, publisher, report, say
+        self._built: set[str] = set()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ci", daemon=True)
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        self._thread.start()
+        try:
+            yield
+        finally:
+            self._stopped.set()
+            self._thread.join(timeout=30)
+
+    def build_new_commits(self) -> None:
+        """Every head of a branch that was not built yet."""
+        heads = mirrors.git(["--git-dir", str(self._git), "for-each-ref", "--format=%(objectname)", "refs/heads"])
+        for commit in dict.fromkeys(heads.decode().split()):
+            if commit not in self._built:
+                self._built.add(commit)
+                try:
+                    self._build(commit)
+                except (DemoGitHubError, httpx.HTTPError) as error:
+                    self._say(f"CI cannot report on {commit[:7]}: {error}")
+
+    def _run(self) -> None:
+        while not self._stopped.wait(POLL_INTERVAL):
+            try:
+                self.build_new_commits()
+            except TargetError as error:
+                self._say(f"CI cannot read the repository: {error.sentence}")
+
+    def _build(self, commit: str) -> None:
+        self._report(commit, None)
+        try:
+            self._publisher.publish(commit, files_at(self._git, commit))
+        except PushFailed as error:
+            self._say(f"CI has no image of {commit[:7]}: {error}")
+            self._report(commit, "failure")
+        else:
+            self._report(commit, "success")
+
+
+def files_at(git_dir: Path, commit: str) -> dict[str, bytes]:
+    """The commit's plain files by path; links and submodules are none."""
+    packed = mirrors.git(["--git-dir", str(git_dir), "archive", "--format=tar", commit])
+    with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
+        read = {entry.name: tar.extractfile(entry) for entry in tar if entry.isreg()}
+        return {name: file.read() for name, file in read.items() if file is not None}

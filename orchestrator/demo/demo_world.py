@@ -1,0 +1,221 @@
+"""The demo's world: a Git host with a sample shop and three pull requests, and a whole Eph that watches it.
+
+Everything lies in one folder and listens on loopback; the folder goes with the demo.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from orchestrator.config import server_keys
+from orchestrator.config.settings.server_settings import ServerSettings
+from orchestrator.demo import git_hosts, leak_check
+from orchestrator.demo.cluster import ci, demo_cluster, oci
+from orchestrator.demo.cluster.ci import DemoCI, ImagePublisher
+from orchestrator.demo.cluster.demo_cluster import DemoCluster
+from orchestrator.demo.git_hosts import SANDBOX, DemoGitHubHost, GitHost
+from orchestrator.demo.github.demo_github import WebhookConfig
+
+REPOSITORY = "acme/shop"
+SHOP = Path(__file__).parent / "shop"
+KUBERNETES_EPH_YAML = "eph.kubernetes.yaml"
+"""The shop's eph.yaml for the target `kubernetes`; it differs in what is built, and from what."""
+IMAGE_PLACEHOLDER = "registry.example.com/shop"
+"""What that file calls the image, until the registry is known."""
+LOCAL = "local"
+LABEL = "preview"
+CYCLE_INTERVAL = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class DemoPorts:
+    """``gateway`` is what people type; the others are found by what knows them."""
+
+    gateway: int
+    api: int
+    forge: int
+
+
+@dataclass(slots=True)
+class DemoWorld:
+    home: Path
+    ports: DemoPorts
+    forge: GitHost
+    settings: ServerSettings
+    pulls: dict[str, int]
+    pulumi_environment: dict[str, str] = field(default_factory=dict)
+    token_file: Path = Path()
+    """Of Eph's API; there once Eph is."""
+    cluster: DemoCluster | None = None
+
+    @property
+    def target(self) -> str:
+        return demo_cluster.TARGET if self.cluster else LOCAL
+
+    @property
+    def target_settings(self) -> dict[str, str]:
+        if self.cluster:
+            return self.settings.kubernetes_settings(server_keys.server_id(self.settings.keys_dir))
+        return self.settings.local_settings()
+
+    @property
+    def timeout_factor(self) -> float:
+        """A cluster pulls images, and lets pods end."""
+        return 2.0 if self.cluster else 1.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _ignore(_: str) -> None:
+    """For whoever does not listen."""
+
+
+@contextlib.contextmanager
+def open_world(
+    port: int | None,
+    forge_name: str = SANDBOX,
+    cluster: DemoCluster | None = None,
+    say: Callable[[str], None] = _ignore,
+) -> Iterator[DemoWorld]:
+    """The world without Eph yet: a home folder, a Git host with the shop, settings that point at it. With a cluster
+    also a CI that makes the shop's images."""
+    home = Path(tempfile.mkdtemp(prefix="eph-demo-"))
+    home.chmod(0o755)
+    _use_temp_dir(home)
+    ports = DemoPorts(port or free_port(), free_port(), free_port())
+    secret = home / "webhook.secret"
+    secret.write_text(secrets.token_hex(20))
+    secret.chmod(0o600)
+    hook = WebhookConfig(f"http://127.0.0.1:{ports.api}/api/v1/webhooks/github", secret)
+    with contextlib.ExitStack() as ends:
+        ends.callback(shutil.rmtree, home, ignore_errors=True)
+        forge = git_hosts.create_host(forge_name, home / "forge", hook)
+        ends.callback(forge.close)
+        forge.start(ports.forge)
+        pulls = _create_repository(forge, shop_files(cluster))
+        runs = _local_settings()
+        if cluster:
+            runs |= _start_ci(cluster, home, forge, say, ends)
+        yield DemoWorld(home, ports, forge, _server_settings(home, ports, forge, secret, runs), pulls, cluster=cluster)
+
+
+def _start_ci(
+    cluster: DemoCluster, home: Path, forge: GitHost, say: Callable[[str], None], exit_stack: contextlib.ExitStack
+) -> dict[str, Any]:
+    """The settings; CI is at work from here on."""
+    if not isinstance(forge, DemoGitHubHost):
+        raise TypeError("only the sandbox's repositories can be read by a CI on this machine")
+    say(cluster.description)
+    shelf = ImagePublisher.create(cluster.registry, demo_cluster.REPOSITORY_PREFIX)
+    databases = cluster.postgres_image or shelf.postgres_image(say)
+
+    def report(commit: str, conclusion: str | None) -> None:
+        forge.set_check(REPOSITORY, commit, ci.IMAGE_CHECK, conclusion)
+
+    exit_stack.enter_context(DemoCI(forge.git_dir(REPOSITORY), shelf, report, say).running())
+    return {
+        "targets": {"allowed": (demo_cluster.TARGET,), "default": demo_cluster.TARGET},
+        "kubernetes": cluster.settings(home, databases),
+        "images": {"architectures": (oci.architecture(),)},
+    }
+
+
+def _use_temp_dir(home: Path) -> None:
+    """For this process and all that it starts."""
+    own = leak_check.temp_dir(home)
+    own.mkdir(mode=0o1777)
+    os.environ["TMPDIR"] = str(own)
+    tempfile.tempdir = str(own)
+
+
+def _create_repository(forge: GitHost, shop: dict[str, str]) -> dict[str, int]:
+    """A shop on main, and three pull requests that each change something one can see."""
+    forge.create_repository(REPOSITORY, _with_branch_trigger(shop, forge.branch_glob))
+    pulls = {}
+    for branch, title, changed in (
+        ("warmer-colour", "A warmer colour", {"colour.txt": "#ea580c\n"}),
+        ("sell-tea", "Sell tea", {"db/rows.sql": (SHOP / "db/rows.sql").read_text().replace("Coffee", "Tea")}),
+        ("new-headline", "A new headline", {"page.html": (SHOP / "page.html").read_text().replace("corner", "new")}),
+    ):
+        forge.push(REPOSITORY, branch, changed, title)
+        pulls[branch] = forge.open_pull(REPOSITORY, branch, title)
+    return pulls
+
+
+def _with_branch_trigger(shop: dict[str, str], glob: str) -> dict[str, str]:
+    """The shop whose eph.yaml asks for environments of branches too."""
+    if not glob:
+        return shop
+    trigger = f'triggers:\n  - type: branch\n    branches: ["{glob}"]\n'
+    return {**shop, "eph.yaml": shop["eph.yaml"].replace("triggers:\n", trigger)}
+
+
+def shop_files(cluster: DemoCluster | None = None) -> dict[str, str]:
+    found = {str(path.relative_to(SHOP)): path.read_text() for path in sorted(SHOP.rglob("*")) if path.is_file()}
+    there = found.pop(KUBERNETES_EPH_YAML)
+    if cluster:
+        found["eph.yaml"] = there.replace(
+            IMAGE_PLACEHOLDER, f"{cluster.registry.host}/{demo_cluster.REPOSITORY_PREFIX}/{ci.SHOP}"
+        )
+    return found
+
+
+def _local_settings() -> dict[str, Any]:
+    """What builds, services and suites run with; of a cluster's previews, the suites alone."""
+    return {"local": {"toolbox": tuple(python_prefixes()), "path": search_path()}}
+
+
+def _server_settings(
+    home: Path, ports: DemoPorts, forge: GitHost, secret: Path, target_sections: dict[str, Any]
+) -> ServerSettings:
+    return ServerSettings(
+        home=home / "eph",
+        interval=CYCLE_INTERVAL,
+        listen=f"127.0.0.1:{ports.api}",
+        gateway_listen=f"127.0.0.1:{ports.gateway}",
+        workers=2,
+        forge={
+            **forge.forge_settings(),
+            "webhook_secret_file": secret,
+            "repositories": [REPOSITORY],
+        },
+        **target_sections,
+    )
+
+
+_SYSTEM_PATH = ("/usr/local/bin", "/usr/bin", "/bin")
+
+
+def search_path() -> str:
+    """Of previews: this interpreter first, so that the shop finds its psycopg."""
+    return os.pathsep.join([f"{sys.prefix}/bin", *_SYSTEM_PATH])
+
+
+def python_prefixes() -> list[str]:
+    """This interpreter with its psycopg, for the shop to run on."""
+    return sorted({sys.prefix, sys.base_prefix} - {"/usr", "/usr/local"})

@@ -1,0 +1,1 @@
+"""The npm package emulate as the demo's Git host."""

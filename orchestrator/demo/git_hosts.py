@@ -1,0 +1,61 @@
+"""The Git hosts that the demo can play on: our own sandbox, and emulate, which others wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from orchestrator.demo.emulate import emulate_host
+from orchestrator.demo.emulate.emulate_host import EmulateHost
+from orchestrator.demo.github.demo_github import DemoGitHub, WebhookConfig
+
+SANDBOX, EMULATE = "sandbox", "emulate"
+
+
+class GitHost(Protocol):
+    """The verbs of people on a Git host, which the demo's story is told in; ``repository`` is ``owner/name``."""
+
+    url: str
+    branch_glob: str
+    """A glob of branches that shall have environments of their own; may be empty."""
+
+    def start(self, port: int) -> object: ...
+    def close(self) -> None: ...
+    def forge_settings(self) -> Mapping[str, Any]:
+        """Settings of ``forge`` by which Eph gets in."""
+
+    def create_repository(self, name: str, files: Mapping[str, str]) -> int: ...
+    def push(self, repository: str, branch: str, files: Mapping[str, str], message: str = "") -> str: ...
+    def open_pull(self, repository: str, branch: str, title: str = "") -> int: ...
+    def label(self, repository: str, number: int, *labels: str) -> None: ...
+    def unlabel(self, repository: str, number: int, label: str) -> None: ...
+    def close_pull(self, repository: str, number: int) -> None: ...
+    def pull(self, repository: str, number: int) -> dict[str, Any]: ...
+    def comments(self, repository: str, number: int) -> list[dict[str, Any]]: ...
+    def checks(self, repository: str, sha: str) -> dict[str, str]:
+        """By name: the conclusion, or how far it is."""
+
+
+class DemoGitHubHost(DemoGitHub):
+    """Eph comes with a token here."""
+
+    branch_glob = ""
+
+    def git_dir(self, repository: str) -> Path:
+        """Where its commits lie, for a CI on the same machine."""
+        return self.root / "git" / f"{repository}.git"
+
+    def start(self, port: int = 0, process: bool = True) -> str:
+        return super().start(port, process)
+
+    def forge_settings(self) -> Mapping[str, Any]:
+        token = self.root / "bot.token"
+        token.write_text(self.token("eph-bot"))
+        token.chmod(0o600)
+        return {"url": self.api_url, "token_file": token}
+
+
+def create_host(name: str, root: Path, webhook: WebhookConfig) -> GitHost:
+    """Raises ``NoEmulate`` where that cannot be had."""
+    return EmulateHost(root, emulate_host.install(), webhook) if name == EMULATE else DemoGitHubHost(root, webhook)

@@ -1,0 +1,1 @@
+"""The small GitHub's state."""

@@ -1,0 +1,1 @@
+"""The demo's story, played unattended and checked from outside."""

@@ -1,0 +1,121 @@
+"""The demo's eyes: looks at environments the way people do, over HTTP and on the pull request, never inside Eph."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from orchestrator.demo.demo_world import REPOSITORY, DemoWorld
+from orchestrator.forges.github.webhooks import webhook_events
+from orchestrator.ledger import event_kinds
+
+PAUSE, PAUSE_MOST, OF_THE_WAIT = 0.05, 1.0, 50
+"""What was waited for long is looked for less often, for the Git host counts: a fiftieth of the time so far."""
+LIST_ATTEMPTS = 5
+PREVIEW_CHECK = "eph/preview"
+_URL = re.compile(r"http://(?P<host>[a-z0-9-]+(?:\.[a-z0-9-]+)+)(?::\d+)?")
+
+
+class StepFailed(AssertionError):
+    """A step of the story did not come true; the message says what was seen instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedPage:
+    status: int
+    text: str
+
+    def shows(self, *parts: str) -> bool:
+        return self.status == 200 and all(part in self.text for part in parts)
+
+
+class BlackBoxClient:
+    def __init__(self, world: DemoWorld) -> None:
+        self._world = world
+        self._api = f"http://127.0.0.1:{world.ports.api}/api/v1"
+        self._client = httpx.AsyncClient(timeout=10, trust_env=False)
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def page(self, host: str, path: str = "/") -> FetchedPage:
+        """Through the gateway, by host name, as a browser would."""
+        url = f"http://127.0.0.1:{self._world.ports.gateway}{path}"
+        try:
+            answer = await self._client.get(url, headers={"Host": host, "Accept": "text/html"})
+        except httpx.HTTPError as error:
+            return FetchedPage(0, f"{type(error).__name__}: {error}")
+        return FetchedPage(answer.status_code, answer.text)
+
+    async def comment(self, number: int) -> str:
+        """Eph's comment; more than one of them is a failure of its own."""
+        comments = await asyncio.to_thread(self._world.forge.comments, REPOSITORY, number)
+        ours = [item["body"] for item in comments if "<!-- eph:" in item["body"]]
+        if len(ours) > 1:
+            raise StepFailed(f"#{number} has {len(ours)} comments of Eph's; there may be one")
+        return ours[0] if ours else ""
+
+    async def check(self, sha: str, name: str = PREVIEW_CHECK) -> str:
+        checks = await asyncio.to_thread(self._world.forge.checks, REPOSITORY, sha)
+        return checks.get(name, "")
+
+    async def comment_authors(self, number: int) -> set[str]:
+        """Whose Eph's comments are, as the Git host shows them."""
+        comments = await asyncio.to_thread(self._world.forge.comments, REPOSITORY, number)
+        return {str(item["user"]["login"]) for item in comments if "<!-- eph:" in item["body"]}
+
+    async def received_webhooks(self) -> list[str]:
+        """What the event log says of deliveries whose signature fitted."""
+        token = self._world.token_file.read_text().strip()
+        answer = await self._client.get(
+            f"{self._api}/events", params={"limit": 1000, "newest": True}, headers={"Authorization": f"Bearer {token}"}
+        )
+        answer.raise_for_status()
+        return [str(item["message"]) for item in answer.json()["items"] if item["kind"] == event_kinds.WEBHOOK_RECEIVED]
+
+    async def send_forged_webhook(self, event: str, body: bytes) -> int:
+        """The answer to a delivery by somebody who does not know the secret."""
+        headers = {"X-GitHub-Event": event, "X-GitHub-Delivery": "forged", "Content-Type": "application/json"}
+        headers["X-Hub-Signature-256"] = webhook_events.sign(b"a guess", body)
+        return (await self._client.post(f"{self._api}/webhooks/github", content=body, headers=headers)).status_code
+
+    async def stacks(self) -> list[str]:
+        """What ``pulumi stack ls --all`` prints with the environment that the demo prints. It fails when another Pulumi
+        renames a file that it is just listing; that is no empty list, so it is asked again."""
+        for _ in range(LIST_ATTEMPTS):
+            process = await asyncio.create_subprocess_exec(
+                *("pulumi", "stack", "ls", "--all", "--json"),
+                cwd=self._world.home,
+                env=self._world.pulumi_environment,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+            output, said = await process.communicate()
+            if process.returncode == 0:
+                listed: list[dict[str, Any]] = json.loads(output)
+                return [str(item["name"]) for item in listed]
+        raise RuntimeError(f"`pulumi stack ls --all` fails: {said.decode(errors='replace').strip()}")
+
+
+def host_in(text: str) -> str:
+    """The host name of the first URL; empty without one."""
+    found = _URL.search(text)
+    return found["host"] if found else ""
+
+
+async def wait_until(description: str, check: Callable[[], Awaitable[str]], timeout: float) -> float:
+    """Waits until ``check`` gives an empty word; what it gives else is what is still wrong. Gives the seconds."""
+    began = time.monotonic()
+    while wrong := await check():
+        waited = time.monotonic() - began
+        if waited > timeout:
+            raise StepFailed(f"{description}: not within {timeout:.0f} s; {wrong}")
+        await asyncio.sleep(min(PAUSE_MOST, max(PAUSE, waited / OF_THE_WAIT)))
+    return time.monotonic() - began

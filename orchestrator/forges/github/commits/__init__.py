@@ -1,0 +1,1 @@
+"""Commits and their files, notes and statuses."""

@@ -1,0 +1,191 @@
+"""What is known of commits, so that it is asked seldom and together: checks, our marks, and files.
+
+A file at a commit never changes. Our marks on it change when we write them, so they are read once, and again only
+every half hour in case another of us wrote. Checks change when CI likes: whoever waits for them asks each time, and
+``ahead`` makes those askings one question for fifty commits where the host has GraphQL. Where it has none nothing is
+read ahead, and each is asked by REST, conditionally.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from orchestrator.core.model.world import CheckState
+from orchestrator.forges.github import parsers
+from orchestrator.forges.github.commits import graphql
+from orchestrator.forges.github.commits.commit_marks import CommitMarks
+from orchestrator.forges.github.commits.file_reader import FileReader
+from orchestrator.forges.github.commits.graphql import CommitData, CommitRef
+from orchestrator.forges.github.http.connections import ConnectionRouter
+from orchestrator.forges.github.http.rate_limiter import MonotonicClock
+from orchestrator.forges.github.http.transport import Connection, TransportConfig
+from orchestrator.forges.port import ForgeError, ForgeNotFound, ForgeRefused, is_mark
+
+log = logging.getLogger("eph.forge")
+
+CHECKS_SECONDS = 300.0
+"""What was read ahead is given out once: for the look that it was read for, however long that takes."""
+MARKS_SECONDS = 1800.0
+PREFETCH_AFTER_SECONDS = 1200.0
+MAX_PREFETCH_STALE = 500
+"""Of those that are read again for their age alone; new ones are all read."""
+NO_GRAPHQL_SECONDS = 3600.0
+MAX_CACHED = 20_000
+SHA = re.compile(r"[0-9a-f]{40}")
+V = TypeVar("V")
+Timed = tuple[float, V]
+
+
+class CommitCache:
+    def __init__(
+        self,
+        router: ConnectionRouter,
+        marks: CommitMarks,
+        files: FileReader,
+        login: Callable[[], str],
+        config: TransportConfig,
+    ) -> None:
+        self._router, self._mark_reader, self._files, self._login = router, marks, files, login
+        self._now, self._disk_cache = MonotonicClock(config.now), config.cache
+        self._lock = threading.Lock()
+        self._marks: OrderedDict[tuple[str, str], Timed[Mapping[str, str]]] = OrderedDict()
+        self._checks: OrderedDict[tuple[str, str], Timed[Mapping[str, CheckState]]] = OrderedDict()
+        self._no_graphql_until: dict[str, float] = {}
+
+    def decisions(self, path: str, sha: str, check_exists: Callable[[], None]) -> Mapping[str, str]:
+        held = self._cached_marks(path, sha)
+        if held is not None and held[0] + MARKS_SECONDS > self._now():
+            return held[1]
+        found = self._mark_reader.decisions(path, sha, check_exists)
+        self._cache_marks(path, sha, found)
+        return found
+
+    def checks(self, path: str, sha: str, check_exists: Callable[[], None]) -> Mapping[str, CheckState]:
+        with self._lock:
+            held = self._checks.get((path, sha))
+            if held is not None:
+                self._checks[path, sha] = (0.0, held[1])
+        if held is not None and held[0] + CHECKS_SECONDS > self._now():
+            return held[1]
+        runs = [(run.name, run.state) for run in self._mark_reader.runs(path, sha, check_exists)]
+        statuses = [
+            (item.context, item.state) for item in parsers.newest(self._mark_reader.statuses(path, sha, check_exists))
+        ]
+        return parsers.worst(pair for pair in [*runs, *statuses] if not parsers.is_ours(pair[0]))
+
+    def invalidate(self, path: str, body: Any) -> None:
+        """Something was written: what is known of the commit that it names is so no longer."""
+        named = str(body.get("head_sha") or "") if isinstance(body, dict) else ""
+        for sha in {*SHA.findall(path), named} - {""}:
+            with self._lock:
+                known = [key for key in self._marks if key[1] == sha]
+                for key in known:
+                    del self._marks[key]
+            for key in known:
+                self._disk_cache.delete(self._cache_key(*key))
+
+    def prefetch(self, commits: Sequence[CommitRef], file: str, refresh: frozenset[CommitRef]) -> None:
+        """What can be read in few questions is; whatever goes wrong is left to the single askings."""
+        by_line: dict[str, tuple[Connection, list[CommitRef]]] = {}
+        for place in self._stale(commits, file, refresh):
+            try:
+                line = self._router.connection_for(f"{place.path}/")
+            except ForgeError:
+                continue
+            by_line.setdefault(line.name, (line, []))[1].append(place)
+        for line, due in by_line.values():
+            for some in _chunks(due):
+                if not self._query(line, some, file):
+                    break
+
+    def _stale(self, commits: Sequence[CommitRef], file: str, refresh: frozenset[CommitRef]) -> list[CommitRef]:
+        now = self._now()
+        new: list[CommitRef] = []
+        old: list[tuple[float, CommitRef]] = []
+        for place in commits:
+            held = self._cached_marks(place.path, place.sha)
+            told = (place.path, place.sha) in self._checks and self._files.is_cached(place.repository, file, place.sha)
+            if place in refresh or held is None or not told:
+                new.append(place)
+            elif held[0] + PREFETCH_AFTER_SECONDS <= now:
+                old.append((held[0], place))
+        return [*new, *(place for _, place in sorted(old, key=lambda item: item[0])[:MAX_PREFETCH_STALE])]
+
+    def _query(self, line: Connection, commits: Sequence[CommitRef], file: str) -> bool:
+        """Whether it is worth while to ask more."""
+        if self._no_graphql_until.get(line.name, 0.0) > self._now():
+            return False
+        try:
+            data = line.query(graphql.build_query(commits, file))
+            found = graphql.parse_response(data, commits)
+            line.charge(graphql.query_cost(data) - 1)
+        except (ForgeNotFound, ForgeRefused) as refusal:
+            log.info("%s: not asked by GraphQL for an hour: %s", line.name, refusal)
+            self._no_graphql_until[line.name] = self._now() + NO_GRAPHQL_SECONDS
+            return False
+        except ForgeError as error:
+            log.info("%s: %s", line.name, error)
+            return False
+        except (KeyError, TypeError, ValueError, AttributeError) as problem:
+            log.warning("an answer to GraphQL that does not look like GitHub's: %r", problem)
+            return False
+        for place, answer in found.items():
+            self._store_answer(place, answer, file)
+        return True
+
+    def _store_answer(self, commit: CommitRef, answer: CommitData, file: str) -> None:
+        if answer.file is not None:
+            self._files.put(commit.repository, file, commit.sha, answer.file[0] if answer.file else None)
+        if answer.statuses is None or answer.runs is None:
+            return
+        pairs = [*((run.name, run.state) for run in answer.runs),
+                 *((status.context, status.state) for status in answer.statuses)]  # fmt: skip
+        checks = parsers.worst(pair for pair in pairs if not parsers.is_ours(pair[0]))
+        with self._lock:
+            _put(self._checks, (commit.path, commit.sha), (self._now(), checks))
+        marks = [status for status in answer.statuses if is_mark(status.context)]
+        me = self._login()
+        # Only the newest status of a name is told here: somebody else's of the same name may hide ours.
+        if all(status.creator == me for status in marks) and not any(is_mark(run.name) for run in answer.runs):
+            said = {status.context: status.description for status in marks if status.description}
+            self._cache_marks(commit.path, commit.sha, said)
+
+    def _cached_marks(self, path: str, sha: str) -> Timed[Mapping[str, str]] | None:
+        with self._lock:
+            held = self._marks.get((path, sha))
+        if held is None:
+            kept = self._disk_cache.get(self._cache_key(path, sha))
+            if kept is not None:
+                held = (
+                    min(kept.stored_at, self._now()),
+                    {str(key): str(value) for key, value in json.loads(kept.body).items()},
+                )
+                with self._lock:
+                    _put(self._marks, (path, sha), held)
+        return held
+
+    def _cache_marks(self, path: str, sha: str, found: Mapping[str, str]) -> None:
+        with self._lock:
+            _put(self._marks, (path, sha), (self._now(), found))
+        self._disk_cache.put(self._cache_key(path, sha), json.dumps(dict(found)).encode())
+
+    def _cache_key(self, path: str, sha: str) -> str:
+        return f"marks {self._router.base_url} {self._login()} {path} {sha}"
+
+
+def _put(cache: OrderedDict[tuple[str, str], V], key: tuple[str, str], value: V) -> None:
+    cache.pop(key, None)
+    cache[key] = value
+    while len(cache) > MAX_CACHED:
+        cache.popitem(last=False)
+
+
+def _chunks(commits: Sequence[CommitRef]) -> Iterator[Sequence[CommitRef]]:
+    for start in range(0, len(commits), graphql.BATCH_SIZE):
+        yield commits[start : start + graphql.BATCH_SIZE]

@@ -1,0 +1,138 @@
+"""What we say about a commit: our check run and our marks.
+
+Only GitHub Apps may create check runs on github.com; with a plain token we fall back to a commit status and remember
+that. A host without statuses gets check runs instead, the other way round.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from orchestrator.forges.github import parsers
+from orchestrator.forges.github.http.transport import Transport
+from orchestrator.forges.port import CheckReport, Conclusion, ForgeForbidden, ForgeNotFound, is_mark
+
+MAX_CACHED = 4096
+MAX_SUMMARY = 65_000
+MAX_DESCRIPTION = 140
+STATES = {
+    Conclusion.IN_PROGRESS: "pending",
+    Conclusion.SUCCESS: "success",
+    Conclusion.FAILURE: "failure",
+    Conclusion.NEUTRAL: "success",
+}
+
+
+class CommitMarks:
+    """``path`` is the repository's; ``present`` raises unless the repository itself answers."""
+
+    def __init__(self, transport: Transport, login: Callable[[], str]) -> None:
+        self._transport, self._login = transport, login
+        self._lock = threading.Lock()
+        self._runs: OrderedDict[tuple[str, str, str], tuple[int, dict[str, Any]]] = OrderedDict()
+        self._without_check_runs: set[str] = set()
+        self._without_statuses: set[str] = set()
+
+    def statuses(self, path: str, sha: str, check_exists: Callable[[], None]) -> list[parsers.CommitStatus]:
+        """Every one ever set, newest first; none where the host has no statuses."""
+        try:
+            return list(self._transport.listing(f"{path}/commits/{sha}/statuses", parsers.statuses).all_items())
+        except ForgeNotFound:
+            check_exists()
+            self._without_statuses.add(path)
+            return []
+
+    def runs(self, path: str, sha: str, check_exists: Callable[[], None]) -> list[parsers.CheckRun]:
+        try:
+            return list(self._transport.listing(f"{path}/commits/{sha}/check-runs", parsers.check_runs).all_items())
+        except ForgeNotFound:
+            check_exists()
+            return []
+
+    def decisions(self, path: str, sha: str, check_exists: Callable[[], None]) -> Mapping[str, str]:
+        """Ours first, then the newest: whoever may push can set a status of any name, and must not hide ours by it.
+        A job of a workflow becomes a check run of any name, so with those the app counts."""
+        me = self._login()
+        mine = [item for item in self.statuses(path, sha, check_exists) if item.creator == me]
+        said = {item.context: item.description for item in parsers.newest(mine) if is_mark(item.context)}
+        if path in self._without_statuses:
+            runs = [run for run in self.runs(path, sha, check_exists) if is_mark(run.name) and run.is_by(me)]
+            said |= {run.name: run.title for run in sorted(runs, key=lambda run: run.id)}
+        return {name: text for name, text in said.items() if text}
+
+    def mark(self, path: str, sha: str, mark_and_text: tuple[str, str], check_exists: Callable[[], None]) -> None:
+        mark, description = mark_and_text
+        if self.decisions(path, sha, check_exists).get(mark, "") == description[:MAX_DESCRIPTION]:
+            return
+        body = {"state": "success", "context": mark, "description": description[:MAX_DESCRIPTION]}
+        try:
+            self._transport.send("POST", f"{path}/statuses/{sha}", body)
+        except ForgeNotFound:
+            check_exists()
+            output = {"title": description, "summary": description or "Taken back."}
+            run = {"name": mark, "head_sha": sha, "status": "completed", "conclusion": "neutral", "output": output}
+            self._transport.send("POST", f"{path}/check-runs", run)
+
+    def report(self, path: str, sha: str, name: str, report: CheckReport, check_exists: Callable[[], None]) -> None:
+        if path in self._without_check_runs:
+            self._report_status(path, sha, name, report)
+            return
+        try:
+            self._report_run(path, sha, name, _run_body(report))
+        except ForgeNotFound:
+            check_exists()
+        except ForgeForbidden:
+            pass  # a plain token: only apps may make check runs
+        else:
+            return
+        self._without_check_runs.add(path)
+        self._report_status(path, sha, name, report)
+
+    def _report_run(self, path: str, sha: str, name: str, body: dict[str, Any]) -> None:
+        key = (path, sha, name)
+        number, said = self._runs.get(key) or self._find_run(path, sha, name)
+        if said == body:
+            return
+        if number:
+            self._transport.send("PATCH", f"{path}/check-runs/{number}", body)
+        else:
+            made = self._transport.send("POST", f"{path}/check-runs", {**body, "name": name, "head_sha": sha})
+            number = parsers.check_run(made).id
+        with self._lock:
+            self._runs[key] = (number, body)
+            while len(self._runs) > MAX_CACHED:
+                self._runs.popitem(last=False)
+
+    def _find_run(self, path: str, sha: str, name: str) -> tuple[int, dict[str, Any]]:
+        """Our run of an earlier life, and what it said."""
+        found = self._transport.listing(f"{path}/commits/{sha}/check-runs", parsers.check_runs).all_items()
+        mine = sorted((run for run in found if run.name == name), key=lambda run: run.id)
+        return (mine[-1].id, _body_of_run(mine[-1])) if mine else (0, {})
+
+    def _report_status(self, path: str, sha: str, name: str, report: CheckReport) -> None:
+        body = {"state": STATES[report.conclusion], "context": name, "description": report.title[:MAX_DESCRIPTION]}
+        key = (path, sha, name)
+        body |= {"target_url": report.details_url} if report.details_url else {}
+        if self._runs.get(key, (0, {}))[1] == body:
+            return
+        self._transport.send("POST", f"{path}/statuses/{sha}", body)
+        with self._lock:
+            self._runs[key] = (0, body)
+
+
+def _run_body(report: CheckReport) -> dict[str, Any]:
+    body: dict[str, Any] = {"status": "in_progress"}
+    if report.conclusion is not Conclusion.IN_PROGRESS:
+        body = {"status": "completed", "conclusion": report.conclusion.value}
+    body["output"] = {"title": report.title, "summary": (report.summary or report.title)[:MAX_SUMMARY]}
+    return {**body, **({"details_url": report.details_url} if report.details_url else {})}
+
+
+def _body_of_run(run: parsers.CheckRun) -> dict[str, Any]:
+    """What would have to be sent to make it what it is."""
+    body: dict[str, Any] = {"status": run.status, "output": {"title": run.title, "summary": run.summary}}
+    body |= {"conclusion": run.conclusion} if run.conclusion else {}
+    return {**body, **({"details_url": run.details_url} if run.details_url else {})}

@@ -1,0 +1,74 @@
+"""Git notes, read piece by piece: the ref, the trees on the way to the commit's name, the text.
+
+Git keeps a note as a file that is called as the commit, and once there are many, in folders by its first letters. The
+ref is asked for conditionally, so that a look while nobody wrote a note costs nothing; the rest never changes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from urllib.parse import quote
+
+from orchestrator.forges.github import parsers
+from orchestrator.forges.github.http.transport import Transport
+from orchestrator.forges.github.parsers import GitTree
+from orchestrator.forges.port import ForgeNotFound, ForgeRefused
+
+REFS_PREFIX = "refs/"
+MAX_DEPTH = 8
+MAX_TREES = 64
+MAX_NOTE_BYTES = 64 * 1024
+
+
+class GitNotes:
+    """``path`` is the repository's; ``present`` raises unless the repository itself answers."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._lock = threading.Lock()
+        self._trees: OrderedDict[str, GitTree] = OrderedDict()
+
+    def read(self, path: str, sha: str, ref: str, check_exists: Callable[[], None]) -> str:
+        where = f"{path}/git/matching-refs/{quote(ref.removeprefix(REFS_PREFIX))}"
+        try:
+            tip = next((item.sha for item in self._transport.get(where, parsers.refs) if item.name == ref), "")
+        except ForgeNotFound:
+            tip = ""
+        if not tip:
+            check_exists()
+            return ""
+        note = self._find(path, tip, sha)
+        return self._transport.get_once(f"{path}/git/blobs/{note}", _text) if note else ""
+
+    def _find(self, path: str, tree: str, name: str) -> str:
+        """The id of the note's text; empty: that commit has none."""
+        for _ in range(MAX_DEPTH):
+            found = self._tree(path, tree)
+            if name in found.files:
+                return found.files[name]
+            if name[:2] not in found.folders:
+                return ""
+            tree, name = found.folders[name[:2]], name[2:]
+        return ""
+
+    def _tree(self, path: str, sha: str) -> GitTree:
+        known = self._trees.get(sha)
+        if known is not None:
+            return known
+        found = self._transport.get_once(f"{path}/git/trees/{sha}", parsers.tree)
+        if not found.complete:
+            raise ForgeRefused("the git notes are more than the Git host lists; let git sort them into folders")
+        with self._lock:
+            self._trees[sha] = found
+            while len(self._trees) > MAX_TREES:
+                self._trees.popitem(last=False)
+        return found
+
+
+def _text(data: object) -> str:
+    content = parsers.blob(data)
+    if len(content) > MAX_NOTE_BYTES:
+        raise ForgeRefused(f"the git note has {len(content)} bytes; at most {MAX_NOTE_BYTES} are read")
+    return content.decode(errors="replace")

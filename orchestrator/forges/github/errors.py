@@ -1,0 +1,119 @@
+"""What goes wrong between us and GitHub, as the port's errors: the one place that knows GitHub's ways of saying no.
+
+429, 403 with a limit  → ForgeUnavailable(retry_after)   the whole client keeps away until then
+5xx, time-out, broken  → ForgeUnavailable                the loop tries again
+404                    → NotThere                        the caller asks whether the repository answers
+401, 422, others       → ForgeRefused                    somebody must change something
+403                    → Forbidden                       the same: a permission
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from github.Requester import Requester
+
+from orchestrator.forges.port import ForgeError, ForgeForbidden, ForgeNotFound, ForgeRefused, ForgeUnavailable
+
+MAX_RETRY_AFTER = 3600.0
+MAX_CLOCK_SKEW = 30.0
+DEFAULT_RETRY_AFTER = 60.0
+"""How long to keep away when a limit says not how long, as GitHub's documentation asks."""
+
+HINTS = {
+    401: "the token, or the App's key, is wrong or was revoked: give Eph a new one",
+    403: "the token may not do this: give it the permission, or the account access",
+    410: "it was removed",
+    422: "GitHub found the request wrong",
+    451: "it is blocked for legal reasons",
+}
+
+
+class RateLimited(ForgeUnavailable):
+    """A rate limit, primary or secondary."""
+
+
+def from_response(status: int, headers: Mapping[str, Any], data: Any, request: str, now: float) -> ForgeError:
+    message = _message(data)
+    if _is_rate_limit(status, headers, message):
+        wait = retry_after(headers, now)
+        return RateLimited(f"{request}: GitHub's rate limit is reached; trying again in {wait:.0f} s", wait)
+    if status >= 500:
+        return ForgeUnavailable(f"{request}: GitHub answered {status}; trying again", _retry_after_header(headers))
+    if status == 404:
+        return ForgeNotFound(f"{request}: not found")
+    if 300 <= status < 400:
+        return ForgeRefused(f"{request}: answered with a redirect ({status}) that is not followed; check the base URL")
+    kind = ForgeForbidden if status == 403 else ForgeRefused
+    clock = _clock_hint(headers, now) if status == 401 else ""
+    return kind(f"{request}: {status} {message or 'refused'}; {HINTS.get(status, 'see the message')}{clock}")
+
+
+def _clock_hint(headers: Mapping[str, Any], now: float) -> str:
+    """An App's tickets are good for minutes: a clock that is wrong makes every one of them invalid."""
+    try:
+        ahead = now - parsedate_to_datetime(str(headers.get("date") or "")).timestamp()
+    except ValueError:
+        return ""
+    if abs(ahead) < MAX_CLOCK_SKEW:
+        return ""
+    side = "ahead of" if ahead > 0 else "behind"
+    return f". This machine's clock is {abs(ahead):.0f} s {side} GitHub's, which alone makes an App's key fail: set it"
+
+
+def from_graphql(data: Mapping[str, Any]) -> RateLimited | None:
+    """GraphQL says so in an answer of 200; whatever else it has to complain of concerns single things."""
+    found = [item for item in data.get("errors") or () if isinstance(item, dict)]
+    if any(item.get("type") == "RATE_LIMITED" for item in found):
+        return RateLimited(
+            f"POST /graphql: GitHub's rate limit is reached; trying again in {DEFAULT_RETRY_AFTER:.0f} s",
+            DEFAULT_RETRY_AFTER,
+        )
+    return None
+
+
+def from_exception(problem: Exception, request: str) -> ForgeUnavailable:
+    """A time-out, a connection that broke, an answer that ends in the middle."""
+    return ForgeUnavailable(f"{request}: no whole answer from GitHub ({type(problem).__name__}); trying again")
+
+
+def from_unexpected_shape(problem: Exception, request: str) -> ForgeUnavailable:
+    return ForgeUnavailable(f"{request}: an answer that does not look like GitHub's ({problem!r}); check the base URL")
+
+
+def retry_after(headers: Mapping[str, Any], now: float) -> float:
+    stated = _retry_after_header(headers)
+    if stated is None and str(headers.get("x-ratelimit-remaining")) == "0":
+        reset = _number(headers.get("x-ratelimit-reset"))
+        stated = None if reset is None else reset - now
+    return max(1.0, min(MAX_RETRY_AFTER, DEFAULT_RETRY_AFTER if stated is None else stated))
+
+
+def _is_rate_limit(status: int, headers: Mapping[str, Any], message: str) -> bool:
+    if status == 429:
+        return True
+    exhausted = str(headers.get("x-ratelimit-remaining")) == "0"
+    return status == 403 and (exhausted or "retry-after" in headers or Requester.isRateLimitError(message))
+
+
+def _retry_after_header(headers: Mapping[str, Any]) -> float | None:
+    wait = _number(headers.get("retry-after"))
+    return None if wait is None else max(0.0, min(MAX_RETRY_AFTER, wait))
+
+
+def _number(text: Any) -> float | None:
+    try:
+        return float(str(text))
+    except ValueError:
+        return None
+
+
+def _message(data: Any) -> str:
+    """What GitHub said, short: the message and the first details."""
+    if not isinstance(data, dict):
+        return ""
+    details = [str(item.get("message") or item.get("code") or "") for item in data.get("errors") or []
+               if isinstance(item, dict)]  # fmt: skip
+    return "; ".join(filter(None, [str(data.get("message") or ""), *details[:3]]))[:300]

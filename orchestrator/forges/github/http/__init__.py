@@ -1,0 +1,1 @@
+"""HTTP to GitHub: transport, rate limits, caching."""

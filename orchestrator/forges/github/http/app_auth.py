@@ -1,0 +1,149 @@
+"""Being a GitHub App: a key of ours signs short tickets (JWT), a ticket buys a token for one installation, and that
+token is what everything else is asked with.
+
+A token lives an hour; a new one is had before it ends, and at once when GitHub refuses one that should still be good.
+An installation that was suspended or removed, a key that is not the App's and a clock that is wrong each get their own
+sentence, because each is mended at another place.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from github import Auth
+
+from orchestrator.forges.github.http.transport import Connection, TransportConfig
+from orchestrator.forges.port import ForgeNotFound, ForgeRefused
+
+JWT_SECONDS = 540
+CLOCK_SKEW_SECONDS = 60
+"""GitHub's advice against clocks that drift a little."""
+RENEW_BEFORE_SECONDS = 300.0
+"""A token is replaced so many seconds before it ends: longer than any clone takes to begin."""
+
+
+class CallbackAuth(Auth.Auth):
+    """A token that somebody else keeps good; asked for anew with each request."""
+
+    def __init__(self, token: Callable[[], str], token_type: str = "token") -> None:
+        self._token, self._token_type = token, token_type
+
+    @property
+    def token_type(self) -> str:
+        return self._token_type
+
+    @property
+    def token(self) -> str:
+        return self._token()
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    id: int
+    account: str
+    suspended: bool
+    settings_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class InstallationToken:
+    token: str
+    expires_at: float
+
+
+class GitHubApp:
+    """``now`` of ``means`` is also the clock of the tickets."""
+
+    def __init__(self, config: TransportConfig, app_id: str, private_key: str) -> None:
+        self._config, self._id = config, app_id
+        self._sign = Auth.AppAuth.create_jwt_sign(private_key, "RS256")
+        try:
+            self._jwt()
+        except Exception as error:  # whatever the cryptography library calls it
+            raise ValueError(
+                "forge.private_key is not a private key in PEM form: make one on the App's page under 'Private keys', "
+                "and give the whole file that is downloaded"
+            ) from error
+        self.connection = Connection(config, CallbackAuth(self._jwt, "Bearer"), f"app {app_id}")
+        self._lock = threading.Lock()
+        self._tokens: dict[int, InstallationToken] = {}
+        self._slug = ""
+
+    def login(self) -> str:
+        """Who writes our comments."""
+        self._slug = self._slug or self.connection.get("/app", _slug)
+        return f"{self._slug}[bot]"
+
+    def installations(self) -> list[Installation]:
+        return list(self.connection.listing("/app/installations", _installations).all_items())
+
+    def connect(self, installation: Installation) -> Connection:
+        number = installation.id
+        auth = CallbackAuth(lambda: self._installation_token(installation))
+        return Connection(self._config, auth, f"installation {number}", lambda: self._renew_token(installation))
+
+    def _installation_token(self, installation: Installation) -> str:
+        now = self._config.now()
+        with self._lock:
+            held = self._tokens.get(installation.id)
+            if held is None or held.expires_at - RENEW_BEFORE_SECONDS <= now:
+                held = self._tokens[installation.id] = self._create_token(installation)
+            return held.token
+
+    def _create_token(self, installation: Installation) -> InstallationToken:
+        try:
+            return _installation_token(
+                self.connection.post_unthrottled(f"/app/installations/{installation.id}/access_tokens")
+            )
+        except ForgeNotFound:
+            raise ForgeRefused(
+                f"the App is not installed at {installation.account} any more: install it again, or take "
+                f"{installation.account} out of Eph's settings"
+            ) from None
+        except ForgeRefused as refusal:
+            if "suspended" not in str(refusal).lower():
+                raise
+            raise ForgeRefused(suspended_message(installation)) from refusal
+
+    def _renew_token(self, installation: Installation) -> None:
+        """After a refusal: the next question has a new token, or the reason why there is none is what people read."""
+        with self._lock:
+            self._tokens.pop(installation.id, None)
+        self._installation_token(installation)
+
+    def _jwt(self) -> str:
+        now = int(self._config.now())
+        made = self._sign({"iat": now - CLOCK_SKEW_SECONDS, "exp": now + JWT_SECONDS, "iss": self._id})
+        return made.decode() if isinstance(made, bytes) else str(made)
+
+
+def suspended_message(installation: Installation) -> str:
+    where = f" at {installation.settings_url}" if installation.settings_url else ""
+    return (
+        f"the App's installation at {installation.account} is suspended: an owner of {installation.account} "
+        f"can lift that{where}"
+    )
+
+
+def _slug(data: Any) -> str:
+    return str(data["slug"])
+
+
+def _installations(data: Any) -> list[Installation]:
+    if not isinstance(data, list):
+        raise TypeError(f"a list was expected, not {type(data).__name__}")
+    return [
+        Installation(
+            int(item["id"]), str(item["account"]["login"]), bool(item.get("suspended_at")),
+            str(item.get("html_url") or ""),
+        )
+        for item in data if item.get("account")
+    ]  # fmt: skip
+
+
+def _installation_token(data: Any) -> InstallationToken:
+    return InstallationToken(str(data["token"]), datetime.fromisoformat(str(data["expires_at"])).timestamp())

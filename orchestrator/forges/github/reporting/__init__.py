@@ -1,0 +1,1 @@
+"""What Eph writes to GitHub: comments, checks, deployments."""

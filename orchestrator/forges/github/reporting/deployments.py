@@ -1,0 +1,213 @@
+"""Our deployments of a pull request's commits, found again by the name of their environment alone.
+
+One for each commit; the newest says how it goes, and older ones turn inactive: at once when they were still being
+made, else when the newest is made, failed or ending, because until then the older commit is what answers. GitHub does
+that by itself for lasting environments only. At the end all of them go, and last the newest: as long as one is there, a
+life after a crash finds what is left to do. A host without deployments, or a token that may not write them, is
+remembered for a while.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import quote
+
+from orchestrator.forges.github import parsers
+from orchestrator.forges.github.http.transport import Transport
+from orchestrator.forges.github.http.unsupported_cache import UnsupportedCache
+from orchestrator.forges.port import (
+    DeploymentReport,
+    DeploymentState,
+    ForgeForbidden,
+    ForgeNotFound,
+    ForgeRefused,
+    ForgeUnsupported,
+)
+
+MAX_CACHED = 4096
+LOCKS = 64
+MAX_OLDER = 10
+"""Inactive ones of older commits that stay as a history on the pull request; more of them are removed."""
+MAX_DESCRIPTION = 140
+
+DeploymentKey = tuple[str, str]
+"""The repository's path, and the environment's name."""
+_NO_STATUS = DeploymentReport(DeploymentState.INACTIVE, "")
+ENVIRONMENT_KEPT = (
+    "environments that are no longer used stay on the Git host; administration: write lets Eph remove them"
+)
+
+
+@dataclass(slots=True)
+class _EnvironmentDeployments:
+    """The deployments to one environment by id, oldest first; what each says, where somebody has looked."""
+
+    shas: dict[int, str] = field(default_factory=dict)
+    statuses: dict[int, DeploymentReport] = field(default_factory=dict)
+
+    def current(self, sha: str) -> int:
+        """Of a commit that came back after another (a force push) the old one does not count: it gets a new one."""
+        last = max(self.shas, default=0)
+        return last if self.shas.get(last) == sha else 0
+
+
+class Deployments:
+    """``present`` raises unless the repository itself answers."""
+
+    def __init__(self, transport: Transport, now: Callable[[], float]) -> None:
+        self._transport = transport
+        self._known: OrderedDict[DeploymentKey, _EnvironmentDeployments] = OrderedDict()
+        self._locks = [threading.Lock() for _ in range(LOCKS)]
+        self._cache_lock = threading.Lock()
+        self._unsupported = UnsupportedCache(now)
+        self._cannot_delete_environments: set[str] = set()
+
+    def report(self, key: DeploymentKey, sha: str, report: DeploymentReport, check_exists: Callable[[], None]) -> None:
+        report = replace(report, description=report.description[:MAX_DESCRIPTION])
+        with self._locks[hash(key) % LOCKS]:
+            known = self._load(key, check_exists)
+            number = known.current(sha)
+            if not number and report.state is not DeploymentState.INACTIVE:
+                number = self._create(key, known, sha, check_exists)
+            if number and self._status(key, known, number) != report:
+                self._set_status(key, known, number, report)
+            self._deactivate_older(key, known, number, report.state is not DeploymentState.IN_PROGRESS)
+
+    def retire(self, key: DeploymentKey, check_exists: Callable[[], None]) -> str:
+        with self._locks[hash(key) % LOCKS]:
+            self._forget(key)
+            try:
+                known = self._load(key, check_exists)
+            except ForgeUnsupported:
+                return ""
+            if not known.shas:
+                return ""
+            *older, newest = known.shas
+            for number in (*older, newest):
+                self._set_status(key, known, number, DeploymentReport(DeploymentState.INACTIVE, "Removed."))
+            for number in older:
+                self._remove(key, known, number)
+            left = self._remove_environment(key)
+            self._remove(key, known, newest)
+            self._forget(key)
+            return left
+
+    def _load(self, key: DeploymentKey, check_exists: Callable[[], None]) -> _EnvironmentDeployments:
+        if key[0] in self._unsupported:
+            raise _no_deployments(key)
+        with self._cache_lock:
+            known = self._known.get(key)
+        return known or self._read(key, check_exists)
+
+    def _read(self, key: DeploymentKey, check_exists: Callable[[], None]) -> _EnvironmentDeployments:
+        path, environment = key
+        url = f"{path}/deployments?environment={quote(environment, safe='')}"
+        try:
+            found = self._transport.listing(url, parsers.deployments).all_items()
+        except ForgeNotFound:
+            check_exists()
+            self._unsupported.add(path)
+            raise _no_deployments(key) from None
+        known = _EnvironmentDeployments({item.id: item.sha for item in sorted(found, key=lambda item: item.id)})
+        with self._cache_lock:
+            self._known[key] = known
+            while len(self._known) > MAX_CACHED:
+                self._known.popitem(last=False)
+        return known
+
+    def _create(
+        self, key: DeploymentKey, known: _EnvironmentDeployments, sha: str, check_exists: Callable[[], None]
+    ) -> int:
+        """Neither merged nor held up by checks: what runs is the commit as it is, and Eph has its own waits."""
+        body: dict[str, Any] = {"ref": sha, "environment": key[1], "description": "Preview by Eph"}
+        body |= {"auto_merge": False, "required_contexts": []}
+        body |= {"transient_environment": True, "production_environment": False}
+        try:
+            made = parsers.deployment(self._transport.send("POST", f"{key[0]}/deployments", body))
+        except ForgeNotFound:  # who may read them and not write them is told that they are not there
+            check_exists()
+            raise ForgeForbidden(
+                f"{key[0]}: deployments may not be written; give the token deployments: write"
+            ) from None
+        known.shas[made.id], known.statuses[made.id] = sha, _NO_STATUS
+        return made.id
+
+    def _status(self, key: DeploymentKey, known: _EnvironmentDeployments, number: int) -> DeploymentReport:
+        if number not in known.statuses:
+            url = f"{key[0]}/deployments/{number}/statuses?per_page=1"
+            known.statuses[number] = _report(self._transport.get(url, parsers.deployment_status))
+        return known.statuses[number]
+
+    def _set_status(
+        self, key: DeploymentKey, known: _EnvironmentDeployments, number: int, report: DeploymentReport
+    ) -> None:
+        body: dict[str, Any] = {"state": report.state.value, "description": report.description, "auto_inactive": False}
+        body |= {"environment_url": report.environment_url} if report.environment_url else {}
+        try:
+            self._transport.send("POST", f"{key[0]}/deployments/{number}/statuses", body)
+        except ForgeNotFound:  # somebody removed it
+            self._forget(key)
+        else:
+            known.statuses[number] = report
+
+    def _deactivate_older(self, key: DeploymentKey, known: _EnvironmentDeployments, newest: int, final: bool) -> None:
+        older = [number for number in known.shas if number != newest]
+        reason = f"{known.shas.get(newest, '')[:7] or 'A newer commit'} came after it."
+        for number in older[-MAX_OLDER:]:
+            state = self._status(key, known, number).state
+            if state is DeploymentState.IN_PROGRESS or (final and state is not DeploymentState.INACTIVE):
+                self._set_status(key, known, number, DeploymentReport(DeploymentState.INACTIVE, reason))
+        for number in older[:-MAX_OLDER]:
+            self._remove(key, known, number)
+
+    def _remove(self, key: DeploymentKey, known: _EnvironmentDeployments, number: int) -> None:
+        """GitHub removes none that is active."""
+        url = f"{key[0]}/deployments/{number}"
+        with contextlib.suppress(ForgeNotFound):
+            try:
+                self._transport.send("DELETE", url)
+            except ForgeForbidden:
+                raise
+            except ForgeRefused:
+                self._set_status(key, known, number, DeploymentReport(DeploymentState.INACTIVE, "Removed."))
+                self._transport.send("DELETE", url)
+        known.shas.pop(number, None)
+        known.statuses.pop(number, None)
+
+    def _remove_environment(self, key: DeploymentKey) -> str:
+        """GitHub keeps an environment that nothing is deployed to any more; removing it takes more than making it."""
+        path, environment = key
+        if path in self._cannot_delete_environments:
+            return ENVIRONMENT_KEPT
+        try:
+            self._transport.send("DELETE", f"{path}/environments/{quote(environment, safe='')}")
+        except ForgeNotFound:
+            return ""
+        except ForgeForbidden:
+            self._cannot_delete_environments.add(path)
+            return ENVIRONMENT_KEPT
+        except ForgeRefused as refusal:
+            return f"the environment {environment} stays on the Git host: {refusal}"
+        return ""
+
+    def _forget(self, key: DeploymentKey) -> None:
+        with self._cache_lock:
+            self._known.pop(key, None)
+
+
+def _no_deployments(key: DeploymentKey) -> ForgeUnsupported:
+    return ForgeUnsupported(f"{key[0]}: this Git host has no deployments")
+
+
+def _report(status: parsers.DeploymentStatus | None) -> DeploymentReport:
+    """What nobody said anything of yet counts as inactive; other people's states as in progress, to be set right."""
+    if status is None:
+        return _NO_STATUS
+    known = status.state in set(DeploymentState)
+    state = DeploymentState(status.state) if known else DeploymentState.IN_PROGRESS
+    return DeploymentReport(state, status.description, status.environment_url)

@@ -1,0 +1,90 @@
+"""Our one comment on a pull request: found by its hidden marker and by its author, who must be us.
+
+After making one the list is read again: when two replicas, or a life before a crash, made one each, the oldest stays.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+
+from orchestrator.forges.github import parsers
+from orchestrator.forges.github.http.transport import Transport
+from orchestrator.forges.port import ForgeNotFound
+
+MAX_CACHED = 4096
+LOCKS = 64
+
+CommentKey = tuple[str, int, str]
+"""Where: the repository's path, the number, the marker."""
+
+
+class StickyComments:
+    def __init__(self, transport: Transport, login: Callable[[], str]) -> None:
+        self._transport, self._login = transport, login
+        self._cached: OrderedDict[CommentKey, parsers.ReportComment] = OrderedDict()
+        self._locks = [threading.Lock() for _ in range(LOCKS)]
+        self._cache_lock = threading.Lock()
+
+    def upsert(self, key: CommentKey, body: str) -> None:
+        if key[2] not in body:
+            raise ValueError("the comment's body does not hold its marker, so it could never be found again")
+        with self._locks[hash(key) % LOCKS]:
+            known = self._cached.get(key)
+            if known is None or not self._edit(key, known, body):
+                self._find_or_create(key, body)
+
+    def _find_or_create(self, key: CommentKey, body: str) -> None:
+        found = self._find_ours(key)
+        if found and self._edit(key, found[0], body):
+            self._remove(key, found[1:])
+            return
+        path, number, _ = key
+        made = self._transport.send("POST", f"{path}/issues/{number}/comments", {"body": body})
+        self._remember(key, parsers.comment(made))
+        found = self._find_ours(key)
+        if len(found) > 1:
+            self._edit(key, found[0], body)
+            self._remove(key, found[1:])
+
+    def _edit(self, key: CommentKey, existing: parsers.ReportComment, body: str) -> bool:
+        """False: it is no longer there."""
+        if _same_text(existing.body, body):
+            self._remember(key, existing)
+            return True
+        try:
+            self._transport.send("PATCH", f"{key[0]}/issues/comments/{existing.id}", {"body": body})
+        except ForgeNotFound:
+            with self._cache_lock:
+                self._cached.pop(key, None)
+            return False
+        self._remember(key, parsers.ReportComment(existing.id, existing.author, body))
+        return True
+
+    def _find_ours(self, key: CommentKey) -> list[parsers.ReportComment]:
+        """Oldest first."""
+        path, number, marker = key
+        me = self._login()
+        found = self._transport.listing(f"{path}/issues/{number}/comments", parsers.comments).all_items()
+        mine = [item for item in found if item.author == me and marker in item.body]
+        return sorted(mine, key=lambda item: item.id)
+
+    def _remove(self, key: CommentKey, others: list[parsers.ReportComment]) -> None:
+        for other in others:
+            try:
+                self._transport.send("DELETE", f"{key[0]}/issues/comments/{other.id}")
+            except ForgeNotFound:
+                continue
+
+    def _remember(self, key: CommentKey, comment: parsers.ReportComment) -> None:
+        with self._cache_lock:
+            self._cached[key] = comment
+            self._cached.move_to_end(key)
+            while len(self._cached) > MAX_CACHED:
+                self._cached.popitem(last=False)
+
+
+def _same_text(one: str, other: str) -> bool:
+    """GitHub stores what browsers send: other line ends, and no blanks at the end."""
+    return one.replace("\r\n", "\n").rstrip() == other.replace("\r\n", "\n").rstrip()

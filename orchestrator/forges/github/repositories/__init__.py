@@ -1,0 +1,1 @@
+"""Which repositories are served, and how they are discovered."""

@@ -1,0 +1,94 @@
+"""When the rest of the hour does not suffice for all: who is read at this look, and who waits for a later one.
+
+While half of the hour's limit is left nobody waits: a start, or a token that is new, makes every reading count once,
+which says nothing of the next. Below it, each has its own price: what its readings cost on average of late, for a quiet
+repository costs nothing (304) where the host has ETags. While the prices of all together fit into what is left, all are
+read. Else those that were read longest ago and move most come first, as many as can be paid; the others are as they
+were last read, and said to be.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from orchestrator.forges.port import ApiUsage
+
+RESERVE = 0.1
+"""Of the limit: for writes, and for the questions that a change brings with it."""
+UNRESTRICTED_SHARE = 0.5
+"""Of the limit: with so much left, nobody waits."""
+SMOOTHING = 0.2
+INITIAL_COST = 0.2
+NEVER = -1.0
+
+
+@dataclass(slots=True)
+class PollStats:
+    """``last_read_at``: when it was last read; ``average_cost``: what a reading costs on average."""
+
+    last_read_at: float = NEVER
+    average_cost: float = INITIAL_COST
+
+
+@dataclass(frozen=True, slots=True)
+class PollDecision:
+    deferred: frozenset[int] = frozenset()
+    note: str = ""
+
+
+class PollSchedule:
+    """``every``: seconds between two looks."""
+
+    def __init__(self, poll_seconds: float) -> None:
+        self._poll_seconds = poll_seconds
+        self._lock = threading.Lock()
+        self._stats: dict[int, PollStats] = {}
+
+    def record_read(self, repository: int, now: float, cost: float) -> None:
+        with self._lock:
+            habit = self._stats.setdefault(repository, PollStats())
+            habit.last_read_at = now
+            habit.average_cost += SMOOTHING * (cost - habit.average_cost)
+
+    def select(self, repositories: Sequence[int], usage: ApiUsage, now: float) -> PollDecision:
+        """``usage`` is that of the line with which all of these are asked."""
+        with self._lock:
+            habits = {number: self._stats.setdefault(number, PollStats()) for number in repositories}
+        allowed = self._budget(usage, now)
+        if allowed is None or sum(habit.average_cost for habit in habits.values()) <= allowed:
+            return PollDecision()
+        chosen = _affordable(habits.items(), allowed, now)
+        left_out = frozenset(habits.keys() - chosen)
+        minutes = max(1, round((usage.reset - now) / 60))
+        note = (
+            f"{len(left_out)} of {len(habits)} repositories wait for a later look: {usage.remaining} of {usage.limit} "
+            f"requests are left for {minutes} minutes"
+        )
+        return PollDecision(left_out, note) if left_out else PollDecision()
+
+    def _budget(self, usage: ApiUsage, now: float) -> float | None:
+        """What this look may cost; None: nothing is known, or there is plenty, so nothing is held back."""
+        if usage.limit <= 0 or usage.reset <= now or usage.remaining >= UNRESTRICTED_SHARE * usage.limit:
+            return None
+        looks = max(1.0, (usage.reset - now) / self._poll_seconds)
+        return max(0.0, usage.remaining - RESERVE * usage.limit) / looks
+
+
+def _affordable(stats: Iterable[tuple[int, PollStats]], budget: float, now: float) -> set[int]:
+    """At least one, so that each has its turn at some time."""
+    chosen: set[int] = set()
+    spent = 0.0
+    for number, habit in sorted(stats, key=lambda item: (-_priority(item[1], now), item[0])):
+        if chosen and spent + habit.average_cost > budget:
+            continue
+        chosen.add(number)
+        spent += habit.average_cost
+    return chosen
+
+
+def _priority(stats: PollStats, now: float) -> float:
+    if stats.last_read_at == NEVER:
+        return float("inf")
+    return (now - stats.last_read_at) * (0.2 + stats.average_cost)

@@ -1,0 +1,164 @@
+"""Which repositories there are to serve, looked up by name or found by pattern, and what is in the way of the others.
+
+What is known does not change every half minute: a name's repository is asked about again in turn, a few at each look
+(``pulls`` notices a name that leads elsewhere by itself), and lists of everything that we are shown every few minutes.
+A new one and one in trouble are asked about at every look. One that was known and cannot be read just now stays.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from orchestrator.forges.github import parsers
+from orchestrator.forges.github.http.connections import ConnectionProvider
+from orchestrator.forges.github.http.rate_limiter import MonotonicClock
+from orchestrator.forges.github.http.transport import Connection
+from orchestrator.forges.github.parsers import ListedRepository
+from orchestrator.forges.github.repositories.selection import Selection
+from orchestrator.forges.port import ForgeError, ForgeNotFound, ForgeRefused, Repository
+
+AT_ONCE = 8
+MIN_PER_POLL = 5
+POLLS_PER_ROUND = 60
+"""A name is asked about again within so many looks: half an hour. Each answer counts, whenever anybody pushed."""
+LIST_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class CachedListing:
+    fetched_at: float
+    repositories: tuple[ListedRepository, ...]
+
+
+class RepositoryFinder:
+    def __init__(self, selection: Selection, connections: ConnectionProvider, now: Callable[[], float]) -> None:
+        self._selection, self._connections, self._now = selection, connections, MonotonicClock(now)
+        self._lock = threading.Lock()
+        self._known: dict[str, ListedRepository] = {}
+        self._last_poll: dict[str, int] = {}
+        self._poll = 0
+        self._listings: dict[str, CachedListing] = {}
+        self._served_ids: set[int] = set()
+        self._problems: dict[str, str] = {}
+        self._notes: dict[str, str] = {}
+
+    def problems(self) -> Mapping[str, str]:
+        with self._lock:
+            return {**self._notes, **self._problems}
+
+    def known(self) -> list[Repository]:
+        with self._lock:
+            return [item.repository for item in self._all()]
+
+    def is_archived(self, repository: int) -> bool:
+        with self._lock:
+            return any(item.repository.id == repository and item.is_archived for item in self._all())
+
+    def find(self) -> list[Repository]:
+        failed = self._refresh_connections()
+        names = self._due()
+        with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+            failed += [error for error in pool.map(self._look_up, names) if error is not None]
+            failed += [error for error in pool.map(self._list, self._owners()) if error is not None]
+        with self._lock:
+            found = self._select()
+        if failed and not found:
+            raise failed[0]
+        return found
+
+    def _refresh_connections(self) -> list[ForgeError]:
+        try:
+            self._connections.refresh()
+        except ForgeError as error:
+            self._set_problem("the installations", str(error))
+            return [error]
+        self._set_problem("the installations", "")
+        return []
+
+    def _due(self) -> list[str]:
+        """New ones, those in trouble, and the few whose turn is longest ago."""
+        with self._lock:
+            self._poll += 1
+            names = sorted(self._selection.names, key=lambda name: self._last_poll.get(name, -1))
+            some = max(MIN_PER_POLL, -(-len(names) // POLLS_PER_ROUND))
+            pressing = [name for name in names if name not in self._known or name in self._problems]
+            due = list(dict.fromkeys([*pressing, *names[:some]]))
+            self._last_poll.update(dict.fromkeys(due, self._poll))
+            return due
+
+    def _look_up(self, name: str) -> ForgeError | None:
+        try:
+            found = self._connections.connection(name.partition("/")[0]).get(
+                f"/repos/{name}", parsers.listed_repository
+            )
+        except ForgeNotFound:
+            error: ForgeError = ForgeRefused(f"{name} cannot be seen: it is not there, or we were not given access")
+        except ForgeError as problem:
+            error = problem
+        else:
+            with self._lock:
+                self._known[name] = found
+            self._set_problem(name, "")
+            return None
+        self._set_problem(name, str(error))
+        return error
+
+    def _owners(self) -> list[str]:
+        """Lines to ask for everything that they are shown; for an App, each owner with a pattern."""
+        if not self._selection.patterns:
+            return []
+        lines = self._connections.connections()
+        if "*" in lines:
+            return ["*"]
+        wanted = {item.partition("/")[0].lower(): item.partition("/")[0] for item in self._selection.patterns}
+        return sorted(wanted.values())
+
+    def _list(self, owner: str) -> ForgeError | None:
+        with self._lock:
+            held = self._listings.get(owner)
+        if held is not None and held.fetched_at + LIST_SECONDS > self._now():
+            return None
+        name = "/user/repos" if owner == "*" else f"{owner}/*"
+        try:
+            line: Connection = self._connections.connection(owner)
+            found = line.listing(self._connections.repositories_path, parsers.listed_repositories).all_items()
+        except ForgeError as error:
+            self._set_problem(name, str(error))
+            return error
+        with self._lock:
+            self._listings[owner] = CachedListing(self._now(), tuple(found))
+        self._set_problem(name, "")
+        return None
+
+    def _all(self) -> list[ListedRepository]:
+        shown = [item for entry in self._listings.values() for item in entry.repositories]
+        return [*(self._known[name] for name in self._selection.names if name in self._known),
+                *(item for item in shown if self._selection.matching(item.repository.full_name))]  # fmt: skip
+
+    def _select(self) -> list[Repository]:
+        """An archived one is left out, unless it was served before: then its environments have to go first."""
+        chosen: dict[int, Repository] = {}
+        self._notes = {}
+        for item in self._all():
+            name, number = item.repository.full_name, item.repository.id
+            if item.is_archived:
+                self._notes[name] = f"{name} is archived: no environment is made for it"
+            if not item.is_archived or number in self._served_ids:
+                chosen.setdefault(number, item.repository)
+        for pattern in self._selection.patterns:
+            owner = pattern.partition("/")[0]
+            listed = "*" in self._listings or owner in self._listings
+            if listed and not any(self._selection.matching(item.full_name) == pattern for item in chosen.values()):
+                self._notes[pattern] = f"{pattern}: nothing that we were given access to fits"
+        self._served_ids |= chosen.keys()
+        return list(chosen.values())
+
+    def _set_problem(self, name: str, problem: str) -> None:
+        with self._lock:
+            if problem:
+                self._problems[name] = problem
+            else:
+                self._problems.pop(name, None)

@@ -1,0 +1,1 @@
+"""Webhooks from GitHub: parsing and delivery status."""

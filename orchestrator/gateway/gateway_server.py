@@ -1,0 +1,208 @@
+"""The gateway: one request in, the right place for it, one answer out.
+
+In order: its own health; a host that is none (400); Eph's own hosts go to ephd; a host with a route goes there; a host
+that ephd knows gets the page that says why there is nothing yet; any other is unknown (404) and counted. Where people
+sign in first, that comes before the route and before the page, and does not count as use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from aiohttp import hdrs, web
+from yarl import URL
+
+from orchestrator.gateway import holding_pages, hostnames, proxy, sign_in, visit_rules, websockets
+from orchestrator.gateway.guess_limiter import GuessLimiter
+from orchestrator.gateway.headers import ClientInfo, in_networks
+from orchestrator.gateway.proxy import FindUpstream, UpstreamClient, UpstreamUnavailable
+from orchestrator.gateway.route_directory import PreviewRoute, PreviewState, RouteDirectory
+from orchestrator.gateway.sign_in import PreviewTokens, SignInGuard
+from orchestrator.gateway.traffic_log import TrafficLog
+from orchestrator.gateway.wake_on_request import WakeOnRequest
+
+HEALTH_PATH = "/_eph/healthz"
+MAX_OPEN = 2048
+MAX_WAKE_WAIT = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """``trusted_proxies``: addresses and networks of what stands in front of us, as an ingress controller does: its
+    X-Forwarded-For and -Proto are believed.
+
+    ``tokens``: the file with the tokens that open protected previews. ``sign_in``: off and asked leave it to each
+    route, all protects every preview. ``max_wake_wait``: seconds that a program waits for
+    one that wakes up. With asked, a host that has no route yet may come to be protected: its page
+    tells no more than a phase.
+    """
+
+    domain: str
+    control: URL
+    trusted_proxies: frozenset[str] = frozenset()
+    max_open: int = MAX_OPEN
+    tokens: Path | None = None
+    sign_in: str = "off"
+    max_wake_wait: float = MAX_WAKE_WAIT
+    control_file: Path | None = None
+    """Says where ephd's API is, instead of ``control``, while it can be read: with several replicas it moves."""
+    own_hosts: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "own_hosts", hostnames.LOOPBACK | {self.domain})
+
+    def api_url(self) -> URL:
+        try:
+            return URL(self.control_file.read_text().strip()).origin() if self.control_file else self.control
+        except (OSError, ValueError):
+            return self.control
+
+
+class Gateway:
+    """``handle`` is an aiohttp low-level handler: no routing table, no middlewares."""
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        directory: RouteDirectory,
+        limits: GuessLimiter,
+        traffic: TrafficLog,
+        client: UpstreamClient,
+    ) -> None:
+        self._settings = settings
+        self._directory = directory
+        self._limits = limits
+        self._traffic = traffic
+        self._client = client
+        self._sign_in_guard = SignInGuard(PreviewTokens(settings.tokens), protects_all=settings.sign_in == "all")
+        self._wake_on_request = WakeOnRequest(directory, traffic, settings.max_wake_wait)
+        self._open_requests = 0
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.rel_url.raw_path == HEALTH_PATH:
+            return web.json_response(
+                {"ok": True, "open": self._open_requests}, headers={hdrs.CACHE_CONTROL: "no-store"}
+            )
+        if self._open_requests >= self._settings.max_open:
+            return holding_pages.render(holding_pages.overloaded(), request.headers)
+        self._open_requests += 1
+        try:
+            return await self._answer(request)
+        finally:
+            self._open_requests -= 1
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            host = _host(request)
+        except hostnames.BadHost as error:
+            return holding_pages.render(holding_pages.bad_host(str(error)), request.headers)
+        if request.method in ("CONNECT", "TRACE"):
+            return holding_pages.render(holding_pages.method_not_allowed(), request.headers)
+        if host in self._settings.own_hosts:
+            return await self._forward_to_api(request)
+        sender = self._client_info(request)
+        route = self._directory.route(host)
+        if route is None:
+            return await self._no_route(request, host, sender)
+        wait = self._limits.allow_host(sender.address, host)
+        if wait:
+            return holding_pages.render(holding_pages.too_many(wait), request.headers)
+        if route.sign_in or self._sign_in_guard.protects_all:
+            stopped = await self._sign_in_guard.challenge(request, host, sender)
+            if stopped is not None:
+                return stopped
+        if route.asleep:
+            held = await self._wake_on_request.hold(request, route)
+            woken = self._directory.route(host)
+            if held is not None:
+                return held
+            if woken is None:
+                return await self._no_route(request, host, sender)
+            route = woken
+        return await self._forward_to_preview(request, route, sender)
+
+    async def _forward_to_api(self, request: web.BaseRequest) -> web.StreamResponse:
+        if self._is_cross_origin(request):
+            return holding_pages.render(holding_pages.cross_origin(), request.headers)
+        try:
+            return await self._forward(request, self._settings.api_url, self._client_info(request), is_preview=False)
+        except UpstreamUnavailable as error:
+            return holding_pages.render(holding_pages.service_down(str(error)), request.headers)
+
+    def _is_cross_origin(self, request: web.BaseRequest) -> bool:
+        """A page of a preview, whose code nobody has read, must not press ephd's buttons in somebody's browser."""
+        origin = request.headers.get(hdrs.ORIGIN)
+        if origin is None or (request.method in proxy.REPEATABLE and not websockets.is_upgrade(request)):
+            return False
+        try:
+            return hostnames.normalize(origin.partition("://")[2]) not in self._settings.own_hosts
+        except hostnames.BadHost:
+            return True
+
+    async def _forward_to_preview(
+        self, request: web.BaseRequest, route: PreviewRoute, client_info: ClientInfo
+    ) -> web.StreamResponse:
+        host = route.host
+        if hdrs.AUTHORIZATION in request.headers and self._sign_in_guard.is_valid(sign_in.bearer_token(request)):
+            client_info = replace(client_info, bearer=True)
+        counted = visit_rules.is_visit(request.method, request.path, request.headers, route.health)
+        if counted:
+            self._traffic.request_started(host)
+        try:
+            return await self._forward(request, self._upstream_finder(route), client_info, is_preview=True)
+        except UpstreamUnavailable as error:
+            state = self._directory.state(hostnames.environment_host(host))
+            return holding_pages.render(holding_pages.no_answer(str(error)), request.headers, host, state)
+        finally:
+            if counted:
+                self._traffic.request_ended(host)
+
+    def _upstream_finder(self, route: PreviewRoute) -> FindUpstream:
+        """First the route that is known already; when that fails, whatever it is by then."""
+        known: list[PreviewRoute] = [route]
+
+        def find() -> URL | None:
+            current = known.pop() if known else self._directory.route(route.host)
+            return None if current is None else current.upstream
+
+        return find
+
+    async def _forward(
+        self, request: web.BaseRequest, find_upstream: FindUpstream, client_info: ClientInfo, is_preview: bool
+    ) -> web.StreamResponse:
+        through = websockets.tunnel if websockets.is_upgrade(request) else proxy.forward
+        return await through(request, self._client, find_upstream, client_info, is_preview)
+
+    async def _no_route(self, request: web.BaseRequest, host: str, client_info: ClientInfo) -> web.StreamResponse:
+        state = self._directory.state(host) or self._directory.state(hostnames.environment_host(host))
+        if state is None:
+            wait = self._limits.take_try(client_info.address)
+            return holding_pages.render(
+                holding_pages.too_many(wait) if wait else holding_pages.unknown(), request.headers
+            )
+        wait = self._limits.allow_host(client_info.address, host)
+        if wait:
+            return holding_pages.render(holding_pages.too_many(wait), request.headers)
+        if self._sign_in_guard.protects_all:
+            stopped = await self._sign_in_guard.challenge(request, host, client_info)
+            if stopped is not None:
+                return stopped
+        if self._settings.sign_in == "asked":
+            state = PreviewState(state.environment, state.phase)
+        return holding_pages.render(holding_pages.for_state(state), request.headers, host, state)
+
+    def _client_info(self, request: web.BaseRequest) -> ClientInfo:
+        peer = request.remote or ""
+        if not in_networks(peer, self._settings.trusted_proxies):
+            return ClientInfo(peer, request.scheme)
+        said = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+        scheme = "https" if request.headers.get("X-Forwarded-Proto", "").lower() == "https" else "http"
+        return ClientInfo(said or peer, scheme)
+
+
+def _host(request: web.BaseRequest) -> str:
+    sent = request.headers.getall(hdrs.HOST, ())
+    if len(sent) != 1:
+        raise hostnames.BadHost("A request needs exactly one Host header.")
+    return hostnames.normalize(sent[0])

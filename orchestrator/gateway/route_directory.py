@@ -1,0 +1,155 @@
+"""What the gateway knows, read from a folder that others write: a file for each route, one file for all states.
+
+Every file is replaced whole (written beside it, then renamed), so it is never seen half. One ``stat`` a request tells
+whether a route is still the one in memory; that makes a new route count from the very next request, with no watcher
+and no delay. States are looked at only when there is no route to go by.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from yarl import URL
+
+from orchestrator.core.views.phases import Phase
+
+FileVersion = tuple[int, int, int]
+MAX_ROUTES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewRoute:
+    host: str
+    upstream: URL
+    environment: str = ""
+    service: str = ""
+    commit: str = ""
+    sign_in: bool = False
+    asleep: bool = False
+    """What it leads to was stopped, and is started when somebody knocks."""
+    health: str = ""
+    """The path of its health check, which is no visit."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewState:
+    """Why a host has no answer of its own just now, for the page that says so."""
+
+    environment: str
+    phase: Phase
+    message: str = ""
+    pull_url: str = ""
+    title: str = ""
+    commit: str = ""
+    progress: str = ""
+    failed_at: float = 0.0
+    """When its last try failed, in seconds since the epoch."""
+
+
+class RouteDirectory:
+    """``host`` must have gone through ``hosts.normalise``: it becomes a file name here."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._folder = str(path / "routes") + os.sep
+        self._routes: dict[str, tuple[FileVersion, PreviewRoute | None]] = {}
+        self._states: tuple[FileVersion, dict[str, PreviewState]] = ((0, 0, 0), {})
+
+    def route(self, host: str) -> PreviewRoute | None:
+        name = f"{self._folder}{host}.json"
+        seen = file_version(name)
+        if seen is None:
+            self._routes.pop(host, None)
+            return None
+        known = self._routes.get(host)
+        if known is not None and known[0] == seen:
+            return known[1]
+        route = _route(host, _read(name))
+        if len(self._routes) >= MAX_ROUTES:
+            self._routes.clear()
+        self._routes[host] = (seen, route)
+        return route
+
+    def state(self, host: str) -> PreviewState | None:
+        name = str(self.path / "states.json")
+        seen = file_version(name)
+        if seen is not None and seen != self._states[0]:
+            read = _read(name)
+            if read is not None:
+                self._states = (seen, _states(read))
+        return self._states[1].get(host)
+
+
+def file_version(name: str) -> FileVersion | None:
+    try:
+        found = os.stat(name)  # noqa: PTH116 - once a request; a Path would cost more than the call
+    except OSError:
+        return None
+    return (found.st_mtime_ns, found.st_ino, found.st_size)
+
+
+def _read(name: str) -> dict[str, Any] | None:
+    """None for what is no JSON object: it can only be a mistake of ours, and must not take the gateway down."""
+    try:
+        data = json.loads(Path(name).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def _route(host: str, data: dict[str, Any] | None) -> PreviewRoute | None:
+    if data is None:
+        return None
+    upstream = _upstream(data.get("upstream"))
+    if upstream is None or data.get("host", host) != host:
+        return None
+    environment, service, commit = (_text(data, key) for key in ("environment", "service", "commit"))
+    asleep, health = data.get("asleep") is True, _text(data, "health")
+    return PreviewRoute(host, upstream, environment, service, commit, _requires_sign_in(data), asleep, health)
+
+
+def _upstream(value: object) -> URL | None:
+    try:
+        url = URL(str(value))
+    except ValueError:
+        return None
+    return url.origin() if url.scheme in ("http", "https") and url.host else None
+
+
+def _states(data: dict[str, Any]) -> dict[str, PreviewState]:
+    hosts = data.get("hosts")
+    if not isinstance(hosts, dict):
+        return {}
+    return {host: _state(value) for host, value in hosts.items() if isinstance(value, dict)}
+
+
+def _state(data: dict[str, Any]) -> PreviewState:
+    known = data.get("phase") in set(Phase)
+    return PreviewState(
+        environment=_text(data, "environment"),
+        phase=Phase(data["phase"]) if known else Phase.WAITING,
+        message=_text(data, "message"),
+        pull_url=_text(data, "pull_url"),
+        title=_text(data, "title"),
+        commit=_text(data, "commit"),
+        progress=_text(data, "progress"),
+        failed_at=_seconds(data.get("failed_at")),
+    )
+
+
+def _seconds(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _requires_sign_in(data: dict[str, Any]) -> bool:
+    """Whether people sign in first; anything but a plain no means yes."""
+    return data.get("sign_in", False) is not False
+
+
+def _text(data: dict[str, Any], key: str) -> str:
+    value = data.get(key)
+    return "" if value is None else str(value)

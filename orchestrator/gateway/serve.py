@@ -1,0 +1,108 @@
+"""Starts and stops the gateway: a socket, a pool, and a clock that writes down traffic every five seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from orchestrator.gateway import proxy
+from orchestrator.gateway.gateway_server import Gateway, GatewaySettings
+from orchestrator.gateway.guess_limiter import GuessLimiter
+from orchestrator.gateway.route_directory import RouteDirectory
+from orchestrator.gateway.traffic_log import TrafficLog
+
+log = logging.getLogger("eph.gateway")
+
+SAVE_SECONDS = 5.0
+# aiohttp waits so long twice: for requests to end, then for those that it cancelled.
+DIRECTORY_CHECK_SECONDS = 2.0
+STOP_SECONDS = 1.0
+KEEPALIVE_SECONDS = 75.0
+MAX_FIELD = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    host: str
+    port: int
+
+    @staticmethod
+    def parse(text: str) -> Address:
+        host, _, port = text.rpartition(":")
+        if not port.isdecimal() or int(port) > 65535:
+            raise ValueError(f"{text!r} is no address; write it like 127.0.0.1:8080")
+        return Address(host.strip("[]") or "127.0.0.1", int(port))
+
+
+@contextlib.asynccontextmanager
+async def running_gateway(
+    address: Address, settings: GatewaySettings, directory: Path, limits: GuessLimiter | None = None
+) -> AsyncIterator[Address]:
+    """The gateway, for as long as the block lasts; gives the address it got, which matters for port 0."""
+    traffic = TrafficLog(directory, time.time)
+    async with proxy.open_client() as client:
+        gateway = Gateway(settings, RouteDirectory(directory), limits or GuessLimiter(), traffic, client)
+        runner = web.ServerRunner(_server(gateway), shutdown_timeout=STOP_SECONDS)
+        await runner.setup()
+        site = web.TCPSite(runner, address.host, address.port, backlog=1024)
+        _save(traffic)  # from now on it is known who comes
+        saving = asyncio.create_task(_save_periodically(traffic))
+        try:
+            await site.start()
+            host, port = runner.addresses[0][:2]
+            yield Address(host, port)
+        finally:
+            saving.cancel()
+            await runner.cleanup()
+            _save(traffic)
+
+
+async def run(address: Address, settings: GatewaySettings, directory: Path) -> None:
+    """Until SIGTERM or SIGINT, or until its folder is gone: nobody would look for it any more. Open requests get two
+    seconds."""
+    # A proxy makes much and keeps little: the collector would look through it all, again and again, for nothing.
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 50)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with running_gateway(address, settings, directory) as got:
+        log.info("the gateway listens on http://%s:%s", got.host, got.port)
+        while await asyncio.to_thread(directory.exists) and not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), DIRECTORY_CHECK_SECONDS)
+
+
+def _server(gateway: Gateway) -> web.Server:
+    return web.Server(
+        gateway.handle,
+        # A client that went away ends its request at once, and with it the one to the upstream.
+        handler_cancellation=True,
+        access_log=None,
+        auto_decompress=False,
+        keepalive_timeout=KEEPALIVE_SECONDS,
+        max_line_size=MAX_FIELD,
+        max_field_size=MAX_FIELD,
+    )
+
+
+async def _save_periodically(traffic: TrafficLog) -> None:
+    while True:
+        await asyncio.sleep(SAVE_SECONDS)
+        _save(traffic)
+
+
+def _save(traffic: TrafficLog) -> None:
+    try:
+        traffic.save()
+    except OSError as error:
+        log.warning("the times of last use could not be written, and are kept in memory: %s", error)

@@ -1,0 +1,185 @@
+"""The short way to an upstream, for the requests that previews get most: plain ``GET``, no body, no TLS.
+
+aiohttp's client does much that a proxy has no use for: redirects, cookies, sessions, traces, a URL built and a header
+set merged for each request. Here one line of text is written to a kept connection, and aiohttp's own protocol, its C
+parser and its flow control read what comes back. All else, and all that goes wrong here in a new way, is aiohttp's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections import deque
+from collections.abc import Mapping
+
+from aiohttp import (
+    ClientConnectionError,
+    ClientOSError,
+    ClientPayloadError,
+    ServerDisconnectedError,
+    ServerTimeoutError,
+    StreamReader,
+)
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.helpers import is_ip_address
+from aiohttp.http_exceptions import HttpProcessingError
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from orchestrator.gateway.dns_cache import DnsCache
+
+CONNECT_SECONDS = 5.0
+# Shorter than common servers keep an idle connection, so that we seldom write into one that is being closed.
+IDLE_SECONDS = 1.5
+MAX_HEADER = 32 * 1024
+Endpoint = tuple[str, int]
+
+
+class ConnectionRefused(ClientConnectionError):
+    """Nobody accepts connections there; nothing was sent."""
+
+
+class UpstreamResponse:
+    """The head of an answer, and its body as it comes."""
+
+    __slots__ = ("_connection", "_done", "_endpoint", "_pool", "content", "headers", "reason", "status")
+
+    def __init__(self, pool: UpstreamPool, endpoint: Endpoint, connection: ResponseHandler) -> None:
+        self._pool = pool
+        self._endpoint = endpoint
+        self._connection = connection
+        self._done = False
+        self.status = 0
+        self.reason = ""
+        self.headers: CIMultiDictProxy[str]
+        self.content: StreamReader
+
+    async def start(self) -> UpstreamResponse:
+        """Raises what aiohttp's client would."""
+        while True:
+            try:
+                message, content = await self._connection.read()
+            except HttpProcessingError as error:
+                raise ClientPayloadError(str(error)) from error
+            if message.code >= 200:
+                break
+            if message.code == 101:
+                raise ClientPayloadError("an upgrade that nobody asked for")
+        self.status, self.reason, self.headers, self.content = message.code, message.reason, message.headers, content
+        content.on_eof(self._complete)
+        return self
+
+    def _complete(self) -> None:
+        if not self._done:
+            self._done = True
+            self._pool.release(self._endpoint, self._connection)
+
+    def close(self) -> None:
+        """Nothing, after a whole answer; else the connection is of no more use."""
+        if not self._done:
+            self._done = True
+            self._connection.close()
+
+
+class UpstreamPool:
+    """Kept connections by upstream. One that was idle for long is closed and not used."""
+
+    def __init__(self, dns: DnsCache | None = None) -> None:
+        self._dns = dns or DnsCache()
+        self._idle: dict[Endpoint, deque[tuple[float, ResponseHandler]]] = {}
+        self._sweep_timer: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    async def get(self, endpoint: Endpoint, path: str, headers: CIMultiDict[str]) -> UpstreamResponse:
+        """``path`` with its query, as it was asked for."""
+        head = _request_head(path, headers)
+        kept = self._take_idle(endpoint)
+        if kept is not None:
+            with contextlib.suppress(ServerDisconnectedError, ClientOSError):  # it was closed in this very moment
+                return await self._send(endpoint, kept, head)
+        return await self._send(endpoint, await self._connect(endpoint), head)
+
+    async def _send(self, endpoint: Endpoint, connection: ResponseHandler, head: bytes) -> UpstreamResponse:
+        answer = UpstreamResponse(self, endpoint, connection)
+        try:
+            connection.set_response_params(
+                read_until_eof=True, auto_decompress=False, max_line_size=MAX_HEADER, max_field_size=MAX_HEADER
+            )
+            if connection.transport is None:
+                raise ServerDisconnectedError
+            connection.transport.write(head)
+            return await answer.start()
+        except BaseException:
+            answer.close()
+            raise
+
+    def release(self, endpoint: Endpoint, connection: ResponseHandler) -> None:
+        if self._closed or connection.should_close or not connection.is_connected():
+            connection.close()
+            return
+        loop = asyncio.get_running_loop()
+        self._idle.setdefault(endpoint, deque()).append((loop.time(), connection))
+        if self._sweep_timer is None:
+            self._sweep_timer = loop.call_later(IDLE_SECONDS, self._close_idle)
+
+    def close(self) -> None:
+        self._closed = True
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
+        for kept in self._idle.values():
+            for _, line in kept:
+                line.close()
+        self._idle.clear()
+
+    def _take_idle(self, endpoint: Endpoint) -> ResponseHandler | None:
+        """The one used last: the others then get old and go."""
+        kept = self._idle.get(endpoint)
+        now = asyncio.get_running_loop().time()
+        while kept:
+            since, line = kept.pop()
+            if line.is_connected() and not line.should_close and now - since < IDLE_SECONDS:
+                return line
+            line.close()
+        return None
+
+    def _close_idle(self) -> None:
+        loop = asyncio.get_running_loop()
+        oldest = loop.time() - IDLE_SECONDS
+        for place, kept in [*self._idle.items()]:
+            while kept and kept[0][0] <= oldest:
+                kept.popleft()[1].close()
+            if not kept:
+                del self._idle[place]
+        self._sweep_timer = loop.call_later(IDLE_SECONDS, self._close_idle) if self._idle else None
+
+    async def _connect(self, endpoint: Endpoint) -> ResponseHandler:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                return await _connect_first(loop, await self._addresses(endpoint))
+        except TimeoutError as error:
+            raise ServerTimeoutError(f"no connection to {endpoint[0]}:{endpoint[1]} in time") from error
+        except OSError as error:
+            raise ConnectionRefused(str(error)) from error
+
+    async def _addresses(self, endpoint: Endpoint) -> list[Endpoint]:
+        host, port = endpoint
+        if is_ip_address(host):
+            return [endpoint]
+        return [(found["host"], port) for found in await self._dns.resolve(host, port, socket.AF_UNSPEC)]
+
+
+async def _connect_first(loop: asyncio.AbstractEventLoop, endpoints: list[Endpoint]) -> ResponseHandler:
+    """The first that takes the connection; what the last one said when none does."""
+    for place in endpoints[:-1]:
+        with contextlib.suppress(OSError):
+            return (await loop.create_connection(lambda: ResponseHandler(loop), *place))[1]
+    return (await loop.create_connection(lambda: ResponseHandler(loop), *endpoints[-1]))[1]
+
+
+def _request_head(path: str, headers: Mapping[str, str]) -> bytes:
+    lines = [f"GET {path} HTTP/1.1", *(f"{key}: {value}" for key, value in headers.items()), "", ""]
+    head = "\r\n".join(lines)
+    if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
+        raise ClientPayloadError("a header with a line break in it")
+    return head.encode()

@@ -1,0 +1,39 @@
+"""Who counts as a visitor: whose requests keep a preview awake, and wake one that sleeps.
+
+Not ephd's own questions, not health checks (by their path, or by what says so of itself), not robots, and not what a
+browser fetches before anybody asked for it. Whoever says nothing of the kind counts: a person must never be taken for
+a robot, and a robot that hides costs what a person costs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from aiohttp import hdrs
+
+from orchestrator.gateway.traffic_log import PROBE_HEADER
+
+_ROBOTS = re.compile(
+    r"bot\b|bot[/ ;)-]|crawl|spider|slurp|facebookexternalhit|embedly|pingdom|uptime|statuscake|monitor|"
+    r"health-?check|kube-probe|googlehc|prometheus|blackbox|eph-health",
+    re.IGNORECASE,
+)
+ROBOTS_PATH = "/robots.txt"
+
+
+def is_visit(method: str, path: str, headers: Mapping[str, str], health_path: str = "") -> bool:
+    """``health_path``: the path of the service's own health check."""
+    if (
+        PROBE_HEADER in headers
+        or path == ROBOTS_PATH
+        or (health_path not in ("", "/") and path == health_path and method != "POST")
+    ):
+        return False
+    ahead = f"{headers.get('Sec-Purpose', '')} {headers.get('Purpose', '')}"
+    return "prefetch" not in ahead and not _ROBOTS.search(headers.get(hdrs.USER_AGENT, ""))
+
+
+def is_browser(method: str, headers: Mapping[str, str]) -> bool:
+    """Somebody looks at a page, and can look at another meanwhile."""
+    return method == "GET" and "text/html" in headers.get(hdrs.ACCEPT, "")

@@ -1,0 +1,101 @@
+"""In front of a preview that sleeps: people get a page that reloads by itself, programs wait until it answers.
+
+Whoever comes knocks; the knock is a line in the file of traffic, and what it leads to is ephd's to decide. However many
+wait for one preview, one task looks for all of them whether its route says that it is awake. That a start failed is
+told to all who knocked before it did.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from orchestrator.core.views.phases import Phase
+from orchestrator.gateway import holding_pages, hostnames, visit_rules
+from orchestrator.gateway.route_directory import PreviewRoute, PreviewState, RouteDirectory
+from orchestrator.gateway.traffic_log import TrafficLog
+
+log = logging.getLogger("eph.gateway")
+
+POLL_SECONDS = 0.03
+_FAILED = frozenset({Phase.FAILED, Phase.STALLED})
+
+
+@dataclass(slots=True)
+class _WakeWaiters:
+    """Those who wait for one host. ``task`` gives the state that says why they wait in vain; None: it is awake, or
+    gone, which its route tells."""
+
+    task: asyncio.Task[PreviewState | None]
+    count: int = 0
+
+
+@dataclass(slots=True)
+class WakeOnRequest:
+    """``max_wait``: seconds that a program is held."""
+
+    directory: RouteDirectory
+    traffic: TrafficLog
+    max_wait: float
+    _waiting: dict[str, _WakeWaiters] = field(default_factory=dict)
+
+    async def hold(self, request: web.BaseRequest, route: PreviewRoute) -> web.StreamResponse | None:
+        """None: it is awake now, or gone; its route tells."""
+        headers, state = request.headers, self._state(route.host)
+        if not visit_rules.is_visit(request.method, request.path, headers, route.health):
+            return holding_pages.render(holding_pages.asleep(), headers, route.host, state)
+        self._request_wake(route.host)
+        if visit_rules.is_browser(request.method, headers):
+            failed = state is not None and state.phase in _FAILED
+            page = holding_pages.wake_failed(state.message) if failed and state else holding_pages.waking()
+            return holding_pages.render(page, headers, route.host, state)
+        try:
+            async with asyncio.timeout(self.max_wait):
+                found = await self._wait_until_awake(route.host)
+        except TimeoutError:
+            return holding_pages.render(
+                holding_pages.still_waking(), holding_pages.JSON_HEADERS, route.host, self._state(route.host)
+            )
+        if found is None:
+            return None
+        return holding_pages.render(
+            holding_pages.wake_failed(found.message), holding_pages.JSON_HEADERS, route.host, found
+        )
+
+    def _state(self, host: str) -> PreviewState | None:
+        return self.directory.state(hostnames.environment_host(host))
+
+    def _request_wake(self, host: str) -> None:
+        if self.traffic.request_wake(host):
+            try:
+                self.traffic.save()
+            except OSError as error:
+                log.warning("that somebody knocks at %s could not be written: %s", host, error)
+
+    async def _wait_until_awake(self, host: str) -> PreviewState | None:
+        waiting = self._waiting.get(host)
+        if waiting is None:
+            waiting = self._waiting[host] = _WakeWaiters(asyncio.create_task(self._poll_until_awake(host, time.time())))
+        waiting.count += 1
+        try:
+            return await asyncio.shield(waiting.task)
+        finally:
+            waiting.count -= 1
+            if self._waiting.get(host) is waiting and (waiting.task.done() or not waiting.count):
+                del self._waiting[host]  # whoever comes now needs a look of its own
+            if not waiting.count:
+                waiting.task.cancel()
+
+    async def _poll_until_awake(self, host: str, since: float) -> PreviewState | None:
+        while True:
+            route = self.directory.route(host)
+            if route is None or not route.asleep:
+                return None
+            state = self._state(host)
+            if state is not None and state.failed_at > since:
+                return state
+            await asyncio.sleep(POLL_SECONDS)

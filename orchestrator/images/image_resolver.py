@@ -1,0 +1,187 @@
+"""Where is the image of this commit? A git note, the tag by its template, a scan, the fallback: the first that has one.
+
+A place that answers that it has none, or a wrong one (too old, without a label, for another machine), is passed over,
+and that is told. A place that could not be asked says nothing: then nothing after it is asked either, for a fallback
+must not win because a registry was down for a minute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from orchestrator.core.model.image_lookup import ImagePin, ImageRequest, ImageResult
+from orchestrator.core.util import formatting, globs, natural_sort
+from orchestrator.images.errors import ImageNotFound, RegistryError, RegistryRefused, RegistryUnavailable
+from orchestrator.images.port import ImageInfo, Registries
+from orchestrator.images.registry_policy import RegistryPolicy
+from programs import image_references
+from programs.image_references import ImageReference, InvalidReference
+
+MAX_MATCHES = 50
+MAX_REJECTIONS = 3
+NOTE_LINES = 100
+ReadNote = Callable[[str], str]
+"""What the git note of that ref says of the commit; empty without one. Raises ``RegistryError``."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundImage:
+    """``explanation`` goes on after the place's name."""
+
+    image: ImageReference
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSource:
+    name: str
+    find: Callable[[], FoundImage]
+
+
+class ImageResolver:
+    """``now``: the time of day, to tell an image's age."""
+
+    def __init__(self, policy: RegistryPolicy, registry: Registries, now: Callable[[], datetime]) -> None:
+        self._policy = policy
+        self._registry = registry
+        self._now = now
+
+    def find(self, request: ImageRequest, read_note: ReadNote, allow_fallback: bool) -> ImageResult:
+        """``allow_fallback``: whether its fallback may be taken by now."""
+        told: list[str] = []
+        for place in self._sources(request, read_note, allow_fallback):
+            try:
+                self._policy.check_allowed(image_references.parse(request.repository))
+                found = place.find()
+            except ImageNotFound as error:
+                told.append(f"{place.name} {error}")
+            except (RegistryError, InvalidReference) as error:
+                pause = error.retry_after if isinstance(error, RegistryUnavailable) else 0.0
+                trouble = f"{place.name} {error}"
+                return ImageResult(
+                    request.name, tuple(told), None, trouble, isinstance(error, RegistryUnavailable), pause
+                )
+            else:
+                how = "; ".join([f"{place.name}{found.explanation}", *told])
+                return ImageResult(request.name, tuple(told), ImagePin(str(found.image), how))
+        return ImageResult(request.name, tuple(told))
+
+    def _sources(self, request: ImageRequest, read_note: ReadNote, allow_fallback: bool) -> Iterator[ImageSource]:
+        if request.notes:
+            yield ImageSource(f"git note {request.notes}", partial(self._by_note, request, read_note))
+        if request.tag:
+            yield ImageSource(f"tag_template: {request.tag}", partial(self._by_tag, request, request.tag))
+        if request.pattern:
+            yield ImageSource(f"tag_pattern: {request.pattern}", partial(self._by_scan, request))
+        if request.fallback_tag and allow_fallback:
+            yield ImageSource(
+                f"fallback_tag: {request.fallback_tag}", partial(self._by_tag, request, request.fallback_tag)
+            )
+
+    def _by_note(self, request: ImageRequest, read_note: ReadNote) -> FoundImage:
+        text = read_note(request.notes)
+        if not text.strip():
+            raise ImageNotFound("is not on the commit")
+        named = reference_in_note(text, request)
+        if not named:
+            raise ImageNotFound(f"on the commit names no image of {request.repository}")
+        image = _reference(request, named)
+        if not image.digest:
+            image = image.with_digest(self._registry.digest(image))
+        self._accept(request, image)
+        return FoundImage(image, f": {named}")
+
+    def _by_tag(self, request: ImageRequest, tag: str) -> FoundImage:
+        image = self._resolve_tag(request, tag)
+        self._accept(request, image)
+        return FoundImage(image, "")
+
+    def _by_scan(self, request: ImageRequest) -> FoundImage:
+        """The newest by when it was built; of those that were built at one time, the one whose name counts most."""
+        listed = self._registry.tags(_reference(request, "latest"))
+        matching = sorted(
+            (tag for tag in listed if globs.matches(request.pattern, tag)), key=natural_sort.sort_key, reverse=True
+        )
+        if not matching:
+            raise ImageNotFound("matches no tag in its registry")
+        good: list[tuple[datetime, int, ImageReference]] = []
+        wrong: list[str] = []
+        for place, tag in enumerate(matching[:MAX_MATCHES]):
+            try:
+                image = self._resolve_tag(request, tag)
+                built = self._accept(request, image).created
+            except ImageNotFound as error:
+                wrong.append(f"{tag} {error}")
+            else:
+                good.append((built or datetime.min.replace(tzinfo=UTC), -place, image))
+        most = f", of which {MAX_MATCHES} were looked at" if len(matching) > MAX_MATCHES else ""
+        if not good:
+            said = "; ".join(wrong[:MAX_REJECTIONS])
+            raise ImageNotFound(f"matches {formatting.count(len(matching), 'tag')}{most}, none of them right: {said}")
+        built_at, _, image = max(good)
+        newest = f", built {formatting.timestamp(built_at.replace(microsecond=0))}" if built_at.year > 1 else ""
+        return FoundImage(
+            image, f": {image.tag}{newest}, the newest of {formatting.count(len(matching), 'match', 'matches')}{most}"
+        )
+
+    def _resolve_tag(self, request: ImageRequest, tag: str) -> ImageReference:
+        image = _reference(request, tag)
+        return image.with_digest(self._registry.digest(image))
+
+    def _accept(self, request: ImageRequest, image: ImageReference) -> ImageInfo:
+        """What says that this is a wrong one is no trouble: CI may push the right one."""
+        found = self._registry.image(image)
+        missing = [name for name in self._policy.architectures if name not in found.architectures]
+        if missing and not found.unread_reason:
+            has = formatting.join_words(found.architectures) or "no Linux at all"
+            raise ImageNotFound(f"is not for {formatting.join_words(missing)}: it is for {has}")
+        if found.unread_reason and (request.labels or request.max_age):
+            raise RegistryRefused(found.unread_reason)
+        for key, value in request.labels:
+            given = found.labels.get(key)
+            if given != value:
+                said = "no such label" if given is None else repr(given[:100])
+                raise ImageNotFound(f"does not have the label {key}={value!r}: it has {said}")
+        if request.max_age is not None:
+            _check_age(found, request.max_age, self._now())
+        return found
+
+
+def reference_in_note(text: str, request: ImageRequest) -> str:
+    """The tag, digest or whole reference that a note names: ``NAME: TAG`` on a line of its own, or nothing but that."""
+    lines = [line.strip() for line in text.splitlines()[:NOTE_LINES] if line.strip() and line.strip()[:1] != "#"]
+    for line in lines:
+        key, _, value = line.partition(" ")
+        if key.rstrip(":=") == request.name and value.strip():
+            return value.strip()
+    for line in lines:
+        if line.startswith((f"{request.repository}:", f"{request.repository}@")):
+            return line
+    alone = lines[0] if len(lines) == 1 else ""
+    return alone if image_references.is_digest(alone) or image_references.is_tag(alone) else ""
+
+
+def _reference(request: ImageRequest, named: str) -> ImageReference:
+    home = image_references.parse(request.repository)
+    if image_references.is_digest(named):
+        return home.with_digest(named)
+    if image_references.is_tag(named):
+        return ImageReference(home.host, home.repository, named)
+    try:
+        found = image_references.parse(named)
+    except InvalidReference as error:
+        raise ImageNotFound(f"names what is none: {error}") from error
+    if found.name != home.name:
+        raise ImageNotFound(f"names {found.name}, which is another repository than {home.name}")
+    return found
+
+
+def _check_age(found: ImageInfo, max_age: timedelta, now: datetime) -> None:
+    if found.created is None:
+        raise ImageNotFound("does not say when it was built, and max_age asks for it")
+    if now - found.created > max_age:
+        built = formatting.timestamp(found.created.replace(microsecond=0))
+        raise ImageNotFound(f"was built {built}, longer ago than {formatting.duration(max_age)} (max_age)")

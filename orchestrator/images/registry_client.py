@@ -1,0 +1,241 @@
+"""A registry in three questions, by API v2: which digest has this tag, what is that image, which tags are there.
+
+A digest is believed once the content was seen to have it. What has a digest never changes, so it is read once and
+kept; a tag is asked for anew, by HEAD, which is cheap and which public registries do not count as a pull.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+from urllib.parse import urljoin, urlsplit
+
+from orchestrator.images import registry_policy
+from orchestrator.images.errors import ImageNotFound, RegistryRefused
+from orchestrator.images.port import ImageInfo
+from orchestrator.images.registry_http import HttpReply, RegistryHttp
+from orchestrator.images.registry_policy import RegistryPolicy
+from orchestrator.images.registry_tokens import RegistryTokens
+from programs import image_references
+from programs.image_references import ImageReference
+
+INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
+MANIFESTS = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
+ACCEPT = ", ".join(INDEXES + MANIFESTS)
+MAX_MANIFEST_BYTES = 4 * 1024**2
+MAX_CONFIG_BYTES = 4 * 1024**2
+MAX_TAGS_BYTES = 2 * 1024**2
+MAX_PAGES = 20
+PER_PAGE = 1000
+MAX_CACHED = 5000
+TAG_CACHE_SECONDS = 5.0
+"""Seconds in which the same question has the same answer: many commits may wait for one tag."""
+_NEXT = re.compile(r'<([^<>]*)>\s*;[^,<>]*\brel="?next"?')
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class RegistryClient:
+    """All registries, really: each image names its own. Safe for several threads."""
+
+    def __init__(self, policy: RegistryPolicy, http: RegistryHttp, now: Callable[[], float] = time.monotonic) -> None:
+        self._policy = policy
+        self._http = http
+        self._tokens = RegistryTokens(policy, http, now)
+        self._images: _TtlCache[str, ImageInfo] = _TtlCache(now)
+        self._digests: _TtlCache[str, str] = _TtlCache(now, TAG_CACHE_SECONDS)
+        self._tags: _TtlCache[str, tuple[str, ...]] = _TtlCache(now, TAG_CACHE_SECONDS)
+
+    def digest(self, image: ImageReference) -> str:
+        """Of the tag that it names."""
+        name = f"{image.name}:{image.tag}"
+        known = self._digests.get(name)
+        return known if known is not None else self._digests.put(name, self._digest(image))
+
+    def image(self, image: ImageReference) -> ImageInfo:
+        """Of the digest that it names: of an index, one of the cluster's architectures speaks for all."""
+        name = f"{image.name}@{image.digest}"
+        known = self._images.get(name)
+        if known is not None:
+            return known
+        found = self._image(image)
+        return found if found.unread_reason else self._images.put(name, found)
+
+    def tags(self, image: ImageReference) -> tuple[str, ...]:
+        known = self._tags.get(image.name)
+        return known if known is not None else self._tags.put(image.name, self._all_tags(image))
+
+    # --- questions
+
+    def _digest(self, image: ImageReference) -> str:
+        reply = self._request("HEAD", image, f"manifests/{image.tag}", 0)
+        told = reply.headers.get("docker-content-digest", "")
+        return (
+            told
+            if image_references.is_digest(told)
+            else _hash(self._request("GET", image, f"manifests/{image.tag}").body)
+        )
+
+    def _image(self, image: ImageReference) -> ImageInfo:
+        manifest = self._manifest(image)
+        listed = manifest.get("manifests")
+        if not isinstance(listed, list):
+            return self._single(image, manifest)
+        found = dict(_platform(item) for item in reversed(listed) if _platform(item)[0])
+        wanted = next((found[name] for name in self._policy.architectures if name in found), "")
+        if not wanted:
+            return ImageInfo(frozenset(found))
+        one = self._single(image, self._manifest(image.with_digest(wanted)))
+        return ImageInfo(frozenset(found), one.created, one.labels, one.unread_reason)
+
+    def _single(self, image: ImageReference, manifest: Mapping[str, Any]) -> ImageInfo:
+        digest = _dig(manifest, "config", "digest")
+        if not isinstance(digest, str) or not image_references.is_digest(digest):
+            raise RegistryRefused(
+                "is of an old kind, without a configuration: push it in OCI's or Docker's second format"
+            )
+        try:
+            reply = self._request("GET", image, f"blobs/{digest}", MAX_CONFIG_BYTES)
+        except (
+            RegistryRefused
+        ) as error:  # It lies elsewhere, where we may not follow: good enough unless somebody asks.
+            return ImageInfo(frozenset(), unread_reason=str(error))
+        if _hash(reply.body) != digest:
+            raise RegistryRefused(f"cannot be read: what its registry gives for {digest[:19]}… is something else")
+        config = _json_object(reply)
+        labels = _dig(config, "config", "Labels")
+        return ImageInfo(
+            architectures=frozenset({str(config.get("architecture") or "")}) - {""},
+            created=_time(config.get("created")),
+            labels={str(key): str(value) for key, value in labels.items()} if isinstance(labels, dict) else {},
+        )
+
+    def _manifest(self, image: ImageReference) -> Mapping[str, Any]:
+        reply = self._request("GET", image, f"manifests/{image.digest}")
+        if _hash(reply.body) != image.digest:
+            raise RegistryRefused(f"cannot be read: what its registry gives for {image.digest[:19]}… is something else")
+        return _json_object(reply)
+
+    def _all_tags(self, image: ImageReference) -> tuple[str, ...]:
+        found: list[str] = []
+        path = f"tags/list?n={PER_PAGE}"
+        for _ in range(MAX_PAGES):
+            reply = self._request("GET", image, path, MAX_TAGS_BYTES)
+            listed = _json_object(reply).get("tags")
+            found += [tag for tag in listed if isinstance(tag, str) and image_references.is_tag(tag)] if listed else []
+            path = _next_page(reply, image)
+            if not path:
+                return tuple(found)
+        raise RegistryRefused(
+            f"cannot be scanned: its repository has more than {MAX_PAGES * PER_PAGE} tags; name one by tag_template"
+        )
+
+    # --- asking
+
+    def _request(self, method: str, image: ImageReference, path: str, max_bytes: int = MAX_MANIFEST_BYTES) -> HttpReply:
+        host = registry_policy.host_of(image)
+        scheme = "http" if host in self._policy.plain_http else "https"
+        url = f"{scheme}://{host}/v2/{registry_policy.repository_of(image)}/{path}"
+        reply = self._request_once(method, url, image, self._tokens.cached_header(image), max_bytes)
+        if reply.status == 401:
+            header = self._tokens.authenticate(image, reply.headers.get("www-authenticate", ""))
+            reply = self._request_once(method, url, image, header, max_bytes) if header else reply
+        return _check_status(reply, host)
+
+    def _request_once(
+        self, method: str, url: str, image: ImageReference, authorization: str, max_bytes: int
+    ) -> HttpReply:
+        headers = {"Accept": ACCEPT, **({"Authorization": authorization} if authorization else {})}
+        return self._http.request(method, url, registry_policy.host_of(image), headers, max_bytes)
+
+
+class _TtlCache(Generic[K, V]):
+    """The newest answers; ``lasts`` seconds, or for ever."""
+
+    def __init__(self, now: Callable[[], float], ttl: float = float("inf")) -> None:
+        self._now, self._ttl = now, ttl
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[K, tuple[float, V]] = OrderedDict()
+
+    def get(self, key: K) -> V | None:
+        with self._lock:
+            held = self._entries.get(key)
+        return held[1] if held is not None and held[0] > self._now() else None
+
+    def put(self, key: K, value: V) -> V:
+        with self._lock:
+            self._entries.pop(key, None)
+            self._entries[key] = (self._now() + self._ttl, value)
+            while len(self._entries) > MAX_CACHED:
+                self._entries.popitem(last=False)
+        return value
+
+
+def _check_status(reply: HttpReply, host: str) -> HttpReply:
+    match reply.status:
+        case 200:
+            return reply
+        case 401 | 403:
+            raise RegistryRefused(
+                f"cannot be asked for: {host} does not let this server in (the setting kubernetes.pull_secret_file), "
+                "or has no such repository"
+            )
+        case 404:
+            raise ImageNotFound("is not in its registry")
+        case status:
+            raise RegistryRefused(f"cannot be asked for: {host} answers {status}")
+
+
+def _platform(item: Any) -> tuple[str, str]:
+    """Architecture and digest of one entry of an index; empty for what no Linux node would run."""
+    system, architecture = _dig(item, "platform", "os"), _dig(item, "platform", "architecture")
+    digest = _dig(item, "digest")
+    good = (
+        system == "linux"
+        and isinstance(architecture, str)
+        and isinstance(digest, str)
+        and image_references.is_digest(digest)
+    )
+    return (architecture, digest) if good else ("", "")
+
+
+def _next_page(reply: HttpReply, image: ImageReference) -> str:
+    """The page after it, of the same list of the same registry, whatever the link says besides."""
+    found = _NEXT.search(reply.headers.get("link", ""))
+    if not found:
+        return ""
+    there = urlsplit(urljoin(reply.url, found[1]))
+    if there.path != f"/v2/{registry_policy.repository_of(image)}/tags/list":
+        raise RegistryRefused("cannot be scanned: its registry's list of tags goes on elsewhere")
+    return f"tags/list?{there.query}"
+
+
+def _json_object(reply: HttpReply) -> Mapping[str, Any]:
+    data = reply.json()
+    if not isinstance(data, dict):
+        raise RegistryRefused("cannot be read: its registry answers in another shape than API v2 has")
+    return data
+
+
+def _dig(data: Any, *keys: str) -> Any:
+    for key in keys:
+        data = data.get(key) if isinstance(data, dict) else None
+    return data
+
+
+def _time(text: Any) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(str(text))
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _hash(body: bytes) -> str:
+    return f"sha256:{hashlib.sha256(body).hexdigest()}"

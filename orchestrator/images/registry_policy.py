@@ -1,0 +1,143 @@
+"""Whom this server may ask, and with which secrets. A repository names its registry, so all of this is the operator's.
+
+Three rules. A host of a private network is asked only when the operator named it, or the name that leads there could
+be made to lead anywhere. Without TLS only those are asked that the operator says so of. Credentials go to the registry
+that they are for, and to hosts that the operator named, and nowhere else, whatever a registry's answer may ask for.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestrator.images.errors import RegistryRefused
+from programs import image_references
+from programs.image_references import ImageReference
+
+DOCKER_HUB = "registry-1.docker.io"
+"""Where images without a host are."""
+DOCKER_HUB_NAMES = ("", "docker.io", "index.docker.io", DOCKER_HUB)
+DOCKER_HUB_HOSTS = ("auth.docker.io", "*.docker.com", "*.cloudflarestorage.com")
+"""Where it sends people for tokens and contents."""
+_DOCKER_HUB_KEYS = ("https://index.docker.io/v1/", "docker.io", DOCKER_HUB)
+MAX_CREDENTIALS_BYTES = 1_000_000
+
+
+class DockerCredentials:
+    """A Docker configuration with ``auths``, read again when it changed: some are renewed by others every few hours."""
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+        self._cached: tuple[object, Mapping[str, Any]] = (None, {})
+
+    def for_host(self, host: str) -> str:
+        """Base64 of user and password; empty: none are known."""
+        entries = self._entries()
+        for name in _DOCKER_HUB_KEYS if host == DOCKER_HUB else (host, f"https://{host}", f"https://{host}/v2/"):
+            entry = entries.get(name)
+            if isinstance(entry, Mapping):
+                return _basic(entry)
+        return ""
+
+    def _entries(self) -> Mapping[str, Any]:
+        if self._file is None:
+            return {}
+        try:
+            found = self._file.stat()
+            print_ = (found.st_mtime_ns, found.st_size, found.st_ino)
+            with self._lock:
+                if self._cached[0] != print_:
+                    text = self._file.read_text(encoding="utf-8")[:MAX_CREDENTIALS_BYTES]
+                    self._cached = (print_, dict(json.loads(text)["auths"]))
+                return self._cached[1]
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+            raise RegistryRefused(
+                "cannot be asked for: setting kubernetes.pull_secret_file is no readable Docker configuration "
+                f"with 'auths' ({type(error).__name__})"
+            ) from None
+
+
+def _basic(entry: Mapping[str, Any]) -> str:
+    if entry.get("auth"):
+        return str(entry["auth"])
+    both = f"{entry.get('username') or ''}:{entry.get('password') or ''}"
+    return base64.b64encode(both.encode()).decode() if both != ":" else ""
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryPolicy:
+    """``registries``: where images may come from, as prefixes; anywhere on the public internet when empty.
+    ``hosts``: others that registries may send us to; ``*.`` at the start means all below. ``architectures``: those of
+    the cluster's nodes, which an image must all have."""
+
+    registries: tuple[str, ...] = ()
+    plain_http: frozenset[str] = frozenset()
+    hosts: tuple[str, ...] = ()
+    credentials: DockerCredentials = field(default_factory=lambda: DockerCredentials(None))
+    architectures: tuple[str, ...] = ("amd64",)
+
+    @staticmethod
+    def from_settings(
+        settings: Mapping[str, str], hosts: Iterable[str] = (), architectures: Iterable[str] = ()
+    ) -> RegistryPolicy:
+        """From what the server tells a target that runs images."""
+        file = settings.get("pull_secret_file", "")
+        return RegistryPolicy(
+            registries=_split_list(settings.get("registries", "")),
+            plain_http=frozenset(_split_list(settings.get("plain_http", ""))),
+            hosts=tuple(hosts),
+            credentials=DockerCredentials(Path(file) if file else None),
+            architectures=tuple(architectures) or ("amd64",),
+        )
+
+    def check_allowed(self, image: ImageReference) -> None:
+        if not image_references.is_allowed(self.registries, image):
+            raise RegistryRefused(f"may not be used: this server takes images from {', '.join(self.registries)} only")
+
+    def is_configured(self, host: str) -> bool:
+        """Whether the operator said of this very host that it may be asked, wherever it lies."""
+        named = {item.partition("/")[0] for item in self.registries} | self.plain_http
+        return (
+            host in named or (host == DOCKER_HUB and bool(named & set(DOCKER_HUB_NAMES))) or _matches(self.hosts, host)
+        )
+
+    def allows_redirect(self, registry: str, host: str) -> bool:
+        """Whether that registry may send us there. Who names the registries names these, too."""
+        known = _matches(DOCKER_HUB_HOSTS, host) if registry == DOCKER_HUB else False
+        return host == registry or known or self.is_configured(host) or not self.registries
+
+    def credentials_for(self, registry: str, host: str) -> str:
+        """What of the registry's credentials is shown to that host."""
+        known = registry == DOCKER_HUB and _matches(DOCKER_HUB_HOSTS, host)
+        trusted = host == registry or known or _matches(self.hosts, host)
+        found = self.credentials.for_host(registry)
+        if found and not trusted:
+            raise RegistryRefused(
+                f"cannot be asked for: its registry sends us to {host} with our credentials, and the setting "
+                "images.hosts does not name that host"
+            )
+        return found
+
+
+def host_of(image: ImageReference) -> str:
+    return DOCKER_HUB if image.host in DOCKER_HUB_NAMES else image.host
+
+
+def repository_of(image: ImageReference) -> str:
+    """As the registry's API calls it."""
+    official = image.host in DOCKER_HUB_NAMES and "/" not in image.repository
+    return f"library/{image.repository}" if official else image.repository
+
+
+def _matches(patterns: Iterable[str], host: str) -> bool:
+    return any(host == item or (item.startswith("*.") and host.endswith(item[1:])) for item in patterns)
+
+
+def _split_list(text: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in text.split(",") if item.strip())

@@ -1,0 +1,112 @@
+"""Being let in at a registry: the challenge of its 401, answered by a token (Bearer) or by our credentials (Basic).
+
+Of what a challenge says, the service is passed on and nothing else: the scope that is asked for is always to pull from
+this one repository, so a registry cannot talk us into a token for more. Tokens are kept until they end.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+import httpx
+
+from orchestrator.images import registry_policy
+from orchestrator.images.errors import RegistryRefused
+from orchestrator.images.registry_http import RegistryHttp
+from orchestrator.images.registry_policy import RegistryPolicy
+from programs.image_references import ImageReference
+
+MAX_BYTES = 256 * 1024
+DEFAULT_TTL = 60.0
+"""What the token specification says of one that does not tell."""
+MAX_TTL = 3600.0
+RENEW_BEFORE_SECONDS = 10.0
+MAX_CACHED = 2000
+_SCHEME = re.compile(r"(?:^|,)\s*(bearer|basic)\b", re.IGNORECASE)
+_PARAMETER = re.compile(r'(\w+)\s*=\s*(?:"([^"]*)"|([^\s",]+))')
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """``realm`` is empty for Basic."""
+
+    realm: str = ""
+    service: str = ""
+
+
+def parse_challenge(header: str) -> Challenge | None:
+    """None: nothing that we could answer. Bearer is preferred, as it shows our password to one place only."""
+    found = {match[1].lower(): match for match in _SCHEME.finditer(header[:4096])}
+    if "bearer" in found:
+        told = {
+            key.lower(): quoted or bare for key, quoted, bare in _PARAMETER.findall(header[found["bearer"].end() :])
+        }
+        return Challenge(told["realm"], told.get("service", "")) if told.get("realm") else None
+    return Challenge() if "basic" in found else None
+
+
+class RegistryTokens:
+    def __init__(self, policy: RegistryPolicy, http: RegistryHttp, now: Callable[[], float] = time.monotonic) -> None:
+        self._policy = policy
+        self._http = http
+        self._now = now
+        self._lock = threading.Lock()
+        self._headers: OrderedDict[tuple[str, str], tuple[str, float]] = OrderedDict()
+
+    def cached_header(self, image: ImageReference) -> str:
+        """The header that let us in last; empty when it ended, or there was none."""
+        with self._lock:
+            header, until = self._headers.get(_repository_key(image), ("", 0.0))
+        return header if until > self._now() else ""
+
+    def authenticate(self, image: ImageReference, challenge_header: str) -> str:
+        """A header that should let us in; empty: we have nothing to say to such a challenge."""
+        challenge, (registry, _) = parse_challenge(challenge_header), _repository_key(image)
+        if challenge is None:
+            return ""
+        if not challenge.realm:
+            secret = self._policy.credentials_for(registry, registry)
+            return self._cache(image, f"Basic {secret}", MAX_TTL) if secret else ""
+        return self._fetch_token(image, challenge)
+
+    def _fetch_token(self, image: ImageReference, challenge: Challenge) -> str:
+        registry, repository = _repository_key(image)
+        secret = self._policy.credentials_for(registry, _realm_host(challenge.realm, registry))
+        asked = {"scope": f"repository:{repository}:pull"}
+        if challenge.service:
+            asked["service"] = challenge.service
+        joint = "&" if "?" in challenge.realm else "?"
+        headers = {"Authorization": f"Basic {secret}"} if secret else {}
+        reply = self._http.request("GET", f"{challenge.realm}{joint}{urlencode(asked)}", registry, headers, MAX_BYTES)
+        if reply.status != httpx.codes.OK:
+            return ""
+        data = reply.json()
+        token = (data.get("token") or data.get("access_token")) if isinstance(data, dict) else None
+        if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
+            raise RegistryRefused(f"cannot be asked for: {registry} sends us for a token to a place that gives none")
+        lasts = data.get("expires_in")
+        return self._cache(image, f"Bearer {token}", float(lasts) if isinstance(lasts, int) else DEFAULT_TTL)
+
+    def _cache(self, image: ImageReference, header: str, ttl: float) -> str:
+        with self._lock:
+            self._headers[_repository_key(image)] = (header, self._now() + min(MAX_TTL, ttl) - RENEW_BEFORE_SECONDS)
+            while len(self._headers) > MAX_CACHED:
+                self._headers.popitem(last=False)
+        return header
+
+
+def _repository_key(image: ImageReference) -> tuple[str, str]:
+    return registry_policy.host_of(image), registry_policy.repository_of(image)
+
+
+def _realm_host(realm: str, registry: str) -> str:
+    try:
+        return httpx.URL(realm).netloc.decode("ascii").rpartition("@")[2]
+    except (httpx.InvalidURL, ValueError):
+        raise RegistryRefused(f"cannot be asked for: {registry} sends us for a token to what is no URL") from None

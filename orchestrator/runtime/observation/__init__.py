@@ -1,0 +1,1 @@
+"""Reads the world: Git host, stacks, targets, traffic."""

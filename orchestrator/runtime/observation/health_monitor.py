@@ -1,0 +1,130 @@
+"""Readiness (P3): an environment is ready when its URL answered through the gateway, not when ``up`` returned.
+
+One prober for each URL that should answer: quick until it does, then slow. A change of mind wakes the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from orchestrator.core.model.environment_facts import collect as subjects_of
+from orchestrator.core.model.world import HealthStatus, Recipe, Request, World
+from orchestrator.runtime.clock import Clock
+from stacks.model import StackRef
+
+log = logging.getLogger("eph.health")
+
+FAST_INTERVAL = 0.1
+MAX_FAST_INTERVAL = 2.0
+SLOW_INTERVAL = 10.0
+INTERVAL_GROWTH = 1.3
+SleepFunction = Callable[[float], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeRequest:
+    """What to ask of one environment."""
+
+    ref: StackRef
+    commit: str
+    host: str
+    path: str
+
+
+class Probe(Protocol):
+    async def __call__(self, host: str, path: str) -> tuple[bool, str]:
+        """Whether it answered well, and a word on how. Never raises."""
+
+
+def probe_requests(world: World) -> Iterable[ProbeRequest]:
+    """Every environment that was built, is wanted and does not sleep, by its first public service."""
+    for subject in subjects_of(world):
+        record, candidate = subject.record, subject.request
+        if record is None or record.built is None or candidate is None or (record.tag and record.tag.asleep):
+            continue
+        yield ProbeRequest(subject.ref, record.built.commit, _host(record.built.url), _path(candidate))
+
+
+def _host(url: str) -> str:
+    return url.partition("://")[2].partition("/")[0].rpartition(":")[0] or url.partition("://")[2].partition("/")[0]
+
+
+def _path(request: Request) -> str:
+    if isinstance(request.recipe, Recipe):
+        for service in request.recipe.spec.services:
+            if service.public:
+                return service.health.path
+    return "/"
+
+
+class HealthMonitor:
+    """Keeps ``statuses`` true. ``changed`` is called, in the loop's thread, when an answer turns."""
+
+    def __init__(
+        self, probe: Probe, clock: Clock, on_change: Callable[[], None], sleep: SleepFunction = asyncio.sleep
+    ) -> None:
+        self._probe = probe
+        self._clock = clock
+        self._on_change = on_change
+        self._sleep = sleep
+        self._probers: dict[ProbeRequest, asyncio.Task[None]] = {}
+        self._statuses: dict[StackRef, HealthStatus] = {}
+
+    @property
+    def statuses(self) -> Mapping[StackRef, HealthStatus]:
+        return self._statuses
+
+    def watch(self, requests: Iterable[ProbeRequest]) -> None:
+        """Starts and ends probers so that exactly the wanted ones run."""
+        asked = set(requests)
+        for question in [question for question in self._probers if question not in asked]:
+            self._probers.pop(question).cancel()
+        for question in asked - self._probers.keys():
+            self._probers[question] = asyncio.create_task(self._probe_repeatedly(question))
+        known = {question.ref for question in asked}
+        for ref in [ref for ref in self._statuses if ref not in known]:
+            del self._statuses[ref]
+
+    async def close(self) -> None:
+        probers = list(self._probers.values())
+        self._probers.clear()
+        for prober in probers:
+            prober.cancel()
+        await asyncio.gather(*probers, return_exceptions=True)
+
+    async def _probe_repeatedly(self, request: ProbeRequest) -> None:
+        pause = FAST_INTERVAL
+        while True:
+            ok, detail = await self._probe_once(request)
+            if self._record(request, ok, detail):
+                self._on_change()
+            pause = (
+                SLOW_INTERVAL
+                if ok
+                else min(MAX_FAST_INTERVAL, pause * INTERVAL_GROWTH)
+                if pause < SLOW_INTERVAL
+                else FAST_INTERVAL
+            )
+            await self._sleep(pause)
+
+    async def _probe_once(self, request: ProbeRequest) -> tuple[bool, str]:
+        """A prober that broke would leave its environment unhealthy, or ready, for ever."""
+        try:
+            return await self._probe(request.host, request.path)
+        except Exception as error:
+            log.exception("%s could not be asked", request.host)
+            return False, f"{request.path} could not be asked for ({type(error).__name__})"
+
+    def _record(self, request: ProbeRequest, ok: bool, detail: str) -> bool:
+        """Writes the answer down; gives whether it turned."""
+        now = self._clock()
+        before = self._statuses.get(request.ref)
+        if before is not None and (before.ok, before.commit) == (ok, request.commit):
+            self._statuses[request.ref] = replace(before, at=now, since=min(before.since, now), detail=detail)
+            return False
+        self._statuses[request.ref] = HealthStatus(ok, request.commit, now, now, detail)
+        return before is None or before.ok != ok or ok

@@ -1,0 +1,54 @@
+"""Looking for the images of one commit: at registries, and in its git notes at the Git host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from orchestrator.core.model.image_lookup import ImageResult
+from orchestrator.core.planning.plan_actions import Find
+from orchestrator.forges.port import Forge, ForgeError, ForgeUnavailable, Repository
+from orchestrator.images.errors import RegistryError, RegistryRefused, RegistryUnavailable
+from orchestrator.images.image_resolver import ImageResolver
+from orchestrator.images.port import Registries
+from orchestrator.images.registry_policy import RegistryPolicy
+
+
+class ImageFinder:
+    """``access``: by target, whom it may ask; a target that is not among them runs no images."""
+
+    def __init__(
+        self,
+        access: Mapping[str, RegistryPolicy],
+        registries: Callable[[RegistryPolicy], Registries],
+        forge: Forge,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._forge = forge
+        self._finders = {target: ImageResolver(reach, registries(reach), now) for target, reach in access.items()}
+
+    def find(self, action: Find, repository: Repository) -> tuple[ImageResult, ...]:
+        """Blocking. One answer for each that is left; an image that breaks our own code is its own trouble alone."""
+        finder = self._finders.get(action.target)
+        if finder is None:
+            return tuple(
+                ImageResult(wish.name, error=f"the target {action.target} finds no images") for wish in action.remaining
+            )
+
+        def note(ref: str) -> str:
+            return self._note(repository, action.commit, ref)
+
+        return tuple(finder.find(wish, note, wish.name in action.fallback_names) for wish in action.remaining)
+
+    def _note(self, repository: Repository, commit: str, ref: str) -> str:
+        try:
+            return self._forge.note(repository, commit, ref)
+        except ForgeError as error:
+            raise _as_registry_error(error) from error
+
+
+def _as_registry_error(error: ForgeError) -> RegistryError:
+    """What the Git host says instead of a note."""
+    if isinstance(error, ForgeUnavailable):
+        return RegistryUnavailable(f"cannot be asked for just now: {error}", error.retry_after or 0.0)
+    return RegistryRefused(f"cannot be read: {error}")

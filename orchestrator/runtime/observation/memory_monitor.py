@@ -1,0 +1,116 @@
+"""What operations take of this machine's memory, measured while they run, and what is left of it.
+
+Each operation is a session of processes. Pages that they share with others count in parts (PSS), so that the sums are
+true. The most that any of the last operations came to is what the next one is expected to take. In a container its
+own limit counts, if that is nearer than the machine's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from orchestrator.core.planning.memory_limits import Headroom
+from stacks.executors.process import process_identity
+
+MEGABYTE = 1_000_000
+DEFAULT_PER_OPERATION = 200 * MEGABYTE
+"""Of one operation before any was measured. Those of the target `local` came to between 100 and 160 MB."""
+SAMPLES_KEPT = 20
+INTERVAL = 1.0
+CGROUPS = Path("/sys/fs/cgroup")
+UNLIMITED = 1 << 60
+
+
+class MemoryMonitor:
+    """``sessions``: the first process of each operation under way. ``spare``: bytes that shall stay free; 0: nobody
+    asks."""
+
+    def __init__(self, sessions: Callable[[], Iterable[int]], reserve: int) -> None:
+        self._sessions = sessions
+        self._reserve = reserve
+        self._current: dict[int, int] = {}
+        self._peak: dict[int, int] = {}
+        self._samples: deque[int] = deque([DEFAULT_PER_OPERATION], maxlen=SAMPLES_KEPT)
+
+    @property
+    def per_operation(self) -> int:
+        """What one operation takes; those under way may have come to more than any before."""
+        return max([*self._samples, *self._peak.values()])
+
+    def headroom(self) -> Headroom | None:
+        if not self._reserve:
+            return None
+        left = available_memory()
+        used = tuple(self._current.get(session, 0) for session in self._sessions())
+        return None if left is None else Headroom(left, self.per_operation, self._reserve, used)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            if sessions := tuple(self._sessions()):
+                used = await asyncio.to_thread(memory_by_session, sessions)
+                self.record({session: used.get(session, 0) for session in sessions})
+            elif self._current:
+                self.record({})
+            await asyncio.sleep(INTERVAL)
+
+    def record(self, used: Mapping[int, int]) -> None:
+        """What each session under way takes just now; those that are not among them have ended."""
+        for session in self._current.keys() - used.keys():
+            if most := self._peak.pop(session):  # 0: it ended before anybody looked
+                self._samples.append(most)
+        for session, size in used.items():
+            self._peak[session] = max(size, self._peak.get(session, 0))
+        self._current = dict(used)
+
+
+def memory_by_session(sessions: Iterable[int]) -> dict[int, int]:
+    """Bytes of all processes of each session, in one pass."""
+    found = dict.fromkeys(sessions, 0)
+    for pid, session in process_identity.sessions():
+        if session in found:
+            found[session] += _process_memory(pid)
+    return found
+
+
+def _process_memory(pid: int) -> int:
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for line in (process_identity.PROC / str(pid) / "smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def available_memory(proc: Path = process_identity.PROC, cgroups: Path = CGROUPS) -> int | None:
+    """Bytes that new processes can have without swapping; None where the system does not say."""
+    known = [size for size in (_available_on_machine(proc), *_available_in_container(cgroups)) if size is not None]
+    return min(known) if known else None
+
+
+def _available_on_machine(proc: Path) -> int | None:
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        for line in (proc / "meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return None
+
+
+def _available_in_container(root: Path) -> Iterable[int | None]:
+    yield _available_in_cgroup(root, "memory.max", "memory.current", "inactive_file")
+    yield _available_in_cgroup(root / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+
+
+def _available_in_cgroup(folder: Path, limit: str, usage: str, reclaimable: str) -> int | None:
+    """Files that are only cached go when memory is wanted."""
+    try:
+        most = int((folder / limit).read_text())
+        used = int((folder / usage).read_text())
+        cached = [line.split()[1] for line in (folder / "memory.stat").read_text().splitlines()
+                  if line.split()[0] == reclaimable]  # fmt: skip
+    except (OSError, ValueError, IndexError):
+        return None  # no such kind of cgroup here, or "max"
+    return None if most >= UNLIMITED else max(0, most - used + int(cached[0] if cached else 0))

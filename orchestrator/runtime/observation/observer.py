@@ -1,0 +1,165 @@
+"""One look at the world: Git host, stacks, targets and what this process knows, put together as one value."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from orchestrator.core.model.world import HealthStatus, PullRequest, RunningOperation, TrafficSnapshot, World
+from orchestrator.core.planning.memory_limits import Headroom
+from orchestrator.runtime.clock import Clock
+from orchestrator.runtime.loop_state import LoopState
+from orchestrator.runtime.observation.forge_reader import ForgeReader, ForgeSnapshot
+from orchestrator.runtime.wakeups import Refresh
+from stacks import names
+from stacks.executors.port import Inventory
+from stacks.model import StackRef, StackSnapshot
+
+log = logging.getLogger("eph.observe")
+
+TARGET_TIMEOUT = 5.0
+"""Seconds that a look waits for targets to name what is there."""
+TargetNames = Callable[[], frozenset[str]]
+TargetParts = Callable[[], Mapping[str, frozenset[str]]]
+
+
+class OperationsInProgress(Protocol):
+    """What the executor knows of operations under way."""
+
+    @property
+    def running(self) -> Mapping[StackRef, RunningOperation]: ...
+
+
+@dataclass(slots=True)
+class ObserverSources:
+    """Where facts come from. ``targets`` gives, by target, a blocking function that names what is there; ``live_parts``
+    one that gives the single parts, for targets that can tell."""
+
+    forge: ForgeReader
+    inventory: Inventory
+    targets: Mapping[str, TargetNames]
+    health: Mapping[StackRef, HealthStatus]
+    operations: OperationsInProgress
+    headroom: Callable[[], Headroom | None] = lambda: None
+    live_parts: Mapping[str, TargetParts] = field(default_factory=dict)
+    traffic: Callable[[], TrafficSnapshot | None] = lambda: None
+
+
+class Observer:
+    def __init__(self, sources: ObserverSources, state: LoopState) -> None:
+        self._sources = sources
+        self._state = state
+        self._reported: dict[str, str] = {}
+        self._pending_names: dict[str, asyncio.Task[frozenset[str]]] = {}
+        self._pending_parts: dict[str, asyncio.Task[Mapping[str, frozenset[str]]]] = {}
+        self.forge = ForgeSnapshot()
+
+    async def observe(
+        self, clock: Clock, refresh: Refresh, remote: Mapping[StackRef, RunningOperation] | None = None
+    ) -> World:
+        """``remote``: what other replicas have under way. The clock is read when the look is over: what came in
+        meanwhile (a confirmation) is not of the future.
+
+        Nothing ``wanted``: the last reading of the Git host still counts; everything here is read anew.
+
+        What runs is noted before the stacks are read: an operation that ends in between then counts as running for
+        one more cycle, and never as a stack that is half-made.
+        """
+        running = {**(remote or {}), **self._sources.operations.running}
+        stacks = await asyncio.to_thread(self._sources.inventory.snapshot)
+        if refresh.needed:
+            self.forge = await self._sources.forge.read(_environment_names(stacks), refresh.scope)
+        on_targets = await self._target_environments()
+        standing = await self._live_parts()
+        self._state.record_snapshot(self.forge.facts, stacks, clock())
+        return replace(self._world(stacks, running), target_environments=on_targets, live_parts=standing)
+
+    def _world(self, stacks: StackSnapshot, running: Mapping[StackRef, RunningOperation]) -> World:
+        memory = self._state
+        return World(
+            repositories={
+                number: replace(facts, confirmed=self._confirmed(number)) for number, facts in self.forge.facts.items()
+            },
+            stacks=stacks,
+            running={**running, **self._sources.operations.running},
+            health=dict(self._sources.health),
+            failures=dict(memory.failures),
+            first_seen=dict(memory.first_seen),
+            recent_destroys=tuple(memory.guarded_destroys),
+            completed_repairs=dict(memory.completed_repairs),
+            suite_runs=memory.suite_runs(),
+            intents=tuple(memory.intents.values()),
+            approved_plans=frozenset(memory.approved_plans),
+            approved_destroys=frozenset(memory.approved_destroys),
+            failed_attempts=dict(memory.failed_attempts),
+            waiting_since=dict(memory.waiting_since),
+            image_lookups=dict(memory.image_lookups),
+            headroom=self._sources.headroom(),
+            traffic=self._sources.traffic(),
+        )
+
+    def _confirmed(self, repository: int) -> dict[int, PullRequest]:
+        return {key.number: pull for key, (pull, _) in self._state.confirmed.items() if key.repository == repository}
+
+    async def _target_environments(self) -> dict[str, frozenset[str]]:
+        """A target that could not be read is left out: nothing of it is known, so nothing of it is purged. One that
+        hangs holds nobody up, and is not asked again before it answered."""
+        for target, names_of in self._sources.targets.items():
+            if target not in self._pending_names:
+                self._pending_names[target] = asyncio.create_task(asyncio.to_thread(names_of))
+        if self._pending_names:
+            await asyncio.wait(self._pending_names.values(), timeout=TARGET_TIMEOUT)
+        found = {}
+        for target in list(self._pending_names):
+            try:
+                found[target] = self._result(target)
+            except Exception as error:  # noqa: BLE001 - whatever a target's trouble is, the others are looked at
+                self._warn_once(target, f"the target {target} could not be read: {type(error).__name__}: {error}")
+            else:
+                self._reported.pop(target, None)
+        return found
+
+    async def _live_parts(self) -> dict[str, Mapping[str, frozenset[str]]]:
+        """As for names, but only an answer to this very look counts: what was made since would seem to be lost."""
+        for target in [target for target, task in self._pending_parts.items() if task.done()]:
+            self._pending_parts.pop(target).exception()
+        asked = {
+            target: asyncio.create_task(asyncio.to_thread(parts_of))
+            for target, parts_of in self._sources.live_parts.items()
+            if target not in self._pending_parts
+        }
+        if asked:
+            await asyncio.wait(asked.values(), timeout=TARGET_TIMEOUT)
+        found = {}
+        for target, task in asked.items():
+            if not task.done():
+                self._pending_parts[target] = task
+            elif error := task.exception():
+                self._warn_once(f"{target}: parts", f"the parts on the target {target} could not be looked at: {error}")
+            else:
+                found[target] = task.result()
+        return found
+
+    def _result(self, target: str) -> frozenset[str]:
+        if not self._pending_names[target].done():
+            raise TimeoutError(f"it does not answer within {TARGET_TIMEOUT:.0f} s")
+        return self._pending_names.pop(target).result()
+
+    def _warn_once(self, target: str, sentence: str) -> None:
+        """Once, not at every cycle."""
+        if self._reported.get(target) != sentence:
+            self._reported[target] = sentence
+            log.warning("%s", sentence)
+
+
+def _environment_names(stacks: StackSnapshot) -> dict[tuple[int, int], str]:
+    """Environments that exist keep their names, whatever the repository or its file is called now."""
+    found = {}
+    for ref, record in stacks.stacks.items():
+        parsed = names.parse(ref)
+        if parsed is not None and record.name:
+            found[parsed] = record.name
+    return found

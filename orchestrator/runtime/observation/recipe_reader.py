@@ -1,0 +1,230 @@
+"""eph.yaml at one commit, read once: a commit never changes, so what it says is kept until it is no longer asked for.
+
+For a fork the file comes from the base branch: what a stranger wrote decides nothing (S2). The base branch moves, so
+what stands on it (a fork's recipe, the labels that count where a commit's own file cannot say them) is kept for a
+minute only.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TypeVar
+
+from orchestrator.config.eph_yaml import unsupported
+from orchestrator.config.eph_yaml.admission import AdmissionPolicy, SecretGrants, resolve_target, withheld_secrets
+from orchestrator.config.eph_yaml.parsing import Document, parse
+from orchestrator.config.eph_yaml.recipe import RecipeContext, build_recipe, ref_patterns, trigger_labels
+from orchestrator.config.eph_yaml.yaml_reader import YamlLimits
+from orchestrator.config.problems import InvalidConfig
+from orchestrator.config.secret_store import SecretStore
+from orchestrator.core.model.world import PullRequest, Recipe, RecipeError, WatchedRefs
+from orchestrator.core.util.time_windows import TimeWindow
+from orchestrator.forges.port import Forge, ForgeNotFound, ForgeRefused, ForgeUnavailable, Repository
+from orchestrator.runtime.clock import Clock
+from stacks import names
+
+CONFIG_FILE = "eph.yaml"
+MAX_BYTES = 64 * 1024
+RECIPES_KEPT = 20_000
+"""More than open pull requests with labels: fewer, and each cycle would read them all again."""
+BASES_KEPT = 500
+PARSED_KEPT = 500
+"""Most commits of a repository hold the same file, and reading YAML takes longer than all the rest."""
+BASE_TTL = timedelta(minutes=1)
+UNPUSHED_TTL = timedelta(hours=6)
+"""Nobody pushed, so it says what it said."""
+K = TypeVar("K")
+V = TypeVar("V")
+MISSING_FILE = f"{CONFIG_FILE} is not in this commit; add one (`eph init` writes a first), or take the label away"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerRules:
+    """What the server adds to every file: bounds, the key that makes names, the domain, the targets' settings."""
+
+    bounds: AdmissionPolicy
+    naming_key: bytes
+    domain: str
+    settings: Mapping[str, Mapping[str, str]]
+    max_bytes: int = MAX_BYTES
+    secrets: SecretStore = field(default_factory=SecretStore)
+
+
+@dataclass(frozen=True, slots=True)
+class _UnreadableFile:
+    """Why there is no document: ``problems`` of the file itself, or a Git host that did not give it just now."""
+
+    problems: tuple[str, ...]
+    transient: bool = False
+    permanent: bool = True
+    """The commit itself says so, and will for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class _CachedRecipe:
+    recipe: Recipe | RecipeError
+    valid: TimeWindow | None = None
+    """None: for as long as there is room."""
+
+
+@dataclass(frozen=True, slots=True)
+class _CachedRefs:
+    """What a default branch's file said. ``state``: the last push then, and which branch it was."""
+
+    state: tuple[str, str]
+    valid: TimeWindow
+    watched: WatchedRefs
+
+
+ReadResult = Document | _UnreadableFile
+
+
+class RecipeReader:
+    """Called from several threads, never twice at once for one pull request."""
+
+    def __init__(self, forge: Forge, rules: ServerRules, clock: Clock) -> None:
+        self._forge = forge
+        self._rules = rules
+        self._clock = clock
+        self._recipes: OrderedDict[tuple[object, ...], _CachedRecipe] = OrderedDict()
+        self._invalid: OrderedDict[tuple[int, str], _UnreadableFile] = OrderedDict()
+        self._watched_refs: dict[int, _CachedRefs] = {}
+        self._bases: OrderedDict[tuple[int, str], tuple[TimeWindow, ReadResult]] = OrderedDict()
+        self._parsed: OrderedDict[bytes, Document] = OrderedDict()
+
+    def recipe_for(self, repository: Repository, pull: PullRequest, existing_name: str) -> Recipe | RecipeError:
+        question = (
+            pull.key,
+            pull.head_sha,
+            pull.labels,
+            existing_name,
+            repository.full_name,
+            pull.base_ref,
+            pull.from_fork,
+            self._rules.secrets.fingerprint(),
+        )
+        known = self._recipes.get(question)
+        if known is not None and (known.valid is None or known.valid.contains(self._clock())):
+            return known.recipe
+        made = self._resolve(repository, pull, existing_name)
+        if not (isinstance(made, RecipeError) and made.transient):
+            moves = pull.from_fork or isinstance(made, RecipeError)
+            _put(
+                self._recipes,
+                question,
+                _CachedRecipe(made, TimeWindow(self._clock(), BASE_TTL) if moves else None),
+                RECIPES_KEPT,
+            )
+        return made
+
+    def watched_refs(self, repository: Repository) -> WatchedRefs | RecipeError:
+        """What the default branch's file says. A file that cannot be read, or is wrong, says nothing: what there is
+        stays. Where the host tells of pushes, it is read when there was one, and again a minute later, for a host may
+        tell of two in one second as one."""
+        state = (repository.pushed_at, repository.default_branch)
+        known = self._watched_refs.get(repository.id)
+        same = known is not None and known.state == state
+        if known is not None and same and known.valid.contains(self._clock()):
+            return known.watched
+        found = self._read(repository, repository.default_branch)
+        if isinstance(found, _UnreadableFile) and found.problems != (MISSING_FILE,):
+            return RecipeError(found.problems, frozenset(), transient=found.transient)
+        watched = ref_patterns(found) if isinstance(found, Document) else WatchedRefs()
+        rest = UNPUSHED_TTL if same and repository.pushed_at else BASE_TTL
+        self._watched_refs[repository.id] = _CachedRefs(state, TimeWindow(self._clock(), rest), watched)
+        return watched
+
+    def _resolve(self, repository: Repository, pull: PullRequest, existing_name: str) -> Recipe | RecipeError:
+        found = (
+            self._read_base(repository, pull.base_ref) if pull.from_fork else self._read_head(repository, pull.head_sha)
+        )
+        if isinstance(found, Document):
+            return self._build(found, repository, pull, existing_name)
+        if found.transient:
+            return RecipeError(found.problems, self._rules.bounds.default_labels, transient=True)
+        return RecipeError(found.problems, self._base_labels(repository, pull.base_ref))
+
+    def _build(
+        self, document: Document, repository: Repository, pull: PullRequest, existing_name: str
+    ) -> Recipe | RecipeError:
+        key, bounds = pull.key, self._rules.bounds
+        context = RecipeContext(
+            repository_id=key.repository,
+            repository_name=repository.full_name,
+            number=key.number,
+            head_sha=pull.head_sha,
+            head_ref=pull.head_ref,
+            clone_url=repository.clone_url,
+            random_words=names.unguessable_words(self._rules.naming_key, key.repository, key.number),
+            existing_name=existing_name,
+            domain=self._rules.domain,
+            target_settings=self._rules.settings.get(resolve_target(document.config, bounds), {}),
+            labels=pull.labels,
+            ref_kind=key.kind,
+            grants=self._rules.secrets.grants(repository.full_name, pull.from_fork),
+        )
+        try:
+            made = build_recipe(document, context, bounds)
+            return replace(made, notices=_notices(document, bounds, context.grants))
+        except InvalidConfig as error:
+            return error.as_recipe_error(trigger_labels(document, bounds.default_labels))
+
+    def _read_head(self, repository: Repository, sha: str) -> ReadResult:
+        """What is wrong at a commit stays wrong; what is right is kept as the recipe that it gives."""
+        place = (repository.id, sha)
+        if place in self._invalid:
+            return self._invalid[place]
+        found = self._read(repository, sha)
+        if isinstance(found, _UnreadableFile) and found.permanent:
+            _put(self._invalid, place, found, RECIPES_KEPT)
+        return found
+
+    def _read_base(self, repository: Repository, base: str) -> ReadResult:
+        place, now = (repository.id, base), self._clock()
+        known = self._bases.get(place)
+        if known is not None and known[0].contains(now):
+            return known[1]
+        found = self._read(repository, base)
+        if not (isinstance(found, _UnreadableFile) and found.transient):
+            _put(self._bases, place, (TimeWindow(now, BASE_TTL), found), BASES_KEPT)
+        return found
+
+    def _read(self, repository: Repository, ref: str) -> ReadResult:
+        try:
+            return self._parse(self._forge.file(repository, CONFIG_FILE, ref, self._rules.max_bytes))
+        except InvalidConfig as error:
+            return _UnreadableFile(tuple(error.lines()))
+        except ForgeNotFound:
+            return _UnreadableFile((MISSING_FILE,))
+        except ForgeUnavailable as error:
+            return _UnreadableFile((str(error),), transient=True, permanent=False)
+        except ForgeRefused as error:
+            return _UnreadableFile((str(error),), permanent=False)
+
+    def _parse(self, text: bytes) -> Document:
+        known = self._parsed.get(text)
+        if known is None:
+            known = parse(text, limits=YamlLimits(size=self._rules.max_bytes))
+            _put(self._parsed, text, known, PARSED_KEPT)
+        return known
+
+    def _base_labels(self, repository: Repository, base: str) -> frozenset[str]:
+        """Which labels mean us where the commit's own file cannot say it: the base's, else the server's own."""
+        found, default = self._read_base(repository, base), self._rules.bounds.default_labels
+        return trigger_labels(found, default) if isinstance(found, Document) else default
+
+
+def _notices(document: Document, bounds: AdmissionPolicy, grants: SecretGrants) -> tuple[str, ...]:
+    """What people do not get though the file asks for it."""
+    return (*map(str, withheld_secrets(document, grants)), *unsupported.notices(document, bounds))
+
+
+def _put(cache: OrderedDict[K, V], key: K, value: V, limit: int) -> None:
+    """The newest stay; those of commits that nobody asks for any more go first."""
+    cache.pop(key, None)
+    cache[key] = value
+    while len(cache) > limit:
+        cache.popitem(last=False)

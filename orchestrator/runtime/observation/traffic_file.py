@@ -1,0 +1,79 @@
+"""Who used what, as the gateway writes it down: read from its file, and watched for somebody who knocks.
+
+The gateway is another process, and may be another version of Eph; a file that does not read back is no word at all,
+and then nothing is idle. Somebody who knocks at an environment that sleeps waits in front of a page: so the file is
+looked at twenty times a second (one ``stat``), and a new knock wakes the loop at once. A knock that nobody heard is
+found by the next look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from orchestrator.core.model.world import TrafficSnapshot
+
+log = logging.getLogger("eph.visits")
+
+POLL_INTERVAL = 0.05
+Signature = tuple[int, int, int]
+
+
+class TrafficFile:
+    """``read`` is for the loop's look, ``watch`` runs beside it."""
+
+    def __init__(self, directory: Path, wake: Callable[[], None]) -> None:
+        self._path = directory / "traffic.json"
+        self._wake = wake
+        self._known: tuple[Signature | None, TrafficSnapshot | None] = (None, None)
+
+    def read(self) -> TrafficSnapshot | None:
+        """What the file says; None: there is none, or it says nothing."""
+        seen = self._signature()
+        if seen is None or seen != self._known[0]:
+            self._known = (seen, _load(self._path) if seen is not None else None)
+        return self._known[1]
+
+    async def watch(self) -> None:
+        """Until cancelled."""
+        heard = _wake_requests(self.read())
+        while True:
+            await asyncio.sleep(POLL_INTERVAL)
+            now = _wake_requests(self.read())
+            if any(at > heard.get(host, at.min.replace(tzinfo=UTC)) for host, at in now.items()):
+                self._wake()
+            heard = now
+
+    def _signature(self) -> Signature | None:
+        try:
+            found = os.stat(self._path)  # noqa: PTH116 - twenty times a second
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_ino, found.st_size
+
+
+def _wake_requests(traffic: TrafficSnapshot | None) -> Mapping[str, datetime]:
+    return traffic.wake_requests if traffic is not None else {}
+
+
+def _load(path: Path) -> TrafficSnapshot | None:
+    try:
+        data = json.loads(path.read_bytes())
+        return TrafficSnapshot(_as_datetime(data["until"]), _times(data["hosts"]), _times(data["knocks"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        log.warning("%s does not read back (%s): nothing counts as idle", path, error)
+        return None
+
+
+def _times(data: Mapping[str, Any]) -> dict[str, datetime]:
+    return {str(host): _as_datetime(at) for host, at in data.items()}
+
+
+def _as_datetime(seconds: float) -> datetime:
+    return datetime.fromtimestamp(float(seconds), UTC)

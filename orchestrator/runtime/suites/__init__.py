@@ -1,0 +1,1 @@
+"""Runs the repository's tests against ready environments."""

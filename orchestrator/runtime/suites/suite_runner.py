@@ -1,0 +1,292 @@
+"""Runs the repositories' tests against ready environments (P4): starts and ends what ``core.suites`` decides after each
+cycle, and keeps what came of it.
+
+Nothing waits for it: suites are processes beside the operations, a few at a time. Results lie in the event log; one
+that cannot be read back is run again. What an interruption ended has no result and is begun again, a few times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from orchestrator.core.model.world import Recipe, Request
+from orchestrator.core.suites import junit, suite_plan
+from orchestrator.core.suites.junit import InvalidReport, JUnitReport
+from orchestrator.core.suites.suite_plan import SuiteEnvironment
+from orchestrator.core.suites.suite_results import SuiteOutcome, SuiteResult, SuiteRun
+from orchestrator.core.views.environment_views import EnvironmentView
+from orchestrator.runtime.clock import Clock
+from orchestrator.runtime.journal import Journal
+from orchestrator.runtime.loop import CycleResult
+from orchestrator.runtime.loop_state import LoopState
+from orchestrator.runtime.suites import suite_events, suite_process
+from orchestrator.runtime.suites.suite_process import SuiteCommand, SuiteExit
+from programs import registry
+from programs.redaction import Redactor
+from programs.registry import RunsTests, Target
+from programs.spec import EnvironmentSpec, SuiteSpec
+from stacks.model import StackRef
+from stacks.paths import StackPaths
+
+log = logging.getLogger("eph.testing")
+
+
+@dataclass(slots=True)
+class SuiteRunnerDependencies:
+    """What it works with. ``token`` gives the preview token where people sign in; ``is_leader``: whether this replica may
+    start anything; ``wake`` makes the loop show what changed."""
+
+    paths: StackPaths
+    state: LoopState
+    journal: Journal
+    clock: Clock
+    wake: Callable[[], None]
+    token: Callable[[EnvironmentSpec], str]
+    slots: int = 2
+    is_leader: Callable[[], bool] = lambda: True
+    target: Callable[[str], Target] = registry.get
+    secrets: Callable[[], tuple[str, ...]] = tuple
+    """What no output may show: a suite is given none of it, and an environment may tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadyEnvironment:
+    """What a run needs to know, by its environment."""
+
+    spec: EnvironmentSpec
+    url: str
+    fork: bool
+    suites: Mapping[str, SuiteSpec]
+
+
+class SuiteRunner:
+    """An audience of the loop. Everything but ``recover`` is for the loop's thread."""
+
+    def __init__(self, dependencies: SuiteRunnerDependencies) -> None:
+        self._dependencies = dependencies
+        self._tasks: dict[SuiteRun, asyncio.Task[None]] = {}
+        self._loaded: set[StackRef] = set()
+        self._attempts: Counter[SuiteRun] = Counter()
+        self._closed = False
+
+    def start_term(self) -> None:
+        """A term of leading begins: results are read anew, as another replica may have led meanwhile."""
+        self._loaded.clear()
+        self._attempts.clear()
+        self._dependencies.state.suite_results.clear()
+
+    def on_cycle(self, cycle: CycleResult) -> None:
+        """After each cycle. Only starts and ends; what takes time has a task of its own."""
+        if self._closed:
+            return
+        found = {view.ref: pair for view in cycle.views if (pair := _ready(view, cycle)) is not None}
+        places = [place for place, _ in found.values()]
+        self._forget({view.ref for view in cycle.views})
+        self._load_results([place for place in places if place.is_testable])
+        trials = self._dependencies.state.suite_runs()
+        known = [place for place in places if place.ref in self._loaded] if self._dependencies.is_leader() else []
+        decision = suite_plan.decide(known, trials, self._dependencies.slots)
+        for run in decision.stop:
+            self._stop(run)
+        for run, why in decision.skip.items():
+            self._record(
+                run.ref,
+                SuiteResult(run.suite, run.commit, SuiteOutcome.SKIPPED, self._dependencies.clock(), detail=why),
+            )
+        for run in decision.start:
+            self._start(run, found[run.ref][1])
+        if decision.skip:
+            self._dependencies.wake()
+
+    def retry(self, ref: StackRef) -> None:
+        """A person asked to try again: what failed or was skipped is forgotten."""
+        results = self._dependencies.state.suite_results.get(ref, {})
+        self._dependencies.state.suite_results[ref] = {
+            name: result for name, result in results.items() if result.outcome is SuiteOutcome.PASSED
+        }
+        for run in [run for run in self._attempts if run.ref == ref]:
+            del self._attempts[run]
+
+    def log_lines(self, ref: StackRef, suite: str, limit: int) -> list[str]:
+        """Blocking: the last lines of a suite's last run."""
+        path = suite_process.log_path(self._folder(ref), suite)
+        try:
+            return path.read_text(errors="replace").splitlines()[-limit:]
+        except FileNotFoundError:
+            return []
+
+    def recover(self) -> list[str]:
+        """Blocking: ends what an earlier life left running."""
+        return suite_process.recover(self._dependencies.paths.operations)
+
+    async def close(self) -> None:
+        self._closed = True
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # --- what is known
+
+    def _load_results(self, environments: Iterable[SuiteEnvironment]) -> None:
+        """The event log is asked once for each environment; meanwhile nothing of it begins."""
+        for place in environments:
+            asking = SuiteRun(place.ref, "", "")
+            if place.suites and place.ref not in self._loaded and asking not in self._tasks:
+                self._start_task(asking, self._load_result_of(place.ref))
+
+    async def _load_result_of(self, ref: StackRef) -> None:
+        found = await asyncio.to_thread(suite_events.load_results, self._dependencies.journal.ledger, ref)
+        self._dependencies.state.suite_results[ref] = {**found, **self._dependencies.state.suite_results.get(ref, {})}
+        self._loaded.add(ref)
+
+    def _forget(self, existing: set[StackRef]) -> None:
+        self._loaded &= existing
+        for ref in self._dependencies.state.suite_results.keys() - existing:
+            del self._dependencies.state.suite_results[ref]
+        for run in [run for run in self._attempts if run.ref not in existing]:
+            del self._attempts[run]
+
+    def _record(self, ref: StackRef, result: SuiteResult) -> None:
+        self._dependencies.state.suite_results.setdefault(ref, {})[result.suite] = result
+        suite_events.record_result(self._dependencies.journal, ref, result)
+
+    # --- one run
+
+    def _start(self, run: SuiteRun, ready: _ReadyEnvironment) -> None:
+        self._attempts[run] += 1
+        if self._attempts[run] > suite_plan.MAX_ATTEMPTS:
+            why = f"it was interrupted {suite_plan.MAX_ATTEMPTS} times; `eph up` begins it again"
+            self._record(
+                run.ref, SuiteResult(run.suite, run.commit, SuiteOutcome.FAILED, self._dependencies.clock(), detail=why)
+            )
+            self._dependencies.wake()
+            return
+        self._dependencies.state.running_suites[run] = self._dependencies.clock()
+        suite_events.record_started(self._dependencies.journal, run)
+        self._start_task(run, self._run(run, ready))
+        self._dependencies.wake()
+
+    def _stop(self, run: SuiteRun) -> None:
+        task = self._tasks.get(run)
+        if task is not None:
+            task.cancel()
+
+    def _start_task(self, run: SuiteRun, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work, name=f"{run.ref} {run.suite}")
+        self._tasks[run] = task
+        task.add_done_callback(partial(self._on_done, run))
+
+    def _on_done(self, run: SuiteRun, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(run, None)
+        self._dependencies.state.running_suites.pop(run, None)
+        if task.cancelled():
+            if run.suite:
+                suite_events.record_stopped(self._dependencies.journal, run)
+        elif (error := task.exception()) is not None:
+            log.error("tests of %s broke", run.ref, exc_info=error)
+            self._dependencies.journal.record_problem(f"the tests of {run.ref} broke: {type(error).__name__}: {error}")
+        if not self._closed:
+            self._dependencies.wake()
+
+    async def _run(self, run: SuiteRun, ready: _ReadyEnvironment) -> None:
+        suite = ready.suites[run.suite]
+        try:
+            ended, report, note = await self._run_process(run, ready, suite)
+        except Exception as error:  # noqa: BLE001 - whatever keeps it from running is its result
+            ended, report, note = (
+                SuiteExit(1, 0.0, ()),
+                None,
+                f"it could not be run: {str(error).splitlines()[0][:300]}",
+            )
+        self._record(run.ref, _result(run, ended, report, note or _detail(ended, suite), self._dependencies.clock))
+
+    async def _run_process(
+        self, run: SuiteRun, ready: _ReadyEnvironment, suite: SuiteSpec
+    ) -> tuple[SuiteExit, JUnitReport | None, str]:
+        target = self._dependencies.target(ready.spec.target)
+        if not isinstance(target, RunsTests):
+            raise TypeError(f"the target {ready.spec.target} runs no tests")
+        mark = uuid.uuid4().hex
+        token = self._dependencies.token(ready.spec) if suite.token and not ready.fork else ""
+        env = {
+            **_environment_variables(ready, suite),
+            suite_process.RUN_ID: mark,
+            **({"PREVIEW_TOKEN": token} if token else {}),
+        }
+        argv = await asyncio.to_thread(target.suite_command, ready.spec, suite, env)
+        hidden = (token, *self._dependencies.secrets())
+        what = SuiteCommand(argv, run.suite, mark, self._folder(run.ref), suite.command.timeout, hidden)
+        ended = await suite_process.run(what)
+        if not suite.junit:
+            return ended, None, ""
+        data = await asyncio.to_thread(target.suite_report, ready.spec, suite, junit.MAX_BYTES)
+        try:
+            return ended, junit.parse(_redacted(data, hidden)) if data is not None else None, ""
+        except InvalidReport as error:
+            detail = _detail(ended, suite)
+            said = f"its report {suite.junit} cannot be read: {error}"
+            return ended, None, f"{detail}; {said}" if detail else said
+
+    def _folder(self, ref: StackRef) -> Path:
+        return self._dependencies.paths.operation_folder(ref) / "tests"
+
+
+def _redacted(report: bytes, secrets: tuple[str, ...]) -> bytes:
+    """Bytes that are no text go through as they are."""
+    return Redactor(secrets)(report.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+
+
+def _ready(view: EnvironmentView, cycle: CycleResult) -> tuple[SuiteEnvironment, _ReadyEnvironment] | None:
+    candidate = _request(view, cycle)
+    recipe = candidate.recipe if candidate else None
+    if candidate is None or not isinstance(recipe, Recipe) or not recipe.suites:
+        return None
+    place = SuiteEnvironment(view.ref, view.phase, view.commit, view.wanted_commit, recipe.suites, view.ready_at)
+    spec = replace(recipe.spec, name=view.name, host=view.host)
+    return place, _ReadyEnvironment(
+        spec, view.url, candidate.pull.from_fork, {suite.name: suite for suite in recipe.suites}
+    )
+
+
+def _request(view: EnvironmentView, cycle: CycleResult) -> Request | None:
+    facts = cycle.forge.facts.get(view.key.repository) if view.key else None
+    return facts.requests.get(view.key.number) if facts and view.key else None
+
+
+def _environment_variables(ready: _ReadyEnvironment, suite: SuiteSpec) -> dict[str, str]:
+    """What Eph says counts more than what the repository says."""
+    return {
+        "PREVIEW_URL": ready.url,
+        "EPH_ENVIRONMENT": ready.spec.name,
+        "EPH_COMMIT": ready.spec.source.commit,
+        "EPH_SUITE": suite.name,
+    }
+
+
+def _result(run: SuiteRun, ended: SuiteExit, report: JUnitReport | None, detail: str, clock: Clock) -> SuiteResult:
+    verdict = {0: SuiteOutcome.PASSED, suite_process.SKIPPED_EXIT_CODE: SuiteOutcome.SKIPPED}.get(
+        1 if ended.code is None else ended.code
+    )
+    tail = ended.tail if verdict is not SuiteOutcome.PASSED else ()
+    return SuiteResult(
+        run.suite, run.commit, verdict or SuiteOutcome.FAILED, clock(), round(ended.seconds, 1), detail, tail, report
+    )
+
+
+def _detail(ended: SuiteExit, suite: SuiteSpec) -> str:
+    if ended.code is None:
+        return f"took longer than its limit of {suite.command.timeout} s"
+    if ended.code == suite_process.SKIPPED_EXIT_CODE:
+        said = [line.strip() for line in ended.tail if line.strip()]
+        return said[-1][:200] if said else "it said that it cannot run here"
+    if ended.code:
+        return f"exit status {ended.code}" if ended.code > 0 else f"ended by signal {-ended.code}"
+    return ""

@@ -1,0 +1,1 @@
+"""What people and agents may do: actions, chat commands, audit, notifications."""

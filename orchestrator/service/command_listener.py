@@ -1,0 +1,271 @@
+"""Chat commands: found in comments at every look, obeyed once, and only from people who may write to the repository.
+
+Nothing here needs a webhook: one merely makes the look come early. Our reaction on the comment is the memory of having
+obeyed it, kept by the Git host: eyes before anything is done, and a last word (thumb up, thumb down, confused) once it
+is. A life that finds eyes alone does it again, so a kill loses nothing; what takes a moment to reach its home (an
+extension is a tag) gets its last word only there. Comments older than an hour are history. What strangers write costs
+a reaction at most, and not even that when there is much of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from orchestrator.core import chat_commands
+from orchestrator.core.chat_commands import PREFIX, ChatCommand, ChatReply, CommandResult, InvalidCommand
+from orchestrator.core.model.world import Key, RepositoryFacts
+from orchestrator.forges.port import (
+    ChatComment,
+    Forge,
+    ForgeError,
+    ForgeNotFound,
+    ForgeUnsupported,
+    Reaction,
+    Repository,
+)
+from orchestrator.ledger import event_kinds
+from orchestrator.runtime.clock import Clock
+from orchestrator.runtime.journal import Journal
+from orchestrator.runtime.loop import CycleResult
+from orchestrator.service import comment_text
+
+log = logging.getLogger("eph.commands")
+
+MAX_COMMENT_AGE = timedelta(hours=1)
+REPLIES_KEPT_FOR = timedelta(hours=6)
+RATE_WINDOW = timedelta(minutes=10)
+MAX_COMMANDS_PER_PULL = 10
+"""Comments of one pull request within the window; the next ones wait for their turn."""
+MAX_REFUSALS_PER_REPOSITORY = 20
+"""Reactions to strangers, in one repository within the window."""
+MAX_CONCURRENT = 8
+_FINAL_REACTIONS = frozenset({Reaction.DONE, Reaction.CONFUSED, Reaction.REFUSED})
+
+
+@dataclass(frozen=True, slots=True)
+class CommandOrigin:
+    """Where something was asked for, by whom, and when they wrote it."""
+
+    repository: Repository
+    key: Key
+    author: str
+    at: datetime
+
+
+class CommandHandler(Protocol):
+    async def execute(self, command: ChatCommand, origin: CommandOrigin) -> CommandResult:
+        """A ForgeError: not just now; it is asked for again."""
+
+    def is_applied(self, key: Key, until: datetime) -> bool:
+        """Whether everything that was asked for until then has reached its home."""
+
+
+@dataclass(slots=True)
+class _PendingReaction:
+    """Obeyed, and not yet where it will be found after a kill."""
+
+    origin: CommandOrigin
+    since: datetime
+    reaction: Reaction
+
+
+@dataclass(slots=True)
+class _CommentState:
+    """What this life knows of comments, by their ids; forgotten when they are history."""
+
+    done: dict[int, datetime] = field(default_factory=dict)
+    pending: dict[int, _PendingReaction] = field(default_factory=dict)
+
+
+class CommandListener:
+    """``on_result`` is called after every answer: facts may differ, and there is something new to show."""
+
+    def __init__(self, forge: Forge, handler: CommandHandler, journal: Journal, clock: Clock) -> None:
+        self._forge = forge
+        self._handler = handler
+        self._journal = journal
+        self._clock = clock
+        self._started_at = clock()
+        self._comments = _CommentState()
+        self._last_cycle = CycleResult()
+        self._last_read: dict[int, RepositoryFacts] = {}
+        self._cycle_ready = asyncio.Event()
+        self._slots = asyncio.Semaphore(MAX_CONCURRENT)
+        self._rate_windows: dict[object, deque[datetime]] = {}
+        self._unsupported: set[int] = set()
+        self._replies: dict[Key, tuple[datetime, ChatReply]] = {}
+        self.on_result: Callable[[Key], None] = lambda _: None
+        self.is_leader: Callable[[], bool] = lambda: True
+        """Asked before each comment that is heard: another replica may obey it by now."""
+
+    @property
+    def replies(self) -> Mapping[Key, ChatReply]:
+        return {key: reply for key, (_, reply) in self._replies.items()}
+
+    def start_term(self) -> None:
+        """A term of leading begins: what another leader did not finish has eyes alone, and is done again."""
+        self._comments = _CommentState()
+        self._last_read = {}
+        self._replies = {}
+
+    def on_cycle(self, cycle: CycleResult) -> None:
+        """After every cycle. What a reply was about goes with its environment."""
+        before = {view.key for view in self._last_cycle.views}
+        now = {view.key for view in cycle.views}
+        self._replies = {key: reply for key, reply in self._replies.items() if key in now or key not in before}
+        self._last_cycle = cycle
+        self._cycle_ready.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self._cycle_ready.wait()
+            self._cycle_ready.clear()
+            try:
+                await self.process()
+            except Exception as error:
+                log.exception("comments could not be looked at")
+                self._journal.record_problem(f"comments could not be looked at: {type(error).__name__}: {error}")
+
+    async def process(self) -> None:
+        """Once: repositories that were read since the last turn, and what waits for its last word."""
+        forge = self._last_cycle.forge
+        fresh = [facts for number, facts in forge.facts.items() if self._last_read.get(number) is not facts]
+        self._last_read = dict(forge.facts)
+        self._forget()
+        homes = [(forge.repositories[facts.id], facts) for facts in fresh if facts.id in forge.repositories]
+        await asyncio.gather(*(self._read_comments(home, facts) for home, facts in homes if facts.open))
+        await self._finish_pending()
+
+    # --- listening
+
+    async def _read_comments(self, repository: Repository, facts: RepositoryFacts) -> None:
+        """One repository's trouble is its own."""
+        since = self._clock() - MAX_COMMENT_AGE
+        try:
+            async with self._slots:
+                words = (PREFIX, *facts.watched_refs.phrases)
+                found = await asyncio.to_thread(self._forge.comments_since, repository, since, words)
+            for remark in found:
+                if self._is_candidate(remark, facts) and self.is_leader():
+                    await self._handle_comment(repository, remark, facts.watched_refs.phrases)
+        except ForgeUnsupported as error:
+            if repository.id not in self._unsupported:
+                self._unsupported.add(repository.id)
+                self._journal.record_problem(str(error))
+        except ForgeError as error:
+            self._journal.record_problem(f"{repository.full_name}: comments could not be read or answered: {error}")
+        except Exception as error:
+            log.exception("comments of %s broke", repository.full_name)
+            self._journal.record_problem(f"{repository.full_name}: comments broke: {type(error).__name__}: {error}")
+
+    def _is_candidate(self, comment: ChatComment, facts: RepositoryFacts) -> bool:
+        """A comment on an issue, on a closed pull request, by a program, or answered before is none."""
+        known = (
+            comment.id in self._comments.done
+            or comment.id in self._comments.pending
+            or comment.our_reactions & _FINAL_REACTIONS
+        )
+        return not known and not comment.by_bot and comment.number in facts.open
+
+    async def _handle_comment(self, repository: Repository, comment: ChatComment, phrases: tuple[str, ...]) -> None:
+        said = chat_commands.parse(await asyncio.to_thread(_authored_lines, comment.body), phrases)
+        if not said:
+            self._comments.done[comment.id] = comment.created
+            return
+        asked = CommandOrigin(repository, Key(repository.id, comment.number), comment.author, comment.created)
+        if not await asyncio.to_thread(self._forge.may_write, repository, comment.author):
+            await self._refuse(asked, comment)
+        elif self._within_rate_limit(asked.key, MAX_COMMANDS_PER_PULL):
+            await self._run_commands(asked, comment, said)
+
+    async def _refuse(self, origin: CommandOrigin, comment: ChatComment) -> None:
+        if not self._within_rate_limit(origin.repository.id, MAX_REFUSALS_PER_REPOSITORY):
+            return
+        self._comments.done[comment.id] = comment.created
+        self._record(event_kinds.COMMAND_REFUSED, origin, comment.body.strip().splitlines()[0], "no write access")
+        await self._react(origin.repository, comment.id, Reaction.REFUSED)
+
+    async def _run_commands(
+        self, origin: CommandOrigin, comment: ChatComment, parsed: tuple[chat_commands.ParsedLine, ...]
+    ) -> None:
+        """Where the host has no reactions, only this life's memory keeps it from happening twice."""
+        if Reaction.SEEN not in comment.our_reactions:
+            remembered = await self._react(origin.repository, comment.id, Reaction.SEEN)
+            if not remembered and comment.created < self._started_at:
+                return
+        answers = [(one, await self._execute(one, origin)) for one in parsed]
+        for one, answer in answers:
+            self._reply(one, answer, origin)
+        well = all(answer.ok for _, answer in answers)
+        reaction = Reaction.DONE if well else Reaction.CONFUSED
+        self._comments.pending[comment.id] = _PendingReaction(origin, self._clock(), reaction)
+        self.on_result(origin.key)
+
+    # --- answering
+
+    async def _execute(self, parsed: chat_commands.ParsedLine, origin: CommandOrigin) -> CommandResult:
+        if isinstance(parsed, InvalidCommand):
+            return CommandResult(False, f"{parsed.reason}; these are understood:", chat_commands.HELP)
+        return await self._handler.execute(parsed, origin)
+
+    def _reply(self, parsed: chat_commands.ParsedLine, result: CommandResult, origin: CommandOrigin) -> None:
+        what = parsed.line if isinstance(parsed, InvalidCommand) else parsed.verb.value
+        self._replies[origin.key] = self._clock(), ChatReply(f"{PREFIX} {what}", origin.author, result)
+        kind = event_kinds.COMMAND_OBEYED if result.ok else event_kinds.COMMAND_REFUSED
+        self._record(kind, origin, f"{PREFIX} {what}", result.text)
+
+    def _record(self, kind: str, origin: CommandOrigin, command: str, result: str) -> None:
+        where = f"{origin.repository.full_name}#{origin.key.number}"
+        self._journal.record(kind, f"{command[:80]} on {where}: {result[:300]}", where, origin.author)
+
+    async def _finish_pending(self) -> None:
+        for comment, waiting in list(self._comments.pending.items()):
+            if not self._handler.is_applied(waiting.origin.key, waiting.since):
+                continue
+            try:
+                await self._react(waiting.origin.repository, comment, waiting.reaction)
+            except ForgeError as error:
+                where = f"{waiting.origin.repository.full_name}#{waiting.origin.key.number}"
+                self._journal.record_problem(f"{where}: a command could not be answered: {error}")
+                continue
+            del self._comments.pending[comment]
+            self._comments.done[comment] = waiting.origin.at
+
+    async def _react(self, repository: Repository, comment_id: int, reaction: Reaction) -> bool:
+        """Whether the host remembers it."""
+        try:
+            await asyncio.to_thread(self._forge.react, repository, comment_id, reaction)
+        except (ForgeUnsupported, ForgeNotFound):
+            return False
+        return True
+
+    # --- bounds
+
+    def _within_rate_limit(self, key: object, limit: int) -> bool:
+        now = self._clock()
+        times = self._rate_windows.setdefault(key, deque())
+        while times and now - times[0] >= RATE_WINDOW:
+            times.popleft()
+        if len(times) >= limit:
+            return False
+        times.append(now)
+        return True
+
+    def _forget(self) -> None:
+        now = self._clock()
+        self._comments.done = {one: at for one, at in self._comments.done.items() if now - at < 2 * MAX_COMMENT_AGE}
+        self._rate_windows = {
+            what: times for what, times in self._rate_windows.items() if times and now - times[-1] < RATE_WINDOW
+        }
+        self._replies = {key: found for key, found in self._replies.items() if now - found[0] < REPLIES_KEPT_FOR}
+
+
+def _authored_lines(body: str) -> list[str]:
+    return list(comment_text.authored_lines(body))

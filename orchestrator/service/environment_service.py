@@ -1,0 +1,397 @@
+"""The desk behind the API: reads what the last cycle showed, turns wishes into facts, and wakes the loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from orchestrator.core.model.world import Intent, Request
+from orchestrator.core.orphans.orphan_audit import AuditResult, sweepable
+from orchestrator.core.views.environment_views import EnvironmentView, display_name
+from orchestrator.core.views.phases import Phase
+from orchestrator.forges.port import APPROVED, ApiUsage, Forge, ForgeError, ForgeNotFound, Repository, expired_mark
+from orchestrator.ledger import event_kinds
+from orchestrator.ledger.port import Event, Ledger
+from orchestrator.ledger.sql_ledger import LedgerUnavailable
+from orchestrator.runtime.clock import Clock
+from orchestrator.runtime.executor import Executor
+from orchestrator.runtime.journal import Journal
+from orchestrator.runtime.leadership import Leadership
+from orchestrator.runtime.loop import Loop
+from orchestrator.runtime.loop_state import LoopState
+from orchestrator.runtime.suites.suite_runner import SuiteRunner
+from orchestrator.runtime.wakeups import Wakeups
+from orchestrator.service.auditor import Auditor
+from orchestrator.surfaces.port import (
+    EnvironmentNotFound,
+    ForgeUsage,
+    RequestRefused,
+    ServiceStatus,
+    TemporarilyUnavailable,
+)
+from programs import registry
+from programs.redaction import Redactor
+from programs.registry import Inspectable, Sleeps
+from programs.runtime_info import LogLines, LogPositions, LogRequest, NoSuchLog, RuntimeInfo
+from stacks.executors.process import operation_records
+from stacks.model import RefKind
+from stacks.paths import StackPaths
+
+FOLLOW_INTERVAL = 0.5
+MAX_LINES = 5000
+INITIAL_LINES = 200
+"""What a follower is told of what was printed before."""
+
+
+@dataclass(slots=True)
+class ControlPlaneDependencies:
+    """Everything the desk reaches into."""
+
+    version: str
+    started_at: datetime
+    auditor: Auditor
+    suite_runner: SuiteRunner
+    loop: Loop
+    executor: Executor
+    loop_state: LoopState
+    journal: Journal
+    wakeups: Wakeups
+    forge: Forge
+    ledger: Ledger
+    paths: StackPaths
+    target_settings: Callable[[str], dict[str, str]]
+    clock: Clock
+    leadership: Leadership | None = None
+    """None: one replica alone."""
+    redact: Callable[[str], str] = field(default_factory=Redactor)
+    """Takes secret values out of what previews print."""
+
+
+class LocalControlPlane:
+    def __init__(self, dependencies: ControlPlaneDependencies) -> None:
+        self._deps = dependencies
+
+    # --- reading
+
+    def status(self) -> ServiceStatus:
+        shown = self._deps.loop.last_cycle
+        notes = list(shown.plan.notes) if shown.plan else ["the first look at the world is under way"]
+        notes += shown.forge.problems
+        if shown.foreign_stacks:
+            notes.append(f"{shown.foreign_stacks} stacks in the backend are not ours and are left alone")
+        leading = self._deps.leadership
+        if leading is not None and leading.has_replicas and not leading.is_leader():
+            notes.insert(0, f"this replica follows; {leading.leader or 'nobody'} leads")
+        return ServiceStatus(
+            version=self._deps.version,
+            started=self._deps.started_at,
+            last_cycle=shown.at,
+            cycle_seconds=shown.seconds,
+            complete=shown.complete,
+            notes=tuple(notes),
+            running=len(self._deps.executor.running),
+            queued=sum(view.queue_position is not None for view in shown.views),
+            forge=_forge_cost(self._deps.forge.usage()),
+            leads=leading is None or leading.is_leader(),
+            term=leading.epoch if leading else 1,
+            leader=leading.leader if leading else "",
+        )
+
+    def environments(self) -> list[EnvironmentView]:
+        running = self._deps.executor.running
+        return [
+            replace(view, progress=running[view.ref].progress) if view.ref in running else view
+            for view in self._deps.loop.last_cycle.views
+        ]
+
+    def environment(self, name: str) -> EnvironmentView:
+        wanted = name.strip().lower()
+        for view in self.environments():
+            if wanted and wanted in (
+                view.name.lower(),
+                str(view.ref).lower(),
+                view.host.lower(),
+                display_name(view).lower(),
+            ):
+                return view
+        raise EnvironmentNotFound(f"there is no environment {name!r}")
+
+    async def events(self, name: str, after: int, limit: int, newest: bool) -> list[Event]:
+        subject = self._event_subject(name) if name else ""
+        try:
+            return await asyncio.to_thread(self._deps.ledger.events, subject, after, limit, newest)
+        except LedgerUnavailable as error:
+            raise TemporarilyUnavailable(str(error)) from error
+
+    def _event_subject(self, name: str) -> str:
+        """A stack that is gone still has its events, by its stack's name."""
+        try:
+            return str(self.environment(name).ref)
+        except EnvironmentNotFound:
+            if "/" in name and "#" not in name:
+                return name
+            raise
+
+    async def logs(self, name: str, query: LogRequest) -> list[str]:
+        return list((await self._read_logs(name, query)).lines)
+
+    async def operation_log(self, name: str, lines: int) -> list[str]:
+        view = self.environment(name)
+        path = await asyncio.to_thread(operation_records.newest_log, self._deps.paths, view.ref)
+        found = await asyncio.to_thread(_tail, path, min(lines, MAX_LINES))
+        return [self._deps.redact(line) for line in found]
+
+    async def _read_logs(self, name: str, query: LogRequest) -> LogLines:
+        view = self.environment(name)
+        target, told = registry.get(view.target), self._deps.target_settings(view.target)
+        try:
+            found = await asyncio.to_thread(
+                target.logs, view.name, told, replace(query, lines=min(query.lines, MAX_LINES))
+            )
+            return replace(found, lines=tuple(self._deps.redact(line) for line in found.lines))
+        except NoSuchLog as error:
+            raise RequestRefused(str(error)) from error
+        except Exception as error:
+            raise TemporarilyUnavailable(_target_error(view.target, error)) from error
+
+    async def runtime_info(self, name: str) -> RuntimeInfo:
+        view = self.environment(name)
+        target, told = registry.get(view.target), self._deps.target_settings(view.target)
+        if not isinstance(target, Inspectable):
+            return RuntimeInfo()
+        try:
+            return await asyncio.to_thread(target.inspect, view.name, told)
+        except Exception as error:
+            raise TemporarilyUnavailable(_target_error(view.target, error)) from error
+
+    async def suite_logs(self, name: str, suite: str, lines: int) -> list[str]:
+        view = self.environment(name)
+        known = [each.name for each in view.tests]
+        if suite not in known:
+            there = f"there are: {', '.join(known)}" if known else "it has none, or they wait until it is ready"
+            raise RequestRefused(f"{view.name} has no suite {suite!r}; {there}")
+        return await asyncio.to_thread(self._deps.suite_runner.log_lines, view.ref, suite, min(lines, MAX_LINES))
+
+    async def follow(self, name: str, service: str | None) -> AsyncIterator[str]:
+        """Lines as they come; ends when the environment is gone. A target that does not answer is asked again."""
+        since: LogPositions | None = None
+        while True:
+            try:
+                told = await self._read_logs(
+                    name, LogRequest(service, MAX_LINES if since else INITIAL_LINES, since=since)
+                )
+            except EnvironmentNotFound:
+                return
+            except TemporarilyUnavailable:
+                if since is None:
+                    raise
+                told = LogLines((), since)
+            for line in told.lines:
+                yield line
+            since = told.positions
+            await asyncio.sleep(FOLLOW_INTERVAL)
+
+    async def follow_operation(self, name: str) -> AsyncIterator[str]:
+        seen: list[str] = []
+        while True:
+            try:
+                now = await self.operation_log(name, MAX_LINES)
+            except EnvironmentNotFound:
+                return
+            for line in _new_lines(seen, now):
+                yield line
+            seen = now
+            await asyncio.sleep(FOLLOW_INTERVAL)
+
+    # --- wishes
+
+    async def up(self, name: str, by: str) -> EnvironmentView:
+        view = self.environment(name)
+        self._deps.suite_runner.retry(view.ref)
+        self._record_intent(view, "retry", by)
+        self._deps.journal.record(event_kinds.INTENT_RETRY, "asked to try again now", str(view.ref), by)
+        return view
+
+    async def down(self, name: str, by: str) -> EnvironmentView:
+        """The label goes first: while it is there, the Git host says that the environment should exist."""
+        view = self.environment(name)
+        await self._remove_trigger_labels(view)
+        self._record_intent(view, "down", by)
+        self._deps.journal.record(event_kinds.INTENT_DOWN, "asked to take it down", str(view.ref), by)
+        return view
+
+    async def _remove_trigger_labels(self, view: EnvironmentView) -> None:
+        forge = self._deps.loop.last_cycle.forge
+        facts = forge.facts.get(view.key.repository) if view.key else None
+        candidate = facts.requests.get(view.key.number) if facts and view.key else None
+        repository = forge.repositories.get(view.key.repository) if view.key else None
+        if candidate is None or repository is None:
+            return
+        if candidate.pull.key.kind is not RefKind.PULL:
+            await self._mark_ref_expired(view, repository, candidate)
+        for label in sorted(candidate.recipe.labels & candidate.pull.labels):
+            try:
+                await asyncio.to_thread(self._deps.forge.remove_label, repository, candidate.pull.key.number, label)
+            except ForgeNotFound:
+                continue  # somebody was quicker
+            except ForgeError as error:
+                raise RequestRefused(f"the label {label} could not be taken off: {error}") from error
+
+    async def _mark_ref_expired(self, view: EnvironmentView, repository: Repository, candidate: Request) -> None:
+        """A branch or a tag has no label to take off: its commit is marked as if its time had run out."""
+        try:
+            mark, text = expired_mark(view.ref.stack), "Taken down by a person."
+            await asyncio.to_thread(self._deps.forge.mark, repository, candidate.pull.head_sha, mark, text)
+        except ForgeError as error:
+            raise RequestRefused(f"{display_name(view)} could not be marked as taken down: {error}") from error
+
+    async def extend(self, name: str, seconds: int, by: str) -> EnvironmentView:
+        view = self.environment(name)
+        if view.phase in (Phase.DESTROYING, Phase.DESTROYED):
+            raise RequestRefused(f"{view.name} is being destroyed; there is nothing to extend")
+        if not view.commit:
+            raise RequestRefused(f"{view.name} is not made yet; its time starts with its newest commit")
+        now = self._deps.clock()
+        # Whole seconds, as the tag keeps them: what it says is then what was asked for.
+        until = (max(view.expires_at or now, now) + timedelta(seconds=seconds)).replace(microsecond=0)
+        self._record_intent(view, "extend", by, until)
+        self._deps.journal.record(
+            event_kinds.INTENT_EXTEND, f"asked for time until {until:%Y-%m-%d %H:%M}", str(view.ref), by
+        )
+        return replace(view, expires_at=until)
+
+    async def keep(self, name: str, keep: bool, by: str) -> EnvironmentView:
+        view = self.environment(name)
+        if view.phase in (Phase.DESTROYING, Phase.DESTROYED):
+            raise RequestRefused(f"{view.name} is being destroyed; there is nothing to keep")
+        if not view.commit:
+            raise RequestRefused(f"{view.name} is not made yet; keep it once it is there")
+        self._record_intent(view, "keep" if keep else "unkeep", by)
+        kind, what = (
+            (event_kinds.INTENT_KEEP, "to keep it")
+            if keep
+            else (event_kinds.INTENT_UNKEEP, "to let its time count again")
+        )
+        self._deps.journal.record(kind, f"asked {what}", str(view.ref), by)
+        return replace(view, kept=keep, expires_at=None if keep else view.expires_at)
+
+    async def sleep(self, name: str, by: str) -> EnvironmentView:
+        return self._request_sleep_or_wake(self.environment(name), "sleep", by)
+
+    async def wake_up(self, name: str, by: str) -> EnvironmentView:
+        return self._request_sleep_or_wake(self.environment(name), "wake", by)
+
+    def _request_sleep_or_wake(self, view: EnvironmentView, kind: str, by: str) -> EnvironmentView:
+        if view.phase in (Phase.DESTROYING, Phase.DESTROYED, Phase.EXPIRED):
+            raise RequestRefused(f"{view.name} is being destroyed; it can neither sleep nor wake")
+        if not view.commit:
+            raise RequestRefused(f"{view.name} is not made yet; there is nothing that could {kind}")
+        if not isinstance(registry.get(view.target), Sleeps):
+            raise RequestRefused(f"the target {view.target} cannot put environments to sleep")
+        self._record_intent(view, kind, by)
+        told, what = (
+            (event_kinds.INTENT_SLEEP, "to put it to sleep")
+            if kind == "sleep"
+            else (event_kinds.INTENT_WAKE, "to wake it")
+        )
+        self._deps.journal.record(told, f"asked {what}", str(view.ref), by)
+        return view
+
+    async def approve_commit(
+        self, name: str, commit: str, by: str, requested_at: datetime | None = None
+    ) -> EnvironmentView:
+        view = self.environment(name)
+        facts = self._deps.loop.last_cycle.forge
+        home = facts.facts.get(view.key.repository) if view.key else None
+        candidate = home.requests.get(view.key.number) if home and view.key else None
+        repository = facts.repositories.get(view.key.repository) if view.key else None
+        if candidate is None or repository is None or not candidate.pull.from_fork:
+            raise RequestRefused(f"{name} is no open pull request from a fork, so there is nothing to approve")
+        head = candidate.pull.head_sha
+        if commit != head:
+            raise RequestRefused(
+                f"the newest commit of {name} is {head}, not {commit}; look at it, then approve that one"
+            )
+        first = self._deps.loop_state.first_seen.get(candidate.pull.key, ("", None))
+        if requested_at is not None and (first[0] != head or first[1] is None or first[1] >= requested_at):
+            raise RequestRefused(f"commit {head[:7]} came in the meantime; look at it, then approve again")
+        try:
+            text = f"Approved by {by}"
+            await asyncio.to_thread(self._deps.forge.mark, repository, head, APPROVED, text)
+        except ForgeError as error:
+            raise RequestRefused(f"the approval could not be written on commit {head[:7]}: {error}") from error
+        self._deps.journal.record(event_kinds.COMMIT_APPROVED, f"commit {head} of a fork may run", str(view.ref), by)
+        self.trigger_cycle("approved")
+        return view
+
+    async def approve_plan(self, plan: str, by: str) -> str:
+        shown = self._deps.loop.last_cycle
+        held = shown.plan.digest if shown.plan else ""
+        if not held or plan != held:
+            raise RequestRefused(f"no plan {plan!r} is held" + (f"; the one that is held is {held}" if held else ""))
+        self._deps.loop_state.approved_plans[plan] = self._deps.clock()
+        self._deps.journal.record(event_kinds.PLAN_APPROVED, f"plan {plan} may go through", actor=by)
+        self.trigger_cycle("approved")
+        return f"plan {plan} goes through with the next cycle"
+
+    async def audit(self) -> AuditResult:
+        return await self._deps.auditor.audit()
+
+    async def sweep(self, dry_run: bool, by: str) -> list[str]:
+        """What the next plan would remove, and what an audit names; unless it is a dry run, it goes now."""
+        plan = self._deps.loop.last_cycle.plan
+        lines = [] if plan is None else [line for line in plan.render().splitlines() if _is_removal(line)]
+        if dry_run:
+            found = await self._deps.auditor.audit()
+            return lines + [
+                f"remove    {each.location}: {each.kind} {each.name}: {each.reason}" for each in sweepable(found)
+            ]
+        removed = await self._deps.auditor.sweep()
+        for sentence in removed:
+            self._deps.journal.record(event_kinds.SWEEP_REMOVED, sentence, actor=by)
+        self._deps.journal.record(
+            event_kinds.SWEEP_REMOVED, f"asked to sweep: {len(lines) + len(removed)} found", actor=by
+        )
+        self.trigger_cycle("sweep")
+        return lines + removed
+
+    def trigger_cycle(self, reason: str) -> None:  # noqa: ARG002 - the reason is for the caller's log
+        self._deps.wakeups.wake_soon(refresh=True)
+
+    def _record_intent(self, view: EnvironmentView, kind: str, by: str, until: datetime | None = None) -> None:
+        intent = Intent(view.ref, kind, by, self._deps.clock(), until)
+        self._deps.loop_state.add_intent(intent)
+        self._deps.wakeups.wake_soon(refresh=True)
+
+
+def _forge_cost(cost: ApiUsage) -> ForgeUsage:
+    return ForgeUsage(cost.counted, cost.free, cost.remaining, cost.limit, cost.blocked_for)
+
+
+def _is_removal(line: str) -> bool:
+    return line.startswith(("destroy", "purge", "hold", "confirm"))
+
+
+def _target_error(target: str, error: Exception) -> str:
+    return f"the target {target} could not be asked: {error}"
+
+
+def _tail(path: Path | None, lines: int) -> list[str]:
+    if path is None:
+        return []
+    try:
+        return path.read_text(errors="replace").splitlines()[-lines:]
+    except FileNotFoundError:
+        return []
+
+
+def _new_lines(previous: list[str], current: list[str]) -> list[str]:
+    """What came after the last look: everything behind the longest end of ``previous`` that ``current`` still shows."""
+    for start in range(len(previous) + 1):
+        kept = previous[start:]
+        if current[: len(kept)] == kept:
+            return current[len(kept) :]
+    return current

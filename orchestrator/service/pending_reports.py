@@ -1,0 +1,78 @@
+"""Which pull requests were told something that will not stay true, kept over a kill.
+
+Most environments leave by a destroy, which turns their comment first. One that never got as far as a stack leaves
+without: its last word is owed by whoever told it the last time, and that one may be dead. So who was told is written
+down before it is told, with the phase that it was told: a check that was left in progress on a commit that nobody wants
+any more is found by it. Losing the file loses a last word, never an environment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from orchestrator.core.model.world import Key
+from orchestrator.core.views.environment_views import EnvironmentView
+from orchestrator.core.views.phases import Phase
+from stacks.model import StackRef
+
+
+class PendingReports:
+    """``path`` None keeps nothing over a restart."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self._written = ""
+
+    def load(self) -> dict[StackRef, EnvironmentView]:
+        """Those that an earlier life, or an earlier leader, told; what cannot be read is nobody."""
+        self._written = ""
+        try:
+            rows = json.loads(self._path.read_text()) if self._path else []
+            views = [from_row(row) for row in rows]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return {}
+        return {view.ref: view for view in views}
+
+    def save(self, views: Iterable[EnvironmentView]) -> None:
+        text = json.dumps([to_row(view) for view in views if view.key is not None])
+        if self._path is None or text == self._written:
+            return
+        fresh = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        with contextlib.suppress(OSError):  # a full disk; the cycle goes on, and the next one tries again
+            fresh.write_text(text)
+            fresh.replace(self._path)
+            self._written = text
+
+
+def to_row(view: EnvironmentView) -> dict[str, object]:
+    key = view.key or Key(0, 0)
+    return {
+        "project": view.ref.project,
+        "stack": view.ref.stack,
+        "repository": key.repository,
+        "number": key.number,
+        "called": view.repository,
+        "name": view.name,
+        "host": view.host,
+        "commit": view.wanted_commit or view.commit,
+        "phase": view.phase.value,
+        "ref_name": view.ref_name,
+    }
+
+
+def from_row(row: dict[str, object]) -> EnvironmentView:
+    return EnvironmentView(
+        ref=StackRef(str(row["project"]), str(row["stack"])),
+        key=Key(int(str(row["repository"])), int(str(row["number"]))),
+        repository=str(row["called"]),
+        name=str(row["name"]),
+        host=str(row["host"]),
+        phase=Phase(str(row.get("phase", Phase.DESTROYED.value))),
+        reasons=(),
+        wanted_commit=str(row["commit"]),
+        ref_name=str(row.get("ref_name", "")),
+    )

@@ -1,0 +1,99 @@
+"""Every error in one shape: ``{"error": {"code", "message", "hint"}}``, with the right status.
+
+401 unauthorised · 403 forbidden · 404 not_found · 405 method_not_allowed · 409 refused
+413 too_large · 422 invalid · 429 too_many · 500 internal · 503 unavailable
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from orchestrator.core.views.environment_views import EnvironmentView, display_name
+from orchestrator.surfaces.api import schemas
+from orchestrator.surfaces.port import EnvironmentNotFound, EnvironmentService, RequestRefused, TemporarilyUnavailable
+
+CODES: Mapping[int, str] = {
+    401: "unauthorised",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    409: "refused",
+    413: "too_large",
+    422: "invalid",
+    429: "too_many",
+    500: "internal",
+    503: "unavailable",
+}
+
+
+class ApiError(HTTPException):
+    """An error with a hint. It is an HTTPException, so that FastAPI lets it through while it reads a body."""
+
+    def __init__(self, status: int, message: str, hint: str = "") -> None:
+        super().__init__(status, message)
+        self.hint = hint
+
+
+def install(app: FastAPI, environment_service: EnvironmentService) -> None:
+    async def missing(request: Request, error: Exception) -> JSONResponse:
+        name = str(request.path_params.get("name", ""))
+        hint = suggest_names(name, environment_service.environments())
+        return error_response(404, str(error) or f"there is no environment {name!r}", hint)
+
+    app.add_exception_handler(EnvironmentNotFound, missing)
+    app.add_exception_handler(RequestRefused, _refused)
+    app.add_exception_handler(TemporarilyUnavailable, _unavailable)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _internal)
+
+
+def error_response(status: int, message: str, hint: str = "", headers: Mapping[str, str] | None = None) -> JSONResponse:
+    detail = schemas.ErrorDetail(code=CODES.get(status, "error"), message=message, hint=hint)
+    return JSONResponse(schemas.Error(error=detail).model_dump(), status, headers=dict(headers or {}))
+
+
+def suggest_names(name: str, environments: list[EnvironmentView]) -> str:
+    """The names most like ``name``, as a question; else where to look."""
+    known = {view.name for view in environments if view.name}
+    known |= {display_name(view) for view in environments if view.key}
+    starts = sorted(item for item in known if name and item.startswith(name))
+    close = starts or difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5)
+    if close:
+        return f"did you mean {', '.join(close[:3])}?"
+    return "`eph list` shows what there is" if known else "there are no environments yet; label a pull request"
+
+
+async def _refused(_: Request, error: Exception) -> JSONResponse:
+    return error_response(409, str(error))
+
+
+async def _unavailable(_: Request, error: Exception) -> JSONResponse:
+    return error_response(503, str(error), "ask again later; environments go on meanwhile")
+
+
+async def _invalid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 (registered for this very type)
+    parts = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()[:10]]
+    return error_response(422, "; ".join(parts), "/openapi.json says what is expected")
+
+
+async def _http(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 (registered for this very type)
+    hint = getattr(error, "hint", "")
+    if not hint and error.status_code in (404, 405):
+        hint = "the paths are listed in /openapi.json"
+    # A body that cannot be parsed at all is 400 to FastAPI; to a caller it is one kind of mistake with the rest.
+    status = 422 if error.status_code == 400 else error.status_code
+    return error_response(status, str(error.detail), hint, error.headers)
+
+
+async def _internal(_: Request, __: Exception) -> JSONResponse:
+    # What went wrong inside may hold a secret: it goes to the log of the server, not to the caller.
+    return error_response(500, "something went wrong inside Eph", "the log of ephd has the details")

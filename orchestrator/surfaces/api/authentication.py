@@ -1,0 +1,128 @@
+"""Who is asking, and may they.
+
+Programs send ``Authorization: Bearer …``. A browser signs in once with the same token and then has a session
+cookie: when it ends and the token's hash, signed. So a session ends with its token, and nothing is stored.
+
+A cookie is sent by the browser whoever made it send one, so a change asked for by cookie counts only when it came
+from our own origin. Previews live on neighbouring host names and run code of pull requests: the check compares
+origins, never sites.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from fastapi import Request, Response
+
+from orchestrator.surfaces.api.api_errors import ApiError
+from orchestrator.surfaces.api.api_settings import ApiSettings, Role, Token, hash_token
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    name: str
+    role: Role | None
+
+    def may(self, role: Role) -> bool:
+        return self.role is not None and self.role >= role
+
+
+ANONYMOUS = Caller("anonymous", None)
+
+
+class Authenticator:
+    """Tells who a request is from."""
+
+    def __init__(self, settings: ApiSettings) -> None:
+        self._settings = settings
+
+    def caller(self, request: Request) -> Caller:
+        header = request.headers.get("authorization", "")
+        scheme, _, secret = header.partition(" ")
+        if header:
+            token = self.by_secret(secret.strip()) if scheme.lower() == "bearer" else None
+            return Caller(token.name, token.role) if token else ANONYMOUS
+        token = self._by_session(request)
+        return Caller(token.name, token.role) if token else ANONYMOUS
+
+    def by_secret(self, secret: str) -> Token | None:
+        return self._by_hash(hash_token(secret)) if secret else None
+
+    def require(self, request: Request, role: Role) -> Caller:
+        """The caller, when they may; else 401 or 403 with the way out."""
+        caller = self.caller(request)
+        if caller.may(role) or (role is Role.VIEWER and self._settings.public_reads):
+            return caller
+        if caller.role is None:
+            raise unauthorized()
+        raise ApiError(
+            403,
+            f"{caller.name} is a {caller.role.name.lower()}; this needs the role {role.name.lower()}",
+            "ask an administrator of Eph for a token with that role",
+        )
+
+    def sign_in(self, request: Request, response: Response, token: Token) -> None:
+        until = int((self._settings.clock() + self._settings.session_ttl).timestamp())
+        body = f"{until}.{token.sha256}"
+        value = f"{body}.{self._sign(body)}"
+        response.set_cookie(
+            cookie_name(request),
+            value,
+            max_age=int(self._settings.session_ttl.total_seconds()),
+            httponly=True,
+            secure=request.url.scheme == "https",
+            samesite="strict",
+            path="/",
+        )
+
+    def _by_session(self, request: Request) -> Token | None:
+        until, _, rest = request.cookies.get(cookie_name(request), "").partition(".")
+        digest, _, signature = rest.partition(".")
+        if not until.isdecimal() or not hmac.compare_digest(
+            signature.encode(), self._sign(f"{until}.{digest}").encode()
+        ):
+            return None
+        if int(until) < _seconds(self._settings.clock()):
+            return None
+        if request.method not in SAFE_METHODS and not same_origin(request):
+            raise ApiError(403, "this change was asked for by another site", "use the page of Eph itself, or a token")
+        return self._by_hash(digest)
+
+    def _by_hash(self, digest: str) -> Token | None:
+        # Every token is compared, so that the time taken says nothing of which one was close.
+        found = [t for t in self._settings.tokens if hmac.compare_digest(t.sha256.encode(), digest.encode())]
+        return found[0] if found else None
+
+    def _sign(self, body: str) -> str:
+        mac = hmac.new(self._settings.session_key, body.encode(), hashlib.sha256).digest()
+        return base64.urlsafe_b64encode(mac).decode().rstrip("=")
+
+
+def unauthorized() -> ApiError:
+    error = ApiError(401, "no valid token", "set EPH_TOKEN, or send 'Authorization: Bearer <token>'")
+    error.headers = {"WWW-Authenticate": "Bearer"}
+    return error
+
+
+def cookie_name(request: Request) -> str:
+    # __Host- keeps a neighbouring host name from planting a cookie; browsers allow it over TLS only.
+    return "__Host-eph_session" if request.url.scheme == "https" else "eph_session"
+
+
+def same_origin(request: Request) -> bool:
+    site = request.headers.get("sec-fetch-site")
+    if site is not None and site not in ("same-origin", "none"):
+        return False
+    origin = request.headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc == request.headers.get("host", "")
+
+
+def _seconds(at: datetime) -> int:
+    return int(at.timestamp())

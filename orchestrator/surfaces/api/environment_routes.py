@@ -1,0 +1,138 @@
+"""Environments over HTTP. A name may be ``shop-gentle-stream-42``, ``owner/repo#42`` (send # as %23) or a stack."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from sse_starlette import EventSourceResponse
+
+from orchestrator.core.views.phases import Phase
+from orchestrator.surfaces.api import pagination, render, schemas
+from orchestrator.surfaces.api.role_dependencies import VIEWER, Developer
+from orchestrator.surfaces.api.streams import Streams, log_lines
+from orchestrator.surfaces.port import EnvironmentService
+from programs.runtime_info import LogRequest
+
+Name = Annotated[str, Path(max_length=300)]
+Service = Annotated[str | None, Query(max_length=100)]
+
+
+def router(environment_service: EnvironmentService, streams: Streams) -> APIRouter:
+    routes = APIRouter(prefix="/environments", tags=["environments"])
+    _reads(routes, environment_service)
+    _streams(routes, environment_service, streams)
+    _actions(routes, environment_service)
+    # The bare name takes any path, so it comes after those that end in a word of ours.
+    _one(routes, environment_service)
+    return routes
+
+
+def _reads(routes: APIRouter, environment_service: EnvironmentService) -> None:
+    @routes.get("", dependencies=[VIEWER])
+    async def list_environments(
+        repository: Annotated[str | None, Query(max_length=200)] = None,
+        phase: Annotated[list[Phase] | None, Query()] = None,
+        limit: Annotated[int, Query(ge=1, le=500)] = 100,
+        cursor: Annotated[str | None, Query(max_length=1000)] = None,
+    ) -> schemas.EnvironmentPage:
+        """All environments, wanted or existing, by repository and number."""
+        return pagination.page(
+            pagination.filtered(environment_service.environments(), repository, phase or ()), limit, cursor
+        )
+
+    @routes.get("/{name:path}/why", dependencies=[VIEWER])
+    async def why_environment(name: Name) -> schemas.Why:
+        """Which facts led to the phase."""
+        return render.why(environment_service.environment(name))
+
+    @routes.get("/{name:path}/logs", dependencies=[VIEWER])
+    async def environment_logs(
+        name: Name,
+        service: Service = None,
+        lines: Annotated[int, Query(ge=1, le=5000)] = 100,
+        operation: bool = False,
+        suite: Annotated[str | None, Query(max_length=63)] = None,
+        previous: bool = False,
+    ) -> schemas.Logs:
+        """The last lines of its services, of its last operation, or of a suite of its tests. ``previous``: what the
+        services' processes before those that run now printed."""
+        if suite:
+            return schemas.Logs(
+                name=name,
+                service=None,
+                operation=False,
+                suite=suite,
+                lines=await environment_service.suite_logs(name, suite, lines),
+            )
+        if operation:
+            found = await environment_service.operation_log(name, lines)
+        else:
+            found = await environment_service.logs(name, LogRequest(service, lines, previous))
+        return schemas.Logs(name=name, service=service, operation=operation, previous=previous, lines=found)
+
+    @routes.get("/{name:path}/inside", dependencies=[VIEWER])
+    async def look_inside(name: Name) -> schemas.RuntimeInfoResponse:
+        """Its pods or processes, and what its target says happened to them last."""
+        return render.runtime_info(await environment_service.runtime_info(name))
+
+
+def _streams(routes: APIRouter, environment_service: EnvironmentService, streams: Streams) -> None:
+    @routes.get("/{name:path}/logs/stream", dependencies=[VIEWER], response_class=EventSourceResponse)
+    async def follow_logs(name: Name, service: Service = None, operation: bool = False) -> EventSourceResponse:
+        """Log lines as server-sent events: ``line`` with {"line"}, then ``end``."""
+        environment_service.environment(name)
+        return streams.respond(
+            log_lines(
+                environment_service.follow_operation(name) if operation else environment_service.follow(name, service)
+            )
+        )
+
+
+def _actions(routes: APIRouter, environment_service: EnvironmentService) -> None:
+    @routes.post("/{name:path}/up", status_code=202)
+    async def up(name: Name, caller: Developer) -> schemas.EnvironmentItem:
+        """Tries again now."""
+        return render.environment(await environment_service.up(name, caller.name))
+
+    @routes.post("/{name:path}/down", status_code=202)
+    async def down(name: Name, caller: Developer) -> schemas.EnvironmentItem:
+        """Takes the label off the pull request and destroys."""
+        return render.environment(await environment_service.down(name, caller.name))
+
+    @routes.post("/{name:path}/extend", status_code=202)
+    async def extend(name: Name, body: schemas.Extend, caller: Developer) -> schemas.EnvironmentItem:
+        """Lets it live longer."""
+        return render.environment(await environment_service.extend(name, body.seconds, caller.name))
+
+    @routes.post("/{name:path}/keep", status_code=202)
+    async def keep(name: Name, caller: Developer) -> schemas.EnvironmentItem:
+        """Stops its clock: it does not expire."""
+        return render.environment(await environment_service.keep(name, True, caller.name))
+
+    @routes.post("/{name:path}/unkeep", status_code=202)
+    async def unkeep(name: Name, caller: Developer) -> schemas.EnvironmentItem:
+        """Lets its time count again."""
+        return render.environment(await environment_service.keep(name, False, caller.name))
+
+    @routes.post("/{name:path}/sleep", status_code=202)
+    async def sleep(name: Name, caller: Developer) -> schemas.EnvironmentItem:
+        """Stops what runs of it and keeps all that it holds."""
+        return render.environment(await environment_service.sleep(name, caller.name))
+
+    @routes.post("/{name:path}/wake", status_code=202)
+    async def wake(name: Name, caller: Developer) -> schemas.EnvironmentItem:
+        """Starts it again."""
+        return render.environment(await environment_service.wake_up(name, caller.name))
+
+    @routes.post("/{name:path}/approve", status_code=202)
+    async def approve(name: Name, body: schemas.Approval, caller: Developer) -> schemas.EnvironmentItem:
+        """Lets one very commit of a fork run."""
+        return render.environment(await environment_service.approve_commit(name, body.commit, caller.name))
+
+
+def _one(routes: APIRouter, environment_service: EnvironmentService) -> None:
+    @routes.get("/{name:path}", dependencies=[VIEWER])
+    async def get_environment(name: Name) -> schemas.EnvironmentItem:
+        """One environment."""
+        return render.environment(environment_service.environment(name))

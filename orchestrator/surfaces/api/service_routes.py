@@ -1,0 +1,110 @@
+"""The service itself over HTTP: status, events, and what an operator asks of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from sse_starlette import EventSourceResponse
+
+from orchestrator.surfaces.api import render, schemas
+from orchestrator.surfaces.api.api_errors import ApiError
+from orchestrator.surfaces.api.api_settings import ApiSettings, WebhookDelivery
+from orchestrator.surfaces.api.role_dependencies import VIEWER, Admin, Developer
+from orchestrator.surfaces.api.streams import Streams
+from orchestrator.surfaces.port import EnvironmentService
+
+EnvironmentName = Annotated[str, Query(alias="environment", max_length=300)]
+After = Annotated[int, Query(ge=0, le=2**63 - 1)]
+
+
+def router(environment_service: EnvironmentService, streams: Streams, settings: ApiSettings) -> APIRouter:
+    routes = APIRouter()
+    _reads(routes, environment_service, streams)
+    _actions(routes, environment_service)
+    _webhooks(routes, settings)
+    return routes
+
+
+def _reads(routes: APIRouter, environment_service: EnvironmentService, streams: Streams) -> None:
+    @routes.get("/status", tags=["service"], dependencies=[VIEWER])
+    async def service_status() -> schemas.StatusResponse:
+        """How the service is, and what it could not read."""
+        return render.status(environment_service.status(), len(environment_service.environments()))
+
+    @routes.get("/audit", tags=["service"])
+    async def audit(_: Developer) -> schemas.AuditResponse:
+        """Compares what there really is with stacks and pull requests; changes nothing."""
+        return render.audit(await environment_service.audit())
+
+    @routes.get("/events", tags=["events"], dependencies=[VIEWER])
+    async def list_events(
+        name: EnvironmentName = "",
+        after: After = 0,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        newest: bool = False,
+    ) -> schemas.EventPage:
+        """The event log, oldest first; ``newest`` gives the last ones instead."""
+        found = await environment_service.events(name, after, limit, newest)
+        return schemas.EventPage(items=[render.event(item) for item in found], next=found[-1].id if found else after)
+
+    @routes.get("/events/stream", tags=["events"], dependencies=[VIEWER], response_class=EventSourceResponse)
+    async def follow_events(
+        name: EnvironmentName = "",
+        after: After = 0,
+        last_event_id: Annotated[str | None, Header()] = None,
+    ) -> EventSourceResponse:
+        """The event log as server-sent events. A client that reconnects goes on after Last-Event-ID."""
+        if last_event_id and last_event_id.isdecimal():
+            after = min(int(last_event_id), 2**63 - 1)
+        # Asked once before the stream begins, so that an unknown name is a 404 and not a stream that breaks.
+        await environment_service.events(name, after, 1, False)
+        return streams.respond(streams.events(environment_service, name, after))
+
+
+def _actions(routes: APIRouter, environment_service: EnvironmentService) -> None:
+    @routes.post("/sweep", tags=["service"])
+    async def sweep(caller: Admin, dry_run: bool = False) -> schemas.Sweep:
+        """Looks for leftovers now and removes them; with ``dry_run`` only names them."""
+        return schemas.Sweep(dry_run=dry_run, found=await environment_service.sweep(dry_run, caller.name))
+
+    @routes.post("/plans/{digest}/approve", tags=["service"])
+    async def approve(
+        digest: Annotated[str, Path(pattern=r"^[0-9a-f]{6,64}$")],
+        caller: Admin,
+    ) -> schemas.Approved:
+        """Lets one very plan that a guard holds go through."""
+        return schemas.Approved(message=await environment_service.approve_plan(digest, caller.name))
+
+    @routes.post("/wake", tags=["service"], status_code=202)
+    async def wake(caller: Developer) -> schemas.Accepted:
+        """Makes the loop look now instead of at its next turn."""
+        environment_service.trigger_cycle(f"asked by {caller.name}")
+        return schemas.Accepted(message="the loop looks now")
+
+
+def _webhooks(routes: APIRouter, settings: ApiSettings) -> None:
+    @routes.post("/webhooks/github", tags=["webhooks"], status_code=202)
+    async def github(
+        request: Request,
+        event: Annotated[str, Header(alias="X-GitHub-Event", max_length=100)] = "",
+        signature: Annotated[str, Header(alias="X-Hub-Signature-256", max_length=200)] = "",
+        delivery: Annotated[str, Header(alias="X-GitHub-Delivery", max_length=100)] = "",
+    ) -> schemas.Accepted:
+        """Wakes the loop early. It carries no orders: what it says is read again from the Git host."""
+        if settings.webhook is None:
+            raise ApiError(404, "webhooks are not set up", "give ephd a webhook secret; without one it looks by itself")
+        body = await request.body()
+        if not await run_in_threadpool(settings.webhook, WebhookDelivery(event, body, signature, delivery)):
+            raise ApiError(401, "the signature does not match", "use the same secret at the Git host and in ephd")
+        return schemas.Accepted(message="thanks")
+
+    @routes.post("/webhooks/github/test", tags=["webhooks"])
+    async def test(caller: Admin) -> schemas.WebhookTest:  # noqa: ARG001 - who may is all that counts
+        """Sends a signed ping to this server, by its public address when that is set, and says what came of it."""
+        if settings.webhook_test is None:
+            raise ApiError(404, "webhooks are not set up", "give ephd a webhook secret; without one it looks by itself")
+        found = await settings.webhook_test()
+        return schemas.WebhookTest(**dataclasses.asdict(found))

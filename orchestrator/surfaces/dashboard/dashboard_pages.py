@@ -1,0 +1,205 @@
+"""The routes of the dashboard."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import parse_qs
+
+import jinja2
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from orchestrator.surfaces.api import render
+from orchestrator.surfaces.api.api_errors import ApiError, suggest_names
+from orchestrator.surfaces.api.api_settings import ApiSettings, Role
+from orchestrator.surfaces.api.authentication import Authenticator, Caller, cookie_name, same_origin
+from orchestrator.surfaces.dashboard import html_filters
+from orchestrator.surfaces.port import EnvironmentNotFound, EnvironmentService, RequestRefused, TemporarilyUnavailable
+from programs.runtime_info import LogRequest, RuntimeInfo
+
+TEMPLATES_FOLDER = Path(__file__).parent
+REFRESH_SECONDS = 5
+LOG_LINES = 40
+DAY_SECONDS = 24 * 3600
+
+
+class DashboardPages:
+    """Jinja with everything escaped, and what each page needs besides its own values."""
+
+    def __init__(
+        self, environment_service: EnvironmentService, authenticator: Authenticator, settings: ApiSettings
+    ) -> None:
+        self.environment_service, self.authenticator, self.settings = environment_service, authenticator, settings
+        self._jinja = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(TEMPLATES_FOLDER), autoescape=True, undefined=jinja2.StrictUndefined
+        )
+        self._jinja.filters.update(html_filters.FILTERS)
+
+    def html(self, template: str, request: Request, code: int = 200, **values: object) -> HTMLResponse:
+        caller = self.authenticator.caller(request)
+        values = {
+            "now": self.settings.clock(),
+            "version": self.settings.version,
+            "caller": caller,
+            "developer": caller.may(Role.DEVELOPER),
+            "refresh": 0,
+            **values,
+        }
+        return HTMLResponse(self._jinja.get_template(template).render(values), code)
+
+    def may_read(self, request: Request) -> bool:
+        return self.settings.public_reads or self.authenticator.caller(request).may(Role.VIEWER)
+
+    def sign_in(self, request: Request, status: int = 200, message: str = "") -> HTMLResponse:
+        return self.html("login.html", request, status, message=message)
+
+    def require_developer(self, request: Request) -> Caller:
+        return self.authenticator.require(request, Role.DEVELOPER)
+
+
+def router(environment_service: EnvironmentService, authenticator: Authenticator, settings: ApiSettings) -> APIRouter:
+    routes = APIRouter()
+    pages = DashboardPages(environment_service, authenticator, settings)
+    _session(routes, pages)
+    _list(routes, pages)
+    _actions(routes, pages)
+    _one(routes, pages)
+    return routes
+
+
+def _session(routes: APIRouter, pages: DashboardPages) -> None:
+    @routes.get("/style.css")
+    async def style() -> Response:
+        css = (TEMPLATES_FOLDER / "style.css").read_text()
+        return Response(css, media_type="text/css", headers={"Cache-Control": "public, max-age=300"})
+
+    @routes.post("/login")
+    async def login(request: Request) -> Response:
+        if not same_origin(request):
+            raise ApiError(403, "the form was sent by another site", "sign in at the page of Eph itself")
+        form = parse_qs((await request.body()).decode(errors="replace"))
+        return _signed_in(pages, request, form.get("token", [""])[0])
+
+    @routes.post("/logout")
+    async def logout(request: Request) -> Response:
+        if not same_origin(request):
+            raise ApiError(403, "the form was sent by another site", "sign out at the page of Eph itself")
+        answer = RedirectResponse("/", 303)
+        answer.delete_cookie(cookie_name(request), path="/")
+        return answer
+
+
+def _signed_in(pages: DashboardPages, request: Request, token: str) -> Response:
+    known = pages.authenticator.by_secret(token.strip())
+    if known is None:
+        return pages.sign_in(request, 401, "That token is not known here.")
+    # To the bare page, so that the token of a link does not stay in the address bar.
+    answer = RedirectResponse("/", 303)
+    pages.authenticator.sign_in(request, answer, known)
+    return answer
+
+
+def _list(routes: APIRouter, pages: DashboardPages) -> None:
+    @routes.get("/")
+    async def front(request: Request, token: Annotated[str, Query(max_length=500)] = "") -> Response:
+        if token:
+            return _signed_in(pages, request, token)
+        if not pages.may_read(request):
+            return pages.sign_in(request)
+        views = sorted(pages.environment_service.environments(), key=html_filters.sort_key)
+        return pages.html(
+            "list.html", request, refresh=REFRESH_SECONDS, views=views, status=pages.environment_service.status()
+        )
+
+
+def _one(routes: APIRouter, pages: DashboardPages) -> None:
+    @routes.get("/e/{name:path}")
+    async def one(request: Request, name: str, confirm: bool = False) -> Response:
+        if not pages.may_read(request):
+            return pages.sign_in(request)
+        return await _page(pages, request, name, confirm=confirm)
+
+
+async def _page(
+    pages: DashboardPages, request: Request, name: str, *, confirm: bool = False, refusal: str = ""
+) -> Response:
+    desk = pages.environment_service
+    try:
+        view = desk.environment(name)
+    except EnvironmentNotFound:
+        return pages.html("missing.html", request, 404, name=name, hint=suggest_names(name, desk.environments()))
+    logs, operation, inside = await asyncio.gather(
+        _lines(desk.logs(name, LogRequest(lines=LOG_LINES))),
+        _lines(desk.operation_log(name, LOG_LINES)),
+        _inside(desk, name),
+    )
+    return pages.html(
+        "environment.html",
+        request,
+        409 if refusal else 200,
+        refresh=0 if confirm or refusal else REFRESH_SECONDS,
+        view=view,
+        facts=list(render.facts(view)),
+        events=list(reversed(await desk.events(name, 0, 30, True))),
+        logs=logs,
+        operation=operation,
+        inside=inside,
+        confirm=confirm,
+        refusal=refusal,
+    )
+
+
+async def _lines(found: Awaitable[list[str]]) -> list[str]:
+    try:
+        return await found
+    except (EnvironmentNotFound, RequestRefused, TemporarilyUnavailable) as error:
+        # Nothing has run yet, or its target is silent: the page is still worth showing.
+        return [f"({error})"]
+
+
+async def _inside(environment_service: EnvironmentService, name: str) -> RuntimeInfo:
+    """What is wrong stands where the log would be."""
+    try:
+        return await environment_service.runtime_info(name)
+    except (EnvironmentNotFound, TemporarilyUnavailable):
+        return RuntimeInfo()
+
+
+def _actions(routes: APIRouter, pages: DashboardPages) -> None:
+    desk = pages.environment_service
+
+    @routes.post("/e/{name:path}/up")
+    async def up(request: Request, name: str) -> Response:
+        who = pages.require_developer(request).name
+        return await _done(pages, request, name, desk.up(name, who))
+
+    @routes.post("/e/{name:path}/down")
+    async def down(request: Request, name: str) -> Response:
+        who = pages.require_developer(request).name
+        return await _done(pages, request, name, desk.down(name, who))
+
+    @routes.post("/e/{name:path}/sleep")
+    async def sleep(request: Request, name: str) -> Response:
+        who = pages.require_developer(request).name
+        return await _done(pages, request, name, desk.sleep(name, who))
+
+    @routes.post("/e/{name:path}/wake")
+    async def wake(request: Request, name: str) -> Response:
+        who = pages.require_developer(request).name
+        return await _done(pages, request, name, desk.wake_up(name, who))
+
+    @routes.post("/e/{name:path}/extend")
+    async def extend(request: Request, name: str) -> Response:
+        who = pages.require_developer(request).name
+        return await _done(pages, request, name, desk.extend(name, DAY_SECONDS, who))
+
+
+async def _done(pages: DashboardPages, request: Request, name: str, action: Awaitable[object]) -> Response:
+    try:
+        await action
+    except RequestRefused as error:
+        return await _page(pages, request, name, refusal=str(error))
+    return RedirectResponse(html_filters.path(name), 303)

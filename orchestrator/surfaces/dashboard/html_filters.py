@@ -1,0 +1,91 @@
+"""How values look on a page; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from urllib.parse import quote, urlsplit
+
+from orchestrator.core.views.environment_views import EnvironmentView
+from orchestrator.core.views.phases import Phase
+
+PHASE_TONES: Mapping[Phase, str] = {
+    Phase.READY: "good",
+    Phase.FAILED: "bad",
+    Phase.STALLED: "bad",
+    Phase.REFUSED: "bad",
+    Phase.UNHEALTHY: "bad",
+    Phase.HELD: "warn",
+    Phase.EXPIRED: "warn",
+    Phase.QUEUED: "calm",
+    Phase.WAITING: "calm",
+    Phase.IMAGE: "calm",
+    Phase.ASLEEP: "calm",
+    Phase.DESTROYED: "calm",
+    Phase.CREATING: "busy",
+    Phase.UPDATING: "busy",
+    Phase.STARTING: "busy",
+    Phase.DESTROYING: "busy",
+}
+
+
+def sort_key(view: EnvironmentView) -> tuple[bool, str, int, str]:
+    """What is held comes first: nothing happens to it until a person acts."""
+    return (view.phase is not Phase.HELD, view.repository, -(view.key.number if view.key else 0), str(view.ref))
+
+
+def tone(phase: Phase) -> str:
+    return PHASE_TONES[phase]
+
+
+def suite_tone(state: str) -> str:
+    return {"passed": "good", "failed": "bad", "skipped": "calm"}.get(state, "busy")
+
+
+def process_tone(state: str) -> str:
+    """The tone of a process's state."""
+    return {"running": "good", "failing": "bad", "unknown": "bad", "starting": "busy"}.get(state, "calm")
+
+
+def age(at: datetime | None, now: datetime) -> str:
+    return format_duration(max((now - at).total_seconds(), 0)) if at else ""
+
+
+def ago(at: datetime | None, now: datetime) -> str:
+    if at is None:
+        return "never"
+    seconds = (now - at).total_seconds()
+    return f"{format_duration(seconds)} ago" if seconds >= 0 else f"in {format_duration(-seconds)}"
+
+
+def format_duration(seconds: float) -> str:
+    """The largest unit of which there are at least two, days only from four on: 45 s, 12 min, 71 h, 5 d."""
+    for unit, size, least in (("d", 86400, 4), ("h", 3600, 2), ("min", 60, 2)):
+        if seconds >= least * size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{int(seconds)} s"
+
+
+def web_link(url: str) -> str:
+    """The URL when it is one to click; else nothing. What a pull request says could be ``javascript:``."""
+    return url if urlsplit(url).scheme in ("http", "https") else ""
+
+
+def path(name: str) -> str:
+    return f"/e/{quote(name)}"
+
+
+def number(view: EnvironmentView) -> str:
+    return f"{view.repository}#{view.key.number}" if view.key else view.repository
+
+
+FILTERS: Mapping[str, Callable[..., str]] = {
+    "tone": tone,
+    "verdict": suite_tone,
+    "ago": ago,
+    "age": age,
+    "pulse": process_tone,
+    "web_link": web_link,
+    "path": path,
+    "number": number,
+}

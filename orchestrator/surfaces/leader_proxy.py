@@ -1,0 +1,182 @@
+"""What people ask of a replica that follows is passed on to the one that leads, so that any of them, or a load
+balancer in front, will do.
+
+The leader alone knows what runs, what waits and what people asked for; all replicas know the same tokens and sign
+sessions with the same key. So a request goes on as it came, and the leader judges it as if it had come there. When the
+leader cannot be reached, this replica answers itself: what it sees it may tell, a webhook makes it look, and a wish is
+refused (503) until somebody leads. Probes and metrics are about this very process and are never passed on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from typing import Any
+
+import httpx
+
+from orchestrator.runtime.leadership import Leadership
+from orchestrator.surfaces.api.api_errors import error_response
+
+log = logging.getLogger("eph.relay")
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+LOCAL_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+WEBHOOK_PREFIX = "/api/v1/webhooks/"
+RETRY_HINT = "ask again in a few seconds; environments go on meanwhile"
+FORWARDED_HEADER = b"x-eph-passed-on"
+"""A request goes on once: two replicas that each take the other for the leader must not play ball with it."""
+HOP_BY_HOP_HEADERS = frozenset(
+    {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
+)
+SERVER_HEADERS = frozenset({b"date", b"server"})
+"""What the web server adds to each answer itself."""
+CONNECT_TIMEOUT = 3.0
+RESPONSE_TIMEOUT = 20.0
+"""Seconds for the beginning of an answer. Longer than it takes for another to lead."""
+POLL_INTERVAL = 0.5
+MAX_BODY_BYTES = 2 * 1024 * 1024
+
+
+class LeaderProxy:
+    """An ASGI app around ``app``."""
+
+    def __init__(self, app: App, leadership: Leadership, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self.app = app
+        self._leadership = leadership
+        timeout = httpx.Timeout(CONNECT_TIMEOUT, read=None, pool=None)  # streams are silent for long
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+        transport = transport or httpx.AsyncHTTPTransport(limits=limits, trust_env=False)
+        self._client = httpx.AsyncClient(timeout=timeout, transport=transport, trust_env=False)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in LOCAL_PATHS or self._leadership.is_leader():
+            await self.app(scope, receive, send)
+            return
+        leader = "" if _is_forwarded(scope) else self._leadership.leader
+        body = await _read_body(receive)
+        if body is None or (leader and await self._forward(leader, scope, body, receive, send)):
+            return
+        again = _replay_body(body, receive)
+        if self._leadership.is_leader() or scope["method"] in SAFE_METHODS or scope["path"].startswith(WEBHOOK_PREFIX):
+            await self.app(scope, again, send)
+        else:
+            where = f"; the one at {leader} did, and does not answer" if leader else ""
+            await error_response(503, f"no replica leads just now{where}", RETRY_HINT, {"Retry-After": "5"})(
+                scope, again, send
+            )
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def _forward(self, leader: str, scope: Scope, body: bytes, receive: Receive, send: Send) -> bool:
+        """False: nothing was sent, the leader is not there."""
+        request = self._client.build_request(
+            scope["method"],
+            httpx.URL(leader).copy_with(raw_path=_raw_path(scope)),
+            headers=[
+                *((key, value) for key, value in scope["headers"] if key not in HOP_BY_HOP_HEADERS),
+                (FORWARDED_HEADER, b"1"),
+            ],
+            content=body,
+        )
+        answer = await self._start_response(leader, request)
+        if answer is None:
+            return False
+        try:
+            await _until_disconnect(_send_response(answer, send), receive)
+        finally:
+            await answer.aclose()
+        return True
+
+    async def _start_response(self, leader: str, request: httpx.Request) -> httpx.Response | None:
+        """The beginning of its answer; a stopped leader gives none, and is another's place meanwhile."""
+        asking = asyncio.create_task(self._client.send(request, stream=True))
+        try:
+            for _ in range(int(RESPONSE_TIMEOUT / POLL_INTERVAL)):
+                await asyncio.wait({asking}, timeout=POLL_INTERVAL)
+                if asking.done():
+                    return asking.result()
+                if self._leadership.leader != leader:
+                    break
+            log.warning("The leader at %s does not answer.", leader)
+        except httpx.TransportError as error:
+            log.warning("The leader at %s cannot be reached: %s", leader, type(error).__name__)
+        finally:
+            asking.cancel()
+        return None
+
+
+def _is_forwarded(scope: Scope) -> bool:
+    return any(key == FORWARDED_HEADER for key, _ in scope["headers"])
+
+
+def _raw_path(scope: Scope) -> bytes:
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    query: bytes = scope["query_string"]
+    return raw + b"?" + query if query else raw
+
+
+async def _read_body(receive: Receive) -> bytes | None:
+    """Small, as all that the API takes; None: whoever asked is gone. What is too large is cut, and refused for it."""
+    parts, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        part = message.get("body", b"")
+        size += len(part)
+        parts.append(part)
+        if not message.get("more_body") or size > MAX_BODY_BYTES:
+            return b"".join(parts)
+
+
+def _replay_body(body: bytes, receive: Receive) -> Receive:
+    """The body that was read already, and then what else comes."""
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+async def _send_response(response: httpx.Response, send: Send) -> None:
+    headers = [
+        (key, value) for key, value in response.headers.raw if key.lower() not in HOP_BY_HOP_HEADERS | SERVER_HEADERS
+    ]
+    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+    # A leader that dies in the middle ends the answer, as it would have ended its own.
+    with contextlib.suppress(httpx.TransportError):
+        async for part in response.aiter_raw():
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _until_disconnect(response: Coroutine[Any, Any, None], receive: Receive) -> None:
+    """To the end of the answer, or until nobody listens any more: a stream would go on for ever."""
+    work = asyncio.create_task(response)
+    gone = asyncio.create_task(_wait_disconnect(receive))
+    try:
+        await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (work, gone):
+            task.cancel()
+        await asyncio.gather(work, gone, return_exceptions=True)
+
+
+async def _wait_disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

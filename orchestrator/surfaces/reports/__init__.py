@@ -1,0 +1,1 @@
+"""The comment, the check and the deployment on a pull request."""

@@ -1,0 +1,91 @@
+"""Our check run on a commit: in progress, a success, a failure, or neutral; never green for another commit (P2).
+
+It is reported on the commit that is wanted, so it is a success only when that very commit runs and answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from orchestrator.core.views.environment_views import EnvironmentView
+from orchestrator.core.views.phases import Phase
+from orchestrator.forges.port import CheckReport, Conclusion
+from orchestrator.surfaces.reports import comment, suite_table
+from orchestrator.surfaces.reports.markdown import plain
+from orchestrator.surfaces.reports.phase_wording import PHASE_LABELS, is_outdated, is_reachable, short_sha
+from stacks.model import RefKind
+
+CHECK_NAME = "eph/preview"
+LONGEST_TITLE = 120
+_CONCLUSIONS: Mapping[Phase, Conclusion] = {
+    Phase.READY: Conclusion.SUCCESS,
+    Phase.ASLEEP: Conclusion.SUCCESS,
+    Phase.UNHEALTHY: Conclusion.FAILURE,
+    Phase.FAILED: Conclusion.FAILURE,
+    Phase.STALLED: Conclusion.FAILURE,
+    Phase.REFUSED: Conclusion.NEUTRAL,
+    Phase.HELD: Conclusion.NEUTRAL,
+    Phase.EXPIRED: Conclusion.NEUTRAL,
+    Phase.DESTROYING: Conclusion.NEUTRAL,
+    Phase.DESTROYED: Conclusion.NEUTRAL,
+}
+
+
+def name_of(view: EnvironmentView) -> str:
+    """A branch's or a tag's commit may be a pull request's too, and each has a word of its own to say."""
+    if view.key is None or view.key.kind is RefKind.PULL:
+        return CHECK_NAME
+    return f"eph/{view.key.kind}/{view.ref_name or view.ref.stack}"
+
+
+def commit_of(view: EnvironmentView) -> str:
+    """Where the check belongs: on what is wanted, else on what runs."""
+    return view.wanted_commit or view.commit
+
+
+def is_in_progress(view: EnvironmentView) -> bool:
+    return bool(commit_of(view)) and _conclusion(view) is Conclusion.IN_PROGRESS
+
+
+def report(view: EnvironmentView, now: datetime) -> CheckReport:
+    return CheckReport(
+        conclusion=_conclusion(view),
+        title=plain(_title(view), LONGEST_TITLE),
+        summary=comment.render(view, now),
+        details_url=view.url if is_reachable(view) else "",
+    )
+
+
+def superseded(newer: str) -> CheckReport:
+    """For a commit that was still being worked on when a newer one came: its check must not turn for ever."""
+    sentence = f"Not made: commit {short_sha(newer)} came after it."
+    return CheckReport(Conclusion.NEUTRAL, plain(sentence, LONGEST_TITLE), plain(sentence))
+
+
+def _conclusion(view: EnvironmentView) -> Conclusion:
+    found = _CONCLUSIONS.get(view.phase, Conclusion.IN_PROGRESS)
+    if view.phase is Phase.REFUSED and view.problems:
+        return Conclusion.FAILURE
+    if found is Conclusion.SUCCESS and is_outdated(view):
+        return Conclusion.IN_PROGRESS
+    return suite_table.conclusion(view, found)
+
+
+def _title(view: EnvironmentView) -> str:
+    head = (
+        f"{PHASE_LABELS[view.phase]}, commit {short_sha(commit_of(view))}"
+        if commit_of(view)
+        else PHASE_LABELS[view.phase]
+    )
+    return f"{head}: {rest}" if (rest := _rest(view)) else head
+
+
+def _rest(view: EnvironmentView) -> str:
+    if view.queue_position is not None:
+        return f"place {view.queue_position} in the queue"
+    if view.phase in (Phase.FAILED, Phase.STALLED) and view.failure is not None:
+        return view.failure.error
+    if view.phase is Phase.READY:
+        return suite_table.title(view) or view.url
+    return view.reasons[0] if view.reasons else ""

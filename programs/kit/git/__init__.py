@@ -1,0 +1,1 @@
+"""Mirrors and checkouts of the repository."""

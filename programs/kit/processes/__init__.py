@@ -1,0 +1,1 @@
+"""Processes: commands, supervision, the sandbox."""

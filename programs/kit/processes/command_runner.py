@@ -1,0 +1,146 @@
+"""Runs a command of the repository to its end, in the sandbox, with a time limit and its last lines kept.
+
+Output goes through a pipe of ours, so that a command that never stops printing fills no disk: the log file gets the
+first part of it, the error the last.
+"""
+
+from __future__ import annotations
+
+import codecs
+import collections
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from programs.kit.errors import Cancelled, TargetError
+from programs.kit.host_settings import HostSettings
+from programs.kit.processes import sandbox
+from programs.kit.processes.sandbox import Workspace
+from programs.kit.waiting import CANCELLED
+from programs.redaction import Redactor
+
+TAIL_LINES = 40
+MAX_LINE_LENGTH = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRun:
+    """``title`` is what people call it (build, migrate db); ``slug`` names its files. ``secret_values``: values that neither
+    its log nor an error shows."""
+
+    title: str
+    slug: str
+    command: str
+    timeout: int
+    env: Mapping[str, str]
+    secret_values: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Output:
+    """The end of what a command printed, and a log that stops growing."""
+
+    log: Path
+    bytes_left: int
+    redactor: Redactor = field(default_factory=Redactor)
+    lines: collections.deque[str] = field(default_factory=lambda: collections.deque(maxlen=TAIL_LINES))
+    partial_line: str = ""
+    decoder: codecs.IncrementalDecoder = field(
+        default_factory=lambda: codecs.getincrementaldecoder("utf-8")(errors="replace")
+    )
+
+    def feed(self, data: bytes) -> None:
+        *whole, rest = (self.partial_line + self.decoder.decode(data)).split("\n")
+        # Twice what is kept: a hidden value that the cut goes through is then beyond what is shown.
+        self.partial_line = rest[-2 * MAX_LINE_LENGTH :]
+        self._add_lines(whole)
+
+    def finish(self) -> list[str]:
+        """The last lines, once nothing comes any more."""
+        self._add_lines([self.partial_line] if self.partial_line else [])
+        self.partial_line = ""
+        return list(self.lines)
+
+    def _add_lines(self, whole: list[str]) -> None:
+        clean = [self.redactor(line[: 2 * MAX_LINE_LENGTH])[:MAX_LINE_LENGTH] for line in whole]
+        self.lines.extend(clean)
+        if self.bytes_left > 0 and clean:
+            data = "".join(f"{line}\n" for line in clean).encode()[: self.bytes_left]
+            with self.log.open("ab") as file:
+                file.write(data)
+            self.bytes_left -= len(data)
+
+
+def run(settings: HostSettings, environment: str, workspace: Workspace, command: CommandRun) -> None:
+    """Returns when the command succeeded; raises LocalError with its last lines when it did not."""
+    folder = settings.env(environment)
+    launch = sandbox.sandboxed(settings, workspace, command.command, command.env)
+    argv = sandbox.write_launch_file(folder / "run" / f"{command.slug}.json", launch)
+    log = folder / "logs" / f"{command.slug}.log"
+    log.parent.mkdir(mode=0o700, exist_ok=True)
+    log.write_bytes(b"")
+    output = _Output(log, settings.log_bytes, Redactor(command.secret_values))
+    started = time.monotonic()
+    try:
+        reason = _execute(argv, output, command.timeout)
+    finally:
+        tail = output.finish()
+    if reason:
+        seconds = time.monotonic() - started
+        raise TargetError(f"{command.title} {reason} after {seconds:.1f} s: {command.command}", tail)
+
+
+def _execute(argv: list[str], output: _Output, timeout: int) -> str:
+    """Why it failed, or nothing. The whole process group is gone afterwards, whatever happened."""
+    with subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    ) as process:
+        try:
+            if not _read_output(process, output, time.monotonic() + timeout):
+                return f"took longer than its limit of {timeout} s"
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        code = process.wait()
+    return "" if code == 0 else (f"failed with exit status {code}" if code > 0 else f"was ended by signal {-code}")
+
+
+def _read_output(process: subprocess.Popen[bytes], output: _Output, deadline: float) -> bool:
+    """Reads until the command ended; False when the deadline came first."""
+    pipe = process.stdout
+    if pipe is None:
+        raise RuntimeError("started without a pipe")
+    os.set_blocking(pipe.fileno(), False)
+    with selectors.DefaultSelector() as selector:
+        selector.register(pipe, selectors.EVENT_READ)
+        while True:
+            ended = process.poll() is not None
+            # A child left in the background may hold the pipe open: the command's own end is what counts.
+            data = pipe.read() if selector.select(0 if ended else 0.05) else None
+            if data:
+                output.feed(data)
+            elif ended:
+                return True
+            elif data is not None:
+                selector.unregister(pipe)
+                return _wait_for_exit(process, deadline)
+            if CANCELLED.is_set():
+                raise Cancelled("interrupted: the operation was asked to end early")
+            if time.monotonic() > deadline:
+                return False
+
+
+def _wait_for_exit(process: subprocess.Popen[bytes], deadline: float) -> bool:
+    """The command closed its output and runs on."""
+    while process.poll() is None:
+        if CANCELLED.wait(0.02):
+            raise Cancelled("interrupted: the operation was asked to end early")
+        if time.monotonic() > deadline:
+            return False
+    return True

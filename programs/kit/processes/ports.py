@@ -1,0 +1,75 @@
+"""Ports of this machine, each given to one service of one generation and written down until it goes.
+
+They lie below the range from which the kernel takes ports for outgoing connections, and stay the same over restarts,
+because the file that reserves one is what makes it taken.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from programs.kit import files
+from programs.kit.errors import TargetError
+from programs.kit.host_settings import HostSettings
+
+
+def _folder(settings: HostSettings) -> Path:
+    return settings.root / "ports"
+
+
+def reserve(settings: HostSettings, owner: str) -> int:
+    """A free port for ``owner``; the one it already has, if any."""
+    with files.locked(_folder(settings) / "lock"):
+        for port, name in list_reserved(settings):
+            if name == owner:
+                return port
+        taken = {port for port, _ in list_reserved(settings)}
+        span = settings.last_port - settings.first_port + 1
+        # A random start keeps two servers on one machine out of each other's way.
+        start = random.randrange(span)  # noqa: S311 - no secret
+        for step in range(span):
+            port = settings.first_port + (start + step) % span
+            if port not in taken and _is_free(port):
+                files.write(_folder(settings) / str(port), json.dumps({"owner": owner}))
+                return port
+    raise TargetError(f"no free port between {settings.first_port} and {settings.last_port}")
+
+
+def release(settings: HostSettings, owners: set[str]) -> None:
+    for port, name in list_reserved(settings):
+        if name in owners:
+            (_folder(settings) / str(port)).unlink(missing_ok=True)
+
+
+def release_port(settings: HostSettings, port: int) -> None:
+    reservation_file(settings, port).unlink(missing_ok=True)
+
+
+def reservation_file(settings: HostSettings, port: int) -> Path:
+    """What makes a port taken."""
+    return _folder(settings) / str(port)
+
+
+def list_reserved(settings: HostSettings) -> Iterator[tuple[int, str]]:
+    """Every reservation: the port and whose it is."""
+    with contextlib.suppress(FileNotFoundError):
+        for name in sorted(os.listdir(_folder(settings))):  # noqa: PTH208 - names only
+            if name.isdigit():
+                with contextlib.suppress(FileNotFoundError):
+                    yield int(name), json.loads((_folder(settings) / name).read_text())["owner"]
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

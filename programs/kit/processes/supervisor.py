@@ -1,0 +1,311 @@
+"""One supervisord for each root: it outlives us, and everything it runs dies with it.
+
+It is a daemon in a session of its own, so neither Ctrl-C nor a kill of ephd or of a worker reaches it. What it should
+run lies in files beside it, so a new one, after a kill or a restart of the machine, brings everything back. Its
+children ask the kernel to end them with it (``launch.py``), so a new one finds no old ones. That it answers on the
+socket in our own folder is the proof that it is ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import os
+import resource
+import shlex
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from programs.kit import files
+from programs.kit.errors import TargetError
+from programs.kit.host_settings import HostSettings
+from programs.kit.processes import process_table, sandbox, supervisor_rpc
+from programs.kit.processes.sandbox import LaunchSpec
+
+MAX_SOCKET_PATH = 100
+"""The kernel's limit for the path of a unix socket is 107 bytes; supervisord adds a suffix while it binds."""
+START_TIMEOUT = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisedProgram:
+    """A program for supervisord. ``note`` is kept in its file, for whoever finds that file."""
+
+    name: str
+    launch: LaunchSpec
+    note: str
+    stop_signal: str = "TERM"
+    stop_seconds: int = 3
+    group: bool = True
+
+
+def home(settings: HostSettings) -> Path:
+    return settings.root / "supervisor"
+
+
+def config(settings: HostSettings) -> Path:
+    return home(settings) / "supervisord.conf"
+
+
+def socket_path(settings: HostSettings) -> Path:
+    """In our own folder; in a short one that only we can enter when that path is too long."""
+    path = home(settings) / "rpc.sock"
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH - 20:
+        return path
+    digest = hashlib.sha256(os.fsencode(settings.root)).hexdigest()[:12]
+    return _short_folder() / f"eph-{os.getuid()}-{digest}" / "rpc.sock"
+
+
+def _short_folder() -> Path:
+    """The same for every process of ours: an operation has a folder of its own for what is temporary."""
+    places = [Path("/run"), Path(f"/run/user/{os.getuid()}"), Path("/tmp")]  # noqa: S108 - checked by _clear
+    return next((place for place in places if os.access(place, os.W_OK)), places[-1])
+
+
+def is_answering(settings: HostSettings) -> bool:
+    try:
+        supervisor_rpc.SupervisorClient(socket_path(settings)).call("getState")
+    except (OSError, supervisor_rpc.Fault):
+        return False
+    return True
+
+
+def ensure(settings: HostSettings) -> None:
+    """Starts it unless it answers; of several at once, one starts it."""
+    if is_answering(settings):
+        return
+    with files.locked(home(settings) / "lock"):
+        if not is_answering(settings):
+            _start(settings)
+
+
+def client(settings: HostSettings) -> supervisor_rpc.SupervisorClient:
+    """The daemon's interface; started first when it is not there."""
+    ensure(settings)
+    return supervisor_rpc.SupervisorClient(socket_path(settings))
+
+
+def _start(settings: HostSettings) -> None:
+    _remove_stale(settings)
+    files.make_folder(settings.programs)
+    files.make_folder(settings.logs)
+    files.write(config(settings), _config(settings))
+    result = subprocess.run(
+        [sys.executable, "-I", "-m", "supervisor.supervisord", "-c", str(config(settings))],
+        env={"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"},
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        timeout=START_TIMEOUT,
+        check=False,
+    )
+    deadline = time.monotonic() + START_TIMEOUT
+    while result.returncode == 0 and time.monotonic() < deadline:
+        if is_answering(settings):
+            return
+        time.sleep(0.02)
+    said = result.stderr.decode(errors="replace").splitlines() or files.tail(home(settings) / "supervisord.log", 10)
+    raise TargetError(f"supervisord did not start in {home(settings)}", said[-10:])
+
+
+def _remove_stale(settings: HostSettings) -> None:
+    """Ends one that is alive but deaf, and what a killed one left on disk."""
+    process_table.kill([pid for pid in process_table.mentioning(str(config(settings))) if _is_daemon(pid, settings)])
+    socket = socket_path(settings)
+    files.make_folder(socket.parent)
+    if socket.parent.stat().st_uid != os.geteuid() or socket.parent.is_symlink():
+        raise TargetError(f"{socket.parent} belongs to somebody else; remove it, or choose a shorter root")
+    socket.unlink(missing_ok=True)
+
+
+def _is_daemon(pid: int, settings: HostSettings) -> bool:
+    return f"supervisor.supervisord -c {config(settings)}" in process_table.command_line(pid)
+
+
+def _config(settings: HostSettings) -> str:
+    folder = _escape(str(home(settings)))
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    most = 4096 if hard == resource.RLIM_INFINITY else min(4096, hard)
+    user = "user=root\n" if os.geteuid() == 0 else ""
+    return (
+        f"[unix_http_server]\nfile={_escape(str(socket_path(settings)))}\nchmod=0600\n\n"
+        f"[supervisord]\nlogfile={folder}/supervisord.log\nlogfile_maxbytes=1MB\nlogfile_backups=1\n"
+        f"pidfile={folder}/supervisord.pid\nchildlogdir={folder}/logs\nidentifier=eph\nminfds={most}\n{user}\n"
+        "[rpcinterface:supervisor]\n"
+        "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface\n\n"
+        "[include]\nfiles=programs/*.conf\n"
+    )
+
+
+def _escape(text: str) -> str:
+    return text.replace("%", "%%")
+
+
+def program_file(settings: HostSettings, name: str) -> Path:
+    return settings.programs / f"{name}.conf"
+
+
+def _launch_file(settings: HostSettings, name: str) -> Path:
+    return settings.launches / f"{name}.json"
+
+
+def log(settings: HostSettings, name: str) -> Path:
+    # Beside supervisord, not with the environment: it refuses every program when one log has no folder.
+    return settings.logs / f"{name}.log"
+
+
+_AUTOSTART = ("autostart=false", "autostart=true")
+
+
+def _program_config(settings: HostSettings, program: SupervisedProgram, argv: list[str]) -> str:
+    group = "true" if program.group else "false"
+    return (
+        f"; {program.note}\n[program:{program.name}]\n"
+        f"command={_escape(shlex.join(argv))}\ndirectory=/\n"
+        # Retries wait one second longer each time; a thousand of them are more than five days.
+        "autostart=true\nautorestart=true\nstartsecs=2\nstartretries=1000\n"
+        f"stopsignal={program.stop_signal}\nstopwaitsecs={program.stop_seconds}\nstopasgroup={group}\nkillasgroup=true\n"
+        f"redirect_stderr=true\nstdout_logfile={_escape(str(log(settings, program.name)))}\n"
+        f"stdout_logfile_maxbytes={settings.log_bytes}\nstdout_logfile_backups=1\n"
+    )
+
+
+def add(settings: HostSettings, program: SupervisedProgram) -> None:
+    """Starts a program; one of that name that an earlier try left is replaced."""
+    remove(settings, [program.name])
+    launch = dataclasses.replace(program.launch, parent=str(config(settings)))
+    argv = sandbox.write_launch_file(_launch_file(settings, program.name), launch)
+    files.write(program_file(settings, program.name), _program_config(settings, program, argv))
+    daemon = client(settings)
+    _reload(daemon)
+    with _ignoring(supervisor_rpc.ALREADY_ADDED):
+        daemon.call("addProcessGroup", program.name)
+    with _ignoring(supervisor_rpc.ALREADY_STARTED):
+        daemon.call("startProcess", program.name, False)
+
+
+def suspend(settings: HostSettings, names: list[str]) -> None:
+    """Ends programs and keeps them: a supervisor that is started anew does not start them. Returns when all ended."""
+    daemon = client(settings)
+    for name in names:
+        _set_autostart(settings, name, enabled=False)
+        with _ignoring(supervisor_rpc.NOT_RUNNING, supervisor_rpc.BAD_NAME):
+            daemon.call("stopProcess", name, False)
+    deadline = time.monotonic() + START_TIMEOUT
+    while running := {info["name"] for info in daemon.call("getAllProcessInfo") if info["pid"]}.intersection(names):
+        if time.monotonic() > deadline:
+            raise TargetError(f"the process {min(running)} could not be ended")
+        time.sleep(0.02)
+
+
+def resume(settings: HostSettings, names: list[str]) -> None:
+    """Starts programs that rest; those that run go on."""
+    daemon = client(settings)
+    _reload(daemon)
+    for name in names:
+        _set_autostart(settings, name, enabled=True)
+        with _ignoring(supervisor_rpc.ALREADY_ADDED):
+            daemon.call("addProcessGroup", name)
+        with _ignoring(supervisor_rpc.ALREADY_STARTED):
+            daemon.call("startProcess", name, False)
+
+
+def note(settings: HostSettings, name: str) -> str:
+    """What was noted of a program when it was added."""
+    return program_file(settings, name).read_text().partition("\n")[0].removeprefix("; ")
+
+
+def _set_autostart(settings: HostSettings, name: str, enabled: bool) -> None:
+    path = program_file(settings, name)
+    text = path.read_text()
+    wanted = text.replace(f"\n{_AUTOSTART[not enabled]}\n", f"\n{_AUTOSTART[enabled]}\n", 1)
+    if wanted != text:
+        files.write(path, wanted)
+
+
+def remove(settings: HostSettings, names: list[str]) -> None:
+    """Ends programs and forgets them; a name that nobody knows is already what was asked for.
+
+    All are asked to stop before any is waited for.
+    """
+    daemon = client(settings)
+    known = {info["name"] for info in daemon.call("getAllProcessInfo")}
+    for name in names:
+        program_file(settings, name).unlink(missing_ok=True)
+        if name in known:
+            with _ignoring(supervisor_rpc.NOT_RUNNING, supervisor_rpc.BAD_NAME):
+                daemon.call("stopProcess", name, False)
+    for name in names:
+        if name in known:
+            _remove_group(daemon, name)
+        for path in settings.logs.glob(f"{name}.log*"):
+            path.unlink(missing_ok=True)
+        _launch_file(settings, name).unlink(missing_ok=True)
+
+
+def _remove_group(daemon: supervisor_rpc.SupervisorClient, name: str) -> None:
+    deadline = time.monotonic() + START_TIMEOUT
+    while True:
+        try:
+            daemon.call("removeProcessGroup", name)
+        except supervisor_rpc.Fault as fault:
+            if fault.faultCode == supervisor_rpc.BAD_NAME:
+                return
+            if fault.faultCode != supervisor_rpc.STILL_RUNNING or time.monotonic() > deadline:
+                raise TargetError(f"the process {name} could not be ended: {fault.faultString}") from None
+            time.sleep(0.02)
+        else:
+            return
+
+
+def _reload(daemon: supervisor_rpc.SupervisorClient) -> None:
+    try:
+        daemon.call("reloadConfig")
+    except supervisor_rpc.Fault as fault:
+        raise TargetError(f"supervisord cannot read its programs: {fault.faultString}") from None
+
+
+@contextlib.contextmanager
+def _ignoring(*codes: int) -> Any:
+    try:
+        yield
+    except supervisor_rpc.Fault as fault:
+        if fault.faultCode not in codes:
+            raise TargetError(f"supervisord refused: {fault.faultString}") from None
+
+
+def info(settings: HostSettings, name: str) -> dict[str, Any]:
+    """What supervisord knows of a program; empty when it knows none of that name."""
+    try:
+        found: dict[str, Any] = client(settings).call("getProcessInfo", name)
+    except supervisor_rpc.Fault as fault:
+        if fault.faultCode == supervisor_rpc.BAD_NAME:
+            return {}
+        raise TargetError(f"supervisord refused: {fault.faultString}") from None
+    return found
+
+
+def list_programs(settings: HostSettings) -> list[str]:
+    """The names of all programs on disk, running or not."""
+    return sorted(path.stem for path in settings.programs.glob("*.conf"))
+
+
+def stop(settings: HostSettings) -> None:
+    """Ends it and everything it runs; what is on disk stays, and ``ensure`` brings it back."""
+    with files.locked(home(settings) / "lock"):
+        if is_answering(settings):
+            with contextlib.suppress(OSError, supervisor_rpc.Fault):
+                supervisor_rpc.SupervisorClient(socket_path(settings)).call("shutdown")
+            deadline = time.monotonic() + START_TIMEOUT
+            while time.monotonic() < deadline and any(_is_daemon(pid, settings) for pid in process_table.pids()):
+                time.sleep(0.05)
+        _remove_stale(settings)
+        if not socket_path(settings).is_relative_to(settings.root):
+            files.remove(socket_path(settings).parent)

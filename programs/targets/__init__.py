@@ -1,0 +1,1 @@
+"""One folder per target. Targets import ``programs.kit``, never each other."""

@@ -1,0 +1,92 @@
+"""The server's own rights in an environment's namespace, where its account has none beyond that.
+
+An account that may read and write every namespace's secrets is more than a server of previews should have. So the
+account of a server in a cluster may make namespaces with our mark, and bind itself one ClusterRole in them; what that
+role allows, it may there and nowhere else (infra/helm). The binding comes before anything else is made or looked at: in
+a namespace that is gone, or was made anew behind our back, the cluster answers 'forbidden' instead of 'not there', and
+nothing could be mended. It goes with the namespace.
+"""
+
+from __future__ import annotations
+
+import time
+
+from programs.targets.kubernetes.api import object_names
+from programs.targets.kubernetes.api.cluster import ClusterClient, Data, ObjectNotFound, connect
+from programs.targets.kubernetes.errors import KubernetesError
+from programs.targets.kubernetes.settings import KubernetesSettings
+
+BINDING_NAME = f"{object_names.PREFIX}server"
+RBAC = "rbac.authorization.k8s.io"
+SECONDS = 30.0
+POLL_SECONDS = 0.1
+_REQUIRED_CONFIRMATIONS = 3
+"""Times in a row: behind one address several API servers may answer, and each hears of a binding for itself."""
+
+
+def ensure_access(name: str, settings: KubernetesSettings) -> None:
+    """The namespace is there, and ours, and we may work in it; nothing to do where the account may anyway."""
+    if not settings.role:
+        return
+    cluster, namespace = connect(settings), object_names.namespace(name)
+    _ensure_namespace(cluster, namespace, settings)
+    try:
+        cluster.get(f"/apis/{RBAC}/v1/namespaces/{namespace}/rolebindings/{BINDING_NAME}")
+    except ObjectNotFound:
+        cluster.create(f"/apis/{RBAC}/v1/namespaces/{namespace}/rolebindings", role_binding(settings))
+    _wait_until_allowed(cluster, namespace, settings)
+
+
+def role_binding(settings: KubernetesSettings) -> Data:
+    namespace, _, account = settings.account.partition("/")
+    return {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": BINDING_NAME, "labels": ownership_labels(settings)},
+        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": settings.role},
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": namespace}],
+    }
+
+
+def ownership_labels(settings: KubernetesSettings) -> dict[str, str]:
+    return {object_names.MANAGED_BY: "eph", object_names.SERVER: object_names.label_value(settings.server)}
+
+
+def _ensure_namespace(cluster: ClusterClient, namespace: str, settings: KubernetesSettings) -> None:
+    """A namespace that only has our name is somebody else's."""
+    try:
+        labels = cluster.get(f"/api/v1/namespaces/{namespace}")["metadata"].get("labels") or {}
+    except ObjectNotFound:
+        cluster.create(
+            "/api/v1/namespaces",
+            {
+                "apiVersion": "v1",
+                "kind": "Namespace",
+                "metadata": {"name": namespace, "labels": ownership_labels(settings)},
+            },
+        )
+        return
+    if ownership_labels(settings).items() - labels.items():
+        raise KubernetesError(
+            f"there is a namespace {namespace} that is not this server's; an operator looks with: "
+            f"kubectl get namespace {namespace} --show-labels"
+        )
+
+
+def _wait_until_allowed(cluster: ClusterClient, namespace: str, settings: KubernetesSettings) -> None:
+    deadline, agreed = time.monotonic() + SECONDS, 0
+    asked = {"namespace": namespace, "verb": "create", "resource": "secrets"}
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": asked},
+    }
+    while agreed < _REQUIRED_CONFIRMATIONS:
+        said = cluster.create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
+        agreed = agreed + 1 if said.get("status", {}).get("allowed") else 0
+        if time.monotonic() > deadline:
+            raise KubernetesError(
+                f"the account {settings.account} has no rights in namespace {namespace}, although {BINDING_NAME} there binds it "
+                f"to {settings.role}; an operator looks with: kubectl describe clusterrole {settings.role}"
+            )
+        time.sleep(0 if agreed else POLL_SECONDS)

@@ -1,0 +1,127 @@
+"""The files of one commit, read from a bare mirror without a checkout: nothing of it is ever written to a disk of ours.
+
+A path is a name in git's tree, so none can lead out of the repository; symbolic links and submodules are no files.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from programs.kit.errors import TargetError
+from programs.kit.git import mirrors
+from programs.kit.host_settings import HostSettings as LocalSettings
+from programs.spec import GitSource
+from programs.targets.kubernetes.errors import KubernetesError
+from programs.targets.kubernetes.settings import KubernetesSettings
+
+MAX_FILE_BYTES = 1_000_000
+"""Of one file, and of all SQL of one seed: a ConfigMap takes no more."""
+
+
+class CommitFiles(Protocol):
+    """What the rest needs of a commit."""
+
+    def read_text(self, path: str) -> str: ...
+
+    def read_bytes(self, path: str) -> bytes: ...
+
+    def list_folder(self, folder: str) -> list[str] | None:
+        """The names of the files in a folder; None when it is none."""
+
+    def list_tree(self, folder: str) -> list[str]:
+        """The paths, from that folder on, of all files in it and below."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommitTree:
+    """Every blob of a commit by its path: mode, id and size."""
+
+    mirror: Path
+    blobs: Mapping[str, tuple[str, str, int]]
+
+    def read_text(self, path: str) -> str:
+        return _decode(path, self.read_bytes(path))
+
+    def read_bytes(self, path: str) -> bytes:
+        found = self.blobs.get(repository_path(path))
+        if found is None:
+            raise KubernetesError(f"{path} is not in this commit")
+        mode, identity, size = found
+        if mode not in ("100644", "100755"):
+            raise KubernetesError(f"{path} is a symbolic link or a submodule; write the file itself")
+        if size > MAX_FILE_BYTES:
+            raise KubernetesError(f"{path} has {size} bytes; the most is {MAX_FILE_BYTES}")
+        return mirrors.git(["-C", str(self.mirror), "cat-file", "blob", identity])
+
+    def list_folder(self, folder: str) -> list[str] | None:
+        return _list_folder(self.blobs, folder)
+
+    def list_tree(self, folder: str) -> list[str]:
+        return _list_tree(self.blobs, folder)
+
+
+@dataclass(frozen=True, slots=True)
+class InMemoryFiles:
+    """Files held in memory, by path: for what needs no repository, and for tests."""
+
+    files: Mapping[str, str]
+
+    def read_text(self, path: str) -> str:
+        return _decode(path, self.read_bytes(path))
+
+    def read_bytes(self, path: str) -> bytes:
+        if repository_path(path) not in self.files:
+            raise KubernetesError(f"{path} is not in this commit")
+        return self.files[repository_path(path)].encode()
+
+    def list_folder(self, folder: str) -> list[str] | None:
+        return _list_folder(self.files, folder)
+
+    def list_tree(self, folder: str) -> list[str]:
+        return _list_tree(self.files, folder)
+
+
+def _decode(path: str, content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise KubernetesError(f"{path} is not UTF-8 text") from None
+
+
+def _list_tree(paths: Iterable[str], folder: str) -> list[str]:
+    prefix = "" if repository_path(folder) == "." else f"{repository_path(folder)}/"
+    return sorted(repository_path(path[len(prefix) :]) for path in paths if path.startswith(prefix))
+
+
+def _list_folder(paths: Iterable[str], folder: str) -> list[str] | None:
+    found = _list_tree(paths, folder)
+    return [path for path in found if "/" not in path] if found else None
+
+
+def repository_path(path: str) -> str:
+    """The path as git names it; one that leads out is refused."""
+    normal = posixpath.normpath(path)
+    if normal.startswith(("/", "../")) or normal == ".." or "\0" in path:
+        raise KubernetesError(f"{path} leads out of the repository")
+    return normal
+
+
+def load_tree(settings: KubernetesSettings, source: GitSource) -> CommitTree:
+    """Fetches the commit, unless the mirror has it."""
+    local = LocalSettings(root=settings.root, routes=settings.root)
+    try:
+        mirror = mirrors.fetch(local, source.clone_url, source.commit)
+        listing = mirrors.git(["-C", str(mirror), "ls-tree", "-r", "-l", "-z", "--full-tree", source.commit])
+    except TargetError as error:
+        raise KubernetesError(error.sentence, error.tail) from error
+    blobs = {}
+    for entry in listing.decode(errors="replace").split("\0"):
+        about, found, path = entry.partition("\t")
+        if found:
+            mode, _, identity, size = about.split()
+            blobs[path] = (mode, identity, int(size) if size.isdigit() else 0)
+    return CommitTree(mirror, blobs)

@@ -1,0 +1,42 @@
+"""The environment's host names at the gateway: the same files as the local target writes.
+
+They point to the ingress controller, which serves every environment by its name: the gateway passes ``Host`` on as it
+was asked for. Or, where the gateway is a pod of the cluster and stands in front, straight to the service: by its name
+as pods know it, without the cluster's domain, which their resolver adds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from programs.kit import routes
+from programs.kit.host_settings import HostSettings
+from programs.kit.routes import RouteRecord
+from programs.targets.kubernetes.settings import KubernetesSettings as Target
+
+TARGET = "kubernetes"
+remove = routes.delete
+__all__ = ["RouteRecord", "list_routes", "remove", "routes_folder", "routes_of", "upstream", "write"]
+
+
+def write(folder: HostSettings, route: RouteRecord) -> None:
+    routes.write(folder, replace(route, target=TARGET))
+
+
+def upstream(settings: Target, namespace: str, service: str, port: int) -> str:
+    """Nothing: the gateway has no way to it."""
+    return f"http://{service}.{namespace}.svc:{port}" if settings.front == "eph" else settings.ingress_url
+
+
+def routes_folder(path: str) -> HostSettings:
+    """The folder that the gateway reads."""
+    return HostSettings(root=Path(path), routes=Path(path))
+
+
+def list_routes(path: str) -> list[RouteRecord]:
+    return list(routes.list_routes(routes_folder(path), TARGET)) if path else []
+
+
+def routes_of(path: str, environment: str) -> list[RouteRecord]:
+    return [route for route in list_routes(path) if route.environment == environment]

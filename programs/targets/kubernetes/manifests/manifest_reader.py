@@ -1,0 +1,141 @@
+"""Files of YAML as objects, each knowing where it stands. Folders are read whole, unless kustomize has a say there."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from programs.targets.kubernetes.commit_files import CommitFiles
+from programs.targets.kubernetes.errors import KubernetesError
+from programs.targets.kubernetes.rendering.namespace_objects import Data
+
+KUSTOMIZATION = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+_MAX_CHARACTERS = 500_000
+_MAX_DEPTH = 60
+
+
+@dataclass(frozen=True, slots=True)
+class ChartRelease:
+    """What a Helm chart is rendered with. ``values``: by dotted path, what eph.yaml says; ``values_files``: of the repository,
+    which count less, the last of them most. ``helm``: the program, when it is not the one on PATH."""
+
+    name: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    values_files: tuple[str, ...] = ()
+    helm: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One object and the file that it comes from."""
+
+    path: str
+    data: Data
+
+    @property
+    def name(self) -> str:
+        return str(self.data["metadata"]["name"])
+
+    def error(self, why: str) -> KubernetesError:
+        return KubernetesError(f"{self.path}: {self.data['kind']} {self.name}: {why}")
+
+
+def read(files: CommitFiles, path: str, release: ChartRelease) -> list[Manifest]:
+    """A file, a folder of files, a folder with a kustomization, or one with a Helm chart."""
+    from programs.targets.kubernetes.manifests import helm, kustomize
+
+    listed = files.list_folder(path)
+    if listed is None:
+        return parse(path, files.read_text(path))
+    if any(name in KUSTOMIZATION for name in listed):
+        return kustomize.build(files, path)
+    if "Chart.yaml" in listed:
+        return helm.render(files, path, release)
+    chosen = [name for name in listed if name.endswith((".yaml", ".yml", ".json"))]
+    if not chosen:
+        raise KubernetesError(f"{path} holds no YAML file")
+    return [
+        item
+        for name in chosen
+        for item in parse(posixpath.join(path, name), files.read_text(posixpath.join(path, name)))
+    ]
+
+
+def parse(path: str, text: str) -> list[Manifest]:
+    return [Manifest(path, data) for document in documents(path, text) for data in _objects(path, document)]
+
+
+def documents(path: str, text: str) -> list[Any]:
+    """The documents of a file. No aliases: a few lines of them can stand for gigabytes."""
+    if len(text) > _MAX_CHARACTERS:
+        raise KubernetesError(f"{path} has {len(text)} characters; the most is {_MAX_CHARACTERS}")
+    try:
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent):
+                raise KubernetesError(
+                    f"{path}, line {_line_number(event.start_mark)}: aliases are not read; write it out"
+                )
+        found = [item for item in yaml.load_all(text, Loader=_StrictLoader) if item is not None]
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {_line_number(mark)}" if mark else ""
+        raise KubernetesError(f"{path}{where}: not YAML: {getattr(error, 'problem', None) or error}") from error
+    except RecursionError as error:
+        raise KubernetesError(f"{path}: nested too deeply") from error
+    for item in found:
+        _check_depth(path, item, _MAX_DEPTH)
+    return found
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Dates stay text, and a key that stands twice is a mistake: the second would hide the first from who reads it."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.MarkedYAMLError(problem=f"the key {key!r} stands twice", problem_mark=node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+_StrictLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _line_number(mark: Any) -> int:
+    return int(mark.line) + 1
+
+
+def _check_depth(path: str, value: Any, left: int) -> None:
+    if left == 0:
+        raise KubernetesError(f"{path}: nested too deeply")
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise KubernetesError(f"{path}: the key {key!r} is no text; put it in quotes")
+            _check_depth(path, item, left - 1)
+    elif isinstance(value, list):
+        for item in value:
+            _check_depth(path, item, left - 1)
+
+
+def _objects(path: str, document: Any) -> Iterator[Data]:
+    if not isinstance(document, dict):
+        raise KubernetesError(f"{path}: an object of Kubernetes was expected, and this is {type(document).__name__}")
+    kind, version = document.get("kind"), document.get("apiVersion")
+    if not (isinstance(kind, str) and isinstance(version, str)):
+        raise KubernetesError(f"{path}: an object without kind or apiVersion")
+    if kind == "List":
+        for item in document.get("items") or []:
+            yield from _objects(path, item)
+        return
+    metadata = document.get("metadata")
+    if not (isinstance(metadata, dict) and isinstance(metadata.get("name"), str)):
+        raise KubernetesError(f"{path}: {kind}: metadata.name is missing; names must be written out")
+    yield document

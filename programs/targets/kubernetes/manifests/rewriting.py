@@ -1,0 +1,202 @@
+"""Judged objects made to fit: pinned images, our account and nodes, shut in, and the service that people reach."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from programs.image_references import InvalidReference, is_allowed, parse
+from programs.targets.kubernetes.api import object_names
+from programs.targets.kubernetes.errors import KubernetesError
+from programs.targets.kubernetes.manifests.manifest_reader import Manifest
+from programs.targets.kubernetes.rendering import workloads
+from programs.targets.kubernetes.rendering.namespace_objects import Data
+from programs.targets.kubernetes.settings import KubernetesSettings, split_list
+
+_SERVER_FIELDS = (
+    "affinity",
+    "automountServiceAccountToken",
+    "imagePullSecrets",
+    "nodeSelector",
+    "serviceAccountName",
+    "tolerations",
+)
+_FRONT_NAMES = ("web", "frontend", "app", "www")
+
+
+@dataclass(frozen=True, slots=True)
+class FrontService:
+    """The service that people reach, and the labels of the pods behind it. ``headless``: its name leads to the pods
+    themselves, so that its ports mean nothing to who asks by name."""
+
+    service: str
+    port: int
+    selector: Mapping[str, str]
+    target_port: int | str
+    headless: bool = False
+
+    def backend(self, made: Iterable[Data], settings: KubernetesSettings) -> tuple[str, int]:
+        """The service, and where who stands in front finds it: an ingress controller looks its pods up itself."""
+        ports = self.pod_ports(made) if self.headless and settings.front == "eph" else ()
+        return self.service, ports[0] if ports else self.port
+
+    def pod_ports(self, made: Iterable[Data]) -> tuple[int, ...]:
+        """Where those pods listen: a service may name its port by a word."""
+        if isinstance(self.target_port, int):
+            return (self.target_port,)
+        found = {
+            int(port["containerPort"])
+            for data in made
+            for container in (_pod_spec(data) or {}).get("containers", [])
+            for port in container.get("ports") or []
+            if port.get("name") == self.target_port
+        }
+        return tuple(sorted(found))
+
+
+def adapt(
+    manifest: Manifest,
+    settings: KubernetesSettings,
+    images: Mapping[str, str],
+    annotations: Mapping[str, str] | None = None,
+) -> Data:
+    """A copy with what is ours to say. ``images``: pinned references by the name that eph.yaml gives them. ``annotations``:
+    annotations of its pods."""
+    data = copy.deepcopy(manifest.data)
+    data["metadata"] = {key: value for key, value in data["metadata"].items() if key != "namespace"}
+    data.pop("status", None)
+    pod = _pod_spec(data)
+    if pod is not None:
+        _harden_pod(pod, settings)
+        _set_pod_metadata(data, annotations or {})
+        for container in [*(pod.get("initContainers") or []), *pod["containers"]]:
+            _adapt_container(manifest, container, images, settings)
+    for claim in _claim_specs(data):
+        claim["storageClassName"] = settings.storage_class
+        if not settings.storage_class:
+            raise manifest.error("it asks for storage, and this server has none (setting storage_class); use emptyDir")
+    return data
+
+
+def _pod_spec(data: Data) -> Data | None:
+    spec = data.get("spec") or {}
+    if data["kind"] == "CronJob":
+        spec = spec["jobTemplate"]["spec"]
+    if data["kind"] not in ("CronJob", "Deployment", "Job", "StatefulSet"):
+        return None
+    template: Data = spec["template"]
+    return template["spec"]  # type: ignore[no-any-return]  # judged before
+
+
+def _set_pod_metadata(data: Data, annotations: Mapping[str, str]) -> None:
+    """Logs are found by the service that a pod belongs to; ``annotations`` make new pods of another secret value."""
+    spec = data["spec"]["jobTemplate"]["spec"] if data["kind"] == "CronJob" else data["spec"]
+    metadata = spec["template"].get("metadata") or {}
+    labels = {**(metadata.get("labels") or {}), object_names.SERVICE: data["metadata"]["name"]}
+    annotated = {"annotations": {**(metadata.get("annotations") or {}), **annotations}} if annotations else {}
+    spec["template"]["metadata"] = {**metadata, "labels": labels, **annotated}
+
+
+def _claim_specs(data: Data) -> list[Data]:
+    spec = data.get("spec") or {}
+    if data["kind"] == "PersistentVolumeClaim":
+        return [spec]
+    return [item["spec"] for item in spec.get("volumeClaimTemplates") or []]
+
+
+def _harden_pod(pod: Data, settings: KubernetesSettings) -> None:
+    ours = workloads.pod_spec(settings, pod["containers"])
+    for key in _SERVER_FIELDS:
+        pod.pop(key, None)
+        if key in ours:
+            pod[key] = ours[key]
+    pod["securityContext"] = {**ours["securityContext"], **(pod.get("securityContext") or {})}
+
+
+def _adapt_container(
+    manifest: Manifest, container: Data, images: Mapping[str, str], settings: KubernetesSettings
+) -> None:
+    given = container.get("securityContext") or {}
+    container["securityContext"] = {**given, **workloads.container_security()}
+    container["image"] = _resolve_image(manifest, container["image"], images, settings)
+
+
+def set_variables(data: Data, variables: Sequence[Data]) -> Data:
+    """What eph.yaml and Eph say counts more than the manifest, which was written for another place; it stands first, so
+    that the manifest's own variables may refer to it."""
+    pod = _pod_spec(data)
+    if pod is None:
+        return data
+    taken = {item["name"] for item in variables}
+    for container in [*(pod.get("initContainers") or []), *pod["containers"]]:
+        own = [item for item in container.get("env") or [] if item.get("name") not in taken]
+        container["env"] = [*copy.deepcopy(list(variables)), *own]
+    return data
+
+
+def _resolve_image(manifest: Manifest, text: str, images: Mapping[str, str], settings: KubernetesSettings) -> str:
+    """One that eph.yaml lists, by its name or its repository, is the pinned one; another must be one that may be."""
+    if text in images:
+        return images[text]
+    try:
+        reference = parse(text)
+    except InvalidReference as error:
+        raise manifest.error(str(error)) from error
+    for pinned in images.values():
+        if parse(pinned).name == reference.name:
+            return pinned
+    if not is_allowed(split_list(settings.registries), reference):
+        raise manifest.error(f"image {text}: this server takes images from {settings.registries} only")
+    return str(reference)
+
+
+def find_front(manifests: Sequence[Manifest], project: str) -> FrontService | None:
+    """What people reach: what an Ingress leads to, else the only service, else the one that is called for it."""
+    services = {item.name: item for item in manifests if item.data["kind"] == "Service"}
+    for item in manifests:
+        if item.data["kind"] == "Ingress":
+            return _ingress_front(item, services)
+    usable = {name: item for name, item in services.items() if item.data["spec"].get("clusterIP") != "None"}
+    for name in (project, *_FRONT_NAMES):
+        if name in usable:
+            return _front_service(usable[name], None)
+    if len(usable) == 1:
+        return _front_service(next(iter(usable.values())), None)
+    if not usable:
+        return None
+    raise KubernetesError(
+        f"which service do people reach: {', '.join(sorted(usable))}? Add an Ingress that says it, or name it {project}"
+    )
+
+
+def _ingress_front(manifest: Manifest, services: Mapping[str, Manifest]) -> FrontService:
+    try:
+        backend = manifest.data["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
+        name, port = backend["name"], backend["port"]
+    except (KeyError, IndexError, TypeError):
+        raise manifest.error("it has no rule with a path that leads to a service") from None
+    if name not in services:
+        raise manifest.error(f"it leads to a service {name!r} that is not among the manifests")
+    return _front_service(services[name], port.get("number") or port.get("name"))
+
+
+def _front_service(service: Manifest, wanted_port: int | str | None) -> FrontService:
+    spec: Mapping[str, Any] = service.data["spec"]
+    for port in spec.get("ports") or []:
+        if wanted_port is None or wanted_port in (port.get("port"), port.get("name")):
+            target, headless = port.get("targetPort", port["port"]), spec.get("clusterIP") == "None"
+            return FrontService(service.name, int(port["port"]), dict(spec["selector"]), target, headless)
+    raise service.error(f"it has no port {wanted_port if wanted_port is not None else 'at all'}")
+
+
+def label_front_pods(data: Data, selector: Mapping[str, str]) -> Data:
+    """The pods behind the front get the label by which the ingress controller may reach them."""
+    if data["kind"] not in ("Deployment", "StatefulSet"):
+        return data
+    metadata = data["spec"]["template"]["metadata"]
+    labels = metadata.get("labels") or {}
+    if selector.items() <= labels.items():
+        metadata["labels"] = {**labels, object_names.PUBLIC: "true"}
+    return data

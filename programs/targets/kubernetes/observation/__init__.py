@@ -1,0 +1,1 @@
+"""What is running in the cluster."""

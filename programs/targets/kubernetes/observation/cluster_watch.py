@@ -1,0 +1,279 @@
+"""Which parts of all environments stand, told by a watch and, while that is not fresh, by listing.
+
+Theory. One list of each kind and then a stream of what changes cost a quiet cluster almost nothing, where listing every
+half minute would carry thousands of objects. Streams end (the server closes each after a minute), break, and grow too
+old (410 Gone); then they go on from the last version seen, or begin with a list again. What a stream says counts only
+while every kind has one that was heard of lately; else the cluster is asked plainly, and when it does not answer,
+nothing is concluded. Only what an object is called and who wrote it is asked for, never its content.
+
+One thread with an event loop of its own serves all kinds. Nobody asking for a while ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+
+from programs.inventory import DRIFTED
+from programs.targets.kubernetes import gateway_routes
+from programs.targets.kubernetes.api import cluster, object_kinds
+from programs.targets.kubernetes.api.cluster import METADATA_LIST_TYPE, AccessDenied, ClusterClient, Data
+from programs.targets.kubernetes.errors import KubernetesError
+from programs.targets.kubernetes.settings import KubernetesSettings
+
+log = logging.getLogger("eph.kubernetes")
+
+WATCH_SECONDS = 60
+"""Seconds after which the server ends a stream: one that died unseen is old by no more than that."""
+STALE_SECONDS = WATCH_SECONDS + 10.0
+IDLE = 600.0
+PAUSES = (0.5, 1.0, 2.0, 5.0, 15.0)
+METADATA_TYPE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+HTTP_GONE = 410
+MAX_LISTED_NAMESPACES = 30
+"""Namespaces that are listed one by one at each look, where our account may not list over all of them."""
+
+LiveResources = Mapping[str, frozenset[str]]
+
+
+def live_resources(settings: KubernetesSettings) -> LiveResources:
+    """Raises when it cannot be looked at."""
+    connection = cluster.connect(settings)
+    found = _shared_watch(settings).snapshot() or list_live(connection, settings.server)
+    found = _with_namespaced_kinds(connection, settings.server, found)
+    routes = frozenset(f"{route.environment}/{route.host}" for route in gateway_routes.list_routes(settings.routes))
+    return {**found, **({"Door": routes} if settings.routes else {})}
+
+
+def is_watching(settings: KubernetesSettings) -> bool:
+    """Whether the watch tells, so that nothing has to be listed."""
+    return _shared_watch(settings).snapshot() is not None
+
+
+def list_live(client: ClusterClient, server: str) -> LiveResources:
+    """A kind that may not be listed is left out: nothing is known of it."""
+    told: dict[str, Iterable[Data]] = {}
+    for kind, path in object_kinds.WATCHED_KINDS.items():
+        with contextlib.suppress(AccessDenied):
+            told[kind] = list(client.list_metadata(path, labelSelector=cluster.server_selector(server)))
+    return _live_resources({kind: _KnownObjects.from_items(items) for kind, items in told.items()})
+
+
+def _with_namespaced_kinds(client: ClusterClient, server: str, standing: LiveResources) -> LiveResources:
+    """What we may look at in our own namespaces only is listed there, as long as they are few."""
+    spaces = standing.get("Namespace", frozenset())
+    hidden = [kind for kind in object_kinds.WATCHED_KINDS if kind not in standing]
+    if not hidden or not spaces or len(spaces) > MAX_LISTED_NAMESPACES:
+        return standing
+    told: dict[str, _KnownObjects] = {}
+    for kind in hidden:
+        with contextlib.suppress(AccessDenied):
+            every = [object_kinds.collection_path(kind, space) for space in sorted(spaces)]
+            told[kind] = _KnownObjects.from_items(
+                item
+                for path in every
+                for item in client.list_metadata(path, labelSelector=cluster.server_selector(server))
+            )
+    more = _live_resources(told)
+    return {**standing, **more, DRIFTED: standing[DRIFTED] | more[DRIFTED]}
+
+
+@dataclass(slots=True)
+class _KnownObjects:
+    """What there is of one kind, and whether it was changed."""
+
+    drifted_by_id: dict[str, bool] = field(default_factory=dict)
+
+    @staticmethod
+    def from_items(items: Iterable[Data]) -> _KnownObjects:
+        made = _KnownObjects()
+        for item in items:
+            made.add(item)
+        return made
+
+    def add(self, item: Data) -> None:
+        if object_kinds.is_live(item):
+            self.drifted_by_id[object_kinds.object_id(item)] = bool(object_kinds.modified_by(item))
+        else:
+            self.remove(item)
+
+    def remove(self, item: Data) -> None:
+        self.drifted_by_id.pop(object_kinds.object_id(item), None)
+
+
+def _live_resources(told: Mapping[str, _KnownObjects]) -> LiveResources:
+    changed = (f"{kind}:{id_}" for kind, ids in told.items() for id_, other in ids.drifted_by_id.items() if other)
+    return {**{kind: frozenset(ids.drifted_by_id) for kind, ids in told.items()}, DRIFTED: frozenset(changed)}
+
+
+# --- the watch
+
+
+@dataclass(slots=True)
+class _WatchStream:
+    """One kind. ``version`` empty: begin with a list. ``last_seen``: when it was last known to be whole; 0: never, or it
+    broke. ``is_forbidden``: we may not look at it."""
+
+    kind: str
+    objects: _KnownObjects = field(default_factory=_KnownObjects)
+    version: str = ""
+    last_seen: float = 0.0
+    is_forbidden: bool = False
+    list_count: int = 0
+
+
+class ClusterWatch:
+    """``snapshot`` is for any thread; the streams belong to the thread that ``start`` starts."""
+
+    def __init__(self, settings: KubernetesSettings) -> None:
+        self._settings = settings
+        self._last_query = time.monotonic()
+        self.streams = [_WatchStream(kind) for kind in object_kinds.WATCHED_KINDS]
+        self._thread = threading.Thread(target=self._run, name="eph-kubernetes-watch", daemon=True)
+
+    def start(self) -> ClusterWatch:
+        self._thread.start()
+        return self
+
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def snapshot(self) -> LiveResources | None:
+        """None while not every kind was heard of lately."""
+        self._last_query = time.monotonic()
+        looked = [stream for stream in self.streams if not stream.is_forbidden]
+        if not looked or any(self._last_query - stream.last_seen > STALE_SECONDS for stream in looked):
+            return None
+        return _live_resources({stream.kind: _KnownObjects(dict(stream.objects.drifted_by_id)) for stream in looked})
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._run_all())
+        except (KubernetesError, OSError) as error:
+            log.warning("the watch on the cluster ended: %s", error)
+
+    async def _run_all(self) -> None:
+        async with cluster.open_streams(self._settings, STALE_SECONDS) as http:
+            tasks = [asyncio.create_task(self._run_stream(http, stream)) for stream in self.streams]
+            while time.monotonic() - self._last_query < IDLE:  # noqa: ASYNC110 - that time passes is what is waited for
+                await asyncio.sleep(1)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run_stream(self, http: httpx2.AsyncClient, stream: _WatchStream) -> None:
+        tries = 0
+        while not stream.is_forbidden:
+            try:
+                if not stream.version:
+                    await self._list(http, stream)
+                await self._follow(http, stream)
+                tries = 0
+            except _WatchForbidden as error:
+                stream.is_forbidden = True
+                log.warning("%s", error)
+            except _VersionExpired:
+                stream.last_seen, stream.version = 0.0, ""
+            except Exception as error:  # noqa: BLE001 - whatever it is, lists stand in until it is over
+                stream.last_seen = 0.0
+                log.log(logging.DEBUG if tries else logging.INFO, "the watch of %s broke: %s", stream.kind, error)
+                await asyncio.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
+                tries += 1
+
+    async def _list(self, http: httpx2.AsyncClient, stream: _WatchStream) -> None:
+        query = {"labelSelector": cluster.server_selector(self._settings.server), "limit": str(cluster.PAGE_SIZE)}
+        ids, after = _KnownObjects(), ""
+        while True:
+            more = {"continue": after} if after else {}
+            answer = await http.get(
+                _stream_path(stream), params={**query, **more}, headers={"Accept": METADATA_LIST_TYPE}
+            )
+            page = _parse_answer(answer, stream.kind)
+            for item in page.get("items") or []:  # none may be null
+                ids.add(item)
+            after = page["metadata"].get("continue", "")
+            if not after:
+                break
+        stream.objects, stream.version, stream.last_seen = ids, page["metadata"]["resourceVersion"], time.monotonic()
+        stream.list_count += 1
+
+    async def _follow(self, http: httpx2.AsyncClient, stream: _WatchStream) -> None:
+        """Until the server ends it, which is no trouble: the next one goes on from here."""
+        query = {
+            "labelSelector": cluster.server_selector(self._settings.server),
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(WATCH_SECONDS),
+            "resourceVersion": stream.version,
+        }
+        async with http.stream("GET", _stream_path(stream), params=query, headers={"Accept": METADATA_TYPE}) as answer:
+            if answer.is_error:
+                await answer.aread()
+                _parse_answer(answer, stream.kind)
+            stream.last_seen = time.monotonic()
+            async for line in answer.aiter_lines():
+                _apply_event(stream, json.loads(line))
+                stream.last_seen = time.monotonic()
+
+
+def _apply_event(stream: _WatchStream, event: Mapping[str, Any]) -> None:
+    item = event["object"]
+    match event["type"]:
+        case "ADDED" | "MODIFIED":
+            stream.objects.add(item)
+        case "DELETED":
+            stream.objects.remove(item)
+        case "ERROR":
+            raise (
+                _VersionExpired(str(item.get("message", "")))
+                if item.get("code") == HTTP_GONE
+                else ValueError(str(item)[:200])
+            )
+    stream.version = item["metadata"]["resourceVersion"]
+
+
+class _VersionExpired(LookupError):
+    """What we go on from is no longer kept."""
+
+
+class _WatchForbidden(Exception):
+    """We may not look at it."""
+
+
+def _stream_path(stream: _WatchStream) -> str:
+    return object_kinds.WATCHED_KINDS[stream.kind]
+
+
+def _parse_answer(answer: httpx2.Response, kind: str) -> Any:
+    if answer.status_code == HTTP_GONE:
+        raise _VersionExpired(kind)
+    if answer.status_code == httpx2.codes.FORBIDDEN:
+        raise _WatchForbidden(f"the cluster does not let us look at {kind}: changes of them are not noticed")
+    if answer.is_error:
+        raise ValueError(f"the cluster answered {answer.status_code} for {kind}")
+    return answer.json()
+
+
+_watches: dict[tuple[str, str, str, int], ClusterWatch] = {}
+_lock = threading.Lock()
+
+
+def _shared_watch(settings: KubernetesSettings) -> ClusterWatch:
+    """One for each cluster and server; a renewed kubeconfig begins another, and the old one ends for want of use."""
+    key = (settings.kubeconfig, settings.context, settings.server, cluster.kubeconfig_mtime(settings))
+    with _lock:
+        found = _watches.get(key)
+        if found is None or not found.is_alive:
+            _watches.clear()
+            found = _watches[key] = ClusterWatch(settings).start()
+        return found

@@ -1,0 +1,176 @@
+"""What an environment's pods print and how they are, asked of the cluster each time.
+
+Every line is asked for with its time, so that those of several pods are told in order, and a follower gets what came
+after the last one. What the namespace keeps as a Secret is taken out of each line. What Eph runs itself (databases,
+seeds, migrations) is told when it is asked for by name.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from programs import runtime_info
+from programs.redaction import redact
+from programs.runtime_info import LogLines, LogRequest, ProcessInfo, RuntimeEvent, RuntimeInfo
+from programs.targets.kubernetes.api import object_names
+from programs.targets.kubernetes.api.cluster import ClusterClient, Data
+from programs.targets.kubernetes.observation import rollout
+
+JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
+MIN_SECRET_LENGTH = 8
+"""Shorter values are words of every day: without them no line could be read."""
+MAX_EVENTS = 15
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    at: str
+    service: str
+    text: str
+
+
+def read_logs(cluster: ClusterClient, namespace: str, request: LogRequest) -> LogLines:
+    pods = sorted(cluster.list_namespaced(namespace, "v1/pods"), key=lambda pod: str(pod["metadata"]["name"]))
+    told = [(service_name(pod), pod) for pod in pods]
+    runtime_info.require_service(request.service, {service for service, _ in told}, namespace)
+    own = {service for service, _ in told if not service.startswith(object_names.PREFIX)}
+    wanted = [
+        (service, pod)
+        for service, pod in told
+        if service == request.service or (not request.service and service in own)
+    ]
+    hidden = secret_values(cluster.list_namespaced(namespace, "v1/secrets")) if wanted else ()
+    lines: list[_Line] = []
+    marks = dict(request.since or {})
+    for service, pod in wanted:
+        for container in pod["spec"]["containers"]:
+            key = f"{pod['metadata']['name']}/{container['name']}"
+            fresh = list(_lines(cluster, pod, container["name"], request, marks.get(key, "")))
+            marks[key] = fresh[-1][0] if fresh else marks.get(key, "")
+            lines += [_Line(at, service, mask_secrets(text, hidden)) for at, text in fresh]
+    ordered = [(line.service, line.text) for line in sorted(lines, key=lambda line: line.at)]
+    return LogLines(runtime_info.with_service_prefix(ordered, multiple=not request.service and len(own) > 1), marks)
+
+
+def _lines(
+    cluster: ClusterClient, pod: Data, container: str, request: LogRequest, position: str
+) -> Iterable[tuple[str, str]]:
+    about = pod["metadata"]
+    found = cluster.read_log(
+        about["namespace"], about["name"], container, previous=request.previous, lines=request.lines, since=position
+    )
+    for line in found:
+        at, _, text = line.partition(" ")
+        if at > position:
+            yield at, text
+
+
+def service_name(pod: Data) -> str:
+    """Whose pod it is, as people call it: the service, or the Job."""
+    labels: Mapping[str, Any] = pod["metadata"].get("labels") or {}
+    return str(labels.get(object_names.SERVICE) or labels.get(JOB_NAME_LABEL) or pod["metadata"]["name"])
+
+
+def secret_values(secret_objects: Iterable[Data]) -> tuple[str, ...]:
+    """The values that no line may show, the longest first, because one may be part of another."""
+    values = set()
+    for secret in secret_objects:
+        for coded in (secret.get("data") or {}).values():
+            try:
+                text = base64.b64decode(coded, validate=True).decode()
+            except (binascii.Error, ValueError):
+                continue
+            values |= {line.strip() for line in text.splitlines() if len(line.strip()) >= MIN_SECRET_LENGTH}
+    return tuple(sorted(values, key=len, reverse=True))
+
+
+def mask_secrets(text: str, values: Iterable[str]) -> str:
+    for value in values:
+        text = text.replace(value, "***")
+    return redact(text)
+
+
+# --- pods and events
+
+
+def inspect(cluster: ClusterClient, namespace: str) -> RuntimeInfo:
+    pods = cluster.list_namespaced(namespace, "v1/pods")
+    events = cluster.list_namespaced(namespace, "v1/events")
+    processes = sorted((process_info(pod, events) for pod in pods), key=lambda item: (item.service, item.name))
+    return RuntimeInfo(tuple(processes), recent_events(events))
+
+
+def process_info(pod: Data, events: Iterable[Data]) -> ProcessInfo:
+    statuses = (pod.get("status") or {}).get("containerStatuses") or []
+    state, detail = rollout.pod_state(pod, events)
+    return ProcessInfo(
+        name=str(pod["metadata"]["name"]),
+        service=service_name(pod),
+        state=state,
+        detail=redact(detail),
+        restarts=sum(int(status.get("restartCount", 0)) for status in statuses),
+        since=_parse_time((pod.get("status") or {}).get("startTime") or pod["metadata"].get("creationTimestamp")),
+        image=", ".join(str(container.get("image", "")) for container in pod["spec"]["containers"]),
+    )
+
+
+_EVENT_TEXTS = {
+    "Scheduled": "has a node",
+    "Pulling": "gets its image",
+    "Pulled": "has its image",
+    "Created": "its container is made",
+    "Started": "its process is started",
+    "Killing": "is told to end",
+    "Unhealthy": "its health check says no",
+    "BackOff": "waits before the next try, because the last ones failed",
+    "Failed": "failed",
+    "FailedScheduling": "no node can take it",
+    "FailedCreate": "its pods cannot be made",
+    "FailedMount": "a volume cannot be mounted",
+    "FailedCreatePodSandBox": "its network or its sandbox cannot be made",
+    "Evicted": "was put off its node",
+    "OOMKilling": "used more memory than it may",
+    "NodeNotReady": "its node does not answer",
+    "TaintManagerEviction": "is taken off a node that is gone",
+    "ScalingReplicaSet": "its number of pods changes",
+    "SuccessfulCreate": "a pod is made",
+    "SuccessfulDelete": "a pod is removed",
+    "Completed": "is done",
+}
+_REASON_ONLY = frozenset({"Pulled", "Created", "Pulling", "Scheduled", "SuccessfulCreate", "ScalingReplicaSet"})
+"""Words that say it all: what the cluster adds to them are numbers and names that nobody reads."""
+
+
+def recent_events(events: Iterable[Data], max_events: int = MAX_EVENTS) -> tuple[RuntimeEvent, ...]:
+    """The newest last."""
+    found = sorted((_runtime_event(event) for event in events), key=lambda item: item.at)
+    return tuple(found[-max_events:])
+
+
+def _runtime_event(event: Data) -> RuntimeEvent:
+    concerned, reason = event.get("involvedObject") or {}, str(event.get("reason", ""))
+    message = rollout.shorten(str(event.get("message", "")))
+    words = _EVENT_TEXTS.get(reason, reason)
+    said = words if reason in _REASON_ONLY or not message else f"{words}: {message}" if words else message
+    series = event.get("series") or {}
+    at = series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime")
+    return RuntimeEvent(
+        at=_parse_time(at or (event.get("metadata") or {}).get("creationTimestamp")) or LONG_AGO,
+        about=f"{str(concerned.get('kind', '')).lower()} {concerned.get('name', '')}".strip(),
+        message=redact(said),
+        bad=event.get("type") == "Warning",
+        times=int(series.get("count") or event.get("count") or 1),
+    )
+
+
+def _parse_time(text: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(text)).astimezone(UTC)
+    except ValueError:
+        return None

@@ -1,0 +1,298 @@
+"""Whether a workload became ready, and if it cannot, why: pure judgements over what the cluster says of it.
+
+Kubernetes tries for ever and says why in a dozen places. Here the places are read in the order in which they help: the
+controller that may not even make a pod (quota, pod security), the scheduler that finds no node, the image that cannot
+be had, the process that ends, and at last the health check that says no. The first three and a process that keeps
+ending are certain at once; a health check may still say yes until its deadline.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Data = Mapping[str, Any]
+_IMAGE_ERRORS = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
+_PERMANENT_PULL_ERROR = re.compile(
+    r"not found|manifest unknown|denied|unauthorized|authentication required|no basic auth", re.I
+)
+_CONTAINER_ERRORS = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError")
+_SCALE_UP_REASONS = ("TriggeredScaleUp", "Nominated")
+_MAX_LENGTH = 240
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutStatus:
+    """``failure``: a sentence, when it will not become ready. ``pending_reason``: why it is not ready yet. ``pod`` and
+    ``container``: whose log tells more; ``previous``: that of the process before the one that runs now."""
+
+    ready: bool = False
+    failure: str = ""
+    pending_reason: str = ""
+    pod: str = ""
+    container: str = ""
+    previous: bool = False
+
+
+def workload_status(data: Data, pods: Sequence[Data], events: Iterable[Data]) -> RolloutStatus:
+    """A Deployment, StatefulSet or DaemonSet. ``pods`` are its own; it is ready once only the newest answer."""
+    newest = _newest_pods(data, pods)
+    if _rolled_out(data):
+        going = [pod for pod in pods if pod not in newest]
+        return RolloutStatus(pending_reason="its old pods still answer") if going else RolloutStatus(ready=True)
+    not_yet = RolloutStatus(pending_reason="its pods are not there yet")
+    if not _is_observed(data):  # what is said was said of the template before
+        return not_yet
+    refused = _creation_failure(data, pods, events)
+    if refused:
+        return RolloutStatus(failure=refused)
+    return (_worst_status(newest, events) if _has_updated_pods(data) else None) or not_yet
+
+
+def pod_state(pod: Data, events: Iterable[Data]) -> tuple[str, str]:
+    """One pod in a word, and why in a sentence: as ``programs.runtime_info.Process`` has it."""
+    phase = pod.get("status", {}).get("phase", "")
+    if pod["metadata"].get("deletionTimestamp"):
+        return "ending", "it was told to end"
+    if phase == "Succeeded":
+        return "ended", ""
+    verdict = _pod_status(pod, list(events), False)
+    if phase == "Failed":
+        return "failing", verdict.failure or _failure_reason(pod)
+    if verdict.failure:
+        return "failing", verdict.failure
+    if not verdict.pending_reason:
+        return ("running", "") if phase == "Running" else ("starting", "")
+    return "unknown" if verdict.pending_reason == NODE_LOST else "starting", verdict.pending_reason
+
+
+NODE_LOST = "its node does not answer"
+
+
+def lost_nodes(pods: Iterable[Data]) -> list[str]:
+    """Nodes of these pods that do not answer."""
+    return sorted({pod["spec"]["nodeName"] for pod in pods if _is_lost(pod)})
+
+
+def _is_lost(pod: Data) -> bool:
+    """A kubelet says of a pod and of its containers whether they are ready, and says the same of both. Where they
+    differ, the cluster gave the pod up in the place of a kubelet from which it hears nothing."""
+    said = {condition["type"]: condition.get("status") for condition in _conditions(pod)}
+    gated = pod.get("spec", {}).get("readinessGates")
+    return said.get("Ready") == "False" and said.get("ContainersReady") == "True" and not gated
+
+
+def _failure_reason(pod: Data) -> str:
+    for status in _statuses(pod):
+        ended = status.get("state", {}).get("terminated") or {}
+        if ended.get("exitCode"):
+            return _exit_reason(ended)
+    return shorten(str(pod["status"].get("message") or pod["status"].get("reason") or "it failed"))
+
+
+def job_status(data: Data, pods: Sequence[Data], events: Iterable[Data]) -> RolloutStatus:
+    if _condition(data, "Complete"):
+        return RolloutStatus(ready=True)
+    if failed := _condition(data, "Failed"):
+        return _job_failure(failed, pods)
+    ended = _finished_try(pods) if _tries_once(data) else None
+    if ended:
+        return ended
+    refused = _creation_failure(data, pods, events)
+    if refused:
+        return RolloutStatus(failure=refused)
+    return _worst_status(pods, events, is_job=True) or RolloutStatus(pending_reason="it is not done yet")
+
+
+def has_failed(data: Data) -> bool:
+    """A Job that will not be tried again."""
+    return _condition(data, "Failed") is not None
+
+
+def _tries_once(data: Data) -> bool:
+    spec = data.get("spec", {})
+    return (spec.get("backoffLimit"), spec.get("completions", 1), spec.get("parallelism", 1)) == (0, 1, 1)
+
+
+def _finished_try(pods: Iterable[Data]) -> RolloutStatus | None:
+    """How the only try of a Job ended, as its pod says; the Job itself says it two seconds later."""
+    for pod in pods:
+        states = [status.get("state", {}).get("terminated") for status in _statuses(pod)]
+        if states and all(states) and not pod["metadata"].get("deletionTimestamp"):
+            return _failed_try([pod]) or RolloutStatus(ready=True)
+    return None
+
+
+def _failed_try(pods: Iterable[Data]) -> RolloutStatus | None:
+    for pod in pods:
+        for status in _statuses(pod):
+            ended = status.get("state", {}).get("terminated")
+            if ended and ended.get("exitCode"):
+                return RolloutStatus(
+                    failure=f"it failed: {_exit_reason(ended)}", pod=_name(pod), container=status["name"]
+                )
+    return None
+
+
+def _job_failure(condition: Data, pods: Iterable[Data]) -> RolloutStatus:
+    late = condition.get("reason") == "DeadlineExceeded"
+    words = "it took longer than it may" if late else shorten(condition.get("message", "it failed"))
+    return _failed_try(pods) or RolloutStatus(failure=words)
+
+
+def _is_observed(data: Data) -> bool:
+    """Whether its controller knows the template that was applied last."""
+    generation: int = data["metadata"].get("generation", 0)
+    return bool(data.get("status", {}).get("observedGeneration", 0) >= generation)
+
+
+def _has_updated_pods(data: Data) -> bool:
+    """Whether there are pods of the newest template. Until then the newest pods are those of a try before, and what
+    ails them is no news."""
+    return data["kind"] != "Deployment" or bool(data.get("status", {}).get("updatedReplicas"))
+
+
+def _rolled_out(data: Data) -> bool:
+    spec, status = data.get("spec", {}), data.get("status", {})
+    if not _is_observed(data):
+        return False
+    if data["kind"] == "DaemonSet":
+        wanted = status.get("desiredNumberScheduled", 0)
+        return bool(status.get("updatedNumberScheduled", 0) >= wanted <= status.get("numberAvailable", 0))
+    wanted = spec.get("replicas", 1)
+    updated = status.get("updatedReplicas", 0) >= wanted and status.get("replicas", 0) <= max(wanted, 0)
+    return bool(updated and status.get("availableReplicas", 0) >= wanted)
+
+
+def _creation_failure(data: Data, pods: Sequence[Data], events: Iterable[Data]) -> str:
+    """Its controller may not make pods. Where there are some, an event of long ago says nothing of them."""
+    if failure := _condition(data, "ReplicaFailure"):
+        return _explain_refusal(failure.get("message", ""))
+    for event in () if pods else events:
+        concerned = event.get("involvedObject", {})
+        same = (concerned.get("kind"), concerned.get("name")) == (data["kind"], data["metadata"]["name"])
+        if same and event.get("reason") == "FailedCreate":
+            return _explain_refusal(event.get("message", ""))
+    return ""
+
+
+def _explain_refusal(message: str) -> str:
+    if "exceeded quota" in message:
+        found = re.search(r"requested: (\S+), used: (\S+), limited: (\S+)", message)
+        told = f": it asks for {found[1]}, {found[2]} is used, {found[3]} is the most" if found else ""
+        return f"the environment's quota is used up{told}; ask for less in eph.yaml, or for more from the operator"
+    if "violates PodSecurity" in message:
+        why = message.partition("violates PodSecurity")[2].partition('": ')[2]
+        return f"its pods are not allowed here: {shorten(why)}"
+    return f"its pods cannot be made: {shorten(message)}"
+
+
+def _newest_pods(data: Data, pods: Iterable[Data]) -> list[Data]:
+    """Pods of the newest template, by when they were made: those of the last one answer and have nothing to tell."""
+    living = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+    if data["kind"] != "Deployment" or not living:
+        return living
+    newest = max(living, key=lambda pod: pod["metadata"].get("creationTimestamp", ""))
+    wanted = newest["metadata"].get("labels", {}).get("pod-template-hash")
+    return [pod for pod in living if pod["metadata"].get("labels", {}).get("pod-template-hash") == wanted]
+
+
+def _worst_status(pods: Iterable[Data], events: Iterable[Data], *, is_job: bool = False) -> RolloutStatus | None:
+    """What is certain of any pod, before what is only doubted. ``is_job``: that its process ends is what it is for."""
+    verdicts = [_pod_status(pod, list(events), is_job) for pod in pods]
+    certain = [verdict for verdict in verdicts if verdict.failure]
+    doubted = [verdict for verdict in verdicts if verdict.pending_reason]
+    return next(iter([*certain, *doubted]), None)
+
+
+def _pod_status(pod: Data, events: list[Data], is_job: bool) -> RolloutStatus:
+    own = [event for event in events if event.get("involvedObject", {}).get("name") == _name(pod)]
+    for condition in _conditions(pod):
+        if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
+            if any(event.get("reason") in _SCALE_UP_REASONS for event in own):
+                return RolloutStatus(pending_reason="the cluster is adding a node for it")
+            return RolloutStatus(failure=f"no node can take it: {_scheduling_reason(condition.get('message', ''))}")
+    if _is_lost(pod):
+        return RolloutStatus(pending_reason=NODE_LOST, pod=_name(pod))
+    for status in _statuses(pod):
+        found = _container_status(status, is_job)
+        if found.failure:
+            return RolloutStatus(
+                failure=found.failure, pod=_name(pod), container=status["name"], previous=found.previous
+            )
+    for status in _statuses(pod):
+        if not status.get("ready") and not is_job:
+            return RolloutStatus(
+                pending_reason=_not_ready_reason(status, own), pod=_name(pod), container=status["name"]
+            )
+    return RolloutStatus()
+
+
+def _scheduling_reason(message: str) -> str:
+    """What the scheduler says of nodes, without what it says of making room on them."""
+    return shorten(re.split(r"\. (?:no new claims|preemption)", message)[0])
+
+
+def _container_status(status: Data, is_job: bool) -> RolloutStatus:
+    waiting = status.get("state", {}).get("waiting") or {}
+    reason, message = waiting.get("reason", ""), waiting.get("message", "")
+    if reason in _IMAGE_ERRORS or (reason == "ErrImagePull" and _PERMANENT_PULL_ERROR.search(message)):
+        return RolloutStatus(
+            failure=f"the image {status.get('image', '')} cannot be had: {_pull_error(message) or reason}"
+        )
+    if reason in _CONTAINER_ERRORS:
+        return RolloutStatus(failure=f"its container cannot start: {shorten(message)}")
+    last = status.get("lastState", {}).get("terminated") or {}
+    if reason == "CrashLoopBackOff" and not is_job:
+        times = status.get("restartCount", 0) + 1
+        return RolloutStatus(failure=f"its process keeps ending ({times} times): {_exit_reason(last)}", previous=True)
+    return RolloutStatus()
+
+
+def _pull_error(message: str) -> str:
+    """The end of a chain of wrapped errors says what is wrong."""
+    return shorten(re.sub(r"^.*?(?=[^:]*: (?:not found|.*unauthorized|.*denied))", "", message).strip(' "'))
+
+
+def _exit_reason(state: Data) -> str:
+    if state.get("reason") == "OOMKilled":
+        return "it used more memory than it may"
+    if state.get("signal"):
+        return f"killed by signal {state['signal']}"
+    return f"exit status {state.get('exitCode', '?')}"
+
+
+def _not_ready_reason(status: Data, events: list[Data]) -> str:
+    waiting = status.get("state", {}).get("waiting") or {}
+    if waiting:
+        return f"its container waits: {waiting.get('reason', 'unknown')}"
+    failing = [event for event in events if event.get("reason") == "Unhealthy"]
+    if failing:
+        return f"its health check says no: {shorten(failing[-1].get('message', ''))}"
+    return "its health check has not said yes yet"
+
+
+def _statuses(pod: Data) -> list[Data]:
+    status = pod.get("status", {})
+    return [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
+
+
+def _conditions(data: Data) -> list[Data]:
+    return list(data.get("status", {}).get("conditions") or [])
+
+
+def _condition(data: Data, kind: str) -> Data | None:
+    """The one of that type, if it holds."""
+    told = (item for item in _conditions(data) if item.get("type") == kind and item.get("status") == "True")
+    return next(told, None)
+
+
+def _name(data: Data) -> str:
+    return str(data["metadata"]["name"])
+
+
+def shorten(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _MAX_LENGTH else text[: _MAX_LENGTH - 1] + "…"

@@ -1,0 +1,83 @@
+"""Waits for what Pulumi applied by looking every half second, and ends with the reason when it waits in vain."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from programs.kit.waiting import pause
+from programs.targets.kubernetes.api.cluster import ClusterClient, ObjectNotFound
+from programs.targets.kubernetes.errors import ClusterUnreachable, KubernetesError
+from programs.targets.kubernetes.observation import pod_info, rollout
+from programs.targets.kubernetes.observation.rollout import RolloutStatus
+
+POLL_SECONDS = 0.5
+UNREACHABLE_TIMEOUT = 150.0
+"""Seconds for which a cluster may not answer before that is what went wrong."""
+JOB_KIND = "batch/v1/jobs"
+WORKLOAD_KINDS = {
+    "Deployment": "apps/v1/deployments",
+    "StatefulSet": "apps/v1/statefulsets",
+    "DaemonSet": "apps/v1/daemonsets",
+    "Job": JOB_KIND,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitedWorkload:
+    """What to wait for, and how people call it."""
+
+    namespace: str
+    kind: str
+    name: str
+    title: str
+    timeout: float
+
+
+def wait_until_ready(cluster: ClusterClient, workload: AwaitedWorkload) -> None:
+    """Returns when it is ready; raises with the reason and the last lines of its log when it is not in time."""
+    deadline, silent_since = time.monotonic() + workload.timeout, 0.0
+    verdict = RolloutStatus()
+    while True:
+        try:
+            verdict, silent_since = check_status(cluster, workload), 0.0
+        except ClusterUnreachable:
+            silent_since = silent_since or time.monotonic()
+            if time.monotonic() - silent_since > UNREACHABLE_TIMEOUT:
+                raise
+        if verdict.ready:
+            return
+        if verdict.failure:
+            raise KubernetesError(f"{workload.title}: {verdict.failure}", _tail(cluster, workload, verdict))
+        if time.monotonic() > deadline:
+            late = f"{workload.title} was not ready within {workload.timeout:.0f} s: {verdict.pending_reason or 'no answer'}"
+            raise KubernetesError(late, _tail(cluster, workload, verdict))
+        pause(POLL_SECONDS)
+
+
+def check_status(cluster: ClusterClient, workload: AwaitedWorkload) -> RolloutStatus:
+    """The verdict as of now."""
+    try:
+        data = cluster.get_namespaced(workload.namespace, WORKLOAD_KINDS[workload.kind], workload.name)
+    except ObjectNotFound:
+        return RolloutStatus(failure="it is gone; somebody removed it")
+    data = {**data, "kind": workload.kind}
+    selector = ",".join(f"{key}={value}" for key, value in data["spec"]["selector"]["matchLabels"].items())
+    pods = cluster.list_namespaced(workload.namespace, "v1/pods", labelSelector=selector)
+    events = cluster.list_namespaced(workload.namespace, "v1/events", limit=500)
+    judge = rollout.job_status if workload.kind == "Job" else rollout.workload_status
+    return judge(data, pods, events)
+
+
+def _tail(cluster: ClusterClient, workload: AwaitedWorkload, verdict: RolloutStatus) -> list[str]:
+    if not verdict.pod:
+        return []
+    where = workload.namespace, verdict.pod, verdict.container
+    lines = cluster.read_log(*where, previous=verdict.previous) or cluster.read_log(
+        *where, previous=not verdict.previous
+    )
+    try:
+        hidden = pod_info.secret_values(cluster.list_namespaced(workload.namespace, "v1/secrets")) if lines else ()
+    except KubernetesError:
+        return []
+    return [pod_info.mask_secrets(line, hidden) for line in lines]

@@ -1,0 +1,189 @@
+"""What surrounds the workloads of an environment, as plain data: who it is, how much it may use, whom it may talk to.
+
+Default-deny first, then what is needed: among itself, to the cluster's names, from whoever stands in front (the ingress
+controller, or Eph's own gateway) to what is public, and to the internet where the server says so. Never to private
+networks, which hold other environments, the cluster itself and the cloud's metadata service.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from programs.spec import EnvironmentSpec
+from programs.targets.kubernetes.api import object_names, quantities
+from programs.targets.kubernetes.settings import KubernetesSettings
+
+Data = dict[str, Any]
+PRIVATE_NETWORKS = ("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16")
+PRIVATE_NETWORKS_V6 = ("fc00::/7", "fe80::/10", "::1/128")
+SCRATCH_LIMIT, SCRATCH_REQUEST = "2Gi", "64Mi"
+"""What a container may write beside its volumes, and what of it a node keeps free."""
+GATEWAY_API = "gateway.networking.k8s.io/v1"
+NODE_LOCAL_DNS = "169.254.20.10/32"
+"""Where many clusters keep a cache of names on each node. It is in the network of the metadata service, not it."""
+
+
+def new_object(kind: str, name: str, body: Mapping[str, Any], version: str = "v1") -> Data:
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": name}, **body}
+
+
+def namespace(spec: EnvironmentSpec, settings: KubernetesSettings) -> Data:
+    data = new_object("Namespace", object_names.namespace(spec.name), {})
+    levels = {f"pod-security.kubernetes.io/{mode}": settings.pod_security for mode in ("enforce", "warn")}
+    data["metadata"]["labels"] = {**object_names.labels(spec, settings.server), **levels}
+    data["metadata"]["annotations"] = object_names.mark_annotations(spec.marks)
+    return data
+
+
+def resource_quota(spec: EnvironmentSpec, settings: KubernetesSettings) -> Data:
+    """All that runs in it together, twice: during a push the new runs beside the old, and one that did not fit could
+    never be replaced. No load balancers and no ports on nodes: they cost, and pass by the ingress."""
+    cpu, memory = (quantities.double(amount) for amount in environment_limits(spec, settings))
+    hard = {
+        "limits.cpu": cpu,
+        "limits.memory": memory,
+        "requests.cpu": cpu,
+        "requests.memory": memory,
+        "pods": settings.pods,
+        "services.loadbalancers": "0",
+        "services.nodeports": "0",
+        "persistentvolumeclaims": "10",
+        "requests.storage": quantities.normalize(spec.resources.get("disk", settings.disk)),
+    }
+    return new_object("ResourceQuota", "eph-quota", {"spec": {"hard": hard}})
+
+
+def environment_limits(spec: EnvironmentSpec, settings: KubernetesSettings) -> tuple[str, str]:
+    """CPU and memory of the whole environment: what its file says, which the server has granted by now."""
+    return spec.resources.get("cpu", settings.cpu), quantities.normalize(spec.resources.get("memory", settings.memory))
+
+
+def limit_range(spec: EnvironmentSpec, settings: KubernetesSettings) -> Data:
+    """What a container gets that asks for nothing."""
+    cpu, memory = environment_limits(spec, settings)
+    container = {
+        "type": "Container",
+        "default": {"cpu": "500m", "memory": "512Mi", "ephemeral-storage": SCRATCH_LIMIT},
+        "defaultRequest": {"cpu": "20m", "memory": "64Mi", "ephemeral-storage": SCRATCH_REQUEST},
+        "max": {"cpu": cpu, "memory": memory},
+    }
+    return new_object("LimitRange", "eph-limits", {"spec": {"limits": [container]}})
+
+
+def service_account() -> Data:
+    """What pods run as: an account that may do nothing, and whose token they do not get."""
+    return new_object("ServiceAccount", object_names.ACCOUNT, {"automountServiceAccountToken": False})
+
+
+def pull_secret(settings: KubernetesSettings) -> Data | None:
+    """The server's own credentials for registries; the kubelet uses them, pods may not name them."""
+    if not settings.pull_secret_file:
+        return None
+    content = base64.b64encode(Path(settings.pull_secret_file).read_bytes()).decode()
+    kind = "kubernetes.io/dockerconfigjson"
+    return new_object("Secret", object_names.PULL_SECRET, {"type": kind, "data": {".dockerconfigjson": content}})
+
+
+def network_policies(
+    settings: KubernetesSettings, public_ports: Iterable[int], database_server: tuple[list[Data], int] | None = None
+) -> list[Data]:
+    """``public_ports``: those of public services, which whoever stands in front may reach. ``database_server``: where the database
+    server lies that environments share, and its port."""
+    inside: list[Data] = [{"podSelector": {}}]
+    resolver = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
+    asked = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
+    found = [
+        _network_policy("eph-deny", {}, ["Ingress", "Egress"], {}),
+        _network_policy(
+            "eph-inside", {}, ["Ingress", "Egress"], {"ingress": [{"from": inside}], "egress": [{"to": inside}]}
+        ),
+        _network_policy(
+            "eph-names",
+            {},
+            ["Egress"],
+            {"egress": [{"to": [resolver, {"ipBlock": {"cidr": NODE_LOCAL_DNS}}], "ports": asked}]},
+        ),
+    ]
+    public = [{"protocol": "TCP", "port": port} for port in sorted(set(public_ports))]
+    if public:
+        selector = {"matchLabels": {object_names.PUBLIC: "true"}}
+        rule = {"from": [_front_peer(settings)], "ports": public}
+        found.append(_network_policy("eph-front", selector, ["Ingress"], {"ingress": [rule]}))
+    if database_server:
+        peers, port = database_server
+        rule = {"to": peers, "ports": [{"protocol": "TCP", "port": port}]}
+        found.append(_network_policy("eph-database", {}, ["Egress"], {"egress": [rule]}))
+    outside = _egress_blocks(settings)
+    if outside:
+        found.append(_network_policy("eph-outside", {}, ["Egress"], {"egress": [{"to": outside}]}))
+    return found
+
+
+def _front_peer(settings: KubernetesSettings) -> Data:
+    own = settings.front == "eph"
+    space = settings.front_namespace if own else settings.ingress_namespace
+    peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": space}}}
+    return {**peer, "podSelector": {"matchLabels": settings.gateway_pod_labels}} if own else peer
+
+
+def _egress_blocks(settings: KubernetesSettings) -> list[Data]:
+    blocks: list[Data] = [{"ipBlock": {"cidr": network}} for network in settings.allowed_networks]
+    if settings.egress == "internet":
+        blocks.append({"ipBlock": {"cidr": "0.0.0.0/0", "except": list(PRIVATE_NETWORKS)}})
+        blocks.append({"ipBlock": {"cidr": "::/0", "except": list(PRIVATE_NETWORKS_V6)}})
+    return blocks
+
+
+def _network_policy(name: str, selector: Mapping[str, Any], types: list[str], rules: Mapping[str, Any]) -> Data:
+    spec = {"podSelector": dict(selector), "policyTypes": types, **rules}
+    return new_object("NetworkPolicy", name, {"spec": spec}, "networking.k8s.io/v1")
+
+
+def certificate_secret(data: Any) -> Data:
+    """``data`` is that of the operator's Secret, wherever it lies."""
+    return new_object("Secret", object_names.CERTIFICATE, {"type": "kubernetes.io/tls", "data": data})
+
+
+def ingress_or_route(settings: KubernetesSettings, name: str, host: str, backend: tuple[str, int]) -> Data | None:
+    """What leads from the host name to the service: an Ingress, or an HTTPRoute where there is a Gateway; nothing where
+    Eph's own gateway does."""
+    if settings.front == "eph":
+        return None
+    data = _http_route(settings, name, host, backend) if settings.gateway else _ingress(settings, name, host, backend)
+    if settings.ingress_annotation_map:
+        data["metadata"]["annotations"] = settings.ingress_annotation_map
+    return data
+
+
+def _http_route(settings: KubernetesSettings, name: str, host: str, backend: tuple[str, int]) -> Data:
+    namespace, gateway, *listener = settings.gateway.split("/")
+    parent = {"namespace": namespace, "name": gateway, **({"sectionName": listener[0]} if listener else {})}
+    rule = {
+        "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
+        "backendRefs": [{"name": backend[0], "port": backend[1]}],
+    }
+    spec = {"parentRefs": [parent], "hostnames": [host], "rules": [rule]}
+    return new_object("HTTPRoute", name, {"spec": spec}, GATEWAY_API)
+
+
+def _ingress(settings: KubernetesSettings, name: str, host: str, backend: tuple[str, int]) -> Data:
+    service, port = backend
+    path = {"path": "/", "pathType": "Prefix", "backend": {"service": {"name": service, "port": {"number": port}}}}
+    spec: Data = {"rules": [{"host": host, "http": {"paths": [path]}}]}
+    if settings.ingress_class:
+        spec["ingressClassName"] = settings.ingress_class
+    secret = _certificate_name(settings, name)
+    if secret or settings.url.startswith("https://"):
+        spec["tls"] = [{"hosts": [host], **({"secretName": secret} if secret else {})}]
+    return new_object("Ingress", name, {"spec": spec}, "networking.k8s.io/v1")
+
+
+def _certificate_name(settings: KubernetesSettings, ingress: str) -> str:
+    """Nothing: the controller's own default. cert-manager asks for the name of a Secret that it may write."""
+    if settings.certificate_secret:
+        return object_names.CERTIFICATE
+    asks = any(key.startswith("cert-manager.io/") for key in settings.ingress_annotation_map)
+    return settings.tls_secret or (f"{ingress}-tls" if asks else "")

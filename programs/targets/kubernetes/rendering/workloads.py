@@ -1,0 +1,297 @@
+"""Services, Jobs and databases as plain data. Every pod is made by ``pod_spec``, which shuts it in.
+
+``ContainerEnv`` are what a container is given: plain values, and those that come from a Secret by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from programs.spec import DatabaseSpec, ServiceSpec
+from programs.targets.kubernetes.api import object_names, quantities
+from programs.targets.kubernetes.rendering.namespace_objects import SCRATCH_LIMIT, SCRATCH_REQUEST, Data, new_object
+from programs.targets.kubernetes.settings import KubernetesSettings, parse_pair
+
+HTTP_PORT = 80
+POSTGRES_PORT = 5432
+PRE_STOP_SECONDS = 3
+"""Seconds that a pod still answers after it was told to end: until every proxy has heard that it goes."""
+TERMINATION_SECONDS = 10
+"""Seconds that a pod has to end: nobody waits half a minute for a preview that ignores the signal."""
+DEFAULT_PORT = 8080
+"""Where an image listens that does not say otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerEnv:
+    """``secrets``: variable to the Secret that holds it and the key in it."""
+
+    plain: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    def to_list(self) -> list[Data]:
+        listed: list[Data] = [
+            {"name": name, "value": escape_expansion(value)} for name, value in sorted(self.plain.items())
+        ]
+        for name, (secret, key) in sorted(self.secrets.items()):
+            if name not in self.plain:
+                listed.append({"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}})
+        return listed
+
+
+def service_port(service: ServiceSpec) -> int:
+    return service.port or DEFAULT_PORT
+
+
+def has_port(service: ServiceSpec) -> bool:
+    """Whether anything connects to it; a worker has no port and is reached by nobody."""
+    return not service.schedule and (service.public or service.port > 0)
+
+
+def container_security() -> Data:
+    return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+
+
+def pod_spec(settings: KubernetesSettings, containers: list[Data], **extra_fields: Any) -> Data:
+    """A pod's spec: no token, not root, no capabilities, on the nodes that the server names."""
+    spec: Data = {
+        "serviceAccountName": object_names.ACCOUNT,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": TERMINATION_SECONDS,
+        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": containers,
+        **node_placement(settings),
+        **extra_fields,
+    }
+    if settings.pull_secret_file:
+        spec["imagePullSecrets"] = [{"name": object_names.PULL_SECRET}]
+    return spec
+
+
+def node_placement(settings: KubernetesSettings) -> Data:
+    """On the nodes that the server names: those only, or those first and others when there is no room."""
+    if not settings.spot:
+        return {}
+    key, value = parse_pair(settings.spot, "spot")
+    tolerations = [{"key": key, "operator": "Equal", "value": value}]
+    if settings.spot_nodes == "required":
+        return {"nodeSelector": {key: value}, "tolerations": tolerations}
+    label = {"matchExpressions": [{"key": key, "operator": "In", "values": [value]}]}
+    preferred = {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "preference": label}]}
+    return {"affinity": {"nodeAffinity": preferred}, "tolerations": tolerations}
+
+
+def escape_expansion(text: str) -> str:
+    """As it stands: Kubernetes reads ``$(NAME)`` and ``$$`` in values and commands as its own."""
+    return text.replace("$", "$$")
+
+
+def container_spec(service: ServiceSpec, image: str, variables: ContainerEnv, settings: KubernetesSettings) -> Data:
+    data: Data = {
+        "name": service.name,
+        "image": image,
+        "env": variables.to_list(),
+        "securityContext": container_security(),
+    }
+    if service.command:
+        data["command"] = ["sh", "-c", escape_expansion(service.command)]
+    if has_port(service):
+        data["ports"] = [{"name": "http", "containerPort": service_port(service)}]
+        data["readinessProbe"] = _probe(service)
+        data["lifecycle"] = {"preStop": {"sleep": {"seconds": PRE_STOP_SECONDS}}}
+    share = _resources(service, settings)
+    if share:
+        data["resources"] = share
+    if service.volumes:
+        data["volumeMounts"] = [{"name": f"data-{i}", "mountPath": path} for i, path in enumerate(service.volumes)]
+    return data
+
+
+def _resources(service: ServiceSpec, settings: KubernetesSettings) -> Data:
+    """What it asks for is its bound. Memory is set aside, for it cannot be taken back; CPU is shared, so a tenth is.
+    Volumes that live with the pod count as its scratch space."""
+    limits = {what: quantities.normalize(asked) for what, asked in service.resources.items()}
+    requests = dict(limits)
+    if "cpu" in limits:
+        requests["cpu"] = f"{max(1, int(quantities.parse(limits['cpu']) * 100))}m"
+    if service.volumes and not settings.storage_class:
+        scratch = sum((quantities.parse(size) for size in service.volumes.values()), quantities.parse(SCRATCH_LIMIT))
+        limits["ephemeral-storage"] = str(int(scratch))
+        requests["ephemeral-storage"] = SCRATCH_REQUEST
+    return {"limits": limits, "requests": requests} if limits else {}
+
+
+def _probe(service: ServiceSpec) -> Data:
+    """Only public services promise a health check; the others are ready when they accept connections."""
+    how: Data = {"tcpSocket": {"port": "http"}}
+    if service.public:
+        how = {"httpGet": {"path": service.health.path, "port": "http"}}
+    return {**how, "periodSeconds": 1, "timeoutSeconds": 5, "failureThreshold": 3}
+
+
+def deployment(service: ServiceSpec, template: Data, settings: KubernetesSettings) -> Data:
+    """The old pods answer until the new ones do; volumes that only one pod can have are handed over instead."""
+    rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+    alone = bool(service.volumes and settings.storage_class)
+    spec = {
+        "revisionHistoryLimit": 1,
+        "progressDeadlineSeconds": max(service.health.deadline, 1),
+        "strategy": {"type": "Recreate"} if alone else rolling,
+        "selector": {"matchLabels": {object_names.SERVICE: service.name}},
+        "template": template,
+    }
+    data = new_object("Deployment", service.name, {"spec": spec}, "apps/v1")
+    if service.after:
+        data["metadata"]["annotations"] = {object_names.AFTER: ",".join(service.after)}
+    return data
+
+
+def cron_job(service: ServiceSpec, template: Data) -> Data:
+    template = {**template, "spec": {**template["spec"], "restartPolicy": "Never"}}
+    spec = {
+        "schedule": service.schedule,
+        "timeZone": "Etc/UTC",
+        "concurrencyPolicy": "Forbid",
+        "successfulJobsHistoryLimit": 1,
+        "failedJobsHistoryLimit": 1,
+        "jobTemplate": {"spec": {"backoffLimit": 0, "activeDeadlineSeconds": 3600, "template": template}},
+    }
+    return new_object("CronJob", service.name, {"spec": spec}, "batch/v1")
+
+
+def cluster_service(service: ServiceSpec) -> Data:
+    ports = [{"name": "http", "port": HTTP_PORT, "targetPort": "http"}]
+    return new_object(
+        "Service", service.name, {"spec": {"selector": {object_names.SERVICE: service.name}, "ports": ports}}
+    )
+
+
+def pod_volumes(service: ServiceSpec, settings: KubernetesSettings) -> list[Data]:
+    """Those of the pod: claims where the server has storage, else they live as long as the pod."""
+    found: list[Data] = []
+    for index, size in enumerate(service.volumes.values()):
+        source: Data = {"emptyDir": {"sizeLimit": size}}
+        if settings.storage_class:
+            source = {"persistentVolumeClaim": {"claimName": f"{service.name}-data-{index}"}}
+        found.append({"name": f"data-{index}", **source})
+    return found
+
+
+def volume_claims(service: ServiceSpec, settings: KubernetesSettings) -> list[Data]:
+    if not settings.storage_class:
+        return []
+    return [
+        new_object("PersistentVolumeClaim", f"{service.name}-data-{index}", {"spec": claim_spec(settings, size)})
+        for index, size in enumerate(service.volumes.values())
+    ]
+
+
+def claim_spec(settings: KubernetesSettings, size: str) -> Data:
+    return {
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": settings.storage_class,
+        "resources": {"requests": {"storage": size}},
+    }
+
+
+def pod_template(labels: Mapping[str, str], spec: Data, annotations: Mapping[str, str] | None = None) -> Data:
+    annotated = {"annotations": dict(annotations)} if annotations else {}
+    return {"metadata": {"labels": dict(labels), **annotated}, "spec": spec}
+
+
+def job_object(name: str, template: Data, deadline: int) -> Data:
+    """One try: a command that failed half-way is not run again behind anybody's back."""
+    template = {**template, "spec": {**template["spec"], "restartPolicy": "Never"}}
+    spec = {"backoffLimit": 0, "activeDeadlineSeconds": deadline, "template": template}
+    return new_object("Job", name, {"spec": spec}, "batch/v1")
+
+
+def postgres_stateful_set(spec: DatabaseSpec, settings: KubernetesSettings, labels: Mapping[str, str]) -> Data:
+    name, user = object_names.database(spec), int(settings.postgres_user)
+    secret = ContainerEnv(secrets={"POSTGRES_PASSWORD": (name, "password")})
+    env = [
+        {"name": "POSTGRES_USER", "value": "app"},
+        {"name": "POSTGRES_DB", "value": "app"},
+        {"name": "PGDATA", "value": "/var/lib/postgresql/data/pgdata"},
+        *secret.to_list(),
+    ]
+    server: Data = {
+        "name": "postgres",
+        "image": settings.postgres_image.format(version=spec.version),
+        "env": env,
+        "ports": [{"name": "postgres", "containerPort": POSTGRES_PORT}],
+        "securityContext": container_security(),
+        "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"cpu": "1", "memory": "512Mi"}},
+        # A process is started for each look, which takes more than the one second of old on a node that is busy.
+        "readinessProbe": {
+            "exec": {"command": ["pg_isready", "-h", "127.0.0.1", "-U", "app"]},
+            "periodSeconds": 1,
+            "timeoutSeconds": 5,
+        },
+        "volumeMounts": [
+            {"name": "data", "mountPath": "/var/lib/postgresql/data"},
+            {"name": "run", "mountPath": "/var/run/postgresql"},
+        ],
+    }
+    scratch: list[Data] = [{"name": "run", "emptyDir": {}}]
+    if not settings.storage_class:
+        scratch.append({"name": "data", "emptyDir": {}})
+    inner = pod_spec(settings, [server], volumes=scratch)
+    inner["securityContext"] |= {"runAsUser": user, "runAsGroup": user, "fsGroup": user}
+    body: Data = {
+        "serviceName": name,
+        "selector": {"matchLabels": {object_names.SERVICE: name}},
+        "template": pod_template({**labels, object_names.SERVICE: name}, inner),
+    }
+    if settings.storage_class:
+        body["volumeClaimTemplates"] = [{"metadata": {"name": "data"}, "spec": claim_spec(settings, "5Gi")}]
+    return new_object("StatefulSet", name, {"spec": body}, "apps/v1")
+
+
+def postgres_service(spec: DatabaseSpec) -> Data:
+    name = object_names.database(spec)
+    ports = [{"name": "postgres", "port": POSTGRES_PORT, "targetPort": "postgres"}]
+    return new_object("Service", name, {"spec": {"selector": {object_names.SERVICE: name}, "ports": ports}})
+
+
+_FILLED_COMMENT = "filled by eph"
+_MARK_FILLED_SQL = (
+    f"DO 'BEGIN COMMENT ON SCHEMA public IS ''{_FILLED_COMMENT}''; "
+    "EXCEPTION WHEN insufficient_privilege OR invalid_schema_name THEN NULL; END'"
+)
+_PSQL_SCRIPT = f"""\
+mark=$(psql "$DATABASE_URL" -XAtc "SELECT obj_description(to_regnamespace('public'), 'pg_namespace')")
+[ "$mark" != "{_FILLED_COMMENT}" ] || {{ echo "it was filled before"; exit 0; }}
+exec psql "$DATABASE_URL" -X -q -v ON_ERROR_STOP=1 -1 "$@"
+"""
+
+
+def scripts_config_map(name: str, texts: Mapping[str, str]) -> Data:
+    """By number, since a key can't be a path."""
+    return new_object("ConfigMap", name, {"data": {str(number): text for number, text in enumerate(texts.values())}})
+
+
+def psql_pod(spec: DatabaseSpec, config_map: str, settings: KubernetesSettings) -> Data:
+    """A pod that runs the database's scripts, which lie in that ConfigMap, by psql in the server's own image: all or
+    none, and never again. A mark in the database, written in the same transaction, says that it was done."""
+    user = int(settings.postgres_user)
+    variables = ContainerEnv(secrets={"DATABASE_URL": (object_names.database(spec), "url")})
+    runs = [word for path in spec.scripts for word in ("-f", escape_expansion(path))]
+    container: Data = {
+        "name": "psql",
+        "image": settings.postgres_image.format(version=spec.version),
+        "command": ["sh", "-c", escape_expansion(_PSQL_SCRIPT), "sh", *runs, "-c", _MARK_FILLED_SQL],
+        "workingDir": "/scripts",
+        "env": variables.to_list(),
+        "securityContext": container_security(),
+        "volumeMounts": [{"name": "scripts", "mountPath": "/scripts"}],
+    }
+    items = [{"key": str(number), "path": path} for number, path in enumerate(dict.fromkeys(spec.scripts))]
+    found = pod_spec(
+        settings, [container], volumes=[{"name": "scripts", "configMap": {"name": config_map, "items": items}}]
+    )
+    found["securityContext"] |= {"runAsUser": user, "runAsGroup": user}
+    return found

@@ -1,0 +1,197 @@
+"""An environment put to sleep and woken: its workloads scaled to zero and back, by the API, as a field manager of our
+own.
+
+Pulumi never says how many pods there shall be: what a manifest wants lies in an annotation, and ``replicas`` is ours
+alone. So an update neither wakes nor fights what sleeps. What would lose its data with its pod stays awake, as
+a database without a volume. The gateway is told first when it falls asleep, and last when it is awake.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import httpx
+
+from programs.kit.waiting import pause
+from programs.targets.kubernetes import gateway_routes
+from programs.targets.kubernetes.api import object_names
+from programs.targets.kubernetes.api.cluster import ClusterClient, ObjectNotFound
+from programs.targets.kubernetes.errors import KubernetesError
+from programs.targets.kubernetes.gateway_routes import RouteRecord
+from programs.targets.kubernetes.observation import rollout_wait
+from programs.targets.kubernetes.observation.rollout_wait import AwaitedWorkload
+from programs.targets.kubernetes.settings import KubernetesSettings
+
+Data = dict[str, Any]
+FIELD_MANAGER = "eph-sleep"
+READY_TIMEOUT = 180.0
+FRONT_TIMEOUT = 60.0
+_SCALABLE_KINDS = {"Deployment": ("apps/v1", "deployments"), "StatefulSet": ("apps/v1", "statefulsets")}
+_CRON_JOB = ("CronJob", "batch/v1", "cronjobs")
+
+
+def without_replicas(data: Data, autoscaled_names: frozenset[str] = frozenset()) -> Data:
+    """The same object without its number of pods, which an annotation holds instead. ``autoscaled_names``: names of what a
+    HorizontalPodAutoscaler of the repository looks after; how many that has is its to say."""
+    if data["kind"] not in _SCALABLE_KINDS or "replicas" not in data.get("spec", {}):
+        return data
+    spec = {key: value for key, value in data["spec"].items() if key != "replicas"}
+    about = data["metadata"]
+    if about["name"] not in autoscaled_names:
+        many = {object_names.REPLICAS: str(data["spec"]["replicas"])}
+        about = {**about, "annotations": {**about.get("annotations", {}), **many}}
+    return {**data, "metadata": about, "spec": spec}
+
+
+def autoscaled(objects: Iterable[Data]) -> frozenset[str]:
+    targets = (
+        data.get("spec", {}).get("scaleTargetRef", {}) for data in objects if data["kind"] == "HorizontalPodAutoscaler"
+    )
+    return frozenset(str(target.get("name", "")) for target in targets)
+
+
+def restore_replicas(cluster: ClusterClient, namespace: str, kind: str, name: str) -> None:
+    """After Pulumi made or changed a workload: as many pods as its annotation says."""
+    if kind not in _SCALABLE_KINDS:
+        return
+    version, plural = _SCALABLE_KINDS[kind]
+    data = cluster.get_namespaced(namespace, f"{version}/{plural}", name)
+    if object_names.REPLICAS in _annotations(data) and data["spec"].get("replicas") != _desired_replicas(data):
+        _scale(cluster, namespace, kind, data, _desired_replicas(data))
+
+
+def sleep(cluster: ClusterClient, settings: KubernetesSettings, namespace: str, environment: str) -> None:
+    _mark_routes(settings, environment, asleep=True)
+    for data in _cron_jobs(cluster, namespace):
+        _apply(cluster, namespace, _CRON_JOB, data, {"spec": {"suspend": True}})
+    for kind, data in _workloads(cluster, namespace):
+        if data["spec"].get("replicas", 1) != 0:
+            _scale(cluster, namespace, kind, data, 0)
+
+
+def wake(cluster: ClusterClient, settings: KubernetesSettings, namespace: str, environment: str, wait: bool) -> None:
+    """Databases first, then services, each after those that it names; not ``wait``: all at once."""
+    found = list(_workloads(cluster, namespace))
+    for layer in _start_order(found):
+        for kind, data in layer:
+            if data["spec"].get("replicas", 1) != _desired_replicas(data):
+                _scale(cluster, namespace, kind, data, _desired_replicas(data))
+        for kind, data in layer if wait else ():
+            rollout_wait.wait_until_ready(cluster, _awaited_workload(namespace, kind, data))
+    for data in _cron_jobs(cluster, namespace):
+        _apply(cluster, namespace, _CRON_JOB, data, {})  # nothing of it is ours any more: as the program says
+    if wait:
+        for route in _routes(settings, environment):
+            _wait_for_front(route)
+    _mark_routes(settings, environment, asleep=False)
+
+
+def _awaited_workload(namespace: str, kind: str, data: Data) -> AwaitedWorkload:
+    name = data["metadata"]["name"]
+    seconds = float(data["spec"].get("progressDeadlineSeconds", READY_TIMEOUT))
+    title = f"database {name}" if kind == "StatefulSet" else f"service {name}"
+    return AwaitedWorkload(namespace, kind, name, title, seconds)
+
+
+# --- which, and in what order
+
+
+def _workloads(cluster: ClusterClient, namespace: str) -> Iterator[tuple[str, Data]]:
+    for kind, (version, plural) in _SCALABLE_KINDS.items():
+        for data in cluster.list_namespaced(namespace, f"{version}/{plural}"):
+            if _can_sleep(kind, data):
+                yield kind, data
+
+
+def _can_sleep(kind: str, data: Data) -> bool:
+    """A StatefulSet without a volume of its own loses what it holds with its pod."""
+    keeps = kind != "StatefulSet" or bool(data["spec"].get("volumeClaimTemplates"))
+    return keeps and _annotations(data).get(object_names.SLEEP_POLICY) != "false"
+
+
+def _cron_jobs(cluster: ClusterClient, namespace: str) -> list[Data]:
+    found = cluster.list_namespaced(namespace, "batch/v1/cronjobs")
+    return [data for data in found if _annotations(data).get(object_names.SLEEP_POLICY) != "false"]
+
+
+def _start_order(found: list[tuple[str, Data]]) -> Iterator[list[tuple[str, Data]]]:
+    """Those that nobody has to wait for first; what waits for something that is not there waits for nothing."""
+    yield [(kind, data) for kind, data in found if kind == "StatefulSet"]
+    left = {data["metadata"]["name"]: data for kind, data in found if kind == "Deployment"}
+    while left:
+        free = [name for name, data in left.items() if not _dependencies(data) & left.keys()] or list(left)
+        yield [("Deployment", left.pop(name)) for name in free]
+
+
+def _dependencies(data: Data) -> frozenset[str]:
+    return frozenset(name for name in _annotations(data).get(object_names.AFTER, "").split(",") if name)
+
+
+def _desired_replicas(data: Data) -> int:
+    text = _annotations(data).get(object_names.REPLICAS, "1")
+    return int(text) if text.isdecimal() else 1
+
+
+def _annotations(data: Data) -> Mapping[str, str]:
+    return data["metadata"].get("annotations") or {}
+
+
+# --- doing it
+
+
+def _scale(cluster: ClusterClient, namespace: str, kind: str, data: Data, replicas: int) -> None:
+    _apply(cluster, namespace, (kind, *_SCALABLE_KINDS[kind]), data, {"spec": {"replicas": replicas}})
+
+
+def _apply(cluster: ClusterClient, namespace: str, kind_info: tuple[str, str, str], data: Data, changes: Data) -> None:
+    """One that went meanwhile needs nothing, and is not made anew by it."""
+    kind, version, plural = kind_info
+    about = data["metadata"]
+    body = {"apiVersion": version, "kind": kind, "metadata": {"name": about["name"], "uid": about["uid"]}, **changes}
+    try:
+        cluster.apply(f"/apis/{version}/namespaces/{namespace}/{plural}/{about['name']}", body, FIELD_MANAGER)
+    except ObjectNotFound:
+        return
+
+
+# --- the doors
+
+
+def _routes(settings: KubernetesSettings, environment: str) -> list[RouteRecord]:
+    return gateway_routes.routes_of(settings.routes, environment) if settings.routes else []
+
+
+def _mark_routes(settings: KubernetesSettings, environment: str, asleep: bool) -> None:
+    for route in _routes(settings, environment):
+        if route.asleep != asleep:
+            gateway_routes.write(gateway_routes.routes_folder(settings.routes), replace(route, asleep=asleep))
+
+
+def _wait_for_front(route: RouteRecord) -> None:
+    """The ingress controller, or the cluster's own way to a service, hears of its pods a moment later than we."""
+    deadline, said = time.monotonic() + FRONT_TIMEOUT, ""
+    while time.monotonic() < deadline:
+        ok, said = _probe(route)
+        if ok:
+            return
+        pause(0.1)
+    way = "at its service" if route.sole else "through the ingress controller"
+    raise KubernetesError(f"{route.host} was woken, and does not answer {way}: {said}")
+
+
+def _probe(route: RouteRecord) -> tuple[bool, str]:
+    try:
+        answer = httpx.get(
+            f"{route.upstream}{route.health or '/'}",
+            headers={"Host": route.host, "User-Agent": "eph-health"},
+            timeout=10.0,
+            follow_redirects=False,
+            trust_env=False,
+        )
+    except httpx.HTTPError as error:
+        return False, f"{type(error).__name__}: {error}"
+    well = 200 <= answer.status_code < 400 if route.health else answer.status_code < 500
+    return well, f"HTTP {answer.status_code}"

@@ -1,0 +1,144 @@
+"""A PostgreSQL server that environments share: one database and one role each, that the operator names in the settings.
+
+Made and dropped from here, by its administrator, and not from the cluster: no preview ever sees who that is. What is
+common to both targets (roles, clones, comments that say whose a database is) is ``programs.kit.database.environment_databases``.
+
+Roles of one server can list the names of all databases. So a name says nothing of the environment, whose own name
+would be half of its URL: both are made of a digest, and are found again by whoever knows the environment's name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from programs.kit import files
+from programs.kit.database import environment_databases, postgres
+from programs.kit.errors import TargetError
+from programs.kit.host_settings import HostSettings as LocalSettings
+from programs.spec import DatabaseSpec
+from programs.targets.kubernetes.errors import KubernetesError
+from programs.targets.kubernetes.rendering.namespace_objects import Data
+from programs.targets.kubernetes.settings import KubernetesSettings
+
+ADMIN_URL_FILE = "postgres.url"
+_SERVICE_HOST = re.compile(r"[a-z0-9-]+\.(?P<namespace>[a-z0-9-]+)\.svc(\.[a-z0-9.-]+)?")
+
+
+def is_shared(spec: DatabaseSpec, settings: KubernetesSettings) -> bool:
+    """Whether it lives there and not in the namespace."""
+    return spec.strategy == "template" or settings.databases == "shared"
+
+
+def save_admin_url(settings: KubernetesSettings) -> None:
+    """A destroy has nothing but the state: the administrator's URL waits beside it, for us alone to read."""
+    if settings.postgres:
+        path = settings.root / ADMIN_URL_FILE
+        if not path.exists() or path.read_text() != settings.postgres:
+            files.write(path, settings.postgres)
+
+
+def server_settings(root: str) -> LocalSettings:
+    """As the modules of the local target know it."""
+    try:
+        url = (Path(root) / ADMIN_URL_FILE).read_text()
+    except FileNotFoundError:
+        url = ""
+    if not url:
+        raise KubernetesError("the shared PostgreSQL server is not known; set kubernetes.postgres")
+    return LocalSettings(root=Path(root), routes=Path(root), postgres=url)
+
+
+def environment_digest(environment: str) -> str:
+    return hashlib.sha256(environment.encode()).hexdigest()[:16]
+
+
+def database_name(environment: str, spec: DatabaseSpec) -> str:
+    """What it is filled with counts: another source is another database."""
+    seed = spec.seed.run if spec.seed else ""
+    key = "\0".join([environment_digest(environment), spec.name, spec.strategy, spec.source, seed, *spec.scripts])
+    return f"eph_{environment_digest(environment)}_{hashlib.sha256(key.encode()).hexdigest()[:10]}"
+
+
+def create(root: str, environment: str, database: str, source: str) -> str:
+    """Gives the URL as this machine reaches the server."""
+    try:
+        return environment_databases.create(server_settings(root), environment_digest(environment), database, source)
+    except TargetError as error:
+        raise KubernetesError(error.sentence, error.tail) from error
+
+
+def drop(root: str, database_names: list[str]) -> None:
+    try:
+        environment_databases.drop(server_settings(root), database_names)
+    except TargetError as error:
+        raise KubernetesError(error.sentence, error.tail) from error
+
+
+def exists(root: str, database: str) -> bool:
+    return any(item.name == database and item.kind == "DATABASE" for item in _list_owned(root))
+
+
+def _list_owned(root: str) -> list[environment_databases.OwnedObject]:
+    try:
+        return environment_databases.list_owned(server_settings(root))
+    except TargetError as error:
+        raise KubernetesError(error.sentence, error.tail) from error
+
+
+def drop_all(settings: KubernetesSettings, environment: str) -> None:
+    """Whatever no state knows of any more."""
+    if settings.postgres:
+        save_admin_url(settings)
+        drop(
+            str(settings.root),
+            sorted({item.name for item in list_owned(settings) if item.environment == environment_digest(environment)}),
+        )
+
+
+def list_owned(settings: KubernetesSettings) -> list[environment_databases.OwnedObject]:
+    if not settings.postgres:
+        return []
+    save_admin_url(settings)
+    return _list_owned(str(settings.root))
+
+
+def address(settings: KubernetesSettings) -> tuple[str, int]:
+    """Where pods reach it."""
+    host, port = postgres.address(LocalSettings(root=settings.root, routes=settings.root, postgres=settings.postgres))
+    given, _, other = settings.postgres_address.partition(":")
+    return given or host, int(other) if other else port
+
+
+def pod_url(url: str, settings: KubernetesSettings) -> str:
+    """The same URL with the address, and the way of encryption, that pods are told."""
+    from psycopg import conninfo
+
+    host, port = address(settings)
+    mode = conninfo.conninfo_to_dict(settings.postgres).get("sslmode")
+    before, _, rest = url.rpartition("@")
+    return f"{before}@{host}:{port}/{rest.partition('/')[2]}" + (f"?sslmode={mode}" if mode else "")
+
+
+def network_peers(settings: KubernetesSettings) -> list[Data]:
+    """Whom a network policy lets pods call: a service of the cluster by its namespace, a host by its addresses."""
+    host, _ = address(settings)
+    inside = _SERVICE_HOST.fullmatch(host)
+    if inside:
+        return [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": inside["namespace"]}}}]
+    return [{"ipBlock": {"cidr": cidr}} for cidr in sorted(set(_cidrs(host)))]
+
+
+def _cidrs(host: str) -> Iterator[str]:
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise KubernetesError(
+            f"the shared PostgreSQL server {host} has no address here: {error}; set kubernetes.postgres_address"
+        ) from error
+    for *_, there in found:
+        yield str(ipaddress.ip_network(str(there[0]).partition("%")[0]))

@@ -1,0 +1,339 @@
+"""The door of the Kubernetes target. Cheap to import: Pulumi comes in only with ``program``.
+
+``program`` looks everything up before it returns: manifests are read and judged, images pinned. So a mistake is found
+before anything is applied, and what runs stays as it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from programs import image_references, start_order
+from programs.image_references import InvalidReference
+from programs.inventory import HeldResource
+from programs.kit import identifiers
+from programs.kit.errors import TargetError
+from programs.runtime_info import LogLines, LogRequest, RuntimeInfo
+from programs.spec import EnvironmentSpec, ServiceSpec, SuiteSpec
+from programs.targets.kubernetes import (
+    commit_files,
+    gateway_routes,
+    scale_to_zero,
+    settings,
+    shared_postgres,
+    suite_sandbox,
+    update_preparation,
+)
+from programs.targets.kubernetes.api import cluster, object_names, quantities
+from programs.targets.kubernetes.api.cluster import ClusterClient, ObjectNotFound
+from programs.targets.kubernetes.api.namespace_access import ensure_access
+from programs.targets.kubernetes.errors import KubernetesError
+from programs.targets.kubernetes.observation import cluster_inventory, cluster_watch, pod_info
+from programs.targets.kubernetes.rendering import namespace_objects
+from programs.targets.kubernetes.settings import KubernetesSettings, split_list
+
+if TYPE_CHECKING:
+    from programs.targets.kubernetes.kubernetes_program import PreparedInputs
+
+VERSION = "kubernetes-2"
+STRATEGIES = ("empty", "seed", "template")
+LISTED_KINDS = ("v1/pods", "v1/services", "v1/persistentvolumeclaims", "v1/secrets", "apps/v1/deployments")
+
+
+class KubernetesTarget:
+    """Environments as namespaces; see ``programs.registry.Target``."""
+
+    version = VERSION
+
+    def program(self, spec: EnvironmentSpec) -> Callable[[], None]:
+        on = settings.from_mapping(spec.settings)
+        check_spec(spec)
+        _check_templates(spec, on)
+        check_limits(spec, on)
+        prepared = _prepare(spec, on)
+
+        def run() -> None:
+            from programs.targets.kubernetes.kubernetes_program import KubernetesProgram
+
+            KubernetesProgram(spec, on, prepared, VERSION).build()
+
+        return run
+
+    def ensure(self, settings_: Mapping[str, str]) -> None:
+        """Environments share nothing that we bring up; but what the settings name must be there."""
+        shared_postgres.save_admin_url(settings.from_mapping(settings_))
+
+    def prepare_update(self, spec: EnvironmentSpec) -> bool:
+        on = settings.from_mapping(spec.settings)
+        own = [item for item in spec.databases if not shared_postgres.is_shared(item, on)]
+        cleared = update_preparation.prepare(cluster.connect(on), spec, own)
+        ensure_access(spec.name, on)
+        return cleared
+
+    def refresh_access(self, name: str, settings_: Mapping[str, str]) -> None:
+        ensure_access(name, settings.from_mapping(settings_))
+
+    def purge(self, name: str, settings_: Mapping[str, str]) -> None:
+        """The namespace, when it is ours, and the routes. A namespace that only has our name is not touched."""
+        on = settings.from_mapping(settings_)
+        _remove_routes(on, name)
+        shared_postgres.drop_all(on, name)
+        suite_sandbox.delete(on, name)
+        found = cluster.connect(on)
+        path = f"/api/v1/namespaces/{object_names.namespace(name)}"
+        if _is_ours(found, path, on):
+            found.delete(path)
+            update_preparation.wait_until_namespace_deleted(found, path, name)
+
+    def list_environments(self, settings_: Mapping[str, str]) -> frozenset[str]:
+        on = settings.from_mapping(settings_)
+        spaces = {item["metadata"]["name"] for item in cluster.list_namespaces(cluster.connect(on), on.server)}
+        here = {path.name for path in suite_sandbox.list_folders(on)}
+        return frozenset(spaces | here | {route.environment for route in gateway_routes.list_routes(on.routes)})
+
+    def live_resources(self, settings_: Mapping[str, str]) -> Mapping[str, frozenset[str]]:
+        return cluster_watch.live_resources(settings.from_mapping(settings_))
+
+    def list_resources(self, settings_: Mapping[str, str]) -> list[HeldResource]:
+        on = settings.from_mapping(settings_)
+        return cluster_inventory.list_resources(cluster.connect(on), on)
+
+    def delete_resource(self, resource: HeldResource, settings_: Mapping[str, str]) -> bool:
+        on = settings.from_mapping(settings_)
+        return cluster_inventory.delete_resource(cluster.connect(on), on, resource)
+
+    def list_remaining(self, settings_: Mapping[str, str]) -> list[str]:
+        on = settings.from_mapping(settings_)
+        found = cluster.connect(on)
+        lines = []
+        for namespace in cluster.list_namespaces(found, on.server):
+            name = namespace["metadata"]["name"]
+            lines.append(f"namespace {name} ({namespace['status']['phase']})")
+            for kind in LISTED_KINDS:
+                lines += [
+                    f"{kind.rpartition('/')[2]} {name}/{item['metadata']['name']}"
+                    for item in found.list_namespaced(name, kind)
+                ]
+        lines += [f"folder {path}" for path in suite_sandbox.list_folders(on)]
+        lines += [f"{item.kind.lower()} {item.name}" for item in shared_postgres.list_owned(on)]
+        return lines + [f"door {route.host}" for route in gateway_routes.list_routes(on.routes)]
+
+    def sleep(self, name: str, settings_: Mapping[str, str]) -> None:
+        on = settings.from_mapping(settings_)
+        scale_to_zero.sleep(cluster.connect(on), on, object_names.namespace(name), name)
+
+    def wake(self, name: str, settings_: Mapping[str, str], wait: bool = True) -> None:
+        on = settings.from_mapping(settings_)
+        scale_to_zero.wake(cluster.connect(on), on, object_names.namespace(name), name, wait)
+
+    def stop(self, settings_: Mapping[str, str]) -> None:
+        """Nothing of ours runs beside the environments."""
+
+    def logs(self, name: str, settings_: Mapping[str, str], request: LogRequest) -> LogLines:
+        on = settings.from_mapping(settings_)
+        return pod_info.read_logs(cluster.connect(on), object_names.namespace(name), request)
+
+    def inspect(self, name: str, settings_: Mapping[str, str]) -> RuntimeInfo:
+        on = settings.from_mapping(settings_)
+        return pod_info.inspect(cluster.connect(on), object_names.namespace(name))
+
+    def suite_command(self, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]) -> list[str]:
+        return suite_sandbox.command_line(settings.from_mapping(spec.settings), spec, suite, env)
+
+    def suite_report(self, spec: EnvironmentSpec, suite: SuiteSpec, max_bytes: int) -> bytes | None:
+        return suite_sandbox.read_report(settings.from_mapping(spec.settings), spec, suite, max_bytes)
+
+    def set_expiry(self, name: str, settings_: Mapping[str, str], expires_at: datetime | None) -> None:
+        """On the namespace, which everything of the environment lies in."""
+        on = settings.from_mapping(settings_)
+        told = expires_at.astimezone(UTC).isoformat(timespec="seconds") if expires_at else "never"
+        note = {"metadata": {"annotations": {object_names.EXPIRES_AT: told}}}
+        with contextlib.suppress(ObjectNotFound):
+            cluster.connect(on).patch(f"/api/v1/namespaces/{object_names.namespace(name)}", note)
+
+
+def _prepare(spec: EnvironmentSpec, settings: KubernetesSettings) -> PreparedInputs:
+    from programs.targets.kubernetes.kubernetes_program import PreparedInputs
+    from programs.targets.kubernetes.manifests import load_manifests
+
+    scripts = {path for item in spec.databases for path in item.scripts}
+    tree = (
+        commit_files.load_tree(settings, spec.source) if scripts or spec.manifests else commit_files.InMemoryFiles({})
+    )
+    images = {name: _pinned_reference(name, text, settings) for name, text in spec.images.items()}
+    brought = load_manifests(tree, spec, settings, images)
+    return PreparedInputs(
+        images=images,
+        scripts={path: tree.read_text(path) for path in scripts},
+        objects=brought.objects,
+        front_service=brought.front_service,
+        front_ports=brought.front_ports,
+        certificate=_front_certificate(settings),
+        database_server=_database_server(spec, settings),
+    )
+
+
+def _database_server(
+    spec: EnvironmentSpec, settings: KubernetesSettings
+) -> tuple[list[namespace_objects.Data], int] | None:
+    if not any(shared_postgres.is_shared(item, settings) for item in spec.databases):
+        return None
+    shared_postgres.save_admin_url(settings)
+    return shared_postgres.network_peers(settings), shared_postgres.address(settings)[1]
+
+
+def _front_certificate(settings: KubernetesSettings) -> Mapping[str, str]:
+    """The certificate to copy, when there is one; raises when the cluster lacks what the settings count on."""
+    if settings.gateway:
+        try:
+            kinds = {
+                item["kind"]
+                for item in cluster.connect(settings).get(f"/apis/{namespace_objects.GATEWAY_API}")["resources"]
+            }
+        except ObjectNotFound:
+            kinds = set()
+        if "HTTPRoute" not in kinds:
+            raise KubernetesError(
+                f"setting 'gateway' is {settings.gateway!r}, and the cluster knows no HTTPRoute of {namespace_objects.GATEWAY_API}; an "
+                "operator installs the Gateway API and a controller for it, or takes the setting out"
+            )
+    if not settings.certificate_secret:
+        return {}
+    namespace, name = settings.certificate_secret
+    try:
+        data = cluster.connect(settings).get_namespaced(namespace, "v1/secrets", name).get("data") or {}
+    except ObjectNotFound:
+        raise KubernetesError(f"setting 'tls_secret': there is no Secret {name} in the namespace {namespace}") from None
+    if not {"tls.crt", "tls.key"} <= data.keys():
+        raise KubernetesError(f"setting 'tls_secret': the Secret {settings.tls_secret} has no tls.crt and tls.key")
+    return {key: data[key] for key in ("tls.crt", "tls.key")}
+
+
+def _pinned_reference(name: str, text: str, settings: KubernetesSettings) -> str:
+    """What runs is what was found, by its digest, whoever moves its tag meanwhile."""
+    try:
+        reference = image_references.parse(text)
+    except InvalidReference as error:
+        raise KubernetesError(str(error)) from error
+    if not reference.digest:
+        raise KubernetesError(f"image {name} is {text}, which is not pinned to a digest")
+    if not image_references.is_allowed(split_list(settings.registries), reference):
+        raise KubernetesError(f"image {text}: this server takes images from {settings.registries} only")
+    return str(reference)
+
+
+def _is_ours(client: ClusterClient, path: str, settings: KubernetesSettings) -> bool:
+    try:
+        labels = client.get(path)["metadata"].get("labels", {})
+    except ObjectNotFound:
+        return False
+    return bool(
+        labels.get(object_names.MANAGED_BY) == "eph"
+        and labels.get(object_names.SERVER) == object_names.label_value(settings.server)
+    )
+
+
+def _remove_routes(settings: KubernetesSettings, name: str) -> None:
+    if settings.routes:
+        for route in gateway_routes.routes_of(settings.routes, name):
+            gateway_routes.remove(gateway_routes.routes_folder(settings.routes), route.host, name, route.service)
+
+
+def check_limits(spec: EnvironmentSpec, settings: KubernetesSettings) -> None:
+    """Over the server's bound is a mistake that names the bound, never a cut (Y4)."""
+    for what, asked in spec.resources.items():
+        most = getattr(settings, what)
+        if quantities.parse(asked) > quantities.parse(most):
+            raise KubernetesError(
+                f"environment.resources.{what} asks for {asked}; this server grants an environment at most {most}"
+            )
+    for item in spec.services:
+        _check_service_limits(item, spec, settings)
+    sizes = (quantities.parse(size) for item in spec.services for size in item.volumes.values())
+    volumes = sum(sizes, Decimal(0))
+    disk = spec.resources.get("disk", settings.disk)
+    if volumes > quantities.parse(disk):
+        raise KubernetesError(
+            f"the volumes of the services hold {quantities.format_bytes(volumes)} in all; this environment may have {disk}"
+        )
+
+
+def _check_service_limits(service: ServiceSpec, spec: EnvironmentSpec, settings: KubernetesSettings) -> None:
+    for what, asked in service.resources.items():
+        most = spec.resources.get(what, getattr(settings, what))
+        if quantities.parse(asked) > quantities.parse(most):
+            raise KubernetesError(
+                f"service {service.name!r} asks for {what} {asked}; the whole environment may have {most}"
+            )
+
+
+def check_spec(spec: EnvironmentSpec) -> None:
+    """What the cluster would refuse later, or what would clash, said at once."""
+    try:
+        identifiers.check_commit(spec.source.commit)
+        for name in [*spec.env, *(name for item in spec.services for name in item.env)]:
+            identifiers.check_variable(name, "variable")
+    except TargetError as error:
+        raise KubernetesError(error.sentence) from error
+    object_names.namespace(spec.name)
+    if not spec.services and not spec.manifests:
+        raise KubernetesError("the environment has neither services nor manifests; name at least one of them")
+    _check_services(spec)
+    _check_databases(spec)
+
+
+def _check_services(spec: EnvironmentSpec) -> None:
+    listed = [object_names.service(item.name) for item in spec.services]
+    for name in listed:
+        if listed.count(name) > 1:
+            raise KubernetesError(f"service {name!r} is named twice; each needs a name of its own")
+    for item in spec.services:
+        if item.image not in spec.images:
+            known = ", ".join(sorted(spec.images)) or "there is none"
+            raise KubernetesError(
+                f"service {item.name!r}: the environment has no image {item.image!r}; it has: {known}"
+            )
+        unknown = [name for name in item.after if name not in listed]
+        if unknown:
+            raise KubernetesError(f"service {item.name!r} is to start after {unknown[0]!r}, which is no service")
+        if item.public and item.schedule:
+            raise KubernetesError(f"service {item.name!r} has a schedule, so nobody can reach it: write public: false")
+    waiting_for_each_other = start_order.find_cycle({item.name: item.after for item in spec.services})
+    if waiting_for_each_other:
+        raise KubernetesError(f"services {', '.join(waiting_for_each_other)} wait for each other; none could start")
+
+
+def _check_templates(spec: EnvironmentSpec, settings: KubernetesSettings) -> None:
+    for item in spec.databases:
+        if item.strategy == "template" and item.source not in settings.template_databases:
+            known = ", ".join(sorted(settings.template_databases)) or "there is none"
+            raise KubernetesError(
+                f"database {item.name!r}: no prepared database is called {item.source!r}; known: {known}"
+            )
+
+
+def _check_databases(spec: EnvironmentSpec) -> None:
+    for item in spec.databases:
+        object_names.service(item.name)
+        if item.strategy not in STRATEGIES:
+            known = ", ".join(STRATEGIES)
+            raise KubernetesError(f"database {item.name!r}: the strategy {item.strategy!r} is not there, only {known}")
+        runs = item.migrate or item.seed
+        if runs and not any(one.image for one in spec.services):
+            raise KubernetesError(f"database {item.name!r} has a command, and no service has an image to run it in")
+    for what in ("name", "variable"):
+        listed = [getattr(item, what) for item in spec.databases]
+        twice = [text for text in listed if listed.count(text) > 1]
+        if twice:
+            raise KubernetesError(f"two databases have the {what} {twice[0]!r}; each needs one of its own")
+    if (spec.hooks.pre_create or spec.hooks.post_create or spec.hooks.pre_destroy) and not any(
+        item.image for item in spec.services
+    ):
+        raise KubernetesError("hooks are run in the image of the first service, and there is none")
+
+
+TARGET = KubernetesTarget()

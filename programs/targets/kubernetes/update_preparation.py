@@ -1,0 +1,134 @@
+"""What an operation clears away before Pulumi looks: what would keep it from making anew what it should.
+
+- A namespace that is being removed takes nothing in. It is waited for, and when it does not go, that is the error.
+- An object that somebody else changed is removed, so that it is made anew as the program has it: Pulumi alone would
+  give up over the other's fields, or leave what was added. What it made stays (its pods), for the one that comes after.
+- A database whose server is gone is begun anew: the Jobs that filled the last one are removed, and run again.
+- A Job that failed is removed, so that the next try runs it again.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+
+from programs.kit.waiting import pause
+from programs.spec import DatabaseSpec, EnvironmentSpec
+from programs.targets.kubernetes.api import object_kinds, object_names
+from programs.targets.kubernetes.api.cluster import AccessDenied, ClusterClient, Data, ObjectNotFound
+from programs.targets.kubernetes.errors import KubernetesError
+from programs.targets.kubernetes.observation import rollout
+
+NAMESPACE_TIMEOUT = 120.0
+OBJECT_TIMEOUT = 30.0
+POLL_SECONDS = 0.2
+_REPLACEABLE_KINDS = frozenset(object_kinds.WATCHED_KINDS) - {"Namespace", "PersistentVolumeClaim"}
+"""A claim holds data: it is never removed for having been changed."""
+
+
+def prepare(cluster: ClusterClient, spec: EnvironmentSpec, databases: Sequence[DatabaseSpec]) -> bool:
+    """Whether anything was removed. ``databases``: those that have a server of their own in the namespace. Nothing to
+    do, as nearly always, costs a request, or one for each kind once the environment exists."""
+    space = object_names.namespace(spec.name)
+    try:
+        data = cluster.get(f"/api/v1/namespaces/{space}")
+    except ObjectNotFound:
+        return False
+    if not object_kinds.is_live(data):
+        wait_until_namespace_deleted(cluster, f"/api/v1/namespaces/{space}", spec.name)
+        return True
+    removed = [
+        path for path, orphan in _objects_to_replace(cluster, databases, space) if _remove(cluster, path, orphan)
+    ]
+    for path in removed:
+        _wait_until_deleted(cluster, path)
+    return bool(removed)
+
+
+def _objects_to_replace(
+    cluster: ClusterClient, databases: Sequence[DatabaseSpec], namespace: str
+) -> Iterator[tuple[str, bool]]:
+    """Paths, and whether what they made stays."""
+    found = {kind: _list_kind(cluster, kind, namespace) for kind in _REPLACEABLE_KINDS}
+    for kind in _REPLACEABLE_KINDS:
+        for item in found[kind]:
+            if item["metadata"].get("labels", {}).get(object_names.ENVIRONMENT) and object_kinds.modified_by(item):
+                yield object_kinds.object_path(kind, namespace, item["metadata"]["name"]), True
+    servers = {item["metadata"]["name"] for item in found["StatefulSet"]}
+    lost = [re.escape(item.name[:24]) for item in databases if object_names.database(item) not in servers]
+    filled = re.compile(rf"eph-(seed|run-seed|run-migrate)-({'|'.join(lost)}).*")
+    for item in _jobs(cluster, namespace):
+        name = item["metadata"]["name"]
+        if rollout.has_failed(item) or (lost and filled.fullmatch(name)):
+            yield object_kinds.object_path("Job", namespace, name), False
+
+
+def _jobs(cluster: ClusterClient, namespace: str) -> list[Data]:
+    """Those of the environment itself: what a CronJob starts is its own affair."""
+    try:
+        found = cluster.list_items(
+            object_kinds.collection_path("Job", namespace), labelSelector=object_names.ENVIRONMENT
+        )
+    except AccessDenied:
+        return []
+    return [item for item in found if not item["metadata"].get("ownerReferences")]
+
+
+def _list_kind(cluster: ClusterClient, kind: str, namespace: str) -> list[Data]:
+    try:
+        return list(cluster.list_metadata(object_kinds.collection_path(kind, namespace)))
+    except AccessDenied:
+        return []
+
+
+def _remove(cluster: ClusterClient, path: str, orphan: bool) -> bool:
+    try:
+        cluster.delete(path, orphan_dependents=orphan)
+    except ObjectNotFound:
+        return False
+    return True
+
+
+def _wait_until_deleted(cluster: ClusterClient, path: str) -> None:
+    deadline = time.monotonic() + OBJECT_TIMEOUT
+    while time.monotonic() < deadline:
+        try:
+            cluster.get(path)
+        except ObjectNotFound:
+            return
+        pause(POLL_SECONDS)
+    raise KubernetesError(f"{path} is still being removed after {OBJECT_TIMEOUT:.0f} s; it is tried again")
+
+
+def wait_until_namespace_deleted(
+    cluster: ClusterClient, path: str, name: str, timeout: float = NAMESPACE_TIMEOUT
+) -> None:
+    """Waits for a namespace that is being removed; raises with what keeps it and what an operator can do."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            data = cluster.get(path)
+        except ObjectNotFound:
+            return
+        if time.monotonic() > deadline:
+            break
+        pause(POLL_SECONDS)
+    late = f"namespace {name} is still being removed after {timeout:.0f} s"
+    if nodes := rollout.lost_nodes(cluster.list_namespaced(name, "v1/pods")):
+        raise KubernetesError(
+            f"{late}: node {', '.join(nodes)} does not answer, and its pods end only there. "
+            f"Eph tries on; if it never comes back: kubectl delete node {' '.join(nodes)}"
+        )
+    why = deletion_blockers(data)
+    raise KubernetesError(
+        f"{late}{': ' + why if why else ''}. Eph tries on; an operator looks with: kubectl get namespace {name} -o yaml"
+    )
+
+
+def deletion_blockers(namespace: Data) -> str:
+    """What the cluster says keeps it: objects whose finalizers nobody takes away, an API that does not answer."""
+    found = namespace.get("status", {}).get("conditions") or []
+    said = [str(item.get("message", "")) for item in found if item.get("status") == "True"]
+    told = [text for text in said if "finalizer" in text] or [text for text in said if text]
+    return "; ".join(told)[:140]  # what an operator can do comes after it, and a sentence is cut

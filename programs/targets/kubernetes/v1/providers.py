@@ -1,0 +1,163 @@
+"""A password that is made once, the waiting for workloads, and the environment's doors at the gateway."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
+
+from programs.targets.kubernetes import gateway_routes, pre_destroy, scale_to_zero, shared_postgres
+from programs.targets.kubernetes.api import cluster
+from programs.targets.kubernetes.errors import KubernetesError
+from programs.targets.kubernetes.observation import rollout_wait
+from programs.targets.kubernetes.observation.rollout_wait import AwaitedWorkload
+from programs.targets.kubernetes.settings import from_mapping
+
+Props = dict[str, Any]
+
+
+class _Provider(ResourceProvider):
+    """``replaced_by``: properties whose change makes a new one, ``beside`` the old one or after it is gone;
+    ``updated_by``: in place. Others change freely."""
+
+    serialize_as_secret_always = False
+    replaced_by: ClassVar[tuple[str, ...]] = ()
+    updated_by: ClassVar[tuple[str, ...]] = ()
+    beside: ClassVar[bool] = False
+
+    def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
+        replaces = [name for name in self.replaced_by if olds.get(name) != news.get(name)]
+        updates = [name for name in self.updated_by if olds.get(name) != news.get(name)]
+        changes = bool(replaces or updates)
+        return DiffResult(changes=changes, replaces=replaces, delete_before_replace=not self.beside)
+
+    def create(self, props: Props) -> CreateResult:
+        made = self.make(props)
+        return CreateResult("/".join(str(props[name]) for name in self.replaced_by) or "made", {**props, **made})
+
+    def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
+        return UpdateResult({**olds, **news, **self.make(news)})
+
+    def read(self, id_: str, props: Props) -> ReadResult:
+        return ReadResult(id_, props)
+
+    def make(self, _: Props) -> Props:
+        raise NotImplementedError
+
+
+class MarkProvider(_Provider):
+    """Whose stack this is and what it is made of, said before anything is made: a half-made one says it too."""
+
+    replaced_by: ClassVar[tuple[str, ...]] = ("environment",)
+    updated_by: ClassVar[tuple[str, ...]] = ("target", "pinned")
+
+    def make(self, _: Props) -> Props:
+        return {}
+
+
+class PasswordProvider(_Provider):
+    """Made once and kept in the state, encrypted; another one only with the database that it opens."""
+
+    replaced_by: ClassVar[tuple[str, ...]] = ("of",)
+
+    def make(self, _: Props) -> Props:
+        return {"value": secrets.token_urlsafe(24)}
+
+
+class ReadyProvider(_Provider):
+    """Waits for a workload each time that something was applied to it; ``generation`` changes with every build,
+    ``uid`` when the workload was made anew."""
+
+    replaced_by: ClassVar[tuple[str, ...]] = ("namespace", "kind", "name")
+    updated_by: ClassVar[tuple[str, ...]] = ("generation", "uid")
+
+    def make(self, props: Props) -> Props:
+        wanted = AwaitedWorkload(
+            namespace=props["namespace"],
+            kind=props["kind"],
+            name=props["name"],
+            title=props["title"],
+            timeout=float(props["seconds"]),
+        )
+        found = cluster.connect(from_mapping(props["on"]))
+        scale_to_zero.restore_replicas(found, wanted.namespace, wanted.kind, wanted.name)
+        rollout_wait.wait_until_ready(found, wanted)
+        return {}
+
+
+class DoorProvider(_Provider):
+    """The route at the gateway: there once everything is ready."""
+
+    replaced_by: ClassVar[tuple[str, ...]] = ("environment", "host")
+    updated_by: ClassVar[tuple[str, ...]] = ("service", "commit", "sign_in", "upstream", "folder", "health", "sole")
+
+    def make(self, props: Props) -> Props:
+        gateway_routes.write(
+            gateway_routes.routes_folder(props["folder"]),
+            gateway_routes.RouteRecord(
+                host=props["host"],
+                upstream=props["upstream"],
+                environment=props["environment"],
+                service=props["service"],
+                commit=props["commit"],
+                sign_in=bool(props["sign_in"]),
+                health=str(props.get("health") or ""),
+                sole=bool(props.get("sole")),  # its Ingress, where there is one, is another way
+            ),
+        )
+        return {}
+
+    def delete(self, _id: str, props: Props) -> None:
+        gateway_routes.remove(
+            gateway_routes.routes_folder(props["folder"]), props["host"], props["environment"], props["service"]
+        )
+
+
+class SharedDatabaseProvider(_Provider):
+    """A database and its role on the server that environments share; another one when it is filled otherwise."""
+
+    replaced_by: ClassVar[tuple[str, ...]] = ("environment", "database")
+    beside: ClassVar[bool] = True
+
+    def read(self, id_: str, props: Props) -> ReadResult:
+        return (
+            ReadResult(id_, props) if shared_postgres.exists(props["root"], props["database"]) else ReadResult("", {})
+        )
+
+    def make(self, props: Props) -> Props:
+        return {"url": shared_postgres.create(props["root"], props["environment"], props["database"], props["source"])}
+
+    def delete(self, _id: str, props: Props) -> None:
+        shared_postgres.drop(props["root"], [props["database"]])
+
+
+class LastWordsProvider(_Provider):
+    """Runs when it is deleted, before anything else goes: best effort, and not for long. Every build writes down the
+    newest Job."""
+
+    replaced_by: ClassVar[tuple[str, ...]] = ("namespace", "title")
+    updated_by: ClassVar[tuple[str, ...]] = ("job",)
+
+    def make(self, _: Props) -> Props:
+        return {}
+
+    def delete(self, _id: str, props: Props) -> None:
+        try:
+            found = cluster.connect(from_mapping(props["on"]))
+            pre_destroy.run(found, props["namespace"], props["title"], json.loads(props["job"]))
+        except KubernetesError as error:
+            # Whatever is wrong, the environment goes; the operation's log, which says it, goes last.
+            sys.stderr.write(f"{error}\n")
+
+
+class DoneProvider(_Provider):
+    """After everything else: when this build became whole."""
+
+    updated_by: ClassVar[tuple[str, ...]] = ("generation",)
+
+    def make(self, _: Props) -> Props:
+        return {"at": datetime.now(UTC).isoformat(timespec="milliseconds")}

@@ -1,0 +1,64 @@
+"""The dynamic resources, as the inline program names them. Each pairs a type with its provider."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import Resource
+
+from programs.targets.kubernetes.v1.providers import (
+    DoneProvider,
+    DoorProvider,
+    LastWordsProvider,
+    MarkProvider,
+    PasswordProvider,
+    ReadyProvider,
+    SharedDatabaseProvider,
+)
+
+Props = dict[str, Any]
+Options = pulumi.ResourceOptions
+
+
+class Mark(Resource, module="eph", name="Mark"):
+    def __init__(self, name: str, props: Props, opts: Options | None = None) -> None:
+        super().__init__(MarkProvider(), name, props, opts)
+
+
+class Password(Resource, module="eph", name="Password"):
+    value: pulumi.Output[str]
+
+    def __init__(self, name: str, props: Props, opts: Options | None = None) -> None:
+        secret = Options(additional_secret_outputs=["value"])
+        super().__init__(PasswordProvider(), name, {**props, "value": None}, Options.merge(opts, secret))
+
+
+class Ready(Resource, module="eph", name="Ready"):
+    def __init__(self, name: str, props: Props, opts: Options | None = None) -> None:
+        super().__init__(ReadyProvider(), name, props, opts)
+
+
+class Door(Resource, module="eph", name="Door"):
+    def __init__(self, name: str, props: Props, opts: Options | None = None) -> None:
+        super().__init__(DoorProvider(), name, props, opts)
+
+
+class SharedDatabase(Resource, module="eph", name="SharedDatabase"):
+    url: pulumi.Output[str]
+
+    def __init__(self, name: str, props: Props, opts: Options | None = None) -> None:
+        secret = Options(additional_secret_outputs=["url"])
+        super().__init__(SharedDatabaseProvider(), name, {**props, "url": None}, Options.merge(opts, secret))
+
+
+class LastWords(Resource, module="eph", name="LastWords"):
+    def __init__(self, name: str, props: Props, opts: Options | None = None) -> None:
+        super().__init__(LastWordsProvider(), name, props, opts)
+
+
+class Done(Resource, module="eph", name="Done"):
+    at: pulumi.Output[str]
+
+    def __init__(self, name: str, props: Props, opts: Options | None = None) -> None:
+        super().__init__(DoneProvider(), name, {**props, "at": None}, opts)

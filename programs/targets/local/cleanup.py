@@ -1,0 +1,111 @@
+"""Everything on this machine that belongs to an environment, found by its name and not by anybody's records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from programs.kit import files, identifiers, routes
+from programs.kit.database import environment_databases, postgres
+from programs.kit.host_settings import HostSettings
+from programs.kit.identifiers import ProgramName
+from programs.kit.processes import ports, process_table, supervisor
+
+
+def list_environments(settings: HostSettings) -> frozenset[str]:
+    """The environments of which anything exists. Raises when it cannot be told."""
+    found = {path.name for path in _folders(settings)}
+    found |= {item.environment for item in list_programs(settings)}
+    found |= {route.environment for route in routes.list_routes(settings)}
+    found |= {owner.split(".")[0] for _, owner in ports.list_reserved(settings) if "." in owner}
+    found |= {item.environment for item in environment_databases.list_owned(settings)}
+    return frozenset(name for name in found if identifiers.LABEL.fullmatch(name))
+
+
+def list_programs(settings: HostSettings) -> Iterator[ProgramName]:
+    for name in supervisor.list_programs(settings):
+        found = identifiers.parse_program(name)
+        if found:
+            yield found
+
+
+def _folders(settings: HostSettings) -> list[Path]:
+    return sorted(settings.envs.iterdir()) if settings.envs.is_dir() else []
+
+
+def purge(settings: HostSettings, name: str) -> None:
+    """Removes every trace of an environment. What is not there is already removed; the folder goes last, so that
+    an interrupted purge is found again."""
+    identifiers.check_label(name, "environment")
+    for route in list(routes.list_routes(settings)):
+        if route.environment == name:
+            routes.delete(settings, route.host, name, route.service)
+    remove_other_generations(settings, name, keep="")
+    process_table.kill(process_table.started_for(settings.env(name), f"{settings.launches}/{name}."))
+    environment_databases.drop(
+        settings, sorted({item.name for item in environment_databases.list_owned(settings) if item.environment == name})
+    )
+    files.remove(settings.env(name))
+
+
+def has_other_generations(settings: HostSettings, name: str, keep: str) -> bool:
+    """Whether anything runs of another generation than ``keep``."""
+    return any(item.environment == name and item.generation != keep for item in list_programs(settings))
+
+
+def remove_other_generations(settings: HostSettings, name: str, keep: str) -> None:
+    """Ends what runs of other generations than ``keep``, gives their ports back and removes their checkouts."""
+    old = [item for item in list_programs(settings) if item.environment == name and item.generation != keep]
+    if old:
+        supervisor.remove(settings, [str(item) for item in old])
+    ports.release(settings, {owner for owner in _port_owners(settings, name) if owner.rpartition(".")[2] != keep})
+    source = settings.env(name) / "src"
+    for path in source.iterdir() if source.is_dir() else ():
+        if path.name != keep:
+            files.remove(path)
+
+
+def _port_owners(settings: HostSettings, name: str) -> list[str]:
+    return [owner for _, owner in ports.list_reserved(settings) if owner.startswith(f"{name}.")]
+
+
+def list_remaining(settings: HostSettings, *, including_server: bool = False) -> list[str]:
+    """What exists of environments, a line each, by looking at the machine; ``including_server``: the server's own too."""
+    found = [f"folder {path}" for path in _folders(settings)]
+    found += [f"checkout {path}" for path in settings.envs.glob("*/src/*")]
+    found += [f"route {route.host} of {route.environment}" for route in routes.list_routes(settings)]
+    found += [f"program {name}" for name in supervisor.list_programs(settings) if "." in name]
+    found += [f"port {port} of {owner}" for port, owner in ports.list_reserved(settings) if "." in owner]
+    found += [f"launch file {path.name}" for path in (settings.launches).glob("*.*.*.json")]
+    found += [f"log {path.name}" for path in settings.logs.glob("*.*.*.log*")]
+    found += _processes(settings, including_server)
+    if including_server:
+        socket = supervisor.socket_path(settings)
+        found += [f"socket {socket}"] if socket.exists() else []
+    else:
+        found += _databases(settings)
+    return found
+
+
+def _processes(settings: HostSettings, including_server: bool) -> list[str]:
+    marks = [settings.root] if including_server else [settings.envs, settings.launches]
+    pids = {pid for mark in marks for pid in process_table.mentioning(f"{mark}/")}
+    # The server is started from a launch file too, and carries its name until it has become PostgreSQL.
+    own = f"{settings.root / 'launch' / postgres.PROGRAM}.json"
+    lines = {pid: process_table.command_line(pid) for pid in pids}
+    return [
+        f"process {pid}: {line[:200]}" for pid, line in sorted(lines.items()) if including_server or own not in line
+    ]
+
+
+def _databases(settings: HostSettings) -> list[str]:
+    """Of the embedded server all but its own; of an operator's only those that are marked as ours."""
+    if settings.postgres or not postgres.exists(settings):
+        return [f"{item.kind.lower()} {item.name}" for item in environment_databases.list_owned(settings)]
+    with postgres.connect(settings) as session:
+        rows = session.execute(
+            "SELECT 'database ' || datname FROM pg_database WHERE datname NOT IN ('postgres','template0','template1') "
+            "UNION ALL SELECT 'role ' || rolname FROM pg_roles WHERE rolname <> %s AND rolname NOT LIKE 'pg\\_%%'",
+            [postgres.ADMIN],
+        ).fetchall()
+    return [str(row[0]) for row in rows]

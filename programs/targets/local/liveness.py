@@ -1,0 +1,46 @@
+"""Which parts of all environments are there and alive, in the ids that Pulumi's state has for them: what was lost
+behind our back is what the state has and this has not.
+
+A service stands while supervisord runs it. One that just ended is given a moment, because it is started again at once;
+one that ended again and again waits longer each time, and then it does not stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from programs.kit import identifiers, routes
+from programs.kit.database import environment_databases
+from programs.kit.host_settings import HostSettings
+from programs.kit.processes import supervisor, supervisor_rpc
+
+LIVE_STATES = frozenset({"RUNNING", "STARTING", "STOPPING"})
+RESTART_GRACE = 5
+"""Seconds. supervisord waits one second longer before each start, so this is a crash loop of five."""
+
+
+def live_resources(settings: HostSettings) -> Mapping[str, frozenset[str]]:
+    """Raises when any of it cannot be looked at."""
+    owned = [item for item in environment_databases.list_owned(settings) if item.kind == "DATABASE"]
+    found = {
+        "Database": (f"{item.environment}/{item.name}" for item in owned),
+        "Route": (f"{route.environment}/{route.host}" for route in routes.list_routes(settings)),
+        "Service": _services(settings),
+        "Checkout": (
+            f"{path.parents[1].name}/{path.name}" for path in settings.envs.glob("*/src/*") if path.name[0] != "."
+        ),
+    }
+    return {kind: frozenset(ids) for kind, ids in found.items()}
+
+
+def _services(settings: HostSettings) -> Iterator[str]:
+    daemon = supervisor_rpc.SupervisorClient(supervisor.socket_path(settings))
+    for info in daemon.call("getAllProcessInfo"):
+        program = identifiers.parse_program(info["name"])
+        if program and is_live(info):
+            yield f"{program.environment}/{program.service}/{program.generation}"
+
+
+def is_live(info: Mapping[str, Any]) -> bool:
+    return info["statename"] in LIVE_STATES or info["now"] - info["stop"] <= RESTART_GRACE

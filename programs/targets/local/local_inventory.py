@@ -1,0 +1,181 @@
+"""Each thing on this machine that carries an environment's mark, found by looking, and the removal of a single one.
+
+A mark is: a folder of an environment's name in our own root; a comment in PostgreSQL with this root's digest; a route
+or a reservation that names an environment; the home folder in a process's environment. What has none is somebody
+else's, is not named, and is never touched. A process counts as supported while it comes from our supervisord or from
+this very process; one that lost both would live on for ever.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from programs.inventory import HeldResource
+from programs.kit import files, identifiers, routes
+from programs.kit.database import environment_databases, postgres
+from programs.kit.host_settings import HostSettings
+from programs.kit.identifiers import ProgramName
+from programs.kit.processes import ports, process_table, supervisor
+
+
+def list_resources(settings: HostSettings) -> list[HeldResource]:
+    """Raises when any of it cannot be looked at."""
+    return sorted([
+        *_folders(settings),
+        *_programs(settings),
+        *_ports(settings),
+        *_routes(settings),
+        *_processes(settings),
+        *_databases(settings),
+    ])  # fmt: skip
+
+
+def delete_resource(settings: HostSettings, resource: HeldResource) -> bool:
+    """What was seen must still be so: a number may be another's by now. A home goes with its environment alone."""
+    if resource not in list_resources(settings):
+        return True
+    match resource.kind:
+        case "checkout" | "half-made checkout":
+            files.remove(settings.env(resource.environment) / "src" / resource.name.rpartition("/")[2])
+        case "service" | "launch file" | "log":
+            supervisor.remove(settings, [resource.name])
+        case "port":
+            ports.release_port(settings, int(resource.name))
+        case "route":
+            route = next(route for route in routes.list_routes(settings) if route.host == resource.name)
+            routes.delete(settings, route.host, route.environment, route.service)
+        case "process" | "sandbox":
+            process_table.kill([int(resource.name.partition(" ")[0])])
+        case "database" | "role":
+            environment_databases.drop(settings, [resource.name])
+        case _:
+            return False
+    return True
+
+
+def _folders(settings: HostSettings) -> Iterator[HeldResource]:
+    for folder in _entries(settings.envs):
+        name = folder.name
+        if not identifiers.LABEL.fullmatch(name):
+            continue
+        yield HeldResource("folder", str(folder), name, f"Home:{name}", _rm_command(folder, tree=True))
+        for path in _entries(folder / "src"):
+            if path.name.startswith("."):  # what a checkout is written to until it is whole
+                command = _rm_command(path, tree=True)
+                yield HeldResource("half-made checkout", f"{name}/{path.name}", name, "", command, is_supervised=False)
+            else:
+                part = f"Checkout:{name}/{path.name}"
+                yield HeldResource("checkout", f"{name}/{path.name}", name, part, _rm_command(path, tree=True))
+
+
+def _entries(folder: Path) -> list[Path]:
+    """None when it went while it was looked at."""
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _programs(settings: HostSettings) -> Iterator[HeldResource]:
+    places = (
+        ("service", settings.programs, ".conf"),
+        ("launch file", settings.launches, ".json"),
+        ("log", settings.logs, ".log"),
+    )
+    for kind, folder, ending in places:
+        for path in sorted(folder.glob(f"*{ending}")):
+            name = path.name.removesuffix(ending)
+            found = identifiers.parse_program(name)
+            if found:
+                command = _stop_command(settings, name, path) if kind == "service" else _rm_command(path)
+                yield HeldResource(kind, name, found.environment, _service_id(found), command)
+
+
+def _service_id(found: ProgramName) -> str:
+    return f"Service:{found.environment}/{found.service}/{found.generation}"
+
+
+def _stop_command(settings: HostSettings, name: str, path: Path) -> str:
+    socket = supervisor.socket_path(settings)
+    words = [sys.executable, "-m", "supervisor.supervisorctl", "-s", f"unix://{socket}", "stop", name]
+    return f"{shlex.join(words)}; {_rm_command(path)}"
+
+
+def _ports(settings: HostSettings) -> Iterator[HeldResource]:
+    for port, owner in ports.list_reserved(settings):
+        found = identifiers.parse_program(owner)
+        if found:
+            part = f"Ports:{found.environment}/{found.generation}"
+            yield HeldResource(
+                "port", str(port), found.environment, part, _rm_command(ports.reservation_file(settings, port))
+            )
+
+
+def _routes(settings: HostSettings) -> Iterator[HeldResource]:
+    for route in routes.list_routes(settings):
+        part = f"Route:{route.environment}/{route.host}"
+        yield HeldResource(
+            "route", route.host, route.environment, part, _rm_command(settings.routes / f"{route.host}.json")
+        )
+
+
+def _processes(settings: HostSettings) -> Iterator[HeldResource]:
+    keepers = {os.getpid(), *(pid for pid in process_table.pids() if _is_supervisor(settings, pid))}
+    for pid in process_table.pids():
+        environment = _environment_of(settings, pid)
+        if environment and process_table.is_alive(pid):
+            name = f"{pid} ({process_table.process_name(pid)})"
+            kind = "sandbox" if process_table.process_name(pid) == "bwrap" else "process"
+            kept = not keepers.isdisjoint(process_table.ancestry(pid))
+            yield HeldResource(kind, name, environment, "", f"kill -9 {pid}", is_supervised=kept)
+
+
+def _is_supervisor(settings: HostSettings, pid: int) -> bool:
+    return f"supervisor.supervisord -c {supervisor.config(settings)}" in process_table.command_line(pid)
+
+
+def _environment_of(settings: HostSettings, pid: int) -> str:
+    """The environment whose home a process was given, or that it is about to be started for."""
+    home = process_table.environment_variable(pid, "HOME")
+    if home.startswith(f"{settings.envs}/") and home.endswith("/home"):
+        return Path(home).parent.name
+    line = process_table.command_line(pid)
+    if "launch.py " not in line:
+        return ""
+    file = Path(line.rpartition(" ")[2])
+    if file.is_relative_to(settings.envs):
+        return file.relative_to(settings.envs).parts[0]
+    found = identifiers.parse_program(file.stem) if file.is_relative_to(settings.launches) else None
+    return found.environment if found else ""
+
+
+def _databases(settings: HostSettings) -> Iterator[HeldResource]:
+    owned = environment_databases.list_owned(settings)
+    base = {item.name for item in owned if item.kind == "DATABASE"}
+    for item in owned:
+        name = item.name
+        part = f"Database:{item.environment}/{name}"
+        statement = f'DROP {item.kind} IF EXISTS "{name}"{" WITH (FORCE)" if item.kind == "DATABASE" else ""}'
+        # A role can only go after its database.
+        kind = "role" if item.kind == "ROLE" else "database"
+        before = f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)' if kind == "role" and name in base else ""
+        command = _psql_command(settings, [word for word in (before, statement) if word])
+        yield HeldResource(kind, name, item.environment, part, command)
+
+
+def _psql_command(settings: HostSettings, statements: list[str]) -> str:
+    """The administrator's password is named by its file, never shown."""
+    host, port = postgres.address(settings)
+    words = [word for statement in statements for word in ("-c", statement)]
+    if settings.postgres:
+        return shlex.join(["psql", "-h", host, "-p", str(port), "-d", "postgres", *words])
+    line = shlex.join(["psql", "-h", host, "-p", str(port), "-U", postgres.ADMIN, "-d", "postgres", *words])
+    return f'PGPASSWORD="$(cat {shlex.quote(str(settings.root / "postgres" / "password"))})" {line}'
+
+
+def _rm_command(path: Path, *, tree: bool = False) -> str:
+    return shlex.join(["rm", "-r" if tree else "-f", str(path)])

@@ -1,0 +1,193 @@
+"""The inline program: one environment as Pulumi resources, in the order that keeps the old one answering.
+
+Home → checkout, ports and databases → hooks → build → seed → migrations → services → routes → current.
+Services of one generation know each other's ports from the start, so they may refer to each other in a circle, and a
+new generation speaks to its own. Routes wait for every service: half a new generation is never shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pulumi import Output, Resource, ResourceOptions
+
+from programs import start_order
+from programs.kit import identifiers
+from programs.kit.host_settings import HostSettings
+from programs.outputs import OutputExporter
+from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, ServiceSpec
+from programs.targets.local.v1 import resources
+
+
+class LocalProgram:
+    """Builds the resources of one spec; a new one for each run of the program."""
+
+    def __init__(self, spec: EnvironmentSpec, settings: HostSettings, version: str) -> None:
+        self.spec = spec
+        self.settings = settings
+        self.version = version
+        self.generation = identifiers.generation(spec, version)
+        self.hosts = {item.name: identifiers.service_host(spec, item.name) for item in spec.services if item.public}
+        self.urls = {name: settings.url.format(host=host) for name, host in self.hosts.items()}
+        self.url = next(iter(self.urls.values()), "")
+        self.environment_props = {
+            "root": str(settings.root),
+            "environment": identifiers.check_label(spec.name, "environment"),
+        }
+        self.generation_props = {**self.environment_props, "generation": self.generation}
+
+    def build(self) -> None:
+        home = resources.Home("home", dict(self.environment_props))
+        self.ports = resources.Ports("ports", {**self.generation_props, "services": self._names()}, _after(home))
+        checkout = self._checkout(home)
+        databases = {item.variable: self._database(item, home) for item in self.spec.databases}
+        self.database_variables = Output.from_input({name: database.url for name, database in databases.items()})
+        self.database_versions = Output.all(*(database.made for database in databases.values())).apply(" ".join)
+        ready: list[Resource] = self._run_once(
+            "pre-create", self.spec.hooks.pre_create, [checkout, *databases.values()]
+        )
+        ready = self._build(ready)
+        ready = self._seed_and_migrate(databases, ready)
+        served = self._services(ready)
+        routes: list[Resource] = [self._route(item, served) for item in self.spec.services if item.public]
+        current = resources.Current("current", dict(self.generation_props), _after(*served, *routes))
+        last = self._run_once("post-create", self.spec.hooks.post_create, [current])
+        self._pre_destroy_hooks(last)
+        self._export(databases, current)
+
+    def _names(self) -> list[str]:
+        return [identifiers.check_label(item.name, "service") for item in self.spec.services]
+
+    def _checkout(self, home: Resource) -> Resource:
+        # A clone URL may hold a password: as a secret it lies encrypted in the state.
+        source = {"clone_url": Output.secret(self.spec.source.clone_url), "commit": self.spec.source.commit}
+        return resources.Checkout("checkout", {**self.generation_props, **source}, _after(home))
+
+    def _database(self, item: DatabaseSpec, home: Resource) -> resources.Database:
+        name = identifiers.database_name(self.spec.name, item)
+        source = self.settings.template_databases.get(item.source, "")
+        props = {**self.environment_props, "database": name, "source": source}
+        return resources.Database(f"database-{item.name}", props, _after(home))
+
+    def _build(self, ready: list[Resource]) -> list[Resource]:
+        if self.spec.build is None:
+            return ready
+        return [resources.Command("build", self._command_props("build", self.spec.build), _after(*ready))]
+
+    def _seed_and_migrate(self, databases: Mapping[str, resources.Database], ready: list[Resource]) -> list[Resource]:
+        """Seeds, then migrations, each database for itself."""
+        filled = list(ready)
+        for item in self.spec.databases:
+            last = ready
+            if item.strategy == "seed":
+                last = [self._seed(item, databases[item.variable], ready)]
+            if item.migrate:
+                title = f"migrate {item.name}"
+                props = {**self._command_props(title, item.migrate), "data": databases[item.variable].made}
+                last = [resources.Command(f"migrate-{item.name}", props, _after(*last))]
+            filled += [one for one in last if one not in filled]
+        return filled
+
+    def _secret_props(self) -> dict[str, list[str]]:
+        """Which variables no log may show. Told only where there are some, so that all others stay as they are."""
+        return {"secrets": sorted(self.spec.secrets)} if self.spec.secrets else {}
+
+    def _seed(self, item: DatabaseSpec, database: resources.Database, ready: list[Resource]) -> Resource:
+        props = {
+            **self.generation_props,
+            "database": identifiers.database_name(self.spec.name, item),
+            "title": item.name,
+            "url": database.url,
+            "scripts": list(item.scripts),
+            "command": {"run": item.seed.run, "timeout": item.seed.timeout} if item.seed else None,
+            "env": self._env(),
+            **self._secret_props(),
+        }
+        return resources.Seed(f"seed-{item.name}", props, _after(*ready))
+
+    def _run_once(self, title: str, commands: tuple[CommandSpec, ...], ready: list[Resource]) -> list[Resource]:
+        """One after the other."""
+        for index, command in enumerate(commands):
+            props = self._command_props(f"{title} {index + 1}", command)
+            ready = [resources.Once(f"{title}-{index + 1}", props, _after(*ready))]
+        return ready
+
+    def _pre_destroy_hooks(self, ready: list[Resource]) -> None:
+        """Deleted before all that they depend on; the last that is made is the first that goes."""
+        for index, command in reversed(list(enumerate(self.spec.hooks.pre_destroy))):
+            props = self._command_props(f"pre-destroy {index + 1}", command)
+            ready = [resources.LastWords(f"pre-destroy-{index + 1}", props, _after(*ready))]
+
+    def _command_props(self, title: str, command: CommandSpec) -> dict[str, Any]:
+        props = {"title": title, "run": command.run, "timeout": command.timeout, "env": self._env()}
+        return {**self.generation_props, **props, **self._secret_props(), "data": ""}
+
+    def _services(self, ready: list[Resource]) -> list[Resource]:
+        """Those that ask for nothing by ``after`` start together."""
+        served: dict[str, Resource] = {}
+        for item in start_order.in_order(self.spec.services):
+            served[item.name] = self._service(item, [*ready, *(served[name] for name in item.after)])
+        return [served[item.name] for item in self.spec.services]
+
+    def _service(self, item: ServiceSpec, ready: list[Resource]) -> Resource:
+        props = {
+            **self.generation_props,
+            "service": item.name,
+            "command": item.command,
+            "port": self.ports.ports.apply(lambda ports: ports[item.name]),
+            "path": item.health.path,
+            "deadline": item.health.deadline,
+            "data": self.database_versions,
+            "env": self._env(item),
+        }
+        return resources.Service(f"service-{item.name}", props, _after(*ready))
+
+    def _route(self, item: ServiceSpec, served: list[Resource]) -> Resource:
+        props = {
+            **self.environment_props,
+            "host": self.hosts[item.name],
+            "service": item.name,
+            "commit": self.spec.source.commit,
+            "port": self.ports.ports.apply(lambda ports: ports[item.name]),
+            "sign_in": self.spec.sign_in,
+            "health": item.health.path,
+        }
+        return resources.Route(f"route-{item.name}", props, _after(*served))
+
+    def _env(self, service: ServiceSpec | None = None) -> Output[dict[str, str]]:
+        """All that a command is given; what Eph says counts more than what the repository says."""
+        own = dict(self.spec.env) | (dict(service.env) if service else {}) | self.spec.secret_values
+        fixed = {
+            "PREVIEW_URL": self.urls.get(service.name, self.url) if service else self.url,
+            "EPH_ENVIRONMENT": self.spec.name,
+            "EPH_COMMIT": self.spec.source.commit,
+        }
+
+        def compose(known: list[Any]) -> dict[str, str]:
+            ports, variables = known
+            others = {
+                identifiers.url_variable(name): f"http://127.0.0.1:{int(port)}"
+                for name, port in ports.items()
+                if service is None or name != service.name
+            }
+            listen = {"PORT": str(int(ports[service.name])), "HOST": "127.0.0.1"} if service else {}
+            return {**own, **others, **variables, **fixed, **listen}
+
+        return Output.secret(Output.all(self.ports.ports, self.database_variables).apply(compose))
+
+    def _export(self, databases: Mapping[str, resources.Database], current: resources.Current) -> None:
+        urls = {item.name: databases[item.variable].url for item in self.spec.databases}
+        logs = f"{self.settings.logs}/{self.spec.name}.*.log"
+        OutputExporter(self.urls, urls, logs, self._inspect()).export(self.spec, self.version, current.at)
+
+    def _inspect(self) -> list[str]:
+        folder = self.settings.env(self.spec.name)
+        hints = [f"ls {folder}/src/{self.generation}", f"ls {folder}/logs", f"tail -F {self.settings.logs}/"]
+        hints[2] += f"{self.spec.name}.*.log"
+        names = [identifiers.database_name(self.spec.name, item) for item in self.spec.databases]
+        return hints + [f"PostgreSQL database {name}" for name in names]
+
+
+def _after(*resources_: Resource) -> ResourceOptions:
+    return ResourceOptions(depends_on=list(resources_))

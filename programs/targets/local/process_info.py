@@ -1,0 +1,89 @@
+"""What an environment's services print, and how its processes are, as supervisord knows them.
+
+A service's log goes on over its restarts, so there is no log of the process before. Marks are how far each log was
+read, in bytes; one that is shorter than its mark was begun anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from programs import runtime_info
+from programs.kit import files, identifiers
+from programs.kit.host_settings import HostSettings
+from programs.kit.processes import supervisor, supervisor_rpc
+from programs.redaction import redact
+from programs.runtime_info import LogLines, LogRequest, NoSuchLog, ProcessInfo
+from programs.targets.local import cleanup
+
+MAX_BYTES = 256 * 1024
+_STATES = {
+    "RUNNING": "running",
+    "STARTING": "starting",
+    "BACKOFF": "failing",
+    "FATAL": "failing",
+    "EXITED": "ended",
+    "STOPPED": "stopped",
+    "STOPPING": "ending",
+}
+
+
+def read_logs(settings: HostSettings, name: str, request: LogRequest) -> LogLines:
+    found = [item for item in cleanup.list_programs(settings) if item.environment == name]
+    known = {item.service for item in found}
+    runtime_info.require_service(request.service, known, name)
+    if request.previous:
+        raise NoSuchLog("on this target a service's log goes on over its restarts; leave --previous out")
+    lines, marks = [], {}
+    for item in found:
+        if request.service in (None, item.service):
+            path = supervisor.log(settings, str(item))
+            fresh, marks[str(item)] = _read_since(path, request, str(item))
+            lines += [(item.service, redact(line)) for line in fresh]
+    return LogLines(runtime_info.with_service_prefix(lines, multiple=request.service is None and len(known) > 1), marks)
+
+
+def _read_since(path: Path, request: LogRequest, key: str) -> tuple[list[str], str]:
+    """Whole lines only: the rest of one comes with its end."""
+    size = _size(path)
+    if request.since is None:
+        return files.tail(path, request.lines), str(size)
+    start = int(request.since.get(key, "0"))
+    if start > size:
+        start = 0
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            data = file.read(MAX_BYTES)
+    except FileNotFoundError:
+        return [], "0"
+    whole = len(data) if len(data) == MAX_BYTES else data.rfind(b"\n") + 1
+    return data[:whole].decode(errors="replace").splitlines(), str(start + whole)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def list_processes(settings: HostSettings, name: str) -> Iterator[ProcessInfo]:
+    """Raises OSError when supervisord does not answer."""
+    for info in supervisor_rpc.SupervisorClient(supervisor.socket_path(settings)).call("getAllProcessInfo"):
+        found = identifiers.parse_program(info["name"])
+        if found and found.environment == name:
+            yield _process_info(found.service, info)
+
+
+def _process_info(service: str, info: Mapping[str, Any]) -> ProcessInfo:
+    state = _STATES.get(info["statename"], "unknown")
+    since = info["stop"] if state in ("ended", "stopped", "failing") else info["start"]
+    detail = str(info.get("spawnerr") or "")
+    if state == "ended":
+        detail = detail or f"exit status {info['exitstatus']}"
+    at = datetime.fromtimestamp(since, UTC) if since else None
+    return ProcessInfo(str(info["pid"] or service), service, state, redact(detail), since=at)

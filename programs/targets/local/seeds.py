@@ -1,0 +1,70 @@
+"""Fills a database once: the repository's SQL scripts, then its seed command, all as the environment's own role.
+
+Scripts run through psql inside the sandbox, because a script may ask psql for a shell. A seed that was interrupted
+half-way starts again on an empty database; one that was finished is not run twice.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from programs.kit.database import environment_databases, postgres
+from programs.kit.errors import TargetError
+from programs.kit.git import checkouts
+from programs.kit.host_settings import HostSettings
+from programs.kit.processes import command_runner
+from programs.kit.processes.command_runner import CommandRun
+from programs.kit.processes.sandbox import Workspace
+
+SCRIPT_TIMEOUT = 600
+
+
+@dataclass(frozen=True, slots=True)
+class SeedRun:
+    """``config_name`` is the database's name in eph.yaml, ``name`` its name in the server."""
+
+    environment: str
+    config_name: str
+    name: str
+    url: str
+    scripts: tuple[str, ...]
+    command: tuple[str, int] | None
+    env: Mapping[str, str]
+    secret_values: tuple[str, ...] = ()
+
+
+def run(settings: HostSettings, workspace: Workspace, seed: SeedRun) -> None:
+    reached = environment_databases.seed_state(settings, seed.name)
+    if reached == environment_databases.SEEDED:
+        return
+    if reached == environment_databases.SEEDING:
+        environment_databases.recreate(settings, seed.environment, seed.name)
+    environment_databases.set_seed_state(settings, seed.environment, seed.name, environment_databases.SEEDING)
+    for job in _commands(workspace, seed):
+        command_runner.run(settings, seed.environment, workspace, job)
+    environment_databases.set_seed_state(settings, seed.environment, seed.name, environment_databases.SEEDED)
+
+
+def _commands(workspace: Workspace, seed: SeedRun) -> list[CommandRun]:
+    jobs = [_script_command(workspace, seed, path) for path in seed.scripts]
+    if seed.command:
+        run, timeout = seed.command
+        title = f"the seed command of database {seed.config_name}"
+        jobs.append(CommandRun(title, f"seed-{seed.config_name}", run, timeout, seed.env, seed.secret_values))
+    return jobs
+
+
+def _script_command(workspace: Workspace, seed: SeedRun, path: str) -> CommandRun:
+    checkouts.file_in_checkout(workspace.checkout, path)
+    folder = postgres.binaries_folder()
+    psql = folder / "psql" if folder else None
+    if psql is None or not psql.exists():
+        raise TargetError("psql was not found beside PostgreSQL's other programs; install postgresql-client")
+    words = [str(psql), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", path]
+    env = {**seed.env, "PGDATABASE": seed.url, "PGCONNECT_TIMEOUT": "10", "PGOPTIONS": "-c client_min_messages=warning"}
+    # psql takes a whole URL in place of a name only as an argument; a variable keeps it out of the command line.
+    line = f'exec {shlex.join(words)} -d "$PGDATABASE"'
+    title = f"the script {path} of database {seed.config_name}"
+    return CommandRun(title, f"seed-{seed.config_name}", line, SCRIPT_TIMEOUT, env, seed.secret_values)

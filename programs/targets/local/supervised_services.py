@@ -1,0 +1,125 @@
+"""A service of one generation: started under supervisord, and believed only when it answers over HTTP.
+
+It is given up when it ended again and again or its deadline passed; then its process goes and its last lines are in
+the error. Whatever runs of the last generation is not looked at here.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from programs.kit import files
+from programs.kit.errors import TargetError
+from programs.kit.host_settings import HostSettings
+from programs.kit.identifiers import ProgramName
+from programs.kit.processes import sandbox, supervisor
+from programs.kit.processes.sandbox import Workspace
+from programs.kit.waiting import POLL_SECONDS, pause
+
+MAX_EXITS = 3
+CHECK_INTERVAL = 0.2
+PROBE_TIMEOUT = 5.0
+TAIL_LINES = 40
+PROBE_ATTEMPTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceProcess:
+    program: ProgramName
+    command: str
+    port: int
+    path: str
+    deadline: int
+    env: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class _ExitCounter:
+    """How often a program ended, as far as looking now and then can tell."""
+
+    seen: set[tuple[int, int]] = field(default_factory=set)
+
+    def count(self, info: Mapping[str, Any]) -> int:
+        if info.get("statename") in ("BACKOFF", "EXITED", "FATAL"):
+            self.seen.add((info["start"], info["stop"]))
+        return len(self.seen)
+
+
+def start(settings: HostSettings, workspace: Workspace, service: ServiceProcess) -> None:
+    """Returns when the service answers."""
+    name = str(service.program)
+    launch = sandbox.sandboxed(settings, workspace, service.command, service.env)
+    try:
+        supervisor.add(settings, supervisor.SupervisedProgram(name, launch, _probe_note(service)))
+        _wait_until_ready(settings, service)
+    except BaseException:
+        stop(settings, [service.program])
+        raise
+
+
+def _probe_note(service: ServiceProcess) -> str:
+    """What whoever starts it again needs to know to tell that it answers."""
+    return json.dumps({"port": service.port, "path": service.path, "deadline": service.deadline})
+
+
+def wait_after_restart(settings: HostSettings, program: ProgramName) -> None:
+    """Of one that was just started again: returns when it answers, as ``start`` does."""
+    try:
+        told = json.loads(supervisor.note(settings, str(program)))
+        port, path, deadline = int(told["port"]), str(told["path"]), int(told["deadline"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # an earlier version made it and noted nothing: ephd's own questions tell
+    _wait_until_ready(settings, ServiceProcess(program, "", port, path, deadline, {}))
+
+
+def stop(settings: HostSettings, programs: list[ProgramName]) -> None:
+    supervisor.remove(settings, [str(item) for item in programs])
+
+
+def is_answering(port: int, path: str) -> bool:
+    """Asked more than once: one slow answer must not cost a running service its life."""
+    return any(probe(port, path)[0] for _ in range(PROBE_ATTEMPTS))
+
+
+def _wait_until_ready(settings: HostSettings, service: ServiceProcess) -> None:
+    name = str(service.program)
+    began = time.monotonic()
+    looked, exits, answer = began, _ExitCounter(), "nothing listens there"
+    while time.monotonic() - began < service.deadline:
+        ok, answer = probe(service.port, service.path)
+        now = time.monotonic()
+        if ok or now - looked > CHECK_INTERVAL:
+            looked = now
+            ended = exits.count(supervisor.info(settings, name))
+            # A port that answers while our process ended is somebody else's.
+            if ok and not ended:
+                return
+            if ended >= MAX_EXITS:
+                raise _failed(settings, service, f"ended {ended} times in {now - began:.1f} s without answering")
+        pause(POLL_SECONDS)
+    raise _failed(settings, service, f"did not answer {service.path} within {service.deadline} s: {answer}")
+
+
+def _failed(settings: HostSettings, service: ServiceProcess, reason: str) -> TargetError:
+    tail = files.tail(supervisor.log(settings, str(service.program)), TAIL_LINES)
+    return TargetError(f"service {service.program.service} {reason}", tail)
+
+
+def probe(port: int, path: str) -> tuple[bool, str]:
+    """Whether any 2xx or 3xx answer came, and what came instead."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PROBE_TIMEOUT)
+    try:
+        connection.request("GET", path, headers={"User-Agent": "eph-health", "Connection": "close"})
+        status = connection.getresponse().status
+    except ConnectionRefusedError:
+        return False, "nothing listens there"
+    except (OSError, http.client.HTTPException) as error:
+        return False, f"{type(error).__name__}: {error}"
+    finally:
+        connection.close()
+    return 200 <= status < 400, f"HTTP {status}"

@@ -1,0 +1,74 @@
+"""What all providers of this target share: a difference by named properties, and reading by looking."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
+
+from programs.kit import host_settings
+from programs.kit.host_settings import HostSettings
+from programs.kit.processes.sandbox import Workspace
+
+Props = dict[str, Any]
+
+
+class Provider(ResourceProvider):
+    """``replaced_by``: properties whose change makes a new one, beside the old; ``updated_by``: in place. All others
+    may change freely: they are what the making needed, as a password of the Git host that is new every hour."""
+
+    serialize_as_secret_always = False
+    replaced_by: ClassVar[tuple[str, ...]] = ("root", "environment")
+    updated_by: ClassVar[tuple[str, ...]] = ()
+    kept: ClassVar[tuple[str, ...]] = ()
+
+    def diff(self, _id: str, olds: Props, news: Props) -> DiffResult:
+        replaces = [name for name in self.replaced_by if olds.get(name) != news.get(name)]
+        updates = [name for name in self.updated_by if olds.get(name) != news.get(name)]
+        return DiffResult(changes=bool(replaces or updates), replaces=replaces)
+
+    def create(self, props: Props) -> CreateResult:
+        made = self.make(host_settings.load(props["root"]), props)
+        identity = "/".join(str(props[name]) for name in self.replaced_by[1:])
+        return CreateResult(identity, {**self.record(props), **made})
+
+    def update(self, _id: str, olds: Props, news: Props) -> UpdateResult:
+        made = self.make(host_settings.load(news["root"]), news)
+        return UpdateResult({**olds, **self.record(news), **made})
+
+    def delete(self, _id: str, props: Props) -> None:
+        self.unmake(host_settings.load(props["root"]), props)
+
+    def read(self, id_: str, props: Props) -> ReadResult:
+        if self.exists(host_settings.load(props["root"]), props):
+            return ReadResult(id_, props)
+        return ReadResult("", {})
+
+    def record(self, props: Props) -> Props:
+        """What the state says of it, and so all that a delete gets: never the environment variables."""
+        named = {name: props[name] for name in (*self.replaced_by, *self.updated_by)}
+        return {**named, **{name: props[name] for name in self.kept if name in props}}
+
+    def make(self, on: HostSettings, props: Props) -> Props:
+        raise NotImplementedError
+
+    def unmake(self, on: HostSettings, props: Props) -> None:
+        """Removes it; one that is gone is already what was asked for."""
+
+    def exists(self, on: HostSettings, props: Props) -> bool:
+        return on.env(props["environment"]).exists()
+
+
+def hidden(props: Props) -> tuple[str, ...]:
+    """The values that no log may show."""
+    return tuple(props["env"][name] for name in props.get("secrets", ()))
+
+
+def place(on: HostSettings, props: Props) -> Workspace:
+    folder = on.env(props["environment"])
+    return Workspace(checkout=folder / "src" / props["generation"], home=folder / "home")
+
+
+def folder(on: HostSettings, props: Props) -> Path:
+    return on.env(props["environment"])

@@ -1,0 +1,79 @@
+"""The resources of an environment, as the inline program names them. Each pairs a type with its provider."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import Resource
+
+from programs.targets.local.v1.commands import CommandProvider, LastWordsProvider, OnceProvider
+from programs.targets.local.v1.data import DatabaseProvider, SeedProvider
+from programs.targets.local.v1.places import CheckoutProvider, HomeProvider, PortsProvider
+from programs.targets.local.v1.serving import CurrentProvider, RouteProvider, ServiceProvider
+
+Props = dict[str, Any]
+Options = pulumi.ResourceOptions
+
+
+class Home(Resource, module="eph", name="Home"):
+    def __init__(self, name: str, props: Props, opts: Options | None = None) -> None:
+        super().__init__(HomeProvider(), name, props, opts)
+
+
+class Checkout(Resource, module="eph", name="Checkout"):
+    def __init__(self, name: str, props: Props, opts: Options | None = None) -> None:
+        super().__init__(CheckoutProvider(), name, props, opts)
+
+
+class Ports(Resource, module="eph", name="Ports"):
+    ports: pulumi.Output[dict[str, int]]
+
+    def __init__(self, name: str, props: Props, opts: Options | None = None) -> None:
+        super().__init__(PortsProvider(), name, {**props, "ports": None}, opts)
+
+
+class Database(Resource, module="eph", name="Database"):
+    url: pulumi.Output[str]
+    made: pulumi.Output[str]
+
+    def __init__(self, name: str, props: Props, opts: Options | None = None) -> None:
+        secret = Options(additional_secret_outputs=["url"])
+        super().__init__(DatabaseProvider(), name, {**props, "url": None, "made": None}, Options.merge(opts, secret))
+
+
+class Seed(Resource, module="eph", name="Seed"):
+    def __init__(self, name: str, props: Props, opts: Options | None = None) -> None:
+        super().__init__(SeedProvider(), name, props, opts)
+
+
+class Command(Resource, module="eph", name="Command"):
+    def __init__(self, name: str, props: Props, opts: Options | None = None) -> None:
+        super().__init__(CommandProvider(), name, props, opts)
+
+
+class Once(Resource, module="eph", name="Once"):
+    def __init__(self, name: str, props: Props, opts: Options | None = None) -> None:
+        super().__init__(OnceProvider(), name, props, opts)
+
+
+class LastWords(Resource, module="eph", name="LastWords"):
+    def __init__(self, name: str, props: Props, opts: Options | None = None) -> None:
+        super().__init__(LastWordsProvider(), name, props, opts)
+
+
+class Service(Resource, module="eph", name="Service"):
+    def __init__(self, name: str, props: Props, opts: Options | None = None) -> None:
+        super().__init__(ServiceProvider(), name, props, opts)
+
+
+class Route(Resource, module="eph", name="Route"):
+    def __init__(self, name: str, props: Props, opts: Options | None = None) -> None:
+        super().__init__(RouteProvider(), name, props, opts)
+
+
+class Current(Resource, module="eph", name="Current"):
+    at: pulumi.Output[str]
+
+    def __init__(self, name: str, props: Props, opts: Options | None = None) -> None:
+        super().__init__(CurrentProvider(), name, {**props, "at": None}, opts)

@@ -1,0 +1,1 @@
+"""Where stacks are stored. One folder per backend."""

@@ -1,0 +1,1 @@
+"""Operations as processes on this machine."""

@@ -1,0 +1,158 @@
+"""What is on disk about operations: the identity of one that runs, the log and the result of the last few.
+
+A running operation's record is how the next life of ephd, or the next leader, finds what an earlier one left
+(``others``). Each has a file of its own, so that nobody overwrites or removes another's. Results and logs are for
+people; losing them loses words, never an environment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from stacks import serialization
+from stacks.executors.process.process_identity import ProcessIdentity
+from stacks.model import OperationResult, OperationVerb, StackRef
+from stacks.paths import StackPaths
+
+MAX_LOGS = 5
+_RUNNING_PATTERN = "running.*.json"
+_LEGACY_RUNNING = "running.json"
+"""The name that versions before replicas wrote."""
+_LAST_RESULT = "last.json"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OperationRecord:
+    ref: StackRef
+    verb: OperationVerb
+    operation: str
+    """The mark that every process of the operation has in its environment."""
+    worker: ProcessIdentity
+    owner: ProcessIdentity | None = None
+    """The ephd that began it."""
+    where: str = ""
+    """``processes.here`` of both."""
+    commit: str = ""
+    started: str = ""
+    until: float = 0.0
+    """By ``running_clock`` of that machine: its owner ends it before."""
+
+
+def write_running(paths: StackPaths, running: OperationRecord) -> None:
+    _make_folder(paths, running.ref)
+    _write_atomically(running_file(paths, running), json.dumps(dataclasses.asdict(running)))
+
+
+def delete_running(paths: StackPaths, running: OperationRecord) -> None:
+    running_file(paths, running).unlink(missing_ok=True)
+    if not running.where:
+        (paths.operation_folder(running.ref) / _LEGACY_RUNNING).unlink(missing_ok=True)
+
+
+def has_running(paths: StackPaths, ref: StackRef, excluding: OperationRecord | None = None) -> bool:
+    """Whether an operation on it is recorded, whoever's."""
+    own = excluding and running_file(paths, excluding)
+    return any(path != own for path in paths.operation_folder(ref).glob(_RUNNING_PATTERN))
+
+
+def started_at(paths: StackPaths, running: OperationRecord) -> datetime:
+    """When that record was written. By the file system's clock, as the ends of updates are."""
+    path = running_file(paths, running) if running.where else paths.operation_folder(running.ref) / _LEGACY_RUNNING
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+
+
+def list_running(paths: StackPaths) -> Iterator[OperationRecord]:
+    """One that was cut in the middle of writing names no process, and is dropped."""
+    for pattern in (_RUNNING_PATTERN, _LEGACY_RUNNING):
+        for path in paths.operations.glob(f"*/*/{pattern}"):
+            try:
+                yield _parse_running(json.loads(path.read_text()))
+            except FileNotFoundError:
+                continue  # it ended just now
+            except (ValueError, KeyError, TypeError):
+                path.unlink(missing_ok=True)
+
+
+def _parse_running(data: dict[str, Any]) -> OperationRecord:
+    owner = data.get("owner")
+    return OperationRecord(
+        ref=StackRef(**data["ref"]),
+        verb=OperationVerb(data["verb"]),
+        operation=str(data["operation"]),
+        worker=ProcessIdentity(**data["worker"]),
+        owner=ProcessIdentity(**owner) if owner else None,
+        where=str(data.get("where", "")),
+        commit=str(data.get("commit", "")),
+        started=str(data.get("started", "")),
+        until=float(data.get("until", 0.0)),
+    )
+
+
+def running_file(paths: StackPaths, running: OperationRecord) -> Path:
+    return paths.operation_folder(running.ref) / f"running.{running.operation}.json"
+
+
+def write_last_result(paths: StackPaths, result: OperationResult) -> None:
+    _write_atomically(_make_folder(paths, result.ref) / _LAST_RESULT, json.dumps(serialization.dump(result)))
+
+
+def last_results(paths: StackPaths) -> dict[StackRef, OperationResult]:
+    """The last result of every stack that has one."""
+    found = {}
+    for path in paths.operations.glob(f"*/*/{_LAST_RESULT}"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            result = serialization.load_result(json.loads(path.read_text()))
+            found[result.ref] = result
+    return found
+
+
+def clear_wake_failure(paths: StackPaths, result: OperationResult) -> None:
+    """One that slept or woke says nothing of why the last build failed; but that it could not be woken is over."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        if serialization.load_result(
+            json.loads((paths.operation_folder(result.ref) / _LAST_RESULT).read_text())
+        ).verb.skips_pulumi:
+            write_last_result(paths, result)
+
+
+def new_log(paths: StackPaths, ref: StackRef, name: str) -> Path:
+    folder = _make_folder(paths, ref)
+    for old in _log_files(folder)[: -MAX_LOGS + 1]:
+        old.unlink(missing_ok=True)
+    return folder / f"{name}.log"
+
+
+def newest_log(paths: StackPaths, ref: StackRef) -> Path | None:
+    found = _log_files(paths.operation_folder(ref))
+    return found[-1] if found else None
+
+
+def delete(paths: StackPaths, ref: StackRef) -> None:
+    """After a destroy that succeeded: nothing of the stack stays on disk."""
+    folder = paths.operation_folder(ref)
+    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        folder.parent.rmdir()  # the project's, when this was its last stack
+
+
+def _log_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.log"))
+
+
+def _make_folder(paths: StackPaths, ref: StackRef) -> Path:
+    folder = paths.operation_folder(ref)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    fresh = path.with_suffix(".new")
+    fresh.write_text(text)
+    fresh.replace(path)

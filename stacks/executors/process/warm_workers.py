@@ -1,0 +1,86 @@
+"""Worker processes before and after their operation: started warm, let go as a whole.
+
+Each leads a session of its own and has a folder of its own under ``work``, where everything temporary of its operation
+lies; both go with it, however it ends. The mark is in the environment of all that it starts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from stacks.executors.process import process_identity
+from stacks.paths import OPERATION_ENV, StackPaths
+
+MAX_LINE_BYTES = 4 * 1024 * 1024
+_FAREWELL = 2.0
+_KILL_ATTEMPTS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class WarmWorker:
+    """A worker that has said, or is about to say, that it is ready."""
+
+    process: asyncio.subprocess.Process
+    operation_id: str
+    folder: Path
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log"
+
+    @property
+    def is_alive(self) -> bool:
+        return self.process.returncode is None
+
+
+async def spawn(paths: StackPaths) -> WarmWorker:
+    mark = uuid.uuid4().hex
+    folder = paths.work / mark
+    folder.mkdir(parents=True, mode=0o700)
+    with (folder / "log").open("wb") as stderr:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "stacks.worker",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=stderr,
+            env=_environment(os.environ, paths, mark),
+            start_new_session=True,
+            limit=MAX_LINE_BYTES,
+        )
+    return WarmWorker(process, mark, folder)
+
+
+def _environment(inherited: Mapping[str, str], paths: StackPaths, operation_id: str) -> dict[str, str]:
+    """What a shell says of Pulumi (another passphrase, another backend) must not reach our stacks."""
+    kept = {name: value for name, value in inherited.items() if not name.startswith("PULUMI_")}
+    return {**kept, **paths.environment(), OPERATION_ENV: operation_id}
+
+
+async def end(worker: WarmWorker) -> None:
+    """Ends the worker and everything of its session: first by the end of its input, then for good."""
+    process = worker.process
+    if process.stdin is not None:
+        process.stdin.close()
+    if worker.is_alive:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), timeout=_FAREWELL)
+    for _ in range(_KILL_ATTEMPTS):
+        members = process_identity.session_members(process.pid)
+        if not members:
+            break
+        for pid in members:
+            process_identity.send_signal(pid, signal.SIGKILL)
+        await asyncio.sleep(0.01)  # until they are corpses; one may have forked meanwhile
+    await process.wait()
+    shutil.rmtree(worker.folder, ignore_errors=True)

@@ -1,0 +1,143 @@
+"""The parent's end of a worker's pipes: the order goes in, JSON lines come out, until the result or the worker's end.
+
+Nothing that a worker, a program or a callback does may leave an operation without its end: a line that is too long or
+no JSON is dropped, a callback that raises is logged, and nobody waits for a worker to read, which a stopped one never
+does.
+
+With several replicas the worker is told until when its owner leads, again with each renewal: it starts nothing later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from stacks import serialization
+from stacks.executors.port import OnProgress
+from stacks.executors.process import process_identity
+from stacks.executors.process.warm_workers import WarmWorker
+from stacks.model import Operation, OperationResult
+from stacks.paths import StackPaths
+
+GRACE = 20.0
+"""Seconds from an interrupt to the kill."""
+
+KILL_TIMEOUT = 5.0
+"""Seconds after the kill in which the end of its output should come."""
+TELL_LEASE = 1.0
+
+LeaseUntil = Callable[[], float]
+OnDestroyed = Callable[[Operation], Awaitable[bool]]
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerExit:
+    """``result`` None: the worker died without a word; ``interrupted`` and ``timed_out`` say whether we had told it to end."""
+
+    result: OperationResult | None
+    interrupted: bool = False
+    timed_out: bool = False
+
+
+class WorkerSession:
+    def __init__(
+        self,
+        worker: WarmWorker,
+        operation: Operation,
+        progress: OnProgress,
+        on_destroyed: OnDestroyed,
+        lease_until: LeaseUntil | None = None,
+    ) -> None:
+        self._worker = worker
+        self._operation = operation
+        self._progress = progress
+        self._on_destroyed = on_destroyed
+        self._lease_until = lease_until
+
+    async def run(self, paths: StackPaths, version: str, interrupt_requested: asyncio.Event) -> WorkerExit:
+        """Gives the order and listens to the end; interrupts when asked or at the deadline, kills when that is not
+        heeded."""
+        own = replace(paths, work=self._worker.folder)
+        not_after = self._lease_until() if self._lease_until else None
+        order = {"places": own.to_json(), "version": version, "operation": serialization.dump(self._operation)}
+        self._send_line(json.dumps({**order, "not_after": not_after}))
+        listening = asyncio.create_task(self._read_result())
+        wish = asyncio.create_task(interrupt_requested.wait())
+        leading = asyncio.create_task(self._send_lease_renewals(not_after))
+        try:
+            deadline = self._operation.deadline
+            await asyncio.wait({listening, wish}, timeout=deadline, return_when=asyncio.FIRST_COMPLETED)
+            if listening.done():
+                return WorkerExit(listening.result())
+            late = not wish.done()
+            self._send_line("late" if late else "interrupt")
+            await asyncio.wait({listening}, timeout=GRACE)
+            if not listening.done():
+                process_identity.send_group_signal(self._worker.process.pid, signal.SIGKILL)
+                await asyncio.wait({listening}, timeout=KILL_TIMEOUT)
+            return WorkerExit(listening.result() if listening.done() else None, interrupted=not late, timed_out=late)
+        finally:
+            for task in (wish, listening, leading):
+                task.cancel()
+
+    async def _send_lease_renewals(self, last_sent: float | None) -> None:
+        """Each renewal, for as long as the operation lasts."""
+        while self._lease_until is not None and last_sent is not None:
+            await asyncio.sleep(TELL_LEASE)
+            if (until := self._lease_until()) > last_sent:
+                self._send_line(f"lead {until}")
+                last_sent = until
+
+    async def _read_result(self) -> OperationResult | None:
+        async for message in self._messages():
+            match message.get("event"):
+                case "progress":
+                    self._report_progress(str(message["text"]))
+                case "emptied":
+                    self._send_line("remove" if await self._confirm_destroyed() else "keep")
+                case "result":
+                    return serialization.load_result(message["result"])
+        return None
+
+    async def _messages(self) -> AsyncIterator[dict[str, Any]]:
+        out = self._worker.process.stdout
+        if out is None:
+            raise AssertionError("it was asked for as a pipe")
+        while True:
+            try:
+                raw = await out.readline()
+            except ValueError:
+                continue  # longer than the limit: whatever it was, a result is never
+            if not raw:
+                return
+            with contextlib.suppress(ValueError):
+                message = json.loads(raw)
+                if isinstance(message, dict):
+                    yield message
+
+    def _report_progress(self, text: str) -> None:
+        try:
+            self._progress(text)
+        except Exception:
+            log.exception("progress of %s could not be told", self._operation.ref)
+
+    async def _confirm_destroyed(self) -> bool:
+        try:
+            return await self._on_destroyed(self._operation)
+        except Exception:
+            log.exception("the record of %s stays: telling of its end failed", self._operation.ref)
+            return False
+
+    def _send_line(self, line: str) -> None:
+        stdin = self._worker.process.stdin
+        if stdin is None:
+            raise AssertionError("it was asked for as a pipe")
+        with contextlib.suppress(ConnectionError):
+            stdin.write(line.encode() + b"\n")

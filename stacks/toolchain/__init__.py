@@ -1,0 +1,1 @@
+"""The Pulumi CLI and its plugins: found, downloaded or built."""

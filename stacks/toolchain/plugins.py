@@ -1,0 +1,127 @@
+"""Pulumi's plugins that Eph's targets need, found or brought onto this machine beside the CLI, and Helm.
+
+A plugin is one binary that Pulumi finds on PATH. It is not installed into PULUMI_HOME: Pulumi would look there for the
+very version that the SDK asks for, and parallel installs race (pulumi #22784). The ways are the CLI's own, in the same
+order: PATH, Eph's cache, Pulumi's download, a build from the Go module. The pinned SDK says which version.
+
+Helm, which renders charts, is the command of the very module that Pulumi's Kubernetes plugin renders them with. So it
+is built from the plugin's go.mod, which takes seconds where the plugin was built; it has no download of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+from typing import TextIO
+
+from stacks.toolchain import installers as sources
+from stacks.toolchain import pulumi_cli
+from stacks.toolchain.installers import SourceUnavailable
+from stacks.toolchain.pulumi_cli import Progress, Toolchain, ToolchainNotFound
+
+REQUIRED_PLUGINS = {"kubernetes": "kubernetes"}
+"""By target, the plugin that it needs."""
+HELM, HELM_VERSION = "helm", "3.18.6"
+"""As in infra/toolchain/kubernetes-plugin/go.mod; a test sees to it."""
+
+
+def find(name: str, cache: Path | None = None) -> Path:
+    """The folder to put in front of PATH. Raises ``NoToolchain`` where the plugin is not there."""
+    found = shutil.which(_binary_name(name))
+    if found is not None and "path" in pulumi_cli.allowed_ways():
+        return Path(found).absolute().parent
+    place = _install_folder(name, cache or pulumi_cli.cache_folder())
+    if (place / _binary_name(name)).is_file() and "cache" in pulumi_cli.allowed_ways():
+        return place
+    raise ToolchainNotFound(_not_found_message(name, {}))
+
+
+def ensure(name: str, progress: Progress, cache: Path | None = None) -> Path:
+    """The folder of the plugin that is there, or of one that is downloaded or built now. Raises ``NoToolchain``."""
+    cache = cache or pulumi_cli.cache_folder()
+    try:
+        return find(name, cache)
+    except ToolchainNotFound:
+        pass
+    with pulumi_cli.exclusive_lock(cache, progress):
+        try:
+            return find(name, cache)  # the one we waited for may have made it
+        except ToolchainNotFound:
+            return _install(name, cache, progress)
+
+
+def with_plugins(tools: Toolchain, targets: Iterable[str], progress: Progress) -> Toolchain:
+    """The CLI together with the plugins that these targets need."""
+    names = sorted({REQUIRED_PLUGINS[target] for target in targets if target in REQUIRED_PLUGINS})
+    folders = [str(ensure(name, progress)) for name in names]
+    return replace(tools, path=os.pathsep.join([*folders, tools.path]))
+
+
+def _install(name: str, cache: Path, progress: Progress) -> Path:
+    failures: dict[str, str] = {}
+    makers = {"build": sources.build_helm} if name == HELM else _PLUGIN_INSTALLERS
+    for way in [way for way in makers if way in pulumi_cli.allowed_ways()]:
+        staging = cache / "plugins" / f".new-{name}-{os.getpid()}"
+        try:
+            staging.mkdir(parents=True)
+            makers[way](staging, name, version(name), progress)
+            place = _install_folder(name, cache)
+            shutil.rmtree(place, ignore_errors=True)
+            staging.rename(place)
+            return place
+        except SourceUnavailable as why:
+            failures[way] = str(why)
+            progress(f"{_title(name)}: {way} did not work: {str(why).splitlines()[0]}")
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    raise ToolchainNotFound(_not_found_message(name, failures))
+
+
+_PLUGIN_INSTALLERS = {"download": sources.download_plugin, "build": sources.build_plugin}
+
+
+def version(name: str) -> str:
+    return HELM_VERSION if name == HELM else metadata.version(f"pulumi-{name}")
+
+
+def _binary_name(name: str) -> str:
+    return HELM if name == HELM else f"pulumi-resource-{name}"
+
+
+def _install_folder(name: str, cache: Path) -> Path:
+    return cache / "plugins" / f"{name}-{version(name)}"
+
+
+def _title(name: str) -> str:
+    return f"{'' if name == HELM else 'plugin '}{name} {version(name)}"
+
+
+def _not_found_message(name: str, failures: dict[str, str]) -> str:
+    target = HELM if name == HELM else f"plugin-{name}"
+    return "\n".join(
+        [
+            f"{_title(name).capitalize()} is not on this machine.",
+            *(f"  {way}: {why}" for way, why in failures.items()),
+            f"Run `make {target}` in a checkout of Eph, or put {_binary_name(name)} on PATH.",
+        ]
+    )
+
+
+def main(arguments: Sequence[str] = (), out: TextIO = sys.stdout, err: TextIO = sys.stderr) -> int:
+    """Finds or makes the named plugins and says which folders to put in front of PATH."""
+    try:
+        found = [ensure(name, lambda line: print(line, file=err, flush=True)) for name in arguments]
+    except ToolchainNotFound as why:
+        print(why, file=err)
+        return 1
+    print(os.pathsep.join(str(folder) for folder in found), file=out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

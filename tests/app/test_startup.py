@@ -1,0 +1,88 @@
+"""A start that cannot be: one sentence each, and nothing left running or lying about. O4 in small, L2."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import socket
+from pathlib import Path
+
+import pytest
+
+from orchestrator.app import system
+from orchestrator.app.addresses import StartupError, open_listener
+from orchestrator.config.settings.server_settings import ServerSettings
+from stacks.toolchain.pulumi_cli import Toolchain
+
+
+def settings(home: Path, **more: object) -> ServerSettings:
+    token = home.parent / "token"
+    token.write_text("t" * 40)
+    token.chmod(0o600)
+    forge = {"url": "http://127.0.0.1:1", "token_file": token, "repositories": ["acme/shop"]}
+    return ServerSettings(home=home, listen=f"127.0.0.1:{free_port()}", forge=forge, **more)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def start_ephd(config: ServerSettings, tools: Toolchain) -> None:
+    async with system.running(config, tools):
+        pytest.fail("it started")
+
+
+async def test_a_taken_port_is_named_with_its_setting_before_anything_is_touched(
+    tmp_path: Path, tools: Toolchain
+) -> None:
+    told = settings(tmp_path / "home")
+    with (
+        socket.create_server(told.listen_address),
+        pytest.raises(
+            StartupError, match=rf"listen = {told.listen}: port {told.listen_address[1]} is taken.*EPH_LISTEN"
+        ),
+    ):
+        await start_ephd(told, tools)
+    assert not (tmp_path / "home").exists()
+
+
+async def test_second_ephd_on_one_home_is_refused(tmp_path: Path, tools: Toolchain) -> None:
+    told = settings(tmp_path / "home")
+    told.home.mkdir()
+    with (told.home / "ephd.lock").open("a+") as lock:
+        lock.write("4711")
+        lock.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(StartupError, match=r"another ephd \(process 4711\) runs on"):
+            await start_ephd(told, tools)
+    open_listener("listen", told.listen).close()
+
+
+async def test_failed_start_stops_what_it_started(
+    tmp_path: Path, tools: Toolchain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = settings(tmp_path / "home")
+    answered = []
+
+    def broken(_: object) -> None:
+        """By now the API answers."""
+        with socket.create_connection(told.listen_address, timeout=5) as there:
+            there.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+            answered.append(there.recv(100))
+        raise RuntimeError("the target does not come up")
+
+    monkeypatch.setattr(system.Wiring, "_prepare", broken)
+    with pytest.raises(RuntimeError, match="does not come up"):
+        await start_ephd(told, tools)
+    assert b"200" in answered[0]
+    open_listener("listen", told.listen).close()
+    assert {task.get_name() for task in asyncio.all_tasks()} & {"api", "loop", "herald", "door"} == set()
+    with (told.home / "ephd.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_foreign_listen_address_is_reported() -> None:
+    with pytest.raises(StartupError, match="give an address of this machine"):
+        open_listener("listen", "192.0.2.1:8080")

@@ -1,0 +1,174 @@
+"""Many environments that are as they should be: stacks in a store, pull requests on a Git host in memory.
+
+One stack is really made; the others are its files with the names changed, so each is as large as a real one. Pull
+requests, commits and recipes are what Eph itself reads, so nothing is left to do for any of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from orchestrator.app import composition
+from orchestrator.app.composition import Composition
+from orchestrator.config.settings.server_settings import ServerSettings
+from orchestrator.core.model.world import Recipe, Request
+from orchestrator.demo import demo_world
+from orchestrator.forges.fake import FakeForge
+from orchestrator.forges.github.webhooks.webhook_status import WebhookStatus
+from orchestrator.runtime.observation.forge_reader import ForgeReader
+from programs.spec import EnvironmentSpec, GitSource
+from programs.targets.local.target import TARGET
+from stacks import names
+from stacks.backends.file.layout import FileBackend
+from stacks.executors.process.pool import Pool
+from stacks.model import Operation, OperationVerb, Outcome, StackRef, StackTag
+from tests.bench import held
+from tests.bench.systems import tools
+
+TEMPLATE_NAME = "bench-model-environment"
+TEMPLATE_PULL = 4242
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """The one that is really made."""
+
+    ref: StackRef
+    spec: EnvironmentSpec
+
+
+def settings(home: Path, addresses: tuple[int, int], count: int) -> ServerSettings:
+    return ServerSettings(
+        home=home / "eph",
+        interval=timedelta(seconds=5),
+        listen=f"127.0.0.1:{addresses[0]}",
+        gateway_listen=f"127.0.0.1:{addresses[1]}",
+        limits={"environments": 2 * count, "per_repository": 2 * count},
+        forge={"repositories": [demo_world.REPOSITORY]},
+        local={"toolbox": tuple(demo_world.python_prefixes()), "path": demo_world.search_path()},
+    )
+
+
+class InMemoryForge(FakeForge):
+    """With all that the parts ask of a connection to GitHub."""
+
+    def close(self) -> None:
+        """There is no connection to end."""
+
+    def hooks(self) -> WebhookStatus:
+        return WebhookStatus()
+
+
+def create_forge(count: int) -> InMemoryForge:
+    """Always the same one for the same number, to the last commit."""
+    made = InMemoryForge()
+    repository = made.create_repository(demo_world.REPOSITORY, {"eph.yaml": demo_world.shop_files()["eph.yaml"]})
+    made.grant_write(repository, "ada")
+    for number in range(count):
+        made.push(repository, f"change-{number}", {})
+        made.label(repository, made.open_pull(repository, f"change-{number}"), demo_world.LABEL)
+    return made
+
+
+@contextmanager
+def in_memory(count: int) -> Iterator[None]:
+    """Within the block ephd's parts are joined to the Git host in memory instead of GitHub."""
+    host, real = create_forge(count), composition.GitHubForge
+    composition.GitHubForge = lambda *_, **__: host
+    try:
+        yield
+    finally:
+        composition.GitHubForge = real
+
+
+async def populate(parts: Composition, home: Path, upstream: str) -> None:
+    """Fills the store and the target; asks Eph's own reader what each environment should be. ``upstream``: what every
+    environment's host leads to."""
+    facts = (await ForgeReader(parts.forge, parts._recipes(), frozenset()).read({})).facts
+    [repository] = facts.values()
+    model = await _create_template(parts, home, repository.requests)
+    texts = _stack_files(FileBackend(parts.paths.backend), model.ref)
+    for candidate in repository.requests.values():
+        _copy_stack(parts, model, texts, candidate)
+    store = FileBackend(parts.paths.backend)
+    store.state_file(model.ref).unlink()
+    store.delete_remnants(model.ref)
+    shutil.rmtree(parts.paths.operations / model.ref.project / model.ref.stack)
+    await asyncio.to_thread(held.hold, parts, upstream)
+
+
+async def _create_template(parts: Composition, home: Path, candidates: Mapping[int, Request]) -> Template:
+    spec = _spec(next(iter(candidates.values())))
+    commit = await asyncio.to_thread(_repository, home / "repository")
+    source = GitSource(str(home / "repository"), commit, "main")
+    model = replace(spec, name=TEMPLATE_NAME, host=f"{TEMPLATE_NAME}.localhost", source=source)
+    ref = names.stack_ref(1000, demo_world.REPOSITORY, TEMPLATE_PULL)
+    pool = Pool(parts.paths, tools().version, warm_workers=0)
+    await pool.open()
+    try:
+        order = Operation(
+            ref, OperationVerb.UP, "local", TEMPLATE_NAME, spec=model, commit=commit, settings=model.settings
+        )
+        result = await pool.start(order, lambda _: None).wait()
+    finally:
+        await pool.close()
+    if result.outcome is not Outcome.SUCCEEDED:
+        raise RuntimeError(f"the model could not be made: {result.step}: {result.error} {result.tail}")
+    await asyncio.to_thread(TARGET.purge, TEMPLATE_NAME, model.settings)
+    return Template(ref, model)
+
+
+def _spec(candidate: Request) -> EnvironmentSpec:
+    if not isinstance(candidate.recipe, Recipe):
+        raise TypeError(f"eph.yaml is not valid: {candidate.recipe.problems}")
+    return candidate.recipe.spec
+
+
+def _repository(folder: Path) -> str:
+    for path, text in demo_world.shop_files().items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    who = ["-c", "user.name=bench", "-c", "user.email=bench@example.com"]
+    for words in (["init", "-q", "-b", "main"], ["add", "."], [*who, "commit", "-q", "-m", "the shop"]):
+        subprocess.run(["git", *words], cwd=folder, check=True)
+    found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, check=True, capture_output=True, text=True)
+    return found.stdout.strip()
+
+
+def _stack_files(store: FileBackend, ref: StackRef) -> dict[Path, str]:
+    return {path: path.read_text() for path in (store.state_file(ref), *store.history_folder(ref).iterdir())}
+
+
+def _copy_stack(parts: Composition, template: Template, texts: Mapping[Path, str], request: Request) -> None:
+    spec, pull = _spec(request), request.pull
+    ref = StackRef(template.ref.project, f"pr-{pull.key.number}")
+    changes = {
+        template.spec.digest: spec.digest,
+        template.spec.source.commit: spec.source.commit,
+        TEMPLATE_NAME.replace("-", "_"): spec.name.replace("-", "_"),
+        TEMPLATE_NAME: spec.name,
+        template.ref.stack: ref.stack,
+    }
+    for path, text in texts.items():
+        _write(Path(_replace_all(str(path), changes)), _replace_all(text, changes))
+    seen = datetime.now(UTC)
+    tag = StackTag(pull.key.repository, demo_world.REPOSITORY, pull.key.number, spec.name, "bench", pull.head_sha, seen)
+    FileBackend(parts.paths.backend).write_tag(ref, tag)
+
+
+def _replace_all(text: str, changes: Mapping[str, str]) -> str:
+    for old, new in changes.items():
+        text = text.replace(old, new)
+    return text
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)

@@ -1,0 +1,72 @@
+"""The reference pages say what is there, and nothing else. Rows: P5, P7."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from typer.main import get_command
+
+from orchestrator.cli.cli_errors import ExitCode
+from orchestrator.cli.main import app
+from orchestrator.surfaces import metrics
+from orchestrator.surfaces.api.api_errors import CODES
+from orchestrator.surfaces.api.api_settings import ApiSettings
+from orchestrator.surfaces.api.app import create_app
+from orchestrator.surfaces.fake import FakeEnvironmentService
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
+CLI = (REFERENCE / "cli.md").read_text()
+API = (REFERENCE / "api.md").read_text()
+
+
+def commands() -> dict[str, set[str]]:
+    """Each command with the options that it really has."""
+    group = get_command(app)
+    return {
+        name: {option for parameter in command.params for option in parameter.opts if option.startswith("-")}
+        for name, command in group.commands.items()
+    }
+
+
+def documented() -> dict[str, set[str]]:
+    sections = re.split(r"^### `eph (\S+)`$", CLI, flags=re.MULTILINE)[1:]
+    return {
+        name: {
+            option
+            for line in text.splitlines()
+            if line.startswith("- `-")
+            for option in re.findall(r"`(--?\w[\w-]*)`", line.partition(":")[0])
+        }
+        for name, text in zip(sections[::2], sections[1::2], strict=True)
+    }
+
+
+def test_every_command_and_option_is_documented() -> None:
+    # `demo` has its own page section whether or not this installation has it.
+    there, written = commands(), documented()
+    assert {**there, "demo": set()} == {**written, "demo": set()}
+
+
+def test_every_command_says_what_it_does_in_one_line() -> None:
+    group = get_command(app)
+    for name, command in group.commands.items():
+        first = (command.help or "").splitlines()[0]
+        assert 10 < len(first) < 65, name
+
+
+def test_every_exit_code_is_documented() -> None:
+    assert {int(found) for found in re.findall(r"^\| (\d+) \|", CLI, re.MULTILINE)} == {int(code) for code in ExitCode}
+
+
+def test_every_path_is_documented() -> None:
+    paths = create_app(FakeEnvironmentService(), ApiSettings("1")).openapi()["paths"]
+    there = {f"{method.upper()} `{path}`" for path, methods in paths.items() for method in methods}
+    written = set(re.findall(r"^\| ((?:GET|POST) `[^`]+`) \|", API, re.MULTILINE))
+    assert there | {"GET `/openapi.json`"} == written
+
+
+def test_every_error_and_metric_is_documented() -> None:
+    assert {(int(a), b) for a, b in re.findall(r"^\| (\d{3}) \| `(\w+)` \|", API, re.MULTILINE)} == set(CODES.items())
+    there = set(re.findall(r"^# HELP (\w+)", metrics.render(FakeEnvironmentService()).decode(), re.MULTILINE))
+    assert there == set(re.findall(r"^\| `(eph_\w+)", API, re.MULTILINE))

@@ -1,0 +1,262 @@
+"""Eph installed by its chart on a real cluster: ephd in a pod makes an environment, is killed, and leaves nothing (O4).
+
+Visitors come as the chart has it by default: ingress controller, Eph's gateway, the environment's service. So it sleeps
+when nobody comes, and a visit wakes it (L5, C1).
+
+One module, because an installation takes half a minute: the tests stand on each other in this order.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession
+
+from tests.cluster.cluster_access import Cluster, wait_for
+from tests.cluster.environments import Page, PageMonitor
+from tests.cluster.ephd.chart_release import (
+    DOMAIN,
+    NAMESPACE,
+    PASSPHRASE,
+    RELEASE,
+    REPOSITORY,
+    SERVICE_ACCOUNT,
+    ChartRelease,
+    build_image,
+)
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(1800)]
+
+EPH_YAML_TEMPLATE = """
+version: "1.0"
+name: shop
+target: kubernetes
+environment:
+  images:
+    - {{name: shop, repository: {registry}/acme/shop, tag_template: "{tag}"}}
+{more}
+services:
+  - {{name: web, image: shop, port: 8080, health: {{deadline: 90s}}}}
+"""
+RENDER = """
+from programs.kubernetes.manifests.helm import render
+from programs.kubernetes.manifests.reading import Release
+from programs.kubernetes.sources import Texts
+config = 'apiVersion: v1\\nkind: ConfigMap\\nmetadata: {name: x}\\ndata: {text: hello from {{ .Release.Name }}}\\n'
+chart = {'deploy/Chart.yaml': 'apiVersion: v2\\nname: x\\nversion: 0.1.0\\n', 'deploy/templates/config.yaml': config}
+print(render(Texts(chart), 'deploy', Release('shop-a-1', {}, (), ''))[0].data['data']['text'])
+"""
+ROLE = f"{NAMESPACE}-{RELEASE}-environment"
+
+
+@pytest.fixture(scope="module")
+def eph(site: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChartRelease]:
+    made = ChartRelease(site, tmp_path_factory.mktemp("install"), build_image(site))
+    try:
+        made.prepare()
+        made.install()
+        yield made
+    finally:
+        made.clear()
+
+
+@pytest.fixture(scope="module")
+def preview(eph: ChartRelease) -> tuple[int, str]:
+    """A pull request that has its environment, and the host."""
+    files = {"eph.yaml": eph_yaml(eph, "v1")}
+    eph.forge.create_repository(REPOSITORY, {"README.md": "shop"})
+    sha = eph.forge.push(REPOSITORY, "feature", files)
+    number = eph.forge.open_pull(REPOSITORY, "feature")
+    eph.forge.label(REPOSITORY, number, "preview")
+    body = eph.wait_for_comment(number, "Ready", 240)
+    assert sha[:7] in body
+    found = re.search(rf"http://([a-z0-9-]+\.{re.escape(DOMAIN)})", body)
+    assert found, body
+    return number, found[1]
+
+
+def eph_yaml(eph: ChartRelease, tag: str, more: str = "") -> str:
+    return EPH_YAML_TEMPLATE.format(registry=eph.site.registry, tag=tag, more=more)
+
+
+def environment(preview: tuple[int, str]) -> str:
+    return preview[1].partition(".")[0]
+
+
+def test_a_labelled_pull_request_answers_through_the_ingress(eph: ChartRelease, preview: tuple[int, str]) -> None:
+    assert "commit" in Page(eph.site, preview[1]).wait_for_text()
+    assert Page(eph.site, f"eph.{DOMAIN}").wait_for_text("/healthz"), "the API has its own host"
+    status, page = Page(eph.site, f"nobody.{DOMAIN}").request()
+    assert (status, "No preview here" in page) == (404, True), "the gateway answers for every other name"
+    assert environment(preview) in eph.run_in_pod("eph", "list")
+    assert "warning" not in eph.run_in_pod("sh", "-c", "eph list 2>&1"), "the token stays in the pod"
+
+
+def test_the_gateway_is_the_only_way_in(eph: ChartRelease, preview: tuple[int, str]) -> None:
+    """S3, C1: no Ingress of its own; its pods let in the gateway's alone, though they answer the node's own probes."""
+    name = environment(preview)
+    assert eph.site.get("ingresses", "-n", name)["items"] == []
+    address = eph.site.get("pods", "-n", name, "-l", "eph.dev/public=true")["items"][0]["status"]["podIP"]
+    stranger = eph.site.namespace(f"{NAMESPACE}-near")
+    eph.site.create_pods(stranger, "near")
+    assert not eph.site.can_connect(stranger, "near", f"{address}:8080")
+    assert not eph.site.can_connect(stranger, "near", f"web.{name}.svc:80")
+    page = Page(eph.site, preview[1])
+    assert page.wait_for_text("/header", name="X-Forwarded-Host") == preview[1]
+    seen = page.wait_for_text("/header", name="X-Forwarded-For")
+    assert seen
+    assert seen not in addresses(eph.site.get("pods", "-A")), "the visitor's own, not the ingress controller's"
+
+
+def addresses(pods: Any) -> set[str]:
+    return {pod["status"].get("podIP", "") for pod in pods["items"]}
+
+
+async def test_web_sockets_pass(eph: ChartRelease, preview: tuple[int, str]) -> None:
+    async with (
+        ClientSession() as client,
+        client.ws_connect(f"{eph.site.ingress}/socket", headers={"Host": preview[1]}) as socket,
+    ):
+        for text in ("one", "two"):
+            await socket.send_str(text)
+            assert await socket.receive_str(timeout=10) == text
+
+
+def test_a_chart_of_a_repository_is_rendered_in_the_pod(eph: ChartRelease) -> None:
+    """T2: helm is in the image, and needs neither a home nor a root that can be written."""
+    assert eph.run_in_pod("python3", "-c", RENDER) == "hello from shop-a-1"
+
+
+def test_previews_answer_while_ephd_starts_anew(eph: ChartRelease, preview: tuple[int, str]) -> None:
+    """L2: the way to them leads through the gateway alone, which is a container of its own."""
+
+    def ephd() -> Any:
+        found = eph.site.get("pod", f"{RELEASE}-0", "-n", NAMESPACE)["status"]["containerStatuses"]
+        return next(item for item in found if item["name"] == "ephd")
+
+    before = ephd()["restartCount"]
+    with PageMonitor(Page(eph.site, preview[1])) as watch:
+        eph.run_in_pod("sh", "-c", "kill 1")
+        wait_for(lambda: ephd()["restartCount"] > before and ephd()["ready"], 120)
+    assert watch.requests > 5
+    assert watch.failures == []
+
+
+def test_it_sleeps_when_nobody_comes_and_a_visit_wakes_it_once(eph: ChartRelease, preview: tuple[int, str]) -> None:
+    """L5, C1: idle is what the gateway sees."""
+    number, name = preview[0], environment(preview)
+    sha = eph.forge.push(REPOSITORY, "feature", {"eph.yaml": eph_yaml(eph, "v1", "  idle_timeout: 20s")})
+    eph.wait_for_comment(number, f"`{sha[:7]}`")
+    eph.wait_for_comment(number, "Asleep")
+    pods = ("pods", "-n", name, "--field-selector=status.phase=Running")
+    wait_for(lambda: eph.site.get(*pods)["items"] == [], 60)
+    before = eph.scale_up_count(name, "web")
+    person = Page(eph.site, preview[1], accept="text/html")
+    status, text = person.request()
+    assert (status, "waking up" in text) == (503, True), "a page that opens by itself"
+    program = Page(eph.site, preview[1], accept="application/json", timeout=90.0)
+    with ThreadPoolExecutor(200) as many:
+        found = list(many.map(lambda _: program.request(), range(200)))
+    assert {status for status, _ in found} == {200}, "programs are held until it answers"
+    assert person.request()[0] == 200
+    assert eph.scale_up_count(name, "web") == before + 1
+    assert "Ready" in eph.wait_for_comment(number, "Ready")
+
+
+def test_it_runs_as_nobody_on_a_read_only_root(eph: ChartRelease) -> None:
+    assert eph.run_in_pod("id", "-u") == "10001"
+    for folder in ("/opt/eph", "/etc", "/usr/bin"):
+        assert "no" in eph.run_in_pod("sh", "-c", f"touch {folder}/x 2>/dev/null || echo no")
+    assert eph.run_in_pod("cat", "/etc/eph/passphrase/passphrase") == PASSPHRASE
+    assert "passphrase" not in eph.run_in_pod("ls", "/var/lib/eph/keys").split(), "none was made beside the operator's"
+
+
+def test_its_account_may_do_nothing_else(eph: ChartRelease, preview: tuple[int, str]) -> None:
+    """S3: tried as that account, and asked."""
+    tries = {
+        "secrets of others": ("get", "secrets", "-n", "kube-system"),
+        "its own namespace's secrets": ("get", "secrets", "-n", NAMESPACE),
+        "nodes": ("get", "nodes"),
+        "a pod": ("-n", environment(preview), "run", "x", "--image=x", "--dry-run=server"),
+        "exec": ("-n", environment(preview), "exec", "deploy/web", "--", "true"),
+        "another way in": (
+            "-n",
+            environment(preview),
+            "create",
+            "ingress",
+            "x",
+            "--rule=x.test/=web:80",
+            "--dry-run=server",
+        ),
+        "a foreign namespace gone": ("delete", "namespace", eph.site.ingress_namespace, "--dry-run=server"),
+        "a foreign namespace taken": ("label", "namespace", "default", "eph.dev/server=eph-1", "--dry-run=server"),
+        "a namespace without its mark": ("create", "namespace", "eph-test-mine", "--dry-run=server"),
+        "rights in a foreign namespace": (
+            *("-n", "kube-system", "create", "rolebinding", "x", "--dry-run=server"),
+            *(f"--clusterrole={ROLE}", f"--serviceaccount={NAMESPACE}:{RELEASE}"),
+        ),
+        "rights for somebody else": (
+            *("-n", environment(preview), "create", "rolebinding", "x", "--dry-run=server"),
+            *(f"--clusterrole={ROLE}", "--serviceaccount=default:default"),
+        ),
+        "more rights": (
+            *("-n", environment(preview), "create", "rolebinding", "x", "--dry-run=server"),
+            *("--clusterrole=cluster-admin", f"--serviceaccount={NAMESPACE}:{RELEASE}"),
+        ),
+        "rights everywhere": ("create", "clusterrolebinding", "x", f"--clusterrole={ROLE}", "--dry-run=server"),
+    }
+    said = {what: eph.denied(*words) for what, words in tries.items()}
+    assert [what for what, why in said.items() if "orbidden" not in why and "denied" not in why] == [], said
+    assert eph.denied("get", "secrets", "-n", environment(preview)) == "", "in its own environment it may"
+    assert SERVICE_ACCOUNT in said["nodes"]
+
+
+def test_it_reaches_neither_the_metadata_service_nor_what_it_need_not(eph: ChartRelease) -> None:
+    ask = "import socket,sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 2)"
+    for address, port in (("169.254.169.254", "80"), (socket.gethostbyname("localhost"), "1")):
+        tried = f"python3 -c '{ask}' {address} {port} 2>/dev/null || echo no"
+        assert eph.run_in_pod("sh", "-c", tried) == "no"
+
+
+def test_a_pod_that_is_killed_half_way_is_followed_by_one_that_ends_the_work(
+    eph: ChartRelease, preview: tuple[int, str]
+) -> None:
+    """L2, L8: the volume, the name and the passphrase stay; what was under way is taken over."""
+    number = preview[0]
+    before = eph.site.get("pod", f"{RELEASE}-0", "-n", NAMESPACE)["metadata"]["uid"]
+    sha = eph.forge.push(REPOSITORY, "feature", {"eph.yaml": eph_yaml(eph, "v2")})
+    running = "ls /var/lib/eph/operations/*/*/running.*.json 2>/dev/null || true"
+    wait_for(lambda: eph.run_in_pod("sh", "-c", running), 60)
+    eph.kubectl("delete", "pod", f"{RELEASE}-0", "--grace-period=0", "--force", "--wait=false")
+    page = Page(eph.site, preview[1])
+    wait_for(lambda: f"commit {sha}" in page.request()[1], 180)
+    eph.wait_for_comment(number, sha[:7])
+    eph.wait_for_comment(number, "Ready")
+    assert page.wait_for_text("/env", name="APP_VERSION") == "v2"
+    assert eph.site.get("pod", f"{RELEASE}-0", "-n", NAMESPACE)["metadata"]["uid"] != before
+
+
+def test_each_preview_may_have_an_ingress_of_its_own_instead(eph: ChartRelease, preview: tuple[int, str]) -> None:
+    """O4: the operator's choice, there and back; what exists follows by itself."""
+    name, page = environment(preview), Page(eph.site, preview[1])
+    for front, many in (("ingress", 1), ("eph", 0)):
+        eph.upgrade(front)
+        wait_for(lambda: len(eph.site.get("ingresses", "-n", name)["items"]) == many, 180)  # noqa: B023 - at once
+        eph.wait_for_comment(preview[0], "Ready")
+        assert page.wait_for_text("/env", name="APP_VERSION") == "v2"
+        asked = eph.run_in_pod("sh", "-c", "cat /var/lib/eph/gateway/routes/*.json")
+        assert (f"http://web.{name}.svc:80" in asked) == (front == "eph")
+
+
+def test_closed_is_gone_and_uninstalled_leaves_nothing(eph: ChartRelease, preview: tuple[int, str]) -> None:
+    eph.forge.close_pull(REPOSITORY, preview[0])
+    eph.wait_for_comment(preview[0], "Removed")
+    listed = [item["metadata"]["name"] for item in eph.site.get("namespaces")["items"]]
+    assert environment(preview) not in listed
+    eph.helm("uninstall", RELEASE, "--wait", "--timeout", "100s")
+    wait_for(lambda: eph.remaining() == [], 60)

@@ -1,0 +1,415 @@
+"""What is done to an environment that exists: updates, interruptions, healing, time, and what is held (L5, L6, L8)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from orchestrator.core.model import environment_facts
+from orchestrator.core.model.policy import Policy
+from orchestrator.core.model.world import Key, PullState, RunningOperation, World
+from orchestrator.core.planning import plan_actions, plans
+from orchestrator.core.views.phases import Phase
+from stacks import names
+from stacks.model import OperationVerb, StackLock, StackRecord, StackRef, StackSnapshot
+
+from .pulls import START, sha
+from .worlds import FOREIGN, Simulation
+
+
+@pytest.fixture
+def live_world() -> Simulation:
+    world = Simulation(Policy(debounce=timedelta(seconds=2), program_versions={"local": "1"}))
+    world.open(42)
+    world.cycle()
+    world.report_health(42)
+    return world
+
+
+def lock(dead: bool) -> StackLock:
+    return StackLock("1", 77, "node-a", "eph", START, owner_dead=dead)
+
+
+def test_a_push_updates_in_place_once_pushes_end(live_world: Simulation) -> None:  # L5, L6
+    live_world.push(42, "bbbbbbb")
+    wait = live_world.action(42)
+    assert isinstance(wait, plan_actions.Wait)
+    assert (wait.waiting_for, wait.until) == (plan_actions.WaitingFor.SETTLE, live_world.now + timedelta(seconds=2))
+    live_world.advance(seconds=2)
+    update = live_world.action(42)
+    assert isinstance(update, plan_actions.Update)
+    assert update.reason == "aaaaaaa runs, bbbbbbb is wanted"
+    assert update.tag is not None
+    assert (update.tag.commit, update.tag.seen, update.ref) == (
+        sha("bbbbbbb"),
+        live_world.now - timedelta(seconds=2),
+        live_world.ref(42),
+    )
+
+
+def test_a_storm_of_pushes_delays_its_update_five_debounces_at_most(live_world: Simulation) -> None:  # L6
+    for second in range(12):
+        live_world.push(42, f"b{second:06}")
+        if isinstance(live_world.action(42), plan_actions.Update):
+            break
+        live_world.advance(seconds=1)
+    assert second == 10
+
+
+def test_the_first_make_does_not_wait_for_more_pushes(live_world: Simulation) -> None:  # L5
+    live_world.open(43)
+    assert isinstance(live_world.action(43), plan_actions.Create)
+
+
+@pytest.mark.parametrize("part", ["spec", "program"])
+def test_changed_spec_is_rebuilt(live_world: Simulation, part: str) -> None:  # L1
+    built = live_world.stacks[live_world.ref(42)].built
+    assert built is not None
+    live_world.edit_record(
+        42, built=replace(built, **({"spec_digest": "0"} if part == "spec" else {"program_version": "0"}))
+    )
+    update = live_world.action(42)
+    assert isinstance(update, plan_actions.Update)
+    assert update.tag is None, "the tag says the same as before"
+
+
+@pytest.mark.parametrize(
+    ("facts", "refresh", "words"),
+    [
+        ({"pending": 2}, True, "2 resources left half-done"),
+        ({"locks": (lock(dead=True),)}, True, "owner is proven dead"),
+        ({"tag": None}, False, "its making was not finished"),
+        ({"built": None}, False, "its making was not finished"),
+    ],
+)
+def test_interrupted_create_is_completed(
+    live_world: Simulation, facts: dict[str, object], refresh: bool, words: str
+) -> None:
+    """L8."""
+    live_world.edit_record(42, **facts)
+    update = live_world.action(42)
+    assert isinstance(update, plan_actions.Update)
+    assert update.refresh is refresh
+    assert words in update.reason
+    live_world.cycle()
+    assert isinstance(live_world.action(42), plan_actions.Update | plan_actions.Keep)
+
+
+def test_what_broke_off_and_is_not_wanted_is_destroyed(live_world: Simulation) -> None:  # L8
+    live_world.edit_record(42, tag=None, built=None, pending=1, locks=(lock(dead=True),))
+    live_world.change(42, labels=frozenset())
+    destroy = live_world.action(42)
+    assert isinstance(destroy, plan_actions.Destroy)
+    assert destroy.name == "", "nothing tells its name: it goes by its state, and targets show what else is there"
+    live_world.edit_record(42, called="shop-of-old-42")
+    destroy = live_world.action(42)
+    assert isinstance(destroy, plan_actions.Destroy)
+    assert destroy.name == "shop-of-old-42", "its resources do"
+
+
+def test_a_close_before_the_stack_is_there_does_not_lose_the_name() -> None:  # P2
+    """Found by ``make chaos``: what was shown under that name (a deployment in progress) could not be taken back."""
+    ref = names.stack_ref(1, "acme/shop", 42)
+    running = RunningOperation(ref, OperationVerb.UP, sha("aaaaaaa"), START, name="shop-gentle-stream-42")
+    [subject] = environment_facts.collect(World({}, StackSnapshot(), running={ref: running}))
+    assert subject.name == "shop-gentle-stream-42"
+
+
+def test_a_lost_tag_moves_no_environment_to_another_name(live_world: Simulation) -> None:  # L2, Y3
+    live_world.edit_record(42, tag=None, called="shop-of-old-42")
+    update = live_world.action(42)
+    assert isinstance(update, plan_actions.Update)
+    assert (update.spec.name, update.tag and update.tag.name) == ("shop-of-old-42", "shop-of-old-42")
+
+
+@pytest.mark.parametrize(
+    ("facts", "words", "command"),
+    [
+        ({"locks": (lock(dead=False),)}, "process 77 of eph on node-a", "pulumi cancel --yes --stack organization/"),
+        ({"locks": (replace(lock(dead=False), pid=0),)}, "cannot be read", "pulumi cancel --yes --stack organization/"),
+        ({"unreadable": "cut after 4 KB"}, "cut after 4 KB", "pulumi stack export --stack organization/"),
+    ],
+)
+def test_what_cannot_be_judged_is_held_and_shown_first(
+    live_world: Simulation, facts: dict[str, object], words: str, command: str
+) -> None:
+    """L8, L2."""
+    live_world.open(1)
+    live_world.edit_record(42, **facts)
+    live_world.change(42, state=PullState.CLOSED)
+    hold = live_world.plan().actions[0]
+    assert isinstance(hold, plan_actions.Hold)
+    assert words in hold.reason
+    assert hold.command.startswith(command)
+    assert live_world.view(42).phase is Phase.HELD
+    assert isinstance(live_world.action(1), plan_actions.Create), "one broken environment stops nobody else"
+
+
+def test_a_second_stack_for_one_pull_request_is_held(live_world: Simulation) -> None:  # Y3
+    other = StackRef("eph-store-1", "pr-42")
+    live_world.stacks[other] = StackRecord(other)
+    held = [action for action in live_world.plan().actions if action.ref == other]
+    assert isinstance(held[0], plan_actions.Hold)
+    assert str(live_world.ref(42)) in held[0].reason
+
+
+def test_a_newer_commit_ends_a_running_update(live_world: Simulation) -> None:  # L6
+    live_world.push(42, "bbbbbbb")
+    live_world.advance(seconds=5)
+    live_world.start(live_world.plan())
+    assert live_world.action(42).reason.endswith("is under way")
+    live_world.push(42, "ccccccc")
+    assert isinstance(live_world.action(42), plan_actions.Wait), "perhaps another push comes"
+    live_world.advance(seconds=3)
+    assert live_world.action(42) == plan_actions.Interrupt(live_world.ref(42), "ccccccc is newer than bbbbbbb")
+    live_world.start(live_world.plan())
+    assert live_world.action(42).reason.endswith("is being ended")
+    live_world.finish_all()
+    live_world.cycle()
+    built = live_world.stacks[live_world.ref(42)].built
+    assert built is not None
+    assert built.commit == sha("ccccccc")
+
+
+def test_an_update_is_superseded_three_times_at_most(live_world: Simulation) -> None:  # L6
+    ref = live_world.ref(42)
+    live_world.push(42, "bbbbbbb")
+    live_world.advance(seconds=5)
+    live_world.superseded[ref] = 3
+    live_world.start(live_world.plan())
+    live_world.push(42, "ccccccc")
+    live_world.advance(seconds=5)
+    assert "superseded 3 times in a row and now ends first" in live_world.action(42).reason
+
+
+def test_a_label_taken_away_ends_a_running_creation(live_world: Simulation) -> None:  # L5, pitfall 1
+    live_world.open(43)
+    live_world.start(live_world.plan())
+    live_world.change(43, labels=frozenset())
+    interrupt = live_world.action(43)
+    assert isinstance(interrupt, plan_actions.Interrupt)
+    assert interrupt.unwanted
+    live_world.cycle(3)
+    assert live_world.ref(43) not in live_world.stacks
+
+
+def test_a_close_during_creation_is_confirmed_and_leaves_nothing(live_world: Simulation) -> None:  # L5, pitfall 1
+    live_world.open(43)
+    live_world.start(live_world.plan())
+    live_world.change(43, state=PullState.CLOSED)
+    assert isinstance(live_world.action(43), plan_actions.Confirm)
+    live_world.start(live_world.plan())
+    assert isinstance(live_world.action(43), plan_actions.Interrupt)
+    live_world.cycle(3)
+    assert live_world.stacks.keys() == {FOREIGN, live_world.ref(42)}
+    assert live_world.targets["local"] == {"shop1-gentle-stream-42"}
+
+
+def test_environment_desired_again_during_destroy_is_recreated(live_world: Simulation) -> None:  # L5
+    live_world.change(42, labels=frozenset())
+    live_world.start(live_world.plan())
+    live_world.change(42, labels=frozenset({"preview"}))
+    assert "the destroy under way ends first" in live_world.action(42).reason
+    live_world.finish_all()
+    assert isinstance(live_world.action(42), plan_actions.Create)
+
+
+def test_time_runs_from_the_newest_commit_and_the_mark_comes_first(live_world: Simulation) -> None:  # L5, pitfall 10
+    live_world.can_remove_labels = False
+    live_world.advance(hours=71)
+    live_world.push(42, "bbbbbbb")
+    live_world.cycle(2)
+    live_world.advance(hours=71)
+    assert isinstance(live_world.action(42), plan_actions.Keep)
+    live_world.advance(hours=2)
+    expire = live_world.action(42)
+    assert isinstance(expire, plan_actions.Expire)
+    assert expire.commit == sha("bbbbbbb")
+    live_world.start(live_world.plan())
+    assert isinstance(live_world.action(42), plan_actions.Destroy)
+    live_world.cycle()
+    assert isinstance(live_world.action(42), plan_actions.Unlabel)
+    live_world.cycle()
+    assert isinstance(live_world.action(42), plan_actions.Refuse), "never again for this commit"
+    assert live_world.plan().changes == (), "a label that we may not take off is not tried for ever"
+    assert live_world.view(42).phase is Phase.EXPIRED
+    live_world.push(42, "ccccccc")
+    assert isinstance(live_world.action(42), plan_actions.Create), "a push starts it afresh"
+
+
+def test_the_label_goes_when_all_is_gone_and_comes_back_as_a_wish(live_world: Simulation) -> None:  # L5
+    live_world.advance(hours=73)
+    live_world.cycle(3)
+    assert live_world.ref(42) not in live_world.stacks
+    assert live_world.pulls[Key(1, 42)].labels == frozenset()
+    assert live_world.plan().changes == ()
+    live_world.change(42, labels=frozenset({"preview"}))
+    assert isinstance(live_world.action(42), plan_actions.Revive)
+    live_world.cycle(2)
+    assert live_world.ref(42) in live_world.stacks
+    live_world.advance(hours=71)
+    assert isinstance(live_world.action(42), plan_actions.Keep), "one life of the usual length"
+
+
+def test_trying_again_revives_what_expired(live_world: Simulation) -> None:  # L5
+    live_world.advance(hours=73)
+    live_world.cycle(2)
+    live_world.request_action("retry", 42)
+    live_world.cycle(2)
+    assert live_world.ref(42) in live_world.stacks
+    assert live_world.plan().changes == ()
+    live_world.advance(hours=73)
+    assert isinstance(live_world.action(42), plan_actions.Destroy), "for one life more"
+
+
+def test_an_extension_counts_but_never_beyond_the_servers_most(live_world: Simulation) -> None:  # L5
+    live_world.request_action("extend", 42, live_world.now + timedelta(days=400))
+    retag = live_world.action(42)
+    assert isinstance(retag, plan_actions.Retag)
+    assert retag.tag.extended_until == live_world.now + timedelta(days=30)
+    live_world.cycle()
+    live_world.advance(days=29)
+    assert isinstance(live_world.action(42), plan_actions.Keep)
+    live_world.advance(days=2)
+    assert isinstance(live_world.action(42), plan_actions.Expire)
+
+
+def test_keep_stops_expiry(live_world: Simulation) -> None:  # L5
+    tag = live_world.stacks[live_world.ref(42)].tag
+    assert tag is not None
+    live_world.edit_record(42, tag=replace(tag, keep=True))
+    live_world.advance(days=300)
+    assert isinstance(live_world.action(42), plan_actions.Keep)
+    live_world.marks[Key(1, 42), sha("aaaaaaa")] = None
+    assert isinstance(live_world.action(42), plan_actions.Keep), "a mark of before it was kept counts no more"
+
+
+def test_a_url_that_falls_silent_is_repaired_with_patience(live_world: Simulation) -> None:  # L9
+    live_world.advance(minutes=30)
+    live_world.report_health(42, ok=False, ago=timedelta(seconds=44))
+    assert isinstance(live_world.action(42), plan_actions.Keep)
+    assert live_world.view(42).phase is Phase.UNHEALTHY
+    live_world.report_health(42, ok=False, ago=timedelta(seconds=46))
+    repair = live_world.action(42)
+    assert isinstance(repair, plan_actions.Update)
+    assert repair.refresh
+    assert repair.reason == "its URL does not answer since 46 s: 502 from the app"
+
+
+def test_a_url_that_never_answered_gets_its_own_deadline(live_world: Simulation) -> None:  # P3
+    live_world.report_health(42, ok=False, ago=timedelta(seconds=30))
+    live_world.advance(minutes=4)
+    assert isinstance(live_world.action(42), plan_actions.Keep)
+    assert live_world.view(42).phase is Phase.STARTING
+    live_world.advance(minutes=2)
+    assert isinstance(live_world.action(42), plan_actions.Update)
+
+
+def test_repairs_that_do_not_help_are_paced(live_world: Simulation) -> None:  # L9
+    repairs = 0
+    for _ in range(24 * 60):
+        record = live_world.stacks[live_world.ref(42)]
+        assert record.built is not None
+        live_world.report_health(42, ok=False, ago=live_world.now - record.built.built_at)
+        repairs += isinstance(live_world.action(42), plan_actions.Update)
+        live_world.cycle(seconds=60)
+        if live_world.now - START > timedelta(hours=10):
+            break
+    assert 10 <= repairs <= 50
+
+
+def test_an_asleep_environment_is_left_alone_until_a_push(live_world: Simulation) -> None:  # L5
+    tag = live_world.stacks[live_world.ref(42)].tag
+    assert tag is not None
+    live_world.edit_record(42, tag=replace(tag, asleep=live_world.now))
+    live_world.advance(minutes=30)
+    live_world.report_health(42, ok=False, ago=timedelta(minutes=9))
+    assert isinstance(live_world.action(42), plan_actions.Keep)
+    assert live_world.view(42).phase is Phase.ASLEEP
+    live_world.push(42, "bbbbbbb")
+    live_world.advance(seconds=5)
+    update = live_world.action(42)
+    assert isinstance(update, plan_actions.Update)
+    assert update.tag is not None
+    assert not update.tag.asleep
+
+
+def test_an_operation_whose_stack_is_not_to_be_seen_yet_keeps_its_lane(live_world: Simulation) -> None:  # L6
+    live_world.open(43)
+    world = replace(
+        live_world.world(),
+        running={
+            live_world.ref(43): RunningOperation(live_world.ref(43), OperationVerb.UP, sha("aaaaaaa"), live_world.now)
+        },
+    )
+    about = [
+        action
+        for action in plans.plan(world, live_world.policy, live_world.now).actions
+        if action.ref == live_world.ref(43)
+    ]
+    assert isinstance(about[0], plan_actions.Wait)
+    assert about[0].waiting_for is plan_actions.WaitingFor.LANE
+
+
+def test_a_restart_does_not_start_the_clock_anew(live_world: Simulation) -> None:  # L2, L5
+    live_world.advance(hours=71)
+    live_world.change(42, seen=live_world.now)
+    live_world.advance(hours=2)
+    assert isinstance(live_world.action(42), plan_actions.Expire), "the tag knows when the commit was first seen"
+
+
+def test_a_first_sight_of_an_older_commit_says_nothing_of_the_head(live_world: Simulation) -> None:  # L5
+    live_world.push(42, "bbbbbbb")
+    live_world.advance(hours=1)
+    facts = replace(live_world.world(), first_seen={Key(1, 42): (sha("aaaaaaa"), START)})
+    update = next(
+        a for a in plans.plan(facts, live_world.policy, live_world.now).actions if isinstance(a, plan_actions.Update)
+    )
+    assert update.tag is not None
+    assert update.tag.seen == live_world.now
+
+
+def test_the_server_bounds_the_time_that_eph_yaml_asks_for(live_world: Simulation) -> None:  # Y4
+    live_world.change(42, recipe={"ttl": timedelta(days=400)})
+    live_world.advance(days=31)
+    assert isinstance(live_world.action(42), plan_actions.Expire)
+
+
+def test_one_that_is_refused_or_waits_can_still_be_extended(live_world: Simulation) -> None:  # L5
+    live_world.push(42, "bbbbbbb")
+    live_world.request_action("extend", 42, live_world.now + timedelta(hours=100))
+    assert isinstance(live_world.action(42), plan_actions.Retag), "while it waits for pushes to end"
+    live_world.change(42, problems=("eph.yaml:1: wrong",))
+    assert isinstance(live_world.action(42), plan_actions.Retag), "while its new eph.yaml is wrong"
+
+
+def test_a_stack_that_says_it_is_another_pull_requests_is_held(live_world: Simulation) -> None:  # L7
+    tag = live_world.stacks[live_world.ref(42)].tag
+    assert tag is not None
+    live_world.edit_record(42, tag=replace(tag, number=41))
+    live_world.change(42, labels=frozenset())
+    hold = live_world.action(42)
+    assert isinstance(hold, plan_actions.Hold)
+    assert "belongs to acme/shop#41" in hold.reason
+
+
+def test_unconfirmed_absence_interrupts_nothing(live_world: Simulation) -> None:  # L7
+    live_world.push(42, "bbbbbbb")
+    live_world.advance(seconds=5)
+    live_world.start(live_world.plan())
+    live_world.pulls.clear()
+    live_world.start(live_world.plan())
+    assert isinstance(live_world.action(42), plan_actions.Wait)
+
+
+def test_unconfirmed_absence_destroys_nothing_with_incomplete_inventory(live_world: Simulation) -> None:  # L7
+    live_world.open(1)
+    live_world.cycle()
+    live_world.pulls.clear()
+    live_world.start(live_world.plan())
+    live_world.stacks_complete = False
+    acts = live_world.plan().actions
+    assert acts
+    assert all(isinstance(action, plan_actions.Hold) for action in acts)

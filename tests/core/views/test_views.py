@@ -1,0 +1,153 @@
+"""What people see of it: phases, sentences, the dry run (P3, P5, habits 4 and 6)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from orchestrator.core.model.policy import Policy
+from orchestrator.core.model.world import PullState
+from orchestrator.core.planning import plan_actions, plans
+from orchestrator.core.util import formatting
+from orchestrator.core.views import environment_views
+from orchestrator.core.views.phases import Phase
+
+from .pulls import sha
+from .worlds import Simulation
+
+
+@pytest.fixture
+def world() -> Simulation:
+    world = Simulation(Policy(debounce=timedelta(seconds=2)))
+    world.open(42)
+    return world
+
+
+def test_the_life_of_an_environment_in_phases(world: Simulation) -> None:  # L5, P3
+    seen = [world.view(42).phase]
+    world.start(world.plan())
+    seen.append(world.view(42).phase)
+    world.finish_all()
+    seen.append(world.view(42).phase)
+    world.report_health(42)
+    seen.append(world.view(42).phase)
+    world.push(42, "bbbbbbb")
+    seen.append(world.view(42).phase)
+    world.advance(seconds=3)
+    world.start(world.plan())
+    seen.append(world.view(42).phase)
+    world.finish_all()
+    seen.append(world.view(42).phase)
+    world.report_health(42)
+    world.change(42, state=PullState.MERGED)
+    world.start(world.plan())
+    seen.append(world.view(42).phase)
+    world.start(world.plan())
+    seen.append(world.view(42).phase)
+    world.finish_all()
+    assert seen == [
+        Phase.CREATING, Phase.CREATING, Phase.STARTING, Phase.READY, Phase.WAITING, Phase.UPDATING, Phase.STARTING,
+        Phase.DESTROYING, Phase.DESTROYING,
+    ]  # fmt: skip
+    assert environment_views.build(world.world(), world.plan(), world.policy, world.now) == ()
+
+
+def test_an_answer_for_the_old_commit_does_not_make_the_new_one_ready(world: Simulation) -> None:  # P3, pitfall 9
+    world.cycle()
+    world.report_health(42)
+    world.push(42, "bbbbbbb")
+    world.advance(seconds=3)
+    world.cycle()
+    assert world.view(42).phase is Phase.STARTING
+
+
+def test_why_names_the_decision_then_the_facts(world: Simulation) -> None:  # P5
+    world.cycle()
+    world.report_health(42)
+    assert world.view(42).reasons == (
+        "aaaaaaa is built, as wanted",
+        "acme/shop#42 is open and has the label preview",
+        "commit aaaaaaa was first seen 2026-03-02 12:00:00 UTC",
+        "the stack eph-shop-1/pr-42 holds commit aaaaaaa, built 2026-03-02 12:00:00 UTC",
+        "its URL answers for aaaaaaa since 2026-03-02 12:00:30 UTC",
+        "expires 2026-03-05 12:00:00 UTC, in 2 days 23 h",
+    )
+
+
+def test_a_view_carries_what_a_comment_needs(world: Simulation) -> None:  # P1
+    world.cycle()
+    world.report_health(42)
+    view = world.view(42)
+    assert (view.repository, view.name, view.host) == (
+        "acme/shop",
+        "shop1-gentle-stream-42",
+        "shop1-gentle-stream-42.localhost",
+    )
+    assert (view.commit, view.wanted_commit, view.branch) == (sha("aaaaaaa"), sha("aaaaaaa"), "branch")
+    assert view.expires_at == world.now + timedelta(hours=72) - timedelta(seconds=30)
+    assert view.ready_at == world.now
+
+
+def test_an_upgrade_that_waits_does_not_hide_that_it_is_ready(world: Simulation) -> None:  # P3
+    world.policy = Policy(max_concurrent=1, program_versions={"local": "2"}, debounce=timedelta(0))
+    world.cycle()
+    world.report_health(42)
+    world.open(43)
+    world.start(world.plan())
+    assert isinstance(world.action(42), plan_actions.Wait)
+    assert world.view(42).phase is Phase.READY
+
+
+def test_a_plan_prints_as_a_dry_run(world: Simulation) -> None:  # L7 (sweep --dry-run)
+    world.policy = replace(world.policy, allow_forks=False)
+    world.open(43, fork=True)
+    assert str(world.plan()).splitlines() == [
+        "create    eph-shop-1/pr-42: acme/shop#42 has the label preview and no environment yet",
+        "refuse    eph-shop-1/pr-43: acme/shop#43 comes from a fork, and this server runs nothing of one",
+    ]
+    world.cycle()
+    world.change(43, state=PullState.CLOSED)
+    assert str(world.plan()) == "nothing to do"
+    assert world.plan().render(include_unchanged=True).startswith("keep ")
+
+
+def test_the_same_facts_give_the_same_plan(world: Simulation) -> None:  # habit 2
+    world.open(43, problems=("eph.yaml:1: not YAML",))
+    world.cycle()
+    assert plans.plan(world.world(), world.policy, world.now) == plans.plan(world.world(), world.policy, world.now)
+
+
+@pytest.mark.parametrize(
+    ("span", "text"),
+    [
+        (timedelta(hours=3, minutes=20, seconds=9), "3 h 20 min"),
+        (timedelta(days=1), "1 day"),
+        (timedelta(days=2, minutes=5), "2 days"),
+        (timedelta(seconds=45), "45 s"),
+        (timedelta(seconds=-3), "0 s"),
+    ],
+)
+def test_durations_read_well(span: timedelta, text: str) -> None:  # P1
+    assert formatting.duration(span) == text
+
+
+def test_lists_and_ordinals_read_well() -> None:  # P1
+    assert formatting.join_words(["c", "a", "b"]) == "a, b and c"
+    assert formatting.join_words(["b", "a"]) == "a and b"
+    assert formatting.join_words([]) == ""
+    assert [formatting.ordinal(number) for number in (1, 2, 3, 11, 22, 113)] == [
+        "1st",
+        "2nd",
+        "3rd",
+        "11th",
+        "22nd",
+        "113th",
+    ]
+
+
+def test_a_creation_that_is_ended_for_good_reads_as_destroying(world: Simulation) -> None:  # P1
+    world.start(world.plan())
+    world.change(42, labels=frozenset())
+    assert world.view(42).phase is Phase.DESTROYING

@@ -1,0 +1,38 @@
+"""What others than Eph may read of it on its machine: where a secret must not be."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.e2e.site import Site
+from tests.file_trees import all_files
+
+
+def process_command_lines() -> list[str]:
+    """What ``ps`` shows everybody."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found.append(path.read_text(errors="replace"))
+        except OSError:
+            continue
+    return found
+
+
+def readable_files(site: Site) -> dict[str, str]:
+    """Every file of the server's but those that are there to keep a secret, which nobody else may read; and but what
+    a service itself wrote into its own log."""
+    kept = [site.eph_home / "keys", site.eph_home / "local" / "launch"]
+    found = {}
+    for path in [*site.home.glob("*.log"), *all_files(site.eph_home)]:
+        if not path.is_file() or path.is_relative_to(site.eph_home / "local" / "postgres" / "data"):
+            continue
+        secret = any(path.is_relative_to(place) for place in kept) or "password" in path.name
+        secret = secret or path.parent.name == "run"  # what a command of an environment is started from
+        if secret:
+            assert path.stat().st_mode & 0o077 == 0, f"{path} can be read by others"
+        elif not re.match(r"shop-.*\.web\..*\.log", path.name):
+            found[str(path)] = path.read_bytes().decode(errors="replace")
+    assert any(".pulumi/stacks" in place for place in found)
+    return found

@@ -1,0 +1,56 @@
+"""Every documented shape that we listen to is understood: whom it wakes, and what the audit says. Rows: L1, S1.
+
+The files in fixtures/ are of our own writing, after GitHub's documentation.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from orchestrator.core.model.world import Key
+from orchestrator.forges.github.webhooks import webhook_events
+from orchestrator.forges.github.webhooks.webhook_events import WebhookEffect
+
+FIXTURES = Path(__file__).parent / "fixtures"
+NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
+SHOP = 70123
+PULL_REQUEST_EVENT = WebhookEffect(Key(SHOP, 142), note="pull request #142 of repository 70123 is looked at")
+REPOSITORY_EVENT = WebhookEffect(SHOP, note="repository 70123 is looked at")
+EXPECTED = {
+    "pull_request.opened": PULL_REQUEST_EVENT,
+    "pull_request.synchronize": PULL_REQUEST_EVENT,
+    "pull_request.labeled": PULL_REQUEST_EVENT,
+    "pull_request.closed": PULL_REQUEST_EVENT,
+    "issue_comment.created": PULL_REQUEST_EVENT,
+    "push": REPOSITORY_EVENT,
+    "push.deleted": REPOSITORY_EVENT,
+    "installation.created": WebhookEffect(everything=True, note="what we may see has changed; everything is looked at"),
+    "ping": WebhookEffect(note="the Git host asks whether we hear"),
+}
+
+
+def _body(name: str) -> bytes:
+    return (FIXTURES / f"{name}.json").read_bytes()
+
+
+def test_no_shape_is_left_out() -> None:
+    assert {path.stem for path in FIXTURES.glob("*.json")} == EXPECTED.keys()
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_whom_it_wakes(name: str) -> None:
+    event = name.partition(".")[0]
+    expected = EXPECTED[name]
+    assert webhook_events.key_of(event, _body(name)) == expected.key
+    assert webhook_events.effect_of(event, _body(name), NOW) == expected
+
+
+@pytest.mark.parametrize("name", ["pull_request.opened", "issue_comment.created", "push"])
+def test_one_that_is_sent_again_after_days_wakes_nobody(name: str) -> None:
+    """S1: its age is read from what it is about, a push's from its newest commit."""
+    heard = webhook_events.effect_of(name.partition(".")[0], _body(name), NOW + timedelta(days=2))
+    assert (heard.key, heard.everything) == (None, False)
+    assert "days old" in heard.note

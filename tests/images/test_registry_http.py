@@ -1,0 +1,355 @@
+"""Registries that mean harm, or are unwell: where a look-up may lead, how much of an answer is read, how long it takes.
+
+S3, S4 (credentials), I2. The host names in an eph.yaml and everything in an answer are somebody else's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from orchestrator.images import registry_client as registries
+from orchestrator.images import registry_http as wires
+from orchestrator.images.errors import ImageNotFound, RegistryError, RegistryRefused, RegistryUnavailable
+from orchestrator.images.registry_client import RegistryClient
+from orchestrator.images.registry_http import is_public
+from orchestrator.images.registry_policy import DOCKER_HUB, DockerCredentials, RegistryPolicy, host_of, repository_of
+from orchestrator.images.registry_tokens import Challenge, parse_challenge
+from programs import image_references
+from tests.images.registry_server import serve, wire
+
+DIGEST = f"sha256:{'b' * 64}"
+Answer = tuple[int, Mapping[str, str], bytes]
+
+
+@dataclass
+class ScriptedRegistry:
+    """What it answers to each path; what it was asked, with which Authorization."""
+
+    host: str = ""
+    answers: dict[str, Answer | Callable[[], Answer]] = field(default_factory=dict)
+    requests: list[tuple[str, str]] = field(default_factory=list)
+
+    def respond(self, path: str, status: int = 200, body: bytes = b"", **headers: str) -> None:
+        self.answers[path] = (status, {key.replace("_", "-"): value for key, value in headers.items()}, body)
+
+
+@pytest.fixture
+def scripted_registry() -> Iterator[ScriptedRegistry]:
+    made = ScriptedRegistry()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            made.requests.append((self.path, self.headers.get("Authorization", "")))
+            found = made.answers.get(self.path, (404, {}, b""))
+            status, headers, body = found() if callable(found) else found
+            self.send_response(status)
+            for key, value in {"Content-Length": str(len(body)), **headers}.items():
+                self.send_header(key, value)
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(body)
+
+        do_HEAD = do_GET  # noqa: N815 - the name is the standard library's
+
+        def log_message(self, *_: object) -> None:
+            """Silent."""
+
+    with serve(Handler) as made.host:
+        yield made
+
+
+class ClientUnderTest:
+    def __init__(self, *hosts: str, **access: object) -> None:
+        self.seconds = 0.0
+        self.access = RegistryPolicy(plain_http=frozenset(hosts), **access)
+        self.registry = RegistryClient(self.access, wire(self.access, lambda: self.seconds), lambda: self.seconds)
+
+
+def reference(host: str, tag: str = "1") -> image_references.ImageReference:
+    return image_references.parse(f"{host}/acme/shop:{tag}")
+
+
+MANIFEST = "/v2/acme/shop/manifests/1"
+
+
+def test_private_hosts_are_asked_only_when_the_operator_names_them(scripted_registry: ScriptedRegistry) -> None:
+    """A pull request that names an address of the server's own network learns nothing of it."""
+    scripted_registry.respond(MANIFEST, Docker_Content_Digest=DIGEST)
+    port = scripted_registry.host.rpartition(":")[2]
+    for host in (f"127.0.0.1:{port}", f"localhost:{port}", "169.254.169.254", "10.0.0.1", "[::1]:5000"):
+        reference = image_references.ImageReference(host, "acme/shop", "1")
+        with pytest.raises(RegistryRefused, match="lies in a private network"):
+            ClientUnderTest().registry.digest(reference)
+    assert scripted_registry.requests == []
+    assert ClientUnderTest(scripted_registry.host).registry.digest(reference(scripted_registry.host)) == DIGEST
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("93.184.216.34", True),
+        ("2606:2800:220:1:248:1893:25c8:1946", True),
+        ("10.1.2.3", False),
+        ("172.16.0.1", False),
+        ("192.168.1.1", False),
+        ("127.0.0.1", False),
+        ("169.254.169.254", False),
+        ("100.64.0.1", False),
+        ("0.0.0.0", False),  # noqa: S104 - an address that is judged
+        ("224.0.0.1", False),
+        ("::1", False),
+        ("fd00:ec2::254", False),
+        ("fe80::1%eth0", False),
+        ("::ffff:169.254.169.254", False),
+        ("64:ff9b::a9fe:a9fe", False),
+        ("2002:a9fe:a9fe::1", False),
+    ],
+)
+def test_what_is_public(address: str, public: bool) -> None:
+    assert is_public(address) is public
+
+
+def test_a_name_is_connected_to_at_the_address_that_was_looked_at(scripted_registry: ScriptedRegistry) -> None:
+    """It may turn to another address in between (rebinding): the one that was judged is the one that is asked."""
+    judged: list[str] = []
+
+    def judge(address: str) -> bool:
+        judged.append(address)
+        return True
+
+    with pytest.raises(RegistryUnavailable, match="does not answer"):  # TLS, which this server does not speak
+        wire(RegistryPolicy(), public=judge).request(
+            "GET", f"https://localhost:{scripted_registry.host.rpartition(':')[2]}/v2/", "localhost", {}, 10
+        )
+    assert set(judged) <= {"127.0.0.1", "::1"}
+    assert judged
+
+
+def test_without_tls_only_whom_the_operator_says_so_of(scripted_registry: ScriptedRegistry) -> None:
+    scripted_registry.respond(MANIFEST, 302, Location="http://registry.test/elsewhere")
+    with pytest.raises(RegistryRefused, match=r"not reached by TLS \(the setting kubernetes.plain_http\)"):
+        ClientUnderTest(scripted_registry.host).registry.digest(reference(scripted_registry.host))
+
+
+def test_redirects_lead_only_where_they_may_and_carry_no_secret(
+    scripted_registry: ScriptedRegistry, tmp_path: Path
+) -> None:
+    here, there = scripted_registry.host, scripted_registry.host.replace("127.0.0.1", "localhost")
+    config = json.dumps({"architecture": "amd64", "config": {"Labels": {"a": "b"}}}).encode()
+    digest = f"sha256:{hashlib.sha256(config).hexdigest()}"
+    manifest = json.dumps({"config": {"digest": digest}}).encode()
+    pinned = f"sha256:{hashlib.sha256(manifest).hexdigest()}"
+    scripted_registry.respond(f"/v2/acme/shop/manifests/{pinned}", body=manifest)
+    scripted_registry.respond(f"/v2/acme/shop/blobs/{digest}", 307, Location=f"http://{there}/store")
+    scripted_registry.respond("/store", body=config)
+    open_ = ClientUnderTest(here, there)
+    open_.registry._tokens._cache(reference(here), "Bearer secret", 1000)
+    assert open_.registry.image(reference(here).with_digest(pinned)).labels == {"a": "b"}
+    assert scripted_registry.requests[-2:] == [(f"/v2/acme/shop/blobs/{digest}", "Bearer secret"), ("/store", "")]
+    scripted_registry.respond(f"/v2/acme/shop/blobs/{digest}", 307, Location="https://localhost/store")
+    listed = RegistryPolicy(registries=(here,), plain_http=frozenset({here}))
+    found = ClientUnderTest(listed, wire(listed)).image(reference(here).with_digest(pinned))
+    assert "sends us to localhost" in found.unread_reason
+    assert "images.hosts" in found.unread_reason
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["http://", "https://user:secret@registry.test/x", "ftp://registry.test/x", "file:///etc/passwd", "//[::"],
+)
+def test_a_redirect_to_what_is_no_place_is_refused(scripted_registry: ScriptedRegistry, location: str) -> None:
+    scripted_registry.respond(MANIFEST, 302, Location=location)
+    with pytest.raises(RegistryError):
+        ClientUnderTest(scripted_registry.host).registry.digest(reference(scripted_registry.host))
+
+
+def test_redirects_end(scripted_registry: ScriptedRegistry) -> None:
+    scripted_registry.respond(MANIFEST, 302, Location=MANIFEST)
+    with pytest.raises(RegistryRefused, match="without end"):
+        ClientUnderTest(scripted_registry.host).registry.digest(reference(scripted_registry.host))
+
+
+def test_patience_is_kept_once_it_is_asked_for(scripted_registry: ScriptedRegistry) -> None:
+    scripted_registry.respond(MANIFEST, 429, Retry_After="120")
+    client = ClientUnderTest(scripted_registry.host)
+    with pytest.raises(RegistryUnavailable, match="asks for patience") as first:
+        client.registry.digest(reference(scripted_registry.host))
+    assert first.value.retry_after == 120
+    scripted_registry.respond(MANIFEST, Docker_Content_Digest=DIGEST)
+    client.seconds += 119
+    with pytest.raises(RegistryUnavailable) as second:
+        client.registry.digest(reference(scripted_registry.host, "2"))
+    assert (second.value.retry_after, len(scripted_registry.requests)) == (1, 1), "nothing was sent"
+    client.seconds += 1
+    assert client.registry.digest(reference(scripted_registry.host)) == DIGEST
+
+
+@pytest.mark.parametrize(("told", "pause"), [("", 30), ("soon", 30), ("999999999999", 3600), ("-5", 30)])
+def test_how_long_is_bounded_whatever_is_asked(scripted_registry: ScriptedRegistry, told: str, pause: float) -> None:
+    scripted_registry.respond(MANIFEST, 429, **({"Retry_After": told} if told else {}))
+    with pytest.raises(RegistryUnavailable) as error:
+        ClientUnderTest(scripted_registry.host).registry.digest(reference(scripted_registry.host))
+    assert error.value.retry_after == pause
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "words"),
+    [
+        (404, ImageNotFound, "is not in its registry"),
+        (401, RegistryRefused, "does not let this server in"),
+        (403, RegistryRefused, "does not let this server in"),
+        (400, RegistryRefused, "answers 400"),
+        (500, RegistryUnavailable, "answers 500"),
+        (503, RegistryUnavailable, "answers 503"),
+    ],
+)
+def test_each_answer_means_what_it_says(
+    scripted_registry: ScriptedRegistry, status: int, kind: type[RegistryError], words: str
+) -> None:
+    scripted_registry.respond(MANIFEST, status)
+    with pytest.raises(kind, match=words) as error:
+        ClientUnderTest(scripted_registry.host).registry.digest(reference(scripted_registry.host))
+    assert type(error.value) is kind
+
+
+def test_no_more_is_read_than_is_worth_reading(
+    scripted_registry: ScriptedRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted_registry.respond(f"/v2/acme/shop/manifests/{DIGEST}", body=b" " * (registries.MAX_MANIFEST_BYTES + 1))
+    client = ClientUnderTest(scripted_registry.host)
+    with pytest.raises(RegistryRefused, match="more than 4194304 bytes"):
+        client.registry.image(reference(scripted_registry.host).with_digest(DIGEST))
+
+    def drip() -> Answer:
+        client.seconds += wires.REQUEST_SECONDS + 1
+        return 200, {}, b"{}"
+
+    scripted_registry.answers[f"/v2/acme/shop/tags/list?n={registries.PER_PAGE}"] = drip
+    with pytest.raises(RegistryUnavailable, match="does not answer in time"):
+        client.registry.tags(reference(scripted_registry.host))
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"<html>", b"[" * 100_000, b'{"config": 7}', b'{"config": {"digest": "x"}}']
+)
+def test_what_is_no_manifest_is_refused_in_words(scripted_registry: ScriptedRegistry, body: bytes) -> None:
+    digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
+    scripted_registry.respond(f"/v2/acme/shop/manifests/{digest}", body=body)
+    with pytest.raises(RegistryRefused):
+        ClientUnderTest(scripted_registry.host).registry.image(reference(scripted_registry.host).with_digest(digest))
+
+
+def test_content_that_is_not_what_its_digest_says_is_not_believed(scripted_registry: ScriptedRegistry) -> None:
+    scripted_registry.respond(f"/v2/acme/shop/manifests/{DIGEST}", body=b'{"config": {}}')
+    with pytest.raises(RegistryRefused, match="is something else"):
+        ClientUnderTest(scripted_registry.host).registry.image(reference(scripted_registry.host).with_digest(DIGEST))
+
+
+def test_a_registry_that_tells_no_digest_is_asked_for_the_manifest_itself(scripted_registry: ScriptedRegistry) -> None:
+    scripted_registry.respond(MANIFEST, body=b"{}")
+    assert (
+        ClientUnderTest(scripted_registry.host).registry.digest(reference(scripted_registry.host))
+        == f"sha256:{hashlib.sha256(b'{}').hexdigest()}"
+    )
+
+
+def test_pages_of_tags_are_followed_within_the_list(
+    scripted_registry: ScriptedRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = "/v2/acme/shop/tags/list?n=1000", "/v2/acme/shop/tags/list?n=1000&last=b"
+    scripted_registry.respond(first, body=b'{"tags": ["a", "b", 7, "no tag"]}', Link=f'<{second}>; rel="next"')
+    scripted_registry.respond(second, body=b'{"tags": ["c"]}')
+    assert ClientUnderTest(scripted_registry.host).registry.tags(reference(scripted_registry.host)) == ("a", "b", "c")
+    scripted_registry.respond(first, body=b'{"tags": null}')
+    assert ClientUnderTest(scripted_registry.host).registry.tags(reference(scripted_registry.host)) == ()
+    scripted_registry.respond(first, body=b"{}", Link='</v2/other/tags/list?n=1>; rel="next"')
+    with pytest.raises(RegistryRefused, match="goes on elsewhere"):
+        ClientUnderTest(scripted_registry.host).registry.tags(reference(scripted_registry.host))
+    scripted_registry.respond(first, body=b"{}", Link=f'<{first}>; rel="next"')
+    with pytest.raises(RegistryRefused, match="more than 20000 tags"):
+        ClientUnderTest(scripted_registry.host).registry.tags(reference(scripted_registry.host))
+
+
+def test_a_challenge_cannot_talk_us_into_more_than_to_pull(scripted_registry: ScriptedRegistry) -> None:
+    realm = f"http://{scripted_registry.host}/token"
+    scripted_registry.respond(
+        MANIFEST, 401, WWW_Authenticate=f'Bearer realm="{realm}",service="r",scope="registry:catalog:*"'
+    )
+    scripted_registry.respond(
+        "/token?scope=repository%3Aacme%2Fshop%3Apull&service=r", body=b'{"access_token": "good"}'
+    )
+    with pytest.raises(RegistryRefused):
+        ClientUnderTest(scripted_registry.host).registry.digest(reference(scripted_registry.host))
+    assert scripted_registry.requests[1:] == [
+        ("/token?scope=repository%3Aacme%2Fshop%3Apull&service=r", ""),
+        (MANIFEST, "Bearer good"),
+    ]
+
+
+@pytest.mark.parametrize("token", [b"", b"{}", b"[]", b'{"token": 7}', b'{"token": "a\\r\\nX-Evil: 1"}'])
+def test_a_token_that_is_none_is_refused(scripted_registry: ScriptedRegistry, token: bytes) -> None:
+    scripted_registry.respond(MANIFEST, 401, WWW_Authenticate=f'Bearer realm="http://{scripted_registry.host}/token"')
+    scripted_registry.respond("/token?scope=repository%3Aacme%2Fshop%3Apull", body=token)
+    with pytest.raises(RegistryRefused):
+        ClientUnderTest(scripted_registry.host).registry.digest(reference(scripted_registry.host))
+
+
+@pytest.mark.parametrize(
+    ("header", "challenge"),
+    [
+        ('Bearer realm="https://a/t",service="s",scope="x"', Challenge("https://a/t", "s")),
+        ("bearer realm=https://a/t, service=s", Challenge("https://a/t", "s")),
+        ('Basic realm="x", Bearer realm="https://a/t"', Challenge("https://a/t", "")),
+        ('Basic realm="x"', Challenge()),
+        ("Bearer", None),
+        ("Negotiate", None),
+        ("", None),
+    ],
+)
+def test_challenges(header: str, challenge: Challenge | None) -> None:
+    assert parse_challenge(header) == challenge
+
+
+def test_the_hub_has_many_names_and_one_host(tmp_path: Path) -> None:
+    file = tmp_path / "docker.json"
+    file.write_text(json.dumps({"auths": {"https://index.docker.io/v1/": {"auth": "dTpw"}}}))
+    for text in ("acme/shop:1", "docker.io/acme/shop:1"):
+        assert (host_of(image_references.parse(text)), repository_of(image_references.parse(text))) == (
+            DOCKER_HUB,
+            "acme/shop",
+        )
+    assert repository_of(image_references.parse("postgres")) == "library/postgres"
+    access = RegistryPolicy(registries=("docker.io/acme",), credentials=DockerCredentials(file))
+    assert access.credentials_for(DOCKER_HUB, "auth.docker.io") == "dTpw"
+    assert access.allows_redirect(DOCKER_HUB, "production.cloudflare.docker.com")
+    assert not access.allows_redirect(DOCKER_HUB, "evil.test")
+    with pytest.raises(RegistryRefused, match="does not name"):
+        access.credentials_for(DOCKER_HUB, "evil.test")
+
+
+def test_only_registries_that_the_server_allows() -> None:
+    """Y4: with a reason that says which are."""
+    access = RegistryPolicy(registries=("registry.test/acme",))
+    access.check_allowed(image_references.parse("registry.test/acme/shop"))
+    for other in ("registry.test/acme-evil/shop", "registry.test.evil/acme/shop", "acme/shop"):
+        with pytest.raises(RegistryRefused, match=r"takes images from registry\.test/acme only"):
+            access.check_allowed(image_references.parse(other))
+
+
+def test_a_slow_registry_is_left_in_time(scripted_registry: ScriptedRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    def late() -> Answer:
+        time.sleep(0.3)
+        return 200, {"Docker-Content-Digest": DIGEST}, b""
+
+    monkeypatch.setattr(wires, "TIMEOUT", 0.05)
+    scripted_registry.answers[MANIFEST] = late
+    with pytest.raises(RegistryUnavailable, match="does not answer in time"):
+        ClientUnderTest(scripted_registry.host).registry.digest(reference(scripted_registry.host))

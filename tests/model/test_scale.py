@@ -1,0 +1,82 @@
+"""Many at once, and for long: the queue in order, and nothing that grows (L6, L2).
+
+The real loop, executor, readiness, journal and reporter in virtual time (tests/model), with the event log in SQLite.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.core.model.policy import Policy
+from orchestrator.core.views.phases import Phase
+from tests.model import soak
+from tests.worlds.model import model_world
+from tests.worlds.model.model_world import ModelWorld
+
+PULLS = 200
+
+
+@pytest.fixture(autouse=True)
+def no_logging() -> Iterator[None]:
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_two_hundred_labelled_at_once_go_through_in_order_and_see_their_place() -> None:
+    """L6: first come, first made; each that waits sees its place in the view and in its comment, and moves up."""
+    policy = Policy(max_environments=PULLS, max_per_repository=PULLS, max_concurrent=4)
+    with model_world.running_world(policy) as town:
+        for _ in range(PULLS):
+            town.open(town.repositories[0])
+        town.send_webhook()
+        town.pass_seconds(3)
+        _check_positions_shown(town)
+        waited = _queue_positions(town)
+        while waited:
+            town.pass_seconds(30)
+            now = _queue_positions(town)
+            assert all(now[number] < waited[number] for number in now), "everybody moves up"
+            assert [number for number in sorted(waited, key=waited.__getitem__) if number in now] == sorted(
+                now, key=now.__getitem__
+            ), "nobody overtakes"
+            waited = now
+        town.pass_seconds(60)
+        assert [view.phase for view in town.last_cycle().views] == [Phase.READY] * PULLS
+        assert len(town.machine.built_commits) == PULLS
+        assert town.problems_so_far() == []
+
+
+def _queue_positions(world: ModelWorld) -> dict[int, int]:
+    return {
+        view.key.number: view.queue_position
+        for view in world.last_cycle().views
+        if view.key is not None and view.queue_position is not None
+    }
+
+
+def _check_positions_shown(world: ModelWorld) -> None:
+    places = _queue_positions(world)
+    assert sorted(places.values()) == list(range(1, len(places) + 1))
+    assert len(places) >= PULLS - 8
+    for number, place in places.items():
+        [body] = world.forge.comments(world.repositories[0], number)
+        found = re.search(r"Place \*\*(\d+)\*\* in the queue", body)
+        assert found is not None
+        assert int(found[1]) - place in range(5), "paced: at most one round of operations behind"
+
+
+@pytest.mark.timeout(300)
+def test_soak_does_not_grow(tmp_path: Path) -> None:
+    """L2: pull requests come and go, builds fail, ephd is killed now and then; after it, all is as it was before."""
+    figures = soak.soak(tmp_path, cycles=400)
+    assert figures.cycles >= 400
+    assert figures.problems == []
+    assert figures.excess_growth() == {}

@@ -1,0 +1,70 @@
+"""Whether a guard is seen to be missing: with it all is right, without it its counter is not zero."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.sabotage import patched_copy
+from tests.sabotage.guards import Guard, Patch
+from tests.sabotage.history_player import HistoryPlayer
+
+TEST_TIMEOUT = 240
+
+
+def control_runs(player: HistoryPlayer, folder: Path, guards: Sequence[Guard]) -> dict[str, list[tuple[str, str]]]:
+    """What is wrong with every guard on; those beside others are switched off with them only."""
+    plain = [guard for guard in guards if not guard.also_disabled]
+    found = dict(zip((one.name for one in plain), player.play(folder, [one.history for one in plain]), strict=True))
+    for guard in guards:
+        if guard.also_disabled:
+            found[guard.name] = _play_patched(player, folder, guard, guard.also_disabled)
+    return found
+
+
+def verify_modelled(player: HistoryPlayer, folder: Path, guard: Guard) -> str:
+    """Empty when its counter turns without it, else a sentence."""
+    broken = _play_patched(player, folder, guard, (*guard.also_disabled, *guard.patches))
+    if any(kind == guard.counter for kind, _ in broken):
+        return ""
+    return f"without the guard {guard.counter} stays 0; what was wrong: {broken[:3]}"
+
+
+def _play_patched(
+    player: HistoryPlayer, folder: Path, guard: Guard, patches: tuple[Patch, ...]
+) -> list[tuple[str, str]]:
+    with patched_copy.patched(folder, patches):
+        return player.play(folder, [guard.history])[0]
+
+
+def search(player: HistoryPlayer, folder: Path, guard: Guard, limit: int) -> list[tuple[str, int, int]]:
+    with patched_copy.patched(folder, (*guard.also_disabled, *guard.patches)):
+        return player.search(folder, guard.counter, limit)
+
+
+def verify_real(guard: Guard) -> str:
+    """The test of the real thing fails without the guard, and says why; it passes with it in `make test`."""
+    with tempfile.TemporaryDirectory(prefix="eph-sabotage-") as folder:
+        patched_copy.copy_code(Path(folder), guard.patches)
+        done = _run_test(Path(folder), guard.test)
+    if done.returncode == 0:
+        return f"without the guard {guard.test} passes"
+    if done.returncode != 1 or guard.expected_output not in done.stdout:
+        return f"{guard.test} ended with {done.returncode}, and did not say {guard.expected_output!r}: {done.stdout[-1500:]}"
+    return ""
+
+
+def _run_test(folder: Path, test: str) -> subprocess.CompletedProcess[str]:
+    """The tests are a copy too: pytest puts the folder that it runs in first on the path."""
+    for name in ("tests", "pyproject.toml"):
+        (folder / name).symlink_to(patched_copy.ROOT / name)
+    options = ["-p", "no:cacheprovider", "-x", "-q", "-n", "0"]
+    command = [sys.executable, "-m", "pytest", *options, f"--rootdir={folder}", test]
+    env = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(
+        command, cwd=folder, env=env, capture_output=True, text=True, timeout=TEST_TIMEOUT, check=False, stdin=-3
+    )

@@ -1,0 +1,302 @@
+"""What people ask of ephd through the API, and what comes of it in the world: P5, L5, L7, O1."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from orchestrator.core.views.phases import Phase
+from orchestrator.forges.port import ForgeNotFound, ForgeRefused
+from orchestrator.ledger.fake import MemoryLedger
+from orchestrator.ledger.sql_ledger import LedgerUnavailable
+from orchestrator.service.environment_service import LocalControlPlane
+from orchestrator.surfaces.api.api_settings import ApiSettings, Role, Token
+from orchestrator.surfaces.api.app import create_app
+from orchestrator.surfaces.port import EnvironmentNotFound, RequestRefused
+from stacks.executors.process import operation_records
+from stacks.paths import StackPaths
+from tests.worlds.action_dependencies import action_dependencies
+from tests.worlds.world import EPH_YAML, World
+
+ADMIN = "an-admin-token-of-some-length"
+
+
+@dataclass
+class ActionsSetup:
+    world: World
+    actions: LocalControlPlane
+    places: StackPaths
+
+
+@pytest.fixture
+async def setup(tmp_path: Path) -> AsyncIterator[ActionsSetup]:
+    town = World()
+    reached = action_dependencies(town, tmp_path)
+    desk, places = LocalControlPlane(reached), reached.paths
+    yield ActionsSetup(town, desk, places)
+    await town.close()
+
+
+async def test_down_takes_the_label_off_and_everything_goes(setup: ActionsSetup) -> None:  # P5
+    town = setup.world
+    number = town.open()
+    await town.run_for(minutes=1)
+    asked = await setup.actions.down(f"acme/shop#{number}", "bob")
+    assert asked.phase is Phase.READY
+    await town.run_for(minutes=1)
+    assert town.forge.pull(town.shop, number).labels == frozenset()
+    assert town.stack(number) is None
+    assert [event.actor for event in town.ledger.events(limit=99) if event.kind == "intent.down"] == ["bob"]
+
+
+async def test_a_label_that_cannot_be_taken_off_is_a_refusal_and_nothing_goes(setup: ActionsSetup) -> None:  # P5
+    town = setup.world
+    number = town.open()
+    await town.run_for(minutes=1)
+    town.forge.fail_next(ForgeRefused("the token may not change labels"), "remove_label")
+    with pytest.raises(RequestRefused, match="may not change labels"):
+        await setup.actions.down(f"acme/shop#{number}", "bob")
+    await town.run_for(minutes=1)
+    assert town.phase(number) is Phase.READY
+
+
+async def test_a_label_that_somebody_else_took_off_meanwhile_is_no_error(setup: ActionsSetup) -> None:  # P5
+    town = setup.world
+    number = town.open()
+    await town.run_for(minutes=1)
+    town.forge.fail_next(ForgeNotFound("no such label"), "remove_label")
+    town.forge.unlabel(town.shop, number, "preview")
+    await setup.actions.down(f"acme/shop#{number}", "bob")
+    await town.run_for(minutes=1)
+    assert town.stack(number) is None
+
+
+async def test_extend_adds_to_what_is_left_and_is_written_on_the_stack(setup: ActionsSetup) -> None:  # L5
+    town = setup.world
+    number = town.open()
+    await town.run_for(minutes=1)
+    view = town.view(number)
+    assert view is not None
+    assert view.expires_at is not None
+    extended = await setup.actions.extend(view.name, 3600, "bob")
+    await town.run_for(minutes=1)
+    record = town.stack(number)
+    assert record is not None
+    assert record.tag is not None
+    assert record.tag.extended_until == extended.expires_at
+    assert extended.expires_at is not None
+    assert timedelta(minutes=59) < extended.expires_at - view.expires_at <= timedelta(hours=1)
+
+
+async def test_nothing_to_extend_is_said(setup: ActionsSetup) -> None:  # L5
+    town = setup.world
+    number = town.open(from_fork=True)
+    await town.run_for(minutes=1)
+    with pytest.raises(RequestRefused, match="not made yet"):
+        await setup.actions.extend(f"acme/shop#{number}", 3600, "bob")
+
+
+async def test_the_newest_commit_of_a_fork_is_approved_and_no_other(setup: ActionsSetup) -> None:
+    """S2, pitfall 7: bound to one commit; what came after the person spoke is not what they meant."""
+    town = setup.world
+    number = town.open(by="mallory", from_fork=True)
+    name, old = f"acme/shop#{number}", town.head(number)
+    await town.run_for(minutes=1)
+    spoke = town.now
+    new = town.push(number)
+    await town.run_for(minutes=1)
+    with pytest.raises(RequestRefused, match=f"the newest commit of {name} is {new}"):
+        await setup.actions.approve_commit(name, old, "ada")
+    with pytest.raises(RequestRefused, match="came in the meantime"):
+        await setup.actions.approve_commit(name, new, "ada", requested_at=spoke)
+    assert town.stacks.started == []
+    await setup.actions.approve_commit(name, new, "ada", requested_at=town.now)
+    await town.run_for(minutes=1)
+    assert (town.phase(number), town.running_commit(number)) == (Phase.READY, new)
+    assert [event.actor for event in town.ledger.events(limit=99) if event.kind == "commit.approved"] == ["ada"]
+
+
+async def test_only_forks_are_approved_and_a_mark_that_fails_is_a_refusal(setup: ActionsSetup) -> None:  # S2
+    town = setup.world
+    own, fork = town.open("own"), town.open("fork", from_fork=True)
+    await town.run_for(minutes=1)
+    with pytest.raises(RequestRefused, match="no open pull request from a fork"):
+        await setup.actions.approve_commit(f"acme/shop#{own}", town.head(own), "ada")
+    town.forge.fail_next(ForgeRefused("the token may not write statuses"), "mark")
+    with pytest.raises(RequestRefused, match="may not write statuses"):
+        await setup.actions.approve_commit(f"acme/shop#{fork}", town.head(fork), "ada")
+    await town.run_for(minutes=1)
+    assert town.phase(fork) is Phase.WAITING
+
+
+async def test_keep_and_unkeep(setup: ActionsSetup) -> None:  # L5
+    town = setup.world
+    number = town.open()
+    name = f"acme/shop#{number}"
+    await town.run_for(minutes=1)
+    await setup.actions.keep(name, True, "ada")
+    await town.run_for(minutes=1)
+    record = town.stack(number)
+    assert record is not None
+    assert record.tag is not None
+    assert record.tag.keep
+    await town.skip_ahead(days=100)
+    assert town.phase(number) is Phase.READY
+    assert "does not expire" in town.comment(number)
+    await setup.actions.keep(name, False, "ada")
+    await town.run_for(minutes=1)
+    assert town.stack(number) is None
+    assert [event.actor for event in town.ledger.events(limit=99) if event.kind == "intent.unkeep"] == ["ada"]
+
+
+async def test_what_is_not_made_yet_cannot_be_kept(setup: ActionsSetup) -> None:  # L5
+    number = setup.world.open(from_fork=True)
+    await setup.world.run_for(minutes=1)
+    with pytest.raises(RequestRefused, match="not made yet"):
+        await setup.actions.keep(f"acme/shop#{number}", True, "bob")
+
+
+async def test_a_branch_is_found_by_its_name_and_stays_down_until_a_push(setup: ActionsSetup) -> None:
+    """P5, L3: it has no label to take off, so its commit is marked; `up` brings it back, and so does a push."""
+    town = setup.world
+    triggers = "triggers: [{type: branch, branches: [main]}]\n"
+    town.forge.push(town.shop, "main", {"eph.yaml": EPH_YAML + triggers})
+    await town.run_for(minutes=1)
+    view = await setup.actions.down("acme/shop@main", "bob")
+    assert (view.phase, view.ref_name) == (Phase.READY, "main")
+    await town.run_for(minutes=5)
+    assert town.stacks.records == {}
+    await setup.actions.up("acme/shop@main", "bob")
+    await town.run_for(minutes=1)
+    assert setup.actions.environment("acme/shop@main").phase is Phase.READY
+    await setup.actions.down("acme/shop@main", "bob")
+    await town.run_for(minutes=1)
+    assert town.stacks.records == {}
+    town.forge.push(town.shop, "main", {"text": "news"})
+    await town.run_for(minutes=1)
+    assert setup.actions.environment("acme/shop@main").phase is Phase.READY
+
+
+async def test_up_tries_a_failed_one_at_once(setup: ActionsSetup) -> None:  # P5, L5
+    town = setup.world
+    number = town.open()
+    town.stacks.fail(town.ref(number), "exit code 2", times=3)
+    await town.run_for(minutes=1)
+    assert town.phase(number) is Phase.FAILED
+    await setup.actions.up(f"acme/shop#{number}", "bob")
+    await town.run_for(seconds=1)
+    assert town.phase(number) is Phase.READY
+
+
+async def test_only_the_very_plan_that_is_held_can_be_approved(setup: ActionsSetup) -> None:  # L7
+    town = setup.world
+    numbers = [town.open(str(each)) for each in range(9)]
+    await town.run_for(minutes=2)
+    with pytest.raises(RequestRefused, match="no plan 'abcdef' is held"):
+        await setup.actions.approve_plan("abcdef", "bob")
+    for number in numbers[:6]:
+        town.forge.vanish(town.shop, number)
+    await town.run_for(minutes=2)
+    plan = town.loop.last_cycle.plan
+    assert plan is not None
+    with pytest.raises(RequestRefused, match=plan.digest):
+        await setup.actions.approve_plan("abcdef", "bob")
+    assert len(town.stacks.records) == 9
+    await setup.actions.approve_plan(plan.digest, "bob")
+    await town.run_for(minutes=3)
+    assert len(town.stacks.records) == 3
+
+
+async def test_sweep_names_what_would_go_and_then_removes_it(
+    setup: ActionsSetup, monkeypatch: pytest.MonkeyPatch
+) -> None:  # L7
+    town = setup.world
+
+    def busy(name: str, _: object) -> None:
+        raise OSError(f"{name} is busy")
+
+    monkeypatch.setattr(town.target, "purge", busy)
+    town.target.leftovers.add("shop-old-name-100")
+    await town.run_for(seconds=1)
+    assert any("shop-old-name-100" in line for line in await setup.actions.sweep(True, "bob"))
+    monkeypatch.undo()
+    town.now += timedelta(seconds=20)
+    assert len(await setup.actions.sweep(False, "bob")) == 1
+    await town.run_for(seconds=1)
+    assert town.target.leftovers == set()
+    assert await setup.actions.sweep(True, "bob") == []
+
+
+async def test_logs_of_the_operation_are_followed_until_the_environment_is_gone(
+    setup: ActionsSetup, monkeypatch: pytest.MonkeyPatch
+) -> None:  # P5
+    monkeypatch.setattr("orchestrator.service.environment_service.FOLLOW_PAUSE", 0)
+    town = setup.world
+    number = town.open()
+    await town.run_for(minutes=1)
+    setup.places.make_folders()
+    ref = town.ref(number)
+    setup.places.operation_folder(ref).mkdir(parents=True)
+    log = operation_records.new_log(setup.places, ref, "1-up")
+    log.write_text("one\ntwo\n")
+    told: list[str] = []
+    async for line in setup.actions.follow_operation(f"acme/shop#{number}"):
+        told.append(line)
+        if line == "two":
+            log.write_text("one\ntwo\nthree\n")
+        if line == "three":
+            town.forge.close_pull(town.shop, number)
+            await town.run_for(minutes=1)
+    assert told == ["one", "two", "three"]
+
+
+async def test_names_are_found_and_unknown_ones_are_said(setup: ActionsSetup) -> None:  # P5
+    town = setup.world
+    number = town.open()
+    await town.run_for(minutes=1)
+    view = town.view(number)
+    assert view is not None
+    for name in (view.name, str(view.ref), view.host, f"ACME/shop#{number}"):
+        assert setup.actions.environment(name).ref == view.ref
+    for name in ("", "acme/shop#99", "nothing"):
+        with pytest.raises(EnvironmentNotFound):
+            setup.actions.environment(name)
+
+
+async def test_the_history_of_what_is_gone_is_found_by_its_stack(setup: ActionsSetup) -> None:  # P5
+    town = setup.world
+    number = town.open()
+    await town.run_for(minutes=1)
+    ref = town.ref(number)
+    town.forge.close_pull(town.shop, number)
+    await town.run_for(minutes=1)
+    kinds = [event.kind for event in await setup.actions.events(str(ref), 0, 100, False)]
+    assert kinds[0] == "environment.creating"
+    assert kinds[-1] == "environment.destroyed"
+
+
+class UnavailableLedger(MemoryLedger):
+    def events(self, *_: object, **__: object) -> list:
+        raise LedgerUnavailable("The event log at sqlite:///ledger.db cannot be read: the disk is gone.")
+
+
+async def test_a_dead_event_log_is_a_503_and_nothing_else_suffers(setup: ActionsSetup) -> None:  # O1, P7
+    town = setup.world
+    number = town.open()
+    await town.run_for(minutes=1)
+    setup.actions._deps.ledger = UnavailableLedger()
+    app = create_app(setup.actions, ApiSettings("1", tokens=(Token.from_secret(ADMIN, "ann", Role.ADMIN),)))
+    transport = httpx.ASGITransport(app)
+    headers = {"Authorization": f"Bearer {ADMIN}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://eph", headers=headers) as client:
+        events = await client.get("/api/v1/events")
+        assert events.status_code == 503
+        assert events.json()["error"]["code"] == "unavailable"
+        assert "the disk is gone" in events.json()["error"]["message"]
+        found = (await client.get("/api/v1/environments")).json()["items"]
+        assert [item["number"] for item in found] == [number]

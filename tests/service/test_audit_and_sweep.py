@@ -1,0 +1,157 @@
+"""An audit and a sweep of a whole Eph in memory, its folders real: C2, L9, P5."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from orchestrator.service.auditor import AuditDependencies, Auditor
+from programs.inventory import HeldResource
+from stacks import names
+from stacks.backends.file.layout import FileBackend
+from stacks.fake import FakeStacks
+from stacks.paths import StackPaths
+from tests.worlds.world import FakeMachine, World
+
+
+class InventoryTarget(FakeMachine):
+    """A target that tells its things apart. ``unreachable`` when it cannot be asked."""
+
+    def __init__(self, stacks: FakeStacks) -> None:
+        super().__init__(stacks)
+        self.resources: list[HeldResource] = []
+        self.unreachable = False
+
+    def list_resources(self, _: Mapping[str, str]) -> list[HeldResource]:
+        if self.unreachable:
+            raise ConnectionError("the database server does not answer")
+        return list(self.resources)
+
+    def delete_resource(self, resource: HeldResource, _: Mapping[str, str]) -> bool:
+        self.resources.remove(resource)
+        return True
+
+
+class AuditSetup:
+    def __init__(self, world: World, folder: Path) -> None:
+        self.world = world
+        self.places = StackPaths(*(folder / name for name in ("backend", "work", "operations", "pulumi", "passphrase")))
+        self.places.make_folders()
+        self.target = InventoryTarget(world.stacks)
+        around = AuditDependencies(
+            last_cycle=lambda: world.loop.last_cycle,
+            executor=world.executor,
+            inventory=lambda: world.stacks,
+            paths=self.places,
+            settings={"local": {}},
+            target=lambda _: self.target,
+        )
+        self.auditor = Auditor(around)
+
+    async def create_environment(self) -> tuple[int, str]:
+        """A pull request whose environment runs, its parts known to its state."""
+        number = self.world.open()
+        await self.world.run_for(minutes=1)
+        record = self.world.stack(number)
+        assert record is not None
+        assert record.tag is not None
+        name = record.tag.name
+        parts = {f"Database:{name}/eph_db": "database-main"}
+        self.world.stacks.records[record.ref] = replace(record, resource_names=parts)
+        self.target.resources.append(HeldResource("database", "eph_db", name, f"Database:{name}/eph_db", "DROP"))
+        return number, name
+
+
+@pytest.fixture
+def audit_setup(world: World, tmp_path: Path) -> AuditSetup:
+    return AuditSetup(world, tmp_path)
+
+
+async def test_audit_is_clean_when_the_stack_owns_every_resource(audit_setup: AuditSetup) -> None:  # C2
+    await audit_setup.create_environment()
+    found = await audit_setup.auditor.audit()
+    assert (found.orphans, found.unread) == ((), ())
+    assert found.checked == {"stacks": 1, "local": 1, "beside the stacks": 0}
+
+
+async def test_unknown_resource_of_a_live_stack_is_reported_and_swept(audit_setup: AuditSetup) -> None:  # C2, L9
+    _, name = await audit_setup.create_environment()
+    stray = HeldResource("database", "eph_stray", name, f"Database:{name}/eph_stray", 'psql -c "DROP"')
+    lost = HeldResource("process", "4711 (python3)", name, "", "kill -9 4711", is_supervised=False)
+    audit_setup.target.resources += [stray, lost]
+    found = await audit_setup.auditor.audit()
+    assert [(each.kind, each.name, each.environment, each.command) for each in found.orphans] == [
+        ("database", "eph_stray", name, 'psql -c "DROP"'),
+        ("process", "4711 (python3)", name, "kill -9 4711"),
+    ]
+    told = await audit_setup.auditor.sweep()
+    assert len(told) == 2
+    assert all(line.startswith("removed local: ") for line in told)
+    assert [thing.name for thing in audit_setup.target.resources] == ["eph_db"]
+    assert (await audit_setup.auditor.audit()).orphans == ()
+
+
+async def test_orphaned_environment_is_left_to_the_guarded_loop(audit_setup: AuditSetup) -> None:
+    """C2, L7"""
+    gone = HeldResource("folder", "shop-lost-sea-77", "shop-lost-sea-77", "Home:shop-lost-sea-77")
+    audit_setup.target.resources.append(gone)
+    await audit_setup.world.run_for(minutes=1)
+    [orphan] = (await audit_setup.auditor.audit()).orphans
+    assert (orphan.whole_environment, orphan.environment) == (True, "shop-lost-sea-77")
+    [told] = await audit_setup.auditor.sweep()
+    assert told.startswith("the next cycle removes local: folder")
+    assert audit_setup.target.resources == [gone]
+
+
+async def test_resources_under_operation_are_not_orphans(audit_setup: AuditSetup) -> None:  # L6
+    number, name = await audit_setup.create_environment()
+    audit_setup.target.resources.append(HeldResource("checkout", f"{name}/new", name, f"Checkout:{name}/new"))
+    ref = audit_setup.world.hold(number)
+    audit_setup.world.push(number)
+    await audit_setup.world.run_for(seconds=5)
+    assert ref in audit_setup.world.executor.running
+    assert (await audit_setup.auditor.audit()).orphans == ()
+    audit_setup.world.release(ref)
+
+
+async def test_unreadable_target_is_not_reported_clean(audit_setup: AuditSetup) -> None:
+    """C2: a failed look is never read as an empty one."""
+    await audit_setup.create_environment()
+    audit_setup.target.unreachable = True
+    found = await audit_setup.auditor.audit()
+    assert [line for line in found.unread if "does not answer" in line]
+    audit_setup.target.unreachable = False
+    audit_setup.world.stacks.incomplete = "the folder is not mounted"
+    audit_setup.target.resources.append(HeldResource("folder", "x", "shop-lost-sea-77"))
+    found = await audit_setup.auditor.audit()
+    assert found.orphans == ()
+    assert "not all stacks could be read: the folder is not mounted" in found.unread
+
+
+async def test_sweep_removes_our_orphaned_files_and_keeps_foreign_ones(audit_setup: AuditSetup) -> None:  # C2, L8
+    number, _ = await audit_setup.create_environment()
+    ours, theirs = names.stack_ref(8, "acme/shop", 99), audit_setup.places.backend / ".pulumi/stacks/payroll"
+    store = FileBackend(audit_setup.places.backend)
+    planted = [
+        store.tag_file(ours),
+        audit_setup.places.work / ("0" * 32),
+        audit_setup.places.operation_folder(ours) / "last.json",
+        store.root / "locks/organization" / ours.project / ours.stack / "1.json",
+    ]
+    foreign = [theirs / "production.pulumi-tags", audit_setup.places.operations / "notes" / "mine" / "a.txt"]
+    kept = audit_setup.places.operation_folder(audit_setup.world.ref(number)) / "last.json"
+    for path in [*planted[:1], *planted[2:], *foreign, kept]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+    planted[1].mkdir()
+    found = await audit_setup.auditor.audit()
+    assert {each.kind for each in found.orphans} == {"tag file", "work folder", "operation record", "lock"}
+    [lock] = [each for each in found.orphans if each.kind == "lock"]
+    assert not lock.sweepable, "nobody can tell whether its owner is dead"
+    assert lock.command.startswith("rm -f ")
+    await audit_setup.auditor.sweep()
+    assert [path.exists() for path in planted] == [False, False, False, True]
+    assert all(path.exists() for path in [*foreign, kept])

@@ -1,0 +1,398 @@
+"""Chat commands from the comment to what comes of them in the world: P8, L2 (once, over kills), S2, S3, O1."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from orchestrator.core.views.phases import Phase
+from orchestrator.forges.port import ForgeNotFound, ForgeRefused, ForgeUnavailable, ForgeUnsupported, Reaction
+from orchestrator.service.chat_actions import ChatActions
+from orchestrator.service.command_listener import (
+    MAX_COMMANDS_PER_PULL,
+    MAX_COMMENT_AGE,
+    MAX_REFUSALS_PER_REPOSITORY,
+    CommandListener,
+)
+from orchestrator.service.environment_service import LocalControlPlane
+from stacks.model import StackRef
+from tests.worlds.action_dependencies import action_dependencies
+from tests.worlds.world import BAD_YAML, EPH_YAML, World
+
+DONE = frozenset({Reaction.SEEN, Reaction.DONE})
+CONFUSED = frozenset({Reaction.SEEN, Reaction.CONFUSED})
+
+
+class ChatWorld:
+    """A town whose Eph listens. ``ask`` writes a comment and lets some time go by; gives our reactions to it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.world = World()
+        self._folder = folder
+        self.logs: list[str] = []
+        self.restart_commands()
+
+    def restart_commands(self) -> None:
+        """A life that remembers nothing of what was said."""
+        town = self.world
+        desk = LocalControlPlane(action_dependencies(town, self._folder))
+        desk.logs = self._logs
+        recipes = town._recipes()
+        hands = ChatActions(desk, town.forge, town.memory, lambda home, pull: recipes.recipe_for(home, pull, "").labels)
+        self.commands = CommandListener(town.forge, hands, town.journal, town.clock)
+        town.loop.listeners = (*town.loop.listeners, self.commands.on_cycle)
+        town.notifier.replies = lambda: self.commands.replies
+        self._report = town.notifier.report
+        town.notifier.report = self._turn_and_report
+
+    async def _logs(self, *_: object) -> list[str]:
+        return self.logs
+
+    async def _turn_and_report(self) -> None:
+        """As the tasks of ephd do after each cycle."""
+        await self.commands.process()
+        await self._report()
+
+    async def kill(self) -> None:
+        await self.world.restart()
+        self.restart_commands()
+
+    async def ask(self, number: int, body: str, by: str = "ada", **span: float) -> frozenset[Reaction]:
+        comment = self.say(number, body, by)
+        await self.world.run_for(**(span or {"minutes": 1}))
+        return self.reactions(comment)
+
+    def say(self, number: int, body: str, by: str = "ada") -> int:
+        return self.world.forge.add_comment(self.world.shop, number, body, self.world.now, by)
+
+    def reactions(self, comment: int) -> frozenset[Reaction]:
+        return self.world.forge.reactions(self.world.shop, comment)
+
+
+@pytest.fixture
+async def chat_world(tmp_path: Path) -> AsyncIterator[ChatWorld]:
+    made = ChatWorld(tmp_path)
+    yield made
+    await made.world.close()
+
+
+async def test_up_adds_the_label_and_creates_the_environment(chat_world: ChatWorld) -> None:
+    town = chat_world.world
+    number = town.open(label=False)
+    await town.run_for(minutes=1)
+    assert await chat_world.ask(number, "/eph up") == DONE
+    assert town.forge.pull(town.shop, number).labels == {"preview"}
+    assert town.phase(number) is Phase.READY
+    assert "`/eph up` by `ada`: The label preview asks" in town.comment(number)
+
+
+PHRASES = EPH_YAML + "triggers:\n  - {type: comment, phrases: [please preview, /deploy]}\n"
+
+
+async def test_a_phrase_of_the_default_branchs_file_asks_as_up_does(chat_world: ChatWorld) -> None:
+    """L3, S2: from people with write access only, found by polling, obeyed once, kept as the server's label."""
+    town = chat_world.world
+    number = town.open(label=False)
+    town.forge.push(town.shop, "main", {"eph.yaml": PHRASES})
+    await town.run_for(minutes=3)
+    assert await chat_world.ask(number, "/deploy", by="mallory") == {Reaction.REFUSED}
+    assert town.forge.pull(town.shop, number).labels == frozenset()
+    comment = chat_world.say(number, "Nice!\n\nplease preview")
+    await town.run_for(minutes=1)
+    assert chat_world.reactions(comment) == DONE
+    assert town.forge.pull(town.shop, number).labels == {"preview"}
+    assert town.phase(number) is Phase.READY
+    told = [each.message for each in town.ledger.events(limit=999) if each.kind == "command.obeyed"]
+    await chat_world.kill()
+    await town.run_for(minutes=2)
+    assert [each.message for each in town.ledger.events(limit=999) if each.kind == "command.obeyed"] == told
+
+
+async def test_a_pull_request_cannot_bring_phrases_of_its_own(chat_world: ChatWorld) -> None:
+    """S3"""
+    town = chat_world.world
+    number = town.open(files={"eph.yaml": PHRASES}, label=False)
+    await town.run_for(minutes=3)
+    assert await chat_world.ask(number, "please preview") == frozenset()
+
+
+async def test_down_takes_the_label_off_and_up_brings_it_back(chat_world: ChatWorld) -> None:
+    town = chat_world.world
+    number = town.open()
+    await town.run_for(minutes=1)
+    assert await chat_world.ask(number, "/eph down") == DONE
+    assert town.stack(number) is None
+    assert "Removed" in town.comment(number)
+    assert await chat_world.ask(number, "/eph up") == DONE
+    assert town.phase(number) is Phase.READY
+
+
+async def test_up_brings_back_what_had_expired(chat_world: ChatWorld) -> None:
+    town = chat_world.world
+    number = town.open()
+    await town.run_for(minutes=1)
+    await town.skip_ahead(hours=73)
+    await town.run_for(minutes=2)
+    assert town.stack(number) is None
+    assert await chat_world.ask(number, "/eph up") == DONE
+    assert town.phase(number) is Phase.READY
+
+
+async def test_retry_tries_again_what_had_given_up(chat_world: ChatWorld) -> None:
+    town = chat_world.world
+    number = town.open()
+    town.stacks.fail(town.ref(number), "exit code 2", times=5)
+    await town.run_for(minutes=50)
+    assert town.phase(number) is Phase.STALLED
+    assert await chat_world.ask(number, "/eph retry") == DONE
+    assert town.phase(number) is Phase.READY
+
+
+async def test_extend_and_keep_reach_the_stack_itself(chat_world: ChatWorld) -> None:
+    """P8: the last word comes when a kill can take nothing back."""
+    town = chat_world.world
+    number = town.open()
+    await town.run_for(minutes=1)
+    before = town.view(number)
+    assert before is not None
+    assert before.expires_at is not None
+    assert await chat_world.ask(number, "/eph extend 24h") == DONE
+    view = town.view(number)
+    assert view is not None
+    assert view.expires_at is not None
+    assert timedelta(0) <= before.expires_at + timedelta(hours=24) - view.expires_at < timedelta(seconds=1)
+    assert await chat_world.ask(number, "/eph keep") == DONE
+    record = town.stack(number)
+    assert record is not None
+    assert record.tag is not None
+    assert record.tag.keep
+
+
+async def test_unpersisted_request_survives_a_kill(chat_world: ChatWorld) -> None:
+    """L2: seen, and not yet done: the next life does it."""
+    town = chat_world.world
+    number = town.open()
+    await town.run_for(minutes=1)
+    town.hold(number)
+    town.push(number)
+    await town.run_for(minutes=1)  # its lane is taken by an update
+    comment = chat_world.say(number, "/eph extend 24h")
+    await town.run_for(seconds=5)
+    assert chat_world.reactions(comment) == {Reaction.SEEN}
+    await chat_world.kill()
+    await town.run_for(minutes=2)
+    after = town.stack(number)
+    assert after is not None
+    assert after.tag is not None
+    assert after.tag.extended_until is not None
+    assert chat_world.reactions(comment) == DONE
+
+
+async def test_command_is_executed_once(chat_world: ChatWorld) -> None:
+    """P8: neither a restart, nor a webhook that comes twice, nor an edit does it again."""
+    town = chat_world.world
+    number = town.open()
+    await town.run_for(minutes=1)
+    comment = chat_world.say(number, "/eph extend 24h")
+    for _ in range(3):
+        town.wakeups.wake(refresh=True)
+    await town.run_for(minutes=1)
+    first = town.stack(number)
+    await chat_world.kill()
+    await town.run_for(minutes=2)
+    town.forge.edit_comment(town.shop, comment, "/eph down")
+    await town.run_for(minutes=2)
+    second = town.stack(number)
+    assert first is not None
+    assert second is not None
+    assert first.tag == second.tag
+    assert town.phase(number) is Phase.READY
+    assert len(town.event_messages("intent.extend")) == 1
+
+
+async def test_why_logs_and_help_answer_in_our_one_comment(chat_world: ChatWorld) -> None:
+    """P1, P8: the newest answer stands there, and there is never a second comment."""
+    town = chat_world.world
+    number = town.open()
+    await town.run_for(minutes=1)
+    chat_world.logs = ["GET / 200", "```", "@acme/all look <img src=x>"]
+    assert await chat_world.ask(number, "/eph logs") == DONE
+    assert "GET / 200\n```\n@acme" in town.comment(number)
+    assert await chat_world.ask(number, "/eph why") == DONE
+    assert "GET / 200" not in town.comment(number)
+    assert "is built, as wanted" in town.comment(number)
+    assert await chat_world.ask(number, "/eph") == DONE
+    assert "- extend 24h:" in town.comment(number)
+    await town.skip_ahead(hours=7)
+    assert "- extend 24h:" not in town.comment(number)
+
+
+async def test_wake_of_an_awake_environment_is_reported(chat_world: ChatWorld) -> None:
+    number = chat_world.world.open()
+    await chat_world.world.run_for(minutes=1)
+    assert await chat_world.ask(number, "/eph wake") == DONE
+    assert "is not asleep" in chat_world.world.comment(number)
+
+
+async def test_help_works_without_an_environment(chat_world: ChatWorld) -> None:
+    town = chat_world.world
+    number = town.open(label=False)
+    await town.run_for(minutes=1)
+    assert town.comment(number) == ""
+    assert await chat_world.ask(number, "/eph retry") == CONFUSED
+    assert "No environment" in town.comment(number)
+    assert "/eph up asks for one" in town.comment(number)
+
+
+async def test_reply_does_not_replace_the_final_report(chat_world: ChatWorld) -> None:
+    """P1: it says removed long after the answer is forgotten."""
+    town = chat_world.world
+    number = town.open()
+    await town.run_for(minutes=1)
+    await chat_world.ask(number, "/eph why")
+    town.forge.merge(town.shop, number)
+    await town.run_for(minutes=5)
+    assert "Removed" in town.comment(number)
+
+
+async def test_command_from_stranger_is_rejected(chat_world: ChatWorld) -> None:
+    """P8, S2: whoever may not push, may not command."""
+    town = chat_world.world
+    number = town.open()
+    await town.run_for(minutes=1)
+    before = town.comment(number)
+    assert await chat_world.ask(number, "/eph down", by="mallory") == {Reaction.REFUSED}
+    assert town.phase(number) is Phase.READY
+    assert town.comment(number) == before
+    assert [each.actor for each in town.ledger.events(limit=999) if each.kind == "command.refused"] == ["mallory"]
+
+
+@pytest.mark.parametrize("by", ["eph-bot", "dependabot[bot]"])
+async def test_command_from_bot_is_ignored(chat_world: ChatWorld, by: str) -> None:
+    number = chat_world.world.open()
+    chat_world.world.forge.grant_write(chat_world.world.shop, by)
+    await chat_world.world.run_for(minutes=1)
+    assert await chat_world.ask(number, "/eph down", by=by) == frozenset()
+    assert chat_world.world.phase(number) is Phase.READY
+
+
+async def test_unknown_command_replies_with_help(chat_world: ChatWorld) -> None:
+    town = chat_world.world
+    number = town.open()
+    await town.run_for(minutes=1)
+    assert await chat_world.ask(number, "/eph upp") == CONFUSED
+    assert "'upp' is no command" in town.comment(number)
+    assert "- down: takes the label off" in town.comment(number)
+
+
+async def test_old_comments_and_closed_pull_requests_are_history(chat_world: ChatWorld) -> None:
+    town = chat_world.world
+    number, closed = town.open(), town.open()
+    old = town.forge.add_comment(
+        town.shop, number, "/eph down", town.now - MAX_COMMENT_AGE - timedelta(seconds=1), "ada"
+    )
+    town.forge.close_pull(town.shop, closed)
+    late = chat_world.say(closed, "/eph up")
+    await town.run_for(minutes=2)
+    assert chat_world.reactions(old) == chat_world.reactions(late) == frozenset()
+    assert town.phase(number) is Phase.READY
+
+
+async def test_command_is_retried_when_the_forge_is_down(chat_world: ChatWorld) -> None:
+    """L2: nothing that was said is lost by an answer that does not come."""
+    town = chat_world.world
+    number = town.open(label=False)
+    await town.run_for(minutes=1)
+    comment = chat_world.say(number, "/eph up")
+    for verb in ("comments_since", "may_write", "react", "add_label"):
+        town.forge.fail_next(ForgeUnavailable("502"), verb)
+        await town.run_for(seconds=31)
+    await town.run_for(minutes=1)
+    assert chat_world.reactions(comment) == DONE
+    assert town.phase(number) is Phase.READY
+
+
+async def test_missing_label_permission_is_reported(chat_world: ChatWorld) -> None:
+    town = chat_world.world
+    number = town.open(label=False)
+    await town.run_for(minutes=1)
+    town.forge.fail_next(ForgeRefused("the token may not change labels"), "add_label")
+    assert await chat_world.ask(number, "/eph up") == CONFUSED
+    assert "may not change labels" in town.comment(number)
+
+
+async def test_approve_is_for_the_commit_that_was_there_to_be_seen(chat_world: ChatWorld) -> None:
+    """S2, pitfall 7: a push that came later needs a word of its own, or the commit's number."""
+    town = chat_world.world
+    number = town.open(by="mallory", from_fork=True)
+    await town.run_for(minutes=1)
+    assert await chat_world.ask(number, "/eph approve", by="mallory") == {Reaction.REFUSED}
+    town.push(number)
+    comment = chat_world.say(number, "/eph approve")
+    await town.run_for(minutes=1)
+    assert chat_world.reactions(comment) == CONFUSED
+    assert "approve again" in town.comment(number)
+    assert town.running_commit(number) == ""
+    assert await chat_world.ask(number, f"/eph approve {'0' * 7}") == CONFUSED
+    assert await chat_world.ask(number, f"/eph approve {town.head(number)[:9]}") == DONE
+    assert town.running_commit(number) == town.head(number)
+
+
+async def test_many_commands_are_rate_limited(chat_world: ChatWorld) -> None:
+    """S3: strangers cost a bounded number of reactions, and do not use up what the others have."""
+    town = chat_world.world
+    number = town.open()
+    await town.run_for(minutes=1)
+    theirs = [chat_world.say(number, "/eph down", "mallory") for _ in range(60)]
+    ours = [chat_world.say(number, "/eph why") for _ in range(15)]
+    await town.run_for(minutes=1)
+    assert sum(bool(chat_world.reactions(each)) for each in theirs) == MAX_REFUSALS_PER_REPOSITORY
+    assert sum(bool(chat_world.reactions(each)) for each in ours) == MAX_COMMANDS_PER_PULL
+    await town.run_for(minutes=12)
+    assert all(chat_world.reactions(each) == DONE for each in ours)
+
+
+async def test_a_host_without_reactions_is_obeyed_once_in_a_life(chat_world: ChatWorld) -> None:
+    """And never for what was said before it, for nobody knows whether that was done."""
+    town = chat_world.world
+    number = town.open()
+    await town.run_for(minutes=1)
+    town.forge.fail_next(ForgeUnsupported("this Git host has no reactions"), "react", count=999)
+    chat_world.say(number, "/eph extend 24h")
+    await town.run_for(minutes=3)
+    assert len(town.event_messages("intent.extend")) == 1
+    await chat_world.kill()
+    await town.run_for(minutes=3)
+    assert len(town.event_messages("intent.extend")) == 1
+
+
+async def test_a_comment_that_is_deleted_meanwhile_breaks_nothing(chat_world: ChatWorld) -> None:
+    town = chat_world.world
+    number = town.open()
+    await town.run_for(minutes=1)
+    town.forge.fail_next(ForgeNotFound("no such comment"), "react", count=2)
+    await chat_world.ask(number, "/eph why")
+    assert await chat_world.ask(number, "/eph why") == DONE
+
+
+async def test_forge_without_comment_listing_is_reported_once(chat_world: ChatWorld) -> None:
+    town = chat_world.world
+    town.forge.fail_next(
+        ForgeUnsupported("acme/shop: this Git host does not list comments"), "comments_since", count=999
+    )
+    number = town.open()
+    await town.skip_ahead(hours=3)
+    assert town.phase(number) is Phase.READY
+    assert len([said for said in town.event_messages("cycle.failed") if "does not list" in said]) == 1
+
+
+async def test_invalid_eph_yaml_does_not_block_commands(chat_world: ChatWorld) -> None:
+    town = chat_world.world
+    number = town.open(files={"text": "x", "eph.yaml": BAD_YAML})
+    await town.run_for(minutes=1)
+    assert await chat_world.ask(number, "/eph why") == DONE
+    assert "is not valid" in town.comment(number)
+    assert isinstance(town.ref(number), StackRef)

@@ -1,0 +1,153 @@
+"""What the gateway's pages and pull requests are told after each cycle: P1, P3, L4."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from orchestrator.core.views.phases import Phase
+from orchestrator.forges.port import ForgeRefused, ForgeUnavailable
+from orchestrator.runtime.loop import CycleResult
+from orchestrator.service.notifier import GatewayStatesFile
+from stacks.model import Operation, OperationVerb
+from tests.worlds.world import BAD_YAML, World
+
+
+async def test_the_pages_know_every_host_and_why(world: World, tmp_path: Path) -> None:
+    world.loop.listeners = (*world.loop.listeners, GatewayStatesFile(tmp_path / "gateway").on_cycle)
+    number = world.open()
+    world.stacks.fail(world.ref(number), "exit code 2", times=9)
+    await world.run_for(seconds=5)
+    view = world.view(number)
+    assert view is not None
+    state = json.loads((tmp_path / "gateway" / "states.json").read_text())["hosts"][view.host]
+    assert state["phase"] == "failed"
+    assert "exit code 2" in state["message"]
+    assert state["environment"] == view.name
+
+
+async def test_unchanged_state_is_not_rewritten(world: World, tmp_path: Path) -> None:  # L4
+    states, path = GatewayStatesFile(tmp_path), tmp_path / "states.json"
+    world.open()
+    await world.run_for(minutes=1)
+    states.on_cycle(world.loop.last_cycle)
+    path.unlink()
+    states.on_cycle(world.loop.last_cycle)
+    assert not path.exists()
+    states.on_cycle(CycleResult())
+    assert json.loads(path.read_text()) == {"hosts": {}}
+
+
+async def test_final_report_comes_from_the_destroy(world: World) -> None:  # P1
+    number = world.open()
+    await world.run_for(minutes=1)
+    world.forge.merge(world.shop, number)
+    await world.run_for(minutes=5)
+    assert "is merged" in world.comment(number)
+    assert "Not wanted" not in world.comment(number)
+
+
+async def test_failed_final_report_is_retried(world: World) -> None:  # P1
+    number = world.open(files={"text": "x", "eph.yaml": BAD_YAML})
+    await world.run_for(minutes=1)
+    world.forge.fail_next(ForgeUnavailable("503"), "upsert_comment", count=2)
+    world.forge.unlabel(world.shop, number, "preview")
+    await world.run_for(seconds=1)
+    assert "Not wanted any more" not in world.comment(number)
+    await world.run_for(minutes=5)
+    assert "Not wanted any more" in world.comment(number)
+
+
+async def test_incomplete_snapshot_sends_no_final_report(world: World) -> None:  # P1, pitfall 3
+    number = world.open(files={"text": "x", "eph.yaml": BAD_YAML})
+    await world.run_for(minutes=1)
+    before = world.comment(number)
+    world.forge.truncate_next_pulls(world.shop, 0)
+    await world.cycle()
+    assert world.view(number) is None
+    assert world.comment(number) == before
+
+
+async def test_who_cannot_be_told_is_asked_again_and_who_refuses_for_good_is_not_waited_for(world: World) -> None:
+    number = world.open()
+    await world.run_for(minutes=1)
+    view = world.view(number)
+    assert view is not None
+    operation = Operation(view.ref, OperationVerb.DESTROY, "local", view.name)
+    world.forge.fail_next(ForgeUnavailable("503"), "upsert_comment")
+    assert await world.notifier.report_destroyed(operation) is False
+    world.now = world.now.replace(minute=world.now.minute + 5)
+    assert await world.notifier.report_destroyed(operation) is True
+    assert "Removed" in world.comment(number)
+    another = world.open("another")
+    await world.run_for(minutes=1)
+    world.forge.fail_next(ForgeRefused("the token may not write comments"), "upsert_comment", count=9)
+    assert (
+        await world.notifier.report_destroyed(Operation(world.ref(another), OperationVerb.DESTROY, "local", "x"))
+        is True
+    )
+
+
+async def test_a_text_that_breaks_is_told_and_the_next_one_is_said(world: World) -> None:  # P1
+    number = world.open()
+    await world.run_for(minutes=1)
+
+    def broken(*_: object) -> list[str]:
+        raise ZeroDivisionError("a fault of ours")
+
+    world.notifier._reporter.report = broken
+    await world.notifier.report()
+    assert any("a fault of ours" in sentence for sentence in world.event_messages("report.failed"))
+    del world.notifier._reporter.report
+    world.push(number)
+    await world.run_for(minutes=1)
+    assert world.phase(number) is Phase.READY
+    assert world.head(number)[:7] in world.comment(number)
+
+
+async def test_a_whole_life_in_deployments(world: World) -> None:  # P2, pitfalls 2 and 9
+    """Made, moved on by a push, found again by a life that remembers nothing, and gone with the environment."""
+    number = world.open()
+    await world.run_for(minutes=1)
+    view, first = world.view(number), world.head(number)
+    assert view is not None
+
+    def states() -> dict[str, str]:
+        there = world.forge.deployments(world.shop).get(view.name, {})
+        return {sha: report.state.value for sha, report in there.items()}
+
+    assert states() == {first: "success"}
+    await world.restart()
+    world.push(number)
+    await world.run_for(minutes=1)
+    assert states() == {first: "inactive", world.head(number): "success"}
+    world.forge.merge(world.shop, number)
+    await world.run_for(minutes=1)
+    assert world.stack(number) is None
+    assert world.forge.deployments(world.shop) == {}
+
+
+async def test_deployments_that_cannot_be_retired_do_not_keep_an_environment(world: World) -> None:  # P2, L7
+    number = world.open()
+    await world.run_for(minutes=1)
+    world.forge.fail_next(ForgeUnavailable("502"), "retire_deployment", count=12)
+    world.forge.merge(world.shop, number)
+    await world.run_for(hours=1)
+    assert world.stack(number) is None
+    await world.run_for(hours=5)
+    assert world.forge.deployments(world.shop) == {}
+
+
+async def test_a_stack_that_lost_its_name_takes_its_deployments_with_it(world: World) -> None:  # P2, L8
+    """Found by ``make chaos``: half-made, its tag gone, its pull request closed, and it was "in progress" for ever."""
+    number = world.open()
+    ref = world.ref(number)
+    world.stacks.fail(ref, "exit code 2")
+    await world.run_for(seconds=5)
+    assert world.forge.deployments(world.shop)
+    world.stacks.records[ref] = replace(world.stacks.records[ref], tag=None)
+    world.forge.close_pull(world.shop, number)
+    await world.run_for(minutes=1)
+    assert world.stack(number) is None
+    assert world.forge.deployments(world.shop) == {}

@@ -1,0 +1,52 @@
+"""Who may use the folder that replicas share (O2)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.app.addresses import StartupError
+from orchestrator.app.shared_folder import lock_shared_folder
+from orchestrator.config.settings.server_settings import ServerSettings
+
+URL = "postgresql://eph@db/eph"
+
+
+def replica(folder: Path, name: str, lease: str = "postgres") -> ServerSettings:
+    return ServerSettings(home=folder / name, ledger_url=URL, replicas={"lease": lease, "shared": folder / "shared"})
+
+
+def test_several_that_agree_on_a_leader(tmp_path: Path) -> None:
+    with lock_shared_folder(replica(tmp_path, "a")), lock_shared_folder(replica(tmp_path, "b")):
+        pass
+
+
+@pytest.mark.parametrize(("first", "second"), [("postgres", "none"), ("none", "postgres"), ("none", "none")])
+def test_one_that_asks_for_no_lease_is_alone(tmp_path: Path, first: str, second: str) -> None:
+    with (
+        lock_shared_folder(replica(tmp_path, "a", first)),
+        pytest.raises(StartupError, match=r"give all replicas replicas\.lease = postgres"),
+        lock_shared_folder(replica(tmp_path, "b", second)),
+    ):
+        pass
+    with lock_shared_folder(replica(tmp_path, "b", second)):
+        pass
+
+
+def test_the_target_local_stays_on_its_machine(tmp_path: Path) -> None:
+    with lock_shared_folder(replica(tmp_path, "a")):
+        pass
+    machine = tmp_path / "shared" / "local" / "machine"
+    assert machine.exists()
+    machine.write_text("another-machine\n")
+    with (
+        pytest.raises(StartupError, match="on another-machine, and this is"),
+        lock_shared_folder(replica(tmp_path, "a")),
+    ):
+        pass
+
+
+def test_one_alone_in_its_home_needs_none_of_it(tmp_path: Path) -> None:
+    with lock_shared_folder(ServerSettings(home=tmp_path)):
+        assert list(tmp_path.iterdir()) == []

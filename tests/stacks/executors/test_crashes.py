@@ -1,0 +1,238 @@
+"""``kill -9`` of each process in turn, while a resource is being made: what is left is ended, and the next run ends
+the work (L2, L8).
+
+Pitfalls: a pulumi that is killed leaves its lock and a pending operation; ``cancel`` only deletes the lock file while
+the other process goes on. So a lock is taken over once its owner is proven dead, and never before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from stacks.executors.process import operation_records, process_identity, worker_protocol
+from stacks.executors.process.pool import Pool
+from stacks.model import Outcome, StackRecord
+from tests.stacks.stack_bench import ROOT, RealBench, record_of, ref, run_operation, sha, start_operation, wait_until
+
+pytestmark = pytest.mark.real
+PARTS = ("one", "two")
+
+
+async def test_pulumi_is_killed(real: RealBench) -> None:
+    real.hold(1)
+    lane = start_operation(real, real.factory.up(1, "aaaa", PARTS))
+    await real.wait_until_running(1)
+    [pulumi] = _processes_named(real, "pulumi")
+    pulumi.send_signal(signal.SIGKILL)
+    result = await lane.wait()
+    assert result.outcome is Outcome.FAILED
+    assert result.error
+    await _assert_heals(real, record_of(real, 1))
+
+
+async def test_the_worker_is_killed(real: RealBench) -> None:
+    """Out of memory looks like this: no word from it, and yet a result; nothing of its session outlives it."""
+    real.hold(1)
+    lane = start_operation(real, real.factory.up(1, "aaaa", PARTS))
+    await real.wait_until_running(1)
+    left = next(iter(operation_records.list_running(real.places)))
+    session = [process.pid for process in psutil.process_iter() if _session_id(process.pid) == left.worker.pid]
+    assert len(session) >= 3
+    _pause(pid for pid in session if pid != left.worker.pid)  # none of them ends by itself
+    os.kill(left.worker.pid, signal.SIGKILL)
+    result = await lane.wait()
+    assert result.outcome is Outcome.FAILED
+    assert "ended without a result" in result.error
+    assert [pid for pid in session if psutil.pid_exists(pid) and _running(pid)] == []
+    assert list(operation_records.list_running(real.places)) == []
+    await _assert_heals(real, record_of(real, 1))
+
+
+async def test_one_that_is_stopped_holds_nobody(real: RealBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """L6: SIGSTOP of a whole operation. Others go on; asked to end, it is ended by force, and its stack heals."""
+    monkeypatch.setattr(worker_protocol, "GRACE", 1.0)
+    real.hold(1)
+    lane = start_operation(real, real.factory.up(1, "aaaa", PARTS))
+    await real.wait_until_running(1)
+    left = next(iter(operation_records.list_running(real.places)))
+    for pid in process_identity.session_members(left.worker.pid):
+        os.kill(pid, signal.SIGSTOP)
+    assert (await run_operation(real, real.factory.up(2, "aaaa"))).outcome is Outcome.SUCCEEDED
+    lane.interrupt()
+    async with asyncio.timeout(20):
+        assert (await lane.wait()).outcome is Outcome.CANCELLED
+    assert process_identity.session_members(left.worker.pid) == []
+    assert (await run_operation(real, real.factory.destroy(2))).outcome is Outcome.SUCCEEDED
+    await _assert_heals(real, record_of(real, 1))
+
+
+async def test_ephd_is_killed(real: RealBench) -> None:
+    """The next life ends what the last one left, by its recorded identity, before it plans."""
+    await real.operations.close()
+    real.hold(1)
+    words = [str(real.folder), real.places.tools, real.version]
+    ephd = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.stacks.executors.killable_ephd", *words, cwd=ROOT
+    )
+    await real.wait_until_running(1)
+    warm = real.places.work
+    await wait_until(lambda: len(list(warm.iterdir())) == 2)
+    worker = next(iter(operation_records.list_running(real.places))).worker.pid
+    _pause(process_identity.session_members(worker))  # or it would cancel by itself
+    ephd.kill()
+    await ephd.wait()
+    orphans = [process for process in psutil.process_iter() if _belongs(process, real.folder)]
+    assert orphans
+
+    real.operations = Pool(real.places, real.version)
+    assert real.operations.recover() == [ref(1)]
+    assert real.operations.recover() == []
+    await wait_until(lambda: [process for process in orphans if process.is_running() and _running(process.pid)] == [])
+    assert list(warm.iterdir()) == []
+    assert all(lock.owner_dead for lock in record_of(real, 1).locks)
+    await real.operations.open()
+    await _assert_heals(real, record_of(real, 1))
+
+
+async def test_what_a_life_between_removal_and_tidying_left(real: RealBench) -> None:
+    """Pitfall: ``stack rm`` deletes the state before the tags. A kill between the two leaves files of no stack."""
+    await run_operation(real, real.factory.up(1, "aaaa"))
+    await run_operation(real, real.factory.up(2, "aaaa"))
+    real.pulumi("stack", "rm", "--force", "--yes", "--stack", f"organization/{ref(1)}")
+    stacks = real.places.backend / ".pulumi/stacks" / ref(1).project
+    (stacks / "pr-1.pulumi-tags").write_text("{}")
+    kept = record_of(real, 2)
+    real.operations.recover()
+    assert {path.name.partition(".")[0] for path in stacks.iterdir()} == {"pr-2"}
+    assert record_of(real, 2) == kept
+
+
+async def test_one_that_ends_before_its_stack_is_there_leaves_no_tag(real: RealBench) -> None:
+    """Found by ``make chaos``: the tag is written first, and nothing else would ever look for it in this life."""
+    stacks = real.places.backend / ".pulumi/stacks" / ref(1).project
+    stacks.mkdir(parents=True)
+    (stacks / "pr-1.pulumi-tags").write_text("{}")
+    lane = start_operation(real, real.factory.up(1, "aaaa"))
+    await wait_until(lambda: any(operation_records.list_running(real.places)))
+    os.kill(next(iter(operation_records.list_running(real.places))).worker.pid, signal.SIGKILL)
+    assert (await lane.wait()).outcome is Outcome.FAILED
+    assert not stacks.exists()
+    assert (await run_operation(real, real.factory.up(1, "bbbb"))).outcome is Outcome.SUCCEEDED
+
+
+@pytest.mark.parametrize("text", ['{"version": 1, "ta', "", "[]", '{"tags": 1}'])
+async def test_a_stack_whose_tag_was_cut_is_destroyed_all_the_same(real: RealBench, text: str) -> None:
+    """L8. Found by ``make chaos``: Pulumi itself refuses such a stack, and a destroy would be retried for ever."""
+    await run_operation(real, real.factory.up(1, "aaaa"))
+    tag = real.places.backend / ".pulumi/stacks" / ref(1).project / "pr-1.pulumi-tags"
+    tag.write_text(text)
+    result = await run_operation(real, real.factory.destroy(1))
+    assert (result.outcome, result.error) == (Outcome.SUCCEEDED, "")
+    assert real.remaining_files() == []
+
+
+async def test_a_destroy_depends_on_no_tag_and_on_no_name(real: RealBench) -> None:
+    """L8. Found by ``make chaos``: nobody knows the name of a stack without tag, pull request and resources, and its
+    destroy was refused for ever. What it knows goes by its state; targets show what else is there."""
+    await run_operation(real, real.factory.up(1, "aaaa"))
+    (real.places.backend / ".pulumi/stacks" / ref(1).project / "pr-1.pulumi-tags").unlink()
+    assert record_of(real, 1).name == "shop-probe-1"
+    result = await run_operation(real, replace(real.factory.destroy(1), name=""))
+    assert (result.outcome, result.error) == (Outcome.SUCCEEDED, "")
+    assert (real.remaining_files(), real.created_files()) == ([], {})
+
+
+async def test_what_a_killed_one_was_just_writing_goes(real: RealBench) -> None:
+    """Found by ``make chaos``: the half of a file beside the whole one, ours or Pulumi's."""
+    await run_operation(real, real.factory.up(1, "aaaa"))
+    stacks = real.places.backend / ".pulumi/stacks" / ref(1).project
+    whole = sorted(stacks.iterdir())
+    (stacks / ".pr-1.pulumi-tags.4242").write_text('{"ver')
+    (stacks / "pr-1.json.18e9fc504bb81745.tmp").write_text('{"ver')
+    real.operations.recover()
+    assert sorted(stacks.iterdir()) == whole
+    (stacks / ".pr-1.pulumi-tags.4242").write_text('{"ver')
+    (stacks / ".pr-11.pulumi-tags.4243").write_text('{"ver')
+    await run_operation(real, real.factory.up(1, "bbbb"))
+    assert [path.name for path in stacks.iterdir() if path.name.startswith(".")] == [".pr-11.pulumi-tags.4243"]
+
+
+@pytest.mark.parametrize("next_life", [False, True])
+async def test_a_lock_that_was_half_written_stops_nothing(real: RealBench, next_life: bool) -> None:
+    """L8. Found by ``make chaos``, with a full disk: "unexpected end of JSON input" from Pulumi for ever after."""
+    await run_operation(real, real.factory.up(1, "aaaa"))
+    store = real.places.backend / ".pulumi"
+    folder = store / "locks/organization" / ref(1).project / "pr-1"
+    folder.mkdir(parents=True, exist_ok=True)
+    halves = [folder / "4b.json.18e9.tmp", store / "stacks" / ref(1).project / "pr-1.json.18e9.tmp"]
+    for half in halves:
+        half.write_text("")
+    if next_life:
+        real.operations.recover()
+        assert not any(half.exists() for half in halves)
+    result = await run_operation(real, real.factory.up(1, "bbbb"))
+    assert (result.outcome, result.error) == (Outcome.SUCCEEDED, "")
+    assert not any(half.exists() for half in halves)
+
+
+async def _assert_heals(real: RealBench, broken: StackRecord) -> None:
+    """As the plan does: refresh when something is pending or locked; then it is whole, and nothing was made twice."""
+    assert all(lock.owner_dead for lock in broken.locks)
+    assert broken.built is None
+    assert broken.tag is not None
+    real.release(1)
+    refresh = bool(broken.pending_operations or broken.locks)
+    result = await run_operation(real, real.factory.up(1, "aaaa", PARTS, refresh=refresh))
+    assert (result.outcome, result.error) == (Outcome.SUCCEEDED, "")
+    whole = record_of(real, 1)
+    assert (whole.resource_count, whole.pending_operations, whole.locks) == (2, 0, ())
+    assert real.created_files() == {f"shop-probe-1/{part}": sha("aaaa") for part in PARTS}
+    journal = real.journal("shop-probe-1")
+    assert [line for line in journal if line.startswith("created")] == [
+        f"created shop-probe-1 {part} aaaa000" for part in PARTS
+    ]
+    assert (await run_operation(real, real.factory.destroy(1))).outcome is Outcome.SUCCEEDED
+    assert real.created_files() == {}
+    await asyncio.sleep(0)
+    assert real.remaining_files() == []
+
+
+def _pause(pids: Iterable[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
+
+
+def _processes_named(real: RealBench, name: str) -> list[psutil.Process]:
+    return [item for item in psutil.process_iter() if item.name() == name and _belongs(item, real.folder)]
+
+
+def _belongs(process: psutil.Process, folder: Path) -> bool:
+    try:
+        return process.environ().get("PULUMI_HOME") == str(folder / "home")
+    except psutil.Error:
+        return False
+
+
+def _session_id(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return 0
+
+
+def _running(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

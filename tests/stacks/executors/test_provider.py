@@ -1,0 +1,30 @@
+"""The warm provider of a worker: it says its port whatever Python's environment is (L2)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.real
+
+ASK = """
+import select
+from stacks import provider
+found = provider.start()
+said = select.select([found.stdout], [], [], 30)[0]
+print(found.stdout.readline().decode().strip() if said else "nothing")
+found.end()
+"""
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_its_port_is_told_with_and_without_pythons_own_buffer(unbuffered: str) -> None:
+    """Many machines set PYTHONUNBUFFERED, and a pod does not: a worker that waits for the port waited for ever."""
+    env = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    root = Path(__file__).parents[3]
+    done = subprocess.run([sys.executable, "-c", ASK], env=env, cwd=root, capture_output=True, text=True, timeout=90)
+    assert done.stdout.strip().isdigit(), done.stdout + done.stderr

@@ -1,0 +1,148 @@
+"""What a new leader makes of operations that other replicas recorded: ended where they are proven dead, waited for
+where they are not, never touched where nothing can be proven (O2, L8)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from stacks.executors.process import operation_records, process_identity, recovery
+from stacks.executors.process.operation_records import OperationRecord
+from stacks.executors.process.pool import Pool
+from stacks.executors.process.process_identity import ProcessIdentity
+from stacks.model import OperationVerb
+from stacks.paths import OPERATION_ENV, StackPaths
+from tests.stacks.stack_bench import ref
+
+DEAD = ProcessIdentity(1 << 30, 1, "another boot")
+
+
+class ProcessSetup:
+    """Replicas and workers, as processes that sleep."""
+
+    def __init__(self, folder: Path) -> None:
+        self.places = StackPaths(*(folder / name for name in ("backend", "work", "operations", "home", "pass")))
+        self.places.make_folders()
+        self._started: list[subprocess.Popen[bytes]] = []
+
+    def process(self, mark: str = "") -> ProcessIdentity:
+        words = [sys.executable, "-IS", "-c", "import time; time.sleep(600)"]
+        env = {**os.environ, OPERATION_ENV: mark}
+        self._started.append(subprocess.Popen(words, start_new_session=True, env=env))
+        found = process_identity.identify(self._started[-1].pid)
+        assert found
+        return found
+
+    def kill(self, identity: ProcessIdentity) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(identity.pid, signal.SIGKILL)
+        next(each for each in self._started if each.pid == identity.pid).wait()
+
+    def record_running(self, number: int = 1, **more: object) -> OperationRecord:
+        far = process_identity.boot_clock() + 600
+        made = OperationRecord(
+            ref(number), OperationVerb.UP, f"mark{number}", self.process(), self.process(), process_identity.pid_scope()
+        )
+        usual = {"until": far, "commit": "aaaa", "started": "2026-11-21T06:00:00+00:00"}
+        made = replace(made, **{**usual, **more})
+        operation_records.write_running(self.places, made)
+        return made
+
+    def close(self) -> None:
+        for each in self._started:
+            each.kill()
+            each.wait()
+
+
+@pytest.fixture
+def setup(tmp_path: Path) -> Iterator[ProcessSetup]:
+    made = ProcessSetup(tmp_path)
+    yield made
+    made.close()
+
+
+def test_live_operation_of_a_live_owner_is_awaited(setup: ProcessSetup) -> None:
+    left = setup.record_running()
+    assert recovery.recover(setup.places, exclusive=False) == recovery.Recovery((), (left,))
+    assert process_identity.is_alive(left.worker)
+
+
+def test_operation_of_a_dead_owner_is_ended(setup: ProcessSetup) -> None:
+    left = setup.record_running()
+    assert left.owner
+    setup.kill(left.owner)
+    assert recovery.recover(setup.places, exclusive=False).ended == (ref(1),)
+    setup.kill(left.worker)
+    assert list(operation_records.list_running(setup.places)) == []
+
+
+def test_a_dead_worker_s_owner_may_be_stopped_and_cannot_tidy_up(setup: ProcessSetup) -> None:
+    left = setup.record_running()
+    setup.kill(left.worker)
+    assert recovery.recover(setup.places, exclusive=False) == recovery.Recovery((ref(1),), ())
+    assert not operation_records.has_running(setup.places, ref(1))
+
+
+def test_one_that_is_past_its_deadline_is_ended_by_force(setup: ProcessSetup) -> None:
+    left = setup.record_running(until=process_identity.boot_clock() - 1)
+    assert recovery.recover(setup.places, exclusive=False).ended == (ref(1),)
+    setup.kill(left.worker)  # reaps it: settle has killed it
+    assert not process_identity.is_alive(left.worker)
+
+
+def test_operation_on_another_machine_is_not_proven_dead(setup: ProcessSetup) -> None:
+    """Not even by a pid that is free here."""
+    left = setup.record_running(where="elsewhere pid:[1]", worker=DEAD, owner=DEAD)
+    assert recovery.recover(setup.places, exclusive=False) == recovery.Recovery((), (left,))
+
+
+def test_one_s_own_is_nobody_else_s(setup: ProcessSetup) -> None:
+    setup.record_running(owner=process_identity.identify(os.getpid()))
+    assert recovery.recover(setup.places, exclusive=False) == recovery.Recovery()
+    assert recovery.recover(setup.places, exclusive=True) == recovery.Recovery()
+
+
+def test_single_replica_ends_unknown_operations(setup: ProcessSetup) -> None:
+    left = setup.record_running(where="a container of yesterday")
+    assert recovery.recover(setup.places, exclusive=True).ended == (ref(1),)
+    assert psutil.Process(left.worker.pid).status() == psutil.STATUS_ZOMBIE, "it was ended, and is ours to bury"
+    setup.kill(left.worker)
+
+
+def test_the_record_of_another_is_never_taken_for_one_s_own(setup: ProcessSetup) -> None:
+    """A leader that was stopped at the end of its operation wakes when another works on that stack."""
+    late, now = setup.record_running(), replace(setup.record_running(), operation="another")
+    operation_records.write_running(setup.places, now)
+    assert operation_records.has_running(setup.places, ref(1), excluding=late)
+    operation_records.delete_running(setup.places, late)
+    assert list(operation_records.list_running(setup.places)) == [now]
+
+
+def test_a_record_of_a_version_before_replicas_is_read(setup: ProcessSetup) -> None:
+    left = setup.record_running()
+    path = operation_records.running_file(setup.places, left)
+    old = f'{{"ref": {{"project": "{ref(1).project}", "stack": "pr-1"}}, "verb": "up", "operation": "m", '
+    (path.parent / "running.json").write_text(old + '"worker": {"pid": 7, "started": 1, "boot": "b"}}')
+    assert len(list(operation_records.list_running(setup.places))) == 2
+    assert recovery.recover(setup.places, exclusive=True).ended == (ref(1), ref(1))
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_replica_that_starts_leaves_the_folder_of_what_still_ends(setup: ProcessSetup) -> None:
+    """Its earlier life was killed, and another replica leads."""
+    for name in ("ending", "over"):
+        (setup.places.work / name).mkdir()
+    setup.process("ending")
+    Pool(setup.places, "3.259.0").delete_stale_folders()
+    assert [path.name for path in setup.places.work.iterdir()] == ["ending"]
+    Pool(setup.places, "3.259.0").recover()
+    assert list(setup.places.work.iterdir()) == []

@@ -1,0 +1,135 @@
+"""The parent's end of the pipes, against workers that misbehave: always one ending, never an exception (L2)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from stacks import serialization
+from stacks.executors.process import warm_workers, worker_protocol
+from stacks.executors.process.warm_workers import MAX_LINE_BYTES, WarmWorker
+from stacks.executors.process.worker_protocol import LeaseUntil, OnDestroyed, WorkerExit, WorkerSession
+from stacks.model import Operation, OperationResult, OperationVerb, Outcome
+from stacks.paths import StackPaths
+from tests.stacks.stack_bench import OperationFactory, ref
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+RESULT = OperationResult(ref(1), OperationVerb.UP, Outcome.SUCCEEDED, "a" * 40, NOW, NOW)
+WORKER_PREAMBLE = f"import json, sys, time\nRESULT = {json.dumps(json.dumps({'event': 'result', 'result': serialization.dump(RESULT)}))}\n"
+
+
+async def run_worker(
+    folder: Path,
+    program: str,
+    operation: Operation | None = None,
+    progress: Callable[[str], None] = str,
+    emptied: OnDestroyed | None = None,
+    lease: LeaseUntil | None = None,
+) -> WorkerExit:
+    """Listens to a worker that is this program."""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        WORKER_PREAMBLE + program,
+        stdin=pipe,
+        stdout=pipe,
+        limit=MAX_LINE_BYTES,
+        start_new_session=True,
+    )
+
+    async def willing(operation: Operation) -> bool:
+        return True
+
+    work = folder / "own"
+    work.mkdir()
+    interpreter = WarmWorker(process, "mark", work)
+    talk = WorkerSession(
+        interpreter, operation or OperationFactory().up(1, "aaaa"), progress, emptied or willing, lease
+    )
+    places = StackPaths(folder, folder, folder, folder, folder / "pass")
+    try:
+        return await talk.run(places, "3.259.0", asyncio.Event())
+    finally:
+        await warm_workers.end(interpreter)
+        assert not work.exists()
+
+
+async def test_invalid_messages_are_ignored(tmp_path: Path) -> None:
+    """No JSON, no object, an unknown word, five megabytes, bytes that are no UTF-8."""
+    program = (
+        "print('hello'); print('[]'); print('{}'); print('{\"event\": 7}'); print('x' * 5_000_000, flush=True)\n"
+        "sys.stdout.buffer.write(b'\\xff\\xfe\\n'); print(RESULT, flush=True)"
+    )
+    assert await run_worker(tmp_path, program) == WorkerExit(RESULT)
+
+
+async def test_silent_worker_is_a_failure(tmp_path: Path) -> None:
+    assert await run_worker(tmp_path, "sys.exit(1)") == WorkerExit(None)
+
+
+async def test_callbacks_that_raise_hold_nothing_up(tmp_path: Path) -> None:
+    """And a record whose end could not be told stays."""
+
+    def raising(text: str) -> None:
+        raise KeyError(text)
+
+    async def unable(operation: Operation) -> bool:
+        raise ConnectionError("the Git host is down")
+
+    program = (
+        "print(json.dumps({'event': 'progress', 'text': 'x'})); print(json.dumps({'event': 'emptied'}), flush=True)\n"
+        "order = sys.stdin.readline(); answer = sys.stdin.readline()\n"
+        "print(RESULT if answer == 'keep\\n' else 'no', flush=True)"
+    )
+    assert await run_worker(tmp_path, program, progress=raising, emptied=unable) == WorkerExit(RESULT)
+
+
+async def test_unresponsive_worker_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the deadline and the grace; what it had started in its session is gone with it."""
+    monkeypatch.setattr(worker_protocol, "GRACE", 0.2)
+    monkeypatch.setattr(warm_workers, "_FAREWELL", 0.2)
+    slow = OperationFactory().up(1, "aaaa", deadline=0.2)
+    async with asyncio.timeout(15):
+        assert await run_worker(tmp_path, "time.sleep(60)", slow) == WorkerExit(None, timed_out=True)
+
+
+async def test_stopped_worker_does_not_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGSTOP before it read its order, which is more than a pipe holds. Its deadline, the grace, then the kill."""
+    monkeypatch.setattr(worker_protocol, "GRACE", 0.2)
+    long = replace(OperationFactory().up(1, "aaaa", deadline=0.2), commit="a" * 3_000_000)
+    async with asyncio.timeout(20):
+        assert await run_worker(tmp_path, "import os, signal; os.kill(0, signal.SIGSTOP)", long) == WorkerExit(
+            None, timed_out=True
+        )
+
+
+async def test_a_worker_is_told_of_each_renewal_of_the_lease(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """O2: also when the lease was over for a while; nothing is said while nothing is new."""
+    monkeypatch.setattr(worker_protocol, "TELL_LEASE", 0.01)
+    monkeypatch.setattr(worker_protocol, "GRACE", 0.2)
+    now = [7.5, 7.5, float("-inf"), 9.25]
+    program = (
+        "order = json.loads(sys.stdin.readline()); line = sys.stdin.readline()\n"
+        "print(RESULT if (order['not_after'], line) == (7.5, 'lead 9.25\\n') else 'no', flush=True)"
+    )
+    found = await run_worker(tmp_path, program, lease=lambda: now.pop(0) if len(now) > 1 else now[0])
+    assert found == WorkerExit(RESULT)
+
+
+async def test_one_alone_is_told_of_no_lease(tmp_path: Path) -> None:
+    program = "print(RESULT if json.loads(sys.stdin.readline())['not_after'] is None else 'no', flush=True)"
+    assert await run_worker(tmp_path, program) == WorkerExit(RESULT)
+
+
+async def test_the_word_for_a_deadline_is_late(tmp_path: Path) -> None:
+    program = "sys.stdin.readline(); print(RESULT if sys.stdin.readline() == 'late\\n' else 'no', flush=True)"
+    slow = OperationFactory().up(1, "aaaa", deadline=0.2)
+    assert await run_worker(tmp_path, program, slow) == WorkerExit(RESULT, timed_out=True)

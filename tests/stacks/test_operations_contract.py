@@ -1,0 +1,166 @@
+"""What the rest of Eph may rely on, told on the fake and on real Pulumi alike (L2, L5, L8, P9; design: a fake beside
+each port)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from stacks.model import Operation, OperationVerb, Outcome
+from tests.stacks.stack_bench import StackBench, record_of, ref, run_operation, sha, start_operation
+
+
+async def test_stack_lifecycle(bench: StackBench) -> None:
+    """L5: made, updated in place, tagged anew, destroyed; the record says what the store holds at each step."""
+    told: list[str] = []
+    made = await run_operation(bench, bench.factory.up(1, "aaaa"), told)
+    assert (made.outcome, made.error, made.commit) == (Outcome.SUCCEEDED, "", sha("aaaa"))
+    assert made.url == "http://shop-probe-1.localhost"
+    assert made.pulumi_processes <= 3
+    assert "building commit aaaa000" in told
+    first = record_of(bench, 1)
+    assert first.tag is not None
+    assert first.built is not None
+    assert (first.tag.commit, first.tag.number, first.tag.asleep) == (sha("aaaa"), 1, None)
+    assert (first.built.commit, first.built.target, first.built.urls) == (sha("aaaa"), "probe", {"web": made.url})
+    assert (first.resource_count, first.pending_operations, first.locks, first.target) == (1, 0, (), "probe")
+    assert [(entry.verb, entry.commit, entry.outcome) for entry in first.history] == [
+        (OperationVerb.UP, sha("aaaa"), Outcome.SUCCEEDED)
+    ]
+
+    changed = await run_operation(bench, bench.factory.up(1, "bbbb", ("web", "api")))
+    assert changed.outcome is Outcome.SUCCEEDED
+    assert changed.pulumi_processes <= 2
+    second = record_of(bench, 1)
+    assert second.tag is not None
+    assert second.built is not None
+    assert (second.built.commit, second.resource_count, len(second.history)) == (sha("bbbb"), 2, 2)
+    assert second.tag.incarnation == first.tag.incarnation != ""
+
+    until = datetime(2030, 1, 1, tzinfo=UTC)
+    tagged = await run_operation(bench, bench.factory.retag(1, "bbbb", asleep=until, extended_until=until))
+    assert (tagged.outcome, tagged.pulumi_processes) == (Outcome.SUCCEEDED, 0)
+    third = record_of(bench, 1)
+    assert third.tag is not None
+    assert (third.tag.asleep, third.tag.extended_until) == (until, until)
+    assert third.tag.incarnation == first.tag.incarnation
+    assert third.built == second.built
+
+    gone = await run_operation(bench, bench.factory.destroy(1))
+    assert gone.outcome is Outcome.SUCCEEDED
+    assert bench.snapshot().stacks == {}
+    assert bench.snapshot().complete
+
+
+async def test_a_new_stack_of_an_old_name_is_a_new_incarnation(bench: StackBench) -> None:
+    """Pitfall: a stack made again can inherit the tags of the one before it."""
+    await run_operation(bench, bench.factory.up(1, "aaaa"))
+    await run_operation(bench, bench.factory.retag(1, "aaaa", keep=True))
+    old = record_of(bench, 1).tag
+    await run_operation(bench, bench.factory.destroy(1))
+    await run_operation(bench, bench.factory.up(1, "aaaa"))
+    new = record_of(bench, 1)
+    assert old is not None
+    assert new.tag is not None
+    assert old.incarnation != new.tag.incarnation
+    assert not new.tag.keep
+    assert len(new.history) == 1
+
+
+async def test_a_failure_keeps_what_was_built_and_counts_as_a_try(bench: StackBench) -> None:
+    """L5, L8: the error and the failed try are told; what was built last stays on record; mended, it goes on."""
+    await run_operation(bench, bench.factory.up(1, "aaaa"))
+    bench.fail(1, "the migration broke")
+    failed = await run_operation(bench, bench.factory.up(1, "bbbb"))
+    assert failed.outcome is Outcome.FAILED
+    assert "the migration broke" in failed.error
+    assert failed.retryable
+    after = record_of(bench, 1)
+    assert after.built is not None
+    assert after.tag is not None
+    assert (after.built.commit, after.tag.commit) == (sha("aaaa"), sha("bbbb"))
+    assert (after.history[-1].outcome, after.history[-1].commit) == (Outcome.FAILED, sha("bbbb"))
+    assert after.locks == ()
+    bench.stop_failing(1)
+    assert (await run_operation(bench, bench.factory.up(1, "bbbb"))).outcome is Outcome.SUCCEEDED
+
+
+async def test_a_failed_creation_is_on_record(bench: StackBench) -> None:
+    """L2: a half-made stack is seen, with its tag and without a build, and is destroyed like any other."""
+    bench.fail(1, "no disk")
+    assert (await run_operation(bench, bench.factory.up(1, "aaaa"))).outcome is Outcome.FAILED
+    half = record_of(bench, 1)
+    assert half.tag is not None
+    assert (half.tag.number, half.built, half.unreadable) == (1, None, "")
+    assert (await run_operation(bench, bench.factory.destroy(1))).outcome is Outcome.SUCCEEDED
+    assert bench.snapshot().stacks == {}
+
+
+async def test_an_interrupt_is_not_a_try(bench: StackBench) -> None:
+    """L6: a creation that hangs is interrupted; its lock is gone, its history says so, the next one completes. One
+    stack never has two operations at once, and a live lock is nobody's to break."""
+    bench.hold(1)
+    lane = start_operation(bench, bench.factory.up(1, "aaaa"))
+    await bench.wait_until_running(1)
+    held = record_of(bench, 1)
+    assert [lock.owner_dead for lock in held.locks] == [False]
+    second = await run_operation(bench, bench.factory.destroy(1))
+    assert (second.outcome, second.error) == (Outcome.FAILED, "another operation on this stack is under way")
+    assert record_of(bench, 1) == held
+    lane.interrupt()
+    lane.interrupt()
+    ended = await lane.wait()
+    assert (ended.outcome, ended.error) == (Outcome.CANCELLED, "interrupted")
+    after = record_of(bench, 1)
+    assert (after.locks, after.built) == ((), None)
+    assert [(entry.commit, entry.outcome) for entry in after.history] == [(sha("aaaa"), Outcome.CANCELLED)]
+    bench.release(1)
+    again = await run_operation(bench, bench.factory.up(1, "aaaa", refresh=bool(after.pending_operations)))
+    assert again.outcome is Outcome.SUCCEEDED
+    assert record_of(bench, 1).pending_operations == 0
+
+
+async def test_record_stays_until_the_destroy_is_reported(bench: StackBench) -> None:
+    """Pitfall: a record dropped too early. Reports are turned to 'destroyed' before the stack's record goes."""
+    asked: list[Operation] = []
+    willing = False
+
+    async def emptied(operation: Operation) -> bool:
+        asked.append(operation)
+        return willing
+
+    bench.operations.emptied = emptied
+    await run_operation(bench, bench.factory.up(1, "aaaa"))
+    kept = await run_operation(bench, bench.factory.destroy(1))
+    assert kept.outcome is Outcome.FAILED
+    assert "the record stays" in kept.error
+    assert kept.ended - kept.started < timedelta(seconds=20)
+    left = record_of(bench, 1)
+    assert (left.resource_count, left.built) == (0, None)
+    assert left.tag is not None
+    assert left.target == "probe", "the empty state does not know it any more, and the next try looks there by name"
+    willing = True
+    assert (await run_operation(bench, bench.factory.destroy(1))).outcome is Outcome.SUCCEEDED
+    assert [operation.verb for operation in asked] == [OperationVerb.DESTROY, OperationVerb.DESTROY]
+    assert bench.snapshot().stacks == {}
+
+
+async def test_operations_on_a_missing_stack(bench: StackBench) -> None:
+    """L2: a destroy of nothing succeeds; a tag or a refresh for nothing fails and makes nothing."""
+    assert (await run_operation(bench, bench.factory.destroy(7))).outcome is Outcome.SUCCEEDED
+    for operation in (bench.factory.retag(7, "aaaa"), bench.factory.refresh(7)):
+        result = await run_operation(bench, operation)
+        assert result.outcome is Outcome.FAILED
+        assert "not in the backend" in result.error
+    assert bench.snapshot().stacks == {}
+
+
+async def test_after_close_nothing_is_begun(bench: StackBench) -> None:
+    """L2: a pool that closes interrupts what runs, gives its result, and starts no more."""
+    bench.hold(1)
+    lane = start_operation(bench, bench.factory.up(1, "aaaa"))
+    await bench.wait_until_running(1)
+    await bench.operations.close()
+    assert (await lane.wait()).outcome is Outcome.CANCELLED
+    late = await run_operation(bench, bench.factory.up(2, "aaaa"))
+    assert (late.outcome, late.error) == (Outcome.CANCELLED, "interrupted before it began")
+    assert set(bench.snapshot().stacks) == {ref(1)}

@@ -1,0 +1,85 @@
+"""Pulumi's plugins beside the CLI: found, downloaded or built once, in the order of the ways that are allowed."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from stacks.toolchain import plugins, pulumi_cli
+from stacks.toolchain.pulumi_cli import Toolchain, ToolchainNotFound
+
+NAME = "kubernetes"
+
+
+def write_program(path: Path, text: str = "exit 0") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine with a cache of its own, no plugin, and a `pulumi` whose installer reaches nothing."""
+    write_program(tmp_path / "bin" / "pulumi", "echo no way out >&2; exit 1")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    monkeypatch.setenv("EPH_CACHE", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def test_on_path_first_then_the_cache(bare_machine: Path) -> None:
+    cached = bare_machine / "cache" / "plugins" / f"{NAME}-{plugins.version(NAME)}"
+    write_program(cached / "pulumi-resource-kubernetes")
+    assert plugins.find(NAME) == cached
+    write_program(bare_machine / "bin" / "pulumi-resource-kubernetes")
+    assert plugins.find(NAME) == bare_machine / "bin"
+
+
+def test_a_download_is_kept_in_the_cache(bare_machine: Path) -> None:
+    place = f"$PULUMI_HOME/plugins/resource-kubernetes-v{plugins.version(NAME)}"
+    binary = f"{place}/pulumi-resource-kubernetes"
+    write_program(bare_machine / "bin" / "pulumi", f'mkdir -p "{place}"; echo "$@" >"{binary}"')
+    said: list[str] = []
+    folder = plugins.ensure(NAME, said.append)
+    asked = (folder / "pulumi-resource-kubernetes").read_text().split()
+    assert asked[:5] == ["plugin", "install", "resource", NAME, plugins.version(NAME)]
+    assert [path.name for path in folder.iterdir()] == ["pulumi-resource-kubernetes"]
+    assert plugins.ensure(NAME, said.append) == folder
+    assert len(said) == 1, "the second time it is there"
+
+
+def test_when_nothing_works_every_way_is_named(bare_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EPH_TOOLCHAIN_WAYS", "path,cache,download")
+    with pytest.raises(ToolchainNotFound) as failed:
+        plugins.ensure(NAME, lambda _: None)
+    assert "download: no way out" in str(failed.value)
+    assert "make plugin-kubernetes" in str(failed.value)
+    out, err = io.StringIO(), io.StringIO()
+    assert plugins.main([NAME], out, err) == 1
+    assert (out.getvalue(), "make plugin-kubernetes" in err.getvalue()) == ("", True)
+
+
+def test_a_server_brings_the_plugins_of_its_targets(bare_machine: Path) -> None:
+    write_program(bare_machine / "bin" / "pulumi-resource-kubernetes")
+    tools = Toolchain(bare_machine / "bin" / "pulumi", "1", "/tools", "path")
+    assert plugins.with_plugins(tools, ("local",), lambda _: None).path == "/tools"
+    assert plugins.with_plugins(tools, ("local", "kubernetes"), lambda _: None).path == f"{bare_machine / 'bin'}:/tools"
+
+
+def test_the_build_is_of_the_version_that_the_sdk_asks_for() -> None:
+    script = Path(pulumi_cli.__file__).parents[2] / "infra" / "toolchain" / "kubernetes-plugin" / "build.sh"
+    assert f"\nversion={plugins.version(NAME)}\n" in script.read_text()
+
+
+def test_helm_is_the_one_that_the_plugin_renders_charts_with(
+    bare_machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = Path(pulumi_cli.__file__).parents[2] / "infra" / "toolchain" / "kubernetes-plugin" / "go.mod"
+    assert f"\thelm.sh/helm/v3 v{plugins.HELM_VERSION}" in module.read_text()
+    monkeypatch.setenv("EPH_TOOLCHAIN_WAYS", "path,cache")
+    with pytest.raises(ToolchainNotFound, match="make helm"):
+        plugins.ensure("helm", lambda _: None)
+    write_program(bare_machine / "cache" / "plugins" / f"helm-{plugins.HELM_VERSION}" / "helm")
+    assert plugins.find("helm").name == f"helm-{plugins.HELM_VERSION}"

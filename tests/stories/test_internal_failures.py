@@ -1,0 +1,197 @@
+"""What breaks in our own parts stops nobody else. L2, L7, pitfall 5."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+
+import pytest
+
+from orchestrator.core.views.phases import Phase
+from orchestrator.runtime.executor import MAX_CONCURRENT_PURGES
+from orchestrator.runtime.observation import observer
+from stacks.model import Operation, OperationResult
+from tests.worlds.world import World
+
+
+async def test_an_operation_that_raises_frees_its_lane_and_is_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:  # L8
+    start = world.stacks.start
+    broken = [True]
+
+    class Broken:
+        async def wait(self) -> OperationResult:
+            raise RuntimeError("the pipe broke")
+
+        def interrupt(self) -> None:
+            """Too late."""
+
+    def once(operation: Operation, progress):
+        return Broken() if broken and broken.pop() else start(operation, progress)
+
+    monkeypatch.setattr(world.stacks, "start", once)
+    number = world.open()
+    await world.run_for(seconds=5)
+    assert world.executor.running == {}
+    assert world.phase(number) is Phase.FAILED
+    assert "the pipe broke" in world.comment(number)
+    await world.run_for(minutes=1)
+    assert world.phase(number) is Phase.READY
+
+
+async def test_one_that_cannot_be_started_stops_nobody(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:  # pitfall 5
+    bad, good = world.open("bad"), world.open("good")
+    start, ref = world.stacks.start, world.ref(bad)
+
+    def refusing(operation: Operation, progress):
+        if operation.ref == ref:
+            raise OSError("no process could be started")
+        return start(operation, progress)
+
+    monkeypatch.setattr(world.stacks, "start", refusing)
+    await world.run_for(minutes=1)
+    assert world.phase(good) is Phase.READY
+    assert any("no process could be started" in sentence for sentence in world.event_messages("cycle.failed"))
+    monkeypatch.undo()
+    await world.run_for(minutes=1)
+    assert world.phase(bad) is Phase.READY
+
+
+async def test_a_show_that_fails_does_not_fail_the_cycle(world: World) -> None:  # L2
+    def full(_: object) -> None:
+        raise OSError("no space left on device")
+
+    world.loop.listeners = (full, world.notifier.on_cycle)
+    number = world.open()
+    await world.run_for(minutes=1)
+    assert world.phase(number) is Phase.READY
+    assert "Ready" in world.comment(number)
+    assert len(world.event_messages("cycle.failed")) == 1
+
+
+async def test_a_cycle_that_fails_is_followed_by_the_next(world: World, monkeypatch: pytest.MonkeyPatch) -> None:  # L2
+    def broken() -> None:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(world.stacks, "snapshot", broken)
+    number = world.open()
+    due = await world.cycle()
+    assert due - world.now == timedelta(seconds=5)
+    monkeypatch.undo()
+    await world.run_for(seconds=6)
+    assert world.phase(number) is Phase.READY
+    assert world.event_messages("cycle.recovered")
+
+
+async def test_stacks_that_cannot_all_be_read_are_neither_made_twice_nor_destroyed(world: World) -> None:  # L7
+    number = world.open()
+    await world.run_for(minutes=1)
+    world.stacks.incomplete = "one object could not be read"
+    another = world.open("another")
+    await world.run_for(minutes=5)
+    assert world.phase(number) is Phase.READY
+    assert world.stack(another) is None
+    world.stacks.incomplete = ""
+    await world.run_for(minutes=1)
+    assert world.phase(another) is Phase.READY
+
+
+async def test_few_may_go_within_the_hour_and_the_next_ones_are_held(world: World) -> None:  # L7
+    numbers = [world.open(str(each)) for each in range(10)]
+    await world.run_for(minutes=2)
+    for number in numbers[:5]:
+        world.forge.vanish(world.shop, number)
+    await world.run_for(minutes=3)
+    assert len(world.stacks.records) == 5
+    world.forge.vanish(world.shop, numbers[5])
+    await world.run_for(minutes=3)
+    assert len(world.stacks.records) == 5
+    world.forge.close_pull(world.shop, numbers[6])  # stated by the Git host: that one may go
+    await world.run_for(minutes=3)
+    assert len(world.stacks.records) == 4
+    await world.run_for(hours=1)
+    assert len(world.stacks.records) == 3
+
+
+async def test_leftovers_are_purged_two_at_a_time_and_the_living_are_left_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:  # L7, L6
+    number = world.open()
+    await world.run_for(minutes=1)
+    purge, under_way, most = world.target.purge, [], []
+
+    def counted(name: str, told: Mapping[str, str]) -> None:
+        under_way.append(name)
+        most.append(len(under_way))
+        time.sleep(0.02)  # in a thread: long enough for others to begin meanwhile
+        purge(name, told)
+        under_way.remove(name)
+
+    monkeypatch.setattr(world.target, "purge", counted)
+    world.target.leftovers.update(f"shop-old-name-{each}" for each in range(100, 105))
+    await world.run_for(minutes=2)
+    assert world.target.leftovers == set()
+    assert world.phase(number) is Phase.READY
+    assert len(world.event_messages("sweep.removed")) == 5
+    assert max(most) <= MAX_CONCURRENT_PURGES
+
+
+async def test_a_purge_that_fails_rests_and_is_told_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:  # L7
+    tries = []
+
+    def stuck(name: str, _: object) -> None:
+        tries.append(name)
+        raise OSError("the folder is busy")
+
+    monkeypatch.setattr(world.target, "purge", stuck)
+    world.target.leftovers.add("shop-old-name-100")
+    await world.run_for(minutes=5)
+    assert 3 < len(tries) <= 35
+    assert len(world.event_messages("cycle.failed")) == 1
+    monkeypatch.undo()
+    await world.run_for(minutes=1)
+    assert world.target.leftovers == set()
+
+
+async def test_nothing_in_the_background_ends_without_a_word(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:  # L2
+    number = world.open()
+    await world.run_for(minutes=1)
+
+    def broken(*_: object) -> None:
+        raise KeyError("a fault of ours")
+
+    monkeypatch.setattr(world.forge, "pull", broken)
+    world.forge.update_pull(world.shop, number, state="closed")
+    world.forge._repositories[world.shop.id].pulls.pop(number)
+    await world.run_for(minutes=1)
+    assert any("a fault of ours" in sentence for sentence in world.event_messages("cycle.failed"))
+    assert len(world.stacks.records) == 1
+
+
+async def test_a_target_that_hangs_holds_nobody_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:  # pitfall 5
+    """It is asked once, not once a cycle: threads are few."""
+    hangs, asked = threading.Event(), []
+
+    def never() -> frozenset[str]:
+        asked.append(world.now)
+        hangs.wait(20)
+        return frozenset()
+
+    monkeypatch.setattr(observer, "PATIENCE", 0.02)
+    world.loop._dependencies.observer._sources.targets["other"] = never
+    number = world.open()
+    world.target.leftovers.add("shop-old-name-7")
+    await world.run_for(minutes=2)
+    assert world.phase(number) is Phase.READY
+    assert world.target.leftovers == set()
+    assert len(asked) == 1
+    hangs.set()
+    await world.run_for(minutes=1)
+    assert len(asked) > 1

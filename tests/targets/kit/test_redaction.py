@@ -1,0 +1,129 @@
+"""Secret values are taken out of texts, in whatever usual way a program prints them (S4)."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from programs.kit.errors import TargetError
+from programs.kit.processes import command_runner
+from programs.kit.processes.command_runner import CommandRun
+from programs.kit.processes.sandbox import Workspace
+from programs.redaction import Redactor, redact
+from programs.spec import EnvironmentSpec, GitSource, Secret
+from programs.targets.kubernetes.api import object_names as kubernetes_names
+from programs.targets.kubernetes.rendering import workloads
+from programs.targets.local.v1.base import Provider, hidden
+from tests.targets.local_machine import local_settings
+
+VALUE = 'p@ss "wörd"/+=&\\n'
+PEM = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0\nq9f\n-----END KEY-----"
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        VALUE,
+        json.dumps({"key": VALUE}),
+        f"https://host/?key={quote(VALUE, safe='')}&x=1",
+        base64.b64encode(VALUE.encode()).decode(),
+        f"export KEY={VALUE}; echo {VALUE}",
+    ],
+)
+def test_a_value_is_found_as_others_write_it(shown: str) -> None:
+    clean = Redactor([VALUE])(f"before {shown} after")
+    assert clean.startswith("before ")
+    assert clean.endswith(" after")
+    assert "***" in clean
+    assert "rd" not in clean
+
+
+def test_a_value_of_several_lines_is_found_line_by_line() -> None:
+    veil = Redactor([PEM])
+    assert [veil(line) for line in PEM.splitlines()] == ["***", "***", "q9f", "***"]
+    assert veil(PEM) == "***"
+
+
+def test_the_longest_goes_first_and_what_is_short_or_nothing_goes_by() -> None:
+    assert Redactor(["secret", "secret-longer"])("a secret-longer one, a secret one") == "a *** one, a *** one"
+    assert Redactor(["yes", ""])("yes, and nothing") == "yes, and nothing"
+    assert Redactor()("text") == "text"
+    assert Redactor(["a.c*+?("])("abcccc a.c*+?(") == "abcccc ***"
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Workspace:
+    made = Workspace(tmp_path / "root" / "envs" / "shop" / "src" / "x", tmp_path / "root" / "envs" / "shop" / "home")
+    for folder in (made.checkout, made.home / "tmp"):
+        folder.mkdir(parents=True)
+    return made
+
+
+def test_a_build_that_prints_it_tells_it_neither_in_its_log_nor_in_its_error(tmp_path: Path, place: Workspace) -> None:
+    """Where a long line is cut, and when it arrives in pieces, too."""
+    value = "gehe1mes-Wört-42"
+    line = (
+        "env | sort; printf 'first half gehe1mes-W\\303'; sleep 0.2; "
+        "printf '\\266rt-42 second'; sleep 0.1; echo; head -c 1993 /dev/zero | tr '\\0' x; echo $KEY; exit 3"
+    )
+    with pytest.raises(TargetError) as caught:
+        command_runner.run(
+            local_settings(tmp_path), "shop", place, CommandRun("build", "build", line, 20, {"KEY": value}, (value,))
+        )
+    log = (place.checkout.parents[1] / "logs" / "build.log").read_text()
+    for text in ("\n".join(caught.value.tail), log):
+        assert "KEY=***" in text
+        assert "first half *** second" in text
+        assert "gehe1" not in text
+
+
+def test_what_a_provider_hides_is_named_and_not_held() -> None:
+    assert hidden({"env": {"KEY": "v", "OTHER": "w"}, "secrets": ["KEY"]}) == ("v",)
+    assert hidden({"env": {"KEY": "v"}}) == ()
+
+    class Kept(Provider):
+        kept = ("env", "secrets")
+
+    assert Kept().record({"root": "/r", "environment": "e", "env": {}}) == {"root": "/r", "environment": "e", "env": {}}
+
+
+def spec(**secrets: Secret) -> EnvironmentSpec:
+    source = GitSource("/origin.git", "a" * 40, "feature")
+    return EnvironmentSpec("shop-a-42", "shop.test", "kubernetes", "shop", source, (), secrets=secrets)
+
+
+def test_pods_change_with_a_secret_and_hold_only_its_name() -> None:
+    """T2: a new value makes new pods, though none of them holds it."""
+    first, other = spec(KEY=Secret("k", "m1", VALUE)), spec(KEY=Secret("k", "m2", VALUE))
+    notes = kubernetes_names.secrets_annotation(first)
+    assert notes != kubernetes_names.secrets_annotation(other)
+    assert notes == kubernetes_names.secrets_annotation(replace(first, name="other"))
+    assert kubernetes_names.secrets_annotation(spec()) == {}
+    template = workloads.pod_template({}, {}, notes)
+    assert template["metadata"]["annotations"] == notes
+    assert "annotations" not in workloads.pod_template({}, {}, {})["metadata"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("fatal: https://bot:s3cret@example.com/x", "fatal: https://bot:***@example.com/x"),
+        ("postgresql+asyncpg://:pw@db/app and redis://u:p@h", "postgresql+asyncpg://:***@db/app and redis://u:***@h"),
+        ("see http://localhost:8080/a@b", "see http://localhost:***@b"),
+        ("mailto ann@example.com at 10:30", "mailto ann@example.com at 10:30"),
+    ],
+)
+def test_passwords_of_urls_are_taken_out(text: str, told: str) -> None:
+    """Too much is taken out rather than too little: what looks like a password before an @ is one."""
+    assert redact(text) == told
+
+
+def test_a_line_costs_no_more_than_its_length() -> None:
+    """S3: with a pattern that is quadratic this would take hours."""
+    assert redact("a" * 2_000_000) == "a" * 2_000_000
+    assert redact("://u:" * 20_000) == "://u:" * 20_000

@@ -1,0 +1,81 @@
+"""What the Kubernetes program would apply: its resources as Pulumi's own mocks take them down, nothing applied."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_mocks
+
+from programs.spec import EnvironmentSpec, GitSource, ServiceSpec
+from programs.targets.kubernetes.kubernetes_program import KubernetesProgram, PreparedInputs
+from programs.targets.kubernetes.settings import KubernetesSettings
+
+_LOOP = asyncio.new_event_loop()
+SETTINGS = KubernetesSettings(root=Path("/nowhere"), server="eph")
+IMAGE = f"registry.test/acme/shop@sha256:{'c' * 64}"
+WEB = ServiceSpec("web", "", image="shop", port=8080)
+
+
+def kubernetes_spec(*services: ServiceSpec, **more: Any) -> EnvironmentSpec:
+    given: dict[str, Any] = {
+        "name": "shop-a-42",
+        "host": "shop-a-42.preview.test",
+        "target": "kubernetes",
+        "project": "shop",
+        "source": GitSource("/origin.git", "a" * 40, "feature"),
+        "services": services or (WEB,),
+        "images": {"shop": "registry.test/acme/shop:1"},
+        "marks": {"PRNumber": "42"},
+    }
+    return EnvironmentSpec(**{**given, **more})
+
+
+@dataclass
+class RecordedProgram(Mocks):
+    """Every resource by its name in the program; what waits for an object has its name too, and gets ``ready:``."""
+
+    resources: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        waits = args.typ.endswith(":Ready")
+        self.resources[f"ready:{args.name}" if waits else args.name] = dict(args.inputs)
+        secrets: dict[str, dict[str, Any]] = {
+            "password": {"value": "password"},
+            "shared": {"url": "postgresql://r:p@127.0.0.1:5432/d"},
+        }
+        secrets["ports"] = {"ports": dict.fromkeys(args.inputs.get("services", ()), 20000)}
+        secrets["database"] = {"url": "postgresql://r:p@127.0.0.1:5432/d", "made": "1"}
+        given = secrets.get(args.name.partition("-")[0], {})
+        return f"{args.name}-id", {**args.inputs, **given}
+
+    def call(self, _: MockCallArgs) -> dict[str, Any]:
+        return {}
+
+
+def record_program(
+    environment_spec: EnvironmentSpec, settings: KubernetesSettings = SETTINGS, prepared: PreparedInputs | None = None
+) -> RecordedProgram:
+    found = RecordedProgram()
+    with event_loop():
+        set_mocks(found, project="eph-shop-1", stack="pr-42", preview=False)
+        made = KubernetesProgram(environment_spec, settings, prepared or PreparedInputs(images={"shop": IMAGE}), "test")
+        pulumi.runtime.test(made.build)()
+    return found
+
+
+@contextmanager
+def event_loop() -> Iterator[None]:
+    """Pulumi's mocks take the thread's event loop for granted; whoever had one before may have taken it along."""
+    local = asyncio.get_event_loop_policy()._local  # asking openly would make one
+    before = local._loop
+    asyncio.set_event_loop(_LOOP)
+    try:
+        yield
+    finally:
+        asyncio.set_event_loop(before)

@@ -1,0 +1,256 @@
+"""The cluster's API as the Kubernetes target asks it: what silence, refusal and absence each mean (L7, L9, T2).
+
+A small HTTP server stands for the API server; nothing of a cluster is needed.
+"""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from programs.spec import EnvironmentSpec, GitSource, ServiceSpec
+from programs.targets.kubernetes import settings
+from programs.targets.kubernetes.api import cluster, namespace_access
+from programs.targets.kubernetes.api.cluster import ObjectNotFound
+from programs.targets.kubernetes.errors import ClusterUnreachable, KubernetesError
+from programs.targets.kubernetes.settings import KubernetesSettings
+from programs.targets.kubernetes.target import TARGET
+
+OURS = {"app.kubernetes.io/managed-by": "eph", "eph.dev/server": "eph-1"}
+
+
+class _ScriptedApiServer(http.server.ThreadingHTTPServer):
+    """``answers`` by path; what is deleted is gone. ``requests``: every request with its token."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answers: dict[str, tuple[int, Any]] = {}
+        self.requests: list[str] = []
+        self.access_answers: list[bool] = []
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    server: _ScriptedApiServer
+
+    def do_GET(self) -> None:
+        self.server.requests.append(f"GET {self.path} {self.headers.get('Authorization')}")
+        self._respond(*self.server.answers.get(self.path.partition("?")[0], (404, {"message": "not found"})))
+
+    def do_POST(self) -> None:
+        """What is made is there from then on. ``may`` answers the questions for rights, one by one."""
+        said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.requests.append(f"POST {self.path}")
+        if said["kind"] == "SelfSubjectAccessReview":
+            self._respond(
+                201, {"status": {"allowed": self.server.access_answers.pop(0) if self.server.access_answers else True}}
+            )
+            return
+        path = f"{self.path}/{said['metadata']['name']}"
+        taken = path in self.server.answers
+        self.server.answers.setdefault(path, (200, said))
+        self._respond(409 if taken else 201, said)
+
+    def do_DELETE(self) -> None:
+        self.server.requests.append(f"DELETE {self.path}")
+        self.server.answers.pop(self.path.partition("?")[0])
+        self._respond(200, {})
+
+    def _respond(self, status: int, data: Any) -> None:
+        body = json.dumps(data).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *words: object) -> None:
+        """Silent."""
+
+
+@pytest.fixture
+def api() -> Iterator[_ScriptedApiServer]:
+    server = _ScriptedApiServer()
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def kubeconfig(folder: Path, port: int, bearer: str = "first") -> Path:
+    path = folder / "kubeconfig"
+    data = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+        "users": [{"name": "u", "user": {"token": bearer}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    path.write_text(json.dumps(data))
+    return path
+
+
+@pytest.fixture
+def raw_settings(api: _ScriptedApiServer, tmp_path: Path) -> dict[str, str]:
+    file = kubeconfig(tmp_path, api.server_address[1])
+    return {"root": str(tmp_path), "server": "eph-1", "kubeconfig": str(file), "routes": str(tmp_path / "routes")}
+
+
+def settings_from(raw_settings: dict[str, str]) -> KubernetesSettings:
+    return settings.from_mapping(raw_settings)
+
+
+def test_only_our_own_namespaces_are_asked_for_and_named(api: _ScriptedApiServer, raw_settings: dict[str, str]) -> None:
+    api.answers["/api/v1/namespaces"] = (200, {"items": [{"metadata": {"name": "shop-a-1"}}]})
+    assert TARGET.list_environments(raw_settings) == {"shop-a-1"}
+    assert "app.kubernetes.io%2Fmanaged-by%3Deph%2Ceph.dev%2Fserver%3Deph-1" in api.requests[0]
+
+
+@pytest.mark.parametrize("status", [401, 403, 500, 503])
+def test_forbidden_is_not_an_empty_cluster(api: _ScriptedApiServer, raw_settings: dict[str, str], status: int) -> None:
+    api.answers["/api/v1/namespaces"] = (status, {"message": "no luck"})
+    with pytest.raises(ClusterUnreachable, match="no luck"):
+        TARGET.list_environments(raw_settings)
+
+
+def test_no_response_is_not_an_empty_cluster(raw_settings: dict[str, str], tmp_path: Path) -> None:
+    silent = {**raw_settings, "kubeconfig": str(kubeconfig(tmp_path, 1))}
+    with pytest.raises(ClusterUnreachable, match="does not answer"):
+        TARGET.list_environments(silent)
+
+
+def test_a_renewed_kubeconfig_is_read_again(
+    api: _ScriptedApiServer, raw_settings: dict[str, str], tmp_path: Path
+) -> None:
+    api.answers["/api/v1/namespaces"] = (200, {"items": []})
+    TARGET.list_environments(raw_settings)
+    kubeconfig(tmp_path, api.server_address[1], bearer="second")
+    TARGET.list_environments(raw_settings)
+    assert [line.rpartition(" ")[2] for line in api.requests] == ["first", "second"]
+
+
+def test_a_file_that_is_no_kubeconfig_is_named(raw_settings: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "kubeconfig").write_text("{}")
+    with pytest.raises(KubernetesError, match="kubeconfig"):
+        cluster.connect(settings_from(raw_settings))
+
+
+def test_a_purge_removes_what_is_ours_and_only_that(api: _ScriptedApiServer, raw_settings: dict[str, str]) -> None:
+    """A namespace that only has the name of an environment is somebody's, and stays."""
+    place = "/api/v1/namespaces/shop-a-1"
+    api.answers[place] = (200, {"metadata": {"labels": {**OURS, "eph.dev/server": "eph-2"}}})
+    TARGET.purge("shop-a-1", raw_settings)
+    assert place in api.answers
+    api.answers[place] = (200, {"metadata": {"labels": OURS}})
+    TARGET.purge("shop-a-1", raw_settings)
+    assert place not in api.answers
+    TARGET.purge("shop-a-1", raw_settings)
+    with pytest.raises(KubernetesError, match="cannot be the name"):
+        TARGET.purge("kube-system", raw_settings)
+
+
+ROUTES = "/apis/gateway.networking.k8s.io/v1"
+WILDCARD = "/api/v1/namespaces/infra/secrets/wildcard"
+
+
+def environment_spec(raw_settings: dict[str, str], **more: str) -> EnvironmentSpec:
+    """Its image has a digest already, so no registry is asked."""
+    return EnvironmentSpec(
+        name="shop-a-1",
+        host="shop-a-1.preview.test",
+        target="kubernetes",
+        project="shop",
+        source=GitSource("/origin.git", "a" * 40, "feature"),
+        services=(ServiceSpec("web", "", image="shop"),),
+        images={"shop": f"registry.test/acme/shop@sha256:{'c' * 64}"},
+        settings={**raw_settings, **more},
+    )
+
+
+def test_a_cluster_without_the_gateway_api_is_said_before_anything_is_applied(
+    api: _ScriptedApiServer, raw_settings: dict[str, str]
+) -> None:
+    spec = environment_spec(raw_settings, gateway="infra/edge")
+    with pytest.raises(KubernetesError, match=r"knows no HTTPRoute of gateway\.networking\.k8s\.io/v1; an operator"):
+        TARGET.program(spec)
+    api.answers[ROUTES] = (200, {"resources": [{"kind": "Gateway"}]})
+    with pytest.raises(KubernetesError, match="knows no HTTPRoute"):
+        TARGET.program(spec)
+    api.answers[ROUTES] = (200, {"resources": [{"kind": "HTTPRoute"}]})
+    TARGET.program(spec)
+
+
+def test_a_certificate_to_copy_must_be_there_and_whole(api: _ScriptedApiServer, raw_settings: dict[str, str]) -> None:
+    spec = environment_spec(raw_settings, tls_secret="infra/wildcard")
+    with pytest.raises(KubernetesError, match="no Secret wildcard in the namespace infra"):
+        TARGET.program(spec)
+    api.answers[WILDCARD] = (200, {"data": {"tls.crt": "Yw=="}})
+    with pytest.raises(KubernetesError, match=r"has no tls\.crt and tls\.key"):
+        TARGET.program(spec)
+    api.answers[WILDCARD] = (200, {"data": {"tls.crt": "Yw==", "tls.key": "aw=="}})
+    TARGET.program(spec)
+
+
+def test_what_is_missing_is_told_apart(api: _ScriptedApiServer, raw_settings: dict[str, str]) -> None:
+    with pytest.raises(ObjectNotFound):
+        cluster.connect(settings_from(raw_settings)).get_namespaced("a", "apps/v1/deployments", "web")
+    assert "/apis/apps/v1/namespaces/a/deployments/web" in api.requests[0]
+
+
+NAMESPACE, BINDING = (
+    "/api/v1/namespaces/shop-1",
+    f"/apis/{namespace_access.RBAC}/v1/namespaces/shop-1/rolebindings/eph-server",
+)
+
+
+def scoped_settings(raw_settings: dict[str, str]) -> KubernetesSettings:
+    return settings_from({**raw_settings, "role": "eph-environment", "account": "tools/eph"})
+
+
+def test_its_own_rights_come_before_anything_else_in_a_namespace(
+    api: _ScriptedApiServer, raw_settings: dict[str, str]
+) -> None:
+    """O4, S3: a server in a cluster binds itself a role in its environment's namespace, and has none in others."""
+    api.access_answers = [False, True, False, True, True, True]
+    namespace_access.ensure_access("shop-1", scoped_settings(raw_settings))
+    assert api.answers[NAMESPACE][1]["metadata"]["labels"] == OURS
+    bound = api.answers[BINDING][1]
+    assert (bound["roleRef"]["name"], bound["subjects"]) == (
+        "eph-environment",
+        [{"kind": "ServiceAccount", "name": "eph", "namespace": "tools"}],
+    )
+    assert api.access_answers == [], "an API server that has not heard of it yet is asked again"
+    api.requests.clear()
+    namespace_access.ensure_access("shop-1", scoped_settings(raw_settings))
+    assert [line for line in api.requests if line.startswith("POST") and "reviews" not in line] == [], "the second time"
+    api.requests.clear()
+    namespace_access.ensure_access("shop-1", settings_from(raw_settings))
+    assert api.requests == [], "nothing to do where the account may anyway"
+
+
+def test_a_foreign_namespace_is_not_entered(api: _ScriptedApiServer, raw_settings: dict[str, str]) -> None:
+    api.answers[NAMESPACE] = (200, {"metadata": {"labels": {**OURS, "eph.dev/server": "eph-2"}}})
+    with pytest.raises(KubernetesError, match="not this server's"):
+        namespace_access.ensure_access("shop-1", scoped_settings(raw_settings))
+    assert BINDING not in api.answers
+
+
+def test_a_binding_that_gives_nothing_is_told(
+    api: _ScriptedApiServer, raw_settings: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(namespace_access, "SECONDS", 0.0)
+    api.access_answers = [False] * 9
+    with pytest.raises(KubernetesError, match="account tools/eph has no rights in namespace shop-1"):
+        namespace_access.ensure_access("shop-1", scoped_settings(raw_settings))
+
+
+def test_a_role_without_an_account_is_refused(raw_settings: dict[str, str]) -> None:
+    with pytest.raises(KubernetesError, match="must be namespace/name"):
+        settings_from({**raw_settings, "role": "eph-environment", "account": "eph"})

@@ -1,0 +1,225 @@
+"""A repository's Helm chart, rendered by the real helm shut in, and judged like any manifest: the attacks (T2, S3).
+
+What needs no helm is tried with a script in its place, so that it is tried on every machine.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import textwrap
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from programs.kit.processes import sandbox
+from programs.spec import EnvironmentSpec, GitSource
+from programs.targets.kubernetes.commit_files import InMemoryFiles
+from programs.targets.kubernetes.errors import KubernetesError
+from programs.targets.kubernetes.manifests import helm, load_manifests
+from programs.targets.kubernetes.manifests.manifest_reader import ChartRelease, Manifest
+from programs.targets.kubernetes.settings import KubernetesSettings
+
+CHART = {
+    "chart/Chart.yaml": "apiVersion: v2\nname: shop\nversion: 0.1.0\n",
+    "chart/values.yaml": "image: {repository: registry.test/acme/shop, tag: latest}\nreplicas: 1\n",
+    "chart/templates/web.yaml": """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, labels: {helm.sh/chart: shop}}
+spec:
+  replicas: {{ .Values.replicas }}
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - {name: web, image: "{{ .Values.image.repository }}:{{ .Values.image.tag }}", ports: [{containerPort: 8080}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
+""",
+}
+PINNED = {"api": "registry.test/acme/shop@sha256:" + "a" * 64}
+
+
+def _helm() -> str:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "eph" / "plugins"
+    return shutil.which("helm") or next((str(path) for path in sorted(cache.glob("helm-*/helm"))), "")
+
+
+HELM = _helm()
+needs_helm = pytest.mark.skipif(not HELM, reason="needs helm on PATH or in Eph's cache: run `make helm`")
+SETTINGS = KubernetesSettings(root=Path("/nowhere"), server="eph", helm=HELM)
+
+
+def spec(**more: Any) -> EnvironmentSpec:
+    made = EnvironmentSpec(
+        name="shop-gentle-stream-42",
+        host="shop-gentle-stream-42.preview.test",
+        target="kubernetes",
+        project="shop",
+        source=GitSource("/nowhere", "0" * 40, "feature"),
+        services=(),
+        images={"api": "registry.test/acme/shop:pr-42"},
+        manifests=("chart",),
+    )
+    return replace(made, **more)
+
+
+def render_chart(texts: Mapping[str, str], program: str = HELM, **more: Any) -> list[Manifest]:
+    return helm.render(InMemoryFiles({**CHART, **texts}), "chart", ChartRelease("shop-a-42", helm=program, **more))
+
+
+@pytest.mark.long
+@needs_helm
+def test_a_chart_is_rendered_with_the_values_of_eph_yaml_judged_and_pinned() -> None:
+    """Files of values count more than the chart's own, and eph.yaml more than they."""
+    files = InMemoryFiles({**CHART, "preview.yaml": "replicas: 2\nimage: {tag: preview}\n"})
+    found = load_manifests(
+        files, spec(values={"image.tag": "0123456", "replicas": 3}, values_files=("preview.yaml",)), SETTINGS, PINNED
+    )
+    deployment = next(item for item in found.objects if item["kind"] == "Deployment")
+    assert deployment["spec"]["replicas"] == 3
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == PINNED["api"]
+    assert (found.front_service, found.front_ports) == (("web", 80), (8080,))
+    (service, *_) = [
+        item for item in render_chart({}, values={"image.tag": "0123456"}) if item.data["kind"] == "Deployment"
+    ]
+    assert service.data["spec"]["template"]["spec"]["containers"][0]["image"] == "registry.test/acme/shop:0123456"
+    assert service.path == "chart/templates/web.yaml"
+
+
+PROBING_TEMPLATE = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: told}
+data:
+  secrets: {{ lookup "v1" "Secret" "" "" | toJson | quote }}
+  file: {{ .Files.Get "../../../etc/passwd" | quote }}
+  absolute: {{ .Files.Get "/etc/passwd" | quote }}
+  glob: {{ (.Files.Glob "/proc/**").AsConfig | quote }}
+  address: {{ getHostByName "localhost" | quote }}
+"""
+
+
+@pytest.mark.long
+@needs_helm
+def test_a_chart_sees_nothing_but_itself() -> None:
+    (told, *_) = [
+        item.data for item in render_chart({"chart/templates/told.yaml": PROBING_TEMPLATE}) if item.name == "told"
+    ]
+    assert told["data"] == {"secrets": "{}", "file": "", "absolute": "", "glob": "{}", "address": ""}
+
+
+@pytest.mark.long
+@needs_helm
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        ({"chart/templates/a.yaml": '{{ env "HOME" }}'}, 'function "env" not defined'),
+        ({"chart/templates/a.yaml": "{{ .Values.none.such }}"}, "helm cannot render this chart"),
+        ({"chart/templates/a.yaml": '{{ include "x" . }}{{ define "x" }}{{ include "x" . }}{{ end }}'}, "helm cannot"),
+        (
+            {
+                "chart/Chart.yaml": CHART["chart/Chart.yaml"]
+                + "dependencies: [{name: redis, version: 1.0.0, repository: 'https://charts.example.com'}]\n"
+            },
+            "redis",
+        ),
+        ({"chart/templates/a.yaml": "{{ range until 100000000 }}{{ . }}{{ end }}"}, "chart"),
+    ],
+    ids=["environment", "nil", "recursion", "a dependency that is not here", "without end"],
+)
+def test_what_cannot_be_rendered_is_told_in_helms_words(files: dict[str, str], why: str) -> None:
+    with pytest.raises(KubernetesError, match=why) as caught:
+        render_chart(files)
+    assert str(caught.value).startswith("chart: ")
+
+
+@pytest.mark.long
+@needs_helm
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (
+            "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: all}\nrules: []\n",
+            r"^chart/templates/evil\.yaml: ClusterRole all: .* is not among the kinds",
+        ),
+        (
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: kube-system}\nspec: {}\n",
+            r"^chart/templates/evil\.yaml: Pod p: ",
+        ),
+        (
+            "apiVersion: batch/v1\nkind: Job\nmetadata: {name: j, annotations: {helm.sh/hook: pre-install}}\n"
+            "spec: {template: {spec: {containers: []}}}\n",
+            r"annotation helm\.sh/hook is not allowed",
+        ),
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: other}\n", "the environment's own is used"),
+    ],
+)
+def test_what_a_chart_renders_is_judged_like_any_manifest(text: str, why: str) -> None:
+    with pytest.raises(KubernetesError, match=why):
+        load_manifests(InMemoryFiles({**CHART, "chart/templates/evil.yaml": text}), spec(), SETTINGS, PINNED)
+
+
+def write_fake_helm(folder: Path, script: str) -> str:
+    path = folder / "helm"
+    path.write_text(f"#!/bin/sh\n{textwrap.dedent(script)}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.fixture
+def no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine where bubblewrap does not work: a script needs a shell, which the sandbox does not show."""
+    monkeypatch.setattr(sandbox, "works", lambda: False)
+
+
+def test_one_that_never_ends_is_ended(tmp_path: Path, no_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(helm, "SECONDS", 1)
+    with pytest.raises(KubernetesError, match="takes longer than 1 s"):
+        render_chart({}, write_fake_helm(tmp_path, "sleep 60"))
+
+
+def test_one_that_prints_without_end_is_ended(
+    tmp_path: Path, no_sandbox: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(helm, "MOST_OUTPUT", 51200)
+    with pytest.raises(KubernetesError, match="renders more than 51200 bytes"):
+        render_chart(
+            {}, write_fake_helm(tmp_path, "while :; do echo 'a: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'; done")
+        )
+
+
+def test_helm_gets_nothing_of_this_server(tmp_path: Path, no_sandbox: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", "/secret")
+    monkeypatch.setenv("EPH_FORGE__TOKEN", "secret")
+    with pytest.raises(KubernetesError) as caught:
+        render_chart({}, write_fake_helm(tmp_path, "env | cut -d= -f1 | sort >&2; exit 1"))
+    shown = set("\n".join(caught.value.tail).split())
+    assert shown <= {"GOMAXPROCS", "HELM_NO_PLUGINS", "HOME", "PATH", "PWD", "OLDPWD", "SHLVL", "_", "LC_CTYPE"}
+
+
+def test_a_server_without_helm_and_a_chart_that_is_too_large_are_said() -> None:
+    with pytest.raises(KubernetesError, match="this server has no helm"):
+        render_chart({}, "/nowhere/helm")
+    many = {f"chart/files/{number}": "" for number in range(helm.MAX_FILES)}
+    with pytest.raises(KubernetesError, match="the most of a chart is 1000"):
+        render_chart(many, "/bin/true")
+    with pytest.raises(KubernetesError, match="more than 5000000 bytes"):
+        render_chart({f"chart/files/{number}": "x" * 999_999 for number in range(6)}, "/bin/true")
+    with pytest.raises(KubernetesError, match=r"values\.yaml, line 2: not YAML"):
+        render_chart({"values.yaml": "a: 1\n}"}, "/bin/true", files=("values.yaml",))
+
+
+@pytest.mark.parametrize("values", [{"a": 1, "a.b": 2}, {"a.b": 2, "a": 1}])
+def test_values_that_stand_on_each_other_are_refused(values: dict[str, int]) -> None:
+    assert helm.nest_values({"a.b": 1, "a.c": "x", "d": True}) == {"a": {"b": 1, "c": "x"}, "d": True}
+    with pytest.raises(KubernetesError, match=r"kubernetes\.values: a"):
+        helm.nest_values(values)

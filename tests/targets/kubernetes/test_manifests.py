@@ -1,0 +1,319 @@
+"""What a repository's manifests may hold on Kubernetes, and what is made of them: the list of attacks (S3, T2).
+
+Everything here is pure: files in memory in, objects or one sentence out.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from programs.spec import EnvironmentSpec, GitSource
+from programs.targets.kubernetes.api import object_names
+from programs.targets.kubernetes.commit_files import InMemoryFiles
+from programs.targets.kubernetes.errors import KubernetesError
+from programs.targets.kubernetes.manifests import LoadedManifests, load_manifests
+from programs.targets.kubernetes.settings import KubernetesSettings
+
+PINNED = {"api": "registry.test/acme/shop@sha256:" + "a" * 64}
+SETTINGS = KubernetesSettings(
+    root=Path("/nowhere"), server="eph", pull_secret_file="/secret", registries="registry.test, redis"
+)
+
+DEPLOYMENT: dict[str, Any] = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "web", "labels": {"app": "web"}},
+    "spec": {
+        "selector": {"matchLabels": {"app": "web"}},
+        "template": {
+            "metadata": {"labels": {"app": "web"}},
+            "spec": {
+                "containers": [{"name": "web", "image": "api", "ports": [{"name": "http", "containerPort": 8080}]}]
+            },
+        },
+    },
+}
+SERVICE: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "web"},
+    "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": "http"}]},
+}
+
+
+def spec(**more: Any) -> EnvironmentSpec:
+    return EnvironmentSpec(
+        name="shop-gentle-stream-42",
+        host="shop-gentle-stream-42.preview.test",
+        target="kubernetes",
+        project="shop",
+        source=GitSource("/nowhere", "0" * 40, "feature"),
+        services=(),
+        images=PINNED,
+        manifests=("k8s",),
+        **more,
+    )
+
+
+def apply_manifests(*objects: dict[str, Any], settings: KubernetesSettings = SETTINGS) -> LoadedManifests:
+    return load_manifests(InMemoryFiles({"k8s/all.yaml": yaml.safe_dump_all(objects)}), spec(), settings, PINNED)
+
+
+def with_change(data: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """A copy with one more thing in it, at a path of keys and numbers."""
+    made = copy.deepcopy(data)
+    *above, last = path.split(".")
+    place: Any = made
+    for key in above:
+        place = place[int(key)] if isinstance(place, list) else place.setdefault(key, {})
+    place[last] = value
+    return made
+
+
+def test_a_plain_pair_is_applied_pinned_shut_in_and_reached() -> None:
+    found = apply_manifests(DEPLOYMENT, SERVICE)
+    pod = found.objects[0]["spec"]["template"]["spec"]
+    assert pod["containers"][0]["image"] == PINNED["api"]
+    assert pod["containers"][0]["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert (pod["serviceAccountName"], pod["automountServiceAccountToken"]) == (object_names.ACCOUNT, False)
+    assert pod["imagePullSecrets"] == [{"name": object_names.PULL_SECRET}]
+    assert found.objects[0]["spec"]["template"]["metadata"]["labels"][object_names.PUBLIC] == "true"
+    assert (found.front_service, found.front_ports) == (("web", 80), (8080,))
+
+
+def test_images_are_pinned_by_name_or_repository_and_others_must_be_allowed() -> None:
+    by_repository = with_change(DEPLOYMENT, "spec.template.spec.containers.0.image", "registry.test/acme/shop:latest")
+    assert (
+        apply_manifests(by_repository).objects[0]["spec"]["template"]["spec"]["containers"][0]["image"] == PINNED["api"]
+    )
+    allowed = with_change(DEPLOYMENT, "spec.template.spec.containers.0.image", "redis:7")
+    assert apply_manifests(allowed).objects[0]["spec"]["template"]["spec"]["containers"][0]["image"] == "redis:7"
+
+
+POD = "spec.template.spec"
+CONTAINER = f"{POD}.containers.0"
+ATTACKS: list[tuple[str, Any, str]] = [
+    (f"{POD}.hostNetwork", True, "hostNetwork"),
+    (f"{POD}.hostPID", True, "hostPID"),
+    (f"{POD}.hostIPC", True, "hostIPC"),
+    (f"{POD}.hostUsers", True, "hostUsers"),
+    (f"{POD}.nodeName", "node1", "nodeName"),
+    (f"{POD}.nodeSelector", {"role": "control-plane"}, "nodeSelector"),
+    (f"{POD}.tolerations", [{"operator": "Exists"}], "tolerations"),
+    (f"{POD}.affinity", {}, "affinity"),
+    (f"{POD}.priorityClassName", "system-node-critical", "priorityClassName"),
+    (f"{POD}.runtimeClassName", "other", "runtimeClassName"),
+    (f"{POD}.schedulerName", "other", "schedulerName"),
+    (f"{POD}.hostAliases", [{"ip": "10.0.0.1", "hostnames": ["api"]}], "hostAliases"),
+    (f"{POD}.dnsConfig", {"nameservers": ["1.2.3.4"]}, "dnsConfig"),
+    (f"{POD}.ephemeralContainers", [], "ephemeralContainers"),
+    (f"{POD}.automountServiceAccountToken", True, "no token"),
+    (f"{POD}.securityContext", {"sysctls": [{"name": "kernel.msgmax", "value": "1"}]}, "sysctls"),
+    (f"{POD}.securityContext", {"seLinuxOptions": {"level": "s0"}}, "seLinuxOptions"),
+    (f"{POD}.securityContext", {"runAsUser": 0}, "root"),
+    (f"{POD}.securityContext", {"runAsNonRoot": False}, "runAsNonRoot"),
+    (f"{POD}.securityContext", {"seccompProfile": {"type": "Unconfined"}}, "RuntimeDefault"),
+    (f"{POD}.volumes", [{"name": "x", "hostPath": {"path": "/"}}], "hostPath"),
+    (f"{POD}.volumes", [{"name": "x", "nfs": {"server": "a", "path": "/"}}], "nfs"),
+    (f"{POD}.volumes", [{"name": "x", "csi": {"driver": "d"}}], "csi"),
+    (f"{POD}.volumes", [{"name": "x", "secret": {"secretName": "eph-pull"}}], "server's own"),
+    (f"{POD}.volumes", [{"name": "x", "secret": {"secretName": "eph-tls"}}], "server's own"),
+    (
+        f"{POD}.volumes",
+        [{"name": "x", "projected": {"sources": [{"secret": {"name": "eph-pull"}}]}}],
+        "server's own",
+    ),
+    (
+        f"{POD}.volumes",
+        [{"name": "x", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}],
+        "serviceAccountToken",
+    ),
+    (f"{POD}.initContainers", [{"name": "i", "image": "api", "securityContext": {"privileged": True}}], "privileged"),
+    (f"{CONTAINER}.securityContext", {"privileged": True}, "privileged"),
+    (f"{CONTAINER}.securityContext", {"allowPrivilegeEscalation": True}, "allowPrivilegeEscalation"),
+    (f"{CONTAINER}.securityContext", {"capabilities": {"add": ["SYS_ADMIN"]}}, "capabilities"),
+    (f"{CONTAINER}.securityContext", {"procMount": "Unmasked"}, "procMount"),
+    (f"{CONTAINER}.ports", [{"containerPort": 80, "hostPort": 80}], "hostPort"),
+    (f"{CONTAINER}.ports", [{"containerPort": 80, "hostIP": "10.0.0.1"}], "hostIP"),
+    (f"{CONTAINER}.volumeDevices", [{"name": "x", "devicePath": "/dev/sda"}], "volumeDevices"),
+    (f"{CONTAINER}.envFrom", [{"secretRef": {"name": "eph-pull"}}], "server's own"),
+    (f"{CONTAINER}.envFrom", [{"secretRef": {"name": "eph-tls"}}], "server's own"),
+    (
+        f"{CONTAINER}.env",
+        [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "eph-pull", "key": "k"}}}],
+        "server's own",
+    ),
+    (f"{CONTAINER}.image", "evil.test/miner:1", "takes images from"),
+    (f"{CONTAINER}.image", "UPPER//x", "not a reference"),
+    ("metadata.namespace", "kube-system", "metadata.namespace"),
+    ("metadata.namespace", "shop-other-words-43", "metadata.namespace"),
+    ("metadata.finalizers", ["example.com/never"], "finalizers"),
+    ("metadata.ownerReferences", [], "ownerReferences"),
+    ("metadata.generateName", "x", "generateName"),
+    ("metadata.name", "eph-db-main", "Eph's own"),
+    ("metadata.name", "../../secrets/x", "lower-case letters"),
+    ("metadata.labels", {"eph.dev/environment": "shop-other-words-43"}, "Eph's own"),
+    ("metadata.annotations", {"eph.dev/ephemeral-ttl": "9999h"}, "Eph's own"),
+    ("metadata.annotations", {"pulumi.com/skipAwait": "false"}, "pulumi.com/skipAwait"),
+    ("metadata.annotations", {"external-dns.alpha.kubernetes.io/hostname": "bank.test"}, "external-dns"),
+    ("spec.template.metadata", {"labels": {"eph.dev/public": "true"}}, "Eph's own"),
+    ("spec.template.metadata", {"annotations": {"iam.amazonaws.com/role": "admin"}}, "iam.amazonaws.com"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "word"), ATTACKS, ids=[f"{path} {word}" for path, _, word in ATTACKS])
+def test_what_could_break_out_is_refused_by_file_and_object(path: str, value: Any, word: str) -> None:
+    with pytest.raises(KubernetesError) as refused:
+        apply_manifests(with_change(DEPLOYMENT, path, value))
+    sentence = refused.value.sentence
+    assert sentence.startswith("k8s/all.yaml: Deployment ")
+    assert word in sentence
+
+
+FORBIDDEN_KINDS: list[tuple[dict[str, Any], str]] = [
+    ({"apiVersion": "v1", "kind": "Namespace"}, "kinds"),
+    ({"apiVersion": "v1", "kind": "Node"}, "kinds"),
+    ({"apiVersion": "v1", "kind": "PersistentVolume", "spec": {"hostPath": {"path": "/"}}}, "kinds"),
+    ({"apiVersion": "v1", "kind": "Pod", "spec": {"containers": []}}, "kinds"),
+    ({"apiVersion": "v1", "kind": "ServiceAccount"}, "kinds"),
+    ({"apiVersion": "v1", "kind": "Endpoints", "subsets": []}, "kinds"),
+    ({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice"}, "kinds"),
+    ({"apiVersion": "v1", "kind": "ResourceQuota", "spec": {"hard": {"pods": "1000"}}}, "kinds"),
+    ({"apiVersion": "v1", "kind": "LimitRange"}, "kinds"),
+    ({"apiVersion": "apps/v1", "kind": "DaemonSet"}, "kinds"),
+    ({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding"}, "kinds"),
+    ({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding"}, "kinds"),
+    (
+        {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "spec": {"podSelector": {}, "egress": [{}]}},
+        "kinds",
+    ),
+    ({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration"}, "kinds"),
+    ({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}, "kinds"),
+    ({"apiVersion": "batch/v1beta1", "kind": "CronJob"}, "kinds"),
+    ({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute"}, "kinds"),
+    ({**SERVICE, "spec": {**SERVICE["spec"], "type": "LoadBalancer"}}, "ClusterIP"),
+    ({**SERVICE, "spec": {**SERVICE["spec"], "type": "NodePort"}}, "ClusterIP"),
+    ({**SERVICE, "spec": {"type": "ExternalName", "externalName": "metadata.google.internal"}}, "externalName"),
+    ({**SERVICE, "spec": {**SERVICE["spec"], "externalIPs": ["10.0.0.1"]}}, "externalIPs"),
+    ({**SERVICE, "spec": {**SERVICE["spec"], "loadBalancerIP": "10.0.0.1"}}, "loadBalancerIP"),
+    ({**SERVICE, "spec": {**SERVICE["spec"], "clusterIP": "10.96.0.10"}}, "clusterIP"),
+    ({**SERVICE, "spec": {"ports": [{"port": 80}]}}, "selector"),
+    ({**SERVICE, "spec": {**SERVICE["spec"], "ports": [{"port": 80, "nodePort": 30000}]}}, "nodePort"),
+    (
+        {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token"},
+        "service-account-token",
+    ),
+    ({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": {"volumeName": "other"}}, "volumeName"),
+    (
+        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": {"dataSourceRef": {"namespace": "other"}}},
+        "dataSourceRef",
+    ),
+    ({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": {}}, "no storage"),
+]
+
+
+@pytest.mark.parametrize(
+    ("data", "word"), FORBIDDEN_KINDS, ids=[f"{data['kind']} {word}" for data, word in FORBIDDEN_KINDS]
+)
+def test_kinds_and_fields_that_reach_beyond_the_namespace_are_refused(data: dict[str, Any], word: str) -> None:
+    named = {**data, "metadata": {"name": "web"}}
+    with pytest.raises(KubernetesError, match=word.replace("no storage", "has none")) as refused:
+        apply_manifests(named)
+    assert refused.value.sentence.startswith(f"k8s/all.yaml: {data['kind']} web: ")
+
+
+def test_an_ingress_only_says_which_service_people_reach() -> None:
+    backend = {"service": {"name": "web", "port": {"number": 80}}}
+    ingress = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": "web"},
+        "spec": {
+            "ingressClassName": "internal",
+            "tls": [{"hosts": ["bank.test"], "secretName": "other"}],
+            "rules": [{"host": "bank.test", "http": {"paths": [{"path": "/", "backend": backend}]}}],
+        },
+    }
+    found = apply_manifests(DEPLOYMENT, SERVICE, ingress)
+    assert [data["kind"] for data in found.objects] == ["Deployment", "Service"]
+    assert found.front_service == ("web", 80)
+    with pytest.raises(KubernetesError, match="not among the manifests"):
+        apply_manifests(DEPLOYMENT, ingress)
+
+
+def test_a_service_without_an_address_of_its_own_is_reached_at_its_pods() -> None:
+    """Its name leads to them directly, so its own port is nowhere; an ingress controller asks the cluster instead."""
+    headless = {**SERVICE, "spec": {**SERVICE["spec"], "clusterIP": "None"}}
+    backend = {"service": {"name": "web", "port": {"number": 80}}}
+    rules = [{"http": {"paths": [{"path": "/", "backend": backend}]}}]
+    about = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "web"}}
+    given = (DEPLOYMENT, headless, {**about, "spec": {"rules": rules}})
+    own = replace(SETTINGS, front="eph", front_namespace="tools", front_labels="app=eph")
+    assert apply_manifests(*given).front_service == ("web", 80)
+    assert apply_manifests(*given, settings=own).front_service == ("web", 8080)
+    assert apply_manifests(DEPLOYMENT, SERVICE, settings=own).front_service == ("web", 80)
+
+
+def test_which_service_people_reach_must_be_clear() -> None:
+    api, worker = ({**SERVICE, "metadata": {"name": name}} for name in ("one", "two"))
+    with pytest.raises(KubernetesError, match="which service do people reach: one, two"):
+        apply_manifests(DEPLOYMENT, api, worker)
+    named = {**SERVICE, "metadata": {"name": "shop"}}
+    assert apply_manifests(DEPLOYMENT, api, named).front_service == ("shop", 80)
+
+
+BAD_FILES = [
+    ("a: &x [1]\nb: *x\n", "line 2: aliases"),
+    ("kind: [", "not YAML"),
+    ("kind: A\nkind: B\n", "stands twice"),
+    ("- 1\n", "was expected"),
+    ("apiVersion: v1\n", "without kind"),
+    ("apiVersion: v1\nkind: Service\nmetadata: {}\n", "metadata.name is missing"),
+    ("apiVersion: v1\nkind: Service\nmetadata: {name: 7}\n", "metadata.name is missing"),
+    ("1: 2\n", "is no text"),
+    ("[" * 3000, "not YAML|deep"),
+    ("apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: " + "{a: " * 80 + "1" + "}" * 80, "deeply"),
+    ("!!python/object/apply:os.system [id]\n", "not YAML"),
+]
+
+
+@pytest.mark.parametrize(("text", "why"), BAD_FILES, ids=[why for _, why in BAD_FILES])
+def test_a_file_that_is_no_manifest_is_refused_by_name(text: str, why: str) -> None:
+    with pytest.raises(KubernetesError, match=why) as refused:
+        load_manifests(InMemoryFiles({"k8s/bad.yaml": text}), spec(), SETTINGS, PINNED)
+    assert "k8s/bad.yaml" in refused.value.sentence
+
+
+@pytest.mark.parametrize("path", ["../other", "/etc", "a/../../b", ".."])
+def test_a_path_stays_in_the_repository(path: str) -> None:
+    with pytest.raises(KubernetesError, match="leads out of the repository"):
+        InMemoryFiles({}).list_folder(path)
+    with pytest.raises(KubernetesError, match="leads out of the repository"):
+        InMemoryFiles({}).read_text(path)
+
+
+def test_lists_and_later_files_are_read_as_kubectl_does() -> None:
+    later = with_change(DEPLOYMENT, "spec.replicas", 3)
+    files = InMemoryFiles(
+        {
+            "base/all.yaml": yaml.safe_dump({"apiVersion": "v1", "kind": "List", "items": [DEPLOYMENT, SERVICE]}),
+            "over/web.yaml": yaml.safe_dump(later),
+            "over/README.md": "no manifest",
+        }
+    )
+    asked = EnvironmentSpec.from_json({**spec().to_json(), "manifests": ["base", "over"]})
+    found = load_manifests(files, asked, SETTINGS, PINNED)
+    assert [(data["kind"], data["spec"].get("replicas")) for data in found.objects] == [
+        ("Deployment", 3),
+        ("Service", None),
+    ]

@@ -1,0 +1,247 @@
+"""The pure parts of the Kubernetes target: names, marks, what shuts an environment in, and what is refused early.
+
+T2, Y3, S3, C2 (TTL on everything).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from programs import image_references, start_order
+from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, GitSource, LifecycleHooks, ServiceSpec
+from programs.targets.kubernetes import settings, target
+from programs.targets.kubernetes.api import object_names, quantities
+from programs.targets.kubernetes.errors import KubernetesError
+from programs.targets.kubernetes.rendering import namespace_objects, workloads
+from programs.targets.kubernetes.settings import KubernetesSettings
+
+DIGEST = f"sha256:{'b' * 64}"
+SETTINGS = KubernetesSettings(root=Path("/nowhere"), server="eph")
+MARKS = {"Team": "Red & blue", "PRNumber": "42", "EphemeralTTL": "72h", "ManagedBy": "eph", "Environment": "shop-a-42"}
+WEB = ServiceSpec("web", "", image="shop")
+
+
+def spec(*services: ServiceSpec, **more: Any) -> EnvironmentSpec:
+    given = services or (WEB,)
+    made = EnvironmentSpec(
+        name="shop-a-42",
+        host="shop-a-42.preview.test",
+        target="kubernetes",
+        project="shop",
+        source=GitSource("/origin.git", "a" * 40, "feature"),
+        services=given,
+        images={"shop": f"registry.test/acme/shop@{DIGEST}"},
+        marks=MARKS,
+    )
+    return replace(made, **more)
+
+
+def test_marks_are_legal_labels_and_whole_annotations() -> None:
+    assert object_names.labels(spec(), "eph") == {
+        "app.kubernetes.io/managed-by": "eph",
+        "eph.dev/environment": "shop-a-42",
+        "eph.dev/ephemeral-ttl": "72h",
+        "eph.dev/pr-number": "42",
+        "eph.dev/server": "eph",
+        "eph.dev/team": "Red-blue",
+    }
+    assert object_names.mark_annotations(MARKS)["eph.dev/team"] == "Red & blue"
+
+
+def test_a_database_is_another_one_when_it_is_filled_otherwise() -> None:
+    first = DatabaseSpec("main", scripts=("a.sql",), strategy="seed")
+    assert object_names.database(first) == object_names.database(replace(first, migrate=CommandSpec("other")))
+    assert len({object_names.database(first), object_names.database(replace(first, scripts=("b.sql",)))}) == 2
+    assert len(object_names.database(replace(first, name="x" * 63))) <= 52, "a pod's name has its number after it"
+
+
+@pytest.mark.parametrize("name", ["kube-system", "default", "kube-public", "Shop", "a.b", "-a", ""])
+def test_a_namespace_that_is_not_ours_to_make(name: str) -> None:
+    with pytest.raises(KubernetesError):
+        object_names.namespace(name)
+
+
+def egress(settings: KubernetesSettings) -> list[str]:
+    rules = [
+        rule for item in namespace_objects.network_policies(settings, [8080]) for rule in item["spec"].get("egress", [])
+    ]
+    return [peer["ipBlock"]["cidr"] for rule in rules for peer in rule["to"] if "ipBlock" in peer]
+
+
+def test_the_network_is_shut_and_opened_for_what_is_needed() -> None:
+    found = {
+        item["metadata"]["name"]: item["spec"] for item in namespace_objects.network_policies(SETTINGS, [8080, 3000])
+    }
+    assert found["eph-deny"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    front = found["eph-front"]
+    assert front["podSelector"] == {"matchLabels": {"eph.dev/public": "true"}}
+    assert [port["port"] for port in front["ingress"][0]["ports"]] == [3000, 8080]
+    (world, _) = [item["ipBlock"] for item in found["eph-outside"]["egress"][0]["to"]]
+    assert set(world["except"]) >= {"169.254.0.0/16", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"}
+    assert "eph-front" not in {item["metadata"]["name"] for item in namespace_objects.network_policies(SETTINGS, [])}
+    shut = replace(SETTINGS, egress="none")
+    assert egress(shut) == [namespace_objects.NODE_LOCAL_DNS]
+    assert egress(replace(shut, egress_allow="10.1.0.0/16")) == [namespace_objects.NODE_LOCAL_DNS, "10.1.0.0/16"]
+
+
+def test_what_it_may_use_is_what_its_file_says_or_the_server() -> None:
+    hard = namespace_objects.resource_quota(spec(resources={"cpu": "2"}), SETTINGS)["spec"]["hard"]
+    assert (hard["limits.cpu"], hard["limits.memory"], hard["services.loadbalancers"]) == ("4", "8Gi", "0")
+
+
+@pytest.mark.parametrize(("what", "asked"), [("cpu", "4001m"), ("memory", "5Gi"), ("memory", "900G"), ("disk", "1Ti")])
+def test_more_than_the_server_grants_is_refused_and_never_cut(what: str, asked: str) -> None:
+    """Y4: the bound is named."""
+    with pytest.raises(KubernetesError, match=rf"resources\.{what} asks for {asked}; this server grants .* at most"):
+        target.check_limits(spec(resources={what: asked}), SETTINGS)
+    target.check_limits(spec(resources={"cpu": "4000m", "memory": "4096Mi", "disk": "20000000K"}), SETTINGS)
+    target.check_limits(
+        spec(replace(WEB, resources={"cpu": "4", "memory": "4Gi"}, volumes={"/a": "19Gi", "/b": "1Gi"})), SETTINGS
+    )
+    assert (
+        namespace_objects.resource_quota(spec(resources={"disk": "20000000K"}), SETTINGS)["spec"]["hard"][
+            "requests.storage"
+        ]
+        == "20000000k"
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ({"resources": {"memory": "2Gi"}}, "service 'web' asks for memory 2Gi; the whole environment may have 1Gi"),
+        ({"resources": {"cpu": "5"}}, "service 'web' asks for cpu 5; the whole environment may have 4"),
+        ({"volumes": {"/a": "1536Mi", "/b": "1Gi"}}, "hold 2.5Gi in all; this environment may have 2Gi"),
+    ],
+)
+def test_a_service_may_not_ask_for_more_than_its_environment(asked: dict[str, Any], why: str) -> None:
+    """Y4: volumes are counted together."""
+    with pytest.raises(KubernetesError, match=why):
+        target.check_limits(spec(replace(WEB, **asked), resources={"memory": "1Gi", "disk": "2Gi"}), SETTINGS)
+    assert quantities.format_bytes(quantities.parse("512Ki")) == "512Ki"
+
+
+def test_a_database_keeps_its_data_where_there_is_storage() -> None:
+    data = workloads.postgres_stateful_set(DatabaseSpec("main"), replace(SETTINGS, storage_class="fast"), {})
+    assert data["spec"]["volumeClaimTemplates"][0]["spec"]["storageClassName"] == "fast"
+    assert "volumeClaimTemplates" not in workloads.postgres_stateful_set(DatabaseSpec("main"), SETTINGS, {})["spec"]
+
+
+def test_volumes_that_one_pod_only_can_have_are_handed_over() -> None:
+    service = ServiceSpec("web", "", image="shop", volumes={"/data": "1Gi"})
+    kept = replace(SETTINGS, storage_class="fast")
+    assert workloads.deployment(service, {}, kept)["spec"]["strategy"] == {"type": "Recreate"}
+    assert workloads.deployment(service, {}, SETTINGS)["spec"]["strategy"]["type"] == "RollingUpdate"
+    assert workloads.pod_volumes(service, SETTINGS) == [{"name": "data-0", "emptyDir": {"sizeLimit": "1Gi"}}]
+    assert workloads.volume_claims(service, kept)[0]["metadata"]["name"] == "web-data-0"
+
+
+def test_services_start_in_order() -> None:
+    web, api, db = (
+        ServiceSpec("web", "", after=("api",)),
+        ServiceSpec("api", "", after=("db",)),
+        ServiceSpec("db", ""),
+    )
+    assert [item.name for item in start_order.in_order((web, api, db))] == ["db", "api", "web"]
+    assert start_order.find_cycle({item.name: item.after for item in (web, api, db)}) == []
+    assert start_order.find_cycle({"web": ["api"], "api": ["db"], "db": ["web"], "x": ["web"]}) == ["api", "db", "web"]
+
+
+REFUSED: list[tuple[EnvironmentSpec, str]] = [
+    (spec(services=()), "neither services nor manifests"),
+    (spec(replace(WEB, image="other")), "no image 'other'"),
+    (spec(replace(WEB, name="eph-web")), "not eph-"),
+    (spec(replace(WEB, name="1web")), "a letter first"),
+    (spec(WEB, WEB), "named twice"),
+    (spec(replace(WEB, after=("api",))), "is no service"),
+    (spec(replace(WEB, after=("web",))), "wait for each other"),
+    (spec(replace(WEB, schedule="* * * * *")), "public: false"),
+    (spec(replace(WEB, env={"A-B": ""})), "letters, digits and underscores"),
+    (
+        spec(services=(), manifests=("k8s",), hooks=LifecycleHooks(pre_destroy=(CommandSpec("x"),))),
+        "hooks are run in the image",
+    ),
+    (spec(databases=(DatabaseSpec("a", strategy="branch"),)), "only empty, seed, template"),
+    (spec(databases=(DatabaseSpec("a"), DatabaseSpec("b"))), "the variable 'DATABASE_URL'"),
+    (
+        spec(services=(), manifests=("k8s",), databases=(DatabaseSpec("a", migrate=CommandSpec("x")),)),
+        "no service has an image",
+    ),
+    (spec(name="kube-system"), "cannot be the name of a namespace"),
+    (spec(source=GitSource("/origin.git", "main", "main")), "full hexadecimal id"),
+]
+
+
+@pytest.mark.parametrize(("asked", "why"), REFUSED, ids=[why for _, why in REFUSED])
+def test_what_the_cluster_would_refuse_later_is_said_at_once(asked: EnvironmentSpec, why: str) -> None:
+    with pytest.raises(KubernetesError, match=why):
+        target.check_spec(asked)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"server": ""}, "'server'.*is missing"),
+        ({"pod_security": "none"}, "may be one of: restricted"),
+        ({"egress_allow": "10.1.0.0/99"}, "write a network"),
+        ({"url": "https://x"}, "must contain {host}"),
+        ({"kubeconfig": "/nowhere/at/all"}, "cannot be read"),
+        ({"spot": "x"}, "key=value"),
+        ({"gateway": "edge"}, "write namespace/name"),
+        ({"gateway": "infra/edge/web/x"}, "write namespace/name"),
+        ({"gateway": "infra/edge", "tls_secret": "wildcard"}, "'tls_secret': class and certificate are those"),
+        ({"tls_secret": "a/b/c"}, "write a name"),
+        ({"ingress_annotations": "cert-manager.io/cluster-issuer"}, "write key=value"),
+        ({"spot_nodes": "never"}, "may be one of: required, preferred"),
+        ({"memory": "lots"}, "not an amount"),
+        ({"front": "nginx"}, "may be one of: ingress, eph"),
+        ({"front": "eph"}, "say with front_namespace and front_labels which pods it is"),
+        ({"front": "eph", "front_namespace": "tools"}, "say with front_namespace and front_labels"),
+        (
+            {"front": "eph", "front_namespace": "tools", "front_labels": "app"},
+            "'front_labels' has 'app'; write key=value",
+        ),
+        (
+            {"front": "eph", "front_namespace": "tools", "front_labels": "app=eph", "tls_secret": "wildcard"},
+            "'tls_secret' is of the Ingress that each environment has",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_named(changes: dict[str, str], why: str) -> None:
+    with pytest.raises(KubernetesError, match=why):
+        settings.from_mapping({"root": "/nowhere", "server": "eph", **changes})
+
+
+def test_references() -> None:
+    texts = ["redis", "redis:7", "acme/shop", "r.test:5000/a/b:1", "localhost/a", f"r.test/a@sha256:{'0' * 64}"]
+    assert [str(image_references.parse(text)) for text in texts] == [
+        "redis:latest",
+        "redis:7",
+        "acme/shop:latest",
+        "r.test:5000/a/b:1",
+        "localhost/a:latest",
+        f"r.test/a@sha256:{'0' * 64}",
+    ]
+    for text in ("", "A/b", "a b", "http://r.test/a", "a:b:c", "r.test/a@sha256:0", "a;rm"):
+        with pytest.raises(image_references.InvalidReference, match="not a reference"):
+            image_references.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("image", "registries", "why"),
+    [
+        ("registry.test/acme/shop:1", "", "not pinned to a digest"),
+        ("not a reference", "", "is not a reference"),
+        (f"registry.test/acme/shop@{DIGEST}", "other.test", "takes images from other.test only"),
+    ],
+)
+def test_only_what_is_pinned_and_allowed_is_run(image: str, registries: str, why: str) -> None:
+    """I2: a program looks for no image; it is told which digest to run."""
+    with pytest.raises(KubernetesError, match=why):
+        target._prepare(spec(images={"shop": image}), replace(SETTINGS, registries=registries))
+    pinned = f"registry.test/acme/shop@{DIGEST}"
+    assert target._prepare(spec(images={"shop": pinned}), SETTINGS).images == {"shop": pinned}

@@ -1,0 +1,222 @@
+"""What the Kubernetes program asks Pulumi for, case by case, with Pulumi's own mocks: nothing is applied (T2, C1)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from programs.spec import CommandSpec, DatabaseSpec, LifecycleHooks, ServiceSpec
+from programs.targets.kubernetes.kubernetes_program import PreparedInputs
+from tests.targets.kubernetes.recorded_program import IMAGE, SETTINGS, WEB, kubernetes_spec, record_program
+
+
+def test_a_cron_service_runs_in_utc_and_nobody_reaches_it() -> None:
+    nightly = ServiceSpec("nightly", "bin/tidy", public=False, image="shop", schedule="0 3 * * *")
+    made = record_program(kubernetes_spec(WEB, nightly)).resources
+    job = made["cronjob-nightly"]["spec"]
+    assert (job["schedule"], job["timeZone"], job["concurrencyPolicy"]) == ("0 3 * * *", "Etc/UTC", "Forbid")
+    assert job["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["command"] == ["sh", "-c", "bin/tidy"]
+    assert [name for name in made if "nightly" in name] == ["service-nightly", "cronjob-nightly"]
+
+
+def test_volumes_live_with_the_pod_or_where_there_is_storage() -> None:
+    """Without storage they count as the container's scratch space, which would end it at 2 GiB otherwise."""
+    service = replace(WEB, volumes={"/data": "3Gi", "/cache": "1Gi"})
+    without = record_program(kubernetes_spec(service)).resources
+    pod = without["deployment-web"]["spec"]["template"]["spec"]
+    assert [item["emptyDir"] for item in pod["volumes"]] == [{"sizeLimit": "3Gi"}, {"sizeLimit": "1Gi"}]
+    assert pod["containers"][0]["resources"]["limits"] == {"ephemeral-storage": str(6 * 1024**3)}
+    assert not any(name.startswith("persistentvolumeclaim") for name in without)
+    made = record_program(kubernetes_spec(service), replace(SETTINGS, storage_class="fast")).resources
+    assert made["persistentvolumeclaim-web-data-0"]["spec"]["resources"] == {"requests": {"storage": "3Gi"}}
+    pod = made["deployment-web"]["spec"]["template"]["spec"]
+    assert [item["mountPath"] for item in pod["containers"][0]["volumeMounts"]] == ["/data", "/cache"]
+    assert pod["volumes"][1]["persistentVolumeClaim"] == {"claimName": "web-data-1"}
+
+
+def test_what_a_service_asks_for_is_its_bound() -> None:
+    pod = record_program(kubernetes_spec(replace(WEB, resources={"cpu": "2", "memory": "1G"}))).resources[
+        "deployment-web"
+    ]["spec"]["template"]
+    assert pod["spec"]["containers"][0]["resources"] == {
+        "limits": {"cpu": "2", "memory": "1G"},
+        "requests": {"cpu": "200m", "memory": "1G"},
+    }
+    assert (
+        "resources"
+        not in record_program(kubernetes_spec()).resources["deployment-web"]["spec"]["template"]["spec"]["containers"][
+            0
+        ]
+    )
+
+
+@pytest.mark.parametrize("nodes", ["required", "preferred"])
+def test_every_pod_runs_on_the_nodes_that_the_server_names(nodes: str) -> None:
+    on = replace(SETTINGS, spot="pool=spot", spot_nodes=nodes)
+    asked = kubernetes_spec(databases=(DatabaseSpec("main", migrate=CommandSpec("migrate")),))
+    made = record_program(asked, on).resources
+    pods = [item["spec"]["template"]["spec"] for name, item in made.items() if "template" in item.get("spec", {})]
+    assert len(pods) == 3
+    for pod in pods:
+        assert pod["tolerations"] == [{"key": "pool", "operator": "Equal", "value": "spot"}]
+        assert pod.get("nodeSelector") == ({"pool": "spot"} if nodes == "required" else None)
+        rules = pod.get("affinity", {}).get("nodeAffinity", {})
+        assert list(rules) == (["preferredDuringSchedulingIgnoredDuringExecution"] if nodes == "preferred" else [])
+
+
+def test_last_words_are_written_down_and_hold_no_secret() -> None:
+    """Y2 hooks: what runs before a destroy is a Job that waits in the state until then, for a minute at most."""
+    hooks = LifecycleHooks(pre_destroy=(CommandSpec("bin/export", 600), CommandSpec("bin/bye", 20)))
+    made = record_program(kubernetes_spec(databases=(DatabaseSpec("main"),), hooks=hooks)).resources
+    first, second = (json.loads(made[f"pre-destroy-{number}"]["job"]) for number in (1, 2))
+    assert [item["spec"]["activeDeadlineSeconds"] for item in (first, second)] == [60, 20]
+    container = first["spec"]["template"]["spec"]["containers"][0]
+    assert (container["image"], container["command"][-1]) == (IMAGE, "bin/export")
+    url = next(item for item in container["env"] if item["name"] == "DATABASE_URL")
+    assert list(url) == ["name", "valueFrom"]
+    assert "password" not in json.dumps(first).lower()
+
+
+def test_what_leads_to_a_service_is_an_ingress_or_a_route_of_a_gateway() -> None:
+    """Class, certificate and annotations are the server's; each public service has its own host name."""
+    api = ServiceSpec("api", "", image="shop", port=9000)
+    notes = "external-dns.alpha.kubernetes.io/ttl=60"
+    made = record_program(
+        kubernetes_spec(WEB, api), replace(SETTINGS, ingress_class="nginx", ingress_annotations=notes)
+    ).resources
+    ingress = made["ingress-eph-api"]
+    assert ingress["metadata"]["annotations"]["external-dns.alpha.kubernetes.io/ttl"] == "60"
+    assert (ingress["spec"]["ingressClassName"], "tls" in ingress["spec"]) == ("nginx", False)
+    assert ingress["spec"]["rules"][0]["host"] == "api--shop-a-42.preview.test"
+    made = record_program(
+        kubernetes_spec(WEB, api), replace(SETTINGS, gateway="infra/edge/https", ingress_annotations=notes)
+    ).resources
+    assert not [name for name in made if name.startswith("ingress-")]
+    route = made["httproute-eph-web"]
+    assert route["apiVersion"] == "gateway.networking.k8s.io/v1"
+    assert route["metadata"]["annotations"]["external-dns.alpha.kubernetes.io/ttl"] == "60"
+    assert route["spec"] == {
+        "parentRefs": [{"namespace": "infra", "name": "edge", "sectionName": "https"}],
+        "hostnames": ["shop-a-42.preview.test"],
+        "rules": [
+            {
+                "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
+                "backendRefs": [{"name": "web", "port": 80}],
+            }
+        ],
+    }
+
+
+OWN_GATEWAY_SETTINGS = replace(
+    SETTINGS,
+    front="eph",
+    front_namespace="tools",
+    front_labels="app=eph,tier=door",
+    routes="/nowhere/routes",
+    egress="none",
+)
+
+
+def test_where_ephs_own_gateway_stands_in_front_doors_lead_straight_to_the_services() -> None:
+    """L5, C1: nobody comes by it unseen. There is no Ingress, and the policy lets in the gateway's pods alone."""
+    api = ServiceSpec("api", "", image="shop", port=9000)
+    made = record_program(kubernetes_spec(WEB, api, sign_in=True), OWN_GATEWAY_SETTINGS).resources
+    assert not [name for name in made if name.startswith(("ingress-", "httproute-"))]
+    door = made["door-api"]
+    assert (door["upstream"], door["sole"], door["sign_in"]) == ("http://api.shop-a-42.svc:80", True, True)
+    assert (door["host"], made["door-web"]["health"]) == ("api--shop-a-42.preview.test", "/healthz")
+    (rule,) = made["networkpolicy-eph-front"]["spec"]["ingress"]
+    assert rule["from"] == [
+        {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "tools"}},
+            "podSelector": {"matchLabels": {"app": "eph", "tier": "door"}},
+        }
+    ]
+    assert [port["port"] for port in rule["ports"]] == [8080, 9000], "those of the pods, behind the service"
+    behind = record_program(
+        kubernetes_spec(), replace(SETTINGS, ingress_url="http://10.0.0.5", routes="/nowhere/routes")
+    ).resources
+    assert (behind["door-web"]["upstream"], behind["door-web"]["sole"]) == ("http://10.0.0.5", False)
+    assert "door-web" not in record_program(kubernetes_spec(), replace(SETTINGS, routes="/nowhere/routes")).resources, (
+        "nowhere to lead to"
+    )
+
+
+def test_a_service_of_manifests_is_found_by_its_own_port() -> None:
+    made = record_program(
+        kubernetes_spec(services=(), manifests=("k8s",)),
+        OWN_GATEWAY_SETTINGS,
+        PreparedInputs(front_service=("frontend", 3000), front_ports=(3001,)),
+    ).resources
+    assert made["door-frontend"]["upstream"] == "http://frontend.shop-a-42.svc:3000"
+    assert made["networkpolicy-eph-front"]["spec"]["ingress"][0]["ports"] == [{"protocol": "TCP", "port": 3001}]
+
+
+@pytest.mark.parametrize(
+    ("settings", "wanted"),
+    [
+        ({"url": "https://{host}"}, {}),
+        ({"tls_secret": "wildcard"}, {"secretName": "wildcard"}),
+        ({"tls_secret": "infra/wildcard"}, {"secretName": "eph-tls"}),
+        ({"ingress_annotations": "cert-manager.io/cluster-issuer=x"}, {"secretName": "eph-web-tls"}),
+        ({"ingress_annotations": "cert-manager.io/cluster-issuer=x", "tls_secret": "y"}, {"secretName": "y"}),
+    ],
+)
+def test_the_certificate_is_the_controllers_own_a_copied_one_or_cert_managers(
+    settings: dict[str, str], wanted: dict[str, str]
+) -> None:
+    on = replace(SETTINGS, **settings)
+    kept = {"tls.crt": "Yw==", "tls.key": "aw=="} if on.certificate_secret else {}
+    made = record_program(kubernetes_spec(), on, PreparedInputs({"shop": IMAGE}, certificate=kept)).resources
+    assert made["ingress-eph-web"]["spec"]["tls"] == [{"hosts": ["shop-a-42.preview.test"], **wanted}]
+    assert ("secret-eph-tls" in made) == bool(kept)
+    if kept:
+        assert made["secret-eph-tls"]["type"] == "kubernetes.io/tls"
+
+
+def test_manifests_get_the_variables_of_eph_yaml_and_its_databases() -> None:
+    """Y2, D3: a manifest's own value for the same variable was meant for another place."""
+    own = [{"name": "DATABASE_URL", "value": "elsewhere"}, {"name": "MINE", "value": "$(DATABASE_URL)"}]
+    pod = {"containers": [{"name": "app", "image": IMAGE, "env": own}]}
+    worker = {"kind": "Deployment", "apiVersion": "apps/v1", "metadata": {"name": "w"}}
+    worker["spec"] = {"selector": {}, "template": {"metadata": {}, "spec": pod}}
+    config = {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "c"}, "data": {"a": "b"}}
+    asked = kubernetes_spec(WEB, databases=(DatabaseSpec("main"),), env={"COLOUR": "green"}, manifests=("k8s",))
+    made = record_program(asked, SETTINGS, PreparedInputs({"shop": IMAGE}, objects=(worker, config))).resources
+    (container,) = made["deployment-w"]["spec"]["template"]["spec"]["containers"]
+    given = {item["name"]: item.get("value") or item["valueFrom"]["secretKeyRef"]["key"] for item in container["env"]}
+    assert given == {
+        "COLOUR": "green",
+        "DATABASE_URL": "url",
+        "EPH_COMMIT": "a" * 40,
+        "EPH_ENVIRONMENT": "shop-a-42",
+        "MINE": "$(DATABASE_URL)",
+        "PREVIEW_URL": "http://shop-a-42.preview.test:8080",
+        "WEB_URL": "http://web",
+    }
+    assert list(given)[-1] == "MINE"
+    assert made["configmap-c"]["data"] == {"a": "b"}
+
+
+@pytest.mark.parametrize("where", ["namespace", "shared"])
+def test_a_database_lives_in_the_namespace_or_on_the_shared_server(where: str) -> None:
+    """D1, D3: a prepared one is cloned there in any case; what runs finds each by a Secret, and may call its server."""
+    on = replace(SETTINGS, postgres="postgresql://a:b@10.1.2.3/postgres", templates="shop=prepared", databases=where)
+    main, other = DatabaseSpec("main"), DatabaseSpec("other", "15", "OTHER_URL", "template", source="shop")
+    server: tuple[list[dict[str, object]], int] = ([{"ipBlock": {"cidr": "10.1.2.3/32"}}], 5432)
+    made = record_program(
+        kubernetes_spec(databases=(main, other)), on, PreparedInputs({"shop": IMAGE}, database_server=server)
+    ).resources
+    assert made["shared-other"]["source"] == "prepared"
+    assert ("shared-main" in made) == (where == "shared")
+    servers = [name for name in made if name.startswith("statefulset-")]
+    assert len(servers) == (0 if where == "shared" else 1)
+    env = made["deployment-web"]["spec"]["template"]["spec"]["containers"][0]["env"]
+    named = {item["name"]: item["valueFrom"]["secretKeyRef"]["name"] for item in env if "valueFrom" in item}
+    assert {f"secret-{name}" for name in named.values()} <= made.keys()
+    assert named.keys() == {"DATABASE_URL", "OTHER_URL"}
+    (rule,) = made["networkpolicy-eph-database"]["spec"]["egress"]
+    assert rule == {"to": server[0], "ports": [{"protocol": "TCP", "port": 5432}]}
+    assert "a:b@" not in json.dumps(made), "the administrator is known to nobody in the cluster, nor to the state"

@@ -1,0 +1,206 @@
+"""Why a workload does not become ready, in one sentence, from what the cluster says of it (P3, T2)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from programs.targets.kubernetes.observation import rollout
+
+NAME = {"name": "web-1", "creationTimestamp": "2026-01-01T00:00:01Z", "labels": {"pod-template-hash": "new"}}
+
+
+def deployment(**status: Any) -> dict[str, Any]:
+    told = {"observedGeneration": 2, "updatedReplicas": 1, **status}
+    return {"kind": "Deployment", "metadata": {"name": "web", "generation": 2}, "spec": {"replicas": 1}, "status": told}
+
+
+def pod(**status: Any) -> dict[str, Any]:
+    return {"metadata": NAME, "status": status}
+
+
+def container(state: dict[str, Any], last: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    told = {"name": "app", "image": "acme/shop:1", "state": state, "lastState": last or {}, **more}
+    return pod(containerStatuses=[told])
+
+
+def event(kind: str, name: str, reason: str, message: str = "") -> dict[str, Any]:
+    return {"involvedObject": {"kind": kind, "name": name}, "reason": reason, "message": message}
+
+
+LOST: dict[str, Any] = {
+    "conditions": [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}],
+    "containerStatuses": [{"name": "app", "ready": True, "state": {"running": {}}}],
+}
+"""As a real cluster has it, forty seconds after it heard of the node last."""
+DONE = {"updatedReplicas": 1, "replicas": 1, "availableReplicas": 1}
+
+
+def test_ready_is_when_the_new_pods_are_available_and_the_old_are_gone() -> None:
+    assert rollout.workload_status(deployment(**DONE), [], []).ready
+    assert not rollout.workload_status(deployment(**{**DONE, "replicas": 2}), [], []).ready
+    assert not rollout.workload_status(deployment(**{**DONE, "availableReplicas": 0}), [], []).ready
+    assert not rollout.workload_status(deployment(**{**DONE, "observedGeneration": 1}), [], []).ready
+    old = {"metadata": {**NAME, "deletionTimestamp": "2026"}, "status": {}}
+    assert rollout.workload_status(deployment(**DONE), [old], []).pending_reason == "its old pods still answer"
+    none = {**deployment(), "spec": {"replicas": 0}}
+    assert rollout.workload_status(none, [], []).ready
+
+
+@pytest.mark.parametrize("seen", [{"observedGeneration": 1}, {"updatedReplicas": 0}])
+def test_what_ailed_the_last_try_says_nothing_of_this_one(seen: dict[str, int]) -> None:
+    """Until there are pods of the newest template, the newest pods are the last try's."""
+    ended = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}
+    last = container(ended, {"terminated": {"exitCode": 3}}, restartCount=2)
+    assert "keeps ending" in rollout.workload_status(deployment(), [last], []).failure
+    assert rollout.workload_status(deployment(**seen), [last], []).pending_reason == "its pods are not there yet"
+
+
+QUOTA = (
+    'pods "web-1" is forbidden: exceeded quota: eph-quota, requested: limits.memory=512Mi, used: limits.memory=4Gi, '
+    "limited: limits.memory=4Gi"
+)
+SECURITY = (
+    'pods "x" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true (pod or container "a")'
+)
+NOT_FOUND = (
+    'failed to pull and unpack image "registry.test/acme/shop:1": failed to resolve reference '
+    '"registry.test/acme/shop:1": registry.test/acme/shop:1: not found'
+)
+CASES: list[tuple[dict[str, Any] | None, list[dict[str, Any]], str]] = [
+    (container({"waiting": {"reason": "ErrImagePull", "message": NOT_FOUND}}), [], "cannot be had.*not found"),
+    (container({"waiting": {"reason": "ImagePullBackOff", "message": "Back-off"}}), [], "cannot be had"),
+    (
+        container({"waiting": {"reason": "ErrImagePull", "message": "401 Unauthorized"}}),
+        [],
+        "cannot be had.*Unauthorized",
+    ),
+    (
+        container(
+            {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}},
+            {"terminated": {"exitCode": 3, "reason": "Error"}},
+            restartCount=1,
+        ),
+        [],
+        r"keeps ending \(2 times\): exit status 3",
+    ),
+    (
+        container(
+            {"waiting": {"reason": "CrashLoopBackOff"}}, {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
+        ),
+        [],
+        "more memory than it may",
+    ),
+    (
+        container({"waiting": {"reason": "CreateContainerConfigError", "message": "container has runAsNonRoot"}}),
+        [],
+        "cannot start: container has runAsNonRoot",
+    ),
+    (
+        pod(
+            conditions=[
+                {
+                    "type": "PodScheduled",
+                    "status": "False",
+                    "reason": "Unschedulable",
+                    "message": "0/1 nodes are available: 1 Insufficient memory. no new claims to deallocate, "
+                    "preemption: 0/1 nodes are available: 1 No preemption victims found.",
+                }
+            ]
+        ),
+        [],
+        "no node can take it: 0/1 nodes are available: 1 Insufficient memory",
+    ),
+    (None, [event("Deployment", "web", "FailedCreate", QUOTA)], "quota is used up: it asks for limits.memory=512Mi"),
+    (None, [event("Deployment", "web", "FailedCreate", SECURITY)], "not allowed here: runAsNonRoot != true"),
+    (None, [event("Deployment", "web", "FailedCreate", "webhook says no")], "cannot be made: webhook says no"),
+]
+
+
+@pytest.mark.parametrize(("found", "events", "why"), CASES, ids=[why for _, _, why in CASES])
+def test_what_is_certain_is_said_at_once(found: dict[str, Any] | None, events: list[dict[str, Any]], why: str) -> None:
+    verdict = rollout.workload_status(deployment(), [found] if found else [], events)
+    assert not verdict.ready
+    assert "preemption" not in verdict.failure
+    assert re.search(why, verdict.failure), verdict.failure
+
+
+def test_a_controller_says_by_condition_too() -> None:
+    told = [{"type": "ReplicaFailure", "status": "True", "message": QUOTA}]
+    assert "quota is used up" in rollout.workload_status(deployment(conditions=told), [], []).failure
+
+
+@pytest.mark.parametrize(
+    ("found", "events", "doubt"),
+    [
+        (container({"waiting": {"reason": "ContainerCreating"}}), [], "waits: ContainerCreating"),
+        (container({"waiting": {"reason": "ErrImagePull", "message": "i/o timeout"}}), [], "waits: ErrImagePull"),
+        (container({"running": {}}, ready=False), [], "has not said yes yet"),
+        (pod(**LOST), [], "its node does not answer"),
+        (
+            container({"running": {}}, ready=False),
+            [event("Pod", "web-1", "Unhealthy", "HTTP probe failed with statuscode: 500")],
+            "says no: HTTP probe failed with statuscode: 500",
+        ),
+        (
+            pod(conditions=[{"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]),
+            [event("Pod", "web-1", "TriggeredScaleUp")],
+            "adding a node",
+        ),
+    ],
+)
+def test_what_may_still_become_well_is_waited_for(
+    found: dict[str, Any], events: list[dict[str, Any]], doubt: str
+) -> None:
+    verdict = rollout.workload_status(deployment(), [found], events)
+    assert (verdict.failure, doubt in verdict.pending_reason) == ("", True), verdict
+
+
+def test_pods_of_the_last_template_and_those_that_go_say_nothing() -> None:
+    broken = container({"waiting": {"reason": "CrashLoopBackOff"}})
+    old = {
+        **broken,
+        "metadata": {**NAME, "name": "old", "creationTimestamp": "2025", "labels": {"pod-template-hash": "o"}},
+    }
+    going = {**broken, "metadata": {**NAME, "deletionTimestamp": "2026"}}
+    fine = container({"running": {}}, ready=False)
+    assert rollout.workload_status(deployment(), [old, going, fine], []).failure == ""
+
+
+def job(**condition: str) -> dict[str, Any]:
+    told = {"conditions": [{"status": "True", **condition}]} if condition else {}
+    return {"kind": "Job", "metadata": {"name": "web"}, "spec": {}, "status": told}
+
+
+def test_a_job_is_done_failed_late_or_under_way() -> None:
+    ended = container({"terminated": {"exitCode": 4}})
+    assert rollout.job_status(job(type="Complete"), [], []).ready
+    failed = rollout.job_status(job(type="Failed", reason="BackoffLimitExceeded"), [ended], [])
+    assert (failed.failure, failed.pod, failed.container) == ("it failed: exit status 4", "web-1", "app")
+    assert "longer than it may" in rollout.job_status(job(type="Failed", reason="DeadlineExceeded"), [], []).failure
+    assert rollout.job_status(job(), [container({"running": {}})], []).pending_reason == "it is not done yet"
+    pulled = container({"waiting": {"reason": "ImagePullBackOff"}})
+    assert "cannot be had" in rollout.job_status(job(), [pulled], []).failure
+
+
+def test_the_only_try_of_a_job_counts_as_soon_as_its_pod_says_how_it_ended() -> None:
+    """The Job itself says so two seconds later, which a database's three Jobs would add up."""
+    done, failed = container({"terminated": {"exitCode": 0}}), container({"terminated": {"exitCode": 4}})
+    late = {**failed, "metadata": {**NAME, "deletionTimestamp": "2026"}}
+    once = {**job(), "spec": {"backoffLimit": 0}}
+    assert rollout.job_status(once, [done], []).ready
+    assert rollout.job_status(once, [failed], []).failure == "it failed: exit status 4"
+    assert rollout.job_status(once, [late], []).pending_reason, "its time was up, which the Job will say"
+    for many in ({"backoffLimit": 0, "completions": 2}, {"backoffLimit": 3}, {}):
+        assert not rollout.job_status({**job(), "spec": many}, [done], []).ready
+        assert not rollout.job_status({**job(), "spec": many}, [failed], []).failure
+
+
+def test_nodes_that_do_not_answer_are_known_by_their_pods() -> None:
+    gated = {"nodeName": "two", "readinessGates": [{"conditionType": "load-balancer"}]}
+    well = {**LOST, "conditions": [{"type": kind, "status": "True"} for kind in ("Ready", "ContainersReady")]}
+    placed = [({"nodeName": "one"}, LOST), (gated, LOST), ({"nodeName": "three"}, well), ({"nodeName": "one"}, LOST)]
+    pods = [{"metadata": NAME, "spec": spec, "status": status} for spec, status in placed]
+    assert rollout.lost_nodes(pods) == ["one"]

@@ -1,0 +1,131 @@
+"""What pods print and how they are, in words (P5, P6, S4)."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from programs.runtime_info import LogRequest, NoSuchLog
+from programs.targets.kubernetes.observation import pod_info
+
+PASSWORD = "a-password-of-nobody"
+SERVICE = "eph.dev/service"
+
+
+def pod(name: str, labels: dict[str, str], phase: str = "Running", **status: Any) -> dict[str, Any]:
+    about = {"name": name, "namespace": "shop-1", "labels": labels, "creationTimestamp": "2026-01-01T00:00:00Z"}
+    spec = {"containers": [{"name": "app", "image": "acme/shop:1"}]}
+    return {"metadata": about, "spec": spec, "status": {"phase": phase, **status}}
+
+
+class FakeCluster:
+    """Pods with the lines that they printed, each with its time; a log is read as the kubelet gives it."""
+
+    def __init__(self) -> None:
+        self.pods = [pod("web-1", {SERVICE: "web"}), pod("api-1", {SERVICE: "api"}), pod("db-0", {SERVICE: "eph-db"})]
+        self.lines = {
+            "web-1": ["2026-01-01T00:00:01Z web begins", f"2026-01-01T00:00:03Z it is {PASSWORD}!"],
+            "api-1": ["2026-01-01T00:00:02Z api begins"],
+            "db-0": ["2026-01-01T00:00:00Z database"],
+        }
+        self.before = {"web-1": ["2025-01-01T00:00:00Z died of postgres://app:hunter@db/app"]}
+
+    def list_namespaced(self, _: str, kind: str) -> list[dict[str, Any]]:
+        coded = base64.b64encode(PASSWORD.encode()).decode()
+        return self.pods if kind == "v1/pods" else [{"data": {"password": coded, "short": "eWVz", "bad": "***"}}]
+
+    def read_log(self, _: str, pod: str, container: str, *, previous: bool, lines: int, since: str) -> list[str]:
+        return (self.before if previous else self.lines).get(pod, [])[-lines:]
+
+
+def test_lines_of_several_come_in_order_with_their_service_and_without_secrets() -> None:
+    told = pod_info.read_logs(FakeCluster(), "shop-1", LogRequest())
+    assert told.lines == ("web | web begins", "api | api begins", "web | it is ***!")
+
+
+def test_a_follower_gets_what_came_since_of_pods_that_came_since_too() -> None:
+    cluster = FakeCluster()
+    told = pod_info.read_logs(cluster, "shop-1", LogRequest())
+    assert pod_info.read_logs(cluster, "shop-1", LogRequest(since=told.positions)).lines == ()
+    cluster.lines["api-1"].append("2026-01-01T00:00:05Z more")
+    cluster.pods.append(pod("web-2", {SERVICE: "web"}))
+    cluster.lines["web-2"] = ["2026-01-01T00:00:04Z a new one"]
+    again = pod_info.read_logs(cluster, "shop-1", LogRequest(since=told.positions))
+    assert again.lines == ("web | a new one", "api | more")
+    assert pod_info.read_logs(cluster, "shop-1", LogRequest(since=again.positions)).lines == ()
+
+
+def test_one_service_the_process_before_and_what_is_not_there() -> None:
+    cluster = FakeCluster()
+    assert pod_info.read_logs(cluster, "shop-1", LogRequest("eph-db")).lines == ("database",)
+    assert pod_info.read_logs(cluster, "shop-1", LogRequest("web", previous=True)).lines == (
+        "died of postgres://app:***@db/app",
+    )
+    with pytest.raises(NoSuchLog, match="no service 'wbe'; there are: api, eph-db, web"):
+        pod_info.read_logs(cluster, "shop-1", LogRequest("wbe"))
+    cluster.pods.clear()
+    assert pod_info.read_logs(cluster, "shop-1", LogRequest("web")).lines == (), "it is not there yet"
+
+
+READY = {"containerStatuses": [{"name": "app", "ready": True, "restartCount": 2}]}
+DIED = {
+    "name": "app",
+    "restartCount": 4,
+    "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+    "lastState": {"terminated": {"exitCode": 3}},
+}
+WAITS = {"name": "app", "state": {"waiting": {"reason": "x"}}}
+NODE = [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}]
+STATES = [
+    (pod("a", {}, **READY), "running", ""),
+    (
+        pod("a", {}, "Pending", containerStatuses=[{"name": "app", "state": {"waiting": {"reason": "x"}}}]),
+        "starting",
+        "x",
+    ),
+    (pod("a", {}, containerStatuses=[DIED]), "failing", r"keeps ending (5 times): exit status 3"),
+    (pod("a", {}, "Succeeded"), "ended", ""),
+    (pod("a", {}, "Failed", reason="Evicted", message="The node was low on memory"), "failing", "low on memory"),
+    (pod("a", {}, "Pending"), "starting", ""),
+    (pod("a", {}, conditions=NODE, **READY), "unknown", "node does not"),
+]
+
+
+@pytest.mark.parametrize(("data", "state", "detail"), STATES, ids=[state for _, state, _ in STATES])
+def test_a_pod_is_a_word_and_a_reason(data: dict[str, Any], state: str, detail: str) -> None:
+    found = pod_info.process_info(data, [])
+    assert found.state == state
+    assert detail in found.detail
+    assert found.image == "acme/shop:1"
+
+
+def test_a_pod_that_was_told_to_end_does_so() -> None:
+    going = pod("a", {"batch.kubernetes.io/job-name": "eph-seed"}, **READY)
+    going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    found = pod_info.process_info(going, [])
+    assert (found.state, found.restarts, found.service) == ("ending", 2, "eph-seed")
+
+
+def event(reason: str, at: str, message: str = "", **more: Any) -> dict[str, Any]:
+    about = {"involvedObject": {"kind": "Pod", "name": "web-1"}, "lastTimestamp": at}
+    return {**about, "reason": reason, "message": message, **more}
+
+
+def test_events_are_told_in_words_the_newest_last() -> None:
+    found = pod_info.recent_events([
+        event("Unhealthy", "2026-01-01T00:00:03Z", "HTTP probe failed with 500", type="Warning", count=7),
+        event("Pulled", "2026-01-01T00:00:01Z", "Successfully pulled image in 3ms"),
+        event("Strange", "2026-01-01T00:00:02Z", "postgres://app:hunter@db"),
+        event("Scheduled", "nonsense"),
+    ])  # fmt: skip
+    assert [item.message for item in found] == [
+        "has a node",
+        "has its image",
+        "Strange: postgres://app:***@db",
+        "its health check says no: HTTP probe failed with 500",
+    ]
+    assert (found[-1].at, found[-1].times, found[-1].bad) == (datetime(2026, 1, 1, 0, 0, 3, tzinfo=UTC), 7, True)
+    assert found[-1].about == "pod web-1"

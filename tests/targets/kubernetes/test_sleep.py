@@ -1,0 +1,94 @@
+"""What of a namespace sleeps and in which order it wakes, judged without a cluster (L5, T2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from programs.targets.kubernetes import scale_to_zero
+from programs.targets.kubernetes.api import object_names
+
+Data = dict[str, Any]
+
+
+def workload(kind: str, name: str, notes: dict[str, str] | None = None, **spec: Any) -> Data:
+    return {"kind": kind, "metadata": {"name": name, "annotations": notes or {}}, "spec": spec}
+
+
+def test_the_number_of_pods_becomes_a_note() -> None:
+    found = scale_to_zero.without_replicas(workload("Deployment", "web", {"a": "b"}, replicas=3, selector={}))
+    assert found["metadata"]["annotations"] == {"a": "b", object_names.REPLICAS: "3"}
+    assert found["spec"] == {"selector": {}}
+    untouched = workload("Deployment", "web", selector={})
+    assert scale_to_zero.without_replicas(untouched) is untouched
+    service = workload("Service", "web", replicas=3)
+    assert scale_to_zero.without_replicas(service) is service
+
+
+def test_what_an_autoscaler_looks_after_keeps_no_number() -> None:
+    scaler = workload("HorizontalPodAutoscaler", "web", scaleTargetRef={"kind": "Deployment", "name": "web"})
+    scaled = scale_to_zero.autoscaled([scaler, workload("Deployment", "web")])
+    found = scale_to_zero.without_replicas(workload("Deployment", "web", replicas=3), scaled)
+    assert (found["spec"], found["metadata"]["annotations"]) == ({}, {})
+
+
+class FakeCluster:
+    """Lists what it was given, and notes what is applied."""
+
+    def __init__(self, *found: Data) -> None:
+        self.found = found
+        self.applied: list[tuple[str, Data]] = []
+
+    def list_namespaced(self, _: str, kind: str, **__: object) -> list[Data]:
+        plural = kind.rpartition("/")[2]
+        return [data for data in self.found if f"{data['kind'].lower()}s" == plural]
+
+    def apply(self, path: str, body: Data, manager: str) -> None:
+        assert manager == "eph-sleep"
+        assert body["metadata"]["uid"]
+        self.applied.append((path.rpartition("/")[2], body.get("spec", {})))
+
+
+def cluster_with(*found: Data) -> Any:
+    for data in found:
+        data["metadata"]["uid"] = f"id of {data['metadata']['name']}"
+    return FakeCluster(*found)
+
+
+class FakeSettings:
+    """A server without a gateway's folder."""
+
+    routes = ""
+
+
+def test_what_would_lose_its_data_and_what_says_so_stays_awake() -> None:
+    made = cluster_with(
+        workload("Deployment", "web", replicas=1),
+        workload("Deployment", "cache", {object_names.SLEEP_POLICY: "false"}, replicas=1),
+        workload("StatefulSet", "scratch", replicas=1),
+        workload("StatefulSet", "kept", replicas=1, volumeClaimTemplates=[{}]),
+        workload("CronJob", "nightly"),
+    )
+    scale_to_zero.sleep(made, FakeSettings(), "shop", "shop")
+    assert made.applied == [("nightly", {"suspend": True}), ("web", {"replicas": 0}), ("kept", {"replicas": 0})]
+
+
+def test_it_wakes_from_the_database_outwards_to_as_many_as_there_were() -> None:
+    made = cluster_with(
+        workload("Deployment", "web", {object_names.AFTER: "api", object_names.REPLICAS: "2"}, replicas=0),
+        workload("Deployment", "api", replicas=0),
+        workload("Deployment", "runs", replicas=1),
+        workload("StatefulSet", "kept", replicas=0, volumeClaimTemplates=[{}]),
+        workload("CronJob", "nightly"),
+    )
+    scale_to_zero.wake(made, FakeSettings(), "shop", "shop", wait=False)
+    ones = {"replicas": 1}
+    assert made.applied == [("kept", ones), ("api", ones), ("web", {"replicas": 2}), ("nightly", {})]
+
+
+def test_services_that_wait_for_each_other_wake_all_the_same() -> None:
+    made = cluster_with(
+        workload("Deployment", "a", {object_names.AFTER: "b"}, replicas=0),
+        workload("Deployment", "b", {object_names.AFTER: "a,gone"}, replicas=0),
+    )
+    scale_to_zero.wake(made, FakeSettings(), "shop", "shop", wait=False)
+    assert [name for name, _ in made.applied] == ["a", "b"]

@@ -1,0 +1,227 @@
+"""What stands on a cluster: told by a watch that goes on after 410 and gives way to plain lists (L9, C2).
+
+A small API server of our own stands for the cluster's; tests/cluster proves the same on a real one.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from programs.inventory import DRIFTED
+from programs.spec import DatabaseSpec, EnvironmentSpec, GitSource
+from programs.targets.kubernetes import gateway_routes, settings, update_preparation
+from programs.targets.kubernetes.api import cluster, object_kinds
+from programs.targets.kubernetes.errors import KubernetesError
+from programs.targets.kubernetes.observation import cluster_inventory, cluster_watch
+from programs.targets.kubernetes.observation.cluster_watch import ClusterWatch
+from programs.targets.kubernetes.settings import KubernetesSettings
+from programs.targets.kubernetes.target import TARGET
+from tests.targets.kubernetes.fake_api_server import NAMESPACES_PATH, FakeApiServer
+
+DEPLOYMENTS, WEB = "/apis/apps/v1/deployments", "apps/v1/deployments:shop-a-1/web"
+BY_HAND = {"f:spec": {"f:ports": {}}}
+
+
+@pytest.fixture
+def api() -> Iterator[FakeApiServer]:
+    server = FakeApiServer()
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    server.put("v1/namespaces:shop-a-1")
+    server.put(WEB)
+    yield server
+    server.close()
+    thread.join()
+
+
+@pytest.fixture
+def target_settings(api: FakeApiServer, tmp_path: Path) -> KubernetesSettings:
+    return settings.from_mapping(api.settings(tmp_path))
+
+
+@pytest.fixture
+def watch(target_settings: KubernetesSettings) -> Iterator[ClusterWatch]:
+    made = ClusterWatch(target_settings).start()
+    wait_until(lambda: made.snapshot() is not None)
+    yield made
+    cluster_watch.IDLE = 0.0
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "it did not become true in time"
+        time.sleep(0.01)
+
+
+@pytest.fixture(autouse=True)
+def short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_watch, "IDLE", 600.0)
+    monkeypatch.setattr(cluster_watch, "PAUSES", (0.02,))
+
+
+def observed_names(watch: ClusterWatch, kind: str = "Deployment") -> set[str]:
+    return set((watch.snapshot() or {}).get(kind, ()))
+
+
+def test_a_watch_tells_what_came_changed_and_went_and_lists_once(api: FakeApiServer, watch: ClusterWatch) -> None:
+    assert observed_names(watch) == {"shop-a-1/web"}
+    api.put("apps/v1/deployments:shop-a-1/api")
+    wait_until(lambda: observed_names(watch) == {"shop-a-1/web", "shop-a-1/api"})
+    api.put(WEB, manager="kubectl-edit", fields=BY_HAND)
+    wait_until(lambda: "Deployment:shop-a-1/web" in observed_names(watch, DRIFTED))
+    api.put(WEB)
+    wait_until(lambda: not observed_names(watch, DRIFTED))
+    api.put(WEB, deletionTimestamp="2026-01-01T00:00:00Z")
+    wait_until(lambda: observed_names(watch) == {"shop-a-1/api"})
+    assert api.count("GET", DEPLOYMENTS) == 1
+
+
+def test_a_stream_that_ends_goes_on_and_one_too_old_begins_anew(api: FakeApiServer, watch: ClusterWatch) -> None:
+    api.end_streams()
+    api.put("apps/v1/deployments:shop-a-1/api")
+    wait_until(lambda: "shop-a-1/api" in observed_names(watch))
+    assert api.count("GET", DEPLOYMENTS) == 1, "it goes on from the last version"
+    api.remove(f"/apis/apps/v1/namespaces/shop-a-1/deployments/{'api'}")
+    wait_until(lambda: "shop-a-1/api" not in observed_names(watch))
+    api.end_streams(expire=True)
+    wait_until(lambda: api.count("GET", DEPLOYMENTS) == 2)
+    wait_until(lambda: observed_names(watch) == {"shop-a-1/web"})
+
+
+def test_while_the_watch_is_broken_the_cluster_is_asked_and_its_silence_is_no_answer(
+    api: FakeApiServer, target_settings: KubernetesSettings, watch: ClusterWatch
+) -> None:
+    """L9: nothing is concluded from a cluster that does not answer, and all goes on when it does."""
+    api.end_streams(down=True)
+    wait_until(lambda: watch.snapshot() is None)
+    with pytest.raises(KubernetesError, match="503"):
+        cluster_watch.live_resources(target_settings)
+    api.down = False
+    assert cluster_watch.live_resources(target_settings)["Deployment"] == {"shop-a-1/web"}
+    wait_until(lambda: watch.snapshot() is not None)
+
+
+def test_who_may_look_into_our_own_namespaces_only_looks_there(
+    api: FakeApiServer, target_settings: KubernetesSettings
+) -> None:
+    """RBAC cannot tell namespaces by label: a narrow account lists them one by one, and what it may not see at all is
+    left out."""
+    api.put("v1/services:shop-a-1/web", manager="kubectl-edit", fields=BY_HAND)
+    api.forbidden |= {path for kind, path in object_kinds.LISTED_KINDS.items() if kind != "Namespace"}
+    api.forbidden |= {object_kinds.collection_path("Secret", "shop-a-1")}
+    made = ClusterWatch(target_settings).start()
+    wait_until(lambda: made.snapshot() is not None)
+    found = cluster_watch.live_resources(target_settings)
+    assert found["Deployment"] == {"shop-a-1/web"}
+    assert found[DRIFTED] == {"Service:shop-a-1/web"}
+    assert "Secret" not in found
+    things = cluster_inventory.list_resources(cluster.connect(target_settings), target_settings)
+    assert {thing.resource_id for thing in things} >= {"Deployment:shop-a-1/web", "Service:shop-a-1/web"}
+    cluster_watch.IDLE = 0.0
+
+
+@pytest.mark.parametrize(
+    ("who", "fields", "changed"),
+    [
+        ("kubectl-edit", BY_HAND, True),
+        ("some-operator", {"f:data": {"f:key": {}}}, True),
+        ("pulumi-kubernetes-1a2b", BY_HAND, False),
+        ("kube-controller-manager", BY_HAND, False),
+        ("kubectl", {"f:spec": {"f:replicas": {}}}, False),
+        ("cert-manager", {"f:metadata": {"f:annotations": {}}}, False),
+        ("openshift-controller-manager", {"f:imagePullSecrets": {}}, False),
+    ],
+)
+def test_who_wrote_what_an_object_is_for_changed_it(who: str, fields: dict[str, object], changed: bool) -> None:
+    data = {"metadata": {"managedFields": [{"manager": who, "fieldsV1": fields}]}}
+    assert bool(object_kinds.modified_by(data)) is changed
+
+
+def test_everything_in_a_namespace_of_ours_is_held_and_one_thing_can_go(
+    api: FakeApiServer, target_settings: KubernetesSettings
+) -> None:
+    """C2: what a controller made, what every namespace has, and what is another server's is not named."""
+    service = api.put("v1/services:shop-a-1/extra")
+    api.put("v1/pods:shop-a-1/web-1", ownerReferences=[{"kind": "ReplicaSet"}])
+    api.put("v1/configmaps:shop-a-1/kube-root-ca.crt")
+    api.put("v1/persistentvolumeclaims:shop-a-1/data-eph-db-main-1-0")
+    api.put("v1/services:elsewhere/extra")
+    gateway_routes.write(
+        gateway_routes.routes_folder(target_settings.routes),
+        gateway_routes.Route("shop-a-1.test", "http://x", "shop-a-1", "web", "c"),
+    )
+    found = cluster_inventory.list_resources(cluster.connect(target_settings), target_settings)
+    assert [thing.resource_id for thing in found] == [
+        "Deployment:shop-a-1/web",
+        "Door:shop-a-1/shop-a-1.test",
+        "Namespace:shop-a-1",
+        "Service:shop-a-1/extra",
+    ]
+    assert found[-1].removal_command.endswith("-n shop-a-1 delete service extra")
+    strings = api.settings(target_settings.root)
+    assert TARGET.delete_resource(found[-1], strings)
+    assert service not in api.objects
+    assert TARGET.delete_resource(found[1], strings)
+    assert TARGET.list_resources(strings) == [found[0], found[2]]
+    assert not TARGET.delete_resource(found[2], strings), "a namespace goes with its environment only"
+
+
+def spec(strings: dict[str, str]) -> EnvironmentSpec:
+    source = GitSource("/nowhere", "a" * 40, "main")
+    return EnvironmentSpec("shop-a-1", "h", "kubernetes", "shop", source, (), (DatabaseSpec("main"),), settings=strings)
+
+
+def test_before_an_operation_what_others_changed_goes_and_a_lost_database_is_filled_anew(
+    api: FakeApiServer, target_settings: KubernetesSettings
+) -> None:
+    changed = api.put("v1/services:shop-a-1/web", manager="kubectl-edit", fields=BY_HAND)
+    seed = api.put("batch/v1/jobs:shop-a-1/eph-seed-main-0a1b2c3d")
+    hook = api.put("batch/v1/jobs:shop-a-1/eph-run-post-create-1-0a1b2c3d")
+    made = spec(api.settings(target_settings.root))
+    assert update_preparation.prepare(cluster.connect(target_settings), made, ())
+    assert seed in api.objects, "a database of a shared server has none of its own to miss"
+    assert not update_preparation.prepare(cluster.connect(target_settings), made, ())
+    assert update_preparation.prepare(cluster.connect(target_settings), made, made.databases)
+    assert [path for path in (changed, seed) if path in api.objects] == []
+    assert hook in api.objects
+    assert api.count("DELETE", changed, "Orphan") == 1, "its pods stay for the one that comes after it"
+
+
+def test_what_failed_is_taken_away_so_that_the_next_try_runs_it_again(
+    api: FakeApiServer, target_settings: KubernetesSettings
+) -> None:
+    """D2: Pulumi believes that it is there, and would wait for it in vain."""
+    failed, done, nightly = (
+        api.put(f"batch/v1/jobs:shop-a-1/{name}") for name in ("eph-run-migrate-main-1", "eph-seed-main-1", "nightly-1")
+    )
+    for path, kind in ((failed, "Failed"), (done, "Complete"), (nightly, "Failed")):
+        api.objects[path]["status"] = {"conditions": [{"type": kind, "status": "True"}]}
+    api.objects[nightly]["metadata"]["ownerReferences"] = [{"kind": "CronJob", "name": "nightly"}]
+    assert update_preparation.prepare(cluster.connect(target_settings), spec(api.settings(target_settings.root)), ())
+    assert failed not in api.objects
+    assert {done, nightly} <= api.objects.keys()
+
+
+def test_a_namespace_that_does_not_go_is_said_with_what_keeps_it(
+    api: FakeApiServer, target_settings: KubernetesSettings
+) -> None:
+    address = api.put("v1/namespaces:shop-a-1", deletionTimestamp="2026-01-01T00:00:00Z")
+    why = "Some content in the namespace has finalizers remaining: example.com/gone in 1 resource instances"
+    api.objects[address]["status"] = {"conditions": [{"status": "True", "message": why}]}
+    with pytest.raises(KubernetesError, match=r"shop-a-1 is still being removed after 0 s: .*example.com/gone"):
+        update_preparation.wait_until_namespace_deleted(
+            cluster.connect(target_settings), f"{NAMESPACES_PATH}/shop-a-1", "shop-a-1", 0
+        )
+    pod = api.put("v1/pods:shop-a-1/web-1")
+    said = [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}]
+    api.objects[pod] |= {"spec": {"nodeName": "node-3"}, "status": {"conditions": said}}
+    with pytest.raises(KubernetesError, match=r"0 s: node node-3 does not answer.*kubectl delete node node-3$"):
+        update_preparation.wait_until_namespace_deleted(
+            cluster.connect(target_settings), f"{NAMESPACES_PATH}/shop-a-1", "shop-a-1", 0
+        )

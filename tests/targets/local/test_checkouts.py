@@ -1,0 +1,141 @@
+"""Commits become plain folders, and what could do harm is refused (T1, S3, S4)."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from programs.kit import files
+from programs.kit.errors import TargetError
+from programs.kit.git import checkouts, mirrors
+from programs.redaction import redact
+from tests.targets.local_machine import Repository, local_settings
+
+
+def refusal_message(folder: Path, repository: Repository, commit: str, **changes: str) -> str:
+    target = folder / "root" / "envs" / "shop" / "src" / "x"
+    with pytest.raises(TargetError) as caught:
+        checkouts.create(local_settings(folder, **changes), (str(repository.bare), commit), target)
+    assert list(target.parent.glob("*")) + list(target.parent.glob(".*")) == [], "a refused checkout left something"
+    return str(caught.value)
+
+
+def test_a_checkout_is_plain_files_and_runs_nothing(tmp_path: Path, repository: Repository) -> None:
+    """T1 S3: no hook, no filter, no submodule, no repository; links inside stay, and what was there before goes."""
+    marker = tmp_path / "ran"
+    attributes = "*.txt filter=evil\nkept.md export-ignore\n"
+    repository.push({".gitattributes": attributes, "a.txt": "text", "kept.md": "kept", "deep/down/b.txt": "b"})
+    (repository.work / "deep" / "link").symlink_to("../a.txt")
+    commit = repository.push({".gitmodules": f'[submodule "x"]\npath = x\nurl = ext::touch {marker}\n'})
+    made = local_settings(tmp_path)
+    target = made.env("shop") / "src" / "x"
+    files.make_folder(target)
+    (target / "half-made").write_text("of an earlier try")
+    checkouts.create(made, (str(repository.bare), commit), target)
+    assert (target / "deep" / "link").read_text() == "text"
+    assert (target / "kept.md").read_text() == "kept"
+    assert not (target / "half-made").exists()
+    assert not (target / ".git").exists()
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("to", ["/etc/passwd", "../outside", "a/b/c/way/../../outside"])
+def test_links_that_lead_out_are_refused(tmp_path: Path, repository: Repository, to: str) -> None:
+    """S3: by where they really lead; the last one's text stays inside, and it goes through another link."""
+    repository.push({"sub/file": "x", "a/b/c/file": "y"})
+    (repository.work / "a" / "b" / "c" / "way").symlink_to("../../../sub")
+    (repository.work / "bad").symlink_to(to)
+    said = refusal_message(tmp_path, repository, repository.push({}))
+    assert f"bad is a symbolic link to {to!r}, which leads out of the repository" in said
+
+
+def test_too_large_and_unknown_commits_are_refused(tmp_path: Path, repository: Repository) -> None:
+    """T1 S3: with the number, the limit and the way out."""
+    commit = repository.push({"large.bin": "x" * 3_000_000})
+    said = refusal_message(tmp_path, repository, commit, checkout_bytes="2000000")
+    assert "3 MB" in said
+    assert "limit of 2 MB" in said
+    assert "push again" in refusal_message(tmp_path, repository, "b" * 40)
+    gone = Repository(tmp_path / "nowhere.git", repository.work)
+    assert "could not be fetched" in refusal_message(tmp_path, gone, commit)
+    assert "must be a full hexadecimal id" in refusal_message(tmp_path, repository, "--upload-pack=touch")
+
+
+def test_a_repository_that_sends_without_end_fills_no_disk(tmp_path: Path, repository: Repository) -> None:
+    """S3: what is fetched is bounded before anybody can know how large the files are, and half a pack goes."""
+    (repository.work / "noise.bin").write_bytes(os.urandom(17_000_000))
+    commit = repository.push({})
+    said = refusal_message(tmp_path, repository, commit, checkout_bytes="8")
+    assert "takes more than 16 MB" in said
+    assert "checkout_bytes" in said
+    left = sum(path.stat().st_size for path in (tmp_path / "root" / "mirrors").rglob("*") if path.is_file())
+    assert left < 1_000_000
+
+
+def test_what_is_not_fetched_is_told(tmp_path: Path, repository: Repository) -> None:
+    """S3: submodules and LFS would make this machine ask hosts that the repository names."""
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12345\n"
+    repository.push({"model.bin": pointer, "pointer": pointer})
+    repository.git("update-index", "--add", "--cacheinfo", f"160000,{'a' * 40},vendor/lib")
+    repository.git("commit", "--quiet", "-m", "a submodule")
+    repository.git("push", "--quiet", str(repository.bare), "HEAD:main")
+    commit = repository.git("rev-parse", "HEAD")
+    made = local_settings(tmp_path)
+    target = made.env("shop") / "src" / "x"
+    notes = checkouts.create(made, (str(repository.bare), commit), target)
+    assert notes == (
+        "'vendor/lib': submodules are not fetched, the folder is empty",
+        "'model.bin', 'pointer': Git LFS is not fetched, the file is its pointer",
+    )
+    assert list((target / "vendor" / "lib").iterdir()) == []
+
+
+@pytest.mark.parametrize("url", ["", "--upload-pack=x", "ext::sh -c touch", "-x"])
+def test_clone_urls_that_are_commands_are_refused(url: str) -> None:
+    with pytest.raises(TargetError, match="clone URL"):
+        mirrors.parse_remote(url)
+
+
+def test_a_clone_url_keeps_its_password_from_command_lines_and_errors() -> None:
+    """S4: it travels as a header in git's environment."""
+    found = mirrors.parse_remote("https://x-access-token:s3cret@example.com/acme/shop.git")
+    assert found.url == "https://example.com/acme/shop.git"
+    assert found.header.startswith("Authorization: Basic ")
+    assert "s3cret" not in redact("fatal: could not read https://bot:s3cret@example.com/x")
+
+
+def test_commits_come_from_branches_and_pull_requests_and_force_pushes(tmp_path: Path, repository: Repository) -> None:
+    """T1: one mirror, filled by several at once."""
+    made = local_settings(tmp_path)
+    first = repository.push({"a": "1"})
+    second = repository.push({"a": "2"}, branch="topic")
+    repository.git("push", "--quiet", str(repository.bare), f"{second}:refs/pull/7/head")
+    third = repository.push({"a": "3"})
+    failed: list[BaseException] = []
+
+    def make(commit: str) -> None:
+        try:
+            checkouts.create(made, (str(repository.bare), commit), made.envs / commit[:12])
+        except TargetError as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=make, args=(commit,)) for commit in (first, second, third)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert [(made.envs / commit[:12] / "a").read_text() for commit in (first, second, third)] == ["1", "2", "3"]
+
+
+def test_scripts_are_files_of_the_repository(tmp_path: Path) -> None:
+    """S3 D1"""
+    (tmp_path / "db").mkdir()
+    (tmp_path / "db" / "a.sql").write_text("select 1")
+    assert checkouts.file_in_checkout(tmp_path / "db", "./a.sql").name == "a.sql"
+    for path, said in (("../../etc/passwd", "leads out"), ("/etc/passwd", "leads out"), ("missing.sql", "no file")):
+        with pytest.raises(TargetError, match=said):
+            checkouts.file_in_checkout(tmp_path / "db", path)

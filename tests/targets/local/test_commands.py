@@ -1,0 +1,142 @@
+"""Commands of the repository, and the files, ports and routes of an environment (T1, D2, L5)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from programs.kit import files, routes, waiting
+from programs.kit.errors import Cancelled, TargetError
+from programs.kit.processes import command_runner, ports, process_table
+from programs.kit.processes.command_runner import CommandRun
+from programs.kit.processes.sandbox import Workspace
+from programs.kit.routes import RouteRecord
+from tests.targets.local_machine import local_settings
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Workspace:
+    made = Workspace(tmp_path / "root" / "envs" / "shop" / "src" / "x", tmp_path / "root" / "envs" / "shop" / "home")
+    for folder in (made.checkout, made.home, made.home / "tmp"):
+        files.make_folder(folder)
+    return made
+
+
+def run(tmp_path: Path, place: Workspace, line: str, timeout: int = 20, **changes: str) -> None:
+    command_runner.run(
+        local_settings(tmp_path, **changes),
+        "shop",
+        place,
+        CommandRun("build", "build", line, timeout, {"WORD": "hello"}),
+    )
+
+
+def test_a_command_runs_in_its_checkout(tmp_path: Path, place: Workspace) -> None:
+    run(tmp_path, place, "echo $WORD > made.txt; echo said; pwd")
+    assert (place.checkout / "made.txt").read_text() == "hello\n"
+    assert (place.checkout.parents[1] / "logs" / "build.log").read_text() == f"said\n{place.checkout}\n"
+
+
+def test_a_failing_command_says_its_last_lines(tmp_path: Path, place: Workspace) -> None:
+    """D2: the output of what failed, with passwords taken out, and not all of it."""
+    with pytest.raises(TargetError) as caught:
+        run(tmp_path, place, "seq 1 100000; echo postgresql://me:s3cret@host/db; exit 7", log_bytes="1000")
+    assert caught.value.sentence.startswith("build failed with exit status 7 after ")
+    assert caught.value.tail[-2:] == ("100000", "postgresql://me:***@host/db")
+    assert len(caught.value.tail) == command_runner.TAIL_LINES
+    assert (place.checkout.parents[1] / "logs" / "build.log").stat().st_size == 1000
+    assert str(caught.value).splitlines()[1].startswith("| ")
+
+
+def test_a_command_that_hangs_is_ended_with_all_it_started(tmp_path: Path, place: Workspace) -> None:
+    """Y1 T1: a limit, and nothing left in the background."""
+    with pytest.raises(TargetError, match="took longer than its limit of 1 s"):
+        run(tmp_path, place, "sleep 987 & sleep 987", timeout=1)
+    run(tmp_path, place, "(sleep 986 &) ; echo done")
+    assert [pid for pid in process_table.pids() if _is_sleep(pid)] == []
+
+
+def _is_sleep(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes() in (b"sleep\x00987\x00", b"sleep\x00986\x00")
+    except OSError:
+        return False
+
+
+def test_a_cancelled_operation_ends_its_command_at_once(
+    tmp_path: Path, place: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """L5 L6: a newer commit or a close does not wait for a build."""
+    cancelled = threading.Event()
+    monkeypatch.setattr(waiting, "CANCELLED", cancelled)
+    monkeypatch.setattr(command_runner, "CANCELLED", cancelled)
+    timer = threading.Timer(0.2, cancelled.set)
+    timer.start()
+    began = time.monotonic()
+    with pytest.raises(Cancelled):
+        run(tmp_path, place, "sleep 30")
+    timer.join()
+    assert time.monotonic() - began < 5
+    with pytest.raises(Cancelled):
+        waiting.pause(10)
+
+
+def test_trees_go_whatever_their_modes(tmp_path: Path) -> None:
+    """T1: a preview cannot make a folder that stays."""
+    deep = tmp_path / "tree" / "locked"
+    deep.mkdir(parents=True)
+    (deep / "file").write_text("x")
+    (tmp_path / "outside").write_text("stays")
+    (deep / "link").symlink_to(tmp_path / "outside")
+    deep.chmod(0)
+    files.remove(tmp_path / "tree")
+    files.remove(tmp_path / "tree")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["outside"]
+
+
+def test_the_tail_of_a_long_file(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_text("".join(f"line {number}\n" for number in range(20000)))
+    assert files.tail(path, 2) == ["line 19998", "line 19999"]
+    assert files.tail(path, 0) == []
+    assert files.tail(tmp_path / "none", 5) == []
+
+
+def test_ports_are_kept_by_their_owner(tmp_path: Path) -> None:
+    """T1: the same over restarts, never two owners, given back by name."""
+    made = local_settings(tmp_path, first_port="21000", last_port="21050")
+    found = {ports.reserve(made, f"shop.web.{number}") for number in range(10)}
+    assert len(found) == 10
+    assert ports.reserve(made, "shop.web.3") in found
+    ports.release(made, {f"shop.web.{number}" for number in range(10)})
+    assert list(ports.list_reserved(made)) == []
+
+
+def test_routes_are_whole_files_of_one_owner(tmp_path: Path) -> None:
+    made = local_settings(tmp_path)
+    route = RouteRecord("shop-1.localhost", "http://127.0.0.1:1", "shop-1", "web", "c")
+    routes.write(made, route)
+    stored = json.loads((made.routes / "shop-1.localhost.json").read_text())
+    assert stored == {
+        "host": "shop-1.localhost",
+        "upstream": "http://127.0.0.1:1",
+        "environment": "shop-1",
+        "service": "web",
+        "commit": "c",
+        "sign_in": False,
+        "asleep": False,
+        "health": "",
+        "sole": True,
+        "target": "local",
+    }
+    routes.delete(made, route.host, "another", "web")
+    assert list(routes.list_routes(made)) == [route]
+    (made.routes / "foreign.json").write_text("[]")
+    assert list(routes.list_routes(made)) == [route]
+    with pytest.raises(TargetError):
+        routes.write(made, dataclasses.replace(route, host="../x"))

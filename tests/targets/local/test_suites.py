@@ -1,0 +1,85 @@
+"""The repository's tests where its build ran, in the real sandbox: P4, S3."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from programs.kit import files, identifiers
+from programs.kit.errors import TargetError
+from programs.kit.processes import sandbox
+from programs.spec import CommandSpec, EnvironmentSpec, SuiteSpec
+from programs.targets.local.target import TARGET, VERSION
+from tests.targets.local_machine import LocalMachine, Repository
+
+SHA = "a" * 40
+
+
+def spec(machine: LocalMachine, repository: Repository) -> EnvironmentSpec:
+    made = machine.spec(repository, SHA, env={"TZ": "UTC", "KEPT": "by the environment"})
+    checkout = machine.settings.env(made.name) / "src" / identifiers.generation(made, VERSION)
+    files.make_folder(checkout)
+    (checkout / "built.txt").write_text("by the build")
+    files.make_folder(machine.settings.env(made.name) / "home" / "tmp")
+    return made
+
+
+def run(environment_spec: EnvironmentSpec, suite: SuiteSpec) -> str:
+    argv = TARGET.suite_command(environment_spec, suite, {"PREVIEW_URL": f"http://{environment_spec.host}:8080"})
+    assert "PREVIEW_URL" not in " ".join(argv), "what it is given shows on no command line"
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    return done.stdout + done.stderr
+
+
+def test_it_sees_what_the_build_made_and_is_told_where_to_ask(machine: LocalMachine, repository: Repository) -> None:
+    made = spec(machine, repository)
+    suite = SuiteSpec("unit", CommandSpec('cat built.txt; echo "$PREVIEW_URL $TZ $KEPT"'), env={"KEPT": "by the suite"})
+    said = run(made, suite)
+    assert said == f"by the buildhttp://{made.host}:8080 UTC by the suite\n"
+
+
+def test_a_name_under_localhost_is_this_machine(machine: LocalMachine, repository: Repository) -> None:
+    if sandbox.kind(machine.settings) != "bubblewrap":
+        pytest.skip("only bubblewrap can show another list of host names")
+    made = spec(machine, repository)
+    assert run(made, SuiteSpec("unit", CommandSpec(f"getent hosts {made.host}"))).split()[0] == "127.0.0.1"
+
+
+def test_it_cannot_read_what_a_build_cannot(machine: LocalMachine, repository: Repository) -> None:
+    made = spec(machine, repository)
+    secret = machine.folder / "secret"
+    secret.write_text("the server's own")
+    secret.chmod(0o600)
+    assert "the server's own" not in run(made, SuiteSpec("unit", CommandSpec(f"cat {secret}; env")))
+
+
+def test_without_its_commits_checkout_nothing_runs(machine: LocalMachine, repository: Repository) -> None:
+    made = spec(machine, repository)
+    files.remove(machine.settings.env(made.name) / "src")
+    with pytest.raises(TargetError, match="no checkout of commit aaaaaaa"):
+        TARGET.suite_command(made, SuiteSpec("unit", CommandSpec("true")), {})
+
+
+def test_a_report_is_a_plain_file_of_the_checkout_and_nothing_else(
+    machine: LocalMachine, repository: Repository
+) -> None:
+    made = spec(machine, repository)
+    checkout = next((machine.settings.env(made.name) / "src").iterdir())
+
+    def report(path: str) -> bytes | None:
+        return TARGET.suite_report(made, SuiteSpec("unit", CommandSpec("true"), junit=path), 4)
+
+    (checkout / "out").mkdir()
+    (checkout / "out" / "x.xml").write_text("<testsuite/>")
+    assert report("out/x.xml") == b"<test", "bounded, and one more to tell"
+    secret = machine.folder / "secret"
+    secret.write_text("the server's own")
+    (checkout / "link.xml").symlink_to(secret)
+    (checkout / "way").symlink_to(machine.folder)
+    os.mkfifo(checkout / "pipe.xml")
+    for path in ("link.xml", "way/secret", "pipe.xml", "out", "nothing.xml"):
+        assert report(path) is None, path
+    assert Path(secret).exists()

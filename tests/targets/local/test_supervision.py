@@ -1,0 +1,259 @@
+"""What runs is kept running by one supervisord, once, across kills and restarts; and it is kept apart (T1, D3, S3)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import tempfile
+import threading
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from programs.kit import files, routes
+from programs.kit.database import environment_databases, postgres
+from programs.kit.errors import TargetError
+from programs.kit.git import checkouts
+from programs.kit.identifiers import ProgramName
+from programs.kit.processes import ports, process_table, sandbox, supervisor
+from programs.kit.processes.sandbox import Workspace, works
+from programs.kit.routes import RouteRecord
+from programs.targets.local import cleanup, supervised_services
+from programs.targets.local.supervised_services import ServiceProcess
+from programs.targets.local.target import TARGET
+from programs.targets.local.v1.serving import CurrentProvider
+from tests.targets.local_machine import APP, LocalMachine, Repository, local_settings, wait_for
+
+pytestmark = pytest.mark.real
+
+NAME = "shop-gentle-stream-42"
+HOST = f"{NAME}.localhost"
+
+
+def run_service(machine: LocalMachine, repository: Repository, name: str = NAME, **env: str) -> ProgramName:
+    """An environment with one service, put together by hand from the target's own parts, without Pulumi."""
+    here = machine.settings
+    TARGET.ensure(machine.raw_settings)
+    commit = repository.push({"app.py": APP, "version.txt": "one"})
+    program = ProgramName(name, "web", "aaaaaaaaaaaa-bbbbbb")
+    place = Workspace(here.env(name) / "src" / program.generation, here.env(name) / "home")
+    files.make_folder(place.home / "tmp")
+    sandbox.grant_access(here, place.home)
+    checkouts.create(here, (str(repository.bare), commit), place.checkout)
+    port = ports.reserve(here, str(program))
+    env = {**env, "PORT": str(port), "EPH_COMMIT": commit}
+    supervised_services.start(here, place, ServiceProcess(program, "exec python3 app.py", port, "/version", 20, env))
+    routes.write(here, RouteRecord(f"{name}.localhost", f"http://127.0.0.1:{port}", name, "web", commit))
+    return program
+
+
+def app_processes(machine: LocalMachine, name: str = NAME) -> list[int]:
+    return [
+        pid
+        for pid in process_table.started_for(machine.settings.env(name), "-")
+        if "app.py" in process_table.command_line(pid)
+    ]
+
+
+def supervisord_pid(machine: LocalMachine) -> int:
+    return int((machine.settings.root / "supervisor" / "supervisord.pid").read_text())
+
+
+@pytest.fixture(params=["auto", "none", "user"])
+def sandboxed_machine(
+    machine: LocalMachine, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> LocalMachine:
+    """Each way of keeping previews apart; ``user`` is what a machine without bubblewrap does for root."""
+    if request.param != "user":
+        machine.raw_settings["sandbox"] = request.param
+    elif os.geteuid() != 0:
+        pytest.skip("only root can become somebody else")
+    else:
+        monkeypatch.setattr(sandbox, "works", lambda: False)
+        machine.folder.chmod(0o711)
+    return machine
+
+
+def test_a_killed_supervisord_takes_all_with_it_and_brings_all_back(
+    sandboxed_machine: LocalMachine, repository: Repository
+) -> None:
+    """T1 L2: kill -9 of supervisord ends its children; the next ensure gives the same URL, once, and the same rows."""
+    machine = sandboxed_machine
+    program = run_service(machine, repository)
+    url = environment_databases.create(machine.settings, NAME, "eph_kept")
+    with psycopg.connect(url) as session:
+        session.execute("create table kept as select 1 as x")
+    before = sorted(app_processes(machine))
+    if sandbox.kind(machine.settings) == "user":
+        assert {Path(f"/proc/{pid}").stat().st_uid for pid in before} == {sandbox.nobody_ids()[0]}
+        assert machine.get(f"/read?{machine.settings.root}/postgres/password").startswith("refused")
+    os.kill(supervisord_pid(machine), signal.SIGKILL)
+    assert wait_for(lambda: not any(process_table.is_alive(pid) for pid in before), 5), (
+        "the service outlived its supervisord"
+    )
+
+    starters = [threading.Thread(target=TARGET.ensure, args=(machine.raw_settings,)) for _ in range(4)]
+    for thread in starters:
+        thread.start()
+    for thread in starters:
+        thread.join()
+    assert wait_for(lambda: supervised_services.probe(_port(machine), "/version")[0])
+    assert machine.get() == "one"
+    with psycopg.connect(url) as session:
+        assert session.execute("select x from kept").fetchall() == [(1,)]
+    assert len(_daemons(machine)) == 1
+    assert len(app_processes(machine)) == len(before)
+    assert TARGET.list_environments(machine.raw_settings) == {NAME}
+
+    TARGET.purge(NAME, machine.raw_settings)
+    assert machine.remaining() == []
+    assert not machine.settings.env(NAME).exists()
+    assert supervisor.info(machine.settings, str(program)) == {}
+
+
+def _port(machine: LocalMachine) -> int:
+    return int(machine.route()["upstream"].rpartition(":")[2])
+
+
+def _daemons(machine: LocalMachine) -> list[int]:
+    mark = f"supervisor.supervisord -c {supervisor.config(machine.settings)}"
+    return [pid for pid in process_table.pids() if mark in process_table.command_line(pid)]
+
+
+def test_a_service_that_dies_comes_back_and_stop_ends_everything(machine: LocalMachine, repository: Repository) -> None:
+    """T1: a crash is mended without us; after stop nothing runs, and after ensure it answers again."""
+    run_service(machine, repository)
+    process_table.kill(app_processes(machine))
+    assert wait_for(lambda: supervised_services.probe(_port(machine), "/version")[0])
+    TARGET.stop(machine.raw_settings)
+    left = [
+        line
+        for line in TARGET.list_remaining(machine.raw_settings, including_server=True)
+        if line.startswith(("process", "socket"))
+    ]
+    assert left == []
+    TARGET.ensure(machine.raw_settings)
+    assert wait_for(lambda: supervised_services.probe(_port(machine), "/version")[0])
+
+
+def test_supervisord_survives_us_and_is_no_child_of_ours(machine: LocalMachine) -> None:
+    """T1 L2: neither a kill of our process group nor Ctrl-C reaches it."""
+    TARGET.ensure(machine.raw_settings)
+    assert os.getsid(supervisord_pid(machine)) != os.getsid(0)
+    assert os.getpgid(supervisord_pid(machine)) != os.getpgid(0)
+    assert supervisord_pid(machine) not in process_table.ancestors()
+
+
+def test_a_long_root_gets_a_short_socket(machine: LocalMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """T1: a unix socket's path is bounded by the kernel; a root's is not. Operations find it, too."""
+    machine.raw_settings["root"] = str(machine.folder / ("long-" * 20) / "root")
+    socket = supervisor.socket_path(machine.settings)
+    monkeypatch.setattr(tempfile, "tempdir", str(machine.folder / "of an operation"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(machine.folder))
+    assert supervisor.socket_path(machine.settings) == socket
+    supervisor.ensure(machine.settings)
+    assert supervisor.is_answering(machine.settings)
+    assert socket.parent.stat().st_mode & 0o777 == 0o700
+    TARGET.stop(machine.raw_settings)
+    assert not socket.parent.exists()
+
+
+@pytest.mark.skipif(not works(), reason="bubblewrap cannot make its namespaces here")
+def test_a_service_sees_nothing_of_the_machine(machine: LocalMachine, repository: Repository, tmp_path: Path) -> None:
+    """T1 S3 S4: not the server's key, not /root, not another checkout, not its parent's environment."""
+    run_service(machine, repository, "other")
+    run_service(machine, repository, SECRET="mine")
+    key = machine.settings.root / "server.key"
+    key.write_text("secret")
+    other = next((machine.settings.env("other") / "src").iterdir()) / "app.py"
+    admin = machine.settings.root / "postgres" / "password"
+    hidden = [key, admin, other, machine.settings.launches, "/etc/shadow", "/root/.bashrc", "/root/.profile"]
+    for path in hidden:
+        assert machine.get(f"/read?{path}").startswith("refused"), path
+    assert admin.read_text()
+    assert other.exists()
+    pids = json.loads(machine.get("/pids"))
+    assert len(pids) < 6, "the service sees processes that are not its own"
+    environ = json.loads(machine.get("/environ"))
+    allowed = {"PATH", "HOME", "TMPDIR", "LANG", "USER", "LOGNAME", "SHELL", "PORT", "EPH_COMMIT", "SECRET", "PWD"}
+    assert set(environ) <= allowed | {"LC_CTYPE", "OLDPWD", "SHLVL", "_"}
+    assert machine.get("/read?/tmp/marker").startswith("refused")
+    command_lines = " ".join(
+        process_table.command_line(pid) for pid in process_table.started_for(machine.settings.env(NAME), "-")
+    )
+    assert "mine" not in command_lines
+
+
+def test_a_role_sees_its_own_database_only(machine: LocalMachine) -> None:
+    """D3 S3: no environment reaches another's data, nor the server's own databases."""
+    TARGET.ensure(machine.raw_settings)
+    here = machine.settings
+    first, second = (environment_databases.create(here, name, f"eph_{name}_db") for name in ("one", "two"))
+    for url in (second.rpartition("/")[2], "postgres", "template1"):
+        with pytest.raises(psycopg.OperationalError, match=r"permission denied|not permitted"):
+            psycopg.connect(first.rpartition("/")[0] + "/" + url).close()
+    with psycopg.connect(first) as session:
+        session.execute("create schema more")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            session.execute("create role intruder")
+    assert {item.environment for item in environment_databases.list_owned(here)} == {"one", "two"}
+    again = environment_databases.create(here, "one", "eph_one_db")
+    assert again != first
+    with contextlib.closing(psycopg.connect(again)) as session:
+        assert session.execute("select count(*) from pg_namespace where nspname = 'more'").fetchall() == [(0,)]
+        environment_databases.drop(here, ["eph_one_db"])
+    TARGET.purge("two", machine.raw_settings)
+    assert environment_databases.list_owned(here) == []
+    assert machine.remaining() == []
+
+
+def test_names_come_from_every_kind_of_trace(machine: LocalMachine) -> None:
+    """T1 L2: whatever a crash left, one piece is enough to be found and purged by name."""
+    TARGET.ensure(machine.raw_settings)
+    here = machine.settings
+    files.make_folder(here.env("folder"))
+    ports.reserve(here, "port.web.gen")
+    routes.write(here, RouteRecord("route.localhost", "http://127.0.0.1:1", "route", "web", "c"))
+    environment_databases.create(here, "database", "eph_database_x")
+    files.write(supervisor.program_file(here, "program.web.gen"), "; interrupted before supervisord read it\n")
+    found = {"folder", "port", "route", "database", "program"}
+    assert TARGET.list_environments(machine.raw_settings) == found
+    assert len(machine.remaining()) == len(found) + 1
+    for name in found:
+        TARGET.purge(name, machine.raw_settings)
+    assert TARGET.list_environments(machine.raw_settings) == frozenset()
+    assert machine.remaining() == []
+    with pytest.raises(TargetError):
+        TARGET.purge("../../etc", machine.raw_settings)
+    assert cleanup.list_environments(here) == frozenset()
+
+
+def test_an_operators_own_server_is_shared_with_others(machine: LocalMachine, tmp_path: Path) -> None:
+    """D3: another server's databases are neither listed nor touched."""
+    TARGET.ensure(machine.raw_settings)
+    first = machine.settings
+    host, port = postgres.address(first)
+    password = (first.root / "postgres" / "password").read_text()
+    second = local_settings(tmp_path, postgres=f"postgresql://{postgres.ADMIN}:{password}@{host}:{port}/postgres")
+    environment_databases.create(first, "shop", "eph_shop_first")
+    url = environment_databases.create(second, "shop", "eph_shop_second")
+    with contextlib.closing(psycopg.connect(url)) as session:
+        assert session.execute("select current_database()").fetchall() == [("eph_shop_second",)]
+    assert {item.name for item in environment_databases.list_owned(second)} == {"eph_shop_second"}
+    environment_databases.drop(second, [item.name for item in environment_databases.list_owned(second)])
+    assert {item.name for item in environment_databases.list_owned(first)} == {"eph_shop_first"}
+
+
+def test_a_checkout_that_nothing_runs_from_goes_with_the_next_build(
+    machine: LocalMachine, repository: Repository
+) -> None:
+    """L2; found by chaos: a first build was killed after its checkout, before anything ran, and the state forgot it."""
+    program = run_service(machine, repository)
+    source = machine.settings.env(NAME) / "src"
+    files.make_folder(source / "ffffffffffff-000000")
+    CurrentProvider().make(machine.settings, {"environment": NAME, "generation": program.generation})
+    assert [path.name for path in source.iterdir()] == [program.generation]
+    assert app_processes(machine)

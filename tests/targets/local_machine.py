@@ -1,0 +1,205 @@
+"""A machine of its own for each test: a root in a temporary folder, a repository to push to, Pulumi on a file store."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from programs.kit import host_settings as settings_module
+from programs.kit.host_settings import HostSettings
+from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, GitSource, HealthCheck, ServiceSpec
+from programs.targets.local.target import TARGET
+
+APP = """
+import http.server, json, os, urllib.request
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path == "/environ":
+            body = json.dumps(dict(os.environ))
+        elif self.path.startswith("/read?"):
+            try:
+                body = open(self.path[6:]).read()
+            except OSError as error:
+                body = "refused: " + type(error).__name__
+        elif self.path.startswith("/fetch?"):
+            body = urllib.request.urlopen(os.environ[self.path[7:]] + "/version").read().decode()
+        elif self.path == "/pids":
+            body = json.dumps([int(name) for name in os.listdir("/proc") if name.isdigit()])
+        else:
+            body = open("version.txt").read().strip()
+        data = body.encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *words):
+        print("request", self.path, flush=True)
+
+print("starting", os.environ["EPH_COMMIT"][:7], flush=True)
+http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+"""
+
+
+def local_settings(folder: Path, **changes: str) -> HostSettings:
+    return settings_module.from_mapping({"root": str(folder / "root"), "routes": str(folder / "routes"), **changes})
+
+
+@dataclass
+class Repository:
+    """A bare repository, and a working copy to commit from."""
+
+    bare: Path
+    work: Path
+
+    def git(self, *words: str) -> str:
+        env = {"PATH": os.environ["PATH"], "HOME": str(self.work), "GIT_CONFIG_GLOBAL": "/dev/null"}
+        env |= {
+            f"GIT_{who}_{what}": "test@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+        }
+        done = subprocess.run(
+            ["git", "-C", str(self.work), *words], env=env, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    def push(self, changes: dict[str, str], branch: str = "main") -> str:
+        for name, text in changes.items():
+            path = self.work / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "-m", "a change")
+        self.git("push", "--quiet", "--force", str(self.bare), f"HEAD:{branch}")
+        return self.git("rev-parse", "HEAD")
+
+
+def new_repository(folder: Path) -> Repository:
+    found = Repository(folder / "origin.git", folder / "work")
+    for path, words in ((found.bare, ["--bare"]), (found.work, [])):
+        subprocess.run(["git", "init", "--quiet", "--initial-branch=main", *words, str(path)], check=True)
+    return found
+
+
+class PulumiFailed(Exception):
+    """Pulumi's whole output."""
+
+
+@dataclass
+class LocalMachine:
+    """A root of the local target, and the real Pulumi with a store in a folder."""
+
+    folder: Path
+    raw_settings: dict[str, str]
+    env: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> HostSettings:
+        return settings_module.from_mapping(self.raw_settings)
+
+    def spec(self, repository: Repository, commit: str, **changes: Any) -> EnvironmentSpec:
+        spec = EnvironmentSpec(
+            name="shop-gentle-stream-42",
+            host="shop-gentle-stream-42.localhost",
+            target="local",
+            project="eph-shop",
+            source=GitSource(str(repository.bare), commit, "main"),
+            services=(ServiceSpec("web", "exec python3 app.py", health=HealthCheck("/version", 20)),),
+            settings=self.raw_settings,
+        )
+        return replace(spec, **changes)
+
+    def start(self, verb: str, spec: EnvironmentSpec | None = None) -> subprocess.Popen[str]:
+        """Begins a piece of work in a process group of its own."""
+        work = {"verb": verb, "spec": spec and spec.to_json(), "env": self.env, "folder": str(self.folder / "project")}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.targets.pulumi_driver"],
+            cwd=Path(__file__).parents[2],
+            env={**os.environ, **self.env},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        assert process.stdin
+        process.stdin.write(json.dumps(work))
+        process.stdin.close()
+        return process
+
+    def run(self, verb: str, spec: EnvironmentSpec | None = None) -> dict[str, Any]:
+        with self.start(verb, spec) as process:
+            assert process.stdout
+            answer: dict[str, Any] = json.loads(process.stdout.read().splitlines()[-1])
+        if "error" in answer:
+            raise PulumiFailed(answer["error"])
+        return answer
+
+    def up(self, spec: EnvironmentSpec) -> dict[str, Any]:
+        outputs: dict[str, Any] = self.run("up", spec)["outputs"]
+        return outputs
+
+    def destroy(self) -> None:
+        self.run("destroy")
+
+    def outputs(self) -> dict[str, Any]:
+        outputs: dict[str, Any] = self.run("outputs")["outputs"]
+        return outputs
+
+    def state(self) -> list[dict[str, Any]]:
+        return list(self.run("state")["resources"])
+
+    def route(self, host: str = "shop-gentle-stream-42.localhost") -> dict[str, str]:
+        data: dict[str, str] = json.loads((self.settings.routes / f"{host}.json").read_text())
+        return data
+
+    def get(self, path: str = "/version", host: str = "shop-gentle-stream-42.localhost") -> str:
+        with urllib.request.urlopen(self.route(host)["upstream"] + path, timeout=5) as answer:
+            return str(answer.read().decode())
+
+    def remaining(self) -> list[str]:
+        return TARGET.list_remaining(self.raw_settings)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def pulumi_env(folder: Path) -> dict[str, str]:
+    found = shutil.which("pulumi")
+    if not found:
+        pytest.skip("pulumi is not on PATH; run `make toolchain`")
+    plugins = folder / "bin"
+    for path in (plugins, folder / "store", folder / "project", folder / "home"):
+        path.mkdir()
+    plugin = plugins / "pulumi-resource-pulumi-python"
+    plugin.write_text('#!/bin/sh\nexec "$PULUMI_PYTHON_CMD" -u -m pulumi.dynamic "$@"\n')
+    plugin.chmod(0o755)
+    return {
+        "PATH": f"{plugins}:{Path(found).parent}:{os.environ['PATH']}",
+        "PULUMI_HOME": str(folder / "home"),
+        "PULUMI_BACKEND_URL": f"file://{folder / 'store'}",
+        "PULUMI_CONFIG_PASSPHRASE": "test",
+        "PULUMI_SKIP_UPDATE_CHECK": "1",
+        "PULUMI_PYTHON_CMD": sys.executable,
+    }
+
+
+WITH_DATABASE = (
+    DatabaseSpec("db", strategy="seed", scripts=("db/schema.sql",), migrate=CommandSpec("sh migrate.sh", timeout=30)),
+)
