@@ -15,7 +15,8 @@ DRIFTED = "changed"
 
 @dataclass(frozen=True, slots=True, order=True)
 class HeldResource:
-    """``kind`` and ``name`` for people, ``environment`` whose mark it carries, ``removal_command`` what removes it by hand.
+    """``kind`` and ``name`` for people, ``environment`` whose mark it carries, ``removal_command`` what removes it by
+    hand.
 
     ``is_supervised`` False: nothing that should be alive looks after it, so it is a leftover whatever the state says.
     """

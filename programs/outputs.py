@@ -22,7 +22,8 @@ class OutputExporter:
     inspect: Sequence[str]
 
     def export(self, spec: EnvironmentSpec, version: str, completed_at: Output[str]) -> None:
-        """``completed_at`` is known only when everything was, and with it ``built``: a failed update leaves the last one's."""
+        """``completed_at`` is known only when everything was, and with it ``built``: a failed update leaves the last
+        one's."""
         url, urls = next(iter(self.urls.values()), ""), dict(self.urls)
         built = {
             "commit": spec.source.commit,

@@ -1,7 +1,8 @@
 """Stacks in memory: the inventory and the operations of ``port``, for stories and for trying things out.
 
-It keeps records as the real thing leaves them, proven by one contract suite on both (tests/stacks/test_operations_contract.py).
-Operations take no time, except those of a stack that is held; ``fail`` makes the next ones go wrong; ``crash`` is the
+It keeps records as the real thing leaves them, proven by one contract suite on both
+(tests/stacks/test_operations_contract.py). Operations take no time, except those of a stack that is held; ``fail``
+makes the next ones go wrong; ``crash`` is the
 ``kill -9`` of everything. No Pulumi, no process, no file.
 """
 

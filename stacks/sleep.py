@@ -25,7 +25,8 @@ class CannotSleep(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class SleepOperation:
-    """``check_may_continue`` is asked before each step that changes something, and raises when it must not be done any more."""
+    """``check_may_continue`` is asked before each step that changes something, and raises when it must not be done any
+    more."""
 
     operation: Operation
     target: Target

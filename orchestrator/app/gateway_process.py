@@ -180,9 +180,9 @@ class GatewayProcess:
         if self._process is not None and self._process.pid == identity.pid:
             self._process.wait()
 
-    async def _wait_healthy(self, is_alive: Callable[[], bool], timeout: float) -> bool:
+    async def _wait_healthy(self, is_alive: Callable[[], bool], seconds: float) -> bool:
         """Whether it answers before the time is over; a busy one is not replaced for a late answer."""
-        end = monotonic() + timeout
+        end = monotonic() + seconds
         while is_alive() and monotonic() < end:
             if await self._is_healthy():
                 return True

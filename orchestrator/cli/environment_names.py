@@ -37,8 +37,8 @@ Name = Annotated[
 
 
 def find(client: ApiClient, typed: str, missing_hint: str = "") -> EnvironmentItem:
-    """The one environment that is meant; else an error that lists what could be meant. ``missing_hint``: what to do when
-    there is none."""
+    """The one environment that is meant; else an error that lists what could be meant. ``missing_hint``: what to do
+    when there is none."""
     from orchestrator.cli.api_client import path_segment
     from orchestrator.surfaces.api.schemas import EnvironmentItem
 

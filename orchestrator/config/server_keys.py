@@ -38,8 +38,8 @@ def server_id(keys_dir: Path) -> str:
 
 
 def passphrase_file(keys_dir: Path, configured: Path | None = None) -> Path:
-    """The file with the passphrase that encrypts secrets in stacks, for PULUMI_CONFIG_PASSPHRASE_FILE. ``configured``: the
-    operator's own, such as a mounted Secret; who may read that one is the operator's affair."""
+    """The file with the passphrase that encrypts secrets in stacks, for PULUMI_CONFIG_PASSPHRASE_FILE. ``configured``:
+    the operator's own, such as a mounted Secret; who may read that one is the operator's affair."""
     if configured is not None:
         return _check_passphrase_file(configured)
     path = keys_dir / "passphrase"

@@ -1,7 +1,7 @@
 """What people say to Eph in a comment: lines that start with ``/eph``, read as commands.
 
-Only a line of its own at the left margin counts; ``orchestrator.service.comment_text`` tells which lines of a comment are
-somebody's own words. A line that cannot be understood is a value too, because whoever wrote it waits for an answer.
+Only a line of its own at the left margin counts; ``orchestrator.service.comment_text`` tells which lines of a comment
+are somebody's own words. A line that cannot be understood is a value too, because whoever wrote it waits for an answer.
 """
 
 from __future__ import annotations

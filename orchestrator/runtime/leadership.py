@@ -2,8 +2,8 @@
 
 A follower looks at the world as the leader does, so that it is warm when its turn comes, and neither carries out nor
 tells. A term begins with what the last leader left: its operations are ended where it is proven dead, and waited for
-where it is not (``stacks.executors.process.recovery``); what this process remembers of an earlier term is forgotten. A plan is carried out
-only in the term in which its look began: another replica may have led between the two.
+where it is not (``stacks.executors.process.recovery``); what this process remembers of an earlier term is forgotten. A
+plan is carried out only in the term in which its look began: another replica may have led between the two.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ POLL_INTERVAL = 1.0
 
 
 class Leadership:
-    """``on_term_start`` is awaited when a term begins; ``recover_operations`` is called, in a thread, before each look of a leader that has
-    replicas. ``me`` is this replica's address."""
+    """``on_term_start`` is awaited when a term begins; ``recover_operations`` is called, in a thread, before each look
+    of a leader that has replicas. ``me`` is this replica's address."""
 
     def __init__(self, lease: Lease, journal: Journal, wakeups: Wakeups, address: str = "") -> None:
         self._lease = lease

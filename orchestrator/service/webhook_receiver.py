@@ -34,8 +34,8 @@ WEBHOOK_PATH = "/api/v1/webhooks/github"
 
 @dataclass(frozen=True, slots=True)
 class WebhookEndpoint:
-    """``listen_address`` is where this ephd listens; ``public_url`` where the Git host reaches it, when the operator told. ``list_hooks``
-    asks the Git host about its own hooks."""
+    """``listen_address`` is where this ephd listens; ``public_url`` where the Git host reaches it, when the operator
+    told. ``list_hooks`` asks the Git host about its own hooks."""
 
     secret: bytes
     listen_address: str

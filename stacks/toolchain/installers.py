@@ -1,8 +1,8 @@
 """The two ways to bring a Pulumi CLI onto a machine: Pulumi's own download, and a build from its Go module.
 
-Both fill ``FOLDER/bin`` and raise ``SourceUnavailable`` with the reason in a few words. Both run as a child in a process
-group of its own with a deadline, so that neither a network that swallows packets nor a stuck compiler holds us up,
-and a Ctrl-C ends all of it.
+Both fill ``FOLDER/bin`` and raise ``SourceUnavailable`` with the reason in a few words. Both run as a child in a
+process group of its own with a deadline, so that neither a network that swallows packets nor a stuck compiler holds us
+up, and a Ctrl-C ends all of it.
 """
 
 from __future__ import annotations

@@ -199,7 +199,8 @@ class PlainPulumi:
         )
 
     def ensure(self, reference_settings: Mapping[str, str]) -> None:
-        """``reference_settings``: the settings of an Eph to compare with, which would take away what it has no record of."""
+        """``reference_settings``: the settings of an Eph to compare with, which would take away what it has no record
+        of."""
         own = {"server": "eph-bench-plain"} if "server" in reference_settings else {}
         self._settings = {**reference_settings, **own, **self._settings}
         self._target.ensure(self._settings)

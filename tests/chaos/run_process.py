@@ -1,8 +1,8 @@
 """Runs in a process of their own, with a mount namespace of its own: several can go at a time, and nothing that one
 mounts is seen by others.
 
-``python -m tests.chaos.run_process SEED KINDS`` plays each run whose number comes on standard input, and tells its story a
-line at a time; the last line of each is its outcome.
+``python -m tests.chaos.run_process SEED KINDS`` plays each run whose number comes on standard input, and tells its
+story a line at a time; the last line of each is its outcome.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""How fast the gateway is, against nginx and Caddy in front of the same upstream: ``python -m tests.gateway.proxy_benchmark``.
+"""How fast the gateway is, against nginx and Caddy in front of the same upstream: ``python -m
+tests.gateway.proxy_benchmark``.
 
 The upstream is nginx with a small file: so fast that what is measured is the proxy before it. wrk asks them in turns,
 several rounds, and the median counts: what else the machine does meets them all alike. Rates are compared at 16

@@ -1,7 +1,7 @@
 """In front of a preview that sleeps: L5 (woken on request), P8 of design.md's budget: 200 cold requests, 200 answers.
 
-The gateway's end of it. What a knock leads to is ephd's (tests/core/sleep/test_sleep.py, tests/e2e/test_sleep.py); here a
-test plays ephd, by the files that both know.
+The gateway's end of it. What a knock leads to is ephd's (tests/core/sleep/test_sleep.py, tests/e2e/test_sleep.py); here
+a test plays ephd, by the files that both know.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """``python -m tests.model --seconds 60 --seed 1``: as many histories as fit, and a line for each level at the end.
 
-Two levels: the plan alone against a world that carries it out (``tests/worlds/plan/histories.py``: thousands a minute), then the
-whole of ephd in virtual time (``histories``: hundreds a minute, for a loop with its comments costs a hundred times a
-plan). A history that went wrong is made as short as it gets, and printed so that it can be kept as a case.
+Two levels: the plan alone against a world that carries it out (``tests/worlds/plan/histories.py``: thousands a minute),
+then the whole of ephd in virtual time (``histories``: hundreds a minute, for a loop with its comments costs a hundred
+times a plan). A history that went wrong is made as short as it gets, and printed so that it can be kept as a case.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 from tests.model import histories
 from tests.worlds.model.problems import Problem
-from tests.worlds.plan import histories
+from tests.worlds.plan import histories as plan_histories
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +30,16 @@ class Level:
     play: Callable[[list[Any]], list[Problem]]
 
 
-def _play_plan(history: list[histories.Event]) -> list[Problem]:
+def _play_plan(history: list[plan_histories.Event]) -> list[Problem]:
     try:
-        histories.play(history)
+        plan_histories.play(history)
     except AssertionError as wrong:
         return [Problem("plan", str(wrong).partition("\n")[0] or "does not converge")]
     return []
 
 
 LEVELS: Mapping[str, Level] = {
-    "plan": Level(histories.random_history, _play_plan),
+    "plan": Level(plan_histories.random_history, _play_plan),
     "model": Level(histories.random_history, histories.play),
 }
 

@@ -1,8 +1,8 @@
 """Plays histories of the model on a copy of the code, each in a process of its own.
 
-``python -P -m tests.sabotage.history_player`` reads one order a line (a folder first on the path, histories) and answers with a
-line of what was wrong in each. It imports what is not ours once, and forks for every order; so the code of each order
-is imported anew, from its folder.
+``python -P -m tests.sabotage.history_player`` reads one order a line (a folder first on the path, histories) and
+answers with a line of what was wrong in each. It imports what is not ours once, and forks for every order; so the code
+of each order is imported anew, from its folder.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ def webhook() -> None:
 
 
 @app.command("test")
-def test_webhook(form: output.OutputOption = OutputFormat.TABLE) -> None:
+def send_test(form: output.OutputOption = OutputFormat.TABLE) -> None:
     """Sends a signed ping to the server by its public address, and tells what came of it.
 
     The address is forge.webhook_url; without one it is the server's own. Also lists the last deliveries of the Git

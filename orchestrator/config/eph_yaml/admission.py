@@ -17,7 +17,8 @@ YamlPath = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class AdmissionPolicy:
-    """``allowed_targets`` may be asked for, ``installed_targets`` exist; ``domains`` may be chosen beside the server's own.
+    """``allowed_targets`` may be asked for, ``installed_targets`` exist; ``domains`` may be chosen beside the server's
+    own.
 
     ``sign_in_available``: whether a file may ask for it. ``templates``: by target, the prepared databases to be cloned.
     ``registries``: where images may come from, as prefixes; anywhere when empty."""

@@ -1,7 +1,8 @@
 """What should be, for one environment: wanted, not wanted, or left as it is because something is missing.
 
-Read ``determine`` from the top like a table: the first line that applies decides. ``Unwanted`` needs a statement by the Git
-host, or by a person; whatever is less than that ends in ``Unchanged``. A reading that failed is never read as 'gone'.
+Read ``determine`` from the top like a table: the first line that applies decides. ``Unwanted`` needs a statement by the
+Git host, or by a person; whatever is less than that ends in ``Unchanged``. A reading that failed is never read as
+'gone'.
 """
 
 from __future__ import annotations

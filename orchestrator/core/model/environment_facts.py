@@ -32,7 +32,8 @@ from stacks.model import OperationResult, RefKind, StackRecord, StackRef, StackT
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentFacts:
-    """``first_seen_at`` is when the head commit was first seen; ``duplicate_of`` another stack that claims the same pull request."""
+    """``first_seen_at`` is when the head commit was first seen; ``duplicate_of`` another stack that claims the same
+    pull request."""
 
     ref: StackRef
     key: Key

@@ -46,9 +46,10 @@ class ImagePin:
 
 @dataclass(frozen=True, slots=True)
 class ImageResult:
-    """How one image was looked for. ``messages``: what each place that had none said, in order, up to the first that had
-    one. ``error``: a place that could not be asked, which says nothing of the image; so nothing after it was asked.
-    ``unreachable``: it may answer later by itself, after ``retry_after`` seconds if it said so; else somebody must act."""
+    """How one image was looked for. ``messages``: what each place that had none said, in order, up to the first that
+    had one. ``error``: a place that could not be asked, which says nothing of the image; so nothing after it was asked.
+    ``unreachable``: it may answer later by itself, after ``retry_after`` seconds if it said so; else somebody must act.
+    """
 
     name: str
     messages: tuple[str, ...] = ()
@@ -60,8 +61,8 @@ class ImageResult:
 
 @dataclass(frozen=True, slots=True)
 class ImageLookup:
-    """The last look for the images of a commit, and ``since`` when they are looked for. ``consecutive_errors``: how often in a
-    row a place could not be asked."""
+    """The last look for the images of a commit, and ``since`` when they are looked for. ``consecutive_errors``: how
+    often in a row a place could not be asked."""
 
     commit: str
     requests: tuple[ImageRequest, ...]

@@ -9,8 +9,8 @@ from datetime import timedelta
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Tries of one commit: the n-th waits ``first * factor ** (n - 1)``, at most ``maximum``; after ``max_attempts`` it is
-    stalled and tried hourly (``stalled_interval``), on a new commit, or when a person asks."""
+    """Tries of one commit: the n-th waits ``first * factor ** (n - 1)``, at most ``maximum``; after ``max_attempts`` it
+    is stalled and tried hourly (``stalled_interval``), on a new commit, or when a person asks."""
 
     initial: timedelta = timedelta(seconds=15)
     factor: float = 2.0

@@ -187,7 +187,8 @@ class HealthStatus:
 class TrafficSnapshot:
     """What the gateway saw, by host: the last use, and the last time that somebody knocked at one that sleeps.
 
-    It has watched up to ``observed_until``, as far as is known, and all hosts that it names; of others it says nothing."""
+    It has watched up to ``observed_until``, as far as is known, and all hosts that it names; of others it says nothing.
+    """
 
     observed_until: datetime
     last_requests: Mapping[str, datetime] = field(default_factory=dict)

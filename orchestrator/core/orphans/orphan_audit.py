@@ -26,7 +26,8 @@ from stacks.model import StackRecord, StackRef, StackSnapshot, StrayFile
 class OrphanedResource:
     """Something that is there and belongs to nothing. ``command`` removes it by hand; ``sweepable``: `eph sweep` does.
 
-    ``whole_environment``: nothing accounts for its environment at all, so the loop purges that as one, under its guards."""
+    ``whole_environment``: nothing accounts for its environment at all, so the loop purges that as one, under its
+    guards."""
 
     kind: str
     name: str

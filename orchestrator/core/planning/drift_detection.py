@@ -72,8 +72,8 @@ def describe(drifts: Sequence[Drift]) -> str:
 
 
 def describe_repair(drifts: Sequence[Drift], part_names: Iterable[str]) -> str:
-    """``the database main was gone; it was made and seeded again``: what is told afterwards. ``part_names`` are the names of
-    all parts, which say whether a database is seeded."""
+    """``the database main was gone; it was made and seeded again``: what is told afterwards. ``part_names`` are the
+    names of all parts, which say whether a database is seeded."""
     everything = set(part_names)
     gone = [drift.name for drift in drifts if drift.name.startswith("database-")]
     seeded = any(name.replace("database-", "seed-", 1) in everything for name in gone)

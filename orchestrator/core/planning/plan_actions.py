@@ -121,7 +121,8 @@ class Confirm:
 
 @dataclass(frozen=True, slots=True)
 class Find:
-    """Looks for the images of this very commit. ``requests`` are all of them, ``remaining`` those without a pin yet, of which
+    """Looks for the images of this very commit. ``requests`` are all of them, ``remaining`` those without a pin yet, of
+    which
     ``fallback_names`` may take their fallback by now; ``since``: when they are looked for."""
 
     ref: StackRef

@@ -22,8 +22,8 @@ from stacks.model import BuildInfo, OperationVerb, Outcome, StackRecord
 
 @dataclass(frozen=True, slots=True)
 class NeededUpdate:
-    """``not_before``: not before. ``low_priority``: housekeeping, which waits behind what people wait for. ``repair_note``: what people
-    are told once it is done, when something was lost behind our back."""
+    """``not_before``: not before. ``low_priority``: housekeeping, which waits behind what people wait for.
+    ``repair_note``: what people are told once it is done, when something was lost behind our back."""
 
     reason: str
     refresh: bool = False

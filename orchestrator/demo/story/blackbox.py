@@ -110,12 +110,12 @@ def host_in(text: str) -> str:
     return found["host"] if found else ""
 
 
-async def wait_until(description: str, check: Callable[[], Awaitable[str]], timeout: float) -> float:
+async def wait_until(description: str, check: Callable[[], Awaitable[str]], seconds: float) -> float:
     """Waits until ``check`` gives an empty word; what it gives else is what is still wrong. Gives the seconds."""
     began = time.monotonic()
     while wrong := await check():
         waited = time.monotonic() - began
-        if waited > timeout:
-            raise StepFailed(f"{description}: not within {timeout:.0f} s; {wrong}")
+        if waited > seconds:
+            raise StepFailed(f"{description}: not within {seconds:.0f} s; {wrong}")
         await asyncio.sleep(min(PAUSE_MOST, max(PAUSE, waited / OF_THE_WAIT)))
     return time.monotonic() - began

@@ -73,8 +73,8 @@ class AppKey:
 
 @dataclass(frozen=True, slots=True)
 class GitHubOptions:
-    """``login``: who we are, where the token cannot ask. ``poll_seconds``: seconds between two looks. ``clone_url``: where
-    commits are fetched from instead, with ``{full_name}``."""
+    """``login``: who we are, where the token cannot ask. ``poll_seconds``: seconds between two looks. ``clone_url``:
+    where commits are fetched from instead, with ``{full_name}``."""
 
     organisations: tuple[str, ...] = ()
     login: str = ""

@@ -40,8 +40,8 @@ log = logging.getLogger("eph.testing")
 
 @dataclass(slots=True)
 class SuiteRunnerDependencies:
-    """What it works with. ``token`` gives the preview token where people sign in; ``is_leader``: whether this replica may
-    start anything; ``wake`` makes the loop show what changed."""
+    """What it works with. ``token`` gives the preview token where people sign in; ``is_leader``: whether this replica
+    may start anything; ``wake`` makes the loop show what changed."""
 
     paths: StackPaths
     state: LoopState

@@ -31,8 +31,8 @@ MAX_LINE_LENGTH = 2000
 
 @dataclass(frozen=True, slots=True)
 class CommandRun:
-    """``title`` is what people call it (build, migrate db); ``slug`` names its files. ``secret_values``: values that neither
-    its log nor an error shows."""
+    """``title`` is what people call it (build, migrate db); ``slug`` names its files. ``secret_values``: values that
+    neither its log nor an error shows."""
 
     title: str
     slug: str

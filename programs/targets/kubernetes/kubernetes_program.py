@@ -38,8 +38,8 @@ PRE_DESTROY_TIMEOUT = 60
 @dataclass(frozen=True, slots=True)
 class PreparedInputs:
     """What was looked up before anything is applied. ``images``: by name, pinned. ``scripts``: by path, the SQL of
-    seeds. ``objects``: the repository's manifests, judged and rewritten. ``front_service``: the service and port in them that
-    the environment's host leads to. ``certificate``: of the operator's Secret, as it lies there.
+    seeds. ``objects``: the repository's manifests, judged and rewritten. ``front_service``: the service and port in
+    them that the environment's host leads to. ``certificate``: of the operator's Secret, as it lies there.
     ``database_server``: where pods reach the database server that environments share."""
 
     images: Mapping[str, str] = field(default_factory=dict)

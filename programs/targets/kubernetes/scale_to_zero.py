@@ -34,8 +34,8 @@ _CRON_JOB = ("CronJob", "batch/v1", "cronjobs")
 
 
 def without_replicas(data: Data, autoscaled_names: frozenset[str] = frozenset()) -> Data:
-    """The same object without its number of pods, which an annotation holds instead. ``autoscaled_names``: names of what a
-    HorizontalPodAutoscaler of the repository looks after; how many that has is its to say."""
+    """The same object without its number of pods, which an annotation holds instead. ``autoscaled_names``: names of
+    what a HorizontalPodAutoscaler of the repository looks after; how many that has is its to say."""
     if data["kind"] not in _SCALABLE_KINDS or "replicas" not in data.get("spec", {}):
         return data
     spec = {key: value for key, value in data["spec"].items() if key != "replicas"}

@@ -1,7 +1,8 @@
 """A PostgreSQL server that environments share: one database and one role each, that the operator names in the settings.
 
 Made and dropped from here, by its administrator, and not from the cluster: no preview ever sees who that is. What is
-common to both targets (roles, clones, comments that say whose a database is) is ``programs.kit.database.environment_databases``.
+common to both targets (roles, clones, comments that say whose a database is) is
+``programs.kit.database.environment_databases``.
 
 Roles of one server can list the names of all databases. So a name says nothing of the environment, whose own name
 would be half of its URL: both are made of a digest, and are found again by whoever knows the environment's name.

@@ -55,8 +55,9 @@ class ProcessLane:
 
 
 class Pool:
-    """``on_destroyed`` is awaited between a destroy and the removal of its record; False keeps the record. ``lease_until`` gives
-    until when operations may start anything, by ``running_clock``; None: for as long as they like."""
+    """``on_destroyed`` is awaited between a destroy and the removal of its record; False keeps the record.
+    ``lease_until`` gives until when operations may start anything, by ``running_clock``; None: for as long as they
+    like."""
 
     def __init__(self, paths: StackPaths, version: str, warm_workers: int = 1) -> None:
         self._paths = paths

@@ -34,8 +34,8 @@ class Recovery:
 
 
 def recover(paths: StackPaths, exclusive: bool) -> Recovery:
-    """``exclusive``: nobody else works in these places, so what this process did not begin is an earlier life's. Waits for
-    processes that it ends, a few seconds at most."""
+    """``exclusive``: nobody else works in these places, so what this process did not begin is an earlier life's. Waits
+    for processes that it ends, a few seconds at most."""
     me, ended, living = process_identity.identify(os.getpid()), [], []
     for each in operation_records.list_running(paths):
         if each.owner is not None and each.owner == me:

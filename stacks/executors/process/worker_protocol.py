@@ -39,7 +39,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class WorkerExit:
-    """``result`` None: the worker died without a word; ``interrupted`` and ``timed_out`` say whether we had told it to end."""
+    """``result`` None: the worker died without a word; ``interrupted`` and ``timed_out`` say whether we had told it to
+    end."""
 
     result: OperationResult | None
     interrupted: bool = False

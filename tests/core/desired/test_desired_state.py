@@ -9,9 +9,8 @@ import pytest
 from orchestrator.core.model.world import CheckState, Key, PullState, RecipeError
 from orchestrator.core.planning import plan_actions, plans
 from orchestrator.core.views.phases import Phase
-
-from .pulls import sha, spec
-from .worlds import FOREIGN, Simulation
+from tests.worlds.plan.pull_requests import sha, spec
+from tests.worlds.plan.simulation import FOREIGN, Simulation
 
 
 @pytest.fixture

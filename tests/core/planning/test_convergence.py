@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order, the plan converges, and on the way does nothing that must never happen.
+"""Whatever happens in whatever order, the plan converges, and on the way does nothing that must never apply_event.
 
 The world (worlds.py) itself refuses a second operation for one stack, too many operations or environments, and the
 touch of a foreign stack; these properties add the ends: everything wanted exists, everything else is gone (L1, L2, L6,
@@ -16,10 +16,21 @@ from orchestrator.core.model.policy import Policy
 from orchestrator.core.planning import plan_actions
 from stacks import names
 from stacks.model import StackRef
-
-from .lives import COMMITS, LABELS, LENGTH, POLICY, STATES, Event, by_chance, calm, check_converged, happen, play
-from .pulls import sha
-from .worlds import FOREIGN, Simulation
+from tests.worlds.plan.histories import (
+    COMMITS,
+    LABELS,
+    LENGTH,
+    POLICY,
+    STATES,
+    Event,
+    apply_event,
+    check_converged,
+    play,
+    random_history,
+    settle,
+)
+from tests.worlds.plan.pull_requests import sha
+from tests.worlds.plan.simulation import FOREIGN, Simulation
 
 FAST = settings(max_examples=50, deadline=None, derandomize=True, database=None)
 
@@ -57,12 +68,12 @@ def test_interrupted_after_any_prefix_of_a_plan_it_converges(history: list[Event
     """Habit 9: the rest of the plan, or something safe."""
     world = Simulation(POLICY)
     for event in history:
-        happen(world, event)
+        apply_event(world, event)
     for prefix in range(most):
         world.start(world.plan(), prefix)
         world.crash()
         world.advance(seconds=1)
-    calm(world)
+    settle(world)
     check_converged(world)
 
 
@@ -146,9 +157,9 @@ def test_a_name_that_does_not_read_back_is_never_touched(project: str, stack: st
 
 
 def test_histories_by_chance_are_the_same_for_the_same_seed_and_take_every_step() -> None:
-    assert by_chance(1, 2) == by_chance(1, 2) != by_chance(1, 3)
-    steps = {event[0] for number in range(50) for event in by_chance(1, number)}
+    assert random_history(1, 2) == random_history(1, 2) != random_history(1, 3)
+    steps = {event[0] for number in range(50) for event in random_history(1, number)}
     assert steps == {"open", "push", "label", "state", "broken", "vanish", "partial", "hidden", "plan", "finish",
                      "crash", "pass"}  # fmt: skip
     for number in range(20):
-        play(by_chance(1, number))
+        play(random_history(1, number))

@@ -14,9 +14,8 @@ from orchestrator.core.planning import plan_actions, plans
 from orchestrator.core.views.phases import Phase
 from stacks import names
 from stacks.model import OperationVerb, StackLock, StackRecord, StackRef, StackSnapshot
-
-from .pulls import START, sha
-from .worlds import FOREIGN, Simulation
+from tests.worlds.plan.pull_requests import START, sha
+from tests.worlds.plan.simulation import FOREIGN, Simulation
 
 
 @pytest.fixture

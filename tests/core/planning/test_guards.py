@@ -10,8 +10,7 @@ from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import PullState
 from orchestrator.core.planning import plan_actions
 from stacks.model import StackRef
-
-from .worlds import FOREIGN, Simulation
+from tests.worlds.plan.simulation import FOREIGN, Simulation
 
 
 def world_with_pulls(number: int, **policy: object) -> Simulation:

@@ -11,8 +11,7 @@ from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import World
 from orchestrator.core.planning import memory_limits, plan_actions, plans
 from orchestrator.core.planning.memory_limits import Headroom
-
-from .worlds import Simulation
+from tests.worlds.plan.simulation import Simulation
 
 MB = 1_000_000
 

@@ -10,15 +10,14 @@ from orchestrator.core.model.world import Key, RepositoryFacts, World
 from orchestrator.core.planning import plans
 from stacks import names
 from stacks.model import BuildInfo, StackRecord, StackSnapshot, StackTag
-
-from .pulls import START, Pull, sha
+from tests.worlds.plan.pull_requests import START, SimulatedPull, sha
 
 NOW = START + timedelta(hours=1)
 
 
 def large_world(number: int) -> World:
     """Every second environment is as it should be, every second waits for an update."""
-    pulls = [Pull(Key(1, each), sha("aaaaaaa")) for each in range(1, number + 1)]
+    pulls = [SimulatedPull(Key(1, each), sha("aaaaaaa")) for each in range(1, number + 1)]
     candidates = {pull.key.number: pull.request(False) for pull in pulls}
     stacks = {}
     for pull in pulls:

@@ -8,9 +8,8 @@ from datetime import timedelta
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.planning import plan_actions
 from orchestrator.core.views.phases import Phase
-
-from .pulls import sha
-from .worlds import Simulation
+from tests.worlds.plan.pull_requests import sha
+from tests.worlds.plan.simulation import Simulation
 
 
 def world_with_pulls(policy: Policy, number: int) -> Simulation:

@@ -11,9 +11,8 @@ from orchestrator.core.model.policy import Backoff
 from orchestrator.core.planning import backoff, plan_actions, plans
 from orchestrator.core.views.phases import Phase
 from stacks.model import OperationVerb, Outcome, StackRef, StackUpdate
-
-from .pulls import sha
-from .worlds import FOREIGN, Simulation
+from tests.worlds.plan.pull_requests import sha
+from tests.worlds.plan.simulation import FOREIGN, Simulation
 
 REF = StackRef("eph-shop-1", "pr-42")
 

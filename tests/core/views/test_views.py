@@ -13,9 +13,8 @@ from orchestrator.core.planning import plan_actions, plans
 from orchestrator.core.util import formatting
 from orchestrator.core.views import environment_views
 from orchestrator.core.views.phases import Phase
-
-from .pulls import sha
-from .worlds import Simulation
+from tests.worlds.plan.pull_requests import sha
+from tests.worlds.plan.simulation import Simulation
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
-"""``python -m tests.stacks.executors.killable_ephd FOLDER TOOLS VERSION``: an earlier life of ephd, to be killed in the middle.
+"""``python -m tests.stacks.executors.killable_ephd FOLDER TOOLS VERSION``: an earlier life of ephd, to be killed in the
+middle.
 
 It opens a pool on the bench in FOLDER, starts an update of pr-1, and waits for its end.
 """

@@ -1,5 +1,5 @@
-"""One life of ephd, in virtual time: every part of ``orchestrator.app.composition`` that decides, between the modelled host
-and the modelled machine. What survives it lies on the machine and in its home."""
+"""One life of ephd, in virtual time: every part of ``orchestrator.app.composition`` that decides, between the modelled
+host and the modelled machine. What survives it lies on the machine and in its home."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What is wrong with the world: looked at from outside, with nothing of what ephd believes.
 
-``check_cycle`` watches what people are told, cycle by cycle; ``final_problems`` is the look at the end, when everything should be as
-the Git host says, with nothing besides.
+``check_cycle`` watches what people are told, cycle by cycle; ``final_problems`` is the look at the end, when everything
+should be as the Git host says, with nothing besides.
 """
 
 from __future__ import annotations

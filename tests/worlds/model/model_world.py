@@ -118,7 +118,8 @@ class ModelWorld:
         self.record_truth()
 
     def crash(self, downtime: float, kill_operations: bool) -> None:
-        """``kill -9`` of ephd, and ``downtime`` seconds later a new one. ``kill_operations``: its operations die with it."""
+        """``kill -9`` of ephd, and ``downtime`` seconds later a new one. ``kill_operations``: its operations die with
+        it."""
         self._run(self._crash(downtime, kill_operations))
 
     async def _crash(self, downtime: float, kill_operations: bool) -> None:

@@ -14,9 +14,8 @@ from orchestrator.core.model.world import Key, PullState
 from orchestrator.core.planning import plan_actions, plans
 from orchestrator.core.views import environment_views
 from stacks import names
-
-from .pulls import PREVIEW, sha
-from .worlds import FOREIGN, Simulation
+from tests.worlds.plan.pull_requests import PREVIEW, sha
+from tests.worlds.plan.simulation import FOREIGN, Simulation
 
 Event = tuple[str, int, int, object]
 POLICY = Policy(

@@ -29,7 +29,7 @@ RENEW_BEFORE_SECONDS = 300.0
 class CallbackAuth(Auth.Auth):
     """A token that somebody else keeps good; asked for anew with each request."""
 
-    def __init__(self, token: Callable[[], str], token_type: str = "token") -> None:
+    def __init__(self, token: Callable[[], str], token_type: str = "token") -> None:  # noqa: S107 - a kind, no secret
         self._token, self._token_type = token, token_type
 
     @property

@@ -1,7 +1,7 @@
 """With whose token each owner's repositories are asked about: one token for all, or an App's installation at each.
 
-Every path below ``/repos/OWNER/NAME`` says by itself which line it belongs to; ``ConnectionRouter`` is the transport that
-reads it off, so nobody else has to know that there are several.
+Every path below ``/repos/OWNER/NAME`` says by itself which line it belongs to; ``ConnectionRouter`` is the transport
+that reads it off, so nobody else has to know that there are several.
 """
 
 from __future__ import annotations

@@ -56,8 +56,8 @@ class RateLimiter:
             return 0.0
 
     def acquire_write(self, creates: bool = False) -> float:
-        """The seconds to wait for one's turn. Up to ``PATIENCE`` the turn is taken, above it is not. ``creates``: it makes
-        something that people are told of."""
+        """The seconds to wait for one's turn. Up to ``PATIENCE`` the turn is taken, above it is not. ``creates``: it
+        makes something that people are told of."""
         with self._lock:
             now = self._now()
             _drop_before(self._creates, now - 3600.0)

@@ -6,7 +6,8 @@ pages are followed by GitHub's own links, and a page that was promised and came 
 before it is believed to be short. When GitHub asks for patience, nothing is sent until then. Readings never wait here;
 a write may, for its turn.
 
-``Connection`` is one token's: quotas and limits are GitHub's for each token, so patience, pace and cost are a line's own.
+``Connection`` is one token's: quotas and limits are GitHub's for each token, so patience, pace and cost are a line's
+own.
 """
 
 from __future__ import annotations

@@ -26,7 +26,8 @@ MAX_OBJECTS = 100
 
 @dataclass(frozen=True, slots=True)
 class LoadedManifests:
-    """``front_service``: the service and port that the environment's host leads to, when no service of eph.yaml is public.
+    """``front_service``: the service and port that the environment's host leads to, when no service of eph.yaml is
+    public.
     ``front_ports``: of the pods behind it, which whoever stands in front may reach."""
 
     objects: tuple[Data, ...] = ()

@@ -20,8 +20,8 @@ _MAX_DEPTH = 60
 
 @dataclass(frozen=True, slots=True)
 class ChartRelease:
-    """What a Helm chart is rendered with. ``values``: by dotted path, what eph.yaml says; ``values_files``: of the repository,
-    which count less, the last of them most. ``helm``: the program, when it is not the one on PATH."""
+    """What a Helm chart is rendered with. ``values``: by dotted path, what eph.yaml says; ``values_files``: of the
+    repository, which count less, the last of them most. ``helm``: the program, when it is not the one on PATH."""
 
     name: str
     values: Mapping[str, Any] = field(default_factory=dict)

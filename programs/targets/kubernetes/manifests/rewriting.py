@@ -62,8 +62,8 @@ def adapt(
     images: Mapping[str, str],
     annotations: Mapping[str, str] | None = None,
 ) -> Data:
-    """A copy with what is ours to say. ``images``: pinned references by the name that eph.yaml gives them. ``annotations``:
-    annotations of its pods."""
+    """A copy with what is ours to say. ``images``: pinned references by the name that eph.yaml gives them.
+    ``annotations``: annotations of its pods."""
     data = copy.deepcopy(manifest.data)
     data["metadata"] = {key: value for key, value in data["metadata"].items() if key != "namespace"}
     data.pop("status", None)

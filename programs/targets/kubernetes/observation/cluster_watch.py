@@ -120,8 +120,8 @@ def _live_resources(told: Mapping[str, _KnownObjects]) -> LiveResources:
 
 @dataclass(slots=True)
 class _WatchStream:
-    """One kind. ``version`` empty: begin with a list. ``last_seen``: when it was last known to be whole; 0: never, or it
-    broke. ``is_forbidden``: we may not look at it."""
+    """One kind. ``version`` empty: begin with a list. ``last_seen``: when it was last known to be whole; 0: never, or
+    it broke. ``is_forbidden``: we may not look at it."""
 
     kind: str
     objects: _KnownObjects = field(default_factory=_KnownObjects)

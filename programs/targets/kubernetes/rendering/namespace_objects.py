@@ -90,8 +90,8 @@ def pull_secret(settings: KubernetesSettings) -> Data | None:
 def network_policies(
     settings: KubernetesSettings, public_ports: Iterable[int], database_server: tuple[list[Data], int] | None = None
 ) -> list[Data]:
-    """``public_ports``: those of public services, which whoever stands in front may reach. ``database_server``: where the database
-    server lies that environments share, and its port."""
+    """``public_ports``: those of public services, which whoever stands in front may reach. ``database_server``: where
+    the database server lies that environments share, and its port."""
     inside: list[Data] = [{"podSelector": {}}]
     resolver = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
     asked = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
