@@ -11,10 +11,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from stacks import names
+from stacks import names, process_identity
 from stacks.backends.file import locks
 from stacks.backends.file.layout import FileBackend
-from stacks.executors.process import operation_records, process_identity
+from stacks.executors.process import operation_records
 from stacks.model import StackRef, StrayFile
 from stacks.paths import OPERATION_ENV, StackPaths
 

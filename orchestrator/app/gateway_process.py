@@ -25,8 +25,8 @@ from typing import Any
 import httpx
 
 from orchestrator.app.addresses import StartupError, check_free
-from stacks.executors.process import process_identity
-from stacks.executors.process.process_identity import ProcessIdentity
+from stacks import process_identity
+from stacks.process_identity import ProcessIdentity
 
 log = logging.getLogger("eph.door")
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import ParamSpec, Protocol, TypeVar
 
 from orchestrator.ledger.lease_store import LeaseRow, LeaseStore, LeaseUnavailable, SqlLeaseStore
-from stacks.executors.process.process_identity import boot_clock as running_clock
+from stacks.process_identity import boot_clock as running_clock
 
 log = logging.getLogger(__name__)
 

@@ -31,8 +31,7 @@ from orchestrator.runtime.suites.suite_runner import SuiteRunner, SuiteRunnerDep
 from programs.redaction import Redactor
 from programs.registry import Target
 from programs.spec import CommandSpec, EnvironmentSpec, GitSource, ServiceSpec, SuiteSpec
-from stacks import names
-from stacks.executors.process import process_identity
+from stacks import names, process_identity
 from stacks.paths import StackPaths
 
 AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

@@ -22,7 +22,7 @@ import pytest
 from orchestrator.app import gateway_process as doors
 from orchestrator.app.addresses import StartupError
 from orchestrator.app.gateway_process import ExternalGateway, GatewayError, GatewayProcess, GatewaySpec
-from stacks.executors.process import process_identity
+from stacks import process_identity
 
 pytestmark = pytest.mark.real
 

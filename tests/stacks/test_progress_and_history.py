@@ -16,14 +16,14 @@ import pytest
 from pulumi.automation import CommandError, CommandResult, EngineEvent
 from pulumi.automation.errors import create_command_error
 
-from stacks import errors
+from stacks import errors, process_identity
 from stacks.backends.file import history
 from stacks.backends.file.layout import FileBackend
-from stacks.executors.process import operation_records, process_identity
+from stacks.executors.process import operation_records
 from stacks.executors.process.pool import Pool
-from stacks.executors.process.process_identity import ProcessIdentity
 from stacks.model import OperationVerb, Outcome, StackRef
 from stacks.paths import StackPaths
+from stacks.process_identity import ProcessIdentity
 from stacks.progress import MAX_MESSAGE_LENGTH, ProgressCollector
 
 WRONG_KEY = "the passphrase does not open this stack's state; is it the server's key?"

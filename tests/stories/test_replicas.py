@@ -12,9 +12,9 @@ from orchestrator.core.views.phases import Phase
 from orchestrator.ledger import event_kinds
 from orchestrator.ledger.fake import FakeLease
 from stacks.executors.process import operation_records
-from stacks.executors.process.process_identity import ProcessIdentity
 from stacks.executors.process.recovery import Recovery
 from stacks.model import OperationVerb
+from stacks.process_identity import ProcessIdentity
 from tests.worlds.world import World
 
 

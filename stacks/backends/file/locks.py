@@ -15,9 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from stacks.executors.process import process_identity
-from stacks.executors.process.process_identity import ProcessStart
+from stacks import process_identity
 from stacks.model import StackLock, StackRef
+from stacks.process_identity import ProcessStart
 
 ProcessLookup = Callable[[int], ProcessStart | None]
 _CLOCK_TOLERANCE = 2.0

@@ -18,9 +18,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from programs.redaction import Redactor
+from stacks import process_identity
 from stacks.backends.file.layout import FileBackend
 from stacks.executors.port import OnProgress
-from stacks.executors.process import operation_records, process_identity, recovery, warm_workers
+from stacks.executors.process import operation_records, recovery, warm_workers
 from stacks.executors.process.recovery import Recovery
 from stacks.executors.process.warm_workers import WarmWorker
 from stacks.executors.process.worker_protocol import GRACE, LeaseUntil, OnDestroyed, WorkerExit, WorkerSession

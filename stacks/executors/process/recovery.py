@@ -15,9 +15,10 @@ import os
 import signal
 from dataclasses import dataclass
 
+from stacks import process_identity
 from stacks.backends.file import history
 from stacks.backends.file.layout import FileBackend
-from stacks.executors.process import operation_records, process_identity
+from stacks.executors.process import operation_records
 from stacks.executors.process.operation_records import OperationRecord
 from stacks.model import StackRef
 from stacks.paths import OPERATION_ENV, StackPaths

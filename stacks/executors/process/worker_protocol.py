@@ -18,9 +18,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from stacks import serialization
+from stacks import process_identity, serialization
 from stacks.executors.port import OnProgress
-from stacks.executors.process import process_identity
 from stacks.executors.process.warm_workers import WarmWorker
 from stacks.model import Operation, OperationResult
 from stacks.paths import StackPaths

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.demo import leak_check
-from stacks.executors.process import process_identity
+from stacks import process_identity
 from tests.cluster.cluster_access import Cluster
 from tests.e2e.demo_sandbox import DemoSandbox
 from tests.e2e.site import ROOT, wait_until

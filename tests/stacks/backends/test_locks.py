@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from stacks import names
+from stacks import names, process_identity
 from stacks.backends.file import locks
-from stacks.executors.process import process_identity
-from stacks.executors.process.process_identity import ProcessStart
+from stacks.process_identity import ProcessStart
 
 REF = names.stack_ref(12345, "acme/shop", 1)
 TAKEN = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

@@ -19,7 +19,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from stacks.executors.process import operation_records, process_identity, worker_protocol
+from stacks import process_identity
+from stacks.executors.process import operation_records, worker_protocol
 from stacks.executors.process.pool import Pool
 from stacks.model import Outcome, StackRecord
 from tests.stacks.stack_bench import ROOT, RealBench, record_of, ref, run_operation, sha, start_operation, wait_until

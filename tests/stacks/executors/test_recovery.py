@@ -15,12 +15,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from stacks.executors.process import operation_records, process_identity, recovery
+from stacks import process_identity
+from stacks.executors.process import operation_records, recovery
 from stacks.executors.process.operation_records import OperationRecord
 from stacks.executors.process.pool import Pool
-from stacks.executors.process.process_identity import ProcessIdentity
 from stacks.model import OperationVerb
 from stacks.paths import OPERATION_ENV, StackPaths
+from stacks.process_identity import ProcessIdentity
 from tests.stacks.stack_bench import ref
 
 DEAD = ProcessIdentity(1 << 30, 1, "another boot")
