@@ -10,7 +10,8 @@ from orchestrator.config.durations import format_duration
 from orchestrator.config.eph_yaml.models.document import EphYaml
 from orchestrator.config.eph_yaml.models.field_types import CommandConfig
 from orchestrator.config.eph_yaml.parsing import Document
-from orchestrator.config.problems import Problem, quote
+from orchestrator.config.problems import Problem
+from programs.settings import quote
 
 YamlPath = tuple[str | int, ...]
 

@@ -18,7 +18,8 @@ from orchestrator.config.eph_yaml.models.document import EphYaml
 from orchestrator.config.eph_yaml.models.field_types import Section
 from orchestrator.config.eph_yaml.models.triggers import BranchTrigger, CommentTrigger, LabelTrigger, TagTrigger
 from orchestrator.config.eph_yaml.yaml_reader import YamlLimits, YamlNode, locate, read, to_plain
-from orchestrator.config.problems import MAX_KEY, InvalidConfig, InvalidValue, Problem, escape, quote
+from orchestrator.config.problems import MAX_KEY, InvalidConfig, Problem
+from programs.settings import InvalidValue, escape, quote
 
 FILE = "eph.yaml"
 YamlPath = tuple[str | int, ...]

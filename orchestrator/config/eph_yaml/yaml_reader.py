@@ -24,7 +24,8 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
-from orchestrator.config.problems import MAX_KEY, MAX_QUOTED, InvalidConfig, Problem, escape
+from orchestrator.config.problems import MAX_KEY, InvalidConfig, Problem
+from programs.settings import MAX_QUOTED, escape
 
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]{1,18}|[0-9]{1,18}\.[0-9]{0,18})(?:[eE][-+]?[0-9]{1,2})?")

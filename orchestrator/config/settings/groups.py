@@ -7,28 +7,24 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
-from orchestrator.config.problems import InvalidSettings, InvalidValue
+from orchestrator.config.problems import InvalidSettings
 from orchestrator.config.settings.setting_types import (
     DurationSetting,
     Networks,
     Owners,
     Repositories,
-    StringList,
     TemplateDatabases,
 )
+from programs.settings import InvalidValue, SettingsTable, StringList
 
 _TEMPLATES_TEXT = (
     "Prepared databases of that PostgreSQL server that any repository may have cloned, name=database each."
 )
 
 
-class SettingsGroup(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TtlSettings(SettingsGroup):
+class TtlSettings(SettingsTable):
     """How long environments live, from the first sight of their newest commit."""
 
     default: DurationSetting = Field(default=timedelta(hours=72), description="For an eph.yaml that does not say.")
@@ -45,7 +41,7 @@ class TtlSettings(SettingsGroup):
         return self
 
 
-class IdleSettings(SettingsGroup):
+class IdleSettings(SettingsTable):
     """Previews that nobody uses."""
 
     timeout: DurationSetting | None = Field(
@@ -57,7 +53,7 @@ class IdleSettings(SettingsGroup):
     )
 
 
-class LimitsSettings(SettingsGroup):
+class LimitsSettings(SettingsTable):
     """How much of everything there may be; what is over waits in the queue or is refused with a reason."""
 
     environments: int = Field(default=50, ge=1, description="Environments in all.")
@@ -81,7 +77,7 @@ class LimitsSettings(SettingsGroup):
     file_bytes: int = Field(default=65536, ge=1024, le=1048576, description="The largest eph.yaml, in bytes.")
 
 
-class TargetsSettings(SettingsGroup):
+class TargetsSettings(SettingsTable):
     """What environments may be made of."""
 
     allowed: StringList = Field(default=("local",), min_length=1, description="The targets that an eph.yaml may name.")
@@ -94,7 +90,7 @@ class TargetsSettings(SettingsGroup):
         return self
 
 
-class LedgerSettings(SettingsGroup):
+class LedgerSettings(SettingsTable):
     """The event log."""
 
     keep: DurationSetting = Field(
@@ -102,7 +98,7 @@ class LedgerSettings(SettingsGroup):
     )
 
 
-class ForksSettings(SettingsGroup):
+class ForksSettings(SettingsTable):
     """Pull requests that come from a fork. Whatever is set here, nothing of one runs because of its label alone."""
 
     allow: Literal["refuse", "approve"] = Field(
@@ -116,7 +112,7 @@ class ForksSettings(SettingsGroup):
     )
 
 
-class ReplicasSettings(SettingsGroup):
+class ReplicasSettings(SettingsTable):
     """Several ephd for the same repositories: one leads, and another takes over when it dies."""
 
     lease: Literal["none", "postgres"] = Field(
@@ -144,7 +140,7 @@ class ReplicasSettings(SettingsGroup):
         return self
 
 
-class PreviewsSettings(SettingsGroup):
+class PreviewsSettings(SettingsTable):
     """The door in front of previews."""
 
     sign_in: Literal["off", "asked", "all"] = Field(
@@ -158,7 +154,7 @@ class PreviewsSettings(SettingsGroup):
     )
 
 
-class PreviewSecret(SettingsGroup):
+class PreviewSecret(SettingsTable):
     """A secret that previews may be given: where its value is, and whose previews may name it."""
 
     file: Path | None = Field(default=None, description="The file that holds the value.")
@@ -173,7 +169,7 @@ class PreviewSecret(SettingsGroup):
         return self
 
 
-class LocalTargetSettings(SettingsGroup):
+class LocalTargetSettings(SettingsTable):
     """The target `local`: processes and databases on this machine."""
 
     root: Path | None = Field(default=None, description="Where it keeps checkouts, logs, data. Empty: local in home.")
@@ -195,7 +191,7 @@ class LocalTargetSettings(SettingsGroup):
     )
 
 
-class ImagesSettings(SettingsGroup):
+class ImagesSettings(SettingsTable):
     """How images are found. Which registries may be asked, and with which credentials, the target says."""
 
     hosts: StringList = Field(
@@ -210,7 +206,7 @@ class ImagesSettings(SettingsGroup):
     )
 
 
-class KubernetesTargetSettings(SettingsGroup):
+class KubernetesTargetSettings(SettingsTable):
     """The target `kubernetes`: a namespace of a cluster for each environment."""
 
     kubeconfig: Path | None = Field(
@@ -306,7 +302,7 @@ class KubernetesTargetSettings(SettingsGroup):
     )
 
 
-class ForgeSettings(SettingsGroup):
+class ForgeSettings(SettingsTable):
     """The Git host, and how to be let in: as a GitHub App, or by a token. A secret comes from a variable or from a
     file, not from both."""
 

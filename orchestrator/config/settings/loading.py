@@ -16,8 +16,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import EnvSettingsSource, SettingsError
 
-from orchestrator.config.problems import MAX_KEY, InvalidSettings, InvalidValue, escape, quote
+from orchestrator.config.problems import MAX_KEY, InvalidSettings
 from orchestrator.config.settings.server_settings import ServerSettings, default_home
+from programs.settings import InvalidValue, escape, quote
 
 PREFIX = "EPH_"
 FILE = "eph.toml"
@@ -110,7 +111,7 @@ def _misspelled_variables(environ: Mapping[str, str]) -> list[str]:
 def _error_text(error: Any, path: Path, written: Mapping[str, Any], variables: Mapping[str, Any]) -> str:
     rejected = error.get("ctx", {}).get("error")
     own = isinstance(rejected, InvalidValue)
-    steps = tuple(str(step) for step in (*error["loc"], *(rejected.at if own else ())))
+    steps = tuple(str(step) for step in (*error["loc"], *(rejected.path if own else ())))
     named = tuple(step for step in steps if not step.isdigit())
     where = _source_of(named, path, written, variables)
     if error["type"] == "extra_forbidden":

@@ -16,7 +16,6 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from orchestrator.config.eph_yaml.admission import AdmissionPolicy
-from orchestrator.config.problems import InvalidValue
 from orchestrator.config.settings.groups import (
     ForgeSettings,
     ForksSettings,
@@ -44,6 +43,7 @@ from orchestrator.config.settings.setting_types import (
 )
 from orchestrator.core.model.policy import Policy
 from programs import registry
+from programs.settings import InvalidValue
 
 _WILDCARD_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - looked for, not bound
 

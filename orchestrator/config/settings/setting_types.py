@@ -11,10 +11,9 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
-from pydantic_settings import NoDecode
 
 from orchestrator.config.durations import parse_duration
-from orchestrator.config.problems import InvalidValue, quote
+from programs.settings import CommaSeparated, InvalidValue, quote
 
 _OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}/(?!\.{1,2}$)[A-Za-z0-9._*-]{1,100}")
@@ -72,10 +71,6 @@ def _network(value: str) -> str:
         raise InvalidValue(f"{quote(value)} is not a network", "write 10.0.0.0/8, or one address") from None
 
 
-def _split_commas(value: Any) -> Any:
-    return tuple(item.strip() for item in value.split(",") if item.strip()) if isinstance(value, str) else value
-
-
 def _repository(value: str) -> str:
     if not _REPOSITORY.fullmatch(value):
         raise InvalidValue(f"{quote(value)} is not a repository", "write owner/name, or owner/shop-* for several")
@@ -91,14 +86,10 @@ def _owner(value: str) -> str:
 DurationSetting = Annotated[timedelta, BeforeValidator(_duration)]
 Address = Annotated[str, AfterValidator(_address)]
 Domain = Annotated[str, AfterValidator(_domain)]
-CommaSeparated = (NoDecode, BeforeValidator(_split_commas))
 Labels = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=50)], ...], *CommaSeparated, Field(min_length=1)]
 Domains = Annotated[tuple[Domain, ...], *CommaSeparated]
-StringList = Annotated[tuple[str, ...], *CommaSeparated]
 Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], *CommaSeparated]
-TemplateDatabases = Annotated[
-    tuple[Annotated[str, AfterValidator(_template_database)], ...], NoDecode, BeforeValidator(_split_commas)
-]
+TemplateDatabases = Annotated[tuple[Annotated[str, AfterValidator(_template_database)], ...], *CommaSeparated]
 Owners = Annotated[tuple[Annotated[str, AfterValidator(_owner)], ...], *CommaSeparated]
 SecretName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 Repositories = Annotated[tuple[Annotated[str, AfterValidator(_repository)], ...], *CommaSeparated]

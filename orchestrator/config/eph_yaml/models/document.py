@@ -18,7 +18,7 @@ from orchestrator.config.eph_yaml.models.services_section import (
 )
 from orchestrator.config.eph_yaml.models.triggers import Trigger
 from orchestrator.config.eph_yaml.yaml_reader import YamlFloat, YamlInt
-from orchestrator.config.problems import InvalidValue, quote
+from programs.settings import InvalidValue, quote
 
 _TEAM = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}$"
 

@@ -20,8 +20,8 @@ from orchestrator.config.eph_yaml.models.field_types import (
 )
 from orchestrator.config.eph_yaml.models.images_section import ImageConfig
 from orchestrator.config.eph_yaml.templates import parse_template, placeholders
-from orchestrator.config.problems import InvalidValue, quote
 from orchestrator.core.sleep import schedules
+from programs.settings import InvalidValue, quote
 
 DEFAULT_NAME = "{project}-{words}-{number}"
 _LITERAL = re.compile(r"[a-z0-9-]*")

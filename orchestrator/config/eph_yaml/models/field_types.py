@@ -12,7 +12,7 @@ from pydantic.json_schema import JsonSchemaValue
 from orchestrator.config.durations import Duration
 from orchestrator.config.eph_yaml.templates import MAX_TEMPLATE_LENGTH, parse_template
 from orchestrator.config.eph_yaml.yaml_reader import YamlFloat, YamlInt
-from orchestrator.config.problems import InvalidValue, quote
+from programs.settings import InvalidValue, quote
 
 MAX_TEXT_LENGTH = 4000
 _DNS = r"^[a-z]([a-z0-9-]*[a-z0-9])?$"

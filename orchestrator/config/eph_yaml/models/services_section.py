@@ -23,7 +23,7 @@ from orchestrator.config.eph_yaml.models.field_types import (
 )
 from orchestrator.config.eph_yaml.templates import parse_template
 from orchestrator.config.eph_yaml.yaml_reader import YamlFloat, YamlInt
-from orchestrator.config.problems import InvalidValue, quote
+from programs.settings import InvalidValue, quote
 
 _CRON = r"^[0-9A-Za-z*/,-]+( [0-9A-Za-z*/,-]+){4}$"
 _MOUNT = r"^(/[A-Za-z0-9._-]+)+$"
