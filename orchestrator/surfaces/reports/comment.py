@@ -14,6 +14,7 @@ from orchestrator.core.chat_commands import ChatReply
 from orchestrator.core.model.world import Key
 from orchestrator.core.views.environment_views import EnvironmentView, FailureView
 from orchestrator.core.views.phases import Phase
+from orchestrator.forges.wording import DEFAULT_WORDS, ForgeWords
 from orchestrator.surfaces.reports import suite_table
 from orchestrator.surfaces.reports.markdown import code, fence, link, plain, text
 from orchestrator.surfaces.reports.phase_wording import (
@@ -52,8 +53,10 @@ def marker(key: Key) -> str:
     return f"<!-- eph:{key.repository}/{key.number} -->"
 
 
-def render(view: EnvironmentView, now: datetime, reply: ChatReply | None = None) -> str:
-    state = [_headline(view), _reason(view), _facts(view, now), suite_table.section(view)]
+def render(
+    view: EnvironmentView, now: datetime, reply: ChatReply | None = None, words: ForgeWords = DEFAULT_WORDS
+) -> str:
+    state = [_headline(view), _reason(view), _facts(view, now, words), suite_table.section(view)]
     trouble = [_problems(view), _failure(view), _notices(view), _command(view)]
     end = marker(view.key) if view.key is not None else ""
     said = _reply(reply) if reply is not None else ""
@@ -77,11 +80,11 @@ def _reason(view: EnvironmentView) -> str:
     return text(view.reasons[0])
 
 
-def _facts(view: EnvironmentView, now: datetime) -> str:
-    return "\n".join(f"- {fact}" for fact in _iter_facts(view, now))
+def _facts(view: EnvironmentView, now: datetime, words: ForgeWords) -> str:
+    return "\n".join(f"- {fact}" for fact in _iter_facts(view, now, words))
 
 
-def _iter_facts(view: EnvironmentView, now: datetime) -> Iterator[str]:
+def _iter_facts(view: EnvironmentView, now: datetime, words: ForgeWords) -> Iterator[str]:
     if view.queue_position is not None:
         yield f"Place **{view.queue_position}** in the queue."
     if view.phase not in GONE_PHASES:
@@ -95,7 +98,8 @@ def _iter_facts(view: EnvironmentView, now: datetime) -> Iterator[str]:
     elif view.phase is Phase.EXPIRED:
         yield f"For a new one, comment {code('/eph up')}, or put the label on again. While it is on, a push helps too."
     elif view.phase is not Phase.DESTROYING:
-        yield f"For a new one while the pull request is open, comment {code('/eph up')}, or put the label on again."
+        how = f"comment {code('/eph up')}, or put the label on again"
+        yield f"For a new one while the {words.pull_request} is open, {how}."
 
 
 def _commits(view: EnvironmentView) -> Iterator[str]:

@@ -139,7 +139,8 @@ class Reporter:
         repository = repositories.get(view.key.repository) if view.key is not None else None
         if repository is None or view.key is None:
             return []
-        return list(forge_reports.reports_for(view, repository, self._clock(), self.replies.get(view.key)))
+        reply, words = self.replies.get(view.key), self._forge.words
+        return list(forge_reports.reports_for(view, repository, self._clock(), reply, words))
 
     def _with_suppressed_checks(self, reports: Iterable[ForgeReport]) -> list[ForgeReport]:
         """Where another pull request's check stands, this one's says nothing."""
@@ -185,14 +186,14 @@ class Reporter:
         return self._warn_once(report.repository, left)
 
     def _mark_unsupported(self, report: ForgeReport, error: ForgeRefused) -> str:
-        what = (report.repository.id, report.kind)
+        what, words = (report.repository.id, report.kind), self._forge.words
         before = self._unsupported.get(what)
         forbidden = isinstance(error, ForgeForbidden)
         length = UNSUPPORTED_RETRY
         if forbidden:
             length = FIRST_RETRY if before is None else min(UNSUPPORTED_RETRY, 2 * before[0].length)
         self._unsupported[what] = TimeWindow(self._clock(), length), forbidden
-        return self._warn_once(report.repository, f"pull requests show no {report.kind}: {error}")
+        return self._warn_once(report.repository, f"{words.pull_request}s show no {words.report(report.kind)}: {error}")
 
     def _warn_once(self, repository: Repository, sentence: str) -> str:
         """Said of each repository once in a life."""
@@ -246,10 +247,11 @@ class Reporter:
         state.backoff = TimeWindow(self._clock(), _retry_delay(state.failures, error))
         if isinstance(error, ForgeUnavailable) and error.retry_after is not None:
             self._forge_backoff = state.backoff
-        where = f"{report.repository.full_name}#{report.key.number}"
+        words = self._forge.words
+        where, what = words.reference(report.repository.full_name, report.key.number), words.report(report.kind)
         why = str(error).strip() or type(error).__name__
         again = state.backoff.end.strftime("%H:%M:%S UTC")
-        return f"{where}: the {report.kind} could not be brought up to date, and is tried again at {again}: {why}"
+        return f"{where}: the {what} could not be brought up to date, and is tried again at {again}: {why}"
 
 
 def _is_given_up(report: ForgeReport, state: _DeliveryState) -> bool:
