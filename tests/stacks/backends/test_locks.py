@@ -58,7 +58,7 @@ def test_dead_owner_is_proven(tmp_path: Path, found: ProcessStart | None, dead: 
 
 def test_lock_from_another_host_is_not_dead(tmp_path: Path) -> None:
     path = lock(tmp_path, host="another-host")
-    assert locks.break_dead(lock_folder(tmp_path), lambda _pid: None) == []
+    assert locks.break_dead(lock_folder(tmp_path), lambda _pid: None) == ()
     assert path.exists()
     [left] = locks.read(lock_folder(tmp_path))
     message = str(LockHeld(REF, left))
