@@ -14,8 +14,10 @@ from orchestrator.config.eph_yaml.unsupported import KUBERNETES
 from orchestrator.config.secret_store import SecretStore
 from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.core.model.policy import Policy
-from orchestrator.forges.github.github_forge import GITHUB, AppKey, GitHubForge, GitHubOptions
-from orchestrator.forges.github.http.disk_cache import DiskCache
+from orchestrator.forges import registry as forge_registry
+from orchestrator.forges.port import Forge
+from orchestrator.forges.registry import ConnectionContext
+from orchestrator.forges.webhooks import ReportsWebhooks, WebhookStatus
 from orchestrator.gateway.health_probe import GatewayProbe
 from orchestrator.images.registry_client import RegistryClient
 from orchestrator.images.registry_http import RegistryHttp
@@ -46,7 +48,7 @@ from orchestrator.service.expiry_sync import ExpirySync
 from orchestrator.service.notifier import GatewayStatesFile, Notifier
 from orchestrator.service.pending_reports import PendingReports
 from orchestrator.service.webhook_receiver import WebhookEndpoint, WebhookReceiver
-from orchestrator.surfaces.api.api_settings import ApiSettings, Role, Token, local_token
+from orchestrator.surfaces.api.api_settings import ApiSettings, Role, Token, local_token, webhook_path
 from orchestrator.surfaces.reports.reporter import Reporter
 from programs import registry
 from programs.registry import DetectsDrift, Sleeps
@@ -89,16 +91,9 @@ def targets_of_stacks(inventory: Inventory) -> frozenset[str]:
     return frozenset(record.target for record in inventory.snapshot().stacks.values())
 
 
-def create_forge(settings: ServerSettings) -> GitHubForge:
-    told = settings.forge
-    key = AppKey(told.app_id, told.read_private_key()) if told.app_id else told.read_token()
-    options = GitHubOptions(
-        organisations=told.organisations,
-        poll_seconds=settings.interval.total_seconds(),
-        clone_url=told.clone_url,
-        cache=DiskCache(settings.home / "forge-cache.db"),
-    )
-    return GitHubForge(told.url or GITHUB, key, told.repositories, options=options)
+def create_forge(settings: ServerSettings) -> Forge:
+    context = ConnectionContext(settings.interval.total_seconds(), settings.home / "forge-cache.db")
+    return forge_registry.get(settings.forge.kind).connect(settings.forge, context)
 
 
 def gateway_spec(settings: ServerSettings) -> GatewaySpec:
@@ -361,14 +356,24 @@ class Composition:
         return ApiSettings(
             version=version(),
             tokens=(Token.from_secret(token, "local", Role.ADMIN),),
+            forge=self.settings.forge.kind,
             webhook=hook.receive if hook else None,
             webhook_test=hook.test if hook else None,
             session_key=server_keys.server_key(self.settings.keys_dir),
         )
 
     def _webhook_receiver(self) -> WebhookReceiver | None:
-        secret = self.settings.forge.read_webhook_secret().encode()
-        if not secret:
+        settings, parser = self.settings.forge, forge_registry.get(self.settings.forge.kind).webhooks
+        secret = settings.read_webhook_secret().encode()
+        if not secret or parser is None:
             return None
-        way = WebhookEndpoint(secret, self.settings.listen, self.settings.forge.webhook_url, self.forge.webhook_status)
-        return WebhookReceiver(way, self.wakeups, self.journal, clock.system)
+        forge = self.forge
+        endpoint = WebhookEndpoint(
+            secret=secret,
+            path=webhook_path(settings.kind),
+            listen_address=self.settings.listen,
+            public_url=settings.webhook_url,
+            status=forge.webhook_status if isinstance(forge, ReportsWebhooks) else WebhookStatus,
+            host=forge.words.host,
+        )
+        return WebhookReceiver(endpoint, parser, self.wakeups, self.journal, clock.system)

@@ -21,7 +21,6 @@ from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.core.model.world import Recipe, Request
 from orchestrator.demo import demo_world
 from orchestrator.forges.fake import FakeForge
-from orchestrator.forges.github.webhooks.webhook_status import WebhookStatus
 from orchestrator.runtime.observation.forge_reader import ForgeReader
 from programs.spec import EnvironmentSpec, GitSource
 from programs.targets.local.target import TARGET
@@ -57,19 +56,9 @@ def settings(home: Path, addresses: tuple[int, int], count: int) -> ServerSettin
     )
 
 
-class InMemoryForge(FakeForge):
-    """With all that the parts ask of a connection to GitHub."""
-
-    def close(self) -> None:
-        """There is no connection to end."""
-
-    def hooks(self) -> WebhookStatus:
-        return WebhookStatus()
-
-
-def create_forge(count: int) -> InMemoryForge:
+def create_forge(count: int) -> FakeForge:
     """Always the same one for the same number, to the last commit."""
-    made = InMemoryForge()
+    made = FakeForge()
     repository = made.create_repository(demo_world.REPOSITORY, {"eph.yaml": demo_world.shop_files()["eph.yaml"]})
     made.grant_write(repository, "ada")
     for number in range(count):
@@ -80,13 +69,13 @@ def create_forge(count: int) -> InMemoryForge:
 
 @contextmanager
 def in_memory(count: int) -> Iterator[None]:
-    """Within the block ephd's parts are joined to the Git host in memory instead of GitHub."""
-    host, real = create_forge(count), composition.GitHubForge
-    composition.GitHubForge = lambda *_, **__: host
+    """Within the block ephd's parts are joined to the Git host in memory."""
+    host, real = create_forge(count), composition.create_forge
+    composition.create_forge = lambda _: host
     try:
         yield
     finally:
-        composition.GitHubForge = real
+        composition.create_forge = real
 
 
 async def populate(parts: Composition, home: Path, upstream: str) -> None:

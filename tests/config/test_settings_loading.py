@@ -12,6 +12,7 @@ import pytest
 from orchestrator.config.problems import InvalidSettings
 from orchestrator.config.settings.loading import env_variable, load, setting_paths
 from orchestrator.config.settings.server_settings import ServerSettings
+from programs.settings import InvalidValue
 
 
 @pytest.fixture(autouse=True)
@@ -200,11 +201,11 @@ def test_no_secret_is_repeated_in_an_error_or_shown(monkeypatch: pytest.MonkeyPa
 def test_the_token_comes_from_the_variable_or_from_the_file(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("from-file\n")
-    assert ServerSettings(forge={"token": " given "}).forge.read_token() == "given"
-    assert ServerSettings(forge={"token_file": file}).forge.read_token() == "from-file"
-    assert ServerSettings().forge.read_token() == ""
-    with pytest.raises(InvalidSettings, match=r"forge\.token_file: .*gone cannot be read: No such file"):
-        ServerSettings(forge={"token_file": tmp_path / "gone"}).forge.read_token()
+    assert ServerSettings(forge={"token": " given "}).forge.read_secret("token") == "given"
+    assert ServerSettings(forge={"token_file": file}).forge.read_secret("token") == "from-file"
+    assert ServerSettings().forge.read_secret("token") == ""
+    with pytest.raises(InvalidValue, match=r"forge\.token_file: .*gone cannot be read: No such file"):
+        ServerSettings(forge={"token_file": tmp_path / "gone"}).forge.read_secret("token")
 
 
 def test_every_setting_has_a_description_and_a_variable() -> None:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from orchestrator.config.eph_yaml.admission import AdmissionPolicy
 from orchestrator.config.settings.groups import (
-    ForgeSettings,
     ForksSettings,
     IdleSettings,
     ImagesSettings,
@@ -41,6 +40,8 @@ from orchestrator.config.settings.setting_types import (
     template_names,
 )
 from orchestrator.core.model.policy import Policy
+from orchestrator.forges import registry as forge_registry
+from orchestrator.forges.settings import ForgeSettings
 from programs import registry
 from programs.settings import InvalidValue
 from stacks.backends import registry as backends
@@ -124,7 +125,7 @@ class ServerSettings(BaseSettings):
     kubernetes: KubernetesTargetSettings = Field(
         default=KubernetesTargetSettings(), description="The target `kubernetes`."
     )
-    forge: ForgeSettings = Field(default=ForgeSettings(), description="The Git host.")
+    forge: ForgeSettings = Field(default_factory=forge_registry.default_settings, description="The Git host.")
 
     @classmethod
     def settings_customise_sources(
@@ -142,6 +143,11 @@ class ServerSettings(BaseSettings):
     @classmethod
     def _make_absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @field_validator("forge", mode="before")
+    @classmethod
+    def _read_forge(cls, value: Any) -> Any:
+        return forge_registry.read_settings(value)
 
     @field_validator("public_url")
     @classmethod

@@ -189,6 +189,7 @@ class StatusResponse(BaseModel):
     leads: bool = Field(default=True, description="Of several replicas one leads, and answers for all.")
     term: int = Field(default=1, description="One more with each change of the leader.")
     leader: str = Field(default="", description="Where the leader is reached, when that is another replica.")
+    forge: str = Field(default="", description="The Git host's adapter; its webhooks go to `/api/v1/webhooks/<forge>`.")
 
 
 class WebhookTest(BaseModel):
