@@ -53,7 +53,9 @@ from orchestrator.surfaces.reports.reporter import Reporter
 from programs import registry
 from programs.registry import DetectsDrift, Sleeps
 from programs.spec import EnvironmentSpec
-from stacks.backends.file.file_inventory import FileInventory
+from stacks.backends import registry as backends
+from stacks.backends.inventory import StackInventory
+from stacks.backends.port import Inventory
 from stacks.executors.process import operation_records
 from stacks.executors.process.pool import Pool
 from stacks.model import OperationResult
@@ -67,7 +69,7 @@ def version() -> str:
 
 def stack_paths(settings: ServerSettings, tools: Toolchain) -> StackPaths:
     return StackPaths(
-        backend=settings.backend_dir,
+        backend=backends.open_backend(settings.stacks_url),
         work=settings.work_dir,
         operations=settings.operations_dir,
         pulumi_home=settings.pulumi_home,
@@ -84,7 +86,7 @@ def planning_policy(settings: ServerSettings) -> Policy:
     return replace(settings.policy(), program_versions=versions, sleep_capable_targets=sleepers)
 
 
-def targets_of_stacks(inventory: FileInventory) -> frozenset[str]:
+def targets_of_stacks(inventory: Inventory) -> frozenset[str]:
     """What exists somewhere must stay possible to destroy, though it may not be asked for any more."""
     return frozenset(record.target for record in inventory.snapshot().stacks.values())
 
@@ -119,7 +121,7 @@ class Composition:
     def __init__(self, settings: ServerSettings, tools: Toolchain) -> None:
         self.settings = settings
         self.paths = stack_paths(settings, tools)
-        self.inventory = FileInventory(self.paths.backend)
+        self.inventory = StackInventory(self.paths.backend)
         self.secret_store = SecretStore(settings.secrets, server_keys.server_key(settings.keys_dir), clock.system)
         self.loop_state = LoopState()
         self.wakeups = Wakeups()
@@ -302,13 +304,16 @@ class Composition:
         return ImageFinder(access, lambda reach: RegistryClient(reach, RegistryHttp(reach)), self.forge, clock.system)
 
     def _auditor(self, loop: Loop, executor: Executor) -> Auditor:
-        def fresh() -> FileInventory:
-            return FileInventory(self.paths.backend, self.inventory.was_used)
-
-        around = AuditDependencies(
-            lambda: loop.last_cycle, executor, fresh, self.paths, self.target_settings, leadership=self.leadership
+        return Auditor(
+            AuditDependencies(
+                lambda: loop.last_cycle,
+                executor,
+                lambda: StackInventory(self.paths.backend),
+                (self.paths.backend, self.pool),
+                self.target_settings,
+                leadership=self.leadership,
+            )
         )
-        return Auditor(around)
 
     def commands(self, loop: Loop, control_plane: LocalControlPlane) -> CommandListener:
         """What people say in comments; it sees every cycle, and the comments that Eph writes hold its answers."""

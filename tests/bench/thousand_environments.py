@@ -25,11 +25,12 @@ from orchestrator.runtime.observation.forge_reader import ForgeReader
 from programs.spec import EnvironmentSpec, GitSource
 from programs.targets.local.target import TARGET
 from stacks import names
-from stacks.backends.file.layout import FileBackend
+from stacks.backends.file.file_backend import FileBackend
 from stacks.executors.process.pool import Pool
 from stacks.model import Operation, OperationVerb, Outcome, StackRef, StackTag
 from tests.bench import held
 from tests.bench.systems import tools
+from tests.stack_folders import file_backend
 
 TEMPLATE_NAME = "bench-model-environment"
 TEMPLATE_PULL = 4242
@@ -83,10 +84,10 @@ async def populate(parts: Composition, home: Path, upstream: str) -> None:
     facts = (await ForgeReader(parts.forge, parts._recipes(), frozenset()).read({})).facts
     [repository] = facts.values()
     model = await _create_template(parts, home, repository.requests)
-    texts = _stack_files(FileBackend(parts.paths.backend), model.ref)
+    texts = _stack_files(file_backend(parts.paths), model.ref)
     for candidate in repository.requests.values():
         _copy_stack(parts, model, texts, candidate)
-    store = FileBackend(parts.paths.backend)
+    store = file_backend(parts.paths)
     store.state_file(model.ref).unlink()
     store.delete_remnants(model.ref)
     shutil.rmtree(parts.paths.operations / model.ref.project / model.ref.stack)
@@ -149,7 +150,7 @@ def _copy_stack(parts: Composition, template: Template, texts: Mapping[Path, str
         _write(Path(_replace_all(str(path), changes)), _replace_all(text, changes))
     seen = datetime.now(UTC)
     tag = StackTag(pull.key.repository, demo_world.REPOSITORY, pull.key.number, spec.name, "bench", pull.head_sha, seen)
-    FileBackend(parts.paths.backend).write_tag(ref, tag)
+    file_backend(parts.paths).write_tag(ref, tag)
 
 
 def _replace_all(text: str, changes: Mapping[str, str]) -> str:

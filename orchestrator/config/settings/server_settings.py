@@ -10,7 +10,6 @@ import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -45,6 +44,7 @@ from orchestrator.forges import registry as forge_registry
 from orchestrator.forges.settings import ForgeSettings
 from programs import registry
 from programs.settings import InvalidValue
+from stacks.backends import registry as backends
 
 _WILDCARD_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - looked for, not bound
 
@@ -85,7 +85,8 @@ class ServerSettings(BaseSettings):
         description="How people reach a host name: a URL with {host}. Empty: http://{host}: and the gateway's port.",
     )
     backend_url: str = Field(
-        default="", description="Where Pulumi keeps the stacks, as a file:// URL. Empty: the folder backend in home."
+        default="",
+        description="Where Pulumi keeps the stacks, such as file:///srv/stacks. Empty: the folder backend in home.",
     )
     passphrase_file: Path | None = Field(
         default=None,
@@ -158,9 +159,9 @@ class ServerSettings(BaseSettings):
 
     @field_validator("backend_url")
     @classmethod
-    def _check_file_url(cls, value: str) -> str:
-        if value and not (value.startswith("file:///") and len(value) > len("file:///")):
-            raise InvalidValue("this version of Eph keeps stacks on disk only", "write file:// and an absolute path")
+    def _check_backend_url(cls, value: str) -> str:
+        if value:
+            backends.open_backend(value)
         return value
 
     @model_validator(mode="after")
@@ -225,16 +226,12 @@ class ServerSettings(BaseSettings):
     @property
     def stacks_url(self) -> str:
         """``backend_url``, or the folder in home."""
-        return self.backend_url or f"file://{self.shared_dir / 'backend'}"
+        return self.backend_url or backends.default_url(self.shared_dir / "backend")
 
     @property
     def ledger_database_url(self) -> str:
         """``ledger_url``, or the file in home. May hold a password."""
         return self.ledger_url.get_secret_value() or f"sqlite:///{self.ledger_path}"
-
-    @property
-    def backend_dir(self) -> Path:
-        return Path(unquote(urlsplit(self.stacks_url).path))
 
     @property
     def work_dir(self) -> Path:
