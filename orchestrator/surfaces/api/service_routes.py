@@ -81,8 +81,8 @@ def _actions(routes: APIRouter, environment_service: EnvironmentService) -> None
     @routes.post("/wake", tags=["service"], status_code=202)
     async def wake(caller: Developer) -> schemas.Accepted:
         """Makes the loop look now instead of at its next turn."""
-        environment_service.trigger_cycle(f"asked by {caller.name}")
-        return schemas.Accepted(message="the loop looks now")
+        environment_service.trigger_cycle(f"requested by {caller.name}")
+        return schemas.Accepted(message="a cycle starts now")
 
 
 def _webhooks(routes: APIRouter, settings: ApiSettings) -> None:
@@ -95,16 +95,16 @@ def _webhooks(routes: APIRouter, settings: ApiSettings) -> None:
     ) -> schemas.Accepted:
         """Wakes the loop early. It carries no orders: what it says is read again from the Git host."""
         if settings.webhook is None:
-            raise ApiError(404, "webhooks are not set up", "give ephd a webhook secret; without one it looks by itself")
+            raise ApiError(404, "webhooks are not configured", "Configure a webhook secret. Without one, ephd polls.")
         body = await request.body()
         if not await run_in_threadpool(settings.webhook, WebhookDelivery(event, body, signature, delivery)):
-            raise ApiError(401, "the signature does not match", "use the same secret at the Git host and in ephd")
+            raise ApiError(401, "invalid webhook signature", "Configure the same secret at the Git host and in ephd.")
         return schemas.Accepted(message="thanks")
 
     @routes.post("/webhooks/github/test", tags=["webhooks"])
     async def test(caller: Admin) -> schemas.WebhookTest:  # noqa: ARG001 - who may is all that counts
         """Sends a signed ping to this server, by its public address when that is set, and says what came of it."""
         if settings.webhook_test is None:
-            raise ApiError(404, "webhooks are not set up", "give ephd a webhook secret; without one it looks by itself")
+            raise ApiError(404, "webhooks are not configured", "Configure a webhook secret. Without one, ephd polls.")
         found = await settings.webhook_test()
         return schemas.WebhookTest(**dataclasses.asdict(found))
