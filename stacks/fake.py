@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from stacks import tags
-from stacks.backends.file.history import MAX_READ
+from stacks.backends.update_history import MAX_READ
 from stacks.executors.port import OnProgress
 from stacks.executors.process.pool import ALREADY_RUNNING
 from stacks.executors.process.worker_protocol import OnDestroyed

@@ -14,8 +14,10 @@ from orchestrator.config.eph_yaml.unsupported import KUBERNETES
 from orchestrator.config.secret_store import SecretStore
 from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.core.model.policy import Policy
-from orchestrator.forges.github.github_forge import GITHUB, AppKey, GitHubForge, GitHubOptions
-from orchestrator.forges.github.http.disk_cache import DiskCache
+from orchestrator.forges import registry as forge_registry
+from orchestrator.forges.port import Forge
+from orchestrator.forges.registry import ConnectionContext
+from orchestrator.forges.webhooks import ReportsWebhooks, WebhookStatus
 from orchestrator.gateway.health_probe import GatewayProbe
 from orchestrator.images.registry_client import RegistryClient
 from orchestrator.images.registry_http import RegistryHttp
@@ -46,12 +48,14 @@ from orchestrator.service.expiry_sync import ExpirySync
 from orchestrator.service.notifier import GatewayStatesFile, Notifier
 from orchestrator.service.pending_reports import PendingReports
 from orchestrator.service.webhook_receiver import WebhookEndpoint, WebhookReceiver
-from orchestrator.surfaces.api.api_settings import ApiSettings, Role, Token, local_token
+from orchestrator.surfaces.api.api_settings import ApiSettings, Role, Token, local_token, webhook_path
 from orchestrator.surfaces.reports.reporter import Reporter
 from programs import registry
 from programs.registry import DetectsDrift, Sleeps
 from programs.spec import EnvironmentSpec
-from stacks.backends.file.file_inventory import FileInventory
+from stacks.backends import registry as backends
+from stacks.backends.inventory import StackInventory
+from stacks.backends.port import Inventory
 from stacks.executors.process import operation_records
 from stacks.executors.process.pool import Pool
 from stacks.model import OperationResult
@@ -65,7 +69,7 @@ def version() -> str:
 
 def stack_paths(settings: ServerSettings, tools: Toolchain) -> StackPaths:
     return StackPaths(
-        backend=settings.backend_dir,
+        backend=backends.open_backend(settings.stacks_url),
         work=settings.work_dir,
         operations=settings.operations_dir,
         pulumi_home=settings.pulumi_home,
@@ -82,21 +86,14 @@ def planning_policy(settings: ServerSettings) -> Policy:
     return replace(settings.policy(), program_versions=versions, sleep_capable_targets=sleepers)
 
 
-def targets_of_stacks(inventory: FileInventory) -> frozenset[str]:
+def targets_of_stacks(inventory: Inventory) -> frozenset[str]:
     """What exists somewhere must stay possible to destroy, though it may not be asked for any more."""
     return frozenset(record.target for record in inventory.snapshot().stacks.values())
 
 
-def create_forge(settings: ServerSettings) -> GitHubForge:
-    told = settings.forge
-    key = AppKey(told.app_id, told.read_private_key()) if told.app_id else told.read_token()
-    options = GitHubOptions(
-        organisations=told.organisations,
-        poll_seconds=settings.interval.total_seconds(),
-        clone_url=told.clone_url,
-        cache=DiskCache(settings.home / "forge-cache.db"),
-    )
-    return GitHubForge(told.url or GITHUB, key, told.repositories, options=options)
+def create_forge(settings: ServerSettings) -> Forge:
+    context = ConnectionContext(settings.interval.total_seconds(), settings.home / "forge-cache.db")
+    return forge_registry.get(settings.forge.kind).connect(settings.forge, context)
 
 
 def gateway_spec(settings: ServerSettings) -> GatewaySpec:
@@ -124,7 +121,7 @@ class Composition:
     def __init__(self, settings: ServerSettings, tools: Toolchain) -> None:
         self.settings = settings
         self.paths = stack_paths(settings, tools)
-        self.inventory = FileInventory(self.paths.backend)
+        self.inventory = StackInventory(self.paths.backend)
         self.secret_store = SecretStore(settings.secrets, server_keys.server_key(settings.keys_dir), clock.system)
         self.loop_state = LoopState()
         self.wakeups = Wakeups()
@@ -307,13 +304,16 @@ class Composition:
         return ImageFinder(access, lambda reach: RegistryClient(reach, RegistryHttp(reach)), self.forge, clock.system)
 
     def _auditor(self, loop: Loop, executor: Executor) -> Auditor:
-        def fresh() -> FileInventory:
-            return FileInventory(self.paths.backend, self.inventory.was_used)
-
-        around = AuditDependencies(
-            lambda: loop.last_cycle, executor, fresh, self.paths, self.target_settings, leadership=self.leadership
+        return Auditor(
+            AuditDependencies(
+                lambda: loop.last_cycle,
+                executor,
+                lambda: StackInventory(self.paths.backend),
+                (self.paths.backend, self.pool),
+                self.target_settings,
+                leadership=self.leadership,
+            )
         )
-        return Auditor(around)
 
     def commands(self, loop: Loop, control_plane: LocalControlPlane) -> CommandListener:
         """What people say in comments; it sees every cycle, and the comments that Eph writes hold its answers."""
@@ -356,14 +356,24 @@ class Composition:
         return ApiSettings(
             version=version(),
             tokens=(Token.from_secret(token, "local", Role.ADMIN),),
+            forge=self.settings.forge.kind,
             webhook=hook.receive if hook else None,
             webhook_test=hook.test if hook else None,
             session_key=server_keys.server_key(self.settings.keys_dir),
         )
 
     def _webhook_receiver(self) -> WebhookReceiver | None:
-        secret = self.settings.forge.read_webhook_secret().encode()
-        if not secret:
+        settings, parser = self.settings.forge, forge_registry.get(self.settings.forge.kind).webhooks
+        secret = settings.read_webhook_secret().encode()
+        if not secret or parser is None:
             return None
-        way = WebhookEndpoint(secret, self.settings.listen, self.settings.forge.webhook_url, self.forge.webhook_status)
-        return WebhookReceiver(way, self.wakeups, self.journal, clock.system)
+        forge = self.forge
+        endpoint = WebhookEndpoint(
+            secret=secret,
+            path=webhook_path(settings.kind),
+            listen_address=self.settings.listen,
+            public_url=settings.webhook_url,
+            status=forge.webhook_status if isinstance(forge, ReportsWebhooks) else WebhookStatus,
+            host=forge.words.host,
+        )
+        return WebhookReceiver(endpoint, parser, self.wakeups, self.journal, clock.system)

@@ -18,7 +18,8 @@ from orchestrator.cli import discovery
 from orchestrator.config.problems import InvalidSettings
 from orchestrator.config.settings.loading import load
 from orchestrator.config.settings.server_settings import ServerSettings
-from stacks.backends.file.file_inventory import FileInventory
+from stacks.backends import registry as backends
+from stacks.backends.inventory import StackInventory
 from stacks.toolchain import plugins, pulumi_cli
 from stacks.toolchain.pulumi_cli import ToolchainNotFound
 
@@ -46,7 +47,9 @@ def main() -> int:
 
 
 def _targets_in_use(settings: ServerSettings) -> frozenset[str]:
-    return settings.known_targets | composition.targets_of_stacks(FileInventory(settings.backend_dir))
+    return settings.known_targets | composition.targets_of_stacks(
+        StackInventory(backends.open_backend(settings.stacks_url))
+    )
 
 
 def _parse_arguments() -> argparse.Namespace:

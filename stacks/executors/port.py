@@ -1,18 +1,13 @@
-"""What the rest of Eph needs of Pulumi: a reading of all stacks, and operations. ``fake.py`` ships both in memory."""
+"""What Eph needs to run operations. ``stacks.fake`` runs them in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Protocol
 
-from stacks.model import Operation, OperationResult, StackRef, StackSnapshot
+from stacks.model import Operation, OperationResult, StackRef
 
 OnProgress = Callable[[str], None]
-
-
-class Inventory(Protocol):
-    def snapshot(self) -> StackSnapshot:
-        """All stacks of ours, read from the store itself; incremental: what did not change is not read again."""
 
 
 class Lane(Protocol):

@@ -21,7 +21,7 @@ from programs.kit.processes import supervisor
 from programs.kit.routes import RouteRecord
 from programs.targets.local import liveness
 from programs.targets.local.target import TARGET
-from stacks.backends.file.file_inventory import FileInventory
+from stacks.backends.inventory import StackInventory
 
 if TYPE_CHECKING:
     import psycopg
@@ -46,7 +46,7 @@ def hold(parts: Composition, upstream: str) -> None:
     strings = parts.settings.local_settings()
     on = local_settings.from_mapping(strings)
     # Not the inventory that is measured, which would have read every file already.
-    records = FileInventory(parts.paths.backend).snapshot().stacks.values()
+    records = StackInventory(parts.paths.backend).snapshot().stacks.values()
     made = [part.partition(":")[::2] for record in records for part in record.resource_names]
     for kind, name in made:
         environment, _, rest = name.partition("/")

@@ -21,16 +21,16 @@ from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.core.model.world import Recipe, Request
 from orchestrator.demo import demo_world
 from orchestrator.forges.fake import FakeForge
-from orchestrator.forges.github.webhooks.webhook_status import WebhookStatus
 from orchestrator.runtime.observation.forge_reader import ForgeReader
 from programs.spec import EnvironmentSpec, GitSource
 from programs.targets.local.target import TARGET
 from stacks import names
-from stacks.backends.file.layout import FileBackend
+from stacks.backends.file.file_backend import FileBackend
 from stacks.executors.process.pool import Pool
 from stacks.model import Operation, OperationVerb, Outcome, StackRef, StackTag
 from tests.bench import held
 from tests.bench.systems import tools
+from tests.stack_folders import file_backend
 
 TEMPLATE_NAME = "bench-model-environment"
 TEMPLATE_PULL = 4242
@@ -56,19 +56,9 @@ def settings(home: Path, addresses: tuple[int, int], count: int) -> ServerSettin
     )
 
 
-class InMemoryForge(FakeForge):
-    """With all that the parts ask of a connection to GitHub."""
-
-    def close(self) -> None:
-        """There is no connection to end."""
-
-    def hooks(self) -> WebhookStatus:
-        return WebhookStatus()
-
-
-def create_forge(count: int) -> InMemoryForge:
+def create_forge(count: int) -> FakeForge:
     """Always the same one for the same number, to the last commit."""
-    made = InMemoryForge()
+    made = FakeForge()
     repository = made.create_repository(demo_world.REPOSITORY, {"eph.yaml": demo_world.shop_files()["eph.yaml"]})
     made.grant_write(repository, "ada")
     for number in range(count):
@@ -79,13 +69,13 @@ def create_forge(count: int) -> InMemoryForge:
 
 @contextmanager
 def in_memory(count: int) -> Iterator[None]:
-    """Within the block ephd's parts are joined to the Git host in memory instead of GitHub."""
-    host, real = create_forge(count), composition.GitHubForge
-    composition.GitHubForge = lambda *_, **__: host
+    """Within the block ephd's parts are joined to the Git host in memory."""
+    host, real = create_forge(count), composition.create_forge
+    composition.create_forge = lambda _: host
     try:
         yield
     finally:
-        composition.GitHubForge = real
+        composition.create_forge = real
 
 
 async def populate(parts: Composition, home: Path, upstream: str) -> None:
@@ -94,10 +84,10 @@ async def populate(parts: Composition, home: Path, upstream: str) -> None:
     facts = (await ForgeReader(parts.forge, parts._recipes(), frozenset()).read({})).facts
     [repository] = facts.values()
     model = await _create_template(parts, home, repository.requests)
-    texts = _stack_files(FileBackend(parts.paths.backend), model.ref)
+    texts = _stack_files(file_backend(parts.paths), model.ref)
     for candidate in repository.requests.values():
         _copy_stack(parts, model, texts, candidate)
-    store = FileBackend(parts.paths.backend)
+    store = file_backend(parts.paths)
     store.state_file(model.ref).unlink()
     store.delete_remnants(model.ref)
     shutil.rmtree(parts.paths.operations / model.ref.project / model.ref.stack)
@@ -160,7 +150,7 @@ def _copy_stack(parts: Composition, template: Template, texts: Mapping[Path, str
         _write(Path(_replace_all(str(path), changes)), _replace_all(text, changes))
     seen = datetime.now(UTC)
     tag = StackTag(pull.key.repository, demo_world.REPOSITORY, pull.key.number, spec.name, "bench", pull.head_sha, seen)
-    FileBackend(parts.paths.backend).write_tag(ref, tag)
+    file_backend(parts.paths).write_tag(ref, tag)
 
 
 def _replace_all(text: str, changes: Mapping[str, str]) -> str:

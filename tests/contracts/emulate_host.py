@@ -17,7 +17,7 @@ import pytest
 
 from orchestrator.core.model.world import CheckState
 from orchestrator.demo.github.demo_github import free_port
-from orchestrator.forges.github import GitHubForge
+from orchestrator.forges.github.github_forge import GitHubForge
 from tests.contracts.forge_hosts import CONCLUSIONS, FILES, ROOT
 
 EMULATE_LACKS = {

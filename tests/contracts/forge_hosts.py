@@ -16,7 +16,7 @@ import pytest
 from orchestrator.core.model.world import CheckState
 from orchestrator.demo.github.demo_github import DemoGitHub
 from orchestrator.forges.fake import FakeForge
-from orchestrator.forges.github import GitHubForge
+from orchestrator.forges.github.github_forge import GitHubForge
 from orchestrator.forges.port import CheckReport, Forge, Repository
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -32,7 +32,7 @@ from programs.redaction import Redactor
 from programs.registry import Target
 from programs.spec import CommandSpec, EnvironmentSpec, GitSource, ServiceSpec, SuiteSpec
 from stacks import names, process_identity
-from stacks.paths import StackPaths
+from tests.stack_folders import stack_paths
 
 AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 REF = names.stack_ref(8, "acme/shop", 1)
@@ -57,7 +57,7 @@ class ShellTarget:
 
 class RunnerSetup:
     def __init__(self, folder: Path) -> None:
-        self.places = StackPaths(*(folder / name for name in ("backend", "work", "operations", "pulumi", "passphrase")))
+        self.places = stack_paths(folder)
         self.places.make_folders()
         self.folder = folder
         self.ledger = MemoryLedger()

@@ -11,9 +11,9 @@ import pytest
 from orchestrator.service.auditor import AuditDependencies, Auditor
 from programs.inventory import HeldResource
 from stacks import names
-from stacks.backends.file.layout import FileBackend
+from stacks.executors.process.pool import Pool
 from stacks.fake import FakeStacks
-from stacks.paths import StackPaths
+from tests.stack_folders import file_backend, stack_paths
 from tests.worlds.world import FakeMachine, World
 
 
@@ -38,14 +38,14 @@ class InventoryTarget(FakeMachine):
 class AuditSetup:
     def __init__(self, world: World, folder: Path) -> None:
         self.world = world
-        self.places = StackPaths(*(folder / name for name in ("backend", "work", "operations", "pulumi", "passphrase")))
+        self.places = stack_paths(folder)
         self.places.make_folders()
         self.target = InventoryTarget(world.stacks)
         around = AuditDependencies(
             last_cycle=lambda: world.loop.last_cycle,
             executor=world.executor,
             inventory=lambda: world.stacks,
-            paths=self.places,
+            stores=(self.places.backend, Pool(self.places, "3.0.0")),
             settings={"local": {}},
             target=lambda _: self.target,
         )
@@ -133,8 +133,8 @@ async def test_unreadable_target_is_not_reported_clean(audit_setup: AuditSetup) 
 
 async def test_sweep_removes_our_orphaned_files_and_keeps_foreign_ones(audit_setup: AuditSetup) -> None:  # C2, L8
     number, _ = await audit_setup.create_environment()
-    ours, theirs = names.stack_ref(8, "acme/shop", 99), audit_setup.places.backend / ".pulumi/stacks/payroll"
-    store = FileBackend(audit_setup.places.backend)
+    store = file_backend(audit_setup.places)
+    ours, theirs = names.stack_ref(8, "acme/shop", 99), store.folder / ".pulumi/stacks/payroll"
     planted = [
         store.tag_file(ours),
         audit_setup.places.work / ("0" * 32),

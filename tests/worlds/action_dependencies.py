@@ -7,12 +7,13 @@ from pathlib import Path
 from orchestrator.runtime.suites.suite_runner import SuiteRunner, SuiteRunnerDependencies
 from orchestrator.service.auditor import AuditDependencies, Auditor
 from orchestrator.service.environment_service import ControlPlaneDependencies
-from stacks.paths import StackPaths
+from stacks.executors.process.pool import Pool
+from tests.stack_folders import stack_paths
 from tests.worlds.world import World
 
 
 def action_dependencies(world: World, folder: Path) -> ControlPlaneDependencies:
-    places = StackPaths(*(folder / name for name in ("backend", "work", "operations", "pulumi", "passphrase")))
+    places = stack_paths(folder)
     return ControlPlaneDependencies(
         version="1",
         started_at=world.now,
@@ -21,7 +22,7 @@ def action_dependencies(world: World, folder: Path) -> ControlPlaneDependencies:
                 last_cycle=lambda: world.loop.last_cycle,
                 executor=world.executor,
                 inventory=lambda: world.stacks,
-                paths=places,
+                stores=(places.backend, Pool(places, "3.0.0")),
                 settings={"local": {}},
                 target=lambda _: world.target,
             )

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, model_validator
 
-from orchestrator.config.problems import InvalidSettings
 from orchestrator.config.settings.setting_types import (
     DurationSetting,
     Networks,
-    Owners,
-    Repositories,
     TemplateDatabases,
 )
+from orchestrator.forges.settings import Repositories
 from programs.settings import InvalidValue, SettingsTable, StringList
 
 _TEMPLATES_TEXT = (
@@ -300,86 +297,3 @@ class KubernetesTargetSettings(SettingsTable):
     spot_nodes: Literal["required", "preferred"] = Field(
         default="required", description="required: on these nodes only. preferred: on others when these have no room."
     )
-
-
-class ForgeSettings(SettingsTable):
-    """The Git host, and how to be let in: as a GitHub App, or by a token. A secret comes from a variable or from a
-    file, not from both."""
-
-    url: str = Field(default="https://api.github.com", description="The base URL of the Git host's API.")
-    app_id: str = Field(
-        default="",
-        pattern=r"^([0-9]{1,20}|Iv[A-Za-z0-9.]{1,60})?$",
-        description="The GitHub App's id, or its client id.",
-    )
-    private_key: SecretStr | None = Field(default=None, description="The App's private key, in PEM form.")
-    private_key_file: Path | None = Field(default=None, description="A file that holds that key.")
-    token: SecretStr | None = Field(default=None, description="A token for the API, without an App.")
-    token_file: Path | None = Field(default=None, description="A file that holds the token.")
-    webhook_secret: SecretStr | None = Field(default=None, description="The secret that signs webhooks.")
-    webhook_secret_file: Path | None = Field(default=None, description="A file that holds that secret.")
-    webhook_url: str = Field(
-        default="", description="Where the Git host reaches this server's webhooks, for `eph webhook test`."
-    )
-    repositories: Repositories = Field(
-        default=(), description="The repositories to serve, each as owner/name or as a pattern such as owner/shop-*."
-    )
-    organisations: Owners = Field(
-        default=(), description="Organisations or users of which all repositories are served that we were let into."
-    )
-    clone_url: str = Field(
-        default="", description="Where to fetch commits from instead, such as a mirror: a URL with {full_name}."
-    )
-
-    @model_validator(mode="after")
-    def _check_sources(self) -> ForgeSettings:
-        for key in ("token", "webhook_secret", "private_key"):
-            if getattr(self, key) is not None and getattr(self, f"{key}_file") is not None:
-                raise InvalidValue(f"there is a {key} and a {key}_file", "keep one of the two", (f"{key}_file",))
-        return self
-
-    @model_validator(mode="after")
-    def _check_urls(self) -> ForgeSettings:
-        if not self.url.startswith(("http://", "https://")):
-            raise InvalidValue("this is not a URL", "write for example https://api.github.com", ("url",))
-        if re.match(r"https?://(www\.)?github\.com(/|$)", self.url):
-            raise InvalidValue("this is GitHub's site, not its API", "write https://api.github.com", ("url",))
-        if self.webhook_url and not self.webhook_url.startswith(("http://", "https://")):
-            text = "write for example https://eph.example.com/api/v1/webhooks/github"
-            raise InvalidValue("this is not a URL", text, ("webhook_url",))
-        if self.clone_url and not (self.clone_url.count("{") == 1 and "{full_name}" in self.clone_url):
-            text = "write for example https://mirror.example.com/{full_name}.git"
-            raise InvalidValue("this is not a URL with {full_name} in it", text, ("clone_url",))
-        return self
-
-    @model_validator(mode="after")
-    def _check_credentials(self) -> ForgeSettings:
-        has_key = self.private_key is not None or self.private_key_file is not None
-        if bool(self.app_id) != has_key:
-            missing = "private_key_file" if self.app_id else "app_id"
-            raise InvalidValue("an App needs its id and its private key", f"set {missing} too", (missing,))
-        if self.app_id and (self.token is not None or self.token_file is not None):
-            raise InvalidValue("there is an App and a token", "keep one of the two", ("token",))
-        return self
-
-    def read_private_key(self) -> str:
-        return _read_secret(self.private_key, self.private_key_file, "forge.private_key_file")
-
-    def read_token(self) -> str:
-        """The token, wherever it comes from; empty without one."""
-        return _read_secret(self.token, self.token_file, "forge.token_file")
-
-    def read_webhook_secret(self) -> str:
-        return _read_secret(self.webhook_secret, self.webhook_secret_file, "forge.webhook_secret_file")
-
-
-def _read_secret(value: SecretStr | None, file: Path | None, setting: str) -> str:
-    if value is not None:
-        return value.get_secret_value().strip()
-    if file is None:
-        return ""
-    try:
-        return file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise InvalidSettings([f"{setting}: {file} cannot be read: {reason}; name a readable file"]) from error

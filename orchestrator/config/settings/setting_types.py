@@ -15,8 +15,6 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from orchestrator.config.durations import parse_duration
 from programs.settings import CommaSeparated, InvalidValue, quote
 
-_OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}")
-_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}/(?!\.{1,2}$)[A-Za-z0-9._*-]{1,100}")
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})")
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?")
@@ -71,18 +69,6 @@ def _network(value: str) -> str:
         raise InvalidValue(f"{quote(value)} is not a network", "write 10.0.0.0/8, or one address") from None
 
 
-def _repository(value: str) -> str:
-    if not _REPOSITORY.fullmatch(value):
-        raise InvalidValue(f"{quote(value)} is not a repository", "write owner/name, or owner/shop-* for several")
-    return value
-
-
-def _owner(value: str) -> str:
-    if not _OWNER.fullmatch(value):
-        raise InvalidValue(f"{quote(value)} is not an organisation or a user", "write its name alone, such as acme")
-    return value
-
-
 DurationSetting = Annotated[timedelta, BeforeValidator(_duration)]
 Address = Annotated[str, AfterValidator(_address)]
 Domain = Annotated[str, AfterValidator(_domain)]
@@ -90,6 +76,4 @@ Labels = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=50)], ...
 Domains = Annotated[tuple[Domain, ...], *CommaSeparated]
 Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], *CommaSeparated]
 TemplateDatabases = Annotated[tuple[Annotated[str, AfterValidator(_template_database)], ...], *CommaSeparated]
-Owners = Annotated[tuple[Annotated[str, AfterValidator(_owner)], ...], *CommaSeparated]
 SecretName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
-Repositories = Annotated[tuple[Annotated[str, AfterValidator(_repository)], ...], *CommaSeparated]

@@ -15,21 +15,17 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from pathlib import Path
 
+from orchestrator.forges.registry import DEFAULT as DEFAULT_FORGE
+from orchestrator.forges.webhooks import WebhookRequest
 from orchestrator.surfaces.port import WebhookTestResult
 
-
-@dataclass(frozen=True, slots=True)
-class WebhookDelivery:
-    """A webhook as it came: nothing of it is believed before ``signature`` fits ``body``."""
-
-    event: str
-    body: bytes
-    signature: str
-    id: str = ""
+WebhookHandler = Callable[[WebhookRequest], bool]
+"""Whether the signature was good (and a cycle was triggered)."""
 
 
-WebhookHandler = Callable[[WebhookDelivery], bool]
-"""Whether the signature was good (and the loop was woken)."""
+def webhook_path(forge: str) -> str:
+    """Where a Git host sends its webhooks. ``forge`` is the adapter's name."""
+    return f"/api/v1/webhooks/{forge}"
 
 
 class Role(IntEnum):
@@ -66,11 +62,13 @@ def _utc_now() -> datetime:
 @dataclass(frozen=True, slots=True)
 class ApiSettings:
     """``session_key`` signs browser sessions: give the same one to all replicas and after a restart, or people sign
-    in again. ``webhook`` None: there is no webhook endpoint, the loop looks by itself."""
+    in again. ``forge``: the Git host's adapter, whose webhooks are taken. ``webhook`` None: none are, and the Git host
+    is read every interval."""
 
     version: str
     tokens: tuple[Token, ...] = ()
     public_reads: bool = False
+    forge: str = DEFAULT_FORGE
     webhook: WebhookHandler | None = None
     webhook_test: Callable[[], Awaitable[WebhookTestResult]] | None = None
     session_key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
@@ -79,8 +77,7 @@ class ApiSettings:
     """/readyz says no when the last cycle is older than this."""
     body_limit: int = 64 * 1024
     webhook_limit: int = 1024 * 1024
-    """GitHub sends up to 25 MB; what wakes the loop is in the first few KB of far smaller ones, and a webhook that
-    is refused costs latency only."""
+    """Git hosts send more, but what triggers a cycle is far smaller, and a webhook that is refused costs latency only."""
     stream_limit: int = 100
     stream_poll: float = 1.0
     clock: Callable[[], datetime] = _utc_now

@@ -106,7 +106,7 @@ def event(item: Event) -> schemas.EventItem:
     )
 
 
-def status(now: ServiceStatus, environments: int) -> schemas.StatusResponse:
+def status(now: ServiceStatus, environments: int, forge: str) -> schemas.StatusResponse:
     return schemas.StatusResponse(
         version=now.version,
         started=now.started,
@@ -120,6 +120,7 @@ def status(now: ServiceStatus, environments: int) -> schemas.StatusResponse:
         leads=now.leads,
         term=now.term,
         leader=now.leader,
+        forge=forge,
     )
 
 

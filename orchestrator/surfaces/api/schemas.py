@@ -181,9 +181,7 @@ class StatusResponse(BaseModel):
     started: datetime
     last_cycle: datetime | None
     cycle_seconds: float
-    complete: bool = Field(
-        description="false: not everything could be read, so Eph destroys nothing because it is absent."
-    )
+    complete: bool = Field(description="false: not everything could be read, so Eph destroys nothing because it is absent.")
     notes: list[str]
     running: int = Field(description="Number of running operations.")
     queued: int
@@ -191,6 +189,7 @@ class StatusResponse(BaseModel):
     leads: bool = Field(default=True, description="Whether this replica is the leader, which answers for all replicas.")
     term: int = Field(default=1, description="Increases by one with each change of the leader.")
     leader: str = Field(default="", description="The leader's address, if another replica leads.")
+    forge: str = Field(default="", description="The Git host's adapter; its webhooks go to `/api/v1/webhooks/<forge>`.")
 
 
 class WebhookTest(BaseModel):
@@ -211,9 +210,7 @@ class Extend(BaseModel):
 
 
 class Approval(BaseModel):
-    commit: str = Field(
-        pattern=r"^[0-9a-f]{40}$", description="The full SHA, because two commits can share their first digits."
-    )
+    commit: str = Field(pattern=r"^[0-9a-f]{40}$", description="The full SHA, because two commits can share their first digits.")
 
 
 class Sweep(BaseModel):

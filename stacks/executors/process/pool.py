@@ -18,14 +18,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from programs.redaction import Redactor
-from stacks import process_identity
-from stacks.backends.file.layout import FileBackend
+from stacks import process_identity, stray_files
 from stacks.executors.port import OnProgress
-from stacks.executors.process import operation_records, recovery, warm_workers
+from stacks.executors.process import operation_records, recovery, stale_files, warm_workers
 from stacks.executors.process.recovery import Recovery
 from stacks.executors.process.warm_workers import WarmWorker
 from stacks.executors.process.worker_protocol import GRACE, LeaseUntil, OnDestroyed, WorkerExit, WorkerSession
-from stacks.model import Operation, OperationResult, OperationVerb, Outcome, StackRef
+from stacks.model import Operation, OperationResult, OperationVerb, Outcome, StackRef, StrayFile
 from stacks.paths import OPERATION_ENV, StackPaths
 
 __all__ = ["GRACE", "OnDestroyed", "Pool", "ProcessLane"]
@@ -95,7 +94,7 @@ class Pool:
         for folder in _subfolders(self._paths.work):
             if folder.name not in self._operation_ids:
                 shutil.rmtree(folder, ignore_errors=True)
-        FileBackend(self._paths.backend).clean_up_all()
+        self._paths.backend.clean_up_all()
         return list(ended)
 
     def take_over(self) -> Recovery:
@@ -111,6 +110,13 @@ class Pool:
                 process_identity.pids_with_variable(OPERATION_ENV, folder.name)
             ):
                 shutil.rmtree(folder, ignore_errors=True)
+
+    def stray_files(self) -> list[StrayFile]:
+        return list(stale_files.find(self._paths))
+
+    def delete_stray_file(self, file: StrayFile) -> None:
+        if file in self.stray_files():
+            stray_files.delete_path(Path(file.path))
 
     def sessions(self) -> tuple[int, ...]:
         """The first process of each operation under way; all of its processes are of that session."""
@@ -200,7 +206,7 @@ class Pool:
             self._sessions.pop(operation.ref, None)
             await self._release(interpreter)
             if not operation_records.has_running(self._paths, operation.ref, excluding=mine):
-                FileBackend(self._paths.backend).clean_up(operation.ref)
+                self._paths.backend.clean_up(operation.ref)
             if mine is not None:
                 operation_records.delete_running(self._paths, mine)
         return ending.result or _died_without_result(operation, started, ending, told)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import datetime
 
-from stacks.backends.file.history import MAX_READ
+from stacks.backends.update_history import MAX_READ
 from stacks.executors.port import OnProgress
 from stacks.model import (
     BuildInfo,
