@@ -181,7 +181,9 @@ class StatusResponse(BaseModel):
     started: datetime
     last_cycle: datetime | None
     cycle_seconds: float
-    complete: bool = Field(description="false: not everything could be read, so Eph destroys nothing because it is absent.")
+    complete: bool = Field(
+        description="false: not everything could be read, so Eph destroys nothing because it is absent."
+    )
     notes: list[str]
     running: int = Field(description="Number of running operations.")
     queued: int
@@ -210,7 +212,9 @@ class Extend(BaseModel):
 
 
 class Approval(BaseModel):
-    commit: str = Field(pattern=r"^[0-9a-f]{40}$", description="The full SHA, because two commits can share their first digits.")
+    commit: str = Field(
+        pattern=r"^[0-9a-f]{40}$", description="The full SHA, because two commits can share their first digits."
+    )
 
 
 class Sweep(BaseModel):
