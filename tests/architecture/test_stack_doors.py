@@ -1,4 +1,4 @@
-"""Backends and executors are named by their own folder alone, and one more takes one new folder and no edit elsewhere."""
+"""Backends and executors are named in their own folder alone, and a new one takes one folder and no other edit."""
 
 from __future__ import annotations
 
