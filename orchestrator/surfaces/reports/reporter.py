@@ -186,14 +186,16 @@ class Reporter:
         return self._warn_once(report.repository, left)
 
     def _mark_unsupported(self, report: ForgeReport, error: ForgeRefused) -> str:
-        what, words = (report.repository.id, report.kind), self._forge.words
+        what = (report.repository.id, report.kind)
         before = self._unsupported.get(what)
         forbidden = isinstance(error, ForgeForbidden)
         length = UNSUPPORTED_RETRY
         if forbidden:
             length = FIRST_RETRY if before is None else min(UNSUPPORTED_RETRY, 2 * before[0].length)
         self._unsupported[what] = TimeWindow(self._clock(), length), forbidden
-        return self._warn_once(report.repository, f"{words.pull_request}s show no {words.report(report.kind)}: {error}")
+        words = self._forge.words
+        problem = f"can't show a {words.report(report.kind)} on {words.pull_request}s"
+        return self._warn_once(report.repository, f"{problem}: {error}")
 
     def _warn_once(self, repository: Repository, sentence: str) -> str:
         """Said of each repository once in a life."""
@@ -251,7 +253,7 @@ class Reporter:
         where, what = words.reference(report.repository.full_name, report.key.number), words.report(report.kind)
         why = str(error).strip() or type(error).__name__
         again = state.backoff.end.strftime("%H:%M:%S UTC")
-        return f"{where}: the {what} could not be brought up to date, and is tried again at {again}: {why}"
+        return f"{where}: the {what} could not be updated, next attempt at {again}: {why}"
 
 
 def _is_given_up(report: ForgeReport, state: _DeliveryState) -> bool:
