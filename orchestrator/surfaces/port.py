@@ -42,9 +42,9 @@ class ServiceStatus:
     leads: bool = True
     """Of several replicas, the one that acts."""
     term: int = 1
-    """One more with each change of the leader."""
+    """Increases by one with each change of the leader."""
     leader: str = ""
-    """Where the leader is reached, when that is another replica."""
+    """The leader's address, if another replica leads."""
 
 
 @dataclass(frozen=True, slots=True)

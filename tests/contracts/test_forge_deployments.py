@@ -14,10 +14,10 @@ from orchestrator.forges.port import DeploymentReport, DeploymentState, ForgeRef
 from tests.contracts.forge_hosts import Host, SandboxHost, repository, require_support
 
 ENVIRONMENT_NAME = "shop-gentle-stream-1"
-CREATING = DeploymentReport(DeploymentState.IN_PROGRESS, "Being made")
+CREATING = DeploymentReport(DeploymentState.IN_PROGRESS, "Creating")
 SUCCEEDED = DeploymentReport(DeploymentState.SUCCESS, "Ready", "http://shop-gentle-stream-1.localhost/")
 FAILED = DeploymentReport(DeploymentState.FAILURE, "The build failed")
-INACTIVE = DeploymentReport(DeploymentState.INACTIVE, "Being removed")
+INACTIVE = DeploymentReport(DeploymentState.INACTIVE, "Destroying")
 
 
 @pytest.fixture

@@ -125,7 +125,7 @@ async def test_down_takes_the_label_off_and_up_brings_it_back(chat_world: ChatWo
     await town.run_for(minutes=1)
     assert await chat_world.ask(number, "/eph down") == DONE
     assert town.stack(number) is None
-    assert "Removed" in town.comment(number)
+    assert "Destroyed" in town.comment(number)
     assert await chat_world.ask(number, "/eph up") == DONE
     assert town.phase(number) is Phase.READY
 
@@ -255,7 +255,7 @@ async def test_reply_does_not_replace_the_final_report(chat_world: ChatWorld) ->
     await chat_world.ask(number, "/eph why")
     town.forge.merge(town.shop, number)
     await town.run_for(minutes=5)
-    assert "Removed" in town.comment(number)
+    assert "Destroyed" in town.comment(number)
 
 
 async def test_command_from_stranger_is_rejected(chat_world: ChatWorld) -> None:
@@ -284,7 +284,7 @@ async def test_unknown_command_replies_with_help(chat_world: ChatWorld) -> None:
     number = town.open()
     await town.run_for(minutes=1)
     assert await chat_world.ask(number, "/eph upp") == CONFUSED
-    assert "'upp' is no command" in town.comment(number)
+    assert "Unknown command 'upp'" in town.comment(number)
     assert "- down: takes the label off" in town.comment(number)
 
 

@@ -109,7 +109,7 @@ async def test_without_a_leader_reads_work_and_writes_are_refused(lost: str) -> 
         hook = await client.post("/api/v1/webhooks/github", content=b"hook")
     assert refused.status_code == 503
     assert refused.headers["retry-after"] == "5"
-    assert refused.json()["error"]["message"].startswith("no replica leads just now")
+    assert refused.json()["error"]["message"].startswith("there is no leader right now")
     assert hook.text.startswith("own|POST|/api/v1/webhooks/github||hook|")
 
 

@@ -79,7 +79,7 @@ async def test_who_cannot_be_told_is_asked_again_and_who_refuses_for_good_is_not
     assert await world.notifier.report_destroyed(operation) is False
     world.now = world.now.replace(minute=world.now.minute + 5)
     assert await world.notifier.report_destroyed(operation) is True
-    assert "Removed" in world.comment(number)
+    assert "Destroyed" in world.comment(number)
     another = world.open("another")
     await world.run_for(minutes=1)
     world.forge.fail_next(ForgeRefused("the token may not write comments"), "upsert_comment", count=9)

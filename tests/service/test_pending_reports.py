@@ -29,7 +29,7 @@ async def test_environment_removed_during_downtime_is_reported(world: World, tmp
     persist_reports(world, tmp_path / "owed.json")
     number = world.open(files={"text": "x", "eph.yaml": BAD_YAML})
     await world.run_for(minutes=1)
-    assert "Not made" in world.comment(number)
+    assert "Not created" in world.comment(number)
     await world.restart()
     world.forge.close_pull(world.shop, number)
     persist_reports(world, tmp_path / "owed.json")
@@ -114,7 +114,7 @@ async def test_a_last_word_that_was_refused_once_is_said_after_all(world: World)
     world.forge.close_pull(world.shop, number)
     await world.run_for(minutes=2)
     assert world.view(number) is None
-    assert "Removed" in world.comment(number)
+    assert "Destroyed" in world.comment(number)
 
 
 async def test_a_last_word_that_is_always_refused_is_given_up(world: World) -> None:
@@ -142,7 +142,7 @@ async def test_what_was_seen_before_the_end_is_not_told_after_it(world: World) -
     for _ in range(3):
         world.now += timedelta(seconds=10)
         await world.notifier.report()
-    assert "Removed" in world.comment(number)
+    assert "Destroyed" in world.comment(number)
 
 
 @pytest.mark.parametrize("text", ["", "[", "{}", "[1]", '[{"project": "x"}]', '[{"stack": {}}]'])

@@ -109,7 +109,7 @@ async def test_half_a_list_destroys_nothing(world: World) -> None:  # L7, pitfal
     await world.cycle()
     plan = world.loop.last_cycle.plan
     assert plan is not None
-    assert any("branches and tags of acme/shop could not be read whole: 502" in note for note in plan.notes)
+    assert any("branches and tags of acme/shop could not be read completely: 502" in note for note in plan.notes)
 
 
 async def test_a_branch_that_is_there_after_all_is_not_destroyed(world: World) -> None:

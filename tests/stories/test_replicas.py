@@ -106,7 +106,7 @@ async def test_a_stack_on_which_an_earlier_leader_still_works_is_left_alone(foll
     await follower.cycle()
     assert follower.stacks.records == {}
     [view] = follower.loop.last_cycle.views
-    assert view.reasons[0] == "up of ccccccc, begun by another replica, ends first"
+    assert view.reasons[0] == "waiting for the up of ccccccc that another replica started"
     assert view.progress == "begun by another replica: process 7 on one"
     follower.leadership.recover_operations = Recovery
     await follower.run_for(minutes=1)

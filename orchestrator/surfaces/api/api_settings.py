@@ -101,7 +101,7 @@ def local_token(home: Path) -> str:
 def _read_token(path: Path) -> str:
     token = path.read_text().strip()
     if len(token) < 32:
-        raise ValueError(f"{path} holds no token of at least 32 characters; remove it and start again")
+        raise ValueError(f"{path} contains no token of at least 32 characters. Delete the file and restart ephd.")
     if path.stat().st_mode & 0o077:
         path.chmod(0o600)
     return token

@@ -64,8 +64,8 @@ class Authenticator:
             raise unauthorized()
         raise ApiError(
             403,
-            f"{caller.name} is a {caller.role.name.lower()}; this needs the role {role.name.lower()}",
-            "ask an administrator of Eph for a token with that role",
+            f"{caller.name} has the role {caller.role.name.lower()}, but this requires {role.name.lower()}",
+            "Ask an Eph administrator for a token with that role.",
         )
 
     def sign_in(self, request: Request, response: Response, token: Token) -> None:
@@ -92,7 +92,7 @@ class Authenticator:
         if int(until) < _seconds(self._settings.clock()):
             return None
         if request.method not in SAFE_METHODS and not same_origin(request):
-            raise ApiError(403, "this change was asked for by another site", "use the page of Eph itself, or a token")
+            raise ApiError(403, "cross-site request rejected", "Use the Eph dashboard or a token.")
         return self._by_hash(digest)
 
     def _by_hash(self, digest: str) -> Token | None:
@@ -106,7 +106,7 @@ class Authenticator:
 
 
 def unauthorized() -> ApiError:
-    error = ApiError(401, "no valid token", "set EPH_TOKEN, or send 'Authorization: Bearer <token>'")
+    error = ApiError(401, "missing or invalid token", "Set EPH_TOKEN or send 'Authorization: Bearer <token>'.")
     error.headers = {"WWW-Authenticate": "Bearer"}
     return error
 

@@ -82,8 +82,8 @@ def _actions(routes: APIRouter, environment_service: EnvironmentService) -> None
     @routes.post("/wake", tags=["service"], status_code=202)
     async def wake(caller: Developer) -> schemas.Accepted:
         """Makes the loop look now instead of at its next turn."""
-        environment_service.trigger_cycle(f"asked by {caller.name}")
-        return schemas.Accepted(message="the loop looks now")
+        environment_service.trigger_cycle(f"requested by {caller.name}")
+        return schemas.Accepted(message="a cycle starts now")
 
 
 def _webhooks(routes: APIRouter, settings: ApiSettings) -> None:
@@ -93,7 +93,7 @@ def _webhooks(routes: APIRouter, settings: ApiSettings) -> None:
         if settings.webhook is None:
             raise _no_webhooks()
         if not await run_in_threadpool(settings.webhook, WebhookRequest(request.headers, await request.body())):
-            raise ApiError(401, "the signature does not match", "use the same secret at the Git host and in ephd")
+            raise ApiError(401, "invalid webhook signature", "Configure the same secret at the Git host and in ephd.")
         return schemas.Accepted(message="thanks")
 
     @routes.post(f"/webhooks/{settings.forge}/test", tags=["webhooks"])
@@ -106,5 +106,5 @@ def _webhooks(routes: APIRouter, settings: ApiSettings) -> None:
 
 
 def _no_webhooks() -> ApiError:
-    hint = "give ephd a webhook secret; without one it reads the Git host every interval"
-    return ApiError(404, "webhooks are not set up", hint)
+    hint = "Configure a webhook secret. Without one, ephd polls."
+    return ApiError(404, "webhooks are not configured", hint)

@@ -25,7 +25,7 @@ class Streams:
 
     def respond(self, items: AsyncIterator[ServerSentEvent]) -> EventSourceResponse:
         if self._open >= self._limit:
-            raise ApiError(429, f"{self._limit} streams are open already", "close one, or ask again later")
+            raise ApiError(429, f"{self._limit} streams are already open", "Close a stream or try again later.")
         return EventSourceResponse(self._count_open(items), ping=15, sep="\n")
 
     async def _count_open(self, items: AsyncIterator[ServerSentEvent]) -> AsyncIterator[ServerSentEvent]:

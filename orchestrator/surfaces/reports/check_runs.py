@@ -59,7 +59,7 @@ def report(view: EnvironmentView, now: datetime) -> CheckReport:
 
 def superseded(newer: str) -> CheckReport:
     """For a commit that was still being worked on when a newer one came: its check must not turn for ever."""
-    sentence = f"Not made: commit {short_sha(newer)} came after it."
+    sentence = f"Superseded by commit {short_sha(newer)}."
     return CheckReport(Conclusion.NEUTRAL, plain(sentence, LONGEST_TITLE), plain(sentence))
 
 
@@ -83,7 +83,7 @@ def _title(view: EnvironmentView) -> str:
 
 def _rest(view: EnvironmentView) -> str:
     if view.queue_position is not None:
-        return f"place {view.queue_position} in the queue"
+        return f"position {view.queue_position} in the queue"
     if view.phase in (Phase.FAILED, Phase.STALLED) and view.failure is not None:
         return view.failure.error
     if view.phase is Phase.READY:

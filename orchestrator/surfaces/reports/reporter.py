@@ -192,7 +192,7 @@ class Reporter:
         if forbidden:
             length = FIRST_RETRY if before is None else min(UNSUPPORTED_RETRY, 2 * before[0].length)
         self._unsupported[what] = TimeWindow(self._clock(), length), forbidden
-        return self._warn_once(report.repository, f"pull requests show no {report.kind}: {error}")
+        return self._warn_once(report.repository, f"can't show a {report.kind} on pull requests: {error}")
 
     def _warn_once(self, repository: Repository, sentence: str) -> str:
         """Said of each repository once in a life."""
@@ -249,7 +249,7 @@ class Reporter:
         where = f"{report.repository.full_name}#{report.key.number}"
         why = str(error).strip() or type(error).__name__
         again = state.backoff.end.strftime("%H:%M:%S UTC")
-        return f"{where}: the {report.kind} could not be brought up to date, and is tried again at {again}: {why}"
+        return f"{where}: the {report.kind} could not be updated, next attempt at {again}: {why}"
 
 
 def _is_given_up(report: ForgeReport, state: _DeliveryState) -> bool:
