@@ -37,19 +37,19 @@ ADAPTER = ForgeAdapter(EmptySettings, EmptyForge)
 USE = """
 import os, pathlib
 from docs import generate
-from orchestrator.app import composition
+from orchestrator.app import outside
 from orchestrator.config.problems import InvalidSettings
 from orchestrator.config.settings import loading
 from orchestrator.forges import registry
 from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.app import create_app
-from orchestrator.surfaces.fake import FakeEnvironmentService
+from orchestrator.service.fake import FakeEnvironmentService
 
 assert registry.installed_forges() == ["empty", "github"], registry.installed_forges()
 home = pathlib.Path(os.environ["EPH_HOME"])
 settings = loading.load()
 assert (settings.forge.kind, settings.forge.depth) == ("empty", 7), settings.forge
-forge = composition.create_forge(settings)
+forge = outside.create_forge(settings)
 assert (type(forge).__name__, forge.settings) == ("EmptyForge", settings.forge)
 assert forge.context.poll_seconds == settings.interval.total_seconds()
 app = create_app(FakeEnvironmentService(), ApiSettings("1", forge=settings.forge.kind))
