@@ -30,18 +30,18 @@ class GiteaForge(FakeForge):
 USE = """
 import os, pathlib
 from docs import generate
-from orchestrator.app import composition
+from orchestrator.app import outside
 from orchestrator.config.problems import InvalidSettings
 from orchestrator.config.settings import loading
 from orchestrator.forges import registry
 from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.app import create_app
-from orchestrator.surfaces.fake import FakeEnvironmentService
+from orchestrator.service.fake import FakeEnvironmentService
 
 assert registry.installed_forges() == ["gitea", "github"], registry.installed_forges()
 home = pathlib.Path(os.environ["EPH_HOME"])
 settings = loading.load()
-forge = composition.create_forge(settings)
+forge = outside.create_forge(settings)
 assert type(forge).__name__ == "GiteaForge"
 assert forge.given == ("https://git.example", "hunter2", ("acme/shop",), home / "forge-cache.db"), forge.given
 app = create_app(FakeEnvironmentService(), ApiSettings("1", forge=settings.forge.kind))
