@@ -10,7 +10,6 @@ from importlib import metadata
 
 from orchestrator.app.gateway_process import ExternalGateway, GatewayProcess, GatewaySpec
 from orchestrator.config import server_keys
-from orchestrator.config.eph_yaml.unsupported import KUBERNETES
 from orchestrator.config.secret_store import SecretStore
 from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.core.model.policy import Policy
@@ -83,7 +82,13 @@ def planning_policy(settings: ServerSettings) -> Policy:
     targets = {name: registry.get(name) for name in registry.installed_targets()}
     versions = {name: target.version for name, target in targets.items()}
     sleepers = frozenset(name for name, target in targets.items() if isinstance(target, Sleeps))
-    return replace(settings.policy(), program_versions=versions, sleep_capable_targets=sleepers)
+    guarded = frozenset(name for name, target in targets.items() if target.description.trusted_authors_only)
+    return replace(
+        settings.policy(),
+        program_versions=versions,
+        sleep_capable_targets=sleepers,
+        trusted_authors_only=guarded,
+    )
 
 
 def targets_of_stacks(inventory: Inventory) -> frozenset[str]:
@@ -299,7 +304,7 @@ class Composition:
         access = {
             name: RegistryPolicy.from_settings(given, told.hosts, told.architectures)
             for name, given in self.target_settings.items()
-            if name == KUBERNETES
+            if registry.get(name).description.runs_images
         }
         return ImageFinder(access, lambda reach: RegistryClient(reach, RegistryHttp(reach)), self.forge, clock.system)
 

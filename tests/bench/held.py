@@ -43,7 +43,7 @@ SELECT (jsonb_populate_record(template, jsonb_build_object('oid', %s::bigint, 'd
 
 def hold(parts: Composition, upstream: str) -> None:
     """Everything that the records in the store say was made; every route leads to the same app."""
-    strings = parts.settings.local_settings()
+    strings = parts.settings.target_mapping("local")
     on = local_settings.from_mapping(strings)
     # Not the inventory that is measured, which would have read every file already.
     records = StackInventory(parts.paths.backend).snapshot().stacks.values()

@@ -43,7 +43,7 @@ async def _thousand(count: int, upstream: str) -> AsyncIterator[tuple[Compositio
             yield parts, home
         finally:
             try:
-                TARGET.stop(settings.local_settings())
+                TARGET.stop(settings.target_mapping("local"))
             finally:
                 parts.ledger.close()
 
