@@ -312,9 +312,8 @@ class Executor:
         try:
             pull = await asyncio.to_thread(self._look_up, action, repository)
         except ForgeError as error:
-            self._dependencies.journal.record_problem(
-                f"{repository.full_name}#{action.key.number} could not be asked for: {error}"
-            )
+            where = self._dependencies.forge.words.reference(repository.full_name, action.key.number)
+            self._dependencies.journal.record_problem(f"{where} could not be asked for: {error}")
             return False
         self._state.confirm(pull, self._dependencies.clock())
         self._dependencies.wake()

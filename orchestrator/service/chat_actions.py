@@ -42,7 +42,8 @@ class ChatActions:
         try:
             return await self._execute(command, origin)
         except EnvironmentNotFound:
-            return CommandResult(False, "There is no environment for this pull request; /eph up asks for one.")
+            what = self._forge.words.pull_request
+            return CommandResult(False, f"There is no environment for this {what}; /eph up asks for one.")
         except (RequestRefused, TemporarilyUnavailable, ForgeRefused) as error:
             return CommandResult(False, f"{error}")
 

@@ -114,7 +114,7 @@ def _explain_response(status: int, arrived: bool, endpoint: WebhookEndpoint) -> 
     if status == 401:
         return "the signature was refused: what answers there has another secret"
     if status in (301, 302, 307, 308):
-        return f"answered with a redirect ({status}), which {endpoint.host} does not follow: give the address that it leads to"
+        return f"answered with a redirect ({status}), which {endpoint.host} does not follow: set its target instead"
     return f"answered {status}: what stands in front of Eph does not let POST {endpoint.path} through"
 
 
