@@ -197,8 +197,9 @@ def test_no_secret_is_repeated_in_an_error_or_shown(monkeypatch: pytest.MonkeyPa
         "EPH_PUBLIC_URL": "hunter2",
     }
     assert "hunter2" not in "\n".join(load_errors(monkeypatch, secrets))
-    (tmp_path / "eph.toml").write_text("[forge]\nwebhook_secret = ['hunter2']\n")
-    assert "hunter2" not in "\n".join(load_errors(monkeypatch, secrets))
+    for key in ("webhook_secret", "private_key"):
+        (tmp_path / "eph.toml").write_text(f"[forge]\n{key} = ['hunter2']\n")
+        assert "hunter2" not in "\n".join(load_errors(monkeypatch, secrets))
     quiet = ServerSettings(home=tmp_path, forge={"token": "hunter2"}, local={"postgres": "postgresql://hunter2"})
     assert "hunter2" not in f"{quiet!r} {quiet} {quiet.model_dump_json()}"
     assert quiet.target_mapping("local")["postgres"] == "postgresql://hunter2"
