@@ -9,7 +9,6 @@ from importlib import metadata
 from orchestrator.app.ports import Options, Ports
 from orchestrator.auth import preview_tokens
 from orchestrator.config import server_keys
-from orchestrator.config.eph_yaml.unsupported import KUBERNETES
 from orchestrator.config.secret_store import SecretStore
 from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.core.model.policy import Policy
@@ -72,7 +71,7 @@ def create_options(settings: ServerSettings, backend: Backend) -> Options:
         image_access={
             name: RegistryPolicy.from_settings(given, settings.images.hosts, settings.images.architectures)
             for name, given in targets.items()
-            if name == KUBERNETES
+            if registry.get(name).description.runs_images
         },
         interval=settings.interval,
         deadline=settings.deadline,
@@ -144,7 +143,13 @@ def planning_policy(settings: ServerSettings) -> Policy:
     targets = {name: registry.get(name) for name in registry.installed_targets()}
     versions = {name: target.version for name, target in targets.items()}
     sleepers = frozenset(name for name, target in targets.items() if isinstance(target, Sleeps))
-    return replace(settings.policy(), program_versions=versions, sleep_capable_targets=sleepers)
+    guarded = frozenset(name for name, target in targets.items() if target.description.trusted_authors_only)
+    return replace(
+        settings.policy(),
+        program_versions=versions,
+        sleep_capable_targets=sleepers,
+        trusted_authors_only=guarded,
+    )
 
 
 def targets_in_use(settings: ServerSettings) -> frozenset[str]:
