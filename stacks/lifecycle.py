@@ -38,7 +38,7 @@ Now = Callable[[], datetime]
 
 @dataclass(frozen=True, slots=True)
 class OperationContext:
-    """What an operation is given besides itself. ``on_destroyed`` returns once the record may go; False: it must stay."""
+    """What an operation is given besides itself. ``on_destroyed`` returns whether the record may be removed."""
 
     settings: WorkerSettings
     command: OperationCommand

@@ -64,7 +64,7 @@ class FakeLane:
 
 
 class FakeExecutor:
-    """``started`` lists every operation in the order of its start. ``remote`` is what other replicas left; ``logs`` what
+    """``started`` lists all operations in the order of their start. ``remote`` is what other replicas left; ``logs`` what
     operations printed; ``forgotten`` whose results and logs were deleted."""
 
     def __init__(
