@@ -200,7 +200,7 @@ class Composition:
         else:  # with replicas it is settled before each look: ``Leading.elsewhere``
             for ref in self.pool.recover():
                 self.journal.record(
-                    event_kinds.OPERATION_RECOVERED, "an operation of an earlier life was ended", str(ref)
+                    event_kinds.OPERATION_RECOVERED, "an operation left over from an earlier run was stopped", str(ref)
                 )
         return operation_records.last_results(self.paths).values()
 
@@ -226,7 +226,7 @@ class Composition:
             try:
                 registry.get(name).ensure(told)
             except Exception as error:  # noqa: BLE001 - a target's trouble is told, and tried again
-                self.journal.record_problem(f"the target {name} does not come up: {error}")
+                self.journal.record_problem(f"the target {name} could not be started: {error}")
 
     def loop(self, probe: GatewayProbe) -> tuple[Loop, Executor, HealthMonitor]:
         executor = Executor(self._executor_dependencies(), self.loop_state)

@@ -71,7 +71,7 @@ class RunningSystem:
             if task.done():
                 error = None if task.cancelled() else task.exception()
                 raise ComponentFailed(
-                    f"the part {task.get_name()!r} of ephd ended: {error or 'without an error'}"
+                    f"the task {task.get_name()!r} of ephd stopped: {error or 'without an error'}"
                 ) from error
 
 
@@ -133,7 +133,7 @@ class _Startup:
         await wiring.prepare()
         await wiring.pool.open()
         await wiring.gateway.ensure()
-        self.exit_stack.callback(wiring.journal.record, event_kinds.SERVICE_STOPPED, "asked to stop")
+        self.exit_stack.callback(wiring.journal.record, event_kinds.SERVICE_STOPPED, "stop requested")
         self.lease = asyncio.create_task(wiring.lease.run(), name="lease")
         self.system.tasks.append(self.lease)
         for name, work in (
@@ -175,7 +175,7 @@ def _home_lock(home: Path) -> Iterator[None]:
             lock.seek(0)
             owner = lock.read().strip() or "unknown"
             raise StartupError(
-                f"another ephd (process {owner}) runs on {home}; end it, or give this one a home of its own (EPH_HOME)"
+                f"another ephd (process {owner}) uses {home}; stop it, or set another home for this one (EPH_HOME)"
             ) from error
         lock.truncate(0)
         lock.write(str(os.getpid()))
@@ -207,6 +207,6 @@ async def _serve(server: _Server, sock: socket.socket, exit_stack: contextlib.As
     exit_stack.push_async_callback(end)
     while not server.started:
         if task.done():
-            raise StartupError(f"the API ended before it began: {task.exception() or 'without a word'}")
+            raise StartupError(f"the API stopped during startup: {task.exception() or 'unknown error'}")
         await asyncio.sleep(0.01)
     return task

@@ -74,7 +74,7 @@ class Leadership:
             self._current_term = epoch
             if self.has_replicas:
                 self._journal.record(
-                    event_kinds.LEADER_CHANGED, f"the replica at {self._address} leads now, term {epoch}"
+                    event_kinds.LEADER_CHANGED, f"the replica at {self._address} is the leader now, term {epoch}"
                 )
         return self.is_leader()
 
@@ -89,7 +89,7 @@ class Leadership:
         settled = await asyncio.to_thread(self.recover_operations)
         for ref in settled.ended:
             self._journal.record(
-                event_kinds.OPERATION_RECOVERED, "an operation of an earlier leader was ended", str(ref)
+                event_kinds.OPERATION_RECOVERED, "an operation of an earlier leader was stopped", str(ref)
             )
         if settled.still_running:
             asyncio.get_running_loop().call_later(POLL_INTERVAL, self._wakeups.wake)
@@ -97,7 +97,7 @@ class Leadership:
 
     def _on_change(self, is_leader: bool) -> None:
         if not is_leader:
-            log.warning("This replica leads no more: it starts nothing, and what runs goes on.")
+            log.warning("This replica is no longer the leader. It starts nothing; running operations continue.")
         self._wakeups.wake(refresh=True)
 
 
@@ -107,7 +107,7 @@ def _as_running(record: operation_records.OperationRecord) -> RunningOperation:
         verb=record.verb,
         commit=record.commit,
         started=datetime.fromisoformat(record.started),
-        progress=f"begun by another replica: process {record.worker.pid} on {record.where.partition(' ')[0]}",
+        progress=f"started by another replica: process {record.worker.pid} on {record.where.partition(' ')[0]}",
         remote=True,
     )
 

@@ -152,9 +152,9 @@ class Loop:
             try:
                 show(self.last_cycle)
             except Exception as error:
-                log.exception("the cycle could not be shown")
+                log.exception("the cycle could not be published")
                 self._dependencies.journal.record_problem(
-                    f"the cycle could not be shown: {type(error).__name__}: {error}"
+                    f"the cycle could not be published: {type(error).__name__}: {error}"
                 )
 
     def _record_recovery(self) -> None:

@@ -67,6 +67,6 @@ class ExpirySync:
                 if isinstance(target, TracksExpiry):
                     target.set_expiry(view.name, self._target_settings[view.target], view.expires_at)
             except Exception as error:  # noqa: BLE001 - whatever a target's trouble is, it is tried again
-                log.warning("the date of %s could not be written: %s", view.name, error)
+                log.warning("the expiry date of %s could not be written: %s", view.name, error)
             else:
                 self._written[view.ref] = view.expires_at

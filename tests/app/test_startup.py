@@ -41,7 +41,7 @@ async def test_a_taken_port_is_named_with_its_setting_before_anything_is_touched
     with (
         socket.create_server(told.listen_address),
         pytest.raises(
-            StartupError, match=rf"listen = {told.listen}: port {told.listen_address[1]} is taken.*EPH_LISTEN"
+            StartupError, match=rf"listen = {told.listen}: port {told.listen_address[1]} is already in use.*EPH_LISTEN"
         ),
     ):
         await start_ephd(told, tools)

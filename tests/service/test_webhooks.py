@@ -143,13 +143,13 @@ async def test_unreachable_endpoint_is_reported() -> None:
     )
     found = await WebhookSetup(hooks=hooks).hook.test()
     assert (found.status, found.arrived) == (0, False)
-    assert "does not answer" in found.message
+    assert "does not respond" in found.message
     assert found.deliveries == ("2026-03-02T11:00:00Z push: 502 failed",)
 
 
 @pytest.mark.parametrize(
     ("status", "arrived", "part"),
-    [(202, True, "it arrived"), (202, False, "another Eph"), (401, False, "another secret"), (301, False, "redirect"),
+    [(202, True, "The ping arrived"), (202, False, "another Eph"), (401, False, "another webhook secret"), (301, False, "redirect"),
      (404, False, "does not let POST")],
 )  # fmt: skip
 def test_webhook_test_result_wording(status: int, arrived: bool, part: str) -> None:
@@ -169,5 +169,5 @@ async def test_a_ping_to_ourselves_arrives() -> None:
             found = (await client.post(path, headers=asked["admin"])).json()
     assert (found["status"], found["arrived"]) == (202, True)
     assert "set forge.webhook_url" in found["message"]
-    assert "Eph looks every interval anyway" in found["note"]
+    assert "Eph still polls at every interval" in found["note"]
     assert heard.recorded_messages()[0].startswith("ping: the Git host asks whether we hear (delivery eph-test-")

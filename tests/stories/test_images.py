@@ -141,7 +141,7 @@ async def test_what_runs_goes_on_while_the_newer_one_has_no_image(world: World) 
     assert world.phase(number) is Phase.IMAGE
     assert "is still live" in world.comment(number)
     world.registries.error = RegistryUnavailable(
-        "cannot be asked for just now: registry.test does not answer (ConnectError)"
+        "unavailable: registry.test does not answer (ConnectError)"
     )
     await world.run_for(minutes=20)
     assert world.phase(number) is Phase.IMAGE, "silence says nothing, so the wait is not over"
@@ -170,7 +170,7 @@ async def test_a_registry_that_is_down_touches_nothing_that_is_built(world: Worl
 async def test_a_registry_that_is_down_is_asked_less_and_less(world: World) -> None:
     number = world.open(files=eph_yaml_files())
     world.registries.error = RegistryUnavailable(
-        "cannot be asked for just now: registry.test asks for patience", retry_after=300
+        "unavailable: registry.test asks for patience", retry_after=300
     )
     await world.run_for(minutes=1)
     before = world.registries.requests
@@ -270,7 +270,7 @@ async def test_a_git_host_that_does_not_tell_its_notes_says_nothing(world: World
     world.forge.fail_next(ForgeUnavailable("502 Bad Gateway"), "note")
     await world.run_for(seconds=5)
     assert world.phase(number) is Phase.IMAGE
-    assert "git note refs/notes/eph cannot be asked for just now: 502 Bad Gateway" in reasons(world, number)
+    assert "git note refs/notes/eph unavailable: 502 Bad Gateway" in reasons(world, number)
     await world.run_for(minutes=1)
     assert world.phase(number) is Phase.READY
 
