@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from pydantic_settings import NoDecode
 
 MAX_QUOTED = 60
+MAX_KEY = 20
 
 
 class InvalidValue(ValueError):

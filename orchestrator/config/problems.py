@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from orchestrator.core.model.world import RecipeError
 
-MAX_KEY = 20
 MAX_PROBLEMS = 50
 
 

@@ -28,10 +28,10 @@ S = TypeVar("S", bound=ForgeSettings)
 @dataclass(frozen=True, slots=True)
 class ConnectionContext:
     """What an adapter is given besides its settings. ``poll_seconds``: between two cycles. ``cache_file``: where it may
-    keep what it read; losing it costs requests and nothing else."""
+    keep what it read (None: in memory); losing it costs requests and nothing else."""
 
     poll_seconds: float
-    cache_file: Path
+    cache_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,3 +22,6 @@ class ForgeWords:
     def report(self, kind: str) -> str:
         """What the host calls a report of Eph's: ``comment``, ``check`` or ``deployment``."""
         return {"check": self.check, "deployment": self.deployment}.get(kind, kind)
+
+
+DEFAULT_WORDS = ForgeWords()

@@ -312,9 +312,8 @@ class Executor:
         try:
             pull = await asyncio.to_thread(self._look_up, action, repository)
         except ForgeError as error:
-            self._dependencies.journal.record_problem(
-                f"{repository.full_name}#{action.key.number} could not be read: {error}"
-            )
+            where = self._dependencies.forge.words.reference(repository.full_name, action.key.number)
+            self._dependencies.journal.record_problem(f"{where} could not be read: {error}")
             return False
         self._state.confirm(pull, self._dependencies.clock())
         self._dependencies.wake()
@@ -338,9 +337,7 @@ class Executor:
         refs = self._dependencies.forge.refs(repository, key.kind, (f"{action.ref_name}**",))
         found = next((name for name in refs.commits if names.ref_number(key.kind, name) == key.number), "")
         if not found and not refs.complete:
-            raise ForgeUnavailable(
-                f"the {key.kind}es of {repository.full_name} could not be read completely: {refs.reason}"
-            )
+            raise ForgeUnavailable(f"the {key.kind}es of {repository.full_name} could not be read completely: {refs.reason}")
         state = PullState.OPEN if found else PullState.GONE
         return PullRequest(key, state, "", frozenset(), "", refs.commits.get(found, ""), found, "", "")
 

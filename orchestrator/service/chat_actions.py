@@ -42,7 +42,8 @@ class ChatActions:
         try:
             return await self._execute(command, origin)
         except EnvironmentNotFound:
-            return CommandResult(False, "This pull request has no environment. Comment /eph up to create one.")
+            what = self._forge.words.pull_request
+            return CommandResult(False, f"There is no environment for this {what}; /eph up asks for one.")
         except (RequestRefused, TemporarilyUnavailable, ForgeRefused) as error:
             return CommandResult(False, f"{error}")
 
@@ -67,7 +68,9 @@ class ChatActions:
                 view = await self._control_plane.keep(
                     _stack_name(self._view(origin)), command.verb is ChatVerb.KEEP, origin.author
                 )
-                kept = "is kept: it doesn't expire" if command.verb is ChatVerb.KEEP else "expires again"
+                kept = (
+                    "is kept: it doesn't expire" if command.verb is ChatVerb.KEEP else "expires again"
+                )
                 return CommandResult(True, f"{view.name} {kept}.")
             case ChatVerb.SLEEP:
                 view = await self._control_plane.sleep(_stack_name(self._view(origin)), origin.author)
@@ -107,8 +110,7 @@ class ChatActions:
         except EnvironmentNotFound:
             self._control_plane.trigger_cycle("labelled")
         return CommandResult(
-            True,
-            f"Added the label {label}. The environment is created in the next cycle." if put_on else "Retrying now.",
+            True, f"Added the label {label}. The environment is created in the next cycle." if put_on else "Retrying now."
         )
 
     async def _extend(self, command: ChatCommand, origin: CommandOrigin) -> CommandResult:

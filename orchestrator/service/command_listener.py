@@ -234,7 +234,8 @@ class CommandListener:
             try:
                 await self._react(waiting.origin.repository, comment, waiting.reaction)
             except ForgeError as error:
-                where = f"{waiting.origin.repository.full_name}#{waiting.origin.key.number}"
+                origin = waiting.origin
+                where = self._forge.words.reference(origin.repository.full_name, origin.key.number)
                 self._journal.record_problem(f"{where}: a command could not be answered: {error}")
                 continue
             del self._comments.pending[comment]

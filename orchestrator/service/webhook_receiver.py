@@ -114,10 +114,7 @@ def _explain_response(status: int, arrived: bool, endpoint: WebhookEndpoint) -> 
     if status == 401:
         return "Invalid signature: the server at this address has another webhook secret"
     if status in (301, 302, 307, 308):
-        return (
-            f"The server responded with a redirect ({status}), which {endpoint.host} does not follow: "
-            "use the final address"
-        )
+        return f"The server responded with a redirect ({status}), which {endpoint.host} does not follow; use its target"
     return f"The server responded with {status}: a proxy in front of Eph may block POST {endpoint.path}"
 
 

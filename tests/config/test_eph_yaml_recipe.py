@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.config.durations import format_duration, parse_duration
+from programs.eph_yaml.durations import format_duration, parse_duration
 from orchestrator.config.eph_yaml.admission import AdmissionPolicy
 from orchestrator.config.eph_yaml.parsing import parse
 from orchestrator.config.eph_yaml.recipe import RecipeContext, build_recipe, ref_patterns, trigger_labels

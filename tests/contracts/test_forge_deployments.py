@@ -11,7 +11,8 @@ import pytest
 
 from orchestrator.demo.github.demo_github import DemoGitHub
 from orchestrator.forges.port import DeploymentReport, DeploymentState, ForgeRefused, ForgeUnsupported
-from tests.contracts.forge_hosts import Host, SandboxHost, repository, require_support
+from tests.contracts.forge_hosts import Host, repository, require_support
+from tests.contracts.sandbox_host import SandboxHost
 
 ENVIRONMENT_NAME = "shop-gentle-stream-1"
 CREATING = DeploymentReport(DeploymentState.IN_PROGRESS, "Creating")

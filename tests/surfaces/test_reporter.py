@@ -21,6 +21,7 @@ from orchestrator.forges.port import (
     ForgeUnsupported,
     Repository,
 )
+from orchestrator.forges.wording import DEFAULT_WORDS, ForgeWords
 from orchestrator.surfaces.reports import comment
 from orchestrator.surfaces.reports.reporter import Reporter
 from tests.surfaces.sample_views import BASE, NEW, NOW, OLD, VIEWS_BY_NAME
@@ -38,6 +39,7 @@ class FakeHost:
     broken: dict[int, Exception] = field(default_factory=dict)
     broken_checks: Exception | None = None
     broken_deployments: Exception | None = None
+    words: ForgeWords = DEFAULT_WORDS
     deployments: dict[str, dict[str, DeploymentReport]] = field(default_factory=dict)
     undeletable: str = ""
 

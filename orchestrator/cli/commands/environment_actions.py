@@ -172,7 +172,7 @@ def _print_result(item: EnvironmentItem, output_format: OutputFormat, text: str,
 
 
 def parse_seconds(text: str) -> int:
-    from orchestrator.config.durations import parse_duration
+    from programs.eph_yaml.durations import parse_duration
     from programs.settings import InvalidValue
 
     try:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
 from orchestrator.config.eph_yaml.models.document import EphYaml
-from orchestrator.config.eph_yaml.templates import max_length
 from programs import start_order
+from programs.eph_yaml.templates import max_length
 from programs.settings import InvalidValue
 
 MAX_NAME_LENGTH = 53

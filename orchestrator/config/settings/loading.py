@@ -17,10 +17,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource, SettingsError
 
-from orchestrator.config.problems import MAX_KEY, InvalidSettings
+from orchestrator.config.problems import InvalidSettings
 from orchestrator.config.settings.server_settings import ServerSettings, default_home
 from orchestrator.forges import registry as forge_registry
-from programs.settings import InvalidValue, escape, quote
+from programs.settings import MAX_KEY, InvalidValue, escape, quote
 
 PREFIX = "EPH_"
 FILE = "eph.toml"

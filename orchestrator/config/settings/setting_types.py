@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from orchestrator.config.durations import parse_duration
+from programs.eph_yaml.durations import parse_duration
 from programs.settings import CommaSeparated, InvalidValue, quote
 
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})")

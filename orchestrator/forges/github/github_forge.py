@@ -84,8 +84,8 @@ class GitHubOptions:
 
 
 class GitHubForge:
-    """``base_url``: ``https://api.github.com``, or ``https://host/api/v3`` of an Enterprise server. ``key``: a token, or an App's.
-    ``repositories``: ``owner/name`` or ``owner/pattern`` each. ``now``: seconds since the epoch."""
+    """``base_url``: ``https://api.github.com``, or ``https://host/api/v3`` of an Enterprise server. ``credentials``: a
+    token, or an App's key. ``repositories``: ``owner/name`` or ``owner/pattern`` each. ``now``: seconds since 1970."""
 
     words = ForgeWords(host="GitHub", check="check run")
 

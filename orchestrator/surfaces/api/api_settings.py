@@ -77,7 +77,7 @@ class ApiSettings:
     """/readyz says no when the last cycle is older than this."""
     body_limit: int = 64 * 1024
     webhook_limit: int = 1024 * 1024
-    """Git hosts send more, but what triggers a cycle is far smaller, and a webhook that is refused costs latency only."""
+    """Git hosts send more, but what triggers a cycle is far smaller. A refused webhook costs latency only."""
     stream_limit: int = 100
     stream_poll: float = 1.0
     clock: Callable[[], datetime] = _utc_now

@@ -11,6 +11,7 @@ from datetime import datetime
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import CheckReport, Conclusion
+from orchestrator.forges.wording import DEFAULT_WORDS, ForgeWords
 from orchestrator.surfaces.reports import comment, suite_table
 from orchestrator.surfaces.reports.markdown import plain
 from orchestrator.surfaces.reports.phase_wording import PHASE_LABELS, is_outdated, is_reachable, short_sha
@@ -48,11 +49,11 @@ def is_in_progress(view: EnvironmentView) -> bool:
     return bool(commit_of(view)) and _conclusion(view) is Conclusion.IN_PROGRESS
 
 
-def report(view: EnvironmentView, now: datetime) -> CheckReport:
+def report(view: EnvironmentView, now: datetime, words: ForgeWords = DEFAULT_WORDS) -> CheckReport:
     return CheckReport(
         conclusion=_conclusion(view),
         title=plain(_title(view), LONGEST_TITLE),
-        summary=comment.render(view, now),
+        summary=comment.render(view, now, words=words),
         details_url=view.url if is_reachable(view) else "",
     )
 

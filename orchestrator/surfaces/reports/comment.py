@@ -14,6 +14,7 @@ from orchestrator.core.chat_commands import ChatReply
 from orchestrator.core.model.world import Key
 from orchestrator.core.views.environment_views import EnvironmentView, FailureView
 from orchestrator.core.views.phases import Phase
+from orchestrator.forges.wording import DEFAULT_WORDS, ForgeWords
 from orchestrator.surfaces.reports import suite_table
 from orchestrator.surfaces.reports.markdown import code, fence, link, plain, text
 from orchestrator.surfaces.reports.phase_wording import (
@@ -54,8 +55,10 @@ def marker(key: Key) -> str:
     return f"<!-- eph:{key.repository}/{key.number} -->"
 
 
-def render(view: EnvironmentView, now: datetime, reply: ChatReply | None = None) -> str:
-    state = [_headline(view), _reason(view), _facts(view, now), suite_table.section(view)]
+def render(
+    view: EnvironmentView, now: datetime, reply: ChatReply | None = None, words: ForgeWords = DEFAULT_WORDS
+) -> str:
+    state = [_headline(view), _reason(view), _facts(view, now, words), suite_table.section(view)]
     trouble = [_problems(view), _failure(view), _notices(view), _command(view)]
     end = marker(view.key) if view.key is not None else ""
     said = _reply(reply) if reply is not None else ""
@@ -80,11 +83,11 @@ def _reason(view: EnvironmentView) -> str:
     return text(sentence(reason))
 
 
-def _facts(view: EnvironmentView, now: datetime) -> str:
-    return "\n".join(f"- {fact}" for fact in _iter_facts(view, now))
+def _facts(view: EnvironmentView, now: datetime, words: ForgeWords) -> str:
+    return "\n".join(f"- {fact}" for fact in _iter_facts(view, now, words))
 
 
-def _iter_facts(view: EnvironmentView, now: datetime) -> Iterator[str]:
+def _iter_facts(view: EnvironmentView, now: datetime, words: ForgeWords) -> Iterator[str]:
     if view.queue_position is not None:
         yield f"Position **{view.queue_position}** in the queue."
     if view.phase not in GONE_PHASES:
@@ -100,7 +103,8 @@ def _iter_facts(view: EnvironmentView, now: datetime) -> Iterator[str]:
             f"To recreate it, comment {code('/eph up')}, add the label again, or push a commit while it has the label."
         )
     elif view.phase is not Phase.DESTROYING:
-        yield f"To recreate it while the pull request is open, comment {code('/eph up')} or add the label again."
+        how = f"comment {code('/eph up')} or add the label again"
+        yield f"To recreate it while the {words.pull_request} is open, {how}."
 
 
 def _commits(view: EnvironmentView) -> Iterator[str]:

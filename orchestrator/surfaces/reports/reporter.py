@@ -139,7 +139,8 @@ class Reporter:
         repository = repositories.get(view.key.repository) if view.key is not None else None
         if repository is None or view.key is None:
             return []
-        return list(forge_reports.reports_for(view, repository, self._clock(), self.replies.get(view.key)))
+        reply, words = self.replies.get(view.key), self._forge.words
+        return list(forge_reports.reports_for(view, repository, self._clock(), reply, words))
 
     def _with_suppressed_checks(self, reports: Iterable[ForgeReport]) -> list[ForgeReport]:
         """Where another pull request's check stands, this one's says nothing."""
@@ -192,7 +193,9 @@ class Reporter:
         if forbidden:
             length = FIRST_RETRY if before is None else min(UNSUPPORTED_RETRY, 2 * before[0].length)
         self._unsupported[what] = TimeWindow(self._clock(), length), forbidden
-        return self._warn_once(report.repository, f"can't show a {report.kind} on pull requests: {error}")
+        words = self._forge.words
+        problem = f"can't show a {words.report(report.kind)} on {words.pull_request}s"
+        return self._warn_once(report.repository, f"{problem}: {error}")
 
     def _warn_once(self, repository: Repository, sentence: str) -> str:
         """Said of each repository once in a life."""
@@ -246,10 +249,11 @@ class Reporter:
         state.backoff = TimeWindow(self._clock(), _retry_delay(state.failures, error))
         if isinstance(error, ForgeUnavailable) and error.retry_after is not None:
             self._forge_backoff = state.backoff
-        where = f"{report.repository.full_name}#{report.key.number}"
+        words = self._forge.words
+        where, what = words.reference(report.repository.full_name, report.key.number), words.report(report.kind)
         why = str(error).strip() or type(error).__name__
         again = state.backoff.end.strftime("%H:%M:%S UTC")
-        return f"{where}: the {report.kind} could not be updated, next attempt at {again}: {why}"
+        return f"{where}: the {what} could not be updated, next attempt at {again}: {why}"
 
 
 def _is_given_up(report: ForgeReport, state: _DeliveryState) -> bool:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
-from orchestrator.config.eph_yaml.models.field_types import (
+from programs.eph_yaml.field_types import (
     CommandConfig,
     Name,
     RepositoryPath,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from orchestrator.config.eph_yaml.models.field_types import Glob, Section, Text
+from programs.eph_yaml.field_types import Glob, Section, Text
 from programs.settings import InvalidValue, quote
 
 MAX_WILDCARDS = 8
