@@ -310,7 +310,7 @@ def test_exit_codes_and_hints(eph: Eph, desk: FakeEnvironmentService, monkeypatc
     assert "requires developer" in forbidden.stderr
     missing = eph("get", "shop-gentle-steam-42")
     assert missing.exit_code == 4
-    assert f"did you mean {NAME}" in missing.stderr
+    assert f"Did you mean {NAME}" in missing.stderr
     desk.refusal = "It is being destroyed."
     assert eph("up", NAME).exit_code == 6
     assert eph("lisst").exit_code == 2

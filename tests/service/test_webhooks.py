@@ -81,7 +81,7 @@ def test_webhook_wakes_its_pull_request_and_records_its_id() -> None:
     heard = WebhookSetup()
     assert heard.send("pull_request", LABELED)
     assert heard.pending_wake == Refresh(True, frozenset({Key(7, 3)}))
-    assert heard.recorded_messages() == ["pull_request: pull request #3 of repository 7 is looked at (delivery d-1)"]
+    assert heard.recorded_messages() == ["pull_request: reading pull request #3 of repository 7 (delivery d-1)"]
 
 
 def test_forged_webhook_is_ignored() -> None:
@@ -170,4 +170,4 @@ async def test_a_ping_to_ourselves_arrives() -> None:
     assert (found["status"], found["arrived"]) == (202, True)
     assert "set forge.webhook_url" in found["message"]
     assert "Eph still polls at every interval" in found["note"]
-    assert heard.recorded_messages()[0].startswith("ping: the Git host asks whether we hear (delivery eph-test-")
+    assert heard.recorded_messages()[0].startswith("ping: ping from the Git host (delivery eph-test-")

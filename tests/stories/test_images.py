@@ -58,7 +58,7 @@ async def test_it_waits_for_ci_and_is_made_once_the_image_is_there(world: World)
     assert world.stacks.started == []
     comment = world.comment(number)
     assert "Waiting for image" in comment
-    assert f"{image_tag(world, number)} is not in its registry" in comment.replace("\\", "")
+    assert f"{image_tag(world, number)} not found in the registry" in comment.replace("\\", "")
     assert "at most until 2026-03-02 12:30:00 UTC" in comment.replace("\\", "")
     view = world.view(number)
     assert view is not None
@@ -227,7 +227,7 @@ async def test_the_fallback_is_taken_at_once_and_said(world: World) -> None:
     digest = world.registries.push(REPOSITORY, "stable")
     await world.run_for(minutes=1)
     assert (world.phase(number), running_digest(world, number)) == (Phase.READY, digest)
-    said = f"fallback_tag: stable; tag_template: {image_tag(world, number)} is not in its registry"
+    said = f"fallback_tag: stable; tag_template: {image_tag(world, number)} not found in the registry"
     assert said in reasons(world, number)
     assert "fallback_tag: stable" in world.comment(number).replace("\\", "")
     push_image(world, number)
@@ -310,10 +310,10 @@ async def test_each_of_several_is_pinned_when_it_is_there(world: World) -> None:
 
 async def test_an_image_that_is_refused_is_told_and_fails_in_time(world: World) -> None:
     number = world.open(files=eph_yaml_files(*BY_TAG, "wait: 10m"))
-    world.registries.error = RegistryRefused("cannot be asked for: registry.test does not let this server in")
+    world.registries.error = RegistryRefused("not accessible: registry.test denies this server access")
     await world.run_for(minutes=2)
     assert world.phase(number) is Phase.IMAGE
-    assert "does not let this server in" in world.comment(number).replace("\\", "")
+    assert "denies this server access" in world.comment(number).replace("\\", "")
     await world.run_for(minutes=10)
     assert world.phase(number) is Phase.FAILED
 

@@ -39,8 +39,8 @@ def _unsupported_triggers(document: Document) -> Iterator[Problem]:
     """To pass over it would make more environments than were asked for."""
     for index, trigger in enumerate(document.config.triggers or ()):
         if isinstance(trigger, BranchTrigger) and trigger.paths:
-            message = "this version of Eph does not look at the paths of a branch: every push to it counts"
-            yield document.problem(("triggers", index, "paths"), message, "take paths out if that will do")
+            message = "this version of Eph ignores the paths of a branch: every push to it counts"
+            yield document.problem(("triggers", index, "paths"), message, "remove paths if that is acceptable")
 
 
 def _unsupported_protection(document: Document, sign_in: bool) -> Iterator[Problem]:
@@ -50,14 +50,14 @@ def _unsupported_protection(document: Document, sign_in: bool) -> Iterator[Probl
     if not sign_in:
         yield document.problem(
             ("environment", "protection"),
-            "this server does not ask people to sign in, its setting previews.sign_in is off",
-            "ask its operator for EPH_PREVIEWS__SIGN_IN=asked; or write sign_in: none if all may see it",
+            "this server doesn't support sign-in because its setting previews.sign_in is off",
+            "ask its operator to set EPH_PREVIEWS__SIGN_IN=asked, or use sign_in: none if everyone may see it",
         )
     if protection.allow:
         yield document.problem(
             ("environment", "protection", "allow"),
-            "this version of Eph cannot tell people apart: whoever has the server's preview token gets in",
-            "take `allow` out if that will do",
+            "this version of Eph can't identify people: everyone who has the server's preview token has access",
+            "remove `allow` if that is acceptable",
         )
 
 
@@ -65,25 +65,25 @@ def _unsupported_on_local(document: Document) -> Iterator[Problem]:
     config = document.config
     if not config.services:
         yield document.problem(
-            (), "there are no services, and the target `local` runs nothing else", "add services with name and command"
+            (), "the target `local` needs at least one service", "add services, each with name and command"
         )
     for index, service in enumerate(config.services):
         if service.command is None:
-            message = f"the target `local` runs no images, and service `{service.name}` has no command"
+            message = f"the target `local` does not support images, and service `{service.name}` has no command"
             yield document.problem(("services", index), message, "add a command")
         if service.schedule:
-            message = "the target `local` runs nothing by schedule"
-            yield document.problem(("services", index, "schedule"), message, "take the service out")
+            message = "the target `local` does not support scheduled services"
+            yield document.problem(("services", index, "schedule"), message, "remove the service")
 
 
 def _unsupported_on_kubernetes(document: Document) -> Iterator[Problem]:
     config = document.config
     if not config.services and not config.kubernetes:
-        message = "there are neither services nor manifests, and the target `kubernetes` runs nothing else"
-        yield document.problem((), message, "add services with name and image, or kubernetes.manifests")
+        message = "the target `kubernetes` needs services or manifests"
+        yield document.problem((), message, "add services, each with name and image, or kubernetes.manifests")
     for index, service in enumerate(config.services):
         if service.image is None:
-            message = f"the target `kubernetes` runs images, and service `{service.name}` has none"
+            message = f"the target `kubernetes` needs an image for each service, but service `{service.name}` has none"
             yield document.problem(("services", index), message, "add image, the name of one of environment.images")
 
 
@@ -96,8 +96,12 @@ def _unsupported_strategies(document: Document, target: str, templates: frozense
             yield document.problem((*where, "strategy"), message, "use empty, seed or template")
         if item.template.strategy == "template" and item.template.source not in templates:
             known = ", ".join(sorted(templates))
-            hint = f"it has {known}" if known else f"ask its operator for one in the setting {target}.templates"
-            message = f"this server has no prepared database `{item.template.source}` for target `{target}`"
+            hint = (
+                f"available: {known}"
+                if known
+                else f"ask the server's operator to add one to the setting {target}.templates"
+            )
+            message = f"this server has no prepared database `{item.template.source}` for the target `{target}`"
             yield document.problem((*where, "source"), message, hint)
 
 
@@ -106,7 +110,7 @@ def notices(document: Document, policy: AdmissionPolicy) -> tuple[str, ...]:
     config = document.config
     found = list(_ignored_in_environment(config, policy))
     if config.tests and resolve_target(config, policy) not in TEST_TARGETS:
-        found.append((("tests",), "tests are not run on this target by this version of Eph"))
+        found.append((("tests",), "this version of Eph does not run tests on this target"))
     match resolve_target(config, policy):
         case "local":
             found.extend(_ignored_on_local(config))
@@ -117,31 +121,34 @@ def notices(document: Document, policy: AdmissionPolicy) -> tuple[str, ...]:
 
 def _ignored_in_environment(config: EphYaml, policy: AdmissionPolicy) -> Iterator[tuple[YamlPath, str]]:
     if config.environment.alias_template is not None:
-        yield ("environment", "alias_template"), "this version of Eph makes no second host name"
+        yield ("environment", "alias_template"), "this version of Eph does not support a second host name"
     never = config.environment.idle_timeout is None and policy.idle_timeout is None
     if config.environment.on_idle == "destroy" and never:
-        yield ("environment", "on_idle"), "without idle_timeout nothing is ever idle"
+        yield ("environment", "on_idle"), "it has no effect without idle_timeout"
 
 
 def _ignored_on_kubernetes(config: EphYaml) -> Iterator[tuple[YamlPath, str]]:
     if config.build:
-        yield ("build",), "the target `kubernetes` builds nothing; images come from CI"
+        yield ("build",), "the target `kubernetes` does not build; images come from CI"
     for index, image in enumerate(config.environment.images):
         if image.fallback == "fail" and image.fallback_tag:
-            yield ("environment", "images", index, "fallback_tag"), "it is never taken, as `fallback: fail` says"
+            yield ("environment", "images", index, "fallback_tag"), "it has no effect with `fallback: fail`"
 
 
 def _ignored_on_local(config: EphYaml) -> Iterator[tuple[YamlPath, str]]:
     if config.environment.resources:
         yield ("environment", "resources"), "the target `local` does not limit CPU, memory or disk"
     if config.environment.images:
-        yield ("environment", "images"), "the target `local` runs no images, so none is looked for"
+        yield ("environment", "images"), "the target `local` does not support images"
     if config.kubernetes:
-        yield ("kubernetes",), "the target `local` applies no manifests"
+        yield ("kubernetes",), "the target `local` does not support manifests"
     for index, service in enumerate(config.services):
         if service.image is not None and service.command is not None:
-            yield ("services", index, "image"), "the target `local` runs the command and not the image"
+            yield ("services", index, "image"), "the target `local` runs the command, not the image"
         if service.volumes:
-            yield ("services", index, "volumes"), "the target `local` has no volumes; its files go with the checkout"
+            yield (
+                ("services", index, "volumes"),
+                "the target `local` has no volumes; files are deleted with the checkout",
+            )
         if service.resources:
             yield ("services", index, "resources"), "the target `local` does not limit CPU or memory"

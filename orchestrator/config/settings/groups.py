@@ -16,69 +16,73 @@ from orchestrator.config.settings.setting_types import (
 from orchestrator.forges.settings import Repositories
 from programs.settings import InvalidValue, SettingsTable, StringList
 
-_TEMPLATES_TEXT = (
-    "Prepared databases of that PostgreSQL server that any repository may have cloned, name=database each."
-)
+_TEMPLATES_TEXT = "Prepared databases on that PostgreSQL server that any repository may clone, each as name=database."
 
 
 class TtlSettings(SettingsTable):
     """How long environments live, from the first sight of their newest commit."""
 
-    default: DurationSetting = Field(default=timedelta(hours=72), description="For an eph.yaml that does not say.")
-    most: DurationSetting = Field(default=timedelta(days=30), description="The longest that an eph.yaml may ask for.")
+    default: DurationSetting = Field(default=timedelta(hours=72), description="The default if eph.yaml sets none.")
+    most: DurationSetting = Field(default=timedelta(days=30), description="The maximum that eph.yaml can set.")
 
     warning: DurationSetting = Field(
-        default=timedelta(hours=4), description="How long before the end people are warned; at most a quarter of all."
+        default=timedelta(hours=4),
+        description="How long before expiry people are warned; at most a quarter of the lifetime.",
     )
 
     @model_validator(mode="after")
     def _check_order(self) -> TtlSettings:
         if self.default > self.most:
-            raise InvalidValue("the default is longer than the most", "lower it, or raise ttl.most", ("default",))
+            raise InvalidValue("the default is longer than the maximum", "lower it or raise ttl.most", ("default",))
         return self
 
 
 class IdleSettings(SettingsTable):
-    """Previews that nobody uses."""
+    """Idle previews."""
 
     timeout: DurationSetting | None = Field(
         default=None,
-        description="After how long without a visit they sleep, for an eph.yaml that does not say. Empty: never.",
+        description="How long without a visit until an environment sleeps, if eph.yaml sets nothing. Empty: never.",
     )
     awake: DurationSetting = Field(
-        default=timedelta(hours=1), description="How long one stays awake that somebody woke outside of its hours."
+        default=timedelta(hours=1),
+        description="How long an environment stays awake when it is woken outside of its schedule.",
     )
 
 
 class LimitsSettings(SettingsTable):
     """How much of everything there may be; what is over waits in the queue or is refused with a reason."""
 
-    environments: int = Field(default=50, ge=1, description="Environments in all.")
-    per_repository: int = Field(default=20, ge=1, description="Environments of one repository.")
-    refs: int = Field(default=20, ge=0, le=500, description="Branches and tags of one repository that are looked at.")
-    concurrent: int = Field(default=4, ge=1, le=64, description="Operations at once, of any kind.")
-    concurrent_destroys: int = Field(default=2, ge=1, le=64, description="Of which destroys while creations wait.")
+    environments: int = Field(default=50, ge=1, description="The maximum number of environments.")
+    per_repository: int = Field(default=20, ge=1, description="The maximum number of environments per repository.")
+    refs: int = Field(default=20, ge=0, le=500, description="The maximum number of branches and tags per repository.")
+    concurrent: int = Field(default=4, ge=1, le=64, description="The maximum number of concurrent operations.")
+    concurrent_destroys: int = Field(
+        default=2, ge=1, le=64, description="How many of these may be destroys while creations are waiting."
+    )
     spare_memory: int = Field(
         default=256,
         ge=0,
-        description="Megabytes that stay free: with less, fewer operations run at once. 0: memory bounds nothing.",
+        description="Memory to keep free, in MB; with less, fewer operations run concurrently. 0: no memory limit.",
     )
-    suites: int = Field(default=2, ge=1, le=64, description="Suites of tests at once, over all environments.")
-    services: int = Field(default=10, ge=1, description="Services of one environment.")
-    public_services: int = Field(default=5, ge=1, description="Services of one environment with a host name.")
-    databases: int = Field(default=3, ge=0, description="Databases of one environment.")
-    command: DurationSetting = Field(default=timedelta(minutes=30), description="The longest timeout of a command.")
+    suites: int = Field(
+        default=2, ge=1, le=64, description="The maximum number of concurrent test suites over all environments."
+    )
+    services: int = Field(default=10, ge=1, description="The maximum number of services per environment.")
+    public_services: int = Field(default=5, ge=1, description="The maximum number of public services per environment.")
+    databases: int = Field(default=3, ge=0, description="The maximum number of databases per environment.")
+    command: DurationSetting = Field(default=timedelta(minutes=30), description="The maximum timeout of a command.")
     health: DurationSetting = Field(
-        default=timedelta(minutes=15), description="The longest deadline of a health check."
+        default=timedelta(minutes=15), description="The maximum deadline of a health check."
     )
     file_bytes: int = Field(default=65536, ge=1024, le=1048576, description="The largest eph.yaml, in bytes.")
 
 
 class TargetsSettings(SettingsTable):
-    """What environments may be made of."""
+    """Allowed targets."""
 
-    allowed: StringList = Field(default=("local",), min_length=1, description="The targets that an eph.yaml may name.")
-    default: str = Field(default="local", description="The target of an eph.yaml that names none.")
+    allowed: StringList = Field(default=("local",), min_length=1, description="The targets that eph.yaml can select.")
+    default: str = Field(default="local", description="The target if eph.yaml selects none.")
 
     @model_validator(mode="after")
     def _check_default(self) -> TargetsSettings:
@@ -91,7 +95,8 @@ class LedgerSettings(SettingsTable):
     """The event log."""
 
     keep: DurationSetting = Field(
-        default=timedelta(days=90), description="How long events stay; the newest of each environment always does."
+        default=timedelta(days=90),
+        description="How long events are kept; the newest event of each environment is always kept.",
     )
 
 
@@ -100,12 +105,11 @@ class ForksSettings(SettingsTable):
 
     allow: Literal["refuse", "approve"] = Field(
         default="approve",
-        description="refuse: nothing of a fork ever runs. approve: a commit runs once somebody with write access "
-        "approved that very one.",
+        description="refuse: forks never run. approve: a commit runs after someone with write access has approved it.",
     )
     guarded: Literal["refuse", "approve"] = Field(
         default="approve",
-        description="The same for targets that run only what people with write access pushed, such as `local`.",
+        description="The same for targets that run only commits by people with write access, such as `local`.",
     )
 
 
@@ -114,77 +118,90 @@ class ReplicasSettings(SettingsTable):
 
     lease: Literal["none", "postgres"] = Field(
         default="none",
-        description="none: this ephd is the only one. postgres: several share ledger_url's PostgreSQL, and one leads.",
+        description=(
+            "none: there is only this ephd. postgres: replicas share the PostgreSQL in ledger_url and elect a leader."
+        ),
     )
     shared: Path | None = Field(
         default=None,
-        description="The folder that all replicas share: stacks, keys, records, previews. Each has a home of its own.",
+        description=(
+            "The folder that all replicas share: stacks, keys, records, previews. Each replica also has its own home."
+        ),
     )
     url: str = Field(
-        default="", description="Where the other replicas reach this one's API. Empty: http:// and what listen says."
+        default="",
+        description="The URL at which other replicas reach this one's API. Empty: http:// and the value of listen.",
     )
 
     @model_validator(mode="after")
     def _check_reachable(self) -> ReplicasSettings:
         if self.url and not self.url.startswith(("http://", "https://")):
-            raise InvalidValue("this is not a URL", "write for example http://eph-1.internal:8081", ("url",))
+            raise InvalidValue("this is not a URL", "use for example http://eph-1.internal:8081", ("url",))
         if self.lease == "postgres" and self.shared is None:
             raise InvalidValue(
-                "several replicas need a folder that all of them share",
-                "set replicas.shared to it, and give each replica a home of its own",
+                "replicas need a shared folder",
+                "set replicas.shared to it and give each replica its own home",
                 ("shared",),
             )
         return self
 
 
 class PreviewsSettings(SettingsTable):
-    """The door in front of previews."""
+    """Access to previews."""
 
     sign_in: Literal["off", "asked", "all"] = Field(
         default="off",
-        description="Whether people sign in to see a preview. asked: where eph.yaml's protection asks for it. all.",
+        description=(
+            "Whether visitors must sign in to previews. asked: if eph.yaml's protection requires it. all: always."
+        ),
     )
     proxies: Networks = Field(
         default=(),
-        description="Networks or addresses of what stands in front of the gateway, such as an ingress controller: what "
-        "it says of the visitor (X-Forwarded-For, X-Forwarded-Proto) is believed.",
+        description="Networks or addresses of trusted proxies in front of the gateway, such as an ingress "
+        "controller; their "
+        "X-Forwarded-For and X-Forwarded-Proto headers are "
+        "trusted.",
     )
 
 
 class PreviewSecret(SettingsTable):
     """A secret that previews may be given: where its value is, and whose previews may name it."""
 
-    file: Path | None = Field(default=None, description="The file that holds the value.")
-    variable: str = Field(default="", description="The variable of ephd that holds it instead.")
-    repositories: Repositories = Field(min_length=1, description="Whose eph.yaml may name it: owner/name or owner/*.")
-    forks: bool = Field(default=False, description="Whether an approved commit of a fork is given it, too.")
+    file: Path | None = Field(default=None, description="The file that contains the value.")
+    variable: str = Field(default="", description="The environment variable of ephd that contains it instead.")
+    repositories: Repositories = Field(
+        min_length=1, description="The repositories whose eph.yaml may use it: owner/name or owner/*."
+    )
+    forks: bool = Field(default=False, description="Whether approved commits of forks get it too.")
 
     @model_validator(mode="after")
     def _check_source(self) -> PreviewSecret:
         if (self.file is None) == (not self.variable):
-            raise InvalidValue("a secret has one source", "set file or variable, one of the two", ("file",))
+            raise InvalidValue("a secret needs exactly one source", "set either file or variable", ("file",))
         return self
 
 
 class LocalTargetSettings(SettingsTable):
     """The target `local`: processes and databases on this machine."""
 
-    root: Path | None = Field(default=None, description="Where it keeps checkouts, logs, data. Empty: local in home.")
-    toolbox: StringList = Field(
-        default=(), description="More folders that previews may read, such as a language's own."
+    root: Path | None = Field(
+        default=None, description="The folder for checkouts, logs and data. Empty: local in home."
     )
-    path: str = Field(default="/usr/local/bin:/usr/bin:/bin", description="The PATH that previews get.")
+    toolbox: StringList = Field(
+        default=(), description="More folders that previews can read, such as a language's installation."
+    )
+    path: str = Field(default="/usr/local/bin:/usr/bin:/bin", description="The PATH of previews.")
     sandbox: Literal["auto", "bubblewrap", "none"] = Field(
         default="auto",
-        description="How previews are shut in. auto: by bubblewrap where it works. bubblewrap: or not at all. none.",
+        description="Sandbox mode. auto: bubblewrap where it works. bubblewrap: required. none: no sandbox.",
     )
     postgres: SecretStr = Field(
         default=SecretStr(""),
-        description="An administrator's URL of the PostgreSQL server to use. Empty: a server of Eph's own.",
+        description="An administrator URL of the PostgreSQL server to use. Empty: Eph runs its own server.",
     )
     templates: TemplateDatabases = Field(default=(), description=_TEMPLATES_TEXT)
     checkout_bytes: int = Field(
-        default=512 * 1024**2, ge=1024, description="The most that the files of one commit may hold, in bytes."
+        default=512 * 1024**2, ge=1024, description="The maximum total size of a commit's files, in bytes."
     )
 
 
@@ -193,13 +210,13 @@ class ImagesSettings(SettingsTable):
 
     hosts: StringList = Field(
         default=(),
-        description="Hosts that registries may send us to, with our credentials: for tokens, or where contents lie. "
-        "*.example.com: all below it.",
+        description="Hosts that registries may redirect to with credentials, for tokens or for content. "
+        "*.example.com includes all subdomains.",
     )
     architectures: StringList = Field(
         default=("amd64",),
         min_length=1,
-        description="The architectures of the cluster's nodes; an image must have all.",
+        description="The architectures of the cluster's nodes; images must support all of them.",
     )
 
 
@@ -208,92 +225,111 @@ class KubernetesTargetSettings(SettingsTable):
 
     kubeconfig: Path | None = Field(
         default=None,
-        description="The file that lets in at the cluster. Empty: the pod's own account, else ~/.kube/config.",
+        description="Path to the kubeconfig. Empty: the pod's service account, or else ~/.kube/config.",
     )
-    context: str = Field(default="", description="The context in that file. Empty: the current one.")
+    context: str = Field(default="", description="The kubeconfig context. Empty: the current context.")
     role: str = Field(
         default="",
-        description="A ClusterRole that Eph's account binds itself in each environment's namespace, so that it needs "
-        "no rights in others. Empty: it has them already.",
+        description="A ClusterRole that Eph binds to its own service account in each environment's namespace, so "
+        "that it needs "
+        "no permissions in other namespaces. Empty: it has the permissions "
+        "already.",
     )
-    account: str = Field(default="", description="That account, as namespace/name.")
+    account: str = Field(default="", description="Eph's service account, as namespace/name.")
     front: Literal["ingress", "eph"] = Field(
         default="ingress",
-        description="Who leads people to previews. ingress: the ingress controller, by an Ingress or HTTPRoute of "
-        "each. eph: Eph's own gateway, a pod of that cluster; then they have none, and it sees all who come.",
+        description="What routes traffic to previews. ingress: the ingress controller, with an Ingress or HTTPRoute "
+        "for "
+        "each preview. eph: Eph's gateway as a pod in the cluster, without Ingresses; it sees every "
+        "request.",
     )
     front_namespace: str = Field(default="", description="With front = eph, the namespace of the gateway's pod.")
     front_labels: StringList = Field(
-        default=(), description="And that pod's labels, key=value each: nothing else reaches previews from outside."
+        default=(),
+        description=(
+            "With front = eph, the labels of the gateway's pod, each as key=value. Nothing else can reach previews."
+        ),
     )
-    ingress_class: str = Field(default="", description="The class of every Ingress. Empty: the cluster's default.")
+    ingress_class: str = Field(default="", description="The ingress class. Empty: the cluster's default.")
     ingress_namespace: str = Field(
-        default="ingress", description="Where the ingress controller runs: nothing else reaches previews from outside."
+        default="ingress",
+        description="The namespace of the ingress controller. Nothing else can reach previews from outside.",
     )
     ingress_url: str = Field(
         default="",
-        description="Where the ingress controller is reached, such as http://10.0.0.5: with front = ingress by the "
-        "gateway, which is needed for readiness; with front = eph by ephd, to ask previews the whole way people come.",
+        description="The URL of the ingress controller, such as http://10.0.0.5. With front = ingress, the "
+        "gateway uses it for readiness checks; with front = eph, ephd uses it to check previews as visitors "
+        "reach them.",
     )
     ingress_annotations: StringList = Field(
         default=(),
-        description="What every Ingress or HTTPRoute carries, key=value each, as for cert-manager or external-dns.",
+        description=(
+            "Annotations on every Ingress or HTTPRoute, each as key=value, for example for cert-manager or "
+            "external-dns."
+        ),
     )
     gateway: str = Field(
         default="",
-        description="A Gateway, namespace/name or namespace/name/listener: HTTPRoutes are made in place of Ingresses.",
+        description=(
+            "A Gateway, as namespace/name or namespace/name/listener. Eph then creates HTTPRoutes instead of Ingresses."
+        ),
     )
     tls_secret: str = Field(
         default="",
-        description="The Secret with the certificate that every Ingress names; namespace/name is copied to each "
-        "environment, where no preview can read it.",
+        description="The Secret with the wildcard certificate for every Ingress; namespace/name is copied to each "
+        "environment, and previews can't read it.",
     )
     pod_security: Literal["restricted", "baseline", "privileged"] = Field(
-        default="restricted", description="The level of Pod Security that namespaces enforce."
+        default="restricted", description="The Pod Security level that namespaces enforce."
     )
-    cpu: str = Field(default="4", description="The most CPU of one environment in all; its eph.yaml may ask for less.")
-    memory: str = Field(default="4Gi", description="The most memory of one environment in all, likewise.")
-    disk: str = Field(default="20Gi", description="The most storage that its volumes may ask for, likewise.")
-    pods: int = Field(default=40, ge=1, description="The most pods of one environment.")
+    cpu: str = Field(default="4", description="The maximum CPU of one environment; eph.yaml can set less.")
+    memory: str = Field(default="4Gi", description="The maximum memory of one environment; eph.yaml can set less.")
+    disk: str = Field(
+        default="20Gi", description="The maximum storage of one environment's volumes; eph.yaml can set less."
+    )
+    pods: int = Field(default=40, ge=1, description="The maximum number of pods of one environment.")
     egress: Literal["internet", "none"] = Field(
-        default="internet", description="Whom previews may call: the internet without private networks, or nobody."
+        default="internet",
+        description="What previews can connect to: the internet without private networks, or nothing.",
     )
     egress_allow: StringList = Field(
-        default=(), description="Networks that they may call besides, such as 10.1.2.0/24."
+        default=(), description="Additional networks that previews can connect to, such as 10.1.2.0/24."
     )
     storage_class: str = Field(
-        default="", description="The class of volumes. Empty: databases and volumes live as long as their pod."
+        default="",
+        description="The storage class of volumes. Empty: databases and volumes live only as long as their pod.",
     )
     postgres_image: str = Field(
-        default="postgres:{version}", description="The image of databases; {version} is the one that eph.yaml asks for."
+        default="postgres:{version}", description="The PostgreSQL image; {version} is the version from eph.yaml."
     )
-    postgres_user: int = Field(default=999, ge=1, description="The numeric user that this image runs as.")
+    postgres_user: int = Field(default=999, ge=1, description="The numeric user id that this image runs as.")
     postgres: SecretStr = Field(
         default=SecretStr(""),
-        description="An administrator's URL of a PostgreSQL server that environments share, for prepared databases.",
+        description="An administrator URL of a PostgreSQL server that environments share, for prepared databases.",
     )
     postgres_address: str = Field(
-        default="", description="Where pods reach that server, host or host:port. Empty: as in the URL."
+        default="", description="The address of that server for pods, as host or host:port. Empty: as in the URL."
     )
     databases: Literal["namespace", "shared"] = Field(
         default="namespace",
-        description="Where empty and seeded databases live: a server in each namespace, or that shared one.",
+        description="Where empty and seeded databases run: on a server in each namespace, or on the shared one.",
     )
     templates: TemplateDatabases = Field(default=(), description=_TEMPLATES_TEXT)
     pull_secret_file: Path | None = Field(
-        default=None, description="A Docker configuration with credentials for registries; no preview can read it."
+        default=None, description="A Docker configuration file with registry credentials; previews can't read it."
     )
     registries: StringList = Field(
         default=(),
-        description="Where images may come from, as prefixes. Empty: anywhere on the public internet.",
+        description="Prefixes of allowed images. Empty: any image on the public internet.",
     )
     plain_http: StringList = Field(
-        default=(), description="Registries that are asked without TLS; they may lie in a private network."
+        default=(), description="Registries to reach without TLS; they may be in a private network."
     )
-    helm: str = Field(default="", description="The program that renders Helm charts. Empty: helm on PATH.")
+    helm: str = Field(default="", description="Path to helm. Empty: helm on PATH.")
     spot: str = Field(
-        default="", description="A label of nodes, key=value: previews run on these and tolerate that taint."
+        default="",
+        description="A node label, as key=value: previews run on these nodes and tolerate a taint of the same name.",
     )
     spot_nodes: Literal["required", "preferred"] = Field(
-        default="required", description="required: on these nodes only. preferred: on others when these have no room."
+        default="required", description="required: only on these nodes. preferred: on other nodes if these are full."
     )

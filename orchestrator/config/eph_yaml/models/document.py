@@ -26,13 +26,16 @@ _TEAM = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}$"
 def _version(value: object) -> object:
     written = value.text if isinstance(value, YamlInt | YamlFloat) else value
     if written != "1.0":
-        raise InvalidValue(f"{quote(written)} is not a version of this file", 'write version: "1.0"')
+        raise InvalidValue(f"{quote(written)} is not a supported version", 'write version: "1.0"')
     return written
 
 
 def _team(value: str) -> str:
     if not re.fullmatch(_TEAM, value):
-        raise InvalidValue(f"{quote(value)} is not the name of a team", "write up to 60 letters, digits, spaces, . _ -")
+        raise InvalidValue(
+            f"{quote(value)} is not a valid team name",
+            "use up to 60 letters, digits, spaces, dots, underscores and dashes",
+        )
     return value
 
 
@@ -43,21 +46,27 @@ Team = Annotated[str, AfterValidator(_team), WithJsonSchema({"type": "string", "
 class EphYaml(Section):
     """How one repository gets its preview environments. Lies at the root of the repository as eph.yaml."""
 
-    version: FileVersion = Field(description="The version of this file's format.")
-    name: Name = Field(description="The project; {project} in templates.")
-    team: Team | None = Field(default=None, description="Who owns the environments; the tag Team of every resource.")
+    version: FileVersion = Field(description="The version of the file format.")
+    name: Name = Field(description="The project's name; {project} in templates.")
+    team: Team | None = Field(
+        default=None, description="The team that owns the environments; the tag Team on every resource."
+    )
     target: Name | None = Field(
         default=None,
-        description="What environments are made of, such as local or kubernetes. Without it: kubernetes if the file "
-        "has that section, else the server's default.",
+        description="Where environments run, such as local or kubernetes. Default: kubernetes if the file "
+        "has that section, otherwise the server's default.",
     )
     triggers: tuple[Trigger, ...] | None = Field(
-        default=None, min_length=1, description="What asks for an environment. Without it: the server's own labels."
+        default=None, min_length=1, description="What creates an environment. Default: the server's trigger labels."
     )
     environment: EnvironmentConfig = Field(default=EnvironmentConfig(), description="The environment itself.")
-    services: tuple[ServiceConfig, ...] = Field(default=(), description="What runs in it.")
-    build: CommandConfig | None = Field(default=None, description="Run in the checkout before services start (local).")
-    kubernetes: KubernetesConfig | None = Field(default=None, description="The repository's own manifests.")
-    database: DatabasesConfig = Field(default=DatabasesConfig(), description="Its databases.")
+    services: tuple[ServiceConfig, ...] = Field(default=(), description="The services that run in the environment.")
+    build: CommandConfig | None = Field(
+        default=None, description="A command that runs in the checkout before services start (local)."
+    )
+    kubernetes: KubernetesConfig | None = Field(default=None, description="The repository's own Kubernetes manifests.")
+    database: DatabasesConfig = Field(default=DatabasesConfig(), description="PostgreSQL databases of the environment.")
     tests: tuple[SuiteConfig, ...] = Field(default=(), description="Tests to run against the ready environment.")
-    hooks: HooksConfig = Field(default=HooksConfig(), description="Commands around its life.")
+    hooks: HooksConfig = Field(
+        default=HooksConfig(), description="Commands that run at points in the environment's life."
+    )
