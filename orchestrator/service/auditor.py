@@ -15,9 +15,10 @@ from orchestrator.core.model import environment_facts
 from orchestrator.core.model.world import Key, World
 from orchestrator.core.orphans import orphan_audit, orphan_purges
 from orchestrator.core.orphans.orphan_audit import AuditContext, AuditReading, AuditResult, OrphanedResource
+from orchestrator.runtime.cycles import Cycles
 from orchestrator.runtime.executor import Executor
 from orchestrator.runtime.leadership import Leadership
-from orchestrator.runtime.loop import CycleResult
+from orchestrator.runtime.remote_operations import RemoteOperations
 from programs import registry
 from programs.registry import ListsResources, Target
 from stacks.backends.port import Inventory
@@ -30,13 +31,14 @@ class AuditDependencies:
     """What an audit reads. ``inventory`` creates a new one, as each is for one thread at a time. ``stores`` are the
     backend and the executor."""
 
-    last_cycle: Callable[[], CycleResult]
+    cycles: Cycles
     executor: Executor
     inventory: Callable[[], Inventory]
     stores: Sequence[HoldsStrayFiles]
     settings: Mapping[str, Mapping[str, str]]
-    target: Callable[[str], Target] = registry.get
-    leadership: Leadership | None = None
+    target: Callable[[str], Target]
+    leadership: Leadership
+    remote_operations: RemoteOperations
 
 
 @dataclass(slots=True)
@@ -62,17 +64,16 @@ class Auditor:
             return [await self._remove(orphan) for orphan in orphan_audit.sweepable(await self._audit())]
 
     async def _audit(self) -> AuditResult:
-        leading = self._dependencies.leadership
-        if leading is not None and not leading.is_leader():
+        if not self._dependencies.leadership.is_leader():
             return AuditResult(
                 unread=("this replica isn't the leader, and only the leader knows which operations are running",)
             )
-        elsewhere = await leading.remote_operations() if leading is not None else {}
+        elsewhere = await self._dependencies.remote_operations.in_progress()
         running = {**elsewhere, **self._dependencies.executor.running}
         first = await asyncio.to_thread(self._read)
         stacks = await asyncio.to_thread(self._dependencies.inventory().snapshot)
         second = await asyncio.to_thread(self._read)
-        shown = self._dependencies.last_cycle()
+        shown = self._dependencies.cycles.latest
         world = World(shown.forge.facts, stacks, {**running, **self._dependencies.executor.running})
         known, wanted = self._context(world), _requested_keys(world)
         seen = orphan_audit.intersect(first.resources, second.resources)

@@ -10,14 +10,14 @@ from typing import assert_never
 from orchestrator.core import chat_commands
 from orchestrator.core.chat_commands import ChatCommand, ChatVerb, CommandResult
 from orchestrator.core.model.world import Key, PullRequest
+from orchestrator.core.util.formatting import format_time
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import Forge, ForgeRefused, Repository
 from orchestrator.runtime.loop_state import LoopState
 from orchestrator.service.command_listener import CommandOrigin
 from orchestrator.service.environment_service import LocalControlPlane
-from orchestrator.surfaces.port import EnvironmentNotFound, RequestRefused, TemporarilyUnavailable
-from orchestrator.surfaces.reports.phase_wording import format_time
+from orchestrator.service.port import EnvironmentNotFound, RequestRefused, TemporarilyUnavailable
 from programs.runtime_info import LogRequest
 from stacks import names
 
@@ -68,9 +68,7 @@ class ChatActions:
                 view = await self._control_plane.keep(
                     _stack_name(self._view(origin)), command.verb is ChatVerb.KEEP, origin.author
                 )
-                kept = (
-                    "is kept: it doesn't expire" if command.verb is ChatVerb.KEEP else "expires again"
-                )
+                kept = "is kept: it doesn't expire" if command.verb is ChatVerb.KEEP else "expires again"
                 return CommandResult(True, f"{view.name} {kept}.")
             case ChatVerb.SLEEP:
                 view = await self._control_plane.sleep(_stack_name(self._view(origin)), origin.author)
@@ -110,7 +108,8 @@ class ChatActions:
         except EnvironmentNotFound:
             self._control_plane.trigger_cycle("labelled")
         return CommandResult(
-            True, f"Added the label {label}. The environment is created in the next cycle." if put_on else "Retrying now."
+            True,
+            f"Added the label {label}. The environment is created in the next cycle." if put_on else "Retrying now.",
         )
 
     async def _extend(self, command: ChatCommand, origin: CommandOrigin) -> CommandResult:

@@ -22,7 +22,7 @@ from orchestrator.ledger import event_kinds
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.wakeups import Wakeups
-from orchestrator.surfaces.port import WebhookTestResult
+from orchestrator.service.port import WebhookTestResult
 
 MAX_DELIVERY_IDS = 10_000
 TEST_TIMEOUT = 10.0

@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from orchestrator.core.views.phases import Phase
-from orchestrator.surfaces.port import EnvironmentService, ForgeUsage, ServiceStatus
+from orchestrator.service.port import EnvironmentService, ForgeUsage, ServiceStatus
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 

@@ -21,8 +21,8 @@ from orchestrator.core.suites.suite_results import SuiteOutcome, SuiteResult
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.ledger.fake import MemoryLedger
+from orchestrator.runtime.cycles import CycleResult
 from orchestrator.runtime.journal import Journal
-from orchestrator.runtime.loop import CycleResult
 from orchestrator.runtime.loop_state import LoopState
 from orchestrator.runtime.observation.forge_reader import ForgeSnapshot
 from orchestrator.runtime.suites import suite_process

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from orchestrator.service.auditor import AuditDependencies, Auditor
 from programs.inventory import HeldResource
 from stacks import names
-from stacks.executors.process.pool import Pool
 from stacks.fake import FakeStacks
-from tests.stack_folders import file_backend, stack_paths
+from tests.stack_folders import file_backend
 from tests.worlds.world import FakeMachine, World
 
 
@@ -36,20 +34,13 @@ class InventoryTarget(FakeMachine):
 
 
 class AuditSetup:
-    def __init__(self, world: World, folder: Path) -> None:
-        self.world = world
-        self.places = stack_paths(folder)
-        self.places.make_folders()
-        self.target = InventoryTarget(world.stacks)
-        around = AuditDependencies(
-            last_cycle=lambda: world.loop.last_cycle,
-            executor=world.executor,
-            inventory=lambda: world.stacks,
-            stores=(self.places.backend, Pool(self.places, "3.0.0")),
-            settings={"local": {}},
-            target=lambda _: self.target,
-        )
-        self.auditor = Auditor(around)
+    def __init__(self, folder: Path) -> None:
+        self.world = World(folder=folder)
+        self.world.paths.make_folders()
+        self.places = self.world.paths
+        self.target = InventoryTarget(self.world.stacks)
+        self.world.targets["local"] = self.target
+        self.auditor = self.world.system.auditor
 
     async def create_environment(self) -> tuple[int, str]:
         """A pull request whose environment runs, its parts known to its state."""
@@ -66,8 +57,10 @@ class AuditSetup:
 
 
 @pytest.fixture
-def audit_setup(world: World, tmp_path: Path) -> AuditSetup:
-    return AuditSetup(world, tmp_path)
+async def audit_setup(tmp_path: Path) -> AsyncIterator[AuditSetup]:
+    made = AuditSetup(tmp_path)
+    yield made
+    await made.world.close()
 
 
 async def test_audit_is_clean_when_the_stack_owns_every_resource(audit_setup: AuditSetup) -> None:  # C2

@@ -20,10 +20,10 @@ from orchestrator.ledger import event_kinds
 from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.wakeups import FULL_REFRESH, Refresh, Wakeups
+from orchestrator.service.fake import FakeEnvironmentService
 from orchestrator.service.webhook_receiver import WebhookEndpoint, WebhookReceiver, _explain_response
 from orchestrator.surfaces.api.api_settings import webhook_path
 from orchestrator.surfaces.api.app import create_app
-from orchestrator.surfaces.fake import FakeEnvironmentService
 from tests.surfaces.api_server import TOKENS, api_settings, serve
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)

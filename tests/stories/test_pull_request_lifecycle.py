@@ -52,7 +52,7 @@ async def test_an_unlabelled_a_closed_and_a_merged_one_leave_nothing(world: Worl
     world.forge.merge(world.shop, merged)
     await world.run_for(minutes=2)
     assert world.stacks.records == {}
-    assert world.loop.last_cycle.views == ()
+    assert world.last_cycle.views == ()
     for number in (unlabelled, closed, merged):
         assert "Destroyed" in world.comment(number)
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from orchestrator.core.views.phases import Phase
-from orchestrator.surfaces.fake import START, FakeEnvironmentService, sample
+from orchestrator.service.fake import START, FakeEnvironmentService, sample
 
 NAME = "shop-gentle-stream-42"
 

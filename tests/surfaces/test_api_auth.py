@@ -10,8 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from orchestrator.surfaces.api.api_settings import Token, local_token
-from orchestrator.surfaces.fake import START, FakeEnvironmentService
+from orchestrator.auth.identities import Token
+from orchestrator.auth.local_token import local_token
+from orchestrator.service.fake import START, FakeEnvironmentService
 from tests.surfaces.api_server import TOKENS
 
 ROLES = ("nobody", "viewer", "developer", "admin")

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from orchestrator.forges.webhooks import WebhookRequest
-from orchestrator.surfaces.fake import FakeEnvironmentService
+from orchestrator.service.fake import FakeEnvironmentService
 
 SECRET = b"webhook secret"
 SEEN: list[str] = []

@@ -9,7 +9,7 @@ from orchestrator.core.suites.suite_plan import SuiteView
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import Conclusion
-from orchestrator.surfaces.fake import START, sample
+from orchestrator.service.fake import START, sample
 from orchestrator.surfaces.reports import check_runs, comment, suite_table
 
 PASSED = SuiteView("integration", "integration", "passed", seconds=1.25, report=JUnitReport(12, 0, 0, 1))

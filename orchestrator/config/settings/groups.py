@@ -6,17 +6,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, model_validator
 
 from orchestrator.config.settings.setting_types import (
     DurationSetting,
     Networks,
-    TemplateDatabases,
 )
 from orchestrator.forges.settings import Repositories
 from programs.settings import InvalidValue, SettingsTable, StringList
-
-_TEMPLATES_TEXT = "Prepared databases on that PostgreSQL server that any repository may clone, each as name=database."
+from programs.spec import DEFAULT_TARGET
 
 
 class TtlSettings(SettingsTable):
@@ -81,8 +79,10 @@ class LimitsSettings(SettingsTable):
 class TargetsSettings(SettingsTable):
     """Allowed targets."""
 
-    allowed: StringList = Field(default=("local",), min_length=1, description="The targets that eph.yaml can select.")
-    default: str = Field(default="local", description="The target if eph.yaml selects none.")
+    allowed: StringList = Field(
+        default=(DEFAULT_TARGET,), min_length=1, description="The targets that eph.yaml can select."
+    )
+    default: str = Field(default=DEFAULT_TARGET, description="The target if eph.yaml selects none.")
 
     @model_validator(mode="after")
     def _check_default(self) -> TargetsSettings:
@@ -158,9 +158,7 @@ class PreviewsSettings(SettingsTable):
     proxies: Networks = Field(
         default=(),
         description="Networks or addresses of trusted proxies in front of the gateway, such as an ingress "
-        "controller; their "
-        "X-Forwarded-For and X-Forwarded-Proto headers are "
-        "trusted.",
+        "controller; their X-Forwarded-For and X-Forwarded-Proto headers are trusted.",
     )
 
 
@@ -181,30 +179,6 @@ class PreviewSecret(SettingsTable):
         return self
 
 
-class LocalTargetSettings(SettingsTable):
-    """The target `local`: processes and databases on this machine."""
-
-    root: Path | None = Field(
-        default=None, description="The folder for checkouts, logs and data. Empty: local in home."
-    )
-    toolbox: StringList = Field(
-        default=(), description="More folders that previews can read, such as a language's installation."
-    )
-    path: str = Field(default="/usr/local/bin:/usr/bin:/bin", description="The PATH of previews.")
-    sandbox: Literal["auto", "bubblewrap", "none"] = Field(
-        default="auto",
-        description="Sandbox mode. auto: bubblewrap where it works. bubblewrap: required. none: no sandbox.",
-    )
-    postgres: SecretStr = Field(
-        default=SecretStr(""),
-        description="An administrator URL of the PostgreSQL server to use. Empty: Eph runs its own server.",
-    )
-    templates: TemplateDatabases = Field(default=(), description=_TEMPLATES_TEXT)
-    checkout_bytes: int = Field(
-        default=512 * 1024**2, ge=1024, description="The maximum total size of a commit's files, in bytes."
-    )
-
-
 class ImagesSettings(SettingsTable):
     """How images are found. Which registries may be asked, and with which credentials, the target says."""
 
@@ -217,119 +191,4 @@ class ImagesSettings(SettingsTable):
         default=("amd64",),
         min_length=1,
         description="The architectures of the cluster's nodes; images must support all of them.",
-    )
-
-
-class KubernetesTargetSettings(SettingsTable):
-    """The target `kubernetes`: a namespace of a cluster for each environment."""
-
-    kubeconfig: Path | None = Field(
-        default=None,
-        description="Path to the kubeconfig. Empty: the pod's service account, or else ~/.kube/config.",
-    )
-    context: str = Field(default="", description="The kubeconfig context. Empty: the current context.")
-    role: str = Field(
-        default="",
-        description="A ClusterRole that Eph binds to its own service account in each environment's namespace, so "
-        "that it needs "
-        "no permissions in other namespaces. Empty: it has the permissions "
-        "already.",
-    )
-    account: str = Field(default="", description="Eph's service account, as namespace/name.")
-    front: Literal["ingress", "eph"] = Field(
-        default="ingress",
-        description="What routes traffic to previews. ingress: the ingress controller, with an Ingress or HTTPRoute "
-        "for "
-        "each preview. eph: Eph's gateway as a pod in the cluster, without Ingresses; it sees every "
-        "request.",
-    )
-    front_namespace: str = Field(default="", description="With front = eph, the namespace of the gateway's pod.")
-    front_labels: StringList = Field(
-        default=(),
-        description=(
-            "With front = eph, the labels of the gateway's pod, each as key=value. Nothing else can reach previews."
-        ),
-    )
-    ingress_class: str = Field(default="", description="The ingress class. Empty: the cluster's default.")
-    ingress_namespace: str = Field(
-        default="ingress",
-        description="The namespace of the ingress controller. Nothing else can reach previews from outside.",
-    )
-    ingress_url: str = Field(
-        default="",
-        description="The URL of the ingress controller, such as http://10.0.0.5. With front = ingress, the "
-        "gateway uses it for readiness checks; with front = eph, ephd uses it to check previews as visitors "
-        "reach them.",
-    )
-    ingress_annotations: StringList = Field(
-        default=(),
-        description=(
-            "Annotations on every Ingress or HTTPRoute, each as key=value, for example for cert-manager or "
-            "external-dns."
-        ),
-    )
-    gateway: str = Field(
-        default="",
-        description=(
-            "A Gateway, as namespace/name or namespace/name/listener. Eph then creates HTTPRoutes instead of Ingresses."
-        ),
-    )
-    tls_secret: str = Field(
-        default="",
-        description="The Secret with the wildcard certificate for every Ingress; namespace/name is copied to each "
-        "environment, and previews can't read it.",
-    )
-    pod_security: Literal["restricted", "baseline", "privileged"] = Field(
-        default="restricted", description="The Pod Security level that namespaces enforce."
-    )
-    cpu: str = Field(default="4", description="The maximum CPU of one environment; eph.yaml can set less.")
-    memory: str = Field(default="4Gi", description="The maximum memory of one environment; eph.yaml can set less.")
-    disk: str = Field(
-        default="20Gi", description="The maximum storage of one environment's volumes; eph.yaml can set less."
-    )
-    pods: int = Field(default=40, ge=1, description="The maximum number of pods of one environment.")
-    egress: Literal["internet", "none"] = Field(
-        default="internet",
-        description="What previews can connect to: the internet without private networks, or nothing.",
-    )
-    egress_allow: StringList = Field(
-        default=(), description="Additional networks that previews can connect to, such as 10.1.2.0/24."
-    )
-    storage_class: str = Field(
-        default="",
-        description="The storage class of volumes. Empty: databases and volumes live only as long as their pod.",
-    )
-    postgres_image: str = Field(
-        default="postgres:{version}", description="The PostgreSQL image; {version} is the version from eph.yaml."
-    )
-    postgres_user: int = Field(default=999, ge=1, description="The numeric user id that this image runs as.")
-    postgres: SecretStr = Field(
-        default=SecretStr(""),
-        description="An administrator URL of a PostgreSQL server that environments share, for prepared databases.",
-    )
-    postgres_address: str = Field(
-        default="", description="The address of that server for pods, as host or host:port. Empty: as in the URL."
-    )
-    databases: Literal["namespace", "shared"] = Field(
-        default="namespace",
-        description="Where empty and seeded databases run: on a server in each namespace, or on the shared one.",
-    )
-    templates: TemplateDatabases = Field(default=(), description=_TEMPLATES_TEXT)
-    pull_secret_file: Path | None = Field(
-        default=None, description="A Docker configuration file with registry credentials; previews can't read it."
-    )
-    registries: StringList = Field(
-        default=(),
-        description="Prefixes of allowed images. Empty: any image on the public internet.",
-    )
-    plain_http: StringList = Field(
-        default=(), description="Registries to reach without TLS; they may be in a private network."
-    )
-    helm: str = Field(default="", description="Path to helm. Empty: helm on PATH.")
-    spot: str = Field(
-        default="",
-        description="A node label, as key=value: previews run on these nodes and tolerate a taint of the same name.",
-    )
-    spot_nodes: Literal["required", "preferred"] = Field(
-        default="required", description="required: only on these nodes. preferred: on other nodes if these are full."
     )

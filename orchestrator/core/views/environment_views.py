@@ -21,6 +21,7 @@ from orchestrator.core.suites.suite_plan import SuiteView
 from orchestrator.core.suites.suite_results import SuiteRuns
 from orchestrator.core.views import explanations, phases
 from orchestrator.core.views.phases import Phase
+from programs.spec import DEFAULT_TARGET
 from stacks.model import OperationVerb, Outcome, RefKind, StackRef
 
 IMAGE_STEP = "image lookup"
@@ -66,7 +67,7 @@ class EnvironmentView:
     reasons: tuple[str, ...]
     url: str = ""
     urls: Mapping[str, str] = field(default_factory=dict)
-    target: str = "local"
+    target: str = DEFAULT_TARGET
     title: str = ""
     author: str = ""
     branch: str = ""
@@ -99,12 +100,12 @@ class EnvironmentView:
     rules: tuple[str, ...] = ()
     """When it sleeps, in sentences that stay the same."""
     sleeps_at: datetime | None = None
-    """When it falls asleep if nobody uses it until then."""
+    """When it goes to sleep unless it is visited."""
     asleep_since: datetime | None = None
     wakes_at: datetime | None = None
-    """Of one that sleeps, when its hours begin."""
+    """When an environment that is asleep wakes on schedule."""
     used_at: datetime | None = None
-    """The last visit, as the gateway saw it."""
+    """The last visit that the gateway recorded."""
 
 
 def display_name(view: EnvironmentView) -> str:
@@ -287,4 +288,4 @@ def _target(environment: EnvironmentFacts) -> str:
     if environment.record is not None:
         return environment.record.target
     recipe = environment.request.recipe if environment.request else None
-    return recipe.spec.target if isinstance(recipe, Recipe) else "local"
+    return recipe.spec.target if isinstance(recipe, Recipe) else DEFAULT_TARGET

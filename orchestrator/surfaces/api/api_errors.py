@@ -15,8 +15,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from orchestrator.core.views.environment_views import EnvironmentView, display_name
+from orchestrator.service.port import EnvironmentNotFound, EnvironmentService, RequestRefused, TemporarilyUnavailable
 from orchestrator.surfaces.api import schemas
-from orchestrator.surfaces.port import EnvironmentNotFound, EnvironmentService, RequestRefused, TemporarilyUnavailable
 
 CODES: Mapping[int, str] = {
     401: "unauthorised",

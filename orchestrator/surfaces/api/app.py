@@ -9,6 +9,7 @@ from __future__ import annotations
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
+from orchestrator.service.port import EnvironmentService
 from orchestrator.surfaces import dashboard, metrics
 from orchestrator.surfaces.api import api_errors, environment_routes, role_dependencies, schemas, service_routes
 from orchestrator.surfaces.api.api_settings import ApiSettings
@@ -16,7 +17,6 @@ from orchestrator.surfaces.api.authentication import Authenticator
 from orchestrator.surfaces.api.middleware import BodyLimit, SecurityHeaders
 from orchestrator.surfaces.api.role_dependencies import VIEWER
 from orchestrator.surfaces.api.streams import Streams
-from orchestrator.surfaces.port import EnvironmentService
 
 ERRORS: dict[int | str, dict[str, object]] = {
     status: {"model": schemas.Error, "description": text}

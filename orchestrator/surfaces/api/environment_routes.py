@@ -8,10 +8,10 @@ from fastapi import APIRouter, Path, Query
 from sse_starlette import EventSourceResponse
 
 from orchestrator.core.views.phases import Phase
+from orchestrator.service.port import EnvironmentService
 from orchestrator.surfaces.api import pagination, render, schemas
 from orchestrator.surfaces.api.role_dependencies import VIEWER, Developer
 from orchestrator.surfaces.api.streams import Streams, log_lines
-from orchestrator.surfaces.port import EnvironmentService
 from programs.runtime_info import LogRequest
 
 Name = Annotated[str, Path(max_length=300)]
@@ -92,7 +92,7 @@ def _streams(routes: APIRouter, environment_service: EnvironmentService, streams
 def _actions(routes: APIRouter, environment_service: EnvironmentService) -> None:
     @routes.post("/{name:path}/up", status_code=202)
     async def up(name: Name, caller: Developer) -> schemas.EnvironmentItem:
-        """Tries again now."""
+        """Retry an environment now."""
         return render.environment(await environment_service.up(name, caller.name))
 
     @routes.post("/{name:path}/down", status_code=202)

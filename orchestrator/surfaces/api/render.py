@@ -10,8 +10,8 @@ from orchestrator.core.orphans.orphan_audit import AuditResult
 from orchestrator.core.suites.suite_plan import SuiteView
 from orchestrator.core.views.environment_views import EnvironmentView, FailureView, display_name
 from orchestrator.ledger.port import Event
+from orchestrator.service.port import ServiceStatus
 from orchestrator.surfaces.api import schemas
-from orchestrator.surfaces.port import ServiceStatus
 from programs.runtime_info import RuntimeInfo
 from stacks.model import RefKind
 

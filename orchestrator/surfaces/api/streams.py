@@ -12,9 +12,9 @@ from contextlib import suppress
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
+from orchestrator.service.port import EnvironmentNotFound, EnvironmentService
 from orchestrator.surfaces.api import render, schemas
 from orchestrator.surfaces.api.api_errors import ApiError
-from orchestrator.surfaces.port import EnvironmentNotFound, EnvironmentService
 
 
 class Streams:

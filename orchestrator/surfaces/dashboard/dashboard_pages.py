@@ -12,12 +12,13 @@ import jinja2
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from orchestrator.auth.identities import Caller, Role
+from orchestrator.service.port import EnvironmentNotFound, EnvironmentService, RequestRefused, TemporarilyUnavailable
 from orchestrator.surfaces.api import render
 from orchestrator.surfaces.api.api_errors import ApiError, suggest_names
-from orchestrator.surfaces.api.api_settings import ApiSettings, Role
-from orchestrator.surfaces.api.authentication import Authenticator, Caller, cookie_name, same_origin
+from orchestrator.surfaces.api.api_settings import ApiSettings
+from orchestrator.surfaces.api.authentication import Authenticator, cookie_name, same_origin
 from orchestrator.surfaces.dashboard import html_filters
-from orchestrator.surfaces.port import EnvironmentNotFound, EnvironmentService, RequestRefused, TemporarilyUnavailable
 from programs.runtime_info import LogRequest, RuntimeInfo
 
 TEMPLATES_FOLDER = Path(__file__).parent

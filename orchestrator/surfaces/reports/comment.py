@@ -12,6 +12,7 @@ from datetime import datetime
 
 from orchestrator.core.chat_commands import ChatReply
 from orchestrator.core.model.world import Key
+from orchestrator.core.util.formatting import format_time
 from orchestrator.core.views.environment_views import EnvironmentView, FailureView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.wording import DEFAULT_WORDS, ForgeWords
@@ -20,7 +21,6 @@ from orchestrator.surfaces.reports.markdown import code, fence, link, plain, tex
 from orchestrator.surfaces.reports.phase_wording import (
     GONE_PHASES,
     PHASE_LABELS,
-    format_time,
     is_outdated,
     is_reachable,
     sentence,

@@ -1,13 +1,9 @@
-"""Wording that comment, check run and deployment share: phase labels, short commits, times in UTC.
-
-Times are absolute: "in 3 hours" would need an edit every minute, and each edit costs a request.
-"""
+"""Wording that comment, check run and deployment share: phase labels and short commits."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
@@ -46,10 +42,6 @@ def sentence(reason: str) -> str:
 
 def short_sha(commit: str) -> str:
     return commit[:7]
-
-
-def format_time(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def is_outdated(view: EnvironmentView) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.core.model.world import Key
 from orchestrator.core.views.phases import Phase
-from orchestrator.runtime.loop import CycleResult
+from orchestrator.runtime.cycles import CycleResult
 from orchestrator.surfaces.reports.phase_wording import PHASE_LABELS
 from stacks.model import OperationVerb, StackRef
 from tests.worlds.model.problems import Problem

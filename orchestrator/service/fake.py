@@ -14,7 +14,7 @@ from orchestrator.core.orphans.orphan_audit import AuditResult
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.ledger.port import Event
-from orchestrator.surfaces.port import (
+from orchestrator.service.port import (
     EnvironmentNotFound,
     ForgeUsage,
     RequestRefused,
@@ -58,7 +58,7 @@ def sample(
 
 
 class FakeEnvironmentService:
-    """Implements ``surfaces.port.Desk``. What was asked of it is in ``calls``, by whom and how."""
+    """Implements ``service.port.Desk``. What was asked of it is in ``calls``, by whom and how."""
 
     def __init__(self, *views: EnvironmentView, clock: Callable[[], datetime] = lambda: START) -> None:
         self.views = {str(view.ref): view for view in views}

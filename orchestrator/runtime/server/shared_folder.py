@@ -1,7 +1,7 @@
 """The folder that replicas share, and who may use it: one ephd alone, or several that agree on a leader, never both.
 
-The target `local` keeps processes, so it works on the one machine where they are: a second supervisor or a second
-PostgreSQL on the same data would destroy it.
+A target that keeps processes works on the one machine where they are: a second supervisor or a second PostgreSQL on
+the same data would destroy it.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from orchestrator.app.addresses import StartupError
 from orchestrator.config.settings.server_settings import ServerSettings
+from orchestrator.runtime.server.addresses import StartupError
 
 
 @contextlib.contextmanager
@@ -32,12 +32,13 @@ def lock_shared_folder(settings: ServerSettings) -> Iterator[None]:
                 f"another ephd uses {shared}, and one of them has replicas.lease = none; "
                 "set replicas.lease = postgres on all replicas, or stop the other one"
             ) from error
-        if several and "local" in settings.targets.allowed:
-            _check_same_machine(settings.local_dir)
+        if several:
+            for target, folder in settings.machine_folders().items():
+                _check_same_machine(target, folder)
         yield
 
 
-def _check_same_machine(root: Path) -> None:
+def _check_same_machine(target: str, root: Path) -> None:
     root.mkdir(parents=True, exist_ok=True)
     file, here = root / "machine", socket.gethostname()
     if not file.exists():
@@ -45,6 +46,6 @@ def _check_same_machine(root: Path) -> None:
     there = file.read_text().strip()
     if there and there != here:
         raise StartupError(
-            f"the target local in {root} runs its processes on {there}, but this is {here}; start this replica there, "
-            f"or delete {file} if that machine is permanently gone"
+            f"the target {target} in {root} keeps its processes on {there}, and this is {here}; start this "
+            f"replica there, or delete {file} if that machine is permanently gone"
         )

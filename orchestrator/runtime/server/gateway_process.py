@@ -24,7 +24,7 @@ from typing import Any
 
 import httpx
 
-from orchestrator.app.addresses import StartupError, check_free
+from orchestrator.runtime.server.addresses import StartupError, check_free
 from stacks import process_identity
 from stacks.process_identity import ProcessIdentity
 

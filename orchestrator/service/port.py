@@ -1,4 +1,5 @@
-"""What the API needs of the service behind it. The composition root provides it; tests provide a fake."""
+"""What people and programs may ask of Eph. Surfaces (API, dashboard, metrics) call it; ``fake.py`` implements it in
+memory."""
 
 from __future__ import annotations
 
