@@ -40,7 +40,7 @@ def main() -> int:
         tools = plugins.with_plugins(pulumi_cli.ensure(_print_line), outside.targets_in_use(settings), _print_line)
         asyncio.run(_run(settings, tools))
     except (InvalidSettings, ToolchainNotFound, StartupError, ComponentFailed, OSError, ValueError) as error:
-        log.debug("ephd ends", exc_info=True)
+        log.debug("ephd failed", exc_info=True)
         sys.stderr.write(f"ephd: {error}\n")
         return 1
     return 0

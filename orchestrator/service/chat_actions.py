@@ -43,7 +43,7 @@ class ChatActions:
             return await self._execute(command, origin)
         except EnvironmentNotFound:
             what = self._forge.words.pull_request
-            return CommandResult(False, f"There is no environment for this {what}; /eph up asks for one.")
+            return CommandResult(False, f"This {what} has no environment. Comment /eph up to create one.")
         except (RequestRefused, TemporarilyUnavailable, ForgeRefused) as error:
             return CommandResult(False, f"{error}")
 

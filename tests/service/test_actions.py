@@ -107,7 +107,7 @@ async def test_the_newest_commit_of_a_fork_is_approved_and_no_other(setup: Actio
     await town.run_for(minutes=1)
     with pytest.raises(RequestRefused, match=f"The newest commit of {name} is {new}"):
         await setup.actions.approve_commit(name, old, "ada")
-    with pytest.raises(RequestRefused, match="came in the meantime"):
+    with pytest.raises(RequestRefused, match="pushed in the meantime"):
         await setup.actions.approve_commit(name, new, "ada", requested_at=spoke)
     assert town.stacks.started == []
     await setup.actions.approve_commit(name, new, "ada", requested_at=town.now)

@@ -255,7 +255,7 @@ async def test_unknown_command_replies_with_help(chat_world: ChatWorld) -> None:
     await town.run_for(minutes=1)
     assert await chat_world.ask(number, "/eph upp") == CONFUSED
     assert "Unknown command 'upp'" in town.comment(number)
-    assert "- down: takes the label off" in town.comment(number)
+    assert "- down: remove the trigger label" in town.comment(number)
 
 
 async def test_old_comments_and_closed_pull_requests_are_history(chat_world: ChatWorld) -> None:

@@ -27,7 +27,7 @@ def _value(value: Any) -> Any:
     return value
 
 
-ValuePath = Annotated[str, matches(_VALUE, "a path of a value", "use names separated by dots, such as image.tag")]
+ValuePath = Annotated[str, matches(_VALUE, "a value path", "use names separated by dots, such as image.tag")]
 ValueText = Annotated[
     str | int | float | bool, BeforeValidator(_value), WithJsonSchema({"type": ["string", "number", "boolean"]})
 ]
@@ -65,7 +65,9 @@ def problems(file: EphYamlData) -> Iterator[Finding]:
         yield Finding((), message, "add services, each with name and image, or kubernetes.manifests")
     for index, service in enumerate(file["services"]):
         if service["image"] is None:
-            message = f"the target `kubernetes` runs images, and service `{service['name']}` has none"
+            message = (
+                f"the target `kubernetes` needs an image for each service, but service `{service['name']}` has none"
+            )
             yield Finding(("services", index), message, "add image, the name of one of environment.images")
 
 

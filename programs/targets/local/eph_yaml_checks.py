@@ -13,11 +13,11 @@ def problems(file: EphYamlData) -> Iterator[Finding]:
         yield Finding((), message, "add services, each with name and command")
     for index, service in enumerate(file["services"]):
         if service["command"] is None:
-            message = f"the target `local` runs no images, and service `{service['name']}` has no command"
+            message = f"the target `local` does not support images, and service `{service['name']}` has no command"
             yield Finding(("services", index), message, "add a command")
         if service["schedule"]:
             message = "the target `local` does not support scheduled services"
-            yield Finding(("services", index, "schedule"), message, "take the service out")
+            yield Finding(("services", index, "schedule"), message, "remove the service")
 
 
 def notices(file: EphYamlData) -> Iterator[Finding]:

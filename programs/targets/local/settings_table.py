@@ -28,7 +28,7 @@ class LocalTargetSettings(TargetSettings):
     toolbox: StringList = Field(
         default=(), description="More folders that previews can read, such as a language's installation."
     )
-    path: str = Field(default="/usr/local/bin:/usr/bin:/bin", description="The PATH that previews get.")
+    path: str = Field(default="/usr/local/bin:/usr/bin:/bin", description="The PATH of previews.")
     sandbox: Literal["auto", "bubblewrap", "none"] = Field(
         default="auto",
         description="Sandbox mode. auto: bubblewrap where it works. bubblewrap: required. none: no sandbox.",

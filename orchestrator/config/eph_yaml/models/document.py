@@ -63,7 +63,7 @@ class EphYamlFile(Section):
     environment: EnvironmentConfig = Field(default=EnvironmentConfig(), description="The environment itself.")
     services: tuple[ServiceConfig, ...] = Field(default=(), description="The services that run in the environment.")
     build: CommandConfig | None = Field(default=None, description="Run in the checkout before services start.")
-    database: DatabasesConfig = Field(default=DatabasesConfig(), description="The environment's databases.")
+    database: DatabasesConfig = Field(default=DatabasesConfig(), description="PostgreSQL databases of the environment.")
     tests: tuple[SuiteConfig, ...] = Field(default=(), description="Tests to run against the ready environment.")
     hooks: HooksConfig = Field(
         default=HooksConfig(), description="Commands that run at points in the environment's life."
