@@ -45,6 +45,7 @@ from programs.settings import InvalidValue, quote
 from programs.spec import DEFAULT_TARGET
 from programs.target_settings import ServerContext, TargetSettings
 from stacks.backends import registry as backends
+from stacks.executors import registry as executors
 
 _WILDCARD_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - looked for, not bound
 
@@ -100,6 +101,7 @@ class ServerSettingsFile(BaseSettings):
         default=SecretStr(""),
         description="The database of the event log, as a SQLAlchemy URL. Empty: the file ledger.db in home.",
     )
+    executor: str = Field(default=executors.DEFAULT, description="What runs operations: processes of this machine.")
     workers: int = Field(
         default=1, ge=0, le=32, description="The number of warm interpreters that wait for the next operation."
     )
@@ -159,6 +161,11 @@ class ServerSettingsFile(BaseSettings):
         if value:
             backends.open_backend(value)
         return value
+
+    @field_validator("executor")
+    @classmethod
+    def _check_executor(cls, value: str) -> str:
+        return executors.get(value).name
 
     @model_validator(mode="after")
     def _check_ports(self) -> Self:
