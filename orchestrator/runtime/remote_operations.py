@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from orchestrator.core.model.world import RunningOperation
-from orchestrator.ledger import event_kinds
+from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.wakeups import Wakeups
@@ -34,9 +34,7 @@ class RemoteOperations:
             return {}
         found = await asyncio.to_thread(self._operations.take_over)
         for ref in found.ended:
-            self._journal.record(
-                event_kinds.OPERATION_RECOVERED, "an operation of an earlier leader was ended", str(ref)
-            )
+            self._journal.record(EventKind.OPERATION_RECOVERED, "an operation of an earlier leader was ended", str(ref))
         if found.still_running:
             asyncio.get_running_loop().call_later(POLL_INTERVAL, self._wakeups.wake)
         return {each.ref: _as_running(each) for each in found.still_running}

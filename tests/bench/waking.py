@@ -14,7 +14,7 @@ from pathlib import Path
 
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
-from orchestrator.ledger import event_kinds
+from orchestrator.ledger.event_kinds import EventKind
 from programs.kit import host_settings as local_settings
 from programs.kit.processes import supervisor
 from programs.targets.local import supervised_services
@@ -78,7 +78,7 @@ async def send_requests(running: RunningEph, number: int, count: int) -> list[fl
 
 async def wake_count(running: RunningEph, number: int) -> int:
     found = await running.ephd.system.service.events(str(view_of(running, number).ref), 0, 1000, True)
-    return sum(event.kind == event_kinds.ENVIRONMENT_WAKING for event in found)
+    return sum(event.kind == EventKind.ENVIRONMENT_WAKING for event in found)
 
 
 def _time_manual_start(raw_settings: dict[str, str]) -> float:
