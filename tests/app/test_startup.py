@@ -73,7 +73,7 @@ async def test_failed_start_stops_what_it_started(
             answered.append(there.recv(100))
         raise RuntimeError("the target does not come up")
 
-    monkeypatch.setattr(system.Wiring, "_prepare", broken)
+    monkeypatch.setattr(system.Composition, "_prepare", broken)
     with pytest.raises(RuntimeError, match="does not come up"):
         await start_ephd(told, tools)
     assert b"200" in answered[0]

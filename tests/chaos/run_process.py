@@ -87,12 +87,12 @@ def main() -> int:
     return 0
 
 
-def _run_with_retries(seed: int, run: int, faults: Mapping[str, int]) -> Outcome:
+def _run_with_retries(seed: int, number: int, faults: Mapping[str, int]) -> Outcome:
     """A machine that is too busy to bring up the Git host says nothing of Eph, which was not even started."""
     for _ in range(_ATTEMPTS - 1):
         with contextlib.suppress(DemoGitHubError):
-            return run.run(seed, run, lambda line: print(line, flush=True), faults)
-    return run.run(seed, run, lambda line: print(line, flush=True), faults)
+            return chaos_run.run(seed, number, lambda line: print(line, flush=True), faults)
+    return chaos_run.run(seed, number, lambda line: print(line, flush=True), faults)
 
 
 if __name__ == "__main__":

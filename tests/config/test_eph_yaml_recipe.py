@@ -268,7 +268,7 @@ tests:
 
 
 def test_suites_are_the_files_and_change_nothing_of_what_is_built() -> None:  # P4
-    plain, found = make_recipe(WEB), build_recipe(WEB + SUITES)
+    plain, found = make_recipe(WEB), make_recipe(WEB + SUITES)
     unit, browser = found.suites
     assert (unit.command.run, unit.command.timeout, unit.junit, unit.env) == (
         "make test", 120, "out/junit.xml", {"TZ": "UTC"},
@@ -317,7 +317,7 @@ def test_a_branch_and_a_tag_have_legal_names_and_their_own_triggers() -> None:
     assert found.spec.marks["Ref"] == "branch release/1.0"
     assert "PRNumber" not in found.spec.marks
     assert (found.wait_for_checks, found.paths, found.allow_drafts) == (("build",), (), True)
-    on_tag = replace(on_branch, head_ref="日本", kind=RefKind.TAG)
+    on_tag = replace(on_branch, head_ref="日本", ref_kind=RefKind.TAG)
     template = "environment: {name_template: '{words}-{number}-{ref_type}'}\n"
     assert make_recipe(triggers + template + WEB, on_tag).spec.name == f"{CONTEXT.random_words}-tag-tag"
     assert ref_patterns(parse((HEAD + triggers + WEB).encode())) == WatchedRefs(("release/*",), ("v*",))

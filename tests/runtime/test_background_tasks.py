@@ -116,7 +116,7 @@ async def test_a_prober_that_breaks_goes_on_asking() -> None:  # P3
 
 async def test_many_webhooks_cause_few_reads(world: World, monkeypatch: pytest.MonkeyPatch) -> None:  # L4, L6
     """In real time: the pace is what is tried. 60 wakes in a row are at most a handful of cycles."""
-    monkeypatch.setattr(loops, "LOOKS_APART", 0.2)
+    monkeypatch.setattr(loops, "MIN_REFRESH_INTERVAL", 0.2)
     looks: list[bool] = []
     wakeups = Wakeups()
 
@@ -140,7 +140,7 @@ async def test_many_webhooks_cause_few_reads(world: World, monkeypatch: pytest.M
 
 async def test_a_wake_before_the_first_sleep_is_not_lost() -> None:  # L1
     wakeups = Wakeups()
-    await asyncio.to_thread(wakeups.wake_soon, look=True)
+    await asyncio.to_thread(wakeups.wake_soon, refresh=True)
     async with asyncio.timeout(5):
         assert await wakeups.wait(60) == FULL_REFRESH
 

@@ -187,7 +187,7 @@ async def test_a_gateway_that_something_else_keeps_is_waited_for_and_left_alone(
     gateway_home: GatewayHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """O4: in a pod the gateway has a container of its own."""
-    monkeypatch.setattr(doors, "NEIGHBOUR_SECONDS", 0.1)
+    monkeypatch.setattr(doors, "EXTERNAL_TIMEOUT", 0.1)
     beside = ExternalGateway(
         GatewaySpec(f"127.0.0.1:{gateway_home.port}", "127.0.0.1:1", gateway_home.directory, "localhost")
     )

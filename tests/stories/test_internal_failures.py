@@ -184,7 +184,7 @@ async def test_a_target_that_hangs_holds_nobody_up(world: World, monkeypatch: py
         hangs.wait(20)
         return frozenset()
 
-    monkeypatch.setattr(observer, "PATIENCE", 0.02)
+    monkeypatch.setattr(observer, "TARGET_TIMEOUT", 0.02)
     world.loop._dependencies.observer._sources.targets["other"] = never
     number = world.open()
     world.target.leftovers.add("shop-old-name-7")

@@ -65,8 +65,8 @@ class RecordingWakeups(Wakeups):
         super().__init__()
         self.recorded: list[bool] = []
 
-    def wake(self, look: bool = False, only: Key | int | None = None) -> None:
-        self.recorded.append(look or only is not None)
+    def wake(self, refresh: bool = False, scope: Key | int | None = None) -> None:
+        self.recorded.append(refresh or scope is not None)
 
     def take(self) -> bool | None:
         """Whether the Git host must be asked; None: nobody woke."""

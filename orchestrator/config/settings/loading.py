@@ -110,7 +110,7 @@ def _misspelled_variables(environ: Mapping[str, str]) -> list[str]:
 def _error_text(error: Any, path: Path, written: Mapping[str, Any], variables: Mapping[str, Any]) -> str:
     rejected = error.get("ctx", {}).get("error")
     own = isinstance(rejected, InvalidValue)
-    steps = tuple(str(step) for step in (*error["loc"], *(rejected.at if own else ())))
+    steps = tuple(str(step) for step in (*error["loc"], *(rejected.path if own else ())))
     named = tuple(step for step in steps if not step.isdigit())
     where = _source_of(named, path, written, variables)
     if error["type"] == "extra_forbidden":

@@ -121,7 +121,7 @@ def test_what_is_broken_because_it_sleeps_is_not_broken() -> None:
     """L9: neither drift nor readiness takes it for lost, nor does housekeeping wake it."""
     world = put_to_sleep(live_world())
     world.report_health(42, ok=False, ago=timedelta(hours=1))
-    world.edit_record(42, parts={"Service:x/web/1": "service-web"})
+    world.edit_record(42, resource_names={"Service:x/web/1": "service-web"})
     seen = replace(world.world(), live_parts={"local": {"Service": frozenset()}})
     assert [type(action) for action in plans.plan(seen, world.policy, world.now).actions] == [plan_actions.Keep]
     world.policy = replace(world.policy, program_versions={"local": "2"})
@@ -260,7 +260,7 @@ def test_the_start_of_the_hours_counts_as_use() -> None:
 
 
 def test_on_idle_destroy_ends_it_by_a_mark_with_its_words_and_the_label_brings_it_back() -> None:
-    world = live_world(idle_timeout=IDLE, destroy_idle=True)
+    world = live_world(idle_timeout=IDLE, destroy_when_idle=True)
     expire = pass_idle_time(world)
     assert isinstance(expire, plan_actions.Expire)
     assert expire.reason == "nobody used it for 2 h, and its eph.yaml says on_idle: destroy"
@@ -276,7 +276,7 @@ def test_on_idle_destroy_ends_it_by_a_mark_with_its_words_and_the_label_brings_i
 
 
 def test_what_is_kept_sleeps_where_others_end() -> None:
-    world = live_world(idle_timeout=IDLE, destroy_idle=True)
+    world = live_world(idle_timeout=IDLE, destroy_when_idle=True)
     world.request_action("keep", 42)
     world.cycle()
     assert isinstance(pass_idle_time(world), plan_actions.Sleep)
