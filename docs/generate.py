@@ -15,13 +15,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from orchestrator.config.settings import loading
-from orchestrator.config.settings.server_settings import ServerSettings
 
 ROOT = Path(__file__).parent.parent
 REQUIREMENTS = ROOT / "docs" / "requirements.md"
@@ -113,10 +111,9 @@ def _table(group: tuple[str, ...], settings: list[tuple[str, ...]]) -> str:
 
 
 def _field(steps: tuple[str, ...]) -> FieldInfo:
-    model: Any = ServerSettings
-    for step in steps[:-1]:
-        model = model.model_fields[step].annotation
-    field: FieldInfo = model.model_fields[steps[-1]]
+    field = loading.setting_field(steps)
+    if field is None:
+        raise LookupError(f"There is no setting {'.'.join(steps)}")
     return field
 
 

@@ -3,3 +3,7 @@
 A program gets an :class:`programs.spec.EnvironmentSpec` and nothing else. This package knows nothing of pull
 requests, Git hosts or stacks, and imports nothing from the rest of Eph.
 """
+
+from programs import moved_modules
+
+moved_modules.install()

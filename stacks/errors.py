@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pulumi.automation import CommandError, ConcurrentUpdateError, InlineSourceRuntimeError, StackNotFoundError
 
-from stacks.backends.file.locks import LockHeld
+from stacks.backends.port import LockHeld
 from stacks.progress import ProgressCollector
 
 TAIL_LINES = 20

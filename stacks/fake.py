@@ -9,15 +9,15 @@ makes the next ones go wrong; ``crash`` is the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from stacks import tags
-from stacks.backends.file.history import MAX_READ
-from stacks.executors.port import OnProgress
+from stacks.backends.update_history import MAX_READ
+from stacks.executors.port import OnDestroyed, OnProgress
 from stacks.executors.process.pool import ALREADY_RUNNING
-from stacks.executors.process.worker_protocol import OnDestroyed
+from stacks.executors.process.recovery import Recovery
 from stacks.model import (
     BuildInfo,
     Operation,
@@ -46,8 +46,9 @@ class _Failure:
 
 @dataclass(slots=True)
 class _Interruption:
-    """How an operation ends: by itself, or because somebody asked."""
+    """How an operation ends: on its own, or on request. ``on_destroyed`` may keep the record of a destroy."""
 
+    on_destroyed: OnDestroyed | None = None
     interrupted: asyncio.Event = field(default_factory=asyncio.Event)
     timed_out: bool = False
 
@@ -65,11 +66,14 @@ class FakeLane:
 
 
 class FakeStacks:
-    """``Inventory`` and ``Operations`` in one. ``started`` lists every operation in the order of its start."""
+    """``Inventory`` and ``Operations`` in one. ``started`` lists every operation in the order of its start. ``remote``
+    is what other replicas left; ``logs`` what operations printed; ``forgotten`` whose results and logs were deleted."""
 
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.now = now
-        self.on_destroyed: OnDestroyed | None = None
+        self.remote = Recovery()
+        self.logs: dict[StackRef, list[str]] = {}
+        self.forgotten: list[StackRef] = []
         self.records: dict[StackRef, StackRecord] = {}
         self.incomplete = ""
         self.foreign_count = 0
@@ -77,6 +81,8 @@ class FakeStacks:
         self._held: dict[StackRef, asyncio.Event] = {}
         self._failures: dict[StackRef, _Failure] = {}
         self._running: dict[StackRef, tuple[asyncio.Task[OperationResult], _Interruption]] = {}
+        self._refused: dict[StackRef, str] = {}
+        self._broken_lane = ""
         self._crashed: list[StackRef] = []
         self._incarnations = 0
         self._closed = False
@@ -96,6 +102,14 @@ class FakeStacks:
     ) -> None:
         """The next operations on this stack fail, or the next of one verb."""
         self._failures[ref] = _Failure(error, times, retryable, verb)
+
+    def refuse_start(self, ref: StackRef, error: str) -> None:
+        """No operation on this stack can be started; empty: they can again."""
+        self._refused[ref] = error
+
+    def break_next_lane(self, error: str) -> None:
+        """The next operation ends without a result."""
+        self._broken_lane = error
 
     def clear_failure(self, ref: StackRef) -> None:
         self._failures.pop(ref, None)
@@ -126,8 +140,16 @@ class FakeStacks:
 
     # --- Operations
 
-    def start(self, operation: Operation, progress: OnProgress) -> FakeLane:
-        way = _Interruption()
+    async def open(self) -> None:
+        return
+
+    def start(self, operation: Operation, progress: OnProgress, on_destroyed: OnDestroyed | None = None) -> FakeLane:
+        if error := self._refused.get(operation.ref):
+            raise OSError(error)
+        if error := self._broken_lane:
+            self._broken_lane = ""
+            return FakeLane(asyncio.create_task(_break(error)), _Interruption())
+        way = _Interruption(on_destroyed)
         if self._closed:
             way.interrupted.set()
         self.started.append(operation)
@@ -141,6 +163,19 @@ class FakeStacks:
     def recover(self) -> list[StackRef]:
         ended, self._crashed = self._crashed, []
         return ended
+
+    def take_over(self) -> Recovery:
+        return self.remote
+
+    def last_results(self) -> Iterable[OperationResult]:
+        """None are kept over a crash."""
+        return ()
+
+    def log_lines(self, ref: StackRef, limit: int) -> list[str]:
+        return self.logs.get(ref, [])[-limit:]
+
+    def forget(self, ref: StackRef) -> None:
+        self.forgotten.append(ref)
 
     async def close(self) -> None:
         self._closed = True
@@ -253,7 +288,7 @@ class FakeStacks:
             self._write_history(operation, Outcome.FAILED)
             result = self._result(operation, started_at, Outcome.FAILED, failure.error)
             return replace(result, retryable=failure.retryable)
-        return await self._succeeded(operation, started_at)
+        return await self._succeeded(operation, started_at, interruption.on_destroyed)
 
     def _next_failure(self, operation: Operation) -> _Failure | None:
         failure = self._failures.get(operation.ref)
@@ -264,7 +299,9 @@ class FakeStacks:
             del self._failures[operation.ref]
         return failure
 
-    async def _succeeded(self, operation: Operation, started_at: datetime) -> OperationResult:
+    async def _succeeded(
+        self, operation: Operation, started_at: datetime, on_destroyed: OnDestroyed | None
+    ) -> OperationResult:
         ref = operation.ref
         self._write_history(operation, Outcome.SUCCEEDED)
         if operation.verb is OperationVerb.UP:
@@ -274,7 +311,7 @@ class FakeStacks:
             return self._result(operation, started_at, Outcome.SUCCEEDED)
         if ref in self.records:
             self.records[ref] = replace(self.records[ref], built=None, resource_count=0, pending_operations=0)
-        if self.on_destroyed is not None and not await self.on_destroyed(operation):
+        if on_destroyed is not None and not await on_destroyed(operation):
             kept = "everything is gone; the record stays until the pull request has been told"
             return self._result(operation, started_at, Outcome.FAILED, kept)
         self.records.pop(ref, None)
@@ -317,3 +354,7 @@ class FakeStacks:
     def _result(self, operation: Operation, started_at: datetime, outcome: Outcome, error: str = "") -> OperationResult:
         ref, verb, commit = operation.ref, operation.verb, operation.commit
         return OperationResult(ref, verb, outcome, commit, started_at, self.now(), error)
+
+
+async def _break(error: str) -> OperationResult:
+    raise RuntimeError(error)

@@ -25,8 +25,8 @@ from pulumi.automation import LocalWorkspace, Stack
 from programs import registry
 from programs.registry import Target
 from stacks import errors, names, sleep
-from stacks.backends.file import history, locks
-from stacks.backends.file.layout import FileBackend
+from stacks.backends import update_history
+from stacks.backends.port import LockHeld
 from stacks.model import Operation, OperationResult, OperationVerb, Outcome, StackRef, StackTag
 from stacks.paths import StackPaths
 from stacks.progress import ProgressCollector
@@ -53,7 +53,6 @@ def run(operation: Operation, context: OperationContext) -> OperationResult:
     progress = ProgressCollector(context.report_progress)
     work = context.paths.work / uuid.uuid4().hex
     work.mkdir(parents=True)
-    past = FileBackend(context.paths.backend).history_folder(operation.ref)
     try:
         _OperationRun(operation, context, progress, work).perform()
         failure: BaseException | None = None
@@ -62,9 +61,8 @@ def run(operation: Operation, context: OperationContext) -> OperationResult:
     finally:
         shutil.rmtree(work, ignore_errors=True)
     with contextlib.suppress(OSError):  # a history that cannot be tidied fails nothing
-        if _outcome(failure, context.command) is Outcome.CANCELLED:
-            history.mark_cancelled(past, started)
-        history.prune(past)
+        cancelled = _outcome(failure, context.command) is Outcome.CANCELLED
+        context.paths.backend.finish_update(operation.ref, started if cancelled else None)
     result = OperationResult(
         ref=operation.ref,
         verb=operation.verb,
@@ -115,7 +113,7 @@ class _OperationRun:
         self._context = context
         self._progress = progress
         self._work = work
-        self._backend = FileBackend(context.paths.backend)
+        self._backend = context.paths.backend
 
     def perform(self) -> None:
         match self._operation.verb:
@@ -157,7 +155,7 @@ class _OperationRun:
             self._resolve_pending()
         self._context.report_progress(f"building commit {self._operation.commit[:7]}")
         stack.up(
-            message=history.message(OperationVerb.UP, self._operation.commit),
+            message=update_history.message(OperationVerb.UP, self._operation.commit),
             parallel=self._context.paths.parallel,
             on_event=self._progress.on_event,
             color="never",
@@ -181,13 +179,13 @@ class _OperationRun:
         if stack is not None:
             stack.workspace.remove_stack(ref.stack)
         self._context.command.check_may_continue()
-        self._backend.delete_remnants(ref)
+        self._backend.forget(ref)
 
     def _destroy_resources(self, stack: Stack) -> None:
         if self._operation.refresh:
             self._resolve_pending()
         stack.destroy(
-            message=history.message(OperationVerb.DESTROY, ""),
+            message=update_history.message(OperationVerb.DESTROY, ""),
             parallel=self._context.paths.parallel,
             on_event=self._progress.on_event,
             color="never",
@@ -199,26 +197,25 @@ class _OperationRun:
         self._resolve_pending()
 
     def _take_over(self) -> bool:
-        """Locks of proven dead owners are broken; any other stops the operation before it changes something. A tag
-        file that was cut would stop Pulumi. True: the state was cut while it was first made, and is begun anew."""
+        """Locks of proven dead owners are broken; any other stops the operation before it changes something. What would
+        stop Pulumi is removed. True: the state was truncated while it was first written, and is empty again."""
         self._context.command.check_may_continue()
-        for lock in locks.break_dead(self._context.paths.backend, self._operation.ref):
+        ref = self._operation.ref
+        for lock in self._backend.break_dead_locks(ref):
             self._context.report_progress(
                 f"took over a lock whose owner is dead (pid {lock.pid}, taken {lock.acquired_at:%H:%M:%S})"
             )
-        locks.raise_if_held(self._context.paths.backend, self._operation.ref)
-        self._backend.delete_partial_files(self._operation.ref)
-        self._backend.delete_corrupt_tag(self._operation.ref)
-        cut = self._backend.is_truncated_before_first_update(self._operation.ref)
-        if cut:
+        for lock in self._backend.locks(ref)[:1]:
+            raise LockHeld(ref, lock)
+        truncated = self._backend.repair(ref)
+        if truncated:
             self._context.report_progress("its state was cut while it was first made; it is begun anew")
-            self._backend.create(self._operation.ref)
-        return cut
+        return truncated
 
     def _resolve_pending(self) -> None:
         """Pending creates are dropped from the state: programs find by name what an interrupted create left."""
         self._stack(None).refresh(
-            message=history.message(OperationVerb.REFRESH, ""),
+            message=update_history.message(OperationVerb.REFRESH, ""),
             clear_pending_creates=True,
             on_event=self._progress.on_event,
             color="never",

@@ -22,7 +22,7 @@ from pulumi import automation
 from pulumi.automation.errors import create_command_error
 from semver import VersionInfo
 
-from stacks.executors.process import process_identity
+from stacks import process_identity
 
 KEPT_LINES = 400
 MAX_LINE_LENGTH = 4000

@@ -12,13 +12,14 @@ import threading
 from pathlib import Path
 from typing import NoReturn
 
-from orchestrator.app import composition, system
-from orchestrator.app.addresses import StartupError
+from orchestrator.app import outside
+from orchestrator.app.running import RunningEphd, running
+from orchestrator.app.system import ComponentFailed
 from orchestrator.cli import discovery
 from orchestrator.config.problems import InvalidSettings
 from orchestrator.config.settings.loading import load
 from orchestrator.config.settings.server_settings import ServerSettings
-from stacks.backends.file.file_inventory import FileInventory
+from orchestrator.runtime.server.addresses import StartupError
 from stacks.toolchain import plugins, pulumi_cli
 from stacks.toolchain.pulumi_cli import ToolchainNotFound
 
@@ -36,32 +37,28 @@ def main() -> int:
         settings = load(arguments.config)
         if arguments.gateway:
             _exec_gateway(settings)
-        tools = plugins.with_plugins(pulumi_cli.ensure(_print_line), _targets_in_use(settings), _print_line)
+        tools = plugins.with_plugins(pulumi_cli.ensure(_print_line), outside.targets_in_use(settings), _print_line)
         asyncio.run(_run(settings, tools))
-    except (InvalidSettings, ToolchainNotFound, StartupError, system.ComponentFailed, OSError, ValueError) as error:
+    except (InvalidSettings, ToolchainNotFound, StartupError, ComponentFailed, OSError, ValueError) as error:
         log.debug("ephd ends", exc_info=True)
         sys.stderr.write(f"ephd: {error}\n")
         return 1
     return 0
 
 
-def _targets_in_use(settings: ServerSettings) -> frozenset[str]:
-    return settings.known_targets | composition.targets_of_stacks(FileInventory(settings.backend_dir))
-
-
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="ephd", description="Gives every labelled pull request its own environment.")
     parser.add_argument("--config", type=Path, help="an eph.toml; $EPH_HOME/eph.toml when left out")
     parser.add_argument("--gateway", action="store_true", help="be the gateway of an ephd with gateway = beside")
-    parser.add_argument("--version", action="version", version=f"eph {system.version()}")
+    parser.add_argument("--version", action="version", version=f"eph {outside.version()}")
     return parser.parse_args()
 
 
 def _exec_gateway(settings: ServerSettings) -> NoReturn:
     """This very process, so that whoever supervises it sees its end."""
-    door = composition.gateway_spec(settings)
+    gateway = outside.gateway_spec(settings)
     settings.routes_dir.mkdir(parents=True, exist_ok=True)
-    os.execv(door.command[0], door.command)  # noqa: S606 - our own command, no shell
+    os.execv(gateway.command[0], gateway.command)  # noqa: S606 - our own command, no shell
 
 
 def _print_line(line: str) -> None:
@@ -72,11 +69,11 @@ async def _run(settings: ServerSettings, tools: pulumi_cli.Toolchain) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with system.running(settings, tools) as alive:
-        discovery.write(settings.local_api_url, alive.token_file)
+    async with running(settings, tools) as ephd:
+        discovery.write(settings.local_api_url, ephd.token_file)
         try:
             sys.stderr.write(f"ephd: the API is at http://{settings.listen}, previews at {settings.url_template}\n")
-            await _wait_for_stop(stop, alive)
+            await _wait_for_stop(stop, ephd)
         finally:
             discovery.remove()
     # All is ended and saved. A thread that still waits for a dead Git host must not keep the process.
@@ -85,9 +82,9 @@ async def _run(settings: ServerSettings, tools: pulumi_cli.Toolchain) -> None:
     last.start()
 
 
-async def _wait_for_stop(stop: asyncio.Event, system: system.RunningSystem) -> None:
+async def _wait_for_stop(stop: asyncio.Event, ephd: RunningEphd) -> None:
     """A signal, or the end of a part that ephd cannot be without: then whoever supervises it starts it anew."""
-    asked, broken = asyncio.create_task(stop.wait()), asyncio.create_task(system.wait_for_failure())
+    asked, broken = asyncio.create_task(stop.wait()), asyncio.create_task(ephd.wait_for_failure())
     try:
         await asyncio.wait({asked, broken}, return_when=asyncio.FIRST_COMPLETED)
         if broken.done() and not asked.done():

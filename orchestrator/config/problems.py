@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 from orchestrator.core.model.world import RecipeError
 
-MAX_QUOTED = 60
-MAX_KEY = 20
 MAX_PROBLEMS = 50
 
 
@@ -55,28 +53,3 @@ class InvalidSettings(Exception):
     def __init__(self, problems: list[str]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(problems))
-
-
-class InvalidValue(ValueError):
-    """A value that breaks a rule: what is wrong with it, and what to write instead. ``path`` leads deeper into it."""
-
-    def __init__(self, message: str, expected: str = "", path: tuple[str | int, ...] = ()) -> None:
-        super().__init__(f"{message}; {expected}" if expected else message)
-        self.message = message
-        self.expected = expected
-        self.path = path
-
-
-def escape(text: str, limit: int) -> str:
-    """Text on one line, without anything that does not print, cut to ``limit`` characters of the original."""
-    shown = "".join(_escape_character(letter) for letter in text[:limit])
-    return f"{shown}…" if len(text) > limit else shown
-
-
-def quote(value: object) -> str:
-    """What somebody wrote, between quotes, short and harmless."""
-    return f"'{escape(str(value), MAX_QUOTED)}'"
-
-
-def _escape_character(letter: str) -> str:
-    return letter if letter.isprintable() else letter.encode("unicode_escape", "backslashreplace").decode()

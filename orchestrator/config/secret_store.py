@@ -129,7 +129,7 @@ class SecretStore:
 
 
 def _is_granted_to(entry: PreviewSecret, repository: str) -> bool:
-    """GitHub's names differ by more than capital letters."""
+    """Git hosts ignore case in the names of repositories."""
     return globs.any_matches((pattern.lower() for pattern in entry.repositories), repository.lower())
 
 

@@ -1,4 +1,4 @@
-"""The server's own secrets on disk: the key that words and tokens are made with, and the passphrase of stacks.
+"""The server's own secrets on disk: the key that names are made with, and the passphrase of stacks.
 
 Made once, then only read: a new key would rename every environment, a new passphrase would lock every stack. Two
 servers that start at once end up with one and the same, because a file gets its name only when it is whole, and
@@ -15,8 +15,6 @@ import stat
 from pathlib import Path
 
 KEY_BYTES = 32
-MIN_TOKEN_LENGTH = 24
-"""A preview token that is shorter could be guessed; the gateway does not count it."""
 
 
 class InvalidKey(Exception):
@@ -26,7 +24,7 @@ class InvalidKey(Exception):
 def server_key(keys_dir: Path) -> bytes:
     """The key behind everything that must not be guessed: 32 random bytes."""
     path = keys_dir / "server.key"
-    key = _read_or_create(path, secrets.token_bytes(KEY_BYTES))
+    key = read_or_create(path, secrets.token_bytes(KEY_BYTES))
     if len(key) != KEY_BYTES:
         raise InvalidKey(f"{path} has {len(key)} bytes instead of {KEY_BYTES}; restore it from a backup")
     return key
@@ -43,7 +41,7 @@ def passphrase_file(keys_dir: Path, configured: Path | None = None) -> Path:
     if configured is not None:
         return _check_passphrase_file(configured)
     path = keys_dir / "passphrase"
-    if not _read_or_create(path, secrets.token_hex(KEY_BYTES).encode()).strip():
+    if not read_or_create(path, secrets.token_hex(KEY_BYTES).encode()).strip():
         raise InvalidKey(f"{path} is empty; restore it from a backup")
     return path
 
@@ -58,27 +56,7 @@ def _check_passphrase_file(path: Path) -> Path:
     raise InvalidKey(f"passphrase_file: {path} is empty; without the passphrase no stack can be opened")
 
 
-def preview_tokens_file(keys_dir: Path) -> Path:
-    """The file with the tokens, by line, that open previews which ask people to sign in. An operator may add some."""
-    path = keys_dir / "previews.token"
-    preview_token(keys_dir)
-    return path
-
-
-def preview_token(keys_dir: Path) -> str:
-    """The first token of that file, for those who ask on this machine."""
-    path = keys_dir / "previews.token"
-    text = _read_or_create(path, secrets.token_urlsafe(KEY_BYTES).encode() + b"\n").decode("utf-8", "replace")
-    lines = [line.strip() for line in text.splitlines()]
-    found = next((line for line in lines if len(line) >= MIN_TOKEN_LENGTH and not line.startswith("#")), "")
-    if not found:
-        raise InvalidKey(
-            f"{path} has no token of {MIN_TOKEN_LENGTH} characters or more; delete the file to get a new one"
-        )
-    return found
-
-
-def _read_or_create(path: Path, initial: bytes) -> bytes:
+def read_or_create(path: Path, initial: bytes) -> bytes:
     """What the file holds; ``initial``, if there was none."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():

@@ -76,16 +76,16 @@ class ChatReply:
 
 
 HELP = (
-    "up: puts the label on that asks for an environment, or tries again",
-    "down: takes the label off, and the environment goes",
-    "retry: tries again now",
-    "extend 24h: it lives so much longer (90m, 24h, 2d)",
-    "keep, unkeep: it does not expire; its time counts again",
-    "sleep: stops it and keeps its data; a visit wakes it",
-    "wake: wakes it when it sleeps",
-    "approve: lets this very commit of a fork run",
-    "logs: the last lines that it printed",
-    "why: what was decided, and from which facts",
+    "up: add the trigger label, or retry",
+    "down: remove the trigger label and destroy the environment",
+    "retry: retry immediately",
+    "extend 24h: postpone the expiry (90m, 24h, 2d)",
+    "keep, unkeep: turn expiry off, or on again",
+    "sleep: stop it and keep its data; the next visit wakes it",
+    "wake: wake it up",
+    "approve: allow the newest commit of a fork to run",
+    "logs: show the last lines of the log",
+    "why: explain what Eph decided, and why",
 )
 
 
@@ -98,7 +98,7 @@ def parse(lines: Iterable[str], phrases: Collection[str] = ()) -> tuple[ParsedLi
         elif match := _LINE.fullmatch(line):
             found.append(_parse_line(match["rest"] or ""))
     if len(found) > MAX_COMMANDS:
-        return (*found[:MAX_COMMANDS], InvalidCommand("…", f"at most {MAX_COMMANDS} commands of one comment are heard"))
+        return (*found[:MAX_COMMANDS], InvalidCommand("…", f"A comment can contain at most {MAX_COMMANDS} commands"))
     return tuple(found)
 
 
@@ -108,19 +108,19 @@ def _parse_line(rest: str) -> ParsedLine:
         return ChatCommand(ChatVerb.HELP)
     name, more = words[0].lower(), words[1:]
     if name not in set(ChatVerb):
-        return InvalidCommand(rest, f"{name[:30]!r} is no command")
+        return InvalidCommand(rest, f"Unknown command {name[:30]!r}")
     verb = ChatVerb(name)
     match verb, more:
         case ChatVerb.EXTEND, [span] if _DURATION.fullmatch(span.lower()):
             return _parse_extend(span.lower(), rest)
         case ChatVerb.EXTEND, [_, *_]:
-            return InvalidCommand(rest, "a time is given as 24h, 90m or 2d")
+            return InvalidCommand(rest, "Invalid duration; use for example 24h, 90m or 2d")
         case ChatVerb.APPROVE, [commit] if _COMMIT.fullmatch(commit.lower()):
             return ChatCommand(verb, commit=commit.lower())
         case ChatVerb.APPROVE, [_, *_]:
-            return InvalidCommand(rest, "a commit is given by its number, seven digits of it at least")
+            return InvalidCommand(rest, "Invalid commit; use its SHA, at least the first seven digits")
         case _, [_, *_]:
-            return InvalidCommand(rest, f"{verb.value} takes nothing behind it")
+            return InvalidCommand(rest, f"{verb.value} takes no argument")
         case _:
             return ChatCommand(verb)
 
@@ -128,5 +128,5 @@ def _parse_line(rest: str) -> ParsedLine:
 def _parse_extend(span: str, rest: str) -> ParsedLine:
     match = _DURATION.fullmatch(span)
     if match is None or not int(match[1]):
-        return InvalidCommand(rest, "a time is more than nothing")
+        return InvalidCommand(rest, "The duration must be greater than zero")
     return ChatCommand(ChatVerb.EXTEND, duration=timedelta(**{_UNITS[match[2]]: int(match[1])}))

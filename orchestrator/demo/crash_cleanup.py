@@ -19,8 +19,8 @@ from pathlib import Path
 
 from orchestrator.demo import leak_check
 from orchestrator.demo.cluster import demo_cluster
-from stacks.executors.process import process_identity
-from stacks.executors.process.process_identity import ProcessIdentity
+from stacks import process_identity
+from stacks.process_identity import ProcessIdentity
 
 DIR_PREFIX = "eph-demo-"
 _RECORD, _CLUSTER = "demo.json", "cluster.json"

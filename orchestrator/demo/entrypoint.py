@@ -15,9 +15,7 @@ from functools import partial
 
 from rich.console import Console
 
-from orchestrator.app import system
-from orchestrator.app.gateway_process import GatewayError
-from orchestrator.app.system import RunningSystem
+from orchestrator.app.running import RunningEphd, running
 from orchestrator.cli import discovery
 from orchestrator.demo import crash_cleanup, demo_world, git_hosts, leak_check, live
 from orchestrator.demo.cluster import demo_cluster
@@ -30,6 +28,7 @@ from orchestrator.demo.github.demo_github import DemoGitHubError
 from orchestrator.demo.story.blackbox import StepFailed
 from orchestrator.demo.story.emulate_story import EmulateStory
 from orchestrator.demo.story.story import Story, StoryResult
+from orchestrator.runtime.server.gateway_process import GatewayError
 from programs import registry
 from stacks.toolchain import plugins, pulumi_cli
 from stacks.toolchain.pulumi_cli import Toolchain, ToolchainNotFound
@@ -144,20 +143,20 @@ async def _run_demo(run: DemoRun, console: Console) -> int:
 
 
 async def _run_system(run: DemoRun, world: DemoWorld, console: Console) -> tuple[StoryResult, list[str]]:
-    async with system.running(world.settings, run.tools, stop_gateway=True) as alive:
-        world.pulumi_environment = {**os.environ, **alive.paths.environment()}
-        world.token_file = alive.token_file
-        discovery.write(f"http://127.0.0.1:{world.ports.api}", alive.token_file)
+    async with running(world.settings, run.tools, stop_gateway=True) as ephd:
+        world.pulumi_environment = {**os.environ, **ephd.system.options.paths.environment()}
+        world.token_file = ephd.token_file
+        discovery.write(f"http://127.0.0.1:{world.ports.api}", ephd.token_file)
         try:
-            figures = await _play(run.options, world, alive, console)
+            figures = await _play(run.options, world, ephd, console)
             return figures, await asyncio.to_thread(_environment_leaks, world, figures)
         finally:
             discovery.remove()
 
 
-async def _play(options: argparse.Namespace, world: DemoWorld, system: RunningSystem, console: Console) -> StoryResult:
+async def _play(options: argparse.Namespace, world: DemoWorld, ephd: RunningEphd, console: Console) -> StoryResult:
     if not options.once:
-        await live.run(world, system, console, open_browser=not options.no_open)
+        await live.run(world, ephd, console, open_browser=not options.no_open)
 
     say = partial(_print_line, console)
     if isinstance(world.forge, EmulateHost):

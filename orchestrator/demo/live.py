@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.app.system import RunningSystem
+from orchestrator.app.running import RunningEphd
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.demo.demo_world import LABEL, REPOSITORY, DemoWorld
@@ -30,23 +30,23 @@ _COLOURS = {
 _SHOWN_VARIABLES = ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE", "PULUMI_HOME")
 
 
-async def run(world: DemoWorld, system: RunningSystem, console: Console, open_browser: bool) -> None:
+async def run(world: DemoWorld, ephd: RunningEphd, console: Console, open_browser: bool) -> None:
     """Until cancelled. Labels the first two pull requests, as a person would."""
-    _print_intro(world, system, console)
+    _print_intro(world, ephd, console)
     for branch in ("warmer-colour", "sell-tea"):
         await asyncio.to_thread(world.forge.label, REPOSITORY, world.pulls[branch], LABEL)
     opened: set[str] = set()
     with Live(console=console, auto_refresh=False, transient=False) as live:
         while True:
-            views = system.control_plane.environments()
+            views = ephd.system.service.environments()
             live.update(_table(views), refresh=True)
             if open_browser:
                 _open_ready(views, opened)
             await asyncio.sleep(REFRESH_INTERVAL)
 
 
-def _print_intro(world: DemoWorld, system: RunningSystem, console: Console) -> None:
-    token = system.token_file.read_text().strip()
+def _print_intro(world: DemoWorld, ephd: RunningEphd, console: Console) -> None:
+    token = ephd.token_file.read_text().strip()
     exports = " ".join(f"{name}={shlex.quote(world.pulumi_environment[name])}" for name in _SHOWN_VARIABLES)
     console.print(f"pull requests   {world.forge.url}", highlight=False)
     console.print(f"dashboard, API  http://localhost:{world.ports.gateway}/?token={token}", highlight=False)

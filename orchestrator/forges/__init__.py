@@ -1,1 +1,1 @@
-"""Git hosts behind one port. PyGithub is imported in ``forge.github`` only; everything a person wrote is untrusted."""
+"""Git hosts behind one port, one folder per adapter. Everything a person wrote there is untrusted."""

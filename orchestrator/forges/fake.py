@@ -33,6 +33,7 @@ from orchestrator.forges.port import (
     Repository,
     mentions,
 )
+from orchestrator.forges.wording import ForgeWords
 from stacks.model import RefKind
 
 BOT_LOGIN = "eph-bot"
@@ -64,6 +65,8 @@ class FakeRepository:
 
 
 class FakeForge:
+    words = ForgeWords()
+
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._repositories: dict[int, FakeRepository] = {}
@@ -213,6 +216,9 @@ class FakeForge:
 
     def git_environment(self, repository: Repository) -> Mapping[str, str]:  # noqa: ARG002 - the port's argument
         return {}
+
+    def close(self) -> None:
+        """There is no connection to end."""
 
     def usage(self) -> ApiUsage:
         return ApiUsage(counted=self._requests)

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from orchestrator.core.model.world import CheckState, PullRequest
+from orchestrator.forges.wording import ForgeWords
 from stacks.model import RefKind
 
 
@@ -164,6 +165,10 @@ class ApiUsage:
 
 
 class Forge(Protocol):
+    @property
+    def words(self) -> ForgeWords:
+        """What this Git host calls things."""
+
     def repositories(self) -> list[Repository]:
         """The repositories that Eph serves, by configuration; raises when none of them can be told.
 
@@ -247,6 +252,9 @@ class Forge(Protocol):
         """Variables with which git is let in at ``clone_url``. A secret: for the git process alone."""
 
     def usage(self) -> ApiUsage: ...
+
+    def close(self) -> None:
+        """Ends its connections; nothing is asked of it afterwards."""
 
 
 def labelled(pulls: Iterable[PullRequest], labels: frozenset[str]) -> list[PullRequest]:

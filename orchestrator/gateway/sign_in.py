@@ -10,7 +10,6 @@ be able to lock ephd's own health checks out.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 import re
@@ -23,6 +22,7 @@ from urllib.parse import parse_qs
 
 from aiohttp import hdrs, web
 
+from orchestrator.auth.preview_tokens import parse_tokens, sign_cookie
 from orchestrator.gateway import headers as names
 from orchestrator.gateway import holding_pages, hostnames
 from orchestrator.gateway.guess_limiter import GuessLimiter
@@ -31,7 +31,6 @@ from orchestrator.gateway.route_directory import file_version
 
 SIGN_IN_PATH = "/_eph/sign-in"
 COOKIE_SECONDS = 12 * 3600
-MIN_TOKEN_LENGTH = 24
 MAX_FORM = 4096
 FAILURES_PER_MINUTE = 10
 _COOKIE = re.compile(r"(?P<until>[0-9]{1,12})\.(?P<seal>[0-9a-f]{64})", re.ASCII)
@@ -45,8 +44,7 @@ class TokenCheck(Enum):
 
 
 class PreviewTokens:
-    """The tokens of a file, one a line, read again when it changes. Lines that are empty or start with # do not count,
-    nor do those that are short enough to be guessed."""
+    """The tokens of the file, read again when it changes."""
 
     def __init__(self, file: Path | None) -> None:
         self._file = file
@@ -59,14 +57,9 @@ class PreviewTokens:
             return ()
         if seen != self._cached[0]:
             try:
-                lines = self._file.read_bytes().split(b"\n")
+                self._cached = (seen, parse_tokens(self._file.read_bytes()))
             except OSError:
                 return ()
-            found = (line.strip() for line in lines)
-            self._cached = (
-                seen,
-                tuple(line for line in found if len(line) >= MIN_TOKEN_LENGTH and not line.startswith(b"#")),
-            )
         return self._cached[1]
 
 
@@ -118,7 +111,7 @@ class SignInGuard:
         match = _COOKIE.fullmatch(value)
         if match is None or not self.now() < int(match["until"]) <= self.now() + COOKIE_SECONDS + 1:
             return False
-        seals = [_cookie_signature(token, host, match["until"]) for token in self.tokens.all()]
+        seals = [sign_cookie(token, host, match["until"]) for token in self.tokens.all()]
         return any(hmac.compare_digest(seal, match["seal"]) for seal in seals)
 
     async def _handle_form(self, request: web.BaseRequest, host: str, client_info: ClientInfo) -> web.StreamResponse:
@@ -135,7 +128,7 @@ class SignInGuard:
 
     def _signed_in(self, host: str, token: str, return_path: str, client_info: ClientInfo) -> web.Response:
         until = str(int(self.now()) + COOKIE_SECONDS)
-        value = f"{until}.{_cookie_signature(token.encode('utf-8', 'surrogateescape'), host, until)}"
+        value = f"{until}.{sign_cookie(token.encode('utf-8', 'surrogateescape'), host, until)}"
         answer = web.Response(status=303, headers={hdrs.LOCATION: return_path, hdrs.CACHE_CONTROL: "no-store"})
         answer.headers.update(
             {hdrs.SERVER: "eph", names.ROBOTS_HEADER: names.NO_ROBOTS, "Referrer-Policy": "no-referrer"}
@@ -194,8 +187,3 @@ def _same_environment(origin: str, host: str) -> bool:
     except hostnames.BadHost:
         return False
     return hostnames.environment_host(asking) == hostnames.environment_host(host)
-
-
-def _cookie_signature(token: bytes, host: str, until: str) -> str:
-    key = hmac.digest(token, b"eph preview cookie", "sha256")
-    return hmac.new(key, f"{host}\n{until}".encode(), hashlib.sha256).hexdigest()

@@ -33,15 +33,19 @@ class FakeLease:
     """Leads when it is told to."""
 
     def __init__(self, leads: bool = False) -> None:
-        self.on_change: Callable[[bool], None] = lambda _leads: None
+        self._listeners: list[Callable[[bool], None]] = []
         self.epoch = int(leads)
         self.leader = ""
         self._leads = leads
 
+    def subscribe(self, on_change: Callable[[bool], None]) -> None:
+        self._listeners.append(on_change)
+
     def set_leading(self, leads: bool) -> None:
         self.epoch += leads and not self._leads
         self._leads = leads
-        self.on_change(leads)
+        for on_change in self._listeners:
+            on_change(leads)
 
     def leads(self) -> bool:
         return self._leads

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import ParamSpec, Protocol, TypeVar
 
 from orchestrator.ledger.lease_store import LeaseRow, LeaseStore, LeaseUnavailable, SqlLeaseStore
-from stacks.executors.process.process_identity import boot_clock as running_clock
+from stacks.process_identity import boot_clock as running_clock
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +36,8 @@ OnChange = Callable[[bool], None]
 class Lease(Protocol):
     """Asked before anything is started; kept by ``run`` for as long as this replica may lead."""
 
-    on_change: OnChange
-    """Told in the event loop when this replica begins or ceases to lead. ``leads`` is right without it."""
+    def subscribe(self, on_change: OnChange) -> None:
+        """Calls it in the event loop when this replica begins or ceases to lead. ``leads`` is right without it."""
 
     def leads(self) -> bool:
         """No I/O, from any thread: true only while it is certain that nobody else leads."""
@@ -78,8 +78,8 @@ class Timing:
 class NoLease:
     """One replica alone: it always leads, and no database that is down can stop it."""
 
-    def __init__(self) -> None:
-        self.on_change: OnChange = _ignore_change
+    def subscribe(self, on_change: OnChange) -> None:
+        """It never changes."""
 
     def leads(self) -> bool:
         return True
@@ -100,7 +100,6 @@ class NoLease:
         return True
 
     async def run(self) -> None:
-        self.on_change(True)
         await asyncio.Event().wait()
 
 
@@ -124,7 +123,7 @@ class PostgresLease:
         clock: Callable[[], float] = running_clock,
         store: LeaseStore | None = None,
     ) -> None:
-        self.on_change: OnChange = _ignore_change
+        self._listeners: list[OnChange] = []
         self._store = store or SqlLeaseStore(url, name, address)
         self._timing = timing or Timing()
         self._clock = clock
@@ -139,6 +138,9 @@ class PostgresLease:
         self._turn_lock = asyncio.Lock()
         # A thread of its own: the shared ones may all be waiting for a Git host.
         self._thread = ThreadPoolExecutor(1, "lease")
+
+    def subscribe(self, on_change: OnChange) -> None:
+        self._listeners.append(on_change)
 
     def leads(self) -> bool:
         return self._clock() < self.until
@@ -241,10 +243,11 @@ class PostgresLease:
             self._timer = None
         if self._last_notified != (leads := self.leads()):
             self._last_notified = leads
-            try:
-                self.on_change(leads)
-            except Exception:  # the listener's trouble must not end the lease
-                log.exception("telling who leads failed")
+            for on_change in self._listeners:
+                try:
+                    on_change(leads)
+                except Exception:  # a listener's error must not end the lease
+                    log.exception("a listener failed when the leader changed")
         if leads:
             left = max(self.until - self._clock(), 0.0)
             self._timer = asyncio.get_running_loop().call_later(left + 0.001, self._notify)
@@ -254,7 +257,3 @@ class PostgresLease:
         if not self._unavailable:
             self._unavailable = True
             log.warning("%s Without it this replica starts nothing new.", error)
-
-
-def _ignore_change(_leads: bool) -> None:
-    """Nobody listens."""

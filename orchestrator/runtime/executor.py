@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
@@ -61,7 +61,6 @@ class _ActiveOperation:
     lane: Lane
     running: RunningOperation
     name: str
-    reason: str
     superseded: bool = False
     repair_note: str = ""
 
@@ -78,6 +77,8 @@ class ExecutorDependencies:
     journal: Journal
     wake: Callable[[], None]
     refresh_forge: Callable[[], None]
+    on_destroyed: Callable[[Operation, str], Awaitable[bool]]
+    """Awaited with the reason when everything is gone, before the record is removed; False keeps the record."""
     target: Callable[[str], Target] = registry.get
     find_images: Callable[[Find, Repository], Sequence[ImageResult]] = lambda *_: ()
     """Looks for images; blocks."""
@@ -101,7 +102,6 @@ class Executor:
         self._purging: set[tuple[str, str]] = set()
         self._find_slots = asyncio.Semaphore(MAX_CONCURRENT_FINDS)
         self.background_tasks = BackgroundTasks(dependencies.clock, dependencies.journal.record_problem)
-        self.on_progress: Callable[[], None] = lambda: None
 
     @property
     def running(self) -> Mapping[StackRef, RunningOperation]:
@@ -125,10 +125,6 @@ class Executor:
             if free:
                 self._purging.discard(what)
                 self._dependencies.wake()
-
-    def reason(self, ref: StackRef) -> str:
-        """The reason of what runs there."""
-        return self._active[ref].reason if ref in self._active else ""
 
     def execute(self, plan: Plan, repositories: Mapping[int, Repository]) -> None:
         """Each on its own: one that cannot be started never stops the others."""
@@ -188,9 +184,13 @@ class Executor:
             self._state.superseded.get(action.ref, 0),
             name=operation.name,
         )
-        lane = self._dependencies.operations.start(operation, lambda text: self._record_progress(action.ref, text))
+        lane = self._dependencies.operations.start(
+            operation,
+            lambda text: self._record_progress(action.ref, text),
+            lambda destroyed: self._dependencies.on_destroyed(destroyed, action.reason),
+        )
         mends = action.repair_note if isinstance(action, plan_actions.Update) else ""
-        self._active[action.ref] = _ActiveOperation(lane, running, operation.name, action.reason, repair_note=mends)
+        self._active[action.ref] = _ActiveOperation(lane, running, operation.name, repair_note=mends)
         if isinstance(action, plan_actions.Destroy) and action.guarded:
             self._count_guarded_destroy(action.ref)
         self._dependencies.journal.started(action, operation)
@@ -268,7 +268,6 @@ class Executor:
         busy = self._active.get(ref)
         if busy is not None:
             busy.running = replace(busy.running, progress=text[:200])
-            self.on_progress()
 
     def _interrupt(self, action: plan_actions.Interrupt) -> None:
         busy = self._active.get(action.ref)
@@ -312,9 +311,8 @@ class Executor:
         try:
             pull = await asyncio.to_thread(self._look_up, action, repository)
         except ForgeError as error:
-            self._dependencies.journal.record_problem(
-                f"{repository.full_name}#{action.key.number} could not be asked for: {error}"
-            )
+            where = self._dependencies.forge.words.reference(repository.full_name, action.key.number)
+            self._dependencies.journal.record_problem(f"{where} could not be asked for: {error}")
             return False
         self._state.confirm(pull, self._dependencies.clock())
         self._dependencies.wake()

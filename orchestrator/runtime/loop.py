@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
 
@@ -20,16 +20,17 @@ from orchestrator.core.planning.plan_actions import Wait
 from orchestrator.core.planning.plans import Plan
 from orchestrator.core.util.time_windows import is_within
 from orchestrator.core.views import environment_views
-from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.ledger import event_kinds
 from orchestrator.runtime.clock import Clock
+from orchestrator.runtime.cycles import CycleListener, CycleResult, Cycles
 from orchestrator.runtime.executor import Executor
 from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.observation import health_monitor
-from orchestrator.runtime.observation.forge_reader import ForgeSnapshot
 from orchestrator.runtime.observation.health_monitor import HealthMonitor
 from orchestrator.runtime.observation.observer import Observer
+from orchestrator.runtime.remote_operations import RemoteOperations
+from orchestrator.runtime.terms import Terms
 from orchestrator.runtime.wakeups import FULL_REFRESH, UNLIMITED, Refresh, RefreshScope, Wakeups
 
 log = logging.getLogger("eph.loop")
@@ -43,35 +44,22 @@ RETRY_AFTER = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
-class CycleResult:
-    """What the last cycle saw and decided; replaced whole, so readers in other threads never see half of it."""
-
-    views: tuple[EnvironmentView, ...] = ()
-    plan: Plan | None = None
-    forge: ForgeSnapshot = field(default_factory=ForgeSnapshot)
-    foreign_stacks: int = 0
-    complete: bool = False
-    at: datetime | None = None
-    seconds: float = 0.0
-
-
-CycleListener = Callable[[CycleResult], None]
-
-
-@dataclass(slots=True)
 class LoopDependencies:
+    """``listeners`` are called after every cycle of a leader: reports, the gateway's pages, test suites."""
+
     observer: Observer
     executor: Executor
     monitor: HealthMonitor
     journal: Journal
     wakeups: Wakeups
-    leadership: Leadership | None = None
-    """None: one replica alone."""
+    leadership: Leadership
+    terms: Terms
+    remote_operations: RemoteOperations
+    cycles: Cycles
+    listeners: Sequence[CycleListener] = ()
 
 
 class Loop:
-    """``listeners`` is shown every cycle's outcome: reports, the gateway's pages, metrics."""
-
     def __init__(self, dependencies: LoopDependencies, policy: Policy, clock: Clock, interval: timedelta) -> None:
         self._dependencies = dependencies
         self._policy = policy
@@ -79,11 +67,6 @@ class Loop:
         self._interval = interval
         self._refreshed_at: datetime | None = None
         self._failed = False
-        self._leadership = dependencies.leadership or Leadership.single_replica(
-            dependencies.journal, dependencies.wakeups
-        )
-        self.last_cycle = CycleResult()
-        self.listeners: Sequence[CycleListener] = ()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -119,10 +102,10 @@ class Loop:
         return self._next_cycle_at(plan)
 
     async def _cycle(self, began: datetime, refresh: Refresh) -> Plan:
-        parts, leading = self._dependencies, self._leadership
-        await leading.ensure_term()
+        parts, leading = self._dependencies, self._dependencies.leadership
+        await parts.terms.ensure_term()
         term = leading.term
-        world = await parts.observer.observe(self._clock, refresh, await leading.remote_operations())
+        world = await parts.observer.observe(self._clock, refresh, await parts.remote_operations.in_progress())
         now = self._clock()
         plan = plans.plan(world, self._policy, now)
         if plan.changes and await leading.confirm_term(term):
@@ -133,14 +116,16 @@ class Loop:
         if leads:
             parts.journal.record_phases(seen)
             parts.journal.record_repositories(world.repositories.values(), _held_note(plan))
-        self.last_cycle = CycleResult(
-            views=seen,
-            plan=plan,
-            forge=parts.observer.forge,
-            foreign_stacks=world.stacks.foreign_count,
-            complete=world.stacks.complete and all(facts.complete for facts in world.repositories.values()),
-            at=now,
-            seconds=(self._clock() - began).total_seconds(),
+        parts.cycles.publish(
+            CycleResult(
+                views=seen,
+                plan=plan,
+                forge=parts.observer.forge,
+                foreign_stacks=world.stacks.foreign_count,
+                complete=world.stacks.complete and all(facts.complete for facts in world.repositories.values()),
+                at=now,
+                seconds=(self._clock() - began).total_seconds(),
+            )
         )
         if leads:
             self._notify_listeners()
@@ -148,9 +133,9 @@ class Loop:
 
     def _notify_listeners(self) -> None:
         """What cannot be shown just now (a full disk, say) is shown after the next cycle; the cycle itself is over."""
-        for show in self.listeners:
+        for show in self._dependencies.listeners:
             try:
-                show(self.last_cycle)
+                show(self._dependencies.cycles.latest)
             except Exception as error:
                 log.exception("the cycle could not be shown")
                 self._dependencies.journal.record_problem(
@@ -172,4 +157,4 @@ class Loop:
 def _held_note(plan: Plan) -> str:
     """The guard's own note, when it holds."""
     command = f"eph approve {plan.digest}"
-    return next((note for note in plan.notes if plan.digest and note.endswith(command)), "")
+    return next((note for note in plan.notes if plan.digest and command in note), "")

@@ -8,35 +8,37 @@ environment.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.core.model import environment_facts
 from orchestrator.core.model.world import Key, World
 from orchestrator.core.orphans import orphan_audit, orphan_purges
 from orchestrator.core.orphans.orphan_audit import AuditContext, AuditReading, AuditResult, OrphanedResource
+from orchestrator.runtime.cycles import Cycles
 from orchestrator.runtime.executor import Executor
 from orchestrator.runtime.leadership import Leadership
-from orchestrator.runtime.loop import CycleResult
+from orchestrator.runtime.remote_operations import RemoteOperations
 from programs import registry
 from programs.registry import ListsResources, Target
-from stacks import stray_files
-from stacks.executors.port import Inventory
-from stacks.model import StackSnapshot
-from stacks.paths import StackPaths
+from stacks.backends.port import Inventory
+from stacks.model import StackSnapshot, StrayFile
+from stacks.stray_files import HoldsStrayFiles
 
 
 @dataclass(slots=True)
 class AuditDependencies:
-    """What an audit looks at. ``inventory`` makes a fresh one: a reading of it is for one thread at a time."""
+    """What an audit reads. ``inventory`` creates a new one, as each is for one thread at a time. ``stores`` are the
+    backend and the executor."""
 
-    last_cycle: Callable[[], CycleResult]
+    cycles: Cycles
     executor: Executor
     inventory: Callable[[], Inventory]
-    paths: StackPaths
+    stores: Sequence[HoldsStrayFiles]
     settings: Mapping[str, Mapping[str, str]]
-    target: Callable[[str], Target] = registry.get
-    leadership: Leadership | None = None
+    target: Callable[[str], Target]
+    leadership: Leadership
+    remote_operations: RemoteOperations
 
 
 @dataclass(slots=True)
@@ -62,15 +64,14 @@ class Auditor:
             return [await self._remove(orphan) for orphan in orphan_audit.sweepable(await self._audit())]
 
     async def _audit(self) -> AuditResult:
-        leading = self._dependencies.leadership
-        if leading is not None and not leading.is_leader():
+        if not self._dependencies.leadership.is_leader():
             return AuditResult(unread=("this replica follows: only the one that leads knows what is at work just now",))
-        elsewhere = await leading.remote_operations() if leading is not None else {}
+        elsewhere = await self._dependencies.remote_operations.in_progress()
         running = {**elsewhere, **self._dependencies.executor.running}
         first = await asyncio.to_thread(self._read)
         stacks = await asyncio.to_thread(self._dependencies.inventory().snapshot)
         second = await asyncio.to_thread(self._read)
-        shown = self._dependencies.last_cycle()
+        shown = self._dependencies.cycles.latest
         world = World(shown.forge.facts, stacks, {**running, **self._dependencies.executor.running})
         known, wanted = self._context(world), _requested_keys(world)
         seen = orphan_audit.intersect(first.resources, second.resources)
@@ -90,7 +91,7 @@ class Auditor:
             except Exception as error:  # noqa: BLE001 - whatever a target's trouble is, it is told
                 unread.append(f"the target {name} could not be looked at: {type(error).__name__}: {error}")
         try:
-            beside = stray_files.find_all(self._dependencies.paths)
+            beside = sorted((file for _, file in self._stray_files()), key=lambda file: file.path)
         except OSError as error:
             beside = []
             unread.append(f"the server's own folders could not be looked at: {error}")
@@ -124,12 +125,15 @@ class Auditor:
         around = self._dependencies
         if orphan.location in around.settings:
             return await self._discard(orphan, around.target(orphan.location), around.settings[orphan.location])
-        for stray in await asyncio.to_thread(stray_files.find_all, around.paths):
+        for store, stray in await asyncio.to_thread(self._stray_files):
             if (stray.kind, stray.path) == (orphan.kind, orphan.name):
                 if stray.ref in around.executor.running:
                     return False
-                await asyncio.to_thread(stray_files.remove, around.paths, stray)
+                await asyncio.to_thread(store.delete_stray_file, stray)
         return True
+
+    def _stray_files(self) -> list[tuple[HoldsStrayFiles, StrayFile]]:
+        return [(store, file) for store in self._dependencies.stores for file in store.stray_files()]
 
     async def _discard(self, orphan: OrphanedResource, target: Target, settings: Mapping[str, str]) -> bool:
         """Nothing is made under that name meanwhile; a name that nothing stands for is purged by the loop."""

@@ -10,14 +10,14 @@ from typing import assert_never
 from orchestrator.core import chat_commands
 from orchestrator.core.chat_commands import ChatCommand, ChatVerb, CommandResult
 from orchestrator.core.model.world import Key, PullRequest
+from orchestrator.core.util.formatting import format_time
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import Forge, ForgeRefused, Repository
 from orchestrator.runtime.loop_state import LoopState
 from orchestrator.service.command_listener import CommandOrigin
 from orchestrator.service.environment_service import LocalControlPlane
-from orchestrator.surfaces.port import EnvironmentNotFound, RequestRefused, TemporarilyUnavailable
-from orchestrator.surfaces.reports.phase_wording import format_time
+from orchestrator.service.port import EnvironmentNotFound, RequestRefused, TemporarilyUnavailable
 from programs.runtime_info import LogRequest
 from stacks import names
 
@@ -42,7 +42,8 @@ class ChatActions:
         try:
             return await self._execute(command, origin)
         except EnvironmentNotFound:
-            return CommandResult(False, "There is no environment for this pull request; /eph up asks for one.")
+            what = self._forge.words.pull_request
+            return CommandResult(False, f"There is no environment for this {what}; /eph up asks for one.")
         except (RequestRefused, TemporarilyUnavailable, ForgeRefused) as error:
             return CommandResult(False, f"{error}")
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -31,9 +31,10 @@ from orchestrator.forges.port import (
 )
 from orchestrator.ledger import event_kinds
 from orchestrator.runtime.clock import Clock
+from orchestrator.runtime.cycles import CycleResult
 from orchestrator.runtime.journal import Journal
-from orchestrator.runtime.loop import CycleResult
 from orchestrator.service import comment_text
+from orchestrator.service.chat_replies import ChatReplies
 
 log = logging.getLogger("eph.commands")
 
@@ -83,15 +84,28 @@ class _CommentState:
     pending: dict[int, _PendingReaction] = field(default_factory=dict)
 
 
-class CommandListener:
-    """``on_result`` is called after every answer: facts may differ, and there is something new to show."""
+@dataclass(frozen=True, slots=True)
+class CommandListenerDependencies:
+    """``is_leader`` is asked before each comment is handled. ``on_reply`` is called after each reply."""
 
-    def __init__(self, forge: Forge, handler: CommandHandler, journal: Journal, clock: Clock) -> None:
-        self._forge = forge
-        self._handler = handler
-        self._journal = journal
-        self._clock = clock
-        self._started_at = clock()
+    forge: Forge
+    handler: CommandHandler
+    journal: Journal
+    clock: Clock
+    replies: ChatReplies
+    is_leader: Callable[[], bool]
+    on_reply: Callable[[], None]
+
+
+class CommandListener:
+    def __init__(self, dependencies: CommandListenerDependencies) -> None:
+        self._dependencies = dependencies
+        self._forge = dependencies.forge
+        self._handler = dependencies.handler
+        self._journal = dependencies.journal
+        self._clock = dependencies.clock
+        self._replies = dependencies.replies
+        self._started_at = self._clock()
         self._comments = _CommentState()
         self._last_cycle = CycleResult()
         self._last_read: dict[int, RepositoryFacts] = {}
@@ -99,26 +113,18 @@ class CommandListener:
         self._slots = asyncio.Semaphore(MAX_CONCURRENT)
         self._rate_windows: dict[object, deque[datetime]] = {}
         self._unsupported: set[int] = set()
-        self._replies: dict[Key, tuple[datetime, ChatReply]] = {}
-        self.on_result: Callable[[Key], None] = lambda _: None
-        self.is_leader: Callable[[], bool] = lambda: True
-        """Asked before each comment that is heard: another replica may obey it by now."""
-
-    @property
-    def replies(self) -> Mapping[Key, ChatReply]:
-        return {key: reply for key, (_, reply) in self._replies.items()}
 
     def start_term(self) -> None:
         """A term of leading begins: what another leader did not finish has eyes alone, and is done again."""
         self._comments = _CommentState()
         self._last_read = {}
-        self._replies = {}
+        self._replies.clear()
 
     def on_cycle(self, cycle: CycleResult) -> None:
         """After every cycle. What a reply was about goes with its environment."""
         before = {view.key for view in self._last_cycle.views}
         now = {view.key for view in cycle.views}
-        self._replies = {key: reply for key, reply in self._replies.items() if key in now or key not in before}
+        self._replies.keep(lambda key, _: key in now or key not in before)
         self._last_cycle = cycle
         self._cycle_ready.set()
 
@@ -153,7 +159,7 @@ class CommandListener:
                 words = (PREFIX, *facts.watched_refs.phrases)
                 found = await asyncio.to_thread(self._forge.comments_since, repository, since, words)
             for remark in found:
-                if self._is_candidate(remark, facts) and self.is_leader():
+                if self._is_candidate(remark, facts) and self._dependencies.is_leader():
                     await self._handle_comment(repository, remark, facts.watched_refs.phrases)
         except ForgeUnsupported as error:
             if repository.id not in self._unsupported:
@@ -206,7 +212,7 @@ class CommandListener:
         well = all(answer.ok for _, answer in answers)
         reaction = Reaction.DONE if well else Reaction.CONFUSED
         self._comments.pending[comment.id] = _PendingReaction(origin, self._clock(), reaction)
-        self.on_result(origin.key)
+        self._dependencies.on_reply()
 
     # --- answering
 
@@ -217,7 +223,7 @@ class CommandListener:
 
     def _reply(self, parsed: chat_commands.ParsedLine, result: CommandResult, origin: CommandOrigin) -> None:
         what = parsed.line if isinstance(parsed, InvalidCommand) else parsed.verb.value
-        self._replies[origin.key] = self._clock(), ChatReply(f"{PREFIX} {what}", origin.author, result)
+        self._replies.add(origin.key, self._clock(), ChatReply(f"{PREFIX} {what}", origin.author, result))
         kind = event_kinds.COMMAND_OBEYED if result.ok else event_kinds.COMMAND_REFUSED
         self._record(kind, origin, f"{PREFIX} {what}", result.text)
 
@@ -232,7 +238,8 @@ class CommandListener:
             try:
                 await self._react(waiting.origin.repository, comment, waiting.reaction)
             except ForgeError as error:
-                where = f"{waiting.origin.repository.full_name}#{waiting.origin.key.number}"
+                origin = waiting.origin
+                where = self._forge.words.reference(origin.repository.full_name, origin.key.number)
                 self._journal.record_problem(f"{where}: a command could not be answered: {error}")
                 continue
             del self._comments.pending[comment]
@@ -264,7 +271,7 @@ class CommandListener:
         self._rate_windows = {
             what: times for what, times in self._rate_windows.items() if times and now - times[-1] < RATE_WINDOW
         }
-        self._replies = {key: found for key, found in self._replies.items() if now - found[0] < REPLIES_KEPT_FOR}
+        self._replies.keep(lambda _, at: now - at < REPLIES_KEPT_FOR)
 
 
 def _authored_lines(body: str) -> list[str]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from orchestrator.core.model.world import Intent, Request
 from orchestrator.core.orphans.orphan_audit import AuditResult, sweepable
@@ -17,28 +16,25 @@ from orchestrator.ledger import event_kinds
 from orchestrator.ledger.port import Event, Ledger
 from orchestrator.ledger.sql_ledger import LedgerUnavailable
 from orchestrator.runtime.clock import Clock
+from orchestrator.runtime.cycles import Cycles
 from orchestrator.runtime.executor import Executor
 from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.leadership import Leadership
-from orchestrator.runtime.loop import Loop
 from orchestrator.runtime.loop_state import LoopState
 from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service.auditor import Auditor
-from orchestrator.surfaces.port import (
+from orchestrator.service.port import (
     EnvironmentNotFound,
     ForgeUsage,
     RequestRefused,
     ServiceStatus,
     TemporarilyUnavailable,
 )
-from programs import registry
-from programs.redaction import Redactor
-from programs.registry import Inspectable, Sleeps
+from programs.registry import Inspectable, Sleeps, Target
 from programs.runtime_info import LogLines, LogPositions, LogRequest, NoSuchLog, RuntimeInfo
-from stacks.executors.process import operation_records
+from stacks.executors.port import Operations
 from stacks.model import RefKind
-from stacks.paths import StackPaths
 
 FOLLOW_INTERVAL = 0.5
 MAX_LINES = 5000
@@ -54,19 +50,19 @@ class ControlPlaneDependencies:
     started_at: datetime
     auditor: Auditor
     suite_runner: SuiteRunner
-    loop: Loop
+    cycles: Cycles
     executor: Executor
     loop_state: LoopState
     journal: Journal
     wakeups: Wakeups
     forge: Forge
     ledger: Ledger
-    paths: StackPaths
-    target_settings: Callable[[str], dict[str, str]]
+    operations: Operations
+    target: Callable[[str], Target]
+    target_settings: Mapping[str, Mapping[str, str]]
     clock: Clock
-    leadership: Leadership | None = None
-    """None: one replica alone."""
-    redact: Callable[[str], str] = field(default_factory=Redactor)
+    leadership: Leadership
+    redact: Callable[[str], str]
     """Takes secret values out of what previews print."""
 
 
@@ -77,13 +73,13 @@ class LocalControlPlane:
     # --- reading
 
     def status(self) -> ServiceStatus:
-        shown = self._deps.loop.last_cycle
+        shown = self._deps.cycles.latest
         notes = list(shown.plan.notes) if shown.plan else ["the first look at the world is under way"]
         notes += shown.forge.problems
         if shown.foreign_stacks:
             notes.append(f"{shown.foreign_stacks} stacks in the backend are not ours and are left alone")
         leading = self._deps.leadership
-        if leading is not None and leading.has_replicas and not leading.is_leader():
+        if leading.has_replicas and not leading.is_leader():
             notes.insert(0, f"this replica follows; {leading.leader or 'nobody'} leads")
         return ServiceStatus(
             version=self._deps.version,
@@ -95,16 +91,16 @@ class LocalControlPlane:
             running=len(self._deps.executor.running),
             queued=sum(view.queue_position is not None for view in shown.views),
             forge=_forge_cost(self._deps.forge.usage()),
-            leads=leading is None or leading.is_leader(),
-            term=leading.epoch if leading else 1,
-            leader=leading.leader if leading else "",
+            leads=leading.is_leader(),
+            term=leading.epoch,
+            leader=leading.leader,
         )
 
     def environments(self) -> list[EnvironmentView]:
         running = self._deps.executor.running
         return [
             replace(view, progress=running[view.ref].progress) if view.ref in running else view
-            for view in self._deps.loop.last_cycle.views
+            for view in self._deps.cycles.latest.views
         ]
 
     def environment(self, name: str) -> EnvironmentView:
@@ -140,13 +136,12 @@ class LocalControlPlane:
 
     async def operation_log(self, name: str, lines: int) -> list[str]:
         view = self.environment(name)
-        path = await asyncio.to_thread(operation_records.newest_log, self._deps.paths, view.ref)
-        found = await asyncio.to_thread(_tail, path, min(lines, MAX_LINES))
+        found = await asyncio.to_thread(self._deps.operations.log_lines, view.ref, min(lines, MAX_LINES))
         return [self._deps.redact(line) for line in found]
 
     async def _read_logs(self, name: str, query: LogRequest) -> LogLines:
         view = self.environment(name)
-        target, told = registry.get(view.target), self._deps.target_settings(view.target)
+        target, told = self._deps.target(view.target), self._deps.target_settings.get(view.target, {})
         try:
             found = await asyncio.to_thread(
                 target.logs, view.name, told, replace(query, lines=min(query.lines, MAX_LINES))
@@ -159,7 +154,7 @@ class LocalControlPlane:
 
     async def runtime_info(self, name: str) -> RuntimeInfo:
         view = self.environment(name)
-        target, told = registry.get(view.target), self._deps.target_settings(view.target)
+        target, told = self._deps.target(view.target), self._deps.target_settings.get(view.target, {})
         if not isinstance(target, Inspectable):
             return RuntimeInfo()
         try:
@@ -224,7 +219,7 @@ class LocalControlPlane:
         return view
 
     async def _remove_trigger_labels(self, view: EnvironmentView) -> None:
-        forge = self._deps.loop.last_cycle.forge
+        forge = self._deps.cycles.latest.forge
         facts = forge.facts.get(view.key.repository) if view.key else None
         candidate = facts.requests.get(view.key.number) if facts and view.key else None
         repository = forge.repositories.get(view.key.repository) if view.key else None
@@ -289,7 +284,7 @@ class LocalControlPlane:
             raise RequestRefused(f"{view.name} is being destroyed; it can neither sleep nor wake")
         if not view.commit:
             raise RequestRefused(f"{view.name} is not made yet; there is nothing that could {kind}")
-        if not isinstance(registry.get(view.target), Sleeps):
+        if not isinstance(self._deps.target(view.target), Sleeps):
             raise RequestRefused(f"the target {view.target} cannot put environments to sleep")
         self._record_intent(view, kind, by)
         told, what = (
@@ -304,7 +299,7 @@ class LocalControlPlane:
         self, name: str, commit: str, by: str, requested_at: datetime | None = None
     ) -> EnvironmentView:
         view = self.environment(name)
-        facts = self._deps.loop.last_cycle.forge
+        facts = self._deps.cycles.latest.forge
         home = facts.facts.get(view.key.repository) if view.key else None
         candidate = home.requests.get(view.key.number) if home and view.key else None
         repository = facts.repositories.get(view.key.repository) if view.key else None
@@ -328,7 +323,7 @@ class LocalControlPlane:
         return view
 
     async def approve_plan(self, plan: str, by: str) -> str:
-        shown = self._deps.loop.last_cycle
+        shown = self._deps.cycles.latest
         held = shown.plan.digest if shown.plan else ""
         if not held or plan != held:
             raise RequestRefused(f"no plan {plan!r} is held" + (f"; the one that is held is {held}" if held else ""))
@@ -342,7 +337,7 @@ class LocalControlPlane:
 
     async def sweep(self, dry_run: bool, by: str) -> list[str]:
         """What the next plan would remove, and what an audit names; unless it is a dry run, it goes now."""
-        plan = self._deps.loop.last_cycle.plan
+        plan = self._deps.cycles.latest.plan
         lines = [] if plan is None else [line for line in plan.render().splitlines() if _is_removal(line)]
         if dry_run:
             found = await self._deps.auditor.audit()
@@ -377,15 +372,6 @@ def _is_removal(line: str) -> bool:
 
 def _target_error(target: str, error: Exception) -> str:
     return f"the target {target} could not be asked: {error}"
-
-
-def _tail(path: Path | None, lines: int) -> list[str]:
-    if path is None:
-        return []
-    try:
-        return path.read_text(errors="replace").splitlines()[-lines:]
-    except FileNotFoundError:
-        return []
 
 
 def _new_lines(previous: list[str], current: list[str]) -> list[str]:

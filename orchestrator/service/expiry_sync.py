@@ -39,7 +39,9 @@ class ExpirySync:
         is_leader: Callable[[], bool] = lambda: True,
         get_target: Callable[[str], Target] = registry.get,
     ) -> None:
-        self._target_settings, self._is_leader, self._get_target = target_settings, is_leader, get_target
+        self._target_settings, self._is_leader = target_settings, is_leader
+        installed = {name: get_target(name) for name in target_settings}
+        self._targets = {name: target for name, target in installed.items() if isinstance(target, TracksExpiry)}
         self._written: dict[StackRef, datetime | None] = {}
         self.task: asyncio.Task[None] | None = None
 
@@ -51,9 +53,7 @@ class ExpirySync:
         if not self._is_leader() or (self.task is not None and not self.task.done()):
             return
         there = {
-            view.ref: view
-            for view in cycle.views
-            if view.phase in _SETTLED_PHASES and view.target in self._target_settings
+            view.ref: view for view in cycle.views if view.phase in _SETTLED_PHASES and view.target in self._targets
         }
         self._written = {ref: at for ref, at in self._written.items() if ref in there}
         due = [view for ref, view in there.items() if self._written.get(ref, _UNKNOWN) != view.expires_at]
@@ -62,10 +62,9 @@ class ExpirySync:
 
     def _write(self, due: list[EnvironmentView]) -> None:
         for view in due:
-            target = self._get_target(view.target)
             try:
-                if isinstance(target, TracksExpiry):
-                    target.set_expiry(view.name, self._target_settings[view.target], view.expires_at)
+                settings = self._target_settings[view.target]
+                self._targets[view.target].set_expiry(view.name, settings, view.expires_at)
             except Exception as error:  # noqa: BLE001 - whatever a target's trouble is, it is tried again
                 log.warning("the date of %s could not be written: %s", view.name, error)
             else:

@@ -13,20 +13,19 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
-from orchestrator.core.chat_commands import ChatReply
-from orchestrator.core.model.world import Key
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import Repository
 from orchestrator.ledger import event_kinds
+from orchestrator.runtime.cycles import CycleResult
 from orchestrator.runtime.journal import Journal
-from orchestrator.runtime.loop import CycleResult
+from orchestrator.service.chat_replies import ChatReplies, Replies
 from orchestrator.service.pending_reports import PendingReports
-from orchestrator.surfaces.reports.reporter import Reporter
 from stacks.model import Operation, StackRef
 
 log = logging.getLogger("eph.shows")
@@ -70,38 +69,65 @@ def _host_state(view: EnvironmentView) -> dict[str, str | float]:
 NO_LONGER_REQUESTED = "Not wanted any more: it was closed, or its label was taken away."
 
 
+class PullReporter(Protocol):
+    """Writes what pull requests show. Blocking; called from one thread at a time."""
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether the last ``report`` left anything unwritten."""
+
+    def restore(self, views: Iterable[EnvironmentView]) -> None:
+        """What an earlier process reported."""
+
+    def report(
+        self, views: Sequence[EnvironmentView], repositories: Mapping[int, Repository], replies: Replies
+    ) -> list[str]:
+        """A sentence for each report that could not be written; it is tried again."""
+
+    def report_final(self, view: EnvironmentView, repositories: Mapping[int, Repository], replies: Replies) -> bool:
+        """False: it may work later."""
+
+    def is_delivered(self, view: EnvironmentView, repositories: Mapping[int, Repository], replies: Replies) -> bool:
+        """Whether everything about it was written, or refused so often that it is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotifierDependencies:
+    """``create_reporter`` gives one that remembers nothing. ``forget_record`` is called for an environment that left,
+    perhaps without a destroy: nothing else deletes its logs."""
+
+    create_reporter: Callable[[], PullReporter]
+    journal: Journal
+    pending_reports: PendingReports
+    replies: ChatReplies
+    is_leader: Callable[[], bool]
+    forget_record: Callable[[StackRef], None]
+
+
 class Notifier:
     """Keeps pull requests told. One report at a time, in a thread; whatever is newest when it ends goes next."""
 
-    destroy_reason: Callable[[StackRef], str] = staticmethod(lambda _: "")
-    forget_record: Callable[[StackRef], None] = staticmethod(lambda _: None)
-    """Called for what left, perhaps without a destroy that could say so: nothing else takes its logs away."""
-    is_leader: Callable[[], bool] = staticmethod(lambda: True)
-    """Asked before anybody is told anything: another replica may lead by now."""
-
-    replies: Callable[[], Mapping[Key, ChatReply]] = staticmethod(dict)
-    """What chat commands were answered."""
-
-    def __init__(self, reporter: Reporter, journal: Journal, store: PendingReports | None = None) -> None:
-        self._reporter = reporter
-        self._journal = journal
-        self._store = store or PendingReports()
+    def __init__(self, dependencies: NotifierDependencies) -> None:
+        self._dependencies = dependencies
+        self._journal = dependencies.journal
+        self._store = dependencies.pending_reports
+        self._reporter = dependencies.create_reporter()
+        self._replies = Replies()
         self._latest_cycle: CycleResult = CycleResult()
         self._changed = asyncio.Event()
         self._report_lock = asyncio.Lock()
         self._thread_lock = threading.Lock()
         """A cancelled turn leaves its thread at work, and the reporter is for one at a time."""
         self._last_views: dict[StackRef, EnvironmentView] = self._store.load()
-        reporter.restore(self._last_views.values())
+        self._reporter.restore(self._last_views.values())
         self._pending: dict[StackRef, EnvironmentView] = {}
         self._reported_destroyed: set[StackRef] = set()
 
-    def start_term(self, reporter: Reporter) -> None:
-        """A term of leading begins: what others told meanwhile is not what we remember."""
-        reporter.is_allowed_to_write = self.is_leader
-        self._reporter, self._latest_cycle = reporter, CycleResult()
+    def start_term(self) -> None:
+        """Forgets what was reported before this term: another replica may have reported since."""
+        self._reporter, self._latest_cycle = self._dependencies.create_reporter(), CycleResult()
         self._last_views, self._pending, self._reported_destroyed = self._store.load(), {}, set()
-        reporter.restore(self._last_views.values())
+        self._reporter.restore(self._last_views.values())
 
     def on_cycle(self, cycle: CycleResult) -> None:
         now = {view.ref: _with_last_known_name(view, self._last_views.get(view.ref)) for view in cycle.views}
@@ -115,7 +141,7 @@ class Notifier:
         undecided = {}
         for ref, view in missing.items():
             if view.key in keys:
-                self.forget_record(ref)
+                self._dependencies.forget_record(ref)
             elif _is_gone(view, cycle):
                 self._pending[ref] = (
                     _expired_view(view) if view.phase is Phase.EXPIRED else _final_view(view, NO_LONGER_REQUESTED)
@@ -125,7 +151,7 @@ class Notifier:
         for ref in (
             self._reported_destroyed - now.keys()
         ):  # its destroy may have been killed when all but its result was there
-            self.forget_record(ref)
+            self._dependencies.forget_record(ref)
         self._reported_destroyed &= {ref for ref, view in now.items() if view.phase is Phase.DESTROYING}
         self._pending = {ref: view for ref, view in self._pending.items() if ref not in now and view.key not in keys}
         self._latest_cycle, self._last_views = cycle, {**undecided, **now}
@@ -145,7 +171,7 @@ class Notifier:
                     await self._changed.wait()
             if self._changed.is_set() or self._reporter.has_pending:
                 self._changed.clear()
-                if self.is_leader():
+                if self._dependencies.is_leader():
                     await self.report()
 
     async def report(self) -> None:
@@ -163,29 +189,30 @@ class Notifier:
         for ref in said:
             if self._pending.get(ref) is owed[ref]:
                 del self._pending[ref]
-                self.forget_record(ref)
+                self._dependencies.forget_record(ref)
         for sentence in failed:
             self._journal.record(event_kinds.REPORT_FAILED, sentence)
 
     def _update_replies(self) -> None:
         """Whose environment has gone and was told so keeps that as the last word."""
-        replies = self.replies()
+        replies = self._dependencies.replies.current()
         shown = {view.key for view in (*self._latest_cycle.views, *self._pending.values(), *self._last_views.values())}
-        self._reporter.replies, self._reporter.reply_only = replies, frozenset(replies) - shown
+        self._replies = Replies(replies, frozenset(replies) - shown)
 
-    async def report_destroyed(self, operation: Operation) -> bool:
-        """Tells a pull request that its environment is gone, before the record of it goes; False: not told."""
-        if not self.is_leader():
+    async def report_destroyed(self, operation: Operation, reason: str) -> bool:
+        """Reports on the pull request that its environment is gone, before its record is removed. False: not reported
+        yet, keep the record."""
+        if not self._dependencies.is_leader():
             return False  # Whoever leads tells it, and lets the record go.
         view = self._last_views.get(operation.ref)
         if view is None or view.key is None or view.key.repository not in self._latest_cycle.forge.repositories:
             return True  # Nobody is there to be told: the repository itself is out of reach, or not ours any more.
-        gone = _final_view(view, self.destroy_reason(operation.ref))
+        gone = _final_view(view, reason)
         async with self._report_lock:
             told, said = await asyncio.to_thread(self._report_one, gone, self._latest_cycle.forge.repositories)
         if told and said:
             self._reported_destroyed.add(operation.ref)  # else it is owed its last word when it has gone from the views
-        return told and self.is_leader()
+        return told and self._dependencies.is_leader()
 
     def _report(
         self, views: Sequence[EnvironmentView], pending: Mapping[StackRef, EnvironmentView]
@@ -193,12 +220,16 @@ class Notifier:
         """What could not be told, and the last words that were."""
         repositories = self._latest_cycle.forge.repositories
         with self._thread_lock:
-            failed = self._reporter.report(views, repositories)
-            return failed, [ref for ref, view in pending.items() if self._reporter.is_delivered(view, repositories)]
+            failed = self._reporter.report(views, repositories, self._replies)
+            return failed, [ref for ref, view in pending.items() if self._is_delivered(view, repositories)]
 
     def _report_one(self, view: EnvironmentView, repositories: Mapping[int, Repository]) -> tuple[bool, bool]:
         with self._thread_lock:
-            return self._reporter.report_final(view, repositories), self._reporter.is_delivered(view, repositories)
+            reported = self._reporter.report_final(view, repositories, self._replies)
+            return reported, self._is_delivered(view, repositories)
+
+    def _is_delivered(self, view: EnvironmentView, repositories: Mapping[int, Repository]) -> bool:
+        return self._reporter.is_delivered(view, repositories, self._replies)
 
 
 def _with_last_known_name(view: EnvironmentView, previous: EnvironmentView | None) -> EnvironmentView:

@@ -31,7 +31,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 LOCAL_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 WEBHOOK_PREFIX = "/api/v1/webhooks/"
-RETRY_HINT = "ask again in a few seconds; environments go on meanwhile"
+RETRY_HINT = "Try again in a few seconds. Environments keep running."
 FORWARDED_HEADER = b"x-eph-passed-on"
 """A request goes on once: two replicas that each take the other for the leader must not play ball with it."""
 HOP_BY_HOP_HEADERS = frozenset(
@@ -69,8 +69,8 @@ class LeaderProxy:
         if self._leadership.is_leader() or scope["method"] in SAFE_METHODS or scope["path"].startswith(WEBHOOK_PREFIX):
             await self.app(scope, again, send)
         else:
-            where = f"; the one at {leader} did, and does not answer" if leader else ""
-            await error_response(503, f"no replica leads just now{where}", RETRY_HINT, {"Retry-After": "5"})(
+            where = f"; the last leader, {leader}, does not respond" if leader else ""
+            await error_response(503, f"there is no leader right now{where}", RETRY_HINT, {"Retry-After": "5"})(
                 scope, again, send
             )
 
@@ -107,7 +107,7 @@ class LeaderProxy:
                     return asking.result()
                 if self._leadership.leader != leader:
                     break
-            log.warning("The leader at %s does not answer.", leader)
+            log.warning("The leader at %s does not respond.", leader)
         except httpx.TransportError as error:
             log.warning("The leader at %s cannot be reached: %s", leader, type(error).__name__)
         finally:

@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from orchestrator.core.views.phases import Phase
-from orchestrator.surfaces.port import EnvironmentService, ForgeUsage, ServiceStatus
+from orchestrator.service.port import EnvironmentService, ForgeUsage, ServiceStatus
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -48,18 +48,18 @@ def _environments(environment_service: EnvironmentService) -> Iterator[Metric]:
 
 
 def _service(status: ServiceStatus) -> Iterator[Metric]:
-    info = GaugeMetricFamily("eph_info", "The version that runs", labels=["version"])
+    info = GaugeMetricFamily("eph_info", "The running version", labels=["version"])
     info.add_metric([status.version], 1)
     yield info
-    yield _gauge("eph_start_time_seconds", "When ephd started", status.started.timestamp())
+    yield _gauge("eph_start_time_seconds", "Start time of ephd", status.started.timestamp())
     if status.last_cycle is not None:
-        yield _gauge("eph_last_cycle_time_seconds", "When the last cycle ended", status.last_cycle.timestamp())
-    yield _gauge("eph_cycle_seconds", "How long the last cycle took", status.cycle_seconds)
-    yield _gauge("eph_cycle_complete", "1: the last cycle could read everything", float(status.complete))
-    yield _gauge("eph_operations_running", "Operations under way", status.running)
-    yield _gauge("eph_leads", "1: of several replicas this is the one that acts", float(status.leads))
-    yield _gauge("eph_leader_term", "One more with each change of the leader", status.term)
-    yield _gauge("eph_queue_length", "Environments that wait for a place", status.queued)
+        yield _gauge("eph_last_cycle_time_seconds", "End time of the last cycle", status.last_cycle.timestamp())
+    yield _gauge("eph_cycle_seconds", "Duration of the last cycle", status.cycle_seconds)
+    yield _gauge("eph_cycle_complete", "1 if the last cycle could read everything", float(status.complete))
+    yield _gauge("eph_operations_running", "Running operations", status.running)
+    yield _gauge("eph_leads", "1 if this replica is the leader", float(status.leads))
+    yield _gauge("eph_leader_term", "Increases by one with each change of the leader", status.term)
+    yield _gauge("eph_queue_length", "Environments waiting in the queue", status.queued)
     if status.forge is not None:
         yield from _forge(status.forge)
 
@@ -70,9 +70,11 @@ def _forge(usage: ForgeUsage) -> Iterator[Metric]:
     family.add_metric(["free"], usage.free)
     yield family
     if usage.limit >= 0:
-        yield _gauge("eph_forge_quota_remaining", "Requests that are left, of the token with least", usage.remaining)
-        yield _gauge("eph_forge_quota_limit", "Requests that it may make in an hour", usage.limit)
-    yield _gauge("eph_forge_blocked_seconds", "How long the Git host wants to be left alone", usage.blocked_for)
+        yield _gauge(
+            "eph_forge_quota_remaining", "Remaining requests of the token that has the fewest left", usage.remaining
+        )
+        yield _gauge("eph_forge_quota_limit", "Requests that the token may make per hour", usage.limit)
+    yield _gauge("eph_forge_blocked_seconds", "How long the Git host asked Eph to wait", usage.blocked_for)
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -1,18 +1,18 @@
-"""What the rest of Eph needs of Pulumi: a reading of all stacks, and operations. ``fake.py`` ships both in memory."""
+"""What Eph needs to run operations. ``stacks.fake`` runs them in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Protocol
 
-from stacks.model import Operation, OperationResult, StackRef, StackSnapshot
+from stacks.model import Operation, OperationResult, StackRef
+
+if TYPE_CHECKING:
+    from stacks.executors.process.recovery import Recovery
 
 OnProgress = Callable[[str], None]
-
-
-class Inventory(Protocol):
-    def snapshot(self) -> StackSnapshot:
-        """All stacks of ours, read from the store itself; incremental: what did not change is not read again."""
+OnDestroyed = Callable[[Operation], Awaitable[bool]]
+"""Awaited between a destroy and the removal of its record. False keeps the record, and the operation fails."""
 
 
 class Lane(Protocol):
@@ -24,9 +24,25 @@ class Lane(Protocol):
 
 
 class Operations(Protocol):
-    def start(self, operation: Operation, progress: OnProgress) -> Lane: ...
+    async def open(self) -> None:
+        """Before the first ``start``."""
+
+    def start(self, operation: Operation, progress: OnProgress, on_destroyed: OnDestroyed) -> Lane: ...
 
     def recover(self) -> list[StackRef]:
         """Ends what an earlier life left running, by its recorded identity; gives what it ended."""
 
-    async def close(self) -> None: ...
+    def take_over(self) -> Recovery:
+        """The same for one of several replicas: ends what is proven dead, and gives what must be waited for."""
+
+    def last_results(self) -> Iterable[OperationResult]:
+        """The last result of each stack, kept over a restart."""
+
+    def log_lines(self, ref: StackRef, limit: int) -> list[str]:
+        """The last lines of the stack's newest operation. Blocking."""
+
+    def forget(self, ref: StackRef) -> None:
+        """Deletes results and logs of a stack that is gone."""
+
+    async def close(self) -> None:
+        """Interrupts running operations and waits for them."""

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.app import system
-from orchestrator.app.addresses import StartupError, open_listener
+from orchestrator.app.running import running
+from orchestrator.app.system import System
 from orchestrator.config.settings.server_settings import ServerSettings
+from orchestrator.runtime.server.addresses import StartupError, open_listener
 from stacks.toolchain.pulumi_cli import Toolchain
 
 
@@ -29,8 +30,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def ask(config: ServerSettings) -> bytes:
+    with socket.create_connection(config.listen_address, timeout=5) as there:
+        there.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+        return there.recv(100)
+
+
 async def start_ephd(config: ServerSettings, tools: Toolchain) -> None:
-    async with system.running(config, tools):
+    async with running(config, tools):
         pytest.fail("it started")
 
 
@@ -66,19 +73,17 @@ async def test_failed_start_stops_what_it_started(
     told = settings(tmp_path / "home")
     answered = []
 
-    def broken(_: object) -> None:
-        """By now the API answers."""
-        with socket.create_connection(told.listen_address, timeout=5) as there:
-            there.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
-            answered.append(there.recv(100))
+    async def broken(_: object) -> None:
+        """By now the API responds."""
+        answered.append(await asyncio.to_thread(ask, told))
         raise RuntimeError("the target does not come up")
 
-    monkeypatch.setattr(system.Composition, "_prepare", broken)
+    monkeypatch.setattr(System, "prepare", broken)
     with pytest.raises(RuntimeError, match="does not come up"):
         await start_ephd(told, tools)
     assert b"200" in answered[0]
     open_listener("listen", told.listen).close()
-    assert {task.get_name() for task in asyncio.all_tasks()} & {"api", "loop", "herald", "door"} == set()
+    assert {task.get_name() for task in asyncio.all_tasks()} & {"api", "loop", "notifier", "gateway"} == set()
     with (told.home / "ephd.lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 

@@ -18,8 +18,7 @@ from pathlib import Path
 
 from orchestrator.config.eph_yaml.admission import AdmissionPolicy
 from orchestrator.demo.github.demo_github import DemoGitHub
-from orchestrator.forges.github import GitHubForge
-from orchestrator.forges.github.github_forge import AppKey, GitHubOptions
+from orchestrator.forges.github.github_forge import AppKey, GitHubForge, GitHubOptions
 from orchestrator.forges.github.http.disk_cache import DiskCache
 from orchestrator.forges.port import CheckReport, Conclusion, Repository
 from orchestrator.runtime.observation.forge_reader import ForgeReader, ForgeSnapshot

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.app.composition import Composition
 from programs.kit import files, routes
 from programs.kit import host_settings as local_settings
 from programs.kit.database import environment_databases, postgres
@@ -21,7 +20,8 @@ from programs.kit.processes import supervisor
 from programs.kit.routes import RouteRecord
 from programs.targets.local import liveness
 from programs.targets.local.target import TARGET
-from stacks.backends.file.file_inventory import FileInventory
+from stacks.backends.inventory import StackInventory
+from stacks.paths import StackPaths
 
 if TYPE_CHECKING:
     import psycopg
@@ -41,12 +41,11 @@ SELECT (jsonb_populate_record(template, jsonb_build_object('oid', %s::bigint, 'd
   FROM pg_database template WHERE template.datname = 'template0'"""
 
 
-def hold(parts: Composition, upstream: str) -> None:
+def hold(paths: StackPaths, strings: Mapping[str, str], upstream: str) -> None:
     """Everything that the records in the store say was made; every route leads to the same app."""
-    strings = parts.settings.local_settings()
     on = local_settings.from_mapping(strings)
     # Not the inventory that is measured, which would have read every file already.
-    records = FileInventory(parts.paths.backend).snapshot().stacks.values()
+    records = StackInventory(paths.backend).snapshot().stacks.values()
     made = [part.partition(":")[::2] for record in records for part in record.resource_names]
     for kind, name in made:
         environment, _, rest = name.partition("/")

@@ -13,8 +13,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from orchestrator.app import system
-from orchestrator.app.system import RunningSystem
+from orchestrator.app.running import RunningEphd, running
 from orchestrator.core.views.phases import Phase
 from tests.bench import thousand_environments
 from tests.bench.systems import tools
@@ -25,15 +24,15 @@ TIMEOUT = 60.0
 
 async def main(home: Path, addresses: tuple[int, int], count: int) -> dict[str, float]:
     settings = thousand_environments.settings(home, addresses, count)
-    with thousand_environments.in_memory(count):
-        async with system.running(settings, tools(), stop_gateway=True) as alive:
-            return await measure(alive, count)
+    forge = thousand_environments.create_forge(count)
+    async with running(settings, tools(), stop_gateway=True, forge=forge) as ephd:
+        return await measure(ephd, count)
 
 
-async def measure(alive: RunningSystem, count: int) -> dict[str, float]:
-    await _wait_until_ready(alive, count)
+async def measure(ephd: RunningEphd, count: int) -> dict[str, float]:
+    await _wait_until_ready(ephd, count)
     for _ in range(CYCLES):
-        await _run_cycle(alive)
+        await _run_cycle(ephd)
     return {
         "megabytes": _process_status_mb("self", "VmRSS"),
         "most": _process_status_mb("self", "VmHWM"),
@@ -41,21 +40,21 @@ async def measure(alive: RunningSystem, count: int) -> dict[str, float]:
     }
 
 
-async def _wait_until_ready(ephd: RunningSystem, count: int) -> None:
+async def _wait_until_ready(ephd: RunningEphd, count: int) -> None:
     try:
         async with asyncio.timeout(TIMEOUT):
-            while sum(view.phase is Phase.READY for view in ephd.loop.last_cycle.views) < count:
+            while sum(view.phase is Phase.READY for view in ephd.system.cycles.latest.views) < count:
                 await asyncio.sleep(0.2)
     except TimeoutError:
-        phases = Counter(view.phase.value for view in ephd.loop.last_cycle.views)
-        raise RuntimeError(f"not all became ready: {dict(phases)}, {ephd.control_plane.status()}") from None
+        phases = Counter(view.phase.value for view in ephd.system.cycles.latest.views)
+        raise RuntimeError(f"not all became ready: {dict(phases)}, {ephd.system.service.status()}") from None
 
 
-async def _run_cycle(ephd: RunningSystem) -> None:
-    before = ephd.loop.last_cycle.at
-    ephd.wakeups.wake(refresh=True)
+async def _run_cycle(ephd: RunningEphd) -> None:
+    before = ephd.system.cycles.latest.at
+    ephd.system.ports.wakeups.wake(refresh=True)
     async with asyncio.timeout(TIMEOUT):
-        while ephd.loop.last_cycle.at == before:
+        while ephd.system.cycles.latest.at == before:
             await asyncio.sleep(0.2)
 
 

@@ -16,11 +16,15 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-from orchestrator.app.composition import Composition
+from orchestrator.app import outside
+from orchestrator.app.compose import compose
+from orchestrator.app.system import System
+from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import World
 from orchestrator.core.planning import plans
 from orchestrator.demo.demo_world import free_port
+from orchestrator.runtime.cycles import CycleResult
 from orchestrator.runtime.loop import Loop
 from programs.targets.local.target import TARGET
 from tests.bench import thousand_environments
@@ -33,41 +37,43 @@ ROUNDS = 3
 
 
 @contextlib.asynccontextmanager
-async def _thousand(count: int, upstream: str) -> AsyncIterator[tuple[Composition, Path]]:
-    with temporary_folder() as home, thousand_environments.in_memory(count):
+async def _thousand(count: int, upstream: str) -> AsyncIterator[tuple[System, ServerSettings]]:
+    with temporary_folder() as home:
         settings = thousand_environments.settings(home, (free_port(), free_port()), count)
-        parts = Composition(settings, tools())
+        options = outside.create_options(settings, tools())
+        ports = outside.create_ports(settings, tools(), options, thousand_environments.create_forge(count), _healthy)
+        system = compose(ports, options)
         try:
-            await parts.prepare()
-            await thousand_environments.populate(parts, home, upstream)
-            yield parts, home
+            await system.prepare()
+            await thousand_environments.populate(system, home, upstream)
+            yield system, settings
         finally:
             try:
-                TARGET.stop(settings.local_settings())
+                TARGET.stop(options.targets["local"])
             finally:
-                parts.ledger.close()
+                ports.ledger.close()
+
+
+async def _healthy(_host: str, _path: str) -> tuple[bool, str]:
+    return True, "/healthz answered 200"
 
 
 async def quiet_cycle(size: Size) -> Row:
     """In turns. The first cycle of a life, which reads every file, is told beside."""
     count = size.stacks
-
-    async def well(_host: str, _path: str) -> tuple[bool, str]:
-        return True, "/healthz answered 200"
-
-    async with _thousand(count, "http://127.0.0.1:1") as (parts, _home):
-        loop, executor, monitor = parts.loop(well)
+    async with _thousand(count, "http://127.0.0.1:1") as (system, _settings):
         try:
-            first = await _time_cycle(loop)
-            await _time_cycle(loop)  # the first that knows that all of them answer
+            first = await _time_cycle(system.loop)
+            await _time_cycle(system.loop)  # the first that knows that all of them answer
             ours, theirs = [], []
             for _ in range(min(ROUNDS, size.pairs)):
-                ours.append(await _time_cycle(loop))
-                _check_quiet(loop, count)
-                theirs.append(await asyncio.to_thread(_time_stack_ls, parts.paths.environment(), count))
+                ours.append(await _time_cycle(system.loop))
+                _check_quiet(system.cycles.latest, count)
+                environment = system.options.paths.environment()
+                theirs.append(await asyncio.to_thread(_time_stack_ls, environment, count))
         finally:
-            await monitor.close()
-            await executor.close()
+            await system.monitor.close()
+            await system.executor.close()
     return Row(
         "quiet-cycle",
         (Figure("ratio", statistics.median(ours) / statistics.median(theirs), 0.5), Figure("updates", 0, 0)),
@@ -82,8 +88,8 @@ async def _time_cycle(loop: Loop) -> float:
     return time.monotonic() - begun
 
 
-def _check_quiet(loop: Loop, count: int) -> None:
-    plan, views = loop.last_cycle.plan, loop.last_cycle.views
+def _check_quiet(cycle: CycleResult, count: int) -> None:
+    plan, views = cycle.plan, cycle.views
     if plan is None or len(views) != count:
         raise RuntimeError(f"{count} environments should be seen, not {len(views)}")
     if plan.changes:
@@ -101,9 +107,9 @@ def _time_stack_ls(environment: dict[str, str], count: int) -> float:
 
 async def ephd_memory(size: Size) -> Row:
     with _healthy_app() as upstream:
-        async with _thousand(size.stacks, upstream) as (parts, home):
-            addresses = (parts.settings.listen_address[1], parts.settings.gateway_listen_address[1])
-            told = await _measure_memory(home, addresses, size.stacks)
+        async with _thousand(size.stacks, upstream) as (_system, settings):
+            addresses = (settings.listen_address[1], settings.gateway_listen_address[1])
+            told = await _measure_memory(settings.home.parent, addresses, size.stacks)
     return Row(
         "ephd-memory",
         (Figure("megabytes", told["megabytes"], 250.0),),

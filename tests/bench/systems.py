@@ -22,8 +22,7 @@ from typing import Any
 
 import httpx
 
-from orchestrator.app import system
-from orchestrator.app.system import RunningSystem
+from orchestrator.app.running import RunningEphd, running
 from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.core.model.world import Recipe
 from orchestrator.core.views.environment_views import EnvironmentView
@@ -65,7 +64,7 @@ class RunningEph:
     """A running one, with what people do to it and what they see of it."""
 
     world: DemoWorld
-    service: RunningSystem
+    ephd: RunningEphd
     client: httpx.AsyncClient
 
     async def open_pulls(self, count: int, **files: str) -> list[int]:
@@ -91,7 +90,7 @@ class RunningEph:
         return time.monotonic() - begun
 
     def spec(self, number: int) -> EnvironmentSpec:
-        facts = next(iter(self.service.loop.last_cycle.forge.facts.values()))
+        facts = next(iter(self.ephd.system.cycles.latest.forge.facts.values()))
         recipe = facts.requests[number].recipe
         if not isinstance(recipe, Recipe):
             raise TypeError(f"eph.yaml is not valid: {recipe.problems}")
@@ -107,12 +106,12 @@ class RunningEph:
             while waiting:
                 await asyncio.sleep(0.02)
                 waiting -= {view.key.number for view in self._ready_views(commit) if view.key}
-        for view in self.service.control_plane.environments():
+        for view in self.ephd.system.service.environments():
             if view.key and view.key.number in numbers:
                 await self._check_page(view, commit)
 
     def _ready_views(self, commit: str) -> list[EnvironmentView]:
-        seen = self.service.control_plane.environments()
+        seen = self.ephd.system.service.environments()
         for view in seen:
             if view.failure is not None:
                 raise RuntimeError(f"{view.name} failed: {view.failure}")
@@ -134,11 +133,11 @@ async def running_eph(
         made.settings = _with_changes(made.settings, {"limits": LIMITS, **settings})
         try:
             async with (
-                system.running(made.settings, with_tools or tools(), stop_gateway=True) as running,
+                running(made.settings, with_tools or tools(), stop_gateway=True) as ephd,
                 httpx.AsyncClient(timeout=10, trust_env=False) as client,
             ):
-                await _wait_for_first_cycle(running)
-                yield RunningEph(made, running, client)
+                await _wait_for_first_cycle(ephd)
+                yield RunningEph(made, ephd, client)
         finally:
             TARGET.stop(made.settings.local_settings())
             if cluster:
@@ -164,10 +163,10 @@ def _with_changes(settings: ServerSettings, changes: Mapping[str, Any]) -> Serve
     return ServerSettings(**{name: getattr(settings, name) for name in settings.model_fields_set} | dict(changes))
 
 
-async def _wait_for_first_cycle(running: RunningSystem) -> None:
+async def _wait_for_first_cycle(ephd: RunningEphd) -> None:
     """Until the first look is over and the warm interpreters had time to warm."""
     async with asyncio.timeout(TIMEOUT):
-        while running.loop.last_cycle.at is None:
+        while ephd.system.cycles.latest.at is None:
             await asyncio.sleep(0.05)
     await asyncio.sleep(3)
 

@@ -9,28 +9,28 @@ from __future__ import annotations
 import asyncio
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from orchestrator.app import composition
-from orchestrator.app.composition import Composition
+from orchestrator.app.system import System
 from orchestrator.config.settings.server_settings import ServerSettings
 from orchestrator.core.model.world import Recipe, Request
 from orchestrator.demo import demo_world
 from orchestrator.forges.fake import FakeForge
-from orchestrator.forges.github.webhooks.webhook_status import WebhookStatus
 from orchestrator.runtime.observation.forge_reader import ForgeReader
+from orchestrator.runtime.observation.recipe_reader import RecipeReader
 from programs.spec import EnvironmentSpec, GitSource
 from programs.targets.local.target import TARGET
 from stacks import names
-from stacks.backends.file.layout import FileBackend
+from stacks.backends.file.file_backend import FileBackend
 from stacks.executors.process.pool import Pool
 from stacks.model import Operation, OperationVerb, Outcome, StackRef, StackTag
+from stacks.paths import StackPaths
 from tests.bench import held
 from tests.bench.systems import tools
+from tests.stack_folders import file_backend
 
 TEMPLATE_NAME = "bench-model-environment"
 TEMPLATE_PULL = 4242
@@ -56,19 +56,9 @@ def settings(home: Path, addresses: tuple[int, int], count: int) -> ServerSettin
     )
 
 
-class InMemoryForge(FakeForge):
-    """With all that the parts ask of a connection to GitHub."""
-
-    def close(self) -> None:
-        """There is no connection to end."""
-
-    def hooks(self) -> WebhookStatus:
-        return WebhookStatus()
-
-
-def create_forge(count: int) -> InMemoryForge:
+def create_forge(count: int) -> FakeForge:
     """Always the same one for the same number, to the last commit."""
-    made = InMemoryForge()
+    made = FakeForge()
     repository = made.create_repository(demo_world.REPOSITORY, {"eph.yaml": demo_world.shop_files()["eph.yaml"]})
     made.grant_write(repository, "ada")
     for number in range(count):
@@ -77,40 +67,31 @@ def create_forge(count: int) -> InMemoryForge:
     return made
 
 
-@contextmanager
-def in_memory(count: int) -> Iterator[None]:
-    """Within the block ephd's parts are joined to the Git host in memory instead of GitHub."""
-    host, real = create_forge(count), composition.GitHubForge
-    composition.GitHubForge = lambda *_, **__: host
-    try:
-        yield
-    finally:
-        composition.GitHubForge = real
-
-
-async def populate(parts: Composition, home: Path, upstream: str) -> None:
+async def populate(system: System, home: Path, upstream: str) -> None:
     """Fills the store and the target; asks Eph's own reader what each environment should be. ``upstream``: what every
     environment's host leads to."""
-    facts = (await ForgeReader(parts.forge, parts._recipes(), frozenset()).read({})).facts
+    forge, paths = system.ports.forge, system.options.paths
+    recipes = RecipeReader(forge, system.options.rules, system.ports.clock)
+    facts = (await ForgeReader(forge, recipes, frozenset()).read({})).facts
     [repository] = facts.values()
-    model = await _create_template(parts, home, repository.requests)
-    texts = _stack_files(FileBackend(parts.paths.backend), model.ref)
+    model = await _create_template(paths, home, repository.requests)
+    texts = _stack_files(file_backend(paths), model.ref)
     for candidate in repository.requests.values():
-        _copy_stack(parts, model, texts, candidate)
-    store = FileBackend(parts.paths.backend)
+        _copy_stack(paths, model, texts, candidate)
+    store = file_backend(paths)
     store.state_file(model.ref).unlink()
     store.delete_remnants(model.ref)
-    shutil.rmtree(parts.paths.operations / model.ref.project / model.ref.stack)
-    await asyncio.to_thread(held.hold, parts, upstream)
+    shutil.rmtree(paths.operations / model.ref.project / model.ref.stack)
+    await asyncio.to_thread(held.hold, paths, system.options.targets["local"], upstream)
 
 
-async def _create_template(parts: Composition, home: Path, candidates: Mapping[int, Request]) -> Template:
+async def _create_template(paths: StackPaths, home: Path, candidates: Mapping[int, Request]) -> Template:
     spec = _spec(next(iter(candidates.values())))
     commit = await asyncio.to_thread(_repository, home / "repository")
     source = GitSource(str(home / "repository"), commit, "main")
     model = replace(spec, name=TEMPLATE_NAME, host=f"{TEMPLATE_NAME}.localhost", source=source)
     ref = names.stack_ref(1000, demo_world.REPOSITORY, TEMPLATE_PULL)
-    pool = Pool(parts.paths, tools().version, warm_workers=0)
+    pool = Pool(paths, tools().version, warm_workers=0)
     await pool.open()
     try:
         order = Operation(
@@ -146,7 +127,7 @@ def _stack_files(store: FileBackend, ref: StackRef) -> dict[Path, str]:
     return {path: path.read_text() for path in (store.state_file(ref), *store.history_folder(ref).iterdir())}
 
 
-def _copy_stack(parts: Composition, template: Template, texts: Mapping[Path, str], request: Request) -> None:
+def _copy_stack(paths: StackPaths, template: Template, texts: Mapping[Path, str], request: Request) -> None:
     spec, pull = _spec(request), request.pull
     ref = StackRef(template.ref.project, f"pr-{pull.key.number}")
     changes = {
@@ -160,7 +141,7 @@ def _copy_stack(parts: Composition, template: Template, texts: Mapping[Path, str
         _write(Path(_replace_all(str(path), changes)), _replace_all(text, changes))
     seen = datetime.now(UTC)
     tag = StackTag(pull.key.repository, demo_world.REPOSITORY, pull.key.number, spec.name, "bench", pull.head_sha, seen)
-    FileBackend(parts.paths.backend).write_tag(ref, tag)
+    file_backend(paths).write_tag(ref, tag)
 
 
 def _replace_all(text: str, changes: Mapping[str, str]) -> str:

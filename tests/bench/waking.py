@@ -49,15 +49,15 @@ async def wake_row(size: Size) -> Row:
 
 
 def view_of(running: RunningEph, number: int) -> EnvironmentView:
-    return next(view for view in running.service.control_plane.environments() if view.key and view.key.number == number)
+    return next(view for view in running.ephd.system.service.environments() if view.key and view.key.number == number)
 
 
 async def sleep(running: RunningEph, number: int) -> None:
     async with asyncio.timeout(TIMEOUT):
         while view_of(running, number).phase is not Phase.READY:
             await asyncio.sleep(0.05)
-        await running.service.control_plane.sleep(str(view_of(running, number).ref), "bench")
-        while view_of(running, number).asleep_since is None or running.service.control_plane.status().running:
+        await running.ephd.system.service.sleep(str(view_of(running, number).ref), "bench")
+        while view_of(running, number).asleep_since is None or running.ephd.system.service.status().running:
             await asyncio.sleep(0.05)
     await asyncio.sleep(3)  # the warm interpreter that was used is replaced meanwhile
 
@@ -77,7 +77,7 @@ async def send_requests(running: RunningEph, number: int, count: int) -> list[fl
 
 
 async def wake_count(running: RunningEph, number: int) -> int:
-    found = await running.service.control_plane.events(str(view_of(running, number).ref), 0, 1000, True)
+    found = await running.ephd.system.service.events(str(view_of(running, number).ref), 0, 1000, True)
     return sum(event.kind == event_kinds.ENVIRONMENT_WAKING for event in found)
 
 

@@ -24,7 +24,7 @@ from tests.file_trees import all_files
 
 COMMENT_MARKER = "<!-- eph:"
 _HOST = re.compile(r"http://(?P<host>[a-z0-9-]+(?:\.[a-z0-9-]+)+)(?::\d+)?")
-_GONE_WORDS = ("Removed", "Not made", "Expired")
+_GONE_WORDS = ("Destroyed", "Not created", "Expired")
 
 
 class InvariantChecker:

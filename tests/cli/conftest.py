@@ -8,8 +8,8 @@ from typer.testing import CliRunner, Result
 
 from orchestrator.cli.main import app
 from orchestrator.core.views.phases import Phase
+from orchestrator.service.fake import FakeEnvironmentService, sample
 from orchestrator.surfaces.api.app import create_app
-from orchestrator.surfaces.fake import FakeEnvironmentService, sample
 from tests.surfaces.api_server import TOKENS, SwappableDesk, api_settings, serve
 
 Eph = Callable[..., Result]

@@ -18,7 +18,7 @@ from orchestrator.core.suites.junit import JUnitReport
 from orchestrator.core.suites.suite_plan import SuiteView
 from orchestrator.core.views.environment_views import FailureView
 from orchestrator.core.views.phases import Phase
-from orchestrator.surfaces.fake import START, FakeEnvironmentService, sample
+from orchestrator.service.fake import START, FakeEnvironmentService, sample
 from programs.runtime_info import ProcessInfo, RuntimeEvent, RuntimeInfo
 
 Eph = Callable[..., Result]

@@ -9,11 +9,11 @@ from typer.main import get_command
 
 from orchestrator.cli.cli_errors import ExitCode
 from orchestrator.cli.main import app
+from orchestrator.service.fake import FakeEnvironmentService
 from orchestrator.surfaces import metrics
 from orchestrator.surfaces.api.api_errors import CODES
 from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.app import create_app
-from orchestrator.surfaces.fake import FakeEnvironmentService
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 CLI = (REFERENCE / "cli.md").read_text()

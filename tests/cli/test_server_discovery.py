@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from orchestrator.cli import discovery
 from orchestrator.cli.main import app
-from orchestrator.surfaces.fake import FakeEnvironmentService
+from orchestrator.service.fake import FakeEnvironmentService
 from tests.surfaces.api_server import TOKENS
 
 

@@ -15,13 +15,13 @@ from typing import Any
 from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, GitSource, HealthCheck, ServiceSpec
 from programs.targets.kubernetes.target import TARGET
 from stacks import names
-from stacks.backends.file.file_inventory import FileInventory
+from stacks.backends.inventory import StackInventory
 from stacks.executors.process.pool import Pool
 from stacks.model import Operation, OperationResult, OperationVerb, Outcome, StackRecord, StackRef, StackTag
-from stacks.paths import StackPaths
 from stacks.toolchain import plugins, pulumi_cli
 from tests.cluster.cluster_access import Cluster, wait_for
 from tests.polling import BackgroundPoller
+from tests.stack_folders import stack_paths
 from tests.targets.local_machine import Repository, new_repository
 
 REPOSITORY, SHOP = 12345, "acme/shop"
@@ -45,10 +45,9 @@ class OperationRunner:
         self.version = quiet.version
         passphrase = self.folder / "passphrase"
         passphrase.write_text("test")
-        homes = {name: self.folder / name for name in ("backend", "work", "operations", "pulumi_home")}
-        self.places = StackPaths(**homes, passphrase_file=passphrase, tools=quiet.path)
+        self.places = stack_paths(self.folder, passphrase_file=passphrase, tools=quiet.path)
         self.places.make_folders()
-        self.inventory = FileInventory(self.places.backend)
+        self.inventory = StackInventory(self.places.backend)
         self.repository: Repository = new_repository(self.folder / "repository")
 
     @property

@@ -11,6 +11,7 @@ from programs.spec import EnvironmentSpec, Secret
 from programs.targets.kubernetes.api import object_names
 from stacks.model import Outcome
 from tests.cluster.environments import OperationRunner, Page
+from tests.stack_folders import file_backend
 
 pytestmark = pytest.mark.real
 
@@ -36,7 +37,7 @@ def test_a_secret_reaches_the_pods_by_name_and_a_new_value_makes_new_ones(eph: O
     assert set(held["data"]) == {"STRIPE_KEY"}
     shown = json.dumps(eph.site.get("deployments,pods,replicasets,configmaps", "-n", wanted.name))
     assert f'"secretKeyRef": {{"key": "STRIPE_KEY", "name": "{object_names.SECRETS}"}}' in shown
-    states = "".join(path.read_text() for path in eph.places.backend.rglob("*.json*") if path.is_file())
+    states = "".join(path.read_text() for path in file_backend(eph.places).folder.rglob("*.json*") if path.is_file())
     assert object_names.SECRETS in states
     for value in (FIRST, SECOND):
         for place, text in (

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.auth import preview_tokens
 from orchestrator.config import server_keys
 from orchestrator.config.eph_yaml.admission import AdmissionPolicy
 from orchestrator.config.eph_yaml.parsing import parse
@@ -85,16 +86,16 @@ def test_a_route_file_says_it_and_one_of_before_is_read(tmp_path: Path) -> None:
 
 
 def test_the_token_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
-    path = server_keys.preview_tokens_file(tmp_path)
-    token = server_keys.preview_token(tmp_path)
+    path = preview_tokens.preview_tokens_file(tmp_path)
+    token = preview_tokens.preview_token(tmp_path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert len(token) >= 40
-    assert server_keys.preview_token(tmp_path) == token
+    assert preview_tokens.preview_token(tmp_path) == token
     path.write_text(f"# mine\nshort\n{'n' * 24}\n{token}\n")
-    assert server_keys.preview_token(tmp_path) == "n" * 24
+    assert preview_tokens.preview_token(tmp_path) == "n" * 24
     path.write_text("short\n")
     with pytest.raises(server_keys.InvalidKey, match="no token of 24 characters"):
-        server_keys.preview_token(tmp_path)
+        preview_tokens.preview_token(tmp_path)
     path.chmod(0o644)
     with pytest.raises(server_keys.InvalidKey, match="chmod 600"):
-        server_keys.preview_tokens_file(tmp_path)
+        preview_tokens.preview_tokens_file(tmp_path)

@@ -12,6 +12,7 @@ import pytest
 from orchestrator.config.problems import InvalidSettings
 from orchestrator.config.settings.loading import env_variable, load, setting_paths
 from orchestrator.config.settings.server_settings import ServerSettings
+from programs.settings import InvalidValue
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +36,6 @@ def test_the_defaults_lie_in_home_and_on_loopback(tmp_path: Path) -> None:
     assert (found.interval, found.deadline) == (timedelta(seconds=30), timedelta(minutes=30))
     assert found.url_template == "http://{host}:8080"
     assert found.stacks_url == f"file://{tmp_path}/backend"
-    assert found.backend_dir == tmp_path / "backend"
     assert found.ledger_database_url == f"sqlite:///{tmp_path}/ledger.db"
     folders = [found.work_dir, found.operations_dir, found.gateway_dir, found.routes_dir, found.local_dir]
     folders += [found.keys_dir, found.pulumi_home]
@@ -127,7 +127,8 @@ def test_settings_made_by_hand_look_at_no_variable(monkeypatch: pytest.MonkeyPat
         ("EPH_LISTEN", "localhost:8080", "gateway_listen: the API and the gateway have the same port"),
         ("EPH_DOMAIN", "no domain", "EPH_DOMAIN: 'no domain' is not a domain"),
         ("EPH_PUBLIC_URL", "https://example.com", "EPH_PUBLIC_URL: this is not a URL with {host} in it"),
-        ("EPH_BACKEND_URL", "s3://bucket", "EPH_BACKEND_URL: this version of Eph keeps stacks on disk only"),
+        ("EPH_BACKEND_URL", "s3://bucket", "EPH_BACKEND_URL: unknown backend 's3'; installed backends: file"),
+        ("EPH_BACKEND_URL", "file://stacks", "EPH_BACKEND_URL: a file backend needs an absolute path; write file://"),
         ("EPH_FORGE__REPOSITORIES", "acme/shop,pay", "EPH_FORGE__REPOSITORIES: 'pay' is not a repository; write owner"),
         ("EPH_PREVIEWS__PROXIES", "10.0.0.0/8,ingress", "EPH_PREVIEWS__PROXIES: 'ingress' is not a network; write 10."),
         ("EPH_TARGETS__DEFAULT", "aws", "EPH_TARGETS__DEFAULT: the default target is not among the allowed ones"),
@@ -200,11 +201,11 @@ def test_no_secret_is_repeated_in_an_error_or_shown(monkeypatch: pytest.MonkeyPa
 def test_the_token_comes_from_the_variable_or_from_the_file(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("from-file\n")
-    assert ServerSettings(forge={"token": " given "}).forge.read_token() == "given"
-    assert ServerSettings(forge={"token_file": file}).forge.read_token() == "from-file"
-    assert ServerSettings().forge.read_token() == ""
-    with pytest.raises(InvalidSettings, match=r"forge\.token_file: .*gone cannot be read: No such file"):
-        ServerSettings(forge={"token_file": tmp_path / "gone"}).forge.read_token()
+    assert ServerSettings(forge={"token": " given "}).forge.read_secret("token") == "given"
+    assert ServerSettings(forge={"token_file": file}).forge.read_secret("token") == "from-file"
+    assert ServerSettings().forge.read_secret("token") == ""
+    with pytest.raises(InvalidValue, match=r"forge\.token_file: .*gone cannot be read: No such file"):
+        ServerSettings(forge={"token_file": tmp_path / "gone"}).forge.read_secret("token")
 
 
 def test_every_setting_has_a_description_and_a_variable() -> None:
@@ -230,7 +231,8 @@ def test_replicas_share_all_but_their_work(monkeypatch: pytest.MonkeyPatch, tmp_
     for name, value in SHARED.items():
         monkeypatch.setenv(name, value)
     found = load()
-    shared = [found.backend_dir, found.operations_dir, found.gateway_dir, found.routes_dir, found.local_dir]
+    assert found.stacks_url == "file:///srv/eph/backend"
+    shared = [found.operations_dir, found.gateway_dir, found.routes_dir, found.local_dir]
     assert all(folder.is_relative_to("/srv/eph") for folder in [*shared, found.keys_dir])
     assert all(folder.is_relative_to(tmp_path) for folder in (found.work_dir, found.pulumi_home))
     assert found.replica_url == "http://127.0.0.1:8081"

@@ -1,35 +1,38 @@
-"""The hosts that every contract is tried on: our fake, our sandbox, and a GitHub that we did not write."""
+"""The host that a contract runs on, one of ``forge_harnesses``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from orchestrator.demo.github.demo_github import DemoGitHub
-from tests.contracts.emulate_host import EmulateHost, emulate
-from tests.contracts.forge_hosts import FakeHost, Host, SandboxHost
+from tests.contracts.forge_harnesses import HARNESSES
+from tests.contracts.forge_hosts import Host
+
+
+class Servers:
+    """What harnesses run once for all tests of a module, started when the first test needs it."""
+
+    def __init__(self, folders: pytest.TempPathFactory, ends: ExitStack) -> None:
+        self._folders, self._ends = folders, ends
+        self._urls: dict[str, str] = {}
+
+    def url(self, harness: str) -> str:
+        server = HARNESSES[harness].server
+        if server is not None and harness not in self._urls:
+            self._urls[harness] = self._ends.enter_context(server(self._folders.mktemp(harness)))
+        return self._urls.get(harness, "")
 
 
 @pytest.fixture(scope="module")
-def emulate_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """One for all tests; each has a repository of its own."""
-    with emulate(tmp_path_factory.mktemp("emulate")) as url:
-        yield url
+def forge_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    with ExitStack() as ends:
+        yield Servers(tmp_path_factory, ends)
 
 
-@pytest.fixture(params=["fake", "sandbox", pytest.param("emulate", marks=pytest.mark.real)])
-def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Host]:
-    if request.param == "fake":
-        yield FakeHost()
-    elif request.param == "sandbox":
-        world = DemoGitHub(tmp_path / "sandbox")
-        world.start()
-        sandbox = SandboxHost(world)
-        yield sandbox
-        sandbox.done()
-    else:
-        stranger = EmulateHost(request.getfixturevalue("emulate_url"), f"ada/{tmp_path.name[:40]}")
-        yield stranger
-        stranger.done()
+@pytest.fixture(params=[pytest.param(name, marks=harness.marks) for name, harness in HARNESSES.items()])
+def host(request: pytest.FixtureRequest, tmp_path: Path, forge_servers: Servers) -> Iterator[Host]:
+    with HARNESSES[request.param].open(tmp_path, forge_servers.url(request.param)) as opened:
+        yield opened

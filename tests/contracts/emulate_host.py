@@ -17,8 +17,8 @@ import pytest
 
 from orchestrator.core.model.world import CheckState
 from orchestrator.demo.github.demo_github import free_port
-from orchestrator.forges.github import GitHubForge
-from tests.contracts.forge_hosts import CONCLUSIONS, FILES, ROOT
+from orchestrator.forges.port import Forge
+from tests.contracts.forge_hosts import CONCLUSIONS, FILES, ROOT, Clients
 
 EMULATE_LACKS = {
     "statuses": "emulate 0.11.2 has no commit statuses; our marks go into check runs there",
@@ -41,21 +41,18 @@ class EmulateHost:
     def __init__(self, url: str, name: str) -> None:
         self.url, self.name = url, name
         self._http = httpx.Client(timeout=10, trust_env=False)
-        self._clients: list[GitHubForge] = []
+        self._clients = Clients("github")
         self._ask("POST", "/user/repos", {"name": name.partition("/")[2], "auto_init": True})
         for login in ("eph-bot", "grace"):
             self._repo("PUT", f"/collaborators/{login}", {"permission": "push"})
         for path, text in FILES.items():
             self._put("main", path, text)
 
-    def client(self) -> GitHubForge:
-        made = GitHubForge(self.url, "token_eph-bot", [self.name])
-        self._clients.append(made)
-        return made
+    def client(self) -> Forge:
+        return self._clients.connect(url=self.url, token="token_eph-bot", repositories=[self.name])
 
     def done(self) -> None:
-        for client in self._clients:
-            client.close()
+        self._clients.close()
         self._http.close()
 
     def push(self, branch: str, files: Mapping[str, str]) -> str:

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import pytest
 
 from orchestrator.core.model.world import Key
-from orchestrator.forges.github import GitHubForge
-from orchestrator.forges.github.github_forge import AppKey
+from orchestrator.forges.github.github_forge import AppKey, GitHubForge
 from orchestrator.forges.github.webhooks import webhook_events
 from orchestrator.forges.port import EXPIRED, CheckReport, Conclusion, ForgeRefused
 from tests.contracts.emulate_host import SEED, EmulateHost, emulate

@@ -14,7 +14,8 @@ from orchestrator.core.model.world import CheckState, PullState
 from orchestrator.demo.github.demo_github import DemoGitHub
 from orchestrator.forges.port import EXPIRED, CheckReport, Conclusion, ForgeError, ForgeNotFound, ForgeRefused, RefList
 from stacks.model import RefKind
-from tests.contracts.forge_hosts import Host, SandboxHost, repository, require_support
+from tests.contracts.forge_hosts import Host, repository, require_support
+from tests.contracts.sandbox_host import SandboxHost
 
 READY = CheckReport(Conclusion.SUCCESS, "Ready", "It answers", "http://shop.localhost/")
 

@@ -11,13 +11,14 @@ import pytest
 
 from orchestrator.demo.github.demo_github import DemoGitHub
 from orchestrator.forges.port import DeploymentReport, DeploymentState, ForgeRefused, ForgeUnsupported
-from tests.contracts.forge_hosts import Host, SandboxHost, repository, require_support
+from tests.contracts.forge_hosts import Host, repository, require_support
+from tests.contracts.sandbox_host import SandboxHost
 
 ENVIRONMENT_NAME = "shop-gentle-stream-1"
-CREATING = DeploymentReport(DeploymentState.IN_PROGRESS, "Being made")
+CREATING = DeploymentReport(DeploymentState.IN_PROGRESS, "Creating")
 SUCCEEDED = DeploymentReport(DeploymentState.SUCCESS, "Ready", "http://shop-gentle-stream-1.localhost/")
 FAILED = DeploymentReport(DeploymentState.FAILURE, "The build failed")
-INACTIVE = DeploymentReport(DeploymentState.INACTIVE, "Being removed")
+INACTIVE = DeploymentReport(DeploymentState.INACTIVE, "Destroying")
 
 
 @pytest.fixture

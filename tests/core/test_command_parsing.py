@@ -47,13 +47,13 @@ def test_text_that_is_not_a_command(line: str) -> None:
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ("upp", "no command"),
+        ("upp", "Unknown command"),
         ("extend forever", "24h"),
-        ("extend 0h", "more than nothing"),
+        ("extend 0h", "greater than zero"),
         ("extend 1h 2h", "24h"),
         ("approve everything", "seven digits"),
-        ("down now", "nothing behind it"),
-        ("@acme/all", "no command"),
+        ("down now", "takes no argument"),
+        ("@acme/all", "Unknown command"),
     ],
 )
 def test_what_cannot_be_understood_says_why(line: str, why: str) -> None:

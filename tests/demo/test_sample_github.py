@@ -17,7 +17,7 @@ import pytest
 from orchestrator.core.model.world import CheckState, Key
 from orchestrator.demo.github.demo_github import DemoGitHub, DemoGitHubError, WebhookConfig
 from orchestrator.demo.github.pages.render_markdown import render
-from orchestrator.forges.github import GitHubForge
+from orchestrator.forges.github.github_forge import GitHubForge
 from orchestrator.forges.github.webhooks import webhook_events
 from orchestrator.forges.port import CheckReport, Conclusion, ForgeUnavailable
 

@@ -99,7 +99,7 @@ def test_sweep_finds_nothing_where_all_is_well(site: Site, preview: Preview) -> 
 def test_errors_have_a_sentence_a_hint_and_a_code_of_their_own(site: Site, preview: Preview) -> None:
     missing = site.eph("get", "no-such-one")
     assert (missing.returncode, missing.stdout) == (4, "")
-    assert "there is no environment 'no-such-one'" in missing.stderr
+    assert "Environment 'no-such-one not found'" in missing.stderr
     unasked = site.eph("down", preview.name)
     assert unasked.returncode == 2
     assert "--yes" in unasked.stderr
@@ -115,7 +115,7 @@ def test_down_takes_the_label_off_and_everything_away(site: Site) -> None:
     run_eph(site, "extend", preview.name, "1h")
     assert "is gone" in run_eph(site, "down", preview.name, "--yes", "--wait", "--timeout", "60s")
     assert site.forge.pull(REPOSITORY, preview.number)["labels"] == []
-    site.wait_for_comment(preview.number, "Removed")
+    site.wait_for_comment(preview.number, "Destroyed")
     site.wait_until_gone(preview)
     assert site.stack_files(preview.number) == []
     assert site.page(preview.host).status == 404

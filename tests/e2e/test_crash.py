@@ -145,7 +145,7 @@ def test_killed_in_the_middle_of_an_update_and_of_a_destroy(site: Site, bystande
     assert_exactly_one(site, changed)
     site.wait_until_gone(leaving)
     wait_until("its stack is gone", lambda: str(site.stack_files(leaving.number) or ""))
-    site.wait_for_comment(leaving.number, "Removed")
+    site.wait_for_comment(leaving.number, "Destroyed")
 
 
 def test_closed_while_nobody_looked(site: Site, bystander: Preview) -> None:
@@ -174,7 +174,7 @@ def test_a_killed_database_server_comes_back_with_its_rows(site: Site, bystander
     on = site.target_settings
     postmaster = int((on.root / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
     os.kill(postmaster, signal.SIGKILL)
-    wait_until("it is noticed", lambda: "" if site.page(bystander.host).status != 200 else "still answers", 10)
+    wait_until("it is noticed", lambda: "" if site.page(bystander.host).status != 200 else "is still live", 10)
     site.wait_for_commit(bystander, bystander.commit)
     assert "a row before the kill" in site.page(bystander.host).data["goods"]
     with postgres.connect(on) as session:

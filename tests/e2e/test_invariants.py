@@ -247,15 +247,15 @@ def test_what_is_lost_behind_its_back_is_noticed_repaired_and_told(site: Site, s
     [program] = [name for name in supervisor.list_programs(on) if name.startswith(f"{second.name}.")]
     supervisor.client(on).call("stopProcess", program)
     site.wait_for_comment(
-        second.number, "Ready", "the service web did not run; it was started again", timeout=sites.CREATE_TIMEOUT
+        second.number, "Ready", "the service web wasn't running; it was restarted", timeout=sites.CREATE_TIMEOUT
     )
     wait_until("it answers", lambda: "" if site.page(second.host).status == 200 else "not yet", 2 * CYCLE)
-    assert "did not run; it was started again" in site.eph("why", second.name).stdout
+    assert "wasn't running; it was restarted" in site.eph("why", second.name).stdout
     assert [
         event["message"]
         for event in site.api("events", environment=second.name, limit="1000")["items"]
         if event["kind"] == "environment.repaired"
-    ][-1].startswith("the service web did not run")
+    ][-1].startswith("the service web wasn't running")
 
 
 def drift_messages(site: Site, preview: Preview) -> list[str]:
@@ -291,7 +291,7 @@ def test_its_own_tests_run_against_the_url_and_turn_the_check(site: Site) -> Non
     body = site.wait_for_comment(
         number, "Ready", sha[:7], "Tests against the URL", "failed: exit status 1", timeout=sites.CREATE_TIMEOUT
     )
-    assert "| `late` | ⚪ skipped: not run, because asks did not pass |" in body
+    assert "| `late` | ⚪ skipped: skipped because asks did not pass |" in body
     assert "| `asks` |" in body
     assert "@ann" not in body
     site.wait_for_check(sha, "failure")

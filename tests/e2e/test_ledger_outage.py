@@ -35,7 +35,7 @@ def test_nothing_stops_and_the_gap_is_told(site: Site, server: PostgresServer) -
     during = site.preview("during")
     site.forge.close_pull(REPOSITORY, before.number)
     site.wait_until_gone(before)
-    site.wait_for_comment(before.number, "Removed")
+    site.wait_for_comment(before.number, "Destroyed")
     server.start()
     both = {"ledger.gap", "environment.destroyed"}
     wait_until("the log is written again", lambda: str(both - set(_kinds(site)) or ""), 60)

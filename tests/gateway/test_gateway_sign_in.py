@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientResponse, WSServerHandshakeError, web
 
+from orchestrator.auth.preview_tokens import sign_cookie
 from orchestrator.gateway.health_probe import GatewayProbe
-from orchestrator.gateway.sign_in import COOKIE_SECONDS, PreviewTokens, SignInGuard, _cookie_signature, safe_path
+from orchestrator.gateway.sign_in import COOKIE_SECONDS, PreviewTokens, SignInGuard, safe_path
 from tests.gateway.conftest import GatewayWorld
 
 HOST = "shop-gentle-stream-42.eph.test"
@@ -251,7 +252,7 @@ async def test_a_cookie_ends_after_twelve_hours(world: GatewayWorld, tmp_path: P
         (1000, False),
         (1000 + COOKIE_SECONDS * 2, False),
     ):
-        value = seal(until, _cookie_signature(TOKEN.encode(), HOST, str(until)))
+        value = seal(until, sign_cookie(TOKEN.encode(), HOST, str(until)))
         assert guard._is_valid_cookie(value, HOST) is opens
 
 

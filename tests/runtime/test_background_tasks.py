@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
 from orchestrator.runtime import loop as loops
 from orchestrator.runtime.background_tasks import COOLDOWN, BackgroundTasks
-from orchestrator.runtime.loop import Loop, LoopDependencies
+from orchestrator.runtime.loop import Loop
 from orchestrator.runtime.observation.health_monitor import HealthMonitor, ProbeRequest
 from orchestrator.runtime.wakeups import FULL_REFRESH, UNLIMITED, RefreshScope, Wakeups
 from stacks.model import StackRef
@@ -121,11 +122,11 @@ async def test_many_webhooks_cause_few_reads(world: World, monkeypatch: pytest.M
     wakeups = Wakeups()
 
     class Counted(Loop):
-        async def cycle(self, look: bool, only: RefreshScope = UNLIMITED) -> datetime:
-            looks.append(look)
-            return await super().cycle(look, only)
+        async def cycle(self, refresh: bool, scope: RefreshScope = UNLIMITED) -> datetime:
+            looks.append(refresh)
+            return await super().cycle(refresh, scope)
 
-    parts = LoopDependencies(world.loop._dependencies.observer, world.executor, world.monitor, world.journal, wakeups)
+    parts = replace(world.loop._dependencies, wakeups=wakeups)
     counted = Counted(parts, world.policy, lambda: datetime.now(tz=START.tzinfo), timedelta(seconds=30))
     began = asyncio.get_running_loop().time()
     running = asyncio.create_task(counted.run())

@@ -63,6 +63,6 @@ async def test_an_early_look_heals_nothing_that_it_did_not_read(world: World) ->
     world.forge.fail_next(ForgeUnavailable("down"), "repositories")
     await world.cycle()
     await world.loop.cycle(True, frozenset({world.shop.id}))
-    facts = world.loop.last_cycle.forge.facts
+    facts = world.last_cycle.forge.facts
     assert (facts[world.shop.id].complete, facts[pay.id].complete) == (True, False)
     await world.settle()

@@ -21,8 +21,8 @@ from orchestrator.core.suites.suite_results import SuiteOutcome, SuiteResult
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.ledger.fake import MemoryLedger
+from orchestrator.runtime.cycles import CycleResult
 from orchestrator.runtime.journal import Journal
-from orchestrator.runtime.loop import CycleResult
 from orchestrator.runtime.loop_state import LoopState
 from orchestrator.runtime.observation.forge_reader import ForgeSnapshot
 from orchestrator.runtime.suites import suite_process
@@ -31,9 +31,8 @@ from orchestrator.runtime.suites.suite_runner import SuiteRunner, SuiteRunnerDep
 from programs.redaction import Redactor
 from programs.registry import Target
 from programs.spec import CommandSpec, EnvironmentSpec, GitSource, ServiceSpec, SuiteSpec
-from stacks import names
-from stacks.executors.process import process_identity
-from stacks.paths import StackPaths
+from stacks import names, process_identity
+from tests.stack_folders import stack_paths
 
 AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 REF = names.stack_ref(8, "acme/shop", 1)
@@ -58,7 +57,7 @@ class ShellTarget:
 
 class RunnerSetup:
     def __init__(self, folder: Path) -> None:
-        self.places = StackPaths(*(folder / name for name in ("backend", "work", "operations", "pulumi", "passphrase")))
+        self.places = stack_paths(folder)
         self.places.make_folders()
         self.folder = folder
         self.ledger = MemoryLedger()
@@ -140,7 +139,7 @@ async def test_suites_run_once_with_what_they_are_told_and_their_result_is_kept(
     assert verdicts == {
         "good": (SuiteOutcome.PASSED, ""),
         "bad": (SuiteOutcome.FAILED, "exit status 3"),
-        "after": (SuiteOutcome.SKIPPED, "not run, because bad did not pass"),
+        "after": (SuiteOutcome.SKIPPED, "skipped because bad did not pass"),
         "cannot": (SuiteOutcome.SKIPPED, "no browser here"),
     }
     assert setup.tester.log_lines(REF, "good", 10) == [f"http://shop-1.localhost:8080 good {A} UTC"]

@@ -10,17 +10,15 @@ from pathlib import Path
 import httpx
 import pytest
 
+from orchestrator.auth.identities import Role, Token
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import ForgeNotFound, ForgeRefused
 from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.ledger.sql_ledger import LedgerUnavailable
 from orchestrator.service.environment_service import LocalControlPlane
-from orchestrator.surfaces.api.api_settings import ApiSettings, Role, Token
+from orchestrator.service.port import EnvironmentNotFound, RequestRefused
+from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.app import create_app
-from orchestrator.surfaces.port import EnvironmentNotFound, RequestRefused
-from stacks.executors.process import operation_records
-from stacks.paths import StackPaths
-from tests.worlds.action_dependencies import action_dependencies
 from tests.worlds.world import EPH_YAML, World
 
 ADMIN = "an-admin-token-of-some-length"
@@ -30,15 +28,12 @@ ADMIN = "an-admin-token-of-some-length"
 class ActionsSetup:
     world: World
     actions: LocalControlPlane
-    places: StackPaths
 
 
 @pytest.fixture
 async def setup(tmp_path: Path) -> AsyncIterator[ActionsSetup]:
-    town = World()
-    reached = action_dependencies(town, tmp_path)
-    desk, places = LocalControlPlane(reached), reached.paths
-    yield ActionsSetup(town, desk, places)
+    town = World(folder=tmp_path)
+    yield ActionsSetup(town, town.system.service)
     await town.close()
 
 
@@ -202,7 +197,7 @@ async def test_only_the_very_plan_that_is_held_can_be_approved(setup: ActionsSet
     for number in numbers[:6]:
         town.forge.vanish(town.shop, number)
     await town.run_for(minutes=2)
-    plan = town.loop.last_cycle.plan
+    plan = town.last_cycle.plan
     assert plan is not None
     with pytest.raises(RequestRefused, match=plan.digest):
         await setup.actions.approve_plan("abcdef", "bob")
@@ -212,21 +207,16 @@ async def test_only_the_very_plan_that_is_held_can_be_approved(setup: ActionsSet
     assert len(town.stacks.records) == 3
 
 
-async def test_sweep_names_what_would_go_and_then_removes_it(
-    setup: ActionsSetup, monkeypatch: pytest.MonkeyPatch
-) -> None:  # L7
+async def test_sweep_names_what_would_go_and_then_removes_it(setup: ActionsSetup) -> None:  # L7
     town = setup.world
-
-    def busy(name: str, _: object) -> None:
-        raise OSError(f"{name} is busy")
-
-    monkeypatch.setattr(town.target, "purge", busy)
+    town.target.purge_error = "it is busy"
     town.target.leftovers.add("shop-old-name-100")
     await town.run_for(seconds=1)
     assert any("shop-old-name-100" in line for line in await setup.actions.sweep(True, "bob"))
-    monkeypatch.undo()
+    town.target.purge_error = ""
     town.now += timedelta(seconds=20)
-    assert len(await setup.actions.sweep(False, "bob")) == 1
+    told = await setup.actions.sweep(False, "bob")
+    assert all("shop-old-name-100" in line for line in told)
     await town.run_for(seconds=1)
     assert town.target.leftovers == set()
     assert await setup.actions.sweep(True, "bob") == []
@@ -235,20 +225,16 @@ async def test_sweep_names_what_would_go_and_then_removes_it(
 async def test_logs_of_the_operation_are_followed_until_the_environment_is_gone(
     setup: ActionsSetup, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # P5
-    monkeypatch.setattr("orchestrator.service.environment_service.FOLLOW_PAUSE", 0)
+    monkeypatch.setattr("orchestrator.service.environment_service.FOLLOW_INTERVAL", 0)
     town = setup.world
     number = town.open()
     await town.run_for(minutes=1)
-    setup.places.make_folders()
-    ref = town.ref(number)
-    setup.places.operation_folder(ref).mkdir(parents=True)
-    log = operation_records.new_log(setup.places, ref, "1-up")
-    log.write_text("one\ntwo\n")
+    town.stacks.logs[town.ref(number)] = log = ["one", "two"]
     told: list[str] = []
     async for line in setup.actions.follow_operation(f"acme/shop#{number}"):
         told.append(line)
         if line == "two":
-            log.write_text("one\ntwo\nthree\n")
+            log.append("three")
         if line == "three":
             town.forge.close_pull(town.shop, number)
             await town.run_for(minutes=1)

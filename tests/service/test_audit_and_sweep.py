@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from orchestrator.service.auditor import AuditDependencies, Auditor
 from programs.inventory import HeldResource
 from stacks import names
-from stacks.backends.file.layout import FileBackend
 from stacks.fake import FakeStacks
-from stacks.paths import StackPaths
+from tests.stack_folders import file_backend
 from tests.worlds.world import FakeMachine, World
 
 
@@ -36,20 +34,13 @@ class InventoryTarget(FakeMachine):
 
 
 class AuditSetup:
-    def __init__(self, world: World, folder: Path) -> None:
-        self.world = world
-        self.places = StackPaths(*(folder / name for name in ("backend", "work", "operations", "pulumi", "passphrase")))
-        self.places.make_folders()
-        self.target = InventoryTarget(world.stacks)
-        around = AuditDependencies(
-            last_cycle=lambda: world.loop.last_cycle,
-            executor=world.executor,
-            inventory=lambda: world.stacks,
-            paths=self.places,
-            settings={"local": {}},
-            target=lambda _: self.target,
-        )
-        self.auditor = Auditor(around)
+    def __init__(self, folder: Path) -> None:
+        self.world = World(folder=folder)
+        self.world.paths.make_folders()
+        self.places = self.world.paths
+        self.target = InventoryTarget(self.world.stacks)
+        self.world.targets["local"] = self.target
+        self.auditor = self.world.system.auditor
 
     async def create_environment(self) -> tuple[int, str]:
         """A pull request whose environment runs, its parts known to its state."""
@@ -66,8 +57,10 @@ class AuditSetup:
 
 
 @pytest.fixture
-def audit_setup(world: World, tmp_path: Path) -> AuditSetup:
-    return AuditSetup(world, tmp_path)
+async def audit_setup(tmp_path: Path) -> AsyncIterator[AuditSetup]:
+    made = AuditSetup(tmp_path)
+    yield made
+    await made.world.close()
 
 
 async def test_audit_is_clean_when_the_stack_owns_every_resource(audit_setup: AuditSetup) -> None:  # C2
@@ -133,8 +126,8 @@ async def test_unreadable_target_is_not_reported_clean(audit_setup: AuditSetup) 
 
 async def test_sweep_removes_our_orphaned_files_and_keeps_foreign_ones(audit_setup: AuditSetup) -> None:  # C2, L8
     number, _ = await audit_setup.create_environment()
-    ours, theirs = names.stack_ref(8, "acme/shop", 99), audit_setup.places.backend / ".pulumi/stacks/payroll"
-    store = FileBackend(audit_setup.places.backend)
+    store = file_backend(audit_setup.places)
+    ours, theirs = names.stack_ref(8, "acme/shop", 99), store.folder / ".pulumi/stacks/payroll"
     planted = [
         store.tag_file(ours),
         audit_setup.places.work / ("0" * 32),

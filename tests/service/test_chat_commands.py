@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import ForgeNotFound, ForgeRefused, ForgeUnavailable, ForgeUnsupported, Reaction
-from orchestrator.service.chat_actions import ChatActions
 from orchestrator.service.command_listener import (
     MAX_COMMANDS_PER_PULL,
     MAX_COMMENT_AGE,
     MAX_REFUSALS_PER_REPOSITORY,
-    CommandListener,
 )
-from orchestrator.service.environment_service import LocalControlPlane
 from stacks.model import StackRef
-from tests.worlds.action_dependencies import action_dependencies
 from tests.worlds.world import BAD_YAML, EPH_YAML, World
 
 DONE = frozenset({Reaction.SEEN, Reaction.DONE})
@@ -27,38 +22,13 @@ CONFUSED = frozenset({Reaction.SEEN, Reaction.CONFUSED})
 
 
 class ChatWorld:
-    """A town whose Eph listens. ``ask`` writes a comment and lets some time go by; gives our reactions to it."""
+    """A world whose Eph reads comments. ``ask`` writes one and lets some time go by; gives our reactions to it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.world = World()
-        self._folder = folder
-        self.logs: list[str] = []
-        self.restart_commands()
-
-    def restart_commands(self) -> None:
-        """A life that remembers nothing of what was said."""
-        town = self.world
-        desk = LocalControlPlane(action_dependencies(town, self._folder))
-        desk.logs = self._logs
-        recipes = town._recipes()
-        hands = ChatActions(desk, town.forge, town.memory, lambda home, pull: recipes.recipe_for(home, pull, "").labels)
-        self.commands = CommandListener(town.forge, hands, town.journal, town.clock)
-        town.loop.listeners = (*town.loop.listeners, self.commands.on_cycle)
-        town.notifier.replies = lambda: self.commands.replies
-        self._report = town.notifier.report
-        town.notifier.report = self._turn_and_report
-
-    async def _logs(self, *_: object) -> list[str]:
-        return self.logs
-
-    async def _turn_and_report(self) -> None:
-        """As the tasks of ephd do after each cycle."""
-        await self.commands.process()
-        await self._report()
+    def __init__(self) -> None:
+        self.world = World(chat=True)
 
     async def kill(self) -> None:
         await self.world.restart()
-        self.restart_commands()
 
     async def ask(self, number: int, body: str, by: str = "ada", **span: float) -> frozenset[Reaction]:
         comment = self.say(number, body, by)
@@ -73,8 +43,8 @@ class ChatWorld:
 
 
 @pytest.fixture
-async def chat_world(tmp_path: Path) -> AsyncIterator[ChatWorld]:
-    made = ChatWorld(tmp_path)
+async def chat_world() -> AsyncIterator[ChatWorld]:
+    made = ChatWorld()
     yield made
     await made.world.close()
 
@@ -125,7 +95,7 @@ async def test_down_takes_the_label_off_and_up_brings_it_back(chat_world: ChatWo
     await town.run_for(minutes=1)
     assert await chat_world.ask(number, "/eph down") == DONE
     assert town.stack(number) is None
-    assert "Removed" in town.comment(number)
+    assert "Destroyed" in town.comment(number)
     assert await chat_world.ask(number, "/eph up") == DONE
     assert town.phase(number) is Phase.READY
 
@@ -218,7 +188,7 @@ async def test_why_logs_and_help_answer_in_our_one_comment(chat_world: ChatWorld
     town = chat_world.world
     number = town.open()
     await town.run_for(minutes=1)
-    chat_world.logs = ["GET / 200", "```", "@acme/all look <img src=x>"]
+    chat_world.world.target.printed = ["GET / 200", "```", "@acme/all look <img src=x>"]
     assert await chat_world.ask(number, "/eph logs") == DONE
     assert "GET / 200\n```\n@acme" in town.comment(number)
     assert await chat_world.ask(number, "/eph why") == DONE
@@ -255,7 +225,7 @@ async def test_reply_does_not_replace_the_final_report(chat_world: ChatWorld) ->
     await chat_world.ask(number, "/eph why")
     town.forge.merge(town.shop, number)
     await town.run_for(minutes=5)
-    assert "Removed" in town.comment(number)
+    assert "Destroyed" in town.comment(number)
 
 
 async def test_command_from_stranger_is_rejected(chat_world: ChatWorld) -> None:
@@ -284,7 +254,7 @@ async def test_unknown_command_replies_with_help(chat_world: ChatWorld) -> None:
     number = town.open()
     await town.run_for(minutes=1)
     assert await chat_world.ask(number, "/eph upp") == CONFUSED
-    assert "'upp' is no command" in town.comment(number)
+    assert "Unknown command 'upp'" in town.comment(number)
     assert "- down: takes the label off" in town.comment(number)
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.service.expiry_sync import ExpirySync
-from orchestrator.surfaces.fake import START, sample
+from orchestrator.service.fake import START, sample
 
 LATER = START + timedelta(hours=96)
 

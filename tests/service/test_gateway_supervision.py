@@ -19,10 +19,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from orchestrator.app import gateway_process as doors
-from orchestrator.app.addresses import StartupError
-from orchestrator.app.gateway_process import ExternalGateway, GatewayError, GatewayProcess, GatewaySpec
-from stacks.executors.process import process_identity
+from orchestrator.runtime.server import gateway_process as doors
+from orchestrator.runtime.server.addresses import StartupError
+from orchestrator.runtime.server.gateway_process import ExternalGateway, GatewayError, GatewayProcess, GatewaySpec
+from stacks import process_identity
 
 pytestmark = pytest.mark.real
 

@@ -9,9 +9,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from orchestrator.ledger.fake import FakeLease, MemoryLedger
-from orchestrator.runtime import clock
-from orchestrator.runtime.journal import Journal
+from orchestrator.ledger.fake import FakeLease
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.surfaces.leader_proxy import App, LeaderProxy, Message, Receive, Scope, Send
@@ -55,9 +53,9 @@ class HangingLeader(httpx.AsyncBaseTransport):
 async def replica(
     lease: FakeLease, transport: httpx.AsyncBaseTransport | None = None
 ) -> AsyncIterator[httpx.AsyncClient]:
-    leading = Leadership(lease, Journal(MemoryLedger(), clock.system), Wakeups())
+    leading = Leadership(lease, Wakeups())
     if lease.leads():
-        await leading.ensure_term()
+        leading.begin_term(leading.pending_term())
     relay = LeaderProxy(app("own"), leading, transport or httpx.ASGITransport(app("leader")))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(relay), base_url="http://eph.example") as client:
         yield client
@@ -109,7 +107,7 @@ async def test_without_a_leader_reads_work_and_writes_are_refused(lost: str) -> 
         hook = await client.post("/api/v1/webhooks/github", content=b"hook")
     assert refused.status_code == 503
     assert refused.headers["retry-after"] == "5"
-    assert refused.json()["error"]["message"].startswith("no replica leads just now")
+    assert refused.json()["error"]["message"].startswith("there is no leader right now")
     assert hook.text.startswith("own|POST|/api/v1/webhooks/github||hook|")
 
 
@@ -128,7 +126,7 @@ async def test_stream_ends_when_the_client_disconnects() -> None:
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             return httpx.Response(200, stream=Endless(), request=request)
 
-    leading = Leadership(follower_lease(), Journal(MemoryLedger(), clock.system), Wakeups())
+    leading = Leadership(follower_lease(), Wakeups())
     relay = LeaderProxy(app("own"), leading, Streams())
     seen: list[Message] = []
     heard: asyncio.Queue[Message] = asyncio.Queue()

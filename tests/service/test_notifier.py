@@ -8,14 +8,14 @@ from pathlib import Path
 
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import ForgeRefused, ForgeUnavailable
-from orchestrator.runtime.loop import CycleResult
+from orchestrator.runtime.cycles import CycleResult
 from orchestrator.service.notifier import GatewayStatesFile
 from stacks.model import Operation, OperationVerb
 from tests.worlds.world import BAD_YAML, World
 
 
 async def test_the_pages_know_every_host_and_why(world: World, tmp_path: Path) -> None:
-    world.loop.listeners = (*world.loop.listeners, GatewayStatesFile(tmp_path / "gateway").on_cycle)
+    world.listeners.append(GatewayStatesFile(tmp_path / "gateway").on_cycle)
     number = world.open()
     world.stacks.fail(world.ref(number), "exit code 2", times=9)
     await world.run_for(seconds=5)
@@ -31,9 +31,9 @@ async def test_unchanged_state_is_not_rewritten(world: World, tmp_path: Path) ->
     states, path = GatewayStatesFile(tmp_path), tmp_path / "states.json"
     world.open()
     await world.run_for(minutes=1)
-    states.on_cycle(world.loop.last_cycle)
+    states.on_cycle(world.last_cycle)
     path.unlink()
-    states.on_cycle(world.loop.last_cycle)
+    states.on_cycle(world.last_cycle)
     assert not path.exists()
     states.on_cycle(CycleResult())
     assert json.loads(path.read_text()) == {"hosts": {}}
@@ -76,15 +76,17 @@ async def test_who_cannot_be_told_is_asked_again_and_who_refuses_for_good_is_not
     assert view is not None
     operation = Operation(view.ref, OperationVerb.DESTROY, "local", view.name)
     world.forge.fail_next(ForgeUnavailable("503"), "upsert_comment")
-    assert await world.notifier.report_destroyed(operation) is False
+    assert await world.notifier.report_destroyed(operation, "it is merged") is False
     world.now = world.now.replace(minute=world.now.minute + 5)
-    assert await world.notifier.report_destroyed(operation) is True
-    assert "Removed" in world.comment(number)
+    assert await world.notifier.report_destroyed(operation, "it is merged") is True
+    assert "Destroyed" in world.comment(number)
     another = world.open("another")
     await world.run_for(minutes=1)
     world.forge.fail_next(ForgeRefused("the token may not write comments"), "upsert_comment", count=9)
     assert (
-        await world.notifier.report_destroyed(Operation(world.ref(another), OperationVerb.DESTROY, "local", "x"))
+        await world.notifier.report_destroyed(
+            Operation(world.ref(another), OperationVerb.DESTROY, "local", "x"), "it is merged"
+        )
         is True
     )
 

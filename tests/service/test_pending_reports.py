@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,54 +11,46 @@ import pytest
 
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import Conclusion, ForgeNotFound, ForgeRefused
-from orchestrator.service.notifier import Notifier
 from orchestrator.service.pending_reports import PendingReports
-from orchestrator.surfaces.reports.reporter import Reporter
 from stacks.model import Operation, OperationVerb, StackRef
 from tests.worlds.world import BAD_YAML, World
 
 
-def persist_reports(world: World, path: Path) -> None:
-    """From now on this life writes down whom it told, as ephd does."""
-    world.notifier = Notifier(Reporter(world.forge, world.clock), world.journal, PendingReports(path))
-    world.loop.listeners = (world.notifier.on_cycle,)
-    world.notifier.destroy_reason = world.executor.reason
-    world.stacks.on_destroyed = world.notifier.report_destroyed
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    """Its pending reports are a file, as ephd's are."""
+    made = World(folder=tmp_path)
+    yield made
+    await made.close()
 
 
-async def test_environment_removed_during_downtime_is_reported(world: World, tmp_path: Path) -> None:
-    persist_reports(world, tmp_path / "owed.json")
+async def test_environment_removed_during_downtime_is_reported(world: World) -> None:
     number = world.open(files={"text": "x", "eph.yaml": BAD_YAML})
     await world.run_for(minutes=1)
-    assert "Not made" in world.comment(number)
+    assert "Not created" in world.comment(number)
     await world.restart()
     world.forge.close_pull(world.shop, number)
-    persist_reports(world, tmp_path / "owed.json")
     await world.run_for(minutes=1)
     assert "Not wanted any more" in world.comment(number)
 
 
-async def test_a_check_that_was_left_in_progress_on_an_older_commit_is_ended(world: World, tmp_path: Path) -> None:
+async def test_a_check_that_was_left_in_progress_on_an_older_commit_is_ended(world: World) -> None:
     """P2, pitfall 9: killed while it made one commit; when it is back, another one is wanted."""
-    persist_reports(world, tmp_path / "owed.json")
     number = world.open()
     world.hold(number)
     await world.run_for(minutes=1)
     older = world.head(number)
     await world.restart()
     world.push(number)
-    persist_reports(world, tmp_path / "owed.json")
     await world.run_for(minutes=2)
     assert world.forge.reports(world.shop, older)["eph/preview"].conclusion is Conclusion.NEUTRAL
     assert world.forge.reports(world.shop, world.head(number))["eph/preview"].conclusion is Conclusion.SUCCESS
 
 
-async def test_desired_environment_gets_no_final_report(world: World, tmp_path: Path) -> None:
-    persist_reports(world, tmp_path / "owed.json")
+async def test_desired_environment_gets_no_final_report(world: World) -> None:
     number = world.open()
     await world.run_for(minutes=1)
     await world.restart()
-    persist_reports(world, tmp_path / "owed.json")
     await world.run_for(minutes=1)
     assert "Ready" in world.comment(number)
     assert world.comment(number).count("Not wanted") == 0
@@ -74,28 +67,24 @@ async def test_one_that_went_while_its_repository_could_not_be_read_is_told_late
 
 
 async def test_what_left_without_a_destroy_leaves_no_logs(world: World) -> None:
-    forgotten: list[StackRef] = []
-    world.notifier.forget_record = forgotten.append
     number, other = world.open(files={"text": "x", "eph.yaml": BAD_YAML}), world.open()
     await world.run_for(minutes=1)
     world.forge.close_pull(world.shop, number)
     world.forge.close_pull(world.shop, other)
     await world.run_for(minutes=2)
-    assert world.ref(number) in forgotten  # the other one, whose destroy said so, may be forgotten twice
+    assert world.ref(number) in world.stacks.forgotten  # the other one, whose destroy said so, may be forgotten twice
 
 
 async def test_a_renamed_repositorys_old_stack_that_never_was_leaves_no_logs_and_no_last_word(world: World) -> None:
-    forgotten: list[StackRef] = []
-    world.notifier.forget_record = forgotten.append
     number = world.open(files={"text": "x", "eph.yaml": BAD_YAML})
     await world.run_for(minutes=1)
     old = world.ref(number)
     view = world.view(number)
     assert view is not None
     moved = StackRef(old.project.replace("shop", "store"), old.stack)
-    world.notifier.on_cycle(replace(world.loop.last_cycle, views=(replace(view, ref=moved),)))
+    world.notifier.on_cycle(replace(world.last_cycle, views=(replace(view, ref=moved),)))
     await world.notifier.report()
-    assert forgotten == [old]
+    assert world.stacks.forgotten == [old]
     assert "Not wanted" not in world.comment(number)
 
 
@@ -114,20 +103,18 @@ async def test_a_last_word_that_was_refused_once_is_said_after_all(world: World)
     world.forge.close_pull(world.shop, number)
     await world.run_for(minutes=2)
     assert world.view(number) is None
-    assert "Removed" in world.comment(number)
+    assert "Destroyed" in world.comment(number)
 
 
 async def test_a_last_word_that_is_always_refused_is_given_up(world: World) -> None:
-    forgotten: list[StackRef] = []
-    world.notifier.forget_record = forgotten.append
     number = world.open(files={"text": "x", "eph.yaml": BAD_YAML})
     await world.run_for(minutes=1)
     world.forge.fail_next(ForgeRefused("the token may not write comments"), "upsert_comment", count=1000)
     world.forge.close_pull(world.shop, number)
     await world.run_for(minutes=5)
-    assert forgotten == []
+    assert world.stacks.forgotten == []
     await world.run_for(minutes=30)
-    assert world.ref(number) in forgotten  # the other one, whose destroy said so, may be forgotten twice
+    assert world.ref(number) in world.stacks.forgotten  # the other one, whose destroy said so, may be forgotten twice
 
 
 async def test_what_was_seen_before_the_end_is_not_told_after_it(world: World) -> None:
@@ -136,13 +123,18 @@ async def test_what_was_seen_before_the_end_is_not_told_after_it(world: World) -
     await world.run_for(minutes=1)
     view = world.view(number)
     assert view is not None
-    world.notifier.on_cycle(replace(world.loop.last_cycle, views=(replace(view, phase=Phase.DESTROYING),)))
+    world.notifier.on_cycle(replace(world.last_cycle, views=(replace(view, phase=Phase.DESTROYING),)))
     await world.notifier.report()
-    assert await world.notifier.report_destroyed(Operation(view.ref, OperationVerb.DESTROY, "local", view.name)) is True
+    assert (
+        await world.notifier.report_destroyed(
+            Operation(view.ref, OperationVerb.DESTROY, "local", view.name), "it is merged"
+        )
+        is True
+    )
     for _ in range(3):
         world.now += timedelta(seconds=10)
         await world.notifier.report()
-    assert "Removed" in world.comment(number)
+    assert "Destroyed" in world.comment(number)
 
 
 @pytest.mark.parametrize("text", ["", "[", "{}", "[1]", '[{"project": "x"}]', '[{"stack": {}}]'])

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.app.addresses import StartupError
-from orchestrator.app.shared_folder import lock_shared_folder
 from orchestrator.config.settings.server_settings import ServerSettings
+from orchestrator.runtime.server.addresses import StartupError
+from orchestrator.runtime.server.shared_folder import lock_shared_folder
 
 URL = "postgresql://eph@db/eph"
 

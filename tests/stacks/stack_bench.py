@@ -18,13 +18,15 @@ from typing import Any, Protocol
 
 from programs.spec import EnvironmentSpec, GitSource, ServiceSpec
 from stacks import names
-from stacks.backends.file.file_inventory import FileInventory
+from stacks.backends.file.file_backend import FileBackend
+from stacks.backends.inventory import StackInventory
 from stacks.executors.port import Lane
 from stacks.executors.process.pool import Pool
 from stacks.fake import FakeStacks
 from stacks.model import Operation, OperationResult, OperationVerb, StackRecord, StackRef, StackSnapshot, StackTag
 from stacks.paths import StackPaths
 from stacks.toolchain import pulumi_cli
+from tests.stack_folders import file_backend, stack_paths
 
 ROOT = Path(__file__).parents[2]
 REPOSITORY, SHOP = 12345, "acme/shop"
@@ -128,11 +130,13 @@ class RealBench:
     places: StackPaths
     version: str
     operations: Pool = field(init=False)
-    inventory: FileInventory = field(init=False)
+    backend: FileBackend = field(init=False)
+    inventory: StackInventory = field(init=False)
 
     def __post_init__(self) -> None:
         self.operations = Pool(self.places, self.version, warm_workers=0)  # a warm one would cost each test a process
-        self.inventory = FileInventory(self.places.backend)
+        self.backend = file_backend(self.places)
+        self.inventory = StackInventory(self.backend)
 
     @property
     def factory(self) -> OperationFactory:
@@ -194,7 +198,7 @@ class RealBench:
     def remaining_files(self) -> list[str]:
         """Files in the folders of operations, other than the store's own marker and the logs of what still exists."""
         places = self.places
-        found = [*_files(places.backend), *_files(places.operations), *_files(self.folder / "tmp")]
+        found = [*_files(self.backend.folder), *_files(places.operations), *_files(self.folder / "tmp")]
         warm = {interpreter.folder for interpreter in self.operations._idle}
         found += [path for path in _files(places.work) if path.parent not in warm]
         return [str(path.relative_to(self.folder)) for path in found if path.name != "meta.yaml"]
@@ -228,10 +232,8 @@ def create_real_bench(folder: Path, monkeypatch: Any) -> RealBench:
     (folder / "pass").write_text("a passphrase")
     monkeypatch.setenv("PYTHONPATH", f"{folder / 'site'}{os.pathsep}{ROOT}")
     monkeypatch.setenv("TMPDIR", str(folder / "tmp"))
-    places = StackPaths(
-        backend=folder / "backend",
-        work=folder / "work",
-        operations=folder / "operations",
+    places = stack_paths(
+        folder,
         pulumi_home=folder / "home",
         passphrase_file=folder / "pass",
         tools=f"{folder / 'bin'}{os.pathsep}{found.path}",

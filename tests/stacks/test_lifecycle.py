@@ -16,8 +16,6 @@ from pathlib import Path
 
 import pytest
 
-from stacks.backends.file import locks
-from stacks.backends.file.layout import FileBackend
 from stacks.executors.process import operation_records
 from stacks.model import Outcome, StackRef
 from tests.stacks.probe_target import SECRET
@@ -31,7 +29,7 @@ async def test_a_first_up_starts_three_processes_at_most_and_an_update_two(real:
     person sees pr-N under the repository's project. Afterwards nothing is left: no backup, tag, lock, history, log,
     temporary folder, nor a stack selected in PULUMI_HOME (pulumi #8186)."""
     old = real.factory.tag(1, "ffff", keep=True, incarnation="before")
-    FileBackend(real.places.backend).write_tag(ref(1), old)  # an earlier stack's, that outlived it
+    real.backend.write_tag(ref(1), old)  # an earlier stack's, that outlived it
     result = await run_operation(real, real.factory.up(1, "aaaa"))
     assert result.outcome is Outcome.SUCCEEDED
     tag = record_of(real, 1).tag
@@ -48,12 +46,12 @@ async def test_a_first_up_starts_three_processes_at_most_and_an_update_two(real:
     listed = json.loads(real.pulumi("stack", "ls", "--all", "--json"))
     assert [stack["name"] for stack in listed] == ["organization/eph-shop-9ix/pr-1"]
 
-    FileBackend(real.places.backend).root.joinpath("backups/eph-shop-9ix/pr-1").mkdir(parents=True)
+    real.backend.root.joinpath("backups/eph-shop-9ix/pr-1").mkdir(parents=True)
     assert (await run_operation(real, real.factory.destroy(1))).outcome is Outcome.SUCCEEDED
     assert real.created_files() == {}
     assert real.remaining_files() == []
     assert not (real.places.pulumi_home / "workspaces").exists()
-    kept = {path.name for path in real.places.backend.glob(".pulumi/*/*")}
+    kept = {path.name for path in real.backend.folder.glob(".pulumi/*/*")}
     assert "eph-shop-9ix" not in kept
 
 
@@ -63,11 +61,11 @@ async def test_a_secret_is_nowhere_but_encrypted_in_the_state(real: RealBench) -
     result = await run_operation(real, real.factory.up(1, "aaaa"), told)
     assert result.outcome is Outcome.SUCCEEDED
     assert SECRET not in repr(result) + "\n".join(told)
-    read = _texts(real.places.operations) | _texts(real.places.backend) | _texts(real.places.work)
+    read = _texts(real.places.operations) | _texts(real.backend.folder) | _texts(real.places.work)
     assert any(path.suffix == ".log" for path in read)
     assert any(path.name == "last.json" for path in read)
     assert [path for path, text in read.items() if SECRET in text] == []
-    state = FileBackend(real.places.backend).state_file(ref(1)).read_text()
+    state = real.backend.state_file(ref(1)).read_text()
     assert len(state) < 30_000, "a pickled provider lies in the state of each resource: keep it small"
 
 
@@ -111,7 +109,7 @@ async def test_whose_a_lock_is(real: RealBench) -> None:
     """L8 and pitfall 'break a lock only when its owner is ours and proven dead': another host's stays and is told
     with the command that helps; one whose pid was used again is broken, and the operation goes on."""
     await run_operation(real, real.factory.up(1, "aaaa"))
-    folder = locks.folder(real.places.backend, ref(1))
+    folder = real.backend.lock_folder(ref(1))
     folder.mkdir(parents=True, exist_ok=True)
     far = _lock(folder / "far.json", "another-host", 1)
     before = len(real.pulumi_commands())
@@ -145,7 +143,7 @@ async def test_a_shell_that_knows_another_pulumi(real: RealBench, monkeypatch: p
     listed, never touched."""
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "the shell's")
     monkeypatch.setenv("PULUMI_DIY_BACKEND_GZIP", "true")
-    foreign = FileBackend(real.places.backend).state_file(StackRef("payroll", "production"))
+    foreign = real.backend.state_file(StackRef("payroll", "production"))
     foreign.parent.mkdir(parents=True)
     foreign.write_text('{"version": 3, "checkpoint": {"stack": "organization/payroll/production"}}')
     lane = start_operation(real, real.factory.up(1, "aaaa"))
@@ -195,7 +193,7 @@ async def test_a_destroy_that_fails_keeps_the_record(real: RealBench) -> None:
 
 async def test_a_state_that_a_full_disk_cut_in_the_first_up_is_begun_anew(real: RealBench) -> None:
     """L8; Pulumi puts what was written before the disk was full in the place of the whole state. Found by chaos."""
-    backend = FileBackend(real.places.backend)
+    backend = real.backend
     for number in (1, 2):
         backend.create(ref(number))
         backend.state_file(ref(number)).write_text('{"version": 3, "check')

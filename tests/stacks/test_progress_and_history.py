@@ -16,15 +16,15 @@ import pytest
 from pulumi.automation import CommandError, CommandResult, EngineEvent
 from pulumi.automation.errors import create_command_error
 
-from stacks import errors
+from stacks import errors, process_identity
+from stacks.backends import update_history
 from stacks.backends.file import history
-from stacks.backends.file.layout import FileBackend
-from stacks.executors.process import operation_records, process_identity
+from stacks.executors.process import operation_records
 from stacks.executors.process.pool import Pool
-from stacks.executors.process.process_identity import ProcessIdentity
 from stacks.model import OperationVerb, Outcome, StackRef
-from stacks.paths import StackPaths
+from stacks.process_identity import ProcessIdentity
 from stacks.progress import MAX_MESSAGE_LENGTH, ProgressCollector
+from tests.stack_folders import file_backend, stack_paths
 
 WRONG_KEY = "the passphrase does not open this stack's state; is it the server's key?"
 WEB = "urn:pulumi:pr-1::eph-shop-9ix::pulumi-python:dynamic/eph:Service::web"
@@ -190,15 +190,14 @@ def test_an_interrupted_update_is_marked_once(tmp_path: Path) -> None:
 
 def test_what_a_killed_life_was_at_is_no_failure(tmp_path: Path) -> None:
     """L2, L8: Pulumi wrote one on its way out, and nobody was left to say that it was interrupted."""
-    home = tmp_path / "home"
-    places = StackPaths(tmp_path / "backend", tmp_path / "work", tmp_path / "operations", home, home / "pass")
+    places = stack_paths(tmp_path)
     ref = StackRef("eph-shop-1", "pr-1")
     dead = ProcessIdentity(2**22 + 1, 1, "an earlier boot")
     operation_records.write_running(
         places,
         operation_records.OperationRecord(ref, OperationVerb.UP, "mark", dead, where=process_identity.pid_scope()),
     )
-    backend = FileBackend(places.backend)
+    backend = file_backend(places)
     state = backend.root / "stacks" / ref.project / f"{ref.stack}.json"
     state.parent.mkdir(parents=True)
     state.write_text("{}")  # of a stack that is not there, nothing stays
@@ -215,6 +214,6 @@ def test_history_is_pruned_with_its_checkpoints(tmp_path: Path) -> None:
         entry(tmp_path, number)
     history.prune(tmp_path)
     left = sorted(path.name for path in tmp_path.iterdir())
-    assert len(left) == 2 * history.MAX_KEPT
-    assert left[0] == f"pr-1-{1_000 + 50 - history.MAX_KEPT}.checkpoint.json"
-    assert len(history.read(tmp_path)) == history.MAX_READ
+    assert len(left) == 2 * update_history.MAX_KEPT
+    assert left[0] == f"pr-1-{1_000 + 50 - update_history.MAX_KEPT}.checkpoint.json"
+    assert len(history.read(tmp_path)) == update_history.MAX_READ

@@ -107,9 +107,9 @@ async def test_half_a_list_destroys_nothing(world: World) -> None:  # L7, pitfal
     assert view(world, "release/1").phase is Phase.READY
     world.forge.fail_next(ForgeUnavailable("502"), "refs")
     await world.cycle()
-    plan = world.loop.last_cycle.plan
+    plan = world.last_cycle.plan
     assert plan is not None
-    assert any("branches and tags of acme/shop could not be read whole: 502" in note for note in plan.notes)
+    assert any("branches and tags of acme/shop could not be read completely: 502" in note for note in plan.notes)
 
 
 async def test_a_branch_that_is_there_after_all_is_not_destroyed(world: World) -> None:
@@ -166,7 +166,7 @@ async def test_tags_from_before_there_was_a_file_are_passed_over_in_silence(worl
     world.forge.push(world.shop, "main", {"eph.yaml": None})
     world.forge.tag(world.shop, "v0.1")
     await set_up_branches(world)
-    assert world.loop.last_cycle.views == ()
+    assert world.last_cycle.views == ()
 
 
 async def test_the_first_file_on_the_default_branch_is_seen_soon(world: World) -> None:  # L1
@@ -212,7 +212,7 @@ async def test_only_so_many_are_looked_at_the_newest_first(world: World) -> None
     await world.run_for(minutes=10)
     there = {minor for minor in range(30) if stack(world, f"v1.{minor}", RefKind.TAG)}
     assert there == set(range(10, 30))
-    assert any("30 branches and tags match, 20 are looked at" in said for said in world.loop.last_cycle.forge.problems)
+    assert any("30 branches and tags match, 20 are looked at" in said for said in world.last_cycle.forge.problems)
     world.forge.delete_tag(world.shop, "v1.29")
     await world.run_for(minutes=5)
     assert stack(world, "v1.29", RefKind.TAG) is None
@@ -236,7 +236,7 @@ async def test_without_a_glob_nothing_is_asked(world: World) -> None:  # L4
     world.open()
     world.forge.fail_next(ForgeUnavailable("nobody asks this"), "refs")
     await world.run_for(minutes=10)
-    assert world.loop.last_cycle.complete
+    assert world.last_cycle.complete
     world.forge.push(world.shop, "main", ref_triggers())
     await world.run_for(minutes=2)  # takes the failure
-    assert world.loop.last_cycle.complete
+    assert world.last_cycle.complete

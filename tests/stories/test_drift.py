@@ -25,8 +25,8 @@ async def test_a_part_that_is_lost_is_noticed_at_the_next_look_repaired_and_told
     await world.run_for(seconds=31)
     assert len(world.built_commits(number)) == ups + 1, "its URL answers; the next look alone tells"
     assert world.event_messages("environment.drifted") == ["the database main is gone"]
-    assert world.event_messages("environment.repaired") == ["the database main was gone; it was made again"]
-    told = ": the database main was gone; it was made again"
+    assert world.event_messages("environment.repaired") == ["the database main was gone; it was recreated"]
+    told = ": the database main was gone; it was recreated"
     assert world.phase(number) is Phase.READY
     repaired = world.view(number)
     assert repaired is not None
@@ -61,7 +61,7 @@ async def test_a_repair_outlives_a_restart_in_what_is_told(world: World) -> None
     await world.restart()
     world.memory.completed_repairs |= world.journal.recall_repairs()
     await world.run_for(minutes=1)
-    assert "the service web did not run; it was started again" in world.comment(number)
+    assert "the service web wasn't running; it was restarted" in world.comment(number)
 
 
 async def test_a_new_commit_looks_at_what_is_there_when_something_is_lost(world: World) -> None:  # L9

@@ -35,7 +35,7 @@ async def test_a_failing_build_keeps_the_old_url_and_is_tried_with_backoff(world
     assert world.phase(number) is Phase.FAILED
     assert world.running_commit(number) == old
     assert "exit code 2" in world.comment(number)
-    assert "still answers" in world.comment(number)
+    assert "is still live" in world.comment(number)
     await world.run_for(minutes=2)
     assert world.built_commits(number)[1:] == [new] * 3
     assert world.running_commit(number) == new
@@ -107,7 +107,7 @@ async def test_a_failed_destroy_is_tried_for_ever_and_never_forgotten(world: Wor
     assert "a namespace hangs" in world.comment(number)
     await world.run_for(hours=2)
     assert world.stacks.records == {}
-    assert "Removed" in world.comment(number)
+    assert "Destroyed" in world.comment(number)
 
 
 async def test_the_record_stays_until_the_pull_request_was_told(world: World) -> None:  # P1
@@ -117,7 +117,7 @@ async def test_the_record_stays_until_the_pull_request_was_told(world: World) ->
     world.forge.close_pull(world.shop, number)
     await world.run_for(minutes=10)
     assert world.stacks.records == {}
-    assert "Removed" in world.comment(number)
+    assert "Destroyed" in world.comment(number)
 
 
 async def test_a_report_that_fails_stops_nothing(world: World) -> None:  # P1

@@ -68,7 +68,9 @@ async def test_it_waits_for_ci_and_is_made_once_the_image_is_there(world: World)
     assert world.stacks.started == [], "the push itself does nothing"
     await world.run_for(seconds=INTERVAL.total_seconds())
     assert (world.phase(number), running_digest(world, number)) == (Phase.READY, digest)
-    assert f"image api is {REPOSITORY}@{digest}, by tag_template: {image_tag(world, number)}" in reasons(world, number)
+    assert f"image api is {REPOSITORY}@{digest}, found by tag_template: {image_tag(world, number)}" in reasons(
+        world, number
+    )
 
 
 async def test_a_look_is_one_question_and_the_comment_is_written_once(world: World) -> None:
@@ -91,7 +93,7 @@ async def test_after_the_wait_it_has_failed_and_says_what_to_do(world: World) ->
     view = world.view(number)
     assert view is not None
     assert view.failure is not None
-    assert "there is no image api for commit" in view.failure.error
+    assert "image api for commit" in view.failure.error
     assert "within 10 min" in view.failure.error
     assert "/eph retry" in world.comment(number)
     assert len(world.event_messages("environment.without_image")) == 1
@@ -137,7 +139,7 @@ async def test_what_runs_goes_on_while_the_newer_one_has_no_image(world: World) 
     world.push(number)
     await world.run_for(minutes=5)
     assert world.phase(number) is Phase.IMAGE
-    assert "still answers" in world.comment(number)
+    assert "is still live" in world.comment(number)
     world.registries.error = RegistryUnavailable(
         "cannot be asked for just now: registry.test does not answer (ConnectError)"
     )
@@ -293,7 +295,7 @@ async def test_each_of_several_is_pinned_when_it_is_there(world: World) -> None:
     first = world.registries.push("registry.test/acme/worker", "latest")
     await world.run_for(minutes=5)
     assert world.phase(number) is Phase.IMAGE
-    assert "waits for image api of" in reasons(world, number)
+    assert "waiting for image api of" in reasons(world, number)
     world.registries.push("registry.test/acme/worker", "latest")
     api = push_image(world, number)
     await world.run_for(minutes=1)

@@ -12,27 +12,11 @@ import pytest
 from orchestrator.core.views.phases import Phase
 from orchestrator.runtime.executor import MAX_CONCURRENT_PURGES
 from orchestrator.runtime.observation import observer
-from stacks.model import Operation, OperationResult
 from tests.worlds.world import World
 
 
-async def test_an_operation_that_raises_frees_its_lane_and_is_told(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:  # L8
-    start = world.stacks.start
-    broken = [True]
-
-    class Broken:
-        async def wait(self) -> OperationResult:
-            raise RuntimeError("the pipe broke")
-
-        def interrupt(self) -> None:
-            """Too late."""
-
-    def once(operation: Operation, progress):
-        return Broken() if broken and broken.pop() else start(operation, progress)
-
-    monkeypatch.setattr(world.stacks, "start", once)
+async def test_an_operation_that_raises_frees_its_lane_and_is_told(world: World) -> None:  # L8
+    world.stacks.break_next_lane("the pipe broke")
     number = world.open()
     await world.run_for(seconds=5)
     assert world.executor.running == {}
@@ -42,22 +26,13 @@ async def test_an_operation_that_raises_frees_its_lane_and_is_told(
     assert world.phase(number) is Phase.READY
 
 
-async def test_one_that_cannot_be_started_stops_nobody(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:  # pitfall 5
+async def test_one_that_cannot_be_started_stops_nobody(world: World) -> None:  # pitfall 5
     bad, good = world.open("bad"), world.open("good")
-    start, ref = world.stacks.start, world.ref(bad)
-
-    def refusing(operation: Operation, progress):
-        if operation.ref == ref:
-            raise OSError("no process could be started")
-        return start(operation, progress)
-
-    monkeypatch.setattr(world.stacks, "start", refusing)
+    world.stacks.refuse_start(world.ref(bad), "no process could be started")
     await world.run_for(minutes=1)
     assert world.phase(good) is Phase.READY
     assert any("no process could be started" in sentence for sentence in world.event_messages("cycle.failed"))
-    monkeypatch.undo()
+    world.stacks.refuse_start(world.ref(bad), "")
     await world.run_for(minutes=1)
     assert world.phase(bad) is Phase.READY
 
@@ -66,7 +41,7 @@ async def test_a_show_that_fails_does_not_fail_the_cycle(world: World) -> None: 
     def full(_: object) -> None:
         raise OSError("no space left on device")
 
-    world.loop.listeners = (full, world.notifier.on_cycle)
+    world.listeners.append(full)
     number = world.open()
     await world.run_for(minutes=1)
     assert world.phase(number) is Phase.READY
@@ -175,23 +150,29 @@ async def test_nothing_in_the_background_ends_without_a_word(
     assert len(world.stacks.records) == 1
 
 
-async def test_a_target_that_hangs_holds_nobody_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:  # pitfall 5
-    """It is asked once, not once a cycle: threads are few."""
-    hangs, asked = threading.Event(), []
+class HangingTarget:
+    def __init__(self) -> None:
+        self.hangs = threading.Event()
+        self.asked = 0
 
-    def never() -> frozenset[str]:
-        asked.append(world.now)
-        hangs.wait(20)
+    def list_environments(self, _: Mapping[str, str]) -> frozenset[str]:
+        self.asked += 1
+        self.hangs.wait(20)
         return frozenset()
 
+
+async def test_a_target_that_hangs_holds_nobody_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:  # pitfall 5
+    """It is asked once, not once a cycle: threads are few."""
+    other = HangingTarget()
+    world.targets["other"] = other
+    await world.restart()
     monkeypatch.setattr(observer, "TARGET_TIMEOUT", 0.02)
-    world.loop._dependencies.observer._sources.targets["other"] = never
     number = world.open()
     world.target.leftovers.add("shop-old-name-7")
     await world.run_for(minutes=2)
     assert world.phase(number) is Phase.READY
     assert world.target.leftovers == set()
-    assert len(asked) == 1
-    hangs.set()
+    assert other.asked == 1
+    other.hangs.set()
     await world.run_for(minutes=1)
-    assert len(asked) > 1
+    assert other.asked > 1

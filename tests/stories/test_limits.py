@@ -18,7 +18,7 @@ async def test_what_is_over_the_limit_waits_and_its_pull_request_says_its_place(
     for number in queued:
         view = town.view(number)
         assert view is not None
-        assert f"Place **{view.queue_position}** in the queue" in town.comment(number)
+        assert f"Position **{view.queue_position}** in the queue" in town.comment(number)
     first = min(queued, key=lambda number: getattr(town.view(number), "queue_position", 0))
     ready = next(number for number in numbers if town.phase(number) is Phase.READY)
     town.forge.close_pull(town.shop, ready)

@@ -52,9 +52,9 @@ async def test_an_unlabelled_a_closed_and_a_merged_one_leave_nothing(world: Worl
     world.forge.merge(world.shop, merged)
     await world.run_for(minutes=2)
     assert world.stacks.records == {}
-    assert world.loop.last_cycle.views == ()
+    assert world.last_cycle.views == ()
     for number in (unlabelled, closed, merged):
-        assert "Removed" in world.comment(number)
+        assert "Destroyed" in world.comment(number)
 
 
 async def test_a_reopened_one_comes_back_under_its_name(world: World) -> None:  # L5, Y3
@@ -92,7 +92,7 @@ async def test_a_close_during_the_creation_leaves_nothing(world: World) -> None:
     world.release(ref)
     await world.run_for(minutes=2)
     assert world.stacks.records == {}
-    assert "Removed" in world.comment(number)
+    assert "Destroyed" in world.comment(number)
 
 
 async def test_time_runs_out_is_extended_and_starts_afresh_with_a_push(world: World) -> None:  # L5, pitfall 10
@@ -213,7 +213,7 @@ async def test_a_fork_runs_nothing(world: World) -> None:  # S2, L3
     await world.run_for(minutes=1)
     assert world.phase(number) is Phase.WAITING
     assert world.stacks.started == []
-    assert f"waits for approval of commit {world.head(number)[:7]}" in world.comment(number)
+    assert f"needs approval by {world.head(number)[:7]}" in world.comment(number)
 
 
 async def test_an_author_without_write_access_is_refused_until_let_in(world: World) -> None:  # T1

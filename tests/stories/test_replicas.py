@@ -12,17 +12,15 @@ from orchestrator.core.views.phases import Phase
 from orchestrator.ledger import event_kinds
 from orchestrator.ledger.fake import FakeLease
 from stacks.executors.process import operation_records
-from stacks.executors.process.process_identity import ProcessIdentity
 from stacks.executors.process.recovery import Recovery
 from stacks.model import OperationVerb
+from stacks.process_identity import ProcessIdentity
 from tests.worlds.world import World
 
 
 @pytest.fixture
 async def follower() -> AsyncIterator[World]:
-    town = World()
-    town.lease = FakeLease()
-    await town.restart()  # a new life, with that lease
+    town = World(lease=FakeLease())
     yield town
     await town.close()
 
@@ -37,7 +35,7 @@ async def test_who_follows_looks_and_neither_acts_nor_tells(follower: World) -> 
     await follower.run_for(minutes=5)
     assert follower.stacks.records == {}
     assert follower.comment(number) == ""
-    assert len(follower.loop.last_cycle.views) == 1, "it looks"
+    assert len(follower.last_cycle.views) == 1, "it looks"
     assert follower.ledger.events() == []
 
 
@@ -101,13 +99,13 @@ async def test_a_stack_on_which_an_earlier_leader_still_works_is_left_alone(foll
     left = operation_records.OperationRecord(
         follower.ref(number), OperationVerb.UP, "m", here, here, "one", "c" * 40, follower.now.isoformat()
     )
-    follower.leadership.recover_operations = lambda: Recovery((), (left,))
+    follower.stacks.remote = Recovery((), (left,))
     await follower.cycle()
     await follower.cycle()
     assert follower.stacks.records == {}
-    [view] = follower.loop.last_cycle.views
-    assert view.reasons[0] == "up of ccccccc, begun by another replica, ends first"
+    [view] = follower.last_cycle.views
+    assert view.reasons[0] == "waiting for the up of ccccccc that another replica started"
     assert view.progress == "begun by another replica: process 7 on one"
-    follower.leadership.recover_operations = Recovery
+    follower.stacks.remote = Recovery()
     await follower.run_for(minutes=1)
     assert follower.phase(number) is Phase.READY

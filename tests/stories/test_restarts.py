@@ -92,7 +92,7 @@ async def test_what_is_closed_while_nobody_looks_is_gone_afterwards(world: World
     world.forge.close_pull(world.shop, number)
     await world.run_for(minutes=3)
     assert world.stacks.records == {}
-    assert "Removed" in world.comment(number)
+    assert "Destroyed" in world.comment(number)
 
 
 async def test_a_restart_in_peace_does_nothing_again(world: World) -> None:  # L2, L4

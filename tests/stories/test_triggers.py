@@ -28,7 +28,7 @@ async def test_a_change_of_nothing_that_counts_gets_no_environment_and_says_so(w
     await world.run_for(minutes=1)
     assert world.phase(number) is Phase.REFUSED
     assert world.stacks.started == []
-    assert first_reason(world, number) == "acme/shop#1 changes no file that its eph.yaml names (paths: web/**)"
+    assert first_reason(world, number) == "acme/shop#1 changes no file that matches the paths in its eph.yaml (web/**)"
     assert "changes no file" in world.comment(number)
     world.push(number, {"web/app.py": "1"})
     await world.run_for(minutes=1)
@@ -68,7 +68,7 @@ async def test_it_waits_for_the_checks_of_that_very_commit(world: World) -> None
     first = world.head(number)
     await world.run_for(minutes=1)
     assert world.phase(number) is Phase.WAITING
-    assert first_reason(world, number).endswith("build and test (*) not done")
+    assert first_reason(world, number).endswith("build and test (*) pending")
     world.forge.set_check(world.shop, first, "build", CheckState.PASSED)
     world.forge.set_check(world.shop, first, "test (3.11)", CheckState.PASSED)
     world.forge.set_check(world.shop, first, "test (3.12)", CheckState.FAILED)
@@ -93,7 +93,7 @@ async def test_a_label_that_is_renamed_takes_its_environment_with_it(world: Worl
     world.forge.label(world.shop, number, "try-it")
     await world.run_for(minutes=2)
     assert world.stack(number) is None
-    assert "Removed" in world.comment(number)
+    assert "Destroyed" in world.comment(number)
 
 
 async def test_a_label_deleted_from_the_repository_is_gone_from_all(world: World) -> None:

@@ -56,7 +56,7 @@ async def test_empty_list_destroys_no_open_pull_request(
     assert len(world.stacks.records) == 8
     monkeypatch.undo()
     await world.run_for(minutes=1)
-    assert {view.phase for view in world.loop.last_cycle.views} == {Phase.READY}
+    assert {view.phase for view in world.last_cycle.views} == {Phase.READY}
 
 
 async def test_truncated_list_destroys_nothing(world: World) -> None:  # pitfall 3
@@ -79,7 +79,7 @@ async def test_a_repository_that_answers_404_destroys_nothing(world: World) -> N
     assert len(world.stacks.records) == 3
     world.forge.hide(world.shop, hidden=False)
     await world.run_for(minutes=1)
-    assert {view.phase for view in world.loop.last_cycle.views} == {Phase.READY}
+    assert {view.phase for view in world.last_cycle.views} == {Phase.READY}
 
 
 async def test_a_pull_request_that_is_gone_is_destroyed_once_confirmed(world: World) -> None:  # L7
@@ -118,7 +118,7 @@ async def test_mass_deletion_is_held_until_approved(world: World) -> None:  # L7
         world.forge.vanish(world.shop, number)
     await world.run_for(minutes=10)
     assert len(world.stacks.records) == 10
-    plan = world.loop.last_cycle.plan
+    plan = world.last_cycle.plan
     assert plan is not None
     assert plan.digest
     assert len(world.event_messages("plan.held")) >= 1
@@ -134,7 +134,7 @@ async def test_an_approval_says_nothing_of_the_next_day(world: World) -> None:  
     for number in numbers[:7]:
         world.forge.vanish(world.shop, number)
     await world.run_for(minutes=1)
-    plan = world.loop.last_cycle.plan
+    plan = world.last_cycle.plan
     assert plan is not None
     assert plan.digest
     world.forge.fail_next(DOWN, count=100_000)

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
-from orchestrator.surfaces.api.api_settings import ApiSettings, Role, Token
-from orchestrator.surfaces.fake import START, FakeEnvironmentService
-from orchestrator.surfaces.port import EnvironmentService
+from orchestrator.auth.identities import Role, Token
+from orchestrator.service.fake import START, FakeEnvironmentService
+from orchestrator.service.port import EnvironmentService
+from orchestrator.surfaces.api.api_settings import ApiSettings
 
 TOKENS = {role.name.lower(): f"{role.name.lower()}-" + "x" * 32 for role in Role}
 

@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from orchestrator.core.views.phases import Phase
+from orchestrator.service.fake import FakeEnvironmentService, sample
 from orchestrator.surfaces.api.app import create_app
-from orchestrator.surfaces.fake import FakeEnvironmentService, sample
 from tests.surfaces.api_server import TOKENS, SwappableDesk, api_settings, serve
 
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from orchestrator.core.views.phases import Phase
-from orchestrator.surfaces.fake import START, FakeEnvironmentService, sample
+from orchestrator.service.fake import START, FakeEnvironmentService, sample
 
 NAME = "shop-gentle-stream-42"
 
@@ -73,7 +73,7 @@ def test_why_has_sentences_and_facts(admin: httpx.Client) -> None:
     facts = {fact["name"]: fact["value"] for fact in found["facts"]}
     assert facts["pull request"] == "demo/shop#9"
     assert facts["stack"] == "eph-shop-9ix/pr-9"
-    assert "running commit" not in facts, "nothing runs, so there is no such fact"
+    assert "live commit" not in facts, "nothing runs, so there is no such fact"
 
 
 def test_logs_of_services_and_of_the_operation(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
@@ -95,7 +95,7 @@ def test_actions_reach_the_desk_with_the_callers_name(admin: httpx.Client, desk:
         ("up", NAME, "admin-name"),
         ("down", NAME, "admin-name"),
         ("extend", NAME, "admin-name", "3600"),
-        ("wake", "asked by admin-name"),
+        ("wake", "requested by admin-name"),
     ]
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from orchestrator.surfaces.api.api_settings import Token, local_token
-from orchestrator.surfaces.fake import START, FakeEnvironmentService
+from orchestrator.auth.identities import Token
+from orchestrator.auth.local_token import local_token
+from orchestrator.service.fake import START, FakeEnvironmentService
 from tests.surfaces.api_server import TOKENS
 
 ROLES = ("nobody", "viewer", "developer", "admin")
@@ -93,7 +94,7 @@ def test_the_local_token_is_made_once_and_for_its_owner_only(tmp_path: Path) -> 
     assert local_token(tmp_path) == first
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     path.write_text("\n")
-    with pytest.raises(ValueError, match="remove it"):
+    with pytest.raises(ValueError, match="Delete the file"):
         local_token(tmp_path)
 
 
@@ -124,7 +125,7 @@ class TestBrowser:
     def test_a_wrong_token_is_told(self, as_role: Client, url: str) -> None:
         answer = as_role("nobody").post("/login", data={"token": "nope"}, headers={"Origin": url})
         assert answer.status_code == 401
-        assert "not known here" in answer.text
+        assert "Invalid token" in answer.text
 
     @pytest.mark.parametrize(
         "headers",

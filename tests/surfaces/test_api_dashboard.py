@@ -10,7 +10,7 @@ from orchestrator.core.suites.junit import JUnitReport
 from orchestrator.core.suites.suite_plan import SuiteView
 from orchestrator.core.views.environment_views import FailureView
 from orchestrator.core.views.phases import Phase
-from orchestrator.surfaces.fake import START, FakeEnvironmentService, sample
+from orchestrator.service.fake import START, FakeEnvironmentService, sample
 from programs.runtime_info import ProcessInfo, RuntimeEvent, RuntimeInfo
 
 NASTY = "<script>alert(1)</script>"
@@ -24,7 +24,7 @@ def test_the_list_says_where_everything_stands(admin: httpx.Client, desk: FakeEn
     text = admin.get("/").text
     assert 'href="http://shop-gentle-stream-42.localhost:8080"' in text
     assert "The command &#39;make&#39; ended with 2." in text
-    assert "place 2" in text
+    assert "position 2" in text
     assert "demo/web could not be read: 502." in text
     assert "in 72 h" in text
     assert 'http-equiv="refresh"' in text
@@ -32,7 +32,7 @@ def test_the_list_says_where_everything_stands(admin: httpx.Client, desk: FakeEn
 
 def test_an_empty_list_says_what_to_do(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
     desk.views.clear()
-    assert "Put the trigger label on a pull request" in admin.get("/").text
+    assert "Add the trigger label to a pull request" in admin.get("/").text
 
 
 def test_one_environment_has_reasons_events_and_logs(admin: httpx.Client, desk: FakeEnvironmentService) -> None:
@@ -40,7 +40,7 @@ def test_one_environment_has_reasons_events_and_logs(admin: httpx.Client, desk: 
     desk.add_log_lines("shop-gentle-stream-42", "web listening")
     desk.add_log_lines("shop-gentle-stream-42", "pulumi up done", operation=True)
     text = admin.get("/e/shop-gentle-stream-42").text
-    for part in ("has the label preview", "It answered.", "web listening", "pulumi up done", "Take down"):
+    for part in ("has the label preview", "It answered.", "web listening", "pulumi up done", "Destroy …"):
         assert part in text
     assert admin.get("/e/eph-shop-9ix/pr-42").status_code == 200
 
@@ -61,7 +61,7 @@ def test_pods_and_their_events_are_on_the_page_and_a_silent_target_hides_nothing
 
 def test_asking_twice_before_it_goes(admin: httpx.Client) -> None:
     text = admin.get("/e/shop-gentle-stream-42", params={"confirm": 1}).text
-    assert "Take it down" in text
+    assert "Destroy</button>" in text
     assert 'http-equiv="refresh"' not in text
 
 

@@ -9,18 +9,18 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from orchestrator.surfaces.api.api_settings import WebhookDelivery
-from orchestrator.surfaces.fake import FakeEnvironmentService
+from orchestrator.forges.webhooks import WebhookRequest
+from orchestrator.service.fake import FakeEnvironmentService
 
 SECRET = b"webhook secret"
 SEEN: list[str] = []
 
 
-def check(delivery: WebhookDelivery) -> bool:
-    expected = "sha256=" + hmac.new(SECRET, delivery.body, hashlib.sha256).hexdigest()
-    good = hmac.compare_digest(expected, delivery.signature)
+def check(request: WebhookRequest) -> bool:
+    expected = "sha256=" + hmac.new(SECRET, request.body, hashlib.sha256).hexdigest()
+    good = hmac.compare_digest(expected, request.headers.get("x-hub-signature-256", ""))
     if good:
-        SEEN.append(delivery.event)
+        SEEN.append(request.headers["x-github-event"])
     return good
 
 

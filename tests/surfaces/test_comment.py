@@ -57,7 +57,10 @@ words = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=60), st.text("`~@#<
 def test_each_phase_reads_as_committed(name: str) -> None:
     """P1, P2: change a text, look at the difference, commit it."""
     check = check_runs.report(VIEWS_BY_NAME[name], NOW)
-    text = f"{comment.render(VIEWS_BY_NAME[name], NOW)}\n=== check: {check.conclusion}\n{check.title}\n{check.details_url}\n"
+    text = (
+        f"{comment.render(VIEWS_BY_NAME[name], NOW)}\n=== check: "
+        f"{check.conclusion}\n{check.title}\n{check.details_url}\n"
+    )
     assert_matches_snapshot(name, text + f"\n=== deployment: {deployed(VIEWS_BY_NAME[name])}\n")
 
 
@@ -231,5 +234,5 @@ def test_an_older_build_that_still_answers_is_linked() -> None:
     """P1: what failed, and that the URL goes on."""
     rendered = comment.render(VIEWS_BY_NAME["failed_update"], NOW)
     assert rendered.startswith("### 🔴 Failed: [")
-    assert f"running commit `{OLD[:7]}` still answers" in rendered
+    assert f"`{OLD[:7]}` is still live" in rendered
     assert "](<" not in comment.render(VIEWS_BY_NAME["failed_first"], NOW)

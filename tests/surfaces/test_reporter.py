@@ -21,6 +21,7 @@ from orchestrator.forges.port import (
     ForgeUnsupported,
     Repository,
 )
+from orchestrator.forges.wording import DEFAULT_WORDS, ForgeWords
 from orchestrator.surfaces.reports import comment
 from orchestrator.surfaces.reports.reporter import Reporter
 from tests.surfaces.sample_views import BASE, NEW, NOW, OLD, VIEWS_BY_NAME
@@ -38,6 +39,7 @@ class FakeHost:
     broken: dict[int, Exception] = field(default_factory=dict)
     broken_checks: Exception | None = None
     broken_deployments: Exception | None = None
+    words: ForgeWords = DEFAULT_WORDS
     deployments: dict[str, dict[str, DeploymentReport]] = field(default_factory=dict)
     undeletable: str = ""
 
@@ -97,7 +99,7 @@ def pull(name: str, number: int = 42) -> EnvironmentView:
 
 def test_a_pull_request_shows_every_state_it_comes_to() -> None:
     story = ReporterSetup()
-    for name, words in (("creating", "Being made"), ("starting", "Starting"), ("ready", "Ready")):
+    for name, words in (("creating", "Creating"), ("starting", "Starting"), ("ready", "Ready")):
         assert story.cycle(pull(name), seconds=30) == []
         assert story.headline().endswith(words)
     assert story.host.checks[NEW].conclusion is Conclusion.SUCCESS
@@ -119,7 +121,7 @@ def test_changes_in_quick_succession_are_one_write() -> None:
     assert story.host.writes["comment"] == 1
     story.cycle(replace(pull("queued"), queue_position=1), seconds=5)
     assert story.host.writes["comment"] == 2
-    assert "Place **1** in the queue" in story.host.comments[42]
+    assert "Position **1** in the queue" in story.host.comments[42]
 
 
 def test_a_final_state_is_told_at_once() -> None:
@@ -174,7 +176,7 @@ def test_a_token_that_may_not_write_checks_still_keeps_the_comment_true() -> Non
     story = ReporterSetup()
     story.host.broken_checks = ForgeRefused("the token may not write checks; give it checks: write")
     (sentence,) = story.cycle(pull("creating"))
-    assert "the check could not be brought up to date" in sentence
+    assert "the check could not be updated" in sentence
     assert story.cycle(pull("ready")) == []
     assert story.headline().endswith("Ready")
 
@@ -235,7 +237,7 @@ def test_the_end_is_told_before_the_record_goes() -> None:
     story.host.broken = {}
     story.now += timedelta(seconds=10)
     assert story.reporter.report_final(pull("destroyed"), repositories) is True
-    assert story.headline().endswith("Removed")
+    assert story.headline().endswith("Destroyed")
     story.host.broken = {7: ForgeNotFound("no such pull request")}
     assert story.reporter.report_final(pull("destroyed", 7), repositories) is True
     assert story.reporter.report_final(pull("destroyed", 7), repositories) is True
@@ -302,7 +304,7 @@ def test_a_host_without_deployments_is_told_of_once_and_stops_nothing() -> None:
     story = ReporterSetup()
     story.host.broken_deployments = ForgeUnsupported("this Git host has no deployments")
     sentences = story.cycle(pull("creating", 1), pull("ready", 2))
-    assert sentences == ["acme/shop: pull requests show no deployment: this Git host has no deployments"]
+    assert sentences == ["acme/shop: can't show a deployment on pull requests: this Git host has no deployments"]
     assert story.cycle(pull("ready", 1), pull("ready", 2), seconds=60) == []
     assert story.headline(1).endswith("Ready")
     assert story.host.writes["deployment"] == 1

@@ -9,7 +9,7 @@ from orchestrator.core.suites.suite_plan import SuiteView
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import Conclusion
-from orchestrator.surfaces.fake import START, sample
+from orchestrator.service.fake import START, sample
 from orchestrator.surfaces.reports import check_runs, comment, suite_table
 
 PASSED = SuiteView("integration", "integration", "passed", seconds=1.25, report=JUnitReport(12, 0, 0, 1))
@@ -57,7 +57,7 @@ def test_the_check_waits_for_what_blocks_and_is_red_when_it_failed() -> None:
     assert check_runs.report(ready(PASSED), START).conclusion is Conclusion.SUCCESS
     waiting = check_runs.report(ready(PASSED, RUNS), START)
     assert waiting.conclusion is Conclusion.IN_PROGRESS
-    assert "tests run: scan" in waiting.title
+    assert "tests running: scan" in waiting.title
     red = check_runs.report(ready(PASSED, FAILED, RUNS), START)
     assert red.conclusion is Conclusion.FAILURE
     assert "environment is up, tests failed: browser" in red.title

@@ -10,7 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
 
+from orchestrator.app.compose import compose
+from orchestrator.app.ports import Options, Ports
 from orchestrator.config.eph_yaml.admission import AdmissionPolicy
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import Intent, Key
@@ -22,23 +26,20 @@ from orchestrator.images.fake import FakeRegistries
 from orchestrator.images.registry_policy import RegistryPolicy
 from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.ledger.lease import Lease, NoLease
-from orchestrator.runtime.executor import Executor, ExecutorDependencies
-from orchestrator.runtime.journal import Journal
-from orchestrator.runtime.leadership import Leadership
-from orchestrator.runtime.loop import Loop, LoopDependencies
-from orchestrator.runtime.loop_state import LoopState
-from orchestrator.runtime.observation.forge_reader import ForgeReader
-from orchestrator.runtime.observation.health_monitor import HealthMonitor
-from orchestrator.runtime.observation.image_finder import ImageFinder
-from orchestrator.runtime.observation.observer import Observer, ObserverSources
-from orchestrator.runtime.observation.recipe_reader import RecipeReader, ServerRules
+from orchestrator.runtime.cycles import CycleListener, CycleResult
+from orchestrator.runtime.fake import FakeGateway, FakeMemory, FakeTraffic
+from orchestrator.runtime.observation.forge_reader import MAX_REFS
+from orchestrator.runtime.observation.recipe_reader import ServerRules
 from orchestrator.runtime.wakeups import Wakeups
-from orchestrator.service.notifier import Notifier
-from orchestrator.surfaces.reports.reporter import Reporter
+from orchestrator.service.pending_reports import PendingReports
+from programs.runtime_info import LogLines, LogRequest
 from stacks import names
+from stacks.executors.process.pool import Pool
 from stacks.fake import FakeStacks
 from stacks.model import StackRecord, StackRef
+from tests.stack_folders import stack_paths
 
+NO_FOLDER = Path("no-such-folder")
 START = datetime(2026, 3, 2, 12, 0, 0, 250_000, tzinfo=UTC)
 """With a fraction of a second: histories have none, and a moment that ended in both would look like two."""
 INTERVAL = timedelta(seconds=30)
@@ -74,6 +75,12 @@ class RecordingWakeups(Wakeups):
         return any(noted) if noted else None
 
 
+class ObservedTarget(Protocol):
+    """What a cycle asks of a target."""
+
+    def list_environments(self, settings: Mapping[str, str], /) -> frozenset[str]: ...
+
+
 class FakeMachine:
     """What lies on the machine: the parts of every stack, and leftovers."""
 
@@ -81,13 +88,16 @@ class FakeMachine:
         self._stacks = stacks
         self.leftovers: set[str] = set()
         self.unreadable = False
+        self.printed: list[str] = []
+        """What its services printed."""
+        self.purge_error = ""
         self._lost: dict[str, int] = {}
 
     def lose(self, part: str) -> None:
         """It goes behind Eph's back, and comes again with an update that looks at what is there."""
         self._lost[part] = len(self._stacks.started)
 
-    def live_resources(self) -> dict[str, frozenset[str]]:
+    def live_resources(self, _: Mapping[str, str]) -> dict[str, frozenset[str]]:
         if self.unreadable:
             raise ConnectionError("the database server does not answer")
         parts = [
@@ -103,7 +113,7 @@ class FakeMachine:
         since = self._lost.get(part)
         return since is not None and not any(each.refresh for each in self._stacks.started[since:])
 
-    def list_environments(self) -> frozenset[str]:
+    def list_environments(self, _: Mapping[str, str]) -> frozenset[str]:
         return frozenset(self.names_in_use() | self.leftovers)
 
     def names_in_use(self) -> set[str]:
@@ -111,13 +121,27 @@ class FakeMachine:
 
     def purge(self, name: str, _: Mapping[str, str]) -> None:
         assert name not in self.names_in_use(), f"{name} lives, and its parts were purged"
+        if self.purge_error:
+            raise OSError(self.purge_error)
         self.leftovers.discard(name)
+
+    def sleep(self, name: str, settings: Mapping[str, str]) -> None:
+        """Only asked whether it can; ``FakeStacks`` does it."""
+
+    def wake(self, name: str, settings: Mapping[str, str], wait: bool = True) -> None:
+        """The same."""
+
+    def logs(self, name: str, settings: Mapping[str, str], query: LogRequest) -> LogLines:
+        return LogLines(tuple(self.printed), {})
 
 
 class World:
     """``unresponsive`` hosts answer no health check; ``heard`` holds what was asked of each."""
 
-    def __init__(self, **policy: object) -> None:
+    def __init__(
+        self, *, lease: Lease | None = None, folder: Path = NO_FOLDER, chat: bool = False, **policy: object
+    ) -> None:
+        """``folder``: where Eph keeps files, if the story reads any. ``chat``: whether Eph reads comments."""
         self.now = START
         self.policy = Policy(**policy)
         self.forge = FakeForge()
@@ -125,12 +149,19 @@ class World:
         self.forge.grant_write(self.shop, "ada")
         self.stacks = FakeStacks(lambda: self.now)
         self.target = FakeMachine(self.stacks)
+        self.targets: dict[str, ObservedTarget] = {"local": self.target}
+        """Takes effect with the next ``restart``."""
         self.registries = FakeRegistries()
         self.ledger = MemoryLedger()
+        self.lease: Lease = lease or NoLease()
+        self.paths = stack_paths(folder)
+        self.stores = (self.paths.backend, Pool(self.paths, "3.0.0")) if folder != NO_FOLDER else ()
+        self.pending_reports = PendingReports(folder / "owed.json" if folder != NO_FOLDER else None)
+        self.listeners: list[CycleListener] = []
         self.unresponsive: set[str] = set()
         self.held_stacks: set[StackRef] = set()
         self.cycles = 0
-        self.lease: Lease = NoLease()
+        self._chat = chat
         self._branches = 0
         self._sleepers: list[tuple[datetime, asyncio.Future[None]]] = []
         self._begin()
@@ -138,61 +169,60 @@ class World:
     # --- Eph itself
 
     def _begin(self) -> None:
-        """A new life: everything that is in memory is new."""
-        self.memory = LoopState()
+        """A new process: everything that is in memory is new."""
         self.wakeups = RecordingWakeups()
-        self.journal = Journal(self.ledger, self.clock)
-        self.leadership = Leadership(self.lease, self.journal, self.wakeups, "http://here")
-        self.leadership.on_term_start = self._take_over
-        self.executor = Executor(self._executor_dependencies(), self.memory)
-        self.monitor = HealthMonitor(self._probe, self.clock, self.wakeups.wake, self._sleep)
-        self.notifier = Notifier(Reporter(self.forge, self.clock), self.journal)
-        sources = ObserverSources(
-            forge=ForgeReader(self.forge, self._recipes(), self.policy.trusted_authors_only, self.clock),
-            inventory=self.stacks,
-            targets={"local": self.target.list_environments},
-            health=self.monitor.statuses,
-            operations=self.executor,
-            live_parts={"local": self.target.live_resources},
-        )
-        parts = LoopDependencies(
-            Observer(sources, self.memory), self.executor, self.monitor, self.journal, self.wakeups, self.leadership
-        )
-        self.loop = Loop(parts, self.policy, self.clock, INTERVAL)
-        self.loop.listeners = (self.notifier.on_cycle,)
-        self.notifier.destroy_reason, self.notifier.is_leader = self.executor.reason, self.leadership.is_leader
-        self.stacks.on_destroyed = self.notifier.report_destroyed
+        self.system = compose(self._ports(), self._options())
+        self.memory, self.journal = self.system.state, self.system.journal
+        self.loop, self.executor, self.monitor = self.system.loop, self.system.executor, self.system.monitor
+        self.notifier = self.system.notifier
 
-    async def _take_over(self) -> None:
-        self.memory.start_term(())
-        self.memory.guarded_destroys = self.journal.recall_guarded_destroys()
-        self.memory.restore_image_waits(self.journal.recall_image_waits())
-        self.notifier.start_term(Reporter(self.forge, self.clock))
-
-    def _executor_dependencies(self) -> ExecutorDependencies:
-        return ExecutorDependencies(
-            operations=self.stacks,
+    def _ports(self) -> Ports:
+        return Ports(
             forge=self.forge,
-            settings={"local": {}},
-            deadline=600,
+            inventory=self.stacks,
+            create_inventory=lambda: self.stacks,
+            operations=self.stacks,
+            target=lambda name: self.targets.get(name, self.target),
+            registries=lambda _: self.registries,
+            ledger=self.ledger,
+            lease=self.lease,
+            probe=self._probe,
+            gateway=FakeGateway(),
+            traffic=FakeTraffic(),
+            memory=FakeMemory(),
             clock=self.clock,
-            journal=self.journal,
-            wake=self.wakeups.wake,
-            refresh_forge=lambda: self.wakeups.wake(refresh=True),
-            target=lambda _: self.target,
-            find_images=ImageFinder(
-                {"kubernetes": RegistryPolicy()}, lambda _: self.registries, self.forge, self.clock
-            ).find,
-            is_leader=self.leadership.is_leader,
+            sleep=self._sleep,
+            wakeups=self.wakeups,
+            pending_reports=self.pending_reports,
+            stores=self.stores,
+            listeners=(self._show_cycle,),
         )
 
-    def _recipes(self) -> RecipeReader:
+    def _options(self) -> Options:
         both = frozenset({"local", "kubernetes"})
-        bounds, settings = (
-            AdmissionPolicy(installed_targets=both, allowed_targets=both),
-            {name: dict[str, str]() for name in both},
+        bounds = AdmissionPolicy(installed_targets=both, allowed_targets=both)
+        return Options(
+            version="1",
+            policy=self.policy,
+            rules=ServerRules(bounds, b"k" * 32, "localhost", {name: dict[str, str]() for name in both}),
+            targets={name: {} for name in self.targets},
+            paths=self.paths,
+            image_access={"kubernetes": RegistryPolicy()},
+            interval=INTERVAL,
+            deadline=timedelta(minutes=10),
+            max_refs=MAX_REFS,
+            suite_slots=2,
+            suite_token=lambda _: "",
+            address="http://here",
         )
-        return RecipeReader(self.forge, ServerRules(bounds, b"k" * 32, "localhost", settings), self.clock)
+
+    def _show_cycle(self, cycle: CycleResult) -> None:
+        for show in self.listeners:
+            show(cycle)
+
+    @property
+    def last_cycle(self) -> CycleResult:
+        return self.system.cycles.latest
 
     def clock(self) -> datetime:
         return self.now
@@ -219,7 +249,6 @@ class World:
         await self.monitor.close()
         await self.executor.close()
         self._sleepers.clear()
-        self.stacks.recover()
         self._begin()
 
     # --- time
@@ -229,6 +258,8 @@ class World:
         self.cycles += 1
         due = await self.loop.cycle(look)
         await self.settle()
+        if self._chat:
+            await self.system.commands.process()
         await self.notifier.report()
         return due
 
@@ -239,7 +270,7 @@ class World:
             due = await self.cycle(look)
             woken = self.wakeups.take()
             turns = turns + 1
-            assert turns < MAX_CYCLES_PER_MOMENT, f"{turns} cycles at {self.now}: {self.loop.last_cycle.plan}"
+            assert turns < MAX_CYCLES_PER_MOMENT, f"{turns} cycles at {self.now}: {self.last_cycle.plan}"
             if woken is not None:
                 look = woken
                 continue
@@ -341,7 +372,7 @@ class World:
 
     def view(self, number: int, repository: Repository | None = None) -> EnvironmentView | None:
         ref = self.ref(number, repository)
-        return next((view for view in self.loop.last_cycle.views if view.ref == ref), None)
+        return next((view for view in self.last_cycle.views if view.ref == ref), None)
 
     def phase(self, number: int, repository: Repository | None = None) -> Phase | None:
         view = self.view(number, repository)

@@ -168,8 +168,8 @@ def _print_result(item: EnvironmentItem, output_format: OutputFormat, text: str,
 
 
 def parse_seconds(text: str) -> int:
-    from orchestrator.config.durations import parse_duration
-    from orchestrator.config.problems import InvalidValue
+    from programs.eph_yaml.durations import parse_duration
+    from programs.settings import InvalidValue
 
     try:
         return int(parse_duration(text).total_seconds())

@@ -28,10 +28,11 @@ def send_test(form: output.OutputOption = OutputFormat.TABLE) -> None:
     host, where it lets Eph look. Nothing is made or changed. Ends with 1 when the ping did not arrive.
     """
     from orchestrator.cli.api_client import connect
-    from orchestrator.surfaces.api.schemas import WebhookTest
+    from orchestrator.surfaces.api.schemas import StatusResponse, WebhookTest
 
     with connect(timeout=60.0) as client:
-        found = WebhookTest.model_validate(client.post("webhooks/github/test"))
+        forge = StatusResponse.model_validate(client.get("status")).forge
+        found = WebhookTest.model_validate(client.post(f"webhooks/{forge}/test"))
     if form is not OutputFormat.TABLE:
         output.print_data(found.model_dump(mode="json"), form)
     else:

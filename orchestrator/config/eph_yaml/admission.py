@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from orchestrator.config.durations import format_duration
 from orchestrator.config.eph_yaml.models.document import EphYaml
-from orchestrator.config.eph_yaml.models.field_types import CommandConfig
 from orchestrator.config.eph_yaml.parsing import Document
-from orchestrator.config.problems import Problem, quote
+from orchestrator.config.problems import Problem
+from programs.eph_yaml.durations import format_duration
+from programs.eph_yaml.field_types import CommandConfig
+from programs.settings import quote
 
 YamlPath = tuple[str | int, ...]
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
 from orchestrator.config.eph_yaml.models.document import EphYaml
-from orchestrator.config.eph_yaml.templates import max_length
-from orchestrator.config.problems import InvalidValue
 from programs import start_order
+from programs.eph_yaml.templates import max_length
+from programs.settings import InvalidValue
 
 MAX_NAME_LENGTH = 53
 """A DNS label may have 63; the rest is for what targets put around the name."""

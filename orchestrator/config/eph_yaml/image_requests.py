@@ -8,10 +8,11 @@ from orchestrator.config.eph_yaml.admission import AdmissionPolicy
 from orchestrator.config.eph_yaml.models.document import EphYaml
 from orchestrator.config.eph_yaml.models.images_section import ImageConfig
 from orchestrator.config.eph_yaml.parsing import Document
-from orchestrator.config.eph_yaml.templates import render
-from orchestrator.config.problems import Problem, quote
+from orchestrator.config.problems import Problem
 from orchestrator.core.model.image_lookup import Fallback, ImageRequest
 from programs import image_references
+from programs.eph_yaml.templates import render
+from programs.settings import quote
 
 
 def requests_of(config: EphYaml, values: Mapping[str, str]) -> Iterator[ImageRequest]:

@@ -15,10 +15,11 @@ from pydantic import BaseModel, ValidationError
 
 from orchestrator.config.eph_yaml.consistency import inconsistencies
 from orchestrator.config.eph_yaml.models.document import EphYaml
-from orchestrator.config.eph_yaml.models.field_types import Section
 from orchestrator.config.eph_yaml.models.triggers import BranchTrigger, CommentTrigger, LabelTrigger, TagTrigger
 from orchestrator.config.eph_yaml.yaml_reader import YamlLimits, YamlNode, locate, read, to_plain
-from orchestrator.config.problems import MAX_KEY, InvalidConfig, InvalidValue, Problem, escape, quote
+from orchestrator.config.problems import InvalidConfig, Problem
+from programs.eph_yaml.field_types import Section
+from programs.settings import MAX_KEY, InvalidValue, escape, quote
 
 FILE = "eph.yaml"
 YamlPath = tuple[str | int, ...]

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from orchestrator.config.durations import format_duration
 from orchestrator.config.eph_yaml import image_requests
 from orchestrator.config.eph_yaml.admission import (
     AdmissionPolicy,
@@ -25,12 +24,10 @@ from orchestrator.config.eph_yaml.admission import (
 from orchestrator.config.eph_yaml.consistency import MAX_BRANCH_LENGTH, MAX_NAME_LENGTH
 from orchestrator.config.eph_yaml.models.database_section import DatabaseConfig
 from orchestrator.config.eph_yaml.models.document import EphYaml
-from orchestrator.config.eph_yaml.models.field_types import CommandConfig
 from orchestrator.config.eph_yaml.models.services_section import KubernetesConfig, ServiceConfig
 from orchestrator.config.eph_yaml.models.triggers import BranchTrigger, CommentTrigger, LabelTrigger
 from orchestrator.config.eph_yaml.models.triggers import TagTrigger as RefTag
 from orchestrator.config.eph_yaml.parsing import Document
-from orchestrator.config.eph_yaml.templates import render
 from orchestrator.config.eph_yaml.unsupported import KUBERNETES, TEST_TARGETS, unsupported_features
 from orchestrator.config.problems import InvalidConfig, Problem
 from orchestrator.core.model.world import Recipe, WatchedRefs
@@ -38,6 +35,9 @@ from orchestrator.core.sleep import schedules
 from orchestrator.core.sleep.schedules import WeeklySchedule
 from orchestrator.core.util import globs
 from programs import spec as specs
+from programs.eph_yaml.durations import format_duration
+from programs.eph_yaml.field_types import CommandConfig
+from programs.eph_yaml.templates import render
 from stacks.model import RefKind
 from stacks.names import slug
 

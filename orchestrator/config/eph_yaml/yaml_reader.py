@@ -24,7 +24,9 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
-from orchestrator.config.problems import MAX_KEY, MAX_QUOTED, InvalidConfig, Problem, escape
+from orchestrator.config.problems import InvalidConfig, Problem
+from programs.eph_yaml.numbers import YamlFloat, YamlInt
+from programs.settings import MAX_KEY, MAX_QUOTED, escape
 
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]{1,18}|[0-9]{1,18}\.[0-9]{0,18})(?:[eE][-+]?[0-9]{1,2})?")
@@ -42,18 +44,6 @@ class YamlLimits:
     size: int = 64 * 1024
     nodes: int = 5000
     depth: int = 50
-
-
-class YamlInt(int):
-    """An integer that remembers how it was written, for where a text is wanted (``version: 015``)."""
-
-    text: str
-
-
-class YamlFloat(float):
-    """A float that remembers how it was written (``version: 1.10`` is not 1.1)."""
-
-    text: str
 
 
 @dataclass(slots=True)

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
-from orchestrator.config.problems import InvalidSettings, InvalidValue
 from orchestrator.config.settings.setting_types import (
     DurationSetting,
     Networks,
-    Owners,
-    Repositories,
-    StringList,
     TemplateDatabases,
 )
+from orchestrator.forges.settings import Repositories
+from programs.settings import InvalidValue, SettingsTable, StringList
 
 _TEMPLATES_TEXT = (
     "Prepared databases of that PostgreSQL server that any repository may have cloned, name=database each."
 )
 
 
-class SettingsGroup(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TtlSettings(SettingsGroup):
+class TtlSettings(SettingsTable):
     """How long environments live, from the first sight of their newest commit."""
 
     default: DurationSetting = Field(default=timedelta(hours=72), description="For an eph.yaml that does not say.")
@@ -45,7 +38,7 @@ class TtlSettings(SettingsGroup):
         return self
 
 
-class IdleSettings(SettingsGroup):
+class IdleSettings(SettingsTable):
     """Previews that nobody uses."""
 
     timeout: DurationSetting | None = Field(
@@ -57,7 +50,7 @@ class IdleSettings(SettingsGroup):
     )
 
 
-class LimitsSettings(SettingsGroup):
+class LimitsSettings(SettingsTable):
     """How much of everything there may be; what is over waits in the queue or is refused with a reason."""
 
     environments: int = Field(default=50, ge=1, description="Environments in all.")
@@ -81,7 +74,7 @@ class LimitsSettings(SettingsGroup):
     file_bytes: int = Field(default=65536, ge=1024, le=1048576, description="The largest eph.yaml, in bytes.")
 
 
-class TargetsSettings(SettingsGroup):
+class TargetsSettings(SettingsTable):
     """What environments may be made of."""
 
     allowed: StringList = Field(default=("local",), min_length=1, description="The targets that an eph.yaml may name.")
@@ -94,7 +87,7 @@ class TargetsSettings(SettingsGroup):
         return self
 
 
-class LedgerSettings(SettingsGroup):
+class LedgerSettings(SettingsTable):
     """The event log."""
 
     keep: DurationSetting = Field(
@@ -102,7 +95,7 @@ class LedgerSettings(SettingsGroup):
     )
 
 
-class ForksSettings(SettingsGroup):
+class ForksSettings(SettingsTable):
     """Pull requests that come from a fork. Whatever is set here, nothing of one runs because of its label alone."""
 
     allow: Literal["refuse", "approve"] = Field(
@@ -116,7 +109,7 @@ class ForksSettings(SettingsGroup):
     )
 
 
-class ReplicasSettings(SettingsGroup):
+class ReplicasSettings(SettingsTable):
     """Several ephd for the same repositories: one leads, and another takes over when it dies."""
 
     lease: Literal["none", "postgres"] = Field(
@@ -144,7 +137,7 @@ class ReplicasSettings(SettingsGroup):
         return self
 
 
-class PreviewsSettings(SettingsGroup):
+class PreviewsSettings(SettingsTable):
     """The door in front of previews."""
 
     sign_in: Literal["off", "asked", "all"] = Field(
@@ -158,7 +151,7 @@ class PreviewsSettings(SettingsGroup):
     )
 
 
-class PreviewSecret(SettingsGroup):
+class PreviewSecret(SettingsTable):
     """A secret that previews may be given: where its value is, and whose previews may name it."""
 
     file: Path | None = Field(default=None, description="The file that holds the value.")
@@ -173,7 +166,7 @@ class PreviewSecret(SettingsGroup):
         return self
 
 
-class LocalTargetSettings(SettingsGroup):
+class LocalTargetSettings(SettingsTable):
     """The target `local`: processes and databases on this machine."""
 
     root: Path | None = Field(default=None, description="Where it keeps checkouts, logs, data. Empty: local in home.")
@@ -195,7 +188,7 @@ class LocalTargetSettings(SettingsGroup):
     )
 
 
-class ImagesSettings(SettingsGroup):
+class ImagesSettings(SettingsTable):
     """How images are found. Which registries may be asked, and with which credentials, the target says."""
 
     hosts: StringList = Field(
@@ -210,7 +203,7 @@ class ImagesSettings(SettingsGroup):
     )
 
 
-class KubernetesTargetSettings(SettingsGroup):
+class KubernetesTargetSettings(SettingsTable):
     """The target `kubernetes`: a namespace of a cluster for each environment."""
 
     kubeconfig: Path | None = Field(
@@ -304,86 +297,3 @@ class KubernetesTargetSettings(SettingsGroup):
     spot_nodes: Literal["required", "preferred"] = Field(
         default="required", description="required: on these nodes only. preferred: on others when these have no room."
     )
-
-
-class ForgeSettings(SettingsGroup):
-    """The Git host, and how to be let in: as a GitHub App, or by a token. A secret comes from a variable or from a
-    file, not from both."""
-
-    url: str = Field(default="https://api.github.com", description="The base URL of the Git host's API.")
-    app_id: str = Field(
-        default="",
-        pattern=r"^([0-9]{1,20}|Iv[A-Za-z0-9.]{1,60})?$",
-        description="The GitHub App's id, or its client id.",
-    )
-    private_key: SecretStr | None = Field(default=None, description="The App's private key, in PEM form.")
-    private_key_file: Path | None = Field(default=None, description="A file that holds that key.")
-    token: SecretStr | None = Field(default=None, description="A token for the API, without an App.")
-    token_file: Path | None = Field(default=None, description="A file that holds the token.")
-    webhook_secret: SecretStr | None = Field(default=None, description="The secret that signs webhooks.")
-    webhook_secret_file: Path | None = Field(default=None, description="A file that holds that secret.")
-    webhook_url: str = Field(
-        default="", description="Where the Git host reaches this server's webhooks, for `eph webhook test`."
-    )
-    repositories: Repositories = Field(
-        default=(), description="The repositories to serve, each as owner/name or as a pattern such as owner/shop-*."
-    )
-    organisations: Owners = Field(
-        default=(), description="Organisations or users of which all repositories are served that we were let into."
-    )
-    clone_url: str = Field(
-        default="", description="Where to fetch commits from instead, such as a mirror: a URL with {full_name}."
-    )
-
-    @model_validator(mode="after")
-    def _check_sources(self) -> ForgeSettings:
-        for key in ("token", "webhook_secret", "private_key"):
-            if getattr(self, key) is not None and getattr(self, f"{key}_file") is not None:
-                raise InvalidValue(f"there is a {key} and a {key}_file", "keep one of the two", (f"{key}_file",))
-        return self
-
-    @model_validator(mode="after")
-    def _check_urls(self) -> ForgeSettings:
-        if not self.url.startswith(("http://", "https://")):
-            raise InvalidValue("this is not a URL", "write for example https://api.github.com", ("url",))
-        if re.match(r"https?://(www\.)?github\.com(/|$)", self.url):
-            raise InvalidValue("this is GitHub's site, not its API", "write https://api.github.com", ("url",))
-        if self.webhook_url and not self.webhook_url.startswith(("http://", "https://")):
-            text = "write for example https://eph.example.com/api/v1/webhooks/github"
-            raise InvalidValue("this is not a URL", text, ("webhook_url",))
-        if self.clone_url and not (self.clone_url.count("{") == 1 and "{full_name}" in self.clone_url):
-            text = "write for example https://mirror.example.com/{full_name}.git"
-            raise InvalidValue("this is not a URL with {full_name} in it", text, ("clone_url",))
-        return self
-
-    @model_validator(mode="after")
-    def _check_credentials(self) -> ForgeSettings:
-        has_key = self.private_key is not None or self.private_key_file is not None
-        if bool(self.app_id) != has_key:
-            missing = "private_key_file" if self.app_id else "app_id"
-            raise InvalidValue("an App needs its id and its private key", f"set {missing} too", (missing,))
-        if self.app_id and (self.token is not None or self.token_file is not None):
-            raise InvalidValue("there is an App and a token", "keep one of the two", ("token",))
-        return self
-
-    def read_private_key(self) -> str:
-        return _read_secret(self.private_key, self.private_key_file, "forge.private_key_file")
-
-    def read_token(self) -> str:
-        """The token, wherever it comes from; empty without one."""
-        return _read_secret(self.token, self.token_file, "forge.token_file")
-
-    def read_webhook_secret(self) -> str:
-        return _read_secret(self.webhook_secret, self.webhook_secret_file, "forge.webhook_secret_file")
-
-
-def _read_secret(value: SecretStr | None, file: Path | None, setting: str) -> str:
-    if value is not None:
-        return value.get_secret_value().strip()
-    if file is None:
-        return ""
-    try:
-        return file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise InvalidSettings([f"{setting}: {file} cannot be read: {reason}; name a readable file"]) from error

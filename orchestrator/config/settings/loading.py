@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource, SettingsError
 
-from orchestrator.config.problems import MAX_KEY, InvalidSettings, InvalidValue, escape, quote
+from orchestrator.config.problems import InvalidSettings
 from orchestrator.config.settings.server_settings import ServerSettings, default_home
+from orchestrator.forges import registry as forge_registry
+from programs.settings import MAX_KEY, InvalidValue, escape, quote
 
 PREFIX = "EPH_"
 FILE = "eph.toml"
@@ -50,10 +53,28 @@ def setting_paths(group: type[BaseModel] = ServerSettings, prefix: SettingPath =
     """Every setting's path: ``("ttl", "most")``."""
     found: list[SettingPath] = []
     for key, field in group.model_fields.items():
-        model = field.annotation
-        inner = isinstance(model, type) and issubclass(model, BaseModel)
-        found += setting_paths(model, (*prefix, key)) if inner else [(*prefix, key)]  # type: ignore[arg-type] # inner says so
+        path = (*prefix, key)
+        tables = _tables(path, field)
+        found += [inner for table in tables for inner in setting_paths(table, path)] if tables else [path]
+    return list(dict.fromkeys(found))
+
+
+def setting_field(path: SettingPath) -> FieldInfo | None:
+    """The declaration of a setting or of a group of them."""
+    tables: list[type[BaseModel]] = [ServerSettings]
+    found: FieldInfo | None = None
+    for depth, key in enumerate(path, 1):
+        found = next((table.model_fields[key] for table in tables if key in table.model_fields), None)
+        tables = _tables(path[:depth], found) if found else []
     return found
+
+
+def _tables(path: SettingPath, field: FieldInfo) -> list[type[BaseModel]]:
+    """The models that the table at ``path`` may have; none when it is a single value."""
+    if path == ("forge",):
+        return [forge_registry.get(name).settings_model for name in forge_registry.installed_forges()]
+    model = field.annotation
+    return [model] if isinstance(model, type) and issubclass(model, BaseModel) else []
 
 
 def env_variable(path: SettingPath) -> str:

@@ -9,16 +9,13 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
-from urllib.parse import unquote, urlsplit
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from orchestrator.config.eph_yaml.admission import AdmissionPolicy
-from orchestrator.config.problems import InvalidValue
 from orchestrator.config.settings.groups import (
-    ForgeSettings,
     ForksSettings,
     IdleSettings,
     ImagesSettings,
@@ -43,7 +40,11 @@ from orchestrator.config.settings.setting_types import (
     template_names,
 )
 from orchestrator.core.model.policy import Policy
+from orchestrator.forges import registry as forge_registry
+from orchestrator.forges.settings import ForgeSettings
 from programs import registry
+from programs.settings import InvalidValue
+from stacks.backends import registry as backends
 
 _WILDCARD_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - looked for, not bound
 
@@ -84,7 +85,8 @@ class ServerSettings(BaseSettings):
         description="How people reach a host name: a URL with {host}. Empty: http://{host}: and the gateway's port.",
     )
     backend_url: str = Field(
-        default="", description="Where Pulumi keeps the stacks, as a file:// URL. Empty: the folder backend in home."
+        default="",
+        description="Where Pulumi keeps the stacks, such as file:///srv/stacks. Empty: the folder backend in home.",
     )
     passphrase_file: Path | None = Field(
         default=None,
@@ -123,7 +125,7 @@ class ServerSettings(BaseSettings):
     kubernetes: KubernetesTargetSettings = Field(
         default=KubernetesTargetSettings(), description="The target `kubernetes`."
     )
-    forge: ForgeSettings = Field(default=ForgeSettings(), description="The Git host.")
+    forge: ForgeSettings = Field(default_factory=forge_registry.default_settings, description="The Git host.")
 
     @classmethod
     def settings_customise_sources(
@@ -142,6 +144,11 @@ class ServerSettings(BaseSettings):
     def _make_absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
+    @field_validator("forge", mode="before")
+    @classmethod
+    def _read_forge(cls, value: Any) -> Any:
+        return forge_registry.read_settings(value)
+
     @field_validator("public_url")
     @classmethod
     def _check_host_placeholder(cls, value: str) -> str:
@@ -152,9 +159,9 @@ class ServerSettings(BaseSettings):
 
     @field_validator("backend_url")
     @classmethod
-    def _check_file_url(cls, value: str) -> str:
-        if value and not (value.startswith("file:///") and len(value) > len("file:///")):
-            raise InvalidValue("this version of Eph keeps stacks on disk only", "write file:// and an absolute path")
+    def _check_backend_url(cls, value: str) -> str:
+        if value:
+            backends.open_backend(value)
         return value
 
     @model_validator(mode="after")
@@ -219,16 +226,12 @@ class ServerSettings(BaseSettings):
     @property
     def stacks_url(self) -> str:
         """``backend_url``, or the folder in home."""
-        return self.backend_url or f"file://{self.shared_dir / 'backend'}"
+        return self.backend_url or backends.default_url(self.shared_dir / "backend")
 
     @property
     def ledger_database_url(self) -> str:
         """``ledger_url``, or the file in home. May hold a password."""
         return self.ledger_url.get_secret_value() or f"sqlite:///{self.ledger_path}"
-
-    @property
-    def backend_dir(self) -> Path:
-        return Path(unquote(urlsplit(self.stacks_url).path))
 
     @property
     def work_dir(self) -> Path:

@@ -11,13 +11,10 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
-from pydantic_settings import NoDecode
 
-from orchestrator.config.durations import parse_duration
-from orchestrator.config.problems import InvalidValue, quote
+from programs.eph_yaml.durations import parse_duration
+from programs.settings import CommaSeparated, InvalidValue, quote
 
-_OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}")
-_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}/(?!\.{1,2}$)[A-Za-z0-9._*-]{1,100}")
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})")
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?")
@@ -72,33 +69,11 @@ def _network(value: str) -> str:
         raise InvalidValue(f"{quote(value)} is not a network", "write 10.0.0.0/8, or one address") from None
 
 
-def _split_commas(value: Any) -> Any:
-    return tuple(item.strip() for item in value.split(",") if item.strip()) if isinstance(value, str) else value
-
-
-def _repository(value: str) -> str:
-    if not _REPOSITORY.fullmatch(value):
-        raise InvalidValue(f"{quote(value)} is not a repository", "write owner/name, or owner/shop-* for several")
-    return value
-
-
-def _owner(value: str) -> str:
-    if not _OWNER.fullmatch(value):
-        raise InvalidValue(f"{quote(value)} is not an organisation or a user", "write its name alone, such as acme")
-    return value
-
-
 DurationSetting = Annotated[timedelta, BeforeValidator(_duration)]
 Address = Annotated[str, AfterValidator(_address)]
 Domain = Annotated[str, AfterValidator(_domain)]
-CommaSeparated = (NoDecode, BeforeValidator(_split_commas))
 Labels = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=50)], ...], *CommaSeparated, Field(min_length=1)]
 Domains = Annotated[tuple[Domain, ...], *CommaSeparated]
-StringList = Annotated[tuple[str, ...], *CommaSeparated]
 Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], *CommaSeparated]
-TemplateDatabases = Annotated[
-    tuple[Annotated[str, AfterValidator(_template_database)], ...], NoDecode, BeforeValidator(_split_commas)
-]
-Owners = Annotated[tuple[Annotated[str, AfterValidator(_owner)], ...], *CommaSeparated]
+TemplateDatabases = Annotated[tuple[Annotated[str, AfterValidator(_template_database)], ...], *CommaSeparated]
 SecretName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
-Repositories = Annotated[tuple[Annotated[str, AfterValidator(_repository)], ...], *CommaSeparated]

@@ -69,7 +69,7 @@ DesiredState = Wanted | Unwanted | Unchanged
 def determine(environment: EnvironmentFacts, context: PlanContext) -> DesiredState:
     down, again = environment.latest_intent("down"), environment.latest_intent("retry")
     if down is not None and (again is None or again.at < down.at):  # a person's word needs no Git host
-        return Unwanted(f"{down.by} asked to take it down", report_always=True)
+        return Unwanted(f"{down.by} took it down", report_always=True)
     if environment.repository is None:  # nobody tells us about it any more: an operator decides
         return Unchanged(_not_served(environment))
     if environment.request is None:  # not among the labelled ones: why?
@@ -96,8 +96,8 @@ def _exists(environment: EnvironmentFacts) -> bool:
 def _not_served(environment: EnvironmentFacts) -> Hold:
     return Hold(
         environment.ref,
-        f"the repository of {environment.title} is not among those that this server is told to serve, "
-        "so nothing says whether it is still wanted",
+        f"this server isn't configured for the repository of {environment.title}, "
+        "so it can't tell whether the environment is still needed",
         f"eph down {environment.ref}",
     )
 
@@ -110,7 +110,7 @@ def _absent(environment: EnvironmentFacts, repository: RepositoryFacts) -> Desir
     confirmed = repository.confirmed.get(number)
     if number in repository.open:
         if repository.complete:  # open, read whole, and without our label
-            return Unwanted(f"{environment.title} carries no label that asks for an environment")
+            return Unwanted(f"{environment.title} has no trigger label")
         return Unchanged(_incomplete(environment, repository))
     if confirmed is not None and confirmed.state in (PullState.CLOSED, PullState.MERGED):  # stated for this very one
         return Unwanted(f"{environment.title} is {confirmed.state}")
@@ -123,7 +123,7 @@ def _absent(environment: EnvironmentFacts, repository: RepositoryFacts) -> Desir
             Confirm(environment.ref, environment.key, f"{environment.title} is not among the open pull requests")
         )
     return Unchanged(
-        Hold(environment.ref, f"{environment.title} is open, but was not in the list; the next look will tell")
+        Hold(environment.ref, f"{environment.title} is open but wasn't in the list; checking again in the next cycle")
     )
 
 
@@ -133,21 +133,22 @@ def _absent_ref(environment: EnvironmentFacts, repository: RepositoryFacts) -> D
     if not repository.is_complete_for(environment.key.number):
         return Unchanged(_incomplete(environment, repository))
     if confirmed is None:
-        reason = f"{environment.title} is not among what the triggers of eph.yaml name (a {kind})"
+        reason = f"the {kind} {environment.title} doesn't match any trigger in eph.yaml"
         return Unchanged(Confirm(environment.ref, environment.key, reason, environment.ref_name))
     if confirmed.state is PullState.GONE:
         return Unwanted(f"the {kind} {environment.ref_name} does not exist on the Git host", guarded=True)
     if not globs.any_matches(repository.watched_refs.patterns_for(kind), confirmed.head_ref):
-        return Unwanted(f"no trigger in the default branch's eph.yaml names the {kind} {confirmed.head_ref}")
+        return Unwanted(f"no trigger in the default branch's eph.yaml matches the {kind} {confirmed.head_ref}")
     return Unchanged(
-        Hold(environment.ref, f"{environment.title} is there, but was not in the list; the next look will tell")
+        Hold(environment.ref, f"{environment.title} exists but wasn't in the list; checking again in the next cycle")
     )
 
 
 def _incomplete(environment: EnvironmentFacts, repository: RepositoryFacts) -> Hold:
-    why = repository.reason or repository.refs_reason or "the Git host's answer was not whole"
+    why = repository.reason or repository.refs_reason or "the Git host's response was incomplete"
     return Hold(
-        environment.ref, f"{repository.full_name} could not be read whole ({why}), so nothing of it is destroyed"
+        environment.ref,
+        f"{repository.full_name} could not be read completely ({why}), so none of its environments is destroyed",
     )
 
 
@@ -162,18 +163,18 @@ def _unwanted_by_host(environment: EnvironmentFacts, context: PlanContext) -> Un
     # A broken eph.yaml cannot say which labels it means: it never takes away what it once gave.
     unlabelled = pull.key.kind is RefKind.PULL and not pull.labels & recipe.labels
     if unlabelled and (isinstance(recipe, Recipe) or not _exists(environment)):
-        wanted = formatting.join_words(recipe.labels) or "none at all"
-        return Unwanted(f"{environment.title} carries no label that asks for an environment (here: {wanted})")
+        wanted = formatting.join_words(recipe.labels) or "eph.yaml defines none"
+        return Unwanted(f"{environment.title} has no trigger label ({wanted})")
     if expiry.is_marked_expired(environment, context.policy, context.now):
-        _, unused, why = candidate.expiry_reason.partition(sleep_rules.UNUSED_PREFIX)
-        over = f"{unused}{why}" if unused else f"the time of commit {formatting.commit(environment.head)} ran out"
+        unused = sleep_rules.parse_unused_reason(candidate.expiry_reason)
+        over = unused or f"commit {formatting.commit(environment.head)} expired"
         return Unwanted(over, report_always=True, expired=True)
     if isinstance(recipe, Recipe) and pull.draft and not recipe.allow_drafts:
-        return Unwanted(f"{environment.title} is a draft, and its eph.yaml wants none for drafts", report_always=True)
+        return Unwanted(f"{environment.title} is a draft, and its eph.yaml excludes drafts", report_always=True)
     if isinstance(recipe, Recipe) and recipe.paths and candidate.matches_paths is False:
         paths = formatting.join_words(recipe.paths)
         return Unwanted(
-            f"{environment.title} changes no file that its eph.yaml names (paths: {paths})", report_always=True
+            f"{environment.title} changes no file that matches the paths in its eph.yaml ({paths})", report_always=True
         )
     return None
 
@@ -185,7 +186,7 @@ def _after_expiry(environment: EnvironmentFacts, unwanted: Unwanted, context: Pl
         return None
     commit, labels = environment.head, tuple(sorted(candidate.pull.labels & candidate.recipe.labels))
     if candidate.label_removed and labels:
-        reason = f"its label was put on again after the time of commit {formatting.commit(commit)} ran out"
+        reason = f"its trigger label was added again after commit {formatting.commit(commit)} expired"
         return Unchanged(Revive(environment.ref, environment.key, commit, reason))
     if candidate.label_removed is None and labels:
         return Unchanged(Unlabel(environment.ref, environment.key, commit, labels, unwanted.reason))
@@ -202,7 +203,7 @@ def _expiry(environment: EnvironmentFacts, context: PlanContext) -> Expire | Non
     if end is None or end > context.now:
         return None
     ttl = formatting.duration(expiry.ttl(environment, context.policy))
-    reason = f"its time ran out at {formatting.timestamp(end)} ({ttl} after the newest commit, or the last extension)"
+    reason = f"expired at {formatting.timestamp(end)} ({ttl} after the newest commit or the last extension)"
     return Expire(environment.ref, environment.key, environment.head, reason)
 
 
@@ -210,7 +211,7 @@ def _check_buildable(environment: EnvironmentFacts, context: PlanContext) -> Des
     """Open, labelled and in time: may it be built, and is everything known that building needs?"""
     candidate = environment.request
     if candidate is None:
-        raise ValueError(f"{environment.ref} has no pull request to judge")
+        raise ValueError(f"{environment.ref} has no pull request to decide on")
     pull, recipe = candidate.pull, candidate.recipe
     if pull.from_fork and (not context.policy.allow_forks or not candidate.approval):  # nothing of a fork's runs unseen
         return Unchanged(_await_approval(environment, context))
@@ -222,7 +223,7 @@ def _check_buildable(environment: EnvironmentFacts, context: PlanContext) -> Des
     if guarded and not pull.from_fork and not pull.author_trusted:
         return Unchanged(_untrusted(environment, recipe, pull.author, pull.author_trusted))
     if recipe.paths and candidate.matches_paths is None and not _exists(environment):
-        reason = f"what {environment.title} changes could not be read yet, and its eph.yaml names the paths that count"
+        reason = f"its eph.yaml filters by paths, and the files that {environment.title} changes are not known yet"
         return Unchanged(Wait(environment.ref, environment.key, reason))
     missing = _missing_checks(environment, recipe)
     if missing:
@@ -234,10 +235,10 @@ def _check_buildable(environment: EnvironmentFacts, context: PlanContext) -> Des
 def _unreadable_recipe(environment: EnvironmentFacts, error: RecipeError) -> Wait | Refuse:
     commit = formatting.commit(environment.head)
     if error.transient:
-        why = "; ".join(error.problems) or "the Git host did not answer"
-        return Wait(environment.ref, environment.key, f"eph.yaml at {commit} could not be read just now: {why}")
-    stays = "; the environment stays as it was" if environment.record else ""
-    return Refuse(environment.ref, environment.key, f"eph.yaml at {commit} is not valid{stays}", error.problems)
+        why = "; ".join(error.problems) or "the Git host did not respond"
+        return Wait(environment.ref, environment.key, f"eph.yaml at commit {commit} could not be read: {why}")
+    stays = "; the environment stays unchanged" if environment.record else ""
+    return Refuse(environment.ref, environment.key, f"eph.yaml at commit {commit} is invalid{stays}", error.problems)
 
 
 def _await_approval(environment: EnvironmentFacts, context: PlanContext) -> Wait | Refuse:
@@ -246,19 +247,19 @@ def _await_approval(environment: EnvironmentFacts, context: PlanContext) -> Wait
         return Refuse(
             environment.ref,
             environment.key,
-            f"{environment.title} comes from a fork, and this server runs nothing of one",
+            f"{environment.title} comes from a fork, and this server doesn't run forks",
         )
     reason = (
-        f"{environment.title} comes from a fork and waits for approval of commit {formatting.commit(environment.head)} by someone "
-        f"with write access: comment `/eph approve`, or run `eph approve {environment.title}`"
+        f"{environment.title} comes from a fork; commit {formatting.commit(environment.head)} needs approval by "
+        f"someone with write access: comment `/eph approve`, or run `eph approve {environment.title}`"
     )
     return Wait(environment.ref, environment.key, reason, waiting_for=WaitingFor.APPROVAL)
 
 
 def _refuse_fork(environment: EnvironmentFacts, recipe: Recipe) -> Refuse:
     reason = (
-        f"{environment.title} comes from a fork, and the target {recipe.spec.target} of this server runs only what people "
-        "with write access pushed, approved or not"
+        f"{environment.title} comes from a fork, and the target {recipe.spec.target} runs only commits that people "
+        "with write access pushed, even if they are approved"
     )
     return Refuse(environment.ref, environment.key, reason)
 
@@ -266,9 +267,9 @@ def _refuse_fork(environment: EnvironmentFacts, recipe: Recipe) -> Refuse:
 def _untrusted(environment: EnvironmentFacts, recipe: Recipe, author: str, trusted: bool | None) -> Wait | Refuse:
     target = recipe.spec.target
     if trusted is None:
-        reason = f"whether {author} may write to the repository could not be found out yet; {target} needs it"
+        reason = f"checking whether {author} has write access to the repository, which the target {target} requires"
         return Wait(environment.ref, environment.key, reason)
-    reason = f"{author} may not write to the repository, and the target {target} runs only what such people pushed"
+    reason = f"{author} has no write access to the repository, which the target {target} requires"
     return Refuse(environment.ref, environment.key, reason)
 
 
@@ -282,8 +283,8 @@ def _missing_checks(environment: EnvironmentFacts, recipe: Recipe) -> str:
     failed = [name for name, state in found if state is CheckState.FAILED]
     open_ = [name for name, state in found if state in (None, CheckState.PENDING)]
     parts = [f"{formatting.join_words(failed)} failed"] if failed else []
-    parts += [f"{formatting.join_words(open_)} not done"] if open_ else []
-    return f"waits for checks of {formatting.commit(environment.head)}: {', '.join(parts)}" if parts else ""
+    parts += [f"{formatting.join_words(open_)} pending"] if open_ else []
+    return f"waiting for checks on commit {formatting.commit(environment.head)}: {', '.join(parts)}" if parts else ""
 
 
 def _matching_checks(pattern: str, checks: Mapping[str, CheckState]) -> list[tuple[str, CheckState | None]]:

@@ -37,7 +37,7 @@ class MissingImage:
     @property
     def sentence(self) -> str:
         said = [*self.result.messages, *([self.result.error] if self.result.error else [])]
-        return f"{self.request.repository}: {'; '.join(said) or 'nothing was said of it'}"
+        return f"{self.request.repository}: {'; '.join(said) or 'no details'}"
 
 
 def resolve(environment: EnvironmentFacts, recipe: Recipe, policy: Policy, now: datetime) -> Recipe | Find | Wait:
@@ -133,16 +133,17 @@ def _waiting_reason(environment: EnvironmentFacts, recipe: Recipe) -> str:
     commit = formatting.commit(environment.head)
     if not found or looked is None:
         return (
-            f"the images of {commit} are looked for: {formatting.join_words(wish.repository for wish in recipe.images)}"
+            f"looking for the images of commit {commit}: "
+            f"{formatting.join_words(wish.repository for wish in recipe.images)}"
         )
     silent = [each for each in found if each.result.unreachable]
     names = formatting.join_words(each.request.name for each in found)
     if silent:
-        return f"waits for image {names} of {commit}, which cannot be looked for: {silent[0].sentence}"
+        return f"waiting for image {names} of commit {commit}; the registry is unavailable. {silent[0].sentence}"
     until = min(each.deadline for each in found)
     said = ". ".join(each.sentence for each in found)
     return (
-        f"waits for image {names} of {commit} since {formatting.timestamp(looked.since)}, at most until "
+        f"waiting for image {names} of commit {commit} since {formatting.timestamp(looked.since)}, at most until "
         f"{formatting.timestamp(until)}. {said}"
     )
 
@@ -151,8 +152,9 @@ def _failure_reason(environment: EnvironmentFacts, images: Iterable[MissingImage
     each = next(iter(images))
     waited = "" if each.request.fallback is Fallback.FAIL else f" within {formatting.duration(each.request.wait)}"
     return (
-        f"there is no image {each.request.name} for commit {formatting.commit(environment.head)}{waited}. {each.sentence}. "
-        "Once it is pushed, `/eph retry` looks again; so does a push"
+        f"image {each.request.name} for commit {formatting.commit(environment.head)} not found{waited}. "
+        f"{each.sentence}. "
+        "After pushing the image, retry with `/eph retry`"
     )
 
 

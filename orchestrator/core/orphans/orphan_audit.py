@@ -109,12 +109,12 @@ def orphaned_stacks(plan: Plan | None, context: AuditContext, wanted: frozenset[
 def unread_sources(stacks: StackSnapshot, incomplete: Iterable[tuple[str, str]]) -> Iterator[str]:
     """Sentences for what the Git host and the store did not show whole."""
     if not stacks.complete:
-        yield f"not all stacks could be read: {stacks.reason or 'no reason'}"
+        yield f"not all stacks could be read: {stacks.reason or 'unknown reason'}"
     for record in stacks.stacks.values():
         if record.unreadable:
-            yield f"the stack {record.ref}: {record.unreadable}"
+            yield f"stack {record.ref}: {record.unreadable}"
     for name, reason in incomplete:
-        yield f"{name} could not be read whole: {reason or 'no reason'}"
+        yield f"{name} could not be read completely: {reason or 'unknown reason'}"
 
 
 def _check_resource(
@@ -123,7 +123,7 @@ def _check_resource(
     if not context.stacks.complete or resource.environment in context.busy_names:
         return None  # nobody can say, or somebody is at work
     if not context.known_names.covers(resource.environment):
-        why = f"neither a stack nor a pull request accounts for {resource.environment}"
+        why = f"no stack or pull request exists for {resource.environment}"
         return replace(_as_orphan(target, resource, why), whole_environment=True)
     if (
         record is None
@@ -135,11 +135,13 @@ def _check_resource(
         return None  # half-made: completed or destroyed by the next operation
     if not resource.is_supervised:
         return _as_orphan(
-            target, resource, f"nothing that is alive looks after it, and no operation on {record.ref} runs"
+            target, resource, f"no live process supervises it, and no operation on {record.ref} is running"
         )
     if resource.resource_id and resource.resource_id not in record.resource_names:
         return _as_orphan(
-            target, resource, f"the stack {record.ref} has {count(len(record.resource_names), 'part')}, and not this"
+            target,
+            resource,
+            f"it isn't among the {count(len(record.resource_names), 'resource')} of stack {record.ref}",
         )
     return None
 

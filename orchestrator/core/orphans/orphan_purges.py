@@ -49,7 +49,7 @@ def purges(
         return []
     known = known_names((subject, not isinstance(wish, Unwanted)) for subject, wish in environments)
     return [
-        Purge(target, name, f"{target} holds {name}, and neither a stack nor a pull request accounts for it")
+        Purge(target, name, f"the target {target} still has {name}, but no stack or pull request exists for it")
         for target in sorted(target_environments)
         for name in sorted(target_environments[target])
         if not known.covers(name)

@@ -70,30 +70,30 @@ def _during_operation(
     ):  # only a question, and the answer may end it
         return desired.action
     if running.remote:  # nobody here can end it early
-        return _wait_for_lane(environment, f"{busy}, begun by another replica, ends first")
+        return _wait_for_lane(environment, f"waiting for the {busy} that another replica started")
     if running.interrupting:  # it was told already
-        return _wait_for_lane(environment, f"{busy} is being ended")
+        return _wait_for_lane(environment, f"canceling the {busy}")
     makes = running.verb in (OperationVerb.UP, OperationVerb.WAKE)
     if makes and isinstance(desired, Unwanted) and not desired.guarded:  # what it makes is not wanted
         return Interrupt(environment.ref, desired.reason, unwanted=True)
     if running.verb is OperationVerb.UP and isinstance(desired, Wanted) and running.commit != environment.head:
         return _supersede(environment, running, context)
     if running.verb is OperationVerb.DESTROY and isinstance(desired, Wanted):  # let it finish, then make it anew
-        return _wait_for_lane(environment, "it is wanted again; the destroy under way ends first")
-    return _wait_for_lane(environment, f"{busy} is under way")
+        return _wait_for_lane(environment, "needed again; waiting for the running destroy to finish")
+    return _wait_for_lane(environment, f"{busy} is running")
 
 
 def _supersede(environment: EnvironmentFacts, running: RunningOperation, context: PlanContext) -> Action:
-    newer = f"{formatting.commit(environment.head)} is newer than {formatting.commit(running.commit)}"
+    newer = f"commit {formatting.commit(environment.head)} is newer than {formatting.commit(running.commit)}"
     if running.superseded >= context.policy.max_supersedes:  # a storm of pushes must not starve the update
         times = formatting.count(running.superseded, "time")
         return _wait_for_lane(
-            environment, f"{newer}, but the update was superseded {times} in a row and now ends first"
+            environment, f"{newer}, but the update was already superseded {times} in a row and now runs to completion"
         )
     settled = repairs.debounced_at(environment, context.policy)
     if settled is not None and settled > context.now:  # perhaps the next push is a second away
         return Wait(
-            environment.ref, environment.key, f"{newer}; waits for pushes to end", None, settled, WaitingFor.SETTLE
+            environment.ref, environment.key, f"{newer}; waiting for further pushes", None, settled, WaitingFor.SETTLE
         )
     return Interrupt(environment.ref, newer)
 
@@ -108,7 +108,7 @@ def _obstacle(environment: EnvironmentFacts) -> Hold | None:
     if (
         environment.duplicate_of is not None
     ):  # both carry one environment's name: destroying one would take the other's parts
-        reason = f"a second stack for {environment.title}, which {environment.duplicate_of} already serves"
+        reason = f"a second stack for {environment.title}; {environment.duplicate_of} already exists"
         return Hold(ref, reason, f"pulumi stack rm --force --stack {name}")
     if record is None:
         return None
@@ -116,15 +116,15 @@ def _obstacle(environment: EnvironmentFacts) -> Hold | None:
         return Hold(ref, f"its state could not be read: {record.unreadable}", f"pulumi stack export --stack {name}")
     tag = record.tag
     if tag is not None and environment.has_foreign_tag:
-        reason = f"its tag says that it belongs to {tag.repository_name}#{tag.number}, its name to {environment.title}"
+        reason = f"its tag says it belongs to {tag.repository_name}#{tag.number}, but its name says {environment.title}"
         return Hold(ref, reason, f"pulumi stack tag ls --stack {name}")
     alive = [lock for lock in record.locks if not lock.owner_dead]
     if alive:  # whoever holds it may be at work
         lock = alive[0]
         owner = f"process {lock.pid} of {lock.user} on {lock.host} since {formatting.timestamp(lock.acquired_at)}"
         if not lock.pid:  # cut in the middle: it names nobody, so nobody can be proven dead
-            owner = f"somebody unknown (the lock {lock.id} cannot be read)"
-        return Hold(ref, f"locked by {owner}, not proven dead", f"pulumi cancel --yes --stack {name}")
+            owner = f"an unknown owner (the lock {lock.id} can't be read)"
+        return Hold(ref, f"locked by {owner}, which may still be running", f"pulumi cancel --yes --stack {name}")
     return None
 
 
@@ -133,7 +133,7 @@ def _destroy(environment: EnvironmentFacts, unwanted: Unwanted, context: PlanCon
     if record is None and unwanted.report_always:
         return Refuse(ref, environment.key, unwanted.reason)
     if record is None:
-        return Keep(ref, environment.key, f"{unwanted.reason}, and nothing exists")
+        return Keep(ref, environment.key, f"{unwanted.reason}; nothing to destroy")
     tried = backoff.count_attempts(environment, OperationVerb.DESTROY, "", context.now)
     pause = (
         None
@@ -142,30 +142,30 @@ def _destroy(environment: EnvironmentFacts, unwanted: Unwanted, context: PlanCon
     )
     if pause is not None and pause.until is not None:
         failed = (
-            f"the destroy failed {formatting.count(pause.attempts, 'time')}"
+            f"destroy failed {formatting.count(pause.attempts, 'time')}"
             if pause.attempts
-            else "the destroy broke off"
+            else "destroy was interrupted"
         )
-        reason = f"{unwanted.reason}; {failed}, tried again at {formatting.timestamp(pause.until)}"
+        reason = f"{unwanted.reason}; {failed}; next attempt at {formatting.timestamp(pause.until)}"
         return Wait(ref, environment.key, reason, None, pause.until, WaitingFor.DESTROY)
     if unwanted.guarded and not context.stacks_complete:  # how many share this fate cannot be told
         return Hold(
-            ref, f"{unwanted.reason}, but not all stacks could be read ({context.stacks_reason or 'no reason given'})"
+            ref, f"{unwanted.reason}, but not all stacks could be read ({context.stacks_reason or 'unknown reason'})"
         )
     return Destroy(ref, environment.name, record.target, unwanted.reason, unwanted.guarded)
 
 
 def _create(environment: EnvironmentFacts, recipe: Recipe, context: PlanContext) -> Action:
     if not context.stacks_complete:  # it may exist, where we could not look
-        why = context.stacks_reason or "no reason given"
+        why = context.stacks_reason or "unknown reason"
         return Wait(environment.ref, environment.key, f"not all stacks could be read ({why}), so it may exist already")
     label = formatting.join_words(environment.request.pull.labels & recipe.labels) if environment.request else ""
     why = (
         f"has the label {label}"
         if environment.key.kind is RefKind.PULL
-        else f"is a {environment.key.kind} that eph.yaml names"
+        else f"is a {environment.key.kind} that eph.yaml selects"
     )
-    reason = f"{environment.title} {why} and no environment yet"
+    reason = f"{environment.title} {why} but no environment yet"
     return _wait_for_retry(environment, reason, context) or Create(
         environment.ref, environment.key, recipe.spec, _desired_tag(environment, recipe.spec, context), reason
     )
@@ -225,16 +225,16 @@ def _sleep_backoff(environment: EnvironmentFacts, change: sleep_rules.SleepChang
     if found is None:
         return None
     because = WaitingFor.STALLED if found.stalled else WaitingFor.BACKOFF
-    what = "putting it to sleep" if change.asleep else "waking it"
+    what = "sleep" if change.asleep else "wake-up"
     again = (
-        f"tried again at {formatting.timestamp(found.until)}"
+        f"next attempt at {formatting.timestamp(found.until)}"
         if found.until
-        else "only a new commit or `eph wake` helps"
+        else "push a new commit or run `eph wake` to retry"
     )
     failed = (
         f"{what} failed {formatting.count(found.attempts, 'time')}" if found.attempts else f"{what} was interrupted"
     )
-    return Wait(environment.ref, environment.key, f"{change.reason}; {failed}, {again}", None, found.until, because)
+    return Wait(environment.ref, environment.key, f"{change.reason}; {failed}; {again}", None, found.until, because)
 
 
 def _delay_update(
@@ -244,11 +244,11 @@ def _delay_update(
     known = {record.tag.commit if record.tag else "", record.built.commit if record.built else ""}
     settled = repairs.debounced_at(environment, context.policy) if environment.head not in known else None
     if settled is not None and settled > context.now:  # a push seldom comes alone
-        reason = f"{need.reason}; waits for pushes to end"
+        reason = f"{need.reason}; waiting for further pushes"
         return Wait(environment.ref, environment.key, reason, None, settled, WaitingFor.SETTLE)
     asked = _requested_since(environment, record.built.built_at if record.built else None)
     if need.not_before is not None and need.not_before > context.now and not asked:
-        reason = f"{need.reason}; repairs did not help so far, the next is at {formatting.timestamp(need.not_before)}"
+        reason = f"{need.reason}; earlier repairs did not help, next repair at {formatting.timestamp(need.not_before)}"
         return Wait(environment.ref, environment.key, reason, None, need.not_before, WaitingFor.BACKOFF)
     return _wait_for_retry(environment, need.reason, context)
 
@@ -272,13 +272,17 @@ def _wait_for_retry(environment: EnvironmentFacts, reason: str, context: PlanCon
         return None
     commit = formatting.commit(environment.head)
     failed = (
-        f"{commit} failed {formatting.count(found.attempts, 'time')}" if found.attempts else f"{commit} was interrupted"
+        f"the build of {commit} failed {formatting.count(found.attempts, 'time')}"
+        if found.attempts
+        else f"the build of {commit} was interrupted"
     )
     because = WaitingFor.STALLED if found.stalled else WaitingFor.BACKOFF
     again = (
-        f"tried again at {formatting.timestamp(found.until)}" if found.until else "only a new commit or `eph up` helps"
+        f"next attempt at {formatting.timestamp(found.until)}"
+        if found.until
+        else "push a new commit or run `eph up` to retry"
     )
-    return Wait(environment.ref, environment.key, f"{reason}; {failed}, {again}", None, found.until, because)
+    return Wait(environment.ref, environment.key, f"{reason}; {failed}; {again}", None, found.until, because)
 
 
 def _requested_since(environment: EnvironmentFacts, last: datetime | None, *kinds: str) -> bool:
@@ -304,11 +308,11 @@ def _retag(environment: EnvironmentFacts, tag: StackTag | None, context: PlanCon
         return None
     old = environment.tag
     if old is not None and tag.keep != old.keep:
-        return Retag(environment.ref, tag, "kept: it does not expire" if tag.keep else "its time counts again")
+        return Retag(environment.ref, tag, "kept: it doesn't expire" if tag.keep else "expiry is on again")
     if old is not None and tag.extended_until != old.extended_until and tag.extended_until is not None:
         return Retag(environment.ref, tag, f"extended until {formatting.timestamp(tag.extended_until)}")
     return Retag(
-        environment.ref, tag, f"its tag is brought up to {formatting.commit(tag.commit)} of {environment.title}"
+        environment.ref, tag, f"updating its tag to commit {formatting.commit(tag.commit)} of {environment.title}"
     )
 
 
@@ -344,5 +348,5 @@ def keep_name(spec: EnvironmentSpec, name: str) -> EnvironmentSpec:
 def _in_sync_reason(environment: EnvironmentFacts, record: StackRecord) -> str:
     if record.tag is not None and record.tag.asleep:
         since = f"since {formatting.timestamp(record.tag.asleep)}"
-        return f"asleep at {formatting.commit(environment.head)}, the newest commit, {since}; a visit wakes it"
-    return f"{formatting.commit(environment.head)} is built, as wanted"
+        return f"asleep {since} at the newest commit {formatting.commit(environment.head)}; a visit wakes it"
+    return f"the newest commit {formatting.commit(environment.head)} is deployed"

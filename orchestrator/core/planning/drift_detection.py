@@ -37,15 +37,15 @@ class Drift:
 
 _PRESENT_TENSE = {
     DriftKind.GONE: "is gone",
-    DriftKind.STOPPED: "does not run",
-    DriftKind.CHANGED: "was changed by somebody else",
+    DriftKind.STOPPED: "isn't running",
+    DriftKind.CHANGED: "was changed outside of Eph",
 }
 _PAST_TENSE = {
     DriftKind.GONE: "was gone",
-    DriftKind.STOPPED: "did not run",
-    DriftKind.CHANGED: "had been changed by somebody else",
+    DriftKind.STOPPED: "wasn't running",
+    DriftKind.CHANGED: "had been changed outside of Eph",
 }
-_REPAIR_VERBS = {DriftKind.GONE: "made", DriftKind.STOPPED: "started", DriftKind.CHANGED: "made"}
+_REPAIR_VERBS = {DriftKind.GONE: "recreated", DriftKind.STOPPED: "restarted", DriftKind.CHANGED: "restored"}
 
 
 def detect(record: StackRecord, live_parts: LiveParts) -> tuple[Drift, ...]:
@@ -72,7 +72,7 @@ def describe(drifts: Sequence[Drift]) -> str:
 
 
 def describe_repair(drifts: Sequence[Drift], part_names: Iterable[str]) -> str:
-    """``the database main was gone; it was made and seeded again``: what is told afterwards. ``part_names`` are the
+    """``the database main was gone; it was recreated and seeded``: what is told afterwards. ``part_names`` are the
     names of all parts, which say whether a database is seeded."""
     everything = set(part_names)
     gone = [drift.name for drift in drifts if drift.name.startswith("database-")]
@@ -80,13 +80,13 @@ def describe_repair(drifts: Sequence[Drift], part_names: Iterable[str]) -> str:
     verbs = {_REPAIR_VERBS[drift.kind] for drift in drifts} | ({"seeded"} if seeded else set())
     they = "it was" if len(drifts) == 1 else "they were"
     was = _join_limited([f"the {_display_name(drift.name)} {_PAST_TENSE[drift.kind]}" for drift in drifts])
-    return f"{was}; {they} {formatting.join_words(verbs)} again"
+    return f"{was}; {they} {formatting.join_words(verbs)}"
 
 
 def _join_limited(sentences: list[str]) -> str:
     more = len(sentences) - MAX_NAMED
     told = ", ".join(sentences[:MAX_NAMED])
-    return f"{told}, and {formatting.count(more, 'more part')}" if more > 0 else told
+    return f"{told}, and {formatting.count(more, 'more resource')}" if more > 0 else told
 
 
 def _display_name(name: str) -> str:

@@ -41,14 +41,17 @@ def apply(
     if limit.recent + len(open_) <= limit.maximum or command in world.approved_plans:
         return GuardResult(tuple(actions), guarded)
     note = (
-        f"{formatting.count(len(open_), 'thing')} would be destroyed without the Git host saying that they are closed, "
-        f"after {limit.recent} within {limit.window}; at most {limit.maximum} may go"
+        f"{formatting.count(len(open_), 'environment')} would be destroyed although the Git host doesn't report "
+        "them closed, "
+        f"after {limit.recent} within {limit.window}; the limit is {limit.maximum}"
     )
     held = set(open_)
     pairs = zip(actions, labels, strict=True)
     kept = [_hold(action, note, command) if name in held else action for action, name in pairs]
     return GuardResult(
-        tuple(action for action in kept if action is not None), guarded, f"{note}: eph approve {command}"
+        tuple(action for action in kept if action is not None),
+        guarded,
+        f"{note}; to allow it, run `eph approve {command}`",
     )
 
 
@@ -84,7 +87,7 @@ def name_of(action: Action) -> str:
         case Purge(target=target, name=name):
             return f"{target}:{name}"
         case _:
-            raise TypeError(f"{type(action).__name__} is never guarded")
+            raise TypeError(f"{type(action).__name__} can't be guarded")
 
 
 def _is_guarded(action: Action, environments: Mapping[StackRef, EnvironmentFacts]) -> bool:

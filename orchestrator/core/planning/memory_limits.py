@@ -36,7 +36,7 @@ def limit_policy(policy: Policy, headroom: Headroom | None, running: int) -> Pol
     most = max(1, running + headroom.additional(running))
     if most >= policy.max_concurrent:
         return policy
-    return replace(policy, max_concurrent=most, limit_reason="memory is short: ")
+    return replace(policy, max_concurrent=most, limit_reason="memory is low: ")
 
 
 def notes(policy: Policy, headroom: Headroom | None) -> Iterable[str]:
@@ -44,6 +44,6 @@ def notes(policy: Policy, headroom: Headroom | None) -> Iterable[str]:
     if headroom is not None and policy.limit_reason:
         free, each = (round(number / 1_000_000) for number in (headroom.available, headroom.per_operation))
         yield (
-            f"{free} MB of memory are free and an operation takes {each} MB, so no more than "
-            f"{policy.max_concurrent} run at once"
+            f"{free} MB of memory are free and an operation takes {each} MB, so at most "
+            f"{policy.max_concurrent} run at a time"
         )

@@ -123,13 +123,16 @@ def _sort_key(action: Action, unreadable: Container[StackRef]) -> tuple[int, int
 
 
 def _incomplete_notes(world: World) -> tuple[str, ...]:
-    stacks = () if world.stacks.complete else (f"not all stacks could be read: {world.stacks.reason or 'no reason'}",)
+    stacks = (
+        () if world.stacks.complete else (f"not all stacks could be read: {world.stacks.reason or 'unknown reason'}",)
+    )
     partial = sorted((facts for facts in world.repositories.values() if not facts.complete), key=lambda facts: facts.id)
     return (
         *stacks,
-        *(f"{facts.full_name} could not be read whole: {facts.reason or 'no reason'}" for facts in partial),
+        *(f"{facts.full_name} could not be read completely: {facts.reason or 'unknown reason'}" for facts in partial),
         *(
-            f"branches and tags of {facts.full_name} could not be read whole: {facts.refs_reason or 'no reason'}"
+            f"branches and tags of {facts.full_name} could not be read completely: "
+            f"{facts.refs_reason or 'unknown reason'}"
             for facts in sorted(world.repositories.values(), key=lambda facts: facts.id)
             if facts.complete and not facts.refs_complete
         ),

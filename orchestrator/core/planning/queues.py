@@ -46,10 +46,10 @@ class _Capacity:
     def limit_reached(self, repository: int) -> str:
         """The sentence for the limit that is reached; empty when there is room."""
         if self.total >= self.policy.max_environments:
-            return f"the server holds {self.total} environments, and at most {self.policy.max_environments}"
+            return f"the server has {self.total} environments; the limit is {self.policy.max_environments}"
         held = self.by_repository[repository]
         if held >= self.policy.max_per_repository:
-            return f"the repository has {held} environments, and at most {self.policy.max_per_repository}"
+            return f"the repository has {held} environments; the limit is {self.policy.max_per_repository}"
         return ""
 
     def reserve(self, repository: int) -> None:
@@ -163,7 +163,7 @@ def _free_slots(running: tuple[int, int], builds: int, removals: int, policy: Po
 
 
 def _describe_limit(number: int) -> str:
-    return "1 operation runs" if number == 1 else f"{number} operations run"
+    return f"at most {formatting.count(number, 'operation')} at a time"
 
 
 def _admit_builds(
@@ -180,11 +180,8 @@ def _admit_builds(
             yield make
             continue
         position += 1
-        why = (
-            full
-            or f"{capacity.policy.limit_reason}{_describe_limit(capacity.policy.max_concurrent)} at once, and no more"
-        )
-        reason = f"{make.reason}; {why}; {formatting.ordinal(position)} in the queue"
+        why = full or f"{capacity.policy.limit_reason}{_describe_limit(capacity.policy.max_concurrent)}"
+        reason = f"{make.reason}; {why}; position {position} in the queue"
         yield Wait(make.ref, subject.key, reason, position, waiting_for=WaitingFor.QUEUE)
 
 
@@ -204,7 +201,7 @@ def _admit_sleep_actions(
             free -= 1
             yield light
             continue
-        reason = f"{light.reason}; {policy.max_concurrent_sleeps} fall asleep or wake up at once, and no more"
+        reason = f"{light.reason}; at most {policy.max_concurrent_sleeps} go to sleep or wake up at a time"
         yield Wait(light.ref, environments[light.ref].key, reason, waiting_for=WaitingFor.QUEUE)
 
 
@@ -214,5 +211,5 @@ def _admit_removals(
     yield from removals[:slots]
     for clean in removals[slots:]:
         if isinstance(clean, Destroy):
-            reason = f"{clean.reason}; destroyed as soon as one of {policy.max_concurrent} operations ended"
+            reason = f"{clean.reason}; waiting for one of {policy.max_concurrent} operations to finish"
             yield Wait(clean.ref, environments[clean.ref].key, reason, waiting_for=WaitingFor.DESTROY)

@@ -45,23 +45,26 @@ def _find_needed_update(
 ) -> NeededUpdate | None:
     record = environment.record
     if record is None:
-        raise ValueError(f"{environment.ref} does not exist, so it cannot need anything")
+        raise ValueError(f"{environment.ref} does not exist, so it needs no update")
     if record.pending_operations:  # a try broke off in the middle of a resource
         return NeededUpdate(
-            f"{formatting.count(record.pending_operations, 'resource')} left half-done by a try that broke off",
+            f"an interrupted attempt left {formatting.count(record.pending_operations, 'resource')} half-done",
             refresh=True,
         )
     if record.locks:  # proven dead, or it would be held
-        return NeededUpdate("the last try died and left its lock; its owner is proven dead", refresh=True)
+        return NeededUpdate("the last attempt died and left a lock behind; its owner is proven dead", refresh=True)
     built = record.built
     if built is None or record.tag is None:
         return _first_build(environment)
     if built.commit != environment.head:
-        return NeededUpdate(f"{formatting.commit(built.commit)} runs, {formatting.commit(environment.head)} is wanted")
+        return NeededUpdate(
+            f"commit {formatting.commit(environment.head)} is newer than the live commit "
+            f"{formatting.commit(built.commit)}"
+        )
     if record.tag.asleep:
         return None  # housekeeping can wait until it is awake
     if built.spec_digest != digest:
-        return NeededUpdate("its eph.yaml or the server's settings changed since it was built", low_priority=True)
+        return NeededUpdate("eph.yaml or the server's settings changed since the last build", low_priority=True)
     version = context.policy.program_versions.get(recipe.spec.target, built.program_version)
     if version != built.program_version:
         return NeededUpdate(f"the target {recipe.spec.target} was upgraded to {version}", low_priority=True)
@@ -76,8 +79,8 @@ def _find_needed_update(
 
 def _first_build(environment: EnvironmentFacts) -> NeededUpdate:
     if environment.failure is not None and environment.failure.outcome is Outcome.FAILED:
-        return NeededUpdate(f"the last try failed: {environment.failure.error or 'no reason was given'}")
-    return NeededUpdate("its making was not finished")
+        return NeededUpdate(f"the last attempt failed: {environment.failure.error or 'unknown reason'}")
+    return NeededUpdate("its creation was not finished")
 
 
 def debounced_at(environment: EnvironmentFacts, policy: Policy) -> datetime | None:
@@ -123,10 +126,10 @@ def _repair(
     silent = formatting.duration(context.now - health.since)
     detail = f": {health.detail}" if health.detail else ""
     return NeededUpdate(
-        f"its URL does not answer since {silent}{detail}",
+        f"its URL hasn't responded for {silent}{detail}",
         refresh=True,
         not_before=_next_repair(environment, environment.record, context),
-        repair_note=f"its URL did not answer{detail}; everything was looked at, and what did not stand was made again",
+        repair_note=f"its URL did not respond{detail}; all resources were checked, and missing ones were recreated",
     )
 
 

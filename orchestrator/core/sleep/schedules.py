@@ -51,7 +51,7 @@ def parse(zone: str, spans: tuple[str, ...]) -> WeeklySchedule:
     try:
         ZoneInfo(zone)
     except (KeyError, OSError, ValueError) as error:  # no such zone, no such file, no name of one
-        raise ValueError(f"there is no time zone {zone[:60]!r}") from error
+        raise ValueError(f"unknown time zone {zone[:60]!r}") from error
     return WeeklySchedule(zone, tuple(_parse_span(text) for text in spans), ", ".join(spans))
 
 
@@ -68,7 +68,7 @@ def _parse_minutes(text: str) -> int:
     hour, _, minute = text.partition(":")
     found = int(hour) * 60 + int(minute)
     if int(minute) > 59 or found > 1440:
-        raise ValueError(f"{text} is no time of the day; write 08:00, or 24:00 for its end")
+        raise ValueError(f"{text} is not a time of day; use for example 08:00, or 24:00 for midnight")
     return found
 
 

@@ -43,7 +43,7 @@ def needed_change(environment: EnvironmentFacts, policy: Policy, now: datetime) 
 
 def _resume_interrupted(environment: EnvironmentFacts) -> SleepChange | None:
     half = environment.tag is not None and environment.tag.half
-    return SleepChange(True, "falling asleep, or waking up, broke off half-way") if half else None
+    return SleepChange(True, "going to sleep or waking up was interrupted") if half else None
 
 
 def _latest_intent(environment: EnvironmentFacts, *kinds: str) -> Intent | None:
@@ -60,16 +60,14 @@ def _wake_change(
 ) -> SleepChange | None:
     said = _latest_intent(environment, "sleep", "wake", "retry")
     if said is not None and said.kind != "sleep":
-        return SleepChange(False, f"{said.by} asked to wake it", _awake_until(environment, said.at, policy))
+        return SleepChange(False, f"{said.by} woke it", _awake_until(environment, said.at, policy))
     knock = environment.usage.wake_request if environment.usage else None
     if knock is not None and asleep_since < knock <= now < knock + policy.min_awake:
-        return SleepChange(
-            False, f"somebody opened it at {formatting.timestamp(knock)}", _awake_until(environment, knock, policy)
-        )
+        return SleepChange(False, f"visited at {formatting.timestamp(knock)}", _awake_until(environment, knock, policy))
     schedule = schedule_of(environment)
     opening = schedules.current(schedule, now) if schedule else None
     if opening is not None and asleep_since < opening.opens:
-        return SleepChange(False, f"its hours ({schedule}) began at {formatting.timestamp(opening.opens)}")
+        return SleepChange(False, f"its scheduled hours ({schedule}) began at {formatting.timestamp(opening.opens)}")
     return None
 
 
@@ -87,9 +85,9 @@ def _awake_until(environment: EnvironmentFacts, woken_at: datetime, policy: Poli
 def _sleep_change(environment: EnvironmentFacts, policy: Policy, now: datetime) -> SleepChange | None:
     said = _latest_intent(environment, "sleep", "wake")
     if said is not None and said.kind == "sleep":
-        return SleepChange(True, f"{said.by} asked to put it to sleep")
+        return SleepChange(True, f"{said.by} put it to sleep")
     if said is not None:
-        return SleepChange(False, f"{said.by} asked to keep it awake", _awake_until(environment, said.at, policy))
+        return SleepChange(False, f"{said.by} kept it awake", _awake_until(environment, said.at, policy))
     due = None if environment.is_testing else sleeps_at(environment, policy, now)
     return SleepChange(True, due.reason) if due is not None and due.at <= due.known_until else None
 
@@ -125,7 +123,7 @@ def _sleep_after_hours(environment: EnvironmentFacts, policy: Policy, now: datet
     used = [
         moment + policy.after_hours_grace for moment in (built.built_at, last_used(environment)) if moment is not None
     ]
-    return ScheduledSleep(max(closed, *held, *used), f"it is outside of its hours ({schedule})", now)
+    return ScheduledSleep(max(closed, *held, *used), f"outside its scheduled hours ({schedule})", now)
 
 
 def _sleep_when_idle(environment: EnvironmentFacts, policy: Policy, now: datetime) -> ScheduledSleep | None:
@@ -141,7 +139,7 @@ def _sleep_when_idle(environment: EnvironmentFacts, policy: Policy, now: datetim
     due = max(since + idle, held) if held else since + idle
     known = min(now, environment.usage.observed_until)
     return ScheduledSleep(
-        due, f"nobody has used it since {formatting.timestamp(since)} ({formatting.duration(idle)} and more)", known
+        due, f"no visit since {formatting.timestamp(since)} (idle timeout: {formatting.duration(idle)})", known
     )
 
 
@@ -156,8 +154,19 @@ def unused_reason(environment: EnvironmentFacts, policy: Policy, now: datetime) 
     return f"{UNUSED_PREFIX} for {formatting.duration(idle)}, and its eph.yaml says on_idle: destroy"
 
 
-UNUSED_PREFIX = "nobody used it"
-"""How the sentence begins that the mark on the commit carries."""
+UNUSED_PREFIX = "unused"
+"""The first word of the expiry reason that the commit status carries."""
+_OLD_UNUSED_PREFIX = "nobody used it"
+"""How that reason began in commit statuses written by earlier versions."""
+
+
+def parse_unused_reason(reason: str) -> str:
+    """The part of an expiry reason that says the environment was unused; empty for any other reason."""
+    for prefix in (UNUSED_PREFIX, _OLD_UNUSED_PREFIX):
+        _, found, rest = reason.partition(prefix)
+        if found:
+            return f"{UNUSED_PREFIX}{rest}"
+    return ""
 
 
 def _unused_since(environment: EnvironmentFacts, now: datetime) -> datetime | None:
@@ -208,6 +217,6 @@ def describe(environment: EnvironmentFacts, policy: Policy) -> Iterator[str]:
     idle, schedule = idle_timeout(environment, policy), schedule_of(environment)
     if idle is not None:
         ends = destroys_when_idle(environment) and not expiry.is_kept(environment)
-        yield f"{'it is removed' if ends else 'it sleeps'} after {formatting.duration(idle)} without a visit"
+        yield f"{'destroyed' if ends else 'sleeps'} after {formatting.duration(idle)} without a visit"
     if schedule is not None:
-        yield f"it sleeps outside of {schedule}"
+        yield f"sleeps outside of {schedule}"

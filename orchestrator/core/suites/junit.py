@@ -34,7 +34,7 @@ class JUnitReport:
 def parse(data: bytes) -> JUnitReport:
     """Raises BadReport."""
     if len(data) > MAX_BYTES:
-        raise InvalidReport(f"it has more than {MAX_BYTES // 1024**2} MB")
+        raise InvalidReport(f"it is larger than {MAX_BYTES // 1024**2} MB")
     reader = _Reader()
     parser = expat.ParserCreate()
     parser.StartDoctypeDeclHandler = _refuse
@@ -45,14 +45,14 @@ def parse(data: bytes) -> JUnitReport:
     try:
         parser.Parse(data, True)
     except expat.ExpatError as error:
-        raise InvalidReport(f"it is no XML: {expat.errors.messages[error.code]}, line {error.lineno}") from None
+        raise InvalidReport(f"it is not valid XML: {expat.errors.messages[error.code]}, line {error.lineno}") from None
     if not reader.found_suite:
-        raise InvalidReport("it has neither testsuites nor testsuite")
+        raise InvalidReport("its root element is neither testsuites nor testsuite")
     return reader.report()
 
 
 def _refuse(*_: object) -> int:
-    raise InvalidReport("it declares a document type or an entity, which is refused")
+    raise InvalidReport("it declares a document type or an entity, which is not allowed")
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ class _Reader:
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise InvalidReport(f"it is more than {MAX_DEPTH} levels deep")
+            raise InvalidReport(f"it is nested more than {MAX_DEPTH} levels deep")
         if tag in ("testsuites", "testsuite"):
             self.found_suite = True
         elif tag == "testcase":
@@ -84,7 +84,7 @@ class _Reader:
         self.outcome = tag
         self.counts[tag] += 1
         if tag != "skipped" and len(self.names) < MAX_NAMES:
-            self.names.append((self.case or "a case without a name")[:MAX_NAME_LENGTH])
+            self.names.append((self.case or "unnamed test case")[:MAX_NAME_LENGTH])
 
     def end(self, _: str) -> None:
         self.depth -= 1

@@ -102,7 +102,7 @@ def _select_next(
             continue
         missing = [name for name in suite.needs if name not in passed]
         if missing:
-            skip[run] = f"not run, because {missing[0]} did not pass"
+            skip[run] = f"skipped because {missing[0]} did not pass"
             continue
         start.append(run)
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from stacks.model import StackRef
 
@@ -25,6 +25,11 @@ def duration(span: timedelta) -> str:
 
 def timestamp(at: datetime) -> str:
     return at.strftime("%Y-%m-%d %H:%M:%S %Z").strip()
+
+
+def format_time(at: datetime) -> str:
+    """Absolute, to the minute: a relative time would need an edit every minute."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def join_words(items: Iterable[str]) -> str:

@@ -23,13 +23,13 @@ from orchestrator.core.views import explanations, phases
 from orchestrator.core.views.phases import Phase
 from stacks.model import OperationVerb, Outcome, RefKind, StackRef
 
-IMAGE_STEP = "finding the image"
+IMAGE_STEP = "image lookup"
 """The step of a failure that no operation had."""
 
 
 @dataclass(frozen=True, slots=True)
 class FailureView:
-    """What went wrong, for the person who can mend it. ``tries`` 0: nothing was tried, for something is missing."""
+    """What went wrong, for the person who can fix it. ``tries`` is 0 when an image is missing."""
 
     commit: str
     step: str
@@ -38,6 +38,7 @@ class FailureView:
     at: datetime
     tries: int
     next_try: datetime | None
+    verb: OperationVerb = OperationVerb.UP
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,11 +248,12 @@ def _failure(inputs: _ViewInputs) -> FailureView | None:
     return FailureView(
         commit=matching.commit if matching else subject.head,
         step=matching.step if matching else "",
-        error=matching.error if matching else "the last try failed; its output was lost with a restart",
+        error=matching.error if matching else "the last attempt failed; its output was lost in a restart",
         tail=matching.tail if matching else (),
         at=tried.last,
         tries=tried.failed,
         next_try=action.until if isinstance(action, Wait) else None,
+        verb=verb,
     )
 
 

@@ -104,7 +104,7 @@ def compute(environment: EnvironmentFacts, action: Action, failed: bool, policy:
         case Keep() | Retag() | Confirm():
             return _built(environment, policy)
         case Purge():
-            raise ValueError("a leftover is no environment")
+            raise ValueError("an orphan is not an environment")
         case _:
             assert_never(action)
 

@@ -40,7 +40,6 @@ from orchestrator.forges.github.repositories import selection
 from orchestrator.forges.github.repositories.poll_schedule import PollSchedule
 from orchestrator.forges.github.repositories.repository_finder import RepositoryFinder
 from orchestrator.forges.github.webhooks import webhook_status
-from orchestrator.forges.github.webhooks.webhook_status import WebhookStatus
 from orchestrator.forges.port import (
     ApiUsage,
     ChangedFiles,
@@ -55,12 +54,13 @@ from orchestrator.forges.port import (
     RefList,
     Repository,
 )
+from orchestrator.forges.webhooks import WebhookStatus
+from orchestrator.forges.wording import ForgeWords
 from stacks.model import RefKind
 
 PERMISSION_SECONDS = 300.0
 NOT_FOUND_SECONDS = 20.0
 MAX_FILE_PAGES = 10
-GITHUB = "https://api.github.com"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,10 @@ class GitHubOptions:
 
 
 class GitHubForge:
-    """``base_url``: ``GITHUB``, or ``https://host/api/v3`` of an Enterprise server. ``key``: a token, or an App's.
-    ``repositories``: ``owner/name`` or ``owner/pattern`` each. ``now``: seconds since the epoch."""
+    """``base_url``: ``https://api.github.com``, or ``https://host/api/v3`` of an Enterprise server. ``credentials``: a
+    token, or an App's key. ``repositories``: ``owner/name`` or ``owner/pattern`` each. ``now``: seconds since 1970."""
+
+    words = ForgeWords(host="GitHub", check="check run")
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from orchestrator.core.planning.memory_limits import Headroom
-from stacks.executors.process import process_identity
+from stacks import process_identity
 
 MEGABYTE = 1_000_000
 DEFAULT_PER_OPERATION = 200 * MEGABYTE

@@ -15,7 +15,7 @@ from orchestrator.runtime.loop_state import LoopState
 from orchestrator.runtime.observation.forge_reader import ForgeReader, ForgeSnapshot
 from orchestrator.runtime.wakeups import Refresh
 from stacks import names
-from stacks.executors.port import Inventory
+from stacks.backends.port import Inventory
 from stacks.model import StackRef, StackSnapshot
 
 log = logging.getLogger("eph.observe")

@@ -28,9 +28,8 @@ Signature = tuple[int, int, int]
 class TrafficFile:
     """``read`` is for the loop's look, ``watch`` runs beside it."""
 
-    def __init__(self, directory: Path, wake: Callable[[], None]) -> None:
+    def __init__(self, directory: Path) -> None:
         self._path = directory / "traffic.json"
-        self._wake = wake
         self._known: tuple[Signature | None, TrafficSnapshot | None] = (None, None)
 
     def read(self) -> TrafficSnapshot | None:
@@ -40,14 +39,14 @@ class TrafficFile:
             self._known = (seen, _load(self._path) if seen is not None else None)
         return self._known[1]
 
-    async def watch(self) -> None:
+    async def watch(self, wake: Callable[[], None]) -> None:
         """Until cancelled."""
         heard = _wake_requests(self.read())
         while True:
             await asyncio.sleep(POLL_INTERVAL)
             now = _wake_requests(self.read())
             if any(at > heard.get(host, at.min.replace(tzinfo=UTC)) for host, at in now.items()):
-                self._wake()
+                wake()
             heard = now
 
     def _signature(self) -> Signature | None:

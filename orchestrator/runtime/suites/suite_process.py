@@ -20,8 +20,8 @@ from pathlib import Path
 from time import monotonic
 
 from programs.redaction import Redactor, redact
-from stacks.executors.process import process_identity
-from stacks.executors.process.process_identity import ProcessIdentity
+from stacks import process_identity
+from stacks.process_identity import ProcessIdentity
 
 RUN_ID = "EPH_SUITE_RUN"
 TAIL_LINES = 40

@@ -15,8 +15,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from orchestrator.core.views.environment_views import EnvironmentView, display_name
+from orchestrator.service.port import EnvironmentNotFound, EnvironmentService, RequestRefused, TemporarilyUnavailable
 from orchestrator.surfaces.api import schemas
-from orchestrator.surfaces.port import EnvironmentNotFound, EnvironmentService, RequestRefused, TemporarilyUnavailable
 
 CODES: Mapping[int, str] = {
     401: "unauthorised",
@@ -44,7 +44,7 @@ def install(app: FastAPI, environment_service: EnvironmentService) -> None:
     async def missing(request: Request, error: Exception) -> JSONResponse:
         name = str(request.path_params.get("name", ""))
         hint = suggest_names(name, environment_service.environments())
-        return error_response(404, str(error) or f"there is no environment {name!r}", hint)
+        return error_response(404, str(error) or f"Environment {name!r} not found", hint)
 
     app.add_exception_handler(EnvironmentNotFound, missing)
     app.add_exception_handler(RequestRefused, _refused)
@@ -66,8 +66,12 @@ def suggest_names(name: str, environments: list[EnvironmentView]) -> str:
     starts = sorted(item for item in known if name and item.startswith(name))
     close = starts or difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5)
     if close:
-        return f"did you mean {', '.join(close[:3])}?"
-    return "`eph list` shows what there is" if known else "there are no environments yet; label a pull request"
+        return f"Did you mean {', '.join(close[:3])}?"
+    return (
+        "Run `eph list` to see all environments."
+        if known
+        else "There are no environments yet. Add the trigger label to a pull request."
+    )
 
 
 async def _refused(_: Request, error: Exception) -> JSONResponse:
@@ -75,20 +79,20 @@ async def _refused(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _unavailable(_: Request, error: Exception) -> JSONResponse:
-    return error_response(503, str(error), "ask again later; environments go on meanwhile")
+    return error_response(503, str(error), "Try again later. Environments keep running.")
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 (registered for this very type)
     parts = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()[:10]]
-    return error_response(422, "; ".join(parts), "/openapi.json says what is expected")
+    return error_response(422, "; ".join(parts), "See /openapi.json for the expected format.")
 
 
 async def _http(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 (registered for this very type)
     hint = getattr(error, "hint", "")
     if not hint and error.status_code in (404, 405):
-        hint = "the paths are listed in /openapi.json"
+        hint = "See /openapi.json for all paths."
     # A body that cannot be parsed at all is 400 to FastAPI; to a caller it is one kind of mistake with the rest.
     status = 422 if error.status_code == 400 else error.status_code
     return error_response(status, str(error.detail), hint, error.headers)
@@ -96,4 +100,4 @@ async def _http(_: Request, error: Exception) -> JSONResponse:
 
 async def _internal(_: Request, __: Exception) -> JSONResponse:
     # What went wrong inside may hold a secret: it goes to the log of the server, not to the caller.
-    return error_response(500, "something went wrong inside Eph", "the log of ephd has the details")
+    return error_response(500, "Internal error", "See the log of ephd for details.")

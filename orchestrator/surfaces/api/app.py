@@ -9,6 +9,7 @@ from __future__ import annotations
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
+from orchestrator.service.port import EnvironmentService
 from orchestrator.surfaces import dashboard, metrics
 from orchestrator.surfaces.api import api_errors, environment_routes, role_dependencies, schemas, service_routes
 from orchestrator.surfaces.api.api_settings import ApiSettings
@@ -16,17 +17,16 @@ from orchestrator.surfaces.api.authentication import Authenticator
 from orchestrator.surfaces.api.middleware import BodyLimit, SecurityHeaders
 from orchestrator.surfaces.api.role_dependencies import VIEWER
 from orchestrator.surfaces.api.streams import Streams
-from orchestrator.surfaces.port import EnvironmentService
 
 ERRORS: dict[int | str, dict[str, object]] = {
     status: {"model": schemas.Error, "description": text}
     for status, text in {
-        401: "No valid token",
-        403: "The token's role is not enough",
-        404: "No such environment",
-        409: "Understood, and not done",
-        422: "The request is not valid",
-        503: "Not to be had just now",
+        401: "Missing or invalid token",
+        403: "The token's role is not sufficient",
+        404: "Environment not found",
+        409: "The request can't be carried out",
+        422: "Invalid request",
+        503: "Temporarily unavailable",
     }.items()
 }
 
@@ -59,15 +59,15 @@ def _probes(app: FastAPI, environment_service: EnvironmentService, settings: Api
         """The process answers."""
         return {"status": "ok"}
 
-    @app.get("/readyz", tags=["probes"], responses={503: {"description": "No cycle ended lately"}})
+    @app.get("/readyz", tags=["probes"], responses={503: {"description": "No cycle finished recently"}})
     async def ready() -> Response:
         """A cycle ended lately."""
         now, last = settings.clock(), environment_service.status().last_cycle
         if last is None:
-            return JSONResponse({"status": "no cycle has ended yet"}, 503)
+            return JSONResponse({"status": "no cycle has finished yet"}, 503)
         age = (now - last).total_seconds()
         if age > settings.ready_within.total_seconds():
-            return JSONResponse({"status": f"the last cycle ended {age:.0f} s ago"}, 503)
+            return JSONResponse({"status": f"the last cycle finished {age:.0f} s ago"}, 503)
         return JSONResponse({"status": "ok", "leads": environment_service.status().leads})
 
     page: dict[int | str, dict[str, object]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}

@@ -10,31 +10,16 @@ origins, never sites.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-from dataclasses import dataclass
-from datetime import datetime
 from urllib.parse import urlsplit
 
 from fastapi import Request, Response
 
+from orchestrator.auth.identities import ANONYMOUS, Caller, Role, Token, find_token, hash_token
+from orchestrator.auth.sessions import create_session, token_hash
 from orchestrator.surfaces.api.api_errors import ApiError
-from orchestrator.surfaces.api.api_settings import ApiSettings, Role, Token, hash_token
+from orchestrator.surfaces.api.api_settings import ApiSettings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    name: str
-    role: Role | None
-
-    def may(self, role: Role) -> bool:
-        return self.role is not None and self.role >= role
-
-
-ANONYMOUS = Caller("anonymous", None)
 
 
 class Authenticator:
@@ -53,7 +38,7 @@ class Authenticator:
         return Caller(token.name, token.role) if token else ANONYMOUS
 
     def by_secret(self, secret: str) -> Token | None:
-        return self._by_hash(hash_token(secret)) if secret else None
+        return find_token(self._settings.tokens, hash_token(secret)) if secret else None
 
     def require(self, request: Request, role: Role) -> Caller:
         """The caller, when they may; else 401 or 403 with the way out."""
@@ -64,17 +49,15 @@ class Authenticator:
             raise unauthorized()
         raise ApiError(
             403,
-            f"{caller.name} is a {caller.role.name.lower()}; this needs the role {role.name.lower()}",
-            "ask an administrator of Eph for a token with that role",
+            f"{caller.name} has the role {caller.role.name.lower()}, but this requires {role.name.lower()}",
+            "Ask an Eph administrator for a token with that role.",
         )
 
     def sign_in(self, request: Request, response: Response, token: Token) -> None:
-        until = int((self._settings.clock() + self._settings.session_ttl).timestamp())
-        body = f"{until}.{token.sha256}"
-        value = f"{body}.{self._sign(body)}"
+        ends = self._settings.clock() + self._settings.session_ttl
         response.set_cookie(
             cookie_name(request),
-            value,
+            create_session(self._settings.session_key, token, ends),
             max_age=int(self._settings.session_ttl.total_seconds()),
             httponly=True,
             secure=request.url.scheme == "https",
@@ -83,30 +66,17 @@ class Authenticator:
         )
 
     def _by_session(self, request: Request) -> Token | None:
-        until, _, rest = request.cookies.get(cookie_name(request), "").partition(".")
-        digest, _, signature = rest.partition(".")
-        if not until.isdecimal() or not hmac.compare_digest(
-            signature.encode(), self._sign(f"{until}.{digest}").encode()
-        ):
-            return None
-        if int(until) < _seconds(self._settings.clock()):
+        session = request.cookies.get(cookie_name(request), "")
+        digest = token_hash(self._settings.session_key, session, self._settings.clock())
+        if not digest:
             return None
         if request.method not in SAFE_METHODS and not same_origin(request):
-            raise ApiError(403, "this change was asked for by another site", "use the page of Eph itself, or a token")
-        return self._by_hash(digest)
-
-    def _by_hash(self, digest: str) -> Token | None:
-        # Every token is compared, so that the time taken says nothing of which one was close.
-        found = [t for t in self._settings.tokens if hmac.compare_digest(t.sha256.encode(), digest.encode())]
-        return found[0] if found else None
-
-    def _sign(self, body: str) -> str:
-        mac = hmac.new(self._settings.session_key, body.encode(), hashlib.sha256).digest()
-        return base64.urlsafe_b64encode(mac).decode().rstrip("=")
+            raise ApiError(403, "cross-site request rejected", "Use the Eph dashboard or a token.")
+        return find_token(self._settings.tokens, digest)
 
 
 def unauthorized() -> ApiError:
-    error = ApiError(401, "no valid token", "set EPH_TOKEN, or send 'Authorization: Bearer <token>'")
+    error = ApiError(401, "missing or invalid token", "Set EPH_TOKEN or send 'Authorization: Bearer <token>'.")
     error.headers = {"WWW-Authenticate": "Bearer"}
     return error
 
@@ -122,7 +92,3 @@ def same_origin(request: Request) -> bool:
         return False
     origin = request.headers.get("origin")
     return origin is not None and urlsplit(origin).netloc == request.headers.get("host", "")
-
-
-def _seconds(at: datetime) -> int:
-    return int(at.timestamp())

@@ -78,4 +78,4 @@ def _content_length(scope: Scope) -> int:
 
 
 def _too_large(limit: int) -> ApiError:
-    return ApiError(413, f"the body is larger than {limit // 1024} KB", "send less")
+    return ApiError(413, f"the request body is larger than {limit // 1024} KB", "Send a smaller request.")

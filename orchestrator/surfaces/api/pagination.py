@@ -51,4 +51,4 @@ def decode(cursor: str) -> SortKey:
         repository, number, ref = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return (str(repository), int(number), str(ref))
     except (binascii.Error, ValueError, TypeError, RecursionError) as error:
-        raise ApiError(422, "cursor: not one that this API gave", "leave it out to start at the beginning") from error
+        raise ApiError(422, "invalid cursor", "Omit it to start at the first page.") from error

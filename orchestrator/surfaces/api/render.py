@@ -10,8 +10,8 @@ from orchestrator.core.orphans.orphan_audit import AuditResult
 from orchestrator.core.suites.suite_plan import SuiteView
 from orchestrator.core.views.environment_views import EnvironmentView, FailureView, display_name
 from orchestrator.ledger.port import Event
+from orchestrator.service.port import ServiceStatus
 from orchestrator.surfaces.api import schemas
-from orchestrator.surfaces.port import ServiceStatus
 from programs.runtime_info import RuntimeInfo
 from stacks.model import RefKind
 
@@ -106,7 +106,7 @@ def event(item: Event) -> schemas.EventItem:
     )
 
 
-def status(now: ServiceStatus, environments: int) -> schemas.StatusResponse:
+def status(now: ServiceStatus, environments: int, forge: str) -> schemas.StatusResponse:
     return schemas.StatusResponse(
         version=now.version,
         started=now.started,
@@ -120,6 +120,7 @@ def status(now: ServiceStatus, environments: int) -> schemas.StatusResponse:
         leads=now.leads,
         term=now.term,
         leader=now.leader,
+        forge=forge,
     )
 
 
@@ -139,7 +140,7 @@ def audit(found: AuditResult) -> schemas.AuditResponse:
 
 
 def why(view: EnvironmentView) -> schemas.Why:
-    sentences = list(view.reasons) or [f"It is {view.phase.value}."]
+    sentences = list(view.reasons) or [f"The environment is {view.phase.value}."]
     return schemas.Why(name=view.name, phase=view.phase.value, sentences=sentences, facts=list(facts(view)))
 
 
@@ -154,8 +155,8 @@ def _pairs(view: EnvironmentView) -> Iterator[tuple[str, str]]:
     kind = view.key.kind if view.key else RefKind.PULL
     yield "pull request" if kind is RefKind.PULL else str(kind), display_name(view)
     yield "branch", view.branch
-    yield "wanted commit", view.wanted_commit
-    yield "running commit", view.commit
+    yield "newest commit", view.wanted_commit
+    yield "live commit", view.commit
     yield "phase since", _time(view.since)
     yield "ready at", _time(view.ready_at)
     yield "expires at", _time(view.expires_at)
@@ -163,7 +164,7 @@ def _pairs(view: EnvironmentView) -> Iterator[tuple[str, str]]:
     yield "wakes at", _time(view.wakes_at)
     yield "sleeps at", _time(view.sleeps_at)
     yield "last visit", _time(view.used_at)
-    yield "place in the queue", str(view.queue_position) if view.queue_position is not None else ""
+    yield "queue position", str(view.queue_position) if view.queue_position is not None else ""
     yield "now", view.progress
     for suite in view.tests:
         yield f"tests {suite.name}", f"{suite.state}{f': {suite.detail}' if suite.detail else ''}"
@@ -174,15 +175,15 @@ def _pairs(view: EnvironmentView) -> Iterator[tuple[str, str]]:
         yield from _failure_pairs(view.failure)
     yield "stack", str(view.ref)
     yield "target", view.target
-    yield "to go on", view.command
+    yield "to continue", view.command
 
 
 def _failure_pairs(failure: FailureView) -> Iterator[tuple[str, str]]:
     yield "failed commit", failure.commit
     yield "failed step", failure.step
     yield "error", failure.error
-    yield "tries", str(failure.tries)
-    yield "next try", _time(failure.next_try)
+    yield "attempts", str(failure.tries)
+    yield "next attempt", _time(failure.next_try)
 
 
 def _time(at: datetime | None) -> str:

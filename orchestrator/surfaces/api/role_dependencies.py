@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Request, Security
 from fastapi.security import HTTPBearer
 
-from orchestrator.surfaces.api.api_settings import Role
-from orchestrator.surfaces.api.authentication import Authenticator, Caller
+from orchestrator.auth.identities import Caller, Role
+from orchestrator.surfaces.api.authentication import Authenticator
 
 
 def install(app: FastAPI, authenticator: Authenticator) -> None:

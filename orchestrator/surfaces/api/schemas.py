@@ -15,9 +15,9 @@ class Failure(BaseModel):
     """Why the last try failed."""
 
     commit: str
-    step: str = Field(description="What was being done.")
-    error: str = Field(description="One sentence for people.")
-    tail: list[str] = Field(description="The last lines of why.")
+    step: str = Field(description="The step that failed.")
+    error: str = Field(description="A message for people.")
+    tail: list[str] = Field(description="The last lines of output.")
     at: datetime
     tries: int
     next_try: datetime | None
@@ -30,7 +30,7 @@ class SuiteReport(BaseModel):
     failures: int
     errors: int
     skipped: int
-    names: list[str] = Field(description="The first that failed.")
+    names: list[str] = Field(description="The first test cases that failed.")
 
 
 class SuiteItem(BaseModel):
@@ -42,63 +42,63 @@ class SuiteItem(BaseModel):
     blocking: bool
     seconds: float
     detail: str
-    tail: list[str] = Field(description="Its last lines, unless it passed.")
+    tail: list[str] = Field(description="The last lines of output, unless it passed.")
     report: SuiteReport | None
-    since: datetime | None = Field(description="When it began to run, or ended.")
+    since: datetime | None = Field(description="When it started or finished.")
 
 
 class ImageItem(BaseModel):
     """An image of the wanted commit, pinned to its digest."""
 
     reference: str
-    how: str = Field(description="Which place named it, and what those before it said.")
+    how: str = Field(description="How the image was found, and why earlier lookups failed.")
 
 
 class EnvironmentItem(BaseModel):
     """One environment, wanted or existing."""
 
-    ref: str = Field(description="Its Pulumi stack, as project/stack.")
+    ref: str = Field(description="The Pulumi stack, as project/stack.")
     name: str
     repository: str
-    number: int | None = Field(description="The number of its pull request; null for a branch or a tag.")
+    number: int | None = Field(description="The pull request's number; null for a branch or a tag.")
     ref_type: str = Field(default="pr", description="pr, branch or tag.")
     ref_name: str = Field(default="", description="The name of the branch or tag.")
     phase: str
-    reasons: list[str] = Field(description="Sentences that led to the phase, most important first.")
+    reasons: list[str] = Field(description="Why the environment is in this phase, most important reason first.")
     url: str
-    urls: dict[str, str] = Field(description="By public service.")
+    urls: dict[str, str] = Field(description="URLs by public service.")
     host: str
     target: str
     title: str
     author: str
     branch: str
     pull_url: str
-    commit: str = Field(description="What runs.")
-    wanted_commit: str = Field(description="What should run.")
+    commit: str = Field(description="The commit that is live.")
+    wanted_commit: str = Field(description="The newest commit.")
     since: datetime | None
     ready_at: datetime | None
     expires_at: datetime | None
-    expires_soon: bool = Field(default=False, description="Its time is nearly up; people are warned.")
-    kept: bool = Field(default=False, description="It does not expire.")
-    rules: list[str] = Field(default=[], description="When it sleeps, in sentences.")
-    sleeps_at: datetime | None = Field(default=None, description="When it falls asleep if nobody uses it until then.")
+    expires_soon: bool = Field(default=False, description="It is about to expire; people are warned.")
+    kept: bool = Field(default=False, description="Whether it is exempt from expiry.")
+    rules: list[str] = Field(default=[], description="When it sleeps, as sentences.")
+    sleeps_at: datetime | None = Field(default=None, description="When it goes to sleep unless it is visited.")
     asleep_since: datetime | None = None
-    wakes_at: datetime | None = Field(default=None, description="Of one that sleeps, when its hours begin.")
-    used_at: datetime | None = Field(default=None, description="The last visit, as the gateway saw it.")
+    wakes_at: datetime | None = Field(default=None, description="When an environment that is asleep wakes on schedule.")
+    used_at: datetime | None = Field(default=None, description="The last visit that the gateway recorded.")
     queue_position: int | None
-    problems: list[str] = Field(description="Mistakes in eph.yaml, with file and line.")
-    tests: list[SuiteItem] = Field(default=[], description="Once the newest commit's environment stands.")
-    repaired: str = Field(default="", description="What was lost behind Eph's back and is there again, and when.")
-    images: dict[str, ImageItem] = Field(default={}, description="By name, what the wanted commit runs, once found.")
+    problems: list[str] = Field(description="Errors in eph.yaml, with file and line.")
+    tests: list[SuiteItem] = Field(default=[], description="The newest commit's test suites, once it is deployed.")
+    repaired: str = Field(default="", description="What disappeared outside of Eph and was repaired, and when.")
+    images: dict[str, ImageItem] = Field(default={}, description="The newest commit's images by name, once found.")
     failure: Failure | None
     progress: str
-    command: str = Field(description="What an operator can type when the phase is held.")
+    command: str = Field(description="The command for an operator to continue when the phase is held.")
 
 
 class EnvironmentPage(BaseModel):
     items: list[EnvironmentItem]
-    total: int = Field(description="How many match in all.")
-    next: str | None = Field(description="Give it as ?cursor= for the next page; null on the last one.")
+    total: int = Field(description="The total number of matches.")
+    next: str | None = Field(description="Pass it as ?cursor= to get the next page; null on the last page.")
 
 
 class Fact(BaseModel):
@@ -118,9 +118,9 @@ class Why(BaseModel):
 class Logs(BaseModel):
     name: str
     service: str | None
-    operation: bool = Field(description="Lines of the last operation instead of the services'.")
-    suite: str | None = Field(default=None, description="Lines of this suite's last run instead.")
-    previous: bool = Field(default=False, description="Lines of the processes before those that run now.")
+    operation: bool = Field(description="Return the last operation's log instead of the services' logs.")
+    suite: str | None = Field(default=None, description="Return the log of this suite's last run.")
+    previous: bool = Field(default=False, description="Return the logs of the previous processes.")
     lines: list[str]
 
 
@@ -130,8 +130,8 @@ class ProcessItem(BaseModel):
     name: str
     service: str
     state: str = Field(description="running, starting, failing, ending, ended, stopped or unknown")
-    detail: str = Field(description="Why, in a sentence; may be empty.")
-    restarts: int | None = Field(description="null: the target does not count them.")
+    detail: str = Field(description="The reason; may be empty.")
+    restarts: int | None = Field(description="null: the target doesn't count restarts.")
     since: datetime | None
     image: str
 
@@ -143,14 +143,14 @@ class RuntimeEventItem(BaseModel):
     about: str
     message: str
     bad: bool
-    times: int = Field(description="How often, the last time ``at``.")
+    times: int = Field(description="How often it happened; ``at`` is the last time.")
 
 
 class RuntimeInfoResponse(BaseModel):
     """What an environment consists of just now."""
 
     processes: list[ProcessItem]
-    happenings: list[RuntimeEventItem] = Field(description="The newest last.")
+    happenings: list[RuntimeEventItem] = Field(description="Newest last.")
 
 
 class LogLine(BaseModel):
@@ -163,7 +163,7 @@ class EventItem(BaseModel):
     id: int
     at: datetime
     kind: str
-    subject: str = Field(description="A stack as project/stack, or empty.")
+    subject: str = Field(description="The stack as project/stack, or empty.")
     message: str
     actor: str
     data: dict[str, str]
@@ -171,7 +171,7 @@ class EventItem(BaseModel):
 
 class EventPage(BaseModel):
     items: list[EventItem]
-    next: int = Field(description="Give it as ?after= to go on.")
+    next: int = Field(description="Pass it as ?after= to get newer events.")
 
 
 class StatusResponse(BaseModel):
@@ -181,40 +181,45 @@ class StatusResponse(BaseModel):
     started: datetime
     last_cycle: datetime | None
     cycle_seconds: float
-    complete: bool = Field(description="False: not everything could be read, so nothing is destroyed for absence.")
+    complete: bool = Field(
+        description="false: not everything could be read, so Eph destroys nothing because it is absent."
+    )
     notes: list[str]
-    running: int = Field(description="Operations under way.")
+    running: int = Field(description="Number of running operations.")
     queued: int
     environments: int
-    leads: bool = Field(default=True, description="Of several replicas one leads, and answers for all.")
-    term: int = Field(default=1, description="One more with each change of the leader.")
-    leader: str = Field(default="", description="Where the leader is reached, when that is another replica.")
+    leads: bool = Field(default=True, description="Whether this replica is the leader, which answers for all replicas.")
+    term: int = Field(default=1, description="Increases by one with each change of the leader.")
+    leader: str = Field(default="", description="The leader's address, if another replica leads.")
+    forge: str = Field(default="", description="The Git host's adapter; its webhooks go to `/api/v1/webhooks/<forge>`.")
 
 
 class WebhookTest(BaseModel):
     """What came of a webhook that the server sent to itself."""
 
     url: str
-    status: int = Field(description="Of the answer; 0: there was none.")
+    status: int = Field(description="The HTTP status of the response; 0: no response.")
     milliseconds: float
-    arrived: bool = Field(description="Whether this very server heard it.")
+    arrived: bool = Field(description="Whether this server received the delivery.")
     message: str
-    hook_urls: list[str] = Field(description="Where the Git host sends its own.")
-    deliveries: list[str] = Field(description="The last ones that the Git host sent, newest first.")
+    hook_urls: list[str] = Field(description="The URLs that the Git host sends webhooks to.")
+    deliveries: list[str] = Field(description="The latest deliveries from the Git host, newest first.")
     note: str
 
 
 class Extend(BaseModel):
-    seconds: int = Field(gt=0, le=366 * 86400, description="How much longer it may live.")
+    seconds: int = Field(gt=0, le=366 * 86400, description="By how many seconds to postpone the expiry.")
 
 
 class Approval(BaseModel):
-    commit: str = Field(pattern=r"^[0-9a-f]{40}$", description="All forty digits: two commits may share the first few.")
+    commit: str = Field(
+        pattern=r"^[0-9a-f]{40}$", description="The full SHA, because two commits can share their first digits."
+    )
 
 
 class Sweep(BaseModel):
     dry_run: bool
-    found: list[str] = Field(description="A sentence for each leftover.")
+    found: list[str] = Field(description="One line for each orphan.")
 
 
 class OrphanItem(BaseModel):
@@ -223,19 +228,19 @@ class OrphanItem(BaseModel):
     kind: str = Field(description="database, role, process, checkout, port, route, tag file, work folder …")
     name: str
     where: str = Field(description="A target, `backend` or `work`.")
-    whose: str = Field(description="Whose it seems to be; may be empty.")
-    why: str = Field(description="Why nothing accounts for it.")
-    command: str = Field(description="What removes it by hand.")
+    whose: str = Field(description="The environment that it seems to belong to; may be empty.")
+    why: str = Field(description="Why it is an orphan.")
+    command: str = Field(description="The command that removes it manually.")
     swept: bool = Field(description="Whether `eph sweep` removes it.")
 
 
 class AuditResponse(BaseModel):
     """What there really is, compared with stacks and pull requests."""
 
-    clean: bool = Field(description="Everything could be looked at, and nothing is an orphan.")
+    clean: bool = Field(description="Everything could be checked, and there are no orphans.")
     orphans: list[OrphanItem]
-    unread: list[str] = Field(description="What could not be looked at, so it is not known to be clean.")
-    looked: dict[str, int] = Field(description="How many things of each place were compared.")
+    unread: list[str] = Field(description="What could not be checked.")
+    looked: dict[str, int] = Field(description="The number of resources checked, by place.")
 
 
 class Approved(BaseModel):
@@ -247,9 +252,9 @@ class Accepted(BaseModel):
 
 
 class ErrorDetail(BaseModel):
-    code: str = Field(description="A word for programs: not_found, refused, unauthorised, forbidden, invalid …")
+    code: str = Field(description="A machine-readable code: not_found, refused, unauthorised, forbidden, invalid …")
     message: str
-    hint: str = Field(description="What to do about it; may be empty.")
+    hint: str = Field(description="What to do; may be empty.")
 
 
 class Error(BaseModel):

@@ -9,12 +9,13 @@ from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from sse_starlette import EventSourceResponse
 
+from orchestrator.forges.webhooks import WebhookRequest
+from orchestrator.service.port import EnvironmentService
 from orchestrator.surfaces.api import render, schemas
 from orchestrator.surfaces.api.api_errors import ApiError
-from orchestrator.surfaces.api.api_settings import ApiSettings, WebhookDelivery
+from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.role_dependencies import VIEWER, Admin, Developer
 from orchestrator.surfaces.api.streams import Streams
-from orchestrator.surfaces.port import EnvironmentService
 
 EnvironmentName = Annotated[str, Query(alias="environment", max_length=300)]
 After = Annotated[int, Query(ge=0, le=2**63 - 1)]
@@ -22,17 +23,17 @@ After = Annotated[int, Query(ge=0, le=2**63 - 1)]
 
 def router(environment_service: EnvironmentService, streams: Streams, settings: ApiSettings) -> APIRouter:
     routes = APIRouter()
-    _reads(routes, environment_service, streams)
+    _reads(routes, environment_service, streams, settings)
     _actions(routes, environment_service)
     _webhooks(routes, settings)
     return routes
 
 
-def _reads(routes: APIRouter, environment_service: EnvironmentService, streams: Streams) -> None:
+def _reads(routes: APIRouter, environment_service: EnvironmentService, streams: Streams, settings: ApiSettings) -> None:
     @routes.get("/status", tags=["service"], dependencies=[VIEWER])
     async def service_status() -> schemas.StatusResponse:
         """How the service is, and what it could not read."""
-        return render.status(environment_service.status(), len(environment_service.environments()))
+        return render.status(environment_service.status(), len(environment_service.environments()), settings.forge)
 
     @routes.get("/audit", tags=["service"])
     async def audit(_: Developer) -> schemas.AuditResponse:
@@ -81,30 +82,29 @@ def _actions(routes: APIRouter, environment_service: EnvironmentService) -> None
     @routes.post("/wake", tags=["service"], status_code=202)
     async def wake(caller: Developer) -> schemas.Accepted:
         """Makes the loop look now instead of at its next turn."""
-        environment_service.trigger_cycle(f"asked by {caller.name}")
-        return schemas.Accepted(message="the loop looks now")
+        environment_service.trigger_cycle(f"requested by {caller.name}")
+        return schemas.Accepted(message="a cycle starts now")
 
 
 def _webhooks(routes: APIRouter, settings: ApiSettings) -> None:
-    @routes.post("/webhooks/github", tags=["webhooks"], status_code=202)
-    async def github(
-        request: Request,
-        event: Annotated[str, Header(alias="X-GitHub-Event", max_length=100)] = "",
-        signature: Annotated[str, Header(alias="X-Hub-Signature-256", max_length=200)] = "",
-        delivery: Annotated[str, Header(alias="X-GitHub-Delivery", max_length=100)] = "",
-    ) -> schemas.Accepted:
-        """Wakes the loop early. It carries no orders: what it says is read again from the Git host."""
+    @routes.post(f"/webhooks/{settings.forge}", tags=["webhooks"], status_code=202)
+    async def webhook(request: Request) -> schemas.Accepted:
+        """Triggers an early cycle. It carries no orders: what it says is read again from the Git host."""
         if settings.webhook is None:
-            raise ApiError(404, "webhooks are not set up", "give ephd a webhook secret; without one it looks by itself")
-        body = await request.body()
-        if not await run_in_threadpool(settings.webhook, WebhookDelivery(event, body, signature, delivery)):
-            raise ApiError(401, "the signature does not match", "use the same secret at the Git host and in ephd")
+            raise _no_webhooks()
+        if not await run_in_threadpool(settings.webhook, WebhookRequest(request.headers, await request.body())):
+            raise ApiError(401, "invalid webhook signature", "Configure the same secret at the Git host and in ephd.")
         return schemas.Accepted(message="thanks")
 
-    @routes.post("/webhooks/github/test", tags=["webhooks"])
+    @routes.post(f"/webhooks/{settings.forge}/test", tags=["webhooks"])
     async def test(caller: Admin) -> schemas.WebhookTest:  # noqa: ARG001 - who may is all that counts
         """Sends a signed ping to this server, by its public address when that is set, and says what came of it."""
         if settings.webhook_test is None:
-            raise ApiError(404, "webhooks are not set up", "give ephd a webhook secret; without one it looks by itself")
+            raise _no_webhooks()
         found = await settings.webhook_test()
         return schemas.WebhookTest(**dataclasses.asdict(found))
+
+
+def _no_webhooks() -> ApiError:
+    hint = "Configure a webhook secret. Without one, ephd polls."
+    return ApiError(404, "webhooks are not configured", hint)

@@ -12,9 +12,9 @@ from contextlib import suppress
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
+from orchestrator.service.port import EnvironmentNotFound, EnvironmentService
 from orchestrator.surfaces.api import render, schemas
 from orchestrator.surfaces.api.api_errors import ApiError
-from orchestrator.surfaces.port import EnvironmentNotFound, EnvironmentService
 
 
 class Streams:
@@ -25,7 +25,7 @@ class Streams:
 
     def respond(self, items: AsyncIterator[ServerSentEvent]) -> EventSourceResponse:
         if self._open >= self._limit:
-            raise ApiError(429, f"{self._limit} streams are open already", "close one, or ask again later")
+            raise ApiError(429, f"{self._limit} streams are already open", "Close a stream or try again later.")
         return EventSourceResponse(self._count_open(items), ping=15, sep="\n")
 
     async def _count_open(self, items: AsyncIterator[ServerSentEvent]) -> AsyncIterator[ServerSentEvent]:

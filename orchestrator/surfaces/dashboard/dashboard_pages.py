@@ -12,12 +12,13 @@ import jinja2
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from orchestrator.auth.identities import Caller, Role
+from orchestrator.service.port import EnvironmentNotFound, EnvironmentService, RequestRefused, TemporarilyUnavailable
 from orchestrator.surfaces.api import render
 from orchestrator.surfaces.api.api_errors import ApiError, suggest_names
-from orchestrator.surfaces.api.api_settings import ApiSettings, Role
-from orchestrator.surfaces.api.authentication import Authenticator, Caller, cookie_name, same_origin
+from orchestrator.surfaces.api.api_settings import ApiSettings
+from orchestrator.surfaces.api.authentication import Authenticator, cookie_name, same_origin
 from orchestrator.surfaces.dashboard import html_filters
-from orchestrator.surfaces.port import EnvironmentNotFound, EnvironmentService, RequestRefused, TemporarilyUnavailable
 from programs.runtime_info import LogRequest, RuntimeInfo
 
 TEMPLATES_FOLDER = Path(__file__).parent
@@ -79,14 +80,14 @@ def _session(routes: APIRouter, pages: DashboardPages) -> None:
     @routes.post("/login")
     async def login(request: Request) -> Response:
         if not same_origin(request):
-            raise ApiError(403, "the form was sent by another site", "sign in at the page of Eph itself")
+            raise ApiError(403, "cross-site request rejected", "Sign in on the Eph dashboard.")
         form = parse_qs((await request.body()).decode(errors="replace"))
         return _signed_in(pages, request, form.get("token", [""])[0])
 
     @routes.post("/logout")
     async def logout(request: Request) -> Response:
         if not same_origin(request):
-            raise ApiError(403, "the form was sent by another site", "sign out at the page of Eph itself")
+            raise ApiError(403, "cross-site request rejected", "Sign out on the Eph dashboard.")
         answer = RedirectResponse("/", 303)
         answer.delete_cookie(cookie_name(request), path="/")
         return answer
@@ -95,7 +96,7 @@ def _session(routes: APIRouter, pages: DashboardPages) -> None:
 def _signed_in(pages: DashboardPages, request: Request, token: str) -> Response:
     known = pages.authenticator.by_secret(token.strip())
     if known is None:
-        return pages.sign_in(request, 401, "That token is not known here.")
+        return pages.sign_in(request, 401, "Invalid token.")
     # To the bare page, so that the token of a link does not stay in the address bar.
     answer = RedirectResponse("/", 303)
     pages.authenticator.sign_in(request, answer, known)

@@ -11,6 +11,7 @@ from datetime import datetime
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import CheckReport, Conclusion
+from orchestrator.forges.wording import DEFAULT_WORDS, ForgeWords
 from orchestrator.surfaces.reports import comment, suite_table
 from orchestrator.surfaces.reports.markdown import plain
 from orchestrator.surfaces.reports.phase_wording import PHASE_LABELS, is_outdated, is_reachable, short_sha
@@ -48,18 +49,18 @@ def is_in_progress(view: EnvironmentView) -> bool:
     return bool(commit_of(view)) and _conclusion(view) is Conclusion.IN_PROGRESS
 
 
-def report(view: EnvironmentView, now: datetime) -> CheckReport:
+def report(view: EnvironmentView, now: datetime, words: ForgeWords = DEFAULT_WORDS) -> CheckReport:
     return CheckReport(
         conclusion=_conclusion(view),
         title=plain(_title(view), LONGEST_TITLE),
-        summary=comment.render(view, now),
+        summary=comment.render(view, now, words=words),
         details_url=view.url if is_reachable(view) else "",
     )
 
 
 def superseded(newer: str) -> CheckReport:
     """For a commit that was still being worked on when a newer one came: its check must not turn for ever."""
-    sentence = f"Not made: commit {short_sha(newer)} came after it."
+    sentence = f"Superseded by commit {short_sha(newer)}."
     return CheckReport(Conclusion.NEUTRAL, plain(sentence, LONGEST_TITLE), plain(sentence))
 
 
@@ -83,7 +84,7 @@ def _title(view: EnvironmentView) -> str:
 
 def _rest(view: EnvironmentView) -> str:
     if view.queue_position is not None:
-        return f"place {view.queue_position} in the queue"
+        return f"position {view.queue_position} in the queue"
     if view.phase in (Phase.FAILED, Phase.STALLED) and view.failure is not None:
         return view.failure.error
     if view.phase is Phase.READY:

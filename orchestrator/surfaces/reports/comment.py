@@ -1,8 +1,8 @@
-"""The one comment on a pull request, rendered from a view: state and URL first, then what people ask next (P1).
+"""The one comment on a pull request, rendered from a view: phase and URL first, details below (P1).
 
-Pure: the same view gives the same text, so the comment is edited only when something changed. Whatever a pull
-request's author, a log or an error says goes through ``markdown``. The hidden marker at the end is how the comment is
-found again; it names the repository by its number, which survives renames.
+Pure: the same view gives the same text, so the comment is edited only when something changed. Text from a pull
+request's author, a log or an error is escaped by ``markdown``. Eph finds its comment again by the hidden marker at the
+end, which names the repository by number because a number survives renames.
 """
 
 from __future__ import annotations
@@ -12,18 +12,21 @@ from datetime import datetime
 
 from orchestrator.core.chat_commands import ChatReply
 from orchestrator.core.model.world import Key
+from orchestrator.core.util.formatting import format_time
 from orchestrator.core.views.environment_views import EnvironmentView, FailureView
 from orchestrator.core.views.phases import Phase
+from orchestrator.forges.wording import DEFAULT_WORDS, ForgeWords
 from orchestrator.surfaces.reports import suite_table
 from orchestrator.surfaces.reports.markdown import code, fence, link, plain, text
 from orchestrator.surfaces.reports.phase_wording import (
     GONE_PHASES,
     PHASE_LABELS,
-    format_time,
     is_outdated,
     is_reachable,
+    sentence,
     short_sha,
 )
+from stacks.model import OperationVerb
 
 MAX_PROBLEMS = 20
 MAX_SERVICES = 20
@@ -52,8 +55,10 @@ def marker(key: Key) -> str:
     return f"<!-- eph:{key.repository}/{key.number} -->"
 
 
-def render(view: EnvironmentView, now: datetime, reply: ChatReply | None = None) -> str:
-    state = [_headline(view), _reason(view), _facts(view, now), suite_table.section(view)]
+def render(
+    view: EnvironmentView, now: datetime, reply: ChatReply | None = None, words: ForgeWords = DEFAULT_WORDS
+) -> str:
+    state = [_headline(view), _reason(view), _facts(view, now, words), suite_table.section(view)]
     trouble = [_problems(view), _failure(view), _notices(view), _command(view)]
     end = marker(view.key) if view.key is not None else ""
     said = _reply(reply) if reply is not None else ""
@@ -61,7 +66,7 @@ def render(view: EnvironmentView, now: datetime, reply: ChatReply | None = None)
 
 
 def render_reply_only(key: Key, reply: ChatReply) -> str:
-    """For a pull request that has no environment, and somebody who asked for something."""
+    """The answer to a chat command on a pull request that has no environment."""
     return "\n\n".join([f"### {_CALM} No environment", _reply(reply), marker(key)]) + "\n"
 
 
@@ -71,45 +76,50 @@ def _headline(view: EnvironmentView) -> str:
 
 
 def _reason(view: EnvironmentView) -> str:
-    """A ready environment needs no reason; all others give their first one."""
-    if view.phase is Phase.READY or not view.reasons:
+    """The first reason; an environment that is ready or asleep needs none, since the facts below say it all."""
+    if view.phase in (Phase.READY, Phase.ASLEEP) or not view.reasons:
         return ""
-    return text(view.reasons[0])
+    reason = view.reasons[0].removesuffix(f"; position {view.queue_position} in the queue")
+    return text(sentence(reason))
 
 
-def _facts(view: EnvironmentView, now: datetime) -> str:
-    return "\n".join(f"- {fact}" for fact in _iter_facts(view, now))
+def _facts(view: EnvironmentView, now: datetime, words: ForgeWords) -> str:
+    return "\n".join(f"- {fact}" for fact in _iter_facts(view, now, words))
 
 
-def _iter_facts(view: EnvironmentView, now: datetime) -> Iterator[str]:
+def _iter_facts(view: EnvironmentView, now: datetime, words: ForgeWords) -> Iterator[str]:
     if view.queue_position is not None:
-        yield f"Place **{view.queue_position}** in the queue."
+        yield f"Position **{view.queue_position}** in the queue."
     if view.phase not in GONE_PHASES:
         yield from _commits(view)
         yield from _services(view)
         yield from _images(view)
         if view.repaired:
-            yield f"{text(view.repaired[:1].upper() + view.repaired[1:])}."
+            yield text(sentence(view.repaired))
         yield from _sleep(view)
         yield from _expiry(view, now)
     elif view.phase is Phase.EXPIRED:
-        yield f"For a new one, comment {code('/eph up')}, or put the label on again. While it is on, a push helps too."
+        yield (
+            f"To recreate it, comment {code('/eph up')}, add the label again, or push a commit while it has the label."
+        )
     elif view.phase is not Phase.DESTROYING:
-        yield f"For a new one while the pull request is open, comment {code('/eph up')}, or put the label on again."
+        how = f"comment {code('/eph up')} or add the label again"
+        yield f"To recreate it while the {words.pull_request} is open, {how}."
 
 
 def _commits(view: EnvironmentView) -> Iterator[str]:
     if is_outdated(view):
-        yield f"Commit {code(short_sha(view.wanted_commit))} is wanted; running commit {_running_commit(view)}."
+        verb = "Deploying" if view.phase in _IN_PROGRESS_PHASES else "Newest commit:"
+        yield f"{verb} {code(short_sha(view.wanted_commit))}. {_live_commit(view)}."
     elif view.commit and view.ready_at is not None and view.phase is Phase.READY:
         yield f"Commit {code(short_sha(view.commit))}, ready since {format_time(view.ready_at)}."
     elif view.commit or view.wanted_commit:
         yield f"Commit {code(short_sha(view.commit or view.wanted_commit))}."
 
 
-def _running_commit(view: EnvironmentView) -> str:
-    answers = "still answers" if view.phase not in (Phase.UNHEALTHY, Phase.ASLEEP) else "is the last one made"
-    return f"{code(short_sha(view.commit))} {answers}"
+def _live_commit(view: EnvironmentView) -> str:
+    commit = code(short_sha(view.commit))
+    return f"Last deployed: {commit}" if view.phase in (Phase.UNHEALTHY, Phase.ASLEEP) else f"{commit} is still live"
 
 
 def _services(view: EnvironmentView) -> Iterator[str]:
@@ -120,30 +130,33 @@ def _services(view: EnvironmentView) -> Iterator[str]:
 
 
 def _images(view: EnvironmentView) -> Iterator[str]:
-    """Those that are not simply this commit's own by its tag."""
+    """Images that weren't simply found by the commit's own tag."""
     for name, image in sorted(view.images.items())[:MAX_SERVICES]:
         if not image.how.startswith(("tag_template", "git note")):
-            yield f"Image {code(name)} by {code(image.how)}."
+            yield f"Image {code(name)}: {code(image.how)}."
 
 
 def _sleep(view: EnvironmentView) -> Iterator[str]:
-    """No times that move with each visit: the comment would be edited with each."""
+    """No time of the last visit, or every visit would edit the comment."""
     if view.phase is Phase.ASLEEP:
         since = f" since {format_time(view.asleep_since)}" if view.asleep_since else ""
-        hours = f" Its hours begin {format_time(view.wakes_at)}." if view.wakes_at else ""
-        yield f"Asleep{since}, with all its data. Open the URL, or comment {code('/eph wake')}: both wake it.{hours}"
+        hours = f" It wakes on schedule at {format_time(view.wakes_at)}." if view.wakes_at else ""
+        yield f"Asleep{since}. Its data is kept. Open the URL or comment {code('/eph wake')} to wake it.{hours}"
     elif view.rules and view.commit:
-        yield f"{'; '.join(text(rule) for rule in view.rules).capitalize()}. A visit wakes it again."
+        wakes = " A visit wakes it." if any(rule.startswith("sleeps") for rule in view.rules) else ""
+        yield f"{text(sentence('; '.join(view.rules)))}{wakes}"
 
 
 def _expiry(view: EnvironmentView, now: datetime) -> Iterator[str]:
+    if _is_destroy_failing(view):
+        return
     if view.kept and view.phase is not Phase.WAITING:
-        yield f"Kept: it does not expire. The comment {code('/eph unkeep')} lets its time count again."
+        yield f"Kept: it doesn't expire. Comment {code('/eph unkeep')} to turn expiry on again."
     if view.expires_at is None or not (view.commit or view.phase in _IN_PROGRESS_PHASES):
         return
     soon = "**Expires soon:**" if view.expires_soon or view.expires_at <= now else "Expires"
     longer = code("/eph extend 24h")
-    yield f"{soon} {format_time(view.expires_at)}. A push starts the time anew; the comment {longer} adds to it."
+    yield f"{soon} {format_time(view.expires_at)}. A push resets the timer. {longer} adds a day."
 
 
 def _problems(view: EnvironmentView) -> str:
@@ -151,41 +164,51 @@ def _problems(view: EnvironmentView) -> str:
         return ""
     shown = [f"- {code(problem)}" for problem in view.problems[:MAX_PROBLEMS]]
     more = len(view.problems) - len(shown)
-    rest = [f"- and {more} more: {code('eph validate')} shows them all"] if more else []
-    return "\n".join(["**What to change in eph.yaml**", "", *shown, *rest])
+    rest = [f"- and {more} more; run {code('eph validate')} to see them all"] if more else []
+    return "\n".join(["**Errors in eph.yaml**", "", *shown, *rest])
 
 
 def _notices(view: EnvironmentView) -> str:
-    """What people asked for in eph.yaml and do not get; each sentence names its line."""
+    """Settings in eph.yaml that have no effect, each with its line."""
     if not view.notices or view.phase in GONE_PHASES:
         return ""
     shown = [f"- {code(notice)}" for notice in view.notices[:MAX_NOTICES]]
     more = len(view.notices) - len(shown)
-    return "\n".join(["**Asked for in eph.yaml, and not done**", "", *shown, *([f"- and {more} more"] if more else [])])
+    return "\n".join(["**Ignored in eph.yaml**", "", *shown, *([f"- and {more} more"] if more else [])])
 
 
 def _failure(view: EnvironmentView) -> str:
-    """Shown while it is news: not once the environment is ready, nor after it is gone on purpose."""
+    """Not shown once the environment is ready, asleep, expired or destroyed."""
     failure = view.failure
     if failure is None or view.phase in (Phase.READY, Phase.DESTROYED, Phase.EXPIRED, Phase.ASLEEP):
         return ""
     step = f" at {code(failure.step)}" if failure.step else ""
     commit = f" on commit {code(short_sha(failure.commit))}" if failure.commit else ""
-    head = f"**What failed**{step}{commit}, {format_time(failure.at)}: {text(failure.error)}"
+    head = f"**Failed**{step}{commit}, {format_time(failure.at)}: {text(failure.error)}"
     tail = fence(failure.tail) if any(line.strip() for line in failure.tail) else ""
     return "\n\n".join(part for part in [head, tail, _next_try(failure)] if part)
 
 
 def _next_try(failure: FailureView) -> str:
-    tries = {0: "", 1: "Tried once."}.get(failure.tries, f"Tried {failure.tries} times.")
-    now = f"A push, or the comment {code('/eph retry')}, tries again at once."
-    return " ".join(
-        filter(None, [tries, f"Next try {format_time(failure.next_try)}." if failure.next_try else "", now])
-    )
+    """How often it failed, and what helps. A failed destroy needs nobody: Eph retries it."""
+    tries = {0: "", 1: "Failed once."}.get(failure.tries, f"Failed {failure.tries} times.")
+    next_try = f"Next attempt at {format_time(failure.next_try)}." if failure.next_try else ""
+    match failure.verb:
+        case OperationVerb.DESTROY:
+            retry = "Eph retries until the environment is destroyed."
+        case OperationVerb.WAKE:
+            retry = f"To retry now, comment {code('/eph wake')}."
+        case _:
+            retry = f"To retry now, push a commit or comment {code('/eph retry')}."
+    return " ".join(filter(None, [tries, next_try, retry]))
+
+
+def _is_destroy_failing(view: EnvironmentView) -> bool:
+    return view.failure is not None and view.failure.verb is OperationVerb.DESTROY
 
 
 def _reply(reply: ChatReply) -> str:
-    """What people asked in a comment: their words as code, ours as prose, output as it is and nothing else."""
+    """The answer to a chat command: the command as code, our text as prose, output verbatim."""
     answer = reply.result
     head = f"{code(reply.command)} by {code(reply.author)}: {text(answer.text)}"
     if not answer.lines:
@@ -195,10 +218,11 @@ def _reply(reply: ChatReply) -> str:
 
 
 def _command(view: EnvironmentView) -> str:
-    return f"An operator goes on with {code(view.command)}." if view.phase is Phase.HELD and view.command else ""
+    return f"For an operator to continue: {code(view.command)}" if view.phase is Phase.HELD and view.command else ""
 
 
 def _help(view: EnvironmentView) -> str:
-    why = f"Why it is so: {code(f'eph why {view.name}')}."
-    more = f"What can be said in a comment: {code('/eph help')}."
-    return why if view.phase in GONE_PHASES else f"{why} What it prints: {code(f'eph logs {view.name}')}. {more}"
+    details = f"Details: {code(f'eph why {view.name}')}"
+    if view.phase in GONE_PHASES or _is_destroy_failing(view):
+        return details
+    return f"{details} · Logs: {code(f'eph logs {view.name}')} · Commands: {code('/eph help')}"

@@ -15,6 +15,7 @@ from orchestrator.core.model.world import Key
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import CheckReport, Conclusion, DeploymentReport, Repository
+from orchestrator.forges.wording import DEFAULT_WORDS, ForgeWords
 from orchestrator.surfaces.reports import check_runs, comment, deployment_states
 from stacks.model import RefKind
 
@@ -84,19 +85,23 @@ class ForgeReport:
 
 
 def reports_for(
-    view: EnvironmentView, repository: Repository, now: datetime, reply: ChatReply | None = None
+    view: EnvironmentView,
+    repository: Repository,
+    now: datetime,
+    reply: ChatReply | None = None,
+    words: ForgeWords = DEFAULT_WORDS,
 ) -> Iterator[ForgeReport]:
     if view.key is None:
         return
     commit = check_runs.commit_of(view)
     if view.key.kind is RefKind.PULL:  # a branch or a tag has no place for a comment
-        yield ForgeReport(repository, view.key, view.phase, CommentReport(comment.render(view, now, reply)))
+        yield ForgeReport(repository, view.key, view.phase, CommentReport(comment.render(view, now, reply, words)))
     if commit:
         yield ForgeReport(
             repository,
             view.key,
             view.phase,
-            CheckRunReport(commit, check_runs.report(view, now), check_runs.name_of(view)),
+            CheckRunReport(commit, check_runs.report(view, now, words), check_runs.name_of(view)),
         )
     told = deployment_states.report(view)
     if (told is not None and commit) or deployment_states.is_over(view):

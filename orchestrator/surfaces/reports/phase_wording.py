@@ -1,12 +1,9 @@
-"""Words that comment and check share: a phase in a word, a commit in seven digits, a time in UTC.
-
-Times are absolute: "in 3 hours" would have to be edited every minute, and each edit costs a request.
-"""
+"""Wording that comment, check run and deployment share: phase labels and short commits."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
@@ -15,40 +12,45 @@ PHASE_LABELS: Mapping[Phase, str] = {
     Phase.QUEUED: "Queued",
     Phase.WAITING: "Waiting",
     Phase.IMAGE: "Waiting for image",
-    Phase.CREATING: "Being made",
-    Phase.UPDATING: "Being updated",
+    Phase.CREATING: "Creating",
+    Phase.UPDATING: "Updating",
     Phase.STARTING: "Starting",
     Phase.READY: "Ready",
-    Phase.UNHEALTHY: "Not answering",
+    Phase.UNHEALTHY: "Not responding",
     Phase.FAILED: "Failed",
     Phase.STALLED: "Failed repeatedly",
-    Phase.REFUSED: "Not made",
+    Phase.REFUSED: "Not created",
     Phase.ASLEEP: "Asleep",
     Phase.HELD: "On hold",
     Phase.EXPIRED: "Expired",
-    Phase.DESTROYING: "Being removed",
-    Phase.DESTROYED: "Removed",
+    Phase.DESTROYING: "Destroying",
+    Phase.DESTROYED: "Destroyed",
 }
 GONE_PHASES = frozenset({Phase.EXPIRED, Phase.DESTROYING, Phase.DESTROYED})
 UNCERTAIN_PHASES = frozenset({Phase.FAILED, Phase.STALLED, Phase.REFUSED, Phase.HELD})
-"""Phases in which something answers only when an earlier build still runs."""
+"""Phases in which the URL responds only if an earlier build is still live."""
+
+
+_FIRST_WORD = re.compile(r"[a-z]+(?=[ ,;:]|$)")
+
+
+def sentence(reason: str) -> str:
+    """A reason as a sentence. A name at its start, such as ``acme/shop#42`` or ``eph.yaml``, keeps its lower case."""
+    capital = reason[:1].upper() + reason[1:] if _FIRST_WORD.match(reason) else reason
+    return capital if capital.endswith((".", "!", "?", "…")) else f"{capital}."
 
 
 def short_sha(commit: str) -> str:
     return commit[:7]
 
 
-def format_time(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
 def is_outdated(view: EnvironmentView) -> bool:
-    """What runs is not what should."""
+    """The live commit isn't the newest one."""
     return bool(view.commit and view.wanted_commit and view.commit != view.wanted_commit)
 
 
 def is_reachable(view: EnvironmentView) -> bool:
-    """The URL leads somewhere: to the app, or to the page that waits for it."""
+    """The URL serves something: the app, or the gateway's page while it starts."""
     return (
         bool(view.url) and view.phase not in GONE_PHASES and (view.phase not in UNCERTAIN_PHASES or bool(view.commit))
     )

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from orchestrator.core.chat_commands import ChatReply
 from orchestrator.core.model.world import Key
 from orchestrator.core.util.time_windows import TimeWindow, is_within
 from orchestrator.core.views.environment_views import EnvironmentView
@@ -31,6 +30,7 @@ from orchestrator.forges.port import (
     ForgeUnsupported,
     Repository,
 )
+from orchestrator.service.chat_replies import Replies
 from orchestrator.surfaces.reports import check_runs, comment, forge_reports
 from orchestrator.surfaces.reports.forge_reports import (
     CheckRunReport,
@@ -49,6 +49,7 @@ Permissions are given while we run; what a host has not at all seldom comes."""
 MAX_REFUSALS = 7
 """Refusals in a row, over ten minutes, after which a last word is given up. One alone proves nothing: a Git host in
 trouble says 404 and 403 too, and what it refused would be untrue until the next try."""
+NO_REPLIES = Replies()
 MAX_CLEANUP_TRIES = 3
 """Failed tries to retire deployments after which an environment's own cleaning goes on; they are retired after it."""
 _IN_PROGRESS_PHASES = frozenset(
@@ -73,26 +74,26 @@ class _DeliveryState:
 
 
 class Reporter:
-    """Blocking; called from one thread at a time. ``clock`` gives the time in UTC."""
+    """Blocking; called from one thread at a time. ``may_write`` is asked before every write."""
 
-    def __init__(self, forge: Forge, clock: Callable[[], datetime], write_interval: timedelta = WRITE_INTERVAL) -> None:
+    def __init__(
+        self, forge: Forge, clock: Callable[[], datetime], may_write: Callable[[], bool] = lambda: True
+    ) -> None:
         self._forge = forge
         self._clock = clock
-        self._write_interval = write_interval
+        self._may_write_now = may_write
         self._states: dict[tuple[Key, str], _DeliveryState] = {}
         self._forge_backoff: TimeWindow | None = None
         self._unsupported: dict[tuple[int, str], tuple[TimeWindow, bool]] = {}
         """By repository and kind of letter: until when none is offered, and whether it is only forbidden."""
         self._warned: set[str] = set()
         self._check_owners: Mapping[CheckSlot, Key] = {}
-        self.replies: Mapping[Key, ChatReply] = {}
-        """What chat commands were answered, which stands in the comment of their pull request."""
-        self.reply_only: frozenset[Key] = frozenset()
-        """Those of them whose pull request has no environment."""
-        self.is_allowed_to_write: Callable[[], bool] = lambda: True
-        """Asked before each thing that is written."""
-        self.has_pending = False
-        """Whether the last ``report`` left anything unsaid: held back by pacing, or failed."""
+        self._has_pending = False
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether the last ``report`` left anything unwritten: held back by pacing, or failed."""
+        return self._has_pending
 
     def restore(self, views: Iterable[EnvironmentView]) -> None:
         """What an earlier life told: a check that it left in progress stays so for ever when a newer commit came."""
@@ -102,44 +103,53 @@ class Reporter:
                     in_progress_commit=check_runs.commit_of(view)
                 )
 
-    def report(self, views: Sequence[EnvironmentView], repositories: Mapping[int, Repository]) -> list[str]:
+    def report(
+        self, views: Sequence[EnvironmentView], repositories: Mapping[int, Repository], replies: Replies = NO_REPLIES
+    ) -> list[str]:
         """Gives a sentence for each letter that could not be delivered; it is tried again."""
-        offered = [letter for view in views for letter in self._reports_for(view, repositories)]
-        offered += self._reply_only_reports(repositories)
+        offered = [letter for view in views for letter in self._reports_for(view, repositories, replies)]
+        offered += _reply_only_reports(repositories, replies)
         living = {letter.key for letter in offered}
         self._states = {what: sent for what, sent in self._states.items() if what[0] in living}
         self._check_owners = forge_reports.check_owners(offered)
         offered = self._with_suppressed_checks(offered)
         failed = [sentence for letter in offered if (sentence := self._deliver(letter))]
-        self.has_pending = any(not self._is_current(letter) for letter in offered)
+        self._has_pending = any(not self._is_current(letter) for letter in offered)
         return failed
 
-    def report_final(self, view: EnvironmentView, repositories: Mapping[int, Repository]) -> bool:
+    def report_final(
+        self, view: EnvironmentView, repositories: Mapping[int, Repository], replies: Replies = NO_REPLIES
+    ) -> bool:
         """One pull request, now: before the record of its environment goes. False: it may work later, ask again.
 
         True also when the Git host refused, or when retiring deployments failed again and again: an environment's end
         must not wait for what may never come.
         """
-        offered = self._with_suppressed_checks(self._reports_for(view, repositories))
+        offered = self._with_suppressed_checks(self._reports_for(view, repositories, replies))
         for letter in offered:
             self._deliver(letter)
         return all(self._is_current(letter) or _is_given_up(letter, self._state_of(letter)) for letter in offered)
 
-    def is_delivered(self, view: EnvironmentView, repositories: Mapping[int, Repository]) -> bool:
+    def is_delivered(
+        self, view: EnvironmentView, repositories: Mapping[int, Repository], replies: Replies = NO_REPLIES
+    ) -> bool:
         """Whether all of it was said, or was refused so often that it is given up."""
         offered = [
             (letter, self._state_of(letter))
-            for letter in self._with_suppressed_checks(self._reports_for(view, repositories))
+            for letter in self._with_suppressed_checks(self._reports_for(view, repositories, replies))
         ]
         return all(
             self._is_current(letter) or (sent.refused and sent.failures >= MAX_REFUSALS) for letter, sent in offered
         )
 
-    def _reports_for(self, view: EnvironmentView, repositories: Mapping[int, Repository]) -> list[ForgeReport]:
+    def _reports_for(
+        self, view: EnvironmentView, repositories: Mapping[int, Repository], replies: Replies
+    ) -> list[ForgeReport]:
         repository = repositories.get(view.key.repository) if view.key is not None else None
         if repository is None or view.key is None:
             return []
-        return list(forge_reports.reports_for(view, repository, self._clock(), self.replies.get(view.key)))
+        reply, words = replies.by_pull.get(view.key), self._forge.words
+        return list(forge_reports.reports_for(view, repository, self._clock(), reply, words))
 
     def _with_suppressed_checks(self, reports: Iterable[ForgeReport]) -> list[ForgeReport]:
         """Where another pull request's check stands, this one's says nothing."""
@@ -147,14 +157,6 @@ class Reporter:
 
     def _is_covered(self, slot: CheckSlot | None, key: Key) -> bool:
         return slot is not None and self._check_owners.get(slot, key) != key
-
-    def _reply_only_reports(self, repositories: Mapping[int, Repository]) -> list[ForgeReport]:
-        homes = [(key, repositories.get(key.repository), self.replies.get(key)) for key in sorted(self.reply_only)]
-        return [
-            forge_reports.reply_only(key, home, reply)
-            for key, home, reply in homes
-            if home is not None and reply is not None
-        ]
 
     def _state_of(self, report: ForgeReport) -> _DeliveryState:
         return self._states.setdefault((report.key, report.kind), _DeliveryState())
@@ -192,7 +194,9 @@ class Reporter:
         if forbidden:
             length = FIRST_RETRY if before is None else min(UNSUPPORTED_RETRY, 2 * before[0].length)
         self._unsupported[what] = TimeWindow(self._clock(), length), forbidden
-        return self._warn_once(report.repository, f"pull requests show no {report.kind}: {error}")
+        words = self._forge.words
+        problem = f"can't show a {words.report(report.kind)} on {words.pull_request}s"
+        return self._warn_once(report.repository, f"{problem}: {error}")
 
     def _warn_once(self, repository: Repository, sentence: str) -> str:
         """Said of each repository once in a life."""
@@ -204,13 +208,13 @@ class Reporter:
 
     def _may_write(self, report: ForgeReport, state: _DeliveryState) -> bool:
         now = self._clock()
-        if not self.is_allowed_to_write():
+        if not self._may_write_now():
             return False
         if any(rest is not None and rest.contains(now) for rest in (self._forge_backoff, state.backoff)):
             return False
         if report.phase is not state.phase and report.phase not in _IN_PROGRESS_PHASES:
             return True
-        return state.written_at is None or not is_within(state.written_at, self._write_interval, now)
+        return state.written_at is None or not is_within(state.written_at, WRITE_INTERVAL, now)
 
     def _write(self, letter: ForgeReport, sent: _DeliveryState) -> str:
         """Gives what had to be left undone."""
@@ -246,10 +250,20 @@ class Reporter:
         state.backoff = TimeWindow(self._clock(), _retry_delay(state.failures, error))
         if isinstance(error, ForgeUnavailable) and error.retry_after is not None:
             self._forge_backoff = state.backoff
-        where = f"{report.repository.full_name}#{report.key.number}"
+        words = self._forge.words
+        where, what = words.reference(report.repository.full_name, report.key.number), words.report(report.kind)
         why = str(error).strip() or type(error).__name__
         again = state.backoff.end.strftime("%H:%M:%S UTC")
-        return f"{where}: the {report.kind} could not be brought up to date, and is tried again at {again}: {why}"
+        return f"{where}: the {what} could not be updated, next attempt at {again}: {why}"
+
+
+def _reply_only_reports(repositories: Mapping[int, Repository], replies: Replies) -> list[ForgeReport]:
+    homes = [(key, repositories.get(key.repository), replies.by_pull.get(key)) for key in sorted(replies.reply_only)]
+    return [
+        forge_reports.reply_only(key, home, reply)
+        for key, home, reply in homes
+        if home is not None and reply is not None
+    ]
 
 
 def _is_given_up(report: ForgeReport, state: _DeliveryState) -> bool:

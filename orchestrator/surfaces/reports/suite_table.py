@@ -48,7 +48,7 @@ def _failures(view: EnvironmentView) -> Iterator[str]:
     for suite in view.tests[:MAX_SUITES]:
         if suite.state != "failed":
             continue
-        yield f"{code(suite.name)} failed. All it printed: {code(f'eph logs {view.name} --suite {suite.name}')}."
+        yield f"{code(suite.name)} failed. Full output: {code(f'eph logs {view.name} --suite {suite.name}')}"
         if suite.report and suite.report.names:
             yield "\n".join(f"- {text(name)}" for name in suite.report.names)
         if any(line.strip() for line in suite.tail):
@@ -69,5 +69,5 @@ def title(view: EnvironmentView) -> str:
     if wrong := suite_plan.failed_suites(view.tests):
         return f"environment is up, tests failed: {join_words(wrong)}"
     if left := suite_plan.pending_suites(view.tests):
-        return f"environment is up, tests run: {join_words(left)}"
+        return f"environment is up, tests running: {join_words(left)}"
     return ""

@@ -172,4 +172,9 @@ def _bind_root(path: str) -> list[str]:
 def write_launch_file(path: Path, launch: LaunchSpec) -> list[str]:
     """Writes what a process is to become, readable by its owner only; gives the command line that becomes it."""
     files.write(path, json.dumps(dataclasses.asdict(launch)))
+    return launch_command(path)
+
+
+def launch_command(path: Path) -> list[str]:
+    """The command line that becomes what the launch file at ``path`` describes."""
     return [sys.executable, "-I", "-S", str(Path(__file__).with_name("launch.py")), str(path)]

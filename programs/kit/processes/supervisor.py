@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import hashlib
 import os
+import re
 import resource
 import shlex
 import subprocess
@@ -30,6 +31,7 @@ from programs.kit.processes.sandbox import LaunchSpec
 MAX_SOCKET_PATH = 100
 """The kernel's limit for the path of a unix socket is 107 bytes; supervisord adds a suffix while it binds."""
 START_TIMEOUT = 20.0
+_COMMAND = re.compile(r"^command=(.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +92,52 @@ def client(settings: HostSettings) -> supervisor_rpc.SupervisorClient:
     return supervisor_rpc.SupervisorClient(socket_path(settings))
 
 
+def replace_missing_launchers(settings: HostSettings) -> None:
+    """Restarts the programs whose launcher no longer exists, because an upgrade moved it. Else supervisord, which
+    starts a program again from its file, could not start them after they end."""
+    with files.locked(home(settings) / "launchers.lock"):
+        names = _rewrite_missing_launchers(settings)
+        if not names:
+            return
+        daemon = client(settings)
+        _reload(daemon)
+        known = {info["name"] for info in daemon.call("getAllProcessInfo")}
+        for name in known.intersection(names):
+            with _ignoring(supervisor_rpc.NOT_RUNNING, supervisor_rpc.BAD_NAME):
+                daemon.call("stopProcess", name, False)
+        for name in names:
+            if name in known:
+                _remove_group(daemon, name)
+            with _ignoring(supervisor_rpc.ALREADY_ADDED):
+                daemon.call("addProcessGroup", name)
+
+
+def _rewrite_missing_launchers(settings: HostSettings) -> list[str]:
+    """The programs whose files were rewritten."""
+    rewritten = []
+    for name in list_programs(settings):
+        try:
+            text = program_file(settings, name).read_text()
+        except FileNotFoundError:
+            continue  # removed meanwhile
+        found = _COMMAND.search(text)
+        if found and not _can_run(found[1]):
+            command = _escape(shlex.join(sandbox.launch_command(_launch_file(settings, name))))
+            files.write(program_file(settings, name), text[: found.start(1)] + command + text[found.end(1) :])
+            rewritten.append(name)
+    return rewritten
+
+
+def _can_run(command: str) -> bool:
+    """Whether the interpreter and the launcher of a command line, as a program's file has it, still exist."""
+    python, _, _, launcher, *_ = [*shlex.split(command.replace("%%", "%")), *[""] * 4]
+    return Path(python).exists() and Path(launcher).is_file()
+
+
 def _start(settings: HostSettings) -> None:
     _remove_stale(settings)
     files.make_folder(settings.programs)
+    _rewrite_missing_launchers(settings)
     files.make_folder(settings.logs)
     files.write(config(settings), _config(settings))
     result = subprocess.run(

@@ -41,6 +41,7 @@ class LocalTarget:
         host_settings.save(on)
         sandbox.kind(on)
         supervisor.ensure(on)
+        supervisor.replace_missing_launchers(on)
         postgres.ensure(on)
 
     def purge(self, name: str, settings_: Mapping[str, str]) -> None:

@@ -1,37 +1,26 @@
-"""A stack's own update history: how often a commit was tried is read from here, never counted elsewhere.
-
-``message`` carries what we tried, as ``eph up <commit>``. Pulumi knows only success and failure; an update that was
-interrupted is no try of its commit, so ``mark_cancelled`` adds that word to its message. Pulumi never prunes; each
-entry brings a whole checkpoint, so ``prune`` keeps the newest few.
-"""
+"""The update history of a stack as files: one entry and one checkpoint for each update."""
 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
-from stacks.model import OperationVerb, Outcome, StackUpdate
+from stacks.backends import update_history
+from stacks.backends.update_history import MAX_KEPT, MAX_READ
+from stacks.model import Outcome, StackUpdate
 
-MAX_READ = 12
-MAX_KEPT = 20
-_VERBS = {"update": OperationVerb.UP, "destroy": OperationVerb.DESTROY, "refresh": OperationVerb.REFRESH}
 _ENTRY_SUFFIX = ".history.json"
-_CANCELLED = "cancelled"
-
-
-def message(verb: OperationVerb, commit: str) -> str:
-    return f"eph {verb} {commit}".strip()
 
 
 def read(folder: Path) -> tuple[StackUpdate, ...]:
-    """The newest entries, oldest first; one that cannot be read is left out, as it says nothing."""
+    """The newest entries, oldest first. One that can't be read is left out."""
     found = (_entry(path) for path in _files(folder)[-MAX_READ:])
     return tuple(update for update in found if update is not None)
 
 
 def never_succeeded(folder: Path) -> bool:
-    """Nothing ever ended well here, as far back as it goes; what was pruned or cannot be read might have."""
+    """No update ever succeeded, as far back as the history goes. One that was pruned or can't be read might have."""
     files = _files(folder)
     entries = [_entry(path) for path in files]
     return len(files) < MAX_KEPT and all(one is not None and one.outcome is not Outcome.SUCCEEDED for one in entries)
@@ -45,13 +34,13 @@ def prune(folder: Path) -> None:
 
 
 def mark_cancelled(folder: Path, since: datetime) -> None:
-    """Says of the newest entry that it was interrupted, when it ended since then and did not succeed."""
+    """Marks the newest entry as interrupted if it ended since then and did not succeed."""
     for path in _files(folder)[-1:]:
         update = _entry(path)
-        if update is None or update.outcome is not Outcome.FAILED or update.ended_at < since.replace(microsecond=0):
+        if update is None or not update_history.ended_in_failure_since(update, since):
             return
         data = json.loads(path.read_bytes())
-        data["message"] = f"{data['message']} {_CANCELLED}"
+        data["message"] = update_history.cancelled_message(data["message"])
         fresh = path.with_suffix(".new")
         fresh.write_text(json.dumps(data))
         fresh.replace(path)
@@ -66,26 +55,6 @@ def _files(folder: Path) -> list[Path]:
 
 def _entry(path: Path) -> StackUpdate | None:
     try:
-        data = json.loads(path.read_bytes())
-        commit, cancelled = _read_message(str(data.get("message", "")))
-        failed = Outcome.CANCELLED if cancelled else Outcome.FAILED
-        return StackUpdate(
-            verb=_VERBS[data["kind"]],
-            commit=commit,
-            outcome=Outcome.SUCCEEDED if data["result"] == "succeeded" else failed,
-            ended_at=datetime.fromtimestamp(int(data["endTime"]), UTC),
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        return update_history.parse(json.loads(path.read_bytes()))
+    except (OSError, ValueError, RecursionError):
         return None
-
-
-def _read_message(text: str) -> tuple[str, bool]:
-    """The commit that was tried, and whether the try was interrupted; a message of somebody else says neither."""
-    match text.split():
-        case ["eph", "up", commit]:
-            return commit, False
-        case ["eph", "up", commit, word] if word == _CANCELLED:
-            return commit, True
-        case ["eph", _, word] if word == _CANCELLED:
-            return "", True
-    return "", False

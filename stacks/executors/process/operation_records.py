@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from stacks import serialization
-from stacks.executors.process.process_identity import ProcessIdentity
 from stacks.model import OperationResult, OperationVerb, StackRef
 from stacks.paths import StackPaths
+from stacks.process_identity import ProcessIdentity
 
 MAX_LOGS = 5
 _RUNNING_PATTERN = "running.*.json"

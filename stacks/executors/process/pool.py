@@ -12,22 +12,22 @@ import logging
 import os
 import shutil
 from collections import deque
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from programs.redaction import Redactor
-from stacks.backends.file.layout import FileBackend
-from stacks.executors.port import OnProgress
-from stacks.executors.process import operation_records, process_identity, recovery, warm_workers
+from stacks import process_identity, stray_files
+from stacks.executors.port import OnDestroyed, OnProgress
+from stacks.executors.process import operation_records, recovery, stale_files, warm_workers
 from stacks.executors.process.recovery import Recovery
 from stacks.executors.process.warm_workers import WarmWorker
-from stacks.executors.process.worker_protocol import GRACE, LeaseUntil, OnDestroyed, WorkerExit, WorkerSession
-from stacks.model import Operation, OperationResult, OperationVerb, Outcome, StackRef
+from stacks.executors.process.worker_protocol import GRACE, LeaseUntil, WorkerExit, WorkerSession
+from stacks.model import Operation, OperationResult, OperationVerb, Outcome, StackRef, StrayFile
 from stacks.paths import OPERATION_ENV, StackPaths
 
-__all__ = ["GRACE", "OnDestroyed", "Pool", "ProcessLane"]
+__all__ = ["GRACE", "Pool", "ProcessLane"]
 
 ALREADY_RUNNING = "another operation on this stack is under way"
 _TAIL_LINES = 20
@@ -54,15 +54,25 @@ class ProcessLane:
         self._interrupt()
 
 
+@dataclass(frozen=True, slots=True)
+class _Hooks:
+    """What is called while an operation runs."""
+
+    progress: OnProgress
+    on_destroyed: OnDestroyed
+
+
 class Pool:
-    """``on_destroyed`` is awaited between a destroy and the removal of its record; False keeps the record.
-    ``lease_until`` gives until when operations may start anything, by ``running_clock``; None: for as long as they
+    """``lease_until`` gives until when operations may start anything, by ``running_clock``; None: for as long as they
     like."""
 
-    def __init__(self, paths: StackPaths, version: str, warm_workers: int = 1) -> None:
+    def __init__(
+        self, paths: StackPaths, version: str, warm_workers: int = 1, lease_until: LeaseUntil | None = None
+    ) -> None:
         self._paths = paths
         self._version = version
         self._warm_target = warm_workers
+        self._lease_until = lease_until
         self._idle: deque[WarmWorker] = deque()
         self._operation_ids: set[str] = set()
         self._busy_stacks: set[StackRef] = set()
@@ -70,18 +80,17 @@ class Pool:
         self._lanes: dict[asyncio.Task[OperationResult], asyncio.Event] = {}
         self._refill: asyncio.Task[None] | None = None
         self._closed = False
-        self.on_destroyed: OnDestroyed | None = None
-        self.lease_until: LeaseUntil | None = None
 
     async def open(self) -> None:
         self._paths.make_folders()
         self._start_refill()
 
-    def start(self, operation: Operation, progress: OnProgress) -> ProcessLane:
+    def start(self, operation: Operation, progress: OnProgress, on_destroyed: OnDestroyed | None = None) -> ProcessLane:
         asked = asyncio.Event()
         if self._closed:
             asked.set()
-        task = asyncio.create_task(self._run(operation, progress, asked))
+        hooks = _Hooks(progress, on_destroyed or _always)
+        task = asyncio.create_task(self._run(operation, hooks, asked))
         self._lanes[task] = asked
         task.add_done_callback(self._lanes.pop)
         return ProcessLane(task, asked.set)
@@ -94,7 +103,7 @@ class Pool:
         for folder in _subfolders(self._paths.work):
             if folder.name not in self._operation_ids:
                 shutil.rmtree(folder, ignore_errors=True)
-        FileBackend(self._paths.backend).clean_up_all()
+        self._paths.backend.clean_up_all()
         return list(ended)
 
     def take_over(self) -> Recovery:
@@ -110,6 +119,13 @@ class Pool:
                 process_identity.pids_with_variable(OPERATION_ENV, folder.name)
             ):
                 shutil.rmtree(folder, ignore_errors=True)
+
+    def stray_files(self) -> list[StrayFile]:
+        return list(stale_files.find(self._paths))
+
+    def delete_stray_file(self, file: StrayFile) -> None:
+        if file in self.stray_files():
+            stray_files.delete_path(Path(file.path))
 
     def sessions(self) -> tuple[int, ...]:
         """The first process of each operation under way; all of its processes are of that session."""
@@ -159,9 +175,7 @@ class Pool:
 
     # --- one operation
 
-    async def _run(
-        self, operation: Operation, progress: OnProgress, interrupt_requested: asyncio.Event
-    ) -> OperationResult:
+    async def _run(self, operation: Operation, hooks: _Hooks, interrupt_requested: asyncio.Event) -> OperationResult:
         started = _now()
         if interrupt_requested.is_set():
             return _result_without_worker(operation, started, Outcome.CANCELLED, "interrupted before it began")
@@ -170,7 +184,8 @@ class Pool:
         self._busy_stacks.add(operation.ref)
         try:
             veil = Redactor(operation.hidden)
-            told = await self._perform(operation, lambda text: progress(veil(text)), interrupt_requested, started)
+            hooks = replace(hooks, progress=_redacted_progress(hooks.progress, veil))
+            told = await self._perform(operation, hooks, interrupt_requested, started)
             result = _redacted(told, veil)
             self._save_result(result)
         except Exception as error:
@@ -182,7 +197,7 @@ class Pool:
         return result
 
     async def _perform(
-        self, operation: Operation, progress: OnProgress, interrupt_requested: asyncio.Event, started: datetime
+        self, operation: Operation, hooks: _Hooks, interrupt_requested: asyncio.Event, started: datetime
     ) -> OperationResult:
         interpreter = await self._acquire()
         self._start_refill()
@@ -193,13 +208,13 @@ class Pool:
             interpreter.log.replace(told)
             if mine is not None:
                 operation_records.write_running(self._paths, mine)
-            conversation = WorkerSession(interpreter, operation, progress, self._confirm_destroyed, self.lease_until)
+            conversation = WorkerSession(interpreter, operation, hooks.progress, hooks.on_destroyed, self._lease_until)
             ending = await conversation.run(self._paths, self._version, interrupt_requested)
         finally:
             self._sessions.pop(operation.ref, None)
             await self._release(interpreter)
             if not operation_records.has_running(self._paths, operation.ref, excluding=mine):
-                FileBackend(self._paths.backend).clean_up(operation.ref)
+                self._paths.backend.clean_up(operation.ref)
             if mine is not None:
                 operation_records.delete_running(self._paths, mine)
         return ending.result or _died_without_result(operation, started, ending, told)
@@ -236,8 +251,28 @@ class Pool:
         elif result.verb is not OperationVerb.RETAG:
             operation_records.clear_wake_failure(self._paths, result)
 
-    async def _confirm_destroyed(self, operation: Operation) -> bool:
-        return True if self.on_destroyed is None else await self.on_destroyed(operation)
+    # --- what is kept of operations
+
+    def last_results(self) -> Iterable[OperationResult]:
+        return operation_records.last_results(self._paths).values()
+
+    def log_lines(self, ref: StackRef, limit: int) -> list[str]:
+        path = operation_records.newest_log(self._paths, ref)
+        try:
+            return path.read_text(errors="replace").splitlines()[-limit:] if path is not None else []
+        except FileNotFoundError:
+            return []
+
+    def forget(self, ref: StackRef) -> None:
+        operation_records.delete(self._paths, ref)
+
+
+async def _always(_: Operation) -> bool:
+    return True
+
+
+def _redacted_progress(progress: OnProgress, redactor: Redactor) -> OnProgress:
+    return lambda text: progress(redactor(text))
 
 
 def _subfolders(work: Path) -> list[Path]:

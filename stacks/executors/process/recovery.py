@@ -15,9 +15,8 @@ import os
 import signal
 from dataclasses import dataclass
 
-from stacks.backends.file import history
-from stacks.backends.file.layout import FileBackend
-from stacks.executors.process import operation_records, process_identity
+from stacks import process_identity
+from stacks.executors.process import operation_records
 from stacks.executors.process.operation_records import OperationRecord
 from stacks.model import StackRef
 from stacks.paths import OPERATION_ENV, StackPaths
@@ -44,7 +43,7 @@ def recover(paths: StackPaths, exclusive: bool) -> Recovery:
             kill_session(each)
             _mark_cancelled(paths, each)
             if not operation_records.has_running(paths, each.ref, excluding=each):
-                FileBackend(paths.backend).clean_up(each.ref)
+                paths.backend.clean_up(each.ref)
             operation_records.delete_running(paths, each)
             ended.append(each.ref)
         else:
@@ -55,9 +54,7 @@ def recover(paths: StackPaths, exclusive: bool) -> Recovery:
 def _mark_cancelled(paths: StackPaths, operation: OperationRecord) -> None:
     """Pulumi may have written a failure on its way out, and it was none."""
     with contextlib.suppress(OSError):
-        history.mark_cancelled(
-            FileBackend(paths.backend).history_folder(operation.ref), operation_records.started_at(paths, operation)
-        )
+        paths.backend.finish_update(operation.ref, operation_records.started_at(paths, operation))
 
 
 def _is_over(operation: OperationRecord) -> bool:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from stacks.executors.process import process_identity
+from stacks import process_identity
 from stacks.paths import OPERATION_ENV, StackPaths
 
 MAX_LINE_BYTES = 4 * 1024 * 1024

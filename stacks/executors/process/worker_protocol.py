@@ -14,13 +14,12 @@ import contextlib
 import json
 import logging
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from stacks import serialization
-from stacks.executors.port import OnProgress
-from stacks.executors.process import process_identity
+from stacks import process_identity, serialization
+from stacks.executors.port import OnDestroyed, OnProgress
 from stacks.executors.process.warm_workers import WarmWorker
 from stacks.model import Operation, OperationResult
 from stacks.paths import StackPaths
@@ -33,7 +32,6 @@ KILL_TIMEOUT = 5.0
 TELL_LEASE = 1.0
 
 LeaseUntil = Callable[[], float]
-OnDestroyed = Callable[[Operation], Awaitable[bool]]
 log = logging.getLogger(__name__)
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.demo import leak_check
-from stacks.executors.process import process_identity
+from stacks import process_identity
 from tests.cluster.cluster_access import Cluster
 from tests.e2e.demo_sandbox import DemoSandbox
 from tests.e2e.site import ROOT, wait_until
@@ -34,7 +34,7 @@ STEPS = (
     "#2 answers at its URL",
     "pulumi stack ls",
     "a push to #1 is seen at the same URL",
-    "a broken build is told on #1, and the page from before still answers",
+    "a broken build is told on #1, and the page from before is still live",
     "the next push to #1 mends it",
     "everything of #1 is gone, because its label was taken away",
     "everything of #2 is gone, because it was closed",

@@ -94,9 +94,9 @@ def test_a_pull_request_lives_on_kubernetes(eph: ClusterSite) -> None:
         "the comment says why", lambda: "" if "exit status 7" in eph.comment(number) else eph.comment(number), 120
     )
     assert "no luck" in eph.comment(number)
-    assert f"commit {pushed}" in eph.page(host).text, "the last good commit still answers"
+    assert f"commit {pushed}" in eph.page(host).text, "the last good commit is still live"
 
     eph.forge.close_pull(REPOSITORY, number)
     wait_until("the namespace is gone", lambda: ", ".join(eph.namespaces()), 120)
-    wait_until("the comment says so", lambda: "" if "Removed" in eph.comment(number) else eph.comment(number))
+    wait_until("the comment says so", lambda: "" if "Destroyed" in eph.comment(number) else eph.comment(number))
     assert list((eph.eph_home / "gateway" / "routes").glob("*.json")) == []

@@ -59,7 +59,7 @@ def test_a_pull_request_waits_for_ci_and_runs_what_it_pushed(eph: CommitTagSite)
     assert eph.running_image(name) == pinned
 
     pushed = eph.forge.push(REPOSITORY, "feature", {"a": "2"})
-    eph.wait_for_comment(number, "Waiting for image", "still answers")
+    eph.wait_for_comment(number, "Waiting for image", "is still live")
     assert f"commit {sha}" in eph.page(host).text
     newer = eph.push_image(pushed, "v2")
     wait_until("the push answers", lambda: "" if f"commit {pushed}" in eph.page(host).text else "the old one", 120)

@@ -255,7 +255,7 @@ def test_each_preview_may_have_an_ingress_of_its_own_instead(eph: ChartRelease, 
 
 def test_closed_is_gone_and_uninstalled_leaves_nothing(eph: ChartRelease, preview: tuple[int, str]) -> None:
     eph.forge.close_pull(REPOSITORY, preview[0])
-    eph.wait_for_comment(preview[0], "Removed")
+    eph.wait_for_comment(preview[0], "Destroyed")
     listed = [item["metadata"]["name"] for item in eph.site.get("namespaces")["items"]]
     assert environment(preview) not in listed
     eph.helm("uninstall", RELEASE, "--wait", "--timeout", "100s")

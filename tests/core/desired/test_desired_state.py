@@ -31,7 +31,7 @@ def test_a_labelled_pull_request_gets_an_environment(world: Simulation) -> None:
     ref = world.open(42)
     create = world.action(42)
     assert isinstance(create, plan_actions.Create)
-    assert create.reason == "acme/shop#42 has the label preview and no environment yet"
+    assert create.reason == "acme/shop#42 has the label preview but no environment yet"
     assert (create.ref, create.tag.commit, create.tag.seen, create.tag.incarnation) == (
         ref,
         create.spec.source.commit,
@@ -51,13 +51,16 @@ def test_without_the_label_nothing_is_made_and_nothing_shown(world: Simulation) 
 @pytest.mark.parametrize(
     ("facts", "kind", "words"),
     [
-        ({"fork": True}, plan_actions.Wait, "waits for approval of commit aaaaaaa by someone with write access"),
-        ({"trusted": False}, plan_actions.Refuse, "ann may not write"),
-        ({"trusted": None}, plan_actions.Wait, "could not be found out"),
-        ({"problems": ("eph.yaml:3: unknown key",)}, plan_actions.Refuse, "eph.yaml at aaaaaaa is not valid"),
-        ({"problems": ("502",), "transient": True}, plan_actions.Wait, "could not be read just now: 502"),
-        ({"draft": True, "recipe": {"allow_drafts": False}}, plan_actions.Refuse, "is a draft"),
-        ({"recipe": {"wait_for_checks": ("unit",)}}, plan_actions.Wait, "waits for checks of aaaaaaa: unit not done"),
+        ({"fork": True}, plan_actions.Wait, "commit aaaaaaa needs approval by someone with write access"),
+        ({"trusted": False}, plan_actions.Refuse, "ann has no write access"),
+        ({"trusted": None}, plan_actions.Wait, "checking whether ann has write access"),
+        ({"problems": ("eph.yaml:3: unknown key",)}, plan_actions.Refuse, "eph.yaml at commit aaaaaaa is invalid"),
+        ({"problems": ("502",), "transient": True}, plan_actions.Wait, "could not be read: 502"),
+        ({"draft": True, "recipe": {"drafts": False}}, plan_actions.Refuse, "is a draft"),
+        ({"recipe": {"wait_for_checks": ("unit",)}}, plan_actions.Wait, (
+"waiting for checks on commit aaaaaaa: unit "
+"pending"
+)),
     ],
 )  # fmt: skip
 def test_reasons_that_block_creation(world: Simulation, facts: dict[str, object], kind: type, words: str) -> None:
@@ -71,7 +74,7 @@ def test_reasons_that_block_creation(world: Simulation, facts: dict[str, object]
 def test_checks_are_named_by_what_became_of_them(world: Simulation) -> None:  # L3
     checks = {"lint": CheckState.FAILED, "unit": CheckState.PENDING, "types": CheckState.PASSED}
     world.open(42, checks=checks, recipe={"wait_for_checks": ("lint", "unit", "types")})
-    assert world.action(42).reason == "waits for checks of aaaaaaa: lint failed, unit not done"
+    assert world.action(42).reason == "waiting for checks on commit aaaaaaa: lint failed, unit pending"
     world.change(42, checks=dict.fromkeys(checks, CheckState.PASSED))
     assert isinstance(world.action(42), plan_actions.Create)
 
@@ -93,9 +96,9 @@ def test_a_broken_eph_yaml_leaves_the_environment_as_it_was(live_world: Simulati
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"labels": frozenset()}, "carries no label"),
-        ({"labels": frozenset({"bug"})}, "carries no label"),
-        ({"draft": True, "recipe": {"allow_drafts": False}}, "is a draft"),
+        ({"labels": frozenset()}, "no trigger label"),
+        ({"labels": frozenset({"bug"})}, "no trigger label"),
+        ({"draft": True, "recipe": {"drafts": False}}, "is a draft"),
     ],
 )
 def test_closed_or_unlabelled_pull_request_is_destroyed(
@@ -133,7 +136,7 @@ def test_incomplete_snapshot_destroys_nothing(live_world: Simulation) -> None:  
     live_world.incomplete.add(1)
     held = live_world.action(42)
     assert isinstance(held, plan_actions.Hold)
-    assert "acme/shop could not be read whole (502 on page 2)" in held.reason
+    assert "acme/shop could not be read completely (502 on page 2)" in held.reason
     assert isinstance(live_world.action(1), plan_actions.Create), "what is read may still be made"
 
 
@@ -172,7 +175,7 @@ def test_down_destroys_and_stays_down_while_it_is_asked(live_world: Simulation) 
     live_world.request_action("down", 42)
     live_world.cycle()
     assert live_world.stacks.keys() == {FOREIGN}
-    assert "bob asked to take it down" in live_world.action(42).reason
+    assert "bob took it down" in live_world.action(42).reason
     live_world.advance(minutes=1)
     live_world.request_action("retry", 42)
     assert isinstance(live_world.action(42), plan_actions.Create), "the newer wish counts"
@@ -182,7 +185,7 @@ def test_down_destroys_and_stays_down_while_it_is_asked(live_world: Simulation) 
 def test_what_half_a_list_states_destroys_nothing_either(live_world: Simulation, statement: str) -> None:  # L7
     live_world.incomplete.add(1)
     if statement == "draft":
-        live_world.change(42, draft=True, recipe={"allow_drafts": False})
+        live_world.change(42, draft=True, recipe={"drafts": False})
     else:
         live_world.marks[Key(1, 42), sha("aaaaaaa")] = None
     assert isinstance(live_world.action(42), plan_actions.Hold)

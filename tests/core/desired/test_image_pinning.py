@@ -112,7 +112,7 @@ def test_unreachable_registry_never_ends_the_wait() -> None:
     said = image_pinning.failure(over, recipe())
     assert said is not None
     assert said[1] == START + timedelta(minutes=10)
-    assert "there is no image api for commit a000000 within 10 min" in said[0]
+    assert "image api for commit a000000 not found within 10 min" in said[0]
 
 
 def test_what_was_found_for_another_commit_or_another_question_does_not_count() -> None:

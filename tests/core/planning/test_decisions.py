@@ -39,7 +39,7 @@ def test_a_push_updates_in_place_once_pushes_end(live_world: Simulation) -> None
     live_world.advance(seconds=2)
     update = live_world.action(42)
     assert isinstance(update, plan_actions.Update)
-    assert update.reason == "aaaaaaa runs, bbbbbbb is wanted"
+    assert update.reason == "commit bbbbbbb is newer than the live commit aaaaaaa"
     assert update.tag is not None
     assert (update.tag.commit, update.tag.seen, update.ref) == (
         sha("bbbbbbb"),
@@ -77,10 +77,10 @@ def test_changed_spec_is_rebuilt(live_world: Simulation, part: str) -> None:  # 
 @pytest.mark.parametrize(
     ("facts", "refresh", "words"),
     [
-        ({"pending": 2}, True, "2 resources left half-done"),
+        ({"pending": 2}, True, "left 2 resources half-done"),
         ({"locks": (lock(dead=True),)}, True, "owner is proven dead"),
-        ({"tag": None}, False, "its making was not finished"),
-        ({"built": None}, False, "its making was not finished"),
+        ({"tag": None}, False, "its creation was not finished"),
+        ({"built": None}, False, "its creation was not finished"),
     ],
 )
 def test_interrupted_create_is_completed(
@@ -127,7 +127,7 @@ def test_a_lost_tag_moves_no_environment_to_another_name(live_world: Simulation)
     ("facts", "words", "command"),
     [
         ({"locks": (lock(dead=False),)}, "process 77 of eph on node-a", "pulumi cancel --yes --stack organization/"),
-        ({"locks": (replace(lock(dead=False), pid=0),)}, "cannot be read", "pulumi cancel --yes --stack organization/"),
+        ({"locks": (replace(lock(dead=False), pid=0),)}, "can't be read", "pulumi cancel --yes --stack organization/"),
         ({"unreadable": "cut after 4 KB"}, "cut after 4 KB", "pulumi stack export --stack organization/"),
     ],
 )
@@ -158,13 +158,13 @@ def test_a_newer_commit_ends_a_running_update(live_world: Simulation) -> None:  
     live_world.push(42, "bbbbbbb")
     live_world.advance(seconds=5)
     live_world.start(live_world.plan())
-    assert live_world.action(42).reason.endswith("is under way")
+    assert live_world.action(42).reason.endswith("is running")
     live_world.push(42, "ccccccc")
     assert isinstance(live_world.action(42), plan_actions.Wait), "perhaps another push comes"
     live_world.advance(seconds=3)
-    assert live_world.action(42) == plan_actions.Interrupt(live_world.ref(42), "ccccccc is newer than bbbbbbb")
+    assert live_world.action(42) == plan_actions.Interrupt(live_world.ref(42), "commit ccccccc is newer than bbbbbbb")
     live_world.start(live_world.plan())
-    assert live_world.action(42).reason.endswith("is being ended")
+    assert live_world.action(42).reason.startswith("canceling")
     live_world.finish_all()
     live_world.cycle()
     built = live_world.stacks[live_world.ref(42)].built
@@ -180,7 +180,7 @@ def test_an_update_is_superseded_three_times_at_most(live_world: Simulation) -> 
     live_world.start(live_world.plan())
     live_world.push(42, "ccccccc")
     live_world.advance(seconds=5)
-    assert "superseded 3 times in a row and now ends first" in live_world.action(42).reason
+    assert "superseded 3 times in a row and now runs to completion" in live_world.action(42).reason
 
 
 def test_a_label_taken_away_ends_a_running_creation(live_world: Simulation) -> None:  # L5, pitfall 1
@@ -210,7 +210,7 @@ def test_environment_desired_again_during_destroy_is_recreated(live_world: Simul
     live_world.change(42, labels=frozenset())
     live_world.start(live_world.plan())
     live_world.change(42, labels=frozenset({"preview"}))
-    assert "the destroy under way ends first" in live_world.action(42).reason
+    assert "waiting for the running destroy to finish" in live_world.action(42).reason
     live_world.finish_all()
     assert isinstance(live_world.action(42), plan_actions.Create)
 
@@ -294,7 +294,7 @@ def test_a_url_that_falls_silent_is_repaired_with_patience(live_world: Simulatio
     repair = live_world.action(42)
     assert isinstance(repair, plan_actions.Update)
     assert repair.refresh
-    assert repair.reason == "its URL does not answer since 46 s: 502 from the app"
+    assert repair.reason == "its URL hasn't responded for 46 s: 502 from the app"
 
 
 def test_a_url_that_never_answered_gets_its_own_deadline(live_world: Simulation) -> None:  # P3

@@ -51,27 +51,27 @@ STOPPED, CHANGED_WEB = Drift("service-web", DriftKind.STOPPED), Drift("service-w
     [
         (
             [CHANGED_WEB],
-            "the service web was changed by somebody else",
-            "the service web had been changed by somebody else; it was made again",
+            "the service web was changed outside of Eph",
+            "the service web had been changed outside of Eph; it was restored",
         ),
         (
             [Drift(f"part-{n}") for n in range(5)],
-            "the part 0 is gone, the part 1 is gone, the part 2 is gone, and 2 more parts",
-            "the part 0 was gone, the part 1 was gone, the part 2 was gone, and 2 more parts; they were made again",
+            "the part 0 is gone, the part 1 is gone, the part 2 is gone, and 2 more resources",
+            "the part 0 was gone, the part 1 was gone, the part 2 was gone, and 2 more resources; they were recreated",
         ),
         (
             [Drift("database-app")],
             "the database app is gone",
-            "the database app was gone; it was made and seeded again",
+            "the database app was gone; it was recreated and seeded",
         ),
-        ([Drift("database-log")], "the database log is gone", "the database log was gone; it was made again"),
-        ([STOPPED], "the service web does not run", "the service web did not run; it was started again"),
+        ([Drift("database-log")], "the database log is gone", "the database log was gone; it was recreated"),
+        ([STOPPED], "the service web isn't running", "the service web wasn't running; it was restarted"),
         (
             [Drift("route-web"), STOPPED],
-            "the route web is gone, the service web does not run",
-            "the route web was gone, the service web did not run; they were made and started again",
+            "the route web is gone, the service web isn't running",
+            "the route web was gone, the service web wasn't running; they were recreated and restarted",
         ),
-        ([Drift("checkout")], "the checkout is gone", "the checkout was gone; it was made again"),
+        ([Drift("checkout")], "the checkout is gone", "the checkout was gone; it was recreated"),
     ],
 )
 def test_it_is_said_in_one_sentence(lost: list[Drift], now: str, then: str) -> None:

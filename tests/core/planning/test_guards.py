@@ -66,8 +66,8 @@ def test_an_operator_lets_that_very_plan_through_to_its_end() -> None:
     hold = plan.actions[0]
     assert isinstance(hold, plan_actions.Hold)
     assert hold.command == f"eph approve {plan.digest}"
-    assert plan.notes[0].endswith(f"eph approve {plan.digest}")
-    assert "9 things would be destroyed" in plan.notes[0]
+    assert plan.notes[0].endswith(f"`eph approve {plan.digest}`")
+    assert "9 environments would be destroyed" in plan.notes[0]
     world.approved_plans.add(plan.digest)
     world.approved |= set(plan.guarded)
     world.cycle(6)

@@ -1,4 +1,4 @@
-"""Memory bounds how many operations run at once, and the queue says so (L6)."""
+"""Memory bounds how many operations run at a time, and the queue says so (L6)."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ def test_the_queue_says_why() -> None:
     for number in range(1, 4):
         world.open(number)
     [waits] = [a for a in world.plan().actions if isinstance(a, plan_actions.Wait)]
-    assert waits.reason.endswith("memory is short: 2 operations run at once, and no more; 1st in the queue")
+    assert waits.reason.endswith("memory is low: at most 2 operations at a time; position 1 in the queue")
     assert world.plan().notes == (
-        "500 MB of memory are free and an operation takes 200 MB, so no more than 2 run at once",
+        "500 MB of memory are free and an operation takes 200 MB, so at most 2 run at a time",
     )
 
 

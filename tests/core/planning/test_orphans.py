@@ -65,7 +65,7 @@ def test_what_came_or_went_between_the_looks_is_no_orphan() -> None:
 
 def test_a_stack_that_nobody_wants_and_that_stays_is_named_with_the_command_that_goes_on() -> None:
     held = Hold(REF, "too many would go", "eph approve abc")
-    late = Wait(REF, KEY, "the destroy failed 3 times", waiting_for=WaitingFor.DESTROY)
+    late = Wait(REF, KEY, "destroy failed 3 times", waiting_for=WaitingFor.DESTROY)
     locked = Hold(REF, "locked", "pulumi cancel")
 
     def found(action: object, wanted: bool, **more: object) -> list[str]:

@@ -30,7 +30,7 @@ def test_what_is_over_the_limit_waits_by_who_came_first() -> None:
     assert {a.key.number for a in world.plan().actions if isinstance(a, plan_actions.Create)} == {5, 4}
     assert queue_positions(world) == {3: 1, 2: 2, 1: 3}
     wait = world.action(3)
-    assert wait.reason.endswith("the server holds 2 environments, and at most 2; 1st in the queue")
+    assert wait.reason.endswith("the server has 2 environments; the limit is 2; position 1 in the queue")
     view = world.view(2)
     assert (view.phase, view.queue_position) == (Phase.QUEUED, 2)
 
@@ -52,7 +52,7 @@ def test_a_full_repository_does_not_hold_up_another() -> None:
     world.open(9, repository=2)
     assert isinstance(world.action(9, 2), plan_actions.Create)
     assert queue_positions(world) == {2: 1, 1: 2}
-    assert "the repository has 1 environments, and at most 1" in world.action(1).reason
+    assert "the repository has 1 environments; the limit is 1" in world.action(1).reason
 
 
 def test_so_many_operations_run_at_once_and_creations_under_way_take_room() -> None:
@@ -151,7 +151,7 @@ def test_a_creation_under_way_takes_room_before_its_stack_is_to_be_seen() -> Non
     world = world_with_pulls(Policy(max_environments=2, max_concurrent=4), 3)
     world.start(world.plan())
     assert len(world.jobs) == 2
-    assert "the server holds 2 environments" in world.action(1).reason
+    assert "the server has 2 environments" in world.action(1).reason
 
 
 def test_a_retry_queues_from_its_failure() -> None:

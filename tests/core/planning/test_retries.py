@@ -83,7 +83,7 @@ def test_permanent_failure_is_not_retried(failing_world: Simulation) -> None:  #
     wait = failing_world.action(42)
     assert isinstance(wait, plan_actions.Wait)
     assert (wait.waiting_for, wait.until) == (plan_actions.WaitingFor.STALLED, None)
-    assert wait.reason.endswith("bbbbbbb failed 1 time, only a new commit or `eph up` helps")
+    assert wait.reason.endswith("bbbbbbb failed 1 time; push a new commit or run `eph up` to retry")
 
 
 def test_a_restart_remembers_the_tries(failing_world: Simulation) -> None:  # L2
@@ -107,7 +107,7 @@ def test_an_interrupted_build_is_not_a_try(failing_world: Simulation) -> None:  
         assert isinstance(failing_world.action(42), expected)
     wait = failing_world.action(42)
     assert isinstance(wait, plan_actions.Wait)
-    assert "ccccccc was interrupted" in wait.reason
+    assert "the build of ccccccc was interrupted" in wait.reason
     failing_world.cycle(2)
     assert isinstance(failing_world.action(42), plan_actions.Keep)
 
@@ -153,7 +153,7 @@ def test_failed_destroy_is_retried_forever(failing_world: Simulation) -> None:  
     tried = sum(isinstance(action, plan_actions.Destroy) for action in failing_world.started)
     assert 30 <= tried <= 50, "ten minutes and a bit between the later ones"
     assert failing_world.view(42).phase is Phase.FAILED
-    assert "tried again at" in failing_world.view(42).reasons[0]
+    assert "next attempt at" in failing_world.view(42).reasons[0]
     failing_world.stuck.clear()
     failing_world.cycle(12, seconds=60)
     assert failing_world.stacks.keys() == {FOREIGN}

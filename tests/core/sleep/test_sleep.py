@@ -62,7 +62,7 @@ def test_idle_environment_sleeps_and_a_request_wakes_it() -> None:
     assert isinstance(world.action(42), plan_actions.Keep), "it was used half an hour ago and more, not two hours ago"
     sleep = pass_idle_time(world)
     assert isinstance(sleep, plan_actions.Sleep)
-    assert "nobody has used it since 2026-03-02 13:00" in sleep.reason
+    assert "no visit since 2026-03-02 13:00" in sleep.reason
     world.cycle()
     assert (world.view(42).phase, tag_of(world).half) == (Phase.ASLEEP, False)
     assert [world.view(42).phase for _ in range(3) if world.cycle(seconds=3600) is None] == [Phase.ASLEEP] * 3
@@ -140,13 +140,13 @@ def test_people_put_it_to_sleep_and_wake_it() -> None:
     world.request_action("sleep", 42)
     sleep = world.action(42)
     assert isinstance(sleep, plan_actions.Sleep)
-    assert sleep.reason == "bob asked to put it to sleep"
+    assert sleep.reason == "bob put it to sleep"
     world.cycle()
     assert isinstance(world.action(42), plan_actions.Keep)
     world.request_action("wake", 42)
     wake = world.action(42)
     assert isinstance(wake, plan_actions.Wake)
-    assert wake.reason == "bob asked to wake it"
+    assert wake.reason == "bob woke it"
     world.cycle()
     assert tag_of(world).awake_until == world.now.replace(microsecond=0) - timedelta(seconds=30) + timedelta(hours=1)
 
@@ -205,7 +205,7 @@ def test_outside_of_its_hours_it_sleeps_and_it_is_awake_at_their_start() -> None
     world.now = MONDAY_EVENING
     sleep = world.action(42)
     assert isinstance(sleep, plan_actions.Sleep)
-    assert "outside of its hours (Mon-Fri 08:00-19:00 Europe/Berlin)" in sleep.reason
+    assert "outside its scheduled hours (Mon-Fri 08:00-19:00 Europe/Berlin)" in sleep.reason
     world.cycle()
     assert world.view(42).wakes_at == datetime(2026, 3, 3, 7, 0, tzinfo=UTC)
     world.now = datetime(2026, 3, 3, 6, 59, tzinfo=UTC)
@@ -263,7 +263,7 @@ def test_on_idle_destroy_ends_it_by_a_mark_with_its_words_and_the_label_brings_i
     world = live_world(idle_timeout=IDLE, destroy_when_idle=True)
     expire = pass_idle_time(world)
     assert isinstance(expire, plan_actions.Expire)
-    assert expire.reason == "nobody used it for 2 h, and its eph.yaml says on_idle: destroy"
+    assert expire.reason == "unused for 2 h, and its eph.yaml says on_idle: destroy"
     world.cycle()
     destroy = world.action(42)
     assert isinstance(destroy, plan_actions.Destroy)
@@ -313,7 +313,7 @@ def test_a_start_that_fails_is_told_and_tried_again_later() -> None:
     world.cycle(seconds=1)
     wait = world.action(42)
     assert isinstance(wait, plan_actions.Wait)
-    assert "waking it failed once" in wait.reason or "waking it failed 1 time" in wait.reason
+    assert "wake-up failed 1 time" in wait.reason
     view = world.view(42)
     assert view.phase is Phase.FAILED
     assert view.failure is not None

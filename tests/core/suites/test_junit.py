@@ -39,11 +39,11 @@ def test_names_are_few_and_short() -> None:
         (BOMB, "document type or an entity"),
         (OUTSIDE, "document type or an entity"),
         (b"<testsuite>" * (junit.MAX_DEPTH + 1), "levels deep"),
-        (b" " * (junit.MAX_BYTES + 1), "more than 2 MB"),
+        (b" " * (junit.MAX_BYTES + 1), "larger than 2 MB"),
         (b"<html/>", "neither testsuites nor testsuite"),
-        (b"<testsuite><testcase", "no XML"),
-        (b"", "no XML"),
-        (b"\xff\xfe\x00", "no XML"),
+        (b"<testsuite><testcase", "not valid XML"),
+        (b"", "not valid XML"),
+        (b"\xff\xfe\x00", "not valid XML"),
     ],
 )
 def test_what_cannot_be_read_is_told_and_harms_nobody(data: bytes, why: str) -> None:

@@ -46,7 +46,7 @@ def test_suites_of_an_environment_run_one_after_the_other_in_their_order() -> No
 def test_what_needs_one_that_did_not_pass_is_skipped_with_its_reason() -> None:
     for verdict in (SuiteOutcome.FAILED, SuiteOutcome.SKIPPED):
         decision = suite_plan.decide([READY], suite_state(result_of(verdict)), 2)
-        assert decision.skip == {SuiteRun(REF, A, "browser"): "not run, because unit did not pass"}
+        assert decision.skip == {SuiteRun(REF, A, "browser"): "skipped because unit did not pass"}
         assert [run.suite for run in decision.start] == ["scan"], "and the next goes on"
 
 

@@ -66,12 +66,12 @@ def test_why_names_the_decision_then_the_facts(world: Simulation) -> None:  # P5
     world.cycle()
     world.report_health(42)
     assert world.view(42).reasons == (
-        "aaaaaaa is built, as wanted",
+        "the newest commit aaaaaaa is deployed",
         "acme/shop#42 is open and has the label preview",
-        "commit aaaaaaa was first seen 2026-03-02 12:00:00 UTC",
-        "the stack eph-shop-1/pr-42 holds commit aaaaaaa, built 2026-03-02 12:00:00 UTC",
-        "its URL answers for aaaaaaa since 2026-03-02 12:00:30 UTC",
-        "expires 2026-03-05 12:00:00 UTC, in 2 days 23 h",
+        "commit aaaaaaa was first seen at 2026-03-02 12:00:00 UTC",
+        "stack eph-shop-1/pr-42 runs commit aaaaaaa, built at 2026-03-02 12:00:00 UTC",
+        "its URL has been responding since 2026-03-02 12:00:30 UTC with commit aaaaaaa",
+        "expires at 2026-03-05 12:00:00 UTC, in 2 days 23 h",
     )
 
 
@@ -103,8 +103,8 @@ def test_a_plan_prints_as_a_dry_run(world: Simulation) -> None:  # L7 (sweep --d
     world.policy = replace(world.policy, allow_forks=False)
     world.open(43, fork=True)
     assert str(world.plan()).splitlines() == [
-        "create    eph-shop-1/pr-42: acme/shop#42 has the label preview and no environment yet",
-        "refuse    eph-shop-1/pr-43: acme/shop#43 comes from a fork, and this server runs nothing of one",
+        "create    eph-shop-1/pr-42: acme/shop#42 has the label preview but no environment yet",
+        "refuse    eph-shop-1/pr-43: acme/shop#43 comes from a fork, and this server doesn't run forks",
     ]
     world.cycle()
     world.change(43, state=PullState.CLOSED)

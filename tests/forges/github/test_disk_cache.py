@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.demo.github.demo_github import DemoGitHub
-from orchestrator.forges.github import GitHubForge
-from orchestrator.forges.github.github_forge import GitHubOptions
+from orchestrator.forges.github.github_forge import GitHubForge, GitHubOptions
 from orchestrator.forges.github.http import disk_cache
 from orchestrator.forges.github.http.disk_cache import DiskCache
 from orchestrator.forges.port import EXPIRED

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.demo.github.demo_github import DemoGitHub
-from orchestrator.forges.github import GitHubForge
-from orchestrator.forges.github.github_forge import AppKey, GitHubOptions
+from orchestrator.forges.github.github_forge import AppKey, GitHubForge, GitHubOptions
 from orchestrator.forges.port import CheckReport, Conclusion, ForgeError, ForgeRefused
 
 MARKER = "<!-- eph -->"

@@ -9,9 +9,8 @@ import pytest
 
 from orchestrator.core.model.world import CheckState
 from orchestrator.demo.github.demo_github import DemoGitHub
-from orchestrator.forges.github import GitHubForge
 from orchestrator.forges.github.commits.graphql import CommitRef, build_query, parse_response
-from orchestrator.forges.github.github_forge import AppKey
+from orchestrator.forges.github.github_forge import AppKey, GitHubForge
 from orchestrator.forges.port import APPROVED, EXPIRED, Repository
 
 SHOP = "ada/shop"

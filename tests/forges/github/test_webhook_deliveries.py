@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from orchestrator.forges.github import GitHubForge
-from orchestrator.forges.github.github_forge import AppKey
-from orchestrator.forges.github.webhooks.webhook_status import PastDelivery
+from orchestrator.forges.github.github_forge import AppKey, GitHubForge
+from orchestrator.forges.webhooks import PastDelivery
 from tests.forges.github.test_client_errors import REPO, Response, ScriptedServer
 
 DELIVERY = {

@@ -12,13 +12,13 @@ import pytest
 
 from orchestrator.core.model.world import Key
 from orchestrator.forges.github.webhooks import webhook_events
-from orchestrator.forges.github.webhooks.webhook_events import WebhookEffect
+from orchestrator.forges.webhooks import WebhookEvent
 
 FIXTURES = Path(__file__).parent / "fixtures"
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 SHOP = 70123
-PULL_REQUEST_EVENT = WebhookEffect(Key(SHOP, 142), note="pull request #142 of repository 70123 is looked at")
-REPOSITORY_EVENT = WebhookEffect(SHOP, note="repository 70123 is looked at")
+PULL_REQUEST_EVENT = WebhookEvent(Key(SHOP, 142), note="pull request #142 of repository 70123 is looked at")
+REPOSITORY_EVENT = WebhookEvent(SHOP, note="repository 70123 is looked at")
 EXPECTED = {
     "pull_request.opened": PULL_REQUEST_EVENT,
     "pull_request.synchronize": PULL_REQUEST_EVENT,
@@ -27,8 +27,8 @@ EXPECTED = {
     "issue_comment.created": PULL_REQUEST_EVENT,
     "push": REPOSITORY_EVENT,
     "push.deleted": REPOSITORY_EVENT,
-    "installation.created": WebhookEffect(everything=True, note="what we may see has changed; everything is looked at"),
-    "ping": WebhookEffect(note="the Git host asks whether we hear"),
+    "installation.created": WebhookEvent(everything=True, note="what we may see has changed; everything is looked at"),
+    "ping": WebhookEvent(note="the Git host asks whether we hear"),
 }
 
 

@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 
 from stacks import names, tags
+from stacks.backends import update_history
 from stacks.backends.file import history
-from stacks.backends.file.file_inventory import FileInventory
-from stacks.backends.file.layout import FileBackend
+from stacks.backends.file.file_backend import FileBackend
+from stacks.backends.inventory import StackInventory
 from stacks.model import OperationVerb, Outcome, PinnedImages, StackRef, StackTag
 
 AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -51,7 +52,7 @@ class BackendFiles:
         past.mkdir(parents=True, exist_ok=True)
         entry = {
             "kind": "update",
-            "message": history.message(OperationVerb.UP, SHA),
+            "message": update_history.message(OperationVerb.UP, SHA),
             "result": "succeeded",
             "endTime": 1,
         }
@@ -82,7 +83,7 @@ def store(tmp_path: Path) -> BackendFiles:
 
 def test_what_a_record_says(store: BackendFiles) -> None:
     ref = store.add(1, pending_operations=[{}, {}])
-    snapshot = FileInventory(store.folder).snapshot()
+    snapshot = StackInventory(store.backend).snapshot()
     record = snapshot.stacks[ref]
     assert (snapshot.complete, snapshot.foreign_count) == (True, 0)
     assert record.built is not None
@@ -98,13 +99,13 @@ def test_a_record_says_which_images_its_build_began_with(store: BackendFiles) ->
     built = {**BUILT, "images": {"api": "r.test/a@sha256:1"}, "found": {"api": "tag w"}}
     stack = {"urn": "x", "type": "pulumi:pulumi:Stack", "outputs": {"built": built}}
     ref = store.add(1, resources=[stack, {"type": "eph:Mark", "inputs": {"pinned": begun}}])
-    record = FileInventory(store.folder).snapshot().stacks[ref]
+    record = StackInventory(store.backend).snapshot().stacks[ref]
     assert record.pinned_images == PinnedImages("b" * 40, {"api": "r.test/a@sha256:2"}, {"api": "tag x"})
     assert record.built is not None
     assert (record.built.images, record.built.found) == ({"api": "r.test/a@sha256:1"}, {"api": "tag w"})
     for odd in ("", 7, {}, {"commit": 7}, {"commit": "c", "images": 7}):
         store.add(1, resources=[stack, {"type": "eph:Mark", "inputs": {"pinned": odd}}])
-        found = FileInventory(store.folder).snapshot().stacks[ref].pinned_images
+        found = StackInventory(store.backend).snapshot().stacks[ref].pinned_images
         assert found is None or found.images == {}
 
 
@@ -133,7 +134,7 @@ def test_corrupt_state_hides_no_other_stack(store: BackendFiles, document: Any) 
         store.backend.state_file(bad).write_bytes(b'{"checkpoint": "\xff\xfe"')
     else:
         store.write(bad, document)
-    inventory = FileInventory(store.folder)
+    inventory = StackInventory(store.backend)
     snapshot = inventory.snapshot()
     assert snapshot.complete
     assert snapshot.stacks[bad].unreadable.startswith("its state cannot be read (")
@@ -156,11 +157,11 @@ def test_a_state_that_was_cut_before_anything_was_made_is_half_made(
     else:
         entry.unlink()
     store.write(ref, text)
-    record = FileInventory(store.folder).snapshot().stacks[ref]
+    record = StackInventory(store.backend).snapshot().stacks[ref]
     assert (record.unreadable, record.built, record.pending_operations) == ("", None, 1)
     assert record.tag is not None
     entry.write_text("cut")
-    assert FileInventory(store.folder).snapshot().stacks[ref].unreadable
+    assert StackInventory(store.backend).snapshot().stacks[ref].unreadable
 
 
 @pytest.mark.parametrize("text", ["", '{"version":1,"tags":{"ep', "[]", '{"tags": []}', '{"tags": {"eph": 7}}'])
@@ -168,7 +169,7 @@ def test_a_cut_tag_makes_a_half_made_stack(store: BackendFiles, text: str) -> No
     """Never lost: it is listed without a tag, and so completed or destroyed (L8)."""
     ref = store.add(1)
     store.backend.tag_file(ref).write_text(text)
-    record = FileInventory(store.folder).snapshot().stacks[ref]
+    record = StackInventory(store.backend).snapshot().stacks[ref]
     assert (record.tag, record.unreadable) == (None, "")
     assert record.built is not None
 
@@ -178,7 +179,7 @@ def test_a_cut_tag_makes_a_half_made_stack(store: BackendFiles, text: str) -> No
 )
 def test_an_output_that_is_not_ours_is_no_build(store: BackendFiles, outputs: Any) -> None:
     ref = store.add(1, outputs)
-    record = FileInventory(store.folder).snapshot().stacks[ref]
+    record = StackInventory(store.backend).snapshot().stacks[ref]
     assert (record.built, record.unreadable) == (None, "")
 
 
@@ -190,28 +191,28 @@ def test_a_lost_tag_does_not_lose_the_name(store: BackendFiles, inputs: Any) -> 
     odd, told = {"type": "eph:Home", "inputs": inputs}, {"type": "eph:Home", "inputs": {"environment": "shop-x-1"}}
     state["checkpoint"]["latest"]["resources"] += [odd, told]
     store.write(ref, state)
-    assert FileInventory(store.folder).snapshot().stacks[ref].name == "shop-1", "the tag counts first"
+    assert StackInventory(store.backend).snapshot().stacks[ref].name == "shop-1", "the tag counts first"
     store.backend.tag_file(ref).unlink()
-    assert FileInventory(store.folder).snapshot().stacks[ref].name == "shop-x-1"
+    assert StackInventory(store.backend).snapshot().stacks[ref].name == "shop-x-1"
 
 
 def test_foreign_stacks_are_counted_and_never_listed(store: BackendFiles) -> None:
     ours = store.add(1)
     for foreign in ("payroll/production", "payroll/staging", "eph-shop-9ix/main"):
         store.write(StackRef(*foreign.split("/")), "not even JSON")
-    snapshot = FileInventory(store.folder).snapshot()
+    snapshot = StackInventory(store.backend).snapshot()
     assert set(snapshot.stacks) == {ours}
     assert snapshot.foreign_count == 3
 
 
 def test_unused_backend_is_empty_and_missing_backend_is_unknown(store: BackendFiles, tmp_path: Path) -> None:
     """Pitfall: an empty answer read as 'none'. A disk that is not mounted must not look like no stacks."""
-    assert FileInventory(tmp_path).snapshot().complete
-    gone = FileInventory(tmp_path / "gone").snapshot()
+    assert StackInventory(FileBackend(tmp_path)).snapshot().complete
+    gone = StackInventory(FileBackend(tmp_path / "gone")).snapshot()
     assert (gone.complete, gone.stacks) == (False, {})
     assert "cannot be read: No such file" in gone.reason
     store.add(1)
-    inventory = FileInventory(tmp_path)
+    inventory = StackInventory(FileBackend(tmp_path))
     assert len(inventory.snapshot().stacks) == 1
     shutil.rmtree(tmp_path / ".pulumi")
     assert not inventory.snapshot().complete
@@ -223,7 +224,7 @@ def test_a_project_that_cannot_be_listed_hides_no_other(store: BackendFiles) -> 
     loop = store.backend.root / "stacks" / "eph-wiki-7"
     loop.symlink_to(loop)
     (store.backend.root / "stacks" / "a-file").touch()
-    inventory = FileInventory(store.folder)
+    inventory = StackInventory(store.backend)
     snapshot = inventory.snapshot()
     assert set(snapshot.stacks) == {ref}
     assert not snapshot.complete
@@ -235,7 +236,7 @@ def test_a_project_that_cannot_be_listed_hides_no_other(store: BackendFiles) -> 
 def test_what_changed_is_seen(store: BackendFiles) -> None:
     """Each of the files alone, and a stack that goes."""
     ref, other = store.add(1), store.add(2)
-    inventory = FileInventory(store.folder)
+    inventory = StackInventory(store.backend)
     first = inventory.snapshot().stacks[ref]
     store.backend.write_tag(ref, StackTag(12345, "acme/shop", 1, "shop-1", "i", "b" * 40, AT))
     second = inventory.snapshot().stacks[ref]
@@ -254,7 +255,7 @@ def test_a_quiet_look_at_a_thousand_stacks_reads_no_file(store: BackendFiles) ->
     first = store.add(1)
     for number in range(2, 1001):
         store.copy(first, number)
-    inventory = FileInventory(store.folder)
+    inventory = StackInventory(store.backend)
     opened: list[str] = []
     watch = [True]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -13,17 +14,22 @@ from pathlib import Path
 
 import pytest
 
-from stacks import names
+from stacks import names, process_identity
 from stacks.backends.file import locks
-from stacks.executors.process import process_identity
-from stacks.executors.process.process_identity import ProcessStart
+from stacks.backends.file.layout import FileLayout
+from stacks.backends.port import LockHeld
+from stacks.process_identity import ProcessStart
 
 REF = names.stack_ref(12345, "acme/shop", 1)
 TAKEN = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
+def lock_folder(backend: Path) -> Path:
+    return FileLayout(backend).lock_folder(REF)
+
+
 def lock(backend: Path, host: str = "", pid: int = 77, name: str = "a") -> Path:
-    folder = locks.folder(backend, REF)
+    folder = lock_folder(backend)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
     data = {"pid": pid, "username": "ann", "hostname": host or socket.gethostname(), "timestamp": TAKEN.isoformat()}
@@ -44,44 +50,41 @@ def lock(backend: Path, host: str = "", pid: int = 77, name: str = "a") -> Path:
 )
 def test_dead_owner_is_proven(tmp_path: Path, found: ProcessStart | None, dead: bool) -> None:
     path = lock(tmp_path)
-    [read] = locks.read(tmp_path, REF, lambda _pid: found)
+    [read] = locks.read(lock_folder(tmp_path), lambda _pid: found)
     assert (read.id, read.pid, read.user, read.acquired_at, read.owner_dead) == ("a", 77, "ann", TAKEN, dead)
-    assert bool(locks.break_dead(tmp_path, REF, lambda _pid: found)) is dead
+    assert bool(locks.break_dead(lock_folder(tmp_path), lambda _pid: found)) is dead
     assert path.exists() is not dead
 
 
 def test_lock_from_another_host_is_not_dead(tmp_path: Path) -> None:
     path = lock(tmp_path, host="another-host")
-    assert locks.break_dead(tmp_path, REF, lambda _pid: None) == []
+    assert locks.break_dead(lock_folder(tmp_path), lambda _pid: None) == ()
     assert path.exists()
-    with pytest.raises(
-        locks.LockHeld, match=r"process 77 of ann on another-host since 2026-03-02 12:00:00 UTC.*cancel"
-    ):
-        locks.raise_if_held(tmp_path, REF)
+    [left] = locks.read(lock_folder(tmp_path))
+    message = str(LockHeld(REF, left))
+    assert re.search(r"process 77 of ann on another-host since 2026-03-02 12:00:00 UTC.*cancel", message)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"pid": "x"}', "[" * 100_000, "\x00"])
 def test_truncated_lock_counts_as_held(tmp_path: Path, text: str) -> None:
     path = lock(tmp_path)
     path.write_text(text)
-    [read] = locks.read(tmp_path, REF)
+    [read] = locks.read(lock_folder(tmp_path))
     assert (read.pid, read.owner_dead) == (0, False)
-    with pytest.raises(locks.LockHeld, match="an owner that cannot be read"):
-        locks.raise_if_held(tmp_path, REF)
+    assert "an owner that cannot be read" in str(LockHeld(REF, read))
 
 
 def test_only_the_dead_one_of_two_is_broken(tmp_path: Path) -> None:
     lock(tmp_path, pid=1, name="dead")
     lock(tmp_path, pid=2, name="alive")
     alive = ProcessStart(TAKEN.timestamp() - 1, "pulumi")
-    broken = locks.break_dead(tmp_path, REF, lambda pid: None if pid == 1 else alive)
+    broken = locks.break_dead(lock_folder(tmp_path), lambda pid: None if pid == 1 else alive)
     assert [item.id for item in broken] == ["dead"]
-    assert [path.stem for path in locks.folder(tmp_path, REF).iterdir()] == ["alive"]
+    assert [path.stem for path in lock_folder(tmp_path).iterdir()] == ["alive"]
 
 
 def test_no_lock(tmp_path: Path) -> None:
-    assert locks.read(tmp_path, REF) == ()
-    locks.raise_if_held(tmp_path, REF)
+    assert locks.read(lock_folder(tmp_path)) == ()
 
 
 def test_a_real_process_and_its_corpse() -> None:

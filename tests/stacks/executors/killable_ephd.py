@@ -11,14 +11,12 @@ import sys
 from pathlib import Path
 
 from stacks.executors.process.pool import Pool
-from stacks.paths import StackPaths
+from tests.stack_folders import stack_paths
 from tests.stacks.stack_bench import OperationFactory
 
 
 async def run_ephd(folder: Path, tools: str, version: str) -> None:
-    places = StackPaths(
-        folder / "backend", folder / "work", folder / "operations", folder / "home", folder / "pass", tools
-    )
+    places = stack_paths(folder, pulumi_home=folder / "home", passphrase_file=folder / "pass", tools=tools)
     pool = Pool(places, version)
     await pool.open()
     lane = pool.start(

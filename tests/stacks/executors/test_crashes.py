@@ -19,7 +19,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from stacks.executors.process import operation_records, process_identity, worker_protocol
+from stacks import process_identity
+from stacks.executors.process import operation_records, worker_protocol
 from stacks.executors.process.pool import Pool
 from stacks.model import Outcome, StackRecord
 from tests.stacks.stack_bench import ROOT, RealBench, record_of, ref, run_operation, sha, start_operation, wait_until
@@ -109,7 +110,7 @@ async def test_what_a_life_between_removal_and_tidying_left(real: RealBench) -> 
     await run_operation(real, real.factory.up(1, "aaaa"))
     await run_operation(real, real.factory.up(2, "aaaa"))
     real.pulumi("stack", "rm", "--force", "--yes", "--stack", f"organization/{ref(1)}")
-    stacks = real.places.backend / ".pulumi/stacks" / ref(1).project
+    stacks = real.backend.folder / ".pulumi/stacks" / ref(1).project
     (stacks / "pr-1.pulumi-tags").write_text("{}")
     kept = record_of(real, 2)
     real.operations.recover()
@@ -119,7 +120,7 @@ async def test_what_a_life_between_removal_and_tidying_left(real: RealBench) -> 
 
 async def test_one_that_ends_before_its_stack_is_there_leaves_no_tag(real: RealBench) -> None:
     """Found by ``make chaos``: the tag is written first, and nothing else would ever look for it in this life."""
-    stacks = real.places.backend / ".pulumi/stacks" / ref(1).project
+    stacks = real.backend.folder / ".pulumi/stacks" / ref(1).project
     stacks.mkdir(parents=True)
     (stacks / "pr-1.pulumi-tags").write_text("{}")
     lane = start_operation(real, real.factory.up(1, "aaaa"))
@@ -134,7 +135,7 @@ async def test_one_that_ends_before_its_stack_is_there_leaves_no_tag(real: RealB
 async def test_a_stack_whose_tag_was_cut_is_destroyed_all_the_same(real: RealBench, text: str) -> None:
     """L8. Found by ``make chaos``: Pulumi itself refuses such a stack, and a destroy would be retried for ever."""
     await run_operation(real, real.factory.up(1, "aaaa"))
-    tag = real.places.backend / ".pulumi/stacks" / ref(1).project / "pr-1.pulumi-tags"
+    tag = real.backend.folder / ".pulumi/stacks" / ref(1).project / "pr-1.pulumi-tags"
     tag.write_text(text)
     result = await run_operation(real, real.factory.destroy(1))
     assert (result.outcome, result.error) == (Outcome.SUCCEEDED, "")
@@ -145,7 +146,7 @@ async def test_a_destroy_depends_on_no_tag_and_on_no_name(real: RealBench) -> No
     """L8. Found by ``make chaos``: nobody knows the name of a stack without tag, pull request and resources, and its
     destroy was refused for ever. What it knows goes by its state; targets show what else is there."""
     await run_operation(real, real.factory.up(1, "aaaa"))
-    (real.places.backend / ".pulumi/stacks" / ref(1).project / "pr-1.pulumi-tags").unlink()
+    (real.backend.folder / ".pulumi/stacks" / ref(1).project / "pr-1.pulumi-tags").unlink()
     assert record_of(real, 1).name == "shop-probe-1"
     result = await run_operation(real, replace(real.factory.destroy(1), name=""))
     assert (result.outcome, result.error) == (Outcome.SUCCEEDED, "")
@@ -155,7 +156,7 @@ async def test_a_destroy_depends_on_no_tag_and_on_no_name(real: RealBench) -> No
 async def test_what_a_killed_one_was_just_writing_goes(real: RealBench) -> None:
     """Found by ``make chaos``: the half of a file beside the whole one, ours or Pulumi's."""
     await run_operation(real, real.factory.up(1, "aaaa"))
-    stacks = real.places.backend / ".pulumi/stacks" / ref(1).project
+    stacks = real.backend.folder / ".pulumi/stacks" / ref(1).project
     whole = sorted(stacks.iterdir())
     (stacks / ".pr-1.pulumi-tags.4242").write_text('{"ver')
     (stacks / "pr-1.json.18e9fc504bb81745.tmp").write_text('{"ver')
@@ -171,7 +172,7 @@ async def test_what_a_killed_one_was_just_writing_goes(real: RealBench) -> None:
 async def test_a_lock_that_was_half_written_stops_nothing(real: RealBench, next_life: bool) -> None:
     """L8. Found by ``make chaos``, with a full disk: "unexpected end of JSON input" from Pulumi for ever after."""
     await run_operation(real, real.factory.up(1, "aaaa"))
-    store = real.places.backend / ".pulumi"
+    store = real.backend.folder / ".pulumi"
     folder = store / "locks/organization" / ref(1).project / "pr-1"
     folder.mkdir(parents=True, exist_ok=True)
     halves = [folder / "4b.json.18e9.tmp", store / "stacks" / ref(1).project / "pr-1.json.18e9.tmp"]

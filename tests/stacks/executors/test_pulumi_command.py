@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 from pulumi.automation import CommandError, CommandResult
 
-from stacks import pulumi_command
-from stacks.executors.process import process_identity
+from stacks import process_identity, pulumi_command
 from stacks.pulumi_command import Interrupted, OperationCommand
 
 

@@ -15,12 +15,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from stacks.executors.process import operation_records, process_identity, recovery
+from stacks import process_identity
+from stacks.executors.process import operation_records, recovery
 from stacks.executors.process.operation_records import OperationRecord
 from stacks.executors.process.pool import Pool
-from stacks.executors.process.process_identity import ProcessIdentity
 from stacks.model import OperationVerb
-from stacks.paths import OPERATION_ENV, StackPaths
+from stacks.paths import OPERATION_ENV
+from stacks.process_identity import ProcessIdentity
+from tests.stack_folders import stack_paths
 from tests.stacks.stack_bench import ref
 
 DEAD = ProcessIdentity(1 << 30, 1, "another boot")
@@ -30,7 +32,7 @@ class ProcessSetup:
     """Replicas and workers, as processes that sleep."""
 
     def __init__(self, folder: Path) -> None:
-        self.places = StackPaths(*(folder / name for name in ("backend", "work", "operations", "home", "pass")))
+        self.places = stack_paths(folder)
         self.places.make_folders()
         self._started: list[subprocess.Popen[bytes]] = []
 

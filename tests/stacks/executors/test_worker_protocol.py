@@ -17,7 +17,7 @@ from stacks.executors.process import warm_workers, worker_protocol
 from stacks.executors.process.warm_workers import MAX_LINE_BYTES, WarmWorker
 from stacks.executors.process.worker_protocol import LeaseUntil, OnDestroyed, WorkerExit, WorkerSession
 from stacks.model import Operation, OperationResult, OperationVerb, Outcome
-from stacks.paths import StackPaths
+from tests.stack_folders import stack_paths
 from tests.stacks.stack_bench import OperationFactory, ref
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -54,7 +54,7 @@ async def run_worker(
     talk = WorkerSession(
         interpreter, operation or OperationFactory().up(1, "aaaa"), progress, emptied or willing, lease
     )
-    places = StackPaths(folder, folder, folder, folder, folder / "pass")
+    places = stack_paths(folder)
     try:
         return await talk.run(places, "3.259.0", asyncio.Event())
     finally:

@@ -18,7 +18,7 @@ from programs.kit.database import environment_databases, postgres
 from programs.kit.errors import TargetError
 from programs.kit.git import checkouts
 from programs.kit.identifiers import ProgramName
-from programs.kit.processes import ports, process_table, sandbox, supervisor
+from programs.kit.processes import launch, ports, process_table, sandbox, supervisor
 from programs.kit.processes.sandbox import Workspace, works
 from programs.kit.routes import RouteRecord
 from programs.targets.local import cleanup, supervised_services
@@ -121,6 +121,33 @@ def _port(machine: LocalMachine) -> int:
 def _daemons(machine: LocalMachine) -> list[int]:
     mark = f"supervisor.supervisord -c {supervisor.config(machine.settings)}"
     return [pid for pid in process_table.pids() if mark in process_table.command_line(pid)]
+
+
+@pytest.mark.parametrize("supervisord_runs", [True, False])
+def test_programs_of_an_earlier_version_run_on_after_an_upgrade_moved_the_launcher(
+    machine: LocalMachine, repository: Repository, supervisord_runs: bool
+) -> None:
+    """T1: their files name the launcher by its path in the version that wrote them."""
+    program = run_service(machine, repository)
+    old = machine.folder / "old" / "launch.py"
+    old.parent.mkdir()
+    old.write_text(Path(launch.__file__).read_text())
+    for name in supervisor.list_programs(machine.settings):
+        file = supervisor.program_file(machine.settings, name)
+        file.write_text(file.read_text().replace(launch.__file__, str(old)))
+    supervisor.stop(machine.settings)
+    TARGET.ensure(machine.raw_settings)
+    assert wait_for(lambda: supervised_services.probe(_port(machine), "/version")[0])
+    assert str(old) in supervisor.program_file(machine.settings, str(program)).read_text(), "it still exists"
+
+    old.unlink()
+    if not supervisord_runs:
+        supervisor.stop(machine.settings)
+    TARGET.ensure(machine.raw_settings)
+    assert wait_for(lambda: supervised_services.probe(_port(machine), "/version")[0])
+    process_table.kill(app_processes(machine))
+    assert wait_for(lambda: supervised_services.probe(_port(machine), "/version")[0])
+    assert environment_databases.list_owned(machine.settings) == [], "PostgreSQL answers, too"
 
 
 def test_a_service_that_dies_comes_back_and_stop_ends_everything(machine: LocalMachine, repository: Repository) -> None:

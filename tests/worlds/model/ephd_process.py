@@ -1,5 +1,5 @@
-"""One life of ephd, in virtual time: every part of ``orchestrator.app.composition`` that decides, between the modelled
-host and the modelled machine. What survives it lies on the machine and in its home."""
+"""One process of ephd, in virtual time: ``compose`` between the modelled host and the modelled machine. What survives
+it is on the machine and in its home."""
 
 from __future__ import annotations
 
@@ -8,33 +8,32 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from pathlib import Path
 
+from orchestrator.app.compose import compose
+from orchestrator.app.ports import Options, Ports
 from orchestrator.config.eph_yaml.admission import AdmissionPolicy
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.views.environment_views import EnvironmentView
+from orchestrator.images.fake import FakeRegistries
+from orchestrator.ledger.lease import NoLease
 from orchestrator.ledger.port import Ledger
-from orchestrator.runtime.executor import Executor, ExecutorDependencies
-from orchestrator.runtime.journal import Journal
-from orchestrator.runtime.loop import CycleResult, Loop, LoopDependencies
-from orchestrator.runtime.loop_state import LoopState
+from orchestrator.runtime.cycles import CycleResult
+from orchestrator.runtime.fake import FakeGateway, FakeMemory, FakeTraffic
 from orchestrator.runtime.observation import recipe_reader
-from orchestrator.runtime.observation.forge_reader import ForgeReader
-from orchestrator.runtime.observation.health_monitor import HealthMonitor
-from orchestrator.runtime.observation.observer import Observer, ObserverSources
-from orchestrator.runtime.observation.recipe_reader import RecipeReader, ServerRules
-from orchestrator.runtime.wakeups import Wakeups
+from orchestrator.runtime.observation.forge_reader import MAX_REFS
+from orchestrator.runtime.observation.recipe_reader import ServerRules
 from orchestrator.service import pending_reports
-from orchestrator.service.notifier import Notifier
 from orchestrator.service.pending_reports import PendingReports
-from orchestrator.surfaces.reports.reporter import Reporter
 from stacks.model import StackRef
+from tests.stack_folders import stack_paths
 from tests.worlds.model.machine import TARGET, ModelMachine
 from tests.worlds.model.unreliable_forge import UnreliableForge
 
 recipe_reader.parse = lru_cache(64)(recipe_reader.parse)
 """There are two files in this world; reading them anew would be a third of all the work."""
 INTERVAL = timedelta(seconds=30)
-DEADLINE = 90.0
+DEADLINE = timedelta(seconds=90)
 
 
 class EphdHome(PendingReports):
@@ -67,55 +66,51 @@ class EphdDependencies:
 
 
 class ModelEphd:
-    """Alive from its making until ``kill``. Needs a running event loop."""
+    """Alive from its creation until ``kill``. Needs a running event loop. Of the system's tasks only the loop and the
+    reports run: nobody writes comments here, and the machine around has nothing to watch."""
 
     def __init__(self, dependencies: EphdDependencies) -> None:
         self._dependencies = dependencies
-        machine, clock = dependencies.machine, dependencies.clock
-        machine.recover()
-        self.memory = LoopState()
-        self.wakeups = Wakeups()
-        self.journal = Journal(dependencies.ledger, clock)
-        self.executor = Executor(self._means(), self.memory)
-        self.monitor = HealthMonitor(self._probe, clock, self.wakeups.wake)
-        self.herald = Notifier(Reporter(dependencies.forge, clock), self.journal, dependencies.home)
-        self.loop = self._loop()
-        self.memory.restore_failures(machine.last_results.values())
-        machine.on_destroyed = self.herald.report_destroyed
-        self._tasks = [asyncio.ensure_future(work) for work in (self.herald.run(), self.loop.run())]
+        self.system = compose(self._ports(), self._options())
+        self.wakeups, self.memory = self.system.ports.wakeups, self.system.state
+        work = (self.system.notifier.run(), self.system.loop.run())
+        self._tasks = [asyncio.ensure_future(each) for each in work]
 
-    def _loop(self) -> Loop:
-        ground = self._dependencies
-        bounds = AdmissionPolicy(installed_targets=frozenset({TARGET}))
-        files = RecipeReader(ground.forge, ServerRules(bounds, b"k" * 32, "localhost", {TARGET: {}}), ground.clock)
-        sources = ObserverSources(
-            forge=ForgeReader(ground.forge, files, ground.policy.trusted_authors_only),
-            inventory=ground.machine,
-            targets={TARGET: ground.machine.list_environments},
-            health=self.monitor.statuses,
-            operations=self.executor,
+    def _ports(self) -> Ports:
+        world = self._dependencies
+        return Ports(
+            forge=world.forge,
+            inventory=world.machine,
+            create_inventory=lambda: world.machine,
+            operations=world.machine,
+            target=lambda _: world.machine,
+            registries=lambda _: FakeRegistries(),
+            ledger=world.ledger,
+            lease=NoLease(),
+            probe=self._probe,
+            gateway=FakeGateway(),
+            traffic=FakeTraffic(),
+            memory=FakeMemory(),
+            clock=world.clock,
+            pending_reports=world.home,
+            listeners=(world.on_cycle,),
         )
-        parts = LoopDependencies(
-            Observer(sources, self.memory), self.executor, self.monitor, self.journal, self.wakeups
-        )
-        loop = Loop(parts, ground.policy, ground.clock, ground.interval)
-        loop.listeners = (self.herald.on_cycle, ground.on_cycle)
-        self.herald.destroy_reason = self.executor.reason
-        self.herald.forget_record = ground.machine.forget
-        return loop
 
-    def _means(self) -> ExecutorDependencies:
-        ground = self._dependencies
-        return ExecutorDependencies(
-            operations=ground.machine,
-            forge=ground.forge,
-            settings={TARGET: {}},
+    def _options(self) -> Options:
+        world, targets = self._dependencies, {TARGET: dict[str, str]()}
+        bounds = AdmissionPolicy(installed_targets=frozenset(targets))
+        return Options(
+            version="model",
+            policy=world.policy,
+            rules=ServerRules(bounds, b"k" * 32, "localhost", targets),
+            targets=targets,
+            paths=stack_paths(Path("no-such-folder")),
+            image_access={},
+            interval=world.interval,
             deadline=DEADLINE,
-            clock=ground.clock,
-            journal=self.journal,
-            wake=self.wakeups.wake,
-            refresh_forge=lambda: self.wakeups.wake(refresh=True),
-            target=lambda _: ground.machine,
+            max_refs=MAX_REFS,
+            suite_slots=2,
+            suite_token=lambda _: "",
         )
 
     async def _probe(self, host: str, path: str) -> tuple[bool, str]:
@@ -130,14 +125,14 @@ class ModelEphd:
                 return repr(task.exception()) if not task.cancelled() else "it was cancelled"
         return ""
 
-    def detach_operations(self) -> None:
-        """Its operations hear no more of it: that is the first of a death."""
-        self._dependencies.machine.on_destroyed = None
+    @property
+    def last_cycle(self) -> CycleResult:
+        return self.system.cycles.latest
 
     async def kill(self) -> None:
         """``kill -9``: nothing of it takes one more step. The operations are others' (``Machine.abandon``)."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.monitor.close()
-        await self.executor.close()
+        await self.system.monitor.close()
+        await self.system.executor.close()

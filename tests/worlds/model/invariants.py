@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.core.model.world import Key
 from orchestrator.core.views.phases import Phase
-from orchestrator.runtime.loop import CycleResult
+from orchestrator.runtime.cycles import CycleResult
 from orchestrator.surfaces.reports.phase_wording import PHASE_LABELS
 from stacks.model import OperationVerb, StackRef
 from tests.worlds.model.problems import Problem
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 REPORT_SECONDS = 40.0
 """Seconds for which what is shown may lag: a look every 30, and a URL is asked every 10."""
 HOT_LOOP_SECONDS, MAX_CYCLES = 20.0, 300
-_GONE_WORDS = ("Removed", "Not made", "Expired")
+_GONE_WORDS = ("Destroyed", "Not created", "Expired")
 
 
 def check_cycle(world: ModelWorld, cycle: CycleResult) -> None:
@@ -191,7 +191,7 @@ def _comment_problems(world: ModelWorld, key: Key, body: str) -> Iterator[Proble
             yield Problem("lies", f"{key} has and wants nothing, and its comment says {head!r}")
     elif view is not None and PHASE_LABELS[view.phase] not in head:
         yield Problem("lies", f"{key} is {view.phase}, and its comment says {head!r}")
-    if has and "Removed" in head:
+    if has and "Destroyed" in head:
         yield Problem("lies", f"{key} exists, and its comment says {head!r}")
 
 

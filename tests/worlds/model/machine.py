@@ -7,12 +7,13 @@ far then stays.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from stacks.backends.file.history import MAX_READ
-from stacks.executors.port import OnProgress
+from stacks.backends.update_history import MAX_READ
+from stacks.executors.port import OnDestroyed, OnProgress
+from stacks.executors.process.recovery import Recovery
 from stacks.model import (
     BuildInfo,
     Operation,
@@ -55,22 +56,24 @@ class ModelMachine(ModelStore):
     def __init__(self, clock: Callable[[], datetime]) -> None:
         super().__init__(clock)
         self.logs: set[StackRef] = set()
-        self.last_results: dict[StackRef, OperationResult] = {}
+        self.kept_results: dict[StackRef, OperationResult] = {}
         self.built_commits: list[tuple[StackRef, str]] = []
         self.up_times: dict[tuple[StackRef, str], list[datetime]] = {}
         self.broken_commits: set[str] = set()
         self.peak_operations = 0
         self.superseded: dict[StackRef, int] = {}
-        self.on_destroyed: Callable[[Operation], Coroutine[None, None, bool]] | None = None
         self.on_destroy: Callable[[Operation], None] = lambda _: None
         self._counter = 0
 
     # --- operations
 
-    def start(self, operation: Operation, progress: OnProgress) -> ModelLane:
+    async def open(self) -> None:
+        return
+
+    def start(self, operation: Operation, progress: OnProgress, on_destroyed: OnDestroyed) -> ModelLane:
         loop = asyncio.get_running_loop()
         result: asyncio.Future[OperationResult] = loop.create_future()
-        worker = ModelWorker(operation, self.clock())
+        worker = ModelWorker(operation, self.clock(), on_destroyed)
         for other in self.workers:
             if other.operation.ref == operation.ref or other.operation.name == operation.name:
                 both = f"{operation.verb} of {operation.ref} while {other.operation.verb} of {other.operation.ref}"
@@ -100,7 +103,7 @@ class ModelMachine(ModelStore):
         if verb is OperationVerb.DESTROY and told.outcome is Outcome.SUCCEEDED:
             self.forget(ref)
         else:
-            self.last_results[ref] = told
+            self.kept_results[ref] = told
         if not result.done():
             result.set_result(told)
 
@@ -120,7 +123,7 @@ class ModelMachine(ModelStore):
 
     def forget(self, ref: StackRef) -> None:
         self.logs.discard(ref)
-        self.last_results.pop(ref, None)
+        self.kept_results.pop(ref, None)
 
     def prune(self) -> None:
         self.built_commits.clear()
@@ -140,15 +143,27 @@ class ModelMachine(ModelStore):
             worker.orphan = worker.interrupted = True
             if kill_operations and worker.task is not None:
                 worker.task.cancel()
-        self.on_destroyed = None
 
-    def recover(self) -> None:
-        """A new life ends what an earlier one left, and tidies."""
-        for worker in list(self.workers):
-            if worker.orphan and worker.task is not None:
-                worker.task.cancel()
+    def recover(self) -> list[StackRef]:
+        """A new process ends what an earlier one left, and tidies up."""
+        orphans = [worker for worker in self.workers if worker.orphan and worker.task is not None]
+        for worker in orphans:
+            worker.task.cancel()
         for ref in self.tags.keys() - self.states.keys():
             del self.tags[ref]
+        return [worker.operation.ref for worker in orphans]
+
+    def take_over(self) -> Recovery:
+        return Recovery()
+
+    def last_results(self) -> Iterable[OperationResult]:
+        return tuple(self.kept_results.values())
+
+    def log_lines(self, ref: StackRef, limit: int) -> list[str]:
+        return []
+
+    async def close(self) -> None:
+        return
 
     # --- one operation, step by step
 
@@ -337,9 +352,9 @@ class ModelMachine(ModelStore):
         return ""
 
     async def _may_remove(self, worker: ModelWorker) -> bool:
-        if worker.interrupted or self.on_destroyed is None:
+        if worker.interrupted or worker.orphan:
             return False
-        return await self.on_destroyed(worker.operation) and not worker.interrupted
+        return await worker.on_destroyed(worker.operation) and not worker.interrupted
 
     async def _retag(self, worker: ModelWorker) -> str:
         operation = worker.operation

@@ -18,7 +18,7 @@ from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import EXPIRED, ForgeError, Repository, expired_mark
 from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.ledger.port import Ledger
-from orchestrator.runtime.loop import CycleResult
+from orchestrator.runtime.cycles import CycleResult
 from stacks import names
 from stacks.model import Operation, StackRef, StackTag
 from tests.worlds.model import invariants
@@ -203,7 +203,7 @@ class ModelWorld:
         return [self.forge._repositories[repository.id].last_number for repository in self.repositories]
 
     def last_cycle(self) -> CycleResult:
-        return self.ephd.loop.last_cycle if self.ephd is not None else CycleResult()
+        return self.ephd.last_cycle if self.ephd is not None else CycleResult()
 
     def prune(self) -> None:
         """What only this world remembers of what is over, so that a long history shows what ephd remembers."""
@@ -252,7 +252,7 @@ class ModelWorld:
             self.ephd.wakeups.wake(refresh=True)
 
     def view(self, key: Key) -> EnvironmentView | None:
-        shown = self.ephd.loop.last_cycle if self.ephd is not None else CycleResult()
+        shown = self.ephd.last_cycle if self.ephd is not None else CycleResult()
         return next((view for view in shown.views if view.key == key), None)
 
     def request_action(self, kind: str, key: Key, until: datetime | None = None) -> None:
@@ -323,13 +323,13 @@ class ModelWorld:
 
     def _retry_failed(self) -> None:
         """As people do when the trouble is over: what would wait for its next try is tried now."""
-        for view in self.ephd.loop.last_cycle.views if self.ephd else ():
+        for view in self.ephd.last_cycle.views if self.ephd else ():
             if view.phase in (Phase.FAILED, Phase.STALLED) and view.key is not None:
                 self.request_action("retry", view.key)
 
     def approve(self) -> None:
         """As ``LocalDesk.approve`` does for an operator: what is held now, and nothing else."""
-        plan = self.ephd.loop.last_cycle.plan if self.ephd is not None else None
+        plan = self.ephd.last_cycle.plan if self.ephd is not None else None
         if plan is not None and plan.digest and self.ephd is not None:
             self.ephd.memory.approved_plans[plan.digest] = self.clock()
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from stacks.executors.port import OnDestroyed
 from stacks.model import (
     Operation,
     OperationResult,
@@ -48,6 +49,7 @@ class ModelWorker:
 
     operation: Operation
     started_at: datetime
+    on_destroyed: OnDestroyed
     task: asyncio.Task[OperationResult] | None = None
     interrupted: bool = False
     late: bool = False
@@ -84,7 +86,7 @@ class ModelStore:
 
     # --- the target
 
-    def list_environments(self) -> frozenset[str]:
+    def list_environments(self, _: Mapping[str, str]) -> frozenset[str]:
         if self.faults.target_down:
             raise OSError("the target does not answer")
         return frozenset(self.parts)

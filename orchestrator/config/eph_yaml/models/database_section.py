@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
-from orchestrator.config.eph_yaml.models.field_types import (
+from programs.eph_yaml.field_types import (
     CommandConfig,
     Name,
     RepositoryPath,
@@ -15,7 +15,7 @@ from orchestrator.config.eph_yaml.models.field_types import (
     Text,
     VariableName,
 )
-from orchestrator.config.problems import InvalidValue, quote
+from programs.settings import InvalidValue, quote
 
 Strategy = Literal["empty", "seed", "template", "snapshot", "read_replica", "branch"]
 _STRATEGIES_WITH_SOURCE: tuple[Strategy, ...] = ("template", "snapshot", "read_replica", "branch")

@@ -9,7 +9,6 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from orchestrator.config.eph_yaml.models.database_section import DatabasesConfig
 from orchestrator.config.eph_yaml.models.environment_section import EnvironmentConfig
-from orchestrator.config.eph_yaml.models.field_types import CommandConfig, Name, Section
 from orchestrator.config.eph_yaml.models.services_section import (
     HooksConfig,
     KubernetesConfig,
@@ -17,8 +16,9 @@ from orchestrator.config.eph_yaml.models.services_section import (
     SuiteConfig,
 )
 from orchestrator.config.eph_yaml.models.triggers import Trigger
-from orchestrator.config.eph_yaml.yaml_reader import YamlFloat, YamlInt
-from orchestrator.config.problems import InvalidValue, quote
+from programs.eph_yaml.field_types import CommandConfig, Name, Section
+from programs.eph_yaml.numbers import YamlFloat, YamlInt
+from programs.settings import InvalidValue, quote
 
 _TEAM = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}$"
 

@@ -7,8 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from orchestrator.config.durations import Duration
-from orchestrator.config.eph_yaml.models.field_types import (
+from orchestrator.config.eph_yaml.models.images_section import ImageConfig
+from orchestrator.core.sleep import schedules
+from programs.eph_yaml.durations import Duration
+from programs.eph_yaml.field_types import (
     Cpu,
     Env,
     Memory,
@@ -18,10 +20,8 @@ from orchestrator.config.eph_yaml.models.field_types import (
     VariableName,
     matches,
 )
-from orchestrator.config.eph_yaml.models.images_section import ImageConfig
-from orchestrator.config.eph_yaml.templates import parse_template, placeholders
-from orchestrator.config.problems import InvalidValue, quote
-from orchestrator.core.sleep import schedules
+from programs.eph_yaml.templates import parse_template, placeholders
+from programs.settings import InvalidValue, quote
 
 DEFAULT_NAME = "{project}-{words}-{number}"
 _LITERAL = re.compile(r"[a-z0-9-]*")

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
-from orchestrator.config.durations import Duration
-from orchestrator.config.eph_yaml.models.field_types import Name, Section, Template, Text
-from orchestrator.config.problems import InvalidValue, quote
+from programs.eph_yaml.durations import Duration
+from programs.eph_yaml.field_types import Name, Section, Template, Text
+from programs.settings import InvalidValue, quote
 
 _REPOSITORY = r"^[a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from orchestrator.config.durations import Duration
-from orchestrator.config.eph_yaml.models.field_types import (
+from programs.eph_yaml.durations import Duration
+from programs.eph_yaml.field_types import (
     CommandConfig,
     Cpu,
     Env,
@@ -21,9 +21,9 @@ from orchestrator.config.eph_yaml.models.field_types import (
     UrlPath,
     matches,
 )
-from orchestrator.config.eph_yaml.templates import parse_template
-from orchestrator.config.eph_yaml.yaml_reader import YamlFloat, YamlInt
-from orchestrator.config.problems import InvalidValue, quote
+from programs.eph_yaml.numbers import YamlFloat, YamlInt
+from programs.eph_yaml.templates import parse_template
+from programs.settings import InvalidValue, quote
 
 _CRON = r"^[0-9A-Za-z*/,-]+( [0-9A-Za-z*/,-]+){4}$"
 _MOUNT = r"^(/[A-Za-z0-9._-]+)+$"

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from orchestrator.config.eph_yaml.models.field_types import Glob, Section, Text
-from orchestrator.config.problems import InvalidValue, quote
+from programs.eph_yaml.field_types import Glob, Section, Text
+from programs.settings import InvalidValue, quote
 
 MAX_WILDCARDS = 8
 """Of one glob: it is matched against every file of a pull request, and whoever wrote it is not to be trusted."""

@@ -1,6 +1,6 @@
-"""What arrives from outside, before anything believes it: is it GitHub's, and whom does it wake?
+"""GitHub's webhooks: is it really GitHub's, and which pull request or repository does it name?
 
-Pure functions that never raise: the body is a stranger's until its signature fits, and only wakes the loop after.
+Pure functions that never raise: the body is a stranger's until its signature fits, and only triggers a cycle then.
 """
 
 from __future__ import annotations
@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from orchestrator.core.model.world import Key
+from orchestrator.forges.webhooks import WebhookEvent, WebhookRequest
 
 MAX_BODY = 5_000_000
 """GitHub's own limit is 25 MB; an event that we listen to is far below this."""
@@ -32,35 +33,49 @@ REPOSITORY_EVENTS = frozenset({"installation", "installation_repositories", "ins
 """What may change which repositories there are."""
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookEffect:
-    """``note``: a sentence for the audit; empty for what does not concern us."""
+EVENT, DELIVERY, SIGNATURE = "x-github-event", "x-github-delivery", "x-hub-signature-256"
+MAX_HEADERS = {EVENT: 100, DELIVERY: 100, SIGNATURE: 200}
+"""Longer ones are not GitHub's; a delivery's id is remembered."""
 
-    key: Key | int | None = None
-    everything: bool = False
-    note: str = ""
+
+class GitHubWebhooks:
+    """The adapter's ``WebhookParser``."""
+
+    def parse(self, request: WebhookRequest, secret: bytes, now: datetime) -> WebhookEvent | None:
+        if any(len(request.headers.get(name, "")) > limit for name, limit in MAX_HEADERS.items()):
+            return None
+        if not verify(secret, request.body, request.headers.get(SIGNATURE, "")):
+            return None
+        event = request.headers.get(EVENT, "")
+        effect = effect_of(event, request.body, now)
+        return replace(effect, name=event, delivery_id=request.headers.get(DELIVERY, ""))
+
+    def ping(self, secret: bytes, delivery_id: str) -> WebhookRequest:
+        body = json.dumps({"zen": "Eph checks that its webhook can be reached.", "hook_id": 0}).encode()
+        headers = {"content-type": "application/json", EVENT: "ping", DELIVERY: delivery_id}
+        return WebhookRequest({**headers, SIGNATURE: sign(secret, body)}, body)
 
 
 def sign(secret: bytes, body: bytes) -> str:
     return "sha256=" + hmac.new(secret, body, hashlib.sha256).hexdigest()
 
 
-def effect_of(event: str, body: bytes, now: datetime) -> WebhookEffect:
-    """Whom it wakes. Its words about what happened are not believed, only that something did."""
+def effect_of(event: str, body: bytes, now: datetime) -> WebhookEvent:
+    """What it triggers. What it says has happened is not believed, only that something did."""
     if event == "ping":
-        return WebhookEffect(note="the Git host asks whether we hear")
+        return WebhookEvent(note="the Git host asks whether we hear")
     if event in REPOSITORY_EVENTS:
-        return WebhookEffect(everything=True, note="what we may see has changed; everything is looked at")
+        return WebhookEvent(everything=True, note="what we may see has changed; everything is looked at")
     key = key_of(event, body)
     if key is None:
-        return WebhookEffect()
+        return WebhookEvent()
     age = _age(body, now)
     if age is not None and age > MAX_AGE:
-        return WebhookEffect(note=f"it is {age.days} days old; nothing is looked at for it")
+        return WebhookEvent(note=f"it is {age.days} days old; nothing is looked at for it")
     where = (
         f"pull request #{key.number} of repository {key.repository}" if isinstance(key, Key) else f"repository {key}"
     )
-    return WebhookEffect(key, note=f"{where} is looked at")
+    return WebhookEvent(key, note=f"{where} is looked at")
 
 
 def verify(secret: bytes, body: bytes, signature: str) -> bool:

@@ -1,4 +1,4 @@
-"""What GitHub says of its own webhooks: where they go and what became of the last ones. Nothing here changes anything.
+"""GitHub's own view of its webhooks: where they go, and the last deliveries. Read only.
 
 An App has one hook for all that it is installed at, and may look at it with its ticket. Without an App each repository
 has hooks of its own, which a token may see only when it administers them.
@@ -7,34 +7,15 @@ has hooks of its own, which a token may see only when it administers them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.forges.github.http.connections import AppConnections, ConnectionProvider
 from orchestrator.forges.github.http.transport import Transport
 from orchestrator.forges.port import ForgeError, Repository
+from orchestrator.forges.webhooks import PastDelivery, WebhookStatus
 
 MAX_DELIVERIES = 10
 MAX_REPOSITORIES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class PastDelivery:
-    """One delivery, as the Git host remembers it."""
-
-    id: str
-    event: str
-    delivered_at: str
-    outcome: str
-
-
-@dataclass(frozen=True, slots=True)
-class WebhookStatus:
-    """``urls``: where the Git host sends. ``note``: why it could not be asked; empty when it could."""
-
-    urls: tuple[str, ...] = ()
-    deliveries: tuple[PastDelivery, ...] = ()
-    note: str = ""
 
 
 def read(connections: ConnectionProvider, transport: Transport, repositories: Sequence[Repository]) -> WebhookStatus:

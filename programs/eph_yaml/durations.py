@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
-from orchestrator.config.problems import InvalidValue, quote
+from programs.settings import InvalidValue, quote
 
 _UNITS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
 _PATTERN = r"^([0-9]{1,6}(w|d|h|m|s))+$"

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic.json_schema import JsonSchemaValue
 
-from orchestrator.config.durations import Duration
-from orchestrator.config.eph_yaml.templates import MAX_TEMPLATE_LENGTH, parse_template
-from orchestrator.config.eph_yaml.yaml_reader import YamlFloat, YamlInt
-from orchestrator.config.problems import InvalidValue, quote
+from programs.eph_yaml.durations import Duration
+from programs.eph_yaml.numbers import YamlFloat, YamlInt
+from programs.eph_yaml.templates import MAX_TEMPLATE_LENGTH, parse_template
+from programs.settings import InvalidValue, quote
 
 MAX_TEXT_LENGTH = 4000
 _DNS = r"^[a-z]([a-z0-9-]*[a-z0-9])?$"

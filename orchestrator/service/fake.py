@@ -14,7 +14,7 @@ from orchestrator.core.orphans.orphan_audit import AuditResult
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.ledger.port import Event
-from orchestrator.surfaces.port import (
+from orchestrator.service.port import (
     EnvironmentNotFound,
     ForgeUsage,
     RequestRefused,
@@ -58,7 +58,7 @@ def sample(
 
 
 class FakeEnvironmentService:
-    """Implements ``surfaces.port.Desk``. What was asked of it is in ``calls``, by whom and how."""
+    """Implements ``service.port.Desk``. What was asked of it is in ``calls``, by whom and how."""
 
     def __init__(self, *views: EnvironmentView, clock: Callable[[], datetime] = lambda: START) -> None:
         self.views = {str(view.ref): view for view in views}
@@ -141,7 +141,7 @@ class FakeEnvironmentService:
     async def suite_logs(self, name: str, suite: str, lines: int) -> list[str]:
         known = [each.name for each in self._find(name).tests]
         if suite not in known:
-            raise RequestRefused(f"there is no suite {suite!r}; there are: {', '.join(known) or 'none'}")
+            raise RequestRefused(f"Unknown suite {suite!r}. Suites: {', '.join(known) or 'none'}.")
         return self.lines.get((str(self._find(name).ref), False), [])[-lines:]
 
     async def follow(self, name: str, service: str | None) -> AsyncIterator[str]:
@@ -189,7 +189,7 @@ class FakeEnvironmentService:
     ) -> EnvironmentView:
         view = self._find(name)
         if commit != view.wanted_commit:
-            raise RequestRefused(f"the newest commit of {name} is {view.wanted_commit}, not {commit}")
+            raise RequestRefused(f"The newest commit of {name} is {view.wanted_commit}, not {commit}")
         return self._record_call(
             "approve_commit", name, by, None, commit, *([requested_at.isoformat()] if requested_at else [])
         )
@@ -206,10 +206,10 @@ class FakeEnvironmentService:
 
     async def approve_plan(self, plan: str, by: str) -> str:
         if plan not in self.held_plans:
-            raise RequestRefused(f"no plan {plan} is held; the held ones are in the notes of /api/v1/status")
+            raise RequestRefused(f"Plan {plan} is not on hold. Plans on hold are in the notes of /api/v1/status.")
         self.held_plans.discard(plan)
         self.calls.append(("approve", plan, by))
-        return f"The plan {plan} goes through at the next look."
+        return f"Plan {plan} runs in the next cycle."
 
     def trigger_cycle(self, reason: str) -> None:
         self.calls.append(("wake", reason))
@@ -222,11 +222,11 @@ class FakeEnvironmentService:
         if phase is not None:
             view = replace(view, phase=phase)
             self.put_environment(view)
-        self.add_event(f"environment.{verb}", f"{by} asked for {verb}.", view.name, by)
+        self.add_event(f"environment.{verb}", f"{by} requested {verb}.", view.name, by)
         return view
 
     def _find(self, name: str) -> EnvironmentView:
         for view in self.views.values():
             if name in (view.name, str(view.ref)) or (view.key and name == f"{view.repository}#{view.key.number}"):
                 return view
-        raise EnvironmentNotFound(f"there is no environment {name!r}")
+        raise EnvironmentNotFound(f"Environment {name!r} not found")

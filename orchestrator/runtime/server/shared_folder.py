@@ -12,8 +12,8 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from orchestrator.app.addresses import StartupError
 from orchestrator.config.settings.server_settings import ServerSettings
+from orchestrator.runtime.server.addresses import StartupError
 
 
 @contextlib.contextmanager

@@ -24,9 +24,9 @@ from typing import Any
 
 import httpx
 
-from orchestrator.app.addresses import StartupError, check_free
-from stacks.executors.process import process_identity
-from stacks.executors.process.process_identity import ProcessIdentity
+from orchestrator.runtime.server.addresses import StartupError, check_free
+from stacks import process_identity
+from stacks.process_identity import ProcessIdentity
 
 log = logging.getLogger("eph.door")
 

@@ -1,4 +1,5 @@
-"""What the API needs of the service behind it. The composition root provides it; tests provide a fake."""
+"""What people and programs may ask of Eph. Surfaces (API, dashboard, metrics) call it; ``fake.py`` implements it in
+memory."""
 
 from __future__ import annotations
 
@@ -42,9 +43,9 @@ class ServiceStatus:
     leads: bool = True
     """Of several replicas, the one that acts."""
     term: int = 1
-    """One more with each change of the leader."""
+    """Increases by one with each change of the leader."""
     leader: str = ""
-    """Where the leader is reached, when that is another replica."""
+    """The leader's address, if another replica leads."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 
-from orchestrator.config.problems import MAX_KEY, InvalidValue, escape
+from programs.settings import MAX_KEY, InvalidValue, escape
 
 PLACEHOLDERS = ("project", "words", "number", "pr_number", "branch", "ref_type", "ref_name", "commit_sha")
 MAX_TEMPLATE_LENGTH = 200

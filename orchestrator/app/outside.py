@@ -1,0 +1,170 @@
+"""The real outsides of ``ephd``, created from its settings: Git host, stacks, targets, event log, gateway."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib import metadata
+
+from orchestrator.app.ports import Options, Ports
+from orchestrator.auth import preview_tokens
+from orchestrator.config import server_keys
+from orchestrator.config.eph_yaml.unsupported import KUBERNETES
+from orchestrator.config.secret_store import SecretStore
+from orchestrator.config.settings.server_settings import ServerSettings
+from orchestrator.core.model.policy import Policy
+from orchestrator.forges import registry as forge_registry
+from orchestrator.forges.port import Forge
+from orchestrator.forges.registry import ConnectionContext
+from orchestrator.gateway.health_probe import GatewayProbe
+from orchestrator.images.registry_client import RegistryClient
+from orchestrator.images.registry_http import RegistryHttp
+from orchestrator.images.registry_policy import RegistryPolicy
+from orchestrator.ledger.lease import Lease, NoLease, PostgresLease
+from orchestrator.ledger.sql_ledger import SqlLedger
+from orchestrator.runtime import clock
+from orchestrator.runtime.observation.health_monitor import Probe
+from orchestrator.runtime.observation.memory_monitor import MEGABYTE, MemoryMonitor
+from orchestrator.runtime.observation.recipe_reader import ServerRules
+from orchestrator.runtime.observation.traffic_file import TrafficFile
+from orchestrator.runtime.server.gateway_process import ExternalGateway, GatewayProcess, GatewaySpec
+from orchestrator.service.notifier import GatewayStatesFile
+from orchestrator.service.pending_reports import PendingReports
+from programs import registry
+from programs.registry import Sleeps
+from programs.spec import EnvironmentSpec
+from stacks.backends import registry as backends
+from stacks.backends.inventory import StackInventory
+from stacks.backends.port import Inventory
+from stacks.executors.process.pool import Pool
+from stacks.paths import StackPaths
+from stacks.toolchain.pulumi_cli import Toolchain
+
+
+def version() -> str:
+    return metadata.version("eph")
+
+
+def create_options(settings: ServerSettings, tools: Toolchain) -> Options:
+    paths = stack_paths(settings, tools)
+    targets = settings.target_settings(
+        server_keys.server_id(settings.keys_dir), targets_of_stacks(StackInventory(paths.backend))
+    )
+    rules = ServerRules(
+        bounds=settings.admission_policy(),
+        naming_key=server_keys.server_key(settings.keys_dir),
+        domain=settings.domain,
+        settings=targets,
+        max_bytes=settings.limits.file_bytes,
+        secrets=SecretStore(settings.secrets, server_keys.server_key(settings.keys_dir), clock.system),
+    )
+
+    def suite_token(spec: EnvironmentSpec) -> str:
+        protected = spec.sign_in or settings.previews.sign_in == "all"
+        return preview_tokens.preview_token(settings.keys_dir) if protected else ""
+
+    return Options(
+        version=version(),
+        policy=planning_policy(settings),
+        rules=rules,
+        targets=targets,
+        paths=paths,
+        image_access={
+            name: RegistryPolicy.from_settings(given, settings.images.hosts, settings.images.architectures)
+            for name, given in targets.items()
+            if name == KUBERNETES
+        },
+        interval=settings.interval,
+        deadline=settings.deadline,
+        max_refs=settings.limits.refs,
+        suite_slots=settings.limits.suites,
+        suite_token=suite_token,
+        address=settings.replica_url,
+    )
+
+
+def create_ports(settings: ServerSettings, tools: Toolchain, options: Options, forge: Forge, probe: Probe) -> Ports:
+    paths, lease, has_replicas = options.paths, create_lease(settings), settings.replicas.lease != "none"
+    pool = Pool(paths, tools.version, settings.workers, (lambda: lease.until) if has_replicas else None)
+
+    def create_folders() -> None:
+        paths.make_folders()
+        settings.routes_dir.mkdir(parents=True, exist_ok=True)
+        if has_replicas:
+            pool.delete_stale_folders()
+
+    gateway = GatewayProcess if settings.gateway == "own" else ExternalGateway
+    return Ports(
+        forge=forge,
+        inventory=StackInventory(paths.backend),
+        create_inventory=lambda: StackInventory(paths.backend),
+        stores=(paths.backend, pool),
+        operations=pool,
+        target=registry.get,
+        registries=lambda access: RegistryClient(access, RegistryHttp(access)),
+        ledger=SqlLedger(settings.ledger_database_url, keep=settings.ledger.keep),
+        lease=lease,
+        probe=probe,
+        gateway=gateway(gateway_spec(settings)),
+        traffic=TrafficFile(settings.gateway_dir),
+        memory=MemoryMonitor(pool.sessions, settings.limits.spare_memory * MEGABYTE),
+        clock=clock.system,
+        create_folders=create_folders,
+        pending_reports=PendingReports(settings.shared_dir / "owed.json"),
+        listeners=(GatewayStatesFile(settings.gateway_dir).on_cycle,),
+    )
+
+
+def create_forge(settings: ServerSettings) -> Forge:
+    context = ConnectionContext(settings.interval.total_seconds(), settings.home / "forge-cache.db")
+    return forge_registry.get(settings.forge.kind).connect(settings.forge, context)
+
+
+def create_probe(settings: ServerSettings) -> GatewayProbe:
+    return GatewayProbe(settings.probe_url, lambda: preview_tokens.preview_token(settings.keys_dir))
+
+
+def create_lease(settings: ServerSettings) -> Lease:
+    if settings.replicas.lease == "none":
+        return NoLease()
+    return PostgresLease(settings.ledger_database_url, settings.name, settings.replica_url)
+
+
+def stack_paths(settings: ServerSettings, tools: Toolchain) -> StackPaths:
+    return StackPaths(
+        backend=backends.open_backend(settings.stacks_url),
+        work=settings.work_dir,
+        operations=settings.operations_dir,
+        pulumi_home=settings.pulumi_home,
+        passphrase_file=server_keys.passphrase_file(settings.keys_dir, settings.passphrase_file),
+        tools=tools.path,
+    )
+
+
+def planning_policy(settings: ServerSettings) -> Policy:
+    """The settings' policy, with the program versions of the installed targets."""
+    targets = {name: registry.get(name) for name in registry.installed_targets()}
+    versions = {name: target.version for name, target in targets.items()}
+    sleepers = frozenset(name for name, target in targets.items() if isinstance(target, Sleeps))
+    return replace(settings.policy(), program_versions=versions, sleep_capable_targets=sleepers)
+
+
+def targets_in_use(settings: ServerSettings) -> frozenset[str]:
+    """Targets of the settings and of existing stacks, which must stay destroyable."""
+    return settings.known_targets | targets_of_stacks(StackInventory(backends.open_backend(settings.stacks_url)))
+
+
+def targets_of_stacks(inventory: Inventory) -> frozenset[str]:
+    return frozenset(record.target for record in inventory.snapshot().stacks.values())
+
+
+def gateway_spec(settings: ServerSettings) -> GatewaySpec:
+    return GatewaySpec(
+        settings.gateway_listen,
+        settings.listen,
+        settings.gateway_dir,
+        settings.domain,
+        tokens_file=preview_tokens.preview_tokens_file(settings.keys_dir),
+        sign_in=settings.previews.sign_in,
+        trusted_proxies=settings.previews.proxies,
+        has_replicas=settings.replicas.lease != "none",
+    )

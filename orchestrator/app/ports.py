@@ -1,0 +1,78 @@
+"""What a System is composed of from outside: ``Ports`` are the outsides, ``Options`` the decisions of the settings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from orchestrator.core.model.policy import Policy
+from orchestrator.forges.port import Forge
+from orchestrator.images.port import Registries
+from orchestrator.images.registry_policy import RegistryPolicy
+from orchestrator.ledger.lease import Lease
+from orchestrator.ledger.port import Ledger
+from orchestrator.runtime.clock import Clock
+from orchestrator.runtime.cycles import CycleListener
+from orchestrator.runtime.observation.health_monitor import Probe, SleepFunction
+from orchestrator.runtime.observation.recipe_reader import ServerRules
+from orchestrator.runtime.ports import Gateway, Memory, Traffic
+from orchestrator.runtime.wakeups import Wakeups
+from orchestrator.service.pending_reports import PendingReports
+from programs.registry import Target
+from programs.spec import EnvironmentSpec
+from stacks.backends.port import Inventory
+from stacks.executors.port import Operations
+from stacks.paths import StackPaths
+from stacks.stray_files import HoldsStrayFiles
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Each has a fake, so that tests compose a whole Eph in memory. ``listeners`` are called after every cycle of a
+    leader, before Eph's own."""
+
+    forge: Forge
+    inventory: Inventory
+    create_inventory: Callable[[], Inventory]
+    """A second reading beside the loop's, for audits."""
+    operations: Operations
+    target: Callable[[str], Target]
+    registries: Callable[[RegistryPolicy], Registries]
+    ledger: Ledger
+    lease: Lease
+    probe: Probe
+    gateway: Gateway
+    traffic: Traffic
+    memory: Memory
+    clock: Clock
+    create_folders: Callable[[], None] = lambda: None
+    """Called before everything else. Blocks."""
+    sleep: SleepFunction = asyncio.sleep
+    """Waits between two health checks."""
+    wakeups: Wakeups = field(default_factory=Wakeups)
+    pending_reports: PendingReports = field(default_factory=PendingReports)
+    stores: Sequence[HoldsStrayFiles] = ()
+    """Where an audit looks for stray files."""
+    listeners: Sequence[CycleListener] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """``image_access``: by target that runs images, which registries it may use. ``address`` is this replica's URL."""
+
+    version: str
+    policy: Policy
+    rules: ServerRules
+    targets: Mapping[str, Mapping[str, str]]
+    """The settings of each target, by its name."""
+    paths: StackPaths
+    image_access: Mapping[str, RegistryPolicy]
+    interval: timedelta
+    deadline: timedelta
+    max_refs: int
+    suite_slots: int
+    suite_token: Callable[[EnvironmentSpec], str]
+    """The preview token that a test suite gets; empty if it needs none."""
+    address: str = ""

@@ -1,0 +1,75 @@
+"""A whole ephd for as long as a block lasts: locks, the API, and a System on the real outsides.
+
+The API starts first, so ``/healthz`` responds at once and ``/readyz`` after the first cycle. The gateway is stopped
+only on request, because previews continue to respond while ephd restarts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.app import outside
+from orchestrator.app.api import create_api
+from orchestrator.app.compose import compose
+from orchestrator.app.system import System, wait_for_failure
+from orchestrator.config.settings.server_settings import ServerSettings
+from orchestrator.forges.port import Forge
+from orchestrator.runtime.server.addresses import open_listener
+from orchestrator.runtime.server.home_lock import lock_home
+from orchestrator.runtime.server.shared_folder import lock_shared_folder
+from orchestrator.surfaces.api.server import serve
+from orchestrator.surfaces.leader_proxy import LeaderProxy
+from stacks.toolchain.pulumi_cli import Toolchain
+
+WORKER_THREADS = 32
+"""For blocking calls to the Git host, targets and the event log. A slow target must not keep the others waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningEphd:
+    """``token_file`` lets this machine's ``eph`` in as admin."""
+
+    settings: ServerSettings
+    system: System
+    api: asyncio.Task[None]
+
+    @property
+    def token_file(self) -> Path:
+        return self.settings.keys_dir / "api.token"
+
+    async def wait_for_failure(self) -> None:
+        """Raises when a part has ended that should not; never returns while all is well."""
+        await wait_for_failure([self.api, *self.system.tasks])
+
+
+@contextlib.asynccontextmanager
+async def running(
+    settings: ServerSettings, tools: Toolchain, stop_gateway: bool = False, forge: Forge | None = None
+) -> AsyncIterator[RunningEphd]:
+    """``forge``: a Git host in place of the one in the settings."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(WORKER_THREADS, "eph"))
+    async with contextlib.AsyncExitStack() as exits:
+        listener = exits.enter_context(contextlib.closing(open_listener("listen", settings.listen)))
+        exits.enter_context(lock_home(settings.home))
+        exits.enter_context(lock_shared_folder(settings))
+        forge = forge or outside.create_forge(settings)
+        exits.callback(forge.close)
+        options = outside.create_options(settings, tools)
+        probe = outside.create_probe(settings)
+        ports = outside.create_ports(settings, tools, options, forge, probe)
+        exits.callback(ports.ledger.close)
+        exits.push_async_callback(probe.close)
+        system = compose(ports, options)
+        if stop_gateway:
+            exits.push_async_callback(asyncio.to_thread, system.ports.gateway.stop)
+        proxy = LeaderProxy(create_api(settings, system), system.leadership)
+        exits.push_async_callback(proxy.close)
+        app = proxy if system.leadership.has_replicas else proxy.app
+        api = await exits.enter_async_context(serve(app, listener))
+        await exits.enter_async_context(system)
+        yield RunningEphd(settings, system, api)

@@ -1,0 +1,35 @@
+"""The admin token of this machine, which lets the local ``eph`` in."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+MIN_LENGTH = 32
+
+
+def local_token(home: Path) -> str:
+    """The token in ``<home>/keys/api.token``; creates the file (0600) if it doesn't exist. ``home`` is the folder that
+    replicas share."""
+    path = home / "keys" / "api.token"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return _read_token(path)
+    with os.fdopen(handle, "w") as file:
+        token = secrets.token_urlsafe(32)
+        file.write(token + "\n")
+    return token
+
+
+def _read_token(path: Path) -> str:
+    token = path.read_text().strip()
+    if len(token) < MIN_LENGTH:
+        raise ValueError(
+            f"{path} contains no token of at least {MIN_LENGTH} characters. Delete the file and restart ephd."
+        )
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o600)
+    return token

@@ -1,0 +1,44 @@
+"""Tokens that open protected previews: a file with one token per line, shared by ephd and the gateway."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from pathlib import Path
+
+from orchestrator.config.server_keys import KEY_BYTES, InvalidKey, read_or_create
+
+MIN_TOKEN_LENGTH = 24
+"""A shorter preview token could be guessed, so it doesn't count."""
+_FILE = "previews.token"
+
+
+def preview_tokens_file(keys_dir: Path) -> Path:
+    """The file with the tokens. An operator may add lines."""
+    preview_token(keys_dir)
+    return keys_dir / _FILE
+
+
+def preview_token(keys_dir: Path) -> str:
+    """The first token of the file, for requests from this machine. Creates the file if it doesn't exist."""
+    path = keys_dir / _FILE
+    content = read_or_create(path, secrets.token_urlsafe(KEY_BYTES).encode() + b"\n")
+    found = next(iter(parse_tokens(content)), b"").decode("utf-8", "replace")
+    if not found:
+        raise InvalidKey(
+            f"{path} has no token of {MIN_TOKEN_LENGTH} characters or more; delete the file to get a new one"
+        )
+    return found
+
+
+def parse_tokens(content: bytes) -> tuple[bytes, ...]:
+    """Skips empty lines, comments (``#``) and tokens that are short enough to be guessed."""
+    found = (line.strip() for line in content.split(b"\n"))
+    return tuple(line for line in found if len(line) >= MIN_TOKEN_LENGTH and not line.startswith(b"#"))
+
+
+def sign_cookie(token: bytes, host: str, until: str) -> str:
+    """The signature of a preview's cookie. It follows from the token, so removing a token revokes its cookies."""
+    key = hmac.digest(token, b"eph preview cookie", "sha256")
+    return hmac.new(key, f"{host}\n{until}".encode(), hashlib.sha256).hexdigest()

@@ -1,0 +1,69 @@
+"""GitHub's table ``[forge]``: where its API is, and how Eph signs in: as a GitHub App, or with a token."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from orchestrator.forges.settings import ForgeSettings, Repositories
+from programs.settings import CommaSeparated, InvalidValue, quote
+
+_OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}")
+
+
+def _owner(value: str) -> str:
+    if not _OWNER.fullmatch(value):
+        raise InvalidValue(f"{quote(value)} is not an organisation or a user", "write its name alone, such as acme")
+    return value
+
+
+Owners = Annotated[tuple[Annotated[str, AfterValidator(_owner)], ...], *CommaSeparated]
+
+
+class GitHubSettings(ForgeSettings):
+    kind: str = Field(default="github", description="The Git host's adapter, by name.")
+    url: str = Field(default="https://api.github.com", description="The base URL of the Git host's API.")
+    app_id: str = Field(
+        default="",
+        pattern=r"^([0-9]{1,20}|Iv[A-Za-z0-9.]{1,60})?$",
+        description="The GitHub App's id, or its client id.",
+    )
+    private_key: SecretStr | None = Field(default=None, description="The App's private key, in PEM form.")
+    private_key_file: Path | None = Field(default=None, description="A file that holds that key.")
+    token: SecretStr | None = Field(default=None, description="A token for the API, without an App.")
+    token_file: Path | None = Field(default=None, description="A file that holds the token.")
+    repositories: Repositories = Field(
+        default=(), description="The repositories to serve, each as owner/name or as a pattern such as owner/shop-*."
+    )
+    organisations: Owners = Field(
+        default=(), description="Organisations or users of which all repositories are served that we were let into."
+    )
+    clone_url: str = Field(
+        default="", description="Where to fetch commits from instead, such as a mirror: a URL with {full_name}."
+    )
+
+    @model_validator(mode="after")
+    def _check_urls(self) -> GitHubSettings:
+        if not self.url.startswith(("http://", "https://")):
+            raise InvalidValue("this is not a URL", "write for example https://api.github.com", ("url",))
+        if re.match(r"https?://(www\.)?github\.com(/|$)", self.url):
+            raise InvalidValue("this is GitHub's site, not its API", "write https://api.github.com", ("url",))
+        if self.clone_url and not (self.clone_url.count("{") == 1 and "{full_name}" in self.clone_url):
+            text = "write for example https://mirror.example.com/{full_name}.git"
+            raise InvalidValue("this is not a URL with {full_name} in it", text, ("clone_url",))
+        return self
+
+    @model_validator(mode="after")
+    def _check_credentials(self) -> GitHubSettings:
+        for key in ("token", "private_key"):
+            self.check_one_source(key)
+        has_key = self.private_key is not None or self.private_key_file is not None
+        if bool(self.app_id) != has_key:
+            missing = "private_key_file" if self.app_id else "app_id"
+            raise InvalidValue("an App needs its id and its private key", f"set {missing} too", (missing,))
+        if self.app_id and (self.token is not None or self.token_file is not None):
+            raise InvalidValue("there is an App and a token", "keep one of the two", ("token",))
+        return self

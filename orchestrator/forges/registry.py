@@ -1,0 +1,81 @@
+"""Git hosts by name: a folder here for each adapter, and those that other packages register as ``eph.forges``.
+
+An adapter's folder holds a module ``adapter`` with its ``ADAPTER``. Nothing outside the folder names it; which one a
+server uses is the setting ``forge.kind``.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module, metadata
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from orchestrator import forges
+from orchestrator.forges.port import Forge
+from orchestrator.forges.settings import ForgeSettings
+from orchestrator.forges.webhooks import WebhookParser
+from programs.settings import InvalidValue, quote
+
+ENTRY_POINT_GROUP = "eph.forges"
+DEFAULT = "github"
+
+S = TypeVar("S", bound=ForgeSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionContext:
+    """What an adapter is given besides its settings. ``poll_seconds``: between two cycles. ``cache_file``: where it may
+    keep what it read (None: in memory); losing it costs requests and nothing else."""
+
+    poll_seconds: float
+    cache_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ForgeAdapter(Generic[S]):
+    """``settings_model``: the table ``[forge]``, whose field ``kind`` has the adapter's name as its default.
+    ``webhooks`` None: this Git host sends none, and Eph reads it every interval."""
+
+    settings_model: type[S]
+    connect: Callable[[S, ConnectionContext], Forge]
+    webhooks: WebhookParser | None = None
+
+
+class UnknownForge(LookupError):
+    """No adapter of that name is installed; the message lists those that are."""
+
+
+def installed_forges() -> list[str]:
+    return sorted({*_folders(), *(point.name for point in metadata.entry_points(group=ENTRY_POINT_GROUP))})
+
+
+def get(name: str) -> ForgeAdapter[Any]:
+    if name in _folders():
+        adapter: ForgeAdapter[Any] = import_module(f"{forges.__name__}.{name}.adapter").ADAPTER
+        return adapter
+    for point in metadata.entry_points(group=ENTRY_POINT_GROUP, name=name):
+        return point.load()  # type: ignore[no-any-return]  # others bring what they like
+    raise UnknownForge(f"Unknown Git host {quote(name)}. Installed: {', '.join(installed_forges())}.")
+
+
+def read_settings(table: Any) -> Any:
+    """The table ``[forge]`` by the model of the adapter that it names. What is no table is left to the caller."""
+    if not isinstance(table, dict):
+        return table
+    try:
+        model = get(str(table.get("kind", DEFAULT))).settings_model
+    except UnknownForge as error:
+        raise InvalidValue(str(error).rstrip("."), "set forge.kind to one of these", ("kind",)) from None
+    return model.model_validate(table)
+
+
+def default_settings() -> ForgeSettings:
+    settings: ForgeSettings = get(DEFAULT).settings_model()
+    return settings
+
+
+def _folders() -> frozenset[str]:
+    return frozenset(module.name for module in pkgutil.iter_modules(forges.__path__) if module.ispkg)

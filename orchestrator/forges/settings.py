@@ -1,0 +1,63 @@
+"""The table ``[forge]`` of eph.toml, as far as every Git host has it. An adapter adds fields by a subclass."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+
+from programs.settings import CommaSeparated, InvalidValue, SettingsTable, quote
+
+_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}/(?!\.{1,2}$)[A-Za-z0-9._*-]{1,100}")
+
+
+def _repository(value: str) -> str:
+    if not _REPOSITORY.fullmatch(value):
+        raise InvalidValue(f"{quote(value)} is not a repository", "write owner/name, or owner/shop-* for several")
+    return value
+
+
+Repositories = Annotated[tuple[Annotated[str, AfterValidator(_repository)], ...], *CommaSeparated]
+
+
+class ForgeSettings(SettingsTable):
+    """A secret comes from a variable or from a file, not from both."""
+
+    kind: str = Field(description="The Git host's adapter, by name.")
+    webhook_secret: SecretStr | None = Field(default=None, description="The secret that signs webhooks.")
+    webhook_secret_file: Path | None = Field(default=None, description="A file that holds that secret.")
+    webhook_url: str = Field(
+        default="", description="Where the Git host reaches this server's webhooks, for `eph webhook test`."
+    )
+
+    @model_validator(mode="after")
+    def _check_webhook(self) -> ForgeSettings:
+        self.check_one_source("webhook_secret")
+        if self.webhook_url and not self.webhook_url.startswith(("http://", "https://")):
+            text = f"write for example https://eph.example.com/api/v1/webhooks/{self.kind}"
+            raise InvalidValue("this is not a URL", text, ("webhook_url",))
+        return self
+
+    def check_one_source(self, key: str) -> None:
+        if getattr(self, key) is not None and getattr(self, f"{key}_file") is not None:
+            raise InvalidValue(f"there is a {key} and a {key}_file", "keep one of the two", (f"{key}_file",))
+
+    def read_webhook_secret(self) -> str:
+        """Empty without one: then there are no webhooks."""
+        return self.read_secret("webhook_secret")
+
+    def read_secret(self, key: str) -> str:
+        """The secret ``key``, given as such or in a file; empty without one."""
+        value: SecretStr | None = getattr(self, key)
+        file: Path | None = getattr(self, f"{key}_file")
+        if value is not None:
+            return value.get_secret_value().strip()
+        if file is None:
+            return ""
+        try:
+            return file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            raise InvalidValue(f"forge.{key}_file: {file} cannot be read: {reason}", "name a readable file") from error

@@ -1,0 +1,27 @@
+"""What a Git host calls things. What Eph writes there, and its errors about it, use these words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ForgeWords:
+    """``host`` is the product's name. ``sigil`` stands between a repository and a number, as in ``acme/shop#42``."""
+
+    host: str = "Git host"
+    pull_request: str = "pull request"
+    sigil: str = "#"
+    check: str = "check"
+    deployment: str = "deployment"
+
+    def reference(self, repository: str, number: int) -> str:
+        """A pull request as people write it: ``acme/shop#42``."""
+        return f"{repository}{self.sigil}{number}"
+
+    def report(self, kind: str) -> str:
+        """What the host calls a report of Eph's: ``comment``, ``check`` or ``deployment``."""
+        return {"check": self.check, "deployment": self.deployment}.get(kind, kind)
+
+
+DEFAULT_WORDS = ForgeWords()

@@ -1,0 +1,79 @@
+"""The start of a term: recovers what earlier leaders left and forgets what another replica may have changed.
+
+One replica alone begins one term, when it starts: it ends the operations of its earlier process. With replicas, the
+operations of earlier leaders are ended when they are proven dead (``remote_operations``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from orchestrator.ledger import event_kinds
+from orchestrator.runtime.journal import Journal
+from orchestrator.runtime.leadership import Leadership
+from orchestrator.runtime.loop_state import LoopState
+from orchestrator.runtime.ports import Gateway
+from orchestrator.runtime.suites.suite_runner import SuiteRunner
+from stacks.executors.port import Operations
+from stacks.model import OperationResult
+
+
+class TermListener(Protocol):
+    def start_term(self) -> None:
+        """Forgets what was remembered before this term."""
+
+
+@dataclass(frozen=True, slots=True)
+class TermDependencies:
+    """``address`` is the URL of this replica. ``listeners`` remember what they did in earlier terms."""
+
+    leadership: Leadership
+    journal: Journal
+    state: LoopState
+    operations: Operations
+    suites: SuiteRunner
+    gateway: Gateway
+    address: str
+    listeners: Sequence[TermListener]
+
+
+class Terms:
+    def __init__(self, dependencies: TermDependencies) -> None:
+        self._dependencies = dependencies
+
+    async def ensure_term(self) -> None:
+        """Begins a new term if this replica holds a new lease."""
+        leadership = self._dependencies.leadership
+        epoch = leadership.pending_term()
+        if not epoch:
+            return
+        await self._prepare()
+        leadership.begin_term(epoch)
+        if leadership.has_replicas:
+            message = f"the replica at {self._dependencies.address} leads now, term {epoch}"
+            self._dependencies.journal.record(event_kinds.LEADER_CHANGED, message)
+
+    async def _prepare(self) -> None:
+        state, journal = self._dependencies.state, self._dependencies.journal
+        state.start_term(await asyncio.to_thread(self._recover))
+        state.completed_repairs = await asyncio.to_thread(journal.recall_repairs)
+        state.guarded_destroys = await asyncio.to_thread(journal.recall_guarded_destroys)
+        state.restore_image_waits(await asyncio.to_thread(journal.recall_image_waits))
+        for listener in self._dependencies.listeners:
+            listener.start_term()
+
+    def _recover(self) -> Iterable[OperationResult]:
+        """Blocking."""
+        parts = self._dependencies
+        parts.suites.recover()
+        if parts.leadership.has_replicas:
+            parts.gateway.write_leader_url(parts.address)
+        else:
+            for ref in parts.operations.recover():
+                parts.journal.record(
+                    event_kinds.OPERATION_RECOVERED, "an operation of an earlier life was ended", str(ref)
+                )
+        return parts.operations.last_results()

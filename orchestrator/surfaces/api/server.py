@@ -1,0 +1,43 @@
+"""The API's web server inside ephd's event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+
+import uvicorn
+
+from orchestrator.runtime.server.addresses import StartupError
+from orchestrator.surfaces.leader_proxy import App
+
+
+class _Server(uvicorn.Server):
+    """Signals are ephd's, not the web server's."""
+
+    @contextlib.contextmanager
+    def capture_signals(self):  # type: ignore[no-untyped-def]  # as uvicorn's has none
+        yield
+
+
+@contextlib.asynccontextmanager
+async def serve(app: App, listener: socket.socket) -> AsyncIterator[asyncio.Task[None]]:
+    """Responds within the block. Gives the server's task, which ends only when something is wrong."""
+    # Not uvloop: it breaks Pulumi's own event loop (pulumi #17588), and one loop everywhere is one less surprise.
+    config = uvicorn.Config(app, loop="asyncio", log_level="warning", access_log=False, timeout_graceful_shutdown=2)
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]), name="api")
+    try:
+        await _wait_until_started(server, task)
+        yield task
+    finally:
+        server.should_exit = True
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _wait_until_started(server: _Server, task: asyncio.Task[None]) -> None:
+    while not server.started:
+        if task.done():
+            raise StartupError(f"the API ended before it started: {task.exception() or 'without an error'}")
+        await asyncio.sleep(0.01)

@@ -1,0 +1,15 @@
+"""Numbers of an eph.yaml that remember their text, for where a string is expected."""
+
+from __future__ import annotations
+
+
+class YamlInt(int):
+    """An integer that remembers how it was written (``version: 015``)."""
+
+    text: str
+
+
+class YamlFloat(float):
+    """A float that remembers how it was written (``version: 1.10`` is not 1.1)."""
+
+    text: str

@@ -1,0 +1,137 @@
+"""A backend in memory, for stories and the model. It keeps the contract that every backend keeps
+(tests/contracts/test_backends.py)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from stacks import tags
+from stacks.backends import update_history
+from stacks.backends.port import StackListing
+from stacks.model import Outcome, StackLock, StackRecord, StackRef, StackTag, StackUpdate, StrayFile
+from stacks.stray_files import NO_STACK
+
+
+class FakeBackend:
+    """``records`` are the stacks. ``incomplete`` says why not all of them can be listed; ``unreadable`` are those whose
+    state is corrupt."""
+
+    def __init__(self) -> None:
+        self.records: dict[StackRef, StackRecord] = {}
+        self.incomplete = ""
+        self.foreign_count = 0
+        self.unreadable: set[StackRef] = set()
+        self._early_tags: dict[StackRef, StackTag | None] = {}
+        """Tags of stacks that don't exist."""
+
+    @property
+    def url(self) -> str:
+        return "memory://"
+
+    def environment(self) -> dict[str, str]:
+        return {}
+
+    def prepare(self) -> None:
+        return
+
+    # --- reading
+
+    def list_stacks(self) -> StackListing:
+        versions = {
+            ref: None if ref in self.unreadable else (replace(record, locks=()),)
+            for ref, record in self.records.items()
+        }
+        return StackListing(versions, self.foreign_count, (self.incomplete,) if self.incomplete else ())
+
+    def read(self, ref: StackRef) -> StackRecord | None:
+        record = self.records.get(ref)
+        if record is None or ref not in self.unreadable:
+            return record and replace(record, locks=())
+        if self._has_succeeded(ref):
+            raise ValueError("unexpected end of JSON input")
+        return StackRecord(ref, tag=record.tag, history=record.history, pending_operations=1)
+
+    def history(self, ref: StackRef) -> tuple[StackUpdate, ...]:
+        return self.records[ref].history if ref in self.records else ()
+
+    def exists(self, ref: StackRef) -> bool:
+        return ref in self.records
+
+    def read_tag(self, ref: StackRef) -> StackTag | None:
+        return self.records[ref].tag if ref in self.records else self._early_tags.get(ref)
+
+    def secrets_salt(self, ref: StackRef) -> str:  # noqa: ARG002 - nothing is encrypted here
+        return ""
+
+    # --- locks
+
+    def locks(self, ref: StackRef) -> tuple[StackLock, ...]:
+        return self.records[ref].locks if ref in self.records else ()
+
+    def break_dead_locks(self, ref: StackRef) -> tuple[StackLock, ...]:
+        broken = tuple(lock for lock in self.locks(ref) if lock.owner_dead)
+        if broken:
+            kept = tuple(lock for lock in self.locks(ref) if not lock.owner_dead)
+            self.records[ref] = replace(self.records[ref], locks=kept)
+        return broken
+
+    # --- writing
+
+    def create(self, ref: StackRef) -> None:
+        before = self.records.get(ref, StackRecord(ref, tag=self._early_tags.pop(ref, None)))
+        self.unreadable.discard(ref)
+        self.records[ref] = StackRecord(ref, tag=before.tag, history=before.history, locks=before.locks)
+
+    def write_tag(self, ref: StackRef, tag: StackTag) -> None:
+        written = tags.decode(tags.encode(tag))
+        if ref in self.records:
+            self.records[ref] = replace(self.records[ref], tag=written)
+        else:
+            self._early_tags[ref] = written
+
+    def repair(self, ref: StackRef) -> bool:
+        truncated = ref in self.unreadable and not self._has_succeeded(ref)
+        if truncated:
+            self.create(ref)
+        return truncated
+
+    def finish_update(self, ref: StackRef, cancelled_since: datetime | None = None) -> None:
+        if ref not in self.records:
+            return
+        updates = list(self.history(ref)[-update_history.MAX_READ :])
+        if updates and cancelled_since and update_history.ended_in_failure_since(updates[-1], cancelled_since):
+            updates[-1] = replace(updates[-1], outcome=Outcome.CANCELLED)
+        self.records[ref] = replace(self.records[ref], history=tuple(updates))
+
+    def forget(self, ref: StackRef) -> None:
+        self.records.pop(ref, None)
+        self.unreadable.discard(ref)
+        self._early_tags.pop(ref, None)
+
+    def remove(self, ref: StackRef) -> None:
+        """``pulumi stack rm``: it leaves the tag."""
+        record = self.records.pop(ref)
+        self.unreadable.discard(ref)
+        if record.tag is not None:
+            self._early_tags[ref] = record.tag
+
+    # --- cleaning up
+
+    def clean_up(self, ref: StackRef) -> None:
+        self._early_tags.pop(ref, None)
+
+    def clean_up_all(self) -> None:
+        self._early_tags.clear()
+
+    def stray_files(self) -> list[StrayFile]:
+        return [
+            StrayFile("tag file", f"memory/{ref}", ref, NO_STACK, f"forget {ref}") for ref in sorted(self._early_tags)
+        ]
+
+    def delete_stray_file(self, file: StrayFile) -> None:
+        if file in self.stray_files() and file.ref is not None:
+            self._early_tags.pop(file.ref)
+
+    def _has_succeeded(self, ref: StackRef) -> bool:
+        return any(update.outcome is Outcome.SUCCEEDED for update in self.history(ref))

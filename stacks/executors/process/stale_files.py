@@ -1,0 +1,35 @@
+"""Records of operations and work folders that no operation accounts for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from stacks import names, process_identity
+from stacks.executors.process import operation_records
+from stacks.model import StackRef, StrayFile
+from stacks.paths import OPERATION_ENV, StackPaths
+from stacks.stray_files import describe, grandchildren
+
+
+def find(paths: StackPaths) -> Iterator[StrayFile]:
+    yield from _stale_records(paths)
+    yield from _work_folders(paths.work)
+
+
+def _stale_records(paths: StackPaths) -> Iterator[StrayFile]:
+    for path in grandchildren(paths.operations):
+        ref = StackRef(path.parent.name, path.name)
+        if path.is_dir() and names.parse(ref) is not None:
+            yield describe("operation record", path, ref, "neither a stack nor a pull request accounts for it")
+    for running in operation_records.list_running(paths):
+        if running.where in ("", process_identity.pid_scope()) and not process_identity.is_alive(running.worker):
+            path = operation_records.running_file(paths, running)
+            yield describe("operation record", path, running.ref, "it names an operation whose process is gone")
+
+
+def _work_folders(work: Path) -> Iterator[StrayFile]:
+    """Each folder is named after the mark that all processes of its operation carry."""
+    for path in sorted(work.iterdir()) if work.is_dir() else ():
+        alive = any(True for _ in process_identity.pids_with_variable(OPERATION_ENV, path.name))
+        yield describe("work folder", path, None, "no operation is at work in it", in_use=alive)
