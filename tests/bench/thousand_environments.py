@@ -89,7 +89,7 @@ async def populate(parts: Composition, home: Path, upstream: str) -> None:
         _copy_stack(parts, model, texts, candidate)
     store = file_backend(parts.paths)
     store.state_file(model.ref).unlink()
-    store.delete_remnants(model.ref)
+    store.forget(model.ref)
     shutil.rmtree(parts.paths.operations / model.ref.project / model.ref.stack)
     await asyncio.to_thread(held.hold, parts, upstream)
 
