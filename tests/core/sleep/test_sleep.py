@@ -333,6 +333,19 @@ def test_stale_wake_request_is_ignored() -> None:
     assert isinstance(world.action(42), plan_actions.Keep)
 
 
+def test_request_before_sleep_in_the_same_second_does_not_wake_it() -> None:
+    world = put_to_sleep(live_world())
+    world.advance(seconds=5.1)
+    world.visit(42, knock=True)
+    world.cycle(seconds=0.3)
+    assert tag_of(world).asleep is None
+    world.report_health(42)
+    world.request_action("sleep", 42)
+    world.cycle(seconds=0.3)
+    assert tag_of(world).asleep
+    assert isinstance(world.action(42), plan_actions.Keep)
+
+
 def test_many_that_wake_do_not_wait_behind_those_that_are_made() -> None:
     world = put_to_sleep(live_world(Policy(max_concurrent=1, program_versions={"local": "1"})))
     world.open(43)
