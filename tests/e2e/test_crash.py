@@ -164,7 +164,9 @@ def test_a_killed_supervisor_comes_back_with_all_it_ran(site: Site, bystander: P
     ran = set(sites.leak_check.processes(bystander.name))
     assert ran
     os.kill(daemon, signal.SIGKILL)
-    wait_until("what it ran ended with it", lambda: str(ran & set(sites.leak_check.processes(bystander.name)) or ""), 10)
+    wait_until(
+        "what it ran ended with it", lambda: str(ran & set(sites.leak_check.processes(bystander.name)) or ""), 10
+    )
     assert site.wait_for_commit(bystander, bystander.commit) < 2 * CYCLE
     assert_exactly_one(site, bystander)
 
