@@ -12,6 +12,9 @@ from dataclasses import dataclass
 DRIFTED = "changed"
 """Among the kinds that stand (``registry.Stands``): whole parts that are there, and not as they were made."""
 
+PROCESS_KINDS = "processes"
+"""Among the kinds that stand: the kinds whose parts are processes."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class HeldResource:

@@ -1,33 +1,75 @@
-"""Targets by name: our own, and those that other packages register under the entry point group ``eph.targets``."""
+"""Targets by name: a folder of ``programs.targets`` each, and those that other packages register as ``eph.targets``.
+
+A folder holds a module ``target`` with its ``TARGET``. Nothing outside the folder names it; what Eph needs to know of
+a target, its ``TargetDescription`` says.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import pkgutil
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from importlib import import_module, metadata
 from typing import Any, Protocol, runtime_checkable
 
+from programs import targets
+from programs.eph_yaml.target_section import EphYamlData, Finding, TargetSection
 from programs.inventory import HeldResource
 from programs.runtime_info import LogLines, LogRequest, RuntimeInfo
+from programs.settings import quote
 from programs.spec import EnvironmentSpec, SuiteSpec
+from programs.target_settings import TargetSettings
 
 ENTRY_POINT_GROUP = "eph.targets"
+_NAME = re.compile(r"[a-z][a-z0-9]{0,29}")
+"""It is a table of eph.toml, a part of variables, and a section of eph.yaml."""
 ENVIRONMENT_INPUT = "environment"
 """The input that at least one resource of every stack carries: the environment's name. It makes a stack able to say
 whose it is when everything else about it is lost."""
 TARGET_INPUT = "target"
-"""The input by which a stack that never became whole says what it is made of; without it, that is ``local``."""
+"""The input by which a stack that never became whole says what it is made of; without it, that is the default target."""
 PINNED_INPUT = "pinned"
 """The input in which a program that runs images says, before it makes anything, which ones: ``commit``, ``images`` and
 ``found``. What a build began with is then known even when it never ended."""
-BUILTIN: Mapping[str, str] = {
-    "kubernetes": "programs.targets.kubernetes.target:TARGET",
-    "local": "programs.targets.local.target:TARGET",
-}
+
+
+def _no_findings(_: EphYamlData) -> Iterable[Finding]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class TargetDescription:
+    """What Eph knows of a target before it runs anything there. Nothing else in Eph refers to a target by name.
+
+    ``settings_model`` is the table of eph.toml under the target's name, ``section_model`` the section of eph.yaml.
+    ``problems`` keep a file from being built on this target; ``notices`` say what it does without.
+    ``runs_images``: images are found and pinned before ``program`` is called. ``trusted_authors_only``: it runs only
+    what people with write access pushed. ``plugins`` are those of Pulumi that it needs. ``preload`` are modules that
+    are worth importing before there is an operation.
+    """
+
+    title: str
+    settings_model: type[TargetSettings] = TargetSettings
+    section_model: type[TargetSection] | None = None
+    problems: Callable[[EphYamlData], Iterable[Finding]] = _no_findings
+    notices: Callable[[EphYamlData], Iterable[Finding]] = _no_findings
+    database_strategies: tuple[str, ...] = ()
+    runs_images: bool = False
+    trusted_authors_only: bool = True
+    plugins: tuple[str, ...] = ()
+    preload: tuple[str, ...] = ()
 
 
 class UnknownTarget(LookupError):
     """No target of that name is installed; the message lists those that are."""
+
+
+class InvalidTarget(ValueError):
+    """An installed target cannot be used as it is; the message says why."""
 
 
 class Target(Protocol):
@@ -35,6 +77,9 @@ class Target(Protocol):
 
     @property
     def version(self) -> str: ...
+
+    @property
+    def description(self) -> TargetDescription: ...
 
     def program(self, spec: EnvironmentSpec) -> Callable[[], None]:
         """The inline program; it exports the fields of ``spec.Outputs`` one by one. Its first resource carries the
@@ -103,7 +148,8 @@ class DetectsDrift(Protocol):
 
     def live_resources(self, settings: Mapping[str, str]) -> Mapping[str, frozenset[str]]:
         """By the kinds that can be looked at, the ids that Pulumi's state has for them. Raises when it cannot look.
-        Under ``holdings.CHANGED`` whole parts (``Kind:id``) that are there, and not as they were made."""
+        Under ``inventory.DRIFTED`` whole parts (``Kind:id``) that are there, and not as they were made. Under
+        ``inventory.PROCESS_KINDS`` the kinds that are processes: a missing one has stopped."""
 
 
 @runtime_checkable
@@ -147,16 +193,38 @@ def list_resources(target: Target, settings: Mapping[str, str]) -> list[HeldReso
 
 
 def installed_targets() -> list[str]:
-    found = {point.name for point in metadata.entry_points(group=ENTRY_POINT_GROUP)}
-    return sorted(found | set(BUILTIN))
+    return sorted(_folders() | _entry_points(tuple(sys.path)).keys())
+
+
+def find(name: str) -> Target | None:
+    return get(name) if name in installed_targets() else None
 
 
 def get(name: str) -> Target:
-    if name in BUILTIN:
-        module, _, attribute = BUILTIN[name].partition(":")
-        target: Any = getattr(import_module(module), attribute)
+    if name in _folders():
+        target: Any = import_module(f"{targets.__name__}.{name}.target").TARGET
         return target  # type: ignore[no-any-return]  # one of ours
-    for point in metadata.entry_points(group=ENTRY_POINT_GROUP):
-        if point.name == name:
-            return point.load()  # type: ignore[no-any-return]  # others bring what they like
-    raise UnknownTarget(f"no target {name!r} is installed; there are: {', '.join(installed_targets())}")
+    point = _entry_points(tuple(sys.path)).get(name)
+    if point is not None:
+        return point.load()  # type: ignore[no-any-return]  # others bring what they like
+    raise UnknownTarget(f"Unknown target {quote(name)}. Installed targets: {', '.join(installed_targets())}.")
+
+
+def descriptions() -> dict[str, TargetDescription]:
+    """By name, of all installed targets."""
+    return {name: get(name).description for name in installed_targets()}
+
+
+@cache
+def _folders() -> frozenset[str]:
+    return frozenset(module.name for module in pkgutil.iter_modules(targets.__path__) if module.ispkg)
+
+
+@cache
+def _entry_points(path: tuple[str, ...]) -> dict[str, metadata.EntryPoint]:  # noqa: ARG001 - what they depend on
+    """Those of other packages, read once: eph.yaml files ask for their target by the thousand."""
+    found = {point.name: point for point in metadata.entry_points(group=ENTRY_POINT_GROUP)}
+    wrong = sorted(name for name in found if not _NAME.fullmatch(name))
+    if wrong:
+        raise InvalidTarget(f"Target {quote(wrong[0])} has an invalid name. Use lowercase letters and digits.")
+    return found

@@ -13,6 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+DEFAULT_TARGET = "local"
+"""The target of a server, or of a stack, that names no other."""
+
 
 @dataclass(frozen=True, slots=True)
 class GitSource:
@@ -126,7 +129,8 @@ class EnvironmentSpec:
     ``images``: by name, references that are pinned to a digest; ``found``: by name, how each was found, for people;
     ``manifests``: files or folders of the repository; ``resources``: the most of ``cpu``, ``memory`` and ``disk``
     that it may use in all. ``values`` by dotted path and ``values_files``: what Helm charts among the manifests are
-    rendered with. ``secrets``: by variable, for everything that is given ``env``.
+    rendered with.    ``secrets``: by variable, for everything that is given ``env``.
+    ``options``: the target's own section of eph.yaml, when that sets no other field.
     """
 
     name: str
@@ -149,6 +153,7 @@ class EnvironmentSpec:
     values_files: tuple[str, ...] = ()
     found: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, Secret] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -178,6 +183,7 @@ class EnvironmentSpec:
             values_files=tuple(data.get("values_files", ())),
             found=dict(data.get("found", {})),
             secrets={variable: Secret(**item) for variable, item in data.get("secrets", {}).items()},
+            options=dict(data.get("options", {})),
         )
 
     @property
@@ -192,7 +198,7 @@ class EnvironmentSpec:
         for aside in ("marks", "found", "images"):
             del data[aside]
         # What was built before there was such a field has the same digest as ever.
-        _drop_unset(data, ("sign_in", "manifests", "resources", "values", "values_files", "secrets"))
+        _drop_unset(data, ("sign_in", "manifests", "resources", "values", "values_files", "secrets", "options"))
         for secret in data.get("secrets", {}).values():
             del secret["value"]
         for service in data["services"]:

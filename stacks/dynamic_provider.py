@@ -23,8 +23,10 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import IO, Any, NoReturn
 
+from programs import registry
+from programs.spec import DEFAULT_TARGET
+
 THREADS = 32
-PRELOADED = ("programs.targets.local.local_program", "psycopg")
 
 
 class _ThreadPool(futures.ThreadPoolExecutor):
@@ -69,7 +71,7 @@ class ProviderProcess:
 
 
 def start() -> ProviderProcess:
-    for name in PRELOADED:
+    for name in registry.get(DEFAULT_TARGET).description.preload:
         import_module(name)
     if threading.active_count() > 1:
         raise RuntimeError("a worker forks its provider before it starts a thread")

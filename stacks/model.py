@@ -11,10 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from programs.spec import EnvironmentSpec
-
-DEFAULT_TARGET = "local"
-"""The target of a stack that says no other."""
+from programs.spec import DEFAULT_TARGET, EnvironmentSpec
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -11,7 +11,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from stacks.model import DEFAULT_TARGET, StackTag
+from programs.spec import DEFAULT_TARGET
+from stacks.model import StackTag
 
 TAG_KEY = "eph"
 MAX_LENGTH = 256

@@ -16,7 +16,7 @@ from typing import Self
 from orchestrator.app.ports import Options, Ports
 from orchestrator.ledger import event_kinds
 from orchestrator.runtime.cycles import Cycles
-from orchestrator.runtime.executor import Executor
+from orchestrator.runtime.executor import PlanExecutor
 from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.loop import Loop
@@ -51,7 +51,7 @@ class System:
     terms: Terms
     suites: SuiteRunner
     notifier: Notifier
-    executor: Executor
+    executor: PlanExecutor
     monitor: HealthMonitor
     auditor: Auditor
     service: LocalControlPlane

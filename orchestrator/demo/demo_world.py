@@ -66,8 +66,8 @@ class DemoWorld:
     @property
     def target_settings(self) -> dict[str, str]:
         if self.cluster:
-            return self.settings.kubernetes_settings(server_keys.server_id(self.settings.keys_dir))
-        return self.settings.local_settings()
+            return self.settings.target_mapping("kubernetes", server_keys.server_id(self.settings.keys_dir))
+        return self.settings.target_mapping("local")
 
     @property
     def timeout_factor(self) -> float:

@@ -53,7 +53,7 @@ class DemoGitHubHost(DemoGitHub):
         token = self.root / "bot.token"
         token.write_text(self.token("eph-bot"))
         token.chmod(0o600)
-        return {"url": self.api_url, "token_file": token}
+        return {"kind": "github", "url": self.api_url, "token_file": token}
 
 
 def create_host(name: str, root: Path, webhook: WebhookConfig) -> GitHost:

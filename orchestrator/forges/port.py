@@ -1,7 +1,7 @@
 """The Git host in a few verbs. One contract test runs on every adapter (tests/contracts).
 
-Reading is incremental and conditional inside the adapter; what it returns is always whole or says that it isn't.
-All methods block and are called from threads; an adapter is safe for use from several at once.
+Reads are incremental and conditional inside the adapter. A result is complete or says that it isn't: a failed read is
+never an empty one. All methods block and are called from several threads at once, so an adapter must be thread-safe.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from stacks.model import RefKind
 
 
 class ForgeError(Exception):
-    """The Git host did not do as asked. The message says what, where and what to do about it."""
+    """A request to the Git host failed. The message says what happened, where, and what to do about it."""
 
     retry_after: float | None = None
 
 
 class ForgeUnavailable(ForgeError):
-    """It may work later: a time-out, a 5xx, a limit (``retry_after`` seconds)."""
+    """It may work later: a timeout, a 5xx, a rate limit (``retry_after`` seconds)."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -32,19 +32,19 @@ class ForgeUnavailable(ForgeError):
 
 
 class ForgeRefused(ForgeError):
-    """It will not work until somebody changes a permission or a setting."""
+    """It can't work until a person changes a permission or a setting."""
 
 
 class ForgeForbidden(ForgeRefused):
-    """What we were given there may not do this, for this repository as a whole."""
+    """Our credentials lack the permission, for the whole repository."""
 
 
 class ForgeUnsupported(ForgeRefused):
-    """This Git host has no such thing. It stays so: to be said once, and not to be tried again and again."""
+    """This Git host doesn't have the feature. It is reported once and rarely tried again."""
 
 
 class ForgeNotFound(ForgeError):
-    """The repository answered, and has no such file or thing."""
+    """The repository exists, but the file or object doesn't."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +54,12 @@ class Repository:
     clone_url: str
     default_branch: str
     pushed_at: str = field(default="", compare=False)
-    """Changes with every push to it; empty where the host does not tell."""
+    """Changes with every push; empty if the host doesn't report it."""
 
 
 @dataclass(frozen=True, slots=True)
 class PullList:
-    """The open pull requests of a repository. Not ``complete``: ``reason`` says what was missing."""
+    """The open pull requests of a repository. If not ``complete``, ``reason`` says what is missing."""
 
     repository: Repository
     open: tuple[PullRequest, ...]
@@ -69,8 +69,8 @@ class PullList:
 
 @dataclass(frozen=True, slots=True)
 class ChangedFiles:
-    """The paths that a pull request changes, old names of renamed files included; not ``complete`` when there are more
-    than anybody wants to read."""
+    """The paths that a pull request changes, including the old names of renamed files. Not ``complete`` if there are
+    more than the adapter reads."""
 
     paths: frozenset[str]
     complete: bool = True
@@ -78,7 +78,7 @@ class ChangedFiles:
 
 @dataclass(frozen=True, slots=True)
 class RefList:
-    """Branches or tags by name, each with its commit. Not ``complete``: ``reason`` says why, and absence proves
+    """Branches or tags by name, each with its commit. If not ``complete``, ``reason`` says why, and absence proves
     nothing."""
 
     commits: Mapping[str, str]
@@ -87,7 +87,7 @@ class RefList:
 
 
 class Conclusion(StrEnum):
-    """Of our check run."""
+    """Of our check."""
 
     IN_PROGRESS = "in_progress"
     SUCCESS = "success"
@@ -104,7 +104,7 @@ class CheckReport:
 
 
 class DeploymentState(StrEnum):
-    """Of our deployment of one commit; an older commit's is made ``inactive`` by the Git host's adapter."""
+    """Of our deployment of one commit. The adapter sets an older commit's deployment to ``inactive``."""
 
     IN_PROGRESS = "in_progress"
     SUCCESS = "success"
@@ -120,7 +120,7 @@ class DeploymentReport:
 
 
 class Reaction(StrEnum):
-    """Of ours to somebody's comment: how far we are with what it asks. All but ``SEEN`` are our last word."""
+    """Our reaction to a chat command. ``SEEN``: it was read; the others are final."""
 
     SEEN = "eyes"
     DONE = "+1"
@@ -130,7 +130,7 @@ class Reaction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChatComment:
-    """Somebody's comment on an issue or a pull request. ``by_bot``: a bot's, or our own."""
+    """A comment on an issue or a pull request. ``by_bot``: written by a bot or by Eph."""
 
     id: int
     number: int
@@ -139,29 +139,29 @@ class ChatComment:
     created: datetime
     by_bot: bool = False
     our_reactions: frozenset[Reaction] = frozenset()
-    """Our own reactions; what others think of it does not count."""
+    """Our own reactions only."""
 
 
 EXPIRED = "eph/expired"
-"""The mark on a commit whose time ran out. Its home is the Git host, so a new push starts afresh."""
+"""The mark on a commit whose TTL has expired. It belongs to the commit, so a push resets it."""
 APPROVED = "eph/approved"
-"""The mark on a fork's commit that somebody with write access lets run; it says who. A new push is another commit."""
+"""The mark on a fork's commit that a person with write access approved; it names the person. A push needs a new one."""
 MARKS = (EXPIRED, APPROVED)
-"""A mark may go on behind a slash: ``eph/expired/tag-1c3x`` is of one tag's environment alone."""
+"""A mark may have a suffix: ``eph/expired/tag-1c3x`` concerns the environment of one tag only."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiUsage:
-    """What reading cost so far (L4). ``counted`` took from the quota, ``free`` did not; -1: never told."""
+    """Requests so far (L4). ``counted`` used the quota, ``free`` did not; -1: not reported."""
 
     counted: int = 0
     free: int = 0
     remaining: int = -1
     limit: int = -1
     blocked_for: float = 0.0
-    """Seconds that the host asked us to keep away."""
+    """Seconds for which the host asked us to wait."""
     reset: int = 0
-    """When ``remaining`` is ``limit`` again, in seconds since the epoch; 0: never told."""
+    """When the quota resets, in seconds since the epoch; 0: not reported."""
 
 
 class Forge(Protocol):
@@ -170,112 +170,111 @@ class Forge(Protocol):
         """What this Git host calls things."""
 
     def repositories(self) -> list[Repository]:
-        """The repositories that Eph serves, by configuration; raises when none of them can be told.
+        """The repositories that Eph serves, by configuration; raises if none can be determined.
 
-        One that was known before and cannot be read just now is still among them.
+        A repository that was known before and can't be read at the moment is still included.
         """
 
     def problems(self) -> Mapping[str, str]:
-        """By configured name, why a repository could not be read in the last ``repositories()``."""
+        """By configured name, why the last ``repositories()`` could not read a repository."""
 
     def pulls(self, repository: Repository) -> PullList:
-        """All open pull requests, with labels. A failure half-way gives what was read, not ``complete``; when
-        nothing at all could be read it raises."""
+        """All open pull requests, with labels. After a partial failure it returns what was read, not ``complete``; if
+        nothing could be read, it raises."""
 
     def pull(self, repository: Repository, number: int) -> PullRequest:
-        """That very pull request; ``state`` GONE only when the repository itself answers with the same id."""
+        """One pull request. ``state`` is GONE only if the repository itself responds, with the same id."""
 
     def refs(self, repository: Repository, kind: RefKind, patterns: tuple[str, ...]) -> RefList:
-        """The branches or tags that any of the globs matches. A failure half-way gives what was read, not
-        ``complete``; when nothing at all could be read it raises."""
+        """The branches or tags that match any of the globs. After a partial failure it returns what was read, not
+        ``complete``; if nothing could be read, it raises."""
 
     def changed_files(self, repository: Repository, number: int) -> ChangedFiles:
-        """What the pull request changes against its base, a thousand files at most."""
+        """The files that the pull request changes against its base, a thousand at most."""
 
     def prefetch(
         self, commits: Sequence[tuple[Repository, str]], path: str, refresh: frozenset[tuple[int, str]] = frozenset()
     ) -> None:
-        """What will be asked about next: checks, our marks and the file ``path`` at these commits. A host that can be
-        asked about many at once is asked here; ``refresh`` are the commits (repository id, sha) whose checks somebody
-        waits for. Never raises: whatever did not come is asked one by one."""
+        """Announces what will be read next: the checks, our marks and the file ``path`` at these commits. An adapter
+        may read them in one batch. ``refresh``: the commits (repository id, sha) whose checks must be fresh. Never
+        raises: what is missing is read one by one later."""
 
     def file(self, repository: Repository, path: str, ref: str, limit: int) -> bytes:
-        """A file at a commit; NotThere when the commit has none; a larger one raises ForgeRefused."""
+        """A file at a commit. Raises ForgeNotFound without one, and ForgeRefused if it exceeds ``limit`` bytes."""
 
     def note(self, repository: Repository, sha: str, ref: str) -> str:
-        """What a git note on a commit says; empty without one. ``ref`` is where such notes are kept, as
-        ``refs/notes/eph``; whoever may push writes them. Unsupported where the host shows none."""
+        """The git note on a commit; empty without one. ``ref`` is where notes are kept, such as ``refs/notes/eph``;
+        anyone who may push writes them. Raises ForgeUnsupported if the host doesn't expose notes."""
 
     def checks(self, repository: Repository, sha: str) -> Mapping[str, CheckState]:
-        """Check runs and commit statuses of a commit, by name, without our own."""
+        """The checks and commit statuses of a commit, by name, without our own."""
 
     def decisions(self, repository: Repository, sha: str) -> Mapping[str, str]:
-        """Our own marks on a commit (``EXPIRED``, ``APPROVED``) with what they say; what others wrote under the same
-        names neither counts nor hides ours."""
+        """Our own marks on a commit (``EXPIRED``, ``APPROVED``) with their descriptions. What others wrote under the
+        same names neither counts nor hides ours."""
 
     def mark(self, repository: Repository, sha: str, mark: str, description: str) -> None:
-        """Puts a mark on a commit; an empty description lifts it."""
+        """Sets a mark on a commit; an empty description removes it."""
 
     def may_write(self, repository: Repository, user: str) -> bool:
-        """Whether a person may push to the repository."""
+        """Whether the user may push to the repository."""
 
     def upsert_comment(self, repository: Repository, number: int, marker: str, body: str) -> None:
-        """The one comment of ours that holds the hidden ``marker``: made, or edited when it reads otherwise."""
+        """Creates or edits our one comment with the hidden ``marker``; doesn't write if it already matches."""
 
     def comments_since(self, repository: Repository, since: datetime, keywords: Collection[str]) -> list[ChatComment]:
-        """Comments of the whole repository that were made since then and hold one of the words, oldest first, whatever
-        the case.
-        One conditional request, as long as nobody comments. Unsupported where the host has no such list."""
+        """Comments in the whole repository since then that contain one of the keywords in any case, oldest first. It
+        costs one conditional request while there are no new comments. Raises ForgeUnsupported without such a list."""
 
     def react(self, repository: Repository, comment: int, reaction: Reaction) -> None:
-        """Our reaction to a comment; once more is the same. NotThere when the comment is gone."""
+        """Adds our reaction to a comment; idempotent. Raises ForgeNotFound if the comment is gone."""
 
     def add_label(self, repository: Repository, number: int, label: str) -> None: ...
 
     def report_check(self, repository: Repository, sha: str, name: str, report: CheckReport) -> None:
-        """Our check run of that name on a commit: made, or brought to this state."""
+        """Creates or updates our check of that name on a commit."""
 
     def report_deployment(self, repository: Repository, sha: str, environment: str, report: DeploymentReport) -> None:
-        """Our deployment of a commit to an environment: made, or brought to this state. What an older commit's says of
-        being made is taken back at once, and all it says once this one is made, failed or ending."""
+        """Creates or updates our deployment of a commit to an environment. An older commit's deployment that is
+        still in progress becomes inactive at once; any other, when this one has succeeded, failed or ended."""
 
     def retire_deployment(self, repository: Repository, environment: str) -> str:
-        """Every deployment to that environment is set inactive and removed, and the environment where we may.
-        Gives a sentence about what had to stay; empty when nothing is left."""
+        """Removes every deployment to that environment, and the environment itself if we may. Returns a sentence about
+        what had to stay; empty if nothing is left."""
 
     def remove_label(self, repository: Repository, number: int, label: str) -> None: ...
 
     def clone_url(self, repository: Repository) -> str:
-        """Where to fetch commits from; never with a secret in it, for it ends up in specs and states."""
+        """Where to fetch commits from. Without a secret, because it ends up in specs and in stacks' state."""
 
     def git_environment(self, repository: Repository) -> Mapping[str, str]:
-        """Variables with which git is let in at ``clone_url``. A secret: for the git process alone."""
+        """Environment variables that let git authenticate at ``clone_url``. Secret: for the git process only."""
 
     def usage(self) -> ApiUsage: ...
 
     def close(self) -> None:
-        """Ends its connections; nothing is asked of it afterwards."""
+        """Closes its connections. It is not used afterwards."""
 
 
 def labelled(pulls: Iterable[PullRequest], labels: frozenset[str]) -> list[PullRequest]:
-    """Those with any of the labels."""
+    """The pull requests with any of the labels."""
     return [pull for pull in pulls if pull.labels & labels]
 
 
 LABEL_REMOVED = "Label taken off: "
 LABEL_NOT_OURS = "Label not ours to take off: "
-"""How the text of ``EXPIRED`` begins once its trigger label was dealt with: a label that is there after ``LABEL_OFF``
-was put on again by a person."""
+"""How the description of ``EXPIRED`` begins once its trigger label was handled. If the label is there after
+``LABEL_REMOVED``, a person added it again."""
 
 
 def mentions(body: str, keywords: Collection[str]) -> bool:
-    """Whether a comment may be for us: one of the words is in it, whatever the case."""
+    """Whether a comment may be for us: it contains one of the keywords, in any case."""
     text = body.lower()
     return any(word.lower() in text for word in keywords)
 
 
 def expired_mark(stack: str) -> str:
-    """Of one environment: two pull requests may have one commit, and each has its own time."""
+    """The expiry mark of one environment: two pull requests may share a commit, but not a TTL."""
     return f"{EXPIRED}/{stack}"
 
 

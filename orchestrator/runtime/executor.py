@@ -38,7 +38,7 @@ from orchestrator.runtime.loop_state import LoopState
 from programs import registry
 from programs.registry import Target
 from stacks import names
-from stacks.executors.port import Lane, Operations
+from stacks.executors.port import Executor, Lane
 from stacks.model import Operation, OperationResult, OperationVerb, Outcome, RefKind, StackRef
 
 log = logging.getLogger("eph.executor")
@@ -66,10 +66,10 @@ class _ActiveOperation:
 
 
 @dataclass(slots=True)
-class ExecutorDependencies:
+class PlanExecutorDependencies:
     """What the executor works with. ``wake`` tells the loop that something ended."""
 
-    operations: Operations
+    operations: Executor
     forge: Forge
     settings: Mapping[str, Mapping[str, str]]
     deadline: float
@@ -94,8 +94,8 @@ MAX_CONCURRENT_PURGES = 2
 MAX_CONCURRENT_FINDS = 8
 
 
-class Executor:
-    def __init__(self, dependencies: ExecutorDependencies, state: LoopState) -> None:
+class PlanExecutor:
+    def __init__(self, dependencies: PlanExecutorDependencies, state: LoopState) -> None:
         self._dependencies = dependencies
         self._state = state
         self._active: dict[StackRef, _ActiveOperation] = {}

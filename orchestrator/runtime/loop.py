@@ -23,7 +23,7 @@ from orchestrator.core.views import environment_views
 from orchestrator.ledger import event_kinds
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.cycles import CycleListener, CycleResult, Cycles
-from orchestrator.runtime.executor import Executor
+from orchestrator.runtime.executor import PlanExecutor
 from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.observation import health_monitor
@@ -48,7 +48,7 @@ class LoopDependencies:
     """``listeners`` are called after every cycle of a leader: reports, the gateway's pages, test suites."""
 
     observer: Observer
-    executor: Executor
+    executor: PlanExecutor
     monitor: HealthMonitor
     journal: Journal
     wakeups: Wakeups

@@ -17,7 +17,7 @@ from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.loop_state import LoopState
 from orchestrator.runtime.ports import Gateway
 from orchestrator.runtime.suites.suite_runner import SuiteRunner
-from stacks.executors.port import Operations
+from stacks.executors.port import Executor
 from stacks.model import OperationResult
 
 
@@ -33,7 +33,7 @@ class TermDependencies:
     leadership: Leadership
     journal: Journal
     state: LoopState
-    operations: Operations
+    operations: Executor
     suites: SuiteRunner
     gateway: Gateway
     address: str
@@ -72,7 +72,7 @@ class Terms:
         if parts.leadership.has_replicas:
             parts.gateway.write_leader_url(parts.address)
         else:
-            for ref in parts.operations.recover():
+            for ref in parts.operations.recover().ended:
                 parts.journal.record(
                     event_kinds.OPERATION_RECOVERED, "an operation of an earlier life was ended", str(ref)
                 )

@@ -16,7 +16,7 @@ from orchestrator.core.model.world import Key, World
 from orchestrator.core.orphans import orphan_audit, orphan_purges
 from orchestrator.core.orphans.orphan_audit import AuditContext, AuditReading, AuditResult, OrphanedResource
 from orchestrator.runtime.cycles import Cycles
-from orchestrator.runtime.executor import Executor
+from orchestrator.runtime.executor import PlanExecutor
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.remote_operations import RemoteOperations
 from programs import registry
@@ -32,7 +32,7 @@ class AuditDependencies:
     backend and the executor."""
 
     cycles: Cycles
-    executor: Executor
+    executor: PlanExecutor
     inventory: Callable[[], Inventory]
     stores: Sequence[HoldsStrayFiles]
     settings: Mapping[str, Mapping[str, str]]

@@ -17,7 +17,7 @@ from orchestrator.ledger.port import Event, Ledger
 from orchestrator.ledger.sql_ledger import LedgerUnavailable
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.cycles import Cycles
-from orchestrator.runtime.executor import Executor
+from orchestrator.runtime.executor import PlanExecutor
 from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.loop_state import LoopState
@@ -33,7 +33,7 @@ from orchestrator.service.port import (
 )
 from programs.registry import Inspectable, Sleeps, Target
 from programs.runtime_info import LogLines, LogPositions, LogRequest, NoSuchLog, RuntimeInfo
-from stacks.executors.port import Operations
+from stacks.executors.port import Executor
 from stacks.model import RefKind
 
 FOLLOW_INTERVAL = 0.5
@@ -51,13 +51,13 @@ class ControlPlaneDependencies:
     auditor: Auditor
     suite_runner: SuiteRunner
     cycles: Cycles
-    executor: Executor
+    executor: PlanExecutor
     loop_state: LoopState
     journal: Journal
     wakeups: Wakeups
     forge: Forge
     ledger: Ledger
-    operations: Operations
+    operations: Executor
     target: Callable[[str], Target]
     target_settings: Mapping[str, Mapping[str, str]]
     clock: Clock

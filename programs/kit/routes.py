@@ -9,6 +9,7 @@ from pathlib import Path
 
 from programs.kit import files, identifiers
 from programs.kit.host_settings import HostSettings
+from programs.spec import DEFAULT_TARGET
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class RouteRecord:
     """What it leads to was stopped: the gateway holds who comes until it is started again."""
     health: str = ""
     """The path of its health check, which is no visit."""
-    target: str = "local"
+    target: str = DEFAULT_TARGET
     """Whose it is: the gateway has one folder for the environments of all targets."""
     sole: bool = True
     """There is no other way to it than by the gateway, so who does not come by here does not come at all."""
@@ -44,7 +45,7 @@ def exists(settings: HostSettings, host: str) -> bool:
     return _path(settings, host).exists()
 
 
-def list_routes(settings: HostSettings, target: str = "local") -> Iterator[RouteRecord]:
+def list_routes(settings: HostSettings, target: str = DEFAULT_TARGET) -> Iterator[RouteRecord]:
     if settings.routes.is_dir():
         for path in sorted(settings.routes.glob("*.json")):
             route = _read(path)

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from programs import registry
+from programs.spec import DEFAULT_TARGET
 from stacks import names
-from stacks.model import DEFAULT_TARGET, BuildInfo, PinnedImages, StackRecord, StackRef, StackTag, StackUpdate
+from stacks.model import BuildInfo, PinnedImages, StackRecord, StackRef, StackTag, StackUpdate
 
 _STACK_TYPE = "pulumi:pulumi:Stack"
 _PROVIDER_TYPE_PREFIX = "pulumi:providers:"

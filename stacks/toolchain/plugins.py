@@ -19,13 +19,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import TextIO
 
+from programs import registry
 from stacks.toolchain import installers as sources
 from stacks.toolchain import pulumi_cli
 from stacks.toolchain.installers import SourceUnavailable
 from stacks.toolchain.pulumi_cli import Progress, Toolchain, ToolchainNotFound
 
-REQUIRED_PLUGINS = {"kubernetes": "kubernetes"}
-"""By target, the plugin that it needs."""
 HELM, HELM_VERSION = "helm", "3.18.6"
 """As in infra/toolchain/kubernetes-plugin/go.mod; a test sees to it."""
 
@@ -57,7 +56,8 @@ def ensure(name: str, progress: Progress, cache: Path | None = None) -> Path:
 
 def with_plugins(tools: Toolchain, targets: Iterable[str], progress: Progress) -> Toolchain:
     """The CLI together with the plugins that these targets need."""
-    names = sorted({REQUIRED_PLUGINS[target] for target in targets if target in REQUIRED_PLUGINS})
+    found = filter(None, map(registry.find, targets))
+    names = sorted({plugin for target in found for plugin in target.description.plugins})
     folders = [str(ensure(name, progress)) for name in names]
     return replace(tools, path=os.pathsep.join([*folders, tools.path]))
 

@@ -1,8 +1,12 @@
-"""Adding a Git host takes one new folder, or one package elsewhere, and no edit. Row: O5."""
+"""Adding a Git host takes one new folder, or one package elsewhere, and no edit. Row: O5.
+
+The adapter is the one that docs/how-to/add-a-git-host.md shows.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,26 +17,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("orchestrator", "stacks", "programs")
 
-ADAPTER = """
-from pydantic import Field
-
+PAGE = ROOT / "docs" / "how-to" / "add-a-git-host.md"
+FORGE = """
 from orchestrator.forges.fake import FakeForge
-from orchestrator.forges.registry import ForgeAdapter
-from orchestrator.forges.settings import ForgeSettings
 
 
-class EmptySettings(ForgeSettings):
-    kind: str = Field(default="empty", description="The Git host's adapter, by name.")
-    depth: int = Field(default=1, ge=1, description="A setting that no other Git host has.")
-
-
-class EmptyForge(FakeForge):
-    def __init__(self, settings, context):
+class GiteaForge(FakeForge):
+    def __init__(self, *given):
         super().__init__()
-        self.settings, self.context = settings, context
-
-
-ADAPTER = ForgeAdapter(EmptySettings, EmptyForge)
+        self.given = given
 """
 USE = """
 import os, pathlib
@@ -45,28 +38,34 @@ from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.app import create_app
 from orchestrator.service.fake import FakeEnvironmentService
 
-assert registry.installed_forges() == ["empty", "github"], registry.installed_forges()
+assert registry.installed_forges() == ["gitea", "github"], registry.installed_forges()
 home = pathlib.Path(os.environ["EPH_HOME"])
 settings = loading.load()
-assert (settings.forge.kind, settings.forge.depth) == ("empty", 7), settings.forge
 forge = outside.create_forge(settings)
-assert (type(forge).__name__, forge.settings) == ("EmptyForge", settings.forge)
-assert forge.context.poll_seconds == settings.interval.total_seconds()
+assert type(forge).__name__ == "GiteaForge"
+assert forge.given == ("https://git.example", "hunter2", ("acme/shop",), home / "forge-cache.db"), forge.given
 app = create_app(FakeEnvironmentService(), ApiSettings("1", forge=settings.forge.kind))
-assert "/api/v1/webhooks/empty" in app.openapi()["paths"]
-assert "EPH_FORGE__DEPTH" in generate.settings()
-os.environ["EPH_FORGE__DEPTH"] = "0"
+assert "/api/v1/webhooks/gitea" in app.openapi()["paths"]
+assert "The base URL of the server." in generate.settings()
+del os.environ["EPH_FORGE__URL"]
 try:
     loading.load()
 except InvalidSettings as error:
-    assert str(error).startswith("EPH_FORGE__DEPTH: '0' does not fit"), error
+    assert str(error) == "forge.url: this setting is required", error
 else:
-    raise AssertionError("depth 0 was accepted")
+    raise AssertionError("a table without url was accepted")
 """
 
 
+def documented_adapter() -> str:
+    [code] = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    return str(code)
+
+
 def use(path: Path, home: Path, cwd: Path) -> None:
-    variables = {"PYTHONPATH": str(path), "EPH_HOME": str(home), "EPH_FORGE__KIND": "empty", "EPH_FORGE__DEPTH": "7"}
+    table = {"KIND": "gitea", "URL": "https://git.example", "TOKEN": "hunter2", "REPOSITORIES": "acme/shop"}
+    variables = {f"EPH_FORGE__{key}": value for key, value in table.items()}
+    variables |= {"PYTHONPATH": str(path), "EPH_HOME": str(home)}
     done = subprocess.run(
         [sys.executable, "-B", "-c", USE], env={**os.environ, **variables}, cwd=cwd, capture_output=True, text=True
     )
@@ -78,10 +77,11 @@ def test_folder_in_a_copy_of_the_tree_is_enough(tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     for room in (*ROOMS, "docs"):
         shutil.copytree(ROOT / room, copy / room, ignore=shutil.ignore_patterns("__pycache__", "*.json", "shop"))
-    folder = copy / "orchestrator" / "forges" / "empty"
+    folder = copy / "orchestrator" / "forges" / "gitea"
     folder.mkdir()
-    (folder / "__init__.py").write_text('"""A Git host without anything."""\n')
-    (folder / "adapter.py").write_text(ADAPTER)
+    (folder / "__init__.py").write_text('"""Gitea."""\n')
+    (folder / "adapter.py").write_text(documented_adapter())
+    (folder / "gitea_forge.py").write_text(FORGE)
     use(copy, tmp_path / "home", copy)
 
 
@@ -89,9 +89,10 @@ def test_folder_in_a_copy_of_the_tree_is_enough(tmp_path: Path) -> None:
 def test_package_with_an_entry_point_is_enough(tmp_path: Path) -> None:
     site = tmp_path / "site"
     for name, text in {
-        "empty_forge.py": ADAPTER,
-        "empty_forge-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: empty-forge\nVersion: 1\n",
-        "empty_forge-1.dist-info/entry_points.txt": "[eph.forges]\nempty = empty_forge:ADAPTER\n",
+        "eph_gitea/adapter.py": documented_adapter().replace("orchestrator.forges.gitea.", "eph_gitea."),
+        "eph_gitea/gitea_forge.py": FORGE,
+        "eph_gitea-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: eph-gitea\nVersion: 1\n",
+        "eph_gitea-1.dist-info/entry_points.txt": "[eph.forges]\ngitea = eph_gitea.adapter:ADAPTER\n",
     }.items():
         (site / name).parent.mkdir(parents=True, exist_ok=True)
         (site / name).write_text(text)

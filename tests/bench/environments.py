@@ -17,7 +17,7 @@ async def label_to_url(size: Size) -> Row:
     """In turns, one of each for warming up first."""
     ours, theirs = [], []
     async with running_eph() as running:
-        with plain_pulumi(running.world.settings.local_settings()) as bare:
+        with plain_pulumi(running.world.settings.target_mapping("local")) as bare:
             for number in await running.open_pulls(size.pairs + 1):
                 ours.append(await running.seconds_until_ready(number))
                 theirs.append(await asyncio.to_thread(bare.up, "cli", f"pr-{number}", running.spec(number)))
@@ -63,7 +63,7 @@ async def parallel_20(size: Size) -> Row:
     async with running_eph() as running:
         pulls = await running.open_pulls(many + 1)
         await running.seconds_until_ready(pulls[0])
-        with plain_pulumi(running.world.settings.local_settings()) as bare:
+        with plain_pulumi(running.world.settings.target_mapping("local")) as bare:
             spec = running.spec(pulls[0])
             await asyncio.to_thread(bare.up, "api", "warm-up", spec)
             before = await asyncio.to_thread(in_sequence, bare, range(many // 2), spec)

@@ -139,7 +139,7 @@ async def running_eph(
                 await _wait_for_first_cycle(ephd)
                 yield RunningEph(made, ephd, client)
         finally:
-            TARGET.stop(made.settings.local_settings())
+            TARGET.stop(made.settings.target_mapping("local"))
             if cluster:
                 for line in await asyncio.to_thread(demo_cluster.remove_environments, made.target_settings, print):
                     print(line, file=sys.stderr)

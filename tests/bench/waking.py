@@ -33,7 +33,7 @@ async def wake_row(size: Size) -> Row:
         await running.wait_until_answering([number])
         for _ in range(size.pairs + 1):
             await sleep(running, number)
-            theirs.append(await asyncio.to_thread(_time_manual_start, running.world.settings.local_settings()))
+            theirs.append(await asyncio.to_thread(_time_manual_start, running.world.settings.target_mapping("local")))
             ours.append((await send_requests(running, number, 1))[0])
         await sleep(running, number)
         starts = await wake_count(running, number)

@@ -14,6 +14,7 @@ from orchestrator.config.eph_yaml.admission import AdmissionPolicy
 from orchestrator.config.eph_yaml.key_reference import documented_keys
 from orchestrator.config.eph_yaml.parsing import parse, validate_text
 from orchestrator.config.eph_yaml.unsupported import notices, unsupported_features
+from programs.targets.kubernetes.eph_yaml_section import KubernetesSection
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/reference/eph-yaml.md").read_text()
@@ -75,7 +76,8 @@ def test_the_example_validates_and_means_what_it_says() -> None:
     }
     assert config.environment.ttl is not None
     assert (config.environment.ttl.days, image.tag_template) == (3, "pr-{pr_number}-{commit_sha:0:7}")
-    assert config.kubernetes is not None
-    assert config.kubernetes.manifests == ("./k8s/base", "./k8s/overlays/preview")
+    section = config.section("kubernetes")
+    assert isinstance(section, KubernetesSection)
+    assert section.manifests == ("./k8s/base", "./k8s/overlays/preview")
     assert database.template.seed is not None
     assert (database.version, database.template.seed.scripts) == ("15", ("./db/schema.sql",))

@@ -21,7 +21,9 @@ from programs.targets.kubernetes import settings as target_settings
 from programs.targets.kubernetes.errors import KubernetesError
 
 BOTH = frozenset({"local", "kubernetes"})
-POLICY = AdmissionPolicy(installed_targets=BOTH, allowed_targets=BOTH, registries=("r.test", "registry.example.com"))
+POLICY = AdmissionPolicy(
+    installed_targets=BOTH, allowed_targets=BOTH, registries={"kubernetes": ("r.test", "registry.example.com")}
+)
 IMAGE = "services: [{name: w, image: a}]\nenvironment: {images: [{name: a, repository: %s}]}\n"
 CONTEXT = RecipeContext(1, "acme/shop", 42, "a" * 40, "feature", "/origin.git", "gentle-stream")
 HEAD = 'version: "1.0"\nname: shop\ntarget: kubernetes\n'
@@ -228,7 +230,7 @@ def test_the_target_local_is_brought_up_only_where_it_may_be_used_or_was(tmp_pat
     """O4: an ephd in a pod has neither PostgreSQL's server nor a sandbox, and needs none (T2)."""
     only = ServerSettings(home=tmp_path, targets={"allowed": ["kubernetes"], "default": "kubernetes"})
     assert set(only.target_settings("")) == {"kubernetes"}
-    only.local_dir.mkdir()
+    Path(only.target_mapping("local")["root"]).mkdir()
     assert set(only.target_settings("")) == {"kubernetes", "local"}
 
 

@@ -60,7 +60,7 @@ def test_people_by_name_are_refused_and_not_passed_over() -> None:
 def test_what_was_built_before_has_the_same_digest_and_is_still_read() -> None:
     plain, protected = build_spec("{sign_in: none}", "asked"), build_spec("{}", "asked")
     old = plain.to_json()
-    for key in ("sign_in", "images", "manifests", "resources", "values", "values_files", "found", "secrets"):
+    for key in ("sign_in", "images", "manifests", "resources", "values", "values_files", "found", "secrets", "options"):
         del old[key]
     for service in old["services"]:
         for key in ("image", "port", "schedule", "after", "volumes", "resources"):

@@ -37,7 +37,13 @@ def test_the_defaults_lie_in_home_and_on_loopback(tmp_path: Path) -> None:
     assert found.url_template == "http://{host}:8080"
     assert found.stacks_url == f"file://{tmp_path}/backend"
     assert found.ledger_database_url == f"sqlite:///{tmp_path}/ledger.db"
-    folders = [found.work_dir, found.operations_dir, found.gateway_dir, found.routes_dir, found.local_dir]
+    folders = [
+        found.work_dir,
+        found.operations_dir,
+        found.gateway_dir,
+        found.routes_dir,
+        Path(found.target_mapping("local")["root"]),
+    ]
     folders += [found.keys_dir, found.pulumi_home]
     assert all(folder.is_relative_to(tmp_path) for folder in folders)
     assert len(set(folders)) == 7
@@ -70,7 +76,7 @@ def test_another_file_is_read_when_named(tmp_path: Path) -> None:
 def test_what_is_left_empty_follows_the_gateways_port_and_home() -> None:
     found = ServerSettings(home=Path("/srv/eph"), gateway_listen="0.0.0.0:9999")
     assert found.url_template == "http://{host}:9999"
-    assert found.local_settings() == {
+    assert found.target_mapping("local") == {
         "root": "/srv/eph/local",
         "routes": "/srv/eph/gateway/routes",
         "url": "http://{host}:9999",
@@ -191,11 +197,12 @@ def test_no_secret_is_repeated_in_an_error_or_shown(monkeypatch: pytest.MonkeyPa
         "EPH_PUBLIC_URL": "hunter2",
     }
     assert "hunter2" not in "\n".join(load_errors(monkeypatch, secrets))
-    (tmp_path / "eph.toml").write_text("[forge]\nwebhook_secret = ['hunter2']\n")
-    assert "hunter2" not in "\n".join(load_errors(monkeypatch, secrets))
+    for key in ("webhook_secret", "private_key"):
+        (tmp_path / "eph.toml").write_text(f"[forge]\n{key} = ['hunter2']\n")
+        assert "hunter2" not in "\n".join(load_errors(monkeypatch, secrets))
     quiet = ServerSettings(home=tmp_path, forge={"token": "hunter2"}, local={"postgres": "postgresql://hunter2"})
     assert "hunter2" not in f"{quiet!r} {quiet} {quiet.model_dump_json()}"
-    assert quiet.local_settings()["postgres"] == "postgresql://hunter2"
+    assert quiet.target_mapping("local")["postgres"] == "postgresql://hunter2"
 
 
 def test_the_token_comes_from_the_variable_or_from_the_file(tmp_path: Path) -> None:
@@ -232,7 +239,7 @@ def test_replicas_share_all_but_their_work(monkeypatch: pytest.MonkeyPatch, tmp_
         monkeypatch.setenv(name, value)
     found = load()
     assert found.stacks_url == "file:///srv/eph/backend"
-    shared = [found.operations_dir, found.gateway_dir, found.routes_dir, found.local_dir]
+    shared = [found.operations_dir, found.gateway_dir, found.routes_dir, Path(found.target_mapping("local")["root"])]
     assert all(folder.is_relative_to("/srv/eph") for folder in [*shared, found.keys_dir])
     assert all(folder.is_relative_to(tmp_path) for folder in (found.work_dir, found.pulumi_home))
     assert found.replica_url == "http://127.0.0.1:8081"

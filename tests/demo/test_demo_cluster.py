@@ -285,7 +285,7 @@ def test_the_shop_asks_for_the_same_on_both_targets(probe: ClusterProbe) -> None
     site = probe.inspect()
     there, here = (parse(demo_world.shop_files(each)["eph.yaml"].encode()) for each in (site, None))
     both, own = frozenset({"local", "kubernetes"}), (f"{probe.host}/eph-demo",)
-    policy = AdmissionPolicy(installed_targets=both, allowed_targets=both, registries=own)
+    policy = AdmissionPolicy(installed_targets=both, allowed_targets=both, registries={"kubernetes": own})
     context = RecipeContext(1, "acme/shop", 1, "0123456789abcdef", "feature", "file:///x", "blue-fish")
     made, known = (build_recipe(each, context, policy) for each in (there, here))
     [image] = made.images

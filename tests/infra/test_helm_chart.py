@@ -120,7 +120,7 @@ def test_people_come_to_previews_by_the_gateway_and_nobody_else_does() -> None:
     assert [rule["host"], other["host"]] == ["*.preview.test", "*.acme.test"]
     assert rule["http"]["paths"][0]["backend"]["service"] == {"name": "eph", "port": {"name": "previews"}}
     assert found["Ingress", "eph-previews"]["spec"]["tls"] == [{"hosts": ["*.preview.test", "*.acme.test"]}]
-    told = kubernetes.from_mapping(made.kubernetes_settings("0123456789"))
+    told = kubernetes.from_mapping(made.target_mapping("kubernetes", "0123456789"))
     assert (told.front, told.front_namespace) == ("eph", "tools")
     pod = found["StatefulSet", "eph"]["spec"]["template"]["metadata"]["labels"]
     assert told.gateway_pod_labels

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from importlib import import_module
 
-import dill
 import pytest
 from pulumi.dynamic import ResourceProvider
 
@@ -54,7 +53,7 @@ def test_a_fresh_process_reads_it_as_pulumi_does() -> None:
 def test_what_is_pickled_today_names_the_module_of_today() -> None:
     from programs.local.v1.places import HomeProvider  # type: ignore[import-not-found]
 
-    assert b"programs.targets.local.v1.places" in dill.dumps(HomeProvider())
+    assert b"programs.targets.local.v1.places" in pickle.dumps(HomeProvider())
     assert HomeProvider.__module__ == "programs.targets.local.v1.places"
 
 

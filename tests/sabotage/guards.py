@@ -3,8 +3,6 @@
 A patch is a piece of text that must be there exactly once; when the code around it changes, this list must follow.
 """
 
-# ruff: noqa: E501 - patches are whole lines of other files
-
 from __future__ import annotations
 
 from dataclasses import dataclass

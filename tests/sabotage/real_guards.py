@@ -1,7 +1,5 @@
 """Guards that only the real thing has: processes, files, locks, sandboxes, signatures. A test of each shows it."""
 
-# ruff: noqa: E501 - patches are whole lines of other files
-
 from __future__ import annotations
 
 from tests.sabotage.guards import Guard, Patch

@@ -11,10 +11,8 @@ from orchestrator.core.model.world import Intent
 from orchestrator.core.views.phases import Phase
 from orchestrator.ledger import event_kinds
 from orchestrator.ledger.fake import FakeLease
-from stacks.executors.process import operation_records
-from stacks.executors.process.recovery import Recovery
+from stacks.executors.port import Recovery, RemoteOperation
 from stacks.model import OperationVerb
-from stacks.process_identity import ProcessIdentity
 from tests.worlds.world import World
 
 
@@ -95,10 +93,7 @@ async def test_what_was_asked_for_in_an_earlier_term_is_forgotten(follower: Worl
 async def test_a_stack_on_which_an_earlier_leader_still_works_is_left_alone(follower: World) -> None:
     lease(follower).set_leading(True)
     number = follower.open()
-    here = ProcessIdentity(7, 1, "b")
-    left = operation_records.OperationRecord(
-        follower.ref(number), OperationVerb.UP, "m", here, here, "one", "c" * 40, follower.now.isoformat()
-    )
+    left = RemoteOperation(follower.ref(number), OperationVerb.UP, "c" * 40, follower.now, "process 7 on one")
     follower.stacks.remote = Recovery((), (left,))
     await follower.cycle()
     await follower.cycle()

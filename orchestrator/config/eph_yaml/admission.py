@@ -12,6 +12,7 @@ from orchestrator.config.problems import Problem
 from programs.eph_yaml.durations import format_duration
 from programs.eph_yaml.field_types import CommandConfig
 from programs.settings import quote
+from programs.spec import DEFAULT_TARGET
 
 YamlPath = tuple[str | int, ...]
 
@@ -22,11 +23,11 @@ class AdmissionPolicy:
     own.
 
     ``sign_in_available``: whether a file may ask for it. ``templates``: by target, the prepared databases to be cloned.
-    ``registries``: where images may come from, as prefixes; anywhere when empty."""
+    ``registries``: by target, where images may come from, as prefixes; anywhere when empty."""
 
-    installed_targets: frozenset[str] = frozenset({"local"})
-    allowed_targets: frozenset[str] = frozenset({"local"})
-    default_target: str = "local"
+    installed_targets: frozenset[str] = frozenset({DEFAULT_TARGET})
+    allowed_targets: frozenset[str] = frozenset({DEFAULT_TARGET})
+    default_target: str = DEFAULT_TARGET
     default_labels: frozenset[str] = frozenset({"preview"})
     max_ttl: timedelta = timedelta(days=30)
     default_ttl: timedelta = timedelta(hours=72)
@@ -39,7 +40,7 @@ class AdmissionPolicy:
     max_health_deadline: timedelta = timedelta(minutes=15)
     sign_in_available: bool = False
     templates: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    registries: tuple[str, ...] = ()
+    registries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +55,13 @@ class SecretGrants:
 
 def resolve_target(config: EphYaml, policy: AdmissionPolicy) -> str:
     """What the environments are made of: what the file says, what its sections mean, what the server prefers."""
-    return config.target or ("kubernetes" if config.kubernetes else policy.default_target)
+    return config.target or next(iter(config.sections), policy.default_target)
 
 
 def target_problem(document: Document, policy: AdmissionPolicy) -> Problem | None:
     """Whether the target can be had here at all; if not, nothing else is worth saying."""
     target = resolve_target(document.config, policy)
-    path: YamlPath = ("target",) if document.config.target else ("kubernetes",) if document.config.kubernetes else ()
+    path: YamlPath = ("target",) if document.config.target else document.config.sections[:1]
     usable = sorted(policy.installed_targets & policy.allowed_targets)
     hint = f"write `target: {usable[0]}` and what it needs" if usable else "ask the operator of this server"
     if target not in policy.installed_targets:

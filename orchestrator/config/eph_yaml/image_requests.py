@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from orchestrator.config.eph_yaml.admission import AdmissionPolicy
 from orchestrator.config.eph_yaml.models.document import EphYaml
 from orchestrator.config.eph_yaml.models.images_section import ImageConfig
 from orchestrator.config.eph_yaml.parsing import Document
@@ -15,15 +14,16 @@ from programs.eph_yaml.templates import render
 from programs.settings import quote
 
 
-def requests_of(config: EphYaml, values: Mapping[str, str]) -> Iterator[ImageRequest]:
+def requests_of(config: EphYaml, values: Mapping[str, str], target: str) -> Iterator[ImageRequest]:
     """Those that something may run: manifests may name any, services say which."""
     used = {service.image for service in config.services}
+    section = config.section(target)
     for image in config.environment.images:
-        if image.name in used or config.kubernetes:
+        if image.name in used or (section is not None and section.uses_all_images):
             yield _request(image, values)
 
 
-def image_problems(document: Document, values: Mapping[str, str], policy: AdmissionPolicy) -> Iterator[Problem]:
+def image_problems(document: Document, values: Mapping[str, str], registries: Sequence[str]) -> Iterator[Problem]:
     """A tag that no registry takes, and a registry that this server does not take images from."""
     for index, image in enumerate(document.config.environment.images):
         path = ("environment", "images", index)
@@ -33,9 +33,9 @@ def image_problems(document: Document, values: Mapping[str, str], policy: Admiss
             if not image_references.is_tag(tag):
                 message = f"{quote(tag)} is not a tag that a registry takes"
                 yield document.problem((*path, key), message, "use letters, digits, dots, dashes, at most 128")
-        if not image_references.is_allowed(policy.registries, image_references.parse(image.repository)):
+        if not image_references.is_allowed(registries, image_references.parse(image.repository)):
             message = f"this server takes no images from {image.repository}"
-            yield document.problem((*path, "repository"), message, f"it takes them from {', '.join(policy.registries)}")
+            yield document.problem((*path, "repository"), message, f"it takes them from {', '.join(registries)}")
 
 
 def _request(image: ImageConfig, values: Mapping[str, str]) -> ImageRequest:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from orchestrator.config.eph_yaml import image_requests
+from orchestrator.config.eph_yaml import image_requests, unsupported
 from orchestrator.config.eph_yaml.admission import (
     AdmissionPolicy,
     SecretGrants,
@@ -24,11 +24,10 @@ from orchestrator.config.eph_yaml.admission import (
 from orchestrator.config.eph_yaml.consistency import MAX_BRANCH_LENGTH, MAX_NAME_LENGTH
 from orchestrator.config.eph_yaml.models.database_section import DatabaseConfig
 from orchestrator.config.eph_yaml.models.document import EphYaml
-from orchestrator.config.eph_yaml.models.services_section import KubernetesConfig, ServiceConfig
+from orchestrator.config.eph_yaml.models.services_section import ServiceConfig
 from orchestrator.config.eph_yaml.models.triggers import BranchTrigger, CommentTrigger, LabelTrigger
 from orchestrator.config.eph_yaml.models.triggers import TagTrigger as RefTag
 from orchestrator.config.eph_yaml.parsing import Document
-from orchestrator.config.eph_yaml.unsupported import KUBERNETES, TEST_TARGETS, unsupported_features
 from orchestrator.config.problems import InvalidConfig, Problem
 from orchestrator.core.model.world import Recipe, WatchedRefs
 from orchestrator.core.sleep import schedules
@@ -95,32 +94,25 @@ def build_recipe(document: Document, context: RecipeContext, policy: AdmissionPo
     if unusable:
         raise InvalidConfig([unusable])
     name = context.existing_name or environment_name(config, context)
+    target, values = resolve_target(config, policy), _placeholder_values(config, context)
+    runs_images, registries = unsupported.runs_images(target), policy.registries.get(target, ())
     problems = [
         *limit_problems(document, policy, context.domain),
-        *unsupported_features(document, resolve_target(config, policy), policy),
-        *(
-            image_requests.image_problems(document, _placeholder_values(config, context), policy)
-            if _runs_images(config, policy)
-            else ()
-        ),
+        *unsupported.unsupported_features(document, target, policy),
+        *(image_requests.image_problems(document, values, registries) if runs_images else ()),
         *unknown_secrets(document, context.grants, context.repository_name),
         *_name_problems(document, name),
     ]
     if problems:
         raise InvalidConfig(problems)
     triggers = _matching_triggers(config, context)
-    images = (
-        tuple(image_requests.requests_of(config, _placeholder_values(config, context)))
-        if _runs_images(config, policy)
-        else ()
-    )
     return Recipe(
         spec=_spec(config, context, policy, name),
         labels=trigger_labels(document, policy.default_labels),
         wait_for_checks=tuple(dict.fromkeys(check for item in triggers for check in item.wait_for_checks)),
         ttl=config.environment.ttl,
-        suites=_suites(config) if resolve_target(config, policy) in TEST_TARGETS else (),
-        images=images,
+        suites=_suites(config) if unsupported.runs_tests(target) else (),
+        images=tuple(image_requests.requests_of(config, values, target)) if runs_images else (),
         idle_timeout=config.environment.idle_timeout,
         destroy_when_idle=config.environment.on_idle == "destroy",
         schedule=_schedule(config),
@@ -239,12 +231,8 @@ def _spec(config: EphYaml, context: RecipeContext, policy: AdmissionPolicy, name
         settings=dict(context.target_settings),
         sign_in=protection is not None and protection.sign_in == "required",
         secrets=_secrets(config, context.grants),
-        **(_image_target_fields(config, context) if _runs_images(config, policy) else {}),
+        **_target_fields(config, context, resolve_target(config, policy)),
     )
-
-
-def _runs_images(config: EphYaml, policy: AdmissionPolicy) -> bool:
-    return resolve_target(config, policy) == KUBERNETES
 
 
 def _secrets(config: EphYaml, grants: SecretGrants) -> dict[str, specs.Secret]:
@@ -254,24 +242,15 @@ def _secrets(config: EphYaml, grants: SecretGrants) -> dict[str, specs.Secret]:
     }
 
 
-def _image_target_fields(config: EphYaml, context: RecipeContext) -> dict[str, Any]:
-    """What targets that run images are told besides; the images themselves are found first (``Recipe.images``)."""
-    asked = config.environment.resources
-    return {
-        **_manifests(config.kubernetes, _placeholder_values(config, context)),
-        "resources": {key: value for key, value in (asked or ()) if value is not None},
-    }
-
-
-def _manifests(section: KubernetesConfig | None, values: Mapping[str, str]) -> dict[str, Any]:
-    if section is None:
-        return {}
-    given = {key: render(value, values) if isinstance(value, str) else value for key, value in section.values.items()}
-    return {
-        "manifests": tuple(map(posixpath.normpath, section.manifests)),
-        "values": given,
-        "values_files": tuple(map(posixpath.normpath, section.values_files)),
-    }
+def _target_fields(config: EphYaml, context: RecipeContext, target: str) -> dict[str, Any]:
+    """What the target's own section sets, and for targets that run images their limits. The images themselves are found
+    first (``Recipe.images``)."""
+    values, section = _placeholder_values(config, context), config.section(target)
+    fields = section.spec_fields(lambda text: render(text, values)) if section else {}
+    if unsupported.runs_images(target):
+        resources = config.environment.resources
+        fields["resources"] = {key: value for key, value in (resources or ()) if value is not None}
+    return fields
 
 
 def _tags(config: EphYaml, context: RecipeContext, policy: AdmissionPolicy, name: str) -> dict[str, str]:

@@ -6,20 +6,16 @@ only leaves it plainer is a notice: it is made, and people are told what they do
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from orchestrator.config.eph_yaml.admission import AdmissionPolicy, resolve_target
 from orchestrator.config.eph_yaml.models.document import EphYaml
 from orchestrator.config.eph_yaml.models.triggers import BranchTrigger
 from orchestrator.config.eph_yaml.parsing import Document
 from orchestrator.config.problems import Problem
+from programs import registry
+from programs.registry import RunsTests
 
-LOCAL = "local"
-KUBERNETES = "kubernetes"
-TEST_TARGETS = (LOCAL, KUBERNETES)
-"""Where a repository's own tests are run."""
-_STRATEGIES = ("empty", "seed", "template")
-"""Those of the targets `local` and `kubernetes`."""
 YamlPath = tuple[str | int, ...]
 
 
@@ -27,12 +23,21 @@ def unsupported_features(document: Document, target: str, policy: AdmissionPolic
     """What keeps this file from being built on ``target``."""
     yield from _unsupported_triggers(document)
     yield from _unsupported_protection(document, policy.sign_in_available)
-    if target == LOCAL:
-        yield from _unsupported_on_local(document)
-    if target in (LOCAL, KUBERNETES):
-        yield from _unsupported_strategies(document, target, policy.templates.get(target, frozenset()))
-    if target == KUBERNETES:
-        yield from _unsupported_on_kubernetes(document)
+    found = registry.find(target)
+    if found is not None:
+        for finding in found.description.problems(document.config.model_dump()):
+            yield document.problem(*finding)
+        strategies = found.description.database_strategies
+        yield from _unsupported_strategies(document, target, strategies, policy.templates.get(target, frozenset()))
+
+
+def runs_images(target: str) -> bool:
+    found = registry.find(target)
+    return found is not None and found.description.runs_images
+
+
+def runs_tests(target: str) -> bool:
+    return isinstance(registry.find(target), RunsTests)
 
 
 def _unsupported_triggers(document: Document) -> Iterator[Problem]:
@@ -61,39 +66,16 @@ def _unsupported_protection(document: Document, sign_in: bool) -> Iterator[Probl
         )
 
 
-def _unsupported_on_local(document: Document) -> Iterator[Problem]:
-    config = document.config
-    if not config.services:
-        yield document.problem(
-            (), "there are no services, and the target `local` runs nothing else", "add services with name and command"
-        )
-    for index, service in enumerate(config.services):
-        if service.command is None:
-            message = f"the target `local` runs no images, and service `{service.name}` has no command"
-            yield document.problem(("services", index), message, "add a command")
-        if service.schedule:
-            message = "the target `local` runs nothing by schedule"
-            yield document.problem(("services", index, "schedule"), message, "take the service out")
-
-
-def _unsupported_on_kubernetes(document: Document) -> Iterator[Problem]:
-    config = document.config
-    if not config.services and not config.kubernetes:
-        message = "there are neither services nor manifests, and the target `kubernetes` runs nothing else"
-        yield document.problem((), message, "add services with name and image, or kubernetes.manifests")
-    for index, service in enumerate(config.services):
-        if service.image is None:
-            message = f"the target `kubernetes` runs images, and service `{service.name}` has none"
-            yield document.problem(("services", index), message, "add image, the name of one of environment.images")
-
-
-def _unsupported_strategies(document: Document, target: str, templates: frozenset[str]) -> Iterator[Problem]:
+def _unsupported_strategies(
+    document: Document, target: str, strategies: Sequence[str], templates: frozenset[str]
+) -> Iterator[Problem]:
     config = document.config
     for index, item in enumerate(config.database.instances if config.database.enabled else ()):
         where: YamlPath = ("database", "instances", index, "template")
-        if item.template.strategy not in _STRATEGIES:
+        if item.template.strategy not in strategies:
             message = f"strategy `{item.template.strategy}` is not available on target `{target}`"
-            yield document.problem((*where, "strategy"), message, "use empty, seed or template")
+            hint = f"use {_either(strategies)}" if strategies else "this target has no databases"
+            yield document.problem((*where, "strategy"), message, hint)
         if item.template.strategy == "template" and item.template.source not in templates:
             known = ", ".join(sorted(templates))
             hint = f"it has {known}" if known else f"ask its operator for one in the setting {target}.templates"
@@ -101,17 +83,26 @@ def _unsupported_strategies(document: Document, target: str, templates: frozense
             yield document.problem((*where, "source"), message, hint)
 
 
+def _either(words: Sequence[str]) -> str:
+    """``a``, ``a or b``, ``a, b or c``."""
+    return " or ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
+
+
 def notices(document: Document, policy: AdmissionPolicy) -> tuple[str, ...]:
     """What is asked for and not done by this version, one sentence each, with file and line."""
     config = document.config
+    target = resolve_target(config, policy)
     found = list(_ignored_in_environment(config, policy))
-    if config.tests and resolve_target(config, policy) not in TEST_TARGETS:
+    if config.tests and not runs_tests(target):
         found.append((("tests",), "tests are not run on this target by this version of Eph"))
-    match resolve_target(config, policy):
-        case "local":
-            found.extend(_ignored_on_local(config))
-        case "kubernetes":
-            found.extend(_ignored_on_kubernetes(config))
+    found.extend(
+        ((name,), f"this section is for the target `{name}`; the target `{target}` ignores it")
+        for name in config.sections
+        if name != target
+    )
+    adapter = registry.find(target)
+    if adapter is not None:
+        found.extend((item.path, item.message) for item in adapter.description.notices(config.model_dump()))
     return tuple(str(document.problem(path, sentence)) for path, sentence in found)
 
 
@@ -121,27 +112,3 @@ def _ignored_in_environment(config: EphYaml, policy: AdmissionPolicy) -> Iterato
     never = config.environment.idle_timeout is None and policy.idle_timeout is None
     if config.environment.on_idle == "destroy" and never:
         yield ("environment", "on_idle"), "without idle_timeout nothing is ever idle"
-
-
-def _ignored_on_kubernetes(config: EphYaml) -> Iterator[tuple[YamlPath, str]]:
-    if config.build:
-        yield ("build",), "the target `kubernetes` builds nothing; images come from CI"
-    for index, image in enumerate(config.environment.images):
-        if image.fallback == "fail" and image.fallback_tag:
-            yield ("environment", "images", index, "fallback_tag"), "it is never taken, as `fallback: fail` says"
-
-
-def _ignored_on_local(config: EphYaml) -> Iterator[tuple[YamlPath, str]]:
-    if config.environment.resources:
-        yield ("environment", "resources"), "the target `local` does not limit CPU, memory or disk"
-    if config.environment.images:
-        yield ("environment", "images"), "the target `local` runs no images, so none is looked for"
-    if config.kubernetes:
-        yield ("kubernetes",), "the target `local` applies no manifests"
-    for index, service in enumerate(config.services):
-        if service.image is not None and service.command is not None:
-            yield ("services", index, "image"), "the target `local` runs the command and not the image"
-        if service.volumes:
-            yield ("services", index, "volumes"), "the target `local` has no volumes; its files go with the checkout"
-        if service.resources:
-            yield ("services", index, "resources"), "the target `local` does not limit CPU or memory"

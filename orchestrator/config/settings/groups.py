@@ -6,19 +6,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, model_validator
 
 from orchestrator.config.settings.setting_types import (
     DurationSetting,
     Networks,
-    TemplateDatabases,
 )
 from orchestrator.forges.settings import Repositories
 from programs.settings import InvalidValue, SettingsTable, StringList
-
-_TEMPLATES_TEXT = (
-    "Prepared databases of that PostgreSQL server that any repository may have cloned, name=database each."
-)
+from programs.spec import DEFAULT_TARGET
 
 
 class TtlSettings(SettingsTable):
@@ -77,8 +73,10 @@ class LimitsSettings(SettingsTable):
 class TargetsSettings(SettingsTable):
     """What environments may be made of."""
 
-    allowed: StringList = Field(default=("local",), min_length=1, description="The targets that an eph.yaml may name.")
-    default: str = Field(default="local", description="The target of an eph.yaml that names none.")
+    allowed: StringList = Field(
+        default=(DEFAULT_TARGET,), min_length=1, description="The targets that an eph.yaml may name."
+    )
+    default: str = Field(default=DEFAULT_TARGET, description="The target of an eph.yaml that names none.")
 
     @model_validator(mode="after")
     def _check_default(self) -> TargetsSettings:
@@ -166,28 +164,6 @@ class PreviewSecret(SettingsTable):
         return self
 
 
-class LocalTargetSettings(SettingsTable):
-    """The target `local`: processes and databases on this machine."""
-
-    root: Path | None = Field(default=None, description="Where it keeps checkouts, logs, data. Empty: local in home.")
-    toolbox: StringList = Field(
-        default=(), description="More folders that previews may read, such as a language's own."
-    )
-    path: str = Field(default="/usr/local/bin:/usr/bin:/bin", description="The PATH that previews get.")
-    sandbox: Literal["auto", "bubblewrap", "none"] = Field(
-        default="auto",
-        description="How previews are shut in. auto: by bubblewrap where it works. bubblewrap: or not at all. none.",
-    )
-    postgres: SecretStr = Field(
-        default=SecretStr(""),
-        description="An administrator's URL of the PostgreSQL server to use. Empty: a server of Eph's own.",
-    )
-    templates: TemplateDatabases = Field(default=(), description=_TEMPLATES_TEXT)
-    checkout_bytes: int = Field(
-        default=512 * 1024**2, ge=1024, description="The most that the files of one commit may hold, in bytes."
-    )
-
-
 class ImagesSettings(SettingsTable):
     """How images are found. Which registries may be asked, and with which credentials, the target says."""
 
@@ -200,100 +176,4 @@ class ImagesSettings(SettingsTable):
         default=("amd64",),
         min_length=1,
         description="The architectures of the cluster's nodes; an image must have all.",
-    )
-
-
-class KubernetesTargetSettings(SettingsTable):
-    """The target `kubernetes`: a namespace of a cluster for each environment."""
-
-    kubeconfig: Path | None = Field(
-        default=None,
-        description="The file that lets in at the cluster. Empty: the pod's own account, else ~/.kube/config.",
-    )
-    context: str = Field(default="", description="The context in that file. Empty: the current one.")
-    role: str = Field(
-        default="",
-        description="A ClusterRole that Eph's account binds itself in each environment's namespace, so that it needs "
-        "no rights in others. Empty: it has them already.",
-    )
-    account: str = Field(default="", description="That account, as namespace/name.")
-    front: Literal["ingress", "eph"] = Field(
-        default="ingress",
-        description="Who leads people to previews. ingress: the ingress controller, by an Ingress or HTTPRoute of "
-        "each. eph: Eph's own gateway, a pod of that cluster; then they have none, and it sees all who come.",
-    )
-    front_namespace: str = Field(default="", description="With front = eph, the namespace of the gateway's pod.")
-    front_labels: StringList = Field(
-        default=(), description="And that pod's labels, key=value each: nothing else reaches previews from outside."
-    )
-    ingress_class: str = Field(default="", description="The class of every Ingress. Empty: the cluster's default.")
-    ingress_namespace: str = Field(
-        default="ingress", description="Where the ingress controller runs: nothing else reaches previews from outside."
-    )
-    ingress_url: str = Field(
-        default="",
-        description="Where the ingress controller is reached, such as http://10.0.0.5: with front = ingress by the "
-        "gateway, which is needed for readiness; with front = eph by ephd, to ask previews the whole way people come.",
-    )
-    ingress_annotations: StringList = Field(
-        default=(),
-        description="What every Ingress or HTTPRoute carries, key=value each, as for cert-manager or external-dns.",
-    )
-    gateway: str = Field(
-        default="",
-        description="A Gateway, namespace/name or namespace/name/listener: HTTPRoutes are made in place of Ingresses.",
-    )
-    tls_secret: str = Field(
-        default="",
-        description="The Secret with the certificate that every Ingress names; namespace/name is copied to each "
-        "environment, where no preview can read it.",
-    )
-    pod_security: Literal["restricted", "baseline", "privileged"] = Field(
-        default="restricted", description="The level of Pod Security that namespaces enforce."
-    )
-    cpu: str = Field(default="4", description="The most CPU of one environment in all; its eph.yaml may ask for less.")
-    memory: str = Field(default="4Gi", description="The most memory of one environment in all, likewise.")
-    disk: str = Field(default="20Gi", description="The most storage that its volumes may ask for, likewise.")
-    pods: int = Field(default=40, ge=1, description="The most pods of one environment.")
-    egress: Literal["internet", "none"] = Field(
-        default="internet", description="Whom previews may call: the internet without private networks, or nobody."
-    )
-    egress_allow: StringList = Field(
-        default=(), description="Networks that they may call besides, such as 10.1.2.0/24."
-    )
-    storage_class: str = Field(
-        default="", description="The class of volumes. Empty: databases and volumes live as long as their pod."
-    )
-    postgres_image: str = Field(
-        default="postgres:{version}", description="The image of databases; {version} is the one that eph.yaml asks for."
-    )
-    postgres_user: int = Field(default=999, ge=1, description="The numeric user that this image runs as.")
-    postgres: SecretStr = Field(
-        default=SecretStr(""),
-        description="An administrator's URL of a PostgreSQL server that environments share, for prepared databases.",
-    )
-    postgres_address: str = Field(
-        default="", description="Where pods reach that server, host or host:port. Empty: as in the URL."
-    )
-    databases: Literal["namespace", "shared"] = Field(
-        default="namespace",
-        description="Where empty and seeded databases live: a server in each namespace, or that shared one.",
-    )
-    templates: TemplateDatabases = Field(default=(), description=_TEMPLATES_TEXT)
-    pull_secret_file: Path | None = Field(
-        default=None, description="A Docker configuration with credentials for registries; no preview can read it."
-    )
-    registries: StringList = Field(
-        default=(),
-        description="Where images may come from, as prefixes. Empty: anywhere on the public internet.",
-    )
-    plain_http: StringList = Field(
-        default=(), description="Registries that are asked without TLS; they may lie in a private network."
-    )
-    helm: str = Field(default="", description="The program that renders Helm charts. Empty: helm on PATH.")
-    spot: str = Field(
-        default="", description="A label of nodes, key=value: previews run on these and tolerate that taint."
-    )
-    spot_nodes: Literal["required", "preferred"] = Field(
-        default="required", description="required: on these nodes only. preferred: on others when these have no room."
     )

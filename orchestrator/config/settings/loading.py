@@ -140,9 +140,16 @@ def _error_text(error: Any, path: Path, written: Mapping[str, Any], variables: M
         return f"{where}: {rejected}"
     if error["type"] == "model_type":
         return f"{where}: {_GROUP_TEXT}"
+    if error["type"] == "missing":  # its input is the whole table, which may hold a secret
+        return f"{where}: this setting is required"
     why = escape(str(error["msg"]), 120).lower()
-    shown = "" if _SECRET.search(".".join(named)) else f"{quote(error['input'])} does not fit: "
+    shown = "" if _may_be_secret(named) else f"{quote(error['input'])} does not fit: "
     return f"{where}: {shown}{why}"
+
+
+def _may_be_secret(steps: SettingPath) -> bool:
+    field = setting_field(steps)
+    return "SecretStr" in repr(field.annotation if field else "") or bool(_SECRET.search(".".join(steps)))
 
 
 def _source_of(steps: SettingPath, path: Path, written: Mapping[str, Any], variables: Mapping[str, Any]) -> str:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, create_model, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from orchestrator.config.eph_yaml.admission import AdmissionPolicy
@@ -19,10 +19,8 @@ from orchestrator.config.settings.groups import (
     ForksSettings,
     IdleSettings,
     ImagesSettings,
-    KubernetesTargetSettings,
     LedgerSettings,
     LimitsSettings,
-    LocalTargetSettings,
     PreviewSecret,
     PreviewsSettings,
     ReplicasSettings,
@@ -37,14 +35,17 @@ from orchestrator.config.settings.setting_types import (
     Labels,
     SecretName,
     host_and_port,
-    template_names,
 )
 from orchestrator.core.model.policy import Policy
 from orchestrator.forges import registry as forge_registry
 from orchestrator.forges.settings import ForgeSettings
 from programs import registry
-from programs.settings import InvalidValue
+from programs.registry import InvalidTarget
+from programs.settings import InvalidValue, quote
+from programs.spec import DEFAULT_TARGET
+from programs.target_settings import ServerContext, TargetSettings
 from stacks.backends import registry as backends
+from stacks.executors import registry as executors
 
 _WILDCARD_ADDRESSES = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - looked for, not bound
 
@@ -56,7 +57,7 @@ def default_home() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "eph"
 
 
-class ServerSettings(BaseSettings):
+class ServerSettingsFile(BaseSettings):
     """Everything that an operator can set."""
 
     model_config = SettingsConfigDict(env_prefix="EPH_", env_nested_delimiter="__", extra="forbid", frozen=True)
@@ -96,6 +97,7 @@ class ServerSettings(BaseSettings):
         default=SecretStr(""),
         description="The database of the event log, as a SQLAlchemy URL. Empty: the file ledger.db in home.",
     )
+    executor: str = Field(default=executors.DEFAULT, description="What runs operations: processes of this machine.")
     workers: int = Field(default=1, ge=0, le=32, description="How many warm interpreters wait for the next operation.")
     deadline: DurationSetting = Field(
         default=timedelta(seconds=1800), description="The longest that one operation may take; then it is ended."
@@ -118,12 +120,8 @@ class ServerSettings(BaseSettings):
         description="Secrets that previews may be given, each with a table of its own: [secrets.NAME] with file or "
         "variable, repositories, and forks.",
     )
-    local: LocalTargetSettings = Field(default=LocalTargetSettings(), description="The target `local`.")
     images: ImagesSettings = Field(
         default=ImagesSettings(), description="Where images are looked for, and for which machines."
-    )
-    kubernetes: KubernetesTargetSettings = Field(
-        default=KubernetesTargetSettings(), description="The target `kubernetes`."
     )
     forge: ForgeSettings = Field(default_factory=forge_registry.default_settings, description="The Git host.")
 
@@ -164,15 +162,20 @@ class ServerSettings(BaseSettings):
             backends.open_backend(value)
         return value
 
+    @field_validator("executor")
+    @classmethod
+    def _check_executor(cls, value: str) -> str:
+        return executors.get(value).name
+
     @model_validator(mode="after")
-    def _check_ports(self) -> ServerSettings:
+    def _check_ports(self) -> Self:
         port = host_and_port(self.listen)[1]
         if port and port == host_and_port(self.gateway_listen)[1]:
             raise InvalidValue("the API and the gateway have the same port", "give each its own", ("gateway_listen",))
         return self
 
     @model_validator(mode="after")
-    def _check_replicas(self) -> ServerSettings:
+    def _check_replicas(self) -> Self:
         if self.replicas.lease == "none":
             return self
         if not self.ledger_database_url.startswith(("postgresql", "postgres:")):
@@ -215,8 +218,8 @@ class ServerSettings(BaseSettings):
     @property
     def probe_url(self) -> str:
         """Where previews are asked whether they answer: where people come in, as far as ephd can reach that."""
-        front = self.kubernetes.ingress_url if self.kubernetes.front == "eph" else ""
-        return front or f"http://{self.gateway_listen}"
+        fronts = (self.target_table(name).probe_url() for name in registry.installed_targets())
+        return next(filter(None, fronts), f"http://{self.gateway_listen}")
 
     @property
     def replica_url(self) -> str:
@@ -248,10 +251,6 @@ class ServerSettings(BaseSettings):
     @property
     def routes_dir(self) -> Path:
         return self.gateway_dir / "routes"
-
-    @property
-    def local_dir(self) -> Path:
-        return self.local.root.expanduser().absolute() if self.local.root else self.shared_dir / "local"
 
     @property
     def ledger_path(self) -> Path:
@@ -308,52 +307,74 @@ class ServerSettings(BaseSettings):
             max_command_timeout=self.limits.command,
             max_health_deadline=self.limits.health,
             sign_in_available=self.previews.sign_in != "off",
-            templates={
-                "local": template_names(self.local.templates),
-                "kubernetes": template_names(self.kubernetes.templates),
-            },
-            registries=self.kubernetes.registries,
+            templates={name: self.target_table(name).template_names() for name in registry.installed_targets()},
+            registries={name: self.target_table(name).image_registries() for name in registry.installed_targets()},
         )
 
-    def local_settings(self) -> dict[str, str]:
-        """What the target `local` is told. ``postgres`` may hold a password."""
-        return {
-            "root": str(self.local_dir),
-            "routes": str(self.routes_dir),
-            "url": self.url_template,
-            "toolbox": os.pathsep.join(self.local.toolbox),
-            "path": self.local.path,
-            "sandbox": self.local.sandbox,
-            "postgres": self.local.postgres.get_secret_value(),
-            "checkout_bytes": str(self.local.checkout_bytes),
-            "templates": ",".join(self.local.templates),
-        }
+    def target_table(self, target: str) -> TargetSettings:
+        """The table of eph.toml of an installed target."""
+        table: TargetSettings = getattr(self, target)
+        return table
 
-    def kubernetes_settings(self, server_id: str) -> dict[str, str]:
-        """What the target `kubernetes` is told. ``postgres`` may hold a password. ``server_id`` tells this server's
-        namespaces from those of another one that happens to have its name."""
-        server = f"{self.name}-{server_id}"
-        told = {"root": str(self.home / "kubernetes"), "server": server, "routes": str(self.routes_dir)}
-        for key, value in self.kubernetes:
-            told[key] = ",".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
-        told["postgres"] = self.kubernetes.postgres.get_secret_value()
-        told |= {"toolbox": os.pathsep.join(self.local.toolbox), "path": self.local.path}
-        return {**told, "url": self.url_template}
+    def target_mapping(self, target: str, server_id: str = "") -> dict[str, str]:
+        """What the methods of an installed target receive. May hold secrets. ``server_id`` distinguishes this server
+        from another one that happens to have its name."""
+        return self.target_table(target).to_mapping(self._context(target, server_id))
+
+    def machine_folders(self) -> dict[str, Path]:
+        """By allowed target, the folder whose processes run on one machine."""
+        found = {
+            name: self.target_table(name).machine_folder(self._context(name)) for name in self._installed_allowed()
+        }
+        return {name: folder for name, folder in found.items() if folder is not None}
 
     @property
     def known_targets(self) -> frozenset[str]:
-        """Those that may be asked for, and those of which something may exist, which must still be destroyed: what is
-        configured, and ``local`` where it once made something here. Elsewhere it need not be able to run."""
-        configured = {"kubernetes"} if self.kubernetes != KubernetesTargetSettings() else set()
-        local = {"local"} if self.local_dir.exists() else set()
-        return frozenset({*self.targets.allowed, *configured, *local})
+        """Those that may be asked for, and those where something may exist, which must still be destroyed. Elsewhere a
+        target need not be able to run."""
+        installed = registry.installed_targets()
+        existing = {name for name in installed if self.target_table(name).may_have_environments(self._context(name))}
+        return frozenset({*self.targets.allowed, *existing})
 
     def target_settings(self, server_id: str, used_targets: frozenset[str] = frozenset()) -> dict[str, dict[str, str]]:
-        """By target, for those that this server knows; ``used_targets``: those that stacks say they are on."""
-        known = self.known_targets
-        told: dict[str, dict[str, str]] = {}
-        if "local" in known:  # not for a stack that only seems to be: it would have to be brought up
-            told["local"] = self.local_settings()
-        if "kubernetes" in known | used_targets:
-            told["kubernetes"] = self.kubernetes_settings(server_id)
-        return told
+        """By target, for those that this server knows; ``used_targets``: those that stacks say they are on. A stack
+        that was never whole seems to be on the default target, which for that alone need not be brought up."""
+        known = self.known_targets | (used_targets - {DEFAULT_TARGET})
+        return {name: self.target_mapping(name, server_id) for name in registry.installed_targets() if name in known}
+
+    def _installed_allowed(self) -> list[str]:
+        return [name for name in registry.installed_targets() if name in self.targets.allowed]
+
+    def _context(self, target: str, server_id: str = "") -> ServerContext:
+        return ServerContext(
+            server_id=f"{self.name}-{server_id}",
+            private_folder=self.home / target,
+            shared_folder=self.shared_dir / target,
+            routes=self.routes_dir,
+            url_template=self.url_template,
+            tools=self.target_table(DEFAULT_TARGET).machine_tools(),
+        )
+
+
+def _target_tables() -> dict[str, Any]:
+    """The table that each installed target declares."""
+    declared = registry.descriptions()
+    taken = sorted(ServerSettingsFile.model_fields.keys() & declared.keys())
+    if taken:
+        raise InvalidTarget(f"Target {quote(taken[0])} has the name of a setting. Rename its entry point.")
+    return {
+        name: (found.settings_model, Field(default_factory=found.settings_model, description=found.title))
+        for name, found in declared.items()
+    }
+
+
+if TYPE_CHECKING:
+    ServerSettings = ServerSettingsFile
+else:
+    ServerSettings = create_model(
+        "ServerSettings",
+        __base__=ServerSettingsFile,
+        __doc__=ServerSettingsFile.__doc__,
+        __module__=__name__,
+        **_target_tables(),
+    )

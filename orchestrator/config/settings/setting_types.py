@@ -50,18 +50,6 @@ def _duration(value: Any) -> Any:
     return parse_duration(value)
 
 
-def _template_database(value: str) -> str:
-    name, _, database = value.partition("=")
-    if not (re.fullmatch(r"[a-z][a-z0-9-]{0,29}", name) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]{0,62}", database)):
-        raise InvalidValue(f"{quote(value)} is not name=database", "write for example shop=shop_prepared")
-    return value
-
-
-def template_names(items: tuple[str, ...]) -> frozenset[str]:
-    """What an eph.yaml may call them."""
-    return frozenset(item.partition("=")[0] for item in items)
-
-
 def _network(value: str) -> str:
     try:
         return str(ipaddress.ip_network(value))
@@ -75,5 +63,4 @@ Domain = Annotated[str, AfterValidator(_domain)]
 Labels = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=50)], ...], *CommaSeparated, Field(min_length=1)]
 Domains = Annotated[tuple[Domain, ...], *CommaSeparated]
 Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], *CommaSeparated]
-TemplateDatabases = Annotated[tuple[Annotated[str, AfterValidator(_template_database)], ...], *CommaSeparated]
 SecretName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]

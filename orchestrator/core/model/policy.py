@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from programs.spec import DEFAULT_TARGET
+
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
@@ -37,7 +39,7 @@ class Policy:
     """So long before the end people are warned; at most a quarter of the whole time."""
     debounce: timedelta = timedelta(seconds=2)
     max_supersedes: int = 3
-    trusted_authors_only: frozenset[str] = frozenset({"local"})
+    trusted_authors_only: frozenset[str] = frozenset({DEFAULT_TARGET})
     """Targets that run only what people with write access pushed."""
     allow_forks: bool = True
     """Whether a commit of a fork may run at all, once somebody with write access approved that very one."""
@@ -49,7 +51,7 @@ class Policy:
     unhealthy_after: timedelta = timedelta(seconds=45)
     backoff: Backoff = field(default_factory=Backoff)
     first_lookup: timedelta = timedelta(seconds=30)
-    sleep_capable_targets: frozenset[str] = frozenset({"local", "kubernetes"})
+    sleep_capable_targets: frozenset[str] = frozenset({DEFAULT_TARGET})
     """Targets that can stop an environment without destroying it."""
     idle_timeout: timedelta | None = None
     """After how long without a visit an environment sleeps whose eph.yaml says nothing; None: never."""

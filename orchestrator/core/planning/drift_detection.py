@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from orchestrator.core.util import formatting
-from programs.inventory import DRIFTED
+from programs.inventory import DRIFTED, PROCESS_KINDS
 from stacks.model import StackRecord
 
 LiveParts = Mapping[str, frozenset[str]]
-"""By kind, the ids of all that stands on a target; under CHANGED, what does so otherwise than it was made."""
+"""By kind, the ids of all that stands on a target; under DRIFTED and PROCESS_KINDS, see
+``programs.registry.DetectsDrift``."""
 NAMESPACE = "namespace"
 """With it goes everything in it: nothing else needs to be named."""
 MAX_NAMED = 3
@@ -58,8 +59,8 @@ def detect(record: StackRecord, live_parts: LiveParts) -> tuple[Drift, ...]:
         kind, _, id_ = part.partition(":")
         there = live_parts.get(kind)
         if there is not None and id_ not in there:
-            runs = kind == "Service" and record.target == "local"  # there a service is a process
-            found.append(Drift(name, DriftKind.STOPPED if runs else DriftKind.GONE))
+            is_process = kind in live_parts.get(PROCESS_KINDS, frozenset())
+            found.append(Drift(name, DriftKind.STOPPED if is_process else DriftKind.GONE))
         elif part in changed:
             found.append(Drift(name, DriftKind.CHANGED))
     whole = [drift for drift in found if drift.name == NAMESPACE and drift.kind is DriftKind.GONE]

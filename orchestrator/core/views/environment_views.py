@@ -21,6 +21,7 @@ from orchestrator.core.suites.suite_plan import SuiteView
 from orchestrator.core.suites.suite_results import SuiteRuns
 from orchestrator.core.views import explanations, phases
 from orchestrator.core.views.phases import Phase
+from programs.spec import DEFAULT_TARGET
 from stacks.model import OperationVerb, Outcome, RefKind, StackRef
 
 IMAGE_STEP = "image lookup"
@@ -66,7 +67,7 @@ class EnvironmentView:
     reasons: tuple[str, ...]
     url: str = ""
     urls: Mapping[str, str] = field(default_factory=dict)
-    target: str = "local"
+    target: str = DEFAULT_TARGET
     title: str = ""
     author: str = ""
     branch: str = ""
@@ -287,4 +288,4 @@ def _target(environment: EnvironmentFacts) -> str:
     if environment.record is not None:
         return environment.record.target
     recipe = environment.request.recipe if environment.request else None
-    return recipe.spec.target if isinstance(recipe, Recipe) else "local"
+    return recipe.spec.target if isinstance(recipe, Recipe) else DEFAULT_TARGET

@@ -101,6 +101,7 @@ class EmulateHost:
     def forge_settings(self) -> dict[str, Any]:
         """How Eph gets in: as an App, and at the commits by our mirror."""
         return {
+            "kind": "github",
             "url": self.api_url,
             "app_id": str(APP),
             "private_key_file": self.root / "app.pem",

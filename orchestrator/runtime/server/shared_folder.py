@@ -1,7 +1,7 @@
 """The folder that replicas share, and who may use it: one ephd alone, or several that agree on a leader, never both.
 
-The target `local` keeps processes, so it works on the one machine where they are: a second supervisor or a second
-PostgreSQL on the same data would destroy it.
+A target that keeps processes works on the one machine where they are: a second supervisor or a second PostgreSQL on
+the same data would destroy it.
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ def lock_shared_folder(settings: ServerSettings) -> Iterator[None]:
                 f"another ephd uses {shared}, and it or this one has replicas.lease = none; "
                 "give all replicas replicas.lease = postgres, or end the other"
             ) from error
-        if several and "local" in settings.targets.allowed:
-            _check_same_machine(settings.local_dir)
+        if several:
+            for target, folder in settings.machine_folders().items():
+                _check_same_machine(target, folder)
         yield
 
 
-def _check_same_machine(root: Path) -> None:
+def _check_same_machine(target: str, root: Path) -> None:
     root.mkdir(parents=True, exist_ok=True)
     file, here = root / "machine", socket.gethostname()
     if not file.exists():
@@ -45,6 +46,6 @@ def _check_same_machine(root: Path) -> None:
     there = file.read_text().strip()
     if there and there != here:
         raise StartupError(
-            f"the target local in {root} keeps its processes on {there}, and this is {here}; start this replica there, "
+            f"the target {target} in {root} keeps its processes on {there}, and this is {here}; start this replica there, "
             f"or, once that machine is gone for good, remove {file}"
         )

@@ -33,7 +33,6 @@ from programs.redaction import Redactor
 from programs.registry import RunsTests, Target
 from programs.spec import EnvironmentSpec, SuiteSpec
 from stacks.model import StackRef
-from stacks.paths import StackPaths
 
 log = logging.getLogger("eph.testing")
 
@@ -43,7 +42,7 @@ class SuiteRunnerDependencies:
     """What it works with. ``token`` gives the preview token where people sign in; ``is_leader``: whether this replica
     may start anything; ``wake`` makes the loop show what changed."""
 
-    paths: StackPaths
+    records: Path
     state: LoopState
     journal: Journal
     clock: Clock
@@ -124,7 +123,7 @@ class SuiteRunner:
 
     def recover(self) -> list[str]:
         """Blocking: ends what an earlier life left running."""
-        return suite_process.recover(self._dependencies.paths.operations)
+        return suite_process.recover(self._dependencies.records)
 
     async def close(self) -> None:
         self._closed = True
@@ -236,7 +235,7 @@ class SuiteRunner:
             return ended, None, f"{detail}; {said}" if detail else said
 
     def _folder(self, ref: StackRef) -> Path:
-        return self._dependencies.paths.operation_folder(ref) / "tests"
+        return self._dependencies.records / ref.project / ref.stack / "tests"
 
 
 def _redacted(report: bytes, secrets: tuple[str, ...]) -> bytes:

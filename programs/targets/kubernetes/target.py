@@ -17,10 +17,12 @@ from programs.image_references import InvalidReference
 from programs.inventory import HeldResource
 from programs.kit import identifiers
 from programs.kit.errors import TargetError
+from programs.registry import TargetDescription
 from programs.runtime_info import LogLines, LogRequest, RuntimeInfo
 from programs.spec import EnvironmentSpec, ServiceSpec, SuiteSpec
 from programs.targets.kubernetes import (
     commit_files,
+    eph_yaml_section,
     gateway_routes,
     scale_to_zero,
     settings,
@@ -31,16 +33,29 @@ from programs.targets.kubernetes import (
 from programs.targets.kubernetes.api import cluster, object_names, quantities
 from programs.targets.kubernetes.api.cluster import ClusterClient, ObjectNotFound
 from programs.targets.kubernetes.api.namespace_access import ensure_access
+from programs.targets.kubernetes.eph_yaml_section import KubernetesSection
 from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.observation import cluster_inventory, cluster_watch, pod_info
 from programs.targets.kubernetes.rendering import namespace_objects
 from programs.targets.kubernetes.settings import KubernetesSettings, split_list
+from programs.targets.kubernetes.settings_table import KubernetesTargetSettings
 
 if TYPE_CHECKING:
     from programs.targets.kubernetes.kubernetes_program import PreparedInputs
 
 VERSION = "kubernetes-2"
 STRATEGIES = ("empty", "seed", "template")
+DESCRIPTION = TargetDescription(
+    title="The target `kubernetes`.",
+    settings_model=KubernetesTargetSettings,
+    section_model=KubernetesSection,
+    problems=eph_yaml_section.problems,
+    notices=eph_yaml_section.notices,
+    database_strategies=STRATEGIES,
+    runs_images=True,
+    trusted_authors_only=False,
+    plugins=("kubernetes",),
+)
 LISTED_KINDS = ("v1/pods", "v1/services", "v1/persistentvolumeclaims", "v1/secrets", "apps/v1/deployments")
 
 
@@ -48,6 +63,7 @@ class KubernetesTarget:
     """Environments as namespaces; see ``programs.registry.Target``."""
 
     version = VERSION
+    description = DESCRIPTION
 
     def program(self, spec: EnvironmentSpec) -> Callable[[], None]:
         on = settings.from_mapping(spec.settings)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from programs.inventory import PROCESS_KINDS
 from programs.kit import identifiers, routes
 from programs.kit.database import environment_databases
 from programs.kit.host_settings import HostSettings
@@ -31,7 +32,7 @@ def live_resources(settings: HostSettings) -> Mapping[str, frozenset[str]]:
             f"{path.parents[1].name}/{path.name}" for path in settings.envs.glob("*/src/*") if path.name[0] != "."
         ),
     }
-    return {kind: frozenset(ids) for kind, ids in found.items()}
+    return {**{kind: frozenset(ids) for kind, ids in found.items()}, PROCESS_KINDS: frozenset({"Service"})}
 
 
 def _services(settings: HostSettings) -> Iterator[str]:

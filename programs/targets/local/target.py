@@ -10,18 +10,29 @@ from programs.kit.database import postgres
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
 from programs.kit.processes import sandbox, supervisor
+from programs.registry import TargetDescription
 from programs.runtime_info import LogLines, LogRequest, RuntimeInfo
 from programs.spec import EnvironmentSpec, SuiteSpec
-from programs.targets.local import cleanup, liveness, local_inventory, process_info, suspend
+from programs.targets.local import cleanup, eph_yaml_checks, liveness, local_inventory, process_info, suspend
+from programs.targets.local.settings_table import LocalTargetSettings
 
 VERSION = "local-3"
 STRATEGIES = ("empty", "seed", "template")
+DESCRIPTION = TargetDescription(
+    title="The target `local`.",
+    settings_model=LocalTargetSettings,
+    problems=eph_yaml_checks.problems,
+    notices=eph_yaml_checks.notices,
+    database_strategies=STRATEGIES,
+    preload=("programs.targets.local.local_program", "psycopg"),
+)
 
 
 class LocalTarget:
     """Environments on this machine; see ``programs.registry.Target``."""
 
     version = VERSION
+    description = DESCRIPTION
 
     def program(self, spec: EnvironmentSpec) -> Callable[[], None]:
         on = host_settings.from_mapping(spec.settings)

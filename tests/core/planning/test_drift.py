@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.core.planning import drift_detection
 from orchestrator.core.planning.drift_detection import Drift, DriftKind
-from programs.inventory import DRIFTED
+from programs.inventory import DRIFTED, PROCESS_KINDS
 from stacks import names
 from stacks.model import BuildInfo, StackRecord
 from tests.worlds.plan.pull_requests import START, sha
@@ -37,7 +37,7 @@ def test_what_somebody_changed_counts_and_a_namespace_stands_for_all_in_it() -> 
     )
     assert drift_detection.detect(record, {**there, "Service": frozenset()}) == (Drift("service-web", DriftKind.GONE),)
     assert drift_detection.detect(record, dict.fromkeys(there, frozenset())) == (Drift("namespace"),)
-    assert drift_detection.detect(replace(record, target="local"), {"Service": frozenset()}) == (
+    assert drift_detection.detect(record, {"Service": frozenset(), PROCESS_KINDS: frozenset({"Service"})}) == (
         Drift("service-web", DriftKind.STOPPED),
     )
 

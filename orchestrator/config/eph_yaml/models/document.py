@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, create_model
 
 from orchestrator.config.eph_yaml.models.database_section import DatabasesConfig
 from orchestrator.config.eph_yaml.models.environment_section import EnvironmentConfig
 from orchestrator.config.eph_yaml.models.services_section import (
     HooksConfig,
-    KubernetesConfig,
     ServiceConfig,
     SuiteConfig,
 )
 from orchestrator.config.eph_yaml.models.triggers import Trigger
+from programs import registry
 from programs.eph_yaml.field_types import CommandConfig, Name, Section
 from programs.eph_yaml.numbers import YamlFloat, YamlInt
+from programs.eph_yaml.target_section import TargetSection
 from programs.settings import InvalidValue, quote
 
 _TEAM = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}$"
@@ -40,7 +41,7 @@ FileVersion = Annotated[Literal["1.0"], BeforeValidator(_version), WithJsonSchem
 Team = Annotated[str, AfterValidator(_team), WithJsonSchema({"type": "string", "pattern": _TEAM})]
 
 
-class EphYaml(Section):
+class EphYamlFile(Section):
     """How one repository gets its preview environments. Lies at the root of the repository as eph.yaml."""
 
     version: FileVersion = Field(description="The version of this file's format.")
@@ -48,16 +49,42 @@ class EphYaml(Section):
     team: Team | None = Field(default=None, description="Who owns the environments; the tag Team of every resource.")
     target: Name | None = Field(
         default=None,
-        description="What environments are made of, such as local or kubernetes. Without it: kubernetes if the file "
-        "has that section, else the server's default.",
+        description="The name of the target that environments are created on. Without it: the one whose section the "
+        "file has, else the server's default.",
     )
     triggers: tuple[Trigger, ...] | None = Field(
         default=None, min_length=1, description="What asks for an environment. Without it: the server's own labels."
     )
     environment: EnvironmentConfig = Field(default=EnvironmentConfig(), description="The environment itself.")
     services: tuple[ServiceConfig, ...] = Field(default=(), description="What runs in it.")
-    build: CommandConfig | None = Field(default=None, description="Run in the checkout before services start (local).")
-    kubernetes: KubernetesConfig | None = Field(default=None, description="The repository's own manifests.")
+    build: CommandConfig | None = Field(default=None, description="Run in the checkout before services start.")
     database: DatabasesConfig = Field(default=DatabasesConfig(), description="Its databases.")
     tests: tuple[SuiteConfig, ...] = Field(default=(), description="Tests to run against the ready environment.")
     hooks: HooksConfig = Field(default=HooksConfig(), description="Commands around its life.")
+
+    def section(self, target: str) -> TargetSection | None:
+        """The section of that target, if the file has one."""
+        found = getattr(self, target, None)
+        return found if isinstance(found, TargetSection) else None
+
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """The targets whose sections the file has."""
+        return tuple(name for name in type(self).model_fields if self.section(name) is not None)
+
+
+def _target_sections() -> dict[str, Any]:
+    """The optional section that each installed target declares."""
+    declared = {name: found.section_model for name, found in registry.descriptions().items() if found.section_model}
+    return {
+        name: (model | None, Field(default=None, description=(model.__doc__ or "").partition("\n")[0]))
+        for name, model in declared.items()
+    }
+
+
+if TYPE_CHECKING:
+    EphYaml = EphYamlFile
+else:
+    EphYaml = create_model(
+        "EphYaml", __base__=EphYamlFile, __doc__=EphYamlFile.__doc__, __module__=__name__, **_target_sections()
+    )

@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from programs.eph_yaml.durations import Duration
 from programs.eph_yaml.field_types import (
@@ -21,26 +21,12 @@ from programs.eph_yaml.field_types import (
     UrlPath,
     matches,
 )
-from programs.eph_yaml.numbers import YamlFloat, YamlInt
-from programs.eph_yaml.templates import parse_template
 from programs.settings import InvalidValue, quote
 
 _CRON = r"^[0-9A-Za-z*/,-]+( [0-9A-Za-z*/,-]+){4}$"
 _MOUNT = r"^(/[A-Za-z0-9._-]+)+$"
-_VALUE = r"^[A-Za-z0-9_-]{1,60}(\.[A-Za-z0-9_-]{1,60}){0,9}$"
 _RESERVED_MOUNTS = ("/dev", "/proc", "/sys", "/etc", "/bin", "/lib", "/lib64", "/sbin", "/usr", "/var/run/secrets")
 """Where a volume would hide what the image or the cluster puts there."""
-
-
-def _value(value: Any) -> Any:
-    """A text is a template; a number that YAML reads as one stays one."""
-    if isinstance(value, YamlInt):
-        return int(value.text)
-    if isinstance(value, YamlFloat):
-        return float(value.text)
-    if isinstance(value, str):
-        parse_template(value)
-    return value
 
 
 def _mount(value: str) -> str:
@@ -56,10 +42,6 @@ Cron = Annotated[
     str,
     matches(_CRON, "a schedule", "write the five fields of cron, such as 0 3 * * *"),
     WithJsonSchema({"type": "string", "pattern": _CRON}),
-]
-ValuePath = Annotated[str, matches(_VALUE, "a path of a value", "write names with dots, such as image.tag")]
-ValueText = Annotated[
-    str | int | float | bool, BeforeValidator(_value), WithJsonSchema({"type": ["string", "number", "boolean"]})
 ]
 MountPath = Annotated[str, AfterValidator(_mount), WithJsonSchema({"type": "string", "pattern": _MOUNT})]
 
@@ -121,20 +103,6 @@ class ServiceConfig(Section):
         if self.schedule and self.port:
             raise InvalidValue("what runs by schedule listens at no port", "take `port` or `schedule` out", ("port",))
         return self
-
-
-class KubernetesConfig(Section):
-    """The repository's own manifests, for the target `kubernetes`."""
-
-    manifests: tuple[RepositoryPath, ...] = Field(
-        min_length=1, description="Files or folders, applied in this order: plain, kustomize or a Helm chart."
-    )
-    values: dict[ValuePath, ValueText] = Field(
-        default={}, max_length=200, description="Values for Helm charts, by dotted path such as image.tag; templates."
-    )
-    values_files: tuple[RepositoryPath, ...] = Field(
-        default=(), max_length=20, description="Files of values for Helm charts; `values` count more."
-    )
 
 
 class SuiteConfig(Section):

@@ -1,0 +1,31 @@
+"""What a target declares of eph.yaml: a section under its own name, and checks of the whole file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NamedTuple
+
+from programs.eph_yaml.field_types import Section
+
+YamlPath = tuple[str | int, ...]
+EphYamlData = Mapping[str, Any]
+"""A valid eph.yaml as plain data, with every default filled in."""
+
+
+class Finding(NamedTuple):
+    """Something about the value at ``path`` that its author should know; ``expected`` says what to write instead."""
+
+    path: YamlPath
+    message: str
+    expected: str = ""
+
+
+class TargetSection(Section):
+    """A target's section. A file that has one and names no target is for that target."""
+
+    uses_all_images: ClassVar[bool] = False
+    """Whether it may use any of environment.images, not only those that services name."""
+
+    def spec_fields(self, render: Callable[[str], str]) -> dict[str, Any]:  # noqa: ARG002 - for those with templates
+        """The fields of ``EnvironmentSpec`` that it sets; ``render`` fills in placeholders."""
+        return {"options": self.model_dump(mode="json")}

@@ -1,0 +1,110 @@
+"""What a target declares of the server's configuration: its table of eph.toml, and what follows from it.
+
+The server's settings are assembled from these tables, so ``[NAME]`` and ``EPH_NAME__SETTING`` work for every installed
+target, and the reference page lists them. A target's methods receive plain strings (``to_mapping``), because an
+operation runs in a process of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, SecretStr
+
+from programs.settings import CommaSeparated, InvalidValue, SettingsTable, quote
+
+TEMPLATES_DESCRIPTION = (
+    "Prepared databases of that PostgreSQL server that any repository may have cloned, name=database each."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MachineTools:
+    """What commands of a repository may use of this machine: more folders to read, and their PATH."""
+
+    toolbox: tuple[str, ...] = ()
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerContext:
+    """What a target's settings may refer to. ``server_id`` distinguishes servers of the same name.
+
+    ``private_folder`` is the target's own in this replica's home, ``shared_folder`` in what all replicas share.
+    ``routes`` is the folder of the gateway's routes. ``tools`` are those that the default target grants.
+    """
+
+    server_id: str
+    private_folder: Path
+    shared_folder: Path
+    routes: Path
+    url_template: str
+    tools: MachineTools = MachineTools()
+
+
+class TargetSettings(SettingsTable):
+    """A target's table of eph.toml. This one is for a target without settings."""
+
+    def to_mapping(self, server: ServerContext) -> dict[str, str]:
+        """What the target's methods receive. May hold secrets."""
+        fields = {name: as_text(value) for name, value in self}
+        return {
+            "root": str(server.private_folder),
+            "server": server.server_id,
+            "routes": str(server.routes),
+            **fields,
+            "url": server.url_template,
+        }
+
+    def may_have_environments(self, server: ServerContext) -> bool:  # noqa: ARG002 - for those that look
+        """Whether something may exist there although the target is not allowed any more: it must still be destroyed."""
+        return self != type(self)()
+
+    def template_names(self) -> frozenset[str]:
+        """The prepared databases that an eph.yaml may name."""
+        return frozenset()
+
+    def image_registries(self) -> tuple[str, ...]:
+        """Where images may come from, as prefixes; anywhere when empty."""
+        return ()
+
+    def probe_url(self) -> str:
+        """Where ephd checks that previews respond, when that isn't the gateway's own address."""
+        return ""
+
+    def machine_folder(self, server: ServerContext) -> Path | None:  # noqa: ARG002 - for those that have one
+        """A folder whose processes run on one machine: replicas elsewhere must not use it."""
+        return None
+
+    def machine_tools(self) -> MachineTools:
+        return MachineTools()
+
+
+def as_text(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case SecretStr():
+            return value.get_secret_value()
+        case tuple():
+            return ",".join(map(str, value))
+        case _:
+            return str(value)
+
+
+def _template_database(value: str) -> str:
+    name, _, database = value.partition("=")
+    if not (re.fullmatch(r"[a-z][a-z0-9-]{0,29}", name) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]{0,62}", database)):
+        raise InvalidValue(f"{quote(value)} is not name=database", "write for example shop=shop_prepared")
+    return value
+
+
+TemplateDatabases = Annotated[tuple[Annotated[str, AfterValidator(_template_database)], ...], *CommaSeparated]
+
+
+def template_names(items: Iterable[str]) -> frozenset[str]:
+    return frozenset(item.partition("=")[0] for item in items)

@@ -1,0 +1,76 @@
+"""The section `kubernetes` of eph.yaml, and what the file needs for this target."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from programs.eph_yaml.field_types import RepositoryPath, matches
+from programs.eph_yaml.numbers import YamlFloat, YamlInt
+from programs.eph_yaml.target_section import EphYamlData, Finding, TargetSection
+from programs.eph_yaml.templates import parse_template
+
+_VALUE = r"^[A-Za-z0-9_-]{1,60}(\.[A-Za-z0-9_-]{1,60}){0,9}$"
+
+
+def _value(value: Any) -> Any:
+    """A text is a template; a number that YAML reads as one stays one."""
+    if isinstance(value, YamlInt):
+        return int(value.text)
+    if isinstance(value, YamlFloat):
+        return float(value.text)
+    if isinstance(value, str):
+        parse_template(value)
+    return value
+
+
+ValuePath = Annotated[str, matches(_VALUE, "a path of a value", "write names with dots, such as image.tag")]
+ValueText = Annotated[
+    str | int | float | bool, BeforeValidator(_value), WithJsonSchema({"type": ["string", "number", "boolean"]})
+]
+
+
+class KubernetesSection(TargetSection):
+    """The repository's own manifests, for the target `kubernetes`."""
+
+    uses_all_images: ClassVar[bool] = True
+
+    manifests: tuple[RepositoryPath, ...] = Field(
+        min_length=1, description="Files or folders, applied in this order: plain, kustomize or a Helm chart."
+    )
+    values: dict[ValuePath, ValueText] = Field(
+        default={}, max_length=200, description="Values for Helm charts, by dotted path such as image.tag; templates."
+    )
+    values_files: tuple[RepositoryPath, ...] = Field(
+        default=(), max_length=20, description="Files of values for Helm charts; `values` count more."
+    )
+
+    def spec_fields(self, render: Callable[[str], str]) -> dict[str, Any]:
+        values = {key: render(value) if isinstance(value, str) else value for key, value in self.values.items()}
+        return {
+            "manifests": tuple(map(posixpath.normpath, self.manifests)),
+            "values": values,
+            "values_files": tuple(map(posixpath.normpath, self.values_files)),
+        }
+
+
+def problems(file: EphYamlData) -> Iterator[Finding]:
+    if not file["services"] and not file["kubernetes"]:
+        message = "there are neither services nor manifests, and the target `kubernetes` runs nothing else"
+        yield Finding((), message, "add services with name and image, or kubernetes.manifests")
+    for index, service in enumerate(file["services"]):
+        if service["image"] is None:
+            message = f"the target `kubernetes` runs images, and service `{service['name']}` has none"
+            yield Finding(("services", index), message, "add image, the name of one of environment.images")
+
+
+def notices(file: EphYamlData) -> Iterator[Finding]:
+    if file["build"]:
+        yield Finding(("build",), "the target `kubernetes` builds nothing; images come from CI")
+    for index, image in enumerate(file["environment"]["images"]):
+        if image["fallback"] == "fail" and image["fallback_tag"]:
+            path = ("environment", "images", index, "fallback_tag")
+            yield Finding(path, "it is never taken, as `fallback: fail` says")

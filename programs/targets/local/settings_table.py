@@ -1,0 +1,69 @@
+"""The table ``[local]`` of eph.toml."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from programs.settings import StringList
+from programs.target_settings import (
+    TEMPLATES_DESCRIPTION,
+    MachineTools,
+    ServerContext,
+    TargetSettings,
+    TemplateDatabases,
+    template_names,
+)
+
+
+class LocalTargetSettings(TargetSettings):
+    """The target `local`: processes and databases on this machine."""
+
+    root: Path | None = Field(default=None, description="Where it keeps checkouts, logs, data. Empty: local in home.")
+    toolbox: StringList = Field(
+        default=(), description="More folders that previews may read, such as a language's own."
+    )
+    path: str = Field(default="/usr/local/bin:/usr/bin:/bin", description="The PATH that previews get.")
+    sandbox: Literal["auto", "bubblewrap", "none"] = Field(
+        default="auto",
+        description="How previews are shut in. auto: by bubblewrap where it works. bubblewrap: or not at all. none.",
+    )
+    postgres: SecretStr = Field(
+        default=SecretStr(""),
+        description="An administrator's URL of the PostgreSQL server to use. Empty: a server of Eph's own.",
+    )
+    templates: TemplateDatabases = Field(default=(), description=TEMPLATES_DESCRIPTION)
+    checkout_bytes: int = Field(
+        default=512 * 1024**2, ge=1024, description="The most that the files of one commit may hold, in bytes."
+    )
+
+    def to_mapping(self, server: ServerContext) -> dict[str, str]:
+        return {
+            "root": str(self._folder(server)),
+            "routes": str(server.routes),
+            "url": server.url_template,
+            "toolbox": os.pathsep.join(self.toolbox),
+            "path": self.path,
+            "sandbox": self.sandbox,
+            "postgres": self.postgres.get_secret_value(),
+            "checkout_bytes": str(self.checkout_bytes),
+            "templates": ",".join(self.templates),
+        }
+
+    def may_have_environments(self, server: ServerContext) -> bool:
+        return self._folder(server).exists()
+
+    def template_names(self) -> frozenset[str]:
+        return template_names(self.templates)
+
+    def machine_folder(self, server: ServerContext) -> Path | None:
+        return self._folder(server)
+
+    def machine_tools(self) -> MachineTools:
+        return MachineTools(self.toolbox, self.path)
+
+    def _folder(self, server: ServerContext) -> Path:
+        return self.root.expanduser().absolute() if self.root else server.shared_folder
