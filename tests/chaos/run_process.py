@@ -16,6 +16,7 @@ from pathlib import Path
 
 from orchestrator.demo.github.demo_github import DemoGitHubError
 from tests.chaos import outcomes, resources
+from tests.chaos import run as chaos_run
 from tests.chaos.outcomes import Outcome, Problem
 from tests.chaos.schedules import FAULTS
 

@@ -85,9 +85,9 @@ def test_private_hosts_are_asked_only_when_the_operator_names_them(scripted_regi
     scripted_registry.respond(MANIFEST, Docker_Content_Digest=DIGEST)
     port = scripted_registry.host.rpartition(":")[2]
     for host in (f"127.0.0.1:{port}", f"localhost:{port}", "169.254.169.254", "10.0.0.1", "[::1]:5000"):
-        reference = image_references.ImageReference(host, "acme/shop", "1")
+        private = image_references.ImageReference(host, "acme/shop", "1")
         with pytest.raises(RegistryRefused, match="lies in a private network"):
-            ClientUnderTest().registry.digest(reference)
+            ClientUnderTest().registry.digest(private)
     assert scripted_registry.requests == []
     assert ClientUnderTest(scripted_registry.host).registry.digest(reference(scripted_registry.host)) == DIGEST
 

@@ -77,7 +77,7 @@ def test_changed_spec_is_rebuilt(live_world: Simulation, part: str) -> None:  # 
 @pytest.mark.parametrize(
     ("facts", "refresh", "words"),
     [
-        ({"pending": 2}, True, "left 2 resources half-done"),
+        ({"pending_operations": 2}, True, "left 2 resources half-done"),
         ({"locks": (lock(dead=True),)}, True, "owner is proven dead"),
         ({"tag": None}, False, "its creation was not finished"),
         ({"built": None}, False, "its creation was not finished"),

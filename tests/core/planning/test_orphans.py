@@ -26,7 +26,7 @@ STRAY = HeldResource("database", "stray", NAME, f"Database:{NAME}/stray")
 
 def known_facts(record: StackRecord = RECORD, **more: object) -> AuditContext:
     snapshot = StackSnapshot({record.ref: record})
-    fixed = {"stacks": snapshot, "accounted": KnownNames(frozenset({NAME})), "refs": frozenset({REF})}
+    fixed = {"stacks": snapshot, "known_names": KnownNames(frozenset({NAME})), "refs": frozenset({REF})}
     return AuditContext(**{**fixed, **more})
 
 
