@@ -114,7 +114,7 @@ class RunsTests(Protocol):
         such checkout, in words for people."""
 
     def suite_report(self, spec: EnvironmentSpec, suite: SuiteSpec, max_bytes: int) -> bytes | None:
-        """What the suite wrote as its JUnit XML, at most ``max_bytes`` bytes and one more; None: there is no such file."""
+        """The suite's JUnit XML, at most ``max_bytes`` bytes and one more; None if there is no such file."""
 
 
 @runtime_checkable

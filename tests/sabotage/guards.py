@@ -20,8 +20,8 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """``counter`` is what turns from zero without it. ``history`` or ``test`` is the proof; ``expected_output`` is what
-    the failed test says, so that nothing else than the missing guard made it fail."""
+    """``counter`` is what turns from zero without it. ``history`` or ``test`` is the proof; ``expected_output`` is what the failed
+    test says, so that nothing else than the missing guard made it fail."""
 
     name: str
     counter: str
@@ -88,8 +88,7 @@ MODELLED = (
     ),
     Guard(
         "the mark of expiry comes before the destroy", "lost",
-        # its time is up: first the mark, then the destroy\n        return Stay(over)",
-        (Patch(DESIRED, "    if over is not None:
+        (Patch(DESIRED, "    if over is not None:  # its time is up: first the mark, then the destroy\n        return Stay(over)",
                "    if over is not None:\n        return Unwanted(over.reason)"),),
         (("open", 1, 0), *[("long_pass", 0, 2)] * 3),
     ),
