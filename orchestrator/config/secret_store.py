@@ -142,7 +142,8 @@ def _read_value(entry: PreviewSecret, environ: Mapping[str, str]) -> str:
         raise UnreadableSecret(f"{where} holds a zero byte, which no variable can; encode it, such as in base64")
     if len(value) < MIN_LENGTH:
         raise UnreadableSecret(
-            f"{where} holds {len(value)} characters; fewer than {MIN_LENGTH} cannot be kept out of logs: take a longer one"
+            f"{where} holds {len(value)} characters, too few to be redacted reliably; "
+            f"use a value of at least {MIN_LENGTH} characters"
         )
     return value
 

@@ -52,9 +52,14 @@ def view_of(running: RunningEph, number: int) -> EnvironmentView:
     return next(view for view in running.ephd.system.service.environments() if view.key and view.key.number == number)
 
 
+def is_idle(preview: EnvironmentView) -> bool:
+    """Its tests visit it, so one that was put to sleep while they run would be woken by them."""
+    return preview.phase is Phase.READY and not any(suite.state in ("waiting", "running") for suite in preview.tests)
+
+
 async def sleep(running: RunningEph, number: int) -> None:
     async with asyncio.timeout(TIMEOUT):
-        while view_of(running, number).phase is not Phase.READY:
+        while not is_idle(view_of(running, number)):
             await asyncio.sleep(0.05)
         await running.ephd.system.service.sleep(str(view_of(running, number).ref), "bench")
         while view_of(running, number).asleep_since is None or running.ephd.system.service.status().running:

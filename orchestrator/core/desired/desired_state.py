@@ -58,7 +58,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Unwanted:
-    """``guarded``: not stated positively. ``report_always``: worth a word on the pull request even when nothing exists."""
+    """``guarded``: not stated positively. ``report_always``: reported even when nothing exists."""
 
     reason: str
     guarded: bool = False

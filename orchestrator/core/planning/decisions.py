@@ -200,7 +200,7 @@ def _sleep_or_wake(
     rest, record = sleep_rules.needed_change(environment, context.policy, context.now), environment.record
     if rest is None or record is None or record.built is None or tag is None or record.tag is None:
         return None
-    slept, now = record.tag.asleep, context.now.replace(microsecond=0)
+    slept, now = record.tag.asleep, context.now.replace(microsecond=context.now.microsecond // 1000 * 1000)
     asleep = (slept if record.tag.half and slept else now) if rest.asleep else None
     wanted = replace(tag, asleep=asleep, awake_until=rest.until, half=False)
     if not rest.asleep and slept is None:
