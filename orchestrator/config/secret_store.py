@@ -144,8 +144,8 @@ def _read_value(entry: PreviewSecret, environ: Mapping[str, str]) -> str:
         )
     if len(value) < MIN_LENGTH:
         raise UnreadableSecret(
-            f"{where} has {len(value)} characters; fewer than {MIN_LENGTH} can't be redacted from logs: use a "
-            "longer value"
+            f"{where} holds {len(value)} characters, too few to be redacted reliably; "
+            f"use a value of at least {MIN_LENGTH} characters"
         )
     return value
 

@@ -96,7 +96,7 @@ async def forward(
     client_info: ClientInfo,
     is_preview: bool,
 ) -> web.StreamResponse:
-    """``find_upstream`` gives the upstream as it is now. Raises NoAnswer, and nothing was sent to the client by then."""
+    """``find_upstream`` gives the current upstream. Raises NoAnswer before anything was sent to the client."""
     headers = request_headers(request.headers, client_info)
     body = request.content if request.body_exists else None
     await _send_continue(request)

@@ -41,7 +41,7 @@ class BadDatabaseUrl(ValueError):
 
 
 class TimeoutConnection(psycopg.Connection[Any]):
-    """Every exchange with the server ends within ``exchange_timeout`` seconds, by its answer or by a lost connection."""
+    """Every exchange ends within ``exchange_timeout`` seconds: with an answer or a lost connection."""
 
     exchange_timeout = EXCHANGE_SECONDS
 

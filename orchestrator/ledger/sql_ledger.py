@@ -21,8 +21,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
-from orchestrator.ledger import database_engine, event_kinds, retention, schema_upgrade
+from orchestrator.ledger import database_engine, retention, schema_upgrade
 from orchestrator.ledger.backlog import Backlog, Batch
+from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.ledger.port import Event
 from orchestrator.ledger.tables import EVENTS, from_row, to_row
 
@@ -174,7 +175,7 @@ class SqlLedger:
 
     def _gap_event(self, batch: Batch) -> Event:
         return Event(
-            kind=event_kinds.LEDGER_GAP,
+            kind=EventKind.LEDGER_GAP,
             at=self._now(),
             message=f"The event log could not be written for a while: {batch.late} events are late, "
             f"{batch.lost} are lost.",

@@ -9,7 +9,7 @@ from typing import assert_never
 
 from orchestrator.core import chat_commands
 from orchestrator.core.chat_commands import ChatCommand, ChatVerb, CommandResult
-from orchestrator.core.model.world import Key, PullRequest
+from orchestrator.core.model.world import TAG_INTENTS, Key, PullRequest
 from orchestrator.core.util.formatting import format_time
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
@@ -22,8 +22,6 @@ from programs.runtime_info import LogRequest
 from stacks import names
 
 LOG_LINES = 20
-_PENDING_TAG_INTENTS = ("extend", "keep", "unkeep", "sleep", "wake")
-"""Wishes that are on their way into the stack's tag: until they are there, a kill loses them."""
 
 TriggerLabels = Callable[[Repository, PullRequest], frozenset[str]]
 """Those that ask for an environment, as that pull request's eph.yaml says. Blocking."""
@@ -50,7 +48,7 @@ class ChatActions:
     def is_applied(self, key: Key, until: datetime) -> bool:
         intents = self._loop_state.intents.values()
         mine = [each for each in intents if names.parse(each.ref) == (key.repository, key.number)]
-        return not any(each.kind in _PENDING_TAG_INTENTS and each.at <= until for each in mine)
+        return not any(each.kind in TAG_INTENTS and each.at <= until for each in mine)
 
     async def _execute(self, command: ChatCommand, origin: CommandOrigin) -> CommandResult:
         match command.verb:

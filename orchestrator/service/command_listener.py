@@ -29,7 +29,7 @@ from orchestrator.forges.port import (
     Reaction,
     Repository,
 )
-from orchestrator.ledger import event_kinds
+from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.cycles import CycleResult
 from orchestrator.runtime.journal import Journal
@@ -197,7 +197,7 @@ class CommandListener:
         if not self._within_rate_limit(origin.repository.id, MAX_REFUSALS_PER_REPOSITORY):
             return
         self._comments.done[comment.id] = comment.created
-        self._record(event_kinds.COMMAND_REFUSED, origin, comment.body.strip().splitlines()[0], "no write access")
+        self._record(EventKind.COMMAND_REFUSED, origin, comment.body.strip().splitlines()[0], "no write access")
         await self._react(origin.repository, comment.id, Reaction.REFUSED)
 
     async def _run_commands(
@@ -226,10 +226,10 @@ class CommandListener:
     def _reply(self, parsed: chat_commands.ParsedLine, result: CommandResult, origin: CommandOrigin) -> None:
         what = parsed.line if isinstance(parsed, InvalidCommand) else parsed.verb.value
         self._replies.add(origin.key, self._clock(), ChatReply(f"{PREFIX} {what}", origin.author, result))
-        kind = event_kinds.COMMAND_OBEYED if result.ok else event_kinds.COMMAND_REFUSED
+        kind = EventKind.COMMAND_OBEYED if result.ok else EventKind.COMMAND_REFUSED
         self._record(kind, origin, f"{PREFIX} {what}", result.text)
 
-    def _record(self, kind: str, origin: CommandOrigin, command: str, result: str) -> None:
+    def _record(self, kind: EventKind, origin: CommandOrigin, command: str, result: str) -> None:
         where = f"{origin.repository.full_name}#{origin.key.number}"
         self._journal.record(kind, f"{command[:80]} on {where}: {result[:300]}", where, origin.author)
 

@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from orchestrator.core.model.world import Intent, Request
+from orchestrator.core.model.world import Intent, IntentKind, Request
 from orchestrator.core.orphans.orphan_audit import AuditResult, sweepable
 from orchestrator.core.views.environment_views import EnvironmentView, display_name
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import APPROVED, ApiUsage, Forge, ForgeError, ForgeNotFound, Repository, expired_mark
-from orchestrator.ledger import event_kinds
+from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.ledger.port import Event, Ledger
 from orchestrator.ledger.sql_ledger import LedgerUnavailable
 from orchestrator.runtime.clock import Clock
@@ -206,16 +206,16 @@ class LocalControlPlane:
     async def up(self, name: str, by: str) -> EnvironmentView:
         view = self.environment(name)
         self._deps.suite_runner.retry(view.ref)
-        self._record_intent(view, "retry", by)
-        self._deps.journal.record(event_kinds.INTENT_RETRY, "requested a retry", str(view.ref), by)
+        self._record_intent(view, IntentKind.RETRY, by)
+        self._deps.journal.record(EventKind.INTENT_RETRY, "requested a retry", str(view.ref), by)
         return view
 
     async def down(self, name: str, by: str) -> EnvironmentView:
         """The label goes first: while it is there, the Git host says that the environment should exist."""
         view = self.environment(name)
         await self._remove_trigger_labels(view)
-        self._record_intent(view, "down", by)
-        self._deps.journal.record(event_kinds.INTENT_DOWN, "requested its destruction", str(view.ref), by)
+        self._record_intent(view, IntentKind.DOWN, by)
+        self._deps.journal.record(EventKind.INTENT_DOWN, "requested its destruction", str(view.ref), by)
         return view
 
     async def _remove_trigger_labels(self, view: EnvironmentView) -> None:
@@ -254,9 +254,9 @@ class LocalControlPlane:
         now = self._deps.clock()
         # Whole seconds, as the tag keeps them: what it says is then what was asked for.
         until = (max(view.expires_at or now, now) + timedelta(seconds=seconds)).replace(microsecond=0)
-        self._record_intent(view, "extend", by, until)
+        self._record_intent(view, IntentKind.EXTEND, by, until)
         self._deps.journal.record(
-            event_kinds.INTENT_EXTEND, f"requested an extension until {until:%Y-%m-%d %H:%M}", str(view.ref), by
+            EventKind.INTENT_EXTEND, f"requested an extension until {until:%Y-%m-%d %H:%M}", str(view.ref), by
         )
         return replace(view, expires_at=until)
 
@@ -266,20 +266,20 @@ class LocalControlPlane:
             raise RequestRefused(f"{view.name} is being destroyed, so it can't be kept")
         if not view.commit:
             raise RequestRefused(f"{view.name} does not exist yet; keep it once it has been created")
-        self._record_intent(view, "keep" if keep else "unkeep", by)
+        self._record_intent(view, IntentKind.KEEP if keep else IntentKind.UNKEEP, by)
         kind, what = (
-            (event_kinds.INTENT_KEEP, "to keep it") if keep else (event_kinds.INTENT_UNKEEP, "that it expires again")
+            (EventKind.INTENT_KEEP, "to keep it") if keep else (EventKind.INTENT_UNKEEP, "that it expires again")
         )
         self._deps.journal.record(kind, f"asked {what}", str(view.ref), by)
         return replace(view, kept=keep, expires_at=None if keep else view.expires_at)
 
     async def sleep(self, name: str, by: str) -> EnvironmentView:
-        return self._request_sleep_or_wake(self.environment(name), "sleep", by)
+        return self._request_sleep_or_wake(self.environment(name), IntentKind.SLEEP, by)
 
     async def wake_up(self, name: str, by: str) -> EnvironmentView:
-        return self._request_sleep_or_wake(self.environment(name), "wake", by)
+        return self._request_sleep_or_wake(self.environment(name), IntentKind.WAKE, by)
 
-    def _request_sleep_or_wake(self, view: EnvironmentView, kind: str, by: str) -> EnvironmentView:
+    def _request_sleep_or_wake(self, view: EnvironmentView, kind: IntentKind, by: str) -> EnvironmentView:
         if view.phase in (Phase.DESTROYING, Phase.DESTROYED, Phase.EXPIRED):
             raise RequestRefused(f"{view.name} is being destroyed, so it can't sleep or wake")
         if not view.commit:
@@ -288,9 +288,9 @@ class LocalControlPlane:
             raise RequestRefused(f"The target {view.target} does not support sleep")
         self._record_intent(view, kind, by)
         told, what = (
-            (event_kinds.INTENT_SLEEP, "to put it to sleep")
-            if kind == "sleep"
-            else (event_kinds.INTENT_WAKE, "to wake it")
+            (EventKind.INTENT_SLEEP, "to put it to sleep")
+            if kind == IntentKind.SLEEP
+            else (EventKind.INTENT_WAKE, "to wake it")
         )
         self._deps.journal.record(told, f"asked {what}", str(view.ref), by)
         return view
@@ -318,9 +318,7 @@ class LocalControlPlane:
             await asyncio.to_thread(self._deps.forge.mark, repository, head, APPROVED, text)
         except ForgeError as error:
             raise RequestRefused(f"the approval could not be written on commit {head[:7]}: {error}") from error
-        self._deps.journal.record(
-            event_kinds.COMMIT_APPROVED, f"commit {head} of a fork is approved", str(view.ref), by
-        )
+        self._deps.journal.record(EventKind.COMMIT_APPROVED, f"commit {head} of a fork is approved", str(view.ref), by)
         self.trigger_cycle("approved")
         return view
 
@@ -330,7 +328,7 @@ class LocalControlPlane:
         if not held or plan != held:
             raise RequestRefused(f"Plan {plan!r} is not on hold" + (f". Plan on hold: {held}" if held else ""))
         self._deps.loop_state.approved_plans[plan] = self._deps.clock()
-        self._deps.journal.record(event_kinds.PLAN_APPROVED, f"plan {plan} is approved", actor=by)
+        self._deps.journal.record(EventKind.PLAN_APPROVED, f"plan {plan} is approved", actor=by)
         self.trigger_cycle("approved")
         return f"plan {plan} runs in the next cycle"
 
@@ -348,9 +346,9 @@ class LocalControlPlane:
             ]
         removed = await self._deps.auditor.sweep()
         for sentence in removed:
-            self._deps.journal.record(event_kinds.SWEEP_REMOVED, sentence, actor=by)
+            self._deps.journal.record(EventKind.SWEEP_REMOVED, sentence, actor=by)
         self._deps.journal.record(
-            event_kinds.SWEEP_REMOVED, f"requested a sweep: {len(lines) + len(removed)} found", actor=by
+            EventKind.SWEEP_REMOVED, f"requested a sweep: {len(lines) + len(removed)} found", actor=by
         )
         self.trigger_cycle("sweep")
         return lines + removed
@@ -358,7 +356,7 @@ class LocalControlPlane:
     def trigger_cycle(self, reason: str) -> None:  # noqa: ARG002 - the reason is for the caller's log
         self._deps.wakeups.wake_soon(refresh=True)
 
-    def _record_intent(self, view: EnvironmentView, kind: str, by: str, until: datetime | None = None) -> None:
+    def _record_intent(self, view: EnvironmentView, kind: IntentKind, by: str, until: datetime | None = None) -> None:
         intent = Intent(view.ref, kind, by, self._deps.clock(), until)
         self._deps.loop_state.add_intent(intent)
         self._deps.wakeups.wake_soon(refresh=True)

@@ -21,7 +21,7 @@ from typing import Protocol
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import Repository
-from orchestrator.ledger import event_kinds
+from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.runtime.cycles import CycleResult
 from orchestrator.runtime.journal import Journal
 from orchestrator.service.chat_replies import ChatReplies, Replies
@@ -191,7 +191,7 @@ class Notifier:
                 del self._pending[ref]
                 self._dependencies.forget_record(ref)
         for sentence in failed:
-            self._journal.record(event_kinds.REPORT_FAILED, sentence)
+            self._journal.record(EventKind.REPORT_FAILED, sentence)
 
     def _update_replies(self) -> None:
         """Whose environment has gone and was told so keeps that as the last word."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import httpx
 
 from orchestrator.forges.webhooks import WebhookParser, WebhookRequest, WebhookStatus
-from orchestrator.ledger import event_kinds
+from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.wakeups import Wakeups
@@ -63,7 +63,7 @@ class WebhookReceiver:
             if event.note:
                 delivery = event.delivery_id or "without an id"
                 text = f"{event.name or 'no event'}: {event.note} (delivery {delivery})"
-                self._journal.record(event_kinds.WEBHOOK_RECEIVED, text, actor="webhook")
+                self._journal.record(EventKind.WEBHOOK_RECEIVED, text, actor="webhook")
         return True
 
     async def test(self) -> WebhookTestResult:

@@ -136,7 +136,7 @@ def test_what_a_pull_request_prints_cannot_steer_the_terminal(eph: Eph, desk: Fa
 class TestWaiting:
     @pytest.fixture(autouse=True)
     def impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(polling, "INTERVAL", 0.0)
+        monkeypatch.setattr(polling, "POLL_INTERVAL", 0.0)
 
     def test_up_stays_until_ready_and_prints_the_url(self, eph: Eph, desk: FakeEnvironmentService) -> None:
         desk.put_environment(sample(42))

@@ -67,7 +67,7 @@ def test_a_small_file_becomes_a_recipe_with_the_defaults() -> None:
 def test_everything_of_the_file_arrives_in_the_spec_and_survives_json() -> None:
     page = (ROOT / "docs/reference/eph-yaml.md").read_text()
     text = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[1]
-    found = make_recipe(parse(text.encode()), CONTEXT, AdmissionPolicy())
+    found = build_recipe(parse(text.encode()), CONTEXT, AdmissionPolicy())
     spec = found.spec
     assert (found.labels, found.wait_for_checks, found.allow_drafts) == ({"preview", "demo"}, ("build",), False)
     assert spec.build == CommandSpec("pip install --target .deps -r requirements.txt", 900)
@@ -99,7 +99,7 @@ def test_everything_of_the_file_arrives_in_the_spec_and_survives_json() -> None:
 def test_the_example_is_refused_only_where_its_target_is_not_installed() -> None:
     document = parse((ROOT / "eph.example.yaml").read_bytes())
     with pytest.raises(InvalidConfig) as caught:
-        make_recipe(document, CONTEXT, AdmissionPolicy())
+        build_recipe(document, CONTEXT, AdmissionPolicy())
     assert str(caught.value) == (
         "eph.yaml:22:1: kubernetes: target `kubernetes` is not installed on this server; "
         "use `target: local` and the keys it needs"
@@ -107,7 +107,7 @@ def test_the_example_is_refused_only_where_its_target_is_not_installed() -> None
     both = AdmissionPolicy(
         installed_targets=frozenset({"local", "kubernetes"}), allowed_targets=frozenset({"kubernetes"})
     )
-    assert make_recipe(document, CONTEXT, both).spec.target == "kubernetes"
+    assert build_recipe(document, CONTEXT, both).spec.target == "kubernetes"
 
 
 def test_local_without_services_says_what_to_add() -> None:
@@ -269,7 +269,7 @@ tests:
 
 
 def test_suites_are_the_files_and_change_nothing_of_what_is_built() -> None:  # P4
-    plain, found = make_recipe(WEB), build_recipe(WEB + SUITES)
+    plain, found = make_recipe(WEB), make_recipe(WEB + SUITES)
     unit, browser = found.suites
     assert (unit.command.run, unit.command.timeout, unit.junit, unit.env) == (
         "make test", 120, "out/junit.xml", {"TZ": "UTC"},
@@ -318,7 +318,7 @@ def test_a_branch_and_a_tag_have_legal_names_and_their_own_triggers() -> None:
     assert found.spec.marks["Ref"] == "branch release/1.0"
     assert "PRNumber" not in found.spec.marks
     assert (found.wait_for_checks, found.paths, found.allow_drafts) == (("build",), (), True)
-    on_tag = replace(on_branch, head_ref="日本", kind=RefKind.TAG)
+    on_tag = replace(on_branch, head_ref="日本", ref_kind=RefKind.TAG)
     template = "environment: {name_template: '{words}-{number}-{ref_type}'}\n"
     assert make_recipe(triggers + template + WEB, on_tag).spec.name == f"{CONTEXT.random_words}-tag-tag"
     assert ref_patterns(parse((HEAD + triggers + WEB).encode())) == WatchedRefs(("release/*",), ("v*",))

@@ -88,7 +88,7 @@ async def test_a_person_signs_in_once_and_comes_back_to_the_page(protected_world
 async def test_the_cookie_is_secure_where_the_connection_is(world: GatewayWorld, tmp_path: Path) -> None:
     (tmp_path / "t").write_text(TOKEN)
     world.route(HOST, 1)
-    await world.start(tokens=tmp_path / "t", sign_in="all", proxies=frozenset({"127.0.0.1"}))
+    await world.start(tokens=tmp_path / "t", sign_in="all", trusted_proxies=frozenset({"127.0.0.1"}))
     answer = await sign_in(world, **{"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"})
     assert "Secure" in answer.headers["Set-Cookie"]
 

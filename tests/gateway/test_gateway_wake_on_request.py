@@ -95,7 +95,7 @@ async def test_a_start_that_failed_is_told_to_all_who_wait(world: GatewayWorld) 
 
 
 async def test_whoever_waits_too_long_is_told_to_come_again(world: GatewayWorld) -> None:
-    await world.start(hold=0.2)
+    await world.start(max_wake_wait=0.2)
     route(world, 1, asleep=True)
     answer = await world.request(HOST, method="POST", data=b"x")
     assert (answer.status, answer.content_type) == (503, "application/json")

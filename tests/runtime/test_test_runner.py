@@ -239,8 +239,8 @@ def test_what_a_killed_life_left_running_is_ended_at_the_next_start(tmp_path: Pa
     what = SuiteCommand(("/bin/sh", "-c", "sleep 300 & sleep 300"), "slow", "0" * 32, folder, 300)
     code = f"""
 import asyncio, pathlib
-from orchestrator.runtime.trial import Started, run
-asyncio.run(run(Started({what.argv!r}, "slow", {what.run_id!r}, pathlib.Path({str(folder)!r}), 300)))
+from orchestrator.runtime.suites.suite_process import SuiteCommand, run
+asyncio.run(run(SuiteCommand({what.argv!r}, "slow", {what.run_id!r}, pathlib.Path({str(folder)!r}), 300)))
 """
     life = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[2])
     record = folder / "slow.running.json"

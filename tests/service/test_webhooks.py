@@ -16,7 +16,7 @@ from orchestrator.demo.github.demo_github import free_port
 from orchestrator.forges.github.webhooks import webhook_events
 from orchestrator.forges.github.webhooks.webhook_events import GitHubWebhooks
 from orchestrator.forges.webhooks import PastDelivery, WebhookRequest, WebhookStatus
-from orchestrator.ledger import event_kinds
+from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.ledger.fake import MemoryLedger
 from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.wakeups import FULL_REFRESH, Refresh, Wakeups
@@ -73,7 +73,7 @@ class WebhookSetup:
         return self.wakeups._refresh
 
     def recorded_messages(self) -> list[str]:
-        return [event.message for event in self.ledger.events() if event.kind == event_kinds.WEBHOOK_RECEIVED]
+        return [event.message for event in self.ledger.events() if event.kind == EventKind.WEBHOOK_RECEIVED]
 
 
 def test_webhook_wakes_its_pull_request_and_records_its_id() -> None:

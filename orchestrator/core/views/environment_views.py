@@ -10,6 +10,7 @@ from orchestrator.core.desired import expiry, image_pinning
 from orchestrator.core.model import environment_facts
 from orchestrator.core.model.environment_facts import EnvironmentFacts
 from orchestrator.core.model.image_lookup import ImagePin
+from orchestrator.core.model.joins import WantedOnly
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import Key, Recipe, World
 from orchestrator.core.planning import backoff, decisions
@@ -141,8 +142,7 @@ class _ViewInputs:
 
 def _is_hidden(inputs: _ViewInputs) -> bool:
     """Neither wanted nor existing: a pull request that Eph has no word about."""
-    subject = inputs.subject
-    return isinstance(inputs.action, Keep) and subject.record is None and subject.running is None
+    return isinstance(inputs.action, Keep) and isinstance(inputs.subject.join, WantedOnly)
 
 
 def _view(inputs: _ViewInputs) -> EnvironmentView:

@@ -87,7 +87,6 @@ def _wait_until_allowed(cluster: ClusterClient, namespace: str, settings: Kubern
         if time.monotonic() > deadline:
             raise KubernetesError(
                 f"the account {settings.account} has no rights in namespace {namespace}, although {BINDING_NAME} "
-                f"there binds it to {settings.role}; an operator looks with: kubectl describe clusterrole "
-                f"{settings.role}"
+                f"binds it to {settings.role}; to see why: kubectl describe clusterrole {settings.role}"
             )
         time.sleep(0 if agreed else POLL_SECONDS)
