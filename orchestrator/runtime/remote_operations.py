@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 
 from orchestrator.core.model.world import RunningOperation
-from orchestrator.ledger import event_kinds
+from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.wakeups import Wakeups
@@ -33,7 +33,7 @@ class RemoteOperations:
         found = await asyncio.to_thread(self._operations.recover)
         for ref in found.ended:
             self._journal.record(
-                event_kinds.OPERATION_RECOVERED, "an operation of an earlier leader was ended", str(ref)
+                EventKind.OPERATION_RECOVERED, "an operation of an earlier leader was stopped", str(ref)
             )
         if found.still_running:
             asyncio.get_running_loop().call_later(POLL_INTERVAL, self._wakeups.wake)
@@ -46,6 +46,6 @@ def _as_running(operation: RemoteOperation) -> RunningOperation:
         verb=operation.verb,
         commit=operation.commit,
         started=operation.started_at,
-        progress=f"begun by another replica: {operation.identity}",
+        progress=f"started by another replica: {operation.identity}",
         remote=True,
     )

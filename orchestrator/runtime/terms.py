@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from orchestrator.ledger import event_kinds
+from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.loop_state import LoopState
@@ -54,7 +54,7 @@ class Terms:
         leadership.begin_term(epoch)
         if leadership.has_replicas:
             message = f"the replica at {self._dependencies.address} leads now, term {epoch}"
-            self._dependencies.journal.record(event_kinds.LEADER_CHANGED, message)
+            self._dependencies.journal.record(EventKind.LEADER_CHANGED, message)
 
     async def _prepare(self) -> None:
         state, journal = self._dependencies.state, self._dependencies.journal
@@ -74,6 +74,6 @@ class Terms:
         else:
             for ref in parts.operations.recover().ended:
                 parts.journal.record(
-                    event_kinds.OPERATION_RECOVERED, "an operation of an earlier life was ended", str(ref)
+                    EventKind.OPERATION_RECOVERED, "an operation left over from an earlier run was stopped", str(ref)
                 )
         return parts.operations.last_results()

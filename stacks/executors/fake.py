@@ -64,8 +64,8 @@ class FakeLane:
 
 
 class FakeExecutor:
-    """``started`` lists all operations in the order of their start. ``remote`` is what other replicas left; ``logs`` what
-    operations printed; ``forgotten`` whose results and logs were deleted."""
+    """``started`` lists all operations in the order of their start. ``remote`` is what other replicas left; ``logs``
+    what operations printed; ``forgotten`` whose results and logs were deleted."""
 
     def __init__(
         self, backend: FakeBackend | None = None, now: Callable[[], datetime] = lambda: datetime.now(UTC)

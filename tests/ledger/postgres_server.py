@@ -117,7 +117,7 @@ def running_server() -> Iterator[PostgresServer]:
 
 
 class CuttableProxy:
-    """A proxy in front of a server. ``cut``: nothing passes any more, and no side is told; ``restore``: it does again."""
+    """A proxy in front of a server. ``cut`` drops traffic without telling either side; ``restore`` ends that."""
 
     def __init__(self, port: int) -> None:
         self._upstream_port = port

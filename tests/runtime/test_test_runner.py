@@ -182,7 +182,7 @@ async def test_one_that_takes_too_long_is_ended_with_all_that_it_started(setup: 
     home = str(setup.folder / "home")
     setup.suites = (suite("slow", "setsid sleep 345 & sleep 345 & echo $! ; wait", timeout=1, env={"HOME": home}),)
     await setup.run_until(lambda: "slow" in setup.results)
-    assert setup.results["slow"].detail == "took longer than its limit of 1 s"
+    assert setup.results["slow"].detail == "timed out after 1 s"
     assert not is_running(int(setup.results["slow"].tail[0]))
     assert list(process_identity.pids_with_variable("HOME", home)) == []
 
@@ -239,8 +239,8 @@ def test_what_a_killed_life_left_running_is_ended_at_the_next_start(tmp_path: Pa
     what = SuiteCommand(("/bin/sh", "-c", "sleep 300 & sleep 300"), "slow", "0" * 32, folder, 300)
     code = f"""
 import asyncio, pathlib
-from orchestrator.runtime.trial import Started, run
-asyncio.run(run(Started({what.argv!r}, "slow", {what.run_id!r}, pathlib.Path({str(folder)!r}), 300)))
+from orchestrator.runtime.suites.suite_process import SuiteCommand, run
+asyncio.run(run(SuiteCommand({what.argv!r}, "slow", {what.run_id!r}, pathlib.Path({str(folder)!r}), 300)))
 """
     life = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[2])
     record = folder / "slow.running.json"

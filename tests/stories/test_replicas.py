@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.core.model.world import Intent
 from orchestrator.core.views.phases import Phase
-from orchestrator.ledger import event_kinds
+from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.ledger.fake import FakeLease
 from stacks.executors.port import Recovery, RemoteOperation
 from stacks.model import OperationVerb
@@ -44,7 +44,7 @@ async def test_who_begins_to_lead_acts_at_once(follower: World) -> None:
     await follower.run_for(seconds=10)
     assert follower.phase(number) is Phase.READY
     assert "Ready" in follower.comment(number)
-    assert event_kinds.LEADER_CHANGED in {event.kind for event in follower.ledger.events()}
+    assert EventKind.LEADER_CHANGED in {event.kind for event in follower.ledger.events()}
 
 
 async def test_who_ceases_to_lead_starts_nothing_new(follower: World) -> None:
@@ -100,7 +100,7 @@ async def test_a_stack_on_which_an_earlier_leader_still_works_is_left_alone(foll
     assert follower.stacks.records == {}
     [view] = follower.last_cycle.views
     assert view.reasons[0] == "waiting for the up of ccccccc that another replica started"
-    assert view.progress == "begun by another replica: process 7 on one"
+    assert view.progress == "started by another replica: process 7 on one"
     follower.stacks.remote = Recovery()
     await follower.run_for(minutes=1)
     assert follower.phase(number) is Phase.READY

@@ -23,7 +23,8 @@ from tests.stacks.stack_bench import OperationFactory, ref
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 RESULT = OperationResult(ref(1), OperationVerb.UP, Outcome.SUCCEEDED, "a" * 40, NOW, NOW)
-WORKER_PREAMBLE = f"import json, sys, time\nRESULT = {json.dumps(json.dumps({'event': 'result', 'result': serialization.dump(RESULT)}))}\n"
+RESULT_LINE = json.dumps({"event": "result", "result": serialization.dump(RESULT)})
+WORKER_PREAMBLE = f"import json, sys, time\nRESULT = {json.dumps(RESULT_LINE)}\n"
 
 
 async def run_worker(
