@@ -32,7 +32,7 @@ check: venv ## lint, format, types, import directions, documents
 	@$(PY) -m ruff format --check --quiet .
 	@$(PY) -m mypy --no-error-summary
 	@.venv/bin/lint-imports --no-logo
-	@$(PY) -m pytest -q -p no:cacheprovider tests/docs
+	@$(PY) -m pytest -q -p no:cacheprovider tests/docs tests/architecture
 
 bench: pulumi ## measure against the budgets; writes docs/reference/benchmarks.md
 	@$(WITH_TOOLS) $(PY) -m tests.bench $(ARGS)

@@ -18,7 +18,7 @@ from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.cycles import CycleListener
 from orchestrator.runtime.observation.health_monitor import Probe, SleepFunction
 from orchestrator.runtime.observation.recipe_reader import ServerRules
-from orchestrator.runtime.ports import Gateway, Memory, Traffic
+from orchestrator.runtime.ports import ManagedGateway, Memory, Traffic
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service.pending_reports import PendingReports
 from programs.registry import Target
@@ -43,7 +43,7 @@ class Ports:
     ledger: Ledger
     lease: Lease
     probe: Probe
-    gateway: Gateway
+    gateway: ManagedGateway
     traffic: Traffic
     memory: Memory
     clock: Clock

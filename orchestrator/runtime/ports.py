@@ -9,7 +9,7 @@ from orchestrator.core.model.world import TrafficSnapshot
 from orchestrator.core.planning.memory_limits import Headroom
 
 
-class Gateway(Protocol):
+class ManagedGateway(Protocol):
     """The gateway's process."""
 
     async def ensure(self) -> None:

@@ -15,7 +15,7 @@ from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.loop_state import LoopState
-from orchestrator.runtime.ports import Gateway
+from orchestrator.runtime.ports import ManagedGateway
 from orchestrator.runtime.suites.suite_runner import SuiteRunner
 from stacks.executors.port import Executor
 from stacks.model import OperationResult
@@ -35,7 +35,7 @@ class TermDependencies:
     state: LoopState
     operations: Executor
     suites: SuiteRunner
-    gateway: Gateway
+    gateway: ManagedGateway
     address: str
     listeners: Sequence[TermListener]
 
