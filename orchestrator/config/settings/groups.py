@@ -103,7 +103,7 @@ class ForksSettings(SettingsTable):
     )
     guarded: Literal["refuse", "approve"] = Field(
         default="approve",
-        description="The same for targets that run only what people with write access pushed, such as `local`.",
+        description="The same for targets that run only what people with write access pushed.",
     )
 
 

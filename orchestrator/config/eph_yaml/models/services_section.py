@@ -63,7 +63,7 @@ class ServiceResources(Section):
 
 
 class ServiceConfig(Section):
-    """One process (target `local`) or one workload (targets with images)."""
+    """A process, or on targets that run images a workload."""
 
     name: Name = Field(description="Its name; other services find it in the variable <NAME>_URL.")
     command: ShellCommand | None = Field(
