@@ -42,7 +42,7 @@ def shows(site: Site, host: str, text: str) -> str:
 
 
 def servers(site: Site) -> list[int]:
-    return [pid for pid in process_table.pids() if f"--directory {site.eph_home}" in process_table.command_line(pid)]
+    return [pid for pid in process_table.pids() if f"--directory {site.eph_home}/folders" in process_table.command_line(pid)]
 
 
 def test_environment_is_created_updated_put_to_sleep_woken_audited_and_destroyed(site: Site) -> None:
@@ -61,11 +61,7 @@ def test_environment_is_created_updated_put_to_sleep_woken_audited_and_destroyed
     slept = site.eph("sleep", name)
     assert slept.returncode == 0, slept.stderr
     site.wait_for_comment(number, "Asleep")
-    wait_until(
-        "nothing runs",
-        lambda: f"{servers(site)} {site.api('events', name=name, limit='8')}" if servers(site) else "",
-        15,
-    )
+    wait_until("nothing runs", lambda: _running(site, name), 15)
     woken = site.eph("wake", name)
     assert woken.returncode == 0, woken.stderr
     wait_until("it is awake", lambda: shows(site, host, "page two"))
@@ -80,6 +76,12 @@ def test_environment_is_created_updated_put_to_sleep_woken_audited_and_destroyed
     wait_until("it is destroyed", lambda: ", ".join(map(str, (site.eph_home / "folders" / "pages").iterdir())), 60)
     wait_until("its stack is gone", lambda: str(site.stacks() or ""))
     assert servers(site) == []
+
+
+def _running(site: Site, name: str) -> str:
+    events = [item["message"] for item in site.api("events", name=name, limit="500")["items"]]
+    lines = {pid: process_table.command_line(pid) for pid in servers(site)}
+    return f"{lines}: {events[-6:]}" if lines else ""
 
 
 def _audit_problem(site: Site, stray: str, known: str) -> str:
