@@ -31,7 +31,8 @@ ENVIRONMENT_INPUT = "environment"
 """The input that at least one resource of every stack carries: the environment's name. It makes a stack able to say
 whose it is when everything else about it is lost."""
 TARGET_INPUT = "target"
-"""The input by which a stack that never became whole says what it is made of; without it, that is the default target."""
+"""The input by which a stack that never became whole says what it is made of; without it, that is the default target.
+"""
 PINNED_INPUT = "pinned"
 """The input in which a program that runs images says, before it makes anything, which ones: ``commit``, ``images`` and
 ``found``. What a build began with is then known even when it never ended."""
@@ -113,7 +114,7 @@ class RunsTests(Protocol):
         such checkout, in words for people."""
 
     def suite_report(self, spec: EnvironmentSpec, suite: SuiteSpec, max_bytes: int) -> bytes | None:
-        """What the suite wrote as its JUnit XML, at most ``max_bytes`` bytes and one more; None: there is no such file."""
+        """The suite's JUnit XML, at most ``max_bytes`` bytes and one more; None if there is no such file."""
 
 
 @runtime_checkable

@@ -28,19 +28,19 @@ from stacks import errors, names, sleep
 from stacks.backends import update_history
 from stacks.backends.port import LockHeld
 from stacks.model import Operation, OperationResult, OperationVerb, Outcome, StackRef, StackTag
-from stacks.paths import StackPaths
 from stacks.progress import ProgressCollector
 from stacks.pulumi_command import OperationCommand
 from stacks.sleep import SleepOperation
+from stacks.worker_settings import WorkerSettings
 
 Now = Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True)
 class OperationContext:
-    """What an operation is given besides itself. ``on_destroyed`` returns once the record may go; False: it must stay."""
+    """What an operation is given besides itself. ``on_destroyed`` returns whether the record may be removed."""
 
-    paths: StackPaths
+    settings: WorkerSettings
     command: OperationCommand
     report_progress: Callable[[str], object]
     on_destroyed: Callable[[], bool]
@@ -51,7 +51,7 @@ def run(operation: Operation, context: OperationContext) -> OperationResult:
     """Always a result, never an exception: the parent plans with what went wrong."""
     started = context.now()
     progress = ProgressCollector(context.report_progress)
-    work = context.paths.work / uuid.uuid4().hex
+    work = context.settings.work / uuid.uuid4().hex
     work.mkdir(parents=True)
     try:
         _OperationRun(operation, context, progress, work).perform()
@@ -62,7 +62,7 @@ def run(operation: Operation, context: OperationContext) -> OperationResult:
         shutil.rmtree(work, ignore_errors=True)
     with contextlib.suppress(OSError):  # a history that cannot be tidied fails nothing
         cancelled = _outcome(failure, context.command) is Outcome.CANCELLED
-        context.paths.backend.finish_update(operation.ref, started if cancelled else None)
+        context.settings.backend.finish_update(operation.ref, started if cancelled else None)
     result = OperationResult(
         ref=operation.ref,
         verb=operation.verb,
@@ -113,7 +113,7 @@ class _OperationRun:
         self._context = context
         self._progress = progress
         self._work = work
-        self._backend = context.paths.backend
+        self._backend = context.settings.backend
 
     def perform(self) -> None:
         match self._operation.verb:
@@ -156,7 +156,7 @@ class _OperationRun:
         self._context.report_progress(f"building commit {self._operation.commit[:7]}")
         stack.up(
             message=update_history.message(OperationVerb.UP, self._operation.commit),
-            parallel=self._context.paths.parallel,
+            parallel=self._context.settings.parallel,
             on_event=self._progress.on_event,
             color="never",
             suppress_progress=True,
@@ -186,7 +186,7 @@ class _OperationRun:
             self._resolve_pending()
         stack.destroy(
             message=update_history.message(OperationVerb.DESTROY, ""),
-            parallel=self._context.paths.parallel,
+            parallel=self._context.settings.parallel,
             on_event=self._progress.on_event,
             color="never",
             suppress_progress=True,
@@ -230,7 +230,7 @@ class _OperationRun:
         workspace = LocalWorkspace(
             work_dir=str(self._work),
             program=program,
-            pulumi_home=str(self._context.paths.pulumi_home),
+            pulumi_home=str(self._context.settings.pulumi_home),
             project_settings=automation.ProjectSettings(name=ref.project, runtime="python"),
             pulumi_command=self._context.command,
         )

@@ -1,7 +1,8 @@
 """The one compact tag: what a stack says of itself, in at most 256 characters, read back as untrusted text.
 
-Pulumi Cloud bounds a tag's value to 256 characters; so the keys are short and times are seconds. A tag that does not
-read back is None, which makes the stack a half-made one: completed or destroyed, never believed.
+Pulumi Cloud bounds a tag's value to 256 characters; so the keys are short and times are seconds. Falling asleep is kept
+to the millisecond: a request earlier in the same second must not wake it again. A tag that does not read back is None,
+which makes the stack a half-made one: completed or destroyed, never believed.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ def encode(tag: StackTag) -> str:
     times = (("until", tag.extended_until), ("up", tag.awake_until))
     data.update({name: _to_seconds(at) for name, at in times if at is not None})
     if tag.asleep is not None:  # only what sleeps can be half-way
-        data["nap"] = -_to_seconds(tag.asleep) if tag.half else _to_seconds(tag.asleep)
+        at = round(tag.asleep.timestamp(), 3)
+        data["nap"] = -at if tag.half else at
     if tag.keep:
         data["keep"] = 1
     if tag.target != DEFAULT_TARGET:
@@ -55,9 +57,9 @@ def decode(value: str) -> StackTag | None:
             commit=str(data["sha"]),
             seen=_parse_time(data["seen"]),
             extended_until=_optional_time(data, "until"),
-            asleep=_optional_time(data, "nap"),
+            asleep=datetime.fromtimestamp(abs(float(data["nap"])), UTC) if "nap" in data else None,
             awake_until=_optional_time(data, "up"),
-            half=int(data.get("nap", 0)) < 0,
+            half=float(data.get("nap", 0)) < 0,
             keep=bool(data.get("keep")),
             ref_name=str(data.get("ref", "")),
             target=str(data.get("on", DEFAULT_TARGET)),

@@ -31,8 +31,8 @@ from programs.redaction import Redactor
 from stacks import dynamic_provider, lifecycle, serialization
 from stacks.dynamic_provider import ProviderProcess
 from stacks.model import Operation, OperationVerb
-from stacks.paths import WARM_PROVIDER_PORT_ENV, StackPaths
 from stacks.pulumi_command import MAX_LINE_LENGTH, OperationCommand
+from stacks.worker_settings import WARM_PROVIDER_PORT_ENV, WorkerSettings
 
 CANCEL_GRACE = 4.0
 """Seconds between asking Pulumi to cancel and ending the provider that keeps it waiting."""
@@ -79,15 +79,15 @@ class Worker:
     def _context(
         self, order: dict[str, Any], operation: Operation, command: OperationCommand
     ) -> lifecycle.OperationContext:
-        places = StackPaths.from_json(order["places"])
-        os.environ.update(places.environment())
+        settings = WorkerSettings.from_json(order["settings"])
+        os.environ.update(settings.environment())
         os.environ["PULUMI_PYTHON_CMD"] = sys.executable
         os.environ[WARM_PROVIDER_PORT_ENV] = self._provider_port()
         # What the SDK, Pulumi and its plugins make and forget lies in the worker's own folder, which goes with it: the
         # plugin for Kubernetes leaves a copy of the kubeconfig each time.
-        tempfile.tempdir = os.environ["TMPDIR"] = str(places.work)
+        tempfile.tempdir = os.environ["TMPDIR"] = str(settings.work)
         return lifecycle.OperationContext(
-            paths=places,
+            settings=settings,
             command=command,
             report_progress=lambda text: self.send("progress", text=self._log.redactor(text)),
             on_destroyed=lambda: self._confirm_destroyed(operation),

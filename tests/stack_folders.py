@@ -1,4 +1,4 @@
-"""The folders of operations on a file backend, for tests that need real ones."""
+"""A file backend and a process executor in a folder, for tests that need real ones."""
 
 from __future__ import annotations
 
@@ -6,14 +6,36 @@ from pathlib import Path
 from typing import Any
 
 from stacks.backends.file.file_backend import FileBackend
-from stacks.paths import StackPaths
+from stacks.executors.port import ExecutorSettings
+from stacks.executors.process import operation_records
+from stacks.executors.process.process_executor import ProcessExecutor
+from stacks.model import Operation, StackRef
+from stacks.worker_settings import WorkerSettings
 
 
-def stack_paths(folder: Path, **changes: Any) -> StackPaths:
-    usual: dict[str, Any] = {name: folder / name for name in ("work", "operations", "pulumi_home", "passphrase_file")}
-    return StackPaths(**{"backend": FileBackend(folder / "backend"), **usual, **changes})
+def worker_settings(folder: Path, **changes: Any) -> WorkerSettings:
+    usual: dict[str, Any] = {name: folder / name for name in ("work", "pulumi_home", "passphrase_file")}
+    return WorkerSettings(**{"backend": FileBackend(folder / "backend"), **usual, **changes})
 
 
-def file_backend(paths: StackPaths) -> FileBackend:
-    assert isinstance(paths.backend, FileBackend)
-    return paths.backend
+def records_of(settings: WorkerSettings) -> Path:
+    return settings.work.parent / "operations"
+
+
+def operation_folder(settings: WorkerSettings, ref: StackRef) -> Path:
+    return operation_records.operation_folder(records_of(settings), ref)
+
+
+def process_executor(settings: WorkerSettings, version: str = "3.0.0", **changes: Any) -> ProcessExecutor:
+    """A warm worker would cost each test a process."""
+    usual: dict[str, Any] = {"records": records_of(settings), "warm_workers": 0}
+    return ProcessExecutor(ExecutorSettings(worker=settings, version=version, **{**usual, **changes}))
+
+
+def file_backend(settings: WorkerSettings) -> FileBackend:
+    assert isinstance(settings.backend, FileBackend)
+    return settings.backend
+
+
+async def allow_removal(_: Operation) -> bool:
+    return True

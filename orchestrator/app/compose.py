@@ -12,7 +12,7 @@ from functools import partial
 from orchestrator.app.ports import Options, Ports
 from orchestrator.app.system import System
 from orchestrator.runtime.cycles import Cycles
-from orchestrator.runtime.executor import Executor, ExecutorDependencies
+from orchestrator.runtime.executor import PlanExecutor, PlanExecutorDependencies
 from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.loop import Loop, LoopDependencies
@@ -40,7 +40,7 @@ from programs.registry import DetectsDrift
 def compose(ports: Ports, options: Options) -> System:
     core = _Core.create(ports, options)
     suites, notifier, expiry = _suites(core), _notifier(core), _expiry(core)
-    executor = Executor(_executor_dependencies(core, notifier), core.state)
+    executor = PlanExecutor(_executor_dependencies(core, notifier), core.state)
     monitor = HealthMonitor(ports.probe, ports.clock, ports.wakeups.wake, ports.sleep)
     remote = RemoteOperations(core.leadership, ports.operations, core.journal, ports.wakeups)
     auditor = _auditor(core, executor, remote)
@@ -116,7 +116,7 @@ class _Core:
 def _suites(core: _Core) -> SuiteRunner:
     return SuiteRunner(
         SuiteRunnerDependencies(
-            paths=core.options.paths,
+            records=core.options.records,
             state=core.state,
             journal=core.journal,
             clock=core.ports.clock,
@@ -147,9 +147,9 @@ def _expiry(core: _Core) -> ExpirySync:
     return ExpirySync(core.options.targets, core.leadership.is_leader, core.ports.target)
 
 
-def _executor_dependencies(core: _Core, notifier: Notifier) -> ExecutorDependencies:
+def _executor_dependencies(core: _Core, notifier: Notifier) -> PlanExecutorDependencies:
     ports, wakeups = core.ports, core.ports.wakeups
-    return ExecutorDependencies(
+    return PlanExecutorDependencies(
         operations=ports.operations,
         forge=ports.forge,
         settings=core.options.targets,
@@ -166,7 +166,7 @@ def _executor_dependencies(core: _Core, notifier: Notifier) -> ExecutorDependenc
     )
 
 
-def _auditor(core: _Core, executor: Executor, remote: RemoteOperations) -> Auditor:
+def _auditor(core: _Core, executor: PlanExecutor, remote: RemoteOperations) -> Auditor:
     ports, options = core.ports, core.options
     return Auditor(
         AuditDependencies(
@@ -182,7 +182,7 @@ def _auditor(core: _Core, executor: Executor, remote: RemoteOperations) -> Audit
     )
 
 
-def _service(core: _Core, executor: Executor, auditor: Auditor, suites: SuiteRunner) -> LocalControlPlane:
+def _service(core: _Core, executor: PlanExecutor, auditor: Auditor, suites: SuiteRunner) -> LocalControlPlane:
     ports, options = core.ports, core.options
     return LocalControlPlane(
         ControlPlaneDependencies(
@@ -238,7 +238,7 @@ def _term_dependencies(core: _Core, suites: SuiteRunner, listeners: tuple[TermLi
     )
 
 
-def _sources(core: _Core, executor: Executor, monitor: HealthMonitor) -> ObserverSources:
+def _sources(core: _Core, executor: PlanExecutor, monitor: HealthMonitor) -> ObserverSources:
     ports, options = core.ports, core.options
     targets = {name: (ports.target(name), settings) for name, settings in options.targets.items()}
     guarded = options.policy.trusted_authors_only

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from importlib import metadata
 
 from orchestrator.app.ports import Options, Ports
@@ -33,20 +34,20 @@ from programs.registry import Sleeps
 from programs.spec import EnvironmentSpec
 from stacks.backends import registry as backends
 from stacks.backends.inventory import StackInventory
-from stacks.backends.port import Inventory
-from stacks.executors.process.pool import Pool
-from stacks.paths import StackPaths
+from stacks.backends.port import Backend, Inventory
+from stacks.executors import registry as executors
+from stacks.executors.port import ExecutorSettings
 from stacks.toolchain.pulumi_cli import Toolchain
+from stacks.worker_settings import WorkerSettings
 
 
 def version() -> str:
     return metadata.version("eph")
 
 
-def create_options(settings: ServerSettings, tools: Toolchain) -> Options:
-    paths = stack_paths(settings, tools)
+def create_options(settings: ServerSettings, backend: Backend) -> Options:
     targets = settings.target_settings(
-        server_keys.server_id(settings.keys_dir), targets_of_stacks(StackInventory(paths.backend))
+        server_keys.server_id(settings.keys_dir), targets_of_stacks(StackInventory(backend))
     )
     rules = ServerRules(
         bounds=settings.admission_policy(),
@@ -66,7 +67,7 @@ def create_options(settings: ServerSettings, tools: Toolchain) -> Options:
         policy=planning_policy(settings),
         rules=rules,
         targets=targets,
-        paths=paths,
+        records=settings.operations_dir,
         image_access={
             name: RegistryPolicy.from_settings(given, settings.images.hosts, settings.images.architectures)
             for name, given in targets.items()
@@ -81,23 +82,22 @@ def create_options(settings: ServerSettings, tools: Toolchain) -> Options:
     )
 
 
-def create_ports(settings: ServerSettings, tools: Toolchain, options: Options, forge: Forge, probe: Probe) -> Ports:
-    paths, lease, has_replicas = options.paths, create_lease(settings), settings.replicas.lease != "none"
-    pool = Pool(paths, tools.version, settings.workers, (lambda: lease.until) if has_replicas else None)
-
-    def create_folders() -> None:
-        paths.make_folders()
-        settings.routes_dir.mkdir(parents=True, exist_ok=True)
-        if has_replicas:
-            pool.delete_stale_folders()
-
+def create_ports(
+    settings: ServerSettings, worker: WorkerSettings, pulumi_version: str, forge: Forge, probe: Probe
+) -> Ports:
+    backend, lease, has_replicas = worker.backend, create_lease(settings), settings.replicas.lease != "none"
+    lease_until = (lambda: lease.until) if has_replicas else None
+    executor = executors.open_executor(
+        settings.executor,
+        ExecutorSettings(worker, pulumi_version, settings.operations_dir, settings.workers, lease_until),
+    )
     gateway = GatewayProcess if settings.gateway == "own" else ExternalGateway
     return Ports(
         forge=forge,
-        inventory=StackInventory(paths.backend),
-        create_inventory=lambda: StackInventory(paths.backend),
-        stores=(paths.backend, pool),
-        operations=pool,
+        inventory=StackInventory(backend),
+        create_inventory=lambda: StackInventory(backend),
+        stores=(backend, executor),
+        operations=executor,
         target=registry.get,
         registries=lambda access: RegistryClient(access, RegistryHttp(access)),
         ledger=SqlLedger(settings.ledger_database_url, keep=settings.ledger.keep),
@@ -105,9 +105,9 @@ def create_ports(settings: ServerSettings, tools: Toolchain, options: Options, f
         probe=probe,
         gateway=gateway(gateway_spec(settings)),
         traffic=TrafficFile(settings.gateway_dir),
-        memory=MemoryMonitor(pool.sessions, settings.limits.spare_memory * MEGABYTE),
+        memory=MemoryMonitor(executor.sessions, settings.limits.spare_memory * MEGABYTE),
         clock=clock.system,
-        create_folders=create_folders,
+        create_folders=partial(settings.routes_dir.mkdir, parents=True, exist_ok=True),
         pending_reports=PendingReports(settings.shared_dir / "owed.json"),
         listeners=(GatewayStatesFile(settings.gateway_dir).on_cycle,),
     )
@@ -128,11 +128,10 @@ def create_lease(settings: ServerSettings) -> Lease:
     return PostgresLease(settings.ledger_database_url, settings.name, settings.replica_url)
 
 
-def stack_paths(settings: ServerSettings, tools: Toolchain) -> StackPaths:
-    return StackPaths(
+def create_worker_settings(settings: ServerSettings, tools: Toolchain) -> WorkerSettings:
+    return WorkerSettings(
         backend=backends.open_backend(settings.stacks_url),
         work=settings.work_dir,
-        operations=settings.operations_dir,
         pulumi_home=settings.pulumi_home,
         passphrase_file=server_keys.passphrase_file(settings.keys_dir, settings.passphrase_file),
         tools=tools.path,

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 
 from orchestrator.core.model.policy import Policy
 from orchestrator.forges.port import Forge
@@ -23,8 +24,7 @@ from orchestrator.service.pending_reports import PendingReports
 from programs.registry import Target
 from programs.spec import EnvironmentSpec
 from stacks.backends.port import Inventory
-from stacks.executors.port import Operations
-from stacks.paths import StackPaths
+from stacks.executors.port import Executor
 from stacks.stray_files import HoldsStrayFiles
 
 
@@ -37,7 +37,7 @@ class Ports:
     inventory: Inventory
     create_inventory: Callable[[], Inventory]
     """A second reading beside the loop's, for audits."""
-    operations: Operations
+    operations: Executor
     target: Callable[[str], Target]
     registries: Callable[[RegistryPolicy], Registries]
     ledger: Ledger
@@ -67,7 +67,8 @@ class Options:
     rules: ServerRules
     targets: Mapping[str, Mapping[str, str]]
     """The settings of each target, by its name."""
-    paths: StackPaths
+    records: Path
+    """The folder for the results of test suites, beside what the executor keeps of each stack."""
     image_access: Mapping[str, RegistryPolicy]
     interval: timedelta
     deadline: timedelta

@@ -25,6 +25,7 @@ from orchestrator.runtime.server.shared_folder import lock_shared_folder
 from orchestrator.surfaces.api.server import serve
 from orchestrator.surfaces.leader_proxy import LeaderProxy
 from stacks.toolchain.pulumi_cli import Toolchain
+from stacks.worker_settings import WorkerSettings
 
 WORKER_THREADS = 32
 """For blocking calls to the Git host, targets and the event log. A slow target must not keep the others waiting."""
@@ -37,6 +38,7 @@ class RunningEphd:
     settings: ServerSettings
     system: System
     api: asyncio.Task[None]
+    worker: WorkerSettings
 
     @property
     def token_file(self) -> Path:
@@ -59,9 +61,10 @@ async def running(
         exits.enter_context(lock_shared_folder(settings))
         forge = forge or outside.create_forge(settings)
         exits.callback(forge.close)
-        options = outside.create_options(settings, tools)
+        worker = outside.create_worker_settings(settings, tools)
+        options = outside.create_options(settings, worker.backend)
         probe = outside.create_probe(settings)
-        ports = outside.create_ports(settings, tools, options, forge, probe)
+        ports = outside.create_ports(settings, worker, tools.version, forge, probe)
         exits.callback(ports.ledger.close)
         exits.push_async_callback(probe.close)
         system = compose(ports, options)
@@ -72,4 +75,4 @@ async def running(
         app = proxy if system.leadership.has_replicas else proxy.app
         api = await exits.enter_async_context(serve(app, listener))
         await exits.enter_async_context(system)
-        yield RunningEphd(settings, system, api)
+        yield RunningEphd(settings, system, api, worker)

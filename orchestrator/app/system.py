@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from orchestrator.app.ports import Options, Ports
-from orchestrator.ledger import event_kinds
+from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.runtime.cycles import Cycles
-from orchestrator.runtime.executor import Executor
+from orchestrator.runtime.executor import PlanExecutor
 from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.loop import Loop
@@ -51,7 +51,7 @@ class System:
     terms: Terms
     suites: SuiteRunner
     notifier: Notifier
-    executor: Executor
+    executor: PlanExecutor
     monitor: HealthMonitor
     auditor: Auditor
     service: LocalControlPlane
@@ -98,14 +98,14 @@ class System:
         await self.prepare()
         await ports.operations.open()
         await ports.gateway.ensure()
-        exits.callback(self.journal.record, event_kinds.SERVICE_STOPPED, "asked to stop")
+        exits.callback(self.journal.record, EventKind.SERVICE_STOPPED, "stop requested")
         self._lease = asyncio.create_task(ports.lease.run(), name="lease")
         self._tasks.append(self._lease)
         for name, work in self._parts():
             task = asyncio.create_task(work, name=name)
             exits.push_async_callback(_cancel, task)
             self._tasks.append(task)
-        self.journal.record(event_kinds.SERVICE_STARTED, f"eph {self.options.version}")
+        self.journal.record(EventKind.SERVICE_STARTED, f"eph {self.options.version}")
 
     def _parts(self) -> Iterable[tuple[str, Coroutine[None, None, None]]]:
         ports = self.ports
@@ -127,7 +127,7 @@ async def wait_for_failure(tasks: Iterable[asyncio.Task[None]]) -> None:
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in done:
         error = None if task.cancelled() else task.exception()
-        raise ComponentFailed(f"the part {task.get_name()!r} of ephd ended: {error or 'without an error'}") from error
+        raise ComponentFailed(f"the task {task.get_name()!r} of ephd stopped: {error or 'without an error'}") from error
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

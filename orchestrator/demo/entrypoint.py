@@ -144,7 +144,7 @@ async def _run_demo(run: DemoRun, console: Console) -> int:
 
 async def _run_system(run: DemoRun, world: DemoWorld, console: Console) -> tuple[StoryResult, list[str]]:
     async with running(world.settings, run.tools, stop_gateway=True) as ephd:
-        world.pulumi_environment = {**os.environ, **ephd.system.options.paths.environment()}
+        world.pulumi_environment = {**os.environ, **ephd.worker.environment()}
         world.token_file = ephd.token_file
         discovery.write(f"http://127.0.0.1:{world.ports.api}", ephd.token_file)
         try:

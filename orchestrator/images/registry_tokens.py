@@ -89,7 +89,7 @@ class RegistryTokens:
         data = reply.json()
         token = (data.get("token") or data.get("access_token")) if isinstance(data, dict) else None
         if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
-            raise RegistryRefused(f"cannot be asked for: {registry} sends us for a token to a place that gives none")
+            raise RegistryRefused(f"not accessible: {registry} refers to a token server that issues no token")
         lasts = data.get("expires_in")
         return self._cache(image, f"Bearer {token}", float(lasts) if isinstance(lasts, int) else DEFAULT_TTL)
 
@@ -109,4 +109,4 @@ def _realm_host(realm: str, registry: str) -> str:
     try:
         return httpx.URL(realm).netloc.decode("ascii").rpartition("@")[2]
     except (httpx.InvalidURL, ValueError):
-        raise RegistryRefused(f"cannot be asked for: {registry} sends us for a token to what is no URL") from None
+        raise RegistryRefused(f"not accessible: {registry} refers to an invalid token URL") from None

@@ -21,8 +21,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
-from orchestrator.ledger import database_engine, event_kinds, retention, schema_upgrade
+from orchestrator.ledger import database_engine, retention, schema_upgrade
 from orchestrator.ledger.backlog import Backlog, Batch
+from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.ledger.port import Event
 from orchestrator.ledger.tables import EVENTS, from_row, to_row
 
@@ -174,9 +175,9 @@ class SqlLedger:
 
     def _gap_event(self, batch: Batch) -> Event:
         return Event(
-            kind=event_kinds.LEDGER_GAP,
+            kind=EventKind.LEDGER_GAP,
             at=self._now(),
-            message=f"The event log could not be written for a while: {batch.late} events were late, "
+            message=f"The event log could not be written for a while: {batch.late} events are late, "
             f"{batch.lost} are lost.",
             data={"late": str(batch.late), "lost": str(batch.lost)},
         )
@@ -206,5 +207,5 @@ class SqlLedger:
     def _error_message(self, verb: str, error: Exception) -> str:
         return (
             f"The event log at {self._display_url} cannot be {verb}: {database_engine.error_summary(error)}. "
-            f"The loop goes on; check that the database is up and that there is space."
+            f"The loop continues. Check that the database is running and has free space."
         )

@@ -38,7 +38,7 @@ from orchestrator.runtime.loop_state import LoopState
 from programs import registry
 from programs.registry import Target
 from stacks import names
-from stacks.executors.port import Lane, Operations
+from stacks.executors.port import Executor, Lane
 from stacks.model import Operation, OperationResult, OperationVerb, Outcome, RefKind, StackRef
 
 log = logging.getLogger("eph.executor")
@@ -66,10 +66,10 @@ class _ActiveOperation:
 
 
 @dataclass(slots=True)
-class ExecutorDependencies:
+class PlanExecutorDependencies:
     """What the executor works with. ``wake`` tells the loop that something ended."""
 
-    operations: Operations
+    operations: Executor
     forge: Forge
     settings: Mapping[str, Mapping[str, str]]
     deadline: float
@@ -94,8 +94,8 @@ MAX_CONCURRENT_PURGES = 2
 MAX_CONCURRENT_FINDS = 8
 
 
-class Executor:
-    def __init__(self, dependencies: ExecutorDependencies, state: LoopState) -> None:
+class PlanExecutor:
+    def __init__(self, dependencies: PlanExecutorDependencies, state: LoopState) -> None:
         self._dependencies = dependencies
         self._state = state
         self._active: dict[StackRef, _ActiveOperation] = {}
@@ -168,7 +168,7 @@ class Executor:
                     (action.ref, action.commit), lambda: self._update_commit_mark(action, repositories)
                 )
             case _:
-                raise AssertionError(f"{type(action).__name__} changes nothing")
+                raise AssertionError(f"{type(action).__name__} is not an operation")
 
     # --- operations
 
@@ -259,9 +259,9 @@ class Executor:
         try:
             return await lane.wait()
         except Exception as error:
-            log.exception("the operation on %s ended without a result", operation.ref)
+            log.exception("the operation on %s exited without a result", operation.ref)
             began, now = self._active[operation.ref].running.started, self._dependencies.clock()
-            why = f"it ended without a result ({type(error).__name__}: {error})"
+            why = f"it exited without a result ({type(error).__name__}: {error})"
             return OperationResult(operation.ref, operation.verb, Outcome.FAILED, operation.commit, began, now, why)
 
     def _record_progress(self, ref: StackRef, text: str) -> None:
@@ -312,7 +312,7 @@ class Executor:
             pull = await asyncio.to_thread(self._look_up, action, repository)
         except ForgeError as error:
             where = self._dependencies.forge.words.reference(repository.full_name, action.key.number)
-            self._dependencies.journal.record_problem(f"{where} could not be asked for: {error}")
+            self._dependencies.journal.record_problem(f"{where} could not be read: {error}")
             return False
         self._state.confirm(pull, self._dependencies.clock())
         self._dependencies.wake()
@@ -336,7 +336,9 @@ class Executor:
         refs = self._dependencies.forge.refs(repository, key.kind, (f"{action.ref_name}**",))
         found = next((name for name in refs.commits if names.ref_number(key.kind, name) == key.number), "")
         if not found and not refs.complete:
-            raise ForgeUnavailable(f"the {key.kind}es of {repository.full_name} could not be read whole: {refs.reason}")
+            raise ForgeUnavailable(
+                f"the {key.kind}es of {repository.full_name} could not be read completely: {refs.reason}"
+            )
         state = PullState.OPEN if found else PullState.GONE
         return PullRequest(key, state, "", frozenset(), "", refs.commits.get(found, ""), found, "", "")
 
@@ -382,7 +384,7 @@ class Executor:
                 continue  # somebody was quicker
             except ForgeRefused as error:
                 self._dependencies.journal.record_problem(
-                    f"{action.ref}: the label {label} could not be taken off: {error}"
+                    f"{action.ref}: the label {label} could not be removed: {error}"
                 )
                 allowed = False
         return allowed

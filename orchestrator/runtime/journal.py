@@ -13,20 +13,20 @@ from orchestrator.core.model.world import CompletedRepair, RepositoryFacts
 from orchestrator.core.planning import plan_actions
 from orchestrator.core.views.environment_views import IMAGE_STEP, EnvironmentView
 from orchestrator.core.views.phases import Phase
-from orchestrator.ledger import event_kinds
+from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.ledger.port import Event, Ledger
 from orchestrator.runtime.clock import Clock
 from stacks.model import Operation, OperationResult, OperationVerb, Outcome, StackRef
 
-_PHASE_EVENTS: Mapping[Phase, str] = {
-    Phase.QUEUED: event_kinds.ENVIRONMENT_QUEUED,
-    Phase.WAITING: event_kinds.ENVIRONMENT_WAITING,
-    Phase.IMAGE: event_kinds.ENVIRONMENT_AWAITS_IMAGE,
-    Phase.REFUSED: event_kinds.ENVIRONMENT_REFUSED,
-    Phase.READY: event_kinds.ENVIRONMENT_READY,
-    Phase.UNHEALTHY: event_kinds.ENVIRONMENT_UNHEALTHY,
-    Phase.STALLED: event_kinds.ENVIRONMENT_STALLED,
-    Phase.HELD: event_kinds.ENVIRONMENT_HELD,
+_PHASE_EVENTS: Mapping[Phase, EventKind] = {
+    Phase.QUEUED: EventKind.ENVIRONMENT_QUEUED,
+    Phase.WAITING: EventKind.ENVIRONMENT_WAITING,
+    Phase.IMAGE: EventKind.ENVIRONMENT_AWAITS_IMAGE,
+    Phase.REFUSED: EventKind.ENVIRONMENT_REFUSED,
+    Phase.READY: EventKind.ENVIRONMENT_READY,
+    Phase.UNHEALTHY: EventKind.ENVIRONMENT_UNHEALTHY,
+    Phase.STALLED: EventKind.ENVIRONMENT_STALLED,
+    Phase.HELD: EventKind.ENVIRONMENT_HELD,
 }
 REPEAT_AFTER = timedelta(hours=1)
 MAX_PROBLEMS = 200
@@ -53,25 +53,25 @@ class Journal:
     def ledger(self) -> Ledger:
         return self._ledger
 
-    def record(self, kind: str, message: str, subject: str = "", actor: str = "eph", **data: str) -> None:
+    def record(self, kind: EventKind, message: str, subject: str = "", actor: str = "eph", **data: str) -> None:
         self._ledger.record(Event(kind, self._clock(), subject, message, actor, data))
 
     def started(self, action: plan_actions.Action, operation: Operation) -> None:
         match action:
             case plan_actions.Create(reason=reason):
                 self._creating.add(operation.ref)
-                self.record(event_kinds.ENVIRONMENT_CREATING, reason, str(operation.ref))
+                self.record(EventKind.ENVIRONMENT_CREATING, reason, str(operation.ref))
             case plan_actions.Update(reason=reason):
                 if action.repair_note:
-                    self.record(event_kinds.ENVIRONMENT_DRIFTED, reason, str(operation.ref))
-                self.record(event_kinds.ENVIRONMENT_UPDATING, reason, str(operation.ref))
+                    self.record(EventKind.ENVIRONMENT_DRIFTED, reason, str(operation.ref))
+                self.record(EventKind.ENVIRONMENT_UPDATING, reason, str(operation.ref))
             case plan_actions.Sleep(reason=reason):
-                self.record(event_kinds.ENVIRONMENT_SLEEPING, reason, str(operation.ref))
+                self.record(EventKind.ENVIRONMENT_SLEEPING, reason, str(operation.ref))
             case plan_actions.Wake(reason=reason):
-                self.record(event_kinds.ENVIRONMENT_WAKING, reason, str(operation.ref))
+                self.record(EventKind.ENVIRONMENT_WAKING, reason, str(operation.ref))
             case plan_actions.Destroy(reason=reason):
                 counted = {GUARDED: "yes"} if action.guarded else {}
-                self.record(event_kinds.ENVIRONMENT_DESTROYING, reason, str(operation.ref), **counted)
+                self.record(EventKind.ENVIRONMENT_DESTROYING, reason, str(operation.ref), **counted)
             case _:
                 return
 
@@ -81,7 +81,7 @@ class Journal:
         self._creating.discard(operation.ref)
         if result.outcome is Outcome.FAILED:
             at = f" at {result.step}" if result.step else ""
-            self.record(event_kinds.ENVIRONMENT_FAILED, f"{operation.verb} failed{at}: {result.error}", subject)
+            self.record(EventKind.ENVIRONMENT_FAILED, f"{operation.verb} failed{at}: {result.error}", subject)
         elif result.outcome is Outcome.SUCCEEDED:
             self._succeeded(operation, (result.ended - result.started).total_seconds(), first)
 
@@ -89,27 +89,27 @@ class Journal:
         subject = str(operation.ref)
         match operation.verb:
             case OperationVerb.UP:
-                kind = event_kinds.ENVIRONMENT_CREATED if created else event_kinds.ENVIRONMENT_UPDATED
+                kind = EventKind.ENVIRONMENT_CREATED if created else EventKind.ENVIRONMENT_UPDATED
                 self.record(kind, f"commit {operation.commit[:7]} was built in {seconds:.1f} s", subject)
             case OperationVerb.DESTROY:
-                self.record(event_kinds.ENVIRONMENT_DESTROYED, f"everything is gone after {seconds:.1f} s", subject)
+                self.record(EventKind.ENVIRONMENT_DESTROYED, f"destroyed in {seconds:.1f} s", subject)
             case OperationVerb.SLEEP:
-                self.record(event_kinds.ENVIRONMENT_SLEPT, f"nothing of it runs after {seconds:.1f} s", subject)
+                self.record(EventKind.ENVIRONMENT_SLEPT, f"stopped in {seconds:.1f} s", subject)
             case OperationVerb.WAKE:
-                self.record(event_kinds.ENVIRONMENT_WOKEN, f"it answers after {seconds:.1f} s", subject)
+                self.record(EventKind.ENVIRONMENT_WOKEN, f"responding after {seconds:.1f} s", subject)
             case OperationVerb.RETAG if operation.tag is not None and operation.tag.extended_until is not None:
-                message = f"it lives until {operation.tag.extended_until:%Y-%m-%d %H:%M} UTC"
-                self.record(event_kinds.ENVIRONMENT_EXTENDED, message, subject)
+                message = f"extended until {operation.tag.extended_until:%Y-%m-%d %H:%M} UTC"
+                self.record(EventKind.ENVIRONMENT_EXTENDED, message, subject)
             case _:
                 return
 
     def repaired(self, ref: StackRef, repair: CompletedRepair) -> None:
-        self.record(event_kinds.ENVIRONMENT_REPAIRED, repair.sentence, str(ref), commit=repair.commit)
+        self.record(EventKind.ENVIRONMENT_REPAIRED, repair.sentence, str(ref), commit=repair.commit)
 
     def recall_repairs(self) -> dict[StackRef, CompletedRepair]:
         """The repairs that an earlier life told; with the event log down, none."""
         told = [
-            event for event in self._recent() if event.kind == event_kinds.ENVIRONMENT_REPAIRED and "/" in event.subject
+            event for event in self._recent() if event.kind == EventKind.ENVIRONMENT_REPAIRED and "/" in event.subject
         ]
         return {
             StackRef(*event.subject.split("/", 1)): CompletedRepair(
@@ -144,13 +144,13 @@ class Journal:
             return []
 
     def interrupted(self, action: plan_actions.Interrupt) -> None:
-        self.record(event_kinds.OPERATION_INTERRUPTED, action.reason, str(action.ref))
+        self.record(EventKind.OPERATION_INTERRUPTED, action.reason, str(action.ref))
 
     def purged(self, action: plan_actions.Purge) -> None:
-        self.record(event_kinds.SWEEP_REMOVED, f"{action.target}:{action.name}: {action.reason}", **{GUARDED: "yes"})
+        self.record(EventKind.SWEEP_REMOVED, f"{action.target}:{action.name}: {action.reason}", **{GUARDED: "yes"})
 
     def expired(self, action: plan_actions.Expire) -> None:
-        self.record(event_kinds.ENVIRONMENT_EXPIRED, action.reason, str(action.ref))
+        self.record(EventKind.ENVIRONMENT_EXPIRED, action.reason, str(action.ref))
 
     def record_problem(self, message: str) -> None:
         """Said once an hour: a cycle every few seconds must not flood the log."""
@@ -161,18 +161,20 @@ class Journal:
         if len(self._problems) >= MAX_PROBLEMS:
             self._problems.clear()
         self._problems[message] = now
-        self.record(event_kinds.CYCLE_FAILED, message)
+        self.record(EventKind.CYCLE_FAILED, message)
 
     def record_repositories(self, repositories: Iterable[RepositoryFacts], held_note: str) -> None:
         """Which repositories could not be read whole, and the note of a guard that holds."""
         unread = {facts.full_name: facts.reason for facts in repositories if not facts.complete}
         for name in sorted(unread.keys() - self._incomplete):
-            self.record(event_kinds.FORGE_INCOMPLETE, f"{name} could not be read whole: {unread[name] or 'no reason'}")
+            self.record(
+                EventKind.FORGE_INCOMPLETE, f"{name} could not be read completely: {unread[name] or 'unknown reason'}"
+            )
         for name in sorted(self._incomplete - unread.keys()):
-            self.record(event_kinds.FORGE_RECOVERED, f"{name} is read whole again")
+            self.record(EventKind.FORGE_RECOVERED, f"{name} can be read completely again")
         self._incomplete = frozenset(unread)
         if held_note and held_note != self._held:
-            self.record(event_kinds.PLAN_HELD, held_note)
+            self.record(EventKind.PLAN_HELD, held_note)
         self._held = held_note
 
     def record_phases(self, views: Iterable[EnvironmentView]) -> None:
@@ -181,7 +183,7 @@ class Journal:
         for view in views:
             now = (view.phase, view.wanted_commit)
             phases[view.ref] = now
-            kind = event_kinds.ENVIRONMENT_WITHOUT_IMAGE if _lacks_image(view) else _PHASE_EVENTS.get(view.phase)
+            kind = EventKind.ENVIRONMENT_WITHOUT_IMAGE if _lacks_image(view) else _PHASE_EVENTS.get(view.phase)
             if kind is not None and self._phases.get(view.ref) != now:
                 self.record(kind, view.reasons[0] if view.reasons else "", str(view.ref), **_image_wait(view))
         self._phases = phases

@@ -20,10 +20,10 @@ from orchestrator.core.planning.plan_actions import Wait
 from orchestrator.core.planning.plans import Plan
 from orchestrator.core.util.time_windows import is_within
 from orchestrator.core.views import environment_views
-from orchestrator.ledger import event_kinds
+from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.cycles import CycleListener, CycleResult, Cycles
-from orchestrator.runtime.executor import Executor
+from orchestrator.runtime.executor import PlanExecutor
 from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.observation import health_monitor
@@ -48,7 +48,7 @@ class LoopDependencies:
     """``listeners`` are called after every cycle of a leader: reports, the gateway's pages, test suites."""
 
     observer: Observer
-    executor: Executor
+    executor: PlanExecutor
     monitor: HealthMonitor
     journal: Journal
     wakeups: Wakeups
@@ -137,15 +137,15 @@ class Loop:
             try:
                 show(self._dependencies.cycles.latest)
             except Exception as error:
-                log.exception("the cycle could not be shown")
+                log.exception("the cycle could not be published")
                 self._dependencies.journal.record_problem(
-                    f"the cycle could not be shown: {type(error).__name__}: {error}"
+                    f"the cycle could not be published: {type(error).__name__}: {error}"
                 )
 
     def _record_recovery(self) -> None:
         if self._failed:
             self._failed = False
-            self._dependencies.journal.record(event_kinds.CYCLE_RECOVERED, "cycles succeed again")
+            self._dependencies.journal.record(EventKind.CYCLE_RECOVERED, "cycles succeed again")
 
     def _next_cycle_at(self, plan: Plan) -> datetime:
         """The interval, or the first moment that the plan itself waits for."""

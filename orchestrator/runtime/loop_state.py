@@ -12,7 +12,17 @@ from typing import TypeVar, assert_never
 
 from orchestrator.core.desired import image_pinning
 from orchestrator.core.model.image_lookup import ImageLookup, ImageResult
-from orchestrator.core.model.world import CompletedRepair, Intent, Key, PullRequest, Recipe, RepositoryFacts, Request
+from orchestrator.core.model.world import (
+    TAG_INTENTS,
+    CompletedRepair,
+    Intent,
+    IntentKind,
+    Key,
+    PullRequest,
+    Recipe,
+    RepositoryFacts,
+    Request,
+)
 from orchestrator.core.planning.plan_actions import Find
 from orchestrator.core.suites.suite_results import SuiteResult, SuiteRun, SuiteRuns
 from orchestrator.core.util.time_windows import is_within
@@ -27,8 +37,6 @@ APPROVED_TTL = timedelta(days=1)
 REPAIRS_TTL = timedelta(days=1)
 PLAN_APPROVAL_TTL = timedelta(hours=1)
 """An approval that no plan took up says nothing of the same set days later."""
-_TAG_INTENTS = ("extend", "keep", "unkeep", "sleep", "wake")
-"""Wishes that are carried out by what is then on the stack's tag."""
 T = TypeVar("T")
 
 
@@ -44,7 +52,7 @@ class LoopState:
     confirmed: dict[Key, tuple[PullRequest, datetime]] = field(default_factory=dict)
     guarded_destroys: list[datetime] = field(default_factory=list)
     """When something went, or began to go, without the Git host stating it."""
-    intents: dict[tuple[StackRef, str], Intent] = field(default_factory=dict)
+    intents: dict[tuple[StackRef, IntentKind], Intent] = field(default_factory=dict)
     """The newest of each kind: a wish for more time must not hide the one to take it down."""
     completed_repairs: dict[StackRef, CompletedRepair] = field(default_factory=dict)
     suite_results: dict[StackRef, dict[str, SuiteResult]] = field(default_factory=dict)
@@ -106,7 +114,7 @@ class LoopState:
         self, existing: Mapping[StackRef, StackRecord], repositories: Mapping[int, RepositoryFacts]
     ) -> None:
         """Failures of what was never made pace its next try while it is wanted. The rest goes with the stack."""
-        known = {*self.failures, *self.superseded, *(ref for ref, kind in self.intents if kind != "retry")}
+        known = {*self.failures, *self.superseded, *(ref for ref, kind in self.intents if kind != IntentKind.RETRY)}
         for ref in known - existing.keys():
             failure = self.failures.get(ref)
             if not _is_wanted(ref, repositories) or (failure is not None and failure.verb is OperationVerb.DESTROY):
@@ -116,7 +124,7 @@ class LoopState:
         """All but a wish to try again: it may be about what comes next."""
         for remembered in (self.failures, self.failed_attempts, self.superseded):
             remembered.pop(ref, None)
-        for kind in ("down", *_TAG_INTENTS):
+        for kind in (IntentKind.DOWN, *TAG_INTENTS):
             self.intents.pop((ref, kind), None)
 
     def record_images(self, action: Find, results: Iterable[ImageResult], at: datetime) -> None:
@@ -165,10 +173,10 @@ class LoopState:
             case OperationVerb.UP:
                 for remembered in (self.failures, self.failed_attempts, self.superseded):
                     remembered.pop(ref, None)
-                self._resolve_intents(ref, began, "retry", *_TAG_INTENTS)
+                self._resolve_intents(ref, began, IntentKind.RETRY, *TAG_INTENTS)
             case OperationVerb.RETAG | OperationVerb.SLEEP | OperationVerb.WAKE:
                 self._resolve_intents(
-                    ref, began, *_TAG_INTENTS, *(("retry",) if result.verb is OperationVerb.WAKE else ())
+                    ref, began, *TAG_INTENTS, *((IntentKind.RETRY,) if result.verb is OperationVerb.WAKE else ())
                 )
                 if (failure := self.failures.get(ref)) is not None and failure.verb.skips_pulumi:
                     self._forget_failure(ref)
@@ -183,13 +191,13 @@ class LoopState:
         self.failed_attempts[ref] = self.failed_attempts.get(ref, 0) + 1 if same else 1
         self.failures[ref] = result
         self.superseded.pop(ref, None)  # it came to an end of its own, so the row of interruptions did too
-        self._resolve_intents(ref, began, "retry", "wake")
+        self._resolve_intents(ref, began, IntentKind.RETRY, IntentKind.WAKE)
 
     def _forget_failure(self, ref: StackRef) -> None:
         self.failures.pop(ref, None)
         self.failed_attempts.pop(ref, None)
 
-    def _resolve_intents(self, ref: StackRef, began: datetime, *kinds: str) -> None:
+    def _resolve_intents(self, ref: StackRef, began: datetime, *kinds: IntentKind) -> None:
         for kind in kinds:
             intent = self.intents.get((ref, kind))
             if intent is not None and intent.at <= began:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime
 
 from orchestrator.core.model.world import RunningOperation
-from orchestrator.ledger import event_kinds
+from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.wakeups import Wakeups
-from stacks.executors.port import Operations
-from stacks.executors.process import operation_records
+from stacks.executors.port import Executor, RemoteOperation
 from stacks.model import StackRef
 
 POLL_INTERVAL = 1.0
@@ -22,7 +20,7 @@ POLL_INTERVAL = 1.0
 class RemoteOperations:
     """Only a leader that has replicas sees any."""
 
-    def __init__(self, leadership: Leadership, operations: Operations, journal: Journal, wakeups: Wakeups) -> None:
+    def __init__(self, leadership: Leadership, operations: Executor, journal: Journal, wakeups: Wakeups) -> None:
         self._leadership = leadership
         self._operations = operations
         self._journal = journal
@@ -32,22 +30,22 @@ class RemoteOperations:
         """Ends those whose owner is proven dead, and returns the others."""
         if not (self._leadership.has_replicas and self._leadership.is_leader()):
             return {}
-        found = await asyncio.to_thread(self._operations.take_over)
+        found = await asyncio.to_thread(self._operations.recover)
         for ref in found.ended:
             self._journal.record(
-                event_kinds.OPERATION_RECOVERED, "an operation of an earlier leader was ended", str(ref)
+                EventKind.OPERATION_RECOVERED, "an operation of an earlier leader was stopped", str(ref)
             )
         if found.still_running:
             asyncio.get_running_loop().call_later(POLL_INTERVAL, self._wakeups.wake)
         return {each.ref: _as_running(each) for each in found.still_running}
 
 
-def _as_running(record: operation_records.OperationRecord) -> RunningOperation:
+def _as_running(operation: RemoteOperation) -> RunningOperation:
     return RunningOperation(
-        ref=record.ref,
-        verb=record.verb,
-        commit=record.commit,
-        started=datetime.fromisoformat(record.started),
-        progress=f"begun by another replica: process {record.worker.pid} on {record.where.partition(' ')[0]}",
+        ref=operation.ref,
+        verb=operation.verb,
+        commit=operation.commit,
+        started=operation.started_at,
+        progress=f"started by another replica: {operation.identity}",
         remote=True,
     )

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from orchestrator.ledger import event_kinds
+from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.loop_state import LoopState
 from orchestrator.runtime.ports import Gateway
 from orchestrator.runtime.suites.suite_runner import SuiteRunner
-from stacks.executors.port import Operations
+from stacks.executors.port import Executor
 from stacks.model import OperationResult
 
 
@@ -33,7 +33,7 @@ class TermDependencies:
     leadership: Leadership
     journal: Journal
     state: LoopState
-    operations: Operations
+    operations: Executor
     suites: SuiteRunner
     gateway: Gateway
     address: str
@@ -54,7 +54,7 @@ class Terms:
         leadership.begin_term(epoch)
         if leadership.has_replicas:
             message = f"the replica at {self._dependencies.address} leads now, term {epoch}"
-            self._dependencies.journal.record(event_kinds.LEADER_CHANGED, message)
+            self._dependencies.journal.record(EventKind.LEADER_CHANGED, message)
 
     async def _prepare(self) -> None:
         state, journal = self._dependencies.state, self._dependencies.journal
@@ -72,8 +72,8 @@ class Terms:
         if parts.leadership.has_replicas:
             parts.gateway.write_leader_url(parts.address)
         else:
-            for ref in parts.operations.recover():
+            for ref in parts.operations.recover().ended:
                 parts.journal.record(
-                    event_kinds.OPERATION_RECOVERED, "an operation of an earlier life was ended", str(ref)
+                    EventKind.OPERATION_RECOVERED, "an operation left over from an earlier run was stopped", str(ref)
                 )
         return parts.operations.last_results()

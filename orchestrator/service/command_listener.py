@@ -29,7 +29,7 @@ from orchestrator.forges.port import (
     Reaction,
     Repository,
 )
-from orchestrator.ledger import event_kinds
+from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.cycles import CycleResult
 from orchestrator.runtime.journal import Journal
@@ -136,8 +136,8 @@ class CommandListener:
             try:
                 await self.process()
             except Exception as error:
-                log.exception("comments could not be looked at")
-                self._journal.record_problem(f"comments could not be looked at: {type(error).__name__}: {error}")
+                log.exception("comments could not be checked")
+                self._journal.record_problem(f"comments could not be checked: {type(error).__name__}: {error}")
 
     async def process(self) -> None:
         """Once: repositories that were read since the last turn, and what waits for its last word."""
@@ -168,8 +168,10 @@ class CommandListener:
         except ForgeError as error:
             self._journal.record_problem(f"{repository.full_name}: comments could not be read or answered: {error}")
         except Exception as error:
-            log.exception("comments of %s broke", repository.full_name)
-            self._journal.record_problem(f"{repository.full_name}: comments broke: {type(error).__name__}: {error}")
+            log.exception("processing comments of %s failed", repository.full_name)
+            self._journal.record_problem(
+                f"{repository.full_name}: processing comments failed: {type(error).__name__}: {error}"
+            )
 
     def _is_candidate(self, comment: ChatComment, facts: RepositoryFacts) -> bool:
         """A comment on an issue, on a closed pull request, by a program, or answered before is none."""
@@ -195,7 +197,7 @@ class CommandListener:
         if not self._within_rate_limit(origin.repository.id, MAX_REFUSALS_PER_REPOSITORY):
             return
         self._comments.done[comment.id] = comment.created
-        self._record(event_kinds.COMMAND_REFUSED, origin, comment.body.strip().splitlines()[0], "no write access")
+        self._record(EventKind.COMMAND_REFUSED, origin, comment.body.strip().splitlines()[0], "no write access")
         await self._react(origin.repository, comment.id, Reaction.REFUSED)
 
     async def _run_commands(
@@ -218,16 +220,16 @@ class CommandListener:
 
     async def _execute(self, parsed: chat_commands.ParsedLine, origin: CommandOrigin) -> CommandResult:
         if isinstance(parsed, InvalidCommand):
-            return CommandResult(False, f"{parsed.reason}; these are understood:", chat_commands.HELP)
+            return CommandResult(False, f"{parsed.reason}. Commands:", chat_commands.HELP)
         return await self._handler.execute(parsed, origin)
 
     def _reply(self, parsed: chat_commands.ParsedLine, result: CommandResult, origin: CommandOrigin) -> None:
         what = parsed.line if isinstance(parsed, InvalidCommand) else parsed.verb.value
         self._replies.add(origin.key, self._clock(), ChatReply(f"{PREFIX} {what}", origin.author, result))
-        kind = event_kinds.COMMAND_OBEYED if result.ok else event_kinds.COMMAND_REFUSED
+        kind = EventKind.COMMAND_OBEYED if result.ok else EventKind.COMMAND_REFUSED
         self._record(kind, origin, f"{PREFIX} {what}", result.text)
 
-    def _record(self, kind: str, origin: CommandOrigin, command: str, result: str) -> None:
+    def _record(self, kind: EventKind, origin: CommandOrigin, command: str, result: str) -> None:
         where = f"{origin.repository.full_name}#{origin.key.number}"
         self._journal.record(kind, f"{command[:80]} on {where}: {result[:300]}", where, origin.author)
 

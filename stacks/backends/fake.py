@@ -14,12 +14,13 @@ from stacks.stray_files import NO_STACK
 
 
 class FakeBackend:
-    """``records`` are the stacks. ``incomplete`` says why not all of them can be listed; ``unreadable`` are those whose
-    state is corrupt."""
+    """``records`` are the stacks. ``incomplete`` says why not all of them can be listed, ``error`` why listing fails;
+    ``unreadable`` are those whose state is corrupt."""
 
     def __init__(self) -> None:
         self.records: dict[StackRef, StackRecord] = {}
         self.incomplete = ""
+        self.error = ""
         self.foreign_count = 0
         self.unreadable: set[StackRef] = set()
         self._early_tags: dict[StackRef, StackTag | None] = {}
@@ -38,6 +39,8 @@ class FakeBackend:
     # --- reading
 
     def list_stacks(self) -> StackListing:
+        if self.error:
+            raise OSError(self.error)
         versions = {
             ref: None if ref in self.unreadable else (replace(record, locks=()),)
             for ref, record in self.records.items()

@@ -1,1 +1,1 @@
-"""How operations are run. One folder per executor."""
+"""What runs operations: the port, the registry, and one folder per executor."""

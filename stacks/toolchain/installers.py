@@ -136,7 +136,7 @@ def _tail(lines: list[str]) -> str:
 
 
 def _run(command: list[str], deadline: float, on_output: Callable[[list[str]], None], **extra_env: str) -> list[str]:
-    """What the command printed on both streams. ``on_output`` hears all of it so far, about once a second or oftener."""
+    """What the command printed. ``on_output`` gets all of it so far, about once a second."""
     until, said = time.monotonic() + deadline, list[str]()
     try:
         child = subprocess.Popen(

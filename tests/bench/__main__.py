@@ -11,8 +11,10 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from tests.bench import (
     cleanup,
@@ -107,8 +109,15 @@ def _measured(measure: Measure, size: Size) -> tuple[Row | None, str, list[str]]
         try:
             row = asyncio.run(measure(size))
         except Exception as failure:  # noqa: BLE001 - one row's trouble hides no other row
-            error = f"{type(failure).__name__}: {str(failure)[:900]}"
+            error = f"{type(failure).__name__} in {_place(failure)}: {str(failure)[:900]}"
     return row, error, leftovers
+
+
+def _place(failure: Exception) -> str:
+    """The innermost line of ours: a timeout says nothing else."""
+    frames = traceback.extract_tb(failure.__traceback__)
+    ours = [frame for frame in frames if "/tests/bench/" in frame.filename] or frames
+    return f"{Path(ours[-1].filename).name}:{ours[-1].lineno}"
 
 
 def _print(*lines: str) -> None:

@@ -156,7 +156,7 @@ async def _read_comments(fixture: Fixture, forge: GitHubForge, facts: ForgeSnaps
 
     async def one(home: Repository) -> None:
         async with slots:
-            await asyncio.to_thread(forge.comments_since, home, since, (chat.WORD,))
+            await asyncio.to_thread(forge.comments_since, home, since, (chat.PREFIX,))
 
     await asyncio.gather(*(one(home) for home in facts.repositories.values()))
 

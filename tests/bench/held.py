@@ -21,7 +21,7 @@ from programs.kit.routes import RouteRecord
 from programs.targets.local import liveness
 from programs.targets.local.target import TARGET
 from stacks.backends.inventory import StackInventory
-from stacks.paths import StackPaths
+from stacks.backends.port import Backend
 
 if TYPE_CHECKING:
     import psycopg
@@ -41,11 +41,11 @@ SELECT (jsonb_populate_record(template, jsonb_build_object('oid', %s::bigint, 'd
   FROM pg_database template WHERE template.datname = 'template0'"""
 
 
-def hold(paths: StackPaths, strings: Mapping[str, str], upstream: str) -> None:
+def hold(backend: Backend, strings: Mapping[str, str], upstream: str) -> None:
     """Everything that the records in the store say was made; every route leads to the same app."""
     on = local_settings.from_mapping(strings)
     # Not the inventory that is measured, which would have read every file already.
-    records = StackInventory(paths.backend).snapshot().stacks.values()
+    records = StackInventory(backend).snapshot().stacks.values()
     made = [part.partition(":")[::2] for record in records for part in record.resource_names]
     for kind, name in made:
         environment, _, rest = name.partition("/")

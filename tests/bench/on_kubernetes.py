@@ -136,7 +136,7 @@ async def kubernetes_wake(_: Size) -> Row:
             Figure("starts", starts, 1),
             Figure("answers", len(cold), COLD_REQUESTS, at_least=True),
         ),
-        f"a request to a preview that sleeps, until its answer: {seconds(ours)}; {COLD_REQUESTS} at once: {max(cold):.2f} s",
+        f"a request to a sleeping preview, answered: {seconds(ours)}; {COLD_REQUESTS} at once: {max(cold):.2f} s",
         f"`kubectl scale --replicas=1` of a copy's Deployment, until its page answers: {seconds(theirs)}",
     )
 

@@ -40,12 +40,13 @@ ROUNDS = 3
 async def _thousand(count: int, upstream: str) -> AsyncIterator[tuple[System, ServerSettings]]:
     with temporary_folder() as home:
         settings = thousand_environments.settings(home, (free_port(), free_port()), count)
-        options = outside.create_options(settings, tools())
-        ports = outside.create_ports(settings, tools(), options, thousand_environments.create_forge(count), _healthy)
+        worker = outside.create_worker_settings(settings, tools())
+        options, forge = outside.create_options(settings, worker.backend), thousand_environments.create_forge(count)
+        ports = outside.create_ports(settings, worker, tools().version, forge, _healthy)
         system = compose(ports, options)
         try:
             await system.prepare()
-            await thousand_environments.populate(system, home, upstream)
+            await thousand_environments.populate(system, worker, upstream)
             yield system, settings
         finally:
             try:
@@ -61,7 +62,7 @@ async def _healthy(_host: str, _path: str) -> tuple[bool, str]:
 async def quiet_cycle(size: Size) -> Row:
     """In turns. The first cycle of a life, which reads every file, is told beside."""
     count = size.stacks
-    async with _thousand(count, "http://127.0.0.1:1") as (system, _settings):
+    async with _thousand(count, "http://127.0.0.1:1") as (system, settings):
         try:
             first = await _time_cycle(system.loop)
             await _time_cycle(system.loop)  # the first that knows that all of them answer
@@ -69,7 +70,7 @@ async def quiet_cycle(size: Size) -> Row:
             for _ in range(min(ROUNDS, size.pairs)):
                 ours.append(await _time_cycle(system.loop))
                 _check_quiet(system.cycles.latest, count)
-                environment = system.options.paths.environment()
+                environment = outside.create_worker_settings(settings, tools()).environment()
                 theirs.append(await asyncio.to_thread(_time_stack_ls, environment, count))
         finally:
             await system.monitor.close()

@@ -14,35 +14,13 @@ import psutil
 
 from tests.bench import results
 
-ROWS = """
-import pathlib, subprocess, sys, tempfile
-from tests.bench import __main__ as bench, cleanup, kept, page
-from tests.bench.rows import Figure, Row
-
-cleanup.GRACE_SECONDS = 0.2
-folder = pathlib.Path({folder!r})
-kept.FILE, page.PAGE = folder / "benchmarks.json", folder / "benchmarks.md"
-
-async def works(_):
-    return Row("works", (Figure("ratio", 9.0, 1.0),), "ours", "theirs")
-
-async def breaks(_):
-    tempfile.mkdtemp()
-    child = "import subprocess; print(subprocess.Popen(['sleep', '600'], start_new_session=True, stdout=-3).pid)"
-    (folder / "pid").write_text(subprocess.check_output([sys.executable, "-c", child], text=True))
-    raise RuntimeError("the watcher | crashed")
-
-bench.ROWS, bench.ON_A_CLUSTER = {{"works": works, "breaks": breaks}}, {{}}
-sys.exit(bench.main({words!r}))
-"""
-
 
 def bench(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     (folder / "tmp").mkdir()
     (folder / "benchmarks.json").write_text("[]")
-    script = ROWS.format(folder=str(folder), words=list(words))
+    command = [sys.executable, "-m", "tests.bench.crashing_rows", str(folder), *words]
     env = {**os.environ, "TMPDIR": str(folder / "tmp"), "EPH_TEST_KUBECONFIG": ""}
-    return subprocess.run([sys.executable, "-c", script], cwd=results.ROOT, env=env, capture_output=True, text=True)
+    return subprocess.run(command, cwd=results.ROOT, env=env, capture_output=True, text=True)
 
 
 def nothing_left(folder: Path) -> bool:
@@ -52,10 +30,10 @@ def nothing_left(folder: Path) -> bool:
 def test_a_row_that_crashes_fails_the_run_and_is_shown_as_not_measured(tmp_path: Path) -> None:
     done = bench(tmp_path)
     assert done.returncode == 1, done.stderr
-    assert "bench breaks not measured: RuntimeError: the watcher | crashed" in done.stdout
+    assert "bench crashes not measured: RuntimeError in crashing_rows.py:" in done.stdout
     page = (tmp_path / "benchmarks.md").read_text()
-    assert "| breaks | | not measured | | **not measured** |" in page
-    assert "`RuntimeError: the watcher / crashed`" in page
+    assert "| crashes | | not measured | | **not measured** |" in page
+    assert "ephd / crashed`" in page
     [row] = [line for line in page.splitlines() if line.startswith("| works | ours")]
     assert f"| {results.version()} | 20" in row
     assert nothing_left(tmp_path)
@@ -70,6 +48,6 @@ def test_a_row_over_its_budget_fails_nothing(tmp_path: Path) -> None:
 def test_the_small_form_fails_with_a_row_that_crashes_and_writes_no_page(tmp_path: Path) -> None:
     done = bench(tmp_path, "--small")
     assert done.returncode == 1, done.stderr
-    assert "bench-small: 1 rows failed: breaks" in done.stdout
+    assert "bench-small: 1 rows failed: crashes" in done.stdout
     assert not (tmp_path / "benchmarks.md").exists()
     assert nothing_left(tmp_path)

@@ -25,12 +25,11 @@ from programs.spec import EnvironmentSpec, GitSource
 from programs.targets.local.target import TARGET
 from stacks import names
 from stacks.backends.file.file_backend import FileBackend
-from stacks.executors.process.pool import Pool
 from stacks.model import Operation, OperationVerb, Outcome, StackRef, StackTag
-from stacks.paths import StackPaths
+from stacks.worker_settings import WorkerSettings
 from tests.bench import held
 from tests.bench.systems import tools
-from tests.stack_folders import file_backend
+from tests.stack_folders import allow_removal, file_backend, process_executor
 
 TEMPLATE_NAME = "bench-model-environment"
 TEMPLATE_PULL = 4242
@@ -67,37 +66,37 @@ def create_forge(count: int) -> FakeForge:
     return made
 
 
-async def populate(system: System, home: Path, upstream: str) -> None:
+async def populate(system: System, worker: WorkerSettings, upstream: str) -> None:
     """Fills the store and the target; asks Eph's own reader what each environment should be. ``upstream``: what every
     environment's host leads to."""
-    forge, paths = system.ports.forge, system.options.paths
+    forge = system.ports.forge
     recipes = RecipeReader(forge, system.options.rules, system.ports.clock)
     facts = (await ForgeReader(forge, recipes, frozenset()).read({})).facts
     [repository] = facts.values()
-    model = await _create_template(paths, home, repository.requests)
-    texts = _stack_files(file_backend(paths), model.ref)
+    model = await _create_template(worker, repository.requests)
+    texts = _stack_files(file_backend(worker), model.ref)
     for candidate in repository.requests.values():
-        _copy_stack(paths, model, texts, candidate)
-    store = file_backend(paths)
+        _copy_stack(worker, model, texts, candidate)
+    store = file_backend(worker)
     store.state_file(model.ref).unlink()
-    store.delete_remnants(model.ref)
-    shutil.rmtree(paths.operations / model.ref.project / model.ref.stack)
-    await asyncio.to_thread(held.hold, paths, system.options.targets["local"], upstream)
+    store.forget(model.ref)
+    shutil.rmtree(system.options.records / model.ref.project / model.ref.stack)
+    await asyncio.to_thread(held.hold, worker.backend, system.options.targets["local"], upstream)
 
 
-async def _create_template(paths: StackPaths, home: Path, candidates: Mapping[int, Request]) -> Template:
+async def _create_template(worker: WorkerSettings, candidates: Mapping[int, Request]) -> Template:
     spec = _spec(next(iter(candidates.values())))
-    commit = await asyncio.to_thread(_repository, home / "repository")
-    source = GitSource(str(home / "repository"), commit, "main")
+    commit = await asyncio.to_thread(_repository, worker.work.parent / "bench-repository")
+    source = GitSource(str(worker.work.parent / "bench-repository"), commit, "main")
     model = replace(spec, name=TEMPLATE_NAME, host=f"{TEMPLATE_NAME}.localhost", source=source)
     ref = names.stack_ref(1000, demo_world.REPOSITORY, TEMPLATE_PULL)
-    pool = Pool(paths, tools().version, warm_workers=0)
+    pool = process_executor(worker, tools().version)
     await pool.open()
     try:
         order = Operation(
             ref, OperationVerb.UP, "local", TEMPLATE_NAME, spec=model, commit=commit, settings=model.settings
         )
-        result = await pool.start(order, lambda _: None).wait()
+        result = await pool.start(order, lambda _: None, allow_removal).wait()
     finally:
         await pool.close()
     if result.outcome is not Outcome.SUCCEEDED:
@@ -127,7 +126,7 @@ def _stack_files(store: FileBackend, ref: StackRef) -> dict[Path, str]:
     return {path: path.read_text() for path in (store.state_file(ref), *store.history_folder(ref).iterdir())}
 
 
-def _copy_stack(paths: StackPaths, template: Template, texts: Mapping[Path, str], request: Request) -> None:
+def _copy_stack(worker: WorkerSettings, template: Template, texts: Mapping[Path, str], request: Request) -> None:
     spec, pull = _spec(request), request.pull
     ref = StackRef(template.ref.project, f"pr-{pull.key.number}")
     changes = {
@@ -141,7 +140,7 @@ def _copy_stack(paths: StackPaths, template: Template, texts: Mapping[Path, str]
         _write(Path(_replace_all(str(path), changes)), _replace_all(text, changes))
     seen = datetime.now(UTC)
     tag = StackTag(pull.key.repository, demo_world.REPOSITORY, pull.key.number, spec.name, "bench", pull.head_sha, seen)
-    file_backend(paths).write_tag(ref, tag)
+    file_backend(worker).write_tag(ref, tag)
 
 
 def _replace_all(text: str, changes: Mapping[str, str]) -> str:

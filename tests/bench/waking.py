@@ -14,7 +14,7 @@ from pathlib import Path
 
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
-from orchestrator.ledger import event_kinds
+from orchestrator.ledger.event_kinds import EventKind
 from programs.kit import host_settings as local_settings
 from programs.kit.processes import supervisor
 from programs.targets.local import supervised_services
@@ -52,9 +52,14 @@ def view_of(running: RunningEph, number: int) -> EnvironmentView:
     return next(view for view in running.ephd.system.service.environments() if view.key and view.key.number == number)
 
 
+def is_idle(preview: EnvironmentView) -> bool:
+    """Its tests visit it, so one that was put to sleep while they run would be woken by them."""
+    return preview.phase is Phase.READY and not any(suite.state in ("waiting", "running") for suite in preview.tests)
+
+
 async def sleep(running: RunningEph, number: int) -> None:
     async with asyncio.timeout(TIMEOUT):
-        while view_of(running, number).phase is not Phase.READY:
+        while not is_idle(view_of(running, number)):
             await asyncio.sleep(0.05)
         await running.ephd.system.service.sleep(str(view_of(running, number).ref), "bench")
         while view_of(running, number).asleep_since is None or running.ephd.system.service.status().running:
@@ -78,7 +83,7 @@ async def send_requests(running: RunningEph, number: int, count: int) -> list[fl
 
 async def wake_count(running: RunningEph, number: int) -> int:
     found = await running.ephd.system.service.events(str(view_of(running, number).ref), 0, 1000, True)
-    return sum(event.kind == event_kinds.ENVIRONMENT_WAKING for event in found)
+    return sum(event.kind == EventKind.ENVIRONMENT_WAKING for event in found)
 
 
 def _time_manual_start(raw_settings: dict[str, str]) -> float:

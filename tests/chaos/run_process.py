@@ -16,6 +16,7 @@ from pathlib import Path
 
 from orchestrator.demo.github.demo_github import DemoGitHubError
 from tests.chaos import outcomes, resources
+from tests.chaos import run as chaos_run
 from tests.chaos.outcomes import Outcome, Problem
 from tests.chaos.schedules import FAULTS
 
@@ -87,12 +88,12 @@ def main() -> int:
     return 0
 
 
-def _run_with_retries(seed: int, run: int, faults: Mapping[str, int]) -> Outcome:
+def _run_with_retries(seed: int, number: int, faults: Mapping[str, int]) -> Outcome:
     """A machine that is too busy to bring up the Git host says nothing of Eph, which was not even started."""
     for _ in range(_ATTEMPTS - 1):
         with contextlib.suppress(DemoGitHubError):
-            return run.run(seed, run, lambda line: print(line, flush=True), faults)
-    return run.run(seed, run, lambda line: print(line, flush=True), faults)
+            return chaos_run.run(seed, number, lambda line: print(line, flush=True), faults)
+    return chaos_run.run(seed, number, lambda line: print(line, flush=True), faults)
 
 
 if __name__ == "__main__":

@@ -16,12 +16,11 @@ from programs.spec import CommandSpec, DatabaseSpec, EnvironmentSpec, GitSource,
 from programs.targets.kubernetes.target import TARGET
 from stacks import names
 from stacks.backends.inventory import StackInventory
-from stacks.executors.process.pool import Pool
 from stacks.model import Operation, OperationResult, OperationVerb, Outcome, StackRecord, StackRef, StackTag
 from stacks.toolchain import plugins, pulumi_cli
 from tests.cluster.cluster_access import Cluster, wait_for
 from tests.polling import BackgroundPoller
-from tests.stack_folders import stack_paths
+from tests.stack_folders import allow_removal, operation_folder, process_executor, worker_settings
 from tests.targets.local_machine import Repository, new_repository
 
 REPOSITORY, SHOP = 12345, "acme/shop"
@@ -45,9 +44,9 @@ class OperationRunner:
         self.version = quiet.version
         passphrase = self.folder / "passphrase"
         passphrase.write_text("test")
-        self.places = stack_paths(self.folder, passphrase_file=passphrase, tools=quiet.path)
-        self.places.make_folders()
-        self.inventory = StackInventory(self.places.backend)
+        self.worker = worker_settings(self.folder, passphrase_file=passphrase, tools=quiet.path)
+        self.worker.create_folders()
+        self.inventory = StackInventory(self.worker.backend)
         self.repository: Repository = new_repository(self.folder / "repository")
 
     @property
@@ -122,11 +121,11 @@ class OperationRunner:
 
     def _run(self, operations: Sequence[Operation], at_once: int) -> list[OperationResult]:
         async def perform() -> list[OperationResult]:
-            pool, slots = Pool(self.places, self.version, warm_workers=0), asyncio.Semaphore(at_once)
+            pool, slots = process_executor(self.worker, self.version), asyncio.Semaphore(at_once)
 
             async def one(operation: Operation) -> OperationResult:
                 async with slots:
-                    return await pool.start(operation, self.progress.append).wait()
+                    return await pool.start(operation, self.progress.append, allow_removal).wait()
 
             try:
                 return await asyncio.gather(*(one(operation) for operation in operations))
@@ -145,7 +144,7 @@ class OperationRunner:
         assert [word for word in words if word not in told] == [], told
 
     def log(self, number: int) -> str:
-        folder = self.places.operation_folder(ref(number))
+        folder = operation_folder(self.worker, ref(number))
         return "\n".join(path.read_text(errors="replace") for path in sorted(folder.glob("*.log")))
 
     def remaining(self) -> list[str]:

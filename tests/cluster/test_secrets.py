@@ -37,7 +37,7 @@ def test_a_secret_reaches_the_pods_by_name_and_a_new_value_makes_new_ones(eph: O
     assert set(held["data"]) == {"STRIPE_KEY"}
     shown = json.dumps(eph.site.get("deployments,pods,replicasets,configmaps", "-n", wanted.name))
     assert f'"secretKeyRef": {{"key": "STRIPE_KEY", "name": "{object_names.SECRETS}"}}' in shown
-    states = "".join(path.read_text() for path in file_backend(eph.places).folder.rglob("*.json*") if path.is_file())
+    states = "".join(path.read_text() for path in file_backend(eph.worker).folder.rglob("*.json*") if path.is_file())
     assert object_names.SECRETS in states
     for value in (FIRST, SECOND):
         for place, text in (

@@ -88,7 +88,7 @@ def assert_exactly_one(site: Site, preview: Preview) -> None:
         return "" if not extra and not locks else f"{extra}, locks {locks}"
 
     wait_until(f"{name} is there once", wrong)
-    servers = [pid for pid in sites.leftovers.processes(name) if _runs(pid, "app.py")]
+    servers = [pid for pid in sites.leak_check.processes(name) if _runs(pid, "app.py")]
     assert len(servers) <= 3, "more than one app, its shell and its sandbox"
 
 
@@ -160,11 +160,13 @@ def test_closed_while_nobody_looked(site: Site, bystander: Preview) -> None:
 
 def test_a_killed_supervisor_comes_back_with_all_it_ran(site: Site, bystander: Preview) -> None:
     """Within two cycles, at the same URL."""
-    daemon = next(pid for pid in sites.leftovers.processes(str(site.eph_home)) if _runs(pid, "supervisor.supervisord"))
-    ran = set(sites.leftovers.processes(bystander.name))
+    daemon = next(pid for pid in sites.leak_check.processes(str(site.eph_home)) if _runs(pid, "supervisor.supervisord"))
+    ran = set(sites.leak_check.processes(bystander.name))
     assert ran
     os.kill(daemon, signal.SIGKILL)
-    wait_until("what it ran ended with it", lambda: str(ran & set(sites.leftovers.processes(bystander.name)) or ""), 10)
+    wait_until(
+        "what it ran ended with it", lambda: str(ran & set(sites.leak_check.processes(bystander.name)) or ""), 10
+    )
     assert site.wait_for_commit(bystander, bystander.commit) < 2 * CYCLE
     assert_exactly_one(site, bystander)
 
@@ -183,7 +185,7 @@ def test_a_killed_database_server_comes_back_with_its_rows(site: Site, bystander
 
 def test_a_killed_app_is_started_again(site: Site, bystander: Preview) -> None:
     before = site.page(bystander.host, "/environ").data["PORT"]
-    for pid in sites.leftovers.processes(bystander.name):
+    for pid in sites.leak_check.processes(bystander.name):
         if _runs(pid, "app.py"):
             os.kill(pid, signal.SIGKILL)
     took = site.wait_for_commit(bystander, bystander.commit)

@@ -38,13 +38,13 @@ def test_once_plays_the_whole_story_and_leaves_nothing(demo: DemoSandbox) -> Non
 @pytest.mark.long
 def test_ctrl_c_in_the_middle_of_making_leaves_nothing(demo: DemoSandbox) -> None:
     port = free_port()
-    demo = demo.start("--no-open", "--port", str(port))
+    process = demo.start("--no-open", "--port", str(port))
     wait_until("the demo makes environments", demo.creation_status, 90)
     ports = demo.ports()
     assert port in ports
     assert len(ports) == 3
-    demo.send_signal(signal.SIGINT)
-    assert demo.wait(60) == 130, demo.output()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130, demo.output()
     assert demo.remaining(ports) == ""
     assert "Traceback" not in demo.output()
 
@@ -52,11 +52,11 @@ def test_ctrl_c_in_the_middle_of_making_leaves_nothing(demo: DemoSandbox) -> Non
 @pytest.mark.long
 def test_the_next_demo_takes_away_what_a_killed_one_left(demo: DemoSandbox) -> None:
     """Issue 3: not even ``kill -9`` leaves anything for ever."""
-    demo = demo.start("--no-open", "--port", str(free_port()))
+    process = demo.start("--no-open", "--port", str(free_port()))
     wait_until("the demo makes environments", demo.creation_status, 90)
     ports, home = demo.ports(), demo.home()
-    demo.kill()
-    demo.wait(10)
+    process.kill()
+    process.wait(10)
     assert leak_check.processes(str(home)), "nothing outlived the kill, so this proves nothing"
     swept = subprocess.run(
         [sys.executable, "-c", SWEEP], cwd=ROOT, env=demo.env, capture_output=True, text=True, timeout=60
@@ -69,14 +69,14 @@ def test_the_next_demo_takes_away_what_a_killed_one_left(demo: DemoSandbox) -> N
 def test_a_taken_port_is_one_clear_message(demo: DemoSandbox) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        demo = demo.start("--once", "--port", str(port))
-        assert demo.wait(60) == 1
+        process = demo.start("--once", "--port", str(port))
+        assert process.wait(60) == 1
     assert demo.output() == f"demo: port {port} is taken; give another with --port, or none for a free one\n"
     assert demo.home() is None
 
 
 @pytest.mark.parametrize("port", ["70000", "-1"])
 def test_a_port_that_is_none_is_one_clear_message(demo: DemoSandbox, port: str) -> None:
-    demo = demo.start("--once", "--port", port)
-    assert demo.wait(60) == 1
+    process = demo.start("--once", "--port", port)
+    assert process.wait(60) == 1
     assert demo.output() == f"demo: {port} is no port; give one up to 65535 with --port, or none for a free one\n"

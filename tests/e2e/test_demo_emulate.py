@@ -52,6 +52,6 @@ def test_the_story_is_played_on_a_github_that_we_did_not_write(demo: DemoSandbox
 
 
 def test_without_once_it_says_what_to_add(demo: DemoSandbox) -> None:
-    demo = demo.start("--forge", "emulate")
-    assert demo.wait(60) == 1
+    process = demo.start("--forge", "emulate")
+    assert process.wait(60) == 1
     assert demo.output() == "demo: emulate has no pages to click on; add --once, which plays the story\n"

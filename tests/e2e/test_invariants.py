@@ -301,7 +301,7 @@ def test_its_own_tests_run_against_the_url_and_turn_the_check(site: Site) -> Non
     )
     mended = site.push(tested, {"ask.py": ASK % "True"})
     site.wait_for_comment(
-        number, "Ready", mended[:7], "| `asks` | 🟢 passed |", "| `late` | 🟢 passed |", within=sites.CREATE_TIMEOUT
+        number, "Ready", mended[:7], "| `asks` | 🟢 passed |", "| `late` | 🟢 passed |", timeout=sites.CREATE_TIMEOUT
     )
     site.wait_for_check(mended, "success")
     kinds = [event["kind"] for event in site.api("events", environment=tested.name, limit="1000")["items"]]

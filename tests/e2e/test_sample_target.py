@@ -42,7 +42,9 @@ def shows(site: Site, host: str, text: str) -> str:
 
 
 def servers(site: Site) -> list[int]:
-    return [pid for pid in process_table.pids() if f"--directory {site.eph_home}/folders" in process_table.command_line(pid)]
+    return [
+        pid for pid in process_table.pids() if f"--directory {site.eph_home}/folders" in process_table.command_line(pid)
+    ]
 
 
 def test_environment_is_created_updated_put_to_sleep_woken_audited_and_destroyed(site: Site) -> None:

@@ -264,7 +264,7 @@ async def test_what_is_too_much_at_once_waits_outside(world: GatewayWorld) -> No
         await hold.wait()
         return web.Response()
 
-    await world.start(most_open=1)
+    await world.start(max_open=1)
     world.route(HOST, await world.upstream(handler))
     first = asyncio.create_task(world.request(HOST))
     await inside.wait()

@@ -59,7 +59,7 @@ async def test_clients_cannot_say_who_they_are(world: GatewayWorld) -> None:
 
 
 async def test_a_trusted_proxy_is_believed_about_its_last_hop(world: GatewayWorld) -> None:
-    await serve(world, proxies=frozenset({"10.0.0.0/8", "127.0.0.0/8"}))
+    await serve(world, trusted_proxies=frozenset({"10.0.0.0/8", "127.0.0.0/8"}))
     said = {"X-Forwarded-For": "6.6.6.6, 203.0.113.9", "X-Forwarded-Proto": "https"}
     text = await (await world.request(HOST, headers=said)).text()
     assert "X-Forwarded-For: 203.0.113.9\n" in text
@@ -299,7 +299,7 @@ async def test_what_is_no_http_becomes_a_page(world: GatewayWorld) -> None:
         await world.start()
         answer = await world.request(HOST)
         assert answer.status == 502
-        assert "not HTTP" in await answer.text()
+        assert "not valid HTTP" in await answer.text()
 
 
 async def test_redirects_and_cookies_belong_to_the_client(world: GatewayWorld) -> None:

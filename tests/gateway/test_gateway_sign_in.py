@@ -88,7 +88,7 @@ async def test_a_person_signs_in_once_and_comes_back_to_the_page(protected_world
 async def test_the_cookie_is_secure_where_the_connection_is(world: GatewayWorld, tmp_path: Path) -> None:
     (tmp_path / "t").write_text(TOKEN)
     world.route(HOST, 1)
-    await world.start(tokens=tmp_path / "t", sign_in="all", proxies=frozenset({"127.0.0.1"}))
+    await world.start(tokens=tmp_path / "t", sign_in="all", trusted_proxies=frozenset({"127.0.0.1"}))
     answer = await sign_in(world, **{"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"})
     assert "Secure" in answer.headers["Set-Cookie"]
 
@@ -221,7 +221,7 @@ async def test_with_asked_the_page_before_the_first_route_tells_no_details(prote
     )
     answer = await protected_world.request("shop-new-one-1.eph.test")
     text = await answer.text()
-    assert "This preview is being made" in text
+    assert "Creating this preview" in text
     assert not [word for word in ("secret title", "why</p>", "http://x/1") if word in text]
 
 
@@ -305,7 +305,7 @@ async def test_what_stands_in_front_does_not_answer_for_a_preview(world: Gateway
     try:
         assert await probe(HOST, "/healthz") == (
             False,
-            f"/healthz answered 308 at {way}, and that was not Eph's gateway",
+            f"/healthz at {way} returned 308, and it wasn't Eph's gateway",
         )
     finally:
         await probe.close()

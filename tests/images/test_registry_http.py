@@ -85,9 +85,9 @@ def test_private_hosts_are_asked_only_when_the_operator_names_them(scripted_regi
     scripted_registry.respond(MANIFEST, Docker_Content_Digest=DIGEST)
     port = scripted_registry.host.rpartition(":")[2]
     for host in (f"127.0.0.1:{port}", f"localhost:{port}", "169.254.169.254", "10.0.0.1", "[::1]:5000"):
-        reference = image_references.ImageReference(host, "acme/shop", "1")
+        private = image_references.ImageReference(host, "acme/shop", "1")
         with pytest.raises(RegistryRefused, match="lies in a private network"):
-            ClientUnderTest().registry.digest(reference)
+            ClientUnderTest().registry.digest(private)
     assert scripted_registry.requests == []
     assert ClientUnderTest(scripted_registry.host).registry.digest(reference(scripted_registry.host)) == DIGEST
 
@@ -126,7 +126,7 @@ def test_a_name_is_connected_to_at_the_address_that_was_looked_at(scripted_regis
         return True
 
     with pytest.raises(RegistryUnavailable, match="does not answer"):  # TLS, which this server does not speak
-        wire(RegistryPolicy(), public=judge).request(
+        wire(RegistryPolicy(), is_public_address=judge).request(
             "GET", f"https://localhost:{scripted_registry.host.rpartition(':')[2]}/v2/", "localhost", {}, 10
         )
     assert set(judged) <= {"127.0.0.1", "::1"}
@@ -156,7 +156,7 @@ def test_redirects_lead_only_where_they_may_and_carry_no_secret(
     assert scripted_registry.requests[-2:] == [(f"/v2/acme/shop/blobs/{digest}", "Bearer secret"), ("/store", "")]
     scripted_registry.respond(f"/v2/acme/shop/blobs/{digest}", 307, Location="https://localhost/store")
     listed = RegistryPolicy(registries=(here,), plain_http=frozenset({here}))
-    found = ClientUnderTest(listed, wire(listed)).image(reference(here).with_digest(pinned))
+    found = RegistryClient(listed, wire(listed)).image(reference(here).with_digest(pinned))
     assert "sends us to localhost" in found.unread_reason
     assert "images.hosts" in found.unread_reason
 

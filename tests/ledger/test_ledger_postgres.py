@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from orchestrator.ledger import database_engine, event_kinds, sql_ledger
+from orchestrator.ledger import database_engine, sql_ledger
+from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.ledger.port import Event
 from orchestrator.ledger.sql_ledger import LedgerUnavailable, SqlLedger
 from tests.ledger import postgres_server
@@ -45,17 +46,17 @@ def record(ledger: SqlLedger, *numbers: int) -> float:
     longest = 0.0
     for number in numbers:
         began = time.monotonic()
-        ledger.record(Event(event_kinds.ENVIRONMENT_READY, NOW, "shop/pr-1", str(number)))
+        ledger.record(Event(EventKind.ENVIRONMENT_READY, NOW, "shop/pr-1", str(number)))
         longest = max(longest, time.monotonic() - began)
     return longest
 
 
 def numbers(events: list[Event]) -> list[int]:
-    return [int(event.message) for event in events if event.kind != event_kinds.LEDGER_GAP]
+    return [int(event.message) for event in events if event.kind != EventKind.LEDGER_GAP]
 
 
 def gaps(events: list[Event]) -> list[tuple[int, int]]:
-    return [(int(e.data["late"]), int(e.data["lost"])) for e in events if e.kind == event_kinds.LEDGER_GAP]
+    return [(int(e.data["late"]), int(e.data["lost"])) for e in events if e.kind == EventKind.LEDGER_GAP]
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 15.0) -> None:
@@ -194,7 +195,7 @@ def test_a_replica_that_stops_in_the_middle_of_writing_does_not_hold_the_others_
     assert numbers(ledger.events()) == [0]
     engine = database_engine.create_engine(ledger._engine.url.render_as_string(hide_password=False))
     with engine.connect() as stopped:
-        stopped.exec_driver_sql(f"SELECT pg_advisory_xact_lock({sql_ledger.schema.ADVISORY_LOCK + 1})")
+        stopped.exec_driver_sql(f"SELECT pg_advisory_xact_lock({sql_ledger.schema_upgrade.ADVISORY_LOCK + 1})")
         record(ledger, 1)
         wait_until(lambda: numbers(read_events(ledger)) == [0, 1])
         stopped.invalidate()
@@ -217,10 +218,10 @@ def test_a_wrong_password_is_not_told(server: PostgresServer, caplog: pytest.Log
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        (f"postgresql://eph:{PASSWORD}@[::1/eph", "no URL of a database"),
-        (PASSWORD, "no URL of a database"),
-        (f"postgresql://eph:{PASSWORD}@x@host/eph", "write it as %40"),
-        (f"postgresql://eph:{PASSWORD}@host:port/eph", "no URL of a database"),
+        (f"postgresql://eph:{PASSWORD}@[::1/eph", "not a valid database URL"),
+        (PASSWORD, "not a valid database URL"),
+        (f"postgresql://eph:{PASSWORD}@x@host/eph", "encode them as %40"),
+        (f"postgresql://eph:{PASSWORD}@host:port/eph", "not a valid database URL"),
         (f"mysql://eph:{PASSWORD}@host/eph", "SQLite or PostgreSQL"),
         (f"nonsense+driver://eph:{PASSWORD}@host/eph", "SQLite or PostgreSQL"),
     ],

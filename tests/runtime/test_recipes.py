@@ -138,7 +138,7 @@ def test_an_environment_keeps_its_name(tmp_path: object) -> None:  # Y3
 
 
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:  # L2
-    monkeypatch.setattr(recipe_reader, "KEPT", 5)
+    monkeypatch.setattr(recipe_reader, "RECIPES_KEPT", 5)
     monkeypatch.setattr(recipe_reader, "BASES_KEPT", 2)
     desk = RecipeSetup()
     for each in range(20):

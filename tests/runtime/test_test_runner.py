@@ -32,7 +32,6 @@ from programs.redaction import Redactor
 from programs.registry import Target
 from programs.spec import CommandSpec, EnvironmentSpec, GitSource, ServiceSpec, SuiteSpec
 from stacks import names, process_identity
-from tests.stack_folders import stack_paths
 
 AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 REF = names.stack_ref(8, "acme/shop", 1)
@@ -57,8 +56,7 @@ class ShellTarget:
 
 class RunnerSetup:
     def __init__(self, folder: Path) -> None:
-        self.places = stack_paths(folder)
-        self.places.make_folders()
+        self.records = folder / "operations"
         self.folder = folder
         self.ledger = MemoryLedger()
         self.suites: tuple[SuiteSpec, ...] = ()
@@ -70,7 +68,7 @@ class RunnerSetup:
         self.memory = LoopState()
         self.woken = asyncio.Event()
         bench = SuiteRunnerDependencies(
-            paths=self.places,
+            records=self.records,
             state=self.memory,
             journal=Journal(self.ledger, lambda: AT),
             clock=lambda: AT,
@@ -144,7 +142,7 @@ async def test_suites_run_once_with_what_they_are_told_and_their_result_is_kept(
     }
     assert setup.tester.log_lines(REF, "good", 10) == [f"http://shop-1.localhost:8080 good {A} UTC"]
     assert setup.results["bad"].tail == ("postgres://u:***@h/x", "***")
-    assert TOKEN not in (setup.places.operation_folder(REF) / "tests" / "bad.log").read_text()
+    assert TOKEN not in (setup.records / REF.project / REF.stack / "tests" / "bad.log").read_text()
     began = len(setup.event_messages("tests.started"))
     for _ in range(3):
         setup.tester.on_cycle(setup.cycle_result())
@@ -184,7 +182,7 @@ async def test_one_that_takes_too_long_is_ended_with_all_that_it_started(setup: 
     home = str(setup.folder / "home")
     setup.suites = (suite("slow", "setsid sleep 345 & sleep 345 & echo $! ; wait", timeout=1, env={"HOME": home}),)
     await setup.run_until(lambda: "slow" in setup.results)
-    assert setup.results["slow"].detail == "took longer than its limit of 1 s"
+    assert setup.results["slow"].detail == "timed out after 1 s"
     assert not is_running(int(setup.results["slow"].tail[0]))
     assert list(process_identity.pids_with_variable("HOME", home)) == []
 
@@ -230,7 +228,7 @@ async def test_a_fork_gets_no_token_and_a_follower_starts_nothing(setup: RunnerS
 async def test_output_without_end_and_without_lines_is_bounded(setup: RunnerSetup) -> None:
     setup.suites = (suite("loud", "head -c 30000000 /dev/zero | tr '\\0' x; echo; echo end"),)
     await setup.run_until(lambda: "loud" in setup.results, 60)
-    log = setup.places.operation_folder(REF) / "tests" / "loud.log"
+    log = setup.records / REF.project / REF.stack / "tests" / "loud.log"
     assert log.stat().st_size <= suite_process.LOG_BYTES + suite_process.MAX_LINE + 1
     assert setup.results["loud"].outcome is SuiteOutcome.PASSED
 
@@ -241,8 +239,8 @@ def test_what_a_killed_life_left_running_is_ended_at_the_next_start(tmp_path: Pa
     what = SuiteCommand(("/bin/sh", "-c", "sleep 300 & sleep 300"), "slow", "0" * 32, folder, 300)
     code = f"""
 import asyncio, pathlib
-from orchestrator.runtime.trial import Started, run
-asyncio.run(run(Started({what.argv!r}, "slow", {what.run_id!r}, pathlib.Path({str(folder)!r}), 300)))
+from orchestrator.runtime.suites.suite_process import SuiteCommand, run
+asyncio.run(run(SuiteCommand({what.argv!r}, "slow", {what.run_id!r}, pathlib.Path({str(folder)!r}), 300)))
 """
     life = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[2])
     record = folder / "slow.running.json"

@@ -33,7 +33,7 @@ async def test_what_changed_is_all_that_is_asked_until_somebody_wants_everything
     wakeups.wake()
     wakeups.wake(scope=Key(8, 3))
     assert await wakeups.wait(60) == Refresh(True, frozenset({7, Key(8, 3)}))
-    for wake in ({"only": 7}, {"look": True}, {"only": 8}):
+    for wake in ({"scope": 7}, {"refresh": True}, {"scope": 8}):
         wakeups.wake(**wake)
     assert await wakeups.wait(60) == FULL_REFRESH
 

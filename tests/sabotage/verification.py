@@ -54,7 +54,8 @@ def verify_real(guard: Guard) -> str:
     if done.returncode == 0:
         return f"without the guard {guard.test} passes"
     if done.returncode != 1 or guard.expected_output not in done.stdout:
-        return f"{guard.test} ended with {done.returncode}, and did not say {guard.expected_output!r}: {done.stdout[-1500:]}"
+        tail = done.stdout[-1500:]
+        return f"{guard.test} ended with {done.returncode}, and did not say {guard.expected_output!r}: {tail}"
     return ""
 
 

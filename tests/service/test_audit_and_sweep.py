@@ -10,15 +10,15 @@ import pytest
 
 from programs.inventory import HeldResource
 from stacks import names
-from stacks.fake import FakeStacks
-from tests.stack_folders import file_backend
+from stacks.executors.fake import FakeExecutor
+from tests.stack_folders import file_backend, operation_folder, records_of
 from tests.worlds.world import FakeMachine, World
 
 
 class InventoryTarget(FakeMachine):
     """A target that tells its things apart. ``unreachable`` when it cannot be asked."""
 
-    def __init__(self, stacks: FakeStacks) -> None:
+    def __init__(self, stacks: FakeExecutor) -> None:
         super().__init__(stacks)
         self.resources: list[HeldResource] = []
         self.unreachable = False
@@ -36,8 +36,8 @@ class InventoryTarget(FakeMachine):
 class AuditSetup:
     def __init__(self, folder: Path) -> None:
         self.world = World(folder=folder)
-        self.world.paths.make_folders()
-        self.places = self.world.paths
+        self.settings = self.world.worker
+        self.settings.create_folders()
         self.target = InventoryTarget(self.world.stacks)
         self.world.targets["local"] = self.target
         self.auditor = self.world.system.auditor
@@ -117,7 +117,7 @@ async def test_unreadable_target_is_not_reported_clean(audit_setup: AuditSetup) 
     found = await audit_setup.auditor.audit()
     assert [line for line in found.unread if "does not answer" in line]
     audit_setup.target.unreachable = False
-    audit_setup.world.stacks.incomplete = "the folder is not mounted"
+    audit_setup.world.stacks.backend.incomplete = "the folder is not mounted"
     audit_setup.target.resources.append(HeldResource("folder", "x", "shop-lost-sea-77"))
     found = await audit_setup.auditor.audit()
     assert found.orphans == ()
@@ -126,16 +126,16 @@ async def test_unreadable_target_is_not_reported_clean(audit_setup: AuditSetup) 
 
 async def test_sweep_removes_our_orphaned_files_and_keeps_foreign_ones(audit_setup: AuditSetup) -> None:  # C2, L8
     number, _ = await audit_setup.create_environment()
-    store = file_backend(audit_setup.places)
+    store = file_backend(audit_setup.settings)
     ours, theirs = names.stack_ref(8, "acme/shop", 99), store.folder / ".pulumi/stacks/payroll"
     planted = [
         store.tag_file(ours),
-        audit_setup.places.work / ("0" * 32),
-        audit_setup.places.operation_folder(ours) / "last.json",
+        audit_setup.settings.work / ("0" * 32),
+        operation_folder(audit_setup.settings, ours) / "last.json",
         store.root / "locks/organization" / ours.project / ours.stack / "1.json",
     ]
-    foreign = [theirs / "production.pulumi-tags", audit_setup.places.operations / "notes" / "mine" / "a.txt"]
-    kept = audit_setup.places.operation_folder(audit_setup.world.ref(number)) / "last.json"
+    foreign = [theirs / "production.pulumi-tags", records_of(audit_setup.settings) / "notes" / "mine" / "a.txt"]
+    kept = operation_folder(audit_setup.settings, audit_setup.world.ref(number)) / "last.json"
     for path in [*planted[:1], *planted[2:], *foreign, kept]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("{}")

@@ -1,4 +1,4 @@
-"""The benches of this room: the fake, and the real thing in a folder of its own."""
+"""The real Pulumi in a folder of its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stacks.stack_bench import FakeBench, RealBench, StackBench, create_real_bench
+from tests.stacks.stack_bench import RealBench, create_real_bench
 
 
 @pytest.fixture
@@ -16,8 +16,3 @@ async def real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     await bench.operations.open()
     yield bench
     await bench.operations.close()
-
-
-@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.real)])
-def bench(request: pytest.FixtureRequest) -> StackBench:
-    return FakeBench() if request.param == "fake" else request.getfixturevalue("real")

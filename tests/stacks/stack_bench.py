@@ -20,13 +20,13 @@ from programs.spec import EnvironmentSpec, GitSource, ServiceSpec
 from stacks import names
 from stacks.backends.file.file_backend import FileBackend
 from stacks.backends.inventory import StackInventory
-from stacks.executors.port import Lane
-from stacks.executors.process.pool import Pool
-from stacks.fake import FakeStacks
+from stacks.executors.fake import FakeExecutor
+from stacks.executors.port import Executor, Lane, OnDestroyed
+from stacks.executors.process.process_executor import ProcessExecutor
 from stacks.model import Operation, OperationResult, OperationVerb, StackRecord, StackRef, StackSnapshot, StackTag
-from stacks.paths import StackPaths
 from stacks.toolchain import pulumi_cli
-from tests.stack_folders import file_backend, stack_paths
+from stacks.worker_settings import WorkerSettings
+from tests.stack_folders import allow_removal, file_backend, process_executor, records_of, worker_settings
 
 ROOT = Path(__file__).parents[2]
 REPOSITORY, SHOP = 12345, "acme/shop"
@@ -74,10 +74,13 @@ class OperationFactory:
 
 
 class StackBench(Protocol):
-    factory: OperationFactory
+    on_destroyed: OnDestroyed
 
     @property
-    def operations(self) -> Any: ...
+    def factory(self) -> OperationFactory: ...
+
+    @property
+    def operations(self) -> Executor: ...
 
     def snapshot(self) -> StackSnapshot: ...
     def hold(self, number: int) -> None: ...
@@ -92,8 +95,7 @@ async def run_operation(bench: StackBench, operation: Operation, progress: list[
 
 
 def start_operation(bench: StackBench, operation: Operation, progress: list[str] | None = None) -> Lane:
-    lane: Lane = bench.operations.start(operation, (progress if progress is not None else []).append)
-    return lane
+    return bench.operations.start(operation, (progress if progress is not None else []).append, bench.on_destroyed)
 
 
 def record_of(bench: StackBench, number: int) -> StackRecord:
@@ -102,11 +104,12 @@ def record_of(bench: StackBench, number: int) -> StackRecord:
 
 @dataclass
 class FakeBench:
-    operations: FakeStacks = field(default_factory=FakeStacks)
+    operations: FakeExecutor = field(default_factory=FakeExecutor)
     factory: OperationFactory = field(default_factory=OperationFactory)
+    on_destroyed: OnDestroyed = allow_removal
 
     def snapshot(self) -> StackSnapshot:
-        return self.operations.snapshot()
+        return StackInventory(self.operations.backend).snapshot()
 
     def hold(self, number: int) -> None:
         self.operations.hold(ref(number))
@@ -127,20 +130,25 @@ class FakeBench:
 @dataclass
 class RealBench:
     folder: Path
-    places: StackPaths
+    settings: WorkerSettings
     version: str
-    operations: Pool = field(init=False)
+    on_destroyed: OnDestroyed = allow_removal
+    operations: ProcessExecutor = field(init=False)
     backend: FileBackend = field(init=False)
     inventory: StackInventory = field(init=False)
 
     def __post_init__(self) -> None:
-        self.operations = Pool(self.places, self.version, warm_workers=0)  # a warm one would cost each test a process
-        self.backend = file_backend(self.places)
+        self.operations = process_executor(self.settings, self.version)
+        self.backend = file_backend(self.settings)
         self.inventory = StackInventory(self.backend)
 
     @property
     def factory(self) -> OperationFactory:
         return OperationFactory({"folder": str(self.folder / "target")})
+
+    @property
+    def records(self) -> Path:
+        return records_of(self.settings)
 
     @property
     def target(self) -> Path:
@@ -189,7 +197,7 @@ class RealBench:
 
     def pulumi(self, *words: str) -> str:
         """As a person would call it, with the environment that Eph prints."""
-        env = {**os.environ, **self.places.environment()}
+        env = {**os.environ, **self.settings.environment()}
         done = subprocess.run(
             [self.folder / "real-pulumi", *words], env=env, cwd=self.folder, capture_output=True, text=True, check=True
         )
@@ -197,10 +205,9 @@ class RealBench:
 
     def remaining_files(self) -> list[str]:
         """Files in the folders of operations, other than the store's own marker and the logs of what still exists."""
-        places = self.places
-        found = [*_files(self.backend.folder), *_files(places.operations), *_files(self.folder / "tmp")]
-        warm = {interpreter.folder for interpreter in self.operations._idle}
-        found += [path for path in _files(places.work) if path.parent not in warm]
+        found = [*_files(self.backend.folder), *_files(self.records), *_files(self.folder / "tmp")]
+        warm = {interpreter.folder for interpreter in self.operations._workers.idle}
+        found += [path for path in _files(self.settings.work) if path.parent not in warm]
         return [str(path.relative_to(self.folder)) for path in found if path.name != "meta.yaml"]
 
 
@@ -232,14 +239,14 @@ def create_real_bench(folder: Path, monkeypatch: Any) -> RealBench:
     (folder / "pass").write_text("a passphrase")
     monkeypatch.setenv("PYTHONPATH", f"{folder / 'site'}{os.pathsep}{ROOT}")
     monkeypatch.setenv("TMPDIR", str(folder / "tmp"))
-    places = stack_paths(
+    settings = worker_settings(
         folder,
         pulumi_home=folder / "home",
         passphrase_file=folder / "pass",
         tools=f"{folder / 'bin'}{os.pathsep}{found.path}",
     )
-    places.make_folders()
-    return RealBench(folder, places, found.version)
+    settings.create_folders()
+    return RealBench(folder, settings, found.version)
 
 
 def _script(path: Path, text: str) -> None:

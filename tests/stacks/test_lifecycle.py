@@ -50,7 +50,7 @@ async def test_a_first_up_starts_three_processes_at_most_and_an_update_two(real:
     assert (await run_operation(real, real.factory.destroy(1))).outcome is Outcome.SUCCEEDED
     assert real.created_files() == {}
     assert real.remaining_files() == []
-    assert not (real.places.pulumi_home / "workspaces").exists()
+    assert not (real.settings.pulumi_home / "workspaces").exists()
     kept = {path.name for path in real.backend.folder.glob(".pulumi/*/*")}
     assert "eph-shop-9ix" not in kept
 
@@ -61,7 +61,7 @@ async def test_a_secret_is_nowhere_but_encrypted_in_the_state(real: RealBench) -
     result = await run_operation(real, real.factory.up(1, "aaaa"), told)
     assert result.outcome is Outcome.SUCCEEDED
     assert SECRET not in repr(result) + "\n".join(told)
-    read = _texts(real.places.operations) | _texts(real.backend.folder) | _texts(real.places.work)
+    read = _texts(real.records) | _texts(real.backend.folder) | _texts(real.settings.work)
     assert any(path.suffix == ".log" for path in read)
     assert any(path.name == "last.json" for path in read)
     assert [path for path, text in read.items() if SECRET in text] == []
@@ -85,7 +85,7 @@ async def test_two_stacks_of_one_project_at_once_and_one_of_them_is_loud(real: R
     assert wordy.step == "part web"
     assert max(map(len, [*told, wordy.error, *wordy.tail])) < 10_000
     assert set(real.snapshot().stacks) == {ref(1), ref(2)}
-    sizes = [path.stat().st_size for path in real.places.operations.rglob("*.log")]
+    sizes = [path.stat().st_size for path in real.records.rglob("*.log")]
     assert max(sizes) < 60_000_000
 
 
@@ -130,7 +130,7 @@ async def test_whose_a_lock_is(real: RealBench) -> None:
 async def test_the_wrong_key_is_said_clearly(real: RealBench) -> None:
     """Pitfall 'error classes come from regular expressions over text': one sentence, and no retry that cannot help."""
     await run_operation(real, real.factory.up(1, "aaaa"))
-    real.places.passphrase_file.write_text("another passphrase")
+    real.settings.passphrase_file.write_text("another passphrase")
     result = await run_operation(real, real.factory.up(1, "bbbb"))
     assert result.outcome is Outcome.FAILED
     assert result.error == "the passphrase does not open this stack's state; is it the server's key?"
@@ -163,8 +163,8 @@ async def test_a_program_that_is_wrong_and_a_target_that_is_not_there(real: Real
     assert "web" in " ".join([twice.error, *twice.tail])
     unknown = await run_operation(real, real.factory.up(1, "aaaa", target="cloud"))
     assert "no target 'cloud' is installed" in unknown.error
-    assert operation_records.last_results(real.places) == {ref(1): unknown}
-    log = operation_records.newest_log(real.places, ref(1))
+    assert operation_records.last_results(real.records) == {ref(1): unknown}
+    log = operation_records.newest_log(real.records, ref(1))
     assert log is not None
     assert log.name.endswith("-up.log")
 

@@ -20,11 +20,10 @@ from stacks import errors, process_identity
 from stacks.backends import update_history
 from stacks.backends.file import history
 from stacks.executors.process import operation_records
-from stacks.executors.process.pool import Pool
 from stacks.model import OperationVerb, Outcome, StackRef
 from stacks.process_identity import ProcessIdentity
 from stacks.progress import MAX_MESSAGE_LENGTH, ProgressCollector
-from tests.stack_folders import file_backend, stack_paths
+from tests.stack_folders import file_backend, process_executor, records_of, worker_settings
 
 WRONG_KEY = "the passphrase does not open this stack's state; is it the server's key?"
 WEB = "urn:pulumi:pr-1::eph-shop-9ix::pulumi-python:dynamic/eph:Service::web"
@@ -190,21 +189,21 @@ def test_an_interrupted_update_is_marked_once(tmp_path: Path) -> None:
 
 def test_what_a_killed_life_was_at_is_no_failure(tmp_path: Path) -> None:
     """L2, L8: Pulumi wrote one on its way out, and nobody was left to say that it was interrupted."""
-    places = stack_paths(tmp_path)
+    settings = worker_settings(tmp_path)
     ref = StackRef("eph-shop-1", "pr-1")
     dead = ProcessIdentity(2**22 + 1, 1, "an earlier boot")
     operation_records.write_running(
-        places,
+        records_of(settings),
         operation_records.OperationRecord(ref, OperationVerb.UP, "mark", dead, where=process_identity.pid_scope()),
     )
-    backend = file_backend(places)
+    backend = file_backend(settings)
     state = backend.root / "stacks" / ref.project / f"{ref.stack}.json"
     state.parent.mkdir(parents=True)
     state.write_text("{}")  # of a stack that is not there, nothing stays
     past = backend.history_folder(ref)
     past.parent.mkdir(parents=True)
     entry(past, 0, endTime=int(time.time()) + 1)
-    assert Pool(places, "3.0.0").recover() == [ref]
+    assert process_executor(settings).recover().ended == (ref,)
     assert [update.outcome for update in history.read(past)] == [Outcome.CANCELLED]
 
 

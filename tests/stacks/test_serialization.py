@@ -32,7 +32,12 @@ ANY = st.text(max_size=40)
 REPOSITORIES = st.from_regex(r"[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}", fullmatch=True)
 
 SLEEP_STATES = st.one_of(
-    st.builds(lambda at, half: {"asleep": at + timedelta(seconds=1), "half": half}, SECONDS, st.booleans()),
+    st.builds(
+        lambda at, millis, half: {"asleep": at + timedelta(seconds=1, milliseconds=millis), "half": half},
+        SECONDS,
+        st.integers(0, 999),
+        st.booleans(),
+    ),
     st.builds(lambda at: {"awake_until": at}, st.none() | SECONDS),
 )
 """What sleeps, perhaps half-way, or what is awake, perhaps because somebody woke it."""

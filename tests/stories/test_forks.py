@@ -106,7 +106,10 @@ async def test_a_withdrawn_approval_keeps_the_next_build_from_starting(world: Wo
 
 @pytest.mark.parametrize(
     ("policy", "words"),
-    [({"forks": False}, "this server doesn't run forks"), ({"approval_is_trust": False}, "even if they are approved")],
+    [
+        ({"allow_forks": False}, "this server doesn't run forks"),
+        ({"approval_is_trust": False}, "even if they are approved"),
+    ],
 )
 async def test_a_server_may_refuse_what_is_approved(policy: dict[str, bool], words: str) -> None:
     """Y4: ``forks.allow`` and ``forks.guarded``."""

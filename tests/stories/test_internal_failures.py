@@ -49,15 +49,12 @@ async def test_a_show_that_fails_does_not_fail_the_cycle(world: World) -> None: 
     assert len(world.event_messages("cycle.failed")) == 1
 
 
-async def test_a_cycle_that_fails_is_followed_by_the_next(world: World, monkeypatch: pytest.MonkeyPatch) -> None:  # L2
-    def broken() -> None:
-        raise OSError("the disk is gone")
-
-    monkeypatch.setattr(world.stacks, "snapshot", broken)
+async def test_a_cycle_that_fails_is_followed_by_the_next(world: World) -> None:  # L2
+    world.stacks.backend.error = "the disk is gone"
     number = world.open()
     due = await world.cycle()
     assert due - world.now == timedelta(seconds=5)
-    monkeypatch.undo()
+    world.stacks.backend.error = ""
     await world.run_for(seconds=6)
     assert world.phase(number) is Phase.READY
     assert world.event_messages("cycle.recovered")
@@ -66,12 +63,12 @@ async def test_a_cycle_that_fails_is_followed_by_the_next(world: World, monkeypa
 async def test_stacks_that_cannot_all_be_read_are_neither_made_twice_nor_destroyed(world: World) -> None:  # L7
     number = world.open()
     await world.run_for(minutes=1)
-    world.stacks.incomplete = "one object could not be read"
+    world.stacks.backend.incomplete = "one object could not be read"
     another = world.open("another")
     await world.run_for(minutes=5)
     assert world.phase(number) is Phase.READY
     assert world.stack(another) is None
-    world.stacks.incomplete = ""
+    world.stacks.backend.incomplete = ""
     await world.run_for(minutes=1)
     assert world.phase(another) is Phase.READY
 

@@ -9,12 +9,10 @@ import pytest
 
 from orchestrator.core.model.world import Intent
 from orchestrator.core.views.phases import Phase
-from orchestrator.ledger import event_kinds
+from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.ledger.fake import FakeLease
-from stacks.executors.process import operation_records
-from stacks.executors.process.recovery import Recovery
+from stacks.executors.port import Recovery, RemoteOperation
 from stacks.model import OperationVerb
-from stacks.process_identity import ProcessIdentity
 from tests.worlds.world import World
 
 
@@ -46,7 +44,7 @@ async def test_who_begins_to_lead_acts_at_once(follower: World) -> None:
     await follower.run_for(seconds=10)
     assert follower.phase(number) is Phase.READY
     assert "Ready" in follower.comment(number)
-    assert event_kinds.LEADER_CHANGED in {event.kind for event in follower.ledger.events()}
+    assert EventKind.LEADER_CHANGED in {event.kind for event in follower.ledger.events()}
 
 
 async def test_who_ceases_to_lead_starts_nothing_new(follower: World) -> None:
@@ -95,17 +93,14 @@ async def test_what_was_asked_for_in_an_earlier_term_is_forgotten(follower: Worl
 async def test_a_stack_on_which_an_earlier_leader_still_works_is_left_alone(follower: World) -> None:
     lease(follower).set_leading(True)
     number = follower.open()
-    here = ProcessIdentity(7, 1, "b")
-    left = operation_records.OperationRecord(
-        follower.ref(number), OperationVerb.UP, "m", here, here, "one", "c" * 40, follower.now.isoformat()
-    )
+    left = RemoteOperation(follower.ref(number), OperationVerb.UP, "c" * 40, follower.now, "process 7 on one")
     follower.stacks.remote = Recovery((), (left,))
     await follower.cycle()
     await follower.cycle()
     assert follower.stacks.records == {}
     [view] = follower.last_cycle.views
     assert view.reasons[0] == "waiting for the up of ccccccc that another replica started"
-    assert view.progress == "begun by another replica: process 7 on one"
+    assert view.progress == "started by another replica: process 7 on one"
     follower.stacks.remote = Recovery()
     await follower.run_for(minutes=1)
     assert follower.phase(number) is Phase.READY

@@ -1,5 +1,5 @@
 """A whole Eph without processes, in virtual time: the real loop, memory, executor and reporter between a Git host in
-memory (``FakeForge``) and stacks in memory (``FakeStacks``).
+memory (``FakeForge``) and stacks in memory (``FakeExecutor``).
 
 Stories speak in the world's verbs (``push``, ``close``, ``live`` an hour) and look at what came of it: stacks, phases,
 comments. Nobody sleeps: ``live`` lets the clock jump from one thing that is due to the next, as ``Loop.run`` would.
@@ -34,10 +34,10 @@ from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service.pending_reports import PendingReports
 from programs.runtime_info import LogLines, LogRequest
 from stacks import names
-from stacks.executors.process.pool import Pool
-from stacks.fake import FakeStacks
+from stacks.backends.inventory import StackInventory
+from stacks.executors.fake import FakeExecutor
 from stacks.model import StackRecord, StackRef
-from tests.stack_folders import stack_paths
+from tests.stack_folders import process_executor, worker_settings
 
 NO_FOLDER = Path("no-such-folder")
 START = datetime(2026, 3, 2, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -84,7 +84,7 @@ class ObservedTarget(Protocol):
 class FakeMachine:
     """What lies on the machine: the parts of every stack, and leftovers."""
 
-    def __init__(self, stacks: FakeStacks) -> None:
+    def __init__(self, stacks: FakeExecutor) -> None:
         self._stacks = stacks
         self.leftovers: set[str] = set()
         self.unreadable = False
@@ -147,15 +147,16 @@ class World:
         self.forge = FakeForge()
         self.shop = self.forge.create_repository("acme/shop", eph_yaml())
         self.forge.grant_write(self.shop, "ada")
-        self.stacks = FakeStacks(lambda: self.now)
+        self.stacks = FakeExecutor(now=lambda: self.now)
         self.target = FakeMachine(self.stacks)
         self.targets: dict[str, ObservedTarget] = {"local": self.target}
         """Takes effect with the next ``restart``."""
         self.registries = FakeRegistries()
         self.ledger = MemoryLedger()
         self.lease: Lease = lease or NoLease()
-        self.paths = stack_paths(folder)
-        self.stores = (self.paths.backend, Pool(self.paths, "3.0.0")) if folder != NO_FOLDER else ()
+        self.folder = folder
+        self.worker = worker_settings(folder)
+        self.stores = (self.worker.backend, process_executor(self.worker)) if folder != NO_FOLDER else ()
         self.pending_reports = PendingReports(folder / "owed.json" if folder != NO_FOLDER else None)
         self.listeners: list[CycleListener] = []
         self.unresponsive: set[str] = set()
@@ -179,8 +180,8 @@ class World:
     def _ports(self) -> Ports:
         return Ports(
             forge=self.forge,
-            inventory=self.stacks,
-            create_inventory=lambda: self.stacks,
+            inventory=StackInventory(self.stacks.backend),
+            create_inventory=lambda: StackInventory(self.stacks.backend),
             operations=self.stacks,
             target=lambda name: self.targets.get(name, self.target),
             registries=lambda _: self.registries,
@@ -206,7 +207,7 @@ class World:
             policy=self.policy,
             rules=ServerRules(bounds, b"k" * 32, "localhost", {name: dict[str, str]() for name in both}),
             targets={name: {} for name in self.targets},
-            paths=self.paths,
+            records=self.folder / "operations",
             image_access={"kubernetes": RegistryPolicy()},
             interval=INTERVAL,
             deadline=timedelta(minutes=10),

@@ -10,11 +10,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import assert_never
 
 from orchestrator.core.desired import expiry, image_pinning
 from orchestrator.core.model.environment_facts import EnvironmentFacts
+from orchestrator.core.model.joins import ExistingOnly, WantedAndExisting, WantedOnly
 from orchestrator.core.model.policy import Policy
-from orchestrator.core.model.world import CheckState, PullState, Recipe, RecipeError, RepositoryFacts
+from orchestrator.core.model.world import (
+    CheckState,
+    IntentKind,
+    PullState,
+    Recipe,
+    RecipeError,
+    RepositoryFacts,
+    Request,
+)
 from orchestrator.core.planning.plan_actions import (
     Confirm,
     Expire,
@@ -48,7 +58,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Unwanted:
-    """``guarded``: not stated positively. ``report_always``: worth a word on the pull request even when nothing exists."""
+    """``guarded``: not stated positively. ``report_always``: reported even when nothing exists."""
 
     reason: str
     guarded: bool = False
@@ -67,30 +77,37 @@ DesiredState = Wanted | Unwanted | Unchanged
 
 
 def determine(environment: EnvironmentFacts, context: PlanContext) -> DesiredState:
-    down, again = environment.latest_intent("down"), environment.latest_intent("retry")
+    down, again = environment.latest_intent(IntentKind.DOWN), environment.latest_intent(IntentKind.RETRY)
     if down is not None and (again is None or again.at < down.at):  # a person's word needs no Git host
         return Unwanted(f"{down.by} took it down", report_always=True)
-    if environment.repository is None:  # nobody tells us about it any more: an operator decides
-        return Unchanged(_not_served(environment))
-    if environment.request is None:  # not among the labelled ones: why?
-        return _absent(environment, environment.repository)
-    stated = _unwanted_by_host(environment, context)
-    if (
-        stated is not None
-        and not environment.repository.is_complete_for(environment.key.number)
-        and _exists(environment)
-    ):  # half an answer destroys nothing
-        return Unchanged(_incomplete(environment, environment.repository))
+    match environment.join:
+        case ExistingOnly(repository=repository):
+            if repository is None:  # this server isn't configured for it: an operator decides
+                return Unchanged(_not_served(environment))
+            return _absent(environment, repository)  # no request: why?
+        case WantedOnly(repository, request) | WantedAndExisting(repository, request):
+            return _determine_requested(environment, repository, request, context)
+        case _:
+            assert_never(environment.join)
+
+
+def _determine_requested(
+    environment: EnvironmentFacts, repository: RepositoryFacts, request: Request, context: PlanContext
+) -> DesiredState:
+    stated = _unwanted_by_host(environment, request, context)
+    incomplete = not repository.is_complete_for(environment.key.number)
+    if stated is not None and incomplete and _exists(environment):  # half an answer destroys nothing
+        return Unchanged(_incomplete(environment, repository))
     if stated is not None:  # closed, unlabelled, expired, a draft: the Git host says so
-        return _after_expiry(environment, stated, context) or stated
+        return _after_expiry(environment, request, stated, context) or stated
     over = _expiry(environment, context)
     if over is not None:  # its time is up: first the mark, then the destroy
         return Unchanged(over)
-    return _check_buildable(environment, context)
+    return _check_buildable(environment, request, context)
 
 
 def _exists(environment: EnvironmentFacts) -> bool:
-    return environment.record is not None or environment.running is not None
+    return not isinstance(environment.join, WantedOnly)
 
 
 def _not_served(environment: EnvironmentFacts) -> Hold:
@@ -152,12 +169,9 @@ def _incomplete(environment: EnvironmentFacts, repository: RepositoryFacts) -> H
     )
 
 
-def _unwanted_by_host(environment: EnvironmentFacts, context: PlanContext) -> Unwanted | None:
-    """The Git host says positively that this pull request gets no environment."""
-    candidate = environment.request
-    if candidate is None:
-        return None
-    pull, recipe = candidate.pull, candidate.recipe
+def _unwanted_by_host(environment: EnvironmentFacts, request: Request, context: PlanContext) -> Unwanted | None:
+    """The Git host says positively that this request gets no environment."""
+    pull, recipe = request.pull, request.recipe
     if pull.state is not PullState.OPEN:
         return Unwanted(f"{environment.title} is {pull.state}")
     # A broken eph.yaml cannot say which labels it means: it never takes away what it once gave.
@@ -166,12 +180,12 @@ def _unwanted_by_host(environment: EnvironmentFacts, context: PlanContext) -> Un
         wanted = formatting.join_words(recipe.labels) or "eph.yaml defines none"
         return Unwanted(f"{environment.title} has no trigger label ({wanted})")
     if expiry.is_marked_expired(environment, context.policy, context.now):
-        unused = sleep_rules.parse_unused_reason(candidate.expiry_reason)
+        unused = sleep_rules.parse_unused_reason(request.expiry_reason)
         over = unused or f"commit {formatting.commit(environment.head)} expired"
         return Unwanted(over, report_always=True, expired=True)
     if isinstance(recipe, Recipe) and pull.draft and not recipe.allow_drafts:
         return Unwanted(f"{environment.title} is a draft, and its eph.yaml excludes drafts", report_always=True)
-    if isinstance(recipe, Recipe) and recipe.paths and candidate.matches_paths is False:
+    if isinstance(recipe, Recipe) and recipe.paths and request.matches_paths is False:
         paths = formatting.join_words(recipe.paths)
         return Unwanted(
             f"{environment.title} changes no file that matches the paths in its eph.yaml ({paths})", report_always=True
@@ -179,16 +193,17 @@ def _unwanted_by_host(environment: EnvironmentFacts, context: PlanContext) -> Un
     return None
 
 
-def _after_expiry(environment: EnvironmentFacts, unwanted: Unwanted, context: PlanContext) -> Unchanged | None:
+def _after_expiry(
+    environment: EnvironmentFacts, request: Request, unwanted: Unwanted, context: PlanContext
+) -> Unchanged | None:
     """What expired loses its label once it is gone; and a label that comes back is a person who asks for more."""
-    candidate = environment.request
-    if not unwanted.expired or candidate is None or _exists(environment) or not context.stacks_complete:
+    if not unwanted.expired or _exists(environment) or not context.stacks_complete:
         return None
-    commit, labels = environment.head, tuple(sorted(candidate.pull.labels & candidate.recipe.labels))
-    if candidate.label_removed and labels:
+    commit, labels = environment.head, tuple(sorted(request.pull.labels & request.recipe.labels))
+    if request.label_removed and labels:
         reason = f"its trigger label was added again after commit {formatting.commit(commit)} expired"
         return Unchanged(Revive(environment.ref, environment.key, commit, reason))
-    if candidate.label_removed is None and labels:
+    if request.label_removed is None and labels:
         return Unchanged(Unlabel(environment.ref, environment.key, commit, labels, unwanted.reason))
     return None
 
@@ -207,13 +222,10 @@ def _expiry(environment: EnvironmentFacts, context: PlanContext) -> Expire | Non
     return Expire(environment.ref, environment.key, environment.head, reason)
 
 
-def _check_buildable(environment: EnvironmentFacts, context: PlanContext) -> DesiredState:
+def _check_buildable(environment: EnvironmentFacts, request: Request, context: PlanContext) -> DesiredState:
     """Open, labelled and in time: may it be built, and is everything known that building needs?"""
-    candidate = environment.request
-    if candidate is None:
-        raise ValueError(f"{environment.ref} has no pull request to decide on")
-    pull, recipe = candidate.pull, candidate.recipe
-    if pull.from_fork and (not context.policy.allow_forks or not candidate.approval):  # nothing of a fork's runs unseen
+    pull, recipe = request.pull, request.recipe
+    if pull.from_fork and (not context.policy.allow_forks or not request.approval):  # nothing of a fork's runs unseen
         return Unchanged(_await_approval(environment, context))
     if isinstance(recipe, RecipeError):
         return Unchanged(_unreadable_recipe(environment, recipe))
@@ -222,7 +234,7 @@ def _check_buildable(environment: EnvironmentFacts, context: PlanContext) -> Des
         return Unchanged(_refuse_fork(environment, recipe))
     if guarded and not pull.from_fork and not pull.author_trusted:
         return Unchanged(_untrusted(environment, recipe, pull.author, pull.author_trusted))
-    if recipe.paths and candidate.matches_paths is None and not _exists(environment):
+    if recipe.paths and request.matches_paths is None and not _exists(environment):
         reason = f"its eph.yaml filters by paths, and the files that {environment.title} changes are not known yet"
         return Unchanged(Wait(environment.ref, environment.key, reason))
     missing = _missing_checks(environment, recipe)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from orchestrator.core.model.environment_facts import EnvironmentFacts
 from orchestrator.core.model.policy import Policy
-from orchestrator.core.model.world import Recipe
+from orchestrator.core.model.world import IntentKind, Recipe
 
 
 def ttl(environment: EnvironmentFacts, policy: Policy) -> timedelta:
@@ -32,7 +32,7 @@ def extended_until(environment: EnvironmentFacts, policy: Policy) -> datetime | 
         return environment.tag.extended_until if environment.tag else None
     ends = [environment.tag.extended_until] if environment.tag else []
     for intent in environment.intents:
-        if intent.kind == "extend":
+        if intent.kind == IntentKind.EXTEND:
             most = intent.at + policy.ttl_max
             ends.append(min(intent.until, most) if intent.until else intent.at + ttl(environment, policy))
     revived = revived_until(environment, policy)
@@ -41,7 +41,7 @@ def extended_until(environment: EnvironmentFacts, policy: Policy) -> datetime | 
 
 def revived_until(environment: EnvironmentFacts, policy: Policy) -> datetime | None:
     """Asking to try again what had expired gives it one more life of the usual length."""
-    asked = environment.latest_intent("retry")
+    asked = environment.latest_intent(IntentKind.RETRY)
     if asked is None or environment.request is None or not environment.request.expired:
         return None
     return asked.at + ttl(environment, policy)
@@ -49,7 +49,7 @@ def revived_until(environment: EnvironmentFacts, policy: Policy) -> datetime | N
 
 def is_kept(environment: EnvironmentFacts) -> bool:
     """Nobody's clock runs: what people asked for last counts, else what the tag says."""
-    keep, unkeep = environment.latest_intent("keep"), environment.latest_intent("unkeep")
+    keep, unkeep = environment.latest_intent(IntentKind.KEEP), environment.latest_intent(IntentKind.UNKEEP)
     if keep is None and unkeep is None:
         return environment.tag is not None and environment.tag.keep
     return keep is not None and (unkeep is None or unkeep.at < keep.at)

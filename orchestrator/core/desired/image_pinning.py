@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from orchestrator.core.model.environment_facts import EnvironmentFacts
 from orchestrator.core.model.image_lookup import Fallback, ImageLookup, ImagePin, ImageRequest, ImageResult
 from orchestrator.core.model.policy import Policy
-from orchestrator.core.model.world import Recipe
+from orchestrator.core.model.world import IntentKind, Recipe
 from orchestrator.core.planning import backoff
 from orchestrator.core.planning.plan_actions import Find, Wait, WaitingFor
 from orchestrator.core.util import formatting
@@ -168,7 +168,7 @@ def _current_lookup(environment: EnvironmentFacts) -> ImageLookup | None:
 
 def _lookup_since(environment: EnvironmentFacts, lookup: ImageLookup | None, now: datetime) -> datetime:
     """When the wait began: a person who asks to try again begins it anew."""
-    again = environment.latest_intent("retry")
+    again = environment.latest_intent(IntentKind.RETRY)
     if lookup is None or (again is not None and again.at > lookup.at):
         return now
     return min(lookup.since, now)
@@ -182,7 +182,7 @@ def _may_fall_back(request: ImageRequest, since: datetime, now: datetime) -> boo
 def _next_lookup(environment: EnvironmentFacts, recipe: Recipe, policy: Policy, now: datetime) -> datetime:
     """When it is looked for again."""
     looked, found = _current_lookup(environment), missing(environment, recipe)
-    again = environment.latest_intent("retry")
+    again = environment.latest_intent(IntentKind.RETRY)
     if looked is None or looked.requests != recipe.images or looked.at > now or not found:
         return now
     if again is not None and again.at > looked.at:

@@ -10,11 +10,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from orchestrator.core.model import joins
 from orchestrator.core.model.image_lookup import ImageLookup
+from orchestrator.core.model.joins import Join
 from orchestrator.core.model.world import (
     CompletedRepair,
     HealthStatus,
     Intent,
+    IntentKind,
     Key,
     Recipe,
     RepositoryFacts,
@@ -37,10 +40,7 @@ class EnvironmentFacts:
 
     ref: StackRef
     key: Key
-    record: StackRecord | None = None
-    request: Request | None = None
-    repository: RepositoryFacts | None = None
-    running: RunningOperation | None = None
+    join: Join
     health: HealthStatus | None = None
     failure: OperationResult | None = None
     failed_attempts: int = 0
@@ -56,6 +56,22 @@ class EnvironmentFacts:
     """A suite of its tests runs."""
     image_lookup: ImageLookup | None = None
     """The last look for its images, of whatever commit."""
+
+    @property
+    def record(self) -> StackRecord | None:
+        return self.join.record
+
+    @property
+    def request(self) -> Request | None:
+        return self.join.request
+
+    @property
+    def repository(self) -> RepositoryFacts | None:
+        return self.join.repository
+
+    @property
+    def running(self) -> RunningOperation | None:
+        return self.join.running
 
     @property
     def tag(self) -> StackTag | None:
@@ -100,7 +116,7 @@ class EnvironmentFacts:
             return f"{self.repository_name}#{self.key.number}"
         return f"{self.repository_name}@{self.ref_name or self.ref.stack}"
 
-    def latest_intent(self, kind: str) -> Intent | None:
+    def latest_intent(self, kind: IntentKind) -> Intent | None:
         """The newest wish of that kind that a person voiced."""
         if not self.intents:
             return None
@@ -171,10 +187,7 @@ def _collect_one(
     return EnvironmentFacts(
         ref=ref,
         key=key,
-        record=record,
-        request=candidate,
-        repository=repository,
-        running=world.running.get(ref),
+        join=joins.join(repository, candidate, record, world.running.get(ref)),
         health=world.health.get(ref),
         failure=world.failures.get(ref),
         failed_attempts=world.failed_attempts.get(ref, 0),

@@ -231,13 +231,26 @@ class RunningOperation:
     """The environment's, which nothing else may tell before its stack is there and after its pull request closed."""
 
 
+class IntentKind(StrEnum):
+    DOWN = "down"
+    RETRY = "retry"
+    EXTEND = "extend"
+    KEEP = "keep"
+    UNKEEP = "unkeep"
+    SLEEP = "sleep"
+    WAKE = "wake"
+
+
+TAG_INTENTS = (IntentKind.EXTEND, IntentKind.KEEP, IntentKind.UNKEEP, IntentKind.SLEEP, IntentKind.WAKE)
+"""Those that are carried out by a change of the stack's tag: until the tag has it, a kill loses the intent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Intent:
     """What a person asked for, through the API: kept until it is carried out or refused."""
 
     ref: StackRef
-    kind: str
-    """``down``, ``retry``, ``extend``, ``keep``, ``unkeep``, ``sleep`` or ``wake``."""
+    kind: IntentKind
     by: str
     at: datetime
     until: datetime | None = None

@@ -161,8 +161,15 @@ def _check_file(orphan: StrayFile, context: AuditContext) -> OrphanedResource | 
     if recorded and orphan.ref in context.refs:
         return None  # the words of its last tries, for people
     whose = _title(orphan.ref) if orphan.ref else ""
-    return OrphanedResource(orphan.kind, orphan.path, "backend" if orphan.ref else "work", whose, orphan.reason, orphan.removal_command,
-                  sweepable=not orphan.in_use)  # fmt: skip
+    return OrphanedResource(
+        orphan.kind,
+        orphan.path,
+        "backend" if orphan.ref else "work",
+        whose,
+        orphan.reason,
+        orphan.removal_command,
+        sweepable=not orphan.in_use,
+    )
 
 
 def _title(ref: StackRef) -> str:

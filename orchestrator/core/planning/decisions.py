@@ -12,7 +12,7 @@ from typing import assert_never
 from orchestrator.core.desired import expiry
 from orchestrator.core.desired.desired_state import DesiredState, PlanContext, Unchanged, Unwanted, Wanted
 from orchestrator.core.model.environment_facts import EnvironmentFacts
-from orchestrator.core.model.world import Recipe, RunningOperation
+from orchestrator.core.model.world import IntentKind, Recipe, RunningOperation
 from orchestrator.core.planning import backoff, repairs
 from orchestrator.core.planning.plan_actions import (
     Action,
@@ -52,11 +52,10 @@ def decide(environment: EnvironmentFacts, desired: DesiredState, context: PlanCo
         case Unwanted():
             return _destroy(environment, desired, context)
         case Wanted(recipe):
-            return (
-                _create(environment, recipe, context)
-                if environment.record is None
-                else _update(environment, environment.record, recipe, context)
-            )
+            record = environment.record
+            if record is None:
+                return _create(environment, recipe, context)
+            return _update(environment, record, recipe, context)
         case _:
             assert_never(desired)
 
@@ -201,7 +200,7 @@ def _sleep_or_wake(
     rest, record = sleep_rules.needed_change(environment, context.policy, context.now), environment.record
     if rest is None or record is None or record.built is None or tag is None or record.tag is None:
         return None
-    slept, now = record.tag.asleep, context.now.replace(microsecond=0)
+    slept, now = record.tag.asleep, context.now.replace(microsecond=context.now.microsecond // 1000 * 1000)
     asleep = (slept if record.tag.half and slept else now) if rest.asleep else None
     wanted = replace(tag, asleep=asleep, awake_until=rest.until, half=False)
     if not rest.asleep and slept is None:
@@ -218,7 +217,7 @@ def _sleep_backoff(environment: EnvironmentFacts, change: sleep_rules.SleepChang
     """Why it is not tried again yet, after it failed."""
     verb, limits = (OperationVerb.SLEEP if change.asleep else OperationVerb.WAKE), context.policy.backoff
     tried = backoff.count_attempts(environment, verb, "", context.now)
-    if _requested_since(environment, tried.last, "wake", "sleep", "retry"):
+    if _requested_since(environment, tried.last, IntentKind.WAKE, IntentKind.SLEEP, IntentKind.RETRY):
         return None
     how = backoff.destroy_delay if change.asleep else backoff.build_delay
     found = how(tried, limits, environment.ref, context.now)
@@ -285,9 +284,11 @@ def _wait_for_retry(environment: EnvironmentFacts, reason: str, context: PlanCon
     return Wait(environment.ref, environment.key, f"{reason}; {failed}; {again}", None, found.until, because)
 
 
-def _requested_since(environment: EnvironmentFacts, last: datetime | None, *kinds: str) -> bool:
+def _requested_since(environment: EnvironmentFacts, last: datetime | None, *kinds: IntentKind) -> bool:
     """A person asked to try again, or to take it down, after the last try ended."""
-    asked = [intent.at for intent in environment.intents if intent.kind in (kinds or ("retry", "down"))]
+    asked = [
+        intent.at for intent in environment.intents if intent.kind in (kinds or (IntentKind.RETRY, IntentKind.DOWN))
+    ]
     return bool(asked) and (last is None or max(asked) >= last)
 
 

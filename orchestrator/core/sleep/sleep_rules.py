@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from orchestrator.core.desired import expiry
 from orchestrator.core.model.environment_facts import EnvironmentFacts
 from orchestrator.core.model.policy import Policy
-from orchestrator.core.model.world import Intent, Recipe
+from orchestrator.core.model.world import Intent, IntentKind, Recipe
 from orchestrator.core.sleep import schedules
 from orchestrator.core.sleep.schedules import WeeklySchedule
 from orchestrator.core.util import formatting
@@ -46,7 +46,7 @@ def _resume_interrupted(environment: EnvironmentFacts) -> SleepChange | None:
     return SleepChange(True, "going to sleep or waking up was interrupted") if half else None
 
 
-def _latest_intent(environment: EnvironmentFacts, *kinds: str) -> Intent | None:
+def _latest_intent(environment: EnvironmentFacts, *kinds: IntentKind) -> Intent | None:
     """The newest of what people said of these kinds."""
     said = [intent for kind in kinds if (intent := environment.latest_intent(kind)) is not None]
     return max(said, key=lambda intent: intent.at, default=None)
@@ -58,8 +58,8 @@ def _latest_intent(environment: EnvironmentFacts, *kinds: str) -> Intent | None:
 def _wake_change(
     environment: EnvironmentFacts, asleep_since: datetime, policy: Policy, now: datetime
 ) -> SleepChange | None:
-    said = _latest_intent(environment, "sleep", "wake", "retry")
-    if said is not None and said.kind != "sleep":
+    said = _latest_intent(environment, IntentKind.SLEEP, IntentKind.WAKE, IntentKind.RETRY)
+    if said is not None and said.kind != IntentKind.SLEEP:
         return SleepChange(False, f"{said.by} woke it", _awake_until(environment, said.at, policy))
     knock = environment.usage.wake_request if environment.usage else None
     if knock is not None and asleep_since < knock <= now < knock + policy.min_awake:
@@ -83,8 +83,8 @@ def _awake_until(environment: EnvironmentFacts, woken_at: datetime, policy: Poli
 
 
 def _sleep_change(environment: EnvironmentFacts, policy: Policy, now: datetime) -> SleepChange | None:
-    said = _latest_intent(environment, "sleep", "wake")
-    if said is not None and said.kind == "sleep":
+    said = _latest_intent(environment, IntentKind.SLEEP, IntentKind.WAKE)
+    if said is not None and said.kind == IntentKind.SLEEP:
         return SleepChange(True, f"{said.by} put it to sleep")
     if said is not None:
         return SleepChange(False, f"{said.by} kept it awake", _awake_until(environment, said.at, policy))
@@ -178,7 +178,11 @@ def _unused_since(environment: EnvironmentFacts, now: datetime) -> datetime | No
     opening = schedules.current(schedule, now) if schedule else None
     began = [opening.opens] if opening else []
     seen = [environment.first_seen_at] if environment.first_seen_at else []
-    asked = [intent.at for intent in environment.intents if intent.kind in ("wake", "retry", "extend", "keep")]
+    asked = [
+        intent.at
+        for intent in environment.intents
+        if intent.kind in (IntentKind.WAKE, IntentKind.RETRY, IntentKind.EXTEND, IntentKind.KEEP)
+    ]
     return max(used, built.built_at, *began, *seen, *asked)
 
 

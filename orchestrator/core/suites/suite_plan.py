@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from orchestrator.core.suites.junit import JUnitReport
-from orchestrator.core.suites.suite_results import SuiteOutcome, SuiteRun, SuiteRuns
+from orchestrator.core.suites.suite_results import SuiteOutcome, SuiteRun, SuiteRuns, SuiteState
 from orchestrator.core.views.phases import Phase
 from programs.spec import SuiteSpec
 from stacks.model import StackRef
@@ -26,11 +26,11 @@ _VISIBLE = _KEEPS_RUNNING | {Phase.ASLEEP}
 
 @dataclass(frozen=True, slots=True)
 class SuiteView:
-    """``state``: waiting, running, passed, failed or skipped. ``since`` is when it began to run, or ended."""
+    """``since`` is when it began to run, or ended."""
 
     name: str
     kind: str
-    state: str
+    state: SuiteState
     blocking: bool = True
     seconds: float = 0.0
     detail: str = ""
@@ -122,17 +122,19 @@ def _view(suite: SuiteSpec, run: SuiteRun, suite_runs: SuiteRuns) -> SuiteView:
     result, began = suite_runs.result(run), suite_runs.running.get(run)
     if result is not None:
         return SuiteView(
-            suite.name, suite.kind, result.outcome.value, suite.blocking, result.seconds, result.detail, result.tail,
-            result.report, result.at,
+            suite.name, suite.kind, SuiteState(result.outcome), suite.blocking, result.seconds, result.detail,
+            result.tail, result.report, result.at,
         )  # fmt: skip
-    return SuiteView(suite.name, suite.kind, "running" if began else "waiting", suite.blocking, since=began)
+    return SuiteView(
+        suite.name, suite.kind, SuiteState.RUNNING if began else SuiteState.WAITING, suite.blocking, since=began
+    )
 
 
 def failed_suites(views: Iterable[SuiteView]) -> list[str]:
     """The blocking suites that failed: they turn the check red."""
-    return [view.name for view in views if view.blocking and view.state == SuiteOutcome.FAILED]
+    return [view.name for view in views if view.blocking and view.state is SuiteState.FAILED]
 
 
 def pending_suites(views: Iterable[SuiteView]) -> list[str]:
     """The blocking suites that have not ended."""
-    return [view.name for view in views if view.blocking and view.state in ("waiting", "running")]
+    return [view.name for view in views if view.blocking and view.state in (SuiteState.WAITING, SuiteState.RUNNING)]

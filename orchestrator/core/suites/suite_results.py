@@ -17,6 +17,16 @@ class SuiteOutcome(StrEnum):
     SKIPPED = "skipped"
 
 
+class SuiteState(StrEnum):
+    """What a suite shows on one commit: that of its run, or its outcome."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
 @dataclass(frozen=True, slots=True)
 class SuiteResult:
     """How a suite ended on one commit. ``detail`` is one sentence, ``tail`` its last lines; neither holds a secret."""

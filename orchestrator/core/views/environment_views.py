@@ -10,6 +10,7 @@ from orchestrator.core.desired import expiry, image_pinning
 from orchestrator.core.model import environment_facts
 from orchestrator.core.model.environment_facts import EnvironmentFacts
 from orchestrator.core.model.image_lookup import ImagePin
+from orchestrator.core.model.joins import WantedOnly
 from orchestrator.core.model.policy import Policy
 from orchestrator.core.model.world import Key, Recipe, World
 from orchestrator.core.planning import backoff, decisions
@@ -100,12 +101,12 @@ class EnvironmentView:
     rules: tuple[str, ...] = ()
     """When it sleeps, in sentences that stay the same."""
     sleeps_at: datetime | None = None
-    """When it falls asleep if nobody uses it until then."""
+    """When it goes to sleep unless it is visited."""
     asleep_since: datetime | None = None
     wakes_at: datetime | None = None
-    """Of one that sleeps, when its hours begin."""
+    """When an environment that is asleep wakes on schedule."""
     used_at: datetime | None = None
-    """The last visit, as the gateway saw it."""
+    """The last visit that the gateway recorded."""
 
 
 def display_name(view: EnvironmentView) -> str:
@@ -141,8 +142,7 @@ class _ViewInputs:
 
 def _is_hidden(inputs: _ViewInputs) -> bool:
     """Neither wanted nor existing: a pull request that Eph has no word about."""
-    subject = inputs.subject
-    return isinstance(inputs.action, Keep) and subject.record is None and subject.running is None
+    return isinstance(inputs.action, Keep) and isinstance(inputs.subject.join, WantedOnly)
 
 
 def _view(inputs: _ViewInputs) -> EnvironmentView:

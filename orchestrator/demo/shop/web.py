@@ -2,6 +2,7 @@
 
 import html
 import os
+import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -9,10 +10,12 @@ import psycopg
 
 PAGE = Path("dist/page.html").read_text()
 ROW = "<tr><td>{name}</td><td>{price:.2f}</td></tr>"
+CONNECTIONS = threading.Semaphore(20)
+"""To the database: a preview's role may have 50."""
 
 
 def products():
-    with psycopg.connect(os.environ["DATABASE_URL"], connect_timeout=5) as database:
+    with CONNECTIONS, psycopg.connect(os.environ["DATABASE_URL"], connect_timeout=5) as database:
         name = database.execute("SELECT current_database()").fetchone()[0]
         return name, database.execute("SELECT name, price FROM products ORDER BY name").fetchall()
 
@@ -53,7 +56,12 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+class Server(ThreadingHTTPServer):
+    request_queue_size = 256
+    """Everyone who waited for a sleeping preview connects at once; with the default of 5, most retry for minutes."""
+
+
 if __name__ == "__main__":
-    server = ThreadingHTTPServer((os.environ.get("HOST", "127.0.0.1"), int(os.environ["PORT"])), Handler)
+    server = Server((os.environ.get("HOST", "127.0.0.1"), int(os.environ["PORT"])), Handler)
     print(f"serving commit {os.environ['EPH_COMMIT']} on port {server.server_port}", flush=True)
     server.serve_forever()

@@ -14,7 +14,7 @@ import httpx
 
 from orchestrator.demo.demo_world import REPOSITORY, DemoWorld
 from orchestrator.forges.github.webhooks import webhook_events
-from orchestrator.ledger import event_kinds
+from orchestrator.ledger.event_kinds import EventKind
 
 PAUSE, PAUSE_MOST, OF_THE_WAIT = 0.05, 1.0, 50
 """What was waited for long is looked for less often, for the Git host counts: a fiftieth of the time so far."""
@@ -78,7 +78,7 @@ class BlackBoxClient:
             f"{self._api}/events", params={"limit": 1000, "newest": True}, headers={"Authorization": f"Bearer {token}"}
         )
         answer.raise_for_status()
-        return [str(item["message"]) for item in answer.json()["items"] if item["kind"] == event_kinds.WEBHOOK_RECEIVED]
+        return [str(item["message"]) for item in answer.json()["items"] if item["kind"] == EventKind.WEBHOOK_RECEIVED]
 
     async def send_forged_webhook(self, event: str, body: bytes) -> int:
         """The answer to a delivery by somebody who does not know the secret."""

@@ -38,7 +38,7 @@ UNPUSHED_TTL = timedelta(hours=6)
 """Nobody pushed, so it says what it said."""
 K = TypeVar("K")
 V = TypeVar("V")
-MISSING_FILE = f"{CONFIG_FILE} is not in this commit; add one (`eph init` writes a first), or take the label away"
+MISSING_FILE = f"{CONFIG_FILE} is missing in this commit; add one (`eph init` creates it) or remove the label"
 
 
 @dataclass(frozen=True, slots=True)

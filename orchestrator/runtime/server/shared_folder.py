@@ -29,8 +29,8 @@ def lock_shared_folder(settings: ServerSettings) -> Iterator[None]:
             fcntl.flock(lock, (fcntl.LOCK_SH if several else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except OSError as error:
             raise StartupError(
-                f"another ephd uses {shared}, and it or this one has replicas.lease = none; "
-                "give all replicas replicas.lease = postgres, or end the other"
+                f"another ephd uses {shared}, and one of them has replicas.lease = none; "
+                "set replicas.lease = postgres on all replicas, or stop the other one"
             ) from error
         if several:
             for target, folder in settings.machine_folders().items():
@@ -46,6 +46,6 @@ def _check_same_machine(target: str, root: Path) -> None:
     there = file.read_text().strip()
     if there and there != here:
         raise StartupError(
-            f"the target {target} in {root} keeps its processes on {there}, and this is {here}; start this replica there, "
-            f"or, once that machine is gone for good, remove {file}"
+            f"the target {target} in {root} keeps its processes on {there}, and this is {here}; "
+            f"start this replica there, or, once that machine is gone for good, remove {file}"
         )

@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.core.suites.junit import JUnitReport
 from orchestrator.core.suites.suite_results import SuiteOutcome, SuiteResult, SuiteRun
 from orchestrator.core.util.formatting import commit
-from orchestrator.ledger import event_kinds
+from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.ledger.port import Event, Ledger
 from orchestrator.runtime.journal import Journal
 from stacks.model import StackRef
@@ -17,18 +17,18 @@ from stacks.model import StackRef
 MAX_EVENTS = 500
 TAIL_KEPT = 20
 _KINDS = {
-    SuiteOutcome.PASSED: event_kinds.TESTS_PASSED,
-    SuiteOutcome.FAILED: event_kinds.TESTS_FAILED,
-    SuiteOutcome.SKIPPED: event_kinds.TESTS_SKIPPED,
+    SuiteOutcome.PASSED: EventKind.TESTS_PASSED,
+    SuiteOutcome.FAILED: EventKind.TESTS_FAILED,
+    SuiteOutcome.SKIPPED: EventKind.TESTS_SKIPPED,
 }
 
 
 def record_started(journal: Journal, run: SuiteRun) -> None:
-    journal.record(event_kinds.TESTS_STARTED, f"{run.suite} on commit {commit(run.commit)}", str(run.ref))
+    journal.record(EventKind.TESTS_STARTED, f"{run.suite} on commit {commit(run.commit)}", str(run.ref))
 
 
 def record_stopped(journal: Journal, run: SuiteRun) -> None:
-    journal.record(event_kinds.TESTS_STOPPED, f"{run.suite} on commit {commit(run.commit)}", str(run.ref))
+    journal.record(EventKind.TESTS_STOPPED, f"{run.suite} on commit {commit(run.commit)}", str(run.ref))
 
 
 def record_result(journal: Journal, ref: StackRef, result: SuiteResult) -> None:

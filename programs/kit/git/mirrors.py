@@ -201,6 +201,6 @@ def _fetch(mirror: Path, source: Remote, arguments: list[str], max_file_bytes: i
         for half in (mirror / "objects" / "pack").glob("tmp_*"):
             half.unlink(missing_ok=True)
         raise RepositoryTooLarge(
-            f"what {source.url} sends takes more than {max_file_bytes / MEGABYTE:.0f} MB, which is what the server's limit for a "
-            "checkout allows (setting local.checkout_bytes)"
+            f"{source.url} sends more than {max_file_bytes / MEGABYTE:.0f} MB, "
+            "the server's limit for a checkout (setting local.checkout_bytes)"
         ) from None

@@ -214,8 +214,8 @@ def _front_certificate(settings: KubernetesSettings) -> Mapping[str, str]:
             kinds = set()
         if "HTTPRoute" not in kinds:
             raise KubernetesError(
-                f"setting 'gateway' is {settings.gateway!r}, and the cluster knows no HTTPRoute of {namespace_objects.GATEWAY_API}; an "
-                "operator installs the Gateway API and a controller for it, or takes the setting out"
+                f"setting 'gateway' is {settings.gateway!r}, but the cluster has no HTTPRoute of "
+                f"{namespace_objects.GATEWAY_API}; install the Gateway API and a controller, or remove the setting"
             )
     if not settings.certificate_secret:
         return {}
@@ -274,7 +274,8 @@ def check_limits(spec: EnvironmentSpec, settings: KubernetesSettings) -> None:
     disk = spec.resources.get("disk", settings.disk)
     if volumes > quantities.parse(disk):
         raise KubernetesError(
-            f"the volumes of the services hold {quantities.format_bytes(volumes)} in all; this environment may have {disk}"
+            f"the volumes of the services hold {quantities.format_bytes(volumes)} in all; "
+            f"this environment may have {disk}"
         )
 
 

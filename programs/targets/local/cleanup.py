@@ -70,7 +70,7 @@ def _port_owners(settings: HostSettings, name: str) -> list[str]:
 
 
 def list_remaining(settings: HostSettings, *, including_server: bool = False) -> list[str]:
-    """What exists of environments, a line each, by looking at the machine; ``including_server``: the server's own too."""
+    """What exists of environments on this machine, a line each; ``including_server``: the server's own too."""
     found = [f"folder {path}" for path in _folders(settings)]
     found += [f"checkout {path}" for path in settings.envs.glob("*/src/*")]
     found += [f"route {route.host} of {route.environment}" for route in routes.list_routes(settings)]

@@ -1,8 +1,8 @@
-"""What is on disk about operations: the identity of one that runs, the log and the result of the last few.
+"""What is on disk about operations: the identity of each running one, and the logs and the result of the last few.
 
-A running operation's record is how the next life of ephd, or the next leader, finds what an earlier one left
-(``others``). Each has a file of its own, so that nobody overwrites or removes another's. Results and logs are for
-people; losing them loses words, never an environment.
+A running operation's record is how the next process of ephd, or the next leader, finds what an earlier one left
+(``recovery``). Each operation has its own file, so that no owner overwrites or removes another's. Results and logs are
+for people; losing them loses words, never an environment.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from typing import Any
 
 from stacks import serialization
 from stacks.model import OperationResult, OperationVerb, StackRef
-from stacks.paths import StackPaths
 from stacks.process_identity import ProcessIdentity
 
 MAX_LOGS = 5
@@ -45,33 +44,37 @@ class OperationRecord:
     """By ``running_clock`` of that machine: its owner ends it before."""
 
 
-def write_running(paths: StackPaths, running: OperationRecord) -> None:
-    _make_folder(paths, running.ref)
-    _write_atomically(running_file(paths, running), json.dumps(dataclasses.asdict(running)))
+def operation_folder(records: Path, ref: StackRef) -> Path:
+    return records / ref.project / ref.stack
 
 
-def delete_running(paths: StackPaths, running: OperationRecord) -> None:
-    running_file(paths, running).unlink(missing_ok=True)
+def write_running(records: Path, running: OperationRecord) -> None:
+    _make_folder(records, running.ref)
+    _write_atomically(running_file(records, running), json.dumps(dataclasses.asdict(running)))
+
+
+def delete_running(records: Path, running: OperationRecord) -> None:
+    running_file(records, running).unlink(missing_ok=True)
     if not running.where:
-        (paths.operation_folder(running.ref) / _LEGACY_RUNNING).unlink(missing_ok=True)
+        (operation_folder(records, running.ref) / _LEGACY_RUNNING).unlink(missing_ok=True)
 
 
-def has_running(paths: StackPaths, ref: StackRef, excluding: OperationRecord | None = None) -> bool:
+def has_running(records: Path, ref: StackRef, excluding: OperationRecord | None = None) -> bool:
     """Whether an operation on it is recorded, whoever's."""
-    own = excluding and running_file(paths, excluding)
-    return any(path != own for path in paths.operation_folder(ref).glob(_RUNNING_PATTERN))
+    own = excluding and running_file(records, excluding)
+    return any(path != own for path in operation_folder(records, ref).glob(_RUNNING_PATTERN))
 
 
-def started_at(paths: StackPaths, running: OperationRecord) -> datetime:
+def started_at(records: Path, running: OperationRecord) -> datetime:
     """When that record was written. By the file system's clock, as the ends of updates are."""
-    path = running_file(paths, running) if running.where else paths.operation_folder(running.ref) / _LEGACY_RUNNING
+    path = running_file(records, running) if running.where else operation_folder(records, running.ref) / _LEGACY_RUNNING
     return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
-def list_running(paths: StackPaths) -> Iterator[OperationRecord]:
+def list_running(records: Path) -> Iterator[OperationRecord]:
     """One that was cut in the middle of writing names no process, and is dropped."""
     for pattern in (_RUNNING_PATTERN, _LEGACY_RUNNING):
-        for path in paths.operations.glob(f"*/*/{pattern}"):
+        for path in records.glob(f"*/*/{pattern}"):
             try:
                 yield _parse_running(json.loads(path.read_text()))
             except FileNotFoundError:
@@ -95,48 +98,48 @@ def _parse_running(data: dict[str, Any]) -> OperationRecord:
     )
 
 
-def running_file(paths: StackPaths, running: OperationRecord) -> Path:
-    return paths.operation_folder(running.ref) / f"running.{running.operation}.json"
+def running_file(records: Path, running: OperationRecord) -> Path:
+    return operation_folder(records, running.ref) / f"running.{running.operation}.json"
 
 
-def write_last_result(paths: StackPaths, result: OperationResult) -> None:
-    _write_atomically(_make_folder(paths, result.ref) / _LAST_RESULT, json.dumps(serialization.dump(result)))
+def write_last_result(records: Path, result: OperationResult) -> None:
+    _write_atomically(_make_folder(records, result.ref) / _LAST_RESULT, json.dumps(serialization.dump(result)))
 
 
-def last_results(paths: StackPaths) -> dict[StackRef, OperationResult]:
+def last_results(records: Path) -> dict[StackRef, OperationResult]:
     """The last result of every stack that has one."""
     found = {}
-    for path in paths.operations.glob(f"*/*/{_LAST_RESULT}"):
+    for path in records.glob(f"*/*/{_LAST_RESULT}"):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             result = serialization.load_result(json.loads(path.read_text()))
             found[result.ref] = result
     return found
 
 
-def clear_wake_failure(paths: StackPaths, result: OperationResult) -> None:
+def clear_wake_failure(records: Path, result: OperationResult) -> None:
     """One that slept or woke says nothing of why the last build failed; but that it could not be woken is over."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         if serialization.load_result(
-            json.loads((paths.operation_folder(result.ref) / _LAST_RESULT).read_text())
+            json.loads((operation_folder(records, result.ref) / _LAST_RESULT).read_text())
         ).verb.skips_pulumi:
-            write_last_result(paths, result)
+            write_last_result(records, result)
 
 
-def new_log(paths: StackPaths, ref: StackRef, name: str) -> Path:
-    folder = _make_folder(paths, ref)
+def new_log(records: Path, ref: StackRef, name: str) -> Path:
+    folder = _make_folder(records, ref)
     for old in _log_files(folder)[: -MAX_LOGS + 1]:
         old.unlink(missing_ok=True)
     return folder / f"{name}.log"
 
 
-def newest_log(paths: StackPaths, ref: StackRef) -> Path | None:
-    found = _log_files(paths.operation_folder(ref))
+def newest_log(records: Path, ref: StackRef) -> Path | None:
+    found = _log_files(operation_folder(records, ref))
     return found[-1] if found else None
 
 
-def delete(paths: StackPaths, ref: StackRef) -> None:
+def delete(records: Path, ref: StackRef) -> None:
     """After a destroy that succeeded: nothing of the stack stays on disk."""
-    folder = paths.operation_folder(ref)
+    folder = operation_folder(records, ref)
     shutil.rmtree(folder, ignore_errors=True)
     with contextlib.suppress(OSError):
         folder.parent.rmdir()  # the project's, when this was its last stack
@@ -146,8 +149,8 @@ def _log_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.log"))
 
 
-def _make_folder(paths: StackPaths, ref: StackRef) -> Path:
-    folder = paths.operation_folder(ref)
+def _make_folder(records: Path, ref: StackRef) -> Path:
+    folder = operation_folder(records, ref)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
 

@@ -13,48 +13,47 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 
 from stacks import process_identity
+from stacks.backends.port import Backend
+from stacks.executors.port import Recovery, RemoteOperation
 from stacks.executors.process import operation_records
 from stacks.executors.process.operation_records import OperationRecord
-from stacks.model import StackRef
-from stacks.paths import OPERATION_ENV, StackPaths
+from stacks.worker_settings import OPERATION_ENV
 
 KILL_TIMEOUT = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Recovery:
-    """``ended``: what was proven over, and is tidied up. ``still_running``: what must be waited for."""
-
-    ended: tuple[StackRef, ...] = ()
-    still_running: tuple[OperationRecord, ...] = ()
-
-
-def recover(paths: StackPaths, exclusive: bool) -> Recovery:
-    """``exclusive``: nobody else works in these places, so what this process did not begin is an earlier life's. Waits
-    for processes that it ends, a few seconds at most."""
+def recover(records: Path, backend: Backend, exclusive: bool) -> Recovery:
+    """``exclusive``: no other replica uses these folders, so what this process didn't start is an earlier one's. Waits
+    for the processes that it ends, a few seconds at most."""
     me, ended, living = process_identity.identify(os.getpid()), [], []
-    for each in operation_records.list_running(paths):
+    for each in operation_records.list_running(records):
         if each.owner is not None and each.owner == me:
             continue
         if exclusive or _is_over(each):
             kill_session(each)
-            _mark_cancelled(paths, each)
-            if not operation_records.has_running(paths, each.ref, excluding=each):
-                paths.backend.clean_up(each.ref)
-            operation_records.delete_running(paths, each)
+            _mark_cancelled(records, backend, each)
+            if not operation_records.has_running(records, each.ref, excluding=each):
+                backend.clean_up(each.ref)
+            operation_records.delete_running(records, each)
             ended.append(each.ref)
         else:
-            living.append(each)
+            living.append(_as_remote(each))
     return Recovery(tuple(ended), tuple(living))
 
 
-def _mark_cancelled(paths: StackPaths, operation: OperationRecord) -> None:
+def _as_remote(record: OperationRecord) -> RemoteOperation:
+    identity = f"process {record.worker.pid} on {record.where.partition(' ')[0]}"
+    return RemoteOperation(record.ref, record.verb, record.commit, datetime.fromisoformat(record.started), identity)
+
+
+def _mark_cancelled(records: Path, backend: Backend, operation: OperationRecord) -> None:
     """Pulumi may have written a failure on its way out, and it was none."""
     with contextlib.suppress(OSError):
-        paths.backend.finish_update(operation.ref, operation_records.started_at(paths, operation))
+        backend.finish_update(operation.ref, operation_records.started_at(records, operation))
 
 
 def _is_over(operation: OperationRecord) -> bool:

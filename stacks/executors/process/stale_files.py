@@ -8,23 +8,23 @@ from pathlib import Path
 from stacks import names, process_identity
 from stacks.executors.process import operation_records
 from stacks.model import StackRef, StrayFile
-from stacks.paths import OPERATION_ENV, StackPaths
 from stacks.stray_files import describe, grandchildren
+from stacks.worker_settings import OPERATION_ENV
 
 
-def find(paths: StackPaths) -> Iterator[StrayFile]:
-    yield from _stale_records(paths)
-    yield from _work_folders(paths.work)
+def find(records: Path, work: Path) -> Iterator[StrayFile]:
+    yield from _stale_records(records)
+    yield from _work_folders(work)
 
 
-def _stale_records(paths: StackPaths) -> Iterator[StrayFile]:
-    for path in grandchildren(paths.operations):
+def _stale_records(records: Path) -> Iterator[StrayFile]:
+    for path in grandchildren(records):
         ref = StackRef(path.parent.name, path.name)
         if path.is_dir() and names.parse(ref) is not None:
             yield describe("operation record", path, ref, "neither a stack nor a pull request accounts for it")
-    for running in operation_records.list_running(paths):
+    for running in operation_records.list_running(records):
         if running.where in ("", process_identity.pid_scope()) and not process_identity.is_alive(running.worker):
-            path = operation_records.running_file(paths, running)
+            path = operation_records.running_file(records, running)
             yield describe("operation record", path, running.ref, "it names an operation whose process is gone")
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stacks import process_identity
-from stacks.paths import OPERATION_ENV, StackPaths
+from stacks.worker_settings import OPERATION_ENV, WorkerSettings
 
 MAX_LINE_BYTES = 4 * 1024 * 1024
 _FAREWELL = 2.0
@@ -42,9 +42,9 @@ class WarmWorker:
         return self.process.returncode is None
 
 
-async def spawn(paths: StackPaths) -> WarmWorker:
+async def spawn(settings: WorkerSettings) -> WarmWorker:
     mark = uuid.uuid4().hex
-    folder = paths.work / mark
+    folder = settings.work / mark
     folder.mkdir(parents=True, mode=0o700)
     with (folder / "log").open("wb") as stderr:
         process = await asyncio.create_subprocess_exec(
@@ -54,17 +54,17 @@ async def spawn(paths: StackPaths) -> WarmWorker:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=stderr,
-            env=_environment(os.environ, paths, mark),
+            env=_environment(os.environ, settings, mark),
             start_new_session=True,
             limit=MAX_LINE_BYTES,
         )
     return WarmWorker(process, mark, folder)
 
 
-def _environment(inherited: Mapping[str, str], paths: StackPaths, operation_id: str) -> dict[str, str]:
+def _environment(inherited: Mapping[str, str], settings: WorkerSettings, operation_id: str) -> dict[str, str]:
     """What a shell says of Pulumi (another passphrase, another backend) must not reach our stacks."""
     kept = {name: value for name, value in inherited.items() if not name.startswith("PULUMI_")}
-    return {**kept, **paths.environment(), OPERATION_ENV: operation_id}
+    return {**kept, **settings.environment(), OPERATION_ENV: operation_id}
 
 
 async def end(worker: WarmWorker) -> None:

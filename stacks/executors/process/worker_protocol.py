@@ -14,15 +14,15 @@ import contextlib
 import json
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from stacks import process_identity, serialization
-from stacks.executors.port import OnDestroyed, OnProgress
+from stacks.executors.port import LeaseUntil, OnDestroyed, OnProgress
 from stacks.executors.process.warm_workers import WarmWorker
 from stacks.model import Operation, OperationResult
-from stacks.paths import StackPaths
+from stacks.worker_settings import WorkerSettings
 
 GRACE = 20.0
 """Seconds from an interrupt to the kill."""
@@ -31,7 +31,6 @@ KILL_TIMEOUT = 5.0
 """Seconds after the kill in which the end of its output should come."""
 TELL_LEASE = 1.0
 
-LeaseUntil = Callable[[], float]
 log = logging.getLogger(__name__)
 
 
@@ -60,12 +59,12 @@ class WorkerSession:
         self._on_destroyed = on_destroyed
         self._lease_until = lease_until
 
-    async def run(self, paths: StackPaths, version: str, interrupt_requested: asyncio.Event) -> WorkerExit:
+    async def run(self, settings: WorkerSettings, version: str, interrupt_requested: asyncio.Event) -> WorkerExit:
         """Gives the order and listens to the end; interrupts when asked or at the deadline, kills when that is not
         heeded."""
-        own = replace(paths, work=self._worker.folder)
+        own = replace(settings, work=self._worker.folder)
         not_after = self._lease_until() if self._lease_until else None
-        order = {"places": own.to_json(), "version": version, "operation": serialization.dump(self._operation)}
+        order = {"settings": own.to_json(), "version": version, "operation": serialization.dump(self._operation)}
         self._send_line(json.dumps({**order, "not_after": not_after}))
         listening = asyncio.create_task(self._read_result())
         wish = asyncio.create_task(interrupt_requested.wait())

@@ -46,7 +46,7 @@ def build_image(site: Cluster) -> str:
 
 @dataclass
 class ChartRelease:
-    """A release in a namespace of its own. ``cluster_resources``: what lies outside the namespace and must go by hand."""
+    """A release in its own namespace. ``cluster_resources`` lie outside of it and are deleted by hand."""
 
     site: Cluster
     folder: Path

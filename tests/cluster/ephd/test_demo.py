@@ -99,8 +99,8 @@ def demo(site: Cluster) -> Iterator[ClusterDemo]:
 
 
 def test_once_plays_the_whole_story_and_leaves_nothing(demo: ClusterDemo) -> None:
-    demo = demo.start_on_cluster("--once")
-    assert demo.wait(800) == 0, demo.output()
+    process = demo.start_on_cluster("--once")
+    assert process.wait(800) == 0, demo.output()
     said = demo.output()
     assert re.search(LINE, said), said
     assert [step for step in STEPS if step not in said] == [], said
@@ -109,11 +109,11 @@ def test_once_plays_the_whole_story_and_leaves_nothing(demo: ClusterDemo) -> Non
 
 def test_the_next_demo_takes_away_what_a_killed_one_left_on_the_cluster(demo: ClusterDemo) -> None:
     """Not even ``kill -9`` leaves a namespace for ever."""
-    demo = demo.start_on_cluster("--no-open")
+    process = demo.start_on_cluster("--no-open")
     wait_until("a namespace is there", lambda: "" if demo.namespaces() else demo.output(), 120)
     home = demo.home()
-    demo.kill()
-    demo.wait(10)
+    process.kill()
+    process.wait(10)
     command = [sys.executable, "-c", SWEEP]
     swept = subprocess.run(command, cwd=ROOT, env=demo.env, capture_output=True, text=True, timeout=240)
     assert swept.stdout.strip() == str(home), swept.stderr
@@ -124,10 +124,10 @@ def test_the_next_demo_takes_away_what_a_killed_one_left_on_the_cluster(demo: Cl
 def test_a_terminal_that_is_closed_takes_the_environments_away(demo: ClusterDemo) -> None:
     """It ends as by Ctrl-C, and every word that it still has to say fails."""
     ours, theirs = os.pipe()
-    demo = demo.start_on_cluster("--no-open", out=theirs)
+    process = demo.start_on_cluster("--no-open", out=theirs)
     os.close(theirs)
     wait_until("a namespace is there", lambda: "" if demo.namespaces() else "none", 120)
     os.close(ours)
-    demo.send_signal(signal.SIGHUP)
-    demo.wait(240)
+    process.send_signal(signal.SIGHUP)
+    process.wait(240)
     assert demo.remaining(set()) == ""

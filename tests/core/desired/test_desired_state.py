@@ -56,7 +56,7 @@ def test_without_the_label_nothing_is_made_and_nothing_shown(world: Simulation) 
         ({"trusted": None}, plan_actions.Wait, "checking whether ann has write access"),
         ({"problems": ("eph.yaml:3: unknown key",)}, plan_actions.Refuse, "eph.yaml at commit aaaaaaa is invalid"),
         ({"problems": ("502",), "transient": True}, plan_actions.Wait, "could not be read: 502"),
-        ({"draft": True, "recipe": {"drafts": False}}, plan_actions.Refuse, "is a draft"),
+        ({"draft": True, "recipe": {"allow_drafts": False}}, plan_actions.Refuse, "is a draft"),
         ({"recipe": {"wait_for_checks": ("unit",)}}, plan_actions.Wait, (
 "waiting for checks on commit aaaaaaa: unit "
 "pending"
@@ -98,7 +98,7 @@ def test_a_broken_eph_yaml_leaves_the_environment_as_it_was(live_world: Simulati
     [
         ({"labels": frozenset()}, "no trigger label"),
         ({"labels": frozenset({"bug"})}, "no trigger label"),
-        ({"draft": True, "recipe": {"drafts": False}}, "is a draft"),
+        ({"draft": True, "recipe": {"allow_drafts": False}}, "is a draft"),
     ],
 )
 def test_closed_or_unlabelled_pull_request_is_destroyed(
@@ -185,7 +185,7 @@ def test_down_destroys_and_stays_down_while_it_is_asked(live_world: Simulation) 
 def test_what_half_a_list_states_destroys_nothing_either(live_world: Simulation, statement: str) -> None:  # L7
     live_world.incomplete.add(1)
     if statement == "draft":
-        live_world.change(42, draft=True, recipe={"drafts": False})
+        live_world.change(42, draft=True, recipe={"allow_drafts": False})
     else:
         live_world.marks[Key(1, 42), sha("aaaaaaa")] = None
     assert isinstance(live_world.action(42), plan_actions.Hold)

@@ -9,10 +9,11 @@ from time import process_time
 import pytest
 
 from orchestrator.core.desired import image_pinning
+from orchestrator.core.model import joins
 from orchestrator.core.model.environment_facts import EnvironmentFacts
 from orchestrator.core.model.image_lookup import Fallback, ImageLookup, ImagePin, ImageRequest, ImageResult
 from orchestrator.core.model.policy import Policy
-from orchestrator.core.model.world import Key, Recipe
+from orchestrator.core.model.world import Key, Recipe, RepositoryFacts
 from orchestrator.core.planning import plan_actions
 from orchestrator.core.planning.plan_actions import Find, Wait, WaitingFor
 from programs import spec as specs
@@ -37,7 +38,8 @@ def subject(looked: ImageLookup | None = None, record: StackRecord | None = None
     world = Simulation()
     world.open(42, sha("a"))
     candidate = world._request(Key(1, 42))
-    return EnvironmentFacts(REF, Key(1, 42), record=record, request=candidate, image_lookup=looked)
+    facts = RepositoryFacts(1, "acme/shop", complete=True)
+    return EnvironmentFacts(REF, Key(1, 42), joins.join(facts, candidate, record, None), image_lookup=looked)
 
 
 def search_result(
@@ -50,7 +52,7 @@ def evaluate(environment: EnvironmentFacts, request: ImageRequest, after: timede
     return image_pinning.resolve(environment, recipe(request), POLICY, START + after)
 
 
-ABSENT = ImageResult("api", ("tag_template: x is not in its registry",))
+ABSENT = ImageResult("api", ("tag_template: x not found in the registry",))
 FOUND = ImageResult("api", (), ImagePin(DIGEST, "tag_template: x"))
 UNREACHABLE = ImageResult("api", (), None, "tag_template: x cannot be asked for just now", unreachable=True)
 MINUTE = timedelta(minutes=1)

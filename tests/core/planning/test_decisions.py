@@ -77,7 +77,7 @@ def test_changed_spec_is_rebuilt(live_world: Simulation, part: str) -> None:  # 
 @pytest.mark.parametrize(
     ("facts", "refresh", "words"),
     [
-        ({"pending": 2}, True, "left 2 resources half-done"),
+        ({"pending_operations": 2}, True, "left 2 resources half-done"),
         ({"locks": (lock(dead=True),)}, True, "owner is proven dead"),
         ({"tag": None}, False, "its creation was not finished"),
         ({"built": None}, False, "its creation was not finished"),
@@ -97,12 +97,12 @@ def test_interrupted_create_is_completed(
 
 
 def test_what_broke_off_and_is_not_wanted_is_destroyed(live_world: Simulation) -> None:  # L8
-    live_world.edit_record(42, tag=None, built=None, pending=1, locks=(lock(dead=True),))
+    live_world.edit_record(42, tag=None, built=None, pending_operations=1, locks=(lock(dead=True),))
     live_world.change(42, labels=frozenset())
     destroy = live_world.action(42)
     assert isinstance(destroy, plan_actions.Destroy)
     assert destroy.name == "", "nothing tells its name: it goes by its state, and targets show what else is there"
-    live_world.edit_record(42, called="shop-of-old-42")
+    live_world.edit_record(42, name_from_state="shop-of-old-42")
     destroy = live_world.action(42)
     assert isinstance(destroy, plan_actions.Destroy)
     assert destroy.name == "shop-of-old-42", "its resources do"
@@ -117,7 +117,7 @@ def test_a_close_before_the_stack_is_there_does_not_lose_the_name() -> None:  # 
 
 
 def test_a_lost_tag_moves_no_environment_to_another_name(live_world: Simulation) -> None:  # L2, Y3
-    live_world.edit_record(42, tag=None, called="shop-of-old-42")
+    live_world.edit_record(42, tag=None, name_from_state="shop-of-old-42")
     update = live_world.action(42)
     assert isinstance(update, plan_actions.Update)
     assert (update.spec.name, update.tag and update.tag.name) == ("shop-of-old-42", "shop-of-old-42")

@@ -149,6 +149,6 @@ def test_the_share_counts_what_was_there_when_the_hour_began() -> None:
 
 def test_a_leftover_of_one_that_is_not_wanted_is_purged() -> None:
     world = world_with_pulls(0)
-    world.open(7, draft=True, recipe={"drafts": False})
+    world.open(7, draft=True, recipe={"allow_drafts": False})
     world.targets["local"] |= {"shop1-gentle-stream-7"}
     assert [type(action) for action in world.plan().changes] == [plan_actions.Purge]

@@ -26,7 +26,7 @@ STRAY = HeldResource("database", "stray", NAME, f"Database:{NAME}/stray")
 
 def known_facts(record: StackRecord = RECORD, **more: object) -> AuditContext:
     snapshot = StackSnapshot({record.ref: record})
-    fixed = {"stacks": snapshot, "accounted": KnownNames(frozenset({NAME})), "refs": frozenset({REF})}
+    fixed = {"stacks": snapshot, "known_names": KnownNames(frozenset({NAME})), "refs": frozenset({REF})}
     return AuditContext(**{**fixed, **more})
 
 
@@ -52,7 +52,7 @@ def test_a_part_is_an_orphan_only_of_a_stack_that_is_whole_quiet_and_read() -> N
 def test_a_name_is_protected_by_the_number_of_a_stack_that_does_not_tell_its_own() -> None:
     strange = HeldResource("folder", "x", "shop-other-words-7")
     assert is_orphan(strange, known_facts())
-    assert not is_orphan(strange, known_facts(accounted=KnownNames(numbers=frozenset({"7"}))))
+    assert not is_orphan(strange, known_facts(known_names=KnownNames(numbers=frozenset({"7"}))))
 
 
 def test_what_came_or_went_between_the_looks_is_no_orphan() -> None:

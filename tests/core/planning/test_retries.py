@@ -200,7 +200,7 @@ def test_a_failure_that_a_success_followed_holds_nothing_up(failing_world: Simul
     failing_world.advance(seconds=1)
     failing_world.cycle()
     failing_world.failures[ref] = stale
-    failing_world.edit_record(42, pending=1)
+    failing_world.edit_record(42, pending_operations=1)
     assert isinstance(failing_world.action(42), plan_actions.Update)
 
 

@@ -121,7 +121,7 @@ def test_what_is_broken_because_it_sleeps_is_not_broken() -> None:
     """L9: neither drift nor readiness takes it for lost, nor does housekeeping wake it."""
     world = put_to_sleep(live_world())
     world.report_health(42, ok=False, ago=timedelta(hours=1))
-    world.edit_record(42, parts={"Service:x/web/1": "service-web"})
+    world.edit_record(42, resource_names={"Service:x/web/1": "service-web"})
     seen = replace(world.world(), live_parts={"local": {"Service": frozenset()}})
     assert [type(action) for action in plans.plan(seen, world.policy, world.now).actions] == [plan_actions.Keep]
     world.policy = replace(world.policy, program_versions={"local": "2"})
@@ -260,7 +260,7 @@ def test_the_start_of_the_hours_counts_as_use() -> None:
 
 
 def test_on_idle_destroy_ends_it_by_a_mark_with_its_words_and_the_label_brings_it_back() -> None:
-    world = live_world(idle_timeout=IDLE, destroy_idle=True)
+    world = live_world(idle_timeout=IDLE, destroy_when_idle=True)
     expire = pass_idle_time(world)
     assert isinstance(expire, plan_actions.Expire)
     assert expire.reason == "unused for 2 h, and its eph.yaml says on_idle: destroy"
@@ -276,7 +276,7 @@ def test_on_idle_destroy_ends_it_by_a_mark_with_its_words_and_the_label_brings_i
 
 
 def test_what_is_kept_sleeps_where_others_end() -> None:
-    world = live_world(idle_timeout=IDLE, destroy_idle=True)
+    world = live_world(idle_timeout=IDLE, destroy_when_idle=True)
     world.request_action("keep", 42)
     world.cycle()
     assert isinstance(pass_idle_time(world), plan_actions.Sleep)
@@ -330,6 +330,19 @@ def test_stale_wake_request_is_ignored() -> None:
     world.advance(seconds=5)
     world.visit(42, knock=True)
     world.advance(hours=2)
+    assert isinstance(world.action(42), plan_actions.Keep)
+
+
+def test_request_before_sleep_in_the_same_second_does_not_wake_it() -> None:
+    world = put_to_sleep(live_world())
+    world.advance(seconds=5.1)
+    world.visit(42, knock=True)
+    world.cycle(seconds=0.3)
+    assert tag_of(world).asleep is None
+    world.report_health(42)
+    world.request_action("sleep", 42)
+    world.cycle(seconds=0.3)
+    assert tag_of(world).asleep
     assert isinstance(world.action(42), plan_actions.Keep)
 
 

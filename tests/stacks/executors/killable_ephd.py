@@ -10,17 +10,18 @@ import asyncio
 import sys
 from pathlib import Path
 
-from stacks.executors.process.pool import Pool
-from tests.stack_folders import stack_paths
+from tests.stack_folders import allow_removal, process_executor, worker_settings
 from tests.stacks.stack_bench import OperationFactory
 
 
 async def run_ephd(folder: Path, tools: str, version: str) -> None:
-    places = stack_paths(folder, pulumi_home=folder / "home", passphrase_file=folder / "pass", tools=tools)
-    pool = Pool(places, version)
-    await pool.open()
-    lane = pool.start(
-        OperationFactory({"folder": str(folder / "target")}).up(1, "aaaa", ("one", "two")), lambda _: None
+    settings = worker_settings(folder, pulumi_home=folder / "home", passphrase_file=folder / "pass", tools=tools)
+    executor = process_executor(settings, version, warm_workers=1)
+    await executor.open()
+    lane = executor.start(
+        OperationFactory({"folder": str(folder / "target")}).up(1, "aaaa", ("one", "two")),
+        lambda _: None,
+        allow_removal,
     )
     await lane.wait()
 

@@ -21,8 +21,8 @@ import pytest
 
 from stacks import process_identity
 from stacks.executors.process import operation_records, worker_protocol
-from stacks.executors.process.pool import Pool
 from stacks.model import Outcome, StackRecord
+from tests.stack_folders import process_executor
 from tests.stacks.stack_bench import ROOT, RealBench, record_of, ref, run_operation, sha, start_operation, wait_until
 
 pytestmark = pytest.mark.real
@@ -46,7 +46,7 @@ async def test_the_worker_is_killed(real: RealBench) -> None:
     real.hold(1)
     lane = start_operation(real, real.factory.up(1, "aaaa", PARTS))
     await real.wait_until_running(1)
-    left = next(iter(operation_records.list_running(real.places)))
+    left = next(iter(operation_records.list_running(real.records)))
     session = [process.pid for process in psutil.process_iter() if _session_id(process.pid) == left.worker.pid]
     assert len(session) >= 3
     _pause(pid for pid in session if pid != left.worker.pid)  # none of them ends by itself
@@ -55,7 +55,7 @@ async def test_the_worker_is_killed(real: RealBench) -> None:
     assert result.outcome is Outcome.FAILED
     assert "ended without a result" in result.error
     assert [pid for pid in session if psutil.pid_exists(pid) and _running(pid)] == []
-    assert list(operation_records.list_running(real.places)) == []
+    assert list(operation_records.list_running(real.records)) == []
     await _assert_heals(real, record_of(real, 1))
 
 
@@ -65,7 +65,7 @@ async def test_one_that_is_stopped_holds_nobody(real: RealBench, monkeypatch: py
     real.hold(1)
     lane = start_operation(real, real.factory.up(1, "aaaa", PARTS))
     await real.wait_until_running(1)
-    left = next(iter(operation_records.list_running(real.places)))
+    left = next(iter(operation_records.list_running(real.records)))
     for pid in process_identity.session_members(left.worker.pid):
         os.kill(pid, signal.SIGSTOP)
     assert (await run_operation(real, real.factory.up(2, "aaaa"))).outcome is Outcome.SUCCEEDED
@@ -81,23 +81,23 @@ async def test_ephd_is_killed(real: RealBench) -> None:
     """The next life ends what the last one left, by its recorded identity, before it plans."""
     await real.operations.close()
     real.hold(1)
-    words = [str(real.folder), real.places.tools, real.version]
+    words = [str(real.folder), real.settings.tools, real.version]
     ephd = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.stacks.executors.killable_ephd", *words, cwd=ROOT
     )
     await real.wait_until_running(1)
-    warm = real.places.work
+    warm = real.settings.work
     await wait_until(lambda: len(list(warm.iterdir())) == 2)
-    worker = next(iter(operation_records.list_running(real.places))).worker.pid
+    worker = next(iter(operation_records.list_running(real.records))).worker.pid
     _pause(process_identity.session_members(worker))  # or it would cancel by itself
     ephd.kill()
     await ephd.wait()
     orphans = [process for process in psutil.process_iter() if _belongs(process, real.folder)]
     assert orphans
 
-    real.operations = Pool(real.places, real.version)
-    assert real.operations.recover() == [ref(1)]
-    assert real.operations.recover() == []
+    real.operations = process_executor(real.settings, real.version, warm_workers=1)
+    assert real.operations.recover().ended == (ref(1),)
+    assert real.operations.recover().ended == ()
     await wait_until(lambda: [process for process in orphans if process.is_running() and _running(process.pid)] == [])
     assert list(warm.iterdir()) == []
     assert all(lock.owner_dead for lock in record_of(real, 1).locks)
@@ -124,8 +124,8 @@ async def test_one_that_ends_before_its_stack_is_there_leaves_no_tag(real: RealB
     stacks.mkdir(parents=True)
     (stacks / "pr-1.pulumi-tags").write_text("{}")
     lane = start_operation(real, real.factory.up(1, "aaaa"))
-    await wait_until(lambda: any(operation_records.list_running(real.places)))
-    os.kill(next(iter(operation_records.list_running(real.places))).worker.pid, signal.SIGKILL)
+    await wait_until(lambda: any(operation_records.list_running(real.records)))
+    os.kill(next(iter(operation_records.list_running(real.records))).worker.pid, signal.SIGKILL)
     assert (await lane.wait()).outcome is Outcome.FAILED
     assert not stacks.exists()
     assert (await run_operation(real, real.factory.up(1, "bbbb"))).outcome is Outcome.SUCCEEDED

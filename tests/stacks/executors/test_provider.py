@@ -13,11 +13,11 @@ pytestmark = pytest.mark.real
 
 ASK = """
 import select
-from stacks import provider
-found = provider.start()
+from stacks import dynamic_provider
+found = dynamic_provider.start()
 said = select.select([found.stdout], [], [], 30)[0]
 print(found.stdout.readline().decode().strip() if said else "nothing")
-found.end()
+found.kill()
 """
 
 

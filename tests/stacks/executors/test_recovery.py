@@ -10,19 +10,20 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 import pytest
 
 from stacks import process_identity
+from stacks.executors.port import Recovery, RemoteOperation
 from stacks.executors.process import operation_records, recovery
 from stacks.executors.process.operation_records import OperationRecord
-from stacks.executors.process.pool import Pool
 from stacks.model import OperationVerb
-from stacks.paths import OPERATION_ENV
 from stacks.process_identity import ProcessIdentity
-from tests.stack_folders import stack_paths
+from stacks.worker_settings import OPERATION_ENV
+from tests.stack_folders import process_executor, records_of, worker_settings
 from tests.stacks.stack_bench import ref
 
 DEAD = ProcessIdentity(1 << 30, 1, "another boot")
@@ -32,8 +33,9 @@ class ProcessSetup:
     """Replicas and workers, as processes that sleep."""
 
     def __init__(self, folder: Path) -> None:
-        self.places = stack_paths(folder)
-        self.places.make_folders()
+        self.settings = worker_settings(folder)
+        self.settings.create_folders()
+        self.records, self.backend = records_of(self.settings), self.settings.backend
         self._started: list[subprocess.Popen[bytes]] = []
 
     def process(self, mark: str = "") -> ProcessIdentity:
@@ -56,13 +58,19 @@ class ProcessSetup:
         )
         usual = {"until": far, "commit": "aaaa", "started": "2026-11-21T06:00:00+00:00"}
         made = replace(made, **{**usual, **more})
-        operation_records.write_running(self.places, made)
+        operation_records.write_running(self.records, made)
         return made
 
     def close(self) -> None:
         for each in self._started:
             each.kill()
             each.wait()
+
+
+def remote(record: OperationRecord) -> RemoteOperation:
+    """What the port says of it."""
+    identity = f"process {record.worker.pid} on {record.where.split()[0]}"
+    return RemoteOperation(record.ref, record.verb, "aaaa", datetime(2026, 11, 21, 6, 0, tzinfo=UTC), identity)
 
 
 @pytest.fixture
@@ -74,7 +82,7 @@ def setup(tmp_path: Path) -> Iterator[ProcessSetup]:
 
 def test_live_operation_of_a_live_owner_is_awaited(setup: ProcessSetup) -> None:
     left = setup.record_running()
-    assert recovery.recover(setup.places, exclusive=False) == recovery.Recovery((), (left,))
+    assert recovery.recover(setup.records, setup.backend, exclusive=False) == Recovery((), (remote(left),))
     assert process_identity.is_alive(left.worker)
 
 
@@ -82,21 +90,21 @@ def test_operation_of_a_dead_owner_is_ended(setup: ProcessSetup) -> None:
     left = setup.record_running()
     assert left.owner
     setup.kill(left.owner)
-    assert recovery.recover(setup.places, exclusive=False).ended == (ref(1),)
+    assert recovery.recover(setup.records, setup.backend, exclusive=False).ended == (ref(1),)
     setup.kill(left.worker)
-    assert list(operation_records.list_running(setup.places)) == []
+    assert list(operation_records.list_running(setup.records)) == []
 
 
 def test_a_dead_worker_s_owner_may_be_stopped_and_cannot_tidy_up(setup: ProcessSetup) -> None:
     left = setup.record_running()
     setup.kill(left.worker)
-    assert recovery.recover(setup.places, exclusive=False) == recovery.Recovery((ref(1),), ())
-    assert not operation_records.has_running(setup.places, ref(1))
+    assert recovery.recover(setup.records, setup.backend, exclusive=False) == Recovery((ref(1),), ())
+    assert not operation_records.has_running(setup.records, ref(1))
 
 
 def test_one_that_is_past_its_deadline_is_ended_by_force(setup: ProcessSetup) -> None:
     left = setup.record_running(until=process_identity.boot_clock() - 1)
-    assert recovery.recover(setup.places, exclusive=False).ended == (ref(1),)
+    assert recovery.recover(setup.records, setup.backend, exclusive=False).ended == (ref(1),)
     setup.kill(left.worker)  # reaps it: settle has killed it
     assert not process_identity.is_alive(left.worker)
 
@@ -104,18 +112,18 @@ def test_one_that_is_past_its_deadline_is_ended_by_force(setup: ProcessSetup) ->
 def test_operation_on_another_machine_is_not_proven_dead(setup: ProcessSetup) -> None:
     """Not even by a pid that is free here."""
     left = setup.record_running(where="elsewhere pid:[1]", worker=DEAD, owner=DEAD)
-    assert recovery.recover(setup.places, exclusive=False) == recovery.Recovery((), (left,))
+    assert recovery.recover(setup.records, setup.backend, exclusive=False) == Recovery((), (remote(left),))
 
 
 def test_one_s_own_is_nobody_else_s(setup: ProcessSetup) -> None:
     setup.record_running(owner=process_identity.identify(os.getpid()))
-    assert recovery.recover(setup.places, exclusive=False) == recovery.Recovery()
-    assert recovery.recover(setup.places, exclusive=True) == recovery.Recovery()
+    assert recovery.recover(setup.records, setup.backend, exclusive=False) == Recovery()
+    assert recovery.recover(setup.records, setup.backend, exclusive=True) == Recovery()
 
 
 def test_single_replica_ends_unknown_operations(setup: ProcessSetup) -> None:
     left = setup.record_running(where="a container of yesterday")
-    assert recovery.recover(setup.places, exclusive=True).ended == (ref(1),)
+    assert recovery.recover(setup.records, setup.backend, exclusive=True).ended == (ref(1),)
     assert psutil.Process(left.worker.pid).status() == psutil.STATUS_ZOMBIE, "it was ended, and is ours to bury"
     setup.kill(left.worker)
 
@@ -123,28 +131,30 @@ def test_single_replica_ends_unknown_operations(setup: ProcessSetup) -> None:
 def test_the_record_of_another_is_never_taken_for_one_s_own(setup: ProcessSetup) -> None:
     """A leader that was stopped at the end of its operation wakes when another works on that stack."""
     late, now = setup.record_running(), replace(setup.record_running(), operation="another")
-    operation_records.write_running(setup.places, now)
-    assert operation_records.has_running(setup.places, ref(1), excluding=late)
-    operation_records.delete_running(setup.places, late)
-    assert list(operation_records.list_running(setup.places)) == [now]
+    operation_records.write_running(setup.records, now)
+    assert operation_records.has_running(setup.records, ref(1), excluding=late)
+    operation_records.delete_running(setup.records, late)
+    assert list(operation_records.list_running(setup.records)) == [now]
 
 
 def test_a_record_of_a_version_before_replicas_is_read(setup: ProcessSetup) -> None:
     left = setup.record_running()
-    path = operation_records.running_file(setup.places, left)
+    path = operation_records.running_file(setup.records, left)
     old = f'{{"ref": {{"project": "{ref(1).project}", "stack": "pr-1"}}, "verb": "up", "operation": "m", '
     (path.parent / "running.json").write_text(old + '"worker": {"pid": 7, "started": 1, "boot": "b"}}')
-    assert len(list(operation_records.list_running(setup.places))) == 2
-    assert recovery.recover(setup.places, exclusive=True).ended == (ref(1), ref(1))
+    assert len(list(operation_records.list_running(setup.records))) == 2
+    assert recovery.recover(setup.records, setup.backend, exclusive=True).ended == (ref(1), ref(1))
     assert list(path.parent.iterdir()) == []
 
 
-def test_a_replica_that_starts_leaves_the_folder_of_what_still_ends(setup: ProcessSetup) -> None:
+async def test_a_replica_that_starts_leaves_the_folder_of_what_still_ends(setup: ProcessSetup) -> None:
     """Its earlier life was killed, and another replica leads."""
     for name in ("ending", "over"):
-        (setup.places.work / name).mkdir()
+        (setup.settings.work / name).mkdir()
     setup.process("ending")
-    Pool(setup.places, "3.259.0").delete_stale_folders()
-    assert [path.name for path in setup.places.work.iterdir()] == ["ending"]
-    Pool(setup.places, "3.259.0").recover()
-    assert list(setup.places.work.iterdir()) == []
+    executor = process_executor(setup.settings, lease_until=lambda: 0.0)
+    await executor.open()
+    await executor.close()
+    assert [path.name for path in setup.settings.work.iterdir()] == ["ending"]
+    process_executor(setup.settings).recover()
+    assert list(setup.settings.work.iterdir()) == []

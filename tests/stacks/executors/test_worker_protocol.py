@@ -13,16 +13,18 @@ from pathlib import Path
 import pytest
 
 from stacks import serialization
+from stacks.executors.port import LeaseUntil, OnDestroyed
 from stacks.executors.process import warm_workers, worker_protocol
 from stacks.executors.process.warm_workers import MAX_LINE_BYTES, WarmWorker
-from stacks.executors.process.worker_protocol import LeaseUntil, OnDestroyed, WorkerExit, WorkerSession
+from stacks.executors.process.worker_protocol import WorkerExit, WorkerSession
 from stacks.model import Operation, OperationResult, OperationVerb, Outcome
-from tests.stack_folders import stack_paths
+from tests.stack_folders import worker_settings
 from tests.stacks.stack_bench import OperationFactory, ref
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 RESULT = OperationResult(ref(1), OperationVerb.UP, Outcome.SUCCEEDED, "a" * 40, NOW, NOW)
-WORKER_PREAMBLE = f"import json, sys, time\nRESULT = {json.dumps(json.dumps({'event': 'result', 'result': serialization.dump(RESULT)}))}\n"
+RESULT_LINE = json.dumps({"event": "result", "result": serialization.dump(RESULT)})
+WORKER_PREAMBLE = f"import json, sys, time\nRESULT = {json.dumps(RESULT_LINE)}\n"
 
 
 async def run_worker(
@@ -54,9 +56,9 @@ async def run_worker(
     talk = WorkerSession(
         interpreter, operation or OperationFactory().up(1, "aaaa"), progress, emptied or willing, lease
     )
-    places = stack_paths(folder)
+    settings = worker_settings(folder)
     try:
-        return await talk.run(places, "3.259.0", asyncio.Event())
+        return await talk.run(settings, "3.259.0", asyncio.Event())
     finally:
         await warm_workers.end(interpreter)
         assert not work.exists()

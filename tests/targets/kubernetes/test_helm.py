@@ -134,7 +134,7 @@ def test_a_chart_sees_nothing_but_itself() -> None:
         ),
         ({"chart/templates/a.yaml": "{{ range until 100000000 }}{{ . }}{{ end }}"}, "chart"),
     ],
-    ids=["environment", "nil", "recursion", "a dependency that is not here", "without end"],
+    ids=["environment", "nil", "recursion", "a dependency that is not here", "endlessly"],
 )
 def test_what_cannot_be_rendered_is_told_in_helms_words(files: dict[str, str], why: str) -> None:
     with pytest.raises(KubernetesError, match=why) as caught:
@@ -215,7 +215,7 @@ def test_a_server_without_helm_and_a_chart_that_is_too_large_are_said() -> None:
     with pytest.raises(KubernetesError, match="more than 5000000 bytes"):
         render_chart({f"chart/files/{number}": "x" * 999_999 for number in range(6)}, "/bin/true")
     with pytest.raises(KubernetesError, match=r"values\.yaml, line 2: not YAML"):
-        render_chart({"values.yaml": "a: 1\n}"}, "/bin/true", files=("values.yaml",))
+        render_chart({"values.yaml": "a: 1\n}"}, "/bin/true", values_files=("values.yaml",))
 
 
 @pytest.mark.parametrize("values", [{"a": 1, "a.b": 2}, {"a.b": 2, "a": 1}])

@@ -26,7 +26,6 @@ from orchestrator.runtime.observation.recipe_reader import ServerRules
 from orchestrator.service import pending_reports
 from orchestrator.service.pending_reports import PendingReports
 from stacks.model import StackRef
-from tests.stack_folders import stack_paths
 from tests.worlds.model.machine import TARGET, ModelMachine
 from tests.worlds.model.unreliable_forge import UnreliableForge
 
@@ -104,7 +103,7 @@ class ModelEphd:
             policy=world.policy,
             rules=ServerRules(bounds, b"k" * 32, "localhost", targets),
             targets=targets,
-            paths=stack_paths(Path("no-such-folder")),
+            records=Path("no-such-folder"),
             image_access={},
             interval=world.interval,
             deadline=DEADLINE,

@@ -12,8 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from stacks.backends.update_history import MAX_READ
-from stacks.executors.port import OnDestroyed, OnProgress
-from stacks.executors.process.recovery import Recovery
+from stacks.executors.port import OnDestroyed, OnProgress, Recovery
 from stacks.model import (
     BuildInfo,
     Operation,
@@ -24,6 +23,7 @@ from stacks.model import (
     StackRecord,
     StackRef,
     StackUpdate,
+    StrayFile,
 )
 from tests.worlds.model.problems import Problem
 from tests.worlds.model.store import ModelStore, ModelWorker, TargetPart
@@ -144,17 +144,23 @@ class ModelMachine(ModelStore):
             if kill_operations and worker.task is not None:
                 worker.task.cancel()
 
-    def recover(self) -> list[StackRef]:
+    def recover(self) -> Recovery:
         """A new process ends what an earlier one left, and tidies up."""
         orphans = [worker for worker in self.workers if worker.orphan and worker.task is not None]
         for worker in orphans:
             worker.task.cancel()
         for ref in self.tags.keys() - self.states.keys():
             del self.tags[ref]
-        return [worker.operation.ref for worker in orphans]
+        return Recovery(tuple(worker.operation.ref for worker in orphans))
 
-    def take_over(self) -> Recovery:
-        return Recovery()
+    def sessions(self) -> tuple[int, ...]:
+        return ()
+
+    def stray_files(self) -> list[StrayFile]:
+        return []
+
+    def delete_stray_file(self, file: StrayFile) -> None:
+        """There are none."""
 
     def last_results(self) -> Iterable[OperationResult]:
         return tuple(self.kept_results.values())

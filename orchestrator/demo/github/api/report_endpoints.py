@@ -29,9 +29,8 @@ def combined_status(call: Call) -> ApiResponse:
 
 def create_check(call: Call) -> ApiResponse:
     repo = call.repo("write")
-    return ApiResponse(
-        serializers.check_run(call.hub, repo, commit_reports.check_run(call.hub, repo, call.login, call.json_object())), 201
-    )  # fmt: skip
+    created = commit_reports.check_run(call.hub, repo, call.login, call.json_object())
+    return ApiResponse(serializers.check_run(call.hub, repo, created), 201)
 
 
 def check(call: Call) -> ApiResponse:

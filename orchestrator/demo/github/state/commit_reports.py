@@ -213,8 +213,8 @@ def _comment_body(body: Any) -> str:
 
 
 def _updated_check(hub: Hub, doc: Document, fields: Document) -> Document:
-    kept: Document = {key: fields[key] for key in ("name", "status", "conclusion", "details_url", "output", "external_id")
-            if key in fields}  # fmt: skip
+    names = ("name", "status", "conclusion", "details_url", "output", "external_id")
+    kept: Document = {key: fields[key] for key in names if key in fields}
     new: Document = {**doc, **kept}
     if new["conclusion"] is not None and new["conclusion"] not in CONCLUSIONS:
         raise invalid("CheckRun", "conclusion", f"conclusion {new['conclusion']!r} is not one that GitHub knows")

@@ -72,7 +72,7 @@ class CommitMarks:
             self._transport.send("POST", f"{path}/statuses/{sha}", body)
         except ForgeNotFound:
             check_exists()
-            output = {"title": description, "summary": description or "Taken back."}
+            output = {"title": description, "summary": description or "Withdrawn."}
             run = {"name": mark, "head_sha": sha, "status": "completed", "conclusion": "neutral", "output": output}
             self._transport.send("POST", f"{path}/check-runs", run)
 

@@ -100,11 +100,11 @@ def _content(data: Mapping[str, Any], path: str, limit: int) -> bytes:
     try:
         content = base64.b64decode(str(data.get("content") or ""))
     except binascii.Error as problem:
-        raise ForgeUnavailable(f"{path}: GitHub's answer is not Base64 ({problem}); trying again") from problem
+        raise ForgeUnavailable(f"{path}: GitHub's response is not Base64 ({problem}); retrying") from problem
     if len(content) != size:
-        raise ForgeUnavailable(f"{path}: GitHub told {size} bytes and gave {len(content)}; trying again")
+        raise ForgeUnavailable(f"{path}: GitHub announced {size} bytes and sent {len(content)}; retrying")
     return content
 
 
 def _too_large(path: str, size: int, limit: int) -> ForgeRefused:
-    return ForgeRefused(f"{path} has {size} bytes; at most {limit} are read")
+    return ForgeRefused(f"{path} has {size} bytes; the limit is {limit}")

@@ -59,7 +59,7 @@ class GitNotes:
             return known
         found = self._transport.get_once(f"{path}/git/trees/{sha}", parsers.tree)
         if not found.complete:
-            raise ForgeRefused("the git notes are more than the Git host lists; let git sort them into folders")
+            raise ForgeRefused("there are more git notes than the Git host lists; let git sort them into folders")
         with self._lock:
             self._trees[sha] = found
             while len(self._trees) > MAX_TREES:
@@ -70,5 +70,5 @@ class GitNotes:
 def _text(data: object) -> str:
     content = parsers.blob(data)
     if len(content) > MAX_NOTE_BYTES:
-        raise ForgeRefused(f"the git note has {len(content)} bytes; at most {MAX_NOTE_BYTES} are read")
+        raise ForgeRefused(f"the git note has {len(content)} bytes; the limit is {MAX_NOTE_BYTES}")
     return content.decode(errors="replace")

@@ -179,7 +179,7 @@ class Connection:
             remembered = remembered or not reading.from_server
             cost += reading.from_server
             if not reading.value and promised:
-                text = f"{first}: page {page} was promised and came empty; not believed to be all"
+                text = f"{first}: page {page} was announced but is empty, so the list may be incomplete"
                 return Listing(tuple(items), ForgeUnavailable(text), cost), remembered
             items += reading.value
             promised = bool(reading.next)
@@ -275,13 +275,13 @@ class Connection:
     def _check_read_rate(self, request: str) -> None:
         wait = self._limiter.acquire_read()
         if wait:
-            text = f"{request}: not sent, GitHub allows only so many readings a minute; trying again in {wait:.0f} s"
+            text = f"{request}: not sent, GitHub's per-minute read limit is reached; retrying in {wait:.0f} s"
             raise errors.RateLimited(text, wait)
 
     def _wait_to_write(self, request: str, creates: bool) -> None:
         wait = self._limiter.acquire_write(creates)
         if wait > rate_limiter.MAX_WRITE_WAIT:
-            raise errors.RateLimited(f"{request}: not sent, writes are paced; trying again in {wait:.0f} s", wait)
+            raise errors.RateLimited(f"{request}: not sent, writes are rate-limited; retrying in {wait:.0f} s", wait)
         if wait:
             self._config.sleep(wait)
 
@@ -299,9 +299,7 @@ class Connection:
         with self._lock:
             wait = self._blocked_until - self._now()
         if wait > 0:
-            raise errors.RateLimited(
-                f"{request}: not sent, GitHub asked for patience; trying again in {wait:.0f} s", wait
-            )
+            raise errors.RateLimited(f"{request}: not sent, GitHub asked to wait; retrying in {wait:.0f} s", wait)
 
     def _block(self, seconds: float) -> None:
         with self._lock:

@@ -29,7 +29,7 @@ class StickyComments:
 
     def upsert(self, key: CommentKey, body: str) -> None:
         if key[2] not in body:
-            raise ValueError("the comment's body does not hold its marker, so it could never be found again")
+            raise ValueError("the comment's body doesn't contain its marker, so Eph couldn't find it again")
         with self._locks[hash(key) % LOCKS]:
             known = self._cached.get(key)
             if known is None or not self._edit(key, known, body):

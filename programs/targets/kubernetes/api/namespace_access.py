@@ -86,7 +86,7 @@ def _wait_until_allowed(cluster: ClusterClient, namespace: str, settings: Kubern
         agreed = agreed + 1 if said.get("status", {}).get("allowed") else 0
         if time.monotonic() > deadline:
             raise KubernetesError(
-                f"the account {settings.account} has no rights in namespace {namespace}, although {BINDING_NAME} there binds it "
-                f"to {settings.role}; an operator looks with: kubectl describe clusterrole {settings.role}"
+                f"the account {settings.account} has no rights in namespace {namespace}, although {BINDING_NAME} "
+                f"binds it to {settings.role}; to see why: kubectl describe clusterrole {settings.role}"
             )
         time.sleep(0 if agreed else POLL_SECONDS)

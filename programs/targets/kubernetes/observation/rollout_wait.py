@@ -50,7 +50,8 @@ def wait_until_ready(cluster: ClusterClient, workload: AwaitedWorkload) -> None:
         if verdict.failure:
             raise KubernetesError(f"{workload.title}: {verdict.failure}", _tail(cluster, workload, verdict))
         if time.monotonic() > deadline:
-            late = f"{workload.title} was not ready within {workload.timeout:.0f} s: {verdict.pending_reason or 'no answer'}"
+            why = verdict.pending_reason or "no answer"
+            late = f"{workload.title} was not ready within {workload.timeout:.0f} s: {why}"
             raise KubernetesError(late, _tail(cluster, workload, verdict))
         pause(POLL_SECONDS)
 

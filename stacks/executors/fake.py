@@ -1,8 +1,7 @@
-"""Stacks in memory: the inventory and the operations of ``port``, for stories and for trying things out.
+"""Operations in memory, on the backend in memory: for stories and for trying things out.
 
-It keeps records as the real thing leaves them, proven by one contract suite on both
-(tests/stacks/test_operations_contract.py). Operations take no time, except those of a stack that is held; ``fail``
-makes the next ones go wrong; ``crash`` is the
+It leaves the same records as a real executor, proven by one contract suite on both (tests/contracts/test_executors.py).
+Operations take no time, except those of a stack that is held; ``fail`` makes the next ones fail; ``crash`` is the
 ``kill -9`` of everything. No Pulumi, no process, no file.
 """
 
@@ -14,10 +13,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from stacks import tags
+from stacks.backends.fake import FakeBackend
 from stacks.backends.update_history import MAX_READ
-from stacks.executors.port import OnDestroyed, OnProgress
-from stacks.executors.process.pool import ALREADY_RUNNING
-from stacks.executors.process.recovery import Recovery
+from stacks.executors.port import ALREADY_RUNNING, OnDestroyed, OnProgress, Recovery
 from stacks.model import (
     BuildInfo,
     Operation,
@@ -28,8 +26,8 @@ from stacks.model import (
     StackLock,
     StackRecord,
     StackRef,
-    StackSnapshot,
     StackUpdate,
+    StrayFile,
 )
 
 VERSION = "fake-1"
@@ -48,7 +46,7 @@ class _Failure:
 class _Interruption:
     """How an operation ends: on its own, or on request. ``on_destroyed`` may keep the record of a destroy."""
 
-    on_destroyed: OnDestroyed | None = None
+    on_destroyed: OnDestroyed
     interrupted: asyncio.Event = field(default_factory=asyncio.Event)
     timed_out: bool = False
 
@@ -65,18 +63,19 @@ class FakeLane:
         self._interruption.interrupted.set()
 
 
-class FakeStacks:
-    """``Inventory`` and ``Operations`` in one. ``started`` lists every operation in the order of its start. ``remote``
-    is what other replicas left; ``logs`` what operations printed; ``forgotten`` whose results and logs were deleted."""
+class FakeExecutor:
+    """``started`` lists all operations in the order of their start. ``remote`` is what other replicas left; ``logs``
+    what operations printed; ``forgotten`` whose results and logs were deleted."""
 
-    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self, backend: FakeBackend | None = None, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self.backend = backend or FakeBackend()
         self.now = now
         self.remote = Recovery()
         self.logs: dict[StackRef, list[str]] = {}
         self.forgotten: list[StackRef] = []
-        self.records: dict[StackRef, StackRecord] = {}
-        self.incomplete = ""
-        self.foreign_count = 0
+        self._last_results: dict[StackRef, OperationResult] = {}
         self.started: list[Operation] = []
         self._held: dict[StackRef, asyncio.Event] = {}
         self._failures: dict[StackRef, _Failure] = {}
@@ -86,6 +85,11 @@ class FakeStacks:
         self._crashed: list[StackRef] = []
         self._incarnations = 0
         self._closed = False
+
+    @property
+    def records(self) -> dict[StackRef, StackRecord]:
+        """The stacks in the backend."""
+        return self.backend.records
 
     # --- the world's verbs
 
@@ -132,23 +136,17 @@ class FakeStacks:
         self._running.clear()
         self._held.clear()
 
-    # --- Inventory
-
-    def snapshot(self) -> StackSnapshot:
-        stacks = dict(sorted(self.records.items()))
-        return StackSnapshot(stacks, not self.incomplete, self.incomplete, self.foreign_count)
-
-    # --- Operations
+    # --- Executor
 
     async def open(self) -> None:
         return
 
-    def start(self, operation: Operation, progress: OnProgress, on_destroyed: OnDestroyed | None = None) -> FakeLane:
+    def start(self, operation: Operation, progress: OnProgress, on_destroyed: OnDestroyed) -> FakeLane:
         if error := self._refused.get(operation.ref):
             raise OSError(error)
         if error := self._broken_lane:
             self._broken_lane = ""
-            return FakeLane(asyncio.create_task(_break(error)), _Interruption())
+            return FakeLane(asyncio.create_task(_break(error)), _Interruption(on_destroyed))
         way = _Interruption(on_destroyed)
         if self._closed:
             way.interrupted.set()
@@ -160,22 +158,29 @@ class FakeStacks:
             task.add_done_callback(lambda done: self._on_done(operation.ref, done))
         return FakeLane(task, way)
 
-    def recover(self) -> list[StackRef]:
+    def recover(self) -> Recovery:
         ended, self._crashed = self._crashed, []
-        return ended
+        return replace(self.remote, ended=(*self.remote.ended, *ended))
 
-    def take_over(self) -> Recovery:
-        return self.remote
+    def sessions(self) -> tuple[int, ...]:
+        return ()
+
+    def stray_files(self) -> list[StrayFile]:
+        return []
+
+    def delete_stray_file(self, file: StrayFile) -> None:
+        """There are none."""
 
     def last_results(self) -> Iterable[OperationResult]:
-        """None are kept over a crash."""
-        return ()
+        return tuple(self._last_results.values())
 
     def log_lines(self, ref: StackRef, limit: int) -> list[str]:
         return self.logs.get(ref, [])[-limit:]
 
     def forget(self, ref: StackRef) -> None:
         self.forgotten.append(ref)
+        self.logs.pop(ref, None)
+        self._last_results.pop(ref, None)
 
     async def close(self) -> None:
         self._closed = True
@@ -195,7 +200,20 @@ class FakeStacks:
         if interruption.interrupted.is_set():
             return self._result(operation, began, Outcome.CANCELLED, "interrupted before it began")
         first = self._running.get(operation.ref)
-        refused = ALREADY_RUNNING if first and first[1] is not interruption else self._begin(operation)
+        if first and first[1] is not interruption:
+            return self._result(operation, began, Outcome.FAILED, ALREADY_RUNNING)
+        result = await self._perform(operation, progress, interruption, began)
+        succeeded = result.outcome is Outcome.SUCCEEDED
+        if succeeded and operation.verb is OperationVerb.DESTROY:
+            self._last_results.pop(operation.ref, None)
+        elif not (succeeded and operation.verb.skips_pulumi):
+            self._last_results[operation.ref] = result
+        return result
+
+    async def _perform(
+        self, operation: Operation, progress: OnProgress, interruption: _Interruption, began: datetime
+    ) -> OperationResult:
+        refused = self._begin(operation)
         if refused:
             return self._result(operation, began, Outcome.FAILED, refused)
         if operation.verb is OperationVerb.RETAG:
@@ -300,7 +318,7 @@ class FakeStacks:
         return failure
 
     async def _succeeded(
-        self, operation: Operation, started_at: datetime, on_destroyed: OnDestroyed | None
+        self, operation: Operation, started_at: datetime, on_destroyed: OnDestroyed
     ) -> OperationResult:
         ref = operation.ref
         self._write_history(operation, Outcome.SUCCEEDED)
@@ -311,7 +329,7 @@ class FakeStacks:
             return self._result(operation, started_at, Outcome.SUCCEEDED)
         if ref in self.records:
             self.records[ref] = replace(self.records[ref], built=None, resource_count=0, pending_operations=0)
-        if on_destroyed is not None and not await on_destroyed(operation):
+        if not await on_destroyed(operation):
             kept = "everything is gone; the record stays until the pull request has been told"
             return self._result(operation, started_at, Outcome.FAILED, kept)
         self.records.pop(ref, None)

@@ -1,8 +1,8 @@
-"""Where operations keep their things: one value, given to every worker as JSON, and the environment it implies.
+"""What a worker needs besides its operation: one value, sent to it as JSON, and the environment that it implies.
 
-Each operation has a work folder of its own (Pulumi writes there: pulumi #8186) under one PULUMI_HOME whose plugins
-were installed before (parallel installs race: pulumi #22784). The passphrase reaches Pulumi as a file's name, so that
-no child's environment holds it.
+Each operation has its own work folder (Pulumi writes there: pulumi #8186) under one PULUMI_HOME whose plugins were
+installed before (parallel installs race: pulumi #22784). The passphrase reaches Pulumi as a file name, so that no
+child's environment contains it.
 """
 
 from __future__ import annotations
@@ -14,35 +14,30 @@ from pathlib import Path
 
 from stacks.backends import registry
 from stacks.backends.port import Backend
-from stacks.model import StackRef
 
 OPERATION_ENV = "EPH_OPERATION"
 WARM_PROVIDER_PORT_ENV = "EPH_DYNAMIC_PROVIDER_PORT"
-_FOLDERS = ("work", "operations", "pulumi_home", "passphrase_file")
+_PATHS = ("work", "pulumi_home", "passphrase_file")
 
 
 @dataclass(frozen=True, slots=True)
-class StackPaths:
-    """``tools`` goes in front of PATH."""
+class WorkerSettings:
+    """``tools`` is put in front of PATH."""
 
     backend: Backend
     work: Path
-    operations: Path
     pulumi_home: Path
     passphrase_file: Path
     tools: str = ""
     parallel: int = 8
 
-    def make_folders(self) -> None:
+    def create_folders(self) -> None:
         self.backend.prepare()
-        for folder in (self.work, self.operations, self.pulumi_home):
+        for folder in (self.work, self.pulumi_home):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def operation_folder(self, ref: StackRef) -> Path:
-        return self.operations / ref.project / ref.stack
-
     def environment(self) -> dict[str, str]:
-        """What every ``pulumi`` of ours sees, and what a person exports to look at the same stacks (P9)."""
+        """What every ``pulumi`` of ours sees, and what a person exports to see the same stacks (P9)."""
         return {
             "PATH": os.pathsep.join(part for part in (self.tools, os.environ.get("PATH", os.defpath)) if part),
             "PULUMI_HOME": str(self.pulumi_home),
@@ -50,24 +45,24 @@ class StackPaths:
             "PULUMI_SKIP_UPDATE_CHECK": "1",
             "PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "1",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
-            # Pulumi writes a log of its own for every command into PULUMI_HOME: 500 MB by default.
+            # For every command, Pulumi writes a log into PULUMI_HOME: 500 MB by default.
             "PULUMI_LOG_ROTATION_MAX_TOTAL_MB": "20",
             **self.backend.environment(),
         }
 
     def to_json(self) -> dict[str, object]:
         return {
-            **{key: str(getattr(self, key)) for key in _FOLDERS},
+            **{key: str(getattr(self, key)) for key in _PATHS},
             "backend": self.backend.url,
             "tools": self.tools,
             "parallel": self.parallel,
         }
 
     @staticmethod
-    def from_json(data: Mapping[str, object]) -> StackPaths:
-        return StackPaths(
+    def from_json(data: Mapping[str, object]) -> WorkerSettings:
+        return WorkerSettings(
             backend=registry.open_backend(str(data["backend"])),
-            **{key: Path(str(data[key])) for key in _FOLDERS},
+            **{key: Path(str(data[key])) for key in _PATHS},
             tools=str(data["tools"]),
             parallel=int(str(data["parallel"])),
         )

@@ -1,12 +1,32 @@
-"""What the rest of Eph may rely on, told on the fake and on real Pulumi alike (L2, L5, L8, P9; design: a fake beside
-each port)."""
+"""What Eph relies on from every executor, run on each adapter and on the fake (L2, L5, L8, P9; design: one door)."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import pytest
+
+from stacks.executors import registry
+from stacks.executors.port import ALREADY_RUNNING, Recovery
 from stacks.model import Operation, OperationVerb, Outcome
+from tests.contracts.executor_harnesses import HARNESSES
 from tests.stacks.stack_bench import StackBench, record_of, ref, run_operation, sha, start_operation
+
+
+@pytest.fixture(params=[pytest.param(name, marks=entry.marks) for name, entry in HARNESSES.items()])
+async def bench(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[StackBench]:
+    made = HARNESSES[request.param].create(tmp_path, monkeypatch)
+    await made.operations.open()
+    yield made
+    await made.operations.close()
+
+
+def test_every_installed_executor_has_a_harness() -> None:
+    assert set(registry.installed()) == {entry.executor for entry in HARNESSES.values() if entry.executor}
 
 
 async def test_stack_lifecycle(bench: StackBench) -> None:
@@ -104,7 +124,7 @@ async def test_an_interrupt_is_not_a_try(bench: StackBench) -> None:
     held = record_of(bench, 1)
     assert [lock.owner_dead for lock in held.locks] == [False]
     second = await run_operation(bench, bench.factory.destroy(1))
-    assert (second.outcome, second.error) == (Outcome.FAILED, "another operation on this stack is under way")
+    assert (second.outcome, second.error) == (Outcome.FAILED, ALREADY_RUNNING)
     assert record_of(bench, 1) == held
     lane.interrupt()
     lane.interrupt()
@@ -128,7 +148,7 @@ async def test_record_stays_until_the_destroy_is_reported(bench: StackBench) -> 
         asked.append(operation)
         return willing
 
-    bench.operations.emptied = emptied
+    bench.on_destroyed = emptied
     await run_operation(bench, bench.factory.up(1, "aaaa"))
     kept = await run_operation(bench, bench.factory.destroy(1))
     assert kept.outcome is Outcome.FAILED
@@ -164,3 +184,42 @@ async def test_after_close_nothing_is_begun(bench: StackBench) -> None:
     late = await run_operation(bench, bench.factory.up(2, "aaaa"))
     assert (late.outcome, late.error) == (Outcome.CANCELLED, "interrupted before it began")
     assert set(bench.snapshot().stacks) == {ref(1)}
+
+
+async def test_last_result_is_kept_until_the_stack_is_gone(bench: StackBench) -> None:
+    """P1: after a restart people still read why the last build failed. A tag that was written explains nothing."""
+    assert list(bench.operations.last_results()) == []
+    bench.fail(1, "the migration broke")
+    failed = await run_operation(bench, bench.factory.up(1, "aaaa"))
+    assert list(bench.operations.last_results()) == [failed]
+    await run_operation(bench, bench.factory.retag(1, "aaaa"))
+    assert list(bench.operations.last_results()) == [failed]
+    bench.stop_failing(1)
+    built = await run_operation(bench, bench.factory.up(1, "aaaa"))
+    assert list(bench.operations.last_results()) == [built]
+    await run_operation(bench, bench.factory.destroy(1))
+    assert list(bench.operations.last_results()) == []
+
+
+async def test_idle_executor_holds_nothing(bench: StackBench) -> None:
+    """L9: an operation that has ended leaves no session, nothing to recover and no stray file."""
+    await run_operation(bench, bench.factory.up(1, "aaaa"))
+    assert bench.operations.sessions() == ()
+    assert bench.operations.recover() == Recovery()
+    assert len(bench.operations.log_lines(ref(1), 2)) <= 2
+    await run_operation(bench, bench.factory.destroy(1))
+    bench.operations.forget(ref(1))
+    bench.operations.forget(ref(2))
+    assert bench.operations.log_lines(ref(1), 2) == []
+    assert bench.operations.stray_files() == []
+
+
+async def test_running_operation_is_not_recovered_by_its_own_owner(bench: StackBench) -> None:
+    bench.hold(1)
+    lane = start_operation(bench, bench.factory.up(1, "aaaa"))
+    await bench.wait_until_running(1)
+    assert bench.operations.recover() == Recovery()
+    bench.release(1)
+    assert (await lane.wait()).outcome is Outcome.SUCCEEDED
+    lane.interrupt()
+    assert (await lane.wait()).outcome is Outcome.SUCCEEDED, "it has ended"

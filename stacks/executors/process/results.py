@@ -1,0 +1,50 @@
+"""Results of operations as the executor reports them: also of one whose worker returned none."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from programs.redaction import Redactor
+from stacks.executors.process.worker_protocol import GRACE, WorkerExit
+from stacks.model import Operation, OperationResult, Outcome
+
+_TAIL_LINES = 20
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def without_worker(operation: Operation, started: datetime, outcome: Outcome, error: str) -> OperationResult:
+    return OperationResult(
+        ref=operation.ref,
+        verb=operation.verb,
+        outcome=outcome,
+        commit=operation.commit,
+        started=started,
+        ended=now(),
+        error=error,
+    )
+
+
+def of_silent_worker(operation: Operation, started: datetime, worker_exit: WorkerExit, log: Path) -> OperationResult:
+    """A deadline is the commit's own failure, unlike an interrupt: it counts as a try."""
+    if worker_exit.interrupted:
+        error = f"interrupted, and ended by force after {GRACE:.0f} s"
+        return without_worker(operation, started, Outcome.CANCELLED, error)
+    error = "the operation's process ended without a result (killed, or out of memory)"
+    if worker_exit.timed_out:
+        error = f"it took longer than {operation.deadline:.0f} s and was ended by force"
+    tail: tuple[str, ...] = ()
+    with contextlib.suppress(OSError):
+        tail = tuple(log.read_text(errors="replace").splitlines()[-_TAIL_LINES:])
+    return replace(without_worker(operation, started, Outcome.FAILED, error), tail=tail)
+
+
+def redacted(result: OperationResult, redactor: Redactor) -> OperationResult:
+    """What people read of it, without the values that are hidden from them."""
+    tail = tuple(redactor(line) for line in result.tail)
+    return replace(result, error=redactor(result.error), step=redactor(result.step), tail=tail)
