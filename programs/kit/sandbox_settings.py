@@ -17,8 +17,8 @@ DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
 class CommandHost(Protocol):
-    """``toolbox``: more folders that commands may read. ``path``: their PATH. ``checkout_bytes``: the most that a commit
-    may hold."""
+    """``toolbox``: more folders that commands may read. ``path``: their PATH. ``checkout_bytes``: the most that a
+    commit may hold."""
 
     @property
     def root(self) -> Path: ...

@@ -44,8 +44,8 @@ ALLOWED_TARGETS = {
 
 
 def mentions_of_target(name: str, path: Path) -> Iterator[str]:
-    """Imports of its folder, strings that are its name, and sentences that refer to it as `name`. A word of the language
-    such as "Kubernetes" is not a reference."""
+    """Imports of its folder, strings that are its name, and sentences that refer to it as `name`. A plain word such as
+    "Kubernetes" is not a reference."""
     where = path.relative_to(ROOT).as_posix()
     for node in ast.walk(ast.parse(path.read_text())):
         match node:
