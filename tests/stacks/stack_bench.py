@@ -106,7 +106,7 @@ def record_of(bench: StackBench, number: int) -> StackRecord:
 class FakeBench:
     operations: FakeExecutor = field(default_factory=FakeExecutor)
     factory: OperationFactory = field(default_factory=OperationFactory)
-    on_destroyed: OnDestroyed = allow_removal
+    on_destroyed: OnDestroyed = field(default_factory=lambda: allow_removal)
 
     def snapshot(self) -> StackSnapshot:
         return StackInventory(self.operations.backend).snapshot()
@@ -132,7 +132,7 @@ class RealBench:
     folder: Path
     settings: WorkerSettings
     version: str
-    on_destroyed: OnDestroyed = allow_removal
+    on_destroyed: OnDestroyed = field(default_factory=lambda: allow_removal)
     operations: ProcessExecutor = field(init=False)
     backend: FileBackend = field(init=False)
     inventory: StackInventory = field(init=False)
