@@ -97,4 +97,5 @@ def test_its_settings_and_section_are_validated_like_any_other(site: Site) -> No
     config.write_text("[folders]\ngreetin = 'Hi'\n")
     command = [sys.executable, "-m", "orchestrator.app", "--config", str(config)]
     done = subprocess.run(command, cwd=sites.ROOT, env=site.environ, capture_output=True, text=True, check=False)
-    assert "folders.greetin: there is no such setting; did you mean folders.greeting?" in done.stderr
+    assert "folders.greetin: " in done.stderr
+    assert "did you mean folders.greeting?" in done.stderr
