@@ -117,11 +117,13 @@ def load(root: str) -> HostSettings:
 
 def _check(settings: HostSettings) -> None:
     if settings.sandbox not in SANDBOX_MODES:
-        raise TargetError(f"setting 'sandbox' is {settings.sandbox!r}; it may be one of: {', '.join(SANDBOX_MODES)}")
+        raise TargetError(f"setting 'sandbox' is {settings.sandbox!r}; use one of: {', '.join(SANDBOX_MODES)}")
     if "{host}" not in settings.url:
         raise TargetError(f"setting 'url' is {settings.url!r}; it must contain {{host}}, as in http://{{host}}:8080")
     for item in settings.toolbox:
         shown = Path(item).absolute()
         for kept in (settings.root, settings.routes):
             if kept.is_relative_to(shown) or shown.is_relative_to(kept):
-                raise TargetError(f"setting 'toolbox' would show {kept} to previews by {item}; name a narrower folder")
+                raise TargetError(
+                    f"setting 'toolbox' would expose {kept} to previews through {item}; use a narrower folder"
+                )

@@ -95,13 +95,13 @@ def test_why_says_sentences_and_facts(eph: Eph) -> None:
 def test_get_shows_pods_and_what_happened_to_them(eph: Eph, desk: FakeEnvironmentService) -> None:
     """P5: states and reasons in words; what cannot be asked hides nothing else."""
     pod = ProcessInfo(
-        "web-5d4f8-x", "web", "failing", "its process keeps ending (3 times): exit status 3", 2, START, "shop:1"
+        "web-5d4f8-x", "web", "failing", "its process keeps exiting (3 times): exit status 3", 2, START, "shop:1"
     )
     desk.runtime_info_result = RuntimeInfo(
         (pod,), (RuntimeEvent(START, "pod web-5d4f8-x", "waits before the next try", bad=True, times=4),)
     )
     said = eph("get", NAME).stdout
-    for part in ("web-5d4f8-x", "failing", "shop:1", "web: its process keeps ending (3 times)", "next try (4 times)"):
+    for part in ("web-5d4f8-x", "failing", "shop:1", "web: its process keeps exiting (3 times)", "next try (4 times)"):
         assert part in said, said
     assert json.loads(eph("get", NAME, "-o", "json").stdout)["processes"][0]["restarts"] == 2
     desk.unavailable_reason = "the target kubernetes could not be reached: no route"

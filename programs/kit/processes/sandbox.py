@@ -80,7 +80,7 @@ def kind(settings: HostSettings) -> str:
         return "bubblewrap"
     if settings.sandbox == "bubblewrap":
         raise TargetError(
-            "setting 'sandbox' asks for bubblewrap, and bwrap cannot make its namespaces on this machine; "
+            "setting 'sandbox' requires bubblewrap, but bwrap can't create namespaces on this machine; "
             "install bubblewrap, allow user namespaces, or set it to auto"
         )
     return "user" if os.geteuid() == 0 else "none"
