@@ -141,7 +141,9 @@ def test_a_key_that_does_not_open_any_more_is_named_and_nothing_is_concluded(
                 ask(eph.settings)
         standing = TARGET.live_resources(eph.settings)
         assert standing.keys() <= {"Door", DRIFTED}, "kinds that may not be looked at are left out"
-        eph.assert_failed(eph.up(eph.spec(72, eph.repository.push({"a": "3"}))), "check the permissions of the kubeconfig")
+        eph.assert_failed(
+            eph.up(eph.spec(72, eph.repository.push({"a": "3"}))), "check the permissions of the kubeconfig"
+        )
         eph.assert_failed(eph.down(72), "check the permissions of the kubeconfig")
         assert eph.record(72).name == spec.name
     finally:

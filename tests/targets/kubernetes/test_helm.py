@@ -160,7 +160,10 @@ def test_what_cannot_be_rendered_is_told_in_helms_words(files: dict[str, str], w
             "spec: {template: {spec: {containers: []}}}\n",
             r"annotation helm\.sh/hook is not allowed",
         ),
-        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: other}\n", "Eph uses the environment's namespace"),
+        (
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: other}\n",
+            "Eph uses the environment's namespace",
+        ),
     ],
 )
 def test_what_a_chart_renders_is_judged_like_any_manifest(text: str, why: str) -> None:

@@ -196,7 +196,10 @@ def test_what_the_cluster_would_refuse_later_is_said_at_once(asked: EnvironmentS
         ({"spot": "x"}, "key=value"),
         ({"gateway": "edge"}, "write namespace/name"),
         ({"gateway": "infra/edge/web/x"}, "write namespace/name"),
-        ({"gateway": "infra/edge", "tls_secret": "wildcard"}, "'tls_secret': the Gateway defines class and certificate"),
+        (
+            {"gateway": "infra/edge", "tls_secret": "wildcard"},
+            "'tls_secret': the Gateway defines class and certificate",
+        ),
         ({"tls_secret": "a/b/c"}, "write a name"),
         ({"ingress_annotations": "cert-manager.io/cluster-issuer"}, "write key=value"),
         ({"spot_nodes": "never"}, "may be one of: required, preferred"),

@@ -217,7 +217,9 @@ class ModelMachine(ModelStore):
         ref = worker.operation.ref
         lock = self.locks.get(ref)
         if lock is not None and not lock.owner_dead:
-            raise OperationFailed(f"the stack is locked by process {lock.pid} on {lock.host}, which may still be running")
+            raise OperationFailed(
+                f"the stack is locked by process {lock.pid} on {lock.host}, which may still be running"
+            )
         self.locks.pop(ref, None)
 
     def _lock(self, worker: ModelWorker) -> None:
