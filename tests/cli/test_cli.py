@@ -164,13 +164,13 @@ class TestWaiting:
         desk.queue_phases(NAME, *[Phase.CREATING] * 10_000)
         result = eph("up", NAME, "--wait", "--timeout", "1s")
         assert result.exit_code == 1
-        assert "not there after 1 s" in result.stderr
+        assert "not ready after 1 s" in result.stderr
 
     def test_down_stays_until_it_is_gone(self, eph: Eph, desk: FakeEnvironmentService) -> None:
         desk.queue_phases(NAME, Phase.READY, Phase.DESTROYING, Phase.DESTROYED)
         result = eph("down", NAME, "--yes", "--wait")
         assert result.exit_code == 0, result.output
-        assert result.stdout == f"{NAME} is gone\n"
+        assert result.stdout == f"{NAME} is destroyed\n"
         assert "eph-shop-9ix/pr-42" not in desk.views
 
     def test_down_tells_what_holds_it(self, eph: Eph, desk: FakeEnvironmentService) -> None:
