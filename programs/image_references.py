@@ -44,7 +44,7 @@ def parse(text: str) -> ImageReference:
     repository, _, tag = rest.partition(":")
     good = _NAME.fullmatch(repository) and (not tag or is_tag(tag)) and (not digest or is_digest(digest))
     if not good or re.search(r"[^A-Za-z0-9.:-]", host):
-        raise InvalidReference(f"image {text[:200]!r} is not an image reference; use registry/repository:tag")
+        raise InvalidReference(f"image {text[:200]!r} is not a reference; write registry/repository:tag")
     return ImageReference(host, repository, tag or "latest", digest)
 
 

@@ -74,4 +74,4 @@ def with_service_prefix(lines: Sequence[tuple[str, str]], *, multiple: bool) -> 
 def require_service(service: str | None, known: set[str], environment: str) -> None:
     """Raises ``NoSuchLog`` for a service that is not there, when others are."""
     if service and known and service not in known:
-        raise NoSuchLog(f"{environment} has no service {service!r}. Services: {', '.join(sorted(known))}.")
+        raise NoSuchLog(f"{environment} has no service {service!r}; there are: {', '.join(sorted(known))}")

@@ -40,9 +40,9 @@ def explain(error: BaseException, progress: ProgressCollector) -> FailureDetails
     if isinstance(error, (LockHeld, RecordRetained)):
         return FailureDetails(str(error))
     if isinstance(error, ConcurrentUpdateError):
-        return FailureDetails("another operation has locked this stack", tail=_tail_of(_stderr(error)))
+        return FailureDetails("another operation holds this stack's lock", tail=_tail_of(_stderr(error)))
     if isinstance(error, StackNotFoundError):
-        return FailureDetails("the stack is no longer in the backend")
+        return FailureDetails("the stack is not in the backend any more")
     failed = _resource_failure(progress)
     if failed is not None:
         return failed
@@ -75,12 +75,11 @@ def _failed_step(urn: str, progress: ProgressCollector) -> str:
 def _command_failure(text: str) -> FailureDetails:
     lines = [line for line in _clean(text).splitlines() if line.strip()]
     if not lines:
-        return FailureDetails("pulumi failed without an error message")
+        return FailureDetails("pulumi failed and said nothing")
     telling = next((line for line in lines if line.startswith("error:")), lines[-1])
     if "incorrect passphrase" in text:
         return FailureDetails(
-            "the passphrase can't decrypt this stack's state; check that it is this server's passphrase",
-            retryable=False,
+            "the passphrase does not open this stack's state; is it the server's key?", retryable=False
         )
     return FailureDetails(_shorten(telling.removeprefix("error:").strip()), tail=_last_lines(lines))
 

@@ -75,7 +75,7 @@ def run(operation: Operation, context: OperationContext) -> OperationResult:
         pulumi_processes=context.command.processes_started,
     )
     if failure is not None and context.command.timed_out:
-        late = f"timed out after {operation.deadline:.0f} s"
+        late = f"it took longer than {operation.deadline:.0f} s and was ended"
         return replace(result, error=late, step=progress.failed_step or progress.current_step)
     return result if failure is None else _with_failure(result, failure, progress, context.command.lease_expired)
 
@@ -91,7 +91,7 @@ def _with_failure(
 ) -> OperationResult:
     if result.outcome is Outcome.CANCELLED:
         told = (
-            "the replica that started it is no longer the leader; the new leader starts it again"
+            "the replica that ordered it leads no more; whoever leads begins it anew"
             if lease_expired
             else "interrupted"
         )
@@ -145,7 +145,7 @@ class _OperationRun:
         if not fresh and sleep.wake_without_waiting(
             target, self._operation, self._backend.read_tag(self._operation.ref)
         ):
-            self._context.report_progress("it was asleep and was started again")
+            self._context.report_progress("it slept, and was started again")
         self._write_tag(fresh)
         if fresh:
             self._backend.create(self._operation.ref)
@@ -171,11 +171,11 @@ class _OperationRun:
                 target.refresh_access(self._operation.name, self._operation.settings)
             self._destroy_resources(stack)
         if self._operation.name:  # else nothing but the state knows the stack: what is left is found on the target
-            self._context.report_progress("looking for orphans by name")
+            self._context.report_progress("looking for leftovers by name")
             self._context.command.check_may_continue()
             target.purge(self._operation.name, self._operation.settings)
         if not self._context.on_destroyed():
-            raise errors.RecordRetained("destroyed; the record is kept until the pull request is updated")
+            raise errors.RecordRetained("everything is gone; the record stays until the pull request has been told")
         if stack is not None:
             stack.workspace.remove_stack(ref.stack)
         self._context.command.check_may_continue()
@@ -203,13 +203,13 @@ class _OperationRun:
         ref = self._operation.ref
         for lock in self._backend.break_dead_locks(ref):
             self._context.report_progress(
-                f"took over a lock whose owner is dead (pid {lock.pid}, locked at {lock.acquired_at:%H:%M:%S})"
+                f"took over a lock whose owner is dead (pid {lock.pid}, taken {lock.acquired_at:%H:%M:%S})"
             )
         for lock in self._backend.locks(ref)[:1]:
             raise LockHeld(ref, lock)
         truncated = self._backend.repair(ref)
         if truncated:
-            self._context.report_progress("its state was truncated during its creation; starting over")
+            self._context.report_progress("its state was cut while it was first made; it is begun anew")
         return truncated
 
     def _resolve_pending(self) -> None:
@@ -243,7 +243,7 @@ class _OperationRun:
 
     def _require_stack(self) -> None:
         if not self._backend.exists(self._operation.ref):
-            raise LookupError("the stack is no longer in the backend, so it can't be tagged")
+            raise LookupError("the stack is not in the backend any more; there is nothing to tag")
 
     def _sleep_operation(self) -> SleepOperation:
         self._require_stack()

@@ -62,7 +62,7 @@ class SleepOperation:
 
     def _sleep_target(self) -> Sleeps:
         if not isinstance(self.target, Sleeps):
-            raise CannotSleep(f"the target {self.operation.target} does not support sleep")
+            raise CannotSleep(f"the target {self.operation.target} cannot put environments to sleep")
         return self.target
 
 

@@ -90,4 +90,4 @@ def _fit(data: dict[str, Any], tag: StackTag) -> str:
         value = json.dumps(fitted, separators=(",", ":"))
         if len(value) <= MAX_LENGTH:
             return value
-    raise ValueError(f"the tag of {tag.name} has more than {MAX_LENGTH} characters, the limit of backends")
+    raise ValueError(f"the tag of {tag.name} has more than the {MAX_LENGTH} characters that a backend takes")

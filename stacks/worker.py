@@ -159,7 +159,7 @@ class _Log:
         line = self.redactor(line)
         self._bytes_left -= len(line) + 1
         with contextlib.suppress(OSError, ValueError):
-            sys.stderr.write(line + "\n" if self._bytes_left > 0 else "… output truncated\n")
+            sys.stderr.write(line + "\n" if self._bytes_left > 0 else "… the rest is left out\n")
 
 
 def main() -> int:

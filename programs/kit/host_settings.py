@@ -118,7 +118,7 @@ def load(root: str) -> HostSettings:
 
 def _check(settings: HostSettings) -> None:
     if settings.sandbox not in SANDBOX_MODES:
-        raise TargetError(f"setting 'sandbox' is {settings.sandbox!r}; use one of: {', '.join(SANDBOX_MODES)}")
+        raise TargetError(f"setting 'sandbox' is {settings.sandbox!r}; it may be one of: {', '.join(SANDBOX_MODES)}")
     if "{host}" not in settings.url:
         raise TargetError(f"setting 'url' is {settings.url!r}; it must contain {{host}}, as in http://{{host}}:8080")
     check_toolbox(settings.toolbox, settings.root, settings.routes)

@@ -40,28 +40,26 @@ def parse_program(text: str) -> ProgramName | None:
 def check_label(text: str, what: str) -> str:
     """The text itself, when it may name a folder, a process and a host."""
     if not LABEL.fullmatch(text):
-        raise TargetError(
-            f"{what} {text!r} must be 1 to 63 lowercase letters, digits and dashes, without a dash at either end"
-        )
+        raise TargetError(f"{what} {text!r} must be 1 to 63 lower-case letters, digits and dashes, no dash at the ends")
     return text
 
 
 def check_variable(text: str, what: str) -> str:
     """The text itself, when it may name an environment variable."""
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,127}", text):
-        raise TargetError(f"{what} {text!r} must consist of letters, digits and underscores and not start with a digit")
+        raise TargetError(f"{what} {text!r} must be letters, digits and underscores, no digit first")
     return text
 
 
 def check_commit(text: str) -> str:
     if not COMMIT.fullmatch(text):
-        raise TargetError(f"commit {text!r} must be a full SHA of 40 or 64 hexadecimal digits")
+        raise TargetError(f"commit {text!r} must be a full hexadecimal id of 40 or 64 digits")
     return text
 
 
 def check_host(text: str) -> str:
     if not HOST.fullmatch(text):
-        raise TargetError(f"host {text!r} must be a host name of lowercase labels with at most 63 characters each")
+        raise TargetError(f"host {text!r} must be a host name of lower-case labels, each at most 63 characters")
     return text
 
 

@@ -44,7 +44,7 @@ def _checkout(folder: Path, spec: EnvironmentSpec) -> Path:
     commit = identifiers.check_commit(spec.source.commit)
     found = sorted((folder / "src").glob(f"{commit[:12]}-*"))
     if not found:
-        raise TargetError(f"tests need a checkout of commit {commit[:7]}, which doesn't exist")
+        raise TargetError(f"there is no checkout of commit {commit[:7]} for tests to run in")
     return found[-1]
 
 

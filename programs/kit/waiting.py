@@ -19,7 +19,7 @@ POLL_SECONDS = 0.03
 def pause(seconds: float) -> None:
     """Sleeps, and raises when the operation was cancelled meanwhile."""
     if CANCELLED.wait(seconds):
-        raise Cancelled("interrupted: the operation was canceled")
+        raise Cancelled("interrupted: the operation was asked to end early")
 
 
 def wait_until(condition: Callable[[], bool], timeout: float, interval: float = POLL_SECONDS) -> bool:

@@ -19,8 +19,8 @@ class LockHeld(Exception):
     def __init__(self, ref: StackRef, lock: StackLock) -> None:
         owner = f"process {lock.pid} of {lock.user} on {lock.host} since {lock.acquired_at:%Y-%m-%d %H:%M:%S} UTC"
         super().__init__(
-            f"the stack is locked by {owner if lock.pid else 'an unknown owner'}, which may still be running; "
-            f"if it is certainly dead: pulumi cancel --yes --stack organization/{ref}"
+            f"the stack is locked by {owner if lock.pid else 'an owner that cannot be read'}, not proven dead; "
+            f"once it surely is: pulumi cancel --yes --stack organization/{ref}"
         )
 
 

@@ -198,7 +198,7 @@ class FakeExecutor:
     async def _run(self, operation: Operation, progress: OnProgress, interruption: _Interruption) -> OperationResult:
         began = self.now()
         if interruption.interrupted.is_set():
-            return self._result(operation, began, Outcome.CANCELLED, "interrupted before it started")
+            return self._result(operation, began, Outcome.CANCELLED, "interrupted before it began")
         first = self._running.get(operation.ref)
         if first and first[1] is not interruption:
             return self._result(operation, began, Outcome.FAILED, ALREADY_RUNNING)
@@ -231,11 +231,11 @@ class FakeExecutor:
         ref, record = operation.ref, self.records.get(operation.ref)
         alive = [lock for lock in record.locks if not lock.owner_dead] if record else []
         if alive:
-            return f"the stack is locked by process {alive[0].pid} on {alive[0].host}, which may still be running"
+            return f"the stack is locked by process {alive[0].pid} on {alive[0].host}, not proven dead"
         if record is None and operation.verb is OperationVerb.DESTROY:
             return ""
         if record is None and operation.verb is not OperationVerb.UP:
-            return "the stack is no longer in the backend"
+            return "the stack is not in the backend any more"
         fresh = record is None
         record = replace(record or StackRecord(ref, target=operation.target), locks=())
         if operation.spec is not None and operation.spec.images:
@@ -275,7 +275,7 @@ class FakeExecutor:
         if failure is not None or interruption.timed_out:
             if record.tag is not None:
                 self.records[operation.ref] = replace(record, tag=replace(record.tag, half=False))
-            error = failure.error if failure else f"timed out after {operation.deadline:.0f} s"
+            error = failure.error if failure else f"it took longer than {operation.deadline:.0f} s and was ended"
             return self._result(operation, started_at, Outcome.FAILED, error)
         if operation.tag is not None and record.tag is not None:
             tag = replace(operation.tag, incarnation=record.tag.incarnation)
@@ -296,7 +296,7 @@ class FakeExecutor:
     async def _finish(self, operation: Operation, started_at: datetime, interruption: _Interruption) -> OperationResult:
         if interruption.timed_out:
             self._write_history(operation, Outcome.FAILED)
-            late = f"timed out after {operation.deadline:.0f} s"
+            late = f"it took longer than {operation.deadline:.0f} s and was ended"
             return self._result(operation, started_at, Outcome.FAILED, late)
         if interruption.interrupted.is_set():
             self._write_history(operation, Outcome.CANCELLED)
@@ -330,7 +330,7 @@ class FakeExecutor:
         if ref in self.records:
             self.records[ref] = replace(self.records[ref], built=None, resource_count=0, pending_operations=0)
         if not await on_destroyed(operation):
-            kept = "destroyed; the record is kept until the pull request is updated"
+            kept = "everything is gone; the record stays until the pull request has been told"
             return self._result(operation, started_at, Outcome.FAILED, kept)
         self.records.pop(ref, None)
         return self._result(operation, started_at, Outcome.SUCCEEDED)

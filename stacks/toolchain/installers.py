@@ -69,10 +69,10 @@ def plugin_folder(cache: Path) -> Path:
 
 
 def download(folder: Path, version: str, progress: Progress) -> None:
-    progress(f"pulumi {version}: downloading from Pulumi's site")
+    progress(f"pulumi {version}: asking Pulumi's site")
     said = _run([sys.executable, "-c", _INSTALL_SCRIPT, str(folder), version], DOWNLOAD_DEADLINE, lambda _: None)
     if not (folder / "bin" / "pulumi").is_file():
-        raise SourceUnavailable(_tail(said) or "the installer did not install pulumi")
+        raise SourceUnavailable(_tail(said) or "the installer left no pulumi")
 
 
 def build(folder: Path, version: str, progress: Progress) -> None:
@@ -82,13 +82,13 @@ def build(folder: Path, version: str, progress: Progress) -> None:
 
 def download_plugin(folder: Path, name: str, version: str, progress: Progress) -> None:
     """By Pulumi's own installer, into a home that is thrown away; only the binary is kept, at the folder's top."""
-    progress(f"plugin {name} {version}: downloading from Pulumi's site")
+    progress(f"plugin {name} {version}: asking Pulumi's site")
     home = folder / "home"
     command = ["pulumi", "plugin", "install", "resource", name, version, "--non-interactive"]
     said = _run(command, DOWNLOAD_DEADLINE, lambda _: None, PULUMI_HOME=str(home), PULUMI_SKIP_UPDATE_CHECK="1")
     found = next(home.glob(f"plugins/*/pulumi-resource-{name}"), None)
     if found is None:
-        raise SourceUnavailable(_tail(said) or "the installer did not install the plugin")
+        raise SourceUnavailable(_tail(said) or "the installer left no plugin")
     found.rename(folder / found.name)
     shutil.rmtree(home)
 
@@ -107,13 +107,9 @@ def build_helm(folder: Path, name: str, version: str, progress: Progress) -> Non
 def _run_build_script(script_name: str, binary: Path, on_output: Callable[[list[str]], None]) -> None:
     script = Path(__file__).parents[2] / "infra" / "toolchain" / script_name
     if not script.is_file():
-        raise SourceUnavailable(
-            "building needs the Go module files of a checkout of Eph, but this is an installed package"
-        )
+        raise SourceUnavailable("the Go module files come with a checkout of Eph, and this is an installed package")
     if shutil.which("go") is None:
-        raise SourceUnavailable(
-            "go not found on PATH (Go 1.26 or newer, or 1.21 or newer if it may download a newer version)"
-        )
+        raise SourceUnavailable("no go on PATH (Go 1.26 or newer, or 1.21 and newer where it may fetch its successor)")
     said = _run([str(script), str(binary)], BUILD_DEADLINE, on_output)
     if not binary.is_file():
         raise SourceUnavailable(f"go build failed: {_tail(said)}")
@@ -152,7 +148,7 @@ def _run(command: list[str], deadline: float, on_output: Callable[[list[str]], N
             start_new_session=True,
         )
     except OSError as why:
-        raise SourceUnavailable(f"can't start {command[0]}: {why.strerror}") from why
+        raise SourceUnavailable(f"{command[0]} cannot be started: {why.strerror}") from why
     try:
         for line in _read_lines(child, until):
             if line is not None:

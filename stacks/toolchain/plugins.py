@@ -76,7 +76,7 @@ def _install(name: str, cache: Path, progress: Progress) -> Path:
             return place
         except SourceUnavailable as why:
             failures[way] = str(why)
-            progress(f"{_title(name)}: {way} failed: {str(why).splitlines()[0]}")
+            progress(f"{_title(name)}: {way} did not work: {str(why).splitlines()[0]}")
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     raise ToolchainNotFound(_not_found_message(name, failures))
@@ -105,7 +105,7 @@ def _not_found_message(name: str, failures: dict[str, str]) -> str:
     target = HELM if name == HELM else f"plugin-{name}"
     return "\n".join(
         [
-            f"{_title(name).capitalize()} not found on this machine.",
+            f"{_title(name).capitalize()} is not on this machine.",
             *(f"  {way}: {why}" for way, why in failures.items()),
             f"Run `make {target}` in a checkout of Eph, or put {_binary_name(name)} on PATH.",
         ]

@@ -80,7 +80,7 @@ def ensure(progress: Progress, cache: Path | None = None) -> Toolchain:
             found, failures = _find_existing(cache)  # the one we waited for may have made it
             return found or _install(cache, failures, progress)
     except OSError as why:
-        raise ToolchainNotFound(f"{cache}: {why.strerror}; set EPH_CACHE to a writable folder") from why
+        raise ToolchainNotFound(f"{cache}: {why.strerror}; set EPH_CACHE to a folder that can be written") from why
 
 
 def _find_existing(cache: Path) -> tuple[Toolchain | None, dict[str, str]]:
@@ -103,14 +103,14 @@ def allowed_ways() -> frozenset[str]:
     given = os.environ.get("EPH_TOOLCHAIN_WAYS", "")
     chosen = frozenset(given.replace(",", " ").split()) or frozenset(WAYS)
     if unknown := sorted(chosen - frozenset(WAYS)):
-        raise ToolchainNotFound(f"EPH_TOOLCHAIN_WAYS names {', '.join(unknown)}; use {', '.join(WAYS)}")
+        raise ToolchainNotFound(f"EPH_TOOLCHAIN_WAYS names {', '.join(unknown)}; the ways there are: {', '.join(WAYS)}")
     return chosen
 
 
 def _on_path(cache: Path) -> Toolchain:
     found = shutil.which("pulumi")
     if found is None:
-        raise SourceUnavailable("pulumi not found on PATH")
+        raise SourceUnavailable("no pulumi on PATH")
     binary = Path(found).absolute()
     version = version_of(binary)
     if why := incompatibility(version, VERSION):
@@ -131,7 +131,7 @@ def _toolchain(binary: Path, version: str, cache: Path, source: str) -> Toolchai
     try:
         plugins = sources.plugin_folder(cache)
     except OSError as why:
-        raise SourceUnavailable(f"{cache}: {why.strerror}; set EPH_CACHE to a writable folder") from why
+        raise SourceUnavailable(f"{cache}: {why.strerror}; set EPH_CACHE to a folder that can be written") from why
     return Toolchain(binary, version, os.pathsep.join([str(plugins), str(binary.parent)]), source)
 
 
@@ -141,7 +141,7 @@ def version_of(binary: Path) -> str:
     try:
         done = subprocess.run([binary, "version"], capture_output=True, text=True, timeout=30, env=env, check=True)
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError) as why:
-        raise SourceUnavailable(f"{binary} can't be run: {why}") from why
+        raise SourceUnavailable(f"{binary} does not run: {why}") from why
     return done.stdout.strip().removeprefix("v")
 
 
@@ -170,7 +170,7 @@ def _install(cache: Path, failures: dict[str, str], progress: Progress) -> Toolc
             return _in_cache(cache, way)
         except SourceUnavailable as why:
             failures[way] = str(why)
-            progress(f"pulumi {VERSION}: {way} failed: {str(why).splitlines()[0]}")
+            progress(f"pulumi {VERSION}: {way} did not work: {str(why).splitlines()[0]}")
     raise ToolchainNotFound(_not_found_message(failures))
 
 
@@ -185,7 +185,7 @@ def _install_with(make: Callable[[Path, str, Progress], None], cache: Path, prog
         make(staging, VERSION, progress)
         made = version_of(staging / "bin" / "pulumi")
         if made != VERSION:
-            raise SourceUnavailable(f"got version {made} instead of {VERSION}")
+            raise SourceUnavailable(f"what came is {made}, not {VERSION}")
         # Pulumi warns at each run when another stands beside it than the one that PATH names.
         (staging / "bin" / sources.PYTHON_PLUGIN).unlink(missing_ok=True)
         shutil.rmtree(place, ignore_errors=True)  # a place without bin/pulumi, or _look had found it
@@ -203,7 +203,7 @@ def exclusive_lock(cache: Path, progress: Progress) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            progress(f"waiting for another process that is installing pulumi {VERSION}")
+            progress(f"another process is making pulumi {VERSION}: waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -212,9 +212,9 @@ def _not_found_message(failures: dict[str, str]) -> str:
     tried = [f"  {way}: {failures.get(way, 'not tried')}" for way in WAYS]
     return "\n".join(
         [
-            f"No Pulumi CLI matches the SDK ({VERSION} or a newer {VERSION.split('.')[0]}.x). Tried:",
+            f"There is no Pulumi CLI that fits the SDK ({VERSION} or a newer {VERSION.split('.')[0]}.x). Tried:",
             *tried,
-            "To fix this, do one of the following:",
+            "What to do, one of:",
             "  run `make toolchain` in a checkout of Eph: it downloads or builds one;",
             f"  install Pulumi {VERSION} yourself and put it on PATH;",
             f"  put a pulumi {VERSION} into {cache_folder() / 'pulumi' / VERSION / 'bin'}.",

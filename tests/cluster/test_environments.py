@@ -70,7 +70,7 @@ def test_an_environment_is_made_and_answers(eph: OperationRunner, first_spec: En
     inside = TARGET.inspect(first_spec.name, eph.settings)
     states = {item.service: (item.state, item.restarts) for item in inside.processes}
     assert {states[name] for name in ("web", "api", "worker")} == {("running", 0)}
-    assert any(item.message == "pulled its image" for item in inside.events)
+    assert any(item.message == "has its image" for item in inside.events)
     built = eph.record(1).built
     assert built is not None
     assert (built.commit, built.target, built.url) == (

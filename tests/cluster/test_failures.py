@@ -55,7 +55,7 @@ PROBE = {"tcpSocket": {"port": 8080}, "periodSeconds": 1}
 FAILING: dict[str, tuple[dict[str, Any], str, str]] = {
     "image": (
         {"image": "{registry}/acme/shop:never-pushed"},
-        "the image .*never-pushed can't be pulled: .*not found",
+        "the image .*never-pushed cannot be had: .*not found",
         "",
     ),
     "crash": (
@@ -63,10 +63,10 @@ FAILING: dict[str, tuple[dict[str, Any], str, str]] = {
         "keeps ending .*exit status 3",
         "last words",
     ),
-    "place": ({"resources": {"requests": {"cpu": "900"}}}, "no node can run it: .*Insufficient cpu", ""),
+    "place": ({"resources": {"requests": {"cpu": "900"}}}, "no node can take it: .*Insufficient cpu", ""),
     "quota": (
         {"resources": {"requests": {"memory": "65Gi"}}},
-        "quota is exceeded: it requests requests.memory=65Gi",
+        "quota is used up: it asks for requests.memory=65Gi",
         "",
     ),
 }
@@ -103,7 +103,7 @@ def test_a_health_check_that_says_no_is_told_while_it_may_still_say_yes(
     found = cluster.connect(settings.from_mapping(eph.settings))
     awaited = AwaitedWorkload(namespace, "Deployment", "sick", "service sick", 120)
     wait_for(
-        lambda: "its health check fails: " in rollout_wait.check_status(found, awaited).pending_reason,
+        lambda: "its health check says no: " in rollout_wait.check_status(found, awaited).pending_reason,
         timeout_seconds(),
     )
     site.kubectl("-n", namespace, "delete", "deployment", "sick")
@@ -137,14 +137,12 @@ def test_a_key_that_does_not_open_any_more_is_named_and_nothing_is_concluded(
     eph.site.kubeconfig = str(tmp_path / "kubeconfig")
     try:
         for ask in (TARGET.list_environments, TARGET.list_resources):
-            with pytest.raises(KubernetesError, match=r"denied GET .*check the permissions of the kubeconfig"):
+            with pytest.raises(KubernetesError, match=r"refuses GET .*check the kubeconfig's rights"):
                 ask(eph.settings)
         standing = TARGET.live_resources(eph.settings)
         assert standing.keys() <= {"Door", DRIFTED}, "kinds that may not be looked at are left out"
-        eph.assert_failed(
-            eph.up(eph.spec(72, eph.repository.push({"a": "3"}))), "check the permissions of the kubeconfig"
-        )
-        eph.assert_failed(eph.down(72), "check the permissions of the kubeconfig")
+        eph.assert_failed(eph.up(eph.spec(72, eph.repository.push({"a": "3"}))), "check the kubeconfig's rights")
+        eph.assert_failed(eph.down(72), "check the kubeconfig's rights")
         assert eph.record(72).name == spec.name
     finally:
         eph.site.kubeconfig = good

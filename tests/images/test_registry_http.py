@@ -157,7 +157,7 @@ def test_redirects_lead_only_where_they_may_and_carry_no_secret(
     scripted_registry.respond(f"/v2/acme/shop/blobs/{digest}", 307, Location="https://localhost/store")
     listed = RegistryPolicy(registries=(here,), plain_http=frozenset({here}))
     found = RegistryClient(listed, wire(listed)).image(reference(here).with_digest(pinned))
-    assert "sends us to localhost" in found.unread_reason
+    assert "redirects to localhost" in found.unread_reason
     assert "images.hosts" in found.unread_reason
 
 
@@ -173,7 +173,7 @@ def test_a_redirect_to_what_is_no_place_is_refused(scripted_registry: ScriptedRe
 
 def test_redirects_end(scripted_registry: ScriptedRegistry) -> None:
     scripted_registry.respond(MANIFEST, 302, Location=MANIFEST)
-    with pytest.raises(RegistryRefused, match="without end"):
+    with pytest.raises(RegistryRefused, match="endlessly"):
         ClientUnderTest(scripted_registry.host).registry.digest(reference(scripted_registry.host))
 
 
@@ -206,9 +206,9 @@ def test_how_long_is_bounded_whatever_is_asked(scripted_registry: ScriptedRegist
         (404, ImageNotFound, "not found in the registry"),
         (401, RegistryRefused, "denies this server access"),
         (403, RegistryRefused, "denies this server access"),
-        (400, RegistryRefused, "answers 400"),
-        (500, RegistryUnavailable, "answers 500"),
-        (503, RegistryUnavailable, "answers 503"),
+        (400, RegistryRefused, "responds with 400"),
+        (500, RegistryUnavailable, "responds with 500"),
+        (503, RegistryUnavailable, "responds with 503"),
     ],
 )
 def test_each_answer_means_what_it_says(
@@ -249,7 +249,7 @@ def test_what_is_no_manifest_is_refused_in_words(scripted_registry: ScriptedRegi
 
 def test_content_that_is_not_what_its_digest_says_is_not_believed(scripted_registry: ScriptedRegistry) -> None:
     scripted_registry.respond(f"/v2/acme/shop/manifests/{DIGEST}", body=b'{"config": {}}')
-    with pytest.raises(RegistryRefused, match="is something else"):
+    with pytest.raises(RegistryRefused, match="has another digest"):
         ClientUnderTest(scripted_registry.host).registry.image(reference(scripted_registry.host).with_digest(DIGEST))
 
 
@@ -271,7 +271,7 @@ def test_pages_of_tags_are_followed_within_the_list(
     scripted_registry.respond(first, body=b'{"tags": null}')
     assert ClientUnderTest(scripted_registry.host).registry.tags(reference(scripted_registry.host)) == ()
     scripted_registry.respond(first, body=b"{}", Link='</v2/other/tags/list?n=1>; rel="next"')
-    with pytest.raises(RegistryRefused, match="goes on elsewhere"):
+    with pytest.raises(RegistryRefused, match="continues on another host"):
         ClientUnderTest(scripted_registry.host).registry.tags(reference(scripted_registry.host))
     scripted_registry.respond(first, body=b"{}", Link=f'<{first}>; rel="next"')
     with pytest.raises(RegistryRefused, match="more than 20000 tags"):
@@ -331,7 +331,7 @@ def test_the_hub_has_many_names_and_one_host(tmp_path: Path) -> None:
     assert access.credentials_for(DOCKER_HUB, "auth.docker.io") == "dTpw"
     assert access.allows_redirect(DOCKER_HUB, "production.cloudflare.docker.com")
     assert not access.allows_redirect(DOCKER_HUB, "evil.test")
-    with pytest.raises(RegistryRefused, match="does not name"):
+    with pytest.raises(RegistryRefused, match="does not include"):
         access.credentials_for(DOCKER_HUB, "evil.test")
 
 
@@ -340,7 +340,7 @@ def test_only_registries_that_the_server_allows() -> None:
     access = RegistryPolicy(registries=("registry.test/acme",))
     access.check_allowed(image_references.parse("registry.test/acme/shop"))
     for other in ("registry.test/acme-evil/shop", "registry.test.evil/acme/shop", "acme/shop"):
-        with pytest.raises(RegistryRefused, match=r"takes images from registry\.test/acme only"):
+        with pytest.raises(RegistryRefused, match=r"allows images only from registry\.test/acme"):
             access.check_allowed(image_references.parse(other))
 
 

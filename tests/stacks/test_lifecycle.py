@@ -97,7 +97,7 @@ async def test_a_deadline_is_a_failure(real: RealBench) -> None:
     deadline = round(2 * (time.monotonic() - began))  # on a machine of any speed, it is at work on the part by then
     real.control_file("hold", 1).write_text("stubborn")
     result = await run_operation(real, real.factory.up(1, "bbbb", deadline=float(deadline)))
-    assert (result.outcome, result.error) == (Outcome.FAILED, f"timed out after {deadline} s")
+    assert (result.outcome, result.error) == (Outcome.FAILED, f"it took longer than {deadline} s and was ended")
     assert result.step == "part web"
     after = record_of(real, 1)
     assert after.locks == ()
@@ -114,7 +114,7 @@ async def test_whose_a_lock_is(real: RealBench) -> None:
     before = len(real.pulumi_commands())
     refused = await run_operation(real, real.factory.up(1, "bbbb"))
     assert refused.outcome is Outcome.FAILED
-    assert "process 1 of ann on another-host since 2001-01-01 00:00:00 UTC, which may still be running" in refused.error
+    assert "process 1 of ann on another-host since 2001-01-01 00:00:00 UTC, not proven dead" in refused.error
     assert f"pulumi cancel --yes --stack organization/{ref(1)}" in refused.error
     assert far.exists()
     assert len(real.pulumi_commands()) == before
@@ -132,7 +132,7 @@ async def test_the_wrong_key_is_said_clearly(real: RealBench) -> None:
     real.settings.passphrase_file.write_text("another passphrase")
     result = await run_operation(real, real.factory.up(1, "bbbb"))
     assert result.outcome is Outcome.FAILED
-    assert result.error == "the passphrase can't decrypt this stack's state; check that it is this server's passphrase"
+    assert result.error == "the passphrase does not open this stack's state; is it the server's key?"
     assert not result.retryable
     assert real.created_files() == {"shop-probe-1/web": sha("aaaa")}
 

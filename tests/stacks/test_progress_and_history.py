@@ -25,7 +25,7 @@ from stacks.process_identity import ProcessIdentity
 from stacks.progress import MAX_MESSAGE_LENGTH, ProgressCollector
 from tests.stack_folders import file_backend, process_executor, records_of, worker_settings
 
-WRONG_KEY = "the passphrase can't decrypt this stack's state; check that it is this server's passphrase"
+WRONG_KEY = "the passphrase does not open this stack's state; is it the server's key?"
 WEB = "urn:pulumi:pr-1::eph-shop-9ix::pulumi-python:dynamic/eph:Service::web"
 STACK = "urn:pulumi:pr-1::eph-shop-9ix::pulumi:pulumi:Stack::eph-shop-9ix-pr-1"
 
@@ -98,10 +98,10 @@ def test_the_cause_comes_from_the_resource_that_failed() -> None:
     ("stderr", "error", "retryable"),
     [
         ("error: get stack: incorrect passphrase", WRONG_KEY, False),
-        ("error: the stack is currently locked by 1 lock(s).", "another operation has locked this stack", True),
-        ("error: no stack named 'pr-1' found", "the stack is no longer in the backend", True),
+        ("error: the stack is currently locked by 1 lock(s).", "another operation holds this stack's lock", True),
+        ("error: no stack named 'pr-1' found", "the stack is not in the backend any more", True),
         ("warning: x\nerror: disk full\n", "disk full", True),
-        ("", "pulumi failed without an error message", True),
+        ("", "pulumi failed and said nothing", True),
     ],
 )  # fmt: skip
 def test_the_command_s_own_words(stderr: str, error: str, retryable: bool) -> None:

@@ -56,7 +56,7 @@ def clone_queue(session: psycopg.Connection[Any]) -> Iterator[None]:
     try:
         session.execute("SELECT pg_advisory_lock(%s)", (QUEUE_LOCK_ID,))
     except errors.LockNotAvailable:
-        raise TargetError(f"waited {QUEUE_TIMEOUT} s for other databases to be cloned; retrying later") from None
+        raise TargetError(f"other databases have been cloned for {QUEUE_TIMEOUT} s; this one is tried again") from None
     session.execute("RESET lock_timeout")
     try:
         yield
@@ -74,12 +74,10 @@ def clone(session: psycopg.Connection[Any], name: str, source: str) -> None:
             postgres.execute(session, f"CREATE DATABASE {{}} OWNER {{}} TEMPLATE {{}} {how}", name, name, source)
         except errors.ObjectInUse:
             raise TargetError(
-                f"the prepared database {source} can't be cloned because it is in use; close all connections to it"
+                f"the prepared database {source} is in use and cannot be cloned; whoever is connected must leave"
             ) from None
         except errors.InvalidCatalogName:
-            raise TargetError(
-                f"prepared database {source} not found on the server; see the setting templates"
-            ) from None
+            raise TargetError(f"the server has no prepared database {source}; see the setting templates") from None
 
 
 def reassign_ownership(settings: HostSettings, name: str) -> None:

@@ -145,4 +145,4 @@ def _session(settings: HostSettings) -> Iterator[psycopg.Connection[Any]]:
         with postgres.connect(settings) as session:
             yield session
     except psycopg.Error as error:
-        raise TargetError(f"PostgreSQL failed or is not reachable: {error}".strip()) from None
+        raise TargetError(f"PostgreSQL failed or cannot be reached: {error}".strip()) from None

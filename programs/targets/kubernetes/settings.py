@@ -129,7 +129,7 @@ def from_mapping(data: Mapping[str, str]) -> KubernetesSettings:
     for name in _REQUIRED:
         if not data.get(name):
             raise KubernetesError(
-                f"this server has no settings for its cluster ({name!r} is missing), so it can't be "
+                f"this server has no settings for its cluster ({name!r} is missing), so it cannot be "
                 "reached: put the section [kubernetes] back into its configuration; the target need not be in "
                 "targets.allowed for what exists to be destroyed"
             )
@@ -144,20 +144,20 @@ def from_mapping(data: Mapping[str, str]) -> KubernetesSettings:
 def _check(settings: KubernetesSettings) -> None:
     for name, allowed in _CHOICES.items():
         if getattr(settings, name) not in allowed:
-            raise KubernetesError(f"setting {name!r} is {getattr(settings, name)!r}; use one of: {', '.join(allowed)}")
+            raise KubernetesError(
+                f"setting {name!r} is {getattr(settings, name)!r}; it may be one of: {', '.join(allowed)}"
+            )
     if "{host}" not in settings.url:
         raise KubernetesError(f"setting 'url' is {settings.url!r}; it must contain {{host}}, as in https://{{host}}")
     for network in settings.allowed_networks:
         try:
             ipaddress.ip_network(network)
         except ValueError:
-            raise KubernetesError(
-                f"setting 'egress_allow' has {network!r}; use a network such as 10.1.0.0/16"
-            ) from None
+            raise KubernetesError(f"setting 'egress_allow' has {network!r}; write a network as 10.1.0.0/16") from None
     for name in ("kubeconfig", "pull_secret_file"):
         path = getattr(settings, name)
         if path and not os.access(path, os.R_OK):
-            raise KubernetesError(f"setting {name!r}: can't read {path}")
+            raise KubernetesError(f"setting {name!r}: {path} cannot be read")
     _check_front(settings)
     _check_shared(settings)
     if settings.role and not all(settings.account.partition("/")):
@@ -175,12 +175,12 @@ def _check_front(settings: KubernetesSettings) -> None:
         _check_gateway_front(settings)
     gateway, secret = settings.gateway, settings.tls_secret
     if gateway and not (gateway.count("/") in (1, 2) and _is_dns_path(gateway)):
-        raise KubernetesError(f"setting 'gateway' is {gateway!r}; use namespace/name or namespace/name/listener")
+        raise KubernetesError(f"setting 'gateway' is {gateway!r}; write namespace/name or namespace/name/listener")
     if gateway and (secret or settings.ingress_class):
         other = "tls_secret" if secret else "ingress_class"
-        raise KubernetesError(f"setting {other!r}: the Gateway defines class and certificate; remove it")
+        raise KubernetesError(f"setting {other!r}: class and certificate are those of the Gateway; take it out")
     if secret and not (secret.count("/") <= 1 and _is_dns_path(secret)):
-        raise KubernetesError(f"setting 'tls_secret' is {secret!r}; use a name or namespace/name")
+        raise KubernetesError(f"setting 'tls_secret' is {secret!r}; write a name, or namespace/name")
     for item in split_list(settings.ingress_annotations):
         parse_pair(item, "ingress_annotations")
 
@@ -188,23 +188,23 @@ def _check_front(settings: KubernetesSettings) -> None:
 def _check_gateway_front(settings: KubernetesSettings) -> None:
     if not (settings.front_namespace and settings.gateway_pod_labels):
         raise KubernetesError(
-            "setting 'front' is 'eph': previews accept only traffic from Eph's gateway, a pod in their cluster; set "
-            "front_namespace and front_labels to select its pods, as the Helm chart does, or set front to 'ingress'"
+            "setting 'front' is 'eph': previews let in nobody but Eph's own gateway, a pod of their cluster; say with "
+            "front_namespace and front_labels which pods it is, as the Helm chart does, or set front to 'ingress'"
         )
     for name in _INGRESS_SETTINGS:
         if getattr(settings, name):
             raise KubernetesError(
-                f"setting {name!r} applies to Ingresses, which don't exist with front = 'eph'; "
-                "remove it, or set front to 'ingress'"
+                f"setting {name!r} is of the Ingress that each environment has, and with front = 'eph' it has none; "
+                "take it out, or set front to 'ingress'"
             )
 
 
 def _check_shared(settings: KubernetesSettings) -> None:
     if not settings.postgres and (settings.databases == "shared" or settings.template_databases):
         what = "databases" if settings.databases == "shared" else "templates"
-        raise KubernetesError(f"setting {what!r} requires a shared PostgreSQL server; set 'postgres'")
+        raise KubernetesError(f"setting {what!r} counts on a PostgreSQL server that environments share; set 'postgres'")
     if not re.fullmatch(r"([A-Za-z0-9.-]+(:[0-9]{1,5})?)?", settings.postgres_address):
-        raise KubernetesError(f"setting 'postgres_address' is {settings.postgres_address!r}; use host or host:port")
+        raise KubernetesError(f"setting 'postgres_address' is {settings.postgres_address!r}; write host or host:port")
 
 
 def _is_dns_path(path: str) -> bool:

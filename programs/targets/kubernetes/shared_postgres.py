@@ -50,7 +50,7 @@ def server_settings(root: str) -> LocalSettings:
     except FileNotFoundError:
         url = ""
     if not url:
-        raise KubernetesError("no shared PostgreSQL server configured; set kubernetes.postgres")
+        raise KubernetesError("the shared PostgreSQL server is not known; set kubernetes.postgres")
     return LocalSettings(root=Path(root), routes=Path(root), postgres=url)
 
 
@@ -139,7 +139,7 @@ def _cidrs(host: str) -> Iterator[str]:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError as error:
         raise KubernetesError(
-            f"can't resolve the shared PostgreSQL server {host}: {error}; set kubernetes.postgres_address"
+            f"the shared PostgreSQL server {host} has no address here: {error}; set kubernetes.postgres_address"
         ) from error
     for *_, there in found:
         yield str(ipaddress.ip_network(str(there[0]).partition("%")[0]))

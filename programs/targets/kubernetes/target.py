@@ -223,7 +223,7 @@ def _front_certificate(settings: KubernetesSettings) -> Mapping[str, str]:
     try:
         data = cluster.connect(settings).get_namespaced(namespace, "v1/secrets", name).get("data") or {}
     except ObjectNotFound:
-        raise KubernetesError(f"setting 'tls_secret': Secret {name} not found in the namespace {namespace}") from None
+        raise KubernetesError(f"setting 'tls_secret': there is no Secret {name} in the namespace {namespace}") from None
     if not {"tls.crt", "tls.key"} <= data.keys():
         raise KubernetesError(f"setting 'tls_secret': the Secret {settings.tls_secret} has no tls.crt and tls.key")
     return {key: data[key] for key in ("tls.crt", "tls.key")}
@@ -238,7 +238,7 @@ def _pinned_reference(name: str, text: str, settings: KubernetesSettings) -> str
     if not reference.digest:
         raise KubernetesError(f"image {name} is {text}, which is not pinned to a digest")
     if not image_references.is_allowed(split_list(settings.registries), reference):
-        raise KubernetesError(f"image {text}: this server allows images only from {settings.registries}")
+        raise KubernetesError(f"image {text}: this server takes images from {settings.registries} only")
     return str(reference)
 
 
@@ -265,7 +265,7 @@ def check_limits(spec: EnvironmentSpec, settings: KubernetesSettings) -> None:
         most = getattr(settings, what)
         if quantities.parse(asked) > quantities.parse(most):
             raise KubernetesError(
-                f"environment.resources.{what} requests {asked}; this server allows at most {most} per environment"
+                f"environment.resources.{what} asks for {asked}; this server grants an environment at most {most}"
             )
     for item in spec.services:
         _check_service_limits(item, spec, settings)
@@ -274,7 +274,7 @@ def check_limits(spec: EnvironmentSpec, settings: KubernetesSettings) -> None:
     disk = spec.resources.get("disk", settings.disk)
     if volumes > quantities.parse(disk):
         raise KubernetesError(
-            f"the volumes of the services have {quantities.format_bytes(volumes)} in total; "
+            f"the volumes of the services hold {quantities.format_bytes(volumes)} in all; "
             f"this environment may have {disk}"
         )
 
@@ -284,7 +284,7 @@ def _check_service_limits(service: ServiceSpec, spec: EnvironmentSpec, settings:
         most = spec.resources.get(what, getattr(settings, what))
         if quantities.parse(asked) > quantities.parse(most):
             raise KubernetesError(
-                f"service {service.name!r} requests {what} {asked}; the limit of the whole environment is {most}"
+                f"service {service.name!r} asks for {what} {asked}; the whole environment may have {most}"
             )
 
 
@@ -298,7 +298,7 @@ def check_spec(spec: EnvironmentSpec) -> None:
         raise KubernetesError(error.sentence) from error
     object_names.namespace(spec.name)
     if not spec.services and not spec.manifests:
-        raise KubernetesError("the environment has neither services nor manifests; add at least one")
+        raise KubernetesError("the environment has neither services nor manifests; name at least one of them")
     _check_services(spec)
     _check_databases(spec)
 
@@ -307,7 +307,7 @@ def _check_services(spec: EnvironmentSpec) -> None:
     listed = [object_names.service(item.name) for item in spec.services]
     for name in listed:
         if listed.count(name) > 1:
-            raise KubernetesError(f"service {name!r} is defined twice; use a different name for each")
+            raise KubernetesError(f"service {name!r} is named twice; each needs a name of its own")
     for item in spec.services:
         if item.image not in spec.images:
             known = ", ".join(sorted(spec.images)) or "there is none"
@@ -316,14 +316,12 @@ def _check_services(spec: EnvironmentSpec) -> None:
             )
         unknown = [name for name in item.after if name not in listed]
         if unknown:
-            raise KubernetesError(f"service {item.name!r} starts after {unknown[0]!r}, which is not a service")
+            raise KubernetesError(f"service {item.name!r} is to start after {unknown[0]!r}, which is no service")
         if item.public and item.schedule:
-            raise KubernetesError(f"service {item.name!r} has a schedule, so it can't be public: set public: false")
+            raise KubernetesError(f"service {item.name!r} has a schedule, so nobody can reach it: write public: false")
     waiting_for_each_other = start_order.find_cycle({item.name: item.after for item in spec.services})
     if waiting_for_each_other:
-        raise KubernetesError(
-            f"services {', '.join(waiting_for_each_other)} have a circular dependency, so none could start"
-        )
+        raise KubernetesError(f"services {', '.join(waiting_for_each_other)} wait for each other; none could start")
 
 
 def _check_templates(spec: EnvironmentSpec, settings: KubernetesSettings) -> None:
@@ -331,7 +329,7 @@ def _check_templates(spec: EnvironmentSpec, settings: KubernetesSettings) -> Non
         if item.strategy == "template" and item.source not in settings.template_databases:
             known = ", ".join(sorted(settings.template_databases)) or "there is none"
             raise KubernetesError(
-                f"database {item.name!r}: unknown prepared database {item.source!r}. Prepared databases: {known}"
+                f"database {item.name!r}: no prepared database is called {item.source!r}; known: {known}"
             )
 
 
@@ -340,19 +338,19 @@ def _check_databases(spec: EnvironmentSpec) -> None:
         object_names.service(item.name)
         if item.strategy not in STRATEGIES:
             known = ", ".join(STRATEGIES)
-            raise KubernetesError(f"database {item.name!r}: unsupported strategy {item.strategy!r}. Supported: {known}")
+            raise KubernetesError(f"database {item.name!r}: the strategy {item.strategy!r} is not there, only {known}")
         runs = item.migrate or item.seed
         if runs and not any(one.image for one in spec.services):
-            raise KubernetesError(f"database {item.name!r} has a command, but no service has an image to run it in")
+            raise KubernetesError(f"database {item.name!r} has a command, and no service has an image to run it in")
     for what in ("name", "variable"):
         listed = [getattr(item, what) for item in spec.databases]
         twice = [text for text in listed if listed.count(text) > 1]
         if twice:
-            raise KubernetesError(f"two databases have the {what} {twice[0]!r}; use a different one for each")
+            raise KubernetesError(f"two databases have the {what} {twice[0]!r}; each needs one of its own")
     if (spec.hooks.pre_create or spec.hooks.post_create or spec.hooks.pre_destroy) and not any(
         item.image for item in spec.services
     ):
-        raise KubernetesError("hooks run in the image of the first service, but there is no service with an image")
+        raise KubernetesError("hooks are run in the image of the first service, and there is none")
 
 
 TARGET = KubernetesTarget()

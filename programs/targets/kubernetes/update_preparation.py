@@ -98,7 +98,7 @@ def _wait_until_deleted(cluster: ClusterClient, path: str) -> None:
         except ObjectNotFound:
             return
         pause(POLL_SECONDS)
-    raise KubernetesError(f"{path} is still being deleted after {OBJECT_TIMEOUT:.0f} s; retrying")
+    raise KubernetesError(f"{path} is still being removed after {OBJECT_TIMEOUT:.0f} s; it is tried again")
 
 
 def wait_until_namespace_deleted(
@@ -114,16 +114,15 @@ def wait_until_namespace_deleted(
         if time.monotonic() > deadline:
             break
         pause(POLL_SECONDS)
-    late = f"namespace {name} is still being deleted after {timeout:.0f} s"
+    late = f"namespace {name} is still being removed after {timeout:.0f} s"
     if nodes := rollout.lost_nodes(cluster.list_namespaced(name, "v1/pods")):
         raise KubernetesError(
-            f"{late}: node {', '.join(nodes)} does not respond, and its pods can only terminate there. "
-            f"Eph keeps retrying; if the node is permanently gone: kubectl delete node {' '.join(nodes)}"
+            f"{late}: node {', '.join(nodes)} does not answer, and its pods end only there. "
+            f"Eph tries on; if it never comes back: kubectl delete node {' '.join(nodes)}"
         )
     why = deletion_blockers(data)
     raise KubernetesError(
-        f"{late}{': ' + why if why else ''}. Eph keeps retrying; an operator can check with: kubectl get "
-        f"namespace {name} -o yaml"
+        f"{late}{': ' + why if why else ''}. Eph tries on; an operator looks with: kubectl get namespace {name} -o yaml"
     )
 
 

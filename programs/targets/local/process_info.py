@@ -36,7 +36,7 @@ def read_logs(settings: HostSettings, name: str, request: LogRequest) -> LogLine
     known = {item.service for item in found}
     runtime_info.require_service(request.service, known, name)
     if request.previous:
-        raise NoSuchLog("on this target a service's log continues over restarts; omit --previous")
+        raise NoSuchLog("on this target a service's log goes on over its restarts; leave --previous out")
     lines, marks = [], {}
     for item in found:
         if request.service in (None, item.service):

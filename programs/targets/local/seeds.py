@@ -61,7 +61,7 @@ def _script_command(workspace: Workspace, seed: SeedRun, path: str) -> CommandRu
     folder = binaries.binaries_folder()
     psql = folder / "psql" if folder else None
     if psql is None or not psql.exists():
-        raise TargetError("psql not found next to PostgreSQL's other programs; install postgresql-client")
+        raise TargetError("psql was not found beside PostgreSQL's other programs; install postgresql-client")
     words = [str(psql), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", path]
     env = {**seed.env, "PGDATABASE": seed.url, "PGCONNECT_TIMEOUT": "10", "PGOPTIONS": "-c client_min_messages=warning"}
     # psql takes a whole URL in place of a name only as an argument; a variable keeps it out of the command line.

@@ -89,7 +89,7 @@ def is_answering(port: int, path: str) -> bool:
 def _wait_until_ready(settings: HostSettings, service: ServiceProcess) -> None:
     name = str(service.program)
     began = time.monotonic()
-    looked, exits, answer = began, _ExitCounter(), "connection refused"
+    looked, exits, answer = began, _ExitCounter(), "nothing listens there"
     while time.monotonic() - began < service.deadline:
         ok, answer = probe(service.port, service.path)
         now = time.monotonic()
@@ -100,9 +100,9 @@ def _wait_until_ready(settings: HostSettings, service: ServiceProcess) -> None:
             if ok and not ended:
                 return
             if ended >= MAX_EXITS:
-                raise _failed(settings, service, f"exited {ended} times in {now - began:.1f} s without responding")
+                raise _failed(settings, service, f"ended {ended} times in {now - began:.1f} s without answering")
         pause(POLL_SECONDS)
-    raise _failed(settings, service, f"did not respond at {service.path} within {service.deadline} s: {answer}")
+    raise _failed(settings, service, f"did not answer {service.path} within {service.deadline} s: {answer}")
 
 
 def _failed(settings: HostSettings, service: ServiceProcess, reason: str) -> TargetError:
@@ -117,7 +117,7 @@ def probe(port: int, path: str) -> tuple[bool, str]:
         connection.request("GET", path, headers={"User-Agent": "eph-health", "Connection": "close"})
         status = connection.getresponse().status
     except ConnectionRefusedError:
-        return False, "connection refused"
+        return False, "nothing listens there"
     except (OSError, http.client.HTTPException) as error:
         return False, f"{type(error).__name__}: {error}"
     finally:

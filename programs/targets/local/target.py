@@ -104,11 +104,11 @@ class LocalTarget:
 def _check(spec: EnvironmentSpec, settings: HostSettings) -> None:
     identifiers.check_commit(spec.source.commit)
     if not spec.services:
-        raise TargetError("the environment has no service; add at least one under 'services'")
+        raise TargetError("the environment has no service; name at least one under 'services'")
     for kind, names in _names_by_kind(spec).items():
         twice = {name for name in names if names.count(name) > 1}
         if twice:
-            raise TargetError(f"{kind} {sorted(twice)[0]!r} is defined twice; use a different name for each")
+            raise TargetError(f"{kind} {sorted(twice)[0]!r} is named twice; each needs a name of its own")
         for name in names:
             (identifiers.check_variable if kind == "variable" else identifiers.check_label)(name, kind)
     for name in [*spec.env, *(name for item in spec.services for name in item.env)]:
@@ -116,12 +116,12 @@ def _check(spec: EnvironmentSpec, settings: HostSettings) -> None:
     for item in spec.databases:
         if item.strategy not in STRATEGIES:
             known = ", ".join(STRATEGIES)
-            raise TargetError(f"database {item.name!r}: unsupported strategy {item.strategy!r}. Supported: {known}")
+            raise TargetError(
+                f"database {item.name!r}: the local target has no strategy {item.strategy!r}, only {known}"
+            )
         if item.strategy == "template" and item.source not in settings.template_databases:
             known = ", ".join(sorted(settings.template_databases)) or "there is none"
-            raise TargetError(
-                f"database {item.name!r}: unknown prepared database {item.source!r}. Prepared databases: {known}"
-            )
+            raise TargetError(f"database {item.name!r}: no prepared database is called {item.source!r}; known: {known}")
 
 
 def _names_by_kind(spec: EnvironmentSpec) -> dict[str, list[str]]:

@@ -29,7 +29,7 @@ def open_url(url: str) -> FileBackend:
     """Raises InvalidValue."""
     path = url.removeprefix(f"{SCHEME}://")
     if not (path.startswith("/") and len(path) > 1):
-        raise InvalidValue("a file backend requires an absolute path", "use file:// and the path")
+        raise InvalidValue("a file backend needs an absolute path", "write file:// and the path")
     return FileBackend(Path(unquote(urlsplit(url).path)))
 
 
@@ -62,7 +62,7 @@ class FileBackend(FileLayout):
             self.was_used = self.root.exists()
             return listing.list_stacks(self)
         except OSError as error:
-            return StackListing(problems=(f"can't read the backend's folder {self.root}: {error.strerror}",))
+            return StackListing(problems=(f"the backend's folder {self.root} cannot be read: {error.strerror}",))
 
     def read(self, ref: StackRef) -> StackRecord | None:
         try:

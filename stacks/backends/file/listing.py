@@ -32,7 +32,7 @@ def list_stacks(layout: FileLayout) -> StackListing:
         try:
             found.add(project, _entries(layout.root / "stacks" / project))
         except OSError as error:
-            found.problems.append(f"can't list the stacks of {project}: {error.strerror}")
+            found.problems.append(f"the stacks of {project} cannot be listed: {error.strerror}")
     versions = {ref: version for ref in found.ours if (version := _version(layout, ref)) != ()}
     return StackListing(versions, found.foreign, tuple(found.problems))
 

@@ -44,5 +44,5 @@ def _stray_locks(layout: FileLayout, exists: Callable[[StackRef], bool]) -> Iter
         if names.parse(ref) is None or exists(ref):
             continue
         for lock in locks.read(folder):
-            reason = NO_STACK + ("" if lock.owner_dead else f"; process {lock.pid} may be using it")
+            reason = NO_STACK + ("" if lock.owner_dead else f"; process {lock.pid} may hold it")
             yield describe("lock", folder / f"{lock.id}.json", ref, reason, in_use=not lock.owner_dead)

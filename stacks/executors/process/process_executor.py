@@ -146,7 +146,7 @@ class ProcessExecutor:
     async def _run(self, operation: Operation, hooks: _Hooks) -> OperationResult:
         started = results.now()
         if hooks.interrupt.is_set():
-            return results.without_worker(operation, started, Outcome.CANCELLED, "interrupted before it started")
+            return results.without_worker(operation, started, Outcome.CANCELLED, "interrupted before it began")
         if operation.ref in self._busy_stacks:
             return results.without_worker(operation, started, Outcome.FAILED, ALREADY_RUNNING)
         self._busy_stacks.add(operation.ref)

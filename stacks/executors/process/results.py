@@ -33,11 +33,11 @@ def without_worker(operation: Operation, started: datetime, outcome: Outcome, er
 def of_silent_worker(operation: Operation, started: datetime, worker_exit: WorkerExit, log: Path) -> OperationResult:
     """A deadline is the commit's own failure, unlike an interrupt: it counts as a try."""
     if worker_exit.interrupted:
-        error = f"interrupted, and killed after {GRACE:.0f} s"
+        error = f"interrupted, and ended by force after {GRACE:.0f} s"
         return without_worker(operation, started, Outcome.CANCELLED, error)
-    error = "the operation's process exited without a result (killed or out of memory)"
+    error = "the operation's process ended without a result (killed, or out of memory)"
     if worker_exit.timed_out:
-        error = f"timed out after {operation.deadline:.0f} s and was killed"
+        error = f"it took longer than {operation.deadline:.0f} s and was ended by force"
     tail: tuple[str, ...] = ()
     with contextlib.suppress(OSError):
         tail = tuple(log.read_text(errors="replace").splitlines()[-_TAIL_LINES:])

@@ -124,13 +124,13 @@ class WorkerSession:
         try:
             self._progress(text)
         except Exception:
-            log.exception("progress of %s could not be reported", self._operation.ref)
+            log.exception("progress of %s could not be told", self._operation.ref)
 
     async def _confirm_destroyed(self) -> bool:
         try:
             return await self._on_destroyed(self._operation)
         except Exception:
-            log.exception("keeping the record of %s: reporting its end failed", self._operation.ref)
+            log.exception("the record of %s stays: telling of its end failed", self._operation.ref)
             return False
 
     def _send_line(self, line: str) -> None:

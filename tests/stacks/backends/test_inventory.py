@@ -137,7 +137,7 @@ def test_corrupt_state_hides_no_other_stack(store: BackendFiles, document: Any) 
     inventory = StackInventory(store.backend)
     snapshot = inventory.snapshot()
     assert snapshot.complete
-    assert snapshot.stacks[bad].unreadable.startswith("its state can't be read (")
+    assert snapshot.stacks[bad].unreadable.startswith("its state cannot be read (")
     assert len(snapshot.stacks[bad].history) == 1
     assert snapshot.stacks[good].built is not None
     store.add(1)
@@ -210,7 +210,7 @@ def test_unused_backend_is_empty_and_missing_backend_is_unknown(store: BackendFi
     assert StackInventory(FileBackend(tmp_path)).snapshot().complete
     gone = StackInventory(FileBackend(tmp_path / "gone")).snapshot()
     assert (gone.complete, gone.stacks) == (False, {})
-    assert "No such file" in gone.reason
+    assert "cannot be read: No such file" in gone.reason
     store.add(1)
     inventory = StackInventory(FileBackend(tmp_path))
     assert len(inventory.snapshot().stacks) == 1
@@ -228,7 +228,7 @@ def test_a_project_that_cannot_be_listed_hides_no_other(store: BackendFiles) -> 
     snapshot = inventory.snapshot()
     assert set(snapshot.stacks) == {ref}
     assert not snapshot.complete
-    assert "can't list the stacks of eph-wiki-7" in snapshot.reason
+    assert "the stacks of eph-wiki-7 cannot be listed" in snapshot.reason
     loop.unlink()
     assert inventory.snapshot().complete
 

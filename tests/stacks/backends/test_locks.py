@@ -71,7 +71,7 @@ def test_truncated_lock_counts_as_held(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     [read] = locks.read(lock_folder(tmp_path))
     assert (read.pid, read.owner_dead) == (0, False)
-    assert "an unknown owner" in str(LockHeld(REF, read))
+    assert "an owner that cannot be read" in str(LockHeld(REF, read))
 
 
 def test_only_the_dead_one_of_two_is_broken(tmp_path: Path) -> None:

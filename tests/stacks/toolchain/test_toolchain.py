@@ -159,7 +159,7 @@ def test_two_at_once_build_once(machine: ToolMachine) -> None:
     assert "building from its Go module" in first.stderr.readline()  # so the first has the lock
     with machine.start() as second:
         assert second.stderr is not None
-        assert "waiting for another process" in second.stderr.readline()
+        assert "waiting for it" in second.stderr.readline()
         gate.write_text("on\n")
         seen = [first.communicate()[0], second.communicate()[0]]
     assert [first.returncode, second.returncode] == [0, 0]
@@ -185,7 +185,7 @@ def test_a_killed_build_leaves_nothing_half(machine: ToolMachine) -> None:
 
 def test_a_build_of_another_version_is_refused(machine: ToolMachine) -> None:
     machine.install_fake_go(version="3.1.0")
-    with pytest.raises(ToolchainNotFound, match=f"got version 3.1.0 instead of {re.escape(VERSION)}"):
+    with pytest.raises(ToolchainNotFound, match=f"what came is 3.1.0, not {re.escape(VERSION)}"):
         pulumi_cli.ensure(discard)
     assert not machine.cached_pulumi.exists()
 
@@ -241,7 +241,7 @@ def test_ways_can_be_forbidden_and_a_wrong_name_is_told(machine: ToolMachine, mo
         pulumi_cli.ensure(discard)
     assert machine.build_count() == 0
     monkeypatch.setenv("EPH_TOOLCHAIN_WAYS", "conjure")
-    with pytest.raises(ToolchainNotFound, match="names conjure; use path, cache, download, build"):
+    with pytest.raises(ToolchainNotFound, match="names conjure; the ways there are: path, cache, download, build"):
         pulumi_cli.find()
 
 
@@ -250,7 +250,7 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(machine: ToolMachine) ->
     for pulumi_there in (False, True):
         if pulumi_there:
             machine.pulumi(VERSION)
-        with pytest.raises(ToolchainNotFound, match="set EPH_CACHE to a writable folder"):
+        with pytest.raises(ToolchainNotFound, match="set EPH_CACHE to a folder that can be written"):
             pulumi_cli.ensure(discard)
 
 

@@ -123,7 +123,7 @@ def test_a_chart_sees_nothing_but_itself() -> None:
     ("files", "why"),
     [
         ({"chart/templates/a.yaml": '{{ env "HOME" }}'}, 'function "env" not defined'),
-        ({"chart/templates/a.yaml": "{{ .Values.none.such }}"}, "helm can't render this chart"),
+        ({"chart/templates/a.yaml": "{{ .Values.none.such }}"}, "helm cannot render this chart"),
         ({"chart/templates/a.yaml": '{{ include "x" . }}{{ define "x" }}{{ include "x" . }}{{ end }}'}, "helm cannot"),
         (
             {
@@ -149,7 +149,7 @@ def test_what_cannot_be_rendered_is_told_in_helms_words(files: dict[str, str], w
     [
         (
             "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: all}\nrules: []\n",
-            r"^chart/templates/evil\.yaml: ClusterRole all: .* is not allowed in a preview",
+            r"^chart/templates/evil\.yaml: ClusterRole all: .* is not among the kinds",
         ),
         (
             "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: kube-system}\nspec: {}\n",
@@ -160,10 +160,7 @@ def test_what_cannot_be_rendered_is_told_in_helms_words(files: dict[str, str], w
             "spec: {template: {spec: {containers: []}}}\n",
             r"annotation helm\.sh/hook is not allowed",
         ),
-        (
-            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: other}\n",
-            "Eph uses the environment's namespace",
-        ),
+        ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: other}\n", "the environment's own is used"),
     ],
 )
 def test_what_a_chart_renders_is_judged_like_any_manifest(text: str, why: str) -> None:
@@ -213,7 +210,7 @@ def test_a_server_without_helm_and_a_chart_that_is_too_large_are_said() -> None:
     with pytest.raises(KubernetesError, match="this server has no helm"):
         render_chart({}, "/nowhere/helm")
     many = {f"chart/files/{number}": "" for number in range(helm.MAX_FILES)}
-    with pytest.raises(KubernetesError, match="the limit for a chart is 1000"):
+    with pytest.raises(KubernetesError, match="the most of a chart is 1000"):
         render_chart(many, "/bin/true")
     with pytest.raises(KubernetesError, match="more than 5000000 bytes"):
         render_chart({f"chart/files/{number}": "x" * 999_999 for number in range(6)}, "/bin/true")

@@ -247,7 +247,7 @@ def test_an_ingress_only_says_which_service_people_reach() -> None:
     found = apply_manifests(DEPLOYMENT, SERVICE, ingress)
     assert [data["kind"] for data in found.objects] == ["Deployment", "Service"]
     assert found.front_service == ("web", 80)
-    with pytest.raises(KubernetesError, match="not in the manifests"):
+    with pytest.raises(KubernetesError, match="not among the manifests"):
         apply_manifests(DEPLOYMENT, ingress)
 
 
@@ -266,7 +266,7 @@ def test_a_service_without_an_address_of_its_own_is_reached_at_its_pods() -> Non
 
 def test_which_service_people_reach_must_be_clear() -> None:
     api, worker = ({**SERVICE, "metadata": {"name": name}} for name in ("one", "two"))
-    with pytest.raises(KubernetesError, match="the public service is ambiguous: one, two"):
+    with pytest.raises(KubernetesError, match="which service do people reach: one, two"):
         apply_manifests(DEPLOYMENT, api, worker)
     named = {**SERVICE, "metadata": {"name": "shop"}}
     assert apply_manifests(DEPLOYMENT, api, named).front_service == ("shop", 80)
@@ -296,9 +296,9 @@ def test_a_file_that_is_no_manifest_is_refused_by_name(text: str, why: str) -> N
 
 @pytest.mark.parametrize("path", ["../other", "/etc", "a/../../b", ".."])
 def test_a_path_stays_in_the_repository(path: str) -> None:
-    with pytest.raises(KubernetesError, match="is outside of the repository"):
+    with pytest.raises(KubernetesError, match="leads out of the repository"):
         InMemoryFiles({}).list_folder(path)
-    with pytest.raises(KubernetesError, match="is outside of the repository"):
+    with pytest.raises(KubernetesError, match="leads out of the repository"):
         InMemoryFiles({}).read_text(path)
 
 

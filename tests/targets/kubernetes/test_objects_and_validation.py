@@ -113,11 +113,8 @@ def test_more_than_the_server_grants_is_refused_and_never_cut(what: str, asked: 
 @pytest.mark.parametrize(
     ("asked", "why"),
     [
-        (
-            {"resources": {"memory": "2Gi"}},
-            "service 'web' requests memory 2Gi; the limit of the whole environment is 1Gi",
-        ),
-        ({"resources": {"cpu": "5"}}, "service 'web' requests cpu 5; the limit of the whole environment is 4"),
+        ({"resources": {"memory": "2Gi"}}, "service 'web' asks for memory 2Gi; the whole environment may have 1Gi"),
+        ({"resources": {"cpu": "5"}}, "service 'web' asks for cpu 5; the whole environment may have 4"),
         ({"volumes": {"/a": "1536Mi", "/b": "1Gi"}}, "hold 2.5Gi in all; this environment may have 2Gi"),
     ],
 )
@@ -161,12 +158,12 @@ REFUSED: list[tuple[EnvironmentSpec, str]] = [
     (spec(replace(WEB, name="1web")), "a letter first"),
     (spec(WEB, WEB), "named twice"),
     (spec(replace(WEB, after=("api",))), "is no service"),
-    (spec(replace(WEB, after=("web",))), "circular dependency"),
+    (spec(replace(WEB, after=("web",))), "wait for each other"),
     (spec(replace(WEB, schedule="* * * * *")), "public: false"),
     (spec(replace(WEB, env={"A-B": ""})), "letters, digits and underscores"),
     (
         spec(services=(), manifests=("k8s",), hooks=LifecycleHooks(pre_destroy=(CommandSpec("x"),))),
-        "hooks run in the image",
+        "hooks are run in the image",
     ),
     (spec(databases=(DatabaseSpec("a", strategy="branch"),)), "only empty, seed, template"),
     (spec(databases=(DatabaseSpec("a"), DatabaseSpec("b"))), "the variable 'DATABASE_URL'"),
@@ -174,7 +171,7 @@ REFUSED: list[tuple[EnvironmentSpec, str]] = [
         spec(services=(), manifests=("k8s",), databases=(DatabaseSpec("a", migrate=CommandSpec("x")),)),
         "no service has an image",
     ),
-    (spec(name="kube-system"), "is not a valid namespace name"),
+    (spec(name="kube-system"), "cannot be the name of a namespace"),
     (spec(source=GitSource("/origin.git", "main", "main")), "full hexadecimal id"),
 ]
 
@@ -192,20 +189,17 @@ def test_what_the_cluster_would_refuse_later_is_said_at_once(asked: EnvironmentS
         ({"pod_security": "none"}, "may be one of: restricted"),
         ({"egress_allow": "10.1.0.0/99"}, "write a network"),
         ({"url": "https://x"}, "must contain {host}"),
-        ({"kubeconfig": "/nowhere/at/all"}, "can't read"),
+        ({"kubeconfig": "/nowhere/at/all"}, "cannot be read"),
         ({"spot": "x"}, "key=value"),
         ({"gateway": "edge"}, "write namespace/name"),
         ({"gateway": "infra/edge/web/x"}, "write namespace/name"),
-        (
-            {"gateway": "infra/edge", "tls_secret": "wildcard"},
-            "'tls_secret': the Gateway defines class and certificate",
-        ),
+        ({"gateway": "infra/edge", "tls_secret": "wildcard"}, "'tls_secret': class and certificate are those"),
         ({"tls_secret": "a/b/c"}, "write a name"),
         ({"ingress_annotations": "cert-manager.io/cluster-issuer"}, "write key=value"),
         ({"spot_nodes": "never"}, "may be one of: required, preferred"),
         ({"memory": "lots"}, "not an amount"),
         ({"front": "nginx"}, "may be one of: ingress, eph"),
-        ({"front": "eph"}, "set front_namespace and front_labels to select its pods"),
+        ({"front": "eph"}, "say with front_namespace and front_labels which pods it is"),
         ({"front": "eph", "front_namespace": "tools"}, "say with front_namespace and front_labels"),
         (
             {"front": "eph", "front_namespace": "tools", "front_labels": "app"},
@@ -213,7 +207,7 @@ def test_what_the_cluster_would_refuse_later_is_said_at_once(asked: EnvironmentS
         ),
         (
             {"front": "eph", "front_namespace": "tools", "front_labels": "app=eph", "tls_secret": "wildcard"},
-            "'tls_secret' applies to Ingresses",
+            "'tls_secret' is of the Ingress that each environment has",
         ),
     ],
 )

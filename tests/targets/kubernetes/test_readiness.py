@@ -44,7 +44,7 @@ def test_ready_is_when_the_new_pods_are_available_and_the_old_are_gone() -> None
     assert not rollout.workload_status(deployment(**{**DONE, "availableReplicas": 0}), [], []).ready
     assert not rollout.workload_status(deployment(**{**DONE, "observedGeneration": 1}), [], []).ready
     old = {"metadata": {**NAME, "deletionTimestamp": "2026"}, "status": {}}
-    assert rollout.workload_status(deployment(**DONE), [old], []).pending_reason == "its old pods are still serving"
+    assert rollout.workload_status(deployment(**DONE), [old], []).pending_reason == "its old pods still answer"
     none = {**deployment(), "spec": {"replicas": 0}}
     assert rollout.workload_status(none, [], []).ready
 
@@ -55,7 +55,7 @@ def test_what_ailed_the_last_try_says_nothing_of_this_one(seen: dict[str, int]) 
     ended = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}
     last = container(ended, {"terminated": {"exitCode": 3}}, restartCount=2)
     assert "keeps ending" in rollout.workload_status(deployment(), [last], []).failure
-    assert rollout.workload_status(deployment(**seen), [last], []).pending_reason == "its pods don't exist yet"
+    assert rollout.workload_status(deployment(**seen), [last], []).pending_reason == "its pods are not there yet"
 
 
 QUOTA = (
@@ -91,7 +91,7 @@ CASES: list[tuple[dict[str, Any] | None, list[dict[str, Any]], str]] = [
             {"waiting": {"reason": "CrashLoopBackOff"}}, {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
         ),
         [],
-        "exceeded its memory limit",
+        "more memory than it may",
     ),
     (
         container({"waiting": {"reason": "CreateContainerConfigError", "message": "container has runAsNonRoot"}}),
@@ -111,9 +111,9 @@ CASES: list[tuple[dict[str, Any] | None, list[dict[str, Any]], str]] = [
             ]
         ),
         [],
-        "no node can run it: 0/1 nodes are available: 1 Insufficient memory",
+        "no node can take it: 0/1 nodes are available: 1 Insufficient memory",
     ),
-    (None, [event("Deployment", "web", "FailedCreate", QUOTA)], "quota is exceeded: it requests limits.memory=512Mi"),
+    (None, [event("Deployment", "web", "FailedCreate", QUOTA)], "quota is used up: it asks for limits.memory=512Mi"),
     (None, [event("Deployment", "web", "FailedCreate", SECURITY)], "not allowed here: runAsNonRoot != true"),
     (None, [event("Deployment", "web", "FailedCreate", "webhook says no")], "cannot be made: webhook says no"),
 ]
@@ -129,7 +129,7 @@ def test_what_is_certain_is_said_at_once(found: dict[str, Any] | None, events: l
 
 def test_a_controller_says_by_condition_too() -> None:
     told = [{"type": "ReplicaFailure", "status": "True", "message": QUOTA}]
-    assert "quota is exceeded" in rollout.workload_status(deployment(conditions=told), [], []).failure
+    assert "quota is used up" in rollout.workload_status(deployment(conditions=told), [], []).failure
 
 
 @pytest.mark.parametrize(
@@ -137,8 +137,8 @@ def test_a_controller_says_by_condition_too() -> None:
     [
         (container({"waiting": {"reason": "ContainerCreating"}}), [], "waits: ContainerCreating"),
         (container({"waiting": {"reason": "ErrImagePull", "message": "i/o timeout"}}), [], "waits: ErrImagePull"),
-        (container({"running": {}}, ready=False), [], "has not succeeded yet"),
-        (pod(**LOST), [], "its node does not respond"),
+        (container({"running": {}}, ready=False), [], "has not said yes yet"),
+        (pod(**LOST), [], "its node does not answer"),
         (
             container({"running": {}}, ready=False),
             [event("Pod", "web-1", "Unhealthy", "HTTP probe failed with statuscode: 500")],
@@ -179,8 +179,8 @@ def test_a_job_is_done_failed_late_or_under_way() -> None:
     assert rollout.job_status(job(type="Complete"), [], []).ready
     failed = rollout.job_status(job(type="Failed", reason="BackoffLimitExceeded"), [ended], [])
     assert (failed.failure, failed.pod, failed.container) == ("it failed: exit status 4", "web-1", "app")
-    assert "timed out" in rollout.job_status(job(type="Failed", reason="DeadlineExceeded"), [], []).failure
-    assert rollout.job_status(job(), [container({"running": {}})], []).pending_reason == "it has not finished yet"
+    assert "longer than it may" in rollout.job_status(job(type="Failed", reason="DeadlineExceeded"), [], []).failure
+    assert rollout.job_status(job(), [container({"running": {}})], []).pending_reason == "it is not done yet"
     pulled = container({"waiting": {"reason": "ImagePullBackOff"}})
     assert "cannot be had" in rollout.job_status(job(), [pulled], []).failure
 

@@ -122,10 +122,10 @@ def test_events_are_told_in_words_the_newest_last() -> None:
         event("Scheduled", "nonsense"),
     ])  # fmt: skip
     assert [item.message for item in found] == [
-        "was assigned to a node",
-        "pulled its image",
+        "has a node",
+        "has its image",
         "Strange: postgres://app:***@db",
-        "its health check fails: HTTP probe failed with 500",
+        "its health check says no: HTTP probe failed with 500",
     ]
     assert (found[-1].at, found[-1].times, found[-1].bad) == (datetime(2026, 1, 1, 0, 0, 3, tzinfo=UTC), 7, True)
     assert found[-1].about == "pod web-1"

@@ -49,7 +49,7 @@ def test_links_that_lead_out_are_refused(tmp_path: Path, repository: Repository,
     (repository.work / "a" / "b" / "c" / "way").symlink_to("../../../sub")
     (repository.work / "bad").symlink_to(to)
     said = refusal_message(tmp_path, repository, repository.push({}))
-    assert f"bad is a symbolic link to {to!r}, which is outside of the repository" in said
+    assert f"bad is a symbolic link to {to!r}, which leads out of the repository" in said
 
 
 def test_too_large_and_unknown_commits_are_refused(tmp_path: Path, repository: Repository) -> None:
@@ -61,7 +61,7 @@ def test_too_large_and_unknown_commits_are_refused(tmp_path: Path, repository: R
     assert "push again" in refusal_message(tmp_path, repository, "b" * 40)
     gone = Repository(tmp_path / "nowhere.git", repository.work)
     assert "could not be fetched" in refusal_message(tmp_path, gone, commit)
-    assert "must be a full SHA" in refusal_message(tmp_path, repository, "--upload-pack=touch")
+    assert "must be a full hexadecimal id" in refusal_message(tmp_path, repository, "--upload-pack=touch")
 
 
 def test_a_repository_that_sends_without_end_fills_no_disk(tmp_path: Path, repository: Repository) -> None:
@@ -87,8 +87,8 @@ def test_what_is_not_fetched_is_told(tmp_path: Path, repository: Repository) -> 
     target = made.env("shop") / "src" / "x"
     notes = checkouts.create(made, (str(repository.bare), commit), target)
     assert notes == (
-        "'vendor/lib': submodules are not fetched; the folder is empty",
-        "'model.bin', 'pointer': Git LFS files are not fetched; the file is a pointer",
+        "'vendor/lib': submodules are not fetched, the folder is empty",
+        "'model.bin', 'pointer': Git LFS is not fetched, the file is its pointer",
     )
     assert list((target / "vendor" / "lib").iterdir()) == []
 

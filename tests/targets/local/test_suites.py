@@ -59,7 +59,7 @@ def test_it_cannot_read_what_a_build_cannot(machine: LocalMachine, repository: R
 def test_without_its_commits_checkout_nothing_runs(machine: LocalMachine, repository: Repository) -> None:
     made = spec(machine, repository)
     files.remove(machine.settings.env(made.name) / "src")
-    with pytest.raises(TargetError, match="tests need a checkout of commit aaaaaaa"):
+    with pytest.raises(TargetError, match="no checkout of commit aaaaaaa"):
         TARGET.suite_command(made, SuiteSpec("unit", CommandSpec("true")), {})
 
 

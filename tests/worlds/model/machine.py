@@ -179,7 +179,7 @@ class ModelMachine(ModelStore):
             async with asyncio.timeout(operation.deadline):
                 error = await self._perform(worker, progress)
         except TimeoutError:
-            error = f"timed out after {operation.deadline:.0f} s"
+            error = f"it took longer than {operation.deadline:.0f} s and was ended"
             self._write_history(operation, Outcome.FAILED)
             self._unlock(worker)
         except OperationFailed as refused:
@@ -217,9 +217,7 @@ class ModelMachine(ModelStore):
         ref = worker.operation.ref
         lock = self.locks.get(ref)
         if lock is not None and not lock.owner_dead:
-            raise OperationFailed(
-                f"the stack is locked by process {lock.pid} on {lock.host}, which may still be running"
-            )
+            raise OperationFailed(f"the stack is locked by process {lock.pid} on {lock.host}, not proven dead")
         self.locks.pop(ref, None)
 
     def _lock(self, worker: ModelWorker) -> None:
@@ -352,7 +350,7 @@ class ModelMachine(ModelStore):
                 self.problems.append(Problem("lost", f"{operation.name} of {part.ref} went with {ref}"))
         await self._step(worker)
         if not await self._may_remove(worker):
-            raise OperationFailed("destroyed; the record is kept until the pull request is updated")
+            raise OperationFailed("everything is gone; the record stays until the pull request has been told")
         self.states.pop(ref, None)
         await self._step(worker)
         self.tags.pop(ref, None)
@@ -369,6 +367,6 @@ class ModelMachine(ModelStore):
         if not await self._step(worker):
             return "interrupted"
         if operation.ref not in self.states:
-            raise OperationFailed("the stack is no longer in the backend")
+            raise OperationFailed("the stack is not in the backend any more")
         self._write_tag(operation, fresh=False)
         return ""

@@ -71,7 +71,7 @@ class ClusterClient:
                 content=json.dumps(body).encode(),
             )
         except ObjectConflict as error:  # one of that name, and another one
-            raise ObjectNotFound(f"{path} was replaced by another object") from error
+            raise ObjectNotFound(f"{path} is not the one that it was") from error
 
     def list_metadata(self, path: str, **query: str | int) -> Iterator[Data]:
         """What there is, without its content: names, labels and who wrote which field, a page at a time."""
@@ -134,16 +134,16 @@ class ClusterClient:
         try:
             answer = self._http.request(method, path, params=dict(params), content=content, headers=told)
         except (httpx2.HTTPError, ConfigError, OSError) as error:
-            raise ClusterUnreachable(f"the cluster does not respond: {type(error).__name__}: {error}") from error
+            raise ClusterUnreachable(f"the cluster does not answer: {type(error).__name__}: {error}") from error
         if answer.status_code == httpx2.codes.NOT_FOUND:
             raise ObjectNotFound(f"{path} is not in the cluster")
         if answer.status_code in (httpx2.codes.UNAUTHORIZED, httpx2.codes.FORBIDDEN):
             raise AccessDenied(
-                f"the cluster denied {method} {path}: {_message(answer)}; check the permissions of the kubeconfig"
+                f"the cluster refuses {method} {path}: {_message(answer)}; check the kubeconfig's rights"
             )
         if answer.is_error:
             why = ObjectConflict if answer.status_code == httpx2.codes.CONFLICT else ClusterUnreachable
-            raise why(f"the cluster responded with {answer.status_code} to {method} {path}: {_message(answer)}")
+            raise why(f"the cluster answered {answer.status_code} to {method} {path}: {_message(answer)}")
         return answer
 
 
@@ -174,7 +174,7 @@ def kubeconfig_mtime(settings: KubernetesSettings) -> int:
     try:
         return Path(settings.kubeconfig).stat().st_mtime_ns if settings.kubeconfig else 0
     except OSError as error:
-        raise ClusterUnreachable(f"can't read the kubeconfig {settings.kubeconfig}: {error.strerror}") from error
+        raise ClusterUnreachable(f"the kubeconfig {settings.kubeconfig} cannot be read: {error.strerror}") from error
 
 
 def connect(settings: KubernetesSettings) -> ClusterClient:
@@ -200,7 +200,7 @@ def load_kubeconfig(kubeconfig: str, context: str) -> SingleConfig:
     config = KubeConfig.from_file(kubeconfig) if kubeconfig else KubeConfig.from_env()
     found = config.get(context_name=context or None)
     if found is None:
-        raise KubernetesError("no cluster configured: set kubernetes.kubeconfig, or run Eph in a cluster")
+        raise KubernetesError("there is no cluster: set kubernetes.kubeconfig, or run Eph in a cluster")
     return found
 
 
@@ -209,7 +209,7 @@ def _kubeconfig_errors(kubeconfig: str) -> Iterator[None]:
     try:
         yield
     except (ConfigError, OSError, KeyError, ValueError) as error:
-        raise KubernetesError(f"can't use the kubeconfig {kubeconfig or 'of this account'}: {error}") from error
+        raise KubernetesError(f"the kubeconfig {kubeconfig or 'of this account'} cannot be used: {error}") from error
 
 
 def _api_prefix(kind: str) -> str:

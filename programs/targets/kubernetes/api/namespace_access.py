@@ -68,7 +68,7 @@ def _ensure_namespace(cluster: ClusterClient, namespace: str, settings: Kubernet
         return
     if ownership_labels(settings).items() - labels.items():
         raise KubernetesError(
-            f"the namespace {namespace} exists but doesn't belong to this server; an operator can check with: "
+            f"there is a namespace {namespace} that is not this server's; an operator looks with: "
             f"kubectl get namespace {namespace} --show-labels"
         )
 
@@ -86,7 +86,7 @@ def _wait_until_allowed(cluster: ClusterClient, namespace: str, settings: Kubern
         agreed = agreed + 1 if said.get("status", {}).get("allowed") else 0
         if time.monotonic() > deadline:
             raise KubernetesError(
-                f"the account {settings.account} has no permissions in namespace {namespace}, although {BINDING_NAME} "
+                f"the account {settings.account} has no rights in namespace {namespace}, although {BINDING_NAME} "
                 f"binds it to {settings.role}; to see why: kubectl describe clusterrole {settings.role}"
             )
         time.sleep(0 if agreed else POLL_SECONDS)

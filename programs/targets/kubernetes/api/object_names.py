@@ -45,7 +45,7 @@ _RESERVED_NAMESPACES = re.compile(r"(kube-.*|default)")
 def namespace(name: str) -> str:
     """The environment's name, when it may name a namespace of ours."""
     if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name) or _RESERVED_NAMESPACES.fullmatch(name):
-        raise KubernetesError(f"environment {name!r} is not a valid namespace name")
+        raise KubernetesError(f"environment {name!r} cannot be the name of a namespace")
     return name
 
 
@@ -53,8 +53,7 @@ def service(name: str) -> str:
     """The name of a service and of all that makes it up, when a repository may choose it."""
     if not SERVICE_NAME.fullmatch(name) or name.startswith(PREFIX):
         raise KubernetesError(
-            f"service {name!r} must be 1 to 63 lowercase letters, digits and dashes, start with a letter and not "
-            f"with {PREFIX}"
+            f"service {name!r} must be 1 to 63 lower-case letters, digits and dashes, a letter first, not {PREFIX}…"
         )
     return name
 

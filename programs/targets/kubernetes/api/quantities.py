@@ -19,9 +19,7 @@ _UNITS: dict[str | None, Decimal] = {
 def parse(text: str) -> Decimal:
     found = _AMOUNT.fullmatch(text)
     if not found:
-        raise KubernetesError(
-            f"{text!r} is not a valid quantity; use for example 500m or 2 for CPU, 512Mi or 2Gi for memory and disk"
-        )
+        raise KubernetesError(f"{text!r} is not an amount; write 500m or 2 for CPU, 512Mi or 2Gi for memory and disk")
     return Decimal(found[1]) * _UNITS["k" if found[2] == "K" else found[2]]
 
 

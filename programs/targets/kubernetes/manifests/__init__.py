@@ -44,7 +44,7 @@ def load_manifests(
     release = ChartRelease(spec.name, spec.values, spec.values_files, settings.helm)
     found = [item for path in spec.manifests for item in path_reader.read(files, path, release)]
     if len(found) > MAX_OBJECTS:
-        raise KubernetesError(f"the manifests contain {len(found)} objects; the limit is {MAX_OBJECTS}")
+        raise KubernetesError(f"the manifests hold {len(found)} objects; the most is {MAX_OBJECTS}")
     found = _last_definitions(found)
     for item in found:
         allowlist.check_manifest(item, spec.name)
@@ -68,4 +68,4 @@ def _check_name_clashes(manifests: list[Manifest], spec: EnvironmentSpec) -> Non
     taken = {item.name for item in spec.services}
     for item in manifests:
         if item.data["kind"] in ("Deployment", "Service", "CronJob") and item.name in taken:
-            raise item.error("eph.yaml also has a service with this name; rename one of them")
+            raise item.error("eph.yaml has a service of that name, too; rename one of the two")

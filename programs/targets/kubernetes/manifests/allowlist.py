@@ -79,7 +79,7 @@ def check_manifest(manifest: Manifest, namespace: str) -> None:
     allowed = ALLOWED_KINDS.get(kind)
     if allowed is None or version not in allowed[0]:
         known = ", ".join(sorted(ALLOWED_KINDS))
-        raise manifest.error(f"{version} {kind} is not allowed in a preview. Allowed kinds: {known}")
+        raise manifest.error(f"{version} {kind} is not among the kinds that a preview may bring: {known}")
     for sentence in (*_metadata(manifest, namespace), *allowed[1](manifest.data)):
         raise manifest.error(sentence)
 
@@ -88,11 +88,11 @@ def _metadata(manifest: Manifest, namespace: str) -> Iterator[str]:
     metadata = manifest.data["metadata"]
     yield from _only_allowed(metadata, METADATA_FIELDS, "metadata")
     if metadata.get("namespace", namespace) != namespace:
-        yield f"metadata.namespace is {metadata['namespace']!r}; remove it, Eph uses the environment's namespace"
+        yield f"metadata.namespace is {metadata['namespace']!r}; take it out, the environment's own is used"
     if not _NAME.fullmatch(manifest.name):
-        yield "its name must consist of lowercase letters, digits, dashes and dots"
+        yield "its name must be lower-case letters, digits, dashes and dots"
     if manifest.name.startswith(object_names.PREFIX):
-        yield f"names that start with {object_names.PREFIX} are reserved for Eph"
+        yield f"names that begin with {object_names.PREFIX} are Eph's own"
     yield from _label_problems(metadata)
 
 
@@ -101,15 +101,15 @@ def _label_problems(metadata: Mapping[str, Any]) -> Iterator[str]:
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     for key in (*labels, *annotations):
         if f"{object_names.DOMAIN}/" in key:
-            yield f"{key} is reserved for Eph; remove it"
+            yield f"{key} is Eph's own; take it out"
     for key in annotations:
         if not key.startswith(ANNOTATION_PREFIXES):
-            yield f"the annotation {key} is not allowed. Allowed prefixes: {', '.join(ANNOTATION_PREFIXES)}"
+            yield f"the annotation {key} is not allowed; those may begin with {', '.join(ANNOTATION_PREFIXES)}"
 
 
 def _only_allowed(data: Any, allowed: frozenset[str], where: str) -> Iterator[str]:
     if not isinstance(data, dict):
-        yield f"{where} is not a mapping"
+        yield f"{where} is no mapping"
         return
     for key in data:
         if key not in allowed:
@@ -151,7 +151,7 @@ def _pod(spec: Any, where: str) -> Iterator[str]:
         return
     yield from _security(spec.get("securityContext") or {}, POD_SECURITY_FIELDS, f"{where}.securityContext")
     if spec.get("automountServiceAccountToken"):
-        yield f"{where}.automountServiceAccountToken: previews get no service account token"
+        yield f"{where}.automountServiceAccountToken: previews get no token of the cluster"
     for index, volume in enumerate(spec.get("volumes") or []):
         yield from _volume(volume, f"{where}.volumes[{index}]")
     containers = [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]
@@ -193,11 +193,11 @@ def _container(container: Any, where: str) -> Iterator[str]:
     for variable in container.get("env") or []:
         secret = ((variable.get("valueFrom") or {}).get("secretKeyRef") or {}).get("name")
         if secret in object_names.SERVER_SECRETS:
-            yield f"{where}: the secret {secret} belongs to the server"
+            yield f"{where}: the secret {secret} is the server's own"
     for source in container.get("envFrom") or []:
         secret = (source.get("secretRef") or {}).get("name")
         if secret in object_names.SERVER_SECRETS:
-            yield f"{where}: the secret {secret} belongs to the server"
+            yield f"{where}: the secret {secret} is the server's own"
 
 
 def _volume(volume: Any, where: str) -> Iterator[str]:
@@ -210,7 +210,7 @@ def _volume(volume: Any, where: str) -> Iterator[str]:
         secrets.append(source.get("secret") or {})
     for item in secrets:
         for name in {item.get("secretName"), item.get("name")} & set(object_names.SERVER_SECRETS):
-            yield f"{where}: the secret {name} belongs to the server"
+            yield f"{where}: the secret {name} is the server's own"
 
 
 # --- the rest
@@ -221,11 +221,11 @@ def _service(data: Mapping[str, Any]) -> Iterator[str]:
     yield from _only_allowed(spec, SERVICE_FIELDS, "spec")
     spec = spec or {}
     if spec.get("type", "ClusterIP") != "ClusterIP":
-        yield f"spec.type is {spec['type']}; a preview's services must be ClusterIP because visitors use its URL"
+        yield f"spec.type is {spec['type']}; a preview's services are ClusterIP, and people come through its URL"
     if spec.get("clusterIP", "None") not in ("None", ""):
         yield "spec.clusterIP may only be None"
     if not spec.get("selector"):
-        yield "spec.selector is missing; a service without one could route anywhere"
+        yield "spec.selector is missing; a service without one could lead anywhere"
     for port in spec.get("ports") or []:
         yield from _only_allowed(port, SERVICE_PORT_FIELDS, "spec.ports")
 

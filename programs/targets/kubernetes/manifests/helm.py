@@ -44,8 +44,8 @@ def render(files: CommitFiles, folder: str, release: ChartRelease) -> list[Manif
     binary = shutil.which(release.helm or "helm")
     if binary is None:
         raise KubernetesError(
-            f"{folder} is a Helm chart, but this server has no helm; an operator can put it on PATH or set "
-            "kubernetes.helm. Without helm, commit the rendered chart"
+            f"{folder} is a Helm chart, and this server has no helm; an operator puts it on PATH, or names it in the "
+            "setting kubernetes.helm. Without it commit what the chart renders"
         )
     with tempfile.TemporaryDirectory(prefix="eph-chart-") as place:
         words = _write_chart(files, folder, release, Path(place))
@@ -57,13 +57,13 @@ def _write_chart(files: CommitFiles, folder: str, release: ChartRelease, work_fo
     """The chart's files, as they lie in the commit; and those with values."""
     listed = files.list_tree(folder)
     if len(listed) > MAX_FILES:
-        raise KubernetesError(f"{folder} has {len(listed)} files; the limit for a chart is {MAX_FILES}")
+        raise KubernetesError(f"{folder} has {len(listed)} files; the most of a chart is {MAX_FILES}")
     room = MAX_BYTES
     for path in listed:
         content = files.read_bytes(posixpath.join(folder, path))
         room -= len(content)
         if room < 0:
-            raise KubernetesError(f"{folder} has more than {MAX_BYTES} bytes, the limit for a chart")
+            raise KubernetesError(f"{folder} has more than {MAX_BYTES} bytes, the most of a chart")
         _write(work_folder / "chart" / path, content)
     words = ["--namespace", release.name, "--skip-tests"]
     for index, path in enumerate(release.values_files):
@@ -88,9 +88,9 @@ def nest_values(values: Mapping[str, Any]) -> dict[str, Any]:
         for key in above:
             place = place.setdefault(key, {})
             if not isinstance(place, dict):
-                raise KubernetesError(f"kubernetes.values: {path} is below {key}, which already has a value")
+                raise KubernetesError(f"kubernetes.values: {path} stands below {key}, which has a value of its own")
         if isinstance(place.get(last), dict):
-            raise KubernetesError(f"kubernetes.values: {path} has a value, but there are other values below it")
+            raise KubernetesError(f"kubernetes.values: {path} has a value, and others stand below it")
         place[last] = value
     return made
 
@@ -113,15 +113,15 @@ def _run(argv: list[str], work_folder: Path, folder: str) -> str:
         try:
             code = process.wait(SECONDS)
         except subprocess.TimeoutExpired:
-            raise KubernetesError(f"{folder}: rendering this chart timed out after {SECONDS} s") from None
+            raise KubernetesError(f"{folder}: rendering this chart takes longer than {SECONDS} s") from None
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     if out.stat().st_size >= MOST_OUTPUT // 512 * 512:
-        raise KubernetesError(f"{folder}: the rendered chart is larger than {MOST_OUTPUT} bytes")
+        raise KubernetesError(f"{folder}: this chart renders more than {MOST_OUTPUT} bytes")
     if code != 0:
-        raise KubernetesError(f"{folder}: helm can't render this chart: {_first_error(err)}", _error_lines(err))
+        raise KubernetesError(f"{folder}: helm cannot render this chart: {_first_error(err)}", _error_lines(err))
     return out.read_bytes().decode(errors="replace")
 
 
@@ -145,7 +145,7 @@ def _first_error(err: Path) -> str:
     """helm ends with one line, ``Error: …``; what it warned of stands before."""
     said = _error_lines(err)
     found = [line.removeprefix("Error: ") for line in said if line.startswith("Error: ")]
-    return (found or said or ["no error output"])[-1][:300]
+    return (found or said or ["it ended without a word"])[-1][:300]
 
 
 def _objects(folder: str, text: str) -> list[Manifest]:

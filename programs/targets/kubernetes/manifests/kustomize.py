@@ -48,16 +48,16 @@ def build(files: CommitFiles, folder: str, depth: int = 0) -> list[Manifest]:
     name = next(item for item in KUSTOMIZATION if item in (files.list_folder(folder) or ()))
     here = _Kustomization(files, folder, posixpath.normpath(posixpath.join(folder, name)), depth)
     if depth > _MAX_DEPTH:
-        raise here.error(f"more than {_MAX_DEPTH} nested kustomizations; check for a cycle")
+        raise here.error(f"more than {_MAX_DEPTH} kustomizations stand on each other; do they stand in a circle?")
     documents = manifest_reader.documents(here.path, files.read_text(here.path))
     if len(documents) != 1 or not isinstance(documents[0], dict):
-        raise here.error("expected one mapping")
+        raise here.error("one mapping was expected")
     data = documents[0]
     for key in data:
         if key in _FORBIDDEN_KEYS:
-            raise here.error(f"{key} would run programs, which Eph does not support; commit their output")
+            raise here.error(f"{key} would run programs, which Eph does not do; commit what they make")
         if key not in _TRANSFORMERS and key not in ("apiVersion", "kind", "metadata", "namespace"):
-            raise here.error(f"Eph does not support {key}. Supported: {', '.join(_TRANSFORMERS)}")
+            raise here.error(f"{key} is not known to Eph; it knows {', '.join(_TRANSFORMERS)}")
     found: list[Manifest] = []
     for key, step in _TRANSFORMERS.items():
         if data.get(key):
@@ -101,11 +101,11 @@ def _secrets(kustomization: _Kustomization, manifests: list[Manifest], generator
 def _generate(kustomization: _Kustomization, kind: str, field: str, item: Any) -> Manifest:
     """Without the hash that kustomize adds to the name: pods are made anew by the commit anyway."""
     if not (isinstance(item, dict) and isinstance(item.get("name"), str)):
-        raise kustomization.error(f"a {kind} generator has no name")
+        raise kustomization.error(f"a generator of {kind} has no name")
     known = {"name", "literals", "files", "envs", "options", "type", "namespace"}
     if unknown := sorted(item.keys() - known):
         raise kustomization.error(
-            f"Eph does not support {unknown[0]} in a generator. Supported: {', '.join(sorted(known))}"
+            f"{unknown[0]} is not known to Eph in a generator; it knows {', '.join(sorted(known))}"
         )
     values = dict(_pair(kustomization, text) for text in item.get("literals") or [])
     for path in item.get("envs") or []:
@@ -130,7 +130,7 @@ def _patches(kustomization: _Kustomization, manifests: list[Manifest], patches: 
         if isinstance(item, str):
             item = {"path": item}
         if unknown := sorted(item.keys() - {"path", "patch", "target", "options"}):
-            raise kustomization.error(f"Eph does not support {unknown[0]} in a patch")
+            raise kustomization.error(f"{unknown[0]} is not known to Eph in a patch")
         place = kustomization.resolve(item["path"]) if "path" in item else kustomization.path
         text = kustomization.files.read_text(place) if "path" in item else str(item.get("patch", ""))
         for document in manifest_reader.documents(place, text):
@@ -144,10 +144,10 @@ def _apply_patch(kustomization: _Kustomization, manifests: list[Manifest], patch
         raise kustomization.error("a list of patch operations needs a target")
     wanted = target or {"kind": patch.get("kind"), "name": (patch.get("metadata") or {}).get("name")}
     if not isinstance(wanted, dict) or wanted.keys() - {"kind", "name", "group", "version"}:
-        raise kustomization.error("Eph supports only group, version, kind and name in a patch's target")
+        raise kustomization.error("a patch's target is known to Eph by group, version, kind and name only")
     hit = [item for item in manifests if _matches(item, wanted)]
     if not hit:
-        raise kustomization.error(f"a patch is for {wanted.get('kind')} {wanted.get('name')}, which doesn't exist")
+        raise kustomization.error(f"a patch is for {wanted.get('kind')} {wanted.get('name')}, which is not here")
     made = []
     for item in manifests:
         if item not in hit:
@@ -218,7 +218,7 @@ def _images(kustomization: _Kustomization, manifests: list[Manifest], images: An
     """By name: another name, tag or digest. What eph.yaml lists is pinned afterwards, whatever stands here."""
     for image in _require_list(kustomization, images, "images"):
         if unknown := sorted(image.keys() - {"name", "newName", "newTag", "digest"}):
-            raise kustomization.error(f"Eph does not support {unknown[0]} in images")
+            raise kustomization.error(f"{unknown[0]} is not known to Eph in images")
         made = []
         for item in manifests:
             data = copy.deepcopy(item.data)
@@ -277,7 +277,7 @@ def _add(data: Data, path: tuple[str, ...], values: Mapping[str, str]) -> None:
 
 def _require_list(kustomization: _Kustomization, value: Any, what: str) -> list[Any]:
     if not isinstance(value, list):
-        raise kustomization.error(f"{what}: expected a list")
+        raise kustomization.error(f"{what}: a list was expected")
     return value
 
 

@@ -49,12 +49,12 @@ def parse(path: str, text: str) -> list[Manifest]:
 def documents(path: str, text: str) -> list[Any]:
     """The documents of a file. No aliases: a few lines of them can stand for gigabytes."""
     if len(text) > _MAX_CHARACTERS:
-        raise KubernetesError(f"{path} has {len(text)} characters; the limit is {_MAX_CHARACTERS}")
+        raise KubernetesError(f"{path} has {len(text)} characters; the most is {_MAX_CHARACTERS}")
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent):
                 raise KubernetesError(
-                    f"{path}, line {_line_number(event.start_mark)}: aliases are not supported; repeat the value"
+                    f"{path}, line {_line_number(event.start_mark)}: aliases are not read; write it out"
                 )
         found = [item for item in yaml.load_all(text, Loader=_StrictLoader) if item is not None]
     except yaml.YAMLError as error:
@@ -95,7 +95,7 @@ def _check_depth(path: str, value: Any, left: int) -> None:
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
-                raise KubernetesError(f"{path}: the key {key!r} is not text; put it in quotes")
+                raise KubernetesError(f"{path}: the key {key!r} is no text; put it in quotes")
             _check_depth(path, item, left - 1)
     elif isinstance(value, list):
         for item in value:
@@ -104,7 +104,7 @@ def _check_depth(path: str, value: Any, left: int) -> None:
 
 def _objects(path: str, document: Any) -> Iterator[Data]:
     if not isinstance(document, dict):
-        raise KubernetesError(f"{path}: expected a Kubernetes object, not {type(document).__name__}")
+        raise KubernetesError(f"{path}: an object of Kubernetes was expected, and this is {type(document).__name__}")
     kind, version = document.get("kind"), document.get("apiVersion")
     if not (isinstance(kind, str) and isinstance(version, str)):
         raise KubernetesError(f"{path}: an object without kind or apiVersion")
@@ -114,5 +114,5 @@ def _objects(path: str, document: Any) -> Iterator[Data]:
         return
     metadata = document.get("metadata")
     if not (isinstance(metadata, dict) and isinstance(metadata.get("name"), str)):
-        raise KubernetesError(f"{path}: {kind}: metadata.name is missing; generated names are not supported")
+        raise KubernetesError(f"{path}: {kind}: metadata.name is missing; names must be written out")
     yield document

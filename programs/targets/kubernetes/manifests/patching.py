@@ -38,7 +38,7 @@ def _merge_mapping(old: Mapping[str, Any], new: Mapping[str, Any]) -> Data:
     made = dict(old)
     for key, value in new.items():
         if key.startswith("$"):
-            raise InvalidPatch(f"Eph does not support {key}")
+            raise InvalidPatch(f"{key} is not known to Eph")
         if value is None:
             made.pop(key, None)
         elif isinstance(value, dict) and isinstance(made.get(key), dict):
@@ -54,7 +54,7 @@ def _merge_list(old: Sequence[Any], new: Sequence[Any], key: str) -> list[Any]:
     made = list(old)
     for item in new:
         if not isinstance(item, dict):
-            raise InvalidPatch(f"an item of {key} is not a mapping")
+            raise InvalidPatch(f"an item of {key} is no mapping")
         identity = MERGE_KEYS[key] or ("containerPort" if "containerPort" in item else "port")
         place = next((i for i, known in enumerate(made) if known.get(identity) == item.get(identity)), None)
         if item.get("$patch") == "delete":
@@ -85,18 +85,18 @@ def _apply_operation(data: Data, operation: Mapping[str, Any]) -> None:
             _pop(data, path)
         case "test":
             if _get(data, path) != operation.get("value"):
-                raise InvalidPatch(f"{path} doesn't have the value that the test operation expects")
+                raise InvalidPatch(f"{path} is not what the test expects")
         case "copy":
             _put(data, path, copy.deepcopy(_get(data, str(operation.get("from")))), new=True)
         case "move":
             _put(data, path, _pop(data, str(operation.get("from"))), new=True)
         case _:
-            raise InvalidPatch(f"unknown operation {op!r}")
+            raise InvalidPatch(f"the operation {op!r} is not known")
 
 
 def _parent(data: Any, path: str) -> tuple[Any, str]:
     if not path.startswith("/"):
-        raise InvalidPatch(f"{path!r} is not a valid path; it must start with /")
+        raise InvalidPatch(f"{path!r} is no path; it begins with /")
     *above, last = [part.replace("~1", "/").replace("~0", "~") for part in path[1:].split("/")]
     for part in above:
         data = _child(data, part, path)
@@ -107,7 +107,7 @@ def _child(data: Any, part: str, path: str) -> Any:
     try:
         return data[int(part)] if isinstance(data, list) else data[part]
     except (KeyError, IndexError, ValueError, TypeError):
-        raise InvalidPatch(f"{path} does not exist") from None
+        raise InvalidPatch(f"there is nothing at {path}") from None
 
 
 def _get(data: Any, path: str) -> Any:
@@ -126,7 +126,7 @@ def _put(data: Any, path: str, value: Any, *, new: bool) -> None:
         parent[index : index if new else index + 1] = [value]
         return
     if not isinstance(parent, dict) or (not new and last not in parent):
-        raise InvalidPatch(f"{path} does not exist")
+        raise InvalidPatch(f"there is nothing at {path}")
     parent[last] = value
 
 

@@ -76,9 +76,7 @@ def adapt(
     for claim in _claim_specs(data):
         claim["storageClassName"] = settings.storage_class
         if not settings.storage_class:
-            raise manifest.error(
-                "it requests storage, but this server offers none (setting storage_class); use emptyDir"
-            )
+            raise manifest.error("it asks for storage, and this server has none (setting storage_class); use emptyDir")
     return data
 
 
@@ -150,7 +148,7 @@ def _resolve_image(manifest: Manifest, text: str, images: Mapping[str, str], set
         if parse(pinned).name == reference.name:
             return pinned
     if not is_allowed(split_list(settings.registries), reference):
-        raise manifest.error(f"image {text}: this server allows images only from {settings.registries}")
+        raise manifest.error(f"image {text}: this server takes images from {settings.registries} only")
     return str(reference)
 
 
@@ -169,7 +167,7 @@ def find_front(manifests: Sequence[Manifest], project: str) -> FrontService | No
     if not usable:
         return None
     raise KubernetesError(
-        f"the public service is ambiguous: {', '.join(sorted(usable))}; add an Ingress, or name one service {project}"
+        f"which service do people reach: {', '.join(sorted(usable))}? Add an Ingress that says it, or name it {project}"
     )
 
 
@@ -178,9 +176,9 @@ def _ingress_front(manifest: Manifest, services: Mapping[str, Manifest]) -> Fron
         backend = manifest.data["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
         name, port = backend["name"], backend["port"]
     except (KeyError, IndexError, TypeError):
-        raise manifest.error("it has no rule with a path to a service") from None
+        raise manifest.error("it has no rule with a path that leads to a service") from None
     if name not in services:
-        raise manifest.error(f"it refers to a service {name!r} that is not in the manifests")
+        raise manifest.error(f"it leads to a service {name!r} that is not among the manifests")
     return _front_service(services[name], port.get("number") or port.get("name"))
 
 

@@ -160,7 +160,7 @@ class ClusterWatch:
         try:
             asyncio.run(self._run_all())
         except (KubernetesError, OSError) as error:
-            log.warning("the watch on the cluster stopped: %s", error)
+            log.warning("the watch on the cluster ended: %s", error)
 
     async def _run_all(self) -> None:
         async with cluster.open_streams(self._settings, STALE_SECONDS) as http:
@@ -186,7 +186,7 @@ class ClusterWatch:
                 stream.last_seen, stream.version = 0.0, ""
             except Exception as error:  # noqa: BLE001 - whatever it is, lists stand in until it is over
                 stream.last_seen = 0.0
-                log.log(logging.DEBUG if tries else logging.INFO, "the watch on %s failed: %s", stream.kind, error)
+                log.log(logging.DEBUG if tries else logging.INFO, "the watch of %s broke: %s", stream.kind, error)
                 await asyncio.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
                 tries += 1
 
@@ -258,9 +258,9 @@ def _parse_answer(answer: httpx2.Response, kind: str) -> Any:
     if answer.status_code == HTTP_GONE:
         raise _VersionExpired(kind)
     if answer.status_code == httpx2.codes.FORBIDDEN:
-        raise _WatchForbidden(f"no permission to watch {kind}: changes to them are not noticed")
+        raise _WatchForbidden(f"the cluster does not let us look at {kind}: changes of them are not noticed")
     if answer.is_error:
-        raise ValueError(f"the cluster responded with {answer.status_code} for {kind}")
+        raise ValueError(f"the cluster answered {answer.status_code} for {kind}")
     return answer.json()
 
 

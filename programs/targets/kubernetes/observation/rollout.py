@@ -41,8 +41,8 @@ def workload_status(data: Data, pods: Sequence[Data], events: Iterable[Data]) ->
     newest = _newest_pods(data, pods)
     if _rolled_out(data):
         going = [pod for pod in pods if pod not in newest]
-        return RolloutStatus(pending_reason="its old pods are still serving") if going else RolloutStatus(ready=True)
-    not_yet = RolloutStatus(pending_reason="its pods don't exist yet")
+        return RolloutStatus(pending_reason="its old pods still answer") if going else RolloutStatus(ready=True)
+    not_yet = RolloutStatus(pending_reason="its pods are not there yet")
     if not _is_observed(data):  # what is said was said of the template before
         return not_yet
     refused = _creation_failure(data, pods, events)
@@ -55,7 +55,7 @@ def pod_state(pod: Data, events: Iterable[Data]) -> tuple[str, str]:
     """One pod in a word, and why in a sentence: as ``programs.runtime_info.Process`` has it."""
     phase = pod.get("status", {}).get("phase", "")
     if pod["metadata"].get("deletionTimestamp"):
-        return "ending", "it is being stopped"
+        return "ending", "it was told to end"
     if phase == "Succeeded":
         return "ended", ""
     verdict = _pod_status(pod, list(events), False)
@@ -68,7 +68,7 @@ def pod_state(pod: Data, events: Iterable[Data]) -> tuple[str, str]:
     return "unknown" if verdict.pending_reason == NODE_LOST else "starting", verdict.pending_reason
 
 
-NODE_LOST = "its node does not respond"
+NODE_LOST = "its node does not answer"
 
 
 def lost_nodes(pods: Iterable[Data]) -> list[str]:
@@ -103,7 +103,7 @@ def job_status(data: Data, pods: Sequence[Data], events: Iterable[Data]) -> Roll
     refused = _creation_failure(data, pods, events)
     if refused:
         return RolloutStatus(failure=refused)
-    return _worst_status(pods, events, is_job=True) or RolloutStatus(pending_reason="it has not finished yet")
+    return _worst_status(pods, events, is_job=True) or RolloutStatus(pending_reason="it is not done yet")
 
 
 def has_failed(data: Data) -> bool:
@@ -138,7 +138,7 @@ def _failed_try(pods: Iterable[Data]) -> RolloutStatus | None:
 
 def _job_failure(condition: Data, pods: Iterable[Data]) -> RolloutStatus:
     late = condition.get("reason") == "DeadlineExceeded"
-    words = "it timed out" if late else shorten(condition.get("message", "it failed"))
+    words = "it took longer than it may" if late else shorten(condition.get("message", "it failed"))
     return _failed_try(pods) or RolloutStatus(failure=words)
 
 
@@ -181,12 +181,12 @@ def _creation_failure(data: Data, pods: Sequence[Data], events: Iterable[Data]) 
 def _explain_refusal(message: str) -> str:
     if "exceeded quota" in message:
         found = re.search(r"requested: (\S+), used: (\S+), limited: (\S+)", message)
-        told = f": it requests {found[1]}, {found[2]} is in use, and the limit is {found[3]}" if found else ""
-        return f"the environment's quota is exceeded{told}; request less in eph.yaml, or ask the operator for more"
+        told = f": it asks for {found[1]}, {found[2]} is used, {found[3]} is the most" if found else ""
+        return f"the environment's quota is used up{told}; ask for less in eph.yaml, or for more from the operator"
     if "violates PodSecurity" in message:
         why = message.partition("violates PodSecurity")[2].partition('": ')[2]
-        return f"its pods are rejected by a policy: {shorten(why)}"
-    return f"its pods can't be created: {shorten(message)}"
+        return f"its pods are not allowed here: {shorten(why)}"
+    return f"its pods cannot be made: {shorten(message)}"
 
 
 def _newest_pods(data: Data, pods: Iterable[Data]) -> list[Data]:
@@ -213,7 +213,7 @@ def _pod_status(pod: Data, events: list[Data], is_job: bool) -> RolloutStatus:
         if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
             if any(event.get("reason") in _SCALE_UP_REASONS for event in own):
                 return RolloutStatus(pending_reason="the cluster is adding a node for it")
-            return RolloutStatus(failure=f"no node can run it: {_scheduling_reason(condition.get('message', ''))}")
+            return RolloutStatus(failure=f"no node can take it: {_scheduling_reason(condition.get('message', ''))}")
     if _is_lost(pod):
         return RolloutStatus(pending_reason=NODE_LOST, pod=_name(pod))
     for status in _statuses(pod):
@@ -240,14 +240,14 @@ def _container_status(status: Data, is_job: bool) -> RolloutStatus:
     reason, message = waiting.get("reason", ""), waiting.get("message", "")
     if reason in _IMAGE_ERRORS or (reason == "ErrImagePull" and _PERMANENT_PULL_ERROR.search(message)):
         return RolloutStatus(
-            failure=f"the image {status.get('image', '')} can't be pulled: {_pull_error(message) or reason}"
+            failure=f"the image {status.get('image', '')} cannot be had: {_pull_error(message) or reason}"
         )
     if reason in _CONTAINER_ERRORS:
-        return RolloutStatus(failure=f"its container can't start: {shorten(message)}")
+        return RolloutStatus(failure=f"its container cannot start: {shorten(message)}")
     last = status.get("lastState", {}).get("terminated") or {}
     if reason == "CrashLoopBackOff" and not is_job:
         times = status.get("restartCount", 0) + 1
-        return RolloutStatus(failure=f"its process keeps exiting ({times} times): {_exit_reason(last)}", previous=True)
+        return RolloutStatus(failure=f"its process keeps ending ({times} times): {_exit_reason(last)}", previous=True)
     return RolloutStatus()
 
 
@@ -258,7 +258,7 @@ def _pull_error(message: str) -> str:
 
 def _exit_reason(state: Data) -> str:
     if state.get("reason") == "OOMKilled":
-        return "it exceeded its memory limit"
+        return "it used more memory than it may"
     if state.get("signal"):
         return f"killed by signal {state['signal']}"
     return f"exit status {state.get('exitCode', '?')}"
@@ -267,11 +267,11 @@ def _exit_reason(state: Data) -> str:
 def _not_ready_reason(status: Data, events: list[Data]) -> str:
     waiting = status.get("state", {}).get("waiting") or {}
     if waiting:
-        return f"its container is waiting: {waiting.get('reason', 'unknown')}"
+        return f"its container waits: {waiting.get('reason', 'unknown')}"
     failing = [event for event in events if event.get("reason") == "Unhealthy"]
     if failing:
-        return f"its health check fails: {shorten(failing[-1].get('message', ''))}"
-    return "its health check has not succeeded yet"
+        return f"its health check says no: {shorten(failing[-1].get('message', ''))}"
+    return "its health check has not said yes yet"
 
 
 def _statuses(pod: Data) -> list[Data]:

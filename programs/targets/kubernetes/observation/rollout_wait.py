@@ -61,7 +61,7 @@ def check_status(cluster: ClusterClient, workload: AwaitedWorkload) -> RolloutSt
     try:
         data = cluster.get_namespaced(workload.namespace, WORKLOAD_KINDS[workload.kind], workload.name)
     except ObjectNotFound:
-        return RolloutStatus(failure="it was deleted outside of Eph")
+        return RolloutStatus(failure="it is gone; somebody removed it")
     data = {**data, "kind": workload.kind}
     selector = ",".join(f"{key}={value}" for key, value in data["spec"]["selector"]["matchLabels"].items())
     pods = cluster.list_namespaced(workload.namespace, "v1/pods", labelSelector=selector)
