@@ -11,12 +11,12 @@ import asyncio
 import secrets
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import httpx
 
+from orchestrator.core.util.caches import BoundedCache
 from orchestrator.forges.webhooks import WebhookParser, WebhookRequest, WebhookStatus
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.runtime.clock import Clock
@@ -47,7 +47,7 @@ class WebhookReceiver:
     ) -> None:
         self._endpoint, self._parser = endpoint, parser
         self._wakeups, self._journal, self._clock = wakeups, journal, clock
-        self._delivery_ids: OrderedDict[str, None] = OrderedDict()
+        self._delivery_ids: BoundedCache[str, bool] = BoundedCache(MAX_DELIVERY_IDS)
         self._lock = threading.Lock()
 
     def receive(self, request: WebhookRequest) -> bool:
@@ -99,9 +99,7 @@ class WebhookReceiver:
             return True
         with self._lock:
             new = delivery_id not in self._delivery_ids
-            self._delivery_ids[delivery_id] = None
-            while len(self._delivery_ids) > MAX_DELIVERY_IDS:
-                self._delivery_ids.popitem(last=False)
+            self._delivery_ids.put(delivery_id, True)
             return new
 
 
