@@ -18,7 +18,7 @@ from pydantic import AfterValidator, SecretStr
 from programs.settings import CommaSeparated, InvalidValue, SettingsTable, quote
 
 TEMPLATES_DESCRIPTION = (
-    "Prepared databases of that PostgreSQL server that any repository may have cloned, name=database each."
+    "Prepared databases on that PostgreSQL server that any repository may clone, each as name=database."
 )
 
 
@@ -99,7 +99,7 @@ def as_text(value: object) -> str:
 def _template_database(value: str) -> str:
     name, _, database = value.partition("=")
     if not (re.fullmatch(r"[a-z][a-z0-9-]{0,29}", name) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]{0,62}", database)):
-        raise InvalidValue(f"{quote(value)} is not name=database", "write for example shop=shop_prepared")
+        raise InvalidValue(f"{quote(value)} is not name=database", "use for example shop=shop_prepared")
     return value
 
 

@@ -1,10 +1,10 @@
-"""The composition root: the only room that knows everybody. ``main`` is ``ephd``."""
+"""Composition only: ``compose`` creates every part of Eph, and ``main`` is ``ephd``."""
 
 from __future__ import annotations
 
 
 def main() -> int:
-    """Imported late, so that ``--help`` and a wrong option answer at once."""
+    """Imports late, so that ``--help`` and an invalid option respond at once."""
     from orchestrator.app.daemon import main as daemon
 
     return daemon()

@@ -40,16 +40,20 @@ def main() -> int:
         tools = plugins.with_plugins(pulumi_cli.ensure(_print_line), outside.targets_in_use(settings), _print_line)
         asyncio.run(_run(settings, tools))
     except (InvalidSettings, ToolchainNotFound, StartupError, ComponentFailed, OSError, ValueError) as error:
-        log.debug("ephd ends", exc_info=True)
+        log.debug("ephd failed", exc_info=True)
         sys.stderr.write(f"ephd: {error}\n")
         return 1
     return 0
 
 
 def _parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="ephd", description="Gives every labelled pull request its own environment.")
-    parser.add_argument("--config", type=Path, help="an eph.toml; $EPH_HOME/eph.toml when left out")
-    parser.add_argument("--gateway", action="store_true", help="be the gateway of an ephd with gateway = beside")
+    parser = argparse.ArgumentParser(
+        prog="ephd", description="The Eph server: gives every labelled pull request its own environment."
+    )
+    parser.add_argument("--config", type=Path, help="path to eph.toml; default: $EPH_HOME/eph.toml")
+    parser.add_argument(
+        "--gateway", action="store_true", help="run as the gateway of an ephd that has gateway = beside"
+    )
     parser.add_argument("--version", action="version", version=f"eph {outside.version()}")
     return parser.parse_args()
 

@@ -98,7 +98,7 @@ class System:
         await self.prepare()
         await ports.operations.open()
         await ports.gateway.ensure()
-        exits.callback(self.journal.record, EventKind.SERVICE_STOPPED, "asked to stop")
+        exits.callback(self.journal.record, EventKind.SERVICE_STOPPED, "stop requested")
         self._lease = asyncio.create_task(ports.lease.run(), name="lease")
         self._tasks.append(self._lease)
         for name, work in self._parts():
@@ -127,7 +127,7 @@ async def wait_for_failure(tasks: Iterable[asyncio.Task[None]]) -> None:
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in done:
         error = None if task.cancelled() else task.exception()
-        raise ComponentFailed(f"the part {task.get_name()!r} of ephd ended: {error or 'without an error'}") from error
+        raise ComponentFailed(f"the task {task.get_name()!r} of ephd stopped: {error or 'without an error'}") from error
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

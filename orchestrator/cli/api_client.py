@@ -17,7 +17,7 @@ from orchestrator.cli.cli_errors import CliError, ExitCode, exit_code_for
 from orchestrator.surfaces.api.schemas import EnvironmentItem, EnvironmentPage, Error
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-START_HINT = "start one with `eph demo` or `ephd`, or set EPH_URL and EPH_TOKEN"
+START_HINT = "Start one with `eph demo` or `ephd`, or set EPH_URL and EPH_TOKEN."
 
 
 class ApiClient:
@@ -25,10 +25,12 @@ class ApiClient:
         self.url = url.rstrip("/")
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise CliError(f"EPH_URL is not a web address: {url!r}", "write https://eph.example.com", ExitCode.USAGE)
+            raise CliError(
+                f"EPH_URL is not a valid URL: {url!r}", "Use for example https://eph.example.com.", ExitCode.USAGE
+            )
         local = parts.hostname in LOOPBACK
         if token and parts.scheme == "http" and not local:
-            sys.stderr.write(f"warning: the token goes to {parts.hostname} without TLS; use https\n")
+            sys.stderr.write(f"warning: the token is sent to {parts.hostname} without TLS; use https\n")
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         # A proxy of the environment is for the world outside, not for this machine.
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout, trust_env=not local)
@@ -79,12 +81,16 @@ class ApiClient:
         try:
             return answer.json()
         except ValueError as error:
-            raise CliError(f"{self.url} answered, but not like Eph", "check EPH_URL", ExitCode.UNREACHABLE) from error
+            raise CliError(
+                f"{self.url} responded, but it isn't an Eph server", "Check EPH_URL.", ExitCode.UNREACHABLE
+            ) from error
 
     def _unreachable(self, error: httpx.HTTPError) -> CliError:
         why = str(error) or type(error).__name__
         return CliError(
-            f"{self.url} does not answer: {why}", f"is it up? `eph doctor` looks; {START_HINT}", ExitCode.UNREACHABLE
+            f"{self.url} does not respond: {why}",
+            f"Is it running? Check with `eph doctor`. {START_HINT}",
+            ExitCode.UNREACHABLE,
         )
 
 
@@ -95,7 +101,7 @@ def connect(timeout: float = 30.0) -> ApiClient:
         return ApiClient(url, token, timeout)
     server = discovery.read()
     if server is None:
-        raise CliError("no server is known here", START_HINT, ExitCode.UNREACHABLE)
+        raise CliError("no server configured", START_HINT, ExitCode.UNREACHABLE)
     return ApiClient(server.url, token or _read_token(server.token_file), timeout)
 
 
@@ -109,8 +115,8 @@ def _read_token(path: Path) -> str:
         return path.read_text().strip()
     except OSError as error:
         raise CliError(
-            f"the token in {path} cannot be read: {error.strerror}",
-            "run as the user who started the server, or set EPH_TOKEN",
+            f"can't read the token in {path}: {error.strerror}",
+            "Run as the user who started the server, or set EPH_TOKEN.",
             ExitCode.UNAUTHORISED,
         ) from error
 
@@ -119,7 +125,9 @@ def _api_error(answer: httpx.Response) -> CliError:
     try:
         error = Error.model_validate_json(answer.content).error
     except ValueError:
-        return CliError(f"the server answered {answer.status_code}", "check EPH_URL", exit_code_for(answer.status_code))
+        return CliError(
+            f"the server responded with {answer.status_code}", "Check EPH_URL.", exit_code_for(answer.status_code)
+        )
     return CliError(error.message, error.hint, exit_code_for(answer.status_code))
 
 

@@ -29,7 +29,7 @@ Name = Annotated[
     str,
     typer.Argument(
         metavar="NAME",
-        help="Its name or the unique start of it, owner/repo#42, 42, or its URL.",
+        help="The environment: its name or a unique prefix, owner/repo#42, 42, or its URL.",
         autocompletion=complete,
         show_default=False,
     ),
@@ -44,7 +44,7 @@ def find(client: ApiClient, typed: str, missing_hint: str = "") -> EnvironmentIt
 
     wanted = _host_label(typed)
     if not wanted:
-        raise CliError("the name is empty", "`eph list` shows the names", ExitCode.USAGE)
+        raise CliError("the name is empty", "Run `eph list` to see all names.", ExitCode.USAGE)
     try:
         return EnvironmentItem.model_validate(client.get(f"environments/{path_segment(wanted)}"))
     except CliError as error:
@@ -63,7 +63,7 @@ def _match_abbreviation(environments: list[EnvironmentItem], query: str, not_fou
     ]
     if len(found) > 1:
         names = ", ".join(sorted(item.name for item in found)[:5])
-        raise CliError(f"{query!r} could be {len(found)} environments", f"which one: {names}?", ExitCode.NOT_FOUND)
+        raise CliError(f"{query!r} matches {len(found)} environments", f"Choose one of {names}.", ExitCode.NOT_FOUND)
     if not found:
         raise not_found
     return found[0]

@@ -43,7 +43,7 @@ class EphGroup(TyperGroup):
 app = typer.Typer(
     cls=EphGroup,
     name="eph",
-    help="Preview environments: a labelled pull request gets its own, and this looks after them.",
+    help="Manage preview environments: one for each labelled pull request.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -61,7 +61,7 @@ if importlib.util.find_spec(DEMO_MODULE) is not None:
         context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
     )
     def demo(ctx: typer.Context) -> None:
-        """Runs all of it here, with a sample shop."""
+        """Run a complete Eph on this machine with a sample shop."""
         os.execv(sys.executable, [sys.executable, "-m", DEMO_MODULE, *ctx.args])  # noqa: S606 - our own module, no shell
 
 

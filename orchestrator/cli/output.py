@@ -50,7 +50,7 @@ class OutputFormat(StrEnum):
     YAML = "yaml"
 
 
-OutputOption = Annotated[OutputFormat, typer.Option("--output", "-o", help="How to print it.", case_sensitive=False)]
+OutputOption = Annotated[OutputFormat, typer.Option("--output", "-o", help="Output format.", case_sensitive=False)]
 
 
 def clean(text: str) -> str:

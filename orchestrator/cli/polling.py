@@ -28,14 +28,15 @@ def until_ready(client: ApiClient, environment: EnvironmentItem, timeout: float)
     stale = 0
     for item in _poll(client, environment, timeout):
         if item is None:
-            raise CliError(f"{environment.name} is gone", "its pull request is closed, or its label was taken away")
+            raise CliError(f"{environment.name} is destroyed", "Its pull request was closed, or its label was removed.")
         if item.phase == "ready":
             return item
         if item.phase in FAILED_PHASES:
             stale += 1
             if _fingerprint(item) != _fingerprint(environment) or stale > MAX_STALE_POLLS:
                 raise CliError(
-                    _failure_message(item), f"`eph why {item.name}` and `eph logs {item.name} --operation` say more"
+                    _failure_message(item),
+                    f"For details run `eph why {item.name}` and `eph logs {item.name} --operation`.",
                 )
     raise _timeout_error(environment, timeout)
 
@@ -45,7 +46,7 @@ def until_gone(client: ApiClient, environment: EnvironmentItem, timeout: float) 
         if item is None or item.phase == "destroyed":
             return
         if item.phase == "held":
-            raise CliError(_failure_message(item), item.command or f"`eph why {item.name}` says more")
+            raise CliError(_failure_message(item), item.command or f"For details run `eph why {item.name}`.")
     raise _timeout_error(environment, timeout)
 
 
@@ -99,6 +100,6 @@ def _failure_message(item: EnvironmentItem) -> str:
 
 def _timeout_error(item: EnvironmentItem, timeout: float) -> CliError:
     return CliError(
-        f"{item.name} is not there after {output.format_span(timeout)}",
-        "it goes on without you; `eph get` shows where it is",
+        f"{item.name} is not ready after {output.format_span(timeout)}",
+        "Eph continues in the background. Check with `eph get`.",
     )

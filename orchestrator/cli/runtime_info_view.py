@@ -39,7 +39,7 @@ def print_info(found: RuntimeInfoResponse, error: str) -> None:
         if item.detail:
             output.print_line(f"{item.service}: {item.detail}")
     if found.happenings:
-        output.print_line("\nWhat happened to them last:")
+        output.print_line("\nLatest events:")
         for happening in found.happenings[-MAX_EVENTS:]:
             output.print_line(f"  {_event_line(happening)}")
 

@@ -13,26 +13,26 @@ TEMPLATE = """\
 version: "1.0"
 name: {name}
 
-# What asks for an environment: this label on a pull request.
+# A pull request with this label gets an environment.
 triggers:
   - type: pr_label
     labels: ["preview"]
 
 environment:
-  # Counted from the last push; `eph extend NAME 24h` gives more.
+  # Counted from the last push. `eph extend NAME 24h` adds a day.
   ttl: 72h
 
-# What makes a checkout ready to run; once a commit.
+# Prepares a checkout; runs once per commit.
 {build}
 services:
   - name: web
     # It must listen on 127.0.0.1 at $PORT. The database's URL is in $DATABASE_URL.
     command: {command}
     health:
-      # Any 2xx or 3xx answer on this path means ready.
+      # Any 2xx or 3xx response on this path means ready.
       path: /
 
-# A PostgreSQL database of each environment's own.
+# Each environment gets its own PostgreSQL database.
 database:
   enabled: false
   # instances:
@@ -68,7 +68,7 @@ def detect(folder: Path) -> DetectedApp:
         if found is not None:
             return found
     return DetectedApp(
-        "python3 -m http.server $PORT --bind 127.0.0.1", "nothing was recognised, so it serves the files"
+        "python3 -m http.server $PORT --bind 127.0.0.1", "no known framework found, so it serves the files"
     )
 
 

@@ -137,9 +137,11 @@ def _read_value(entry: PreviewSecret, environ: Mapping[str, str]) -> str:
     value = _read_file(entry) if entry.file else environ.get(entry.variable, "").rstrip("\r\n")
     where = str(entry.file or f"the variable {entry.variable}")
     if not value:
-        raise UnreadableSecret(f"{where} is empty; write the value into it")
+        raise UnreadableSecret(f"{where} is empty; set a value")
     if "\0" in value:
-        raise UnreadableSecret(f"{where} holds a zero byte, which no variable can; encode it, such as in base64")
+        raise UnreadableSecret(
+            f"{where} contains a zero byte, which a variable can't hold; encode it, for example in base64"
+        )
     if len(value) < MIN_LENGTH:
         raise UnreadableSecret(
             f"{where} holds {len(value)} characters, too few to be redacted reliably; "
@@ -158,11 +160,11 @@ def _read_file(entry: PreviewSecret) -> str:
             data = file.read(MAX_SECRET_BYTES + 1)
         text = data.decode()
     except OSError as error:
-        raise UnreadableSecret(f"{path} cannot be read: {error.strerror}; name a readable file") from None
+        raise UnreadableSecret(f"can't read {path}: {error.strerror}; use a readable file") from None
     except UnicodeDecodeError:
-        raise UnreadableSecret(f"{path} is not UTF-8; encode it, such as in base64") from None
+        raise UnreadableSecret(f"{path} is not UTF-8; encode it, for example in base64") from None
     if len(data) > MAX_SECRET_BYTES:
         raise UnreadableSecret(
-            f"{path} holds more than {MAX_SECRET_BYTES} bytes, and is given in a variable; take a smaller one"
+            f"{path} has more than {MAX_SECRET_BYTES} bytes, which is too large for a variable; use a smaller file"
         )
     return text.rstrip("\r\n")

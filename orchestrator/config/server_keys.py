@@ -53,8 +53,8 @@ def _check_passphrase_file(path: Path) -> Path:
             return path
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise InvalidKey(f"passphrase_file: {path} cannot be read: {reason}; name a readable file") from error
-    raise InvalidKey(f"passphrase_file: {path} is empty; without the passphrase no stack can be opened")
+        raise InvalidKey(f"passphrase_file: can't read {path}: {reason}; use a readable file") from error
+    raise InvalidKey(f"passphrase_file: {path} is empty; stacks can't be opened without the passphrase")
 
 
 def read_or_create(path: Path, initial: bytes) -> bytes:
@@ -64,5 +64,5 @@ def read_or_create(path: Path, initial: bytes) -> bytes:
         files.create(path, initial)  # another server may be faster: then its key counts
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
-        raise InvalidKey(f"{path} can be read by others (mode {mode:04o}); type: chmod 600 {path}")
+        raise InvalidKey(f"{path} is readable by others (mode {mode:04o}); run: chmod 600 {path}")
     return path.read_bytes()

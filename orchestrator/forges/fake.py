@@ -84,12 +84,12 @@ class FakeForge:
         with self._call("repositories"):
             seen = [home.repository for home in self._repositories.values() if not home.hidden]
             if self._repositories and not seen:
-                raise ForgeRefused("none of the repositories can be seen")
+                raise ForgeRefused("none of the repositories is accessible")
             return seen
 
     def problems(self) -> Mapping[str, str]:
         hidden = [home.repository.full_name for home in self._repositories.values() if home.hidden]
-        return {name: f"{name} cannot be seen" for name in hidden}
+        return {name: f"{name} is not accessible" for name in hidden}
 
     def pulls(self, repository: Repository) -> PullList:
         with self._call("pulls"):
@@ -136,7 +136,7 @@ class FakeForge:
             if content is None:
                 raise ForgeNotFound(f"{repository.full_name} has no {path} at {ref}")
             if len(content) > limit:
-                raise ForgeRefused(f"{path} has {len(content)} bytes; at most {limit} are read")
+                raise ForgeRefused(f"{path} has {len(content)} bytes; the limit is {limit}")
             return content
 
     def note(self, repository: Repository, sha: str, ref: str) -> str:
@@ -163,7 +163,7 @@ class FakeForge:
 
     def upsert_comment(self, repository: Repository, number: int, marker: str, body: str) -> None:
         if marker not in body:
-            raise ValueError("the comment's body does not hold its marker, so it could never be found again")
+            raise ValueError("the comment's body doesn't contain its marker, so Eph couldn't find it again")
         with self._call("upsert_comment"):
             self._writable(repository).comments.setdefault(number, {})[marker] = body
 
@@ -195,7 +195,7 @@ class FakeForge:
             final = report.state is not DeploymentState.IN_PROGRESS
             for other, said in there.items():
                 if other != sha and (final or said.state is DeploymentState.IN_PROGRESS):
-                    there[other] = DeploymentReport(DeploymentState.INACTIVE, f"{sha[:7]} came after it.")
+                    there[other] = DeploymentReport(DeploymentState.INACTIVE, f"Superseded by {sha[:7]}.")
             if there.pop(sha, None) is not None or report.state is not DeploymentState.INACTIVE:
                 there[sha] = report
 
@@ -317,7 +317,7 @@ class FakeForge:
         """The next calls (of that verb) raise."""
         self._failures.extend([(method, error)] * count)
 
-    def truncate_next_pulls(self, repository: Repository, count: int, reason: str = "page 2 did not come") -> None:
+    def truncate_next_pulls(self, repository: Repository, count: int, reason: str = "page 2 is missing") -> None:
         """The next listing holds only so many, and says that it is not complete."""
         self._partial_pulls[repository.id] = (count, reason)
 
@@ -338,7 +338,7 @@ class FakeForge:
             item.our_reactions for item in self._repositories[repository.id].chat_comments if item.id == comment
         )
 
-    def truncate_next_refs(self, repository: Repository, count: int, reason: str = "page 2 did not come") -> None:
+    def truncate_next_refs(self, repository: Repository, count: int, reason: str = "page 2 is missing") -> None:
         self._partial_refs[repository.id] = (count, reason)
 
     def tag(self, repository: Repository, name: str, sha: str = "") -> None:
@@ -379,11 +379,11 @@ class FakeForge:
     def _repository(self, repository: Repository) -> FakeRepository:
         home = self._repositories.get(repository.id)
         if home is None or home.hidden:
-            raise ForgeRefused(f"{repository.full_name} cannot be seen any more: deleted, or our access was taken away")
+            raise ForgeRefused(f"{repository.full_name} is no longer accessible: it was deleted, or Eph lost access")
         return home
 
     def _writable(self, repository: Repository) -> FakeRepository:
         home = self._repository(repository)
         if home.archived:
-            raise ForgeRefused(f"{repository.full_name} is archived and so read-only")
+            raise ForgeRefused(f"{repository.full_name} is archived and therefore read-only")
         return home

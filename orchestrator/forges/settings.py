@@ -15,7 +15,7 @@ _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}/(?!\.{1,2}$)[A-Za-z0-9
 
 def _repository(value: str) -> str:
     if not _REPOSITORY.fullmatch(value):
-        raise InvalidValue(f"{quote(value)} is not a repository", "write owner/name, or owner/shop-* for several")
+        raise InvalidValue(f"{quote(value)} is not a repository", "use owner/name, or owner/shop-* for several")
     return value
 
 
@@ -25,24 +25,24 @@ Repositories = Annotated[tuple[Annotated[str, AfterValidator(_repository)], ...]
 class ForgeSettings(SettingsTable):
     """A secret comes from a variable or from a file, not from both."""
 
-    kind: str = Field(description="The Git host's adapter, by name.")
+    kind: str = Field(description="The name of the Git host's adapter.")
     webhook_secret: SecretStr | None = Field(default=None, description="The secret that signs webhooks.")
-    webhook_secret_file: Path | None = Field(default=None, description="A file that holds that secret.")
+    webhook_secret_file: Path | None = Field(default=None, description="A file that contains the webhook secret.")
     webhook_url: str = Field(
-        default="", description="Where the Git host reaches this server's webhooks, for `eph webhook test`."
+        default="", description="The public URL of this server's webhook endpoint, for `eph webhook test`."
     )
 
     @model_validator(mode="after")
     def _check_webhook(self) -> ForgeSettings:
         self.check_one_source("webhook_secret")
         if self.webhook_url and not self.webhook_url.startswith(("http://", "https://")):
-            text = f"write for example https://eph.example.com/api/v1/webhooks/{self.kind}"
+            text = f"use for example https://eph.example.com/api/v1/webhooks/{self.kind}"
             raise InvalidValue("this is not a URL", text, ("webhook_url",))
         return self
 
     def check_one_source(self, key: str) -> None:
         if getattr(self, key) is not None and getattr(self, f"{key}_file") is not None:
-            raise InvalidValue(f"there is a {key} and a {key}_file", "keep one of the two", (f"{key}_file",))
+            raise InvalidValue(f"both {key} and {key}_file are set", "keep one of the two", (f"{key}_file",))
 
     def read_webhook_secret(self) -> str:
         """Empty without one: then there are no webhooks."""
@@ -60,4 +60,4 @@ class ForgeSettings(SettingsTable):
             return file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-            raise InvalidValue(f"forge.{key}_file: {file} cannot be read: {reason}", "name a readable file") from error
+            raise InvalidValue(f"forge.{key}_file: can't read {file}: {reason}", "use a readable file") from error

@@ -204,5 +204,5 @@ class Gateway:
 def _host(request: web.BaseRequest) -> str:
     sent = request.headers.getall(hdrs.HOST, ())
     if len(sent) != 1:
-        raise hostnames.BadHost("A request needs exactly one Host header.")
+        raise hostnames.BadHost("A request must have exactly one Host header.")
     return hostnames.normalize(sent[0])

@@ -44,11 +44,11 @@ class GatewayProbe:
             async with self._slots, self._client.stream("GET", url, headers=headers, extensions=name) as answer:
                 status, ours = answer.status_code, answer.headers.get(ROBOTS_HEADER) == NO_ROBOTS
         except (OSError, InvalidKey) as error:
-            return False, f"the preview token cannot be read ({error})"
+            return False, f"can't read the preview token ({error})"
         except httpx.HTTPError as error:
-            return False, f"{path} gave no answer ({type(error).__name__})"
+            return False, f"{path} did not respond ({type(error).__name__})"
         if not ours:
-            return False, f"{path} answered {status} at {self._url}, and that was not Eph's gateway"
+            return False, f"{path} at {self._url} returned {status}, and it wasn't Eph's gateway"
         return 200 <= status < 400, f"{path} answered {status}"
 
     async def close(self) -> None:

@@ -54,27 +54,29 @@ class _PhasePage:
     tone: str
 
 
-_CREATING = _PhasePage(503, "This preview is being made", "It opens here by itself as soon as it answers.", "busy")
-_FAILED = _PhasePage(502, "This preview could not be made", "The pull request says what failed and why.", "bad")
-_GONE = _PhasePage(410, "This preview is gone", "It was taken down and everything in it removed.", "calm")
+_CREATING = _PhasePage(503, "Creating this preview", "This page reloads when it is ready.", "busy")
+_FAILED = _PhasePage(502, "This preview failed", "See the comment on the pull request for details.", "bad")
+_GONE = _PhasePage(410, "This preview no longer exists", "It was destroyed, including its data.", "calm")
 _PHASE_PAGES: Mapping[Phase, _PhasePage] = {
-    Phase.QUEUED: _PhasePage(
-        503, "This preview waits for its turn", "Others are being made; it is in the queue.", "busy"
+    Phase.QUEUED: _PhasePage(503, "This preview is queued", "It is in the queue behind other previews.", "busy"),
+    Phase.WAITING: _PhasePage(503, "This preview is waiting", "It will be created soon.", "busy"),
+    Phase.IMAGE: _PhasePage(
+        503, "This preview is waiting for its image", "It is created as soon as CI has pushed the image.", "busy"
     ),
-    Phase.WAITING: _PhasePage(503, "This preview is about to be made", "It is wanted, and starts soon.", "busy"),
-    Phase.IMAGE: _PhasePage(503, "This preview waits for its image", "It is made as soon as CI has pushed it.", "busy"),
     Phase.CREATING: _CREATING,
-    Phase.UPDATING: _PhasePage(503, "This preview is being updated", "It opens here by itself in a moment.", "busy"),
-    Phase.STARTING: _PhasePage(503, "This preview is starting", "It is made, and does not answer yet.", "busy"),
-    Phase.READY: _PhasePage(503, "This preview is starting", "It opens here by itself in a moment.", "busy"),
-    Phase.UNHEALTHY: _PhasePage(503, "This preview does not answer", "It is being brought back.", "busy"),
+    Phase.UPDATING: _PhasePage(503, "Updating this preview", "This page reloads in a moment.", "busy"),
+    Phase.STARTING: _PhasePage(503, "This preview is starting", "It is deployed but not ready yet.", "busy"),
+    Phase.READY: _PhasePage(503, "This preview is starting", "This page reloads in a moment.", "busy"),
+    Phase.UNHEALTHY: _PhasePage(503, "This preview is not responding", "Eph is restoring it.", "busy"),
     Phase.FAILED: _FAILED,
     Phase.STALLED: _FAILED,
-    Phase.REFUSED: _PhasePage(502, "This preview was not made", "The pull request says what has to change.", "bad"),
-    Phase.HELD: _PhasePage(502, "This preview is on hold", "An operator has to look at it.", "bad"),
-    Phase.ASLEEP: _PhasePage(503, "This preview is asleep", "It was not used for a while.", "calm"),
+    Phase.REFUSED: _PhasePage(
+        502, "This preview was not created", "See the comment on the pull request for what to change.", "bad"
+    ),
+    Phase.HELD: _PhasePage(502, "This preview is on hold", "It needs an operator's attention.", "bad"),
+    Phase.ASLEEP: _PhasePage(503, "This preview is asleep", "It was idle for a while.", "calm"),
     Phase.EXPIRED: _PhasePage(
-        410, "This preview has expired", "Its time ran out; the pull request says how to go on.", "calm"
+        410, "This preview has expired", "See the comment on the pull request for how to recreate it.", "calm"
     ),
     Phase.DESTROYING: _GONE,
     Phase.DESTROYED: _GONE,
@@ -94,75 +96,77 @@ def asleep() -> HoldingPage:
 
 
 def waking() -> HoldingPage:
-    text = "It slept, because nobody used it. It is being started, and opens here by itself in a moment."
+    text = "It was asleep because it was idle. It is starting now, and this page reloads in a moment."
     return HoldingPage(503, "This preview is waking up", text, "busy", REFRESH_SECONDS, True)
 
 
 def still_waking() -> HoldingPage:
     return HoldingPage(
-        503, "This preview is waking up", "It is not awake yet. Ask again.", "busy", WAKING_RETRY_SECONDS
+        503, "This preview is waking up", "It is not awake yet. Try again in a moment.", "busy", WAKING_RETRY_SECONDS
     )
 
 
 def wake_failed(sentence: str) -> HoldingPage:
-    text = f"It was started again, and does not answer. {sentence}".strip()
-    return HoldingPage(503, "This preview could not be woken", text, "bad", FAILED_RETRY_SECONDS)
+    text = f"It was started but does not respond. {sentence}".strip()
+    return HoldingPage(503, "This preview could not wake up", text, "bad", FAILED_RETRY_SECONDS)
 
 
 def unknown() -> HoldingPage:
     return HoldingPage(
-        404, "No preview here", "No preview has this name. It may have been taken down, or the link is wrong."
+        404,
+        "Preview not found",
+        "There is no preview with this name. It may have been destroyed, or the link is wrong.",
     )
 
 
 def too_many(wait: float) -> HoldingPage:
     return HoldingPage(
-        429, "Too many tries", f"Too many unknown names were asked for. Try again in {wait:.0f} s.", "bad", int(wait)
+        429, "Too many attempts", f"Too many requests for unknown names. Try again in {wait:.0f} s.", "bad", int(wait)
     )
 
 
 def sign_in(failed_before: bool, return_path: str) -> HoldingPage:
-    text = (
-        "That token does not open this preview. Try again." if failed_before else "This preview asks people to sign in."
-    )
+    text = "Invalid token. Try again." if failed_before else "Sign in to open this preview."
     return HoldingPage(401, "Sign in", text, "bad" if failed_before else "calm", form=return_path)
 
 
 def too_many_tokens(wait: float) -> HoldingPage:
-    text = f"Too many wrong tokens were tried. Try again in {wait:.0f} s."
-    return HoldingPage(429, "Too many tries", text, "bad", int(wait))
+    text = f"Too many wrong tokens. Try again in {wait:.0f} s."
+    return HoldingPage(429, "Too many attempts", text, "bad", int(wait))
 
 
 def no_token() -> HoldingPage:
-    text = "This preview asks people to sign in, and the server has no token for it. Tell its operator to restart ephd."
-    return HoldingPage(503, "Nobody can sign in", text, "bad")
+    text = "This preview requires sign-in, but the server has no token for it. Ask its operator to restart ephd."
+    return HoldingPage(503, "Sign-in is unavailable", text, "bad")
 
 
 def bad_host(sentence: str) -> HoldingPage:
-    return HoldingPage(400, "No host name", sentence, "bad")
+    return HoldingPage(400, "Invalid host name", sentence, "bad")
 
 
 def no_answer(sentence: str) -> HoldingPage:
-    text = f"The service behind this address is starting or has stopped. {sentence}"
-    return HoldingPage(502, "No answer yet", text, "busy", REFRESH_SECONDS, True)
+    text = f"The service at this address is starting or has stopped. {sentence}"
+    return HoldingPage(502, "No response yet", text, "busy", REFRESH_SECONDS, True)
 
 
 def service_down(sentence: str) -> HoldingPage:
-    return HoldingPage(502, "Eph itself does not answer", f"Is ephd running? {sentence}", "bad", REFRESH_SECONDS, True)
+    return HoldingPage(502, "Eph is not responding", f"Is ephd running? {sentence}", "bad", REFRESH_SECONDS, True)
 
 
 def cross_origin() -> HoldingPage:
-    return HoldingPage(403, "Not from there", "Only Eph's own pages may change things here from a browser.", "bad")
+    return HoldingPage(
+        403, "Cross-site request rejected", "In a browser, only Eph's own pages can make changes here.", "bad"
+    )
 
 
 def overloaded() -> HoldingPage:
     return HoldingPage(
-        503, "Too busy", "The gateway has as many requests open as it may. Try again soon.", "bad", REFRESH_SECONDS
+        503, "Too busy", "The gateway has too many open requests. Try again in a moment.", "bad", REFRESH_SECONDS
     )
 
 
 def method_not_allowed() -> HoldingPage:
-    return HoldingPage(405, "Not possible here", "The gateway passes on neither CONNECT nor TRACE.", "bad")
+    return HoldingPage(405, "Method not allowed", "The gateway does not support CONNECT and TRACE.", "bad")
 
 
 def render(

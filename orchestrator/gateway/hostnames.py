@@ -24,7 +24,7 @@ def normalize(raw: str) -> str:
     """Lower case, without port and final dot; ``[::1]`` becomes ``::1``."""
     match = _HOST.fullmatch(raw.lower()) if len(raw) <= MAX_LENGTH + 7 else None
     if match is None or len(match["name"]) > MAX_LENGTH:
-        raise BadHost("The Host header is not a host name: letters, digits, dashes and dots only.")
+        raise BadHost("The Host header is not a valid host name: use letters, digits, dashes and dots.")
     return match["name"].strip("[]")
 
 

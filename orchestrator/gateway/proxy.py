@@ -137,18 +137,18 @@ async def with_retries(send: Callable[[URL], Awaitable[T]], find_upstream: FindU
             if upstream is not None:
                 return await send(upstream)
         except ServerTimeoutError as error:
-            raise UpstreamUnavailable("It accepted no connection in time.") from error
+            raise UpstreamUnavailable("The connection timed out.") from error
         except (ClientConnectorError, ConnectionRefused) as error:
             if not waits:
-                raise UpstreamUnavailable("It accepts no connection.") from error
+                raise UpstreamUnavailable("The connection was refused.") from error
         except (ServerDisconnectedError, ClientOSError) as error:
             if not repeatable:
-                raise UpstreamUnavailable("It closed the connection without an answer.") from error
+                raise UpstreamUnavailable("It closed the connection without a response.") from error
             repeatable = False
         except ClientError as error:
-            raise UpstreamUnavailable("What it answered is not HTTP.") from error
+            raise UpstreamUnavailable("Its response is not valid HTTP.") from error
         if not waits:
-            raise UpstreamUnavailable("It accepts no connection.")
+            raise UpstreamUnavailable("The connection was refused.")
         await asyncio.sleep(waits.pop(0))
 
 

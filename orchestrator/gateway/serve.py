@@ -39,7 +39,7 @@ class Address:
     def parse(text: str) -> Address:
         host, _, port = text.rpartition(":")
         if not port.isdecimal() or int(port) > 65535:
-            raise ValueError(f"{text!r} is no address; write it like 127.0.0.1:8080")
+            raise ValueError(f"{text!r} is not a valid address; use for example 127.0.0.1:8080")
         return Address(host.strip("[]") or "127.0.0.1", int(port))
 
 
@@ -105,4 +105,4 @@ def _save(traffic: TrafficLog) -> None:
     try:
         traffic.save()
     except OSError as error:
-        log.warning("the times of last use could not be written, and are kept in memory: %s", error)
+        log.warning("the times of the last visits could not be written and are kept in memory: %s", error)

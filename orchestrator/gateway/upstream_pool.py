@@ -64,7 +64,7 @@ class UpstreamResponse:
             if message.code >= 200:
                 break
             if message.code == 101:
-                raise ClientPayloadError("an upgrade that nobody asked for")
+                raise ClientPayloadError("an upgrade that was not requested")
         self.status, self.reason, self.headers, self.content = message.code, message.reason, message.headers, content
         content.on_eof(self._complete)
         return self
@@ -158,7 +158,7 @@ class UpstreamPool:
             async with asyncio.timeout(CONNECT_SECONDS):
                 return await _connect_first(loop, await self._addresses(endpoint))
         except TimeoutError as error:
-            raise ServerTimeoutError(f"no connection to {endpoint[0]}:{endpoint[1]} in time") from error
+            raise ServerTimeoutError(f"the connection to {endpoint[0]}:{endpoint[1]} timed out") from error
         except OSError as error:
             raise ConnectionRefused(str(error)) from error
 

@@ -74,7 +74,7 @@ class WakeOnRequest:
             try:
                 self.traffic.save()
             except OSError as error:
-                log.warning("that somebody knocks at %s could not be written: %s", host, error)
+                log.warning("the wake request for %s could not be written: %s", host, error)
 
     async def _wait_until_awake(self, host: str) -> PreviewState | None:
         waiting = self._waiting.get(host)

@@ -77,7 +77,7 @@ async def tunnel(
 
 def _refusal(error: WSServerHandshakeError) -> web.StreamResponse:
     """The upstream's own status; an upgrade it only claimed to make is a fault of its own."""
-    return web.Response(status=error.status if error.status >= 300 else 502, text="The upgrade was refused.\n")
+    return web.Response(status=error.status if error.status >= 300 else 502, text="The upgrade was rejected.\n")
 
 
 async def _accept(

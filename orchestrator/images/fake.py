@@ -25,13 +25,13 @@ class FakeRegistries:
     def digest(self, image: ImageReference) -> str:
         found = self._tags_of(image).get(image.tag)
         if found is None:
-            raise ImageNotFound("is not in its registry")
+            raise ImageNotFound("not found in the registry")
         return found
 
     def image(self, image: ImageReference) -> ImageInfo:
         self._count_request()
         if image.digest not in self._images:
-            raise ImageNotFound("is not in its registry")
+            raise ImageNotFound("not found in the registry")
         return self._images[image.digest]
 
     def tags(self, image: ImageReference) -> tuple[str, ...]:

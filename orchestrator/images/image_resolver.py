@@ -84,10 +84,10 @@ class ImageResolver:
     def _by_note(self, request: ImageRequest, read_note: ReadNote) -> FoundImage:
         text = read_note(request.notes)
         if not text.strip():
-            raise ImageNotFound("is not on the commit")
+            raise ImageNotFound("not found on the commit")
         named = reference_in_note(text, request)
         if not named:
-            raise ImageNotFound(f"on the commit names no image of {request.repository}")
+            raise ImageNotFound(f"on the commit contains no image of {request.repository}")
         image = _reference(request, named)
         if not image.digest:
             image = image.with_digest(self._registry.digest(image))
@@ -106,7 +106,7 @@ class ImageResolver:
             (tag for tag in listed if globs.matches(request.pattern, tag)), key=natural_sort.sort_key, reverse=True
         )
         if not matching:
-            raise ImageNotFound("matches no tag in its registry")
+            raise ImageNotFound("matches no tag in the registry")
         good: list[tuple[datetime, int, ImageReference]] = []
         wrong: list[str] = []
         for place, tag in enumerate(matching[:MAX_MATCHES]):
@@ -117,10 +117,10 @@ class ImageResolver:
                 wrong.append(f"{tag} {error}")
             else:
                 good.append((built or datetime.min.replace(tzinfo=UTC), -place, image))
-        most = f", of which {MAX_MATCHES} were looked at" if len(matching) > MAX_MATCHES else ""
+        most = f", of which {MAX_MATCHES} were checked" if len(matching) > MAX_MATCHES else ""
         if not good:
             said = "; ".join(wrong[:MAX_REJECTIONS])
-            raise ImageNotFound(f"matches {formatting.count(len(matching), 'tag')}{most}, none of them right: {said}")
+            raise ImageNotFound(f"matches {formatting.count(len(matching), 'tag')}{most}, none of them usable: {said}")
         built_at, _, image = max(good)
         newest = f", built {formatting.timestamp(built_at.replace(microsecond=0))}" if built_at.year > 1 else ""
         return FoundImage(
@@ -136,15 +136,15 @@ class ImageResolver:
         found = self._registry.image(image)
         missing = [name for name in self._policy.architectures if name not in found.architectures]
         if missing and not found.unread_reason:
-            has = formatting.join_words(found.architectures) or "no Linux at all"
-            raise ImageNotFound(f"is not for {formatting.join_words(missing)}: it is for {has}")
+            has = formatting.join_words(found.architectures) or "no Linux image"
+            raise ImageNotFound(f"does not support {formatting.join_words(missing)}, only {has}")
         if found.unread_reason and (request.labels or request.max_age):
             raise RegistryRefused(found.unread_reason)
         for key, value in request.labels:
             given = found.labels.get(key)
             if given != value:
-                said = "no such label" if given is None else repr(given[:100])
-                raise ImageNotFound(f"does not have the label {key}={value!r}: it has {said}")
+                what = f"has no label {key}" if given is None else f"has the label {key}={given[:100]!r}"
+                raise ImageNotFound(f"{what}; {value!r} is required")
         if request.max_age is not None:
             _check_age(found, request.max_age, self._now())
         return found
@@ -173,15 +173,15 @@ def _reference(request: ImageRequest, named: str) -> ImageReference:
     try:
         found = image_references.parse(named)
     except InvalidReference as error:
-        raise ImageNotFound(f"names what is none: {error}") from error
+        raise ImageNotFound(f"contains an invalid image reference: {error}") from error
     if found.name != home.name:
-        raise ImageNotFound(f"names {found.name}, which is another repository than {home.name}")
+        raise ImageNotFound(f"contains {found.name}, which is not in the repository {home.name}")
     return found
 
 
 def _check_age(found: ImageInfo, max_age: timedelta, now: datetime) -> None:
     if found.created is None:
-        raise ImageNotFound("does not say when it was built, and max_age asks for it")
+        raise ImageNotFound("has no build date, which max_age requires")
     if now - found.created > max_age:
         built = formatting.timestamp(found.created.replace(microsecond=0))
-        raise ImageNotFound(f"was built {built}, longer ago than {formatting.duration(max_age)} (max_age)")
+        raise ImageNotFound(f"was built {built}, which is older than {formatting.duration(max_age)} (max_age)")

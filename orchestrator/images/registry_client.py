@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
-from orchestrator.core.util.caches import BoundedCache, ExpiringCache
 from orchestrator.images import registry_policy
 from orchestrator.images.errors import ImageNotFound, RegistryRefused
 from orchestrator.images.port import ImageInfo
@@ -23,6 +22,7 @@ from orchestrator.images.registry_policy import RegistryPolicy
 from orchestrator.images.registry_tokens import RegistryTokens
 from programs import image_references
 from programs.image_references import ImageReference
+from programs.kit.caches import BoundedCache, ExpiringCache
 
 INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
 MANIFESTS = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
@@ -96,9 +96,7 @@ class RegistryClient:
     def _single(self, image: ImageReference, manifest: Mapping[str, Any]) -> ImageInfo:
         digest = _dig(manifest, "config", "digest")
         if not isinstance(digest, str) or not image_references.is_digest(digest):
-            raise RegistryRefused(
-                "is of an old kind, without a configuration: push it in OCI's or Docker's second format"
-            )
+            raise RegistryRefused("has an old format without a configuration: push it in the OCI or Docker v2 format")
         try:
             reply = self._request("GET", image, f"blobs/{digest}", MAX_CONFIG_BYTES)
         except (
@@ -106,7 +104,7 @@ class RegistryClient:
         ) as error:  # It lies elsewhere, where we may not follow: good enough unless somebody asks.
             return ImageInfo(frozenset(), unread_reason=str(error))
         if _hash(reply.body) != digest:
-            raise RegistryRefused(f"cannot be read: what its registry gives for {digest[:19]}… is something else")
+            raise RegistryRefused(f"can't be read: the registry's content for {digest[:19]}… has another digest")
         config = _json_object(reply)
         labels = _dig(config, "config", "Labels")
         return ImageInfo(
@@ -118,7 +116,7 @@ class RegistryClient:
     def _manifest(self, image: ImageReference) -> Mapping[str, Any]:
         reply = self._request("GET", image, f"manifests/{image.digest}")
         if _hash(reply.body) != image.digest:
-            raise RegistryRefused(f"cannot be read: what its registry gives for {image.digest[:19]}… is something else")
+            raise RegistryRefused(f"can't be read: the registry's content for {image.digest[:19]}… has another digest")
         return _json_object(reply)
 
     def _all_tags(self, image: ImageReference) -> tuple[str, ...]:
@@ -132,7 +130,7 @@ class RegistryClient:
             if not path:
                 return tuple(found)
         raise RegistryRefused(
-            f"cannot be scanned: its repository has more than {MAX_PAGES * PER_PAGE} tags; name one by tag_template"
+            f"can't be scanned: the repository has more than {MAX_PAGES * PER_PAGE} tags; use tag_template"
         )
 
     # --- asking
@@ -160,13 +158,13 @@ def _check_status(reply: HttpReply, host: str) -> HttpReply:
             return reply
         case 401 | 403:
             raise RegistryRefused(
-                f"cannot be asked for: {host} does not let this server in (the setting kubernetes.pull_secret_file), "
-                "or has no such repository"
+                f"not accessible: {host} denies this server access (see the setting kubernetes.pull_secret_file), "
+                "or the repository doesn't exist"
             )
         case 404:
-            raise ImageNotFound("is not in its registry")
+            raise ImageNotFound("not found in the registry")
         case status:
-            raise RegistryRefused(f"cannot be asked for: {host} answers {status}")
+            raise RegistryRefused(f"not accessible: {host} responds with {status}")
 
 
 def _platform(item: Any) -> tuple[str, str]:
@@ -189,14 +187,14 @@ def _next_page(reply: HttpReply, image: ImageReference) -> str:
         return ""
     there = urlsplit(urljoin(reply.url, found[1]))
     if there.path != f"/v2/{registry_policy.repository_of(image)}/tags/list":
-        raise RegistryRefused("cannot be scanned: its registry's list of tags goes on elsewhere")
+        raise RegistryRefused("can't be scanned: the registry's list of tags continues on another host")
     return f"tags/list?{there.query}"
 
 
 def _json_object(reply: HttpReply) -> Mapping[str, Any]:
     data = reply.json()
     if not isinstance(data, dict):
-        raise RegistryRefused("cannot be read: its registry answers in another shape than API v2 has")
+        raise RegistryRefused("can't be read: the registry's response doesn't follow API v2")
     return data
 
 

@@ -49,7 +49,7 @@ class HttpReply:
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
-            raise RegistryRefused(f"cannot be read: {_host(httpx.URL(self.url))} answered what is no JSON") from None
+            raise RegistryRefused(f"cannot be read: {_host(httpx.URL(self.url))} returned invalid JSON") from None
 
 
 class RegistryHttp:
@@ -90,21 +90,19 @@ class RegistryHttp:
             if _host(there) != _host(here):
                 given.pop("Authorization", None)
             here = there
-        raise RegistryRefused(f"cannot be read: {registry} sends us from one place to the next without end")
+        raise RegistryRefused(f"can't be read: {registry} redirects endlessly")
 
     def _checked_url(self, url: str, registry: str) -> httpx.URL:
         try:
             found = httpx.URL(url)
             host = _host(found)
         except (httpx.InvalidURL, ValueError):
-            raise RegistryRefused(f"cannot be asked for: {registry} sends us to what is no URL") from None
+            raise RegistryRefused(f"not accessible: {registry} redirects to an invalid URL") from None
         if found.scheme != "https" and not (found.scheme == "http" and host in self._policy.plain_http):
-            raise RegistryRefused(
-                f"cannot be asked for: {host} is not reached by TLS (the setting kubernetes.plain_http)"
-            )
+            raise RegistryRefused(f"not accessible: {host} doesn't use TLS (see the setting kubernetes.plain_http)")
         if found.userinfo or not self._policy.allows_redirect(registry, host):
             raise RegistryRefused(
-                f"cannot be asked for: its registry sends us to {host}, which the setting images.hosts does not name"
+                f"not accessible: the registry redirects to {host}, which is not in the setting images.hosts"
             )
         return found
 
@@ -118,11 +116,13 @@ class RegistryHttp:
                     body = _read_bounded(answer, max_bytes, until, self._now)
                     reply = HttpReply(answer.status_code, dict(answer.headers), body, str(url))
             except _PrivateAddress as error:
-                raise RegistryRefused(f"cannot be asked for: {error}") from None
+                raise RegistryRefused(f"not accessible: {error}") from None
             except httpx.HTTPError as error:
                 raise RegistryUnavailable(_error_message(host, error)) from None
             except (httpx.InvalidURL, UnicodeError, ValueError):
-                raise RegistryRefused(f"cannot be asked for: {host} is no host, or answers what is no HTTP") from None
+                raise RegistryRefused(
+                    f"not accessible: {host} is not a valid host, or its response is not HTTP"
+                ) from None
         self._check_status(host, reply)
         return reply
 
@@ -130,7 +130,7 @@ class RegistryHttp:
         with self._lock:
             left = self._blocked_until.get(host, 0.0) - self._now()
             if left > 0:
-                raise RegistryUnavailable(f"cannot be asked for just now: {host} asks for patience", left)
+                raise RegistryUnavailable(f"unavailable: {host} asks to wait", left)
             return self._slots.setdefault(host, threading.Semaphore(REQUESTS_PER_HOST))
 
     def _check_status(self, host: str, reply: HttpReply) -> None:
@@ -139,9 +139,9 @@ class RegistryHttp:
             pause = told or DEFAULT_RETRY_AFTER
             with self._lock:
                 self._blocked_until[host] = self._now() + pause
-            raise RegistryUnavailable(f"cannot be asked for just now: {host} asks for patience ({reply.status})", pause)
+            raise RegistryUnavailable(f"unavailable: {host} asks to wait ({reply.status})", pause)
         if reply.status >= 500:
-            raise RegistryUnavailable(f"cannot be asked for just now: {host} answers {reply.status}")
+            raise RegistryUnavailable(f"unavailable: {host} responds with {reply.status}")
 
 
 @cache
@@ -185,7 +185,7 @@ class _PublicOnlyTransport(httpx.BaseTransport):
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):
-            raise httpx.ConnectError("its name is not known") from None
+            raise httpx.ConnectError("unknown host name") from None
         addresses = [str(item[4][0]) for item in found]
         good = [item for item in addresses if self._is_public(item)]
         if not good:
@@ -199,8 +199,8 @@ class _PublicOnlyTransport(httpx.BaseTransport):
 class _PrivateAddress(httpx.ConnectError):
     def __init__(self, host: str) -> None:
         super().__init__(
-            f"{host} lies in a private network; an operator names it in kubernetes.registries or images.hosts if it "
-            "may be asked"
+            f"{host} is in a private network; an operator must add it to kubernetes.registries or images.hosts to "
+            "allow it"
         )
 
 
@@ -209,7 +209,7 @@ def _read_bounded(answer: httpx.Response, max_bytes: int, deadline: float, now: 
     for piece in answer.iter_bytes():
         body += piece
         if len(body) > max_bytes:
-            raise RegistryRefused(f"cannot be read: the answer has more than {max_bytes} bytes")
+            raise RegistryRefused(f"can't be read: the response has more than {max_bytes} bytes")
         if now() > deadline:
             raise httpx.ReadTimeout("too slow")
     return bytes(body)
@@ -217,10 +217,10 @@ def _read_bounded(answer: httpx.Response, max_bytes: int, deadline: float, now: 
 
 def _error_message(host: str, error: httpx.HTTPError) -> str:
     if isinstance(error, httpx.TimeoutException):
-        return f"cannot be asked for just now: {host} does not answer in time"
+        return f"unavailable: {host} timed out"
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return f"cannot be asked for: the certificate of {host} is not trusted"
-    return f"cannot be asked for just now: {host} does not answer ({type(error).__name__})"
+        return f"not accessible: the certificate of {host} is not trusted"
+    return f"unavailable: {host} does not respond ({type(error).__name__})"
 
 
 def _host(url: httpx.URL) -> str:

@@ -58,7 +58,7 @@ class DockerCredentials:
                 return self._cached[1]
         except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
             raise RegistryRefused(
-                "cannot be asked for: setting kubernetes.pull_secret_file is no readable Docker configuration "
+                "not accessible: the setting kubernetes.pull_secret_file is not a readable Docker configuration "
                 f"with 'auths' ({type(error).__name__})"
             ) from None
 
@@ -98,7 +98,7 @@ class RegistryPolicy:
 
     def check_allowed(self, image: ImageReference) -> None:
         if not image_references.is_allowed(self.registries, image):
-            raise RegistryRefused(f"may not be used: this server takes images from {', '.join(self.registries)} only")
+            raise RegistryRefused(f"not allowed: this server allows images only from {', '.join(self.registries)}")
 
     def is_configured(self, host: str) -> bool:
         """Whether the operator said of this very host that it may be asked, wherever it lies."""
@@ -119,8 +119,8 @@ class RegistryPolicy:
         found = self.credentials.for_host(registry)
         if found and not trusted:
             raise RegistryRefused(
-                f"cannot be asked for: its registry sends us to {host} with our credentials, and the setting "
-                "images.hosts does not name that host"
+                f"not accessible: the registry redirects to {host} with credentials, but the setting "
+                "images.hosts does not include that host"
             )
         return found
 

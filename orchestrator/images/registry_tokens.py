@@ -14,12 +14,12 @@ from urllib.parse import urlencode
 
 import httpx
 
-from orchestrator.core.util.caches import BoundedCache
 from orchestrator.images import registry_policy
 from orchestrator.images.errors import RegistryRefused
 from orchestrator.images.registry_http import RegistryHttp
 from orchestrator.images.registry_policy import RegistryPolicy
 from programs.image_references import ImageReference
+from programs.kit.caches import BoundedCache
 
 MAX_BYTES = 256 * 1024
 DEFAULT_TTL = 60.0
@@ -86,7 +86,7 @@ class RegistryTokens:
         data = reply.json()
         token = (data.get("token") or data.get("access_token")) if isinstance(data, dict) else None
         if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
-            raise RegistryRefused(f"cannot be asked for: {registry} sends us for a token to a place that gives none")
+            raise RegistryRefused(f"not accessible: {registry} refers to a token server that issues no token")
         lasts = data.get("expires_in")
         return self._cache(image, f"Bearer {token}", float(lasts) if isinstance(lasts, int) else DEFAULT_TTL)
 
@@ -104,4 +104,4 @@ def _realm_host(realm: str, registry: str) -> str:
     try:
         return httpx.URL(realm).netloc.decode("ascii").rpartition("@")[2]
     except (httpx.InvalidURL, ValueError):
-        raise RegistryRefused(f"cannot be asked for: {registry} sends us for a token to what is no URL") from None
+        raise RegistryRefused(f"not accessible: {registry} refers to an invalid token URL") from None

@@ -88,17 +88,17 @@ def parse(url: str) -> sa.URL:
         parsed = sa.make_url(url)
         kind = parsed.get_backend_name()
     except (ArgumentError, ValueError):
-        raise BadDatabaseUrl(f"ledger_url: this is no URL of a database; {_EXAMPLES}") from None
+        raise BadDatabaseUrl(f"ledger_url: not a valid database URL; {_EXAMPLES}") from None
     if kind in (POSTGRES, "postgres"):
         if any(sign in (parsed.host or "") for sign in "@/?#"):
-            raise BadDatabaseUrl("ledger_url: the password holds one of @ / ? #; write it as %40 %2F %3F %23")
+            raise BadDatabaseUrl("ledger_url: the password contains @, /, ? or #; encode them as %40, %2F, %3F or %23")
         return parsed.set(drivername="postgresql+psycopg")
     if kind != "sqlite":
-        raise BadDatabaseUrl(f"ledger_url: Eph keeps its ledger in SQLite or PostgreSQL; {_EXAMPLES}")
+        raise BadDatabaseUrl(f"ledger_url: Eph supports only SQLite and PostgreSQL for the ledger; {_EXAMPLES}")
     return parsed.set(drivername="sqlite")
 
 
-_EXAMPLES = "write for example sqlite:////var/lib/eph/ledger.db or postgresql://eph:password@host/eph"
+_EXAMPLES = "use for example sqlite:////var/lib/eph/ledger.db or postgresql://eph:password@host/eph"
 
 
 def is_postgres(url: str) -> bool:

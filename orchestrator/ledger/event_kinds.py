@@ -69,66 +69,76 @@ class EventKind(StrEnum):
 
 
 KINDS: Mapping[EventKind, str] = {
-    EventKind.SERVICE_STARTED: "ephd started; the message names its version.",
-    EventKind.SERVICE_STOPPED: "ephd stopped on request; a crash leaves no such event.",
-    EventKind.LEADER_CHANGED: "Another of several replicas leads now; the message names its address and its term.",
-    EventKind.CYCLE_FAILED: "A cycle ended with an error; nothing is lost, the next one looks at everything again.",
-    EventKind.CYCLE_RECOVERED: "The first cycle that succeeded after one that failed.",
+    EventKind.SERVICE_STARTED: "ephd started; the message contains its version.",
+    EventKind.SERVICE_STOPPED: "ephd stopped on request. A crash leaves no event.",
+    EventKind.LEADER_CHANGED: "Another replica became the leader; the message contains its address and term.",
+    EventKind.CYCLE_FAILED: "A cycle failed. Nothing is lost; the next cycle reads everything again.",
+    EventKind.CYCLE_RECOVERED: "A cycle succeeded after one that failed.",
     EventKind.PLAN_HELD: "A guard holds a plan, mostly because it would destroy too much; the message says "
     "how to approve "
     "it.",
-    EventKind.PLAN_APPROVED: "A person let one very plan that a guard held go through.",
-    EventKind.ENVIRONMENT_QUEUED: "Wanted, but over a limit; it waits for its turn.",
-    EventKind.ENVIRONMENT_WAITING: "Wanted, and waiting for checks, a debounce or the next try.",
+    EventKind.PLAN_APPROVED: "A person approved a plan that was on hold.",
+    EventKind.ENVIRONMENT_QUEUED: "A limit is reached; the environment waits in the queue.",
+    EventKind.ENVIRONMENT_WAITING: "The environment waits for checks, further pushes or the next attempt.",
     EventKind.ENVIRONMENT_AWAITS_IMAGE: "Wanted, and its image is not there yet; the message says which and "
     "until when it "
     "waits.",
-    EventKind.ENVIRONMENT_WITHOUT_IMAGE: "The wait for an image is over; a push or a person makes Eph look again.",
-    EventKind.ENVIRONMENT_REFUSED: "Not made until somebody changes something: eph.yaml, a fork, an author, a limit.",
+    EventKind.ENVIRONMENT_WITHOUT_IMAGE: (
+        "The image did not appear in time; a push or `/eph retry` starts a new lookup."
+    ),
+    EventKind.ENVIRONMENT_REFUSED: (
+        "The environment is not created: an invalid eph.yaml, a fork, an untrusted author or a limit."
+    ),
     EventKind.ENVIRONMENT_CREATING: "The first `up` of its stack started.",
     EventKind.ENVIRONMENT_CREATED: "The first `up` of its stack succeeded.",
     EventKind.ENVIRONMENT_UPDATING: "An `up` of an existing stack started: a new commit, a changed eph.yaml, or a "
     "retry.",
     EventKind.ENVIRONMENT_UPDATED: "An `up` of an existing stack succeeded.",
-    EventKind.ENVIRONMENT_FAILED: "An `up`, a destroy or a waking failed; the message says at which step and why.",
-    EventKind.ENVIRONMENT_STALLED: "It failed as often as it is tried; a new commit or a person starts it again.",
-    EventKind.ENVIRONMENT_READY: "Its URL answered the health check.",
-    EventKind.ENVIRONMENT_UNHEALTHY: "It was ready, and its URL no longer answers.",
-    EventKind.ENVIRONMENT_HELD: "Left as it is because not enough is known; the message has the command that goes on.",
+    EventKind.ENVIRONMENT_FAILED: "An `up`, a destroy or a wake-up failed; the message says at which step and why.",
+    EventKind.ENVIRONMENT_STALLED: "All attempts failed; a new commit or a person starts a new one.",
+    EventKind.ENVIRONMENT_READY: "Its URL passed the health check.",
+    EventKind.ENVIRONMENT_UNHEALTHY: "It was ready, but its URL no longer responds.",
+    EventKind.ENVIRONMENT_HELD: (
+        "Eph leaves it unchanged because not enough is known; the message contains the command to continue."
+    ),
     EventKind.ENVIRONMENT_DRIFTED: "Something of it was lost behind Eph's back, or its URL stopped to answer; a repair "
     "starts.",
-    EventKind.ENVIRONMENT_REPAIRED: "What was lost is there again; the message says what it was.",
-    EventKind.ENVIRONMENT_SLEEPING: "What runs of it is being stopped; the message says why.",
-    EventKind.ENVIRONMENT_SLEPT: "It sleeps: nothing of it runs, and all that it holds is there.",
-    EventKind.ENVIRONMENT_WAKING: "What runs of it is being started again; the message says why.",
-    EventKind.ENVIRONMENT_WOKEN: "It is awake, and its services answer.",
-    EventKind.ENVIRONMENT_EXTENDED: "It lives longer; the message says until when.",
-    EventKind.ENVIRONMENT_EXPIRED: "Its time ran out.",
+    EventKind.ENVIRONMENT_REPAIRED: "The repair succeeded; the message says what was repaired.",
+    EventKind.ENVIRONMENT_SLEEPING: "Its processes are being stopped; the message says why.",
+    EventKind.ENVIRONMENT_SLEPT: "It is asleep: nothing runs, and all data is kept.",
+    EventKind.ENVIRONMENT_WAKING: "Its processes are being started again; the message says why.",
+    EventKind.ENVIRONMENT_WOKEN: "It is awake, and its services respond.",
+    EventKind.ENVIRONMENT_EXTENDED: "Its expiry was postponed; the message says until when.",
+    EventKind.ENVIRONMENT_EXPIRED: "The environment expired.",
     EventKind.ENVIRONMENT_DESTROYING: "Its destroy started; the message says why.",
-    EventKind.ENVIRONMENT_DESTROYED: "Its destroy was seen to succeed, and its record is gone.",
-    EventKind.TESTS_STARTED: "A suite of eph.yaml's tests began to run against the ready environment.",
-    EventKind.TESTS_PASSED: "A suite passed; the data holds its result.",
-    EventKind.TESTS_FAILED: "A suite failed, or took too long; the data holds its last lines and what its report says.",
-    EventKind.TESTS_SKIPPED: "A suite did not run, by its own word or because one that it needs did not pass.",
-    EventKind.TESTS_STOPPED: "A suite was ended by a new commit, a destroy or a stop of ephd; it has no result.",
+    EventKind.ENVIRONMENT_DESTROYED: "Its destroy succeeded, and its record was removed.",
+    EventKind.TESTS_STARTED: "A test suite started to run against the ready environment.",
+    EventKind.TESTS_PASSED: "A test suite passed; the data contains its result.",
+    EventKind.TESTS_FAILED: "A test suite failed or timed out; the data contains its last lines and its report.",
+    EventKind.TESTS_SKIPPED: (
+        "A test suite was skipped, either by itself or because a suite that it needs did not pass."
+    ),
+    EventKind.TESTS_STOPPED: "A test suite was stopped by a new commit, a destroy or a stop of ephd; it has no result.",
     EventKind.OPERATION_INTERRUPTED: "A running operation was ended early: a newer commit, a close, a deadline, a "
     "stop.",
-    EventKind.OPERATION_RECOVERED: "An operation that an earlier life of ephd left running was found and ended.",
-    EventKind.LOCK_BROKEN: "A stale lock was removed, its owner proven dead.",
-    EventKind.FORGE_INCOMPLETE: "A repository could not be read whole; nothing of it is destroyed until it can be.",
-    EventKind.FORGE_RECOVERED: "A repository can be read whole again.",
-    EventKind.REPORT_FAILED: "A pull request's comment or check could not be brought up to date; it is tried again.",
-    EventKind.INTENT_DOWN: "A person asked to take an environment down.",
-    EventKind.INTENT_RETRY: "A person asked to try again now.",
-    EventKind.INTENT_EXTEND: "A person asked for more time.",
-    EventKind.INTENT_KEEP: "A person asked to keep an environment whatever its time says.",
-    EventKind.INTENT_UNKEEP: "A person asked to let an environment's time count again.",
-    EventKind.INTENT_SLEEP: "A person asked to put an environment to sleep.",
-    EventKind.INTENT_WAKE: "A person asked to wake an environment.",
-    EventKind.COMMIT_APPROVED: "A person with write access let one very commit of a fork run.",
-    EventKind.COMMAND_OBEYED: "A chat command in a comment was obeyed; the message has the command and the answer.",
-    EventKind.COMMAND_REFUSED: "A chat command was not understood, could not be done, or its author may not write.",
-    EventKind.SWEEP_REMOVED: "A leftover that neither a stack nor a pull request accounts for was removed.",
+    EventKind.OPERATION_RECOVERED: "An operation left over from an earlier run of ephd was found and stopped.",
+    EventKind.LOCK_BROKEN: "A stale lock was removed; its owner is proven dead.",
+    EventKind.FORGE_INCOMPLETE: (
+        "A repository could not be read completely; until then none of its environments is destroyed."
+    ),
+    EventKind.FORGE_RECOVERED: "A repository can be read completely again.",
+    EventKind.REPORT_FAILED: "A pull request's comment or check could not be updated; Eph retries.",
+    EventKind.INTENT_DOWN: "A person requested to destroy an environment.",
+    EventKind.INTENT_RETRY: "A person requested a retry.",
+    EventKind.INTENT_EXTEND: "A person requested an extension.",
+    EventKind.INTENT_KEEP: "A person turned off an environment's expiry.",
+    EventKind.INTENT_UNKEEP: "A person turned an environment's expiry on again.",
+    EventKind.INTENT_SLEEP: "A person requested to put an environment to sleep.",
+    EventKind.INTENT_WAKE: "A person requested to wake an environment.",
+    EventKind.COMMIT_APPROVED: "A person with write access approved a commit of a fork.",
+    EventKind.COMMAND_OBEYED: "A chat command was executed; the message contains the command and the reply.",
+    EventKind.COMMAND_REFUSED: "A chat command was rejected: unknown, impossible, or its author has no write access.",
+    EventKind.SWEEP_REMOVED: "An orphan, which has no stack and no pull request, was removed.",
     EventKind.WEBHOOK_RECEIVED: "The Git host said that something changed; the message names the delivery and "
     "what is looked "
     "at.",
@@ -151,8 +161,8 @@ them. An event has a number that grows, a kind from the list below, a time in UT
 `project/stack`, empty when it is about the service), a message for people, an actor (`eph`, or who asked), and a few
 fields of data.
 
-Events are only ever added. Losing them loses history, never an environment: with the database down the loop goes on,
-up to 1,000 events wait in memory, and `ledger.gap` says afterwards how many were kept and how many were lost.
+Events are append-only. Losing them loses history, never an environment: if the database is down, the loop continues,
+up to 1,000 events wait in memory, and `ledger.gap` reports afterwards how many were kept and how many were lost.
 
 | Kind | When |
 |---|---|

@@ -189,7 +189,7 @@ class PostgresLease:
             self._held = _HeldLease(held.epoch, sent + self._timing.valid_seconds)
             return
         self._held = None
-        log.warning("The lease of the leader, epoch %d, was taken by another replica.", held.epoch)
+        log.warning("Another replica took over the leader's lease of epoch %d.", held.epoch)
 
     async def _release(self) -> None:
         """After this nothing here is led; an exchange that was still on its way is answered first."""
@@ -221,7 +221,7 @@ class PostgresLease:
         if epoch:
             self._epoch = epoch
             self._held = _HeldLease(epoch, sent + self._timing.valid_seconds)
-            log.info("This replica leads now, epoch %d.", epoch)
+            log.info("This replica is the leader now, epoch %d.", epoch)
 
     # --- both
 
@@ -256,4 +256,4 @@ class PostgresLease:
         self._observed = None
         if not self._unavailable:
             self._unavailable = True
-            log.warning("%s Without it this replica starts nothing new.", error)
+            log.warning("%s Without the lease this replica starts nothing new.", error)

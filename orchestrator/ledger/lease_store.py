@@ -63,7 +63,7 @@ class SqlLeaseStore:
         self._engine = database_engine.create_engine(url, EXCHANGE_SECONDS)
         if self._engine.dialect.name != database_engine.POSTGRES:
             raise database_engine.BadDatabaseUrl(
-                "ledger_url: replicas find their leader by PostgreSQL; name such a database"
+                "ledger_url: replicas elect their leader in PostgreSQL; set a PostgreSQL URL"
             )
         self._address = address[:256]
         self._display_url = database_engine.display_url(self._engine.url)
@@ -116,7 +116,7 @@ class SqlLeaseStore:
             self._schema_ready = False
             self._engine.dispose()
             raise LeaseUnavailable(
-                f"The lease at {self._display_url} cannot be kept: {database_engine.error_summary(error)}."
+                f"The lease at {self._display_url} could not be renewed: {database_engine.error_summary(error)}."
             ) from error
 
     def _session(self) -> AbstractContextManager[sa.Connection]:

@@ -177,7 +177,7 @@ class SqlLedger:
         return Event(
             kind=EventKind.LEDGER_GAP,
             at=self._now(),
-            message=f"The event log could not be written for a while: {batch.late} events were late, "
+            message=f"The event log could not be written for a while: {batch.late} events are late, "
             f"{batch.lost} are lost.",
             data={"late": str(batch.late), "lost": str(batch.lost)},
         )
@@ -207,5 +207,5 @@ class SqlLedger:
     def _error_message(self, verb: str, error: Exception) -> str:
         return (
             f"The event log at {self._display_url} cannot be {verb}: {database_engine.error_summary(error)}. "
-            f"The loop goes on; check that the database is up and that there is space."
+            f"The loop continues. Check that the database is running and has free space."
         )

@@ -68,5 +68,5 @@ class BackgroundTasks:
         self._tasks.discard(task)
         if task.cancelled() or (error := task.exception()) is None:
             return
-        log.error("something in the background broke", exc_info=error)
+        log.error("a background task failed", exc_info=error)
         self._report_problem(f"{type(error).__name__}: {error}")

@@ -168,7 +168,7 @@ class PlanExecutor:
                     (action.ref, action.commit), lambda: self._update_commit_mark(action, repositories)
                 )
             case _:
-                raise AssertionError(f"{type(action).__name__} changes nothing")
+                raise AssertionError(f"{type(action).__name__} is not an operation")
 
     # --- operations
 
@@ -259,9 +259,9 @@ class PlanExecutor:
         try:
             return await lane.wait()
         except Exception as error:
-            log.exception("the operation on %s ended without a result", operation.ref)
+            log.exception("the operation on %s exited without a result", operation.ref)
             began, now = self._active[operation.ref].running.started, self._dependencies.clock()
-            why = f"it ended without a result ({type(error).__name__}: {error})"
+            why = f"it exited without a result ({type(error).__name__}: {error})"
             return OperationResult(operation.ref, operation.verb, Outcome.FAILED, operation.commit, began, now, why)
 
     def _record_progress(self, ref: StackRef, text: str) -> None:
@@ -312,7 +312,7 @@ class PlanExecutor:
             pull = await asyncio.to_thread(self._look_up, action, repository)
         except ForgeError as error:
             where = self._dependencies.forge.words.reference(repository.full_name, action.key.number)
-            self._dependencies.journal.record_problem(f"{where} could not be asked for: {error}")
+            self._dependencies.journal.record_problem(f"{where} could not be read: {error}")
             return False
         self._state.confirm(pull, self._dependencies.clock())
         self._dependencies.wake()
@@ -336,7 +336,9 @@ class PlanExecutor:
         refs = self._dependencies.forge.refs(repository, key.kind, (f"{action.ref_name}**",))
         found = next((name for name in refs.commits if names.ref_number(key.kind, name) == key.number), "")
         if not found and not refs.complete:
-            raise ForgeUnavailable(f"the {key.kind}es of {repository.full_name} could not be read whole: {refs.reason}")
+            raise ForgeUnavailable(
+                f"the {key.kind}es of {repository.full_name} could not be read completely: {refs.reason}"
+            )
         state = PullState.OPEN if found else PullState.GONE
         return PullRequest(key, state, "", frozenset(), "", refs.commits.get(found, ""), found, "", "")
 
@@ -382,7 +384,7 @@ class PlanExecutor:
                 continue  # somebody was quicker
             except ForgeRefused as error:
                 self._dependencies.journal.record_problem(
-                    f"{action.ref}: the label {label} could not be taken off: {error}"
+                    f"{action.ref}: the label {label} could not be removed: {error}"
                 )
                 allowed = False
         return allowed

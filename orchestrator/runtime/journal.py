@@ -92,13 +92,13 @@ class Journal:
                 kind = EventKind.ENVIRONMENT_CREATED if created else EventKind.ENVIRONMENT_UPDATED
                 self.record(kind, f"commit {operation.commit[:7]} was built in {seconds:.1f} s", subject)
             case OperationVerb.DESTROY:
-                self.record(EventKind.ENVIRONMENT_DESTROYED, f"everything is gone after {seconds:.1f} s", subject)
+                self.record(EventKind.ENVIRONMENT_DESTROYED, f"destroyed in {seconds:.1f} s", subject)
             case OperationVerb.SLEEP:
-                self.record(EventKind.ENVIRONMENT_SLEPT, f"nothing of it runs after {seconds:.1f} s", subject)
+                self.record(EventKind.ENVIRONMENT_SLEPT, f"stopped in {seconds:.1f} s", subject)
             case OperationVerb.WAKE:
-                self.record(EventKind.ENVIRONMENT_WOKEN, f"it answers after {seconds:.1f} s", subject)
+                self.record(EventKind.ENVIRONMENT_WOKEN, f"responding after {seconds:.1f} s", subject)
             case OperationVerb.RETAG if operation.tag is not None and operation.tag.extended_until is not None:
-                message = f"it lives until {operation.tag.extended_until:%Y-%m-%d %H:%M} UTC"
+                message = f"extended until {operation.tag.extended_until:%Y-%m-%d %H:%M} UTC"
                 self.record(EventKind.ENVIRONMENT_EXTENDED, message, subject)
             case _:
                 return
@@ -167,9 +167,11 @@ class Journal:
         """Which repositories could not be read whole, and the note of a guard that holds."""
         unread = {facts.full_name: facts.reason for facts in repositories if not facts.complete}
         for name in sorted(unread.keys() - self._incomplete):
-            self.record(EventKind.FORGE_INCOMPLETE, f"{name} could not be read whole: {unread[name] or 'no reason'}")
+            self.record(
+                EventKind.FORGE_INCOMPLETE, f"{name} could not be read completely: {unread[name] or 'unknown reason'}"
+            )
         for name in sorted(self._incomplete - unread.keys()):
-            self.record(EventKind.FORGE_RECOVERED, f"{name} is read whole again")
+            self.record(EventKind.FORGE_RECOVERED, f"{name} can be read completely again")
         self._incomplete = frozenset(unread)
         if held_note and held_note != self._held:
             self.record(EventKind.PLAN_HELD, held_note)

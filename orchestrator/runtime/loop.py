@@ -137,9 +137,9 @@ class Loop:
             try:
                 show(self._dependencies.cycles.latest)
             except Exception as error:
-                log.exception("the cycle could not be shown")
+                log.exception("the cycle could not be published")
                 self._dependencies.journal.record_problem(
-                    f"the cycle could not be shown: {type(error).__name__}: {error}"
+                    f"the cycle could not be published: {type(error).__name__}: {error}"
                 )
 
     def _record_recovery(self) -> None:

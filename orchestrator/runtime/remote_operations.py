@@ -32,7 +32,9 @@ class RemoteOperations:
             return {}
         found = await asyncio.to_thread(self._operations.recover)
         for ref in found.ended:
-            self._journal.record(EventKind.OPERATION_RECOVERED, "an operation of an earlier leader was ended", str(ref))
+            self._journal.record(
+                EventKind.OPERATION_RECOVERED, "an operation of an earlier leader was stopped", str(ref)
+            )
         if found.still_running:
             asyncio.get_running_loop().call_later(POLL_INTERVAL, self._wakeups.wake)
         return {each.ref: _as_running(each) for each in found.still_running}
@@ -44,6 +46,6 @@ def _as_running(operation: RemoteOperation) -> RunningOperation:
         verb=operation.verb,
         commit=operation.commit,
         started=operation.started_at,
-        progress=f"begun by another replica: {operation.identity}",
+        progress=f"started by another replica: {operation.identity}",
         remote=True,
     )

@@ -74,6 +74,6 @@ class Terms:
         else:
             for ref in parts.operations.recover().ended:
                 parts.journal.record(
-                    EventKind.OPERATION_RECOVERED, "an operation of an earlier life was ended", str(ref)
+                    EventKind.OPERATION_RECOVERED, "an operation left over from an earlier run was stopped", str(ref)
                 )
         return parts.operations.last_results()

@@ -1,1 +1,1 @@
-"""What people and agents may do: actions, chat commands, audit, notifications."""
+"""What people and programs may do: actions, chat commands, audit, notifications. Surfaces call it by its port."""

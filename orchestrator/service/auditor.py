@@ -65,7 +65,9 @@ class Auditor:
 
     async def _audit(self) -> AuditResult:
         if not self._dependencies.leadership.is_leader():
-            return AuditResult(unread=("this replica follows: only the one that leads knows what is at work just now",))
+            return AuditResult(
+                unread=("this replica isn't the leader, and only the leader knows which operations are running",)
+            )
         elsewhere = await self._dependencies.remote_operations.in_progress()
         running = {**elsewhere, **self._dependencies.executor.running}
         first = await asyncio.to_thread(self._read)
@@ -78,7 +80,7 @@ class Auditor:
         incomplete = [(facts.full_name, facts.reason) for facts in world.repositories.values() if not facts.complete]
         unread = [*first.unread, *second.unread, *orphan_audit.unread_sources(stacks, incomplete)]
         if shown.at is None:
-            unread.append("the first look at the Git host is under way")
+            unread.append("the first read of the Git host is still running")
         found = (*orphan_audit.orphaned_stacks(shown.plan, known, wanted), *orphan_audit.find_orphans(seen, known))
         return AuditResult(found, tuple(dict.fromkeys(unread)), _counts(second.resources, stacks))
 
@@ -89,12 +91,12 @@ class Auditor:
             try:
                 held[name] = registry.list_resources(self._dependencies.target(name), settings)
             except Exception as error:  # noqa: BLE001 - whatever a target's trouble is, it is told
-                unread.append(f"the target {name} could not be looked at: {type(error).__name__}: {error}")
+                unread.append(f"the target {name} could not be checked: {type(error).__name__}: {error}")
         try:
             beside = sorted((file for _, file in self._stray_files()), key=lambda file: file.path)
         except OSError as error:
             beside = []
-            unread.append(f"the server's own folders could not be looked at: {error}")
+            unread.append(f"the server's own folders could not be checked: {error}")
         return _Reading(AuditReading(held, beside), unread)
 
     def _context(self, world: World) -> AuditContext:
@@ -119,7 +121,9 @@ class Auditor:
             done = await self._remove_one(orphan)
         except Exception as error:  # noqa: BLE001 - one that does not go keeps no other
             return f"{said} could not be removed: {error}"
-        return f"removed {said}: {orphan.reason}" if done else f"left for the next cycle: {said}: {orphan.reason}"
+        return (
+            f"removed {said}: {orphan.reason}" if done else f"removal left to the next cycle: {said}: {orphan.reason}"
+        )
 
     async def _remove_one(self, orphan: OrphanedResource) -> bool:
         around = self._dependencies

@@ -41,7 +41,7 @@ class ChatActions:
             return await self._execute(command, origin)
         except EnvironmentNotFound:
             what = self._forge.words.pull_request
-            return CommandResult(False, f"There is no environment for this {what}; /eph up asks for one.")
+            return CommandResult(False, f"This {what} has no environment. Comment /eph up to create one.")
         except (RequestRefused, TemporarilyUnavailable, ForgeRefused) as error:
             return CommandResult(False, f"{error}")
 
@@ -56,23 +56,21 @@ class ChatActions:
                 return await self._up(origin)
             case ChatVerb.RETRY:
                 view = await self._control_plane.up(_stack_name(self._view(origin)), origin.author)
-                return CommandResult(True, f"{view.name} is tried again now.")
+                return CommandResult(True, f"Retrying {view.name} now.")
             case ChatVerb.DOWN:
                 view = await self._control_plane.down(_stack_name(self._view(origin)), origin.author)
-                return CommandResult(True, f"{view.name} is taken down; /eph up asks for it again.")
+                return CommandResult(True, f"Destroying {view.name}. Comment /eph up to recreate it.")
             case ChatVerb.EXTEND:
                 return await self._extend(command, origin)
             case ChatVerb.KEEP | ChatVerb.UNKEEP:
                 view = await self._control_plane.keep(
                     _stack_name(self._view(origin)), command.verb is ChatVerb.KEEP, origin.author
                 )
-                kept = (
-                    "is kept: it does not expire" if command.verb is ChatVerb.KEEP else "expires again as it would have"
-                )
+                kept = "is kept: it doesn't expire" if command.verb is ChatVerb.KEEP else "expires again"
                 return CommandResult(True, f"{view.name} {kept}.")
             case ChatVerb.SLEEP:
                 view = await self._control_plane.sleep(_stack_name(self._view(origin)), origin.author)
-                return CommandResult(True, f"{view.name} falls asleep; a visit or /eph wake wakes it.")
+                return CommandResult(True, f"Putting {view.name} to sleep. A visit or /eph wake wakes it.")
             case ChatVerb.WAKE:
                 return await self._wake(self._view(origin), origin.author)
             case ChatVerb.APPROVE:
@@ -83,7 +81,7 @@ class ChatActions:
                 view = self._view(origin)
                 return CommandResult(True, f"{view.name} is {view.phase.value}:", view.reasons)
             case ChatVerb.HELP:
-                return CommandResult(True, "Commands, each on a line of its own:", chat_commands.HELP)
+                return CommandResult(True, "Commands, one per line:", chat_commands.HELP)
             case _:
                 assert_never(command.verb)
 
@@ -99,7 +97,7 @@ class ChatActions:
         wanted = await asyncio.to_thread(self._trigger_labels, origin.repository, pull)
         label = min(wanted, default="")
         if not label:
-            return CommandResult(False, "Its eph.yaml names no label that asks for an environment.")
+            return CommandResult(False, "Its eph.yaml defines no trigger label.")
         put_on = not wanted & pull.labels
         if put_on:
             await asyncio.to_thread(self._forge.add_label, origin.repository, origin.key.number, label)
@@ -108,14 +106,15 @@ class ChatActions:
         except EnvironmentNotFound:
             self._control_plane.trigger_cycle("labelled")
         return CommandResult(
-            True, f"The label {label} asks for an environment." if put_on else "It is tried again now."
+            True,
+            f"Added the label {label}. The environment is created in the next cycle." if put_on else "Retrying now.",
         )
 
     async def _extend(self, command: ChatCommand, origin: CommandOrigin) -> CommandResult:
         seconds = int(command.duration.total_seconds())
         view = await self._control_plane.extend(_stack_name(self._view(origin)), seconds, origin.author)
-        until = f" until {format_time(view.expires_at)}, or as long as this server allows" if view.expires_at else ""
-        return CommandResult(True, f"{view.name} lives{until}.")
+        until = f" until {format_time(view.expires_at)} (or the longest this server allows)" if view.expires_at else ""
+        return CommandResult(True, f"Expiry of {view.name} postponed{until}.")
 
     async def _approve(self, command: ChatCommand, origin: CommandOrigin) -> CommandResult:
         """A commit that is named whole is the one that was looked at; else it is the newest, if it was there by then:
@@ -124,29 +123,29 @@ class ChatActions:
         head, named = view.wanted_commit, command.commit
         if named and not head.startswith(named):
             return CommandResult(
-                False, f"the newest commit is {head[:7]}, not {named[:7]}; look at it, then approve that one"
+                False, f"The newest commit is {head[:7]}, not {named[:7]}. Review it, then approve that commit."
             )
         await self._control_plane.approve_commit(
             _stack_name(view), head, origin.author, None if named == head else origin.at
         )
-        return CommandResult(True, f"Commit {head[:7]} may run. A push needs a new approval.")
+        return CommandResult(True, f"Commit {head[:7]} is approved. Each push needs a new approval.")
 
     async def _wake(self, view: EnvironmentView, by: str) -> CommandResult:
         """One that is awake is kept so for a while: whoever asks wants to use it."""
         await self._control_plane.wake_up(_stack_name(view), by)
         asleep = view.phase is Phase.ASLEEP
         return CommandResult(
-            True, f"{view.name} {'is woken' if asleep else 'is not asleep, and stays awake for a while'}."
+            True, f"{view.name} {'is waking up' if asleep else 'is already awake and stays awake for a while'}."
         )
 
     async def _logs(self, view: EnvironmentView) -> CommandResult:
         lines = await self._control_plane.logs(_stack_name(view), LogRequest(lines=LOG_LINES))
         if lines:
-            return CommandResult(True, f"What {view.name} printed last:", tuple(lines[-LOG_LINES:]), verbatim=True)
+            return CommandResult(True, f"Latest log lines of {view.name}:", tuple(lines[-LOG_LINES:]), verbatim=True)
         lines = await self._control_plane.operation_log(_stack_name(view), LOG_LINES)
         if lines:
-            return CommandResult(True, "What its last operation printed:", tuple(lines[-LOG_LINES:]), verbatim=True)
-        return CommandResult(True, f"{view.name} has printed nothing yet.")
+            return CommandResult(True, "Log of the last operation:", tuple(lines[-LOG_LINES:]), verbatim=True)
+        return CommandResult(True, f"{view.name} has no log output yet.")
 
 
 def _stack_name(view: EnvironmentView) -> str:

@@ -136,8 +136,8 @@ class CommandListener:
             try:
                 await self.process()
             except Exception as error:
-                log.exception("comments could not be looked at")
-                self._journal.record_problem(f"comments could not be looked at: {type(error).__name__}: {error}")
+                log.exception("comments could not be checked")
+                self._journal.record_problem(f"comments could not be checked: {type(error).__name__}: {error}")
 
     async def process(self) -> None:
         """Once: repositories that were read since the last turn, and what waits for its last word."""
@@ -168,8 +168,10 @@ class CommandListener:
         except ForgeError as error:
             self._journal.record_problem(f"{repository.full_name}: comments could not be read or answered: {error}")
         except Exception as error:
-            log.exception("comments of %s broke", repository.full_name)
-            self._journal.record_problem(f"{repository.full_name}: comments broke: {type(error).__name__}: {error}")
+            log.exception("processing comments of %s failed", repository.full_name)
+            self._journal.record_problem(
+                f"{repository.full_name}: processing comments failed: {type(error).__name__}: {error}"
+            )
 
     def _is_candidate(self, comment: ChatComment, facts: RepositoryFacts) -> bool:
         """A comment on an issue, on a closed pull request, by a program, or answered before is none."""
@@ -218,7 +220,7 @@ class CommandListener:
 
     async def _execute(self, parsed: chat_commands.ParsedLine, origin: CommandOrigin) -> CommandResult:
         if isinstance(parsed, InvalidCommand):
-            return CommandResult(False, f"{parsed.reason}; these are understood:", chat_commands.HELP)
+            return CommandResult(False, f"{parsed.reason}. Commands:", chat_commands.HELP)
         return await self._handler.execute(parsed, origin)
 
     def _reply(self, parsed: chat_commands.ParsedLine, result: CommandResult, origin: CommandOrigin) -> None:

@@ -74,13 +74,13 @@ class LocalControlPlane:
 
     def status(self) -> ServiceStatus:
         shown = self._deps.cycles.latest
-        notes = list(shown.plan.notes) if shown.plan else ["the first look at the world is under way"]
+        notes = list(shown.plan.notes) if shown.plan else ["the first cycle has not finished yet"]
         notes += shown.forge.problems
         if shown.foreign_stacks:
-            notes.append(f"{shown.foreign_stacks} stacks in the backend are not ours and are left alone")
+            notes.append(f"{shown.foreign_stacks} stacks in the backend don't belong to Eph and are ignored")
         leading = self._deps.leadership
         if leading.has_replicas and not leading.is_leader():
-            notes.insert(0, f"this replica follows; {leading.leader or 'nobody'} leads")
+            notes.insert(0, f"this replica isn't the leader; the leader is {leading.leader or 'unknown'}")
         return ServiceStatus(
             version=self._deps.version,
             started=self._deps.started_at,
@@ -113,7 +113,7 @@ class LocalControlPlane:
                 display_name(view).lower(),
             ):
                 return view
-        raise EnvironmentNotFound(f"there is no environment {name!r}")
+        raise EnvironmentNotFound(f"Environment {name!r} not found")
 
     async def events(self, name: str, after: int, limit: int, newest: bool) -> list[Event]:
         subject = self._event_subject(name) if name else ""
@@ -166,8 +166,8 @@ class LocalControlPlane:
         view = self.environment(name)
         known = [each.name for each in view.tests]
         if suite not in known:
-            there = f"there are: {', '.join(known)}" if known else "it has none, or they wait until it is ready"
-            raise RequestRefused(f"{view.name} has no suite {suite!r}; {there}")
+            there = f"Suites: {', '.join(known)}." if known else "It has no suites, or it isn't ready yet."
+            raise RequestRefused(f"{view.name} has no suite {suite!r}. {there}")
         return await asyncio.to_thread(self._deps.suite_runner.log_lines, view.ref, suite, min(lines, MAX_LINES))
 
     async def follow(self, name: str, service: str | None) -> AsyncIterator[str]:
@@ -207,7 +207,7 @@ class LocalControlPlane:
         view = self.environment(name)
         self._deps.suite_runner.retry(view.ref)
         self._record_intent(view, IntentKind.RETRY, by)
-        self._deps.journal.record(EventKind.INTENT_RETRY, "asked to try again now", str(view.ref), by)
+        self._deps.journal.record(EventKind.INTENT_RETRY, "requested a retry", str(view.ref), by)
         return view
 
     async def down(self, name: str, by: str) -> EnvironmentView:
@@ -215,7 +215,7 @@ class LocalControlPlane:
         view = self.environment(name)
         await self._remove_trigger_labels(view)
         self._record_intent(view, IntentKind.DOWN, by)
-        self._deps.journal.record(EventKind.INTENT_DOWN, "asked to take it down", str(view.ref), by)
+        self._deps.journal.record(EventKind.INTENT_DOWN, "requested its destruction", str(view.ref), by)
         return view
 
     async def _remove_trigger_labels(self, view: EnvironmentView) -> None:
@@ -233,40 +233,42 @@ class LocalControlPlane:
             except ForgeNotFound:
                 continue  # somebody was quicker
             except ForgeError as error:
-                raise RequestRefused(f"the label {label} could not be taken off: {error}") from error
+                raise RequestRefused(f"the label {label} could not be removed: {error}") from error
 
     async def _mark_ref_expired(self, view: EnvironmentView, repository: Repository, candidate: Request) -> None:
         """A branch or a tag has no label to take off: its commit is marked as if its time had run out."""
         try:
-            mark, text = expired_mark(view.ref.stack), "Taken down by a person."
+            mark, text = expired_mark(view.ref.stack), "Destroyed by a person."
             await asyncio.to_thread(self._deps.forge.mark, repository, candidate.pull.head_sha, mark, text)
         except ForgeError as error:
-            raise RequestRefused(f"{display_name(view)} could not be marked as taken down: {error}") from error
+            raise RequestRefused(
+                f"{display_name(view)} could not be marked as destroyed by a person: {error}"
+            ) from error
 
     async def extend(self, name: str, seconds: int, by: str) -> EnvironmentView:
         view = self.environment(name)
         if view.phase in (Phase.DESTROYING, Phase.DESTROYED):
-            raise RequestRefused(f"{view.name} is being destroyed; there is nothing to extend")
+            raise RequestRefused(f"{view.name} is being destroyed, so its expiry can't be changed")
         if not view.commit:
-            raise RequestRefused(f"{view.name} is not made yet; its time starts with its newest commit")
+            raise RequestRefused(f"{view.name} does not exist yet; the timer starts with its newest commit")
         now = self._deps.clock()
         # Whole seconds, as the tag keeps them: what it says is then what was asked for.
         until = (max(view.expires_at or now, now) + timedelta(seconds=seconds)).replace(microsecond=0)
         self._record_intent(view, IntentKind.EXTEND, by, until)
         self._deps.journal.record(
-            EventKind.INTENT_EXTEND, f"asked for time until {until:%Y-%m-%d %H:%M}", str(view.ref), by
+            EventKind.INTENT_EXTEND, f"requested an extension until {until:%Y-%m-%d %H:%M}", str(view.ref), by
         )
         return replace(view, expires_at=until)
 
     async def keep(self, name: str, keep: bool, by: str) -> EnvironmentView:
         view = self.environment(name)
         if view.phase in (Phase.DESTROYING, Phase.DESTROYED):
-            raise RequestRefused(f"{view.name} is being destroyed; there is nothing to keep")
+            raise RequestRefused(f"{view.name} is being destroyed, so it can't be kept")
         if not view.commit:
-            raise RequestRefused(f"{view.name} is not made yet; keep it once it is there")
+            raise RequestRefused(f"{view.name} does not exist yet; keep it once it has been created")
         self._record_intent(view, IntentKind.KEEP if keep else IntentKind.UNKEEP, by)
         kind, what = (
-            (EventKind.INTENT_KEEP, "to keep it") if keep else (EventKind.INTENT_UNKEEP, "to let its time count again")
+            (EventKind.INTENT_KEEP, "to keep it") if keep else (EventKind.INTENT_UNKEEP, "that it expires again")
         )
         self._deps.journal.record(kind, f"asked {what}", str(view.ref), by)
         return replace(view, kept=keep, expires_at=None if keep else view.expires_at)
@@ -279,11 +281,11 @@ class LocalControlPlane:
 
     def _request_sleep_or_wake(self, view: EnvironmentView, kind: IntentKind, by: str) -> EnvironmentView:
         if view.phase in (Phase.DESTROYING, Phase.DESTROYED, Phase.EXPIRED):
-            raise RequestRefused(f"{view.name} is being destroyed; it can neither sleep nor wake")
+            raise RequestRefused(f"{view.name} is being destroyed, so it can't sleep or wake")
         if not view.commit:
-            raise RequestRefused(f"{view.name} is not made yet; there is nothing that could {kind}")
+            raise RequestRefused(f"{view.name} does not exist yet, so it can't {kind}")
         if not isinstance(self._deps.target(view.target), Sleeps):
-            raise RequestRefused(f"the target {view.target} cannot put environments to sleep")
+            raise RequestRefused(f"The target {view.target} does not support sleep")
         self._record_intent(view, kind, by)
         told, what = (
             (EventKind.INTENT_SLEEP, "to put it to sleep")
@@ -302,21 +304,21 @@ class LocalControlPlane:
         candidate = home.requests.get(view.key.number) if home and view.key else None
         repository = facts.repositories.get(view.key.repository) if view.key else None
         if candidate is None or repository is None or not candidate.pull.from_fork:
-            raise RequestRefused(f"{name} is no open pull request from a fork, so there is nothing to approve")
+            raise RequestRefused(f"{name} is not an open pull request from a fork, so there is nothing to approve")
         head = candidate.pull.head_sha
         if commit != head:
             raise RequestRefused(
-                f"the newest commit of {name} is {head}, not {commit}; look at it, then approve that one"
+                f"The newest commit of {name} is {head}, not {commit}. Review it, then approve that commit."
             )
         first = self._deps.loop_state.first_seen.get(candidate.pull.key, ("", None))
         if requested_at is not None and (first[0] != head or first[1] is None or first[1] >= requested_at):
-            raise RequestRefused(f"commit {head[:7]} came in the meantime; look at it, then approve again")
+            raise RequestRefused(f"Commit {head[:7]} was pushed in the meantime. Review it, then approve again.")
         try:
             text = f"Approved by {by}"
             await asyncio.to_thread(self._deps.forge.mark, repository, head, APPROVED, text)
         except ForgeError as error:
             raise RequestRefused(f"the approval could not be written on commit {head[:7]}: {error}") from error
-        self._deps.journal.record(EventKind.COMMIT_APPROVED, f"commit {head} of a fork may run", str(view.ref), by)
+        self._deps.journal.record(EventKind.COMMIT_APPROVED, f"commit {head} of a fork is approved", str(view.ref), by)
         self.trigger_cycle("approved")
         return view
 
@@ -324,11 +326,11 @@ class LocalControlPlane:
         shown = self._deps.cycles.latest
         held = shown.plan.digest if shown.plan else ""
         if not held or plan != held:
-            raise RequestRefused(f"no plan {plan!r} is held" + (f"; the one that is held is {held}" if held else ""))
+            raise RequestRefused(f"Plan {plan!r} is not on hold" + (f". Plan on hold: {held}" if held else ""))
         self._deps.loop_state.approved_plans[plan] = self._deps.clock()
-        self._deps.journal.record(EventKind.PLAN_APPROVED, f"plan {plan} may go through", actor=by)
+        self._deps.journal.record(EventKind.PLAN_APPROVED, f"plan {plan} is approved", actor=by)
         self.trigger_cycle("approved")
-        return f"plan {plan} goes through with the next cycle"
+        return f"plan {plan} runs in the next cycle"
 
     async def audit(self) -> AuditResult:
         return await self._deps.auditor.audit()
@@ -346,7 +348,7 @@ class LocalControlPlane:
         for sentence in removed:
             self._deps.journal.record(EventKind.SWEEP_REMOVED, sentence, actor=by)
         self._deps.journal.record(
-            EventKind.SWEEP_REMOVED, f"asked to sweep: {len(lines) + len(removed)} found", actor=by
+            EventKind.SWEEP_REMOVED, f"requested a sweep: {len(lines) + len(removed)} found", actor=by
         )
         self.trigger_cycle("sweep")
         return lines + removed
@@ -369,7 +371,7 @@ def _is_removal(line: str) -> bool:
 
 
 def _target_error(target: str, error: Exception) -> str:
-    return f"the target {target} could not be asked: {error}"
+    return f"the target {target} could not be reached: {error}"
 
 
 def _new_lines(previous: list[str], current: list[str]) -> list[str]:

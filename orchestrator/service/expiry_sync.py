@@ -66,6 +66,6 @@ class ExpirySync:
                 settings = self._target_settings[view.target]
                 self._targets[view.target].set_expiry(view.name, settings, view.expires_at)
             except Exception as error:  # noqa: BLE001 - whatever a target's trouble is, it is tried again
-                log.warning("the date of %s could not be written: %s", view.name, error)
+                log.warning("the expiry date of %s could not be written: %s", view.name, error)
             else:
                 self._written[view.ref] = view.expires_at

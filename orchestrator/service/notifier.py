@@ -64,7 +64,7 @@ def _host_state(view: EnvironmentView) -> dict[str, str | float]:
     }
 
 
-NO_LONGER_REQUESTED = "Not wanted any more: it was closed, or its label was taken away."
+NO_LONGER_REQUESTED = "No longer needed: the pull request was closed, or its label was removed."
 
 
 class PullReporter(Protocol):
@@ -182,8 +182,8 @@ class Notifier:
             try:
                 failed, said = await asyncio.to_thread(self._report, [*views, *owed.values()], owed)
             except Exception as error:
-                log.exception("pull requests could not be told")
-                failed, said = [f"pull requests could not be told: {type(error).__name__}: {error}"], []
+                log.exception("pull requests could not be updated")
+                failed, said = [f"pull requests could not be updated: {type(error).__name__}: {error}"], []
         for ref in said:
             if self._pending.get(ref) is owed[ref]:
                 del self._pending[ref]
@@ -244,7 +244,7 @@ def _final_view(view: EnvironmentView, reason: str) -> EnvironmentView:
 
 def _expired_view(view: EnvironmentView) -> EnvironmentView:
     """Its label was taken off by us or by a person: either way that it expired is what people want to know."""
-    return replace(_final_view(view, "Its time ran out."), phase=Phase.EXPIRED)
+    return replace(_final_view(view, "The environment expired."), phase=Phase.EXPIRED)
 
 
 def _is_gone(view: EnvironmentView, cycle: CycleResult) -> bool:

@@ -16,13 +16,13 @@ from dataclasses import dataclass
 
 import httpx
 
-from orchestrator.core.util.caches import BoundedCache
 from orchestrator.forges.webhooks import WebhookParser, WebhookRequest, WebhookStatus
 from orchestrator.ledger.event_kinds import EventKind
 from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service.port import WebhookTestResult
+from programs.kit.caches import BoundedCache
 
 MAX_DELIVERY_IDS = 10_000
 TEST_TIMEOUT = 10.0
@@ -91,7 +91,7 @@ class WebhookReceiver:
             async with httpx.AsyncClient(timeout=TEST_TIMEOUT, trust_env=bool(self._endpoint.public_url)) as client:
                 return (await client.post(url, content=ping.body, headers=dict(ping.headers))).status_code, ""
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return 0, f"{url} does not answer: {str(error) or type(error).__name__}"
+            return 0, f"{url} does not respond: {str(error) or type(error).__name__}"
 
     def _is_new(self, delivery_id: str) -> bool:
         """One without an id is always new."""
@@ -105,20 +105,20 @@ class WebhookReceiver:
 
 def _explain_response(status: int, arrived: bool, endpoint: WebhookEndpoint) -> str:
     if status == 202 and arrived:
-        more = "" if endpoint.public_url else "; set forge.webhook_url to try the way from outside"
-        return f"it arrived, and its signature was accepted{more}"
+        more = "" if endpoint.public_url else "; set forge.webhook_url to test the public address"
+        return f"The ping arrived and its signature is valid{more}"
     if status == 202:
-        return "something else answered in our place: the address leads to another Eph, or to another replica"
+        return "Another server responded: the address leads to another Eph or to another replica"
     if status == 401:
-        return "the signature was refused: what answers there has another secret"
+        return "Invalid signature: the server at this address has another webhook secret"
     if status in (301, 302, 307, 308):
-        return f"answered with a redirect ({status}), which {endpoint.host} does not follow: set its target instead"
-    return f"answered {status}: what stands in front of Eph does not let POST {endpoint.path} through"
+        return f"The server responded with a redirect ({status}), which {endpoint.host} does not follow; use its target"
+    return f"The server responded with {status}: a proxy in front of Eph may block POST {endpoint.path}"
 
 
 def _hook_url_note(hooks: WebhookStatus, url: str) -> str:
     if not hooks.urls:
-        return "the Git host has no webhook that we can see; Eph looks every interval anyway"
+        return "no webhook found at the Git host; Eph still polls at every interval"
     if url and url not in hooks.urls:
-        return f"the Git host sends to {', '.join(hooks.urls)}, and not to forge.webhook_url"
+        return f"the Git host sends webhooks to {', '.join(hooks.urls)}, not to forge.webhook_url"
     return ""

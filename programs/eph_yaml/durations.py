@@ -15,7 +15,7 @@ _PATTERN = r"^([0-9]{1,6}(w|d|h|m|s))+$"
 _WHOLE = re.compile(r"(?:[0-9]{1,6}[wdhms]){1,5}")
 _PART = re.compile(r"([0-9]{1,6})([wdhms])")
 _MOST = timedelta(days=365)
-_EXPECTED = "write a number and a unit, such as 30m, 72h or 7d"
+_EXPECTED = "use a number and a unit, such as 30m, 72h or 7d"
 
 
 def parse_duration(value: Any) -> timedelta:
@@ -26,7 +26,7 @@ def parse_duration(value: Any) -> timedelta:
         raise InvalidValue(f"{quote(value)} is not a duration", _EXPECTED)
     length = timedelta(seconds=sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(value)))
     if not timedelta(0) < length <= _MOST:
-        raise InvalidValue(f"{quote(value)} is out of range", "write more than 0s and at most 365d")
+        raise InvalidValue(f"{quote(value)} is out of range", "use more than 0s and at most 365d")
     return length
 
 

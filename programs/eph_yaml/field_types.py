@@ -34,23 +34,23 @@ def _text(value: Any) -> Any:
     if isinstance(value, YamlInt | YamlFloat):
         return value.text
     if isinstance(value, bool):
-        raise InvalidValue(f"{str(value).lower()} is a truth value, not a text", "put it in quotes")
+        raise InvalidValue(f"{str(value).lower()} is a boolean, not text", "put it in quotes")
     return value
 
 
 def _check_text_length(value: str) -> str:
     if not value.strip():
-        raise InvalidValue("nothing is written here", "write a text, or leave the key out")
+        raise InvalidValue("the value is missing", "add a value or remove the key")
     if len(value) > MAX_TEXT_LENGTH:
-        raise InvalidValue(f"the text has {len(value):,} characters", f"write at most {MAX_TEXT_LENGTH:,}")
+        raise InvalidValue(f"the text has {len(value):,} characters", f"use at most {MAX_TEXT_LENGTH:,}")
     return value
 
 
 def _name(value: str) -> str:
     if not re.fullmatch(_DNS, value) or len(value) > 30 or "--" in value:
         raise InvalidValue(
-            f"{quote(value)} is not a name",
-            "write 1 to 30 lower-case letters, digits and single dashes, a letter first, no dash last",
+            f"{quote(value)} is not a valid name",
+            "use 1 to 30 lowercase letters, digits and single dashes; start with a letter, don't end with a dash",
         )
     return value
 
@@ -58,10 +58,11 @@ def _name(value: str) -> str:
 def _variable(value: str) -> str:
     if not re.fullmatch(_VARIABLE, value) or len(value) > 100:
         raise InvalidValue(
-            f"{quote(value)} is not the name of a variable", "write letters, digits and _, no digit first"
+            f"{quote(value)} is not a valid variable name",
+            "use letters, digits and underscores; don't start with a digit",
         )
     if _RESERVED.fullmatch(value):
-        raise InvalidValue(f"{quote(value)} is set by Eph itself", "take another name than PORT or EPH_…")
+        raise InvalidValue(f"{quote(value)} is set by Eph itself", "use a name other than PORT or EPH_…")
     return value
 
 
@@ -69,13 +70,16 @@ def repository_path(value: str) -> str:
     """A path that stays in the repository, whoever reads it: git, psql, kubectl or a shell."""
     parts = value.split("/")
     if not value.strip() or len(value) > 300 or not value.isprintable():
-        raise InvalidValue(f"{quote(value)} is not a path", "write a path in the repository, such as ./db/schema.sql")
+        raise InvalidValue(f"{quote(value)} is not a path", "use a path in the repository, such as ./db/schema.sql")
     if value.startswith(("/", "~")) or ".." in parts or "\\" in value or ":" in value:
         raise InvalidValue(
-            f"{quote(value)} leads out of the repository", "write a path from the repository's root, without `..`"
+            f"{quote(value)} is outside of the repository", "use a path relative to the repository's root, without `..`"
         )
     if ".git" in (part.lower() for part in parts) or any(part.startswith("-") for part in parts):
-        raise InvalidValue(f"{quote(value)} is not a file of the repository", "name no .git folder and no leading dash")
+        raise InvalidValue(
+            f"{quote(value)} is not allowed as a file of the repository",
+            "the path must not be in .git or start with a dash",
+        )
     return value
 
 
@@ -86,7 +90,7 @@ def _template(value: str) -> str:
 
 def _url_path(value: str) -> str:
     if not re.fullmatch(_URL_PATH, value) or len(value) > 200:
-        raise InvalidValue(f"{quote(value)} is not a path of a URL", "start with a slash, such as /healthz")
+        raise InvalidValue(f"{quote(value)} is not a URL path", "start with a slash, such as /healthz")
     return value
 
 
@@ -116,12 +120,12 @@ Template = Annotated[
 UrlPath = Annotated[str, AfterValidator(_url_path), WithJsonSchema({"type": "string", "pattern": _URL_PATH})]
 Cpu = Annotated[
     Text,
-    matches(_CPU, "an amount of CPU", "write 500m or 2"),
+    matches(_CPU, "an amount of CPU", "use for example 500m or 2"),
     WithJsonSchema({"type": ["string", "number"], "examples": ["500m", "2"]}),
 ]
 Memory = Annotated[
     Text,
-    matches(_MEMORY, "an amount of memory", "write 512Mi or 2Gi"),
+    matches(_MEMORY, "an amount of memory", "use for example 512Mi or 2Gi"),
     WithJsonSchema({"type": "string", "pattern": _MEMORY}),
 ]
 Glob = Annotated[str, BeforeValidator(_text), AfterValidator(_check_text_length), Field(max_length=200)]
@@ -131,10 +135,10 @@ Env = dict[VariableName, EnvValue]
 class CommandConfig(Section):
     """A shell command. Short form: the command alone."""
 
-    command: ShellCommand = Field(description="What the shell runs, in the root of the checkout.")
+    command: ShellCommand = Field(description="A shell command, run in the root of the checkout.")
     timeout: Duration = Field(
         default=timedelta(minutes=10),
-        description="The longest it may take; then it is ended, and that counts as a failure.",
+        description="The timeout. A command that takes longer is stopped and counts as failed.",
     )
 
     @model_validator(mode="before")

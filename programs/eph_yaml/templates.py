@@ -40,7 +40,7 @@ TemplatePart = str | Placeholder
 def parse_template(text: str) -> tuple[TemplatePart, ...]:
     """Splits a template; raises ``Rejected`` with the character that is wrong, counted from 1."""
     if len(text) > MAX_TEMPLATE_LENGTH:
-        raise InvalidValue(f"the template has {len(text)} characters", f"write at most {MAX_TEMPLATE_LENGTH}")
+        raise InvalidValue(f"the template has {len(text)} characters", f"use at most {MAX_TEMPLATE_LENGTH}")
     parts: list[TemplatePart] = []
     position = 0
     while position < len(text):
@@ -51,7 +51,7 @@ def parse_template(text: str) -> tuple[TemplatePart, ...]:
             break
         closed = text.find("}", opened)
         if text[opened] == "}" or closed < 0:
-            raise InvalidValue(f"a single '{text[opened]}' at character {opened + 1}", "write a placeholder as {name}")
+            raise InvalidValue(f"a single '{text[opened]}' at character {opened + 1}", "use {name} for a placeholder")
         parts.append(_parse_placeholder(text[opened + 1 : closed], opened + 1))
         position = closed + 1
     return tuple(parts)
@@ -84,12 +84,12 @@ def _parse_placeholder(text: str, position: int) -> Placeholder:
     if name not in PLACEHOLDERS:
         close = get_close_matches(name[:50], PLACEHOLDERS, n=1)
         known = ", ".join(f"{{{item}}}" for item in PLACEHOLDERS)
-        hint = f"did you mean {{{close[0]}}}?" if close else f"there are {known}"
+        hint = f"did you mean {{{close[0]}}}?" if close else f"known placeholders: {known}"
         raise InvalidValue(f"unknown placeholder {{{escape(name, MAX_KEY)}}} at character {position}", hint)
     if found is None:
         raise InvalidValue(
-            f"the slice of {{{name}}} at character {position} is not one",
-            f"write {{{name}:0:7}} for the first seven characters",
+            f"invalid slice of {{{name}}} at character {position}",
+            f"use {{{name}:0:7}} for the first seven characters",
         )
     return Placeholder(name, _slice_bound(found[2]), _slice_bound(found[3]))
 

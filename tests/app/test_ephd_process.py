@@ -125,7 +125,7 @@ def test_it_gets_ready_stops_within_fifteen_seconds_and_leaves_the_gateway(ephd:
     assert ephd.gateways() == before
     second = ephd.start()
     assert second.wait(60) == 1
-    assert f"port {ephd.api_port} is taken" in ephd.log.read_text()
+    assert f"port {ephd.api_port} is already in use" in ephd.log.read_text()
     assert "Traceback" not in ephd.log.read_text()
     again.send_signal(signal.SIGTERM)
     assert again.wait(60) == 0

@@ -48,7 +48,7 @@ async def test_a_taken_port_is_named_with_its_setting_before_anything_is_touched
     with (
         socket.create_server(told.listen_address),
         pytest.raises(
-            StartupError, match=rf"listen = {told.listen}: port {told.listen_address[1]} is taken.*EPH_LISTEN"
+            StartupError, match=rf"listen = {told.listen}: port {told.listen_address[1]} is already in use.*EPH_LISTEN"
         ),
     ):
         await start_ephd(told, tools)
@@ -62,7 +62,7 @@ async def test_second_ephd_on_one_home_is_refused(tmp_path: Path, tools: Toolcha
         lock.write("4711")
         lock.flush()
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(StartupError, match=r"another ephd \(process 4711\) runs on"):
+        with pytest.raises(StartupError, match=r"another ephd \(process 4711\) uses"):
             await start_ephd(told, tools)
     open_listener("listen", told.listen).close()
 
@@ -89,5 +89,5 @@ async def test_failed_start_stops_what_it_started(
 
 
 def test_foreign_listen_address_is_reported() -> None:
-    with pytest.raises(StartupError, match="give an address of this machine"):
+    with pytest.raises(StartupError, match="use an address of this machine"):
         open_listener("listen", "192.0.2.1:8080")

@@ -13,7 +13,7 @@ import pytest
 
 from tests.sabotage.patched_copy import PACKAGES, ROOT, copy_code
 
-DOORS = ("stacks.backends",)
+DOORS = ("stacks.backends", "stacks.executors")
 EMPTY_BACKEND = """
 from stacks.backends.fake import FakeBackend
 from stacks.backends.port import BackendAdapter
@@ -41,6 +41,34 @@ backend = registry.open_backend(settings.stacks_url)
 assert backend.url == "empty://here"
 assert StackInventory(backend).snapshot().complete
 print(sorted(registry.schemes()))
+"""
+EMPTY_EXECUTOR = """
+from stacks.executors.fake import FakeExecutor
+from stacks.executors.port import ExecutorAdapter
+
+
+class EmptyExecutor(FakeExecutor):
+    def __init__(self, settings):
+        super().__init__()
+        self.version = settings.version
+
+
+ADAPTER = ExecutorAdapter("empty", EmptyExecutor)
+"""
+USE_EXECUTOR = """
+from pathlib import Path
+
+from orchestrator.app import outside
+from orchestrator.config.settings.server_settings import ServerSettings
+from stacks.executors import registry
+from stacks.executors.port import ExecutorSettings
+from stacks.toolchain.pulumi_cli import Toolchain
+
+settings = ServerSettings(home=Path.cwd() / "home", executor="empty")
+worker = outside.create_worker_settings(settings, Toolchain(Path("pulumi"), "3.0.0", "", ""))
+executor = registry.open_executor(settings.executor, ExecutorSettings(worker, "3.0.0", settings.operations_dir))
+assert executor.version == "3.0.0"
+print(sorted(registry.installed()))
 """
 
 
@@ -77,6 +105,19 @@ def test_new_backend_takes_one_folder(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "__init__.py").write_text(EMPTY_BACKEND)
     assert _run(tmp_path, USE_BACKEND) == "['empty', 'file']"
+
+
+def test_new_executor_takes_one_folder(tmp_path: Path) -> None:
+    copy_code(tmp_path, ())
+    folder = tmp_path / "stacks/executors/empty"
+    folder.mkdir()
+    (folder / "__init__.py").write_text(EMPTY_EXECUTOR)
+    assert _run(tmp_path, USE_EXECUTOR) == "['empty', 'process']"
+
+
+def test_new_executor_of_another_distribution(tmp_path: Path) -> None:
+    _install(tmp_path, "eph.executors", EMPTY_EXECUTOR)
+    assert _run(tmp_path, USE_EXECUTOR) == "['empty', 'process']"
 
 
 def test_new_backend_of_another_distribution(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_list_has_a_row_each_and_the_state_of_the_service_beside(eph: Eph) -> No
     row = next(line for line in rows if NAME in line)
     for part in ("ready", f"http://{NAME}.localhost:8080", "demo/shop#42", "2a2a2a2"):
         assert part in row
-    assert "4 in all, 0 being worked on, 1 queued" in result.stderr
+    assert "4 total, 0 running operations, 1 queued" in result.stderr
 
 
 @pytest.mark.parametrize("form", ["json", "yaml"])
@@ -73,15 +73,15 @@ def test_a_name_may_be_typed_in_many_ways(eph: Eph, typed: str) -> None:
 def test_a_start_that_several_have_is_asked_back(eph: Eph) -> None:
     result = eph("get", "shop")
     assert result.exit_code == 4
-    assert "could be 3 environments" in result.stderr
+    assert "matches 3 environments" in result.stderr
     assert NAME in result.stderr
 
 
 def test_get_shows_what_failed_with_the_last_lines(eph: Eph, desk: FakeEnvironmentService) -> None:
-    failure = FailureView("9" * 40, "build", "make ended with 2.", ("no rule", "stop"), START, 2, START)
+    failure = FailureView("9" * 40, "build", "make exited with status 2.", ("no rule", "stop"), START, 2, START)
     desk.put_environment(replace(sample(9, Phase.FAILED), failure=failure))
     text = eph("get", "9").stdout
-    assert "build: make ended with 2." in text
+    assert "build: make exited with status 2." in text
     assert "  no rule\n  stop\n" in text
 
 
@@ -104,7 +104,7 @@ def test_get_shows_pods_and_what_happened_to_them(eph: Eph, desk: FakeEnvironmen
     for part in ("web-5d4f8-x", "failing", "shop:1", "web: its process keeps ending (3 times)", "next try (4 times)"):
         assert part in said, said
     assert json.loads(eph("get", NAME, "-o", "json").stdout)["processes"][0]["restarts"] == 2
-    desk.unavailable_reason = "the target kubernetes could not be asked: no route"
+    desk.unavailable_reason = "the target kubernetes could not be reached: no route"
     silent = eph("get", NAME)
     assert (silent.exit_code, "no route" in silent.stderr, NAME in silent.stdout) == (0, True, True)
 
@@ -185,7 +185,7 @@ def test_up_of_one_that_expired_says_what_brings_it_back(eph: Eph) -> None:
     """L5: expiry took its label off, so there is nothing that could be tried again."""
     done = eph("up", "shop-long-gone-abcd-99")
     assert done.exit_code == ExitCode.NOT_FOUND
-    assert "put the label on its pull request again, or comment `/eph up` there" in done.stderr
+    assert "Add the label to the pull request again, or comment `/eph up` there" in done.stderr
 
 
 def test_down_needs_a_yes_from_a_person_or_a_flag(eph: Eph, desk: FakeEnvironmentService) -> None:
@@ -213,11 +213,11 @@ ORPHAN = OrphanedResource(
 def test_audit_names_each_orphan_and_ends_by_what_it_found(eph: Eph, desk: FakeEnvironmentService) -> None:
     """C2: 0 clean, 1 orphans, 2 not all could be looked at, which is never clean."""
     clean = eph("audit")
-    assert (clean.exit_code, clean.stdout) == (0, "0 orphans; looked at nothing\n")
+    assert (clean.exit_code, clean.stdout) == (0, "0 orphans; checked nothing\n")
     desk.audit_result = AuditResult((), ("the target local could not be looked at",), {"stacks": 3})
     blind = eph("audit")
     assert blind.exit_code == 2
-    assert "not looked at: the target local" in blind.stderr
+    assert "not checked: the target local" in blind.stderr
     desk.audit_result = AuditResult((ORPHAN,), ("and something else",), {"stacks": 3, "local": 40})
     found = eph("audit")
     assert found.exit_code == 1
@@ -226,7 +226,7 @@ def test_audit_names_each_orphan_and_ends_by_what_it_found(eph: Eph, desk: FakeE
         NAME,
         "9 parts",
         'remove: psql -c "DROP"',
-        "looked at 3 stacks, 40 local",
+        "checked 3 stacks, 40 local",
     ):
         assert part in found.stdout
     assert "`eph sweep` removes 1 of them" in found.stderr
@@ -258,7 +258,7 @@ def test_tests_are_in_get_and_their_lines_in_logs(eph: Eph, desk: FakeEnvironmen
 
 
 def test_sweep_and_approve(eph: Eph, desk: FakeEnvironmentService) -> None:
-    assert eph("sweep").stdout == "nothing is left over\n"
+    assert eph("sweep").stdout == "no orphans found\n"
     desk.orphans = ["The database eph_old belongs to no pull request."]
     dry = eph("sweep", "--dry-run")
     assert dry.stdout == "The database eph_old belongs to no pull request.\n"
@@ -276,7 +276,10 @@ def test_approve_of_a_fork_is_bound_to_the_commit_that_was_shown(eph: Eph, desk:
     unsaid = eph("approve", "demo/shop#42")
     assert unsaid.exit_code == 2
     assert commit in unsaid.stderr
-    assert eph("approve", "demo/shop#42", "--yes").stdout == f"commit {commit} may run; a push needs a new approval\n"
+    assert (
+        eph("approve", "demo/shop#42", "--yes").stdout
+        == f"commit {commit} is approved; each push needs a new approval\n"
+    )
     assert desk.calls == [("approve_commit", NAME, "admin-name", commit)]
     assert eph("approve", "demo/shop#42", "--commit", commit).exit_code == 0
     older = eph("approve", "demo/shop#42", "--commit", "ab" * 20)
@@ -287,7 +290,7 @@ def test_approve_of_a_fork_is_bound_to_the_commit_that_was_shown(eph: Eph, desk:
 
 
 def test_keep_stops_the_clock(eph: Eph, desk: FakeEnvironmentService) -> None:  # L5
-    assert eph("keep", NAME).stdout == f"{NAME} does not expire\n"
+    assert eph("keep", NAME).stdout == f"{NAME} doesn't expire\n"
     assert desk.environment(NAME).kept
     assert eph("unkeep", NAME).exit_code == 0
     assert not desk.environment(NAME).kept
@@ -304,10 +307,10 @@ def test_exit_codes_and_hints(eph: Eph, desk: FakeEnvironmentService, monkeypatc
     assert eph("get", NAME, role="nobody").exit_code == 3
     forbidden = eph("down", NAME, "--yes", role="viewer")
     assert forbidden.exit_code == 3
-    assert "needs the role developer" in forbidden.stderr
+    assert "requires developer" in forbidden.stderr
     missing = eph("get", "shop-gentle-steam-42")
     assert missing.exit_code == 4
-    assert f"did you mean {NAME}" in missing.stderr
+    assert f"Did you mean {NAME}" in missing.stderr
     desk.refusal = "It is being destroyed."
     assert eph("up", NAME).exit_code == 6
     assert eph("lisst").exit_code == 2

@@ -82,7 +82,7 @@ def test_a_server_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EPH_URL", f"http://127.0.0.1:{port}")
     result = CliRunner().invoke(app, ["list"])
     assert result.exit_code == 5
-    assert "does not answer" in result.stderr
+    assert "does not respond" in result.stderr
     monkeypatch.setenv("EPH_URL", "eph.example.com")
     assert CliRunner().invoke(app, ["list"]).exit_code == 2
 

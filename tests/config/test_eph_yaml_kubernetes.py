@@ -94,16 +94,16 @@ def test_services_are_ordered_scheduled_and_bounded() -> None:
 @pytest.mark.parametrize(
     ("services", "why"),
     [
-        ("[{name: a, image: i, after: [b]}]", r"services\[0\]\.after\[0\]: there is no service `b`.*services are a"),
+        ("[{name: a, image: i, after: [b]}]", r"services\[0\]\.after\[0\]: unknown service `b`.*services are a"),
         ("[{name: web, image: i, after: [wep]}, {name: wee, image: i}]", "did you mean `wee`"),
-        ("[{name: a, image: i, after: [b]}, {name: b, image: i, after: [a]}]", "a, b wait for each other"),
-        ("[{name: a, image: i, after: [a]}]", "a wait for each other"),
-        ("[{name: a, image: i, after: [b]}, {name: b, image: i, schedule: '* * * * *'}]", "never ready"),
+        ("[{name: a, image: i, after: [b]}, {name: b, image: i, after: [a]}]", "circular dependency between a, b"),
+        ("[{name: a, image: i, after: [a]}]", "circular dependency between a"),
+        ("[{name: a, image: i, after: [b]}, {name: b, image: i, schedule: '* * * * *'}]", "never becomes ready"),
         ("[{name: a, image: i}, {name: b, image: i, schedule: '@daily'}]", "five fields of cron"),
-        ("[{name: a, image: i, schedule: '* * * * *', public: true}]", r"services\[0\]\.public.*answers nobody"),
-        ("[{name: a, image: i, schedule: '* * * * *', port: 1}]", r"services\[0\]\.port.*listens at no port"),
-        ("[{name: a, image: i, volumes: {data: 1Gi}}]", "not a place for a volume"),
-        ("[{name: a, image: i, volumes: {/a/../b: 1Gi}}]", "not a place for a volume"),
+        ("[{name: a, image: i, schedule: '* * * * *', public: true}]", r"services\[0\]\.public.*can't be public"),
+        ("[{name: a, image: i, schedule: '* * * * *', port: 1}]", r"services\[0\]\.port.*has no port"),
+        ("[{name: a, image: i, volumes: {data: 1Gi}}]", "not a valid volume path"),
+        ("[{name: a, image: i, volumes: {/a/../b: 1Gi}}]", "not a valid volume path"),
         ("[{name: a, image: i, volumes: {/etc/ssl: 1Gi}}]", "would hide what is in /etc"),
         ("[{name: a, image: i, volumes: {/data: lots}}]", "not an amount"),
     ],
@@ -121,25 +121,34 @@ def test_on_one_machine_volumes_and_shares_are_said_to_be_without_effect_and_sch
     text = "services: [{name: web, command: run, after: [], volumes: {/data: 1Gi}, resources: {cpu: 1}}]\n"
     told = notices(parse((local + text).encode()), POLICY)
     assert [line.split(": ")[1] for line in told] == ["services[0].volumes", "services[0].resources"]
-    with pytest.raises(InvalidConfig, match="runs nothing by schedule"):
+    with pytest.raises(InvalidConfig, match="does not support scheduled services"):
         spec(local + "services: [{name: web, command: run}, {name: n, command: run, schedule: '0 3 * * *'}]\n")
 
 
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("services: [{name: web, command: run}]\n", r"services\[0\]: the target `kubernetes` runs images"),
+        ("services: [{name: web, command: run}]\n", r"services\[0\]: the target `kubernetes` needs an image"),
         ("name_: x\n", "name_"),
-        ("", "neither services nor manifests"),
-        (IMAGE % "r.test/a, fallback_tag: 'no tag'", r"environment\.images\[0\]\.fallback_tag: .* is not a tag"),
-        (IMAGE % "r.test/a, tag_template: '-{branch}'", r"environment\.images\[0\]\.tag_template: .* is not a tag"),
-        (IMAGE % "evil.test/a, tag_template: x", r"images\[0\]\.repository: this server takes no images from evil"),
-        (IMAGE % "r.test/a, git_notes: true, notes_ref: refs/heads/x", "is no ref of git notes"),
+        ("", "needs services or manifests"),
+        (
+            IMAGE % "r.test/a, fallback_tag: 'no tag'",
+            r"environment\.images\[0\]\.fallback_tag: .* is not a valid image tag",
+        ),
+        (
+            IMAGE % "r.test/a, tag_template: '-{branch}'",
+            r"environment\.images\[0\]\.tag_template: .* is not a valid image tag",
+        ),
+        (
+            IMAGE % "evil.test/a, tag_template: x",
+            r"images\[0\]\.repository: this server does not allow images from evil",
+        ),
+        (IMAGE % "r.test/a, git_notes: true, notes_ref: refs/heads/x", "is not a git notes ref"),
         (IMAGE % "r.test/a, tag_template: x, required_labels: {a: '{nothing}'}", "unknown placeholder"),
         (
             "kubernetes: {manifests: [k8s]}\n"
             "database: {instances: [{name: a, template: {strategy: template, source: x}}]}\n",
-            r"this server has no prepared database `x` for target `kubernetes`.*kubernetes\.templates",
+            r"this server has no prepared database `x` for the target `kubernetes`.*kubernetes\.templates",
         ),
         (
             "kubernetes: {manifests: [k8s]}\n"
@@ -169,7 +178,7 @@ def test_values_of_charts_are_templates_and_numbers_stay_numbers() -> None:
     }
     assert made.values_files == ("preview.yaml",)
     assert EnvironmentSpec.from_json(made.to_json()) == made
-    for wrong, why in (("{a..b: 1}", "not a path of a value"), ("{a: [1]}", "values"), ("{a: '{nobody}'}", "nobody")):
+    for wrong, why in (("{a..b: 1}", "not a value path"), ("{a: [1]}", "values"), ("{a: '{nobody}'}", "nobody")):
         with pytest.raises(InvalidConfig, match=why):
             spec(HEAD + f"kubernetes: {{manifests: [chart], values: {wrong}}}\n")
 
@@ -182,7 +191,7 @@ def test_a_prepared_database_is_one_that_the_server_offers_for_that_target() -> 
     made = build_recipe(parse(text.replace("SOURCE", "shop").encode()), CONTEXT, policy).spec
     assert (made.databases[0].strategy, made.databases[0].source) == ("template", "shop")
     assert EnvironmentSpec.from_json(made.to_json()) == made
-    with pytest.raises(InvalidConfig, match="no prepared database `tiny` for target `kubernetes`; it has shop"):
+    with pytest.raises(InvalidConfig, match="no prepared database `tiny` for the target `kubernetes`; available: shop"):
         build_recipe(parse(text.replace("SOURCE", "tiny").encode()), CONTEXT, policy)
 
 

@@ -102,7 +102,7 @@ def test_the_example_is_refused_only_where_its_target_is_not_installed() -> None
         build_recipe(document, CONTEXT, AdmissionPolicy())
     assert str(caught.value) == (
         "eph.yaml:22:1: kubernetes: target `kubernetes` is not installed on this server; "
-        "write `target: local` and what it needs"
+        "use `target: local` and the keys it needs"
     )
     both = AdmissionPolicy(
         installed_targets=frozenset({"local", "kubernetes"}), allowed_targets=frozenset({"kubernetes"})
@@ -111,31 +111,32 @@ def test_the_example_is_refused_only_where_its_target_is_not_installed() -> None
 
 
 def test_local_without_services_says_what_to_add() -> None:
-    assert "there are no services, and the target `local` runs nothing else; add services" in config_error(
-        "target: local\n"
-    )
+    assert "the target `local` needs at least one service; add services" in config_error("target: local\n")
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("target: aws\n", "3:9: target: target `aws` is not installed on this server; write `target: local`"),
-        ("environment: {ttl: 31d}\n", "3:20: environment.ttl: 31d is more than this server allows; write at most 30d"),
-        ("build: {command: x, timeout: 31m}\n", "3:30: build.timeout: 31m is more than this server allows; write at"),
-        ("hooks: {pre_create: [{command: x, timeout: 2h}]}\n", "hooks.pre_create[0].timeout: 2h is more than this ser"),
-        ("tests: [{name: a, command: x, timeout: 2h}]\n", "tests[0].timeout: 2h is more than this server allows"),
+        ("target: aws\n", "3:9: target: target `aws` is not installed on this server; use `target: local`"),
+        ("environment: {ttl: 31d}\n", "3:20: environment.ttl: 31d exceeds the limit of this server; use at most 30d"),
+        ("build: {command: x, timeout: 31m}\n", "3:30: build.timeout: 31m exceeds the limit of this server; use at"),
+        (
+            "hooks: {pre_create: [{command: x, timeout: 2h}]}\n",
+            "hooks.pre_create[0].timeout: 2h exceeds the limit of this ser",
+        ),
+        ("tests: [{name: a, command: x, timeout: 2h}]\n", "tests[0].timeout: 2h exceeds the limit of this server"),
         (
             "triggers: [{type: branch, branches: [main], paths: [web/**]}]\n",
-            "triggers[0].paths: this version of Eph does not look at the paths of a branch",
+            "triggers[0].paths: this version of Eph ignores the paths of a branch",
         ),
-        ("environment: {dns: {domain: evil.example.com}}\n", "environment.dns.domain: this server does not serve that"),
+        ("environment: {dns: {domain: evil.example.com}}\n", "environment.dns.domain: this server does not allow that"),
         (
             "environment: {secrets: {KEY: stripe}}\n",
             "environment.secrets.KEY: this server has no secret 'stripe'",
         ),
         (
             "environment: {protection: {}}\n",
-            "environment.protection: this server does not ask people to sign in, its set",
+            "environment.protection: this server doesn't support sign-in because its set",
         ),
         (
             "database: {instances: [{name: a, template: {strategy: branch, source: x}}]}\n",
@@ -143,7 +144,7 @@ def test_local_without_services_says_what_to_add() -> None:
         ),
         (
             "database: {instances: [{name: a, migrate: {command: x, timeout: 1d}}]}\n",
-            "database.instances[0].migrate.timeout: 24h is more than this server allows",
+            "database.instances[0].migrate.timeout: 24h exceeds the limit of this server",
         ),
     ],
 )
@@ -155,9 +156,9 @@ def test_counts_are_bounded() -> None:
     many = "services: [" + ", ".join(f"{{name: s{i}, command: x}}" for i in range(11)) + "]\n"
     databases = "database: {instances: [" + ", ".join(f"{{name: d{i}, variable: D{i}}}" for i in range(4)) + "]}\n"
     found = config_error(many + databases)
-    assert "services: 11 services are more than this server allows; at most 10" in found
-    assert "services: 11 public services are more than this server allows; at most 5" in found
-    assert "database.instances: 4 databases are more than this server allows; at most 3" in found
+    assert "services: 11 services exceed the limit of this server; at most 10" in found
+    assert "services: 11 public services exceed the limit of this server; at most 5" in found
+    assert "database.instances: 4 databases exceed the limit of this server; at most 3" in found
 
 
 def test_a_target_that_is_installed_may_still_be_forbidden() -> None:
@@ -180,7 +181,7 @@ def test_an_image_without_a_command_cannot_run_on_local() -> None:
     text = "environment: {images: [{name: api, repository: acme/api, fallback_tag: x}]}\n"
     text += "services: [{name: web, image: api}]\n"
     assert (
-        "services[0]: the target `local` runs no images, and service `web` has no command; add a com"
+        "services[0]: the target `local` does not support images, and service `web` has no command; add a com"
         in config_error(text)
     )
 
@@ -200,7 +201,7 @@ def test_a_host_name_of_a_second_service_that_is_too_long_is_told() -> None:
 
 
 def test_words_longer_than_foreseen_are_told_and_not_cut() -> None:
-    assert "the name would have 68 characters" in config_error(WEB, replace(CONTEXT, random_words="w" * 60))
+    assert "the name would be 68 characters long" in config_error(WEB, replace(CONTEXT, random_words="w" * 60))
 
 
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
@@ -284,10 +285,10 @@ def test_suites_are_the_files_and_change_nothing_of_what_is_built() -> None:  # 
     [
         (
             "[{name: a, command: x, needs: [b]}, {name: b, command: x}]",
-            "tests[0].needs[0]: no suite above is called `b`",
+            "tests[0].needs[0]: no suite named `b` is defined above",
         ),
-        ("[{name: a, command: x, needs: [a]}]", "the first suite can need none"),
-        ("[{name: a, command: x, junit: ../x.xml}]", "tests[0].junit: '../x.xml' leads out of the repository"),
+        ("[{name: a, command: x, needs: [a]}]", "the first suite can't depend on another one"),
+        ("[{name: a, command: x, junit: ../x.xml}]", "tests[0].junit: '../x.xml' is outside of the repository"),
         ("[{name: a, command: x, env: {EPH_SUITE: b}}]", "is set by Eph itself"),
     ],
 )
@@ -301,7 +302,7 @@ def test_problems_become_the_plans_own_value() -> None:
     with pytest.raises(InvalidConfig) as caught:
         parse(b"name: shop\n")
     error = caught.value.as_recipe_error(frozenset({"preview"}))
-    assert error.problems == ("eph.yaml:1:1: version is missing; add it: The version of this file's format.",)
+    assert error.problems == ("eph.yaml:1:1: version is missing; add it: The version of the file format.",)
     assert (error.labels, error.transient) == ({"preview"}, False)
 
 

@@ -52,7 +52,7 @@ def test_elsewhere_the_error_names_the_setting_and_the_place() -> None:
 
 
 def test_people_by_name_are_refused_and_not_passed_over() -> None:
-    with pytest.raises(InvalidConfig, match=r"protection\.allow: this version of Eph cannot tell people apart"):
+    with pytest.raises(InvalidConfig, match=r"protection\.allow: this version of Eph can't identify people"):
         build_spec("{allow: [alice]}", "asked")
     assert notices(parse(FILE.format("{token_for_tests: false}").encode()), AdmissionPolicy()) == ()
 

@@ -106,7 +106,7 @@ def test_what_is_not_for_a_repository_is_not_there_for_it(tmp_path: Path, reposi
     said = config_error(room, repository)
     assert said.startswith("eph.yaml:7:17: environment.secrets.STRIPE_KEY: ")
     assert f"no secret 'stripe' for {repository}" in said
-    assert "its operator adds it" in said
+    assert "ask the server's operator to add it" in said
     nothing = RecipeContext(7, repository, 42, "c" * 40, "b", "https://git.example/x", "gentle-stream")
     with pytest.raises(InvalidConfig, match=r"no secret 'stripe' for"):
         build_recipe(parse(FILE), nothing, AdmissionPolicy())
@@ -122,7 +122,7 @@ def test_a_fork_gets_what_is_marked_for_it_and_is_told_of_the_rest(tmp_path: Pat
     assert room.spec(fork=True).secrets == {}
     [told] = withheld_secrets(parse(FILE), room.vault.grants("acme/shop", True))
     assert str(told).startswith(
-        "eph.yaml:7:17: environment.secrets.STRIPE_KEY: a fork is not given the secret 'stripe'"
+        "eph.yaml:7:17: environment.secrets.STRIPE_KEY: forks don't get the secret 'stripe'"
     )
     marked = SecretSetup(tmp_path, forks=True)
     assert "STRIPE_KEY" in marked.spec(fork=True).secrets
@@ -130,10 +130,10 @@ def test_a_fork_gets_what_is_marked_for_it_and_is_told_of_the_rest(tmp_path: Pat
 
 
 INVALID_VALUES = {
-    "short": ("12345", "fewer than 6 cannot be kept out of logs"),
+    "short": ("12345", "fewer than 6 can't be redacted from logs"),
     "empty": ("\n", "is empty"),
     "zero": ("abc\0defgh", "zero byte"),
-    "large": ("x" * (MAX_SECRET_BYTES + 1), "holds more than 32768 bytes"),
+    "large": ("x" * (MAX_SECRET_BYTES + 1), "has more than 32768 bytes"),
 }
 
 
@@ -144,7 +144,7 @@ def test_a_value_that_cannot_be_is_the_operators_matter_and_never_shown(tmp_path
     assert told.startswith(f"secret stripe: {room.file} ")
     assert why in told
     assert value.strip() not in told or not value.strip()
-    assert "this server cannot read its secret 'stripe' just now" in config_error(room)
+    assert "this server can't read the secret 'stripe' right now" in config_error(room)
 
 
 def test_a_file_that_is_gone_or_no_text_is_told_and_comes_back(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_a_file_that_is_gone_or_no_text_is_told_and_comes_back(tmp_path: Path) -
     assert "is not UTF-8" in room.vault.problems()[0]
     room.file.unlink()
     room.now += REREAD_INTERVAL
-    assert "cannot be read: No such file" in room.vault.problems()[0]
+    assert "No such file" in room.vault.problems()[0]
     assert room.vault.with_values(was).secrets == {}
     room.write(VALUE)
     assert room.vault.problems() == []
@@ -167,7 +167,7 @@ def test_a_variable_of_ephd_will_do(tmp_path: Path) -> None:
     vault = SecretStore({"stripe": entry}, b"k" * 32, environ={"SHOP_STRIPE": VALUE})
     assert vault.values() == (VALUE,)
     assert SecretStore({"stripe": entry}, b"k" * 32, environ={}).problems() == [
-        "secret stripe: the variable SHOP_STRIPE is empty; write the value into it"
+        "secret stripe: the variable SHOP_STRIPE is empty; set a value"
     ]
 
 
@@ -208,12 +208,12 @@ def test_each_has_a_table_in_the_settings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('[secrets.a]\nrepositories = ["acme/*"]\n', "a secret has one source; set file or variable"),
-        ('[secrets.a]\nfile = "/x"\nvariable = "X"\nrepositories = ["acme/*"]\n', "a secret has one source"),
+        ('[secrets.a]\nrepositories = ["acme/*"]\n', "a secret needs exactly one source; set either file or variable"),
+        ('[secrets.a]\nfile = "/x"\nvariable = "X"\nrepositories = ["acme/*"]\n', "a secret needs exactly one source"),
         ('[secrets.a]\nfile = "/x"\n', "secrets.a.repositories: "),
         ('[secrets.a]\nfile = "/x"\nrepositories = []\n', "secrets.a.repositories: "),
-        ('[secrets.a]\nfile = "/x"\nrepositories = ["*"]\n', "is not a repository; write owner/name"),
-        ('[secrets.a]\nvalue = "hunter2hunter2"\nrepositories = ["acme/*"]\n', "there is no such setting"),
+        ('[secrets.a]\nfile = "/x"\nrepositories = ["*"]\n', "is not a repository; use owner/name"),
+        ('[secrets.a]\nvalue = "hunter2hunter2"\nrepositories = ["acme/*"]\n', "unknown setting"),
         ('[secrets."a b"]\nfile = "/x"\nrepositories = ["acme/*"]\n', "secrets"),
     ],
 )

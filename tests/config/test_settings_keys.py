@@ -36,7 +36,7 @@ def test_servers_that_start_at_once_have_one_key(tmp_path: Path) -> None:
 def test_a_key_that_others_can_read_is_refused_with_the_command(tmp_path: Path) -> None:
     server_key(tmp_path)
     (tmp_path / "server.key").chmod(0o640)
-    with pytest.raises(InvalidKey, match=r"mode 0640\); type: chmod 600 "):
+    with pytest.raises(InvalidKey, match=r"mode 0640\); run: chmod 600 "):
         server_key(tmp_path)
 
 
@@ -60,7 +60,7 @@ def test_an_operators_own_passphrase_is_used_where_it_is(tmp_path: Path) -> None
     assert not (tmp_path / "keys").exists()
     given.chmod(0o640)
     given.write_text(" ")
-    with pytest.raises(InvalidKey, match="given is empty; without the passphrase"):
+    with pytest.raises(InvalidKey, match="given is empty; stacks can't be opened without the passphrase"):
         passphrase_file(tmp_path / "keys", given)
-    with pytest.raises(InvalidKey, match="absent cannot be read: No such file"):
+    with pytest.raises(InvalidKey, match="absent: No such file"):
         passphrase_file(tmp_path / "keys", tmp_path / "absent")

@@ -93,7 +93,7 @@ def test_up_tries_a_failed_one_again_at_once(site: Site, preview: Preview) -> No
 
 def test_sweep_finds_nothing_where_all_is_well(site: Site, preview: Preview) -> None:
     """L7"""
-    assert "nothing is left over" in run_eph(site, "sweep", "--dry-run")
+    assert "no orphans found" in run_eph(site, "sweep", "--dry-run")
 
 
 def test_errors_have_a_sentence_a_hint_and_a_code_of_their_own(site: Site, preview: Preview) -> None:

@@ -104,4 +104,4 @@ def test_a_fork_gets_what_is_marked_for_it_and_says_what_it_goes_without(site: S
     made = site.wait_for_preview("borrowed", number, sha)
     assert service_environ(site, made.host)["MAPS_KEY"] == SAFE
     assert "STRIPE_KEY" not in service_environ(site, made.host)
-    site.wait_for_comment(number, "a fork is not given the secret 'stripe', so this variable is not set")
+    site.wait_for_comment(number, "forks don't get the secret 'stripe', so this variable is not set")

@@ -299,7 +299,7 @@ async def test_what_is_no_http_becomes_a_page(world: GatewayWorld) -> None:
         await world.start()
         answer = await world.request(HOST)
         assert answer.status == 502
-        assert "not HTTP" in await answer.text()
+        assert "not valid HTTP" in await answer.text()
 
 
 async def test_redirects_and_cookies_belong_to_the_client(world: GatewayWorld) -> None:

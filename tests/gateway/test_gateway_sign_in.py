@@ -221,7 +221,7 @@ async def test_with_asked_the_page_before_the_first_route_tells_no_details(prote
     )
     answer = await protected_world.request("shop-new-one-1.eph.test")
     text = await answer.text()
-    assert "This preview is being made" in text
+    assert "Creating this preview" in text
     assert not [word for word in ("secret title", "why</p>", "http://x/1") if word in text]
 
 
@@ -305,7 +305,7 @@ async def test_what_stands_in_front_does_not_answer_for_a_preview(world: Gateway
     try:
         assert await probe(HOST, "/healthz") == (
             False,
-            f"/healthz answered 308 at {way}, and that was not Eph's gateway",
+            f"/healthz at {way} returned 308, and it wasn't Eph's gateway",
         )
     finally:
         await probe.close()

@@ -91,7 +91,7 @@ async def test_a_start_that_failed_is_told_to_all_who_wait(world: GatewayWorld) 
         assert "service web ended 3 times" in (await answer.json())["message"]
         assert int(answer.headers["Retry-After"]) > 0
     page = await world.request(HOST, headers=BROWSER)
-    assert "could not be woken" in await page.text()
+    assert "could not wake up" in await page.text()
 
 
 async def test_whoever_waits_too_long_is_told_to_come_again(world: GatewayWorld) -> None:

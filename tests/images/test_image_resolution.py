@@ -45,10 +45,10 @@ def test_the_first_that_has_one_wins_and_the_others_are_told(registries: FakeReg
     assert nothing == ImageResult(
         "api",
         (
-            "git note refs/notes/eph is not on the commit",
-            "tag_template: pr-42-abc is not in its registry",
-            "tag_pattern: pr-42-* matches no tag in its registry",
-            "fallback_tag: stable is not in its registry",
+            "git note refs/notes/eph not found on the commit",
+            "tag_template: pr-42-abc not found in the registry",
+            "tag_pattern: pr-42-* matches no tag in the registry",
+            "fallback_tag: stable not found in the registry",
         ),
     )
     for tag in ("stable", "pr-42-older", "pr-42-abc"):  # each place before the one that had it
@@ -66,7 +66,9 @@ def test_the_fallback_counts_only_once_it_may(registries: FakeRegistries) -> Non
     assert resolve(registries, ALL, fall_back=False).pin is None
     answer = resolve(registries, ALL)
     assert answer.pin is not None
-    assert answer.pin.how.startswith("fallback_tag: stable; git note refs/notes/eph is not on the commit; tag_template")
+    assert answer.pin.how.startswith(
+        "fallback_tag: stable; git note refs/notes/eph not found on the commit; tag_template"
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,7 +86,7 @@ def test_a_place_that_cannot_be_asked_lets_no_later_one_win(
     registries.error = trouble
     answer = resolve(registries, ALL)
     assert (answer.pin, answer.unreachable) == (None, unreachable)
-    assert answer.messages == ("git note refs/notes/eph is not on the commit",)
+    assert answer.messages == ("git note refs/notes/eph not found on the commit",)
     assert answer.error == f"tag_template: pr-42-abc {trouble}"
 
 
@@ -92,10 +94,10 @@ def test_a_place_that_cannot_be_asked_lets_no_later_one_win(
     ("wish", "created", "labels", "words"),
     [
         (replace(WISH, max_age=timedelta(days=7)), NOW - timedelta(days=8), {}, "was built 2026-02-22 12:00:00 UTC"),
-        (replace(WISH, max_age=timedelta(days=7)), None, {}, "does not say when it was built"),
-        (replace(WISH, labels=(("team", "red"),)), NOW, {}, "the label team='red': it has no such label"),
-        (replace(WISH, labels=(("team", "red"),)), NOW, {"team": "blue"}, "it has 'blue'"),
-        (WISH, NOW, None, "is not for amd64: it is for no Linux at all"),
+        (replace(WISH, max_age=timedelta(days=7)), None, {}, "has no build date"),
+        (replace(WISH, labels=(("team", "red"),)), NOW, {}, "has no label team; 'red' is required"),
+        (replace(WISH, labels=(("team", "red"),)), NOW, {"team": "blue"}, "has the label team='blue'"),
+        (WISH, NOW, None, "does not support amd64, only no Linux image"),
     ],
 )
 @pytest.mark.parametrize("place", ["tag", "pattern", "note", "fallback"])
@@ -140,10 +142,10 @@ def test_of_very_many_matches_so_many_are_looked_at_and_that_is_said(registries:
     answer = resolve(registries, replace(WISH, pattern="n*"))
     assert pinned(answer) == f"{HOME}@{newest}"
     assert answer.pin is not None
-    assert "the newest of 60 matches, of which 50 were looked at" in answer.pin.how
+    assert "the newest of 60 matches, of which 50 were checked" in answer.pin.how
     assert registries.requests - before <= 2 * MAX_MATCHES + 1
     told = resolve(registries, replace(WISH, pattern="n*", labels=(("a", "b"),))).messages[0]
-    assert told.count("does not have the label") == 3
+    assert told.count("has no label") == 3
 
 
 @pytest.mark.parametrize(
@@ -170,16 +172,16 @@ def test_a_note_cannot_lead_to_another_repository(registries: FakeRegistries) ->
     registries.push("registry.test/evil/miner", "1")
     noted = replace(WISH, notes="refs/notes/eph")
     answer = resolve(registries, noted, note="api: registry.test/evil/miner:1")
-    other = "names registry.test/evil/miner, which is another repository than registry.test/acme/shop"
+    other = "contains registry.test/evil/miner, which is not in the repository registry.test/acme/shop"
     assert answer.messages == (f"git note refs/notes/eph {other}",)
     assert "';rm -rf /' is not a reference" in resolve(registries, noted, note="api: ;rm -rf /").messages[0]
     missing = resolve(registries, noted, note=f"sha256:{'f' * 64}")
-    assert missing.messages == ("git note refs/notes/eph is not in its registry",)
+    assert missing.messages == ("git note refs/notes/eph not found in the registry",)
 
 
 def test_a_registry_that_this_server_does_not_allow_is_not_asked(registries: FakeRegistries) -> None:
     registries.push(HOME, "x")
     finder = ImageResolver(RegistryPolicy(registries=("other.test",)), registries, lambda: NOW)
     answer = finder.find(replace(WISH, tag="x"), str, False)
-    assert answer.error == "tag_template: x may not be used: this server takes images from other.test only"
+    assert answer.error == "tag_template: x not allowed: this server allows images only from other.test"
     assert registries.requests == 0

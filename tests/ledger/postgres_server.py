@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psycopg
 
-from programs.kit.database import postgres
+from programs.kit.database import binaries, postgres
 from programs.kit.processes import sandbox
 from programs.kit.processes.sandbox import LaunchSpec
 
@@ -35,7 +35,7 @@ class PostgresServer:
     """Ended by ``kill -9`` of all its processes, started anew on the same folder and port."""
 
     def __init__(self, folder: Path) -> None:
-        found = postgres.binaries_folder()
+        found = binaries.binaries_folder()
         assert found is not None, "these tests need PostgreSQL's server programs on PATH or in /usr/lib/postgresql"
         self._binaries = found
         self._folder = folder

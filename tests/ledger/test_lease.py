@@ -278,7 +278,7 @@ async def test_single_replica_always_leads() -> None:
 
 
 def test_replicas_need_postgresql() -> None:
-    with pytest.raises(BadDatabaseUrl, match="by PostgreSQL"):
+    with pytest.raises(BadDatabaseUrl, match="in PostgreSQL"):
         PostgresLease("sqlite:////tmp/x.db", "eph")
 
 

@@ -218,10 +218,10 @@ def test_a_wrong_password_is_not_told(server: PostgresServer, caplog: pytest.Log
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        (f"postgresql://eph:{PASSWORD}@[::1/eph", "no URL of a database"),
-        (PASSWORD, "no URL of a database"),
-        (f"postgresql://eph:{PASSWORD}@x@host/eph", "write it as %40"),
-        (f"postgresql://eph:{PASSWORD}@host:port/eph", "no URL of a database"),
+        (f"postgresql://eph:{PASSWORD}@[::1/eph", "not a valid database URL"),
+        (PASSWORD, "not a valid database URL"),
+        (f"postgresql://eph:{PASSWORD}@x@host/eph", "encode them as %40"),
+        (f"postgresql://eph:{PASSWORD}@host:port/eph", "not a valid database URL"),
         (f"mysql://eph:{PASSWORD}@host/eph", "SQLite or PostgreSQL"),
         (f"nonsense+driver://eph:{PASSWORD}@host/eph", "SQLite or PostgreSQL"),
     ],

@@ -4,62 +4,62 @@ from __future__ import annotations
 
 from tests.sabotage.guards import Guard, Patch
 
-LIFECYCLE, BACKENDS = "stacks/lifecycle.py", "stacks/backends/file/layout.py"
-CRASHES, CONTRACT = "tests/stacks/executors/test_crashes.py", "tests/stacks/test_operations_contract.py"
-INVENTORY = "stacks/backends/file/file_inventory.py"
+LIFECYCLE, FILE_BACKEND = "stacks/lifecycle.py", "stacks/backends/file/file_backend.py"
+CRASHES, CONTRACT = "tests/stacks/executors/test_crashes.py", "tests/contracts/test_executors.py"
+INVENTORY = "stacks/backends/inventory.py"
 
 NO_SESSION_CLEANUP = Patch(
     "stacks/executors/process/warm_workers.py",
-    "        members = processes.session_members(process.pid)",
+    "        members = process_identity.session_members(process.pid)",
     "        members: list[int] = []",
 )
 
 FILES = (
     Guard(
         "a lock is taken over only from an owner who is proven dead", "overlaps",
-        (Patch("stacks/backends/file/locks.py", "owner_dead=_dead(data, taken, look)", "owner_dead=True"),),
-        test="tests/stacks/backends/test_locks.py::test_another_host_proves_nothing",
+        (Patch("stacks/backends/file/locks.py", "owner_dead=_is_owner_dead(data, taken, lookup)", "owner_dead=True"),),
+        test="tests/stacks/backends/test_locks.py::test_lock_from_another_host_is_not_dead",
     ),
     Guard(
         "a lock that cannot be read counts as held", "overlaps",
         (Patch("stacks/backends/file/locks.py", "datetime.fromtimestamp(0, UTC), owner_dead=False)", "datetime.fromtimestamp(0, UTC), owner_dead=True)"),),
-        test="tests/stacks/backends/test_locks.py::test_a_lock_that_was_cut_counts_as_held",
+        test="tests/stacks/backends/test_locks.py::test_truncated_lock_counts_as_held",
     ),
     Guard(
         "a state that cannot be read is not absent", "lost",
-        (Patch(INVENTORY, "            return _Seen((), StackRecord(ref, history=past, unreadable=reason))", "            return None"),),
-        test="tests/stacks/backends/test_inventory.py::test_a_state_that_is_cut_or_odd_hides_no_other", expected_output="Error",
+        (Patch(INVENTORY, "            return _CacheEntry(None, StackRecord(ref, history=self._history(ref), unreadable=reason))", "            return None"),),
+        test="tests/stacks/backends/test_inventory.py::test_corrupt_state_hides_no_other_stack", expected_output="Error",
     ),
     Guard(
         "a store that is not mounted is not empty", "lost",
-        (Patch(INVENTORY, "            (root if self.was_used else root.parent).stat()\n", ""),),
-        test="tests/stacks/backends/test_inventory.py::test_a_store_that_was_never_used_is_empty_and_one_that_is_not_there_says_nothing",
+        (Patch(FILE_BACKEND, "            (self.root if self.was_used else self.root.parent).stat()\n", ""),),
+        test="tests/stacks/backends/test_inventory.py::test_unused_backend_is_empty_and_missing_backend_is_unknown",
     ),
     Guard(
         "a webhook must carry the signature of its body", "secrets",
         (Patch("orchestrator/forges/github/webhooks/webhook_events.py", "    return hmac.compare_digest(sign(secret, body).encode(), signature.encode())", "    return True"),),
-        test="tests/forges/github/test_webhook_signatures.py::test_anything_else_does_not",
+        test="tests/forges/github/test_webhook_signatures.py::test_invalid_signature_is_rejected",
     ),
     Guard(
         "passwords are taken out of what people are told", "secrets",
-        (Patch("programs/redaction.py", "    return _PASSWORD.sub(rf\"\\1{SHOWN}@\", text)", "    return text"),),
+        (Patch("programs/redaction.py", "    return _PASSWORD.sub(rf\"\\1{MASK}@\", text)", "    return text"),),
         test="tests/targets/local/test_checkouts.py::test_a_clone_url_keeps_its_password_from_command_lines_and_errors",
     ),
     Guard(
         "a preview gets nothing of the server's environment", "secrets",
-        (Patch("programs/kit/processes/sandbox.py", "    clean = {**base_env(settings, place, how), **env}", "    clean = {**os.environ, **base_env(settings, place, how), **env}"),),
+        (Patch("programs/kit/processes/sandbox.py", "    clean = {**base_env(settings, workspace, how), **env}", "    clean = {**os.environ, **base_env(settings, workspace, how), **env}"),),
         test="tests/targets/local/test_names_and_settings.py::test_without_a_sandbox_the_environment_is_still_clean",
     ),
     Guard(
         "an operation that heeds nothing is killed", "stuck",
-        (Patch("stacks/executors/process/worker_protocol.py", "                processes.send_group(self._interpreter.process.pid, signal.SIGKILL)", "                pass"),
+        (Patch("stacks/executors/process/worker_protocol.py", "                process_identity.send_group_signal(self._worker.process.pid, signal.SIGKILL)", "                pass"),
          NO_SESSION_CLEANUP),
-        test="tests/stacks/executors/test_worker_protocol.py::test_one_that_heeds_nothing_is_killed", expected_output="TimeoutError",
+        test="tests/stacks/executors/test_worker_protocol.py::test_unresponsive_worker_is_killed", expected_output="TimeoutError",
     ),
     Guard(
         "one ephd for one home", "overlaps",
-        (Patch("orchestrator/app/system.py", "            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)", "            pass"),),
-        test="tests/app/test_startup.py::test_two_on_one_home_are_told_apart", expected_output="",
+        (Patch("orchestrator/runtime/server/home_lock.py", "            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)", "            pass"),),
+        test="tests/app/test_startup.py::test_second_ephd_on_one_home_is_refused", expected_output="",
     ),
 )  # fmt: skip
 
@@ -71,27 +71,27 @@ PROCESSES = (
     ),
     Guard(
         "what an earlier life left running is ended before anything is planned", "overlaps",
-        (Patch("stacks/executors/process/recovery.py", "            end(each)\n            _forgive", "            _forgive"),),
-        test="tests/stacks/executors/test_recovery.py::test_who_is_alone_ends_whatever_it_did_not_begin",
+        (Patch("stacks/executors/process/recovery.py", "            kill_session(each)\n            _mark_cancelled", "            _mark_cancelled"),),
+        test="tests/stacks/executors/test_recovery.py::test_single_replica_ends_unknown_operations",
     ),
     Guard(
         "a tag of a stack that never came to be goes", "leaks",
-        (Patch(BACKENDS, "        if not self.exists(ref):\n            self.forget(ref)", "        return"),),
+        (Patch(FILE_BACKEND, "        if not self.exists(ref):\n            self.forget(ref)", "        return"),),
         test=f"{CRASHES}::test_one_that_ends_before_its_stack_is_there_leaves_no_tag",
     ),
     Guard(
         "a tag that was cut does not stop a destroy", "stuck",
-        (Patch(LIFECYCLE, "        self._backend.drop_cut_tag(self._operation.ref)\n", ""),),
+        (Patch(FILE_BACKEND, "        self._delete_corrupt_tag(ref)\n", ""),),
         test=f"{CRASHES}::test_a_stack_whose_tag_was_cut_is_destroyed_all_the_same",
     ),
     Guard(
         "a record goes only when its pull request was told", "lies",
-        (Patch(LIFECYCLE, "        if not self._around.emptied():", "        if self._around.emptied() is None:"),),
-        test=f"{CONTRACT}::test_the_record_stays_until_the_world_was_told",
+        (Patch(LIFECYCLE, "        if not self._context.on_destroyed():", "        if self._context.on_destroyed() is None:"),),
+        test=f"{CONTRACT}::test_record_stays_until_the_destroy_is_reported",
     ),
     Guard(
         "a record goes only when its destroy succeeded", "leaks",
-        (Patch(LIFECYCLE, "            self._empty(stack)\n", "            with contextlib.suppress(Exception):\n                self._empty(stack)\n"),
+        (Patch(LIFECYCLE, "            self._destroy_resources(stack)\n", "            with contextlib.suppress(Exception):\n                self._destroy_resources(stack)\n"),
          Patch(LIFECYCLE, "remove_stack(ref.stack)", "remove_stack(ref.stack, force=True)")),
         test="tests/stacks/test_lifecycle.py::test_a_destroy_that_fails_keeps_the_record",
     ),
@@ -103,7 +103,7 @@ PROCESSES = (
     ),
     Guard(
         "one operation on a stack, in the pool too", "overlaps",
-        (Patch("stacks/executors/process/pool.py", "        if operation.ref in self._busy:", "        if False:"),),
+        (Patch("stacks/executors/process/process_executor.py", "        if operation.ref in self._busy_stacks:", "        if False:"),),
         test=f"{CONTRACT}::test_an_interrupt_is_not_a_try",
     ),
 )  # fmt: skip

@@ -92,7 +92,7 @@ async def test_nothing_to_extend_is_said(setup: ActionsSetup) -> None:  # L5
     town = setup.world
     number = town.open(from_fork=True)
     await town.run_for(minutes=1)
-    with pytest.raises(RequestRefused, match="not made yet"):
+    with pytest.raises(RequestRefused, match="does not exist yet"):
         await setup.actions.extend(f"acme/shop#{number}", 3600, "bob")
 
 
@@ -105,9 +105,9 @@ async def test_the_newest_commit_of_a_fork_is_approved_and_no_other(setup: Actio
     spoke = town.now
     new = town.push(number)
     await town.run_for(minutes=1)
-    with pytest.raises(RequestRefused, match=f"the newest commit of {name} is {new}"):
+    with pytest.raises(RequestRefused, match=f"The newest commit of {name} is {new}"):
         await setup.actions.approve_commit(name, old, "ada")
-    with pytest.raises(RequestRefused, match="came in the meantime"):
+    with pytest.raises(RequestRefused, match="pushed in the meantime"):
         await setup.actions.approve_commit(name, new, "ada", requested_at=spoke)
     assert town.stacks.started == []
     await setup.actions.approve_commit(name, new, "ada", requested_at=town.now)
@@ -120,7 +120,7 @@ async def test_only_forks_are_approved_and_a_mark_that_fails_is_a_refusal(setup:
     town = setup.world
     own, fork = town.open("own"), town.open("fork", from_fork=True)
     await town.run_for(minutes=1)
-    with pytest.raises(RequestRefused, match="no open pull request from a fork"):
+    with pytest.raises(RequestRefused, match="not an open pull request from a fork"):
         await setup.actions.approve_commit(f"acme/shop#{own}", town.head(own), "ada")
     town.forge.fail_next(ForgeRefused("the token may not write statuses"), "mark")
     with pytest.raises(RequestRefused, match="may not write statuses"):
@@ -142,7 +142,7 @@ async def test_keep_and_unkeep(setup: ActionsSetup) -> None:  # L5
     assert record.tag.keep
     await town.skip_ahead(days=100)
     assert town.phase(number) is Phase.READY
-    assert "does not expire" in town.comment(number)
+    assert "doesn't expire" in town.comment(number)
     await setup.actions.keep(name, False, "ada")
     await town.run_for(minutes=1)
     assert town.stack(number) is None
@@ -152,7 +152,7 @@ async def test_keep_and_unkeep(setup: ActionsSetup) -> None:  # L5
 async def test_what_is_not_made_yet_cannot_be_kept(setup: ActionsSetup) -> None:  # L5
     number = setup.world.open(from_fork=True)
     await setup.world.run_for(minutes=1)
-    with pytest.raises(RequestRefused, match="not made yet"):
+    with pytest.raises(RequestRefused, match="does not exist yet"):
         await setup.actions.keep(f"acme/shop#{number}", True, "bob")
 
 
@@ -192,7 +192,7 @@ async def test_only_the_very_plan_that_is_held_can_be_approved(setup: ActionsSet
     town = setup.world
     numbers = [town.open(str(each)) for each in range(9)]
     await town.run_for(minutes=2)
-    with pytest.raises(RequestRefused, match="no plan 'abcdef' is held"):
+    with pytest.raises(RequestRefused, match="Plan 'abcdef' is not on hold"):
         await setup.actions.approve_plan("abcdef", "bob")
     for number in numbers[:6]:
         town.forge.vanish(town.shop, number)

@@ -56,7 +56,7 @@ async def test_up_adds_the_label_and_creates_the_environment(chat_world: ChatWor
     assert await chat_world.ask(number, "/eph up") == DONE
     assert town.forge.pull(town.shop, number).labels == {"preview"}
     assert town.phase(number) is Phase.READY
-    assert "`/eph up` by `ada`: The label preview asks" in town.comment(number)
+    assert "`/eph up` by `ada`: Added the label preview" in town.comment(number)
 
 
 PHRASES = EPH_YAML + "triggers:\n  - {type: comment, phrases: [please preview, /deploy]}\n"
@@ -193,7 +193,7 @@ async def test_why_logs_and_help_answer_in_our_one_comment(chat_world: ChatWorld
     assert "GET / 200\n```\n@acme" in town.comment(number)
     assert await chat_world.ask(number, "/eph why") == DONE
     assert "GET / 200" not in town.comment(number)
-    assert "is built, as wanted" in town.comment(number)
+    assert "is deployed" in town.comment(number)
     assert await chat_world.ask(number, "/eph") == DONE
     assert "- extend 24h:" in town.comment(number)
     await town.skip_ahead(hours=7)
@@ -204,7 +204,7 @@ async def test_wake_of_an_awake_environment_is_reported(chat_world: ChatWorld) -
     number = chat_world.world.open()
     await chat_world.world.run_for(minutes=1)
     assert await chat_world.ask(number, "/eph wake") == DONE
-    assert "is not asleep" in chat_world.world.comment(number)
+    assert "is already awake" in chat_world.world.comment(number)
 
 
 async def test_help_works_without_an_environment(chat_world: ChatWorld) -> None:
@@ -214,7 +214,7 @@ async def test_help_works_without_an_environment(chat_world: ChatWorld) -> None:
     assert town.comment(number) == ""
     assert await chat_world.ask(number, "/eph retry") == CONFUSED
     assert "No environment" in town.comment(number)
-    assert "/eph up asks for one" in town.comment(number)
+    assert "Comment /eph up to create one" in town.comment(number)
 
 
 async def test_reply_does_not_replace_the_final_report(chat_world: ChatWorld) -> None:
@@ -255,7 +255,7 @@ async def test_unknown_command_replies_with_help(chat_world: ChatWorld) -> None:
     await town.run_for(minutes=1)
     assert await chat_world.ask(number, "/eph upp") == CONFUSED
     assert "Unknown command 'upp'" in town.comment(number)
-    assert "- down: takes the label off" in town.comment(number)
+    assert "- down: remove the trigger label" in town.comment(number)
 
 
 async def test_old_comments_and_closed_pull_requests_are_history(chat_world: ChatWorld) -> None:
@@ -364,5 +364,5 @@ async def test_invalid_eph_yaml_does_not_block_commands(chat_world: ChatWorld) -
     number = town.open(files={"text": "x", "eph.yaml": BAD_YAML})
     await town.run_for(minutes=1)
     assert await chat_world.ask(number, "/eph why") == DONE
-    assert "is not valid" in town.comment(number)
+    assert "is invalid" in town.comment(number)
     assert isinstance(town.ref(number), StackRef)

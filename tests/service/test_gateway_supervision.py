@@ -146,7 +146,7 @@ async def test_reused_pid_is_left_alone(gateway_home: GatewayHome) -> None:
 async def test_a_taken_port_is_one_sentence_with_setting_and_port(gateway_home: GatewayHome) -> None:
     with (
         socket.create_server(("127.0.0.1", gateway_home.port)),
-        pytest.raises(StartupError, match=rf"gateway_listen.*{gateway_home.port} is taken"),
+        pytest.raises(StartupError, match=rf"gateway_listen.*{gateway_home.port} is already in use"),
     ):
         await gateway_home.supervisor().ensure()
     assert not gateway_home.record.exists()
@@ -159,7 +159,7 @@ async def test_a_gateway_of_somebody_else_there_is_not_taken_for_ours(
     other.port = gateway_home.port
     await other.supervisor().ensure()
     theirs = other.identity
-    with pytest.raises(StartupError, match="is taken"):
+    with pytest.raises(StartupError, match="is already in use"):
         await gateway_home.supervisor().ensure()
     assert process_identity.is_alive(theirs)
     await asyncio.to_thread(other.supervisors[0].stop)
@@ -173,7 +173,7 @@ async def test_gateway_that_exits_at_once_reports_its_output(gateway_home: Gatew
         )
     )
     gateway_home.supervisors.append(keeper)
-    with pytest.raises(GatewayError, match=r"ended at once.*nonsense"):
+    with pytest.raises(GatewayError, match=r"exited immediately.*nonsense"):
         await keeper.ensure()
     assert not any(process_identity.pids_with_variable("EPH_GATEWAY_OF", str(gateway_home.directory)))
 

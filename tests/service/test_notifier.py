@@ -54,9 +54,9 @@ async def test_failed_final_report_is_retried(world: World) -> None:  # P1
     world.forge.fail_next(ForgeUnavailable("503"), "upsert_comment", count=2)
     world.forge.unlabel(world.shop, number, "preview")
     await world.run_for(seconds=1)
-    assert "Not wanted any more" not in world.comment(number)
+    assert "No longer needed" not in world.comment(number)
     await world.run_for(minutes=5)
-    assert "Not wanted any more" in world.comment(number)
+    assert "No longer needed" in world.comment(number)
 
 
 async def test_incomplete_snapshot_sends_no_final_report(world: World) -> None:  # P1, pitfall 3

@@ -31,7 +31,7 @@ async def test_environment_removed_during_downtime_is_reported(world: World) -> 
     await world.restart()
     world.forge.close_pull(world.shop, number)
     await world.run_for(minutes=1)
-    assert "Not wanted any more" in world.comment(number)
+    assert "No longer needed" in world.comment(number)
 
 
 async def test_a_check_that_was_left_in_progress_on_an_older_commit_is_ended(world: World) -> None:
@@ -63,7 +63,7 @@ async def test_one_that_went_while_its_repository_could_not_be_read_is_told_late
     await world.cycle()
     world.forge.close_pull(world.shop, number)
     await world.run_for(minutes=1)
-    assert "Not wanted any more" in world.comment(number)
+    assert "No longer needed" in world.comment(number)
 
 
 async def test_what_left_without_a_destroy_leaves_no_logs(world: World) -> None:

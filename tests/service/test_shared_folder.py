@@ -26,7 +26,7 @@ def test_several_that_agree_on_a_leader(tmp_path: Path) -> None:
 def test_one_that_asks_for_no_lease_is_alone(tmp_path: Path, first: str, second: str) -> None:
     with (
         lock_shared_folder(replica(tmp_path, "a", first)),
-        pytest.raises(StartupError, match=r"give all replicas replicas\.lease = postgres"),
+        pytest.raises(StartupError, match=r"set replicas\.lease = postgres"),
         lock_shared_folder(replica(tmp_path, "b", second)),
     ):
         pass
@@ -41,7 +41,7 @@ def test_the_target_local_stays_on_its_machine(tmp_path: Path) -> None:
     assert machine.exists()
     machine.write_text("another-machine\n")
     with (
-        pytest.raises(StartupError, match="on another-machine, and this is"),
+        pytest.raises(StartupError, match="on another-machine, but this is"),
         lock_shared_folder(replica(tmp_path, "a")),
     ):
         pass

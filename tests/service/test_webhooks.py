@@ -81,7 +81,7 @@ def test_webhook_wakes_its_pull_request_and_records_its_id() -> None:
     heard = WebhookSetup()
     assert heard.send("pull_request", LABELED)
     assert heard.pending_wake == Refresh(True, frozenset({Key(7, 3)}))
-    assert heard.recorded_messages() == ["pull_request: pull request #3 of repository 7 is looked at (delivery d-1)"]
+    assert heard.recorded_messages() == ["pull_request: reading pull request #3 of repository 7 (delivery d-1)"]
 
 
 def test_forged_webhook_is_ignored() -> None:
@@ -143,14 +143,14 @@ async def test_unreachable_endpoint_is_reported() -> None:
     )
     found = await WebhookSetup(hooks=hooks).hook.test()
     assert (found.status, found.arrived) == (0, False)
-    assert "does not answer" in found.message
+    assert "does not respond" in found.message
     assert found.deliveries == ("2026-03-02T11:00:00Z push: 502 failed",)
 
 
 @pytest.mark.parametrize(
     ("status", "arrived", "part"),
-    [(202, True, "it arrived"), (202, False, "another Eph"), (401, False, "another secret"), (301, False, "redirect"),
-     (404, False, "does not let POST")],
+    [(202, True, "The ping arrived"), (202, False, "another Eph"), (401, False, "another webhook secret"), (301, False, "redirect"),
+     (404, False, "may block POST")],
 )  # fmt: skip
 def test_webhook_test_result_wording(status: int, arrived: bool, part: str) -> None:
     assert part in _explain_response(status, arrived, endpoint("127.0.0.1:1", "https://eph.example"))
@@ -169,5 +169,5 @@ async def test_a_ping_to_ourselves_arrives() -> None:
             found = (await client.post(path, headers=asked["admin"])).json()
     assert (found["status"], found["arrived"]) == (202, True)
     assert "set forge.webhook_url" in found["message"]
-    assert "Eph looks every interval anyway" in found["note"]
-    assert heard.recorded_messages()[0].startswith("ping: the Git host asks whether we hear (delivery eph-test-")
+    assert "Eph still polls at every interval" in found["note"]
+    assert heard.recorded_messages()[0].startswith("ping: ping from the Git host (delivery eph-test-")

@@ -212,7 +212,7 @@ async def test_only_so_many_are_looked_at_the_newest_first(world: World) -> None
     await world.run_for(minutes=10)
     there = {minor for minor in range(30) if stack(world, f"v1.{minor}", RefKind.TAG)}
     assert there == set(range(10, 30))
-    assert any("30 branches and tags match, 20 are looked at" in said for said in world.last_cycle.forge.problems)
+    assert any("30 branches and tags match; only 20 are used" in said for said in world.last_cycle.forge.problems)
     world.forge.delete_tag(world.shop, "v1.29")
     await world.run_for(minutes=5)
     assert stack(world, "v1.29", RefKind.TAG) is None

@@ -58,7 +58,7 @@ async def test_it_waits_for_ci_and_is_made_once_the_image_is_there(world: World)
     assert world.stacks.started == []
     comment = world.comment(number)
     assert "Waiting for image" in comment
-    assert f"{image_tag(world, number)} is not in its registry" in comment.replace("\\", "")
+    assert f"{image_tag(world, number)} not found in the registry" in comment.replace("\\", "")
     assert "at most until 2026-03-02 12:30:00 UTC" in comment.replace("\\", "")
     view = world.view(number)
     assert view is not None
@@ -141,7 +141,7 @@ async def test_what_runs_goes_on_while_the_newer_one_has_no_image(world: World) 
     assert world.phase(number) is Phase.IMAGE
     assert "is still live" in world.comment(number)
     world.registries.error = RegistryUnavailable(
-        "cannot be asked for just now: registry.test does not answer (ConnectError)"
+        "unavailable: registry.test does not answer (ConnectError)"
     )
     await world.run_for(minutes=20)
     assert world.phase(number) is Phase.IMAGE, "silence says nothing, so the wait is not over"
@@ -170,7 +170,7 @@ async def test_a_registry_that_is_down_touches_nothing_that_is_built(world: Worl
 async def test_a_registry_that_is_down_is_asked_less_and_less(world: World) -> None:
     number = world.open(files=eph_yaml_files())
     world.registries.error = RegistryUnavailable(
-        "cannot be asked for just now: registry.test asks for patience", retry_after=300
+        "unavailable: registry.test asks for patience", retry_after=300
     )
     await world.run_for(minutes=1)
     before = world.registries.requests
@@ -227,7 +227,7 @@ async def test_the_fallback_is_taken_at_once_and_said(world: World) -> None:
     digest = world.registries.push(REPOSITORY, "stable")
     await world.run_for(minutes=1)
     assert (world.phase(number), running_digest(world, number)) == (Phase.READY, digest)
-    said = f"fallback_tag: stable; tag_template: {image_tag(world, number)} is not in its registry"
+    said = f"fallback_tag: stable; tag_template: {image_tag(world, number)} not found in the registry"
     assert said in reasons(world, number)
     assert "fallback_tag: stable" in world.comment(number).replace("\\", "")
     push_image(world, number)
@@ -270,7 +270,7 @@ async def test_a_git_host_that_does_not_tell_its_notes_says_nothing(world: World
     world.forge.fail_next(ForgeUnavailable("502 Bad Gateway"), "note")
     await world.run_for(seconds=5)
     assert world.phase(number) is Phase.IMAGE
-    assert "git note refs/notes/eph cannot be asked for just now: 502 Bad Gateway" in reasons(world, number)
+    assert "git note refs/notes/eph unavailable: 502 Bad Gateway" in reasons(world, number)
     await world.run_for(minutes=1)
     assert world.phase(number) is Phase.READY
 
@@ -310,10 +310,10 @@ async def test_each_of_several_is_pinned_when_it_is_there(world: World) -> None:
 
 async def test_an_image_that_is_refused_is_told_and_fails_in_time(world: World) -> None:
     number = world.open(files=eph_yaml_files(*BY_TAG, "wait: 10m"))
-    world.registries.error = RegistryRefused("cannot be asked for: registry.test does not let this server in")
+    world.registries.error = RegistryRefused("not accessible: registry.test denies this server access")
     await world.run_for(minutes=2)
     assert world.phase(number) is Phase.IMAGE
-    assert "does not let this server in" in world.comment(number).replace("\\", "")
+    assert "denies this server access" in world.comment(number).replace("\\", "")
     await world.run_for(minutes=10)
     assert world.phase(number) is Phase.FAILED
 

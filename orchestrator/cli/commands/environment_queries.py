@@ -27,13 +27,17 @@ COLUMN_PRIORITY = ("NAME", "PHASE", "URL", "PULL REQUEST", "EXPIRES", "COMMIT")
 
 @app.command("list")
 def list_(
-    repository: Annotated[str | None, typer.Option("--repository", "-r", help="Only those of owner/repo.")] = None,
-    phase: Annotated[list[str] | None, typer.Option("--phase", "-p", help="Only those in this phase.")] = None,
+    repository: Annotated[
+        str | None, typer.Option("--repository", "-r", help="Show only environments of this repository, as owner/repo.")
+    ] = None,
+    phase: Annotated[
+        list[str] | None, typer.Option("--phase", "-p", help="Show only environments in this phase.")
+    ] = None,
     form: output.OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Lists environments.
+    """List environments.
 
-    What is there, what is on its way, what waits, and why.
+    Shows each environment's phase, and why it waits or failed.
     """
     from orchestrator.cli.api_client import connect
     from orchestrator.surfaces.api.schemas import StatusResponse
@@ -76,13 +80,13 @@ def _source_label(item: EnvironmentItem) -> str:
 def _print_footer(status: StatusResponse, found: list[EnvironmentItem], *, filtered: bool) -> None:
     """What belongs to the table but is no data: on the other stream, so that a pipe gets rows only."""
     if not found:
-        hint = "" if filtered else "; put the trigger label on a pull request that has an eph.yaml"
+        hint = "" if filtered else "; add the trigger label to a pull request that has an eph.yaml"
         output.print_note(f"no environments{' match' if filtered else ' yet'}{hint}")
     elif sys.stderr.isatty():
         output.print_note("")
-    looked = output.relative_time(status.last_cycle) or "not yet"
+    looked = output.relative_time(status.last_cycle) or "never"
     output.print_note(
-        f"{status.environments} in all, {status.running} being worked on, {status.queued} queued; last look {looked}"
+        f"{status.environments} total, {status.running} running operations, {status.queued} queued; last cycle {looked}"
     )
     for item in found:
         if item.phase not in ("ready", "asleep") and (first := _headline(item)):
@@ -93,7 +97,7 @@ def _print_footer(status: StatusResponse, found: list[EnvironmentItem], *, filte
 
 def _headline(item: EnvironmentItem) -> str:
     if item.command:
-        return f"{item.reasons[0] if item.reasons else item.phase} To go on: {item.command}"
+        return f"{item.reasons[0] if item.reasons else item.phase} To continue: {item.command}"
     if item.problems:
         return item.problems[0]
     if item.failure:
@@ -103,9 +107,9 @@ def _headline(item: EnvironmentItem) -> str:
 
 @app.command()
 def get(name: environment_names.Name, form: output.OutputOption = OutputFormat.TABLE) -> None:
-    """Shows one environment.
+    """Show an environment.
 
-    With its pods or processes, and what happened to them last.
+    Includes its pods or processes and their latest events.
     """
     from orchestrator.cli.api_client import connect
 
@@ -118,7 +122,7 @@ def get(name: environment_names.Name, form: output.OutputOption = OutputFormat.T
     output.print_pairs(_details(item))
     runtime_info_view.print_info(found, silence)
     if item.failure and item.failure.tail:
-        output.print_line("\nThe last lines:")
+        output.print_line("\nLast lines of output:")
         for line in item.failure.tail:
             output.print_line(f"  {line}")
 
@@ -133,14 +137,14 @@ def _details(item: EnvironmentItem) -> Iterator[tuple[str, str | Text]]:
     yield "pull request", output.link(_source_label(item), item.pull_url).append(f"  {output.clean(item.title)}")
     yield "branch", item.branch
     yield "author", item.author
-    yield "runs", item.commit[:12]
-    yield "wanted", item.wanted_commit[:12] if item.wanted_commit != item.commit else ""
+    yield "live commit", item.commit[:12]
+    yield "newest commit", item.wanted_commit[:12] if item.wanted_commit != item.commit else ""
     yield "expires", output.relative_time(item.expires_at)
     yield "asleep", output.relative_time(item.asleep_since)
     yield "wakes", output.relative_time(item.wakes_at)
     yield "sleeps", output.relative_time(item.sleeps_at)
     yield "last visit", output.relative_time(item.used_at)
-    yield "hours", "; ".join(item.rules)
+    yield "sleep rules", "; ".join(item.rules)
     yield "now", item.progress
     for suite in item.tests:
         took = f" in {suite.seconds:.1f} s" if suite.state in ("passed", "failed") else ""
@@ -150,10 +154,10 @@ def _details(item: EnvironmentItem) -> Iterator[tuple[str, str | Text]]:
         yield "problem", problem
     if item.failure:
         yield "failed", f"{item.failure.step}: {item.failure.error}"
-        yield "tries", _attempts(item)
+        yield "attempts", _attempts(item)
     yield "stack", item.ref
     yield "target", item.target
-    yield "to go on", item.command
+    yield "to continue", item.command
 
 
 def _attempts(item: EnvironmentItem) -> str:
@@ -165,7 +169,7 @@ def _attempts(item: EnvironmentItem) -> str:
 
 @app.command()
 def why(name: environment_names.Name, form: output.OutputOption = OutputFormat.TABLE) -> None:
-    """Says why an environment is as it is.
+    """Explain an environment's state.
 
     In sentences, with the facts that they rest on.
     """
@@ -187,9 +191,9 @@ def why(name: environment_names.Name, form: output.OutputOption = OutputFormat.T
 
 @app.command("open")
 def open_(name: environment_names.Name) -> None:
-    """Opens an environment's URL.
+    """Open an environment's URL.
 
-    In the browser; prints it where there is none.
+    Opens it in the browser, or prints it if there is no browser.
     """
     from orchestrator.cli.api_client import connect
 
@@ -197,7 +201,7 @@ def open_(name: environment_names.Name) -> None:
         item = environment_names.find(client, name)
     if not item.url.startswith(("http://", "https://")):
         raise CliError(
-            f"{item.name} has no URL: it is {item.phase}", f"`eph why {item.name}` says why", ExitCode.REFUSED
+            f"{item.name} has no URL: it is {item.phase}", f"Run `eph why {item.name}` to see why.", ExitCode.REFUSED
         )
     if not _open_browser(item.url):
         output.print_line(item.url)

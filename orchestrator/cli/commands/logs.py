@@ -17,30 +17,28 @@ app = typer.Typer()
 @app.command()
 def logs(
     name: environment_names.Name,
-    service: Annotated[str | None, typer.Option("--service", "-s", help="Only this service's lines.")] = None,
-    operation: Annotated[bool, typer.Option("--operation", help="The last operation's lines instead.")] = False,
-    suite: Annotated[str | None, typer.Option("--suite", help="A suite of tests' lines instead.")] = None,
-    previous: Annotated[
-        bool, typer.Option("--previous", help="What the process before the one that runs now printed.")
-    ] = False,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come; end with Ctrl-C.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=1, max=5000, help="How many of the last lines.")] = 100,
+    service: Annotated[str | None, typer.Option("--service", "-s", help="Show only this service's log.")] = None,
+    operation: Annotated[bool, typer.Option("--operation", help="Show the last operation's log instead.")] = False,
+    suite: Annotated[str | None, typer.Option("--suite", help="Show a test suite's log instead.")] = None,
+    previous: Annotated[bool, typer.Option("--previous", help="Show the log of the previous process.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Stream new lines; stop with Ctrl-C.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, max=5000, help="Number of lines to show.")] = 100,
     form: output.OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Prints an environment's log.
+    """Show an environment's logs.
 
-    What its services wrote, or its last operation or a suite of its tests did.
+    Shows the output of its services, of its last operation, or of a test suite.
     """
     from orchestrator.cli.api_client import connect, path_segment
 
     if follow and form is not OutputFormat.TABLE:
-        raise CliError("--follow prints lines as they come", "leave --output out", ExitCode.USAGE)
+        raise CliError("--follow streams plain lines", "Omit --output.", ExitCode.USAGE)
     if suite and (follow or operation or service or previous):
-        raise CliError("--suite goes with --lines and --output only", "leave the others out", ExitCode.USAGE)
-    if previous and (follow or operation):
         raise CliError(
-            "--previous tells of a process that has ended", "leave --follow and --operation out", ExitCode.USAGE
+            "--suite can only be combined with --lines and --output", "Omit the other options.", ExitCode.USAGE
         )
+    if previous and (follow or operation):
+        raise CliError("--previous shows a process that has exited", "Omit --follow and --operation.", ExitCode.USAGE)
     with connect() as client:
         path = f"environments/{path_segment(environment_names.find(client, name).ref)}/logs"
         if follow:
@@ -62,4 +60,4 @@ def _print_lines(found: dict[str, Any], output_format: OutputFormat) -> None:
     for line in found["lines"]:
         output.print_line(line)
     if not found["lines"]:
-        output.print_note("nothing was printed yet")
+        output.print_note("no output yet")

@@ -22,9 +22,9 @@ ORPHANS, UNREAD = 1, 2
 
 @app.command()
 def audit(form: output.OutputOption = OutputFormat.TABLE) -> None:
-    """Compares what there really is with stacks and pull requests.
+    """Find orphaned resources.
 
-    Ends with 0 when all is accounted for, 1 with orphans, 2 when something could not be looked at.
+    Exit status: 0 no orphans, 1 orphans found, 2 something could not be checked.
     """
     from orchestrator.cli.api_client import connect
     from orchestrator.surfaces.api.schemas import AuditResponse
@@ -42,26 +42,26 @@ def audit(form: output.OutputOption = OutputFormat.TABLE) -> None:
 def _print_audit(found: AuditResponse) -> None:
     for orphan in found.orphans:
         output.print_line(f"{orphan.where}: {orphan.kind} {orphan.name}")
-        output.print_prose(f"whose: {orphan.whose or 'unknown'}")
+        output.print_prose(f"owner: {orphan.whose or 'unknown'}")
         output.print_prose(f"why: {orphan.why}")
         output.print_line(f"  remove: {orphan.command}")
     for sentence in found.unread:
-        output.print_note(f"not looked at: {sentence}")
+        output.print_note(f"not checked: {sentence}")
     looked = ", ".join(f"{number} {place}" for place, number in found.looked.items())
     what = f"{len(found.orphans)} orphans" if len(found.orphans) != 1 else "1 orphan"
-    output.print_line(f"{what}; looked at {looked or 'nothing'}")
+    output.print_line(f"{what}; checked {looked or 'nothing'}")
     if swept := sum(orphan.swept for orphan in found.orphans):
         output.print_note(f"`eph sweep` removes {swept} of them")
 
 
 @app.command()
 def sweep(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be removed without removing it.")] = False,
     form: output.OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Removes leftovers now.
+    """Remove orphaned resources now.
 
-    Stacks of pull requests that are closed, and what no stack accounts for: all that an audit names as ours.
+    Removes stacks of closed pull requests and resources without a stack, as `eph audit` lists them.
     """
     from orchestrator.cli.api_client import connect
     from orchestrator.surfaces.api.schemas import Sweep
@@ -74,9 +74,9 @@ def sweep(
     for sentence in found.found:
         output.print_line(sentence)
     if not found.found:
-        output.print_line("nothing is left over")
+        output.print_line("no orphans found")
     elif dry_run:
-        output.print_note("nothing was removed; leave --dry-run out to do it")
+        output.print_note("nothing was removed; omit --dry-run to remove these")
 
 
 @app.command()
@@ -84,16 +84,16 @@ def approve(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="WHAT", help="A plan's digest, as `eph list` shows it; or a fork's pull request, as owner/repo#42."
+            metavar="WHAT", help="A plan's digest from `eph list`, or a fork's pull request as owner/repo#42."
         ),
     ],
-    commit: Annotated[str, typer.Option("--commit", help="The commit that you looked at, all forty digits.")] = "",
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    commit: Annotated[str, typer.Option("--commit", help="The full SHA of the commit that you reviewed.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask for confirmation.")] = False,
     form: output.OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Lets a held plan, or a fork's commit, go on.
+    """Approve a plan on hold or a fork's commit.
 
-    That very plan or commit and no other. A push to the fork needs a new approval.
+    The approval is valid only for that plan or commit. Each push to the fork needs a new approval.
     """
     from orchestrator.cli.api_client import connect, path_segment
 
@@ -103,7 +103,7 @@ def approve(
             message = found["message"]
         else:
             found = _approve_commit(client, what, commit, yes)
-            message = f"commit {found['wanted_commit']} may run; a push needs a new approval"
+            message = f"commit {found['wanted_commit']} is approved; each push needs a new approval"
     if form is not OutputFormat.TABLE:
         output.print_data(found, form)
     else:

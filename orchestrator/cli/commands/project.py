@@ -19,12 +19,12 @@ MAX_FILE_BYTES = 1024 * 1024
 
 @app.command()
 def validate(
-    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="The file; - reads standard input.")] = Path(
+    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="The file to check; - reads standard input.")] = Path(
         "eph.yaml"
     ),
     form: output.OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Checks an eph.yaml, offline.
+    """Check an eph.yaml offline.
 
     Tells each mistake with file, line, column and what was expected.
     """
@@ -48,17 +48,17 @@ def _read_file(file: Path) -> bytes:
         with file.open("rb") as opened:
             return opened.read(MAX_FILE_BYTES)
     except FileNotFoundError as error:
-        hint = "`eph init` writes one" if file.name == "eph.yaml" else "check the path"
-        raise CliError(f"there is no {file}", hint, ExitCode.USAGE) from error
+        hint = "Run `eph init` to create one." if file.name == "eph.yaml" else "Check the path."
+        raise CliError(f"{file} not found", hint, ExitCode.USAGE) from error
     except OSError as error:
-        raise CliError(f"{file}: {error.strerror}", "name a file that can be read", ExitCode.USAGE) from error
+        raise CliError(f"{file}: {error.strerror}", "Choose a readable file.", ExitCode.USAGE) from error
 
 
 @app.command()
 def init() -> None:
-    """Writes an eph.yaml for the repository here.
+    """Create an eph.yaml for this repository.
 
-    With comments, and never over one that is there.
+    The file has comments. An existing file is never overwritten.
     """
     from orchestrator.cli import scaffold
 
@@ -69,9 +69,9 @@ def init() -> None:
         with target.open("x") as file:
             file.write(scaffold.render_eph_yaml(root.name, found))
     except FileExistsError as error:
-        raise CliError(f"{target} is there already", "`eph validate` checks it", ExitCode.REFUSED) from error
+        raise CliError(f"{target} already exists", "Run `eph validate` to check it.", ExitCode.REFUSED) from error
     except OSError as error:
         raise CliError(f"{target}: {error.strerror}") from error
     output.print_line(f"wrote {target}")
     output.print_line(f"service: {found.command}  ({found.reason})")
-    output.print_note("commit it, push, and put the label preview on a pull request")
+    output.print_note("Next: commit it, push, and add the label preview to a pull request.")

@@ -23,7 +23,7 @@ class Shell(StrEnum):
 
 @app.command()
 def version(form: output.OutputOption = OutputFormat.TABLE) -> None:
-    """Prints the versions of client and server."""
+    """Show the versions of client and server."""
     from orchestrator.cli.api_client import connect
 
     found = {"client": metadata.version("eph"), "server": ""}
@@ -39,10 +39,10 @@ def version(form: output.OutputOption = OutputFormat.TABLE) -> None:
 
 
 @app.command()
-def completion(shell: Annotated[Shell, typer.Argument(help="The shell to complete in.")]) -> None:
-    """Prints a completion script.
+def completion(shell: Annotated[Shell, typer.Argument(help="The shell to generate the script for.")]) -> None:
+    """Print a shell completion script.
 
-    For bash: eval "$(eph completion bash)" in ~/.bashrc. Names of environments are completed too.
+    For bash, add to ~/.bashrc: eval "$(eph completion bash)". It also completes environment names.
     """
     from typer.completion import get_completion_script  # type: ignore[attr-defined]  # typer exports it unsaid
 

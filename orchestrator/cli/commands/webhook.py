@@ -12,20 +12,20 @@ from orchestrator.cli.output import OutputFormat
 if TYPE_CHECKING:
     from orchestrator.surfaces.api.schemas import WebhookTest
 
-app = typer.Typer(help="The way from the Git host to here.", no_args_is_help=True)
+app = typer.Typer(help="Check webhooks from the Git host.", no_args_is_help=True)
 
 
 @app.callback()
 def webhook() -> None:
-    """The way from the Git host to here."""
+    """Check webhooks from the Git host."""
 
 
 @app.command("test")
 def send_test(form: output.OutputOption = OutputFormat.TABLE) -> None:
-    """Sends a signed ping to the server by its public address, and tells what came of it.
+    """Send a signed ping to the server's public address and show the result.
 
-    The address is forge.webhook_url; without one it is the server's own. Also lists the last deliveries of the Git
-    host, where it lets Eph look. Nothing is made or changed. Ends with 1 when the ping did not arrive.
+    The address is forge.webhook_url, or else the server's own. Also lists the latest deliveries from the Git
+    host, if Eph may read them. Changes nothing. Exit status: 1 if the ping did not arrive.
     """
     from orchestrator.cli.api_client import connect
     from orchestrator.surfaces.api.schemas import StatusResponse, WebhookTest
@@ -42,11 +42,11 @@ def send_test(form: output.OutputOption = OutputFormat.TABLE) -> None:
 
 
 def _print_result(found: WebhookTest) -> None:
-    answer = f"{found.status} in {found.milliseconds:.0f} ms" if found.status else "no answer"
+    answer = f"{found.status} in {found.milliseconds:.0f} ms" if found.status else "no response"
     output.print_line(f"{found.url}: {answer}")
     output.print_line(found.message)
     for url in found.hook_urls:
-        output.print_line(f"the Git host sends to {url}")
+        output.print_line(f"the Git host sends webhooks to {url}")
     for line in found.deliveries:
         output.print_line(f"  {line}")
     if found.note:

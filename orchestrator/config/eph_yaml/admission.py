@@ -63,7 +63,7 @@ def target_problem(document: Document, policy: AdmissionPolicy) -> Problem | Non
     target = resolve_target(document.config, policy)
     path: YamlPath = ("target",) if document.config.target else document.config.sections[:1]
     usable = sorted(policy.installed_targets & policy.allowed_targets)
-    hint = f"write `target: {usable[0]}` and what it needs" if usable else "ask the operator of this server"
+    hint = f"use `target: {usable[0]}` and the keys it needs" if usable else "ask the operator of this server"
     if target not in policy.installed_targets:
         return document.problem(path, f"target `{target}` is not installed on this server", hint)
     if target not in policy.allowed_targets:
@@ -78,12 +78,12 @@ def limit_problems(document: Document, policy: AdmissionPolicy, domain: str) -> 
     for path, length, most in (*_durations(config, policy), *_command_timeouts(config, policy)):
         if length > most:
             asked, granted = format_duration(length), format_duration(most)
-            yield document.problem(path, f"{asked} is more than this server allows", f"write at most {granted}")
+            yield document.problem(path, f"{asked} exceeds the limit of this server", f"use at most {granted}")
     dns = config.environment.dns
     if dns and dns.domain not in policy.domains | {domain}:
         allowed = ", ".join(sorted(policy.domains | {domain}))
         yield document.problem(
-            ("environment", "dns", "domain"), "this server does not serve that domain", f"it serves {allowed}"
+            ("environment", "dns", "domain"), "this server does not allow that domain", f"it allows {allowed}"
         )
 
 
@@ -92,11 +92,11 @@ def unknown_secrets(document: Document, grants: SecretGrants, repository: str) -
     for variable, name in document.config.environment.secrets.items():
         path: YamlPath = ("environment", "secrets", variable)
         if name in grants.unreadable:
-            message = f"this server cannot read its secret {quote(name)} just now"
-            yield document.problem(path, message, "its operator finds the reason in ephd's events")
+            message = f"this server can't read the secret {quote(name)} right now"
+            yield document.problem(path, message, "the server's operator can find the reason in ephd's events")
         elif name not in grants.granted and name not in grants.withheld:
             message = f"this server has no secret {quote(name)} for {repository}"
-            hint = "its operator adds it, with this repository, to [secrets] of eph.toml"
+            hint = "ask the server's operator to add it for this repository to [secrets] in eph.toml"
             yield document.problem(path, message, hint)
 
 
@@ -104,7 +104,7 @@ def withheld_secrets(document: Document, grants: SecretGrants) -> Iterator[Probl
     """What a fork goes without; its environment is made all the same."""
     for variable, name in document.config.environment.secrets.items():
         if name in grants.withheld:
-            message = f"a fork is not given the secret {quote(name)}, so this variable is not set"
+            message = f"forks don't get the secret {quote(name)}, so this variable is not set"
             yield document.problem(("environment", "secrets", variable), message)
 
 
@@ -119,7 +119,7 @@ def _count_problems(document: Document, policy: AdmissionPolicy) -> Iterator[Pro
     )
     for path, what, count, most in counted:
         if count > most:
-            yield document.problem(path, f"{count} {what} are more than this server allows", f"at most {most}")
+            yield document.problem(path, f"{count} {what} exceed the limit of this server", f"at most {most}")
 
 
 def _durations(config: EphYaml, policy: AdmissionPolicy) -> Iterator[tuple[YamlPath, timedelta, timedelta]]:

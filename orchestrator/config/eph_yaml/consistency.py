@@ -47,7 +47,7 @@ def _duplicates(named: Iterable[tuple[YamlPath, str]]) -> Iterator[Inconsistency
     seen: set[str] = set()
     for path, name in named:
         if name in seen:
-            yield path, InvalidValue(f"there are two with the name `{name}`", "give each its own")
+            yield path, InvalidValue(f"duplicate name `{name}`", "use a different one for each")
         seen.add(name)
 
 
@@ -57,8 +57,8 @@ def _needs(config: EphYaml) -> Iterator[Inconsistency]:
     for index, suite in enumerate(config.tests):
         for place, name in enumerate(suite.needs):
             if name not in above:
-                known = f"write one of {', '.join(above)}" if above else "the first suite can need none"
-                yield ("tests", index, "needs", place), InvalidValue(f"no suite above is called `{name}`", known)
+                known = f"use one of {', '.join(above)}" if above else "the first suite can't depend on another one"
+                yield ("tests", index, "needs", place), InvalidValue(f"no suite named `{name}` is defined above", known)
         above.append(suite.name)
 
 
@@ -72,8 +72,8 @@ def _name_length(config: EphYaml) -> Iterator[Inconsistency]:
             yield (
                 ("environment", key),
                 InvalidValue(
-                    f"a name could get {most} characters, the most is {MAX_NAME_LENGTH}",
-                    "shorten `name` or cut a placeholder, as in {branch:0:10}",
+                    f"a name could have {most} characters; the maximum is {MAX_NAME_LENGTH}",
+                    "shorten `name` or truncate a placeholder, as in {branch:0:10}",
                 ),
             )
 
@@ -85,7 +85,7 @@ def _images(config: EphYaml) -> Iterator[Inconsistency]:
             continue
         close = get_close_matches(service.image, known, n=1)
         hint = f"did you mean `{close[0]}`?" if close else "add it to environment.images"
-        yield ("services", index, "image"), InvalidValue(f"there is no image `{service.image}`", hint)
+        yield ("services", index, "image"), InvalidValue(f"unknown image `{service.image}`", hint)
 
 
 def _variables(config: EphYaml) -> Iterator[Inconsistency]:
@@ -94,7 +94,7 @@ def _variables(config: EphYaml) -> Iterator[Inconsistency]:
     for index, item in enumerate(config.database.instances):
         if item.variable in taken:
             message = f"`{item.variable}` is already set by {taken[item.variable]}"
-            yield ("database", "instances", index, "variable"), InvalidValue(message, "give it a variable of its own")
+            yield ("database", "instances", index, "variable"), InvalidValue(message, "use a different variable")
         taken.setdefault(item.variable, f"database `{item.name}`")
     environment = config.environment
     for variable in environment.secrets:
@@ -111,7 +111,7 @@ def _variables(config: EphYaml) -> Iterator[Inconsistency]:
 
 
 def _already_set(variable: str, taken: dict[str, str]) -> InvalidValue:
-    return InvalidValue(f"this is already set by {taken[variable]}", "take it out in one of the two places")
+    return InvalidValue(f"already set by {taken[variable]}", "remove one of the two")
 
 
 def _upper(name: str) -> str:
@@ -120,7 +120,12 @@ def _upper(name: str) -> str:
 
 def _public(config: EphYaml) -> Iterator[Inconsistency]:
     if config.services and not any(service.public for service in config.services):
-        yield ("services",), InvalidValue("no service is public, so nothing would answer at the URL", "make one public")
+        yield (
+            ("services",),
+            InvalidValue(
+                "no service is public, so nothing would respond at the URL", "set public: true on one service"
+            ),
+        )
 
 
 def _start_order(config: EphYaml) -> Iterator[Inconsistency]:
@@ -132,11 +137,14 @@ def _start_order(config: EphYaml) -> Iterator[Inconsistency]:
             if name not in ready:
                 close = get_close_matches(name, ready, n=1)
                 hint = f"did you mean `{close[0]}`?" if close else f"the services are {', '.join(ready)}"
-                yield path, InvalidValue(f"there is no service `{name}`", hint)
+                yield path, InvalidValue(f"unknown service `{name}`", hint)
             elif ready[name].schedule:
-                yield path, InvalidValue(f"`{name}` runs by schedule, so it is never ready", "take it out")
+                yield path, InvalidValue(f"`{name}` runs on a schedule, so it never becomes ready", "remove it")
     circle = start_order.find_cycle({service.name: service.after for service in config.services})
     for index, service in enumerate(config.services):
         if circle and service.name == circle[0]:
             listed = ", ".join(circle)
-            yield ("services", index, "after"), InvalidValue(f"{listed} wait for each other", "take one `after` out")
+            yield (
+                ("services", index, "after"),
+                InvalidValue(f"circular dependency between {listed}", "remove one `after`"),
+            )

@@ -31,10 +31,10 @@ def image_problems(document: Document, values: Mapping[str, str], registries: Se
             text = getattr(image, key)
             tag = render(text, values) if text else "x"
             if not image_references.is_tag(tag):
-                message = f"{quote(tag)} is not a tag that a registry takes"
-                yield document.problem((*path, key), message, "use letters, digits, dots, dashes, at most 128")
+                message = f"{quote(tag)} is not a valid image tag"
+                yield document.problem((*path, key), message, "use at most 128 letters, digits, dots and dashes")
         if not image_references.is_allowed(registries, image_references.parse(image.repository)):
-            message = f"this server takes no images from {image.repository}"
+            message = f"this server does not allow images from {image.repository}"
             yield document.problem((*path, "repository"), message, f"it takes them from {', '.join(registries)}")
 
 

@@ -30,13 +30,13 @@ _TRIGGERS: Mapping[str, type[BaseModel]] = {
     "comment": CommentTrigger,
 }
 _TYPE_ERRORS: Mapping[str, tuple[str, str]] = {
-    "string_type": ("a text", "write a text, in quotes if need be"),
-    "int_type": ("a whole number", "write digits without quotes"),
-    "bool_type": ("a truth value", "write true or false"),
-    "tuple_type": ("a list", "write a list, each item on a line that starts with a dash"),
-    "dict_type": ("a mapping", "write keys and values, as in `key: value`"),
-    "model_type": ("a mapping", "write keys and values, as in `key: value`"),
-    "model_attributes_type": ("a mapping", "write keys and values, as in `key: value`"),
+    "string_type": ("text", "use text, in quotes if necessary"),
+    "int_type": ("a whole number", "use digits without quotes"),
+    "bool_type": ("a boolean", "use true or false"),
+    "tuple_type": ("a list", "use a list, with each item on a line that starts with a dash"),
+    "dict_type": ("a mapping", "use keys and values, as in `key: value`"),
+    "model_type": ("a mapping", "use keys and values, as in `key: value`"),
+    "model_attributes_type": ("a mapping", "use keys and values, as in `key: value`"),
 }
 
 
@@ -133,15 +133,15 @@ def _explain(kind: str, error: Any) -> tuple[str, str, YamlPath]:
         wanted, expected = _TYPE_ERRORS[kind]
         return f"{_describe(given)} is not {wanted}", expected, ()
     if kind == "literal_error":
-        return f"{_describe(given)} is not possible here", f"write {_alternatives(context['expected'])}", ()
+        return f"{_describe(given)} is not allowed here", f"use {_alternatives(context['expected'])}", ()
     if kind == "union_tag_invalid":
         tag = quote(context["tag"])
-        return f"{tag} is not possible here", f"write {_alternatives(context['expected_tags'])}", ("type",)
+        return f"{tag} is not allowed here", f"use {_alternatives(context['expected_tags'])}", ("type",)
     if kind == "union_tag_not_found":
         return "`type` is missing", "add type: pr_label, branch, tag or comment", ()
     if kind == "too_short":
-        return "the list is empty", "write at least one item, or leave the key out", ()
-    return f"{_describe(given)} does not fit", escape(str(error["msg"]).lower(), 80), ()
+        return "the list is empty", "add at least one item or remove the key", ()
+    return f"{_describe(given)} is not valid", escape(str(error["msg"]).lower(), 80), ()
 
 
 def _describe(value: object) -> str:
@@ -176,7 +176,7 @@ def _suggest(location: YamlPath) -> str:
     close = get_close_matches(str(location[-1])[:50], known, n=1)
     if close:
         return f"did you mean `{close[0]}`?"
-    return f"possible here: {', '.join(known)}" if known else "take it out"
+    return f"allowed here: {', '.join(known)}" if known else "remove it"
 
 
 def _section_at(location: YamlPath) -> type[BaseModel] | None:

@@ -155,8 +155,8 @@ def _name_problems(document: Document, name: str) -> list[Problem]:
         found.append(
             document.problem(
                 ("environment", "name_template"),
-                f"the name would have {len(name)} characters",
-                f"shorten it or `name`; the most is {MAX_NAME_LENGTH}",
+                f"the name would be {len(name)} characters long",
+                f"shorten it or `name`; the maximum is {MAX_NAME_LENGTH}",
             )
         )
     public = [(index, item) for index, item in enumerate(document.config.services) if item.public]

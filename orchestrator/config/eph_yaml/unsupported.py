@@ -44,8 +44,8 @@ def _unsupported_triggers(document: Document) -> Iterator[Problem]:
     """To pass over it would make more environments than were asked for."""
     for index, trigger in enumerate(document.config.triggers or ()):
         if isinstance(trigger, BranchTrigger) and trigger.paths:
-            message = "this version of Eph does not look at the paths of a branch: every push to it counts"
-            yield document.problem(("triggers", index, "paths"), message, "take paths out if that will do")
+            message = "this version of Eph ignores the paths of a branch: every push to it counts"
+            yield document.problem(("triggers", index, "paths"), message, "remove paths if that is acceptable")
 
 
 def _unsupported_protection(document: Document, sign_in: bool) -> Iterator[Problem]:
@@ -55,14 +55,14 @@ def _unsupported_protection(document: Document, sign_in: bool) -> Iterator[Probl
     if not sign_in:
         yield document.problem(
             ("environment", "protection"),
-            "this server does not ask people to sign in, its setting previews.sign_in is off",
-            "ask its operator for EPH_PREVIEWS__SIGN_IN=asked; or write sign_in: none if all may see it",
+            "this server doesn't support sign-in because its setting previews.sign_in is off",
+            "ask its operator to set EPH_PREVIEWS__SIGN_IN=asked, or use sign_in: none if everyone may see it",
         )
     if protection.allow:
         yield document.problem(
             ("environment", "protection", "allow"),
-            "this version of Eph cannot tell people apart: whoever has the server's preview token gets in",
-            "take `allow` out if that will do",
+            "this version of Eph can't identify people: everyone who has the server's preview token has access",
+            "remove `allow` if that is acceptable",
         )
 
 
@@ -78,8 +78,12 @@ def _unsupported_strategies(
             yield document.problem((*where, "strategy"), message, hint)
         if item.template.strategy == "template" and item.template.source not in templates:
             known = ", ".join(sorted(templates))
-            hint = f"it has {known}" if known else f"ask its operator for one in the setting {target}.templates"
-            message = f"this server has no prepared database `{item.template.source}` for target `{target}`"
+            hint = (
+                f"available: {known}"
+                if known
+                else f"ask the server's operator to add one to the setting {target}.templates"
+            )
+            message = f"this server has no prepared database `{item.template.source}` for the target `{target}`"
             yield document.problem((*where, "source"), message, hint)
 
 
@@ -94,7 +98,7 @@ def notices(document: Document, policy: AdmissionPolicy) -> tuple[str, ...]:
     target = resolve_target(config, policy)
     found = list(_ignored_in_environment(config, policy))
     if config.tests and not runs_tests(target):
-        found.append((("tests",), "tests are not run on this target by this version of Eph"))
+        found.append((("tests",), "this version of Eph does not run tests on this target"))
     found.extend(
         ((name,), f"this section is for the target `{name}`; the target `{target}` ignores it")
         for name in config.sections
@@ -108,7 +112,7 @@ def notices(document: Document, policy: AdmissionPolicy) -> tuple[str, ...]:
 
 def _ignored_in_environment(config: EphYaml, policy: AdmissionPolicy) -> Iterator[tuple[YamlPath, str]]:
     if config.environment.alias_template is not None:
-        yield ("environment", "alias_template"), "this version of Eph makes no second host name"
+        yield ("environment", "alias_template"), "this version of Eph does not support a second host name"
     never = config.environment.idle_timeout is None and policy.idle_timeout is None
     if config.environment.on_idle == "destroy" and never:
-        yield ("environment", "on_idle"), "without idle_timeout nothing is ever idle"
+        yield ("environment", "on_idle"), "it has no effect without idle_timeout"

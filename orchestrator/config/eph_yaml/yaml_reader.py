@@ -102,8 +102,8 @@ def locate(root: YamlNode, path: tuple[str | int, ...], of_key: bool = False) ->
 
 def _decode(text: bytes, file: str, limits: YamlLimits) -> str:
     if len(text) > limits.size:
-        message = f"the file has {len(text):,} bytes"
-        raise InvalidConfig([Problem(file, 1, 1, message, f"write at most {limits.size // 1024} KiB")])
+        message = f"the file is {len(text):,} bytes long"
+        raise InvalidConfig([Problem(file, 1, 1, message, f"use at most {limits.size // 1024} KiB")])
     try:
         return text.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -118,7 +118,7 @@ def _check_brackets(text: str, file: str, limits: YamlLimits) -> None:
     if found:
         line, column = text.count("\n", 0, found.start()) + 1, found.start() - text.rfind("\n", 0, found.start())
         expected = f"nest at most {limits.depth} levels"
-        raise InvalidConfig([Problem(file, line, column, "values nest too deep", expected)])
+        raise InvalidConfig([Problem(file, line, column, "values are nested too deeply", expected)])
 
 
 def _syntax_problem(file: str, text: str, error: MarkedYAMLError) -> Problem:
@@ -127,7 +127,9 @@ def _syntax_problem(file: str, text: str, error: MarkedYAMLError) -> Problem:
     lines = text.split("\n")
     written = lines[line] if line < len(lines) else ""
     if "\t" in written[: column + 1]:
-        return Problem(file, line + 1, written.index("\t") + 1, "a tab where YAML wants spaces", "indent with spaces")
+        return Problem(
+            file, line + 1, written.index("\t") + 1, "a tab where YAML requires spaces", "indent with spaces"
+        )
     why = escape(" ".join(str(error.problem or error.context or "").split()), MAX_QUOTED)
     return Problem(file, line + 1, column + 1, f"this is not YAML: {why}")
 
@@ -139,9 +141,9 @@ def _unreadable_problem(file: str, text: str, error: Exception, last_line: int) 
     if isinstance(position, int):
         before = text[:position]
         line, column = before.count("\n") + 1, position - before.rfind("\n")
-        return Problem(file, line, column, "a character that YAML does not allow", "remove what does not print")
-    message = "from about this line on, this is not YAML that can be read"
-    return Problem(file, last_line, 1, message, "look for an escape or a bracket that is wrong")
+        return Problem(file, line, column, "a character that YAML does not allow", "remove non-printable characters")
+    message = "invalid YAML from about this line on"
+    return Problem(file, last_line, 1, message, "check escapes and brackets")
 
 
 class _EventReader:
@@ -190,7 +192,7 @@ class _EventReader:
         node = self._new_node(event)
         node.value = {} if isinstance(event, MappingStartEvent) else []
         if len(self._collections) >= self._limits.depth:
-            raise self._fatal(event, "values nest too deep", f"nest at most {self._limits.depth} levels")
+            raise self._fatal(event, "values are nested too deeply", f"nest at most {self._limits.depth} levels")
         self._collections.append((node, event.anchor))
         self._pending_keys.append(None)
 
@@ -205,9 +207,7 @@ class _EventReader:
         self._reject_tag(event)
         node = self._new_node(event)
         if _INVALID_CHARACTERS.search(event.value):
-            self._add_problem(
-                node, "a character that no text may hold (NUL or half a surrogate pair)", "remove the escape"
-            )
+            self._add_problem(node, "an invalid character (NUL or half of a surrogate pair)", "remove the escape")
             node.value = _INVALID_CHARACTERS.sub("", event.value)
         else:
             node.value = _resolve(event.value) if event.style in (None, "") else event.value
@@ -216,7 +216,7 @@ class _EventReader:
     def _alias(self, event: Any) -> YamlNode:
         named = self._anchors.get(event.anchor)
         if named is None:
-            raise self._fatal(event, f"nothing is named &{escape(event.anchor, MAX_KEY)} before this", "")
+            raise self._fatal(event, f"nothing is named &{escape(event.anchor, MAX_KEY)} before this point", "")
         return named
 
     def _keep_anchor(self, event: Any, node: YamlNode) -> YamlNode:
@@ -249,7 +249,7 @@ class _EventReader:
         if name in parent.value:
             first = parent.keys[name][0]
             shown = escape(name, MAX_KEY)
-            self._add_problem(key, f"`{shown}` is here a second time, after line {first}", "keep one of the two")
+            self._add_problem(key, f"duplicate key `{shown}`, first used on line {first}", "keep one of the two")
             return
         parent.value[name] = node
         parent.keys[name] = (key.line, key.column)
@@ -260,7 +260,7 @@ class _EventReader:
             return value.text
         if isinstance(value, str):
             return value
-        self._add_problem(node, "a key that is not a word", "write a name before the colon")
+        self._add_problem(node, "a key that is not text", "use a name before the colon")
         return str(value) if value is None or isinstance(value, bool) else f"line {node.line}"
 
     def _new_node(self, event: Any) -> YamlNode:
@@ -273,7 +273,7 @@ class _EventReader:
     def _reject_tag(self, event: Any) -> None:
         if event.tag is not None:
             shown = escape(str(event.tag).replace("tag:yaml.org,2002:", "!!"), MAX_KEY)
-            raise self._fatal(event, f"a tag, {shown}", "remove what starts with !")
+            raise self._fatal(event, f"a tag, {shown}", "remove the tag that starts with !")
 
     def _add_problem(self, node: YamlNode, message: str, expected: str) -> None:
         self.problems.append(Problem(self._file, node.line, node.column, message, expected))
@@ -283,8 +283,8 @@ class _EventReader:
         return InvalidConfig([*self.problems, Problem(self._file, mark.line + 1, mark.column + 1, message, expected)])
 
     def _too_large(self, node: YamlNode) -> InvalidConfig:
-        expected = f"keep to {self._limits.nodes:,} values, {self._limits.depth} levels deep, aliases counted in full"
-        return InvalidConfig([Problem(self._file, node.line, node.column, "too much in this file", expected)])
+        expected = f"use at most {self._limits.nodes:,} values and {self._limits.depth} levels; aliases count in full"
+        return InvalidConfig([Problem(self._file, node.line, node.column, "the file is too large", expected)])
 
 
 def _resolve(text: str) -> Any:

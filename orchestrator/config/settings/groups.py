@@ -20,63 +20,69 @@ from programs.spec import DEFAULT_TARGET
 class TtlSettings(SettingsTable):
     """How long environments live, from the first sight of their newest commit."""
 
-    default: DurationSetting = Field(default=timedelta(hours=72), description="For an eph.yaml that does not say.")
-    most: DurationSetting = Field(default=timedelta(days=30), description="The longest that an eph.yaml may ask for.")
+    default: DurationSetting = Field(default=timedelta(hours=72), description="The default if eph.yaml sets none.")
+    most: DurationSetting = Field(default=timedelta(days=30), description="The maximum that eph.yaml can set.")
 
     warning: DurationSetting = Field(
-        default=timedelta(hours=4), description="How long before the end people are warned; at most a quarter of all."
+        default=timedelta(hours=4),
+        description="How long before expiry people are warned; at most a quarter of the lifetime.",
     )
 
     @model_validator(mode="after")
     def _check_order(self) -> TtlSettings:
         if self.default > self.most:
-            raise InvalidValue("the default is longer than the most", "lower it, or raise ttl.most", ("default",))
+            raise InvalidValue("the default is longer than the maximum", "lower it or raise ttl.most", ("default",))
         return self
 
 
 class IdleSettings(SettingsTable):
-    """Previews that nobody uses."""
+    """Idle previews."""
 
     timeout: DurationSetting | None = Field(
         default=None,
-        description="After how long without a visit they sleep, for an eph.yaml that does not say. Empty: never.",
+        description="How long without a visit until an environment sleeps, if eph.yaml sets nothing. Empty: never.",
     )
     awake: DurationSetting = Field(
-        default=timedelta(hours=1), description="How long one stays awake that somebody woke outside of its hours."
+        default=timedelta(hours=1),
+        description="How long an environment stays awake when it is woken outside of its schedule.",
     )
 
 
 class LimitsSettings(SettingsTable):
     """How much of everything there may be; what is over waits in the queue or is refused with a reason."""
 
-    environments: int = Field(default=50, ge=1, description="Environments in all.")
-    per_repository: int = Field(default=20, ge=1, description="Environments of one repository.")
-    refs: int = Field(default=20, ge=0, le=500, description="Branches and tags of one repository that are looked at.")
-    concurrent: int = Field(default=4, ge=1, le=64, description="Operations at once, of any kind.")
-    concurrent_destroys: int = Field(default=2, ge=1, le=64, description="Of which destroys while creations wait.")
+    environments: int = Field(default=50, ge=1, description="The maximum number of environments.")
+    per_repository: int = Field(default=20, ge=1, description="The maximum number of environments per repository.")
+    refs: int = Field(default=20, ge=0, le=500, description="The maximum number of branches and tags per repository.")
+    concurrent: int = Field(default=4, ge=1, le=64, description="The maximum number of concurrent operations.")
+    concurrent_destroys: int = Field(
+        default=2, ge=1, le=64, description="How many of these may be destroys while creations are waiting."
+    )
     spare_memory: int = Field(
         default=256,
         ge=0,
-        description="Megabytes that stay free: with less, fewer operations run at once. 0: memory bounds nothing.",
+        description="Memory to keep free, in MB; with less, fewer operations run concurrently. 0: no memory limit.",
     )
-    suites: int = Field(default=2, ge=1, le=64, description="Suites of tests at once, over all environments.")
-    services: int = Field(default=10, ge=1, description="Services of one environment.")
-    public_services: int = Field(default=5, ge=1, description="Services of one environment with a host name.")
-    databases: int = Field(default=3, ge=0, description="Databases of one environment.")
-    command: DurationSetting = Field(default=timedelta(minutes=30), description="The longest timeout of a command.")
+    suites: int = Field(
+        default=2, ge=1, le=64, description="The maximum number of concurrent test suites over all environments."
+    )
+    services: int = Field(default=10, ge=1, description="The maximum number of services per environment.")
+    public_services: int = Field(default=5, ge=1, description="The maximum number of public services per environment.")
+    databases: int = Field(default=3, ge=0, description="The maximum number of databases per environment.")
+    command: DurationSetting = Field(default=timedelta(minutes=30), description="The maximum timeout of a command.")
     health: DurationSetting = Field(
-        default=timedelta(minutes=15), description="The longest deadline of a health check."
+        default=timedelta(minutes=15), description="The maximum deadline of a health check."
     )
     file_bytes: int = Field(default=65536, ge=1024, le=1048576, description="The largest eph.yaml, in bytes.")
 
 
 class TargetsSettings(SettingsTable):
-    """What environments may be made of."""
+    """Allowed targets."""
 
     allowed: StringList = Field(
-        default=(DEFAULT_TARGET,), min_length=1, description="The targets that an eph.yaml may name."
+        default=(DEFAULT_TARGET,), min_length=1, description="The targets that eph.yaml can select."
     )
-    default: str = Field(default=DEFAULT_TARGET, description="The target of an eph.yaml that names none.")
+    default: str = Field(default=DEFAULT_TARGET, description="The target if eph.yaml selects none.")
 
     @model_validator(mode="after")
     def _check_default(self) -> TargetsSettings:
@@ -89,7 +95,8 @@ class LedgerSettings(SettingsTable):
     """The event log."""
 
     keep: DurationSetting = Field(
-        default=timedelta(days=90), description="How long events stay; the newest of each environment always does."
+        default=timedelta(days=90),
+        description="How long events are kept; the newest event of each environment is always kept.",
     )
 
 
@@ -98,12 +105,11 @@ class ForksSettings(SettingsTable):
 
     allow: Literal["refuse", "approve"] = Field(
         default="approve",
-        description="refuse: nothing of a fork ever runs. approve: a commit runs once somebody with write access "
-        "approved that very one.",
+        description="refuse: forks never run. approve: a commit runs after someone with write access has approved it.",
     )
     guarded: Literal["refuse", "approve"] = Field(
         default="approve",
-        description="The same for targets that run only what people with write access pushed, such as `local`.",
+        description="The same for targets that run only commits by people with write access, such as `local`.",
     )
 
 
@@ -112,55 +118,64 @@ class ReplicasSettings(SettingsTable):
 
     lease: Literal["none", "postgres"] = Field(
         default="none",
-        description="none: this ephd is the only one. postgres: several share ledger_url's PostgreSQL, and one leads.",
+        description=(
+            "none: there is only this ephd. postgres: replicas share the PostgreSQL in ledger_url and elect a leader."
+        ),
     )
     shared: Path | None = Field(
         default=None,
-        description="The folder that all replicas share: stacks, keys, records, previews. Each has a home of its own.",
+        description=(
+            "The folder that all replicas share: stacks, keys, records, previews. Each replica also has its own home."
+        ),
     )
     url: str = Field(
-        default="", description="Where the other replicas reach this one's API. Empty: http:// and what listen says."
+        default="",
+        description="The URL at which other replicas reach this one's API. Empty: http:// and the value of listen.",
     )
 
     @model_validator(mode="after")
     def _check_reachable(self) -> ReplicasSettings:
         if self.url and not self.url.startswith(("http://", "https://")):
-            raise InvalidValue("this is not a URL", "write for example http://eph-1.internal:8081", ("url",))
+            raise InvalidValue("this is not a URL", "use for example http://eph-1.internal:8081", ("url",))
         if self.lease == "postgres" and self.shared is None:
             raise InvalidValue(
-                "several replicas need a folder that all of them share",
-                "set replicas.shared to it, and give each replica a home of its own",
+                "replicas need a shared folder",
+                "set replicas.shared to it and give each replica its own home",
                 ("shared",),
             )
         return self
 
 
 class PreviewsSettings(SettingsTable):
-    """The door in front of previews."""
+    """Access to previews."""
 
     sign_in: Literal["off", "asked", "all"] = Field(
         default="off",
-        description="Whether people sign in to see a preview. asked: where eph.yaml's protection asks for it. all.",
+        description=(
+            "Whether visitors must sign in to previews. asked: if eph.yaml's protection requires it. all: always."
+        ),
     )
     proxies: Networks = Field(
         default=(),
-        description="Networks or addresses of what stands in front of the gateway, such as an ingress controller: what "
-        "it says of the visitor (X-Forwarded-For, X-Forwarded-Proto) is believed.",
+        description="Networks or addresses of trusted proxies in front of the gateway, such as an ingress "
+        "controller; their X-Forwarded-For and X-Forwarded-Proto headers are trusted.",
     )
 
 
 class PreviewSecret(SettingsTable):
     """A secret that previews may be given: where its value is, and whose previews may name it."""
 
-    file: Path | None = Field(default=None, description="The file that holds the value.")
-    variable: str = Field(default="", description="The variable of ephd that holds it instead.")
-    repositories: Repositories = Field(min_length=1, description="Whose eph.yaml may name it: owner/name or owner/*.")
-    forks: bool = Field(default=False, description="Whether an approved commit of a fork is given it, too.")
+    file: Path | None = Field(default=None, description="The file that contains the value.")
+    variable: str = Field(default="", description="The environment variable of ephd that contains it instead.")
+    repositories: Repositories = Field(
+        min_length=1, description="The repositories whose eph.yaml may use it: owner/name or owner/*."
+    )
+    forks: bool = Field(default=False, description="Whether approved commits of forks get it too.")
 
     @model_validator(mode="after")
     def _check_source(self) -> PreviewSecret:
         if (self.file is None) == (not self.variable):
-            raise InvalidValue("a secret has one source", "set file or variable, one of the two", ("file",))
+            raise InvalidValue("a secret needs exactly one source", "set either file or variable", ("file",))
         return self
 
 
@@ -169,11 +184,11 @@ class ImagesSettings(SettingsTable):
 
     hosts: StringList = Field(
         default=(),
-        description="Hosts that registries may send us to, with our credentials: for tokens, or where contents lie. "
-        "*.example.com: all below it.",
+        description="Hosts that registries may redirect to with credentials, for tokens or for content. "
+        "*.example.com includes all subdomains.",
     )
     architectures: StringList = Field(
         default=("amd64",),
         min_length=1,
-        description="The architectures of the cluster's nodes; an image must have all.",
+        description="The architectures of the cluster's nodes; images must support all of them.",
     )

@@ -95,10 +95,10 @@ def _read_toml(path: Path, required: bool) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         if required:
-            raise InvalidSettings([f"{path}: there is no such file; name another with --config"]) from None
+            raise InvalidSettings([f"{path}: file not found; use --config to select another file"]) from None
         return {}
     except OSError as error:
-        raise InvalidSettings([f"{path}: cannot be read: {error.strerror}; check its owner and mode"]) from None
+        raise InvalidSettings([f"{path}: can't be read: {error.strerror}; check its owner and mode"]) from None
     except UnicodeDecodeError:
         raise InvalidSettings([f"{path}: not UTF-8; save the file as UTF-8"]) from None
     except tomllib.TOMLDecodeError as error:
@@ -124,7 +124,7 @@ def _misspelled_variables(environ: Mapping[str, str]) -> list[str]:
         if name.startswith(PREFIX) and name not in known:
             close = get_close_matches(name, known, n=1, cutoff=0.92)
             if close and close[0] != name:
-                found.append(f"{name}: there is no such setting; did you mean {close[0]}?")
+                found.append(f"{name}: unknown setting; did you mean {close[0]}?")
     return found
 
 
@@ -135,7 +135,7 @@ def _error_text(error: Any, path: Path, written: Mapping[str, Any], variables: M
     named = tuple(step for step in steps if not step.isdigit())
     where = _source_of(named, path, written, variables)
     if error["type"] == "extra_forbidden":
-        return f"{where}: there is no such setting; {_suggest(named)}"
+        return f"{where}: unknown setting; {_suggest(named)}"
     if own:
         return f"{where}: {rejected}"
     if error["type"] == "model_type":
@@ -143,7 +143,7 @@ def _error_text(error: Any, path: Path, written: Mapping[str, Any], variables: M
     if error["type"] == "missing":  # its input is the whole table, which may hold a secret
         return f"{where}: this setting is required"
     why = escape(str(error["msg"]), 120).lower()
-    shown = "" if _may_be_secret(named) else f"{quote(error['input'])} does not fit: "
+    shown = "" if _may_be_secret(named) else f"{quote(error['input'])} is not valid: "
     return f"{where}: {shown}{why}"
 
 
@@ -187,5 +187,5 @@ def _suggest(steps: SettingPath) -> str:
     known = [".".join(item) for item in setting_paths()]
     close = get_close_matches(".".join(steps)[:60], known, n=1)
     if not close:
-        return "take it out"
+        return "remove it"
     return f"did you mean {close[0]}?"

@@ -62,67 +62,67 @@ class ServerSettingsFile(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="EPH_", env_nested_delimiter="__", extra="forbid", frozen=True)
 
-    home: Path = Field(default_factory=default_home, description="The folder that holds everything of this server.")
+    home: Path = Field(default_factory=default_home, description="The folder with all data of this server.")
     name: str = Field(
         default="eph",
         pattern=r"^[a-z][a-z0-9-]{0,30}$",
-        description="This server's name, for when several serve the same repositories: their reports stay apart.",
+        description=(
+            "This server's name, needed if several servers serve the same repositories, to keep their reports apart."
+        ),
     )
     interval: DurationSetting = Field(
-        default=timedelta(seconds=30), description="How often everything wanted is compared with everything there is."
+        default=timedelta(seconds=30), description="How often Eph compares desired and observed state."
     )
-    listen: Address = Field(default="127.0.0.1:8081", description="Where the API listens, as host:port.")
-    gateway_listen: Address = Field(default="127.0.0.1:8080", description="Where the gateway listens, as host:port.")
+    listen: Address = Field(default="127.0.0.1:8081", description="The address the API listens on, as host:port.")
+    gateway_listen: Address = Field(
+        default="127.0.0.1:8080", description="The address the gateway listens on, as host:port."
+    )
     gateway: Literal["own", "beside"] = Field(
         default="own",
-        description="own: ephd starts the gateway and keeps it up. beside: something else does, by `ephd --gateway`.",
+        description="own: ephd starts and supervises the gateway. beside: you run it separately with `ephd --gateway`.",
     )
-    domain: Domain = Field(default="localhost", description="The domain under which environments get their names.")
+    domain: Domain = Field(default="localhost", description="The domain of environments' host names.")
     domains: Domains = Field(
-        default=(), description="More domains that a repository may choose with environment.dns.domain."
+        default=(), description="More domains that repositories can select with environment.dns.domain."
     )
     public_url: str = Field(
         default="",
-        description="How people reach a host name: a URL with {host}. Empty: http://{host}: and the gateway's port.",
+        description="The URL of an environment, with {host}. Empty: http://{host}: and the gateway's port.",
     )
     backend_url: str = Field(
         default="",
-        description="Where Pulumi keeps the stacks, such as file:///srv/stacks. Empty: the folder backend in home.",
+        description="The Pulumi backend, such as file:///srv/stacks. Empty: the folder backend in home.",
     )
     passphrase_file: Path | None = Field(
         default=None,
-        description="A file with the passphrase that encrypts secrets in stacks. Empty: one is made in home, once.",
+        description="A file with the passphrase that encrypts secrets in stacks. Empty: Eph creates one in home.",
     )
     ledger_url: SecretStr = Field(
         default=SecretStr(""),
         description="The database of the event log, as a SQLAlchemy URL. Empty: the file ledger.db in home.",
     )
     executor: str = Field(default=executors.DEFAULT, description="What runs operations: processes of this machine.")
-    workers: int = Field(default=1, ge=0, le=32, description="How many warm interpreters wait for the next operation.")
-    deadline: DurationSetting = Field(
-        default=timedelta(seconds=1800), description="The longest that one operation may take; then it is ended."
+    workers: int = Field(
+        default=1, ge=0, le=32, description="The number of warm interpreters that wait for the next operation."
     )
-    labels: Labels = Field(
-        default=("preview",), description="The labels that ask for an environment where eph.yaml names no triggers."
-    )
-    idle: IdleSettings = Field(default=IdleSettings(), description="Previews that nobody uses.")
+    deadline: DurationSetting = Field(default=timedelta(seconds=1800), description="The timeout of an operation.")
+    labels: Labels = Field(default=("preview",), description="The trigger labels if eph.yaml defines no triggers.")
+    idle: IdleSettings = Field(default=IdleSettings(), description="Idle previews.")
     ttl: TtlSettings = Field(default=TtlSettings(), description="How long environments live.")
-    limits: LimitsSettings = Field(default=LimitsSettings(), description="How much of everything there may be.")
-    targets: TargetsSettings = Field(default=TargetsSettings(), description="What environments may be made of.")
+    limits: LimitsSettings = Field(default=LimitsSettings(), description="Limits.")
+    targets: TargetsSettings = Field(default=TargetsSettings(), description="Allowed targets.")
     forks: ForksSettings = Field(default=ForksSettings(), description="Pull requests that come from a fork.")
     ledger: LedgerSettings = Field(default=LedgerSettings(), description="The event log.")
     replicas: ReplicasSettings = Field(
-        default=ReplicasSettings(), description="Several ephd for the same repositories."
+        default=ReplicasSettings(), description="Several replicas of ephd for the same repositories."
     )
-    previews: PreviewsSettings = Field(default=PreviewsSettings(), description="The door in front of previews.")
+    previews: PreviewsSettings = Field(default=PreviewsSettings(), description="Access to previews.")
     secrets: dict[SecretName, PreviewSecret] = Field(
         default={},
-        description="Secrets that previews may be given, each with a table of its own: [secrets.NAME] with file or "
+        description="Secrets for previews, each in its own table [secrets.NAME] with file or "
         "variable, repositories, and forks.",
     )
-    images: ImagesSettings = Field(
-        default=ImagesSettings(), description="Where images are looked for, and for which machines."
-    )
+    images: ImagesSettings = Field(default=ImagesSettings(), description="Image lookup.")
     forge: ForgeSettings = Field(default_factory=forge_registry.default_settings, description="The Git host.")
 
     @classmethod
@@ -152,7 +152,7 @@ class ServerSettingsFile(BaseSettings):
     def _check_host_placeholder(cls, value: str) -> str:
         fits = value.startswith(("http://", "https://")) and value.count("{") == 1 and "{host}" in value
         if value and not fits:
-            raise InvalidValue("this is not a URL with {host} in it", "write for example https://{host}")
+            raise InvalidValue("this is not a URL that contains {host}", "use for example https://{host}")
         return value.rstrip("/")
 
     @field_validator("backend_url")
@@ -171,7 +171,9 @@ class ServerSettingsFile(BaseSettings):
     def _check_ports(self) -> Self:
         port = host_and_port(self.listen)[1]
         if port and port == host_and_port(self.gateway_listen)[1]:
-            raise InvalidValue("the API and the gateway have the same port", "give each its own", ("gateway_listen",))
+            raise InvalidValue(
+                "the API and the gateway use the same port", "use a different one for each", ("gateway_listen",)
+            )
         return self
 
     @model_validator(mode="after")
@@ -180,20 +182,20 @@ class ServerSettingsFile(BaseSettings):
             return self
         if not self.ledger_database_url.startswith(("postgresql", "postgres:")):
             raise InvalidValue(
-                "replicas find their leader by PostgreSQL, and ledger_url names none",
+                "replicas elect their leader in PostgreSQL, but ledger_url is not a PostgreSQL URL",
                 "set ledger_url to the PostgreSQL database that all replicas share",
                 ("replicas", "lease"),
             )
         if not self.replicas.url and self.listen_address[0] in _WILDCARD_ADDRESSES:
             raise InvalidValue(
-                f"other replicas cannot reach {self.listen_address[0]}",
-                "set replicas.url to where they reach this one",
+                f"other replicas can't reach {self.listen_address[0]}",
+                "set replicas.url to the URL at which they reach this one",
                 ("replicas", "url"),
             )
         if self.shared_dir == self.home:
             raise InvalidValue(
-                "the shared folder is this replica's home",
-                "give each replica a home of its own",
+                "the shared folder is also this replica's home",
+                "give each replica its own home",
                 ("replicas", "shared"),
             )
         return self

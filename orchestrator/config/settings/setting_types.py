@@ -24,7 +24,7 @@ def host_and_port(address: str) -> tuple[str, int]:
     """The two halves of ``127.0.0.1:8080`` or ``[::1]:8080``; port 0 lets the system choose."""
     found = _ADDRESS.fullmatch(address)
     if found is None or int(found[2]) > 65535:
-        raise InvalidValue(f"{quote(address)} is not host:port", "write for example 127.0.0.1:8080")
+        raise InvalidValue(f"{quote(address)} is not host:port", "use for example 127.0.0.1:8080")
     return found[1].strip("[]"), int(found[2])
 
 
@@ -35,7 +35,7 @@ def _address(value: str) -> str:
 
 def _domain(value: str) -> str:
     if len(value) > 180 or not _DOMAIN.fullmatch(value):
-        raise InvalidValue(f"{quote(value)} is not a domain", "write for example preview.example.com")
+        raise InvalidValue(f"{quote(value)} is not a domain", "use for example preview.example.com")
     return value
 
 
@@ -45,7 +45,7 @@ def _duration(value: Any) -> Any:
         value = float(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         if not 0 < value <= 31_536_000:
-            raise InvalidValue(f"{value} is out of range", "write more than 0 and at most 365d")
+            raise InvalidValue(f"{value} is out of range", "use more than 0 and at most 365d")
         return timedelta(seconds=value)
     return parse_duration(value)
 
@@ -54,7 +54,9 @@ def _network(value: str) -> str:
     try:
         return str(ipaddress.ip_network(value))
     except ValueError:
-        raise InvalidValue(f"{quote(value)} is not a network", "write 10.0.0.0/8, or one address") from None
+        raise InvalidValue(
+            f"{quote(value)} is not a network", "use for example 10.0.0.0/8, or a single address"
+        ) from None
 
 
 DurationSetting = Annotated[timedelta, BeforeValidator(_duration)]

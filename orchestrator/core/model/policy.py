@@ -28,7 +28,7 @@ class Policy:
     max_environments: int = 50
     max_per_repository: int = 20
     max_concurrent: int = 4
-    """Operations at once, of any kind."""
+    """The maximum number of concurrent operations."""
     limit_reason: str = ""
     """Why they are fewer than the setting says, for the sentence that says how many."""
     concurrent_destroys: int = 2

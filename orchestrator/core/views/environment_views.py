@@ -101,12 +101,12 @@ class EnvironmentView:
     rules: tuple[str, ...] = ()
     """When it sleeps, in sentences that stay the same."""
     sleeps_at: datetime | None = None
-    """When it falls asleep if nobody uses it until then."""
+    """When it goes to sleep unless it is visited."""
     asleep_since: datetime | None = None
     wakes_at: datetime | None = None
-    """Of one that sleeps, when its hours begin."""
+    """When an environment that is asleep wakes on schedule."""
     used_at: datetime | None = None
-    """The last visit, as the gateway saw it."""
+    """The last visit that the gateway recorded."""
 
 
 def display_name(view: EnvironmentView) -> str:

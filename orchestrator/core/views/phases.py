@@ -45,7 +45,7 @@ class Phase(StrEnum):
     """``up`` succeeded; the URL has not answered its health check yet."""
     READY = "ready"
     UNHEALTHY = "unhealthy"
-    """It was ready, and its URL no longer answers."""
+    """It was ready, but its URL no longer responds."""
     FAILED = "failed"
     STALLED = "stalled"
     """Failed as often as it is tried; waits for a new commit, a person, or the hour."""

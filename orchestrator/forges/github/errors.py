@@ -23,10 +23,10 @@ DEFAULT_RETRY_AFTER = 60.0
 """How long to keep away when a limit says not how long, as GitHub's documentation asks."""
 
 HINTS = {
-    401: "the token, or the App's key, is wrong or was revoked: give Eph a new one",
-    403: "the token may not do this: give it the permission, or the account access",
+    401: "the token or the App's key is invalid or was revoked; configure a new one",
+    403: "the token lacks a permission; grant it the permission, or grant the account access",
     410: "it was removed",
-    422: "GitHub found the request wrong",
+    422: "GitHub rejected the request",
     451: "it is blocked for legal reasons",
 }
 
@@ -39,13 +39,15 @@ def from_response(status: int, headers: Mapping[str, Any], data: Any, request: s
     message = _message(data)
     if _is_rate_limit(status, headers, message):
         wait = retry_after(headers, now)
-        return RateLimited(f"{request}: GitHub's rate limit is reached; trying again in {wait:.0f} s", wait)
+        return RateLimited(f"{request}: GitHub's rate limit is reached; retrying in {wait:.0f} s", wait)
     if status >= 500:
-        return ForgeUnavailable(f"{request}: GitHub answered {status}; trying again", _retry_after_header(headers))
+        return ForgeUnavailable(f"{request}: GitHub responded with {status}; retrying", _retry_after_header(headers))
     if status == 404:
         return ForgeNotFound(f"{request}: not found")
     if 300 <= status < 400:
-        return ForgeRefused(f"{request}: answered with a redirect ({status}) that is not followed; check the base URL")
+        return ForgeRefused(
+            f"{request}: GitHub responded with a redirect ({status}), which Eph does not follow; check the base URL"
+        )
     kind = ForgeForbidden if status == 403 else ForgeRefused
     clock = _clock_hint(headers, now) if status == 401 else ""
     return kind(f"{request}: {status} {message or 'refused'}; {HINTS.get(status, 'see the message')}{clock}")
@@ -60,7 +62,10 @@ def _clock_hint(headers: Mapping[str, Any], now: float) -> str:
     if abs(ahead) < MAX_CLOCK_SKEW:
         return ""
     side = "ahead of" if ahead > 0 else "behind"
-    return f". This machine's clock is {abs(ahead):.0f} s {side} GitHub's, which alone makes an App's key fail: set it"
+    return (
+        f". This machine's clock is {abs(ahead):.0f} s {side} GitHub's, which is enough to make an App's key "
+        "fail: set the clock"
+    )
 
 
 def from_graphql(data: Mapping[str, Any]) -> RateLimited | None:
@@ -68,7 +73,7 @@ def from_graphql(data: Mapping[str, Any]) -> RateLimited | None:
     found = [item for item in data.get("errors") or () if isinstance(item, dict)]
     if any(item.get("type") == "RATE_LIMITED" for item in found):
         return RateLimited(
-            f"POST /graphql: GitHub's rate limit is reached; trying again in {DEFAULT_RETRY_AFTER:.0f} s",
+            f"POST /graphql: GitHub's rate limit is reached; retrying in {DEFAULT_RETRY_AFTER:.0f} s",
             DEFAULT_RETRY_AFTER,
         )
     return None
@@ -76,11 +81,11 @@ def from_graphql(data: Mapping[str, Any]) -> RateLimited | None:
 
 def from_exception(problem: Exception, request: str) -> ForgeUnavailable:
     """A time-out, a connection that broke, an answer that ends in the middle."""
-    return ForgeUnavailable(f"{request}: no whole answer from GitHub ({type(problem).__name__}); trying again")
+    return ForgeUnavailable(f"{request}: incomplete response from GitHub ({type(problem).__name__}); retrying")
 
 
 def from_unexpected_shape(problem: Exception, request: str) -> ForgeUnavailable:
-    return ForgeUnavailable(f"{request}: an answer that does not look like GitHub's ({problem!r}); check the base URL")
+    return ForgeUnavailable(f"{request}: a response that isn't from GitHub ({problem!r}); check the base URL")
 
 
 def retry_after(headers: Mapping[str, Any], now: float) -> float:

@@ -332,7 +332,7 @@ class GitHubForge:
             found = self._router.get(self._path(repository), parsers.repository)
         except ForgeNotFound:
             raise ForgeRefused(
-                f"{repository.full_name} cannot be seen any more: it was deleted, or our access was taken away"
+                f"{repository.full_name} is no longer accessible: it was deleted, or Eph lost access"
             ) from None
         if found.id != repository.id:
             raise _different_repository(repository)
@@ -343,5 +343,5 @@ class GitHubForge:
 
 def _different_repository(repository: Repository) -> ForgeRefused:
     return ForgeRefused(
-        f"the name {repository.full_name} leads to another repository now; set the new name in Eph's configuration"
+        f"the name {repository.full_name} now belongs to another repository; set the new name in Eph's configuration"
     )

@@ -294,5 +294,5 @@ def status_state(state: str) -> CheckState:
 
 def _list(data: Any) -> list[Any]:
     if not isinstance(data, list):
-        raise TypeError(f"a list was expected, not {type(data).__name__}")
+        raise TypeError(f"expected a list, not {type(data).__name__}")
     return data

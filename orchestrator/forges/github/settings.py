@@ -16,7 +16,7 @@ _OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,38}")
 
 def _owner(value: str) -> str:
     if not _OWNER.fullmatch(value):
-        raise InvalidValue(f"{quote(value)} is not an organisation or a user", "write its name alone, such as acme")
+        raise InvalidValue(f"{quote(value)} is not an organisation or a user", "use only its name, such as acme")
     return value
 
 
@@ -24,36 +24,36 @@ Owners = Annotated[tuple[Annotated[str, AfterValidator(_owner)], ...], *CommaSep
 
 
 class GitHubSettings(ForgeSettings):
-    kind: str = Field(default="github", description="The Git host's adapter, by name.")
+    kind: str = Field(default="github", description="The name of the Git host's adapter.")
     url: str = Field(default="https://api.github.com", description="The base URL of the Git host's API.")
     app_id: str = Field(
         default="",
         pattern=r"^([0-9]{1,20}|Iv[A-Za-z0-9.]{1,60})?$",
-        description="The GitHub App's id, or its client id.",
+        description="The GitHub App's id or client id.",
     )
-    private_key: SecretStr | None = Field(default=None, description="The App's private key, in PEM form.")
-    private_key_file: Path | None = Field(default=None, description="A file that holds that key.")
-    token: SecretStr | None = Field(default=None, description="A token for the API, without an App.")
-    token_file: Path | None = Field(default=None, description="A file that holds the token.")
+    private_key: SecretStr | None = Field(default=None, description="The App's private key in PEM format.")
+    private_key_file: Path | None = Field(default=None, description="A file that contains the private key.")
+    token: SecretStr | None = Field(default=None, description="An API token, instead of an App.")
+    token_file: Path | None = Field(default=None, description="A file that contains the token.")
     repositories: Repositories = Field(
-        default=(), description="The repositories to serve, each as owner/name or as a pattern such as owner/shop-*."
+        default=(), description="The repositories to serve, each as owner/name or a pattern such as owner/shop-*."
     )
     organisations: Owners = Field(
-        default=(), description="Organisations or users of which all repositories are served that we were let into."
+        default=(), description="Organisations or users; all their repositories that Eph can access are served."
     )
     clone_url: str = Field(
-        default="", description="Where to fetch commits from instead, such as a mirror: a URL with {full_name}."
+        default="", description="Where to fetch commits from instead, for example a mirror: a URL with {full_name}."
     )
 
     @model_validator(mode="after")
     def _check_urls(self) -> GitHubSettings:
         if not self.url.startswith(("http://", "https://")):
-            raise InvalidValue("this is not a URL", "write for example https://api.github.com", ("url",))
+            raise InvalidValue("this is not a URL", "use for example https://api.github.com", ("url",))
         if re.match(r"https?://(www\.)?github\.com(/|$)", self.url):
-            raise InvalidValue("this is GitHub's site, not its API", "write https://api.github.com", ("url",))
+            raise InvalidValue("this is GitHub's website, not its API", "use https://api.github.com", ("url",))
         if self.clone_url and not (self.clone_url.count("{") == 1 and "{full_name}" in self.clone_url):
-            text = "write for example https://mirror.example.com/{full_name}.git"
-            raise InvalidValue("this is not a URL with {full_name} in it", text, ("clone_url",))
+            text = "use for example https://mirror.example.com/{full_name}.git"
+            raise InvalidValue("this is not a URL that contains {full_name}", text, ("clone_url",))
         return self
 
     @model_validator(mode="after")
@@ -63,7 +63,7 @@ class GitHubSettings(ForgeSettings):
         has_key = self.private_key is not None or self.private_key_file is not None
         if bool(self.app_id) != has_key:
             missing = "private_key_file" if self.app_id else "app_id"
-            raise InvalidValue("an App needs its id and its private key", f"set {missing} too", (missing,))
+            raise InvalidValue("an App needs an id and a private key", f"set {missing} too", (missing,))
         if self.app_id and (self.token is not None or self.token_file is not None):
-            raise InvalidValue("there is an App and a token", "keep one of the two", ("token",))
+            raise InvalidValue("both an App and a token are set", "keep one of the two", ("token",))
         return self

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 from orchestrator.core.model.world import CheckState, PullRequest
-from orchestrator.core.util.caches import ExpiringCache
 from orchestrator.runtime.clock import Clock
+from programs.kit.caches import ExpiringCache
 
 MAX_ENTRIES = 20_000
 TRUST_TTL = timedelta(hours=6)

@@ -177,8 +177,8 @@ class ForgeReader:
         try:
             return await self._in_thread(lambda: self._build_request(repository, pull, existing))
         except Exception as error:
-            log.exception("%s#%s could not be judged", repository.full_name, pull.key.number)
-            problem = f"this commit could not be judged ({type(error).__name__}); the log of ephd has the details"
+            log.exception("%s#%s could not be checked", repository.full_name, pull.key.number)
+            problem = f"this commit could not be checked ({type(error).__name__}); see the log of ephd for details"
             return Request(pull, RecipeError((problem,), frozenset(), transient=True)) if existing else None
 
     def _build_request(self, repository: Repository, pull: PullRequest, existing_name: str) -> Request | None:

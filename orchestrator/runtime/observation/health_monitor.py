@@ -116,8 +116,8 @@ class HealthMonitor:
         try:
             return await self._probe(request.host, request.path)
         except Exception as error:
-            log.exception("%s could not be asked", request.host)
-            return False, f"{request.path} could not be asked for ({type(error).__name__})"
+            log.exception("%s could not be requested", request.host)
+            return False, f"{request.path} could not be requested ({type(error).__name__})"
 
     def _record(self, request: ProbeRequest, ok: bool, detail: str) -> bool:
         """Writes the answer down; gives whether it turned."""

@@ -32,7 +32,8 @@ class ImageFinder:
         finder = self._finders.get(action.target)
         if finder is None:
             return tuple(
-                ImageResult(wish.name, error=f"the target {action.target} finds no images") for wish in action.remaining
+                ImageResult(wish.name, error=f"the target {action.target} does not support images")
+                for wish in action.remaining
             )
 
         def note(ref: str) -> str:
@@ -50,5 +51,5 @@ class ImageFinder:
 def _as_registry_error(error: ForgeError) -> RegistryError:
     """What the Git host says instead of a note."""
     if isinstance(error, ForgeUnavailable):
-        return RegistryUnavailable(f"cannot be asked for just now: {error}", error.retry_after or 0.0)
+        return RegistryUnavailable(f"unavailable: {error}", error.retry_after or 0.0)
     return RegistryRefused(f"cannot be read: {error}")

@@ -138,14 +138,16 @@ class Observer:
             if not task.done():
                 self._pending_parts[target] = task
             elif error := task.exception():
-                self._warn_once(f"{target}: parts", f"the parts on the target {target} could not be looked at: {error}")
+                self._warn_once(
+                    f"{target}: resources", f"the resources of the target {target} could not be checked: {error}"
+                )
             else:
                 found[target] = task.result()
         return found
 
     def _result(self, target: str) -> frozenset[str]:
         if not self._pending_names[target].done():
-            raise TimeoutError(f"it does not answer within {TARGET_TIMEOUT:.0f} s")
+            raise TimeoutError(f"it did not respond within {TARGET_TIMEOUT:.0f} s")
         return self._pending_names.pop(target).result()
 
     def _warn_once(self, target: str, sentence: str) -> None:

@@ -20,10 +20,10 @@ from orchestrator.config.eph_yaml.yaml_reader import YamlLimits
 from orchestrator.config.problems import InvalidConfig
 from orchestrator.config.secret_store import SecretStore
 from orchestrator.core.model.world import PullRequest, Recipe, RecipeError, WatchedRefs
-from orchestrator.core.util.caches import BoundedCache
 from orchestrator.core.util.time_windows import TimeWindow
 from orchestrator.forges.port import Forge, ForgeNotFound, ForgeRefused, ForgeUnavailable, Repository
 from orchestrator.runtime.clock import Clock
+from programs.kit.caches import BoundedCache
 from stacks import names
 
 CONFIG_FILE = "eph.yaml"
@@ -38,7 +38,7 @@ UNPUSHED_TTL = timedelta(hours=6)
 """Nobody pushed, so it says what it said."""
 K = TypeVar("K")
 V = TypeVar("V")
-MISSING_FILE = f"{CONFIG_FILE} is not in this commit; add one (`eph init` writes a first), or take the label away"
+MISSING_FILE = f"{CONFIG_FILE} is missing in this commit; add one (`eph init` creates it) or remove the label"
 
 
 @dataclass(frozen=True, slots=True)

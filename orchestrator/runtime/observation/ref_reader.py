@@ -51,12 +51,12 @@ def read(
         except ForgeError as error:
             reason = reason or str(error)
             continue
-        reason = reason or ("" if refs.complete else refs.reason or "the list was not whole")
+        reason = reason or ("" if refs.complete else refs.reason or "the list was incomplete")
         for name in sorted(refs.commits, key=natural_sort.sort_key, reverse=kind is RefKind.TAG):
             pull = _as_pull_request(repository, kind, name, refs.commits[name])
             found.setdefault(pull.key.number, pull)
     chosen = sorted(found.values(), key=lambda pull: pull.key.number not in existing)[:limit]
-    note = f"{repository.full_name}: {len(found)} branches and tags match, {limit} are looked at (limits.refs)"
+    note = f"{repository.full_name}: {len(found)} branches and tags match; only {limit} are used (limits.refs)"
     return RefFacts(
         tuple(chosen), frozenset(found), not reason, reason, watched, note if len(found) > len(chosen) else ""
     )

@@ -66,7 +66,7 @@ def _load(path: Path) -> TrafficSnapshot | None:
         data = json.loads(path.read_bytes())
         return TrafficSnapshot(_as_datetime(data["until"]), _times(data["hosts"]), _times(data["knocks"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        log.warning("%s does not read back (%s): nothing counts as idle", path, error)
+        log.warning("can't read %s (%s): no environment counts as idle", path, error)
         return None
 
 

@@ -35,9 +35,9 @@ def check_free(setting: str, address: str) -> None:
 def _bind_error(setting: str, address: str, port: int, error: OSError) -> str:
     variable = f"EPH_{setting.upper()}"
     if error.errno == errno.EADDRINUSE:
-        why = f"port {port} is taken by another program; end it, or give another port"
+        why = f"port {port} is already in use; stop the other program or use another port"
     elif error.errno == errno.EACCES:
-        why = f"port {port} may only be used by root; give one above 1023"
+        why = f"port {port} requires root; use a port above 1023"
     else:
-        why = f"{error.strerror or error}; give an address of this machine"
+        why = f"{error.strerror or error}; use an address of this machine"
     return f"{setting} = {address}: {why} (the setting `{setting}` in eph.toml, or {variable})"

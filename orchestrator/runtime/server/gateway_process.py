@@ -99,7 +99,7 @@ class GatewayProcess:
             return
         ended = started.poll() is not None
         await asyncio.to_thread(self.stop)
-        what = "ended at once" if ended else f"gave no answer within {START_TIMEOUT:.0f} s"
+        what = "exited immediately" if ended else f"did not respond within {START_TIMEOUT:.0f} s"
         raise GatewayError(f"the gateway {what}: {self._last_log_line()}")
 
     def stop(self) -> None:
@@ -197,7 +197,7 @@ class GatewayProcess:
 
     def _last_log_line(self) -> str:
         lines = self._log.read_text(errors="replace").strip().splitlines() if self._log.exists() else []
-        return lines[-1] if lines else f"it said nothing in {self._log}"
+        return lines[-1] if lines else f"its log {self._log} is empty"
 
 
 class ExternalGateway(GatewayProcess):
@@ -206,8 +206,8 @@ class ExternalGateway(GatewayProcess):
     async def ensure(self) -> None:
         if not await self._wait_healthy(lambda: True, EXTERNAL_TIMEOUT):
             raise GatewayError(
-                f"no gateway answers at {self._spec.listen}; the setting gateway = beside says that something starts "
-                "one there, by: ephd --gateway"
+                f"no gateway responds at {self._spec.listen}; with the setting gateway = beside you start it "
+                "separately with: ephd --gateway"
             )
 
     def stop(self) -> None:

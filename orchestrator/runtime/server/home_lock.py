@@ -21,7 +21,7 @@ def lock_home(home: Path) -> Iterator[None]:
             lock.seek(0)
             owner = lock.read().strip() or "unknown"
             raise StartupError(
-                f"another ephd (process {owner}) runs on {home}; end it, or give this one a home of its own (EPH_HOME)"
+                f"another ephd (process {owner}) uses {home}; stop it, or set another home for this one (EPH_HOME)"
             ) from error
         lock.truncate(0)
         lock.write(str(os.getpid()))

@@ -29,8 +29,8 @@ def lock_shared_folder(settings: ServerSettings) -> Iterator[None]:
             fcntl.flock(lock, (fcntl.LOCK_SH if several else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except OSError as error:
             raise StartupError(
-                f"another ephd uses {shared}, and it or this one has replicas.lease = none; "
-                "give all replicas replicas.lease = postgres, or end the other"
+                f"another ephd uses {shared}, and one of them has replicas.lease = none; "
+                "set replicas.lease = postgres on all replicas, or stop the other one"
             ) from error
         if several:
             for target, folder in settings.machine_folders().items():

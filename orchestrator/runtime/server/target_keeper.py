@@ -47,4 +47,4 @@ class TargetKeeper:
             try:
                 self._target(name).ensure(settings)
             except Exception as error:  # noqa: BLE001 - recorded, and tried again
-                self._journal.record_problem(f"the target {name} does not come up: {error}")
+                self._journal.record_problem(f"the target {name} could not be started: {error}")

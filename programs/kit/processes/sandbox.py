@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from programs.kit import files
+from programs.kit.database import binaries
 from programs.kit.errors import TargetError
 from programs.kit.host_settings import HostSettings
 
@@ -157,9 +158,7 @@ def _bubblewrap(settings: HostSettings, workspace: Workspace) -> list[str]:
 
 def visible_folders(settings: HostSettings) -> list[str]:
     """Folders outside the usual ones that previews may read: the toolbox, and PostgreSQL's own programs."""
-    from programs.kit.database import postgres
-
-    folder = postgres.binaries_folder()
+    folder = binaries.binaries_folder()
     return [*settings.toolbox, *([str(folder.parent)] if folder and not folder.is_relative_to("/usr") else [])]
 
 

@@ -27,7 +27,7 @@ def _value(value: Any) -> Any:
     return value
 
 
-ValuePath = Annotated[str, matches(_VALUE, "a path of a value", "write names with dots, such as image.tag")]
+ValuePath = Annotated[str, matches(_VALUE, "a value path", "use names separated by dots, such as image.tag")]
 ValueText = Annotated[
     str | int | float | bool, BeforeValidator(_value), WithJsonSchema({"type": ["string", "number", "boolean"]})
 ]
@@ -39,13 +39,15 @@ class KubernetesSection(TargetSection):
     uses_all_images: ClassVar[bool] = True
 
     manifests: tuple[RepositoryPath, ...] = Field(
-        min_length=1, description="Files or folders, applied in this order: plain, kustomize or a Helm chart."
+        min_length=1, description="Files or folders, applied in this order: plain manifests, kustomize or a Helm chart."
     )
     values: dict[ValuePath, ValueText] = Field(
-        default={}, max_length=200, description="Values for Helm charts, by dotted path such as image.tag; templates."
+        default={},
+        max_length=200,
+        description="Values for Helm charts, by dotted path such as image.tag; values can be templates.",
     )
     values_files: tuple[RepositoryPath, ...] = Field(
-        default=(), max_length=20, description="Files of values for Helm charts; `values` count more."
+        default=(), max_length=20, description="Values files for Helm charts; `values` override them."
     )
 
     def spec_fields(self, render: Callable[[str], str]) -> dict[str, Any]:
@@ -59,18 +61,20 @@ class KubernetesSection(TargetSection):
 
 def problems(file: EphYamlData) -> Iterator[Finding]:
     if not file["services"] and not file["kubernetes"]:
-        message = "there are neither services nor manifests, and the target `kubernetes` runs nothing else"
-        yield Finding((), message, "add services with name and image, or kubernetes.manifests")
+        message = "the target `kubernetes` needs services or manifests"
+        yield Finding((), message, "add services, each with name and image, or kubernetes.manifests")
     for index, service in enumerate(file["services"]):
         if service["image"] is None:
-            message = f"the target `kubernetes` runs images, and service `{service['name']}` has none"
+            message = (
+                f"the target `kubernetes` needs an image for each service, but service `{service['name']}` has none"
+            )
             yield Finding(("services", index), message, "add image, the name of one of environment.images")
 
 
 def notices(file: EphYamlData) -> Iterator[Finding]:
     if file["build"]:
-        yield Finding(("build",), "the target `kubernetes` builds nothing; images come from CI")
+        yield Finding(("build",), "the target `kubernetes` does not build; images come from CI")
     for index, image in enumerate(file["environment"]["images"]):
         if image["fallback"] == "fail" and image["fallback_tag"]:
             path = ("environment", "images", index, "fallback_tag")
-            yield Finding(path, "it is never taken, as `fallback: fail` says")
+            yield Finding(path, "it has no effect with `fallback: fail`")

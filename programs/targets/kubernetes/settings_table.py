@@ -23,94 +23,109 @@ class KubernetesTargetSettings(TargetSettings):
 
     kubeconfig: Path | None = Field(
         default=None,
-        description="The file that lets in at the cluster. Empty: the pod's own account, else ~/.kube/config.",
+        description="Path to the kubeconfig. Empty: the pod's service account, or else ~/.kube/config.",
     )
-    context: str = Field(default="", description="The context in that file. Empty: the current one.")
+    context: str = Field(default="", description="The kubeconfig context. Empty: the current context.")
     role: str = Field(
         default="",
-        description="A ClusterRole that Eph's account binds itself in each environment's namespace, so that it needs "
-        "no rights in others. Empty: it has them already.",
+        description="A ClusterRole that Eph binds to its own service account in each environment's namespace, so "
+        "that it needs no permissions in other namespaces. Empty: it has the permissions already.",
     )
-    account: str = Field(default="", description="That account, as namespace/name.")
+    account: str = Field(default="", description="Eph's service account, as namespace/name.")
     front: Literal["ingress", "eph"] = Field(
         default="ingress",
-        description="Who leads people to previews. ingress: the ingress controller, by an Ingress or HTTPRoute of "
-        "each. eph: Eph's own gateway, a pod of that cluster; then they have none, and it sees all who come.",
+        description="What routes traffic to previews. ingress: the ingress controller, with an Ingress or HTTPRoute "
+        "for each preview. eph: Eph's gateway as a pod in the cluster, without Ingresses; it sees every request.",
     )
     front_namespace: str = Field(default="", description="With front = eph, the namespace of the gateway's pod.")
     front_labels: StringList = Field(
-        default=(), description="And that pod's labels, key=value each: nothing else reaches previews from outside."
+        default=(),
+        description=(
+            "With front = eph, the labels of the gateway's pod, each as key=value. Nothing else can reach previews."
+        ),
     )
-    ingress_class: str = Field(default="", description="The class of every Ingress. Empty: the cluster's default.")
+    ingress_class: str = Field(default="", description="The ingress class. Empty: the cluster's default.")
     ingress_namespace: str = Field(
-        default="ingress", description="Where the ingress controller runs: nothing else reaches previews from outside."
+        default="ingress",
+        description="The namespace of the ingress controller. Nothing else can reach previews from outside.",
     )
     ingress_url: str = Field(
         default="",
-        description="Where the ingress controller is reached, such as http://10.0.0.5: with front = ingress by the "
-        "gateway, which is needed for readiness; with front = eph by ephd, to ask previews the whole way people come.",
+        description="The URL of the ingress controller, such as http://10.0.0.5. With front = ingress, the "
+        "gateway uses it for readiness checks; with front = eph, ephd uses it to check previews as visitors "
+        "reach them.",
     )
     ingress_annotations: StringList = Field(
         default=(),
-        description="What every Ingress or HTTPRoute carries, key=value each, as for cert-manager or external-dns.",
+        description=(
+            "Annotations on every Ingress or HTTPRoute, each as key=value, for example for cert-manager or "
+            "external-dns."
+        ),
     )
     gateway: str = Field(
         default="",
-        description="A Gateway, namespace/name or namespace/name/listener: HTTPRoutes are made in place of Ingresses.",
+        description=(
+            "A Gateway, as namespace/name or namespace/name/listener. Eph then creates HTTPRoutes instead of Ingresses."
+        ),
     )
     tls_secret: str = Field(
         default="",
-        description="The Secret with the certificate that every Ingress names; namespace/name is copied to each "
-        "environment, where no preview can read it.",
+        description="The Secret with the wildcard certificate for every Ingress; namespace/name is copied to each "
+        "environment, and previews can't read it.",
     )
     pod_security: Literal["restricted", "baseline", "privileged"] = Field(
-        default="restricted", description="The level of Pod Security that namespaces enforce."
+        default="restricted", description="The Pod Security level that namespaces enforce."
     )
-    cpu: str = Field(default="4", description="The most CPU of one environment in all; its eph.yaml may ask for less.")
-    memory: str = Field(default="4Gi", description="The most memory of one environment in all, likewise.")
-    disk: str = Field(default="20Gi", description="The most storage that its volumes may ask for, likewise.")
-    pods: int = Field(default=40, ge=1, description="The most pods of one environment.")
+    cpu: str = Field(default="4", description="The maximum CPU of one environment; eph.yaml can set less.")
+    memory: str = Field(default="4Gi", description="The maximum memory of one environment; eph.yaml can set less.")
+    disk: str = Field(
+        default="20Gi", description="The maximum storage of one environment's volumes; eph.yaml can set less."
+    )
+    pods: int = Field(default=40, ge=1, description="The maximum number of pods of one environment.")
     egress: Literal["internet", "none"] = Field(
-        default="internet", description="Whom previews may call: the internet without private networks, or nobody."
+        default="internet",
+        description="What previews can connect to: the internet without private networks, or nothing.",
     )
     egress_allow: StringList = Field(
-        default=(), description="Networks that they may call besides, such as 10.1.2.0/24."
+        default=(), description="Additional networks that previews can connect to, such as 10.1.2.0/24."
     )
     storage_class: str = Field(
-        default="", description="The class of volumes. Empty: databases and volumes live as long as their pod."
+        default="",
+        description="The storage class of volumes. Empty: databases and volumes live only as long as their pod.",
     )
     postgres_image: str = Field(
-        default="postgres:{version}", description="The image of databases; {version} is the one that eph.yaml asks for."
+        default="postgres:{version}", description="The PostgreSQL image; {version} is the version from eph.yaml."
     )
-    postgres_user: int = Field(default=999, ge=1, description="The numeric user that this image runs as.")
+    postgres_user: int = Field(default=999, ge=1, description="The numeric user id that this image runs as.")
     postgres: SecretStr = Field(
         default=SecretStr(""),
-        description="An administrator's URL of a PostgreSQL server that environments share, for prepared databases.",
+        description="An administrator URL of a PostgreSQL server that environments share, for prepared databases.",
     )
     postgres_address: str = Field(
-        default="", description="Where pods reach that server, host or host:port. Empty: as in the URL."
+        default="", description="The address of that server for pods, as host or host:port. Empty: as in the URL."
     )
     databases: Literal["namespace", "shared"] = Field(
         default="namespace",
-        description="Where empty and seeded databases live: a server in each namespace, or that shared one.",
+        description="Where empty and seeded databases run: on a server in each namespace, or on the shared one.",
     )
     templates: TemplateDatabases = Field(default=(), description=TEMPLATES_DESCRIPTION)
     pull_secret_file: Path | None = Field(
-        default=None, description="A Docker configuration with credentials for registries; no preview can read it."
+        default=None, description="A Docker configuration file with registry credentials; previews can't read it."
     )
     registries: StringList = Field(
         default=(),
-        description="Where images may come from, as prefixes. Empty: anywhere on the public internet.",
+        description="Prefixes of allowed images. Empty: any image on the public internet.",
     )
     plain_http: StringList = Field(
-        default=(), description="Registries that are asked without TLS; they may lie in a private network."
+        default=(), description="Registries to reach without TLS; they may be in a private network."
     )
-    helm: str = Field(default="", description="The program that renders Helm charts. Empty: helm on PATH.")
+    helm: str = Field(default="", description="Path to helm. Empty: helm on PATH.")
     spot: str = Field(
-        default="", description="A label of nodes, key=value: previews run on these and tolerate that taint."
+        default="",
+        description="A node label, as key=value: previews run on these nodes and tolerate a taint of the same name.",
     )
     spot_nodes: Literal["required", "preferred"] = Field(
-        default="required", description="required: on these nodes only. preferred: on others when these have no room."
+        default="required", description="required: only on these nodes. preferred: on other nodes if these are full."
     )
 
     def to_mapping(self, server: ServerContext) -> dict[str, str]:

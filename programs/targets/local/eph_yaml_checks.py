@@ -9,15 +9,15 @@ from programs.eph_yaml.target_section import EphYamlData, Finding
 
 def problems(file: EphYamlData) -> Iterator[Finding]:
     if not file["services"]:
-        message = "there are no services, and the target `local` runs nothing else"
-        yield Finding((), message, "add services with name and command")
+        message = "the target `local` needs at least one service"
+        yield Finding((), message, "add services, each with name and command")
     for index, service in enumerate(file["services"]):
         if service["command"] is None:
-            message = f"the target `local` runs no images, and service `{service['name']}` has no command"
+            message = f"the target `local` does not support images, and service `{service['name']}` has no command"
             yield Finding(("services", index), message, "add a command")
         if service["schedule"]:
-            message = "the target `local` runs nothing by schedule"
-            yield Finding(("services", index, "schedule"), message, "take the service out")
+            message = "the target `local` does not support scheduled services"
+            yield Finding(("services", index, "schedule"), message, "remove the service")
 
 
 def notices(file: EphYamlData) -> Iterator[Finding]:
@@ -25,12 +25,12 @@ def notices(file: EphYamlData) -> Iterator[Finding]:
     if environment["resources"]:
         yield Finding(("environment", "resources"), "the target `local` does not limit CPU, memory or disk")
     if environment["images"]:
-        yield Finding(("environment", "images"), "the target `local` runs no images, so none is looked for")
+        yield Finding(("environment", "images"), "the target `local` does not support images")
     for index, service in enumerate(file["services"]):
         if service["image"] is not None and service["command"] is not None:
-            yield Finding(("services", index, "image"), "the target `local` runs the command and not the image")
+            yield Finding(("services", index, "image"), "the target `local` runs the command, not the image")
         if service["volumes"]:
-            message = "the target `local` has no volumes; its files go with the checkout"
+            message = "the target `local` has no volumes; files are deleted with the checkout"
             yield Finding(("services", index, "volumes"), message)
         if service["resources"]:
             yield Finding(("services", index, "resources"), "the target `local` does not limit CPU or memory")

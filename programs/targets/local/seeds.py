@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from programs.kit.database import environment_databases, postgres
+from programs.kit.database import binaries, environment_databases
 from programs.kit.errors import TargetError
 from programs.kit.git import checkouts
 from programs.kit.host_settings import HostSettings
@@ -58,7 +58,7 @@ def _commands(workspace: Workspace, seed: SeedRun) -> list[CommandRun]:
 
 def _script_command(workspace: Workspace, seed: SeedRun, path: str) -> CommandRun:
     checkouts.file_in_checkout(workspace.checkout, path)
-    folder = postgres.binaries_folder()
+    folder = binaries.binaries_folder()
     psql = folder / "psql" if folder else None
     if psql is None or not psql.exists():
         raise TargetError("psql was not found beside PostgreSQL's other programs; install postgresql-client")

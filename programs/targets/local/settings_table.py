@@ -22,22 +22,24 @@ from programs.target_settings import (
 class LocalTargetSettings(TargetSettings):
     """The target `local`: processes and databases on this machine."""
 
-    root: Path | None = Field(default=None, description="Where it keeps checkouts, logs, data. Empty: local in home.")
-    toolbox: StringList = Field(
-        default=(), description="More folders that previews may read, such as a language's own."
+    root: Path | None = Field(
+        default=None, description="The folder for checkouts, logs and data. Empty: local in home."
     )
-    path: str = Field(default="/usr/local/bin:/usr/bin:/bin", description="The PATH that previews get.")
+    toolbox: StringList = Field(
+        default=(), description="More folders that previews can read, such as a language's installation."
+    )
+    path: str = Field(default="/usr/local/bin:/usr/bin:/bin", description="The PATH of previews.")
     sandbox: Literal["auto", "bubblewrap", "none"] = Field(
         default="auto",
-        description="How previews are shut in. auto: by bubblewrap where it works. bubblewrap: or not at all. none.",
+        description="Sandbox mode. auto: bubblewrap where it works. bubblewrap: required. none: no sandbox.",
     )
     postgres: SecretStr = Field(
         default=SecretStr(""),
-        description="An administrator's URL of the PostgreSQL server to use. Empty: a server of Eph's own.",
+        description="An administrator URL of the PostgreSQL server to use. Empty: Eph runs its own server.",
     )
     templates: TemplateDatabases = Field(default=(), description=TEMPLATES_DESCRIPTION)
     checkout_bytes: int = Field(
-        default=512 * 1024**2, ge=1024, description="The most that the files of one commit may hold, in bytes."
+        default=512 * 1024**2, ge=1024, description="The maximum total size of a commit's files, in bytes."
     )
 
     def to_mapping(self, server: ServerContext) -> dict[str, str]:

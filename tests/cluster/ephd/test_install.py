@@ -92,7 +92,7 @@ def test_a_labelled_pull_request_answers_through_the_ingress(eph: ChartRelease, 
     assert "commit" in Page(eph.site, preview[1]).wait_for_text()
     assert Page(eph.site, f"eph.{DOMAIN}").wait_for_text("/healthz"), "the API has its own host"
     status, page = Page(eph.site, f"nobody.{DOMAIN}").request()
-    assert (status, "No preview here" in page) == (404, True), "the gateway answers for every other name"
+    assert (status, "Preview not found" in page) == (404, True), "the gateway answers for every other name"
     assert environment(preview) in eph.run_in_pod("eph", "list")
     assert "warning" not in eph.run_in_pod("sh", "-c", "eph list 2>&1"), "the token stays in the pod"
 

@@ -52,7 +52,7 @@ def evaluate(environment: EnvironmentFacts, request: ImageRequest, after: timede
     return image_pinning.resolve(environment, recipe(request), POLICY, START + after)
 
 
-ABSENT = ImageResult("api", ("tag_template: x is not in its registry",))
+ABSENT = ImageResult("api", ("tag_template: x not found in the registry",))
 FOUND = ImageResult("api", (), ImagePin(DIGEST, "tag_template: x"))
 UNREACHABLE = ImageResult("api", (), None, "tag_template: x cannot be asked for just now", unreachable=True)
 MINUTE = timedelta(minutes=1)

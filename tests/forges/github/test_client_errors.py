@@ -209,7 +209,7 @@ def test_limits_are_obeyed_by_the_whole_client(
     assert caught.value.retry_after == wait
     server.script = lambda path: Response(200, [pull_payload(1)] if "pulls" in path else REPO)
     clock.now += wait - 1
-    with pytest.raises(ForgeUnavailable, match="patience"):
+    with pytest.raises(ForgeUnavailable, match="asked to wait"):
         forge.pulls(SHOP)
     assert (len(server.requests), forge.usage().blocked_for) == (1, 1)
     clock.now += 1
@@ -232,9 +232,9 @@ def paged_script(server: ScriptedServer, second: Response) -> Script:
 @pytest.mark.parametrize(
     ("second", "reason"),
     [
-        (Response(200, []), "promised and came empty"),
+        (Response(200, []), "announced but is empty"),
         (Response(500, {}), "500"),
-        (Response(200, raw=b"[{"), "no whole answer"),
+        (Response(200, raw=b"[{"), "incomplete response"),
         (Response(429, {}, {"Retry-After": "5"}), "limit"),
     ],
     ids=["empty", "500", "truncated", "limited"],
@@ -303,7 +303,7 @@ def test_404_everywhere_is_lost_access_not_gone(server: ScriptedServer, forge: G
     """L7, pitfall 3."""
     asks = (lambda: forge.pull(SHOP, 1), lambda: forge.file(SHOP, "x", "main", 9), lambda: forge.may_write(SHOP, "a"))
     for ask in asks:
-        with pytest.raises(ForgeRefused, match="cannot be seen any more"):
+        with pytest.raises(ForgeRefused, match="is no longer accessible"):
             ask()
 
 

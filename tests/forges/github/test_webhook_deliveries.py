@@ -57,7 +57,7 @@ def test_who_may_not_look_is_told_so(server: ScriptedServer) -> None:
     )
     forge = GitHubForge(server.url, "t", ["ada/shop"], timeout=1)
     forge.repositories()
-    assert "does not let us look" in forge.webhook_status().note
+    assert "can't read the Git host's webhooks" in forge.webhook_status().note
     forge.close()
 
 

@@ -17,8 +17,8 @@ from orchestrator.forges.webhooks import WebhookEvent
 FIXTURES = Path(__file__).parent / "fixtures"
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 SHOP = 70123
-PULL_REQUEST_EVENT = WebhookEvent(Key(SHOP, 142), note="pull request #142 of repository 70123 is looked at")
-REPOSITORY_EVENT = WebhookEvent(SHOP, note="repository 70123 is looked at")
+PULL_REQUEST_EVENT = WebhookEvent(Key(SHOP, 142), note="reading pull request #142 of repository 70123")
+REPOSITORY_EVENT = WebhookEvent(SHOP, note="reading repository 70123")
 EXPECTED = {
     "pull_request.opened": PULL_REQUEST_EVENT,
     "pull_request.synchronize": PULL_REQUEST_EVENT,
@@ -27,8 +27,8 @@ EXPECTED = {
     "issue_comment.created": PULL_REQUEST_EVENT,
     "push": REPOSITORY_EVENT,
     "push.deleted": REPOSITORY_EVENT,
-    "installation.created": WebhookEvent(everything=True, note="what we may see has changed; everything is looked at"),
-    "ping": WebhookEvent(note="the Git host asks whether we hear"),
+    "installation.created": WebhookEvent(everything=True, note="Eph's access changed; reading everything"),
+    "ping": WebhookEvent(note="ping from the Git host"),
 }
 
 

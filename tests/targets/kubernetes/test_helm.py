@@ -134,7 +134,7 @@ def test_a_chart_sees_nothing_but_itself() -> None:
         ),
         ({"chart/templates/a.yaml": "{{ range until 100000000 }}{{ . }}{{ end }}"}, "chart"),
     ],
-    ids=["environment", "nil", "recursion", "a dependency that is not here", "without end"],
+    ids=["environment", "nil", "recursion", "a dependency that is not here", "endlessly"],
 )
 def test_what_cannot_be_rendered_is_told_in_helms_words(files: dict[str, str], why: str) -> None:
     with pytest.raises(KubernetesError, match=why) as caught:

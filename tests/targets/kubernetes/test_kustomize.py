@@ -9,7 +9,7 @@ import yaml
 
 from programs.targets.kubernetes.commit_files import InMemoryFiles
 from programs.targets.kubernetes.errors import KubernetesError
-from programs.targets.kubernetes.manifests import manifest_reader, patching
+from programs.targets.kubernetes.manifests import manifest_reader, patching, path_reader
 
 BASE = {
     "base/kustomization.yaml": "resources: [web.yaml]\ncommonLabels: {app: web}\n",
@@ -31,7 +31,7 @@ RELEASE = manifest_reader.ChartRelease("shop-a-42")
 
 
 def build(files: dict[str, str], folder: str = "over") -> dict[str, dict[str, Any]]:
-    found = manifest_reader.read(InMemoryFiles({**BASE, **files}), folder, RELEASE)
+    found = path_reader.read(InMemoryFiles({**BASE, **files}), folder, RELEASE)
     return {f"{item.data['kind']}/{item.name}": item.data for item in found}
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from programs.inventory import HeldResource
 from programs.kit import files, routes
-from programs.kit.database import environment_databases, postgres
+from programs.kit.database import binaries, environment_databases, postgres
 from programs.kit.identifiers import ProgramName
 from programs.kit.processes import ports
 from programs.kit.processes.sandbox import Workspace
@@ -84,7 +84,7 @@ def test_every_command_by_hand_removes_its_thing(machine: LocalMachine) -> None:
     """C2: the exact command; processes go with their service."""
     create_one_of_each(machine)
     environment_databases.create(machine.settings, NAME, "eph_shop_2")
-    env = {"PATH": f"{postgres.binaries_folder()}:/usr/bin:/bin"}
+    env = {"PATH": f"{binaries.binaries_folder()}:/usr/bin:/bin"}
     order = ("service", "launch file", "log", "route", "port", "role", "database", "checkout", "folder")
     found = [thing for thing in TARGET.list_resources(machine.raw_settings) if thing.kind in order]
     for thing in sorted(found, key=lambda each: order.index(each.kind)):

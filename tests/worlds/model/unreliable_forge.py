@@ -57,7 +57,7 @@ class UnreliableForge(FakeForge):
         match self.mood:
             case "half":
                 half = found.open[: len(found.open) // 2]
-                return replace(found, open=half, complete=False, reason="page 2 did not come")
+                return replace(found, open=half, complete=False, reason="page 2 is missing")
             case "empty" | "gone":
                 return replace(found, open=())
             case "without_one":

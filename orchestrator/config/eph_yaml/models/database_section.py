@@ -37,16 +37,17 @@ class SeedConfig(Section):
     """How the strategy `seed` fills a database."""
 
     scripts: tuple[RepositoryPath, ...] = Field(
-        default=(), description="SQL files of the repository, run in this order."
+        default=(), description="SQL files in the repository, run in this order."
     )
     command: CommandConfig | None = Field(
-        default=None, description="A command that fills it, with the database's variable set; after the scripts."
+        default=None,
+        description="A command that fills the database; runs after the scripts, with the database's variable set.",
     )
 
     @model_validator(mode="after")
     def _check_not_empty(self) -> SeedConfig:
         if not self.scripts and self.command is None:
-            raise InvalidValue("nothing says what to seed with", "add scripts or a command")
+            raise InvalidValue("the seed is empty", "add scripts or a command")
         return self
 
 
@@ -55,13 +56,14 @@ class DataSourceConfig(Section):
 
     strategy: Strategy = Field(
         default="empty",
-        description="empty: nothing but what migrations make. seed: scripts and a command. template: a clone of a "
+        description="empty: only what migrations create. seed: scripts and a command. template: a clone of a "
         "prepared database. snapshot: a dump, masked. read_replica: read-only access, no copy. branch: the "
         "provider's own branch.",
     )
-    seed: SeedConfig | None = Field(default=None, description="For the strategy seed.")
+    seed: SeedConfig | None = Field(default=None, description="The seed, for the strategy seed.")
     source: Text | None = Field(
-        default=None, description="For template, snapshot, read_replica and branch: the server's name of the source."
+        default=None,
+        description="For template, snapshot, read_replica and branch: the name of the source on the server.",
     )
     mask: tuple[RepositoryPath, ...] = Field(
         default=(), description="For snapshot: SQL files that mask the data before anyone can reach it."
@@ -72,32 +74,34 @@ class DataSourceConfig(Section):
         if self.strategy == "seed" and self.seed is None:
             raise InvalidValue("the strategy `seed` has no seed", "add seed with scripts or a command")
         if self.strategy != "seed" and self.seed is not None:
-            raise InvalidValue(f"seed is not used by the strategy `{self.strategy}`", "write strategy: seed", ("seed",))
+            raise InvalidValue(
+                f"seed has no effect with the strategy `{self.strategy}`", "use strategy: seed", ("seed",)
+            )
         if self.strategy not in _STRATEGIES_WITH_SOURCE and self.source is not None:
-            raise InvalidValue(f"source is not used by the strategy `{self.strategy}`", "take it out", ("source",))
+            raise InvalidValue(f"source has no effect with the strategy `{self.strategy}`", "remove it", ("source",))
         if self.strategy in _STRATEGIES_WITH_SOURCE and self.source is None:
-            raise InvalidValue(f"the strategy `{self.strategy}` needs a source", "add source with the name of one")
+            raise InvalidValue(f"the strategy `{self.strategy}` needs a source", "add source with its name")
         if self.strategy != "snapshot" and self.mask:
-            raise InvalidValue(f"mask is not used by the strategy `{self.strategy}`", "take it out", ("mask",))
+            raise InvalidValue(f"mask has no effect with the strategy `{self.strategy}`", "remove it", ("mask",))
         return self
 
 
 class DatabaseConfig(Section):
     """One PostgreSQL database of each environment's own."""
 
-    name: Name = Field(description="Its name within the environment.")
-    version: Version = Field(default="15", description="The PostgreSQL version it should have.")
+    name: Name = Field(description="The name of the database in the environment.")
+    version: Version = Field(default="15", description="The PostgreSQL version.")
     variable: VariableName = Field(
-        default="DATABASE_URL", description="The variable that holds its URL in builds, migrations and services."
+        default="DATABASE_URL", description="The variable that contains its URL in builds, migrations and services."
     )
-    template: DataSourceConfig = Field(default=DataSourceConfig(), description="Where its data comes from.")
+    template: DataSourceConfig = Field(default=DataSourceConfig(), description="The source of its data.")
     migrate: CommandConfig | None = Field(
-        default=None, description="The migrations; run after seeding, at the first build and at every push."
+        default=None, description="The migration command; runs after seeding, on the first build and on every push."
     )
 
 
 class DatabasesConfig(Section):
     """The environment's databases."""
 
-    enabled: bool = Field(default=True, description="false: none is made, whatever stands below.")
+    enabled: bool = Field(default=True, description="false: no database is created, whatever else is set.")
     instances: tuple[DatabaseConfig, ...] = Field(default=(), description="The databases, each with its own variable.")

@@ -27,13 +27,16 @@ _TEAM = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}$"
 def _version(value: object) -> object:
     written = value.text if isinstance(value, YamlInt | YamlFloat) else value
     if written != "1.0":
-        raise InvalidValue(f"{quote(written)} is not a version of this file", 'write version: "1.0"')
+        raise InvalidValue(f"{quote(written)} is not a supported version", 'write version: "1.0"')
     return written
 
 
 def _team(value: str) -> str:
     if not re.fullmatch(_TEAM, value):
-        raise InvalidValue(f"{quote(value)} is not the name of a team", "write up to 60 letters, digits, spaces, . _ -")
+        raise InvalidValue(
+            f"{quote(value)} is not a valid team name",
+            "use up to 60 letters, digits, spaces, dots, underscores and dashes",
+        )
     return value
 
 
@@ -44,23 +47,27 @@ Team = Annotated[str, AfterValidator(_team), WithJsonSchema({"type": "string", "
 class EphYamlFile(Section):
     """How one repository gets its preview environments. Lies at the root of the repository as eph.yaml."""
 
-    version: FileVersion = Field(description="The version of this file's format.")
-    name: Name = Field(description="The project; {project} in templates.")
-    team: Team | None = Field(default=None, description="Who owns the environments; the tag Team of every resource.")
+    version: FileVersion = Field(description="The version of the file format.")
+    name: Name = Field(description="The project's name; {project} in templates.")
+    team: Team | None = Field(
+        default=None, description="The team that owns the environments; the tag Team on every resource."
+    )
     target: Name | None = Field(
         default=None,
         description="The name of the target that environments are created on. Without it: the one whose section the "
         "file has, else the server's default.",
     )
     triggers: tuple[Trigger, ...] | None = Field(
-        default=None, min_length=1, description="What asks for an environment. Without it: the server's own labels."
+        default=None, min_length=1, description="What creates an environment. Default: the server's trigger labels."
     )
     environment: EnvironmentConfig = Field(default=EnvironmentConfig(), description="The environment itself.")
-    services: tuple[ServiceConfig, ...] = Field(default=(), description="What runs in it.")
+    services: tuple[ServiceConfig, ...] = Field(default=(), description="The services that run in the environment.")
     build: CommandConfig | None = Field(default=None, description="Run in the checkout before services start.")
-    database: DatabasesConfig = Field(default=DatabasesConfig(), description="Its databases.")
+    database: DatabasesConfig = Field(default=DatabasesConfig(), description="PostgreSQL databases of the environment.")
     tests: tuple[SuiteConfig, ...] = Field(default=(), description="Tests to run against the ready environment.")
-    hooks: HooksConfig = Field(default=HooksConfig(), description="Commands around its life.")
+    hooks: HooksConfig = Field(
+        default=HooksConfig(), description="Commands that run at points in the environment's life."
+    )
 
     def section(self, target: str) -> TargetSection | None:
         """The section of that target, if the file has one."""

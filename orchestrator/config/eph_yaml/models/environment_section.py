@@ -33,9 +33,13 @@ def _host_label(value: str) -> str:
     """What becomes a host name is made of letters, digits and dashes, and does not change with a push."""
     for part in parse_template(value):
         if isinstance(part, str) and not _LITERAL.fullmatch(part):
-            raise InvalidValue(f"{quote(part)} cannot be in a host name", "write lower-case letters, digits and dashes")
+            raise InvalidValue(
+                f"{quote(part)} is not allowed in a host name", "use lowercase letters, digits and dashes"
+            )
     if "commit_sha" in (part.name for part in placeholders(value)):
-        raise InvalidValue("{commit_sha} would change the name with every push", "take it out; the URL must stay")
+        raise InvalidValue(
+            "{commit_sha} would change the name with every push", "remove it; the URL must stay the same"
+        )
     return value
 
 
@@ -43,9 +47,11 @@ def _name_template(value: str) -> str:
     """Not guessable, and never the same for two pull requests (Y3): so both the words and the number, uncut."""
     whole = {part.name for part in placeholders(_host_label(value)) if part.is_whole}
     if "words" not in whole:
-        raise InvalidValue("{words} is missing, so anybody could guess the URL", f"write for example {DEFAULT_NAME}")
+        raise InvalidValue("{words} is missing, so the URL would be guessable", f"use for example {DEFAULT_NAME}")
     if not whole & {"number", "pr_number"}:
-        raise InvalidValue("{number} is missing, so two could get one name", f"write for example {DEFAULT_NAME}")
+        raise InvalidValue(
+            "{number} is missing, so two environments could get the same name", f"use for example {DEFAULT_NAME}"
+        )
     return value
 
 
@@ -53,7 +59,7 @@ def _timezone(value: str) -> str:
     try:
         schedules.parse(value, ())
     except ValueError as error:
-        raise InvalidValue(str(error), "write one such as UTC or Europe/Berlin") from None
+        raise InvalidValue(str(error), "use for example UTC or Europe/Berlin") from None
     return value
 
 
@@ -61,7 +67,7 @@ def _hours(value: str) -> str:
     try:
         schedules.parse("UTC", (value,))
     except ValueError as error:
-        raise InvalidValue(str(error), "write Mon-Fri 08:00-19:00") from None
+        raise InvalidValue(str(error), "use for example Mon-Fri 08:00-19:00") from None
     return value
 
 
@@ -71,12 +77,12 @@ HostTemplate = Annotated[Template, AfterValidator(_host_label), _TEMPLATE_SCHEMA
 Zone = Annotated[Text, AfterValidator(_timezone)]
 Domain = Annotated[
     str,
-    matches(_DOMAIN, "a domain", "write preview.example.com"),
+    matches(_DOMAIN, "a domain", "use for example preview.example.com"),
     WithJsonSchema({"type": "string", "pattern": _DOMAIN}),
 ]
 Hours = Annotated[
     str,
-    matches(_HOURS, "a span of hours", "write Mon-Fri 08:00-19:00"),
+    matches(_HOURS, "a span of hours", "use for example Mon-Fri 08:00-19:00"),
     AfterValidator(_hours),
     WithJsonSchema({"type": "string", "pattern": _HOURS}),
 ]
@@ -94,27 +100,29 @@ class ProtectionConfig(Section):
     """Who may open the URL."""
 
     sign_in: Literal["none", "required"] = Field(
-        default="required", description="Whether people sign in, with the server's preview token, before they see it."
+        default="required", description="Whether visitors must sign in with the server's preview token."
     )
     allow: tuple[Text, ...] = Field(
-        default=(), description="People and teams who may; without any, all who have the server's preview token."
+        default=(), description="People and teams with access. Default: everyone who has the server's preview token."
     )
-    token_for_tests: bool = Field(default=True, description="Let tests in with a token.")
+    token_for_tests: bool = Field(default=True, description="Give tests access with a token.")
 
 
 class ScheduleConfig(Section):
     """Office hours: outside of them the environment sleeps."""
 
-    timezone: Zone = Field(default="UTC", description="The time zone of the hours, such as Europe/Berlin.")
+    timezone: Zone = Field(default="UTC", description="The time zone of the schedule, such as Europe/Berlin.")
     awake: tuple[Hours, ...] = Field(
-        min_length=1, max_length=20, description="Spans such as Mon-Fri 08:00-19:00; one may end on the next day."
+        min_length=1,
+        max_length=20,
+        description="Time spans such as Mon-Fri 08:00-19:00; a span can end on the next day.",
     )
 
 
 class DnsConfig(Section):
     """Where the environment's host name lives."""
 
-    domain: Domain = Field(description="The domain under which the name is put; one that the server allows.")
+    domain: Domain = Field(description="The domain of the host name; the server must allow it.")
 
 
 class EnvironmentConfig(Section):
@@ -122,27 +130,30 @@ class EnvironmentConfig(Section):
 
     name_template: NameTemplate = Field(
         default=DEFAULT_NAME,
-        description="How it is named. Needs {words}, which cannot be guessed, and {number} or {pr_number}.",
+        description=(
+            "The environment's name. Must contain {words}, which can't be guessed, and {number} or {pr_number}."
+        ),
     )
     alias_template: HostTemplate | None = Field(
-        default=None, description="A second, readable host name that redirects to the first, such as shop-pr-{number}."
+        default=None,
+        description="A second, readable host name that redirects to the first one, such as shop-pr-{number}.",
     )
     ttl: Duration | None = Field(
         default=None,
-        description="How long it lives, counted from the first sight of the newest commit. Server's default if absent.",
+        description="How long it lives, counted from when Eph first saw the newest commit. Default: set by the server.",
     )
     idle_timeout: Duration | None = Field(
-        default=None, description="After how long without a visit it is idle. Server's default if absent."
+        default=None, description="How long without a visit until it is idle. Default: set by the server."
     )
     on_idle: Literal["sleep", "destroy"] = Field(
         default="sleep", description="What happens when it is idle. Sleeping keeps all its data; a visit wakes it."
     )
-    images: tuple[ImageConfig, ...] = Field(default=(), description="The images it runs, and where to find them.")
+    images: tuple[ImageConfig, ...] = Field(default=(), description="The container images, and where to find them.")
     env: Env = Field(default={}, description="Variables for builds, migrations and all services. Not for secrets.")
     secrets: dict[VariableName, Text] = Field(
-        default={}, description="Variables whose values come from the server's secret store: variable to secret's name."
+        default={}, description="Variables with values from the server's secret store, as variable: secret name."
     )
-    resources: EnvironmentResources | None = Field(default=None, description="The most that it may use.")
-    protection: ProtectionConfig | None = Field(default=None, description="Who may open its URL.")
+    resources: EnvironmentResources | None = Field(default=None, description="The most resources it may use.")
+    protection: ProtectionConfig | None = Field(default=None, description="Who can open its URL.")
     schedule: ScheduleConfig | None = Field(default=None, description="Office hours.")
-    dns: DnsConfig | None = Field(default=None, description="Where its host name lives.")
+    dns: DnsConfig | None = Field(default=None, description="Its host name.")

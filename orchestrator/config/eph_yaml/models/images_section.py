@@ -19,7 +19,7 @@ def _repository(value: str) -> str:
     if len(value) > 255 or not re.fullmatch(_REPOSITORY, value) or ":" in value.rpartition("/")[2]:
         raise InvalidValue(
             f"{quote(value)} is not an image repository",
-            "write it without a tag, such as registry.example.com/acme/shop",
+            "use a repository without a tag, such as registry.example.com/acme/shop",
         )
     return value
 
@@ -34,7 +34,7 @@ _NOTES = r"^refs/notes/[A-Za-z0-9][A-Za-z0-9_-]*(/[A-Za-z0-9][A-Za-z0-9_-]*)*$"
 
 def _notes(value: str) -> str:
     if len(value) > 100 or not re.fullmatch(_NOTES, value):
-        raise InvalidValue(f"{quote(value)} is no ref of git notes", "write it in full, such as refs/notes/eph")
+        raise InvalidValue(f"{quote(value)} is not a git notes ref", "use the full ref, such as refs/notes/eph")
     return value
 
 
@@ -46,31 +46,27 @@ NotesRef = Annotated[
 class ImageConfig(Section):
     """One image. An image never triggers anything; it is looked for when a commit needs it."""
 
-    name: Name = Field(description="How services and manifests refer to it.")
+    name: Name = Field(description="The name by which services and manifests refer to it.")
     repository: ImageRepository = Field(description="The image's repository in its registry, without a tag.")
     git_notes: bool = Field(default=False, description="Look for the digest in a git note on the commit first.")
-    notes_ref: NotesRef = Field(default="refs/notes/eph", description="Where such git notes are kept.")
-    tag_template: Template | None = Field(default=None, description="The tag that CI gives the image of this commit.")
+    notes_ref: NotesRef = Field(default="refs/notes/eph", description="The ref of these git notes.")
+    tag_template: Template | None = Field(default=None, description="The tag that CI gives to the commit's image.")
     tag_pattern: Template | None = Field(
-        default=None, description="A glob over the registry's tags; the newest that matches is taken."
+        default=None, description="A glob for the registry's tags; the newest match is used."
     )
-    max_age: Duration | None = Field(default=None, description="An image built longer ago is not taken.")
+    max_age: Duration | None = Field(default=None, description="Older images are not used.")
     required_labels: dict[str, Template] = Field(
-        default={}, description="Labels that the image must carry; a value may have placeholders, as {commit_sha}."
+        default={}, description="Labels that the image must have; values can contain placeholders such as {commit_sha}."
     )
-    fallback_tag: Text | None = Field(default=None, description="The tag for when no other is found.")
+    fallback_tag: Text | None = Field(default=None, description="The tag to use if no other image is found.")
     fallback: Literal["use", "wait", "fail"] = Field(
         default="use",
-        description="Without an image of this commit: use fallback_tag at once, use it when wait is over, or fail.",
+        description="If the commit has no image: use fallback_tag immediately, use it after wait, or fail.",
     )
-    wait: Duration = Field(
-        default=timedelta(minutes=30), description="How long to wait for CI to push the image, where there is no other."
-    )
+    wait: Duration = Field(default=timedelta(minutes=30), description="How long to wait for CI to push the image.")
 
     @model_validator(mode="after")
     def _check_findable(self) -> ImageConfig:
         if not (self.git_notes or self.tag_template or self.tag_pattern or self.fallback_tag):
-            raise InvalidValue(
-                "nothing says which tag to take", "add tag_template, tag_pattern, fallback_tag or git_notes: true"
-            )
+            raise InvalidValue("no tag is specified", "add tag_template, tag_pattern, fallback_tag or git_notes: true")
         return self

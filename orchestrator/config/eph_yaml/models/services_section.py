@@ -31,16 +31,16 @@ _RESERVED_MOUNTS = ("/dev", "/proc", "/sys", "/etc", "/bin", "/lib", "/lib64", "
 
 def _mount(value: str) -> str:
     if not re.fullmatch(_MOUNT, value) or len(value) > 200 or {".", ".."} & set(value.split("/")):
-        raise InvalidValue(f"{quote(value)} is not a place for a volume", "write a whole path, such as /data")
+        raise InvalidValue(f"{quote(value)} is not a valid volume path", "use an absolute path, such as /data")
     taken = [place for place in _RESERVED_MOUNTS if f"{value}/".startswith(f"{place}/")]
     if taken:
-        raise InvalidValue(f"{quote(value)} would hide what is in {taken[0]}", "take another path, such as /data")
+        raise InvalidValue(f"{quote(value)} would hide what is in {taken[0]}", "use another path, such as /data")
     return value
 
 
 Cron = Annotated[
     str,
-    matches(_CRON, "a schedule", "write the five fields of cron, such as 0 3 * * *"),
+    matches(_CRON, "a schedule", "use the five fields of cron, such as 0 3 * * *"),
     WithJsonSchema({"type": "string", "pattern": _CRON}),
 ]
 MountPath = Annotated[str, AfterValidator(_mount), WithJsonSchema({"type": "string", "pattern": _MOUNT})]
@@ -49,9 +49,11 @@ MountPath = Annotated[str, AfterValidator(_mount), WithJsonSchema({"type": "stri
 class HealthCheckConfig(Section):
     """How to tell that a service is ready."""
 
-    path: UrlPath = Field(default="/healthz", description="Any 2xx or 3xx answer on this path means ready.")
+    path: UrlPath = Field(
+        default="/healthz", description="The path of the health check. Any 2xx or 3xx response means ready."
+    )
     deadline: Duration = Field(
-        default=timedelta(minutes=5), description="How long it may take until the first such answer."
+        default=timedelta(minutes=5), description="How long it may take until the first such response."
     )
 
 
@@ -59,32 +61,38 @@ class ServiceResources(Section):
     """The most that one service may use."""
 
     cpu: Cpu | None = Field(default=None, description="CPU in cores (2) or thousandths (500m).")
-    memory: Memory | None = Field(default=None, description="Memory, such as 512Mi or 2Gi; with more it is ended.")
+    memory: Memory | None = Field(
+        default=None, description="Memory, such as 512Mi or 2Gi. A process that uses more is killed."
+    )
 
 
 class ServiceConfig(Section):
     """One process (target `local`) or one workload (targets with images)."""
 
-    name: Name = Field(description="Its name; other services find it in the variable <NAME>_URL.")
+    name: Name = Field(description="The service's name; other services find its URL in the variable <NAME>_URL.")
     command: ShellCommand | None = Field(
-        default=None, description="What runs it. It must listen on 127.0.0.1 at the port in the variable PORT."
+        default=None,
+        description="The command that starts it. It must listen on 127.0.0.1 and the port in the variable PORT.",
     )
     image: Name | None = Field(default=None, description="The name of one of environment.images.")
-    port: int | None = Field(default=None, ge=1, le=65535, description="The port that its image listens on.")
+    port: int | None = Field(default=None, ge=1, le=65535, description="The port that the image listens on.")
     public: bool = Field(
-        default=True, description="true: it gets a host name. false: only the environment's other services reach it."
+        default=True,
+        description="true: it gets a host name. false: only the environment's other services can reach it.",
     )
-    health: HealthCheckConfig = Field(default=HealthCheckConfig(), description="How to tell that it is ready.")
-    env: Env = Field(default={}, description="Variables for this service alone; they win over environment.env.")
+    health: HealthCheckConfig = Field(
+        default=HealthCheckConfig(), description="The health check that decides when it is ready."
+    )
+    env: Env = Field(default={}, description="Variables for this service only; they override environment.env.")
     after: tuple[Name, ...] = Field(default=(), description="Services that must be ready before it starts.")
     schedule: Cron | None = Field(
-        default=None, description="Run by cron, in UTC, and not all the time: five fields. It is never public."
+        default=None, description="A cron schedule (five fields, UTC); the service runs only then and is never public."
     )
     volumes: dict[MountPath, Memory] = Field(
-        default={}, max_length=5, description="Places for files that outlive a restart of its process: path to size."
+        default={}, max_length=5, description="Volumes for files that survive a restart, as path: size."
     )
     resources: ServiceResources | None = Field(
-        default=None, description="The most that it may use of the environment's share."
+        default=None, description="The most resources that this service may use."
     )
 
     @model_validator(mode="before")
@@ -97,30 +105,30 @@ class ServiceConfig(Section):
     @model_validator(mode="after")
     def _check_runnable(self) -> ServiceConfig:
         if self.command is None and self.image is None:
-            raise InvalidValue("nothing says what to run", "add a command, or an image where the target runs images")
+            raise InvalidValue(
+                "neither a command nor an image is set", "add a command, or an image where the target runs images"
+            )
         if self.schedule and self.public:
-            raise InvalidValue("what runs by schedule answers nobody", "take `public` or `schedule` out", ("public",))
+            raise InvalidValue("a scheduled service can't be public", "remove `public` or `schedule`", ("public",))
         if self.schedule and self.port:
-            raise InvalidValue("what runs by schedule listens at no port", "take `port` or `schedule` out", ("port",))
+            raise InvalidValue("a scheduled service has no port", "remove `port` or `schedule`", ("port",))
         return self
 
 
 class SuiteConfig(Section):
     """A named suite of tests, run against the ready environment with its URL in PREVIEW_URL. Exit status 77 skips."""
 
-    name: Name = Field(description="The name under which the result is shown.")
-    command: ShellCommand = Field(description="What the shell runs, in the root of the checkout.")
-    timeout: Duration = Field(default=timedelta(minutes=10), description="The longest it may take.")
-    kind: Literal["integration", "browser", "security"] = Field(
-        default="integration", description="What kind of tests they are."
-    )
-    env: Env = Field(default={}, description="Variables for this suite alone; they win over environment.env.")
+    name: Name = Field(description="The suite's name in the results.")
+    command: ShellCommand = Field(description="A shell command, run in the root of the checkout.")
+    timeout: Duration = Field(default=timedelta(minutes=10), description="The timeout.")
+    kind: Literal["integration", "browser", "security"] = Field(default="integration", description="The kind of tests.")
+    env: Env = Field(default={}, description="Variables for this suite only; they override environment.env.")
     junit: RepositoryPath | None = Field(
-        default=None, description="Where it writes its JUnit XML; counts and failed cases are then shown as a table."
+        default=None, description="Where it writes its JUnit XML report; counts and failed cases are shown as a table."
     )
-    blocking: bool = Field(default=True, description="Whether its failure makes the check of the commit a failure.")
+    blocking: bool = Field(default=True, description="Whether its failure fails the commit's check.")
     needs: tuple[Name, ...] = Field(
-        default=(), description="Suites above it; unless all of them passed, it is skipped. Suites run one by one."
+        default=(), description="Suites above it that must pass; otherwise it is skipped. Suites run one at a time."
     )
 
 
@@ -128,7 +136,11 @@ class HooksConfig(Section):
     """The repository's own commands around the life of an environment."""
 
     pre_create: tuple[CommandConfig, ...] = Field(
-        default=(), description="Before the services start for the first time."
+        default=(), description="Runs before the services start for the first time."
     )
-    post_create: tuple[CommandConfig, ...] = Field(default=(), description="After they are ready for the first time.")
-    pre_destroy: tuple[CommandConfig, ...] = Field(default=(), description="Before everything is removed; may fail.")
+    post_create: tuple[CommandConfig, ...] = Field(
+        default=(), description="Runs after the services are ready for the first time."
+    )
+    pre_destroy: tuple[CommandConfig, ...] = Field(
+        default=(), description="Runs before the environment is destroyed; it may fail."
+    )

@@ -15,13 +15,15 @@ MAX_WILDCARDS = 8
 
 def _few_wildcards(value: str) -> str:
     if value.count("*") + value.count("?") > MAX_WILDCARDS:
-        raise InvalidValue(f"{quote(value)} has too many wildcards", f"write at most {MAX_WILDCARDS} of * and ?")
+        raise InvalidValue(f"{quote(value)} has too many wildcards", f"use at most {MAX_WILDCARDS} wildcards (* and ?)")
     return value
 
 
 def _one_line(value: str) -> str:
     if not value.isprintable() or value != value.strip():
-        raise InvalidValue(f"{quote(value)} is no line of a comment", "write one line, without blanks at its ends")
+        raise InvalidValue(
+            f"{quote(value)} is not a line of a comment", "use a single line without leading or trailing spaces"
+        )
     return value
 
 
@@ -36,14 +38,19 @@ class LabelTrigger(Section):
     """An open pull request that carries one of the labels."""
 
     type: Literal["pr_label"] = Field(description="A label on a pull request.")
-    labels: tuple[Label, ...] = Field(min_length=1, description="Any one of these labels asks for an environment.")
+    labels: tuple[Label, ...] = Field(
+        min_length=1, description="Trigger labels: a pull request with any of these gets an environment."
+    )
     wait_for_checks: Checks = Field(
         default=(),
-        description="Wait until these checks are green on the commit. With * all that match, and at least one.",
+        description=(
+            "Checks that must succeed on the commit first. A glob with * requires all matching checks, and "
+            "at least one."
+        ),
     )
     paths: Patterns = Field(
         default=(),
-        description="Only when the pull request changes a file that one of these globs matches: * stops at a slash, "
+        description="Only if the pull request changes a file that matches one of these globs: * stops at a slash, "
         "** does not.",
     )
     drafts: bool = Field(default=True, description="Whether drafts get an environment too.")
@@ -52,23 +59,29 @@ class LabelTrigger(Section):
 class BranchTrigger(Section):
     """A branch whose name matches."""
 
-    type: Literal["branch"] = Field(description="A branch, without a pull request.")
-    branches: Patterns = Field(min_length=1, description="Globs of branch names, such as release/*.")
+    type: Literal["branch"] = Field(description="A branch without a pull request.")
+    branches: Patterns = Field(min_length=1, description="Globs for branch names, such as release/*.")
     wait_for_checks: Checks = Field(
         default=(),
-        description="Wait until these checks are green on the commit. With * all that match, and at least one.",
+        description=(
+            "Checks that must succeed on the commit first. A glob with * requires all matching checks, and "
+            "at least one."
+        ),
     )
-    paths: Patterns = Field(default=(), description="Reserved: refused by this version, as every push counts.")
+    paths: Patterns = Field(default=(), description="Reserved: not supported by this version; every push counts.")
 
 
 class TagTrigger(Section):
     """A tag whose name matches."""
 
     type: Literal["tag"] = Field(description="A tag.")
-    tags: Patterns = Field(min_length=1, description="Globs of tag names, such as v*.")
+    tags: Patterns = Field(min_length=1, description="Globs for tag names, such as v*.")
     wait_for_checks: Checks = Field(
         default=(),
-        description="Wait until these checks are green on the commit. With * all that match, and at least one.",
+        description=(
+            "Checks that must succeed on the commit first. A glob with * requires all matching checks, and "
+            "at least one."
+        ),
     )
 
 
@@ -80,8 +93,8 @@ class CommentTrigger(Section):
         default=("/eph up",),
         min_length=1,
         max_length=20,
-        description="A line of the comment that says exactly one of these asks, as `/eph up` does. It puts a label on: "
-        "one of a pr_label trigger, or the server's own where there is none.",
+        description="A comment line that equals one of these works like `/eph up`. It adds a label: "
+        "that of a pr_label trigger, or else the server's trigger label.",
     )
 
 

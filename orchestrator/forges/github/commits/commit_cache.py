@@ -17,7 +17,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 from orchestrator.core.model.world import CheckState
-from orchestrator.core.util.caches import BoundedCache
 from orchestrator.forges.github import parsers
 from orchestrator.forges.github.commits import graphql
 from orchestrator.forges.github.commits.commit_marks import CommitMarks
@@ -27,6 +26,7 @@ from orchestrator.forges.github.http.connections import ConnectionRouter
 from orchestrator.forges.github.http.rate_limiter import MonotonicClock
 from orchestrator.forges.github.http.transport import Connection, TransportConfig
 from orchestrator.forges.port import ForgeError, ForgeNotFound, ForgeRefused, is_mark
+from programs.kit.caches import BoundedCache
 
 log = logging.getLogger("eph.forge")
 
@@ -123,14 +123,14 @@ class CommitCache:
             found = graphql.parse_response(data, commits)
             line.charge(graphql.query_cost(data) - 1)
         except (ForgeNotFound, ForgeRefused) as refusal:
-            log.info("%s: not asked by GraphQL for an hour: %s", line.name, refusal)
+            log.info("%s: GraphQL is not used for an hour: %s", line.name, refusal)
             self._no_graphql_until[line.name] = self._now() + NO_GRAPHQL_SECONDS
             return False
         except ForgeError as error:
             log.info("%s: %s", line.name, error)
             return False
         except (KeyError, TypeError, ValueError, AttributeError) as problem:
-            log.warning("an answer to GraphQL that does not look like GitHub's: %r", problem)
+            log.warning("a GraphQL response that isn't from GitHub: %r", problem)
             return False
         for place, answer in found.items():
             self._store_answer(place, answer, file)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from orchestrator.core.util.caches import BoundedCache
 from orchestrator.forges.github import parsers
 from orchestrator.forges.github.http.transport import Transport
 from orchestrator.forges.port import CheckReport, Conclusion, ForgeForbidden, ForgeNotFound, is_mark
+from programs.kit.caches import BoundedCache
 
 MAX_CACHED = 4096
 MAX_SUMMARY = 65_000
@@ -70,7 +70,7 @@ class CommitMarks:
             self._transport.send("POST", f"{path}/statuses/{sha}", body)
         except ForgeNotFound:
             check_exists()
-            output = {"title": description, "summary": description or "Taken back."}
+            output = {"title": description, "summary": description or "Withdrawn."}
             run = {"name": mark, "head_sha": sha, "status": "completed", "conclusion": "neutral", "output": output}
             self._transport.send("POST", f"{path}/check-runs", run)
 

@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from orchestrator.core.util.caches import BoundedCache
 from orchestrator.forges.github import parsers
 from orchestrator.forges.github.http.connections import ConnectionRouter
 from orchestrator.forges.github.http.rate_limiter import MonotonicClock
 from orchestrator.forges.github.http.transport import TransportConfig
 from orchestrator.forges.port import ForgeNotFound, ForgeRefused, ForgeUnavailable
+from programs.kit.caches import BoundedCache
 
 SHA = re.compile(r"[0-9a-f]{40}")
 MISSING_SECONDS = 60.0
@@ -91,11 +91,11 @@ def _content(data: Mapping[str, Any], path: str, limit: int) -> bytes:
     try:
         content = base64.b64decode(str(data.get("content") or ""))
     except binascii.Error as problem:
-        raise ForgeUnavailable(f"{path}: GitHub's answer is not Base64 ({problem}); trying again") from problem
+        raise ForgeUnavailable(f"{path}: GitHub's response is not Base64 ({problem}); retrying") from problem
     if len(content) != size:
-        raise ForgeUnavailable(f"{path}: GitHub told {size} bytes and gave {len(content)}; trying again")
+        raise ForgeUnavailable(f"{path}: GitHub announced {size} bytes and sent {len(content)}; retrying")
     return content
 
 
 def _too_large(path: str, size: int, limit: int) -> ForgeRefused:
-    return ForgeRefused(f"{path} has {size} bytes; at most {limit} are read")
+    return ForgeRefused(f"{path} has {size} bytes; the limit is {limit}")

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import quote
 
-from orchestrator.core.util.caches import BoundedCache
 from orchestrator.forges.github import parsers
 from orchestrator.forges.github.http.transport import Transport
 from orchestrator.forges.github.parsers import GitTree
 from orchestrator.forges.port import ForgeNotFound, ForgeRefused
+from programs.kit.caches import BoundedCache
 
 REFS_PREFIX = "refs/"
 MAX_DEPTH = 8
@@ -57,12 +57,12 @@ class GitNotes:
             return known
         found = self._transport.get_once(f"{path}/git/trees/{sha}", parsers.tree)
         if not found.complete:
-            raise ForgeRefused("the git notes are more than the Git host lists; let git sort them into folders")
+            raise ForgeRefused("there are more git notes than the Git host lists; let git sort them into folders")
         return self._trees.put(sha, found)
 
 
 def _text(data: object) -> str:
     content = parsers.blob(data)
     if len(content) > MAX_NOTE_BYTES:
-        raise ForgeRefused(f"the git note has {len(content)} bytes; at most {MAX_NOTE_BYTES} are read")
+        raise ForgeRefused(f"the git note has {len(content)} bytes; the limit is {MAX_NOTE_BYTES}")
     return content.decode(errors="replace")

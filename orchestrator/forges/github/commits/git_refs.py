@@ -52,7 +52,7 @@ class RefReader:
             try:
                 commits[name] = self._tag_commit(path, item.sha) if item.annotated else item.sha
             except ForgeError as error:
-                problem = problem or f"what the tag {name} means could not be read: {error}"
+                problem = problem or f"the tag {name} could not be read: {error}"
         return RefList(commits, not problem, problem)
 
     def _tag_commit(self, path: str, sha: str) -> str:
@@ -64,7 +64,7 @@ class RefReader:
             if not again:
                 break
         else:
-            raise ForgeUnavailable(f"it is a tag of a tag, more than {MAX_TAG_DEPTH} deep")
+            raise ForgeUnavailable(f"it is a chain of more than {MAX_TAG_DEPTH} tags")
         with self._lock:
             self._tag_commits[sha] = target
             while len(self._tag_commits) > MAX_CACHED:

@@ -65,8 +65,8 @@ class GitHubApp:
             self._jwt()
         except Exception as error:  # whatever the cryptography library calls it
             raise ValueError(
-                "forge.private_key is not a private key in PEM form: make one on the App's page under 'Private keys', "
-                "and give the whole file that is downloaded"
+                "forge.private_key is not a private key in PEM format: create one on the App's page under "
+                "'Private keys', and use the whole downloaded file"
             ) from error
         self.connection = Connection(config, CallbackAuth(self._jwt, "Bearer"), f"app {app_id}")
         self._lock = threading.Lock()
@@ -101,8 +101,8 @@ class GitHubApp:
             )
         except ForgeNotFound:
             raise ForgeRefused(
-                f"the App is not installed at {installation.account} any more: install it again, or take "
-                f"{installation.account} out of Eph's settings"
+                f"the App is no longer installed at {installation.account}: install it again, or remove "
+                f"{installation.account} from Eph's settings"
             ) from None
         except ForgeRefused as refusal:
             if "suspended" not in str(refusal).lower():
@@ -125,7 +125,7 @@ def suspended_message(installation: Installation) -> str:
     where = f" at {installation.settings_url}" if installation.settings_url else ""
     return (
         f"the App's installation at {installation.account} is suspended: an owner of {installation.account} "
-        f"can lift that{where}"
+        f"can unsuspend it{where}"
     )
 
 
@@ -135,7 +135,7 @@ def _slug(data: Any) -> str:
 
 def _installations(data: Any) -> list[Installation]:
     if not isinstance(data, list):
-        raise TypeError(f"a list was expected, not {type(data).__name__}")
+        raise TypeError(f"expected a list, not {type(data).__name__}")
     return [
         Installation(
             int(item["id"]), str(item["account"]["login"]), bool(item.get("suspended_at")),

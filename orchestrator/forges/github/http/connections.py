@@ -103,7 +103,7 @@ class AppConnections:
                 if installation.suspended:
                     raise ForgeRefused(app_auth.suspended_message(installation))
                 return line
-        raise ForgeRefused(f"the App is not installed at {owner}: an owner of {owner} installs it on the App's page")
+        raise ForgeRefused(f"the App is not installed at {owner}: an owner of {owner} can install it on the App's page")
 
     def connections(self) -> Mapping[str, Connection]:
         with self._lock:

@@ -103,7 +103,7 @@ class DiskCache:
             try:
                 return self._connect(self._path)
             except (sqlite3.Error, OSError) as error:
-                log.warning("the cache %s is begun anew: %s", self._path, error)
+                log.warning("recreating the cache %s: %s", self._path, error)
                 self._remove(self._path)
         return None
 
@@ -115,7 +115,7 @@ class DiskCache:
         try:
             form = db.execute("PRAGMA user_version").fetchone()[0]
             if form not in (0, FORMAT_VERSION):
-                raise sqlite3.DatabaseError(f"it is of form {form}, and this version writes {FORMAT_VERSION}")
+                raise sqlite3.DatabaseError(f"it has format {form}, and this version writes {FORMAT_VERSION}")
             db.execute("PRAGMA journal_mode=WAL")
             # Losing the last entries to a power cut costs a few requests; waiting for the disk would cost all the time.
             db.execute("PRAGMA synchronous=OFF")
@@ -137,7 +137,7 @@ class DiskCache:
 
     def _disable(self, error: sqlite3.Error) -> None:
         """A damaged one is begun anew; with a full disk, or a lock, nothing is kept until the next life."""
-        log.warning("the cache %s cannot be used: %s", self._path, error)
+        log.warning("can't use the cache %s: %s", self._path, error)
         if self._db is not None:
             self._db.close()
             self._db = None

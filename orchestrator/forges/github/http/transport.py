@@ -24,12 +24,12 @@ import requests
 from github import Auth, Github
 from github.GithubException import GithubException
 
-from orchestrator.core.util.caches import BoundedCache
 from orchestrator.forges.github import errors
 from orchestrator.forges.github.http import rate_limiter
 from orchestrator.forges.github.http.disk_cache import DiskCache
 from orchestrator.forges.github.http.rate_limiter import MonotonicClock, RateLimiter
 from orchestrator.forges.port import ApiUsage, ForgeError, ForgeRefused, ForgeUnavailable
+from programs.kit.caches import BoundedCache
 
 T = TypeVar("T")
 PER_PAGE = 100
@@ -179,7 +179,7 @@ class Connection:
             remembered = remembered or not reading.from_server
             cost += reading.from_server
             if not reading.value and promised:
-                text = f"{first}: page {page} was promised and came empty; not believed to be all"
+                text = f"{first}: page {page} was announced but is empty, so the list may be incomplete"
                 return Listing(tuple(items), ForgeUnavailable(text), cost), remembered
             items += reading.value
             promised = bool(reading.next)
@@ -272,13 +272,13 @@ class Connection:
     def _check_read_rate(self, request: str) -> None:
         wait = self._limiter.acquire_read()
         if wait:
-            text = f"{request}: not sent, GitHub allows only so many readings a minute; trying again in {wait:.0f} s"
+            text = f"{request}: not sent, GitHub's per-minute read limit is reached; retrying in {wait:.0f} s"
             raise errors.RateLimited(text, wait)
 
     def _wait_to_write(self, request: str, creates: bool) -> None:
         wait = self._limiter.acquire_write(creates)
         if wait > rate_limiter.MAX_WRITE_WAIT:
-            raise errors.RateLimited(f"{request}: not sent, writes are paced; trying again in {wait:.0f} s", wait)
+            raise errors.RateLimited(f"{request}: not sent, writes are rate-limited; retrying in {wait:.0f} s", wait)
         if wait:
             self._config.sleep(wait)
 
@@ -296,9 +296,7 @@ class Connection:
         with self._lock:
             wait = self._blocked_until - self._now()
         if wait > 0:
-            raise errors.RateLimited(
-                f"{request}: not sent, GitHub asked for patience; trying again in {wait:.0f} s", wait
-            )
+            raise errors.RateLimited(f"{request}: not sent, GitHub asked to wait; retrying in {wait:.0f} s", wait)
 
     def _block(self, seconds: float) -> None:
         with self._lock:

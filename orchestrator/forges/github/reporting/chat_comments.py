@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 
-from orchestrator.core.util.caches import BoundedCache
 from orchestrator.forges.github import parsers
 from orchestrator.forges.github.http.transport import PER_PAGE, Transport
 from orchestrator.forges.github.http.unsupported_cache import UnsupportedCache
 from orchestrator.forges.port import ChatComment, ForgeNotFound, ForgeUnsupported, Reaction, mentions
+from programs.kit.caches import BoundedCache
 
 MAX_CACHED = 4096
 MAX_COMMENT_PAGES = 5

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
-from orchestrator.core.util.caches import BoundedCache
 from orchestrator.forges.github import parsers
 from orchestrator.forges.github.http.transport import Transport
 from orchestrator.forges.github.http.unsupported_cache import UnsupportedCache
@@ -28,6 +27,7 @@ from orchestrator.forges.port import (
     ForgeRefused,
     ForgeUnsupported,
 )
+from programs.kit.caches import BoundedCache
 
 MAX_CACHED = 4096
 LOCKS = 64
@@ -38,9 +38,7 @@ MAX_DESCRIPTION = 140
 DeploymentKey = tuple[str, str]
 """The repository's path, and the environment's name."""
 _NO_STATUS = DeploymentReport(DeploymentState.INACTIVE, "")
-ENVIRONMENT_KEPT = (
-    "environments that are no longer used stay on the Git host; administration: write lets Eph remove them"
-)
+ENVIRONMENT_KEPT = "unused environments stay on the Git host; grant administration: write so that Eph can remove them"
 
 
 @dataclass(slots=True)
@@ -125,7 +123,7 @@ class Deployments:
         except ForgeNotFound:  # who may read them and not write them is told that they are not there
             check_exists()
             raise ForgeForbidden(
-                f"{key[0]}: deployments may not be written; give the token deployments: write"
+                f"{key[0]}: no permission to write deployments; grant the token deployments: write"
             ) from None
         known.shas[made.id], known.statuses[made.id] = sha, _NO_STATUS
         return made.id
@@ -150,7 +148,7 @@ class Deployments:
 
     def _deactivate_older(self, key: DeploymentKey, known: _EnvironmentDeployments, newest: int, final: bool) -> None:
         older = [number for number in known.shas if number != newest]
-        reason = f"{known.shas.get(newest, '')[:7] or 'A newer commit'} came after it."
+        reason = f"Superseded by {known.shas.get(newest, '')[:7] or 'a newer commit'}."
         for number in older[-MAX_OLDER:]:
             state = self._status(key, known, number).state
             if state is DeploymentState.IN_PROGRESS or (final and state is not DeploymentState.INACTIVE):

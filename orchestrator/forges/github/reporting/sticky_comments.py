@@ -8,10 +8,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from orchestrator.core.util.caches import BoundedCache
 from orchestrator.forges.github import parsers
 from orchestrator.forges.github.http.transport import Transport
 from orchestrator.forges.port import ForgeNotFound
+from programs.kit.caches import BoundedCache
 
 MAX_CACHED = 4096
 LOCKS = 64
@@ -28,7 +28,7 @@ class StickyComments:
 
     def upsert(self, key: CommentKey, body: str) -> None:
         if key[2] not in body:
-            raise ValueError("the comment's body does not hold its marker, so it could never be found again")
+            raise ValueError("the comment's body doesn't contain its marker, so Eph couldn't find it again")
         with self._locks[hash(key) % LOCKS]:
             known = self._cached.get(key)
             if known is None or not self._edit(key, known, body):

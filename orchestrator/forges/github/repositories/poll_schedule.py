@@ -63,8 +63,8 @@ class PollSchedule:
         left_out = frozenset(habits.keys() - chosen)
         minutes = max(1, round((usage.reset - now) / 60))
         note = (
-            f"{len(left_out)} of {len(habits)} repositories wait for a later look: {usage.remaining} of {usage.limit} "
-            f"requests are left for {minutes} minutes"
+            f"reading {len(left_out)} of {len(habits)} repositories later: {usage.remaining} of {usage.limit} "
+            f"requests remain for {minutes} minutes"
         )
         return PollDecision(left_out, note) if left_out else PollDecision()
 

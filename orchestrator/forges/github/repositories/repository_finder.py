@@ -95,7 +95,7 @@ class RepositoryFinder:
                 f"/repos/{name}", parsers.listed_repository
             )
         except ForgeNotFound:
-            error: ForgeError = ForgeRefused(f"{name} cannot be seen: it is not there, or we were not given access")
+            error: ForgeError = ForgeRefused(f"{name} is not accessible: it doesn't exist, or Eph has no access")
         except ForgeError as problem:
             error = problem
         else:
@@ -145,14 +145,14 @@ class RepositoryFinder:
         for item in self._all():
             name, number = item.repository.full_name, item.repository.id
             if item.is_archived:
-                self._notes[name] = f"{name} is archived: no environment is made for it"
+                self._notes[name] = f"{name} is archived: it gets no environments"
             if not item.is_archived or number in self._served_ids:
                 chosen.setdefault(number, item.repository)
         for pattern in self._selection.patterns:
             owner = pattern.partition("/")[0]
             listed = "*" in self._listings or owner in self._listings
             if listed and not any(self._selection.matching(item.full_name) == pattern for item in chosen.values()):
-                self._notes[pattern] = f"{pattern}: nothing that we were given access to fits"
+                self._notes[pattern] = f"{pattern}: no accessible repository matches"
         self._served_ids |= chosen.keys()
         return list(chosen.values())
 

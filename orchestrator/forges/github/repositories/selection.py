@@ -42,7 +42,7 @@ def parse(repositories: Iterable[str], organizations: Iterable[str] = ()) -> Sel
     wrong = [item for item in wanted if not (EXACT.fullmatch(item) or PATTERN.fullmatch(item))]
     if wrong:
         raise ValueError(
-            f"repositories are given as owner/name or owner/pattern, not {', '.join(map(repr, sorted(wrong)))}"
+            f"invalid repositories: {', '.join(map(repr, sorted(wrong)))}; use owner/name or owner/pattern"
         )
     exact = tuple(dict.fromkeys(item for item in wanted if EXACT.fullmatch(item)))
     return Selection(exact, tuple(dict.fromkeys(item for item in wanted if not EXACT.fullmatch(item))))

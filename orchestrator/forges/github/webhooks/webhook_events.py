@@ -51,7 +51,7 @@ class GitHubWebhooks:
         return replace(effect, name=event, delivery_id=request.headers.get(DELIVERY, ""))
 
     def ping(self, secret: bytes, delivery_id: str) -> WebhookRequest:
-        body = json.dumps({"zen": "Eph checks that its webhook can be reached.", "hook_id": 0}).encode()
+        body = json.dumps({"zen": "A ping that Eph sends to itself.", "hook_id": 0}).encode()
         headers = {"content-type": "application/json", EVENT: "ping", DELIVERY: delivery_id}
         return WebhookRequest({**headers, SIGNATURE: sign(secret, body)}, body)
 
@@ -63,19 +63,19 @@ def sign(secret: bytes, body: bytes) -> str:
 def effect_of(event: str, body: bytes, now: datetime) -> WebhookEvent:
     """What it triggers. What it says has happened is not believed, only that something did."""
     if event == "ping":
-        return WebhookEvent(note="the Git host asks whether we hear")
+        return WebhookEvent(note="ping from the Git host")
     if event in REPOSITORY_EVENTS:
-        return WebhookEvent(everything=True, note="what we may see has changed; everything is looked at")
+        return WebhookEvent(everything=True, note="Eph's access changed; reading everything")
     key = key_of(event, body)
     if key is None:
         return WebhookEvent()
     age = _age(body, now)
     if age is not None and age > MAX_AGE:
-        return WebhookEvent(note=f"it is {age.days} days old; nothing is looked at for it")
+        return WebhookEvent(note=f"ignored because it is {age.days} days old")
     where = (
         f"pull request #{key.number} of repository {key.repository}" if isinstance(key, Key) else f"repository {key}"
     )
-    return WebhookEvent(key, note=f"{where} is looked at")
+    return WebhookEvent(key, note=f"reading {where}")
 
 
 def verify(secret: bytes, body: bytes, signature: str) -> bool:

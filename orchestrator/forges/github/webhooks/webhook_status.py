@@ -28,7 +28,7 @@ def read(connections: ConnectionProvider, transport: Transport, repositories: Se
             )
         return _from_repositories(transport, repositories[:MAX_REPOSITORIES])
     except ForgeError as error:
-        return WebhookStatus(note=f"the Git host does not let us look at its webhooks: {error}")
+        return WebhookStatus(note=f"can't read the Git host's webhooks: {error}")
 
 
 def _from_repositories(transport: Transport, repositories: Sequence[Repository]) -> WebhookStatus:

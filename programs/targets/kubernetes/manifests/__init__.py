@@ -16,7 +16,7 @@ from programs.spec import EnvironmentSpec
 from programs.targets.kubernetes.api import object_names
 from programs.targets.kubernetes.commit_files import CommitFiles
 from programs.targets.kubernetes.errors import KubernetesError
-from programs.targets.kubernetes.manifests import allowlist, manifest_reader, rewriting
+from programs.targets.kubernetes.manifests import allowlist, path_reader, rewriting
 from programs.targets.kubernetes.manifests.manifest_reader import ChartRelease, Manifest
 from programs.targets.kubernetes.rendering.namespace_objects import Data
 from programs.targets.kubernetes.settings import KubernetesSettings
@@ -42,7 +42,7 @@ def load_manifests(
     if not spec.manifests:
         return LoadedManifests()
     release = ChartRelease(spec.name, spec.values, spec.values_files, settings.helm)
-    found = [item for path in spec.manifests for item in manifest_reader.read(files, path, release)]
+    found = [item for path in spec.manifests for item in path_reader.read(files, path, release)]
     if len(found) > MAX_OBJECTS:
         raise KubernetesError(f"the manifests hold {len(found)} objects; the most is {MAX_OBJECTS}")
     found = _last_definitions(found)

@@ -1,15 +1,13 @@
-"""Files of YAML as objects, each knowing where it stands. Folders are read whole, unless kustomize has a say there."""
+"""YAML files as Kubernetes objects, each with the file it comes from."""
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
-from programs.targets.kubernetes.commit_files import CommitFiles
 from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.rendering.namespace_objects import Data
 
@@ -42,27 +40,6 @@ class Manifest:
 
     def error(self, why: str) -> KubernetesError:
         return KubernetesError(f"{self.path}: {self.data['kind']} {self.name}: {why}")
-
-
-def read(files: CommitFiles, path: str, release: ChartRelease) -> list[Manifest]:
-    """A file, a folder of files, a folder with a kustomization, or one with a Helm chart."""
-    from programs.targets.kubernetes.manifests import helm, kustomize
-
-    listed = files.list_folder(path)
-    if listed is None:
-        return parse(path, files.read_text(path))
-    if any(name in KUSTOMIZATION for name in listed):
-        return kustomize.build(files, path)
-    if "Chart.yaml" in listed:
-        return helm.render(files, path, release)
-    chosen = [name for name in listed if name.endswith((".yaml", ".yml", ".json"))]
-    if not chosen:
-        raise KubernetesError(f"{path} holds no YAML file")
-    return [
-        item
-        for name in chosen
-        for item in parse(posixpath.join(path, name), files.read_text(posixpath.join(path, name)))
-    ]
 
 
 def parse(path: str, text: str) -> list[Manifest]:

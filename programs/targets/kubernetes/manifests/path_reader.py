@@ -1,0 +1,29 @@
+"""Whatever ``manifests`` in eph.yaml names: a file, a folder of files, a kustomization, or a Helm chart."""
+
+from __future__ import annotations
+
+import posixpath
+
+from programs.targets.kubernetes.commit_files import CommitFiles
+from programs.targets.kubernetes.errors import KubernetesError
+from programs.targets.kubernetes.manifests import helm, kustomize
+from programs.targets.kubernetes.manifests.manifest_reader import KUSTOMIZATION, ChartRelease, Manifest, parse
+
+
+def read(files: CommitFiles, path: str, release: ChartRelease) -> list[Manifest]:
+    """A file, a folder of files, a folder with a kustomization, or one with a Helm chart."""
+    listed = files.list_folder(path)
+    if listed is None:
+        return parse(path, files.read_text(path))
+    if any(name in KUSTOMIZATION for name in listed):
+        return kustomize.build(files, path)
+    if "Chart.yaml" in listed:
+        return helm.render(files, path, release)
+    chosen = [name for name in listed if name.endswith((".yaml", ".yml", ".json"))]
+    if not chosen:
+        raise KubernetesError(f"{path} holds no YAML file")
+    return [
+        item
+        for name in chosen
+        for item in parse(posixpath.join(path, name), files.read_text(posixpath.join(path, name)))
+    ]
