@@ -55,5 +55,5 @@ class Leadership:
 
     def _on_change(self, is_leader: bool) -> None:
         if not is_leader:
-            log.warning("This replica no longer leads. It starts nothing new; running operations continue.")
+            log.warning("This replica is no longer the leader. It starts nothing; running operations continue.")
         self._wakeups.wake(refresh=True)

@@ -53,7 +53,7 @@ class Terms:
         await self._prepare()
         leadership.begin_term(epoch)
         if leadership.has_replicas:
-            message = f"the replica at {self._dependencies.address} leads now, term {epoch}"
+            message = f"the replica at {self._dependencies.address} is the leader now, term {epoch}"
             self._dependencies.journal.record(EventKind.LEADER_CHANGED, message)
 
     async def _prepare(self) -> None:

@@ -14,14 +14,15 @@ from pathlib import Path
 
 from programs.kit import files
 from programs.kit.errors import TargetError
+from programs.kit.sandbox_settings import MEGABYTE, check_toolbox
+from programs.spec import DEFAULT_TARGET
 
 SANDBOX_MODES = ("auto", "bubblewrap", "none")
-MEGABYTE = 1024 * 1024
 
 
 def _default_root() -> Path:
     base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(base) / "eph" / "local"
+    return Path(base) / "eph" / DEFAULT_TARGET
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +121,4 @@ def _check(settings: HostSettings) -> None:
         raise TargetError(f"setting 'sandbox' is {settings.sandbox!r}; it may be one of: {', '.join(SANDBOX_MODES)}")
     if "{host}" not in settings.url:
         raise TargetError(f"setting 'url' is {settings.url!r}; it must contain {{host}}, as in http://{{host}}:8080")
-    for item in settings.toolbox:
-        shown = Path(item).absolute()
-        for kept in (settings.root, settings.routes):
-            if kept.is_relative_to(shown) or shown.is_relative_to(kept):
-                raise TargetError(f"setting 'toolbox' would show {kept} to previews by {item}; name a narrower folder")
+    check_toolbox(settings.toolbox, settings.root, settings.routes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ ROOMS = ("orchestrator", "stacks", "programs")
 
 
 FORGES = sorted(path.parent.name for path in (ROOT / "orchestrator" / "forges").glob("*/adapter.py"))
+TARGETS = sorted(path.parent.name for path in (ROOT / "programs" / "targets").glob("*/target.py"))
 ALLOWED = (
     ("orchestrator/forges/registry.py", 'DEFAULT = "github"'),  # the one default
     ("programs/kit/git/checkouts.py", "https://git-lfs.github.com/spec/"),  # the first line of an LFS pointer
@@ -32,3 +34,36 @@ def lines_that_name(name: str, homes: tuple[str, ...]) -> Iterator[str]:
 @pytest.mark.parametrize("name", FORGES)
 def test_git_host_is_named_in_its_own_folder_only(name: str) -> None:
     assert list(lines_that_name(name, (f"orchestrator/forges/{name}/", "orchestrator/demo/"))) == []
+
+
+ALLOWED_TARGETS = {
+    "programs/spec.py": "DEFAULT_TARGET is named once",
+    "orchestrator/app/api.py": "the name of the token for this machine's own programs",
+}
+"""Files that may have a target's name as a string, with the reason."""
+
+
+def mentions_of_target(name: str, path: Path) -> Iterator[str]:
+    """Imports of its folder, strings that are its name, and sentences that refer to it as `name`. A plain word such as
+    "Kubernetes" is not a reference."""
+    where = path.relative_to(ROOT).as_posix()
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Constant(value=str(text)):
+                if (text == name or f"`{name}`" in text) and where not in ALLOWED_TARGETS:
+                    yield f"{where}:{node.lineno}: {text[:80]!r}"
+            case ast.Import(names=names):
+                if any(f"targets.{name}" in item.name for item in names):
+                    yield f"{where}:{node.lineno}: import"
+            case ast.ImportFrom(module=str(module), names=names):
+                imported = [f"{module}.{item.name}" for item in names]
+                if any(f"targets.{name}" in item for item in imported):
+                    yield f"{where}:{node.lineno}: import from {module}"
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_target_is_named_in_its_own_folder_only(name: str) -> None:
+    homes = (ROOT / "programs" / "targets" / name, ROOT / "orchestrator" / "demo")
+    sources = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
+    others = [path for path in sources if not any(path.is_relative_to(home) for home in homes)]
+    assert [line for path in others for line in mentions_of_target(name, path)] == []

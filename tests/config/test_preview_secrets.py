@@ -121,9 +121,7 @@ def test_a_fork_gets_what_is_marked_for_it_and_is_told_of_the_rest(tmp_path: Pat
     room = SecretSetup(tmp_path)
     assert room.spec(fork=True).secrets == {}
     [told] = withheld_secrets(parse(FILE), room.vault.grants("acme/shop", True))
-    assert str(told).startswith(
-        "eph.yaml:7:17: environment.secrets.STRIPE_KEY: forks don't get the secret 'stripe'"
-    )
+    assert str(told).startswith("eph.yaml:7:17: environment.secrets.STRIPE_KEY: forks don't get the secret 'stripe'")
     marked = SecretSetup(tmp_path, forks=True)
     assert "STRIPE_KEY" in marked.spec(fork=True).secrets
     assert list(withheld_secrets(parse(FILE), marked.vault.grants("acme/shop", True))) == []

@@ -136,7 +136,7 @@ def test_settings_made_by_hand_look_at_no_variable(monkeypatch: pytest.MonkeyPat
         ("EPH_BACKEND_URL", "s3://bucket", "EPH_BACKEND_URL: unknown backend 's3'; installed backends: file"),
         ("EPH_BACKEND_URL", "file://stacks", "EPH_BACKEND_URL: a file backend needs an absolute path; write file://"),
         ("EPH_FORGE__REPOSITORIES", "acme/shop,pay", "EPH_FORGE__REPOSITORIES: 'pay' is not a repository; use owner"),
-        ("EPH_PREVIEWS__PROXIES", "10.0.0.0/8,ingress", "EPH_PREVIEWS__PROXIES: 'ingress' is not a network; use for example 10."),
+        ("EPH_PREVIEWS__PROXIES", "10.0.0.0/8,ingress", "EPH_PREVIEWS__PROXIES: 'ingress' is not a network; use"),
         ("EPH_TARGETS__DEFAULT", "aws", "EPH_TARGETS__DEFAULT: the default target is not among the allowed ones"),
         (
             "EPH_TTL__DEFAULT",

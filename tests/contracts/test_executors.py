@@ -148,9 +148,8 @@ async def test_record_stays_until_the_destroy_is_reported(bench: StackBench) -> 
         asked.append(operation)
         return willing
 
-    bench.on_destroyed = emptied
     await run_operation(bench, bench.factory.up(1, "aaaa"))
-    kept = await run_operation(bench, bench.factory.destroy(1))
+    kept = await run_operation(bench, bench.factory.destroy(1), on_destroyed=emptied)
     assert kept.outcome is Outcome.FAILED
     assert "the record stays" in kept.error
     assert kept.ended - kept.started < timedelta(seconds=20)
@@ -159,7 +158,7 @@ async def test_record_stays_until_the_destroy_is_reported(bench: StackBench) -> 
     assert left.tag is not None
     assert left.target == "probe", "the empty state does not know it any more, and the next try looks there by name"
     willing = True
-    assert (await run_operation(bench, bench.factory.destroy(1))).outcome is Outcome.SUCCEEDED
+    assert (await run_operation(bench, bench.factory.destroy(1), on_destroyed=emptied)).outcome is Outcome.SUCCEEDED
     assert [operation.verb for operation in asked] == [OperationVerb.DESTROY, OperationVerb.DESTROY]
     assert bench.snapshot().stacks == {}
 

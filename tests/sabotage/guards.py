@@ -175,8 +175,8 @@ MODELLED = (
     ),
     Guard(
         "logs of what is gone go too", "leaks",
-        (Patch(NOTIFIER, "            if self._owed.get(ref) is owed[ref]:\n                del self._owed[ref]\n                self.forget(ref)",
-               "            if self._owed.get(ref) is owed[ref]:\n                del self._owed[ref]"),),
+        (Patch(NOTIFIER, "                del self._pending[ref]\n                self._dependencies.forget_record(ref)",
+               "                del self._pending[ref]"),),
         (("open", 0, 0), ("kill", 0, 0), ("unlabel", 0, 0), ("crash", 0, 4)),
     ),
 )  # fmt: skip

@@ -66,6 +66,9 @@ def test_a_patch_that_does_not_fit_is_an_error(tmp_path: Path) -> None:
 
 def test_a_guard_that_is_not_seen_is_told(player: HistoryPlayer, code_copy: Path) -> None:
     blind = Guard(
-        "none", "lost", (Patch("stacks/backends/file/locks.py", "_CLOCK_TOLERANCE = 2.0", "_CLOCK_TOLERANCE = 3.0"),), (("open", 1, 0),)
+        "none",
+        "lost",
+        (Patch("stacks/backends/file/locks.py", "_CLOCK_TOLERANCE = 2.0", "_CLOCK_TOLERANCE = 3.0"),),
+        (("open", 1, 0),),
     )
     assert "lost stays 0" in verification.verify_modelled(player, code_copy, blind)

@@ -149,8 +149,8 @@ async def test_unreachable_endpoint_is_reported() -> None:
 
 @pytest.mark.parametrize(
     ("status", "arrived", "part"),
-    [(202, True, "The ping arrived"), (202, False, "another Eph"), (401, False, "another webhook secret"), (301, False, "redirect"),
-     (404, False, "may block POST")],
+    [(202, True, "The ping arrived"), (202, False, "another Eph"), (401, False, "another webhook secret"),
+     (301, False, "redirect"), (404, False, "may block POST")],
 )  # fmt: skip
 def test_webhook_test_result_wording(status: int, arrived: bool, part: str) -> None:
     assert part in _explain_response(status, arrived, endpoint("127.0.0.1:1", "https://eph.example"))

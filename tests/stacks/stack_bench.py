@@ -74,8 +74,6 @@ class OperationFactory:
 
 
 class StackBench(Protocol):
-    on_destroyed: OnDestroyed
-
     @property
     def factory(self) -> OperationFactory: ...
 
@@ -90,12 +88,22 @@ class StackBench(Protocol):
     async def wait_until_running(self, number: int) -> None: ...
 
 
-async def run_operation(bench: StackBench, operation: Operation, progress: list[str] | None = None) -> OperationResult:
-    return await start_operation(bench, operation, progress).wait()
+async def run_operation(
+    bench: StackBench,
+    operation: Operation,
+    progress: list[str] | None = None,
+    on_destroyed: OnDestroyed = allow_removal,
+) -> OperationResult:
+    return await start_operation(bench, operation, progress, on_destroyed).wait()
 
 
-def start_operation(bench: StackBench, operation: Operation, progress: list[str] | None = None) -> Lane:
-    return bench.operations.start(operation, (progress if progress is not None else []).append, bench.on_destroyed)
+def start_operation(
+    bench: StackBench,
+    operation: Operation,
+    progress: list[str] | None = None,
+    on_destroyed: OnDestroyed = allow_removal,
+) -> Lane:
+    return bench.operations.start(operation, (progress if progress is not None else []).append, on_destroyed)
 
 
 def record_of(bench: StackBench, number: int) -> StackRecord:
@@ -106,7 +114,6 @@ def record_of(bench: StackBench, number: int) -> StackRecord:
 class FakeBench:
     operations: FakeExecutor = field(default_factory=FakeExecutor)
     factory: OperationFactory = field(default_factory=OperationFactory)
-    on_destroyed: OnDestroyed = allow_removal
 
     def snapshot(self) -> StackSnapshot:
         return StackInventory(self.operations.backend).snapshot()
@@ -132,7 +139,6 @@ class RealBench:
     folder: Path
     settings: WorkerSettings
     version: str
-    on_destroyed: OnDestroyed = allow_removal
     operations: ProcessExecutor = field(init=False)
     backend: FileBackend = field(init=False)
     inventory: StackInventory = field(init=False)

@@ -10,7 +10,6 @@ import json
 import os
 import socket
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -174,7 +173,7 @@ def _lock(path: Path, host: str, pid: int) -> Path:
     return path
 
 
-def _texts(folder: Path) -> Mapping[Path, str]:
+def _texts(folder: Path) -> dict[Path, str]:
     return {path: path.read_text(errors="replace") for path in folder.rglob("*") if path.is_file()}
 
 

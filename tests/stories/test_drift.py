@@ -59,7 +59,6 @@ async def test_a_repair_outlives_a_restart_in_what_is_told(world: World) -> None
     world.target.lose(f"Service:{view.name}/web")
     await world.run_for(minutes=1)
     await world.restart()
-    world.memory.completed_repairs |= world.journal.recall_repairs()
     await world.run_for(minutes=1)
     assert "the service web wasn't running; it was restarted" in world.comment(number)
 

@@ -140,9 +140,7 @@ async def test_what_runs_goes_on_while_the_newer_one_has_no_image(world: World) 
     await world.run_for(minutes=5)
     assert world.phase(number) is Phase.IMAGE
     assert "is still live" in world.comment(number)
-    world.registries.error = RegistryUnavailable(
-        "unavailable: registry.test does not answer (ConnectError)"
-    )
+    world.registries.error = RegistryUnavailable("unavailable: registry.test does not answer (ConnectError)")
     await world.run_for(minutes=20)
     assert world.phase(number) is Phase.IMAGE, "silence says nothing, so the wait is not over"
     assert "registry.test does not answer" in reasons(world, number)
@@ -169,9 +167,7 @@ async def test_a_registry_that_is_down_touches_nothing_that_is_built(world: Worl
 
 async def test_a_registry_that_is_down_is_asked_less_and_less(world: World) -> None:
     number = world.open(files=eph_yaml_files())
-    world.registries.error = RegistryUnavailable(
-        "unavailable: registry.test asks for patience", retry_after=300
-    )
+    world.registries.error = RegistryUnavailable("unavailable: registry.test asks for patience", retry_after=300)
     await world.run_for(minutes=1)
     before = world.registries.requests
     await world.run_for(minutes=30)

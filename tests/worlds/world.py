@@ -32,6 +32,7 @@ from orchestrator.runtime.observation.forge_reader import MAX_REFS
 from orchestrator.runtime.observation.recipe_reader import ServerRules
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service.pending_reports import PendingReports
+from programs.inventory import PROCESS_KINDS
 from programs.runtime_info import LogLines, LogRequest
 from stacks import names
 from stacks.backends.inventory import StackInventory
@@ -107,7 +108,8 @@ class FakeMachine:
             if not self._is_lost(part)
         ]
         kinds = ("Service", "Database")
-        return {kind: frozenset(p.partition(":")[2] for p in parts if p.startswith(f"{kind}:")) for kind in kinds}
+        found = {kind: frozenset(p.partition(":")[2] for p in parts if p.startswith(f"{kind}:")) for kind in kinds}
+        return {**found, PROCESS_KINDS: frozenset({"Service"})}
 
     def _is_lost(self, part: str) -> bool:
         since = self._lost.get(part)

@@ -109,7 +109,7 @@ class ForksSettings(SettingsTable):
     )
     guarded: Literal["refuse", "approve"] = Field(
         default="approve",
-        description="The same for targets that run only commits by people with write access, such as `local`.",
+        description="The same for targets that run only commits by people with write access.",
     )
 
 

@@ -11,8 +11,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from orchestrator.core.views.phases import Phase
 from orchestrator.demo.demo_world import LABEL, REPOSITORY, SHOP, DemoWorld
 from orchestrator.demo.story.blackbox import PREVIEW_CHECK, BlackBoxClient, StepFailed, host_in, wait_until
+from orchestrator.surfaces.reports.phase_wording import PHASE_LABELS
 
 CREATE_TIMEOUT = 120.0
 UPDATE_TIMEOUT = 90.0
@@ -171,7 +173,7 @@ class Story:
             return "" if status in (404, 410, 429) and not listed else f"{status} from its URL, stacks {listed}"
 
         await wait_until(f"{preview} is gone", look, DESTROY_TIMEOUT * self._timeout_factor)
-        await self._check_report(preview, "", "", "Removed")
+        await self._check_report(preview, "", "", PHASE_LABELS[Phase.DESTROYED])
         self._say(f"everything of {preview} is gone, because {reason}")
 
     async def _check_report(

@@ -18,7 +18,7 @@ from stacks import process_identity
 
 MEGABYTE = 1_000_000
 DEFAULT_PER_OPERATION = 200 * MEGABYTE
-"""Of one operation before any was measured. Those of the target `local` came to between 100 and 160 MB."""
+"""Of one operation before any was measured. On one machine they took between 100 and 160 MB."""
 SAMPLES_KEPT = 20
 INTERVAL = 1.0
 CGROUPS = Path("/sys/fs/cgroup")

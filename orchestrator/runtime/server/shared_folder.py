@@ -46,6 +46,6 @@ def _check_same_machine(target: str, root: Path) -> None:
     there = file.read_text().strip()
     if there and there != here:
         raise StartupError(
-            f"the target {target} in {root} keeps its processes on {there}, and this is {here}; "
-            f"start this replica there, or, once that machine is gone for good, remove {file}"
+            f"the target {target} in {root} runs its processes on {there}, but this is {here}; "
+            f"start this replica there, or delete {file} if that machine is permanently gone"
         )

@@ -39,5 +39,5 @@ async def serve(app: App, listener: socket.socket) -> AsyncIterator[asyncio.Task
 async def _wait_until_started(server: _Server, task: asyncio.Task[None]) -> None:
     while not server.started:
         if task.done():
-            raise StartupError(f"the API ended before it started: {task.exception() or 'without an error'}")
+            raise StartupError(f"the API stopped during startup: {task.exception() or 'unknown error'}")
         await asyncio.sleep(0.01)

@@ -15,8 +15,8 @@ from pathlib import Path
 from programs.kit import files, identifiers
 from programs.kit.errors import TargetError
 from programs.kit.git import mirrors
-from programs.kit.host_settings import MEGABYTE, HostSettings
 from programs.kit.processes import sandbox
+from programs.kit.sandbox_settings import MEGABYTE, CommandHost
 
 MAX_FILES = 200_000
 LFS_POINTER_PREFIX = b"version https://git-lfs.github.com/spec/"
@@ -33,7 +33,7 @@ class _TreeEntry:
     size: int | None
 
 
-def create(settings: HostSettings, source: tuple[str, str], target: Path) -> tuple[str, ...]:
+def create(settings: CommandHost, source: tuple[str, str], target: Path) -> tuple[str, ...]:
     """``source`` is the clone URL and the commit. What an interrupted earlier try left is made anew. Gives what people
     should know of the files that are there."""
     clone_url, commit = source

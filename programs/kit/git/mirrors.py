@@ -21,7 +21,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from programs.kit import files, identifiers
 from programs.kit.errors import TargetError
-from programs.kit.host_settings import MEGABYTE, HostSettings
+from programs.kit.sandbox_settings import MEGABYTE, CommandHost
 
 FETCH_SECONDS = 600
 EXTRA_BYTES = 16 * MEGABYTE
@@ -127,7 +127,7 @@ def _env(limits: GitLimits) -> dict[str, str]:
     return env | {key: value for key, value in os.environ.items() if key in ("SSH_AUTH_SOCK", "SSL_CERT_FILE")}
 
 
-def fetch(settings: HostSettings, clone_url: str, commit: str) -> Path:
+def fetch(settings: CommandHost, clone_url: str, commit: str) -> Path:
     """The mirror of the repository, with the commit in it."""
     source = parse_remote(clone_url)
     identifiers.check_commit(commit)

@@ -41,8 +41,9 @@ class KubernetesSettings:
     ``storage_class`` empty: databases and volumes live as long as their pod. ``registries``: where images may come
     from, all when empty; ``plain_http``: registries that are asked without TLS. ``helm``: what renders charts, if not
     on PATH. ``spot``: a label of nodes (key=value) that previews run on, and whose taint they tolerate; ``spot_nodes``:
-    on them only, or on others when those have no room. ``toolbox`` and ``path``: as on the target local, for tests that
-    run beside ephd. ``cpu``, ``memory``, ``disk`` and ``pods``: the most of one environment; its file may ask for less.
+    on them only, or on others when those have no room. ``toolbox`` and ``path``: what tests that run beside ephd
+    may read, and their PATH. ``cpu``, ``memory``, ``disk`` and ``pods``: the most of one environment; its file
+    may ask for less.
     ``role``: the ClusterRole that the server's ``account`` (namespace/name) binds itself in each environment's
     namespace, see ``rights``."""
 

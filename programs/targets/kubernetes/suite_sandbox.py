@@ -1,5 +1,5 @@
-"""The repository's own tests, asked of an environment on the cluster and run beside ephd: in the sandbox of the target
-``local``, in a checkout of that very commit.
+"""The repository's own tests, asked of an environment on the cluster and run beside ephd: in the sandbox of the
+kit, in a checkout of that very commit.
 
 Only where bubblewrap works: a server that reaches a cluster holds a key to it, and without a sandbox a pull request's
 tests could read that. Nothing was built in the checkout; a suite installs what it needs.
@@ -7,14 +7,14 @@ tests could read that. Nothing was built in the checkout; a suite installs what 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from programs.kit import files, identifiers, suite_runs
 from programs.kit.git import checkouts
-from programs.kit.host_settings import HostSettings as LocalSettings
-from programs.kit.host_settings import from_mapping
 from programs.kit.processes import sandbox
+from programs.kit.sandbox_settings import DEFAULT_PATH, SandboxSettings, check_toolbox
 from programs.spec import EnvironmentSpec, SuiteSpec
 from programs.targets.kubernetes.api import object_names
 from programs.targets.kubernetes.errors import KubernetesError
@@ -24,13 +24,13 @@ from programs.targets.kubernetes.settings import KubernetesSettings
 def command_line(
     settings: KubernetesSettings, spec: EnvironmentSpec, suite: SuiteSpec, env: Mapping[str, str]
 ) -> list[str]:
-    local = _host_settings(settings)
-    if sandbox.kind(local) != "bubblewrap":
+    host = _sandbox_settings(settings)
+    if sandbox.kind(host) != "bubblewrap":
         raise KubernetesError(
             "this server has no sandbox for tests: bubblewrap does not work here (in a pod it needs user namespaces); "
             "run them in CI against the preview's URL"
         )
-    folder = local.env(object_names.namespace(spec.name))
+    folder = host.env(object_names.namespace(spec.name))
     commit = identifiers.check_commit(spec.source.commit)
     with files.locked(folder / "tests.lock"):
         checkout = folder / "src" / f"{commit[:12]}-tests"
@@ -38,27 +38,27 @@ def command_line(
             if path != checkout:
                 files.remove(path)
         if not checkout.exists():
-            checkouts.create(local, (spec.source.clone_url, commit), checkout)
+            checkouts.create(host, (spec.source.clone_url, commit), checkout)
         files.make_folder(folder / "home" / "tmp")
-    return suite_runs.command_line(local, spec, suite, env)
+    return suite_runs.command_line(host, spec, suite, env)
 
 
 def read_report(settings: KubernetesSettings, spec: EnvironmentSpec, suite: SuiteSpec, max_bytes: int) -> bytes | None:
-    return suite_runs.read_report(_host_settings(settings), spec, suite, max_bytes)
+    return suite_runs.read_report(_sandbox_settings(settings), spec, suite, max_bytes)
 
 
 def list_folders(settings: KubernetesSettings) -> Iterator[Path]:
     """By environment, what its tests have on this machine."""
-    envs = _host_settings(settings).envs
+    envs = _sandbox_settings(settings).envs
     if envs.is_dir():
         yield from sorted(path for path in envs.iterdir() if identifiers.LABEL.fullmatch(path.name))
 
 
 def delete(settings: KubernetesSettings, name: str) -> None:
-    files.remove(_host_settings(settings).env(object_names.namespace(name)))
+    files.remove(_sandbox_settings(settings).env(object_names.namespace(name)))
 
 
-def _host_settings(settings: KubernetesSettings) -> LocalSettings:
-    return from_mapping(
-        {"root": str(settings.root), "toolbox": settings.toolbox, "path": settings.path, "sandbox": "auto"}
-    )
+def _sandbox_settings(settings: KubernetesSettings) -> SandboxSettings:
+    toolbox = tuple(item for item in settings.toolbox.split(os.pathsep) if item)
+    check_toolbox(toolbox, settings.root)
+    return SandboxSettings(settings.root, toolbox, settings.path or DEFAULT_PATH)

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -51,12 +52,12 @@ class ProcessSetup:
             os.kill(identity.pid, signal.SIGKILL)
         next(each for each in self._started if each.pid == identity.pid).wait()
 
-    def record_running(self, number: int = 1, **more: object) -> OperationRecord:
+    def record_running(self, number: int = 1, **more: Any) -> OperationRecord:
         far = process_identity.boot_clock() + 600
         made = OperationRecord(
             ref(number), OperationVerb.UP, f"mark{number}", self.process(), self.process(), process_identity.pid_scope()
         )
-        usual = {"until": far, "commit": "aaaa", "started": "2026-11-21T06:00:00+00:00"}
+        usual: dict[str, Any] = {"until": far, "commit": "aaaa", "started": "2026-11-21T06:00:00+00:00"}
         made = replace(made, **{**usual, **more})
         operation_records.write_running(self.records, made)
         return made

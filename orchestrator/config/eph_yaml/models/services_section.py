@@ -67,7 +67,7 @@ class ServiceResources(Section):
 
 
 class ServiceConfig(Section):
-    """One process (target `local`) or one workload (targets with images)."""
+    """A process, or on targets that run images a workload."""
 
     name: Name = Field(description="The service's name; other services find its URL in the variable <NAME>_URL.")
     command: ShellCommand | None = Field(

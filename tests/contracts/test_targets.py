@@ -1,0 +1,121 @@
+"""What every target promises before it runs anything: one suite for those of Eph and the sample. Rows: T1 and O5.
+
+The behaviour of running targets is proven by the tests of each (tests/targets, tests/cluster, tests/e2e).
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from orchestrator.config.eph_yaml.models.document import EphYamlFile
+from programs import registry
+from programs.eph_yaml.target_section import Finding, TargetSection
+from programs.registry import Target
+from programs.target_settings import MachineTools, ServerContext, TargetSettings
+
+SAMPLE = Path(__file__).parents[1] / "sample_target"
+NAMES = [*sorted(registry.installed_targets()), "folders"]
+EMPTY_FILE = EphYamlFile.model_validate({"version": "1.0", "name": "shop"}).model_dump()
+
+
+@pytest.fixture(params=NAMES)
+def target(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Target:
+    if request.param != "folders":
+        return registry.get(request.param)
+    monkeypatch.syspath_prepend(SAMPLE)
+    found: Target = importlib.import_module("eph_folders.target").TARGET
+    return found
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> ServerContext:
+    home, url = tmp_path / "home", "http://{host}:8080"
+    return ServerContext("eph-c0ffee", home, tmp_path / "shared", tmp_path / "routes", url, MachineTools((), "/bin"))
+
+
+def test_settings_have_defaults_and_descriptions_and_become_strings(target: Target, server: ServerContext) -> None:
+    model = target.description.settings_model
+    assert issubclass(model, TargetSettings)
+    assert all(field.description for field in model.model_fields.values())
+    mapping = model().to_mapping(server)
+    assert json.loads(json.dumps(mapping)) == mapping
+    assert all(isinstance(value, str) for value in mapping.values())
+    assert {"root", "routes", "url"} <= mapping.keys()
+    assert mapping["url"] == server.url_template
+
+
+def test_unknown_setting_is_refused_by_name(target: Target) -> None:
+    with pytest.raises(ValidationError, match="no_such_setting"):
+        target.description.settings_model.model_validate({"no_such_setting": 1})
+
+
+def test_secrets_reach_the_target_and_no_text(target: Target, server: ServerContext) -> None:
+    model = target.description.settings_model
+    names = [name for name, field in model.model_fields.items() if field.annotation is SecretStr]
+    settings = model.model_validate(dict.fromkeys(names, "postgresql://hunter2@db/x"))
+    assert "hunter2" not in f"{settings!r} {settings} {settings.model_dump_json()}"
+    assert all(settings.to_mapping(server)[name] == "postgresql://hunter2@db/x" for name in names)
+
+
+def test_nothing_exists_for_settings_that_nobody_wrote(target: Target, server: ServerContext) -> None:
+    assert not target.description.settings_model().may_have_environments(server)
+
+
+def test_section_has_a_schema_with_descriptions_and_refuses_unknown_keys(target: Target) -> None:
+    section = target.description.section_model
+    if section is None:
+        return
+    assert issubclass(section, TargetSection)
+    schema = section.model_json_schema()
+    assert schema["additionalProperties"] is False
+    assert all(item.get("description") for item in schema["properties"].values())
+    with pytest.raises(ValidationError, match="no_such_key"):
+        section.model_validate({"no_such_key": 1})
+
+
+def test_an_empty_file_is_a_problem_that_says_what_to_add(target: Target) -> None:
+    section = dict.fromkeys(NAMES)
+    found = list(target.description.problems({**section, **EMPTY_FILE}))
+    assert found
+    for finding in found:
+        assert isinstance(finding, Finding)
+        assert finding.message
+        assert finding.expected
+    assert list(target.description.notices({**section, **EMPTY_FILE})) == []
+
+
+def test_description_and_version_say_something(target: Target) -> None:
+    assert target.version
+    assert target.description.title
+    assert all(isinstance(name, str) for name in target.description.plugins)
+    for module in target.description.preload:
+        assert importlib.util.find_spec(module) is not None
+
+
+def test_purge_of_what_does_not_exist_does_nothing(target: Target, server: ServerContext) -> None:
+    """Idempotent, by name. A cluster's targets are looked at where there is a cluster."""
+    settings = target.description.settings_model().to_mapping(server)
+    if target.description.plugins:
+        pytest.skip("needs the service that its plugin talks to")
+    for _ in range(2):
+        target.purge("shop-gentle-stream-42", settings)
+        assert target.list_environments(settings) == frozenset()
+        assert target.list_remaining(settings) == []
+
+
+def test_unknown_target_is_named_with_the_installed_ones() -> None:
+    with pytest.raises(registry.UnknownTarget, match=r"^Unknown target 'ecs'\. Installed targets: .*local\.$"):
+        registry.get("ecs")
+    assert registry.find("ecs") is None
+
+
+def test_sample_target_is_not_installed_here() -> None:
+    assert "folders" not in registry.installed_targets()
+    assert not any(str(SAMPLE) == entry for entry in sys.path)
