@@ -205,7 +205,7 @@ async def test_undone_requests_are_reported(world: World) -> None:  # Y2, P1
     await world.run_for(minutes=1)
     assert world.phase(number) is Phase.READY
     assert "eph.yaml:7" in world.comment(number)
-    assert "makes no second host name" in world.comment(number)
+    assert "does not support a second host name" in world.comment(number)
 
 
 async def test_a_fork_runs_nothing(world: World) -> None:  # S2, L3
