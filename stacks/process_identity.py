@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 PROC = Path("/proc")
 
 
@@ -77,21 +79,18 @@ def describe(pid: int) -> ProcessStart | None:
 def pids_with_variable(name: str, value: str) -> Iterator[int]:
     """Processes whose environment was started with ``name=value``."""
     wanted = f"{name}={value}".encode()
-    for entry in PROC.iterdir():
-        if not entry.name.isdigit():
-            continue
+    for pid in psutil.pids():
         with contextlib.suppress(OSError):
-            if wanted in (entry / "environ").read_bytes().split(b"\0"):
-                yield int(entry.name)
+            if wanted in (PROC / str(pid) / "environ").read_bytes().split(b"\0"):
+                yield pid
 
 
 def sessions() -> Iterator[tuple[int, int]]:
     """Every process and its session, without corpses."""
-    for entry in PROC.iterdir():
-        if entry.name.isdigit():
-            fields = _stat(int(entry.name))
-            if fields is not None and fields[0] != "Z":
-                yield int(entry.name), int(fields[3])
+    for pid in psutil.pids():
+        fields = _stat(pid)
+        if fields is not None and fields[0] != "Z":
+            yield pid, int(fields[3])
 
 
 def session_members(session: int) -> list[int]:

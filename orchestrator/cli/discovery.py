@@ -11,6 +11,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from programs.kit import files
+
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
@@ -29,13 +31,8 @@ def path() -> Path:
 def write(url: str, token_file: Path, pid: int | None = None) -> Path:
     """Says that a server listens at ``url``; the last one to say so is the one that is found."""
     target = path()
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     entry = {"url": url, "token_file": str(token_file.absolute()), "pid": pid or os.getpid()}
-    # A name of its own and a rename: a reader never sees half a file.
-    draft = target.with_name(f".current-{os.getpid()}.json")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump(entry, file)
-    draft.replace(target)
+    files.write(target, json.dumps(entry))
     return target
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
 import stat
 from pathlib import Path
+
+from programs.kit import files
 
 KEY_BYTES = 32
 
@@ -60,24 +61,8 @@ def read_or_create(path: Path, initial: bytes) -> bytes:
     """What the file holds; ``initial``, if there was none."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
-        _create_atomically(path, initial)
+        files.create(path, initial)  # another server may be faster: then its key counts
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
         raise InvalidKey(f"{path} is readable by others (mode {mode:04o}); run: chmod 600 {path}")
     return path.read_bytes()
-
-
-def _create_atomically(path: Path, content: bytes) -> None:
-    """Whole or not at all: written aside, then linked to its name, which fails when the name is taken."""
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(aside, path)
-    except FileExistsError:
-        pass  # another server was faster: its key counts
-    finally:
-        aside.unlink(missing_ok=True)

@@ -8,6 +8,8 @@ import socket
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import psutil
+
 from orchestrator.demo.cluster import demo_cluster
 from programs import registry
 
@@ -52,7 +54,7 @@ def processes(text: str) -> list[int]:
 
 
 def _pids() -> list[int]:
-    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+    return psutil.pids()
 
 
 def _process_text(pid: int) -> bytes:

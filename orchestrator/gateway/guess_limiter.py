@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import ceil
+
+import cachetools
 
 PER_MINUTE = 20
 MAX_CLIENTS = 10_000
@@ -32,7 +33,7 @@ class GuessLimiter:
         self._capacity = float(per_minute)
         self._rate = per_minute / 60
         self._monotonic = monotonic
-        self._clients: OrderedDict[str, _Client] = OrderedDict()
+        self._clients: cachetools.LRUCache[str, _Client] = cachetools.LRUCache(MAX_CLIENTS)
 
     def allow_host(self, address: str, host: str) -> float:
         """A known host: 0 to let it through, else the seconds to wait. Loopback is let through: ephd asks from it."""
@@ -57,9 +58,6 @@ class GuessLimiter:
         client = self._clients.get(network)
         if client is None:
             client = self._clients[network] = _Client(self._capacity, self._monotonic())
-        self._clients.move_to_end(network)
-        while len(self._clients) > MAX_CLIENTS:
-            self._clients.popitem(last=False)
         return client
 
     def _refill(self, client: _Client) -> float:

@@ -13,12 +13,13 @@ named only once somebody came by here: else people might use it all day and none
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from programs.kit import files
 
 PROBE_HEADER = "X-Eph-Probe"
 WAKE_WRITE_SECONDS = 0.2
@@ -70,9 +71,7 @@ class TrafficLog:
         known.last_used = {host: now if host in self._open else known.last_used.get(host, now) for host in noticed}
         known.wake_requests = {host: known.wake_requests[host] for host in routed if host in known.wake_requests}
         data = {"until": now, "hosts": known.last_used, "knocks": known.wake_requests}
-        beside = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        beside.write_text(json.dumps(data, sort_keys=True), encoding="utf-8")
-        beside.replace(self._path)
+        files.write(self._path, json.dumps(data, sort_keys=True), mode=0o644)
 
 
 def _is_sole(route: Path) -> bool:

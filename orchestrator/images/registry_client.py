@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from orchestrator.images import registry_policy
@@ -24,6 +22,7 @@ from orchestrator.images.registry_policy import RegistryPolicy
 from orchestrator.images.registry_tokens import RegistryTokens
 from programs import image_references
 from programs.image_references import ImageReference
+from programs.kit.caches import BoundedCache, ExpiringCache
 
 INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
 MANIFESTS = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
@@ -48,9 +47,9 @@ class RegistryClient:
         self._policy = policy
         self._http = http
         self._tokens = RegistryTokens(policy, http, now)
-        self._images: _TtlCache[str, ImageInfo] = _TtlCache(now)
-        self._digests: _TtlCache[str, str] = _TtlCache(now, TAG_CACHE_SECONDS)
-        self._tags: _TtlCache[str, tuple[str, ...]] = _TtlCache(now, TAG_CACHE_SECONDS)
+        self._images: BoundedCache[str, ImageInfo] = BoundedCache(MAX_CACHED)
+        self._digests: ExpiringCache[str, str] = ExpiringCache(MAX_CACHED, TAG_CACHE_SECONDS, now)
+        self._tags: ExpiringCache[str, tuple[str, ...]] = ExpiringCache(MAX_CACHED, TAG_CACHE_SECONDS, now)
 
     def digest(self, image: ImageReference) -> str:
         """Of the tag that it names."""
@@ -151,28 +150,6 @@ class RegistryClient:
     ) -> HttpReply:
         headers = {"Accept": ACCEPT, **({"Authorization": authorization} if authorization else {})}
         return self._http.request(method, url, registry_policy.host_of(image), headers, max_bytes)
-
-
-class _TtlCache(Generic[K, V]):
-    """The newest answers; ``lasts`` seconds, or for ever."""
-
-    def __init__(self, now: Callable[[], float], ttl: float = float("inf")) -> None:
-        self._now, self._ttl = now, ttl
-        self._lock = threading.Lock()
-        self._entries: OrderedDict[K, tuple[float, V]] = OrderedDict()
-
-    def get(self, key: K) -> V | None:
-        with self._lock:
-            held = self._entries.get(key)
-        return held[1] if held is not None and held[0] > self._now() else None
-
-    def put(self, key: K, value: V) -> V:
-        with self._lock:
-            self._entries.pop(key, None)
-            self._entries[key] = (self._now() + self._ttl, value)
-            while len(self._entries) > MAX_CACHED:
-                self._entries.popitem(last=False)
-        return value
 
 
 def _check_status(reply: HttpReply, host: str) -> HttpReply:

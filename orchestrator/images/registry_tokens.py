@@ -7,9 +7,7 @@ this one repository, so a registry cannot talk us into a token for more. Tokens 
 from __future__ import annotations
 
 import re
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -21,6 +19,7 @@ from orchestrator.images.errors import RegistryRefused
 from orchestrator.images.registry_http import RegistryHttp
 from orchestrator.images.registry_policy import RegistryPolicy
 from programs.image_references import ImageReference
+from programs.kit.caches import BoundedCache
 
 MAX_BYTES = 256 * 1024
 DEFAULT_TTL = 60.0
@@ -56,13 +55,11 @@ class RegistryTokens:
         self._policy = policy
         self._http = http
         self._now = now
-        self._lock = threading.Lock()
-        self._headers: OrderedDict[tuple[str, str], tuple[str, float]] = OrderedDict()
+        self._headers: BoundedCache[tuple[str, str], tuple[str, float]] = BoundedCache(MAX_CACHED)
 
     def cached_header(self, image: ImageReference) -> str:
         """The header that let us in last; empty when it ended, or there was none."""
-        with self._lock:
-            header, until = self._headers.get(_repository_key(image), ("", 0.0))
+        header, until = self._headers.get(_repository_key(image)) or ("", 0.0)
         return header if until > self._now() else ""
 
     def authenticate(self, image: ImageReference, challenge_header: str) -> str:
@@ -94,10 +91,8 @@ class RegistryTokens:
         return self._cache(image, f"Bearer {token}", float(lasts) if isinstance(lasts, int) else DEFAULT_TTL)
 
     def _cache(self, image: ImageReference, header: str, ttl: float) -> str:
-        with self._lock:
-            self._headers[_repository_key(image)] = (header, self._now() + min(MAX_TTL, ttl) - RENEW_BEFORE_SECONDS)
-            while len(self._headers) > MAX_CACHED:
-                self._headers.popitem(last=False)
+        until = self._now() + min(MAX_TTL, ttl) - RENEW_BEFORE_SECONDS
+        self._headers.put(_repository_key(image), (header, until))
         return header
 
 

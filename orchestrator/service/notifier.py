@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from orchestrator.runtime.cycles import CycleResult
 from orchestrator.runtime.journal import Journal
 from orchestrator.service.chat_replies import ChatReplies, Replies
 from orchestrator.service.pending_reports import PendingReports
+from programs.kit import files
 from stacks.model import Operation, StackRef
 
 log = logging.getLogger("eph.shows")
@@ -46,9 +46,7 @@ class GatewayStatesFile:
         if text == self._written:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self._path.with_name(f".states.{os.getpid()}")
-        fresh.write_text(text)
-        fresh.replace(self._path)
+        files.write(self._path, text, mode=0o644)
         self._written = text
 
 

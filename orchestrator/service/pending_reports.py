@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from orchestrator.core.model.world import Key
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
+from programs.kit import files
 from stacks.model import StackRef
 
 
@@ -41,10 +41,8 @@ class PendingReports:
         text = json.dumps([to_row(view) for view in views if view.key is not None])
         if self._path is None or text == self._written:
             return
-        fresh = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         with contextlib.suppress(OSError):  # a full disk; the cycle goes on, and the next one tries again
-            fresh.write_text(text)
-            fresh.replace(self._path)
+            files.write(self._path, text)
             self._written = text
 
 

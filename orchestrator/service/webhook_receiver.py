@@ -11,7 +11,6 @@ import asyncio
 import secrets
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,6 +22,7 @@ from orchestrator.runtime.clock import Clock
 from orchestrator.runtime.journal import Journal
 from orchestrator.runtime.wakeups import Wakeups
 from orchestrator.service.port import WebhookTestResult
+from programs.kit.caches import BoundedCache
 
 MAX_DELIVERY_IDS = 10_000
 TEST_TIMEOUT = 10.0
@@ -47,7 +47,7 @@ class WebhookReceiver:
     ) -> None:
         self._endpoint, self._parser = endpoint, parser
         self._wakeups, self._journal, self._clock = wakeups, journal, clock
-        self._delivery_ids: OrderedDict[str, None] = OrderedDict()
+        self._delivery_ids: BoundedCache[str, bool] = BoundedCache(MAX_DELIVERY_IDS)
         self._lock = threading.Lock()
 
     def receive(self, request: WebhookRequest) -> bool:
@@ -99,9 +99,7 @@ class WebhookReceiver:
             return True
         with self._lock:
             new = delivery_id not in self._delivery_ids
-            self._delivery_ids[delivery_id] = None
-            while len(self._delivery_ids) > MAX_DELIVERY_IDS:
-                self._delivery_ids.popitem(last=False)
+            self._delivery_ids.put(delivery_id, True)
             return new
 
 

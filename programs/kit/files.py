@@ -19,18 +19,39 @@ def make_folder(path: Path) -> Path:
     return path
 
 
-def write(path: Path, text: str, mode: int = 0o600) -> None:
-    """Writes beside, then renames: a reader sees the old text or the new one."""
+def write(path: Path, text: str, mode: int = 0o600, durable: bool = False) -> None:
+    """Writes a temporary file, then renames it: a reader sees the old text or the new one.
+
+    ``durable``: it is on the disk before the rename, so this also holds on a machine that loses power."""
+    with _temporary_file(path, text.encode(), mode, durable) as fresh:
+        fresh.replace(path)
+
+
+def create(path: Path, content: bytes) -> bool:
+    """Creates a file that is complete or absent, durably. False if the name was taken: that file stays as it is."""
+    with _temporary_file(path, content, 0o600, durable=True) as fresh:
+        try:
+            os.link(fresh, path)
+        except FileExistsError:
+            return False
+    return True
+
+
+@contextlib.contextmanager
+def _temporary_file(path: Path, content: bytes, mode: int, durable: bool) -> Iterator[Path]:
+    """A file with this content next to ``path``; it is removed at the end unless it was renamed."""
     make_folder(path.parent)
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        yield fresh
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def remove(path: Path) -> None:

@@ -95,13 +95,13 @@ def test_why_says_sentences_and_facts(eph: Eph) -> None:
 def test_get_shows_pods_and_what_happened_to_them(eph: Eph, desk: FakeEnvironmentService) -> None:
     """P5: states and reasons in words; what cannot be asked hides nothing else."""
     pod = ProcessInfo(
-        "web-5d4f8-x", "web", "failing", "its process keeps ending (3 times): exit status 3", 2, START, "shop:1"
+        "web-5d4f8-x", "web", "failing", "its process keeps exiting (3 times): exit status 3", 2, START, "shop:1"
     )
     desk.runtime_info_result = RuntimeInfo(
         (pod,), (RuntimeEvent(START, "pod web-5d4f8-x", "waits before the next try", bad=True, times=4),)
     )
     said = eph("get", NAME).stdout
-    for part in ("web-5d4f8-x", "failing", "shop:1", "web: its process keeps ending (3 times)", "next try (4 times)"):
+    for part in ("web-5d4f8-x", "failing", "shop:1", "web: its process keeps exiting (3 times)", "next try (4 times)"):
         assert part in said, said
     assert json.loads(eph("get", NAME, "-o", "json").stdout)["processes"][0]["restarts"] == 2
     desk.unavailable_reason = "the target kubernetes could not be reached: no route"
@@ -164,13 +164,13 @@ class TestWaiting:
         desk.queue_phases(NAME, *[Phase.CREATING] * 10_000)
         result = eph("up", NAME, "--wait", "--timeout", "1s")
         assert result.exit_code == 1
-        assert "not there after 1 s" in result.stderr
+        assert "not ready after 1 s" in result.stderr
 
     def test_down_stays_until_it_is_gone(self, eph: Eph, desk: FakeEnvironmentService) -> None:
         desk.queue_phases(NAME, Phase.READY, Phase.DESTROYING, Phase.DESTROYED)
         result = eph("down", NAME, "--yes", "--wait")
         assert result.exit_code == 0, result.output
-        assert result.stdout == f"{NAME} is gone\n"
+        assert result.stdout == f"{NAME} is destroyed\n"
         assert "eph-shop-9ix/pr-42" not in desk.views
 
     def test_down_tells_what_holds_it(self, eph: Eph, desk: FakeEnvironmentService) -> None:

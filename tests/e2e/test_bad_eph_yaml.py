@@ -104,7 +104,7 @@ def test_a_missing_file_is_told(site: Site, preview: Preview) -> None:
 def test_a_link_out_of_the_checkout_is_not_followed(site: Site, preview: Preview, tmp_path: Path) -> None:
     """S3: the schema is a link to a file of the server's."""
     sha = push_link(site, preview, tmp_path, "db/schema.sql", str(site.token))
-    body = site.wait_for_comment(preview.number, sha[:7], "db/schema.sql", "What failed")
+    body = site.wait_for_comment(preview.number, sha[:7], "db/schema.sql", "**Failed**")
     assert site.token.read_text() not in body
     assert_still_runs(site, preview)
 
@@ -125,7 +125,7 @@ def test_a_command_that_hangs_ends_at_its_timeout(site: Site, preview: Preview) 
     files = {"eph.yaml": slow, "build.sh": "echo waiting; sleep 1000\n", "db/schema.sql": None}
     site.push(preview, files)
     sha = site.push(preview, {"db/schema.sql": schema})
-    site.wait_for_comment(preview.number, sha[:7], "What failed", "build", "3 s", "waiting", timeout=60)
+    site.wait_for_comment(preview.number, sha[:7], "**Failed**", "build", "3 s", "waiting", timeout=60)
     assert_still_runs(site, preview)
     wait_until("the command is ended", lambda: "sleep 1000" if sleeping_pids(site, preview) else "")
 
@@ -150,4 +150,4 @@ def test_the_next_good_push_is_all_it_takes(site: Site, preview: Preview) -> Non
     site.wait_for_check(sha, "success")
     comment = site.comment(preview.number)
     assert "What to change" not in comment
-    assert "What failed" not in comment
+    assert "**Failed**" not in comment

@@ -145,12 +145,12 @@ def test_its_own_eph_yaml_counts_for_nothing(site: Site, approved: dict[str, Att
 
 
 def test_symlink_out_of_the_checkout_is_refused(site: Site, approved: dict[str, Attack]) -> None:
-    body = site.wait_for_comment(approved["a link to a secret"].number, "What failed", "symbolic link", "leads out")
+    body = site.wait_for_comment(approved["a link to a secret"].number, "**Failed**", "symbolic link", "leads out")
     assert site.token.read_text() not in body
 
 
 def test_oversized_checkout_is_refused(site: Site, approved: dict[str, Attack]) -> None:
-    site.wait_for_comment(approved["a huge repository"].number, "What failed", "more than the server's limit of 2 MB")
+    site.wait_for_comment(approved["a huge repository"].number, "Failed", "more than the server's limit of 2 MB")
 
 
 def test_submodules_and_lfs_ask_nobody_and_are_told(site: Site, approved: dict[str, Attack]) -> None:

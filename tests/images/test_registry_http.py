@@ -86,7 +86,7 @@ def test_private_hosts_are_asked_only_when_the_operator_names_them(scripted_regi
     port = scripted_registry.host.rpartition(":")[2]
     for host in (f"127.0.0.1:{port}", f"localhost:{port}", "169.254.169.254", "10.0.0.1", "[::1]:5000"):
         private = image_references.ImageReference(host, "acme/shop", "1")
-        with pytest.raises(RegistryRefused, match="lies in a private network"):
+        with pytest.raises(RegistryRefused, match="is in a private network"):
             ClientUnderTest().registry.digest(private)
     assert scripted_registry.requests == []
     assert ClientUnderTest(scripted_registry.host).registry.digest(reference(scripted_registry.host)) == DIGEST
@@ -125,7 +125,7 @@ def test_a_name_is_connected_to_at_the_address_that_was_looked_at(scripted_regis
         judged.append(address)
         return True
 
-    with pytest.raises(RegistryUnavailable, match="does not answer"):  # TLS, which this server does not speak
+    with pytest.raises(RegistryUnavailable, match="does not respond"):  # TLS, which this server does not speak
         wire(RegistryPolicy(), is_public_address=judge).request(
             "GET", f"https://localhost:{scripted_registry.host.rpartition(':')[2]}/v2/", "localhost", {}, 10
         )
@@ -135,7 +135,7 @@ def test_a_name_is_connected_to_at_the_address_that_was_looked_at(scripted_regis
 
 def test_without_tls_only_whom_the_operator_says_so_of(scripted_registry: ScriptedRegistry) -> None:
     scripted_registry.respond(MANIFEST, 302, Location="http://registry.test/elsewhere")
-    with pytest.raises(RegistryRefused, match=r"not reached by TLS \(the setting kubernetes.plain_http\)"):
+    with pytest.raises(RegistryRefused, match=r"doesn't use TLS \(see the setting kubernetes.plain_http\)"):
         ClientUnderTest(scripted_registry.host).registry.digest(reference(scripted_registry.host))
 
 
@@ -157,7 +157,7 @@ def test_redirects_lead_only_where_they_may_and_carry_no_secret(
     scripted_registry.respond(f"/v2/acme/shop/blobs/{digest}", 307, Location="https://localhost/store")
     listed = RegistryPolicy(registries=(here,), plain_http=frozenset({here}))
     found = RegistryClient(listed, wire(listed)).image(reference(here).with_digest(pinned))
-    assert "sends us to localhost" in found.unread_reason
+    assert "redirects to localhost" in found.unread_reason
     assert "images.hosts" in found.unread_reason
 
 
@@ -173,14 +173,14 @@ def test_a_redirect_to_what_is_no_place_is_refused(scripted_registry: ScriptedRe
 
 def test_redirects_end(scripted_registry: ScriptedRegistry) -> None:
     scripted_registry.respond(MANIFEST, 302, Location=MANIFEST)
-    with pytest.raises(RegistryRefused, match="without end"):
+    with pytest.raises(RegistryRefused, match="endlessly"):
         ClientUnderTest(scripted_registry.host).registry.digest(reference(scripted_registry.host))
 
 
 def test_patience_is_kept_once_it_is_asked_for(scripted_registry: ScriptedRegistry) -> None:
     scripted_registry.respond(MANIFEST, 429, Retry_After="120")
     client = ClientUnderTest(scripted_registry.host)
-    with pytest.raises(RegistryUnavailable, match="asks for patience") as first:
+    with pytest.raises(RegistryUnavailable, match="asks to wait") as first:
         client.registry.digest(reference(scripted_registry.host))
     assert first.value.retry_after == 120
     scripted_registry.respond(MANIFEST, Docker_Content_Digest=DIGEST)
@@ -203,12 +203,12 @@ def test_how_long_is_bounded_whatever_is_asked(scripted_registry: ScriptedRegist
 @pytest.mark.parametrize(
     ("status", "kind", "words"),
     [
-        (404, ImageNotFound, "is not in its registry"),
-        (401, RegistryRefused, "does not let this server in"),
-        (403, RegistryRefused, "does not let this server in"),
-        (400, RegistryRefused, "answers 400"),
-        (500, RegistryUnavailable, "answers 500"),
-        (503, RegistryUnavailable, "answers 503"),
+        (404, ImageNotFound, "not found in the registry"),
+        (401, RegistryRefused, "denies this server access"),
+        (403, RegistryRefused, "denies this server access"),
+        (400, RegistryRefused, "responds with 400"),
+        (500, RegistryUnavailable, "responds with 500"),
+        (503, RegistryUnavailable, "responds with 503"),
     ],
 )
 def test_each_answer_means_what_it_says(
@@ -233,7 +233,7 @@ def test_no_more_is_read_than_is_worth_reading(
         return 200, {}, b"{}"
 
     scripted_registry.answers[f"/v2/acme/shop/tags/list?n={registries.PER_PAGE}"] = drip
-    with pytest.raises(RegistryUnavailable, match="does not answer in time"):
+    with pytest.raises(RegistryUnavailable, match="timed out"):
         client.registry.tags(reference(scripted_registry.host))
 
 
@@ -249,7 +249,7 @@ def test_what_is_no_manifest_is_refused_in_words(scripted_registry: ScriptedRegi
 
 def test_content_that_is_not_what_its_digest_says_is_not_believed(scripted_registry: ScriptedRegistry) -> None:
     scripted_registry.respond(f"/v2/acme/shop/manifests/{DIGEST}", body=b'{"config": {}}')
-    with pytest.raises(RegistryRefused, match="is something else"):
+    with pytest.raises(RegistryRefused, match="has another digest"):
         ClientUnderTest(scripted_registry.host).registry.image(reference(scripted_registry.host).with_digest(DIGEST))
 
 
@@ -271,7 +271,7 @@ def test_pages_of_tags_are_followed_within_the_list(
     scripted_registry.respond(first, body=b'{"tags": null}')
     assert ClientUnderTest(scripted_registry.host).registry.tags(reference(scripted_registry.host)) == ()
     scripted_registry.respond(first, body=b"{}", Link='</v2/other/tags/list?n=1>; rel="next"')
-    with pytest.raises(RegistryRefused, match="goes on elsewhere"):
+    with pytest.raises(RegistryRefused, match="continues on another host"):
         ClientUnderTest(scripted_registry.host).registry.tags(reference(scripted_registry.host))
     scripted_registry.respond(first, body=b"{}", Link=f'<{first}>; rel="next"')
     with pytest.raises(RegistryRefused, match="more than 20000 tags"):
@@ -331,7 +331,7 @@ def test_the_hub_has_many_names_and_one_host(tmp_path: Path) -> None:
     assert access.credentials_for(DOCKER_HUB, "auth.docker.io") == "dTpw"
     assert access.allows_redirect(DOCKER_HUB, "production.cloudflare.docker.com")
     assert not access.allows_redirect(DOCKER_HUB, "evil.test")
-    with pytest.raises(RegistryRefused, match="does not name"):
+    with pytest.raises(RegistryRefused, match="does not include"):
         access.credentials_for(DOCKER_HUB, "evil.test")
 
 
@@ -340,7 +340,7 @@ def test_only_registries_that_the_server_allows() -> None:
     access = RegistryPolicy(registries=("registry.test/acme",))
     access.check_allowed(image_references.parse("registry.test/acme/shop"))
     for other in ("registry.test/acme-evil/shop", "registry.test.evil/acme/shop", "acme/shop"):
-        with pytest.raises(RegistryRefused, match=r"takes images from registry\.test/acme only"):
+        with pytest.raises(RegistryRefused, match=r"allows images only from registry\.test/acme"):
             access.check_allowed(image_references.parse(other))
 
 
@@ -351,5 +351,5 @@ def test_a_slow_registry_is_left_in_time(scripted_registry: ScriptedRegistry, mo
 
     monkeypatch.setattr(wires, "TIMEOUT", 0.05)
     scripted_registry.answers[MANIFEST] = late
-    with pytest.raises(RegistryUnavailable, match="does not answer in time"):
+    with pytest.raises(RegistryUnavailable, match="timed out"):
         ClientUnderTest(scripted_registry.host).registry.digest(reference(scripted_registry.host))

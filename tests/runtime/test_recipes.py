@@ -170,7 +170,7 @@ def test_a_secret_that_changed_makes_another_recipe(tmp_path: Path) -> None:
     now[0] += REREAD_INTERVAL
     gone = desk.read(pull)
     assert isinstance(gone, RecipeError), "what runs stays as it is"
-    assert "cannot read its secret" in gone.problems[0]
+    assert "can't read the secret" in gone.problems[0]
 
 
 def test_a_fork_is_told_which_secret_it_goes_without(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_a_fork_is_told_which_secret_it_goes_without(tmp_path: Path) -> None:
     made = desk.read(desk.pull({"text": "x"}, from_fork=True))
     assert isinstance(made, Recipe)
     assert made.spec.secrets == {}
-    assert "a fork is not given the secret 'stripe'" in made.notices[0]
+    assert "forks don't get the secret 'stripe'" in made.notices[0]
 
 
 def test_files_that_say_the_same_are_understood_once(monkeypatch: pytest.MonkeyPatch) -> None:

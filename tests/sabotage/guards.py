@@ -149,7 +149,7 @@ MODELLED = (
     ),
     Guard(
         "what broke off is refreshed before it goes on", "stuck",
-        (Patch("orchestrator/core/planning/repairs.py", "left half-done by a try that broke off\", refresh=True)", "left half-done by a try that broke off\")"),),
+        (Patch("orchestrator/core/planning/repairs.py", " half-done\",\n            refresh=True,", " half-done\","),),
         (("open", 1, 0), ("pass", 0, 1), ("kill", 0, 0)),
     ),
     Guard(

@@ -19,6 +19,7 @@ from typing import Any
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, ResourceProvider, UpdateResult
 
 from programs.kit.waiting import pause
+from programs.registry import TargetDescription
 from programs.runtime_info import LogLines, LogRequest
 from programs.spec import EnvironmentSpec
 
@@ -85,6 +86,7 @@ def _write_stdout(data: bytes) -> None:
 
 class Probe:
     version = VERSION
+    description = TargetDescription("A target for tests.")
 
     def program(self, spec: EnvironmentSpec) -> Callable[[], None]:
         return lambda: _build(spec)

@@ -28,7 +28,7 @@ async def test_at_the_end_mark_label_environment_and_a_word(world: World) -> Non
     assert mark(world, number).startswith(LABEL_REMOVED)
     assert world.forge.pull(world.shop, number).labels == {"bug"}
     assert "Expired" in world.comment(number)
-    assert "put the label on again" in world.comment(number)
+    assert "add the label again" in world.comment(number)
 
 
 async def test_the_label_put_on_again_brings_it_back_for_a_whole_life(world: World) -> None:

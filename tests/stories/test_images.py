@@ -276,7 +276,7 @@ async def test_a_scan_takes_the_newest_that_is_young_enough(world: World) -> Non
     world.registries.push(REPOSITORY, f"pr-{number}-zz", created=world.now - timedelta(days=2))
     await world.run_for(minutes=1)
     assert world.phase(number) is Phase.IMAGE
-    assert "longer ago than 1 day (max_age)" in reasons(world, number)
+    assert "older than 1 day (max_age)" in reasons(world, number)
     old = world.registries.push(REPOSITORY, f"pr-{number}-aa", created=world.now - timedelta(hours=3))
     new = world.registries.push(REPOSITORY, f"pr-{number}-bb", created=world.now - timedelta(hours=2))
     world.registries.push(REPOSITORY, f"pr-{number}1-cc", created=world.now)

@@ -205,7 +205,7 @@ async def test_undone_requests_are_reported(world: World) -> None:  # Y2, P1
     await world.run_for(minutes=1)
     assert world.phase(number) is Phase.READY
     assert "eph.yaml:7" in world.comment(number)
-    assert "makes no second host name" in world.comment(number)
+    assert "does not support a second host name" in world.comment(number)
 
 
 async def test_a_fork_runs_nothing(world: World) -> None:  # S2, L3
@@ -213,7 +213,7 @@ async def test_a_fork_runs_nothing(world: World) -> None:  # S2, L3
     await world.run_for(minutes=1)
     assert world.phase(number) is Phase.WAITING
     assert world.stacks.started == []
-    assert f"needs approval by {world.head(number)[:7]}" in world.comment(number)
+    assert f"commit {world.head(number)[:7]} needs approval" in world.comment(number)
 
 
 async def test_an_author_without_write_access_is_refused_until_let_in(world: World) -> None:  # T1

@@ -50,10 +50,10 @@ def test_pods_and_their_events_are_on_the_page_and_a_silent_target_hides_nothing
 ) -> None:
     pod = ProcessInfo("web-1", "web", "failing", f"exit status 3 {NASTY}", 2, START, "shop:1")
     desk.runtime_info_result = RuntimeInfo(
-        (pod,), (RuntimeEvent(START, "pod web-1", "its health check says no", bad=True, times=7),)
+        (pod,), (RuntimeEvent(START, "pod web-1", "its health check fails", bad=True, times=7),)
     )
     text = admin.get("/e/shop-gentle-stream-42").text
-    for part in ("web-1", "exit status 3 &lt;script&gt;", "its health check says no", "7 times"):
+    for part in ("web-1", "exit status 3 &lt;script&gt;", "its health check fails", "7 times"):
         assert part in text
     desk.unavailable_reason = "no answer"
     assert "has the label preview" in admin.get("/e/shop-gentle-stream-42").text

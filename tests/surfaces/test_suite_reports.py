@@ -6,23 +6,24 @@ from dataclasses import replace
 
 from orchestrator.core.suites.junit import JUnitReport
 from orchestrator.core.suites.suite_plan import SuiteView
+from orchestrator.core.suites.suite_results import SuiteState
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import Conclusion
 from orchestrator.service.fake import START, sample
 from orchestrator.surfaces.reports import check_runs, comment, suite_table
 
-PASSED = SuiteView("integration", "integration", "passed", seconds=1.25, report=JUnitReport(12, 0, 0, 1))
+PASSED = SuiteView("integration", "integration", SuiteState.PASSED, seconds=1.25, report=JUnitReport(12, 0, 0, 1))
 FAILED = SuiteView(
     "browser",
     "browser",
-    "failed",
+    SuiteState.FAILED,
     seconds=9.0,
     detail="exit status 1",
     tail=("Error: no tea", "```", "@everyone"),
     report=JUnitReport(3, 1, 1, 0, ("cart | <b>tea</b> @ann #1",)),
 )
-RUNS = SuiteView("scan", "security", "running", since=START)
+RUNS = SuiteView("scan", "security", SuiteState.RUNNING, since=START)
 
 
 def ready(*tests: SuiteView) -> EnvironmentView:

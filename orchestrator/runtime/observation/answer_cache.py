@@ -6,49 +6,26 @@ waited for have passed. A new commit is always judged anew, so a right that was 
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta
-from typing import Generic, TypeVar
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
 
 from orchestrator.core.model.world import CheckState, PullRequest
 from orchestrator.runtime.clock import Clock
+from programs.kit.caches import ExpiringCache
 
 MAX_ENTRIES = 20_000
 TRUST_TTL = timedelta(hours=6)
 PASSED_TTL = timedelta(minutes=30)
-K = TypeVar("K")
-V = TypeVar("V")
 CommitKey = tuple[int, str]
 """Repository id and commit."""
-
-
-class ExpiringCache(Generic[K, V]):
-    def __init__(self, clock: Clock, ttl: timedelta) -> None:
-        self._clock, self._ttl = clock, ttl
-        self._entries: OrderedDict[K, tuple[datetime, V]] = OrderedDict()
-
-    def get(self, key: K) -> V | None:
-        held = self._entries.get(key)
-        return held[1] if held is not None and self._clock() < held[0] else None
-
-    def put(self, key: K, value: V) -> None:
-        self._entries.pop(key, None)
-        self._entries[key] = (self._clock() + self._ttl, value)
-        while len(self._entries) > MAX_ENTRIES:
-            self._entries.popitem(last=False)
-
-    def drop_where(self, predicate: Callable[[K], bool]) -> None:
-        for key in [key for key in self._entries if predicate(key)]:
-            del self._entries[key]
 
 
 class AnswerCache:
     """Called from several threads, never twice at once for one pull request."""
 
     def __init__(self, clock: Clock) -> None:
-        self._trusted: ExpiringCache[tuple[int, str, str], bool] = ExpiringCache(clock, TRUST_TTL)
-        self._passed: ExpiringCache[CommitKey, Mapping[str, CheckState]] = ExpiringCache(clock, PASSED_TTL)
+        self._trusted: ExpiringCache[tuple[int, str, str], bool] = ExpiringCache(MAX_ENTRIES, TRUST_TTL, clock)
+        self._passed: ExpiringCache[CommitKey, Mapping[str, CheckState]] = ExpiringCache(MAX_ENTRIES, PASSED_TTL, clock)
         self.watched_commits: set[CommitKey] = set()
         """Commits whose checks count."""
 

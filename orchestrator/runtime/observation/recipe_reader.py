@@ -7,7 +7,6 @@ minute only.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -24,6 +23,7 @@ from orchestrator.core.model.world import PullRequest, Recipe, RecipeError, Watc
 from orchestrator.core.util.time_windows import TimeWindow
 from orchestrator.forges.port import Forge, ForgeNotFound, ForgeRefused, ForgeUnavailable, Repository
 from orchestrator.runtime.clock import Clock
+from programs.kit.caches import BoundedCache
 from stacks import names
 
 CONFIG_FILE = "eph.yaml"
@@ -89,11 +89,11 @@ class RecipeReader:
         self._forge = forge
         self._rules = rules
         self._clock = clock
-        self._recipes: OrderedDict[tuple[object, ...], _CachedRecipe] = OrderedDict()
-        self._invalid: OrderedDict[tuple[int, str], _UnreadableFile] = OrderedDict()
+        self._recipes: BoundedCache[tuple[object, ...], _CachedRecipe] = BoundedCache(RECIPES_KEPT)
+        self._invalid: BoundedCache[tuple[int, str], _UnreadableFile] = BoundedCache(RECIPES_KEPT)
         self._watched_refs: dict[int, _CachedRefs] = {}
-        self._bases: OrderedDict[tuple[int, str], tuple[TimeWindow, ReadResult]] = OrderedDict()
-        self._parsed: OrderedDict[bytes, Document] = OrderedDict()
+        self._bases: BoundedCache[tuple[int, str], tuple[TimeWindow, ReadResult]] = BoundedCache(BASES_KEPT)
+        self._parsed: BoundedCache[bytes, Document] = BoundedCache(PARSED_KEPT)
 
     def recipe_for(self, repository: Repository, pull: PullRequest, existing_name: str) -> Recipe | RecipeError:
         question = (
@@ -112,12 +112,8 @@ class RecipeReader:
         made = self._resolve(repository, pull, existing_name)
         if not (isinstance(made, RecipeError) and made.transient):
             moves = pull.from_fork or isinstance(made, RecipeError)
-            _put(
-                self._recipes,
-                question,
-                _CachedRecipe(made, TimeWindow(self._clock(), BASE_TTL) if moves else None),
-                RECIPES_KEPT,
-            )
+            valid = TimeWindow(self._clock(), BASE_TTL) if moves else None
+            self._recipes.put(question, _CachedRecipe(made, valid))
         return made
 
     def watched_refs(self, repository: Repository) -> WatchedRefs | RecipeError:
@@ -175,11 +171,12 @@ class RecipeReader:
     def _read_head(self, repository: Repository, sha: str) -> ReadResult:
         """What is wrong at a commit stays wrong; what is right is kept as the recipe that it gives."""
         place = (repository.id, sha)
-        if place in self._invalid:
-            return self._invalid[place]
+        known = self._invalid.get(place)
+        if known is not None:
+            return known
         found = self._read(repository, sha)
         if isinstance(found, _UnreadableFile) and found.permanent:
-            _put(self._invalid, place, found, RECIPES_KEPT)
+            self._invalid.put(place, found)
         return found
 
     def _read_base(self, repository: Repository, base: str) -> ReadResult:
@@ -189,7 +186,7 @@ class RecipeReader:
             return known[1]
         found = self._read(repository, base)
         if not (isinstance(found, _UnreadableFile) and found.transient):
-            _put(self._bases, place, (TimeWindow(now, BASE_TTL), found), BASES_KEPT)
+            self._bases.put(place, (TimeWindow(now, BASE_TTL), found))
         return found
 
     def _read(self, repository: Repository, ref: str) -> ReadResult:
@@ -208,7 +205,7 @@ class RecipeReader:
         known = self._parsed.get(text)
         if known is None:
             known = parse(text, limits=YamlLimits(size=self._rules.max_bytes))
-            _put(self._parsed, text, known, PARSED_KEPT)
+            self._parsed.put(text, known)
         return known
 
     def _base_labels(self, repository: Repository, base: str) -> frozenset[str]:
@@ -220,11 +217,3 @@ class RecipeReader:
 def _notices(document: Document, bounds: AdmissionPolicy, grants: SecretGrants) -> tuple[str, ...]:
     """What people do not get though the file asks for it."""
     return (*map(str, withheld_secrets(document, grants)), *unsupported.notices(document, bounds))
-
-
-def _put(cache: OrderedDict[K, V], key: K, value: V, limit: int) -> None:
-    """The newest stay; those of commits that nobody asks for any more go first."""
-    cache.pop(key, None)
-    cache[key] = value
-    while len(cache) > limit:
-        cache.popitem(last=False)

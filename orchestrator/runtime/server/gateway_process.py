@@ -25,6 +25,7 @@ from typing import Any
 import httpx
 
 from orchestrator.runtime.server.addresses import StartupError, check_free
+from programs.kit import files
 from stacks import process_identity
 from stacks.process_identity import ProcessIdentity
 
@@ -145,9 +146,7 @@ class GatewayProcess:
         identity = process_identity.identify(started.pid)
         if identity is not None:
             entry = {"identity": dataclasses.asdict(identity), "command": self._spec.command}
-            fresh = self._record.with_suffix(".new")
-            fresh.write_text(json.dumps(entry))
-            fresh.replace(self._record)
+            files.write(self._record, json.dumps(entry))
         return started
 
     def _recorded_identity(self) -> ProcessIdentity | None:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
+from programs.kit import files
 from programs.redaction import Redactor, redact
 from stacks import process_identity
 from stacks.process_identity import ProcessIdentity
@@ -199,8 +200,5 @@ def _read_records(operations: Path) -> Iterator[tuple[Path, str, ProcessIdentity
 
 
 def _write_record(path: Path, run_id: str, identity: ProcessIdentity | None) -> None:
-    if identity is None:
-        return
-    fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps({"mark": run_id, "identity": dataclasses.asdict(identity)}))
-    fresh.replace(path)
+    if identity is not None:
+        files.write(path, json.dumps({"mark": run_id, "identity": dataclasses.asdict(identity)}))

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
+from programs.kit import files
 from programs.settings import InvalidValue
 from stacks import names, stray_files, tags
 from stacks.backends import checkpoint
@@ -111,14 +111,14 @@ class FileBackend(FileLayout):
         it does for every stack that has none."""
         meta = self.root / "meta.yaml"
         if not meta.exists():  # without it Pulumi takes a folder that isn't empty for one of the old layout
-            _write_atomically(meta, "version: 1\n")
-        _write_atomically(
+            _write_durably(meta, "version: 1\n")
+        _write_durably(
             self.state_file(ref),
             json.dumps({"version": 3, "checkpoint": {"stack": f"organization/{ref.project}/{ref.stack}"}}),
         )
 
     def write_tag(self, ref: StackRef, tag: StackTag) -> None:
-        _write_atomically(self.tag_file(ref), json.dumps({"version": 1, "tags": {tags.TAG_KEY: tags.encode(tag)}}))
+        _write_durably(self.tag_file(ref), json.dumps({"version": 1, "tags": {tags.TAG_KEY: tags.encode(tag)}}))
 
     def repair(self, ref: StackRef) -> bool:
         self._delete_partial_files(ref)
@@ -209,12 +209,6 @@ class FileBackend(FileLayout):
             partial.unlink(missing_ok=True)
 
 
-def _write_atomically(path: Path, text: str) -> None:
-    """Whole or not at all, also on a machine that loses power."""
+def _write_durably(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    with fresh.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    files.write(path, text, mode=0o644, durable=True)

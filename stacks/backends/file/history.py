@@ -6,6 +6,7 @@ import json
 from datetime import datetime
 from pathlib import Path
 
+from programs.kit import files
 from stacks.backends import update_history
 from stacks.backends.update_history import MAX_KEPT, MAX_READ
 from stacks.model import Outcome, StackUpdate
@@ -41,9 +42,7 @@ def mark_cancelled(folder: Path, since: datetime) -> None:
             return
         data = json.loads(path.read_bytes())
         data["message"] = update_history.cancelled_message(data["message"])
-        fresh = path.with_suffix(".new")
-        fresh.write_text(json.dumps(data))
-        fresh.replace(path)
+        files.write(path, json.dumps(data), mode=0o644)
 
 
 def _files(folder: Path) -> list[Path]:

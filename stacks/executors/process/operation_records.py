@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from programs.kit import files
 from stacks import serialization
 from stacks.model import OperationResult, OperationVerb, StackRef
 from stacks.process_identity import ProcessIdentity
@@ -50,7 +51,7 @@ def operation_folder(records: Path, ref: StackRef) -> Path:
 
 def write_running(records: Path, running: OperationRecord) -> None:
     _make_folder(records, running.ref)
-    _write_atomically(running_file(records, running), json.dumps(dataclasses.asdict(running)))
+    files.write(running_file(records, running), json.dumps(dataclasses.asdict(running)))
 
 
 def delete_running(records: Path, running: OperationRecord) -> None:
@@ -103,7 +104,7 @@ def running_file(records: Path, running: OperationRecord) -> Path:
 
 
 def write_last_result(records: Path, result: OperationResult) -> None:
-    _write_atomically(_make_folder(records, result.ref) / _LAST_RESULT, json.dumps(serialization.dump(result)))
+    files.write(_make_folder(records, result.ref) / _LAST_RESULT, json.dumps(serialization.dump(result)))
 
 
 def last_results(records: Path) -> dict[StackRef, OperationResult]:
@@ -153,9 +154,3 @@ def _make_folder(records: Path, ref: StackRef) -> Path:
     folder = operation_folder(records, ref)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    fresh = path.with_suffix(".new")
-    fresh.write_text(text)
-    fresh.replace(path)

@@ -96,7 +96,7 @@ def test_the_leader_is_stopped_in_the_middle_of_an_up_and_wakes(pair: ReplicaPai
     newer = pair.push(preview, {"build.sh": QUICK})
     pair.wait_for_commit(preview, newer)
     assert pair.operations_since(pair.b, woken) == []
-    wait_until("it follows", lambda: "" if "leads no more" in pair.b.log_text() else pair.b.log_text())
+    wait_until("it follows", lambda: "" if "no longer the leader" in pair.b.log_text() else pair.b.log_text())
     assert pair.leader_name() == "a"
 
 
@@ -112,17 +112,17 @@ def test_the_leader_is_cut_off_from_the_database_in_the_middle_of_an_up(pair: Re
     pair.wait_for_commit(preview, newer)
     assert pair.operations_since(pair.a, at + took) == []
     pair.a.database_proxy.restore()
-    wait_until("it follows", lambda: "" if "leads no more" in pair.a.log_text() else pair.a.log_text())
+    wait_until("it follows", lambda: "" if "no longer the leader" in pair.a.log_text() else pair.a.log_text())
     assert pair.leader_name() == "b"
 
 
 def test_without_the_database_nobody_leads_and_nothing_crashes(pair: ReplicaPair, bystander: Preview) -> None:
     """Consistency comes first: nothing new is begun, environments stay up, and it goes on by itself (O1)."""
-    before = pair.b.log_text().count("leads no more")
+    before = pair.b.log_text().count("no longer the leader")
     pair.server.kill()
     wait_until(
-        "b leads no more",
-        lambda: "" if pair.b.log_text().count("leads no more") > before else pair.b.log_text(),
+        "b no longer the leader",
+        lambda: "" if pair.b.log_text().count("no longer the leader") > before else pair.b.log_text(),
         TAKEOVER_SECONDS,
     )
     at = time.time()

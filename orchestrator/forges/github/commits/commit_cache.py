@@ -12,8 +12,8 @@ import json
 import logging
 import re
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from orchestrator.core.model.world import CheckState
@@ -26,6 +26,7 @@ from orchestrator.forges.github.http.connections import ConnectionRouter
 from orchestrator.forges.github.http.rate_limiter import MonotonicClock
 from orchestrator.forges.github.http.transport import Connection, TransportConfig
 from orchestrator.forges.port import ForgeError, ForgeNotFound, ForgeRefused, is_mark
+from programs.kit.caches import BoundedCache
 
 log = logging.getLogger("eph.forge")
 
@@ -54,8 +55,8 @@ class CommitCache:
         self._router, self._mark_reader, self._files, self._login = router, marks, files, login
         self._now, self._disk_cache = MonotonicClock(config.now), config.cache
         self._lock = threading.Lock()
-        self._marks: OrderedDict[tuple[str, str], Timed[Mapping[str, str]]] = OrderedDict()
-        self._checks: OrderedDict[tuple[str, str], Timed[Mapping[str, CheckState]]] = OrderedDict()
+        self._marks: BoundedCache[tuple[str, str], Timed[Mapping[str, str]]] = BoundedCache(MAX_CACHED)
+        self._checks: BoundedCache[tuple[str, str], Timed[Mapping[str, CheckState]]] = BoundedCache(MAX_CACHED)
         self._no_graphql_until: dict[str, float] = {}
 
     def decisions(self, path: str, sha: str, check_exists: Callable[[], None]) -> Mapping[str, str]:
@@ -70,7 +71,7 @@ class CommitCache:
         with self._lock:
             held = self._checks.get((path, sha))
             if held is not None:
-                self._checks[path, sha] = (0.0, held[1])
+                self._checks.put((path, sha), (0.0, held[1]))
         if held is not None and held[0] + CHECKS_SECONDS > self._now():
             return held[1]
         runs = [(run.name, run.state) for run in self._mark_reader.runs(path, sha, check_exists)]
@@ -83,11 +84,7 @@ class CommitCache:
         """Something was written: what is known of the commit that it names is so no longer."""
         named = str(body.get("head_sha") or "") if isinstance(body, dict) else ""
         for sha in {*SHA.findall(path), named} - {""}:
-            with self._lock:
-                known = [key for key in self._marks if key[1] == sha]
-                for key in known:
-                    del self._marks[key]
-            for key in known:
+            for key in self._marks.drop_where(partial(_is_of_commit, sha)):
                 self._disk_cache.delete(self._cache_key(*key))
 
     def prefetch(self, commits: Sequence[CommitRef], file: str, refresh: frozenset[CommitRef]) -> None:
@@ -147,8 +144,7 @@ class CommitCache:
         pairs = [*((run.name, run.state) for run in answer.runs),
                  *((status.context, status.state) for status in answer.statuses)]  # fmt: skip
         checks = parsers.worst(pair for pair in pairs if not parsers.is_ours(pair[0]))
-        with self._lock:
-            _put(self._checks, (commit.path, commit.sha), (self._now(), checks))
+        self._checks.put((commit.path, commit.sha), (self._now(), checks))
         marks = [status for status in answer.statuses if is_mark(status.context)]
         me = self._login()
         # Only the newest status of a name is told here: somebody else's of the same name may hide ours.
@@ -157,8 +153,7 @@ class CommitCache:
             self._cache_marks(commit.path, commit.sha, said)
 
     def _cached_marks(self, path: str, sha: str) -> Timed[Mapping[str, str]] | None:
-        with self._lock:
-            held = self._marks.get((path, sha))
+        held = self._marks.get((path, sha))
         if held is None:
             kept = self._disk_cache.get(self._cache_key(path, sha))
             if kept is not None:
@@ -166,24 +161,19 @@ class CommitCache:
                     min(kept.stored_at, self._now()),
                     {str(key): str(value) for key, value in json.loads(kept.body).items()},
                 )
-                with self._lock:
-                    _put(self._marks, (path, sha), held)
+                self._marks.put((path, sha), held)
         return held
 
     def _cache_marks(self, path: str, sha: str, found: Mapping[str, str]) -> None:
-        with self._lock:
-            _put(self._marks, (path, sha), (self._now(), found))
+        self._marks.put((path, sha), (self._now(), found))
         self._disk_cache.put(self._cache_key(path, sha), json.dumps(dict(found)).encode())
 
     def _cache_key(self, path: str, sha: str) -> str:
         return f"marks {self._router.base_url} {self._login()} {path} {sha}"
 
 
-def _put(cache: OrderedDict[tuple[str, str], V], key: tuple[str, str], value: V) -> None:
-    cache.pop(key, None)
-    cache[key] = value
-    while len(cache) > MAX_CACHED:
-        cache.popitem(last=False)
+def _is_of_commit(sha: str, key: tuple[str, str]) -> bool:
+    return key[1] == sha
 
 
 def _chunks(commits: Sequence[CommitRef]) -> Iterator[Sequence[CommitRef]]:

@@ -6,14 +6,13 @@ that. A host without statuses gets check runs instead, the other way round.
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from orchestrator.forges.github import parsers
 from orchestrator.forges.github.http.transport import Transport
 from orchestrator.forges.port import CheckReport, Conclusion, ForgeForbidden, ForgeNotFound, is_mark
+from programs.kit.caches import BoundedCache
 
 MAX_CACHED = 4096
 MAX_SUMMARY = 65_000
@@ -31,8 +30,7 @@ class CommitMarks:
 
     def __init__(self, transport: Transport, login: Callable[[], str]) -> None:
         self._transport, self._login = transport, login
-        self._lock = threading.Lock()
-        self._runs: OrderedDict[tuple[str, str, str], tuple[int, dict[str, Any]]] = OrderedDict()
+        self._runs: BoundedCache[tuple[str, str, str], tuple[int, dict[str, Any]]] = BoundedCache(MAX_CACHED)
         self._without_check_runs: set[str] = set()
         self._without_statuses: set[str] = set()
 
@@ -101,10 +99,7 @@ class CommitMarks:
         else:
             made = self._transport.send("POST", f"{path}/check-runs", {**body, "name": name, "head_sha": sha})
             number = parsers.check_run(made).id
-        with self._lock:
-            self._runs[key] = (number, body)
-            while len(self._runs) > MAX_CACHED:
-                self._runs.popitem(last=False)
+        self._runs.put(key, (number, body))
 
     def _find_run(self, path: str, sha: str, name: str) -> tuple[int, dict[str, Any]]:
         """Our run of an earlier life, and what it said."""
@@ -116,11 +111,11 @@ class CommitMarks:
         body = {"state": STATES[report.conclusion], "context": name, "description": report.title[:MAX_DESCRIPTION]}
         key = (path, sha, name)
         body |= {"target_url": report.details_url} if report.details_url else {}
-        if self._runs.get(key, (0, {}))[1] == body:
+        known = self._runs.get(key)
+        if known is not None and known[1] == body:
             return
         self._transport.send("POST", f"{path}/statuses/{sha}", body)
-        with self._lock:
-            self._runs[key] = (0, body)
+        self._runs.put(key, (0, body))
 
 
 def _run_body(report: CheckReport) -> dict[str, Any]:

@@ -8,8 +8,6 @@ import base64
 import binascii
 import math
 import re
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +17,7 @@ from orchestrator.forges.github.http.connections import ConnectionRouter
 from orchestrator.forges.github.http.rate_limiter import MonotonicClock
 from orchestrator.forges.github.http.transport import TransportConfig
 from orchestrator.forges.port import ForgeNotFound, ForgeRefused, ForgeUnavailable
+from programs.kit.caches import BoundedCache
 
 SHA = re.compile(r"[0-9a-f]{40}")
 MISSING_SECONDS = 60.0
@@ -32,8 +31,7 @@ FileKey = tuple[int, str, str]
 class FileReader:
     def __init__(self, router: ConnectionRouter, config: TransportConfig) -> None:
         self._router, self._now, self._disk_cache = router, MonotonicClock(config.now), config.cache
-        self._lock = threading.Lock()
-        self._cached: OrderedDict[FileKey, tuple[float, bytes | None]] = OrderedDict()
+        self._cached: BoundedCache[FileKey, tuple[float, bytes | None]] = BoundedCache(MAX_CACHED)
 
     def read(self, repository_path: str, key: FileKey, limit: int, check_exists: Callable[[], None]) -> bytes | None:
         """None: there is none. ``repository_path`` is the path of the repository."""
@@ -54,25 +52,18 @@ class FileReader:
         if not SHA.fullmatch(sha) or len(content or b"") > MAX_CACHED_BYTES:
             return
         until = math.inf if content is not None else self._now() + MISSING_SECONDS
-        with self._lock:
-            self._cached.pop(name, None)
-            self._cached[name] = (until, content)
-            while len(self._cached) > MAX_CACHED:
-                self._cached.popitem(last=False)
+        self._cached.put(name, (until, content))
         if content is not None:
             self._disk_cache.put(self._cache_key(name), content)
 
     def _recall(self, key: FileKey) -> tuple[float, bytes | None] | None:
-        with self._lock:
-            held = self._cached.get(key)
+        held = self._cached.get(key)
         if held is not None:
             return held if held[0] > self._now() else None
         kept = self._disk_cache.get(self._cache_key(key)) if SHA.fullmatch(key[2]) else None
         if kept is None:
             return None
-        with self._lock:
-            self._cached[key] = (math.inf, kept.body)
-        return (math.inf, kept.body)
+        return self._cached.put(key, (math.inf, kept.body))
 
     def _cache_key(self, key: FileKey) -> str:
         repository, path, sha = key

@@ -6,8 +6,6 @@ ref is asked for conditionally, so that a look while nobody wrote a note costs n
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -15,6 +13,7 @@ from orchestrator.forges.github import parsers
 from orchestrator.forges.github.http.transport import Transport
 from orchestrator.forges.github.parsers import GitTree
 from orchestrator.forges.port import ForgeNotFound, ForgeRefused
+from programs.kit.caches import BoundedCache
 
 REFS_PREFIX = "refs/"
 MAX_DEPTH = 8
@@ -27,8 +26,7 @@ class GitNotes:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._lock = threading.Lock()
-        self._trees: OrderedDict[str, GitTree] = OrderedDict()
+        self._trees: BoundedCache[str, GitTree] = BoundedCache(MAX_TREES)
 
     def read(self, path: str, sha: str, ref: str, check_exists: Callable[[], None]) -> str:
         where = f"{path}/git/matching-refs/{quote(ref.removeprefix(REFS_PREFIX))}"
@@ -60,11 +58,7 @@ class GitNotes:
         found = self._transport.get_once(f"{path}/git/trees/{sha}", parsers.tree)
         if not found.complete:
             raise ForgeRefused("there are more git notes than the Git host lists; let git sort them into folders")
-        with self._lock:
-            self._trees[sha] = found
-            while len(self._trees) > MAX_TREES:
-                self._trees.popitem(last=False)
-        return found
+        return self._trees.put(sha, found)
 
 
 def _text(data: object) -> str:

@@ -16,7 +16,6 @@ import json
 import re
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeVar, cast
@@ -30,6 +29,7 @@ from orchestrator.forges.github.http import rate_limiter
 from orchestrator.forges.github.http.disk_cache import DiskCache
 from orchestrator.forges.github.http.rate_limiter import MonotonicClock, RateLimiter
 from orchestrator.forges.port import ApiUsage, ForgeError, ForgeRefused, ForgeUnavailable
+from programs.kit.caches import BoundedCache
 
 T = TypeVar("T")
 PER_PAGE = 100
@@ -110,7 +110,7 @@ class Connection:
         self._config, self._now, self._disk_cache = config, MonotonicClock(config.now), config.cache
         self._limiter = RateLimiter(config.now)
         self._lock = threading.Lock()
-        self._cached: OrderedDict[tuple[str, Any], CachedResponse[Any]] = OrderedDict()
+        self._cached: BoundedCache[tuple[str, Any], CachedResponse[Any]] = BoundedCache(MAX_CACHED)
         self._blocked_until = 0.0
         self._usage = ApiUsage()
 
@@ -190,8 +190,7 @@ class Connection:
 
     def _read(self, url: str, parse: Parse[T], conditional: bool = True, keep: bool = True) -> CachedResponse[T]:
         key = (url, parse)
-        with self._lock:
-            held = cast("CachedResponse[T] | None", self._cached.get(key)) if conditional else None
+        held = cast("CachedResponse[T] | None", self._cached.get(key)) if conditional else None
         if held is None and conditional and keep:
             held = self._load_from_disk(url, parse)
         self._check_read_rate(f"GET {url}")
@@ -210,12 +209,10 @@ class Connection:
         return reading
 
     def _cache(self, key: tuple[str, Any], reading: CachedResponse[Any]) -> None:
-        with self._lock:
-            self._cached.pop(key, None)
-            if reading.etag:
-                self._cached[key] = reading
-            while len(self._cached) > MAX_CACHED:
-                self._cached.popitem(last=False)
+        if reading.etag:
+            self._cached.put(key, reading)
+        else:
+            self._cached.pop(key)
 
     def _store_on_disk(self, url: str, text: str, reading: CachedResponse[Any]) -> None:
         if reading.etag:

@@ -7,8 +7,6 @@ is asked for only where it has any, and where our last word is not known.
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 
@@ -16,6 +14,7 @@ from orchestrator.forges.github import parsers
 from orchestrator.forges.github.http.transport import PER_PAGE, Transport
 from orchestrator.forges.github.http.unsupported_cache import UnsupportedCache
 from orchestrator.forges.port import ChatComment, ForgeNotFound, ForgeUnsupported, Reaction, mentions
+from programs.kit.caches import BoundedCache
 
 MAX_CACHED = 4096
 MAX_COMMENT_PAGES = 5
@@ -25,8 +24,7 @@ MAX_COMMENT_PAGES = 5
 class ChatComments:
     def __init__(self, transport: Transport, login: Callable[[], str], now: Callable[[], float]) -> None:
         self._transport, self._login = transport, login
-        self._final_reactions: OrderedDict[tuple[str, int], frozenset[Reaction]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._final_reactions: BoundedCache[tuple[str, int], frozenset[Reaction]] = BoundedCache(MAX_CACHED)
         self._unsupported = UnsupportedCache(now)
 
     def since(
@@ -73,8 +71,7 @@ class ChatComments:
     def _our_reactions(self, path: str, item: parsers.IssueComment, login: str) -> frozenset[Reaction]:
         if not item.reactions:
             return frozenset()
-        with self._lock:
-            known = self._final_reactions.get((path, item.id))
+        known = self._final_reactions.get((path, item.id))
         if known is not None:
             return known
         url = f"{path}/issues/comments/{item.id}/reactions"
@@ -86,10 +83,7 @@ class ChatComments:
         return ours
 
     def _remember_reactions(self, key: tuple[str, int], reactions: frozenset[Reaction]) -> None:
-        with self._lock:
-            self._final_reactions[key] = reactions
-            while len(self._final_reactions) > MAX_CACHED:
-                self._final_reactions.popitem(last=False)
+        self._final_reactions.put(key, reactions)
 
 
 def _cannot_list(path: str) -> ForgeUnsupported:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -28,6 +27,7 @@ from orchestrator.forges.port import (
     ForgeRefused,
     ForgeUnsupported,
 )
+from programs.kit.caches import BoundedCache
 
 MAX_CACHED = 4096
 LOCKS = 64
@@ -59,9 +59,8 @@ class Deployments:
 
     def __init__(self, transport: Transport, now: Callable[[], float]) -> None:
         self._transport = transport
-        self._known: OrderedDict[DeploymentKey, _EnvironmentDeployments] = OrderedDict()
+        self._known: BoundedCache[DeploymentKey, _EnvironmentDeployments] = BoundedCache(MAX_CACHED)
         self._locks = [threading.Lock() for _ in range(LOCKS)]
-        self._cache_lock = threading.Lock()
         self._unsupported = UnsupportedCache(now)
         self._cannot_delete_environments: set[str] = set()
 
@@ -98,9 +97,7 @@ class Deployments:
     def _load(self, key: DeploymentKey, check_exists: Callable[[], None]) -> _EnvironmentDeployments:
         if key[0] in self._unsupported:
             raise _no_deployments(key)
-        with self._cache_lock:
-            known = self._known.get(key)
-        return known or self._read(key, check_exists)
+        return self._known.get(key) or self._read(key, check_exists)
 
     def _read(self, key: DeploymentKey, check_exists: Callable[[], None]) -> _EnvironmentDeployments:
         path, environment = key
@@ -112,11 +109,7 @@ class Deployments:
             self._unsupported.add(path)
             raise _no_deployments(key) from None
         known = _EnvironmentDeployments({item.id: item.sha for item in sorted(found, key=lambda item: item.id)})
-        with self._cache_lock:
-            self._known[key] = known
-            while len(self._known) > MAX_CACHED:
-                self._known.popitem(last=False)
-        return known
+        return self._known.put(key, known)
 
     def _create(
         self, key: DeploymentKey, known: _EnvironmentDeployments, sha: str, check_exists: Callable[[], None]
@@ -194,8 +187,7 @@ class Deployments:
         return ""
 
     def _forget(self, key: DeploymentKey) -> None:
-        with self._cache_lock:
-            self._known.pop(key, None)
+        self._known.pop(key)
 
 
 def _no_deployments(key: DeploymentKey) -> ForgeUnsupported:

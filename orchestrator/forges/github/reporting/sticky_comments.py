@@ -6,12 +6,12 @@ After making one the list is read again: when two replicas, or a life before a c
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 
 from orchestrator.forges.github import parsers
 from orchestrator.forges.github.http.transport import Transport
 from orchestrator.forges.port import ForgeNotFound
+from programs.kit.caches import BoundedCache
 
 MAX_CACHED = 4096
 LOCKS = 64
@@ -23,9 +23,8 @@ CommentKey = tuple[str, int, str]
 class StickyComments:
     def __init__(self, transport: Transport, login: Callable[[], str]) -> None:
         self._transport, self._login = transport, login
-        self._cached: OrderedDict[CommentKey, parsers.ReportComment] = OrderedDict()
+        self._cached: BoundedCache[CommentKey, parsers.ReportComment] = BoundedCache(MAX_CACHED)
         self._locks = [threading.Lock() for _ in range(LOCKS)]
-        self._cache_lock = threading.Lock()
 
     def upsert(self, key: CommentKey, body: str) -> None:
         if key[2] not in body:
@@ -56,8 +55,7 @@ class StickyComments:
         try:
             self._transport.send("PATCH", f"{key[0]}/issues/comments/{existing.id}", {"body": body})
         except ForgeNotFound:
-            with self._cache_lock:
-                self._cached.pop(key, None)
+            self._cached.pop(key)
             return False
         self._remember(key, parsers.ReportComment(existing.id, existing.author, body))
         return True
@@ -78,11 +76,7 @@ class StickyComments:
                 continue
 
     def _remember(self, key: CommentKey, comment: parsers.ReportComment) -> None:
-        with self._cache_lock:
-            self._cached[key] = comment
-            self._cached.move_to_end(key)
-            while len(self._cached) > MAX_CACHED:
-                self._cached.popitem(last=False)
+        self._cached.put(key, comment)
 
 
 def _same_text(one: str, other: str) -> bool:
