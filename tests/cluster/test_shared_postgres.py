@@ -111,7 +111,7 @@ def test_a_gateway_that_the_cluster_does_not_know_is_said_and_then_a_route_leads
     routed = replace(spec, settings={**spec.settings, "ingress_class": "", "gateway": f"{DATA}/edge"})
     refused = eph.up(routed)
     assert refused.outcome is Outcome.FAILED
-    assert f"knows no HTTPRoute of {GROUP}/v1" in refused.error
+    assert f"has no HTTPRoute of {GROUP}/v1" in refused.error
     site.apply(ROUTES)
     site.kubectl("wait", "--for=condition=Established", f"crd/httproutes.{GROUP}", "--timeout=60s")
     eph.assert_succeeded(eph.up(routed))

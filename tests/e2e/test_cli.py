@@ -48,7 +48,7 @@ def test_list_and_get_show_it_by_every_name_that_people_use(site: Site, preview:
 def test_why_says_which_facts_led_to_it(site: Site, preview: Preview) -> None:
     told = run_eph(site, "why", preview.name)
     assert f"{REPOSITORY}#{preview.number} is open and has the label {LABEL}" in told
-    assert f"its URL answers for {preview.commit[:7]}" in told
+    assert f"commit {preview.commit[:7]} is deployed" in told
 
 
 def test_logs_of_the_services_and_of_the_last_operation(site: Site, preview: Preview) -> None:
@@ -59,7 +59,7 @@ def test_logs_of_the_services_and_of_the_last_operation(site: Site, preview: Pre
 
 def test_doctor_finds_the_server_and_the_tools(site: Site, preview: Preview) -> None:
     told = run_eph(site, "doctor")
-    assert f"127.0.0.1:{site.api_port} answers" in told
+    assert f"127.0.0.1:{site.api_port} responds" in told
     assert "Pulumi" in told
 
 
@@ -99,7 +99,7 @@ def test_sweep_finds_nothing_where_all_is_well(site: Site, preview: Preview) -> 
 def test_errors_have_a_sentence_a_hint_and_a_code_of_their_own(site: Site, preview: Preview) -> None:
     missing = site.eph("get", "no-such-one")
     assert (missing.returncode, missing.stdout) == (4, "")
-    assert "Environment 'no-such-one not found'" in missing.stderr
+    assert "no-such-one" in missing.stderr
     unasked = site.eph("down", preview.name)
     assert unasked.returncode == 2
     assert "--yes" in unasked.stderr
@@ -113,7 +113,7 @@ def test_down_takes_the_label_off_and_everything_away(site: Site) -> None:
     preview = site.preview("unwanted")
     run_eph(site, "up", preview.name)
     run_eph(site, "extend", preview.name, "1h")
-    assert "is gone" in run_eph(site, "down", preview.name, "--yes", "--wait", "--timeout", "60s")
+    assert "is destroyed" in run_eph(site, "down", preview.name, "--yes", "--wait", "--timeout", "60s")
     assert site.forge.pull(REPOSITORY, preview.number)["labels"] == []
     site.wait_for_comment(preview.number, "Destroyed")
     site.wait_until_gone(preview)

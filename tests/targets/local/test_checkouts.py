@@ -69,7 +69,7 @@ def test_a_repository_that_sends_without_end_fills_no_disk(tmp_path: Path, repos
     (repository.work / "noise.bin").write_bytes(os.urandom(17_000_000))
     commit = repository.push({})
     said = refusal_message(tmp_path, repository, commit, checkout_bytes="8")
-    assert "takes more than 16 MB" in said
+    assert "sends more than 16 MB" in said
     assert "checkout_bytes" in said
     left = sum(path.stat().st_size for path in (tmp_path / "root" / "mirrors").rglob("*") if path.is_file())
     assert left < 1_000_000
