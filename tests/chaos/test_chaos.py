@@ -96,9 +96,9 @@ def test_a_clock_can_be_set_for_some_alone(tmp_path: Path) -> None:
 _FULL = """
 import sys
 from pathlib import Path
-from tests.chaos import machine
-disk = machine.Disk(Path(sys.argv[1]), 1) if machine.alone() else None
-if disk is None or not disk.is_own:
+from tests.chaos import resources
+disk = resources.Disk(Path(sys.argv[1]), 1) if resources.enter_mount_namespace() else None
+if disk is None or not disk.is_mounted:
     sys.exit(3)
 disk.fill()
 try:

@@ -222,8 +222,8 @@ def test_a_wrong_password_is_not_told(server: PostgresServer, caplog: pytest.Log
         (PASSWORD, "not a valid database URL"),
         (f"postgresql://eph:{PASSWORD}@x@host/eph", "encode them as %40"),
         (f"postgresql://eph:{PASSWORD}@host:port/eph", "not a valid database URL"),
-        (f"mysql://eph:{PASSWORD}@host/eph", "SQLite or PostgreSQL"),
-        (f"nonsense+driver://eph:{PASSWORD}@host/eph", "SQLite or PostgreSQL"),
+        (f"mysql://eph:{PASSWORD}@host/eph", "SQLite and PostgreSQL"),
+        (f"nonsense+driver://eph:{PASSWORD}@host/eph", "SQLite and PostgreSQL"),
     ],
 )
 def test_a_url_that_is_wrong_says_so_and_not_itself(url: str, said: str) -> None:

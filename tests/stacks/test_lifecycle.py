@@ -161,7 +161,7 @@ async def test_a_program_that_is_wrong_and_a_target_that_is_not_there(real: Real
     assert twice.outcome is Outcome.FAILED
     assert "web" in " ".join([twice.error, *twice.tail])
     unknown = await run_operation(real, real.factory.up(1, "aaaa", target="cloud"))
-    assert "no target 'cloud' is installed" in unknown.error
+    assert "Unknown target 'cloud'" in unknown.error
     assert operation_records.last_results(real.records) == {ref(1): unknown}
     log = operation_records.newest_log(real.records, ref(1))
     assert log is not None
