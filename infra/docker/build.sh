@@ -40,7 +40,7 @@ fi
 
 # The tools of this machine are lent, so that they are neither downloaded nor built twice; so are its certificates and
 # its settings of pip, for networks that have their own. Mounted while a step runs, they are not part of the image.
-pulumi=$("$python" -c 'import sys; from stacks import toolchain; print(toolchain.ensure(lambda line: print(line, file=sys.stderr)).pulumi.parent)')
+pulumi=$("$python" -c 'import sys; from stacks.toolchain import pulumi_cli; print(pulumi_cli.ensure(lambda line: print(line, file=sys.stderr)).pulumi.parent)')
 plugin=$("$python" -m stacks.toolchain.plugins kubernetes)
 helm=$("$python" -m stacks.toolchain.plugins helm)
 lent=(-v "$pulumi:/tools/pulumi:ro" -v "$plugin:/tools/kubernetes:ro" -v "$helm:/tools/helm:ro")
