@@ -19,7 +19,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import TextIO
 
-from programs import registry
 from stacks.toolchain import installers as sources
 from stacks.toolchain import pulumi_cli
 from stacks.toolchain.installers import SourceUnavailable
@@ -56,6 +55,8 @@ def ensure(name: str, progress: Progress, cache: Path | None = None) -> Path:
 
 def with_plugins(tools: Toolchain, targets: Iterable[str], progress: Progress) -> Toolchain:
     """The CLI together with the plugins that these targets need."""
+    from programs import registry  # not at the top: the image's tools are installed from this package alone
+
     found = filter(None, map(registry.find, targets))
     names = sorted({plugin for target in found for plugin in target.description.plugins})
     folders = [str(ensure(name, progress)) for name in names]

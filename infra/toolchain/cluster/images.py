@@ -49,7 +49,8 @@ def main(arguments: list[str]) -> None:
         for name, image in system(binaries / "tools", binaries / "coredns").items():
             write_docker_archive(image, f"cluster.test/{name}:1", folder / f"{name}.tar")
         return
-    from orchestrator.demo.cluster.registry_push import DemoRegistry  # needs packages, which a bare Python does not have
+    # Needs packages, which a bare Python does not have.
+    from orchestrator.demo.cluster.registry_push import DemoRegistry
 
     registry = DemoRegistry(place, os.environ.get("REGISTRY_USER", ""), os.environ.get("REGISTRY_PASSWORD", ""))
     samples = {("library/postgres", "15"): postgres_image()}
