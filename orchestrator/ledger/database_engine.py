@@ -138,7 +138,7 @@ def _postgres(url: sa.URL, exchange_timeout: float) -> sa.Engine:
     @sa.event.listens_for(made, "checkin")
     def _impatient(raw: Any, _record: object) -> None:
         if raw is not None:
-            raw.patience = exchange_timeout
+            raw.exchange_timeout = exchange_timeout
 
     return made
 

@@ -48,7 +48,7 @@ def bad_files() -> dict[str, tuple[str | bytes, tuple[str, ...]]]:
         "bad duration": (duration, (location(duration, "half an hour"), "30m")),
         "image without a repository": (image, (location(image, "- name: api"), "repository")),
         "a path out of the repository": (outside, (location(outside, "etc/passwd"), "../../../etc/passwd")),
-        "ten megabytes": ("# " + "x" * 10_000_000, ("eph.yaml has 10000002 bytes", "at most 65536")),
+        "ten megabytes": ("# " + "x" * 10_000_000, ("eph.yaml has 10000002 bytes", "65536")),
         "a YAML bomb": (BOMB, ("eph.yaml", "alias")),
         "not text": (b"version: \xff\xfe\x00", ("eph.yaml", "UTF-8")),
     }
@@ -88,7 +88,7 @@ def test_it_is_told_with_file_and_line_and_what_runs_stays(
         for preview, kind in zip(previews, round_, strict=True)
     ]
     for preview, sha, parts in pushed:
-        body = site.wait_for_comment(preview.number, sha[:7], "What to change in eph.yaml", *parts)
+        body = site.wait_for_comment(preview.number, sha[:7], "Errors in eph.yaml", *parts)
         assert len(re.findall(r"^- `+ ?eph\.yaml", body, re.MULTILINE)) == 1, body
         assert len(body) < 2000
         site.wait_for_check(sha, "failure")
@@ -97,7 +97,7 @@ def test_it_is_told_with_file_and_line_and_what_runs_stays(
 
 def test_a_missing_file_is_told(site: Site, preview: Preview) -> None:
     sha = site.push(preview, {"eph.yaml": None})
-    site.wait_for_comment(preview.number, sha[:7], "eph.yaml", "not in this commit")
+    site.wait_for_comment(preview.number, sha[:7], "eph.yaml", "missing in this commit")
     assert_still_runs(site, preview)
 
 
@@ -149,5 +149,5 @@ def test_the_next_good_push_is_all_it_takes(site: Site, preview: Preview) -> Non
     assert "a row that must stay" in site.page(preview.host).data["goods"]
     site.wait_for_check(sha, "success")
     comment = site.comment(preview.number)
-    assert "What to change" not in comment
+    assert "Errors in" not in comment
     assert "**Failed**" not in comment

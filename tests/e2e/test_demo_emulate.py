@@ -30,7 +30,7 @@ STEPS = (
     "a build that is broken from the start is told on #4",
     "live/colour answers at its URL",
     "a push to live/colour is seen at the same URL",
-    "a broken build is told on live/colour, and the page from before is still live",
+    "a broken build is told on live/colour, and the page from before still answers",
     "the next push to live/colour mends it",
     "everything of live/colour is gone, because the branch was deleted",
     "everything of #1 is gone, because its label was taken away",

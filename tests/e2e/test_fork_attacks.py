@@ -193,7 +193,7 @@ def test_a_build_sees_nothing_of_the_server(site: Site, approved: dict[str, Atta
 
 def test_a_push_after_the_look_is_not_what_was_approved(site: Site, approved: dict[str, Attack]) -> None:
     item = approved["a push after the look"]
-    site.wait_for_comment(item.number, "waits for approval")
+    site.wait_for_comment(item.number, "needs approval")
     assert "newer.txt" not in {path.name for path in all_files(site.eph_home / "local")}
     assert item.number not in site.stacks()
 

@@ -240,7 +240,7 @@ def test_what_is_lost_behind_its_back_is_noticed_repaired_and_told(site: Site, s
     body = site.wait_for_comment(
         second.number, "Ready", "the database main was gone", "the route web was gone", timeout=sites.CREATE_TIMEOUT
     )
-    assert "made and seeded again" in body
+    assert "recreated and seeded" in body
     assert site.page(second.host, "/connect", q=url_of(site, second)).data == {"rows": 1}
     assert site.page(second.host).data["commit"] == second.commit
 

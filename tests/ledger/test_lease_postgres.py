@@ -230,17 +230,17 @@ def test_never_two(results: dict[str, ScenarioResult], name: str) -> None:
 
 
 def test_another_leads_soon_after_the_leader_was_killed(results: dict[str, ScenarioResult]) -> None:
-    assert 0 < results["killed"].figures["takes over after kill -9"] < TAKEOVER_SECONDS
+    assert 0 < results["leader_killed"].figures["takes over after kill -9"] < TAKEOVER_SECONDS
 
 
 def test_a_stopped_leader_is_replaced_and_knows_it_when_it_wakes(results: dict[str, ScenarioResult]) -> None:
-    figures = results["stopped"].figures
+    figures = results["leader_stopped"].figures
     assert figures["takes over after SIGSTOP"] < TAKEOVER_SECONDS
     assert figures["works of the woken one"] == 0
 
 
 def test_a_leader_cut_off_ceases_before_another_begins(results: dict[str, ScenarioResult]) -> None:
-    figures = results["cut_off"].figures
+    figures = results["leader_cut_off"].figures
     assert figures["the one cut off ceases after"] < TIMING.valid_seconds
     assert figures["takes over after the cut"] < TAKEOVER_SECONDS
     assert figures["between the two"] > TIMING.margin_seconds
@@ -248,14 +248,14 @@ def test_a_leader_cut_off_ceases_before_another_begins(results: dict[str, Scenar
 
 
 def test_a_short_cut_changes_nothing(results: dict[str, ScenarioResult]) -> None:
-    figures = results["cut_off_for_a_moment"].figures
+    figures = results["leader_cut_off_briefly"].figures
     assert figures["works of the other"] == 0
     assert figures["goes on"] > 0
-    assert len(results["cut_off_for_a_moment"].terms) == 1
+    assert len(results["leader_cut_off_briefly"].terms) == 1
 
 
 def test_a_leader_that_ends_well_hands_over_at_once(results: dict[str, ScenarioResult]) -> None:
-    assert results["ended_well"].figures["takes over after a stop"] < 3
+    assert results["leader_shut_down"].figures["takes over after a stop"] < 3
 
 
 def test_of_many_that_wait_one_leads(results: dict[str, ScenarioResult]) -> None:

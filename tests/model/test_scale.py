@@ -68,7 +68,7 @@ def _check_positions_shown(world: ModelWorld) -> None:
     assert len(places) >= PULLS - 8
     for number, place in places.items():
         [body] = world.forge.comments(world.repositories[0], number)
-        found = re.search(r"Place \*\*(\d+)\*\* in the queue", body)
+        found = re.search(r"Position \*\*(\d+)\*\* in the queue", body)
         assert found is not None
         assert int(found[1]) - place in range(5), "paced: at most one round of operations behind"
 

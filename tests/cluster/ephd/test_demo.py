@@ -27,14 +27,14 @@ from tests.e2e.site import ROOT, wait_until
 pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 
 LINE = r"demo: 2 environments, label to URL \d+\.\d s, update \d+\.\d s, leftovers 0$"
-SWEEP = "from orchestrator.demo import dead; print(*dead.sweep())"
+SWEEP = "from orchestrator.demo import crash_cleanup; print(*crash_cleanup.sweep())"
 STEPS = (
     "Kubernetes v",
     "#1 answers at its URL",
     "#2 answers at its URL",
     "pulumi stack ls",
     "a push to #1 is seen at the same URL",
-    "a broken build is told on #1, and the page from before is still live",
+    "a broken build is told on #1, and the page from before still answers",
     "the next push to #1 mends it",
     "everything of #1 is gone, because its label was taken away",
     "everything of #2 is gone, because it was closed",
