@@ -60,7 +60,7 @@ def test_it_sleeps_when_nobody_uses_it_and_wakes_for_who_comes(site: Site) -> No
     wait_until("it is woken", lambda: "" if event_count(site, one, "woken") else "no event yet")
     assert (event_count(site, one, "waking"), event_count(site, one, "woken")) == (1, 1)
     assert update_count(site, one) == before, "neither needs an update by Pulumi"
-    site.wait_for_comment(one.number, "Ready", "It sleeps after 10 s without a visit")
+    site.wait_for_comment(one.number, "Ready", "without a visit")
 
 
 def test_people_say_so_a_kill_changes_nothing_and_a_push_wakes_it(site: Site) -> None:
