@@ -42,14 +42,19 @@ ORPHANS, QUEUES = "orchestrator/core/orphans/orphan_purges.py", "orchestrator/co
 
 NO_CONFIRM = Patch(
     DESIRED,
-    '        return Stay(Confirm(subject.ref, subject.key, f"{subject.title} is not among the open pull requests"))',
+    "        return Unchanged(\n"
+    '            Confirm(environment.ref, environment.key, f"{environment.title} is not among the open pull requests")\n'
+    "        )",
     '        return Unwanted("it is not in the list")',
 )
-NO_REPORT_MEMORY = Patch(NOTIFIER, "EnvironmentView] = self._kept.recall()", "EnvironmentView] = {}")
+NO_REPORT_MEMORY = (  # at the start of the process and of each term
+    Patch(NOTIFIER, "EnvironmentView] = self._store.load()", "EnvironmentView] = {}"),
+    Patch(NOTIFIER, " = self._store.load(), {}, set()", " = {}, {}, set()"),
+)
 ANY_AUTHOR = Patch(
     DESIRED, "    if guarded and not pull.from_fork and not pull.author_trusted:", "    if guarded and False:"
 )
-IGNORE_RUNNING = Patch(DECISIONS, "    if subject.running is not None:  # one lane", "    if False:  # one lane")
+IGNORE_RUNNING = Patch(DECISIONS, "    if environment.running is not None:  # one lane", "    if False:  # one lane")
 
 MODELLED = (
     Guard(
@@ -63,48 +68,48 @@ MODELLED = (
     ),
     Guard(
         "no more than a share goes within an hour without the Git host stating it", "excess",
-        (Patch("orchestrator/core/planning/guards.py", "    if limits.recent + len(open_) <= limits.most or command", "    if True or command"),),
+        (Patch("orchestrator/core/planning/guards.py", "    if limit.recent + len(open_) <= limit.maximum or command", "    if True or command"),),
         (*(("open", each, 0) for each in (0, 1, 0, 1)), ("long_pass", 0, 0), ("mood", 0, 5), ("pass", 0, 7), ("pass", 0, 6)),
     ),
     Guard(
         "a pull request that is said not to exist counts against that share", "excess",
-        (Patch(DESIRED, "{subject.title} does not exist on the Git host\", guarded=True)", "{subject.title} does not exist on the Git host\")"),),
+        (Patch(DESIRED, "{environment.title} does not exist on the Git host\", guarded=True)", "{environment.title} does not exist on the Git host\")"),),
         (*(("open", each, 0) for each in (0, 1, 0, 1)), ("long_pass", 0, 0), ("mood", 0, 5), ("pass", 0, 7), ("pass", 0, 6)),
     ),
     Guard(
         "one stack has one operation", "overlaps",
-        (IGNORE_RUNNING, Patch(EXECUTOR, "        if action.ref in self._busy or (", "        if (")),
+        (IGNORE_RUNNING, Patch(EXECUTOR, "        if action.ref in self._active or (", "        if (")),
         (("open", 0, 0), ("pass", 0, 5), ("drag", 0, 0), ("push", 1, 0), ("pass", 0, 4), ("close", 1, 0), ("pass", 0, 4)),
     ),
     Guard(
         "a build that nobody wants any more is ended", "stuck",
-        (Patch(DECISIONS, "    if makes and isinstance(wish, Unwanted) and not wish.guarded:", "    if False:"),),
+        (Patch(DECISIONS, "    if makes and isinstance(desired, Unwanted) and not desired.guarded:", "    if False:"),),
         (("open", 0, 0), ("drag", 0, 2), ("unlabel", 1, 0), ("pass", 0, 7)),
     ),
     Guard(
         "an end of an operation wakes the loop", "lies",
-        (Patch(EXECUTOR, "            self._busy.pop(ref, None)\n            self._means.woken()", "            self._busy.pop(ref, None)"),),
+        (Patch(EXECUTOR, "            self._active.pop(ref, None)\n            self._dependencies.wake()", "            self._active.pop(ref, None)"),),
         (("open", 1, 0), ("pass", 0, 5), ("prompt", 0, 0)),
     ),
     Guard(
         "the mark of expiry comes before the destroy", "lost",
-        (Patch(DESIRED, "    if over is not None:  # its time is up: first the mark, then the destroy\n        return Stay(over)",
+        (Patch(DESIRED, "    if over is not None:  # its time is up: first the mark, then the destroy\n        return Unchanged(over)",
                "    if over is not None:\n        return Unwanted(over.reason)"),),
         (("open", 1, 0), *[("long_pass", 0, 2)] * 3),
     ),
     Guard(
         "the same environment is not served by two stacks", "overlaps",
-        (Patch(DECISIONS, "    if subject.twin is not None:", "    if False:"),),
+        (Patch(DECISIONS, "    if (\n        environment.duplicate_of is not None\n    ):", "    if False:"),),
         (("open", 0, 0), ("pass", 0, 5), ("twin", 0, 0), ("drag", 0, 0), ("drag", 1, 0), ("push", 1, 0), ("pass", 0, 6)),
     ),
     Guard(
         "a tag that names another stops everything", "lost",
-        (Patch(DECISIONS, "    if tag is not None and subject.is_mistaken:", "    if False and tag is not None:"),),
+        (Patch(DECISIONS, "    if tag is not None and environment.has_foreign_tag:", "    if False and tag is not None:"),),
         (("open", 0, 0), ("open", 0, 0), ("pass", 0, 6), ("swap_tag", 0, 0), ("close", 0, 0), ("pass", 0, 6)),
     ),
     Guard(
         "nothing is purged while not all stacks are known", "lost",
-        (Patch("orchestrator/core/planning/plans.py", "    if world.stacks.complete:\n        actions += leftovers", "    if True:\n        actions += leftovers"),),
+        (Patch("orchestrator/core/planning/plans.py", "    if world.stacks.complete:\n        actions += orphan_purges", "    if True:\n        actions += orphan_purges"),),
         (("open", 6, 0), ("blind", 5, 1), ("unlabel", 6, 7), ("crash", 7, 5)),
     ),
     Guard(
@@ -119,8 +124,8 @@ MODELLED = (
     ),
     Guard(
         "nothing of a fork runs unapproved", "secrets",
-        (Patch(DESIRED, "    if pull.from_fork and (not at.policy.forks or not candidate.approved):", "    if False:"),
-         Patch(DESIRED, "    if guarded and pull.from_fork and not at.policy.approval_is_trust:", "    if False:")),
+        (Patch(DESIRED, "    if pull.from_fork and (not context.policy.allow_forks or not request.approval):", "    if False:"),
+         Patch(DESIRED, "    if guarded and pull.from_fork and not context.policy.approval_is_trust:", "    if False:")),
         (("open", 0, 7), ("pass", 0, 5)),
     ),
     Guard(
@@ -129,22 +134,22 @@ MODELLED = (
     ),
     Guard(
         "a failed build is tried again later, not at once", "excess",
-        (Patch(DECISIONS, "    found = pause(subject, at)\n    if found is None:", "    found = pause(subject, at)\n    if True or found is None:"),),
+        (Patch(DECISIONS, "    found = retry_delay(environment, context)\n    if found is None:", "    found = retry_delay(environment, context)\n    if True or found is None:"),),
         (("open", 0, 0), ("push", 1, 6), ("long_pass", 0, 0)),
     ),
     Guard(
         "a storm of pushes does not starve the update", "excess",
-        (Patch(DECISIONS, "    if running.superseded >= at.policy.supersede_most:", "    if False:"),),
+        (Patch(DECISIONS, "    if running.superseded >= context.policy.max_supersedes:", "    if False:"),),
         (("open", 0, 0), ("pass", 0, 5), ("drag", 0, 0), ("storm", 0, 7), ("storm", 0, 7), ("storm", 0, 7)),
     ),
     Guard(
         "a last word is said before the record goes", "lies",
-        (Patch(NOTIFIER, "        view = self._last.get(operation.ref)\n        if view is None", "        return True\n        view = self._last.get(operation.ref)\n        if view is None"),),
+        (Patch(NOTIFIER, "        view = self._last_views.get(operation.ref)\n        if view is None", "        return True\n        view = self._last_views.get(operation.ref)\n        if view is None"),),
         (("open", 0, 0), ("pass", 0, 5), ("mood", 1, 1), ("close", 1, 0), ("pass", 0, 4), ("crash", 1, 4)),
-        also_disabled=(NO_REPORT_MEMORY,),
+        also_disabled=NO_REPORT_MEMORY,
     ),
     Guard(
-        "who was told something is remembered over a kill", "lies", (NO_REPORT_MEMORY,),
+        "who was told something is remembered over a kill", "lies", NO_REPORT_MEMORY,
         (("open", 1, 0), ("unlabel", 0, 0), ("crash", 0, 4)),
     ),
     Guard(
@@ -154,12 +159,12 @@ MODELLED = (
     ),
     Guard(
         "a URL that does not answer is repaired", "lost",
-        (Patch("orchestrator/core/planning/repairs.py", "    if at.now < patient:\n        return None", "    return None"),),
+        (Patch("orchestrator/core/planning/repairs.py", "    if context.now < patient:\n        return None", "    return None"),),
         (("open", 0, 0), ("pass", 0, 5), ("wreck", 0, 1)),
     ),
     Guard(
         "the limits on environments", "excess",
-        (Patch(QUEUES, "        if self.all >= self.policy.max_environments:", "        if False:"),
+        (Patch(QUEUES, "        if self.total >= self.policy.max_environments:", "        if False:"),
          Patch(QUEUES, "        if held >= self.policy.max_per_repository:", "        if False:")),
         (*[("open", each, 0) for each in range(8)], ("pass", 0, 6)),
     ),
@@ -170,7 +175,7 @@ MODELLED = (
     ),
     Guard(
         "a clock that is put back does not keep the loop from looking", "lies",
-        (Patch("orchestrator/core/util/time_windows.py", "    return since <= now < since + length", "    return now < since + length"),),
+        (Patch("orchestrator/core/util/time_windows.py", "    return start <= now < start + length", "    return now < start + length"),),
         (("open", 0, 0), ("pass", 0, 5), ("jump", 0, 0), ("push", 0, 0)),
     ),
     Guard(
