@@ -42,11 +42,15 @@ ORPHANS, QUEUES = "orchestrator/core/orphans/orphan_purges.py", "orchestrator/co
 
 NO_CONFIRM = Patch(
     DESIRED,
-    "        return Unchanged(\n            Confirm(environment.ref, environment.key,"
-    ' f"{environment.title} is not among the open pull requests")\n        )',
+    "        return Unchanged(\n"
+    '            Confirm(environment.ref, environment.key, f"{environment.title} is not among the open pull requests")\n'
+    "        )",
     '        return Unwanted("it is not in the list")',
 )
-NO_REPORT_MEMORY = Patch(NOTIFIER, "EnvironmentView] = self._store.load()", "EnvironmentView] = {}")
+NO_REPORT_MEMORY = (  # at the start of the process and of each term
+    Patch(NOTIFIER, "EnvironmentView] = self._store.load()", "EnvironmentView] = {}"),
+    Patch(NOTIFIER, " = self._store.load(), {}, set()", " = {}, {}, set()"),
+)
 ANY_AUTHOR = Patch(
     DESIRED, "    if guarded and not pull.from_fork and not pull.author_trusted:", "    if guarded and False:"
 )
@@ -95,7 +99,7 @@ MODELLED = (
     ),
     Guard(
         "the same environment is not served by two stacks", "overlaps",
-        (Patch(DECISIONS, "        environment.duplicate_of is not None\n", "        False\n"),),
+        (Patch(DECISIONS, "    if (\n        environment.duplicate_of is not None\n    ):", "    if False:"),),
         (("open", 0, 0), ("pass", 0, 5), ("twin", 0, 0), ("drag", 0, 0), ("drag", 1, 0), ("push", 1, 0), ("pass", 0, 6)),
     ),
     Guard(
@@ -105,7 +109,7 @@ MODELLED = (
     ),
     Guard(
         "nothing is purged while not all stacks are known", "lost",
-        (Patch("orchestrator/core/planning/plans.py", "    if world.stacks.complete:\n        actions +=", "    if True:\n        actions +="),),
+        (Patch("orchestrator/core/planning/plans.py", "    if world.stacks.complete:\n        actions += orphan_purges", "    if True:\n        actions += orphan_purges"),),
         (("open", 6, 0), ("blind", 5, 1), ("unlabel", 6, 7), ("crash", 7, 5)),
     ),
     Guard(
@@ -142,10 +146,10 @@ MODELLED = (
         "a last word is said before the record goes", "lies",
         (Patch(NOTIFIER, "        view = self._last_views.get(operation.ref)\n        if view is None", "        return True\n        view = self._last_views.get(operation.ref)\n        if view is None"),),
         (("open", 0, 0), ("pass", 0, 5), ("mood", 1, 1), ("close", 1, 0), ("pass", 0, 4), ("crash", 1, 4)),
-        also_disabled=(NO_REPORT_MEMORY,),
+        also_disabled=NO_REPORT_MEMORY,
     ),
     Guard(
-        "who was told something is remembered over a kill", "lies", (NO_REPORT_MEMORY,),
+        "who was told something is remembered over a kill", "lies", NO_REPORT_MEMORY,
         (("open", 1, 0), ("unlabel", 0, 0), ("crash", 0, 4)),
     ),
     Guard(
