@@ -55,7 +55,8 @@ def eph(
     site: Cluster, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[OperationRunner]:
     """One for each module; none looks at what another's made."""
-    made = OperationRunner(site, tmp_path_factory.mktemp("eph"), request.module.__name__.rpartition("test_")[2])
+    suffix = request.module.__name__.rpartition("test_")[2].replace("_", "-")
+    made = OperationRunner(site, tmp_path_factory.mktemp("eph"), suffix)
     made.repository.push({"db/schema.sql": SCHEMA})
     yield made
     for name in TARGET.list_environments(made.settings):

@@ -17,7 +17,7 @@ from tests.e2e.site import ROOT, wait_until
 
 pytestmark = pytest.mark.real
 
-SWEEP = "from orchestrator.demo import crash_cleanup; print(*crash_cleanup.sweep())"
+SWEEP = "from orchestrator.demo import crash_cleanup; print(*crash_cleanup.clean_up())"
 LINE = r"demo: 2 environments, label to URL \d+\.\d s, update \d+\.\d s, leftovers 0\n"
 
 

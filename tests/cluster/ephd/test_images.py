@@ -50,7 +50,7 @@ def test_a_pull_request_waits_for_ci_and_runs_what_it_pushed(eph: CommitTagSite)
     wait_until("it answers", lambda: "" if f"commit {sha}" in eph.page(host).text else eph.page(host).text, 60)
     pinned = f"{eph.cluster.registry}/acme/shop@{digest}"
     assert eph.running_image(name) == pinned
-    assert f"image shop is {pinned}, by tag_template: {sha[:7]}" in eph.eph("why", name).stdout
+    assert f"image shop is {pinned}, found by tag_template: {sha[:7]}" in eph.eph("why", name).stdout
 
     eph.push_image(sha, "v2")  # the tag is moved, and ephd begins another life
     eph.kill()

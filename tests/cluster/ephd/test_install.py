@@ -44,12 +44,12 @@ services:
   - {{name: web, image: shop, port: 8080, health: {{deadline: 90s}}}}
 """
 RENDER = """
-from programs.kubernetes.manifests.helm import render
-from programs.kubernetes.manifests.reading import Release
-from programs.kubernetes.sources import Texts
+from programs.targets.kubernetes.commit_files import InMemoryFiles
+from programs.targets.kubernetes.manifests.helm import render
+from programs.targets.kubernetes.manifests.manifest_reader import ChartRelease
 config = 'apiVersion: v1\\nkind: ConfigMap\\nmetadata: {name: x}\\ndata: {text: hello from {{ .Release.Name }}}\\n'
 chart = {'deploy/Chart.yaml': 'apiVersion: v2\\nname: x\\nversion: 0.1.0\\n', 'deploy/templates/config.yaml': config}
-print(render(Texts(chart), 'deploy', Release('shop-a-1', {}, (), ''))[0].data['data']['text'])
+print(render(InMemoryFiles(chart), 'deploy', ChartRelease('shop-a-1', {}, (), ''))[0].data['data']['text'])
 """
 ROLE = f"{NAMESPACE}-{RELEASE}-environment"
 
