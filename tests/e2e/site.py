@@ -381,7 +381,7 @@ def running_site(webhooks: bool = True, ledger_url: str = "", local: str = "") -
 
 
 def _survives(pid: int) -> bool:
-    end = time.monotonic() + 5
+    end = time.monotonic() + 20
     while Path(f"/proc/{pid}").exists() and time.monotonic() < end:
         time.sleep(POLL_INTERVAL)
     return Path(f"/proc/{pid}").exists()

@@ -23,6 +23,7 @@ import httpx
 
 from orchestrator.demo import leak_check
 from orchestrator.demo.github.demo_github import free_port
+from programs.kit.processes import process_table
 from tests.chaos.overlap_audit import OverlapAudit
 from tests.e2e import site as sites
 from tests.e2e.site import CYCLE as CYCLE
@@ -176,8 +177,10 @@ def running_pair() -> Iterator[ReplicaPair]:
         finally:
             pair.stop()
             pair.close()
-            left = [pid for pid in leak_check.processes(str(home)) if sites._survives(pid)]
+            left = {
+                pid: process_table.command_line(pid) for pid in leak_check.processes(str(home)) if sites._survives(pid)
+            }
             for pid in left:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-        assert left == []
+        assert left == {}
