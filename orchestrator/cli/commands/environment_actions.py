@@ -147,7 +147,7 @@ def _act(
     describe: Callable[[EnvironmentItem], str],
     body: Mapping[str, Any] | None = None,
 ) -> None:
-    """A verb that nobody waits for. ``describe``: what becomes of it, for people."""
+    """Sends an action without waiting for it. ``describe`` says what will happen."""
     from orchestrator.cli.api_client import connect
 
     with connect() as client:

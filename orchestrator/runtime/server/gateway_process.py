@@ -120,9 +120,7 @@ class GatewayProcess:
     def write_leader_url(self, url: str) -> None:
         """Tells a gateway that several ephd share which of them to ask."""
         self._spec.directory.mkdir(parents=True, exist_ok=True)
-        fresh = self._spec.control_file.with_suffix(".new")
-        fresh.write_text(url)
-        fresh.replace(self._spec.control_file)
+        files.write(self._spec.control_file, url, mode=0o644)
 
     def _replace(self) -> subprocess.Popen[bytes]:
         self.stop()
