@@ -19,6 +19,7 @@ from programs.targets.kubernetes.api import object_kinds, object_names
 from programs.targets.kubernetes.api.cluster import AccessDenied, ClusterClient, Data, ObjectNotFound
 from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.observation import rollout
+from programs.targets.kubernetes.observation.pod_info import JOB_NAME_LABEL
 
 NAMESPACE_TIMEOUT = 120.0
 OBJECT_TIMEOUT = 30.0
@@ -58,21 +59,26 @@ def _objects_to_replace(
     servers = {item["metadata"]["name"] for item in found["StatefulSet"]}
     lost = [re.escape(item.name[:24]) for item in databases if object_names.database(item) not in servers]
     filled = re.compile(rf"eph-(seed|run-seed|run-migrate)-({'|'.join(lost)}).*")
-    for item in _jobs(cluster, namespace):
+    for item, pods in _jobs(cluster, namespace):
         name = item["metadata"]["name"]
-        if rollout.has_failed(item) or (lost and filled.fullmatch(name)):
+        if rollout.has_failed(item, pods) or (lost and filled.fullmatch(name)):
             yield object_kinds.object_path("Job", namespace, name), False
 
 
-def _jobs(cluster: ClusterClient, namespace: str) -> list[Data]:
-    """Those of the environment itself: what a CronJob starts is its own affair."""
+def _jobs(cluster: ClusterClient, namespace: str) -> list[tuple[Data, list[Data]]]:
+    """The environment's Jobs, each with its pods, without those that a CronJob started."""
+    pods: dict[str, list[Data]] = {}
     try:
         found = cluster.list_items(
             object_kinds.collection_path("Job", namespace), labelSelector=object_names.ENVIRONMENT
         )
+        if found:
+            for pod in cluster.list_namespaced(namespace, "v1/pods", labelSelector=JOB_NAME_LABEL):
+                pods.setdefault(pod["metadata"]["labels"][JOB_NAME_LABEL], []).append(pod)
     except AccessDenied:
         return []
-    return [item for item in found if not item["metadata"].get("ownerReferences")]
+    jobs = [item for item in found if not item["metadata"].get("ownerReferences")]
+    return [(item, pods.get(item["metadata"]["name"], [])) for item in jobs]
 
 
 def _list_kind(cluster: ClusterClient, kind: str, namespace: str) -> list[Data]:

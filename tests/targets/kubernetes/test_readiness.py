@@ -198,6 +198,18 @@ def test_the_only_try_of_a_job_counts_as_soon_as_its_pod_says_how_it_ended() -> 
         assert not rollout.job_status({**job(), "spec": many}, [failed], []).failure
 
 
+def test_a_job_has_failed_as_soon_as_its_only_pod_has() -> None:
+    """D2: a retry that comes before the Job's own condition must not wait for the same failure again."""
+    done, failed = container({"terminated": {"exitCode": 0}}), container({"terminated": {"exitCode": 4}})
+    once = {**job(), "spec": {"backoffLimit": 0}}
+    assert rollout.has_failed(once, [failed])
+    assert not rollout.has_failed(once, [done])
+    assert not rollout.has_failed(once, [])
+    assert not rollout.has_failed({**job(), "spec": {"backoffLimit": 3}}, [failed])
+    assert rollout.has_failed(job(type="Failed"), [])
+    assert not rollout.has_failed(job(type="Complete"), [failed])
+
+
 def test_nodes_that_do_not_answer_are_known_by_their_pods() -> None:
     gated = {"nodeName": "two", "readinessGates": [{"conditionType": "load-balancer"}]}
     well = {**LOST, "conditions": [{"type": kind, "status": "True"} for kind in ("Ready", "ContainersReady")]}

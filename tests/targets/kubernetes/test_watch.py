@@ -208,6 +208,20 @@ def test_what_failed_is_taken_away_so_that_the_next_try_runs_it_again(
     assert {done, nightly} <= api.objects.keys()
 
 
+def test_a_job_whose_pod_failed_a_moment_ago_is_removed_too(
+    api: FakeApiServer, target_settings: KubernetesSettings
+) -> None:
+    """D2: the Job itself reports the failure about two seconds after its pod, and a retry can come in between."""
+    migrate = api.put("batch/v1/jobs:shop-a-1/eph-run-migrate-main-1")
+    api.objects[migrate]["spec"] = {"backoffLimit": 0}
+    pod = api.put("v1/pods:shop-a-1/eph-run-migrate-main-1-x")
+    api.objects[pod]["metadata"].setdefault("labels", {})["batch.kubernetes.io/job-name"] = "eph-run-migrate-main-1"
+    ended = {"name": "run", "state": {"terminated": {"exitCode": 1}}}
+    api.objects[pod]["status"] = {"phase": "Failed", "containerStatuses": [ended]}
+    assert update_preparation.prepare(cluster.connect(target_settings), spec(api.settings(target_settings.root)), ())
+    assert migrate not in api.objects
+
+
 def test_a_namespace_that_does_not_go_is_said_with_what_keeps_it(
     api: FakeApiServer, target_settings: KubernetesSettings
 ) -> None:

@@ -106,9 +106,12 @@ def job_status(data: Data, pods: Sequence[Data], events: Iterable[Data]) -> Roll
     return _worst_status(pods, events, is_job=True) or RolloutStatus(pending_reason="it is not done yet")
 
 
-def has_failed(data: Data) -> bool:
-    """A Job that will not be tried again."""
-    return _condition(data, "Failed") is not None
+def has_failed(data: Data, pods: Sequence[Data]) -> bool:
+    """Whether a Job will not be tried again. Its pods say so before the Job does, and a retry can come in between."""
+    if _condition(data, "Complete"):
+        return False
+    finished = _finished_try(pods) if _tries_once(data) else None
+    return bool(_condition(data, "Failed") or (finished and finished.failure))
 
 
 def _tries_once(data: Data) -> bool:
