@@ -129,8 +129,8 @@ def from_mapping(data: Mapping[str, str]) -> KubernetesSettings:
         if not data.get(name):
             raise KubernetesError(
                 f"The server's settings for its cluster are missing ({name!r}), so it can't be reached. Restore the "
-                "section [kubernetes] in its configuration. The target doesn't have to be in targets.allowed for existing "
-                "environments to be destroyed."
+                "section [kubernetes] in its configuration. Existing environments can be destroyed even if the target "
+                "isn't in targets.allowed."
             )
     known = {item.name for item in fields(KubernetesSettings)}
     given = {name: value for name, value in data.items() if name in known and value}
@@ -185,8 +185,8 @@ def _check_front(settings: KubernetesSettings) -> None:
 def _check_gateway_front(settings: KubernetesSettings) -> None:
     if not (settings.front_namespace and settings.gateway_pod_labels):
         raise KubernetesError(
-            "With 'front' set to 'eph', only Eph's gateway pod can reach previews. Set front_namespace and front_labels "
-            "to identify its pods, as the Helm chart does, or set front to 'ingress'."
+            "With 'front' set to 'eph', only Eph's gateway pod can reach previews. Set front_namespace and "
+            "front_labels to identify its pods, as the Helm chart does, or set front to 'ingress'."
         )
     for name in _INGRESS_SETTINGS:
         if getattr(settings, name):

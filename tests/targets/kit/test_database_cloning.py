@@ -146,7 +146,7 @@ def test_the_local_target_clones_what_its_settings_offer_and_nothing_else(machin
         spec.name, other.databases[0]
     )
     TARGET.program(spec)
-    with pytest.raises(TargetError, match="unknown prepared database 'else'. Known: shop, tiny"):
+    with pytest.raises(TargetError, match=r"unknown prepared database 'else'\. Known: shop, tiny"):
         TARGET.program(replace(spec, databases=(DatabaseSpec("main", strategy="template", source="else"),)))
 
 

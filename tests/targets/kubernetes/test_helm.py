@@ -214,7 +214,7 @@ def test_a_server_without_helm_and_a_chart_that_is_too_large_are_said() -> None:
         render_chart(many, "/bin/true")
     with pytest.raises(KubernetesError, match="limit for a chart of 5000000 bytes"):
         render_chart({f"chart/files/{number}": "x" * 999_999 for number in range(6)}, "/bin/true")
-    with pytest.raises(KubernetesError, match=r"values\.yaml, line 2: not YAML"):
+    with pytest.raises(KubernetesError, match=r"values\.yaml, line 2: invalid YAML"):
         render_chart({"values.yaml": "a: 1\n}"}, "/bin/true", values_files=("values.yaml",))
 
 
