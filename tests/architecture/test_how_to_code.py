@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from tests import how_to_pages
+from tests.architecture import test_new_forge
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("page", ["add-a-target"])
-def test_code_of_the_page_passes_lint_format_and_types(page: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("page", "more"), [("add-a-target", {}), ("add-a-git-host", {"gitea_forge.py": test_new_forge.FORGE})]
+)
+def test_code_of_the_page_passes_lint_format_and_types(page: str, more: Mapping[str, str], tmp_path: Path) -> None:
     package = tmp_path / "eph_example"
-    code = {"__init__.py": '"""An example."""\n', **how_to_pages.code_files(page)}
+    code = {"__init__.py": '"""An example."""\n', **how_to_pages.code_files(page), **more}
     how_to_pages.write_files(package, code)
     config = ["--config", str(ROOT / "pyproject.toml")]
     for words in (["ruff", "check", *config], ["ruff", "format", "--check", *config], ["mypy", "--strict"]):
