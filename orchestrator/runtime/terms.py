@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from orchestrator.ledger.event_kinds import EventKind
-from orchestrator.runtime.facts.fact import RecalledFacts
 from orchestrator.runtime.facts.loop_facts import LoopFacts
+from orchestrator.runtime.facts.remembered_fact import RecalledFacts
 from orchestrator.runtime.leadership import Leadership
 from orchestrator.runtime.operations.journal import Journal
 from orchestrator.runtime.ports import ManagedGateway

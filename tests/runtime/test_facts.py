@@ -13,9 +13,9 @@ from orchestrator.core.suites.suite_results import SuiteOutcome, SuiteResult, Su
 from orchestrator.runtime.facts.attempts import AttemptHistory
 from orchestrator.runtime.facts.commits import FirstSeenCommits
 from orchestrator.runtime.facts.destroys import DestroyApprovals
-from orchestrator.runtime.facts.fact import RecalledFacts
 from orchestrator.runtime.facts.intents import PendingIntents
 from orchestrator.runtime.facts.loop_facts import LoopFacts
+from orchestrator.runtime.facts.remembered_fact import RecalledFacts
 from orchestrator.runtime.facts.suite_history import SuiteHistory
 from stacks import names
 from stacks.model import OperationResult, OperationVerb, Outcome, StackSnapshot

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from orchestrator.core.desired import image_pinning
 from orchestrator.core.model.world import Key, Recipe, Request
-from orchestrator.runtime.facts.fact import CurrentRecords, RecalledFacts
+from orchestrator.runtime.facts.remembered_fact import CurrentRecords, RecalledFacts
 from stacks.model import StackRecord
 
 

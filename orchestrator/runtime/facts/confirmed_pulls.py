@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from orchestrator.core.model.world import Key, PullRequest
 from orchestrator.core.util.time_windows import is_within
-from orchestrator.runtime.facts.fact import CurrentRecords, RecalledFacts
+from orchestrator.runtime.facts.remembered_fact import CurrentRecords, RecalledFacts
 
 CONFIRMED_TTL = timedelta(minutes=2)
 

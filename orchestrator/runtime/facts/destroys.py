@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from orchestrator.runtime.facts.fact import CurrentRecords, RecalledFacts
+from orchestrator.runtime.facts.remembered_fact import CurrentRecords, RecalledFacts
 
 GUARDED_DESTROY_TTL = timedelta(days=1)
 """Longer than any window of the guard."""

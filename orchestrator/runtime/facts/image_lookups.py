@@ -9,7 +9,7 @@ from datetime import datetime
 from orchestrator.core.model.image_lookup import ImageLookup, ImageResult
 from orchestrator.core.model.world import Key
 from orchestrator.core.planning.plan_actions import Find
-from orchestrator.runtime.facts.fact import CurrentRecords, RecalledFacts
+from orchestrator.runtime.facts.remembered_fact import CurrentRecords, RecalledFacts
 from stacks import names
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from orchestrator.core.model.world import TAG_INTENTS, Intent, IntentKind
-from orchestrator.runtime.facts.fact import CurrentRecords, RecalledFacts
+from orchestrator.runtime.facts.remembered_fact import CurrentRecords, RecalledFacts
 from stacks.model import OperationResult, OperationVerb, Outcome, StackRef
 
 INTENT_TTL = timedelta(hours=1)

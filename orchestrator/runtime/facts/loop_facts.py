@@ -11,9 +11,9 @@ from orchestrator.runtime.facts.attempts import AttemptHistory
 from orchestrator.runtime.facts.commits import FirstSeenCommits, OutdatedStacks
 from orchestrator.runtime.facts.confirmed_pulls import ConfirmedPulls
 from orchestrator.runtime.facts.destroys import DestroyApprovals, GuardedDestroys
-from orchestrator.runtime.facts.fact import CurrentRecords, Fact, RecalledFacts
 from orchestrator.runtime.facts.image_lookups import ImageLookups
 from orchestrator.runtime.facts.intents import PendingIntents
+from orchestrator.runtime.facts.remembered_fact import CurrentRecords, RecalledFacts, RememberedFact
 from orchestrator.runtime.facts.repairs import CompletedRepairs
 from orchestrator.runtime.facts.suite_history import SuiteHistory
 from stacks.model import StackSnapshot
@@ -32,7 +32,7 @@ class LoopFacts:
     repairs: CompletedRepairs = field(default_factory=CompletedRepairs)
     suites: SuiteHistory = field(default_factory=SuiteHistory)
 
-    def __iter__(self) -> Iterator[Fact]:
+    def __iter__(self) -> Iterator[RememberedFact]:
         return (getattr(self, each.name) for each in fields(self))
 
     def update(self, repositories: Mapping[int, RepositoryFacts], stacks: StackSnapshot, now: datetime) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from orchestrator.core.model.world import CompletedRepair
-from orchestrator.runtime.facts.fact import CurrentRecords, RecalledFacts
+from orchestrator.runtime.facts.remembered_fact import CurrentRecords, RecalledFacts
 from stacks.model import StackRef
 
 REPAIR_TTL = timedelta(days=1)

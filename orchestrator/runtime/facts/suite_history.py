@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from orchestrator.core.suites.suite_results import SuiteOutcome, SuiteResult, SuiteRun, SuiteRuns
-from orchestrator.runtime.facts.fact import CurrentRecords, RecalledFacts
+from orchestrator.runtime.facts.remembered_fact import CurrentRecords, RecalledFacts
 from stacks.model import StackRef
 
 

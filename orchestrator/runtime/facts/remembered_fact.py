@@ -62,7 +62,7 @@ class RecalledFacts:
     """Which commit each stack waits for images of, and since when."""
 
 
-class Fact(Protocol):
+class RememberedFact(Protocol):
     """One thing that a process remembers between cycles."""
 
     def forget(self, current: CurrentRecords) -> None:
