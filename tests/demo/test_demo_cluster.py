@@ -258,8 +258,14 @@ def test_all_that_does_not_fit_is_told_at_once(probe: ClusterProbe, cluster: Fak
     cluster.version, cluster.architectures = "v1.29.1", ["s390x"]
     cluster.classes, cluster.namespaces = {"a": False, "b": False}, ["default"]
     told = probe.problems("--registry", "127.0.0.1:1", "--ingress", "http://127.0.0.1:1")
-    parts = ("this one is v1.29.1", "they are s390x", "it has a, b; choose one with --ingress-class")
-    parts = (*parts, "--ingress-namespace", "http://127.0.0.1:1 does not answer", "http://127.0.0.1:1 does not answer")
+    parts = (
+        "this one is v1.29.1",
+        "they are s390x",
+        "it has a, b; choose one with --ingress-class",
+        "--ingress-namespace",
+        "http://127.0.0.1:1 does not answer",
+        "http://127.0.0.1:1 does not answer",
+    )
     assert [part in line for part, line in zip(parts, told, strict=True)] == [True] * len(parts), told
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from orchestrator.core.views.phases import Phase
 from orchestrator.gateway import hostnames
 from orchestrator.gateway.guess_limiter import GuessLimiter
 from orchestrator.gateway.traffic_log import PROBE_HEADER, TrafficLog
-from tests.gateway.conftest import GatewayWorld
+from tests.gateway.conftest import GatewayWorld, Handler
 
 HOST = "shop-gentle-stream-42.eph.test"
 HOSTILE = "<script>alert(1)</script>\"'&{{7*7}}"
@@ -82,11 +83,11 @@ async def test_a_route_counts_from_the_next_request_on(world: GatewayWorld) -> N
     assert seen == [404, 200, 201, 404]
 
 
-def _remove(world: GatewayWorld):
+def _remove(world: GatewayWorld) -> Callable[[], None]:
     return (world.directory / "routes" / f"{HOST}.json").unlink
 
 
-def _status(status: int):
+def _status(status: int) -> Handler:
     async def handler(request: web.BaseRequest) -> web.Response:
         return web.Response(status=status)
 

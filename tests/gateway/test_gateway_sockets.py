@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError, web
 
-from tests.gateway.conftest import GatewayWorld
+from tests.gateway.conftest import GatewayWorld, Handler
 
 HOST = "shop-gentle-stream-42.eph.test"
 
@@ -32,7 +33,7 @@ async def echo(request: web.BaseRequest) -> web.StreamResponse:
     return socket
 
 
-async def connect(world: GatewayWorld, handler: object = echo, **options: object) -> ClientWebSocketResponse:
+async def connect(world: GatewayWorld, handler: Handler = echo, **options: Any) -> ClientWebSocketResponse:
     world.route(HOST, await world.upstream(handler))
     await world.start()
     url = world.url("/live?room=1%2F2")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from orchestrator.core.model.world import Intent
+from orchestrator.core.model.world import Intent, IntentKind
 from orchestrator.runtime.loop_state import LoopState
 from stacks.model import OperationResult, OperationVerb, Outcome, StackRef
 from tests.worlds.world import BAD_YAML, START, World
@@ -17,7 +17,7 @@ def result_of(verb: OperationVerb, outcome: Outcome, commit: str = "a" * 40) -> 
 
 
 def intent(kind: str, seconds: float) -> Intent:
-    return Intent(REF, kind, "bob", START + timedelta(seconds=seconds))
+    return Intent(REF, IntentKind(kind), "bob", START + timedelta(seconds=seconds))
 
 
 def test_what_was_asked_for_before_it_began_is_done_and_what_came_later_is_not() -> None:  # L5

@@ -14,6 +14,7 @@ from orchestrator.auth.identities import Role, Token
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import ForgeNotFound, ForgeRefused
 from orchestrator.ledger.fake import MemoryLedger
+from orchestrator.ledger.port import Event
 from orchestrator.ledger.sql_ledger import LedgerUnavailable
 from orchestrator.service.environment_service import LocalControlPlane
 from orchestrator.service.port import EnvironmentNotFound, RequestRefused
@@ -267,7 +268,7 @@ async def test_the_history_of_what_is_gone_is_found_by_its_stack(setup: ActionsS
 
 
 class UnavailableLedger(MemoryLedger):
-    def events(self, *_: object, **__: object) -> list:
+    def events(self, *_: object, **__: object) -> list[Event]:
         raise LedgerUnavailable("The event log at sqlite:///ledger.db cannot be read: the disk is gone.")
 
 

@@ -17,7 +17,7 @@ from orchestrator.app.compose import compose
 from orchestrator.app.ports import Options, Ports
 from orchestrator.config.eph_yaml.admission import AdmissionPolicy
 from orchestrator.core.model.policy import Policy
-from orchestrator.core.model.world import Intent, Key
+from orchestrator.core.model.world import Intent, IntentKind, Key
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.fake import FakeForge
@@ -344,7 +344,7 @@ class World:
         return self.forge.push(self.shop, branch, files or {"text": f"at {self.now}"})
 
     def request_action(self, kind: str, number: int, until: datetime | None = None) -> None:
-        self.memory.add_intent(Intent(self.ref(number), kind, "bob", self.now, until))
+        self.memory.add_intent(Intent(self.ref(number), IntentKind(kind), "bob", self.now, until))
         self.wakeups.wake(refresh=True)
 
     def hold(self, number: int) -> StackRef:

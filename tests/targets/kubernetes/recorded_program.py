@@ -54,8 +54,8 @@ class RecordedProgram(Mocks):
         given = secrets.get(args.name.partition("-")[0], {})
         return f"{args.name}-id", {**args.inputs, **given}
 
-    def call(self, _: MockCallArgs) -> dict[str, Any]:
-        return {}
+    def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
+        return {}, None
 
 
 def record_program(

@@ -133,9 +133,9 @@ class ModelMachine(ModelStore):
 
     def kill(self, index: int) -> None:
         """``kill -9`` of one operation."""
-        alive = [worker for worker in self.workers if worker.task is not None]
+        alive = [worker.task for worker in self.workers if worker.task is not None]
         if alive:
-            alive[index % len(alive)].task.cancel()
+            alive[index % len(alive)].cancel()
 
     def abandon(self, kill_operations: bool) -> None:
         """ephd is dead: its operations die with it, or cancel by themselves, in their time."""
@@ -148,6 +148,7 @@ class ModelMachine(ModelStore):
         """A new process ends what an earlier one left, and tidies up."""
         orphans = [worker for worker in self.workers if worker.orphan and worker.task is not None]
         for worker in orphans:
+            assert worker.task is not None
             worker.task.cancel()
         for ref in self.tags.keys() - self.states.keys():
             del self.tags[ref]
