@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientPayloadError, ClientResponse, web
 
-from orchestrator.gateway.headers import in_networks
+from orchestrator.gateway.proxy.headers import in_networks
 from tests.gateway.conftest import GatewayWorld, Handler
 
 HOST = "shop-gentle-stream-42.eph.test"

@@ -15,7 +15,8 @@ from orchestrator.runtime.loop import Loop
 from orchestrator.runtime.observation.health_monitor import HealthMonitor, ProbeRequest
 from orchestrator.runtime.wakeups import FULL_REFRESH, UNLIMITED, RefreshScope, Wakeups
 from stacks.model import StackRef
-from tests.worlds.world import START, World
+from tests.worlds.world import World
+from tests.worlds.world_process import START
 
 QUESTION = ProbeRequest(StackRef("eph-shop-rs", "pr-1"), "a" * 40, "shop.localhost", "/healthz")
 

@@ -7,7 +7,9 @@ from datetime import timedelta
 from orchestrator.core.model.world import Intent, IntentKind
 from orchestrator.runtime.loop_state import LoopState
 from stacks.model import OperationResult, OperationVerb, Outcome, StackRef
-from tests.worlds.world import BAD_YAML, START, World
+from tests.worlds.eph_files import BAD_YAML
+from tests.worlds.world import World
+from tests.worlds.world_process import START
 
 REF = StackRef("eph-shop-rs", "pr-1")
 

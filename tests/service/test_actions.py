@@ -20,7 +20,8 @@ from orchestrator.service.environment_service import LocalControlPlane
 from orchestrator.service.port import EnvironmentNotFound, RequestRefused
 from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.app import create_app
-from tests.worlds.world import EPH_YAML, World
+from tests.worlds.eph_files import EPH_YAML
+from tests.worlds.world import World
 
 ADMIN = "an-admin-token-of-some-length"
 

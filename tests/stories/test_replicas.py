@@ -66,15 +66,14 @@ async def test_a_plan_of_an_earlier_term_is_not_carried_out(follower: World) -> 
     lease(follower).set_leading(True)
     follower.open()
 
-    async def confirm() -> bool:
+    def lose_and_regain() -> None:
+        lease(follower).on_confirm = lambda: None
         lease(follower).set_leading(False)
         lease(follower).set_leading(True)
-        return True
 
-    lease(follower).confirm = confirm
+    lease(follower).on_confirm = lose_and_regain
     await follower.cycle()
     assert follower.stacks.records == {}
-    del lease(follower).confirm
     await follower.run_for(minutes=1)
     assert len(follower.stacks.records) == 1
 

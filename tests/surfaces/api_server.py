@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from fastapi import FastAPI
@@ -34,7 +34,7 @@ class SwappableDesk:
         return getattr(self.current, name)
 
     def as_desk(self) -> EnvironmentService:
-        return self
+        return cast("EnvironmentService", self)  # by __getattr__
 
 
 class _Server(uvicorn.Server):

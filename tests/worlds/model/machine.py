@@ -1,7 +1,7 @@
 """The machine: what is there (``store``), and operations as processes that take steps.
 
-An operation takes the steps of ``stacks.lifecycle`` one at a time, and can be killed between any two; what it did so
-far then stays.
+An operation takes the steps of ``stacks.operations.lifecycle`` one at a time, and can be killed between any two steps.
+What it has done by then stays.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class ModelLane:
 class ModelMachine(ModelStore):
     def __init__(self, clock: Callable[[], datetime]) -> None:
         super().__init__(clock)
-        self.logs: set[StackRef] = set()
+        self.kept_logs: set[StackRef] = set()
         self.kept_results: dict[StackRef, OperationResult] = {}
         self.built_commits: list[tuple[StackRef, str]] = []
         self.up_times: dict[tuple[StackRef, str], list[datetime]] = {}
@@ -80,7 +80,7 @@ class ModelMachine(ModelStore):
                 self.problems.append(Problem("overlaps", f"{both} is at work"))
         self.workers.append(worker)
         self.peak_operations = max(self.peak_operations, len([one for one in self.workers if not one.orphan]))
-        self.logs.add(operation.ref)
+        self.kept_logs.add(operation.ref)
         worker.task = loop.create_task(self._run_operation(worker, progress))
         worker.task.add_done_callback(lambda task: self._finish(worker, task, result))
         return ModelLane(worker, result)
@@ -122,7 +122,7 @@ class ModelMachine(ModelStore):
             self.locks[worker.operation.ref] = replace(lock, owner_dead=True)
 
     def forget(self, ref: StackRef) -> None:
-        self.logs.discard(ref)
+        self.kept_logs.discard(ref)
         self.kept_results.pop(ref, None)
 
     def prune(self) -> None:
