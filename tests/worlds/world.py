@@ -45,7 +45,7 @@ class World(WorldTime):
         return self.forge.push(self.shop, branch, files or {"text": f"at {self.now}"})
 
     def request_action(self, kind: str, number: int, until: datetime | None = None) -> None:
-        self.memory.add_intent(Intent(self.ref(number), IntentKind(kind), "bob", self.now, until))
+        self.facts.intents.add(Intent(self.ref(number), IntentKind(kind), "bob", self.now, until))
         self.wakeups.wake(refresh=True)
 
     def hold(self, number: int) -> StackRef:

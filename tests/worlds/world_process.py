@@ -73,7 +73,7 @@ class WorldProcess:
         """A new process: everything that is in memory is new."""
         self.wakeups = RecordingWakeups()
         self.system = compose(self._ports(), self._options())
-        self.memory, self.journal = self.system.state, self.system.journal
+        self.facts, self.journal = self.system.facts, self.system.journal
         self.loop, self.executor, self.monitor = self.system.loop, self.system.executor, self.system.monitor
         self.notifier = self.system.notifier
 
