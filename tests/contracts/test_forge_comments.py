@@ -64,7 +64,7 @@ def test_a_reaction_is_remembered_by_the_host(host: Host) -> None:
     assert host.reactions(comment) == {"eyes", "+1"}
     host.edit_comment(comment, "/eph down")
     [found] = host.client().comments_since(shop, LONG_AGO, ("/eph",))
-    assert (found.body, found.our_reactions) == ("/eph down", {Reaction.SEEN, Reaction.DONE})
+    assert (found.body, found.our_reactions) == ("/eph down", frozenset({Reaction.SEEN, Reaction.DONE}))
 
 
 def test_a_comment_that_is_gone_takes_no_reaction(host: Host) -> None:
@@ -79,10 +79,10 @@ def test_a_host_without_them_says_so(host: Host) -> None:
         pytest.skip("this host has both")
     forge, shop = repository(host)
     for _ in range(2):
-        with pytest.raises(ForgeUnsupported, match="does not list"):
+        with pytest.raises(ForgeUnsupported, match="comments"):
             forge.comments_since(shop, LONG_AGO, ("/eph",))
     comment = host.comment_as_writer(open_pull(host), "/eph up")
-    with pytest.raises(ForgeUnsupported, match="has no reactions"):
+    with pytest.raises(ForgeUnsupported, match="reactions"):
         forge.react(shop, comment, Reaction.SEEN)
 
 
