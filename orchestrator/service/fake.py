@@ -73,6 +73,8 @@ class FakeEnvironmentService:
         self.runtime_info_result = RuntimeInfo()
         self.unavailable_reason = ""
         """If set, the target doesn't respond, for this reason."""
+        self.status_error: Exception | None = None
+        """What ``status`` raises, as a bug would."""
         self.held_plans: set[str] = set()
         self.clock = clock
         self.last_cycle: datetime | None = clock()
@@ -98,6 +100,8 @@ class FakeEnvironmentService:
     # EnvironmentService
 
     def status(self) -> ServiceStatus:
+        if self.status_error is not None:
+            raise self.status_error
         phases = [view.phase for view in self.views.values()]
         busy = {Phase.CREATING, Phase.UPDATING, Phase.DESTROYING}
         return ServiceStatus(

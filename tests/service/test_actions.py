@@ -15,12 +15,14 @@ from orchestrator.auth.identities import Role, Token
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import ForgeNotFound, ForgeRefused
 from orchestrator.ledger.fake import MemoryLedger
+from orchestrator.ledger.port import Event
 from orchestrator.ledger.sql_ledger import LedgerUnavailable
 from orchestrator.service.environment_service import LocalControlPlane
 from orchestrator.service.port import EnvironmentNotFound, RefusalReason, RequestRefused
 from orchestrator.surfaces.api.api_settings import ApiSettings
 from orchestrator.surfaces.api.app import create_app
-from tests.worlds.world import EPH_YAML, World
+from tests.worlds.eph_files import EPH_YAML
+from tests.worlds.world import World
 
 ADMIN = "an-admin-token-of-some-length"
 
@@ -275,7 +277,7 @@ async def test_events_of_a_destroyed_environment_are_found_by_its_stack(setup: A
 
 
 class UnavailableLedger(MemoryLedger):
-    def events(self, *_: object, **__: object) -> list:
+    def events(self, *_: object, **__: object) -> list[Event]:
         raise LedgerUnavailable("The event log at sqlite:///ledger.db cannot be read: the disk is gone.")
 
 

@@ -11,7 +11,8 @@ from orchestrator.forges.port import ForgeRefused, ForgeUnavailable
 from orchestrator.runtime.cycles import CycleResult
 from orchestrator.service.notifier import GatewayStatesFile
 from stacks.model import Operation, OperationVerb
-from tests.worlds.world import BAD_YAML, World
+from tests.worlds.eph_files import BAD_YAML
+from tests.worlds.world import World
 
 
 async def test_the_states_file_explains_every_host(world: World, tmp_path: Path) -> None:
@@ -94,14 +95,10 @@ async def test_a_failed_final_report_is_retried_until_it_is_rejected_for_good(wo
 async def test_a_report_that_crashes_is_recorded_and_the_next_one_works(world: World) -> None:  # P1
     number = world.open()
     await world.run_for(minutes=1)
-
-    def broken(*_: object) -> list[str]:
-        raise ZeroDivisionError("a fault of ours")
-
-    world.notifier._reporter.report = broken
+    world.forge.words_error = ZeroDivisionError("a fault of ours")
     await world.notifier.report()
     assert any("a fault of ours" in sentence for sentence in world.event_messages("report.failed"))
-    del world.notifier._reporter.report
+    world.forge.words_error = None
     world.push(number)
     await world.run_for(minutes=1)
     assert world.phase(number) is Phase.READY
