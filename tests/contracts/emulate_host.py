@@ -20,7 +20,7 @@ from orchestrator.demo.github.demo_github import free_port
 from orchestrator.forges.port import Forge
 from tests.contracts.forge_hosts import CONCLUSIONS, FILES, ROOT, Clients, Feature
 
-EMULATE_LACKS = {
+EMULATE_LACKS: Mapping[Feature, str] = {
     "statuses": "emulate 0.11.2 has no commit statuses; our marks go into check runs there",
     "deployments": "emulate 0.11.2 has no deployments; they are left out there, and that is said once",
     "reactions": "emulate 0.11.2 has no reactions",
