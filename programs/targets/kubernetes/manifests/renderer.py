@@ -29,6 +29,8 @@ MOST_OUTPUT = 4_000_000
 _KILOBYTES = 4_000_000
 """Address space: a Go runtime reserves much more than it uses."""
 _TAIL = 8
+_INSIDE = "/work"
+"""Where the input is in the sandbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +117,12 @@ def _sandboxed(argv: list[str], work_folder: Path) -> list[str]:
         words += ["--ro-bind-try", path, path]
     program = f"/{Path(argv[0]).name}"
     binary = str(Path(argv[0]).resolve())
-    words += ["--ro-bind", binary, program, "--ro-bind", str(work_folder), "/work", "--chdir", "/work"]
+    words += ["--ro-bind", binary, program, "--ro-bind", str(work_folder), _INSIDE, "--chdir", _INSIDE]
     return [*words, program, *argv[1:]]
 
 
 def _error_lines(err: Path, work_folder: Path) -> list[str]:
-    text = err.read_bytes()[-4000:].decode(errors="replace").replace(f"{work_folder}/", "").replace("/work/", "")
+    text = err.read_bytes()[-4000:].decode(errors="replace").replace(f"{work_folder}/", "").replace(f"{_INSIDE}/", "")
     return [line[:500] for line in text.splitlines() if line.strip()][-_TAIL:]
 
 
