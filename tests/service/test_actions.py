@@ -41,7 +41,7 @@ async def setup(tmp_path: Path) -> AsyncIterator[ActionsSetup]:
 
 async def test_down_takes_the_label_off_and_everything_goes(setup: ActionsSetup) -> None:  # P5
     town = setup.world
-    number = town.open()
+    number = town.open_pull()
     await town.run_for(minutes=1)
     asked = await setup.actions.down(f"acme/shop#{number}", "bob")
     assert asked.phase is Phase.READY
@@ -53,7 +53,7 @@ async def test_down_takes_the_label_off_and_everything_goes(setup: ActionsSetup)
 
 async def test_a_label_that_cannot_be_taken_off_is_a_refusal_and_nothing_goes(setup: ActionsSetup) -> None:  # P5
     town = setup.world
-    number = town.open()
+    number = town.open_pull()
     await town.run_for(minutes=1)
     town.forge.fail_next(ForgeRefused("the token may not change labels"), "remove_label")
     with pytest.raises(RequestRefused, match="may not change labels"):
@@ -64,10 +64,10 @@ async def test_a_label_that_cannot_be_taken_off_is_a_refusal_and_nothing_goes(se
 
 async def test_a_label_that_somebody_else_took_off_meanwhile_is_no_error(setup: ActionsSetup) -> None:  # P5
     town = setup.world
-    number = town.open()
+    number = town.open_pull()
     await town.run_for(minutes=1)
     town.forge.fail_next(ForgeNotFound("no such label"), "remove_label")
-    town.forge.unlabel(town.shop, number, "preview")
+    town.unlabel(number)
     await setup.actions.down(f"acme/shop#{number}", "bob")
     await town.run_for(minutes=1)
     assert town.stack(number) is None
@@ -75,7 +75,7 @@ async def test_a_label_that_somebody_else_took_off_meanwhile_is_no_error(setup: 
 
 async def test_extend_adds_to_what_is_left_and_is_written_on_the_stack(setup: ActionsSetup) -> None:  # L5
     town = setup.world
-    number = town.open()
+    number = town.open_pull()
     await town.run_for(minutes=1)
     view = town.view(number)
     assert view is not None
@@ -92,7 +92,7 @@ async def test_extend_adds_to_what_is_left_and_is_written_on_the_stack(setup: Ac
 
 async def test_nothing_to_extend_is_said(setup: ActionsSetup) -> None:  # L5
     town = setup.world
-    number = town.open(from_fork=True)
+    number = town.open_pull(from_fork=True)
     await town.run_for(minutes=1)
     with pytest.raises(RequestRefused, match="does not exist yet"):
         await setup.actions.extend(f"acme/shop#{number}", 3600, "bob")
@@ -101,7 +101,7 @@ async def test_nothing_to_extend_is_said(setup: ActionsSetup) -> None:  # L5
 async def test_the_newest_commit_of_a_fork_is_approved_and_no_other(setup: ActionsSetup) -> None:
     """S2, pitfall 7: bound to one commit; what came after the person spoke is not what they meant."""
     town = setup.world
-    number = town.open(by="mallory", from_fork=True)
+    number = town.open_pull(by="mallory", from_fork=True)
     name, old = f"acme/shop#{number}", town.head(number)
     await town.run_for(minutes=1)
     spoke = town.now
@@ -120,7 +120,7 @@ async def test_the_newest_commit_of_a_fork_is_approved_and_no_other(setup: Actio
 
 async def test_only_forks_are_approved_and_a_mark_that_fails_is_a_refusal(setup: ActionsSetup) -> None:  # S2
     town = setup.world
-    own, fork = town.open("own"), town.open("fork", from_fork=True)
+    own, fork = town.open_pull("own"), town.open_pull("fork", from_fork=True)
     await town.run_for(minutes=1)
     with pytest.raises(RequestRefused, match="not an open pull request from a fork"):
         await setup.actions.approve_commit(f"acme/shop#{own}", town.head(own), "ada")
@@ -133,7 +133,7 @@ async def test_only_forks_are_approved_and_a_mark_that_fails_is_a_refusal(setup:
 
 async def test_keep_and_unkeep(setup: ActionsSetup) -> None:  # L5
     town = setup.world
-    number = town.open()
+    number = town.open_pull()
     name = f"acme/shop#{number}"
     await town.run_for(minutes=1)
     await setup.actions.keep(name, True, "ada")
@@ -152,7 +152,7 @@ async def test_keep_and_unkeep(setup: ActionsSetup) -> None:  # L5
 
 
 async def test_what_is_not_made_yet_cannot_be_kept(setup: ActionsSetup) -> None:  # L5
-    number = setup.world.open(from_fork=True)
+    number = setup.world.open_pull(from_fork=True)
     await setup.world.run_for(minutes=1)
     with pytest.raises(RequestRefused, match="does not exist yet"):
         await setup.actions.keep(f"acme/shop#{number}", True, "bob")
@@ -181,7 +181,7 @@ async def test_a_branch_is_found_by_its_name_and_stays_down_until_a_push(setup: 
 
 async def test_up_tries_a_failed_one_at_once(setup: ActionsSetup) -> None:  # P5, L5
     town = setup.world
-    number = town.open()
+    number = town.open_pull()
     town.stacks.fail(town.ref(number), "exit code 2", times=3)
     await town.run_for(minutes=1)
     assert town.phase(number) is Phase.FAILED
@@ -192,7 +192,7 @@ async def test_up_tries_a_failed_one_at_once(setup: ActionsSetup) -> None:  # P5
 
 async def test_only_the_very_plan_that_is_held_can_be_approved(setup: ActionsSetup) -> None:  # L7
     town = setup.world
-    numbers = [town.open(str(each)) for each in range(9)]
+    numbers = [town.open_pull(str(each)) for each in range(9)]
     await town.run_for(minutes=2)
     with pytest.raises(RequestRefused, match="Plan 'abcdef' is not on hold"):
         await setup.actions.approve_plan("abcdef", "bob")
@@ -229,7 +229,7 @@ async def test_logs_of_the_operation_are_followed_until_the_environment_is_gone(
 ) -> None:  # P5
     monkeypatch.setattr("orchestrator.service.environment_service.FOLLOW_INTERVAL", 0)
     town = setup.world
-    number = town.open()
+    number = town.open_pull()
     await town.run_for(minutes=1)
     town.stacks.logs[town.ref(number)] = log = ["one", "two"]
     told: list[str] = []
@@ -238,14 +238,14 @@ async def test_logs_of_the_operation_are_followed_until_the_environment_is_gone(
         if line == "two":
             log.append("three")
         if line == "three":
-            town.forge.close_pull(town.shop, number)
+            town.close_pull(number)
             await town.run_for(minutes=1)
     assert told == ["one", "two", "three"]
 
 
 async def test_names_are_found_and_unknown_ones_are_said(setup: ActionsSetup) -> None:  # P5
     town = setup.world
-    number = town.open()
+    number = town.open_pull()
     await town.run_for(minutes=1)
     view = town.view(number)
     assert view is not None
@@ -258,10 +258,10 @@ async def test_names_are_found_and_unknown_ones_are_said(setup: ActionsSetup) ->
 
 async def test_the_history_of_what_is_gone_is_found_by_its_stack(setup: ActionsSetup) -> None:  # P5
     town = setup.world
-    number = town.open()
+    number = town.open_pull()
     await town.run_for(minutes=1)
     ref = town.ref(number)
-    town.forge.close_pull(town.shop, number)
+    town.close_pull(number)
     await town.run_for(minutes=1)
     kinds = [event.kind for event in await setup.actions.events(str(ref), 0, 100, False)]
     assert kinds[0] == "environment.creating"
@@ -275,7 +275,7 @@ class UnavailableLedger(MemoryLedger):
 
 async def test_a_dead_event_log_is_a_503_and_nothing_else_suffers(setup: ActionsSetup) -> None:  # O1, P7
     town = setup.world
-    number = town.open()
+    number = town.open_pull()
     await town.run_for(minutes=1)
     setup.actions._deps.ledger = UnavailableLedger()
     app = create_app(setup.actions, ApiSettings("1", tokens=(Token.from_secret(ADMIN, "ann", Role.ADMIN),)))
