@@ -1,4 +1,4 @@
-"""Processes by identity, never by number alone: pid, start time and boot id tell one from its reused number."""
+"""Identifies processes by pid, start time and boot ID, because a pid alone may have been reused."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ PROC = Path("/proc")
 class ProcessIdentity:
     pid: int
     started: int
-    """Clock ticks after boot."""
+    """In clock ticks since boot."""
     boot: str
 
 
 def boot_clock() -> float:
-    """Seconds of a clock that never jumps and counts suspended time too, one for all processes of this machine."""
+    """Seconds of a clock that never jumps and includes suspended time, the same for all processes of this machine."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def pid_scope() -> str:
-    """Where a pid means something: this host, and the namespace of pids that we see. Two containers of one machine
-    have two, and in either the other's processes look dead."""
+    """The scope in which a pid is valid: this host and our pid namespace. Two containers on one machine have different
+    ones, and in each the other's processes look dead."""
     try:
         space = (PROC / "self/ns/pid").readlink()
     except OSError:
@@ -47,7 +47,7 @@ def boot_id() -> str:
 
 
 def identify(pid: int) -> ProcessIdentity | None:
-    """None when there is no such process, or only its corpse."""
+    """None if there is no such process, or only a zombie."""
     fields = _stat(pid)
     if fields is None or fields[0] == "Z":
         return None
@@ -60,24 +60,24 @@ def is_alive(identity: ProcessIdentity) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ProcessStart:
-    """A process as a lock's owner is judged: when it started, in seconds since the epoch, and its command's name."""
+    """A process as the owner of a lock is judged: its start time in seconds since the epoch, and its command's name."""
 
     started: float
     name: str
 
 
 def describe(pid: int) -> ProcessStart | None:
-    """None when there is no such process, or only its corpse."""
+    """None if there is no such process, or only a zombie."""
     found = identify(pid)
     if found is None:
         return None
-    # Not /proc/uptime: in a container it may count from the container's start, and start times never do.
+    # Not /proc/uptime: in a container it may count from the container's start, but start times never do.
     booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
     return ProcessStart(booted + found.started / os.sysconf("SC_CLK_TCK"), _command_name(pid))
 
 
 def pids_with_variable(name: str, value: str) -> Iterator[int]:
-    """Processes whose environment was started with ``name=value``."""
+    """Processes that were started with ``name=value`` in their environment."""
     wanted = f"{name}={value}".encode()
     for pid in psutil.pids():
         with contextlib.suppress(OSError):
@@ -86,7 +86,7 @@ def pids_with_variable(name: str, value: str) -> Iterator[int]:
 
 
 def sessions() -> Iterator[tuple[int, int]]:
-    """Every process and its session, without corpses."""
+    """Every process and its session, without zombies."""
     for pid in psutil.pids():
         fields = _stat(pid)
         if fields is not None and fields[0] != "Z":
@@ -94,7 +94,7 @@ def sessions() -> Iterator[tuple[int, int]]:
 
 
 def session_members(session: int) -> list[int]:
-    """Processes of a session, without corpses."""
+    """The processes of a session, without zombies."""
     return [pid for pid, of in sessions() if of == session]
 
 
@@ -109,7 +109,7 @@ def send_group_signal(group: int, number: signal.Signals) -> None:
 
 
 def wait_until_gone(identity: ProcessIdentity, seconds: float) -> bool:
-    """Waits until that very process is gone or a corpse; False when it outlasted the wait."""
+    """Waits until that exact process is gone or a zombie. Returns False if it is still alive."""
     end = time.monotonic() + seconds
     while is_alive(identity):
         if time.monotonic() > end:
@@ -126,7 +126,7 @@ def _command_name(pid: int) -> str:
 
 
 def _stat(pid: int) -> list[str] | None:
-    """The fields after the command's name, which may itself hold spaces and parentheses."""
+    """The fields after the command's name, which may contain spaces and parentheses."""
     try:
         text = (PROC / str(pid) / "stat").read_text(errors="replace")
     except OSError:

@@ -2,8 +2,8 @@
 # The Pulumi CLI, the plugin of the target kubernetes and Helm, at the versions of the lock, into one folder: tools.sh
 # FOLDER
 #
-# A builder on a closed network lends what it has at /tools. They are tried before they are taken. Helm is the one of
-# them that has no download: where nobody lends it and there is no Go to build it with, the image is without it.
+# A builder on a closed network provides them in /tools; each is tested before it is used. Helm can't be downloaded: if
+# it isn't provided and there is no Go to build it, the image doesn't contain it.
 set -eu
 folder=${1:?usage: tools.sh FOLDER}
 cd /src
@@ -17,6 +17,6 @@ done
 if helm=$($python -m stacks.toolchain.plugins helm); then
   install -m 755 "$helm/helm" "$folder/helm"
 else
-  echo "this image has no helm: repositories' charts will be refused" >&2
+  echo "this image doesn't contain helm: repositories' charts will be rejected" >&2
 fi
 rm -rf "$EPH_CACHE"

@@ -1,11 +1,11 @@
-"""Pulumi's plugins that Eph's targets need, found or brought onto this machine beside the CLI, and Helm.
+"""Finds or installs the Pulumi plugins that Eph's targets need, next to the CLI, and Helm.
 
-A plugin is one binary that Pulumi finds on PATH. It is not installed into PULUMI_HOME: Pulumi would look there for the
-very version that the SDK asks for, and parallel installs race (pulumi #22784). The ways are the CLI's own, in the same
-order: PATH, Eph's cache, Pulumi's download, a build from the Go module. The pinned SDK says which version.
+A plugin is one binary that Pulumi finds on PATH. It isn't installed into PULUMI_HOME: Pulumi would look there for the
+exact version that the SDK requests, and parallel installs race (pulumi #22784). The ways are the same as the CLI's, in
+the same order: PATH, Eph's cache, Pulumi's download, a build from the Go module. The pinned SDK determines the version.
 
-Helm, which renders charts, is the command of the very module that Pulumi's Kubernetes plugin renders them with. So it
-is built from the plugin's go.mod, which takes seconds where the plugin was built; it has no download of its own.
+Helm, which renders charts, is the command of the same module that Pulumi's Kubernetes plugin renders them with. So it
+is built from the plugin's go.mod, which takes seconds after the plugin was built. It has no download of its own.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from stacks.toolchain.installers import SourceUnavailable
 from stacks.toolchain.pulumi_cli import Progress, Toolchain, ToolchainNotFound
 
 HELM, HELM_VERSION = "helm", "3.18.6"
-"""As in infra/toolchain/kubernetes-plugin/go.mod; a test sees to it."""
+"""The version in infra/toolchain/kubernetes-plugin/go.mod, checked by a test."""
 
 
 def find(name: str, cache: Path | None = None) -> Path:
-    """The folder to put in front of PATH. Raises ``NoToolchain`` where the plugin is not there."""
+    """The folder to put in front of PATH. Raises ``ToolchainNotFound`` if the plugin isn't installed."""
     found = shutil.which(_binary_name(name))
     if found is not None and "path" in pulumi_cli.allowed_ways():
         return Path(found).absolute().parent
@@ -40,7 +40,7 @@ def find(name: str, cache: Path | None = None) -> Path:
 
 
 def ensure(name: str, progress: Progress, cache: Path | None = None) -> Path:
-    """The folder of the plugin that is there, or of one that is downloaded or built now. Raises ``NoToolchain``."""
+    """The folder of the plugin, which is downloaded or built if necessary. Raises ``ToolchainNotFound``."""
     cache = cache or pulumi_cli.cache_folder()
     try:
         return find(name, cache)
@@ -48,7 +48,7 @@ def ensure(name: str, progress: Progress, cache: Path | None = None) -> Path:
         pass
     with pulumi_cli.exclusive_lock(cache, progress):
         try:
-            return find(name, cache)  # the one we waited for may have made it
+            return find(name, cache)  # the process we waited for may have installed it
         except ToolchainNotFound:
             return _install(name, cache, progress)
 
@@ -77,7 +77,7 @@ def _install(name: str, cache: Path, progress: Progress) -> Path:
             return place
         except SourceUnavailable as why:
             failures[way] = str(why)
-            progress(f"{_title(name)}: {way} did not work: {str(why).splitlines()[0]}")
+            progress(f"{_title(name)}: {way} failed: {str(why).splitlines()[0]}")
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     raise ToolchainNotFound(_not_found_message(name, failures))
@@ -106,7 +106,7 @@ def _not_found_message(name: str, failures: dict[str, str]) -> str:
     target = HELM if name == HELM else f"plugin-{name}"
     return "\n".join(
         [
-            f"{_title(name).capitalize()} is not on this machine.",
+            f"{_title(name).capitalize()} isn't installed.",
             *(f"  {way}: {why}" for way, why in failures.items()),
             f"Run `make {target}` in a checkout of Eph, or put {_binary_name(name)} on PATH.",
         ]
@@ -114,7 +114,7 @@ def _not_found_message(name: str, failures: dict[str, str]) -> str:
 
 
 def main(arguments: Sequence[str] = (), out: TextIO = sys.stdout, err: TextIO = sys.stderr) -> int:
-    """Finds or makes the named plugins and says which folders to put in front of PATH."""
+    """Finds or installs the named plugins and prints the folders to put in front of PATH."""
     try:
         found = [ensure(name, lambda line: print(line, file=err, flush=True)) for name in arguments]
     except ToolchainNotFound as why:

@@ -1,4 +1,4 @@
-"""``eph audit``, ``sweep`` and ``approve``: looking after the service."""
+"""``eph audit``, ``sweep`` and ``approve``: maintain the service."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ORPHANS, UNREAD = 1, 2
 def audit(form: output.OutputOption = OutputFormat.TABLE) -> None:
     """Find orphaned resources.
 
-    Exit status: 0 no orphans, 1 orphans found, 2 something could not be checked.
+    Exit status: 0 no orphans, 1 orphans found, 2 something couldn't be checked.
     """
     from orchestrator.cli.api_client import connect
     from orchestrator.surfaces.api.schemas import AuditResponse
@@ -111,7 +111,7 @@ def approve(
 
 
 def _approve_commit(client: ApiClient, name: str, commit: str, yes: bool) -> dict[str, Any]:
-    """Bound to the commit that was shown, or that the person named: whatever is pushed meanwhile is not approved."""
+    """Applies to the commit that was shown or that the person named: later pushes aren't approved."""
     from orchestrator.cli.api_client import path_segment
 
     item = environment_names.find(client, name)

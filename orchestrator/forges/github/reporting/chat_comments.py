@@ -1,8 +1,8 @@
-"""What people say on pull requests, and our reactions to it.
+"""Comments on pull requests, and our reactions to them.
 
-One list for a whole repository, the newest change first and always the same address, so that as long as nobody says
-anything it is answered by 304. GitHub's own ``since`` would be another address each time. Whose reactions a comment has
-is asked for only where it has any, and where our last word is not known.
+One list per repository, newest change first and always with the same URL, so that it is answered by 304 as long as
+there are no new comments. GitHub's ``since`` parameter would change the URL each time. A comment's reactions are
+requested only if it has any and ours isn't known.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from programs.kit.caches import BoundedCache
 
 MAX_CACHED = 4096
 MAX_COMMENT_PAGES = 5
-"""Of a hundred comments each: so many within the time that counts is an attack, or a very busy day."""
+"""Of a hundred comments each: more within the relevant time is an attack, or a very busy day."""
 
 
 class ChatComments:
