@@ -73,7 +73,7 @@ def assert_exactly_one(site: Site, preview: Preview) -> None:
         counted = {
             "programs": sum(item.environment == name for item in cleanup.list_programs(on)),
             "ports": sum(owner.startswith(f"{name}.") for _, owner in ports.list_reserved(on)),
-            "routes": sum(item.environment == name for item in routes.list_routes(on)),
+            "routes": sum(item.environment == name for item in routes.list_routes(on.routes)),
             "checkouts": len(list((on.envs / name / "src").iterdir())),
             "databases": sum(
                 item.environment == name and item.kind == "DATABASE" for item in environment_databases.list_owned(on)

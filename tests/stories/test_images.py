@@ -326,7 +326,7 @@ async def test_who_does_not_want_it_any_more_is_not_waited_for(world: World, gon
     before = world.registries.requests
     await world.run_for(minutes=30)
     assert world.registries.requests == before
-    assert world.memory.image_lookups == {}
+    assert world.facts.image_lookups.latest == {}
 
 
 async def test_nothing_is_looked_for_that_may_not_be_built(world: World) -> None:

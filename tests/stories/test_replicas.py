@@ -83,7 +83,7 @@ async def test_what_was_asked_for_in_an_earlier_term_is_forgotten(follower: Worl
     lease(follower).set_leading(True)
     number = follower.open()
     await follower.run_for(minutes=1)
-    follower.memory.add_intent(Intent(follower.ref(number), "down", "ada", follower.now))
+    follower.facts.intents.add(Intent(follower.ref(number), "down", "ada", follower.now))
     lease(follower).set_leading(False)
     lease(follower).set_leading(True)
     await follower.run_for(minutes=5)

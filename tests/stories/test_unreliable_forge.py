@@ -123,7 +123,7 @@ async def test_mass_deletion_is_held_until_approved(world: World) -> None:  # L7
     assert plan.digest
     assert len(world.event_messages("plan.held")) >= 1
     assert f"eph approve {plan.digest}" in world.event_messages("plan.held")[-1]
-    world.memory.approved_plans[plan.digest] = world.now
+    world.facts.approvals.approve_plan(plan.digest, world.now)
     await world.run_for(minutes=5)
     assert len(world.stacks.records) == 3
 
@@ -139,7 +139,7 @@ async def test_an_approval_says_nothing_of_the_next_day(world: World) -> None:  
     assert plan.digest
     world.forge.fail_next(DOWN, count=100_000)
     await world.run_for(minutes=3)
-    world.memory.approved_plans[plan.digest] = world.now
+    world.facts.approvals.approve_plan(plan.digest, world.now)
     await world.run_for(hours=2)
     world.forge._failures.clear()
     await world.run_for(minutes=5)

@@ -175,7 +175,7 @@ class World:
         """A new process: everything that is in memory is new."""
         self.wakeups = RecordingWakeups()
         self.system = compose(self._ports(), self._options())
-        self.memory, self.journal = self.system.state, self.system.journal
+        self.facts, self.journal = self.system.facts, self.system.journal
         self.loop, self.executor, self.monitor = self.system.loop, self.system.executor, self.system.monitor
         self.notifier = self.system.notifier
 
@@ -344,7 +344,7 @@ class World:
         return self.forge.push(self.shop, branch, files or {"text": f"at {self.now}"})
 
     def request_action(self, kind: str, number: int, until: datetime | None = None) -> None:
-        self.memory.add_intent(Intent(self.ref(number), kind, "bob", self.now, until))
+        self.facts.intents.add(Intent(self.ref(number), kind, "bob", self.now, until))
         self.wakeups.wake(refresh=True)
 
     def hold(self, number: int) -> StackRef:

@@ -18,7 +18,6 @@ import pulumi
 import pytest
 from pulumi.runtime import set_mocks
 
-from programs.kit import host_settings as local_settings
 from programs.kit import identifiers
 from programs.kit.database import cloning, environment_databases, postgres
 from programs.kit.errors import TargetError
@@ -28,6 +27,7 @@ from programs.targets.kubernetes import settings as kubernetes_settings
 from programs.targets.kubernetes import shared_postgres
 from programs.targets.kubernetes.errors import KubernetesError
 from programs.targets.kubernetes.settings import KubernetesSettings
+from programs.targets.local import settings as local_settings
 from programs.targets.local.local_program import LocalProgram
 from programs.targets.local.target import TARGET
 from tests.targets.kubernetes.recorded_program import RecordedProgram, event_loop

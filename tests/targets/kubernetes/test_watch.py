@@ -153,7 +153,7 @@ def test_everything_in_a_namespace_of_ours_is_held_and_one_thing_can_go(
     api.put("v1/persistentvolumeclaims:shop-a-1/data-eph-db-main-1-0")
     api.put("v1/services:elsewhere/extra")
     gateway_routes.write(
-        gateway_routes.routes_folder(target_settings.routes),
+        Path(target_settings.routes),
         gateway_routes.RouteRecord("shop-a-1.test", "http://x", "shop-a-1", "web", "c"),
     )
     found = cluster_inventory.list_resources(cluster.connect(target_settings), target_settings)

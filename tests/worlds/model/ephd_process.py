@@ -71,7 +71,7 @@ class ModelEphd:
     def __init__(self, dependencies: EphdDependencies) -> None:
         self._dependencies = dependencies
         self.system = compose(self._ports(), self._options())
-        self.wakeups, self.memory = self.system.ports.wakeups, self.system.state
+        self.wakeups, self.facts = self.system.ports.wakeups, self.system.facts
         work = (self.system.notifier.run(), self.system.loop.run())
         self._tasks = [asyncio.ensure_future(each) for each in work]
 
