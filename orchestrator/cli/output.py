@@ -102,8 +102,8 @@ def print_error(problem: CliError) -> None:
         out.print(_text("hint:  ", "bold").append(clean(problem.hint), style="default"))
 
 
-def styled_phase(word: str) -> Text:
-    return _text(word, STYLES.get(word, "dim"))
+def styled_phase(phase: str) -> Text:
+    return _text(phase, STYLES.get(phase, "dim"))
 
 
 def link(text: str, url: str) -> Text:

@@ -56,7 +56,7 @@ def _poll(client: ApiClient, environment: EnvironmentItem, timeout: float) -> It
     from orchestrator.surfaces.api.schemas import EnvironmentItem
 
     end = time.monotonic() + timeout
-    told = ""
+    last_step = ""
     with _spinner(environment.name) as spinner:
         while time.monotonic() < end:
             try:
@@ -67,8 +67,8 @@ def _poll(client: ApiClient, environment: EnvironmentItem, timeout: float) -> It
                 yield None
                 return
             step = f"{item.phase}: {item.progress}" if item.progress else item.phase
-            if step != told:
-                told = step
+            if step != last_step:
+                last_step = step
                 _print_step(spinner, f"{item.name} {step}")
             yield item
             time.sleep(POLL_INTERVAL)

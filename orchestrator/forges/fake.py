@@ -103,8 +103,8 @@ class FakeForge:
     def pull(self, repository: Repository, number: int) -> PullRequest:
         with self._call("pull"):
             key = Key(repository.id, number)
-            gone = PullRequest(key, PullState.GONE, "", frozenset(), "", "", "", "", "")
-            return self._repository(repository).pulls.get(number, gone)
+            missing = PullRequest(key, PullState.GONE, "", frozenset(), "", "", "", "", "")
+            return self._repository(repository).pulls.get(number, missing)
 
     def refs(self, repository: Repository, kind: RefKind, patterns: tuple[str, ...]) -> RefList:
         with self._call("refs"):
@@ -191,13 +191,13 @@ class FakeForge:
 
     def report_deployment(self, repository: Repository, sha: str, environment: str, report: DeploymentReport) -> None:
         with self._call("report_deployment"):
-            there = self._writable(repository).deployments.setdefault(environment, {})
+            deployments = self._writable(repository).deployments.setdefault(environment, {})
             final = report.state is not DeploymentState.IN_PROGRESS
-            for other, said in there.items():
-                if other != sha and (final or said.state is DeploymentState.IN_PROGRESS):
-                    there[other] = DeploymentReport(DeploymentState.INACTIVE, f"Superseded by {sha[:7]}.")
-            if there.pop(sha, None) is not None or report.state is not DeploymentState.INACTIVE:
-                there[sha] = report
+            for other, other_report in deployments.items():
+                if other != sha and (final or other_report.state is DeploymentState.IN_PROGRESS):
+                    deployments[other] = DeploymentReport(DeploymentState.INACTIVE, f"Superseded by {sha[:7]}.")
+            if deployments.pop(sha, None) is not None or report.state is not DeploymentState.INACTIVE:
+                deployments[sha] = report
 
     def retire_deployment(self, repository: Repository, environment: str) -> str:
         with self._call("retire_deployment"):

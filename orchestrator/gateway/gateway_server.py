@@ -197,9 +197,9 @@ class Gateway:
         peer = request.remote or ""
         if not in_networks(peer, self._settings.trusted_proxies):
             return ClientInfo(peer, request.scheme)
-        said = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+        forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
         scheme = "https" if request.headers.get("X-Forwarded-Proto", "").lower() == "https" else "http"
-        return ClientInfo(said or peer, scheme)
+        return ClientInfo(forwarded or peer, scheme)
 
 
 def _host(request: web.BaseRequest) -> str:

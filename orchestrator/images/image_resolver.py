@@ -51,23 +51,23 @@ class ImageResolver:
 
     def find(self, request: ImageRequest, read_note: ReadNote, allow_fallback: bool) -> ImageResult:
         """``allow_fallback``: whether the fallback can be used by now."""
-        told: list[str] = []
+        explanations: list[str] = []
         for place in self._sources(request, read_note, allow_fallback):
             try:
                 self._policy.check_allowed(image_references.parse(request.repository))
                 found = place.find()
             except ImageNotFound as error:
-                told.append(f"{place.name} {error}")
+                explanations.append(f"{place.name} {error}")
             except (RegistryError, InvalidReference) as error:
                 pause = error.retry_after if isinstance(error, RegistryUnavailable) else 0.0
                 trouble = f"{place.name} {error}"
                 return ImageResult(
-                    request.name, tuple(told), None, trouble, isinstance(error, RegistryUnavailable), pause
+                    request.name, tuple(explanations), None, trouble, isinstance(error, RegistryUnavailable), pause
                 )
             else:
-                how = "; ".join([f"{place.name}{found.explanation}", *told])
-                return ImageResult(request.name, tuple(told), ImagePin(str(found.image), how))
-        return ImageResult(request.name, tuple(told))
+                how = "; ".join([f"{place.name}{found.explanation}", *explanations])
+                return ImageResult(request.name, tuple(explanations), ImagePin(str(found.image), how))
+        return ImageResult(request.name, tuple(explanations))
 
     def _sources(self, request: ImageRequest, read_note: ReadNote, allow_fallback: bool) -> Iterator[ImageSource]:
         if request.notes:
@@ -119,8 +119,10 @@ class ImageResolver:
                 good.append((built or datetime.min.replace(tzinfo=UTC), -place, image))
         most = f", of which {MAX_MATCHES} were checked" if len(matching) > MAX_MATCHES else ""
         if not good:
-            said = "; ".join(wrong[:MAX_REJECTIONS])
-            raise ImageNotFound(f"matches {formatting.count(len(matching), 'tag')}{most}, none of them usable: {said}")
+            rejections = "; ".join(wrong[:MAX_REJECTIONS])
+            raise ImageNotFound(
+                f"matches {formatting.count(len(matching), 'tag')}{most}, none of them usable: {rejections}"
+            )
         built_at, _, image = max(good)
         newest = f", built {formatting.timestamp(built_at.replace(microsecond=0))}" if built_at.year > 1 else ""
         return FoundImage(

@@ -74,10 +74,10 @@ class RegistryClient:
 
     def _digest(self, image: ImageReference) -> str:
         reply = self._request("HEAD", image, f"manifests/{image.tag}", 0)
-        told = reply.headers.get("docker-content-digest", "")
+        header_digest = reply.headers.get("docker-content-digest", "")
         return (
-            told
-            if image_references.is_digest(told)
+            header_digest
+            if image_references.is_digest(header_digest)
             else _hash(self._request("GET", image, f"manifests/{image.tag}").body)
         )
 
@@ -185,10 +185,10 @@ def _next_page(reply: HttpReply, image: ImageReference) -> str:
     found = _NEXT.search(reply.headers.get("link", ""))
     if not found:
         return ""
-    there = urlsplit(urljoin(reply.url, found[1]))
-    if there.path != f"/v2/{registry_policy.repository_of(image)}/tags/list":
+    next_url = urlsplit(urljoin(reply.url, found[1]))
+    if next_url.path != f"/v2/{registry_policy.repository_of(image)}/tags/list":
         raise RegistryRefused("can't be scanned: the registry's list of tags continues on another host")
-    return f"tags/list?{there.query}"
+    return f"tags/list?{next_url.query}"
 
 
 def _json_object(reply: HttpReply) -> Mapping[str, Any]:

@@ -80,16 +80,16 @@ class RegistryHttp:
 
     def request(self, method: str, url: str, registry: str, headers: Mapping[str, str], max_bytes: int) -> HttpReply:
         """``registry`` is the host on whose behalf the request is sent; ``max_bytes`` limits the response."""
-        here = self._checked_url(url, registry)
+        current_url = self._checked_url(url, registry)
         given = dict(headers)
         for _ in range(MAX_REDIRECTS + 1):
-            reply = self._request_once(method, here, given, max_bytes)
+            reply = self._request_once(method, current_url, given, max_bytes)
             if reply.status not in _REDIRECT_STATUSES:
                 return reply
-            there = self._checked_url(str(here.join(reply.headers.get("location", ""))), registry)
-            if _host(there) != _host(here):
+            target_url = self._checked_url(str(current_url.join(reply.headers.get("location", ""))), registry)
+            if _host(target_url) != _host(current_url):
                 given.pop("Authorization", None)
-            here = there
+            current_url = target_url
         raise RegistryRefused(f"can't be read: {registry} redirects endlessly")
 
     def _checked_url(self, url: str, registry: str) -> httpx.URL:
@@ -134,9 +134,9 @@ class RegistryHttp:
             return self._slots.setdefault(host, threading.Semaphore(REQUESTS_PER_HOST))
 
     def _check_status(self, host: str, reply: HttpReply) -> None:
-        told = _retry_after(reply.headers.get("retry-after", ""))
-        if reply.status == httpx.codes.TOO_MANY_REQUESTS or (reply.status == 503 and told):
-            pause = told or DEFAULT_RETRY_AFTER
+        delay = _retry_after(reply.headers.get("retry-after", ""))
+        if reply.status == httpx.codes.TOO_MANY_REQUESTS or (reply.status == 503 and delay):
+            pause = delay or DEFAULT_RETRY_AFTER
             with self._lock:
                 self._blocked_until[host] = self._now() + pause
             raise RegistryUnavailable(f"unavailable: {host} asks to wait ({reply.status})", pause)

@@ -44,10 +44,10 @@ def parse_challenge(header: str) -> Challenge | None:
     only."""
     found = {match[1].lower(): match for match in _SCHEME.finditer(header[:4096])}
     if "bearer" in found:
-        told = {
+        parameters = {
             key.lower(): quoted or bare for key, quoted, bare in _PARAMETER.findall(header[found["bearer"].end() :])
         }
-        return Challenge(told["realm"], told.get("service", "")) if told.get("realm") else None
+        return Challenge(parameters["realm"], parameters.get("service", "")) if parameters.get("realm") else None
     return Challenge() if "basic" in found else None
 
 
@@ -76,12 +76,12 @@ class RegistryTokens:
     def _fetch_token(self, image: ImageReference, challenge: Challenge) -> str:
         registry, repository = _repository_key(image)
         secret = self._policy.credentials_for(registry, _realm_host(challenge.realm, registry))
-        asked = {"scope": f"repository:{repository}:pull"}
+        params = {"scope": f"repository:{repository}:pull"}
         if challenge.service:
-            asked["service"] = challenge.service
+            params["service"] = challenge.service
         joint = "&" if "?" in challenge.realm else "?"
         headers = {"Authorization": f"Basic {secret}"} if secret else {}
-        reply = self._http.request("GET", f"{challenge.realm}{joint}{urlencode(asked)}", registry, headers, MAX_BYTES)
+        reply = self._http.request("GET", f"{challenge.realm}{joint}{urlencode(params)}", registry, headers, MAX_BYTES)
         if reply.status != httpx.codes.OK:
             return ""
         data = reply.json()

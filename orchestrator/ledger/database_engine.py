@@ -124,9 +124,9 @@ def create_engine(url: str, exchange_timeout: float = EXCHANGE_SECONDS) -> sa.En
 
 
 def _postgres(url: sa.URL, exchange_timeout: float) -> sa.Engine:
-    made = sa.create_engine(url, pool_pre_ping=True, pool_size=2, max_overflow=8, pool_timeout=EXCHANGE_SECONDS)
+    engine = sa.create_engine(url, pool_pre_ping=True, pool_size=2, max_overflow=8, pool_timeout=EXCHANGE_SECONDS)
 
-    @sa.event.listens_for(made, "do_connect")
+    @sa.event.listens_for(engine, "do_connect")
     def _connect(_dialect: object, _record: object, _args: object, given: dict[str, Any]) -> TimeoutConnection:
         words = {"connect_timeout": CONNECT_SECONDS, "fallback_application_name": "eph", "prepare_threshold": None}
         raw = TimeoutConnection.connect(**{**words, **given}, autocommit=True)
@@ -135,12 +135,12 @@ def _postgres(url: sa.URL, exchange_timeout: float) -> sa.Engine:
         raw.autocommit = False
         return raw
 
-    @sa.event.listens_for(made, "checkin")
+    @sa.event.listens_for(engine, "checkin")
     def _impatient(raw: Any, _record: object) -> None:
         if raw is not None:
             raw.exchange_timeout = exchange_timeout
 
-    return made
+    return engine
 
 
 def _sqlite(url: sa.URL) -> sa.Engine:
@@ -149,16 +149,16 @@ def _sqlite(url: sa.URL) -> sa.Engine:
         url = url.update_query_dict({"timeout": "3"})
     if url.database and url.database != ":memory:":
         url = url.set(database=str(Path(url.database).expanduser()))
-    made = sa.create_engine(url, connect_args={"check_same_thread": False})
+    engine = sa.create_engine(url, connect_args={"check_same_thread": False})
 
-    @sa.event.listens_for(made, "connect")
+    @sa.event.listens_for(engine, "connect")
     def _pragmas(connection: Any, _record: object) -> None:
         cursor = connection.cursor()
         _enable_wal(cursor)
         cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.close()
 
-    return made
+    return engine
 
 
 def _enable_wal(cursor: sqlite3.Cursor) -> None:

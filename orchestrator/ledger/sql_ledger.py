@@ -188,12 +188,12 @@ class SqlLedger:
         try:
             self._ensure_schema()
             with self._engine.begin() as connection:
-                gone = retention.prune(connection, self._now() - self._keep)
+                deleted = retention.prune(connection, self._now() - self._keep)
         except Exception as error:  # noqa: BLE001 - old events can stay a while longer
             self._back_off(error)
-            gone = 0
+            deleted = 0
         self._prune_at = self._monotonic() + (
-            retention.SOON_SECONDS if gone == retention.BATCH else retention.LATER_SECONDS
+            retention.SOON_SECONDS if deleted == retention.BATCH else retention.LATER_SECONDS
         )
 
     def _back_off(self, error: Exception) -> None:

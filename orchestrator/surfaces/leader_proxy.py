@@ -169,13 +169,13 @@ async def _send_response(response: httpx.Response, send: Send) -> None:
 async def _until_disconnect(response: Coroutine[Any, Any, None], receive: Receive) -> None:
     """Until the response ends or the client disconnects: otherwise a stream would never end."""
     work = asyncio.create_task(response)
-    gone = asyncio.create_task(_wait_disconnect(receive))
+    disconnected = asyncio.create_task(_wait_disconnect(receive))
     try:
-        await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({work, disconnected}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in (work, gone):
+        for task in (work, disconnected):
             task.cancel()
-        await asyncio.gather(work, gone, return_exceptions=True)
+        await asyncio.gather(work, disconnected, return_exceptions=True)
 
 
 async def _wait_disconnect(receive: Receive) -> None:

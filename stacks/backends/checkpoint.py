@@ -70,9 +70,9 @@ def _input_value(resources: list[dict[str, Any]], input_name: str) -> str:
 def _pinned_images(resources: list[dict[str, Any]]) -> PinnedImages | None:
     """The images that the program recorded before anything else (``registry.PINNED``)."""
     for item in resources:
-        said = item["inputs"].get(registry.PINNED_INPUT) if isinstance(item.get("inputs"), dict) else None
-        if isinstance(said, dict) and isinstance(said.get("commit"), str):
-            return PinnedImages(said["commit"], _string_map(said.get("images")), _string_map(said.get("found")))
+        pinned = item["inputs"].get(registry.PINNED_INPUT) if isinstance(item.get("inputs"), dict) else None
+        if isinstance(pinned, dict) and isinstance(pinned.get("commit"), str):
+            return PinnedImages(pinned["commit"], _string_map(pinned.get("images")), _string_map(pinned.get("found")))
     return None
 
 

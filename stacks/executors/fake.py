@@ -199,7 +199,7 @@ class FakeExecutor:
     async def _run(self, operation: Operation, progress: OnProgress, interruption: _Interruption) -> OperationResult:
         began = self.now()
         if interruption.interrupted.is_set():
-            return self._result(operation, began, Outcome.CANCELLED, "interrupted before it began")
+            return self._result(operation, began, Outcome.CANCELLED, "interrupted before it started")
         first = self._running.get(operation.ref)
         if first and first[1] is not interruption:
             return self._result(operation, began, Outcome.FAILED, ALREADY_RUNNING)

@@ -90,12 +90,12 @@ def _with_failure(
     result: OperationResult, failure: BaseException, progress: ProgressCollector, lease_expired: bool
 ) -> OperationResult:
     if result.outcome is Outcome.CANCELLED:
-        told = (
+        message = (
             "the replica that started it is no longer the leader; the new leader restarts it"
             if lease_expired
             else "interrupted"
         )
-        return replace(result, error=told, step=progress.failed_step or progress.current_step)
+        return replace(result, error=message, step=progress.failed_step or progress.current_step)
     why = errors.explain(failure, progress)
     return replace(result, error=why.error, step=why.step, tail=why.tail, retryable=why.retryable)
 

@@ -70,9 +70,9 @@ def plugin_folder(cache: Path) -> Path:
 
 def download(folder: Path, version: str, progress: Progress) -> None:
     progress(f"pulumi {version}: downloading from Pulumi's site")
-    said = _run([sys.executable, "-c", _INSTALL_SCRIPT, str(folder), version], DOWNLOAD_DEADLINE, lambda _: None)
+    output = _run([sys.executable, "-c", _INSTALL_SCRIPT, str(folder), version], DOWNLOAD_DEADLINE, lambda _: None)
     if not (folder / "bin" / "pulumi").is_file():
-        raise SourceUnavailable(_tail(said) or "the installer didn't install pulumi")
+        raise SourceUnavailable(_tail(output) or "the installer didn't install pulumi")
 
 
 def build(folder: Path, version: str, progress: Progress) -> None:
@@ -85,10 +85,10 @@ def download_plugin(folder: Path, name: str, version: str, progress: Progress) -
     progress(f"plugin {name} {version}: downloading from Pulumi's site")
     home = folder / "home"
     command = ["pulumi", "plugin", "install", "resource", name, version, "--non-interactive"]
-    said = _run(command, DOWNLOAD_DEADLINE, lambda _: None, PULUMI_HOME=str(home), PULUMI_SKIP_UPDATE_CHECK="1")
+    output = _run(command, DOWNLOAD_DEADLINE, lambda _: None, PULUMI_HOME=str(home), PULUMI_SKIP_UPDATE_CHECK="1")
     found = next(home.glob(f"plugins/*/pulumi-resource-{name}"), None)
     if found is None:
-        raise SourceUnavailable(_tail(said) or "the installer didn't install the plugin")
+        raise SourceUnavailable(_tail(output) or "the installer didn't install the plugin")
     found.rename(folder / found.name)
     shutil.rmtree(home)
 
@@ -110,34 +110,34 @@ def _run_build_script(script_name: str, binary: Path, on_output: Callable[[list[
         raise SourceUnavailable("the Go module files are only in a checkout of Eph, but this is an installed package")
     if shutil.which("go") is None:
         raise SourceUnavailable("Go isn't on PATH (1.26 or newer, or 1.21 or newer with toolchain downloads)")
-    said = _run([str(script), str(binary)], BUILD_DEADLINE, on_output)
+    output = _run([str(script), str(binary)], BUILD_DEADLINE, on_output)
     if not binary.is_file():
-        raise SourceUnavailable(f"go build failed: {_tail(said)}")
+        raise SourceUnavailable(f"go build failed: {_tail(output)}")
 
 
 def _progress_reporter(what: str, progress: Progress) -> Callable[[list[str]], None]:
     """Go prints each module that it downloads and each package that it compiles: their number is the progress."""
-    started = told = time.monotonic()
+    started = reported_at = time.monotonic()
 
-    def tell(said: list[str]) -> None:
-        nonlocal told
-        if (now := time.monotonic()) - told >= PROGRESS_INTERVAL:
-            told = now
-            last = said[-1][:60] if said else "reading modules"
-            progress(f"{what}: {now - started:.0f} s, {len(said)} steps done, last: {last}")
+    def show(output: list[str]) -> None:
+        nonlocal reported_at
+        if (now := time.monotonic()) - reported_at >= PROGRESS_INTERVAL:
+            reported_at = now
+            last = output[-1][:60] if output else "reading modules"
+            progress(f"{what}: {now - started:.0f} s, {len(output)} steps done, last: {last}")
 
-    return tell
+    return show
 
 
 def _tail(lines: list[str]) -> str:
     """The last lines of the output: enough to act on, short enough for one message."""
-    told = [line for line in lines if line.strip()]
-    return " | ".join(told[-4:])[-600:]
+    printed = [line for line in lines if line.strip()]
+    return " | ".join(printed[-4:])[-600:]
 
 
 def _run(command: list[str], deadline: float, on_output: Callable[[list[str]], None], **extra_env: str) -> list[str]:
     """Returns the command's output. ``on_output`` gets all of it so far, about once a second."""
-    until, said = time.monotonic() + deadline, list[str]()
+    until, output = time.monotonic() + deadline, list[str]()
     try:
         child = subprocess.Popen(
             command,
@@ -152,14 +152,14 @@ def _run(command: list[str], deadline: float, on_output: Callable[[list[str]], N
     try:
         for line in _read_lines(child, until):
             if line is not None:
-                said.append(line)
-            on_output(said)
+                output.append(line)
+            on_output(output)
         child.wait(max(1.0, until - time.monotonic()))
     except (TimeoutError, subprocess.TimeoutExpired):
         raise SourceUnavailable(f"not finished within {deadline:.0f} s") from None
     finally:
         _terminate(child)
-    return said
+    return output
 
 
 def _read_lines(child: subprocess.Popen[bytes], deadline: float) -> Iterator[str | None]:

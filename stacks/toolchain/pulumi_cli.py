@@ -185,9 +185,9 @@ def _install_with(make: Callable[[Path, str, Progress], None], cache: Path, prog
     try:
         (staging / "bin").mkdir(parents=True)
         make(staging, VERSION, progress)
-        made = version_of(staging / "bin" / "pulumi")
-        if made != VERSION:
-            raise SourceUnavailable(f"it installed {made}, not {VERSION}")
+        installed_version = version_of(staging / "bin" / "pulumi")
+        if installed_version != VERSION:
+            raise SourceUnavailable(f"it installed {installed_version}, not {VERSION}")
         # Pulumi warns at each run if there is another one next to the one that PATH names.
         (staging / "bin" / sources.PYTHON_PLUGIN).unlink(missing_ok=True)
         shutil.rmtree(place, ignore_errors=True)  # a folder without bin/pulumi, otherwise it would have been found
@@ -234,8 +234,8 @@ def main(arguments: Sequence[str] = (), out: TextIO = sys.stdout, err: TextIO = 
     if "--path" in arguments:
         print(found.path, file=out)
         return 0
-    told = {"pulumi": found.pulumi, "version": found.version, "source": found.source, "PATH": found.path}
-    print(*(f"{name:8} {value}" for name, value in told.items()), sep="\n", file=out)
+    variables = {"pulumi": found.pulumi, "version": found.version, "source": found.source, "PATH": found.path}
+    print(*(f"{name:8} {value}" for name, value in variables.items()), sep="\n", file=out)
     return 0
 
 

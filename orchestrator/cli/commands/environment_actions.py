@@ -48,10 +48,10 @@ def up(
         item = _post_action(client, before, "up")
         if wait:
             item = polling.until_ready(client, before, longest)
-    asked = (
+    message = (
         f"{item.name}: retry requested; it is {item.phase}. Use `eph up {item.name} --wait` to wait until it is ready."
     )
-    _print_result(item, form, (item.url or f"{item.name} is ready") if wait else asked)
+    _print_result(item, form, (item.url or f"{item.name} is ready") if wait else message)
 
 
 @app.command()

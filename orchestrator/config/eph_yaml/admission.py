@@ -77,8 +77,8 @@ def limit_problems(document: Document, policy: AdmissionPolicy, domain: str) -> 
     yield from _count_problems(document, policy)
     for path, length, most in (*_durations(config, policy), *_command_timeouts(config, policy)):
         if length > most:
-            asked, granted = format_duration(length), format_duration(most)
-            yield document.problem(path, f"{asked} exceeds the limit of this server", f"use at most {granted}")
+            requested, granted = format_duration(length), format_duration(most)
+            yield document.problem(path, f"{requested} exceeds the limit of this server", f"use at most {granted}")
     dns = config.environment.dns
     if dns and dns.domain not in policy.domains | {domain}:
         allowed = ", ".join(sorted(policy.domains | {domain}))

@@ -99,19 +99,19 @@ class GitHubForge:
         options: GitHubOptions = GitHubOptions(),
     ) -> None:
         chosen = selection.parse(repositories, options.organisations)
-        means = TransportConfig(base_url.rstrip("/"), timeout, now, cache=options.cache or DiskCache(None))
+        config = TransportConfig(base_url.rstrip("/"), timeout, now, cache=options.cache or DiskCache(None))
         self._base_url, self._now, self._clone_url, self._cache = (
-            means.base_url,
+            config.base_url,
             MonotonicClock(now),
             options.clone_url,
-            means.cache,
+            config.cache,
         )
         self._connections: ConnectionProvider = (
-            AppConnections(GitHubApp(means, credentials.app_id, credentials.private_key), chosen, now)
+            AppConnections(GitHubApp(config, credentials.app_id, credentials.private_key), chosen, now)
             if isinstance(credentials, AppKey)
-            else TokenConnections(means, credentials, options.login)
+            else TokenConnections(config, credentials, options.login)
         )
-        self._router = ConnectionRouter(self._connections, means.base_url)
+        self._router = ConnectionRouter(self._connections, config.base_url)
         self._finder = RepositoryFinder(chosen, self._connections, now)
         self._schedule = PollSchedule(options.poll_seconds)
         self._lock = threading.Lock()
@@ -125,8 +125,8 @@ class GitHubForge:
         self._refs = RefReader(self._router)
         self._git_notes = GitNotes(self._router)
         self._marks = CommitMarks(self._router, self._login)
-        self._files = FileReader(self._router, means)
-        self._commits = CommitCache(self._router, self._marks, self._files, self._login, means)
+        self._files = FileReader(self._router, config)
+        self._commits = CommitCache(self._router, self._marks, self._files, self._login, config)
         self._router.on_write = self._commits.invalidate
         self._deployments = Deployments(self._router, self._now)
         self._chat_comments = ChatComments(self._router, self._login, self._now)

@@ -91,14 +91,14 @@ class SignInGuard:
 
     def is_valid(self, token_text: str) -> bool:
         """Compares with every token, each in constant time."""
-        asked = token_text.encode("utf-8", "surrogateescape")
-        return any(hmac.compare_digest(asked, token) for token in self.tokens.all())
+        candidate = token_text.encode("utf-8", "surrogateescape")
+        return any(hmac.compare_digest(candidate, token) for token in self.tokens.all())
 
     def _check_token(self, request: web.BaseRequest) -> TokenCheck:
-        said = [*request.headers.getall(names.TOKEN_HEADER, ()), *filter(None, [bearer_token(request)])]
-        if not said:
+        candidates = [*request.headers.getall(names.TOKEN_HEADER, ()), *filter(None, [bearer_token(request)])]
+        if not candidates:
             return TokenCheck.NOTHING
-        return TokenCheck.RIGHT if any(self.is_valid(token) for token in said) else TokenCheck.WRONG
+        return TokenCheck.RIGHT if any(self.is_valid(token) for token in candidates) else TokenCheck.WRONG
 
     def _has_valid_cookie(self, request: web.BaseRequest, host: str) -> bool:
         """Another preview's page could open a WebSocket here with this browser's cookie; that doesn't count."""
@@ -119,9 +119,9 @@ class SignInGuard:
             return self._sign_in_page(request, host, "/")
         fields = await _form_fields(request)
         back = safe_path(fields.get("to", "/"))
-        said = fields.get("token", "").strip()
-        if self.is_valid(said):
-            return self._signed_in(host, said, back, client_info)
+        token = fields.get("token", "").strip()
+        if self.is_valid(token):
+            return self._signed_in(host, token, back, client_info)
         if wait := self.failures.take_try(client_info.address):
             return holding_pages.render(holding_pages.too_many_tokens(wait), request.headers)
         return self._sign_in_page(request, host, back, failed_before=True)
@@ -152,8 +152,8 @@ class SignInGuard:
 
 
 def bearer_token(request: web.BaseRequest) -> str:
-    kind, _, said = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-    return said.strip() if kind.lower() == "bearer" else ""
+    kind, _, credentials = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    return credentials.strip() if kind.lower() == "bearer" else ""
 
 
 def safe_path(path: str) -> str:

@@ -174,28 +174,28 @@ def _actions(routes: APIRouter, pages: DashboardPages) -> None:
 
     @routes.post("/e/{name:path}/up")
     async def up(request: Request, name: str) -> Response:
-        who = pages.require_developer(request).name
-        return await _done(pages, request, name, desk.up(name, who))
+        actor = pages.require_developer(request).name
+        return await _done(pages, request, name, desk.up(name, actor))
 
     @routes.post("/e/{name:path}/down")
     async def down(request: Request, name: str) -> Response:
-        who = pages.require_developer(request).name
-        return await _done(pages, request, name, desk.down(name, who))
+        actor = pages.require_developer(request).name
+        return await _done(pages, request, name, desk.down(name, actor))
 
     @routes.post("/e/{name:path}/sleep")
     async def sleep(request: Request, name: str) -> Response:
-        who = pages.require_developer(request).name
-        return await _done(pages, request, name, desk.sleep(name, who))
+        actor = pages.require_developer(request).name
+        return await _done(pages, request, name, desk.sleep(name, actor))
 
     @routes.post("/e/{name:path}/wake")
     async def wake(request: Request, name: str) -> Response:
-        who = pages.require_developer(request).name
-        return await _done(pages, request, name, desk.wake_up(name, who))
+        actor = pages.require_developer(request).name
+        return await _done(pages, request, name, desk.wake_up(name, actor))
 
     @routes.post("/e/{name:path}/extend")
     async def extend(request: Request, name: str) -> Response:
-        who = pages.require_developer(request).name
-        return await _done(pages, request, name, desk.extend(name, DAY_SECONDS, who))
+        actor = pages.require_developer(request).name
+        return await _done(pages, request, name, desk.extend(name, DAY_SECONDS, actor))
 
 
 async def _done(pages: DashboardPages, request: Request, name: str, action: Awaitable[object]) -> Response:

@@ -61,8 +61,8 @@ def render(
     state = [_headline(view), _reason(view), _facts(view, now, words), suite_table.section(view)]
     trouble = [_problems(view), _failure(view), _notices(view), _command(view)]
     end = marker(view.key) if view.key is not None else ""
-    said = _reply(reply) if reply is not None else ""
-    return "\n\n".join(part for part in [*state, *trouble, said, _help(view), end] if part) + "\n"
+    answer = _reply(reply) if reply is not None else ""
+    return "\n\n".join(part for part in [*state, *trouble, answer, _help(view), end] if part) + "\n"
 
 
 def render_reply_only(key: Key, reply: ChatReply) -> str:

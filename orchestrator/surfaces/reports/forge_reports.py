@@ -103,9 +103,9 @@ def reports_for(
             view.phase,
             CheckRunReport(commit, check_runs.report(view, now, words), check_runs.name_of(view)),
         )
-    told = deployment_states.report(view)
-    if (told is not None and commit) or deployment_states.is_over(view):
-        yield ForgeReport(repository, view.key, view.phase, DeploymentUpdate(view.name, commit, told))
+    deployment = deployment_states.report(view)
+    if (deployment is not None and commit) or deployment_states.is_over(view):
+        yield ForgeReport(repository, view.key, view.phase, DeploymentUpdate(view.name, commit, deployment))
 
 
 def suppressed(report: ForgeReport) -> ForgeReport:
@@ -127,12 +127,12 @@ def check_owners(reports: Iterable[ForgeReport]) -> dict[CheckSlot, Key]:
     the oldest. An environment that is gone or rejected is neutral, and must not hide that the same commit is live
     elsewhere."""
     found: dict[CheckSlot, tuple[bool, Key]] = {}
-    for letter in reports:
+    for report in reports:
         if (
-            letter.check_slot is not None
-            and isinstance(letter.content, CheckRunReport)
-            and letter.content.report is not None
+            report.check_slot is not None
+            and isinstance(report.content, CheckRunReport)
+            and report.content.report is not None
         ):
-            rank = (letter.content.report.conclusion is Conclusion.NEUTRAL, letter.key)
-            found[letter.check_slot] = min(found.get(letter.check_slot, rank), rank)
+            rank = (report.content.report.conclusion is Conclusion.NEUTRAL, report.key)
+            found[report.check_slot] = min(found.get(report.check_slot, rank), rank)
     return {place: key for place, (_, key) in found.items()}

@@ -108,14 +108,14 @@ class Reporter:
         self, views: Sequence[EnvironmentView], repositories: Mapping[int, Repository], replies: Replies = NO_REPLIES
     ) -> list[str]:
         """Returns a sentence for each report that couldn't be delivered and will be retried."""
-        offered = [letter for view in views for letter in self._reports_for(view, repositories, replies)]
+        offered = [report for view in views for report in self._reports_for(view, repositories, replies)]
         offered += _reply_only_reports(repositories, replies)
-        living = {letter.key for letter in offered}
+        living = {report.key for report in offered}
         self._states = {what: sent for what, sent in self._states.items() if what[0] in living}
         self._check_owners = forge_reports.check_owners(offered)
         offered = self._with_suppressed_checks(offered)
-        failed = [sentence for letter in offered if (sentence := self._deliver(letter))]
-        self._has_pending = any(not self._is_current(letter) for letter in offered)
+        failed = [sentence for report in offered if (sentence := self._deliver(report))]
+        self._has_pending = any(not self._is_current(report) for report in offered)
         return failed
 
     def report_final(
@@ -125,20 +125,20 @@ class Reporter:
         it again. True also if the Git host rejected it, or if retiring deployments failed repeatedly: an environment's
         end must not wait for what may never succeed."""
         offered = self._with_suppressed_checks(self._reports_for(view, repositories, replies))
-        for letter in offered:
-            self._deliver(letter)
-        return all(self._is_current(letter) or _is_given_up(letter, self._state_of(letter)) for letter in offered)
+        for report in offered:
+            self._deliver(report)
+        return all(self._is_current(report) or _is_given_up(report, self._state_of(report)) for report in offered)
 
     def is_delivered(
         self, view: EnvironmentView, repositories: Mapping[int, Repository], replies: Replies = NO_REPLIES
     ) -> bool:
         """Whether everything was reported, or was rejected so often that it is given up."""
         offered = [
-            (letter, self._state_of(letter))
-            for letter in self._with_suppressed_checks(self._reports_for(view, repositories, replies))
+            (report, self._state_of(report))
+            for report in self._with_suppressed_checks(self._reports_for(view, repositories, replies))
         ]
         return all(
-            self._is_current(letter) or (sent.refused and sent.failures >= MAX_REFUSALS) for letter, sent in offered
+            self._is_current(report) or (sent.refused and sent.failures >= MAX_REFUSALS) for report, sent in offered
         )
 
     def _reports_for(
@@ -215,20 +215,20 @@ class Reporter:
             return True
         return state.written_at is None or not is_within(state.written_at, WRITE_INTERVAL, now)
 
-    def _write(self, letter: ForgeReport, sent: _DeliveryState) -> str:
+    def _write(self, report: ForgeReport, sent: _DeliveryState) -> str:
         """Returns what couldn't be done."""
-        repository = letter.repository
-        match letter.content:
+        repository = report.repository
+        match report.content:
             case CommentReport(body):
-                self._forge.upsert_comment(repository, letter.key.number, comment.marker(letter.key), body)
+                self._forge.upsert_comment(repository, report.key.number, comment.marker(report.key), body)
             case CheckRunReport():
-                self._write_check(letter, letter.content, sent)
-            case DeploymentUpdate(environment, commit, report):
-                if report is None:
+                self._write_check(report, report.content, sent)
+            case DeploymentUpdate(environment, commit, update):
+                if update is None:
                     return self._forge.retire_deployment(repository, environment)
-                self._forge.report_deployment(repository, commit, environment, report)
+                self._forge.report_deployment(repository, commit, environment, update)
             case _:
-                assert_never(letter.content)
+                assert_never(report.content)
         return ""
 
     def _write_check(self, report: ForgeReport, check: CheckRunReport, state: _DeliveryState) -> None:

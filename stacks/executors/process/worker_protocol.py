@@ -69,14 +69,14 @@ class WorkerSession:
         order = {"settings": own.to_json(), "version": version, "operation": serialization.dump(self._operation)}
         self._send_line(json.dumps({**order, "not_after": not_after}))
         listening = asyncio.create_task(self._read_result())
-        wish = asyncio.create_task(interrupt_requested.wait())
+        interrupt = asyncio.create_task(interrupt_requested.wait())
         leading = asyncio.create_task(self._send_lease_renewals(not_after))
         try:
             deadline = self._operation.deadline
-            await asyncio.wait({listening, wish}, timeout=deadline, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({listening, interrupt}, timeout=deadline, return_when=asyncio.FIRST_COMPLETED)
             if listening.done():
                 return WorkerExit(listening.result())
-            late = not wish.done()
+            late = not interrupt.done()
             self._send_line("late" if late else "interrupt")
             await asyncio.wait({listening}, timeout=GRACE)
             if not listening.done():
@@ -84,7 +84,7 @@ class WorkerSession:
                 await asyncio.wait({listening}, timeout=KILL_TIMEOUT)
             return WorkerExit(listening.result() if listening.done() else None, interrupted=not late, timed_out=late)
         finally:
-            for task in (wish, listening, leading):
+            for task in (interrupt, listening, leading):
                 task.cancel()
 
     async def _send_lease_renewals(self, last_sent: float | None) -> None:

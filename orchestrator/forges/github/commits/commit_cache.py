@@ -107,8 +107,10 @@ class CommitCache:
         old: list[tuple[float, CommitRef]] = []
         for place in commits:
             held = self._cached_marks(place.path, place.sha)
-            told = (place.path, place.sha) in self._checks and self._files.is_cached(place.repository, file, place.sha)
-            if place in refresh or held is None or not told:
+            is_cached = (place.path, place.sha) in self._checks and self._files.is_cached(
+                place.repository, file, place.sha
+            )
+            if place in refresh or held is None or not is_cached:
                 new.append(place)
             elif held[0] + PREFETCH_AFTER_SECONDS <= now:
                 old.append((held[0], place))
@@ -149,8 +151,8 @@ class CommitCache:
         me = self._login()
         # Only the newest status of a name is returned here: someone else's status of the same name may hide ours.
         if all(status.creator == me for status in marks) and not any(is_mark(run.name) for run in answer.runs):
-            said = {status.context: status.description for status in marks if status.description}
-            self._cache_marks(commit.path, commit.sha, said)
+            descriptions = {status.context: status.description for status in marks if status.description}
+            self._cache_marks(commit.path, commit.sha, descriptions)
 
     def _cached_marks(self, path: str, sha: str) -> Timed[Mapping[str, str]] | None:
         held = self._marks.get((path, sha))

@@ -55,11 +55,11 @@ class CommitMarks:
         hide ours. A workflow job becomes a check run of any name, so check runs must be from our app."""
         me = self._login()
         mine = [item for item in self.statuses(path, sha, check_exists) if item.creator == me]
-        said = {item.context: item.description for item in parsers.newest(mine) if is_mark(item.context)}
+        descriptions = {item.context: item.description for item in parsers.newest(mine) if is_mark(item.context)}
         if path in self._without_statuses:
             runs = [run for run in self.runs(path, sha, check_exists) if is_mark(run.name) and run.is_by(me)]
-            said |= {run.name: run.title for run in sorted(runs, key=lambda run: run.id)}
-        return {name: text for name, text in said.items() if text}
+            descriptions |= {run.name: run.title for run in sorted(runs, key=lambda run: run.id)}
+        return {name: text for name, text in descriptions.items() if text}
 
     def mark(self, path: str, sha: str, mark_and_text: tuple[str, str], check_exists: Callable[[], None]) -> None:
         mark, description = mark_and_text
@@ -91,14 +91,14 @@ class CommitMarks:
 
     def _report_run(self, path: str, sha: str, name: str, body: dict[str, Any]) -> None:
         key = (path, sha, name)
-        number, said = self._runs.get(key) or self._find_run(path, sha, name)
-        if said == body:
+        number, sent_body = self._runs.get(key) or self._find_run(path, sha, name)
+        if sent_body == body:
             return
         if number:
             self._transport.send("PATCH", f"{path}/check-runs/{number}", body)
         else:
-            made = self._transport.send("POST", f"{path}/check-runs", {**body, "name": name, "head_sha": sha})
-            number = parsers.check_run(made).id
+            created = self._transport.send("POST", f"{path}/check-runs", {**body, "name": name, "head_sha": sha})
+            number = parsers.check_run(created).id
         self._runs.put(key, (number, body))
 
     def _find_run(self, path: str, sha: str, name: str) -> tuple[int, dict[str, Any]]:

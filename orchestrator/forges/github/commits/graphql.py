@@ -59,8 +59,8 @@ def build_query(commits: Sequence[CommitRef], file: str) -> str:
 
 
 def query_cost(data: Any) -> int:
-    told = (data.get("data") or {}).get("rateLimit") or {}
-    return max(1, int(told.get("cost") or 1))
+    limit = (data.get("data") or {}).get("rateLimit") or {}
+    return max(1, int(limit.get("cost") or 1))
 
 
 def parse_response(data: Any, commits: Sequence[CommitRef]) -> Mapping[CommitRef, CommitData]:

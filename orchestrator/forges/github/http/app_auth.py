@@ -117,8 +117,8 @@ class GitHubApp:
 
     def _jwt(self) -> str:
         now = int(self._config.now())
-        made = self._sign({"iat": now - CLOCK_SKEW_SECONDS, "exp": now + JWT_SECONDS, "iss": self._id})
-        return made.decode() if isinstance(made, bytes) else str(made)
+        signed = self._sign({"iat": now - CLOCK_SKEW_SECONDS, "exp": now + JWT_SECONDS, "iss": self._id})
+        return signed.decode() if isinstance(signed, bytes) else str(signed)
 
 
 def suspended_message(installation: Installation) -> str:

@@ -90,9 +90,9 @@ class AppConnections:
     def _reload(self) -> None:
         found = {item.id: item for item in self._app.installations() if item.account.lower() in self._owners}
         with self._lock:
-            gone = [line for number, (_, line) in self._connections.items() if number not in found]
+            removed = [line for number, (_, line) in self._connections.items() if number not in found]
             self._connections = {number: (item, self._reuse_or_connect(item)) for number, item in found.items()}
-        for line in gone:
+        for line in removed:
             line.close()
 
     def connection(self, owner: str) -> Connection:
@@ -160,8 +160,8 @@ class ConnectionRouter:
     def usage(self) -> ApiUsage:
         """The total of all connections; ``remaining`` is that of the connection with the least."""
         costs = [line.usage() for line in self._provider.connections().values()]
-        told = [cost for cost in costs if cost.limit > 0]
-        tightest = min(told, key=lambda cost: cost.remaining / cost.limit, default=ApiUsage())
+        reported = [cost for cost in costs if cost.limit > 0]
+        tightest = min(reported, key=lambda cost: cost.remaining / cost.limit, default=ApiUsage())
         return ApiUsage(
             counted=sum(cost.counted for cost in costs),
             free=sum(cost.free for cost in costs),

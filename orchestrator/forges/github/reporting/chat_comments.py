@@ -31,8 +31,8 @@ class ChatComments:
         self, path: str, since: datetime, keywords: Collection[str], check_exists: Callable[[], None]
     ) -> list[ChatComment]:
         me = self._login()
-        said = (item for item in self._updated_since(path, since, check_exists) if mentions(item.body, keywords))
-        found = [self._chat_comment(path, item, me) for item in said if item.created >= since]
+        mentioning = (item for item in self._updated_since(path, since, check_exists) if mentions(item.body, keywords))
+        found = [self._chat_comment(path, item, me) for item in mentioning if item.created >= since]
         return sorted(found, key=lambda item: (item.created, item.id))
 
     def react(self, path: str, comment: int, reaction: Reaction, check_exists: Callable[[], None]) -> None:
@@ -77,7 +77,7 @@ class ChatComments:
         url = f"{path}/issues/comments/{item.id}/reactions"
         given = self._transport.listing(url, parsers.reactions).all_items()
         known_words = set(Reaction)
-        ours = frozenset(Reaction(word) for who, word in given if who == login and word in known_words)
+        ours = frozenset(Reaction(word) for user, word in given if user == login and word in known_words)
         if ours - {Reaction.SEEN}:
             self._remember_reactions((path, item.id), ours)
         return ours

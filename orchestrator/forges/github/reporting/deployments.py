@@ -120,14 +120,14 @@ class Deployments:
         body |= {"auto_merge": False, "required_contexts": []}
         body |= {"transient_environment": True, "production_environment": False}
         try:
-            made = parsers.deployment(self._transport.send("POST", f"{key[0]}/deployments", body))
+            created = parsers.deployment(self._transport.send("POST", f"{key[0]}/deployments", body))
         except ForgeNotFound:  # a token that can read but not write them gets a 404
             check_exists()
             raise ForgeForbidden(
                 f"{key[0]}: no permission to write deployments; grant the token deployments: write"
             ) from None
-        known.shas[made.id], known.statuses[made.id] = sha, _NO_STATUS
-        return made.id
+        known.shas[created.id], known.statuses[created.id] = sha, _NO_STATUS
+        return created.id
 
     def _status(self, key: DeploymentKey, known: _EnvironmentDeployments, number: int) -> DeploymentReport:
         if number not in known.statuses:

@@ -40,8 +40,8 @@ class StickyComments:
             self._remove(key, found[1:])
             return
         path, number, _ = key
-        made = self._transport.send("POST", f"{path}/issues/{number}/comments", {"body": body})
-        self._remember(key, parsers.comment(made))
+        created = self._transport.send("POST", f"{path}/issues/{number}/comments", {"body": body})
+        self._remember(key, parsers.comment(created))
         found = self._find_ours(key)
         if len(found) > 1:
             self._edit(key, found[0], body)

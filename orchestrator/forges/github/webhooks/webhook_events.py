@@ -104,8 +104,8 @@ def key_of(event: str, body: bytes) -> Key | int | None:
 def _age(body: bytes, now: datetime) -> timedelta | None:
     """By the newest date of its subject; None if there is none."""
     data = json.loads(body)
-    told = [_time(data, *path) for path in DATE_FIELDS]
-    known = [moment for moment in told if moment is not None]
+    dates = [_time(data, *path) for path in DATE_FIELDS]
+    known = [moment for moment in dates if moment is not None]
     return now - max(known) if known else None
 
 

@@ -81,10 +81,10 @@ def _write(path: Path, content: bytes) -> None:
 
 def nest_values(values: Mapping[str, Any]) -> dict[str, Any]:
     """``{"image.tag": "x"}`` as ``{"image": {"tag": "x"}}``."""
-    made: dict[str, Any] = {}
+    nested: dict[str, Any] = {}
     for path, value in values.items():
         *above, last = path.split(".")
-        place = made
+        place = nested
         for key in above:
             place = place.setdefault(key, {})
             if not isinstance(place, dict):
@@ -92,7 +92,7 @@ def nest_values(values: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(place.get(last), dict):
             raise KubernetesError(f"kubernetes.values: {path} has a value, but other values are nested below it")
         place[last] = value
-    return made
+    return nested
 
 
 def _run(argv: list[str], work_folder: Path, folder: str) -> str:
@@ -143,9 +143,9 @@ def _error_lines(err: Path) -> list[str]:
 
 def _first_error(err: Path) -> str:
     """helm ends with one line, ``Error: …``, after its warnings."""
-    said = _error_lines(err)
-    found = [line.removeprefix("Error: ") for line in said if line.startswith("Error: ")]
-    return (found or said or ["it exited without an error message"])[-1][:300]
+    lines = _error_lines(err)
+    found = [line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")]
+    return (found or lines or ["it exited without an error message"])[-1][:300]
 
 
 def _objects(folder: str, text: str) -> list[Manifest]:
