@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from datetime import timedelta
 
 import pytest
@@ -19,7 +19,9 @@ from orchestrator.runtime.facts.remembered_fact import RecalledFacts
 from orchestrator.runtime.facts.suite_history import SuiteHistory
 from stacks import names
 from stacks.model import OperationResult, OperationVerb, Outcome, StackSnapshot
-from tests.worlds.world import BAD_YAML, START, World
+from tests.worlds.eph_files import BAD_YAML
+from tests.worlds.world import World
+from tests.worlds.world_process import START
 
 REPOSITORY = 28
 KEY = Key(REPOSITORY, 1)
@@ -52,7 +54,7 @@ def record_everything(facts: LoopFacts) -> None:
 
 def contents(fact: object) -> list[object]:
     """Everything that a fact holds, of whatever kind."""
-    slots = [each.name for each in fields(fact)] if hasattr(fact, "__dataclass_fields__") else list(vars(fact))
+    slots = [each.name for each in fields(fact)] if is_dataclass(fact) else list(vars(fact))
     return [held for name in slots if (held := getattr(fact, name))]
 
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -120,9 +120,8 @@ async def setup(tmp_path: Path) -> AsyncIterator[RunnerSetup]:
     await made.tester.close()
 
 
-def suite(name: str, run: str, **more: object) -> SuiteSpec:
-    timeout = more.pop("timeout", 20)
-    return SuiteSpec(name, CommandSpec(run, cast("int", timeout)), **more)
+def suite(name: str, run: str, timeout: int = 20, **more: Any) -> SuiteSpec:
+    return SuiteSpec(name, CommandSpec(run, timeout), **more)
 
 
 async def test_suites_run_once_with_what_they_are_told_and_their_result_is_kept(setup: RunnerSetup) -> None:

@@ -9,7 +9,8 @@ import pytest
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import ForgeUnavailable
 from orchestrator.images.errors import RegistryRefused, RegistryUnavailable
-from tests.worlds.world import INTERVAL, World
+from tests.worlds.composition import INTERVAL
+from tests.worlds.world import World
 
 REPOSITORY = "registry.test/acme/shop"
 FILE = """\

@@ -14,7 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import psycopg
-import pulumi
 import pytest
 from pulumi.runtime import set_mocks
 
@@ -30,7 +29,7 @@ from programs.targets.kubernetes.settings import KubernetesSettings
 from programs.targets.local import settings as local_settings
 from programs.targets.local.local_program import LocalProgram
 from programs.targets.local.target import TARGET
-from tests.targets.kubernetes.recorded_program import RecordedProgram, event_loop
+from tests.targets.kubernetes.recorded_program import RecordedProgram, event_loop, run_program
 from tests.targets.local_machine import LocalMachine
 
 PREPARED = """
@@ -139,7 +138,7 @@ def test_the_local_target_clones_what_its_settings_offer_and_nothing_else(machin
     )
     with event_loop():
         set_mocks(found := RecordedProgram(), project="eph-shop-1", stack="pr-42", preview=False)
-        pulumi.runtime.test(LocalProgram(spec, local_settings.from_mapping(spec.settings), "test").build)()
+        run_program(LocalProgram(spec, local_settings.from_mapping(spec.settings), "test").build)
     assert found.resources["database-main"]["source"] == "prepared"
     other = replace(spec, databases=(DatabaseSpec("main", strategy="template", source="tiny"),))
     assert identifiers.database_name(spec.name, spec.databases[0]) != identifiers.database_name(

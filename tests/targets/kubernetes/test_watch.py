@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ from programs.targets.kubernetes.target import TARGET
 from tests.targets.kubernetes.fake_api_server import NAMESPACES_PATH, FakeApiServer
 
 DEPLOYMENTS, WEB = "/apis/apps/v1/deployments", "apps/v1/deployments:shop-a-1/web"
-BY_HAND = {"f:spec": {"f:ports": {}}}
+BY_HAND: dict[str, Any] = {"f:spec": {"f:ports": {}}}
 
 
 @pytest.fixture

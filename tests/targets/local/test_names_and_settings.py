@@ -6,6 +6,7 @@ import dataclasses
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -26,7 +27,7 @@ from tests.targets.local_machine import local_settings
 LABELS = st.from_regex(identifiers.LABEL, fullmatch=True)
 
 
-def spec(**changes: object) -> EnvironmentSpec:
+def spec(**changes: Any) -> EnvironmentSpec:
     source = GitSource("/somewhere", "a" * 40, "main")
     base = EnvironmentSpec("shop-1", "shop-1.localhost", "local", "eph-shop", source, (ServiceSpec("web", "run"),))
     return dataclasses.replace(base, **changes)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from orchestrator.core.model.policy import Backoff, Policy
-from orchestrator.core.model.world import Intent, Key, PullRequest, PullState
+from orchestrator.core.model.world import Intent, IntentKind, Key, PullRequest, PullState
 from orchestrator.core.views.environment_views import EnvironmentView
 from orchestrator.core.views.phases import Phase
 from orchestrator.forges.port import EXPIRED, ForgeError, Repository, expired_mark
@@ -102,7 +102,7 @@ class ModelWorld:
     def clock(self) -> datetime:
         return START + timedelta(seconds=self._loop.time()) + self.clock_skew
 
-    def _run(self, work: object) -> None:
+    def _run(self, work: Awaitable[None]) -> None:
         self._loop.run_until_complete(work)
 
     async def _begin(self) -> None:
@@ -265,7 +265,7 @@ class ModelWorld:
                 self.forge.remove_label(self.repository(key), key.number, "preview")
             except ForgeError:
                 return  # they are told so, and nothing is done
-        self.ephd.facts.intents.add(Intent(view.ref, kind, "bob", self.clock(), until))
+        self.ephd.facts.intents.add(Intent(view.ref, IntentKind(kind), "bob", self.clock(), until))
         self.ephd.wakeups.wake(refresh=True)
 
     # --- what is watched as it happens
