@@ -32,14 +32,14 @@ def audit(form: output.OutputOption = OutputFormat.TABLE) -> None:
     with connect(timeout=300.0) as client:
         found = AuditResponse.model_validate(client.get("audit"))
     if form is OutputFormat.TABLE:
-        _print_audit(found)
+        print_audit(found)
     else:
         output.print_data(found.model_dump(mode="json"), form)
     if found.orphans or found.unread:
         raise typer.Exit(ORPHANS if found.orphans else UNREAD)
 
 
-def _print_audit(found: AuditResponse) -> None:
+def print_audit(found: AuditResponse) -> None:
     for orphan in found.orphans:
         output.print_line(f"{orphan.where}: {orphan.kind} {orphan.name}")
         output.print_prose(f"owner: {orphan.whose or 'unknown'}")
