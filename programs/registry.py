@@ -82,7 +82,7 @@ class Target(Protocol):
 
     def program(self, spec: EnvironmentSpec) -> Callable[[], None]:
         """The inline program. It exports the fields of ``spec.Outputs`` one by one. Its first resource carries the
-        environment's name in its input ``ENVIRONMENT``."""
+        environment's name in its input ``ENVIRONMENT_INPUT``, and the target's in ``TARGET_INPUT``."""
 
     def purge(self, name: str, settings: Mapping[str, str]) -> None:
         """Removes every trace of the environment ``name``, found by name, not by state. Idempotent."""

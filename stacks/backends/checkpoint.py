@@ -68,7 +68,7 @@ def _input_value(resources: list[dict[str, Any]], input_name: str) -> str:
 
 
 def _pinned_images(resources: list[dict[str, Any]]) -> PinnedImages | None:
-    """The images that the program recorded before anything else (``registry.PINNED``)."""
+    """The images that the program recorded before anything else (``registry.PINNED_INPUT``)."""
     for item in resources:
         pinned = item["inputs"].get(registry.PINNED_INPUT) if isinstance(item.get("inputs"), dict) else None
         if isinstance(pinned, dict) and isinstance(pinned.get("commit"), str):
