@@ -12,7 +12,7 @@ SECONDS ?= 60
 WITH_TOOLS = PATH="$$($(PY) -m stacks.toolchain.pulumi_cli --path):$$PATH"
 
 .PHONY: demo test test-long check bench bench-small chaos model sabotage soak toolchain hooks docs locks clean venv pulumi
-.PHONY: cluster-up cluster-down test-cluster plugin-kubernetes helm image
+.PHONY: cluster-up cluster-down test-cluster plugin-kubernetes helm kustomize image
 .DEFAULT_GOAL := help
 .PHONY: help
 help:
@@ -24,7 +24,7 @@ demo: pulumi ## run Eph with a sample shop and three pull requests; ARGS='--once
 test: pulumi ## run the tests, with real components; ARGS='-k name' selects some of them
 	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m "not long" --ignore tests/cluster $(ARGS)
 
-test-long: pulumi helm ## run the slow tests: killed replicas, disabled guards, malicious forks, the demo on emulate
+test-long: pulumi helm kustomize ## those that take minutes: replicas killed, guards switched off, forks that attack, a demo on emulate
 	@$(WITH_TOOLS) $(PY) -m pytest -n $(JOBS) --dist loadfile -m long --ignore tests/cluster $(ARGS)
 
 check: venv ## check lint, format, types, import directions and docs
@@ -52,10 +52,10 @@ sabotage: pulumi ## disable each guard in turn and check that tests detect it; A
 soak: venv ## run ten thousand cycles in virtual time and check that nothing grows; ARGS='--cycles 1000'
 	@$(PY) -m tests.model.soak $(ARGS)
 
-test-cluster: pulumi plugin-kubernetes helm ## run the tests on a real Kubernetes cluster, started for them; EPH_TEST_KUBECONFIG=FILE uses yours
+test-cluster: pulumi plugin-kubernetes helm kustomize ## the tests on a real Kubernetes, started for them; EPH_TEST_KUBECONFIG=file: on yours
 	@$(WITH_TOOLS) PYTHON=$(CURDIR)/$(PY) infra/toolchain/cluster/with.sh $(PY) -m tests.cluster $(ARGS)
 
-image: pulumi plugin-kubernetes helm ## build the container image without a daemon; ARGS=file.tar also writes it to that file
+image: pulumi plugin-kubernetes helm kustomize ## build the container image without a daemon; ARGS=file.tar writes it there too
 	@PYTHON=$(CURDIR)/$(PY) infra/docker/build.sh $(ARGS)
 
 cluster-up: venv ## start a single-node Kubernetes on this machine and print the variables to export
@@ -69,6 +69,9 @@ plugin-kubernetes: pulumi ## find, download or build Pulumi's Kubernetes plugin
 
 helm: pulumi ## find or build Helm
 	@PATH="$$($(PY) -m stacks.toolchain.pulumi_cli --path):$$PATH" $(PY) -m stacks.toolchain.plugins helm >/dev/null
+
+kustomize: pulumi ## find or build kustomize
+	@$(PY) -m stacks.toolchain.plugins kustomize >/dev/null
 
 toolchain: venv ## find, download or build the Pulumi CLI, and print its path
 	@$(PY) -m stacks.toolchain.pulumi_cli
