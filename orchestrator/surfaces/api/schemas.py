@@ -1,18 +1,25 @@
-"""What goes over the wire, as Pydantic models: the API's contract, and all that the CLI shares with the service.
+"""The API's responses as Pydantic models: its contract, and all that the CLI shares with the service.
 
-Nothing but Pydantic is imported here, so that a client starts fast. A field may be added; none is renamed or
-removed within ``/api/v1``.
+Only Pydantic is imported here, so that a client starts fast. Fields can be added; none is renamed or removed within
+``/api/v1``.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 
-class Failure(BaseModel):
-    """Why the last try failed."""
+class AttributeModel(BaseModel):
+    """Read by ``model_validate`` from the service's value, whose attributes have the same names or the aliases."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Failure(AttributeModel):
+    """Why the last attempt failed."""
 
     commit: str
     step: str = Field(description="The step that failed.")
@@ -23,8 +30,8 @@ class Failure(BaseModel):
     next_try: datetime | None
 
 
-class SuiteReport(BaseModel):
-    """What a suite's JUnit XML says."""
+class SuiteReport(AttributeModel):
+    """The content of a suite's JUnit XML."""
 
     tests: int
     failures: int
@@ -33,8 +40,8 @@ class SuiteReport(BaseModel):
     names: list[str] = Field(description="The first test cases that failed.")
 
 
-class SuiteItem(BaseModel):
-    """One suite of eph.yaml's tests, on the newest commit."""
+class SuiteItem(AttributeModel):
+    """One test suite of eph.yaml, on the newest commit."""
 
     name: str
     kind: str = Field(description="integration, browser or security")
@@ -47,17 +54,17 @@ class SuiteItem(BaseModel):
     since: datetime | None = Field(description="When it started or finished.")
 
 
-class ImageItem(BaseModel):
-    """An image of the wanted commit, pinned to its digest."""
+class ImageItem(AttributeModel):
+    """An image of the newest commit, pinned to its digest."""
 
     reference: str
     how: str = Field(description="How the image was found, and why earlier lookups failed.")
 
 
-class EnvironmentItem(BaseModel):
-    """One environment, wanted or existing."""
+class EnvironmentItem(AttributeModel):
+    """One environment, desired or existing."""
 
-    ref: str = Field(description="The Pulumi stack, as project/stack.")
+    ref: Annotated[str, BeforeValidator(str)] = Field(description="The Pulumi stack, as project/stack.")
     name: str
     repository: str
     number: int | None = Field(description="The pull request's number; null for a branch or a tag.")
@@ -107,7 +114,7 @@ class Fact(BaseModel):
 
 
 class Why(BaseModel):
-    """The sentences that led to the phase, and the facts that they rest on."""
+    """The sentences that explain the phase, and the facts behind them."""
 
     name: str
     phase: str
@@ -124,8 +131,8 @@ class Logs(BaseModel):
     lines: list[str]
 
 
-class ProcessItem(BaseModel):
-    """A pod, or a process."""
+class ProcessItem(AttributeModel):
+    """A pod or a process."""
 
     name: str
     service: str
@@ -136,8 +143,8 @@ class ProcessItem(BaseModel):
     image: str
 
 
-class RuntimeEventItem(BaseModel):
-    """What the target says happened to a part."""
+class RuntimeEventItem(AttributeModel):
+    """An event that the target reported about a part."""
 
     at: datetime
     about: str
@@ -146,11 +153,13 @@ class RuntimeEventItem(BaseModel):
     times: int = Field(description="How often it happened; ``at`` is the last time.")
 
 
-class RuntimeInfoResponse(BaseModel):
-    """What an environment consists of just now."""
+class RuntimeInfoResponse(AttributeModel):
+    """What an environment currently consists of."""
 
     processes: list[ProcessItem]
-    happenings: list[RuntimeEventItem] = Field(description="Newest last.")
+    happenings: list[RuntimeEventItem] = Field(
+        validation_alias=AliasChoices("happenings", "events"), description="Newest last."
+    )
 
 
 class LogLine(BaseModel):
@@ -159,7 +168,7 @@ class LogLine(BaseModel):
     line: str
 
 
-class EventItem(BaseModel):
+class EventItem(AttributeModel):
     id: int
     at: datetime
     kind: str
@@ -194,8 +203,8 @@ class StatusResponse(BaseModel):
     forge: str = Field(default="", description="The Git host's adapter; its webhooks go to `/api/v1/webhooks/<forge>`.")
 
 
-class WebhookTest(BaseModel):
-    """What came of a webhook that the server sent to itself."""
+class WebhookTest(AttributeModel):
+    """The result of a webhook that the server sent to itself."""
 
     url: str
     status: int = Field(description="The HTTP status of the response; 0: no response.")
@@ -222,25 +231,32 @@ class Sweep(BaseModel):
     found: list[str] = Field(description="One line for each orphan.")
 
 
-class OrphanItem(BaseModel):
-    """Something that exists and that neither a stack nor a pull request accounts for."""
+class OrphanItem(AttributeModel):
+    """A resource that exists, but belongs to no stack or pull request."""
 
     kind: str = Field(description="database, role, process, checkout, port, route, tag file, work folder …")
     name: str
-    where: str = Field(description="A target, `backend` or `work`.")
-    whose: str = Field(description="The environment that it seems to belong to; may be empty.")
-    why: str = Field(description="Why it is an orphan.")
+    where: str = Field(validation_alias=AliasChoices("where", "location"), description="A target, `backend` or `work`.")
+    whose: str = Field(
+        validation_alias=AliasChoices("whose", "environment"),
+        description="The environment that it seems to belong to; may be empty.",
+    )
+    why: str = Field(validation_alias=AliasChoices("why", "reason"), description="Why it is an orphan.")
     command: str = Field(description="The command that removes it manually.")
-    swept: bool = Field(description="Whether `eph sweep` removes it.")
+    swept: bool = Field(
+        validation_alias=AliasChoices("swept", "sweepable"), description="Whether `eph sweep` removes it."
+    )
 
 
-class AuditResponse(BaseModel):
-    """What there really is, compared with stacks and pull requests."""
+class AuditResponse(AttributeModel):
+    """The actual resources, compared with stacks and pull requests."""
 
     clean: bool = Field(description="Everything could be checked, and there are no orphans.")
     orphans: list[OrphanItem]
     unread: list[str] = Field(description="What could not be checked.")
-    looked: dict[str, int] = Field(description="The number of resources checked, by place.")
+    looked: dict[str, int] = Field(
+        validation_alias=AliasChoices("looked", "checked"), description="The number of resources checked, by place."
+    )
 
 
 class Approved(BaseModel):
@@ -258,6 +274,6 @@ class ErrorDetail(BaseModel):
 
 
 class Error(BaseModel):
-    """Every error of the API has this one shape."""
+    """Every error of the API has this shape."""
 
     error: ErrorDetail
