@@ -42,6 +42,10 @@ def _no_findings(_: EphYamlData) -> Iterable[Finding]:
     return ()
 
 
+def _nothing() -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class TargetDescription:
     """What Eph knows of a target before it runs anything there. Nothing else in Eph refers to a target by name.
@@ -50,7 +54,7 @@ class TargetDescription:
     ``problems`` keep a file from being built on this target; ``notices`` say what it does without.
     ``runs_images``: images are found and pinned before ``program`` is called. ``trusted_authors_only``: it runs only
     what people with write access pushed. ``plugins`` are those of Pulumi that it needs. ``preload`` are modules that
-    are worth importing before there is an operation.
+    are worth importing before there is an operation; ``warm_up`` is called then too, and caches what operations need.
     """
 
     title: str
@@ -63,6 +67,7 @@ class TargetDescription:
     trusted_authors_only: bool = True
     plugins: tuple[str, ...] = ()
     preload: tuple[str, ...] = ()
+    warm_up: Callable[[], object] = _nothing
 
 
 class UnknownTarget(LookupError):
