@@ -174,7 +174,7 @@ def _is_serving(settings: HostSettings) -> bool:
             return False
     except OSError:
         return False
-    where = f"host=127.0.0.1 port={_port(settings)} dbname=postgres user={ADMIN} connect_timeout=10"
+    where = f"host=127.0.0.1 port={_port(settings)} dbname=postgres user={ADMIN} sslmode=disable connect_timeout=10"
     return pq.PGconn.ping(where.encode()) == pq.Ping.OK
 
 
@@ -208,6 +208,7 @@ def connect(settings: HostSettings, database: str = "") -> Iterator[psycopg.Conn
             dbname=database or "postgres",
             autocommit=True,
             connect_timeout=10,
+            sslmode="disable",
         )
     try:
         yield session
